@@ -1,0 +1,96 @@
+/** The grid as applications see it. `@ashlar/client` implements it over the network, a member for its own process. */
+import type { Call } from './calls.ts';
+import type { Job, RunOptions } from './compute.ts';
+import type { GridKey, GridMap, MapDefinition } from './maps.ts';
+
+/** What SQL types arrive as: see the table in the client's README. */
+export type SqlTypeName =
+  | 'boolean'
+  | 'int4'
+  | 'int8'
+  | 'float8'
+  | 'numeric'
+  | 'text'
+  | 'bytea'
+  | 'timestamptz'
+  | 'date'
+  | 'interval'
+  | 'json'
+  | 'unknown';
+
+export interface ResultColumn {
+  readonly name: string;
+  readonly type: SqlTypeName;
+}
+
+/** A statement under way. Nothing is sent before the first row, `all`, `first` or `execute` is asked for. */
+export interface SqlResult<Row> extends AsyncIterable<Row> {
+  /** Every row. */
+  all(): Promise<Row[]>;
+  /** The first row, or undefined; the rest is not computed further. */
+  first(): Promise<Row | undefined>;
+  /** Rows changed by INSERT, UPDATE, DELETE; rows returned by SELECT. */
+  execute(): Promise<{ readonly affected: number }>;
+  /** Rows column by column, as they come; the fastest way to read many. */
+  batches(): AsyncIterable<ColumnBatch>;
+  /** Names and types, once the first batch is here. */
+  columns(): Promise<readonly ResultColumn[]>;
+  /** Things worth telling that are no errors: a path no row has, with the nearest name. */
+  notices(): Promise<readonly string[]>;
+}
+
+export interface ColumnBatch {
+  readonly columns: readonly ResultColumn[];
+  readonly rowCount: number;
+  /** values(column)[row]; null for SQL NULL. */
+  values(column: number): readonly unknown[];
+}
+
+/** A tagged template (values become parameters, never text) or text with parameters. */
+export interface SqlTag {
+  <Row = Record<string, unknown>>(text: TemplateStringsArray, ...values: unknown[]): SqlResult<Row>;
+  <Row = Record<string, unknown>>(text: string, params?: readonly unknown[], call?: Call): SqlResult<Row>;
+}
+
+export interface DeployOptions extends Call {
+  /** Names the module; default: the file's name without endings. A new deployment under a name replaces the old. */
+  readonly name?: string;
+  readonly limits?: ModuleLimits;
+}
+
+export interface ModuleLimits {
+  /** Wall clock of one call, milliseconds. Default 1000 (jobs: none). */
+  readonly wallMs?: number;
+  /** V8 heap of the worker that runs it, bytes; at least 16 MB. */
+  readonly heapBytes?: number;
+}
+
+export interface DeployedModule {
+  readonly module: string;
+  /** SHA-256 of the bundle, hex. */
+  readonly hash: string;
+}
+
+export interface PingResult {
+  readonly member: string;
+  readonly address: string;
+  readonly roundTripMs: number;
+}
+
+export interface Grid extends AsyncDisposable {
+  map<K extends GridKey, V>(definition: MapDefinition<K, V>): GridMap<K, V>;
+  map<V = unknown>(name: string): GridMap<GridKey, V>;
+  readonly sql: SqlTag;
+  /** Bundles a TypeScript or JavaScript file, puts it on every member and names its processors, jobs and listeners. */
+  deploy(file: string | URL, options?: DeployOptions): Promise<DeployedModule>;
+  /** Stops a module's listeners and forgets its name. */
+  undeploy(module: string, call?: Call): Promise<boolean>;
+  run<Args, Result>(
+    job: Job<Args, unknown, Result>,
+    args: Args & { readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string },
+    options?: RunOptions,
+  ): Promise<Result>;
+  ping(call?: Call): Promise<readonly PingResult[]>;
+  /** Rejects what is in flight with CLIENT_CLOSED. Idempotent. */
+  close(): Promise<void>;
+}

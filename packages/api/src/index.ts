@@ -1,0 +1,47 @@
+/** api: what applications and user code see. Types, definitions, Decimal; no I/O. */
+export { type ErrorCode, GridError } from '@ashlar/core';
+export type { Call, JsonPath } from './calls.ts';
+export {
+  type AfterListener,
+  defineJob,
+  defineListener,
+  defineProcessor,
+  type EntryProcessor,
+  type Job,
+  type JobContext,
+  type ListenerGrid,
+  type MutableEntry,
+  type Named,
+  type PartitionRows,
+  READY_MODULE,
+  type RunOptions,
+  ready,
+  type WriteSetItem,
+  writePut,
+} from './compute.ts';
+export { Decimal } from './decimal.ts';
+export type {
+  ColumnBatch,
+  DeployedModule,
+  DeployOptions,
+  Grid,
+  ModuleLimits,
+  PingResult,
+  ResultColumn,
+  SqlResult,
+  SqlTag,
+  SqlTypeName,
+} from './grid.ts';
+export {
+  type Condition,
+  defineMap,
+  type Entry,
+  type EntryEvent,
+  type EventType,
+  type GridKey,
+  type GridMap,
+  type MapDefinition,
+  type MapOptions,
+  type PutOptions,
+  type SubscribeOptions,
+} from './maps.ts';

@@ -1,0 +1,129 @@
+/** Maps as applications see them: definitions, verbs, entries, events. */
+import type { Call, JsonPath } from './calls.ts';
+import type { EntryProcessor } from './compute.ts';
+
+/** Keys: integral numbers and bigints of equal value are one key; -0 is 0; NaN is refused; arrays are composite keys. */
+export type GridKey = string | number | bigint | Uint8Array | readonly (string | number | bigint | Uint8Array)[];
+
+export interface MapOptions {
+  /** Elements of an array key that choose the partition: entries that share them live together. Default: all. Fixed at creation. */
+  readonly affinityParts?: number;
+  /** Time to live of an entry from its last write, in milliseconds. Default: none. */
+  readonly ttlMs?: number;
+  /** An entry not read or written for so long expires, in milliseconds. Default: none. */
+  readonly maxIdleMs?: number;
+}
+
+/** A map's name with the types of its keys and values. Nothing exists until the first put. */
+export interface MapDefinition<K extends GridKey = GridKey, V = unknown> {
+  readonly name: string;
+  readonly options: MapOptions;
+  /** Carries the types; never present at run time. */
+  readonly '~types'?: readonly [K, V];
+}
+
+/**
+ * Names a map and its types.
+ *
+ * @example const Accounts = defineMap<string, { brand: string; balance: number }>('accounts');
+ */
+export function defineMap<K extends GridKey, V>(name: string, options: MapOptions = {}): MapDefinition<K, V> {
+  return Object.freeze({ name, options: Object.freeze({ ...options }) });
+}
+
+export interface Entry<K, V> {
+  readonly key: K;
+  readonly value: V;
+  /** Microseconds since 1970 (hybrid clock): grows with every write of the entry. */
+  readonly version: number;
+  /** Milliseconds since 1970, or undefined when the entry does not expire. */
+  readonly expiresAtMs: number | undefined;
+}
+
+export interface PutOptions extends Call {
+  /** Time to live from now; overrides the map's. */
+  readonly ttlMs?: number;
+}
+
+export interface Condition {
+  /** Apply only when the entry still has this version. */
+  readonly ifVersion?: number;
+}
+
+export type EventType = 'insert' | 'update' | 'remove' | 'expire' | 'evict' | 'load' | 'reload';
+
+interface EventBase<K> {
+  readonly map: string;
+  readonly key: K;
+  readonly version: number;
+  /** Opaque and URL-safe: a subscription `from` it goes on behind this event. */
+  readonly token: string;
+}
+
+/** A committed change of one entry. Events of one key arrive in order. */
+export type EntryEvent<K, V> =
+  | (EventBase<K> & { readonly type: 'insert' | 'load'; readonly value: V; readonly oldValue: undefined })
+  | (EventBase<K> & { readonly type: 'update' | 'reload'; readonly value: V; readonly oldValue: V })
+  | (EventBase<K> & { readonly type: 'remove' | 'expire' | 'evict'; readonly value: undefined; readonly oldValue: V });
+
+export interface SubscribeOptions extends Call {
+  /** An SQL condition on the new value (on the old one where there is no new): `balance < $1`. */
+  readonly where?: string;
+  readonly params?: readonly unknown[];
+  /** 'now' (default) or the token of an event seen. */
+  readonly from?: 'now' | (string & {});
+  /** Only these types. Default: all. */
+  readonly types?: readonly EventType[];
+  /** What happens to a subscriber that reads too slowly. Default 'lag': it reads on from the log while the log holds it. */
+  readonly onSlow?: 'lag' | 'conflate' | 'cut';
+  /** Called once the subscription stands on every partition: changes made from then on are seen. */
+  readonly onReady?: () => void;
+  /** Called when every partition says that no event at or below `version` follows. */
+  readonly onResolved?: (version: number) => void;
+}
+
+/** One map of the grid. Verbs go to the primary of the key's partition. */
+export interface GridMap<K extends GridKey, V> {
+  readonly name: string;
+  get(key: K, call?: Call): Promise<V | undefined>;
+  getEntry(key: K, call?: Call): Promise<Entry<K, V> | undefined>;
+  /** Values in the order of the keys; undefined where there is none. */
+  getAll(keys: readonly K[], call?: Call): Promise<(V | undefined)[]>;
+  put(key: K, value: V, options?: PutOptions): Promise<void>;
+  /** Atomic per partition; a failure names the keys that were not stored. */
+  putAll(entries: Iterable<readonly [K, V]>, options?: PutOptions): Promise<void>;
+  /** True when the key was absent and the value is stored. */
+  putIfAbsent(key: K, value: V, options?: PutOptions): Promise<boolean>;
+  getAndPut(key: K, value: V, options?: PutOptions): Promise<V | undefined>;
+  /** Stores only where the entry exists (and has the version, if asked); true when stored. */
+  replace(key: K, value: V, options?: PutOptions & Condition): Promise<boolean>;
+  /** True when an entry was removed. */
+  remove(key: K, options?: Call & Condition): Promise<boolean>;
+  getAndRemove(key: K, call?: Call): Promise<V | undefined>;
+  has(key: K, call?: Call): Promise<boolean>;
+  size(call?: Call): Promise<number>;
+  clear(call?: Call): Promise<void>;
+  /** Over one snapshot, in no particular order. */
+  keys(call?: Call): AsyncIterableIterator<K>;
+  entries(call?: Call): AsyncIterableIterator<Entry<K, V>>;
+  /** Runs a deployed (or ready-made) processor beside the entry and answers its result. */
+  process<Args, Result>(key: K, processor: EntryProcessor<V, Args, Result>, args: Args, call?: Call): Promise<Result>;
+  /** One call a key; results in the order of the keys. Atomic per key. */
+  processAll<Args, Result>(
+    keys: readonly K[],
+    processor: EntryProcessor<V, Args, Result>,
+    args: Args,
+    call?: Call,
+  ): Promise<Result[]>;
+  /** Runs the processor on every entry that meets the SQL condition, re-checked where the entry changed meanwhile. */
+  processWhere<Args, Result>(
+    where: string,
+    params: readonly unknown[],
+    processor: EntryProcessor<V, Args, Result>,
+    args?: Args,
+    call?: Call,
+  ): Promise<{ readonly affected: number }>;
+  subscribe(options?: SubscribeOptions): AsyncIterableIterator<EntryEvent<K, V>>;
+}
+
+export type { JsonPath };

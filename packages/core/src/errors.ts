@@ -1,0 +1,135 @@
+/**
+ * Errors of the world: what went wrong, where, and what to do. They cross gRPC and worker threads, where `instanceof`
+ * is lost and `code` survives; `toWire` and `GridError.from` carry them over.
+ */
+import { ERROR_CODES, type ErrorCode, isErrorCode } from './error-codes.ts';
+
+/** Where in a SQL text an error lies. */
+export interface TextPosition {
+  /** Characters (UTF-16 units) before the place, from 0. */
+  readonly offset: number;
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+}
+
+export interface ErrorExtras {
+  /** What to do about it: one sentence. */
+  readonly hint?: string | undefined;
+  readonly position?: TextPosition | undefined;
+  /** Facts for programs: names, numbers, limits. Plain data only. */
+  readonly details?: Readonly<Record<string, string | number | boolean | readonly string[]>> | undefined;
+  readonly cause?: unknown;
+}
+
+/** A GridError as plain data, for gRPC, worker messages and `--json`. */
+export interface WireError extends Omit<ErrorExtras, 'cause'> {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export class GridError extends Error {
+  override readonly name: string = 'GridError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly position: TextPosition | undefined;
+  readonly details: ErrorExtras['details'];
+
+  constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
+    super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
+    this.code = code;
+    this.hint = extras.hint;
+    this.position = extras.position;
+    this.details = extras.details;
+  }
+
+  /** True only if nothing was applied, so that sending the request again is safe. */
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retryable;
+  }
+
+  /** Whether `error` is a GridError (of `code`, if given), also when it came from another realm or thread. */
+  static is<Code extends ErrorCode>(error: unknown, code?: Code): error is GridError & { readonly code: Code } {
+    if (typeof error !== 'object' || error === null || !('code' in error)) return false;
+    return isErrorCode(error.code) && (code === undefined || error.code === code);
+  }
+
+  toWire(): WireError {
+    const { code, message, hint, position, details } = this;
+    return { code, message, hint, position, details };
+  }
+
+  static from(wire: WireError): GridError {
+    return new GridError(isErrorCode(wire.code) ? wire.code : 'INTERNAL', wire.message, wire);
+  }
+
+  /** Any thrown thing as a GridError: ours as it is, everything else as INTERNAL with its cause. */
+  static wrap(error: unknown): GridError {
+    if (error instanceof GridError) return error;
+    if (GridError.is(error)) return GridError.from(error as unknown as WireError);
+    return new GridError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+/** The caller routed with an old partition table. Refresh it and try again. */
+export class StaleEpochError extends GridError {
+  override readonly name = 'StaleEpochError';
+  constructor(partitionId: number, callerEpoch: number, ownerEpoch: number) {
+    super('STALE_EPOCH', `partition ${partitionId}: caller has epoch ${callerEpoch}, owner has ${ownerEpoch}`, {
+      details: { partitionId, callerEpoch, ownerEpoch },
+    });
+  }
+}
+
+/** Sent, then the link broke: the write may have happened. Only the caller knows whether repeating is safe. */
+export class OutcomeUnknownError extends GridError {
+  override readonly name = 'OutcomeUnknownError';
+  constructor(what: string, cause?: unknown) {
+    super('OUTCOME_UNKNOWN', `${what}: sent, then the connection was lost; it may or may not have been applied`, {
+      hint: 'read the entry again before you repeat the write',
+      cause,
+    });
+  }
+}
+
+/** The arena has no room for this write. Nothing was applied; reads and removes go on. */
+export class OutOfMemoryError extends GridError {
+  override readonly name = 'OutOfMemoryError';
+  constructor(bytesWanted: number, bytesFree: number, bytesMax: number) {
+    super(
+      'OUT_OF_MEMORY',
+      `the member's ${bytesMax} bytes of grid memory are full: ${bytesWanted} wanted, ${bytesFree} free`,
+      {
+        hint: 'remove entries, let them expire, or raise memory.maxBytes',
+        details: { bytesWanted, bytesFree, bytesMax },
+      },
+    );
+  }
+}
+
+export class UnknownMapError extends GridError {
+  override readonly name = 'UnknownMapError';
+  constructor(map: string, nearest?: string, position?: TextPosition) {
+    super('UNKNOWN_MAP', `unknown map '${map}'`, {
+      hint: nearest === undefined ? 'the first put creates a map' : `did you mean '${nearest}'?`,
+      details: nearest === undefined ? { map } : { map, nearest },
+      position,
+    });
+  }
+}
+
+/** The caller's AbortSignal fired. */
+export class CancelledError extends GridError {
+  override readonly name = 'CancelledError';
+  constructor(what: string) {
+    super('CANCELLED', `${what} was cancelled`);
+  }
+}
+
+export class DeadlineExceededError extends GridError {
+  override readonly name = 'DeadlineExceededError';
+  constructor(what: string, timeoutMs: number) {
+    super('DEADLINE_EXCEEDED', `${what} did not finish within ${timeoutMs} ms`, { details: { timeoutMs } });
+  }
+}

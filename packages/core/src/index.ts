@@ -1,0 +1,28 @@
+/** core: the words every room speaks. Imports nothing, does no I/O. */
+export { AssertionError, assert, unreachable } from './assert.ts';
+export { HybridClock, systemTime, type TimeSource } from './clock.ts';
+export { ERROR_CODES, type ErrorCode, isErrorCode } from './error-codes.ts';
+export {
+  CancelledError,
+  DeadlineExceededError,
+  type ErrorExtras,
+  GridError,
+  OutcomeUnknownError,
+  OutOfMemoryError,
+  StaleEpochError,
+  type TextPosition,
+  UnknownMapError,
+  type WireError,
+} from './errors.ts';
+export {
+  DEFAULT_PARTITION_COUNT,
+  type Epoch,
+  type Kind,
+  type MapId,
+  type MemberId,
+  type PartitionId,
+  type Sequence,
+  type Version,
+} from './ids.ts';
+export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
+export { type Random, seededRandom } from './random.ts';

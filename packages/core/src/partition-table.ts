@@ -1,0 +1,41 @@
+/** Who owns which partition at which epoch: what clients route by and members check against. */
+import { assert } from './assert.ts';
+import type { Epoch, MemberId, PartitionId } from './ids.ts';
+
+export interface MemberAddress {
+  readonly id: MemberId;
+  /** host:port of the gRPC door. */
+  readonly address: string;
+  /** host:port of the HTTP door (metrics, health). */
+  readonly httpAddress: string;
+  /** Members of one zone fail together; replicas go to different ones. */
+  readonly zone: string;
+}
+
+export interface PartitionTable {
+  /** Grows with every change of the table. */
+  readonly tableVersion: number;
+  readonly gridId: string;
+  readonly members: readonly MemberAddress[];
+  /** owners[partition] = indexes into `members`: primary first, then backups; empty while nobody owns it. */
+  readonly owners: readonly (readonly number[])[];
+  /** epochs[partition]. */
+  readonly epochs: readonly Epoch[];
+}
+
+/** The primary of a partition, or undefined while it has none. */
+export function primaryOf(table: PartitionTable, partitionId: PartitionId): MemberAddress | undefined {
+  const owners = table.owners[partitionId];
+  assert(owners !== undefined, () => `partition ${partitionId} of ${table.owners.length}`);
+  return owners[0] === undefined ? undefined : table.members[owners[0]];
+}
+
+/** The partitions a member is primary of, ascending. */
+export function primariesOf(table: PartitionTable, member: MemberId): PartitionId[] {
+  const index = table.members.findIndex((candidate) => candidate.id === member);
+  const mine: PartitionId[] = [];
+  table.owners.forEach((owners, partition) => {
+    if (index >= 0 && owners[0] === index) mine.push(partition as PartitionId);
+  });
+  return mine;
+}

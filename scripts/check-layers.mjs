@@ -1,0 +1,122 @@
+/**
+ * Holds the rooms to their order: a package imports only rooms listed for it, through their door, and a library lives
+ * in one room. The list is the architecture; change it in review, not in passing.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** From the floor up: a room may import only from earlier rows, and only those named. */
+const ROOMS = {
+  core: [],
+  api: ['core'],
+  serialization: ['core', 'api'],
+  storage: ['core', 'serialization'],
+  expressions: ['core', 'api', 'serialization', 'storage'],
+  transport: ['core', 'serialization'],
+  routing: ['core', 'serialization', 'transport'],
+  cluster: ['core'],
+  modules: ['core', 'api'],
+  workers: ['core', 'storage'],
+  events: ['core', 'serialization', 'storage', 'expressions'],
+  compute: ['core', 'api', 'serialization', 'storage', 'expressions', 'modules', 'workers'],
+  'sql-plan': ['core', 'expressions'],
+  'sql-planner': ['core', 'api', 'expressions', 'sql-plan'],
+  'sql-executor': ['core', 'api', 'serialization', 'storage', 'expressions', 'sql-plan'],
+  client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
+  member: [
+    ...[
+      'core',
+      'api',
+      'serialization',
+      'storage',
+      'expressions',
+      'transport',
+      'routing',
+      'cluster',
+      'workers',
+      'events',
+    ],
+    ...['compute', 'modules', 'sql-plan', 'sql-planner', 'sql-executor'],
+  ],
+  cli: ['core', 'api', 'client', 'member'],
+};
+
+/** Libraries that more than one room may name, with the reason. */
+const SHARED_LIBRARIES = new Set([
+  'fastest-levenshtein', // "did you mean" wherever names are looked up
+]);
+
+const faults = [];
+const order = Object.keys(ROOMS);
+const owners = new Map();
+
+for (const name of readdirSync(join(root, 'packages'))) {
+  if (!(name in ROOMS)) {
+    faults.push(`packages/${name} is not on the list of rooms`);
+    continue;
+  }
+  const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+  for (const dependency of Object.keys(manifest.dependencies ?? {})) checkDependency(name, dependency);
+  for (const file of sourceFiles(join(root, 'packages', name, 'src'))) checkFile(name, file, manifest);
+}
+
+for (const fault of faults) process.stderr.write(`${fault}\n`);
+process.exit(faults.length === 0 ? 0 : 1);
+
+function checkDependency(room, dependency) {
+  if (dependency.startsWith('@ashlar/')) {
+    const target = dependency.slice('@ashlar/'.length);
+    if (!ROOMS[room].includes(target)) faults.push(`packages/${room}: ${dependency} is not a room it may import`);
+    if (order.indexOf(target) >= order.indexOf(room)) faults.push(`packages/${room}: ${dependency} lies above it`);
+    return;
+  }
+  if (SHARED_LIBRARIES.has(dependency)) return;
+  const owner = owners.get(dependency);
+  if (owner !== undefined) faults.push(`packages/${room}: ${dependency} already lives in ${owner}`);
+  owners.set(dependency, room);
+}
+
+function checkFile(room, file, manifest) {
+  const allowed = new Set([
+    ...Object.keys(manifest.dependencies ?? {}),
+    ...(isTest(file) ? Object.keys(manifest.devDependencies ?? {}) : []),
+  ]);
+  for (const specifier of imports(readFileSync(file, 'utf8'))) {
+    const place = `${relative(root, file)}: '${specifier}'`;
+    if (specifier.startsWith('node:')) continue;
+    if (specifier.startsWith('.')) {
+      if (!specifier.endsWith('.ts')) faults.push(`${place} has no .ts ending`);
+      const target = relative(join(root, 'packages', room), join(dirname(file), specifier));
+      if (target.startsWith('..')) faults.push(`${place} leaves its room`);
+      continue;
+    }
+    const parts = specifier.split('/');
+    const library = specifier.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0];
+    if (library.startsWith('@ashlar/') && specifier !== library) faults.push(`${place} passes by the door`);
+    const fromRoot = isTest(file) && ['fast-check', '@jest/globals'].includes(library);
+    if (!allowed.has(library) && !fromRoot) faults.push(`${place} is not among the room's dependencies`);
+  }
+}
+
+function isTest(file) {
+  return file.endsWith('.test.ts') || file.includes('/test/');
+}
+
+function imports(source) {
+  const found = [];
+  const pattern =
+    /^\s*(?:import|export)\s[^'"`;]*?from\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm;
+  for (const match of source.matchAll(pattern)) found.push(match[1] ?? match[2] ?? match[3]);
+  return found;
+}
+
+function sourceFiles(folder) {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    if (statSync(path).isDirectory()) return sourceFiles(path);
+    return path.endsWith('.ts') ? [path] : [];
+  });
+}
