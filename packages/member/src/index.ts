@@ -1,0 +1,2 @@
+/** member: One member: wires the rooms, answers requests, lifecycle, configuration, metrics. */
+export {};

@@ -1,0 +1,72 @@
+import { keep, keptAnswer, Sessions } from './sessions.ts';
+
+const sessionsAt = (now: { ms: number }, sessionsMax = 10): Sessions => {
+  let last = 0;
+  return new Sessions({ leaseMs: 1000, sessionsMax, nowMs: () => now.ms, newId: () => ++last });
+};
+const done = Promise.resolve();
+
+describe('sessions', () => {
+  it('W4: end when they are silent for their lease, and live on a sign of life', () => {
+    const now = { ms: 0 };
+    const sessions = sessionsAt(now);
+    const { id } = sessions.open(0);
+    now.ms = 900;
+    expect(sessions.touch(id)).toBeDefined();
+    now.ms = 1800;
+    expect(sessions.touch(id)).toBeDefined();
+    now.ms = 2801;
+    expect(sessions.touch(id)).toBeUndefined();
+    expect(sessions.count).toBe(0);
+  });
+
+  it('keep the id a client brings from another member', () => {
+    expect(sessionsAt({ ms: 0 }).open(77).id).toBe(77);
+  });
+
+  it('W4: are refused when there are too many, and room is made by those that ended', () => {
+    const now = { ms: 0 };
+    const sessions = sessionsAt(now, 2);
+    sessions.open(0);
+    sessions.open(0);
+    expect(() => sessions.open(0)).toThrow('2 sessions');
+    now.ms = 5000;
+    expect(sessions.open(0).id).toBe(3);
+  });
+});
+
+describe('the answers of a session', () => {
+  const answers = {
+    statuses: Uint8Array.of(1, 0, 1),
+    valueEnds: [0, 0, 3],
+    values: Uint8Array.of(7, 8, 9),
+    errors: [],
+  };
+
+  it('are found again by number until the session confirms them (W1, W2)', () => {
+    const session = sessionsAt({ ms: 0 }).open(0);
+    const record = session.note([5, 0, 6], 5, 6, done);
+    record.answers = keep(answers);
+    expect(session.find(6)).toBe(record);
+    expect(keptAnswer(record, 5)).toMatchObject({ status: 1, value: undefined });
+    expect(keptAnswer(record, 6)).toMatchObject({ status: 1, value: Uint8Array.of(7, 8, 9) });
+    expect(session.find(7)).toBeUndefined();
+    session.raiseFloor(6);
+    expect(session.recordCount).toBe(1);
+    expect(() => session.find(5)).toThrow('may or may not');
+    session.raiseFloor(7);
+    expect(session.recordCount).toBe(0);
+  });
+
+  it('W3: drop long values and say so', () => {
+    const session = sessionsAt({ ms: 0 }).open(0);
+    const record = session.note([1], 1, 1, done);
+    record.answers = keep({
+      statuses: Uint8Array.of(1),
+      valueEnds: [70_000],
+      values: new Uint8Array(70_000),
+      errors: [],
+    });
+    expect(keptAnswer(record, 1)).toMatchObject({ status: 1, value: undefined, valueDropped: true });
+  });
+});

@@ -1,0 +1,180 @@
+/**
+ * Sessions: a mutation sent again applies once.
+ *
+ * A session numbers its mutations. The member keeps what it answered, a record a batch, until the session says that
+ * everything below a number is answered. A batch that may have been sent before is looked up; others are only noted.
+ *
+ * W1  A record stays while any of its numbers is at or above the session's floor.
+ * W2  A number below the floor, or of a session that is not known, has an unknown outcome when it comes again.
+ * W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome and version.
+ * W4  A session ends when it was silent for its lease; at most `sessionsMax` exist.
+ */
+import { GridError } from '@ashlar/core';
+
+const KEPT_VALUE_BYTES = 64 * 1024;
+const RECORDS_MAX = 8192;
+
+/** What one mutation was answered. `value` undefined though one was sent: too long to keep (W3). */
+export interface KeptAnswer {
+  readonly status: number;
+  readonly value: Uint8Array | undefined;
+  readonly valueDropped: boolean;
+  readonly error: GridError | undefined;
+}
+
+/** The answers of one batch, as its answer message holds them. */
+export interface BatchRecord {
+  /** numbers[i] answered operation i; reads are 0. Ascending but for the zeros. */
+  readonly numbers: ArrayLike<number>;
+  readonly first: number;
+  readonly last: number;
+  /** Undefined while the batch is still being worked on. */
+  answers: KeptAnswers | undefined;
+  readonly done: Promise<void>;
+}
+
+export interface KeptAnswers {
+  readonly statuses: Uint8Array;
+  readonly valueEnds: ArrayLike<number>;
+  readonly values: Uint8Array;
+  readonly errors: readonly { readonly operations: ArrayLike<number>; readonly error: GridError }[];
+}
+
+export class Session {
+  readonly id: number;
+  expiresAtMs = 0;
+  #floor = 0;
+  #records: BatchRecord[] = [];
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  get recordCount(): number {
+    return this.#records.length;
+  }
+
+  /** Everything below is answered and may be forgotten (W1). */
+  raiseFloor(lowestUnanswered: number): void {
+    if (lowestUnanswered <= this.#floor) return;
+    this.#floor = lowestUnanswered;
+    let gone = 0;
+    while (gone < this.#records.length && this.#records[gone]!.last < lowestUnanswered) gone++;
+    if (gone > 0) this.#records = this.#records.slice(gone);
+  }
+
+  /** Opens the record of a batch before it is worked on. @throws GridError OVERLOADED when too much is unanswered */
+  note(numbers: ArrayLike<number>, first: number, last: number, done: Promise<void>): BatchRecord {
+    if (this.#records.length >= RECORDS_MAX) {
+      throw new GridError('OVERLOADED', `a session has ${RECORDS_MAX} batches whose answers it did not confirm`);
+    }
+    const record: BatchRecord = { numbers, first, last, answers: undefined, done };
+    this.#records.push(record);
+    return record;
+  }
+
+  /** The record that answered a number, undefined when it was never seen. @throws GridError OUTCOME_UNKNOWN (W2) */
+  find(number: number): BatchRecord | undefined {
+    if (number < this.#floor) throw unknownOutcome('the session has confirmed a later answer');
+    return this.#records.find(
+      (record) => record.first <= number && number <= record.last && indexOf(record, number) >= 0,
+    );
+  }
+}
+
+/** The answer kept for a number. */
+export function keptAnswer(record: BatchRecord, number: number): KeptAnswer {
+  const at = indexOf(record, number);
+  const { statuses, valueEnds, values, errors } = record.answers!;
+  const status = statuses[at]!;
+  const end = valueEnds[at] ?? 0;
+  const start = at === 0 ? 0 : (valueEnds[at - 1] ?? 0);
+  const error = errors.find(({ operations }) => Array.prototype.includes.call(operations, at))?.error;
+  const valueDropped = end > start && values.length === 0;
+  return { status, value: end > start && !valueDropped ? values.subarray(start, end) : undefined, valueDropped, error };
+}
+
+/** What of a batch's answers is kept (W3). */
+export function keep(answers: KeptAnswers): KeptAnswers {
+  return answers.values.length <= KEPT_VALUE_BYTES ? answers : { ...answers, values: new Uint8Array(0) };
+}
+
+export function unknownOutcome(why: string): GridError {
+  return new GridError(
+    'OUTCOME_UNKNOWN',
+    `a mutation was sent again, and ${why}: it may or may not have been applied`,
+    {
+      hint: 'read the entry again before you repeat the write',
+    },
+  );
+}
+
+function indexOf(record: BatchRecord, number: number): number {
+  const { numbers } = record;
+  for (let at = 0; at < numbers.length; at++) if (numbers[at] === number) return at;
+  return -1;
+}
+
+export class Sessions {
+  readonly #sessions = new Map<number, Session>();
+  readonly #leaseMs: number;
+  readonly #sessionsMax: number;
+  readonly #nowMs: () => number;
+  readonly #newId: () => number;
+
+  constructor(options: { leaseMs: number; sessionsMax: number; nowMs: () => number; newId: () => number }) {
+    this.#leaseMs = options.leaseMs;
+    this.#sessionsMax = options.sessionsMax;
+    this.#nowMs = options.nowMs;
+    this.#newId = options.newId;
+  }
+
+  get leaseMs(): number {
+    return this.#leaseMs;
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  /** Opens a session, under an id it has at another member if it has one. @throws GridError OVERLOADED */
+  open(wanted: number): Session {
+    const known = this.#sessions.get(wanted);
+    if (known !== undefined) return this.#prolong(known);
+    this.sweep();
+    if (this.#sessions.size >= this.#sessionsMax) {
+      throw new GridError('OVERLOADED', `the member has ${this.#sessionsMax} sessions`, {
+        hint: 'share one client between parts of a process',
+      });
+    }
+    let id = wanted;
+    while (id === 0 || this.#sessions.has(id)) id = this.#newId();
+    const session = new Session(id);
+    this.#sessions.set(id, session);
+    return this.#prolong(session);
+  }
+
+  /** The session, its lease prolonged; undefined when it is not known or ended. */
+  touch(id: number): Session | undefined {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return undefined;
+    if (session.expiresAtMs > this.#nowMs()) return this.#prolong(session);
+    this.#sessions.delete(id);
+    return undefined;
+  }
+
+  close(id: number): void {
+    this.#sessions.delete(id);
+  }
+
+  /** Forgets the sessions whose lease ran out. */
+  sweep(): void {
+    const now = this.#nowMs();
+    for (const [id, session] of this.#sessions) if (session.expiresAtMs <= now) this.#sessions.delete(id);
+  }
+
+  #prolong(session: Session): Session {
+    session.expiresAtMs = this.#nowMs() + this.#leaseMs;
+    return session;
+  }
+}
