@@ -144,6 +144,9 @@ export interface RunOptions extends Call {
   readonly onProgress?: (share: number) => void;
 }
 
+/** The module name under which ready-made processors are called. */
+export const READY_MODULE = 'ashlar';
+
 /** Ready-made processors run on the partition's writer itself: no worker, no module. */
 export const ready = Object.freeze({
   /** Adds to the number at `path` (0 when missing) and answers the sum. */
@@ -155,9 +158,6 @@ export const ready = Object.freeze({
   /** Stores `value` when the entry's value equals `expected` (undefined: absent); answers whether it did. */
   compareAndSet: readyMade<{ readonly expected: unknown; readonly value: unknown }, boolean>('compareAndSet'),
 });
-
-/** The module name under which ready-made processors are called. */
-export const READY_MODULE = 'ashlar';
 
 function readyMade<Args, Result>(
   exportName: string,

@@ -1,0 +1,28 @@
+/** serialization: keys and values to bytes and back, the path reader, the partition hash. No I/O, no timers. */
+
+export {
+  batchRowCount,
+  COLUMN_TYPES,
+  type Column,
+  type ColumnRows,
+  type ColumnType,
+  columnValue,
+  columnValues,
+  decodeColumns,
+  encodeColumns,
+  type IntervalParts,
+  sliceBatch,
+  sliceColumn,
+  ValueTag,
+} from './batches/index.ts';
+export { hashBytes, murmur3 } from './hash.ts';
+export { KEY_BYTES_MAX, type Key, type KeyElement } from './key-format.ts';
+export { affinityEnd, checkKey, compareBytes, compareKeys, decodeKey } from './key-reader.ts';
+export { encodeKey, KeyWriter } from './key-writer.ts';
+export { partitionHash, partitionOf } from './partition.ts';
+export { Path, type PathSegment, pathText } from './path.ts';
+export { decodeValue } from './value-decoder.ts';
+export { VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
+export { ValueReader } from './value-reader.ts';
+export { checkValue } from './value-scan.ts';
+export { encodeValue, ValueWriter } from './value-writer.ts';
