@@ -1,0 +1,71 @@
+/**
+ * Bound, typed expressions: plain data, so that plans can be cached, printed and sent. A column is an index into the
+ * operator's input; parameters and literals are data and never become source text of a kernel.
+ */
+import type { SqlType } from './types.ts';
+
+/** What a literal or parameter may be; dates and intervals are made by casts. */
+export type Literal = null | boolean | number | bigint | string | Uint8Array | { readonly decimal: string } | object;
+
+export type CompareOperator = '=' | '<>' | '<' | '<=' | '>' | '>=';
+export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%';
+
+/** `at`: offset of the place in the statement's text, for errors found while running. */
+interface Base {
+  readonly type: SqlType;
+  readonly at: number;
+}
+
+export type Expr =
+  | (Base & { readonly kind: 'column'; readonly index: number; readonly name: string })
+  | (Base & { readonly kind: 'literal'; readonly value: Literal })
+  | (Base & { readonly kind: 'parameter'; readonly index: number })
+  | (Base & { readonly kind: 'compare'; readonly operator: CompareOperator; readonly left: Expr; readonly right: Expr })
+  | (Base & { readonly kind: 'distinctFrom'; readonly negated: boolean; readonly left: Expr; readonly right: Expr })
+  | (Base & {
+      readonly kind: 'arithmetic';
+      readonly operator: ArithmeticOperator;
+      readonly left: Expr;
+      readonly right: Expr;
+    })
+  | (Base & { readonly kind: 'negate'; readonly operand: Expr })
+  | (Base & { readonly kind: 'concat'; readonly left: Expr; readonly right: Expr })
+  | (Base & { readonly kind: 'and' | 'or'; readonly operands: readonly Expr[] })
+  | (Base & { readonly kind: 'not'; readonly operand: Expr })
+  | (Base & { readonly kind: 'isNull'; readonly negated: boolean; readonly operand: Expr })
+  | (Base & {
+      readonly kind: 'isTruth';
+      readonly truth: true | false | null;
+      readonly negated: boolean;
+      readonly operand: Expr;
+    })
+  | (Base & { readonly kind: 'in'; readonly negated: boolean; readonly operand: Expr; readonly list: readonly Expr[] })
+  | (Base & {
+      readonly kind: 'like';
+      readonly negated: boolean;
+      readonly caseInsensitive: boolean;
+      readonly operand: Expr;
+      readonly pattern: Expr;
+      readonly escape: string | undefined;
+    })
+  | (Base & {
+      readonly kind: 'case';
+      /** Searched form only: the binder turns CASE x WHEN y into x = y. */
+      readonly branches: readonly { readonly when: Expr; readonly then: Expr }[];
+      readonly otherwise: Expr | undefined;
+    })
+  | (Base & { readonly kind: 'cast'; readonly operand: Expr })
+  | (Base & { readonly kind: 'call'; readonly name: string; readonly args: readonly Expr[] });
+
+export type AggregateName = 'count' | 'sum' | 'avg' | 'min' | 'max';
+
+/** One aggregate of a GROUP BY; `operand` undefined: count(*). */
+export interface Aggregate {
+  readonly name: AggregateName;
+  readonly operand: Expr | undefined;
+  readonly distinct: boolean;
+  /** FILTER (WHERE ...). */
+  readonly filter: Expr | undefined;
+  readonly type: SqlType;
+  readonly at: number;
+}

@@ -1,0 +1,73 @@
+/** Functions of times, dates and intervals. The session's time zone is UTC. */
+import { types as nodeTypes } from 'node:util';
+import { Decimal } from '@ashlar/api';
+import { dayOf, intervalField, timeField, truncateTime } from '../datetime.ts';
+import { failure, outOfRange } from '../failure.ts';
+import { Interval } from '../interval.ts';
+import type { SqlType } from '../types.ts';
+import { nowOf, type RowValue } from '../values.ts';
+import {
+  type CallSite,
+  type FunctionDefinition,
+  floatArgument,
+  NUMBERS,
+  strict,
+  TEXT,
+  TIMES,
+  textArgument,
+  wrongArgument,
+} from './definition.ts';
+
+const TIMES_AND_INTERVALS: readonly SqlType[] = [...TIMES, 'interval'];
+/** Fields that extract() gives with microseconds. */
+const FRACTIONAL = new Set(['second', 'seconds', 'sec', 'epoch', 'millisecond', 'milliseconds', 'ms', 'msec']);
+
+function fieldOf(args: readonly RowValue[], site: CallSite): number {
+  const field = textArgument(args, 0, site);
+  const value = args[1]!;
+  const found = nodeTypes.isDate(value)
+    ? timeField(field, value.getTime())
+    : Interval.is(value)
+      ? intervalField(field, value)
+      : undefined;
+  if (found !== undefined) return found;
+  if (!nodeTypes.isDate(value) && !Interval.is(value)) throw wrongArgument(value, 1, site);
+  throw failure('INVALID_ARGUMENT', `a time has no field ${JSON.stringify(field)}`, site.at);
+}
+
+function extract(args: readonly RowValue[], site: CallSite): RowValue {
+  const value = fieldOf(args, site);
+  const field = textArgument(args, 0, site).toLowerCase();
+  if (!FRACTIONAL.has(field)) return Decimal.parse(String(value));
+  return Decimal.parse(value.toFixed(6)).rescale(field === 'epoch' || field.startsWith('s') ? 6 : 3);
+}
+
+function dateTrunc(args: readonly RowValue[], site: CallSite): RowValue {
+  const field = textArgument(args, 0, site);
+  const value = args[1]!;
+  if (!nodeTypes.isDate(value)) throw wrongArgument(value, 1, site);
+  const time = truncateTime(field, value.getTime());
+  if (time === undefined) throw failure('INVALID_ARGUMENT', `no unit of time ${JSON.stringify(field)}`, site.at);
+  return new Date(time);
+}
+
+function toTimestamp(args: readonly RowValue[], site: CallSite): RowValue {
+  const time = new Date(floatArgument(args, 0, site) * 1000);
+  if (Number.isNaN(time.getTime())) throw outOfRange('timestamp', site.at);
+  return time;
+}
+
+/** The statement's time; the same for all its rows. */
+const now = strict('timestamptz', [], (_args, site) => new Date(nowOf(site.context)), { volatility: 'stable' });
+
+export const TIME_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
+  now,
+  current_timestamp: now,
+  transaction_timestamp: now,
+  statement_timestamp: now,
+  current_date: strict('date', [], (_args, site) => new Date(dayOf(nowOf(site.context))), { volatility: 'stable' }),
+  extract: strict('numeric', [TEXT, TIMES_AND_INTERVALS], extract),
+  date_part: strict('float8', [TEXT, TIMES_AND_INTERVALS], fieldOf),
+  date_trunc: strict('timestamptz', [TEXT, TIMES], dateTrunc),
+  to_timestamp: strict('timestamptz', [NUMBERS], toTimestamp),
+};

@@ -1,0 +1,15 @@
+/** expressions: typed predicates and scalars over columns or documents: kernels and their interpreting twin. */
+export { arithmetic, arithmeticType } from './arithmetic.ts';
+export { castTypes, castValue, commonType } from './cast.ts';
+export { comparableTypes, compareText, compareValues } from './compare.ts';
+export { type DocumentColumn, DocumentRow } from './document-row.ts';
+export type { Aggregate, AggregateName, ArithmeticOperator, CompareOperator, Expr, Literal } from './expr.ts';
+export type { FunctionSignature } from './functions/definition.ts';
+export { FUNCTIONS } from './functions/table.ts';
+export { type Evaluator, evaluatorOf, interpret, type Row } from './interpret.ts';
+export { Interval, parseInterval } from './interval.ts';
+export { compileFilter, compileScalar, type FilterKernel, type ScalarKernel } from './kernel/compile.ts';
+export { formatJson, formatValue } from './text-form.ts';
+export { BATCH_ROWS, type Batch, type SqlType, Tag, type Vector } from './types.ts';
+export { type EvalContext, type RowValue, tagIn, tagOf, typeOf } from './values.ts';
+export { gather, VectorBuilder, valueAt, vectorOf } from './vector.ts';

@@ -1,0 +1,207 @@
+/**
+ * SQL intervals: months, days and time apart, as PostgreSQL keeps them, since a month has no fixed number of days and
+ * text forms show the three apart.
+ */
+
+/** Shared by all realms and all copies of this file in a process. */
+const BRAND = Symbol.for('ashlar.Interval');
+
+export const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const DAYS_OF_MONTH = 30;
+
+/** A span of time. Immutable. */
+export class Interval {
+  /** Whole months; 12 a year. */
+  readonly months: number;
+  readonly days: number;
+  /** Milliseconds, fractions allowed; not folded into days. */
+  readonly milliseconds: number;
+
+  constructor(months: number, days: number, milliseconds: number) {
+    // + 0 makes -0 to 0
+    this.months = months + 0;
+    this.days = days + 0;
+    this.milliseconds = milliseconds + 0;
+    Object.freeze(this);
+  }
+
+  /** Whether `value` is an Interval, also one made in another realm or by another copy of this package. */
+  static is(value: unknown): value is Interval {
+    return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+  }
+
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** Milliseconds with months of 30 days and days of 24 hours: what comparisons see. */
+  get comparable(): number {
+    return (this.months * DAYS_OF_MONTH + this.days) * DAY_MS + this.milliseconds;
+  }
+
+  plus(other: Interval): Interval {
+    return new Interval(this.months + other.months, this.days + other.days, this.milliseconds + other.milliseconds);
+  }
+
+  negate(): Interval {
+    return new Interval(-this.months, -this.days, -this.milliseconds);
+  }
+
+  /** Times `factor`; fractions of months become days, of days time, as in PostgreSQL. */
+  times(factor: number): Interval {
+    return ofParts(this.months * factor, this.days * factor, this.milliseconds * factor);
+  }
+
+  /** `1 year 2 mons 3 days 04:05:06.5`, PostgreSQL's default style. */
+  toString(): string {
+    const parts: string[] = [];
+    const years = Math.trunc(this.months / 12);
+    const months = this.months % 12;
+    if (years !== 0) parts.push(`${years} year${years === 1 ? '' : 's'}`);
+    if (months !== 0) parts.push(`${months} mon${months === 1 ? '' : 's'}`);
+    if (this.days !== 0) parts.push(`${this.days} day${this.days === 1 ? '' : 's'}`);
+    if (this.milliseconds !== 0 || parts.length === 0) parts.push(clock(this.milliseconds));
+    return parts.join(' ');
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+}
+
+function clock(milliseconds: number): string {
+  const sign = milliseconds < 0 ? '-' : '';
+  const total = Math.abs(milliseconds);
+  const hours = Math.floor(total / HOUR_MS);
+  const minutes = Math.floor((total % HOUR_MS) / MINUTE_MS);
+  const micros = Math.round((total % MINUTE_MS) * 1000);
+  const seconds = String(Math.floor(micros / 1e6)).padStart(2, '0');
+  const fraction =
+    micros % 1e6 === 0
+      ? ''
+      : `.${String(micros % 1e6)
+          .padStart(6, '0')
+          .replace(/0+$/, '')}`;
+  return `${sign}${String(hours).padStart(2, '0')}:${String(minutes).padStart(2, '0')}:${seconds}${fraction}`;
+}
+
+/** An interval of parts that may have fractions: months carry into days, days into time. */
+function ofParts(months: number, days: number, milliseconds: number): Interval {
+  const wholeMonths = Math.trunc(months);
+  const allDays = days + (months - wholeMonths) * DAYS_OF_MONTH;
+  const wholeDays = Math.trunc(allDays);
+  const micros = Math.round((milliseconds + (allDays - wholeDays) * DAY_MS) * 1000);
+  return new Interval(wholeMonths, wholeDays, micros / 1000);
+}
+
+type Unit = readonly [part: 'months' | 'days' | 'milliseconds', amount: number];
+
+const UNITS: Readonly<Record<string, Unit>> = {
+  millennium: ['months', 12_000],
+  century: ['months', 1200],
+  decade: ['months', 120],
+  year: ['months', 12],
+  month: ['months', 1],
+  week: ['days', 7],
+  day: ['days', 1],
+  hour: ['milliseconds', HOUR_MS],
+  minute: ['milliseconds', MINUTE_MS],
+  second: ['milliseconds', 1000],
+  millisecond: ['milliseconds', 1],
+  microsecond: ['milliseconds', 0.001],
+};
+
+const ALIASES: Readonly<Record<string, string>> = {
+  y: 'year',
+  yr: 'year',
+  mon: 'month',
+  w: 'week',
+  d: 'day',
+  h: 'hour',
+  hr: 'hour',
+  m: 'minute',
+  min: 'minute',
+  s: 'second',
+  sec: 'second',
+  ms: 'millisecond',
+  msec: 'millisecond',
+  us: 'microsecond',
+  usec: 'microsecond',
+  centurie: 'century',
+  millennia: 'millennium',
+  c: 'century',
+  dec: 'decade',
+};
+
+/** The unit's name in the singular (`hours`, `hr` -> `hour`), or undefined. */
+export function unitNamed(text: string): string | undefined {
+  const lower = text.toLowerCase();
+  for (const name of [lower, lower.replace(/s$/, '')]) {
+    if (Object.hasOwn(UNITS, name)) return name;
+    if (Object.hasOwn(ALIASES, name)) return ALIASES[name];
+  }
+  return undefined;
+}
+
+const TOKEN =
+  /\s*(?:([+-])?(\d+):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?(?![\d:])|([+-]?)(\d+)-(\d{1,2})(?!\d)|([+-]?(?:\d+\.?\d*|\.\d+))\s*([a-z]*)|(ago)\b|(and|@))\s*/iy;
+
+/**
+ * Reads `1 year 2 months`, `3 days 04:05:06`, `1-2` (years-months), `90 minutes ago`, `P1Y2M3DT4H5M6S`, `5` (seconds).
+ *
+ * @returns undefined when the text is no interval
+ */
+export function parseInterval(text: string): Interval | undefined {
+  const trimmed = text.trim();
+  if (trimmed === '' || trimmed.length > 200) return undefined;
+  if (/^[+-]?P/i.test(trimmed)) return parseIso(trimmed);
+  const sums = { months: 0, days: 0, milliseconds: 0 };
+  let sign = 1;
+  TOKEN.lastIndex = 0;
+  while (TOKEN.lastIndex < trimmed.length) {
+    const match = TOKEN.exec(trimmed);
+    if (match === null) return undefined;
+    if (match[10] !== undefined) sign = -1;
+    else if (match[11] === undefined && !addToken(sums, match)) return undefined;
+  }
+  return ofParts(sums.months * sign, sums.days * sign, sums.milliseconds * sign);
+}
+
+interface Sums {
+  months: number;
+  days: number;
+  milliseconds: number;
+}
+
+function addToken(sums: Sums, match: RegExpExecArray): boolean {
+  if (match[2] !== undefined) {
+    const total = Number(match[2]) * HOUR_MS + Number(match[3]) * MINUTE_MS + Number(match[4] ?? 0) * 1000;
+    sums.milliseconds += match[1] === '-' ? -total : total;
+    return true;
+  }
+  if (match[6] !== undefined) {
+    const total = Number(match[6]) * 12 + Number(match[7]);
+    sums.months += match[5] === '-' ? -total : total;
+    return true;
+  }
+  const name = match[9] === '' ? 'second' : unitNamed(match[9]!);
+  if (name === undefined) return false;
+  const [part, amount] = UNITS[name]!;
+  sums[part] += Number(match[8]) * amount;
+  return true;
+}
+
+const ISO =
+  /^([+-]?)P(?:([+-]?[\d.]+)Y)?(?:([+-]?[\d.]+)M)?(?:([+-]?[\d.]+)W)?(?:([+-]?[\d.]+)D)?(?:T(?:([+-]?[\d.]+)H)?(?:([+-]?[\d.]+)M)?(?:([+-]?[\d.]+)S)?)?$/i;
+
+function parseIso(text: string): Interval | undefined {
+  const match = ISO.exec(text);
+  if (match === null) return undefined;
+  const [years, months, weeks, days, hours, minutes, seconds] = match.slice(2).map((part) => Number(part ?? 0));
+  const sign = match[1] === '-' ? -1 : 1;
+  const sums = [years! * 12 + months!, weeks! * 7 + days!, hours! * HOUR_MS + minutes! * MINUTE_MS + seconds! * 1000];
+  if (sums.some(Number.isNaN)) return undefined;
+  return ofParts(sums[0]! * sign, sums[1]! * sign, sums[2]! * sign);
+}

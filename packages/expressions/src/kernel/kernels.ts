@@ -1,0 +1,194 @@
+/**
+ * One expression's kernels: made as batches show what they need, kept while batches look alike.
+ */
+import { types as nodeTypes } from 'node:util';
+import { Decimal } from '@ashlar/api';
+import { assert } from '@ashlar/core';
+import { castValue } from '../cast.ts';
+import { compareText } from '../compare.ts';
+import { isConstant } from '../constants.ts';
+import type { Expr } from '../expr.ts';
+import { constantList } from '../in-list.ts';
+import { type Evaluator, evaluatorOf } from '../interpret.ts';
+import type { Batch } from '../types.ts';
+import type { EvalContext, RowValue } from '../values.ts';
+import { valueAt } from '../vector.ts';
+import { type Constant, foldConstants, profileCode, profileOf } from './profile.ts';
+import { type Program, programOf } from './program.ts';
+import { type filterSource, isCached, isGenerationAllowed, type KernelInput, type Source } from './source.ts';
+import { tableOf } from './tables.ts';
+
+/** Up to so many rows an expression is interpreted before source is generated for it. */
+const INTERPRETED_ROWS_MAX = 2000;
+
+const NO_BATCH: Batch = { length: 0, columns: [] };
+
+type MakeSource<Run> = (...args: Parameters<typeof filterSource>) => Source<Run> | undefined;
+
+/** What filters and scalars share. `Run` is the generated function. */
+export class Kernels<Run> {
+  readonly evaluate: Evaluator;
+  readonly #expr: Expr;
+  readonly #kind: 'filter' | 'scalar';
+  readonly #makeSource: MakeSource<Run>;
+  #program: Program | undefined;
+  #context: EvalContext | undefined;
+  #constants: readonly Constant[] = [];
+  #constantKey = '';
+  #codes: number[] = [];
+  #source: Source<Run> | undefined;
+  #isSourceKnown = false;
+  #rowsSeen = 0;
+  #batch: Batch = NO_BATCH;
+  readonly input: KernelInput;
+  readonly #closures = new Map<number, () => RowValue>();
+  /** Reads a column in row `input.row`. */
+  readonly row = (index: number): RowValue => valueAt(this.#batch.columns[index]!, this.input.row);
+
+  constructor(expr: Expr, kind: 'filter' | 'scalar', makeSource: MakeSource<Run>) {
+    this.#expr = expr;
+    this.#kind = kind;
+    this.#makeSource = makeSource;
+    this.evaluate = evaluatorOf(expr);
+    this.input = emptyInput();
+  }
+
+  get program(): Program {
+    this.#program ??= programOf(this.#expr);
+    return this.#program;
+  }
+
+  /** The whole expression's value in row `row`, by the interpreter. */
+  interpret(row: number, context: EvalContext): RowValue {
+    this.input.row = row;
+    return this.evaluate(this.row, context);
+  }
+
+  /** Makes the batch the one that rows are read from. */
+  begin(batch: Batch): void {
+    this.#batch = batch;
+  }
+
+  /** Lets go of the batch: vectors over shared memory must not outlive their task. */
+  end(): void {
+    this.#batch = NO_BATCH;
+  }
+
+  /** The kernel for this batch with its inputs ready, or undefined: interpret. */
+  prepare(batch: Batch, context: EvalContext, count: number): Source<Run> | undefined {
+    this.#rowsSeen += count;
+    if (!isGenerationAllowed()) return undefined;
+    if (context !== this.#context) this.#enter(context);
+    this.#look(batch, count);
+    if (!this.#isSourceKnown) {
+      const key = `${this.#kind} ${this.program.shape} ${this.#codes.join()} ${this.#constantKey}`;
+      if (this.#rowsSeen <= INTERPRETED_ROWS_MAX && !isCached(key)) return undefined;
+      const codes = this.#constants.map((constant) => constant.code);
+      this.#source = this.#makeSource(key, this.program, this.#codes.map(profileOf), codes);
+      this.#isSourceKnown = true;
+      if (this.#source !== undefined && !this.#fillConstants(this.#source, context)) this.#source = undefined;
+    }
+    return this.#source !== undefined && this.#fill(this.#source, batch, context) ? this.#source : undefined;
+  }
+
+  #enter(context: EvalContext): void {
+    this.#context = context;
+    this.#constants = foldConstants(this.program, context);
+    this.#constantKey = this.#constants.map((constant) => constant.code).join();
+    this.#closures.clear();
+    this.#isSourceKnown = false;
+  }
+
+  /** Profiles the columns; forgets the source when one differs from the batch before. */
+  #look(batch: Batch, count: number): void {
+    const { columns } = this.program;
+    for (let position = 0; position < columns.length; position++) {
+      const code = profileCode(batch.columns[columns[position]!]!, count);
+      if (code !== this.#codes[position]) {
+        this.#codes[position] = code;
+        this.#isSourceKnown = false;
+      }
+    }
+  }
+
+  /** Inputs that stay the same for a context; false when a constant cannot be read as the kernel wants it. */
+  #fillConstants({ needs }: Source<Run>, context: EvalContext): boolean {
+    const { input, program } = this;
+    try {
+      input.constants = needs.constants.map(({ constant, as }) => {
+        const { value } = this.#constants[constant]!;
+        return as === 'time' ? (castValue(value, 'timestamptz', -1) as Date).getTime() : laneValue(value, as);
+      });
+      input.sets = needs.sets.map((node) => constantsOfIn(program.nodes[node]!.expr, context));
+    } catch {
+      return false;
+    }
+    input.closures = needs.closures.map((node) => this.#closureOf(node, context));
+    return true;
+  }
+
+  #closureOf(node: number, context: EvalContext): () => RowValue {
+    let closure = this.#closures.get(node);
+    if (closure === undefined) {
+      const evaluate = evaluatorOf(this.program.nodes[node]!.expr);
+      closure = () => evaluate(this.row, context);
+      this.#closures.set(node, closure);
+    }
+    return closure;
+  }
+
+  /** Inputs of this batch; false when a table meets an error. */
+  #fill({ needs }: Source<Run>, batch: Batch, context: EvalContext): boolean {
+    const { input, program } = this;
+    const columnAt = (position: number) => batch.columns[program.columns[position]!]!;
+    for (const [slot, position] of needs.numbers.entries()) input.numbers[slot] = columnAt(position).numbers;
+    for (const [slot, position] of needs.tags.entries()) input.tags[slot] = columnAt(position).tags;
+    for (const [slot, position] of needs.codes.entries()) input.codes[slot] = columnAt(position).codes;
+    for (const [slot, position] of needs.texts.entries()) {
+      const column = columnAt(position);
+      input.texts[slot] = column.dictionary ?? column.values;
+    }
+    for (const [slot, { node, column, result }] of needs.tables.entries()) {
+      const dictionary = columnAt(column).dictionary!;
+      const table = tableOf(evaluatorOf(program.nodes[node]!.expr), dictionary, result, context);
+      if (table === undefined) return false;
+      input.tables[slot] = table.values;
+      input.nulls[slot] = table.nulls;
+      input.nullCodes[slot] = dictionary.length;
+    }
+    return true;
+  }
+}
+
+function emptyInput(): KernelInput {
+  return {
+    numbers: [],
+    tags: [],
+    codes: [],
+    texts: [],
+    constants: [],
+    tables: [],
+    nulls: [],
+    nullCodes: [],
+    sets: [],
+    closures: [],
+    row: 0,
+    giveUp: () => null,
+    compareText,
+  };
+}
+
+/** A constant as the lanes hold it: times in milliseconds, booleans as 0 or 1. */
+function laneValue(value: RowValue, as: 'value' | 'double'): unknown {
+  if (as === 'double') return Decimal.is(value) ? value.toNumber() : Number(value);
+  if (nodeTypes.isDate(value)) return value.getTime();
+  return typeof value === 'boolean' ? Number(value) : value;
+}
+
+/** The constants of an IN as a set; numerics and bigints as the doubles that they compare as. */
+function constantsOfIn(expr: Expr, context: EvalContext): ReadonlySet<unknown> {
+  assert(expr.kind === 'in', 'sets belong to IN');
+  const { numbers, texts, besides } = constantList(expr.list.filter(isConstant), context);
+  const exact = besides(0).filter(({ value }) => Decimal.is(value) || typeof value === 'bigint');
+  return new Set<unknown>([...numbers, ...texts, ...exact.map(({ value }) => laneValue(value, 'double'))]);
+}

@@ -1,0 +1,569 @@
+/**
+ * Writes the source text for one row of an expression.
+ *
+ *   lines of statements + an expression for the value; `break row` hands the row to the interpreter
+ *
+ * W1  Statements have no effect but on locals of the row, so a row may be given up anywhere.
+ * W2  What this file writes equals the interpreter on every row that it does not give up: it gives up before every
+ *     error, and writes no code for what it does not know (then a closure of the interpreter stands in).
+ * W3  Code that may give up a row or calls a closure runs only where the interpreter would evaluate it, behind an `if`;
+ *     the rest runs always, since bits are cheaper than branches.
+ */
+import type { CompareOperator } from '../expr.ts';
+import { Tag } from '../types.ts';
+import {
+  compareNumbersCode,
+  comparisonGroup,
+  eitherNull,
+  type NullBit,
+  type NumberCode,
+  type TextCode,
+  type TruthCode,
+  unlessNull,
+} from './code.ts';
+import { type ColumnProfile, tagAs } from './profile.ts';
+import type { Program, ProgramNode } from './program.ts';
+
+/** `time`: a text that is read as a time, in milliseconds; `double`: a numeric or bigint as the double it compares as. */
+export type ConstantForm = 'value' | 'time' | 'double';
+
+/** What the kernel needs beside the source: which parts of the program fill its inputs. */
+export interface KernelNeeds {
+  /** Positions in Program.columns, by lane. */
+  readonly numbers: number[];
+  readonly tags: number[];
+  readonly codes: number[];
+  readonly texts: number[];
+  /** Constants by position in Program.constants. */
+  readonly constants: { readonly constant: number; readonly as: ConstantForm }[];
+  /** Tables by code of a dictionary: a node's value for every text. */
+  readonly tables: { readonly node: number; readonly column: number; readonly result: 'truth' | 'number' }[];
+  /** Node numbers that the interpreter evaluates. */
+  readonly closures: number[];
+  /** Node numbers of IN whose constants are looked up in a set. */
+  readonly sets: number[];
+}
+
+/** The most constants of an IN that are compared one by one. */
+const IN_INLINE_MAX = 4;
+
+type NumberPair = readonly [NumberCode, NumberCode];
+
+/** Kinds of constants that an IN of a float8, an int4, a text finds by value. */
+const NUMBER_CONSTANTS: Readonly<Partial<Record<Tag, ReadonlySet<Tag | undefined>>>> = {
+  [Tag.NUMBER]: new Set([Tag.NUMBER, Tag.INT, Tag.DECIMAL, Tag.BIGINT]),
+  [Tag.INT]: new Set([Tag.NUMBER, Tag.INT]),
+};
+const TEXT_CONSTANTS: ReadonlySet<Tag | undefined> = new Set([Tag.TEXT]);
+
+const INT4_CHECK = (value: string) => `if (${value} > 2147483647 || ${value} < -2147483648) break row;`;
+
+export class RowCode {
+  readonly needs: KernelNeeds = {
+    numbers: [],
+    tags: [],
+    codes: [],
+    texts: [],
+    constants: [],
+    tables: [],
+    closures: [],
+    sets: [],
+  };
+  readonly #program: Program;
+  readonly #profiles: readonly ColumnProfile[];
+  readonly #constantCodes: readonly string[];
+  #lines: string[] = [];
+  /** Loads of lanes, at the top of the row. */
+  readonly #loads = new Map<string, string>();
+  #names = 0;
+
+  constructor(program: Program, profiles: readonly ColumnProfile[], constantCodes: readonly string[]) {
+    this.#program = program;
+    this.#profiles = profiles;
+    this.#constantCodes = constantCodes;
+  }
+
+  /** All statements of the row, loads first. */
+  get statements(): string {
+    const loads = [...this.#loads].map(([load, name]) => `const ${name} = ${load};`);
+    return [...loads, ...this.#lines].join('\n');
+  }
+
+  get mayGiveUp(): boolean {
+    return this.#lines.some((line) => line.includes('break row'));
+  }
+
+  // ---- truth ----
+
+  /** The condition `node`; never fails, since a closure stands in for what has no code. */
+  truth(node: ProgramNode): TruthCode {
+    return this.#attempt(() => this.#truthOf(node)) ?? this.#truthByClosure(node);
+  }
+
+  #truthOf(node: ProgramNode): TruthCode | undefined {
+    if (node.isConstant) return this.#constantTruth(node);
+    const { expr } = node;
+    const byTable = expr.kind === 'column' ? undefined : this.#tableFor(node, 'truth');
+    if (byTable !== undefined) return this.#tableTruth(byTable, node.onlyColumn);
+    switch (expr.kind) {
+      case 'and':
+      case 'or':
+        return this.#conjunction(node, expr.kind);
+      case 'not': {
+        const operand = this.truth(node.children[0]!);
+        return { isTrue: this.#bit(`(${operand.isTrue} | ${operand.isNull ?? 0}) ^ 1`), isNull: operand.isNull };
+      }
+      case 'isTruth':
+        return this.#isTruth(this.truth(node.children[0]!), expr.truth, expr.negated);
+      case 'isNull':
+        return this.#isNull(node.children[0]!, expr.negated);
+      case 'compare':
+        return this.#compare(expr.operator, node.children[0]!, node.children[1]!);
+      case 'in':
+        return this.#in(node, expr.negated);
+      case 'column': {
+        const value = this.number(node);
+        if (value?.tag !== Tag.BOOLEAN) return undefined;
+        return { isTrue: this.#bit(unlessNull(`((${value.code} !== 0) | 0)`, value.isNull)), isNull: value.isNull };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #constantTruth(node: ProgramNode): TruthCode | undefined {
+    const tag = this.#constantTag(node);
+    if (tag === Tag.NULL) return { isTrue: '0', isNull: '1' };
+    return tag === Tag.BOOLEAN ? { isTrue: this.#constant(node), isNull: undefined } : undefined;
+  }
+
+  #truthByClosure(node: ProgramNode): TruthCode {
+    const value = this.#define(`closures[${push(this.needs.closures, node.number)}]()`);
+    this.#lines.push(`if (${value} !== true && ${value} !== false && ${value} !== null) break row;`);
+    return { isTrue: `((${value} === true) | 0)`, isNull: `((${value} === null) | 0)` };
+  }
+
+  #conjunction(node: ProgramNode, kind: 'and' | 'or'): TruthCode {
+    let result = this.truth(node.children[0]!);
+    for (const child of node.children.slice(1)) {
+      const goOn = kind === 'and' ? `${result.isTrue} | ${result.isNull ?? 0}` : `${result.isTrue} ^ 1`;
+      const next = this.#guarded(goOn, child);
+      result = kind === 'and' ? this.#and(result, next) : this.#or(result, next);
+    }
+    return result;
+  }
+
+  #and(a: TruthCode, b: TruthCode): TruthCode {
+    const isTrue = this.#bit(`${a.isTrue} & ${b.isTrue}`);
+    const nulls = [
+      ...(a.isNull === undefined ? [] : [`(${a.isNull} & (${b.isTrue} | ${b.isNull ?? 0}))`]),
+      ...(b.isNull === undefined ? [] : [`(${a.isTrue} & ${b.isNull})`]),
+    ];
+    return { isTrue, isNull: nulls.length === 0 ? undefined : this.#bit(nulls.join(' | ')) };
+  }
+
+  #or(a: TruthCode, b: TruthCode): TruthCode {
+    const isTrue = this.#bit(`${a.isTrue} | ${b.isTrue}`);
+    const isNull = eitherNull(a.isNull, b.isNull);
+    return { isTrue, isNull: isNull === undefined ? undefined : this.#bit(`${isNull} & (${isTrue} ^ 1)`) };
+  }
+
+  /** The condition `node`, evaluated only where `condition` holds if it is dear or may give up (W3); false elsewhere. */
+  #guarded(condition: string, node: ProgramNode): TruthCode {
+    const [lines, value] = this.#captured(() => this.truth(node));
+    if (!isDear(lines)) {
+      this.#lines.push(...lines);
+      return value;
+    }
+    const isTrue = this.#name();
+    const isNull = value.isNull === undefined ? undefined : this.#name();
+    this.#lines.push(
+      `let ${isTrue} = 0${isNull === undefined ? '' : `, ${isNull} = 0`};`,
+      `if (${condition}) {`,
+      ...lines,
+    );
+    this.#lines.push(`${isTrue} = ${value.isTrue};${isNull === undefined ? '' : ` ${isNull} = ${value.isNull};`}`, '}');
+    return { isTrue, isNull };
+  }
+
+  #isTruth(operand: TruthCode, truth: boolean | null, negated: boolean): TruthCode {
+    const isFalse = `((${operand.isTrue} | ${operand.isNull ?? 0}) ^ 1)`;
+    const wanted = truth === null ? (operand.isNull ?? '0') : truth ? operand.isTrue : isFalse;
+    return { isTrue: this.#bit(negated ? `${wanted} ^ 1` : wanted), isNull: undefined };
+  }
+
+  #isNull(operand: ProgramNode, negated: boolean): TruthCode | undefined {
+    const isColumn = operand.expr.kind === 'column';
+    const value = isColumn ? { isNull: this.#columnNull(operand) } : this.number(operand);
+    if (value === undefined) return undefined;
+    const bit = value.isNull ?? '0';
+    return { isTrue: this.#bit(negated ? `${bit} ^ 1` : bit), isNull: undefined };
+  }
+
+  #compare(operator: CompareOperator, left: ProgramNode, right: ProgramNode): TruthCode | undefined {
+    const numbers = this.#attempt(() => this.#comparableNumbers(left, right));
+    if (numbers !== undefined) {
+      const isNull = eitherNull(numbers[0].isNull, numbers[1].isNull);
+      return { isTrue: this.#bit(unlessNull(compareNumbersCode(operator, ...numbers), isNull)), isNull };
+    }
+    const a = this.text(left);
+    const b = a === undefined ? undefined : this.text(right);
+    if (a === undefined || b === undefined) return undefined;
+    const isNull = eitherNull(a.isNull, b.isNull);
+    return { isTrue: this.#bit(unlessNull(compareTextsCode(operator, a.code, b.code), isNull)), isNull };
+  }
+
+  #comparableNumbers(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
+    const pair = this.#numberPair(left, right) ?? this.#timePair(left, right);
+    if (pair === undefined) return undefined;
+    const [a, b] = pair;
+    const hasNullConstant = a.tag === Tag.NULL || b.tag === Tag.NULL;
+    return hasNullConstant || comparisonGroup(a.tag) === comparisonGroup(b.tag) ? pair : undefined;
+  }
+
+  /** Both sides in the number lane; a numeric or bigint constant that meets a float8 becomes one. */
+  #numberPair(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
+    const a = this.number(left);
+    const b = this.number(right);
+    if (a !== undefined && b !== undefined) return [a, b];
+    if (a?.tag === Tag.NUMBER && this.#isExact(right)) return [a, this.#double(right)];
+    return b?.tag === Tag.NUMBER && this.#isExact(left) ? [this.#double(left), b] : undefined;
+  }
+
+  #isExact(node: ProgramNode): boolean {
+    const tag = this.#constantTag(node);
+    return tag === Tag.DECIMAL || tag === Tag.BIGINT;
+  }
+
+  #double(node: ProgramNode): NumberCode {
+    return { code: this.#constant(node, 'double'), isNull: undefined, tag: Tag.NUMBER, mayBeNaN: false };
+  }
+
+  #formAsNumber(node: ProgramNode): ConstantForm {
+    return this.#isExact(node) ? 'double' : 'value';
+  }
+
+  #timePair(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
+    const a = this.number(left) ?? this.#time(left);
+    const b = a === undefined ? undefined : (this.number(right) ?? this.#time(right));
+    return a === undefined || b === undefined ? undefined : [a, b];
+  }
+
+  /** A constant text that may stand for a time. */
+  #time(node: ProgramNode): NumberCode | undefined {
+    const isText =
+      (node.expr.kind === 'literal' || node.expr.kind === 'parameter') && this.#constantTag(node) === Tag.TEXT;
+    if (!isText) return undefined;
+    return { code: this.#constant(node, 'time'), isNull: undefined, tag: Tag.TIMESTAMP, mayBeNaN: false };
+  }
+
+  #in(node: ProgramNode, negated: boolean): TruthCode | undefined {
+    const [operand, ...list] = node.children as [ProgramNode, ...ProgramNode[]];
+    const items = list.filter((item) => this.#constantTag(item) !== Tag.NULL);
+    if (items.some((item) => item.expr.kind !== 'literal' && item.expr.kind !== 'parameter')) return undefined;
+    const number = this.number(operand);
+    const isNumber = number !== undefined && comparisonGroup(number.tag) === 'number' && number.tag !== Tag.NULL;
+    const value = isNumber ? number : this.text(operand);
+    const wanted = isNumber ? NUMBER_CONSTANTS[number.tag]! : TEXT_CONSTANTS;
+    if (value === undefined || !items.every((item) => wanted.has(this.#constantTag(item)))) return undefined;
+    const isSmall = items.length <= IN_INLINE_MAX && !items.some((item) => this.#constantCode(item).endsWith('N'));
+    const tests = isSmall
+      ? items.map(
+          (item) => `(${value.code} === ${this.#constant(item, isNumber ? this.#formAsNumber(item) : 'value')})`,
+        )
+      : [`sets[${push(this.needs.sets, node.number)}].has(${value.code})`];
+    const isFound = this.#bit(unlessNull(`(${tests.join(' | ') || '0'} | 0)`, value.isNull));
+    return inResult(isFound, value.isNull, items.length < list.length, negated);
+  }
+
+  // ---- numbers ----
+
+  /** The value of `node` in the number lane, or undefined when there is no code for it. */
+  number(node: ProgramNode): NumberCode | undefined {
+    return this.#attempt(() => this.#numberOf(node));
+  }
+
+  #numberOf(node: ProgramNode): NumberCode | undefined {
+    if (node.isConstant) return this.#constantNumber(node);
+    const { expr } = node;
+    const byTable = expr.kind === 'column' ? undefined : this.#tableFor(node, 'number');
+    if (byTable !== undefined) return this.#tableNumber(byTable, node);
+    switch (expr.kind) {
+      case 'column':
+        return this.#columnNumber(node);
+      case 'arithmetic':
+        return this.#arithmetic(node);
+      case 'negate': {
+        const value = this.number(node.children[0]!);
+        if (value?.tag === Tag.INT) return this.#checkedInt(`0 - ${value.code}`, value.isNull);
+        return value?.tag === Tag.NUMBER ? { ...value, code: this.#define(`-${value.code}`) } : undefined;
+      }
+      case 'cast': {
+        const value = this.number(node.children[0]!);
+        const isFloat = expr.type === 'float8' && (value?.tag === Tag.NUMBER || value?.tag === Tag.INT);
+        return isFloat ? { ...value!, tag: Tag.NUMBER } : undefined;
+      }
+      case 'case':
+        return this.#case(node);
+      case 'call':
+        return expr.name === 'coalesce' ? this.#coalesce(node) : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #constantNumber(node: ProgramNode): NumberCode | undefined {
+    const tag = this.#constantTag(node);
+    if (tag === Tag.NULL) return { code: '0', isNull: '1', tag: Tag.NULL, mayBeNaN: false };
+    if (tag === undefined || (tag > Tag.DATE && tag !== Tag.BOOLEAN)) return undefined;
+    const mayBeNaN = this.#constantCode(node).endsWith('N');
+    return { code: this.#constant(node), isNull: undefined, tag, mayBeNaN };
+  }
+
+  #columnNumber(node: ProgramNode): NumberCode | undefined {
+    const profile = this.#profiles[node.onlyColumn]!;
+    if (profile.lane === 'null') return { code: '0', isNull: '1', tag: Tag.NULL, mayBeNaN: false };
+    const tag = profile.lane === 'number' ? tagAs(profile.tag, node.expr.type) : undefined;
+    if (tag === undefined) return undefined;
+    const code = this.#load('numbers', node.onlyColumn);
+    return { code, isNull: this.#columnNull(node), tag, mayBeNaN: tag !== Tag.INT && tag !== Tag.BOOLEAN };
+  }
+
+  /** The null bit of a column of any lane. */
+  #columnNull(node: ProgramNode): NullBit {
+    const { lane, nullable } = this.#profiles[node.onlyColumn]!;
+    if (lane === 'null') return '1';
+    return nullable ? `((${this.#load('tags', node.onlyColumn)} <= ${Tag.NULL}) | 0)` : undefined;
+  }
+
+  #arithmetic(node: ProgramNode): NumberCode | undefined {
+    const { expr } = node;
+    const pair = this.#numberPair(node.children[0]!, node.children[1]!);
+    if (expr.kind !== 'arithmetic' || pair === undefined) return undefined;
+    const [a, b] = pair;
+    if (!isPlainNumber(a.tag) || !isPlainNumber(b.tag)) return undefined;
+    const isNull = eitherNull(a.isNull, b.isNull);
+    if (expr.operator === '/' || expr.operator === '%') this.#giveUp(`${b.code} === 0`, isNull);
+    const code = `${a.code} ${expr.operator} ${b.code}`;
+    if (a.tag === Tag.INT && b.tag === Tag.INT) {
+      return this.#checkedInt(`${expr.operator === '/' ? `Math.trunc(${code})` : code} + 0`, isNull);
+    }
+    const result = this.#define(code);
+    // infinite or NaN: only the interpreter knows whether that is an error
+    if (expr.operator !== '%') this.#giveUp(`${result} - ${result} !== 0`, isNull);
+    return { code: result, isNull, tag: Tag.NUMBER, mayBeNaN: expr.operator === '%' };
+  }
+
+  #checkedInt(code: string, isNull: NullBit): NumberCode {
+    const result = this.#define(code);
+    this.#lines.push(isNull === undefined ? INT4_CHECK(result) : `if ((${isNull}) === 0) { ${INT4_CHECK(result)} }`);
+    return { code: result, isNull, tag: Tag.INT, mayBeNaN: false };
+  }
+
+  #giveUp(condition: string, isNull: NullBit): void {
+    this.#lines.push(`if (${condition}${isNull === undefined ? '' : ` && (${isNull}) === 0`}) break row;`);
+  }
+
+  #case(node: ProgramNode): NumberCode | undefined {
+    const { children, expr } = node;
+    const wanted = resultTag(expr.type);
+    if (wanted === undefined) return undefined;
+    const value = this.#name();
+    const isNull = this.#name();
+    this.#lines.push(`let ${value} = 0, ${isNull} = 1;`);
+    let depth = 0;
+    let mayBeNaN = false;
+    const assign = (result: ProgramNode): boolean => {
+      const code = this.number(result);
+      if (code === undefined || !fits(code.tag, wanted)) return false;
+      this.#lines.push(`${value} = ${code.code}; ${isNull} = ${code.isNull ?? 0};`);
+      mayBeNaN ||= code.mayBeNaN;
+      return true;
+    };
+    for (let index = 0; index + 1 < children.length; index += 2) {
+      this.#lines.push(`if (${this.truth(children[index]!).isTrue}) {`);
+      if (!assign(children[index + 1]!)) return undefined;
+      this.#lines.push('} else {');
+      depth += 1;
+    }
+    if (children.length % 2 === 1 && !assign(children.at(-1)!)) return undefined;
+    this.#lines.push('}'.repeat(depth));
+    return { code: value, isNull, tag: wanted, mayBeNaN };
+  }
+
+  #coalesce(node: ProgramNode): NumberCode | undefined {
+    const wanted = resultTag(node.expr.type);
+    const first = this.number(node.children[0]!);
+    if (wanted === undefined || first === undefined || !fits(first.tag, wanted)) return undefined;
+    if (first.isNull === undefined) return { ...first, tag: wanted };
+    const value = this.#name();
+    const isNull = this.#name();
+    let mayBeNaN = first.mayBeNaN;
+    this.#lines.push(`let ${value} = ${first.code}, ${isNull} = ${first.isNull};`);
+    for (const child of node.children.slice(1)) {
+      this.#lines.push(`if (${isNull}) {`);
+      const next = this.number(child);
+      if (next === undefined || !fits(next.tag, wanted)) return undefined;
+      this.#lines.push(`${value} = ${next.code}; ${isNull} = ${next.isNull ?? 0};`, '}');
+      mayBeNaN ||= next.mayBeNaN;
+    }
+    return { code: value, isNull, tag: wanted, mayBeNaN };
+  }
+
+  // ---- text ----
+
+  /** A text column or constant. */
+  text(node: ProgramNode): TextCode | undefined {
+    if (node.isConstant) {
+      const isText = this.#constantTag(node) === Tag.TEXT;
+      return isText ? { code: this.#constant(node), isNull: undefined } : undefined;
+    }
+    if (node.expr.kind !== 'column') return undefined;
+    const { lane, tag } = this.#profiles[node.onlyColumn]!;
+    if (tagAs(tag, node.expr.type) !== Tag.TEXT) return undefined;
+    if (lane !== 'text' && lane !== 'dictionary' && lane !== 'lookup') return undefined;
+    const isNull = this.#columnNull(node);
+    const source = lane === 'text' ? this.#load('texts', node.onlyColumn) : this.#dictionaryText(node.onlyColumn);
+    // NULL rows read as '', so that comparisons of them do no harm
+    return { code: isNull === undefined ? source : this.#define(`${isNull} ? '' : ${source}`), isNull };
+  }
+
+  #dictionaryText(column: number): string {
+    return `texts${slot(this.needs.texts, column)}[${this.#load('codes', column)}]`;
+  }
+
+  // ---- tables by dictionary code ----
+
+  /** The position of a table for `node`, when it depends on one dictionary column alone. */
+  #tableFor(node: ProgramNode, result: 'truth' | 'number'): number | undefined {
+    const column = node.onlyColumn;
+    if (column < 0 || this.#profiles[column]!.lane !== 'dictionary') return undefined;
+    if (result === 'number' && node.expr.type !== 'int4' && node.expr.type !== 'float8') return undefined;
+    return push(this.needs.tables, { node: node.number, column, result });
+  }
+
+  /** The code of the row; NULL rows have the code behind the last. */
+  #tableIndex(table: number, column: number): string {
+    const code = this.#load('codes', column);
+    if (!this.#profiles[column]!.nullable) return code;
+    return `(${this.#load('tags', column)} <= ${Tag.NULL} ? nullCode${table} : ${code})`;
+  }
+
+  #tableTruth(table: number, column: number): TruthCode {
+    const entry = this.#define(`table${table}[${this.#tableIndex(table, column)}]`);
+    return { isTrue: `(${entry} & 1)`, isNull: `(${entry} >> 1)` };
+  }
+
+  #tableNumber(table: number, node: ProgramNode): NumberCode {
+    const index = this.#define(this.#tableIndex(table, node.onlyColumn));
+    const tag = node.expr.type === 'int4' ? Tag.INT : Tag.NUMBER;
+    const code = this.#define(`table${table}[${index}]`);
+    return { code, isNull: `nulls${table}[${index}]`, tag, mayBeNaN: tag === Tag.NUMBER };
+  }
+
+  // ---- names, lines, inputs ----
+
+  #constantCode(node: ProgramNode): string {
+    const position = this.#program.constants.indexOf(node);
+    return position < 0 ? '!' : this.#constantCodes[position]!;
+  }
+
+  /** undefined: not constant, or evaluating it fails. */
+  #constantTag(node: ProgramNode): Tag | undefined {
+    const code = this.#constantCode(node);
+    return code === '!' ? undefined : ((code.charCodeAt(0) - 97) as Tag);
+  }
+
+  #constant(node: ProgramNode, as: ConstantForm = 'value'): string {
+    const constant = this.#program.constants.indexOf(node);
+    const known = this.needs.constants.findIndex((item) => item.constant === constant && item.as === as);
+    return `constant${known >= 0 ? known : push(this.needs.constants, { constant, as })}`;
+  }
+
+  #load(lane: 'numbers' | 'tags' | 'codes' | 'texts', column: number): string {
+    const load = `${lane}${slot(this.needs[lane], column)}[i]`;
+    const known = this.#loads.get(load);
+    if (known !== undefined) return known;
+    const name = this.#name();
+    this.#loads.set(load, name);
+    return name;
+  }
+
+  #name(): string {
+    return `v${this.#names++}`;
+  }
+
+  #define(code: string): string {
+    const name = this.#name();
+    this.#lines.push(`const ${name} = ${code};`);
+    return name;
+  }
+
+  /** A bit, under a name unless it is one already. */
+  #bit(code: string): string {
+    return /^\w+$/.test(code) ? code : this.#define(code);
+  }
+
+  #captured<Value>(write: () => Value): readonly [readonly string[], Value] {
+    const outer = this.#lines;
+    this.#lines = [];
+    const value = write();
+    const lines = this.#lines;
+    this.#lines = outer;
+    return [lines, value];
+  }
+
+  /** What `write` gives; when that is undefined, it leaves no statement and no need behind. */
+  #attempt<Value>(write: () => Value | undefined): Value | undefined {
+    const marks = Object.values(this.needs).map((list) => list.length);
+    const lineCount = this.#lines.length;
+    const loads = new Set(this.#loads.keys());
+    const value = write();
+    if (value !== undefined) return value;
+    this.#lines.length = lineCount;
+    for (const [index, list] of Object.values(this.needs).entries()) list.length = marks[index]!;
+    for (const load of this.#loads.keys()) if (!loads.has(load)) this.#loads.delete(load);
+    return undefined;
+  }
+}
+
+function isDear(lines: readonly string[]): boolean {
+  return lines.some((line) => line.includes('break row') || line.includes('closures['));
+}
+
+/** Appends, and gives the position. */
+function push<Item>(list: Item[], item: Item): number {
+  return list.push(item) - 1;
+}
+
+/** The position of `item` in `list`, appended if it is not there. */
+function slot(list: number[], item: number): number {
+  const known = list.indexOf(item);
+  return known >= 0 ? known : push(list, item);
+}
+
+function isPlainNumber(tag: Tag): boolean {
+  return tag === Tag.NUMBER || tag === Tag.INT;
+}
+
+/** The tag of a CASE or COALESCE of a type that the number lane holds and no cast changes. */
+function resultTag(type: string): typeof Tag.NUMBER | typeof Tag.INT | undefined {
+  if (type === 'float8' || type === 'any') return Tag.NUMBER;
+  return type === 'int4' ? Tag.INT : undefined;
+}
+
+function fits(tag: Tag, wanted: Tag): boolean {
+  return tag === Tag.NULL || tag === wanted || (wanted === Tag.NUMBER && tag === Tag.INT);
+}
+
+function compareTextsCode(operator: CompareOperator, a: string, b: string): string {
+  if (operator === '=') return `((${a} === ${b}) | 0)`;
+  return operator === '<>' ? `((${a} !== ${b}) | 0)` : `((compareText(${a}, ${b}) ${operator} 0) | 0)`;
+}
+
+/** Not found among constants with a NULL is NULL. */
+function inResult(isFound: string, isNull: NullBit, hasNull: boolean, negated: boolean): TruthCode {
+  const notFound = `((${isFound} | ${isNull ?? 0}) ^ 1)`;
+  if (!hasNull) return { isTrue: negated ? notFound : isFound, isNull };
+  return { isTrue: negated ? '0' : isFound, isNull: `(${isFound} ^ 1)` };
+}

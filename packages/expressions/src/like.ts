@@ -1,0 +1,116 @@
+/**
+ * LIKE patterns: `%` any characters, `_` one, the escape character makes the next one plain.
+ *
+ *   pattern -> pieces between the % -> each piece is found at its leftmost place behind the one before
+ *
+ * The leftmost place of each piece is always right, so nothing is ever tried twice: the time is at most the length of
+ * the text times that of the pattern, and no pattern makes it worse (no regular expressions, no backtracking).
+ */
+import { failure } from './failure.ts';
+
+/** A character of a piece that matches any one character. */
+const ANY = undefined;
+
+type Piece = readonly (string | typeof ANY)[];
+
+/** A test for one pattern. */
+export type LikeTest = (text: string) => boolean;
+
+const DEFAULT_ESCAPE = '\\';
+const CACHE_MAX = 256;
+const cache = new Map<string, LikeTest>();
+
+/**
+ * The test for a pattern; tests of recent patterns are kept.
+ *
+ * @param escapeCharacter the escape character; '' for none; undefined for the backslash
+ * @throws GridError INVALID_ARGUMENT when the pattern ends with its escape character or `escapeCharacter` is longer than one
+ */
+export function likeTest(
+  pattern: string,
+  escapeCharacter: string | undefined,
+  caseInsensitive: boolean,
+  at: number,
+): LikeTest {
+  const key = `${caseInsensitive ? 'i' : 's'}${escapeCharacter === undefined ? '-' : `=${escapeCharacter}`}\n${pattern}`;
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const made = makeTest(pattern, escapeCharacter ?? DEFAULT_ESCAPE, caseInsensitive, at);
+  if (cache.size >= CACHE_MAX) cache.delete(cache.keys().next().value!);
+  cache.set(key, made);
+  return made;
+}
+
+function makeTest(pattern: string, escapeCharacter: string, caseInsensitive: boolean, at: number): LikeTest {
+  if ([...escapeCharacter].length > 1) {
+    throw failure('INVALID_ARGUMENT', 'an escape string is empty or one character', at);
+  }
+  const pieces = piecesOf(caseInsensitive ? pattern.toLowerCase() : pattern, escapeCharacter, at);
+  const test = pieces.every((piece) => !piece.includes(ANY)) ? plainTest(pieces) : wildcardTest(pieces);
+  return caseInsensitive ? (text) => test(text.toLowerCase()) : test;
+}
+
+/** What stands between the % signs; one piece means the pattern has none. */
+function piecesOf(pattern: string, escapeCharacter: string, at: number): Piece[] {
+  const pieces: (string | typeof ANY)[][] = [[]];
+  const characters = [...pattern];
+  for (let index = 0; index < characters.length; index++) {
+    const character = characters[index]!;
+    if (character === escapeCharacter) {
+      index += 1;
+      if (index === characters.length) {
+        throw failure('INVALID_ARGUMENT', 'a LIKE pattern must not end with its escape character', at);
+      }
+      pieces.at(-1)!.push(characters[index]);
+    } else if (character === '%') pieces.push([]);
+    else pieces.at(-1)!.push(character === '_' ? ANY : character);
+  }
+  return pieces;
+}
+
+/** Without `_`: searches of strings. */
+function plainTest(pieces: readonly Piece[]): LikeTest {
+  const texts = pieces.map((piece) => piece.join(''));
+  if (texts.length === 1) return (text) => text === texts[0];
+  const first = texts[0]!;
+  const last = texts.at(-1)!;
+  const middle = texts.slice(1, -1).filter((piece) => piece !== '');
+  return (text) => {
+    if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+    const end = text.length - last.length;
+    let from = first.length;
+    for (const piece of middle) {
+      const found = text.indexOf(piece, from);
+      if (found < 0 || found + piece.length > end) return false;
+      from = found + piece.length;
+    }
+    return true;
+  };
+}
+
+function wildcardTest(pieces: readonly Piece[]): LikeTest {
+  const first = pieces[0]!;
+  const last = pieces.at(-1)!;
+  const middle = pieces.slice(1, -1);
+  return (text) => {
+    const characters = [...text];
+    if (pieces.length === 1) return characters.length === first.length && matchesAt(characters, 0, first);
+    const end = characters.length - last.length;
+    if (end < first.length || !matchesAt(characters, 0, first) || !matchesAt(characters, end, last)) return false;
+    let from = first.length;
+    for (const piece of middle) {
+      while (from + piece.length <= end && !matchesAt(characters, from, piece)) from += 1;
+      from += piece.length;
+      if (from > end) return false;
+    }
+    return true;
+  };
+}
+
+function matchesAt(characters: readonly string[], start: number, piece: Piece): boolean {
+  for (let index = 0; index < piece.length; index++) {
+    const wanted = piece[index];
+    if (wanted !== ANY && wanted !== characters[start + index]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,226 @@
+/**
+ * Blocks by size class: small ones in slabs of one page, larger ones in runs of pages. Every block begins at a granule
+ * and is charged to an account (accounts.ts) by the bytes it takes.
+ *
+ *   slab page of class c:  [block][block][free -> next free][block] ... [never used: bump]
+ *
+ * Only the writer's thread runs it. A block given back here must be out of every reader's sight already (epochs.ts).
+ *
+ * B1  Pages of one class with a free block hang in one list; full pages in none; an empty page goes back.
+ * B2  charged bytes + slack + free pages + control pages = the arena.
+ */
+import { assert } from '@ashlar/core';
+import type { ByteAccount, MemoryKind } from './accounts.ts';
+import type { Arena, Ref } from './arena.ts';
+import {
+  CONTROL_PAGES,
+  GRANULE_BYTES,
+  PAGE_BYTES,
+  PAGE_GRANULES,
+  PAGE_SHIFT,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+} from './layout.ts';
+import { PageAllocator } from './page-allocator.ts';
+
+/** Block sizes in granules: at most an eighth (a quarter over 2 KiB) is lost, and a page is filled well. */
+const CLASS_GRANULES = [
+  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 44, 48, 52, 56, 60, 64,
+  72, 80, 88, 96, 112, 128, 160, 192, 240, 292, 372, 454, 512, 585, 682, 819, 1024, 1365, 2048,
+] as const;
+const SLAB_GRANULES_MAX = 2048;
+const NO_CLASS = 255;
+const RUN_CLASS = 254;
+
+/** CLASS_OF[granules] is the smallest class that holds them. */
+const CLASS_OF = new Uint8Array(SLAB_GRANULES_MAX + 1);
+for (let granules = 0, index = 0; granules <= SLAB_GRANULES_MAX; granules++) {
+  if (granules > CLASS_GRANULES[index]!) index++;
+  CLASS_OF[granules] = index;
+}
+const GRANULES_OF = new Int32Array(CLASS_GRANULES);
+
+export class BlockAllocator {
+  readonly arena: Arena;
+  readonly pages: PageAllocator;
+  readonly #class: Uint8Array;
+  /** Granule within the page of the first free block, -1 if none. */
+  readonly #freeHead: Int16Array;
+  /** Granule within the page from which on nothing was ever handed out. */
+  readonly #bump: Int16Array;
+  readonly #usedBlocks: Int16Array;
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
+  readonly #partial = new Int32Array(CLASS_GRANULES.length).fill(-1);
+  #slabPages = 0;
+  #slabBytesUsed = 0;
+  #runPages = 0;
+  /** Called when no page is left; returns true when it could give memory back and trying again makes sense. */
+  onPressure: (pagesWanted: number) => boolean = () => false;
+
+  constructor(arena: Arena, reservePages: number) {
+    this.arena = arena;
+    this.pages = new PageAllocator(arena.pageCount, CONTROL_PAGES, reservePages);
+    const count = arena.pageCount;
+    this.#class = new Uint8Array(count).fill(NO_CLASS);
+    this.#freeHead = new Int16Array(count);
+    this.#bump = new Int16Array(count);
+    this.#usedBlocks = new Int16Array(count);
+    this.#next = new Int32Array(count);
+    this.#previous = new Int32Array(count);
+  }
+
+  /** Bytes in slab pages that no block takes: what a neighbour of the same class can still use. */
+  get slackBytes(): number {
+    return this.#slabPages * PAGE_BYTES - this.#slabBytesUsed;
+  }
+
+  get freeBytes(): number {
+    return this.pages.freePages * PAGE_BYTES;
+  }
+
+  /**
+   * A block of at least `bytes`; its content is what the last owner left.
+   *
+   * @param privileged  may use the reserve (removes, expiry, the log)
+   * @returns 0 when memory is full; nothing has changed then
+   */
+  allocate(bytes: number, account: ByteAccount, kind: MemoryKind, privileged = false): Ref {
+    const granules = (bytes + GRANULE_BYTES - 1) >>> 3;
+    if (granules > SLAB_GRANULES_MAX) return this.#allocateRun(bytes, account, kind, privileged);
+    const sizeClass = CLASS_OF[granules]!;
+    const size = GRANULES_OF[sizeClass]!;
+    let page = this.#partial[sizeClass]!;
+    if (page < 0) {
+      page = this.#newSlab(sizeClass, privileged);
+      if (page < 0) return 0;
+    }
+    const head = this.#freeHead[page]!;
+    let ref: Ref;
+    if (head >= 0) {
+      ref = page * PAGE_GRANULES + head;
+      this.#freeHead[page] = this.arena.segments[ref >>> SEGMENT_SHIFT]!.i32[(ref & SEGMENT_MASK) << 1]!;
+    } else {
+      const bump = this.#bump[page]!;
+      ref = page * PAGE_GRANULES + bump;
+      this.#bump[page] = bump + size;
+    }
+    this.#usedBlocks[page]! += 1;
+    if (this.#freeHead[page]! < 0 && this.#bump[page]! + size > PAGE_GRANULES) this.#unlink(page, sizeClass);
+    const taken = size * GRANULE_BYTES;
+    this.#slabBytesUsed += taken;
+    account.bytes[kind]! += taken;
+    return ref;
+  }
+
+  /** Gives a block back to its slab, or its pages to the page allocator. */
+  free(ref: Ref, account: ByteAccount, kind: MemoryKind): void {
+    const page = ref >>> PAGE_SHIFT;
+    const sizeClass = this.#class[page]!;
+    if (sizeClass === RUN_CLASS) {
+      this.#freeRun(page, account, kind);
+      return;
+    }
+    assert(sizeClass !== NO_CLASS, 'a freed block lies in a slab');
+    const size = GRANULES_OF[sizeClass]!;
+    const wasFull = this.#freeHead[page]! < 0 && this.#bump[page]! + size > PAGE_GRANULES;
+    this.arena.segments[ref >>> SEGMENT_SHIFT]!.i32[(ref & SEGMENT_MASK) << 1] = this.#freeHead[page]!;
+    this.#freeHead[page] = ref - page * PAGE_GRANULES;
+    this.#usedBlocks[page]! -= 1;
+    this.#slabBytesUsed -= size * GRANULE_BYTES;
+    account.bytes[kind]! -= size * GRANULE_BYTES;
+    if (wasFull) this.#link(page, sizeClass);
+    if (this.#usedBlocks[page] === 0) this.#releaseSlab(page, sizeClass);
+  }
+
+  /** Bytes that the block takes. */
+  blockBytes(ref: Ref): number {
+    const page = ref >>> PAGE_SHIFT;
+    const sizeClass = this.#class[page]!;
+    if (sizeClass === RUN_CLASS) return this.pages.runLength(page) * PAGE_BYTES;
+    return GRANULES_OF[sizeClass]! * GRANULE_BYTES;
+  }
+
+  /** Whole pages, for callers that count in them. 0 when memory is full. */
+  allocatePages(count: number, account: ByteAccount, kind: MemoryKind, privileged = false): Ref {
+    return this.#allocateRun(count * PAGE_BYTES, account, kind, privileged);
+  }
+
+  #allocateRun(bytes: number, account: ByteAccount, kind: MemoryKind, privileged: boolean): Ref {
+    const count = Math.ceil(bytes / PAGE_BYTES);
+    const page = this.#takePages(count, privileged);
+    if (page < 0) return 0;
+    this.#class[page] = RUN_CLASS;
+    this.#runPages += count;
+    account.bytes[kind]! += count * PAGE_BYTES;
+    return page * PAGE_GRANULES;
+  }
+
+  #freeRun(page: number, account: ByteAccount, kind: MemoryKind): void {
+    const count = this.pages.runLength(page);
+    this.#class[page] = NO_CLASS;
+    this.#runPages -= count;
+    account.bytes[kind]! -= count * PAGE_BYTES;
+    this.pages.free(page);
+  }
+
+  #takePages(count: number, privileged: boolean): number {
+    const page = this.pages.allocate(count, privileged);
+    if (page >= 0 || !this.onPressure(count)) return page;
+    return this.pages.allocate(count, privileged);
+  }
+
+  #newSlab(sizeClass: number, privileged: boolean): number {
+    const page = this.#takePages(1, privileged);
+    // Relieving the pressure may have freed blocks of this very class.
+    if (page < 0) return this.#partial[sizeClass]!;
+    this.#class[page] = sizeClass;
+    this.#freeHead[page] = -1;
+    this.#bump[page] = 0;
+    this.#usedBlocks[page] = 0;
+    this.#slabPages += 1;
+    this.#link(page, sizeClass);
+    return page;
+  }
+
+  #releaseSlab(page: number, sizeClass: number): void {
+    this.#unlink(page, sizeClass);
+    this.#class[page] = NO_CLASS;
+    this.#slabPages -= 1;
+    this.pages.free(page);
+  }
+
+  #link(page: number, sizeClass: number): void {
+    const head = this.#partial[sizeClass]!;
+    this.#next[page] = head;
+    this.#previous[page] = -1;
+    if (head >= 0) this.#previous[head] = page;
+    this.#partial[sizeClass] = page;
+  }
+
+  #unlink(page: number, sizeClass: number): void {
+    const next = this.#next[page]!;
+    const previous = this.#previous[page]!;
+    if (previous >= 0) this.#next[previous] = next;
+    else this.#partial[sizeClass] = next;
+    if (next >= 0) this.#previous[next] = previous;
+  }
+
+  /** B1, B2. `accounts` are all there are. */
+  checkInvariants(accounts: Iterable<ByteAccount>): void {
+    this.pages.checkInvariants(CONTROL_PAGES);
+    for (let sizeClass = 0; sizeClass < GRANULES_OF.length; sizeClass++) {
+      for (let page = this.#partial[sizeClass]!; page >= 0; page = this.#next[page]!) {
+        assert(this.#class[page] === sizeClass && this.#usedBlocks[page]! > 0, 'B1: a listed slab is of its class');
+      }
+    }
+    let charged = 0;
+    for (const account of accounts) {
+      for (const bytes of account.bytes) assert(bytes >= 0, 'no account is negative');
+      charged += account.total;
+    }
+    assert(charged === this.#slabBytesUsed + this.#runPages * PAGE_BYTES, 'B2: every block is charged to an account');
+    const pages = this.#slabPages + this.#runPages + this.pages.freePages + CONTROL_PAGES;
+    assert(pages === this.arena.pageCount, 'B2: every page is free, a slab, a run or control');
+  }
+}

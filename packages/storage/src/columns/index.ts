@@ -1,0 +1,5 @@
+/** columns: column chunks as queries fill and read them. */
+export { ColumnReader, type ColumnTask, type ColumnYield } from './column-reader.ts';
+export { publishColumns } from './publish.ts';
+export type { ColumnOffer, ColumnSource, ColumnSpec, ColumnVector, SlotSelection } from './types.ts';
+export type { ColumnBound } from './zone.ts';

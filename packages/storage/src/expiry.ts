@@ -1,0 +1,96 @@
+/**
+ * The sweep: entries whose timers come up and that are due get their expiry record. An entry leaves snapshots and events
+ * only by that record. Runs on the writer's thread in slices; time is the store's clock.
+ */
+import { GridError, type PartitionId } from '@ashlar/core';
+import type { Ref } from './arena.ts';
+import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, LIVE, PENDING_BASE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
+import { RecordCause } from './log-record.ts';
+import { resolveLane } from './pending-words.ts';
+import type { SlotTable } from './slot-table.ts';
+import type { StoreCore } from './store-core.ts';
+import type { StoredMap } from './stored-map.ts';
+import { TICK_US } from './timer-wheel.ts';
+import { WriteBatch } from './write-batch.ts';
+
+/**
+ * Writes the expiry of what is due, in one batch.
+ *
+ * @param maxTimers  timers looked at
+ * @returns whether nothing more is due
+ */
+export function sweepExpired(core: StoreCore, maxTimers: number): boolean {
+  if (core.timers.count === 0) return true;
+  const now = core.clock.now();
+  const sweep = new Sweep(core, now);
+  const looked = core.timers.advance(now, maxTimers, (timer, entry, tableIndex) =>
+    sweep.timerFired(timer, entry, core.tables[tableIndex]!),
+  );
+  sweep.finish();
+  return looked < maxTimers;
+}
+
+class Sweep {
+  readonly #core: StoreCore;
+  readonly #now: number;
+  #batch: WriteBatch | undefined;
+
+  constructor(core: StoreCore, now: number) {
+    this.#core = core;
+    this.#now = now;
+  }
+
+  /** @returns the deadline to hang the timer up for again, or 0 when it was removed */
+  timerFired(timer: Ref, entry: Ref, table: SlotTable): number {
+    const map = this.#core.maps.get(table.mapId);
+    if (map === undefined || table.dropped) return this.#remove(timer, table);
+    const deadline = this.#deadlineOf(map, table, entry);
+    if (deadline === Infinity) return this.#remove(timer, table);
+    if (deadline > this.#now) return deadline;
+    return this.#expire(map, table, entry) ? this.#remove(timer, table) : this.#now + TICK_US;
+  }
+
+  finish(): void {
+    this.#batch?.commit();
+  }
+
+  #remove(timer: Ref, table: SlotTable): number {
+    this.#core.timers.remove(timer, table.host.account);
+    return 0;
+  }
+
+  /** Infinity: none. An entry that is being decided is looked at again soon. */
+  #deadlineOf(map: StoredMap, table: SlotTable, entry: Ref): number {
+    const words = this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const newest = words[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
+    if (newest < 0) return Infinity;
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    const { arena } = this.#core;
+    if (resolveLane(arena, chunk.f64[chunk.begin + at]!) >= PENDING_BASE) return this.#now + TICK_US;
+    const end = chunk.f64[chunk.end + at]!;
+    if (end !== LIVE) return resolveLane(arena, end) < PENDING_BASE ? Infinity : this.#now + TICK_US;
+    const expiresAt = chunk.f64[chunk.expiresAt + at]!;
+    const idle = map.maxIdleUs === 0 ? Infinity : this.#core.idleDeadline(map, entry, this.#now);
+    return Math.min(expiresAt === 0 ? Infinity : expiresAt, idle);
+  }
+
+  /** @returns false when it has to wait: another batch is in the partition, or the log is full */
+  #expire(map: StoredMap, table: SlotTable, entry: Ref): boolean {
+    const partitionId = table.partitionId as PartitionId;
+    const partition = this.#core.partitions[partitionId]!;
+    if (partition.staged.some((batch) => batch !== this.#batch)) return false;
+    this.#batch ??= new WriteBatch(this.#core, {});
+    const words = this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const newest = words[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const expiresAt = chunk.f64[chunk.expiresAt + (newest & CHUNK_MASK)]!;
+    const cause = this.#core.dueCause(map, entry, expiresAt, this.#now);
+    try {
+      return this.#batch.expire(partitionId, table, entry, cause === 0 ? RecordCause.maxIdle : cause);
+    } catch (error) {
+      if (GridError.is(error, 'LOG_FULL') || GridError.is(error, 'OUT_OF_MEMORY')) return false;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/** What a read of the newest value finds, and the walk to the newest committed slot. Writer's thread only. */
+import type { Version } from '@ashlar/core';
+import type { Arena, Ref } from './arena.ts';
+import { copyBytes } from './copy-bytes.ts';
+import {
+  CHUNK_MASK,
+  CHUNK_SHIFT,
+  LIVE,
+  PENDING_BASE,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+  VALUE_BYTES_USED,
+  VALUE_OFFSET,
+} from './layout.ts';
+import { resolveLane } from './pending-words.ts';
+import type { SlotChunkView } from './slot-chunk.ts';
+import type { SlotTable } from './slot-table.ts';
+
+/** A flyweight, moved by every find(). What it names stays in place until the member's next write or reclaim(). */
+export class FoundEntry {
+  /** The value: valueBytes[valueStart, valueEnd). */
+  valueBytes: Uint8Array;
+  valueStart = 0;
+  valueEnd = 0;
+  readonly #arena: Arena;
+  #chunk: SlotChunkView;
+  #slot = 0;
+
+  constructor(arena: Arena, chunk: SlotChunkView) {
+    this.#arena = arena;
+    this.#chunk = chunk;
+    this.valueBytes = arena.segments[0]!.u8;
+  }
+
+  /** The version at which the value was written; NaN when the reading batch itself staged it. */
+  get version(): Version {
+    const version = resolveLane(this.#arena, this.#chunk.f64[this.#chunk.begin + this.#slot]!);
+    return (version < PENDING_BASE ? version : Number.NaN) as Version;
+  }
+
+  /** Deadline of the value in version units; 0: none. */
+  get expiresAt(): number {
+    return this.#chunk.f64[this.#chunk.expiresAt + this.#slot]!;
+  }
+
+  /** Copies the value to target[at, ...). @returns its bytes */
+  copyValue(target: Uint8Array, at: number): number {
+    copyBytes(target, at, this.valueBytes, this.valueStart, this.valueEnd);
+    return this.valueEnd - this.valueStart;
+  }
+
+  /** Moves to a slot and its value; for the store. */
+  position(table: SlotTable, slot: number, value: Ref): void {
+    this.#chunk = table.chunks[slot >>> CHUNK_SHIFT]!;
+    this.#slot = slot & CHUNK_MASK;
+    const segment = this.#arena.segments[value >>> SEGMENT_SHIFT]!;
+    const granule = value & SEGMENT_MASK;
+    this.valueBytes = segment.u8;
+    this.valueStart = granule * 8 + VALUE_OFFSET;
+    this.valueEnd = this.valueStart + segment.i32[(granule << 1) + VALUE_BYTES_USED]!;
+  }
+}
+
+/**
+ * Walks from the newest slot of an entry with staged changes to its newest committed one.
+ *
+ * @param newest   slot + 1
+ * @param ownLane  the lane of a batch whose own changes count as committed; -1: none
+ * @returns the slot, or -1 when nothing committed is live
+ */
+export function committedSlot(arena: Arena, table: SlotTable, entry: Ref, newest: number, ownLane: number): number {
+  for (let link = newest; link !== 0; ) {
+    const slot = link - 1;
+    const chunk = table.chunks[slot >>> CHUNK_SHIFT]!;
+    const at = slot & CHUNK_MASK;
+    if (chunk.u32[chunk.entryRef + at] !== entry) return -1;
+    const begin = resolveLane(arena, chunk.f64[chunk.begin + at]!);
+    if (begin < PENDING_BASE || begin === ownLane) {
+      const end = chunk.f64[chunk.end + at]!;
+      if (end === ownLane) return -1;
+      return end === LIVE || resolveLane(arena, end) >= PENDING_BASE ? slot : -1;
+    }
+    if (begin === Infinity) return -1;
+    link = chunk.u32[chunk.previous + at]!;
+  }
+  return -1;
+}

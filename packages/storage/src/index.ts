@@ -1,0 +1,41 @@
+/** storage: The arena; entries, slots, columns of one partition; snapshots; its log. */
+export { MEMORY_KINDS, type MemoryKindName } from './accounts.ts';
+export { ARENA_BYTES_MIN, Arena, type Ref, type Segment } from './arena.ts';
+export {
+  type ColumnBound,
+  type ColumnOffer,
+  ColumnReader,
+  type ColumnSource,
+  type ColumnSpec,
+  type ColumnTask,
+  type ColumnVector,
+  type ColumnYield,
+  publishColumns,
+  type SlotSelection,
+} from './columns/index.ts';
+export type { FoundEntry } from './found-entry.ts';
+export {
+  CHUNK_SLOTS_MAX,
+  COLUMN_FILL_OFFSET,
+  COLUMN_FILLED_AT_F64,
+  COLUMN_SLOTS,
+  COLUMNS_MAX,
+  LIVE,
+  PAGE_BYTES,
+  PENDING_BASE,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+  SNAPSHOTS_MAX,
+  WORKERS_MAX,
+} from './layout.ts';
+export { LogRecordView, RecordCause, RecordKind } from './log-record.ts';
+export { MemberStore, type PinnedSnapshot } from './member-store.ts';
+export { pageRef } from './page-leases.ts';
+export type { LogConsumer, LogState } from './partition-log.ts';
+export { resolveLane } from './pending-words.ts';
+export { allVisible, isVisible, SlotChunkView, visibleSlots } from './slot-chunk.ts';
+export type { CommitListener, StoreClock, StoreOptions } from './store-core.ts';
+export { SlotTableView, type StoreHandle, StoreReader } from './store-reader.ts';
+export type { MapStats, StoreStats } from './store-stats.ts';
+export type { MapOptions } from './stored-map.ts';
+export type { BatchHeader, WriteBatch } from './write-batch.ts';

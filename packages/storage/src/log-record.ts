@@ -1,0 +1,300 @@
+/**
+ * What a log record says. One record format from the first day: kinds and fields that this version does not write are
+ * there, and an unknown kind is refused.
+ */
+import type { Epoch, MapId, Sequence, Version } from '@ashlar/core';
+import type { Arena, Ref } from './arena.ts';
+import { mixNumber, murmurOfBlock } from './checksum.ts';
+import {
+  ENTRY_KEY_BYTES,
+  ENTRY_KEY_BYTES_MASK,
+  ENTRY_KEY_OFFSET,
+  RECORD_CATALOG_VERSION,
+  RECORD_CAUSE,
+  RECORD_CHECKSUM,
+  RECORD_ENTRY,
+  RECORD_EPOCH_F64,
+  RECORD_EXPIRES_AT_F64,
+  RECORD_FORMAT,
+  RECORD_FORMAT_KIND,
+  RECORD_LENGTH,
+  RECORD_MAP_ID,
+  RECORD_OLD_VALUE,
+  RECORD_OLD_VERSION_F64,
+  RECORD_ORIGIN_SEQUENCE_F64,
+  RECORD_ORIGIN_SITE,
+  RECORD_PRINCIPAL,
+  RECORD_REQUEST_NUMBER_F64,
+  RECORD_REQUEST_SESSION_F64,
+  RECORD_SEQUENCE_F64,
+  RECORD_TRANSACTION_F64,
+  RECORD_VALUE,
+  RECORD_VERSION_F64,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+  VALUE_BYTES_USED,
+  VALUE_OFFSET,
+} from './layout.ts';
+import { resolveLane } from './pending-words.ts';
+
+const { imul } = Math;
+
+/** What a record does. Numbers are part of the format. */
+export const RecordKind = {
+  put: 1,
+  remove: 2,
+  expire: 3,
+  evict: 4,
+  prepare: 5,
+  commit: 6,
+  abort: 7,
+  control: 8,
+} as const;
+export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
+
+/** Why it was written. Numbers are part of the format. */
+export const RecordCause = {
+  request: 0,
+  processor: 1,
+  statement: 2,
+  listener: 3,
+  load: 4,
+  reload: 5,
+  clear: 6,
+  timeToLive: 7,
+  maxIdle: 8,
+  memory: 9,
+} as const;
+export type RecordCause = (typeof RecordCause)[keyof typeof RecordCause];
+
+/**
+ * A record where it lies: getters over the arena, moved from record to record. Valid only during the visit; copy what
+ * outlives it.
+ */
+export class LogRecordView {
+  readonly #arena: Arena;
+  #u32: Uint32Array;
+  #f64: Float64Array;
+  #at = 0;
+  /** Where positionKey(), positionValue() or positionOldValue() found its bytes: `bytes[start, stop)`. */
+  bytes: Uint8Array;
+  start = 0;
+  stop = 0;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+    const segment = arena.segments[0]!;
+    this.#u32 = segment.u32;
+    this.#f64 = segment.f64;
+    this.bytes = segment.u8;
+  }
+
+  attach(record: Ref): this {
+    const segment = this.#arena.segments[record >>> SEGMENT_SHIFT]!;
+    this.#u32 = segment.u32;
+    this.#f64 = segment.f64;
+    this.#at = record & SEGMENT_MASK;
+    return this;
+  }
+
+  get format(): number {
+    return this.#word(RECORD_FORMAT_KIND) & 0xffff;
+  }
+  get kind(): RecordKind {
+    return (this.#word(RECORD_FORMAT_KIND) >>> 16) as RecordKind;
+  }
+  get mapId(): MapId {
+    return this.#word(RECORD_MAP_ID) as MapId;
+  }
+  get catalogVersion(): number {
+    return this.#word(RECORD_CATALOG_VERSION);
+  }
+  get epoch(): Epoch {
+    return this.#number(RECORD_EPOCH_F64) as Epoch;
+  }
+  get sequence(): Sequence {
+    return this.#number(RECORD_SEQUENCE_F64) as Sequence;
+  }
+  /** The version of the batch; above every version while the batch is not committed. */
+  get version(): Version {
+    return resolveLane(this.#arena, this.#number(RECORD_VERSION_F64)) as Version;
+  }
+  /** The version of the value that this record replaced or removed; 0 when there was none. */
+  get oldVersion(): Version {
+    return resolveLane(this.#arena, this.#number(RECORD_OLD_VERSION_F64)) as Version;
+  }
+  get transactionId(): number {
+    return this.#number(RECORD_TRANSACTION_F64);
+  }
+  get originSite(): number {
+    return this.#word(RECORD_ORIGIN_SITE);
+  }
+  get originSequence(): number {
+    return this.#number(RECORD_ORIGIN_SEQUENCE_F64);
+  }
+  get requestSession(): number {
+    return this.#number(RECORD_REQUEST_SESSION_F64);
+  }
+  get requestNumber(): number {
+    return this.#number(RECORD_REQUEST_NUMBER_F64);
+  }
+  get principal(): number {
+    return this.#word(RECORD_PRINCIPAL);
+  }
+  get cause(): RecordCause {
+    return this.#word(RECORD_CAUSE) as RecordCause;
+  }
+  /** Deadline of the value in version units; 0: none. */
+  get expiresAt(): number {
+    return this.#number(RECORD_EXPIRES_AT_F64);
+  }
+  /** Bytes of the value. */
+  get length(): number {
+    return this.#word(RECORD_LENGTH);
+  }
+  get hasValue(): boolean {
+    return this.#word(RECORD_VALUE) !== 0;
+  }
+  get hasOldValue(): boolean {
+    return this.#word(RECORD_OLD_VALUE) !== 0;
+  }
+  /** As written: of everything but the version. */
+  get checksum(): number {
+    return this.#word(RECORD_CHECKSUM);
+  }
+
+  positionKey(): void {
+    this.#position(this.#word(RECORD_ENTRY), ENTRY_KEY_OFFSET, ENTRY_KEY_BYTES, ENTRY_KEY_BYTES_MASK);
+  }
+  /** Without a value the bytes are empty. */
+  positionValue(): void {
+    this.#position(this.#word(RECORD_VALUE), VALUE_OFFSET, VALUE_BYTES_USED);
+  }
+  positionOldValue(): void {
+    this.#position(this.#word(RECORD_OLD_VALUE), VALUE_OFFSET, VALUE_BYTES_USED);
+  }
+
+  /** The checksum that the record should have. */
+  computeChecksum(): number {
+    return recordChecksum(
+      this.#arena,
+      this.#word(RECORD_FORMAT_KIND),
+      this.#word(RECORD_MAP_ID),
+      this.#number(RECORD_SEQUENCE_F64),
+      this.#word(RECORD_ENTRY),
+      this.#word(RECORD_VALUE),
+      this.#number(RECORD_EXPIRES_AT_F64),
+    );
+  }
+
+  get entryRef(): Ref {
+    return this.#word(RECORD_ENTRY);
+  }
+  get valueRef(): Ref {
+    return this.#word(RECORD_VALUE);
+  }
+  get oldValueRef(): Ref {
+    return this.#word(RECORD_OLD_VALUE);
+  }
+
+  #position(block: Ref, offset: number, lengthField: number, lengthMask = -1): void {
+    if (block === 0) {
+      this.start = 0;
+      this.stop = 0;
+      return;
+    }
+    const segment = this.#arena.segments[block >>> SEGMENT_SHIFT]!;
+    const at = block & SEGMENT_MASK;
+    this.bytes = segment.u8;
+    this.start = at * 8 + offset;
+    this.stop = this.start + (segment.i32[(at << 1) + lengthField]! & lengthMask);
+  }
+
+  #word(field: number): number {
+    return this.#u32[(this.#at << 1) + field]!;
+  }
+
+  #number(field: number): number {
+    return this.#f64[this.#at + field]!;
+  }
+}
+
+/** Over format, kind, map, sequence, deadline, key and value; the version is not known yet when a record is staged. */
+export function recordChecksum(
+  arena: Arena,
+  formatKind: number,
+  mapId: number,
+  sequence: number,
+  entry: Ref,
+  value: Ref,
+  expiresAt: number,
+): number {
+  let checksum = mixNumber(imul(formatKind, 0x9e3779b1) ^ mapId, sequence);
+  if (entry !== 0) {
+    const lengthAt = ((entry & SEGMENT_MASK) << 1) + ENTRY_KEY_BYTES;
+    const keyBytes = arena.segments[entry >>> SEGMENT_SHIFT]!.i32[lengthAt]! & ENTRY_KEY_BYTES_MASK;
+    checksum = murmurOfBlock(arena, entry, ENTRY_KEY_OFFSET, keyBytes, checksum);
+  }
+  if (value !== 0) {
+    const bytes = arena.segments[value >>> SEGMENT_SHIFT]!.i32[((value & SEGMENT_MASK) << 1) + VALUE_BYTES_USED]!;
+    checksum = murmurOfBlock(arena, value, VALUE_OFFSET, bytes, checksum);
+  }
+  return (expiresAt === 0 ? checksum : mixNumber(checksum, expiresAt)) >>> 0;
+}
+
+/** The fields of a record that its batch gives, not its operation. */
+export interface RecordHeader {
+  catalogVersion: number;
+  principal: number;
+  requestSession: number;
+  requestNumber: number;
+  transactionId: number;
+  originSite: number;
+  originSequence: number;
+}
+
+/** Writes all fields of a record but its version, which stays `lane` until the batch is sealed. */
+export function writeRecord(
+  arena: Arena,
+  record: Ref,
+  header: RecordHeader,
+  epoch: number,
+  kind: RecordKind,
+  mapId: number,
+  sequence: number,
+  lane: number,
+  entry: Ref,
+  value: Ref,
+  expiresAt: number,
+  oldValue: Ref,
+  oldVersion: number,
+  cause: RecordCause,
+): void {
+  const segment = arena.segments[record >>> SEGMENT_SHIFT]!;
+  const f64 = segment.f64;
+  const u32 = segment.u32;
+  const at = record & SEGMENT_MASK;
+  const words = at << 1;
+  const formatKind = RECORD_FORMAT | (kind << 16);
+  u32[words + RECORD_FORMAT_KIND] = formatKind;
+  u32[words + RECORD_MAP_ID] = mapId;
+  f64[at + RECORD_SEQUENCE_F64] = sequence;
+  f64[at + RECORD_VERSION_F64] = lane;
+  f64[at + RECORD_EPOCH_F64] = epoch;
+  f64[at + RECORD_ORIGIN_SEQUENCE_F64] = header.originSequence;
+  f64[at + RECORD_REQUEST_SESSION_F64] = header.requestSession;
+  f64[at + RECORD_REQUEST_NUMBER_F64] = header.requestNumber;
+  f64[at + RECORD_TRANSACTION_F64] = header.transactionId;
+  f64[at + RECORD_EXPIRES_AT_F64] = expiresAt;
+  f64[at + RECORD_OLD_VERSION_F64] = oldVersion;
+  u32[words + RECORD_CATALOG_VERSION] = header.catalogVersion;
+  u32[words + RECORD_ORIGIN_SITE] = header.originSite;
+  u32[words + RECORD_PRINCIPAL] = header.principal;
+  u32[words + RECORD_CAUSE] = cause;
+  u32[words + RECORD_ENTRY] = entry;
+  u32[words + RECORD_VALUE] = value;
+  u32[words + RECORD_OLD_VALUE] = oldValue;
+  u32[words + RECORD_LENGTH] =
+    value === 0 ? 0 : arena.segments[value >>> SEGMENT_SHIFT]!.u32[((value & SEGMENT_MASK) << 1) + VALUE_BYTES_USED]!;
+  u32[words + RECORD_CHECKSUM] = recordChecksum(arena, formatKind, mapId, sequence, entry, value, expiresAt);
+}

@@ -1,0 +1,435 @@
+/**
+ * One member's store: the writer's door. Main thread only; every call is bounded, what takes longer is left for
+ * reclaim() and sweepExpired(), which the member calls in slices. No I/O, no timers, no time of its own.
+ */
+import { assert, type Epoch, GridError, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
+import { hashBytes } from '@ashlar/serialization';
+import type { Ref } from './arena.ts';
+import { publishRegion } from './chunk-columns.ts';
+import { sweepExpired } from './expiry.ts';
+import { committedSlot, FoundEntry } from './found-entry.ts';
+import { checkStore } from './invariants.ts';
+import {
+  ENTRY_KEY_BYTES,
+  ENTRY_NEWEST,
+  ENTRY_STAGED_ONE,
+  ENTRY_VALUE,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+  WORKERS_MAX,
+} from './layout.ts';
+import { LogRecordView, RecordCause } from './log-record.ts';
+import { PageLeases } from './page-leases.ts';
+import { Partition } from './partition.ts';
+import { type LogConsumer, type LogState, PartitionLog } from './partition-log.ts';
+import { SlotChunkView } from './slot-chunk.ts';
+import type { SlotTable } from './slot-table.ts';
+import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
+import type { StoreHandle } from './store-reader.ts';
+import { collectStats, type StoreStats } from './store-stats.ts';
+import type { MapOptions, StoredMap } from './stored-map.ts';
+import { type BatchHeader, WriteBatch } from './write-batch.ts';
+
+export interface PinnedSnapshot {
+  readonly id: number;
+  readonly version: Version;
+}
+
+export class MemberStore {
+  readonly handle: StoreHandle;
+  readonly found: FoundEntry;
+  readonly #core: StoreCore;
+  readonly #record: LogRecordView;
+  readonly #leases: PageLeases;
+
+  private constructor(options: StoreOptions) {
+    const core = new StoreCore(options);
+    this.#core = core;
+    this.#record = new LogRecordView(core.arena);
+    this.#leases = new PageLeases(core);
+    this.handle = {
+      segments: core.arena.segments.map((segment) => segment.buffer),
+      hashSeed: options.hashSeed,
+      partitionCount: options.partitionCount,
+      maxWorkers: options.maxWorkers,
+    };
+    this.found = new FoundEntry(core.arena, new SlotChunkView(core.arena));
+  }
+
+  /** @throws GridError INVALID_CONFIG, INSUFFICIENT_MEMORY */
+  static create(options: StoreOptions): MemberStore {
+    assert(options.maxWorkers >= 0 && options.maxWorkers <= WORKERS_MAX, `at most ${WORKERS_MAX} workers read`);
+    return new MemberStore(options);
+  }
+
+  /* ---- Maps and partitions ------------------------------------------------------------------------------------------ */
+
+  /** @throws GridError MAP_CONFLICT when it is open already; OutOfMemoryError */
+  openMap(mapId: MapId, options: MapOptions): void {
+    this.#core.openMap(mapId, options);
+  }
+
+  /**
+   * Takes the map with everything in it out of sight, without records; its memory comes back through reclaim().
+   *
+   * @throws UnknownMapError; GridError OVERLOADED while a batch that wrote to it is undecided
+   */
+  dropMap(mapId: MapId): void {
+    this.#core.dropMap(mapId);
+  }
+
+  hasMap(mapId: MapId): boolean {
+    return this.#core.maps.has(mapId);
+  }
+
+  /**
+   * Makes the partition this member's, with an empty log of a new incarnation; or, if it is open, raises its epoch.
+   *
+   * @param lastSequence  the last sequence that the partition's state includes already
+   */
+  openPartition(partitionId: PartitionId, epoch: Epoch, lastSequence: Sequence = 0 as Sequence): void {
+    const core = this.#core;
+    const open = core.partitions[partitionId];
+    if (open !== undefined) {
+      assert(epoch >= open.epoch, 'an epoch only grows');
+      open.log.epoch = epoch;
+      return;
+    }
+    assert(partitionId >= 0 && partitionId < core.partitions.length, 'partitions are numbered below their count');
+    const log = new PartitionLog(core.logHost, core.clock.tick(), epoch, lastSequence);
+    core.partitions[partitionId] = new Partition(partitionId, log);
+  }
+
+  /** The partition leaves this member: its tables in all maps and its log go. Nothing may be staged in it. */
+  closePartition(partitionId: PartitionId): void {
+    const core = this.#core;
+    const partition = core.partitions[partitionId];
+    if (partition === undefined) return;
+    assert(partition.staged.length === 0, 'a partition is closed when nothing is staged in it');
+    while (core.patchQueue.length > 0) core.reclaim(4096);
+    for (const map of core.maps.values()) core.dropTable(map, partitionId);
+    partition.log.destroy();
+    core.partitions[partitionId] = undefined;
+  }
+
+  isPartitionOpen(partitionId: PartitionId): boolean {
+    return this.#core.partitions[partitionId] !== undefined;
+  }
+
+  /** Whether another batch is staging in the partition: begin() an own one there once it is sealed. */
+  isPartitionBusy(partitionId: PartitionId): boolean {
+    return this.#core.partitions[partitionId]?.openBatch !== undefined;
+  }
+
+  /** Live entries of a map, in one partition or in all that are here. */
+  entryCount(mapId: MapId, partitionId?: PartitionId): number {
+    const map = this.#core.maps.get(mapId);
+    if (map === undefined) return 0;
+    if (partitionId !== undefined) return map.tables[partitionId]?.liveCount ?? 0;
+    let sum = 0;
+    for (const table of map.tables) if (table !== undefined) sum += table.liveCount;
+    return sum;
+  }
+
+  /* ---- Reading the newest -------------------------------------------------------------------------------------------- */
+
+  /**
+   * Finds the newest committed value of a key; `found` then tells where it lies. An entry that is due is expired first.
+   *
+   * @param key     canonical bytes key[start, end)
+   * @param within  an open batch that sees its own changes too; the version of what it staged is NaN
+   */
+  find(
+    mapId: MapId,
+    partitionId: PartitionId,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    within?: WriteBatch,
+  ): boolean {
+    const core = this.#core;
+    const map = core.maps.get(mapId);
+    const table = map?.tables[partitionId];
+    if (map === undefined || table === undefined) return false;
+    const entry = table.index.find(hashBytes(key, start, end, core.hashSeed), key, start, end);
+    if (entry === 0) return false;
+    const ownLane = within === undefined ? -1 : within.lane;
+    const words = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const at = (entry & SEGMENT_MASK) << 1;
+    const newest = words[at + ENTRY_NEWEST]!;
+    let slot = newest - 1;
+    // The ordinary case needs no look at the slots; the version is read when somebody asks for it.
+    let value = words[at + ENTRY_VALUE]!;
+    if (words[at + ENTRY_KEY_BYTES]! >= ENTRY_STAGED_ONE) {
+      slot = committedSlot(core.arena, table, entry, newest, ownLane);
+      if (slot < 0) return false;
+      value = table.valueOf(slot);
+    }
+    if (value === 0) return false;
+    if (table.hasDeadlines && this.#expireIfDue(map, table, entry, slot)) return false;
+    this.found.position(table, slot, value);
+    return true;
+  }
+
+  /** A read that meets a due entry writes the record first, if the log takes it; the entry is not shown in any case. */
+  #expireIfDue(map: StoredMap, table: SlotTable, entry: Ref, slot: number): boolean {
+    const core = this.#core;
+    const expiresAt = table.expiresAtOf(slot);
+    if (expiresAt === 0 && map.maxIdleUs === 0) return false;
+    const now = core.clock.now();
+    const cause = core.dueCause(map, entry, expiresAt, now);
+    if (cause === RecordCause.request) {
+      if (map.maxIdleUs !== 0) core.touch(entry, now);
+      return false;
+    }
+    const partitionId = table.partitionId as PartitionId;
+    if (this.isPartitionBusy(partitionId) || core.partitions[partitionId]!.staged.length > 0) return true;
+    const batch = new WriteBatch(core, {});
+    try {
+      batch.expire(partitionId, table, entry, cause);
+      batch.commit();
+    } catch (error) {
+      batch.abort();
+      if (!GridError.is(error, 'LOG_FULL') && !GridError.is(error, 'OUT_OF_MEMORY')) throw error;
+    }
+    return true;
+  }
+
+  /** Copies the value that find() found to target[at, ...). @returns its bytes */
+  copyFound(target: Uint8Array, at: number): number {
+    return this.found.copyValue(target, at);
+  }
+
+  /* ---- Writing ---------------------------------------------------------------------------------------------------------- */
+
+  /** @throws GridError OVERLOADED when too many batches are under way */
+  begin(header: BatchHeader = {}): WriteBatch {
+    return new WriteBatch(this.#core, header);
+  }
+
+  /**
+   * Stages the removal of the entries in slots [fromSlot, ...) of one partition.
+   *
+   * @param maxOperations  slots looked at
+   * @returns the slot to go on from, or -1 at the end
+   * @throws GridError LOG_FULL
+   */
+  clear(batch: WriteBatch, mapId: MapId, partitionId: PartitionId, fromSlot: number, maxOperations: number): number {
+    const table = this.#core.mapOf(mapId).tables[partitionId];
+    if (table === undefined) return -1;
+    return table.visitNewest(fromSlot, maxOperations, (chunk, slot) => {
+      chunk.positionKey(slot);
+      batch.remove(mapId, partitionId, chunk.bytes, chunk.start, chunk.stop, RecordCause.clear);
+    });
+  }
+
+  /** Called after each commit, once a partition, with the last committed sequence. */
+  addCommitListener(listener: CommitListener): void {
+    this.#core.listeners.push(listener);
+  }
+
+  /* ---- Snapshots ---------------------------------------------------------------------------------------------------------- */
+
+  /**
+   * First step of a snapshot over several members: holds everything from the present on.
+   *
+   * @returns the id, and the clock to answer; release it, or raise it by openAt()
+   * @throws GridError OVERLOADED when too many are open
+   */
+  pin(): PinnedSnapshot {
+    const version = this.#core.clock.now();
+    return { id: this.#core.snapshots.pin(version), version };
+  }
+
+  /** Whether a batch at or below the version is not yet committed: openAt() has to wait for it. */
+  isUndecidedAt(version: Version): boolean {
+    for (const batch of this.#core.sealed) if (batch.version <= version) return true;
+    return false;
+  }
+
+  /**
+   * Second step: the pin becomes a snapshot at the highest version that the members answered.
+   *
+   * @throws GridError CLOCK_AHEAD; AssertionError while isUndecidedAt(version)
+   */
+  openAt(id: number, version: Version): void {
+    this.#core.clock.observe(version);
+    assert(!this.isUndecidedAt(version), 'a snapshot is opened when all at or below its version is committed');
+    this.#core.snapshots.raise(id, version);
+  }
+
+  /** Both steps for this member alone. */
+  openSnapshot(): PinnedSnapshot {
+    const pinned = this.pin();
+    if (this.isUndecidedAt(pinned.version)) {
+      this.#core.snapshots.close(pinned.id);
+      throw new GridError('OVERLOADED', 'writes at or below the snapshot are not committed yet', {
+        hint: 'pin, wait for the commits, then open at the version',
+      });
+    }
+    return pinned;
+  }
+
+  /** @returns false when it had expired or was released */
+  releaseSnapshot(id: number): boolean {
+    return this.#core.snapshots.close(id);
+  }
+
+  /** Ends a snapshot whose reader takes too long: it is marked dead before anything is freed. */
+  expireSnapshot(id: number): boolean {
+    return this.#core.snapshots.close(id);
+  }
+
+  snapshotVersion(id: number): Version | undefined {
+    return this.#core.snapshots.versionOf(id);
+  }
+
+  /** A worker's thread has exited. */
+  workerGone(workerIndex: number): void {
+    this.#core.epochs.workerGone(workerIndex);
+  }
+
+  /* ---- Work in slices -------------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Patches lanes of large batches, frees what no snapshot and no reader needs, takes dropped maps apart.
+   *
+   * @returns steps done (about 100 ns each); less than `maxOperations`: nothing more can be done at this moment
+   */
+  reclaim(maxOperations: number): number {
+    const steps = this.#core.reclaim(maxOperations);
+    if (steps < maxOperations) this.#core.forgetEmptyAccounts();
+    return steps;
+  }
+
+  /**
+   * Writes the expiry of entries that are due.
+   *
+   * @param maxOperations  timers looked at
+   * @returns whether nothing more is due
+   */
+  sweepExpired(maxOperations: number): boolean {
+    return sweepExpired(this.#core, maxOperations);
+  }
+
+  /* ---- Log ---------------------------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Visits committed records of a partition, in order. `visit` must not write to the store; answering false stops.
+   *
+   * @returns the next sequence to ask for
+   * @throws GridError SEQUENCE_GONE
+   */
+  readLog(
+    partitionId: PartitionId,
+    fromSequence: Sequence,
+    maxRecords: number,
+    visit: (record: LogRecordView) => unknown,
+  ): Sequence {
+    return this.#logOf(partitionId).read(fromSequence, maxRecords, this.#record, visit) as Sequence;
+  }
+
+  /**
+   * @param options.durable  it holds the log until it has read it; otherwise it may be overtaken (SEQUENCE_GONE)
+   * @param options.at       the next sequence it wants; default: what is committed next
+   */
+  addConsumer(partitionId: PartitionId, options: { durable: boolean; at?: Sequence }): LogConsumer {
+    const log = this.#logOf(partitionId);
+    return log.addConsumer(options.durable, options.at ?? log.committedSequence + 1);
+  }
+
+  /** Where a partition's log stands. */
+  logInfo(partitionId: PartitionId): {
+    incarnation: number;
+    firstSequence: Sequence;
+    committedSequence: Sequence;
+    bytes: number;
+    state: LogState;
+  } {
+    const log = this.#logOf(partitionId);
+    return {
+      incarnation: log.incarnation,
+      firstSequence: log.firstSequence as Sequence,
+      committedSequence: log.committedSequence as Sequence,
+      bytes: log.bytes,
+      state: log.state,
+    };
+  }
+
+  #logOf(partitionId: PartitionId): PartitionLog {
+    const partition = this.#core.partitions[partitionId];
+    if (partition !== undefined) return partition.log;
+    throw new GridError('SEQUENCE_GONE', `partition ${partitionId} is not on this member`, {
+      hint: 'refresh the partition table',
+      details: { partitionId },
+    });
+  }
+
+  /* ---- Columns -------------------------------------------------------------------------------------------------------------------- */
+
+  /** The number of a path's column, 0 .. COLUMNS_MAX - 1; -1 when there is none and none can be made. */
+  columnNumber(mapId: MapId, pathText: string, create: boolean): number {
+    return this.#core.mapOf(mapId).columnNumber(pathText, create);
+  }
+
+  /** The paths that have columns; the index is the column's number. */
+  columnPaths(mapId: MapId): readonly string[] {
+    return this.#core.mapOf(mapId).columnPaths;
+  }
+
+  /**
+   * Pages for a worker to fill.
+   *
+   * @param account  the map whose columns they will hold, or 'query'
+   * @returns the numbers of neighbouring pages; undefined when memory is short
+   */
+  leasePages(count: number, account: MapId | 'query'): Int32Array | undefined {
+    return this.#leases.lease(count, account);
+  }
+
+  /** Gives leased pages back, also for a worker that is gone. */
+  returnPages(pages: Int32Array): void {
+    this.#leases.give(pages);
+  }
+
+  /**
+   * Makes a region that a worker filled the column of a chunk. Its pages are the store's from then on.
+   *
+   * @param region      reference of the first leased page
+   * @param chunkRef    the chunk that was read; omitted: not checked
+   * @returns false when the chunk or the map is not there any more, or memory is full: the pages are still leased
+   */
+  publishColumn(
+    mapId: MapId,
+    partitionId: PartitionId,
+    chunkIndex: number,
+    columnNumber: number,
+    region: Ref,
+    pageCount: number,
+    chunkRef?: Ref,
+  ): boolean {
+    const map = this.#core.maps.get(mapId);
+    const chunk = map?.tables[partitionId]?.chunks[chunkIndex];
+    if (map === undefined || chunk === undefined || (chunkRef !== undefined && chunk.ref !== chunkRef)) return false;
+    if (!this.#leases.isLeased(region, pageCount, mapId)) return false;
+    if (!publishRegion(map.host, chunk, columnNumber, region)) return false;
+    this.#leases.forget(region);
+    return true;
+  }
+
+  /** Takes the columns of one map, or of all, away. */
+  dropColumns(mapId?: MapId): void {
+    this.#core.dropColumns(mapId);
+  }
+
+  /* ---- Looking at itself ------------------------------------------------------------------------------------------------------------- */
+
+  stats(): StoreStats {
+    return collectStats(this.#core);
+  }
+
+  /** Walks every structure and checks the invariants that their files number. For tests: O(everything). */
+  checkInvariants(): void {
+    checkStore(this.#core);
+  }
+}

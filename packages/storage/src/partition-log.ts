@@ -1,0 +1,424 @@
+/**
+ * The log of one partition: what was done to all of its maps, in order. Records share key and value blocks with the
+ * slots; a record holds one reference to each, also to the value it replaced, so that events know both.
+ *
+ *   [ block of 32 records ][ block ][ block ........ ]      first <= committed < next
+ *     ^first                  ^committed      ^next
+ *
+ * Bounded by bytes (records plus the values they name). What is dropped is the oldest; a durable consumer holds what it
+ * has not read: at 80 % of the bound writers are to be delayed, at 100 % appending is refused (LOG_FULL). A cuttable
+ * consumer that is overtaken finds SEQUENCE_GONE. Writer's thread only.
+ *
+ * L1  Sequences have no gaps; versions rise with them (equal within a batch).
+ * L2  Only records up to `committed` are read.
+ * L3  Undoing takes the newest records away, and with them their references; their sequences are given anew.
+ * L4  The incarnation changes whenever history may have been lost.
+ */
+import { assert, GridError } from '@ashlar/core';
+import { type ByteAccount, MemoryKind } from './accounts.ts';
+import type { Ref } from './arena.ts';
+import type { BlockAllocator } from './block-allocator.ts';
+import { holdEntry, holdValue, releaseEntry, releaseValue, valueBytes } from './blocks.ts';
+import {
+  LOG_BLOCK_BYTES,
+  LOG_BLOCK_RECORDS,
+  PENDING_BASE,
+  RECORD_BYTES,
+  RECORD_ENTRY,
+  RECORD_MAP_ID,
+  RECORD_OLD_VALUE,
+  RECORD_OLD_VERSION_F64,
+  RECORD_VALUE,
+  RECORD_VERSION_F64,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+} from './layout.ts';
+import { type LogRecordView, type RecordCause, type RecordHeader, type RecordKind, writeRecord } from './log-record.ts';
+
+/** Where every partition's log takes its bytes from, and what they all may hold together. */
+export interface LogHost {
+  readonly blocks: BlockAllocator;
+  /** Of the records. */
+  readonly account: ByteAccount;
+  /** Of the map whose keys and values a record names. */
+  accountOf(mapId: number): ByteAccount;
+  readonly budget: LogBudget;
+}
+
+/** Bytes of all logs of a member. */
+export interface LogBudget {
+  readonly bytesMax: number;
+  readonly partitionBytesMax: number;
+  bytesUsed: number;
+}
+
+/** How full the log is for writers, counting what durable consumers hold. */
+export type LogState = 'ok' | 'delay' | 'full';
+
+const DELAY_SHARE = 0.8;
+const RECORD_GRANULES = RECORD_BYTES / 8;
+
+/** Someone who reads a log at a pace of its own. */
+export class LogConsumer {
+  readonly log: PartitionLog;
+  readonly durable: boolean;
+  /** The next sequence it wants; everything before may go. */
+  position: number;
+
+  constructor(log: PartitionLog, durable: boolean, position: number) {
+    this.log = log;
+    this.durable = durable;
+    this.position = position;
+  }
+
+  /** What it wanted next was dropped. */
+  get isGone(): boolean {
+    return this.position < this.log.firstSequence;
+  }
+
+  advance(position: number): void {
+    assert(position >= this.position, 'a consumer goes forward');
+    this.position = position;
+  }
+
+  close(): void {
+    this.log.removeConsumer(this);
+  }
+}
+
+export class PartitionLog {
+  readonly incarnation: number;
+  /** Of the partition; written into every record. */
+  epoch: number;
+  readonly #host: LogHost;
+  /** blocks[number % length] where number = (sequence - 1) / LOG_BLOCK_RECORDS; the length is a power of two. */
+  #blockRefs = new Uint32Array(4);
+  #blockCount = 0;
+  #first: number;
+  #next: number;
+  #committed: number;
+  #bytes = 0;
+  readonly #consumers = new Set<LogConsumer>();
+
+  /** @param lastSequence  the last sequence that is part of the partition's state already; 0 for a new one */
+  constructor(host: LogHost, incarnation: number, epoch: number, lastSequence: number) {
+    this.#host = host;
+    this.incarnation = incarnation;
+    this.epoch = epoch;
+    this.#first = lastSequence + 1;
+    this.#next = lastSequence + 1;
+    this.#committed = lastSequence;
+  }
+
+  get firstSequence(): number {
+    return this.#first;
+  }
+  get nextSequence(): number {
+    return this.#next;
+  }
+  get committedSequence(): number {
+    return this.#committed;
+  }
+  /** Bytes of the records and of the values they name. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /* ---- Consumers ------------------------------------------------------------------------------------------------ */
+
+  /**
+   * @param position  the next sequence it wants
+   * @throws GridError SEQUENCE_GONE when that was dropped already
+   */
+  addConsumer(durable: boolean, position: number): LogConsumer {
+    this.#checkThere(position);
+    const consumer = new LogConsumer(this, durable, position);
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  removeConsumer(consumer: LogConsumer): void {
+    this.#consumers.delete(consumer);
+  }
+
+  /** The lowest sequence that a durable consumer still wants; Infinity without any. */
+  #held(): number {
+    let held = Infinity;
+    for (const consumer of this.#consumers) if (consumer.durable && consumer.position < held) held = consumer.position;
+    return held;
+  }
+
+  get state(): LogState {
+    if (this.#consumers.size === 0 || this.#held() > this.#first) return 'ok';
+    const share = this.#bytes / this.#host.budget.partitionBytesMax;
+    return share >= 1 ? 'full' : share >= DELAY_SHARE ? 'delay' : 'ok';
+  }
+
+  /* ---- Writing -------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Makes room for one record that names `pinnedBytes` of values, dropping the oldest.
+   *
+   * @returns false when memory is full
+   * @throws GridError LOG_FULL when durable consumers hold a full log
+   */
+  reserve(pinnedBytes: number): boolean {
+    const budget = this.#host.budget;
+    const wanted = RECORD_BYTES + pinnedBytes;
+    if (this.#bytes + wanted > budget.partitionBytesMax || budget.bytesUsed + wanted > budget.bytesMax) {
+      this.#makeRoom(wanted);
+    }
+    if (((this.#next - 1) & (LOG_BLOCK_RECORDS - 1)) !== 0 && this.#blockCount > 0) return true;
+    return this.#addBlock();
+  }
+
+  #makeRoom(wanted: number): void {
+    const budget = this.#host.budget;
+    const held = this.#consumers.size === 0 ? Infinity : this.#held();
+    while (
+      this.#first < this.#next &&
+      this.#first < held &&
+      (this.#bytes + wanted > budget.partitionBytesMax || budget.bytesUsed + wanted > budget.bytesMax)
+    ) {
+      this.#dropFirst();
+    }
+    if (this.#first < this.#next && this.#bytes + wanted > budget.partitionBytesMax) {
+      throw new GridError('LOG_FULL', 'the log is full: a durable consumer has not read it', {
+        hint: 'find the backup, disk or listener that lags (ashlar stats), or raise the log size',
+        details: { bytes: this.#bytes, limitBytes: budget.partitionBytesMax },
+      });
+    }
+  }
+
+  #addBlock(): boolean {
+    // Dropping may just have freed the block that the next record belongs to: then one is taken anew.
+    const number = Math.floor((this.#next - 1) / LOG_BLOCK_RECORDS);
+    const firstNumber = this.#firstBlockNumber();
+    if (number - firstNumber < this.#blockCount) return true;
+    if (this.#blockCount === this.#blockRefs.length) this.#growRing();
+    const { blocks, account } = this.#host;
+    const ref = blocks.allocate(LOG_BLOCK_BYTES, account, MemoryKind.log, true);
+    if (ref === 0) return false;
+    this.#blockRefs[number % this.#blockRefs.length] = ref;
+    this.#blockCount += 1;
+    return true;
+  }
+
+  #firstBlockNumber(): number {
+    return Math.floor((this.#first - 1) / LOG_BLOCK_RECORDS);
+  }
+
+  #growRing(): void {
+    const old = this.#blockRefs;
+    const grown = new Uint32Array(old.length * 2);
+    const first = this.#firstBlockNumber();
+    for (let number = first; number < first + this.#blockCount; number++) {
+      grown[number % grown.length] = old[number % old.length]!;
+    }
+    this.#blockRefs = grown;
+  }
+
+  /**
+   * Appends a staged record; reserve() has just said yes. It takes references of its own.
+   *
+   * @param lane  the pending lane of the batch
+   * @returns its sequence
+   */
+  append(
+    header: RecordHeader,
+    kind: RecordKind,
+    mapId: number,
+    lane: number,
+    entry: Ref,
+    value: Ref,
+    expiresAt: number,
+    oldValue: Ref,
+    oldVersion: number,
+    cause: RecordCause,
+  ): number {
+    const blocks = this.#host.blocks;
+    const sequence = this.#next;
+    const record = this.recordRef(sequence);
+    writeRecord(
+      blocks.arena,
+      record,
+      header,
+      this.epoch,
+      kind,
+      mapId,
+      sequence,
+      lane,
+      entry,
+      value,
+      expiresAt,
+      oldValue,
+      oldVersion,
+      cause,
+    );
+    let bytes = RECORD_BYTES;
+    if (entry !== 0) holdEntry(blocks, entry);
+    if (value !== 0) {
+      holdValue(blocks, value);
+      bytes += valueBytes(blocks, value);
+    }
+    if (oldValue !== 0) {
+      holdValue(blocks, oldValue);
+      bytes += valueBytes(blocks, oldValue);
+    }
+    this.#bytes += bytes;
+    this.#host.budget.bytesUsed += bytes;
+    this.#next = sequence + 1;
+    return sequence;
+  }
+
+  /** Puts the batch's version in place of its lane into its records [from, to], as far as they are still there. */
+  patchVersions(from: number, to: number, lane: number, version: number): void {
+    for (let sequence = Math.max(from, this.#first); sequence <= to; sequence++) {
+      const record = this.recordRef(sequence);
+      const f64 = this.#host.blocks.arena.segments[record >>> SEGMENT_SHIFT]!.f64;
+      const at = record & SEGMENT_MASK;
+      f64[at + RECORD_VERSION_F64] = version;
+      if (f64[at + RECORD_OLD_VERSION_F64] === lane) f64[at + RECORD_OLD_VERSION_F64] = version;
+    }
+  }
+
+  /** Everything up to `sequence` is committed: readers may have it. */
+  commit(sequence: number): void {
+    assert(sequence >= this.#committed && sequence < this.#next, 'L1: commits follow the log');
+    this.#committed = sequence;
+  }
+
+  /** Takes back what was appended from `sequence` on. */
+  undo(sequence: number): void {
+    assert(sequence > this.#committed, 'L2: what is committed stays');
+    while (this.#next > sequence) {
+      this.#next -= 1;
+      if (this.#next >= this.#first) this.#release(this.#next);
+    }
+    const lastBlock = Math.floor((this.#next - 2) / LOG_BLOCK_RECORDS);
+    this.#keepBlocks(this.#next <= this.#first ? 0 : lastBlock - this.#firstBlockNumber() + 1);
+    // Part of what is taken back may have been dropped already.
+    if (this.#first > this.#next) this.#first = this.#next;
+  }
+
+  /** Frees the newest blocks until `wanted` are left. */
+  #keepBlocks(wanted: number): void {
+    const first = this.#firstBlockNumber();
+    while (this.#blockCount > wanted) {
+      this.#blockCount -= 1;
+      const place = (first + this.#blockCount) % this.#blockRefs.length;
+      this.#host.blocks.free(this.#blockRefs[place]!, this.#host.account, MemoryKind.log);
+    }
+  }
+
+  /* ---- Dropping ------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Drops the oldest records that no durable consumer holds.
+   *
+   * @returns how many; less than `maxRecords` means that nothing more can be dropped
+   */
+  trim(maxRecords: number): number {
+    const held = this.#held();
+    let dropped = 0;
+    for (; dropped < maxRecords && this.#first < this.#next && this.#first < held; dropped++) this.#dropFirst();
+    return dropped;
+  }
+
+  #dropFirst(): void {
+    this.#release(this.#first);
+    const place = this.#firstBlockNumber() % this.#blockRefs.length;
+    this.#first += 1;
+    if (((this.#first - 1) & (LOG_BLOCK_RECORDS - 1)) !== 0) return;
+    this.#blockCount -= 1;
+    this.#host.blocks.free(this.#blockRefs[place]!, this.#host.account, MemoryKind.log);
+  }
+
+  /** Gives back the references of a record. */
+  #release(sequence: number): void {
+    const { blocks, budget } = this.#host;
+    const record = this.recordRef(sequence);
+    const u32 = blocks.arena.segments[record >>> SEGMENT_SHIFT]!.u32;
+    const at = (record & SEGMENT_MASK) << 1;
+    const account = this.#host.accountOf(u32[at + RECORD_MAP_ID]!);
+    const entry = u32[at + RECORD_ENTRY]!;
+    const value = u32[at + RECORD_VALUE]!;
+    const oldValue = u32[at + RECORD_OLD_VALUE]!;
+    let bytes = RECORD_BYTES;
+    if (entry !== 0) releaseEntry(blocks, account, entry);
+    if (value !== 0) {
+      bytes += valueBytes(blocks, value);
+      releaseValue(blocks, account, value);
+    }
+    if (oldValue !== 0) {
+      bytes += valueBytes(blocks, oldValue);
+      releaseValue(blocks, account, oldValue);
+    }
+    this.#bytes -= bytes;
+    budget.bytesUsed -= bytes;
+  }
+
+  /** The partition leaves this member: everything goes, also what consumers hold. */
+  destroy(): void {
+    while (this.#first < this.#next) this.#dropFirst();
+    this.#keepBlocks(0);
+    this.#consumers.clear();
+  }
+
+  /* ---- Reading -------------------------------------------------------------------------------------------------- */
+
+  recordRef(sequence: number): Ref {
+    const number = Math.floor((sequence - 1) / LOG_BLOCK_RECORDS);
+    const block = this.#blockRefs[number % this.#blockRefs.length]!;
+    return block + ((sequence - 1) & (LOG_BLOCK_RECORDS - 1)) * RECORD_GRANULES;
+  }
+
+  /**
+   * Visits committed records in order.
+   *
+   * @param view   moved from record to record
+   * @param visit  answers false to stop after the record
+   * @returns the next sequence to ask for
+   * @throws GridError SEQUENCE_GONE when `from` was dropped
+   */
+  read(from: number, maxRecords: number, view: LogRecordView, visit: (record: LogRecordView) => unknown): number {
+    this.#checkThere(from);
+    const stop = Math.min(this.#committed + 1, from + maxRecords);
+    let sequence = from;
+    while (sequence < stop) {
+      const goOn = visit(view.attach(this.recordRef(sequence)));
+      sequence += 1;
+      if (goOn === false) break;
+    }
+    return sequence;
+  }
+
+  #checkThere(sequence: number): void {
+    if (sequence >= this.#first && sequence <= this.#next) return;
+    throw new GridError('SEQUENCE_GONE', `sequence ${sequence} is not in the log any more`, {
+      hint: 'read the present state at a snapshot and go on from its version',
+      details: { sequence, firstSequence: this.#first, nextSequence: this.#next },
+    });
+  }
+
+  /** L1 and the checksums; answers the records' references through `view`. */
+  checkInvariants(view: LogRecordView, onRecord: (record: LogRecordView) => void): void {
+    let lastVersion = 0;
+    let bytes = 0;
+    for (let sequence = this.#first; sequence < this.#next; sequence++) {
+      view.attach(this.recordRef(sequence));
+      assert(view.sequence === sequence, 'L1: a record lies at its sequence');
+      // What is staged has no version yet; it lies behind everything committed.
+      const { version } = view;
+      const isStaged = version >= PENDING_BASE;
+      assert(isStaged ? sequence > this.#committed : version >= lastVersion, 'L1: versions rise with sequences');
+      assert(view.checksum === view.computeChecksum(), 'a record is as it was written');
+      if (!isStaged) lastVersion = version;
+      bytes += RECORD_BYTES;
+      if (view.hasValue) bytes += valueBytes(this.#host.blocks, view.valueRef);
+      if (view.hasOldValue) bytes += valueBytes(this.#host.blocks, view.oldValueRef);
+      onRecord(view);
+    }
+    assert(bytes === this.#bytes, 'the bytes of the records add up');
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Pending words: what makes a batch of any size visible by one store. A staged change carries the name of its batch's
+ * word in the version lane; the word says whether, and at which version, the batch is committed. Afterwards the lanes
+ * are patched with the version itself and the word is free.
+ *
+ * W1  The version is stored before the state, and the state by Atomics.
+ * W2  A word is used again at once only if no snapshot can have been opened between its commit and the last patch of a
+ *     lane: whoever saw the word in a lane then reads at a lower version, to which any later commit is invisible too.
+ *     Otherwise it waits for the reader epoch.
+ */
+import type { Arena } from './arena.ts';
+import {
+  PENDING_BASE,
+  PENDING_COMMITTED,
+  PENDING_END,
+  PENDING_STAGED,
+  PENDING_WORD_STRIDE,
+  PENDING_WORDS_MAX,
+  PENDING_WORDS_START,
+} from './layout.ts';
+
+/** The content of a version lane that names a word. */
+export function pendingLane(word: number): number {
+  return PENDING_BASE + 2 * word;
+}
+
+/** The word that a version lane names, or -1 when it holds a version (or LIVE, FREE, ABORTED). */
+export function wordOfLane(lane: number): number {
+  return lane >= PENDING_BASE && lane < PENDING_END ? (lane - PENDING_BASE) / 2 : -1;
+}
+
+/**
+ * What a version lane means now: the version of a committed change, or the lane itself (above every version) while the
+ * change is staged. Any thread.
+ */
+export function resolveLane(arena: Arena, lane: number): number {
+  if (!(lane >= PENDING_BASE && lane < PENDING_END)) return lane;
+  const control = arena.segments[0]!;
+  const at = PENDING_WORDS_START + ((lane - PENDING_BASE) / 2) * PENDING_WORD_STRIDE;
+  if (Atomics.load(control.i32, at) !== PENDING_COMMITTED) return lane;
+  return control.f64[(at >>> 1) + 1]!;
+}
+
+/** The writer's side: hands words out and stores their states. */
+export class PendingWords {
+  readonly #arena: Arena;
+  readonly #free = new Int32Array(PENDING_WORDS_MAX);
+  #freeCount = PENDING_WORDS_MAX;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+    for (let word = 0; word < PENDING_WORDS_MAX; word++) this.#free[word] = PENDING_WORDS_MAX - 1 - word;
+  }
+
+  /** @returns a word in state staged, or -1 when all are in use */
+  take(): number {
+    if (this.#freeCount === 0) return -1;
+    this.#freeCount -= 1;
+    const word = this.#free[this.#freeCount]!;
+    Atomics.store(this.#arena.segments[0]!.i32, this.#at(word), PENDING_STAGED);
+    return word;
+  }
+
+  give(word: number): void {
+    this.#free[this.#freeCount] = word;
+    this.#freeCount += 1;
+  }
+
+  /** Notes the version that the word will commit at. Not yet visible. */
+  seal(word: number, version: number): void {
+    this.#arena.segments[0]!.f64[(this.#at(word) >>> 1) + 1] = version;
+  }
+
+  /** The version that a sealed or committed word stands for. */
+  versionOf(word: number): number {
+    return this.#arena.segments[0]!.f64[(this.#at(word) >>> 1) + 1]!;
+  }
+
+  /** Makes everything staged under the word visible: the one store of a commit. */
+  commit(word: number): void {
+    Atomics.store(this.#arena.segments[0]!.i32, this.#at(word), PENDING_COMMITTED);
+  }
+
+  get inUse(): number {
+    return PENDING_WORDS_MAX - this.#freeCount;
+  }
+
+  #at(word: number): number {
+    return PENDING_WORDS_START + word * PENDING_WORD_STRIDE;
+  }
+}

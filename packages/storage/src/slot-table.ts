@@ -1,0 +1,613 @@
+/**
+ * Slot table: where each version of each entry of one map in one partition lies in shared memory (the writer's side).
+ *
+ *   key -> hash -> index -> entry.newest -> slot -> begin, end, valueRef ... -> previous slot (an older version)
+ *
+ * Life of a slot:
+ *
+ *   free --stage--> staged --commit--> live --close, commit--> closed --no snapshot needs it--> limbo --epoch--> free
+ *                     +-----abort-----------------------------------------------------------------^
+ *
+ * Closed and limbo slots hang in lists of the table; the links lie in their expiresAt lane, which only the writer reads:
+ * a remove needs no memory.
+ *
+ * I1  begin < end of a committed slot; a live slot has end === LIVE; a free one begin === FREE and no entry.
+ * I2  At every version a key has at most one visible slot.
+ * I3  A slot is used again only when the record that closed it is committed, no open snapshot needs it (its end lies at
+ *     or below the oldest), and every worker has passed the reader epoch in which it could still be seen.
+ * I4  `previous` of a committed slot may name one that was given up or used again since: whoever follows it checks that
+ *     the slot's entry is the same and that versions fall. A staged slot's `previous` is right, or 0.
+ * I5  tally = hidden slots of [0, used) and pending lanes of the chunk (layout.ts).
+ * I6  An entry stands in the index exactly while its `newest` is not 0.
+ */
+import { assert } from '@ashlar/core';
+import { MemoryKind } from './accounts.ts';
+import type { Ref } from './arena.ts';
+import { keyHash, releaseEntry, releaseValue } from './blocks.ts';
+import { dropChunkColumns } from './chunk-columns.ts';
+import { EntryIndex } from './entry-index.ts';
+import {
+  ABORTED,
+  CHUNK_CAPACITY,
+  CHUNK_HEADER_BYTES,
+  CHUNK_MASK,
+  CHUNK_MAX_BEGIN_F64,
+  CHUNK_SHIFT,
+  CHUNK_SLOTS_MAX,
+  CHUNK_TALLY,
+  CHUNK_USED,
+  ENTRY_ACCESS,
+  ENTRY_KEY_BYTES,
+  ENTRY_NEWEST,
+  ENTRY_REFS,
+  ENTRY_STAGED_ONE,
+  ENTRY_TIMER,
+  ENTRY_VALUE,
+  FIRST_CHUNK_CAPACITIES,
+  FREE,
+  LIVE,
+  PENDING_BASE,
+  PENDING_WORDS_MAX,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+  SLOT_BYTES,
+  TABLE_BYTES,
+  TABLE_CHUNK_COUNT,
+  TABLE_CHUNK_DIRECTORY,
+  TABLE_LIVE_COUNT,
+  TABLE_MAP_ID,
+  TABLE_PARTITION_ID,
+  TALLY_HIDDEN,
+  TALLY_PENDING,
+} from './layout.ts';
+import { resolveLane, wordOfLane } from './pending-words.ts';
+import { SlotChunkView } from './slot-chunk.ts';
+import { SlotList } from './slot-list.ts';
+import type { TableHost } from './table-host.ts';
+
+const FIRST_DIRECTORY_CHUNKS = 4;
+
+export class SlotTable {
+  readonly host: TableHost;
+  readonly mapId: number;
+  readonly partitionId: number;
+  /** Its place in the store's list of tables. */
+  readonly tableIndex: number;
+  readonly index: EntryIndex;
+  readonly header: Ref;
+  readonly chunks: SlotChunkView[] = [];
+  /** Closed by a committed record, oldest first. */
+  readonly closed: SlotList;
+  /** Unlinked in the current reader epoch. */
+  readonly limbo: SlotList;
+  /** Unlinked before `waitStamp`. */
+  readonly waiting: SlotList;
+  waitStamp = 0;
+  /** Entries out of the index, chained through their access field: of the current epoch, and before `waitStamp`. */
+  entryLimbo: Ref = 0;
+  entryWaiting: Ref = 0;
+  /** Entries with a live, committed slot. */
+  liveCount = 0;
+  /** The open batch that stages here, and by how many it changes liveCount so far. */
+  stagedBy: object | undefined = undefined;
+  stagedChange = 0;
+  /** Staged changes that are neither patched nor undone. */
+  undecided = 0;
+  /** Whether any of its entries ever had a deadline: until then nobody looks for one. */
+  hasDeadlines = false;
+  /** Whether the table stands in the reclaimer's list. */
+  queued = false;
+  dropped = false;
+  #directory: Ref = 0;
+  #directoryCapacity = 0;
+  /** First free slot + 1; chained through `previous`. */
+  #freeHead = 0;
+
+  private constructor(host: TableHost, mapId: number, partitionId: number, tableIndex: number, header: Ref) {
+    this.host = host;
+    this.mapId = mapId;
+    this.partitionId = partitionId;
+    this.tableIndex = tableIndex;
+    this.header = header;
+    this.index = new EntryIndex(host, header);
+    this.closed = new SlotList(this.chunks);
+    this.limbo = new SlotList(this.chunks);
+    this.waiting = new SlotList(this.chunks);
+  }
+
+  /** @returns undefined when memory is full; nothing is held then */
+  static create(host: TableHost, mapId: number, partitionId: number, tableIndex: number): SlotTable | undefined {
+    const header = host.blocks.allocate(TABLE_BYTES, host.account, MemoryKind.slots);
+    if (header === 0) return undefined;
+    const table = new SlotTable(host, mapId, partitionId, tableIndex, header);
+    const u32 = host.blocks.arena.segments[header >>> SEGMENT_SHIFT]!.u32;
+    const at = (header & SEGMENT_MASK) << 1;
+    u32.fill(0, at, at + TABLE_BYTES / 4);
+    u32[at + TABLE_MAP_ID] = mapId;
+    u32[at + TABLE_PARTITION_ID] = partitionId;
+    if (table.index.create() && table.#growDirectory() && table.reserveSlot()) return table;
+    table.destroy();
+    return undefined;
+  }
+
+  /* ---- Room --------------------------------------------------------------------------------------------------- */
+
+  /** Makes sure that takeSlot() finds one. @returns false when memory is full */
+  reserveSlot(): boolean {
+    if (this.#freeHead !== 0) return true;
+    const last = this.chunks.length - 1;
+    if (last >= 0) {
+      const chunk = this.chunks[last]!;
+      if (chunk.i32[chunk.header + CHUNK_USED]! < chunk.capacity) return true;
+      if (chunk.capacity < CHUNK_SLOTS_MAX) return this.#growFirstChunk();
+    }
+    if (this.chunks.length === this.#directoryCapacity && !this.#growDirectory()) return false;
+    const ref = this.#createChunk(last < 0 ? FIRST_CHUNK_CAPACITIES[0] : CHUNK_SLOTS_MAX);
+    if (ref === 0) return false;
+    this.chunks.push(new SlotChunkView(this.host.blocks.arena).attach(ref));
+    this.#storeDirectory(this.chunks.length - 1, ref);
+    this.#storeHeader(TABLE_CHUNK_COUNT, this.chunks.length);
+    return true;
+  }
+
+  #createChunk(capacity: number): Ref {
+    const bytes = CHUNK_HEADER_BYTES + capacity * SLOT_BYTES;
+    const ref = this.host.blocks.allocate(bytes, this.host.account, MemoryKind.slots);
+    if (ref === 0) return 0;
+    const i32 = this.host.blocks.arena.segments[ref >>> SEGMENT_SHIFT]!.i32;
+    const at = (ref & SEGMENT_MASK) << 1;
+    i32.fill(0, at, at + CHUNK_HEADER_BYTES / 4);
+    i32[at + CHUNK_CAPACITY] = capacity;
+    return ref;
+  }
+
+  /** Copy, swing, retire. The old copy stays true for whoever reads it: its readers came before any later commit. */
+  #growFirstChunk(): boolean {
+    const old = this.chunks[0]!;
+    const capacity = FIRST_CHUNK_CAPACITIES.find((size) => size > old.capacity)!;
+    const ref = this.#createChunk(capacity);
+    if (ref === 0) return false;
+    dropChunkColumns(this.host, old);
+    const grown = new SlotChunkView(this.host.blocks.arena).attach(ref);
+    const used = old.used;
+    grown.i32[grown.header + CHUNK_USED] = used;
+    grown.i32[grown.header + CHUNK_TALLY] = old.tally;
+    grown.f64[(grown.header >>> 1) + CHUNK_MAX_BEGIN_F64] = old.maxBegin;
+    for (const lane of ['begin', 'end', 'expiresAt'] as const) {
+      grown.f64.set(old.f64.subarray(old[lane], old[lane] + used), grown[lane]);
+    }
+    for (const lane of ['valueRef', 'entryRef', 'previous'] as const) {
+      grown.u32.set(old.u32.subarray(old[lane], old[lane] + used), grown[lane]);
+    }
+    this.chunks[0] = grown;
+    this.#storeDirectory(0, ref);
+    const { blocks, account, epochs } = this.host;
+    epochs.retire(blocks.blockBytes(old.ref), () => blocks.free(old.ref, account, MemoryKind.slots));
+    return true;
+  }
+
+  #growDirectory(): boolean {
+    const { blocks, account, epochs } = this.host;
+    const capacity = this.#directoryCapacity === 0 ? FIRST_DIRECTORY_CHUNKS : this.#directoryCapacity * 2;
+    const ref = blocks.allocate(capacity * 4, account, MemoryKind.slots);
+    if (ref === 0) return false;
+    const u32 = blocks.arena.segments[ref >>> SEGMENT_SHIFT]!.u32;
+    const at = (ref & SEGMENT_MASK) << 1;
+    u32.fill(0, at, at + capacity);
+    for (let index = 0; index < this.chunks.length; index++) u32[at + index] = this.chunks[index]!.ref;
+    const old = this.#directory;
+    this.#directory = ref;
+    this.#directoryCapacity = capacity;
+    this.#storeHeader(TABLE_CHUNK_DIRECTORY, ref);
+    if (old !== 0) epochs.retire(blocks.blockBytes(old), () => blocks.free(old, account, MemoryKind.slots));
+    return true;
+  }
+
+  #storeDirectory(chunkIndex: number, ref: Ref): void {
+    const u32 = this.host.blocks.arena.segments[this.#directory >>> SEGMENT_SHIFT]!.u32;
+    Atomics.store(u32, ((this.#directory & SEGMENT_MASK) << 1) + chunkIndex, ref);
+  }
+
+  #storeHeader(field: number, value: number): void {
+    const u32 = this.host.blocks.arena.segments[this.header >>> SEGMENT_SHIFT]!.u32;
+    Atomics.store(u32, ((this.header & SEGMENT_MASK) << 1) + field, value);
+  }
+
+  /* ---- Staging -------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Stages a new version of an entry in a slot of its own. reserveSlot() has just said yes.
+   *
+   * @param value  its reference is taken over
+   * @param lane   the pending lane of the batch
+   * @returns the slot
+   */
+  stageNew(entry: Ref, value: Ref, expiresAt: number, lane: number): number {
+    const slot = this.#takeSlot();
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    const at = slot & CHUNK_MASK;
+    const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const entryAt = (entry & SEGMENT_MASK) << 1;
+    chunk.f64[chunk.end + at] = LIVE;
+    chunk.f64[chunk.expiresAt + at] = expiresAt;
+    chunk.u32[chunk.valueRef + at] = value;
+    chunk.u32[chunk.entryRef + at] = entry;
+    chunk.u32[chunk.previous + at] = u32[entryAt + ENTRY_NEWEST]!;
+    chunk.f64[chunk.begin + at] = lane;
+    chunk.i32[chunk.header + CHUNK_TALLY]! += TALLY_PENDING;
+    u32[entryAt + ENTRY_REFS]! += 1;
+    u32[entryAt + ENTRY_KEY_BYTES]! += ENTRY_STAGED_ONE;
+    Atomics.store(u32, entryAt + ENTRY_NEWEST, slot + 1);
+    this.undecided += 1;
+    return slot;
+  }
+
+  #takeSlot(): number {
+    if (this.#freeHead !== 0) {
+      const slot = this.#freeHead - 1;
+      const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+      this.#freeHead = chunk.u32[chunk.previous + (slot & CHUNK_MASK)]!;
+      return slot;
+    }
+    const last = this.chunks.length - 1;
+    const chunk = this.chunks[last]!;
+    const used = chunk.i32[chunk.header + CHUNK_USED]!;
+    assert(used < chunk.capacity, 'a slot was reserved');
+    // Nothing in the slot is in sight before `used` covers it: begin is FREE and the slot counts as hidden.
+    chunk.f64[chunk.begin + used] = FREE;
+    chunk.f64[chunk.end + used] = 0;
+    chunk.u32[chunk.entryRef + used] = 0;
+    chunk.i32[chunk.header + CHUNK_TALLY]! += TALLY_HIDDEN;
+    Atomics.store(chunk.i32, chunk.header + CHUNK_USED, used + 1);
+    return (last << CHUNK_SHIFT) + used;
+  }
+
+  /** Stages the end of a live slot. */
+  stageClose(slot: number, lane: number): void {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    chunk.i32[chunk.header + CHUNK_TALLY]! += TALLY_HIDDEN + TALLY_PENDING;
+    chunk.f64[chunk.end + (slot & CHUNK_MASK)] = lane;
+    const entry = chunk.u32[chunk.entryRef + (slot & CHUNK_MASK)]!;
+    const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    u32[((entry & SEGMENT_MASK) << 1) + ENTRY_KEY_BYTES]! += ENTRY_STAGED_ONE;
+    this.undecided += 1;
+  }
+
+  /** The batch that staged the slot writes the key again: the slot takes the new value. The old one's reference goes. */
+  restage(slot: number, value: Ref, expiresAt: number): void {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    const at = slot & CHUNK_MASK;
+    const old = chunk.u32[chunk.valueRef + at]!;
+    chunk.u32[chunk.valueRef + at] = value;
+    chunk.f64[chunk.expiresAt + at] = expiresAt;
+    chunk.f64[chunk.end + at] = LIVE;
+    releaseValue(this.host.blocks, this.host.account, old);
+  }
+
+  /** The batch that staged the slot removes the key again: nobody will see the slot. */
+  unstage(slot: number, lane: number): void {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    chunk.f64[chunk.end + (slot & CHUNK_MASK)] = lane;
+  }
+
+  /* ---- Deciding: after the batch's word is committed, or when it is aborted --------------------------------------- */
+
+  /**
+   * Puts the version into the begin lane of a committed slot, unless a later batch that closed it already did.
+   *
+   * @param lane  of the batch that staged it
+   * @returns false when its own batch removed it again
+   */
+  patchNew(slot: number, lane: number, version: number): boolean {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    const at = slot & CHUNK_MASK;
+    if (chunk.f64[chunk.begin + at] !== lane) return true;
+    this.undecided -= 1;
+    if (chunk.f64[chunk.end + at] === lane) {
+      this.#discard(slot, chunk, at);
+      return false;
+    }
+    chunk.f64[chunk.begin + at] = version;
+    const maxAt = (chunk.header >>> 1) + CHUNK_MAX_BEGIN_F64;
+    if (version > chunk.f64[maxAt]!) chunk.f64[maxAt] = version;
+    // Last: a reader that finds the tally 0 finds the lanes and maxBegin as they are now.
+    const tallyAt = chunk.header + CHUNK_TALLY;
+    Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING - TALLY_HIDDEN);
+    this.#decided(chunk.u32[chunk.entryRef + at]!);
+    return true;
+  }
+
+  /** Puts the version into the end lane of a closed slot; the slot waits until no snapshot needs it. */
+  patchClosed(slot: number, version: number): void {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    // A large batch may have been committed before and not be patched yet: first its slot begins, then it ends.
+    const begin = chunk.f64[chunk.begin + (slot & CHUNK_MASK)]!;
+    const word = wordOfLane(begin);
+    if (word >= 0) this.patchNew(slot, begin, this.host.words.versionOf(word));
+    this.undecided -= 1;
+    chunk.f64[chunk.end + (slot & CHUNK_MASK)] = version;
+    const tallyAt = chunk.header + CHUNK_TALLY;
+    Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING);
+    this.closed.push(slot);
+    this.#decided(chunk.u32[chunk.entryRef + (slot & CHUNK_MASK)]!);
+  }
+
+  /** One staged change of the entry is decided. After the last one the entry names its newest value again. */
+  #decided(entry: Ref): void {
+    const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const at = (entry & SEGMENT_MASK) << 1;
+    const staged = u32[at + ENTRY_KEY_BYTES]! - ENTRY_STAGED_ONE;
+    u32[at + ENTRY_KEY_BYTES] = staged;
+    if (staged >= ENTRY_STAGED_ONE) return;
+    const newest = u32[at + ENTRY_NEWEST]! - 1;
+    if (newest < 0) {
+      u32[at + ENTRY_VALUE] = 0;
+      return;
+    }
+    const chunk = this.chunks[newest >>> CHUNK_SHIFT]!;
+    const slot = newest & CHUNK_MASK;
+    u32[at + ENTRY_VALUE] = chunk.f64[chunk.end + slot] === LIVE ? chunk.u32[chunk.valueRef + slot]! : 0;
+  }
+
+  /** A batch was committed that changed the number of live entries. */
+  countLive(change: number): void {
+    this.liveCount += change;
+    const u32 = this.host.blocks.arena.segments[this.header >>> SEGMENT_SHIFT]!.u32;
+    u32[((this.header & SEGMENT_MASK) << 1) + TABLE_LIVE_COUNT] = this.liveCount;
+  }
+
+  /** Undoes stageNew(). */
+  undoNew(slot: number): void {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    this.undecided -= 1;
+    this.#discard(slot, chunk, slot & CHUNK_MASK);
+  }
+
+  /** Undoes stageClose(). */
+  undoClose(slot: number): void {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    this.undecided -= 1;
+    chunk.f64[chunk.end + (slot & CHUNK_MASK)] = LIVE;
+    const tallyAt = chunk.header + CHUNK_TALLY;
+    Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING - TALLY_HIDDEN);
+    this.#decided(chunk.u32[chunk.entryRef + (slot & CHUNK_MASK)]!);
+  }
+
+  /** A staged slot that nobody will see: out of its entry's chain, into limbo. */
+  #discard(slot: number, chunk: SlotChunkView, at: number): void {
+    chunk.f64[chunk.begin + at] = ABORTED;
+    const tallyAt = chunk.header + CHUNK_TALLY;
+    Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING);
+    const entry = chunk.u32[chunk.entryRef + at]!;
+    const previous = this.#validPrevious(entry, chunk.u32[chunk.previous + at]!);
+    const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const newestAt = ((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST;
+    if (u32[newestAt] === slot + 1) {
+      Atomics.store(u32, newestAt, previous);
+      if (previous === 0) this.#unlinkEntry(entry);
+    } else {
+      this.#bridge(entry, u32[newestAt]!, slot, previous);
+    }
+    this.#decided(entry);
+    this.limbo.push(slot);
+  }
+
+  /**
+   * A slot leaves the chain of its entry: the one above it, if it is still reachable, takes over the link. What is not
+   * reachable from the newest slot is needed by no snapshot.
+   */
+  #bridge(entry: Ref, newest: number, leaving: number, link: number): void {
+    let bound = Infinity;
+    for (let above = newest, stagedLeft = PENDING_WORDS_MAX; above !== 0 && stagedLeft > 0; ) {
+      const chunk = this.chunks[(above - 1) >>> CHUNK_SHIFT]!;
+      const at = (above - 1) & CHUNK_MASK;
+      if (chunk.u32[chunk.entryRef + at] !== entry) return;
+      const begin = resolveLane(chunk.arena, chunk.f64[chunk.begin + at]!);
+      if (begin === FREE || begin >= bound) return;
+      if (begin >= PENDING_BASE) stagedLeft -= 1;
+      else bound = begin;
+      above = chunk.u32[chunk.previous + at]!;
+      if (above !== leaving + 1) continue;
+      Atomics.store(chunk.u32, chunk.previous + at, link);
+      return;
+    }
+  }
+
+  /** The link, or 0 when its slot has been given up meanwhile (I4). */
+  #validPrevious(entry: Ref, link: number): number {
+    if (link === 0) return 0;
+    const slot = link - 1;
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    const at = slot & CHUNK_MASK;
+    return chunk.u32[chunk.entryRef + at] === entry && chunk.f64[chunk.begin + at] !== FREE ? link : 0;
+  }
+
+  /* ---- Giving up ------------------------------------------------------------------------------------------------ */
+
+  get hasGarbage(): boolean {
+    return (
+      !this.closed.isEmpty ||
+      !this.limbo.isEmpty ||
+      !this.waiting.isEmpty ||
+      this.entryLimbo !== 0 ||
+      this.entryWaiting !== 0
+    );
+  }
+
+  /**
+   * Moves closed slots that no snapshot needs into limbo, and frees what every worker has passed.
+   *
+   * @param oldest  the lowest version that any snapshot reads
+   * @returns steps done; less than `maxSteps` means that nothing more can be done at this moment
+   */
+  reclaim(oldest: number, maxSteps: number): number {
+    let steps = this.#freeWaiting(maxSteps);
+    while (steps < maxSteps && !this.closed.isEmpty) {
+      const slot = this.closed.head;
+      const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+      const at = slot & CHUNK_MASK;
+      if (chunk.f64[chunk.end + at]! > oldest) break;
+      this.closed.shift();
+      // From here on no version sees it, in whatever order a reader meets the lanes.
+      chunk.f64[chunk.begin + at] = FREE;
+      this.limbo.push(slot);
+      steps += 1;
+    }
+    if (this.waiting.isEmpty && this.entryWaiting === 0 && (!this.limbo.isEmpty || this.entryLimbo !== 0)) {
+      this.waiting.takeAll(this.limbo);
+      this.entryWaiting = this.entryLimbo;
+      this.entryLimbo = 0;
+      this.waitStamp = this.host.epochs.advance();
+      if (steps < maxSteps) steps += this.#freeWaiting(maxSteps - steps);
+    }
+    return steps;
+  }
+
+  #freeWaiting(maxSteps: number): number {
+    if (this.waiting.isEmpty && this.entryWaiting === 0) return 0;
+    if (!this.host.epochs.passed(this.waitStamp)) return 0;
+    let steps = 0;
+    for (; steps < maxSteps && !this.waiting.isEmpty; steps++) this.#freeSlot(this.waiting.shift());
+    for (; steps < maxSteps && this.entryWaiting !== 0; steps++) this.entryWaiting = this.#freeEntry(this.entryWaiting);
+    return steps;
+  }
+
+  #freeSlot(slot: number): void {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    const at = slot & CHUNK_MASK;
+    const { blocks, account } = this.host;
+    const entry = chunk.u32[chunk.entryRef + at]!;
+    const u32 = blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const newestAt = ((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST;
+    if (u32[newestAt] === slot + 1) {
+      Atomics.store(u32, newestAt, 0);
+      this.#unlinkEntry(entry);
+    } else if (u32[newestAt - ENTRY_NEWEST + ENTRY_KEY_BYTES]! >= ENTRY_STAGED_ONE) {
+      // What is staged may be undone, and then its link is followed by the writer without bounds.
+      this.#bridge(entry, u32[newestAt]!, slot, 0);
+    }
+    releaseValue(blocks, account, chunk.u32[chunk.valueRef + at]!);
+    releaseEntry(blocks, account, entry);
+    chunk.f64[chunk.begin + at] = FREE;
+    chunk.f64[chunk.end + at] = 0;
+    chunk.u32[chunk.valueRef + at] = 0;
+    chunk.u32[chunk.entryRef + at] = 0;
+    chunk.u32[chunk.previous + at] = this.#freeHead;
+    this.#freeHead = slot + 1;
+  }
+
+  /** Out of the index; the block waits for the readers that may be looking at its key. */
+  #unlinkEntry(entry: Ref): void {
+    const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const at = (entry & SEGMENT_MASK) << 1;
+    this.index.remove(keyHash(this.host, entry), entry);
+    const timer = u32[at + ENTRY_TIMER]!;
+    if (timer !== 0) this.host.timers.remove(timer, this.host.account);
+    u32[at + ENTRY_ACCESS] = this.entryLimbo;
+    this.entryLimbo = entry;
+  }
+
+  #freeEntry(entry: Ref): Ref {
+    const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const next = u32[((entry & SEGMENT_MASK) << 1) + ENTRY_ACCESS]!;
+    releaseEntry(this.host.blocks, this.host.account, entry);
+    return next;
+  }
+
+  valueOf(slot: number): Ref {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    return chunk.u32[chunk.valueRef + (slot & CHUNK_MASK)]!;
+  }
+
+  expiresAtOf(slot: number): number {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    return chunk.f64[chunk.expiresAt + (slot & CHUNK_MASK)]!;
+  }
+
+  /* ---- Walking ------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Visits the slots [from, from + count) that hold the newest value of their entry, staged or committed.
+   *
+   * @returns the slot to go on from, or -1 at the end
+   */
+  visitNewest(from: number, count: number, visit: (chunk: SlotChunkView, slot: number) => void): number {
+    const chunkIndex = from >>> CHUNK_SHIFT;
+    const chunk = this.chunks[chunkIndex];
+    if (chunk === undefined) return -1;
+    const start = from & CHUNK_MASK;
+    const stop = Math.min(chunk.used, start + count);
+    for (let at = start; at < stop; at++) {
+      const begin = chunk.f64[chunk.begin + at]!;
+      if (begin < ABORTED && chunk.f64[chunk.end + at] === LIVE) visit(chunk, at);
+    }
+    if (stop < chunk.used) return from - start + stop;
+    return chunkIndex + 1 < this.chunks.length ? (chunkIndex + 1) << CHUNK_SHIFT : -1;
+  }
+
+  /** For the walk of invariants. */
+  *freeSlots(): IterableIterator<number> {
+    for (let link = this.#freeHead; link !== 0; ) {
+      const slot = link - 1;
+      yield slot;
+      const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+      link = chunk.u32[chunk.previous + (slot & CHUNK_MASK)]!;
+    }
+  }
+
+  /** For the walk of invariants. */
+  *unlinkedEntries(): IterableIterator<Ref> {
+    for (const head of [this.entryLimbo, this.entryWaiting]) {
+      for (let entry = head; entry !== 0; ) {
+        yield entry;
+        const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+        entry = u32[((entry & SEGMENT_MASK) << 1) + ENTRY_ACCESS]!;
+      }
+    }
+  }
+
+  /* ---- End ------------------------------------------------------------------------------------------------------ */
+
+  /** Lets go of what slots [from, from + count) hold. No reader is left. @returns the next slot, or -1 at the end */
+  dismantleSlots(from: number, count: number): number {
+    const { blocks, account } = this.host;
+    const chunk = this.chunks[from >>> CHUNK_SHIFT];
+    if (chunk === undefined) return -1;
+    const start = from & CHUNK_MASK;
+    const stop = Math.min(chunk.used, start + count);
+    for (let at = start; at < stop; at++) {
+      const entry = chunk.u32[chunk.entryRef + at]!;
+      if (entry === 0) continue;
+      releaseValue(blocks, account, chunk.u32[chunk.valueRef + at]!);
+      releaseEntry(blocks, account, entry);
+      chunk.u32[chunk.entryRef + at] = 0;
+    }
+    return stop < chunk.used ? from - start + stop : ((from >>> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
+  }
+
+  /** Lets go of the entries in buckets [from, from + count). @returns the next bucket, or -1 at the end */
+  dismantleIndex(from: number, count: number): number {
+    const { blocks, account, timers } = this.host;
+    return this.index.visit(from, count, (entry) => {
+      const timer = blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
+      if (timer !== 0) timers.remove(timer, account);
+      releaseEntry(blocks, account, entry);
+    });
+  }
+
+  /** Lets go of the unlinked entries and of the table's own blocks. */
+  destroy(): void {
+    const { blocks, account } = this.host;
+    while (this.entryWaiting !== 0) this.entryWaiting = this.#freeEntry(this.entryWaiting);
+    while (this.entryLimbo !== 0) this.entryLimbo = this.#freeEntry(this.entryLimbo);
+    this.index.destroy();
+    for (const chunk of this.chunks) {
+      dropChunkColumns(this.host, chunk);
+      blocks.free(chunk.ref, account, MemoryKind.slots);
+    }
+    this.chunks.length = 0;
+    if (this.#directory !== 0) blocks.free(this.#directory, account, MemoryKind.slots);
+    this.#directory = 0;
+    blocks.free(this.header, account, MemoryKind.slots);
+  }
+}

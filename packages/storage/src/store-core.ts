@@ -1,0 +1,406 @@
+/**
+ * What the parts of the writer share: arena, allocators, maps, partitions, epochs, and the work that is left for later
+ * (lanes to patch, slots to free, tables to take apart). Not part of the door.
+ */
+import {
+  assert,
+  type Epoch,
+  GridError,
+  type HybridClock,
+  type MapId,
+  OutOfMemoryError,
+  type PartitionId,
+  UnknownMapError,
+} from '@ashlar/core';
+import { ByteAccount, MemoryKind } from './accounts.ts';
+import { Arena, type Ref } from './arena.ts';
+import { BlockAllocator } from './block-allocator.ts';
+import { dropChunkColumns } from './chunk-columns.ts';
+import {
+  CONTROL_MAGIC,
+  CONTROL_MAGIC_WORD,
+  CONTROL_PAGES,
+  ENTRY_ACCESS,
+  PAGE_BYTES,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+} from './layout.ts';
+import { RecordCause } from './log-record.ts';
+import { MapDirectory } from './map-directory.ts';
+import type { Partition } from './partition.ts';
+import type { LogBudget, LogHost } from './partition-log.ts';
+import { PendingWords } from './pending-words.ts';
+import { ReaderEpochs } from './reader-epochs.ts';
+import { SlotTable } from './slot-table.ts';
+import { Snapshots } from './snapshots.ts';
+import { type MapOptions, StoredMap } from './stored-map.ts';
+import { TableDismantler } from './table-dismantler.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import type { WriteBatch } from './write-batch.ts';
+
+/** Unit of an entry's access mark: 4 ms, so that 32 bits last for 203 days. */
+export const ACCESS_UNIT_US = 4096;
+/** Share of the pages kept for removes, expiry and the log when memory is full. */
+const RESERVE_SHARE = 1 / 128;
+const RESERVE_PAGES_MIN = 4;
+const LOG_SHARE = 1 / 8;
+const LOG_PARTITION_BYTES_MIN = 65_536;
+const LOG_PARTITION_BYTES_MAX = 16 * 2 ** 20;
+/** Steps of work and records dropped by one attempt to make room. */
+const PRESSURE_STEPS = 4096;
+const JOURNAL_LENGTH = 96;
+const PATCH_AT_ONCE_MAX = 2048;
+/** Journals beyond this length are not kept for the next batch. */
+const JOURNAL_KEPT_MAX = 65_536;
+const JOURNALS_KEPT = 16;
+
+export type StoreClock = Pick<HybridClock, 'now' | 'tick' | 'observe'>;
+
+export interface StoreOptions {
+  /** Bytes of the arena: everything the store keeps, in whole pages. */
+  readonly maxBytes: number;
+  readonly partitionCount: number;
+  /** Worker threads that may attach as readers, at most WORKERS_MAX. */
+  readonly maxWorkers: number;
+  /** 32 bits from a secure random source: the key of the entry index. */
+  readonly hashSeed: number;
+  readonly clock: StoreClock;
+  /** Bound of one partition's log. Default: four fair shares of an eighth of maxBytes, 64 KiB to 16 MiB. */
+  readonly logBytesPerPartition?: number;
+  /** Batches of at most so many changes are patched within commit(), larger ones by reclaim(). Tests make it small. */
+  readonly patchAtOnceMax?: number;
+}
+
+export type CommitListener = (partitionId: PartitionId, lastSequence: number) => void;
+
+export class StoreCore {
+  readonly options: StoreOptions;
+  readonly arena: Arena;
+  readonly blocks: BlockAllocator;
+  readonly epochs: ReaderEpochs;
+  readonly words: PendingWords;
+  readonly snapshots: Snapshots;
+  readonly timers: TimerWheel;
+  readonly mapDirectory: MapDirectory;
+  readonly clock: StoreClock;
+  readonly hashSeed: number;
+  readonly patchAtOnceMax: number;
+  readonly maps = new Map<number, StoredMap>();
+  readonly partitions: (Partition | undefined)[];
+  /** By table index. */
+  readonly tables: (SlotTable | undefined)[] = [];
+  readonly logHost: LogHost;
+  readonly logBudget: LogBudget;
+  /** Sealed, not yet decided. */
+  readonly sealed = new Set<WriteBatch>();
+  /** Committed, their lanes not yet patched; oldest first. */
+  readonly patchQueue: WriteBatch[] = [];
+  readonly listeners: CommitListener[] = [];
+  readonly dismantler: TableDismantler;
+  /** Bytes that belong to no map. */
+  readonly systemAccount = new ByteAccount();
+  readonly #accounts = new Map<number, ByteAccount>();
+  readonly #freeTableIndexes: number[] = [];
+  #garbageTables: SlotTable[] = [];
+  readonly #journals: Int32Array[] = [];
+  #trimCursor = 0;
+  #relieving = false;
+
+  constructor(options: StoreOptions) {
+    const arena = Arena.reserve(options.maxBytes);
+    this.options = options;
+    this.arena = arena;
+    arena.segments[0]!.i32[CONTROL_MAGIC_WORD] = CONTROL_MAGIC;
+    const pages = arena.pageCount - CONTROL_PAGES;
+    this.blocks = new BlockAllocator(arena, Math.max(RESERVE_PAGES_MIN, Math.floor(pages * RESERVE_SHARE)));
+    this.blocks.onPressure = () => this.#relieve();
+    this.epochs = new ReaderEpochs(arena, options.maxWorkers);
+    this.words = new PendingWords(arena);
+    this.snapshots = new Snapshots(arena);
+    this.clock = options.clock;
+    this.timers = new TimerWheel(this.blocks, options.clock.now());
+    this.mapDirectory = new MapDirectory(arena);
+    this.hashSeed = options.hashSeed;
+    this.patchAtOnceMax = options.patchAtOnceMax ?? PATCH_AT_ONCE_MAX;
+    this.partitions = new Array<Partition | undefined>(options.partitionCount).fill(undefined);
+    const bytesMax = Math.floor(arena.bytes * LOG_SHARE);
+    const share = Math.floor((4 * bytesMax) / options.partitionCount);
+    this.logBudget = {
+      bytesMax,
+      bytesUsed: 0,
+      partitionBytesMax:
+        options.logBytesPerPartition ?? Math.min(LOG_PARTITION_BYTES_MAX, Math.max(LOG_PARTITION_BYTES_MIN, share)),
+    };
+    this.logHost = {
+      blocks: this.blocks,
+      account: this.systemAccount,
+      accountOf: (mapId) => this.accountOf(mapId),
+      budget: this.logBudget,
+    };
+    this.dismantler = new TableDismantler((table) => this.#tableGone(table));
+  }
+
+  /* ---- Maps and tables -------------------------------------------------------------------------------------------- */
+
+  /** The map's account; it outlives the map as long as the log or an unfinished drop holds bytes of it. */
+  accountOf(mapId: number): ByteAccount {
+    let account = this.#accounts.get(mapId);
+    if (account === undefined) {
+      account = new ByteAccount();
+      this.#accounts.set(mapId, account);
+    }
+    return account;
+  }
+
+  get accounts(): ReadonlyMap<number, ByteAccount> {
+    return this.#accounts;
+  }
+
+  /** @throws UnknownMapError when the map is not open here */
+  mapOf(mapId: MapId): StoredMap {
+    const map = this.maps.get(mapId);
+    if (map === undefined) throw new UnknownMapError(`map ${mapId}`);
+    return map;
+  }
+
+  openMap(mapId: MapId, options: MapOptions): void {
+    if (this.maps.has(mapId)) throw new GridError('MAP_CONFLICT', `map ${mapId} is open already`);
+    const { blocks, epochs, timers, words, hashSeed } = this;
+    const account = this.accountOf(mapId);
+    const count = this.options.partitionCount;
+    const directory = blocks.allocate(count * 4, account, MemoryKind.slots);
+    if (directory === 0) throw this.outOfMemory(count * 4);
+    const at = (directory & SEGMENT_MASK) << 1;
+    this.arena.segmentOf(directory).u32.fill(0, at, at + count);
+    this.maps.set(
+      mapId,
+      new StoredMap(mapId, options, { blocks, epochs, timers, words, account, hashSeed }, directory, count),
+    );
+    this.mapDirectory.add(mapId, directory);
+  }
+
+  /**
+   * Takes the map out of sight; its memory comes back through reclaim().
+   *
+   * @throws GridError OVERLOADED while a batch that wrote to it is undecided
+   */
+  dropMap(mapId: MapId): void {
+    const map = this.mapOf(mapId);
+    while (this.patchQueue.length > 0) this.#patch(PRESSURE_STEPS);
+    if (map.tables.some((table) => table !== undefined && table.undecided > 0)) {
+      throw new GridError('OVERLOADED', `map ${mapId} has writes under way`, { hint: 'commit or abort them first' });
+    }
+    this.mapDirectory.remove(mapId);
+    this.maps.delete(mapId);
+    for (const table of map.tables) if (table !== undefined) this.dismantler.add(table, this.epochs.advance());
+    const { account } = map;
+    this.epochs.retire(this.blocks.blockBytes(map.directory), () =>
+      this.blocks.free(map.directory, account, MemoryKind.slots),
+    );
+  }
+
+  /** The map's table in the partition, made with its first entry. @throws OutOfMemoryError */
+  createTable(map: StoredMap, partition: Partition): SlotTable {
+    const tableIndex = this.#freeTableIndexes.pop() ?? this.tables.length;
+    const table = SlotTable.create(map.host, map.mapId, partition.id, tableIndex);
+    if (table === undefined) {
+      this.#releaseTableIndex(tableIndex);
+      throw this.outOfMemory(PAGE_BYTES);
+    }
+    this.tables[tableIndex] = table;
+    map.tables[partition.id] = table;
+    const u32 = this.arena.segmentOf(map.directory).u32;
+    Atomics.store(u32, ((map.directory & SEGMENT_MASK) << 1) + partition.id, table.header);
+    return table;
+  }
+
+  /** Takes a partition's table of one map out of sight. */
+  dropTable(map: StoredMap, partitionId: PartitionId): void {
+    const table = map.tables[partitionId];
+    if (table === undefined) return;
+    assert(table.undecided === 0, 'a table is dropped when nothing is staged in it');
+    map.tables[partitionId] = undefined;
+    const u32 = this.arena.segmentOf(map.directory).u32;
+    Atomics.store(u32, ((map.directory & SEGMENT_MASK) << 1) + partitionId, 0);
+    this.dismantler.add(table, this.epochs.advance());
+  }
+
+  #tableGone(table: SlotTable): void {
+    this.tables[table.tableIndex] = undefined;
+    this.#releaseTableIndex(table.tableIndex);
+  }
+
+  #releaseTableIndex(tableIndex: number): void {
+    if (tableIndex < this.tables.length) this.#freeTableIndexes.push(tableIndex);
+  }
+
+  outOfMemory(bytesWanted: number): OutOfMemoryError {
+    return new OutOfMemoryError(bytesWanted, this.blocks.freeBytes, this.arena.bytes);
+  }
+
+  /* ---- Deadlines ---------------------------------------------------------------------------------------------------- */
+
+  /** Notes that the entry was used. */
+  touch(entry: Ref, now: number): void {
+    const u32 = this.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    u32[((entry & SEGMENT_MASK) << 1) + ENTRY_ACCESS] = Math.floor(now / ACCESS_UNIT_US);
+  }
+
+  /**
+   * Why the entry is due at `now`, or 0 when it is not.
+   *
+   * @param expiresAt  the deadline of its value
+   */
+  dueCause(map: StoredMap, entry: Ref, expiresAt: number, now: number): RecordCause {
+    if (expiresAt !== 0 && expiresAt <= now) return RecordCause.timeToLive;
+    return map.maxIdleUs !== 0 && this.idleDeadline(map, entry, now) <= now ? RecordCause.maxIdle : 0;
+  }
+
+  /** When the entry will have been idle for too long. */
+  idleDeadline(map: StoredMap, entry: Ref, now: number): number {
+    const units = Math.floor(now / ACCESS_UNIT_US);
+    const access = this.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_ACCESS]!;
+    const idleUnits = (units - access) >>> 0;
+    return (units - idleUnits) * ACCESS_UNIT_US + map.maxIdleUs;
+  }
+
+  /* ---- Left for later ------------------------------------------------------------------------------------------------ */
+
+  takeJournal(): Int32Array {
+    return this.#journals.pop() ?? new Int32Array(JOURNAL_LENGTH);
+  }
+
+  growJournal(journal: Int32Array): Int32Array {
+    const grown = new Int32Array(journal.length * 2);
+    grown.set(journal);
+    return grown;
+  }
+
+  giveJournal(journal: Int32Array): void {
+    if (journal.length <= JOURNAL_KEPT_MAX && this.#journals.length < JOURNALS_KEPT) this.#journals.push(journal);
+  }
+
+  /** Frees what can be freed in a table that has just made garbage. */
+  collect(table: SlotTable, maxSteps: number): void {
+    table.reclaim(this.snapshots.oldest, maxSteps);
+    if (table.queued || !table.hasGarbage) return;
+    table.queued = true;
+    this.#garbageTables.push(table);
+  }
+
+  /** Everything up to `sequence` of the partition is committed. */
+  committed(partitionId: PartitionId, sequence: number): void {
+    for (const listener of this.listeners) listener(partitionId, sequence);
+  }
+
+  /**
+   * Does what was left for later: patches lanes, frees what no reader and no snapshot needs, takes dropped tables apart.
+   *
+   * @returns steps done; less than `maxSteps` means that nothing more can be done at this moment
+   */
+  reclaim(maxSteps: number): number {
+    let steps = this.#patch(maxSteps);
+    this.epochs.releasePassed();
+    if (steps < maxSteps) steps += this.#collectGarbage(maxSteps - steps);
+    if (steps < maxSteps) steps += this.dismantler.run(this.epochs, maxSteps - steps);
+    return steps;
+  }
+
+  #patch(maxSteps: number): number {
+    let steps = 0;
+    while (steps < maxSteps && this.patchQueue.length > 0) {
+      const batch = this.patchQueue[0]!;
+      const wanted = maxSteps - steps;
+      const done = batch.patch(wanted);
+      steps += done;
+      if (done === wanted) break;
+      this.patchQueue.shift();
+      const { word } = batch;
+      // A snapshot may have been opened meanwhile and its reader may hold a lane that names the word (W2).
+      this.epochs.retire(0, () => this.words.give(word));
+    }
+    return steps;
+  }
+
+  #collectGarbage(maxSteps: number): number {
+    let steps = 0;
+    const queue = this.#garbageTables;
+    const kept: SlotTable[] = [];
+    for (let index = 0; index < queue.length; index++) {
+      const table = queue[index]!;
+      if (!table.dropped && steps < maxSteps) steps += table.reclaim(this.snapshots.oldest, maxSteps - steps);
+      if (table.dropped || !table.hasGarbage) table.queued = false;
+      else kept.push(table);
+    }
+    // The first come last next time, so that a short budget reaches all of them.
+    if (kept.length > 1 && steps >= maxSteps) kept.push(kept.shift()!);
+    this.#garbageTables = kept;
+    return steps;
+  }
+
+  /** Whether reclaim() has anything to do now or later. */
+  get hasWork(): boolean {
+    return (
+      this.patchQueue.length > 0 ||
+      this.#garbageTables.length > 0 ||
+      this.dismantler.isBusy ||
+      this.epochs.retiredBytes > 0
+    );
+  }
+
+  /* ---- Memory pressure ------------------------------------------------------------------------------------------------- */
+
+  /** No page is left: gives back garbage, then columns, then the oldest log records. @returns whether trying again helps */
+  #relieve(): boolean {
+    if (this.#relieving) return false;
+    this.#relieving = true;
+    try {
+      this.epochs.releasePassed();
+      if (this.#collectGarbage(PRESSURE_STEPS) > 0) return true;
+      if (this.dropColumns()) {
+        this.epochs.releasePassed();
+        return true;
+      }
+      return this.#trimLogs(PRESSURE_STEPS) > 0;
+    } finally {
+      this.#relieving = false;
+    }
+  }
+
+  /** Drops the oldest records of all logs in turn. */
+  #trimLogs(maxRecords: number): number {
+    const count = this.partitions.length;
+    let dropped = 0;
+    for (let visited = 0; visited < count && dropped < maxRecords; visited++) {
+      const partition = this.partitions[this.#trimCursor];
+      this.#trimCursor = (this.#trimCursor + 1) % count;
+      if (partition !== undefined) dropped += partition.log.trim(Math.min(64, maxRecords - dropped));
+    }
+    return dropped;
+  }
+
+  /** Takes the columns of one map, or of all, away. @returns whether there were any */
+  dropColumns(mapId?: MapId): boolean {
+    let any = false;
+    for (const map of this.maps.values()) {
+      if (mapId !== undefined && map.mapId !== mapId) continue;
+      if (map.account.bytes[MemoryKind.columns] === 0) continue;
+      for (const table of map.tables) {
+        if (table === undefined) continue;
+        for (const chunk of table.chunks) if (dropChunkColumns(map.host, chunk)) any = true;
+      }
+    }
+    return any;
+  }
+
+  /** Forgets the accounts of dropped maps that hold nothing any more. */
+  forgetEmptyAccounts(): void {
+    for (const [mapId, account] of this.#accounts) {
+      if (!this.maps.has(mapId) && account.total === 0) this.#accounts.delete(mapId);
+    }
+  }
+
+  epochOf(partitionId: PartitionId): Epoch | undefined {
+    return this.partitions[partitionId]?.epoch;
+  }
+}

@@ -1,0 +1,519 @@
+/**
+ * A batch of writes: staged one by one, then committed or aborted as a whole. One version for the batch in all of its
+ * partitions, given when it is sealed; one store makes it visible.
+ *
+ *   begin -> put, remove, ... -> [seal: version] -> commit: one Atomics.store -> lanes are patched
+ *                                             \--> abort: everything as before
+ *
+ * U1  While a batch stages in a partition no other may, so its records lie together and versions rise with sequences.
+ *     From seal() on the next batch may stage behind it.
+ * U2  In every partition batches commit from the front and abort from the back.
+ * U3  A refused operation (memory, log) leaves the batch as it was: the caller goes on, commits the rest, or aborts.
+ * U4  A key written twice leaves one slot; every operation leaves its record.
+ * U5  commit() and abort() allocate nothing in the arena and cannot fail.
+ */
+import {
+  assert,
+  type Epoch,
+  GridError,
+  type MapId,
+  type PartitionId,
+  StaleEpochError,
+  type Version,
+} from '@ashlar/core';
+import { hashBytes } from '@ashlar/serialization';
+import { MemoryKind } from './accounts.ts';
+import type { Ref } from './arena.ts';
+import { createEntry, createValue, releaseValue } from './blocks.ts';
+import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
+import { RecordCause, type RecordHeader, RecordKind } from './log-record.ts';
+import type { Partition } from './partition.ts';
+import { pendingLane, wordOfLane } from './pending-words.ts';
+import type { SlotTable } from './slot-table.ts';
+import type { StoreCore } from './store-core.ts';
+import type { StoredMap } from './stored-map.ts';
+
+/** What the records of a batch say beside their operation. All but the epoch may be changed between operations. */
+export interface BatchHeader extends Partial<RecordHeader> {
+  /** What the caller takes for the partitions' epoch; omitted: not checked. */
+  readonly epoch?: Epoch;
+}
+
+type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
+
+/** Journal: table, staged slot + 1, closed slot + 1 of an operation. */
+const JOURNAL_FIELDS = 3;
+
+export class WriteBatch implements RecordHeader {
+  catalogVersion: number;
+  principal: number;
+  requestSession: number;
+  requestNumber: number;
+  transactionId: number;
+  originSite: number;
+  originSequence: number;
+  readonly #core: StoreCore;
+  readonly #epoch: Epoch | undefined;
+  readonly #word: number;
+  readonly #lane: number;
+  #state: BatchState = 'open';
+  #version = 0;
+  /** The clock when the batch began; what is due is judged by it. */
+  #now = 0;
+  readonly #partitions: Partition[] = [];
+  readonly #firstSequences: number[] = [];
+  readonly #lastSequences: number[] = [];
+  /** Tables written to, and by how many the batch changes their live entries. */
+  readonly #tables: SlotTable[] = [];
+  readonly #liveChanges: number[] = [];
+  #journal: Int32Array;
+  #journalLength = 0;
+  #patched = 0;
+
+  /** @throws GridError OVERLOADED when too many batches are under way */
+  constructor(core: StoreCore, header: BatchHeader) {
+    this.#core = core;
+    this.#epoch = header.epoch;
+    this.catalogVersion = header.catalogVersion ?? 0;
+    this.principal = header.principal ?? 0;
+    this.requestSession = header.requestSession ?? 0;
+    this.requestNumber = header.requestNumber ?? 0;
+    this.transactionId = header.transactionId ?? 0;
+    this.originSite = header.originSite ?? 0;
+    this.originSequence = header.originSequence ?? 0;
+    this.#word = core.words.take();
+    if (this.#word < 0) {
+      throw new GridError('OVERLOADED', 'too many batches are under way', { hint: 'commit or abort what is staged' });
+    }
+    this.#lane = pendingLane(this.#word);
+    this.#journal = core.takeJournal();
+  }
+
+  /** The version of the batch. Given by seal() or commit(). */
+  get version(): Version {
+    assert(this.#state !== 'open', 'a version is given when the batch is sealed');
+    return this.#version as Version;
+  }
+
+  get state(): BatchState {
+    return this.#state;
+  }
+
+  /** What stands in the lanes of what it staged. */
+  get lane(): number {
+    return this.#lane;
+  }
+
+  /** Changes staged so far: slots written and slots closed, counted by key. */
+  get changeCount(): number {
+    return this.#journalLength / JOURNAL_FIELDS;
+  }
+
+  /* ---- Operations ------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Stages a value for a key. Key and value are copied.
+   *
+   * @param key        canonical bytes key[keyStart, keyEnd)
+   * @param value      MessagePack bytes value[valueStart, valueEnd)
+   * @param expiresAt  deadline in version units; 0: the map's default
+   * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (U3)
+   * @throws StaleEpochError, UnknownMapError, GridError OVERLOADED when another batch is staging in the partition
+   */
+  put(
+    mapId: MapId,
+    partitionId: PartitionId,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expiresAt = 0,
+    cause: RecordCause = RecordCause.request,
+  ): void {
+    const core = this.#core;
+    const map = core.mapOf(mapId);
+    const partition = this.#join(partitionId);
+    const table = map.tables[partitionId] ?? core.createTable(map, partition);
+    const deadline = expiresAt !== 0 || map.ttlUs === 0 ? expiresAt : this.#time() + map.ttlUs;
+    const length = valueEnd - valueStart;
+    if (!partition.log.reserve(length) || !table.reserveSlot()) throw core.outOfMemory(length);
+    const valueRef = createValue(core.blocks, map.account, value, valueStart, valueEnd);
+    if (valueRef === 0) throw core.outOfMemory(length);
+    // Making room may give up entries, so the entry is looked up after the last allocation that concerns it.
+    const hash = hashBytes(key, keyStart, keyEnd, core.hashSeed);
+    let entry = table.index.find(hash, key, keyStart, keyEnd);
+    if (entry !== 0 && table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) {
+      if (!partition.log.reserve(length)) this.#refuse(map, valueRef, 0, length);
+      entry = table.index.find(hash, key, keyStart, keyEnd);
+    }
+    if ((deadline !== 0 || map.maxIdleUs !== 0) && !this.#hasTimer(entry)) {
+      this.#putWithTimer(map, partition, table, hash, key, keyStart, keyEnd, valueRef, deadline, cause);
+      return;
+    }
+    if (entry === 0) {
+      entry = this.#newEntry(map, table, key, keyStart, keyEnd);
+      if (entry === 0) this.#refuse(map, valueRef, 0, length);
+      this.#stagePut(partition, table, entry, valueRef, deadline, cause);
+      table.index.insert(hash, entry);
+    } else {
+      if (deadline !== 0) core.timers.ensure(this.#timerOf(entry), deadline);
+      this.#stagePut(partition, table, entry, valueRef, deadline, cause);
+    }
+    if (map.maxIdleUs !== 0) core.touch(entry, this.#time());
+  }
+
+  /**
+   * Stages the removal of a key. Works when memory is full.
+   *
+   * @returns whether there was such an entry; if not, nothing is staged
+   * @throws GridError LOG_FULL; OutOfMemoryError when even the reserve is used up
+   */
+  remove(
+    mapId: MapId,
+    partitionId: PartitionId,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    cause: RecordCause = RecordCause.request,
+  ): boolean {
+    return this.#close(mapId, partitionId, key, keyStart, keyEnd, RecordKind.remove, cause);
+  }
+
+  /** As remove(), recorded as an eviction. */
+  evict(mapId: MapId, partitionId: PartitionId, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
+    return this.#close(mapId, partitionId, key, keyStart, keyEnd, RecordKind.evict, RecordCause.memory);
+  }
+
+  #close(
+    mapId: MapId,
+    partitionId: PartitionId,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    kind: RecordKind,
+    cause: RecordCause,
+  ): boolean {
+    const core = this.#core;
+    const map = core.mapOf(mapId);
+    const partition = this.#join(partitionId);
+    const table = map.tables[partitionId];
+    if (table === undefined) return false;
+    if (!partition.log.reserve(0)) throw core.outOfMemory(0);
+    const entry = table.index.find(hashBytes(key, keyStart, keyEnd, core.hashSeed), key, keyStart, keyEnd);
+    if (entry === 0) return false;
+    if (table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) return false;
+    return this.#stageClose(partition, table, entry, kind, cause);
+  }
+
+  /**
+   * Stages the expiry of an entry of which the caller knows that it is due. For the sweep and for reads.
+   *
+   * @returns false when nothing live is there
+   */
+  expire(partitionId: PartitionId, table: SlotTable, entry: Ref, cause: RecordCause): boolean {
+    const partition = this.#join(partitionId);
+    if (!partition.log.reserve(0)) throw this.#core.outOfMemory(0);
+    return this.#stageClose(partition, table, entry, RecordKind.expire, cause);
+  }
+
+  /* ---- Staging ------------------------------------------------------------------------------------------------------ */
+
+  /** Enters a partition, once: from here on it is this batch's until it is sealed (U1). */
+  #join(partitionId: PartitionId): Partition {
+    const partition = this.#core.partitions[partitionId];
+    if (partition !== undefined && partition.openBatch === this) return partition;
+    assert(this.#state === 'open', 'operations come before seal()');
+    if (partition === undefined) throw new StaleEpochError(partitionId, this.#epoch ?? 0, 0);
+    if (this.#epoch !== undefined && this.#epoch !== partition.epoch) {
+      throw new StaleEpochError(partitionId, this.#epoch, partition.epoch);
+    }
+    if (partition.openBatch !== undefined) {
+      throw new GridError('OVERLOADED', `another batch is staging in partition ${partitionId}`, {
+        hint: 'wait until it is sealed',
+        details: { partitionId },
+      });
+    }
+    partition.openBatch = this;
+    partition.staged.push(this);
+    this.#partitions.push(partition);
+    this.#firstSequences.push(partition.log.nextSequence);
+    return partition;
+  }
+
+  #time(): number {
+    if (this.#now === 0) this.#now = this.#core.clock.now();
+    return this.#now;
+  }
+
+  /** Gives back what a put had taken, and says why it is refused. */
+  #refuse(map: StoredMap, value: Ref, timer: Ref, bytes: number): never {
+    const { blocks } = this.#core;
+    releaseValue(blocks, map.account, value);
+    if (timer !== 0) blocks.free(timer, map.account, MemoryKind.entries);
+    throw this.#core.outOfMemory(bytes);
+  }
+
+  #newEntry(map: StoredMap, table: SlotTable, key: Uint8Array, start: number, end: number): Ref {
+    if (!table.index.reserve()) return 0;
+    return createEntry(this.#core.blocks, map.account, key, start, end);
+  }
+
+  #timerOf(entry: Ref): Ref {
+    return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
+  }
+
+  #hasTimer(entry: Ref): boolean {
+    return entry !== 0 && this.#timerOf(entry) !== 0;
+  }
+
+  /** A put whose entry has a deadline but no timer yet. */
+  #putWithTimer(
+    map: StoredMap,
+    partition: Partition,
+    table: SlotTable,
+    hash: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    value: Ref,
+    deadline: number,
+    cause: RecordCause,
+  ): void {
+    const { timers } = this.#core;
+    table.hasDeadlines = true;
+    const timer = timers.create(map.account);
+    if (timer === 0) this.#refuse(map, value, 0, end - start);
+    let entry = table.index.find(hash, key, start, end);
+    const isNew = entry === 0;
+    if (isNew) {
+      entry = this.#newEntry(map, table, key, start, end);
+      if (entry === 0) this.#refuse(map, value, timer, end - start);
+    }
+    this.#stagePut(partition, table, entry, value, deadline, cause);
+    if (isNew) table.index.insert(hash, entry);
+    const idleDeadline = map.maxIdleUs === 0 ? Infinity : this.#time() + map.maxIdleUs;
+    timers.start(timer, entry, table.tableIndex, Math.min(deadline === 0 ? Infinity : deadline, idleDeadline));
+    if (map.maxIdleUs !== 0) this.#core.touch(entry, this.#time());
+  }
+
+  /** Stages a value for an entry; everything it needs is reserved. */
+  #stagePut(
+    partition: Partition,
+    table: SlotTable,
+    entry: Ref,
+    value: Ref,
+    expiresAt: number,
+    cause: RecordCause,
+  ): void {
+    const { log } = partition;
+    const newest = this.#newestOf(entry);
+    if (newest < 0) {
+      this.#countLive(table, 1);
+      log.append(this, RecordKind.put, table.mapId, this.#lane, entry, value, expiresAt, 0, 0, cause);
+      this.#note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
+      return;
+    }
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    const begin = chunk.f64[chunk.begin + at]!;
+    const isLive = chunk.f64[chunk.end + at] === LIVE;
+    const oldValue = isLive ? chunk.u32[chunk.valueRef + at]! : 0;
+    const oldVersion = isLive ? this.#knownVersion(begin) : 0;
+    if (!isLive) this.#countLive(table, 1);
+    log.append(this, RecordKind.put, table.mapId, this.#lane, entry, value, expiresAt, oldValue, oldVersion, cause);
+    if (begin === this.#lane) {
+      table.restage(newest, value, expiresAt);
+      return;
+    }
+    const slot = table.stageNew(entry, value, expiresAt, this.#lane);
+    if (isLive) table.stageClose(newest, this.#lane);
+    this.#note(table.tableIndex, slot + 1, isLive ? newest + 1 : 0);
+  }
+
+  #stageClose(partition: Partition, table: SlotTable, entry: Ref, kind: RecordKind, cause: RecordCause): boolean {
+    const newest = this.#newestOf(entry);
+    if (newest < 0) return false;
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    if (chunk.f64[chunk.end + at] !== LIVE) return false;
+    this.#countLive(table, -1);
+    const begin = chunk.f64[chunk.begin + at]!;
+    const oldValue = chunk.u32[chunk.valueRef + at]!;
+    const { log } = partition;
+    log.append(this, kind, table.mapId, this.#lane, entry, 0, 0, oldValue, this.#knownVersion(begin), cause);
+    if (begin === this.#lane) {
+      table.unstage(newest, this.#lane);
+      return true;
+    }
+    table.stageClose(newest, this.#lane);
+    this.#note(table.tableIndex, 0, newest + 1);
+    return true;
+  }
+
+  /** A sealed batch's version is known though it is not committed; this batch's own is not and stays its lane. */
+  #knownVersion(begin: number): number {
+    const word = wordOfLane(begin);
+    return word < 0 || word === this.#word ? begin : this.#core.words.versionOf(word);
+  }
+
+  #newestOf(entry: Ref): number {
+    return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
+  }
+
+  /** A condition that meets a due entry writes the expiry first. @returns whether it did */
+  #expireIfDue(map: StoredMap, partition: Partition, table: SlotTable, entry: Ref): boolean {
+    const newest = this.#newestOf(entry);
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    const expiresAt = chunk.f64[chunk.expiresAt + at]!;
+    if ((expiresAt === 0 && map.maxIdleUs === 0) || chunk.f64[chunk.end + at] !== LIVE) return false;
+    const cause = this.#core.dueCause(map, entry, expiresAt, this.#time());
+    return cause !== 0 && this.#stageClose(partition, table, entry, RecordKind.expire, cause);
+  }
+
+  #countLive(table: SlotTable, change: number): void {
+    if (table.stagedBy !== this) {
+      table.stagedBy = this;
+      table.stagedChange = 0;
+      this.#tables.push(table);
+    }
+    table.stagedChange += change;
+  }
+
+  #note(tableIndex: number, stagedPlusOne: number, closedPlusOne: number): void {
+    const at = this.#journalLength;
+    if (at + JOURNAL_FIELDS > this.#journal.length) this.#journal = this.#core.growJournal(this.#journal);
+    this.#journal[at] = tableIndex;
+    this.#journal[at + 1] = stagedPlusOne;
+    this.#journal[at + 2] = closedPlusOne;
+    this.#journalLength = at + JOURNAL_FIELDS;
+  }
+
+  /* ---- Deciding ------------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Ends staging and gives the batch its version. Between seal() and commit() its records may be shipped; snapshots at
+   * or above the version wait for the commit.
+   */
+  seal(): Version {
+    assert(this.#state === 'open', 'a batch is sealed once');
+    this.#version = this.#core.clock.tick();
+    this.#core.words.seal(this.#word, this.#version);
+    for (const partition of this.#partitions) {
+      partition.openBatch = undefined;
+      this.#lastSequences.push(partition.log.nextSequence - 1);
+    }
+    for (const table of this.#tables) {
+      this.#liveChanges.push(table.stagedChange);
+      table.stagedBy = undefined;
+    }
+    this.#state = 'sealed';
+    this.#core.sealed.add(this);
+    return this.#version as Version;
+  }
+
+  /** Makes the whole batch visible by one store. */
+  commit(): void {
+    if (this.#state === 'open') this.seal();
+    assert(this.#state === 'sealed', 'a batch is committed once');
+    for (const partition of this.#partitions) assert(partition.staged[0] === this, 'U2: batches commit in log order');
+    const core = this.#core;
+    core.sealed.delete(this);
+    this.#state = 'committed';
+    core.words.commit(this.#word);
+    for (let index = 0; index < this.#tables.length; index++) {
+      this.#tables[index]!.countLive(this.#liveChanges[index]!);
+    }
+    for (let index = 0; index < this.#partitions.length; index++) {
+      const partition = this.#partitions[index]!;
+      partition.staged.shift();
+      partition.log.commit(this.#lastSequences[index]!);
+    }
+    if (this.changeCount <= core.patchAtOnceMax) {
+      this.patch(this.changeCount + 1);
+      core.words.give(this.#word);
+    } else {
+      core.patchQueue.push(this);
+    }
+    for (let index = 0; index < this.#partitions.length; index++) {
+      core.committed(this.#partitions[index]!.id, this.#lastSequences[index]!);
+    }
+  }
+
+  /**
+   * Puts the version into the lanes of committed slots and records.
+   *
+   * @returns changes patched; less than `maxChanges` means that all are
+   */
+  patch(maxChanges: number): number {
+    const core = this.#core;
+    const journal = this.#journal;
+    const from = this.#patched;
+    const to = Math.min(this.#journalLength, from + maxChanges * JOURNAL_FIELDS);
+    let table: SlotTable | undefined;
+    let garbage = 0;
+    for (let at = from; at < to; at += JOURNAL_FIELDS) {
+      const next = core.tables[journal[at]!]!;
+      if (next !== table) {
+        if (garbage > 0) core.collect(table!, 2 * garbage + 2);
+        garbage = 0;
+        table = next;
+      }
+      const staged = journal[at + 1]!;
+      const closed = journal[at + 2]!;
+      if (closed !== 0) {
+        table.patchClosed(closed - 1, this.#version);
+        garbage += 1;
+      }
+      if (staged !== 0 && !table.patchNew(staged - 1, this.#lane, this.#version)) garbage += 1;
+    }
+    if (garbage > 0) core.collect(table!, 2 * garbage + 2);
+    this.#patched = to;
+    const changes = (to - from) / JOURNAL_FIELDS;
+    if (to === this.#journalLength && changes < maxChanges) this.#finishPatching();
+    return changes;
+  }
+
+  #finishPatching(): void {
+    for (let index = 0; index < this.#partitions.length; index++) {
+      const log = this.#partitions[index]!.log;
+      log.patchVersions(this.#firstSequences[index]!, this.#lastSequences[index]!, this.#lane, this.#version);
+    }
+    this.#core.giveJournal(this.#journal);
+  }
+
+  /** The word, for the one who patched the batch in slices. */
+  get word(): number {
+    return this.#word;
+  }
+
+  /** Undoes everything: slots, indexes, records, byte counts. */
+  abort(): void {
+    assert(this.#state === 'open' || this.#state === 'sealed', 'only an undecided batch is aborted');
+    for (const partition of this.#partitions) {
+      assert(partition.staged.at(-1) === this, 'U2: batches abort from the back of the log');
+    }
+    const core = this.#core;
+    core.sealed.delete(this);
+    for (const table of this.#tables) if (table.stagedBy === this) table.stagedBy = undefined;
+    for (let at = this.#journalLength - JOURNAL_FIELDS; at >= 0; at -= JOURNAL_FIELDS) {
+      const table = core.tables[this.#journal[at]!]!;
+      const staged = this.#journal[at + 1]!;
+      const closed = this.#journal[at + 2]!;
+      if (staged !== 0) table.undoNew(staged - 1);
+      if (closed !== 0) table.undoClose(closed - 1);
+      core.collect(table, 4);
+    }
+    for (let index = 0; index < this.#partitions.length; index++) {
+      const partition = this.#partitions[index]!;
+      partition.staged.pop();
+      partition.openBatch = undefined;
+      partition.log.undo(this.#firstSequences[index]!);
+    }
+    this.#state = 'aborted';
+    core.words.give(this.#word);
+    core.giveJournal(this.#journal);
+  }
+}
