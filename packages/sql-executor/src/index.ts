@@ -1,0 +1,26 @@
+/** sql-executor: runs fragments over snapshots, merges rows. */
+export { batchRowCount, sliceBatch } from '@ashlar/serialization';
+export type { TaskControl } from './context.ts';
+export {
+  columnsNeeded,
+  type FragmentControl,
+  type FragmentResult,
+  type FragmentTask,
+  runFragment,
+} from './fragment.ts';
+export {
+  type CombineTask,
+  combinePartials,
+  isPassThrough,
+  limitOf,
+  type MergeControl,
+  type MergeResult,
+  type MergeTask,
+  runMerge,
+} from './merge.ts';
+export { rowCountOf } from './operators/limit.ts';
+export type { RowSource, ScanNode, ScannedRows, ScanRequest, SourceYield } from './row-source.ts';
+export type { Rows } from './rows.ts';
+export { storeSource } from './store-source.ts';
+export { tasksFor } from './tasks.ts';
+export { decodeBatch, encodeBatch } from './vectors.ts';

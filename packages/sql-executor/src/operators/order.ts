@@ -1,0 +1,130 @@
+/**
+ * The order of buffered rows by sort keys, and a stable sort that can be cancelled.
+ *
+ * O1  compare(a, b) is a total order but for equal keys; the sort keeps equal rows in the order they came.
+ */
+import { compareText, compareValues, Tag, valueAt } from '@ashlar/expressions';
+import type { SortKey } from '@ashlar/sql-plan';
+import type { ColumnBuilder } from '../column-builder.ts';
+
+export type Compare = (a: number, b: number) => number;
+
+/** Rows sorted by insertion before runs are merged. */
+const INSERTION_RUN = 16;
+/** Rows merged between two looks at the cancel flag. */
+const CANCEL_ROWS = 65_536;
+
+/** Compares rows of `keys` columns by their index, as `order` says. */
+export function comparatorOf(keys: readonly ColumnBuilder[], order: readonly SortKey[]): Compare {
+  const parts = keys.map((key, index) => keyComparator(key, order[index]!));
+  const [first, second] = parts;
+  if (first === undefined) return () => 0;
+  if (second === undefined) return first;
+  return (a, b) => {
+    for (const compare of parts) {
+      const result = compare(a, b);
+      if (result !== 0) return result;
+    }
+    return 0;
+  };
+}
+
+function keyComparator(key: ColumnBuilder, { descending, nullsFirst }: SortKey): Compare {
+  const compare = valueComparator(key);
+  const { tags } = key;
+  const nullSide = nullsFirst ? -1 : 1;
+  const sign = descending ? -1 : 1;
+  return (a, b) => {
+    const aIsNull = tags[a]! <= Tag.NULL;
+    const bIsNull = tags[b]! <= Tag.NULL;
+    if (aIsNull || bIsNull) return aIsNull === bIsNull ? 0 : aIsNull ? nullSide : -nullSide;
+    return compare(a, b) * sign;
+  };
+}
+
+/** Compares two rows that are not null, by the fastest way that the tags of all rows allow. */
+function valueComparator(key: ColumnBuilder): Compare {
+  const { numbers } = key;
+  switch (domainOf(key)) {
+    case 'numbers':
+      return (a, b) => {
+        const left = numbers[a]!;
+        const right = numbers[b]!;
+        return left < right ? -1 : left > right ? 1 : compareValues(left, right);
+      };
+    case 'texts': {
+      const texts = key.values as readonly string[];
+      return (a, b) => compareText(texts[a]!, texts[b]!);
+    }
+    default: {
+      const vector = key.slice(0, key.length);
+      return (a, b) => compareValues(valueAt(vector, a), valueAt(vector, b));
+    }
+  }
+}
+
+/** What all values that are not null have in common: one kind of number, text, or nothing. */
+function domainOf({ tags, length }: ColumnBuilder): 'numbers' | 'texts' | 'mixed' {
+  let kinds = 0;
+  for (let row = 0; row < length; row++) kinds |= 1 << tags[row]!;
+  const has = kinds & ~((1 << Tag.NULL) | (1 << Tag.MISSING));
+  if (has === 1 << Tag.TEXT) return 'texts';
+  const oneKind = [(1 << Tag.NUMBER) | (1 << Tag.INT), (1 << Tag.TIMESTAMP) | (1 << Tag.DATE), 1 << Tag.BOOLEAN];
+  return oneKind.some((kind) => (has & ~kind) === 0) ? 'numbers' : 'mixed';
+}
+
+/** Indexes 0 .. length - 1 in the order of `compare`, stable. */
+export function sortedRows(length: number, compare: Compare, checkCancelled: () => void): Int32Array {
+  let rows = Int32Array.from({ length }, (_, index) => index);
+  for (let start = 0; start < length; start += INSERTION_RUN) {
+    if (start % CANCEL_ROWS === 0) checkCancelled();
+    insertionSort(rows, start, Math.min(start + INSERTION_RUN, length), compare);
+  }
+  let other = new Int32Array(length);
+  let untilCheck = CANCEL_ROWS;
+  for (let run = INSERTION_RUN; run < length; run *= 2) {
+    for (let start = 0; start < length; start += run * 2) {
+      const end = Math.min(start + run * 2, length);
+      mergeRuns(rows, other, start, Math.min(start + run, length), end, compare);
+      untilCheck -= end - start;
+      if (untilCheck > 0) continue;
+      checkCancelled();
+      untilCheck = CANCEL_ROWS;
+    }
+    [rows, other] = [other, rows];
+  }
+  return rows;
+}
+
+function insertionSort(rows: Int32Array, start: number, end: number, compare: Compare): void {
+  for (let index = start + 1; index < end; index++) {
+    const row = rows[index]!;
+    let at = index;
+    while (at > start && compare(rows[at - 1]!, row) > 0) {
+      rows[at] = rows[at - 1]!;
+      at--;
+    }
+    rows[at] = row;
+  }
+}
+
+/** Merges the sorted runs [start, middle) and [middle, end) of `from` into `to`. */
+function mergeRuns(
+  from: Int32Array,
+  to: Int32Array,
+  start: number,
+  middle: number,
+  end: number,
+  compare: Compare,
+): void {
+  if (middle >= end || compare(from[middle - 1]!, from[middle]!) <= 0) {
+    to.set(from.subarray(start, end), start);
+    return;
+  }
+  let left = start;
+  let right = middle;
+  for (let at = start; at < end; at++) {
+    const takesLeft = right >= end || (left < middle && compare(from[left]!, from[right]!) <= 0);
+    to[at] = takesLeft ? from[left++]! : from[right++]!;
+  }
+}

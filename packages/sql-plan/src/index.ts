@@ -1,0 +1,20 @@
+/** sql-plan: plan nodes, types, their text form. Data only. */
+export { aggregateText, exprText } from './expr-text.ts';
+export type {
+  CatalogMap,
+  CatalogView,
+  ExplainPlan,
+  FragmentNode,
+  GetPlan,
+  InsertPlan,
+  MergeNode,
+  ModifyPlan,
+  PartitionChoice,
+  Plan,
+  PlanColumn,
+  QueryPlan,
+  ScanColumn,
+  SortKey,
+  Stage,
+} from './plan.ts';
+export { type PlanTextOptions, planText, type StageActual, type StageMember } from './plan-text.ts';

@@ -1,0 +1,25 @@
+/** What binding a clause needs to know and leaves behind. */
+import type { Aggregate, Expr } from '@ashlar/expressions';
+import type { Expression } from '../parse/syntax.ts';
+import type { Scope } from './scope.ts';
+
+/** What binding one clause may do and leaves behind. */
+export interface BindContext {
+  readonly scope: Scope;
+  /** Aggregates met so far; undefined where none may stand, with the clause's name for the error. */
+  readonly aggregates: AggregateList | undefined;
+  readonly clause: string;
+}
+
+/** The aggregates of one SELECT. A bound one is a column with index AGGREGATE_BASE + its place here. */
+export interface AggregateList {
+  readonly items: Aggregate[];
+  /** Bound inside an aggregate's argument, where no other aggregate may stand. */
+  readonly inner: BindContext;
+}
+
+/** Above every relation's columns. */
+export const AGGREGATE_BASE = 2 ** 40;
+
+/** Binds an operand. */
+export type Bind = (syntax: Expression, context: BindContext) => Expr;

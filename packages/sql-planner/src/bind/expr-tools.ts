@@ -1,0 +1,118 @@
+/** Bound expressions as trees: their parts, a copy with other columns, which relations they touch. */
+import type { Aggregate, Expr } from '@ashlar/expressions';
+import { RELATION_STRIDE } from './scope.ts';
+
+/** The operands of an expression, left to right. */
+export function operandsOf(expr: Expr): readonly Expr[] {
+  switch (expr.kind) {
+    case 'column':
+    case 'literal':
+    case 'parameter':
+      return [];
+    case 'compare':
+    case 'distinctFrom':
+    case 'arithmetic':
+    case 'concat':
+      return [expr.left, expr.right];
+    case 'negate':
+    case 'not':
+    case 'isNull':
+    case 'isTruth':
+    case 'cast':
+      return [expr.operand];
+    case 'and':
+    case 'or':
+      return expr.operands;
+    case 'in':
+      return [expr.operand, ...expr.list];
+    case 'like':
+      return [expr.operand, expr.pattern];
+    case 'case':
+      return [
+        ...expr.branches.flatMap(({ when, then }) => [when, then]),
+        ...(expr.otherwise === undefined ? [] : [expr.otherwise]),
+      ];
+    case 'call':
+      return expr.args;
+  }
+}
+
+/** A copy in which `change` replaced what it gave something for; it sees parents before their operands. */
+export function rewrite(expr: Expr, change: (expr: Expr) => Expr | undefined): Expr {
+  const changed = change(expr);
+  if (changed !== undefined) return changed;
+  const again = (operand: Expr): Expr => rewrite(operand, change);
+  switch (expr.kind) {
+    case 'column':
+    case 'literal':
+    case 'parameter':
+      return expr;
+    case 'compare':
+    case 'distinctFrom':
+    case 'arithmetic':
+    case 'concat':
+      return { ...expr, left: again(expr.left), right: again(expr.right) };
+    case 'negate':
+    case 'not':
+    case 'isNull':
+    case 'isTruth':
+    case 'cast':
+      return { ...expr, operand: again(expr.operand) };
+    case 'and':
+    case 'or':
+      return { ...expr, operands: expr.operands.map(again) };
+    case 'in':
+      return { ...expr, operand: again(expr.operand), list: expr.list.map(again) };
+    case 'like':
+      return { ...expr, operand: again(expr.operand), pattern: again(expr.pattern) };
+    case 'case':
+      return {
+        ...expr,
+        branches: expr.branches.map(({ when, then }) => ({ when: again(when), then: again(then) })),
+        otherwise: expr.otherwise === undefined ? undefined : again(expr.otherwise),
+      };
+    case 'call':
+      return { ...expr, args: expr.args.map(again) };
+  }
+}
+
+/** The same with every column's index put through `number`. */
+export function renumber(expr: Expr, number: (index: number) => number): Expr {
+  return rewrite(expr, (node) => (node.kind === 'column' ? { ...node, index: number(node.index) } : undefined));
+}
+
+export function renumberAggregate(aggregate: Aggregate, number: (index: number) => number): Aggregate {
+  const { operand, filter } = aggregate;
+  return {
+    ...aggregate,
+    operand: operand === undefined ? undefined : renumber(operand, number),
+    filter: filter === undefined ? undefined : renumber(filter, number),
+  };
+}
+
+/** The relations whose columns an expression reads. */
+export function relationsOf(expr: Expr, into: Set<number> = new Set()): Set<number> {
+  if (expr.kind === 'column') into.add(Math.floor(expr.index / RELATION_STRIDE));
+  for (const operand of operandsOf(expr)) relationsOf(operand, into);
+  return into;
+}
+
+/** The parts that must all be true. */
+export function conjunctsOf(expr: Expr | undefined): readonly Expr[] {
+  if (expr === undefined) return [];
+  return expr.kind === 'and' ? expr.operands.flatMap(conjunctsOf) : [expr];
+}
+
+export function conjunction(parts: readonly Expr[]): Expr | undefined {
+  if (parts.length <= 1) return parts[0];
+  return { kind: 'and', operands: parts, type: 'boolean', at: parts[0]!.at };
+}
+
+/** Equal text for expressions that compute the same from the same columns; places and labels do not count. */
+export function shapeOf(expr: Expr): string {
+  const unlabelled = rewrite(expr, (node) => (node.kind === 'column' ? { ...node, name: '' } : undefined));
+  return JSON.stringify(unlabelled, (key, value: unknown) => {
+    if (key === 'at') return undefined;
+    return typeof value === 'bigint' ? `${value}n` : value;
+  });
+}

@@ -1,0 +1,256 @@
+/**
+ * Syntax to bound, typed expressions over one scope. Names become columns, operators get types, forms with another
+ * spelling (BETWEEN, CASE x WHEN) become the ones that the kernels know. What has no meaning here is refused by place.
+ */
+import type { TextPosition } from '@ashlar/core';
+import { unreachable } from '@ashlar/core';
+import type { Expr, Literal as LiteralOf, SqlType } from '@ashlar/expressions';
+import { syntaxError, unsupported } from '../guard/sql-errors.ts';
+import type { Between, Case, Cast, Expression, InList, Like, LiteralValue, Path, Unary } from '../parse/syntax.ts';
+import { bindCall } from './call.ts';
+import type { BindContext } from './context.ts';
+import { expectBoolean, isNumeric, isOpen, meetingType, mismatch, namedType, operationType } from './types.ts';
+
+export function bindExpression(syntax: Expression, context: BindContext): Expr {
+  const { position } = syntax;
+  const at = position.offset;
+  const bind = (expression: Expression): Expr => bindExpression(expression, context);
+  switch (syntax.kind) {
+    case 'Literal':
+      return bindLiteral(syntax.literal, at);
+    case 'Parameter':
+      return { kind: 'parameter', index: syntax.index, type: 'any', at };
+    case 'Path':
+      return bindPath(syntax, context);
+    case 'Unary':
+      return bindUnary(syntax, context);
+    case 'Binary':
+      return bindBinary(syntax.operator, bind(syntax.left), bind(syntax.right), position);
+    case 'And':
+    case 'Or': {
+      const operands = syntax.operands.map((operand) =>
+        expectBoolean(bind(operand), `an operand of ${syntax.kind.toUpperCase()}`, operand.position),
+      );
+      return { kind: syntax.kind === 'And' ? 'and' : 'or', operands, type: 'boolean', at };
+    }
+    case 'Not':
+      return {
+        kind: 'not',
+        operand: expectBoolean(bind(syntax.operand), 'the operand of NOT', position),
+        type: 'boolean',
+        at,
+      };
+    case 'Is': {
+      const operand = bind(syntax.operand);
+      if (syntax.test === 'null') return { kind: 'isNull', negated: syntax.negated, operand, type: 'boolean', at };
+      const truth = syntax.test === 'unknown' ? null : syntax.test === 'true';
+      expectBoolean(operand, `the operand of IS ${syntax.test.toUpperCase()}`, position);
+      return { kind: 'isTruth', truth, negated: syntax.negated, operand, type: 'boolean', at };
+    }
+    case 'IsDistinct': {
+      const [left, right] = meet(bind(syntax.left), bind(syntax.right), 'IS DISTINCT FROM', position);
+      return { kind: 'distinctFrom', negated: syntax.negated, left, right, type: 'boolean', at };
+    }
+    case 'Like':
+      return bindLike(syntax, context);
+    case 'InList':
+      return bindIn(syntax, context);
+    case 'Between':
+      return bindBetween(syntax, context);
+    case 'Case':
+      return bindCase(syntax, context);
+    case 'Cast':
+      return bindCast(syntax, context);
+    case 'Call':
+      return bindCall(syntax, context, bindExpression);
+    case 'Quantified':
+      return bindQuantified(syntax, context);
+    case 'InQuery':
+    case 'Subquery':
+      throw unsupported('a subquery in an expression', position, 'join the maps, or ask twice');
+    case 'Access':
+      throw unsupported('a part of an expression', position, 'name the path: a.b, a[0]');
+    case 'Row':
+      throw unsupported('a row value', position);
+    case 'Array':
+      throw unsupported('an array value', position);
+    case 'Default':
+      throw unsupported('DEFAULT', position, 'maps have no default values');
+    default:
+      return unreachable(syntax);
+  }
+}
+
+const INT4_MAX = 2n ** 31n;
+const INT8_MAX = 2n ** 63n;
+
+function bindLiteral(literal: LiteralValue, at: number): Expr {
+  const make = (value: LiteralOf, type: SqlType): Expr => ({ kind: 'literal', value, type, at });
+  switch (literal.type) {
+    case 'null':
+      return make(null, 'null');
+    case 'boolean':
+      return make(literal.value, 'boolean');
+    case 'string':
+      return make(literal.value, 'text');
+    case 'decimal':
+      return make({ decimal: literal.text }, 'numeric');
+    case 'integer':
+      if (literal.value >= -INT4_MAX && literal.value < INT4_MAX) return make(Number(literal.value), 'int4');
+      if (literal.value >= -INT8_MAX && literal.value < INT8_MAX) return make(literal.value, 'int8');
+      return make({ decimal: String(literal.value) }, 'numeric');
+    default:
+      return unreachable(literal);
+  }
+}
+
+function bindPath(path: Path, { scope }: BindContext): Expr {
+  const [first, ...rest] = path.steps;
+  return scope.resolve(first.name, rest, path.position);
+}
+
+function bindUnary({ operator, operand, position }: Unary, context: BindContext): Expr {
+  const bound = bindExpression(operand, context);
+  const takes = isOpen(bound.type) || isNumeric(bound.type) || (bound.type === 'interval' && operator !== '@');
+  if (operator !== '-' && operator !== '+') throw unsupported(`the operator ${operator}`, position);
+  if (!takes) throw mismatch(`operator ${operator} does not take ${bound.type}`, position);
+  if (operator === '+') return bound;
+  return { kind: 'negate', operand: bound, type: bound.type, at: position.offset };
+}
+
+const COMPARISONS = new Set(['=', '<>', '<', '<=', '>', '>=']);
+const ARITHMETIC = new Set(['+', '-', '*', '/', '%']);
+
+function bindBinary(operator: string, left: Expr, right: Expr, position: TextPosition): Expr {
+  const at = position.offset;
+  if (COMPARISONS.has(operator)) return compare(operator as '=', left, right, position);
+  if (ARITHMETIC.has(operator)) {
+    const type = operationType(operator as '+', left.type, right.type, position);
+    return { kind: 'arithmetic', operator: operator as '+', left, right, type, at };
+  }
+  if (operator === '||') return { kind: 'concat', left, right, type: 'text', at };
+  if (operator === '^') return { kind: 'call', name: 'power', args: [left, right], type: 'float8', at };
+  throw unsupported(`the operator ${operator}`, position);
+}
+
+function compare(
+  operator: '=' | '<>' | '<' | '<=' | '>' | '>=',
+  left: Expr,
+  right: Expr,
+  position: TextPosition,
+): Expr {
+  const [a, b] = meet(left, right, `operator ${operator}`, position);
+  return { kind: 'compare', operator, left: a, right: b, type: 'boolean', at: position.offset };
+}
+
+/** Two operands that must be of one kind. A string literal takes the other's type, as an untyped literal does in PostgreSQL. */
+function meet(left: Expr, right: Expr, what: string, position: TextPosition): readonly [Expr, Expr] {
+  const a = adopt(left, right.type);
+  const b = adopt(right, left.type);
+  meetingType(a.type, b.type, what, position);
+  return [a, b];
+}
+
+function adopt(expr: Expr, type: SqlType): Expr {
+  const isText = expr.kind === 'literal' && expr.type === 'text';
+  if (!isText || isOpen(type) || type === 'text' || type === 'json') return expr;
+  return { kind: 'cast', operand: expr, type, at: expr.at };
+}
+
+function bindLike(
+  { form, negated, operand, pattern, escape: escapeClause, position }: Like,
+  context: BindContext,
+): Expr {
+  if (form === 'similar') throw unsupported('SIMILAR TO', position, 'use LIKE');
+  const text = (expression: Expression): Expr => {
+    const bound = bindExpression(expression, context);
+    if (bound.type === 'text' || isOpen(bound.type)) return bound;
+    throw mismatch(`LIKE takes text, not ${bound.type}`, expression.position, 'cast it: x::text');
+  };
+  const caseInsensitive = form === 'ilike';
+  const bound = { operand: text(operand), pattern: text(pattern), escape: escapeOf(escapeClause) };
+  return { kind: 'like', negated, caseInsensitive, ...bound, type: 'boolean', at: position.offset };
+}
+
+function escapeOf(clause: Expression | undefined): string | undefined {
+  if (clause === undefined) return undefined;
+  const constant = clause.kind === 'Literal' && clause.literal.type === 'string' ? clause.literal.value : undefined;
+  if (constant === undefined) throw unsupported('ESCAPE with something other than a constant', clause.position);
+  if ([...constant].length > 1) throw syntaxError('ESCAPE takes one character, or none', clause.position);
+  return constant;
+}
+
+function bindIn({ negated, operand, items, position }: InList, context: BindContext): Expr {
+  let left = bindExpression(operand, context);
+  const list = items.map((item) => bindExpression(item, context));
+  for (const item of list) left = adopt(left, item.type);
+  const bound = list.map((item) => meet(left, item, 'IN', position)[1]);
+  return { kind: 'in', negated, operand: left, list: bound, type: 'boolean', at: position.offset };
+}
+
+/** x BETWEEN a AND b is x >= a AND x <= b; SYMMETRIC tries both orders. */
+function bindBetween({ negated, symmetric, operand, low, high, position }: Between, context: BindContext): Expr {
+  const [x, a, b] = [operand, low, high].map((expression) => bindExpression(expression, context)) as [Expr, Expr, Expr];
+  const at = position.offset;
+  const within = (from: Expr, to: Expr): Expr => ({
+    kind: 'and',
+    operands: [compare('>=', x, from, position), compare('<=', x, to, position)],
+    type: 'boolean',
+    at,
+  });
+  const either: Expr = symmetric
+    ? { kind: 'or', operands: [within(a, b), within(b, a)], type: 'boolean', at }
+    : within(a, b);
+  return negated ? { kind: 'not', operand: either, type: 'boolean', at } : either;
+}
+
+function bindCase({ operand, branches, otherwise, position }: Case, context: BindContext): Expr {
+  const subject = operand === undefined ? undefined : bindExpression(operand, context);
+  const bound = branches.map(({ when, result }) => {
+    const condition = bindExpression(when, context);
+    return {
+      when:
+        subject === undefined
+          ? expectBoolean(condition, 'a condition of CASE', when.position)
+          : compare('=', subject, condition, when.position),
+      then: bindExpression(result, context),
+    };
+  });
+  const last = otherwise === undefined ? undefined : bindExpression(otherwise, context);
+  const results = [...bound.map(({ then }) => then), ...(last === undefined ? [] : [last])];
+  const type = results.reduce<SqlType>((common, result) => meetingType(common, result.type, 'CASE', position), 'null');
+  return { kind: 'case', branches: bound, otherwise: last, type, at: position.offset };
+}
+
+function bindCast({ operand, type, position }: Cast, context: BindContext): Expr {
+  const target = namedType(type);
+  const at = position.offset;
+  const cast: Expr = { kind: 'cast', operand: bindExpression(operand, context), type: target, at };
+  if (type.modifiers.length === 0) return cast;
+  const [size, scale] = type.modifiers.map(constantOf);
+  if (type.name === 'varchar') {
+    const args: readonly Expr[] = [cast, integer(1, at), integer(size!, at)];
+    return { kind: 'call', name: 'substring', args, type: 'text', at };
+  }
+  return { kind: 'call', name: 'round', args: [cast, integer(scale ?? 0, at)], type: 'numeric', at };
+}
+
+function constantOf(expression: Expression): number {
+  if (expression.kind === 'Literal' && expression.literal.type === 'integer') return Number(expression.literal.value);
+  throw unsupported('a length that is not a constant', expression.position);
+}
+
+export function integer(value: number, at: number): Expr {
+  return { kind: 'literal', value, type: 'int4', at };
+}
+
+/** x = ANY (ARRAY[...]) is IN, x <> ALL (ARRAY[...]) is NOT IN; other forms want arrays as values. */
+function bindQuantified(syntax: Extract<Expression, { kind: 'Quantified' }>, context: BindContext): Expr {
+  const { operator, quantifier, left, right, position } = syntax;
+  const isIn = operator === '=' && quantifier === 'any';
+  const isNotIn = operator === '<>' && quantifier === 'all';
+  if (right.kind === 'Array' && right.items.length > 0 && (isIn || isNotIn)) {
+    return bindIn({ kind: 'InList', negated: isNotIn, operand: left, items: right.items, position }, context);
+  }
+  throw unsupported(`${operator} ${quantifier.toUpperCase()} (...)`, position, 'write IN (a, b, c)');
+}

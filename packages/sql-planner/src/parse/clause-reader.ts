@@ -1,0 +1,175 @@
+/** From node-sql-parser's tree back to ours: each placeholder becomes what stands in its slot. */
+import type { TextPosition } from '@ashlar/core';
+import { syntaxError, unsupported } from '../guard/sql-errors.ts';
+import type { AstNode } from './clause-parser.ts';
+import { type JoinMark, withAlias } from './from.ts';
+import type { Slot } from './skeleton.ts';
+import type { Alias, Expression, FromItem, JoinCondition, Name, OrderItem, Path, SelectItem } from './syntax.ts';
+
+/** The expression of a node that is a placeholder; undefined when the field is empty. */
+export function readExpressionField(ast: AstNode, field: string): Expression | undefined {
+  const node = ast.child(field);
+  return node === undefined ? undefined : expressionOf(node.numberedSlot(), ast.position);
+}
+
+export function expressionOf(slot: Slot, position: TextPosition): Expression {
+  if (slot.kind === 'expression') return slot.expression;
+  throw unsupported('* outside a select list', slot.kind === 'star' ? slot.item.position : position);
+}
+
+function aliasField(ast: AstNode, field: string): Alias | undefined {
+  const slot = ast.namedSlot(field);
+  if (slot === undefined) return undefined;
+  if (slot.kind !== 'alias') throw unsupported('this alias', ast.position);
+  return slot.alias;
+}
+
+/** The columns of SELECT or RETURNING. */
+export function readSelectItems(ast: AstNode): SelectItem[] {
+  return ast.children('columns').map((column) => {
+    column.takeOneOf('type', ['expr', null]);
+    const slot = column.child('expr')?.numberedSlot();
+    if (slot === undefined) throw unsupported('this column', ast.position);
+    const alias = aliasField(column, 'as')?.name;
+    column.close();
+    if (slot.kind === 'star') {
+      if (alias !== undefined) throw syntaxError('* has no alias', alias.position);
+      return slot.item;
+    }
+    return { kind: 'Column', expression: expressionOf(slot, ast.position), alias, position: slotPosition(slot, ast) };
+  });
+}
+
+function slotPosition(slot: Slot, ast: AstNode): TextPosition {
+  return slot.kind === 'expression' ? slot.position : ast.position;
+}
+
+/** DISTINCT and the expressions of DISTINCT ON. */
+export function readDistinct(ast: AstNode): { readonly distinct: boolean; readonly distinctOn: readonly Expression[] } {
+  const node = ast.child('distinct');
+  const type = node?.takeOneOf('type', ['DISTINCT', 'DISTINCT ON', null]) ?? null;
+  const distinctOn = (node?.children('columns') ?? []).map((column) => {
+    column.takeOneOf('type', ['expr']);
+    const expression = readExpressionField(column, 'expr');
+    column.close();
+    if (expression === undefined) throw unsupported('this DISTINCT ON', ast.position);
+    return expression;
+  });
+  node?.close();
+  return { distinct: type !== null, distinctOn };
+}
+
+/** GROUP BY. */
+export function readGroupBy(ast: AstNode): Expression[] {
+  const node = ast.child('groupby');
+  if (node === undefined) return [];
+  const expressions = node.children('columns').map((column) => expressionOf(column.numberedSlot(), ast.position));
+  node.close();
+  return expressions;
+}
+
+/** ORDER BY. */
+export function readOrderItems(ast: AstNode): OrderItem[] {
+  return ast.children('orderby').map((item) => {
+    const slot = item.child('expr')?.numberedSlot();
+    if (slot === undefined) throw unsupported('this ORDER BY', ast.position);
+    const descending = item.takeOneOf('type', ['ASC', 'DESC', null]) === 'DESC';
+    const nulls = item.takeOneOf('nulls', ['NULLS FIRST', 'NULLS LAST', '', null]);
+    item.close();
+    return {
+      expression: expressionOf(slot, ast.position),
+      descending,
+      nulls: nulls === 'NULLS FIRST' ? 'first' : nulls === 'NULLS LAST' ? 'last' : undefined,
+      position: slotPosition(slot, ast),
+    };
+  });
+}
+
+export interface Bounds {
+  readonly limit: Expression | undefined;
+  readonly offset: Expression | undefined;
+}
+
+/** LIMIT and OFFSET, which the writer has put into this order. */
+export function readBounds(ast: AstNode): Bounds {
+  const node = ast.child('limit');
+  if (node === undefined) return { limit: undefined, offset: undefined };
+  const separator = node.takeOneOf('seperator', ['offset', '', null]);
+  const [first, second, third] = node
+    .children('value')
+    .map((value) => expressionOf(value.numberedSlot(), ast.position));
+  node.close();
+  if (third !== undefined) throw unsupported('this LIMIT', ast.position);
+  if (separator !== 'offset') return { limit: first, offset: undefined };
+  return second === undefined ? { limit: undefined, offset: first } : { limit: first, offset: second };
+}
+
+/**
+ * FROM: what commas separate, each a table or a tree of joins.
+ *
+ * @param joins how each table but the first is joined, in their order
+ */
+export function readJoinedTables(ast: AstNode, joins: readonly JoinMark[]): FromItem[] {
+  const tables = ast.children('from');
+  const items: FromItem[] = [];
+  tables.forEach((table, index) => {
+    const slot = table.namedSlot('table');
+    if (slot?.kind !== 'source') throw unsupported('this table', ast.position);
+    const right = withAlias(slot.item, aliasField(table, 'as'));
+    const mark = index === 0 ? undefined : joins[index - 1];
+    const condition = readCondition(table, mark);
+    table.close();
+    const left = mark === undefined || mark.join === 'comma' ? undefined : items.pop();
+    if (left === undefined || mark === undefined || mark.join === 'comma') items.push(right);
+    else items.push({ kind: 'Join', join: mark.join, left, right, condition, position: mark.position });
+  });
+  if (tables.length > 0 && joins.length !== tables.length - 1) throw unsupported('this FROM', ast.position);
+  return items;
+}
+
+/** The parser's word for each kind of join, as the writer puts it. */
+const JOIN_WORDS: Readonly<Record<JoinMark['join'], readonly (string | null)[]>> = {
+  comma: [null, 'INNER JOIN'],
+  cross: ['INNER JOIN'],
+  inner: ['INNER JOIN'],
+  left: ['LEFT JOIN'],
+  right: ['RIGHT JOIN'],
+  full: ['FULL JOIN'],
+};
+
+function readCondition(table: AstNode, mark: JoinMark | undefined): JoinCondition {
+  table.takeOneOf('join', mark === undefined ? [null] : JOIN_WORDS[mark.join]);
+  const expression = readExpressionField(table, 'on');
+  const columns = table.children('using').map(usingName);
+  if (mark === undefined || mark.join === 'comma' || mark.join === 'cross' || mark.natural) {
+    return { kind: mark?.natural === true ? 'natural' : 'none' };
+  }
+  if (expression !== undefined) return { kind: 'on', expression };
+  if (columns.length > 0) return { kind: 'using', columns };
+  throw syntaxError('the JOIN has no condition', mark.position, 'add ON or USING, or write CROSS JOIN');
+}
+
+function usingName(node: AstNode): Name {
+  node.takeOneOf('type', ['default']);
+  const alias = aliasField(node, 'value');
+  node.close();
+  if (alias === undefined) throw unsupported('this USING', node.position);
+  return alias.name;
+}
+
+/** SET: targets and their values. */
+export function readAssignments(
+  ast: AstNode,
+): { readonly target: Path; readonly value: Expression; readonly position: TextPosition }[] {
+  return ast.children('set').map((assignment) => {
+    assignment.takeOneOf('type', ['column_ref']);
+    const name = assignment.child('column')?.child('expr');
+    const slot = name?.namedSlot('value');
+    name?.takeOneOf('type', ['default']);
+    name?.close();
+    const value = readExpressionField(assignment, 'value');
+    assignment.close();
+    if (slot?.kind !== 'target' || value === undefined) throw unsupported('this SET', ast.position);
+    return { target: slot.path, value, position: slot.path.position };
+  });
+}

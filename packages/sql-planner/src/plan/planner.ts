@@ -1,0 +1,136 @@
+/**
+ * The planner's door: text and catalog in, plan out. Pure and synchronous; runs in a query worker under a deadline.
+ *
+ *   text -> guard -> node-sql-parser -> syntax -> bind -> place conditions -> fragments and merge
+ */
+import { GridError, type TextPosition } from '@ashlar/core';
+import type { CatalogView, GetPlan, InsertPlan, ModifyPlan, PartitionChoice, Plan, QueryPlan } from '@ashlar/sql-plan';
+import { PathsWanted, Scope } from '../bind/scope.ts';
+import { unsupported } from '../guard/sql-errors.ts';
+import { parseStatement } from '../parse/parse.ts';
+import type { Query, Statement } from '../parse/syntax.ts';
+import { planDelete, planInsert, planUpdate } from './modify.ts';
+import { type PlanFacts, planSelect } from './select.ts';
+
+/** Either the plan, or the map whose documents' paths are needed to make one: look for them and ask again. */
+export type Planned = { readonly plan: Plan } | { readonly wantsPathsOf: string };
+
+/**
+ * @param freshPaths  maps whose `paths` in the catalog are complete as of now
+ * @throws GridError with the place in the text: SYNTAX_ERROR, UNSUPPORTED_SQL, UNKNOWN_MAP, TYPE_MISMATCH, GROUPING_ERROR ...
+ */
+export function planStatement(text: string, catalog: CatalogView, freshPaths: ReadonlySet<string>): Planned {
+  const parsed = parseStatement(text);
+  const { parameterCount } = parsed;
+  const facts: PlanFacts = {
+    scope: new Scope(catalog, freshPaths),
+    parameterCount,
+    catalogVersion: catalog.catalogVersion,
+  };
+  try {
+    return { plan: planOf(parsed.statement, facts, catalog) };
+  } catch (error) {
+    if (error instanceof PathsWanted) return { wantsPathsOf: error.map };
+    throw withPosition(error, text);
+  }
+}
+
+/** A condition over one map, as subscriptions and processWhere take it: which entries, and where they can be. */
+export interface PlannedCondition {
+  /** Its columns begin with key and version; its filter is the condition. */
+  readonly scan: ModifyPlan['scan'];
+  readonly partitions: PartitionChoice;
+  readonly parameterCount: number;
+}
+
+/**
+ * @param condition  what would stand behind WHERE; empty: every entry
+ * @throws GridError as planStatement; places are those in `condition`
+ */
+export function planCondition(map: string, condition: string, catalog: CatalogView): PlannedCondition {
+  const before = `DELETE FROM "${map.replaceAll('"', '""')}"${condition.trim() === '' ? '' : ' WHERE ('}`;
+  const text = condition.trim() === '' ? before : `${before}${condition}\n)`;
+  try {
+    const { statement, parameterCount } = parseStatement(text);
+    if (statement.kind !== 'Delete' || statement.returning.length > 0) {
+      throw new GridError('SYNTAX_ERROR', 'a condition is expected, and nothing else');
+    }
+    // Paths that no document has are NULL here: a condition is often stated before the first entry is there.
+    const scope = new Scope(catalog, new Set(catalog.maps.map(({ name }) => name)));
+    const plan = planDelete(statement, { scope, parameterCount, catalogVersion: catalog.catalogVersion });
+    return { scan: plan.scan, partitions: plan.partitions, parameterCount };
+  } catch (error) {
+    throw shifted(withPosition(error, text), before.length);
+  }
+}
+
+/** The error with its place moved back by what was put before the caller's text. */
+function shifted(error: unknown, by: number): unknown {
+  if (!(error instanceof GridError) || error.position === undefined) return error;
+  const { offset, line, column } = error.position;
+  const position = { offset: Math.max(0, offset - by), line, column: line === 1 ? Math.max(1, column - by) : column };
+  return new GridError(error.code, error.message, { ...error.toWire(), position });
+}
+
+function planOf(statement: Statement, facts: PlanFacts, catalog: CatalogView): Plan {
+  if (statement.kind !== 'Explain') return planTarget(statement, facts, catalog);
+  const { analyze, options, statement: target, position } = statement;
+  if (options.length > 0) throw unsupported(`EXPLAIN (${options[0]!.name})`, position);
+  const { parameterCount, catalogVersion, scope } = facts;
+  return {
+    kind: 'explain',
+    analyze,
+    target: planTarget(target, facts, catalog),
+    parameterCount,
+    catalogVersion,
+    notices: scope.notices,
+  };
+}
+
+function planTarget(
+  statement: Exclude<Statement, { kind: 'Explain' }>,
+  facts: PlanFacts,
+  catalog: CatalogView,
+): QueryPlan | GetPlan | InsertPlan | ModifyPlan {
+  switch (statement.kind) {
+    case 'Query':
+      return planQuery(statement, facts);
+    case 'Insert':
+      return planInsert(statement, facts, catalog);
+    case 'Update':
+      return planUpdate(statement, facts);
+    case 'Delete':
+      return planDelete(statement, facts);
+  }
+}
+
+function planQuery(query: Query, facts: PlanFacts): QueryPlan | GetPlan {
+  const { body } = query;
+  switch (body.kind) {
+    case 'Select':
+      return planSelect(query, body, facts);
+    case 'SetOperation':
+      throw unsupported(body.operator.toUpperCase(), body.position);
+    case 'Values':
+      throw unsupported('VALUES as a statement', body.position, 'SELECT 1, 2');
+    case 'Query':
+      if (query.orderBy.length === 0 && query.limit === undefined && query.offset === undefined)
+        return planQuery(body, facts);
+      throw unsupported('ORDER BY or LIMIT behind a query in brackets', query.position);
+  }
+}
+
+/** Errors that know only the offset of their place get line and column too. */
+function withPosition(error: unknown, text: string): unknown {
+  if (!(error instanceof GridError) || error.position !== undefined) return error;
+  const offset = error.details?.['offset'];
+  if (typeof offset !== 'number') return error;
+  return new GridError(error.code, error.message, { ...error.toWire(), position: positionAt(text, offset) });
+}
+
+/** Line and column of an offset. */
+export function positionAt(text: string, offset: number): TextPosition {
+  const before = text.slice(0, offset);
+  const line = before.split('\n').length;
+  return { offset, line, column: offset - before.lastIndexOf('\n') };
+}

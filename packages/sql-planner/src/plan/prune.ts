@@ -1,0 +1,47 @@
+/** Which partitions a statement needs: where its conditions name whole keys, only theirs. */
+import type { Expr } from '@ashlar/expressions';
+import type { PartitionChoice } from '@ashlar/sql-plan';
+import { operandsOf } from '../bind/expr-tools.ts';
+import { RELATION_STRIDE, type Relation } from '../bind/scope.ts';
+import type { JoinTree } from './joins.ts';
+
+const ALL: PartitionChoice = { kind: 'all' };
+
+/** The conjunct `__key = x` of a relation, and x, where x needs no row. */
+export function wholeKeyOf(
+  where: readonly Expr[],
+  relation: Relation,
+): { readonly key: Expr; readonly conjunct: Expr } | undefined {
+  for (const conjunct of where) {
+    if (conjunct.kind !== 'compare' || conjunct.operator !== '=') continue;
+    const { left, right } = conjunct;
+    if (isKey(left, relation) && isConstant(right)) return { key: right, conjunct };
+    if (isKey(right, relation) && isConstant(left)) return { key: left, conjunct };
+  }
+  return undefined;
+}
+
+/** For the relation that probes; broadcast stages read all their partitions. */
+export function partitionsFor(joins: JoinTree, where: readonly Expr[]): PartitionChoice {
+  const relation = joins.relations[0];
+  return relation === undefined || joins.relations.length > 1 ? ALL : partitionsOf(relation, where);
+}
+
+export function partitionsOf(relation: Relation, where: readonly Expr[]): PartitionChoice {
+  const whole = wholeKeyOf(where, relation);
+  if (whole !== undefined) return { kind: 'keys', keys: [whole.key] };
+  for (const conjunct of where) {
+    const isList = conjunct.kind === 'in' && !conjunct.negated && isKey(conjunct.operand, relation);
+    if (isList && conjunct.list.every(isConstant)) return { kind: 'keys', keys: conjunct.list };
+  }
+  return ALL;
+}
+
+function isKey(expr: Expr, relation: Relation): boolean {
+  if (expr.kind !== 'column' || Math.floor(expr.index / RELATION_STRIDE) !== relation.index) return false;
+  return relation.columns[expr.index % RELATION_STRIDE]?.source === 'key';
+}
+
+function isConstant(expr: Expr): boolean {
+  return expr.kind !== 'column' && operandsOf(expr).every(isConstant);
+}
