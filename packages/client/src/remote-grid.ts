@@ -1,0 +1,159 @@
+/** The grid over the network: maps, statements, modules, jobs. */
+import type {
+  Call,
+  DeployedModule,
+  DeployOptions,
+  Grid,
+  GridKey,
+  GridMap,
+  Job,
+  MapDefinition,
+  PingResult,
+  RunOptions,
+  SqlResult,
+  SqlTag,
+} from '@ashlar/api';
+import { GridError } from '@ashlar/core';
+import { Router } from '@ashlar/routing';
+import { decodeValue, encodeValue } from '@ashlar/serialization';
+import { DefinitionNames } from './definition-names.ts';
+import { type MapContext, RemoteMap } from './grid-map.ts';
+import { ADMIN_TIMEOUT_MS, type ConnectOptions, DEFAULT_SEEDS, DEFAULT_SQL_TIMEOUT_MS } from './options.ts';
+import { GridSqlResult } from './sql-result.ts';
+
+/** Of a job that names no time: as good as none. */
+const NO_TIMEOUT_MS = 0x7fff_ffff;
+
+/**
+ * Finds the grid and opens a session.
+ *
+ * @throws (rejects with) GridError CONNECT_TIMEOUT, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
+ * @example await using grid = await connect({ seeds: ['127.0.0.1:7710'] });
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Grid> {
+  const { seeds, sqlTimeoutMs, ...rest } = options;
+  const router = await Router.connect({ ...rest, seeds: seeds ?? DEFAULT_SEEDS });
+  return new RemoteGrid(router, sqlTimeoutMs ?? DEFAULT_SQL_TIMEOUT_MS);
+}
+
+class RemoteGrid implements Grid {
+  readonly sql: SqlTag;
+  readonly #router: Router;
+  readonly #names = new DefinitionNames();
+  readonly #context: MapContext;
+
+  constructor(router: Router, sqlTimeoutMs: number) {
+    this.#router = router;
+    this.#context = { router, names: this.#names, sqlTimeoutMs };
+    this.sql = ((text: TemplateStringsArray | string, ...rest: unknown[]) =>
+      typeof text === 'string'
+        ? this.#statement(text, (rest[0] as readonly unknown[] | undefined) ?? [], rest[1] as Call | undefined)
+        : this.#statement(templateText(text), rest, undefined)) as SqlTag;
+  }
+
+  map<K extends GridKey, V>(definition: MapDefinition<K, V>): GridMap<K, V>;
+  map<V = unknown>(name: string): GridMap<GridKey, V>;
+  map(definition: MapDefinition | string): GridMap<GridKey, unknown> {
+    const name = typeof definition === 'string' ? definition : definition.name;
+    const options = typeof definition === 'string' ? {} : definition.options;
+    const declared = Object.keys(options).length === 0 ? undefined : options;
+    return new RemoteMap<GridKey, unknown>(this.#context, this.#router.map(name, declared));
+  }
+
+  #statement<Row>(text: string, parameters: readonly unknown[], call: Call | undefined): SqlResult<Row> {
+    return new GridSqlResult<Row>(this.#router, {
+      text,
+      parameters,
+      signal: call?.signal,
+      timeoutMs: call?.timeoutMs ?? this.#context.sqlTimeoutMs,
+    });
+  }
+
+  async deploy(file: string | URL, options: DeployOptions = {}): Promise<DeployedModule> {
+    // Loaded only by who deploys: it brings a bundler.
+    const { bundleModule } = await import('@ashlar/modules');
+    const bundle = await bundleModule(file);
+    const name = options.name ?? bundle.defaultName;
+    const { wallMs = 0, heapBytes = 0 } = options.limits ?? {};
+    const request = {
+      name,
+      hash: bundle.hash,
+      bundle: Buffer.from(bundle.text, 'utf8'),
+      limits: { wallMs, heapBytes },
+      exports: bundle.exports.map((exported) => {
+        const { name: exportName, kind } = exported;
+        return { name: exportName, kind, map: kind === 'listener' ? exported.map : '' };
+      }),
+    };
+    const deployed = await this.#router.any(withTimeout(options), (member, call) =>
+      member.compute.deploy(request, call),
+    );
+    await this.#names.learn(file, deployed.module);
+    return { module: deployed.module, hash: deployed.hash };
+  }
+
+  async undeploy(module: string, call: Call = {}): Promise<boolean> {
+    const { existed } = await this.#router.any(withTimeout(call), (member, options) =>
+      member.compute.undeploy({ name: module }, options),
+    );
+    return existed;
+  }
+
+  async run<Args, Partial, Result>(
+    job: Job<Args, Partial, Result>,
+    args: Args & { readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string },
+    options: RunOptions = {},
+  ): Promise<Result> {
+    const { module, exportName } = this.#names.of(job);
+    const { map, ...rest } = args;
+    const request = {
+      module,
+      exportName,
+      map: typeof map === 'string' ? map : map.name,
+      arguments: encodeValue(rest),
+      sessionVersion: this.#router.sessionVersion,
+    };
+    const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? NO_TIMEOUT_MS };
+    return this.#router.any(limits, async (member, call) => {
+      const grpcCall = options.timeoutMs === undefined ? { signal: options.signal } : call;
+      for await (const output of member.compute.runJob(request, grpcCall)) {
+        if (output.kind === 'result') return resultOf<Result>(output.bytes);
+        options.onProgress?.(output.share);
+      }
+      throw new GridError('INTERNAL', 'the job ended without a result');
+    });
+  }
+
+  async ping(call: Call = {}): Promise<readonly PingResult[]> {
+    const { signal, timeoutMs } = withTimeout(call);
+    return Promise.all(
+      this.#router.table.members.map(async (member) => {
+        const connection = this.#router.connectionTo(member);
+        const startMs = performance.now();
+        const answer = await connection.admin.ping(undefined, { signal, timeoutMs, waitForReady: true });
+        return { member: answer.memberId, address: member.address, roundTripMs: performance.now() - startMs };
+      }),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#router.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** The texts with $1, $2 ... between them. */
+function templateText(texts: TemplateStringsArray): string {
+  return texts.reduce((before, text, index) => `${before}$${index}${text}`);
+}
+
+function resultOf<Result>(bytes: Uint8Array): Result {
+  return (bytes.length === 0 ? undefined : decodeValue(bytes)) as Result;
+}
+
+function withTimeout(call: Call): { readonly signal: AbortSignal | undefined; readonly timeoutMs: number } {
+  return { signal: call.signal, timeoutMs: call.timeoutMs ?? ADMIN_TIMEOUT_MS };
+}

@@ -1,0 +1,220 @@
+/**
+ * A statement: sent when its result is first asked for, read once, batch by batch under credit.
+ *
+ * Q1  What only reads is asked of another member when a link breaks before the first row was handed over.
+ * Q2  Leaving a loop early cancels the statement.
+ */
+import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
+import { GridError } from '@ashlar/core';
+import { pause, type Router, worthAnotherMember } from '@ashlar/routing';
+import { columnValues, decodeColumns, encodeValue } from '@ashlar/serialization';
+import type { SqlEnd, SqlOutput, WireColumn } from '@ashlar/transport';
+
+export interface Statement {
+  readonly text: string;
+  readonly parameters: readonly unknown[];
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+}
+
+const RETRY_PAUSE_MS = 20;
+const SQL_TYPES: ReadonlySet<string> = new Set<SqlTypeName>([
+  'boolean',
+  'int4',
+  'int8',
+  'float8',
+  'numeric',
+  'text',
+  'bytea',
+  'timestamptz',
+  'date',
+  'interval',
+  'json',
+]);
+const NO_BYTES = new Uint8Array(0);
+
+type Header = SqlOutput & { readonly kind: 'header' };
+
+export class GridSqlResult<Row> implements SqlResult<Row> {
+  readonly #router: Router;
+  readonly #statement: Statement;
+  #outputs: AsyncGenerator<SqlOutput, void, undefined> | undefined;
+  #header: Promise<Header> | undefined;
+  #end: SqlEnd | undefined;
+  #isRead = false;
+  #notices: readonly string[] = [];
+
+  constructor(router: Router, statement: Statement) {
+    this.#router = router;
+    this.#statement = statement;
+  }
+
+  async all(): Promise<Row[]> {
+    const rows: Row[] = [];
+    for await (const batch of this.#read()) for (const row of rowsOf<Row>(batch)) rows.push(row);
+    return rows;
+  }
+
+  async first(): Promise<Row | undefined> {
+    for await (const batch of this.#read(1)) {
+      if (batch.rowCount > 0) return rowsOf<Row>(batch).next().value as Row;
+    }
+    return undefined;
+  }
+
+  async execute(): Promise<{ readonly affected: number }> {
+    for await (const _ of this.#read());
+    return { affected: this.#end?.affected ?? 0 };
+  }
+
+  async *batches(): AsyncGenerator<ColumnBatch, void, undefined> {
+    yield* this.#read();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Row, void, undefined> {
+    for await (const batch of this.#read()) yield* rowsOf<Row>(batch);
+  }
+
+  async columns(): Promise<readonly ResultColumn[]> {
+    const { columns } = await this.#start(0);
+    return columns.map(resultColumn);
+  }
+
+  async notices(): Promise<readonly string[]> {
+    await this.#start(0);
+    return this.#notices;
+  }
+
+  async *#read(rowsMax = 0): AsyncGenerator<ColumnBatch, void, undefined> {
+    if (this.#isRead) {
+      throw new GridError('INVALID_ARGUMENT', 'a result can be read once', { hint: 'keep the rows of all()' });
+    }
+    this.#isRead = true;
+    const header = await this.#start(rowsMax);
+    const columns = header.columns.map(resultColumn);
+    const outputs = this.#outputs!;
+    try {
+      for await (const output of outputs) {
+        if (output.kind === 'batch') yield new Columns(columns, output.bytes);
+        else if (output.kind === 'end') this.#finish(output);
+      }
+    } finally {
+      await outputs.return();
+    }
+    if (this.#end === undefined) throw new GridError('CONNECTION_LOST', 'the result broke off');
+  }
+
+  #finish(end: SqlEnd): void {
+    this.#end = end;
+    this.#notices = [...this.#notices, ...end.notices];
+    this.#router.observeVersion(end.version);
+  }
+
+  /** Sends it, once; resolves with its header. */
+  #start(rowsMax: number): Promise<Header> {
+    this.#header ??= this.#send(rowsMax);
+    // Whoever asks for rows meets the failure.
+    this.#header.catch(() => undefined);
+    return this.#header;
+  }
+
+  async #send(rowsMax: number): Promise<Header> {
+    const { text, parameters, signal, timeoutMs } = this.#statement;
+    const encoded = encodeParameters(parameters);
+    const deadlineMs = performance.now() + timeoutMs;
+    for (;;) {
+      const sessionVersion = this.#router.sessionVersion;
+      const request = { text, parameters: encoded, sessionVersion, rowsMax };
+      const options = { signal, timeoutMs: Math.max(1, deadlineMs - performance.now()) };
+      const outputs = this.#router.anyConnection().sql.execute(request, options);
+      try {
+        const first = await outputs.next();
+        if (first.done === true || first.value.kind !== 'header') {
+          throw new GridError('INTERNAL', 'a result without a header');
+        }
+        this.#outputs = outputs;
+        this.#notices = first.value.notices;
+        return first.value;
+      } catch (error) {
+        const failure = this.#failure(error, text);
+        if (!worthAnotherMember(failure) || performance.now() + RETRY_PAUSE_MS >= deadlineMs) throw failure;
+        await pause(RETRY_PAUSE_MS);
+      }
+    }
+  }
+
+  #failure(error: unknown, text: string): GridError {
+    const failure = GridError.wrap(error);
+    if (this.#router.isClosed) return new GridError('CLIENT_CLOSED', 'the client was closed');
+    if (failure.code !== 'OUTCOME_UNKNOWN' || !onlyReads(text)) return failure;
+    return new GridError('CONNECTION_LOST', 'the connection was lost; the statement only read', { cause: failure });
+  }
+}
+
+/** Whether a statement changes nothing, judged by its first word; in doubt: no. */
+function onlyReads(text: string): boolean {
+  const start = text.replace(/^(\s|--[^\n]*\n|\/\*[\s\S]*?\*\/|\()*/, '');
+  if (/^with\b/i.test(start)) return !/\b(insert|update|delete)\b/i.test(start);
+  return /^(select|values|explain|show|table|describe)\b/i.test(start);
+}
+
+function encodeParameters(parameters: readonly unknown[]): Uint8Array {
+  if (parameters.length === 0) return NO_BYTES;
+  const missing = parameters.indexOf(undefined);
+  if (missing >= 0) {
+    throw new GridError('INVALID_PARAMETER', `parameter $${missing + 1} is undefined`, { hint: 'null is SQL NULL' });
+  }
+  try {
+    return encodeValue(parameters);
+  } catch (error) {
+    const reason = GridError.wrap(error);
+    throw new GridError('INVALID_PARAMETER', `a parameter cannot be sent: ${reason.message}`, { cause: error });
+  }
+}
+
+function resultColumn({ name, type }: WireColumn): ResultColumn {
+  return { name, type: SQL_TYPES.has(type) ? (type as SqlTypeName) : 'unknown' };
+}
+
+/** One batch; columns become JavaScript values when they are asked for. */
+class Columns implements ColumnBatch {
+  readonly columns: readonly ResultColumn[];
+  readonly rowCount: number;
+  readonly #decoded: ReturnType<typeof decodeColumns>;
+  readonly #values: (readonly unknown[] | undefined)[] = [];
+
+  constructor(columns: readonly ResultColumn[], bytes: Uint8Array) {
+    this.#decoded = decodeColumns(bytes);
+    this.columns = columns;
+    this.rowCount = this.#decoded.length;
+  }
+
+  values(column: number): readonly unknown[] {
+    const known = this.#values[column];
+    if (known !== undefined) return known;
+    const source = this.#decoded.columns[column];
+    if (source === undefined) throw new RangeError(`column ${column} of ${this.columns.length}`);
+    const values = columnValues(source);
+    this.#values[column] = values;
+    return values;
+  }
+}
+
+function* rowsOf<Row>(batch: ColumnBatch): Generator<Row, void, undefined> {
+  const names = batch.columns.map(({ name }) => name);
+  const values = names.map((_, column) => batch.values(column));
+  for (let row = 0; row < batch.rowCount; row++) {
+    const object: Record<string, unknown> = {};
+    for (let column = 0; column < names.length; column++) {
+      const name = names[column]!;
+      if (name === '__proto__') setOwn(object, name, values[column]![row]);
+      else object[name] = values[column]![row];
+    }
+    yield object as Row;
+  }
+}
+
+/** As a field of its own: an assignment would set the prototype. */
+function setOwn(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+}

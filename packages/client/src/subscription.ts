@@ -1,0 +1,291 @@
+/**
+ * Events of one map from all members, as one stream that survives broken links and moving partitions.
+ *
+ *   member a --\
+ *   member b ----> inbox (a few batches; then members wait) --> events --> the application
+ *
+ * U1  `received` is what came, `handed` what the application took: a broken link goes on behind `received`, a token
+ *     tells `handed`. Nothing is repeated, nothing missed.
+ * U2  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application.
+ */
+import type { EntryEvent, GridKey, SubscribeOptions } from '@ashlar/api';
+import { CancelledError, DeadlineExceededError, GridError, type MemberAddress, primariesOf } from '@ashlar/core';
+import { pause, type Router } from '@ashlar/routing';
+import { encodeValue } from '@ashlar/serialization';
+import type { SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
+import { EVENT_TYPES } from '@ashlar/transport';
+import { eventsOf } from './entry-events.ts';
+import { decodeToken, encodeToken } from './token.ts';
+
+/** Batches in the inbox beyond which members wait. */
+const INBOX_MAX = 4;
+const RETRY_FIRST_MS = 20;
+const RETRY_MAX_MS = 1_000;
+const NO_BYTES = new Uint8Array(0);
+/** A link broke, or a partition moved: go on from the last position. */
+const GO_ON_CODES: ReadonlySet<string> = new Set([
+  'CONNECTION_LOST',
+  'CONNECT_TIMEOUT',
+  'SHUTTING_DOWN',
+  'STALE_EPOCH',
+  'LEASE_EXPIRED',
+]);
+
+interface Received {
+  readonly feed: Feed;
+  readonly output: SubscribeOutput;
+}
+
+/** One member's share. */
+interface Feed {
+  readonly member: MemberAddress;
+  readonly partitions: readonly number[];
+  readonly abort: AbortController;
+  isStanding: boolean;
+  resolvedVersion: number;
+}
+
+export class Subscription<K extends GridKey, V> implements AsyncIterableIterator<EntryEvent<K, V>> {
+  readonly #router: Router;
+  readonly #map: string;
+  readonly #options: SubscribeOptions;
+  readonly #received: Float64Array;
+  readonly #handed: Float64Array;
+  readonly #incarnations: Float64Array;
+  /** Partitions whose beginning is known. */
+  readonly #known: Uint8Array;
+  readonly #startToken: string;
+  readonly #inbox: Received[] = [];
+  readonly #feeds = new Map<string, Feed>();
+  readonly #events: AsyncGenerator<EntryEvent<K, V>, void, undefined>;
+  #wakeReader: (() => void) | undefined;
+  #wakeFeeds: (() => void)[] = [];
+  #failure: GridError | undefined;
+  #ended = false;
+  #isReady = false;
+  #resolvedVersion = 0;
+  #stopWatching: () => void = () => undefined;
+  #readyTimer: NodeJS.Timeout | undefined;
+
+  constructor(router: Router, map: string, options: SubscribeOptions) {
+    const { partitionCount } = router;
+    this.#router = router;
+    this.#map = map;
+    this.#options = options;
+    this.#received = new Float64Array(partitionCount);
+    this.#handed = new Float64Array(partitionCount);
+    this.#incarnations = new Float64Array(partitionCount);
+    this.#known = new Uint8Array(partitionCount);
+    this.#startToken = options.from === undefined || options.from === 'now' ? '' : options.from;
+    this.#events = this.#run();
+    this.#begin();
+  }
+
+  next(): Promise<IteratorResult<EntryEvent<K, V>>> {
+    return this.#events.next();
+  }
+
+  async return(): Promise<IteratorResult<EntryEvent<K, V>>> {
+    this.#end();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #begin(): void {
+    const { signal, timeoutMs } = this.#options;
+    try {
+      if (this.#startToken !== '') this.#takeStart();
+      const stop = (): void => this.#fail(new CancelledError('the subscription'));
+      if (signal?.aborted === true) stop();
+      else signal?.addEventListener('abort', stop, { once: true });
+      this.#stopWatching = this.#router.onTable(() => this.#assign());
+      this.#assign();
+      if (timeoutMs !== undefined) {
+        this.#readyTimer = setTimeout(() => {
+          if (!this.#isReady) this.#fail(new DeadlineExceededError('the subscription', timeoutMs));
+        }, timeoutMs);
+      }
+    } catch (error) {
+      this.#fail(GridError.wrap(error));
+    }
+  }
+
+  #takeStart(): void {
+    const start = decodeToken(this.#startToken, this.#map, this.#router.partitionCount);
+    this.#received.set(start.sequences);
+    this.#handed.set(start.sequences);
+    this.#incarnations.set(start.incarnations);
+    this.#known.fill(1);
+  }
+
+  /** Gives every partition to a feed of its present owner. */
+  #assign(): void {
+    const { table } = this.#router;
+    for (const member of table.members) {
+      const partitions = primariesOf(table, member.id);
+      const feed = this.#feeds.get(member.id);
+      if (feed !== undefined && sameNumbers(feed.partitions, partitions)) continue;
+      feed?.abort.abort();
+      this.#feeds.delete(member.id);
+      if (partitions.length > 0 && !this.#ended) this.#open(member, partitions);
+    }
+    for (const [id, feed] of this.#feeds) {
+      if (table.members.some((member) => member.id === id)) continue;
+      feed.abort.abort();
+      this.#feeds.delete(id);
+    }
+  }
+
+  #open(member: MemberAddress, partitions: readonly number[]): void {
+    const abort = new AbortController();
+    const feed: Feed = { member, partitions, abort, isStanding: false, resolvedVersion: 0 };
+    this.#feeds.set(member.id, feed);
+    this.#follow(feed).catch((error: unknown) => this.#fail(GridError.wrap(error)));
+  }
+
+  /** Reads one feed for as long as it is wanted, link by link. */
+  async #follow(feed: Feed): Promise<void> {
+    let retryMs = RETRY_FIRST_MS;
+    const { signal } = feed.abort;
+    while (!signal.aborted && !this.#ended) {
+      try {
+        const connection = this.#router.connectionTo(feed.member);
+        for await (const output of connection.events.subscribe(this.#request(feed), { signal })) {
+          if (signal.aborted) return;
+          this.#receive(feed, output);
+          retryMs = RETRY_FIRST_MS;
+          while (this.#inbox.length >= INBOX_MAX && !signal.aborted) await this.#roomInInbox();
+        }
+      } catch (error) {
+        if (signal.aborted || this.#ended) return;
+        const failure = GridError.wrap(error);
+        if (!GO_ON_CODES.has(failure.code)) throw failure;
+      }
+      feed.isStanding = false;
+      void this.#router.refresh();
+      await pause(retryMs);
+      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+    }
+  }
+
+  #request(feed: Feed): SubscribeRequest {
+    const { where, params, types, onSlow } = this.#options;
+    const isResumed = feed.partitions.every((partition) => this.#known[partition] === 1);
+    const position = { map: this.#map, incarnations: this.#incarnations, sequences: this.#received };
+    return {
+      map: this.#map,
+      where: where ?? '',
+      parameters: params === undefined || params.length === 0 ? NO_BYTES : encodeValue(params),
+      types: (types ?? []).map((type) => EVENT_TYPES.indexOf(type)),
+      from: isResumed ? encodeToken(position) : '',
+      onSlow: onSlow ?? 'lag',
+      partitions: feed.partitions,
+    };
+  }
+
+  #receive(feed: Feed, output: SubscribeOutput): void {
+    if (output.kind === 'standing') this.#stand(feed, output);
+    else if (output.kind === 'events') {
+      const { partitions, sequences, count } = output.events;
+      for (let index = 0; index < count; index++) this.#received[partitions[index]!] = sequences[index]!;
+      this.#put({ feed, output });
+    } else {
+      this.#advance(feed, output.sequences, this.#received);
+      this.#put({ feed, output });
+    }
+  }
+
+  #stand(feed: Feed, standing: SubscribeOutput & { readonly kind: 'standing' }): void {
+    standing.partitions.forEach((partition, index) => {
+      if (partition >= this.#known.length) throw new GridError('INTERNAL', `partition ${partition} does not exist`);
+      this.#incarnations[partition] = standing.incarnations[index]!;
+      if (this.#known[partition] === 1) return;
+      this.#known[partition] = 1;
+      this.#received[partition] = standing.sequences[index]!;
+      this.#handed[partition] = standing.sequences[index]!;
+    });
+    feed.isStanding = true;
+    const isReady = this.#known.every((known) => known === 1) && [...this.#feeds.values()].every((f) => f.isStanding);
+    if (isReady && !this.#isReady) {
+      this.#isReady = true;
+      clearTimeout(this.#readyTimer);
+      this.#options.onReady?.();
+    }
+  }
+
+  #advance(feed: Feed, sequences: readonly number[], positions: Float64Array): void {
+    sequences.forEach((sequence, index) => {
+      const partition = feed.partitions[index];
+      if (partition !== undefined && sequence > positions[partition]!) positions[partition] = sequence;
+    });
+  }
+
+  #put(received: Received): void {
+    this.#inbox.push(received);
+    this.#wakeReader?.();
+  }
+
+  #roomInInbox(): Promise<void> {
+    return new Promise((resolve) => this.#wakeFeeds.push(resolve));
+  }
+
+  async *#run(): AsyncGenerator<EntryEvent<K, V>, void, undefined> {
+    try {
+      for (;;) {
+        const received = this.#inbox.shift();
+        if (received === undefined) {
+          if (this.#failure !== undefined) throw this.#failure;
+          if (this.#ended) return;
+          await new Promise<void>((resolve) => {
+            this.#wakeReader = resolve;
+          });
+          continue;
+        }
+        for (const wake of this.#wakeFeeds.splice(0)) wake();
+        yield* this.#hand(received);
+      }
+    } finally {
+      this.#end();
+    }
+  }
+
+  *#hand({ feed, output }: Received): Generator<EntryEvent<K, V>, void, undefined> {
+    if (output.kind === 'events') {
+      yield* eventsOf<K, V>(output.events, this.#map, this.#handed, this.#incarnations);
+    } else if (output.kind === 'resolved') {
+      this.#advance(feed, output.sequences, this.#handed);
+      feed.resolvedVersion = Math.max(feed.resolvedVersion, output.version);
+      this.#tellResolved();
+    }
+  }
+
+  #tellResolved(): void {
+    const version = Math.min(...[...this.#feeds.values()].map((feed) => feed.resolvedVersion));
+    if (!Number.isFinite(version) || version <= this.#resolvedVersion) return;
+    this.#resolvedVersion = version;
+    this.#options.onResolved?.(version);
+  }
+
+  #fail(error: GridError): void {
+    if (this.#ended) return;
+    this.#failure = this.#router.isClosed ? new GridError('CLIENT_CLOSED', 'the client was closed') : error;
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#readyTimer);
+    this.#stopWatching();
+    for (const feed of this.#feeds.values()) feed.abort.abort();
+    for (const wake of this.#wakeFeeds.splice(0)) wake();
+    this.#wakeReader?.();
+  }
+}
+
+function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((number, index) => number === b[index]);
+}

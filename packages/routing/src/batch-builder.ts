@@ -1,0 +1,323 @@
+/**
+ * A batch in the making: operations for one member, column by column, in memory that is used again after each batch.
+ *
+ *   value -> values (may be refused, nothing has happened) -> key, opcode, partition ... -> seal() -> one message
+ *
+ * B1  A refused value leaves the builder as it was.
+ * B2  The sealed message is a copy: the builder may be filled again at once.
+ */
+import { assert } from '@ashlar/core';
+import { ValueWriter } from '@ashlar/serialization';
+import { encodeBatch, isMutation, type KvBatch, type ProcessorReference } from '@ashlar/transport';
+import type { CallTarget } from './call-target.ts';
+import type { MapHandle } from './map-handle.ts';
+
+const FIRST_CAPACITY = 16;
+const FIRST_KEY_BYTES = 1024;
+/** Of one operation besides key and value: opcode, indexes, ends, extras. */
+const OPERATION_BYTES_MAX = 1 + 5 * 4 + 2 * 12 + 8;
+const HEADER_BYTES_MAX = 4096;
+const NO_VALUE = Symbol('no value');
+
+/** For operations without a value. */
+export const NOTHING: unknown = NO_VALUE;
+
+/** What an operation may carry besides key and value. */
+export interface OperationExtras {
+  readonly ttlMs?: number | undefined;
+  readonly ifVersion?: number | undefined;
+  readonly processor?: ProcessorReference | undefined;
+}
+
+/** The part of a batch that is known only when it is sent. */
+export interface BatchHeader {
+  readonly batchId: number;
+  readonly session: number;
+  readonly firstRequest: number;
+  readonly lowestUnanswered: number;
+  readonly sessionVersion: number;
+  readonly deadlineMs: number;
+  readonly tableVersion: number;
+  readonly resent: boolean;
+}
+
+export class BatchBuilder {
+  readonly atomic: boolean;
+  readonly consistency: number;
+  count = 0;
+  mutations = 0;
+  minDeadlineMs = Number.POSITIVE_INFINITY;
+  targets: CallTarget[] = [];
+  slots = new Uint32Array(FIRST_CAPACITY);
+  maps: MapHandle[] = [];
+  processors: ProcessorReference[] = [];
+  readonly #values: ValueWriter;
+  #hasValues = false;
+  #opcodes = new Uint8Array(FIRST_CAPACITY);
+  #partitions = new Uint32Array(FIRST_CAPACITY);
+  #mapIndexes = new Uint32Array(FIRST_CAPACITY);
+  #keyEnds = new Uint32Array(FIRST_CAPACITY);
+  #valueEnds = new Uint32Array(FIRST_CAPACITY);
+  #keys = new Uint8Array(FIRST_KEY_BYTES);
+  #keyBytes = 0;
+  readonly #ttlOperations: number[] = [];
+  readonly #ttlMs: number[] = [];
+  readonly #ifVersionOperations: number[] = [];
+  readonly #ifVersions: number[] = [];
+  readonly #processorOperations: number[] = [];
+  readonly #processorIndexes: number[] = [];
+  readonly #requestNumbers: number[] = [];
+  #rawValues: Uint8Array[] = [];
+  #rawValueBytes = 0;
+
+  constructor(options: { readonly valueBytesMax: number; readonly atomic?: boolean; readonly consistency?: number }) {
+    this.#values = new ValueWriter(options.valueBytesMax);
+    this.atomic = options.atomic ?? false;
+    this.consistency = options.consistency ?? 0;
+  }
+
+  /** Bytes of keys and values so far. */
+  get bytes(): number {
+    return this.#keyBytes + this.#values.end + this.#rawValueBytes;
+  }
+
+  /**
+   * Adds an operation whose key lies in keys[keyStart, keyEnd).
+   *
+   * @param value  NOTHING for kinds without one
+   * @throws GridError INVALID_VALUE, VALUE_TOO_LARGE: nothing was added
+   */
+  add(
+    opcode: number,
+    map: MapHandle,
+    partition: number,
+    keys: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: unknown,
+    extras: OperationExtras | undefined,
+    target: CallTarget,
+    slot: number,
+  ): void {
+    if (value !== NO_VALUE) {
+      this.#values.write(value);
+      this.#hasValues = true;
+    }
+    this.#append(opcode, map, partition, keys, keyStart, keyEnd, extras, target, slot);
+  }
+
+  /** What the message will have, at most. */
+  get wireBytes(): number {
+    return this.bytes + this.count * OPERATION_BYTES_MAX + HEADER_BYTES_MAX;
+  }
+
+  /**
+   * Adds an operation whose value is encoded already; for the rare ways (sent again, sent elsewhere). Only before those
+   * with values to encode.
+   */
+  addEncoded(
+    opcode: number,
+    map: MapHandle,
+    partition: number,
+    key: Uint8Array,
+    value: Uint8Array,
+    extras: OperationExtras | undefined,
+    target: CallTarget,
+    slot: number,
+    requestNumber: number | undefined,
+  ): void {
+    assert(this.#values.end === 0, 'encoded values come first');
+    this.#rawValues.push(value);
+    this.#rawValueBytes += value.length;
+    if (value.length > 0) this.#hasValues = true;
+    if (requestNumber !== undefined) {
+      while (this.#requestNumbers.length < this.count) this.#requestNumbers.push(0);
+      this.#requestNumbers.push(requestNumber);
+    }
+    this.#append(opcode, map, partition, key, 0, key.length, extras, target, slot);
+  }
+
+  #append(
+    opcode: number,
+    map: MapHandle,
+    partition: number,
+    keys: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    extras: OperationExtras | undefined,
+    target: CallTarget,
+    slot: number,
+  ): void {
+    const index = this.count;
+    if (index === this.#opcodes.length) this.#grow();
+    this.#opcodes[index] = opcode;
+    this.#partitions[index] = partition;
+    this.#mapIndexes[index] = this.#mapIndex(map);
+    this.#appendKey(keys, keyStart, keyEnd);
+    this.#keyEnds[index] = this.#keyBytes;
+    this.#valueEnds[index] = this.#values.end + this.#rawValueBytes;
+    this.targets.push(target);
+    this.slots[index] = slot;
+    if (extras !== undefined) this.#appendExtras(index, extras);
+    if (target.deadlineMs < this.minDeadlineMs) this.minDeadlineMs = target.deadlineMs;
+    if (isMutation(opcode)) this.mutations++;
+    this.count = index + 1;
+  }
+
+  #appendKey(keys: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (this.#keyBytes + length > this.#keys.length) {
+      const grown = new Uint8Array(Math.max(this.#keys.length * 2, this.#keyBytes + length));
+      grown.set(this.#keys.subarray(0, this.#keyBytes));
+      this.#keys = grown;
+    }
+    // Most keys are short: a loop is faster than a view and a copy.
+    const target = this.#keys;
+    const base = this.#keyBytes - start;
+    for (let at = start; at < end; at++) target[base + at] = keys[at]!;
+    this.#keyBytes += length;
+  }
+
+  #mapIndex(map: MapHandle): number {
+    if (this.maps[0] === map) return 0;
+    const index = this.maps.indexOf(map);
+    return index < 0 ? this.maps.push(map) - 1 : index;
+  }
+
+  #appendExtras(index: number, { ttlMs, ifVersion, processor }: OperationExtras): void {
+    if (ttlMs !== undefined) {
+      this.#ttlOperations.push(index);
+      this.#ttlMs.push(ttlMs);
+    }
+    if (ifVersion !== undefined) {
+      this.#ifVersionOperations.push(index);
+      this.#ifVersions.push(ifVersion);
+    }
+    if (processor !== undefined) {
+      this.#processorOperations.push(index);
+      this.#processorIndexes.push(this.#processorIndex(processor));
+    }
+  }
+
+  #processorIndex(processor: ProcessorReference): number {
+    const { module, exportName } = processor;
+    const index = this.processors.findIndex((known) => known.module === module && known.exportName === exportName);
+    return index < 0 ? this.processors.push(processor) - 1 : index;
+  }
+
+  #grow(): void {
+    const capacity = this.#opcodes.length * 2;
+    const grown = (column: Uint32Array): Uint32Array<ArrayBuffer> => {
+      const larger = new Uint32Array(capacity);
+      larger.set(column);
+      return larger;
+    };
+    const opcodes = new Uint8Array(capacity);
+    opcodes.set(this.#opcodes);
+    this.#opcodes = opcodes;
+    this.#partitions = grown(this.#partitions);
+    this.#mapIndexes = grown(this.#mapIndexes);
+    this.#keyEnds = grown(this.#keyEnds);
+    this.#valueEnds = grown(this.#valueEnds);
+    this.slots = grown(this.slots);
+  }
+
+  /** A copy of the opcodes. */
+  get opcodes(): Uint8Array {
+    return this.#opcodes.slice(0, this.count);
+  }
+
+  /** The message (B2). */
+  seal(header: BatchHeader): Buffer {
+    const { count } = this;
+    const batch: KvBatch = {
+      ...header,
+      trace: '',
+      consistency: this.consistency,
+      atomic: this.atomic,
+      maps: this.maps,
+      processors: this.processors,
+      count,
+      opcodes: this.#opcodes.subarray(0, count),
+      mapIndexes: this.maps.length > 1 ? this.#mapIndexes.subarray(0, count) : undefined,
+      partitions: this.#partitions.subarray(0, count),
+      keyEnds: this.#keyEnds.subarray(0, count),
+      keys: this.#keys.subarray(0, this.#keyBytes),
+      valueEnds: this.#hasValues ? this.#valueEnds.subarray(0, count) : undefined,
+      values: this.#allValues(),
+      ttlOperations: Uint32Array.from(this.#ttlOperations),
+      ttlMs: Float64Array.from(this.#ttlMs),
+      ifVersionOperations: Uint32Array.from(this.#ifVersionOperations),
+      ifVersions: Float64Array.from(this.#ifVersions),
+      processorOperations: Uint32Array.from(this.#processorOperations),
+      processorIndexes: Uint32Array.from(this.#processorIndexes),
+      requestOffsets: this.#requestOffsets(header.firstRequest),
+    };
+    return encodeBatch(batch);
+  }
+
+  #allValues(): Uint8Array {
+    const written = this.#values.bytes.subarray(0, this.#values.end);
+    return this.#rawValueBytes === 0 ? written : Buffer.concat([...this.#rawValues, written]);
+  }
+
+  /**
+   * Hands all operations over to other builders, chosen by partition. This one must not be used again: its memory goes
+   * with them.
+   */
+  moveTo(builderOf: (partition: number) => BatchBuilder, extras: OperationExtras | undefined): void {
+    const values = this.#allValues();
+    for (let index = 0; index < this.count; index++) {
+      const partition = this.#partitions[index]!;
+      builderOf(partition).addEncoded(
+        this.#opcodes[index]!,
+        this.maps[this.#mapIndexes[index]!]!,
+        partition,
+        this.#keys.subarray(index === 0 ? 0 : this.#keyEnds[index - 1]!, this.#keyEnds[index]!),
+        values.subarray(index === 0 ? 0 : this.#valueEnds[index - 1]!, this.#valueEnds[index]!),
+        extras,
+        this.targets[index]!,
+        this.slots[index]!,
+        undefined,
+      );
+    }
+  }
+
+  /** The lowest request number given to `addEncoded`. */
+  get firstRequestNumber(): number {
+    return Math.min(...this.#requestNumbers.filter((number) => number > 0), Number.MAX_SAFE_INTEGER);
+  }
+
+  #requestOffsets(first: number): Uint32Array | undefined {
+    if (this.#requestNumbers.length === 0) return undefined;
+    while (this.#requestNumbers.length < this.count) this.#requestNumbers.push(0);
+    return Uint32Array.from(this.#requestNumbers, (number) => (number === 0 ? 0 : number - first));
+  }
+
+  /** Empties it for the next batch. */
+  reset(): void {
+    this.count = 0;
+    this.mutations = 0;
+    this.minDeadlineMs = Number.POSITIVE_INFINITY;
+    this.targets = [];
+    this.slots = new Uint32Array(this.slots.length);
+    this.maps = [];
+    this.processors = [];
+    this.#values.reset();
+    this.#hasValues = false;
+    this.#keyBytes = 0;
+    this.#rawValues = [];
+    this.#rawValueBytes = 0;
+    for (const sparse of [
+      this.#ttlOperations,
+      this.#ttlMs,
+      this.#ifVersionOperations,
+      this.#ifVersions,
+      this.#processorOperations,
+      this.#processorIndexes,
+      this.#requestNumbers,
+    ]) {
+      sparse.length = 0;
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Many entries a call: getAll, processAll, putAll. They encode in slices of a few milliseconds, and wait while too much
+ * is queued, so that a load of millions neither blocks the event loop nor fills the memory.
+ */
+import { CancelledError, GridError } from '@ashlar/core';
+import { type Key, KeyWriter } from '@ashlar/serialization';
+import { OPCODE } from '@ashlar/transport';
+import type { BatchBuilder, OperationExtras } from './batch-builder.ts';
+import type { CallLimits } from './call-target.ts';
+import { GroupCall } from './group-call.ts';
+import type { Lane } from './lane.ts';
+import type { MapHandle } from './map-handle.ts';
+import type { Router } from './router.ts';
+
+const SLICE_MS = 5;
+/** The clock is looked at once in so many entries. */
+const SLICE_CHECK = 64;
+/** Until here putAll gathers by member; beyond, by partition. */
+const GATHER_BYTES_MAX = 512 << 10;
+
+/** Lets the event loop turn when a slice is used up. */
+class Slices {
+  #count = 0;
+  #startMs = performance.now();
+
+  /** Undefined: go on. */
+  next(router: Router, group: GroupCall): Promise<void> | undefined {
+    if ((++this.#count & (SLICE_CHECK - 1)) !== 0) return undefined;
+    const room = router.room();
+    if (room === undefined && performance.now() - this.#startMs < SLICE_MS) return undefined;
+    return this.#rest(room, group);
+  }
+
+  async #rest(room: Promise<void> | undefined, group: GroupCall): Promise<void> {
+    group.feed();
+    await room;
+    await new Promise((resolve) => setImmediate(resolve));
+    group.feed();
+    this.#startMs = performance.now();
+  }
+}
+
+/** One operation a key; results in the order of the keys. */
+export async function forAll(
+  router: Router,
+  opcode: number,
+  map: MapHandle,
+  keys: Iterable<Key>,
+  value: unknown,
+  extras: OperationExtras | undefined,
+  limits: CallLimits,
+  what: string,
+): Promise<readonly unknown[]> {
+  if (router.isClosed) throw new GridError('CLIENT_CLOSED', 'the client was closed');
+  const group = new GroupCall(opcode, what, limits, router.defaultTimeoutMs);
+  const slices = new Slices();
+  try {
+    for (const key of keys) {
+      if (group.done) break;
+      router.addTo(group, group.ask(), opcode, map, key, value, extras);
+      const rest = slices.next(router, group);
+      if (rest !== undefined) await rest;
+    }
+  } catch (error) {
+    group.abandon(GridError.wrap(error));
+  }
+  group.close();
+  return group.finished;
+}
+
+/**
+ * Stores entries, all of one partition together or not at all.
+ *
+ *   small: a builder a member                         large: a builder a partition
+ *   entry -> key -> partition -> member's builder --> split --> partition's builder -> one message each
+ */
+export async function putAll(
+  router: Router,
+  map: MapHandle,
+  entries: Iterable<readonly [Key, unknown]>,
+  extras: OperationExtras | undefined,
+  limits: CallLimits,
+): Promise<void> {
+  if (router.isClosed) throw new GridError('CLIENT_CLOSED', 'the client was closed');
+  const group = new GroupCall(OPCODE.PUT, 'putAll', limits, router.defaultTimeoutMs);
+  const gathering = new Gathering(router, map, extras, group);
+  const slices = new Slices();
+  try {
+    for (const [key, value] of entries) {
+      if (group.done) break;
+      gathering.add(key, value);
+      const rest = slices.next(router, group);
+      if (rest !== undefined) await rest;
+    }
+    if (limits.signal?.aborted === true) throw new CancelledError('putAll');
+    if (!group.done) await gathering.send();
+  } catch (error) {
+    group.abandon(GridError.wrap(error));
+  }
+  group.close();
+  await group.finished;
+}
+
+class Gathering {
+  readonly #router: Router;
+  readonly #map: MapHandle;
+  readonly #extras: OperationExtras | undefined;
+  readonly #group: GroupCall;
+  readonly #keys = new KeyWriter();
+  /** By partition once `#byPartition`, else by primary (undefined: none). */
+  #builders = new Map<number | Lane | undefined, BatchBuilder>();
+  #byPartition = false;
+  #bytes = 0;
+
+  constructor(router: Router, map: MapHandle, extras: OperationExtras | undefined, group: GroupCall) {
+    this.#router = router;
+    this.#map = map;
+    this.#extras = extras;
+    this.#group = group;
+  }
+
+  add(key: Key, value: unknown): void {
+    const keys = this.#keys;
+    keys.reset();
+    keys.write(key);
+    const partition = this.#router.partitionOf(this.#map, keys.bytes, keys.start, keys.end);
+    const builder = this.#builderOf(this.#byPartition ? partition : this.#router.laneOf(partition));
+    const before = builder.bytes;
+    const { start, end } = keys;
+    const slot = this.#group.ask();
+    builder.add(OPCODE.PUT, this.#map, partition, keys.bytes, start, end, value, this.#extras, this.#group, slot);
+    this.#bytes += builder.bytes - before;
+    if (!this.#byPartition && builder.bytes > GATHER_BYTES_MAX) this.#split();
+    this.#refuseTooMuch(builder);
+  }
+
+  #builderOf(place: number | Lane | undefined): BatchBuilder {
+    let builder = this.#builders.get(place);
+    if (builder === undefined) this.#builders.set(place, (builder = this.#router.newBuilder(true)));
+    return builder;
+  }
+
+  #refuseTooMuch(builder: BatchBuilder): void {
+    const { messageBytesMax } = this.#router.limits;
+    const partitionFull = this.#byPartition && builder.wireBytes > messageBytesMax;
+    if (!partitionFull && this.#bytes <= GATHERED_BYTES_MAX) return;
+    throw new GridError('MESSAGE_TOO_LARGE', 'putAll has more entries than can be stored together', {
+      hint: 'split them into several calls of, say, 100 000 entries',
+      details: { bytes: this.#bytes, limitBytes: partitionFull ? messageBytesMax : GATHERED_BYTES_MAX },
+    });
+  }
+
+  /** From here on by partition. */
+  #split(): void {
+    const old = this.#builders;
+    this.#builders = new Map();
+    this.#byPartition = true;
+    for (const builder of old.values()) {
+      builder.moveTo((partition) => this.#builderOf(partition), this.#extras);
+    }
+  }
+
+  async send(): Promise<void> {
+    for (const [place, builder] of this.#builders) {
+      if (this.#group.done) return;
+      const lane = typeof place === 'number' ? this.#router.laneOf(place) : place;
+      this.#router.dispatch(lane, builder);
+      this.#builders.delete(place);
+      this.#group.feed();
+      await this.#router.room();
+    }
+  }
+}
+
+/** Bytes that one putAll may gather before it sends anything. */
+const GATHERED_BYTES_MAX = 1 << 30;

@@ -1,0 +1,8 @@
+/** routing: the caller's side of the partition table: sessions, request numbers, retries. Imports core, serialization, transport. */
+export { NOTHING, type OperationExtras } from './batch-builder.ts';
+export { forAll, putAll } from './bulk.ts';
+export type { CallLimits, CallTarget, EntryAnswer } from './call-target.ts';
+export { pause, worthAnotherMember } from './connections.ts';
+export type { MapHandle, MapOptionsGiven } from './map-handle.ts';
+export type { LocalMember } from './member-link.ts';
+export { Router, type RouterOptions } from './router.ts';

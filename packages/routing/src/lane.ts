@@ -1,0 +1,397 @@
+/**
+ * The way to one member: builders that gather operations, a bounded window of batches under way, reconnection.
+ *
+ *   add -> builder -> (turn over, or full) seal -> outbox -> (window open, link up) stream -> answers -> targets
+ *
+ * L1  At most `windowBatches` batches and `windowBytes` bytes are unanswered; one batch may always be under way.
+ * L2  A batch of a session is sent only after the session was opened at this member.
+ * L3  When the stream breaks, mutations under way go on under their numbers, reads as if never sent.
+ */
+import { GridError as Failure, type GridError, type MemberAddress } from '@ashlar/core';
+import { type HelloResponse, type KvAnswers, type KvStream, OPCODE, STATUS } from '@ashlar/transport';
+import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
+import type { CallTarget } from './call-target.ts';
+import type { MapHandle } from './map-handle.ts';
+import type { MemberLink } from './member-link.ts';
+import { type LooseOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
+
+/** What a lane needs of its router. */
+export interface LaneHost {
+  readonly limits: LaneLimits;
+  /** The grid we belong to now. */
+  readonly gridId: string;
+  readonly clientName: string;
+  sealContext(): SealContext;
+  /** No more mutations may be numbered. */
+  readonly numbersAreFull: boolean;
+  /** Bytes and operations that begin (or, negative, end) to be queued or under way. */
+  account(bytes: number, operations: number): void;
+  scheduleFlush(): void;
+  observe(answers: KvAnswers): void;
+  /** Operations FAILED or NOT_RUN, by index in `answers`. */
+  troubles(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void;
+  /** Operations whose way broke; they are to be routed anew. */
+  reroute(operations: readonly LooseOperation[]): void;
+  /** The link broke (or cannot be made): is the member still there? */
+  onDown(): void;
+  /** Another member, perhaps of another grid, answers at this address. */
+  onStranger(hello: HelloResponse): void;
+}
+
+export interface LaneLimits {
+  readonly batchOperationsMax: number;
+  readonly batchBytesMax: number;
+  readonly windowBatches: number;
+  readonly windowBytes: number;
+  readonly valueBytesMax: number;
+}
+
+const CONNECT_TRY_MS = 2_000;
+const BACKOFF_FIRST_MS = 20;
+const BACKOFF_MAX_MS = 1_000;
+
+/** Operations that may wait for user code travel apart from those that never do. */
+type BuilderKind = 'quick' | 'process' | 'backup';
+
+export class Lane {
+  readonly member: MemberAddress;
+  readonly #host: LaneHost;
+  readonly #link: MemberLink;
+  readonly #builders: Record<BuilderKind, BatchBuilder>;
+  readonly #outbox: SealedBatch[] = [];
+  readonly #inFlight = new Map<number, SealedBatch>();
+  readonly #openedSessions = new Set<number>();
+  #inFlightBytes = 0;
+  #stream: KvStream | undefined;
+  #openingSession = false;
+  #closed = false;
+  #lastError: GridError | undefined;
+  #backoffMs = BACKOFF_FIRST_MS;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(member: MemberAddress, link: MemberLink, host: LaneHost) {
+    this.member = member;
+    this.#host = host;
+    this.#link = link;
+    const { valueBytesMax } = host.limits;
+    this.#builders = {
+      quick: new BatchBuilder({ valueBytesMax }),
+      process: new BatchBuilder({ valueBytesMax }),
+      backup: new BatchBuilder({ valueBytesMax, consistency: 1 }),
+    };
+    void this.#connect();
+  }
+
+  get isUp(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  /** Why there is no link, while there is none. */
+  get lastError(): GridError | undefined {
+    return this.#lastError;
+  }
+
+  get isIdle(): boolean {
+    const { quick, process, backup } = this.#builders;
+    return this.#inFlight.size + this.#outbox.length + quick.count + process.count + backup.count === 0;
+  }
+
+  /** A session was opened at this member by other means. */
+  noteSession(session: number): void {
+    this.#openedSessions.add(session);
+  }
+
+  /** @throws GridError INVALID_VALUE, VALUE_TOO_LARGE: nothing was added */
+  add(
+    opcode: number,
+    map: MapHandle,
+    partition: number,
+    keys: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: unknown,
+    extras: OperationExtras | undefined,
+    readBackup: boolean,
+    target: CallTarget,
+    slot: number,
+  ): void {
+    const kind = opcode === OPCODE.PROCESS ? 'process' : readBackup ? 'backup' : 'quick';
+    const builder = this.#builders[kind];
+    if (builder.count === 0) this.#host.scheduleFlush();
+    builder.add(opcode, map, partition, keys, keyStart, keyEnd, value, extras, target, slot);
+    const { batchOperationsMax, batchBytesMax } = this.#host.limits;
+    if (builder.count >= batchOperationsMax || builder.bytes >= batchBytesMax) {
+      this.#seal(builder);
+      this.pump();
+    }
+  }
+
+  /** Queues a batch made elsewhere. */
+  enqueue(batch: SealedBatch): void {
+    this.#outbox.push(batch);
+    this.#host.account(batch.message.length, batch.count);
+    this.pump();
+  }
+
+  /** The turn is over: what was gathered goes out, unless the window is full (then it goes on gathering). */
+  flush(): void {
+    for (const builder of Object.values(this.#builders)) {
+      if (builder.count > 0 && this.#hasRoom(0) && this.#outbox.length === 0) this.#seal(builder);
+      this.pump();
+    }
+  }
+
+  #seal(builder: BatchBuilder): void {
+    if (builder.targets.some((target) => target.done)) {
+      this.#sealWithout(builder);
+      return;
+    }
+    const batch = new SealedBatch(builder, this.#host.sealContext());
+    this.#outbox.push(batch);
+    this.#host.account(batch.message.length, batch.count);
+  }
+
+  /** Some calls gave up before their operations were sent: only the others are. */
+  #sealWithout(builder: BatchBuilder): void {
+    const batch = new SealedBatch(builder, this.#host.sealContext());
+    batch.settleAll();
+    this.#host.reroute(batch.takeApart((operation) => !batch.targets[operation]!.done, false));
+  }
+
+  #hasRoom(bytes: number): boolean {
+    if (this.#inFlight.size === 0) return true;
+    const { windowBatches, windowBytes } = this.#host.limits;
+    return this.#inFlight.size < windowBatches && this.#inFlightBytes + bytes <= windowBytes;
+  }
+
+  /** Sends what the window allows. */
+  pump(): void {
+    while (this.#stream !== undefined && this.#outbox.length > 0) {
+      const batch = this.#outbox[0]!;
+      if (!this.#hasRoom(batch.message.length)) return;
+      if (batch.session !== 0) {
+        if (this.#host.numbersAreFull && this.#inFlight.size > 0) return;
+        if (!this.#openedSessions.has(batch.session)) {
+          void this.#openSession(batch.session);
+          return;
+        }
+      }
+      this.#outbox.shift();
+      this.#send(this.#stream, batch);
+    }
+  }
+
+  #send(stream: KvStream, batch: SealedBatch): void {
+    this.#inFlight.set(batch.batchId, batch);
+    this.#inFlightBytes += batch.message.length;
+    batch.wasSent = true;
+    try {
+      stream.write(batch.message);
+    } catch (error) {
+      if (Failure.is(error, 'MESSAGE_TOO_LARGE')) this.#refuse(batch, error);
+      else this.#onLost(Failure.wrap(error));
+    }
+  }
+
+  #refuse(batch: SealedBatch, error: GridError): void {
+    this.#forget(batch);
+    for (let operation = 0; operation < batch.count; operation++) {
+      batch.settle(operation);
+      batch.targets[operation]!.fail(batch.slots[operation]!, error, batch.keyOf(operation));
+    }
+  }
+
+  #onAnswers(answers: KvAnswers): void {
+    const batch = this.#inFlight.get(answers.batchId);
+    if (batch === undefined) return;
+    this.#host.observe(answers);
+    const first = answers.firstOperation ?? 0;
+    const { statuses } = answers;
+    if (first + statuses.length > batch.count) throw new Failure('INTERNAL', 'more answers than operations');
+    const { targets, slots } = batch;
+    let troubles: number[] | undefined;
+    for (let index = 0; index < statuses.length; index++) {
+      const operation = first + index;
+      if (statuses[index]! <= STATUS.TRUE) {
+        targets[operation]!.answer(slots[operation]!, answers, index);
+        batch.settle(operation);
+      } else if (troubles === undefined) troubles = [index];
+      else troubles.push(index);
+    }
+    if (troubles !== undefined) this.#host.troubles(batch, answers, troubles);
+    if (batch.noteAnswered(first, statuses.length)) this.#forget(batch);
+    this.pump();
+    if (this.#builders.quick.count + this.#builders.process.count + this.#builders.backup.count > 0) {
+      this.#host.scheduleFlush();
+    }
+  }
+
+  #forget(batch: SealedBatch): void {
+    this.#inFlight.delete(batch.batchId);
+    this.#inFlightBytes -= batch.message.length;
+    batch.settleAll();
+    this.#host.account(-batch.message.length, -batch.count);
+  }
+
+  // --- the link
+
+  async #connect(): Promise<void> {
+    try {
+      await this.#link.ready(CONNECT_TRY_MS);
+      const hello = await this.#link.hello(
+        { protocolMin: 1, protocolMax: 1, caller: this.#host.clientName },
+        CONNECT_TRY_MS,
+      );
+      if (this.#closed) return;
+      if (hello !== undefined && (hello.gridId !== this.#host.gridId || hello.memberId !== this.member.id)) {
+        this.#host.onStranger(hello);
+        throw new Failure('CONNECTION_LOST', `another member (${hello.memberId}) answers at ${this.member.address}`);
+      }
+      this.#openStream();
+    } catch (error) {
+      if (!this.#closed) this.#onLost(Failure.wrap(error));
+    }
+  }
+
+  #openStream(): void {
+    const stream = this.#link.openStream({
+      onAnswers: (answers) => {
+        this.#backoffMs = BACKOFF_FIRST_MS;
+        this.#onAnswers(answers);
+      },
+      onClosed: (error) => {
+        if (this.#stream === stream) this.#onLost(error);
+      },
+    });
+    this.#stream = stream;
+    this.#lastError = undefined;
+    this.pump();
+    this.#host.scheduleFlush();
+  }
+
+  #onLost(error: GridError): void {
+    this.#stream = undefined;
+    this.#lastError = error;
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => void this.#connect(), this.#backoffMs);
+    this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
+    this.#host.reroute(this.#takeInFlight());
+    this.#host.onDown();
+  }
+
+  /** L3. What nobody waits for any more is not sent again. */
+  #takeInFlight(): LooseOperation[] {
+    const loose: LooseOperation[] = [];
+    for (const batch of [...this.#inFlight.values()]) {
+      this.#inFlight.delete(batch.batchId);
+      this.#inFlightBytes -= batch.message.length;
+      this.#host.account(-batch.message.length, -batch.count);
+      const alive = (operation: number): boolean => !batch.isAnswered(operation) && !batch.targets[operation]!.done;
+      const mine = batch.takeApart(alive, true);
+      batch.keepOnly(mine);
+      loose.push(...mine);
+    }
+    return loose;
+  }
+
+  /** Takes back what was never sent, to send it another way. */
+  takeQueued(): LooseOperation[] {
+    for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
+    return this.#outbox.splice(0).flatMap((batch) => {
+      this.#host.account(-batch.message.length, -batch.count);
+      batch.settleAll();
+      return batch.takeApart((operation) => !batch.targets[operation]!.done, false);
+    });
+  }
+
+  async #openSession(session: number): Promise<void> {
+    if (this.#openingSession) return;
+    this.#openingSession = true;
+    try {
+      await this.#link.openSession(session, this.#host.clientName, CONNECT_TRY_MS);
+      this.#openedSessions.add(session);
+    } catch (error) {
+      this.#lastError = Failure.wrap(error);
+      await new Promise((resolve) => setTimeout(resolve, BACKOFF_FIRST_MS));
+    } finally {
+      this.#openingSession = false;
+    }
+    if (!this.#closed) this.pump();
+  }
+
+  /** Tells the member that the session lives. */
+  renew(session: number, lowestUnanswered: number): void {
+    if (this.#stream === undefined || !this.#openedSessions.has(session)) return;
+    this.#link.renewSession(session, lowestUnanswered, CONNECT_TRY_MS).catch(() => undefined);
+  }
+
+  async endSession(session: number, timeoutMs: number): Promise<void> {
+    if (this.#stream === undefined || !this.#openedSessions.has(session)) return;
+    await this.#link.closeSession(session, timeoutMs).catch(() => undefined);
+  }
+
+  // --- time and end
+
+  /** Fails what is overdue. */
+  sweep(nowMs: number, overdue: (target: CallTarget, wasSent: boolean, isMutation: boolean) => GridError): void {
+    for (const builder of Object.values(this.#builders)) {
+      if (builder.minDeadlineMs > nowMs) continue;
+      builder.targets.forEach((target, operation) => {
+        if (!target.done && target.deadlineMs <= nowMs) {
+          target.fail(builder.slots[operation]!, overdue(target, false, false), undefined);
+        }
+      });
+    }
+    for (const batch of this.#outbox) sweepBatch(batch, nowMs, overdue);
+    for (const batch of this.#inFlight.values()) sweepBatch(batch, nowMs, overdue);
+  }
+
+  /** Fails everything with `error` and lets the member go. */
+  close(error: GridError): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const all = [...this.#outbox.splice(0), ...this.#inFlight.values()];
+    this.#inFlight.clear();
+    for (const { targets, slots } of [...all, ...Object.values(this.#builders)]) {
+      targets.forEach((target, operation) => {
+        target.fail(slots[operation]!, error, undefined);
+      });
+    }
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.close();
+    this.#link.close();
+  }
+
+  /** The member left the grid: everything finds another way. */
+  retire(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#host.reroute([...this.#takeInFlight(), ...this.takeQueued()]);
+    stream?.close();
+    this.#link.close();
+  }
+}
+
+function sweepBatch(
+  batch: SealedBatch,
+  nowMs: number,
+  overdue: (target: CallTarget, wasSent: boolean, isMutation: boolean) => GridError,
+): void {
+  if (batch.minDeadlineMs > nowMs) return;
+  let next = Number.POSITIVE_INFINITY;
+  batch.targets.forEach((target, operation) => {
+    if (target.done || batch.isAnswered(operation)) return;
+    if (target.deadlineMs <= nowMs) {
+      const inDoubt = batch.wasSent || batch.wasResent;
+      target.fail(
+        batch.slots[operation]!,
+        overdue(target, inDoubt, batch.isMutation(operation)),
+        batch.keyOf(operation),
+      );
+    } else if (target.deadlineMs < next) next = target.deadlineMs;
+  });
+  batch.minDeadlineMs = next;
+}

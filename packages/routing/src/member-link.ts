@@ -1,0 +1,89 @@
+/** What a lane needs of a member: over the network, or (in a member itself) by a call. */
+
+import { GridError } from '@ashlar/core';
+import {
+  decodeAnswers,
+  decodeBatch,
+  encodeAnswers,
+  type HelloRequest,
+  type HelloResponse,
+  type KvAnswerSink,
+  type KvBatchSink,
+  type KvStream,
+  type KvStreamListener,
+  type MemberConnection,
+  type SessionLease,
+} from '@ashlar/transport';
+
+export interface MemberLink {
+  /** Resolves when there is a way to the member. */
+  ready(timeoutMs: number): Promise<void>;
+  /** Undefined: it is the member we live in. */
+  hello(request: HelloRequest, timeoutMs: number): Promise<HelloResponse | undefined>;
+  openSession(session: number, clientName: string, timeoutMs: number): Promise<SessionLease>;
+  renewSession(session: number, lowestUnanswered: number, timeoutMs: number): Promise<void>;
+  closeSession(session: number, timeoutMs: number): Promise<void>;
+  openStream(listener: KvStreamListener): KvStream;
+  close(): void;
+}
+
+export function remoteLink(connection: MemberConnection): MemberLink {
+  const { kv, admin } = connection;
+  return {
+    ready: (timeoutMs) => connection.ready(timeoutMs),
+    hello: (request, timeoutMs) => admin.hello(request, { timeoutMs }),
+    openSession: (session, clientName, timeoutMs) => kv.openSession({ session, clientName }, { timeoutMs }),
+    renewSession: async (session, lowestUnanswered, timeoutMs) => {
+      await kv.renewSession({ session, lowestUnanswered }, { timeoutMs });
+    },
+    closeSession: async (session, timeoutMs) => {
+      await kv.closeSession({ session }, { timeoutMs });
+    },
+    openStream: (listener) => kv.openStream(listener),
+    close: () => connection.close(),
+  };
+}
+
+/** The member a router lives in: its batches take no detour over a socket. */
+export interface LocalMember {
+  readonly memberId: string;
+  openStream(answers: KvAnswerSink): KvBatchSink;
+  openSession(request: { readonly session: number; readonly clientName: string }): Promise<SessionLease>;
+}
+
+export function localLink(member: LocalMember): MemberLink {
+  return {
+    ready: async () => undefined,
+    hello: async () => undefined,
+    openSession: (session, clientName) => member.openSession({ session, clientName }),
+    renewSession: async (session) => {
+      await member.openSession({ session, clientName: 'local' });
+    },
+    closeSession: async () => undefined,
+    openStream: (listener) => localStream(member, listener),
+    close: () => undefined,
+  };
+}
+
+/** Answers are copied before they are handed on, as a socket would: they may lie in memory that is used again. */
+function localStream(member: LocalMember, listener: KvStreamListener): KvStream {
+  let open = true;
+  const sink = member.openStream({
+    write: (answers) => {
+      const copy = decodeAnswers(encodeAnswers(answers));
+      setImmediate(() => open && listener.onAnswers(copy));
+    },
+  });
+  return {
+    write: (message) => {
+      if (!open) throw new GridError('CONNECTION_LOST', 'the stream is over');
+      sink.onBatch(decodeBatch(message));
+    },
+    close: () => {
+      if (!open) return;
+      open = false;
+      sink.onClose();
+      listener.onClosed(new GridError('CLIENT_CLOSED', 'the connection was closed'));
+    },
+  };
+}

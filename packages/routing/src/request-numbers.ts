@@ -1,0 +1,50 @@
+/**
+ * Numbers of a session's mutations, and the lowest that may still be sent again: below it members forget answers.
+ *
+ * N1  Numbers rise by one and are never reused within a session.
+ * N2  `lowest` never passes a number whose mutation may yet be sent (again).
+ */
+
+/** A run of numbers given to one batch. */
+export interface NumberRange {
+  readonly session: number;
+  readonly first: number;
+  /** Mutations of it that may yet be sent (again). */
+  left: number;
+}
+
+/** Mutations in doubt a session may span: bounds the window of answers in a member. */
+const SPAN_MAX = 1 << 18;
+
+export class RequestNumbers {
+  /** 0 until a session is open. */
+  readonly session: number;
+  #next = 1;
+  #ranges: NumberRange[] = [];
+  #head = 0;
+
+  constructor(session: number) {
+    this.session = session;
+  }
+
+  take(count: number): NumberRange {
+    const range: NumberRange = { session: this.session, first: this.#next, left: count };
+    this.#next += count;
+    if (count > 0) this.#ranges.push(range);
+    return range;
+  }
+
+  get lowest(): number {
+    while (this.#head < this.#ranges.length && this.#ranges[this.#head]!.left === 0) this.#head++;
+    if (this.#head > 1024 && this.#head * 2 > this.#ranges.length) {
+      this.#ranges = this.#ranges.slice(this.#head);
+      this.#head = 0;
+    }
+    return this.#ranges[this.#head]?.first ?? this.#next;
+  }
+
+  /** No more mutations may be numbered until some are answered. */
+  get isFull(): boolean {
+    return this.#next - this.lowest >= SPAN_MAX;
+  }
+}

@@ -1,0 +1,79 @@
+/** Operations that wait a little before they are routed again; the wait doubles with every try of one operation. */
+import type { GridError } from '@ashlar/core';
+import type { LooseOperation } from './sealed-batch.ts';
+
+const FIRST_MS = 5;
+const MAX_MS = 500;
+
+interface Parked {
+  readonly operation: LooseOperation;
+  readonly dueMs: number;
+  readonly reason: GridError;
+}
+
+export class RetryQueue {
+  readonly #route: (operations: LooseOperation[]) => void;
+  /** How often each call met trouble; forgotten with the call. */
+  readonly #tries = new WeakMap<object, number>();
+  #parked: Parked[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(route: (operations: LooseOperation[]) => void) {
+    this.#route = route;
+  }
+
+  get size(): number {
+    return this.#parked.length;
+  }
+
+  park(operations: readonly LooseOperation[], reason: GridError, nowMs: number): void {
+    const counted = new Set<object>();
+    for (const operation of operations) {
+      const tries = this.#tries.get(operation.target) ?? 0;
+      if (!counted.has(operation.target)) this.#tries.set(operation.target, tries + 1);
+      counted.add(operation.target);
+      this.#parked.push({ operation, dueMs: nowMs + Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(tries, 10)), reason });
+    }
+    this.#arm(nowMs);
+  }
+
+  /** Routes all of them now: what they waited for may have come. */
+  wake(): void {
+    const all = this.#parked;
+    this.#parked = [];
+    if (all.length > 0) this.#route(all.map(({ operation }) => operation));
+  }
+
+  /** Fails what is overdue. */
+  sweep(nowMs: number, overdue: (operation: LooseOperation, reason: GridError) => GridError): void {
+    this.#parked = this.#parked.filter(({ operation, reason }) => {
+      const { target } = operation;
+      if (!target.done && target.deadlineMs <= nowMs) {
+        target.fail(operation.slot, overdue(operation, reason), operation.key);
+      }
+      if (target.done && operation.request !== undefined) operation.request.range.left--;
+      return !target.done;
+    });
+  }
+
+  /** Fails everything. */
+  close(error: GridError): void {
+    clearTimeout(this.#timer);
+    for (const { operation } of this.#parked.splice(0)) operation.target.fail(operation.slot, error, operation.key);
+  }
+
+  #arm(nowMs: number): void {
+    if (this.#timer !== undefined || this.#parked.length === 0) return;
+    const dueMs = this.#parked.reduce((min, parked) => Math.min(min, parked.dueMs), Number.POSITIVE_INFINITY);
+    this.#timer = setTimeout(() => this.#onDue(), Math.max(1, dueMs - nowMs));
+  }
+
+  #onDue(): void {
+    this.#timer = undefined;
+    const nowMs = performance.now();
+    const due = this.#parked.filter((parked) => parked.dueMs <= nowMs);
+    this.#parked = this.#parked.filter((parked) => parked.dueMs > nowMs);
+    if (due.length > 0) this.#route(due.map(({ operation }) => operation));
+    this.#arm(nowMs);
+  }
+}

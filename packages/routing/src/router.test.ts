@@ -1,0 +1,562 @@
+import { GridError } from '@ashlar/core';
+import { type KvBatch, OPCODE } from '@ashlar/transport';
+import { FakeGrid, FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
+import { forAll, NOTHING, putAll, Router, type RouterOptions } from './index.ts';
+
+let grid: FakeGrid;
+const routers: Router[] = [];
+
+beforeEach(async () => {
+  grid = await new FakeGrid(1).start();
+});
+
+afterEach(async () => {
+  await Promise.all(routers.splice(0).map((router) => router.close()));
+  await grid.stop();
+});
+
+async function connect(options: Partial<RouterOptions> = {}): Promise<Router> {
+  const router = await Router.connect({ seeds: grid.addresses, ...options });
+  routers.push(router);
+  return router;
+}
+
+function put(router: Router, key: number | string, value: unknown, limits = {}): Promise<unknown> {
+  return router.call(OPCODE.PUT, router.map('m', undefined), key, value, undefined, limits);
+}
+
+function get(router: Router, key: number | string, limits = {}): Promise<unknown> {
+  return router.call(OPCODE.GET, router.map('m', undefined), key, NOTHING, undefined, limits);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 500; turn++) {
+    if (condition()) return;
+    await pause(10);
+  }
+  throw new Error('it never came to be');
+}
+
+function numbersUpTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+const sole = (): FakeMember => grid.members[0]!;
+const total = (batches: readonly KvBatch[]): number => batches.reduce((sum, { count }) => sum + count, 0);
+
+describe('calls', () => {
+  it('of every kind answer as the api says', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    const call = (opcode: number, value: unknown = NOTHING, extras = {}): Promise<unknown> =>
+      router.call(opcode, map, 'k', value, extras, undefined);
+    expect(await call(OPCODE.GET)).toBeUndefined();
+    expect(await call(OPCODE.HAS)).toBe(false);
+    expect(await call(OPCODE.REPLACE, 0)).toBe(false);
+    expect(await call(OPCODE.PUT_IF_ABSENT, { n: 1 })).toBe(true);
+    expect(await call(OPCODE.PUT_IF_ABSENT, { n: 2 })).toBe(false);
+    expect(await call(OPCODE.GET_AND_PUT, { n: 3 }, { ttlMs: 500 })).toEqual({ n: 1 });
+    const entry = await call(OPCODE.GET_ENTRY);
+    expect(entry).toEqual({ value: { n: 3 }, version: 3, expiresAtMs: 1_000_500 });
+    expect(await call(OPCODE.REPLACE, { n: 4 }, { ifVersion: 2 })).toBe(false);
+    expect(await call(OPCODE.REPLACE, { n: 4 }, { ifVersion: 3 })).toBe(true);
+    expect(await call(OPCODE.PUT, { n: 5 })).toBeUndefined();
+    expect(await call(OPCODE.HAS)).toBe(true);
+    expect(await call(OPCODE.PROCESS, [1, 2], { processor: { module: 'm', exportName: 'e' } })).toEqual([1, 2]);
+    expect(await call(OPCODE.REMOVE, NOTHING, { ifVersion: 1 })).toBe(false);
+    expect(await call(OPCODE.GET_AND_REMOVE)).toEqual({ n: 5 });
+    expect(await call(OPCODE.REMOVE)).toBe(false);
+  });
+
+  it('of one turn travel in one batch', async () => {
+    const router = await connect();
+    await Promise.all(numbersUpTo(100).map((key) => put(router, key, { key })));
+    expect(sole().batches.map(({ count }) => count)).toEqual([100]);
+    expect(await Promise.all(numbersUpTo(100).map((key) => get(router, key)))).toEqual(
+      numbersUpTo(100).map((key) => ({ key })),
+    );
+    expect(sole().batches).toHaveLength(2);
+  });
+
+  it('on several maps share a batch', async () => {
+    const router = await connect();
+    const [a, b] = [router.map('a', undefined), router.map('b', { ttlMs: 5 })];
+    await Promise.all([
+      router.call(OPCODE.PUT, a, 1, 'in a', undefined, undefined),
+      router.call(OPCODE.PUT, b, 1, 'in b', undefined, undefined),
+      router.call(OPCODE.PUT, a, 2, 'in a too', undefined, undefined),
+    ]);
+    const batch = sole().batches[0]!;
+    expect(batch.maps.map(({ name, declared, ttlMs }) => [name, declared, ttlMs])).toEqual([
+      ['a', false, 0],
+      ['b', true, 5],
+    ]);
+    expect([...batch.mapIndexes!]).toEqual([0, 1, 0]);
+    expect(await router.call(OPCODE.GET, b, 1, NOTHING, undefined, undefined)).toBe('in b');
+  });
+
+  it('that may wait for user code do not hold up those that never do', async () => {
+    const router = await connect();
+    const extras = { processor: { module: 'm', exportName: 'slow' } };
+    sole().beforeAnswer = (batch) => (batch.opcodes[0] === OPCODE.PROCESS ? pause(200) : undefined);
+    const slow = router.call(OPCODE.PROCESS, router.map('m', undefined), 1, NOTHING, extras, undefined);
+    let slowIsDone = false;
+    void slow.then(() => {
+      slowIsDone = true;
+    });
+    await get(router, 1);
+    expect(slowIsDone).toBe(false);
+    await slow;
+  });
+
+  it('with a key or value that cannot be stored are refused, alone', async () => {
+    const router = await connect();
+    const [bad, badValue, good] = await Promise.allSettled([
+      put(router, Number.NaN, 1),
+      put(router, 1, () => 1),
+      put(router, 2, 2),
+    ]);
+    expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_KEY' } });
+    expect(badValue).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_VALUE' } });
+    expect(good.status).toBe('fulfilled');
+    await expect(put(router, 3, 'x'.repeat(2 << 20))).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' });
+    expect(await get(router, 2)).toBe(2);
+  });
+
+  it('get the error that befell them, alone', async () => {
+    const router = await connect();
+    sole().fail = (_, operation) => (operation === 1 ? new GridError('OUT_OF_MEMORY', 'full') : undefined);
+    const outcome = await Promise.allSettled([put(router, 1, 1), put(router, 2, 2), put(router, 3, 3)]);
+    expect(outcome.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(outcome[1]).toMatchObject({ reason: { code: 'OUT_OF_MEMORY', message: 'full' } });
+  });
+
+  it('with large values come back whole, in several messages', async () => {
+    const router = await connect();
+    const values = numbersUpTo(20).map((index) => String.fromCharCode(97 + index).repeat(900_000));
+    await Promise.all(values.map((value, key) => put(router, key, value)));
+    expect(await Promise.all(values.map((_, key) => get(router, key)))).toEqual(values);
+  });
+});
+
+describe('time and cancellation', () => {
+  it('a call fails at its deadline, others do not', async () => {
+    const router = await connect();
+    sole().beforeAnswer = () => pause(300);
+    const [quick, patient] = await Promise.allSettled([get(router, 1, { timeoutMs: 50 }), get(router, 2)]);
+    expect(quick).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'DEADLINE_EXCEEDED', details: { timeoutMs: 50 } },
+    });
+    expect(patient.status).toBe('fulfilled');
+  });
+
+  it('a call that is cancelled rejects at once, and is not sent if it was not yet', async () => {
+    const router = await connect();
+    const abort = new AbortController();
+    const cancelled = put(router, 1, 1, { signal: abort.signal });
+    const kept = put(router, 2, 2);
+    abort.abort();
+    await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
+    await kept;
+    expect(total(sole().batches)).toBe(1);
+    await expect(get(router, 1, { signal: abort.signal })).rejects.toMatchObject({ code: 'CANCELLED' });
+    sole().beforeAnswer = () => pause(100);
+    const later = new AbortController();
+    const underWay = get(router, 1, { signal: later.signal });
+    await until(() => sole().batches.length === 2);
+    later.abort();
+    await expect(underWay).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  it('closing rejects what is under way with CLIENT_CLOSED, and what comes after', async () => {
+    const router = await connect();
+    sole().beforeAnswer = () => pause(1000);
+    const underWay = put(router, 1, 1);
+    await until(() => sole().batches.length === 1);
+    const unsent = put(router, 2, 2);
+    const closed = router.close();
+    await expect(underWay).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
+    await expect(unsent).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
+    await expect(get(router, 1)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
+    await closed;
+    await router.close();
+  });
+});
+
+describe('sessions', () => {
+  it('number mutations one by one and tell which are still unanswered', async () => {
+    const router = await connect();
+    await Promise.all([put(router, 1, 1), get(router, 1), put(router, 2, 2)]);
+    await put(router, 3, 3);
+    const [first, second] = sole().batches;
+    expect(first).toMatchObject({ firstRequest: 1, lowestUnanswered: 1 });
+    expect(second).toMatchObject({ firstRequest: 3, lowestUnanswered: 3, session: first!.session });
+    expect([...sole().store.applied.keys()]).toEqual([1, 2, 3].map((number) => `${first!.session}/${number}`));
+  });
+
+  it('carry the highest version seen', async () => {
+    const router = await connect();
+    await put(router, 1, 1);
+    await get(router, 1);
+    expect(sole().batches[1]!.sessionVersion).toBe(2);
+    expect(router.sessionVersion).toBe(2);
+  });
+
+  it('that the grid forgot are opened anew, unnoticed', async () => {
+    const router = await connect();
+    await put(router, 1, 1);
+    const before = sole().batches[0]!.session;
+    grid.store.sessions.clear();
+    await Promise.all([put(router, 2, 2), put(router, 3, 3)]);
+    expect(await get(router, 3)).toBe(3);
+    expect(sole().batches.at(-2)!.session).not.toBe(before);
+  });
+});
+
+describe('a link that breaks', () => {
+  /** Stops the member under the first batch that has come, and starts it again at its port. */
+  async function restartUnder(work: () => Promise<unknown>[], afterMs = 100): Promise<PromiseSettledResult<unknown>[]> {
+    const { port } = sole();
+    sole().beforeAnswer = () => new Promise(() => undefined);
+    const calls = work();
+    const outcome = Promise.allSettled(calls);
+    await until(() => sole().batches.length > 0);
+    await sole().stop();
+    sole().beforeAnswer = undefined;
+    await pause(afterMs);
+    await sole().start(port);
+    return outcome;
+  }
+
+  it('loses nothing and applies nothing twice', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    const outcome = await restartUnder(() =>
+      numbersUpTo(50).map((key) => router.call(OPCODE.GET_AND_PUT, map, key, `new ${key}`, undefined, undefined)),
+    );
+    // Applied under the first sending: a second application would answer the new value as the old one.
+    expect(outcome).toEqual(numbersUpTo(50).map(() => ({ status: 'fulfilled', value: undefined })));
+    expect(Math.max(...grid.store.applied.values())).toBe(1);
+    expect(grid.store.applied.size).toBe(50);
+    const again = sole().batches.at(-1)!;
+    expect(again).toMatchObject({ resent: true, firstRequest: 1, count: 50 });
+  });
+
+  it('lets calls made meanwhile wait for it', async () => {
+    const router = await connect();
+    const { port } = sole();
+    await sole().stop();
+    const waiting = [put(router, 1, 'one'), put(router, 2, 'two')];
+    await pause(150);
+    await sole().start(port);
+    await Promise.all(waiting);
+    expect(await get(router, 2)).toBe('two');
+  });
+
+  it('for good: what was sent is OUTCOME_UNKNOWN, what was not, or only read, CONNECTION_LOST', async () => {
+    const router = await connect();
+    sole().beforeAnswer = () => new Promise(() => undefined);
+    const sent = put(router, 1, 1, { timeoutMs: 400 });
+    const read = get(router, 1, { timeoutMs: 400 });
+    const settled = Promise.allSettled([sent, read]);
+    await until(() => sole().batches.length > 0);
+    await sole().stop();
+    await pause(50);
+    const unsent = put(router, 2, 2, { timeoutMs: 200 });
+    await expect(unsent).rejects.toMatchObject({ code: 'CONNECTION_LOST', retryable: true });
+    expect(await settled).toMatchObject([
+      { reason: { code: 'OUTCOME_UNKNOWN', retryable: false } },
+      { reason: { code: 'CONNECTION_LOST' } },
+    ]);
+  });
+
+  it('does not send again what nobody waits for', async () => {
+    const router = await connect();
+    const outcome = await restartUnder(() => [put(router, 1, 'old', { timeoutMs: 50 }), put(router, 2, 2)], 200);
+    expect(outcome.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(
+      sole()
+        .batches.filter(({ resent }) => resent)
+        .map(({ count }) => count),
+    ).toEqual([1]);
+  });
+
+  it('to a grid that was started anew finds the new one; what was in doubt stays in doubt', async () => {
+    const router = await connect();
+    const { port } = sole();
+    sole().beforeAnswer = () => new Promise(() => undefined);
+    const inDoubt = put(router, 1, 1);
+    inDoubt.catch(() => undefined);
+    await until(() => sole().batches.length > 0);
+    await sole().stop();
+    const fresh = new FakeMember('other');
+    fresh.table = { ...fresh.table, gridId: 'another grid' };
+    await fresh.start(port);
+    await expect(inDoubt).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await put(router, 2, 2);
+    expect(await get(router, 2)).toBe(2);
+    await router.close();
+    await fresh.stop();
+  });
+});
+
+describe('connecting', () => {
+  it('takes the first seed that answers', async () => {
+    const router = await connect({ seeds: ['127.0.0.1:1', ...grid.addresses] });
+    await put(router, 1, 1);
+  });
+
+  it('waits for a member that starts', async () => {
+    const { port } = sole();
+    await sole().stop();
+    const connecting = connect();
+    await pause(200);
+    await sole().start(port);
+    await put(await connecting, 1, 1);
+  });
+
+  it('fails by name when nobody answers', async () => {
+    await expect(connect({ seeds: ['127.0.0.1:1'], connectTimeoutMs: 300 })).rejects.toMatchObject({
+      code: 'CONNECT_TIMEOUT',
+      details: { timeoutMs: 300 },
+    });
+  });
+
+  it('fails at once where waiting does not help', async () => {
+    const strict = new FakeMember('s');
+    const authenticate = (): never => {
+      throw new GridError('UNAUTHENTICATED', 'who are you?');
+    };
+    const address = await strict.start(0, { authenticate });
+    await expect(connect({ seeds: [address] })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    await strict.stop();
+  });
+});
+
+describe('several members', () => {
+  beforeEach(async () => {
+    await grid.stop();
+    grid = await new FakeGrid(3).start();
+  });
+
+  it('get each what is theirs', async () => {
+    const router = await connect();
+    await Promise.all(numbersUpTo(300).map((key) => put(router, key, key)));
+    for (const [index, member] of grid.members.entries()) {
+      expect(total(member.batches)).toBeGreaterThan(0);
+      const partitions = new Set(member.batches.flatMap((batch) => [...batch.partitions]));
+      expect([...partitions].every((partition) => partition % 3 === index)).toBe(true);
+    }
+    expect(await Promise.all(numbersUpTo(300).map((key) => get(router, key)))).toEqual(numbersUpTo(300));
+  });
+
+  it('that change owners are found again', async () => {
+    const router = await connect();
+    await Promise.all(numbersUpTo(100).map((key) => put(router, key, key)));
+    grid.assign(Array.from({ length: PARTITION_COUNT }, (_, partition) => (partition + 1) % 3));
+    await Promise.all(numbersUpTo(100).map((key) => put(router, key, -key)));
+    expect(await Promise.all(numbersUpTo(100).map((key) => get(router, key)))).toEqual(
+      numbersUpTo(100).map((key) => -key),
+    );
+    expect(router.table.tableVersion).toBe(3);
+    expect(Math.max(...grid.store.applied.values())).toBe(1);
+  });
+
+  it('of which one dies: its partitions go on elsewhere, under the numbers they had', async () => {
+    const router = await connect();
+    const victim = grid.members[1]!;
+    victim.beforeAnswer = () => new Promise(() => undefined);
+    const map = router.map('m', undefined);
+    const calls = numbersUpTo(90).map((key) =>
+      router.call(OPCODE.GET_AND_PUT, map, key, `new ${key}`, undefined, undefined),
+    );
+    await until(() => victim.batches.length > 0);
+    await victim.stop();
+    grid.assign(
+      Array.from({ length: PARTITION_COUNT }, (_, partition) => (partition % 3 === 1 ? 2 : partition % 3)),
+      [0, 2],
+    );
+    expect(await Promise.all(calls)).toEqual(numbersUpTo(90).map(() => undefined));
+    expect(Math.max(...grid.store.applied.values())).toBe(1);
+    expect(grid.store.applied.size).toBe(90);
+  });
+
+  it('of which one drains: calls go to the others', async () => {
+    const router = await connect();
+    await Promise.all(numbersUpTo(50).map((key) => put(router, key, key)));
+    const leaving = grid.members[2]!;
+    const calls: Promise<unknown>[] = [];
+    const drained = leaving.server!.drain(2000);
+    for (const key of numbersUpTo(60)) calls.push(put(router, key, key));
+    await pause(50);
+    grid.assign(
+      Array.from({ length: PARTITION_COUNT }, (_, partition) => partition % 2),
+      [0, 1],
+    );
+    await Promise.all(calls);
+    await drained;
+    expect(Math.max(...grid.store.applied.values())).toBe(1);
+  });
+
+  it('with a partition nobody owns: calls wait for an owner', async () => {
+    const router = await connect();
+    const owners = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition % 3);
+    grid.assign(owners.map((owner) => (owner === 1 ? 9 : owner)));
+    for (const member of grid.members) {
+      member.table = { ...member.table, owners: member.table.owners.map(([owner]) => (owner === -1 ? [] : [owner!])) };
+    }
+    await router.refresh();
+    const calls = numbersUpTo(60).map((key) => put(router, key, key));
+    const late = put(router, 'late', 1, { timeoutMs: 100 });
+    await Promise.allSettled([late]);
+    grid.assign(owners);
+    await Promise.all(calls);
+    expect(Math.max(...grid.store.applied.values())).toBe(1);
+  });
+});
+
+describe('a map whose keys have affinity parts', () => {
+  it('that the caller did not name is routed right after the first conflict', async () => {
+    const router = await connect();
+    sole().affinityParts.set('orders', 1);
+    const map = router.map('orders', undefined);
+    await router.call(OPCODE.PUT, map, ['customer', 1], 'x', undefined, undefined);
+    expect(map.affinityParts).toBe(1);
+    const partitions = sole().batches.at(-1)!.partitions;
+    await router.call(OPCODE.PUT, map, ['customer', 2], 'y', undefined, undefined);
+    expect([...sole().batches.at(-1)!.partitions]).toEqual([...partitions]);
+  });
+
+  it('that the caller declared otherwise is a conflict', async () => {
+    const router = await connect();
+    sole().affinityParts.set('orders', 1);
+    const map = router.map('orders', { affinityParts: 2 });
+    await expect(router.call(OPCODE.PUT, map, ['a', 1], 'x', undefined, undefined)).rejects.toMatchObject({
+      code: 'MAP_CONFLICT',
+    });
+  });
+});
+
+describe('group calls', () => {
+  const pairs = (count: number): [number, { n: number; text: string }][] =>
+    numbersUpTo(count).map((n) => [n, { n, text: `text of ${n}` }]);
+
+  it('put and get all, in the order of the keys', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    await putAll(router, map, pairs(5000), undefined, {});
+    const keys = [4999, -1, 0, 17];
+    expect(await forAll(router, OPCODE.GET, map, keys, NOTHING, undefined, {}, 'getAll')).toEqual([
+      { n: 4999, text: 'text of 4999' },
+      undefined,
+      { n: 0, text: 'text of 0' },
+      { n: 17, text: 'text of 17' },
+    ]);
+  });
+
+  it('keep the entries of one partition in one atomic batch, however many they are', async () => {
+    const router = await connect();
+    await putAll(router, router.map('m', undefined), pairs(60_000), { ttlMs: 5 }, {});
+    const seen = new Map<number, number>();
+    for (const batch of sole().batches) {
+      expect(batch.atomic).toBe(true);
+      expect(batch.ttlOperations).toHaveLength(batch.count);
+      for (const partition of new Set(batch.partitions)) seen.set(partition, (seen.get(partition) ?? 0) + 1);
+    }
+    expect(seen.size).toBe(PARTITION_COUNT);
+    expect(Math.max(...seen.values())).toBe(1);
+    expect(grid.store.entries.size).toBe(60_000);
+  });
+
+  it('that fail name the keys', async () => {
+    const router = await connect();
+    sole().fail = (batch, operation) =>
+      batch.partitions[operation] === 3 ? new GridError('OUT_OF_MEMORY', 'full', { hint: 'raise it' }) : undefined;
+    const failure = await putAll(router, router.map('m', undefined), pairs(200), undefined, {}).catch((error) => error);
+    expect(failure).toMatchObject({ code: 'OUT_OF_MEMORY', hint: 'raise it', details: { asked: 200 } });
+    const named = failure.details.keys.map((key: string) => JSON.parse(key));
+    const stored = grid.store.entries.size;
+    expect(failure.details.failed).toBe(200 - stored);
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.every((key: unknown) => typeof key === 'number')).toBe(true);
+  });
+
+  it('refuse an entry that cannot be stored before anything is sent', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    const entries: [number, unknown][] = [
+      [1, 'good'],
+      [2, Symbol('bad')],
+    ];
+    await expect(putAll(router, map, entries, undefined, {})).rejects.toMatchObject({ code: 'INVALID_VALUE' });
+    await pause(20);
+    expect(grid.store.entries.size).toBe(0);
+  });
+
+  it('have as much time as they make progress, and no more than they are given', async () => {
+    const router = await connect({ timeoutMs: 300 });
+    const map = router.map('m', undefined);
+    let turn = 0;
+    sole().beforeAnswer = () => pause(100 * ++turn);
+    await putAll(router, map, pairs(40_000), undefined, {});
+    sole().beforeAnswer = () => new Promise(() => undefined);
+    await expect(putAll(router, map, pairs(10), undefined, {})).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await expect(putAll(router, map, pairs(10), undefined, { timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      details: { timeoutMs: 50 },
+    });
+  });
+
+  it('of nothing end at once', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    await putAll(router, map, [], undefined, {});
+    expect(await forAll(router, OPCODE.GET, map, [], NOTHING, undefined, {}, 'getAll')).toEqual([]);
+  });
+
+  it('survive a restart under them, applied once', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    const { port } = sole();
+    const loading = putAll(router, map, pairs(50_000), undefined, {});
+    await until(() => sole().batches.length > 0);
+    await sole().stop();
+    await sole().start(port);
+    await loading;
+    expect(grid.store.entries.size).toBe(50_000);
+    expect(Math.max(...grid.store.applied.values())).toBe(1);
+  });
+});
+
+describe('bounds', () => {
+  it('a member that does not answer holds a bounded number of batches', async () => {
+    const router = await connect();
+    let release: (() => void) | undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    sole().beforeAnswer = () => gate;
+    const calls = numbersUpTo(200_000).map((key) => put(router, key, 'x'.repeat(100), { timeoutMs: 20_000 }));
+    await pause(500);
+    expect(sole().batches.length).toBeLessThanOrEqual(32);
+    release!();
+    await Promise.all(calls);
+    expect(grid.store.entries.size).toBe(200_000);
+  });
+
+  it('too much that waits is refused by name', async () => {
+    const router = await connect({ queueBytesMax: 1 << 20 });
+    sole().beforeAnswer = () => pause(200);
+    const calls = numbersUpTo(40).map((key) => put(router, key, 'x'.repeat(60_000)));
+    const outcome = await Promise.allSettled(calls);
+    const refused = outcome.filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]).toMatchObject({ reason: { code: 'OVERLOADED', retryable: true } });
+    expect(await get(router, 0)).toBe('x'.repeat(60_000));
+  });
+});

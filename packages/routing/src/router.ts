@@ -1,0 +1,647 @@
+/**
+ * The caller's side of the partition table, for clients and members alike.
+ *
+ *   call -> key bytes -> partition -> primary -> its lane ... answer -> promise
+ *                                        ^                      |
+ *                                        +---- retry <- trouble +
+ *
+ * R1  Every call settles: with its answer, its error, or at its deadline.
+ * R2  A mutation is sent again only under the number it had, unless a member said that it was not applied.
+ * R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
+ */
+import {
+  assert,
+  DeadlineExceededError,
+  GridError,
+  type MemberAddress,
+  OutcomeUnknownError,
+  type PartitionId,
+  type PartitionTable,
+  primaryOf,
+  type WireError,
+} from '@ashlar/core';
+import { type Key, KeyWriter, partitionOf } from '@ashlar/serialization';
+import {
+  type CallOptions,
+  type ConnectionOptions,
+  type HelloResponse,
+  type KvAnswers,
+  type MemberConnection,
+  OPCODE,
+  STATUS,
+} from '@ashlar/transport';
+import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
+import { type CallLimits, type CallTarget, SingleCall } from './call-target.ts';
+import { Connections } from './connections.ts';
+import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
+import { MapHandle, type MapOptionsGiven } from './map-handle.ts';
+import { type LocalMember, localLink, remoteLink } from './member-link.ts';
+import { RequestNumbers } from './request-numbers.ts';
+import { RetryQueue } from './retry-queue.ts';
+import { type LooseOperation, type Request, type SealContext, SealedBatch } from './sealed-batch.ts';
+
+export interface RouterOptions extends ConnectionOptions {
+  /** host:port of members to ask first. */
+  readonly seeds: readonly string[];
+  /** Default 10 000. */
+  readonly connectTimeoutMs?: number;
+  /** Of calls that name none. Default 5000. */
+  readonly timeoutMs?: number;
+  /** Shown to operators. */
+  readonly clientName?: string;
+  /** Bytes of messages queued and under way beyond which calls are refused. Default 256 MiB. */
+  readonly queueBytesMax?: number;
+  /** Operations likewise. Default 4 Mi. */
+  readonly queueOperationsMax?: number;
+  /** The member the router lives in. */
+  readonly local?: LocalMember;
+}
+
+const DEFAULTS = {
+  connectTimeoutMs: 10_000,
+  timeoutMs: 5_000,
+  clientName: 'ashlar-node',
+  queueBytesMax: 256 << 20,
+  queueOperationsMax: 4 << 20,
+} as const;
+
+const BATCH_OPERATIONS_MAX = 1024;
+const BATCH_BYTES_MAX = 512 << 10;
+const WINDOW_BATCHES = 32;
+const WINDOW_BYTES = 8 << 20;
+const SWEEP_MS = 25;
+const REFRESH_PAUSE_MS = 20;
+const REFRESH_TIMEOUT_MS = 1_000;
+/** Group calls go on when less than this is queued. */
+const ROOM_BYTES = 32 << 20;
+
+type Settings = Required<Omit<RouterOptions, 'local' | 'tls' | 'token' | 'messageBytesMax' | 'keepaliveMs'>>;
+
+export class Router {
+  readonly limits: HelloResponse['limits'];
+  readonly #settings: Settings;
+  readonly #connections: Connections;
+  readonly #local: LocalMember | undefined;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #maps = new Map<string, MapHandle>();
+  readonly #keys = new KeyWriter();
+  readonly #retries: RetryQueue;
+  readonly #host: LaneHost;
+  readonly #roomWaiters: (() => void)[] = [];
+  #table: PartitionTable;
+  #numbers: RequestNumbers;
+  #sessionVersion = 0;
+  #queuedBytes = 0;
+  #queuedOperations = 0;
+  #nowMs = 0;
+  #flushScheduled = false;
+  #refreshing: Promise<void> | undefined;
+  #renewingSession: Promise<void> | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+  #leaseTimer: NodeJS.Timeout;
+  #closed = false;
+  #onTable: ((table: PartitionTable) => void)[] = [];
+
+  /**
+   * Finds the grid and opens a session.
+   *
+   * @throws (rejects with) GridError CONNECT_TIMEOUT, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
+   */
+  static async connect(options: RouterOptions): Promise<Router> {
+    const settings: Settings = { ...DEFAULTS, ...withoutUndefined(options), seeds: options.seeds };
+    const connections = new Connections(options, settings.clientName);
+    try {
+      const hello = await connections.open(settings.seeds, settings.connectTimeoutMs);
+      const member = hello.table.members.find(({ id }) => id === hello.memberId);
+      assert(member !== undefined, 'a member is in its own table');
+      const lease = await connections
+        .of(member)
+        .kv.openSession({ session: 0, clientName: settings.clientName }, { timeoutMs: settings.connectTimeoutMs });
+      return new Router(settings, connections, hello, member, lease, options.local);
+    } catch (error) {
+      connections.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    settings: Settings,
+    connections: Connections,
+    hello: HelloResponse,
+    first: MemberAddress,
+    lease: { readonly session: number; readonly leaseMs: number },
+    local: LocalMember | undefined,
+  ) {
+    this.#settings = settings;
+    this.#connections = connections;
+    this.#local = local;
+    this.#table = hello.table;
+    this.limits = hello.limits;
+    this.#numbers = new RequestNumbers(lease.session);
+    this.#retries = new RetryQueue((operations) => this.#route(operations));
+    this.#host = this.#makeHost();
+    this.#laneTo(first).noteSession(lease.session);
+    this.#leaseTimer = setInterval(() => this.#renewLeases(), Math.max(100, lease.leaseMs / 3));
+    this.#leaseTimer.unref();
+  }
+
+  /** The newest partition table known. */
+  get table(): PartitionTable {
+    return this.#table;
+  }
+
+  get partitionCount(): number {
+    return this.#table.owners.length;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** The highest version this session has seen. */
+  get sessionVersion(): number {
+    return this.#sessionVersion;
+  }
+
+  observeVersion(version: number): void {
+    if (version > this.#sessionVersion) this.#sessionVersion = version;
+  }
+
+  /** Called at every change of the table. */
+  onTable(listener: (table: PartitionTable) => void): () => void {
+    this.#onTable.push(listener);
+    return () => {
+      this.#onTable = this.#onTable.filter((known) => known !== listener);
+    };
+  }
+
+  /** @param options  given: declared by the caller */
+  map(name: string, options: MapOptionsGiven | undefined): MapHandle {
+    const key = options === undefined ? name : `${name}\n${JSON.stringify(options)}`;
+    let handle = this.#maps.get(key);
+    if (handle === undefined) {
+      handle = new MapHandle(name, options);
+      this.#maps.set(key, handle);
+    }
+    return handle;
+  }
+
+  // --- calls
+
+  /**
+   * One operation.
+   *
+   * @param value  NOTHING for kinds without one
+   * @returns what `resultOf` says for the kind
+   */
+  call(
+    opcode: number,
+    map: MapHandle,
+    key: Key,
+    value: unknown,
+    extras: OperationExtras | undefined,
+    limits: CallLimits | undefined,
+    readBackup = false,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#admit();
+      if (!this.#flushScheduled) this.#nowMs = performance.now();
+      const timeoutMs = limits?.timeoutMs ?? this.#settings.timeoutMs;
+      const target = new SingleCall(opcode, this.#nowMs, timeoutMs, resolve, reject);
+      if (limits?.signal !== undefined) {
+        target.watch(limits.signal);
+        if (target.done) return;
+      }
+      this.#add(opcode, map, key, value, extras, readBackup, target, 0);
+    });
+  }
+
+  /** Adds one operation of a group call. */
+  addTo(
+    target: CallTarget,
+    slot: number,
+    opcode: number,
+    map: MapHandle,
+    key: Key,
+    value: unknown,
+    extras: OperationExtras | undefined,
+  ): void {
+    this.#add(opcode, map, key, value, extras, false, target, slot);
+  }
+
+  get defaultTimeoutMs(): number {
+    return this.#settings.timeoutMs;
+  }
+
+  #admit(): void {
+    if (this.#closed) throw clientClosed();
+    const { queueBytesMax, queueOperationsMax } = this.#settings;
+    if (this.#queuedBytes <= queueBytesMax && this.#queuedOperations <= queueOperationsMax) return;
+    throw new GridError('OVERLOADED', `${this.#queuedOperations} calls (${this.#queuedBytes} bytes) wait already`, {
+      hint: 'await calls before making more, or use putAll and getAll, which wait by themselves',
+      details: { queuedBytes: this.#queuedBytes, queuedOperations: this.#queuedOperations },
+    });
+  }
+
+  #add(
+    opcode: number,
+    map: MapHandle,
+    key: Key,
+    value: unknown,
+    extras: OperationExtras | undefined,
+    readBackup: boolean,
+    target: CallTarget,
+    slot: number,
+  ): void {
+    const keys = this.#keys;
+    keys.reset();
+    keys.write(key);
+    const partition = this.partitionOf(map, keys.bytes, keys.start, keys.end);
+    const lane = this.laneOf(partition);
+    if (lane !== undefined) {
+      lane.add(opcode, map, partition, keys.bytes, keys.start, keys.end, value, extras, readBackup, target, slot);
+      return;
+    }
+    const builder = this.newBuilder(false, readBackup ? 1 : 0);
+    builder.add(opcode, map, partition, keys.bytes, keys.start, keys.end, value, extras, target, slot);
+    this.dispatch(undefined, builder);
+  }
+
+  /** The partition of the key whose bytes lie in [start, end). */
+  partitionOf(map: MapHandle, bytes: Uint8Array, start: number, end: number): number {
+    return partitionOf(bytes, start, end, map.affinityParts, this.partitionCount);
+  }
+
+  newBuilder(atomic: boolean, consistency = 0): BatchBuilder {
+    return new BatchBuilder({ valueBytesMax: this.limits.valueBytesMax, atomic, consistency });
+  }
+
+  /** Seals and sends a batch made by the caller; without a lane it waits for an owner. Empties the builder. */
+  dispatch(lane: Lane | undefined, builder: BatchBuilder): void {
+    const batch = new SealedBatch(builder, this.#sealContext());
+    if (lane !== undefined) {
+      lane.enqueue(batch);
+      return;
+    }
+    batch.settleAll();
+    this.#park(
+      batch.takeApart((operation) => !batch.targets[operation]!.done, false),
+      noOwner(),
+    );
+  }
+
+  /** The lane to a partition's primary; undefined while nobody owns it. */
+  laneOf(partition: number): Lane | undefined {
+    const member = primaryOf(this.#table, partition as PartitionId);
+    if (member === undefined) return undefined;
+    return this.#lanes.get(member.id) ?? this.#laneTo(member);
+  }
+
+  /** Undefined: there is room now; else a promise that resolves when there may be. */
+  room(): Promise<void> | undefined {
+    if (this.#queuedBytes < ROOM_BYTES || this.#closed) return undefined;
+    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+  }
+
+  /** Asks any member; see Connections.any. */
+  any<T>(
+    limits: CallLimits & { readonly timeoutMs: number },
+    ask: (connection: MemberConnection, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    if (this.#closed) return Promise.reject(clientClosed());
+    return this.#connections
+      .any(() => this.#table, limits, ask)
+      .catch((error: unknown) => {
+        throw this.#closed ? clientClosed() : error;
+      });
+  }
+
+  /** A connection to any member, linked ones first. */
+  anyConnection(): MemberConnection {
+    if (this.#closed) throw clientClosed();
+    const connection = this.#connections.inTurn(this.#table)[0];
+    if (connection === undefined) throw noOwner();
+    return connection;
+  }
+
+  connectionTo(member: MemberAddress): MemberConnection {
+    if (this.#closed) throw clientClosed();
+    return this.#connections.of(member);
+  }
+
+  // --- lanes
+
+  #laneTo(member: MemberAddress): Lane {
+    const link =
+      this.#local?.memberId === member.id ? localLink(this.#local) : remoteLink(this.#connections.of(member));
+    const lane = new Lane(member, link, this.#host);
+    this.#lanes.set(member.id, lane);
+    return lane;
+  }
+
+  #makeHost(): LaneHost {
+    const router = this;
+    const laneLimits: LaneLimits = {
+      batchOperationsMax: BATCH_OPERATIONS_MAX,
+      batchBytesMax: BATCH_BYTES_MAX,
+      windowBatches: Math.max(1, Math.min(WINDOW_BATCHES, this.limits.batchesMax)),
+      windowBytes: Math.min(WINDOW_BYTES, this.limits.batchBytesMax),
+      valueBytesMax: this.limits.valueBytesMax,
+    };
+    return {
+      limits: laneLimits,
+      get gridId() {
+        return router.#table.gridId;
+      },
+      clientName: this.#settings.clientName,
+      sealContext: () => router.#sealContext(),
+      get numbersAreFull() {
+        return router.#numbers.isFull;
+      },
+      account: (bytes, operations) => router.#account(bytes, operations),
+      scheduleFlush: () => router.#scheduleFlush(),
+      observe: (answers) => router.#observe(answers),
+      troubles: (batch, answers, operations) => router.#troubles(batch, answers, operations),
+      reroute: (operations) => router.#route(operations),
+      onDown: () => void router.refresh(),
+      onStranger: (hello) => router.#onStranger(hello),
+    };
+  }
+
+  #sealContext(): SealContext {
+    return {
+      numbers: this.#numbers,
+      sessionVersion: this.#sessionVersion,
+      tableVersion: this.#table.tableVersion,
+      nowMs: this.#nowMs,
+    };
+  }
+
+  #account(bytes: number, operations: number): void {
+    this.#queuedBytes += bytes;
+    this.#queuedOperations += operations;
+    if (bytes < 0 && this.#roomWaiters.length > 0 && this.#queuedBytes < ROOM_BYTES) {
+      for (const wake of this.#roomWaiters.splice(0)) wake();
+    }
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.#armSweeper();
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      this.#nowMs = performance.now();
+      for (const lane of this.#lanes.values()) lane.flush();
+    });
+  }
+
+  #observe(answers: KvAnswers): void {
+    this.observeVersion(answers.highestVersion);
+    if (answers.tableVersion > this.#table.tableVersion) void this.refresh();
+  }
+
+  // --- trouble
+
+  #troubles(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void {
+    const errors = errorsByOperation(answers);
+    const first = answers.firstOperation ?? 0;
+    const again = new Set<number>();
+    let reason: GridError | undefined;
+    for (const index of operations) {
+      const operation = first + index;
+      const error = errors.get(index);
+      if (answers.statuses[index] === STATUS.NOT_RUN) again.add(operation);
+      else if (error !== undefined && this.#mayTryAgain(error, batch, operation)) {
+        again.add(operation);
+        reason ??= GridError.from(error);
+      } else {
+        const known = error ?? new GridError('INTERNAL', 'an operation failed without an error').toWire();
+        batch.targets[operation]!.fail(batch.slots[operation]!, GridError.from(known), batch.keyOf(operation));
+        batch.settle(operation);
+      }
+    }
+    if (again.size === 0) return;
+    const alive = batch.takeApart((operation) => again.has(operation) && !batch.targets[operation]!.done, false);
+    if (reason === undefined) this.#route(alive);
+    else this.#park(alive, reason);
+  }
+
+  /** Whether the member said that nothing was applied, and things can be mended here. */
+  #mayTryAgain(error: WireError, batch: SealedBatch, operation: number): boolean {
+    switch (error.code) {
+      case 'STALE_EPOCH':
+      case 'LEASE_EXPIRED':
+      case 'SHUTTING_DOWN':
+        void this.refresh();
+        return true;
+      case 'SESSION_EXPIRED':
+        void this.#renewSession(batch.session);
+        return !batch.wasResent;
+      case 'MAP_CONFLICT':
+        return batch.learnAffinity(operation, error.details?.['affinityParts']);
+      default:
+        return false;
+    }
+  }
+
+  #park(operations: readonly LooseOperation[], reason: GridError): void {
+    this.#armSweeper();
+    this.#retries.park(operations, reason, performance.now());
+  }
+
+  /** Finds a lane for each operation; what was in doubt goes under its number, what is atomic stays together. */
+  #route(operations: readonly LooseOperation[]): void {
+    if (this.#closed) {
+      for (const { target, slot, key } of operations) target.fail(slot, clientClosed(), key);
+      return;
+    }
+    const groups = new Map<string, { lane: Lane; operations: LooseOperation[]; partitions: number[] }>();
+    const homeless: LooseOperation[] = [];
+    for (const operation of operations) {
+      const partition = this.partitionOf(operation.map, operation.key, 0, operation.key.length);
+      const lane = this.laneOf(partition);
+      if (lane === undefined) {
+        homeless.push(operation);
+        continue;
+      }
+      const { atomic, consistency, request, opcode } = operation;
+      const isProcess = opcode === OPCODE.PROCESS;
+      const name = `${lane.member.id} ${atomic} ${consistency} ${request?.range.session ?? 0} ${isProcess}`;
+      let group = groups.get(name);
+      if (group === undefined) groups.set(name, (group = { lane, operations: [], partitions: [] }));
+      group.operations.push(operation);
+      group.partitions.push(partition);
+    }
+    for (const { lane, operations: mine, partitions } of groups.values()) this.#sendLoose(lane, mine, partitions);
+    if (homeless.length > 0) {
+      void this.refresh();
+      this.#park(homeless, noOwner());
+    }
+  }
+
+  #sendLoose(lane: Lane, operations: readonly LooseOperation[], partitions: readonly number[]): void {
+    const { atomic, consistency, request } = operations[0]!;
+    const builder = this.newBuilder(atomic, consistency);
+    let requests: Request[] = [];
+    const send = (): void => {
+      lane.enqueue(new SealedBatch(builder, this.#sealContext(), request === undefined ? undefined : requests));
+      requests = [];
+    };
+    operations.forEach((operation, index) => {
+      const { opcode, map, key, value, target, slot } = operation;
+      const { ttlMs, ifVersion, processor } = operation;
+      const extras = { ttlMs, ifVersion, processor };
+      const number = operation.request?.number;
+      builder.addEncoded(opcode, map, partitions[index]!, key, value, extras, target, slot, number);
+      if (operation.request !== undefined) requests.push(operation.request);
+      const full = builder.count >= BATCH_OPERATIONS_MAX || builder.bytes >= BATCH_BYTES_MAX;
+      if (full && !atomic) send();
+    });
+    if (builder.count > 0) send();
+  }
+
+  // --- table, session, time
+
+  /** Asks for the newest table; one question at a time. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#askForTable().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  async #askForTable(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE_MS));
+    for (const connection of this.#closed ? [] : this.#connections.inTurn(this.#table)) {
+      try {
+        const table = await connection.admin.getTable(undefined, { timeoutMs: REFRESH_TIMEOUT_MS });
+        this.applyTable(table);
+        return;
+      } catch {
+        // The next member may know; the lanes ask again while they are down.
+      }
+    }
+  }
+
+  /** Takes a newer table: lanes of members that left are given up, what waited is routed again. */
+  applyTable(table: PartitionTable): void {
+    if (table.gridId !== this.#table.gridId || table.tableVersion <= this.#table.tableVersion) return;
+    this.#takeTable(table);
+  }
+
+  /** A grid that was started anew takes the place of the one nobody of which is left. Its members know no session. */
+  #onStranger(hello: HelloResponse): void {
+    if (hello.gridId === this.#table.gridId) this.applyTable(hello.table);
+    else if (![...this.#lanes.values()].some((lane) => lane.isUp)) this.#takeTable(hello.table);
+  }
+
+  #takeTable(table: PartitionTable): void {
+    if (this.#closed) return;
+    this.#table = table;
+    for (const [id, lane] of this.#lanes) {
+      if (table.members.some((member) => member.id === id)) {
+        if (!lane.isUp) this.#route(lane.takeQueued());
+        continue;
+      }
+      this.#lanes.delete(id);
+      lane.retire();
+    }
+    this.#connections.keepOnly(table);
+    this.#retries.wake();
+    for (const listener of this.#onTable) listener(table);
+  }
+
+  /** The grid forgot session `lost`: mutations go on under a new one. */
+  #renewSession(lost: number): Promise<void> {
+    if (lost !== this.#numbers.session) return Promise.resolve();
+    this.#renewingSession ??= this.#openNewSession()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#renewingSession = undefined;
+      });
+    return this.#renewingSession;
+  }
+
+  async #openNewSession(): Promise<void> {
+    const { clientName, timeoutMs } = this.#settings;
+    const opened = await this.any({ timeoutMs }, async (connection, options) => {
+      const lease = await connection.kv.openSession({ session: 0, clientName }, options);
+      return { lease, address: connection.address };
+    });
+    this.#numbers = new RequestNumbers(opened.lease.session);
+    for (const lane of this.#lanes.values()) {
+      if (lane.member.address === opened.address) lane.noteSession(opened.lease.session);
+    }
+  }
+
+  #renewLeases(): void {
+    for (const lane of this.#lanes.values()) lane.renew(this.#numbers.session, this.#numbers.lowest);
+  }
+
+  /** The clock of deadlines runs while something waits. */
+  #armSweeper(): void {
+    this.#sweeper ??= setTimeout(() => {
+      this.#sweeper = undefined;
+      this.#sweep();
+      const isIdle = this.#retries.size === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
+      if (!isIdle && !this.#closed) this.#armSweeper();
+    }, SWEEP_MS);
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const lane of this.#lanes.values()) {
+      lane.sweep(nowMs, (target, wasSent, isMutation) => this.#overdue(target, wasSent, isMutation, lane));
+    }
+    this.#retries.sweep(nowMs, (operation, reason) => {
+      if (operation.request !== undefined) return new OutcomeUnknownError('the call', reason);
+      return new DeadlineExceededError(`the call (last trouble: ${reason.message})`, operation.target.timeoutMs);
+    });
+  }
+
+  #overdue(target: CallTarget, wasSent: boolean, isMutation: boolean, lane: Lane): GridError {
+    if (lane.isUp) return new DeadlineExceededError('the call', target.timeoutMs);
+    if (wasSent && isMutation) return new OutcomeUnknownError('the call', lane.lastError);
+    const { address } = lane.member;
+    return new GridError('CONNECTION_LOST', `no connection to ${address} within ${target.timeoutMs} ms`, {
+      details: { address, timeoutMs: target.timeoutMs },
+      cause: lane.lastError,
+    });
+  }
+
+  /** Rejects what is under way with CLIENT_CLOSED. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#sweeper);
+    clearInterval(this.#leaseTimer);
+    const farewell = [...this.#lanes.values()].map((lane) => lane.endSession(this.#numbers.session, FAREWELL_MS));
+    await Promise.all(farewell);
+    this.#retries.close(clientClosed());
+    for (const lane of this.#lanes.values()) lane.close(clientClosed());
+    this.#connections.close();
+    for (const wake of this.#roomWaiters.splice(0)) wake();
+  }
+}
+
+const FAREWELL_MS = 200;
+
+function clientClosed(): GridError {
+  return new GridError('CLIENT_CLOSED', 'the client was closed');
+}
+
+function noOwner(): GridError {
+  return new GridError('STALE_EPOCH', 'no member owns the partition at the moment');
+}
+
+function errorsByOperation(answers: KvAnswers): ReadonlyMap<number, WireError> {
+  const errors = new Map<number, WireError>();
+  for (const { operations, error } of answers.errors) for (const index of operations) errors.set(index, error);
+  return errors;
+}
+
+function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,216 @@
+/**
+ * A batch as a message, on its way or waiting for its way, and what it takes apart into when its way breaks.
+ *
+ * Taken apart are only batches that met trouble (a broken link, another owner); that way is slow, and objects stand for
+ * operations on it.
+ */
+import { decodeBatch, isMutation, type ProcessorReference } from '@ashlar/transport';
+import type { BatchBuilder } from './batch-builder.ts';
+import type { CallTarget } from './call-target.ts';
+import type { MapHandle } from './map-handle.ts';
+import type { NumberRange, RequestNumbers } from './request-numbers.ts';
+
+/** The number a mutation was sent under and must be sent again under. */
+export interface Request {
+  readonly range: NumberRange;
+  readonly number: number;
+}
+
+/** An operation outside of a batch. */
+export interface LooseOperation {
+  readonly opcode: number;
+  readonly map: MapHandle;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly ttlMs: number | undefined;
+  readonly ifVersion: number | undefined;
+  readonly processor: ProcessorReference | undefined;
+  readonly consistency: number;
+  readonly atomic: boolean;
+  readonly target: CallTarget;
+  readonly slot: number;
+  /** Undefined: it was not sent, or not applied for sure. */
+  readonly request: Request | undefined;
+}
+
+/** What a batch is sealed with. */
+export interface SealContext {
+  readonly numbers: RequestNumbers;
+  readonly sessionVersion: number;
+  readonly tableVersion: number;
+  readonly nowMs: number;
+}
+
+let nextBatchId = 1;
+
+function newBatchId(): number {
+  nextBatchId = nextBatchId >= 0xffff_ffff ? 1 : nextBatchId + 1;
+  return nextBatchId;
+}
+
+export class SealedBatch {
+  readonly batchId: number;
+  readonly message: Buffer;
+  readonly count: number;
+  readonly opcodes: Uint8Array;
+  readonly targets: readonly CallTarget[];
+  readonly slots: Uint32Array;
+  readonly session: number;
+  /** It was given to a stream: its mutations may have been applied. */
+  wasSent = false;
+  minDeadlineMs: number;
+  answeredCount = 0;
+  readonly #maps: readonly MapHandle[];
+  readonly #processors: readonly ProcessorReference[];
+  readonly #consistency: number;
+  readonly #atomic: boolean;
+  /** Of a first sending. */
+  readonly #range: NumberRange | undefined;
+  /** Of a sending again, by operation. */
+  readonly #requests: readonly Request[] | undefined;
+  /** 1 for operations answered, once answers came in pieces. */
+  #answered: Uint8Array | undefined;
+
+  /**
+   * Seals `builder` and empties it.
+   *
+   * @param requests  by operation, when all of it is sent again
+   */
+  constructor(builder: BatchBuilder, context: SealContext, requests?: readonly Request[]) {
+    this.batchId = newBatchId();
+    this.count = builder.count;
+    this.opcodes = builder.opcodes;
+    this.targets = builder.targets;
+    this.slots = builder.slots;
+    this.minDeadlineMs = builder.minDeadlineMs;
+    this.#maps = builder.maps;
+    this.#processors = builder.processors;
+    this.#consistency = builder.consistency;
+    this.#atomic = builder.atomic;
+    this.#requests = requests;
+    this.#range = requests === undefined ? context.numbers.take(builder.mutations) : undefined;
+    this.session = builder.mutations === 0 ? 0 : (requests?.[0]?.range.session ?? context.numbers.session);
+    this.message = builder.seal({
+      batchId: this.batchId,
+      session: this.session,
+      firstRequest: this.#range?.first ?? builder.firstRequestNumber,
+      lowestUnanswered: this.session === context.numbers.session ? context.numbers.lowest : 0,
+      sessionVersion: context.sessionVersion,
+      deadlineMs: deadlineFor(builder.minDeadlineMs, context.nowMs),
+      tableVersion: context.tableVersion,
+      resent: requests !== undefined,
+    });
+    builder.reset();
+  }
+
+  get wasResent(): boolean {
+    return this.#requests !== undefined;
+  }
+
+  isMutation(operation: number): boolean {
+    return isMutation(this.opcodes[operation]!);
+  }
+
+  /** Notes that operations [first, first + count) are answered; true when all are. */
+  noteAnswered(first: number, count: number): boolean {
+    this.answeredCount += count;
+    if (this.answeredCount >= this.count) return true;
+    this.#answered ??= new Uint8Array(this.count);
+    this.#answered.fill(1, first, first + count);
+    return false;
+  }
+
+  isAnswered(operation: number): boolean {
+    return this.#answered?.[operation] === 1;
+  }
+
+  /** Operation `operation` is over for good: its number (if it was sent under one before) need not be kept. */
+  settle(operation: number): void {
+    const request = this.#requests?.[operation];
+    if (request !== undefined) request.range.left--;
+  }
+
+  /** The whole batch is over: what goes on of a first sending does so under new numbers. */
+  settleAll(): void {
+    if (this.#range !== undefined) this.#range.left = 0;
+  }
+
+  /** Of its mutations only `kept` may be sent again. */
+  keepOnly(kept: readonly LooseOperation[]): void {
+    if (this.#range !== undefined) {
+      this.#range.left = kept.filter(({ request }) => request !== undefined).length;
+      return;
+    }
+    const numbers = new Set(kept.map(({ request }) => request?.number));
+    this.#requests?.forEach((request, operation) => {
+      if (!this.isAnswered(operation) && !numbers.has(request.number)) request.range.left--;
+    });
+  }
+
+  /**
+   * The operations for which `wanted` says so, outside of the batch.
+   *
+   * @param inDoubt  they may have been applied: mutations keep their numbers
+   */
+  takeApart(wanted: (operation: number) => boolean, inDoubt: boolean): LooseOperation[] {
+    const batch = decodeBatch(this.message);
+    const loose: LooseOperation[] = [];
+    let mutation = 0;
+    for (let operation = 0; operation < this.count; operation++) {
+      const number = (this.#range?.first ?? 0) + mutation;
+      if (this.isMutation(operation)) mutation++;
+      if (!wanted(operation)) continue;
+      const start = operation === 0 ? 0 : batch.keyEnds[operation - 1]!;
+      const valueStart = operation === 0 ? 0 : (batch.valueEnds?.[operation - 1] ?? 0);
+      loose.push({
+        opcode: this.opcodes[operation]!,
+        map: this.#maps[batch.mapIndexes?.[operation] ?? 0]!,
+        key: batch.keys.subarray(start, batch.keyEnds[operation]!),
+        value: batch.values.subarray(valueStart, batch.valueEnds?.[operation] ?? 0),
+        ttlMs: sparse(batch.ttlOperations, batch.ttlMs, operation),
+        ifVersion: sparse(batch.ifVersionOperations, batch.ifVersions, operation),
+        processor: this.#processors[sparse(batch.processorOperations, batch.processorIndexes, operation) ?? -1],
+        consistency: this.#consistency,
+        atomic: this.#atomic,
+        target: this.targets[operation]!,
+        slot: this.slots[operation]!,
+        request: this.#requests?.[operation] ?? this.#firstRequest(operation, number, inDoubt),
+      });
+    }
+    return loose;
+  }
+
+  #firstRequest(operation: number, number: number, inDoubt: boolean): Request | undefined {
+    if (!inDoubt || this.#range === undefined || !this.isMutation(operation)) return undefined;
+    return { range: this.#range, number };
+  }
+
+  /**
+   * The member has the map of `operation` with other affinity parts than we thought.
+   *
+   * @returns whether routing anew will help
+   */
+  learnAffinity(operation: number, affinityParts: unknown): boolean {
+    const map = this.#maps[decodeBatch(this.message).mapIndexes?.[operation] ?? 0]!;
+    if (map.declared || typeof affinityParts !== 'number') return false;
+    map.affinityParts = affinityParts;
+    return true;
+  }
+
+  /** The key of one operation, for messages. */
+  keyOf(operation: number): Uint8Array {
+    const { keyEnds, keys } = decodeBatch(this.message);
+    return keys.subarray(operation === 0 ? 0 : keyEnds[operation - 1]!, keyEnds[operation]!);
+  }
+}
+
+function sparse(operations: Uint32Array, values: Uint32Array | Float64Array, operation: number): number | undefined {
+  const index = operations.indexOf(operation);
+  return index < 0 ? undefined : values[index];
+}
+
+/** Milliseconds a member should bother; 0: no end. */
+function deadlineFor(minDeadlineMs: number, nowMs: number): number {
+  if (!Number.isFinite(minDeadlineMs)) return 0;
+  return Math.max(1, Math.min(0xffff_ffff, Math.ceil(minDeadlineMs - nowMs)));
+}

@@ -1,0 +1,79 @@
+/** Who calls, until when, and may they: made once a call, before its handler runs. */
+import { GridError } from '@ashlar/core';
+import type { Metadata } from '@grpc/grpc-js';
+import { OPERATIONS, type Permission } from './operations.ts';
+import type { ServeOptions } from './server-types.ts';
+import type { CallContext, Principal } from './services.ts';
+
+/** What all kinds of calls have. */
+export interface AnyCall {
+  readonly cancelled: boolean;
+  readonly metadata: Metadata;
+  getPeer(): string;
+  getDeadline(): Date | number;
+  on(event: 'cancelled', listener: () => void): unknown;
+}
+
+const ANONYMOUS: Principal = { name: 'anonymous', roles: [] };
+const BEARER = /^Bearer (.+)$/i;
+
+export type Doorkeeper = Pick<ServeOptions, 'authenticate' | 'authorize'>;
+
+/**
+ * @param abort  fires also when the caller leaves
+ * @throws GridError UNAUTHENTICATED
+ */
+export async function openContext(call: AnyCall, doorkeeper: Doorkeeper, abort: AbortController): Promise<CallContext> {
+  call.on('cancelled', () => abort.abort());
+  if (call.cancelled) abort.abort();
+  const peer = call.getPeer();
+  const token = BEARER.exec(firstText(call.metadata, 'authorization') ?? '')?.[1];
+  const principal = doorkeeper.authenticate === undefined ? ANONYMOUS : await doorkeeper.authenticate(token, peer);
+  return {
+    signal: abort.signal,
+    deadlineMs: monotonicDeadline(call.getDeadline()),
+    principal,
+    trace: firstText(call.metadata, 'traceparent'),
+    peer,
+    require: (permission, map) => requirePermission(doorkeeper, permission, map, principal),
+  };
+}
+
+/**
+ * Asks for what the method's row in OPERATIONS says; a method without a row is refused.
+ *
+ * @throws GridError PERMISSION_DENIED
+ */
+export function authorizeCall(path: string, request: unknown, context: CallContext): void {
+  const operation = OPERATIONS.get(path);
+  if (operation === undefined) throw new GridError('PERMISSION_DENIED', `nobody may call ${path}`);
+  const map = operation.mapField === undefined ? undefined : (request as { readonly map: string }).map;
+  context.require(operation.permission, map);
+}
+
+function requirePermission(
+  doorkeeper: Doorkeeper,
+  permission: Permission,
+  map: string | undefined,
+  principal: Principal,
+): void {
+  if (!doorkeeper.authorize(permission, map, principal)) throw permissionDenied(permission, map, principal);
+}
+
+export function permissionDenied(permission: Permission, map: string | undefined, principal: Principal): GridError {
+  const place = map === undefined ? '' : ` on map '${map}'`;
+  return new GridError('PERMISSION_DENIED', `'${principal.name}' lacks the permission '${permission}'${place}`, {
+    hint: 'use a token that has it',
+    details: map === undefined ? { permission } : { permission, map },
+  });
+}
+
+function firstText(metadata: Metadata, key: string): string | undefined {
+  const value = metadata.get(key)[0];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function monotonicDeadline(deadline: Date | number): number | undefined {
+  const wallMs = typeof deadline === 'number' ? deadline : deadline.getTime();
+  return Number.isFinite(wallMs) ? performance.now() + (wallMs - Date.now()) : undefined;
+}

@@ -1,0 +1,82 @@
+/** The caller's side of one kv batch stream. The caller (routing) keeps the window; this one only sends and receives. */
+import { GridError } from '@ashlar/core';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { type Caller, metadataOf } from './client-calls.ts';
+import { fromStatus } from './error-status.ts';
+import type { KvAnswers } from './kv-batch.ts';
+import { decodeAnswers } from './kv-codec.ts';
+import { KV_BATCH_PATH } from './methods.ts';
+
+export interface KvStreamListener {
+  /** Answers, or a piece of them (`firstOperation`). */
+  onAnswers(answers: KvAnswers): void;
+  /** The stream is over, by whatever side; nothing follows. Batches unanswered then may have been applied. */
+  onClosed(error: GridError): void;
+}
+
+export interface KvStream {
+  /**
+   * Sends what `encodeBatch` made.
+   *
+   * @throws GridError MESSAGE_TOO_LARGE (nothing was sent), CONNECTION_LOST after the end
+   */
+  write(message: Buffer): void;
+  /** Ends the stream; `onClosed` follows. */
+  close(): void;
+}
+
+function sameBytes(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+export function openKvStream(caller: Caller, listener: KvStreamListener): KvStream {
+  return new ClientKvStream(caller, listener);
+}
+
+class ClientKvStream implements KvStream {
+  readonly #call: ClientDuplexStream<Buffer, Buffer>;
+  readonly #listener: KvStreamListener;
+  readonly #messageBytesMax: number;
+  #closed = false;
+
+  constructor(caller: Caller, listener: KvStreamListener) {
+    this.#listener = listener;
+    this.#messageBytesMax = caller.messageBytesMax;
+    this.#call = caller.client.makeBidiStreamRequest(KV_BATCH_PATH, sameBytes, sameBytes, metadataOf(caller, {}), {});
+    this.#call.on('data', (bytes: Buffer) => this.#receive(bytes));
+    this.#call.on('error', (error) => this.#end(fromStatus(error as never, 'the kv stream')));
+    this.#call.on('end', () => this.#end(new GridError('CONNECTION_LOST', 'the member ended the stream')));
+  }
+
+  write(message: Buffer): void {
+    if (this.#closed) throw new GridError('CONNECTION_LOST', 'the stream is over');
+    if (message.length > this.#messageBytesMax) {
+      throw new GridError('MESSAGE_TOO_LARGE', `a batch has ${message.length} bytes`, {
+        hint: 'send less at a time',
+        details: { bytes: message.length, limitBytes: this.#messageBytesMax },
+      });
+    }
+    this.#call.write(message);
+  }
+
+  close(): void {
+    this.#call.cancel();
+    this.#end(new GridError('CLIENT_CLOSED', 'the connection was closed'));
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#closed) return;
+    try {
+      this.#listener.onAnswers(decodeAnswers(bytes));
+    } catch (error) {
+      this.#call.cancel();
+      this.#end(GridError.wrap(error));
+    }
+  }
+
+  #end(error: GridError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener.onClosed(error);
+  }
+}

@@ -1,0 +1,238 @@
+/** A connection to one member: its services as typed calls. */
+import './quiet-grpc.ts';
+import { GridError, type PartitionTable } from '@ashlar/core';
+import { ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
+import { type Caller, type CallOptions, callStream, callUnary, callWithCredit } from './client-calls.ts';
+import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
+import { eventBatchBytes } from './event-codec.ts';
+import { type CreditInput, METHODS, type Method } from './methods.ts';
+import type * as s from './services.ts';
+
+export interface ClientTls {
+  /** PEM; default: the system's. */
+  readonly authority?: Buffer;
+  /** PEM. */
+  readonly key?: Buffer;
+  /** PEM. */
+  readonly certificate?: Buffer;
+}
+
+export interface ConnectionOptions {
+  readonly tls?: ClientTls | undefined;
+  /** Bearer token, asked for at every call. */
+  readonly token?: string | (() => string | undefined) | undefined;
+  /** Of one message in either direction. Default 32 MiB. */
+  readonly messageBytesMax?: number;
+  /** A link without a sign of life is probed after this time and given up after as much again. Default 5000. */
+  readonly keepaliveMs?: number;
+}
+
+/** One request, one answer. */
+export type Ask<Request, Response> = (request: Request, options?: CallOptions) => Promise<Response>;
+/** One request, many answers; leaving the loop cancels the call. */
+export type Stream<Request, Response> = (
+  request: Request,
+  options?: CallOptions,
+) => AsyncGenerator<Response, void, undefined>;
+/** The same, read under credit. */
+export type CreditStream<Request, Response> = (
+  request: Request,
+  options?: CallOptions & { readonly creditBytes?: number },
+) => AsyncGenerator<Response, void, undefined>;
+
+type Nothing = undefined;
+
+export interface MemberConnection {
+  readonly address: string;
+  readonly kv: {
+    openStream(listener: KvStreamListener): KvStream;
+    readonly openSession: Ask<{ session: number; clientName: string }, s.SessionLease>;
+    readonly renewSession: Ask<{ session: number; lowestUnanswered: number }, s.SessionLease>;
+    readonly closeSession: Ask<{ session: number }, Nothing>;
+    readonly get: Ask<{ map: string; key: s.KeyText }, s.GetResponse>;
+    readonly put: Ask<s.PutRequest, { version: number }>;
+    readonly remove: Ask<{ map: string; key: s.KeyText }, { removed: boolean }>;
+  };
+  readonly sql: {
+    readonly execute: CreditStream<s.SqlRequest, s.SqlOutput>;
+    readonly query: Ask<s.SqlRequest, s.QueryResponse>;
+  };
+  readonly compute: {
+    readonly deploy: Ask<s.DeployRequest, { module: string; hash: string }>;
+    readonly undeploy: Ask<{ name: string }, { existed: boolean }>;
+    readonly listModules: Ask<Nothing, { modules: readonly s.ModuleInfo[] }>;
+    readonly runJob: Stream<s.RunJobRequest, s.JobOutput>;
+    readonly processWhere: Ask<s.ProcessWhereRequest, { affected: number; version: number }>;
+  };
+  readonly events: { readonly subscribe: CreditStream<s.SubscribeRequest, s.SubscribeOutput> };
+  readonly admin: {
+    readonly hello: Ask<s.HelloRequest, s.HelloResponse>;
+    readonly getTable: Ask<Nothing, PartitionTable>;
+    readonly watchTable: Stream<Nothing, PartitionTable>;
+    readonly ping: Ask<Nothing, { memberId: string; address: string; version: number }>;
+    readonly listMaps: Ask<Nothing, { maps: readonly s.MapInfo[] }>;
+    readonly mapSize: Ask<{ map: string; grid: boolean }, { entries: number }>;
+    readonly clear: Ask<{ map: string }, { removed: number; version: number }>;
+    readonly dropMap: Ask<{ map: string }, { existed: boolean }>;
+  };
+  readonly members: {
+    readonly join: Ask<s.JoinRequest, s.JoinResponse>;
+    readonly leave: Ask<{ memberId: string; incarnation: string }, Nothing>;
+    readonly heartbeat: Ask<s.HeartbeatRequest, { leaseMs: number; version: number }>;
+    readonly watchControl: Stream<{ memberId: string }, s.ControlUpdate>;
+    readonly changeCatalog: Ask<{ body: Uint8Array }, { catalogVersion: number; body: Uint8Array }>;
+    readonly pinSnapshot: Ask<{ version: number }, { pinId: number; version: number }>;
+    readonly openSnapshot: Ask<s.OpenSnapshotRequest, { snapshotId: number }>;
+    readonly releaseSnapshot: Ask<{ snapshotId: number }, Nothing>;
+    readonly findPaths: Ask<{ mapId: number; snapshotId: number; version: number }, { body: Uint8Array }>;
+    readonly runFragment: CreditStream<s.FragmentRequest, s.FragmentOutput>;
+    readonly runJobPart: Stream<s.RunJobPartRequest, s.JobPartOutput>;
+    readonly modifyRows: Ask<{ body: Uint8Array; tableVersion: number }, s.ModifyRowsResponse>;
+  };
+  /**
+   * Resolves once there is a connection (it is kept up and re-made by itself from then on).
+   *
+   * @throws (rejects with) GridError CONNECT_TIMEOUT
+   */
+  ready(timeoutMs: number): Promise<void>;
+  /** Whether there is a connection now. */
+  readonly isUp: boolean;
+  /** Ends everything under way. */
+  close(): void;
+}
+
+export const DEFAULT_MESSAGE_BYTES_MAX = 32 << 20;
+const DEFAULT_KEEPALIVE_MS = 5_000;
+const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
+const RECONNECT_FIRST_MS = 50;
+const RECONNECT_MAX_MS = 1_000;
+
+/** Starts connecting; calls wait or fail as their options say. */
+export function connectMember(address: string, options: ConnectionOptions = {}): MemberConnection {
+  const messageBytesMax = options.messageBytesMax ?? DEFAULT_MESSAGE_BYTES_MAX;
+  const client = new Client(address, credentialsOf(options.tls), channelOptions(options, messageBytesMax));
+  const { token } = options;
+  const caller: Caller = {
+    client,
+    messageBytesMax,
+    token: typeof token === 'function' ? token : () => token,
+  };
+  return connectionOf(address, caller);
+}
+
+function credentialsOf(tls: ClientTls | undefined): ChannelCredentials {
+  if (tls === undefined) return ChannelCredentials.createInsecure();
+  return ChannelCredentials.createSsl(tls.authority, tls.key, tls.certificate);
+}
+
+function channelOptions(options: ConnectionOptions, messageBytesMax: number): ChannelOptions {
+  const keepaliveMs = options.keepaliveMs ?? DEFAULT_KEEPALIVE_MS;
+  return {
+    'grpc.max_receive_message_length': messageBytesMax,
+    'grpc.max_send_message_length': messageBytesMax,
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.keepalive_timeout_ms': keepaliveMs,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.initial_reconnect_backoff_ms': RECONNECT_FIRST_MS,
+    'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_retries': 0,
+    'grpc.enable_channelz': 0,
+    'grpc.service_config_disable_resolution': 1,
+    'grpc.client_idle_timeout_ms': 1 << 30,
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+  };
+}
+
+function batchBytes(output: { readonly kind: string; readonly bytes?: Uint8Array }): number {
+  return output.kind === 'batch' ? (output.bytes?.length ?? 0) : 0;
+}
+
+function eventBytes(output: s.SubscribeOutput): number {
+  return output.kind === 'events' ? eventBatchBytes(output.events) : 0;
+}
+
+function connectionOf(address: string, caller: Caller): MemberConnection {
+  const ask =
+    <Request, Response>(method: Method<Request, Response>): Ask<Request, Response> =>
+    (request, options) =>
+      callUnary(caller, method, request, options);
+  const stream =
+    <Request, Response>(method: Method<Request, Response>): Stream<Request, Response> =>
+    (request, options) =>
+      callStream(caller, method, request, options);
+  const credit =
+    <Request, Response>(
+      method: Method<CreditInput<Request>, Response>,
+      weigh: (response: Response) => number,
+    ): CreditStream<Request, Response> =>
+    (request, options) =>
+      callWithCredit(caller, method, weigh, request, options);
+  const m = METHODS;
+  return {
+    address,
+    kv: {
+      openStream: (listener) => openKvStream(caller, listener),
+      openSession: ask(m.openSession),
+      renewSession: ask(m.renewSession),
+      closeSession: ask(m.closeSession),
+      get: ask(m.get),
+      put: ask(m.put),
+      remove: ask(m.remove),
+    },
+    sql: { execute: credit(m.execute, batchBytes), query: ask(m.query) },
+    compute: {
+      deploy: ask(m.deploy),
+      undeploy: ask(m.undeploy),
+      listModules: ask(m.listModules),
+      runJob: stream(m.runJob),
+      processWhere: ask(m.processWhere),
+    },
+    events: { subscribe: credit(m.subscribe, eventBytes) },
+    admin: {
+      hello: ask(m.hello),
+      getTable: ask(m.getTable),
+      watchTable: stream(m.watchTable),
+      ping: ask(m.ping),
+      listMaps: ask(m.listMaps),
+      mapSize: ask(m.mapSize),
+      clear: ask(m.clear),
+      dropMap: ask(m.dropMap),
+    },
+    members: {
+      join: ask(m.join),
+      leave: ask(m.leave),
+      heartbeat: ask(m.heartbeat),
+      watchControl: stream(m.watchControl),
+      changeCatalog: ask(m.changeCatalog),
+      pinSnapshot: ask(m.pinSnapshot),
+      openSnapshot: ask(m.openSnapshot),
+      releaseSnapshot: ask(m.releaseSnapshot),
+      findPaths: ask(m.findPaths),
+      runFragment: credit(m.runFragment, batchBytes),
+      runJobPart: stream(m.runJobPart),
+      modifyRows: ask(m.modifyRows),
+    },
+    ready: (timeoutMs) => ready(caller.client, address, timeoutMs),
+    get isUp() {
+      return caller.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+    },
+    close: () => caller.client.close(),
+  };
+}
+
+function ready(client: Client, address: string, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.waitForReady(Date.now() + timeoutMs, (error) => {
+      if (error === undefined) resolve();
+      else
+        reject(
+          new GridError('CONNECT_TIMEOUT', `no member answered at ${address} within ${timeoutMs} ms`, {
+            hint: 'is a member running there?',
+            details: { address, timeoutMs },
+            cause: error,
+          }),
+        );
+    });
+  });
+}

@@ -1,0 +1,171 @@
+/** Messages whose shape on the wire differs from that of services.ts: unions, the flattened partition table, defaults. */
+import type { Epoch, MemberAddress, PartitionTable } from '@ashlar/core';
+import type {
+  ControlUpdate,
+  DeployRequest,
+  FragmentOutput,
+  HelloResponse,
+  JobOutput,
+  JobPartOutput,
+  JoinResponse,
+  SqlOutput,
+  SubscribeRequest,
+  WireOnSlow,
+} from './services.ts';
+import { malformed } from './wire.ts';
+
+/** Plain data of services.ts to the object proto-loader encodes, and back. */
+export interface Conversion<T> {
+  out(value: T): object;
+  in(message: object): T;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+interface TableMessage {
+  readonly tableVersion: number;
+  readonly gridId: string;
+  readonly members: readonly MemberAddress[];
+  readonly ownerCounts: readonly number[];
+  readonly owners: readonly number[];
+  readonly epochs: readonly number[];
+}
+
+export const table: Conversion<PartitionTable> = {
+  out: (value) => ({
+    tableVersion: value.tableVersion,
+    gridId: value.gridId,
+    members: value.members,
+    ownerCounts: value.owners.map((owners) => owners.length),
+    owners: value.owners.flat(),
+    epochs: value.epochs,
+  }),
+  in: (message) => {
+    const wire = message as TableMessage;
+    const owners: number[][] = [];
+    let at = 0;
+    for (const count of wire.ownerCounts) {
+      owners.push(wire.owners.slice(at, at + count));
+      at += count;
+    }
+    const { length } = wire.members;
+    if (at !== wire.owners.length || wire.epochs.length !== owners.length || wire.owners.some((o) => o >= length)) {
+      throw malformed('a partition table whose columns disagree');
+    }
+    const { tableVersion, gridId, members } = wire;
+    return { tableVersion, gridId, members, owners, epochs: wire.epochs as readonly Epoch[] };
+  },
+};
+
+function requiredTable(message: object | null): PartitionTable {
+  if (message === null) throw malformed('no partition table');
+  return table.in(message);
+}
+
+type WithTable<T> = Omit<T, 'table'> & { readonly table: object | null };
+
+export const helloResponse: Conversion<HelloResponse> = {
+  out: (value) => ({ ...value, table: table.out(value.table) }),
+  in: (message) => {
+    const wire = message as WithTable<HelloResponse>;
+    if ((wire.limits as object | null) === null) throw malformed('a hello without limits');
+    return { ...wire, table: requiredTable(wire.table) };
+  },
+};
+
+export const joinResponse: Conversion<JoinResponse> = {
+  out: (value) => ({ ...value, table: table.out(value.table) }),
+  in: (message) => {
+    const wire = message as WithTable<JoinResponse>;
+    return { ...wire, table: requiredTable(wire.table) };
+  },
+};
+
+export const controlUpdate: Conversion<ControlUpdate> = {
+  out: (value) => ({ ...value, table: value.table === undefined ? null : table.out(value.table) }),
+  in: (message) => {
+    const wire = message as WithTable<ControlUpdate>;
+    return { ...wire, table: wire.table === null ? undefined : table.in(wire.table) };
+  },
+};
+
+export const deployRequest: Conversion<DeployRequest> = {
+  out: (value) => value,
+  in: (message) => {
+    const wire = message as DeployRequest & { readonly limits: DeployRequest['limits'] | null };
+    return { ...wire, limits: wire.limits ?? { wallMs: 0, heapBytes: 0 } };
+  },
+};
+
+export const sqlOutput: Conversion<SqlOutput> = {
+  out: (value) => {
+    if (value.kind === 'batch') return { batch: value.bytes };
+    return value.kind === 'header' ? { header: value } : { end: value };
+  },
+  in: (message) => {
+    const wire = message as { readonly header?: object; readonly batch?: Uint8Array; readonly end?: object };
+    if (wire.batch !== undefined) return { kind: 'batch', bytes: wire.batch };
+    if (wire.header !== undefined) return { ...wire.header, kind: 'header' } as SqlOutput;
+    if (wire.end !== undefined) return { ...wire.end, kind: 'end' } as SqlOutput;
+    throw malformed('an answer of a statement of no known kind');
+  },
+};
+
+export const fragmentOutput: Conversion<FragmentOutput> = {
+  out: (value) => (value.kind === 'batch' ? { batch: value.bytes } : { end: value }),
+  in: (message) => {
+    const wire = message as { readonly batch?: Uint8Array; readonly end?: object };
+    if (wire.batch !== undefined) return { kind: 'batch', bytes: wire.batch };
+    if (wire.end !== undefined) return { ...wire.end, kind: 'end' } as FragmentOutput;
+    throw malformed('an answer of a fragment of no known kind');
+  },
+};
+
+export const jobOutput: Conversion<JobOutput> = {
+  out: (value) => (value.kind === 'progress' ? { progress: value.share } : { result: value.bytes }),
+  in: (message) => {
+    const wire = message as { readonly progress?: number; readonly result?: Uint8Array };
+    if (wire.progress !== undefined) return { kind: 'progress', share: wire.progress };
+    return { kind: 'result', bytes: wire.result ?? NO_BYTES };
+  },
+};
+
+export const jobPartOutput: Conversion<JobPartOutput> = {
+  out: (value) => (value.kind === 'progress' ? { progress: value.share } : { partial: value.bytes }),
+  in: (message) => {
+    const wire = message as { readonly progress?: number; readonly partial?: Uint8Array };
+    if (wire.progress !== undefined) return { kind: 'progress', share: wire.progress };
+    return { kind: 'partial', bytes: wire.partial ?? NO_BYTES };
+  },
+};
+
+const ON_SLOW: readonly WireOnSlow[] = ['lag', 'conflate', 'cut'];
+
+export const subscribeRequest: Conversion<SubscribeRequest> = {
+  out: (value) => ({ ...value, onSlow: ON_SLOW.indexOf(value.onSlow) }),
+  in: (message) => {
+    const wire = message as Omit<SubscribeRequest, 'onSlow'> & { readonly onSlow: number };
+    return { ...wire, onSlow: ON_SLOW[wire.onSlow] ?? 'lag' };
+  },
+};
+
+type Input<Request> =
+  | { readonly request: Request; readonly creditBytes: number }
+  | { readonly request?: undefined; readonly creditBytes: number };
+
+/** The first message carries the request (with credit for a start), later ones credit only. */
+export function creditInput<Request extends object>(request?: Conversion<Request>): Conversion<Input<Request>> {
+  return {
+    out: (value) => {
+      if (value.request === undefined) return { creditBytes: value.creditBytes };
+      const message = request === undefined ? value.request : request.out(value.request);
+      return { request: { ...message, creditBytes: value.creditBytes } };
+    },
+    in: (message) => {
+      const wire = message as { readonly request?: { readonly creditBytes: number }; readonly creditBytes?: number };
+      if (wire.request === undefined) return { creditBytes: wire.creditBytes ?? 0 };
+      const plain = request === undefined ? (wire.request as unknown as Request) : request.in(wire.request);
+      return { request: plain, creditBytes: wire.request.creditBytes };
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { ERROR_CODES, type ErrorCode, GridError } from '@ashlar/core';
+import { Metadata, status } from '@grpc/grpc-js';
+import { decodeError, encodeError, errorNumbers, fromStatus, toStatus } from './error-status.ts';
+
+describe('the codes of errors.proto', () => {
+  it('are those of the core, and none else', () => {
+    const inProto = [...errorNumbers().keys()].filter((name) => name !== 'ERROR_CODE_UNSPECIFIED');
+    expect(inProto.sort()).toEqual(Object.keys(ERROR_CODES).sort());
+  });
+
+  it('have numbers of their own', () => {
+    const numbers = [...errorNumbers().values()];
+    expect(new Set(numbers).size).toBe(numbers.length);
+  });
+});
+
+describe('a GridError on the wire', () => {
+  const full = new GridError('UNKNOWN_COLUMN', "unknown column 'bal'", {
+    hint: "did you mean 'balance'?",
+    position: { offset: 7, line: 1, column: 8 },
+    details: { column: 'bal', tries: 3, fatal: false, nearest: ['balance', 'brand'] },
+  });
+
+  it('comes back whole', () => {
+    const back = decodeError(encodeError(full.toWire()));
+    expect({ ...back, details: { ...back.details } }).toEqual(full.toWire());
+  });
+
+  it('comes back whole from a status, whatever the code', () => {
+    for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
+      const error = fromStatus(toStatus(new GridError(code, 'm', { details: { a: 1 } })), 'x');
+      expect(error).toMatchObject({ code, message: 'm', details: { a: 1 } });
+    }
+  });
+
+  it('shows message and hint in the plain status', () => {
+    expect(toStatus(full)).toMatchObject({
+      code: status.INVALID_ARGUMENT,
+      details: "unknown column 'bal' (hint: did you mean 'balance'?)",
+    });
+  });
+
+  it('takes names like __proto__ for data', () => {
+    const error = new GridError('INTERNAL', 'm', { details: JSON.parse('{"__proto__": "x", "constructor": "y"}') });
+    const back = decodeError(encodeError(error.toWire()));
+    expect(Object.entries(back.details ?? {})).toEqual([
+      ['__proto__', 'x'],
+      ['constructor', 'y'],
+    ]);
+    expect(({} as Record<string, unknown>)['x']).toBeUndefined();
+  });
+});
+
+describe('a failure that is not ours', () => {
+  it('tells nobody its text', () => {
+    const outcome = toStatus(new TypeError('the password is 1234'));
+    expect(outcome.code).toBe(status.INTERNAL);
+    expect(JSON.stringify(outcome.details)).not.toContain('1234');
+    expect(outcome.metadata.get('grpc-status-details-bin').join()).not.toContain('1234');
+  });
+
+  it('reads as a code of ours', () => {
+    const plain = { code: status.OK, details: '', metadata: new Metadata() };
+    expect(fromStatus({ ...plain, code: status.UNAVAILABLE }, 'x').code).toBe('CONNECTION_LOST');
+    expect(fromStatus({ ...plain, code: status.RESOURCE_EXHAUSTED, details: 'larger than max' }, 'x').code).toBe(
+      'MESSAGE_TOO_LARGE',
+    );
+  });
+});

@@ -1,0 +1,225 @@
+/**
+ * GridError <-> gRPC status.
+ *
+ * Out: the status code of the nearest kind, the message with its hint, and grpc-status-details-bin with the whole error,
+ * which grpcurl and other tools show. In: the whole error from there; a status that is not ours (a broken link, a proxy)
+ * becomes the code that fits.
+ */
+import { assert, ERROR_CODES, type ErrorCode, GridError, isErrorCode, type WireError } from '@ashlar/core';
+import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
+import { messageType, packageDefinition } from './proto-files.ts';
+import { fieldsBound, textBound, WireReader, WireWriter } from './wire.ts';
+
+const DETAILS_KEY = 'grpc-status-details-bin';
+const ERROR_TYPE_URL = 'type.googleapis.com/ashlar.v1.Error';
+
+/** Codes whose kind is not FAILED_PRECONDITION (a state of the grid) come by name. */
+const STATUS_OF: Partial<Record<ErrorCode, status>> = {
+  INTERNAL: status.INTERNAL,
+  CANCELLED: status.CANCELLED,
+  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
+  OUTCOME_UNKNOWN: status.UNKNOWN,
+  MESSAGE_TOO_LARGE: status.RESOURCE_EXHAUSTED,
+  OVERLOADED: status.RESOURCE_EXHAUSTED,
+  UNAUTHENTICATED: status.UNAUTHENTICATED,
+  PERMISSION_DENIED: status.PERMISSION_DENIED,
+  UNSUPPORTED_PROTOCOL: status.UNIMPLEMENTED,
+  UNSUPPORTED_SQL: status.UNIMPLEMENTED,
+  CONNECT_TIMEOUT: status.UNAVAILABLE,
+  CONNECTION_LOST: status.UNAVAILABLE,
+  SHUTTING_DOWN: status.UNAVAILABLE,
+  STALE_EPOCH: status.ABORTED,
+  LEASE_EXPIRED: status.ABORTED,
+  STALE_PLAN: status.ABORTED,
+  SNAPSHOT_EXPIRED: status.ABORTED,
+  PARTIAL_COMMIT: status.ABORTED,
+  WORKER_LOST: status.ABORTED,
+  UNKNOWN_MAP: status.NOT_FOUND,
+  UNKNOWN_MODULE: status.NOT_FOUND,
+  UNKNOWN_EXPORT: status.NOT_FOUND,
+  DUPLICATE_KEY: status.ALREADY_EXISTS,
+  MAP_CONFLICT: status.ALREADY_EXISTS,
+  CORRUPT_DATA: status.DATA_LOSS,
+  OUT_OF_MEMORY: status.RESOURCE_EXHAUSTED,
+  LOG_FULL: status.RESOURCE_EXHAUSTED,
+  QUERY_MEMORY_EXCEEDED: status.RESOURCE_EXHAUSTED,
+  USER_CODE_TIMEOUT: status.DEADLINE_EXCEEDED,
+  USER_CODE_OUT_OF_MEMORY: status.RESOURCE_EXHAUSTED,
+  SEQUENCE_GONE: status.OUT_OF_RANGE,
+  SLOW_CONSUMER: status.RESOURCE_EXHAUSTED,
+  NUMERIC_OVERFLOW: status.OUT_OF_RANGE,
+};
+
+const INVALID_ARGUMENTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'INVALID_ARGUMENT',
+  'INVALID_NAME',
+  'INVALID_KEY',
+  'KEY_TOO_LARGE',
+  'INVALID_VALUE',
+  'VALUE_TOO_LARGE',
+  'SYNTAX_ERROR',
+  'STATEMENT_TOO_LARGE',
+  'UNKNOWN_COLUMN',
+  'AMBIGUOUS_COLUMN',
+  'UNKNOWN_FUNCTION',
+  'TYPE_MISMATCH',
+  'INVALID_CAST',
+  'DIVISION_BY_ZERO',
+  'INVALID_PARAMETER',
+  'GROUPING_ERROR',
+  'INVALID_TOKEN',
+]);
+
+function statusOf(code: ErrorCode): status {
+  return STATUS_OF[code] ?? (INVALID_ARGUMENTS.has(code) ? status.INVALID_ARGUMENT : status.FAILED_PRECONDITION);
+}
+
+/** The number of every code in errors.proto, read from the schema itself. */
+export function errorNumbers(): ReadonlyMap<string, number> {
+  const definition = packageDefinition()['ashlar.v1.ErrorCode'];
+  assert(definition !== undefined, 'errors.proto has the codes');
+  const values = (definition.type as { readonly value: readonly { name: string; number: number }[] }).value;
+  return new Map(values.map(({ name, number }) => [name, number]));
+}
+
+let numberOf: ReadonlyMap<string, number> | undefined;
+let codeOf: ReadonlyMap<number, string> | undefined;
+
+interface DetailMessage {
+  readonly name: string;
+  readonly value?: 'text' | 'number' | 'flag' | 'list';
+  readonly text?: string;
+  readonly number?: number;
+  readonly flag?: boolean;
+  readonly list?: { readonly items: readonly string[] };
+}
+
+interface ErrorMessage {
+  readonly code: number;
+  readonly message: string;
+  readonly hint: string;
+  readonly position: WireError['position'] | null;
+  readonly details: readonly DetailMessage[];
+}
+
+type DetailValue = string | number | boolean | readonly string[];
+
+/** The bytes of ashlar.v1.Error. */
+export function encodeError(error: WireError): Buffer {
+  numberOf ??= errorNumbers();
+  const message: ErrorMessage = {
+    code: numberOf.get(error.code) ?? 0,
+    message: error.message,
+    hint: error.hint ?? '',
+    position: error.position ?? null,
+    details: Object.entries(error.details ?? {}).map(([name, value]) => detailMessage(name, value)),
+  };
+  return messageType('Error').serialize(message);
+}
+
+function detailMessage(name: string, value: DetailValue): DetailMessage {
+  if (typeof value === 'string') return { name, text: value };
+  if (typeof value === 'number') return { name, number: value };
+  if (typeof value === 'boolean') return { name, flag: value };
+  return { name, list: { items: value } };
+}
+
+export function decodeError(bytes: Uint8Array): WireError {
+  codeOf ??= new Map([...errorNumbers()].map(([name, number]) => [number, name]));
+  const message = messageType('Error').deserialize(Buffer.from(bytes)) as ErrorMessage;
+  const code = codeOf.get(message.code);
+  const details: Record<string, DetailValue> = Object.create(null);
+  for (const detail of message.details) {
+    details[detail.name] = detail.text ?? detail.number ?? detail.flag ?? detail.list?.items ?? '';
+  }
+  return {
+    code: isErrorCode(code) ? code : 'INTERNAL',
+    message: message.message,
+    hint: message.hint === '' ? undefined : message.hint,
+    position: message.position ?? undefined,
+    details: message.details.length === 0 ? undefined : details,
+  };
+}
+
+/** What a handler's failure looks like on the wire. */
+export function toStatus(thrown: unknown): StatusObject {
+  const error = GridError.wrap(thrown);
+  const wire = isOurs(thrown) ? error.toWire() : { ...error.toWire(), message: 'internal error of the member' };
+  const text = wire.hint === undefined ? wire.message : `${wire.message} (hint: ${wire.hint})`;
+  const code = statusOf(wire.code);
+  const metadata = new Metadata();
+  metadata.set(DETAILS_KEY, statusDetails(code, text, encodeError(wire)));
+  return { code, details: text, metadata };
+}
+
+/** Messages of foreign exceptions may hold what nobody outside should read. */
+function isOurs(thrown: unknown): boolean {
+  return GridError.is(thrown) && Object.hasOwn(ERROR_CODES, thrown.code);
+}
+
+/** google.rpc.Status { code = 1, message = 2, details = 3 } with one Any { type_url = 1, value = 2 }. */
+function statusDetails(code: number, text: string, error: Buffer): Buffer {
+  const any = new WireWriter(fieldsBound(2) + textBound(ERROR_TYPE_URL) + error.length);
+  any.text(1, ERROR_TYPE_URL);
+  any.bytes(2, error);
+  const detail = any.finish();
+  const writer = new WireWriter(fieldsBound(3) + textBound(text) + detail.length);
+  writer.uint(1, code);
+  writer.text(2, text);
+  writer.bytes(3, detail);
+  return writer.finish();
+}
+
+/** What a failed call says, as a GridError. */
+export function fromStatus(error: ServiceError | StatusObject, what: string): GridError {
+  const details = error.metadata?.get(DETAILS_KEY)[0];
+  const wire = details instanceof Uint8Array ? errorOfDetails(details) : undefined;
+  if (wire !== undefined) return GridError.from(wire);
+  const cause = error instanceof Error ? error : undefined;
+  switch (error.code) {
+    case status.CANCELLED:
+      return new GridError('CANCELLED', `${what} was cancelled`, { cause });
+    case status.DEADLINE_EXCEEDED:
+      return new GridError('DEADLINE_EXCEEDED', `${what} did not finish within its time`, { cause });
+    case status.UNAUTHENTICATED:
+      return new GridError('UNAUTHENTICATED', error.details, { cause });
+    case status.RESOURCE_EXHAUSTED:
+      return /larger than/.test(error.details)
+        ? new GridError('MESSAGE_TOO_LARGE', `${what}: ${error.details}`, { cause })
+        : new GridError('OVERLOADED', `${what}: ${error.details}`, { cause });
+    case status.UNIMPLEMENTED:
+      return new GridError('UNSUPPORTED_PROTOCOL', `${what}: ${error.details}`, { cause });
+    case status.UNAVAILABLE:
+      return new GridError('CONNECTION_LOST', `${what}: ${error.details}`, { cause });
+    default:
+      return new GridError('INTERNAL', `${what}: ${error.details}`, { cause });
+  }
+}
+
+function errorOfDetails(bytes: Uint8Array): WireError | undefined {
+  try {
+    const outer = new WireReader(bytes);
+    while (outer.next()) {
+      if (outer.field !== 3) outer.skip();
+      else {
+        const error = errorOfAny(outer.bytes());
+        if (error !== undefined) return error;
+      }
+    }
+  } catch {
+    // A proxy's or another service's details: the plain status is all there is.
+  }
+  return undefined;
+}
+
+function errorOfAny(bytes: Uint8Array): WireError | undefined {
+  const any = new WireReader(bytes);
+  let isError = false;
+  let value: Uint8Array | undefined;
+  while (any.next()) {
+    if (any.field === 1) isError = any.text() === ERROR_TYPE_URL;
+    else if (any.field === 2) value = any.bytes();
+    else any.skip();
+  }
+  return isError && value !== undefined ? decodeError(value) : undefined;
+}

@@ -1,0 +1,74 @@
+/** transport: typed messages between processes: batches, deadlines, backpressure. Imports core, serialization. */
+export type { CallOptions } from './client-calls.ts';
+export type { KvStream, KvStreamListener } from './client-kv-stream.ts';
+export {
+  type Ask,
+  type ClientTls,
+  type ConnectionOptions,
+  type CreditStream,
+  connectMember,
+  type MemberConnection,
+  type Stream,
+} from './connection.ts';
+export { EVENT_TYPES, type EventBatch } from './event-batch.ts';
+export {
+  isMutation,
+  type KvAnswers,
+  type KvBatch,
+  type MapReference,
+  OPCODE,
+  type Opcode,
+  type OperationErrors,
+  type ProcessorReference,
+  STATUS,
+} from './kv-batch.ts';
+export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch } from './kv-codec.ts';
+export { OPERATIONS, type Operation, type Permission } from './operations.ts';
+export { DEFAULT_SERVER_LIMITS, serve } from './server.ts';
+export type { GridServer, ServeOptions, ServerLimits, TlsFiles } from './server-types.ts';
+export type {
+  AdminService,
+  CallContext,
+  ComputeService,
+  ControlUpdate,
+  DeployRequest,
+  EventsService,
+  FragmentOutput,
+  FragmentRequest,
+  GetResponse,
+  GridServices,
+  HeartbeatRequest,
+  HelloRequest,
+  HelloResponse,
+  JobOutput,
+  JobPartOutput,
+  JoinRequest,
+  JoinResponse,
+  KeyText,
+  KvAnswerSink,
+  KvBatchSink,
+  KvService,
+  Limits,
+  MapInfo,
+  MembersService,
+  ModifyRowsResponse,
+  ModuleExport,
+  ModuleInfo,
+  OpenSnapshotRequest,
+  Principal,
+  ProcessWhereRequest,
+  PutRequest,
+  QueryResponse,
+  RunJobPartRequest,
+  RunJobRequest,
+  SessionLease,
+  SqlEnd,
+  SqlOutput,
+  SqlRequest,
+  SqlService,
+  SubscribeOutput,
+  SubscribeRequest,
+  WireColumn,
+  WireMember,
+  WireOnSlow,
+} from './services.ts';

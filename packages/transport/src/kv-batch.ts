@@ -1,0 +1,118 @@
+/**
+ * Key-value operations and their answers as parallel columns: element i of each column belongs to operation i, and no
+ * object stands for a single operation. On the wire: KvBatch and KvAnswers of `protos/ashlar/v1/kv.proto`.
+ */
+import type { WireError } from '@ashlar/core';
+
+/** By number on the wire. */
+export const OPCODE = {
+  GET: 0,
+  GET_ENTRY: 1,
+  HAS: 2,
+  PUT: 3,
+  PUT_IF_ABSENT: 4,
+  GET_AND_PUT: 5,
+  REPLACE: 6,
+  REMOVE: 7,
+  GET_AND_REMOVE: 8,
+  PROCESS: 9,
+} as const;
+
+export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
+
+/** Whether operations of this kind change entries, and so carry request numbers. */
+export function isMutation(opcode: number): boolean {
+  return opcode >= OPCODE.PUT;
+}
+
+/** By number on the wire. */
+export const STATUS = {
+  /** Absent, not applied, no. */
+  FALSE: 0,
+  /** Present, applied, yes. */
+  TRUE: 1,
+  FAILED: 2,
+  /** Nothing was done for a reason that lies in another operation of the batch: send it again. */
+  NOT_RUN: 3,
+} as const;
+
+export interface MapReference {
+  readonly name: string;
+  readonly affinityParts: number;
+  /** The options were stated by the caller; otherwise they count only if the map is created now. */
+  readonly declared: boolean;
+  /** 0: none. */
+  readonly ttlMs: number;
+  /** 0: none. */
+  readonly maxIdleMs: number;
+}
+
+export interface ProcessorReference {
+  readonly module: string;
+  readonly exportName: string;
+}
+
+export interface KvBatch {
+  readonly batchId: number;
+  /** 0: none. */
+  readonly session: number;
+  /** Of the first mutation; see requestNumbers. */
+  readonly firstRequest: number;
+  readonly lowestUnanswered: number;
+  readonly sessionVersion: number;
+  /** Milliseconds from arrival; 0: none. */
+  readonly deadlineMs: number;
+  readonly trace: string;
+  /** 0 primary, 1 backup. */
+  readonly consistency: number;
+  readonly tableVersion: number;
+  readonly atomic: boolean;
+  readonly resent: boolean;
+  readonly maps: readonly MapReference[];
+  readonly processors: readonly ProcessorReference[];
+  readonly count: number;
+  readonly opcodes: Uint8Array;
+  /** Undefined: all 0. */
+  readonly mapIndexes: Uint32Array | undefined;
+  readonly partitions: Uint32Array;
+  /** Where each key ends in `keys`; it begins where the one before ends. */
+  readonly keyEnds: Uint32Array;
+  readonly keys: Uint8Array;
+  /** Undefined: no operation has a value. An operation without one has an end equal to the one before. */
+  readonly valueEnds: Uint32Array | undefined;
+  readonly values: Uint8Array;
+  /** Operations, ascending, with a time to live, and it (parallel). */
+  readonly ttlOperations: Uint32Array;
+  readonly ttlMs: Float64Array;
+  readonly ifVersionOperations: Uint32Array;
+  readonly ifVersions: Float64Array;
+  readonly processorOperations: Uint32Array;
+  readonly processorIndexes: Uint32Array;
+  /** Request number of each operation minus firstRequest; undefined: mutations count up from 0 in their order. */
+  readonly requestOffsets: Uint32Array | undefined;
+}
+
+/** An error and the operations of a batch (by index) it befell. */
+export interface OperationErrors {
+  readonly operations: Uint32Array;
+  readonly error: WireError;
+}
+
+/** Answers to a batch; large ones travel in pieces (kv-codec.ts), each for a run of its operations. */
+export interface KvAnswers {
+  readonly batchId: number;
+  readonly highestVersion: number;
+  readonly tableVersion: number;
+  /** The operation that element 0 of the columns, and index 0 in `errors`, belongs to; default 0. */
+  readonly firstOperation?: number;
+  /** One of STATUS an operation; a member's answers have as many as the batch has operations. */
+  readonly statuses: Uint8Array;
+  /** Undefined: no answer has a value. */
+  readonly valueEnds: Uint32Array | undefined;
+  readonly values: Uint8Array;
+  /** Of entries read by GET_ENTRY, 0 for the other operations; undefined: the batch has none. */
+  readonly versions: Float64Array | undefined;
+  /** Milliseconds since 1970, 0: does not expire; present as `versions` is. */
+  readonly expiresAtMs: Float64Array | undefined;
+  readonly errors: readonly OperationErrors[];
+}

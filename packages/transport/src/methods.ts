@@ -1,0 +1,151 @@
+/**
+ * Every method with its codec, for both ends: plain data of services.ts <-> bytes of `protos/ashlar/v1`.
+ *
+ * Messages whose fields have the same names and shapes pass through proto-loader as they are; the others name a
+ * conversion. Schemas are loaded at the first message, not at import.
+ */
+import type { PartitionTable } from '@ashlar/core';
+import {
+  type Conversion,
+  controlUpdate,
+  creditInput,
+  deployRequest,
+  fragmentOutput,
+  helloResponse,
+  jobOutput,
+  jobPartOutput,
+  joinResponse,
+  sqlOutput,
+  subscribeRequest,
+  table,
+} from './conversions.ts';
+import { decodeSubscribeOutput, encodeSubscribeOutput } from './event-codec.ts';
+import { serviceDefinition } from './proto-files.ts';
+import type * as s from './services.ts';
+
+export type Encode<T> = (value: T) => Buffer;
+export type Decode<T> = (bytes: Buffer) => T;
+
+/** Why a broken call matters: 'write' may have been applied, 'none' may be sent again. */
+export type Effect = 'none' | 'write';
+
+export interface Method<Request, Response> {
+  readonly path: string;
+  readonly service: string;
+  readonly name: string;
+  readonly effect: Effect;
+  readonly encodeRequest: Encode<Request>;
+  readonly decodeRequest: Decode<Request>;
+  readonly encodeResponse: Encode<Response>;
+  readonly decodeResponse: Decode<Response>;
+}
+
+/** What the caller of a method with credit sends: the request, then grants. */
+export type CreditInput<Request> =
+  | { readonly request: Request; readonly creditBytes: number }
+  | { readonly request?: undefined; readonly creditBytes: number };
+
+interface Codecs<Request, Response> {
+  readonly request?: Conversion<Request>;
+  readonly response?: Conversion<Response>;
+  readonly effect?: Effect;
+}
+
+function method<Request, Response>(
+  service: string,
+  name: string,
+  codecs: Codecs<Request, Response> = {},
+): Method<Request, Response> {
+  const definition = () => {
+    const found = serviceDefinition(service)[name];
+    if (found === undefined) throw new TypeError(`no method ${service}/${name}`);
+    return found;
+  };
+  const { request, response } = codecs;
+  return {
+    path: `/ashlar.v1.${service}/${name}`,
+    service,
+    name,
+    effect: codecs.effect ?? 'none',
+    encodeRequest: (value) => definition().requestSerialize(request === undefined ? (value ?? {}) : request.out(value)),
+    decodeRequest: (bytes) => converted(definition().requestDeserialize(bytes), request),
+    encodeResponse: (value) =>
+      definition().responseSerialize(response === undefined ? (value ?? {}) : response.out(value)),
+    decodeResponse: (bytes) => converted(definition().responseDeserialize(bytes), response),
+  };
+}
+
+function converted<T>(message: object, conversion: Conversion<T> | undefined): T {
+  return conversion === undefined ? (message as T) : conversion.in(message);
+}
+
+type Nothing = undefined;
+
+export const KV_BATCH_PATH = '/ashlar.v1.Kv/Batch';
+
+export const METHODS = {
+  openSession: method<{ session: number; clientName: string }, s.SessionLease>('Kv', 'OpenSession'),
+  renewSession: method<{ session: number; lowestUnanswered: number }, s.SessionLease>('Kv', 'RenewSession'),
+  closeSession: method<{ session: number }, Nothing>('Kv', 'CloseSession'),
+  get: method<{ map: string; key: s.KeyText }, s.GetResponse>('Kv', 'Get'),
+  put: method<s.PutRequest, { version: number }>('Kv', 'Put', { effect: 'write' }),
+  remove: method<{ map: string; key: s.KeyText }, { removed: boolean }>('Kv', 'Remove', { effect: 'write' }),
+
+  execute: method<CreditInput<s.SqlRequest>, s.SqlOutput>('Sql', 'Execute', {
+    request: creditInput<s.SqlRequest>(),
+    response: sqlOutput,
+    effect: 'write',
+  }),
+  query: method<s.SqlRequest, s.QueryResponse>('Sql', 'Query', { effect: 'write' }),
+
+  deploy: method<s.DeployRequest, { module: string; hash: string }>('Compute', 'Deploy', { request: deployRequest }),
+  undeploy: method<{ name: string }, { existed: boolean }>('Compute', 'Undeploy'),
+  listModules: method<Nothing, { modules: readonly s.ModuleInfo[] }>('Compute', 'ListModules'),
+  runJob: method<s.RunJobRequest, s.JobOutput>('Compute', 'RunJob', { response: jobOutput }),
+  processWhere: method<s.ProcessWhereRequest, { affected: number; version: number }>('Compute', 'ProcessWhere', {
+    effect: 'write',
+  }),
+
+  /** Its events take the fast codec. */
+  subscribe: {
+    ...method<CreditInput<s.SubscribeRequest>, s.SubscribeOutput>('Events', 'Subscribe', {
+      request: creditInput(subscribeRequest),
+    }),
+    encodeResponse: encodeSubscribeOutput,
+    decodeResponse: decodeSubscribeOutput,
+  },
+
+  hello: method<s.HelloRequest, s.HelloResponse>('Admin', 'Hello', { response: helloResponse }),
+  getTable: method<Nothing, PartitionTable>('Admin', 'GetTable', { response: table }),
+  watchTable: method<Nothing, PartitionTable>('Admin', 'WatchTable', { response: table }),
+  ping: method<Nothing, { memberId: string; address: string; version: number }>('Admin', 'Ping'),
+  listMaps: method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps'),
+  mapSize: method<{ map: string; grid: boolean }, { entries: number }>('Admin', 'MapSize'),
+  clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', { effect: 'write' }),
+  dropMap: method<{ map: string }, { existed: boolean }>('Admin', 'DropMap', { effect: 'write' }),
+
+  join: method<s.JoinRequest, s.JoinResponse>('Members', 'Join', { response: joinResponse }),
+  leave: method<{ memberId: string; incarnation: string }, Nothing>('Members', 'Leave'),
+  heartbeat: method<s.HeartbeatRequest, { leaseMs: number; version: number }>('Members', 'Heartbeat'),
+  watchControl: method<{ memberId: string }, s.ControlUpdate>('Members', 'WatchControl', { response: controlUpdate }),
+  changeCatalog: method<{ body: Uint8Array }, { catalogVersion: number; body: Uint8Array }>(
+    'Members',
+    'ChangeCatalog',
+    { effect: 'write' },
+  ),
+  pinSnapshot: method<{ version: number }, { pinId: number; version: number }>('Members', 'PinSnapshot'),
+  openSnapshot: method<s.OpenSnapshotRequest, { snapshotId: number }>('Members', 'OpenSnapshot'),
+  releaseSnapshot: method<{ snapshotId: number }, Nothing>('Members', 'ReleaseSnapshot'),
+  findPaths: method<{ mapId: number; snapshotId: number; version: number }, { body: Uint8Array }>(
+    'Members',
+    'FindPaths',
+  ),
+  runFragment: method<CreditInput<s.FragmentRequest>, s.FragmentOutput>('Members', 'RunFragment', {
+    request: creditInput<s.FragmentRequest>(),
+    response: fragmentOutput,
+  }),
+  runJobPart: method<s.RunJobPartRequest, s.JobPartOutput>('Members', 'RunJobPart', { response: jobPartOutput }),
+  modifyRows: method<{ body: Uint8Array; tableVersion: number }, s.ModifyRowsResponse>('Members', 'ModifyRows', {
+    effect: 'write',
+  }),
+} as const;

@@ -1,0 +1,188 @@
+/**
+ * The three kinds of calls a member answers, over grpc-js: unary, stream of answers, stream of answers under credit.
+ *
+ *   context (who) -> decode -> authorize -> handler -> encode -> send
+ *
+ * A stream's next element is computed only when there is credit, the transport took the one before, and the turn's
+ * byte quota allows it.
+ */
+import { GridError } from '@ashlar/core';
+import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type { ActiveCalls } from './active-calls.ts';
+import { type AnyCall, authorizeCall, type Doorkeeper, openContext } from './call-context.ts';
+import { Credit } from './credit.ts';
+import { toStatus } from './error-status.ts';
+import type { CreditInput, Method } from './methods.ts';
+import type { CallContext } from './services.ts';
+import type { TurnQuota } from './turn-quota.ts';
+
+/** What all calls of one server share. */
+export interface ServerState {
+  readonly doorkeeper: Doorkeeper;
+  readonly quota: TurnQuota;
+  readonly messageBytesMax: number;
+  readonly active: ActiveCalls;
+  /** New calls are refused. */
+  draining: boolean;
+}
+
+/** Credit a caller may hold, at most: it bounds nothing of ours, but keeps the sum exact. */
+const CREDIT_BYTES_MAX = 1 << 30;
+
+function refuseWhenDraining(state: ServerState): void {
+  if (state.draining) throw new GridError('SHUTTING_DOWN', 'the member is shutting down', { hint: 'ask another one' });
+}
+
+export function encodeBounded<T>(encode: (value: T) => Buffer, value: T, path: string, state: ServerState): Buffer {
+  const bytes = encode(value);
+  if (bytes.length > state.messageBytesMax) {
+    throw new GridError('MESSAGE_TOO_LARGE', `an answer of ${path} has ${bytes.length} bytes`, {
+      hint: 'ask for less at a time',
+      details: { bytes: bytes.length, limitBytes: state.messageBytesMax },
+    });
+  }
+  return bytes;
+}
+
+/** Who calls, may they, and what do they ask. */
+async function admit<Request>(
+  call: AnyCall,
+  path: string,
+  request: () => Request,
+  state: ServerState,
+  abort: AbortController,
+): Promise<{ readonly context: CallContext; readonly request: Request }> {
+  refuseWhenDraining(state);
+  const context = await openContext(call, state.doorkeeper, abort);
+  const decoded = request();
+  authorizeCall(path, decoded, context);
+  return { context, request: decoded };
+}
+
+export function unaryCall<Request, Response>(
+  method: Method<Request, Response>,
+  handler: (request: Request, context: CallContext) => Promise<Response>,
+  state: ServerState,
+): (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => void {
+  const respond = async (call: ServerUnaryCall<Buffer, Buffer>, abort: AbortController): Promise<Buffer> => {
+    const admitted = await admit(call, method.path, () => method.decodeRequest(call.request), state, abort);
+    const response = await handler(admitted.request, admitted.context);
+    return encodeBounded(method.encodeResponse, response, method.path, state);
+  };
+  return (call, answer) => {
+    const abort = new AbortController();
+    state.active.track(method.name, method.effect, abort, respond(call, abort)).then(
+      (bytes) => answer(null, bytes),
+      (error: unknown) => answer(toStatus(error)),
+    );
+  };
+}
+
+export function streamCall<Request, Response>(
+  method: Method<Request, Response>,
+  handler: (request: Request, context: CallContext) => AsyncIterable<Response>,
+  state: ServerState,
+): (call: ServerWritableStream<Buffer, Buffer>) => void {
+  return (call) => {
+    const abort = new AbortController();
+    const run = async (): Promise<void> => {
+      const decode = (): Request => method.decodeRequest(call.request);
+      const { context, request } = await admit(call, method.path, decode, state, abort);
+      await sendAll({ call, method, context, state, credit: undefined }, handler(request, context));
+    };
+    finish(call, state.active.track(method.name, method.effect, abort, run()));
+  };
+}
+
+/** @param weigh  the bytes an answer costs of the credit; 0: free */
+export function creditCall<Request, Response>(
+  method: Method<CreditInput<Request>, Response>,
+  weigh: (response: Response) => number,
+  handler: (request: Request, context: CallContext) => AsyncIterable<Response>,
+  state: ServerState,
+): (call: ServerDuplexStream<Buffer, Buffer>) => void {
+  return (call) => {
+    const abort = new AbortController();
+    let credit: Credit | undefined;
+    const run = async (first: Buffer): Promise<void> => {
+      refuseWhenDraining(state);
+      const context = await openContext(call, state.doorkeeper, abort);
+      const input = method.decodeRequest(first);
+      if (input.request === undefined) throw new GridError('INVALID_ARGUMENT', 'the first message is no request');
+      authorizeCall(method.path, input.request, context);
+      credit = new Credit(pending + input.creditBytes);
+      await sendAll({ call, method, context, state, credit, weigh }, handler(input.request, context));
+    };
+    let started = false;
+    let pending = 0;
+    const onGrant = (message: Buffer): void => {
+      const bytes = Math.min(method.decodeRequest(message).creditBytes, CREDIT_BYTES_MAX);
+      if (credit === undefined) pending += bytes;
+      else credit.grant(bytes);
+    };
+    call.on('data', (message: Buffer) => {
+      if (!started) {
+        started = true;
+        finish(call, state.active.track(method.name, method.effect, abort, run(message)));
+        return;
+      }
+      try {
+        onGrant(message);
+      } catch (error) {
+        call.emit('error', toStatus(error));
+      }
+    });
+    call.on('end', () => {
+      if (!started) finish(call, Promise.reject(new GridError('INVALID_ARGUMENT', 'no request was sent')));
+    });
+  };
+}
+
+type StreamingCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
+
+/** Ends the call with the outcome of `run`. */
+function finish(call: StreamingCall, run: Promise<void>): void {
+  run.then(
+    () => call.end(),
+    (error: unknown) => {
+      if (!call.cancelled) call.emit('error', toStatus(error));
+    },
+  );
+}
+
+interface Sending<Response> {
+  readonly call: StreamingCall;
+  readonly method: Pick<Method<never, Response>, 'path' | 'encodeResponse'>;
+  readonly context: CallContext;
+  readonly state: ServerState;
+  readonly credit: Credit | undefined;
+  readonly weigh?: (response: Response) => number;
+}
+
+async function sendAll<Response>(sending: Sending<Response>, answers: AsyncIterable<Response>): Promise<void> {
+  const { call, method, context, state, credit, weigh } = sending;
+  const { signal } = context;
+  const left = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new GridError('CANCELLED', 'the caller left')), { once: true });
+  });
+  left.catch(() => undefined);
+  const iterator = answers[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      if (signal.aborted) return;
+      await credit?.available(signal);
+      const next = await Promise.race([iterator.next(), left]);
+      if (next.done === true) return;
+      const bytes = encodeBounded(method.encodeResponse, next.value, method.path, state);
+      await state.quota.take(bytes.length);
+      credit?.use(weigh?.(next.value) ?? 0);
+      if (!call.write(bytes)) await Promise.race([drained(call), left]);
+    }
+  } finally {
+    iterator.return?.().then(undefined, () => undefined);
+  }
+}
+
+function drained(call: StreamingCall): Promise<void> {
+  return new Promise((resolve) => call.once('drain', resolve));
+}

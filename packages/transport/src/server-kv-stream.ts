@@ -1,0 +1,244 @@
+/**
+ * One caller's stream of kv batches in a member.
+ *
+ *   bytes -> decode -> authorize -> sink.onBatch ... sink answers -> encode -> bytes
+ *
+ * Bounds: a stream with `batchesMax` batches or `batchBytesMax` bytes unanswered, or whose caller does not read, is not
+ * read further (policy: wait); HTTP/2 flow control then stops the caller.
+ */
+import { GridError, type WireError } from '@ashlar/core';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { authorizeCall, openContext, permissionDenied } from './call-context.ts';
+import { toStatus } from './error-status.ts';
+import { type KvAnswers, type KvBatch, OPCODE, type OperationErrors, STATUS } from './kv-batch.ts';
+import { decodeBatch, encodeAnswers, piecesOf } from './kv-codec.ts';
+import { KV_BATCH_PATH } from './methods.ts';
+import type { Permission } from './operations.ts';
+import type { ServerState } from './server-calls.ts';
+import type { CallContext, KvBatchSink, KvService } from './services.ts';
+
+export interface StreamBounds {
+  readonly batchesMax: number;
+  readonly batchBytesMax: number;
+}
+
+/** Permissions as bits, in this order. */
+const PERMISSIONS: readonly Permission[] = ['read', 'write', 'execute'];
+
+function permissionBit(opcode: number): number {
+  if (opcode === OPCODE.PROCESS) return 4;
+  return opcode >= OPCODE.PUT ? 2 : 1;
+}
+
+/** Room of one message for what is not values. */
+const OTHER_SHARE = 4;
+
+export class ServerKvStream {
+  readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  readonly #state: ServerState;
+  readonly #bounds: StreamBounds;
+  readonly #context: CallContext;
+  readonly #sink: KvBatchSink;
+  /** Bytes of the unanswered batches, by batch id. */
+  readonly #unanswered = new Map<number, { readonly bytes: number; operationsLeft: number }>();
+  /** Whether the caller may: by permission and map. */
+  readonly #allowed = new Map<string, boolean>();
+  #unansweredBytes = 0;
+  #congested = false;
+  #closed = false;
+
+  constructor(
+    call: ServerDuplexStream<Buffer, Buffer>,
+    state: ServerState,
+    bounds: StreamBounds,
+    context: CallContext,
+    service: KvService,
+  ) {
+    this.#call = call;
+    this.#state = state;
+    this.#bounds = bounds;
+    this.#context = context;
+    this.#sink = service.openStream({ write: (answers) => this.#answer(answers) }, context);
+    call.on('data', (bytes: Buffer) => this.#receive(bytes));
+    call.on('drain', () => this.#relax());
+    call.on('end', () => this.#close());
+    call.on('cancelled', () => this.#close());
+  }
+
+  /** Batches under way. */
+  get unansweredCount(): number {
+    return this.#unanswered.size;
+  }
+
+  /** Ends the stream once nothing is owed. */
+  endWhenIdle(): void {
+    if (this.#unanswered.size === 0 && !this.#closed) {
+      this.#close();
+      this.#call.end();
+    }
+  }
+
+  /** Ends the stream whatever is owed: the caller takes what it sent for in doubt. */
+  cut(): void {
+    if (!this.#closed) this.#fail(new GridError('CONNECTION_LOST', 'the member shut down'));
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#closed) return;
+    try {
+      const batch = decodeBatch(bytes);
+      if (this.#unanswered.has(batch.batchId)) {
+        throw new GridError('INVALID_ARGUMENT', `batch ${batch.batchId} is under way already`);
+      }
+      this.#unanswered.set(batch.batchId, { bytes: bytes.length, operationsLeft: batch.count });
+      this.#unansweredBytes += bytes.length;
+      this.#throttle();
+      this.#admit(batch);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #admit(batch: KvBatch): void {
+    if (this.#state.draining) {
+      const error = new GridError('SHUTTING_DOWN', 'the member is shutting down').toWire();
+      this.#answer(refusal(batch, () => error));
+      return;
+    }
+    const denied = this.#denied(batch);
+    if (denied === undefined) this.#sink.onBatch(batch);
+    else this.#answer(refusal(batch, denied));
+  }
+
+  /** Undefined when everything is allowed; else the error of each operation that is not. */
+  #denied(batch: KvBatch): ((operation: number) => WireError | undefined) | undefined {
+    const wanted = new Uint8Array(batch.maps.length);
+    for (let operation = 0; operation < batch.count; operation++) {
+      wanted[batch.mapIndexes?.[operation] ?? 0]! |= permissionBit(batch.opcodes[operation]!);
+    }
+    const refused = wanted.map((bits, map) => this.#refusedBits(bits, batch.maps[map]!.name));
+    if (refused.every((bits) => bits === 0)) return undefined;
+    return (operation) => {
+      const map = batch.mapIndexes?.[operation] ?? 0;
+      const bit = permissionBit(batch.opcodes[operation]!) & refused[map]!;
+      const permission = PERMISSIONS[bit >> 1]!;
+      return bit === 0
+        ? undefined
+        : permissionDenied(permission, batch.maps[map]!.name, this.#context.principal).toWire();
+    };
+  }
+
+  #refusedBits(bits: number, map: string): number {
+    let refused = 0;
+    PERMISSIONS.forEach((permission, index) => {
+      if ((bits & (1 << index)) !== 0 && !this.#may(permission, map)) refused |= 1 << index;
+    });
+    return refused;
+  }
+
+  #may(permission: Permission, map: string): boolean {
+    const key = `${permission} ${map}`;
+    let allowed = this.#allowed.get(key);
+    if (allowed === undefined) {
+      allowed = this.#state.doorkeeper.authorize(permission, map, this.#context.principal);
+      this.#allowed.set(key, allowed);
+    }
+    return allowed;
+  }
+
+  #answer(answers: KvAnswers): void {
+    const owed = this.#unanswered.get(answers.batchId);
+    if (this.#closed || owed === undefined) return;
+    const valueBytesMax = this.#state.messageBytesMax - (this.#state.messageBytesMax >> OTHER_SHARE);
+    for (const piece of piecesOf(answers, valueBytesMax)) {
+      if (!this.#call.write(encodeAnswers(piece))) this.#congested = true;
+    }
+    owed.operationsLeft -= answers.statuses.length;
+    if (owed.operationsLeft <= 0) {
+      this.#unanswered.delete(answers.batchId);
+      this.#unansweredBytes -= owed.bytes;
+    }
+    this.#throttle();
+    if (this.#state.draining) this.endWhenIdle();
+  }
+
+  #relax(): void {
+    this.#congested = false;
+    this.#throttle();
+  }
+
+  #throttle(): void {
+    const full =
+      this.#congested ||
+      this.#unanswered.size >= this.#bounds.batchesMax ||
+      this.#unansweredBytes >= this.#bounds.batchBytesMax;
+    if (full && !this.#call.isPaused()) this.#call.pause();
+    else if (!full && this.#call.isPaused()) this.#call.resume();
+  }
+
+  #fail(error: unknown): void {
+    this.#close();
+    this.#call.emit('error', toStatus(error));
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unanswered.clear();
+    this.#sink.onClose();
+  }
+}
+
+/** Answers a batch of which nothing was run: FAILED where there is an error, NOT_RUN elsewhere. */
+function refusal(batch: KvBatch, errorOf: (operation: number) => WireError | undefined): KvAnswers {
+  const statuses = new Uint8Array(batch.count).fill(STATUS.NOT_RUN);
+  const errors: OperationErrors[] = [];
+  for (let operation = 0; operation < batch.count; operation++) {
+    const error = errorOf(operation);
+    if (error === undefined) continue;
+    statuses[operation] = STATUS.FAILED;
+    errors.push({ operations: Uint32Array.of(operation), error });
+  }
+  return {
+    batchId: batch.batchId,
+    highestVersion: 0,
+    tableVersion: batch.tableVersion,
+    statuses,
+    valueEnds: undefined,
+    values: new Uint8Array(0),
+    versions: undefined,
+    expiresAtMs: undefined,
+    errors,
+  };
+}
+
+/** The handler of the method; `streams` holds the open ones. */
+export function kvBatchCall(
+  service: KvService,
+  state: ServerState,
+  bounds: StreamBounds,
+  streams: Set<ServerKvStream>,
+): (call: ServerDuplexStream<Buffer, Buffer>) => void {
+  const open = async (call: ServerDuplexStream<Buffer, Buffer>): Promise<void> => {
+    if (state.draining) throw new GridError('SHUTTING_DOWN', 'the member is shutting down');
+    const context = await openContext(call, state.doorkeeper, new AbortController());
+    authorizeCall(KV_BATCH_PATH, undefined, context);
+    const stream = new ServerKvStream(call, state, bounds, context, service);
+    streams.add(stream);
+    const uncut = state.active.add(() => stream.cut());
+    const forget = (): void => {
+      streams.delete(stream);
+      uncut();
+    };
+    call.on('cancelled', forget);
+    call.on('end', () => {
+      forget();
+      call.end();
+    });
+    call.on('error', forget);
+    call.on('finish', forget);
+  };
+  return (call) => {
+    open(call).catch((error: unknown) => call.emit('error', toStatus(error)));
+  };
+}

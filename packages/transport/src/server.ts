@@ -1,0 +1,159 @@
+/**
+ * The gRPC door of a member: services, health, reflection, limits, drain.
+ *
+ * D1  Bound to loopback unless told; a wider bind without TLS and authentication is refused unless `insecure`.
+ * D2  Every method passes its row of OPERATIONS; reflection and health are open to all (they tell the schema and
+ *     whether we serve).
+ */
+import './quiet-grpc.ts';
+import { GridError } from '@ashlar/core';
+import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { ActiveCalls } from './active-calls.ts';
+import { bind, rawDefinition, SERVICE_NAMES } from './bindings.ts';
+import { definitionAsWritten } from './proto-files.ts';
+import type { ServerState } from './server-calls.ts';
+import type { ServerKvStream } from './server-kv-stream.ts';
+import type { GridServer, ServeOptions, ServerLimits } from './server-types.ts';
+import { TurnQuota } from './turn-quota.ts';
+
+export const DEFAULT_SERVER_LIMITS: Required<ServerLimits> = {
+  messageBytesMax: 32 << 20,
+  streamsMax: 1000,
+  batchBytesMax: 32 << 20,
+  batchesMax: 256,
+};
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
+const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
+/** For the errors of calls that are cut to reach their callers. */
+const LAST_WORDS_MS = 200;
+
+/**
+ * Opens the door.
+ *
+ * @throws GridError INSECURE_BIND, PORT_IN_USE
+ */
+export async function serve(options: ServeOptions): Promise<GridServer> {
+  const host = options.host ?? '127.0.0.1';
+  refuseInsecureBind(host, options);
+  const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
+  const state: ServerState = {
+    doorkeeper: options,
+    quota: new TurnQuota(),
+    messageBytesMax: limits.messageBytesMax,
+    active: new ActiveCalls(),
+    draining: false,
+  };
+  const streams = new Set<ServerKvStream>();
+  const server = new Server(serverOptions(limits));
+  const implementations = bind(options.services, state, limits, streams);
+  for (const name of SERVICE_NAMES) server.addService(rawDefinition(name), implementations[name]);
+  const health = new HealthImplementation(servingStatus('SERVING'));
+  health.addToServer(server);
+  new ReflectionService(definitionAsWritten()).addToServer(server);
+  const port = await listen(server, host, options);
+  return new Door(server, port, state, streams, health);
+}
+
+function servingStatus(status: 'SERVING' | 'NOT_SERVING'): Record<string, 'SERVING' | 'NOT_SERVING'> {
+  const names = ['', ...SERVICE_NAMES.map((name) => `ashlar.v1.${name}`)];
+  return Object.fromEntries(names.map((name) => [name, status]));
+}
+
+function serverOptions(limits: Required<ServerLimits>): ChannelOptions {
+  return {
+    'grpc.max_receive_message_length': limits.messageBytesMax,
+    'grpc.max_send_message_length': limits.messageBytesMax,
+    'grpc.max_concurrent_streams': limits.streamsMax,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.enable_channelz': 0,
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+  };
+}
+
+function refuseInsecureBind(host: string, options: ServeOptions): void {
+  if (LOOPBACK.test(host) || options.insecure === true) return;
+  if (options.tls !== undefined && options.authenticate !== undefined) return;
+  throw new GridError('INSECURE_BIND', `refusing to listen on ${host} without TLS and a token`, {
+    hint: 'configure both, listen on 127.0.0.1, or say insecure',
+    details: { host },
+  });
+}
+
+function credentialsOf({ tls }: ServeOptions): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { private_key: tls.key, cert_chain: tls.certificate };
+  return ServerCredentials.createSsl(tls.clientAuthority ?? null, [pair], tls.clientAuthority !== undefined);
+}
+
+async function listen(server: Server, host: string, options: ServeOptions): Promise<number> {
+  const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${options.port}`;
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(address, credentialsOf(options), (error, port) => (error ? reject(error) : resolve(port)));
+  }).catch((error: unknown) => {
+    server.forceShutdown();
+    throw bindError(error, address);
+  });
+  return bound;
+}
+
+function bindError(error: unknown, address: string): GridError {
+  const text = String(error);
+  if (!text.includes('EADDRINUSE')) {
+    return new GridError('INVALID_CONFIG', `cannot listen on ${address}: ${text}`, { cause: error });
+  }
+  return new GridError('PORT_IN_USE', `${address} is in use`, {
+    hint: 'stop the process that holds it, or choose another port',
+    details: { address },
+    cause: error,
+  });
+}
+
+class Door implements GridServer {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #state: ServerState;
+  readonly #streams: Set<ServerKvStream>;
+  readonly #health: HealthImplementation;
+
+  constructor(
+    server: Server,
+    port: number,
+    state: ServerState,
+    streams: Set<ServerKvStream>,
+    health: HealthImplementation,
+  ) {
+    this.#server = server;
+    this.port = port;
+    this.#state = state;
+    this.#streams = streams;
+    this.#health = health;
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#state.draining = true;
+    for (const [service, status] of Object.entries(servingStatus('NOT_SERVING'))) {
+      this.#health.setStatus(service, status);
+    }
+    for (const stream of this.#streams) stream.endWhenIdle();
+    await this.#shutDown(deadlineMs);
+  }
+
+  async close(): Promise<void> {
+    this.#state.draining = true;
+    await this.#shutDown(0);
+  }
+
+  /** Lets calls end for `deadlineMs`, then ends them with an error, and soon after the links. */
+  async #shutDown(deadlineMs: number): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    const cut = setTimeout(() => this.#state.active.cutAll(), deadlineMs);
+    const force = setTimeout(() => this.#server.forceShutdown(), deadlineMs + LAST_WORDS_MS);
+    await ended;
+    clearTimeout(cut);
+    clearTimeout(force);
+  }
+}

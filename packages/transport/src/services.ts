@@ -1,0 +1,450 @@
+/**
+ * What a member answers: one interface a service of `protos/ashlar/v1`, plain data in, plain data or async iterables out.
+ *
+ * S1  A handler is called only after its operation was authorized (operations.ts).
+ * S2  A handler throws (or rejects with) GridError; anything else reaches the caller as INTERNAL without its text.
+ * S3  An async iterable is pulled: the next element is asked for only while the caller has granted credit, so a handler
+ *     never holds more than one element ready. When the caller leaves, `return()` is called and the signal fires.
+ */
+import type { PartitionTable } from '@ashlar/core';
+import type { EventBatch } from './event-batch.ts';
+import type { KvAnswers, KvBatch } from './kv-batch.ts';
+import type { Permission } from './operations.ts';
+
+/** Who calls. `name` is for logs, records and permissions. */
+export interface Principal {
+  readonly name: string;
+  /** What the authenticator knows of it; opaque to transport. */
+  readonly roles: readonly string[];
+}
+
+export interface CallContext {
+  /** Fires when the caller cancels, its deadline passes, or the connection is lost. */
+  readonly signal: AbortSignal;
+  /** Milliseconds of the monotonic clock (performance.now()); undefined: the caller set none. */
+  readonly deadlineMs: number | undefined;
+  readonly principal: Principal;
+  /** W3C traceparent. */
+  readonly trace: string | undefined;
+  /** host:port of the caller. */
+  readonly peer: string;
+  /**
+   * Asks for a permission that only the handler can name (the maps of a statement).
+   *
+   * @throws GridError PERMISSION_DENIED
+   */
+  require(permission: Permission, map: string | undefined): void;
+}
+
+// --- kv
+
+/** One caller's stream. Nothing is written after close. */
+export interface KvAnswerSink {
+  /**
+   * Sends the answers of one batch. They are copied before it returns: their arrays may be reused, and may lie in shared
+   * memory.
+   */
+  write(answers: KvAnswers): void;
+}
+
+/** What the member does with one stream. */
+export interface KvBatchSink {
+  /**
+   * A batch, in the order sent. Its arrays are the batch's own and stay valid. Must end in one `write` with its batch id
+   * (at once or later); the transport stops reading while too many bytes are unanswered.
+   */
+  onBatch(batch: KvBatch): void;
+  /** The stream is over; answers still owed are dropped. */
+  onClose(): void;
+}
+
+export interface SessionLease {
+  readonly session: number;
+  readonly leaseMs: number;
+}
+
+/** A key as people write it; exactly one field is set. */
+export interface KeyText {
+  readonly text?: string;
+  readonly integer?: number;
+  readonly number?: number;
+  readonly raw?: Uint8Array;
+  readonly encoded?: Uint8Array;
+}
+
+export interface KvService {
+  /** A stream opens. Mutations, reads and processors are authorized batch by batch before `onBatch`. */
+  openStream(answers: KvAnswerSink, context: CallContext): KvBatchSink;
+  /** @param request.session  0 asks for a new id */
+  openSession(
+    request: { readonly session: number; readonly clientName: string },
+    context: CallContext,
+  ): Promise<SessionLease>;
+  renewSession(
+    request: { readonly session: number; readonly lowestUnanswered: number },
+    context: CallContext,
+  ): Promise<SessionLease>;
+  closeSession(request: { readonly session: number }, context: CallContext): Promise<void>;
+  get(request: { readonly map: string; readonly key: KeyText }, context: CallContext): Promise<GetResponse>;
+  put(request: PutRequest, context: CallContext): Promise<{ readonly version: number }>;
+  remove(
+    request: { readonly map: string; readonly key: KeyText },
+    context: CallContext,
+  ): Promise<{ readonly removed: boolean }>;
+}
+
+export interface GetResponse {
+  readonly found: boolean;
+  readonly json: string;
+  readonly version: number;
+  /** 0: does not expire. */
+  readonly expiresAtMs: number;
+}
+
+export interface PutRequest {
+  readonly map: string;
+  readonly key: KeyText;
+  /** Exactly one of the two. */
+  readonly json?: string;
+  readonly messagePack?: Uint8Array;
+  /** 0: the map's. */
+  readonly ttlMs: number;
+}
+
+// --- sql
+
+export interface SqlRequest {
+  readonly text: string;
+  /** MessagePack of an array; empty: none. */
+  readonly parameters: Uint8Array;
+  readonly sessionVersion: number;
+  /** 0: all. */
+  readonly rowsMax: number;
+}
+
+export interface WireColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+export type SqlOutput =
+  | {
+      readonly kind: 'header';
+      readonly columns: readonly WireColumn[];
+      readonly notices: readonly string[];
+    }
+  /** At most 256 KiB each, so that results never starve key-value traffic. */
+  | { readonly kind: 'batch'; readonly bytes: Uint8Array }
+  | ({ readonly kind: 'end' } & SqlEnd);
+
+export interface SqlEnd {
+  readonly affected: number;
+  readonly rows: number;
+  readonly version: number;
+  readonly elapsedMs: number;
+  readonly notices: readonly string[];
+}
+
+export interface QueryResponse {
+  readonly columns: readonly WireColumn[];
+  /** One JSON array a row. */
+  readonly rows: readonly string[];
+  readonly affected: number;
+  readonly notices: readonly string[];
+  readonly version: number;
+  readonly elapsedMs: number;
+}
+
+export interface SqlService {
+  /** header, batches, end; fails by throwing. */
+  execute(request: SqlRequest, context: CallContext): AsyncIterable<SqlOutput>;
+  query(request: SqlRequest, context: CallContext): Promise<QueryResponse>;
+}
+
+// --- compute
+
+export interface ModuleExport {
+  readonly name: string;
+  readonly kind: string;
+  /** Of a listener: the map whose changes it gets; else empty. */
+  readonly map: string;
+}
+
+export interface DeployRequest {
+  readonly name: string;
+  /** SHA-256 of the bundle, hex. */
+  readonly hash: string;
+  readonly bundle: Uint8Array;
+  /** 0: the default. */
+  readonly limits: { readonly wallMs: number; readonly heapBytes: number };
+  readonly exports: readonly ModuleExport[];
+}
+
+export interface RunJobRequest {
+  readonly module: string;
+  readonly exportName: string;
+  readonly map: string;
+  /** MessagePack. */
+  readonly arguments: Uint8Array;
+  readonly sessionVersion: number;
+}
+
+export type JobOutput =
+  | { readonly kind: 'progress'; readonly share: number }
+  | { readonly kind: 'result'; readonly bytes: Uint8Array };
+
+export interface ProcessWhereRequest {
+  readonly map: string;
+  /** Empty: every entry. */
+  readonly where: string;
+  readonly parameters: Uint8Array;
+  readonly module: string;
+  readonly exportName: string;
+  readonly arguments: Uint8Array;
+  readonly sessionVersion: number;
+}
+
+export interface ModuleInfo {
+  readonly name: string;
+  readonly hash: string;
+  readonly exports: readonly ModuleExport[];
+}
+
+export interface ComputeService {
+  deploy(request: DeployRequest, context: CallContext): Promise<{ readonly module: string; readonly hash: string }>;
+  undeploy(request: { readonly name: string }, context: CallContext): Promise<{ readonly existed: boolean }>;
+  listModules(context: CallContext): Promise<{ readonly modules: readonly ModuleInfo[] }>;
+  /** Progress, then one result. */
+  runJob(request: RunJobRequest, context: CallContext): AsyncIterable<JobOutput>;
+  processWhere(
+    request: ProcessWhereRequest,
+    context: CallContext,
+  ): Promise<{ readonly affected: number; readonly version: number }>;
+}
+
+// --- events
+
+export type WireOnSlow = 'lag' | 'conflate' | 'cut';
+
+export interface SubscribeRequest {
+  readonly map: string;
+  /** Empty: every event. */
+  readonly where: string;
+  readonly parameters: Uint8Array;
+  /** Numbers of EVENT_TYPES; empty: all. */
+  readonly types: readonly number[];
+  /** A token (token.ts); empty: from now. */
+  readonly from: string;
+  readonly onSlow: WireOnSlow;
+  /** Empty: all that the member owns. */
+  readonly partitions: readonly number[];
+}
+
+export type SubscribeOutput =
+  /** First: where it begins, in parallel columns. */
+  | {
+      readonly kind: 'standing';
+      readonly partitions: readonly number[];
+      readonly incarnations: readonly number[];
+      readonly sequences: readonly number[];
+      readonly partitionCount: number;
+    }
+  | { readonly kind: 'events'; readonly events: EventBatch }
+  /** `sequences` is parallel to the partitions of `standing`, or empty. */
+  | { readonly kind: 'resolved'; readonly version: number; readonly sequences: readonly number[] };
+
+export interface EventsService {
+  subscribe(request: SubscribeRequest, context: CallContext): AsyncIterable<SubscribeOutput>;
+}
+
+// --- admin
+
+export interface Limits {
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  readonly messageBytesMax: number;
+  readonly batchesMax: number;
+  readonly batchBytesMax: number;
+}
+
+export interface HelloRequest {
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+  readonly caller: string;
+}
+
+export interface HelloResponse {
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+  readonly features: number;
+  readonly gridId: string;
+  /** Of the member's process. */
+  readonly incarnation: string;
+  readonly memberId: string;
+  readonly partitionCount: number;
+  readonly table: PartitionTable;
+  readonly limits: Limits;
+}
+
+export interface MapInfo {
+  readonly name: string;
+  readonly id: number;
+  readonly affinityParts: number;
+  /** 0: none. */
+  readonly ttlMs: number;
+  /** 0: none. */
+  readonly maxIdleMs: number;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+export interface AdminService {
+  hello(request: HelloRequest, context: CallContext): Promise<HelloResponse>;
+  getTable(context: CallContext): Promise<PartitionTable>;
+  watchTable(context: CallContext): AsyncIterable<PartitionTable>;
+  ping(
+    context: CallContext,
+  ): Promise<{ readonly memberId: string; readonly address: string; readonly version: number }>;
+  listMaps(context: CallContext): Promise<{ readonly maps: readonly MapInfo[] }>;
+  /** `grid` false: only the partitions this member owns. */
+  mapSize(
+    request: { readonly map: string; readonly grid: boolean },
+    context: CallContext,
+  ): Promise<{ readonly entries: number }>;
+  clear(
+    request: { readonly map: string },
+    context: CallContext,
+  ): Promise<{ readonly removed: number; readonly version: number }>;
+  dropMap(request: { readonly map: string }, context: CallContext): Promise<{ readonly existed: boolean }>;
+}
+
+// --- members
+
+export interface WireMember {
+  readonly id: string;
+  readonly address: string;
+  readonly httpAddress: string;
+  readonly zone: string;
+}
+
+export interface JoinRequest {
+  readonly member: WireMember;
+  readonly incarnation: string;
+  readonly version: number;
+  /** Empty: any. */
+  readonly gridId: string;
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+}
+
+export interface JoinResponse {
+  readonly table: PartitionTable;
+  /** MessagePack. */
+  readonly catalog: Uint8Array;
+  readonly catalogVersion: number;
+  readonly version: number;
+  readonly leaseMs: number;
+}
+
+export interface HeartbeatRequest {
+  readonly memberId: string;
+  readonly incarnation: string;
+  readonly version: number;
+  readonly tableVersion: number;
+  readonly catalogVersion: number;
+}
+
+export interface ControlUpdate {
+  /** Undefined: unchanged. */
+  readonly table: PartitionTable | undefined;
+  /** MessagePack; empty: unchanged. */
+  readonly catalog: Uint8Array;
+  readonly catalogVersion: number;
+}
+
+export interface OpenSnapshotRequest {
+  /** 0: none was pinned here. */
+  readonly pinId: number;
+  readonly version: number;
+  /** Empty: all that the member owns. */
+  readonly partitions: readonly number[];
+  readonly tableVersion: number;
+}
+
+export interface FragmentRequest {
+  /** MessagePack. */
+  readonly plan: Uint8Array;
+  readonly partitions: readonly number[];
+  readonly snapshotId: number;
+  readonly version: number;
+  /** MessagePack of an array. */
+  readonly parameters: Uint8Array;
+  readonly buildTables: readonly Uint8Array[];
+  readonly memoryBytes: number;
+  readonly tableVersion: number;
+}
+
+export type FragmentOutput =
+  | { readonly kind: 'batch'; readonly bytes: Uint8Array }
+  /** `body`: MessagePack of statistics, may be empty. */
+  | { readonly kind: 'end'; readonly rows: number; readonly body: Uint8Array };
+
+export interface RunJobPartRequest {
+  readonly module: string;
+  readonly exportName: string;
+  readonly map: string;
+  readonly arguments: Uint8Array;
+  readonly partitions: readonly number[];
+  readonly snapshotId: number;
+  readonly version: number;
+}
+
+export type JobPartOutput =
+  | { readonly kind: 'progress'; readonly share: number }
+  | { readonly kind: 'partial'; readonly bytes: Uint8Array };
+
+export interface ModifyRowsResponse {
+  readonly affected: number;
+  readonly version: number;
+  readonly body: Uint8Array;
+}
+
+/** Needs the permission `member`. */
+export interface MembersService {
+  join(request: JoinRequest, context: CallContext): Promise<JoinResponse>;
+  leave(request: { readonly memberId: string; readonly incarnation: string }, context: CallContext): Promise<void>;
+  heartbeat(
+    request: HeartbeatRequest,
+    context: CallContext,
+  ): Promise<{ readonly leaseMs: number; readonly version: number }>;
+  watchControl(request: { readonly memberId: string }, context: CallContext): AsyncIterable<ControlUpdate>;
+  changeCatalog(
+    request: { readonly body: Uint8Array },
+    context: CallContext,
+  ): Promise<{ readonly catalogVersion: number; readonly body: Uint8Array }>;
+  pinSnapshot(
+    request: { readonly version: number },
+    context: CallContext,
+  ): Promise<{ readonly pinId: number; readonly version: number }>;
+  openSnapshot(request: OpenSnapshotRequest, context: CallContext): Promise<{ readonly snapshotId: number }>;
+  releaseSnapshot(request: { readonly snapshotId: number }, context: CallContext): Promise<void>;
+  findPaths(
+    request: { readonly mapId: number; readonly snapshotId: number; readonly version: number },
+    context: CallContext,
+  ): Promise<{ readonly body: Uint8Array }>;
+  runFragment(request: FragmentRequest, context: CallContext): AsyncIterable<FragmentOutput>;
+  runJobPart(request: RunJobPartRequest, context: CallContext): AsyncIterable<JobPartOutput>;
+  modifyRows(
+    request: { readonly body: Uint8Array; readonly tableVersion: number },
+    context: CallContext,
+  ): Promise<ModifyRowsResponse>;
+}
+
+export interface GridServices {
+  readonly kv: KvService;
+  readonly sql: SqlService;
+  readonly compute: ComputeService;
+  readonly events: EventsService;
+  readonly admin: AdminService;
+  readonly members: MembersService;
+}

@@ -1,0 +1,3 @@
+/** Members for tests of everything that talks to members: Maps behind the service interfaces, over real gRPC. */
+export { FakeGrid, FakeMember, type FakeStore, PARTITION_COUNT } from './fake-member.ts';
+export { unsupportedServices } from './fake-services.ts';

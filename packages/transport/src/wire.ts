@@ -1,0 +1,226 @@
+/**
+ * The protobuf wire format by hand, for the messages of the hot path: packed fixed-width fields are plain little-endian
+ * arrays, so a column is one copy, whatever its length.
+ *
+ * W1  Every length is checked against the bytes that are there before anything is allocated for it.
+ * W2  Unknown fields are skipped; groups and malformed input are refused.
+ *
+ * @see https://protobuf.dev/programming-guides/encoding/
+ */
+import { GridError } from '@ashlar/core';
+
+const VARINT = 0;
+const FIXED64 = 1;
+const DELIMITED = 2;
+const FIXED32 = 5;
+
+const VARINT_BYTES_MAX = 10;
+/** Tag and length of one field, at most. */
+const FIELD_OVERHEAD = 10;
+
+export function malformed(reason: string): GridError {
+  return new GridError('INVALID_ARGUMENT', `malformed message: ${reason}`);
+}
+
+/** Writes fields into a buffer whose size the caller has bounded with the `...Bound` functions. */
+export class WireWriter {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytes = Buffer.allocUnsafe(bytesMax);
+  }
+
+  /** What was written. */
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
+  /** A uint32 or uint64 below 2^53; 0 is not written. */
+  uint(field: number, value: number): void {
+    if (value === 0) return;
+    this.#varint(field * 8 + VARINT);
+    this.#varint(value);
+  }
+
+  flag(field: number, value: boolean): void {
+    this.uint(field, value ? 1 : 0);
+  }
+
+  double(field: number, value: number): void {
+    if (value === 0) return;
+    this.#varint(field * 8 + FIXED64);
+    this.#at = this.#bytes.writeDoubleLE(value, this.#at);
+  }
+
+  text(field: number, value: string): void {
+    if (value !== '') this.message(field, Buffer.from(value, 'utf8'));
+  }
+
+  /** Bytes; none are not written. May lie in shared memory: they are copied. */
+  bytes(field: number, value: Uint8Array): void {
+    if (value.length > 0) this.message(field, value);
+  }
+
+  /** As `bytes`, but written also when empty: an element of a repeated field. */
+  message(field: number, value: Uint8Array): void {
+    this.#varint(field * 8 + DELIMITED);
+    this.#varint(value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+
+  /** A packed column of fixed32 or double. */
+  column(field: number, values: Uint32Array | Float64Array): void {
+    if (values.length > 0) this.message(field, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+
+  #varint(value: number): void {
+    let rest = value;
+    while (rest > 0x7f) {
+      this.#bytes[this.#at++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes[this.#at++] = rest;
+  }
+}
+
+/** Room for `fields` numbers, and the tags and lengths of as many columns. */
+export function fieldsBound(fields: number): number {
+  return fields * 2 * FIELD_OVERHEAD;
+}
+
+/** Room for one text field. */
+export function textBound(text: string): number {
+  return text.length * 3 + FIELD_OVERHEAD;
+}
+
+/** Walks the fields of one message: `while (reader.next()) switch (reader.field) { ... default: reader.skip(); }` */
+export class WireReader {
+  /** Of the field before us. */
+  field = 0;
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  #at: number;
+  #wireType = 0;
+
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+    // No Buffer: its subarray is slow, and its slice does not copy.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = start;
+    this.#end = end;
+  }
+
+  /** Goes to the next field; false at the end. */
+  next(): boolean {
+    if (this.#at >= this.#end) return false;
+    const tag = this.#varint();
+    this.#wireType = tag % 8;
+    this.field = Math.floor(tag / 8);
+    if (this.field === 0) throw malformed('field number 0');
+    return true;
+  }
+
+  /** An unsigned integer below 2^53. */
+  uint(): number {
+    this.#expect(VARINT);
+    return this.#varint();
+  }
+
+  flag(): boolean {
+    return this.uint() !== 0;
+  }
+
+  double(): number {
+    this.#expect(FIXED64);
+    const value = new DataView(this.#bytes.buffer, this.#bytes.byteOffset + this.#take(8), 8);
+    return value.getFloat64(0, true);
+  }
+
+  text(): string {
+    return Buffer.from(this.bytes()).toString('utf8');
+  }
+
+  /** A view of the field's bytes. */
+  bytes(): Uint8Array {
+    this.#expect(DELIMITED);
+    const length = this.#varint();
+    const start = this.#take(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  /** A packed (or single) column; `before` is what earlier pieces of the same field held. */
+  fixed32(before: Uint32Array): Uint32Array {
+    const length = this.#columnLength(FIXED32, 4);
+    const column = new Uint32Array(before.length + length / 4);
+    column.set(before);
+    this.#copy(new Uint8Array(column.buffer, before.byteLength), length);
+    return column;
+  }
+
+  /** As fixed32, for doubles. */
+  doubles(before: Float64Array): Float64Array {
+    const length = this.#columnLength(FIXED64, 8);
+    const column = new Float64Array(before.length + length / 8);
+    column.set(before);
+    this.#copy(new Uint8Array(column.buffer, before.byteLength), length);
+    return column;
+  }
+
+  skip(): void {
+    if (this.#wireType === VARINT) this.#skipVarint();
+    else if (this.#wireType === FIXED64) this.#take(8);
+    else if (this.#wireType === FIXED32) this.#take(4);
+    else if (this.#wireType === DELIMITED) this.bytes();
+    else throw malformed(`wire type ${this.#wireType}`);
+  }
+
+  #columnLength(single: number, width: number): number {
+    if (this.#wireType === single) return width;
+    this.#expect(DELIMITED);
+    const length = this.#varint();
+    if (length % width !== 0) throw malformed('a packed column ends within an element');
+    if (length > this.#end - this.#at) throw malformed('it is cut off');
+    return length;
+  }
+
+  #copy(target: Uint8Array, length: number): void {
+    const start = this.#take(length);
+    target.set(this.#bytes.subarray(start, start + length));
+  }
+
+  #expect(wireType: number): void {
+    if (this.#wireType !== wireType) throw malformed(`field ${this.field} has wire type ${this.#wireType}`);
+  }
+
+  /** Passes `count` bytes; returns where they begin. */
+  #take(count: number): number {
+    if (count > this.#end - this.#at) throw malformed('it is cut off');
+    const start = this.#at;
+    this.#at += count;
+    return start;
+  }
+
+  #varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let index = 0; index < VARINT_BYTES_MAX; index++) {
+      if (this.#at >= this.#end) throw malformed('it is cut off');
+      const byte = this.#bytes[this.#at++]!;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) throw malformed('an integer of 2^53 or more');
+        return value;
+      }
+      scale *= 128;
+    }
+    throw malformed('an endless integer');
+  }
+
+  #skipVarint(): void {
+    for (let index = 0; index < VARINT_BYTES_MAX; index++) {
+      if (this.#bytes[this.#take(1)]! < 0x80) return;
+    }
+    throw malformed('an endless integer');
+  }
+}
