@@ -1,0 +1,114 @@
+/**
+ * The main thread's half of jobs: partitions to tasks, partial results back, progress, cancel.
+ *
+ * A job has no wall clock unless its module sets one (then it counts between two reports of progress). To give up, the
+ * tasks are told by flag; a task that does not end within CANCEL_GRACE_MS loses its thread.
+ */
+import { GridError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import type { RunOptions, WorkerLanes, WorkerTask } from '@ashlar/workers';
+import { type ModuleRegistry, sourceOf } from './module-registry.ts';
+import { type PackedBytes, packBytes, unpackBytes } from './packed-bytes.ts';
+import type { JobMapTask, JobProgress, JobReduceTask } from './run-jobs.ts';
+
+export interface JobMap {
+  readonly module: string;
+  readonly exportName: string;
+  /** MessagePack; undefined: no arguments. */
+  readonly args: Uint8Array | undefined;
+  readonly mapId: MapId;
+  readonly partitionIds: readonly PartitionId[];
+  /** An open snapshot of this member's store; the caller keeps it open until map() ends. */
+  readonly snapshotId: number;
+  readonly version: Version;
+}
+
+export interface JobReduce {
+  readonly module: string;
+  readonly exportName: string;
+  readonly args: Uint8Array | undefined;
+  readonly partials: readonly (Uint8Array | undefined)[];
+}
+
+export interface JobOptions {
+  readonly depth?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** 0 .. 1 of the partitions of this call. */
+  readonly onProgress?: ((share: number) => void) | undefined;
+}
+
+const PARTITIONS_PER_TASK = 16;
+const CANCEL_GRACE_MS = 500;
+
+export class JobRunner {
+  readonly #lanes: WorkerLanes;
+  readonly #modules: ModuleRegistry;
+
+  constructor(lanes: WorkerLanes, modules: ModuleRegistry) {
+    this.#lanes = lanes;
+    this.#modules = modules;
+  }
+
+  /**
+   * Runs the job's map over partitions; partial results (MessagePack; undefined: none) aligned with partitionIds.
+   *
+   * @throws GridError of the first task that failed: UNKNOWN_MODULE, UNKNOWN_EXPORT, USER_CODE_*, SNAPSHOT_EXPIRED,
+   *   INVALID_VALUE, CANCELLED, OVERLOADED; the other tasks are ended
+   */
+  async map(job: JobMap, options: JobOptions = {}): Promise<(Uint8Array | undefined)[]> {
+    const module = this.#modules.resolve(job.module, job.exportName, 'job');
+    const { exportName, args, mapId, snapshotId, version } = job;
+    const shares: number[] = [];
+    const tasks: WorkerTask<PackedBytes>[] = [];
+    const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.heapBytes };
+    for (let first = 0; first < job.partitionIds.length; first += PARTITIONS_PER_TASK) {
+      const partitionIds = job.partitionIds.slice(first, first + PARTITIONS_PER_TASK);
+      const task: JobMapTask = { source: sourceOf(module), exportName, args, mapId, partitionIds, snapshotId, version };
+      const index = tasks.length;
+      const onMessage = (message: unknown): void => {
+        shares[index] = (message as JobProgress).share * partitionIds.length;
+        options.onProgress?.(shares.reduce((sum, share) => sum + (share ?? 0), 0) / job.partitionIds.length);
+      };
+      tasks.push(this.#run<PackedBytes>('job-map', task, { ...limits, onMessage }, options));
+    }
+    const packed = await allOrNone(tasks);
+    return packed.flatMap((one) => unpackBytes(one));
+  }
+
+  /** Merges partial results; the result as MessagePack, or undefined. Errors as of map(). */
+  async reduce(job: JobReduce, options: JobOptions = {}): Promise<Uint8Array | undefined> {
+    const module = this.#modules.resolve(job.module, job.exportName, 'job');
+    const { exportName, args } = job;
+    const task: JobReduceTask = { source: sourceOf(module), exportName, args, partials: packBytes(job.partials) };
+    const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.heapBytes };
+    const { result } = this.#run<Uint8Array | undefined>('job-reduce', task, limits, options);
+    return await result;
+  }
+
+  #run<T>(kind: string, task: object, limits: RunOptions, { depth = 0, signal }: JobOptions): WorkerTask<T> {
+    const running = this.#lanes.run<T>(depth, kind, task, { ...limits, signal, cancelFlag: true });
+    if (signal === undefined) return running;
+    const error = new GridError('CANCELLED', 'the job was cancelled');
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = (): void => {
+      timer = setTimeout(() => running.kill(error), CANCEL_GRACE_MS);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    const settled = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    };
+    running.result.then(settled, settled);
+    return running;
+  }
+}
+
+/** All results, or the first error after the other tasks were ended. */
+async function allOrNone<T>(tasks: readonly WorkerTask<T>[]): Promise<T[]> {
+  try {
+    return await Promise.all(tasks.map(({ result }) => result));
+  } catch (error) {
+    for (const task of tasks) task.kill(new GridError('CANCELLED', 'another part of the job failed'));
+    await Promise.allSettled(tasks.map(({ result }) => result));
+    throw error;
+  }
+}

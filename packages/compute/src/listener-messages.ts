@@ -1,0 +1,67 @@
+/** What main and worker say to each other about listeners. Columns: what belongs to index i of each is one thing. */
+import type { EventType } from '@ashlar/api';
+import type { WireError } from '@ashlar/core';
+import type { ModuleSource } from './module-registry.ts';
+import type { PackedBytes } from './packed-bytes.ts';
+
+export interface ListenerTask {
+  readonly source: ModuleSource;
+  readonly exportName: string;
+  /** The map whose events these are. */
+  readonly map: string;
+  readonly groups: readonly EventColumns[];
+}
+
+/** Events of one partition, in the order of its log. */
+export interface EventColumns {
+  /** Indexes into EVENT_TYPES. */
+  readonly types: Uint8Array;
+  readonly versions: Float64Array;
+  readonly tokens: readonly string[];
+  readonly keys: PackedBytes;
+  readonly values: PackedBytes;
+  readonly oldValues: PackedBytes;
+}
+
+export const EVENT_TYPES: readonly EventType[] = ['insert', 'update', 'remove', 'expire', 'evict', 'load', 'reload'];
+
+/** What a listener made of one partition's events. */
+export type GroupAnswer = { readonly writes: WriteColumns } | { readonly error: WireError };
+
+/** A write-set. */
+export interface WriteColumns {
+  /** The maps written to; mapOf[i] is an index into it. */
+  readonly maps: readonly string[];
+  readonly mapOf: readonly number[];
+  readonly keys: PackedBytes;
+  /** undefined: a remove. */
+  readonly values: PackedBytes;
+  /** NaN: the map's default. */
+  readonly ttlMs: Float64Array;
+}
+
+/** Worker to main: calls into the grid, all that one turn of the listener asked for. */
+export interface CallsMessage {
+  readonly calls: readonly CallColumns[];
+}
+
+/** Calls of one kind. */
+export interface CallColumns {
+  readonly operation: 'get' | 'process';
+  readonly map: string;
+  /** Of 'process'. */
+  readonly module: string;
+  readonly exportName: string;
+  /** Names the answers. */
+  readonly firstId: number;
+  readonly keys: PackedBytes;
+  readonly args: PackedBytes;
+}
+
+/** Main to worker: answers of calls firstId, firstId + 1 ... */
+export interface AnswersMessage {
+  readonly firstId: number;
+  readonly results: PackedBytes;
+  /** Of those that failed: index and error. */
+  readonly errors: readonly (readonly [number, WireError])[];
+}

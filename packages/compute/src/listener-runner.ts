@@ -1,0 +1,196 @@
+/**
+ * The main thread's half of listeners: events of some partitions to a worker, its calls into the grid to the member,
+ * write-sets back.
+ *
+ * L1  What a listener does becomes real only when the member commits its write-set: a worker killed at any moment has
+ *     written nothing. Calls it made may be made again.
+ * L2  While calls wait for the member, the listener's wall clock stands still.
+ * L3  A failed group fails alone when its error was its own; a death fails all groups of the task, for several of them
+ *     may have been half way. Then run each alone to find the one to blame (kind 'shared').
+ */
+import type { EventType } from '@ashlar/api';
+import { GridError, unreachable, type WireError } from '@ashlar/core';
+import type { WorkerLanes, WorkerTask } from '@ashlar/workers';
+import {
+  type AnswersMessage,
+  type CallColumns,
+  type CallsMessage,
+  EVENT_TYPES,
+  type EventColumns,
+  type GroupAnswer,
+  type ListenerTask,
+  type WriteColumns,
+} from './listener-messages.ts';
+import { type ModuleRegistry, sourceOf } from './module-registry.ts';
+import { buffersOf, packBytes, unpackAll, unpackBytes } from './packed-bytes.ts';
+
+export interface ListenerEvent {
+  readonly type: EventType;
+  /** Canonical bytes. */
+  readonly key: Uint8Array;
+  /** MessagePack. */
+  readonly value: Uint8Array | undefined;
+  readonly oldValue: Uint8Array | undefined;
+  readonly version: number;
+  readonly token: string;
+}
+
+/** Calls of one kind that a listener made in one turn. Calls on one key are meant in this order. */
+export interface ListenerCall {
+  readonly operation: 'get' | 'process';
+  readonly map: string;
+  /** Of 'process'. */
+  readonly module: string;
+  readonly exportName: string;
+  readonly keys: readonly Uint8Array[];
+  /** MessagePack; undefined: none. */
+  readonly args: readonly (Uint8Array | undefined)[];
+  /** For processors that these calls lead to. */
+  readonly depth: number;
+}
+
+/** Aligned with the call's keys: a value or result (undefined: none), or an error. */
+export interface ListenerCallAnswer {
+  readonly results: readonly (Uint8Array | undefined)[];
+  readonly errors: readonly (readonly [index: number, error: GridError])[];
+}
+
+/** Answers the calls of a listener. A rejection fails each of them. */
+export type ListenerCallHandler = (call: ListenerCall) => Promise<ListenerCallAnswer>;
+
+export interface ListenerWrite {
+  readonly map: string;
+  readonly key: Uint8Array;
+  /** undefined: remove. */
+  readonly value: Uint8Array | undefined;
+  /** undefined: the map's default. */
+  readonly ttlMs: number | undefined;
+}
+
+/** What a listener made of one partition's events. */
+export type ListenerOutcome =
+  | { readonly kind: 'writes'; readonly writes: readonly ListenerWrite[] }
+  /** Of this group alone. `transient`: the same events may well succeed later; else they fail again. */
+  | { readonly kind: 'failed'; readonly error: GridError; readonly transient: boolean }
+  /** The worker died, or never ran, with several groups at once: run them one by one. */
+  | { readonly kind: 'shared'; readonly error: GridError };
+
+export interface ListenerRun {
+  readonly module: string;
+  readonly exportName: string;
+  readonly map: string;
+  /** groups[i]: events of one partition in the order of its log. */
+  readonly groups: readonly (readonly ListenerEvent[])[];
+}
+
+export interface ListenerRunOptions {
+  readonly callHandler: ListenerCallHandler;
+  readonly depth?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const TYPE_INDEX = new Map(EVENT_TYPES.map((type, index) => [type, index]));
+
+export class ListenerRunner {
+  readonly #lanes: WorkerLanes;
+  readonly #modules: ModuleRegistry;
+
+  constructor(lanes: WorkerLanes, modules: ModuleRegistry) {
+    this.#lanes = lanes;
+    this.#modules = modules;
+  }
+
+  /** Runs the listener on each group; outcomes aligned with the groups. Never rejects. */
+  async run(run: ListenerRun, options: ListenerRunOptions): Promise<readonly ListenerOutcome[]> {
+    try {
+      const answers = await this.#answers(run, options);
+      return answers.map((answer) =>
+        'writes' in answer ? { kind: 'writes', writes: writesOf(answer.writes) } : failed(GridError.from(answer.error)),
+      );
+    } catch (error) {
+      const told = GridError.wrap(error);
+      return run.groups.map(() => (run.groups.length > 1 ? { kind: 'shared', error: told } : failed(told)));
+    }
+  }
+
+  #answers(run: ListenerRun, { callHandler, depth = 0, signal }: ListenerRunOptions): Promise<readonly GroupAnswer[]> {
+    const module = this.#modules.resolve(run.module, run.exportName, 'listener');
+    const groups = run.groups.map(columnsOf);
+    const task: ListenerTask = { source: sourceOf(module), exportName: run.exportName, map: run.map, groups };
+    let waiting = 0;
+    const running: WorkerTask<readonly GroupAnswer[]> = this.#lanes.run(depth, 'listener', task, {
+      transfer: groups.flatMap(({ keys, values, oldValues }) => buffersOf(keys, values, oldValues)),
+      wallMs: module.limits.wallMs,
+      memoryMax: module.limits.heapBytes,
+      signal,
+      isWaiting: () => waiting > 0,
+      onMessage: (message) => {
+        for (const call of (message as CallsMessage).calls) {
+          waiting += 1;
+          answer(call, callHandler, depth + 1)
+            .then((answers) => running.post(answers, buffersOf(answers.results)))
+            .finally(() => {
+              waiting -= 1;
+            });
+        }
+      },
+    });
+    return running.result;
+  }
+}
+
+/** Whether the same events may succeed when they are tried again later, without a new deployment. */
+export function isTransient(error: GridError): boolean {
+  switch (error.code) {
+    case 'WORKER_LOST':
+    case 'OVERLOADED':
+    case 'SHUTTING_DOWN':
+    case 'CANCELLED':
+    case 'DEADLINE_EXCEEDED':
+    case 'OUTCOME_UNKNOWN':
+    case 'SNAPSHOT_EXPIRED':
+      return true;
+    default:
+      return error.retryable;
+  }
+}
+
+function failed(error: GridError): ListenerOutcome {
+  return { kind: 'failed', error, transient: isTransient(error) };
+}
+
+/** Asks the member; a rejection becomes the error of each call. */
+async function answer(call: CallColumns, handler: ListenerCallHandler, depth: number): Promise<AnswersMessage> {
+  const { operation, map, module, exportName, firstId } = call;
+  const keys = unpackAll(call.keys);
+  try {
+    const args = unpackBytes(call.args);
+    const { results, errors } = await handler({ operation, map, module, exportName, keys, args, depth });
+    const wireErrors = errors.map(([index, error]) => [index, error.toWire()] as const);
+    return { firstId, results: packBytes(results), errors: wireErrors };
+  } catch (error) {
+    const wire: WireError = GridError.wrap(error).toWire();
+    return { firstId, results: packBytes(keys.map(() => undefined)), errors: keys.map((_, index) => [index, wire]) };
+  }
+}
+
+function columnsOf(events: readonly ListenerEvent[]): EventColumns {
+  return {
+    types: Uint8Array.from(events, ({ type }) => TYPE_INDEX.get(type) ?? unreachable(type as never)),
+    versions: Float64Array.from(events, ({ version }) => version),
+    tokens: events.map(({ token }) => token),
+    keys: packBytes(events.map(({ key }) => key)),
+    values: packBytes(events.map(({ value }) => value)),
+    oldValues: packBytes(events.map(({ oldValue }) => oldValue)),
+  };
+}
+
+function writesOf({ maps, mapOf, keys, values, ttlMs }: WriteColumns): ListenerWrite[] {
+  const valueBytes = unpackBytes(values);
+  return unpackAll(keys).map((key, index) => ({
+    map: maps[mapOf[index]!]!,
+    key,
+    value: valueBytes[index],
+    ttlMs: Number.isNaN(ttlMs[index]) ? undefined : ttlMs[index],
+  }));
+}

@@ -1,0 +1,116 @@
+/** The outcomes of a batch, put together from the frames it took: one, or one more for every kill on the way. */
+import { assert, GridError, type WireError } from '@ashlar/core';
+import { decodeValue } from '@ashlar/serialization';
+import { ownBytes } from './copy-bytes.ts';
+import type { EntryOutcome, ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
+import { ABSENT, Action, type ProcessorFrame } from './processor-frame.ts';
+
+/** Calls [firstCall, firstCall + count) of the batch are calls [0, count) of the frame. */
+interface Segment {
+  readonly frame: ProcessorFrame;
+  readonly firstCall: number;
+  readonly count: number;
+  /** Whether its worker ended the task by itself. */
+  readonly isReusable: boolean;
+}
+
+const KEPT: EntryOutcome = Object.freeze({ action: 'keep', value: undefined, ttlMs: undefined, isRenewed: false });
+
+export class CollectedOutcomes implements ProcessorOutcomes {
+  readonly callCount: number;
+  readonly #entryOf: ArrayLike<number>;
+  readonly #segments: Segment[] = [];
+  /** Of calls that no frame tells about: killed, or never run. */
+  readonly #errors = new Map<number, GridError>();
+  /** By entry: the call that stored or removed it last, and the one that set its time to live last; -1: none. */
+  readonly #lastChange: Int32Array;
+  readonly #lastTtl: Int32Array;
+  /** By entry: 1 when a call removed it. */
+  readonly #wasRemoved: Uint8Array;
+  readonly #onRelease: (frame: ProcessorFrame) => void;
+
+  constructor(batch: ProcessorBatch, onRelease: (frame: ProcessorFrame) => void) {
+    this.callCount = batch.entryOf.length;
+    this.#entryOf = batch.entryOf;
+    this.#lastChange = new Int32Array(batch.keys.length).fill(-1);
+    this.#lastTtl = new Int32Array(batch.keys.length).fill(-1);
+    this.#wasRemoved = new Uint8Array(batch.keys.length);
+    this.#onRelease = onRelease;
+  }
+
+  /** Takes over the first `count` calls of a frame: they are calls firstCall and on of the batch. */
+  addFrame(frame: ProcessorFrame, firstCall: number, count: number, isReusable: boolean): void {
+    this.#segments.push({ frame, firstCall, count, isReusable });
+    for (let local = 0; local < count; local++) {
+      const call = firstCall + local;
+      const entry = this.#entryOf[call]!;
+      const action = frame.action(local);
+      if (action === Action.FAILED) continue;
+      if (action !== Action.KEEP) {
+        this.#lastChange[entry] = call;
+        if (action === Action.REMOVE) {
+          this.#lastTtl[entry] = -1;
+          this.#wasRemoved[entry] = 1;
+        }
+      }
+      if (!Number.isNaN(frame.newTtlMs(local))) this.#lastTtl[entry] = call;
+    }
+  }
+
+  /** Calls [firstCall, end) failed with `error`. */
+  addErrors(firstCall: number, end: number, error: GridError): void {
+    for (let call = firstCall; call < end; call++) this.#errors.set(call, error);
+  }
+
+  error(call: number): GridError | undefined {
+    const error = this.#errors.get(call);
+    if (error !== undefined) return error;
+    const { frame, firstCall } = this.#segmentOf(call);
+    const local = call - firstCall;
+    if (frame.action(local) !== Action.FAILED) return undefined;
+    const wire = decodeValue(ownBytes(frame.bytes, frame.resultStart(local), frame.resultEnd(local)));
+    return GridError.from(wire as WireError);
+  }
+
+  result(call: number): Uint8Array | undefined {
+    if (this.#errors.has(call)) return undefined;
+    const { frame, firstCall } = this.#segmentOf(call);
+    const local = call - firstCall;
+    const start = frame.resultStart(local);
+    if (start === ABSENT || frame.action(local) === Action.FAILED) return undefined;
+    return ownBytes(frame.bytes, start, frame.resultEnd(local));
+  }
+
+  entry(entry: number): EntryOutcome {
+    const change = this.#lastChange[entry]!;
+    const ttl = this.#lastTtl[entry]!;
+    if (change < 0 && ttl < 0) return KEPT;
+    const ttlMs = ttl < 0 ? undefined : this.#ttlOf(ttl);
+    if (change < 0) return { ...KEPT, ttlMs };
+    const value = this.#valueOf(change);
+    const isRenewed = this.#wasRemoved[entry] === 1;
+    if (value === undefined) return { action: 'remove', value, ttlMs: undefined, isRenewed };
+    return { action: 'set', value, ttlMs, isRenewed };
+  }
+
+  release(): void {
+    for (const { frame, isReusable } of this.#segments.splice(0)) if (isReusable) this.#onRelease(frame);
+  }
+
+  #valueOf(call: number): Uint8Array | undefined {
+    const { frame, firstCall } = this.#segmentOf(call);
+    const start = frame.newValueStart(call - firstCall);
+    return start === ABSENT ? undefined : frame.bytes.subarray(start, frame.newValueEnd(call - firstCall));
+  }
+
+  #ttlOf(call: number): number {
+    const { frame, firstCall } = this.#segmentOf(call);
+    return frame.newTtlMs(call - firstCall);
+  }
+
+  #segmentOf(call: number): Segment {
+    const found = this.#segments.find(({ firstCall, count }) => call >= firstCall && call < firstCall + count);
+    assert(found !== undefined, () => `call ${call} has an outcome until release()`);
+    return found;
+  }
+}

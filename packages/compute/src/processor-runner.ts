@@ -1,0 +1,183 @@
+/**
+ * The main thread's half of entry processors: batches to workers, outcomes back, blame where it belongs.
+ *
+ *   batch -> frame -> worker -> outcomes
+ *              ^         | killed at call n: [0, n) keep their outcomes, n gets the error, the rest goes on
+ *              '---------'                    in a new frame, from the values that [0, n) left
+ *
+ * R1  Every call of a batch gets exactly one outcome, also when workers die: run() never rejects.
+ * R2  A batch ends: each round completes a call, blames a call, or doubles the room for an outcome up to a bound.
+ * R3  No batch waits for a worker that its caller holds: it runs in the lane of its depth.
+ */
+import { GridError } from '@ashlar/core';
+import type { WorkerLanes } from '@ashlar/workers';
+import { FramePool } from './frame-pool.ts';
+import { type ModuleRegistry, type RegisteredModule, sourceOf } from './module-registry.ts';
+import type { ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
+import { frameBytes, inputBytes, Phase, type ProcessorFrame } from './processor-frame.ts';
+import { CollectedOutcomes } from './processor-outcomes.ts';
+import type { ProcessorTask } from './run-processors.ts';
+
+export interface ProcessorRunOptions {
+  /** 0: called from outside; n + 1: called by user code of depth n. */
+  readonly depth?: number;
+  /** Gives up: calls that have not completed get CANCELLED. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Bytes of new value and result of one call, at most. */
+const OUTCOME_BYTES_MAX = 64 << 20;
+const OUTPUT_BYTES_PER_CALL = 256;
+/** Errors of a death that the running code caused. */
+const BLAMED: ReadonlySet<string> = new Set(['USER_CODE_TIMEOUT', 'USER_CODE_OUT_OF_MEMORY', 'USER_CODE_FAILED']);
+
+export class ProcessorRunner {
+  readonly #lanes: WorkerLanes;
+  readonly #modules: ModuleRegistry;
+  readonly #frames = new FramePool();
+
+  constructor(lanes: WorkerLanes, modules: ModuleRegistry) {
+    this.#lanes = lanes;
+    this.#modules = modules;
+  }
+
+  /**
+   * Runs the calls of a batch. Errors are told for each call: UNKNOWN_MODULE, UNKNOWN_EXPORT, PROCESSOR_ASYNC,
+   * USER_CODE_FAILED, USER_CODE_TIMEOUT, USER_CODE_OUT_OF_MEMORY, INVALID_VALUE, VALUE_TOO_LARGE, OVERLOADED,
+   * CALL_DEPTH_EXCEEDED, CANCELLED, SHUTTING_DOWN.
+   */
+  async run(batch: ProcessorBatch, options: ProcessorRunOptions = {}): Promise<ProcessorOutcomes> {
+    const outcomes = new CollectedOutcomes(batch, (frame) => this.#frames.give(frame));
+    try {
+      const module = this.#modules.resolve(batch.module, batch.exportName, 'processor');
+      await new Round(this.#lanes, this.#frames, module, batch, options, outcomes).finish();
+    } catch (error) {
+      outcomes.addErrors(0, batch.entryOf.length, GridError.wrap(error));
+    }
+    return outcomes;
+  }
+}
+
+/** How a task ended that did not end by itself. */
+interface Death {
+  readonly error: GridError;
+  /** Killed by us: then the call that ran is known, and it is not to blame if it ended before its thread did. */
+  readonly isKill: boolean;
+  readonly completedAtKill: number;
+}
+
+/** A batch on its way, over as many frames as it takes. */
+class Round {
+  readonly #lanes: WorkerLanes;
+  readonly #frames: FramePool;
+  readonly #module: RegisteredModule;
+  readonly #batch: ProcessorBatch;
+  readonly #options: ProcessorRunOptions;
+  readonly #outcomes: CollectedOutcomes;
+  #done = 0;
+
+  constructor(
+    lanes: WorkerLanes,
+    frames: FramePool,
+    module: RegisteredModule,
+    batch: ProcessorBatch,
+    options: ProcessorRunOptions,
+    outcomes: CollectedOutcomes,
+  ) {
+    this.#lanes = lanes;
+    this.#frames = frames;
+    this.#module = module;
+    this.#batch = batch;
+    this.#options = options;
+    this.#outcomes = outcomes;
+  }
+
+  async finish(): Promise<void> {
+    const callCount = this.#batch.entryOf.length;
+    let outputBytes = inputBytes(this.#batch) + callCount * OUTPUT_BYTES_PER_CALL;
+    while (this.#done < callCount) {
+      const rest = restOf(this.#batch, this.#done, this.#outcomes);
+      const frame = this.#frames.take(frameBytes(rest, outputBytes));
+      frame.fill(rest);
+      const death = await this.#attempt(frame);
+      // Read once: a dying worker may still publish outcomes. What it publishes later counts for nothing.
+      const completed = frame.completed;
+      this.#outcomes.addFrame(frame, this.#done, completed, death === undefined);
+      this.#done += completed;
+      if (death === undefined) outputBytes = this.#grown(frame, outputBytes);
+      else if (!death.isKill || completed === death.completedAtKill) this.#blame(frame, death.error);
+    }
+  }
+
+  /** @returns why the task did not end by itself */
+  async #attempt(frame: ProcessorFrame): Promise<Death | undefined> {
+    const { wallMs, heapBytes } = this.#module.limits;
+    const task: ProcessorTask = {
+      frame: frame.shared,
+      source: sourceOf(this.#module),
+      exportName: this.#batch.exportName,
+    };
+    const { depth = 0, signal } = this.#options;
+    let isKill = false;
+    let completedAtKill = 0;
+    const onKill = (): void => {
+      isKill = true;
+      completedAtKill = frame.completed;
+    };
+    try {
+      await this.#lanes.run(depth, 'processors', task, { wallMs, memoryMax: heapBytes, signal, onKill }).result;
+      return undefined;
+    } catch (error) {
+      return { error: GridError.wrap(error), isKill, completedAtKill };
+    }
+  }
+
+  /** The running call is to blame for a death it caused; anything else ends the rest of the batch. */
+  #blame(frame: ProcessorFrame, error: GridError): void {
+    const { exportName, module, entryOf } = this.#batch;
+    const told = new GridError(error.code, `${module}.${exportName}: ${error.message}`, {
+      hint: error.hint,
+      details: { ...error.details, module, exportName },
+      cause: error,
+    });
+    const isOneCall = frame.phase === Phase.RUNNING && BLAMED.has(error.code);
+    const end = isOneCall ? this.#done + 1 : entryOf.length;
+    this.#outcomes.addErrors(this.#done, end, told);
+    this.#done = end;
+  }
+
+  /** The frame was full: room for what the call wanted. A call that wants too much fails. */
+  #grown(frame: ProcessorFrame, outputBytes: number): number {
+    if (frame.outputNeeded === 0) return outputBytes;
+    if (frame.outputNeeded <= OUTCOME_BYTES_MAX) return Math.max(outputBytes, frame.outputNeeded * 2);
+    const error = new GridError('VALUE_TOO_LARGE', `value and result of one call have ${frame.outputNeeded} bytes`, {
+      hint: `at most ${OUTCOME_BYTES_MAX} bytes`,
+    });
+    this.#outcomes.addErrors(this.#done, this.#done + 1, error);
+    this.#done += 1;
+    return outputBytes;
+  }
+}
+
+/** The calls from `done` on, over the entries as the calls before left them. */
+function restOf(batch: ProcessorBatch, done: number, outcomes: CollectedOutcomes): ProcessorBatch {
+  if (done === 0) return batch;
+  const values = [...batch.values];
+  const ttlMs = Float64Array.from(batch.ttlMs);
+  for (let entry = 0; entry < values.length; entry++) {
+    const { action, value, ttlMs: newTtlMs } = outcomes.entry(entry);
+    if (action !== 'keep') values[entry] = value;
+    if (action === 'remove') ttlMs[entry] = Number.NaN;
+    if (newTtlMs !== undefined) ttlMs[entry] = newTtlMs;
+  }
+  const from = <T>(column: ArrayLike<T>): T[] => Array.prototype.slice.call(column, done) as T[];
+  return {
+    ...batch,
+    values,
+    ttlMs,
+    entryOf: from(batch.entryOf),
+    args: batch.args.slice(done),
+    nowMs: from(batch.nowMs),
+    seeds: from(batch.seeds),
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * The worker's half of entry processors: runs the calls of a frame one after the other and publishes each outcome.
+ *
+ *   current value of the entry -> decode on demand -> run -> encode what was assigned -> publish -> next call
+ *
+ * P1  A call's changes are in the frame after it returned, or not at all; a call that throws changed nothing.
+ * P2  A later call on an entry starts from the bytes an earlier one stored, never from its objects.
+ * P3  Nothing of user code runs between the last outcome and the end of the task.
+ */
+import { types } from 'node:util';
+import type { EntryProcessor } from '@ashlar/api';
+import { GridError, type WireError } from '@ashlar/core';
+import { ValueReader, ValueWriter } from '@ashlar/serialization';
+import { type CodePlace, userErrorToWire, type WorkerContext } from '@ashlar/workers';
+import { copyBytes } from './copy-bytes.ts';
+import type { ModuleSource } from './module-registry.ts';
+import { ProcessorEntry } from './processor-entry.ts';
+import { ABSENT, Action, Phase, ProcessorFrame } from './processor-frame.ts';
+import { definition } from './worker-modules.ts';
+
+export interface ProcessorTask {
+  readonly frame: SharedArrayBuffer;
+  readonly source: ModuleSource;
+  readonly exportName: string;
+}
+
+const writer = new ValueWriter();
+const { max } = Math;
+
+/** Handler of tasks of kind "processors". Outcomes are in the frame; a thrown error concerns every call. */
+export function runProcessors(task: ProcessorTask, context: WorkerContext<unknown>): void | Promise<void> {
+  const frame = new ProcessorFrame(task.frame).open();
+  frame.phase = Phase.LOADING;
+  const place = { module: task.source.name, exportName: task.exportName };
+  const found = definition(task.source, task.exportName, 'processor');
+  if ('then' in found) return found.then((processor) => new BatchRun(frame, processor, place, context).run());
+  new BatchRun(frame, found, place, context).run();
+}
+
+/** One pass over the calls of a frame. */
+class BatchRun {
+  readonly #frame: ProcessorFrame;
+  readonly #run: EntryProcessor['run'];
+  readonly #place: CodePlace;
+  readonly #context: WorkerContext<unknown>;
+  readonly #reader: ValueReader;
+  /** Where the value of each entry lies now, and what its time to live is. */
+  readonly #starts: Int32Array;
+  readonly #ends: Int32Array;
+  readonly #ttls: Float64Array;
+  #outputAt: number;
+
+  constructor(frame: ProcessorFrame, processor: EntryProcessor, place: CodePlace, context: WorkerContext<unknown>) {
+    this.#frame = frame;
+    this.#run = processor.run;
+    this.#place = place;
+    this.#context = context;
+    this.#reader = new ValueReader(frame.bytes);
+    this.#outputAt = frame.outputStart;
+    this.#starts = new Int32Array(frame.entryCount);
+    this.#ends = new Int32Array(frame.entryCount);
+    this.#ttls = new Float64Array(frame.entryCount);
+    for (let entry = 0; entry < frame.entryCount; entry++) {
+      this.#starts[entry] = frame.valueStart(entry);
+      this.#ends[entry] = frame.valueEnd(entry);
+      this.#ttls[entry] = frame.ttlMs(entry);
+    }
+  }
+
+  run(): void {
+    const { callCount } = this.#frame;
+    this.#frame.phase = Phase.RUNNING;
+    for (let call = 0; call < callCount; call++) {
+      if (!this.#runCall(call)) break;
+      this.#context.beat();
+    }
+    this.#frame.phase = Phase.ENDED;
+  }
+
+  /** @returns false when the outcome does not fit into the frame */
+  #runCall(call: number): boolean {
+    const entryIndex = this.#frame.entryOf(call);
+    const entry = new ProcessorEntry(
+      this.#frame,
+      this.#reader,
+      call,
+      this.#starts[entryIndex]!,
+      this.#ends[entryIndex]!,
+      this.#ttls[entryIndex]!,
+    );
+    writer.reset();
+    let valueEnd = 0;
+    let resultEnd = ABSENT;
+    try {
+      const result = this.#called(entry, call);
+      if (ProcessorEntry.changeOf(entry) === 'set') valueEnd = writer.write(ProcessorEntry.valueOf(entry));
+      if (result !== undefined) resultEnd = writer.write(result);
+    } catch (error) {
+      return this.#fail(call, this.#errorOf(error));
+    }
+    return this.#succeed(call, entryIndex, entry, valueEnd, resultEnd);
+  }
+
+  #called(entry: ProcessorEntry, call: number): unknown {
+    const start = this.#frame.argsStart(call);
+    let args: unknown;
+    if (start !== ABSENT) {
+      this.#reader.readAt(start, this.#frame.argsEnd(call));
+      args = this.#reader.decode();
+    }
+    const run = this.#run;
+    const result = run(entry, args);
+    if (typeof result === 'object' && result !== null) this.#refusePromise(result);
+    return result;
+  }
+
+  #refusePromise(result: object): void {
+    if (types.isPromise(result)) result.catch(() => undefined);
+    else if (typeof (result as { then?: unknown }).then !== 'function') return;
+    const { module, exportName } = this.#place;
+    throw new GridError(
+      'PROCESSOR_ASYNC',
+      `${module}.${exportName} returned a promise: entry processors are synchronous`,
+      {
+        hint: 'await before the call and pass the result as an argument, or use a listener or a job',
+        details: { module, exportName },
+      },
+    );
+  }
+
+  /** Ours (a value that cannot be stored, an async processor) as it is, theirs wrapped. */
+  #errorOf(error: unknown): WireError {
+    if (!(error instanceof GridError)) return userErrorToWire(error, this.#place);
+    return { ...error.toWire(), details: { ...error.details, ...this.#place } };
+  }
+
+  /** @param valueEnd  end of the value within the writer, which it begins; @param resultEnd  or ABSENT */
+  #succeed(call: number, entryIndex: number, entry: ProcessorEntry, valueEnd: number, resultEnd: number): boolean {
+    const frame = this.#frame;
+    const at = this.#copyOutput(max(valueEnd, resultEnd));
+    if (at < 0) return false;
+    const change = ProcessorEntry.changeOf(entry);
+    const ttlMs = ProcessorEntry.newTtlOf(entry);
+    const resultAt = resultEnd === ABSENT ? ABSENT : at + valueEnd;
+    const resultStop = resultEnd === ABSENT ? ABSENT : at + resultEnd;
+    if (change === 'set') {
+      frame.complete(call, Action.SET, ttlMs, at, at + valueEnd, resultAt, resultStop);
+      this.#starts[entryIndex] = at;
+      this.#ends[entryIndex] = at + valueEnd;
+    } else if (change === 'remove') {
+      frame.complete(call, Action.REMOVE, Number.NaN, ABSENT, ABSENT, resultAt, resultStop);
+      this.#starts[entryIndex] = ABSENT;
+      this.#ttls[entryIndex] = Number.NaN;
+      return true;
+    } else {
+      frame.complete(call, Action.KEEP, ttlMs, ABSENT, ABSENT, resultAt, resultStop);
+    }
+    if (!Number.isNaN(ttlMs)) this.#ttls[entryIndex] = ttlMs;
+    return true;
+  }
+
+  #fail(call: number, error: WireError): boolean {
+    writer.reset();
+    const end = writer.write(error);
+    const at = this.#copyOutput(end);
+    if (at < 0) return false;
+    this.#frame.complete(call, Action.FAILED, Number.NaN, ABSENT, ABSENT, at, at + end);
+    return true;
+  }
+
+  /** Copies writer.bytes[0, length) to the output. @returns where, or -1 when the frame is full */
+  #copyOutput(length: number): number {
+    const at = this.#outputAt;
+    if (at + length > this.#frame.bytes.length) {
+      this.#frame.outputNeeded = length;
+      return -1;
+    }
+    copyBytes(writer.bytes, 0, length, this.#frame.bytes, at);
+    this.#outputAt = at + length;
+    return at;
+  }
+}

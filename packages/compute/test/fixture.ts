@@ -1,0 +1,64 @@
+/**
+ * A compute half of a member for the tests: lanes over real threads, a registry with one module: under the name of its
+ * file with the limits asked for, and as 'patient' with a wall clock that no test reaches.
+ */
+import type { ModuleLimits } from '@ashlar/api';
+import { bundleModule } from '@ashlar/modules';
+import { encodeKey, encodeValue } from '@ashlar/serialization';
+import { IndexAllocator, USER_HEAP_BACKSTOP, WorkerLanes } from '@ashlar/workers';
+import { ModuleRegistry, type ProcessorBatch } from '../src/index.ts';
+
+export interface Fixture {
+  readonly lanes: WorkerLanes;
+  readonly modules: ModuleRegistry;
+  close(): Promise<void>;
+}
+
+export async function makeFixture(options: {
+  readonly file: string;
+  readonly limits?: ModuleLimits;
+  readonly threads?: readonly [number, number, number];
+  readonly store?: unknown;
+  readonly onWorkerGone?: (index: number) => void;
+}): Promise<Fixture> {
+  const lanes = new WorkerLanes({
+    name: 'user',
+    entry: new URL('./user-worker.ts', import.meta.url),
+    threads: options.threads ?? [1, 1, 1],
+    store: options.store,
+    workerIndexes: new IndexAllocator(16),
+    onWorkerGone: options.onWorkerGone ?? (() => undefined),
+    queueMax: 100,
+    resourceLimits: USER_HEAP_BACKSTOP,
+  });
+  const modules = new ModuleRegistry();
+  const { hash, text, exports, defaultName } = await bundleModule(new URL(`./files/${options.file}`, import.meta.url));
+  modules.add({ name: defaultName, hash, text, exports, limits: options.limits });
+  modules.add({ name: 'patient', hash, text, exports, limits: { wallMs: 20_000, heapBytes: 64 << 20 } });
+  return { lanes, modules, close: () => lanes.close() };
+}
+
+export interface CallOf {
+  readonly entry: number;
+  readonly args?: unknown;
+}
+
+/** A batch over entries with keys k0, k1 ...; undefined: no such entry. */
+export function batchOf(
+  exportName: string,
+  values: readonly unknown[],
+  calls: readonly CallOf[],
+  module = 'bank',
+): ProcessorBatch {
+  return {
+    module,
+    exportName,
+    keys: values.map((_, index) => encodeKey(`k${index}`)),
+    values: values.map((value) => (value === undefined ? undefined : encodeValue(value))),
+    ttlMs: values.map(() => Number.NaN),
+    entryOf: calls.map((call) => call.entry),
+    args: calls.map((call) => (call.args === undefined ? undefined : encodeValue(call.args))),
+    nowMs: calls.map((_, index) => 1_700_000_000_000 + index),
+    seeds: calls.map((_, index) => index * 7 - 3),
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * Events as parallel columns: element i of each column belongs to event i. Records are copied out of the arena here,
+ * once, into buffers that may leave the process.
+ */
+
+/** By number, as the wire has them. */
+export const EVENT_TYPE = { insert: 0, update: 1, remove: 2, expire: 3, evict: 4, load: 5, reload: 6 } as const;
+export type EventTypeNumber = (typeof EVENT_TYPE)[keyof typeof EVENT_TYPE];
+
+export interface EventColumns {
+  readonly count: number;
+  readonly types: Uint8Array;
+  readonly partitions: Uint32Array;
+  readonly sequences: Float64Array;
+  readonly versions: Float64Array;
+  /** Where each key ends in `keys`; it begins where the one before ends. */
+  readonly keyEnds: Uint32Array;
+  readonly keys: Uint8Array;
+  readonly valueEnds: Uint32Array;
+  readonly values: Uint8Array;
+  readonly oldValueEnds: Uint32Array;
+  readonly oldValues: Uint8Array;
+}
+
+/** Bytes that grow by doubling. */
+class ByteColumn {
+  #bytes = new Uint8Array(4096);
+  length = 0;
+
+  append(source: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    if (this.length + size > this.#bytes.length) this.#grow(this.length + size);
+    this.#bytes.set(source.subarray(start, end), this.length);
+    this.length += size;
+  }
+
+  /** A copy of its own: the column is written again. */
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.length);
+  }
+
+  #grow(wanted: number): void {
+    const grown = new Uint8Array(Math.max(wanted, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = grown;
+  }
+}
+
+export class EventColumnsWriter {
+  readonly #capacity: number;
+  readonly #types: Uint8Array;
+  readonly #partitions: Uint32Array;
+  readonly #sequences: Float64Array;
+  readonly #versions: Float64Array;
+  readonly #keyEnds: Uint32Array;
+  readonly #valueEnds: Uint32Array;
+  readonly #oldValueEnds: Uint32Array;
+  readonly #keys = new ByteColumn();
+  readonly #values = new ByteColumn();
+  readonly #oldValues = new ByteColumn();
+  #count = 0;
+
+  /** @param capacity  the most events a batch may have */
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+    this.#types = new Uint8Array(capacity);
+    this.#partitions = new Uint32Array(capacity);
+    this.#sequences = new Float64Array(capacity);
+    this.#versions = new Float64Array(capacity);
+    this.#keyEnds = new Uint32Array(capacity);
+    this.#valueEnds = new Uint32Array(capacity);
+    this.#oldValueEnds = new Uint32Array(capacity);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get isFull(): boolean {
+    return this.#count === this.#capacity;
+  }
+
+  get bytes(): number {
+    return this.#keys.length + this.#values.length + this.#oldValues.length + this.#count * 29;
+  }
+
+  /** Begins an event; key, value and old value follow by appendKey, appendValue, appendOldValue, then close. */
+  open(type: EventTypeNumber, partition: number, sequence: number, version: number): void {
+    const at = this.#count;
+    this.#types[at] = type;
+    this.#partitions[at] = partition;
+    this.#sequences[at] = sequence;
+    this.#versions[at] = version;
+  }
+
+  appendKey(source: Uint8Array, start: number, end: number): void {
+    this.#keys.append(source, start, end);
+  }
+
+  appendValue(source: Uint8Array, start: number, end: number): void {
+    this.#values.append(source, start, end);
+  }
+
+  appendOldValue(source: Uint8Array, start: number, end: number): void {
+    this.#oldValues.append(source, start, end);
+  }
+
+  close(): void {
+    const at = this.#count++;
+    this.#keyEnds[at] = this.#keys.length;
+    this.#valueEnds[at] = this.#values.length;
+    this.#oldValueEnds[at] = this.#oldValues.length;
+  }
+
+  /** The events so far, as arrays of their own; the writer is empty again. */
+  take(): EventColumns {
+    const count = this.#count;
+    const columns: EventColumns = {
+      count,
+      types: this.#types.slice(0, count),
+      partitions: this.#partitions.slice(0, count),
+      sequences: this.#sequences.slice(0, count),
+      versions: this.#versions.slice(0, count),
+      keyEnds: this.#keyEnds.slice(0, count),
+      keys: this.#keys.take(),
+      valueEnds: this.#valueEnds.slice(0, count),
+      values: this.#values.take(),
+      oldValueEnds: this.#oldValueEnds.slice(0, count),
+      oldValues: this.#oldValues.take(),
+    };
+    this.#count = 0;
+    this.#keys.length = 0;
+    this.#values.length = 0;
+    this.#oldValues.length = 0;
+    return columns;
+  }
+}
+
+/** The events of the given indexes, in their order. */
+export function pickEvents(events: EventColumns, indexes: readonly number[]): EventColumns {
+  const writer = new EventColumnsWriter(indexes.length);
+  const startOf = (ends: Uint32Array, index: number): number => (index === 0 ? 0 : ends[index - 1]!);
+  for (const index of indexes) {
+    const { types, partitions, sequences, versions, keyEnds, valueEnds, oldValueEnds } = events;
+    writer.open(types[index] as EventTypeNumber, partitions[index]!, sequences[index]!, versions[index]!);
+    writer.appendKey(events.keys, startOf(keyEnds, index), keyEnds[index]!);
+    writer.appendValue(events.values, startOf(valueEnds, index), valueEnds[index]!);
+    writer.appendOldValue(events.oldValues, startOf(oldValueEnds, index), oldValueEnds[index]!);
+    writer.close();
+  }
+  return writer.take();
+}

@@ -1,0 +1,48 @@
+/** All subscriptions of a member: tells those of a partition that it has new records, once a commit. */
+import { GridError } from '@ashlar/core';
+import { type LogSource, Subscription, type SubscriptionOptions } from './subscription.ts';
+
+export class EventHub {
+  readonly #logs: LogSource;
+  readonly #subscriptionsMax: number;
+  readonly #byPartition: Set<Subscription>[];
+  #count = 0;
+
+  constructor(logs: LogSource, options: { readonly partitionCount: number; readonly subscriptionsMax: number }) {
+    this.#logs = logs;
+    this.#subscriptionsMax = options.subscriptionsMax;
+    this.#byPartition = Array.from({ length: options.partitionCount }, () => new Set());
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get subscriptionsMax(): number {
+    return this.#subscriptionsMax;
+  }
+
+  /** @throws GridError OVERLOADED, or what the first look at the logs throws */
+  open(options: SubscriptionOptions): Subscription {
+    if (this.#count >= this.#subscriptionsMax) {
+      throw new GridError('OVERLOADED', `the member has ${this.#subscriptionsMax} subscriptions`, {
+        hint: 'close subscriptions that are not read, or share one',
+      });
+    }
+    const subscription = new Subscription(this.#logs, options);
+    for (const partition of subscription.partitions) this.#byPartition[partition]!.add(subscription);
+    this.#count++;
+    return subscription;
+  }
+
+  close(subscription: Subscription): void {
+    const [first] = subscription.partitions;
+    if (first === undefined || this.#byPartition[first]!.has(subscription)) this.#count--;
+    for (const partition of subscription.partitions) this.#byPartition[partition]!.delete(subscription);
+  }
+
+  /** A batch was committed in a partition. */
+  committed(partition: number): void {
+    for (const subscription of this.#byPartition[partition]!) subscription.notify();
+  }
+}

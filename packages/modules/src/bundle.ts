@@ -1,0 +1,119 @@
+/**
+ * A user file as a module: one ESM text that holds everything but Node's own modules, named by its content.
+ *
+ *   file.ts -> esbuild (imports bundled, types stripped) -> text -> SHA-256 = id
+ *                                                            '-> evaluated once here -> exports and their kinds
+ *
+ * M1  The same sources give the same bytes, on every machine: nothing of the machine (paths, time) is in the text.
+ * M2  The text imports nothing but `node:` modules.
+ */
+import { createHash } from 'node:crypto';
+import { basename, dirname, extname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { GridError, type TextPosition } from '@ashlar/core';
+import { build, type Message } from 'esbuild';
+import { definitionsOf, type ModuleExport } from './definitions.ts';
+import { runtimePlugin } from './runtime.ts';
+
+/** A module ready to be deployed. */
+export interface BundledModule {
+  /** SHA-256 of `text` in UTF-8, hex. */
+  readonly hash: string;
+  /** ESM source. */
+  readonly text: string;
+  /** What was made with defineProcessor, defineJob or defineListener, in alphabetical order. */
+  readonly exports: readonly ModuleExport[];
+  /** The file's name without endings: fraud.processors.ts is "fraud". */
+  readonly defaultName: string;
+}
+
+/** Bytes of a module's text, at most. */
+export const MODULE_BYTES_MAX = 8 << 20;
+
+/** CommonJS libraries ask for Node's modules by `require`; the base does not matter, only builtins are left to ask for. */
+const REQUIRE_BANNER =
+  "import { createRequire as $createRequire } from 'node:module'; const require = $createRequire('file:///module');";
+
+/**
+ * Bundles a TypeScript or JavaScript file and lists what it defines. The file's top level runs once, in this process.
+ *
+ * @param file  path or file: URL
+ * @throws GridError BUNDLE_FAILED with the place of the first error; also when the file defines nothing, throws while
+ *   it is loaded, or is larger than MODULE_BYTES_MAX
+ */
+export async function bundleModule(file: string | URL): Promise<BundledModule> {
+  const path = resolve(typeof file === 'string' && !file.startsWith('file:') ? file : fileURLToPath(file));
+  const text = await bundleText(path);
+  if (Buffer.byteLength(text) > MODULE_BYTES_MAX) {
+    throw new GridError('BUNDLE_FAILED', `the bundle of ${basename(path)} has ${Buffer.byteLength(text)} bytes`, {
+      hint: `a module has at most ${MODULE_BYTES_MAX} bytes: import less`,
+    });
+  }
+  return describeModule(text, defaultNameOf(path));
+}
+
+/**
+ * A module from its text: hash and exports.
+ *
+ * @throws GridError BUNDLE_FAILED
+ */
+export async function describeModule(text: string, defaultName: string): Promise<BundledModule> {
+  return { hash: hashOf(text), text, exports: await definitionsOf(text, defaultName), defaultName };
+}
+
+/** A module's id: SHA-256 of its text, hex. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex');
+}
+
+async function bundleText(path: string): Promise<string> {
+  try {
+    const { outputFiles } = await build({
+      entryPoints: [path],
+      absWorkingDir: dirname(path),
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'node',
+      target: 'node22',
+      charset: 'utf8',
+      legalComments: 'none',
+      logLevel: 'silent',
+      banner: { js: REQUIRE_BANNER },
+      plugins: [runtimePlugin],
+    });
+    return outputFiles[0]!.text;
+  } catch (error) {
+    throw bundleFailure(path, error);
+  }
+}
+
+function bundleFailure(path: string, error: unknown): GridError {
+  const messages = (error as { errors?: readonly Message[] }).errors;
+  const first = messages?.[0];
+  if (first === undefined) {
+    return new GridError('BUNDLE_FAILED', `${basename(path)}: ${(error as Error).message}`, { cause: error });
+  }
+  const { location } = first;
+  const place = location === null ? basename(path) : `${location.file}:${location.line}:${location.column + 1}`;
+  return new GridError('BUNDLE_FAILED', `${place}: ${first.text}`, {
+    position: location === null ? undefined : positionOf(location),
+    details: {
+      file: location?.file ?? basename(path),
+      errorCount: messages!.length,
+      ...(location === null ? {} : { lineText: location.lineText }),
+    },
+    cause: error,
+  });
+}
+
+/** esbuild gives no offset into the file: it counts from the line's beginning. */
+function positionOf({ line, column }: { line: number; column: number }): TextPosition {
+  return { offset: column, line, column: column + 1 };
+}
+
+function defaultNameOf(path: string): string {
+  const name = basename(path, extname(path));
+  const dot = name.indexOf('.');
+  return dot > 0 ? name.slice(0, dot) : name;
+}

@@ -1,0 +1,1 @@
+export const half = (amount: number): number => amount / 2;

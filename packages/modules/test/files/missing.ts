@@ -1,0 +1,2 @@
+import 'no-such-library';
+export const nothing = 1;

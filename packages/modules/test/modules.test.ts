@@ -1,0 +1,102 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundleModule, inlineProcessor, moduleUrl } from '../src/index.ts';
+
+const file = (name: string): URL => new URL(`./files/${name}`, import.meta.url);
+
+describe('bundling a user file', () => {
+  it('gives one text, its hash and its definitions', async () => {
+    const module = await bundleModule(file('fraud.processors.ts'));
+    expect(module.hash).toMatch(/^[0-9a-f]{64}$/);
+    expect(module.defaultName).toBe('fraud');
+    expect(module.exports).toEqual([
+      { name: 'audit', kind: 'listener', on: 'after', map: 'accounts' },
+      { name: 'debit', kind: 'processor' },
+      { name: 'digest', kind: 'processor' },
+      { name: 'histogram', kind: 'job' },
+    ]);
+  });
+
+  it('imports only modules of Node', async () => {
+    const { text } = await bundleModule(file('fraud.processors.ts'));
+    const imported = [...text.matchAll(/^import .* from ["'](.*)["'];?$/gm)].map((match) => match[1]);
+    expect(imported.every((name) => /^(node:)?(module|crypto|util)$/.test(name!))).toBe(true);
+    const { debit } = (await import(moduleUrl(text))) as { debit: { run(entry: object, args: object): number } };
+    const entry = { value: { balance: 10 } };
+    expect(debit.run(entry, { amount: 4 })).toBe(3);
+    expect(entry.value).toEqual({ balance: 6 });
+  });
+
+  it('gives the same bytes again, also from another place', async () => {
+    const { text } = await bundleModule(file('fraud.processors.ts'));
+    const folder = await mkdtemp(join(tmpdir(), 'modules-'));
+    await cp(file('.'), folder, { recursive: true });
+    const again = await bundleModule(join(folder, 'fraud.processors.ts'));
+    await rm(folder, { recursive: true });
+    expect(again.text).toBe(text);
+  });
+
+  it('names the place of an error', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'modules-'));
+    const broken = join(folder, 'broken.ts');
+    await writeFile(broken, '\nexport const half = (amount: number): number => amount / ;\n');
+    await expect(bundleModule(broken)).rejects.toMatchObject({
+      code: 'BUNDLE_FAILED',
+      message: 'broken.ts:2:58: Unexpected ";"',
+      position: { line: 2, column: 58 },
+    });
+    await rm(folder, { recursive: true });
+    await expect(bundleModule(file('missing.ts'))).rejects.toMatchObject({
+      code: 'BUNDLE_FAILED',
+      message: expect.stringContaining('Could not resolve "no-such-library"'),
+    });
+    await expect(bundleModule(file('no-such-file.ts'))).rejects.toMatchObject({ code: 'BUNDLE_FAILED' });
+  });
+
+  it('refuses a file that defines nothing or fails while it is loaded', async () => {
+    await expect(bundleModule(file('nothing.ts'))).rejects.toMatchObject({
+      code: 'BUNDLE_FAILED',
+      hint: expect.stringContaining('defineProcessor'),
+    });
+    await expect(bundleModule(file('throws.ts'))).rejects.toMatchObject({
+      code: 'BUNDLE_FAILED',
+      message: expect.stringContaining('undefinedName is not defined'),
+    });
+  });
+});
+
+describe('a function sent as text', () => {
+  const outside = 5;
+
+  it('becomes a module when it stands alone', async () => {
+    const { exports } = await inlineProcessor((entry: { value: number }, { by }: { by: number }) => {
+      const outsideOf = { outside: by };
+      for (const name of Object.keys(outsideOf)) entry.value += Math.max(outsideOf[name as 'outside'], 0);
+      return [1].map((outside) => outside + by);
+    });
+    expect(exports).toEqual([{ name: 'inline', kind: 'processor' }]);
+  });
+
+  it('is refused when it captures, by the names', async () => {
+    await expect(inlineProcessor((entry: { value: number }) => entry.value + outside)).rejects.toMatchObject({
+      code: 'CAPTURED_VARIABLE',
+      details: { names: ['outside'] },
+    });
+    await expect(inlineProcessor(() => bundleModule(String(typeof file)))).rejects.toMatchObject({
+      details: { names: ['bundleModule', 'file'] },
+    });
+    await expect(inlineProcessor(() => process.exit())).rejects.toMatchObject({ details: { names: ['process'] } });
+    await expect(inlineProcessor(() => import('node:fs'))).rejects.toMatchObject({ details: { names: ['import'] } });
+    const { run } = new (class {
+      readonly size = 1;
+      readonly run = (): number => this.size;
+    })();
+    await expect(inlineProcessor(run)).rejects.toMatchObject({ details: { names: ['this'] } });
+  });
+
+  it('is refused when its text is no function', async () => {
+    const { method } = { method: () => 1 };
+    await expect(inlineProcessor(method.bind(null))).rejects.toMatchObject({ code: 'BUNDLE_FAILED' });
+  });
+});

@@ -1,0 +1,444 @@
+/**
+ * A pool of worker threads beside the arena: the main thread's half.
+ *
+ *   run -> queue (bounded: OVERLOADED) -> piscina, at most one task a thread -> answer
+ *                                          |  watchdog: wall clock, memory -> kill -> replaced thread, typed error
+ *                                          '- 'exit' -> the worker's number is free -> onWorkerGone(number)
+ *
+ * piscina brings threads up, replaces them and wakes them; the queue, the limits and the meaning of a death are ours.
+ * What it cannot do shapes this file: its signal also counts time in its queue, so ours hands over a task only when a
+ * thread is free; more than one task a worker hangs the sibling of a killed one; it has no word for "this worker is
+ * new", so the choice of a worker (loadBalancer) is where a new worker gets its attachment.
+ *
+ * W1  A task that was killed has no result, and its promise is rejected at once; its thread may live on until 'exit'.
+ * W2  A worker's number goes back to the allocator after 'exit', never before.
+ * W3  Wall clock counts from when the worker began the task, or reported its last step.
+ * W4  No more than `queueMax` tasks wait.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  type Transferable,
+  type Worker,
+} from 'node:worker_threads';
+import { assert, GridError } from '@ashlar/core';
+import { Piscina } from 'piscina';
+import { ControlBlock } from './control-block.ts';
+import { type DeathWords, deathOf, QUERY_DEATHS, USER_DEATHS } from './deaths.ts';
+import type { IndexAllocator } from './index-allocator.ts';
+import { keepLoopsInterruptible } from './interruptible-loops.ts';
+import { type Answer, type Envelope, STRAY_TASK, type TaskMessage } from './protocol.ts';
+import { Watchdog } from './watchdog.ts';
+
+export interface ResourceLimits {
+  readonly maxOldGenerationSizeMb?: number;
+  readonly maxYoungGenerationSizeMb?: number;
+  readonly stackSizeMb?: number;
+}
+
+/**
+ * V8's limit for user code: far beyond what one call into a built-in can take (an array of 1 GB and its copy), because
+ * V8 ends the process when one call overshoots. The limit that counts is RunOptions.memoryMax.
+ */
+export const USER_HEAP_BACKSTOP: ResourceLimits = Object.freeze({ maxOldGenerationSizeMb: 4096 });
+
+export interface WorkerPoolOptions {
+  /** For errors and metrics: "query", "user-0". */
+  readonly name: string;
+  /** The entry file: its default export is what serveWorker returned. */
+  readonly entry: URL;
+  readonly threads: number;
+  /** Handed to each worker once: a StoreHandle. Cloneable. */
+  readonly store: unknown;
+  /** Shared by all pools of the member. */
+  readonly workerIndexes: IndexAllocator;
+  /** The worker has exited: no thread reads under this number any more. Called before the number is free again. */
+  readonly onWorkerGone: (workerIndex: number) => void;
+  /** Tasks that may wait for a thread. */
+  readonly queueMax: number;
+  /** Says how a death is told: USER_CODE_* or as a query's. Default 'user'. */
+  readonly role?: 'user' | 'query';
+  readonly resourceLimits?: ResourceLimits;
+  /** Environment of the workers; default: a copy of the process's. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Added to the threads' nice value, where the system has one a thread. Default 0. */
+  readonly niceness?: number;
+  /** Threads start with the pool instead of with the first task. Default false. */
+  readonly eager?: boolean;
+}
+
+export interface RunOptions {
+  readonly transfer?: readonly Transferable[];
+  /** Gives up: a waiting task leaves the queue; a running one is told by flag (`cancelFlag`) or killed. */
+  readonly signal?: AbortSignal | undefined;
+  /** Wall clock of one step, milliseconds; a breach kills the thread. Default: none. */
+  readonly wallMs?: number | undefined;
+  /** Heap and external memory of the worker, bytes, polled while the task runs; a breach kills the thread. Default: none. */
+  readonly memoryMax?: number | undefined;
+  /** Cancel by the worker's flag: the thread lives, the task ends itself. Default false. */
+  readonly cancelFlag?: boolean;
+  /** Messages of the running task, in order, all of them before its result. */
+  readonly onMessage?: (message: unknown) => void;
+  /** True while the task waits for us: the wall clock stands still. */
+  readonly isWaiting?: () => boolean;
+  /** The task's thread is about to be killed: the moment to note how far it got. */
+  readonly onKill?: () => void;
+}
+
+/** A task handed to a pool. */
+export interface WorkerTask<T> {
+  /**
+   * @throws GridError what the handler threw; or of a kill: USER_CODE_TIMEOUT, USER_CODE_OUT_OF_MEMORY,
+   *   USER_CODE_FAILED (the thread ended itself), CANCELLED, SHUTTING_DOWN; OVERLOADED when the queue is full
+   */
+  readonly result: Promise<T>;
+  /** Posts to the task's onMessage in the worker; kept until it runs. After its end: nothing happens. */
+  post(message: unknown, transfer?: readonly Transferable[]): void;
+  /** Ends the task with `error`; a running one loses its thread. */
+  kill(error: GridError): void;
+}
+
+export interface PoolStats {
+  readonly threads: number;
+  readonly busy: number;
+  readonly queued: number;
+  readonly queueMax: number;
+  /** Threads killed since the start, and threads that died by themselves. */
+  readonly killed: number;
+  readonly died: number;
+  /** Killed threads that have not ended: each burns a core until the process is killed. */
+  readonly stuck: number;
+  /** Errors that surfaced in a worker and belonged to no task. */
+  readonly strayErrors: number;
+}
+
+/** One living worker thread. */
+interface WorkerState {
+  readonly index: number;
+  readonly thread: Worker;
+  readonly control: ControlBlock;
+  readonly port: MessagePort;
+  running: TaskRecord | undefined;
+}
+
+/** One task from run() to its end. */
+interface TaskRecord {
+  readonly envelope: Envelope;
+  readonly transfer: Transferable[];
+  readonly options: RunOptions;
+  readonly abort: AbortController;
+  readonly settle: { resolve(value: unknown): void; reject(error: unknown): void };
+  state: 'queued' | 'dispatched' | 'settled';
+  worker: WorkerState | undefined;
+  /** Why it was killed. */
+  killedBy: GridError | undefined;
+  unlisten: () => void;
+  readonly kept: (readonly [unknown, readonly Transferable[]])[];
+}
+
+const STUCK_AFTER_MS = 1000;
+const CLOSE_WAIT_MS = 5000;
+const TASK_NUMBER_MAX = 0x7fff_ffff;
+const { queueOptionsSymbol } = Piscina;
+
+export class WorkerPool {
+  readonly name: string;
+  readonly #options: WorkerPoolOptions;
+  readonly #words: DeathWords;
+  readonly #queue: TaskRecord[] = [];
+  readonly #dispatched = new Set<TaskRecord>();
+  /** By thread id. */
+  readonly #workers = new Map<number, WorkerState>();
+  readonly #watchdog: Watchdog<TaskRecord>;
+  readonly #stopListening: () => void;
+  /** Killed, not yet gone: since when, in milliseconds. */
+  readonly #leaving = new Map<WorkerState, number>();
+  #threads: Piscina | undefined;
+  #nextTask = 1;
+  #killed = 0;
+  #died = 0;
+  #strayErrors = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: WorkerPoolOptions) {
+    assert(options.threads >= 1, 'a pool has a thread');
+    this.name = options.name;
+    this.#options = options;
+    keepLoopsInterruptible();
+    this.#words = options.role === 'query' ? QUERY_DEATHS : USER_DEATHS;
+    this.#watchdog = new Watchdog<TaskRecord>({
+      tasks: () => this.#dispatched,
+      limitsOf: (record) => record.options,
+      workerOf: (record) => record.worker,
+      taskNumberOf: (record) => record.envelope.task,
+      onBreach: (record, breach) => this.#kill(record, this.#words.breached(breach)),
+    });
+    this.#stopListening = options.workerIndexes.onRelease(() => this.#pump());
+    if (options.eager === true) this.#start();
+  }
+
+  /** Queues a task. The promise is never an unhandled rejection of ours: the caller must look at it. */
+  run<T>(kind: string, body: unknown, options: RunOptions = {}): WorkerTask<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const record = this.#record(kind, body, options, { resolve, reject });
+    const refused = this.#refusal(options);
+    if (refused !== undefined) {
+      this.#fail(record, refused);
+    } else {
+      this.#listen(record);
+      this.#queue.push(record);
+      this.#pump();
+    }
+    return {
+      result: promise as Promise<T>,
+      post: (message, transfer = []) => post(record, message, transfer),
+      kill: (error) => this.#end(record, error),
+    };
+  }
+
+  stats(): PoolStats {
+    return {
+      threads: this.#options.threads,
+      busy: this.#dispatched.size,
+      queued: this.#queue.length,
+      queueMax: this.#options.queueMax,
+      killed: this.#killed,
+      died: this.#died,
+      stuck: [...this.#leaving.values()].filter((sinceMs) => performance.now() - sinceMs > STUCK_AFTER_MS).length,
+      strayErrors: this.#strayErrors,
+    };
+  }
+
+  /**
+   * Ends everything: what waits and what runs is rejected with SHUTTING_DOWN. Resolves when all threads are gone, or
+   * after CLOSE_WAIT_MS when some are stuck (see stats): then the process can end only by a signal to itself.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#watchdog.stop();
+    const error = new GridError('SHUTTING_DOWN', `the ${this.name} workers are closing`);
+    for (const record of [...this.#queue, ...this.#dispatched]) this.#end(record, error);
+    const waited = new AbortController();
+    const given = sleep(CLOSE_WAIT_MS, undefined, { signal: waited.signal, ref: false }).catch(() => undefined);
+    await Promise.race([this.#threads?.destroy(), given]);
+    waited.abort();
+    this.#stopListening();
+  }
+
+  #refusal({ signal }: RunOptions): GridError | undefined {
+    if (this.#closing !== undefined) return new GridError('SHUTTING_DOWN', `the ${this.name} workers are closing`);
+    if (signal?.aborted === true) return cancelled();
+    const { queueMax, threads } = this.#options;
+    if (this.#queue.length < queueMax || this.#dispatched.size < threads) return undefined;
+    return new GridError('OVERLOADED', `${this.#queue.length} tasks wait for the ${threads} ${this.name} workers`, {
+      hint: 'try again later, or give the member more worker threads',
+      details: { pool: this.name, queued: this.#queue.length, queueMax, threads },
+    });
+  }
+
+  #record(kind: string, body: unknown, options: RunOptions, settle: TaskRecord['settle']): TaskRecord {
+    const task = this.#nextTask;
+    this.#nextTask = task === TASK_NUMBER_MAX ? 1 : task + 1;
+    return {
+      envelope: { task, kind, body, attachment: undefined },
+      transfer: [...(options.transfer ?? [])],
+      options,
+      abort: new AbortController(),
+      settle,
+      state: 'queued',
+      worker: undefined,
+      killedBy: undefined,
+      unlisten: () => undefined,
+      kept: [],
+    };
+  }
+
+  #listen(record: TaskRecord): void {
+    const { signal, cancelFlag } = record.options;
+    if (signal === undefined) return;
+    const onAbort = (): void => {
+      if (cancelFlag === true && record.worker !== undefined) record.worker.control.cancel(record.envelope.task);
+      else this.#end(record, cancelled());
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    record.unlisten = () => signal.removeEventListener('abort', onAbort);
+  }
+
+  /** Hands waiting tasks over, one for each free thread. */
+  #pump(): void {
+    const { threads, workerIndexes } = this.#options;
+    while (this.#queue.length > 0 && this.#dispatched.size < threads && workerIndexes.freeCount > 0) {
+      this.#dispatch(this.#queue.shift()!);
+    }
+  }
+
+  #dispatch(record: TaskRecord): void {
+    record.state = 'dispatched';
+    this.#dispatched.add(record);
+    this.#watchdog.start();
+    // The balancer finds the record by this symbol, which cloning drops, and adds the attachment to the envelope and
+    // the port to `transfer` before piscina posts them.
+    const task = Object.assign(record.envelope, { [queueOptionsSymbol]: record });
+    this.#start()
+      .run(task, { transferList: record.transfer as never, signal: record.abort.signal })
+      .then(
+        (answer: Answer) => this.#onAnswer(record, answer),
+        (error: unknown) => this.#onDeath(record, error),
+      );
+  }
+
+  #start(): Piscina {
+    if (this.#threads !== undefined) return this.#threads;
+    const { entry, threads, resourceLimits, env, niceness } = this.#options;
+    const pool = new Piscina({
+      filename: entry.href,
+      minThreads: threads,
+      maxThreads: threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: 1,
+      recordTiming: false,
+      loadBalancer: (task, workers) => this.#choose(task, workers) as never,
+      ...(resourceLimits === undefined ? {} : { resourceLimits }),
+      ...(env === undefined ? {} : { env }),
+      ...(niceness === undefined ? {} : { niceIncrement: niceness }),
+    });
+    // A thread that dies between tasks. Without a listener the process would end.
+    pool.on('error', (error: unknown) => this.#onIdleDeath(error));
+    this.#threads = pool;
+    return pool;
+  }
+
+  /** piscina asks which worker takes the task; a worker met for the first time is attached. */
+  #choose(task: object, workers: readonly { readonly id: number; readonly currentUsage: number }[]): unknown {
+    const free = workers.find((worker) => worker.currentUsage === 0);
+    if (free === undefined) return null;
+    const record = (task as Readonly<Record<symbol, unknown>>)[queueOptionsSymbol] as TaskRecord;
+    const state = this.#workers.get(free.id) ?? this.#attach(free.id, record);
+    if (state === undefined) return null;
+    state.running = record;
+    record.worker = state;
+    for (const [message, transfer] of record.kept.splice(0)) post(record, message, transfer);
+    return free;
+  }
+
+  #attach(threadId: number, record: TaskRecord): WorkerState | undefined {
+    const thread = this.#threads?.threads.find((one) => one.threadId === threadId);
+    if (thread === undefined) return undefined;
+    const { store, workerIndexes, onWorkerGone } = this.#options;
+    const { port1, port2 } = new MessageChannel();
+    const control = new ControlBlock();
+    const state: WorkerState = { index: workerIndexes.take(), thread, control, port: port1, running: undefined };
+    this.#workers.set(threadId, state);
+    thread.once('exit', () => {
+      this.#workers.delete(threadId);
+      this.#leaving.delete(state);
+      port1.close();
+      onWorkerGone(state.index);
+      workerIndexes.release(state.index);
+    });
+    port1.on('message', (message: TaskMessage) => this.#onMessage(state, message));
+    port1.unref();
+    record.envelope.attachment = { store, workerIndex: state.index, control: control.shared, port: port2 };
+    record.transfer.push(port2);
+    return state;
+  }
+
+  #onMessage(state: WorkerState, { task, body }: TaskMessage): void {
+    if (task === STRAY_TASK) this.#strayErrors++;
+    else if (state.running?.envelope.task === task) state.running.options.onMessage?.(body);
+  }
+
+  #onAnswer(record: TaskRecord, answer: Answer): void {
+    if (record.state === 'settled') return;
+    this.#drainMessages(record);
+    this.#release(record);
+    if (answer.ok) record.settle.resolve(answer.value);
+    else record.settle.reject(GridError.from(answer.error));
+    this.#pump();
+  }
+
+  /** Result and messages take different ports: what the worker posted before its result is there, but perhaps unread. */
+  #drainMessages(record: TaskRecord): void {
+    const { worker } = record;
+    if (worker === undefined) return;
+    for (let next = receiveMessageOnPort(worker.port); next !== undefined; next = receiveMessageOnPort(worker.port)) {
+      this.#onMessage(worker, next.message as TaskMessage);
+    }
+  }
+
+  /** piscina rejects only for reasons of its own: the thread died, or the task could not be posted. */
+  #onDeath(record: TaskRecord, error: unknown): void {
+    if (record.state === 'settled') return;
+    const isPostFailure = (error as { name?: unknown }).name === 'DataCloneError';
+    if (!isPostFailure) this.#died++;
+    this.#drainMessages(record);
+    this.#release(record);
+    if (isPostFailure && record.envelope.attachment !== undefined && record.worker !== undefined) {
+      // It never got its attachment; as an unattached worker it could not serve, so it goes.
+      void record.worker.thread.terminate();
+    }
+    record.settle.reject(deathOf(error, this.#words));
+    this.#pump();
+  }
+
+  #onIdleDeath(error: unknown): void {
+    this.#died++;
+    if (this.#workers.size > 0 || this.#threads?.threads.length !== 0) return;
+    // The entry file cannot be loaded: piscina starts no more threads, so what waits would wait for ever.
+    const failure = deathOf(error, this.#words);
+    for (const record of [...this.#queue, ...this.#dispatched]) this.#end(record, failure);
+    this.#threads = undefined;
+  }
+
+  #kill(record: TaskRecord, error: GridError): void {
+    if (record.state === 'settled') return;
+    this.#drainMessages(record);
+    this.#end(record, error);
+  }
+
+  #end(record: TaskRecord, error: GridError): void {
+    if (record.state === 'settled') return;
+    const wasDispatched = record.state === 'dispatched';
+    if (record.worker !== undefined) {
+      this.#killed++;
+      this.#leaving.set(record.worker, performance.now());
+      record.options.onKill?.();
+    }
+    this.#fail(record, error);
+    if (wasDispatched) record.abort.abort();
+    this.#pump();
+  }
+
+  #fail(record: TaskRecord, error: GridError): void {
+    this.#release(record);
+    record.settle.reject(error);
+  }
+
+  #release(record: TaskRecord): void {
+    if (record.state === 'queued') {
+      const place = this.#queue.indexOf(record);
+      if (place >= 0) this.#queue.splice(place, 1);
+    }
+    record.state = 'settled';
+    record.unlisten();
+    this.#dispatched.delete(record);
+    if (record.worker?.running === record) record.worker.running = undefined;
+  }
+}
+
+function cancelled(): GridError {
+  return new GridError('CANCELLED', 'the task was cancelled');
+}
+
+function post(record: TaskRecord, message: unknown, transfer: readonly Transferable[]): void {
+  if (record.state === 'settled') return;
+  if (record.worker === undefined) record.kept.push([message, transfer]);
+  else record.worker.port.postMessage({ task: record.envelope.task, body: message } satisfies TaskMessage, transfer);
+}
