@@ -85,8 +85,8 @@ export interface Grid extends AsyncDisposable {
   deploy(file: string | URL, options?: DeployOptions): Promise<DeployedModule>;
   /** Stops a module's listeners and forgets its name. */
   undeploy(module: string, call?: Call): Promise<boolean>;
-  run<Args, Result>(
-    job: Job<Args, unknown, Result>,
+  run<Args, Partial, Result>(
+    job: Job<Args, Partial, Result>,
     args: Args & { readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string },
     options?: RunOptions,
   ): Promise<Result>;

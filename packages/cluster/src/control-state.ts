@@ -29,7 +29,9 @@ export interface CatalogedModule {
   readonly name: string;
   /** SHA-256 of the bundle, hex. */
   readonly hash: string;
-  readonly exports: readonly { readonly name: string; readonly kind: string; readonly map?: string }[];
+  /** One ES module as text. */
+  readonly bundle: string;
+  readonly exports: readonly { readonly name: string; readonly kind: string; readonly map: string }[];
   readonly wallMs: number;
   readonly heapBytes: number;
   /** Grows with every deployment under the name: listeners of an older one stop. */
@@ -75,6 +77,8 @@ export const DEFAULT_MAP_SETTINGS: MapSettings = { affinityParts: 0, ttlMs: 0, m
 
 const MAPS_MAX = 4096;
 const MODULES_MAX = 256;
+/** All bundles together: the state must fit into one message. */
+const BUNDLE_CHARACTERS_MAX = 8 << 20;
 const NAME_LENGTH_MAX = 128;
 
 export function emptyState(options: {
@@ -188,8 +192,19 @@ function putModule(state: ControlState, module: Omit<CatalogedModule, 'generatio
   if (known === undefined && state.modules.length >= MODULES_MAX) {
     throw new GridError('OVERLOADED', `a grid holds at most ${MODULES_MAX} modules`);
   }
-  const catalogVersion = state.catalogVersion + 1;
   const others = state.modules.filter(({ name }) => name !== module.name);
+  const characters = others.reduce((sum, { bundle }) => sum + bundle.length, module.bundle.length);
+  if (characters > BUNDLE_CHARACTERS_MAX) {
+    throw new GridError(
+      'OVERLOADED',
+      `the modules of a grid may have ${BUNDLE_CHARACTERS_MAX} characters, not ${characters}`,
+      {
+        hint: 'undeploy what is not used, and keep big libraries out of user code',
+        details: { characters, limit: BUNDLE_CHARACTERS_MAX },
+      },
+    );
+  }
+  const catalogVersion = state.catalogVersion + 1;
   return { ...state, catalogVersion, modules: [...others, { ...module, generation: catalogVersion }] };
 }
 

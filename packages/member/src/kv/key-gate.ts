@@ -36,6 +36,11 @@ export class KeyGate {
     return this.#held.has(name);
   }
 
+  /** Whether mutations wait for a held key. */
+  hasWaiting(name: string): boolean {
+    return (this.#held.get(name)?.length ?? 0) > 0;
+  }
+
   hold(name: string): void {
     assert(!this.#held.has(name), 'K2: a key is held once');
     this.#held.set(name, []);

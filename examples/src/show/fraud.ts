@@ -1,0 +1,152 @@
+/** Act 4: card transactions stream in, a listener scores them beside the data, the terminal subscribes to the alerts. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  formatCount,
+  formatDuration,
+  formatQuantity,
+  formatRate,
+  formatShare,
+  renderTable,
+  type Screen,
+} from '@ashlar/cli';
+import { feed } from '../fraud/feed.ts';
+import { Alerts, Customers, Terminals, Transactions } from '../fraud/model.ts';
+import { QualityCounter, type ScenarioQuality } from '../fraud/quality.ts';
+import { ReferenceRun } from '../fraud/reference.ts';
+import { sendFeed, stallAlarm } from '../fraud/sender.ts';
+import { AlertBoard } from './alert-board.ts';
+import { headline, type Stage } from './stage.ts';
+
+export interface FraudFigures {
+  readonly transactions: number;
+  readonly confirmations: number;
+  /** From the first put until everything was scored. */
+  readonly seconds: number;
+  readonly transactionsPerSecond: number;
+  readonly alerts: number;
+  readonly scenarios: readonly ScenarioQuality[];
+  /** From the put of a transaction until its alert was here. */
+  readonly latencyMs: { readonly p50: number; readonly p99: number };
+  /** Whether the alerts are exactly those of the same rules on one thread. */
+  readonly agreesWithReference: boolean;
+  /** Events that came too far out of order to be judged surely. */
+  readonly late: number;
+}
+
+const POLL_MS = 50;
+/** The alerts are complete when none came for so long. */
+const QUIET_MS = 250;
+
+export async function fraud(stage: Stage): Promise<FraudFigures> {
+  const { options, screen, grid, signal } = stage;
+  headline(screen, 'subscribe', 'examples/src/fraud: a listener beside the data, alerts as they happen');
+  for (const map of [Transactions, Customers, Terminals, Alerts]) await grid.map(map.name).clear({ signal });
+  await grid.deploy(new URL('../fraud/fraud.processors.ts', import.meta.url), { name: 'fraud', signal });
+  const board = new AlertBoard(screen, options.transactions);
+  const reference = new ReferenceRun();
+  const quality = new QualityCounter();
+  let confirmations = 0;
+  await board.subscribe(grid, signal);
+  try {
+    const startedMs = performance.now();
+    await board.during(
+      sendFeed(grid, feed(options), {
+        signal,
+        onSend: (item) => {
+          reference.take(item);
+          if (item.kind === 'confirmation') confirmations += 1;
+          else quality.note(item.transaction);
+          board.sent(item);
+        },
+      }),
+    );
+    const late = await board.during(allScored(stage, confirmations));
+    const seconds = (performance.now() - startedMs) / 1000;
+    await board.during(quiet(stage, board));
+    const { transactions } = options;
+    const figures: FraudFigures = {
+      transactions,
+      confirmations,
+      seconds,
+      transactionsPerSecond: Math.round(transactions / seconds),
+      alerts: board.alerts.size,
+      scenarios: quality.judge(board.alerts.values()),
+      latencyMs: board.latencyMs(),
+      agreesWithReference: sameKeys(board.alerts, reference.alerts),
+      late,
+    };
+    board.stop();
+    tell(screen, figures);
+    return figures;
+  } finally {
+    board.stop();
+  }
+}
+
+/** Waits until every transaction and confirmation has reached its customer and its terminal. @returns how many were late */
+async function allScored({ options, grid, signal }: Stage, confirmations: number): Promise<number> {
+  const stalled = stallAlarm();
+  for (;;) {
+    const customers = await grid.sql<Sums>('SELECT sum(seen) AS seen FROM customers', [], { signal }).first();
+    const terminals = await grid
+      .sql<Sums>('SELECT sum(seen) + sum(confirmed) AS seen, sum(late) AS late FROM terminals', [], { signal })
+      .first();
+    const late = terminals?.late ?? 0;
+    const atTerminals = (terminals?.seen ?? 0) + late;
+    if ((customers?.seen ?? 0) >= options.transactions && atTerminals >= options.transactions + confirmations)
+      return late;
+    stalled((customers?.seen ?? 0) + atTerminals);
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+interface Sums {
+  readonly seen: number | null;
+  readonly late: number | null;
+}
+
+/** Waits until the alerts in the grid are all here, and no more come. */
+async function quiet({ grid, signal }: Stage, board: AlertBoard): Promise<void> {
+  let sinceMs = performance.now();
+  let before = -1;
+  const stalled = stallAlarm();
+  for (;;) {
+    const stored = await grid.map(Alerts).size({ signal });
+    stalled(stored - board.alerts.size);
+    if (stored !== before || board.alerts.size !== stored) sinceMs = performance.now();
+    before = stored;
+    if (performance.now() - sinceMs >= QUIET_MS) return;
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+function sameKeys(one: ReadonlyMap<string, unknown>, other: ReadonlySet<string>): boolean {
+  return one.size === other.size && [...one.keys()].every((key) => other.has(key));
+}
+
+function tell(screen: Screen, figures: FraudFigures): void {
+  const text = (name: string) => ({ name, type: 'text' as const });
+  const count = (name: string) => ({ name, type: 'int8' as const });
+  const columns = [text('scenario'), text('rule'), count('frauds'), count('found'), count('recall')];
+  columns.push(count('alerts'), count('right'), count('precision'));
+  const rows = figures.scenarios.map(({ scenario, what, rule, frauds, found, recall, alerts, right, precision }) => [
+    `${scenario}  ${what}`,
+    rule,
+    formatCount(frauds),
+    formatCount(found),
+    formatShare(recall),
+    formatCount(alerts),
+    formatCount(right),
+    formatShare(precision),
+  ]);
+  const { transactions, seconds, transactionsPerSecond, alerts, latencyMs, agreesWithReference } = figures;
+  screen.line(renderTable({ columns, rows }, { colours: screen.colours, types: false, indent: 2 }));
+  const speed = `${formatDuration(seconds * 1000)}, ${formatRate(transactionsPerSecond)}`;
+  screen.line(`  ${formatQuantity(transactions, 'transaction')} in ${speed}; ${formatQuantity(alerts, 'alert')}`);
+  screen.line(`  from put to alert: p50 ${formatDuration(latencyMs.p50)}, p99 ${formatDuration(latencyMs.p99)}`);
+  screen.line(
+    agreesWithReference
+      ? `  ${screen.colours.green('the same alerts')} as the same rules on one thread`
+      : `  ${screen.colours.red('NOT the same alerts')} as the same rules on one thread`,
+  );
+}

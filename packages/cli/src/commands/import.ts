@@ -1,0 +1,87 @@
+/** `ashlar import`: fills a map from a parquet, csv or ndjson file. */
+import { GridError, type GridKey } from '@ashlar/api';
+import type { Command } from 'commander';
+import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
+import { type LoadOptions, type LoadResult, loadRows } from '../files/load.ts';
+import { openRows } from '../files/open.ts';
+import type { Document, RowSource } from '../files/rows.ts';
+import { formatBytes, formatDuration, formatQuantity, formatRate } from '../render/format.ts';
+import { type ProgressOptions, startProgress } from '../render/progress.ts';
+
+interface ImportOptions extends CommonOptions {
+  readonly map: string;
+  readonly key?: string;
+  readonly limit?: number;
+}
+
+export function importCommand(context: CliContext): Command {
+  const example = 'ashlar import flights-3m.parquet --map flights';
+  return gridCommand(context, 'import', 'fill a map from a file', example)
+    .argument('<file>', '.parquet, .csv, .tsv, .ndjson or .jsonl')
+    .requiredOption('-m, --map <name>', 'the map to fill; it is made where it does not exist')
+    .option('-k, --key <field,...>', 'field that is the key; several make a composite key (default: the row number)')
+    .option('-n, --limit <rows>', 'rows at most', parseCount)
+    .action((file: string, options: ImportOptions) =>
+      guarded(context, options, () => importFile(context, file, options)),
+    );
+}
+
+async function importFile(context: CliContext, file: string, options: ImportOptions): Promise<void> {
+  const source = await openRows(file);
+  await withGrid(context, options, async (grid) => {
+    const load: LoadOptions<unknown> = {
+      keyOf: keyFunction(options.key),
+      limit: options.limit,
+      signal: context.io.signal,
+    };
+    const result = await loadShowing(context, source, options.map, grid.map(options.map), load);
+    const perSecond = (result.rows / result.durationMs) * 1000;
+    if (options.json) {
+      context.out.line(JSON.stringify({ map: options.map, ...result, rowsPerSecond: Math.round(perSecond) }));
+      return;
+    }
+    const { rows, bytes, durationMs } = result;
+    const figures = `${formatBytes(bytes)} in ${formatDuration(durationMs)}, ${formatRate(perSecond)}`;
+    context.out.line(`${formatQuantity(rows, 'row')} stored in ${options.map}: ${figures}`);
+  });
+}
+
+/** Progress counts rows where the file tells how many there are, bytes elsewhere. */
+async function loadShowing(
+  context: CliContext,
+  source: RowSource,
+  label: string,
+  map: Parameters<typeof loadRows<unknown>>[1],
+  load: LoadOptions<unknown>,
+): Promise<LoadResult> {
+  const total = source.rowCount === undefined ? undefined : Math.min(source.rowCount, load.limit ?? source.rowCount);
+  const shown: ProgressOptions =
+    total === undefined ? { label, unit: 'bytes', total: source.bytesTotal } : { label, unit: 'rows', total };
+  const progress = startProgress(context.err, shown);
+  try {
+    return await loadRows(source, map, {
+      ...load,
+      onProgress: (rows, bytes) => (total === undefined ? progress.update(bytes) : progress.update(rows, bytes)),
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+function keyFunction(fields: string | undefined): LoadOptions<unknown>['keyOf'] {
+  if (fields === undefined) return undefined;
+  const names = fields.split(',').map((name) => name.trim());
+  const [only] = names;
+  if (names.length === 1 && only !== undefined) return (row, number) => keyPart(row, only, number);
+  return (row, number) => names.map((name) => keyPart(row, name, number));
+}
+
+function keyPart(row: Document, name: string, rowNumber: number): Exclude<GridKey, readonly unknown[]> {
+  const value = row[name];
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return value;
+  if (value instanceof Uint8Array) return value;
+  const found = value === undefined ? 'is missing' : `is ${value === null ? 'null' : `a ${typeof value}`}`;
+  throw new GridError('INVALID_KEY', `row ${rowNumber}: the key field '${name}' ${found}`, {
+    hint: `fields of this row: ${Object.keys(row).join(', ')}`,
+  });
+}

@@ -1,0 +1,130 @@
+/** `ashlar start`: a bare member, until Ctrl-C or SIGTERM. What its settings mean is the member's business. */
+import { GridError } from '@ashlar/api';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type CliContext, guarded, plainCommand } from '../context.ts';
+import type { MemberRequest, RunningMember } from '../io.ts';
+
+/** An orderly shutdown takes no longer; with the parent gone, nobody is left to be polite to. */
+const STOP_TIMEOUT_MS = 5000;
+const ORPHAN_STOP_TIMEOUT_MS = 1000;
+
+interface StartOptions {
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly readyJson?: boolean;
+  readonly exitWithParent?: boolean;
+}
+
+/** Short flags of ours, and the settings they stand for; all others are reached by --set. */
+const SHORT_FLAGS: Readonly<Record<string, readonly string[]>> = {
+  name: ['name'],
+  host: ['grpc.host', 'http.host'],
+  port: ['grpc.port'],
+  httpPort: ['http.port'],
+  memory: ['memory.maxBytes'],
+  membersExpected: ['cluster.expectedMembers'],
+  join: ['cluster.join'],
+  logLevel: ['log.level'],
+  insecure: ['security.insecure'],
+};
+
+export function startCommand(context: CliContext): Command {
+  return plainCommand('start', 'start a member', 'ashlar start --port 7710 --memory 1GiB')
+    .option('--config <file>', 'settings file (default: ashlar.yaml where there is one)')
+    .option('--name <name>', "the member's name")
+    .option('--host <host>', 'address to bind')
+    .option('--port <port>', 'gRPC port')
+    .option('--http-port <port>', 'HTTP port: metrics and health')
+    .option('--memory <size>', 'grid memory, e.g. 512MiB')
+    .option('--members-expected <count>', 'wait for so many members before partitions are handed out')
+    .option('--join <host:port,...>', 'join the grid of these members')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .option('--insecure', 'allow a bind beyond loopback without TLS and token')
+    .option('--set <setting=value>', 'any other setting, e.g. workers.userThreads=2', collectSetting, [])
+    .option('--ready-json', 'tell readiness as one JSON line on stdout')
+    .option('--exit-with-parent', 'stop when the other end of stdin closes')
+    .action((options: StartOptions) => start(context, options));
+}
+
+/**
+ * Runs until told to stop, by a signal or by the parent's end. A start that is still under way then is given up, and a
+ * shutdown that takes too long is cut short: the process ends when this returns.
+ */
+async function start(context: CliContext, options: StartOptions): Promise<void> {
+  const { config, set, readyJson = false, exitWithParent = false, ...short } = options;
+  const { io } = context;
+  const stopped = Promise.withResolvers<void>();
+  if (io.signal.aborted) stopped.resolve();
+  io.signal.addEventListener('abort', () => stopped.resolve(), { once: true });
+  let stopTimeoutMs = STOP_TIMEOUT_MS;
+  if (exitWithParent) {
+    io.onParentGone(() => {
+      stopTimeoutMs = ORPHAN_STOP_TIMEOUT_MS;
+      stopped.resolve();
+    });
+  }
+  await guarded(context, {}, async () => {
+    const request = { flags: settings(short, set), configFile: config, env: io.env };
+    const starting = startOrTell(context, readyJson, request);
+    const member = await Promise.race([starting, stopped.promise]);
+    if (member === undefined) {
+      starting.catch(() => {});
+      return;
+    }
+    tellReady(context, readyJson, member);
+    await stopped.promise;
+    if (!(await within(member.stop(), stopTimeoutMs))) {
+      throw new GridError('DEADLINE_EXCEEDED', `${member.name} did not shut down within ${stopTimeoutMs / 1000} s`);
+    }
+  });
+}
+
+/** Whether `work` ended in time. */
+async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(late.resolve, timeoutMs, false);
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function settings(short: object, set: readonly string[]): MemberRequest['flags'] {
+  const flags: Record<string, string | boolean> = {};
+  for (const [flag, value] of Object.entries(short)) {
+    for (const path of SHORT_FLAGS[flag] ?? []) flags[path] = value;
+  }
+  for (const text of set) flags[text.slice(0, text.indexOf('='))] = text.slice(text.indexOf('=') + 1);
+  return flags;
+}
+
+function collectSetting(text: string, before: readonly string[]): string[] {
+  if (!/^[\w.]+=/.test(text)) throw new InvalidArgumentError('setting=value is wanted, e.g. workers.userThreads=2.');
+  return [...before, text];
+}
+
+async function startOrTell(context: CliContext, readyJson: boolean, request: MemberRequest): Promise<RunningMember> {
+  try {
+    return await context.io.startMember(request);
+  } catch (error) {
+    if (readyJson) {
+      const { code, message, hint } = GridError.wrap(error);
+      context.out.line(JSON.stringify({ event: 'failed', code, message, hint }));
+    }
+    throw error;
+  }
+}
+
+function tellReady(context: CliContext, readyJson: boolean, member: RunningMember): void {
+  const { name, address, httpAddress } = member;
+  if (readyJson) {
+    context.out.line(JSON.stringify({ event: 'listening', pid: process.pid, name, address, httpAddress }));
+    return;
+  }
+  const { bold, dim } = context.err.colours;
+  context.err.line(`${bold(`ashlar member ${name}`)} is ready`);
+  context.err.line(`  gRPC     ${address}`);
+  context.err.line(`  metrics  http://${httpAddress}/metrics   health  http://${httpAddress}/healthz`);
+  context.err.line(dim(`  try      ashlar sql --address ${address} "SELECT 1 + 1 AS two"      stop: Ctrl-C`));
+}

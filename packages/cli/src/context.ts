@@ -1,0 +1,103 @@
+/**
+ * What all commands share: common options, connecting, exit codes, the shape of answers and errors.
+ *
+ * Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 stopped by Ctrl-C.
+ */
+import type { Grid } from '@ashlar/api';
+import { Command, InvalidArgumentError } from 'commander';
+import type { CliIo } from './io.ts';
+import { errorJson, renderError } from './render/error.ts';
+import { makeScreen, type Screen } from './render/screen.ts';
+
+export const DEFAULT_ADDRESS = '127.0.0.1:7710';
+
+export interface CommonOptions {
+  readonly address: string;
+  readonly json?: boolean;
+}
+
+export interface CliContext {
+  readonly io: CliIo;
+  /** Answers. */
+  readonly out: Screen;
+  /** Progress, notices, errors. */
+  readonly err: Screen;
+  /** Set by the command that ran. */
+  exitCode: number;
+}
+
+export function makeContext(io: CliIo): CliContext {
+  return { io, out: makeScreen(io.stdout, io.env), err: makeScreen(io.stderr, io.env), exitCode: 0 };
+}
+
+/** A command of ours: options common to those that talk to a grid, and an example below its help. */
+export function gridCommand(context: CliContext, name: string, summary: string, example: string): Command {
+  return plainCommand(name, summary, example)
+    .option(
+      '-a, --address <host:port,...>',
+      'members to connect to (ASHLAR_ADDRESS)',
+      context.io.env['ASHLAR_ADDRESS'] || DEFAULT_ADDRESS,
+    )
+    .option('--json', 'answer as JSON');
+}
+
+export function plainCommand(name: string, summary: string, example: string): Command {
+  return new Command(name).description(summary).addHelpText('after', `\nExample:\n  $ ${example}`);
+}
+
+/** Runs `use` with a connection and closes it. */
+export async function withGrid(
+  context: CliContext,
+  options: CommonOptions,
+  use: (grid: Grid) => Promise<void>,
+): Promise<void> {
+  const seeds = options.address
+    .split(',')
+    .map((seed) => seed.trim())
+    .filter((seed) => seed !== '');
+  const { signal } = context.io;
+  await using grid = await abandonable(context.io.connect({ seeds }), signal);
+  await use(grid);
+}
+
+/** Runs a command's body: what it throws is told, and becomes exit code 1 (130 after Ctrl-C). */
+export async function guarded(
+  context: CliContext,
+  about: { readonly json?: boolean | undefined; readonly statement?: string },
+  body: () => Promise<void>,
+): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    if (context.io.signal.aborted) {
+      context.exitCode = 130;
+      return;
+    }
+    context.exitCode = 1;
+    if (about.json) context.err.line(errorJson(error));
+    else context.err.line(renderError(error, context.err.colours, about.statement));
+  }
+}
+
+/** For options that are counts. */
+export function parseCount(text: string): number {
+  const count = Number(text.replaceAll('_', '').replaceAll(',', ''));
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('a whole number above 0 is wanted.');
+  return count;
+}
+
+/** The grid, unless the signal fires first; a connection that comes later is closed. */
+async function abandonable(connecting: Promise<Grid>, signal: AbortSignal): Promise<Grid> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([connecting, aborted.promise]);
+  } catch (error) {
+    connecting.then((grid) => grid.close()).catch(() => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,40 @@
+/** What a command touches of the world, handed in: streams, environment, Ctrl-C, the grid. Tests hand in their own. */
+import type { Grid } from '@ashlar/api';
+import type { TextStream } from './render/screen.ts';
+
+export interface ConnectRequest {
+  /** host:port of members. */
+  readonly seeds: readonly string[];
+  readonly connectTimeoutMs?: number;
+}
+
+/** Settings of a member as typed: what they mean, and what environment, file and defaults add, the member knows. */
+export interface MemberRequest {
+  /** By the setting's dotted path: { 'grpc.port': '7720' }. */
+  readonly flags: Readonly<Record<string, string | boolean>>;
+  /** Settings file that was asked for. */
+  readonly configFile: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface RunningMember {
+  readonly name: string;
+  /** host:port of the gRPC door. */
+  readonly address: string;
+  /** host:port of the HTTP door. */
+  readonly httpAddress: string;
+  /** Orderly shutdown; resolves when both doors are closed. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface CliIo {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Fires at the first Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Calls back when the process that holds the other end of stdin is gone. */
+  onParentGone(callback: () => void): void;
+  connect(request: ConnectRequest): Promise<Grid>;
+  startMember(request: MemberRequest): Promise<RunningMember>;
+}

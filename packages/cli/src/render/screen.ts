@@ -1,0 +1,40 @@
+/** Where text for people goes: a stream, whether it is a terminal, and its colours. */
+import picocolors from 'picocolors';
+
+/** The part of a stream that rendering needs; process.stdout and stderr have it, tests collect text in one. */
+export interface TextStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): boolean;
+}
+
+export type Colours = ReturnType<typeof picocolors.createColors>;
+
+export interface Screen {
+  readonly stream: TextStream;
+  /** Whether bars and redrawn lines make sense here. */
+  readonly isTerminal: boolean;
+  /** Functions that colour text, or leave it as it is when not a terminal or NO_COLOR is set. */
+  readonly colours: Colours;
+  /** Characters a line holds. */
+  readonly width: number;
+  /** Writes the text and a line end. */
+  line(text?: string): void;
+}
+
+const PLAIN_WIDTH = 100;
+
+/** Looks at a stream and NO_COLOR (any value but an empty one, see no-color.org). */
+export function makeScreen(stream: TextStream, env: Readonly<Record<string, string | undefined>>): Screen {
+  const isTerminal = stream.isTTY === true && env['TERM'] !== 'dumb';
+  const noColour = env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '';
+  return {
+    stream,
+    isTerminal,
+    colours: picocolors.createColors(isTerminal && !noColour),
+    width: stream.columns ?? PLAIN_WIDTH,
+    line: (text = '') => {
+      stream.write(`${text}\n`);
+    },
+  };
+}

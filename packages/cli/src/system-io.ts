@@ -1,0 +1,35 @@
+/** The real world for the commands. Client and member are loaded when first used, so that `--help` answers at once. */
+import type { CliIo } from './io.ts';
+
+const EXIT_SECOND_INTERRUPT = 130;
+
+/** The first Ctrl-C or SIGTERM cancels, the second leaves at once. */
+export function systemIo(): CliIo {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(EXIT_SECOND_INTERRUPT);
+    controller.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    signal: controller.signal,
+    onParentGone: (callback) => {
+      // A member under a parent leaves signals from the terminal to it: the parent stops its members in order.
+      process.removeListener('SIGINT', onSignal);
+      process.on('SIGINT', () => {});
+      process.stdin.on('end', callback).on('close', callback).on('error', callback).resume();
+    },
+    connect: async (request) => {
+      const { connect } = await import('@ashlar/client');
+      return connect(request);
+    },
+    startMember: async (request) => {
+      const { startMember } = await import('@ashlar/member');
+      return startMember(request);
+    },
+  };
+}

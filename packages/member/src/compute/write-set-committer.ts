@@ -1,0 +1,152 @@
+/**
+ * Commits the write-sets of one listener, each with the listener's place in the source partition's log.
+ *
+ * O1  Writes for this member, the checkpoint, and the writes that other members still have to take (the outbox) become
+ *     visible by one commit; the outbox lies in the source partition, where the events are.
+ * O2  The next write-set of the partition is committed only when the outbox is empty: writes of a partition's events
+ *     reach every key in the order of the events.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CatalogedMap, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import { isTransient, type ListenerWrite } from '@ashlar/compute';
+import { GridError, type PartitionId } from '@ashlar/core';
+import { NOTHING, type Router } from '@ashlar/routing';
+import { decodeKey, decodeValue, encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
+import { RecordCause } from '@ashlar/storage';
+import { OPCODE } from '@ashlar/transport';
+import { partitionGateName } from '../kv/gate-names.ts';
+import { gateName, type KeyGate } from '../kv/key-gate.ts';
+import type { MemberParts } from '../member.ts';
+
+export interface CommitterDependencies {
+  readonly parts: MemberParts;
+  readonly router: () => Promise<Router>;
+  readonly gate: KeyGate;
+}
+
+const RETRY_MS = 50;
+
+interface PlacedWrite {
+  readonly write: ListenerWrite;
+  readonly map: CatalogedMap;
+  readonly partition: PartitionId;
+}
+
+export class WriteSetCommitter {
+  readonly #deps: CommitterDependencies;
+  readonly #checkpoints: CatalogedMap;
+  readonly #key: Uint8Array;
+
+  constructor(listener: string, checkpoints: CatalogedMap, deps: CommitterDependencies) {
+    this.#deps = deps;
+    this.#checkpoints = checkpoints;
+    this.#key = encodeKey(listener);
+  }
+
+  /** @throws GridError when the signal fired; everything else is tried again until it succeeds or cannot */
+  async commit(
+    partition: PartitionId,
+    sequence: number,
+    writes: readonly ListenerWrite[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const placed = await Promise.all(writes.map((write) => this.#place(write)));
+    const { control } = this.#deps.parts;
+    const own = placed.filter((write) => control.isMine(write.partition));
+    const others = placed.filter((write) => !control.isMine(write.partition));
+    await this.#untilDone(signal, async () => {
+      await this.#untilFree(partition, own);
+      this.#commitHere(partition, sequence, own, others);
+    });
+    for (const { write } of others) await this.#untilDone(signal, () => this.#send(write));
+  }
+
+  async #place(write: ListenerWrite): Promise<PlacedWrite> {
+    const { control } = this.#deps.parts;
+    const map = await control.mapFor(write.map, DEFAULT_MAP_SETTINGS, false);
+    const partition = partitionOf(
+      write.key,
+      0,
+      write.key.length,
+      map.affinityParts,
+      control.partitionCount,
+    ) as PartitionId;
+    return { write, map, partition };
+  }
+
+  #commitHere(
+    partition: PartitionId,
+    sequence: number,
+    own: readonly PlacedWrite[],
+    others: readonly PlacedWrite[],
+  ): void {
+    const { store, clock } = this.#deps.parts;
+    const batch = store.begin();
+    try {
+      for (const { write, map, partition: target } of own) {
+        const { key, value, ttlMs } = write;
+        if (value === undefined) batch.remove(map.id, target, key, 0, key.length, RecordCause.listener);
+        else {
+          const expiresAt = ttlMs === undefined ? 0 : clock.now() + Math.ceil(ttlMs * 1000);
+          batch.put(map.id, target, key, 0, key.length, value, 0, value.length, expiresAt, RecordCause.listener);
+        }
+      }
+      const outbox = others.map(({ write }) => write);
+      const record = encodeValue({ sequence, outbox });
+      batch.put(
+        this.#checkpoints.id,
+        partition,
+        this.#key,
+        0,
+        this.#key.length,
+        record,
+        0,
+        record.length,
+        0,
+        RecordCause.listener,
+      );
+      batch.commit();
+    } catch (error) {
+      batch.abort();
+      throw error;
+    }
+  }
+
+  async #send({ map, key, value, ttlMs }: ListenerWrite): Promise<void> {
+    const router = await this.#deps.router();
+    const handle = router.map(map, undefined);
+    const name = decodeKey(key);
+    const extras = ttlMs === undefined ? undefined : { ttlMs };
+    if (value === undefined) await router.call(OPCODE.REMOVE, handle, name, NOTHING, undefined, undefined);
+    else await router.call(OPCODE.PUT, handle, name, decodeValue(value), extras, undefined);
+  }
+
+  /** Waits until no processor and no statement holds what is to be written. */
+  async #untilFree(partition: PartitionId, own: readonly PlacedWrite[]): Promise<void> {
+    const { gate } = this.#deps;
+    for (;;) {
+      const names = [
+        partitionGateName(partition),
+        ...own.flatMap(({ write, map, partition: target }) => [
+          partitionGateName(target),
+          gateName(map.id, write.key, 0, write.key.length),
+        ]),
+      ];
+      const held = gate.heldCount === 0 ? undefined : names.find((name) => gate.isHeld(name));
+      if (held === undefined) return;
+      await new Promise<void>((resolve) => gate.wait(held, resolve));
+    }
+  }
+
+  async #untilDone(signal: AbortSignal, run: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await run();
+        return;
+      } catch (error) {
+        if (signal.aborted || !isTransient(GridError.wrap(error))) throw error;
+        await sleep(RETRY_MS, undefined, { signal, ref: false });
+      }
+    }
+  }
+}

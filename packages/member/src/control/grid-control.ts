@@ -1,0 +1,168 @@
+/**
+ * What this member knows of the grid: table, maps, modules, and which partitions it serves. Follows the coordinator and
+ * tells those who must act on a change, in one order: storage first, then the rest.
+ */
+import type { CatalogedMap, CatalogedModule, ControlState, Coordinator, MapSettings } from '@ashlar/cluster';
+import { tableOf } from '@ashlar/cluster';
+import {
+  type Epoch,
+  GridError,
+  type MemberId,
+  type PartitionId,
+  type PartitionTable,
+  UnknownMapError,
+} from '@ashlar/core';
+import { closest } from 'fastest-levenshtein';
+
+/** Never reached by a caller's table version: the partition is not ours. */
+const NOT_OURS = Infinity;
+
+export interface Refreshable extends Coordinator {
+  /** Asks for the newest state when something unknown is named: it may have been made a moment ago elsewhere. */
+  refresh?(): Promise<ControlState>;
+}
+
+export class GridControl {
+  readonly self: MemberId;
+  readonly #coordinator: Refreshable;
+  readonly #listeners: ((state: ControlState, before: ControlState | undefined) => void)[] = [];
+  #state: ControlState;
+  #table: PartitionTable;
+  #maps = new Map<string, CatalogedMap>();
+  #modules = new Map<string, CatalogedModule>();
+  /** ownedSince[partition]: the table version at which our ownership of its present epoch began. */
+  #ownedSince: Float64Array;
+
+  constructor(self: MemberId, coordinator: Refreshable) {
+    this.self = self;
+    this.#coordinator = coordinator;
+    this.#state = coordinator.state;
+    this.#table = tableOf(this.#state);
+    this.#ownedSince = new Float64Array(this.#state.partitionCount).fill(NOT_OURS);
+    this.#take(this.#state, undefined);
+    coordinator.watch((state) => this.#change(state));
+  }
+
+  get state(): ControlState {
+    return this.#state;
+  }
+
+  get table(): PartitionTable {
+    return this.#table;
+  }
+
+  get partitionCount(): number {
+    return this.#state.partitionCount;
+  }
+
+  /** Whether the expected members have joined and partitions have owners. */
+  get isComplete(): boolean {
+    return this.#state.owners.length > 0;
+  }
+
+  get maps(): ReadonlyMap<string, CatalogedMap> {
+    return this.#maps;
+  }
+
+  /** Calls back with the present state and at every change. */
+  onChange(listener: (state: ControlState, before: ControlState | undefined) => void): void {
+    this.#listeners.push(listener);
+    listener(this.#state, undefined);
+  }
+
+  submit(command: Parameters<Coordinator['submit']>[0]): Promise<ControlState> {
+    return this.#coordinator.submit(command);
+  }
+
+  /** Whether this member serves a partition for a caller that routed with `tableVersion`. */
+  serves(partition: number, tableVersion: number): boolean {
+    return partition < this.#ownedSince.length && this.#ownedSince[partition]! <= tableVersion;
+  }
+
+  isMine(partition: number): boolean {
+    return partition < this.#ownedSince.length && this.#ownedSince[partition]! !== NOT_OURS;
+  }
+
+  epochOf(partition: number): Epoch {
+    return this.#state.epochs[partition]!;
+  }
+
+  /** The partitions of this member, ascending. */
+  get ownPartitions(): PartitionId[] {
+    const own: PartitionId[] = [];
+    this.#ownedSince.forEach((since, partition) => {
+      if (since !== NOT_OURS) own.push(partition as PartitionId);
+    });
+    return own;
+  }
+
+  /** The map of a name, asking the coordinator once where it is not known. @throws GridError UNKNOWN_MAP */
+  async mapNamed(name: string): Promise<CatalogedMap> {
+    const known = this.#maps.get(name) ?? (await this.#afterRefresh(() => this.#maps.get(name)));
+    if (known !== undefined) return known;
+    const names = [...this.#maps.keys()];
+    throw new UnknownMapError(name, names.length === 0 ? undefined : closest(name, names));
+  }
+
+  /** The map of a name, made if it is not there. @throws GridError INVALID_NAME, MAP_CONFLICT */
+  async mapFor(name: string, settings: MapSettings, declared: boolean): Promise<CatalogedMap> {
+    const known = this.#maps.get(name);
+    if (known !== undefined && !declared) return known;
+    if (known === undefined || !sameSettings(known, settings)) {
+      this.#change(await this.#coordinator.submit({ kind: 'createMap', name, options: settings }));
+    }
+    return this.#maps.get(name)!;
+  }
+
+  /** @throws GridError UNKNOWN_MODULE with the nearest name */
+  async moduleNamed(name: string): Promise<CatalogedModule> {
+    const known = this.#modules.get(name) ?? (await this.#afterRefresh(() => this.#modules.get(name)));
+    if (known !== undefined) return known;
+    const names = [...this.#modules.keys()];
+    throw new GridError('UNKNOWN_MODULE', `unknown module '${name}'`, {
+      hint: names.length === 0 ? 'deploy it: grid.deploy(file)' : `did you mean '${closest(name, names)}'?`,
+      details: { module: name },
+    });
+  }
+
+  moduleIfKnown(name: string): CatalogedModule | undefined {
+    return this.#modules.get(name);
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#coordinator.refresh !== undefined) this.#change(await this.#coordinator.refresh());
+  }
+
+  async #afterRefresh<T>(find: () => T | undefined): Promise<T | undefined> {
+    await this.refresh().catch(() => undefined);
+    return find();
+  }
+
+  #change(state: ControlState): void {
+    const before = this.#state;
+    const isNewer = state.tableVersion + state.catalogVersion > before.tableVersion + before.catalogVersion;
+    if (!isNewer) return;
+    this.#take(state, before);
+    for (const listener of this.#listeners) listener(state, before);
+  }
+
+  #take(state: ControlState, before: ControlState | undefined): void {
+    this.#state = state;
+    this.#table = tableOf(state);
+    this.#maps = new Map(state.maps.map((map) => [map.name, map]));
+    this.#modules = new Map(state.modules.map((module) => [module.name, module]));
+    for (let partition = 0; partition < this.#ownedSince.length; partition++) {
+      const owner = state.owners[partition]?.[0];
+      const isOwn = owner !== undefined && state.members[owner]!.id === this.self;
+      const isSame = before !== undefined && before.epochs[partition] === state.epochs[partition];
+      if (!isOwn) this.#ownedSince[partition] = NOT_OURS;
+      else if (!isSame || this.#ownedSince[partition] === NOT_OURS) this.#ownedSince[partition] = state.tableVersion;
+    }
+  }
+}
+
+function sameSettings(map: CatalogedMap, settings: MapSettings): boolean {
+  return (
+    map.affinityParts === settings.affinityParts && map.ttlMs === settings.ttlMs && map.maxIdleMs === settings.maxIdleMs
+  );
+}

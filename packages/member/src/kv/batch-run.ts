@@ -1,0 +1,436 @@
+/**
+ * One batch of key-value operations from arrival to answer.
+ *
+ *   operation -> served here? -> sent before? -> key held? -- no --> applied now, in one write batch
+ *                                                         \- yes -> waits behind the processor, then applied alone
+ *   PROCESS   -> its key is held until the processor's outcome is committed
+ *
+ * B1  Operations on one key take effect in their order within a batch, and batches of a stream in theirs.
+ * B2  A refused operation changes nothing and spoils no other, unless the batch is atomic: then no mutation of its
+ *     partition applies.
+ * B3  The answer is written once, when every operation has one.
+ */
+import type { CatalogedMap } from '@ashlar/cluster';
+import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
+import { checkKey, checkValue, partitionOf } from '@ashlar/serialization';
+import type { MemberStore, WriteBatch } from '@ashlar/storage';
+import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
+import { LANE } from '../compute/lanes.ts';
+import type { GridControl } from '../control/grid-control.ts';
+import { Answers } from './answers.ts';
+import { partitionGateName } from './gate-names.ts';
+import { gateName, type KeyGate } from './key-gate.ts';
+import type { ProcessorCall, ProcessorCalls } from './processor-calls.ts';
+import { keptAnswer, type Session, unknownOutcome } from './sessions.ts';
+
+export interface BatchDependencies {
+  readonly store: MemberStore;
+  readonly control: GridControl;
+  readonly gate: KeyGate;
+  readonly processors: ProcessorCalls;
+  readonly clock: { now(): number };
+  readonly valueBytesMax: number;
+}
+
+export class BatchRun {
+  readonly batch: KvBatch;
+  readonly answers: Answers;
+  readonly #deps: BatchDependencies;
+  readonly #maps: readonly (CatalogedMap | undefined)[];
+  readonly #session: Session | undefined;
+  readonly #onDone: (run: BatchRun) => void;
+  #writes: WriteBatch | undefined;
+  /** Operations without an answer, and one for the run over them itself. */
+  #open = 1;
+  hits = 0;
+  misses = 0;
+  puts = 0;
+  removes = 0;
+  calls = 0;
+  highestVersion = 0;
+
+  /** @param maps  by map index; undefined: there is no such map, so reads find nothing */
+  constructor(
+    batch: KvBatch,
+    maps: readonly (CatalogedMap | undefined)[],
+    session: Session | undefined,
+    deps: BatchDependencies,
+    onDone: (run: BatchRun) => void,
+  ) {
+    this.batch = batch;
+    this.answers = new Answers(batch.count);
+    this.#maps = maps;
+    this.#session = session;
+    this.#deps = deps;
+    this.#onDone = onDone;
+  }
+
+  start(): void {
+    if (this.batch.atomic) this.#runAtomic();
+    else this.#runEach();
+    this.#settle();
+  }
+
+  #runEach(): void {
+    const { count, opcodes } = this.batch;
+    for (let operation = 0; operation < count; operation++) {
+      if (isMutation(opcodes[operation]!)) this.#mutateWhenFree(operation);
+      else this.#guarded(operation, this.#read);
+    }
+    this.#commit();
+  }
+
+  /** One operation is answered; the last one sends the batch's answer. */
+  #settle(): void {
+    if (--this.#open > 0) return;
+    this.#onDone(this);
+  }
+
+  #guarded(operation: number, run: (this: BatchRun, operation: number) => void): void {
+    try {
+      run.call(this, operation);
+    } catch (error) {
+      this.answers.fail(operation, error);
+    }
+  }
+
+  /* ---- Reads ------------------------------------------------------------------------------------------------------ */
+
+  #read(operation: number): void {
+    const { batch, answers } = this;
+    const { store } = this.#deps;
+    const map = this.#maps[this.#mapIndex(operation)];
+    this.#checkServed(operation);
+    const partition = batch.partitions[operation]! as PartitionId;
+    if (
+      map === undefined ||
+      !store.find(map.id, partition, batch.keys, this.#keyStart(operation), batch.keyEnds[operation]!, this.#writes)
+    ) {
+      this.misses++;
+      return;
+    }
+    this.hits++;
+    answers.statuses[operation] = STATUS.TRUE;
+    const opcode = batch.opcodes[operation]!;
+    if (opcode === OPCODE.HAS) return;
+    const { found } = store;
+    answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
+    if (opcode === OPCODE.GET_ENTRY) answers.entry(operation, found.version, found.expiresAt / 1000);
+  }
+
+  /* ---- Mutations -------------------------------------------------------------------------------------------------- */
+
+  /** Applies a mutation now, or lets it wait behind what holds its key. */
+  #mutateWhenFree(operation: number): void {
+    try {
+      if (this.batch.resent && this.#answeredBefore(operation)) return;
+      const holder = this.#holderOf(operation);
+      if (holder === undefined) {
+        if (this.batch.opcodes[operation] === OPCODE.PROCESS) this.#process(operation);
+        else this.#mutate(operation);
+        return;
+      }
+      if (
+        this.batch.opcodes[operation] === OPCODE.PROCESS &&
+        this.#deps.processors.join(holder, this.#callOf(operation))
+      ) {
+        this.#open++;
+        return;
+      }
+      this.#deps.gate.wait(holder, () => this.#mutateLate(operation));
+      this.#open++;
+    } catch (error) {
+      this.answers.fail(operation, error);
+    }
+  }
+
+  /** Its turn has come: alone, in a write batch of its own. */
+  #mutateLate(operation: number): void {
+    this.#mutateWhenFree(operation);
+    this.#commit();
+    this.#settle();
+  }
+
+  /** The gate's name that this mutation has to wait for. */
+  #holderOf(operation: number): string | undefined {
+    const { gate } = this.#deps;
+    if (gate.heldCount === 0) return undefined;
+    const partition = partitionGateName(this.batch.partitions[operation]!);
+    if (gate.isHeld(partition)) return partition;
+    const map = this.#maps[this.#mapIndex(operation)];
+    if (map === undefined) return undefined;
+    const name = gateName(map.id, this.batch.keys, this.#keyStart(operation), this.batch.keyEnds[operation]!);
+    return gate.isHeld(name) ? name : undefined;
+  }
+
+  #mutate(operation: number): void {
+    const map = this.#checkedMap(operation);
+    const { batch, answers } = this;
+    const partition = batch.partitions[operation]! as PartitionId;
+    const start = this.#keyStart(operation);
+    const end = batch.keyEnds[operation]!;
+    this.#writes ??= this.#begin();
+    const writes = this.#writes;
+    const opcode = batch.opcodes[operation]!;
+    if (opcode === OPCODE.PUT) {
+      this.#put(writes, map, partition, operation, start, end);
+      answers.statuses[operation] = STATUS.TRUE;
+      return;
+    }
+    const { store } = this.#deps;
+    const exists = store.find(map.id, partition, batch.keys, start, end, writes);
+    const { found } = store;
+    const isWanted = exists && this.#versionFits(operation, found.version);
+    switch (opcode) {
+      case OPCODE.PUT_IF_ABSENT:
+        if (!exists) this.#put(writes, map, partition, operation, start, end);
+        answers.statuses[operation] = exists ? STATUS.FALSE : STATUS.TRUE;
+        return;
+      case OPCODE.GET_AND_PUT:
+        if (exists) answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
+        this.#put(writes, map, partition, operation, start, end);
+        answers.statuses[operation] = exists ? STATUS.TRUE : STATUS.FALSE;
+        return;
+      case OPCODE.REPLACE:
+        if (isWanted) this.#put(writes, map, partition, operation, start, end);
+        answers.statuses[operation] = isWanted ? STATUS.TRUE : STATUS.FALSE;
+        return;
+      case OPCODE.GET_AND_REMOVE:
+        if (exists) answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
+        break;
+      case OPCODE.REMOVE:
+        break;
+      default:
+        throw new GridError('INVALID_ARGUMENT', `unknown operation ${opcode}`);
+    }
+    const isRemoved =
+      (opcode === OPCODE.REMOVE ? isWanted : exists) && writes.remove(map.id, partition, batch.keys, start, end);
+    answers.statuses[operation] = isRemoved ? STATUS.TRUE : STATUS.FALSE;
+    this.removes++;
+  }
+
+  #put(
+    writes: WriteBatch,
+    map: CatalogedMap,
+    partition: PartitionId,
+    operation: number,
+    start: number,
+    end: number,
+  ): void {
+    const { batch } = this;
+    const valueStart = this.#valueStart(operation);
+    const valueEnd = batch.valueEnds?.[operation] ?? valueStart;
+    checkValue(batch.values, valueStart, valueEnd, this.#deps.valueBytesMax);
+    const ttlMs = sparse(batch.ttlOperations, batch.ttlMs, operation);
+    const expiresAt = ttlMs === undefined || ttlMs <= 0 ? 0 : this.#deps.clock.now() + Math.ceil(ttlMs * 1000);
+    writes.put(map.id, partition, batch.keys, start, end, batch.values, valueStart, valueEnd, expiresAt);
+    this.puts++;
+  }
+
+  #versionFits(operation: number, version: number): boolean {
+    const wanted = sparse(this.batch.ifVersionOperations, this.batch.ifVersions, operation);
+    return wanted === undefined || wanted === version;
+  }
+
+  /* ---- Processors ------------------------------------------------------------------------------------------------- */
+
+  #process(operation: number): void {
+    const call = this.#callOf(operation);
+    // What was staged before it on this key must be there when the processor reads it (B1).
+    this.#commit();
+    this.#open++;
+    this.#deps.processors.submit(call);
+  }
+
+  #callOf(operation: number): ProcessorCall {
+    const map = this.#checkedMap(operation);
+    const { batch, answers } = this;
+    const index = sparse(batch.processorOperations, batch.processorIndexes, operation);
+    const processor = index === undefined ? undefined : batch.processors[index];
+    if (processor === undefined) throw new GridError('INVALID_ARGUMENT', 'a PROCESS operation names no processor');
+    const valueStart = this.#valueStart(operation);
+    this.calls++;
+    return {
+      map,
+      partition: batch.partitions[operation]! as PartitionId,
+      key: batch.keys.subarray(this.#keyStart(operation), batch.keyEnds[operation]!),
+      args: batch.values.subarray(valueStart, batch.valueEnds?.[operation] ?? valueStart),
+      module: processor.module,
+      exportName: processor.exportName,
+      depth: LANE.processor,
+      onResult: (result: Uint8Array) => {
+        answers.statuses[operation] = STATUS.TRUE;
+        if (result.length > 0) answers.value(operation, result, 0, result.length);
+        this.#settle();
+      },
+      onError: (error: unknown) => {
+        answers.fail(operation, error);
+        this.#settle();
+      },
+    };
+  }
+
+  /* ---- Sent again ------------------------------------------------------------------------------------------------- */
+
+  /** Answers a mutation that was sent before as it was answered then. @returns whether it was (or will be) */
+  #answeredBefore(operation: number): boolean {
+    const number = this.requestNumber(operation);
+    if (number === 0 || this.batch.session === 0) return false;
+    if (this.#session === undefined) throw unknownOutcome('its session is not known here any more');
+    const record = this.#session.find(number);
+    if (record === undefined) return false;
+    const repeat = (): void => {
+      const kept = keptAnswer(record, number);
+      this.answers.statuses[operation] = kept.status;
+      if (kept.error !== undefined) this.answers.fail(operation, kept.error);
+      else if (kept.valueDropped)
+        this.answers.fail(operation, unknownOutcome('it was applied, but its answer was too long to keep'));
+      else if (kept.value !== undefined) this.answers.value(operation, kept.value, 0, kept.value.length);
+    };
+    if (record.answers !== undefined) {
+      repeat();
+      return true;
+    }
+    this.#open++;
+    void record.done.then(repeat).finally(() => this.#settle());
+    return true;
+  }
+
+  /** The number by which the session knows a mutation; 0 for reads. */
+  requestNumber(operation: number): number {
+    const { requestOffsets, firstRequest, opcodes } = this.batch;
+    if (!isMutation(opcodes[operation]!) || this.batch.session === 0) return 0;
+    if (requestOffsets !== undefined) return firstRequest + requestOffsets[operation]!;
+    let before = 0;
+    for (let at = 0; at < operation; at++) if (isMutation(opcodes[at]!)) before++;
+    return firstRequest + before;
+  }
+
+  /* ---- Atomic batches --------------------------------------------------------------------------------------------- */
+
+  #runAtomic(): void {
+    const byPartition = new Map<number, number[]>();
+    for (let operation = 0; operation < this.batch.count; operation++) {
+      const partition = this.batch.partitions[operation]!;
+      const group = byPartition.get(partition);
+      if (group === undefined) byPartition.set(partition, [operation]);
+      else group.push(operation);
+    }
+    for (const group of byPartition.values()) this.#runGroup(group);
+  }
+
+  /** All mutations of one partition, together or not at all; waits until nothing holds any of their keys. */
+  #runGroup(group: readonly number[]): void {
+    const todo = this.batch.resent ? group.filter((operation) => !this.#isRepeated(operation)) : group;
+    for (const operation of todo) {
+      const holder = this.#holderOf(operation);
+      if (holder === undefined) continue;
+      this.#open++;
+      this.#deps.gate.wait(holder, () => {
+        this.#runGroup(todo);
+        this.#settle();
+      });
+      return;
+    }
+    let at = 0;
+    try {
+      for (; at < todo.length; at++) {
+        const operation = todo[at]!;
+        if (this.batch.opcodes[operation] === OPCODE.PROCESS)
+          throw new GridError('INVALID_ARGUMENT', 'a processor call cannot be part of an atomic batch');
+        if (isMutation(this.batch.opcodes[operation]!)) this.#mutate(operation);
+        else this.#read(operation);
+      }
+      this.#commit();
+    } catch (error) {
+      this.#writes?.abort();
+      this.#writes = undefined;
+      for (const operation of todo) this.answers.statuses[operation] = STATUS.NOT_RUN;
+      this.answers.fail(todo[at]!, error);
+    }
+  }
+
+  #isRepeated(operation: number): boolean {
+    try {
+      return this.#answeredBefore(operation);
+    } catch (error) {
+      this.answers.fail(operation, error);
+      return true;
+    }
+  }
+
+  /* ---- Common ----------------------------------------------------------------------------------------------------- */
+
+  #begin(): WriteBatch {
+    const { session, firstRequest } = this.batch;
+    const { control, store } = this.#deps;
+    return store.begin({
+      requestSession: session,
+      requestNumber: firstRequest,
+      catalogVersion: control.state.catalogVersion,
+    });
+  }
+
+  #commit(): void {
+    if (this.#writes === undefined) return;
+    const writes = this.#writes;
+    this.#writes = undefined;
+    writes.commit();
+    this.highestVersion = Math.max(this.highestVersion, writes.version);
+  }
+
+  #checkServed(operation: number): void {
+    const { control } = this.#deps;
+    const partition = this.batch.partitions[operation]!;
+    if (control.serves(partition, this.batch.tableVersion)) return;
+    throw new StaleEpochError(partition, this.batch.tableVersion, control.table.tableVersion);
+  }
+
+  /** The map of a mutation, its key and partition checked: what another client calls a key must be what we call it. */
+  #checkedMap(operation: number): CatalogedMap {
+    this.#checkServed(operation);
+    const { batch } = this;
+    if (batch.session !== 0 && this.#session === undefined) {
+      throw new GridError('SESSION_EXPIRED', 'the session is not known here', { hint: 'open a new session' });
+    }
+    const map = this.#maps[this.#mapIndex(operation)];
+    if (map === undefined) throw new GridError('INVALID_ARGUMENT', 'a mutation names no map of its batch');
+    const start = this.#keyStart(operation);
+    const end = batch.keyEnds[operation]!;
+    checkKey(batch.keys, start, end);
+    const partition = partitionOf(batch.keys, start, end, map.affinityParts, this.#deps.control.partitionCount);
+    if (partition === batch.partitions[operation]) return map;
+    throw new GridError(
+      'MAP_CONFLICT',
+      `the key belongs to partition ${partition}, not ${batch.partitions[operation]}`,
+      {
+        hint: `map '${map.name}' has affinityParts ${map.affinityParts}`,
+        details: { map: map.name, affinityParts: map.affinityParts },
+      },
+    );
+  }
+
+  #mapIndex(operation: number): number {
+    return this.batch.mapIndexes?.[operation] ?? 0;
+  }
+
+  #keyStart(operation: number): number {
+    return operation === 0 ? 0 : this.batch.keyEnds[operation - 1]!;
+  }
+
+  #valueStart(operation: number): number {
+    return operation === 0 ? 0 : (this.batch.valueEnds?.[operation - 1] ?? 0);
+  }
+}
+
+/** The element of a sparse column for an operation: `operations` is ascending, `values` parallel to it. */
+function sparse(operations: Uint32Array, values: ArrayLike<number>, operation: number): number | undefined {
+  let low = 0;
+  let high = operations.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (operations[middle]! < operation) low = middle + 1;
+    else high = middle;
+  }
+  return low < operations.length && operations[low] === operation ? values[low] : undefined;
+}

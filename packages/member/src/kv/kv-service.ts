@@ -1,0 +1,232 @@
+/**
+ * The kv service: streams of batches, sessions, and the unary twins for people.
+ *
+ * A batch is worked on at once and in the order of its stream. Only one that must wait for its maps (to be created, or
+ * looked up) makes the later batches of its stream wait too.
+ */
+import type { CatalogedMap, MapSettings } from '@ashlar/cluster';
+import { GridError } from '@ashlar/core';
+import { decodeValue, encodeValue, type Key } from '@ashlar/serialization';
+import {
+  isMutation,
+  type KeyText,
+  type KvAnswerSink,
+  type KvBatch,
+  type KvBatchSink,
+  type KvService,
+  type MapReference,
+  type PutRequest,
+} from '@ashlar/transport';
+import type { MemberMetrics } from '../observe/metrics.ts';
+import { type BatchDependencies, BatchRun } from './batch-run.ts';
+import { jsonText } from './json-text.ts';
+import { keep, type Session, type Sessions } from './sessions.ts';
+
+export interface KvDependencies extends BatchDependencies {
+  readonly sessions: Sessions;
+  readonly metrics: MemberMetrics;
+  readonly clock: { now(): number; observe(version: never): void };
+  /** Reaches a key at the member that owns it: unary calls are taken by any member. */
+  readonly forward: KeyForwarder;
+}
+
+/** What the unary twins need of the whole grid. */
+export interface KeyForwarder {
+  get(map: string, key: Key): Promise<{ value: Uint8Array; version: number; expiresAtMs: number } | undefined>;
+  put(map: string, key: Key, value: Uint8Array, ttlMs: number): Promise<void>;
+  remove(map: string, key: Key): Promise<boolean>;
+}
+
+export function kvService(deps: KvDependencies): KvService {
+  return {
+    openStream: (answers) => new BatchStream(deps, answers),
+    openSession: async ({ session }) => leaseOf(deps.sessions.open(session), deps.sessions),
+    async renewSession({ session, lowestUnanswered }) {
+      const known = deps.sessions.touch(session);
+      if (known === undefined) throw new GridError('SESSION_EXPIRED', `session ${session} is not known here`);
+      known.raiseFloor(lowestUnanswered);
+      return leaseOf(known, deps.sessions);
+    },
+    closeSession: async ({ session }) => deps.sessions.close(session),
+    async get({ map, key }) {
+      const entry = await deps.forward.get(map, keyOf(key));
+      if (entry === undefined) return { found: false, json: '', version: 0, expiresAtMs: 0 };
+      const { version, expiresAtMs } = entry;
+      return { found: true, json: jsonText(decodeValue(entry.value)), version, expiresAtMs };
+    },
+    async put({ map, key, ttlMs, ...request }) {
+      await deps.forward.put(map, keyOf(key), valueBytesOf(request), ttlMs);
+      return { version: deps.clock.now() };
+    },
+    remove: async ({ map, key }) => ({ removed: await deps.forward.remove(map, keyOf(key)) }),
+  };
+}
+
+function leaseOf(session: Session, sessions: Sessions): { session: number; leaseMs: number } {
+  return { session: session.id, leaseMs: sessions.leaseMs };
+}
+
+/** One caller's stream. */
+class BatchStream implements KvBatchSink {
+  readonly #deps: KvDependencies;
+  readonly #sink: KvAnswerSink;
+  #isClosed = false;
+  /** Set while a batch waits for its maps. */
+  #tail: Promise<void> | undefined;
+
+  constructor(deps: KvDependencies, sink: KvAnswerSink) {
+    this.#deps = deps;
+    this.#sink = sink;
+  }
+
+  onBatch(batch: KvBatch): void {
+    const arrivedMs = performance.now();
+    const maps = this.#tail === undefined ? knownMaps(batch, this.#deps) : undefined;
+    if (maps !== undefined) {
+      this.#run(batch, maps, arrivedMs);
+      return;
+    }
+    const before = this.#tail ?? Promise.resolve();
+    const next = before
+      .then(() => mapsOf(batch, this.#deps))
+      .then((found) => this.#run(batch, found, arrivedMs))
+      .catch((error: unknown) => this.#refuse(batch, error))
+      .finally(() => {
+        if (this.#tail === next) this.#tail = undefined;
+      });
+    this.#tail = next;
+  }
+
+  onClose(): void {
+    this.#isClosed = true;
+  }
+
+  #run(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
+    const { sessions, clock, control } = this.#deps;
+    if (batch.sessionVersion > 0) {
+      try {
+        clock.observe(batch.sessionVersion as never);
+      } catch (error) {
+        this.#refuse(batch, error);
+        return;
+      }
+    }
+    const session = batch.session === 0 ? undefined : sessions.touch(batch.session);
+    session?.raiseFloor(batch.lowestUnanswered);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const numbers = session === undefined ? undefined : numbersOf(batch);
+    const record = numbers === undefined ? undefined : session?.note(numbers.all, numbers.first, numbers.last, promise);
+    const run = new BatchRun(batch, maps, session, this.#deps, (done) => {
+      const version = Math.max(done.highestVersion, clock.now());
+      const answers = done.answers.finish(batch.batchId, version, control.table.tableVersion);
+      if (record !== undefined) {
+        const { statuses, valueEnds, values, failures } = answers;
+        record.answers = keep({ statuses, valueEnds: valueEnds ?? [], values, errors: failures });
+        resolve();
+      }
+      this.#measure(done, arrivedMs);
+      if (!this.#isClosed) this.#sink.write(answers);
+    });
+    run.start();
+  }
+
+  #measure(run: BatchRun, arrivedMs: number): void {
+    const { metrics } = this.#deps;
+    const us = (performance.now() - arrivedMs) * 1000;
+    const gets = run.hits + run.misses;
+    metrics.getHits += run.hits;
+    metrics.getMisses += run.misses;
+    metrics.puts += run.puts;
+    metrics.removes += run.removes;
+    metrics.processorCalls += run.calls;
+    if (gets > 0) metrics.getLatency.record(us, gets);
+    if (run.puts > 0) metrics.putLatency.record(us, run.puts);
+    if (run.calls > 0) metrics.processLatency.record(us, run.calls);
+  }
+
+  /** Nothing of the batch was done. */
+  #refuse(batch: KvBatch, error: unknown): void {
+    if (this.#isClosed) return;
+    const run = new BatchRun(batch, [], undefined, this.#deps, () => undefined);
+    for (let operation = 0; operation < batch.count; operation++) run.answers.fail(operation, error);
+    const { clock, control } = this.#deps;
+    this.#sink.write(run.answers.finish(batch.batchId, clock.now(), control.table.tableVersion));
+  }
+}
+
+/** The numbers of a batch's mutations; undefined when it has none. */
+function numbersOf(batch: KvBatch): { all: Float64Array; first: number; last: number } | undefined {
+  const all = new Float64Array(batch.count);
+  let next = batch.firstRequest;
+  let first = 0;
+  let last = 0;
+  for (let operation = 0; operation < batch.count; operation++) {
+    if (!isMutation(batch.opcodes[operation]!)) continue;
+    const number = batch.requestOffsets === undefined ? next++ : batch.firstRequest + batch.requestOffsets[operation]!;
+    all[operation] = number;
+    if (first === 0) first = number;
+    last = Math.max(last, number);
+  }
+  return first === 0 ? undefined : { all, first: Math.min(first, last), last };
+}
+
+/** The maps of a batch where all are known as the caller means them; undefined where it must wait. */
+function knownMaps(batch: KvBatch, { control }: KvDependencies): readonly CatalogedMap[] | undefined {
+  const known: CatalogedMap[] = [];
+  for (const reference of batch.maps) {
+    const map = control.maps.get(reference.name);
+    if (map === undefined || !agrees(map, reference)) return undefined;
+    known.push(map);
+  }
+  return known;
+}
+
+function agrees(map: CatalogedMap, reference: MapReference): boolean {
+  if (map.affinityParts !== reference.affinityParts) return false;
+  return !reference.declared || (map.ttlMs === reference.ttlMs && map.maxIdleMs === reference.maxIdleMs);
+}
+
+/** @throws GridError MAP_CONFLICT, INVALID_NAME */
+async function mapsOf(batch: KvBatch, deps: KvDependencies): Promise<readonly (CatalogedMap | undefined)[]> {
+  const writes = batch.opcodes.some(isMutation);
+  return Promise.all(batch.maps.map((reference) => mapOf(reference, writes, deps)));
+}
+
+async function mapOf(
+  reference: MapReference,
+  writes: boolean,
+  { control }: KvDependencies,
+): Promise<CatalogedMap | undefined> {
+  const { name, affinityParts, declared, ttlMs, maxIdleMs } = reference;
+  const settings: MapSettings = { affinityParts, ttlMs, maxIdleMs };
+  const known = control.maps.get(name);
+  const map = writes
+    ? await control.mapFor(name, settings, declared)
+    : (known ?? (await control.mapNamed(name).catch(() => undefined)));
+  if (map === undefined || map.affinityParts === affinityParts) return map;
+  throw new GridError('MAP_CONFLICT', `map '${name}' has affinityParts ${map.affinityParts}, not ${affinityParts}`, {
+    hint: 'options are fixed when a map is created',
+    details: { map: name, option: 'affinityParts', affinityParts: map.affinityParts },
+  });
+}
+
+/* ---- Unary twins ------------------------------------------------------------------------------------------------- */
+
+function keyOf(key: KeyText): Key {
+  const given = key.text ?? key.integer ?? key.number ?? key.raw;
+  if (given !== undefined) return given;
+  throw new GridError('INVALID_KEY', 'the request has no key', {
+    hint: '{"key": {"text": "a"}} or {"key": {"integer": 1}}',
+  });
+}
+
+function valueBytesOf({ json, messagePack }: Pick<PutRequest, 'json' | 'messagePack'>): Uint8Array {
+  if (messagePack !== undefined) return messagePack;
+  if (json === undefined) throw new GridError('INVALID_VALUE', 'the request has no value');
+  try {
+    return encodeValue(JSON.parse(json));
+  } catch (error) {
+    if (GridError.is(error)) throw error;
+    throw new GridError('INVALID_VALUE', `the value is no JSON: ${(error as Error).message}`);
+  }
+}

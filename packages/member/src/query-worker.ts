@@ -1,0 +1,31 @@
+/**
+ * Entry file of the query workers: planning, fragments, merging, the scans of statements that change rows, looking for
+ * the paths of documents. No user code is ever loaded here.
+ */
+import { runFragment, runMerge, storeSource } from '@ashlar/sql-executor';
+import { planCondition, planStatement } from '@ashlar/sql-planner';
+import { type StoreHandle, StoreReader } from '@ashlar/storage';
+import { serveWorker, type WorkerContext } from '@ashlar/workers';
+import { scanForChanges } from './sql/change-scan.ts';
+import { findPaths } from './sql/path-scan.ts';
+import type { ChangeTask, ConditionTask, FragmentTask, MergeTask, PathsTask, PlanTask } from './sql/query-tasks.ts';
+
+type Context = WorkerContext<StoreReader>;
+
+const serve: (envelope: never) => Promise<unknown> = serveWorker<StoreReader>(
+  {
+    plan: ({ text, catalog, freshPaths }: PlanTask) => planStatement(text, catalog, new Set(freshPaths)),
+    condition: ({ map, condition, catalog }: ConditionTask) => planCondition(map, condition, catalog),
+    fragment: (task: FragmentTask, context: Context) =>
+      runFragment(task, storeSource(context.reader, task), {
+        cancelled: () => context.cancelled(),
+        emit: (batch) => context.post(batch, [batch.buffer as ArrayBuffer]),
+      }),
+    merge: (task: MergeTask, context: Context) => runMerge(task, { cancelled: () => context.cancelled() }),
+    paths: (task: PathsTask, context: Context) => findPaths(task, context),
+    change: (task: ChangeTask, context: Context) => scanForChanges(task, context),
+  },
+  { attach: (store: StoreHandle, workerIndex) => StoreReader.attach(store, workerIndex) },
+);
+
+export default serve;

@@ -1,0 +1,197 @@
+/**
+ * The compute service: deploying modules, jobs over the grid, processors over a condition.
+ */
+import { createHash } from 'node:crypto';
+import { JobRunner } from '@ashlar/compute';
+import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import type { Router } from '@ashlar/routing';
+import type { PlannedCondition } from '@ashlar/sql-planner';
+import type {
+  ComputeService,
+  DeployRequest,
+  JobOutput,
+  JobPartOutput,
+  RunJobPartRequest,
+  RunJobRequest,
+} from '@ashlar/transport';
+import { LANE } from '../compute/lanes.ts';
+import { ListenerDriver } from '../compute/listener-driver.ts';
+import { PieceStream } from '../compute/piece-stream.ts';
+import type { KeyGate } from '../kv/key-gate.ts';
+import type { ProcessorCalls } from '../kv/processor-calls.ts';
+import type { MemberParts } from '../member.ts';
+import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
+import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
+import { mergeStreams } from '../sql/query-coordinator.ts';
+import { parametersOf } from './parameters.ts';
+
+export interface ComputeDependencies {
+  readonly parts: MemberParts;
+  readonly router: () => Promise<Router>;
+  readonly snapshots: GridSnapshots;
+  readonly changes: ChangeCoordinator;
+  readonly processors: ProcessorCalls;
+  readonly gate: KeyGate;
+  readonly planCondition: (map: string, condition: string, signal: AbortSignal) => Promise<PlannedCondition>;
+}
+
+export interface ComputeParts {
+  readonly service: ComputeService;
+  readonly jobPart: (request: RunJobPartRequest, signal: AbortSignal) => AsyncIterable<JobPartOutput>;
+  readonly close: () => Promise<void>;
+}
+
+export function computeService(deps: ComputeDependencies): ComputeParts {
+  const { parts } = deps;
+  const { control } = parts;
+  const jobs = new JobRunner(parts.userLanes, parts.modules);
+  const listeners = new ListenerDriver(deps);
+  const jobPart = (request: RunJobPartRequest, signal: AbortSignal): AsyncGenerator<JobPartOutput, void, undefined> =>
+    runJobPart(request, signal, parts, jobs);
+  const service: ComputeService = {
+    async deploy(request) {
+      await deploy(request, parts);
+      // The listeners of this member stand before the caller hears of it; others follow with the catalog.
+      await listeners.settled();
+      return { module: request.name, hash: request.hash };
+    },
+    async undeploy({ name }) {
+      await control.refresh().catch(() => undefined);
+      const existed = control.moduleIfKnown(name) !== undefined;
+      if (existed) await control.submit({ kind: 'removeModule', name });
+      return { existed };
+    },
+    async listModules() {
+      return { modules: control.state.modules.map(({ name, hash, exports }) => ({ name, hash, exports })) };
+    },
+    runJob: (request, { signal }) => runJob(request, signal, deps, jobs, jobPart),
+    async processWhere(request, { signal }) {
+      const parameters = parametersOf(request.parameters);
+      const condition = await deps.planCondition(request.map, request.where, signal);
+      if (condition.parameterCount > parameters.length) {
+        throw new GridError(
+          'INVALID_PARAMETER',
+          `the condition asks for ${condition.parameterCount} parameters, ${parameters.length} are given`,
+        );
+      }
+      const statement = { parameters, clockMs: Date.now(), seen: request.sessionVersion as Version, signal };
+      const { module, exportName, arguments: args } = request;
+      return deps.changes.process(condition, { module, exportName, args }, statement);
+    },
+  };
+  return { service, jobPart, close: () => listeners.close() };
+}
+
+async function deploy(request: DeployRequest, { control }: MemberParts): Promise<void> {
+  const { name, hash, bundle, limits, exports } = request;
+  const actual = createHash('sha256').update(bundle).digest('hex');
+  if (actual !== hash) throw new GridError('INVALID_ARGUMENT', `module '${name}' has the hash ${actual}, not ${hash}`);
+  const module = { name, hash, bundle: Buffer.from(bundle).toString('utf8'), exports, ...limits };
+  await control.submit({ kind: 'putModule', module });
+}
+
+/* ---- Jobs ---------------------------------------------------------------------------------------------------------- */
+
+/** Every member maps its partitions against one snapshot of the grid; this one reduces. */
+async function* runJob(
+  request: RunJobRequest,
+  signal: AbortSignal,
+  { parts, snapshots }: ComputeDependencies,
+  jobs: JobRunner,
+  jobPart: (request: RunJobPartRequest, signal: AbortSignal) => AsyncGenerator<JobPartOutput, void, undefined>,
+): AsyncGenerator<JobOutput, void, undefined> {
+  const { control, peers } = parts;
+  await control.moduleNamed(request.module);
+  await control.mapNamed(request.map);
+  const members = membersWithPartitions(parts);
+  const snapshot = await snapshots.open([...members.keys()], request.sessionVersion as Version, signal);
+  const partials: Uint8Array[] = [];
+  try {
+    const { module, exportName, map, arguments: args } = request;
+    const streams = [...members].map(([member, partitions]) => {
+      const part = {
+        module,
+        exportName,
+        map,
+        arguments: args,
+        partitions,
+        snapshotId: snapshot.ids.get(member)!,
+        version: snapshot.version,
+      };
+      if (member === control.self) return withMember(member, jobPart(part, signal));
+      return withMember(member, peers.to(member, control.table).members.runJobPart(part, { signal }));
+    });
+    const shares = new Map<MemberId, number>();
+    for await (const { member, output } of mergeStreams(streams)) {
+      if (output.kind === 'partial') partials.push(output.bytes);
+      else {
+        shares.set(member, output.share * members.get(member)!.length);
+        yield { kind: 'progress', share: sum(shares.values()) / control.partitionCount };
+      }
+    }
+  } finally {
+    snapshot.release();
+  }
+  const { module, exportName, arguments: args } = request;
+  const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
+  const result = await jobs.reduce(job, { depth: LANE.job, signal });
+  yield { kind: 'result', bytes: result ?? new Uint8Array(0) };
+}
+
+async function* withMember(
+  member: MemberId,
+  outputs: AsyncIterable<JobPartOutput>,
+): AsyncGenerator<{ readonly member: MemberId; readonly output: JobPartOutput }, void, undefined> {
+  for await (const output of outputs) yield { member, output };
+}
+
+async function* runJobPart(
+  request: RunJobPartRequest,
+  signal: AbortSignal,
+  { control }: MemberParts,
+  jobs: JobRunner,
+): AsyncGenerator<JobPartOutput, void, undefined> {
+  await control.moduleNamed(request.module);
+  const map = await control.mapNamed(request.map);
+  const progress = new PieceStream<JobPartOutput>();
+  const job = {
+    module: request.module,
+    exportName: request.exportName,
+    args: nonEmpty(request.arguments),
+    mapId: map.id,
+    partitionIds: request.partitions as readonly PartitionId[],
+    snapshotId: request.snapshotId,
+    version: request.version as Version,
+  };
+  const options = {
+    depth: LANE.job,
+    signal,
+    onProgress: (share: number) => progress.replace({ kind: 'progress', share }),
+  };
+  const mapped = jobs.map(job, options).finally(() => progress.end());
+  mapped.catch(() => undefined);
+  yield* progress;
+  for (const partial of await mapped) yield { kind: 'partial', bytes: partial ?? new Uint8Array(0) };
+}
+
+function membersWithPartitions({ control }: MemberParts): Map<MemberId, number[]> {
+  const members = new Map<MemberId, number[]>();
+  control.state.owners.forEach(([owner], partition) => {
+    if (owner === undefined) return;
+    const { id } = control.state.members[owner]!;
+    const partitions = members.get(id) ?? [];
+    partitions.push(partition);
+    members.set(id, partitions);
+  });
+  return members;
+}
+
+function nonEmpty(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes.length === 0 ? undefined : bytes;
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}

@@ -1,0 +1,172 @@
+/**
+ * The events service: subscriptions over the partitions of this member, pulled under the caller's credit.
+ *
+ *   standing -> (events | resolved)* ; a partition that leaves ends the call with STALE_EPOCH
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GridError, type PartitionId } from '@ashlar/core';
+import type { EventHub, LogSource, Subscription } from '@ashlar/events';
+import { decodeValue } from '@ashlar/serialization';
+import type { PlannedCondition } from '@ashlar/sql-planner';
+import type { MemberStore } from '@ashlar/storage';
+import type { EventsService, SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
+import type { GridControl } from '../control/grid-control.ts';
+import type { MemberMetrics } from '../observe/metrics.ts';
+import { parametersOf } from './parameters.ts';
+
+/** One pull: at most so many bytes of events, and so many records read for them (a time slice of about 2 ms). */
+const PULL_BYTES = 128 * 1024;
+const PULL_RECORDS = 4096;
+/** How often an idle subscription says how far it is resolved. */
+const RESOLVED_EVERY_MS = 100;
+/** `cut` ends a subscription that is this far behind. */
+const CUT_LAG_RECORDS = 10_000;
+
+export interface EventsDependencies {
+  readonly control: GridControl;
+  readonly hub: EventHub;
+  readonly logs: LogSource;
+  readonly metrics: MemberMetrics;
+  readonly planCondition: (map: string, condition: string, signal: AbortSignal) => Promise<PlannedCondition>;
+}
+
+/** The member's logs as subscriptions read them. */
+export function logSource(store: MemberStore, clock: { now(): number }): LogSource {
+  return {
+    readLog: (partition, from, recordsMax, visit) =>
+      store.readLog(partition as PartitionId, from as never, recordsMax, (record) => {
+        visit(record);
+        return true;
+      }),
+    committedSequence: (partition) => store.logInfo(partition as PartitionId).committedSequence,
+    incarnation: (partition) => store.logInfo(partition as PartitionId).incarnation,
+    // Batches commit in the turn in which they begin, or hold what is sealed below the present.
+    resolvedVersion: () => {
+      const version = clock.now();
+      return store.isUndecidedAt(version as never) ? 0 : version;
+    },
+  };
+}
+
+export function eventsService(deps: EventsDependencies): EventsService {
+  return {
+    async *subscribe(request, context) {
+      const subscription = await open(request, deps, context.signal);
+      try {
+        yield standing(subscription, deps);
+        yield* follow(subscription, deps, context.signal);
+      } finally {
+        deps.hub.close(subscription);
+      }
+    },
+  };
+}
+
+async function open(request: SubscribeRequest, deps: EventsDependencies, signal: AbortSignal): Promise<Subscription> {
+  const { control, hub } = deps;
+  const map = await control.mapFor(request.map, { affinityParts: 0, ttlMs: 0, maxIdleMs: 0 }, false);
+  const partitions = request.partitions.length === 0 ? control.ownPartitions : request.partitions;
+  for (const partition of partitions) checkOwn(partition, control);
+  const parameters = parametersOf(request.parameters);
+  const condition = request.where === '' ? undefined : await deps.planCondition(map.name, request.where, signal);
+  if (condition !== undefined && condition.parameterCount > parameters.length) {
+    throw new GridError(
+      'INVALID_PARAMETER',
+      `the condition asks for ${condition.parameterCount} parameters, ${parameters.length} are given`,
+    );
+  }
+  const after = request.from === '' ? undefined : positionsOf(request.from, map.name, partitions, deps);
+  return hub.open({
+    mapId: map.id,
+    partitions,
+    after,
+    types: request.types,
+    condition: condition?.scan.filter,
+    columns: condition?.scan.columns ?? [],
+    parameters,
+    onSlow: request.onSlow,
+    cutLagRecords: CUT_LAG_RECORDS,
+  });
+}
+
+function checkOwn(partition: number, control: GridControl): void {
+  if (control.isMine(partition)) return;
+  throw new GridError('STALE_EPOCH', `partition ${partition} is not on this member`, { details: { partition } });
+}
+
+/**
+ * The last sequences of a token (layout: events.proto) in the partitions at hand.
+ *
+ * @throws GridError INVALID_TOKEN; SEQUENCE_GONE when a log is not the one that the token speaks of
+ */
+function positionsOf(
+  token: string,
+  map: string,
+  partitions: readonly number[],
+  { logs }: EventsDependencies,
+): number[] {
+  const [version, name, incarnations, sequences] = parseToken(token);
+  if (version !== 1 || name !== map || !Array.isArray(sequences)) throw invalidToken();
+  return partitions.map((partition) => {
+    const incarnation = Array.isArray(incarnations) ? incarnations[partition] : incarnations;
+    const sequence = sequences[partition];
+    if (typeof sequence !== 'number' || typeof incarnation !== 'number') throw invalidToken();
+    if (incarnation === logs.incarnation(partition)) return sequence;
+    throw new GridError('SEQUENCE_GONE', `the log of partition ${partition} is not the one that the token speaks of`, {
+      hint: 'its member was restarted: read the map again and subscribe from now',
+      details: { partition },
+    });
+  });
+}
+
+function parseToken(token: string): readonly unknown[] {
+  try {
+    const decoded = decodeValue(Buffer.from(token, 'base64url'));
+    return Array.isArray(decoded) ? decoded : [];
+  } catch {
+    return [];
+  }
+}
+
+function invalidToken(): GridError {
+  return new GridError('INVALID_TOKEN', 'the token is none of this map', {
+    hint: 'use the token of an event as it is',
+  });
+}
+
+function standing(subscription: Subscription, { control, logs }: EventsDependencies): SubscribeOutput {
+  const { partitions, positions } = subscription;
+  return {
+    kind: 'standing',
+    partitions,
+    incarnations: partitions.map((partition) => logs.incarnation(partition)),
+    sequences: positions,
+    partitionCount: control.partitionCount,
+  };
+}
+
+async function* follow(
+  subscription: Subscription,
+  deps: EventsDependencies,
+  signal: AbortSignal,
+): AsyncGenerator<SubscribeOutput> {
+  let toldMs = 0;
+  while (!signal.aborted) {
+    const { events, more, resolved } = subscription.pull(PULL_BYTES, PULL_RECORDS);
+    if (events !== undefined) {
+      deps.metrics.eventsSent += events.count;
+      yield { kind: 'events', events };
+    }
+    const isDue = events !== undefined || performance.now() - toldMs >= RESOLVED_EVERY_MS;
+    if (resolved !== undefined && resolved > 0 && isDue) {
+      toldMs = performance.now();
+      yield { kind: 'resolved', version: resolved, sequences: subscription.positions };
+    }
+    if (more) continue;
+    await Promise.race([
+      subscription.changed(),
+      sleep(RESOLVED_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined),
+    ]);
+    for (const partition of subscription.partitions) checkOwn(partition, deps.control);
+  }
+}

@@ -1,0 +1,45 @@
+/** The member's own way to keys of the whole grid, made when it is first needed. */
+import { Router } from '@ashlar/routing';
+import type { KvService } from '@ashlar/transport';
+import type { MemberParts } from '../member.ts';
+
+export class GridRouter {
+  readonly #parts: MemberParts;
+  readonly #kv: () => KvService;
+  #router: Promise<Router> | undefined;
+
+  /** @param kv  this member's own service: its keys take no detour over a socket */
+  constructor(parts: MemberParts, kv: () => KvService) {
+    this.#parts = parts;
+    this.#kv = kv;
+  }
+
+  /** @throws GridError CONNECT_TIMEOUT while the member is not in its table yet */
+  readonly get = (): Promise<Router> => {
+    this.#router ??= this.#connect().catch((error: unknown) => {
+      this.#router = undefined;
+      throw error;
+    });
+    return this.#router;
+  };
+
+  async close(): Promise<void> {
+    const router = await this.#router?.catch(() => undefined);
+    await router?.close();
+  }
+
+  #connect(): Promise<Router> {
+    const { control, address, config } = this.#parts;
+    const context = {} as never;
+    return Router.connect({
+      seeds: [address],
+      clientName: `member ${control.self}`,
+      messageBytesMax: config.limits.messageBytes,
+      local: {
+        memberId: control.self,
+        openStream: (answers) => this.#kv().openStream(answers, context),
+        openSession: (request) => this.#kv().openSession(request, context),
+      },
+    });
+  }
+}

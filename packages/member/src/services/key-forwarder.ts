@@ -1,0 +1,46 @@
+/** Single keys for whoever asks this member: at once where the key is here, through the router where it is not. */
+import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import type { PartitionId } from '@ashlar/core';
+import { type EntryAnswer, NOTHING, type Router } from '@ashlar/routing';
+import { decodeValue, encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
+import { OPCODE } from '@ashlar/transport';
+import type { KeyForwarder } from '../kv/kv-service.ts';
+import type { MemberParts } from '../member.ts';
+
+export function keyForwarder({ control, store }: MemberParts, router: () => Promise<Router>): KeyForwarder {
+  return {
+    async get(name, key) {
+      const map = await control.mapNamed(name);
+      const bytes = encodeKey(key);
+      const partition = partitionOf(bytes, 0, bytes.length, map.affinityParts, control.partitionCount) as PartitionId;
+      if (control.isMine(partition)) {
+        if (!store.find(map.id, partition, bytes, 0, bytes.length)) return undefined;
+        const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
+        return { value: valueBytes.slice(valueStart, valueEnd), version, expiresAtMs: expiresAt / 1000 };
+      }
+      const entry = (await call(await router(), OPCODE.GET_ENTRY, name, key)) as EntryAnswer | undefined;
+      if (entry === undefined) return undefined;
+      return { value: encodeValue(entry.value), version: entry.version, expiresAtMs: entry.expiresAtMs ?? 0 };
+    },
+    async put(name, key, value, ttlMs) {
+      await control.mapFor(name, DEFAULT_MAP_SETTINGS, false);
+      await call(await router(), OPCODE.PUT, name, key, decodeValue(value), ttlMs);
+    },
+    async remove(name, key) {
+      await control.mapNamed(name);
+      return (await call(await router(), OPCODE.REMOVE, name, key)) === true;
+    },
+  };
+}
+
+function call(
+  router: Router,
+  opcode: number,
+  name: string,
+  key: Key,
+  value: unknown = NOTHING,
+  ttlMs = 0,
+): Promise<unknown> {
+  const extras = ttlMs > 0 ? { ttlMs } : undefined;
+  return router.call(opcode, router.map(name, undefined), key, value, extras, undefined);
+}

@@ -1,0 +1,206 @@
+/** All services of a member, built over its parts. */
+import { randomBytes, randomInt } from 'node:crypto';
+import { seededRandom, type Version } from '@ashlar/core';
+import { decodeValue, encodeValue } from '@ashlar/serialization';
+import type { PlannedCondition } from '@ashlar/sql-planner';
+import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
+import { LANE } from '../compute/lanes.ts';
+import { KeyGate } from '../kv/key-gate.ts';
+import { kvService } from '../kv/kv-service.ts';
+import { ProcessorCalls } from '../kv/processor-calls.ts';
+import { Sessions } from '../kv/sessions.ts';
+import type { MemberParts } from '../member.ts';
+import { GridSnapshots } from '../snapshots/grid-snapshots.ts';
+import { LocalSnapshots } from '../snapshots/local-snapshots.ts';
+import { ChangeCoordinator, type ChangeRequest } from '../sql/change-coordinator.ts';
+import { type ChangeOutcome, ChangeRunner } from '../sql/change-runner.ts';
+import { ColumnKeeper } from '../sql/column-keeper.ts';
+import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
+import { Planning } from '../sql/planning.ts';
+import { type FragmentCall, QueryCoordinator } from '../sql/query-coordinator.ts';
+import { adminService } from './admin-service.ts';
+import { computeService } from './compute-service.ts';
+import { eventsService, logSource } from './events-service.ts';
+import { GridRouter } from './grid-router.ts';
+import { keyForwarder } from './key-forwarder.ts';
+import { buildStagesOf, type FragmentBody, membersService } from './members-service.ts';
+import { findGridPaths, findLocalPaths } from './path-finder.ts';
+import { sqlService } from './sql-service.ts';
+
+const WAITING_MAX = 100_000;
+const SESSIONS_MAX = 10_000;
+const SNAPSHOTS_MAX = 500;
+const SNAPSHOT_LEASE_MS = 120_000;
+const CONDITION_WALL_MS = 5000;
+/** Processor tasks under way at once, a thread. */
+const TASKS_A_THREAD = 2;
+
+export function memberServices(parts: MemberParts): {
+  readonly services: GridServices;
+  readonly close: () => Promise<void>;
+} {
+  const { config, clock, store, control, peers, queryPool, metrics, hub } = parts;
+  const gate = new KeyGate(WAITING_MAX);
+  const sessions = new Sessions({
+    leaseMs: config.limits.sessionTtlMs,
+    sessionsMax: SESSIONS_MAX,
+    nowMs: () => performance.now(),
+    newId: () => randomInt(1, 2 ** 47),
+  });
+  const processors = new ProcessorCalls({
+    ...{ store, gate, clock },
+    random: seededRandom(randomBytes(4).readInt32LE()),
+    partitionCount: config.cluster.partitionCount,
+    run: (batch) => parts.processorRunner.run(batch, { depth: LANE.processor }),
+    tasksMax: TASKS_A_THREAD * parts.userLanes.stats()[LANE.processor]!.threads,
+  });
+  const localSnapshots = new LocalSnapshots({ store, clock, leaseMs: SNAPSHOT_LEASE_MS, openMax: SNAPSHOTS_MAX });
+  const snapshots = new GridSnapshots({ control, peers, local: localSnapshots, clock });
+  const fragments: FragmentRunnerDependencies = {
+    store,
+    pool: queryPool,
+    columns: new ColumnKeeper(store, parts.mainReaderIndex),
+  };
+  const queries = new QueryCoordinator({
+    ...{ control, snapshots, pool: queryPool },
+    memoryBytes: config.memory.queryMaxBytes,
+    runFragment: (call, stats) => runFragment(call, stats, parts, fragments),
+  });
+  const changeRunner = new ChangeRunner({ store, pool: queryPool, gate, processors, clock });
+  const change = (request: ChangeRequest, signal: AbortSignal): Promise<ChangeOutcome> =>
+    runChange(request, signal, parts, changeRunner);
+  const changes = new ChangeCoordinator({
+    ...{ control, snapshots, queries },
+    run: (member, request, signal) =>
+      member === control.self ? change(request, signal) : remoteChange(member, request, signal, parts),
+  });
+  const planning = new Planning({
+    ...{ control, pool: queryPool },
+    entryCount: (mapId) => store.entryCount(mapId),
+    findPaths: (map, signal) => findGridPaths(map, signal, parts, snapshots),
+    now: () => clock.now(),
+  });
+  const planCondition = (map: string, condition: string, signal: AbortSignal) =>
+    queryPool.run<PlannedCondition>(
+      'condition',
+      { map, condition, catalog: planning.view() },
+      { signal, wallMs: CONDITION_WALL_MS },
+    ).result;
+  const router: GridRouter = new GridRouter(parts, () => kv);
+  const forward = keyForwarder(parts, router.get);
+  const kv = kvService({
+    ...{ store, control, gate, processors, clock, sessions, metrics, forward },
+    valueBytesMax: config.limits.valueBytes,
+  });
+  const compute = computeService({ parts, router: router.get, snapshots, changes, processors, gate, planCondition });
+  const sessionSweep = setInterval(() => sessions.sweep(), config.limits.sessionTtlMs);
+  sessionSweep.unref();
+  const services: GridServices = {
+    kv,
+    sql: sqlService({ control, planning, queries, changes, forward, metrics, clock }),
+    compute: compute.service,
+    events: eventsService({ control, hub, logs: logSource(store, clock), metrics, planCondition }),
+    admin: adminService({
+      ...{ control, peers, store, clock, incarnation: parts.incarnation },
+      address: () => parts.address,
+      limits: limitsOf(parts),
+      clearMap: (map, signal) =>
+        changes.clear(map, { parameters: [], clockMs: Date.now(), seen: 0 as Version, signal }),
+    }),
+    members: membersService({
+      ...{ control, clock, fragments, change },
+      findPaths: (mapId, snapshotId, version, signal) => findLocalPaths(mapId, snapshotId, version, signal, parts),
+      holdsCoordinator: parts.holdsCoordinator,
+      snapshots: localSnapshots,
+      jobPart: compute.jobPart,
+    }),
+  };
+  const close = async (): Promise<void> => {
+    clearInterval(sessionSweep);
+    await compute.close();
+    await router.close();
+    localSnapshots.close();
+  };
+  return { services, close };
+}
+
+function limitsOf({ config }: MemberParts) {
+  const { keyBytes, valueBytes, messageBytes } = config.limits;
+  return { keyBytesMax: keyBytes, valueBytesMax: valueBytes, messageBytesMax: messageBytes, ...KV_WINDOW };
+}
+
+const KV_WINDOW = { batchesMax: DEFAULT_SERVER_LIMITS.batchesMax, batchBytesMax: DEFAULT_SERVER_LIMITS.batchBytesMax };
+
+/** One member's part of a stage: here, or over the network. */
+async function* runFragment(
+  call: FragmentCall,
+  stats: FragmentStats,
+  { control, peers, config }: MemberParts,
+  fragments: FragmentRunnerDependencies,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { fragment, partitions, snapshotId, version, buildTables, statement } = call;
+  const { parameters, clockMs, signal } = statement;
+  const mapId = mapIdOf(fragment);
+  const memoryBytes = config.memory.queryMaxBytes;
+  if (call.member === control.self) {
+    const job = {
+      fragment,
+      mapId,
+      partitions,
+      snapshotId,
+      snapshotVersion: version,
+      parameters,
+      buildTables,
+      memoryBytes,
+      clockMs,
+      signal,
+    };
+    yield* runLocalFragment(job, fragments, stats);
+    return;
+  }
+  const body: FragmentBody = { fragment, mapId, clockMs, buildStages: buildStagesOf(buildTables) };
+  const request = {
+    plan: encodeValue(body),
+    partitions,
+    snapshotId,
+    version,
+    parameters: encodeValue(parameters),
+    buildTables: buildTables.flatMap(({ batches }) => batches),
+    memoryBytes,
+    tableVersion: control.table.tableVersion,
+  };
+  const outputs = peers.to(call.member, control.table).members.runFragment(request, { signal });
+  for await (const output of outputs) {
+    if (output.kind === 'batch') yield output.bytes;
+    else Object.assign(stats, decodeValue(output.body));
+  }
+}
+
+function mapIdOf(fragment: FragmentCall['fragment']): number {
+  if (fragment.kind === 'Scan') return fragment.mapId;
+  return fragment.kind === 'Rows' ? 0 : mapIdOf(fragment.input);
+}
+
+async function runChange(
+  request: ChangeRequest,
+  signal: AbortSignal,
+  { control }: MemberParts,
+  runner: ChangeRunner,
+): Promise<ChangeOutcome> {
+  if (request.kind === 'change') return runner.change(request.task, signal);
+  if (request.kind === 'process')
+    return runner.process(request.task, await control.mapNamed(request.task.scan.map), request.processor, signal);
+  return runner.insert(await control.mapNamed(request.map), request.rows, signal);
+}
+
+async function remoteChange(
+  member: FragmentCall['member'],
+  request: ChangeRequest,
+  signal: AbortSignal,
+  { control, peers }: MemberParts,
+): Promise<ChangeOutcome> {
+  const { members } = peers.to(member, control.table);
+  const { tableVersion } = control.table;
+  const { affected, version } = await members.modifyRows({ body: encodeValue(request), tableVersion }, { signal });
+  return { affected, version: version as Version };
+}

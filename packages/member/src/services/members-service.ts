@@ -1,0 +1,153 @@
+/** What members ask of each other: control, snapshots, parts of statements and jobs. */
+import type { ControlCommand, JoinedMember } from '@ashlar/cluster';
+import { tableOf } from '@ashlar/cluster';
+import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { decodeValue, encodeValue } from '@ashlar/serialization';
+import type { FragmentNode } from '@ashlar/sql-plan';
+import type { ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
+import type { GridControl } from '../control/grid-control.ts';
+import { stateBytes } from '../control/remote-coordinator.ts';
+import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
+import type { ChangeRequest } from '../sql/change-coordinator.ts';
+import type { ChangeOutcome } from '../sql/change-runner.ts';
+import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
+import type { DocumentPaths } from '../sql/planning.ts';
+import { PROTOCOL } from './admin-service.ts';
+import { parametersOf } from './parameters.ts';
+import { StateFeed } from './state-feed.ts';
+
+export interface MembersDependencies {
+  readonly control: GridControl;
+  /** Whether the coordinator is in this member. */
+  readonly holdsCoordinator: boolean;
+  readonly snapshots: LocalSnapshots;
+  readonly clock: { now(): Version; observe(version: Version): void };
+  readonly fragments: FragmentRunnerDependencies;
+  readonly findPaths: (
+    mapId: MapId,
+    snapshotId: number,
+    version: Version,
+    signal: AbortSignal,
+  ) => Promise<DocumentPaths>;
+  readonly change: (request: ChangeRequest, signal: AbortSignal) => Promise<ChangeOutcome>;
+  readonly jobPart: (request: RunJobPartRequest, signal: AbortSignal) => AsyncIterable<JobPartOutput>;
+}
+
+/** What goes with a fragment's plan. */
+export interface FragmentBody {
+  readonly fragment: FragmentNode;
+  readonly mapId: number;
+  readonly clockMs: number;
+  /** Stage of each element of build_tables. */
+  readonly buildStages: readonly number[];
+}
+
+const LEASE_MS = 10_000;
+
+export function membersService(deps: MembersDependencies): MembersService {
+  const { control, snapshots, clock } = deps;
+  const updates = new StateFeed<ControlUpdate>();
+  control.onChange((state) => {
+    const { catalogVersion } = state;
+    updates.publish({ table: tableOf(state), catalog: stateBytes(state), catalogVersion });
+  });
+  const mustCoordinate = (): void => {
+    if (deps.holdsCoordinator) return;
+    throw new GridError('INVALID_ARGUMENT', 'the coordinator is not in this member', {
+      hint: `join ${control.table.members[0]?.address ?? 'the first member'}`,
+    });
+  };
+  return {
+    async join({ member, incarnation, version, protocolMin, protocolMax }) {
+      mustCoordinate();
+      if (protocolMin > PROTOCOL.max || protocolMax < PROTOCOL.min) {
+        throw new GridError('UNSUPPORTED_PROTOCOL', 'the joining member speaks another protocol');
+      }
+      clock.observe(version as Version);
+      const joined: JoinedMember = { ...member, id: member.id as MemberId, incarnation };
+      const state = await control.submit({ kind: 'join', member: joined });
+      const { catalogVersion } = state;
+      return {
+        table: tableOf(state),
+        catalog: stateBytes(state),
+        catalogVersion,
+        version: clock.now(),
+        leaseMs: LEASE_MS,
+      };
+    },
+    // The table is fixed: a member that leaves is missed, and takes its partitions back when it returns.
+    leave: async () => undefined,
+    async heartbeat({ version }) {
+      clock.observe(version as Version);
+      return { leaseMs: LEASE_MS, version: clock.now() };
+    },
+    watchControl: (_request, { signal }) => updates.follow(signal),
+    async changeCatalog({ body }) {
+      mustCoordinate();
+      const state = await control.submit(decodeValue(body) as ControlCommand);
+      return { catalogVersion: state.catalogVersion, body: stateBytes(state) };
+    },
+    pinSnapshot: async ({ version }) => snapshots.pin(version as Version),
+    openSnapshot: async ({ pinId, version }) => ({ snapshotId: await snapshots.open(pinId, version as Version) }),
+    releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),
+    findPaths: async ({ mapId, snapshotId, version }, { signal }) => ({
+      body: encodeValue(await deps.findPaths(mapId as MapId, snapshotId, version as Version, signal)),
+    }),
+    async *runFragment(request, { signal }) {
+      const { fragment, mapId, clockMs, buildStages } = decodeValue(request.plan) as FragmentBody;
+      const partitions = request.partitions as readonly PartitionId[];
+      for (const partition of partitions) checkOwn(partition, control);
+      const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
+      const job = {
+        fragment,
+        mapId,
+        partitions,
+        snapshotId: request.snapshotId,
+        snapshotVersion: request.version as Version,
+        parameters: parametersOf(request.parameters),
+        buildTables: groupTables(buildStages, request.buildTables),
+        memoryBytes: request.memoryBytes,
+        clockMs,
+        signal,
+      };
+      for await (const bytes of runLocalFragment(job, deps.fragments, stats)) yield { kind: 'batch', bytes };
+      yield { kind: 'end', rows: stats.rowsOut, body: encodeValue(stats) };
+    },
+    runJobPart: (request, { signal }) => deps.jobPart(request, signal),
+    async modifyRows({ body }, { signal }) {
+      const request = decodeValue(body) as ChangeRequest;
+      const { affected, version } = await deps.change(request, signal);
+      return { affected, version, body: new Uint8Array(0) };
+    },
+  };
+}
+
+function checkOwn(partition: PartitionId, control: GridControl): void {
+  if (control.isMine(partition)) return;
+  throw new GridError('STALE_EPOCH', `partition ${partition} is not on this member`, { details: { partition } });
+}
+
+function groupTables(
+  stages: readonly number[],
+  tables: readonly Uint8Array[],
+): { stage: number; batches: Uint8Array[] }[] {
+  const byStage = new Map<number, Uint8Array[]>();
+  for (const stage of new Set(stages)) byStage.set(stage, []);
+  // A stage without rows has an empty table of its own; the stages of the batches follow behind -1.
+  const marks = stages.indexOf(-1);
+  const ofBatch = stages.slice(marks + 1);
+  for (const [index, table] of tables.entries()) byStage.get(ofBatch[index]!)?.push(table);
+  byStage.delete(-1);
+  return [...byStage].map(([stage, batches]) => ({ stage, batches }));
+}
+
+/** Inverse of groupTables: names of all stages, -1, then the stage of each batch. */
+export function buildStagesOf(
+  buildTables: readonly { readonly stage: number; readonly batches: readonly Uint8Array[] }[],
+): number[] {
+  return [
+    ...buildTables.map(({ stage }) => stage),
+    -1,
+    ...buildTables.flatMap(({ stage, batches }) => batches.map(() => stage)),
+  ];
+}

@@ -1,0 +1,258 @@
+/**
+ * The sql service: a statement from its text to header, batches, end.
+ *
+ *   get      one key: read at its primary, projected here
+ *   query    coordinated here, rows stream under the caller's credit
+ *   changes  one end with the number of entries
+ *   explain  the plan as rows of text; ANALYZE also runs it
+ */
+import { GridError, type MemberId, type Version } from '@ashlar/core';
+import { DocumentRow, evaluatorOf, interpret, type RowValue, type SqlType, vectorOf } from '@ashlar/expressions';
+import { batchRowCount, columnValue, decodeColumns, encodeKey } from '@ashlar/serialization';
+import { encodeBatch } from '@ashlar/sql-executor';
+import { type GetPlan, type Plan, type PlanColumn, planText, type StageMember } from '@ashlar/sql-plan';
+import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
+import type { GridControl } from '../control/grid-control.ts';
+import { jsonText } from '../kv/json-text.ts';
+import type { KeyForwarder } from '../kv/kv-service.ts';
+import type { MemberMetrics } from '../observe/metrics.ts';
+import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
+import type { Planning } from '../sql/planning.ts';
+import { keyValue, type QueryCoordinator, type StageRun, type Statement } from '../sql/query-coordinator.ts';
+import { parametersOf } from './parameters.ts';
+
+/** Unary queries answer with all rows at once. */
+const UNARY_ROWS_MAX = 10_000;
+
+export interface SqlDependencies {
+  readonly control: GridControl;
+  readonly planning: Planning;
+  readonly queries: QueryCoordinator;
+  readonly changes: ChangeCoordinator;
+  readonly forward: KeyForwarder;
+  readonly metrics: MemberMetrics;
+  readonly clock: { now(): Version };
+}
+
+export function sqlService(deps: SqlDependencies): SqlService {
+  const run = (request: SqlRequest, context: CallContext): AsyncGenerator<SqlOutput> =>
+    measured(deps, runStatement(request, context, deps));
+  return {
+    execute: run,
+    async query(request, context) {
+      const rows: string[] = [];
+      let header: Extract<SqlOutput, { kind: 'header' }> = { kind: 'header', columns: [], notices: [] };
+      for await (const output of run({ ...request, rowsMax: request.rowsMax || UNARY_ROWS_MAX }, context)) {
+        if (output.kind === 'header') header = output;
+        else if (output.kind === 'batch') rows.push(...rowTexts(output.bytes));
+        else return { ...output, columns: header.columns, rows, notices: [...header.notices, ...output.notices] };
+      }
+      throw new GridError('INTERNAL', 'a statement ended without its end');
+    },
+  };
+}
+
+async function* measured(deps: SqlDependencies, outputs: AsyncGenerator<SqlOutput>): AsyncGenerator<SqlOutput> {
+  const startedMs = performance.now();
+  deps.metrics.queries++;
+  try {
+    yield* outputs;
+  } catch (error) {
+    deps.metrics.queryFailures++;
+    throw error;
+  } finally {
+    deps.metrics.queryLatency.record((performance.now() - startedMs) * 1000);
+  }
+}
+
+async function* runStatement(
+  request: SqlRequest,
+  context: CallContext,
+  deps: SqlDependencies,
+): AsyncGenerator<SqlOutput> {
+  const startedMs = performance.now();
+  const parameters = parametersOf(request.parameters);
+  const plan = await deps.planning.plan(request.text, context.signal);
+  if (plan.parameterCount > parameters.length) {
+    throw new GridError(
+      'INVALID_PARAMETER',
+      `the statement asks for ${plan.parameterCount} parameters, ${parameters.length} are given`,
+    );
+  }
+  for (const { permission, map } of permissionsOf(plan)) context.require(permission, map);
+  const statement: Statement = {
+    parameters,
+    clockMs: Date.now(),
+    seen: request.sessionVersion as Version,
+    signal: context.signal,
+  };
+  const result = resultOf(plan, statement, deps);
+  yield { kind: 'header', columns: result.columns.map(wireColumn), notices: plan.notices };
+  let rows = 0;
+  let outcome = { affected: 0, version: deps.clock.now() };
+  for await (const output of result.outputs) {
+    if (!(output instanceof Uint8Array)) outcome = output;
+    else {
+      rows += batchRowCount(output);
+      yield { kind: 'batch', bytes: output };
+      if (request.rowsMax > 0 && rows >= request.rowsMax) break;
+    }
+  }
+  const affected = result.changes ? outcome.affected : rows;
+  yield {
+    kind: 'end',
+    affected,
+    rows,
+    version: outcome.version,
+    elapsedMs: performance.now() - startedMs,
+    notices: [],
+  };
+}
+
+type Outcome = { readonly affected: number; readonly version: Version };
+
+interface Result {
+  readonly columns: readonly PlanColumn[];
+  readonly changes: boolean;
+  readonly outputs: AsyncGenerator<Uint8Array | Outcome>;
+}
+
+function resultOf(plan: Plan, statement: Statement, deps: SqlDependencies): Result {
+  switch (plan.kind) {
+    case 'query':
+      return { columns: plan.output, changes: false, outputs: deps.queries.run(plan, statement) };
+    case 'get':
+      return { columns: plan.output, changes: false, outputs: runGet(plan, statement, deps) };
+    case 'insert':
+      return { columns: [], changes: true, outputs: once(() => deps.changes.insert(plan, statement)) };
+    case 'update':
+    case 'delete':
+      return { columns: [], changes: true, outputs: once(() => deps.changes.modify(plan, statement)) };
+    case 'explain':
+      return { columns: EXPLAIN_COLUMNS, changes: false, outputs: explain(plan, statement, deps) };
+  }
+}
+
+async function* once(run: () => Promise<Outcome>): AsyncGenerator<Outcome> {
+  yield await run();
+}
+
+function wireColumn({ name, type }: PlanColumn): WireColumn {
+  return { name, type: type === 'any' || type === 'null' ? 'unknown' : type };
+}
+
+/** What a plan needs permission for. */
+function permissionsOf(plan: Plan): { readonly permission: 'read' | 'write'; readonly map: string }[] {
+  switch (plan.kind) {
+    case 'query':
+      return plan.stages.map(({ fragment }) => ({ permission: 'read', map: mapOf(fragment) }));
+    case 'get':
+      return [{ permission: 'read', map: plan.scan.map }];
+    case 'insert':
+      return [{ permission: 'write', map: plan.map }];
+    case 'update':
+    case 'delete':
+      return [
+        { permission: 'read', map: plan.map },
+        { permission: 'write', map: plan.map },
+      ];
+    case 'explain':
+      return permissionsOf(plan.target);
+  }
+}
+
+function mapOf(fragment: Extract<Plan, { kind: 'query' }>['stages'][number]['fragment']): string {
+  if (fragment.kind === 'Scan') return fragment.map;
+  return fragment.kind === 'Rows' ? '' : mapOf(fragment.input);
+}
+
+/* ---- Get --------------------------------------------------------------------------------------------------------- */
+
+async function* runGet(
+  plan: GetPlan,
+  { parameters, clockMs }: Statement,
+  { forward }: SqlDependencies,
+): AsyncGenerator<Uint8Array> {
+  const context = { parameters, nowMs: clockMs };
+  const key = keyValue(interpret(plan.key, () => null, context));
+  if (key === undefined) return;
+  const entry = await forward.get(plan.scan.map, key);
+  if (entry === undefined) return;
+  const keyBytes = encodeKey(key);
+  const row = new DocumentRow(plan.scan.columns)
+    .document(entry.value, 0, entry.value.length, entry.version)
+    .key(keyBytes, 0, keyBytes.length);
+  const { filter } = plan.scan;
+  if (filter !== undefined && evaluatorOf(filter)(row.value, context) !== true) return;
+  const values = plan.exprs.map((expr) => evaluatorOf(expr)(row.value, context));
+  yield rowsBatch(plan.output, [values]);
+}
+
+function rowsBatch(columns: readonly PlanColumn[], rows: readonly (readonly RowValue[])[]): Uint8Array {
+  const vectors = columns.map(({ type }, index) =>
+    vectorOf(
+      type,
+      rows.map((row) => row[index]!),
+    ),
+  );
+  return encodeBatch({ length: rows.length, columns: vectors }, columns);
+}
+
+/* ---- Explain ------------------------------------------------------------------------------------------------------- */
+
+const EXPLAIN_COLUMNS: readonly PlanColumn[] = [{ name: 'plan', type: 'text' as SqlType }];
+
+async function* explain(
+  plan: Extract<Plan, { kind: 'explain' }>,
+  statement: Statement,
+  deps: SqlDependencies,
+): AsyncGenerator<Uint8Array> {
+  const { target } = plan;
+  const { partitionCount } = deps.control;
+  const members = (stage: number): readonly StageMember[] => stageMembers(target, stage, statement, deps);
+  const lines = planText(target, { partitionCount, members }).split('\n');
+  if (plan.analyze) lines.push(...(await analyze(target, statement, deps)));
+  yield rowsBatch(
+    EXPLAIN_COLUMNS,
+    lines.filter((line) => line !== '').map((line) => [line]),
+  );
+}
+
+function stageMembers(
+  target: Plan,
+  stage: number,
+  statement: Statement,
+  { queries, control }: SqlDependencies,
+): readonly StageMember[] {
+  const addressOf = (id: MemberId): string => control.table.members.find((member) => member.id === id)!.address;
+  const parts =
+    target.kind === 'query'
+      ? queries.membersOf(target.stages[stage]!.partitions, target.stages[stage]!.fragment, statement.parameters)
+      : target.kind === 'update' || target.kind === 'delete'
+        ? queries.membersOf(target.partitions, target.scan, statement.parameters)
+        : [];
+  return parts.map(({ member, partitions }) => ({ address: addressOf(member), partitions: partitions.length }));
+}
+
+async function analyze(target: Plan, statement: Statement, deps: SqlDependencies): Promise<string[]> {
+  const startedMs = performance.now();
+  const runs: StageRun[] = [];
+  let rows = 0;
+  if (target.kind !== 'query') return ['EXPLAIN ANALYZE runs queries only: nothing was run'];
+  for await (const batch of deps.queries.run(target, statement, runs)) rows += batchRowCount(batch);
+  const elapsedMs = (performance.now() - startedMs).toFixed(1);
+  return [
+    ...runs.map(({ stage, member, partitions, stats, ms }) => {
+      const { rowsScanned, rowsOut, tasks } = stats;
+      return `stage ${stage} on ${member}: ${partitions} partitions, ${tasks} tasks, ${rowsScanned} rows scanned, ${rowsOut} sent, ${ms.toFixed(1)} ms`;
+    }),
+    `${rows} rows in ${elapsedMs} ms`,
+  ];
+}
+
+/* ---- Rows as text --------------------------------------------------------------------------------------------------- */
+
+function rowTexts(bytes: Uint8Array): string[] {
+  const { length, columns } = decodeColumns(bytes);
+  return Array.from({ length }, (_, row) => jsonText(columns.map((column) => columnValue(column, row))));
+}

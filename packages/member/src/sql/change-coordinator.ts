@@ -1,0 +1,180 @@
+/**
+ * Coordinates INSERT, UPDATE, DELETE over the members that hold the entries. Each member commits at one point; there is
+ * no transaction over members, so a statement that failed on one after another applied says what was applied.
+ */
+import type { CatalogedMap } from '@ashlar/cluster';
+import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { interpret, type RowValue } from '@ashlar/expressions';
+import { encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
+import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
+import type { GridControl } from '../control/grid-control.ts';
+import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
+import type { ChangeOutcome, InsertRows } from './change-runner.ts';
+import { assign } from './changes.ts';
+import { keyValue, type QueryCoordinator, type Statement } from './query-coordinator.ts';
+import type { ChangeTask } from './query-tasks.ts';
+
+/** A processor and its arguments. */
+export interface ProcessorRequest {
+  readonly module: string;
+  readonly exportName: string;
+  /** MessagePack; empty: none. */
+  readonly args: Uint8Array;
+}
+
+/** What one member is asked to do; plain data. */
+export type ChangeRequest =
+  | { readonly kind: 'change'; readonly task: ChangeTask }
+  | { readonly kind: 'process'; readonly task: ChangeTask; readonly processor: ProcessorRequest }
+  | { readonly kind: 'insert'; readonly map: string; readonly rows: InsertRows };
+
+/** Which entries: a scan with its filter, and where they can be. */
+export type ChangeTarget = Pick<ModifyPlan, 'scan' | 'partitions'>;
+
+export interface ChangeCoordinatorDependencies {
+  readonly control: GridControl;
+  readonly snapshots: GridSnapshots;
+  readonly queries: QueryCoordinator;
+  /** On this member or another. */
+  readonly run: (member: MemberId, request: ChangeRequest, signal: AbortSignal) => Promise<ChangeOutcome>;
+}
+
+export class ChangeCoordinator {
+  readonly #deps: ChangeCoordinatorDependencies;
+
+  constructor(deps: ChangeCoordinatorDependencies) {
+    this.#deps = deps;
+  }
+
+  modify(plan: ModifyPlan, statement: Statement): Promise<ChangeOutcome> {
+    return this.#onMembers(plan, plan, statement, (task) => ({ kind: 'change', task }));
+  }
+
+  /** Runs a processor on every entry that meets a condition, looked at again where it changed meanwhile. */
+  process(condition: ChangeTarget, processor: ProcessorRequest, statement: Statement): Promise<ChangeOutcome> {
+    const change = { kind: 'process', assignments: [] } as const;
+    return this.#onMembers(condition, change, statement, (task) => ({ kind: 'process', task, processor }));
+  }
+
+  async #onMembers(
+    target: ChangeTarget,
+    { kind, assignments }: Pick<ChangeTask, 'kind' | 'assignments'>,
+    statement: Statement,
+    request: (task: ChangeTask) => ChangeRequest,
+  ): Promise<ChangeOutcome> {
+    const { queries, snapshots, run } = this.#deps;
+    const { parameters, clockMs, seen, signal } = statement;
+    const { scan } = target;
+    const parts = queries.membersOf(target.partitions, scan, parameters);
+    const snapshot = await snapshots.open(
+      parts.map(({ member }) => member),
+      seen,
+      signal,
+    );
+    try {
+      const outcomes = parts.map(({ member, partitions }) => {
+        const snapshotId = snapshot.ids.get(member)!;
+        const snapshotVersion = snapshot.version;
+        const task = { kind, scan, assignments, partitions, snapshotId, snapshotVersion, parameters, clockMs };
+        return { member, outcome: run(member, request(task), signal) };
+      });
+      return await allOrPartial(outcomes);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  /** Removes every entry of a map. */
+  clear(map: string, statement: Statement): Promise<ChangeOutcome> {
+    const { id } = this.#deps.control.maps.get(map)!;
+    const scan = { kind: 'Scan', map, mapId: id, alias: map, columns: [], filter: undefined } as const;
+    const facts = { parameterCount: 0, catalogVersion: 0, notices: [] };
+    return this.modify(
+      { kind: 'delete', map, mapId: id, scan, partitions: { kind: 'all' }, assignments: [], ...facts },
+      statement,
+    );
+  }
+
+  async insert(plan: InsertPlan, statement: Statement): Promise<ChangeOutcome> {
+    const { control, run } = this.#deps;
+    const map = await control.mapFor(plan.map, DEFAULT_MAP_SETTINGS, false);
+    const byMember = this.#placeRows(plan, map, statement);
+    const outcomes = [...byMember].map(([member, rows]) => ({
+      member,
+      outcome: run(member, { kind: 'insert', map: map.name, rows }, statement.signal),
+    }));
+    return allOrPartial(outcomes);
+  }
+
+  #placeRows(plan: InsertPlan, map: CatalogedMap, statement: Statement): Map<MemberId, InsertRows> {
+    const { control } = this.#deps;
+    const placed = new Map<
+      MemberId,
+      { partitions: number[]; keys: Uint8Array[]; values: Uint8Array[]; onConflict: InsertPlan['onConflict'] }
+    >();
+    for (const row of plan.rows) {
+      const key = encodeKey(this.#keyOf(row, statement));
+      const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
+      const owner = control.state.owners[partition]?.[0];
+      if (owner === undefined) throw new GridError('SHUTTING_DOWN', `partition ${partition} has no owner`);
+      const { id } = control.state.members[owner]!;
+      const rows = placed.get(id) ?? { partitions: [], keys: [], values: [], onConflict: plan.onConflict };
+      placed.set(id, rows);
+      rows.partitions.push(partition);
+      rows.keys.push(key);
+      rows.values.push(encodeValue(documentOf(row, statement)));
+    }
+    return placed;
+  }
+
+  #keyOf(row: InsertPlan['rows'][number], statement: Statement) {
+    const key = keyValue(valueOfExpr(row.key, statement));
+    if (key !== undefined) return key;
+    throw new GridError('INVALID_KEY', '__key must be text, a number, bytes or an array of those', {
+      details: { offset: row.key.at },
+    });
+  }
+}
+
+function documentOf(row: InsertPlan['rows'][number], statement: Statement): unknown {
+  let document: unknown = {};
+  for (const { path, value } of row.fields) document = assign(document, path, valueOfExpr(value, statement));
+  return document;
+}
+
+function valueOfExpr(expr: InsertPlan['rows'][number]['key'], { parameters, clockMs }: Statement): RowValue {
+  return interpret(expr, () => null, { parameters, nowMs: clockMs });
+}
+
+/** The sum of all outcomes; a failure after something was applied says so. */
+async function allOrPartial(
+  parts: readonly { readonly member: MemberId; readonly outcome: Promise<ChangeOutcome> }[],
+): Promise<ChangeOutcome> {
+  const settled = await Promise.allSettled(parts.map(({ outcome }) => outcome));
+  let affected = 0;
+  let version = 0;
+  const applied: string[] = [];
+  let failure: unknown;
+  settled.forEach((result, index) => {
+    if (result.status === 'rejected') {
+      failure ??= result.reason;
+      return;
+    }
+    affected += result.value.affected;
+    version = Math.max(version, result.value.version);
+    if (result.value.affected > 0) applied.push(parts[index]!.member);
+  });
+  if (failure === undefined) return { affected, version: version as Version };
+  if (applied.length === 0) throw failure;
+  const cause = GridError.wrap(failure);
+  throw new GridError(
+    'PARTIAL_COMMIT',
+    `the statement changed ${affected} entries on ${applied.join(', ')}, then failed: ${cause.message}`,
+    {
+      hint: 'find out what is left to do, and send the rest again',
+      details: { affected, applied, cause: cause.code },
+      cause: failure,
+    },
+  );
+}

@@ -1,0 +1,264 @@
+/**
+ * One member's part of a statement that changes entries: scan in the query workers, stage on the writer, one commit.
+ *
+ *   scan at the snapshot -> rows with the version seen -> hold the partitions -> each row: still that version? stage it;
+ *   another one? look at the entry again -> commit: one visibility point for the whole member
+ *
+ * C1  While rows are staged no other mutation touches their partitions: they wait at the gate, in order.
+ * C2  Staging runs in slices, so that a statement over millions of rows lets gets and other partitions through.
+ * C3  A failure leaves the member as if the statement had never been.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { CatalogedMap } from '@ashlar/cluster';
+import { CancelledError, GridError, type PartitionId, type Version } from '@ashlar/core';
+import { ValueWriter } from '@ashlar/serialization';
+import { tasksFor } from '@ashlar/sql-executor';
+import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
+import type { WorkerPool } from '@ashlar/workers';
+import { LANE } from '../compute/lanes.ts';
+import { partitionGateName } from '../kv/gate-names.ts';
+import type { KeyGate } from '../kv/key-gate.ts';
+import type { ProcessorCalls } from '../kv/processor-calls.ts';
+import type { ProcessorRequest } from './change-coordinator.ts';
+import { ChangeRule } from './changes.ts';
+import type { ChangedRows, ChangeTask } from './query-tasks.ts';
+
+const SLICE_MS = 2;
+const ROWS_A_LOOK = 64;
+/** Processor calls of one processWhere under way at once. */
+const PROCESS_WINDOW = 1024;
+
+export interface ChangeDependencies {
+  readonly store: MemberStore;
+  readonly pool: WorkerPool;
+  readonly gate: KeyGate;
+  readonly processors: ProcessorCalls;
+  readonly clock: { now(): Version };
+}
+
+export interface ChangeOutcome {
+  readonly affected: number;
+  readonly version: Version;
+}
+
+/** Rows of one member to insert, as columns. */
+export interface InsertRows {
+  readonly partitions: readonly number[];
+  readonly keys: readonly Uint8Array[];
+  readonly values: readonly Uint8Array[];
+  readonly onConflict: 'error' | 'nothing' | 'replace';
+}
+
+export class ChangeRunner {
+  readonly #deps: ChangeDependencies;
+
+  constructor(deps: ChangeDependencies) {
+    this.#deps = deps;
+  }
+
+  /** UPDATE or DELETE over partitions of this member. @throws what scanning or staging throws; nothing is changed then */
+  async change(task: ChangeTask, signal: AbortSignal): Promise<ChangeOutcome> {
+    const found = await this.scan(task, signal);
+    const rows = found.flatMap((part) => rowIndexes(part).map((index) => ({ part, index })));
+    const partitions = new Set(found.flatMap((part) => [...part.partitions]));
+    return this.#staged(partitions, signal, (writes) => this.#stageRows(task, rows, writes, signal));
+  }
+
+  /** The entries that meet the condition at the snapshot, task by task. */
+  async scan(task: ChangeTask, signal: AbortSignal): Promise<readonly ChangedRows[]> {
+    const { store, pool } = this.#deps;
+    const sized = task.partitions.map((partitionId) => ({
+      partitionId,
+      rows: store.entryCount(task.scan.mapId as never, partitionId),
+    }));
+    const tasks = tasksFor(
+      sized.filter(({ rows }) => rows > 0),
+      pool.stats().threads,
+    );
+    const options = { signal, cancelFlag: true };
+    return Promise.all(
+      tasks.map((partitions) => pool.run<ChangedRows>('change', { ...task, partitions }, options).result),
+    );
+  }
+
+  /** A processor on every entry that meets the condition. @throws the first call's error; others may have been applied */
+  async process(
+    task: ChangeTask,
+    map: CatalogedMap,
+    processor: ProcessorRequest,
+    signal: AbortSignal,
+  ): Promise<ChangeOutcome> {
+    const found = await this.scan(task, signal);
+    const rule = new ChangeRule(task);
+    let affected = 0;
+    for (const part of found) {
+      for (let from = 0; from < part.count; from += PROCESS_WINDOW) {
+        if (signal.aborted) throw new CancelledError('processWhere');
+        const window = rowIndexes(part).slice(from, from + PROCESS_WINDOW);
+        const applied = await Promise.all(window.map((index) => this.#processRow(map, part, index, rule, processor)));
+        affected += applied.filter(Boolean).length;
+      }
+    }
+    return { affected, version: this.#deps.clock.now() };
+  }
+
+  /** @returns whether the processor ran: not where the entry changed and does not meet the condition any more */
+  #processRow(
+    map: CatalogedMap,
+    part: ChangedRows,
+    index: number,
+    rule: ChangeRule,
+    processor: ProcessorRequest,
+  ): Promise<boolean> {
+    const { processors, store } = this.#deps;
+    const partition = part.partitions[index]! as PartitionId;
+    const key = part.keys.subarray(index === 0 ? 0 : part.keyEnds[index - 1]!, part.keyEnds[index]!);
+    const isWanted = (): boolean => {
+      if (!store.find(map.id, partition, key, 0, key.length)) return false;
+      const { valueBytes, valueStart, valueEnd, version } = store.found;
+      if (version === part.versions[index]) return true;
+      rule.row.key(key, 0, key.length).document(valueBytes, valueStart, valueEnd, version);
+      return rule.matches();
+    };
+    return new Promise((resolve, reject) => {
+      const answers = { onResult: () => resolve(true), onSkipped: () => resolve(false), onError: reject };
+      processors.submitWhenFree({ map, partition, key, ...processor, depth: LANE.processor, isWanted, ...answers });
+    });
+  }
+
+  /** INSERT. @throws GridError DUPLICATE_KEY and nothing is inserted */
+  async insert(map: CatalogedMap, rows: InsertRows, signal: AbortSignal): Promise<ChangeOutcome> {
+    return this.#staged(new Set(rows.partitions), signal, async (writes) => {
+      let affected = 0;
+      for (const [index, key] of rows.keys.entries()) {
+        if (index % ROWS_A_LOOK === ROWS_A_LOOK - 1 && signal.aborted) throw new CancelledError('the statement');
+        const partition = rows.partitions[index]! as PartitionId;
+        const exists = this.#deps.store.find(map.id, partition, key, 0, key.length, writes);
+        if (exists && rows.onConflict === 'error') throw duplicateKey(map.name);
+        if (exists && rows.onConflict === 'nothing') continue;
+        const value = rows.values[index]!;
+        writes.put(map.id, partition, key, 0, key.length, value, 0, value.length, 0, RecordCause.statement);
+        affected++;
+      }
+      return affected;
+    });
+  }
+
+  /** Holds the partitions, stages, commits; aborts and lets go whatever happens. */
+  async #staged(
+    partitions: ReadonlySet<number>,
+    signal: AbortSignal,
+    stage: (writes: WriteBatch) => Promise<number>,
+  ): Promise<ChangeOutcome> {
+    const names = [...partitions].sort((a, b) => a - b).map(partitionGateName);
+    await this.#holdAll(names, partitions, signal);
+    const writes = this.#deps.store.begin();
+    try {
+      const affected = await stage(writes);
+      writes.commit();
+      return { affected, version: writes.version };
+    } catch (error) {
+      writes.abort();
+      throw error;
+    } finally {
+      for (const name of names) this.#deps.gate.release(name);
+    }
+  }
+
+  /** In the order of their numbers, so that two statements never wait for each other. */
+  async #holdAll(names: readonly string[], partitions: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+    const { gate, processors } = this.#deps;
+    const held: string[] = [];
+    try {
+      for (const name of names) {
+        while (gate.isHeld(name)) await waitAt(gate, name);
+        gate.hold(name);
+        held.push(name);
+      }
+      // A processor's outcome on a key of ours is committed before we stage.
+      while ([...partitions].some((partition) => processors.isBusy(partition as PartitionId))) await nextTurn();
+      if (signal.aborted) throw new CancelledError('the statement');
+    } catch (error) {
+      for (const name of held) gate.release(name);
+      throw error;
+    }
+  }
+
+  async #stageRows(
+    task: ChangeTask,
+    rows: readonly { readonly part: ChangedRows; readonly index: number }[],
+    writes: WriteBatch,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const rule = new ChangeRule(task);
+    const writer = new ValueWriter();
+    let affected = 0;
+    let sliceEndMs = performance.now() + SLICE_MS;
+    for (const [at, { part, index }] of rows.entries()) {
+      if (this.#stageRow(task, part, index, rule, writer, writes)) affected++;
+      if (at % ROWS_A_LOOK !== ROWS_A_LOOK - 1 || performance.now() < sliceEndMs) continue;
+      await nextTurn();
+      if (signal.aborted) throw new CancelledError('the statement');
+      sliceEndMs = performance.now() + SLICE_MS;
+    }
+    return affected;
+  }
+
+  #stageRow(
+    task: ChangeTask,
+    part: ChangedRows,
+    index: number,
+    rule: ChangeRule,
+    writer: ValueWriter,
+    writes: WriteBatch,
+  ): boolean {
+    const { store } = this.#deps;
+    const mapId = task.scan.mapId as never;
+    const partition = part.partitions[index]! as PartitionId;
+    const start = index === 0 ? 0 : part.keyEnds[index - 1]!;
+    const end = part.keyEnds[index]!;
+    if (!store.find(mapId, partition, part.keys, start, end, writes)) return false;
+    const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
+    const isSame = version === part.versions[index];
+    if (!isSame) {
+      rule.row.key(part.keys, start, end).document(valueBytes, valueStart, valueEnd, version);
+      if (!rule.matches()) return false;
+    }
+    if (task.kind === 'delete') return writes.remove(mapId, partition, part.keys, start, end, RecordCause.statement);
+    if (isSame) {
+      const from = index === 0 ? 0 : part.valueEnds[index - 1]!;
+      writes.put(
+        mapId,
+        partition,
+        part.keys,
+        start,
+        end,
+        part.values,
+        from,
+        part.valueEnds[index]!,
+        expiresAt,
+        RecordCause.statement,
+      );
+      return true;
+    }
+    writer.reset();
+    const size = writer.write(rule.changed(valueBytes, valueStart, valueEnd));
+    writes.put(mapId, partition, part.keys, start, end, writer.bytes, 0, size, expiresAt, RecordCause.statement);
+    return true;
+  }
+}
+
+function rowIndexes(part: ChangedRows): number[] {
+  return Array.from({ length: part.count }, (_, index) => index);
+}
+
+function waitAt(gate: KeyGate, name: string): Promise<void> {
+  return new Promise((resolve) => gate.wait(name, resolve));
+}
+
+function duplicateKey(map: string): GridError {
+  return new GridError('DUPLICATE_KEY', `a key of the INSERT is in '${map}' already; nothing was inserted`, {
+    hint: 'use ON CONFLICT DO NOTHING, UPDATE, or put',
+    details: { map },
+  });
+}

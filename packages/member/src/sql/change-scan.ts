@@ -1,0 +1,83 @@
+/** The scan of UPDATE, DELETE and processWhere: which entries a snapshot shows that meet the condition. */
+import { GridError } from '@ashlar/core';
+import { ValueWriter } from '@ashlar/serialization';
+import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
+import type { WorkerContext } from '@ashlar/workers';
+import { ByteColumn } from './byte-column.ts';
+import { ChangeRule } from './changes.ts';
+import type { ChangedRows, ChangeTask } from './query-tasks.ts';
+
+export function scanForChanges(task: ChangeTask, context: WorkerContext<StoreReader>): ChangedRows {
+  const scan = new ChangeScan(task);
+  const slots = new Uint16Array(CHUNK_SLOTS_MAX);
+  const { reader } = context;
+  for (const partition of task.partitions) {
+    reader.enter();
+    try {
+      const table = reader.table(task.scan.mapId as never, partition);
+      for (let index = 0; table !== undefined && index < table.chunkCount; index++) {
+        context.throwIfCancelled();
+        const chunk = table.chunk(index);
+        const count = visibleSlots(chunk, task.snapshotVersion, slots);
+        for (let at = 0; at < count; at++) scan.look(partition, chunk, slots[at]!);
+        if (!reader.snapshotAlive(task.snapshotId))
+          throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot of the statement expired');
+      }
+    } finally {
+      reader.leave();
+    }
+  }
+  return scan.finish();
+}
+
+class ChangeScan {
+  readonly #task: ChangeTask;
+  readonly #rule: ChangeRule;
+  readonly #partitions: number[] = [];
+  readonly #versions: number[] = [];
+  readonly #keyEnds: number[] = [];
+  readonly #valueEnds: number[] = [];
+  readonly #keys = new ByteColumn();
+  readonly #values = new ByteColumn();
+  readonly #writer = new ValueWriter();
+
+  constructor(task: ChangeTask) {
+    this.#task = task;
+    this.#rule = new ChangeRule(task);
+  }
+
+  look(partition: number, chunk: SlotChunkView, slot: number): void {
+    const { row } = this.#rule;
+    chunk.positionKey(slot);
+    const { bytes: keyBytes, start: keyStart, stop: keyStop } = chunk;
+    row.key(keyBytes, keyStart, keyStop);
+    chunk.positionValue(slot);
+    const { bytes, start, stop } = chunk;
+    const version = chunk.versionOf(slot);
+    row.document(bytes, start, stop, version);
+    if (!this.#rule.matches()) return;
+    this.#partitions.push(partition);
+    this.#versions.push(version);
+    this.#keys.append(keyBytes, keyStart, keyStop);
+    this.#keyEnds.push(this.#keys.length);
+    if (this.#task.kind === 'update') {
+      const writer = this.#writer;
+      writer.reset();
+      const end = writer.write(this.#rule.changed(bytes, start, stop));
+      this.#values.append(writer.bytes, 0, end);
+    }
+    this.#valueEnds.push(this.#values.length);
+  }
+
+  finish(): ChangedRows {
+    return {
+      count: this.#partitions.length,
+      partitions: Uint32Array.from(this.#partitions),
+      versions: Float64Array.from(this.#versions),
+      keyEnds: Uint32Array.from(this.#keyEnds),
+      keys: this.#keys.take(),
+      valueEnds: Uint32Array.from(this.#valueEnds),
+      values: this.#values.take(),
+    };
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Pages for the columns that queries make, and the columns they made: lent to a task, published or taken back after it.
+ *
+ * K1  Every leased run is published or returned exactly once, whatever becomes of its task.
+ * K2  Runs are lent for chunks that lack a wanted column or were written to since; when memory is short none are, and the
+ *     scan reads the values' bytes.
+ */
+import type { MapId, PartitionId } from '@ashlar/core';
+import type { ScanColumn } from '@ashlar/sql-plan';
+import { type ColumnOffer, type MemberStore, publishColumns, StoreReader } from '@ashlar/storage';
+
+/** A chunk of more slots needs two pages for a lane of numbers or references, a smaller one fits into one. */
+const ONE_PAGE_SLOTS = 2048;
+/** The most runs one task borrows: 16 MiB. */
+const RUNS_MAX = 256;
+
+export interface ColumnLease {
+  readonly leasedPages: readonly Int32Array[];
+  /** The number of each scan column in its map; -1: never kept. */
+  readonly columnNumbers: readonly number[];
+  /** Publishes what the task made and takes the rest back. */
+  settle(made: { readonly columnOffers: readonly ColumnOffer[]; readonly unusedPages: readonly Int32Array[] }): void;
+  /** The task failed: nothing of it is kept. */
+  giveBack(): void;
+}
+
+export class ColumnKeeper {
+  readonly #store: MemberStore;
+  /** Reads on the writer's own thread: nothing is freed under it. */
+  readonly #reader: StoreReader;
+
+  /** @param workerIndex  a reader's number that no worker has */
+  constructor(store: MemberStore, workerIndex: number) {
+    this.#store = store;
+    this.#reader = StoreReader.attach(store.handle, workerIndex);
+  }
+
+  lease(mapId: MapId, columns: readonly ScanColumn[], partitions: readonly PartitionId[]): ColumnLease {
+    const columnNumbers = columns.map((column) => this.#numberOf(mapId, column));
+    const leasedPages: Int32Array[] = [];
+    const wanted = new Set(columnNumbers.filter((number) => number >= 0));
+    for (const partition of partitions) {
+      if (!this.#leaseFor(mapId, partition, wanted, leasedPages)) break;
+    }
+    const store = this.#store;
+    return {
+      leasedPages,
+      columnNumbers,
+      settle: ({ columnOffers, unusedPages }) => publishColumns(store, { offers: columnOffers, unusedPages }),
+      giveBack: () => {
+        for (const pages of leasedPages) store.returnPages(pages);
+      },
+    };
+  }
+
+  #numberOf(mapId: MapId, column: ScanColumn): number {
+    if (column.source === 'path') return this.#store.columnNumber(mapId, JSON.stringify(column.path), true);
+    return column.source === 'key' ? this.#store.columnNumber(mapId, KEY_COLUMN, true) : -1;
+  }
+
+  /** @returns whether there is room for more */
+  #leaseFor(mapId: MapId, partition: PartitionId, wanted: ReadonlySet<number>, leased: Int32Array[]): boolean {
+    const table = this.#reader.table(mapId, partition);
+    if (table === undefined) return true;
+    for (let index = 0; index < table.chunkCount; index++) {
+      const chunk = table.chunk(index);
+      for (const number of wanted) {
+        if (chunk.columnRef(number) !== 0 && chunk.tally === 0) continue;
+        if (leased.length >= RUNS_MAX) return false;
+        const pages = this.#store.leasePages(chunk.capacity > ONE_PAGE_SLOTS ? 2 : 1, mapId);
+        if (pages === undefined) return false;
+        leased.push(pages);
+      }
+    }
+    return true;
+  }
+}
+
+/** No path is written so. */
+const KEY_COLUMN = 'key';

@@ -1,0 +1,292 @@
+/**
+ * Coordinates one statement from whatever member it reached.
+ *
+ *   text -> plan -> snapshot over the members concerned -> broadcast stages -> gather stage -> merge -> batches
+ *
+ * Q1  A statement reads at one version on all members; the snapshot goes when the last row is read or the caller leaves.
+ * Q2  Rows that need no merging flow through as they come; others are gathered under the query's memory bound.
+ */
+import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { interpret } from '@ashlar/expressions';
+import { encodeKey, type Key, partitionOf } from '@ashlar/serialization';
+import {
+  batchRowCount,
+  type FragmentTask,
+  isPassThrough,
+  limitOf,
+  type MergeResult,
+  runMerge,
+  sliceBatch,
+} from '@ashlar/sql-executor';
+import type { FragmentNode, PartitionChoice, QueryPlan, Stage } from '@ashlar/sql-plan';
+import type { WorkerPool } from '@ashlar/workers';
+import type { GridControl } from '../control/grid-control.ts';
+import type { GridSnapshot, GridSnapshots } from '../snapshots/grid-snapshots.ts';
+import type { FragmentStats } from './fragment-runner.ts';
+
+export interface Statement {
+  readonly parameters: readonly unknown[];
+  /** The statement's time, milliseconds since 1970. */
+  readonly clockMs: number;
+  /** The highest version the caller's session has seen. */
+  readonly seen: Version;
+  readonly signal: AbortSignal;
+}
+
+/** One member's part of a stage. */
+export interface FragmentCall {
+  readonly member: MemberId;
+  readonly fragment: FragmentNode;
+  readonly partitions: readonly PartitionId[];
+  readonly snapshotId: number;
+  readonly version: Version;
+  readonly buildTables: FragmentTask['buildTables'];
+  readonly statement: Statement;
+}
+
+export interface QueryDependencies {
+  readonly control: GridControl;
+  readonly snapshots: GridSnapshots;
+  readonly pool: WorkerPool;
+  readonly memoryBytes: number;
+  /** Runs a fragment on a member, this one or another. */
+  readonly runFragment: (call: FragmentCall, stats: FragmentStats) => AsyncGenerator<Uint8Array, void, undefined>;
+}
+
+/** What EXPLAIN ANALYZE shows of a stage. */
+export interface StageRun {
+  readonly stage: number;
+  readonly member: MemberId;
+  readonly partitions: number;
+  readonly stats: FragmentStats;
+  ms: number;
+}
+
+export class QueryCoordinator {
+  readonly #deps: QueryDependencies;
+
+  constructor(deps: QueryDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Yields the result's batches; `runs` is filled as fragments end. */
+  async *run(
+    plan: QueryPlan,
+    statement: Statement,
+    runs: StageRun[] = [],
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    if (plan.stages.length === 0) {
+      yield* runMerge(this.#mergeTask(plan, [], statement), { cancelled: () => statement.signal.aborted }).batches;
+      return;
+    }
+    const byStage = plan.stages.map((stage) => this.membersOf(stage.partitions, stage.fragment, statement.parameters));
+    const members = [...new Set(byStage.flatMap((parts) => parts.map(({ member }) => member)))];
+    const snapshot = await this.#deps.snapshots.open(members, statement.seen, statement.signal);
+    try {
+      const buildTables: { stage: number; batches: readonly Uint8Array[] }[] = [];
+      for (const [index, stage] of plan.stages.entries()) {
+        const calls = byStage[index]!.map((part) => callOf(stage, part, snapshot, buildTables, statement));
+        const batches = this.#runStage(stage, calls, runs);
+        if (stage.exchange === 'broadcast') buildTables.push({ stage: stage.id, batches: await this.#gather(batches) });
+        else yield* this.#finish(plan, batches, statement);
+      }
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  /** The members that own the partitions of a stage, with theirs. */
+  membersOf(
+    choice: PartitionChoice,
+    fragment: FragmentNode,
+    parameters: readonly unknown[],
+  ): { readonly member: MemberId; readonly partitions: readonly PartitionId[] }[] {
+    const { control } = this.#deps;
+    const wanted = choice.kind === 'all' ? undefined : partitionsOfKeys(choice, fragment, parameters, control);
+    const parts = new Map<MemberId, PartitionId[]>();
+    control.state.owners.forEach(([owner], partition) => {
+      if (owner === undefined || (wanted !== undefined && !wanted.has(partition))) return;
+      const { id } = control.state.members[owner]!;
+      const own = parts.get(id);
+      if (own === undefined) parts.set(id, [partition as PartitionId]);
+      else own.push(partition as PartitionId);
+    });
+    if (!control.isComplete)
+      throw new GridError('SHUTTING_DOWN', 'the grid is not complete yet', {
+        hint: 'wait until all members have joined',
+      });
+    return [...parts].map(([member, partitions]) => ({ member, partitions }));
+  }
+
+  async *#runStage(
+    stage: Stage,
+    calls: readonly FragmentCall[],
+    runs: StageRun[],
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const streams = calls.map((call) => {
+      const run: StageRun = {
+        stage: stage.id,
+        member: call.member,
+        partitions: call.partitions.length,
+        stats: { rowsScanned: 0, rowsOut: 0, tasks: 0 },
+        ms: 0,
+      };
+      runs.push(run);
+      return timed(this.#deps.runFragment(call, run.stats), run);
+    });
+    yield* mergeStreams(streams);
+  }
+
+  async #gather(batches: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+    const { memoryBytes } = this.#deps;
+    const gathered: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const batch of batches) {
+      bytes += batch.length;
+      if (bytes > memoryBytes) {
+        throw new GridError(
+          'QUERY_MEMORY_EXCEEDED',
+          `the rows to merge or to join with take more than ${memoryBytes} bytes`,
+          {
+            hint: 'select fewer rows or columns, or raise memory.queryMaxBytes',
+            details: { memoryBytes },
+          },
+        );
+      }
+      gathered.push(batch);
+    }
+    return gathered;
+  }
+
+  async *#finish(
+    plan: QueryPlan,
+    batches: AsyncGenerator<Uint8Array, void, undefined>,
+    statement: Statement,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    if (isPassThrough(plan.merge)) {
+      yield* limited(batches, limitOf(plan.merge, statement.parameters));
+      return;
+    }
+    const inputs = await this.#gather(batches);
+    const { signal } = statement;
+    const task = this.#mergeTask(plan, inputs, statement);
+    const merged = await this.#deps.pool.run<MergeResult>('merge', task, { signal, cancelFlag: true }).result;
+    yield* merged.batches;
+  }
+
+  #mergeTask({ merge }: QueryPlan, inputs: readonly Uint8Array[], { parameters, clockMs }: Statement) {
+    return { merge, inputs, parameters, memoryBytes: this.#deps.memoryBytes, clockMs };
+  }
+}
+
+function callOf(
+  stage: Stage,
+  part: { readonly member: MemberId; readonly partitions: readonly PartitionId[] },
+  snapshot: GridSnapshot,
+  buildTables: FragmentTask['buildTables'],
+  statement: Statement,
+): FragmentCall {
+  const { member, partitions } = part;
+  const snapshotId = snapshot.ids.get(member)!;
+  return {
+    member,
+    partitions,
+    fragment: stage.fragment,
+    snapshotId,
+    version: snapshot.version,
+    buildTables,
+    statement,
+  };
+}
+
+/** Where the keys of a pruned scan live. A key that is NULL or no key at all lives nowhere. */
+function partitionsOfKeys(
+  choice: Extract<PartitionChoice, { kind: 'keys' }>,
+  fragment: FragmentNode,
+  parameters: readonly unknown[],
+  control: GridControl,
+): Set<number> {
+  const map = control.maps.get(mapOf(fragment));
+  const partitions = new Set<number>();
+  for (const expr of choice.keys) {
+    const key = keyValue(interpret(expr, () => null, { parameters }));
+    if (key === undefined) continue;
+    const bytes = encodeKey(key);
+    partitions.add(partitionOf(bytes, 0, bytes.length, map?.affinityParts ?? 0, control.partitionCount));
+  }
+  return partitions;
+}
+
+/** The key that a value of SQL is; undefined where it cannot be one. */
+export function keyValue(value: unknown): Key | undefined {
+  if (typeof value === 'number') return Number.isNaN(value) ? undefined : value;
+  if (typeof value === 'string' || typeof value === 'bigint' || value instanceof Uint8Array) return value;
+  return Array.isArray(value) ? (value as unknown as Key) : undefined;
+}
+
+function mapOf(fragment: FragmentNode): string {
+  if (fragment.kind === 'Scan') return fragment.map;
+  return fragment.kind === 'Rows' ? '' : mapOf(fragment.input);
+}
+
+async function* timed(
+  stream: AsyncGenerator<Uint8Array, void, undefined>,
+  run: StageRun,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const startedMs = performance.now();
+  try {
+    yield* stream;
+  } finally {
+    run.ms = performance.now() - startedMs;
+  }
+}
+
+/** Several streams as one, in the order in which their elements come. Leaving it leaves all of them. */
+export async function* mergeStreams<T>(
+  streams: readonly AsyncGenerator<T, void, undefined>[],
+): AsyncGenerator<T, void, undefined> {
+  const pending = new Map<number, Promise<{ index: number; result: IteratorResult<T, void> }>>();
+  const ask = (index: number): void => {
+    pending.set(
+      index,
+      streams[index]!.next().then((result) => ({ index, result })),
+    );
+  };
+  for (const index of streams.keys()) ask(index);
+  try {
+    while (pending.size > 0) {
+      const { index, result } = await Promise.race(pending.values());
+      if (result.done === true) pending.delete(index);
+      else {
+        ask(index);
+        yield result.value;
+      }
+    }
+  } finally {
+    for (const promise of pending.values()) promise.catch(() => undefined);
+    await Promise.allSettled(streams.map((stream) => stream.return()));
+  }
+}
+
+/** The rows [offset, offset + limit) of encoded batches; stops reading when it has them. */
+async function* limited(
+  batches: AsyncGenerator<Uint8Array, void, undefined>,
+  { offset, limit }: { readonly offset: number; readonly limit: number },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let skip = offset;
+  let left = limit;
+  if (left <= 0) {
+    await batches.return();
+    return;
+  }
+  for await (const batch of batches) {
+    const rows = batchRowCount(batch);
+    const from = Math.min(skip, rows);
+    skip -= from;
+    const to = Math.min(rows, from + left);
+    if (to === from) continue;
+    left -= to - from;
+    yield from === 0 && to === rows ? batch : sliceBatch(batch, from, to);
+    if (left <= 0) return;
+  }
+}

@@ -1,0 +1,59 @@
+/** What the main thread asks of a query worker, and what comes back: plain data. */
+import type { PartitionId, Version } from '@ashlar/core';
+import type { Expr } from '@ashlar/expressions';
+import type { FragmentTask, MergeTask } from '@ashlar/sql-executor';
+import type { CatalogView, ModifyPlan } from '@ashlar/sql-plan';
+
+export interface PlanTask {
+  readonly text: string;
+  readonly catalog: CatalogView;
+  /** Maps whose paths in the catalog are complete. */
+  readonly freshPaths: readonly string[];
+}
+
+export interface ConditionTask {
+  readonly map: string;
+  readonly condition: string;
+  readonly catalog: CatalogView;
+}
+
+/** Which paths the documents of some partitions have. */
+export interface PathsTask {
+  readonly mapId: number;
+  readonly partitions: readonly PartitionId[];
+  readonly snapshotId: number;
+  readonly snapshotVersion: Version;
+}
+
+/** Finds the entries that a statement changes, and what they become. */
+export interface ChangeTask {
+  /** UPDATE: new documents. Else only which entries. */
+  readonly kind: 'update' | 'delete' | 'process';
+  readonly scan: ModifyPlan['scan'];
+  readonly assignments: readonly Assignment[];
+  readonly partitions: readonly PartitionId[];
+  readonly snapshotId: number;
+  readonly snapshotVersion: Version;
+  readonly parameters: readonly unknown[];
+  readonly clockMs: number;
+}
+
+export interface Assignment {
+  readonly path: readonly (string | number)[];
+  readonly value: Expr;
+}
+
+/** The entries a statement changes, as columns: element i of each belongs to entry i. */
+export interface ChangedRows {
+  readonly count: number;
+  readonly partitions: Uint32Array;
+  /** The version that was seen: another one now means that the entry must be looked at again. */
+  readonly versions: Float64Array;
+  readonly keyEnds: Uint32Array;
+  readonly keys: Uint8Array;
+  /** New documents of an UPDATE; empty otherwise. */
+  readonly valueEnds: Uint32Array;
+  readonly values: Uint8Array;
+}
+
+export type { FragmentTask, MergeTask };

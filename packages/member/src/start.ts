@@ -1,0 +1,67 @@
+/** Starting a member from what a command line was given. */
+import { readFileSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { GridError } from '@ashlar/core';
+import { pino } from 'pino';
+import { type LoadedConfig, loadConfig } from './config/load.ts';
+import { Member } from './member.ts';
+
+const DEFAULT_FILE = 'ashlar.yaml';
+/** Node, its threads and their heaps, beside the grid memory. */
+const PROCESS_BYTES = 160 * 2 ** 20;
+
+export interface StartRequest {
+  /** By dotted path of the setting: `{ 'grpc.port': '7720' }`. */
+  readonly flags: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Default: ashlar.yaml in the working folder, if it is there. */
+  readonly configFile?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface StartedMember {
+  readonly name: string;
+  /** host:port of the gRPC door. */
+  readonly address: string;
+  /** host:port of the HTTP door. */
+  readonly httpAddress: string;
+  /** In order, within 5 seconds. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** @throws GridError INVALID_CONFIG, INSUFFICIENT_MEMORY, PORT_IN_USE, INSECURE_BIND, CONNECT_TIMEOUT ... */
+export async function startMember(request: StartRequest): Promise<StartedMember> {
+  const { config } = configOf(request);
+  checkMemory(config.memory.maxBytes);
+  const log = pino({ name: 'ashlar', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+  const member = await Member.start(config, log);
+  const { name, address, httpAddress } = member;
+  return { name, address, httpAddress, stop: () => member.stop() };
+}
+
+/** Configuration out of flags, environment and file. @throws GridError INVALID_CONFIG */
+export function configOf({ flags, configFile, env }: StartRequest): LoadedConfig {
+  return loadConfig({ flags, env, file: readConfig(configFile ?? env['ASHLAR_CONFIG']) });
+}
+
+function readConfig(name: string | undefined): { name: string; text: string } | undefined {
+  try {
+    return { name: name ?? DEFAULT_FILE, text: readFileSync(name ?? DEFAULT_FILE, 'utf8') };
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (isMissing && name === undefined) return undefined;
+    throw new GridError('INVALID_CONFIG', `${name ?? DEFAULT_FILE} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function checkMemory(maxBytes: number): void {
+  const free = Math.max(freemem(), process.availableMemory());
+  if (maxBytes + PROCESS_BYTES <= free) return;
+  throw new GridError(
+    'INSUFFICIENT_MEMORY',
+    `the machine has ${free} bytes of memory left, the member wants ${maxBytes} and some ${PROCESS_BYTES} for itself`,
+    {
+      hint: 'lower --memory-max-bytes',
+      details: { free, wanted: maxBytes },
+    },
+  );
+}

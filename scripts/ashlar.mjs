@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+/**
+ * `ashlar` of a checkout (`npx ashlar`): runs packages/cli from its sources with the checkout's own Node.
+ *
+ * Plain JavaScript, so that any Node from 18 on can start it; installs first where nothing is installed yet. Arguments,
+ * streams and signals pass through, and the exit code is the command's.
+ */
+import './setup.mjs';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const shipped = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
+const own = existsSync(shipped) ? shipped : process.execPath;
+
+const child = spawn(
+  own,
+  [
+    '--conditions=@ashlar/source',
+    '--disable-warning=ExperimentalWarning',
+    join(root, 'packages', 'cli', 'src', 'main.ts'),
+    ...process.argv.slice(2),
+  ],
+  { stdio: 'inherit', shell: process.platform === 'win32' },
+);
+// A terminal sends Ctrl-C to the command as well: it decides what that means, this process only waits for it.
+process.on('SIGINT', () => {});
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('error', (error) => {
+  process.stderr.write(`ashlar: cannot start ${own}: ${error.message}\n`);
+  process.exit(1);
+});
+child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 1)));
