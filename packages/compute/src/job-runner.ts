@@ -59,7 +59,7 @@ export class JobRunner {
     const { exportName, args, mapId, snapshotId, version } = job;
     const shares: number[] = [];
     const tasks: WorkerTask<PackedBytes>[] = [];
-    const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.heapBytes };
+    const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.memoryMax };
     for (let first = 0; first < job.partitionIds.length; first += PARTITIONS_PER_TASK) {
       const partitionIds = job.partitionIds.slice(first, first + PARTITIONS_PER_TASK);
       const task: JobMapTask = { source: sourceOf(module), exportName, args, mapId, partitionIds, snapshotId, version };
@@ -79,7 +79,7 @@ export class JobRunner {
     const module = this.#modules.resolve(job.module, job.exportName, 'job');
     const { exportName, args } = job;
     const task: JobReduceTask = { source: sourceOf(module), exportName, args, partials: packBytes(job.partials) };
-    const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.heapBytes };
+    const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.memoryMax };
     const { result } = this.#run<Uint8Array | undefined>('job-reduce', task, limits, options);
     return await result;
   }

@@ -121,7 +121,7 @@ export class ListenerRunner {
     const running: WorkerTask<readonly GroupAnswer[]> = this.#lanes.run(depth, 'listener', task, {
       transfer: groups.flatMap(({ keys, values, oldValues }) => buffersOf(keys, values, oldValues)),
       wallMs: module.limits.wallMs,
-      memoryMax: module.limits.heapBytes,
+      memoryMax: module.limits.memoryMax,
       signal,
       isWaiting: () => waiting > 0,
       onMessage: (message) => {

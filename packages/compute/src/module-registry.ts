@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import type { ModuleLimits } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 import type { ModuleExport } from '@ashlar/modules';
+import { keepLoopsInterruptible } from '@ashlar/workers';
 
 /** A module as tasks carry it. */
 export interface ModuleSource {
@@ -29,13 +30,20 @@ export interface KnownLimits {
   readonly wallMs: number;
   /** The same for jobs; undefined: none. */
   readonly jobWallMs: number | undefined;
-  /** Heap and external memory of the worker, bytes. */
+  /** As asked for, bytes. */
   readonly heapBytes: number;
+  /**
+   * Heap and external memory at which the worker is stopped, bytes: heapBytes and what the collector may leave lying
+   * around, for V8 tells what is in use, not what is alive (60 MB alive were seen as 230 to 400 MB in use).
+   */
+  readonly memoryMax: number;
 }
 
 export const DEFAULT_WALL_MS = 1000;
 export const DEFAULT_HEAP_BYTES = 256 << 20;
 export const HEAP_BYTES_MIN = 16 << 20;
+const GARBAGE_FACTOR = 1.5;
+const YOUNG_GARBAGE_BYTES = 64 << 20;
 
 export class ModuleRegistry {
   readonly #byName = new Map<string, RegisteredModule>();
@@ -52,6 +60,7 @@ export class ModuleRegistry {
     readonly exports: readonly ModuleExport[];
     readonly limits?: ModuleLimits | undefined;
   }): RegisteredModule {
+    keepLoopsInterruptible();
     const bytes = Buffer.from(module.text, 'utf8');
     const hash = createHash('sha256').update(bytes).digest('hex');
     if (hash !== module.hash) {
@@ -113,5 +122,6 @@ function limitsOf({ name, limits = {} }: { name: string; limits?: ModuleLimits |
   if (!(heapBytes >= HEAP_BYTES_MIN)) {
     throw new GridError('INVALID_ARGUMENT', `module '${name}': limits.heapBytes is ${HEAP_BYTES_MIN} or more`);
   }
-  return { wallMs, jobWallMs: limits.wallMs, heapBytes };
+  const memoryMax = heapBytes * GARBAGE_FACTOR + YOUNG_GARBAGE_BYTES;
+  return { wallMs, jobWallMs: limits.wallMs, heapBytes, memoryMax };
 }

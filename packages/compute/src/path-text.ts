@@ -18,7 +18,8 @@ export function parsePath(text: string): readonly PathSegment[] {
   while (SEGMENT.lastIndex < text.length) {
     const match = SEGMENT.exec(text);
     if (match === null || segments.length === SEGMENTS_MAX) throw badPath(text);
-    const [, , quoted, name, index] = match;
+    const [, separator, quoted, name, index] = match;
+    if (separator === '.' && segments.length === 0) throw badPath(text);
     if (index !== undefined) segments.push(Number(index));
     else segments.push(quoted === undefined ? name! : unquoted(quoted, text));
   }

@@ -111,7 +111,7 @@ class Round {
 
   /** @returns why the task did not end by itself */
   async #attempt(frame: ProcessorFrame): Promise<Death | undefined> {
-    const { wallMs, heapBytes } = this.#module.limits;
+    const { wallMs, memoryMax } = this.#module.limits;
     const task: ProcessorTask = {
       frame: frame.shared,
       source: sourceOf(this.#module),
@@ -125,7 +125,7 @@ class Round {
       completedAtKill = frame.completed;
     };
     try {
-      await this.#lanes.run(depth, 'processors', task, { wallMs, memoryMax: heapBytes, signal, onKill }).result;
+      await this.#lanes.run(depth, 'processors', task, { wallMs, memoryMax, signal, onKill }).result;
       return undefined;
     } catch (error) {
       return { error: GridError.wrap(error), isKill, completedAtKill };

@@ -135,26 +135,27 @@ describe('a batch of processor calls', () => {
         }
         outcomes.release();
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
   it('that is ended at a random moment keeps a prefix of its calls and nothing of the others', async () => {
     const random = seededRandom(11);
-    const calls = Array.from({ length: 20_000 }, (_, index) => ({
+    const calls = Array.from({ length: 6_000 }, (_, index) => ({
       entry: index % 3,
       step: { op: 'set', number: index } as Step,
     }));
-    for (let round = 0; round < 25; round++) {
+    for (let round = 0; round < 15; round++) {
       const abort = new AbortController();
       const running = runner.run(toBatch({ values: [{ n: -1 }, { n: -1 }, { n: -1 }], calls }), {
         signal: abort.signal,
       });
-      setTimeout(() => abort.abort(), random.below(40));
+      setTimeout(() => abort.abort(), random.below(25));
       const outcomes = await running;
       const firstFailed = calls.findIndex((_, call) => outcomes.error(call) !== undefined);
       const done = firstFailed < 0 ? calls.length : firstFailed;
-      for (let call = done; call < calls.length; call++) expect(outcomes.error(call)?.code).toBe('CANCELLED');
+      const codes = new Set(calls.slice(done).map((_, index) => outcomes.error(done + index)?.code));
+      expect([...codes]).toEqual(done < calls.length ? ['CANCELLED'] : []);
       for (let entry = 0; entry < 3; entry++) {
         const last = calls.findLastIndex((call, index) => index < done && call.entry === entry);
         const { action, value } = outcomes.entry(entry);

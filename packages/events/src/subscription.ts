@@ -35,7 +35,8 @@ export interface LogSource {
 }
 
 export interface SubscriptionOptions extends FilterOptions {
-  readonly mapId: number;
+  /** Asked before every pull: the map may be created, or dropped and created again, while the subscription stands. */
+  readonly mapId: () => number | undefined;
   readonly partitions: readonly number[];
   /** The last sequence seen, a number a partition; undefined: now. */
   readonly after: readonly number[] | undefined;
@@ -57,8 +58,8 @@ const BATCH_EVENTS = 2048;
 const READ_RECORDS = 512;
 
 export class Subscription {
-  readonly mapId: number;
   readonly partitions: readonly number[];
+  readonly #mapIdNow: () => number | undefined;
   readonly #logs: LogSource;
   readonly #onSlow: OnSlow;
   readonly #cutLag: number;
@@ -70,10 +71,11 @@ export class Subscription {
   #turn = 0;
   #wake: (() => void) | undefined;
   #isStale = true;
+  #mapId: number | undefined;
 
   constructor(logs: LogSource, options: SubscriptionOptions) {
     this.#logs = logs;
-    this.mapId = options.mapId;
+    this.#mapIdNow = options.mapId;
     this.partitions = options.partitions;
     this.#onSlow = options.onSlow;
     this.#cutLag = options.cutLagRecords;
@@ -121,6 +123,7 @@ export class Subscription {
    */
   pull(bytesMax: number, recordsMax: number): Pulled {
     this.#isStale = false;
+    this.#mapId = this.#mapIdNow();
     if (this.#onSlow === 'cut') this.#checkLag();
     const resolved = this.#logs.resolvedVersion();
     const isDone = this.#read(bytesMax, recordsMax);
@@ -155,7 +158,7 @@ export class Subscription {
   }
 
   #visit(record: LogRecordView, partition: number): void {
-    if (record.mapId !== this.mapId) return;
+    if (record.mapId !== this.#mapId) return;
     const type = eventTypeOf(record);
     if (type === undefined || !this.#filter.wants(type, record)) return;
     const writer = this.#writer;

@@ -238,16 +238,20 @@ function timeArithmetic(
 }
 
 function intervalResult(operator: ArithmeticOperator, left: RowValue, right: RowValue, at: number): Interval {
-  if (!Interval.is(left)) {
-    if (Interval.is(right)) return right.times(numberOf(left));
-    return between(left as Date, right as Date);
-  }
+  const result = Interval.is(left) ? intervalBy(operator, left, right, at) : intervalFrom(left, right);
+  if (!result.isInRange) throw outOfRange('interval', at);
+  return result;
+}
+
+function intervalFrom(left: RowValue, right: RowValue): Interval {
+  return Interval.is(right) ? right.times(numberOf(left)) : between(left as Date, right as Date);
+}
+
+function intervalBy(operator: ArithmeticOperator, left: Interval, right: RowValue, at: number): Interval {
   if (Interval.is(right)) return left.plus(operator === '-' ? right.negate() : right);
   const factor = numberOf(right);
   if (operator === '/' && factor === 0) throw divisionByZero(at);
-  const result = left.times(operator === '/' ? 1 / factor : factor);
-  if (!Number.isFinite(result.comparable)) throw outOfRange('interval', at);
-  return result;
+  return left.times(operator === '/' ? 1 / factor : factor);
 }
 
 /** Days and time; never months, as in PostgreSQL. */

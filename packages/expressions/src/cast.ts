@@ -17,8 +17,6 @@ import { type RowValue, typeName, typeOf } from './values.ts';
 const OTHER_EXPLICIT = new Set([
   'boolean int4',
   'int4 boolean',
-  'int8 boolean',
-  'boolean int8',
   'timestamptz date',
   'json boolean',
   'json int4',
@@ -36,6 +34,11 @@ export function castTypes(from: SqlType, to: SqlType): 'implicit' | 'explicit' |
   if (to === 'null') return undefined;
   const known = from === 'any' || from === 'text' || to === 'text' || OTHER_EXPLICIT.has(`${from} ${to}`);
   return known ? 'explicit' : undefined;
+}
+
+/** The error for a pair of types without a cast. */
+export function noSuchCast(from: SqlType, to: SqlType, at: number) {
+  return failure('INVALID_CAST', `cannot cast ${typeName(from)} to ${typeName(to)}`, at);
 }
 
 /**
@@ -76,7 +79,7 @@ export function castValue(value: unknown, to: SqlType, at: number, from: SqlType
 }
 
 function noCast(value: RowValue, from: SqlType, to: SqlType, at: number) {
-  return failure('INVALID_CAST', `cannot cast ${typeName(typeOf(value, from))} to ${typeName(to)}`, at);
+  return noSuchCast(typeOf(value, from), to, at);
 }
 
 function unreadable(text: string, to: SqlType, at: number) {
@@ -92,7 +95,7 @@ function integerOf(value: RowValue, to: 'int4' | 'int8', from: SqlType, at: numb
     throw outOfRange(typeName(to), at);
   }
   if (typeof value === 'bigint') return value;
-  if (typeof value === 'boolean') return Number(value);
+  if (typeof value === 'boolean' && to === 'int4') return Number(value);
   if (Decimal.is(value)) return value.rescale(0).unscaled;
   if (typeof value !== 'string') throw noCast(value, from, to, at);
   if (!INTEGER.test(value) || value.length > 100) throw unreadable(value, to, at);
@@ -163,8 +166,8 @@ const FALSE_TEXT = /^(?:f|fa|fal|fals|false|n|no|of|off|0)$/i;
 
 function toBoolean(value: RowValue, from: SqlType, at: number): boolean {
   if (typeof value === 'boolean') return value;
-  if (typeof value === 'number') return value !== 0;
-  if (typeof value === 'bigint') return value !== 0n;
+  // numbers of documents too, though double precision has no such cast
+  if (typeof value === 'number' && from !== 'float8') return value !== 0;
   if (typeof value !== 'string') throw noCast(value, from, 'boolean', at);
   const text = value.trim();
   if (TRUE_TEXT.test(text)) return true;

@@ -11,15 +11,17 @@ const TIME_MAX_MS = 8.64e15;
 const FORM =
   /^(\d{4,6})-(\d{1,2})-(\d{1,2})(?:(?:\s+|T)(\d{1,2}):(\d{2})(?::(\d{2})(\.\d*)?)?\s*(Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?)?(?:\s+(BC|AD))?$/i;
 
+const COMPACT_DATE = /^(\d{4})(\d\d)(\d\d)(?!\d)/;
+
 /**
- * Reads `2024-05-06`, `2024-05-06 07:08[:09.123][Z|+02[:00]]`, with T for the space, `epoch`.
+ * Reads `2024-05-06`, `20240506`, `2024-05-06 07:08[:09.123][Z|+02[:00]]`, with T for the space, `epoch`.
  *
  * @returns milliseconds since 1970, or undefined when the text is no time
  */
 export function parseTime(text: string): number | undefined {
   const trimmed = text.trim();
   if (trimmed === 'epoch') return 0;
-  const match = FORM.exec(trimmed);
+  const match = FORM.exec(trimmed.replace(COMPACT_DATE, '$1-$2-$3'));
   if (match === null) return undefined;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0));
   const astronomicalYear = match[9]?.toUpperCase() === 'BC' ? 1 - year! : year!;

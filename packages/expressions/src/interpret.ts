@@ -9,7 +9,7 @@
 import { types as nodeTypes } from 'node:util';
 import { unreachable } from '@ashlar/core';
 import { arithmetic, negate } from './arithmetic.ts';
-import { castValue, conform } from './cast.ts';
+import { castTypes, castValue, conform, noSuchCast } from './cast.ts';
 import { compareLoosely } from './compare.ts';
 import { constantValue, isConstant } from './constants.ts';
 import type { CompareOperator, Expr } from './expr.ts';
@@ -296,6 +296,7 @@ function caseOf({ branches, otherwise, type }: Of<'case'>): Evaluator {
 }
 
 function cast({ operand, type, at }: Of<'cast'>): Evaluator {
+  if (castTypes(operand.type, type) === undefined) throw noSuchCast(operand.type, type, at);
   const evaluate = evaluatorOf(operand);
   return (row, context) => castValue(evaluate(row, context), type, at, operand.type);
 }

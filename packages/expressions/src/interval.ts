@@ -10,6 +10,7 @@ export const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const DAYS_OF_MONTH = 30;
+const MILLISECONDS_MAX = 2 ** 63 / 1000;
 
 /** A span of time. Immutable. */
 export class Interval {
@@ -41,6 +42,12 @@ export class Interval {
     return (this.months * DAYS_OF_MONTH + this.days) * DAY_MS + this.milliseconds;
   }
 
+  /** Whether PostgreSQL's interval could hold it: 32 bits of months and days, 64 bits of microseconds. */
+  get isInRange(): boolean {
+    const isCount = (count: number) => Math.abs(count) < 2 ** 31;
+    return isCount(this.months) && isCount(this.days) && Math.abs(this.milliseconds) < MILLISECONDS_MAX;
+  }
+
   plus(other: Interval): Interval {
     return new Interval(this.months + other.months, this.days + other.days, this.milliseconds + other.milliseconds);
   }
@@ -54,16 +61,23 @@ export class Interval {
     return ofParts(this.months * factor, this.days * factor, this.milliseconds * factor);
   }
 
-  /** `1 year 2 mons 3 days 04:05:06.5`, PostgreSQL's default style. */
+  /** `1 year 2 mons 3 days 04:05:06.5`, PostgreSQL's default style: a plus follows a negative part. */
   toString(): string {
+    const counted: readonly (readonly [number, string])[] = [
+      [Math.trunc(this.months / 12), 'year'],
+      [this.months % 12, 'mon'],
+      [this.days, 'day'],
+    ];
     const parts: string[] = [];
-    const years = Math.trunc(this.months / 12);
-    const months = this.months % 12;
-    if (years !== 0) parts.push(`${years} year${years === 1 ? '' : 's'}`);
-    if (months !== 0) parts.push(`${months} mon${months === 1 ? '' : 's'}`);
-    if (this.days !== 0) parts.push(`${this.days} day${this.days === 1 ? '' : 's'}`);
-    if (this.milliseconds !== 0 || parts.length === 0) parts.push(clock(this.milliseconds));
-    return parts.join(' ');
+    let isAfterNegative = false;
+    for (const [count, unit] of counted) {
+      if (count === 0) continue;
+      parts.push(`${isAfterNegative && count > 0 ? '+' : ''}${count} ${unit}${count === 1 ? '' : 's'}`);
+      isAfterNegative = count < 0;
+    }
+    if (this.milliseconds === 0 && parts.length > 0) return parts.join(' ');
+    const plus = isAfterNegative && this.milliseconds >= 0 ? '+' : '';
+    return [...parts, plus + clock(this.milliseconds)].join(' ');
   }
 
   toJSON(): string {

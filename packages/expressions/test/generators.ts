@@ -123,6 +123,18 @@ function scalar(leaf: Leaf, depth: number): fc.Arbitrary<Expr> {
     { weight: 1, arbitrary: fc.array(inner, { minLength: 1, maxLength: 3 }).map((args) => callExpr('coalesce', args)) },
     { weight: 1, arbitrary: inner.map((arg) => callExpr('abs', [arg])) },
     { weight: 1, arbitrary: inner.map((arg) => callExpr('length', [arg])) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.constantFrom('floor', 'round', 'sqrt', 'trunc'), inner)
+        .map(([name, arg]) => callExpr(name, [arg])),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.constantFrom('date_trunc', 'date_part'), fc.constantFrom('hour', 'month', 'week', 'nonsense'), inner)
+        .map(([name, unit, arg]) => callExpr(name, [{ kind: 'literal', value: unit, type: 'text', at: AT }, arg])),
+    },
     { weight: 1, arbitrary: inner.map((arg) => callExpr('upper', [arg])) },
     { weight: 1, arbitrary: fc.tuple(inner, inner).map((args) => callExpr('nullif', args)) },
     { weight: 1, arbitrary: fc.tuple(inner, inner).map((args) => callExpr('greatest', args)) },
@@ -195,7 +207,17 @@ export function condition(leaf: Leaf, depth: number): fc.Arbitrary<Expr> {
     {
       weight: 2,
       arbitrary: fc
-        .tuple(negated, operand, fc.array(literal, { minLength: 1, maxLength: 6 }))
+        .tuple(
+          negated,
+          operand,
+          fc.oneof(
+            fc.array(literal, { minLength: 1, maxLength: 6 }),
+            fc
+              .array(number, { minLength: 17, maxLength: 20 })
+              .map((values) => values.map((value): Expr => ({ kind: 'literal', value, type: 'float8', at: AT }))),
+            fc.array(literal, { minLength: 17, maxLength: 20 }),
+          ),
+        )
         .map(([not, inner, list]): Expr => ({ ...base, kind: 'in', negated: not, operand: inner, list })),
     },
     {

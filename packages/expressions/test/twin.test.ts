@@ -7,8 +7,11 @@ import {
   compileScalar,
   type EvalContext,
   type Expr,
+  evaluatorOf,
+  type FilterKernel,
   interpret,
   type RowValue,
+  type ScalarKernel,
   Tag,
   type Vector,
   valueAt,
@@ -74,11 +77,12 @@ describe('kernels and their interpreting twin', () => {
       fc.property(cases, ([given, expr]) => {
         const { batch } = build(given);
         const context: EvalContext = { parameters: PARAMETERS, nowMs: 0 };
-        const kernel = compileScalar(expr);
+        let kernel: ScalarKernel | undefined;
         const expected = outcomeOf(() => rowsByTwin(expr, batch, context));
         let tags: readonly unknown[] = [];
         for (let repeat = 0; repeat < REPEATS; repeat++) {
           const actual = outcomeOf(() => {
+            kernel ??= compileScalar(expr);
             const vector = kernel(batch, context);
             tags = tagsOf(vector);
             return Array.from({ length: LENGTH }, (_, row) => valueAt(vector, row));
@@ -103,14 +107,16 @@ describe('kernels and their interpreting twin', () => {
       fc.property(cases, ([given, expr, rows]) => {
         const { batch } = build(given);
         const context: EvalContext = { parameters: PARAMETERS, nowMs: 0 };
-        const kernel = compileFilter(expr);
+        let kernel: FilterKernel | undefined;
         const selection = rows === null ? undefined : Uint16Array.from(rows);
         const looked = rows ?? Array.from({ length: LENGTH }, (_, row) => row);
-        const expected = outcomeOf(() =>
-          looked.filter((row) => conditionOf(rowByTwin(expr, batch, row, context), expr) === true),
-        );
+        const expected = outcomeOf(() => {
+          evaluatorOf(expr);
+          return looked.filter((row) => conditionOf(rowByTwin(expr, batch, row, context), expr) === true);
+        });
         for (let repeat = 0; repeat < 2048 / Math.max(1, looked.length) + 2; repeat++) {
           const actual = outcomeOf(() => {
+            kernel ??= compileFilter(expr);
             const out = new Uint16Array(LENGTH);
             return [...out.subarray(0, kernel(batch, context, selection, looked.length, out))];
           });

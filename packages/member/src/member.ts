@@ -296,7 +296,7 @@ function makePools(
   const queryPool = new WorkerPool({
     ...common,
     name: 'query',
-    entry: new URL(import.meta.resolve('./query-worker.ts')),
+    entry: entryFile('query-worker'),
     threads: threads.query,
     role: 'query',
     niceness: QUERY_NICENESS,
@@ -305,12 +305,17 @@ function makePools(
   const userLanes = new WorkerLanes({
     ...common,
     name: 'user',
-    entry: new URL(import.meta.resolve('./user-worker.ts')),
+    entry: entryFile('user-worker'),
     threads: [threads.user, threads.user, 1],
     role: 'user',
     resourceLimits: USER_HEAP_BACKSTOP,
   });
   return { queryPool, userLanes };
+}
+
+/** Beside this file, in source and in what was built from it. */
+function entryFile(name: string): URL {
+  return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 }
 
 function nameOf({ grpc }: MemberConfig): string {

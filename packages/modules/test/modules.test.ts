@@ -1,9 +1,20 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bundleModule, inlineProcessor, moduleUrl } from '../src/index.ts';
+import { type BundledModule, bundleModule, inlineProcessor, moduleUrl } from '../src/index.ts';
 
 const file = (name: string): URL => new URL(`./files/${name}`, import.meta.url);
+
+/** Bundles a file `user.ts` of this text. */
+async function bundleText(text: string): Promise<BundledModule> {
+  const folder = await mkdtemp(join(tmpdir(), 'modules-'));
+  try {
+    await writeFile(join(folder, 'user.ts'), text);
+    return await bundleModule(join(folder, 'user.ts'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
 
 describe('bundling a user file', () => {
   it('gives one text, its hash and its definitions', async () => {
@@ -37,29 +48,33 @@ describe('bundling a user file', () => {
     expect(again.text).toBe(text);
   });
 
+  it('takes the definitions from the client as well', async () => {
+    const source = 'export const p = defineProcessor(() => 1);\n';
+    const fromClient = await bundleText(`import { defineProcessor } from '@ashlar/client';\n${source}`);
+    const fromApi = await bundleText(`import { defineProcessor } from '@ashlar/api';\n${source}`);
+    expect(fromClient.exports).toEqual([{ name: 'p', kind: 'processor' }]);
+    expect(fromClient.hash).toBe(fromApi.hash);
+  });
+
   it('names the place of an error', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'modules-'));
-    const broken = join(folder, 'broken.ts');
-    await writeFile(broken, '\nexport const half = (amount: number): number => amount / ;\n');
-    await expect(bundleModule(broken)).rejects.toMatchObject({
+    await expect(bundleText('\nexport const half = (amount: number): number => amount / ;\n')).rejects.toMatchObject({
       code: 'BUNDLE_FAILED',
-      message: 'broken.ts:2:58: Unexpected ";"',
+      message: 'user.ts:2:58: Unexpected ";"',
       position: { line: 2, column: 58 },
     });
-    await rm(folder, { recursive: true });
-    await expect(bundleModule(file('missing.ts'))).rejects.toMatchObject({
+    await expect(bundleText("import 'no-such-library';")).rejects.toMatchObject({
       code: 'BUNDLE_FAILED',
-      message: expect.stringContaining('Could not resolve "no-such-library"'),
+      message: 'user.ts:1:8: Could not resolve "no-such-library"',
     });
     await expect(bundleModule(file('no-such-file.ts'))).rejects.toMatchObject({ code: 'BUNDLE_FAILED' });
   });
 
   it('refuses a file that defines nothing or fails while it is loaded', async () => {
-    await expect(bundleModule(file('nothing.ts'))).rejects.toMatchObject({
+    await expect(bundleText('export const nothing = 1;')).rejects.toMatchObject({
       code: 'BUNDLE_FAILED',
       hint: expect.stringContaining('defineProcessor'),
     });
-    await expect(bundleModule(file('throws.ts'))).rejects.toMatchObject({
+    await expect(bundleText('export const x = undefinedName.y;')).rejects.toMatchObject({
       code: 'BUNDLE_FAILED',
       message: expect.stringContaining('undefinedName is not defined'),
     });

@@ -30,28 +30,41 @@ export class Connections {
   }
 
   /**
-   * The first seed that answers.
+   * The seed that answers first.
    *
    * @throws (rejects with) GridError CONNECT_TIMEOUT, or what no waiting mends: UNAUTHENTICATED, UNSUPPORTED_PROTOCOL ...
    */
   async open(seeds: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HelloResponse> {
     const deadlineMs = performance.now() + timeoutMs;
-    let last: GridError | undefined;
-    for (let turn = 0; ; turn++) {
-      const leftMs = deadlineMs - performance.now();
+    for (;;) {
+      const leftMs = Math.max(1, deadlineMs - performance.now());
+      const failures: GridError[] = [];
+      const found = await this.#firstOf(seeds, Math.min(SEED_TRY_MS, leftMs), failures);
+      if (found !== undefined) return found;
+      const final = failures.find(({ code }) => FINAL_CODES.includes(code));
+      if (final !== undefined) throw final;
       if (signal?.aborted === true) throw new CancelledError('connect');
-      if (leftMs <= 0) throw connectTimeout(seeds, timeoutMs, last);
-      const seed = seeds[turn % seeds.length]!;
-      const connection = connectMember(seed, this.#options);
-      try {
-        return await this.#greet(connection, Math.min(SEED_TRY_MS, leftMs));
-      } catch (error) {
-        connection.close();
-        last = GridError.wrap(error);
-        if (FINAL_CODES.includes(last.code)) throw last;
-        if (turn % seeds.length === seeds.length - 1) await pause(SEED_PAUSE_MS);
-      }
+      if (performance.now() + SEED_PAUSE_MS >= deadlineMs) throw connectTimeout(seeds, timeoutMs, failures[0]);
+      await pause(SEED_PAUSE_MS);
     }
+  }
+
+  /** Asks all seeds at once; the others are let go when one has answered. Undefined: none did. */
+  async #firstOf(
+    seeds: readonly string[],
+    timeoutMs: number,
+    failures: GridError[],
+  ): Promise<HelloResponse | undefined> {
+    const connections = seeds.map((seed) => connectMember(seed, this.#options));
+    const greetings = connections.map(async (connection) => ({
+      connection,
+      hello: await this.#greet(connection, timeoutMs),
+    }));
+    for (const greeting of greetings) greeting.catch((error: unknown) => failures.push(GridError.wrap(error)));
+    const first = await Promise.any(greetings).catch(() => undefined);
+    for (const connection of connections) if (connection !== first?.connection) connection.close();
+    if (first !== undefined) this.#byMember.set(first.hello.memberId, first.connection);
+    return first?.hello;
   }
 
   async #greet(connection: MemberConnection, timeoutMs: number): Promise<HelloResponse> {
@@ -65,8 +78,6 @@ export class Connections {
         { hint: 'install the client of the grid’s release' },
       );
     }
-    this.#byMember.get(hello.memberId)?.close();
-    this.#byMember.set(hello.memberId, connection);
     return hello;
   }
 

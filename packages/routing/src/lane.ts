@@ -142,20 +142,9 @@ export class Lane {
   }
 
   #seal(builder: BatchBuilder): void {
-    if (builder.targets.some((target) => target.done)) {
-      this.#sealWithout(builder);
-      return;
-    }
     const batch = new SealedBatch(builder, this.#host.sealContext());
     this.#outbox.push(batch);
     this.#host.account(batch.message.length, batch.count);
-  }
-
-  /** Some calls gave up before their operations were sent: only the others are. */
-  #sealWithout(builder: BatchBuilder): void {
-    const batch = new SealedBatch(builder, this.#host.sealContext());
-    batch.settleAll();
-    this.#host.reroute(batch.takeApart((operation) => !batch.targets[operation]!.done, false));
   }
 
   #hasRoom(bytes: number): boolean {
@@ -177,8 +166,17 @@ export class Lane {
         }
       }
       this.#outbox.shift();
-      this.#send(this.#stream, batch);
+      if (batch.targets.some((target) => target.done)) this.#thinOut(batch);
+      else this.#send(this.#stream, batch);
     }
+  }
+
+  /** Some calls gave up while they waited here: only the others are sent. */
+  #thinOut(batch: SealedBatch): void {
+    this.#host.account(-batch.message.length, -batch.count);
+    const alive = batch.takeApart((operation) => !batch.targets[operation]!.done, false);
+    batch.keepOnly(alive);
+    this.#host.reroute(alive);
   }
 
   #send(stream: KvStream, batch: SealedBatch): void {
@@ -299,8 +297,9 @@ export class Lane {
     for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
     return this.#outbox.splice(0).flatMap((batch) => {
       this.#host.account(-batch.message.length, -batch.count);
-      batch.settleAll();
-      return batch.takeApart((operation) => !batch.targets[operation]!.done, false);
+      const alive = batch.takeApart((operation) => !batch.targets[operation]!.done, false);
+      batch.keepOnly(alive);
+      return alive;
     });
   }
 

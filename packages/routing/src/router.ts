@@ -380,6 +380,7 @@ export class Router {
   #account(bytes: number, operations: number): void {
     this.#queuedBytes += bytes;
     this.#queuedOperations += operations;
+    if (bytes > 0) this.#armSweeper();
     if (bytes < 0 && this.#roomWaiters.length > 0 && this.#queuedBytes < ROOM_BYTES) {
       for (const wake of this.#roomWaiters.splice(0)) wake();
     }

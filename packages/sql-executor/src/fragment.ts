@@ -10,6 +10,7 @@
 import { assert, type PartitionId, unreachable, type Version } from '@ashlar/core';
 import type { FragmentNode, ScanColumn } from '@ashlar/sql-plan';
 import { type ExecContext, execContext, type TaskControl } from './context.ts';
+import { lateColumnsOf } from './late-columns.ts';
 import { PartialAggregateOperator } from './operators/aggregate.ts';
 import { DistinctOperator } from './operators/distinct.ts';
 import { FilterOperator } from './operators/filter.ts';
@@ -98,10 +99,11 @@ function scanAll(
   pipeline: Operator,
 ): number {
   const { snapshotId, snapshotVersion } = task;
+  const late = lateColumnsOf(task.fragment);
   let rowsScanned = 0;
   for (const partition of task.partitions) {
     context.checkCancelled();
-    const request = { scan, partition, snapshotId, snapshotVersion, evaluation: context.evaluation };
+    const request = { scan, partition, snapshotId, snapshotVersion, evaluation: context.evaluation, late };
     for (const rows of source.scan(request)) {
       context.checkCancelled();
       rowsScanned += rows.rowsScanned;

@@ -2,6 +2,7 @@ import { seededRandom } from '@ashlar/core';
 import type { Expr } from '@ashlar/expressions';
 import type { FragmentNode, MergeNode } from '@ashlar/sql-plan';
 import fc from 'fast-check';
+import { lateColumnsOf } from './late-columns.ts';
 import type { Row } from './testing/memory-source.ts';
 import {
   aggregate,
@@ -272,6 +273,18 @@ describe('ORDER BY and LIMIT', () => {
       const fragment: FragmentNode = { kind: 'TopN', input: scan(), keys, limit: literal(limit, 'int4') };
       const found = runQuery({ fragment, merge: gather }, rows, { source: { chunkRows: 999 } });
       expect(found.map((row) => row[NUM])).toEqual(bySmall.slice(0, limit));
+    });
+
+    it('reads the other columns of the rows it keeps alone', () => {
+      const renamed = [TEXT, NUM, SMALL].map((index) => column(index));
+      const input: FragmentNode = { kind: 'Project', input: scan(), columns: [], exprs: renamed };
+      const fragment: FragmentNode = { kind: 'TopN', input, keys: [key(column(2))], limit: literal(20, 'int4') };
+      expect(lateColumnsOf(fragment)).toEqual(TYPES.map((_, index) => index !== SMALL));
+      const found = runQuery({ fragment, merge: gather }, rows, { source: { chunkRows: 999 } });
+      expect(found.map((row) => row[1])).toEqual(bySmall.slice(0, 20));
+      expect(lateColumnsOf({ kind: 'Filter', input: fragment, condition: column(0) })).toBeDefined();
+      expect(lateColumnsOf({ ...fragment, keys: [] })).toBeUndefined();
+      expect(lateColumnsOf({ ...fragment, input: { kind: 'Distinct', input } })).toBeUndefined();
     });
 
     it('skips and passes rows over many batches', () => {

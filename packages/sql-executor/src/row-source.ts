@@ -22,6 +22,8 @@ export interface ScanRequest {
   readonly snapshotId: number;
   readonly snapshotVersion: Version;
   readonly evaluation: EvalContext;
+  /** Columns that may be LATE: not read, but for the rows that are asked of `late`. */
+  readonly late: readonly boolean[] | undefined;
 }
 
 /** What a source made on the way and main may publish, and the leased runs of pages it did not need. */

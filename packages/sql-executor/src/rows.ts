@@ -5,6 +5,8 @@
  *     copies them.
  * R2  An expression is evaluated over selected rows only: a row that a filter dropped must not divide by zero. So before
  *     anything but a column is computed, the rows are compacted.
+ * R3  Columns may be left for later, where the pipeline asked for it (late-columns.ts): only Project of bare columns and
+ *     TopN ever see such rows.
  */
 import { type Batch, compileScalar, type EvalContext, type Expr, gather, type Vector } from '@ashlar/expressions';
 
@@ -13,7 +15,26 @@ export interface Rows {
   /** Indexes of rows, ascending, `count` of them; undefined: all `batch.length` rows. */
   readonly selection: Uint16Array | undefined;
   readonly count: number;
+  /** Reads the columns that are LATE in `batch`; until push() returns. */
+  readonly late?: LateColumns | undefined;
 }
+
+export interface LateColumns {
+  /** The column's values of some of the selected rows. */
+  read(column: number, selection: Uint16Array | undefined, count: number): Vector;
+}
+
+/** Stands for a column until it is read. */
+export const LATE: Vector = {
+  type: 'null',
+  length: 0,
+  uniform: undefined,
+  tags: new Uint8Array(0),
+  numbers: undefined,
+  values: undefined,
+  codes: undefined,
+  dictionary: undefined,
+};
 
 /** One step of a pipeline; rows are pushed through it to the next. */
 export interface Operator {
@@ -48,19 +69,20 @@ export interface Evaluated {
 
 /** Computes expressions over rows: bare columns as they are, without copying; anything else over compacted rows (R2). */
 export class Evaluator {
-  readonly #indexes: readonly number[] | undefined;
+  /** The column that each expression is, if all of them are bare columns. */
+  readonly indexes: readonly number[] | undefined;
   readonly #kernels: readonly ((batch: Batch, context: EvalContext) => Vector)[];
   readonly #context: EvalContext;
 
   constructor(exprs: readonly Expr[], context: EvalContext) {
     const indexes = exprs.map(columnIndexOf);
-    this.#indexes = indexes.every((index) => index !== undefined) ? indexes : undefined;
-    this.#kernels = this.#indexes === undefined ? exprs.map(compileScalar) : [];
+    this.indexes = indexes.every((index) => index !== undefined) ? indexes : undefined;
+    this.#kernels = this.indexes === undefined ? exprs.map(compileScalar) : [];
     this.#context = context;
   }
 
   evaluate(rows: Rows): Evaluated {
-    const indexes = this.#indexes;
+    const indexes = this.indexes;
     if (indexes !== undefined) {
       const vectors = indexes.map((index) => rows.batch.columns[index]!);
       return { vectors, selection: rows.selection, count: rows.count };

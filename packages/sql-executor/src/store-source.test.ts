@@ -11,6 +11,7 @@ import { storeSource } from './store-source.ts';
 import { MemorySource, type Row } from './testing/memory-source.ts';
 import {
   aggregate,
+  BIG,
   column,
   compare,
   gather,
@@ -24,6 +25,7 @@ import {
 } from './testing/plans.ts';
 import { decodeRows } from './testing/run.ts';
 import { shownRows } from './testing/twin.ts';
+import { scanBounds } from './zone-bounds.ts';
 
 const MAP = 1 as MapId;
 const PARTITIONS = 2;
@@ -152,6 +154,7 @@ const filters: readonly (Expr | undefined)[] = [
     at: -1,
   },
   compare('<', literal(1e9, 'float8'), column(NUM)),
+  compare('=', literal(1, 'float8'), literal(1, 'float8')),
 ];
 
 const queries: readonly (readonly [FragmentNode, MergeNode])[] = filters.flatMap((filter) => {
@@ -168,6 +171,31 @@ const queries: readonly (readonly [FragmentNode, MergeNode])[] = filters.flatMap
       gather,
     ] as const,
   ];
+});
+
+describe('scanBounds', () => {
+  const context = { parameters: [3] };
+  const parameter: Expr = { kind: 'parameter', index: 0, type: 'any', at: -1 };
+  const missing: Expr = { kind: 'parameter', index: 9, type: 'any', at: -1 };
+
+  it('turns a condition round to its column', () => {
+    const bounds = scanBounds(compare('<=', parameter, column(NUM)), context);
+    expect(bounds).toEqual([{ column: NUM, bound: { operator: '>=', kind: 'number', value: 3 } }]);
+  });
+
+  it('takes each condition of an AND that it can, and none of an OR', () => {
+    const operands = [
+      compare('=', column(TEXT), literal('a', 'text')),
+      compare('<', column(TEXT), literal('a', 'text')),
+      compare('=', column(NUM), missing),
+      compare('=', column(NUM), column(SMALL)),
+      compare('>', column(SMALL), literal(null, 'null')),
+    ];
+    const found = [{ column: TEXT, bound: { operator: '=', kind: 'text', value: 'a' } }];
+    expect(scanBounds({ kind: 'and', operands, type: 'boolean', at: -1 }, context)).toEqual(found);
+    expect(scanBounds({ kind: 'or', operands, type: 'boolean', at: -1 }, context)).toEqual([]);
+    expect(scanBounds(undefined, context)).toEqual([]);
+  });
 });
 
 describe('rows of a store', () => {
@@ -203,16 +231,35 @@ describe('rows of a store', () => {
     );
   });
 
-  it('are read from columns once those are published, and skipped by zone maps', () => {
+  it('are read from columns once those are published, and found by every kind of condition', () => {
     const bench = new Bench();
-    bench.put(
-      Array.from({ length: 1000 }, (_, number) => [number, [number, number % 5, 'a', null, null, null, true, null]]),
+    const rows = Array.from(
+      { length: 1000 },
+      (_, n): Row => [n, n % 5, `t${n % 3}`, null, null, new Date(n), n < 500, null],
     );
+    bench.put(rows.map((row, number) => [number, row]));
     const snapshot = bench.store.openSnapshot();
-    const fragment = docScan(compare('>', column(NUM), literal(998, 'float8')));
-    for (let run = 0; run < 4; run++) expect(bench.query(fragment, gather, snapshot)).toHaveLength(1);
+    const num = column(NUM);
+    const count = (filter: Expr): number => bench.query(docScan(filter), gather, snapshot).length;
+    for (let run = 0; run < 4; run++) {
+      expect(count(compare('>', num, literal(997, 'float8')))).toBe(2);
+      expect(count(compare('<', literal(997, 'float8'), num))).toBe(2);
+      expect(count(compare('<', num, literal(3, 'float8')))).toBe(3);
+      expect(count(compare('>', literal(3, 'float8'), num))).toBe(3);
+      expect(count(compare('<=', literal(999, 'float8'), num))).toBe(1);
+      expect(count(compare('=', num, literal(7, 'float8')))).toBe(1);
+      expect(count(compare('>', num, literal(5000, 'float8')))).toBe(0);
+      expect(count(compare('=', column(TEXT), literal('t1', 'text')))).toBe(333);
+      expect(count(compare('>', column(TEXT), literal('t', 'text')))).toBe(1000);
+      expect(count(compare('=', column(TEXT), literal('u', 'text')))).toBe(0);
+      expect(count(compare('<', column(TIME), literal('1970-01-01T00:00:00.005Z', 'timestamptz')))).toBe(5);
+      expect(count({ kind: 'isNull', negated: false, operand: num, type: 'boolean', at: -1 })).toBe(0);
+      expect(count({ kind: 'isNull', negated: true, operand: column(BIG), type: 'boolean', at: -1 })).toBe(0);
+    }
     expect(bench.published).toBeGreaterThan(0);
-    expect(bench.query(docScan(compare('>', column(NUM), literal(5000, 'float8'))), gather, snapshot)).toEqual([]);
+    const keys = [{ expr: num, descending: true, nullsFirst: true }];
+    const top: FragmentNode = { kind: 'TopN', input: docScan(), keys, limit: literal(3, 'int4') };
+    expect(bench.query(top, gather, snapshot)).toEqual(shownRows(rows.slice(-3)));
   });
 
   it('of a snapshot that has expired are not delivered', () => {

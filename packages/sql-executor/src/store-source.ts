@@ -5,7 +5,8 @@
  *
  * S1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that; so what a chunk's
  *     rows point to stays until the next chunk is asked for.
- * S2  Columns that the filter does not need are read for the rows that passed it alone.
+ * S2  Columns that the filter does not need are read for the rows that passed it alone, late ones when they are asked
+ *     for.
  * S3  What was read counts only if the snapshot is still alive afterwards: checkAlive() before anything is delivered.
  */
 import { GridError, type MapId } from '@ashlar/core';
@@ -15,6 +16,7 @@ import type { ScanColumn } from '@ashlar/sql-plan';
 import { ColumnReader, type ColumnSpec, type SlotSelection, type StoreReader } from '@ashlar/storage';
 import type { FragmentTask } from './fragment.ts';
 import type { RowSource, ScannedRows, ScanRequest, SourceYield } from './row-source.ts';
+import { LATE, type LateColumns } from './rows.ts';
 import { type ScanBound, scanBounds } from './zone-bounds.ts';
 
 /** Serial numbers of regions start below this, so that they have room to grow (see ColumnReader). */
@@ -106,41 +108,32 @@ class StoreSource implements RowSource {
   }
 
   /** The rows of the chunk that the column reader is at. */
-  #rows(prepared: PreparedScan, { evaluation }: ScanRequest, visible: number): ScannedRows {
+  #rows(prepared: PreparedScan, { evaluation, late: isLate }: ScanRequest, visible: number): ScannedRows {
     const { specs, filter, isInFilter, bounds } = prepared;
     const columns = this.#columns;
     const nothing = { batch: { length: 0, columns: [] }, selection: undefined, count: 0, rowsScanned: visible };
     if (!bounds.every(({ column, bound }) => columns.mayMatch(specs[column]!, bound))) return nothing;
     const { length, visible: slots } = columns;
-    if (filter === undefined) {
-      const batch = { length, columns: specs.map((spec) => this.#read(spec, slots, visible)) };
-      return { batch, selection: slots, count: visible, rowsScanned: visible };
+    let selection = slots;
+    let count = visible;
+    let read: Vector[] = specs.map(() => LATE);
+    if (filter !== undefined) {
+      read = specs.map((spec, index) => (isInFilter[index] ? this.#read(spec, slots, visible) : LATE));
+      count = filter({ length, columns: read }, evaluation, slots, visible, this.#passed);
+      if (count === 0) return nothing;
+      selection = slots === undefined && count === visible ? undefined : this.#passed;
     }
-    const read = specs.map((spec, index) => (isInFilter[index] ? this.#read(spec, slots, visible) : UNREAD));
-    const count = filter({ length, columns: read }, evaluation, slots, visible, this.#passed);
-    if (count === 0) return nothing;
-    const isAll = slots === undefined && count === visible;
-    const selection = isAll ? undefined : this.#passed;
-    const all = read.map((vector, index) => (vector === UNREAD ? this.#read(specs[index]!, selection, count) : vector));
-    return { batch: { length, columns: all }, selection, count, rowsScanned: visible };
+    const all = read.map((vector, index) =>
+      vector === LATE && isLate?.[index] !== true ? this.#read(specs[index]!, selection, count) : vector,
+    );
+    const late: LateColumns = { read: (column, rows, wanted) => this.#read(specs[column]!, rows, wanted) };
+    return { batch: { length, columns: all }, selection, count, rowsScanned: visible, late };
   }
 
   #read(spec: ColumnSpec, slots: SlotSelection, count: number): Vector {
     return this.#columns.read(spec, slots, count);
   }
 }
-
-/** Stands for a column until it is read. */
-const UNREAD: Vector = {
-  type: 'null',
-  length: 0,
-  uniform: undefined,
-  tags: new Uint8Array(0),
-  numbers: undefined,
-  values: undefined,
-  codes: undefined,
-  dictionary: undefined,
-};
 
 function specOf(column: ScanColumn, columnNumber: number): ColumnSpec {
   const { type } = column;

@@ -6,4 +6,11 @@ export type { Token, TokenKind } from './guard/token.ts';
 export type { ParameterStyle } from './parse/parameters.ts';
 export { type ParsedStatement, parseStatement, type SqlNotice } from './parse/parse.ts';
 export type * from './parse/syntax.ts';
-export { type Planned, type PlannedCondition, planCondition, planStatement, positionAt } from './plan/planner.ts';
+export {
+  type Planned,
+  type PlannedCondition,
+  planCondition,
+  planStatement,
+  positionAt,
+  withPosition,
+} from './plan/planner.ts';

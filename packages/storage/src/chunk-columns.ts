@@ -9,13 +9,7 @@
  */
 import { MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
-import {
-  CHUNK_COLUMNS,
-  COLUMN_DIRECTORY_BYTES,
-  COLUMNS_MAX,
-  SEGMENT_MASK,
-  SEGMENT_SHIFT,
-} from './layout.ts';
+import { CHUNK_COLUMNS, COLUMN_DIRECTORY_BYTES, COLUMNS_MAX, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import type { TableHost } from './table-host.ts';
 

@@ -106,7 +106,7 @@ function listedSlots(table: SlotTable): Set<number> {
       listed.add(slot);
     }
   }
-  for (const slot of table.freeSlots()) {
+  for (const slot of table.slots.free()) {
     assert(!listed.has(slot), 'a free slot stands in no other list');
     listed.add(slot);
   }

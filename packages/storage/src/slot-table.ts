@@ -20,22 +20,16 @@
  * I5  tally = hidden slots of [0, used) and pending lanes of the chunk (layout.ts).
  * I6  An entry stands in the index exactly while its `newest` is not 0.
  */
-import { assert } from '@ashlar/core';
 import { MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
 import { keyHash, releaseEntry, releaseValue } from './blocks.ts';
-import { dropChunkColumns } from './chunk-columns.ts';
 import { EntryIndex } from './entry-index.ts';
 import {
   ABORTED,
-  CHUNK_CAPACITY,
-  CHUNK_HEADER_BYTES,
   CHUNK_MASK,
   CHUNK_MAX_BEGIN_F64,
   CHUNK_SHIFT,
-  CHUNK_SLOTS_MAX,
   CHUNK_TALLY,
-  CHUNK_USED,
   ENTRY_ACCESS,
   ENTRY_KEY_BYTES,
   ENTRY_NEWEST,
@@ -43,17 +37,13 @@ import {
   ENTRY_STAGED_ONE,
   ENTRY_TIMER,
   ENTRY_VALUE,
-  FIRST_CHUNK_CAPACITIES,
   FREE,
   LIVE,
   PENDING_BASE,
   PENDING_WORDS_MAX,
   SEGMENT_MASK,
   SEGMENT_SHIFT,
-  SLOT_BYTES,
   TABLE_BYTES,
-  TABLE_CHUNK_COUNT,
-  TABLE_CHUNK_DIRECTORY,
   TABLE_LIVE_COUNT,
   TABLE_MAP_ID,
   TABLE_PARTITION_ID,
@@ -61,11 +51,10 @@ import {
   TALLY_PENDING,
 } from './layout.ts';
 import { resolveLane, wordOfLane } from './pending-words.ts';
-import { SlotChunkView } from './slot-chunk.ts';
+import type { SlotChunkView } from './slot-chunk.ts';
+import { SlotChunks } from './slot-chunks.ts';
 import { SlotList } from './slot-list.ts';
 import type { TableHost } from './table-host.ts';
-
-const FIRST_DIRECTORY_CHUNKS = 4;
 
 export class SlotTable {
   readonly host: TableHost;
@@ -75,7 +64,9 @@ export class SlotTable {
   readonly tableIndex: number;
   readonly index: EntryIndex;
   readonly header: Ref;
-  readonly chunks: SlotChunkView[] = [];
+  readonly slots: SlotChunks;
+  /** Those of `slots`. */
+  readonly chunks: readonly SlotChunkView[];
   /** Closed by a committed record, oldest first. */
   readonly closed: SlotList;
   /** Unlinked in the current reader epoch. */
@@ -98,10 +89,6 @@ export class SlotTable {
   /** Whether the table stands in the reclaimer's list. */
   queued = false;
   dropped = false;
-  #directory: Ref = 0;
-  #directoryCapacity = 0;
-  /** First free slot + 1; chained through `previous`. */
-  #freeHead = 0;
 
   private constructor(host: TableHost, mapId: number, partitionId: number, tableIndex: number, header: Ref) {
     this.host = host;
@@ -110,6 +97,8 @@ export class SlotTable {
     this.tableIndex = tableIndex;
     this.header = header;
     this.index = new EntryIndex(host, header);
+    this.slots = new SlotChunks(host, header);
+    this.chunks = this.slots.list;
     this.closed = new SlotList(this.chunks);
     this.limbo = new SlotList(this.chunks);
     this.waiting = new SlotList(this.chunks);
@@ -125,105 +114,22 @@ export class SlotTable {
     u32.fill(0, at, at + TABLE_BYTES / 4);
     u32[at + TABLE_MAP_ID] = mapId;
     u32[at + TABLE_PARTITION_ID] = partitionId;
-    if (table.index.create() && table.#growDirectory() && table.reserveSlot()) return table;
+    if (table.index.create() && table.slots.reserve()) return table;
     table.destroy();
     return undefined;
-  }
-
-  /* ---- Room --------------------------------------------------------------------------------------------------- */
-
-  /** Makes sure that takeSlot() finds one. @returns false when memory is full */
-  reserveSlot(): boolean {
-    if (this.#freeHead !== 0) return true;
-    const last = this.chunks.length - 1;
-    if (last >= 0) {
-      const chunk = this.chunks[last]!;
-      if (chunk.i32[chunk.header + CHUNK_USED]! < chunk.capacity) return true;
-      if (chunk.capacity < CHUNK_SLOTS_MAX) return this.#growFirstChunk();
-    }
-    if (this.chunks.length === this.#directoryCapacity && !this.#growDirectory()) return false;
-    const ref = this.#createChunk(last < 0 ? FIRST_CHUNK_CAPACITIES[0] : CHUNK_SLOTS_MAX);
-    if (ref === 0) return false;
-    this.chunks.push(new SlotChunkView(this.host.blocks.arena).attach(ref));
-    this.#storeDirectory(this.chunks.length - 1, ref);
-    this.#storeHeader(TABLE_CHUNK_COUNT, this.chunks.length);
-    return true;
-  }
-
-  #createChunk(capacity: number): Ref {
-    const bytes = CHUNK_HEADER_BYTES + capacity * SLOT_BYTES;
-    const ref = this.host.blocks.allocate(bytes, this.host.account, MemoryKind.slots);
-    if (ref === 0) return 0;
-    const i32 = this.host.blocks.arena.segments[ref >>> SEGMENT_SHIFT]!.i32;
-    const at = (ref & SEGMENT_MASK) << 1;
-    i32.fill(0, at, at + CHUNK_HEADER_BYTES / 4);
-    i32[at + CHUNK_CAPACITY] = capacity;
-    return ref;
-  }
-
-  /** Copy, swing, retire. The old copy stays true for whoever reads it: its readers came before any later commit. */
-  #growFirstChunk(): boolean {
-    const old = this.chunks[0]!;
-    const capacity = FIRST_CHUNK_CAPACITIES.find((size) => size > old.capacity)!;
-    const ref = this.#createChunk(capacity);
-    if (ref === 0) return false;
-    dropChunkColumns(this.host, old);
-    const grown = new SlotChunkView(this.host.blocks.arena).attach(ref);
-    const used = old.used;
-    grown.i32[grown.header + CHUNK_USED] = used;
-    grown.i32[grown.header + CHUNK_TALLY] = old.tally;
-    grown.f64[(grown.header >>> 1) + CHUNK_MAX_BEGIN_F64] = old.maxBegin;
-    for (const lane of ['begin', 'end', 'expiresAt'] as const) {
-      grown.f64.set(old.f64.subarray(old[lane], old[lane] + used), grown[lane]);
-    }
-    for (const lane of ['valueRef', 'entryRef', 'previous'] as const) {
-      grown.u32.set(old.u32.subarray(old[lane], old[lane] + used), grown[lane]);
-    }
-    this.chunks[0] = grown;
-    this.#storeDirectory(0, ref);
-    const { blocks, account, epochs } = this.host;
-    epochs.retire(blocks.blockBytes(old.ref), () => blocks.free(old.ref, account, MemoryKind.slots));
-    return true;
-  }
-
-  #growDirectory(): boolean {
-    const { blocks, account, epochs } = this.host;
-    const capacity = this.#directoryCapacity === 0 ? FIRST_DIRECTORY_CHUNKS : this.#directoryCapacity * 2;
-    const ref = blocks.allocate(capacity * 4, account, MemoryKind.slots);
-    if (ref === 0) return false;
-    const u32 = blocks.arena.segments[ref >>> SEGMENT_SHIFT]!.u32;
-    const at = (ref & SEGMENT_MASK) << 1;
-    u32.fill(0, at, at + capacity);
-    for (let index = 0; index < this.chunks.length; index++) u32[at + index] = this.chunks[index]!.ref;
-    const old = this.#directory;
-    this.#directory = ref;
-    this.#directoryCapacity = capacity;
-    this.#storeHeader(TABLE_CHUNK_DIRECTORY, ref);
-    if (old !== 0) epochs.retire(blocks.blockBytes(old), () => blocks.free(old, account, MemoryKind.slots));
-    return true;
-  }
-
-  #storeDirectory(chunkIndex: number, ref: Ref): void {
-    const u32 = this.host.blocks.arena.segments[this.#directory >>> SEGMENT_SHIFT]!.u32;
-    Atomics.store(u32, ((this.#directory & SEGMENT_MASK) << 1) + chunkIndex, ref);
-  }
-
-  #storeHeader(field: number, value: number): void {
-    const u32 = this.host.blocks.arena.segments[this.header >>> SEGMENT_SHIFT]!.u32;
-    Atomics.store(u32, ((this.header & SEGMENT_MASK) << 1) + field, value);
   }
 
   /* ---- Staging -------------------------------------------------------------------------------------------------- */
 
   /**
-   * Stages a new version of an entry in a slot of its own. reserveSlot() has just said yes.
+   * Stages a new version of an entry in a slot of its own. slots.reserve() has just said yes.
    *
    * @param value  its reference is taken over
    * @param lane   the pending lane of the batch
    * @returns the slot
    */
   stageNew(entry: Ref, value: Ref, expiresAt: number, lane: number): number {
-    const slot = this.#takeSlot();
+    const slot = this.slots.take();
     const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
     const at = slot & CHUNK_MASK;
     const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
@@ -240,26 +146,6 @@ export class SlotTable {
     Atomics.store(u32, entryAt + ENTRY_NEWEST, slot + 1);
     this.undecided += 1;
     return slot;
-  }
-
-  #takeSlot(): number {
-    if (this.#freeHead !== 0) {
-      const slot = this.#freeHead - 1;
-      const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
-      this.#freeHead = chunk.u32[chunk.previous + (slot & CHUNK_MASK)]!;
-      return slot;
-    }
-    const last = this.chunks.length - 1;
-    const chunk = this.chunks[last]!;
-    const used = chunk.i32[chunk.header + CHUNK_USED]!;
-    assert(used < chunk.capacity, 'a slot was reserved');
-    // Nothing in the slot is in sight before `used` covers it: begin is FREE and the slot counts as hidden.
-    chunk.f64[chunk.begin + used] = FREE;
-    chunk.f64[chunk.end + used] = 0;
-    chunk.u32[chunk.entryRef + used] = 0;
-    chunk.i32[chunk.header + CHUNK_TALLY]! += TALLY_HIDDEN;
-    Atomics.store(chunk.i32, chunk.header + CHUNK_USED, used + 1);
-    return (last << CHUNK_SHIFT) + used;
   }
 
   /** Stages the end of a live slot. */
@@ -488,12 +374,7 @@ export class SlotTable {
     }
     releaseValue(blocks, account, chunk.u32[chunk.valueRef + at]!);
     releaseEntry(blocks, account, entry);
-    chunk.f64[chunk.begin + at] = FREE;
-    chunk.f64[chunk.end + at] = 0;
-    chunk.u32[chunk.valueRef + at] = 0;
-    chunk.u32[chunk.entryRef + at] = 0;
-    chunk.u32[chunk.previous + at] = this.#freeHead;
-    this.#freeHead = slot + 1;
+    this.slots.give(chunk, at, slot);
   }
 
   /** Out of the index; the block waits for the readers that may be looking at its key. */
@@ -546,16 +427,6 @@ export class SlotTable {
   }
 
   /** For the walk of invariants. */
-  *freeSlots(): IterableIterator<number> {
-    for (let link = this.#freeHead; link !== 0; ) {
-      const slot = link - 1;
-      yield slot;
-      const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
-      link = chunk.u32[chunk.previous + (slot & CHUNK_MASK)]!;
-    }
-  }
-
-  /** For the walk of invariants. */
   *unlinkedEntries(): IterableIterator<Ref> {
     for (const head of [this.entryLimbo, this.entryWaiting]) {
       for (let entry = head; entry !== 0; ) {
@@ -601,13 +472,7 @@ export class SlotTable {
     while (this.entryWaiting !== 0) this.entryWaiting = this.#freeEntry(this.entryWaiting);
     while (this.entryLimbo !== 0) this.entryLimbo = this.#freeEntry(this.entryLimbo);
     this.index.destroy();
-    for (const chunk of this.chunks) {
-      dropChunkColumns(this.host, chunk);
-      blocks.free(chunk.ref, account, MemoryKind.slots);
-    }
-    this.chunks.length = 0;
-    if (this.#directory !== 0) blocks.free(this.#directory, account, MemoryKind.slots);
-    this.#directory = 0;
+    this.slots.destroy();
     blocks.free(this.header, account, MemoryKind.slots);
   }
 }

@@ -138,7 +138,7 @@ export class WriteBatch implements RecordHeader {
     const table = map.tables[partitionId] ?? core.createTable(map, partition);
     const deadline = expiresAt !== 0 || map.ttlUs === 0 ? expiresAt : this.#time() + map.ttlUs;
     const length = valueEnd - valueStart;
-    if (!partition.log.reserve(length) || !table.reserveSlot()) throw core.outOfMemory(length);
+    if (!partition.log.reserve(length) || !table.slots.reserve()) throw core.outOfMemory(length);
     const valueRef = createValue(core.blocks, map.account, value, valueStart, valueEnd);
     if (valueRef === 0) throw core.outOfMemory(length);
     // Making room may give up entries, so the entry is looked up after the last allocation that concerns it.

@@ -45,7 +45,10 @@ class ClientKvStream implements KvStream {
     this.#call = caller.client.makeBidiStreamRequest(KV_BATCH_PATH, sameBytes, sameBytes, metadataOf(caller, {}), {});
     this.#call.on('data', (bytes: Buffer) => this.#receive(bytes));
     this.#call.on('error', (error) => this.#end(fromStatus(error as never, 'the kv stream')));
-    this.#call.on('end', () => this.#end(new GridError('CONNECTION_LOST', 'the member ended the stream')));
+    this.#call.on('end', () => {
+      this.#call.end();
+      this.#end(new GridError('CONNECTION_LOST', 'the member ended the stream'));
+    });
   }
 
   write(message: Buffer): void {

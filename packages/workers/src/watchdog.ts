@@ -43,6 +43,7 @@ export class Watchdog<Task extends object> {
   readonly #options: WatchdogOptions<Task>;
   readonly #sights = new WeakMap<Task, Sight>();
   #timer: NodeJS.Timeout | undefined;
+  #dueAtMs = 0;
   #isStopped = false;
 
   constructor(options: WatchdogOptions<Task>) {
@@ -52,8 +53,7 @@ export class Watchdog<Task extends object> {
   /** Something runs from now on. Cheap when the watchdog is awake. */
   start(): void {
     if (this.#timer !== undefined || this.#isStopped) return;
-    this.#timer = setTimeout(() => this.#look(), LOOK_MS_MIN);
-    this.#timer.unref();
+    this.#sleep(LOOK_MS_MIN);
   }
 
   stop(): void {
@@ -65,14 +65,23 @@ export class Watchdog<Task extends object> {
   #look(): void {
     this.#timer = undefined;
     let pauseMs = Number.POSITIVE_INFINITY;
-    for (const task of [...this.#options.tasks()]) pauseMs = Math.min(pauseMs, this.#lookAt(task));
-    if (this.#isStopped || pauseMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#look(), pauseMs);
+    // While the main thread was late it answered nobody: a task may have waited for it, so that time does not count.
+    const lateMs = Math.max(0, performance.now() - this.#dueAtMs);
+    for (const task of [...this.#options.tasks()]) pauseMs = Math.min(pauseMs, this.#lookAt(task, lateMs));
+    if (!this.#isStopped && pauseMs !== Number.POSITIVE_INFINITY) this.#sleep(pauseMs);
+  }
+
+  #sleep(ms: number): void {
+    this.#dueAtMs = performance.now() + ms;
+    this.#timer = setTimeout(() => this.#look(), ms);
     this.#timer.unref();
   }
 
-  /** @returns milliseconds until this task wants to be looked at again */
-  #lookAt(task: Task): number {
+  /**
+   * @param lateMs  how much later than intended this look is
+   * @returns milliseconds until this task wants to be looked at again
+   */
+  #lookAt(task: Task, lateMs: number): number {
     const limits = this.#options.limitsOf(task);
     if (limits.wallMs === undefined && limits.memoryMax === undefined) return LOOK_MS_MAX;
     const worker = this.#options.workerOf(task);
@@ -84,7 +93,7 @@ export class Watchdog<Task extends object> {
       if (Number.isNaN(sight.movedAtMs) || progress !== sight.progress || limits.isWaiting?.() === true) {
         sight.progress = progress;
         sight.movedAtMs = nowMs;
-      }
+      } else sight.movedAtMs += lateMs;
       const stoodMs = nowMs - sight.movedAtMs;
       if (limits.wallMs !== undefined && stoodMs >= limits.wallMs) {
         this.#options.onBreach(task, { limit: 'wall', allowed: limits.wallMs, used: stoodMs });

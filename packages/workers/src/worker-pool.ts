@@ -29,7 +29,6 @@ import { Piscina } from 'piscina';
 import { ControlBlock } from './control-block.ts';
 import { type DeathWords, deathOf, QUERY_DEATHS, USER_DEATHS } from './deaths.ts';
 import type { IndexAllocator } from './index-allocator.ts';
-import { keepLoopsInterruptible } from './interruptible-loops.ts';
 import { type Answer, type Envelope, STRAY_TASK, type TaskMessage } from './protocol.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -121,6 +120,7 @@ interface WorkerState {
   readonly thread: Worker;
   readonly control: ControlBlock;
   readonly port: MessagePort;
+  readonly exited: Promise<void>;
   running: TaskRecord | undefined;
 }
 
@@ -133,8 +133,6 @@ interface TaskRecord {
   readonly settle: { resolve(value: unknown): void; reject(error: unknown): void };
   state: 'queued' | 'dispatched' | 'settled';
   worker: WorkerState | undefined;
-  /** Why it was killed. */
-  killedBy: GridError | undefined;
   unlisten: () => void;
   readonly kept: (readonly [unknown, readonly Transferable[]])[];
 }
@@ -167,7 +165,6 @@ export class WorkerPool {
     assert(options.threads >= 1, 'a pool has a thread');
     this.name = options.name;
     this.#options = options;
-    keepLoopsInterruptible();
     this.#words = options.role === 'query' ? QUERY_DEATHS : USER_DEATHS;
     this.#watchdog = new Watchdog<TaskRecord>({
       tasks: () => this.#dispatched,
@@ -180,7 +177,7 @@ export class WorkerPool {
     if (options.eager === true) this.#start();
   }
 
-  /** Queues a task. The promise is never an unhandled rejection of ours: the caller must look at it. */
+  /** Queues a task. The caller awaits `result`, or its rejection is an unhandled one. */
   run<T>(kind: string, body: unknown, options: RunOptions = {}): WorkerTask<T> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const record = this.#record(kind, body, options, { resolve, reject });
@@ -227,7 +224,9 @@ export class WorkerPool {
     for (const record of [...this.#queue, ...this.#dispatched]) this.#end(record, error);
     const waited = new AbortController();
     const given = sleep(CLOSE_WAIT_MS, undefined, { signal: waited.signal, ref: false }).catch(() => undefined);
-    await Promise.race([this.#threads?.destroy(), given]);
+    // piscina waits for the threads it still knows; those that were killed before are ours to wait for.
+    const exits = [...this.#workers.values()].map(({ exited }) => exited);
+    await Promise.race([Promise.all([this.#threads?.destroy(), ...exits]), given]);
     waited.abort();
     this.#stopListening();
   }
@@ -254,7 +253,6 @@ export class WorkerPool {
       settle,
       state: 'queued',
       worker: undefined,
-      killedBy: undefined,
       unlisten: () => undefined,
       kept: [],
     };
@@ -334,18 +332,21 @@ export class WorkerPool {
     const { store, workerIndexes, onWorkerGone } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const control = new ControlBlock();
-    const state: WorkerState = { index: workerIndexes.take(), thread, control, port: port1, running: undefined };
+    const index = workerIndexes.take();
+    const { promise: exited, resolve } = Promise.withResolvers<void>();
+    const state: WorkerState = { index, thread, control, port: port1, exited, running: undefined };
     this.#workers.set(threadId, state);
     thread.once('exit', () => {
       this.#workers.delete(threadId);
       this.#leaving.delete(state);
       port1.close();
-      onWorkerGone(state.index);
-      workerIndexes.release(state.index);
+      onWorkerGone(index);
+      workerIndexes.release(index);
+      resolve();
     });
     port1.on('message', (message: TaskMessage) => this.#onMessage(state, message));
     port1.unref();
-    record.envelope.attachment = { store, workerIndex: state.index, control: control.shared, port: port2 };
+    record.envelope.attachment = { store, workerIndex: index, control: control.shared, port: port2 };
     record.transfer.push(port2);
     return state;
   }

@@ -1,4 +1,4 @@
-import { defineListener, defineMap, defineProcessor, ready, writePut } from '@ashlar/client';
+import { defineListener, defineMap, defineProcessor, ready, writePut } from '@ashlar/api';
 
 const Accounts = defineMap<string, { balance: number }>('accounts');
 const Totals = defineMap<string, number>('totals');

@@ -1,4 +1,4 @@
-import { defineJob } from '@ashlar/client';
+import { defineJob } from '@ashlar/api';
 
 interface Account {
   readonly balance: number;

@@ -96,8 +96,10 @@ function toScale(ofDecimal: (value: Decimal, scale: number) => Decimal, whole: F
 
 function sign(args: readonly RowValue[], site: CallSite): RowValue {
   const value = args[0]!;
-  if (!Decimal.is(value)) return Math.sign(floatArgument(args, 0, site));
-  return Decimal.of(value.unscaled > 0n ? 1n : value.unscaled < 0n ? -1n : 0n, 0);
+  if (Decimal.is(value)) return Decimal.of(value.unscaled > 0n ? 1n : value.unscaled < 0n ? -1n : 0n, 0);
+  // 0 for NaN and -0 too, as in PostgreSQL
+  const float = floatArgument(args, 0, site);
+  return float > 0 ? 1 : float < 0 ? -1 : 0;
 }
 
 /** A function of doubles; infinite results of finite arguments are out of range, NaN of numbers is outside its domain. */

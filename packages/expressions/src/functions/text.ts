@@ -49,6 +49,16 @@ function substring(args: readonly RowValue[], site: CallSite): RowValue {
   return slice(text, start, start + length);
 }
 
+/** `text` with `length` code points from `start` replaced; the length of what is placed there by default. */
+function overlay(args: readonly RowValue[], site: CallSite): string {
+  const text = textArgument(args, 0, site);
+  const placed = textArgument(args, 1, site);
+  const start = integerArgument(args, 2, site) - 1;
+  if (start < 0) throw failure('INVALID_ARGUMENT', 'overlay begins at 1 or later', site.at);
+  const length = args.length > 3 ? integerArgument(args, 3, site) : characters(placed).length;
+  return slice(text, 0, start) + placed + slice(text, start + length, Infinity);
+}
+
 /** Code points before `part` in `text`, plus 1; 0 when it is not there. */
 function positionOf(text: string, part: string): number {
   const found = text.indexOf(part);
@@ -200,8 +210,10 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   }),
   lpad: padder(true),
   rpad: padder(false),
+  overlay: strict('text', [TEXT, TEXT, INTEGERS, INTEGERS], overlay, { minArgs: 3 }),
   replace: strict('text', [TEXT, TEXT, TEXT], replace),
-  position: ofTwoTexts('int4', (part, text) => positionOf(text, part)),
+  /** The binder turns position(part IN text) into position(text, part). */
+  position: ofTwoTexts('int4', positionOf),
   strpos: ofTwoTexts('int4', positionOf),
   starts_with: ofTwoTexts('boolean', (text, prefix) => text.startsWith(prefix)),
   split_part: strict('text', [TEXT, TEXT, INTEGERS], splitPart),

@@ -63,6 +63,7 @@ const now = strict('timestamptz', [], (_args, site) => new Date(nowOf(site.conte
 export const TIME_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   now,
   current_timestamp: now,
+  localtimestamp: now,
   transaction_timestamp: now,
   statement_timestamp: now,
   current_date: strict('date', [], (_args, site) => new Date(dayOf(nowOf(site.context))), { volatility: 'stable' }),

@@ -8,9 +8,10 @@ import { castValue } from '../cast.ts';
 import { compareText } from '../compare.ts';
 import { isConstant } from '../constants.ts';
 import type { Expr } from '../expr.ts';
+import { laneFunction } from '../functions/lanes.ts';
 import { constantList } from '../in-list.ts';
 import { type Evaluator, evaluatorOf } from '../interpret.ts';
-import type { Batch } from '../types.ts';
+import type { Batch, Tag } from '../types.ts';
 import type { EvalContext, RowValue } from '../values.ts';
 import { valueAt } from '../vector.ts';
 import { type Constant, foldConstants, profileCode, profileOf } from './profile.ts';
@@ -123,8 +124,18 @@ export class Kernels<Run> {
     } catch {
       return false;
     }
+    input.functions = needs.functions.map(({ node, argument }) => this.#laneFunctionOf(node, argument, context));
     input.closures = needs.closures.map((node) => this.#closureOf(node, context));
     return true;
+  }
+
+  /** A call applied to the number lane, made for its constant argument. */
+  #laneFunctionOf(node: number, argument: Tag, context: EvalContext): (value: number) => number {
+    const { expr } = this.program.nodes[node]!;
+    assert(expr.kind === 'call', 'functions of lanes are calls');
+    const lane = laneFunction(expr.name, argument, expr.args.length);
+    assert(lane !== undefined, 'the source was written for this function');
+    return lane.make(expr.args.length === 2 ? evaluatorOf(expr.args[0]!)(() => null, context) : undefined);
   }
 
   #closureOf(node: number, context: EvalContext): () => RowValue {
@@ -172,6 +183,7 @@ function emptyInput(): KernelInput {
     nullCodes: [],
     sets: [],
     closures: [],
+    functions: [],
     row: 0,
     giveUp: () => null,
     compareText,

@@ -4,6 +4,8 @@
  * A column's profile is looked up in its tags, so that the loop itself asks no tags but for nulls.
  */
 
+import { assert } from '@ashlar/core';
+import type { Expr } from '../expr.ts';
 import { evaluatorOf } from '../interpret.ts';
 import { type SqlType, Tag, type Vector } from '../types.ts';
 import type { EvalContext, RowValue } from '../values.ts';
@@ -91,8 +93,9 @@ const noRow = (): RowValue => null;
 
 /** Folds the constant parts of an expression for one context. */
 export function foldConstants(program: Program, context: EvalContext): readonly Constant[] {
-  return program.constants.map(({ expr }) => {
+  return program.constants.map(({ expr, isList }) => {
     try {
+      if (isList) return { value: null, tag: Tag.NULL, failed: false, code: listCode(expr, context) };
       const value = evaluatorOf(expr)(noRow, context);
       const tag = tagIn(value, expr.type);
       return { value, tag, failed: false, code: constantCode(value, tag) };
@@ -100,6 +103,18 @@ export function foldConstants(program: Program, context: EvalContext): readonly 
       return { value: null, tag: Tag.NULL, failed: true, code: '!' };
     }
   });
+}
+
+/** The kinds of the constants of an IN: a letter each, in order. */
+function listCode(expr: Expr, context: EvalContext): string {
+  assert(expr.kind === 'in', 'lists belong to IN');
+  const letters = new Set(
+    expr.list.map((item) => {
+      const value = evaluatorOf(item)(noRow, context);
+      return String.fromCharCode(97 + tagIn(value, item.type));
+    }),
+  );
+  return [...letters].sort().join('');
 }
 
 function constantCode(value: RowValue, tag: Tag): string {

@@ -8,6 +8,7 @@
  * P2  No name, literal or parameter of the statement stands in a shape where the source would quote it: sources are
  *     written from node numbers only.
  */
+import { isConstant } from '../constants.ts';
 import type { Expr } from '../expr.ts';
 import { definitionOf } from '../functions/table.ts';
 
@@ -21,7 +22,12 @@ export interface ProgramNode {
   readonly onlyColumn: number;
   /** Whether random() or the like lies within. */
   readonly isVolatile: boolean;
+  /** Stands for all constants of a long IN list; `expr` is the IN. */
+  readonly isList: boolean;
 }
+
+/** Longer lists of constants are one node, so that no shape grows with them. */
+const LIST_NODES_MAX = 16;
 
 export interface Program {
   readonly root: ProgramNode;
@@ -99,12 +105,18 @@ export function programOf(expr: Expr): Program {
   };
   const outer = (part: Expr, number: number): ProgramNode => {
     if (part.kind === 'column' && !columns.includes(part.index)) columns.push(part.index);
-    const children = childrenOf(part).map(place);
+    const children = isLongList(part) ? [place(part.operand), placeList(part)] : childrenOf(part).map(place);
     const isVolatile = children.some((child) => child.isVolatile) || isVolatileCall(part);
     const own = part.kind === 'column' ? [columns.indexOf(part.index)] : [];
     const dependsOn = new Set([...own, ...children.filter((child) => !child.isConstant).map((c) => c.onlyColumn)]);
     const onlyColumn = dependsOn.size === 1 && !isVolatile ? [...dependsOn][0]! : -1;
-    return { expr: part, number, children, isConstant: false, onlyColumn, isVolatile };
+    return { expr: part, number, children, isConstant: false, onlyColumn, isVolatile, isList: false };
+  };
+  const placeList = (part: Expr): ProgramNode => {
+    const node = { ...leaf(part, nodes.length), isConstant: true, isVolatile: false, isList: true };
+    nodes.push(node);
+    constants.push(node);
+    return node;
   };
   const root = place(expr);
   return { root, nodes, columns, constants, shape: shapeOf(root) };
@@ -113,7 +125,11 @@ export function programOf(expr: Expr): Program {
 /** A part without columns: constant unless chance is in it. */
 function leaf(expr: Expr, number: number): ProgramNode {
   const isVolatile = isVolatileWithin(expr);
-  return { expr, number, children: [], isConstant: !isVolatile, onlyColumn: -1, isVolatile };
+  return { expr, number, children: [], isConstant: !isVolatile, onlyColumn: -1, isVolatile, isList: false };
+}
+
+function isLongList(expr: Expr): expr is Extract<Expr, { kind: 'in' }> {
+  return expr.kind === 'in' && expr.list.length > LIST_NODES_MAX && expr.list.every(isConstant);
 }
 
 function hasColumns(expr: Expr): boolean {
@@ -129,8 +145,8 @@ function isVolatileCall(expr: Expr): boolean {
 }
 
 function shapeOf(node: ProgramNode): string {
-  const { expr, children, isConstant } = node;
-  if (isConstant) return `K:${expr.type}`;
+  const { expr, children } = node;
+  if (node.isConstant) return node.isList ? 'L' : `K:${expr.type}`;
   const detail = expr.kind === 'column' ? node.onlyColumn : detailOf(expr);
   const random = node.isVolatile ? '~' : '';
   return `(${expr.kind}${random}:${expr.type}:${detail}${children.map((child) => ` ${shapeOf(child)}`).join('')})`;

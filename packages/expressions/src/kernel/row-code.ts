@@ -10,6 +10,7 @@
  *     the rest runs always, since bits are cheaper than branches.
  */
 import type { CompareOperator } from '../expr.ts';
+import { laneFunction } from '../functions/lanes.ts';
 import { Tag } from '../types.ts';
 import {
   compareNumbersCode,
@@ -42,6 +43,8 @@ export interface KernelNeeds {
   readonly closures: number[];
   /** Node numbers of IN whose constants are looked up in a set. */
   readonly sets: number[];
+  /** Node numbers of calls that are applied to the number lane, with the tag of what they are applied to. */
+  readonly functions: { readonly node: number; readonly argument: Tag }[];
 }
 
 /** The most constants of an IN that are compared one by one. */
@@ -68,6 +71,7 @@ export class RowCode {
     tables: [],
     closures: [],
     sets: [],
+    functions: [],
   };
   readonly #program: Program;
   readonly #profiles: readonly ColumnProfile[];
@@ -239,10 +243,6 @@ export class RowCode {
     return { code: this.#constant(node, 'double'), isNull: undefined, tag: Tag.NUMBER, mayBeNaN: false };
   }
 
-  #formAsNumber(node: ProgramNode): ConstantForm {
-    return this.#isExact(node) ? 'double' : 'value';
-  }
-
   #timePair(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
     const a = this.number(left) ?? this.#time(left);
     const b = a === undefined ? undefined : (this.number(right) ?? this.#time(right));
@@ -259,21 +259,40 @@ export class RowCode {
 
   #in(node: ProgramNode, negated: boolean): TruthCode | undefined {
     const [operand, ...list] = node.children as [ProgramNode, ...ProgramNode[]];
+    if (list[0]!.isList) return this.#inLongList(node, negated);
     const items = list.filter((item) => this.#constantTag(item) !== Tag.NULL);
     if (items.some((item) => item.expr.kind !== 'literal' && item.expr.kind !== 'parameter')) return undefined;
-    const number = this.number(operand);
-    const isNumber = number !== undefined && comparisonGroup(number.tag) === 'number' && number.tag !== Tag.NULL;
-    const value = isNumber ? number : this.text(operand);
-    const wanted = isNumber ? NUMBER_CONSTANTS[number.tag]! : TEXT_CONSTANTS;
-    if (value === undefined || !items.every((item) => wanted.has(this.#constantTag(item)))) return undefined;
+    const value = this.#inOperand(operand, new Set(items.map((item) => this.#constantTag(item))));
+    if (value === undefined) return undefined;
     const isSmall = items.length <= IN_INLINE_MAX && !items.some((item) => this.#constantCode(item).endsWith('N'));
-    const tests = isSmall
-      ? items.map(
-          (item) => `(${value.code} === ${this.#constant(item, isNumber ? this.#formAsNumber(item) : 'value')})`,
-        )
-      : [`sets[${push(this.needs.sets, node.number)}].has(${value.code})`];
+    if (!isSmall) return this.#inSet(node, value, items.length < list.length, negated);
+    const form = (item: ProgramNode): ConstantForm => (this.#isExact(item) ? 'double' : 'value');
+    const tests = items.map((item) => `(${value.code} === ${this.#constant(item, form(item))})`);
     const isFound = this.#bit(unlessNull(`(${tests.join(' | ') || '0'} | 0)`, value.isNull));
     return inResult(isFound, value.isNull, items.length < list.length, negated);
+  }
+
+  /** A list whose constants are one node: its code has a letter for each kind among them. */
+  #inLongList(node: ProgramNode, negated: boolean): TruthCode | undefined {
+    const code = this.#constantCode(node.children[1]!);
+    if (code === '!') return undefined;
+    const tags = [...code].map((letter) => (letter.charCodeAt(0) - 97) as Tag);
+    const value = this.#inOperand(node.children[0]!, new Set(tags.filter((tag) => tag !== Tag.NULL)));
+    return value === undefined ? undefined : this.#inSet(node, value, tags.includes(Tag.NULL), negated);
+  }
+
+  /** The operand of an IN, if constants of these kinds are found among its values by equality alone. */
+  #inOperand(operand: ProgramNode, kinds: ReadonlySet<Tag | undefined>): NumberCode | TextCode | undefined {
+    const number = this.number(operand);
+    const wanted = number === undefined ? TEXT_CONSTANTS : NUMBER_CONSTANTS[number.tag];
+    if (wanted === undefined || ![...kinds].every((kind) => wanted.has(kind))) return undefined;
+    return number ?? this.text(operand);
+  }
+
+  #inSet(node: ProgramNode, value: NumberCode | TextCode, hasNull: boolean, negated: boolean): TruthCode {
+    const test = `sets[${push(this.needs.sets, node.number)}].has(${value.code})`;
+    const isFound = this.#bit(unlessNull(`(${test} | 0)`, value.isNull));
+    return inResult(isFound, value.isNull, hasNull, negated);
   }
 
   // ---- numbers ----
@@ -306,7 +325,7 @@ export class RowCode {
       case 'case':
         return this.#case(node);
       case 'call':
-        return expr.name === 'coalesce' ? this.#coalesce(node) : undefined;
+        return expr.name === 'coalesce' ? this.#coalesce(node) : this.#laneCall(node, expr.name);
       default:
         return undefined;
     }
@@ -408,6 +427,20 @@ export class RowCode {
       mayBeNaN ||= next.mayBeNaN;
     }
     return { code: value, isNull, tag: wanted, mayBeNaN };
+  }
+
+  /** A function of the lane; where it gives NaN the interpreter decides. */
+  #laneCall(node: ProgramNode, name: string): NumberCode | undefined {
+    const { children } = node;
+    const last = children.at(-1);
+    const hasField = children.length !== 2 || this.#constantTag(children[0]!) === Tag.TEXT;
+    const value = last === undefined || !hasField ? undefined : this.number(last);
+    const lane = value === undefined ? undefined : laneFunction(name, value.tag, children.length);
+    if (value === undefined || lane === undefined) return undefined;
+    const slotOf = push(this.needs.functions, { node: node.number, argument: value.tag });
+    const result = this.#define(`functions[${slotOf}](${value.code})`);
+    this.#giveUp(`${result} !== ${result}`, value.isNull);
+    return { code: result, isNull: value.isNull, tag: lane.tag, mayBeNaN: false };
   }
 
   // ---- text ----

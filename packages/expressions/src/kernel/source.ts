@@ -26,6 +26,7 @@ export interface KernelInput {
   nullCodes: number[];
   sets: readonly ReadonlySet<unknown>[];
   closures: readonly (() => RowValue)[];
+  functions: readonly ((value: number) => number)[];
   /** The row that closures and giveUp see. */
   row: number;
   /** Evaluates the whole expression for `row`; a scalar kernel's also stores the value. */
@@ -46,7 +47,9 @@ export interface Source<Run> {
   readonly nullable: boolean;
 }
 
-const CACHE_MAX = 512;
+const CACHE_MAX = 256;
+/** Expressions of more nodes are interpreted: the engine would not optimise such functions. */
+const NODES_MAX = 1000;
 /** undefined: the expression has no kernel in this profile. */
 const cache = new Map<string, Source<unknown> | undefined>();
 let isAllowed: boolean | undefined;
@@ -64,13 +67,19 @@ export function isGenerationAllowed(): boolean {
 }
 
 /** The cached source for a key, made at the first call; the least recently used goes when the cache is full. */
-function cached<Run>(key: string, make: () => Source<Run> | undefined): Source<Run> | undefined {
+function cached<Run>(key: string, program: Program, make: () => Source<Run> | undefined): Source<Run> | undefined {
+  if (program.nodes.length > NODES_MAX) return undefined;
   const isKnown = cache.has(key);
   const source = isKnown ? (cache.get(key) as Source<Run> | undefined) : make();
   cache.delete(key);
   cache.set(key, source);
   if (cache.size > CACHE_MAX) cache.delete(cache.keys().next().value!);
   return source;
+}
+
+/** Sources kept at present. */
+export function cachedSourceCount(): number {
+  return cache.size;
 }
 
 export function isCached(key: string): boolean {
@@ -84,7 +93,7 @@ export function filterSource(
   profiles: readonly ColumnProfile[],
   constantCodes: readonly string[],
 ): Source<FilterFunction> | undefined {
-  return cached(key, () => {
+  return cached(key, program, () => {
     const code = new RowCode(program, profiles, constantCodes);
     const { isTrue } = code.truth(program.root);
     const keep = `out[k] = i; k = k + ${isTrue} | 0;`;
@@ -118,7 +127,7 @@ export function scalarSource(
   profiles: readonly ColumnProfile[],
   constantCodes: readonly string[],
 ): Source<ScalarFunction> | undefined {
-  return cached(key, () => {
+  return cached(key, program, () => {
     const code = new RowCode(program, profiles, constantCodes);
     const value = rootValue(code, program.root);
     if (value === undefined) return undefined;
@@ -165,7 +174,7 @@ function compile<Run>(needs: KernelNeeds, parameters: string, text: string): Run
     ...inputs('tables', needs.tables, 'table'),
     ...inputs('nulls', needs.tables),
     ...inputs('nullCodes', needs.tables, 'nullCode'),
-    'const { sets, closures, compareText } = input;',
+    'const { sets, closures, functions, compareText } = input;',
   ];
   return new Function('input', parameters, `"use strict";\n${hoisted.join('\n')}\n${text}`) as Run;
 }

@@ -11,8 +11,7 @@
  *     error in the log and in the metrics; nothing behind it is held up for ever.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CatalogedModule, ControlState } from '@ashlar/cluster';
-import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import type { ControlState } from '@ashlar/cluster';
 import { type ListenerEvent, type ListenerOutcome, ListenerRunner, type ListenerWrite } from '@ashlar/compute';
 import type { PartitionId } from '@ashlar/core';
 import type { EventColumns, Subscription } from '@ashlar/events';
@@ -44,7 +43,6 @@ export class ListenerDriver {
   readonly #deps: ListenerDriverDependencies;
   readonly #runner: ListenerRunner;
   readonly #running = new Map<string, RunningListener>();
-  #change: Promise<void> = Promise.resolve();
 
   constructor(deps: ListenerDriverDependencies) {
     this.#deps = deps;
@@ -59,22 +57,11 @@ export class ListenerDriver {
     metrics.gauge('ashlar_listener_lag', 'Log records that listeners have not read.', () =>
       this.#sum(({ lag }) => lag),
     );
-    deps.parts.control.onChange((state) => {
-      this.#change = this.#change
-        .then(() => this.#follow(state))
-        .catch((error: unknown) => {
-          deps.parts.log.error({ err: error }, 'listeners could not follow the catalog');
-        });
-    });
-  }
-
-  /** Resolves when the listeners of the present catalog stand. */
-  settled(): Promise<void> {
-    return this.#change;
+    // At once: a map's first put follows the change that creates the map, and its listeners must stand by then.
+    deps.parts.control.onChange((state) => this.#follow(state));
   }
 
   async close(): Promise<void> {
-    await this.#change;
     await Promise.all([...this.#running.values()].map((listener) => listener.stop()));
   }
 
@@ -84,29 +71,37 @@ export class ListenerDriver {
     return total;
   }
 
-  async #follow(state: ControlState): Promise<void> {
-    const wanted = new Map<
-      string,
-      { readonly module: CatalogedModule; readonly exportName: string; readonly map: string }
-    >();
-    for (const module of state.modules) {
-      for (const { name, kind, map } of module.exports) {
-        if (kind === 'listener')
-          wanted.set(`${module.name}.${name} ${module.generation}`, { module, exportName: name, map });
-      }
-    }
+  /** Starts the listeners of new deployments whose map is there, and stops those of old ones. */
+  #follow(state: ControlState): void {
+    const wanted = wantedListeners(state);
     for (const [id, listener] of this.#running) {
       if (wanted.has(id)) continue;
       this.#running.delete(id);
-      await listener.stop();
+      void listener.stop();
     }
     if (!this.#deps.parts.control.isComplete) return;
-    for (const [id, { module, exportName, map }] of wanted) {
-      if (this.#running.has(id)) continue;
-      const listener = await RunningListener.start(module.name, exportName, map, this.#runner, this.#deps);
-      this.#running.set(id, listener);
+    for (const [id, wish] of wanted) {
+      if (this.#running.has(id) || !this.#deps.parts.control.maps.has(wish.map)) continue;
+      this.#running.set(id, new RunningListener(wish, this.#runner, this.#deps));
     }
   }
+}
+
+interface ListenerWish {
+  readonly module: string;
+  readonly exportName: string;
+  readonly map: string;
+}
+
+/** By module, export and deployment: a new deployment is another listener. */
+function wantedListeners(state: ControlState): Map<string, ListenerWish> {
+  const wanted = new Map<string, ListenerWish>();
+  for (const { name: module, generation, exports } of state.modules) {
+    for (const { name: exportName, kind, map } of exports) {
+      if (kind === 'listener') wanted.set(`${module}.${exportName} ${generation}`, { module, exportName, map });
+    }
+  }
+  return wanted;
 }
 
 /** Events of one partition on their way through a listener. */
@@ -117,9 +112,7 @@ interface EventGroup {
 }
 
 class RunningListener {
-  readonly #module: string;
-  readonly #exportName: string;
-  readonly #map: string;
+  readonly #wish: ListenerWish;
   readonly #runner: ListenerRunner;
   readonly #deps: ListenerDriverDependencies;
   readonly #subscription: Subscription;
@@ -127,58 +120,34 @@ class RunningListener {
   readonly #committer: WriteSetCommitter;
   readonly #calls: ListenerCalls;
   readonly #stopping = new AbortController();
-  #loop: Promise<void> = Promise.resolve();
+  readonly #loop: Promise<void>;
   done = 0;
   failures = 0;
 
-  private constructor(
-    name: { readonly module: string; readonly exportName: string; readonly map: string },
-    runner: ListenerRunner,
-    deps: ListenerDriverDependencies,
-    subscription: Subscription,
-    committer: WriteSetCommitter,
-  ) {
-    this.#module = name.module;
-    this.#exportName = name.exportName;
-    this.#map = name.map;
+  /** Stands on every partition of this member from here on: changes committed later are seen. */
+  constructor(wish: ListenerWish, runner: ListenerRunner, deps: ListenerDriverDependencies) {
+    const { control, hub, store, log } = deps.parts;
+    this.#wish = wish;
     this.#runner = runner;
     this.#deps = deps;
-    this.#subscription = subscription;
-    this.#committer = committer;
-    this.#calls = new ListenerCalls(deps);
-    const { store } = deps.parts;
-    this.#consumers = new Map(
-      subscription.partitions.map((partition) => [
-        partition,
-        store.addConsumer(partition as PartitionId, { durable: true }),
-      ]),
-    );
-  }
-
-  /** Stands on every partition of this member when it resolves: changes committed from then on are seen. */
-  static async start(
-    module: string,
-    exportName: string,
-    mapName: string,
-    runner: ListenerRunner,
-    deps: ListenerDriverDependencies,
-  ): Promise<RunningListener> {
-    const { control, hub, log } = deps.parts;
-    const map = await control.mapFor(mapName, DEFAULT_MAP_SETTINGS, false);
-    const checkpoints = await control.mapFor(CHECKPOINT_MAP, DEFAULT_MAP_SETTINGS, false);
-    const subscription = hub.open({
-      mapId: map.id,
+    this.#subscription = hub.open({
+      mapId: () => control.maps.get(wish.map)?.id,
       partitions: control.ownPartitions,
       after: undefined,
       ...{ types: [], condition: undefined, columns: [], parameters: [] },
       onSlow: 'lag',
       cutLagRecords: Number.POSITIVE_INFINITY,
     });
-    const committer = new WriteSetCommitter(`${module}.${exportName}`, checkpoints, deps);
-    const listener = new RunningListener({ module, exportName, map: mapName }, runner, deps, subscription, committer);
-    listener.#loop = listener.#run();
-    log.info({ listener: `${module}.${exportName}`, map: mapName }, 'listener started');
-    return listener;
+    this.#consumers = new Map(
+      this.#subscription.partitions.map((partition) => [
+        partition,
+        store.addConsumer(partition as PartitionId, { durable: true }),
+      ]),
+    );
+    this.#committer = new WriteSetCommitter(this.#name, CHECKPOINT_MAP, deps);
+    this.#calls = new ListenerCalls(deps);
+    this.#loop = this.#run();
+    log.info({ listener: this.#name, map: wish.map }, 'listener started');
   }
 
   get lag(): number {
@@ -210,7 +179,7 @@ class RunningListener {
   }
 
   get #name(): string {
-    return `${this.#module}.${this.#exportName}`;
+    return `${this.#wish.module}.${this.#wish.exportName}`;
   }
 
   /** What is done lets the log go. */
@@ -242,9 +211,7 @@ class RunningListener {
     const run = (some: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> =>
       this.#runner.run(
         {
-          module: this.#module,
-          exportName: this.#exportName,
-          map: this.#map,
+          ...this.#wish,
           groups: some.map(({ events }) => events),
         },
         { callHandler: this.#calls.handle, depth: LANE.listener, signal: this.#stopping.signal },

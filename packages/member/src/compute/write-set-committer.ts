@@ -34,10 +34,10 @@ interface PlacedWrite {
 
 export class WriteSetCommitter {
   readonly #deps: CommitterDependencies;
-  readonly #checkpoints: CatalogedMap;
+  readonly #checkpoints: string;
   readonly #key: Uint8Array;
 
-  constructor(listener: string, checkpoints: CatalogedMap, deps: CommitterDependencies) {
+  constructor(listener: string, checkpoints: string, deps: CommitterDependencies) {
     this.#deps = deps;
     this.#checkpoints = checkpoints;
     this.#key = encodeKey(listener);
@@ -50,13 +50,14 @@ export class WriteSetCommitter {
     writes: readonly ListenerWrite[],
     signal: AbortSignal,
   ): Promise<void> {
-    const placed = await Promise.all(writes.map((write) => this.#place(write)));
     const { control } = this.#deps.parts;
+    const checkpoints = await control.mapFor(this.#checkpoints, DEFAULT_MAP_SETTINGS, false);
+    const placed = await Promise.all(writes.map((write) => this.#place(write)));
     const own = placed.filter((write) => control.isMine(write.partition));
     const others = placed.filter((write) => !control.isMine(write.partition));
     await this.#untilDone(signal, async () => {
       await this.#untilFree(partition, own);
-      this.#commitHere(partition, sequence, own, others);
+      this.#commitHere(checkpoints, partition, sequence, own, others);
     });
     for (const { write } of others) await this.#untilDone(signal, () => this.#send(write));
   }
@@ -75,6 +76,7 @@ export class WriteSetCommitter {
   }
 
   #commitHere(
+    checkpoints: CatalogedMap,
     partition: PartitionId,
     sequence: number,
     own: readonly PlacedWrite[],
@@ -94,7 +96,7 @@ export class WriteSetCommitter {
       const outbox = others.map(({ write }) => write);
       const record = encodeValue({ sequence, outbox });
       batch.put(
-        this.#checkpoints.id,
+        checkpoints.id,
         partition,
         this.#key,
         0,

@@ -2,6 +2,7 @@
  * The compute service: deploying modules, jobs over the grid, processors over a condition.
  */
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { JobRunner } from '@ashlar/compute';
 import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import type { Router } from '@ashlar/routing';
@@ -24,6 +25,9 @@ import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import { mergeStreams } from '../sql/query-coordinator.ts';
 import { parametersOf } from './parameters.ts';
+
+const EVERYWHERE_MS = 5000;
+const EVERYWHERE_POLL_MS = 5;
 
 export interface ComputeDependencies {
   readonly parts: MemberParts;
@@ -51,8 +55,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
   const service: ComputeService = {
     async deploy(request) {
       await deploy(request, parts);
-      // The listeners of this member stand before the caller hears of it; others follow with the catalog.
-      await listeners.settled();
+      await untilEverywhere(request, parts);
       return { module: request.name, hash: request.hash };
     },
     async undeploy({ name }) {
@@ -88,6 +91,25 @@ async function deploy(request: DeployRequest, { control }: MemberParts): Promise
   if (actual !== hash) throw new GridError('INVALID_ARGUMENT', `module '${name}' has the hash ${actual}, not ${hash}`);
   const module = { name, hash, bundle: Buffer.from(bundle).toString('utf8'), exports, ...limits };
   await control.submit({ kind: 'putModule', module });
+}
+
+/** The other members follow the catalog by themselves: what runs there stands when they list the module. */
+async function untilEverywhere({ name, hash }: DeployRequest, { control, peers }: MemberParts): Promise<void> {
+  const others = control.table.members.filter(({ id }) => id !== control.self);
+  await Promise.all(
+    others.map(async ({ id }) => {
+      const { compute } = peers.to(id, control.table);
+      for (let waitedMs = 0; waitedMs < EVERYWHERE_MS; waitedMs += EVERYWHERE_POLL_MS) {
+        const { modules } = await compute.listModules(undefined, { timeoutMs: EVERYWHERE_MS });
+        if (modules.some((module) => module.name === name && module.hash === hash)) return;
+        await sleep(EVERYWHERE_POLL_MS);
+      }
+      throw new GridError(
+        'DEADLINE_EXCEEDED',
+        `member '${id}' did not take module '${name}' within ${EVERYWHERE_MS} ms`,
+      );
+    }),
+  );
 }
 
 /* ---- Jobs ---------------------------------------------------------------------------------------------------------- */

@@ -64,20 +64,21 @@ export function eventsService(deps: EventsDependencies): EventsService {
 
 async function open(request: SubscribeRequest, deps: EventsDependencies, signal: AbortSignal): Promise<Subscription> {
   const { control, hub } = deps;
-  const map = await control.mapFor(request.map, { affinityParts: 0, ttlMs: 0, maxIdleMs: 0 }, false);
+  // The map need not be there yet: its first put creates it, and is seen.
+  if (!control.maps.has(request.map)) await control.refresh().catch(() => undefined);
   const partitions = request.partitions.length === 0 ? control.ownPartitions : request.partitions;
   for (const partition of partitions) checkOwn(partition, control);
   const parameters = parametersOf(request.parameters);
-  const condition = request.where === '' ? undefined : await deps.planCondition(map.name, request.where, signal);
+  const condition = request.where === '' ? undefined : await deps.planCondition(request.map, request.where, signal);
   if (condition !== undefined && condition.parameterCount > parameters.length) {
     throw new GridError(
       'INVALID_PARAMETER',
       `the condition asks for ${condition.parameterCount} parameters, ${parameters.length} are given`,
     );
   }
-  const after = request.from === '' ? undefined : positionsOf(request.from, map.name, partitions, deps);
+  const after = request.from === '' ? undefined : positionsOf(request.from, request.map, partitions, deps);
   return hub.open({
-    mapId: map.id,
+    mapId: () => control.maps.get(request.map)?.id,
     partitions,
     after,
     types: request.types,

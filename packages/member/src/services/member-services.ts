@@ -2,6 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { seededRandom, type Version } from '@ashlar/core';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
+import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
@@ -18,6 +19,7 @@ import { ColumnKeeper } from '../sql/column-keeper.ts';
 import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
 import { Planning } from '../sql/planning.ts';
 import { type FragmentCall, QueryCoordinator } from '../sql/query-coordinator.ts';
+import type { ConditionTask } from '../sql/query-tasks.ts';
 import { adminService } from './admin-service.ts';
 import { computeService } from './compute-service.ts';
 import { eventsService, logSource } from './events-service.ts';
@@ -80,12 +82,10 @@ export function memberServices(parts: MemberParts): {
     findPaths: (map, signal) => findGridPaths(map, signal, parts, snapshots),
     now: () => clock.now(),
   });
-  const planCondition = (map: string, condition: string, signal: AbortSignal) =>
-    queryPool.run<PlannedCondition>(
-      'condition',
-      { map, condition, catalog: planning.view() },
-      { signal, wallMs: CONDITION_WALL_MS },
-    ).result;
+  const planCondition = (map: string, condition: string, signal: AbortSignal): Promise<PlannedCondition> => {
+    const task: ConditionTask = { map, condition, catalog: withMap(planning.view(), map) };
+    return queryPool.run<PlannedCondition>('condition', task, { signal, wallMs: CONDITION_WALL_MS }).result;
+  };
   const router: GridRouter = new GridRouter(parts, () => kv);
   const forward = keyForwarder(parts, router.get);
   const kv = kvService({
@@ -122,6 +122,13 @@ export function memberServices(parts: MemberParts): {
     localSnapshots.close();
   };
   return { services, close };
+}
+
+/** A condition may be stated before its map is there. */
+function withMap(catalog: CatalogView, name: string): CatalogView {
+  if (catalog.maps.some((map) => map.name === name)) return catalog;
+  const map = { name, mapId: 0, affinityParts: 0, paths: undefined, entries: 0 };
+  return { ...catalog, maps: [...catalog.maps, map] };
 }
 
 function limitsOf({ config }: MemberParts) {

@@ -8,9 +8,10 @@
  */
 import { GridError, type MemberId, type Version } from '@ashlar/core';
 import { DocumentRow, evaluatorOf, interpret, type RowValue, type SqlType, vectorOf } from '@ashlar/expressions';
-import { batchRowCount, columnValue, decodeColumns, encodeKey } from '@ashlar/serialization';
+import { batchRowCount, type Column, columnValue, decodeColumns, encodeKey, ValueTag } from '@ashlar/serialization';
 import { encodeBatch } from '@ashlar/sql-executor';
 import { type GetPlan, type Plan, type PlanColumn, planText, type StageMember } from '@ashlar/sql-plan';
+import { withPosition } from '@ashlar/sql-planner';
 import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { jsonText } from '../kv/json-text.ts';
@@ -36,7 +37,7 @@ export interface SqlDependencies {
 
 export function sqlService(deps: SqlDependencies): SqlService {
   const run = (request: SqlRequest, context: CallContext): AsyncGenerator<SqlOutput> =>
-    measured(deps, runStatement(request, context, deps));
+    measured(deps, request.text, runStatement(request, context, deps));
   return {
     execute: run,
     async query(request, context) {
@@ -52,14 +53,18 @@ export function sqlService(deps: SqlDependencies): SqlService {
   };
 }
 
-async function* measured(deps: SqlDependencies, outputs: AsyncGenerator<SqlOutput>): AsyncGenerator<SqlOutput> {
+async function* measured(
+  deps: SqlDependencies,
+  text: string,
+  outputs: AsyncGenerator<SqlOutput>,
+): AsyncGenerator<SqlOutput> {
   const startedMs = performance.now();
   deps.metrics.queries++;
   try {
     yield* outputs;
   } catch (error) {
     deps.metrics.queryFailures++;
-    throw error;
+    throw withPosition(error, text);
   } finally {
     deps.metrics.queryLatency.record((performance.now() - startedMs) * 1000);
   }
@@ -87,17 +92,21 @@ async function* runStatement(
     signal: context.signal,
   };
   const result = resultOf(plan, statement, deps);
-  yield { kind: 'header', columns: result.columns.map(wireColumn), notices: plan.notices };
+  let hasHeader = false;
   let rows = 0;
   let outcome = { affected: 0, version: deps.clock.now() };
   for await (const output of result.outputs) {
-    if (!(output instanceof Uint8Array)) outcome = output;
-    else {
-      rows += batchRowCount(output);
-      yield { kind: 'batch', bytes: output };
-      if (request.rowsMax > 0 && rows >= request.rowsMax) break;
+    if (!(output instanceof Uint8Array)) {
+      outcome = output;
+      continue;
     }
+    if (!hasHeader) yield headerOf(result.columns, plan.notices, output);
+    hasHeader = true;
+    rows += batchRowCount(output);
+    yield { kind: 'batch', bytes: output };
+    if (request.rowsMax > 0 && rows >= request.rowsMax) break;
   }
+  if (!hasHeader) yield headerOf(result.columns, plan.notices, undefined);
   const affected = result.changes ? outcome.affected : rows;
   yield {
     kind: 'end',
@@ -137,8 +146,42 @@ async function* once(run: () => Promise<Outcome>): AsyncGenerator<Outcome> {
   yield await run();
 }
 
-function wireColumn({ name, type }: PlanColumn): WireColumn {
-  return { name, type: type === 'any' || type === 'null' ? 'unknown' : type };
+/** A column without a static type is told by what its first rows are, where these agree. */
+function headerOf(
+  columns: readonly PlanColumn[],
+  notices: readonly string[],
+  first: Uint8Array | undefined,
+): SqlOutput {
+  const isOpen = columns.some(({ type }) => type === 'any' || type === 'null');
+  const rows = first === undefined || !isOpen ? undefined : decodeColumns(first);
+  const told = columns.map(({ name, type }, index): WireColumn => {
+    if (type !== 'any' && type !== 'null') return { name, type };
+    const found = rows === undefined ? undefined : observedType(rows.columns[index]!);
+    return { name, type: found ?? 'unknown' };
+  });
+  return { kind: 'header', columns: told, notices };
+}
+
+const TYPE_OF_TAG: Readonly<Record<number, string>> = {
+  [ValueTag.BOOLEAN]: 'boolean',
+  [ValueTag.NUMBER]: 'float8',
+  [ValueTag.INT]: 'int4',
+  [ValueTag.TIMESTAMP]: 'timestamptz',
+  [ValueTag.DATE]: 'date',
+  [ValueTag.BIGINT]: 'int8',
+  [ValueTag.DECIMAL]: 'numeric',
+  [ValueTag.TEXT]: 'text',
+  [ValueTag.BYTES]: 'bytea',
+  [ValueTag.INTERVAL]: 'interval',
+  [ValueTag.JSON]: 'json',
+};
+
+function observedType({ uniform, tags, length }: Column): string | undefined {
+  if (uniform !== undefined) return TYPE_OF_TAG[uniform];
+  const seen = new Set<number>();
+  for (let row = 0; row < length; row++) if (tags![row]! > ValueTag.NULL) seen.add(tags![row]!);
+  const [only] = seen;
+  return seen.size === 1 ? TYPE_OF_TAG[only!] : undefined;
 }
 
 /** What a plan needs permission for. */

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Decimal, writePut } from '@ashlar/api';
-import { defineJob, defineListener, defineProcessor } from '@ashlar/client';
+import { Decimal, defineJob, defineListener, defineProcessor, writePut } from '@ashlar/api';
 import { half } from './half.ts';
 
 interface Account {

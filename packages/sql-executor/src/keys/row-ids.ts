@@ -14,15 +14,12 @@ import type { Evaluated } from '../rows.ts';
 import { NumberIds } from './number-ids.ts';
 import { type Unknown, ValueIds } from './value-ids.ts';
 
-/** Ids of one column, and of one step's pairs, at most; so that a pair is a whole number below 2^52. */
+/** Ids of one column, and of one step's pairs, at most; so that a pair is a whole number below 2^53. */
 const IDS_MAX = 2 ** 26;
 /** Pairs of two small ids are small numbers, which NumberIds finds directly. */
 const SMALL_SHIFT = 10;
 const SMALL_IDS = 1 << SMALL_SHIFT;
-/** Added to all other pairs, so that they are never taken for a small one. */
-const LARGE_BASE = 2 ** 52;
-
-/** Left ids that have a table by right id: one group, or few, with many distinct values. */
+/** Left ids that have a table by right id: one group, or few, with many distinct values. No other pair is small. */
 const TABLED_LEFTS = 8;
 
 /** Pairs of ids to dense ids. */
@@ -49,7 +46,7 @@ export class PairIds {
     if (left < 0 || right < 0) return -1;
     const isSmall = left < SMALL_IDS && right < SMALL_IDS;
     if (left < TABLED_LEFTS && !isSmall) return this.#tabledId(left, right, unknown);
-    const pair = isSmall ? (left << SMALL_SHIFT) | right : LARGE_BASE + left * IDS_MAX + right;
+    const pair = isSmall ? (left << SMALL_SHIFT) | right : left * IDS_MAX + right;
     const known = this.#ids.find(pair);
     if (known >= 0 || unknown === 'leave') return known;
     const id = this.#add(left, right);

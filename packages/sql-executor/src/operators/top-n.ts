@@ -5,12 +5,13 @@
  *
  * T1  Row `limit - 1` of the buffer is the worst kept once the buffer was cut for the first time; a later row that does
  *     not sort before it can be left out, since of equal rows the earlier stays.
+ * T2  Columns that are left for later are read for the rows that enter the buffer alone.
  */
 
 import { BATCH_ROWS } from '@ashlar/expressions';
 import type { SortKey } from '@ashlar/sql-plan';
 import { type ExecContext, MemoryShare } from '../context.ts';
-import { allRows, type Evaluated, Evaluator, type Operator, type Rows } from '../rows.ts';
+import { allRows, type Evaluated, Evaluator, LATE, type Operator, type Rows } from '../rows.ts';
 import { part } from './limit.ts';
 import { comparatorOf, sortedRows } from './order.ts';
 import { RowBuffer } from './row-buffer.ts';
@@ -80,10 +81,9 @@ export class TopNOperator implements Operator {
 
   /** Takes the rows that may be among the first `limit`. */
   #append(rows: Rows, keys: Evaluated): void {
-    const all = { vectors: rows.batch.columns, selection: rows.selection, count: rows.count };
     if (!this.#isCut) {
       this.#keys.append(keys);
-      this.#rows.append(all);
+      this.#rows.append(readRows(rows, rows.selection, rows.count));
       return;
     }
     // The worst row kept, then the candidates.
@@ -95,14 +95,19 @@ export class TopNOperator implements Operator {
     for (let index = 0; index < rows.count; index++) if (compare(index + 1, 0) < 0) winners.push(index);
     if (winners.length === 0) return;
     const chosen = Uint16Array.from(winners);
-    const pick = (from: Evaluated): Evaluated => ({
-      vectors: from.vectors,
-      selection: from.selection === undefined ? chosen : chosen.map((index) => from.selection![index]!),
-      count: winners.length,
-    });
-    this.#keys.append(pick(keys));
-    this.#rows.append(pick(all));
+    const slots = ({ selection }: { readonly selection: Uint16Array | undefined }): Uint16Array =>
+      selection === undefined ? chosen : chosen.map((index) => selection[index]!);
+    this.#keys.append({ vectors: keys.vectors, selection: slots(keys), count: winners.length });
+    this.#rows.append(readRows(rows, slots(rows), winners.length));
   }
+}
+
+/** Some of the selected rows, with the columns that were left for later. */
+function readRows({ batch, late }: Rows, selection: Uint16Array | undefined, count: number): Evaluated {
+  const vectors = batch.columns.map((vector, column) =>
+    vector === LATE ? late!.read(column, selection, count) : vector,
+  );
+  return { vectors, selection, count };
 }
 
 /** The first `limit` rows in any order: LIMIT without ORDER BY, beside the data. */

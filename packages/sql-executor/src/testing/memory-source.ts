@@ -1,7 +1,8 @@
 /** A row source over arrays of values, for tests: every way a chunk may lie in vectors, by choice of the test. */
 import { GridError } from '@ashlar/core';
-import { type Batch, compileFilter, type SqlType, Tag, type Vector, vectorOf } from '@ashlar/expressions';
+import { type Batch, compileFilter, type SqlType, Tag, type Vector, valueAt, vectorOf } from '@ashlar/expressions';
 import type { RowSource, ScannedRows, ScanRequest, SourceYield } from '../row-source.ts';
+import { LATE } from '../rows.ts';
 
 export type Row = readonly unknown[];
 
@@ -24,7 +25,7 @@ export class MemorySource implements RowSource {
     this.#options = { chunkRows: options.chunkRows ?? 4096, dictionary: options.dictionary ?? 'none' };
   }
 
-  *scan({ scan, partition, evaluation }: ScanRequest): Iterable<ScannedRows> {
+  *scan({ scan, partition, evaluation, late }: ScanRequest): Iterable<ScannedRows> {
     const rows = this.#partitions[partition]!;
     const filter = scan.filter === undefined ? undefined : compileFilter(scan.filter);
     for (let from = 0; from < rows.length; from += this.#options.chunkRows) {
@@ -39,10 +40,14 @@ export class MemorySource implements RowSource {
       const selection = new Uint16Array(chunk.length);
       const count = filter?.(batch, evaluation, undefined, chunk.length, selection);
       yield {
-        batch,
+        batch: {
+          length: chunk.length,
+          columns: columns.map((vector, index) => (late?.[index] === true ? LATE : vector)),
+        },
         selection: count === undefined ? undefined : selection,
         count: count ?? chunk.length,
         rowsScanned: chunk.length,
+        late: { read: (index, rows, wanted) => onlyRows(columns[index]!, rows, wanted) },
       };
       for (const column of columns) wipe(column);
     }
@@ -61,6 +66,13 @@ export class MemorySource implements RowSource {
     const vector = vectorOf(type, values);
     return this.#options.dictionary === 'none' ? vector : coded(vector, this.#options.dictionary);
   }
+}
+
+/** The column with other rows than those asked for wiped. */
+function onlyRows(vector: Vector, rows: Uint16Array | undefined, count: number): Vector {
+  const asked = new Set(rows === undefined ? Array.from({ length: count }, (_, row) => row) : rows.subarray(0, count));
+  const values = Array.from({ length: vector.length }, (_, row) => (asked.has(row) ? valueAt(vector, row) : 'wiped'));
+  return vectorOf(vector.type, values);
 }
 
 /** The same rows with texts by code. */

@@ -8,11 +8,14 @@ import {
   type FunctionSignature,
   type SqlType,
 } from '@ashlar/expressions';
+import { aggregateText } from '@ashlar/sql-plan';
 import { closest, distance } from 'fastest-levenshtein';
 import { unsupported } from '../guard/sql-errors.ts';
 import type { Call } from '../parse/syntax.ts';
 import { AGGREGATE_BASE, type Bind, type BindContext } from './context.ts';
-import { expectBoolean, isNumeric, isOpen, meetingType, mismatch } from './types.ts';
+import { shapeOf } from './expr-tools.ts';
+import { adopt, literalTypeAmong, unify } from './literals.ts';
+import { expectBoolean, isNumeric, isOpen, mismatch } from './types.ts';
 
 const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max'] as const;
 /** Arguments and result are of one type. */
@@ -26,6 +29,7 @@ export function bindCall(call: Call, context: BindContext, bind: Bind): Expr {
   if (call.over !== undefined) throw unsupported('a window function', call.position);
   if (call.orderBy.length > 0) throw unsupported('ORDER BY inside a call', call.position);
   if (isAggregate(name)) return bindAggregate(name, call, context, bind);
+  if (FUNCTIONS[name] === undefined) throw unknownFunction(name, call);
   if (call.distinct || call.filter !== undefined || call.star) {
     throw new GridError('SYNTAX_ERROR', `${name} is no aggregate: it takes no *, DISTINCT or FILTER`, {
       position: call.position,
@@ -39,31 +43,32 @@ function isAggregate(name: string): name is AggregateName {
 }
 
 function bindFunction(name: string, call: Call, context: BindContext, bind: Bind): Expr {
-  const signature = FUNCTIONS[name];
+  const signature = FUNCTIONS[name]!;
   const { position } = call;
-  if (signature === undefined) throw unknownFunction(name, call);
-  const args = call.arguments.map((argument) => bind(argument, context));
-  if (args.length < signature.minArgs || args.length > signature.maxArgs) {
-    const wanted =
-      signature.minArgs === signature.maxArgs ? `${signature.minArgs}` : `${signature.minArgs} to ${signature.maxArgs}`;
-    throw mismatch(`${name} takes ${wanted} arguments, not ${args.length}`, position);
+  const bound = call.arguments.map((argument) => bind(argument, context));
+  if (bound.length < signature.minArgs || bound.length > signature.maxArgs) {
+    throw mismatch(`${name} takes ${countText(signature)}, not ${bound.length}`, position);
   }
-  const types = args.map(({ type }) => type);
-  checkArguments(name, signature, types, call);
-  if (SAME_TYPE.has(name)) types.reduce((common, type) => meetingType(common, type, name, position), 'null' as SqlType);
-  const type = signature.resultType(types);
-  return { kind: 'call', name, args, type, at: position.offset };
+  const args = SAME_TYPE.has(name)
+    ? unify(bound, name, (index) => call.arguments[index]!.position).exprs
+    : bound.map((argument, index) => acceptArgument(name, signature, argument, index, call));
+  return { kind: 'call', name, args, type: signature.resultType(args.map(({ type }) => type)), at: position.offset };
 }
 
-function checkArguments(name: string, { argTypes }: FunctionSignature, types: readonly SqlType[], call: Call): void {
-  types.forEach((type, index) => {
-    const taken = argTypes[Math.min(index, argTypes.length - 1)];
-    if (taken === undefined || isOpen(type) || taken.includes(type)) return;
-    throw mismatch(
-      `argument ${index + 1} of ${name} is ${taken.join(' or ')}, not ${type}`,
-      call.arguments[index]!.position,
-    );
-  });
+function countText({ minArgs, maxArgs }: FunctionSignature): string {
+  const most = maxArgs === Number.POSITIVE_INFINITY ? 'or more' : `to ${maxArgs}`;
+  return `${minArgs === maxArgs ? minArgs : `${minArgs} ${most}`} argument${maxArgs === 1 ? '' : 's'}`;
+}
+
+function acceptArgument(name: string, { argTypes }: FunctionSignature, given: Expr, index: number, call: Call): Expr {
+  const taken = argTypes[Math.min(index, argTypes.length - 1)];
+  if (taken === undefined) return given;
+  const argument = adopt(given, literalTypeAmong(taken));
+  if (isOpen(argument.type) || taken.includes(argument.type)) return argument;
+  throw mismatch(
+    `argument ${index + 1} of ${name} is ${taken.join(' or ')}, not ${argument.type}`,
+    call.arguments[index]!.position,
+  );
 }
 
 function unknownFunction(name: string, call: Call): GridError {
@@ -89,26 +94,28 @@ function bindAggregate(name: AggregateName, call: Call, context: BindContext, bi
   }
   const count = call.arguments.length;
   if (call.star ? name !== 'count' : count !== 1) {
-    throw mismatch(call.star ? `${name}(*) does not exist` : `${name} takes one argument, not ${count}`, position);
+    const hint = name === 'count' && count === 0 ? 'write count(*)' : undefined;
+    throw mismatch(
+      call.star ? `${name}(*) does not exist` : `${name} takes one argument, not ${count}`,
+      position,
+      hint,
+    );
   }
   const operand = call.star ? undefined : bind(call.arguments[0]!, aggregates.inner);
   const filter =
     call.filter === undefined
       ? undefined
-      : expectBoolean(bind(call.filter, aggregates.inner), 'FILTER', call.filter.position);
+      : expectBoolean(bind(call.filter, { ...aggregates.inner, clause: 'FILTER' }), 'FILTER', call.filter.position);
   const type = aggregateType(name, operand?.type ?? 'int8', call);
   const aggregate: Aggregate = { name, operand, distinct: call.distinct, filter, type, at: position.offset };
   const shape = aggregateShape(aggregate);
   let index = aggregates.items.findIndex((known) => aggregateShape(known) === shape);
   if (index < 0) index = aggregates.items.push(aggregate) - 1;
-  return { kind: 'column', index: AGGREGATE_BASE + index, name, type, at: position.offset };
+  return { kind: 'column', index: AGGREGATE_BASE + index, name: aggregateText(aggregate), type, at: position.offset };
 }
 
-function aggregateShape(aggregate: Aggregate): string {
-  return JSON.stringify(aggregate, (key, value: unknown) => {
-    if (key === 'at') return undefined;
-    return typeof value === 'bigint' ? `${value}n` : value;
-  });
+function aggregateShape({ name, operand, distinct, filter }: Aggregate): string {
+  return JSON.stringify([name, distinct, operand && shapeOf(operand), filter && shapeOf(filter)]);
 }
 
 /** As PostgreSQL: sum of int4 is int8, of int8 numeric; avg of integers is numeric. */

@@ -1,6 +1,6 @@
 /** Bound expressions as trees: their parts, a copy with other columns, which relations they touch. */
 import type { Aggregate, Expr } from '@ashlar/expressions';
-import { RELATION_STRIDE } from './scope.ts';
+import { RELATION_STRIDE } from './relation.ts';
 
 /** The operands of an expression, left to right. */
 export function operandsOf(expr: Expr): readonly Expr[] {

@@ -3,13 +3,20 @@
  * spelling (BETWEEN, CASE x WHEN) become the ones that the kernels know. What has no meaning here is refused by place.
  */
 import type { TextPosition } from '@ashlar/core';
-import { unreachable } from '@ashlar/core';
-import type { Expr, Literal as LiteralOf, SqlType } from '@ashlar/expressions';
+import { GridError, unreachable } from '@ashlar/core';
+import {
+  type ArithmeticOperator,
+  castTypes,
+  type Expr,
+  type Literal as LiteralOf,
+  type SqlType,
+} from '@ashlar/expressions';
 import { syntaxError, unsupported } from '../guard/sql-errors.ts';
 import type { Between, Case, Cast, Expression, InList, Like, LiteralValue, Path, Unary } from '../parse/syntax.ts';
 import { bindCall } from './call.ts';
 import type { BindContext } from './context.ts';
-import { expectBoolean, isNumeric, isOpen, meetingType, mismatch, namedType, operationType } from './types.ts';
+import { adopt, castTo, literalTypeBeside, unify } from './literals.ts';
+import { expectBoolean, isNumeric, isOpen, mismatch, namedType, operationType } from './types.ts';
 
 export function bindExpression(syntax: Expression, context: BindContext): Expr {
   const { position } = syntax;
@@ -36,7 +43,7 @@ export function bindExpression(syntax: Expression, context: BindContext): Expr {
     case 'Not':
       return {
         kind: 'not',
-        operand: expectBoolean(bind(syntax.operand), 'the operand of NOT', position),
+        operand: expectBoolean(bind(syntax.operand), 'the operand of NOT', syntax.operand.position),
         type: 'boolean',
         at,
       };
@@ -44,7 +51,7 @@ export function bindExpression(syntax: Expression, context: BindContext): Expr {
       const operand = bind(syntax.operand);
       if (syntax.test === 'null') return { kind: 'isNull', negated: syntax.negated, operand, type: 'boolean', at };
       const truth = syntax.test === 'unknown' ? null : syntax.test === 'true';
-      expectBoolean(operand, `the operand of IS ${syntax.test.toUpperCase()}`, position);
+      expectBoolean(operand, `the operand of IS ${syntax.test.toUpperCase()}`, syntax.operand.position);
       return { kind: 'isTruth', truth, negated: syntax.negated, operand, type: 'boolean', at };
     }
     case 'IsDistinct': {
@@ -124,13 +131,30 @@ const ARITHMETIC = new Set(['+', '-', '*', '/', '%']);
 function bindBinary(operator: string, left: Expr, right: Expr, position: TextPosition): Expr {
   const at = position.offset;
   if (COMPARISONS.has(operator)) return compare(operator as '=', left, right, position);
-  if (ARITHMETIC.has(operator)) {
-    const type = operationType(operator as '+', left.type, right.type, position);
-    return { kind: 'arithmetic', operator: operator as '+', left, right, type, at };
+  if (ARITHMETIC.has(operator)) return bindArithmetic(operator as ArithmeticOperator, left, right, position);
+  if (operator === '||') return { kind: 'concat', left, right, type: concatType(left.type, right.type, position), at };
+  if (operator !== '^') throw unsupported(`the operator ${operator}`, position);
+  const args = [adopt(left, 'float8'), adopt(right, 'float8')];
+  if (args.some(({ type }) => !isOpen(type) && !isNumeric(type))) {
+    throw mismatch(`operator ^ does not take ${left.type} and ${right.type}`, position);
   }
-  if (operator === '||') return { kind: 'concat', left, right, type: 'text', at };
-  if (operator === '^') return { kind: 'call', name: 'power', args: [left, right], type: 'float8', at };
-  throw unsupported(`the operator ${operator}`, position);
+  return { kind: 'call', name: 'power', args, type: 'float8', at };
+}
+
+function bindArithmetic(operator: ArithmeticOperator, left: Expr, right: Expr, position: TextPosition): Expr {
+  const a = adopt(left, literalTypeBeside(operator, right.type));
+  const b = adopt(right, literalTypeBeside(operator, left.type));
+  const type = operationType(operator, a.type, b.type, position);
+  return { kind: 'arithmetic', operator, left: a, right: b, type, at: position.offset };
+}
+
+/** Text with anything is text; bytes join bytes; what documents bring (text, bytes, arrays) is decided row by row. */
+function concatType(left: SqlType, right: SqlType, position: TextPosition): SqlType {
+  if (left === 'text' || right === 'text') return 'text';
+  const isDynamic = (type: SqlType): boolean => isOpen(type) || type === 'json';
+  if (isDynamic(left) || isDynamic(right)) return left === 'null' && right === 'null' ? 'text' : 'any';
+  if (left === 'bytea' && right === 'bytea') return 'bytea';
+  throw mismatch(`operator || does not take ${left} and ${right}`, position, 'cast one side: x::text');
 }
 
 function compare(
@@ -143,18 +167,10 @@ function compare(
   return { kind: 'compare', operator, left: a, right: b, type: 'boolean', at: position.offset };
 }
 
-/** Two operands that must be of one kind. A string literal takes the other's type, as an untyped literal does in PostgreSQL. */
+/** Two operands that must be of one kind. */
 function meet(left: Expr, right: Expr, what: string, position: TextPosition): readonly [Expr, Expr] {
-  const a = adopt(left, right.type);
-  const b = adopt(right, left.type);
-  meetingType(a.type, b.type, what, position);
-  return [a, b];
-}
-
-function adopt(expr: Expr, type: SqlType): Expr {
-  const isText = expr.kind === 'literal' && expr.type === 'text';
-  if (!isText || isOpen(type) || type === 'text' || type === 'json') return expr;
-  return { kind: 'cast', operand: expr, type, at: expr.at };
+  const { exprs } = unify([left, right], what, () => position);
+  return [exprs[0]!, exprs[1]!];
 }
 
 function bindLike(
@@ -181,11 +197,10 @@ function escapeOf(clause: Expression | undefined): string | undefined {
 }
 
 function bindIn({ negated, operand, items, position }: InList, context: BindContext): Expr {
-  let left = bindExpression(operand, context);
-  const list = items.map((item) => bindExpression(item, context));
-  for (const item of list) left = adopt(left, item.type);
-  const bound = list.map((item) => meet(left, item, 'IN', position)[1]);
-  return { kind: 'in', negated, operand: left, list: bound, type: 'boolean', at: position.offset };
+  const bound = [operand, ...items].map((item) => bindExpression(item, context));
+  const { exprs } = unify(bound, 'IN', (index) => items[index - 1]?.position ?? position);
+  const [left, ...list] = exprs;
+  return { kind: 'in', negated, operand: left!, list, type: 'boolean', at: position.offset };
 }
 
 /** x BETWEEN a AND b is x >= a AND x <= b; SYMMETRIC tries both orders. */
@@ -216,23 +231,36 @@ function bindCase({ operand, branches, otherwise, position }: Case, context: Bin
       then: bindExpression(result, context),
     };
   });
-  const last = otherwise === undefined ? undefined : bindExpression(otherwise, context);
-  const results = [...bound.map(({ then }) => then), ...(last === undefined ? [] : [last])];
-  const type = results.reduce<SqlType>((common, result) => meetingType(common, result.type, 'CASE', position), 'null');
-  return { kind: 'case', branches: bound, otherwise: last, type, at: position.offset };
+  const results = bound.map(({ then }) => then);
+  if (otherwise !== undefined) results.push(bindExpression(otherwise, context));
+  const { exprs, type } = unify(results, 'CASE', (index) => (branches[index]?.result ?? otherwise!).position);
+  return {
+    kind: 'case',
+    branches: bound.map(({ when }, index) => ({ when, then: exprs[index]! })),
+    otherwise: exprs[branches.length],
+    type,
+    at: position.offset,
+  };
 }
 
 function bindCast({ operand, type, position }: Cast, context: BindContext): Expr {
   const target = namedType(type);
   const at = position.offset;
-  const cast: Expr = { kind: 'cast', operand: bindExpression(operand, context), type: target, at };
+  const cast = castTo(bindExpression(operand, context), target, at);
+  checkCast(cast, position);
   if (type.modifiers.length === 0) return cast;
   const [size, scale] = type.modifiers.map(constantOf);
+  if (size! < 1) throw mismatch(`${type.name} has a length of at least 1`, type.modifiers[0]!.position);
   if (type.name === 'varchar') {
     const args: readonly Expr[] = [cast, integer(1, at), integer(size!, at)];
     return { kind: 'call', name: 'substring', args, type: 'text', at };
   }
   return { kind: 'call', name: 'round', args: [cast, integer(scale ?? 0, at)], type: 'numeric', at };
+}
+
+function checkCast(cast: Expr, position: TextPosition): void {
+  if (cast.kind !== 'cast' || castTypes(cast.operand.type, cast.type) !== undefined) return;
+  throw new GridError('INVALID_CAST', `cannot cast ${cast.operand.type} to ${cast.type}`, { position });
 }
 
 function constantOf(expression: Expression): number {

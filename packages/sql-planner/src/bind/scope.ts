@@ -1,24 +1,21 @@
 /**
- * Names to columns: the relations of one FROM, and the columns that a statement asks of each.
- *
- * A map is a table whose columns are the paths of its documents, added to a relation as names are met. While a statement
- * is being bound, a column's index is `relation * RELATION_STRIDE + column`; the plan numbers them by position later.
+ * Names to columns: the relations of one FROM, and which of them a name means.
  *
  * N1  A first step that names a relation (its alias, else its map) qualifies; everything else is a path.
  * N2  A field matches exactly first, then by a unique match without regard to case; a label keeps the document's spelling.
  * N3  A path that no document has is NULL and a notice, not an error: documents need no schema.
+ * N4  ON sees the relations of its own item of FROM; a column of USING is one column, the left side's.
  */
 import { GridError, type TextPosition, UnknownMapError } from '@ashlar/core';
 import type { Expr } from '@ashlar/expressions';
-import type { CatalogMap, CatalogView, ScanColumn } from '@ashlar/sql-plan';
+import type { CatalogMap, CatalogView } from '@ashlar/sql-plan';
 import { closest, distance } from 'fastest-levenshtein';
 import { unsupported } from '../guard/sql-errors.ts';
 import type { Name, PathStep, Table } from '../parse/syntax.ts';
+import { columnName, RELATION_STRIDE, Relation, specialOf } from './relation.ts';
 
-export const RELATION_STRIDE = 1 << 16;
-
-/** Pseudo-columns of every map. */
-const SPECIAL = { __key: 'key', __value: 'value', __version: 'version' } as const;
+/** What looks for the paths of documents goes no deeper. */
+const KNOWN_DEPTH = 4;
 
 /** Thrown while binding when a name can only be judged with the paths of a map's documents at hand. */
 export class PathsWanted extends Error {
@@ -29,38 +26,10 @@ export class PathsWanted extends Error {
   }
 }
 
-export class Relation {
-  readonly index: number;
-  readonly alias: string;
-  readonly map: CatalogMap;
-  readonly columns: ScanColumn[] = [];
-  readonly #indexOf = new Map<string, number>();
-
-  constructor(index: number, alias: string, map: CatalogMap) {
-    this.index = index;
-    this.alias = alias;
-    this.map = map;
-  }
-
-  /** The index of a column, asked for now or before. */
-  column(column: ScanColumn): number {
-    const key = column.source === 'path' ? JSON.stringify(column.path) : column.source;
-    const known = this.#indexOf.get(key);
-    if (known !== undefined) return known;
-    const index = this.columns.push(column) - 1;
-    this.#indexOf.set(key, index);
-    return index;
-  }
-
-  reference(column: ScanColumn, name: string, at: number): Expr {
-    const index = this.index * RELATION_STRIDE + this.column(column);
-    return { kind: 'column', index, name, type: column.type, at };
-  }
-
-  /** Top-level fields of the map's documents, in their order. */
-  get fields(): readonly string[] {
-    return (this.map.paths ?? []).filter((path) => path.length === 1).map((path) => path[0]!);
-  }
+/** One field of one relation, as `*` lists it. */
+export interface StarField {
+  readonly relation: Relation;
+  readonly field: string;
 }
 
 export class Scope {
@@ -69,47 +38,93 @@ export class Scope {
   readonly #catalog: CatalogView;
   /** Maps whose paths were looked for just now: what is not among them is in no document. */
   readonly #fresh: ReadonlySet<string>;
+  /** Relations before belong to other items of FROM. */
+  #itemStart = 0;
+  /** Columns of USING: the right side's, which only a qualified name reaches; and the left side's with its item. */
+  readonly #hidden = new Set<string>();
+  readonly #merged: (StarField & { readonly itemStart: number })[] = [];
 
   constructor(catalog: CatalogView, fresh: ReadonlySet<string>) {
     this.#catalog = catalog;
     this.#fresh = fresh;
   }
 
-  /** @throws GridError UNKNOWN_MAP with the nearest name, SYNTAX_ERROR when an alias stands twice */
-  add(table: Table): Relation {
+  /**
+   * @param isQualified  columns are to be named with the alias in plans and errors: there is more than one relation
+   * @throws GridError UNKNOWN_MAP with the nearest name, SYNTAX_ERROR when an alias stands twice
+   */
+  add(table: Table, isQualified = false): Relation {
     if ((table.alias?.columns.length ?? 0) > 0)
       throw unsupported('a list of column names behind a map', table.position);
     const map = findMap(this.#catalog, table);
     const alias = table.alias?.name.text ?? map.name;
     if (this.relations.some((relation) => relation.alias === alias)) {
       throw new GridError('SYNTAX_ERROR', `'${alias}' stands twice in FROM`, {
-        position: table.position,
+        position: table.alias?.position ?? table.position,
         hint: `give one of them another name: FROM ${map.name} AS x`,
       });
     }
-    const relation = new Relation(this.relations.length, alias, map);
+    const relation = new Relation(this.relations.length, alias, map, isQualified);
     this.relations.push(relation);
     return relation;
   }
 
+  /** Binds one item of FROM: names within see the relations that are added within (N4). */
+  withinItem<T>(bind: () => T): T {
+    this.#itemStart = this.relations.length;
+    const bound = bind();
+    this.#itemStart = 0;
+    return bound;
+  }
+
   /** The column that a path names. @throws GridError AMBIGUOUS_COLUMN, UNKNOWN_COLUMN; PathsWanted */
   resolve(first: Name, rest: readonly PathStep[], position: TextPosition): Expr {
-    const qualified = this.#relationNamed(first);
-    if (qualified !== undefined && rest.length > 0) {
-      const [next, ...more] = rest;
-      if (next!.kind === 'Name') return this.#columnOf(qualified, next!.name, more, position);
+    const [next, ...more] = rest;
+    const qualified = next?.kind === 'Name' ? find(this.relations, first) : undefined;
+    if (qualified !== undefined && next?.kind === 'Name') {
+      if (qualified.index < this.#itemStart) throw outsideItem(qualified, position);
+      return this.columnOf(qualified, next.name, more, position);
     }
-    if (this.relations.length === 0) {
-      throw new GridError('UNKNOWN_COLUMN', `unknown column '${first.text}': the statement has no FROM`, { position });
+    if (this.relations.length === 0) throw noRelation(first, position);
+    return this.columnOf(this.#ownerOf(first, rest.length > 0), first, rest, position);
+  }
+
+  /** The column of one relation that a path names. */
+  columnOf(relation: Relation, first: Name, rest: readonly PathStep[], position: TextPosition): Expr {
+    const special = specialOf(first);
+    if (special !== undefined) {
+      if (rest.length > 0) throw unsupported(`a part of ${first.text}`, position);
+      return relation.special(special, position.offset);
     }
-    return this.#columnOf(this.#ownerOf(first), first, rest, position);
+    const path = this.#pathOf(relation, first, rest);
+    return relation.reference({ source: 'path', path, type: 'any' }, position.offset);
   }
 
   relationNamed(name: Name): Relation {
-    const relation = this.#relationNamed(name);
+    const relation = find(this.relations, name);
     if (relation !== undefined) return relation;
     const names = this.relations.map(({ alias }) => alias);
     throw new UnknownMapError(name.text, names.length > 0 ? closest(name.text, names) : undefined, name.position);
+  }
+
+  /** Makes two columns that USING names one. */
+  merge(left: Expr, right: Expr): void {
+    const [leftField, rightField] = [this.#fieldAt(left), this.#fieldAt(right)];
+    this.#hidden.add(hiddenKey(rightField));
+    const isKnown = this.#merged.some((known) => hiddenKey(known) === hiddenKey(leftField));
+    if (!isKnown) this.#merged.push({ ...leftField, itemStart: this.#itemStart });
+  }
+
+  /** What `*` lists: of each item of FROM the columns of USING, then the others. @throws PathsWanted */
+  starFields(): readonly StarField[] {
+    return this.relations.flatMap((relation) => {
+      this.wantAllFields(relation);
+      const merged = this.#merged.filter(({ itemStart, field }) => itemStart === relation.index && !isSpecial(field));
+      const own = relation.fields.map((field) => ({ relation, field }));
+      const isListed = (field: StarField): boolean =>
+        this.#merged.some((known) => hiddenKey(known) === hiddenKey(field));
+      return [...merged, ...own.filter((field) => !this.#hidden.has(hiddenKey(field)) && !isListed(field))];
+    });
   }
 
   /** Asks that the fields of a relation be complete, for `*`. @throws PathsWanted */
@@ -117,72 +132,100 @@ export class Scope {
     if (!this.#fresh.has(relation.map.name)) throw new PathsWanted(relation.map.name);
   }
 
-  #relationNamed(name: Name): Relation | undefined {
-    const exact = this.relations.find(({ alias }) => alias === name.text);
-    if (exact !== undefined || name.quoted) return exact;
-    const folded = this.relations.filter(({ alias }) => alias.toLowerCase() === name.text.toLowerCase());
-    return folded.length === 1 ? folded[0] : undefined;
+  /** Whether documents are known to have a field of that name. @throws PathsWanted where nobody has looked yet */
+  hasField(name: Name): boolean {
+    if (specialOf(name) !== undefined) return true;
+    return this.relations.some((relation) => {
+      const { map } = relation;
+      if (map.paths === undefined && !this.#fresh.has(map.name)) throw new PathsWanted(map.name);
+      return spellingsOf(relation.fields, name).length > 0;
+    });
+  }
+
+  /** A field that is to be written, as the documents spell it (N2); as it stands where none has it. */
+  writtenName(relation: Relation, name: Name): string {
+    this.#wantPaths(relation, [], name);
+    return this.#uniqueSpelling(relation.fields, name) ?? name.text;
   }
 
   /** Which relation an unqualified name belongs to: the only one, or the only one whose documents have it. */
-  #ownerOf(first: Name): Relation {
-    if (this.relations.length === 1) return this.relations[0]!;
-    const owners = this.relations.filter((relation) => {
-      this.#wantPaths(relation, first);
-      return spellingsOf(relation, first).length > 0;
+  #ownerOf(first: Name, isQualifier: boolean): Relation {
+    const visible = this.relations.slice(this.#itemStart);
+    const special = specialOf(first);
+    const owners = visible.filter((relation) => {
+      if (special !== undefined) return !this.#hidden.has(hiddenKey({ relation, field: `__${special}` }));
+      if (visible.length > 1) this.#wantPaths(relation, [], first);
+      const spellings = spellingsOf(relation.fields, first);
+      return spellings.some((field) => !this.#hidden.has(hiddenKey({ relation, field })));
     });
     if (owners.length === 1) return owners[0]!;
-    const names = this.relations.map(({ alias }) => alias);
-    const message =
-      owners.length === 0
-        ? `unknown column '${first.text}': no document of ${names.join(', ')} has it`
-        : `column '${first.text}' is in ${owners.map(({ alias }) => alias).join(' and ')}`;
-    throw new GridError(owners.length === 0 ? 'UNKNOWN_COLUMN' : 'AMBIGUOUS_COLUMN', message, {
-      position: first.position,
-      hint: `say which one: ${names[0]}.${first.text}`,
+    if (visible.length === 1) return this.#soleOwner(visible[0]!, first, isQualifier);
+    throw owners.length === 0 ? unknownColumn(visible, first) : ambiguousOwner(owners, first);
+  }
+
+  /** The only relation, which has no such field as far as is known. */
+  #soleOwner(relation: Relation, first: Name, isQualifier: boolean): Relation {
+    this.#wantPaths(relation, [], first);
+    const { alias, map } = relation;
+    if (isQualifier && alias !== map.name && first.text.toLowerCase() === map.name.toLowerCase()) {
+      throw new GridError('UNKNOWN_COLUMN', `'${map.name}' is called '${alias}' in this statement`, {
+        position: first.position,
+        hint: `write ${alias} in its place`,
+      });
+    }
+    if (!isQualifier && find([relation], first) !== undefined) {
+      throw unsupported('a whole row as a value', first.position, `the document is ${alias}.__value`);
+    }
+    return relation;
+  }
+
+  #pathOf(relation: Relation, first: Name, rest: readonly PathStep[]): (string | number)[] {
+    const names = [this.#spelling(relation, [], first) ?? first.text];
+    let depth = 0;
+    for (const step of rest) {
+      if (step.kind !== 'Name') break;
+      names.push(this.#spelling(relation, names, step.name) ?? step.name.text);
+      depth++;
+    }
+    return [...names, ...rest.slice(depth).map(stepOf)];
+  }
+
+  /** N2, N3: a name as the documents spell it in the object at `parent`; undefined where none has it. */
+  #spelling(relation: Relation, parent: readonly string[], name: Name): string | undefined {
+    this.#wantPaths(relation, parent, name);
+    const known = relation.childrenOf(parent);
+    const spelling = this.#uniqueSpelling(known, name);
+    if (spelling === undefined) this.#noticeMissing(relation, parent, known, name.text);
+    return spelling;
+  }
+
+  #uniqueSpelling(known: readonly string[], name: Name): string | undefined {
+    const spellings = spellingsOf(known, name);
+    if (spellings.length <= 1) return spellings[0];
+    throw new GridError('AMBIGUOUS_COLUMN', `'${name.text}' may be ${spellings.map((s) => `"${s}"`).join(' or ')}`, {
+      position: name.position,
+      hint: 'write the name in double quotes, exactly as the documents have it',
     });
   }
 
-  #columnOf(relation: Relation, first: Name, rest: readonly PathStep[], position: TextPosition): Expr {
-    const at = position.offset;
-    const special = Object.hasOwn(SPECIAL, first.text) ? SPECIAL[first.text as keyof typeof SPECIAL] : undefined;
-    if (special !== undefined) {
-      if (rest.length > 0) throw unsupported(`a part of ${first.text}`, position);
-      const type = special === 'key' ? 'any' : special === 'version' ? 'int8' : 'json';
-      return relation.reference({ source: special, type }, first.text, at);
-    }
-    this.#wantPaths(relation, first);
-    const path: (string | number)[] = [this.#spelling(relation, first), ...rest.map(stepOf)];
-    const name = nameOf(path);
-    return relation.reference({ source: 'path', path, type: 'any' }, name, at);
-  }
-
-  /** N2, N3. */
-  #spelling(relation: Relation, name: Name): string {
-    const spellings = spellingsOf(relation, name);
-    if (spellings.length === 1) return spellings[0]!;
-    if (spellings.length > 1) {
-      throw new GridError('AMBIGUOUS_COLUMN', `'${name.text}' may be ${spellings.map((s) => `"${s}"`).join(' or ')}`, {
-        position: name.position,
-        hint: 'write the name in double quotes, exactly as the documents have it',
-      });
-    }
-    this.#noticeMissing(relation, name.text);
-    return name.text;
-  }
-
-  #noticeMissing(relation: Relation, name: string): void {
-    const { fields, map } = relation;
-    if (fields.length === 0) return;
-    const nearest = closest(name, fields);
-    const hint = distance(name, nearest) <= Math.max(2, name.length / 2) ? `; did you mean '${nearest}'?` : '';
-    const notice = `no document of '${map.name}' has '${name}': it is NULL${hint}`;
+  #noticeMissing({ map }: Relation, parent: readonly string[], known: readonly string[], name: string): void {
+    if (known.length === 0) return;
+    const nearest = closest(name, known);
+    const shown = (field: string): string => [...parent, field].join('.');
+    const hint = isNear(name, nearest) ? `; did you mean '${shown(nearest)}'?` : '';
+    const notice = `no document of '${map.name}' has '${shown(name)}': it is NULL${hint}`;
     if (!this.notices.includes(notice)) this.notices.push(notice);
   }
 
-  #wantPaths(relation: Relation, name: Name): void {
-    if (relation.fields.includes(name.text) || this.#fresh.has(relation.map.name)) return;
-    throw new PathsWanted(relation.map.name);
+  #wantPaths(relation: Relation, parent: readonly string[], name: Name): void {
+    if (this.#fresh.has(relation.map.name) || parent.length >= KNOWN_DEPTH) return;
+    if (!relation.childrenOf(parent).includes(name.text)) throw new PathsWanted(relation.map.name);
+  }
+
+  #fieldAt(column: Expr): StarField {
+    const index = column.kind === 'column' ? column.index : -1;
+    const relation = this.relations[Math.floor(index / RELATION_STRIDE)]!;
+    return { relation, field: columnName(relation.columns[index % RELATION_STRIDE]!) };
   }
 }
 
@@ -196,15 +239,67 @@ export function findMap(catalog: CatalogView, table: Table): CatalogMap {
   if (folded.length === 1) return folded[0]!;
   const names = catalog.maps.map((map) => map.name);
   const nearest = names.length === 0 ? undefined : closest(name, names);
-  const close = nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 2);
-  throw new UnknownMapError(name, close ? nearest : undefined, table.position);
+  throw new UnknownMapError(name, nearest !== undefined && isNear(name, nearest) ? nearest : undefined, table.position);
 }
 
-function spellingsOf(relation: Relation, name: Name): readonly string[] {
-  const { fields } = relation;
-  if (fields.includes(name.text)) return [name.text];
+const isSpecial = (field: string): boolean =>
+  field.startsWith('__') && ['__key', '__value', '__version'].includes(field);
+const hiddenKey = ({ relation, field }: StarField): string => `${relation.index} ${field}`;
+const isNear = (name: string, other: string): boolean => distance(name, other) <= Math.max(2, name.length / 2);
+
+function find(relations: readonly Relation[], name: Name): Relation | undefined {
+  const exact = relations.find(({ alias }) => alias === name.text);
+  if (exact !== undefined || name.quoted) return exact;
+  const folded = relations.filter(({ alias }) => alias.toLowerCase() === name.text.toLowerCase());
+  return folded.length === 1 ? folded[0] : undefined;
+}
+
+function spellingsOf(known: readonly string[], name: Name): readonly string[] {
+  if (known.includes(name.text)) return [name.text];
   if (name.quoted) return [];
-  return fields.filter((field) => field.toLowerCase() === name.text.toLowerCase());
+  return known.filter((field) => field.toLowerCase() === name.text.toLowerCase());
+}
+
+function noRelation(name: Name, position: TextPosition): GridError {
+  return new GridError('UNKNOWN_COLUMN', `no column '${name.text}' here: there is no map to read it from`, {
+    position,
+    hint: name.quoted ? `a text is written in single quotes: '${name.text}'` : undefined,
+  });
+}
+
+function outsideItem({ alias }: Relation, position: TextPosition): GridError {
+  return new GridError('UNKNOWN_COLUMN', `'${alias}' cannot be named in this ON: a comma stands between them`, {
+    position,
+    hint: 'write CROSS JOIN for the comma',
+  });
+}
+
+function ambiguousOwner(owners: readonly Relation[], name: Name): GridError {
+  const names = owners.map(({ alias }) => alias);
+  return new GridError('AMBIGUOUS_COLUMN', `column '${name.text}' is in ${names.join(' and ')}`, {
+    position: name.position,
+    hint: `say which one: ${names[0]}.${name.text}`,
+  });
+}
+
+function unknownColumn(relations: readonly Relation[], name: Name): GridError {
+  const names = relations.map(({ alias }) => alias);
+  const fields = relations.flatMap(({ alias, fields }) =>
+    fields.map((field) => ({ field, shown: `${alias}.${field}` })),
+  );
+  const nearest =
+    fields.length === 0
+      ? undefined
+      : closest(
+          name.text,
+          fields.map(({ field }) => field),
+        );
+  const shown = fields.find(({ field }) => field === nearest)?.shown;
+  const isMeant = nearest !== undefined && isNear(name.text, nearest);
+  return new GridError('UNKNOWN_COLUMN', `unknown column '${name.text}': no document of ${names.join(', ')} has it`, {
+    position: name.position,
+    hint: isMeant ? `did you mean '${shown}'?` : `say which one: ${names[0]}.${name.text}`,
+  });
 }
 
 /** Subscripts count from 0, as in JavaScript and in PostgreSQL's jsonb. */
@@ -214,11 +309,7 @@ function stepOf(step: PathStep): string | number {
     const { literal } = step.index;
     if (literal.type === 'string') return literal.value;
     if (literal.type === 'integer' && literal.value >= 0n && literal.value < 2n ** 31n) return Number(literal.value);
+    if (literal.type === 'integer') throw unsupported('a subscript below 0 or past 2^31', step.position);
   }
   throw unsupported(step.kind === 'Slice' ? 'a slice' : 'a subscript that is not a constant', step.position);
-}
-
-/** A path as people write it: account.owner.id, tags[1]. */
-export function nameOf(path: readonly (string | number)[]): string {
-  return path.map((step, index) => (typeof step === 'number' ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');
 }

@@ -1,6 +1,6 @@
 /** Static types: what operators take and give. `any` is decided row by row and fits everywhere a value may. */
 import { GridError, type TextPosition } from '@ashlar/core';
-import { type ArithmeticOperator, arithmeticType, commonType, type Expr, type SqlType } from '@ashlar/expressions';
+import { type ArithmeticOperator, arithmeticType, type Expr, type SqlType } from '@ashlar/expressions';
 import { unsupported } from '../guard/sql-errors.ts';
 import type { TypeName } from '../parse/syntax.ts';
 
@@ -38,17 +38,6 @@ export function namedType(type: TypeName): SqlType {
     throw unsupported(`${type.name} with a length or precision`, type.position);
   }
   return known;
-}
-
-/**
- * The type in which two operands meet, for comparison, CASE, COALESCE, IN.
- *
- * @throws GridError TYPE_MISMATCH
- */
-export function meetingType(left: SqlType, right: SqlType, what: string, position: TextPosition): SqlType {
-  const common = commonType([left, right]);
-  if (common !== undefined) return common;
-  throw mismatch(`${what} cannot combine ${left} and ${right}`, position);
 }
 
 /**

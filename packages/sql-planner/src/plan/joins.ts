@@ -12,10 +12,10 @@ import type { FragmentNode, PlanColumn, Stage } from '@ashlar/sql-plan';
 import type { BindContext } from '../bind/context.ts';
 import { conjunction, conjunctsOf, relationsOf, renumber } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
-import { RELATION_STRIDE, type Relation } from '../bind/scope.ts';
+import { columnName, RELATION_STRIDE, type Relation } from '../bind/relation.ts';
 import { expectBoolean } from '../bind/types.ts';
 import { unsupported } from '../guard/sql-errors.ts';
-import type { FromItem, Join } from '../parse/syntax.ts';
+import type { FromItem, Join, JoinCondition, Name } from '../parse/syntax.ts';
 
 interface JoinStep {
   readonly relation: Relation;
@@ -29,18 +29,18 @@ export interface JoinTree {
   readonly steps: readonly JoinStep[];
 }
 
+/** Items that commas separate are a product: what an item's LEFT JOIN fills with NULL does not depend on the others. */
 export function bindFrom(items: readonly FromItem[], context: BindContext): JoinTree {
-  const steps = items.flatMap((item, index) => bindItem(item, index === 0, context));
+  const isJoin = items.length > 1 || items[0]?.kind === 'Join';
+  const steps = items.flatMap((item) => context.scope.withinItem(() => bindItem(item, isJoin, context)));
   return { relations: steps.map(({ relation }) => relation), steps };
 }
 
-function bindItem(item: FromItem, isFirst: boolean, context: BindContext): JoinStep[] {
+function bindItem(item: FromItem, isJoin: boolean, context: BindContext): JoinStep[] {
   switch (item.kind) {
     case 'Table':
-      return [{ relation: context.scope.add(item), join: 'inner', on: [] }];
+      return [{ relation: context.scope.add(item, isJoin), join: 'inner', on: [] }];
     case 'Join':
-      if (!isFirst && containsOuter(item))
-        throw unsupported('a comma before an outer join', item.position, 'write CROSS JOIN');
       return bindJoin(item, context);
     case 'FromQuery':
       throw unsupported('a query in FROM', item.position);
@@ -49,35 +49,44 @@ function bindItem(item: FromItem, isFirst: boolean, context: BindContext): JoinS
   }
 }
 
-function containsOuter(item: FromItem): boolean {
-  return item.kind === 'Join' && (item.join === 'left' || containsOuter(item.left) || containsOuter(item.right));
-}
-
 function bindJoin(join: Join, context: BindContext): JoinStep[] {
   if (join.join === 'right' || join.join === 'full')
     throw unsupported(`a ${join.join.toUpperCase()} JOIN`, join.position, 'turn it round: LEFT JOIN');
   if (join.condition.kind === 'natural')
     throw unsupported('NATURAL JOIN', join.position, 'name the columns: USING (a)');
-  if (join.right.kind !== 'Table') throw unsupported('a join in brackets', join.right.position);
+  if (join.right.kind === 'Join') throw unsupported('a join in brackets', join.right.position);
   const left = bindItem(join.left, true, context);
-  const relation = context.scope.add(join.right);
-  const on = bindOn(join, left, relation, context);
-  return [...left, { relation, join: join.join === 'left' ? 'left' : 'inner', on }];
+  const usingLeft = join.condition.kind === 'using' ? bindUsingLeft(join.condition.columns, context) : [];
+  const [right] = bindItem(join.right, true, context);
+  const on =
+    join.condition.kind === 'using'
+      ? bindUsing(join.condition.columns, usingLeft, right!.relation, context)
+      : bindOn(join.condition, context);
+  return [...left, { ...right!, join: join.join === 'left' ? 'left' : 'inner', on }];
 }
 
-function bindOn(join: Join, left: readonly JoinStep[], right: Relation, context: BindContext): readonly Expr[] {
-  const { condition } = join;
-  if (condition.kind === 'on') {
-    const bound = bindExpression(condition.expression, { ...context, clause: 'ON' });
-    return conjunctsOf(expectBoolean(bound, 'ON', condition.expression.position));
-  }
-  if (condition.kind !== 'using') return [];
-  return condition.columns.map((name): Expr => {
-    const at = name.position.offset;
-    if (left.length > 1) throw unsupported('USING over more than two maps', name.position, 'write ON a.x = b.x');
-    const side = (relation: Relation): Expr =>
-      relation.reference({ source: 'path', path: [name.text], type: 'any' }, name.text, at);
-    return { kind: 'compare', operator: '=', left: side(left[0]!.relation), right: side(right), type: 'boolean', at };
+function bindOn(condition: JoinCondition, context: BindContext): readonly Expr[] {
+  if (condition.kind !== 'on') return [];
+  const bound = bindExpression(condition.expression, { ...context, clause: 'ON' });
+  return conjunctsOf(expectBoolean(bound, 'ON', condition.expression.position));
+}
+
+/** The columns of USING in the relations before the join. */
+function bindUsingLeft(columns: readonly Name[], { scope }: BindContext): readonly Expr[] {
+  return columns.map((name) => scope.resolve(name, [], name.position));
+}
+
+function bindUsing(
+  columns: readonly Name[],
+  lefts: readonly Expr[],
+  relation: Relation,
+  { scope }: BindContext,
+): Expr[] {
+  return columns.map((name, index): Expr => {
+    const left = lefts[index]!;
+    const right = scope.columnOf(relation, name, [], name.position);
+    scope.merge(left, right);
+    return { kind: 'compare', operator: '=', left, right, type: 'boolean', at: name.position.offset };
   });
 }
 
@@ -100,7 +109,7 @@ export function layOut(tree: JoinTree, where: readonly Expr[]): LaidOut {
   const number = (index: number): number =>
     offsets.get(Math.floor(index / RELATION_STRIDE))! + (index % RELATION_STRIDE);
   const nullable = new Set(steps.flatMap(({ join, relation }) => (join === 'left' ? [relation.index] : [])));
-  const pool = [...where, ...steps.flatMap(({ join, on }) => (join === 'inner' ? on : []))];
+  const pool = [...steps.flatMap(({ join, on }) => (join === 'inner' ? on : [])), ...where];
   const pushed = (relation: Relation): Expr[] => (nullable.has(relation.index) ? [] : take(pool, ownOf(relation)));
 
   const [first, ...rest] = steps;
@@ -136,10 +145,7 @@ function buildStage(id: number, relation: Relation, conditions: readonly Expr[])
 }
 
 function outputOf(relation: Relation): PlanColumn[] {
-  return relation.columns.map((column) => ({
-    name: column.source === 'path' ? column.path.join('.') : `__${column.source}`,
-    type: column.type,
-  }));
+  return relation.columns.map((column) => ({ name: columnName(column), type: column.type }));
 }
 
 function joinNode(

@@ -1,23 +1,23 @@
 /** INSERT, UPDATE, DELETE to plans. */
 import { GridError } from '@ashlar/core';
-import type { Expr } from '@ashlar/expressions';
-import type { CatalogView, InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
+import type { CatalogMap, CatalogView, InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
 import type { BindContext } from '../bind/context.ts';
 import { conjunction, conjunctsOf, renumber } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
-import { findMap, RELATION_STRIDE, type Relation } from '../bind/scope.ts';
+import { RELATION_STRIDE, Relation, specialOf } from '../bind/relation.ts';
+import { findMap, type Scope } from '../bind/scope.ts';
 import { expectBoolean } from '../bind/types.ts';
 import { syntaxError, unsupported } from '../guard/sql-errors.ts';
-import type { Assignment, Delete, Expression, Insert, OnConflict, Path, Update } from '../parse/syntax.ts';
+import type { Delete, Expression, Insert, OnConflict, Path, Update } from '../parse/syntax.ts';
+import type { PlanFacts } from './bind-select.ts';
 import { partitionsOf } from './prune.ts';
-import type { PlanFacts } from './select.ts';
 
 type FieldPath = readonly (string | number)[];
 
 export function planInsert(insert: Insert, facts: PlanFacts, catalog: CatalogView): InsertPlan {
   if (insert.returning.length > 0) throw unsupported('RETURNING', insert.returning[0]!.position);
-  const name = insert.table.name.map(({ text }) => text).join('.');
-  const mapId = knownMap(insert, catalog);
+  const map = knownMap(insert, catalog, facts.scope);
+  const name = map?.name ?? insert.table.name.map(({ text }) => text).join('.');
   if (insert.columns.length === 0) {
     throw syntaxError(
       'INSERT must name its columns',
@@ -25,9 +25,15 @@ export function planInsert(insert: Insert, facts: PlanFacts, catalog: CatalogVie
       `INSERT INTO ${name} (__key, a, b) VALUES (...)`,
     );
   }
-  const paths = insert.columns.map(fieldPath);
-  const keyColumn = paths.findIndex((path) => path.length === 1 && path[0] === '__key');
-  if (keyColumn < 0) throw syntaxError('INSERT must give the key: name __key among its columns', insert.position);
+  const relation = map === undefined ? undefined : new Relation(0, map.name, map);
+  const paths = insert.columns.map((column) => targetOf(column, relation, facts.scope));
+  insert.columns.forEach((column, index) => {
+    checkTarget(column, paths, index);
+  });
+  const keyColumn = paths.findIndex(isKey);
+  if (keyColumn < 0) {
+    throw syntaxError('INSERT must give the key: name __key among its columns', insert.columns[0]!.position);
+  }
   const context = contextOf(facts, 'VALUES');
   const rows = valuesOf(insert).map((row) => {
     if (row.length !== paths.length) {
@@ -41,29 +47,32 @@ export function planInsert(insert: Insert, facts: PlanFacts, catalog: CatalogVie
     return { key: values[keyColumn]!, fields };
   });
   const onConflict = conflictOf(insert.onConflict);
-  return { kind: 'insert', map: name, mapId, rows, onConflict, ...common(facts) };
+  return { kind: 'insert', map: name, mapId: map?.mapId, rows, onConflict, ...common(facts) };
 }
 
-/** A map that does not exist is created, as by a put. */
-function knownMap(insert: Insert, catalog: CatalogView): number | undefined {
+/** A map that does not exist is created, as by a put; where it may be a slip, a notice says so. */
+function knownMap({ table }: Insert, catalog: CatalogView, scope: Scope): CatalogMap | undefined {
   try {
-    return findMap(catalog, insert.table).mapId;
+    return findMap(catalog, table);
   } catch (error) {
-    if (GridError.is(error, 'UNKNOWN_MAP')) return undefined;
-    throw error;
+    if (!GridError.is(error, 'UNKNOWN_MAP')) throw error;
+    const { map, nearest } = error.details ?? {};
+    if (nearest !== undefined) scope.notices.push(`INSERT creates the map '${map}'; did you mean '${nearest}'?`);
+    return undefined;
   }
 }
 
 function valuesOf({ source, position }: Insert): readonly (readonly Expression[])[] {
   if (source === undefined) throw unsupported('DEFAULT VALUES', position);
-  const isPlain = source.with.length === 0 && source.orderBy.length === 0 && source.limit === undefined;
-  if (source.body.kind === 'Values' && isPlain) return source.body.rows;
+  const isPlain = source.with.length === 0 && source.orderBy.length === 0;
+  const isWhole = source.limit === undefined && source.offset === undefined;
+  if (source.body.kind === 'Values' && isPlain && isWhole) return source.body.rows;
   throw unsupported('INSERT from a query', source.position, 'read the rows and put them');
 }
 
 function conflictOf(clause: OnConflict | undefined): InsertPlan['onConflict'] {
   if (clause === undefined) return 'error';
-  if (clause.columns.some(({ text }) => text !== '__key')) {
+  if (clause.columns.some((name) => specialOf(name) !== 'key')) {
     throw unsupported('ON CONFLICT on another column than __key', clause.position);
   }
   if (clause.update !== undefined)
@@ -76,7 +85,14 @@ export function planUpdate(update: Update, facts: PlanFacts): ModifyPlan {
   if (update.returning.length > 0) throw unsupported('RETURNING', update.returning[0]!.position);
   const relation = facts.scope.add(update.table);
   const columns = leadingColumns(relation);
-  const assignments = update.assignments.map((assignment) => bindAssignment(assignment, facts));
+  const paths = update.assignments.map(({ target }) => targetOf(target, relation, facts.scope));
+  const assignments = update.assignments.map(({ target, value }, index) => {
+    const path = paths[index]!;
+    if (isKey(path)) throw syntaxError('__key cannot be assigned', target.position);
+    checkTarget(target, paths, index);
+    const bound = bindExpression(value, contextOf(facts, 'SET'));
+    return { path, value: renumber(bound, (column) => column % RELATION_STRIDE) };
+  });
   return { kind: 'update', assignments, ...scanFor(relation, update.where, facts), ...columns };
 }
 
@@ -92,15 +108,6 @@ function leadingColumns(relation: Relation): { readonly map: string; readonly ma
   relation.column({ source: 'key', type: 'any' });
   relation.column({ source: 'version', type: 'int8' });
   return { map: relation.map.name, mapId: relation.map.mapId };
-}
-
-function bindAssignment({ target, value }: Assignment, facts: PlanFacts): { path: FieldPath; value: Expr } {
-  const path = fieldPath(target);
-  if (path.length === 1 && (path[0] === '__key' || path[0] === '__version')) {
-    throw syntaxError(`${path[0]} cannot be assigned`, target.position);
-  }
-  const bound = bindExpression(value, contextOf(facts, 'SET'));
-  return { path, value: renumber(bound, (index) => index % RELATION_STRIDE) };
 }
 
 function scanFor(
@@ -130,10 +137,31 @@ function common(facts: PlanFacts): Pick<ModifyPlan, 'parameterCount' | 'catalogV
   return { parameterCount, catalogVersion, notices: scope.notices };
 }
 
-/** A column of INSERT or SET: names only. */
-function fieldPath(path: Path): FieldPath {
-  return path.steps.map((step) => {
-    if (step.kind === 'Name') return step.name.text;
+/** What INSERT or SET writes: __key, __value, or a path of names, spelled as the documents have its first. */
+function targetOf({ steps, position }: Path, relation: Relation | undefined, scope: Scope): FieldPath {
+  const names = steps.map((step) => {
+    if (step.kind === 'Name') return step.name;
     throw unsupported('assigning to an element of an array', step.position);
   });
+  const [first, ...rest] = names;
+  const special = specialOf(first!);
+  if (special === 'version') throw syntaxError('__version cannot be assigned', position);
+  if (special !== undefined && rest.length > 0) throw unsupported(`a part of ${first!.text}`, position);
+  if (special !== undefined) return [`__${special}`];
+  const spelled = relation === undefined ? first!.text : scope.writtenName(relation, first!);
+  return [spelled, ...rest.map(({ text }) => text)];
+}
+
+const isKey = (path: FieldPath): boolean => path[0] === '__key';
+
+/** @throws GridError SYNTAX_ERROR when a path, or one that holds it, is among those before it */
+function checkTarget({ position }: Path, paths: readonly FieldPath[], index: number): void {
+  const path = paths[index]!;
+  const clash = paths.slice(0, index).find((other) => {
+    const isWhole = !isKey(path) && !isKey(other) && [path[0], other[0]].includes('__value');
+    const depth = Math.min(path.length, other.length);
+    return isWhole || path.slice(0, depth).every((step, at) => step === other[at]);
+  });
+  if (clash === undefined) return;
+  throw syntaxError(`'${path.join('.')}' is assigned twice: by '${clash.join('.')}' too`, position);
 }

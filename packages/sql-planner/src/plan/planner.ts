@@ -9,8 +9,9 @@ import { PathsWanted, Scope } from '../bind/scope.ts';
 import { unsupported } from '../guard/sql-errors.ts';
 import { parseStatement } from '../parse/parse.ts';
 import type { Query, Statement } from '../parse/syntax.ts';
+import type { PlanFacts } from './bind-select.ts';
 import { planDelete, planInsert, planUpdate } from './modify.ts';
-import { type PlanFacts, planSelect } from './select.ts';
+import { planSelect } from './select.ts';
 
 /** Either the plan, or the map whose documents' paths are needed to make one: look for them and ask again. */
 export type Planned = { readonly plan: Plan } | { readonly wantsPathsOf: string };
@@ -27,6 +28,7 @@ export function planStatement(text: string, catalog: CatalogView, freshPaths: Re
     parameterCount,
     catalogVersion: catalog.catalogVersion,
   };
+  facts.scope.notices.push(...new Set(parsed.notices.map(({ message }) => message)));
   try {
     return { plan: planOf(parsed.statement, facts, catalog) };
   } catch (error) {
@@ -48,8 +50,9 @@ export interface PlannedCondition {
  * @throws GridError as planStatement; places are those in `condition`
  */
 export function planCondition(map: string, condition: string, catalog: CatalogView): PlannedCondition {
-  const before = `DELETE FROM "${map.replaceAll('"', '""')}"${condition.trim() === '' ? '' : ' WHERE ('}`;
-  const text = condition.trim() === '' ? before : `${before}${condition}\n)`;
+  const isEmpty = condition.trim() === '';
+  const before = `DELETE FROM "${map.replaceAll('"', '""')}"${isEmpty ? '' : ' WHERE '}`;
+  const text = isEmpty ? before : `${before}${condition}`;
   try {
     const { statement, parameterCount } = parseStatement(text);
     if (statement.kind !== 'Delete' || statement.returning.length > 0) {
@@ -64,12 +67,13 @@ export function planCondition(map: string, condition: string, catalog: CatalogVi
   }
 }
 
-/** The error with its place moved back by what was put before the caller's text. */
+/** The error with its place moved back by what was put before the caller's text; without one if it lies there. */
 function shifted(error: unknown, by: number): unknown {
   if (!(error instanceof GridError) || error.position === undefined) return error;
   const { offset, line, column } = error.position;
-  const position = { offset: Math.max(0, offset - by), line, column: line === 1 ? Math.max(1, column - by) : column };
-  return new GridError(error.code, error.message, { ...error.toWire(), position });
+  const position = offset < by ? undefined : { offset: offset - by, line, column: line === 1 ? column - by : column };
+  const { offset: _moved, ...details } = error.details ?? {};
+  return new GridError(error.code, error.message, { ...error.toWire(), position, details });
 }
 
 function planOf(statement: Statement, facts: PlanFacts, catalog: CatalogView): Plan {
@@ -105,6 +109,7 @@ function planTarget(
 }
 
 function planQuery(query: Query, facts: PlanFacts): QueryPlan | GetPlan {
+  if (query.with.length > 0) throw unsupported('WITH', query.with[0]!.position);
   const { body } = query;
   switch (body.kind) {
     case 'Select':
@@ -114,14 +119,21 @@ function planQuery(query: Query, facts: PlanFacts): QueryPlan | GetPlan {
     case 'Values':
       throw unsupported('VALUES as a statement', body.position, 'SELECT 1, 2');
     case 'Query':
-      if (query.orderBy.length === 0 && query.limit === undefined && query.offset === undefined)
-        return planQuery(body, facts);
-      throw unsupported('ORDER BY or LIMIT behind a query in brackets', query.position);
+      return planQuery(unwrapped(query, body), facts);
   }
 }
 
+/** A query in brackets, with what stands behind the bracket in its place. */
+function unwrapped(outer: Query, inner: Query): Query {
+  const hasTail = ({ orderBy, limit, offset }: Query): boolean =>
+    orderBy.length > 0 || limit !== undefined || offset !== undefined;
+  if (!hasTail(outer)) return inner;
+  if (hasTail(inner)) throw unsupported('ORDER BY or LIMIT both in and behind a bracket', outer.position);
+  return { ...inner, orderBy: outer.orderBy, limit: outer.limit, offset: outer.offset };
+}
+
 /** Errors that know only the offset of their place get line and column too. */
-function withPosition(error: unknown, text: string): unknown {
+export function withPosition(error: unknown, text: string): unknown {
   if (!(error instanceof GridError) || error.position !== undefined) return error;
   const offset = error.details?.['offset'];
   if (typeof offset !== 'number') return error;

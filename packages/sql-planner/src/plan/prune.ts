@@ -1,8 +1,8 @@
 /** Which partitions a statement needs: where its conditions name whole keys, only theirs. */
-import type { Expr } from '@ashlar/expressions';
+import { type Expr, FUNCTIONS, type SqlType } from '@ashlar/expressions';
 import type { PartitionChoice } from '@ashlar/sql-plan';
 import { operandsOf } from '../bind/expr-tools.ts';
-import { RELATION_STRIDE, type Relation } from '../bind/scope.ts';
+import { RELATION_STRIDE, type Relation } from '../bind/relation.ts';
 import type { JoinTree } from './joins.ts';
 
 const ALL: PartitionChoice = { kind: 'all' };
@@ -15,8 +15,8 @@ export function wholeKeyOf(
   for (const conjunct of where) {
     if (conjunct.kind !== 'compare' || conjunct.operator !== '=') continue;
     const { left, right } = conjunct;
-    if (isKey(left, relation) && isConstant(right)) return { key: right, conjunct };
-    if (isKey(right, relation) && isConstant(left)) return { key: left, conjunct };
+    if (isKey(left, relation) && isKeyValue(right)) return { key: right, conjunct };
+    if (isKey(right, relation) && isKeyValue(left)) return { key: left, conjunct };
   }
   return undefined;
 }
@@ -32,7 +32,7 @@ export function partitionsOf(relation: Relation, where: readonly Expr[]): Partit
   if (whole !== undefined) return { kind: 'keys', keys: [whole.key] };
   for (const conjunct of where) {
     const isList = conjunct.kind === 'in' && !conjunct.negated && isKey(conjunct.operand, relation);
-    if (isList && conjunct.list.every(isConstant)) return { kind: 'keys', keys: conjunct.list };
+    if (isList && conjunct.list.every(isKeyValue)) return { kind: 'keys', keys: conjunct.list };
   }
   return ALL;
 }
@@ -42,6 +42,16 @@ function isKey(expr: Expr, relation: Relation): boolean {
   return relation.columns[expr.index % RELATION_STRIDE]?.source === 'key';
 }
 
+/** Types whose values have the bytes of the key that they equal. A numeric equals keys, but is none. */
+const KEY_TYPES: ReadonlySet<SqlType> = new Set(['any', 'null', 'text', 'int4', 'int8', 'float8', 'bytea']);
+
+function isKeyValue(expr: Expr): boolean {
+  return KEY_TYPES.has(expr.type) && isConstant(expr);
+}
+
+/** One value for the whole statement, without a row. */
 function isConstant(expr: Expr): boolean {
-  return expr.kind !== 'column' && operandsOf(expr).every(isConstant);
+  if (expr.kind === 'column') return false;
+  if (expr.kind === 'call' && FUNCTIONS[expr.name]?.volatility === 'volatile') return false;
+  return operandsOf(expr).every(isConstant);
 }

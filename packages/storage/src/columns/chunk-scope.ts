@@ -49,7 +49,7 @@ export class ChunkScope {
   isFilled(region: RegionView): boolean {
     if (this.length > region.covered) return false;
     if (this.version < region.filledAt) return this.#tally === 0;
-    return this.#maxBegin <= region.filledAt;
+    return this.#maxBegin <= region.filledAt && this.#tally < TALLY_PENDING;
   }
 
   /**

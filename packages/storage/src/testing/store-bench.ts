@@ -1,5 +1,6 @@
 /** For tests of this package: a store on virtual time, keys and values as text, and short ways to write and read. */
-import { type Epoch, HybridClock, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { type Epoch, HybridClock, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
+import { RecordKind } from '../log-record.ts';
 import { MemberStore } from '../member-store.ts';
 import { visibleSlots } from '../slot-chunk.ts';
 import type { StoreOptions } from '../store-core.ts';
@@ -83,21 +84,23 @@ export function put(
   partition: number = PARTITION,
   expiresAt = 0,
 ): void {
+  inBatch(store, (batch) => stagePut(batch, key, value, partition, expiresAt));
+}
+
+export function remove(store: MemberStore, key: string, partition: number = PARTITION): boolean {
+  return inBatch(store, (batch) => stageRemove(batch, key, partition));
+}
+
+function inBatch<T>(store: MemberStore, stage: (batch: WriteBatch) => T): T {
   const batch = store.begin();
   try {
-    stagePut(batch, key, value, partition, expiresAt);
+    const result = stage(batch);
+    batch.commit();
+    return result;
   } catch (error) {
     batch.abort();
     throw error;
   }
-  batch.commit();
-}
-
-export function remove(store: MemberStore, key: string, partition: number = PARTITION): boolean {
-  const batch = store.begin();
-  const removed = stageRemove(batch, key, partition);
-  batch.commit();
-  return removed;
 }
 
 /** The newest committed value. */
@@ -167,4 +170,20 @@ export function closeAll(store: MemberStore, maps: readonly MapId[] = [MAP], par
   for (const map of maps) if (store.hasMap(map)) store.dropMap(map);
   for (let id = 0; id < partitionCount; id++) store.closePartition(id as PartitionId);
   settle(store);
+}
+
+/** The committed records of the partition as text. */
+export function recordsOf(store: MemberStore, from = 1): string[] {
+  const records: string[] = [];
+  const kinds = Object.fromEntries(Object.entries(RecordKind).map(([name, kind]) => [kind, name]));
+  store.readLog(PARTITION, from as Sequence, 1000, (record) => {
+    record.positionKey();
+    let text = `${record.sequence} ${kinds[record.kind]} ${textOf(record.bytes, record.start, record.stop)}`;
+    record.positionOldValue();
+    if (record.hasOldValue) text += ` ${textOf(record.bytes, record.start, record.stop)}`;
+    record.positionValue();
+    if (record.hasValue) text += ` -> ${textOf(record.bytes, record.start, record.stop)}`;
+    records.push(text);
+  });
+  return records;
 }

@@ -13,6 +13,8 @@ import { unsupportedServices } from './fake-services.ts';
 
 export const PARTITION_COUNT = 16;
 const NO_BYTES = new Uint8Array(0);
+/** Never given twice, not even by two grids. */
+let nextSession = 1000;
 
 interface StoredEntry {
   readonly value: Uint8Array;
@@ -88,7 +90,7 @@ export class FakeMember {
     return {
       openStream: (answers) => this.#stream(answers),
       openSession: async ({ session }) => {
-        const id = session === 0 ? 1000 + this.store.sessions.size : session;
+        const id = session === 0 ? nextSession++ : session;
         this.store.sessions.add(id);
         return { session: id, leaseMs: this.leaseMs };
       },

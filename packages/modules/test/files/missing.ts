@@ -1,2 +1,0 @@
-import 'no-such-library';
-export const nothing = 1;

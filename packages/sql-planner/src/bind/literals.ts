@@ -1,0 +1,62 @@
+/**
+ * String literals have no type of their own: as in PostgreSQL they take that of what they meet, and are read as it at
+ * once, so that `balance > 'x'::int4` fails while it is planned and with its place.
+ */
+import type { TextPosition } from '@ashlar/core';
+import { type ArithmeticOperator, castValue, commonType, type Expr, type SqlType } from '@ashlar/expressions';
+import { isNumeric, isOpen, mismatch } from './types.ts';
+
+const isUntyped = (expr: Expr): boolean => expr.kind === 'literal' && expr.type === 'text';
+
+/**
+ * A cast. That of a literal is tried.
+ *
+ * @throws GridError INVALID_CAST, NUMERIC_OVERFLOW with details.offset
+ */
+export function castTo(operand: Expr, type: SqlType, at: number): Expr {
+  if (operand.kind === 'literal' && operand.type === 'text') castValue(operand.value, type, operand.at, 'text');
+  return { kind: 'cast', operand, type, at };
+}
+
+/** A string literal as one of `type`; every other expression, and a literal that meets no type, as it is. */
+export function adopt(expr: Expr, type: SqlType | undefined): Expr {
+  if (!isUntyped(expr) || type === undefined || isOpen(type) || type === 'text' || type === 'json') return expr;
+  return castTo(expr, type, expr.at);
+}
+
+/**
+ * Expressions whose values must be of one type: results of CASE, arguments of COALESCE, two sides of a comparison.
+ *
+ * @throws GridError TYPE_MISMATCH at the first that does not fit those before it
+ */
+export function unify(
+  exprs: readonly Expr[],
+  what: string,
+  positionOf: (index: number) => TextPosition,
+): { readonly exprs: readonly Expr[]; readonly type: SqlType } {
+  let common: SqlType = 'null';
+  exprs.forEach((expr, index) => {
+    if (isUntyped(expr)) return;
+    const next = commonType([common, expr.type]);
+    if (next === undefined) throw mismatch(`${what} cannot combine ${common} and ${expr.type}`, positionOf(index));
+    common = next;
+  });
+  const adopted = exprs.map((expr) => adopt(expr, common));
+  return { exprs: adopted, type: commonType(adopted.map(({ type }) => type)) ?? 'any' };
+}
+
+/** The type that a string literal takes beside an operand of type `other`: PostgreSQL's choice of operator. */
+export function literalTypeBeside(operator: ArithmeticOperator, other: SqlType): SqlType | undefined {
+  if (isNumeric(other)) return other;
+  const isSum = operator === '+' || operator === '-';
+  if (other === 'interval') return isSum ? 'interval' : 'float8';
+  if (other === 'timestamptz' && isSum) return operator === '+' ? 'interval' : 'timestamptz';
+  if (other === 'date' && isSum) return operator === '+' ? 'int4' : 'date';
+  return undefined;
+}
+
+/** The type that a string literal takes as an argument, of those that a function accepts: the preferred one first. */
+export function literalTypeAmong(accepted: readonly SqlType[]): SqlType | undefined {
+  if (accepted.includes('text')) return undefined;
+  return (['timestamptz', 'float8', 'int4', 'interval', 'bytea'] as const).find((type) => accepted.includes(type));
+}

@@ -1,0 +1,89 @@
+/**
+ * One map in FROM, and the columns that a statement asks of it.
+ *
+ * A map is a table whose columns are the paths of its documents, added as names are met. While a statement is being
+ * bound, a column's index is `relation * RELATION_STRIDE + column`; the plan numbers them by position later.
+ */
+import { GridError } from '@ashlar/core';
+import type { Expr } from '@ashlar/expressions';
+import type { CatalogMap, ScanColumn } from '@ashlar/sql-plan';
+import type { Name } from '../parse/syntax.ts';
+
+export const RELATION_STRIDE = 1 << 16;
+
+/** Pseudo-columns of every map. */
+const SPECIAL: Readonly<Record<string, 'key' | 'value' | 'version'>> = {
+  __key: 'key',
+  __value: 'value',
+  __version: 'version',
+};
+
+export type SpecialSource = 'key' | 'value' | 'version';
+
+/** Which pseudo-column a name is, if it is one. */
+export function specialOf(name: Name): SpecialSource | undefined {
+  const text = name.quoted ? name.text : name.text.toLowerCase();
+  return Object.hasOwn(SPECIAL, text) ? SPECIAL[text] : undefined;
+}
+
+export class Relation {
+  readonly index: number;
+  readonly alias: string;
+  readonly map: CatalogMap;
+  readonly columns: ScanColumn[] = [];
+  /** Top-level fields of the map's documents, in their order. */
+  readonly fields: readonly string[];
+  readonly #indexOf = new Map<string, number>();
+  /** What stands before a column's name where there are several relations: `a.`. */
+  readonly #prefix: string;
+
+  constructor(index: number, alias: string, map: CatalogMap, isQualified = false) {
+    this.index = index;
+    this.alias = alias;
+    this.map = map;
+    this.#prefix = isQualified ? `${alias}.` : '';
+    this.fields = this.childrenOf([]);
+  }
+
+  /** The index of a column, asked for now or before. @throws GridError STATEMENT_TOO_LARGE */
+  column(column: ScanColumn): number {
+    const key = column.source === 'path' ? JSON.stringify(column.path) : column.source;
+    const known = this.#indexOf.get(key);
+    if (known !== undefined) return known;
+    if (this.columns.length === RELATION_STRIDE) {
+      throw new GridError('STATEMENT_TOO_LARGE', `more than ${RELATION_STRIDE} columns of '${this.map.name}'`);
+    }
+    const index = this.columns.push(column) - 1;
+    this.#indexOf.set(key, index);
+    return index;
+  }
+
+  reference(column: ScanColumn, at: number): Expr {
+    const index = this.index * RELATION_STRIDE + this.column(column);
+    return { kind: 'column', index, name: `${this.#prefix}${columnName(column)}`, type: column.type, at };
+  }
+
+  field(name: string, at: number): Expr {
+    return this.reference({ source: 'path', path: [name], type: 'any' }, at);
+  }
+
+  special(source: SpecialSource, at: number): Expr {
+    const type = source === 'key' ? 'any' : source === 'version' ? 'int8' : 'json';
+    return this.reference({ source, type }, at);
+  }
+
+  /** Known fields of the object at `path`, in the documents' order. */
+  childrenOf(path: readonly string[]): readonly string[] {
+    return (this.map.paths ?? [])
+      .filter((known) => known.length === path.length + 1 && path.every((step, depth) => known[depth] === step))
+      .map((known) => known.at(-1)!);
+  }
+}
+
+/** A column as people write it: __key, account.owner.id, tags[1]. */
+export function columnName(column: ScanColumn): string {
+  if (column.source !== 'path') return `__${column.source}`;
+  return column.path
+    .map((step, index) => (typeof step === 'number' ? `[${step}]` : index === 0 ? step : `.${step}`))
+    .join('');
+}

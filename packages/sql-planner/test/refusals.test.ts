@@ -1,0 +1,368 @@
+/** What the binder and the planner refuse: the code, the message, the hint, and the place, marked with a caret's `¦`. */
+import type { ErrorCode } from '@ashlar/core';
+import { planCondition, positionAt } from '../src/plan/planner.ts';
+import { CATALOG, plan, refusalOf } from './plan-support.ts';
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly offset: number | undefined;
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+}
+
+/** The refusal of a text in which `¦` marks the place; the mark is no part of the statement. */
+function refused(marked: string): { readonly found: Refusal; readonly offset: number } {
+  const offset = marked.indexOf('¦');
+  const { code, message, hint, position } = refusalOf(() => plan(marked.replace('¦', '')));
+  return { found: { code, message, hint, ...position } as Refusal, offset };
+}
+
+type Case = readonly [marked: string, code: ErrorCode, message: string, hint?: string];
+
+function itRefuses(cases: readonly Case[]): void {
+  it.each(cases)('%s', (marked, code, message, hint) => {
+    const { found, offset } = refused(marked);
+    expect(found).toMatchObject({ code, hint, ...positionAt(marked, offset) });
+    expect(found.message).toContain(message);
+  });
+}
+
+describe('names', () => {
+  itRefuses([
+    ['SELECT 1 FROM ¦acounts', 'UNKNOWN_MAP', "unknown map 'acounts'", "did you mean 'accounts'?"],
+    ['SELECT 1 FROM brands,\n  ¦zzzzzz', 'UNKNOWN_MAP', "'zzzzzz'", 'the first put creates a map'],
+    ['SELECT 1 FROM ¦"ACCOUNTS"', 'UNKNOWN_MAP', "'ACCOUNTS'", 'the first put creates a map'],
+    ['DELETE FROM ¦brandz', 'UNKNOWN_MAP', "'brandz'", "did you mean 'brands'?"],
+    ['SELECT ¦x.* FROM accounts a', 'UNKNOWN_MAP', "'x'", "did you mean 'a'?"],
+    ['SELECT ¦brand FROM accounts, brands', 'AMBIGUOUS_COLUMN', 'accounts and brands', 'say which one: accounts.brand'],
+    ['SELECT ¦__key FROM accounts a, brands b', 'AMBIGUOUS_COLUMN', "'__key' is in a and b", 'say which one: a.__key'],
+    [
+      'SELECT ¦NAME FROM Mixed',
+      'AMBIGUOUS_COLUMN',
+      `may be "name" or "Name"`,
+      'write the name in double quotes, exactly as the documents have it',
+    ],
+    ['SELECT ¦contry FROM accounts, brands', 'UNKNOWN_COLUMN', "'contry'", "did you mean 'brands.country'?"],
+    ['SELECT ¦accounts.brand FROM accounts a', 'UNKNOWN_COLUMN', "'accounts' is called 'a'", 'write a in its place'],
+    ['SELECT ¦a FROM accounts a', 'UNSUPPORTED_SQL', 'a whole row as a value', 'the document is a.__value'],
+    ['SELECT ¦brand', 'UNKNOWN_COLUMN', "no column 'brand' here"],
+    ['SELECT ¦*', 'SYNTAX_ERROR', 'SELECT * needs a FROM'],
+    [
+      'SELECT 1 FROM accounts, ¦accounts',
+      'SYNTAX_ERROR',
+      'twice in FROM',
+      'give one of them another name: FROM accounts AS x',
+    ],
+    [
+      'SELECT 1 FROM accounts a, brands ¦a',
+      'SYNTAX_ERROR',
+      "'a' stands twice",
+      'give one of them another name: FROM brands AS x',
+    ],
+    ['SELECT ¦__value.brand FROM accounts', 'UNSUPPORTED_SQL', 'a part of __value'],
+    ['SELECT 1 FROM accounts ¦a(x)', 'UNSUPPORTED_SQL', 'a list of column names behind a map'],
+    [
+      'SELECT brand AS x, balance AS x FROM accounts ORDER BY ¦x',
+      'AMBIGUOUS_COLUMN',
+      'label of 2',
+      'give them different labels, or name the place: 1',
+    ],
+    [
+      'SELECT 1 FROM accounts a, brands b JOIN orders o ON ¦a.brand = o.item',
+      'UNKNOWN_COLUMN',
+      "'a' cannot be named",
+      'write CROSS JOIN for the comma',
+    ],
+  ]);
+});
+
+describe('types', () => {
+  itRefuses([
+    ['SELECT lower(brand) ¦+ 1 FROM accounts', 'TYPE_MISMATCH', 'operator + does not take text and int4'],
+    ["SELECT 1 + ¦'a'", 'INVALID_CAST', 'not a integer: "a"'],
+    ["SELECT 1 FROM accounts WHERE balance::int4 = ¦'x'", 'INVALID_CAST', 'not a integer: "x"'],
+    ["SELECT date ¦'soon'", 'INVALID_CAST', 'not a date: "soon"'],
+    ['SELECT NOT ¦5', 'TYPE_MISMATCH', 'the operand of NOT must be boolean, not int4'],
+    ["SELECT 1 FROM accounts WHERE ¦'x'", 'TYPE_MISMATCH', 'WHERE must be boolean, not text'],
+    ['SELECT 1 FROM accounts WHERE TRUE AND\n\n  balance ¦+ 1 IS TRUE AND 3', 'TYPE_MISMATCH', 'x'],
+    ['SELECT 1 FROM accounts WHERE TRUE OR ¦3', 'TYPE_MISMATCH', 'an operand of OR must be boolean, not int4'],
+    ['SELECT 1 FROM accounts a JOIN brands b ON ¦1', 'TYPE_MISMATCH', 'ON must be boolean'],
+    ['SELECT 1 FROM accounts HAVING ¦1', 'TYPE_MISMATCH', 'HAVING must be boolean'],
+    ["SELECT ¦sum('a')", 'TYPE_MISMATCH', 'sum does not take text'],
+    ['SELECT ¦max(TRUE)', 'TYPE_MISMATCH', 'max does not take boolean'],
+    ['SELECT now() ¦= 5', 'TYPE_MISMATCH', 'operator = cannot combine timestamptz and int4'],
+    ['SELECT TRUE IN (FALSE, ¦1)', 'TYPE_MISMATCH', 'IN cannot combine boolean and int4'],
+    ['SELECT CASE WHEN TRUE THEN 1 ELSE ¦FALSE END', 'TYPE_MISMATCH', 'CASE cannot combine int4 and boolean'],
+    ['SELECT CASE WHEN ¦1 THEN 1 END', 'TYPE_MISMATCH', 'a condition of CASE must be boolean'],
+    ["SELECT CASE WHEN TRUE THEN 1 ELSE ¦'x' END", 'INVALID_CAST', '"x"'],
+    ['SELECT coalesce(1, ¦now())', 'TYPE_MISMATCH', 'coalesce cannot combine int4 and timestamptz'],
+    ['SELECT lower(¦5)', 'TYPE_MISMATCH', 'argument 1 of lower is text, not int4'],
+    ['SELECT ¦lower()', 'TYPE_MISMATCH', 'lower takes 1 argument, not 0'],
+    ["SELECT ¦substring('a')", 'TYPE_MISMATCH', 'substring takes 2 to 3 arguments, not 1'],
+    ['SELECT ¦coalesce()', 'TYPE_MISMATCH', 'coalesce takes 1 or more arguments, not 0'],
+    ["SELECT 5 LIKE 'a'".replace('5', '¦5'), 'TYPE_MISMATCH', 'LIKE takes text, not int4', 'cast it: x::text'],
+    ['SELECT 1 ¦|| 2', 'TYPE_MISMATCH', 'operator || does not take int4 and int4', 'cast one side: x::text'],
+    ["SELECT lower('a') ¦^ 2", 'TYPE_MISMATCH', 'operator ^ does not take text and int4'],
+    ["SELECT ¦-lower('a')", 'TYPE_MISMATCH', 'operator - does not take text'],
+    ['SELECT ¦TRUE::date', 'INVALID_CAST', 'cannot cast boolean to date'],
+    ['SELECT brand::varchar(¦0) FROM accounts', 'TYPE_MISMATCH', 'a length of at least 1'],
+    ['SELECT brand::¦point FROM accounts', 'UNSUPPORTED_SQL', 'the type point'],
+    ['SELECT brand::¦int4[] FROM accounts', 'UNSUPPORTED_SQL', 'an array type'],
+    ['SELECT ¦~1', 'UNSUPPORTED_SQL', 'the operator ~'],
+    ['SELECT 1 ¦& 1', 'UNSUPPORTED_SQL', 'the operator &'],
+    ['SELECT 1 FROM accounts LIMIT ¦TRUE', 'TYPE_MISMATCH', 'LIMIT takes a number'],
+    ['SELECT 1 FROM accounts LIMIT ¦-1', 'SYNTAX_ERROR', 'LIMIT takes a number from 0'],
+    ["SELECT 1 FROM accounts OFFSET ¦'x'", 'INVALID_CAST', '"x"'],
+    ['SELECT 1 FROM accounts LIMIT ¦balance', 'UNSUPPORTED_SQL', 'a column in LIMIT'],
+  ]);
+});
+
+describe('functions', () => {
+  itRefuses([
+    ['SELECT ¦lowr(brand) FROM accounts', 'UNKNOWN_FUNCTION', "unknown function 'lowr'", "did you mean 'lower'?"],
+    ['SELECT ¦coutn(*) FROM accounts', 'UNKNOWN_FUNCTION', "unknown function 'coutn'", "did you mean 'count'?"],
+    ['SELECT ¦constructor(brand) FROM accounts', 'UNKNOWN_FUNCTION', "'constructor'"],
+    ['SELECT ¦frobnicate_the_rows(1)', 'UNKNOWN_FUNCTION', 'frobnicate_the_rows'],
+    ['SELECT ¦lower(DISTINCT brand) FROM accounts', 'SYNTAX_ERROR', 'lower is no aggregate'],
+    ['SELECT ¦sum(*) FROM accounts', 'TYPE_MISMATCH', 'sum(*) does not exist'],
+    ['SELECT ¦count() FROM accounts', 'TYPE_MISMATCH', 'count takes one argument', 'write count(*)'],
+    ['SELECT ¦sum(1, 2) FROM accounts', 'TYPE_MISMATCH', 'sum takes one argument, not 2'],
+    ['SELECT ¦count(*) OVER () FROM accounts', 'UNSUPPORTED_SQL', 'a window function'],
+    ['SELECT 1 FROM accounts WINDOW ¦w AS (ORDER BY brand)', 'UNSUPPORTED_SQL', 'WINDOW'],
+    ['SELECT ¦count(brand ORDER BY brand) FROM accounts', 'UNSUPPORTED_SQL', 'ORDER BY inside a call'],
+  ]);
+});
+
+describe('grouping', () => {
+  const inHaving = 'conditions on aggregates belong into HAVING';
+  itRefuses([
+    [
+      'SELECT ¦brand, count(*) FROM accounts',
+      'GROUPING_ERROR',
+      "column 'brand' must stand in GROUP BY",
+      'add it to GROUP BY, or take max(brand)'.concat('; of a label of SELECT repeat the expression'),
+    ],
+    [
+      'SELECT brand,\n  sum(balance) + ¦balance AS x\nFROM accounts GROUP BY brand',
+      'GROUPING_ERROR',
+      "'balance'",
+      'add it to GROUP BY, or take max(balance)',
+    ],
+    [
+      'SELECT 1 FROM accounts GROUP BY brand ORDER BY ¦balance',
+      'GROUPING_ERROR',
+      "'balance'",
+      'add it to GROUP BY, or take max(balance)',
+    ],
+    [
+      'SELECT 1 FROM accounts HAVING ¦balance > 1',
+      'GROUPING_ERROR',
+      "'balance'",
+      'add it to GROUP BY, or take max(balance)',
+    ],
+    [
+      'SELECT brand FROM accounts GROUP BY lower(brand)'.replace('brand', '¦brand'),
+      'GROUPING_ERROR',
+      "'brand'",
+      'add it to GROUP BY, or take max(brand); of a label of SELECT repeat the expression',
+    ],
+    [
+      'SELECT a.brand, ¦b.country FROM accounts a JOIN brands b USING (brand) GROUP BY a.brand',
+      'GROUPING_ERROR',
+      "'b.country'",
+      'add it to GROUP BY, or take max(b.country)',
+    ],
+    [
+      'SELECT ¦* FROM accounts GROUP BY brand',
+      'GROUPING_ERROR',
+      "'balance'",
+      'add it to GROUP BY, or take max(balance); of a label of SELECT repeat the expression',
+    ],
+    [
+      'SELECT 1 FROM accounts WHERE ¦sum(balance) > 1',
+      'GROUPING_ERROR',
+      'an aggregate cannot stand in WHERE',
+      inHaving,
+    ],
+    ['SELECT 1 FROM accounts a JOIN brands b ON ¦count(*) > 1', 'GROUPING_ERROR', 'an aggregate cannot stand in ON'],
+    ['SELECT 1 FROM accounts GROUP BY ¦count(*)', 'GROUPING_ERROR', 'an aggregate cannot stand in GROUP BY'],
+    ['SELECT count(*) FROM accounts GROUP BY ¦1', 'GROUPING_ERROR', 'an aggregate cannot stand in GROUP BY'],
+    ['SELECT sum(¦max(balance)) FROM accounts', 'GROUPING_ERROR', 'an aggregate cannot stand in an aggregate'],
+    [
+      'SELECT sum(1) FILTER (WHERE ¦max(balance) > 1) FROM accounts',
+      'GROUPING_ERROR',
+      'an aggregate cannot stand in FILTER',
+    ],
+    ['SELECT 1 FROM accounts LIMIT ¦count(*)', 'GROUPING_ERROR', 'an aggregate cannot stand in LIMIT'],
+    ['UPDATE accounts SET balance = ¦sum(balance)', 'GROUPING_ERROR', 'an aggregate cannot stand in SET'],
+    ['SELECT DISTINCT brand FROM accounts ORDER BY brand, ¦balance', 'GROUPING_ERROR', 'with SELECT DISTINCT'],
+    ['SELECT DISTINCT brand FROM accounts GROUP BY brand ORDER BY ¦count(*)', 'GROUPING_ERROR', 'with SELECT DISTINCT'],
+    ['SELECT brand FROM accounts GROUP BY ¦2', 'SYNTAX_ERROR', 'GROUP BY 2: there is 1 column'],
+    ['SELECT brand, 1 FROM accounts ORDER BY ¦0', 'SYNTAX_ERROR', 'ORDER BY 0: there are 2 columns'],
+    ["SELECT brand FROM accounts ORDER BY ¦'brand'", 'SYNTAX_ERROR', 'a constant in ORDER BY is the place of a column'],
+  ]);
+});
+
+describe('what PostgreSQL has and this does not', () => {
+  itRefuses([
+    ['SELECT ¦(SELECT 1) FROM accounts', 'UNSUPPORTED_SQL', 'a subquery', 'join the maps, or ask twice'],
+    [
+      'SELECT 1 FROM accounts WHERE brand ¦IN (SELECT 1)',
+      'UNSUPPORTED_SQL',
+      'a subquery',
+      'join the maps, or ask twice',
+    ],
+    ['SELECT 1 FROM accounts WHERE ¦EXISTS (SELECT 1)', 'UNSUPPORTED_SQL', 'a subquery', 'join the maps, or ask twice'],
+    ['SELECT 1 FROM ¦(SELECT 1) x', 'UNSUPPORTED_SQL', 'a query in FROM'],
+    ['SELECT 1 FROM ¦generate_series(1, 2) x', 'UNSUPPORTED_SQL', 'a function in FROM'],
+    ['SELECT 1 ¦UNION SELECT 2', 'UNSUPPORTED_SQL', 'UNION'],
+    ['SELECT 1 ¦EXCEPT ALL SELECT 2', 'UNSUPPORTED_SQL', 'EXCEPT'],
+    ['WITH ¦x AS (SELECT 1) SELECT 1', 'UNSUPPORTED_SQL', 'WITH'],
+    ['WITH ¦x AS (SELECT 1) (SELECT 1)', 'UNSUPPORTED_SQL', 'WITH'],
+    ['¦(SELECT 1 LIMIT 1) ORDER BY 1', 'UNSUPPORTED_SQL', 'both in and behind a bracket'],
+    ['¦VALUES (1)', 'UNSUPPORTED_SQL', 'VALUES as a statement', 'SELECT 1, 2'],
+    [
+      'SELECT 1 FROM accounts a ¦RIGHT JOIN brands b ON TRUE',
+      'UNSUPPORTED_SQL',
+      'a RIGHT JOIN',
+      'turn it round: LEFT JOIN',
+    ],
+    [
+      'SELECT 1 FROM accounts a ¦FULL JOIN brands b ON TRUE',
+      'UNSUPPORTED_SQL',
+      'a FULL JOIN',
+      'turn it round: LEFT JOIN',
+    ],
+    [
+      'SELECT 1 FROM accounts a ¦NATURAL JOIN brands b',
+      'UNSUPPORTED_SQL',
+      'NATURAL JOIN',
+      'name the columns: USING (a)',
+    ],
+    ['SELECT DISTINCT ON (¦brand) brand FROM accounts', 'UNSUPPORTED_SQL', 'DISTINCT ON'],
+    ['SELECT ¦ROW(1, 2)', 'UNSUPPORTED_SQL', 'a row value'],
+    ['SELECT ¦ARRAY[1]', 'UNSUPPORTED_SQL', 'an array value'],
+    ['SELECT tags[¦1:2] FROM accounts'.replace('¦1', '1').replace('[', '¦['), 'UNSUPPORTED_SQL', 'a slice'],
+    ['SELECT tags¦[$1] FROM accounts', 'UNSUPPORTED_SQL', 'a subscript that is not a constant'],
+    ['SELECT tags¦[-1] FROM accounts', 'UNSUPPORTED_SQL', 'a subscript below 0'],
+    ["SELECT brand ¦SIMILAR TO 'a' FROM accounts", 'UNSUPPORTED_SQL', 'SIMILAR TO', 'use LIKE'],
+    ['SELECT 1 WHERE 1 ¦= ANY ($1)', 'UNSUPPORTED_SQL', '= ANY (...)', 'write IN (a, b, c)'],
+    ['¦EXPLAIN VERBOSE SELECT 1', 'UNSUPPORTED_SQL', 'EXPLAIN (verbose)'],
+    ['¦EXPLAIN (FORMAT json) SELECT 1', 'UNSUPPORTED_SQL', 'EXPLAIN (format)'],
+  ]);
+});
+
+describe('INSERT, UPDATE, DELETE', () => {
+  itRefuses([
+    [
+      '¦INSERT INTO accounts VALUES (1)',
+      'SYNTAX_ERROR',
+      'INSERT must name its columns',
+      'INSERT INTO accounts (__key, a, b) VALUES (...)',
+    ],
+    ['INSERT INTO accounts (¦brand) VALUES (1)', 'SYNTAX_ERROR', 'INSERT must give the key'],
+    ['INSERT INTO accounts (__key, brand) VALUES (1, 2), (¦1)', 'SYNTAX_ERROR', 'a row has 1 values for 2 columns'],
+    [
+      'INSERT INTO accounts (__key) VALUES (1, ¦2)'.replace('1, ¦', '¦1, '),
+      'SYNTAX_ERROR',
+      'a row has 2 values for 1 columns',
+    ],
+    [
+      'INSERT INTO accounts (__key, brand) VALUES (1, ¦DEFAULT)',
+      'UNSUPPORTED_SQL',
+      'DEFAULT',
+      'maps have no default values',
+    ],
+    [
+      'INSERT INTO accounts (__key, brand) VALUES (1, ¦"x")',
+      'UNKNOWN_COLUMN',
+      "no column 'x' here",
+      "a text is written in single quotes: 'x'",
+    ],
+    ['INSERT INTO accounts (__key, brand, ¦BRAND) VALUES (1, 2, 3)', 'SYNTAX_ERROR', "'brand' is assigned twice"],
+    [
+      'INSERT INTO accounts (__key, owner.id, ¦owner) VALUES (1, 2, 3)',
+      'SYNTAX_ERROR',
+      "'owner' is assigned twice: by 'owner.id' too",
+    ],
+    ['INSERT INTO accounts (__key, brand, ¦__value) VALUES (1, 2, 3)', 'SYNTAX_ERROR', "'__value' is assigned twice"],
+    ['INSERT INTO accounts (__key, ¦__version) VALUES (1, 2)', 'SYNTAX_ERROR', '__version cannot be assigned'],
+    ['INSERT INTO accounts (__key, ¦__key.a) VALUES (1, 2)', 'UNSUPPORTED_SQL', 'a part of __key'],
+    ['INSERT INTO accounts (__key, tags¦[0]) VALUES (1, 2)', 'UNSUPPORTED_SQL', 'assigning to an element of an array'],
+    [
+      'INSERT INTO Mixed (__key, ¦NAME) VALUES (1, 2)',
+      'AMBIGUOUS_COLUMN',
+      'may be "name" or "Name"',
+      'write the name in double quotes, exactly as the documents have it',
+    ],
+    ['INSERT INTO accounts (__key) ¦SELECT 1', 'UNSUPPORTED_SQL', 'INSERT from a query', 'read the rows and put them'],
+    [
+      'INSERT INTO accounts (__key) ¦VALUES (1) OFFSET 1',
+      'UNSUPPORTED_SQL',
+      'INSERT from a query',
+      'read the rows and put them',
+    ],
+    [
+      '¦INSERT INTO accounts DEFAULT VALUES'.replace('¦', '¦'),
+      'SYNTAX_ERROR',
+      'INSERT must name its columns',
+      'INSERT INTO accounts (__key, a, b) VALUES (...)',
+    ],
+    ['INSERT INTO accounts (__key) VALUES (1) RETURNING ¦brand', 'UNSUPPORTED_SQL', 'RETURNING'],
+    [
+      'INSERT INTO accounts (__key) VALUES (1) ¦ON CONFLICT (__key) DO UPDATE SET brand = 1',
+      'UNSUPPORTED_SQL',
+      'ON CONFLICT DO UPDATE',
+      'use put, or a processor',
+    ],
+    [
+      'INSERT INTO accounts (__key) VALUES (1) ¦ON CONFLICT (brand) DO NOTHING',
+      'UNSUPPORTED_SQL',
+      'another column than __key',
+    ],
+    ['UPDATE accounts SET ¦__key = 1', 'SYNTAX_ERROR', '__key cannot be assigned'],
+    ['UPDATE accounts SET ¦__VERSION = 1', 'SYNTAX_ERROR', '__version cannot be assigned'],
+    ['UPDATE accounts SET brand = 1, ¦brand = 2', 'SYNTAX_ERROR', "'brand' is assigned twice"],
+    ['UPDATE accounts SET brand = ¦DEFAULT', 'UNSUPPORTED_SQL', 'DEFAULT', 'maps have no default values'],
+    ['UPDATE accounts SET brand = 1 FROM ¦brands', 'UNSUPPORTED_SQL', 'UPDATE ... FROM'],
+    ['UPDATE accounts SET brand = 1 RETURNING ¦*', 'UNSUPPORTED_SQL', 'RETURNING'],
+    ['DELETE FROM accounts RETURNING ¦brand', 'UNSUPPORTED_SQL', 'RETURNING'],
+    ['DELETE FROM accounts WHERE ¦5', 'TYPE_MISMATCH', 'WHERE must be boolean'],
+  ]);
+});
+
+describe('a condition on its own', () => {
+  const condition = (text: string) => planCondition('accounts', text, CATALOG);
+
+  it('is planned as the WHERE of its map', () => {
+    const { scan, partitions, parameterCount } = condition("BRAND = $1 AND __key IN ('a', 'b')\n-- all of them");
+    expect(scan.columns).toMatchObject([{ source: 'key' }, { source: 'version' }, { path: ['brand'] }]);
+    expect(partitions).toMatchObject({ kind: 'keys', keys: [{ value: 'a' }, { value: 'b' }] });
+    expect(parameterCount).toBe(1);
+    expect(condition('  ').scan.filter).toBeUndefined();
+    expect(planCondition('a "b"', 'x', { ...CATALOG, maps: [{ ...CATALOG.maps[0]!, name: 'a "b"' }] }).scan.map).toBe(
+      'a "b"',
+    );
+  });
+
+  it.each([
+    ['brand = ¦', 'SYNTAX_ERROR'],
+    ['brand ¦RETURNING 1', 'UNSUPPORTED_SQL'],
+    ['1 = 1; ¦DROP TABLE x', 'UNSUPPORTED_SQL'],
+    ['(brand = 1) ¦) OR (TRUE', 'SYNTAX_ERROR'],
+    ['brand = 1 AND\n  ¦5', 'TYPE_MISMATCH'],
+    ["brand::int4 = ¦'x'", 'INVALID_CAST'],
+    ['¦count(*) > 1', 'GROUPING_ERROR'],
+  ])('is refused at its own place: %s', (marked) => {
+    const error = refusalOf(() => condition(marked.replace('¦', '')));
+    expect(error.position).toEqual(positionAt(marked, marked.indexOf('¦')));
+    expect(error.details).not.toHaveProperty('offset');
+  });
+
+  it('of a map that is not there has no place', () => {
+    const error = refusalOf(() => planCondition('acounts', 'TRUE', CATALOG));
+    expect(error).toMatchObject({ code: 'UNKNOWN_MAP', position: undefined });
+  });
+});

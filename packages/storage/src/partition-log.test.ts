@@ -1,0 +1,110 @@
+import type { Epoch, Sequence } from '@ashlar/core';
+import { murmur3 } from '@ashlar/serialization';
+import { murmurOfBlock } from './checksum.ts';
+import { RecordCause, RecordKind } from './log-record.ts';
+import { get, MAP, makeBench, PARTITION, put, remove, settle, stagePut, stageRemove } from './testing/store-bench.ts';
+
+const SECOND_US = 1_000_000;
+
+describe('the log', () => {
+  it('carries all fields of a record', () => {
+    const { store } = makeBench();
+    store.openPartition(PARTITION, 9 as Epoch);
+    put(store, 'k', 'old', PARTITION, 5_000_000 * SECOND_US);
+    const header = { catalogVersion: 3, principal: 4, requestSession: 2 ** 40, requestNumber: 5, transactionId: 6 };
+    const batch = store.begin({ ...header, originSite: 7, originSequence: 8, epoch: 9 as Epoch });
+    stagePut(batch, 'k', 'value', PARTITION, 6_000_000 * SECOND_US);
+    batch.requestNumber = 6;
+    stageRemove(batch, 'k');
+    batch.commit();
+    const seen: unknown[] = [];
+    let oldVersion = 0;
+    const next = store.readLog(PARTITION, 2 as Sequence, 10, (record) => {
+      const { format, kind, mapId, epoch, sequence, version, cause, length, expiresAt, requestNumber } = record;
+      const { catalogVersion, principal, requestSession, transactionId, originSite, originSequence } = record;
+      seen.push({ format, kind, mapId, epoch, sequence, cause, length, expiresAt, requestNumber });
+      seen.push({ catalogVersion, principal, requestSession, transactionId, originSite, originSequence });
+      expect([version, record.checksum === record.computeChecksum()]).toEqual([batch.version, true]);
+      oldVersion = record.oldVersion;
+    });
+    const common = { catalogVersion: 3, principal: 4, requestSession: 2 ** 40, transactionId: 6 };
+    const origin = { originSite: 7, originSequence: 8 };
+    const record = { format: 1, mapId: MAP, epoch: 9, cause: RecordCause.request };
+    expect(seen).toEqual([
+      { ...record, kind: RecordKind.put, sequence: 2, length: 5, expiresAt: 6_000_000 * SECOND_US, requestNumber: 5 },
+      { ...common, ...origin },
+      { ...record, kind: RecordKind.remove, sequence: 3, length: 0, expiresAt: 0, requestNumber: 6 },
+      { ...common, ...origin },
+    ]);
+    expect([next, oldVersion]).toEqual([4, batch.version]);
+  });
+
+  it('drops its oldest records, tells who is overtaken, and waits for durable consumers', () => {
+    const { store } = makeBench({ logBytesPerPartition: 20_000 });
+    const cuttable = store.addConsumer(PARTITION, { durable: false });
+    for (let index = 0; index < 300; index++) put(store, 'a', `value ${index}`);
+    expect(cuttable.isGone).toBe(true);
+    expect(() => store.readLog(PARTITION, cuttable.position as Sequence, 1, () => {})).toThrow(
+      expect.objectContaining({ code: 'SEQUENCE_GONE' }),
+    );
+    const durable = store.addConsumer(PARTITION, { durable: true });
+    const states = new Set<string>();
+    const fill = (): void => {
+      for (let index = 0; index < 300; index++) {
+        put(store, 'a', `value ${index}`);
+        states.add(store.logInfo(PARTITION).state);
+      }
+    };
+    expect(fill).toThrow(expect.objectContaining({ code: 'LOG_FULL', retryable: true }));
+    expect([...states]).toEqual(['ok', 'delay']);
+    expect(() => remove(store, 'a')).toThrow(expect.objectContaining({ code: 'LOG_FULL' }));
+    durable.advance(store.logInfo(PARTITION).committedSequence);
+    for (let index = 0; index < 50; index++) put(store, 'a', 'room again');
+    durable.close();
+    fill();
+    store.checkInvariants();
+  });
+
+  it('has another incarnation each time the partition is opened', () => {
+    const { store } = makeBench();
+    put(store, 'a', '1');
+    const first = store.logInfo(PARTITION).incarnation;
+    store.closePartition(PARTITION);
+    expect(get(store, 'a')).toBeUndefined();
+    store.openPartition(PARTITION, 2 as Epoch, 40 as Sequence);
+    put(store, 'a', '2');
+    const { incarnation, firstSequence, committedSequence } = store.logInfo(PARTITION);
+    expect(incarnation).not.toBe(first);
+    expect([firstSequence, committedSequence]).toEqual([41, 41]);
+    settle(store);
+    store.checkInvariants();
+  });
+
+  it('tells listeners once a commit and partition', () => {
+    const { store } = makeBench();
+    const heard: number[][] = [];
+    store.addCommitListener((partition, sequence) => heard.push([partition, sequence]));
+    const batch = store.begin();
+    for (let index = 0; index < 10; index++) stagePut(batch, `k${index}`, 'v', index % 2);
+    expect(heard).toEqual([]);
+    batch.commit();
+    expect(heard).toEqual([
+      [0, 5],
+      [1, 5],
+    ]);
+  });
+
+  it('checks values by the murmur3 that every language has', () => {
+    const { store } = makeBench();
+    for (const length of [0, 1, 3, 4, 7, 8, 100, 101]) {
+      const text = 'äbcdefghij'.repeat(20).slice(0, length);
+      put(store, 'k', text);
+      get(store, 'k');
+      const { valueBytes, valueStart, valueEnd } = store.found;
+      const block = (valueStart - 8) / 8;
+      const arena = { segments: [{ i32: new Int32Array(store.handle.segments[0]!) }] };
+      const checksum = murmurOfBlock(arena as never, block, 8, valueEnd - valueStart, 42) >>> 0;
+      expect(checksum).toBe(murmur3(valueBytes, valueStart, valueEnd, 42));
+    }
+  });
+});
