@@ -95,14 +95,16 @@ function checkFile(room, file, manifest) {
     }
     const parts = specifier.split('/');
     const library = specifier.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0];
-    if (library.startsWith('@ashlar/') && specifier !== library) faults.push(`${place} passes by the door`);
+    const isTesting = isTest(file) && specifier === `${library}/testing`;
+    if (library.startsWith('@ashlar/') && specifier !== library && !isTesting)
+      faults.push(`${place} passes by the door`);
     const fromRoot = isTest(file) && ['fast-check', '@jest/globals'].includes(library);
     if (!allowed.has(library) && !fromRoot) faults.push(`${place} is not among the room's dependencies`);
   }
 }
 
 function isTest(file) {
-  return file.endsWith('.test.ts') || file.includes('/test/');
+  return file.endsWith('.test.ts') || file.includes('/test/') || file.includes('/testing/');
 }
 
 function imports(source) {

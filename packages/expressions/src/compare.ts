@@ -87,7 +87,7 @@ function compareExactly(a: number, b: Decimal): number {
 
 /** The total order of numbers of mixed kinds. */
 function orderNumeric(a: number | bigint | Decimal, b: number | bigint | Decimal): number {
-  if (typeof a !== 'number') return typeof b === 'number' ? -orderNumeric(b, a) : compareNumeric(a, b);
+  if (typeof a !== 'number') return typeof b === 'number' ? 0 - orderNumeric(b, a) : compareNumeric(a, b);
   const rough = compareNumbers(a, toDouble(b));
   return rough !== 0 || typeof b === 'number' || !Number.isFinite(a) ? rough : compareExactly(a, toDecimal(b));
 }

@@ -1,6 +1,6 @@
 import { Decimal } from '@ashlar/api';
 import fc from 'fast-check';
-import { withDictionary } from '../test/generators.ts';
+import { withDictionary } from './testing/generators.ts';
 import { Tag } from './types.ts';
 import { gather, valueAt, vectorOf } from './vector.ts';
 

@@ -241,7 +241,9 @@ export class ProcessorCalls {
     const { store, clock } = this.#deps;
     const exists = store.find(map.id, partition, key, 0, key.length, writes);
     const { found } = store;
-    const expiresAt = expiryOf(outcome.ttlMs, exists ? found.expiresAt : 0, clock.now());
+    // An entry that was removed and stored again in the batch is a new one.
+    const before = exists && !outcome.isRenewed ? found.expiresAt : 0;
+    const expiresAt = expiryOf(outcome.ttlMs, before, clock.now());
     const { value } = outcome;
     if (value !== undefined) {
       writes.put(map.id, partition, key, 0, key.length, value, 0, value.length, expiresAt, RecordCause.processor);

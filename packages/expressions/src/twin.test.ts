@@ -16,9 +16,9 @@ import {
   type Vector,
   valueAt,
   vectorOf,
-} from '../src/index.ts';
-import { conditionOf } from '../src/interpret.ts';
-import { column, condition, expression, PARAMETERS, withDictionary } from './generators.ts';
+} from './index.ts';
+import { conditionOf } from './interpret.ts';
+import { column, condition, expression, PARAMETERS, withDictionary } from './testing/generators.ts';
 
 const LENGTH = 24;
 const DEPTH = 3;

@@ -13,11 +13,11 @@ import {
   formatValue,
   interpret,
   type SqlType,
-} from '../src/index.ts';
+} from './index.ts';
 
 type Case = readonly [expression: readonly unknown[], expected: string | { readonly error: string }];
 
-const cases = readFileSync(new URL('./postgres-cases.jsonl', import.meta.url), 'utf8')
+const cases = readFileSync(new URL('./testing/postgres-cases.jsonl', import.meta.url), 'utf8')
   .trim()
   .split('\n')
   .map((line) => JSON.parse(line) as Case);
