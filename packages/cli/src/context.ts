@@ -56,7 +56,7 @@ export async function withGrid(
     .map((seed) => seed.trim())
     .filter((seed) => seed !== '');
   const { signal } = context.io;
-  await using grid = await abandonable(context.io.connect({ seeds }), signal);
+  await using grid = await abandonable(context.io.connect({ seeds, ...tokenOf(context.io.env) }), signal);
   await use(grid);
 }
 
@@ -100,4 +100,8 @@ async function abandonable(connecting: Promise<Grid>, signal: AbortSignal): Prom
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function tokenOf({ ASHLAR_TOKEN: token }: Readonly<Record<string, string | undefined>>): { readonly token?: string } {
+  return token === undefined || token === '' ? {} : { token };
 }

@@ -6,6 +6,8 @@ export interface ConnectRequest {
   /** host:port of members. */
   readonly seeds: readonly string[];
   readonly connectTimeoutMs?: number;
+  /** Bearer token; the command line takes it from ASHLAR_TOKEN, so that it stands in no list of processes. */
+  readonly token?: string;
 }
 
 /** Settings of a member as typed: what they mean, and what environment, file and defaults add, the member knows. */

@@ -1,7 +1,15 @@
-/** Entry of `ashlar`. Leaves when all output is written, whatever handles are still open. */
+/**
+ * Entry of `ashlar`. Leaves when all output is written, whatever handles are still open.
+ *
+ * What was compiled is kept for the next start (Node's compile cache): half of a member's start is compiling. Everything
+ * else is imported after that is switched on.
+ */
+import { enableCompileCache } from 'node:module';
 import { finished } from 'node:stream/promises';
-import { runCli } from './program.ts';
-import { systemIo } from './system-io.ts';
+
+enableCompileCache();
+const { runCli } = await import('./program.ts');
+const { systemIo } = await import('./system-io.ts');
 
 // A reader that went away (`ashlar sql ... | head`) is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

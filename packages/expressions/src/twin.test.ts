@@ -8,10 +8,9 @@ import {
   type EvalContext,
   type Expr,
   evaluatorOf,
-  type FilterKernel,
   interpret,
   type RowValue,
-  type ScalarKernel,
+  type SqlType,
   Tag,
   type Vector,
   valueAt,
@@ -19,112 +18,136 @@ import {
 } from './index.ts';
 import { conditionOf } from './interpret.ts';
 import { column, condition, expression, PARAMETERS, withDictionary } from './testing/generators.ts';
+import { typedColumn, typedCondition, typedScalar } from './testing/typed-generators.ts';
 
 const LENGTH = 24;
 const DEPTH = 3;
-/** Enough rows that a kernel is generated. */
-const REPEATS = 2048 / LENGTH + 2;
 const RUNS = Number(process.env['ASHLAR_TWIN_RUNS'] ?? 1500);
+const CONTEXT: EvalContext = { parameters: PARAMETERS, nowMs: 0 };
+const ROWS = Array.from({ length: LENGTH }, (_, row) => row);
+/** Generated at once, and never. */
+const MODES = [{ interpretedRowsMax: 0 }, { interpretedRowsMax: Infinity }];
 
-type Outcome = { readonly values: readonly unknown[] } | { readonly error: string };
+type Outcome = { readonly values: readonly unknown[]; readonly tags?: readonly unknown[] } | { readonly error: string };
 
-function outcomeOf(run: () => readonly unknown[]): Outcome {
+function outcomeOf(run: () => Outcome): Outcome {
   try {
-    return { values: run() };
+    return run();
   } catch (error) {
     if (GridError.is(error)) return { error: `${error.code} ${error.message} ${JSON.stringify(error.details)}` };
     throw error;
   }
 }
 
-const batchOf = fc
-  .array(column(LENGTH), { minLength: 1, maxLength: 3 })
-  .chain((columns) =>
-    fc.tuple(fc.constant(columns), fc.array(fc.boolean(), { minLength: columns.length, maxLength: columns.length })),
-  );
+interface GivenColumn {
+  readonly type: SqlType;
+  readonly values: RowValue[];
+}
 
-function build([columns, coded]: [Parameters<typeof withDictionary>[0][], boolean[]]): {
-  batch: Batch;
-  types: Vector['type'][];
-} {
+/** Each column plain or by dictionary. */
+function batchOf(columns: readonly GivenColumn[], coded: readonly boolean[]): Batch {
   const vectors = columns.map((item, index) =>
     coded[index] ? withDictionary(item) : vectorOf(item.type, item.values),
   );
-  return { batch: { length: LENGTH, columns: vectors }, types: columns.map((item) => item.type) };
+  return { length: LENGTH, columns: vectors };
 }
 
-function rowsByTwin(expr: Expr, batch: Batch, context: EvalContext): RowValue[] {
-  return Array.from({ length: batch.length }, (_, row) => rowByTwin(expr, batch, row, context));
-}
+const flags = fc.array(fc.boolean(), { minLength: 3, maxLength: 3 });
+const selections = fc.option(fc.subarray(ROWS));
+const wildColumns = fc.array(column(LENGTH), { minLength: 1, maxLength: 3 });
+const typedColumns = fc.array(typedColumn(LENGTH), { minLength: 1, maxLength: 3 });
+const typesOf = (columns: readonly GivenColumn[]) => ({ types: columns.map(({ type }) => type) });
 
-function rowByTwin(expr: Expr, batch: Batch, row: number, context: EvalContext): RowValue {
-  return interpret(expr, (index) => valueAt(batch.columns[index]!, row), context);
+function valueOfRow(expr: Expr, batch: Batch, row: number): RowValue {
+  return interpret(expr, (index) => valueAt(batch.columns[index]!, row), CONTEXT);
 }
 
 function tagsOf(vector: Vector): (number | undefined)[] {
-  return Array.from({ length: vector.length }, (_, row) => {
+  return ROWS.map((row) => {
     const tag = vector.uniform ?? vector.tags![row];
     return tag === Tag.MISSING ? Tag.NULL : tag;
   });
 }
 
+/** @returns whether the expression has values, not an error */
+function checkScalar(expr: Expr, batch: Batch): boolean {
+  const expected = outcomeOf(() => {
+    const values = ROWS.map((row) => valueOfRow(expr, batch, row));
+    return { values, tags: tagsOf(vectorOf(expr.type, values)) };
+  });
+  for (const mode of MODES) {
+    const actual = outcomeOf(() => {
+      const vector = compileScalar(expr, mode)(batch, CONTEXT);
+      return { values: ROWS.map((row) => valueAt(vector, row)), tags: tagsOf(vector) };
+    });
+    expect(actual).toEqual(expected);
+  }
+  return 'values' in expected;
+}
+
+/** @returns whether the filter keeps some rows and not all */
+function checkFilter(expr: Expr, batch: Batch, rows: readonly number[] | null): boolean {
+  const looked = rows ?? ROWS;
+  const expected = outcomeOf(() => {
+    evaluatorOf(expr);
+    return { values: looked.filter((row) => conditionOf(valueOfRow(expr, batch, row), expr) === true) };
+  });
+  for (const mode of MODES) {
+    const actual = outcomeOf(() => {
+      const out = new Uint16Array(LENGTH);
+      const selection = rows === null ? undefined : Uint16Array.from(rows);
+      const count = compileFilter(expr, mode)(batch, CONTEXT, selection, looked.length, out);
+      return { values: [...out.subarray(0, count)] };
+    });
+    expect(actual).toEqual(expected);
+  }
+  return 'values' in expected && expected.values.length > 0 && expected.values.length < looked.length;
+}
+
 describe('kernels and their interpreting twin', () => {
-  it('give the same values and errors for scalars', () => {
-    const cases = batchOf.chain((given) =>
-      fc.tuple(fc.constant(given), expression({ types: build(given).types }, DEPTH)),
-    );
+  it('agree on scalars of any types', () => {
+    const cases = fc.tuple(wildColumns, flags).chain(([columns, coded]) => {
+      return fc.tuple(fc.constant(batchOf(columns, coded)), expression(typesOf(columns), DEPTH));
+    });
     fc.assert(
-      fc.property(cases, ([given, expr]) => {
-        const { batch } = build(given);
-        const context: EvalContext = { parameters: PARAMETERS, nowMs: 0 };
-        let kernel: ScalarKernel | undefined;
-        const expected = outcomeOf(() => rowsByTwin(expr, batch, context));
-        let tags: readonly unknown[] = [];
-        for (let repeat = 0; repeat < REPEATS; repeat++) {
-          const actual = outcomeOf(() => {
-            kernel ??= compileScalar(expr);
-            const vector = kernel(batch, context);
-            tags = tagsOf(vector);
-            return Array.from({ length: LENGTH }, (_, row) => valueAt(vector, row));
-          });
-          if (repeat === 0 || repeat >= REPEATS - 2) expect(actual).toEqual(expected);
-        }
-        if ('values' in expected) expect(tags).toEqual(tagsOf(vectorOf(expr.type, expected.values)));
-      }),
+      fc.property(cases, ([batch, expr]) => void checkScalar(expr, batch)),
       { numRuns: RUNS },
     );
   });
 
-  it('keep the same rows, with and without a selection', () => {
-    const cases = batchOf.chain((given) =>
-      fc.tuple(
-        fc.constant(given),
-        condition({ types: build(given).types }, DEPTH),
-        fc.option(fc.subarray(Array.from({ length: LENGTH }, (_, row) => row))),
-      ),
-    );
+  it('agree on filters of any types, with and without a selection', () => {
+    const cases = fc.tuple(wildColumns, flags).chain(([columns, coded]) => {
+      return fc.tuple(fc.constant(batchOf(columns, coded)), condition(typesOf(columns), DEPTH), selections);
+    });
     fc.assert(
-      fc.property(cases, ([given, expr, rows]) => {
-        const { batch } = build(given);
-        const context: EvalContext = { parameters: PARAMETERS, nowMs: 0 };
-        let kernel: FilterKernel | undefined;
-        const selection = rows === null ? undefined : Uint16Array.from(rows);
-        const looked = rows ?? Array.from({ length: LENGTH }, (_, row) => row);
-        const expected = outcomeOf(() => {
-          evaluatorOf(expr);
-          return looked.filter((row) => conditionOf(rowByTwin(expr, batch, row, context), expr) === true);
-        });
-        for (let repeat = 0; repeat < 2048 / Math.max(1, looked.length) + 2; repeat++) {
-          const actual = outcomeOf(() => {
-            kernel ??= compileFilter(expr);
-            const out = new Uint16Array(LENGTH);
-            return [...out.subarray(0, kernel(batch, context, selection, looked.length, out))];
-          });
-          if (repeat % 40 === 0 || repeat >= 2048 / Math.max(1, looked.length)) expect(actual).toEqual(expected);
-          if (looked.length === 0) break;
-        }
-      }),
+      fc.property(cases, ([batch, expr, rows]) => void checkFilter(expr, batch, rows)),
       { numRuns: RUNS },
     );
+  });
+
+  it('agree on well-typed scalars, most of which have values', () => {
+    const cases = fc.tuple(typedColumns, flags).chain(([columns, coded]) => {
+      const kinds = fc.constantFrom(...columns.map(({ kind }) => kind), 'boolean' as const);
+      const expr = kinds.chain((kind) => typedScalar(columns, kind, DEPTH));
+      return fc.tuple(fc.constant(batchOf(columns, coded)), expr);
+    });
+    let withValues = 0;
+    const property = fc.property(cases, ([batch, expr]) => {
+      if (checkScalar(expr, batch)) withValues += 1;
+    });
+    fc.assert(property, { numRuns: RUNS });
+    expect(withValues).toBeGreaterThan(RUNS / 2);
+  });
+
+  it('agree on well-typed filters, many of which keep some rows', () => {
+    const cases = fc.tuple(typedColumns, flags).chain(([columns, coded]) => {
+      return fc.tuple(fc.constant(batchOf(columns, coded)), typedCondition(columns, DEPTH), selections);
+    });
+    let withSome = 0;
+    const property = fc.property(cases, ([batch, expr, rows]) => {
+      if (checkFilter(expr, batch, rows)) withSome += 1;
+    });
+    fc.assert(property, { numRuns: RUNS });
+    expect(withSome).toBeGreaterThan(RUNS / 5);
   });
 });

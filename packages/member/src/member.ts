@@ -23,6 +23,7 @@ import { RemoteCoordinator } from './control/remote-coordinator.ts';
 import { HttpDoor } from './observe/http-door.ts';
 import { memberMetrics } from './observe/member-metrics.ts';
 import { MemberMetrics } from './observe/metrics.ts';
+import { doorSecurity, peerSecurity } from './security.ts';
 import { PROTOCOL } from './services/admin-service.ts';
 import { logSource } from './services/events-service.ts';
 import { memberServices } from './services/member-services.ts';
@@ -34,6 +35,7 @@ const SUBSCRIPTIONS_MAX = 1000;
 /** Worker numbers beyond the threads: a killed worker keeps its own until it is gone. */
 const SPARE_WORKERS = 8;
 const THREADS_MAX = 4;
+const WARM_UP_DELAY_MS = 200;
 /** Query workers give way to the main thread where the system has a nice value a thread. */
 const QUERY_NICENESS = 5;
 
@@ -167,8 +169,18 @@ async function open(config: MemberConfig, log: Logger, closers: (() => Promise<v
   };
   await joinGrid(parts, self);
   member = Member.make(parts, server, http, httpPort, closers);
+  warmUp(parts, threadsOf(config).threads.query);
   log.info({ name: member.name, grpc: parts.address, http: self.httpAddress }, 'listening');
   return member;
+}
+
+/** Starts the query threads behind the first answers: a thread loads the planner when it plans for the first time. */
+function warmUp({ queryPool, control }: MemberParts, threads: number): void {
+  const catalog = { catalogVersion: control.state.catalogVersion, maps: [] };
+  const task = { text: 'SELECT 1', catalog, freshPaths: [] };
+  setTimeout(() => {
+    for (let thread = 0; thread < threads; thread++) queryPool.run('plan', task).result.catch(() => undefined);
+  }, WARM_UP_DELAY_MS).unref();
 }
 
 async function openDoor(
@@ -181,7 +193,7 @@ async function openDoor(
     host,
     port,
     services,
-    insecure: config.security.insecure,
+    ...doorSecurity(config.security),
     authorize: () => true,
     limits: { messageBytesMax: config.limits.messageBytes },
   });
@@ -234,7 +246,7 @@ async function makeParts(
 ): Promise<MemberParts> {
   const { threads, indexes } = threadsOf(config);
   const clock = new HybridClock(undefined, { maxClockAheadMs: config.limits.maxClockAheadMs });
-  const peers = new Peers({ messageBytesMax: config.limits.messageBytes });
+  const peers = new Peers({ messageBytesMax: config.limits.messageBytes, ...peerSecurity(config.security) });
   closers.push(() => peers.close());
   const self = (config.name || nameOf(config)) as MemberId;
   const coordination = await coordinate(config, self, peers);
@@ -300,7 +312,6 @@ function makePools(
     threads: threads.query,
     role: 'query',
     niceness: QUERY_NICENESS,
-    eager: true,
   });
   const userLanes = new WorkerLanes({
     ...common,

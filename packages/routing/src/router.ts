@@ -71,6 +71,7 @@ const WINDOW_BATCHES = 32;
 const WINDOW_BYTES = 8 << 20;
 const SWEEP_MS = 25;
 const REFRESH_PAUSE_MS = 20;
+const REFRESH_EVERY_MS = 100;
 const REFRESH_TIMEOUT_MS = 1_000;
 /** Group calls go on when less than this is queued. */
 const ROOM_BYTES = 32 << 20;
@@ -90,10 +91,13 @@ export class Router {
   readonly #roomWaiters: (() => void)[] = [];
   #table: PartitionTable;
   #numbers: RequestNumbers;
+  /** Of grids that are gone: what was sent in them stays in doubt. */
+  readonly #lostSessions = new Set<number>();
   #sessionVersion = 0;
   #queuedBytes = 0;
   #queuedOperations = 0;
   #nowMs = 0;
+  #refreshedMs = 0;
   #flushScheduled = false;
   #refreshing: Promise<void> | undefined;
   #renewingSession: Promise<void> | undefined;
@@ -460,6 +464,10 @@ export class Router {
     const groups = new Map<string, { lane: Lane; operations: LooseOperation[]; partitions: number[] }>();
     const homeless: LooseOperation[] = [];
     for (const operation of operations) {
+      if (operation.request !== undefined && this.#lostSessions.has(operation.request.range.session)) {
+        operation.target.fail(operation.slot, new OutcomeUnknownError('the call'), operation.key);
+        continue;
+      }
       const partition = this.partitionOf(operation.map, operation.key, 0, operation.key.length);
       const lane = this.laneOf(partition);
       if (lane === undefined) {
@@ -513,6 +521,7 @@ export class Router {
   }
 
   async #askForTable(): Promise<void> {
+    this.#refreshedMs = performance.now();
     await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE_MS));
     for (const connection of this.#closed ? [] : this.#connections.inTurn(this.#table)) {
       try {
@@ -539,6 +548,7 @@ export class Router {
 
   #takeTable(table: PartitionTable): void {
     if (this.#closed) return;
+    if (table.gridId !== this.#table.gridId) this.#lostSessions.add(this.#numbers.session);
     this.#table = table;
     for (const [id, lane] of this.#lanes) {
       if (table.members.some((member) => member.id === id)) {
@@ -593,6 +603,8 @@ export class Router {
   #sweep(): void {
     const nowMs = performance.now();
     for (const lane of this.#lanes.values()) {
+      // What waits for a lost member may have another owner by now.
+      if (!lane.isUp && !lane.isIdle && nowMs - this.#refreshedMs > REFRESH_EVERY_MS) void this.refresh();
       lane.sweep(nowMs, (target, wasSent, isMutation) => this.#overdue(target, wasSent, isMutation, lane));
     }
     this.#retries.sweep(nowMs, (operation, reason) => {

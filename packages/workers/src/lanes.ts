@@ -3,7 +3,7 @@
  * chain of calls never waits for a worker that it holds itself.
  *
  * L1  A task of depth d runs in lane d; from LANE_COUNT on it is refused with CALL_DEPTH_EXCEEDED.
- * L2  Each lane has threads and a queue of its own; the threads of lanes 1 and up start with their first task.
+ * L2  Each lane has threads and a queue of its own; the threads of a lane start with its first task.
  */
 import { GridError } from '@ashlar/core';
 import { type PoolStats, type RunOptions, WorkerPool, type WorkerPoolOptions, type WorkerTask } from './worker-pool.ts';
@@ -21,7 +21,7 @@ export class WorkerLanes {
 
   constructor(options: WorkerLanesOptions) {
     this.#lanes = options.threads.map(
-      (threads, depth) => new WorkerPool({ ...options, name: `${options.name}-${depth}`, threads, eager: depth === 0 }),
+      (threads, depth) => new WorkerPool({ ...options, name: `${options.name}-${depth}`, threads }),
     );
   }
 

@@ -52,7 +52,7 @@ export function compareNumbersCode(operator: CompareOperator, a: NumberCode, b: 
   const y = b.code;
   switch (operator) {
     case '=':
-      return false
+      return a.mayBeNaN && b.mayBeNaN
         ? `((${x} === ${y}) | ((${x} !== ${x}) & (${y} !== ${y})))`
         : `((${x} === ${y}) | 0)`;
     case '<>':

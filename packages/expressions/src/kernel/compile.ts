@@ -13,7 +13,7 @@ import { type Batch, Tag, type Vector } from '../types.ts';
 import { type EvalContext, type RowValue, tagIn } from '../values.ts';
 import { IN_NUMBERS, VectorBuilder } from '../vector.ts';
 import { mapDictionary } from './dictionary.ts';
-import { Kernels } from './kernels.ts';
+import { type KernelOptions, Kernels } from './kernels.ts';
 import { profileCode, profileOf } from './profile.ts';
 import { type FilterFunction, filterSource, type ScalarFunction, type Source, scalarSource } from './source.ts';
 
@@ -41,8 +41,8 @@ export type ScalarKernel = (batch: Batch, context: EvalContext) => Vector;
  *
  * @throws GridError UNKNOWN_FUNCTION; the filter throws what the interpreter throws for one of its rows
  */
-export function compileFilter(expr: Expr): FilterKernel {
-  const kernels = new Kernels<FilterFunction>(expr, 'filter', filterSource);
+export function compileFilter(expr: Expr, options: KernelOptions = {}): FilterKernel {
+  const kernels = new Kernels<FilterFunction>(expr, 'filter', filterSource, options);
   return (batch, context, selection, count, out) => {
     assert(out.length >= count, 'the output of a filter has room for all rows');
     kernels.begin(batch);
@@ -73,9 +73,9 @@ function filterByRow(isTrue: (row: number) => boolean, selection: Selection, cou
  *
  * @throws GridError UNKNOWN_FUNCTION; the kernel throws what the interpreter throws for one of its rows
  */
-export function compileScalar(expr: Expr): ScalarKernel {
+export function compileScalar(expr: Expr, options: KernelOptions = {}): ScalarKernel {
   if (expr.kind === 'column') return (batch) => batch.columns[expr.index]!;
-  const kernels = new Kernels<ScalarFunction>(expr, 'scalar', scalarSource);
+  const kernels = new Kernels<ScalarFunction>(expr, 'scalar', scalarSource, options);
   return (batch, context) => {
     kernels.begin(batch);
     try {

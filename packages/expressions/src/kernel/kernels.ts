@@ -19,8 +19,13 @@ import { type Program, programOf } from './program.ts';
 import { type filterSource, isCached, isGenerationAllowed, type KernelInput, type Source } from './source.ts';
 import { tableOf } from './tables.ts';
 
-/** Up to so many rows an expression is interpreted before source is generated for it. */
+/** Generating and optimising a source costs as much as interpreting about so many rows. */
 const INTERPRETED_ROWS_MAX = 2000;
+
+export interface KernelOptions {
+  /** Rows that are interpreted before source is generated for the expression. Default 2000. */
+  readonly interpretedRowsMax?: number | undefined;
+}
 
 const NO_BATCH: Batch = { length: 0, columns: [] };
 
@@ -32,6 +37,7 @@ export class Kernels<Run> {
   readonly #expr: Expr;
   readonly #kind: 'filter' | 'scalar';
   readonly #makeSource: MakeSource<Run>;
+  readonly #interpretedRowsMax: number;
   #program: Program | undefined;
   #context: EvalContext | undefined;
   #constants: readonly Constant[] = [];
@@ -46,7 +52,8 @@ export class Kernels<Run> {
   /** Reads a column in row `input.row`. */
   readonly row = (index: number): RowValue => valueAt(this.#batch.columns[index]!, this.input.row);
 
-  constructor(expr: Expr, kind: 'filter' | 'scalar', makeSource: MakeSource<Run>) {
+  constructor(expr: Expr, kind: 'filter' | 'scalar', makeSource: MakeSource<Run>, options: KernelOptions) {
+    this.#interpretedRowsMax = options.interpretedRowsMax ?? INTERPRETED_ROWS_MAX;
     this.#expr = expr;
     this.#kind = kind;
     this.#makeSource = makeSource;
@@ -83,7 +90,7 @@ export class Kernels<Run> {
     this.#look(batch, count);
     if (!this.#isSourceKnown) {
       const key = `${this.#kind} ${this.program.shape} ${this.#codes.join()} ${this.#constantKey}`;
-      if (this.#rowsSeen <= INTERPRETED_ROWS_MAX && !isCached(key)) return undefined;
+      if (this.#rowsSeen <= this.#interpretedRowsMax && !isCached(key)) return undefined;
       const codes = this.#constants.map((constant) => constant.code);
       this.#source = this.#makeSource(key, this.program, this.#codes.map(profileOf), codes);
       this.#isSourceKnown = true;

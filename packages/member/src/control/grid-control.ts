@@ -118,8 +118,17 @@ export class GridControl {
   async moduleNamed(name: string): Promise<CatalogedModule> {
     const known = this.#modules.get(name) ?? (await this.#afterRefresh(() => this.#modules.get(name)));
     if (known !== undefined) return known;
+    throw this.#unknownModule(name);
+  }
+
+  /** A deployment is answered when all members know it: nobody is asked. @throws GridError UNKNOWN_MODULE */
+  checkModule(name: string): void {
+    if (!this.#modules.has(name)) throw this.#unknownModule(name);
+  }
+
+  #unknownModule(name: string): GridError {
     const names = [...this.#modules.keys()];
-    throw new GridError('UNKNOWN_MODULE', `unknown module '${name}'`, {
+    return new GridError('UNKNOWN_MODULE', `unknown module '${name}'`, {
       hint: names.length === 0 ? 'deploy it: grid.deploy(file)' : `did you mean '${closest(name, names)}'?`,
       details: { module: name },
     });

@@ -5,11 +5,13 @@
  *                                                         \- yes -> waits behind the processor, then applied alone
  *   PROCESS   -> its key is held until the processor's outcome is committed
  *
- * B1  Operations on one key take effect in their order within a batch, and batches of a stream in theirs.
+ * B1  Operations on one key take effect in their order within a batch, and batches of a stream in theirs. A read waits
+ *     only behind mutations of its own stream that wait; it sees what was committed before a processor that runs.
  * B2  A refused operation changes nothing and spoils no other, unless the batch is atomic: then no mutation of its
  *     partition applies.
  * B3  The answer is written once, when every operation has one.
  */
+import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
 import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
 import { checkKey, checkValue, partitionOf } from '@ashlar/serialization';
@@ -21,7 +23,8 @@ import { Answers } from './answers.ts';
 import { partitionGateName } from './gate-names.ts';
 import { gateName, type KeyGate } from './key-gate.ts';
 import type { ProcessorCall, ProcessorCalls } from './processor-calls.ts';
-import { keptAnswer, type Session, unknownOutcome } from './sessions.ts';
+import { type BatchRecord, keptAnswer, type Session, unknownOutcome } from './sessions.ts';
+import type { WaitingKeys } from './waiting-keys.ts';
 
 export interface BatchDependencies {
   readonly store: MemberStore;
@@ -38,6 +41,7 @@ export class BatchRun {
   readonly #deps: BatchDependencies;
   readonly #maps: readonly (CatalogedMap | undefined)[];
   readonly #session: Session | undefined;
+  readonly #waiting: WaitingKeys;
   readonly #onDone: (run: BatchRun) => void;
   #writes: WriteBatch | undefined;
   /** Operations without an answer, and one for the run over them itself. */
@@ -49,11 +53,15 @@ export class BatchRun {
   calls = 0;
   highestVersion = 0;
 
-  /** @param maps  by map index; undefined: there is no such map, so reads find nothing */
+  /**
+   * @param maps  by map index; undefined: there is no such map, so reads find nothing
+   * @param waiting  of the batch's stream
+   */
   constructor(
     batch: KvBatch,
     maps: readonly (CatalogedMap | undefined)[],
     session: Session | undefined,
+    waiting: WaitingKeys,
     deps: BatchDependencies,
     onDone: (run: BatchRun) => void,
   ) {
@@ -61,6 +69,8 @@ export class BatchRun {
     this.answers = new Answers(batch.count);
     this.#maps = maps;
     this.#session = session;
+    this.#record = record;
+    this.#waiting = waiting;
     this.#deps = deps;
     this.#onDone = onDone;
   }
@@ -75,7 +85,8 @@ export class BatchRun {
     const { count, opcodes } = this.batch;
     for (let operation = 0; operation < count; operation++) {
       if (isMutation(opcodes[operation]!)) this.#mutateWhenFree(operation);
-      else this.#guarded(operation, this.#read);
+      else if (this.#waiting.isEmpty) this.#guarded(operation, this.#read);
+      else this.#readInOrder(operation);
     }
     this.#commit();
   }
@@ -95,6 +106,25 @@ export class BatchRun {
   }
 
   /* ---- Reads ------------------------------------------------------------------------------------------------------ */
+
+  /** Reads now, or behind a mutation of the same stream that waits for the key. */
+  #readInOrder(operation: number): void {
+    const holder = this.#waiting.has(this.#gateNameOf(operation) ?? '') ? this.#holderOf(operation) : undefined;
+    if (holder === undefined) {
+      this.#guarded(operation, this.#read);
+      return;
+    }
+    const late = (): void => {
+      this.#readInOrder(operation);
+      this.#settle();
+    };
+    try {
+      this.#deps.gate.wait(holder, late);
+      this.#open++;
+    } catch (error) {
+      this.answers.fail(operation, error);
+    }
+  }
 
   #read(operation: number): void {
     const { batch, answers } = this;
@@ -137,18 +167,23 @@ export class BatchRun {
         this.#open++;
         return;
       }
-      this.#deps.gate.wait(holder, () => this.#mutateLate(operation));
-      this.#open++;
+      this.#wait(holder, operation);
     } catch (error) {
       this.answers.fail(operation, error);
     }
   }
 
-  /** Its turn has come: alone, in a write batch of its own. */
-  #mutateLate(operation: number): void {
-    this.#mutateWhenFree(operation);
-    this.#commit();
-    this.#settle();
+  /** When its turn has come it runs alone, in a write batch of its own. */
+  #wait(holder: string, operation: number): void {
+    const name = this.#gateNameOf(operation)!;
+    this.#deps.gate.wait(holder, () => {
+      this.#waiting.end(name);
+      this.#mutateWhenFree(operation);
+      this.#commit();
+      this.#settle();
+    });
+    this.#waiting.begin(name);
+    this.#open++;
   }
 
   /** The gate's name that this mutation has to wait for. */
@@ -157,10 +192,15 @@ export class BatchRun {
     if (gate.heldCount === 0) return undefined;
     const partition = partitionGateName(this.batch.partitions[operation]!);
     if (gate.isHeld(partition)) return partition;
+    const name = this.#gateNameOf(operation);
+    return name !== undefined && gate.isHeld(name) ? name : undefined;
+  }
+
+  /** Of the operation's key; undefined where there is no such map. */
+  #gateNameOf(operation: number): string | undefined {
     const map = this.#maps[this.#mapIndex(operation)];
     if (map === undefined) return undefined;
-    const name = gateName(map.id, this.batch.keys, this.#keyStart(operation), this.batch.keyEnds[operation]!);
-    return gate.isHeld(name) ? name : undefined;
+    return gateName(map.id, this.batch.keys, this.#keyStart(operation), this.batch.keyEnds[operation]!);
   }
 
   #mutate(operation: number): void {
@@ -248,6 +288,7 @@ export class BatchRun {
     const index = sparse(batch.processorOperations, batch.processorIndexes, operation);
     const processor = index === undefined ? undefined : batch.processors[index];
     if (processor === undefined) throw new GridError('INVALID_ARGUMENT', 'a PROCESS operation names no processor');
+    if (processor.module !== READY_MODULE) this.#deps.control.checkModule(processor.module);
     const valueStart = this.#valueStart(operation);
     this.calls++;
     return {
@@ -277,7 +318,7 @@ export class BatchRun {
     const number = this.requestNumber(operation);
     if (number === 0 || this.batch.session === 0) return false;
     if (this.#session === undefined) throw unknownOutcome('its session is not known here any more');
-    const record = this.#session.find(number);
+    const record = this.#session.find(number, this.#record);
     if (record === undefined) return false;
     const repeat = (): void => {
       const kept = keptAnswer(record, number);

@@ -21,6 +21,7 @@ import type { MemberMetrics } from '../observe/metrics.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { jsonText } from './json-text.ts';
 import { keep, type Session, type Sessions } from './sessions.ts';
+import { WaitingKeys } from './waiting-keys.ts';
 
 export interface KvDependencies extends BatchDependencies {
   readonly sessions: Sessions;
@@ -70,6 +71,7 @@ function leaseOf(session: Session, sessions: Sessions): { session: number; lease
 class BatchStream implements KvBatchSink {
   readonly #deps: KvDependencies;
   readonly #sink: KvAnswerSink;
+  readonly #waiting = new WaitingKeys();
   #isClosed = false;
   /** Set while a batch waits for its maps. */
   #tail: Promise<void> | undefined;
@@ -83,13 +85,13 @@ class BatchStream implements KvBatchSink {
     const arrivedMs = performance.now();
     const maps = this.#tail === undefined ? knownMaps(batch, this.#deps) : undefined;
     if (maps !== undefined) {
-      this.#run(batch, maps, arrivedMs);
+      this.#runOrRefuse(batch, maps, arrivedMs);
       return;
     }
     const before = this.#tail ?? Promise.resolve();
     const next = before
       .then(() => mapsOf(batch, this.#deps))
-      .then((found) => this.#run(batch, found, arrivedMs))
+      .then((found) => this.#runOrRefuse(batch, found, arrivedMs))
       .catch((error: unknown) => this.#refuse(batch, error))
       .finally(() => {
         if (this.#tail === next) this.#tail = undefined;
@@ -101,22 +103,24 @@ class BatchStream implements KvBatchSink {
     this.#isClosed = true;
   }
 
+  #runOrRefuse(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
+    try {
+      this.#run(batch, maps, arrivedMs);
+    } catch (error) {
+      this.#refuse(batch, error);
+    }
+  }
+
+  /** @throws GridError CLOCK_AHEAD, OVERLOADED: nothing of the batch was done */
   #run(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
     const { sessions, clock, control } = this.#deps;
-    if (batch.sessionVersion > 0) {
-      try {
-        clock.observe(batch.sessionVersion as never);
-      } catch (error) {
-        this.#refuse(batch, error);
-        return;
-      }
-    }
+    if (batch.sessionVersion > 0) clock.observe(batch.sessionVersion as never);
     const session = batch.session === 0 ? undefined : sessions.touch(batch.session);
     session?.raiseFloor(batch.lowestUnanswered);
     const { promise, resolve } = Promise.withResolvers<void>();
     const numbers = session === undefined ? undefined : numbersOf(batch);
     const record = numbers === undefined ? undefined : session?.note(numbers.all, numbers.first, numbers.last, promise);
-    const run = new BatchRun(batch, maps, session, this.#deps, (done) => {
+    const run = new BatchRun(batch, maps, session, this.#waiting, this.#deps, (done) => {
       const version = Math.max(done.highestVersion, clock.now());
       const answers = done.answers.finish(batch.batchId, version, control.table.tableVersion);
       if (record !== undefined) {
@@ -147,7 +151,7 @@ class BatchStream implements KvBatchSink {
   /** Nothing of the batch was done. */
   #refuse(batch: KvBatch, error: unknown): void {
     if (this.#isClosed) return;
-    const run = new BatchRun(batch, [], undefined, this.#deps, () => undefined);
+    const run = new BatchRun(batch, [], undefined, this.#waiting, this.#deps, () => undefined);
     for (let operation = 0; operation < batch.count; operation++) run.answers.fail(operation, error);
     const { clock, control } = this.#deps;
     this.#sink.write(run.answers.finish(batch.batchId, clock.now(), control.table.tableVersion));

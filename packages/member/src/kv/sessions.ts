@@ -7,7 +7,9 @@
  * W1  A record stays while any of its numbers is at or above the session's floor.
  * W2  A number below the floor, or of a session that is not known, has an unknown outcome when it comes again.
  * W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome and version.
- * W4  A session ends when it was silent for its lease; at most `sessionsMax` exist.
+ * W4  A batch sent again is answered by the first record of its numbers; records of the same numbers wait only for
+ *     earlier ones.
+ * W5  A session ends when it was silent for its lease; at most `sessionsMax` exist.
  */
 import { GridError } from '@ashlar/core';
 
@@ -73,12 +75,20 @@ export class Session {
     return record;
   }
 
-  /** The record that answered a number, undefined when it was never seen. @throws GridError OUTCOME_UNKNOWN (W2) */
-  find(number: number): BatchRecord | undefined {
+  /**
+   * The record that answers a number, undefined when the number was never seen.
+   *
+   * @param asking  the record of the batch that asks: only earlier ones count, so no batch waits for itself or for one
+   *                that waits for it
+   * @throws GridError OUTCOME_UNKNOWN (W2)
+   */
+  find(number: number, asking: BatchRecord | undefined): BatchRecord | undefined {
     if (number < this.#floor) throw unknownOutcome('the session has confirmed a later answer');
-    return this.#records.find(
-      (record) => record.first <= number && number <= record.last && indexOf(record, number) >= 0,
-    );
+    for (const record of this.#records) {
+      if (record === asking) return undefined;
+      if (record.first <= number && number <= record.last && indexOf(record, number) >= 0) return record;
+    }
+    return undefined;
   }
 }
 

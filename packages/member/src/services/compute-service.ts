@@ -3,6 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { READY_MODULE } from '@ashlar/api';
 import { JobRunner } from '@ashlar/compute';
 import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import type { Router } from '@ashlar/routing';
@@ -69,6 +70,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
     },
     runJob: (request, { signal }) => runJob(request, signal, deps, jobs, jobPart),
     async processWhere(request, { signal }) {
+      if (request.module !== READY_MODULE) await control.moduleNamed(request.module);
       const parameters = parametersOf(request.parameters);
       const condition = await deps.planCondition(request.map, request.where, signal);
       if (condition.parameterCount > parameters.length) {

@@ -2,6 +2,7 @@
 import { Router } from '@ashlar/routing';
 import type { KvService } from '@ashlar/transport';
 import type { MemberParts } from '../member.ts';
+import { peerSecurity } from '../security.ts';
 
 export class GridRouter {
   readonly #parts: MemberParts;
@@ -35,6 +36,7 @@ export class GridRouter {
       seeds: [address],
       clientName: `member ${control.self}`,
       messageBytesMax: config.limits.messageBytes,
+      ...peerSecurity(config.security),
       local: {
         memberId: control.self,
         openStream: (answers) => this.#kv().openStream(answers, context),

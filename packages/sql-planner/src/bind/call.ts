@@ -13,7 +13,6 @@ import { closest, distance } from 'fastest-levenshtein';
 import { unsupported } from '../guard/sql-errors.ts';
 import type { Call } from '../parse/syntax.ts';
 import { AGGREGATE_BASE, type Bind, type BindContext } from './context.ts';
-import { shapeOf } from './expr-tools.ts';
 import { adopt, literalTypeAmong, unify } from './literals.ts';
 import { expectBoolean, isNumeric, isOpen, mismatch } from './types.ts';
 
@@ -74,7 +73,8 @@ function acceptArgument(name: string, { argTypes }: FunctionSignature, given: Ex
 function unknownFunction(name: string, call: Call): GridError {
   const names = [...Object.keys(FUNCTIONS), ...AGGREGATES];
   const nearest = closest(name, names);
-  const near = distance(name, nearest) <= Math.max(1, name.length / 3);
+  // Two letters swapped are two edits.
+  const near = distance(name, nearest) <= (name.length < 4 ? 1 : Math.max(2, name.length / 3));
   return new GridError('UNKNOWN_FUNCTION', `unknown function '${name}'`, {
     position: call.position,
     hint: near ? `did you mean '${nearest}'?` : undefined,
@@ -108,14 +108,10 @@ function bindAggregate(name: AggregateName, call: Call, context: BindContext, bi
       : expectBoolean(bind(call.filter, { ...aggregates.inner, clause: 'FILTER' }), 'FILTER', call.filter.position);
   const type = aggregateType(name, operand?.type ?? 'int8', call);
   const aggregate: Aggregate = { name, operand, distinct: call.distinct, filter, type, at: position.offset };
-  const shape = aggregateShape(aggregate);
-  let index = aggregates.items.findIndex((known) => aggregateShape(known) === shape);
-  if (index < 0) index = aggregates.items.push(aggregate) - 1;
+  const shape = aggregates.shapes.ofAggregate(aggregate);
+  const index = aggregates.places.get(shape) ?? aggregates.items.push(aggregate) - 1;
+  aggregates.places.set(shape, index);
   return { kind: 'column', index: AGGREGATE_BASE + index, name: aggregateText(aggregate), type, at: position.offset };
-}
-
-function aggregateShape({ name, operand, distinct, filter }: Aggregate): string {
-  return JSON.stringify([name, distinct, operand && shapeOf(operand), filter && shapeOf(filter)]);
 }
 
 /** As PostgreSQL: sum of int4 is int8, of int8 numeric; avg of integers is numeric. */

@@ -1,6 +1,7 @@
 /** What binding a clause needs to know and leaves behind. */
 import type { Aggregate, Expr } from '@ashlar/expressions';
 import type { Expression } from '../parse/syntax.ts';
+import type { Shapes } from './expr-tools.ts';
 import type { Scope } from './scope.ts';
 
 /** What binding one clause may do and leaves behind. */
@@ -14,6 +15,9 @@ export interface BindContext {
 /** The aggregates of one SELECT. A bound one is a column with index AGGREGATE_BASE + its place here. */
 export interface AggregateList {
   readonly items: Aggregate[];
+  readonly shapes: Shapes;
+  /** Places in `items` by shape. */
+  readonly places: Map<number, number>;
   /** Bound inside an aggregate's argument, where no other aggregate may stand. */
   readonly inner: BindContext;
 }

@@ -108,11 +108,51 @@ export function conjunction(parts: readonly Expr[]): Expr | undefined {
   return { kind: 'and', operands: parts, type: 'boolean', at: parts[0]!.at };
 }
 
-/** Equal text for expressions that compute the same from the same columns; places and labels do not count. */
-export function shapeOf(expr: Expr): string {
-  const unlabelled = rewrite(expr, (node) => (node.kind === 'column' ? { ...node, name: '' } : undefined));
-  return JSON.stringify(unlabelled, (key, value: unknown) => {
-    if (key === 'at') return undefined;
-    return typeof value === 'bigint' ? `${value}n` : value;
-  });
+const PARTS = new Set([
+  'at',
+  'left',
+  'right',
+  'operand',
+  'operands',
+  'list',
+  'pattern',
+  'branches',
+  'otherwise',
+  'args',
+]);
+
+/**
+ * Numbers expressions by what they compute: equal numbers for equal ones; places and labels do not count. Each node is
+ * looked at once, however many of the expressions hold it.
+ */
+export class Shapes {
+  readonly #known = new WeakMap<Expr, number>();
+  readonly #numbers = new Map<string, number>();
+
+  of(expr: Expr): number {
+    const known = this.#known.get(expr);
+    if (known !== undefined) return known;
+    const parts = operandsOf(expr).map((operand) => this.of(operand));
+    const own = Object.entries(expr).filter(
+      ([field]) => !PARTS.has(field) && (field !== 'name' || expr.kind === 'call'),
+    );
+    const number = this.#numberOf(JSON.stringify([own, parts], exactly));
+    this.#known.set(expr, number);
+    return number;
+  }
+
+  ofAggregate({ name, operand, distinct, filter }: Aggregate): number {
+    const parts = [operand, filter].map((part) => (part === undefined ? -1 : this.of(part)));
+    return this.#numberOf(JSON.stringify(['aggregate', name, distinct, ...parts]));
+  }
+
+  #numberOf(text: string): number {
+    const number = this.#numbers.get(text) ?? this.#numbers.size;
+    this.#numbers.set(text, number);
+    return number;
+  }
+}
+
+function exactly(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}n` : value;
 }

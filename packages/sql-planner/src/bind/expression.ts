@@ -12,7 +12,19 @@ import {
   type SqlType,
 } from '@ashlar/expressions';
 import { syntaxError, unsupported } from '../guard/sql-errors.ts';
-import type { Between, Case, Cast, Expression, InList, Like, LiteralValue, Path, Unary } from '../parse/syntax.ts';
+import type {
+  Between,
+  Case,
+  Cast,
+  Expression,
+  InList,
+  Is,
+  Like,
+  LiteralValue,
+  Logical,
+  Path,
+  Unary,
+} from '../parse/syntax.ts';
 import { bindCall } from './call.ts';
 import type { BindContext } from './context.ts';
 import { adopt, castTo, literalTypeBeside, unify } from './literals.ts';
@@ -34,26 +46,12 @@ export function bindExpression(syntax: Expression, context: BindContext): Expr {
     case 'Binary':
       return bindBinary(syntax.operator, bind(syntax.left), bind(syntax.right), position);
     case 'And':
-    case 'Or': {
-      const operands = syntax.operands.map((operand) =>
-        expectBoolean(bind(operand), `an operand of ${syntax.kind.toUpperCase()}`, operand.position),
-      );
-      return { kind: syntax.kind === 'And' ? 'and' : 'or', operands, type: 'boolean', at };
-    }
+    case 'Or':
+      return bindLogical(syntax, context);
     case 'Not':
-      return {
-        kind: 'not',
-        operand: expectBoolean(bind(syntax.operand), 'the operand of NOT', syntax.operand.position),
-        type: 'boolean',
-        at,
-      };
-    case 'Is': {
-      const operand = bind(syntax.operand);
-      if (syntax.test === 'null') return { kind: 'isNull', negated: syntax.negated, operand, type: 'boolean', at };
-      const truth = syntax.test === 'unknown' ? null : syntax.test === 'true';
-      expectBoolean(operand, `the operand of IS ${syntax.test.toUpperCase()}`, syntax.operand.position);
-      return { kind: 'isTruth', truth, negated: syntax.negated, operand, type: 'boolean', at };
-    }
+      return { kind: 'not', operand: bindBoolean(syntax.operand, 'the operand of NOT', context), type: 'boolean', at };
+    case 'Is':
+      return bindIs(syntax, context);
     case 'IsDistinct': {
       const [left, right] = meet(bind(syntax.left), bind(syntax.right), 'IS DISTINCT FROM', position);
       return { kind: 'distinctFrom', negated: syntax.negated, left, right, type: 'boolean', at };
@@ -86,6 +84,26 @@ export function bindExpression(syntax: Expression, context: BindContext): Expr {
     default:
       return unreachable(syntax);
   }
+}
+
+function bindBoolean(syntax: Expression, what: string, context: BindContext): Expr {
+  return expectBoolean(bindExpression(syntax, context), what, syntax.position);
+}
+
+function bindLogical({ kind, operands, position }: Logical, context: BindContext): Expr {
+  const what = `an operand of ${kind.toUpperCase()}`;
+  const bound = operands.map((operand) => bindBoolean(operand, what, context));
+  return { kind: kind === 'And' ? 'and' : 'or', operands: bound, type: 'boolean', at: position.offset };
+}
+
+function bindIs({ test, negated, operand, position }: Is, context: BindContext): Expr {
+  const at = position.offset;
+  if (test === 'null') {
+    return { kind: 'isNull', negated, operand: bindExpression(operand, context), type: 'boolean', at };
+  }
+  const bound = bindBoolean(operand, `the operand of IS ${test.toUpperCase()}`, context);
+  const truth = test === 'unknown' ? null : test === 'true';
+  return { kind: 'isTruth', truth, negated, operand: bound, type: 'boolean', at };
 }
 
 const INT4_MAX = 2n ** 31n;

@@ -34,6 +34,7 @@ export class Relation {
   /** Top-level fields of the map's documents, in their order. */
   readonly fields: readonly string[];
   readonly #indexOf = new Map<string, number>();
+  readonly #children = new Map<string, readonly string[]>();
   /** What stands before a column's name where there are several relations: `a.`. */
   readonly #prefix: string;
 
@@ -74,9 +75,14 @@ export class Relation {
 
   /** Known fields of the object at `path`, in the documents' order. */
   childrenOf(path: readonly string[]): readonly string[] {
-    return (this.map.paths ?? [])
-      .filter((known) => known.length === path.length + 1 && path.every((step, depth) => known[depth] === step))
-      .map((known) => known.at(-1)!);
+    const key = JSON.stringify(path);
+    const known = this.#children.get(key);
+    if (known !== undefined) return known;
+    const children = (this.map.paths ?? [])
+      .filter((child) => child.length === path.length + 1 && path.every((step, depth) => child[depth] === step))
+      .map((child) => child.at(-1)!);
+    this.#children.set(key, children);
+    return children;
   }
 }
 

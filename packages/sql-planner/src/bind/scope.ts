@@ -17,6 +17,9 @@ import { columnName, RELATION_STRIDE, Relation, specialOf } from './relation.ts'
 /** What looks for the paths of documents goes no deeper. */
 const KNOWN_DEPTH = 4;
 
+/** More are of no use to a reader. */
+const NOTICES_MAX = 20;
+
 /** Thrown while binding when a name can only be judged with the paths of a map's documents at hand. */
 export class PathsWanted extends Error {
   readonly map: string;
@@ -54,8 +57,8 @@ export class Scope {
    * @throws GridError UNKNOWN_MAP with the nearest name, SYNTAX_ERROR when an alias stands twice
    */
   add(table: Table, isQualified = false): Relation {
-    if ((table.alias?.columns.length ?? 0) > 0)
-      throw unsupported('a list of column names behind a map', table.position);
+    const [column] = table.alias?.columns ?? [];
+    if (column !== undefined) throw unsupported('a list of column names behind a map', column.position);
     const map = findMap(this.#catalog, table);
     const alias = table.alias?.name.text ?? map.name;
     if (this.relations.some((relation) => relation.alias === alias)) {
@@ -209,7 +212,7 @@ export class Scope {
   }
 
   #noticeMissing({ map }: Relation, parent: readonly string[], known: readonly string[], name: string): void {
-    if (known.length === 0) return;
+    if (known.length === 0 || this.notices.length >= NOTICES_MAX) return;
     const nearest = closest(name, known);
     const shown = (field: string): string => [...parent, field].join('.');
     const hint = isNear(name, nearest) ? `; did you mean '${shown(nearest)}'?` : '';

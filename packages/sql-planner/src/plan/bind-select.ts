@@ -9,7 +9,7 @@ import { GridError } from '@ashlar/core';
 import type { Expr } from '@ashlar/expressions';
 import type { SortKey } from '@ashlar/sql-plan';
 import { AGGREGATE_BASE, type AggregateList, type BindContext } from '../bind/context.ts';
-import { conjunctsOf, operandsOf } from '../bind/expr-tools.ts';
+import { conjunctsOf, operandsOf, Shapes } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
 import { adopt } from '../bind/literals.ts';
 import type { Scope } from '../bind/scope.ts';
@@ -50,7 +50,12 @@ export function bindSelect(query: Query, select: Select, facts: PlanFacts): Boun
   const base: BindContext = { scope, aggregates: undefined, clause: 'FROM' };
   const joins = bindFrom(select.from, base);
   const where = conjunctsOf(bindCondition(select.where, { ...base, clause: 'WHERE' }));
-  const aggregates: AggregateList = { items: [], inner: { ...base, clause: 'an aggregate' } };
+  const aggregates: AggregateList = {
+    items: [],
+    shapes: new Shapes(),
+    places: new Map(),
+    inner: { ...base, clause: 'an aggregate' },
+  };
   const grouped: BindContext = { ...base, aggregates, clause: 'SELECT' };
   const outputs = select.items.flatMap((item) => bindItem(item, grouped));
   const groups = select.groupBy.map((item) => bindGroup(item, outputs, { ...base, clause: 'GROUP BY' }));

@@ -3,18 +3,17 @@ import { GridError } from '@ashlar/core';
 import type { Aggregate, Expr } from '@ashlar/expressions';
 import { exprText } from '@ashlar/sql-plan';
 import { AGGREGATE_BASE } from '../bind/context.ts';
-import { conjunction, rewrite, shapeOf } from '../bind/expr-tools.ts';
+import { conjunction, rewrite, Shapes } from '../bind/expr-tools.ts';
 import type { BoundSelect } from './bind-select.ts';
 
 /** Expressions of SELECT, HAVING and ORDER BY over the grouped rows: groups, then aggregates. */
 export function groupRewriter({ groups, outputs }: BoundSelect): (expr: Expr) => Expr {
-  const shapes = new Map(groups.map((group, index) => [shapeOf(group), index] as const).reverse());
-  const kinds = new Set(groups.map(({ kind }) => kind));
+  const shapes = new Shapes();
+  const places = new Map(groups.map((group, index) => [shapes.of(group), index] as const).reverse());
   const labels = new Set(outputs.map(({ name }) => name));
   return (whole) =>
     rewrite(whole, (node) => {
-      // Shapes cost the size of the expression: only what can be a group is asked for its own.
-      const group = kinds.has(node.kind) ? shapes.get(shapeOf(node)) : undefined;
+      const group = places.get(shapes.of(node));
       if (group !== undefined) {
         return { kind: 'column', index: group, name: exprText(groups[group]!), type: node.type, at: node.at };
       }

@@ -229,7 +229,10 @@ function isSubset(inner: ReadonlySet<number>, outer: ReadonlySet<number>): boole
 
 /** Removes what fits from a list and gives it back. */
 function take<T>(list: T[], fits: (element: T) => boolean): T[] {
-  const taken = list.filter(fits);
-  for (const element of taken) list.splice(list.indexOf(element), 1);
+  const taken: T[] = [];
+  const left: T[] = [];
+  for (const element of list) (fits(element) ? taken : left).push(element);
+  list.length = 0;
+  for (const element of left) list.push(element);
   return taken;
 }

@@ -3,7 +3,7 @@ import { GridError } from '@ashlar/core';
 import type { Expr } from '@ashlar/expressions';
 import type { PlanColumn } from '@ashlar/sql-plan';
 import type { BindContext } from '../bind/context.ts';
-import { shapeOf } from '../bind/expr-tools.ts';
+import { Shapes } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
 import type { Relation } from '../bind/relation.ts';
 import type { Scope, StarField } from '../bind/scope.ts';
@@ -120,9 +120,11 @@ export function namedOutput(expression: Expression, outputs: readonly OutputItem
     outputs.flatMap(({ name }, index) => (fits(name) ? [index] : []));
   const exact = placesOf((name) => name === text);
   const places = exact.length > 0 || quoted ? exact : placesOf((name) => name.toLowerCase() === text.toLowerCase());
-  const shapes = new Set(places.map((place) => shapeOf(outputs[place]!.expr)));
-  if (shapes.size <= 1) return places[0];
-  throw new GridError('AMBIGUOUS_COLUMN', `'${text}' is the label of ${shapes.size} different columns`, {
+  if (places.length <= 1) return places[0];
+  const shapes = new Shapes();
+  const different = new Set(places.map((place) => shapes.of(outputs[place]!.expr)));
+  if (different.size === 1) return places[0];
+  throw new GridError('AMBIGUOUS_COLUMN', `'${text}' is the label of ${different.size} different columns`, {
     position: expression.position,
     hint: 'give them different labels, or name the place: 1',
   });

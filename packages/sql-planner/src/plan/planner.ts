@@ -56,7 +56,8 @@ export function planCondition(map: string, condition: string, catalog: CatalogVi
   try {
     const { statement, parameterCount } = parseStatement(text);
     if (statement.kind !== 'Delete' || statement.returning.length > 0) {
-      throw new GridError('SYNTAX_ERROR', 'a condition is expected, and nothing else');
+      const position = statement.kind === 'Delete' ? statement.returning[0]?.position : statement.position;
+      throw new GridError('SYNTAX_ERROR', 'a condition is expected, and nothing else', { position });
     }
     // Paths that no document has are NULL here: a condition is often stated before the first entry is there.
     const scope = new Scope(catalog, new Set(catalog.maps.map(({ name }) => name)));

@@ -16,7 +16,7 @@ import {
   type SortKey,
 } from '@ashlar/sql-plan';
 import { AGGREGATE_BASE } from '../bind/context.ts';
-import { conjunction, renumber, renumberAggregate, rewrite, shapeOf } from '../bind/expr-tools.ts';
+import { conjunction, renumber, renumberAggregate, rewrite, Shapes } from '../bind/expr-tools.ts';
 import { RELATION_STRIDE, type Relation } from '../bind/relation.ts';
 import type { Query, Select } from '../parse/syntax.ts';
 import { type BoundSelect, bindSelect, type Limits, type PlanFacts } from './bind-select.ts';
@@ -87,13 +87,13 @@ interface Split {
 /** Outputs, then the sort keys that are no outputs. */
 function projected(bound: BoundSelect): { readonly items: readonly OutputItem[]; readonly places: readonly number[] } {
   const items = [...bound.outputs];
-  const shapes = items.map(({ expr }) => shapeOf(expr));
+  const shapes = new Shapes();
+  const known = new Map(items.map(({ expr }, index) => [shapes.of(expr), index] as const).reverse());
   const places = bound.sort.map(({ expr }) => {
-    const shape = shapeOf(expr);
-    const known = shapes.indexOf(shape);
-    if (known >= 0) return known;
-    shapes.push(shape);
-    return items.push({ name: exprText(expr), expr }) - 1;
+    const shape = shapes.of(expr);
+    const place = known.get(shape) ?? items.push({ name: exprText(expr), expr }) - 1;
+    known.set(shape, place);
+    return place;
   });
   return { items, places };
 }
