@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { QueryRecord, SortMode } from './records.ts';
 
-/** One value as text, by its type letter. */
+/** One value as the original form prints it, by its type letter. */
 export function rendered(value: unknown, type: string): string {
   if (value === null || value === undefined) return 'NULL';
   if (type === 'I' && isNumeric(value)) return truncated(value);
+  if (type === 'I' && typeof value === 'boolean') return value ? '1' : '0';
   if (type === 'R' && isNumeric(value)) return Number(value).toFixed(3);
   const text = textOf(value);
   return text === '' ? '(empty)' : text.replace(/[^\x20-\x7e]/g, '@');
@@ -21,8 +22,15 @@ export function difference(record: QueryRecord, rows: readonly (readonly unknown
     return hash === hashed[2] ? undefined : `${lines.length} values hash to ${hash}: ${lines.slice(0, 12).join(' ')}`;
   }
   const width = types.length;
-  const isByRow = expected.length === rows.length && width !== 1;
-  return isByRow ? rowDifference(record, rows) : valueDifference(record, rows);
+  const isByRow = expected.length === rows.length;
+  if (!isByRow) return valueDifference(record, rows);
+  // With one column the two forms look alike.
+  return width === 1 && valueDifference(record, rows) === undefined ? undefined : rowDifference(record, rows);
+}
+
+/** A value as the portable form prints it. */
+function plain(value: unknown): string {
+  return value === null || value === undefined ? 'NULL' : textOf(value);
 }
 
 /** One value a line. */
@@ -37,7 +45,7 @@ function valueDifference({ expected, types, sort }: QueryRecord, rows: readonly 
 /** One row a line, compared after folding white space. */
 function rowDifference({ expected, types, sort }: QueryRecord, rows: readonly (readonly unknown[])[]): string | undefined {
   const fold = (line: string): string => line.trim().replace(/\s+/g, ' ');
-  const lines = linesOf(rows, types).map((row) => fold(row.join(' ')));
+  const lines = rows.map((row) => fold(row.map(plain).join(' ')));
   const wanted = expected.map(fold);
   if (sort !== 'nosort') {
     lines.sort();
@@ -67,10 +75,12 @@ function sorted(rows: readonly (readonly string[])[], mode: SortMode): string[] 
 
 const byBytes = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
 
+const SAME = new Set(['(empty) ', 't true', 'f false', 't 1', 'f 0']);
+
 /** Equal as text, or as numbers: 1.50 is 1.5. */
 function isSame(one: string, other: string): boolean {
   if (one === other) return true;
-  if (one === '(empty)' && other === '') return true;
+  if (SAME.has(`${one} ${other.trim()}`)) return true;
   const [a, b] = [Number(one), Number(other)];
   return one.trim() !== '' && other.trim() !== '' && Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b));
 }

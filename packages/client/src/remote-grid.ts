@@ -16,6 +16,7 @@ import type {
 import { GridError } from '@ashlar/core';
 import { Router } from '@ashlar/routing';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
+import { checkMapName, checkMapOptions, checkStatement } from './checks.ts';
 import { DefinitionNames } from './definition-names.ts';
 import { type MapContext, RemoteMap } from './grid-map.ts';
 import { ADMIN_TIMEOUT_MS, type ConnectOptions, DEFAULT_SEEDS, DEFAULT_SQL_TIMEOUT_MS } from './options.ts';
@@ -45,17 +46,20 @@ class RemoteGrid implements Grid {
   constructor(router: Router, sqlTimeoutMs: number) {
     this.#router = router;
     this.#context = { router, names: this.#names, sqlTimeoutMs };
-    this.sql = ((text: TemplateStringsArray | string, ...rest: unknown[]) =>
-      typeof text === 'string'
+    this.sql = ((text: TemplateStringsArray | string, ...rest: unknown[]) => {
+      checkStatement(text);
+      return typeof text === 'string'
         ? this.#statement(text, (rest[0] as readonly unknown[] | undefined) ?? [], rest[1] as Call | undefined)
-        : this.#statement(templateText(text), rest, undefined)) as SqlTag;
+        : this.#statement(templateText(text), rest, undefined);
+    }) as SqlTag;
   }
 
   map<K extends GridKey, V>(definition: MapDefinition<K, V>): GridMap<K, V>;
   map<V = unknown>(name: string): GridMap<GridKey, V>;
   map(definition: MapDefinition | string): GridMap<GridKey, unknown> {
-    const name = typeof definition === 'string' ? definition : definition.name;
-    const options = typeof definition === 'string' ? {} : definition.options;
+    const { name, options } = isDefinition(definition) ? definition : { name: definition, options: {} };
+    checkMapName(name);
+    checkMapOptions(options);
     const declared = Object.keys(options).length === 0 ? undefined : options;
     return new RemoteMap<GridKey, unknown>(this.#context, this.#router.map(name, declared));
   }
@@ -143,6 +147,10 @@ class RemoteGrid implements Grid {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function isDefinition(given: MapDefinition | string): given is MapDefinition {
+  return typeof given === 'object' && given !== null;
 }
 
 /** The texts with $1, $2 ... between them. */

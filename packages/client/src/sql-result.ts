@@ -92,10 +92,11 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     this.#isRead = true;
     const header = await this.#start(rowsMax);
     const columns = header.columns.map(resultColumn);
+    const counts = header.columns.map(({ isCount }) => isCount === true);
     const outputs = this.#outputs!;
     try {
       for await (const output of outputs) {
-        if (output.kind === 'batch') yield new Columns(columns, output.bytes);
+        if (output.kind === 'batch') yield new Columns(columns, counts, output.bytes);
         else if (output.kind === 'end') this.#finish(output);
       }
     } finally {
@@ -180,10 +181,13 @@ function resultColumn({ name, type }: WireColumn): ResultColumn {
 class Columns implements ColumnBatch {
   readonly columns: readonly ResultColumn[];
   readonly rowCount: number;
+  /** Columns that are counts: numbers, though they come as int8. */
+  readonly #counts: readonly boolean[];
   readonly #decoded: ReturnType<typeof decodeColumns>;
   readonly #values: (readonly unknown[] | undefined)[] = [];
 
-  constructor(columns: readonly ResultColumn[], bytes: Uint8Array) {
+  constructor(columns: readonly ResultColumn[], counts: readonly boolean[], bytes: Uint8Array) {
+    this.#counts = counts;
     this.#decoded = decodeColumns(bytes);
     this.columns = columns;
     this.rowCount = this.#decoded.length;
@@ -194,7 +198,7 @@ class Columns implements ColumnBatch {
     if (known !== undefined) return known;
     const source = this.#decoded.columns[column];
     if (source === undefined) throw new RangeError(`column ${column} of ${this.columns.length}`);
-    const values = columnValues(source);
+    const values = this.#counts[column] === true ? columnValues(source).map(countOf) : columnValues(source);
     this.#values[column] = values;
     return values;
   }
@@ -217,4 +221,14 @@ function* rowsOf<Row>(batch: ColumnBatch): Generator<Row, void, undefined> {
 /** As a field of its own: an assignment would set the prototype. */
 function setOwn(object: object, name: string, value: unknown): void {
   Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
+/** @throws GridError NUMERIC_OVERFLOW beyond 2^53 */
+function countOf(value: unknown): unknown {
+  if (typeof value !== 'bigint') return value;
+  const count = Number(value);
+  if (Number.isSafeInteger(count)) return count;
+  throw new GridError('NUMERIC_OVERFLOW', `a count of ${value} is no exact number`, {
+    hint: 'cast it: count(*)::text',
+  });
 }

@@ -174,6 +174,27 @@ describe('a scalar kernel', () => {
     expect([vector.codes, vector.dictionary]).toEqual([codes, ['A', 'B']]);
   });
 
+  it('divides integers towards zero and refuses what int4 cannot hold', () => {
+    const integers = vectorOf(
+      'int4',
+      Array.from({ length: ROWS }, (_, row) => row - 5),
+    );
+    const arithmetic = (operator: '/' | '%' | '*', right: number): Expr => {
+      return {
+        kind: 'arithmetic',
+        operator,
+        left: column(0, 'int4'),
+        right: literal(right, 'int4'),
+        type: 'int4',
+        at: AT,
+      };
+    };
+    const first = (expr: Expr) => [...compileScalar(expr)(batchOf(integers), context).numbers!.subarray(0, 11)];
+    expect(first(arithmetic('/', 2))).toEqual([-2, -2, -1, -1, 0, 0, 0, 1, 1, 2, 2]);
+    expect(first(arithmetic('%', 3))).toEqual([-2, -1, 0, -2, -1, 0, 1, 2, 0, 1, 2]);
+    expect(() => first(arithmetic('*', 2 ** 30))).toThrow(expect.objectContaining({ code: 'NUMERIC_OVERFLOW' }));
+  });
+
   it('reads the clock once a context', () => {
     const now: Expr = { kind: 'call', name: 'now', args: [], type: 'timestamptz', at: AT };
     const fresh = { parameters: [] };

@@ -62,7 +62,7 @@ export async function forAll(
       if (rest !== undefined) await rest;
     }
   } catch (error) {
-    group.abandon(GridError.wrap(error));
+    group.abandon(error);
   }
   group.close();
   return group.finished;
@@ -95,7 +95,7 @@ export async function putAll(
     if (limits.signal?.aborted === true) throw new CancelledError('putAll');
     if (!group.done) await gathering.send();
   } catch (error) {
-    group.abandon(GridError.wrap(error));
+    group.abandon(error);
   }
   group.close();
   await group.finished;

@@ -30,6 +30,12 @@ export interface CallLimits {
   readonly timeoutMs?: number | undefined;
 }
 
+/** @throws GridError INVALID_ARGUMENT when it is no time: a call would never end by it */
+export function checkTimeout(timeoutMs: number): number {
+  if (timeoutMs > 0) return timeoutMs;
+  throw new GridError('INVALID_ARGUMENT', `timeoutMs is ${timeoutMs}: a positive number of milliseconds is wanted`);
+}
+
 /** An entry as GET_ENTRY answers it. */
 export interface EntryAnswer {
   readonly value: unknown;

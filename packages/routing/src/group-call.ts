@@ -6,7 +6,7 @@
 import { CancelledError, GridError } from '@ashlar/core';
 import { decodeKey } from '@ashlar/serialization';
 import { type KvAnswers, OPCODE } from '@ashlar/transport';
-import { type CallLimits, type CallTarget, resultOf } from './call-target.ts';
+import { type CallLimits, type CallTarget, checkTimeout, resultOf } from './call-target.ts';
 
 /** Keys named in an error, at most. */
 const KEYS_NAMED_MAX = 20;
@@ -31,13 +31,13 @@ export class GroupCall implements CallTarget {
   #settled = 0;
   #allAsked = false;
   #resolve!: (results: readonly unknown[]) => void;
-  #reject!: (error: GridError) => void;
+  #reject!: (error: unknown) => void;
 
   constructor(opcode: number, what: string, limits: CallLimits, defaultTimeoutMs: number) {
     this.#opcode = opcode;
     this.#what = what;
     this.#patienceMs = limits.timeoutMs === undefined ? defaultTimeoutMs : undefined;
-    this.timeoutMs = limits.timeoutMs ?? defaultTimeoutMs;
+    this.timeoutMs = checkTimeout(limits.timeoutMs ?? defaultTimeoutMs);
     this.deadlineMs = performance.now() + this.timeoutMs;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -86,8 +86,8 @@ export class GroupCall implements CallTarget {
     this.#finishIfComplete();
   }
 
-  /** Ends it now; answers to come are dropped. */
-  abandon(error: GridError): void {
+  /** Ends it now, with an error of ours or of the caller's iterable; answers to come are dropped. */
+  abandon(error: unknown): void {
     if (this.done) return;
     this.#end();
     this.#reject(error);

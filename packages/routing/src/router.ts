@@ -31,7 +31,7 @@ import {
   STATUS,
 } from '@ashlar/transport';
 import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
-import { type CallLimits, type CallTarget, SingleCall } from './call-target.ts';
+import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { Connections } from './connections.ts';
 import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
 import { MapHandle, type MapOptionsGiven } from './map-handle.ts';
@@ -210,7 +210,7 @@ export class Router {
     return new Promise((resolve, reject) => {
       this.#admit();
       if (!this.#flushScheduled) this.#nowMs = performance.now();
-      const timeoutMs = limits?.timeoutMs ?? this.#settings.timeoutMs;
+      const timeoutMs = checkTimeout(limits?.timeoutMs ?? this.#settings.timeoutMs);
       const target = new SingleCall(opcode, this.#nowMs, timeoutMs, resolve, reject);
       if (limits?.signal !== undefined) {
         target.watch(limits.signal);
@@ -308,11 +308,12 @@ export class Router {
   }
 
   /** Asks any member; see Connections.any. */
-  any<T>(
+  async any<T>(
     limits: CallLimits & { readonly timeoutMs: number },
     ask: (connection: MemberConnection, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     if (this.#closed) return Promise.reject(clientClosed());
+    checkTimeout(limits.timeoutMs);
     return this.#connections
       .any(() => this.#table, limits, ask)
       .catch((error: unknown) => {

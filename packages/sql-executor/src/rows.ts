@@ -77,7 +77,7 @@ export class Evaluator {
   constructor(exprs: readonly Expr[], context: EvalContext) {
     const indexes = exprs.map(columnIndexOf);
     this.indexes = indexes.every((index) => index !== undefined) ? indexes : undefined;
-    this.#kernels = this.indexes === undefined ? exprs.map(compileScalar) : [];
+    this.#kernels = this.indexes === undefined ? exprs.map((expr) => compileScalar(expr)) : [];
     this.#context = context;
   }
 

@@ -12,6 +12,8 @@ import type { Aggregate, Expr, SqlType } from '@ashlar/expressions';
 export interface PlanColumn {
   readonly name: string;
   readonly type: SqlType;
+  /** A count: int8, but applications get it as a number. */
+  readonly isCount?: boolean | undefined;
 }
 
 export interface SortKey {

@@ -4,7 +4,7 @@
  *
  *   -- a comment, or a heading
  *   SELECT ...          a statement: the lines up to the first that begins with a space or an arrow
- *   => label, ...       the columns of its result
+ *   => label type, ...  the columns of its result; type `count` where it is one
  *     Query ...         its plan
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -38,7 +38,9 @@ function withPlan(block: string): string {
 
 function labelsOf(planned: Plan): string[] {
   if (planned.kind !== 'query' && planned.kind !== 'get') return [];
-  return [`=> ${planned.output.map(({ name, type }) => `${name} ${type}`).join(', ')}`];
+  return [
+    `=> ${planned.output.map(({ name, type, isCount = false }) => `${name} ${isCount ? 'count' : type}`).join(', ')}`,
+  ];
 }
 
 describe('plans', () => {

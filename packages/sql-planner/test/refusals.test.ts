@@ -22,7 +22,8 @@ function refused(marked: string): { readonly found: Refusal; readonly offset: nu
 type Case = readonly [marked: string, code: ErrorCode, message: string, hint?: string];
 
 function itRefuses(cases: readonly Case[]): void {
-  it.each(cases)('%s', (...[marked, code, message, hint]: Case) => {
+  const named = cases.map(([marked, code, message, hint]) => ({ marked, code, message, hint }));
+  it.each(named)('$marked', ({ marked, code, message, hint }) => {
     const { found, offset } = refused(marked);
     expect(found).toMatchObject({ code, hint, ...positionAt(marked, offset) });
     expect(found.message).toContain(message);
@@ -146,7 +147,7 @@ describe('grouping', () => {
       'SELECT ¦brand, count(*) FROM accounts',
       'GROUPING_ERROR',
       "column 'brand' must stand in GROUP BY",
-      'add it to GROUP BY, or take max(brand); of a label of SELECT repeat the expression',
+      'add it to GROUP BY, or take max(brand)',
     ],
     [
       'SELECT brand,\n  sum(balance) + ¦balance AS x\nFROM accounts GROUP BY brand',
@@ -170,7 +171,7 @@ describe('grouping', () => {
       'SELECT ¦brand FROM accounts GROUP BY lower(brand)',
       'GROUPING_ERROR',
       "'brand'",
-      'add it to GROUP BY, or take max(brand); of a label of SELECT repeat the expression',
+      'add it to GROUP BY, or take max(brand)',
     ],
     [
       'SELECT a.brand, ¦b.country FROM accounts a JOIN brands b USING (brand) GROUP BY a.brand',
@@ -182,7 +183,7 @@ describe('grouping', () => {
       'SELECT ¦* FROM accounts GROUP BY brand',
       'GROUPING_ERROR',
       "'balance'",
-      'add it to GROUP BY, or take max(balance); of a label of SELECT repeat the expression',
+      'add it to GROUP BY, or take max(balance)',
     ],
     [
       'SELECT 1 FROM accounts WHERE ¦sum(balance) > 1',
@@ -341,6 +342,7 @@ describe('a condition on its own', () => {
     expect(scan.columns).toMatchObject([{ source: 'key' }, { source: 'version' }, { path: ['brand'] }]);
     expect(partitions).toMatchObject({ kind: 'keys', keys: [{ value: 'a' }, { value: 'b' }] });
     expect(parameterCount).toBe(1);
+    expect(scan.filter?.at).toBe('BRAND '.length);
     expect(condition('  ').scan.filter).toBeUndefined();
     expect(planCondition('a "b"', 'x', { ...CATALOG, maps: [{ ...CATALOG.maps[0]!, name: 'a "b"' }] }).scan.map).toBe(
       'a "b"',
@@ -360,6 +362,11 @@ describe('a condition on its own', () => {
     expect(error.code).toBe(code);
     expect(error.position).toEqual(positionAt(marked, marked.indexOf('¦')));
     expect(error.details).not.toHaveProperty('offset');
+  });
+
+  it('keeps its places for errors while it runs', () => {
+    expect(condition('balance = 5').scan.filter).toMatchObject({ at: 8, left: { at: 0 }, right: { at: 10 } });
+    expect(condition('__key = 5').partitions).toMatchObject({ keys: [{ at: 8 }] });
   });
 
   it('of a map that is not there has no place', () => {

@@ -125,6 +125,8 @@ export interface SqlRequest {
 export interface WireColumn {
   readonly name: string;
   readonly type: string;
+  /** int8 that is a count: callers get it as a number. */
+  readonly isCount?: boolean | undefined;
 }
 
 export type SqlOutput =

@@ -24,28 +24,7 @@ import {
 } from './code.ts';
 import { type ColumnProfile, tagAs } from './profile.ts';
 import type { Program, ProgramNode } from './program.ts';
-
-/** `time`: a text that is read as a time, in milliseconds; `double`: a numeric or bigint as the double it compares as. */
-export type ConstantForm = 'value' | 'time' | 'double';
-
-/** What the kernel needs beside the source: which parts of the program fill its inputs. */
-export interface KernelNeeds {
-  /** Positions in Program.columns, by lane. */
-  readonly numbers: number[];
-  readonly tags: number[];
-  readonly codes: number[];
-  readonly texts: number[];
-  /** Constants by position in Program.constants. */
-  readonly constants: { readonly constant: number; readonly as: ConstantForm }[];
-  /** Tables by code of a dictionary: a node's value for every text. */
-  readonly tables: { readonly node: number; readonly column: number; readonly result: 'truth' | 'number' }[];
-  /** Node numbers that the interpreter evaluates. */
-  readonly closures: number[];
-  /** Node numbers of IN whose constants are looked up in a set. */
-  readonly sets: number[];
-  /** Node numbers of calls that are applied to the number lane, with the tag of what they are applied to. */
-  readonly functions: { readonly node: number; readonly argument: Tag }[];
-}
+import { type ConstantForm, isDear, type KernelNeeds, push, RowLines, slot } from './row-lines.ts';
 
 /** The most constants of an IN that are compared one by one. */
 const IN_INLINE_MAX = 4;
@@ -62,24 +41,10 @@ const TEXT_CONSTANTS: ReadonlySet<Tag | undefined> = new Set([Tag.TEXT]);
 const INT4_CHECK = (value: string) => `if (${value} > 2147483647 || ${value} < -2147483648) break row;`;
 
 export class RowCode {
-  readonly needs: KernelNeeds = {
-    numbers: [],
-    tags: [],
-    codes: [],
-    texts: [],
-    constants: [],
-    tables: [],
-    closures: [],
-    sets: [],
-    functions: [],
-  };
   readonly #program: Program;
   readonly #profiles: readonly ColumnProfile[];
   readonly #constantCodes: readonly string[];
-  #lines: string[] = [];
-  /** Loads of lanes, at the top of the row. */
-  readonly #loads = new Map<string, string>();
-  #names = 0;
+  readonly #out = new RowLines();
 
   constructor(program: Program, profiles: readonly ColumnProfile[], constantCodes: readonly string[]) {
     this.#program = program;
@@ -87,21 +52,24 @@ export class RowCode {
     this.#constantCodes = constantCodes;
   }
 
+  get needs(): KernelNeeds {
+    return this.#out.needs;
+  }
+
   /** All statements of the row, loads first. */
   get statements(): string {
-    const loads = [...this.#loads].map(([load, name]) => `const ${name} = ${load};`);
-    return [...loads, ...this.#lines].join('\n');
+    return this.#out.text;
   }
 
   get mayGiveUp(): boolean {
-    return this.#lines.some((line) => line.includes('break row'));
+    return this.#out.mayGiveUp;
   }
 
   // ---- truth ----
 
   /** The condition `node`; never fails, since a closure stands in for what has no code. */
   truth(node: ProgramNode): TruthCode {
-    return this.#attempt(() => this.#truthOf(node)) ?? this.#truthByClosure(node);
+    return this.#out.attempt(() => this.#truthOf(node)) ?? this.#truthByClosure(node);
   }
 
   #truthOf(node: ProgramNode): TruthCode | undefined {
@@ -115,7 +83,7 @@ export class RowCode {
         return this.#conjunction(node, expr.kind);
       case 'not': {
         const operand = this.truth(node.children[0]!);
-        return { isTrue: this.#bit(`(${operand.isTrue} | ${operand.isNull ?? 0}) ^ 1`), isNull: operand.isNull };
+        return { isTrue: this.#out.bit(`(${operand.isTrue} | ${operand.isNull ?? 0}) ^ 1`), isNull: operand.isNull };
       }
       case 'isTruth':
         return this.#isTruth(this.truth(node.children[0]!), expr.truth, expr.negated);
@@ -128,7 +96,7 @@ export class RowCode {
       case 'column': {
         const value = this.number(node);
         if (value?.tag !== Tag.BOOLEAN) return undefined;
-        return { isTrue: this.#bit(unlessNull(`((${value.code} !== 0) | 0)`, value.isNull)), isNull: value.isNull };
+        return { isTrue: this.#out.bit(unlessNull(`((${value.code} !== 0) | 0)`, value.isNull)), isNull: value.isNull };
       }
       default:
         return undefined;
@@ -142,8 +110,8 @@ export class RowCode {
   }
 
   #truthByClosure(node: ProgramNode): TruthCode {
-    const value = this.#define(`closures[${push(this.needs.closures, node.number)}]()`);
-    this.#lines.push(`if (${value} !== true && ${value} !== false && ${value} !== null) break row;`);
+    const value = this.#out.define(`closures[${push(this.#out.needs.closures, node.number)}]()`);
+    this.#out.add(`if (${value} !== true && ${value} !== false && ${value} !== null) break row;`);
     return { isTrue: `((${value} === true) | 0)`, isNull: `((${value} === null) | 0)` };
   }
 
@@ -158,42 +126,42 @@ export class RowCode {
   }
 
   #and(a: TruthCode, b: TruthCode): TruthCode {
-    const isTrue = this.#bit(`${a.isTrue} & ${b.isTrue}`);
+    const isTrue = this.#out.bit(`${a.isTrue} & ${b.isTrue}`);
     const nulls = [
       ...(a.isNull === undefined ? [] : [`(${a.isNull} & (${b.isTrue} | ${b.isNull ?? 0}))`]),
       ...(b.isNull === undefined ? [] : [`(${a.isTrue} & ${b.isNull})`]),
     ];
-    return { isTrue, isNull: nulls.length === 0 ? undefined : this.#bit(nulls.join(' | ')) };
+    return { isTrue, isNull: nulls.length === 0 ? undefined : this.#out.bit(nulls.join(' | ')) };
   }
 
   #or(a: TruthCode, b: TruthCode): TruthCode {
-    const isTrue = this.#bit(`${a.isTrue} | ${b.isTrue}`);
+    const isTrue = this.#out.bit(`${a.isTrue} | ${b.isTrue}`);
     const isNull = eitherNull(a.isNull, b.isNull);
-    return { isTrue, isNull: isNull === undefined ? undefined : this.#bit(`${isNull} & (${isTrue} ^ 1)`) };
+    return { isTrue, isNull: isNull === undefined ? undefined : this.#out.bit(`${isNull} & (${isTrue} ^ 1)`) };
   }
 
   /** The condition `node`, evaluated only where `condition` holds if it is dear or may give up (W3); false elsewhere. */
   #guarded(condition: string, node: ProgramNode): TruthCode {
-    const [lines, value] = this.#captured(() => this.truth(node));
+    const [lines, value] = this.#out.captured(() => this.truth(node));
     if (!isDear(lines)) {
-      this.#lines.push(...lines);
+      this.#out.add(...lines);
       return value;
     }
-    const isTrue = this.#name();
-    const isNull = value.isNull === undefined ? undefined : this.#name();
-    this.#lines.push(
+    const isTrue = this.#out.name();
+    const isNull = value.isNull === undefined ? undefined : this.#out.name();
+    this.#out.add(
       `let ${isTrue} = 0${isNull === undefined ? '' : `, ${isNull} = 0`};`,
       `if (${condition}) {`,
       ...lines,
     );
-    this.#lines.push(`${isTrue} = ${value.isTrue};${isNull === undefined ? '' : ` ${isNull} = ${value.isNull};`}`, '}');
+    this.#out.add(`${isTrue} = ${value.isTrue};${isNull === undefined ? '' : ` ${isNull} = ${value.isNull};`}`, '}');
     return { isTrue, isNull };
   }
 
   #isTruth(operand: TruthCode, truth: boolean | null, negated: boolean): TruthCode {
     const isFalse = `((${operand.isTrue} | ${operand.isNull ?? 0}) ^ 1)`;
     const wanted = truth === null ? (operand.isNull ?? '0') : truth ? operand.isTrue : isFalse;
-    return { isTrue: this.#bit(negated ? `${wanted} ^ 1` : wanted), isNull: undefined };
+    return { isTrue: this.#out.bit(negated ? `${wanted} ^ 1` : wanted), isNull: undefined };
   }
 
   #isNull(operand: ProgramNode, negated: boolean): TruthCode | undefined {
@@ -201,20 +169,20 @@ export class RowCode {
     const value = isColumn ? { isNull: this.#columnNull(operand) } : this.number(operand);
     if (value === undefined) return undefined;
     const bit = value.isNull ?? '0';
-    return { isTrue: this.#bit(negated ? `${bit} ^ 1` : bit), isNull: undefined };
+    return { isTrue: this.#out.bit(negated ? `${bit} ^ 1` : bit), isNull: undefined };
   }
 
   #compare(operator: CompareOperator, left: ProgramNode, right: ProgramNode): TruthCode | undefined {
-    const numbers = this.#attempt(() => this.#comparableNumbers(left, right));
+    const numbers = this.#out.attempt(() => this.#comparableNumbers(left, right));
     if (numbers !== undefined) {
       const isNull = eitherNull(numbers[0].isNull, numbers[1].isNull);
-      return { isTrue: this.#bit(unlessNull(compareNumbersCode(operator, ...numbers), isNull)), isNull };
+      return { isTrue: this.#out.bit(unlessNull(compareNumbersCode(operator, ...numbers), isNull)), isNull };
     }
     const a = this.text(left);
     const b = a === undefined ? undefined : this.text(right);
     if (a === undefined || b === undefined) return undefined;
     const isNull = eitherNull(a.isNull, b.isNull);
-    return { isTrue: this.#bit(unlessNull(compareTextsCode(operator, a.code, b.code), isNull)), isNull };
+    return { isTrue: this.#out.bit(unlessNull(compareTextsCode(operator, a.code, b.code), isNull)), isNull };
   }
 
   #comparableNumbers(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
@@ -268,7 +236,7 @@ export class RowCode {
     if (!isSmall) return this.#inSet(node, value, items.length < list.length, negated);
     const form = (item: ProgramNode): ConstantForm => (this.#isExact(item) ? 'double' : 'value');
     const tests = items.map((item) => `(${value.code} === ${this.#constant(item, form(item))})`);
-    const isFound = this.#bit(unlessNull(`(${tests.join(' | ') || '0'} | 0)`, value.isNull));
+    const isFound = this.#out.bit(unlessNull(`(${tests.join(' | ') || '0'} | 0)`, value.isNull));
     return inResult(isFound, value.isNull, items.length < list.length, negated);
   }
 
@@ -290,8 +258,8 @@ export class RowCode {
   }
 
   #inSet(node: ProgramNode, value: NumberCode | TextCode, hasNull: boolean, negated: boolean): TruthCode {
-    const test = `sets[${push(this.needs.sets, node.number)}].has(${value.code})`;
-    const isFound = this.#bit(unlessNull(`(${test} | 0)`, value.isNull));
+    const test = `sets[${push(this.#out.needs.sets, node.number)}].has(${value.code})`;
+    const isFound = this.#out.bit(unlessNull(`(${test} | 0)`, value.isNull));
     return inResult(isFound, value.isNull, hasNull, negated);
   }
 
@@ -299,7 +267,7 @@ export class RowCode {
 
   /** The value of `node` in the number lane, or undefined when there is no code for it. */
   number(node: ProgramNode): NumberCode | undefined {
-    return this.#attempt(() => this.#numberOf(node));
+    return this.#out.attempt(() => this.#numberOf(node));
   }
 
   #numberOf(node: ProgramNode): NumberCode | undefined {
@@ -315,7 +283,7 @@ export class RowCode {
       case 'negate': {
         const value = this.number(node.children[0]!);
         if (value?.tag === Tag.INT) return this.#checkedInt(`0 - ${value.code}`, value.isNull);
-        return value?.tag === Tag.NUMBER ? { ...value, code: this.#define(`-${value.code}`) } : undefined;
+        return value?.tag === Tag.NUMBER ? { ...value, code: this.#out.define(`-${value.code}`) } : undefined;
       }
       case 'cast': {
         const value = this.number(node.children[0]!);
@@ -344,7 +312,7 @@ export class RowCode {
     if (profile.lane === 'null') return { code: '0', isNull: '1', tag: Tag.NULL, mayBeNaN: false };
     const tag = profile.lane === 'number' ? tagAs(profile.tag, node.expr.type) : undefined;
     if (tag === undefined) return undefined;
-    const code = this.#load('numbers', node.onlyColumn);
+    const code = this.#out.load('numbers', node.onlyColumn);
     return { code, isNull: this.#columnNull(node), tag, mayBeNaN: tag !== Tag.INT && tag !== Tag.BOOLEAN };
   }
 
@@ -352,7 +320,7 @@ export class RowCode {
   #columnNull(node: ProgramNode): NullBit {
     const { lane, nullable } = this.#profiles[node.onlyColumn]!;
     if (lane === 'null') return '1';
-    return nullable ? `((${this.#load('tags', node.onlyColumn)} <= ${Tag.NULL}) | 0)` : undefined;
+    return nullable ? `((${this.#out.load('tags', node.onlyColumn)} <= ${Tag.NULL}) | 0)` : undefined;
   }
 
   #arithmetic(node: ProgramNode): NumberCode | undefined {
@@ -367,46 +335,46 @@ export class RowCode {
     if (a.tag === Tag.INT && b.tag === Tag.INT) {
       return this.#checkedInt(`${expr.operator === '/' ? `Math.trunc(${code})` : code} + 0`, isNull);
     }
-    const result = this.#define(code);
+    const result = this.#out.define(code);
     // infinite or NaN: only the interpreter knows whether that is an error
     if (expr.operator !== '%') this.#giveUp(`${result} - ${result} !== 0`, isNull);
     return { code: result, isNull, tag: Tag.NUMBER, mayBeNaN: expr.operator === '%' };
   }
 
   #checkedInt(code: string, isNull: NullBit): NumberCode {
-    const result = this.#define(code);
-    this.#lines.push(isNull === undefined ? INT4_CHECK(result) : `if ((${isNull}) === 0) { ${INT4_CHECK(result)} }`);
+    const result = this.#out.define(code);
+    this.#out.add(isNull === undefined ? INT4_CHECK(result) : `if ((${isNull}) === 0) { ${INT4_CHECK(result)} }`);
     return { code: result, isNull, tag: Tag.INT, mayBeNaN: false };
   }
 
   #giveUp(condition: string, isNull: NullBit): void {
-    this.#lines.push(`if (${condition}${isNull === undefined ? '' : ` && (${isNull}) === 0`}) break row;`);
+    this.#out.add(`if (${condition}${isNull === undefined ? '' : ` && (${isNull}) === 0`}) break row;`);
   }
 
   #case(node: ProgramNode): NumberCode | undefined {
     const { children, expr } = node;
     const wanted = resultTag(expr.type);
     if (wanted === undefined) return undefined;
-    const value = this.#name();
-    const isNull = this.#name();
-    this.#lines.push(`let ${value} = 0, ${isNull} = 1;`);
+    const value = this.#out.name();
+    const isNull = this.#out.name();
+    this.#out.add(`let ${value} = 0, ${isNull} = 1;`);
     let depth = 0;
     let mayBeNaN = false;
     const assign = (result: ProgramNode): boolean => {
       const code = this.number(result);
       if (code === undefined || !fits(code.tag, wanted)) return false;
-      this.#lines.push(`${value} = ${code.code}; ${isNull} = ${code.isNull ?? 0};`);
+      this.#out.add(`${value} = ${code.code}; ${isNull} = ${code.isNull ?? 0};`);
       mayBeNaN ||= code.mayBeNaN;
       return true;
     };
     for (let index = 0; index + 1 < children.length; index += 2) {
-      this.#lines.push(`if (${this.truth(children[index]!).isTrue}) {`);
+      this.#out.add(`if (${this.truth(children[index]!).isTrue}) {`);
       if (!assign(children[index + 1]!)) return undefined;
-      this.#lines.push('} else {');
+      this.#out.add('} else {');
       depth += 1;
     }
     if (children.length % 2 === 1 && !assign(children.at(-1)!)) return undefined;
-    this.#lines.push('}'.repeat(depth));
+    this.#out.add('}'.repeat(depth));
     return { code: value, isNull, tag: wanted, mayBeNaN };
   }
 
@@ -415,15 +383,15 @@ export class RowCode {
     const first = this.number(node.children[0]!);
     if (wanted === undefined || first === undefined || !fits(first.tag, wanted)) return undefined;
     if (first.isNull === undefined) return { ...first, tag: wanted };
-    const value = this.#name();
-    const isNull = this.#name();
+    const value = this.#out.name();
+    const isNull = this.#out.name();
     let mayBeNaN = first.mayBeNaN;
-    this.#lines.push(`let ${value} = ${first.code}, ${isNull} = ${first.isNull};`);
+    this.#out.add(`let ${value} = ${first.code}, ${isNull} = ${first.isNull};`);
     for (const child of node.children.slice(1)) {
-      this.#lines.push(`if (${isNull}) {`);
+      this.#out.add(`if (${isNull}) {`);
       const next = this.number(child);
       if (next === undefined || !fits(next.tag, wanted)) return undefined;
-      this.#lines.push(`${value} = ${next.code}; ${isNull} = ${next.isNull ?? 0};`, '}');
+      this.#out.add(`${value} = ${next.code}; ${isNull} = ${next.isNull ?? 0};`, '}');
       mayBeNaN ||= next.mayBeNaN;
     }
     return { code: value, isNull, tag: wanted, mayBeNaN };
@@ -437,8 +405,8 @@ export class RowCode {
     const value = last === undefined || !hasField ? undefined : this.number(last);
     const lane = value === undefined ? undefined : laneFunction(name, value.tag, children.length);
     if (value === undefined || lane === undefined) return undefined;
-    const slotOf = push(this.needs.functions, { node: node.number, argument: value.tag });
-    const result = this.#define(`functions[${slotOf}](${value.code})`);
+    const slotOf = push(this.#out.needs.functions, { node: node.number, argument: value.tag });
+    const result = this.#out.define(`functions[${slotOf}](${value.code})`);
     this.#giveUp(`${result} !== ${result}`, value.isNull);
     return { code: result, isNull: value.isNull, tag: lane.tag, mayBeNaN: false };
   }
@@ -456,13 +424,13 @@ export class RowCode {
     if (tagAs(tag, node.expr.type) !== Tag.TEXT) return undefined;
     if (lane !== 'text' && lane !== 'dictionary' && lane !== 'lookup') return undefined;
     const isNull = this.#columnNull(node);
-    const source = lane === 'text' ? this.#load('texts', node.onlyColumn) : this.#dictionaryText(node.onlyColumn);
+    const source = lane === 'text' ? this.#out.load('texts', node.onlyColumn) : this.#dictionaryText(node.onlyColumn);
     // NULL rows read as '', so that comparisons of them do no harm
-    return { code: isNull === undefined ? source : this.#define(`${isNull} ? '' : ${source}`), isNull };
+    return { code: isNull === undefined ? source : this.#out.define(`${isNull} ? '' : ${source}`), isNull };
   }
 
   #dictionaryText(column: number): string {
-    return `texts${slot(this.needs.texts, column)}[${this.#load('codes', column)}]`;
+    return `texts${slot(this.#out.needs.texts, column)}[${this.#out.load('codes', column)}]`;
   }
 
   // ---- tables by dictionary code ----
@@ -472,25 +440,25 @@ export class RowCode {
     const column = node.onlyColumn;
     if (column < 0 || this.#profiles[column]!.lane !== 'dictionary') return undefined;
     if (result === 'number' && node.expr.type !== 'int4' && node.expr.type !== 'float8') return undefined;
-    return push(this.needs.tables, { node: node.number, column, result });
+    return push(this.#out.needs.tables, { node: node.number, column, result });
   }
 
   /** The code of the row; NULL rows have the code behind the last. */
   #tableIndex(table: number, column: number): string {
-    const code = this.#load('codes', column);
+    const code = this.#out.load('codes', column);
     if (!this.#profiles[column]!.nullable) return code;
-    return `(${this.#load('tags', column)} <= ${Tag.NULL} ? nullCode${table} : ${code})`;
+    return `(${this.#out.load('tags', column)} <= ${Tag.NULL} ? nullCode${table} : ${code})`;
   }
 
   #tableTruth(table: number, column: number): TruthCode {
-    const entry = this.#define(`table${table}[${this.#tableIndex(table, column)}]`);
+    const entry = this.#out.define(`table${table}[${this.#tableIndex(table, column)}]`);
     return { isTrue: `(${entry} & 1)`, isNull: `(${entry} >> 1)` };
   }
 
   #tableNumber(table: number, node: ProgramNode): NumberCode {
-    const index = this.#define(this.#tableIndex(table, node.onlyColumn));
+    const index = this.#out.define(this.#tableIndex(table, node.onlyColumn));
     const tag = node.expr.type === 'int4' ? Tag.INT : Tag.NUMBER;
-    const code = this.#define(`table${table}[${index}]`);
+    const code = this.#out.define(`table${table}[${index}]`);
     return { code, isNull: `nulls${table}[${index}]`, tag, mayBeNaN: tag === Tag.NUMBER };
   }
 
@@ -509,70 +477,9 @@ export class RowCode {
 
   #constant(node: ProgramNode, as: ConstantForm = 'value'): string {
     const constant = this.#program.constants.indexOf(node);
-    const known = this.needs.constants.findIndex((item) => item.constant === constant && item.as === as);
-    return `constant${known >= 0 ? known : push(this.needs.constants, { constant, as })}`;
+    const known = this.#out.needs.constants.findIndex((item) => item.constant === constant && item.as === as);
+    return `constant${known >= 0 ? known : push(this.#out.needs.constants, { constant, as })}`;
   }
-
-  #load(lane: 'numbers' | 'tags' | 'codes' | 'texts', column: number): string {
-    const load = `${lane}${slot(this.needs[lane], column)}[i]`;
-    const known = this.#loads.get(load);
-    if (known !== undefined) return known;
-    const name = this.#name();
-    this.#loads.set(load, name);
-    return name;
-  }
-
-  #name(): string {
-    return `v${this.#names++}`;
-  }
-
-  #define(code: string): string {
-    const name = this.#name();
-    this.#lines.push(`const ${name} = ${code};`);
-    return name;
-  }
-
-  /** A bit, under a name unless it is one already. */
-  #bit(code: string): string {
-    return /^\w+$/.test(code) ? code : this.#define(code);
-  }
-
-  #captured<Value>(write: () => Value): readonly [readonly string[], Value] {
-    const outer = this.#lines;
-    this.#lines = [];
-    const value = write();
-    const lines = this.#lines;
-    this.#lines = outer;
-    return [lines, value];
-  }
-
-  /** What `write` gives; when that is undefined, it leaves no statement and no need behind. */
-  #attempt<Value>(write: () => Value | undefined): Value | undefined {
-    const marks = Object.values(this.needs).map((list) => list.length);
-    const lineCount = this.#lines.length;
-    const loads = new Set(this.#loads.keys());
-    const value = write();
-    if (value !== undefined) return value;
-    this.#lines.length = lineCount;
-    for (const [index, list] of Object.values(this.needs).entries()) list.length = marks[index]!;
-    for (const load of this.#loads.keys()) if (!loads.has(load)) this.#loads.delete(load);
-    return undefined;
-  }
-}
-
-function isDear(lines: readonly string[]): boolean {
-  return lines.some((line) => line.includes('break row') || line.includes('closures['));
-}
-
-/** Appends, and gives the position. */
-function push<Item>(list: Item[], item: Item): number {
-  return list.push(item) - 1;
-}
-
-/** The position of `item` in `list`, appended if it is not there. */
-function slot(list: number[], item: number): number {
-  const known = list.indexOf(item);
-  return known >= 0 ? known : push(list, item);
 }
 
 function isPlainNumber(tag: Tag): boolean {

@@ -8,7 +8,8 @@ import { Tag } from '../types.ts';
 import type { RowValue } from '../values.ts';
 import type { ColumnProfile } from './profile.ts';
 import type { Program, ProgramNode } from './program.ts';
-import { type KernelNeeds, RowCode } from './row-code.ts';
+import { RowCode } from './row-code.ts';
+import type { KernelNeeds } from './row-lines.ts';
 
 /** What a kernel reads; filled anew for each batch. */
 export interface KernelInput {

@@ -5,15 +5,15 @@
 import { z } from 'zod';
 import { parseDuration, parseSize } from './units.ts';
 
-const size = (meaning: string, fallback: number, least = 0) =>
-  quantity(meaning, fallback, least, parseSize, 'a size such as 512MiB');
+const size = (meaning: string, fallback: number, least = 0, most = Number.MAX_SAFE_INTEGER) =>
+  quantity(meaning, fallback, [least, most], parseSize, 'a size such as 512MiB');
 const duration = (meaning: string, fallback: number, least = 0) =>
-  quantity(meaning, fallback, least, parseDuration, 'a time such as 30s');
+  quantity(meaning, fallback, [least, Number.MAX_SAFE_INTEGER], parseDuration, 'a time such as 30s');
 
 function quantity(
   meaning: string,
   fallback: number,
-  least: number,
+  [least, most]: readonly [number, number],
   parse: (text: string) => number | undefined,
   form: string,
 ) {
@@ -21,12 +21,17 @@ function quantity(
     .union([z.number(), z.string()])
     .transform((given, context): number => {
       const amount = typeof given === 'number' ? given : parse(given);
-      if (amount !== undefined && amount >= least && Number.isSafeInteger(amount)) return amount;
-      context.addIssue({ code: 'custom', message: `expected ${form}${least > 0 ? `, at least ${least}` : ''}` });
+      if (amount !== undefined && amount >= least && amount <= most && Number.isSafeInteger(amount)) return amount;
+      context.addIssue({ code: 'custom', message: `expected ${form}${boundsText(least, most)}` });
       return z.NEVER;
     })
     .default(fallback)
     .describe(meaning);
+}
+
+function boundsText(least: number, most: number): string {
+  const floor = least > 0 ? `, at least ${least}` : '';
+  return most < Number.MAX_SAFE_INTEGER ? `${floor}, at most ${most}` : floor;
 }
 
 const count = (meaning: string, fallback: number, least: number, most: number) =>
@@ -99,7 +104,7 @@ export const memberSchema = z.strictObject({
     .prefault({}),
   limits: z
     .strictObject({
-      keyBytes: size('Longest key.', 64 * 1024, 16),
+      keyBytes: size('Longest key, encoded.', 64 * 1024, 16, 64 * 1024),
       valueBytes: size('Longest value.', 16 * MIB, 1024),
       messageBytes: size('Longest message between processes.', 64 * MIB, 64 * 1024),
       sessionTtlMs: duration('A session that is silent so long is forgotten with its answers.', 60_000, 1000),

@@ -32,6 +32,7 @@ export interface BatchDependencies {
   readonly gate: KeyGate;
   readonly processors: ProcessorCalls;
   readonly clock: { now(): number };
+  readonly keyBytesMax: number;
   readonly valueBytesMax: number;
 }
 
@@ -41,6 +42,7 @@ export class BatchRun {
   readonly #deps: BatchDependencies;
   readonly #maps: readonly (CatalogedMap | undefined)[];
   readonly #session: Session | undefined;
+  readonly #record: BatchRecord | undefined;
   readonly #waiting: WaitingKeys;
   readonly #onDone: (run: BatchRun) => void;
   #writes: WriteBatch | undefined;
@@ -54,13 +56,15 @@ export class BatchRun {
   highestVersion = 0;
 
   /**
-   * @param maps  by map index; undefined: there is no such map, so reads find nothing
+   * @param maps     by map index; undefined: there is no such map, so reads find nothing
+   * @param record   where the session keeps the answers of this batch
    * @param waiting  of the batch's stream
    */
   constructor(
     batch: KvBatch,
     maps: readonly (CatalogedMap | undefined)[],
     session: Session | undefined,
+    record: BatchRecord | undefined,
     waiting: WaitingKeys,
     deps: BatchDependencies,
     onDone: (run: BatchRun) => void,
@@ -261,8 +265,8 @@ export class BatchRun {
     const valueStart = this.#valueStart(operation);
     const valueEnd = batch.valueEnds?.[operation] ?? valueStart;
     checkValue(batch.values, valueStart, valueEnd, this.#deps.valueBytesMax);
-    const ttlMs = sparse(batch.ttlOperations, batch.ttlMs, operation);
-    const expiresAt = ttlMs === undefined || ttlMs <= 0 ? 0 : this.#deps.clock.now() + Math.ceil(ttlMs * 1000);
+    const ttlMs = sparse(batch.ttlOperations, batch.ttlMs, operation) ?? 0;
+    const expiresAt = ttlMs === 0 ? 0 : this.#deps.clock.now() + microsecondsOf(ttlMs);
     writes.put(map.id, partition, batch.keys, start, end, batch.values, valueStart, valueEnd, expiresAt);
     this.puts++;
   }
@@ -438,6 +442,7 @@ export class BatchRun {
     if (map === undefined) throw new GridError('INVALID_ARGUMENT', 'a mutation names no map of its batch');
     const start = this.#keyStart(operation);
     const end = batch.keyEnds[operation]!;
+    this.#checkKeySize(end - start);
     checkKey(batch.keys, start, end);
     const partition = partitionOf(batch.keys, start, end, map.affinityParts, this.#deps.control.partitionCount);
     if (partition === batch.partitions[operation]) return map;
@@ -451,6 +456,15 @@ export class BatchRun {
     );
   }
 
+  #checkKeySize(bytes: number): void {
+    const { keyBytesMax } = this.#deps;
+    if (bytes <= keyBytesMax) return;
+    throw new GridError('KEY_TOO_LARGE', `the key has ${bytes} bytes, this grid takes at most ${keyBytesMax}`, {
+      hint: 'limits.keyBytes of the members',
+      details: { limitBytes: keyBytesMax },
+    });
+  }
+
   #mapIndex(operation: number): number {
     return this.batch.mapIndexes?.[operation] ?? 0;
   }
@@ -462,6 +476,15 @@ export class BatchRun {
   #valueStart(operation: number): number {
     return operation === 0 ? 0 : (this.batch.valueEnds?.[operation - 1] ?? 0);
   }
+}
+
+/** Deadlines stay far below 2^53 microseconds. */
+const TTL_MAX_MS = 100 * 365 * 86_400_000;
+
+/** @throws GridError INVALID_ARGUMENT */
+function microsecondsOf(ttlMs: number): number {
+  if (ttlMs > 0 && ttlMs <= TTL_MAX_MS) return Math.ceil(ttlMs * 1000);
+  throw new GridError('INVALID_ARGUMENT', `a time to live of ${ttlMs} ms: positive, at most ${TTL_MAX_MS} is wanted`);
 }
 
 /** The element of a sparse column for an operation: `operations` is ascending, `values` parallel to it. */

@@ -85,13 +85,13 @@ class BatchStream implements KvBatchSink {
     const arrivedMs = performance.now();
     const maps = this.#tail === undefined ? knownMaps(batch, this.#deps) : undefined;
     if (maps !== undefined) {
-      this.#runOrRefuse(batch, maps, arrivedMs);
+      this.#run(batch, maps, arrivedMs);
       return;
     }
     const before = this.#tail ?? Promise.resolve();
     const next = before
       .then(() => mapsOf(batch, this.#deps))
-      .then((found) => this.#runOrRefuse(batch, found, arrivedMs))
+      .then((found) => this.#run(batch, found, arrivedMs))
       .catch((error: unknown) => this.#refuse(batch, error))
       .finally(() => {
         if (this.#tail === next) this.#tail = undefined;
@@ -103,16 +103,19 @@ class BatchStream implements KvBatchSink {
     this.#isClosed = true;
   }
 
-  #runOrRefuse(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
+  #run(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
+    let run: BatchRun;
     try {
-      this.#run(batch, maps, arrivedMs);
+      run = this.#prepare(batch, maps, arrivedMs);
     } catch (error) {
       this.#refuse(batch, error);
+      return;
     }
+    run.start();
   }
 
-  /** @throws GridError CLOCK_AHEAD, OVERLOADED: nothing of the batch was done */
-  #run(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
+  /** @throws GridError CLOCK_AHEAD, OVERLOADED */
+  #prepare(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): BatchRun {
     const { sessions, clock, control } = this.#deps;
     if (batch.sessionVersion > 0) clock.observe(batch.sessionVersion as never);
     const session = batch.session === 0 ? undefined : sessions.touch(batch.session);
@@ -120,7 +123,7 @@ class BatchStream implements KvBatchSink {
     const { promise, resolve } = Promise.withResolvers<void>();
     const numbers = session === undefined ? undefined : numbersOf(batch);
     const record = numbers === undefined ? undefined : session?.note(numbers.all, numbers.first, numbers.last, promise);
-    const run = new BatchRun(batch, maps, session, this.#waiting, this.#deps, (done) => {
+    return new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, (done) => {
       const version = Math.max(done.highestVersion, clock.now());
       const answers = done.answers.finish(batch.batchId, version, control.table.tableVersion);
       if (record !== undefined) {
@@ -131,7 +134,6 @@ class BatchStream implements KvBatchSink {
       this.#measure(done, arrivedMs);
       if (!this.#isClosed) this.#sink.write(answers);
     });
-    run.start();
   }
 
   #measure(run: BatchRun, arrivedMs: number): void {
@@ -151,7 +153,7 @@ class BatchStream implements KvBatchSink {
   /** Nothing of the batch was done. */
   #refuse(batch: KvBatch, error: unknown): void {
     if (this.#isClosed) return;
-    const run = new BatchRun(batch, [], undefined, this.#waiting, this.#deps, () => undefined);
+    const run = new BatchRun(batch, [], undefined, undefined, this.#waiting, this.#deps, () => undefined);
     for (let operation = 0; operation < batch.count; operation++) run.answers.fail(operation, error);
     const { clock, control } = this.#deps;
     this.#sink.write(run.answers.finish(batch.batchId, clock.now(), control.table.tableVersion));

@@ -47,15 +47,24 @@ describe('the answers of a session', () => {
     const session = sessionsAt({ ms: 0 }).open(0);
     const record = session.note([5, 0, 6], 5, 6, done);
     record.answers = keep(answers);
-    expect(session.find(6)).toBe(record);
+    expect(session.find(6, undefined)).toBe(record);
     expect(keptAnswer(record, 5)).toMatchObject({ status: 1, value: undefined });
     expect(keptAnswer(record, 6)).toMatchObject({ status: 1, value: Uint8Array.of(7, 8, 9) });
-    expect(session.find(7)).toBeUndefined();
+    expect(session.find(7, undefined)).toBeUndefined();
     session.raiseFloor(6);
     expect(session.recordCount).toBe(1);
-    expect(() => session.find(5)).toThrow('may or may not');
+    expect(() => session.find(5, undefined)).toThrow('may or may not');
     session.raiseFloor(7);
     expect(session.recordCount).toBe(0);
+  });
+
+  it('W5: are those of the first batch that came with a number, and never awaited by that batch itself', () => {
+    const session = sessionsAt({ ms: 0 }).open(0);
+    const first = session.note([1, 2], 1, 2, done);
+    const again = session.note([2, 3], 2, 3, done);
+    const last = session.note([3], 3, 3, done);
+    expect([session.find(2, first), session.find(2, again)]).toEqual([undefined, first]);
+    expect([session.find(3, again), session.find(3, last)]).toEqual([undefined, again]);
   });
 
   it('W3: drop long values and say so', () => {

@@ -7,9 +7,8 @@
  * W1  A record stays while any of its numbers is at or above the session's floor.
  * W2  A number below the floor, or of a session that is not known, has an unknown outcome when it comes again.
  * W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome and version.
- * W4  A batch sent again is answered by the first record of its numbers; records of the same numbers wait only for
- *     earlier ones.
- * W5  A session ends when it was silent for its lease; at most `sessionsMax` exist.
+ * W4  A session ends when it was silent for its lease; at most `sessionsMax` exist.
+ * W5  A number is answered by the first record that has it; a record never waits for itself or a later one.
  */
 import { GridError } from '@ashlar/core';
 
@@ -78,8 +77,7 @@ export class Session {
   /**
    * The record that answers a number, undefined when the number was never seen.
    *
-   * @param asking  the record of the batch that asks: only earlier ones count, so no batch waits for itself or for one
-   *                that waits for it
+   * @param asking  the record of the batch that asks: only earlier ones count (W5)
    * @throws GridError OUTCOME_UNKNOWN (W2)
    */
   find(number: number, asking: BatchRecord | undefined): BatchRecord | undefined {

@@ -90,6 +90,7 @@ export function memberServices(parts: MemberParts): {
   const forward = keyForwarder(parts, router.get);
   const kv = kvService({
     ...{ store, control, gate, processors, clock, sessions, metrics, forward },
+    keyBytesMax: config.limits.keyBytes,
     valueBytesMax: config.limits.valueBytes,
   });
   const compute = computeService({ parts, router: router.get, snapshots, changes, processors, gate, planCondition });

@@ -154,8 +154,8 @@ function headerOf(
 ): SqlOutput {
   const isOpen = columns.some(({ type }) => type === 'any' || type === 'null');
   const rows = first === undefined || !isOpen ? undefined : decodeColumns(first);
-  const told = columns.map(({ name, type }, index): WireColumn => {
-    if (type !== 'any' && type !== 'null') return { name, type };
+  const told = columns.map(({ name, type, isCount = false }, index): WireColumn => {
+    if (type !== 'any' && type !== 'null') return { name, type, isCount };
     const found = rows === undefined ? undefined : observedType(rows.columns[index]!);
     return { name, type: found ?? 'unknown' };
   });

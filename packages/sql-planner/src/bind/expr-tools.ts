@@ -39,9 +39,16 @@ export function operandsOf(expr: Expr): readonly Expr[] {
 
 /** A copy in which `change` replaced what it gave something for; it sees parents before their operands. */
 export function rewrite(expr: Expr, change: (expr: Expr) => Expr | undefined): Expr {
-  const changed = change(expr);
-  if (changed !== undefined) return changed;
-  const again = (operand: Expr): Expr => rewrite(operand, change);
+  return change(expr) ?? withOperands(expr, (operand) => rewrite(operand, change));
+}
+
+/** The same with every place moved back by a number of characters. */
+export function movePlaces(expr: Expr, by: number): Expr {
+  return { ...withOperands(expr, (operand) => movePlaces(operand, by)), at: Math.max(0, expr.at - by) };
+}
+
+/** A copy with other operands. */
+function withOperands(expr: Expr, again: (operand: Expr) => Expr): Expr {
   switch (expr.kind) {
     case 'column':
     case 'literal':

@@ -10,7 +10,8 @@ import type { BoundSelect } from './bind-select.ts';
 export function groupRewriter({ groups, outputs }: BoundSelect): (expr: Expr) => Expr {
   const shapes = new Shapes();
   const places = new Map(groups.map((group, index) => [shapes.of(group), index] as const).reverse());
-  const labels = new Set(outputs.map(({ name }) => name));
+  const computed = outputs.filter(({ expr }) => expr.kind !== 'column' || expr.index >= AGGREGATE_BASE);
+  const labels = new Set(computed.map(({ name }) => name));
   return (whole) =>
     rewrite(whole, (node) => {
       const group = places.get(shapes.of(node));
@@ -25,7 +26,7 @@ export function groupRewriter({ groups, outputs }: BoundSelect): (expr: Expr) =>
 
 function ungrouped({ name, at }: Extract<Expr, { kind: 'column' }>, labels: ReadonlySet<string>): GridError {
   const hint = labels.has(name)
-    ? `add it to GROUP BY, or take max(${name}); of a label of SELECT repeat the expression`
+    ? `to use the label '${name}' of SELECT here, repeat its expression`
     : `add it to GROUP BY, or take max(${name})`;
   return new GridError('GROUPING_ERROR', `column '${name}' must stand in GROUP BY or inside an aggregate`, {
     hint,

@@ -2,7 +2,7 @@
 import { GridError } from '@ashlar/core';
 import type { Expr } from '@ashlar/expressions';
 import type { PlanColumn } from '@ashlar/sql-plan';
-import type { BindContext } from '../bind/context.ts';
+import { AGGREGATE_BASE, type BindContext } from '../bind/context.ts';
 import { Shapes } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
 import type { Relation } from '../bind/relation.ts';
@@ -16,7 +16,15 @@ export interface OutputItem {
 }
 
 export function columnsOf(outputs: readonly OutputItem[]): PlanColumn[] {
-  return outputs.map(({ name, expr }) => ({ name, type: expr.type }));
+  return outputs.map(({ name, expr }) => {
+    const { type } = expr;
+    return isCount(expr) ? { name, type, isCount: true } : { name, type };
+  });
+}
+
+/** An aggregate's column is named by its text. */
+function isCount(expr: Expr): boolean {
+  return expr.kind === 'column' && expr.index >= AGGREGATE_BASE && expr.name.startsWith('count(');
 }
 
 /** One item of SELECT: a column, or what its star stands for. */

@@ -5,6 +5,7 @@
  */
 import { GridError, type TextPosition } from '@ashlar/core';
 import type { CatalogView, GetPlan, InsertPlan, ModifyPlan, PartitionChoice, Plan, QueryPlan } from '@ashlar/sql-plan';
+import { movePlaces } from '../bind/expr-tools.ts';
 import { PathsWanted, Scope } from '../bind/scope.ts';
 import { unsupported } from '../guard/sql-errors.ts';
 import { parseStatement } from '../parse/parse.ts';
@@ -62,10 +63,20 @@ export function planCondition(map: string, condition: string, catalog: CatalogVi
     // Paths that no document has are NULL here: a condition is often stated before the first entry is there.
     const scope = new Scope(catalog, new Set(catalog.maps.map(({ name }) => name)));
     const plan = planDelete(statement, { scope, parameterCount, catalogVersion: catalog.catalogVersion });
-    return { scan: plan.scan, partitions: plan.partitions, parameterCount };
+    return { ...placedIn(plan, before.length), parameterCount };
   } catch (error) {
     throw shifted(withPosition(error, text), before.length);
   }
+}
+
+/** Scan and partitions with the places of the caller's text, for errors while they run. */
+function placedIn({ scan, partitions }: ModifyPlan, by: number): Pick<PlannedCondition, 'scan' | 'partitions'> {
+  const filter = scan.filter === undefined ? undefined : movePlaces(scan.filter, by);
+  if (partitions.kind === 'all') return { scan: { ...scan, filter }, partitions };
+  return {
+    scan: { ...scan, filter },
+    partitions: { ...partitions, keys: partitions.keys.map((key) => movePlaces(key, by)) },
+  };
 }
 
 /** The error with its place moved back by what was put before the caller's text; without one if it lies there. */
