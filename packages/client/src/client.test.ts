@@ -245,10 +245,10 @@ describe('user code', () => {
     expect(module).toBe('fraud');
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
     expect(deployed[0]!.exports).toEqual([
-      { name: 'audit', kind: 'listener' },
-      { name: 'debit', kind: 'processor' },
-      { name: 'flag', kind: 'processor' },
-      { name: 'histogram', kind: 'job' },
+      { name: 'audit', kind: 'listener', map: 'accounts' },
+      { name: 'debit', kind: 'processor', map: '' },
+      { name: 'flag', kind: 'processor', map: '' },
+      { name: 'histogram', kind: 'job', map: '' },
     ]);
     const accounts = grid.map(Accounts);
     expect(await accounts.process('a', fraud.debit, { amount: 5 })).toEqual({ amount: 5 });

@@ -222,10 +222,8 @@ describe('a subscription', () => {
 
   it('throws what cannot be gone on with', async () => {
     for (const member of fake.members) {
-      member.services.events = {
-        subscribe: () => {
-          throw new GridError('SEQUENCE_GONE', 'too late', { hint: 'start from now' });
-        },
+      member.services.events.subscribe = () => {
+        throw new GridError('SEQUENCE_GONE', 'too late', { hint: 'start from now' });
       };
     }
     const events = grid.map('m').subscribe();

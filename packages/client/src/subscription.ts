@@ -101,7 +101,7 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
       const stop = (): void => this.#fail(new CancelledError('the subscription'));
       if (signal?.aborted === true) stop();
       else signal?.addEventListener('abort', stop, { once: true });
-      this.#stopWatching = this.#router.onTable(() => this.#assign());
+      this.#watchRouter();
       this.#assign();
       if (timeoutMs !== undefined) {
         this.#readyTimer = setTimeout(() => {
@@ -111,6 +111,15 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
     } catch (error) {
       this.#fail(GridError.wrap(error));
     }
+  }
+
+  #watchRouter(): void {
+    const clientClosed = (): void => this.#fail(new GridError('CLIENT_CLOSED', 'the client was closed'));
+    if (this.#router.isClosed) clientClosed();
+    const stops = [this.#router.onTable(() => this.#assign()), this.#router.onClose(clientClosed)];
+    this.#stopWatching = () => {
+      for (const stop of stops) stop();
+    };
   }
 
   #takeStart(): void {
@@ -271,7 +280,7 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
 
   #fail(error: GridError): void {
     if (this.#ended) return;
-    this.#failure = this.#router.isClosed ? new GridError('CLIENT_CLOSED', 'the client was closed') : error;
+    this.#failure = error;
     this.#end();
   }
 

@@ -34,7 +34,7 @@ export interface CatalogedModule {
   readonly exports: readonly { readonly name: string; readonly kind: string; readonly map: string }[];
   readonly wallMs: number;
   readonly heapBytes: number;
-  /** Grows with every deployment under the name: listeners of an older one stop. */
+  /** Grows with every deployment under the name. */
   readonly generation: number;
 }
 

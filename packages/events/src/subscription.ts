@@ -9,6 +9,7 @@
  *     SLOW_CONSUMER when it is further behind than `cutLagRecords`.
  * U3  resolved(v) is said only when everything committed at or below v in these partitions was read.
  * U4  One pull reads at most `recordsMax` records: the caller's time slice.
+ * U5  A partition on hold is passed over; it goes on where it was.
  */
 import { GridError } from '@ashlar/core';
 import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
@@ -50,7 +51,7 @@ export interface Pulled {
   readonly events: EventColumns | undefined;
   /** Something is left to read. */
   readonly more: boolean;
-  /** The version that is resolved by now; undefined while something is left. */
+  /** The version that is resolved by now; undefined while something is left or on hold. */
   readonly resolved: number | undefined;
 }
 
@@ -67,6 +68,7 @@ export class Subscription {
   readonly #writer = new EventColumnsWriter(BATCH_EVENTS);
   /** nextSequence[index of partition]. */
   readonly #next: Float64Array;
+  readonly #onHold = new Set<number>();
   /** Where the next pull begins, so that no partition starves the others. */
   #turn = 0;
   #wake: (() => void) | undefined;
@@ -99,6 +101,20 @@ export class Subscription {
     return lag;
   }
 
+  /** Reads no more of the partition until `release`. */
+  hold(partition: number): void {
+    this.#onHold.add(partition);
+  }
+
+  release(partition: number): void {
+    this.#onHold.delete(partition);
+    this.notify();
+  }
+
+  isOnHold(partition: number): boolean {
+    return this.#onHold.has(partition);
+  }
+
   /** Something was committed: a pull may find it. */
   notify(): void {
     this.#isStale = true;
@@ -129,7 +145,7 @@ export class Subscription {
     const isDone = this.#read(bytesMax, recordsMax);
     const events = this.#writer.count === 0 ? undefined : this.#take();
     if (!isDone) this.#isStale = true;
-    return { events, more: !isDone, resolved: isDone ? resolved : undefined };
+    return { events, more: !isDone, resolved: isDone && this.#onHold.size === 0 ? resolved : undefined };
   }
 
   /** Reads partitions in turn; true when all were read to their end. */
@@ -139,6 +155,7 @@ export class Subscription {
     for (let step = 0; step < count; step++) {
       const index = (this.#turn + step) % count;
       const partition = this.partitions[index]!;
+      if (this.#onHold.has(partition)) continue;
       while (this.#next[index]! <= this.#logs.committedSequence(partition)) {
         if (budget <= 0 || this.#writer.bytes >= bytesMax || this.#writer.isFull) {
           this.#turn = index;

@@ -14,8 +14,10 @@ import type { MapHandle } from './map-handle.ts';
 
 const FIRST_CAPACITY = 16;
 const FIRST_KEY_BYTES = 1024;
-/** Of one operation besides key and value: opcode, indexes, ends, extras. */
-const OPERATION_BYTES_MAX = 1 + 5 * 4 + 2 * 12 + 8;
+/** Of one operation besides key and value: opcode, indexes, ends. */
+const OPERATION_BYTES = 1 + 5 * 4;
+/** Of one extra: operation and value. */
+const SPARSE_BYTES = 12;
 const HEADER_BYTES_MAX = 4096;
 const NO_VALUE = Symbol('no value');
 
@@ -108,7 +110,8 @@ export class BatchBuilder {
 
   /** What the message will have, at most. */
   get wireBytes(): number {
-    return this.bytes + this.count * OPERATION_BYTES_MAX + HEADER_BYTES_MAX;
+    const sparse = (this.#ttlMs.length + this.#ifVersions.length + this.#processorIndexes.length) * SPARSE_BYTES;
+    return this.bytes + this.count * OPERATION_BYTES + sparse + HEADER_BYTES_MAX;
   }
 
   /**

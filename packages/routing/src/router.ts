@@ -104,6 +104,7 @@ export class Router {
   #sweeper: NodeJS.Timeout | undefined;
   #leaseTimer: NodeJS.Timeout;
   #closed = false;
+  #onClose: (() => void)[] = [];
   #onTable: ((table: PartitionTable) => void)[] = [];
 
   /**
@@ -176,6 +177,14 @@ export class Router {
     this.#onTable.push(listener);
     return () => {
       this.#onTable = this.#onTable.filter((known) => known !== listener);
+    };
+  }
+
+  /** Called once the router is closed. */
+  onClose(listener: () => void): () => void {
+    this.#onClose.push(listener);
+    return () => {
+      this.#onClose = this.#onClose.filter((known) => known !== listener);
     };
   }
 
@@ -312,13 +321,13 @@ export class Router {
     limits: CallLimits & { readonly timeoutMs: number },
     ask: (connection: MemberConnection, options: CallOptions) => Promise<T>,
   ): Promise<T> {
-    if (this.#closed) return Promise.reject(clientClosed());
+    if (this.#closed) throw clientClosed();
     checkTimeout(limits.timeoutMs);
-    return this.#connections
-      .any(() => this.#table, limits, ask)
-      .catch((error: unknown) => {
-        throw this.#closed ? clientClosed() : error;
-      });
+    try {
+      return await this.#connections.any(() => this.#table, limits, ask);
+    } catch (error) {
+      throw this.#closed ? clientClosed() : error;
+    }
   }
 
   /** A connection to any member, linked ones first. */
@@ -630,6 +639,7 @@ export class Router {
     this.#closed = true;
     clearTimeout(this.#sweeper);
     clearInterval(this.#leaseTimer);
+    for (const listener of this.#onClose.splice(0)) listener();
     const farewell = [...this.#lanes.values()].map((lane) => lane.endSession(this.#numbers.session, FAREWELL_MS));
     await Promise.all(farewell);
     this.#retries.close(clientClosed());

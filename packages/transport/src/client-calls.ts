@@ -31,8 +31,22 @@ export interface CallOptions {
 export interface Caller {
   readonly client: Client;
   readonly messageBytesMax: number;
+  /** Calls under way: cancelled when the connection is closed. */
+  readonly active: Set<Cancellable>;
+  isClosed: boolean;
   /** The bearer token now. */
   token(): string | undefined;
+}
+
+interface Cancellable {
+  cancel(): void;
+}
+
+/** Ends every call under way with CLIENT_CLOSED. */
+export function closeCaller(caller: Caller): void {
+  caller.isClosed = true;
+  for (const call of [...caller.active]) call.cancel();
+  caller.client.close();
 }
 
 /** Credit a caller keeps granted while it reads a stream. */
@@ -75,7 +89,7 @@ export async function callUnary<Request, Response>(
   request: Request,
   options: CallOptions = {},
 ): Promise<Response> {
-  if (options.signal?.aborted === true) throw new CancelledError(method.name);
+  refuseEarly(caller, method.name, options);
   const message = encodeRequest(caller, method, request);
   const response = await new Promise<Buffer>((resolve, reject) => {
     const call = caller.client.makeUnaryRequest(
@@ -87,10 +101,12 @@ export async function callUnary<Request, Response>(
       grpcOptions(options),
       (error, bytes) => {
         options.signal?.removeEventListener('abort', cancel);
+        caller.active.delete(call);
         if (error === null) resolve(bytes!);
-        else reject(callError(error, method, options));
+        else reject(callError(caller, error, method, options));
       },
     );
+    caller.active.add(call);
     const cancel = (): void => call.cancel();
     options.signal?.addEventListener('abort', cancel, { once: true });
   });
@@ -113,7 +129,7 @@ export function callStream<Request, Response>(
       metadataOf(caller, options),
       grpcOptions(options),
     );
-  return readAnswers(open, method, options, () => undefined);
+  return readAnswers(caller, open, method, options, () => undefined);
 }
 
 /**
@@ -149,18 +165,20 @@ export function callWithCredit<Request, Response>(
     call?.write(method.encodeRequest({ creditBytes: owed }));
     owed = 0;
   };
-  return readAnswers(open, method, options, taken);
+  return readAnswers(caller, open, method, options, taken);
 }
 
 /** @param taken  called when the reader asks for what follows an answer */
 async function* readAnswers<Response>(
+  caller: Caller,
   open: () => ClientReadableStream<Buffer>,
   method: Pick<Method<never, Response>, 'name' | 'effect' | 'decodeResponse'>,
   options: CallOptions,
   taken: (response: Response) => void,
 ): AsyncGenerator<Response, void, undefined> {
-  if (options.signal?.aborted === true) throw new CancelledError(method.name);
+  refuseEarly(caller, method.name, options);
   const call = open();
+  caller.active.add(call);
   const cancel = (): void => call.cancel();
   // A cancelled stream says so once more after nobody reads it.
   call.on('error', () => undefined);
@@ -172,9 +190,10 @@ async function* readAnswers<Response>(
       taken(response);
     }
   } catch (error) {
-    throw isServiceError(error) ? callError(error, method, options) : error;
+    throw isServiceError(error) ? callError(caller, error, method, options) : error;
   } finally {
     options.signal?.removeEventListener('abort', cancel);
+    caller.active.delete(call);
     call.cancel();
   }
 }
@@ -185,11 +204,22 @@ function isServiceError(error: unknown): error is ServiceError {
 
 const NEVER_SENT = /No connection established|Name resolution failed|Channel has been shut down/;
 
+function refuseEarly(caller: Caller, what: string, options: CallOptions): void {
+  if (caller.isClosed) throw closed(what);
+  if (options.signal?.aborted === true) throw new CancelledError(what);
+}
+
+function closed(what: string): GridError {
+  return new GridError('CLIENT_CLOSED', `${what}: the connection was closed`);
+}
+
 function callError(
+  caller: Caller,
   error: ServiceError,
   method: Pick<Method<never, never>, 'name' | 'effect'>,
   options: CallOptions,
 ): GridError {
+  if (caller.isClosed) return closed(method.name);
   if (options.signal?.aborted === true) return new CancelledError(method.name);
   const own = fromStatus(error, method.name);
   if (own.code === 'DEADLINE_EXCEEDED' && options.timeoutMs !== undefined && error.code === status.DEADLINE_EXCEEDED) {

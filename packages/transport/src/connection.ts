@@ -2,7 +2,7 @@
 import './quiet-grpc.ts';
 import { GridError, type PartitionTable } from '@ashlar/core';
 import { ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
-import { type Caller, type CallOptions, callStream, callUnary, callWithCredit } from './client-calls.ts';
+import { type Caller, type CallOptions, callStream, callUnary, callWithCredit, closeCaller } from './client-calls.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
 import { eventBatchBytes } from './event-codec.ts';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
@@ -97,7 +97,7 @@ export interface MemberConnection {
   ready(timeoutMs: number): Promise<void>;
   /** Whether there is a connection now. */
   readonly isUp: boolean;
-  /** Ends everything under way. */
+  /** Ends everything under way with CLIENT_CLOSED. */
   close(): void;
 }
 
@@ -115,6 +115,8 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
   const caller: Caller = {
     client,
     messageBytesMax,
+    active: new Set(),
+    isClosed: false,
     token: typeof token === 'function' ? token : () => token,
   };
   return connectionOf(address, caller);
@@ -217,7 +219,7 @@ function connectionOf(address: string, caller: Caller): MemberConnection {
     get isUp() {
       return caller.client.getChannel().getConnectivityState(false) === connectivityState.READY;
     },
-    close: () => caller.client.close(),
+    close: () => closeCaller(caller),
   };
 }
 

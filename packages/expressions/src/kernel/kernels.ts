@@ -79,7 +79,9 @@ export class Kernels<Run> {
 
   /** Lets go of the batch: vectors over shared memory must not outlive their task. */
   end(): void {
+    const { numbers, tags, codes, texts } = this.input;
     this.#batch = NO_BATCH;
+    for (const lanes of [numbers, tags, codes, texts]) lanes.fill(undefined);
   }
 
   /** The kernel for this batch with its inputs ready, or undefined: interpret. */

@@ -55,11 +55,9 @@ export class WriteSetCommitter {
     const placed = await Promise.all(writes.map((write) => this.#place(write)));
     const own = placed.filter((write) => control.isMine(write.partition));
     const others = placed.filter((write) => !control.isMine(write.partition));
-    await this.#untilDone(signal, async () => {
-      await this.#untilFree(partition, own);
-      this.#commitHere(checkpoints, partition, sequence, own, others);
-    });
-    for (const { write } of others) await this.#untilDone(signal, () => this.#send(write));
+    await this.#untilDone(signal, () => this.#commitWhenFree(checkpoints, partition, sequence, own, others));
+    const sending = lastOfEachKey(others).map((write) => this.#untilDone(signal, () => this.#send(write)));
+    await Promise.all(sending);
   }
 
   async #place(write: ListenerWrite): Promise<PlacedWrite> {
@@ -123,21 +121,31 @@ export class WriteSetCommitter {
     else await router.call(OPCODE.PUT, handle, name, decodeValue(value), extras, undefined);
   }
 
-  /** Waits until no processor and no statement holds what is to be written. */
-  async #untilFree(partition: PartitionId, own: readonly PlacedWrite[]): Promise<void> {
+  /** Commits once no processor and no statement holds what is to be written: in the turn in which the last one lets go. */
+  #commitWhenFree(
+    checkpoints: CatalogedMap,
+    partition: PartitionId,
+    sequence: number,
+    own: readonly PlacedWrite[],
+    others: readonly PlacedWrite[],
+  ): Promise<void> {
     const { gate } = this.#deps;
-    for (;;) {
-      const names = [
-        partitionGateName(partition),
-        ...own.flatMap(({ write, map, partition: target }) => [
-          partitionGateName(target),
-          gateName(map.id, write.key, 0, write.key.length),
-        ]),
-      ];
-      const held = gate.heldCount === 0 ? undefined : names.find((name) => gate.isHeld(name));
-      if (held === undefined) return;
-      await new Promise<void>((resolve) => gate.wait(held, resolve));
-    }
+    return new Promise((resolve, reject) => {
+      const attempt = (): void => {
+        try {
+          const held = gate.heldCount === 0 ? undefined : namesOf(partition, own).find((name) => gate.isHeld(name));
+          if (held !== undefined) {
+            gate.wait(held, attempt);
+            return;
+          }
+          this.#commitHere(checkpoints, partition, sequence, own, others);
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      };
+      attempt();
+    });
   }
 
   async #untilDone(signal: AbortSignal, run: () => Promise<void>): Promise<void> {
@@ -151,4 +159,20 @@ export class WriteSetCommitter {
       }
     }
   }
+}
+
+/** The gate's names of all that a commit touches. */
+function namesOf(partition: PartitionId, own: readonly PlacedWrite[]): string[] {
+  const names = own.flatMap(({ write, map, partition: target }) => [
+    partitionGateName(target),
+    gateName(map.id, write.key, 0, write.key.length),
+  ]);
+  return [partitionGateName(partition), ...names];
+}
+
+/** A write-set is one step: of writes to the same key the last one counts. */
+function lastOfEachKey(writes: readonly PlacedWrite[]): readonly ListenerWrite[] {
+  const last = new Map<string, ListenerWrite>();
+  for (const { write, map } of writes) last.set(gateName(map.id, write.key, 0, write.key.length), write);
+  return [...last.values()];
 }

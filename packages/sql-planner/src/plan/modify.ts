@@ -1,5 +1,7 @@
 /** INSERT, UPDATE, DELETE to plans. */
+
 import { GridError } from '@ashlar/core';
+import type { Expr } from '@ashlar/expressions';
 import type { CatalogMap, CatalogView, InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
 import type { BindContext } from '../bind/context.ts';
 import { conjunction, conjunctsOf, renumber } from '../bind/expr-tools.ts';
@@ -42,7 +44,7 @@ export function planInsert(insert: Insert, facts: PlanFacts, catalog: CatalogVie
         row[0]?.position ?? insert.position,
       );
     }
-    const values = row.map((expression) => bindExpression(expression, context));
+    const values = row.map((expression) => stored(bindExpression(expression, context)));
     const fields = paths.flatMap((path, index) => (index === keyColumn ? [] : [{ path, value: values[index]! }]));
     return { key: values[keyColumn]!, fields };
   });
@@ -90,7 +92,7 @@ export function planUpdate(update: Update, facts: PlanFacts): ModifyPlan {
     const path = paths[index]!;
     if (isKey(path)) throw syntaxError('__key cannot be assigned', target.position);
     checkTarget(target, paths, index);
-    const bound = bindExpression(value, contextOf(facts, 'SET'));
+    const bound = stored(bindExpression(value, contextOf(facts, 'SET')));
     return { path, value: renumber(bound, (column) => column % RELATION_STRIDE) };
   });
   return { kind: 'update', assignments, ...scanFor(relation, update.where, facts), ...columns };
@@ -164,4 +166,11 @@ function checkTarget({ position }: Path, paths: readonly FieldPath[], index: num
   });
   if (clash === undefined) return;
   throw syntaxError(`'${path.join('.')}' is assigned twice: by '${clash.join('.')}' too`, position);
+}
+
+/** A number in a document is double precision: a constant with decimals is stored as one, not as an exact decimal. */
+function stored(expr: Expr): Expr {
+  const isWritten = expr.kind === 'literal' || (expr.kind === 'negate' && expr.operand.kind === 'literal');
+  if (expr.type !== 'numeric' || !isWritten) return expr;
+  return { kind: 'cast', operand: expr, type: 'float8', at: expr.at };
 }

@@ -27,6 +27,7 @@ import { PageRuns } from './page-runs.ts';
 import { type RegionView, RegionViews } from './region-view.ts';
 import { writeRegion } from './region-writer.ts';
 import { RowBuffer } from './row-buffer.ts';
+import { BUILD_SLOTS_MIN } from './runs-wanted.ts';
 import { Scratch } from './scratch.ts';
 import type { ColumnOffer, ColumnSource, ColumnSpec, ColumnVector, SlotSelection } from './types.ts';
 import { VectorWriter } from './vector-writer.ts';
@@ -50,8 +51,6 @@ export interface ColumnYield {
 const SPENT_MAX = 65_536;
 /** A column that cannot be kept: never built. */
 const NEVER = -Infinity;
-/** Chunks with fewer rows are read from bytes: a column would take a page for a few of them. */
-const BUILD_SLOTS_MIN = 256;
 
 export class ColumnReader {
   readonly #scope: ChunkScope;
@@ -191,7 +190,11 @@ export class ColumnReader {
     }
     const serial = this.#nextSerial;
     const written = writeRegion(chunk.arena, this.#runs, rows, chunk.ref, version, serial);
-    if (written === undefined) return undefined;
+    if (written === undefined) {
+      // no run is long enough: the next full read does not try at once
+      this.#spent.set(this.#spentKey(columnNumber), -visibleCount);
+      return undefined;
+    }
     this.#nextSerial += 1;
     this.#spent.delete(this.#spentKey(columnNumber));
     this.#offers.push({

@@ -1,6 +1,6 @@
 /**
- * How the region of a column chunk lies in its pages. The first words are the writer's (layout.ts); the rest is read
- * and written by this folder alone.
+ * How the region of a column chunk lies in its pages. Only this folder reads and writes it; the writer's thread moves
+ * references to regions and knows nothing of what is in them.
  *
  *   [head 128 B][numbers f64][bigints i64][offsets u32][codes u8 | u16][tags u8][dictionary starts u32][dictionary UTF-8]
  *
@@ -22,11 +22,9 @@
  *     that left and came back, is another. Whoever loads old versions into a partition drops its columns afterwards.
  * F5  Slots that were handed out after the build lie at or beyond `covered`, or began after filledAt.
  */
-import { COLUMN_FILL_OFFSET, COLUMN_FILLED_AT_F64, COLUMN_SLOTS } from '../layout.ts';
 
-/** By F1 to F3 the writer has no bits to clear: it is told that there are none. */
-export const WRITER_WORDS = { fillOffset: COLUMN_FILL_OFFSET, slots: COLUMN_SLOTS, filledAtF64: COLUMN_FILLED_AT_F64 };
-
+/** Version of the snapshot that the rows were read under. */
+export const REGION_FILLED_AT_F64 = 1;
 /** Slots [0, covered) have lanes. */
 export const REGION_COVERED = 4;
 /** Bit 1 << tag for every tag among the filled slots. */

@@ -17,6 +17,7 @@ import {
   REGION_DICTIONARY_COUNT,
   REGION_DICTIONARY_STARTS,
   REGION_FILLED,
+  REGION_FILLED_AT_F64,
   REGION_HAS_NAN,
   REGION_MAX_F64,
   REGION_MIN_F64,
@@ -26,7 +27,6 @@ import {
   REGION_SERIAL_F64,
   REGION_TAG_MASK,
   REGION_TAGS,
-  WRITER_WORDS,
 } from './region-layout.ts';
 
 export interface RegionView {
@@ -98,7 +98,7 @@ function viewOf(arena: Arena, region: Ref): RegionView {
   const isShort = start(REGION_CODE_BYTES) === 1;
   return {
     chunkRef: u32[at + REGION_CHUNK_REF]!,
-    filledAt: f64[granule + WRITER_WORDS.filledAtF64]!,
+    filledAt: f64[granule + REGION_FILLED_AT_F64]!,
     covered,
     filled: start(REGION_FILLED),
     nulls: start(REGION_NULLS),

@@ -13,6 +13,7 @@ import {
   REGION_DICTIONARY_COUNT,
   REGION_DICTIONARY_STARTS,
   REGION_FILLED,
+  REGION_FILLED_AT_F64,
   REGION_HAS_NAN,
   REGION_HEAD_BYTES,
   REGION_MAX_F64,
@@ -23,7 +24,6 @@ import {
   REGION_SERIAL_F64,
   REGION_TAG_MASK,
   REGION_TAGS,
-  WRITER_WORDS,
 } from './region-layout.ts';
 import type { RowBuffer } from './row-buffer.ts';
 
@@ -115,9 +115,7 @@ function writeHead(
   const granule = region & SEGMENT_MASK;
   const at = granule << 1;
   i32.fill(0, at, at + REGION_HEAD_BYTES / 4);
-  i32[at + WRITER_WORDS.fillOffset] = 0;
-  i32[at + WRITER_WORDS.slots] = 0;
-  f64[granule + WRITER_WORDS.filledAtF64] = filledAt;
+  f64[granule + REGION_FILLED_AT_F64] = filledAt;
   i32[at + REGION_COVERED] = rows.covered;
   i32[at + REGION_TAG_MASK] = rows.tagMask;
   i32[at + REGION_NULLS] = rows.nulls;

@@ -4,6 +4,7 @@ import { encodeKey, encodeValue, Path } from '@ashlar/serialization';
 import { type Bench, makeBench, settle } from '../testing/store-bench.ts';
 import { ColumnReader, type ColumnYield } from './column-reader.ts';
 import { publishColumns } from './publish.ts';
+import { runsWanted } from './runs-wanted.ts';
 import type { ColumnSpec, ColumnVector } from './types.ts';
 
 const MAP = 1 as MapId;
@@ -201,8 +202,13 @@ describe('a column chunk', () => {
     setup.read(setup.open().version);
     setup.read(setup.open().version, setup.lease(1));
     expect(setup.publish()).toBe(0);
-    setup.read(setup.open().version, setup.lease(1, 2));
-    expect(setup.publish()).toBe(1);
+    const built: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      setup.read(setup.open().version, setup.lease(1, 2));
+      built.push(setup.publish());
+    }
+    // a build that failed for want of pages is not tried again at once
+    expect(built).toEqual([0, 1, 0]);
   });
 
   it('numbers its texts where they repeat, and keeps only places where they do not', () => {
@@ -217,5 +223,18 @@ describe('a column chunk', () => {
     setup.putAll(1000, (number) => `unique ${number}`);
     setup.read(setup.open().version, setup.lease(1, 1), look);
     expect(widths).toEqual([2, true, 1, true, undefined, false]);
+  });
+
+  it('wants pages while it is not there, none while it is complete, and its own size once something was written', () => {
+    const setup = new Setup();
+    setup.putAll(3000, () => 'text');
+    const wanted = () => runsWanted(setup.bench.reader.table(MAP, PARTITION)!.chunk(0), setup.spec.columnNumber);
+    expect(wanted()).toEqual([1, 2]);
+    setup.read(setup.open().version, setup.lease(1, 2));
+    expect(setup.publish()).toBe(1);
+    expect(wanted()).toEqual([]);
+    setup.putAll(1, () => 'other');
+    expect(wanted()).toEqual([1]);
+    expect(setup.bench.store.stats().maps[0]!.bytes.columns).toBeLessThan(40_000);
   });
 });

@@ -1,0 +1,300 @@
+/** What is refused is refused by name, changes nothing, and the next request works. */
+import {
+  type Condition,
+  connect,
+  defineMap,
+  type Grid,
+  type GridKey,
+  type GridMap,
+  type MapOptions,
+  ready,
+} from '@ashlar/client';
+import { TestGrid } from './support/grid.ts';
+import { valueText } from './support/map-twin.ts';
+
+let grid: TestGrid;
+let client: Grid;
+let map: GridMap<GridKey, unknown>;
+
+beforeAll(async () => {
+  grid = await TestGrid.start({ members: 1, settings: { 'limits.keyBytes': '4KiB', 'limits.valueBytes': '1MiB' } });
+  client = await grid.connect();
+  map = client.map('inputs');
+  await map.put('known', 1);
+});
+
+afterAll(() => grid.stop());
+
+afterEach(async () => {
+  expect(await map.get('known')).toBe(1);
+  expect(await client.sql('SELECT __key AS k FROM inputs').all()).toEqual([{ k: 'known' }]);
+});
+
+/** What callers in JavaScript, or with values of `any`, can hand in. */
+const wrongly = <T>(value: unknown): T => value as T;
+
+const nested = (levels: number, wrap: (inner: unknown) => unknown): unknown => {
+  let value: unknown = 1;
+  for (let level = 0; level < levels; level += 1) value = wrap(value);
+  return value;
+};
+
+const circle: { self?: unknown } = {};
+circle.self = circle;
+
+class Account {
+  readonly balance = 1;
+  credit(): number {
+    return this.balance;
+  }
+}
+
+describe('a key', () => {
+  it.each<[string, unknown, string, RegExp]>([
+    ['NaN', Number.NaN, 'INVALID_KEY', /NaN/],
+    ['undefined', undefined, 'INVALID_KEY', /undefined/],
+    ['null', null, 'INVALID_KEY', /null/],
+    ['an object', {}, 'INVALID_KEY', /object/],
+    ['a Date', new Date(0), 'INVALID_KEY', /object/],
+    ['a boolean', true, 'INVALID_KEY', /boolean/],
+    ['a function', () => 1, 'INVALID_KEY', /function/],
+    ['an empty array', [], 'INVALID_KEY', /empty array/],
+    ['an array in an array', [1, [2]], 'INVALID_KEY', /array within an array/],
+    ['an array with a hole', [1, undefined], 'INVALID_KEY', /undefined/],
+    ['a lone surrogate', '\ud800', 'INVALID_KEY', /surrogate/],
+    ['1 MB of text', 'k'.repeat(1 << 20), 'KEY_TOO_LARGE', /65536 bytes/],
+    ['1 MB of bytes', new Uint8Array(1 << 20), 'KEY_TOO_LARGE', /65536 bytes/],
+    ['longer than the grid takes', 'k'.repeat(5000), 'KEY_TOO_LARGE', /at most 4096/],
+  ])('that is %s is refused by every verb that writes', async (_, given, code, message) => {
+    const key = wrongly<GridKey>(given);
+    const refused = { code, message: expect.stringMatching(message) };
+    await expect(map.put(key, 1)).rejects.toMatchObject(refused);
+    await expect(
+      map.putAll([
+        ['before', 1],
+        [key, 1],
+      ]),
+    ).rejects.toMatchObject(refused);
+    await expect(map.putIfAbsent(key, 1)).rejects.toMatchObject(refused);
+    await expect(map.remove(key)).rejects.toMatchObject(refused);
+    await expect(map.getAndPut(key, 1)).rejects.toMatchObject(refused);
+    await expect(map.process(key, ready.increment, { path: 'n', by: 1 })).rejects.toMatchObject(refused);
+    await map.remove('before');
+  });
+
+  it('that is no key is refused by every verb that reads', async () => {
+    const refused = { code: 'INVALID_KEY' };
+    await expect(map.get(Number.NaN)).rejects.toMatchObject(refused);
+    await expect(map.getEntry(Number.NaN)).rejects.toMatchObject(refused);
+    await expect(map.has(Number.NaN)).rejects.toMatchObject(refused);
+    await expect(map.getAll(['known', Number.NaN])).rejects.toMatchObject(refused);
+    expect(await map.get('k'.repeat(5000))).toBeUndefined();
+  });
+});
+
+describe('a value', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['undefined', undefined, /the value: it is undefined/],
+    ['a function', () => 1, /the value: it is a function/],
+    ['a symbol in a field', { a: { b: Symbol('s') } }, /'a\.b': it is a symbol/],
+    ['an invalid Date', { at: new Date(Number.NaN) }, /'at': it is an invalid Date/],
+    ['a Map', new Map([[1, 2]]), /Object\.fromEntries/],
+    ['a Set', { tags: new Set(['a']) }, /'tags': it is a Set; store \[\.\.\.set\]/],
+    ['a regular expression', /x/, /class RegExp/],
+    ['an Error', new Error('e'), /an Error/],
+    ['a Promise', Promise.resolve(1), /await it first/],
+    ['a Float64Array', { lanes: new Float64Array(1) }, /'lanes': it is a binary view/],
+    ['a SharedArrayBuffer', new SharedArrayBuffer(1), /binary view/],
+    ['a circle', circle, /'self': it is a cycle/],
+    ['20,000 objects deep', nested(20_000, (inner) => ({ d: inner })), /nested|deep/],
+    ['20,000 arrays deep', nested(20_000, (inner) => [inner]), /nested|deep/],
+  ])('that is %s is refused with its place', async (_, value, message) => {
+    const refused = { code: 'INVALID_VALUE', message: expect.stringMatching(message) };
+    await expect(map.put('k', value)).rejects.toMatchObject(refused);
+    await expect(map.replace('known', value)).rejects.toMatchObject(refused);
+    await expect(
+      map.putAll([
+        ['a', 1],
+        ['k', value],
+      ]),
+    ).rejects.toMatchObject(refused);
+    expect(await map.getAll(['a', 'k'])).toEqual([undefined, undefined]);
+  });
+
+  it('over the limit is refused with the limit, one just below is stored', async () => {
+    const refused = { code: 'VALUE_TOO_LARGE', message: expect.stringMatching(/1048576/) };
+    await expect(map.put('k', 'x'.repeat(1 << 20))).rejects.toMatchObject(refused);
+    await expect(map.put('k', new Uint8Array(70 << 20))).rejects.toMatchObject(refused);
+    await map.put('k', 'x'.repeat((1 << 20) - 16));
+    expect(await map.getAndRemove('k')).toHaveLength((1 << 20) - 16);
+  });
+
+  it.each<[string, unknown, unknown]>([
+    ['-0', -0, -0],
+    ['NaN', { n: Number.NaN }, { n: Number.NaN }],
+    ['a bigint beyond 64 bits', 2n ** 100n, 2n ** 100n],
+    ['a Date before 1970', new Date(-1), new Date(-1)],
+    ['an undefined field, which is left out', { a: undefined, b: 1 }, { b: 1 }],
+    ['a hole of an array, which is null', [undefined, 1], [null, 1]],
+    ['an object of a class, without the class', new Account(), { balance: 1 }],
+    ['99 levels deep', nested(99, (inner) => [inner]), nested(99, (inner) => [inner])],
+    ['fields of dangerous names', JSON.parse('{"__proto__":{"x":1},"constructor":{"y":2},"toString":3}'), undefined],
+  ])('that is %s comes back', async (_, value, expected) => {
+    await map.put('k', value);
+    const back = await map.getAndRemove('k');
+    expect(valueText(back)).toBe(valueText(expected ?? value));
+    if (typeof back === 'object' && back !== null)
+      expect([Object.prototype, Array.prototype, Date.prototype]).toContain(Object.getPrototypeOf(back));
+    expect(Object.hasOwn(Object.prototype, 'x')).toBe(false);
+  });
+
+  it('whose getter throws, and an iterable that throws, reject with what was thrown', async () => {
+    const mine = new Error('mine');
+    const throwing = {
+      get field(): number {
+        throw mine;
+      },
+    };
+    await expect(map.put('k', throwing)).rejects.toBe(mine);
+    const entries = function* (): Generator<[string, number]> {
+      yield ['before', 1];
+      throw mine;
+    };
+    await expect(map.putAll(entries())).rejects.toBe(mine);
+    await map.remove('before');
+  });
+});
+
+describe('the name of a map', () => {
+  it.each(['', ' ', 'a b', 'a/b', 'a"b', 'a\nb', '-', 'a;b', 'x'.repeat(129), 'y'.repeat(100_000)])(
+    '%j cannot be used',
+    async (name) => {
+      const refused = { code: 'INVALID_NAME', hint: expect.stringMatching(/letters, digits/) };
+      await expect(client.map(name).put('k', 1)).rejects.toMatchObject(refused);
+      expect(await client.map(name).get('k')).toBeUndefined();
+    },
+  );
+
+  it.each(['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'select', 'a.b-c$d_1', 'größe', '1'])(
+    '%j is as good as any, for keys of such names too',
+    async (name) => {
+      const named = client.map<number>(name);
+      expect(await named.get(name)).toBeUndefined();
+      await named.put(name, 1);
+      await named.put('__proto__', 2);
+      expect(await named.getAll([name, '__proto__'])).toEqual([name === '__proto__' ? 2 : 1, 2]);
+      expect(await client.sql(`SELECT count(*) AS n FROM "${name}"`).all()).toEqual([{ n: await named.size() }]);
+    },
+  );
+
+  it.each([undefined, null, 5, {}])('%j is no name', (name) => {
+    expect(() => client.map(wrongly<string>(name))).toThrow(expect.objectContaining({ code: 'INVALID_NAME' }));
+  });
+});
+
+describe('options', () => {
+  it.each<[MapOptions]>([
+    [{ affinityParts: -1 }],
+    [{ affinityParts: 1.5 }],
+    [{ affinityParts: Number.NaN }],
+    [{ affinityParts: 2 ** 40 }],
+    [{ ttlMs: -1 }],
+    [{ ttlMs: 0 }],
+    [{ maxIdleMs: Number.POSITIVE_INFINITY }],
+    [wrongly<MapOptions>({ ttlMs: '5s' })],
+  ])('%j of a map are refused', (options) => {
+    const invalid = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
+    expect(() => client.map(defineMap('optional', options))).toThrow(invalid);
+  });
+
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e300, wrongly<number>('5')])(
+    'with a time to live of %p are refused',
+    async (ttlMs) => {
+      await expect(map.put('k', 1, { ttlMs })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await expect(map.putAll([['k', 1]], { ttlMs })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    },
+  );
+
+  it.each<[Condition]>([[{ ifVersion: Number.NaN }], [{ ifVersion: -1 }], [{ ifVersion: wrongly<number>('1') }]])(
+    'with the condition %j are refused',
+    async (condition) => {
+      await expect(map.remove('known', condition)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await expect(map.replace('known', 2, condition)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    },
+  );
+
+  it.each([0, -1, Number.NaN, wrongly<number>('soon')])('with a timeout of %p are refused', async (timeoutMs) => {
+    const refused = { code: 'INVALID_ARGUMENT', message: expect.stringMatching(/timeoutMs/) };
+    await expect(map.get('known', { timeoutMs })).rejects.toMatchObject(refused);
+    await expect(map.getAll(['known'], { timeoutMs })).rejects.toMatchObject(refused);
+    await expect(map.size({ timeoutMs })).rejects.toMatchObject(refused);
+  });
+
+  it('with a signal that was fired are answered CANCELLED, on every way', async () => {
+    const signal = AbortSignal.abort();
+    const cancelled = { code: 'CANCELLED' };
+    await expect(map.put('k', 1, { signal })).rejects.toMatchObject(cancelled);
+    await expect(map.putAll([['k', 1]], { signal })).rejects.toMatchObject(cancelled);
+    await expect(map.getAll(['k'], { signal })).rejects.toMatchObject(cancelled);
+    await expect(map.size({ signal })).rejects.toMatchObject(cancelled);
+    await expect(client.sql('SELECT 1 AS one', [], { signal }).all()).rejects.toMatchObject(cancelled);
+    await expect(map.keys({ signal }).next()).rejects.toMatchObject(cancelled);
+    await expect(map.subscribe({ signal }).next()).rejects.toMatchObject(cancelled);
+  });
+
+  it('of a group call that are no iterable are refused', async () => {
+    await expect(map.putAll(wrongly(5))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(map.getAll(wrongly(undefined))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(map.putAll([])).resolves.toBeUndefined();
+    await expect(map.getAll([])).resolves.toEqual([]);
+  });
+});
+
+describe('a statement', () => {
+  it.each<[string, string, string]>([
+    ['of 2 MB', `SELECT '${'x'.repeat(2 << 20)}' AS x FROM inputs`, 'STATEMENT_TOO_LARGE'],
+    ['with 10,000 nested parentheses', `SELECT ${'('.repeat(10_000)}1${')'.repeat(10_000)}`, 'STATEMENT_TOO_LARGE'],
+    ['with 10,000 open parentheses', `SELECT ${'('.repeat(10_000)}`, 'SYNTAX_ERROR'],
+    ['that is empty', '', 'SYNTAX_ERROR'],
+    ['with a NUL', 'SELECT 1\0', 'SYNTAX_ERROR'],
+    ['over no map', 'SELECT * FROM nothing', 'UNKNOWN_MAP'],
+    ['with too few parameters', 'SELECT * FROM inputs WHERE __key = $1', 'INVALID_PARAMETER'],
+  ])('%s is refused', async (_, text, code) => {
+    await expect(client.sql(text).all()).rejects.toMatchObject({ code });
+  });
+
+  it.each([undefined, 5, {}, ['SELECT 1']])('%j is none', (text) => {
+    expect(() => client.sql(wrongly<string>(text))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+
+  it.each<[string, unknown]>([
+    ['a function', () => 1],
+    ['a Map', new Map()],
+    ['20,000 levels deep', nested(20_000, (inner) => [inner])],
+  ])('with a parameter that is %s is refused', async (_, parameter) => {
+    const attempt = client.sql('SELECT * FROM inputs WHERE __key = $1', [parameter]).all();
+    await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/INVALID_(VALUE|PARAMETER)/) });
+  });
+});
+
+describe('connect', () => {
+  it('to where nothing listens fails after its time, with a way out', async () => {
+    const attempt = connect({ seeds: ['127.0.0.1:1'], connectTimeoutMs: 300 });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'CONNECT_TIMEOUT',
+      message: expect.stringMatching(/127\.0\.0\.1:1 within 300 ms/),
+      hint: expect.stringMatching(/ashlar start/),
+    });
+  });
+
+  it('to what is no member fails after its time', async () => {
+    const { httpAddress } = grid.members[0]!;
+    const attempt = connect({ seeds: [httpAddress], connectTimeoutMs: 500 });
+    await expect(attempt).rejects.toMatchObject({ code: 'CONNECT_TIMEOUT' });
+  });
+
+  it.each([[[]], [['nonsense']], [['127.0.0.1:99999']], [['']]])('with the seeds %j is refused', async (seeds) => {
+    const attempt = connect({ seeds, connectTimeoutMs: 300 });
+    await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/INVALID_ARGUMENT|CONNECT_TIMEOUT/) });
+  });
+});

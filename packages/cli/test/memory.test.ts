@@ -1,0 +1,162 @@
+/** A full grid refuses by name, loses nothing, and takes writes again once there is room. */
+import { type Grid, GridError, type GridKey, type GridMap } from '@ashlar/client';
+import { TestGrid } from './support/grid.ts';
+
+const VALUE_BYTES = 2000;
+const BATCH = 500;
+
+let grid: TestGrid;
+let client: Grid;
+
+beforeAll(async () => {
+  const settings = { 'cluster.partitionCount': 32, 'memory.logBytesPerPartition': '64KiB' };
+  grid = await TestGrid.start({ members: 1, memory: '32MiB', settings });
+  client = await grid.connect();
+});
+
+afterAll(() => grid.stop());
+
+const document = (n: number): { n: number; text: string } => ({ n, text: 'x'.repeat(VALUE_BYTES) });
+
+/** Puts entry after entry until one is refused; gives how many were stored and the refusal. */
+async function fill(map: GridMap<GridKey, unknown>): Promise<{ stored: number; refusal: GridError }> {
+  let stored = 0;
+  for (;;) {
+    const puts = Array.from({ length: BATCH }, (_, index) => map.put(stored + index, document(stored + index)));
+    const results = await Promise.allSettled(puts);
+    const refused = results.find((result) => result.status === 'rejected');
+    if (refused !== undefined) {
+      for (const [index, { status }] of results.entries()) {
+        expect((await map.get(stored + index)) !== undefined).toBe(status === 'fulfilled');
+        if (status === 'rejected') await map.remove(stored + index);
+      }
+      await Promise.all(results.map(({ status }, index) => status === 'fulfilled' && map.remove(stored + index)));
+      return { stored, refusal: refused.reason as GridError };
+    }
+    stored += BATCH;
+  }
+}
+
+describe('a full grid', () => {
+  let full: GridMap<GridKey, { n: number; text: string }>;
+  let stored: number;
+
+  beforeAll(async () => {
+    full = client.map('full');
+    const filled = await fill(full);
+    stored = filled.stored;
+    expect(filled.refusal).toMatchObject({ code: 'OUT_OF_MEMORY', retryable: true });
+    expect(filled.refusal.message).toMatch(/memory/);
+  });
+
+  it('holds what it took: most of its memory is entries', async () => {
+    expect(stored * VALUE_BYTES).toBeGreaterThan(20 << 20);
+    expect(await full.size()).toBe(stored);
+  });
+
+  it('still reads every entry, counts them, and answers about its health', async () => {
+    const keys = Array.from({ length: stored }, (_, key) => key);
+    const values = await full.getAll(keys);
+    expect(values.map((value) => value?.n)).toEqual(keys);
+    const member = grid.members[0]!;
+    expect((await member.page('/readyz')).text).toBe('ready\n');
+    expect(await member.metric('ashlar_map_entries', { map: 'full' })).toBe(stored);
+    const free = (await member.metric('ashlar_grid_memory_free_bytes'))!;
+    expect(free).toBeGreaterThanOrEqual(0);
+  });
+
+  it('names the keys of a putAll that does not fit, and stores all or none of a partition', async () => {
+    const entries = Array.from({ length: 8000 }, (_, n) => [`late ${n}`, document(n)] as const);
+    const attempt = full.putAll(entries);
+    await expect(attempt).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
+    const { details } = await attempt.then(
+      () => new GridError('INTERNAL', 'it fitted'),
+      (error: GridError) => error,
+    );
+    const { keys, failed, asked } = details as { keys: string[]; failed: number; asked: number };
+    expect(asked).toBeGreaterThanOrEqual(failed);
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) expect(await full.get(JSON.parse(key) as string)).toBeUndefined();
+    const kept = (await full.getAll(entries.map(([key]) => key))).filter((value) => value !== undefined);
+    expect(kept).toHaveLength(8000 - failed);
+    await Promise.all(entries.map(([key]) => full.remove(key)));
+    expect(await full.size()).toBe(stored);
+  });
+
+  it('refuses a processor that would grow an entry, and leaves the entry as it was', async () => {
+    const other = client.map('other');
+    const puts = await Promise.allSettled(Array.from({ length: 4000 }, (_, n) => other.put(n, document(n))));
+    const codes = new Set(puts.map((put) => (put.status === 'rejected' ? (put.reason as GridError).code : 'stored')));
+    expect([...codes].filter((code) => code !== 'stored')).toEqual(['OUT_OF_MEMORY']);
+    await other.clear();
+  });
+
+  it('takes removes and shorter values, and after them new entries, again and again', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const some = Array.from({ length: 2000 }, (_, key) => key);
+      expect((await Promise.all(some.map((key) => full.remove(key)))).every(Boolean)).toBe(true);
+      await full.putAll(some.map((key) => [key, document(key)]));
+      expect(await full.size()).toBe(stored);
+    }
+    await full.put(0, { n: 0, text: '' });
+    expect(await full.get(0)).toEqual({ n: 0, text: '' });
+  });
+
+  it('is empty again after clear(), and holds as much as before', async () => {
+    await full.clear();
+    expect(await full.size()).toBe(0);
+    const again = client.map('again');
+    const { stored: refilled } = await fill(again);
+    expect(refilled).toBeGreaterThan(stored * 0.9);
+    await again.clear();
+  });
+
+  it('answers statements, or refuses them by name, and never ends', async () => {
+    const map = client.map('queried');
+    const { stored: count } = await fill(map);
+    const outcome = await client
+      .sql<{ n: number }>('SELECT count(*) AS n, sum(n) AS total FROM queried')
+      .all()
+      .then(
+        ([row]) => row!.n,
+        (error: GridError) => error.code,
+      );
+    expect([count, 'OUT_OF_MEMORY', 'QUERY_MEMORY_EXCEEDED']).toContain(outcome);
+    const update = await client
+      .sql('UPDATE queried SET n = n + 1')
+      .execute()
+      .then(
+        ({ affected }) => affected,
+        (error: GridError) => error.code,
+      );
+    expect([count, 'OUT_OF_MEMORY', 'QUERY_MEMORY_EXCEEDED', 'LOG_FULL']).toContain(update);
+    const first = (await map.get(1)) as { n: number };
+    expect(first.n).toBe(update === count ? 2 : 1);
+    await map.clear();
+    await map.put('k', 1);
+    expect(await client.sql('SELECT count(*) AS n FROM queried').all()).toEqual([{ n: 1 }]);
+  });
+});
+
+describe('entries that expire', () => {
+  it('give their memory back: a grid takes many times what it holds', async () => {
+    const map = client.map<string>('passing');
+    const total = 40_000;
+    for (let first = 0; first < total; first += BATCH) {
+      const load = Array.from({ length: BATCH }, (_, n) => [first + n, 'y'.repeat(VALUE_BYTES)] as const);
+      for (let tries = 0; ; tries += 1) {
+        try {
+          await map.putAll(load, { ttlMs: 100 });
+          break;
+        } catch (error) {
+          if (!GridError.is(error, 'OUT_OF_MEMORY') || tries > 100) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      }
+    }
+    for (let tries = 0; tries < 200 && (await map.size()) > 0; tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(await map.size()).toBe(0);
+  });
+});

@@ -1,0 +1,251 @@
+/**
+ * One `after` listener on this member: from the logs of its partitions through user workers to committed write-sets.
+ *
+ *   log -> pull -> groups by partition -> listener task -> write-sets -> commit with the checkpoint -> remote writes
+ *                     '-- a group that failed: its partition is on hold, tried again alone --^
+ *
+ * D1  A listener holds the log behind what it has done (a durable consumer), so it misses nothing; a log that it fills
+ *     refuses writes (LOG_FULL) instead.
+ * D2  A write-set's writes on this member and the partition's checkpoint commit together. Writes for other members lie in
+ *     the checkpoint record until they are acknowledged; they are sent again until they are.
+ * D3  A group that fails is tried again after a pause that doubles; because of itself up to TRIES_MAX times, then it is
+ *     given up with an error in the log and in the metrics. Meanwhile its partition waits, and no other.
+ * D4  At most one group a partition is under way, so that effects come in the order of the events.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  isTransient,
+  type ListenerEvent,
+  type ListenerOutcome,
+  type ListenerRunner,
+  type ListenerWrite,
+} from '@ashlar/compute';
+import { GridError, type PartitionId } from '@ashlar/core';
+import type { EventColumns, Subscription } from '@ashlar/events';
+import type { Router } from '@ashlar/routing';
+import type { LogConsumer } from '@ashlar/storage';
+import type { KeyGate } from '../kv/key-gate.ts';
+import type { ProcessorCalls } from '../kv/processor-calls.ts';
+import type { MemberParts } from '../member.ts';
+import { LANE } from './lanes.ts';
+import { ListenerCalls } from './listener-calls.ts';
+import { WriteSetCommitter } from './write-set-committer.ts';
+
+const PULL_BYTES = 256 * 1024;
+const PULL_RECORDS = 1024;
+const RETRY_FIRST_MS = 20;
+const RETRY_MAX_MS = 2000;
+const TRIES_MAX = 10;
+/** Where listeners keep how far they came. */
+const CHECKPOINT_MAP = 'sys.listeners';
+
+export interface ListenerDependencies {
+  readonly parts: MemberParts;
+  readonly router: () => Promise<Router>;
+  readonly processors: ProcessorCalls;
+  readonly gate: KeyGate;
+}
+
+export interface ListenerWish {
+  readonly module: string;
+  readonly exportName: string;
+  readonly map: string;
+}
+
+/** Events of one partition on their way through a listener. */
+interface EventGroup {
+  readonly partition: PartitionId;
+  readonly events: readonly ListenerEvent[];
+  readonly lastSequence: number;
+}
+
+/** Why a group is not done. `transient`: the same events may well succeed later. */
+interface Failure {
+  readonly error: GridError;
+  readonly transient: boolean;
+}
+
+export class RunningListener {
+  readonly #wish: ListenerWish;
+  readonly #runner: ListenerRunner;
+  readonly #deps: ListenerDependencies;
+  readonly #subscription: Subscription;
+  readonly #consumers: ReadonlyMap<number, LogConsumer>;
+  readonly #committer: WriteSetCommitter;
+  readonly #calls: ListenerCalls;
+  readonly #stopping = new AbortController();
+  readonly #retries = new Set<Promise<void>>();
+  readonly #loop: Promise<void>;
+  done = 0;
+  failures = 0;
+
+  /** Stands on every partition of this member from here on: changes committed later are seen. */
+  constructor(wish: ListenerWish, runner: ListenerRunner, deps: ListenerDependencies) {
+    const { control, hub, store, log } = deps.parts;
+    this.#wish = wish;
+    this.#runner = runner;
+    this.#deps = deps;
+    this.#subscription = hub.open({
+      mapId: () => control.maps.get(wish.map)?.id,
+      partitions: control.ownPartitions,
+      after: undefined,
+      ...{ types: [], condition: undefined, columns: [], parameters: [] },
+      onSlow: 'lag',
+      cutLagRecords: Number.POSITIVE_INFINITY,
+    });
+    this.#consumers = new Map(
+      this.#subscription.partitions.map((partition) => [
+        partition,
+        store.addConsumer(partition as PartitionId, { durable: true }),
+      ]),
+    );
+    this.#committer = new WriteSetCommitter(this.#name, CHECKPOINT_MAP, deps);
+    this.#calls = new ListenerCalls(deps);
+    this.#loop = this.#run();
+    log.info({ listener: this.#name, map: wish.map }, 'listener started');
+  }
+
+  get lag(): number {
+    return this.#subscription.lagRecords;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#subscription.notify();
+    await this.#loop;
+    await Promise.all(this.#retries);
+    for (const consumer of this.#consumers.values()) consumer.close();
+    this.#deps.parts.hub.close(this.#subscription);
+  }
+
+  get #name(): string {
+    return `${this.#wish.module}.${this.#wish.exportName}`;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        const { events, more } = this.#subscription.pull(PULL_BYTES, PULL_RECORDS);
+        if (events !== undefined) await this.#handle(groupsOf(events));
+        this.#advance();
+        if (!more) await this.#subscription.changed();
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#deps.parts.log.error({ err: error, listener: this.#name }, 'listener stopped reading for a moment');
+        await this.#pause(RETRY_MAX_MS);
+      }
+    }
+  }
+
+  /** What is done lets the log go. */
+  #advance(): void {
+    const { partitions, positions } = this.#subscription;
+    partitions.forEach((partition, index) => {
+      if (!this.#subscription.isOnHold(partition)) this.#consumers.get(partition)!.advance(positions[index]! + 1);
+    });
+  }
+
+  async #handle(groups: readonly EventGroup[]): Promise<void> {
+    const outcomes = await this.#runGroups(groups);
+    const failures = await Promise.all(outcomes.map((outcome, index) => this.#commit(groups[index]!, outcome)));
+    failures.forEach((failure, index) => {
+      if (failure === undefined || this.#stopping.signal.aborted) return;
+      const group = groups[index]!;
+      this.#subscription.hold(group.partition);
+      const retrying = this.#retry(group, failure).finally(() => this.#retries.delete(retrying));
+      this.#retries.add(retrying);
+    });
+  }
+
+  /** All groups in one task; where a death leaves open whose fault it was, each in a task of its own. */
+  async #runGroups(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
+    const run = (some: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> =>
+      this.#runner.run(
+        { ...this.#wish, groups: some.map(({ events }) => events) },
+        { callHandler: this.#calls.handle, depth: LANE.listener, signal: this.#stopping.signal },
+      );
+    const outcomes = await run(groups);
+    if (!outcomes.some(({ kind }) => kind === 'shared')) return outcomes;
+    const alone: ListenerOutcome[] = [];
+    for (const group of groups) alone.push(...(await run([group])));
+    return alone;
+  }
+
+  /** @returns why the group is not done; undefined: its write-set is committed */
+  async #commit(group: EventGroup, outcome: ListenerOutcome): Promise<Failure | undefined> {
+    if (outcome.kind !== 'writes') return { transient: outcome.kind === 'shared', ...outcome };
+    try {
+      await this.#commitWrites(group, outcome.writes);
+      return undefined;
+    } catch (error) {
+      const told = GridError.wrap(error);
+      return { error: told, transient: isTransient(told) };
+    }
+  }
+
+  async #commitWrites(group: EventGroup, writes: readonly ListenerWrite[]): Promise<void> {
+    await this.#committer.commit(group.partition, group.lastSequence, writes, this.#stopping.signal);
+    this.done += group.events.length;
+  }
+
+  /** Tries a group on hold again, alone, until it is done or given up; then its partition is read on. Never rejects. */
+  async #retry(group: EventGroup, first: Failure): Promise<void> {
+    const { signal } = this.#stopping;
+    let failure: Failure | undefined = first;
+    let ownFailures = 0;
+    for (let pauseMs = RETRY_FIRST_MS; failure !== undefined; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
+      if (!failure.transient && ++ownFailures >= TRIES_MAX) break;
+      await this.#pause(pauseMs);
+      const [outcome] = await this.#runGroups([group]);
+      if (signal.aborted) return;
+      failure = await this.#commit(group, outcome!);
+    }
+    if (signal.aborted) return;
+    if (failure !== undefined) this.#giveUp(group, failure.error);
+    this.#consumers.get(group.partition)!.advance(group.lastSequence + 1);
+    this.#subscription.release(group.partition);
+  }
+
+  #giveUp({ partition, events, lastSequence }: EventGroup, error: GridError): void {
+    this.failures++;
+    this.#deps.parts.log.error(
+      { err: error, listener: this.#name, partition, events: events.length, lastSequence },
+      'a listener failed on the same events again and again: they are passed over',
+    );
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
+  }
+}
+
+const TYPES = ['insert', 'update', 'remove', 'expire', 'evict', 'load', 'reload'] as const;
+
+/** Events as a listener takes them: by partition, in the order of the logs. */
+function groupsOf(events: EventColumns): EventGroup[] {
+  const groups = new Map<number, { events: ListenerEvent[]; lastSequence: number }>();
+  for (let index = 0; index < events.count; index++) {
+    const partition = events.partitions[index]!;
+    const group = groups.get(partition) ?? { events: [], lastSequence: 0 };
+    groups.set(partition, group);
+    group.lastSequence = events.sequences[index]!;
+    group.events.push({
+      type: TYPES[events.types[index]!]!,
+      key: piece(events.keys, events.keyEnds, index),
+      value: nonEmpty(piece(events.values, events.valueEnds, index)),
+      oldValue: nonEmpty(piece(events.oldValues, events.oldValueEnds, index)),
+      version: events.versions[index]!,
+      token: '',
+    });
+  }
+  return [...groups].map(([partition, group]) => ({ partition: partition as PartitionId, ...group }));
+}
+
+function piece(bytes: Uint8Array, ends: Uint32Array, index: number): Uint8Array {
+  return bytes.subarray(index === 0 ? 0 : ends[index - 1]!, ends[index]!);
+}
+
+function nonEmpty(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes.length === 0 ? undefined : bytes;
+}
