@@ -34,7 +34,12 @@ export function itemsOf(count: number, seed: number): Item[] {
       owner,
       ...optional('qty', () => orNull(random, 12, () => random.below(200) - 50), random, 8),
       ...optional('ratio', () => (random.below(4000) - 1000) / 16, random, 6),
-      ...optional('price', () => orNull(random, 15, () => Decimal.of(BigInt(random.below(2_000_000) - 500_000), 2)), random, 9),
+      ...optional(
+        'price',
+        () => orNull(random, 15, () => Decimal.of(BigInt(random.below(2_000_000) - 500_000), 2)),
+        random,
+        9,
+      ),
       big: BigInt(random.below(2000) - 1000) * 10n ** 13n + BigInt(random.below(1000)),
       name: `${WORDS[random.below(WORDS.length)]}-${random.below(30)}`,
       ...optional('active', () => orNull(random, 10, () => random.below(2) === 0), random, 10),
@@ -53,7 +58,12 @@ export function shopsOf(): Shop[] {
   }));
 }
 
-function optional<Name extends string, T>(name: Name, make: () => T, random: Random, oneIn: number): { [N in Name]?: T } {
+function optional<Name extends string, T>(
+  name: Name,
+  make: () => T,
+  random: Random,
+  oneIn: number,
+): { [N in Name]?: T } {
   return (random.below(oneIn) === 0 ? {} : { [name]: make() }) as { [N in Name]?: T };
 }
 
@@ -76,7 +86,9 @@ export function duckTables(items: readonly Item[], shops: readonly Shop[]): stri
     const cells = [id, qty, ratio, price, big, name, active, seen, owner.id, owner.region?.name, tags[0]];
     return `(${cells.map(literal).join(', ')})`;
   });
-  const shopRows = shops.map(({ owner, title, limit }, index) => `(${[index, owner, title, limit].map(literal).join(', ')})`);
+  const shopRows = shops.map(
+    ({ owner, title, limit }, index) => `(${[index, owner, title, limit].map(literal).join(', ')})`,
+  );
   return [
     `CREATE TABLE items (id DOUBLE, qty DOUBLE, ratio DOUBLE, price DECIMAL(12, 2), big BIGINT, name VARCHAR,
       active BOOLEAN, seen TIMESTAMP, owner_id DOUBLE, owner_region_name VARCHAR, tags_0 VARCHAR)`,

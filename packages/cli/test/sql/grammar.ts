@@ -77,11 +77,18 @@ class QueryBuilder {
 
   #grouped(from: string, where: string): RandomQuery {
     const groups = this.#oneIn(4) ? [] : this.#some(2, () => this.#groupKey());
-    const outputs = [...groups, ...this.#some(4, () => this.#aggregate())].map((output, index) => `${output} AS c${index}`);
-    const by = groups.length === 0 ? '' : ` GROUP BY ${groups.map((group, index) => (this.#oneIn(2) ? index + 1 : group)).join(', ')}`;
+    const outputs = [...groups, ...this.#some(4, () => this.#aggregate())].map(
+      (output, index) => `${output} AS c${index}`,
+    );
+    const by =
+      groups.length === 0
+        ? ''
+        : ` GROUP BY ${groups.map((group, index) => (this.#oneIn(2) ? index + 1 : group)).join(', ')}`;
     const having = this.#oneIn(3) ? ` HAVING ${this.#having()}` : '';
     const isOrdered = groups.length > 0 && this.#oneIn(2);
-    const order = isOrdered ? ` ORDER BY ${groups.map((_, index) => `${index + 1}${this.#direction()}`).join(', ')}${this.#limit()}` : '';
+    const order = isOrdered
+      ? ` ORDER BY ${groups.map((_, index) => `${index + 1}${this.#direction()}`).join(', ')}${this.#limit()}`
+      : '';
     return this.#made(`SELECT ${outputs.join(', ')} FROM ${from}${where}${by}${having}${order}`, isOrdered);
   }
 
@@ -135,7 +142,8 @@ class QueryBuilder {
       () => `${this.#column('text')} ${this.#pick(COMPARISONS)} ${this.#pick(WORDS)}`,
       () => `${this.#column('number')} ${not}BETWEEN ${this.#number()} AND ${this.#number()}`,
       () => `${this.#column('number')} ${not}IN (${this.#some(4, () => this.#number()).join(', ')})`,
-      () => `${this.#column('text')} ${not}IN (${this.#some(3, () => this.#pick(WORDS)).join(', ')}${this.#oneIn(4) ? ', NULL' : ''})`,
+      () =>
+        `${this.#column('text')} ${not}IN (${this.#some(3, () => this.#pick(WORDS)).join(', ')}${this.#oneIn(4) ? ', NULL' : ''})`,
       () => `${this.#column('text')} ${not}LIKE ${this.#pick(PATTERNS)}`,
       () => `${this.#column('text')} ${not}ILIKE '%H%'`,
       () => `${this.#column(this.#pick(KINDS))} IS ${not}NULL`,

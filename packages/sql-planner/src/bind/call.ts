@@ -114,7 +114,7 @@ function bindAggregate(name: AggregateName, call: Call, context: BindContext, bi
   return { kind: 'column', index: AGGREGATE_BASE + index, name: aggregateText(aggregate), type, at: position.offset };
 }
 
-/** As PostgreSQL: sum of int4 is int8, of int8 numeric; avg of integers is numeric. */
+/** As PostgreSQL, but that a sum of int8 stays int8 (applications get a bigint), its overflow refused. */
 function aggregateType(name: AggregateName, operand: SqlType, call: Call): SqlType {
   if (name === 'count') return 'int8';
   if (name === 'min' || name === 'max') {
@@ -126,5 +126,5 @@ function aggregateType(name: AggregateName, operand: SqlType, call: Call): SqlTy
   if (!isNumeric(operand)) throw mismatch(`${name} does not take ${operand}`, call.position);
   if (operand === 'float8') return 'float8';
   if (name === 'avg') return 'numeric';
-  return operand === 'int4' ? 'int8' : 'numeric';
+  return operand === 'numeric' ? 'numeric' : 'int8';
 }
