@@ -192,6 +192,8 @@ export class RunningListener {
   /** Tries a group on hold again, alone, until it is done or given up; then its partition is read on. Never rejects. */
   async #retry(group: EventGroup, first: Failure): Promise<void> {
     const { signal } = this.#stopping;
+    const { log } = this.#deps.parts;
+    log.debug({ err: first.error, listener: this.#name, partition: group.partition }, 'a listener failed: once more');
     let failure: Failure | undefined = first;
     let ownFailures = 0;
     for (let pauseMs = RETRY_FIRST_MS; failure !== undefined; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {

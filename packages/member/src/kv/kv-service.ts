@@ -11,6 +11,7 @@ import {
   isMutation,
   type KeyText,
   type KvAnswerSink,
+  type KvAnswers,
   type KvBatch,
   type KvBatchSink,
   type KvService,
@@ -20,12 +21,14 @@ import {
 import type { MemberMetrics } from '../observe/metrics.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { jsonText } from './json-text.ts';
+import { type LogPressure, PRESSURE_DELAY_MS } from './log-pressure.ts';
 import { keep, type Session, type Sessions } from './sessions.ts';
 import { WaitingKeys } from './waiting-keys.ts';
 
 export interface KvDependencies extends BatchDependencies {
   readonly sessions: Sessions;
   readonly metrics: MemberMetrics;
+  readonly pressure: LogPressure;
   readonly clock: { now(): number; observe(version: never): void };
   /** Reaches a key at the member that owns it: unary calls are taken by any member. */
   readonly forward: KeyForwarder;
@@ -132,8 +135,14 @@ class BatchStream implements KvBatchSink {
         resolve();
       }
       this.#measure(done, arrivedMs);
-      if (!this.#isClosed) this.#sink.write(answers);
+      const isPressed = done.puts + done.removes + done.calls > 0 && this.#deps.pressure.isHigh(batch.partitions);
+      if (isPressed) setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
+      else this.#answer(answers);
     });
+  }
+
+  #answer(answers: KvAnswers): void {
+    if (!this.#isClosed) this.#sink.write(answers);
   }
 
   #measure(run: BatchRun, arrivedMs: number): void {

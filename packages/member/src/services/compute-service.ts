@@ -20,6 +20,7 @@ import { LANE } from '../compute/lanes.ts';
 import { ListenerDriver } from '../compute/listener-driver.ts';
 import { PieceStream } from '../compute/piece-stream.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
+import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
@@ -37,6 +38,7 @@ export interface ComputeDependencies {
   readonly changes: ChangeCoordinator;
   readonly processors: ProcessorCalls;
   readonly gate: KeyGate;
+  readonly pressure: LogPressure;
   readonly planCondition: (map: string, condition: string, signal: AbortSignal) => Promise<PlannedCondition>;
 }
 

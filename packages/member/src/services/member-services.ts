@@ -8,6 +8,7 @@ import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import { KeyGate } from '../kv/key-gate.ts';
 import { kvService } from '../kv/kv-service.ts';
+import { LogPressure } from '../kv/log-pressure.ts';
 import { ProcessorCalls } from '../kv/processor-calls.ts';
 import { Sessions } from '../kv/sessions.ts';
 import type { MemberParts } from '../member.ts';
@@ -43,6 +44,7 @@ export function memberServices(parts: MemberParts): {
 } {
   const { config, clock, store, control, peers, queryPool, metrics, hub } = parts;
   const gate = new KeyGate(WAITING_MAX);
+  const pressure = new LogPressure(store);
   const sessions = new Sessions({
     leaseMs: config.limits.sessionTtlMs,
     sessionsMax: SESSIONS_MAX,
@@ -89,11 +91,20 @@ export function memberServices(parts: MemberParts): {
   const router: GridRouter = new GridRouter(parts, () => kv);
   const forward = keyForwarder(parts, router.get);
   const kv = kvService({
-    ...{ store, control, gate, processors, clock, sessions, metrics, forward },
+    ...{ store, control, gate, processors, clock, sessions, metrics, forward, pressure },
     keyBytesMax: config.limits.keyBytes,
     valueBytesMax: config.limits.valueBytes,
   });
-  const compute = computeService({ parts, router: router.get, snapshots, changes, processors, gate, planCondition });
+  const compute = computeService({
+    parts,
+    router: router.get,
+    snapshots,
+    changes,
+    processors,
+    gate,
+    pressure,
+    planCondition,
+  });
   const sessionSweep = setInterval(() => sessions.sweep(), config.limits.sessionTtlMs);
   sessionSweep.unref();
   const services: GridServices = {

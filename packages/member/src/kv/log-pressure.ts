@@ -1,0 +1,37 @@
+/**
+ * Pressure of logs that durable consumers hold: a log at 80 % of its bound delays the answers of those who write to it,
+ * before it has to refuse them (LOG_FULL at 100 %). Looked at only while somebody holds logs at all.
+ */
+import type { PartitionId } from '@ashlar/core';
+import type { MemberStore } from '@ashlar/storage';
+
+/** A writer that waits for each answer is slowed to some hundred batches a second. */
+export const PRESSURE_DELAY_MS = 5;
+
+export class LogPressure {
+  readonly #store: MemberStore;
+  #holders = 0;
+
+  constructor(store: MemberStore) {
+    this.#store = store;
+  }
+
+  /** A durable consumer of logs comes (1) or goes (-1). */
+  hold(change: 1 | -1): void {
+    this.#holders += change;
+  }
+
+  /** Whether an answer to a batch that wrote to these partitions should wait. */
+  isHigh(partitions: ArrayLike<number>): boolean {
+    if (this.#holders === 0) return false;
+    let last = -1;
+    for (let index = 0; index < partitions.length; index++) {
+      const partition = partitions[index]!;
+      if (partition === last) continue;
+      last = partition;
+      const isOpen = this.#store.isPartitionOpen(partition as PartitionId);
+      if (isOpen && this.#store.logInfo(partition as PartitionId).state !== 'ok') return true;
+    }
+    return false;
+  }
+}
