@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EntryEvent, GridKey } from '@ashlar/api';
 import type { Grid } from '@ashlar/client';
-import { Born, Copies, type Order, Orders, Survivors, Tallies, Troubled, tally, Unborn } from './fixtures/listeners.ts';
+import { Born, Copies, type Order, Orders, Tallies, tally, Unborn } from './fixtures/listeners.ts';
 import { Drafts, Rewritten } from './fixtures/rewrite-one.ts';
+import { Survivors, Troubled } from './fixtures/troubled.ts';
 import { TestGrid } from './support/grid.ts';
 
+/** Calls that a listener makes may be repeated after a failure: a busy machine must not look like one. */
+const PATIENT = { wallMs: 20_000 };
 const WALL_MS = 100;
 
 let grid: TestGrid;
@@ -14,7 +17,8 @@ beforeAll(async () => {
   // One thread a lane: calls from listeners could starve each other if they shared one.
   grid = await TestGrid.start({ settings: { 'workers.userThreads': 1 } });
   client = await grid.connect();
-  await client.deploy(fixture('listeners.ts'), { limits: { wallMs: WALL_MS } });
+  await client.deploy(fixture('listeners.ts'), { limits: PATIENT });
+  await client.deploy(fixture('troubled.ts'), { limits: { wallMs: WALL_MS } });
 });
 
 afterAll(() => grid.stop());
@@ -81,7 +85,7 @@ describe('a listener that is deployed again', () => {
     const drafts = client.map(Drafts);
     const written = countTypes('rewritten');
     await written.ready;
-    await client.deploy(fixture('rewrite-one.ts'), { name: 'rewrite' });
+    await client.deploy(fixture('rewrite-one.ts'), { name: 'rewrite', limits: PATIENT });
     let next = 0;
     const put = async (count: number): Promise<void> => {
       for (const end = next + count; next < end; ) {
@@ -89,7 +93,7 @@ describe('a listener that is deployed again', () => {
       }
     };
     await put(500);
-    await Promise.all([put(1_000), client.deploy(fixture('rewrite-two.ts'), { name: 'rewrite' })]);
+    await Promise.all([put(1_000), client.deploy(fixture('rewrite-two.ts'), { name: 'rewrite', limits: PATIENT })]);
     const deployedAt = next;
     await put(500);
     await untilSize('rewritten', next);

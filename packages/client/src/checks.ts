@@ -3,9 +3,24 @@ import type { Condition, MapOptions, PutOptions } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 import type { OperationExtras } from '@ashlar/routing';
 
+const PORT_MAX = 0xffff;
 const PARTS_MAX = 0xffff;
 /** Deadlines are versions: microseconds below 2^53. A hundred years end in good time. */
 const DURATION_MAX_MS = 100 * 365 * 86_400_000;
+
+/** @throws GridError INVALID_ARGUMENT */
+export function checkSeeds(seeds: readonly string[]): void {
+  if (!Array.isArray(seeds) || seeds.length === 0) {
+    throw new GridError('INVALID_ARGUMENT', 'seeds is a list of at least one host:port');
+  }
+  for (const seed of seeds) {
+    const port = typeof seed === 'string' ? /^[^\s:].*:(\d{1,5})$/.exec(seed)?.[1] : undefined;
+    if (port !== undefined && Number(port) <= PORT_MAX) continue;
+    throw new GridError('INVALID_ARGUMENT', `the seed ${JSON.stringify(seed)} is no host:port`, {
+      hint: '127.0.0.1:7710, or [::1]:7710',
+    });
+  }
+}
 
 /** @throws GridError INVALID_NAME: not even text; which texts are names is the grid's to say */
 export function checkMapName(name: unknown): asserts name is string {

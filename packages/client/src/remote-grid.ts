@@ -16,7 +16,7 @@ import type {
 import { GridError } from '@ashlar/core';
 import { Router } from '@ashlar/routing';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
-import { checkMapName, checkMapOptions, checkStatement } from './checks.ts';
+import { checkMapName, checkMapOptions, checkSeeds, checkStatement } from './checks.ts';
 import { DefinitionNames } from './definition-names.ts';
 import { type MapContext, RemoteMap } from './grid-map.ts';
 import { ADMIN_TIMEOUT_MS, type ConnectOptions, DEFAULT_SEEDS, DEFAULT_SQL_TIMEOUT_MS } from './options.ts';
@@ -28,12 +28,13 @@ const NO_TIMEOUT_MS = 0x7fff_ffff;
 /**
  * Finds the grid and opens a session.
  *
- * @throws (rejects with) GridError CONNECT_TIMEOUT, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
+ * @throws (rejects with) GridError INVALID_ARGUMENT, CONNECT_TIMEOUT, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
  * @example await using grid = await connect({ seeds: ['127.0.0.1:7710'] });
  */
 export async function connect(options: ConnectOptions = {}): Promise<Grid> {
-  const { seeds, sqlTimeoutMs, ...rest } = options;
-  const router = await Router.connect({ ...rest, seeds: seeds ?? DEFAULT_SEEDS });
+  const { seeds = DEFAULT_SEEDS, sqlTimeoutMs, ...rest } = options;
+  checkSeeds(seeds);
+  const router = await Router.connect({ ...rest, seeds });
   return new RemoteGrid(router, sqlTimeoutMs ?? DEFAULT_SQL_TIMEOUT_MS);
 }
 

@@ -12,6 +12,9 @@ import { encodeBatch, isMutation, type KvBatch, type ProcessorReference } from '
 import type { CallTarget } from './call-target.ts';
 import type { MapHandle } from './map-handle.ts';
 
+/** A batch with so many operations, or so many bytes, is sent without waiting for the end of the turn. */
+export const BATCH_OPERATIONS_MAX = 1024;
+export const BATCH_BYTES_MAX = 512 << 10;
 const FIRST_CAPACITY = 16;
 const FIRST_KEY_BYTES = 1024;
 /** Of one operation besides key and value: opcode, indexes, ends. */

@@ -33,11 +33,16 @@ class Slices {
 
   async #rest(room: Promise<void> | undefined, group: GroupCall): Promise<void> {
     group.feed();
-    await room;
+    await roomOrEnd(room, group);
     await new Promise((resolve) => setImmediate(resolve));
     group.feed();
     this.#startMs = performance.now();
   }
+}
+
+/** A group that failed meanwhile does not wait for room. */
+async function roomOrEnd(room: Promise<void> | undefined, group: GroupCall): Promise<void> {
+  if (room !== undefined) await Promise.race([room, group.finished.catch(() => undefined)]);
 }
 
 /** One operation a key; results in the order of the keys. */
@@ -167,7 +172,7 @@ class Gathering {
       this.#router.dispatch(lane, builder);
       this.#builders.delete(place);
       this.#group.feed();
-      await this.#router.room();
+      await roomOrEnd(this.#router.room(), this.#group);
     }
   }
 }

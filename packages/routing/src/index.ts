@@ -5,4 +5,5 @@ export type { CallLimits, CallTarget, EntryAnswer } from './call-target.ts';
 export { pause, worthAnotherMember } from './connections.ts';
 export type { MapHandle, MapOptionsGiven } from './map-handle.ts';
 export type { LocalMember } from './member-link.ts';
-export { Router, type RouterOptions } from './router.ts';
+export { Router } from './router.ts';
+export type { RouterOptions } from './router-options.ts';

@@ -49,6 +49,7 @@ export interface LaneLimits {
 const CONNECT_TRY_MS = 2_000;
 const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 1_000;
+const SESSION_PAUSE_MS = 100;
 
 /** Operations that may wait for user code travel apart from those that never do. */
 type BuilderKind = 'quick' | 'process' | 'backup';
@@ -311,7 +312,7 @@ export class Lane {
       this.#openedSessions.add(session);
     } catch (error) {
       this.#lastError = Failure.wrap(error);
-      await new Promise((resolve) => setTimeout(resolve, BACKOFF_FIRST_MS));
+      await new Promise((resolve) => setTimeout(resolve, SESSION_PAUSE_MS));
     } finally {
       this.#openingSession = false;
     }
@@ -342,7 +343,19 @@ export class Lane {
       });
     }
     for (const batch of this.#outbox) sweepBatch(batch, nowMs, overdue);
+    this.#dropAbandoned();
     for (const batch of this.#inFlight.values()) sweepBatch(batch, nowMs, overdue);
+  }
+
+  /** Batches nobody waits for any more give their place free, also while there is no link. */
+  #dropAbandoned(): void {
+    for (let index = this.#outbox.length - 1; index >= 0; index--) {
+      const batch = this.#outbox[index]!;
+      if (batch.minDeadlineMs !== Number.POSITIVE_INFINITY || !batch.targets.every((target) => target.done)) continue;
+      this.#outbox.splice(index, 1);
+      batch.keepOnly([]);
+      this.#host.account(-batch.message.length, -batch.count);
+    }
   }
 
   /** Fails everything with `error` and lets the member go. */

@@ -21,52 +21,20 @@ import {
   type WireError,
 } from '@ashlar/core';
 import { type Key, KeyWriter, partitionOf } from '@ashlar/serialization';
-import {
-  type CallOptions,
-  type ConnectionOptions,
-  type HelloResponse,
-  type KvAnswers,
-  type MemberConnection,
-  OPCODE,
-  STATUS,
-} from '@ashlar/transport';
-import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
+import type { CallOptions, HelloResponse, KvAnswers, MemberConnection } from '@ashlar/transport';
+import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { Connections } from './connections.ts';
 import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
+import { groupByLane, sendGroup } from './loose-routing.ts';
 import { MapHandle, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
-import { RequestNumbers } from './request-numbers.ts';
 import { RetryQueue } from './retry-queue.ts';
-import { type LooseOperation, type Request, type SealContext, SealedBatch } from './sealed-batch.ts';
+import { type RouterOptions, type RouterSettings, settingsOf } from './router-options.ts';
+import { type LooseOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
+import { SessionKeeper } from './session-keeper.ts';
+import { sortTroubles } from './troubles.ts';
 
-export interface RouterOptions extends ConnectionOptions {
-  /** host:port of members to ask first. */
-  readonly seeds: readonly string[];
-  /** Default 10 000. */
-  readonly connectTimeoutMs?: number;
-  /** Of calls that name none. Default 5000. */
-  readonly timeoutMs?: number;
-  /** Shown to operators. */
-  readonly clientName?: string;
-  /** Bytes of messages queued and under way beyond which calls are refused. Default 256 MiB. */
-  readonly queueBytesMax?: number;
-  /** Operations likewise. Default 4 Mi. */
-  readonly queueOperationsMax?: number;
-  /** The member the router lives in. */
-  readonly local?: LocalMember;
-}
-
-const DEFAULTS = {
-  connectTimeoutMs: 10_000,
-  timeoutMs: 5_000,
-  clientName: 'ashlar-node',
-  queueBytesMax: 256 << 20,
-  queueOperationsMax: 4 << 20,
-} as const;
-
-const BATCH_OPERATIONS_MAX = 1024;
-const BATCH_BYTES_MAX = 512 << 10;
 const WINDOW_BATCHES = 32;
 const WINDOW_BYTES = 8 << 20;
 const SWEEP_MS = 25;
@@ -76,23 +44,19 @@ const REFRESH_TIMEOUT_MS = 1_000;
 /** Group calls go on when less than this is queued. */
 const ROOM_BYTES = 32 << 20;
 
-type Settings = Required<Omit<RouterOptions, 'local' | 'tls' | 'token' | 'messageBytesMax' | 'keepaliveMs'>>;
-
 export class Router {
   readonly limits: HelloResponse['limits'];
-  readonly #settings: Settings;
+  readonly #settings: RouterSettings;
   readonly #connections: Connections;
   readonly #local: LocalMember | undefined;
   readonly #lanes = new Map<string, Lane>();
   readonly #maps = new Map<string, MapHandle>();
   readonly #keys = new KeyWriter();
+  readonly #session: SessionKeeper;
   readonly #retries: RetryQueue;
   readonly #host: LaneHost;
   readonly #roomWaiters: (() => void)[] = [];
   #table: PartitionTable;
-  #numbers: RequestNumbers;
-  /** Of grids that are gone: what was sent in them stays in doubt. */
-  readonly #lostSessions = new Set<number>();
   #sessionVersion = 0;
   #queuedBytes = 0;
   #queuedOperations = 0;
@@ -100,7 +64,6 @@ export class Router {
   #refreshedMs = 0;
   #flushScheduled = false;
   #refreshing: Promise<void> | undefined;
-  #renewingSession: Promise<void> | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #leaseTimer: NodeJS.Timeout;
   #closed = false;
@@ -113,7 +76,7 @@ export class Router {
    * @throws (rejects with) GridError CONNECT_TIMEOUT, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
    */
   static async connect(options: RouterOptions): Promise<Router> {
-    const settings: Settings = { ...DEFAULTS, ...withoutUndefined(options), seeds: options.seeds };
+    const settings = settingsOf(options);
     const connections = new Connections(options, settings.clientName);
     try {
       const hello = await connections.open(settings.seeds, settings.connectTimeoutMs);
@@ -130,7 +93,7 @@ export class Router {
   }
 
   private constructor(
-    settings: Settings,
+    settings: RouterSettings,
     connections: Connections,
     hello: HelloResponse,
     first: MemberAddress,
@@ -142,7 +105,7 @@ export class Router {
     this.#local = local;
     this.#table = hello.table;
     this.limits = hello.limits;
-    this.#numbers = new RequestNumbers(lease.session);
+    this.#session = new SessionKeeper(lease.session, () => this.#openSession());
     this.#retries = new RetryQueue((operations) => this.#route(operations));
     this.#host = this.#makeHost();
     this.#laneTo(first).noteSession(lease.session);
@@ -370,7 +333,7 @@ export class Router {
       clientName: this.#settings.clientName,
       sealContext: () => router.#sealContext(),
       get numbersAreFull() {
-        return router.#numbers.isFull;
+        return router.#session.numbers.isFull;
       },
       account: (bytes, operations) => router.#account(bytes, operations),
       scheduleFlush: () => router.#scheduleFlush(),
@@ -384,7 +347,7 @@ export class Router {
 
   #sealContext(): SealContext {
     return {
-      numbers: this.#numbers,
+      numbers: this.#session.numbers,
       sessionVersion: this.#sessionVersion,
       tableVersion: this.#table.tableVersion,
       nowMs: this.#nowMs,
@@ -419,27 +382,12 @@ export class Router {
   // --- trouble
 
   #troubles(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void {
-    const errors = errorsByOperation(answers);
-    const first = answers.firstOperation ?? 0;
-    const again = new Set<number>();
-    let reason: GridError | undefined;
-    for (const index of operations) {
-      const operation = first + index;
-      const error = errors.get(index);
-      if (answers.statuses[index] === STATUS.NOT_RUN) again.add(operation);
-      else if (error !== undefined && this.#mayTryAgain(error, batch, operation)) {
-        again.add(operation);
-        reason ??= GridError.from(error);
-      } else {
-        const known = error ?? new GridError('INTERNAL', 'an operation failed without an error').toWire();
-        batch.targets[operation]!.fail(batch.slots[operation]!, GridError.from(known), batch.keyOf(operation));
-        batch.settle(operation);
-      }
-    }
-    if (again.size === 0) return;
-    const alive = batch.takeApart((operation) => again.has(operation) && !batch.targets[operation]!.done, false);
-    if (reason === undefined) this.#route(alive);
-    else this.#park(alive, reason);
+    const { again, reason } = sortTroubles(batch, answers, operations, (error, operation) =>
+      this.#mayTryAgain(error, batch, operation),
+    );
+    if (again.length === 0) return;
+    if (reason === undefined) this.#route(again);
+    else this.#park(again, reason);
   }
 
   /** Whether the member said that nothing was applied, and things can be mended here. */
@@ -451,10 +399,10 @@ export class Router {
         void this.refresh();
         return true;
       case 'SESSION_EXPIRED':
-        void this.#renewSession(batch.session);
+        this.#session.renew(batch.session);
         return !batch.wasResent;
       case 'MAP_CONFLICT':
-        return batch.learnAffinity(operation, error.details?.['affinityParts']);
+        return batch.learnAffinity(operation, error.details);
       default:
         return false;
     }
@@ -471,53 +419,16 @@ export class Router {
       for (const { target, slot, key } of operations) target.fail(slot, clientClosed(), key);
       return;
     }
-    const groups = new Map<string, { lane: Lane; operations: LooseOperation[]; partitions: number[] }>();
-    const homeless: LooseOperation[] = [];
-    for (const operation of operations) {
-      if (operation.request !== undefined && this.#lostSessions.has(operation.request.range.session)) {
-        operation.target.fail(operation.slot, new OutcomeUnknownError('the call'), operation.key);
-        continue;
-      }
-      const partition = this.partitionOf(operation.map, operation.key, 0, operation.key.length);
-      const lane = this.laneOf(partition);
-      if (lane === undefined) {
-        homeless.push(operation);
-        continue;
-      }
-      const { atomic, consistency, request, opcode } = operation;
-      const isProcess = opcode === OPCODE.PROCESS;
-      const name = `${lane.member.id} ${atomic} ${consistency} ${request?.range.session ?? 0} ${isProcess}`;
-      let group = groups.get(name);
-      if (group === undefined) groups.set(name, (group = { lane, operations: [], partitions: [] }));
-      group.operations.push(operation);
-      group.partitions.push(partition);
-    }
-    for (const { lane, operations: mine, partitions } of groups.values()) this.#sendLoose(lane, mine, partitions);
+    const { groups, homeless } = groupByLane(operations, {
+      partitionOf: ({ map, key }) => this.partitionOf(map, key, 0, key.length),
+      laneOf: (partition) => this.laneOf(partition),
+      isLost: (session) => this.#session.isLost(session),
+    });
+    for (const group of groups) sendGroup(group, this.limits.valueBytesMax, () => this.#sealContext());
     if (homeless.length > 0) {
       void this.refresh();
       this.#park(homeless, noOwner());
     }
-  }
-
-  #sendLoose(lane: Lane, operations: readonly LooseOperation[], partitions: readonly number[]): void {
-    const { atomic, consistency, request } = operations[0]!;
-    const builder = this.newBuilder(atomic, consistency);
-    let requests: Request[] = [];
-    const send = (): void => {
-      lane.enqueue(new SealedBatch(builder, this.#sealContext(), request === undefined ? undefined : requests));
-      requests = [];
-    };
-    operations.forEach((operation, index) => {
-      const { opcode, map, key, value, target, slot } = operation;
-      const { ttlMs, ifVersion, processor } = operation;
-      const extras = { ttlMs, ifVersion, processor };
-      const number = operation.request?.number;
-      builder.addEncoded(opcode, map, partitions[index]!, key, value, extras, target, slot, number);
-      if (operation.request !== undefined) requests.push(operation.request);
-      const full = builder.count >= BATCH_OPERATIONS_MAX || builder.bytes >= BATCH_BYTES_MAX;
-      if (full && !atomic) send();
-    });
-    if (builder.count > 0) send();
   }
 
   // --- table, session, time
@@ -558,7 +469,7 @@ export class Router {
 
   #takeTable(table: PartitionTable): void {
     if (this.#closed) return;
-    if (table.gridId !== this.#table.gridId) this.#lostSessions.add(this.#numbers.session);
+    if (table.gridId !== this.#table.gridId) this.#session.giveUp();
     this.#table = table;
     for (const [id, lane] of this.#lanes) {
       if (table.members.some((member) => member.id === id)) {
@@ -573,31 +484,21 @@ export class Router {
     for (const listener of this.#onTable) listener(table);
   }
 
-  /** The grid forgot session `lost`: mutations go on under a new one. */
-  #renewSession(lost: number): Promise<void> {
-    if (lost !== this.#numbers.session) return Promise.resolve();
-    this.#renewingSession ??= this.#openNewSession()
-      .catch(() => undefined)
-      .finally(() => {
-        this.#renewingSession = undefined;
-      });
-    return this.#renewingSession;
-  }
-
-  async #openNewSession(): Promise<void> {
+  async #openSession(): Promise<number> {
     const { clientName, timeoutMs } = this.#settings;
     const opened = await this.any({ timeoutMs }, async (connection, options) => {
       const lease = await connection.kv.openSession({ session: 0, clientName }, options);
-      return { lease, address: connection.address };
+      return { session: lease.session, address: connection.address };
     });
-    this.#numbers = new RequestNumbers(opened.lease.session);
     for (const lane of this.#lanes.values()) {
-      if (lane.member.address === opened.address) lane.noteSession(opened.lease.session);
+      if (lane.member.address === opened.address) lane.noteSession(opened.session);
     }
+    return opened.session;
   }
 
   #renewLeases(): void {
-    for (const lane of this.#lanes.values()) lane.renew(this.#numbers.session, this.#numbers.lowest);
+    const { session, lowest } = this.#session.numbers;
+    for (const lane of this.#lanes.values()) lane.renew(session, lowest);
   }
 
   /** The clock of deadlines runs while something waits. */
@@ -640,7 +541,9 @@ export class Router {
     clearTimeout(this.#sweeper);
     clearInterval(this.#leaseTimer);
     for (const listener of this.#onClose.splice(0)) listener();
-    const farewell = [...this.#lanes.values()].map((lane) => lane.endSession(this.#numbers.session, FAREWELL_MS));
+    const farewell = [...this.#lanes.values()].map((lane) =>
+      lane.endSession(this.#session.numbers.session, FAREWELL_MS),
+    );
     await Promise.all(farewell);
     this.#retries.close(clientClosed());
     for (const lane of this.#lanes.values()) lane.close(clientClosed());
@@ -657,15 +560,4 @@ function clientClosed(): GridError {
 
 function noOwner(): GridError {
   return new GridError('STALE_EPOCH', 'no member owns the partition at the moment');
-}
-
-function errorsByOperation(answers: KvAnswers): ReadonlyMap<number, WireError> {
-  const errors = new Map<number, WireError>();
-  for (const { operations, error } of answers.errors) for (const index of operations) errors.set(index, error);
-  return errors;
-}
-
-function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }

@@ -4,6 +4,7 @@
  * Taken apart are only batches that met trouble (a broken link, another owner); that way is slow, and objects stand for
  * operations on it.
  */
+import type { WireError } from '@ashlar/core';
 import { decodeBatch, isMutation, type ProcessorReference } from '@ashlar/transport';
 import type { BatchBuilder } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
@@ -186,12 +187,15 @@ export class SealedBatch {
   }
 
   /**
-   * The member has the map of `operation` with other affinity parts than we thought.
+   * A map of the batch has other affinity parts than we thought.
    *
-   * @returns whether routing anew will help
+   * @param details  of the MAP_CONFLICT: `map` and `affinityParts`
+   * @returns whether routing `operation` anew will help: its map was learnt, or another map of the batch was to blame
    */
-  learnAffinity(operation: number, affinityParts: unknown): boolean {
+  learnAffinity(operation: number, details: WireError['details']): boolean {
     const map = this.#maps[decodeBatch(this.message).mapIndexes?.[operation] ?? 0]!;
+    const { map: blamed, affinityParts } = details ?? {};
+    if (typeof blamed === 'string' && blamed !== map.name) return true;
     if (map.declared || typeof affinityParts !== 'number') return false;
     map.affinityParts = affinityParts;
     return true;

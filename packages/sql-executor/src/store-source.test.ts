@@ -1,6 +1,6 @@
 /** The storage-backed source against the same rows in memory, while the store is written to and columns come and go. */
 import { HybridClock, type MapId, type PartitionId, seededRandom, type Version } from '@ashlar/core';
-import type { Expr } from '@ashlar/expressions';
+import { boundsOf, type Expr } from '@ashlar/expressions';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import type { FragmentNode, MergeNode } from '@ashlar/sql-plan';
 import { MemberStore, publishColumns, StoreReader } from '@ashlar/storage';
@@ -25,7 +25,6 @@ import {
 } from './testing/plans.ts';
 import { decodeRows } from './testing/run.ts';
 import { shownRows } from './testing/twin.ts';
-import { scanBounds } from './zone-bounds.ts';
 
 const MAP = 1 as MapId;
 const PARTITIONS = 2;
@@ -173,13 +172,13 @@ const queries: readonly (readonly [FragmentNode, MergeNode])[] = filters.flatMap
   ];
 });
 
-describe('scanBounds', () => {
+describe('the bounds of a filter', () => {
   const context = { parameters: [3] };
   const parameter: Expr = { kind: 'parameter', index: 0, type: 'any', at: -1 };
   const missing: Expr = { kind: 'parameter', index: 9, type: 'any', at: -1 };
 
   it('turns a condition round to its column', () => {
-    const bounds = scanBounds(compare('<=', parameter, column(NUM)), context);
+    const bounds = boundsOf(compare('<=', parameter, column(NUM)), context);
     expect(bounds).toEqual([{ column: NUM, bound: { operator: '>=', kind: 'number', value: 3 } }]);
   });
 
@@ -192,9 +191,8 @@ describe('scanBounds', () => {
       compare('>', column(SMALL), literal(null, 'null')),
     ];
     const found = [{ column: TEXT, bound: { operator: '=', kind: 'text', value: 'a' } }];
-    expect(scanBounds({ kind: 'and', operands, type: 'boolean', at: -1 }, context)).toEqual(found);
-    expect(scanBounds({ kind: 'or', operands, type: 'boolean', at: -1 }, context)).toEqual([]);
-    expect(scanBounds(undefined, context)).toEqual([]);
+    expect(boundsOf({ kind: 'and', operands, type: 'boolean', at: -1 }, context)).toEqual(found);
+    expect(boundsOf({ kind: 'or', operands, type: 'boolean', at: -1 }, context)).toEqual([]);
   });
 });
 

@@ -10,14 +10,21 @@
  * S3  What was read counts only if the snapshot is still alive afterwards: checkAlive() before anything is delivered.
  */
 import { GridError, type MapId } from '@ashlar/core';
-import { BATCH_ROWS, compileFilter, type Expr, type FilterKernel, type Vector } from '@ashlar/expressions';
+import {
+  BATCH_ROWS,
+  boundsOf,
+  type ColumnBound,
+  compileFilter,
+  type Expr,
+  type FilterKernel,
+  type Vector,
+} from '@ashlar/expressions';
 import { Path } from '@ashlar/serialization';
 import type { ScanColumn } from '@ashlar/sql-plan';
 import { ColumnReader, type ColumnSpec, type SlotSelection, type StoreReader } from '@ashlar/storage';
 import type { FragmentTask } from './fragment.ts';
 import type { RowSource, ScannedRows, ScanRequest, SourceYield } from './row-source.ts';
 import { LATE, type LateColumns } from './rows.ts';
-import { type ScanBound, scanBounds } from './zone-bounds.ts';
 
 /** Serial numbers of regions start below this, so that they have room to grow (see ColumnReader). */
 const SERIAL_START_MAX = 2 ** 51;
@@ -46,7 +53,7 @@ interface PreparedScan {
   readonly specs: readonly ColumnSpec[];
   readonly filter: FilterKernel | undefined;
   readonly isInFilter: readonly boolean[];
-  readonly bounds: readonly ScanBound[];
+  readonly bounds: readonly ColumnBound[];
 }
 
 class StoreSource implements RowSource {
@@ -103,7 +110,7 @@ class StoreSource implements RowSource {
       specs: scan.columns.map((column, index) => specOf(column, this.#task.columnNumbers?.[index] ?? -1)),
       filter: scan.filter === undefined ? undefined : compileFilter(scan.filter),
       isInFilter,
-      bounds: scanBounds(scan.filter, evaluation),
+      bounds: scan.filter === undefined ? [] : boundsOf(scan.filter, evaluation),
     };
   }
 

@@ -45,7 +45,7 @@ export interface StageActual {
 export interface PlanTextOptions {
   /** Partitions of the grid. */
   readonly partitionCount?: number | undefined;
-  /** Members that run a stage; absent or empty: not told. Scans of UPDATE and DELETE are stage 0. */
+  /** Members that run a stage; absent or empty: not told. A get and the scans of UPDATE and DELETE are stage 0. */
   readonly members?: ((stageId: number) => readonly StageMember[]) | undefined;
 }
 
@@ -61,7 +61,7 @@ function planLines(plan: Plan, options: PlanTextOptions): string[] {
     case 'query':
       return queryLines(plan, options);
     case 'get':
-      return getLines(plan);
+      return getLines(plan, options);
     case 'insert':
       return insertLines(plan);
     case 'update':
@@ -215,10 +215,11 @@ function sortText(keys: readonly SortKey[]): string {
     .join(', ');
 }
 
-function getLines(plan: GetPlan): string[] {
+function getLines(plan: GetPlan, { members }: PlanTextOptions): string[] {
   const projection = projectionText({ kind: 'Project', input: plan.scan, columns: plan.output, exprs: plan.exprs });
   const heading = `Get ${plan.scan.map} by key ${exprText(plan.key)}`;
-  const lines = plan.exprs.length === 0 ? [] : [`Project ${projection}`];
+  const lines = memberLines(members?.(0) ?? []);
+  if (plan.exprs.length > 0) lines.push(`Project ${projection}`);
   if (plan.scan.filter !== undefined) lines.push(`where ${exprText(plan.scan.filter)}`);
   return [heading, ...indented(lines), ...noticeLines(plan.notices)];
 }

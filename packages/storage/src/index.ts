@@ -11,6 +11,7 @@ export {
   type ColumnVector,
   type ColumnYield,
   publishColumns,
+  runsWanted,
   type SlotSelection,
 } from './columns/index.ts';
 export type { FoundEntry } from './found-entry.ts';

@@ -12,7 +12,6 @@ import {
   type CallOptions as GrpcCallOptions,
   Metadata,
   type ServiceError,
-  status,
 } from '@grpc/grpc-js';
 import { fromStatus } from './error-status.ts';
 import type { CreditInput, Method } from './methods.ts';
@@ -222,7 +221,8 @@ function callError(
   if (caller.isClosed) return closed(method.name);
   if (options.signal?.aborted === true) return new CancelledError(method.name);
   const own = fromStatus(error, method.name);
-  if (own.code === 'DEADLINE_EXCEEDED' && options.timeoutMs !== undefined && error.code === status.DEADLINE_EXCEEDED) {
+  // Without a cause it is the member's own error, which says what took too long.
+  if (own.code === 'DEADLINE_EXCEEDED' && own.cause !== undefined && options.timeoutMs !== undefined) {
     return new DeadlineExceededError(method.name, options.timeoutMs);
   }
   if (own.code !== 'CONNECTION_LOST' || method.effect === 'none' || NEVER_SENT.test(error.details)) return own;

@@ -4,6 +4,7 @@ import { CancelledError } from '@ashlar/core';
 export class Credit {
   #bytes: number;
   #wake: (() => void) | undefined;
+  #isFinal = false;
 
   constructor(bytes: number) {
     this.#bytes = bytes;
@@ -11,7 +12,13 @@ export class Credit {
 
   grant(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > 0) this.#wake?.();
+    this.#wake?.();
+  }
+
+  /** The caller will grant no more. */
+  finish(): void {
+    this.#isFinal = true;
+    this.#wake?.();
   }
 
   use(bytes: number): void {
@@ -24,13 +31,24 @@ export class Credit {
    * @throws CancelledError when `signal` fires first
    */
   async available(signal: AbortSignal): Promise<void> {
-    while (this.#bytes <= 0) {
-      if (signal.aborted) throw new CancelledError('the call');
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-      this.#wake = undefined;
-    }
+    while (this.#bytes <= 0) await this.#changed(signal);
+  }
+
+  /**
+   * Resolves when more than `bytes` stand granted, or the caller will grant no more.
+   *
+   * @throws CancelledError when `signal` fires first
+   */
+  async returned(bytes: number, signal: AbortSignal): Promise<void> {
+    while (this.#bytes <= bytes && !this.#isFinal) await this.#changed(signal);
+  }
+
+  async #changed(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw new CancelledError('the call');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    this.#wake = undefined;
   }
 }

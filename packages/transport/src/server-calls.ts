@@ -94,7 +94,13 @@ export function streamCall<Request, Response>(
   };
 }
 
-/** @param weigh  the bytes an answer costs of the credit; 0: free */
+/**
+ * A caller grants again what it took, half a window at a time, and must not be writing when the call ends: grpc-js would
+ * make "write after end" of a call that went well, and drop answers it has not handed over. So the call ends when the
+ * caller owes less than the half window that makes it write, or has closed its side.
+ *
+ * @param weigh  the bytes an answer costs of the credit; 0: free
+ */
 export function creditCall<Request, Response>(
   method: Method<CreditInput<Request>, Response>,
   weigh: (response: Response) => number,
@@ -104,6 +110,7 @@ export function creditCall<Request, Response>(
   return (call) => {
     const abort = new AbortController();
     let credit: Credit | undefined;
+    let isClosed = false;
     const run = async (first: Buffer): Promise<void> => {
       refuseWhenDraining(state);
       const context = await openContext(call, state.doorkeeper, abort);
@@ -111,7 +118,9 @@ export function creditCall<Request, Response>(
       if (input.request === undefined) throw new GridError('INVALID_ARGUMENT', 'the first message is no request');
       authorizeCall(method.path, input.request, context);
       credit = new Credit(pending + input.creditBytes);
+      if (isClosed) credit.finish();
       await sendAll({ call, method, context, state, credit, weigh }, handler(input.request, context));
+      await credit.returned(input.creditBytes / 2, context.signal);
     };
     let started = false;
     let pending = 0;
@@ -133,6 +142,8 @@ export function creditCall<Request, Response>(
       }
     });
     call.on('end', () => {
+      isClosed = true;
+      credit?.finish();
       if (!started) finish(call, Promise.reject(new GridError('INVALID_ARGUMENT', 'no request was sent')));
     });
   };

@@ -155,6 +155,27 @@ describe('a result', () => {
     expect(rest.filter(({ kind }) => kind === 'batch')).toHaveLength(999);
   });
 
+  it('ends well when the reader takes the last answers long after they were sent', async () => {
+    member.services.sql.execute = resultOf(10, 10_000, { count: 0, returned: false });
+    const kinds: string[] = [];
+    for await (const { kind } of connection.sql.execute(REQUEST, { creditBytes: 110_000 })) {
+      kinds.push(kind);
+      await pause(5);
+    }
+    expect(kinds).toEqual(['header', ...new Array<string>(10).fill('batch'), 'end']);
+  });
+
+  it('that the member found to take too long says what took too long', async () => {
+    member.services.sql.execute = async function* () {
+      yield { kind: 'header', columns: [], notices: [] };
+      throw new GridError('DEADLINE_EXCEEDED', 'planning took too long');
+    };
+    await expect(collect(connection.sql.execute(REQUEST, { timeoutMs: 60_000 }))).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      message: 'planning took too long',
+    });
+  });
+
   it('ends in the member when the reader leaves', async () => {
     const pulled = { count: 0, returned: false };
     member.services.sql.execute = resultOf(1_000_000, 10_000, pulled);

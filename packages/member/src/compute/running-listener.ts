@@ -25,6 +25,7 @@ import type { EventColumns, Subscription } from '@ashlar/events';
 import type { Router } from '@ashlar/routing';
 import type { LogConsumer } from '@ashlar/storage';
 import type { KeyGate } from '../kv/key-gate.ts';
+import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member.ts';
 import { LANE } from './lanes.ts';
@@ -44,6 +45,7 @@ export interface ListenerDependencies {
   readonly router: () => Promise<Router>;
   readonly processors: ProcessorCalls;
   readonly gate: KeyGate;
+  readonly pressure: LogPressure;
 }
 
 export interface ListenerWish {
@@ -101,6 +103,7 @@ export class RunningListener {
     );
     this.#committer = new WriteSetCommitter(this.#name, CHECKPOINT_MAP, deps);
     this.#calls = new ListenerCalls(deps);
+    deps.pressure.hold(1);
     this.#loop = this.#run();
     log.info({ listener: this.#name, map: wish.map }, 'listener started');
   }
@@ -115,6 +118,7 @@ export class RunningListener {
     await this.#loop;
     await Promise.all(this.#retries);
     for (const consumer of this.#consumers.values()) consumer.close();
+    this.#deps.pressure.hold(-1);
     this.#deps.parts.hub.close(this.#subscription);
   }
 

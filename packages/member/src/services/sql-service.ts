@@ -268,13 +268,27 @@ function stageMembers(
   { queries, control }: SqlDependencies,
 ): readonly StageMember[] {
   const addressOf = (id: MemberId): string => control.table.members.find((member) => member.id === id)!.address;
-  const parts =
-    target.kind === 'query'
-      ? queries.membersOf(target.stages[stage]!.partitions, target.stages[stage]!.fragment, statement.parameters)
-      : target.kind === 'update' || target.kind === 'delete'
-        ? queries.membersOf(target.partitions, target.scan, statement.parameters)
-        : [];
+  const parts = partsOf(target, stage, statement.parameters, queries);
   return parts.map(({ member, partitions }) => ({ address: addressOf(member), partitions: partitions.length }));
+}
+
+function partsOf(
+  target: Plan,
+  stage: number,
+  parameters: readonly unknown[],
+  queries: QueryCoordinator,
+): ReturnType<QueryCoordinator['membersOf']> {
+  switch (target.kind) {
+    case 'query':
+      return queries.membersOf(target.stages[stage]!.partitions, target.stages[stage]!.fragment, parameters);
+    case 'get':
+      return queries.membersOf({ kind: 'keys', keys: [target.key] }, target.scan, parameters);
+    case 'update':
+    case 'delete':
+      return queries.membersOf(target.partitions, target.scan, parameters);
+    default:
+      return [];
+  }
 }
 
 async function analyze(target: Plan, statement: Statement, deps: SqlDependencies): Promise<string[]> {

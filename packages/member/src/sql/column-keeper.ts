@@ -7,11 +7,9 @@
  */
 import type { MapId, PartitionId } from '@ashlar/core';
 import type { ScanColumn } from '@ashlar/sql-plan';
-import { type ColumnOffer, type MemberStore, publishColumns, StoreReader } from '@ashlar/storage';
+import { type ColumnOffer, type MemberStore, publishColumns, runsWanted, StoreReader } from '@ashlar/storage';
 
-/** A chunk of more slots needs two pages for a lane of numbers or references, a smaller one fits into one. */
-const ONE_PAGE_SLOTS = 2048;
-/** The most runs one task borrows: 16 MiB. */
+/** The most runs one task borrows: some 12 MiB. */
 const RUNS_MAX = 256;
 
 export interface ColumnLease {
@@ -65,11 +63,12 @@ export class ColumnKeeper {
     for (let index = 0; index < table.chunkCount; index++) {
       const chunk = table.chunk(index);
       for (const number of wanted) {
-        if (chunk.columnRef(number) !== 0 && chunk.tally === 0) continue;
-        if (leased.length >= RUNS_MAX) return false;
-        const pages = this.#store.leasePages(chunk.capacity > ONE_PAGE_SLOTS ? 2 : 1, mapId);
-        if (pages === undefined) return false;
-        leased.push(pages);
+        for (const length of runsWanted(chunk, number)) {
+          if (leased.length >= RUNS_MAX) return false;
+          const pages = this.#store.leasePages(length, mapId);
+          if (pages === undefined) return false;
+          leased.push(pages);
+        }
       }
     }
     return true;

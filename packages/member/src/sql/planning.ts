@@ -10,8 +10,11 @@ import type { WorkerPool } from '@ashlar/workers';
 import type { GridControl } from '../control/grid-control.ts';
 import type { PlanTask } from './query-tasks.ts';
 
-/** Guard and grammar together take well below a millisecond; what takes longer is meant to. */
-const PLAN_WALL_MS = 250;
+/**
+ * Guard and grammar together take well below a millisecond; what takes much longer is meant to. On a machine with fewer
+ * cores than busy threads a thread may stand still for some hundred milliseconds, and that is no fault of the statement.
+ */
+const PLAN_WALL_MS = 2000;
 /** A thread that just started also loads the planner. */
 const FIRST_PLAN_WALL_MS = 5000;
 const PLANS_MAX = 1000;

@@ -1,0 +1,168 @@
+import { GridError } from '@ashlar/core';
+import { type KvBatch, OPCODE } from '@ashlar/transport';
+import { FakeGrid, type FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
+import { forAll, NOTHING, putAll, Router, type RouterOptions } from './index.ts';
+
+let grid: FakeGrid;
+const routers: Router[] = [];
+
+beforeEach(async () => {
+  grid = await new FakeGrid(1).start();
+});
+
+afterEach(async () => {
+  await Promise.all(routers.splice(0).map((router) => router.close()));
+  await grid.stop();
+});
+
+async function connect(options: Partial<RouterOptions> = {}): Promise<Router> {
+  const router = await Router.connect({ seeds: grid.addresses, ...options });
+  routers.push(router);
+  return router;
+}
+
+function put(router: Router, key: number | string, value: unknown, limits = {}): Promise<unknown> {
+  return router.call(OPCODE.PUT, router.map('m', undefined), key, value, undefined, limits);
+}
+
+function get(router: Router, key: number | string, limits = {}): Promise<unknown> {
+  return router.call(OPCODE.GET, router.map('m', undefined), key, NOTHING, undefined, limits);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 500; turn++) {
+    if (condition()) return;
+    await pause(10);
+  }
+  throw new Error('it never came to be');
+}
+
+function numbersUpTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+const sole = (): FakeMember => grid.members[0]!;
+const total = (batches: readonly KvBatch[]): number => batches.reduce((sum, { count }) => sum + count, 0);
+
+describe('group calls', () => {
+  const pairs = (count: number): [number, { n: number; text: string }][] =>
+    numbersUpTo(count).map((n) => [n, { n, text: `text of ${n}` }]);
+
+  it('put and get all, in the order of the keys', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    await putAll(router, map, pairs(5000), undefined, {});
+    const keys = [4999, -1, 0, 17];
+    expect(await forAll(router, OPCODE.GET, map, keys, NOTHING, undefined, {}, 'getAll')).toEqual([
+      { n: 4999, text: 'text of 4999' },
+      undefined,
+      { n: 0, text: 'text of 0' },
+      { n: 17, text: 'text of 17' },
+    ]);
+  });
+
+  it('keep the entries of one partition in one atomic batch, however many they are', async () => {
+    const router = await connect();
+    await putAll(router, router.map('m', undefined), pairs(60_000), { ttlMs: 5 }, {});
+    const seen = new Map<number, number>();
+    for (const batch of sole().batches) {
+      expect(batch.atomic).toBe(true);
+      expect(batch.ttlOperations).toHaveLength(batch.count);
+      for (const partition of new Set(batch.partitions)) seen.set(partition, (seen.get(partition) ?? 0) + 1);
+    }
+    expect(seen.size).toBe(PARTITION_COUNT);
+    expect(Math.max(...seen.values())).toBe(1);
+    expect(grid.store.entries.size).toBe(60_000);
+  });
+
+  it('that fail name the keys', async () => {
+    const router = await connect();
+    sole().fail = (batch, operation) =>
+      batch.partitions[operation] === 3 ? new GridError('OUT_OF_MEMORY', 'full', { hint: 'raise it' }) : undefined;
+    const failure = await putAll(router, router.map('m', undefined), pairs(200), undefined, {}).catch((error) => error);
+    expect(failure).toMatchObject({ code: 'OUT_OF_MEMORY', hint: 'raise it', details: { asked: 200 } });
+    const named = failure.details.keys.map((key: string) => JSON.parse(key));
+    const stored = grid.store.entries.size;
+    expect(failure.details.failed).toBe(200 - stored);
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.every((key: unknown) => typeof key === 'number')).toBe(true);
+  });
+
+  it('refuse an entry that cannot be stored before anything is sent', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    const entries: [number, unknown][] = [
+      [1, 'good'],
+      [2, Symbol('bad')],
+    ];
+    await expect(putAll(router, map, entries, undefined, {})).rejects.toMatchObject({ code: 'INVALID_VALUE' });
+    await pause(20);
+    expect(grid.store.entries.size).toBe(0);
+  });
+
+  it('have as much time as they make progress, and no more than they are given', async () => {
+    const router = await connect({ timeoutMs: 300 });
+    const map = router.map('m', undefined);
+    let turn = 0;
+    sole().beforeAnswer = () => pause(100 * ++turn);
+    await putAll(router, map, pairs(40_000), undefined, {});
+    sole().beforeAnswer = () => new Promise(() => undefined);
+    await expect(putAll(router, map, pairs(10), undefined, {})).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await expect(putAll(router, map, pairs(10), undefined, { timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      details: { timeoutMs: 50 },
+    });
+  });
+
+  it('of nothing end at once', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    await putAll(router, map, [], undefined, {});
+    expect(await forAll(router, OPCODE.GET, map, [], NOTHING, undefined, {}, 'getAll')).toEqual([]);
+  });
+
+  it('survive a restart under them, applied once', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    const { port } = sole();
+    const loading = putAll(router, map, pairs(50_000), undefined, {});
+    await until(() => sole().batches.length > 0);
+    await sole().stop();
+    await sole().start(port);
+    await loading;
+    expect(grid.store.entries.size).toBe(50_000);
+    expect(Math.max(...grid.store.applied.values())).toBe(1);
+  });
+});
+
+describe('bounds', () => {
+  it('a member that does not answer holds a bounded number of batches', async () => {
+    const router = await connect();
+    let release: (() => void) | undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    sole().beforeAnswer = () => gate;
+    const calls = numbersUpTo(200_000).map((key) => put(router, key, 'x'.repeat(100), { timeoutMs: 20_000 }));
+    await pause(500);
+    expect(sole().batches.length).toBeLessThanOrEqual(32);
+    release!();
+    await Promise.all(calls);
+    expect(grid.store.entries.size).toBe(200_000);
+  });
+
+  it('too much that waits is refused by name', async () => {
+    const router = await connect({ queueBytesMax: 1 << 20 });
+    sole().beforeAnswer = () => pause(200);
+    const calls = numbersUpTo(40).map((key) => put(router, key, 'x'.repeat(60_000)));
+    const outcome = await Promise.allSettled(calls);
+    const refused = outcome.filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]).toMatchObject({ reason: { code: 'OVERLOADED', retryable: true } });
+    expect(await get(router, 0)).toBe('x'.repeat(60_000));
+  });
+});

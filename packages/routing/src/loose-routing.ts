@@ -1,0 +1,86 @@
+/**
+ * Operations outside of batches back into batches: by lane; what is in doubt under its numbers, what is atomic together.
+ */
+import { OutcomeUnknownError } from '@ashlar/core';
+import { OPCODE } from '@ashlar/transport';
+import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder } from './batch-builder.ts';
+import type { CallTarget } from './call-target.ts';
+import type { Lane } from './lane.ts';
+import { type LooseOperation, type Request, type SealContext, SealedBatch } from './sealed-batch.ts';
+
+/** Operations that may share batches. */
+export interface LaneGroup {
+  readonly lane: Lane;
+  readonly operations: LooseOperation[];
+  /** Parallel. */
+  readonly partitions: number[];
+}
+
+export interface Places {
+  partitionOf(operation: LooseOperation): number;
+  /** Undefined: nobody owns the partition. */
+  laneOf(partition: number): Lane | undefined;
+  /** The session belongs to a grid that is gone: what was sent in it stays in doubt. */
+  isLost(session: number): boolean;
+}
+
+/** Fails what is in doubt for good; gives the rest by lane, and what has none. */
+export function groupByLane(
+  operations: readonly LooseOperation[],
+  places: Places,
+): { readonly groups: readonly LaneGroup[]; readonly homeless: readonly LooseOperation[] } {
+  const scopes = new Map<CallTarget | undefined, Map<string, LaneGroup>>();
+  const homeless: LooseOperation[] = [];
+  for (const operation of operations) {
+    if (operation.request !== undefined && places.isLost(operation.request.range.session)) {
+      operation.target.fail(operation.slot, new OutcomeUnknownError('the call'), operation.key);
+      continue;
+    }
+    const partition = places.partitionOf(operation);
+    const lane = places.laneOf(partition);
+    if (lane === undefined) homeless.push(operation);
+    else addTo(scopes, operation, partition, lane);
+  }
+  return { groups: [...scopes.values()].flatMap((groups) => [...groups.values()]), homeless };
+}
+
+function addTo(
+  scopes: Map<CallTarget | undefined, Map<string, LaneGroup>>,
+  operation: LooseOperation,
+  partition: number,
+  lane: Lane,
+): void {
+  const { atomic, consistency, request, opcode, target } = operation;
+  // Atomic is one call's share of one partition; several of them may be too large for one message.
+  const scope = atomic ? target : undefined;
+  const kind = `${consistency} ${request?.range.session ?? 0} ${opcode === OPCODE.PROCESS}`;
+  const name = `${lane.member.id} ${kind} ${atomic ? partition : ''}`;
+  let groups = scopes.get(scope);
+  if (groups === undefined) scopes.set(scope, (groups = new Map()));
+  let group = groups.get(name);
+  if (group === undefined) groups.set(name, (group = { lane, operations: [], partitions: [] }));
+  group.operations.push(operation);
+  group.partitions.push(partition);
+}
+
+/** Seals a group into batches and queues them. */
+export function sendGroup(group: LaneGroup, valueBytesMax: number, sealContext: () => SealContext): void {
+  const { lane, operations, partitions } = group;
+  const { atomic, consistency, request } = operations[0]!;
+  const builder = new BatchBuilder({ valueBytesMax, atomic, consistency });
+  let requests: Request[] = [];
+  const send = (): void => {
+    lane.enqueue(new SealedBatch(builder, sealContext(), request === undefined ? undefined : requests));
+    requests = [];
+  };
+  operations.forEach((operation, index) => {
+    const { opcode, map, key, value, ttlMs, ifVersion, processor, target, slot } = operation;
+    const extras = { ttlMs, ifVersion, processor };
+    const number = operation.request?.number;
+    builder.addEncoded(opcode, map, partitions[index]!, key, value, extras, target, slot, number);
+    if (operation.request !== undefined) requests.push(operation.request);
+    const isFull = builder.count >= BATCH_OPERATIONS_MAX || builder.bytes >= BATCH_BYTES_MAX;
+    if (isFull && !atomic) send();
+  });
+  if (builder.count > 0) send();
+}

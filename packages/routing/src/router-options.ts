@@ -1,0 +1,42 @@
+/** What a router is made with. */
+import type { ConnectionOptions } from '@ashlar/transport';
+import type { LocalMember } from './member-link.ts';
+
+export interface RouterOptions extends ConnectionOptions {
+  /** host:port of members to ask first. */
+  readonly seeds: readonly string[];
+  /** Default 10 000. */
+  readonly connectTimeoutMs?: number;
+  /** Of calls that name none. Default 5000. */
+  readonly timeoutMs?: number;
+  /** Shown to operators. */
+  readonly clientName?: string;
+  /** Bytes of messages queued and under way beyond which calls are refused. Default 256 MiB. */
+  readonly queueBytesMax?: number;
+  /** Operations likewise. Default 4 Mi. */
+  readonly queueOperationsMax?: number;
+  /** The member the router lives in. */
+  readonly local?: LocalMember;
+}
+
+const DEFAULTS = {
+  connectTimeoutMs: 10_000,
+  timeoutMs: 5_000,
+  clientName: 'ashlar-node',
+  queueBytesMax: 256 << 20,
+  queueOperationsMax: 4 << 20,
+} as const;
+
+/** Options with their defaults. */
+export type RouterSettings = Required<
+  Omit<RouterOptions, 'local' | 'tls' | 'token' | 'messageBytesMax' | 'keepaliveMs'>
+>;
+
+export function settingsOf(options: RouterOptions): RouterSettings {
+  return { ...DEFAULTS, ...withoutUndefined(options) };
+}
+
+function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
