@@ -67,7 +67,6 @@ describe('a grid that runs', () => {
       const method = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
       const services = (await grpcCall(address, method, listing)).toString('latin1');
       for (const name of ['Kv', 'Sql', 'Compute', 'Events', 'Admin']) expect(services).toContain(`ashlar.v1.${name}`);
-      expect(services).toContain('grpc.health.v1.Health');
     }
   });
 
@@ -184,11 +183,10 @@ describe('a member that cannot start says why in one sentence', () => {
       ]);
       for (const run of [grpc, http]) {
         expect(run).toMatchObject({ code: 1, stdout: '' });
-        expect(run.stderr).toMatch(new RegExp(`port ${taken} .*(taken|in use)`));
+        expect(run.stderr).toMatch(new RegExp(`${taken} .*(taken|in use).*PORT_IN_USE`));
+        expect(run.stderr).toMatch(/hint: .*choose another/);
         expect(run.stderr).not.toMatch(/\n\s+at /);
       }
-      expect(grpc.stderr).toMatch(/--port/);
-      expect(http.stderr).toMatch(/--http-port/);
     } finally {
       server.close();
     }
@@ -201,8 +199,13 @@ describe('a member that cannot start says why in one sentence', () => {
     ['a size that is none', ['--memory', 'much'], 1, /memory\.maxBytes.*a size such as 512MiB/s],
     ['too little memory', ['--memory', '1MiB'], 1, /memory\.maxBytes.*at least/s],
     ['too long keys', ['--set', 'limits.keyBytes=1MiB'], 1, /limits\.keyBytes.*at most 65536/s],
-    ['a port that is none', ['--port', '70000'], 1, /grpc\.port/],
-    ['a bind for all the world', ['--host', '0.0.0.0', '--port', '0', '--http-port', '0'], 1, /--insecure/],
+    ['a port that is none', ['--set', 'grpc.port=70000'], 1, /grpc\.port is "70000"/],
+    [
+      'a bind for all the world',
+      ['--host', '0.0.0.0', '--port', '0', '--http-port', '0'],
+      1,
+      /0\.0\.0\.0 without TLS.*insecure/s,
+    ],
     ['a settings file that is not there', ['--config', '/nowhere/ashlar.yaml'], 1, /\/nowhere\/ashlar\.yaml/],
     ['no coordinator to join', ['--join', '127.0.0.1:1', '--set', 'cluster.joinTimeoutMs=300'], 1, /127\.0\.0\.1:1/],
   ])('for %s', async (_, flags, code, sentence) => {

@@ -46,7 +46,6 @@ function numbersUpTo(count: number): number[] {
 }
 
 const sole = (): FakeMember => grid.members[0]!;
-const total = (batches: readonly KvBatch[]): number => batches.reduce((sum, { count }) => sum + count, 0);
 
 describe('group calls', () => {
   const pairs = (count: number): [number, { n: number; text: string }][] =>
@@ -123,6 +122,34 @@ describe('group calls', () => {
     const map = router.map('m', undefined);
     await putAll(router, map, [], undefined, {});
     expect(await forAll(router, OPCODE.GET, map, [], NOTHING, undefined, {}, 'getAll')).toEqual([]);
+  });
+
+  it('that fail while they wait for room end, and give their place free', async () => {
+    const router = await connect({ timeoutMs: 300 });
+    const map = router.map('m', undefined);
+    await sole().stop();
+    const large: [number, string][] = numbersUpTo(1000).map((key) => [key, 'x'.repeat(50_000)]);
+    await expect(putAll(router, map, large, undefined, {})).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    await expect(putAll(router, map, large, undefined, {})).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  });
+
+  it('that are sent again keep the entries of a partition together', async () => {
+    const router = await connect();
+    const map = router.map('m', undefined);
+    const { port } = sole();
+    sole().beforeAnswer = () => new Promise(() => undefined);
+    const large: [number, string][] = numbersUpTo(400).map((key) => [key, 'x'.repeat(50_000)]);
+    const loading = putAll(router, map, large, undefined, {});
+    await until(() => sole().batches.length > 2);
+    await sole().stop();
+    sole().batches.length = 0;
+    sole().beforeAnswer = undefined;
+    await sole().start(port);
+    await loading;
+    const partitions = sole().batches.flatMap((batch) => [...new Set(batch.partitions)]);
+    expect(new Set(partitions).size).toBe(partitions.length);
+    expect(sole().batches.every(({ atomic }) => atomic)).toBe(true);
+    expect(grid.store.entries.size).toBe(400);
   });
 
   it('survive a restart under them, applied once', async () => {

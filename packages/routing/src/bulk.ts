@@ -7,6 +7,7 @@ import { type Key, KeyWriter } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import type { BatchBuilder, OperationExtras } from './batch-builder.ts';
 import type { CallLimits } from './call-target.ts';
+import { clientClosed } from './errors.ts';
 import { GroupCall } from './group-call.ts';
 import type { Lane } from './lane.ts';
 import type { MapHandle } from './map-handle.ts';
@@ -56,7 +57,7 @@ export async function forAll(
   limits: CallLimits,
   what: string,
 ): Promise<readonly unknown[]> {
-  if (router.isClosed) throw new GridError('CLIENT_CLOSED', 'the client was closed');
+  if (router.isClosed) throw clientClosed();
   const group = new GroupCall(opcode, what, limits, router.defaultTimeoutMs);
   const slices = new Slices();
   try {
@@ -86,7 +87,7 @@ export async function putAll(
   extras: OperationExtras | undefined,
   limits: CallLimits,
 ): Promise<void> {
-  if (router.isClosed) throw new GridError('CLIENT_CLOSED', 'the client was closed');
+  if (router.isClosed) throw clientClosed();
   const group = new GroupCall(OPCODE.PUT, 'putAll', limits, router.defaultTimeoutMs);
   const gathering = new Gathering(router, map, extras, group);
   const slices = new Slices();

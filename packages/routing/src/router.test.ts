@@ -1,7 +1,7 @@
 import { GridError } from '@ashlar/core';
-import { type KvBatch, OPCODE } from '@ashlar/transport';
+import { type KvAnswerSink, type KvBatch, OPCODE } from '@ashlar/transport';
 import { FakeGrid, FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
-import { forAll, NOTHING, putAll, Router, type RouterOptions } from './index.ts';
+import { NOTHING, Router, type RouterOptions } from './index.ts';
 
 let grid: FakeGrid;
 const routers: Router[] = [];
@@ -432,6 +432,22 @@ describe('a map whose keys have affinity parts', () => {
     expect([...sole().batches.at(-1)!.partitions]).toEqual([...partitions]);
   });
 
+  it('is learnt for that map alone, though the batch was refused whole', async () => {
+    const router = await connect();
+    const [orders, other] = [router.map('orders', undefined), router.map('other', undefined)];
+    sole().fail = (batch) => {
+      const isWrong = batch.maps.some(({ name, affinityParts }) => name === 'orders' && affinityParts === 0);
+      const details = { map: 'orders', affinityParts: 1 };
+      return isWrong ? new GridError('MAP_CONFLICT', 'orders has others', { details }) : undefined;
+    };
+    sole().affinityParts.set('orders', 1);
+    await Promise.all([
+      router.call(OPCODE.PUT, orders, ['a', 1], 1, undefined, undefined),
+      router.call(OPCODE.PUT, other, ['a', 1], 2, undefined, undefined),
+    ]);
+    expect([orders.affinityParts, other.affinityParts]).toEqual([1, 0]);
+  });
+
   it('that the caller declared otherwise is a conflict', async () => {
     const router = await connect();
     sole().affinityParts.set('orders', 1);
@@ -439,5 +455,25 @@ describe('a map whose keys have affinity parts', () => {
     await expect(router.call(OPCODE.PUT, map, ['a', 1], 'x', undefined, undefined)).rejects.toMatchObject({
       code: 'MAP_CONFLICT',
     });
+  });
+});
+
+describe('a router inside a member', () => {
+  it('reaches its own member without a socket, the others over one', async () => {
+    await grid.stop();
+    grid = await new FakeGrid(2).start();
+    const own = grid.members[0]!;
+    const local = {
+      memberId: own.id,
+      openStream: (answers: KvAnswerSink) => own.services.kv.openStream(answers, undefined as never),
+      openSession: (request: { session: number; clientName: string }) =>
+        own.services.kv.openSession(request, undefined as never),
+    };
+    const router = await connect({ seeds: [grid.addresses[1]!], local });
+    own.server!.close();
+    await Promise.all(numbersUpTo(100).map((key) => put(router, key, { key })));
+    expect(await get(router, 7)).toEqual({ key: 7 });
+    expect(total(own.batches)).toBeGreaterThan(20);
+    expect(total(grid.members[1]!.batches)).toBeGreaterThan(20);
   });
 });

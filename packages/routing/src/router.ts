@@ -25,6 +25,7 @@ import type { CallOptions, HelloResponse, KvAnswers, MemberConnection } from '@a
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { Connections } from './connections.ts';
+import { clientClosed, noOwner } from './errors.ts';
 import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
 import { groupByLane, sendGroup } from './loose-routing.ts';
 import { MapHandle, type MapOptionsGiven } from './map-handle.ts';
@@ -33,13 +34,12 @@ import { RetryQueue } from './retry-queue.ts';
 import { type RouterOptions, type RouterSettings, settingsOf } from './router-options.ts';
 import { type LooseOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 import { SessionKeeper } from './session-keeper.ts';
+import { TableRefresher } from './table-refresher.ts';
 import { sortTroubles } from './troubles.ts';
 
 const WINDOW_BATCHES = 32;
 const WINDOW_BYTES = 8 << 20;
 const SWEEP_MS = 25;
-const REFRESH_PAUSE_MS = 20;
-const REFRESH_EVERY_MS = 100;
 const REFRESH_TIMEOUT_MS = 1_000;
 /** Group calls go on when less than this is queued. */
 const ROOM_BYTES = 32 << 20;
@@ -53,6 +53,7 @@ export class Router {
   readonly #maps = new Map<string, MapHandle>();
   readonly #keys = new KeyWriter();
   readonly #session: SessionKeeper;
+  readonly #tables: TableRefresher;
   readonly #retries: RetryQueue;
   readonly #host: LaneHost;
   readonly #roomWaiters: (() => void)[] = [];
@@ -61,9 +62,7 @@ export class Router {
   #queuedBytes = 0;
   #queuedOperations = 0;
   #nowMs = 0;
-  #refreshedMs = 0;
   #flushScheduled = false;
-  #refreshing: Promise<void> | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #leaseTimer: NodeJS.Timeout;
   #closed = false;
@@ -106,6 +105,10 @@ export class Router {
     this.#table = hello.table;
     this.limits = hello.limits;
     this.#session = new SessionKeeper(lease.session, () => this.#openSession());
+    this.#tables = new TableRefresher(
+      () => this.#askForTable(),
+      (table) => this.applyTable(table),
+    );
     this.#retries = new RetryQueue((operations) => this.#route(operations));
     this.#host = this.#makeHost();
     this.#laneTo(first).noteSession(lease.session);
@@ -435,24 +438,18 @@ export class Router {
 
   /** Asks for the newest table; one question at a time. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#askForTable().finally(() => {
-      this.#refreshing = undefined;
-    });
-    return this.#refreshing;
+    return this.#tables.refresh();
   }
 
-  async #askForTable(): Promise<void> {
-    this.#refreshedMs = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE_MS));
+  async #askForTable(): Promise<PartitionTable | undefined> {
     for (const connection of this.#closed ? [] : this.#connections.inTurn(this.#table)) {
       try {
-        const table = await connection.admin.getTable(undefined, { timeoutMs: REFRESH_TIMEOUT_MS });
-        this.applyTable(table);
-        return;
+        return await connection.admin.getTable(undefined, { timeoutMs: REFRESH_TIMEOUT_MS });
       } catch {
         // The next member may know; the lanes ask again while they are down.
       }
     }
+    return undefined;
   }
 
   /** Takes a newer table: lanes of members that left are given up, what waited is routed again. */
@@ -515,7 +512,7 @@ export class Router {
     const nowMs = performance.now();
     for (const lane of this.#lanes.values()) {
       // What waits for a lost member may have another owner by now.
-      if (!lane.isUp && !lane.isIdle && nowMs - this.#refreshedMs > REFRESH_EVERY_MS) void this.refresh();
+      if (!lane.isUp && !lane.isIdle) this.#tables.refreshIfDue(nowMs);
       lane.sweep(nowMs, (target, wasSent, isMutation) => this.#overdue(target, wasSent, isMutation, lane));
     }
     this.#retries.sweep(nowMs, (operation, reason) => {
@@ -553,11 +550,3 @@ export class Router {
 }
 
 const FAREWELL_MS = 200;
-
-function clientClosed(): GridError {
-  return new GridError('CLIENT_CLOSED', 'the client was closed');
-}
-
-function noOwner(): GridError {
-  return new GridError('STALE_EPOCH', 'no member owns the partition at the moment');
-}

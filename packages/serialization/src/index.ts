@@ -21,8 +21,8 @@ export { affinityEnd, checkKey, compareBytes, compareKeys, decodeKey } from './k
 export { encodeKey, KeyWriter } from './key-writer.ts';
 export { partitionHash, partitionOf } from './partition.ts';
 export { Path, type PathSegment, pathText } from './path.ts';
-export { decodeValue } from './value-decoder.ts';
+export { decodeMessage, decodeValue } from './value-decoder.ts';
 export { VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
 export { ValueReader } from './value-reader.ts';
 export { checkValue } from './value-scan.ts';
-export { encodeValue, ValueWriter } from './value-writer.ts';
+export { encodeMessage, encodeValue, ValueWriter } from './value-writer.ts';

@@ -3,7 +3,7 @@
  *
  * D1  Nothing outside [start, end) is read; a bad byte is CORRUPT_DATA, never a crash, a hang or a half-made value.
  * D2  No memory is taken for a count that the bytes do not hold: arrays grow as their elements are read.
- * D3  Recursion ends at VALUE_DEPTH_MAX.
+ * D3  Recursion ends at the decoder's depth, VALUE_DEPTH_MAX for values.
  * D4  Names are data: "__proto__" becomes a field of its own, no prototype is touched.
  *
  * Why not msgpackr's Unpackr: it renames "__proto__", recurses without a bound, and cannot read a range of shared
@@ -11,7 +11,7 @@
  */
 import { readText } from './text.ts';
 import { readDecimal, readInteger, timestampMs } from './value-extensions.ts';
-import { corruptValue, EXTENSION, VALUE_DEPTH_MAX } from './value-format.ts';
+import { corruptValue, EXTENSION, MESSAGE_DEPTH_MAX, VALUE_DEPTH_MAX } from './value-format.ts';
 import {
   checkExtension,
   containerCount,
@@ -61,12 +61,18 @@ function isSame(name: Uint8Array, bytes: Uint8Array, start: number, length: numb
 export class ValueDecoder {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #depthMax: number;
   #at = 0;
   #end = 0;
 
-  constructor(bytes: Uint8Array, view: DataView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)) {
+  constructor(
+    bytes: Uint8Array,
+    view: DataView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    depthMax: number = VALUE_DEPTH_MAX,
+  ) {
     this.#bytes = bytes;
     this.#view = view;
+    this.#depthMax = depthMax;
   }
 
   /**
@@ -173,8 +179,8 @@ export class ValueDecoder {
   }
 
   #container(token: number, depth: number): unknown {
-    if (depth >= VALUE_DEPTH_MAX) {
-      throw corruptValue(`more than ${VALUE_DEPTH_MAX} containers within one another`, this.#at);
+    if (depth >= this.#depthMax) {
+      throw corruptValue(`more than ${this.#depthMax} containers within one another`, this.#at);
     }
     const headerBytes = containerHeaderBytes(token);
     const header = this.#take(headerBytes);
@@ -233,4 +239,13 @@ function copied(bytes: Uint8Array, start: number, end: number): Uint8Array {
  */
 export function decodeValue(bytes: Uint8Array, start = 0, end: number = bytes.length): unknown {
   return new ValueDecoder(bytes).decode(start, end);
+}
+
+/**
+ * What encodeMessage wrote.
+ *
+ * @throws GridError CORRUPT_DATA
+ */
+export function decodeMessage(bytes: Uint8Array): unknown {
+  return new ValueDecoder(bytes, undefined, MESSAGE_DEPTH_MAX).decode(0, bytes.length);
 }

@@ -13,6 +13,8 @@ import { GridError } from '@ashlar/core';
 
 /** Containers within one another, at most. */
 export const VALUE_DEPTH_MAX = 100;
+/** The same of what members send each other: plans nest as deep as expressions do. */
+export const MESSAGE_DEPTH_MAX = 2048;
 /** Bytes of one encoded value, at most, unless a writer is made with another limit. */
 export const VALUE_BYTES_MAX = 16 * 1024 * 1024;
 

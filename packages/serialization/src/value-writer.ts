@@ -5,7 +5,7 @@
  *
  * W1  A refused value leaves the writer as it was: `start`, `end` and all bytes before `end` are untouched.
  * W2  `bytes` may be another buffer after each write; offsets stay valid until reset().
- * W3  No input overflows the stack: recursion ends at VALUE_DEPTH_MAX.
+ * W3  No input overflows the stack: recursion ends at the writer's depth, VALUE_DEPTH_MAX for values.
  *
  * Why not msgpackr's Packr: it overflows the stack on deep and cyclic values, writes functions and undefined as
  * extensions of its own, takes Map and Set silently, and cannot name the field it fails on. The bytes of what both
@@ -17,7 +17,7 @@ import { type PathSegment, pathText } from './path.ts';
 import { writeAscii } from './text.ts';
 import { kindOf, ObjectKind, refusalReason } from './value-classes.ts';
 import { writeDate, writeDecimal, writeWideBigint } from './value-extensions.ts';
-import { DECIMAL_BYTES_MAX, VALUE_BYTES_MAX, VALUE_DEPTH_MAX } from './value-format.ts';
+import { DECIMAL_BYTES_MAX, MESSAGE_DEPTH_MAX, VALUE_BYTES_MAX, VALUE_DEPTH_MAX } from './value-format.ts';
 
 const { max } = Math;
 const INT64_MIN = -(2n ** 63n);
@@ -39,6 +39,7 @@ export class ValueWriter {
   /** Where it ends, and the next one begins. */
   end = 0;
   readonly #bytesMax: number;
+  readonly #depthMax: number;
   /** The same memory: `bytes` is no Buffer itself, because slicing a Buffer costs a microsecond. */
   #buffer: Buffer = Buffer.from(this.bytes.buffer);
   #view = new DataView(this.bytes.buffer);
@@ -48,8 +49,9 @@ export class ValueWriter {
   readonly #path: PathSegment[] = [];
 
   /** @param bytesMax  bytes of one value, at most */
-  constructor(bytesMax: number = VALUE_BYTES_MAX) {
+  constructor(bytesMax: number = VALUE_BYTES_MAX, depthMax: number = VALUE_DEPTH_MAX) {
     this.#bytesMax = bytesMax;
+    this.#depthMax = depthMax;
   }
 
   /** Forgets what was written, to fill the buffer from its beginning. */
@@ -258,7 +260,7 @@ export class ValueWriter {
   }
 
   #fields(value: Readonly<Record<string, unknown>>, depth: number): void {
-    if (depth >= VALUE_DEPTH_MAX) throw this.#tooDeep(depth);
+    if (depth >= this.#depthMax) throw this.#tooDeep(depth);
     const names = Object.keys(value);
     const { length } = names;
     const header = this.#at;
@@ -297,7 +299,7 @@ export class ValueWriter {
   }
 
   #array(elements: readonly unknown[], depth: number): void {
-    if (depth >= VALUE_DEPTH_MAX) throw this.#tooDeep(depth);
+    if (depth >= this.#depthMax) throw this.#tooDeep(depth);
     const { length } = elements;
     this.#checkSize(length);
     if (length < 16) this.bytes[this.#at++] = 0x90 | length;
@@ -351,7 +353,7 @@ export class ValueWriter {
 
   #tooDeep(depth: number): GridError {
     this.#isTooDeep = true;
-    return this.#refused(`more than ${VALUE_DEPTH_MAX} objects or arrays within one another`, depth);
+    return this.#refused(`more than ${this.#depthMax} objects or arrays within one another`, depth);
   }
 
   #refused(reason: string, depth: number): GridError {
@@ -366,7 +368,7 @@ export class ValueWriter {
     this.#isTooDeep = false;
     const seen = new Set<unknown>();
     let current = root;
-    for (let depth = 0; depth < VALUE_DEPTH_MAX && typeof current === 'object' && current !== null; depth++) {
+    for (let depth = 0; depth < this.#depthMax && typeof current === 'object' && current !== null; depth++) {
       if (seen.has(current)) return this.#refused('a cycle: it contains itself', depth);
       seen.add(current);
       current = (current as Readonly<Record<PathSegment, unknown>>)[this.#path[depth]!];
@@ -398,4 +400,11 @@ function written(writer: ValueWriter, value: unknown): Uint8Array {
   writer.reset();
   writer.write(value);
   return writer.bytes.slice(0, writer.end);
+}
+
+const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Data between members of one release, in the encoding of values but nested deeper. @see decodeMessage */
+export function encodeMessage(message: unknown): Uint8Array {
+  return written(new ValueWriter(MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX), message);
 }

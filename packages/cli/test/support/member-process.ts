@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const READY_TIMEOUT_MS = 20_000;
+/** Of a command that is expected to end by itself. */
+const COMMAND_TIMEOUT_MS = 20_000;
 const LOG_TAIL_LINES = 200;
 
 /** How a child process ended. */
@@ -30,7 +32,7 @@ export function spawnCli(args: readonly string[], env: Readonly<Record<string, s
   });
 }
 
-/** Runs the command line to its end. */
+/** Runs the command line to its end; a run that does not end is killed (P2). */
 export async function runCliProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -39,7 +41,9 @@ export async function runCliProcess(
   const told = { stdout: '', stderr: '' };
   child.stdout!.on('data', (text: Buffer) => (told.stdout += text));
   child.stderr!.on('data', (text: Buffer) => (told.stderr += text));
+  const killing = setTimeout(() => child.kill('SIGKILL'), COMMAND_TIMEOUT_MS);
   const ending = await endingOf(child);
+  clearTimeout(killing);
   return { ...ending, ...told };
 }
 

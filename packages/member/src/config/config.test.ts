@@ -48,7 +48,7 @@ describe('configuration', () => {
     });
     expect(config.memory).toMatchObject({ maxBytes: 2 ** 31, logBytesPerPartition: 2 ** 21 });
     expect(config.grpc.port).toBe(3);
-    expect(origins.get('grpc.port')).toEqual({ origin: 'flag', name: '--grpc-port' });
+    expect(origins.get('grpc.port')).toEqual({ origin: 'flag', name: 'grpc.port' });
     expect(origins.get('memory.maxBytes')).toEqual({ origin: 'environment', name: 'ASHLAR_MEMORY_MAX_BYTES' });
     expect(origins.get('memory.logBytesPerPartition')).toMatchObject({ origin: 'file' });
   });
@@ -64,11 +64,11 @@ describe('configuration', () => {
   });
 
   it.each([
-    [{ 'grpc.port': 70_000 }, '--grpc-port'],
-    [{ 'grpc.port': 'x' }, '--grpc-port'],
-    [{ 'memory.maxBytes': '1XB' }, '--memory-max-bytes'],
+    [{ 'grpc.port': 70_000 }, 'grpc.port'],
+    [{ 'grpc.port': 'x' }, 'grpc.port'],
+    [{ 'memory.maxBytes': '1XB' }, 'memory.maxBytes'],
     [{ 'memory.maxBytes': '1KiB' }, 'at least'],
-    [{ 'log.level': 'loud' }, '--log-level'],
+    [{ 'log.level': 'loud' }, 'log.level'],
   ])('refuses %j by name', (flags, message) => expect(() => loadConfig({ flags })).toThrow(message));
 
   it('refuses a file that is no YAML, and a group that is a value', () => {

@@ -58,6 +58,11 @@ export function settingOf(config: MemberConfig, setting: Setting): unknown {
   return setting.path.reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], config);
 }
 
+/** What a key of a settings file can mean: memory, memory.maxBytes ... */
+const SETTINGS_AND_GROUPS: readonly string[] = [
+  ...new Set(SETTINGS.flatMap(({ path }) => path.map((_, depth) => path.slice(0, depth + 1).join('.')))),
+];
+
 function readFile(file: { name: string; text: string }, given: Map<string, Given>): void {
   let root: unknown;
   try {
@@ -77,12 +82,7 @@ function readFile(file: { name: string; text: string }, given: Map<string, Given
       return;
     }
     const isGroup = path.length === 0 || SETTINGS.some((setting) => setting.path.join('.').startsWith(`${key}.`));
-    if (!isGroup)
-      throw unknown(
-        key,
-        SETTINGS.map((setting) => setting.path.join('.')),
-        `${file.name}: unknown setting '${key}'`,
-      );
+    if (!isGroup) throw unknown(key, SETTINGS_AND_GROUPS, `${file.name}: unknown setting '${key}'`);
     if (typeof node !== 'object' || node === null || Array.isArray(node)) {
       throw new GridError('INVALID_CONFIG', `${file.name}: '${key || 'the file'}' is a group of settings, not a value`);
     }
@@ -121,7 +121,7 @@ function readFlags(
         SETTINGS.map((candidate) => candidate.path.join('.')),
         `unknown setting '${path}'`,
       );
-    given.set(path, { value, origin: 'flag', name: `--${setting.flag}` });
+    given.set(path, { value, origin: 'flag', name: path });
   }
 }
 

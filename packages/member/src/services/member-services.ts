@@ -1,7 +1,7 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { seededRandom, type Version } from '@ashlar/core';
-import { decodeValue, encodeValue } from '@ashlar/serialization';
+import { decodeValue, encodeMessage, encodeValue } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
@@ -179,7 +179,7 @@ async function* runFragment(
   }
   const body: FragmentBody = { fragment, mapId, clockMs, buildStages: buildStagesOf(buildTables) };
   const request = {
-    plan: encodeValue(body),
+    plan: encodeMessage(body),
     partitions,
     snapshotId,
     version,
@@ -220,6 +220,6 @@ async function remoteChange(
 ): Promise<ChangeOutcome> {
   const { members } = peers.to(member, control.table);
   const { tableVersion } = control.table;
-  const { affected, version } = await members.modifyRows({ body: encodeValue(request), tableVersion }, { signal });
+  const { affected, version } = await members.modifyRows({ body: encodeMessage(request), tableVersion }, { signal });
   return { affected, version: version as Version };
 }

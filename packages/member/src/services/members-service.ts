@@ -2,7 +2,7 @@
 import type { ControlCommand, JoinedMember } from '@ashlar/cluster';
 import { tableOf } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
-import { decodeValue, encodeValue } from '@ashlar/serialization';
+import { decodeMessage, decodeValue, encodeValue } from '@ashlar/serialization';
 import type { FragmentNode } from '@ashlar/sql-plan';
 import type { ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
@@ -94,7 +94,7 @@ export function membersService(deps: MembersDependencies): MembersService {
       body: encodeValue(await deps.findPaths(mapId as MapId, snapshotId, version as Version, signal)),
     }),
     async *runFragment(request, { signal }) {
-      const { fragment, mapId, clockMs, buildStages } = decodeValue(request.plan) as FragmentBody;
+      const { fragment, mapId, clockMs, buildStages } = decodeMessage(request.plan) as FragmentBody;
       const partitions = request.partitions as readonly PartitionId[];
       for (const partition of partitions) checkOwn(partition, control);
       const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
@@ -115,7 +115,7 @@ export function membersService(deps: MembersDependencies): MembersService {
     },
     runJobPart: (request, { signal }) => deps.jobPart(request, signal),
     async modifyRows({ body }, { signal }) {
-      const request = decodeValue(body) as ChangeRequest;
+      const request = decodeMessage(body) as ChangeRequest;
       const { affected, version } = await deps.change(request, signal);
       return { affected, version, body: new Uint8Array(0) };
     },

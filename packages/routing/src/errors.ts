@@ -1,0 +1,10 @@
+/** Errors that several files of this room make. */
+import { GridError } from '@ashlar/core';
+
+export function clientClosed(): GridError {
+  return new GridError('CLIENT_CLOSED', 'the client was closed');
+}
+
+export function noOwner(): GridError {
+  return new GridError('STALE_EPOCH', 'no member owns the partition at the moment');
+}
