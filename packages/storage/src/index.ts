@@ -17,9 +17,6 @@ export {
 export type { FoundEntry } from './found-entry.ts';
 export {
   CHUNK_SLOTS_MAX,
-  COLUMN_FILL_OFFSET,
-  COLUMN_FILLED_AT_F64,
-  COLUMN_SLOTS,
   COLUMNS_MAX,
   LIVE,
   PAGE_BYTES,

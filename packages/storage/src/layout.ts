@@ -109,15 +109,6 @@ export const SLOT_BYTES = 36;
 export const COLUMNS_MAX = 64;
 export const COLUMN_DIRECTORY_BYTES = COLUMNS_MAX * 4;
 
-/* ---- Region of a published column: its first words; the rest is laid out in columns/ ------------------------------ */
-
-/** Regions of this format have no fill bits (0): which slots are filled follows from `filledAt`, see columns/. */
-export const COLUMN_FILL_OFFSET = 0;
-/** Slots that have fill bits: 0. */
-export const COLUMN_SLOTS = 1;
-/** Version of the snapshot at which the region was filled. */
-export const COLUMN_FILLED_AT_F64 = 1;
-
 /* ---- Entry --------------------------------------------------------------------------------------------------- */
 
 /** Value of the newest slot when that is committed and live, else 0. Only while nothing is staged; writer's thread only. */

@@ -156,13 +156,13 @@ describe('a result', () => {
   });
 
   it('ends well when the reader takes the last answers long after they were sent', async () => {
-    member.services.sql.execute = resultOf(10, 10_000, { count: 0, returned: false });
+    member.services.sql.execute = resultOf(60, 10_000, { count: 0, returned: false });
     const kinds: string[] = [];
-    for await (const { kind } of connection.sql.execute(REQUEST, { creditBytes: 110_000 })) {
+    for await (const { kind } of connection.sql.execute(REQUEST, { creditBytes: 700_000 })) {
       kinds.push(kind);
       await pause(5);
     }
-    expect(kinds).toEqual(['header', ...new Array<string>(10).fill('batch'), 'end']);
+    expect(kinds).toEqual(['header', ...new Array<string>(60).fill('batch'), 'end']);
   });
 
   it('that the member found to take too long says what took too long', async () => {
