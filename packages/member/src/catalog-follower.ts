@@ -2,7 +2,7 @@
 import type { CatalogedModule, ControlState } from '@ashlar/cluster';
 import type { Epoch, PartitionId } from '@ashlar/core';
 import type { ModuleExport } from '@ashlar/modules';
-import type { MemberParts } from './member.ts';
+import type { MemberParts } from './member-parts.ts';
 
 export function followCatalog(parts: MemberParts): void {
   parts.control.onChange((state, before) => {

@@ -7,6 +7,7 @@ import { type Key, KeyWriter } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import type { BatchBuilder, OperationExtras } from './batch-builder.ts';
 import type { CallLimits } from './call-target.ts';
+import { pause } from './connections.ts';
 import { clientClosed } from './errors.ts';
 import { GroupCall } from './group-call.ts';
 import type { Lane } from './lane.ts';
@@ -16,6 +17,8 @@ import type { Router } from './router.ts';
 const SLICE_MS = 5;
 /** The clock is looked at once in so many entries. */
 const SLICE_CHECK = 64;
+/** Who waits for room looks at the clock so often. */
+const ROOM_CHECK_MS = 25;
 /** Until here putAll gathers by member; beyond, by partition. */
 const GATHER_BYTES_MAX = 512 << 10;
 
@@ -24,26 +27,31 @@ class Slices {
   #count = 0;
   #startMs = performance.now();
 
-  /** Undefined: go on. */
-  next(router: Router, group: GroupCall): Promise<void> | undefined {
+  /** Undefined: go on; else wait for it: false means that the group's time is over. */
+  next(router: Router, group: GroupCall): Promise<boolean> | undefined {
     if ((++this.#count & (SLICE_CHECK - 1)) !== 0) return undefined;
     const room = router.room();
     if (room === undefined && performance.now() - this.#startMs < SLICE_MS) return undefined;
     return this.#rest(room, group);
   }
 
-  async #rest(room: Promise<void> | undefined, group: GroupCall): Promise<void> {
+  async #rest(room: Promise<void> | undefined, group: GroupCall): Promise<boolean> {
     group.feed();
     await roomOrEnd(room, group);
+    if (group.isOverdue) return false;
     await new Promise((resolve) => setImmediate(resolve));
     group.feed();
     this.#startMs = performance.now();
+    return true;
   }
 }
 
-/** A group that failed meanwhile does not wait for room. */
+/** Waits for room; not longer than the group's time. */
 async function roomOrEnd(room: Promise<void> | undefined, group: GroupCall): Promise<void> {
-  if (room !== undefined) await Promise.race([room, group.finished.catch(() => undefined)]);
+  let hasRoom = room === undefined;
+  while (!hasRoom && !group.done && !group.isOverdue) {
+    hasRoom = await Promise.race([room!.then(() => true), pause(ROOM_CHECK_MS).then(() => false)]);
+  }
 }
 
 /** One operation a key; results in the order of the keys. */
@@ -65,7 +73,9 @@ export async function forAll(
       if (group.done) break;
       router.addTo(group, group.ask(), opcode, map, key, value, extras);
       const rest = slices.next(router, group);
-      if (rest !== undefined) await rest;
+      if (rest === undefined || (await rest)) continue;
+      group.giveUp(0);
+      break;
     }
   } catch (error) {
     group.abandon(error);
@@ -96,7 +106,7 @@ export async function putAll(
       if (group.done) break;
       gathering.add(key, value);
       const rest = slices.next(router, group);
-      if (rest !== undefined) await rest;
+      if (rest !== undefined && !(await rest)) break;
     }
     if (limits.signal?.aborted === true) throw new CancelledError('putAll');
     if (!group.done) await gathering.send();
@@ -169,9 +179,12 @@ class Gathering {
   async send(): Promise<void> {
     for (const [place, builder] of this.#builders) {
       if (this.#group.done) return;
+      if (this.#group.isOverdue) {
+        this.#group.giveUp(builder.count);
+        continue;
+      }
       const lane = typeof place === 'number' ? this.#router.laneOf(place) : place;
       this.#router.dispatch(lane, builder);
-      this.#builders.delete(place);
       this.#group.feed();
       await roomOrEnd(this.#router.room(), this.#group);
     }

@@ -3,7 +3,7 @@
  *
  * Without a timeout of its own a group fails when nothing of it was answered for the default time, however large it is.
  */
-import { CancelledError, GridError } from '@ashlar/core';
+import { CancelledError, DeadlineExceededError, GridError } from '@ashlar/core';
 import { decodeKey } from '@ashlar/serialization';
 import { type KvAnswers, OPCODE } from '@ashlar/transport';
 import { type CallLimits, type CallTarget, checkTimeout, resultOf } from './call-target.ts';
@@ -91,6 +91,18 @@ export class GroupCall implements CallTarget {
     if (this.done) return;
     this.#end();
     this.#reject(error);
+  }
+
+  /** Nothing was answered for too long: it makes no sense to ask more. */
+  get isOverdue(): boolean {
+    return performance.now() > this.deadlineMs;
+  }
+
+  /** `count` operations that were asked for will not be sent. */
+  giveUp(count: number): void {
+    this.#firstError ??= new DeadlineExceededError(this.#what, this.timeoutMs);
+    this.#failed += count;
+    this.#settled += count;
   }
 
   /** Keeps a group that is being fed from failing. */

@@ -17,6 +17,7 @@ export class RetryQueue {
   readonly #tries = new WeakMap<object, number>();
   #parked: Parked[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #timerMs = 0;
 
   constructor(route: (operations: LooseOperation[]) => void) {
     this.#route = route;
@@ -26,15 +27,22 @@ export class RetryQueue {
     return this.#parked.length;
   }
 
+  /** Operations of one call that are parked together stay together. */
   park(operations: readonly LooseOperation[], reason: GridError, nowMs: number): void {
-    const counted = new Set<object>();
+    const dueOf = new Map<object, number>();
     for (const operation of operations) {
-      const tries = this.#tries.get(operation.target) ?? 0;
-      if (!counted.has(operation.target)) this.#tries.set(operation.target, tries + 1);
-      counted.add(operation.target);
-      this.#parked.push({ operation, dueMs: nowMs + Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(tries, 10)), reason });
+      const { target } = operation;
+      let dueMs = dueOf.get(target);
+      if (dueMs === undefined) dueOf.set(target, (dueMs = this.#nextDueMs(target, nowMs)));
+      this.#parked.push({ operation, dueMs, reason });
     }
     this.#arm(nowMs);
+  }
+
+  #nextDueMs(target: object, nowMs: number): number {
+    const tries = this.#tries.get(target) ?? 0;
+    this.#tries.set(target, tries + 1);
+    return nowMs + Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(tries, 10));
   }
 
   /** Routes all of them now: what they waited for may have come. */
@@ -63,8 +71,11 @@ export class RetryQueue {
   }
 
   #arm(nowMs: number): void {
-    if (this.#timer !== undefined || this.#parked.length === 0) return;
+    if (this.#parked.length === 0) return;
     const dueMs = this.#parked.reduce((min, parked) => Math.min(min, parked.dueMs), Number.POSITIVE_INFINITY);
+    if (this.#timer !== undefined && this.#timerMs <= dueMs) return;
+    clearTimeout(this.#timer);
+    this.#timerMs = dueMs;
     this.#timer = setTimeout(() => this.#onDue(), Math.max(1, dueMs - nowMs));
   }
 

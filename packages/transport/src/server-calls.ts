@@ -120,7 +120,7 @@ export function creditCall<Request, Response>(
       credit = new Credit(pending + input.creditBytes);
       if (isClosed) credit.finish();
       await sendAll({ call, method, context, state, credit, weigh }, handler(input.request, context));
-      //await credit.returned(input.creditBytes / 2, context.signal);
+      await credit.returned(input.creditBytes / 2, context.signal);
     };
     let started = false;
     let pending = 0;

@@ -7,7 +7,7 @@ import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 import { LANE } from './lanes.ts';
 
 export interface ListenerCallsDependencies {

@@ -27,7 +27,7 @@ import type { LogConsumer } from '@ashlar/storage';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 import { LANE } from './lanes.ts';
 import { ListenerCalls } from './listener-calls.ts';
 import { WriteSetCommitter } from './write-set-committer.ts';

@@ -16,7 +16,7 @@ import { RecordCause } from '@ashlar/storage';
 import { OPCODE } from '@ashlar/transport';
 import { partitionGateName } from '../kv/gate-names.ts';
 import { gateName, type KeyGate } from '../kv/key-gate.ts';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 
 export interface CommitterDependencies {
   readonly parts: MemberParts;

@@ -8,7 +8,7 @@
  * B1  Operations on one key take effect in their order within a batch, and batches of a stream in theirs. A read waits
  *     only behind mutations of its own stream that wait; it sees what was committed before a processor that runs.
  * B2  A refused operation changes nothing and spoils no other, unless the batch is atomic: then no mutation of its
- *     partition applies.
+ *     partition applies, and all of them are answered with its error.
  * B3  The answer is written once, when every operation has one.
  */
 import { READY_MODULE } from '@ashlar/api';
@@ -377,10 +377,8 @@ export class BatchRun {
       });
       return;
     }
-    let at = 0;
     try {
-      for (; at < todo.length; at++) {
-        const operation = todo[at]!;
+      for (const operation of todo) {
         if (this.batch.opcodes[operation] === OPCODE.PROCESS)
           throw new GridError('INVALID_ARGUMENT', 'a processor call cannot be part of an atomic batch');
         if (isMutation(this.batch.opcodes[operation]!)) this.#mutate(operation);
@@ -390,8 +388,8 @@ export class BatchRun {
     } catch (error) {
       this.#writes?.abort();
       this.#writes = undefined;
-      for (const operation of todo) this.answers.statuses[operation] = STATUS.NOT_RUN;
-      this.answers.fail(todo[at]!, error);
+      // One fate, one error: the caller repeats all of them or none.
+      for (const operation of todo) this.answers.fail(operation, error);
     }
   }
 

@@ -1,6 +1,6 @@
 /** The gauges of one member: memory by map and kind, queues with their bounds, event-loop delay, pools. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 import type { Reading } from './metrics.ts';
 
 const DELAY_RESOLUTION_MS = 10;

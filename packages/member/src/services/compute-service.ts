@@ -22,7 +22,7 @@ import { PieceStream } from '../compute/piece-stream.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import { mergeStreams } from '../sql/query-coordinator.ts';

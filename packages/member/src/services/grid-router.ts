@@ -1,7 +1,7 @@
 /** The member's own way to keys of the whole grid, made when it is first needed. */
 import { Router } from '@ashlar/routing';
 import type { KvService } from '@ashlar/transport';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 import { peerSecurity } from '../security.ts';
 
 export class GridRouter {

@@ -5,7 +5,7 @@ import { type EntryAnswer, NOTHING, type Router } from '@ashlar/routing';
 import { decodeValue, encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import type { KeyForwarder } from '../kv/kv-service.ts';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 
 export function keyForwarder({ control, store }: MemberParts, router: () => Promise<Router>): KeyForwarder {
   return {

@@ -11,7 +11,7 @@ import { kvService } from '../kv/kv-service.ts';
 import { LogPressure } from '../kv/log-pressure.ts';
 import { ProcessorCalls } from '../kv/processor-calls.ts';
 import { Sessions } from '../kv/sessions.ts';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 import { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import { ChangeCoordinator, type ChangeRequest } from '../sql/change-coordinator.ts';
@@ -122,7 +122,7 @@ export function memberServices(parts: MemberParts): {
     members: membersService({
       ...{ control, clock, fragments, change },
       findPaths: (mapId, snapshotId, version, signal) => findLocalPaths(mapId, snapshotId, version, signal, parts),
-      holdsCoordinator: parts.holdsCoordinator,
+      holdsCoordinator: parts.remoteCoordinator === undefined,
       snapshots: localSnapshots,
       jobPart: compute.jobPart,
     }),

@@ -1,7 +1,7 @@
 /** The paths that the documents of a map have, over the whole grid: each member asks its query workers. */
 import type { MapId, MemberId, PartitionId, Version } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
-import type { MemberParts } from '../member.ts';
+import type { MemberParts } from '../member-parts.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { DocumentPaths } from '../sql/planning.ts';
 import type { PathsTask } from '../sql/query-tasks.ts';

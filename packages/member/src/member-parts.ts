@@ -1,0 +1,163 @@
+/** What one member is made of, and how its parts come about from its configuration. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { EmbeddedCoordinator } from '@ashlar/cluster';
+import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
+import { GridError, HybridClock, type MemberId } from '@ashlar/core';
+import { EventHub } from '@ashlar/events';
+import { MemberStore } from '@ashlar/storage';
+import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool } from '@ashlar/workers';
+import type { Logger } from 'pino';
+import type { MemberConfig } from './config/schema.ts';
+import { controlKeeper } from './control/control-keeper.ts';
+import { GridControl } from './control/grid-control.ts';
+import { Peers } from './control/peers.ts';
+import { RemoteCoordinator } from './control/remote-coordinator.ts';
+import { MemberMetrics } from './observe/metrics.ts';
+import { peerSecurity } from './security.ts';
+import { logSource } from './services/events-service.ts';
+
+const HASH_SEED_BYTES = 4;
+const SUBSCRIPTIONS_MAX = 1000;
+/** Worker numbers beyond the threads: a killed worker keeps its own until it is gone. */
+const SPARE_WORKERS = 8;
+const THREADS_MAX = 4;
+/** Query workers give way to the main thread where the system has a nice value a thread. */
+const QUERY_NICENESS = 5;
+
+/** What is to be closed when a member stops or does not come up: the last one first. */
+export type Closers = (() => Promise<void> | void)[];
+
+/** What one running member is made of; handed to those who build on it. */
+export interface MemberParts {
+  readonly config: MemberConfig;
+  readonly log: Logger;
+  readonly clock: HybridClock;
+  readonly store: MemberStore;
+  readonly control: GridControl;
+  readonly peers: Peers;
+  readonly queryPool: WorkerPool;
+  readonly userLanes: WorkerLanes;
+  readonly modules: ModuleRegistry;
+  readonly processorRunner: ProcessorRunner;
+  readonly hub: EventHub;
+  readonly metrics: MemberMetrics;
+  readonly incarnation: string;
+  /** A reader's number for the main thread itself. */
+  readonly mainReaderIndex: number;
+  /** Undefined: the coordinator is in this member. */
+  readonly remoteCoordinator: RemoteCoordinator | undefined;
+  /** host:port under which others reach this member; known once the door is open. */
+  address: string;
+}
+
+/** The coordinator of this member: here, or where `cluster.join` says. */
+type Coordination = { readonly embedded: EmbeddedCoordinator } | { readonly remote: RemoteCoordinator };
+
+async function coordinate(config: MemberConfig, self: MemberId, peers: Peers): Promise<Coordination> {
+  const { join, partitionCount, expectedMembers, dataDirectory, joinTimeoutMs } = config.cluster;
+  if (join.length === 0) {
+    const keeper = controlKeeper(dataDirectory);
+    return { embedded: new EmbeddedCoordinator({ partitionCount, expectedMembers, newGridId: randomUUID, keeper }) };
+  }
+  const remote = await RemoteCoordinator.connect(peers.at(join[0]!), self, joinTimeoutMs);
+  if (remote.state.partitionCount === partitionCount) return { remote };
+  remote.close();
+  throw new GridError(
+    'INVALID_CONFIG',
+    `the grid has ${remote.state.partitionCount} partitions, this member is configured for ${partitionCount}`,
+    {
+      hint: `set cluster.partitionCount to ${remote.state.partitionCount}`,
+    },
+  );
+}
+
+/** Everything a member is made of but its services and doors. What was opened is closed by `closers`, last first. */
+export async function makeParts(config: MemberConfig, log: Logger, closers: Closers): Promise<MemberParts> {
+  const { threads, indexes } = threadsOf(config);
+  const clock = new HybridClock(undefined, { maxClockAheadMs: config.limits.maxClockAheadMs });
+  const peers = new Peers({ messageBytesMax: config.limits.messageBytes, ...peerSecurity(config.security) });
+  closers.push(() => peers.close());
+  const self = (config.name || nameOf(config)) as MemberId;
+  const coordination = await coordinate(config, self, peers);
+  if ('remote' in coordination) closers.push(() => coordination.remote.close());
+  const control = new GridControl(self, 'remote' in coordination ? coordination.remote : coordination.embedded);
+  const store = MemberStore.create({
+    maxBytes: config.memory.maxBytes,
+    partitionCount: config.cluster.partitionCount,
+    maxWorkers: indexes.capacity + 1,
+    hashSeed: randomBytes(HASH_SEED_BYTES).readUInt32LE(),
+    clock,
+    logBytesPerPartition: config.memory.logBytesPerPartition,
+  });
+  const pools = makePools(config, store, indexes, threads);
+  closers.push(() => pools.queryPool.close());
+  closers.push(() => pools.userLanes.close());
+  const modules = new ModuleRegistry();
+  const metrics = new MemberMetrics();
+  const hub = new EventHub(logSource(store, clock), {
+    partitionCount: config.cluster.partitionCount,
+    subscriptionsMax: SUBSCRIPTIONS_MAX,
+  });
+  store.addCommitListener((partition) => hub.committed(partition));
+  const parts: MemberParts = {
+    ...{ config, log, clock, store, control, peers, modules, metrics, hub, ...pools },
+    processorRunner: new ProcessorRunner(pools.userLanes, modules),
+    incarnation: randomUUID(),
+    mainReaderIndex: indexes.capacity,
+    remoteCoordinator: 'remote' in coordination ? coordination.remote : undefined,
+    address: '',
+  };
+  return parts;
+}
+
+/** Threads of the query pool and of each lane of the user pool, and the readers' numbers for all of them. */
+export function threadsOf(config: MemberConfig): { threads: { query: number; user: number }; indexes: IndexAllocator } {
+  const usual = Math.min(availableParallelism(), THREADS_MAX);
+  const threads = {
+    query: config.workers.queryThreads || usual,
+    user: config.workers.userThreads || usual,
+  };
+  const indexes = new IndexAllocator(threads.query + threads.user * LANE_COUNT + SPARE_WORKERS);
+  return { threads, indexes };
+}
+
+function makePools(
+  config: MemberConfig,
+  store: MemberStore,
+  workerIndexes: IndexAllocator,
+  threads: { readonly query: number; readonly user: number },
+): { queryPool: WorkerPool; userLanes: WorkerLanes } {
+  const common = {
+    store: store.handle,
+    workerIndexes,
+    queueMax: config.workers.queueMax,
+    onWorkerGone: (index: number) => store.workerGone(index),
+  };
+  const queryPool = new WorkerPool({
+    ...common,
+    name: 'query',
+    entry: entryFile('query-worker'),
+    threads: threads.query,
+    role: 'query',
+    niceness: QUERY_NICENESS,
+  });
+  const userLanes = new WorkerLanes({
+    ...common,
+    name: 'user',
+    entry: entryFile('user-worker'),
+    threads: [threads.user, threads.user, 1],
+    role: 'user',
+    resourceLimits: USER_HEAP_BACKSTOP,
+  });
+  return { queryPool, userLanes };
+}
+
+/** Beside this file, in source and in what was built from it. */
+function entryFile(name: string): URL {
+  return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+}
+
+function nameOf({ grpc }: MemberConfig): string {
+  return grpc.port === 0 ? `${grpc.host}:${randomBytes(HASH_SEED_BYTES).toString('hex')}` : `${grpc.host}:${grpc.port}`;
+}

@@ -1,0 +1,78 @@
+/** Members that come and go, partitions that move, under a load of all kinds of calls; repeatable by its seed. */
+import { GridError, type Random, seededRandom } from '@ashlar/core';
+import { OPCODE } from '@ashlar/transport';
+import { FakeGrid, PARTITION_COUNT } from '@ashlar/transport/testing';
+import { forAll, NOTHING, putAll, Router } from './index.ts';
+
+const MEMBERS = 3;
+const ROUNDS = 12;
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** One disturbance: a member dies and comes back, partitions move, or a member stops answering for a while. */
+async function disturb(grid: FakeGrid, random: Random): Promise<void> {
+  const victim = random.below(MEMBERS);
+  const member = grid.members[victim]!;
+  const { port } = member;
+  const kind = random.below(4);
+  if (kind === 0) {
+    grid.assign(Array.from({ length: PARTITION_COUNT }, () => random.below(MEMBERS)));
+    return;
+  }
+  if (kind === 1) {
+    member.beforeAnswer = () => pause(40);
+    await pause(30);
+    member.beforeAnswer = undefined;
+    return;
+  }
+  await member.stop();
+  const others = [0, 1, 2].filter((index) => index !== victim);
+  if (kind === 3) grid.assign(Array.from({ length: PARTITION_COUNT }, () => others[random.below(2)]!));
+  await pause(random.below(60));
+  await member.start(port);
+}
+
+async function load(router: Router, random: Random, isOver: () => boolean, failures: GridError[]): Promise<number> {
+  const map = router.map('m', undefined);
+  let calls = 0;
+  while (!isOver()) {
+    const opcodes = [OPCODE.GET, OPCODE.PUT, OPCODE.GET_AND_PUT, OPCODE.PUT_IF_ABSENT, OPCODE.REMOVE, OPCODE.HAS];
+    const many = Array.from({ length: random.below(40) }, () => {
+      const opcode = opcodes[random.below(opcodes.length)]!;
+      const value = opcode === OPCODE.GET || opcode === OPCODE.HAS || opcode === OPCODE.REMOVE ? NOTHING : calls;
+      calls++;
+      return router.call(opcode, map, random.below(500), value, undefined, { timeoutMs: 20_000 });
+    });
+    const entries = Array.from({ length: random.below(300) }, (_, key) => [key, 'x'.repeat(200)] as const);
+    const group = random.below(2) === 0 ? putAll(router, map, entries, undefined, { timeoutMs: 20_000 }) : undefined;
+    const keys = entries.map(([key]) => key);
+    const reads = forAll(router, OPCODE.GET, map, keys, NOTHING, undefined, { timeoutMs: 20_000 }, 'getAll');
+    const outcome = await Promise.allSettled([...many, group, reads]);
+    for (const one of outcome) if (one.status === 'rejected') failures.push(GridError.wrap(one.reason));
+  }
+  return calls;
+}
+
+describe.each([1, 2, 3])('a grid in trouble (seed %i)', (seed) => {
+  it('answers every call, and applies no mutation twice', async () => {
+    const random = seededRandom(seed);
+    const grid = await new FakeGrid(MEMBERS).start();
+    const router = await Router.connect({ seeds: grid.addresses });
+    const failures: GridError[] = [];
+    let isOver = false;
+    const loads = [1, 2, 3].map((index) => load(router, seededRandom(seed * 10 + index), () => isOver, failures));
+    for (let round = 0; round < ROUNDS; round++) {
+      await disturb(grid, random);
+      await pause(random.below(40));
+    }
+    isOver = true;
+    const calls = await Promise.all(loads);
+    expect(failures).toEqual([]);
+    expect(Math.max(...grid.store.applied.values())).toBe(1);
+    expect(Math.min(...calls)).toBeGreaterThan(0);
+    await router.close();
+    await grid.stop();
+  });
+});
