@@ -74,7 +74,7 @@ export interface Job<Args = unknown, Partial = unknown, Result = unknown> {
   readonly reduce: (partials: readonly Partial[], args: Args) => Result;
 }
 
-export function defineJob<V, Args = void, Partial = unknown, Result = Partial>(job: {
+export function defineJob<V, Args = unknown, Partial = unknown, Result = Partial>(job: {
   readonly map: (rows: PartitionRows<GridKey, V>, args: Args, context: JobContext) => Partial;
   readonly reduce: (partials: readonly Partial[], args: Args) => Result;
 }): Job<Args, Partial, Result> {

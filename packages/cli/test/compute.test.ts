@@ -13,6 +13,8 @@ import { Counters, Lists } from './fixtures/processors.ts';
 import { TestGrid } from './support/grid.ts';
 
 const WALL_MS = 400;
+/** What a machine that does ten things at once may need to bring up another thread. */
+const BUSY_MS = 2000;
 /** Deployed limit of the module that is told to loop; the default of all others is a second. */
 const LIMITS = { wallMs: WALL_MS, heapBytes: 16 << 20 };
 
@@ -292,11 +294,11 @@ describe('a processor that misbehaves', () => {
     const values = await counters.getAll(keys);
     expect(values).toEqual(keys.map((_, index) => (index === 7 ? undefined : { n: 1 })));
     expect(elapsedMs).toBeGreaterThanOrEqual(WALL_MS);
-    expect(elapsedMs).toBeLessThan(WALL_MS + 1000);
+    expect(elapsedMs).toBeLessThan(WALL_MS + 1000 + BUSY_MS);
   });
 
   it('is stopped when it takes too much memory or ends its process; the member lives on', async () => {
-    await expect(harmed('heap')).rejects.toMatchObject({ code: expect.stringMatching(/^USER_CODE_(OUT_OF_MEMORY)$/) });
+    await expect(harmed('heap')).rejects.toMatchObject({ code: 'USER_CODE_OUT_OF_MEMORY' });
     await expect(harmed('exit')).rejects.toMatchObject({ code: 'USER_CODE_FAILED' });
     expect(grid.members.map((member) => member.hasEnded)).toEqual([false, false]);
     expect(await client.map(Counters).getAll(['heap', 'exit'])).toEqual([undefined, undefined]);

@@ -115,20 +115,19 @@ describe('a listener that is deployed again', () => {
 describe('a listener that throws and loops', () => {
   it('holds up nobody else, and the member tells of it in its log', async () => {
     const map = client.map(Troubled);
+    const log = () => grid.members.flatMap((member) => member.log).filter((line) => line.includes('passed over'));
     await map.put('throw', { act: 'throw' });
     await map.put('loop', { act: 'loop' });
     await sleep(50);
-    const startMs = performance.now();
     const keys = Array.from({ length: 300 }, (_, index) => `k${index}`);
     await map.putAll(keys.map((key) => [key, { act: 'copy' }] as const));
     const copiedBefore = await client.map(Copies).size();
     await client.map(Orders).put(9_999, { amount: 1 });
     await until(async () => (await client.map(Copies).size()) > copiedBefore);
     await until(async () => (await client.map(Survivors).getAll(keys)).filter((one) => one === undefined).length <= 10);
-    expect(performance.now() - startMs).toBeLessThan(5_000);
+    expect(log()).toEqual([]);
     // After so many tries the events are passed over: what is behind them in their partitions comes then.
     await until(async () => (await client.map(Survivors).getAll(keys)).every((one) => one === 'copied'));
-    const log = () => grid.members.flatMap((member) => member.log).filter((line) => line.includes('passed over'));
     await until(async () => log().length >= 2);
     expect(log().some((line) => line.includes('RangeError: no such order'))).toBe(true);
     expect(log().some((line) => line.includes('USER_CODE_TIMEOUT'))).toBe(true);

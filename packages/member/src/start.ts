@@ -60,7 +60,7 @@ function checkMemory(maxBytes: number): void {
     'INSUFFICIENT_MEMORY',
     `the machine has ${free} bytes of memory left, the member wants ${maxBytes} and some ${PROCESS_BYTES} for itself`,
     {
-      hint: 'lower --memory-max-bytes',
+      hint: 'lower memory.maxBytes (--memory)',
       details: { free, wanted: maxBytes },
     },
   );

@@ -153,7 +153,7 @@ export function pause(ms: number): Promise<void> {
 }
 
 function connectTimeout(seeds: readonly string[], timeoutMs: number, cause: GridError | undefined): GridError {
-  const reason = cause === undefined ? '' : `: ${cause.message}`;
+  const reason = cause === undefined || cause.code === 'CONNECT_TIMEOUT' ? '' : `: ${cause.message}`;
   return new GridError('CONNECT_TIMEOUT', `no member answered at ${seeds.join(', ')} within ${timeoutMs} ms${reason}`, {
     hint: 'start one with `npx ashlar start`, or check the seeds',
     details: { seeds, timeoutMs },

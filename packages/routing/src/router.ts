@@ -369,6 +369,8 @@ export class Router {
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
+    // Calls of this turn count from here, also when a lane asked for the flush and the last call was long ago.
+    this.#nowMs = performance.now();
     this.#armSweeper();
     setImmediate(() => {
       this.#flushScheduled = false;

@@ -229,7 +229,7 @@ function ready(client: Client, address: string, timeoutMs: number): Promise<void
       if (error === undefined) resolve();
       else
         reject(
-          new GridError('CONNECT_TIMEOUT', `no member answered at ${address} within ${timeoutMs} ms`, {
+          new GridError('CONNECT_TIMEOUT', `no member answered at ${address} within ${Math.ceil(timeoutMs)} ms`, {
             hint: 'is a member running there?',
             details: { address, timeoutMs },
             cause: error,

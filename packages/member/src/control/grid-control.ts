@@ -106,7 +106,8 @@ export class GridControl {
 
   /** The map of a name, made if it is not there. @throws GridError INVALID_NAME, MAP_CONFLICT */
   async mapFor(name: string, settings: MapSettings, declared: boolean): Promise<CatalogedMap> {
-    const known = this.#maps.get(name);
+    // Who names no settings takes the map as it is, also one that another member made a moment ago.
+    const known = this.#maps.get(name) ?? (declared ? undefined : await this.#afterRefresh(() => this.#maps.get(name)));
     if (known !== undefined && !declared) return known;
     if (known === undefined || !sameSettings(known, settings)) {
       this.#change(await this.#coordinator.submit({ kind: 'createMap', name, options: settings }));
