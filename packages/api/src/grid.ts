@@ -77,6 +77,11 @@ export interface PingResult {
   readonly roundTripMs: number;
 }
 
+/** What a job is run with: its own arguments, if it has any, and the map it reads. */
+export type JobArguments<Args> = (undefined extends Args ? unknown : Args) & {
+  readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string;
+};
+
 export interface Grid extends AsyncDisposable {
   map<K extends GridKey, V>(definition: MapDefinition<K, V>): GridMap<K, V>;
   map<V = unknown>(name: string): GridMap<GridKey, V>;
@@ -87,7 +92,7 @@ export interface Grid extends AsyncDisposable {
   undeploy(module: string, call?: Call): Promise<boolean>;
   run<Args, Partial, Result>(
     job: Job<Args, Partial, Result>,
-    args: Args & { readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string },
+    args: JobArguments<Args>,
     options?: RunOptions,
   ): Promise<Result>;
   ping(call?: Call): Promise<readonly PingResult[]>;

@@ -25,6 +25,7 @@ export type {
   DeployedModule,
   DeployOptions,
   Grid,
+  JobArguments,
   ModuleLimits,
   PingResult,
   ResultColumn,

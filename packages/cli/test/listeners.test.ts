@@ -65,13 +65,12 @@ describe('a listener', () => {
     const events = 2 * 2_000 + 500 + 500;
     const total = async (): Promise<{ events: number; amount: number }> => {
       const values = await client.map(Tallies).getAll(Array.from({ length: 50 }, (_, key) => key));
-      return values.reduce(
-        (sum, value) => ({
-          events: sum.events + (value?.events ?? 0),
-          amount: sum.amount + (value?.amount ?? 0),
-        }),
-        { events: 0, amount: 0 },
-      );
+      const sum = { events: 0, amount: 0 };
+      for (const value of values) {
+        sum.events += value?.events ?? 0;
+        sum.amount += value?.amount ?? 0;
+      }
+      return sum;
     };
     await until(async () => (await total()).events >= events);
     await sleep(200);

@@ -7,6 +7,7 @@ import type {
   GridKey,
   GridMap,
   Job,
+  JobArguments,
   MapDefinition,
   PingResult,
   RunOptions,
@@ -106,11 +107,11 @@ class RemoteGrid implements Grid {
 
   async run<Args, Partial, Result>(
     job: Job<Args, Partial, Result>,
-    args: Args & { readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string },
+    args: JobArguments<Args>,
     options: RunOptions = {},
   ): Promise<Result> {
     const { module, exportName } = this.#names.of(job);
-    const { map, ...rest } = args;
+    const { map, ...rest } = args as { readonly map: MapDefinition | string };
     const request = {
       module,
       exportName,

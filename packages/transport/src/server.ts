@@ -78,7 +78,7 @@ function refuseInsecureBind(host: string, options: ServeOptions): void {
   if (LOOPBACK.test(host) || options.insecure === true) return;
   if (options.tls !== undefined && options.authenticate !== undefined) return;
   throw new GridError('INSECURE_BIND', `refusing to listen on ${host} without TLS and a token`, {
-    hint: 'configure both, listen on 127.0.0.1, or say insecure',
+    hint: 'give security.certFile, keyFile and token, listen on 127.0.0.1, or allow it: security.insecure',
     details: { host },
   });
 }

@@ -63,10 +63,20 @@ export class RemoteCoordinator implements Coordinator {
 
   async submit(command: ControlCommand): Promise<ControlState> {
     const body = encodeValue(command);
-    const answer = await this.#connection.members.changeCatalog({ body }, { timeoutMs: CALL_TIMEOUT_MS });
-    const state = stateOf(answer.body);
-    this.#accept(state);
-    return state;
+    const deadlineMs = performance.now() + CALL_TIMEOUT_MS;
+    for (;;) {
+      const timeoutMs = Math.max(1, deadlineMs - performance.now());
+      try {
+        const answer = await this.#connection.members.changeCatalog({ body }, { timeoutMs });
+        const state = stateOf(answer.body);
+        this.#accept(state);
+        return state;
+      } catch (error) {
+        const isOver = this.#closing.signal.aborted || performance.now() + RETRY_MS >= deadlineMs;
+        if (isOver || !mayRepeat(command, error)) throw error;
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
   }
 
   async refresh(): Promise<ControlState> {
@@ -118,6 +128,11 @@ export class RemoteCoordinator implements Coordinator {
     this.#state = state;
     for (const listener of this.#listeners) listener(state);
   }
+}
+
+/** A broken link may have swallowed the answer only. Creating a map that is there already, as it is, changes nothing. */
+function mayRepeat({ kind }: ControlCommand, error: unknown): boolean {
+  return kind === 'createMap' && (GridError.is(error, 'CONNECTION_LOST') || GridError.is(error, 'OUTCOME_UNKNOWN'));
 }
 
 export interface JoinOptions {
