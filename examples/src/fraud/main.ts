@@ -4,9 +4,14 @@
  *
  *   node --conditions=@ashlar/source examples/src/fraud/main.ts [host:port]
  */
-import { connect, type GridMap } from '@ashlar/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from '@ashlar/client';
 import { type FeedItem, feed } from './feed.ts';
-import { Alerts, Customers, Terminals, type Transaction, Transactions } from './model.ts';
+import { Alerts, Customers, Terminals, Transactions } from './model.ts';
+import { untilScored } from './scored.ts';
+import { sendFeed } from './sender.ts';
+
+const TRANSACTIONS = 20_000;
 
 await using grid = await connect({ seeds: [process.argv[2] ?? '127.0.0.1:7710'] });
 const transactions = grid.map(Transactions);
@@ -18,16 +23,14 @@ const ready = Promise.withResolvers<void>();
 const watching = watch(stop.signal, ready.resolve);
 await ready.promise;
 
-let batch: FeedItem[] = [];
-for (const item of feed({ transactions: 20_000, seed: 7 })) {
-  batch.push(item);
-  if (batch.length < 100) continue;
-  await Promise.all(batch.map((sent) => send(transactions, sent)));
-  batch = [];
-}
-await Promise.all(batch.map((sent) => send(transactions, sent)));
-
-await new Promise((resolve) => setTimeout(resolve, 1000));
+let confirmations = 0;
+const onSend = ({ kind }: FeedItem): void => {
+  if (kind === 'confirmation') confirmations += 1;
+};
+await sendFeed(grid, feed({ transactions: TRANSACTIONS, seed: 7 }), { signal: stop.signal, onSend });
+await untilScored(grid, TRANSACTIONS, confirmations, stop.signal);
+// The last alerts are committed behind the state that raised them, and on their way to us.
+await sleep(500);
 stop.abort();
 console.log(`${await watching} alerts for ${await transactions.size()} transactions`);
 await grid.undeploy('fraud');
@@ -45,12 +48,4 @@ async function watch(signal: AbortSignal, onReady: () => void): Promise<number> 
     if (!signal.aborted) throw error;
   }
   return count;
-}
-
-/** A transaction, or the same one a week later with the mark of a fraud. */
-function send(map: GridMap<readonly [number, number], Transaction>, item: FeedItem): Promise<void> {
-  const { txId, customerId, terminalId, amount, atMs } = item.transaction;
-  const transaction = { customerId, terminalId, amount, at: new Date(atMs), sentAtMs: Date.now() };
-  if (item.kind === 'transaction') return map.put([customerId, txId], transaction);
-  return map.put([customerId, txId], { ...transaction, confirmedAt: new Date(item.confirmedAtMs) });
 }

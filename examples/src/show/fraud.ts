@@ -13,6 +13,7 @@ import { feed } from '../fraud/feed.ts';
 import { Alerts, Customers, Terminals, Transactions } from '../fraud/model.ts';
 import { QualityCounter, type ScenarioQuality } from '../fraud/quality.ts';
 import { ReferenceRun } from '../fraud/reference.ts';
+import { untilScored } from '../fraud/scored.ts';
 import { sendFeed, stallAlarm } from '../fraud/sender.ts';
 import { AlertBoard } from './alert-board.ts';
 import { headline, type Stage } from './stage.ts';
@@ -60,7 +61,7 @@ export async function fraud(stage: Stage): Promise<FraudFigures> {
         },
       }),
     );
-    const late = await board.during(allScored(stage, confirmations));
+    const late = await board.during(untilScored(grid, options.transactions, confirmations, signal));
     const seconds = (performance.now() - startedMs) / 1000;
     await board.during(quiet(stage, board));
     const { transactions } = options;
@@ -81,28 +82,6 @@ export async function fraud(stage: Stage): Promise<FraudFigures> {
   } finally {
     board.stop();
   }
-}
-
-/** Waits until every transaction and confirmation has reached its customer and its terminal. @returns how many were late */
-async function allScored({ options, grid, signal }: Stage, confirmations: number): Promise<number> {
-  const stalled = stallAlarm();
-  for (;;) {
-    const customers = await grid.sql<Sums>('SELECT sum(seen) AS seen FROM customers', [], { signal }).first();
-    const terminals = await grid
-      .sql<Sums>('SELECT sum(seen) + sum(confirmed) AS seen, sum(late) AS late FROM terminals', [], { signal })
-      .first();
-    const late = terminals?.late ?? 0;
-    const atTerminals = (terminals?.seen ?? 0) + late;
-    if ((customers?.seen ?? 0) >= options.transactions && atTerminals >= options.transactions + confirmations)
-      return late;
-    stalled((customers?.seen ?? 0) + atTerminals);
-    await sleep(POLL_MS, undefined, { signal });
-  }
-}
-
-interface Sums {
-  readonly seen: number | null;
-  readonly late: number | null;
 }
 
 /** Waits until the alerts in the grid are all here, and no more come. */

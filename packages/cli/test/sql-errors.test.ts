@@ -8,7 +8,7 @@ const COUNT = 20_000;
 let grid: TestGrid;
 let client: Grid;
 
-beforeAll(async () => {
+beforeAll(async () => { process.stderr.write('A\n');
   grid = await TestGrid.start({ members: 2, settings: { 'memory.queryMaxBytes': '2MiB' } });
   client = await grid.connect();
   await client.map('items').putAll(
@@ -52,7 +52,7 @@ const REFUSED: readonly (readonly [string, string, string, RegExp?])[] = [
 ];
 
 describe('a statement that is refused', () => {
-  it.each(REFUSED)('%s: %s', async (sql, code, at, told) => {
+  it.each(REFUSED)('%s: %s', async (sql, code, at, told) => { process.stderr.write(sql + typeof told + '\n');
     const failure = await client.sql(sql).all().catch((error: unknown) => error);
     expect(failure).toMatchObject({ code, position: expect.objectContaining({ line: 1 }) });
     const { position, message, hint } = failure as { position: { offset: number }; message: string; hint?: string };
