@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EntryEvent, type GridKey, type GridMap, ready } from '@ashlar/api';
 import { connect, type Grid } from '@ashlar/client';
-import { CuttableLink } from './support/cuttable-link.ts';
 import { EventLog } from './support/event-log.ts';
 import { memberFlags, TestGrid } from './support/grid.ts';
 import { MemberProcess } from './support/member-process.ts';
+import { freePort, TcpProxy } from './support/tcp-proxy.ts';
 
 interface Counter {
   readonly n: number;
@@ -265,23 +265,25 @@ describe('a subscriber that reads too slowly', () => {
 });
 
 describe('over links that break', () => {
-  let links: readonly CuttableLink[];
+  let links: TcpProxy[];
   let members: MemberProcess[];
   let far: Grid;
 
   beforeAll(async () => {
-    links = await Promise.all([CuttableLink.open(), CuttableLink.open()]);
+    links = [];
     members = [];
-    for (const { port, targetPort } of links) {
+    for (const targetPort of [await freePort(), await freePort()]) {
+      const link = await TcpProxy.listen(targetPort);
+      links.push(link);
       const settings = {
         'grpc.port': targetPort,
-        'grpc.advertise': `127.0.0.1:${port}`,
+        'grpc.advertise': link.address,
         'memory.logBytesPerPartition': '64KiB',
       };
-      const join = members.length === 0 ? undefined : `127.0.0.1:${links[0]!.port}`;
+      const join = members.length === 0 ? undefined : links[0]!.address;
       members.push(await MemberProcess.start(memberFlags({ settings }, 2, join)));
     }
-    far = await connect({ seeds: links.map(({ port }) => `127.0.0.1:${port}`) });
+    far = await connect({ seeds: links.map(({ address }) => address) });
   });
 
   afterAll(async () => {

@@ -7,7 +7,7 @@
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 import { pause, type Router, worthAnotherMember } from '@ashlar/routing';
-import { columnValues, decodeColumns, encodeValue } from '@ashlar/serialization';
+import { COLUMN_TYPES, columnValues, decodeColumns, encodeValue } from '@ashlar/serialization';
 import type { SqlEnd, SqlOutput, WireColumn } from '@ashlar/transport';
 
 export interface Statement {
@@ -18,19 +18,7 @@ export interface Statement {
 }
 
 const RETRY_PAUSE_MS = 20;
-const SQL_TYPES: ReadonlySet<string> = new Set<SqlTypeName>([
-  'boolean',
-  'int4',
-  'int8',
-  'float8',
-  'numeric',
-  'text',
-  'bytea',
-  'timestamptz',
-  'date',
-  'interval',
-  'json',
-]);
+const SQL_TYPES: ReadonlySet<string> = new Set(COLUMN_TYPES.filter((type) => type !== 'any' && type !== 'null'));
 const NO_BYTES = new Uint8Array(0);
 
 type Header = SqlOutput & { readonly kind: 'header' };

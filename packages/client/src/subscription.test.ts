@@ -1,4 +1,4 @@
-import { GridError } from '@ashlar/core';
+import { GridError, seededRandom } from '@ashlar/core';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { EVENT_TYPES, type EventBatch, type SubscribeOutput, type SubscribeRequest } from '@ashlar/transport';
 import { FakeGrid, PARTITION_COUNT } from '@ashlar/transport/testing';
@@ -206,6 +206,43 @@ describe('a subscription', () => {
     logs.append(1, 'insert', 'after', { n: 1 });
     expect((await take(1, events)).map(({ key }) => key)).toEqual(['after']);
     await events.return?.();
+  });
+
+  it('under links that break and partitions that move neither misses nor repeats an event', async () => {
+    const random = seededRandom(5);
+    const events = await standing();
+    let appended = 0;
+    let total = Number.POSITIVE_INFINITY;
+    let isOver = false;
+    const writing = (async () => {
+      while (!isOver) {
+        for (let count = random.below(20); count > 0; count--) {
+          logs.append(random.below(PARTITION_COUNT), 'insert', `k${appended}`, { n: appended++ });
+        }
+        await new Promise((resolve) => setTimeout(resolve, random.below(4)));
+      }
+    })();
+    const seen: unknown[] = [];
+    const reading = (async () => {
+      for await (const { key } of events) if (seen.push(key) === total) return;
+    })();
+    for (let round = 0; round < 15; round++) {
+      const member = fake.members[random.below(2)]!;
+      const { port } = member;
+      if (random.below(2) === 0) fake.assign(Array.from({ length: PARTITION_COUNT }, () => random.below(2)));
+      else {
+        await member.stop();
+        await member.start(port);
+      }
+      await new Promise((resolve) => setTimeout(resolve, random.below(40)));
+    }
+    isOver = true;
+    await writing;
+    total = appended + 1;
+    logs.append(0, 'insert', `k${appended}`, { n: appended++ });
+    await reading;
+    expect(seen).toHaveLength(appended);
+    expect(new Set(seen).size).toBe(appended);
   });
 
   it('tells up to which version nothing is missing', async () => {

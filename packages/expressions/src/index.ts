@@ -11,6 +11,7 @@ export { Interval, parseInterval } from './interval.ts';
 export { type Bound, boundsOf, type ColumnBound } from './kernel/bounds.ts';
 export { compileFilter, compileScalar, type FilterKernel, type ScalarKernel } from './kernel/compile.ts';
 export type { KernelOptions } from './kernel/kernels.ts';
+export { childrenOf } from './kernel/program.ts';
 export { formatJson, formatValue } from './text-form.ts';
 export { BATCH_ROWS, type Batch, type SqlType, Tag, type Vector } from './types.ts';
 export { type EvalContext, type RowValue, tagIn, tagOf, typeOf } from './values.ts';

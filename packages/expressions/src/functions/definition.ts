@@ -1,5 +1,6 @@
 /** What a function of SQL is: its signature, which the binder reads, and its evaluation, which the rows run. */
 import { Decimal } from '@ashlar/api';
+import { COLUMN_TYPES } from '@ashlar/serialization';
 import { roundToEven } from '../cast.ts';
 import { failure, outOfRange } from '../failure.ts';
 import type { SqlType } from '../types.ts';
@@ -40,19 +41,7 @@ export const NUMBERS: readonly SqlType[] = ['int4', 'int8', 'float8', 'numeric']
 export const INTEGERS: readonly SqlType[] = ['int4', 'int8'];
 export const TEXT: readonly SqlType[] = ['text'];
 export const TIMES: readonly SqlType[] = ['timestamptz', 'date'];
-export const EVERY_TYPE: readonly SqlType[] = [
-  'boolean',
-  'int4',
-  'int8',
-  'float8',
-  'numeric',
-  'text',
-  'bytea',
-  'timestamptz',
-  'date',
-  'interval',
-  'json',
-];
+export const EVERY_TYPE: readonly SqlType[] = COLUMN_TYPES.filter((type) => type !== 'any' && type !== 'null');
 
 type Evaluate = FunctionDefinition['evaluate'];
 

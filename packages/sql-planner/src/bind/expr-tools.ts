@@ -1,41 +1,6 @@
 /** Bound expressions as trees: their parts, a copy with other columns, which relations they touch. */
-import type { Aggregate, Expr } from '@ashlar/expressions';
+import { type Aggregate, childrenOf, type Expr } from '@ashlar/expressions';
 import { RELATION_STRIDE } from './relation.ts';
-
-/** The operands of an expression, left to right. */
-export function operandsOf(expr: Expr): readonly Expr[] {
-  switch (expr.kind) {
-    case 'column':
-    case 'literal':
-    case 'parameter':
-      return [];
-    case 'compare':
-    case 'distinctFrom':
-    case 'arithmetic':
-    case 'concat':
-      return [expr.left, expr.right];
-    case 'negate':
-    case 'not':
-    case 'isNull':
-    case 'isTruth':
-    case 'cast':
-      return [expr.operand];
-    case 'and':
-    case 'or':
-      return expr.operands;
-    case 'in':
-      return [expr.operand, ...expr.list];
-    case 'like':
-      return [expr.operand, expr.pattern];
-    case 'case':
-      return [
-        ...expr.branches.flatMap(({ when, then }) => [when, then]),
-        ...(expr.otherwise === undefined ? [] : [expr.otherwise]),
-      ];
-    case 'call':
-      return expr.args;
-  }
-}
 
 /** A copy in which `change` replaced what it gave something for; it sees parents before their operands. */
 export function rewrite(expr: Expr, change: (expr: Expr) => Expr | undefined): Expr {
@@ -100,7 +65,7 @@ export function renumberAggregate(aggregate: Aggregate, number: (index: number) 
 /** The relations whose columns an expression reads. */
 export function relationsOf(expr: Expr, into: Set<number> = new Set()): Set<number> {
   if (expr.kind === 'column') into.add(Math.floor(expr.index / RELATION_STRIDE));
-  for (const operand of operandsOf(expr)) relationsOf(operand, into);
+  for (const operand of childrenOf(expr)) relationsOf(operand, into);
   return into;
 }
 
@@ -139,7 +104,7 @@ export class Shapes {
   of(expr: Expr): number {
     const known = this.#known.get(expr);
     if (known !== undefined) return known;
-    const parts = operandsOf(expr).map((operand) => this.of(operand));
+    const parts = childrenOf(expr).map((operand) => this.of(operand));
     const own = Object.entries(expr).filter(
       ([field]) => !PARTS.has(field) && (field !== 'name' || expr.kind === 'call'),
     );

@@ -6,10 +6,10 @@
  * B2  An aggregate stands for a column with index AGGREGATE_BASE + its place; those of all clauses are one list.
  */
 import { GridError } from '@ashlar/core';
-import type { Expr } from '@ashlar/expressions';
+import { childrenOf, type Expr } from '@ashlar/expressions';
 import type { SortKey } from '@ashlar/sql-plan';
 import { AGGREGATE_BASE, type AggregateList, type BindContext } from '../bind/context.ts';
-import { conjunctsOf, operandsOf, Shapes } from '../bind/expr-tools.ts';
+import { conjunctsOf, Shapes } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
 import { adopt } from '../bind/literals.ts';
 import type { Scope } from '../bind/scope.ts';
@@ -115,9 +115,9 @@ function bindLimits(query: Query, scope: Scope): Limits {
 }
 
 function containsColumn(expr: Expr): boolean {
-  return expr.kind === 'column' || operandsOf(expr).some(containsColumn);
+  return expr.kind === 'column' || childrenOf(expr).some(containsColumn);
 }
 
 function containsAggregate(expr: Expr): boolean {
-  return (expr.kind === 'column' && expr.index >= AGGREGATE_BASE) || operandsOf(expr).some(containsAggregate);
+  return (expr.kind === 'column' && expr.index >= AGGREGATE_BASE) || childrenOf(expr).some(containsAggregate);
 }

@@ -1,7 +1,6 @@
 /** Which partitions a statement needs: where its conditions name whole keys, only theirs. */
-import { type Expr, FUNCTIONS, type SqlType } from '@ashlar/expressions';
+import { childrenOf, type Expr, FUNCTIONS, type SqlType } from '@ashlar/expressions';
 import type { PartitionChoice } from '@ashlar/sql-plan';
-import { operandsOf } from '../bind/expr-tools.ts';
 import { RELATION_STRIDE, type Relation } from '../bind/relation.ts';
 import type { JoinTree } from './joins.ts';
 
@@ -53,5 +52,5 @@ function isKeyValue(expr: Expr): boolean {
 function isConstant(expr: Expr): boolean {
   if (expr.kind === 'column') return false;
   if (expr.kind === 'call' && FUNCTIONS[expr.name]?.volatility === 'volatile') return false;
-  return operandsOf(expr).every(isConstant);
+  return childrenOf(expr).every(isConstant);
 }
