@@ -24,6 +24,7 @@ const nodeOptions = [
 ];
 const steps = [
   ['build and types', bin('tsc'), ['-b'], {}],
+  ['types of the tests', bin('tsc'), ['-p', 'tsconfig.tests.json'], {}],
   ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.'], {}],
   ['direction of imports', process.execPath, ['scripts/check-layers.mjs'], {}],
   [

@@ -8,7 +8,7 @@ const COUNT = 20_000;
 let grid: TestGrid;
 let client: Grid;
 
-beforeAll(async () => { process.stderr.write('A\n');
+beforeAll(async () => {
   grid = await TestGrid.start({ members: 2, settings: { 'memory.queryMaxBytes': '2MiB' } });
   client = await grid.connect();
   await client.map('items').putAll(
@@ -19,45 +19,45 @@ beforeAll(async () => { process.stderr.write('A\n');
 afterAll(() => grid.stop());
 
 /** Statement, code, the text at whose first occurrence the error stands, a part of the message or hint. */
-const REFUSED: readonly (readonly [string, string, string, RegExp?])[] = [
-  ['SELECT 1 / (n - 5) FROM items', 'DIVISION_BY_ZERO', '/'],
-  ['SELECT n % 0 FROM items', 'DIVISION_BY_ZERO', '%'],
+const REFUSED: readonly (readonly [string, string, string, RegExp])[] = [
+  ['SELECT 1 / (n - 5) FROM items', 'DIVISION_BY_ZERO', '/', /./],
+  ['SELECT n % 0 FROM items', 'DIVISION_BY_ZERO', '%', /./],
   ['SELECT n FROM items WHERE name > 5', 'TYPE_MISMATCH', '>', /column name \(text\)/],
   ['SELECT n FROM items WHERE name', 'TYPE_MISMATCH', 'name', /column name \(text\)/],
   ["SELECT n FROM items WHERE n LIKE '1%'", 'TYPE_MISMATCH', 'LIKE', /column n /],
   ['SELECT n FROM items WHERE seen = TRUE', 'TYPE_MISMATCH', '=', /column seen/],
-  ['SELECT 1 + TRUE', 'TYPE_MISMATCH', '+'],
-  ['SELECT sum(name) FROM items', 'TYPE_MISMATCH', 'sum'],
-  ["SELECT CAST(name AS integer) FROM items", 'INVALID_CAST', 'CAST'],
-  ["SELECT '2024-13-01'::date", 'INVALID_CAST', "'2024"],
-  ["SELECT 12 + 'twelve'", 'INVALID_CAST', "'twelve'"],
-  ['SELECT big * 4 FROM items', 'NUMERIC_OVERFLOW', '*'],
-  ['SELECT 2147483647 + 1', 'NUMERIC_OVERFLOW', '+'],
-  ['SELECT 99999999999::integer', 'NUMERIC_OVERFLOW', '::'],
+  ['SELECT 1 + TRUE', 'TYPE_MISMATCH', '+', /./],
+  ['SELECT sum(name) FROM items', 'TYPE_MISMATCH', 'sum', /./],
+  ["SELECT CAST(name AS integer) FROM items", 'INVALID_CAST', 'CAST', /./],
+  ["SELECT '2024-13-01'::date", 'INVALID_CAST', "'2024", /./],
+  ["SELECT 12 + 'twelve'", 'INVALID_CAST', "'twelve'", /./],
+  ['SELECT big * 4 FROM items', 'NUMERIC_OVERFLOW', '*', /./],
+  ['SELECT 2147483647 + 1', 'NUMERIC_OVERFLOW', '+', /./],
+  ['SELECT 99999999999::integer', 'NUMERIC_OVERFLOW', '::', /./],
   ['SELECT n FROM items UNION SELECT 1', 'UNSUPPORTED_SQL', 'UNION', /UNION/],
-  ['SELECT n FROM items WHERE n IN (SELECT 1)', 'UNSUPPORTED_SQL', '('],
+  ['SELECT n FROM items WHERE n IN (SELECT 1)', 'UNSUPPORTED_SQL', '(', /./],
   ['WITH x AS (SELECT 1) SELECT * FROM x', 'UNSUPPORTED_SQL', 'x', /WITH/],
   ['SELECT row_number() OVER () FROM items', 'UNSUPPORTED_SQL', 'row_number', /window/],
   ['SELECT * FROM items a RIGHT JOIN items b ON a.n = b.n', 'UNSUPPORTED_SQL', 'RIGHT', /LEFT JOIN/],
   ['CREATE TABLE t (a int)', 'UNSUPPORTED_SQL', 'CREATE', /CREATE TABLE/],
-  ['SELECT n FROM items GROUP BY ROLLUP (n)', 'UNSUPPORTED_SQL', 'ROLLUP'],
+  ['SELECT n FROM items GROUP BY ROLLUP (n)', 'UNSUPPORTED_SQL', 'ROLLUP', /./],
   ['SELECT n, count(*) FROM items', 'GROUPING_ERROR', 'n', /GROUP BY/],
   ['SELECT n FROM items WHERE count(*) > 1', 'GROUPING_ERROR', 'count', /HAVING/],
   ['SELECT lenght(name) FROM items', 'UNKNOWN_FUNCTION', 'lenght', /length/],
   ['SELECT n FROM itmes', 'UNKNOWN_MAP', 'itmes', /items/],
-  ['SELECT a.n FROM items a JOIN items b ON a.n = b.n WHERE n = 1', 'AMBIGUOUS_COLUMN', 'n = 1'],
-  ['SELECT n FORM items', 'SYNTAX_ERROR', 'items'],
-  ["SELECT 'open", 'SYNTAX_ERROR', "'open"],
-  ['SELECT 1; SELECT 2', 'SYNTAX_ERROR', 'SELECT 2'],
+  ['SELECT a.n FROM items a JOIN items b ON a.n = b.n WHERE n = 1', 'AMBIGUOUS_COLUMN', 'n = 1', /./],
+  ['SELECT n FORM items', 'SYNTAX_ERROR', 'items', /./],
+  ["SELECT 'open", 'SYNTAX_ERROR', "'open", /./],
+  ['SELECT 1; SELECT 2', 'SYNTAX_ERROR', 'SELECT 2', /./],
 ];
 
 describe('a statement that is refused', () => {
-  it.each(REFUSED)('%s: %s', async (sql, code, at, told) => { process.stderr.write(sql + typeof told + '\n');
+  it.each(REFUSED)('%s: %s', async (sql, code, at, told) => {
     const failure = await client.sql(sql).all().catch((error: unknown) => error);
     expect(failure).toMatchObject({ code, position: expect.objectContaining({ line: 1 }) });
     const { position, message, hint } = failure as { position: { offset: number }; message: string; hint?: string };
     expect(sql.slice(position.offset)).toBe(sql.slice(placeOf(sql, at)));
-    if (told !== undefined) expect(`${message} ${hint}`).toMatch(told);
+    expect(`${message} ${hint}`).toMatch(told);
     expect(await rowsOf(client, 'SELECT count(*) FROM items')).toEqual([[COUNT]]);
   });
 

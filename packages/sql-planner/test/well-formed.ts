@@ -3,8 +3,8 @@
  * are as many, a join names a stage before its own, and nothing of the binder's numbering is left.
  */
 import type { Aggregate, Expr } from '@ashlar/expressions';
+import { childrenOf } from '@ashlar/expressions';
 import type { FragmentNode, MergeNode, Plan, QueryPlan, SortKey, Stage } from '@ashlar/sql-plan';
-import { operandsOf } from '../src/bind/expr-tools.ts';
 
 export function checkPlan(plan: Plan): void {
   if (plan.kind === 'query') checkQuery(plan);
@@ -115,6 +115,6 @@ function checkExprs(exprs: readonly Expr[], width: number): void {
   for (const expr of exprs) {
     const isThere = expr.kind !== 'column' || (Number.isInteger(expr.index) && expr.index >= 0 && expr.index < width);
     if (!isThere) throw new Error(`column ${expr.name} is number ${expr.index} of ${width}`);
-    checkExprs(operandsOf(expr), width);
+    checkExprs(childrenOf(expr), width);
   }
 }
