@@ -18,7 +18,9 @@ export function difference(record: QueryRecord, rows: readonly (readonly unknown
   const hashed = /^(\d+) values hashing to ([0-9a-f]{32})$/.exec(expected[0] ?? '');
   if (hashed !== null) {
     const lines = sorted(linesOf(rows, types), sort);
-    const hash = createHash('md5').update(lines.map((line) => `${line}\n`).join('')).digest('hex');
+    const hash = createHash('md5')
+      .update(lines.map((line) => `${line}\n`).join(''))
+      .digest('hex');
     return hash === hashed[2] ? undefined : `${lines.length} values hash to ${hash}: ${lines.slice(0, 12).join(' ')}`;
   }
   const width = types.length;
@@ -34,16 +36,20 @@ function plain(value: unknown): string {
 }
 
 /** One value a line. */
-function valueDifference({ expected, types, sort }: QueryRecord, rows: readonly (readonly unknown[])[]): string | undefined {
+function valueDifference(
+  { expected, types, sort }: QueryRecord,
+  rows: readonly (readonly unknown[])[],
+): string | undefined {
   const lines = sorted(linesOf(rows, types), sort).flat();
   const wanted = sort === 'nosort' ? expected : sorted(groups(expected, types.length), sort);
-  if (lines.length !== wanted.length) return `${lines.length} values, expected ${wanted.length}: ${lines.slice(0, 12).join(' ')}`;
+  if (lines.length !== wanted.length)
+    return `${lines.length} values, expected ${wanted.length}: ${lines.slice(0, 12).join(' ')}`;
   const at = lines.findIndex((line, index) => !isSame(line, wanted[index]!));
   return at < 0 ? undefined : `value ${at + 1} is ${lines[at]}, expected ${wanted[at]}`;
 }
 
 /** One row a line, compared after folding white space. */
-function rowDifference({ expected, types, sort }: QueryRecord, rows: readonly (readonly unknown[])[]): string | undefined {
+function rowDifference({ expected, sort }: QueryRecord, rows: readonly (readonly unknown[])[]): string | undefined {
   const fold = (line: string): string => line.trim().replace(/\s+/g, ' ');
   const lines = rows.map((row) => fold(row.map(plain).join(' ')));
   const wanted = expected.map(fold);
@@ -64,7 +70,9 @@ function linesOf(rows: readonly (readonly unknown[])[], types: string): string[]
 }
 
 function groups(values: readonly string[], width: number): string[][] {
-  return Array.from({ length: Math.ceil(values.length / width) }, (_, row) => values.slice(row * width, (row + 1) * width));
+  return Array.from({ length: Math.ceil(values.length / width) }, (_, row) =>
+    values.slice(row * width, (row + 1) * width),
+  );
 }
 
 function sorted(rows: readonly (readonly string[])[], mode: SortMode): string[] {
@@ -103,7 +111,11 @@ function truncated(value: unknown): string {
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return value ? 't' : 'f';
-  if (value instanceof Date) return value.toISOString().replace('T', ' ').replace(/(\.000)?Z$/, '');
+  if (value instanceof Date)
+    return value
+      .toISOString()
+      .replace('T', ' ')
+      .replace(/(\.000)?Z$/, '');
   if (typeof value === 'object' && !isDecimal(value)) return JSON.stringify(value);
   return String(value);
 }

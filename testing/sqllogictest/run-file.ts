@@ -6,9 +6,10 @@
  *   wrong     other rows, an error of another kind, no error where one was expected
  *   spoilt    other rows, after a statement that fills or drops a table was refused: the data is not the file's
  */
-import { GridError } from '../../packages/core/src/index.ts';
+
 import type { Grid } from '../../packages/api/src/index.ts';
-import { recordsOf, type QueryRecord, type StatementRecord, type TestRecord } from './records.ts';
+import { GridError } from '../../packages/core/src/index.ts';
+import { type QueryRecord, recordsOf, type StatementRecord, type TestRecord } from './records.ts';
 import { difference } from './rendering.ts';
 import { Tables } from './tables.ts';
 

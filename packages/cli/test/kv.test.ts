@@ -135,6 +135,20 @@ describe('a time to live', () => {
 });
 
 describe('keys() and entries()', () => {
+  it('tells the deadline of an entry to getEntry, to entries() and to SQL alike', async () => {
+    const map = client.map<number>('deadlines');
+    await map.put('stays', 1);
+    await map.put('goes', 2, { ttlMs: 600_000 });
+    const { expiresAtMs } = (await map.getEntry('goes'))!;
+    expect(expiresAtMs! - Date.now()).toBeGreaterThan(590_000);
+    const listed = new Map<GridKey, number | undefined>();
+    for await (const entry of map.entries()) listed.set(entry.key, entry.expiresAtMs);
+    expect(listed.get('stays')).toBeUndefined();
+    expect(Math.abs(listed.get('goes')! - expiresAtMs!)).toBeLessThanOrEqual(1);
+    const rows = await client.sql<{ at: Date }>`SELECT __expires_at AS at FROM deadlines WHERE __key = ${'goes'}`.all();
+    expect(Math.abs(rows[0]!.at.getTime() - expiresAtMs!)).toBeLessThanOrEqual(1);
+  });
+
   it('see one moment of the whole map, over both members, while writes go on', async () => {
     const map = client.map<number>('moving');
     await map.putAll(Array.from({ length: RING }, (_, key) => [key, key]));

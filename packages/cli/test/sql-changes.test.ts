@@ -31,9 +31,12 @@ describe('INSERT', () => {
 
   it('takes keys and values of every type as parameters', async () => {
     const keys: readonly GridKey[] = ['k', 5, 7n, 1.5, Uint8Array.of(1), ['a', 2]];
-    for (const key of keys) expect(await affected('INSERT INTO kinds (__key, v) VALUES ($1, $2)', [key, { n: [1n] }])).toBe(1);
+    for (const key of keys)
+      expect(await affected('INSERT INTO kinds (__key, v) VALUES ($1, $2)', [key, { n: [1n] }])).toBe(1);
     expect(await client.map('kinds').getAll(keys)).toEqual(keys.map(() => ({ v: { n: [1n] } })));
-    await expect(affected('INSERT INTO kinds (__key, v) VALUES (NULL, 1)')).rejects.toMatchObject({ code: 'INVALID_KEY' });
+    await expect(affected('INSERT INTO kinds (__key, v) VALUES (NULL, 1)')).rejects.toMatchObject({
+      code: 'INVALID_KEY',
+    });
     await expect(affected('INSERT INTO kinds (v) VALUES (1)')).rejects.toMatchObject({ code: 'SYNTAX_ERROR' });
   });
 
@@ -46,9 +49,11 @@ describe('INSERT', () => {
     expect(await rowsOf(client, 'SELECT n FROM together')).toEqual([[-3]]);
     expect(await affected(`${sql} ON CONFLICT DO NOTHING`, keys)).toBe(5);
     expect(await rowsOf(client, 'SELECT n FROM together ORDER BY n')).toEqual([[-3], [0], [1], [2], [4], [5]]);
-    await expect(affected('INSERT INTO together (__key, n) VALUES ($1, 1), ($1, 2)', [['b', 1]])).rejects.toMatchObject({
-      code: 'DUPLICATE_KEY',
-    });
+    await expect(affected('INSERT INTO together (__key, n) VALUES ($1, 1), ($1, 2)', [['b', 1]])).rejects.toMatchObject(
+      {
+        code: 'DUPLICATE_KEY',
+      },
+    );
     expect(await client.map('together').size()).toBe(6);
   });
 
@@ -76,7 +81,9 @@ describe('UPDATE', () => {
       { a: 20, b: 10, in: { deep: { c: 30 } } },
       { b: 0 },
     ]);
-    expect(await affected("UPDATE updated SET a = CASE WHEN a > 5 THEN NULL ELSE a * $1 END, note = 'n' || b", [3])).toBe(3);
+    expect(
+      await affected("UPDATE updated SET a = CASE WHEN a > 5 THEN NULL ELSE a * $1 END, note = 'n' || b", [3]),
+    ).toBe(3);
     expect(await map.getAll([1, 2])).toEqual([
       { a: 6, b: 1, keep: 'x', in: { deep: { c: 3 } }, note: 'n1' },
       { a: null, b: 10, in: { deep: { c: 30 } }, note: 'n10' },
@@ -134,7 +141,8 @@ describe('an UPDATE of 100,000 rows', () => {
     const reader = await grid.connect();
     let isDone = false;
     const updating = (async () => {
-      for (let round = 0; round < 4; round++) expect(await affected('UPDATE rounds SET round = round + 1, n = n + 1')).toBe(COUNT);
+      for (let round = 0; round < 4; round++)
+        expect(await affected('UPDATE rounds SET round = round + 1, n = n + 1')).toBe(COUNT);
       isDone = true;
     })();
     let reads = 0;
@@ -182,7 +190,8 @@ describe('writers beside each other', () => {
         const key = (round * 7) % 400;
         const entry = (await map.getEntry(key))!;
         const value = { ...entry.value, tries: entry.value.tries + 1 };
-        if (await map.replace(key, value, { ifVersion: entry.version })) replaced.set(key, (replaced.get(key) ?? 0) + 1);
+        if (await map.replace(key, value, { ifVersion: entry.version }))
+          replaced.set(key, (replaced.get(key) ?? 0) + 1);
       }
     };
     const put = async (): Promise<void> => {
@@ -190,7 +199,11 @@ describe('writers beside each other', () => {
     };
     const [mine, theirs] = await Promise.all([update(client, 15), update(other, 15), replace(), put()]);
     expect([mine, theirs]).toEqual([6000, 6000]);
-    const rows = (await rowsOf(client, 'SELECT __key, n, tries FROM contended WHERE __key < 400')) as [number, number, number][];
+    const rows = (await rowsOf(client, 'SELECT __key, n, tries FROM contended WHERE __key < 400')) as [
+      number,
+      number,
+      number,
+    ][];
     expect(rows).toHaveLength(400);
     for (const [key, n, tries] of rows) expect([key, n, tries]).toEqual([key, 30, replaced.get(key) ?? 0]);
     expect(replaced.size).toBeGreaterThan(0);
@@ -202,7 +215,9 @@ describe('writers beside each other', () => {
     const map = client.map<{ n: number }>('acknowledged');
     for (let n = 0; n < 100; n++) {
       await map.put(n, { n });
-      expect(await rowsOf(n % 2 === 0 ? client : other, 'SELECT count(*), max(n) FROM acknowledged')).toEqual([[n + 1, n]]);
+      expect(await rowsOf(n % 2 === 0 ? client : other, 'SELECT count(*), max(n) FROM acknowledged')).toEqual([
+        [n + 1, n],
+      ]);
     }
     for (let n = 0; n < 50; n++) {
       await client.sql('UPDATE acknowledged SET n = n + 1').execute();
@@ -212,7 +227,9 @@ describe('writers beside each other', () => {
   });
 
   it('keep a sum equal at every snapshot while pairs of entries change in one statement a member', async () => {
-    const accounts = client.map(defineMap<readonly [string, number], { balance: number }>('ledger', { affinityParts: 1 }));
+    const accounts = client.map(
+      defineMap<readonly [string, number], { balance: number }>('ledger', { affinityParts: 1 }),
+    );
     await accounts.putAll(Array.from({ length: 200 }, (_, n) => [['bank', n], { balance: 100 }] as const));
     const other = await grid.connect();
     let isDone = false;
@@ -220,10 +237,13 @@ describe('writers beside each other', () => {
       for (let round = 0; round < 150; round++) {
         const [from, to] = [round % 200, (round * 31 + 7) % 200];
         await client
-          .sql('UPDATE ledger SET balance = balance + CASE WHEN __key = $1 THEN -5 ELSE 5 END WHERE __key IN ($1, $2)', [
-            ['bank', from],
-            ['bank', to === from ? (to + 1) % 200 : to],
-          ])
+          .sql(
+            'UPDATE ledger SET balance = balance + CASE WHEN __key = $1 THEN -5 ELSE 5 END WHERE __key IN ($1, $2)',
+            [
+              ['bank', from],
+              ['bank', to === from ? (to + 1) % 200 : to],
+            ],
+          )
           .execute();
       }
       isDone = true;

@@ -44,7 +44,7 @@ export class EventFilter {
     this.#row.key(record.bytes, record.start, record.stop);
     if (record.hasValue) record.positionValue();
     else record.positionOldValue();
-    this.#row.document(record.bytes, record.start, record.stop, record.version);
+    this.#row.document(record.bytes, record.start, record.stop, record.version, record.expiresAt);
     return this.#evaluate(this.#row.value, this.#context) === true;
   }
 }

@@ -8,9 +8,9 @@ import type { RowValue } from './values.ts';
 /** A column of a scan: a path of the document, or the entry itself. */
 export type DocumentColumn =
   | { readonly source: 'path'; readonly path: readonly (string | number)[] }
-  | { readonly source: 'key' | 'value' | 'version' };
+  | { readonly source: 'key' | 'value' | 'version' | 'expires_at' };
 
-type ParsedColumn = Path | 'key' | 'value' | 'version';
+type ParsedColumn = Path | 'key' | 'value' | 'version' | 'expires_at';
 
 export class DocumentRow {
   readonly #columns: readonly ParsedColumn[];
@@ -22,13 +22,15 @@ export class DocumentRow {
   #keyStart = 0;
   #keyEnd = 0;
   #version = 0;
+  #expiresAtUs = 0;
 
   constructor(columns: readonly DocumentColumn[]) {
     this.#columns = columns.map((column) => (column.source === 'path' ? Path.parse(column.path) : column.source));
   }
 
   /** Moves to the document in bytes[start, end). The bytes must stay until the next move. */
-  document(bytes: Uint8Array, start: number, end: number, version: number): this {
+  /** @param expiresAtUs  deadline of the value in microseconds since 1970; 0: none */
+  document(bytes: Uint8Array, start: number, end: number, version: number, expiresAtUs = 0): this {
     if (bytes !== this.#bytes) {
       this.#reader = new ValueReader(bytes);
       this.#bytes = bytes;
@@ -36,6 +38,7 @@ export class DocumentRow {
     this.#start = start;
     this.#end = end;
     this.#version = version;
+    this.#expiresAtUs = expiresAtUs;
     return this;
   }
 
@@ -51,6 +54,7 @@ export class DocumentRow {
   readonly value = (index: number): RowValue => {
     const column = this.#columns[index]!;
     if (column === 'version') return BigInt(this.#version);
+    if (column === 'expires_at') return this.#expiresAtUs === 0 ? null : new Date(Math.floor(this.#expiresAtUs / 1000));
     if (column === 'key') return decodeKey(this.#keyBytes!, this.#keyStart, this.#keyEnd) as RowValue;
     const reader = this.#reader!;
     if (column === 'value') {

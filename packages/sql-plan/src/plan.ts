@@ -25,7 +25,7 @@ export interface SortKey {
 /** A column that a scan delivers: a path of the document, or the entry's key, version or expiry. */
 export type ScanColumn =
   | { readonly source: 'path'; readonly path: readonly (string | number)[]; readonly type: SqlType }
-  | { readonly source: 'key' | 'version' | 'value'; readonly type: SqlType };
+  | { readonly source: 'key' | 'version' | 'value' | 'expires_at'; readonly type: SqlType };
 
 export type FragmentNode =
   | {

@@ -130,6 +130,19 @@ function logarithm(...values: number[]): number {
   return values.length === 1 ? Math.log10(values[0]!) : Math.log(values[1]!) / Math.log(values[0]!);
 }
 
+/** numeric(value, precision, scale): what a cast to numeric(p, s) does once the value is a numeric. */
+const fitted = strict('numeric', [['numeric'], INTEGERS, INTEGERS], (args, site) => {
+  const value = args[0]!;
+  const [precision, scale] = [integerArgument(args, 1, site), integerArgument(args, 2, site)];
+  if (!Decimal.is(value)) throw wrongArgument(value, 0, site);
+  if (precision < 1 || precision > DECIMAL_SCALE_MAX) throw wrongArgument(args[1]!, 1, site);
+  if (Math.abs(scale) > DECIMAL_SCALE_MAX) throw wrongArgument(args[2]!, 2, site);
+  const result = rounded(value, scale);
+  const magnitude = result.unscaled < 0n ? -result.unscaled : result.unscaled;
+  if (magnitude < 10n ** BigInt(precision + result.scale - scale)) return result;
+  throw outOfRange(`numeric(${precision}, ${scale})`, site.at);
+});
+
 const wholeRound = rounding(roundToEven, (value) => value.rescale(0));
 const wholeTrunc = rounding(Math.trunc, (value) => truncated(value, 0));
 const ceil = rounding(Math.ceil, (value) => towards(1n, value));
@@ -141,6 +154,7 @@ export const MATH_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   ceiling: ceil,
   floor: rounding(Math.floor, (value) => towards(-1n, value)),
   round: toScale(rounded, wholeRound),
+  numeric: fitted,
   trunc: toScale(truncated, wholeTrunc),
   sign: strict(floatForIntegers, [NUMBERS], sign),
   mod: strict(

@@ -219,6 +219,6 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   split_part: strict('text', [TEXT, TEXT, INTEGERS], splitPart),
   repeat: strict('text', [TEXT, INTEGERS], repeat),
   concat: seesNulls('text', [EVERY_TYPE], (args, site) => joined(args, site, 0, ''), { maxArgs: Infinity }),
-  concat_ws: seesNulls('text', [TEXT, EVERY_TYPE], concatWithSeparator, { minArgs: 1, maxArgs: Infinity }),
+  concat_ws: seesNulls('text', [TEXT, EVERY_TYPE], concatWithSeparator, { minArgs: 2, maxArgs: Infinity }),
   md5: strict('text', [TEXT_OR_BYTES], md5),
 };

@@ -223,7 +223,7 @@ async function* runGet(
   if (entry === undefined) return;
   const keyBytes = encodeKey(key);
   const row = new DocumentRow(plan.scan.columns)
-    .document(entry.value, 0, entry.value.length, entry.version)
+    .document(entry.value, 0, entry.value.length, entry.version, entry.expiresAtMs * 1000)
     .key(keyBytes, 0, keyBytes.length);
   const { filter } = plan.scan;
   if (filter !== undefined && evaluatorOf(filter)(row.value, context) !== true) return;

@@ -117,7 +117,7 @@ export class ChangeRunner {
       if (!store.find(map.id, partition, key, 0, key.length)) return false;
       const { valueBytes, valueStart, valueEnd, version } = store.found;
       if (version === part.versions[index]) return true;
-      rule.row.key(key, 0, key.length).document(valueBytes, valueStart, valueEnd, version);
+      rule.row.key(key, 0, key.length).document(valueBytes, valueStart, valueEnd, version, store.found.expiresAt);
       return rule.matches();
     };
     return new Promise((resolve, reject) => {
@@ -221,7 +221,7 @@ export class ChangeRunner {
     const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
     const isSame = version === part.versions[index];
     if (!isSame) {
-      rule.row.key(part.keys, start, end).document(valueBytes, valueStart, valueEnd, version);
+      rule.row.key(part.keys, start, end).document(valueBytes, valueStart, valueEnd, version, store.found.expiresAt);
       if (!rule.matches()) return false;
     }
     if (task.kind === 'delete') return writes.remove(mapId, partition, part.keys, start, end, RecordCause.statement);

@@ -54,7 +54,7 @@ class ChangeScan {
     chunk.positionValue(slot);
     const { bytes, start, stop } = chunk;
     const version = chunk.versionOf(slot);
-    row.document(bytes, start, stop, version);
+    row.document(bytes, start, stop, version, chunk.f64[chunk.expiresAt + slot]!);
     if (!this.#rule.matches()) return;
     this.#partitions.push(partition);
     this.#versions.push(version);

@@ -261,6 +261,9 @@ function bindCase({ operand, branches, otherwise, position }: Case, context: Bin
   };
 }
 
+/** Digits in the p and s of numeric(p, s), as PostgreSQL has it. */
+const NUMERIC_DIGITS_MAX = 1000;
+
 function bindCast({ operand, type, position }: Cast, context: BindContext): Expr {
   const target = namedType(type);
   const at = position.offset;
@@ -273,7 +276,11 @@ function bindCast({ operand, type, position }: Cast, context: BindContext): Expr
     const args: readonly Expr[] = [cast, integer(1, at), integer(size!, at)];
     return { kind: 'call', name: 'substring', args, type: 'text', at };
   }
-  return { kind: 'call', name: 'round', args: [cast, integer(scale ?? 0, at)], type: 'numeric', at };
+  if (size! > NUMERIC_DIGITS_MAX || Math.abs(scale ?? 0) > NUMERIC_DIGITS_MAX) {
+    throw mismatch(`numeric has at most ${NUMERIC_DIGITS_MAX} digits`, type.modifiers[0]!.position);
+  }
+  const args: readonly Expr[] = [cast, integer(size!, at), integer(scale ?? 0, at)];
+  return { kind: 'call', name: 'numeric', args, type: 'numeric', at };
 }
 
 function checkCast(cast: Expr, position: TextPosition): void {

@@ -12,18 +12,19 @@ import type { Name } from '../parse/syntax.ts';
 export const RELATION_STRIDE = 1 << 16;
 
 /** Pseudo-columns of every map. */
-const SPECIAL: Readonly<Record<string, 'key' | 'value' | 'version'>> = {
-  __key: 'key',
-  __value: 'value',
-  __version: 'version',
-};
+const SPECIAL = {
+  __key: { source: 'key', type: 'any' },
+  __value: { source: 'value', type: 'json' },
+  __version: { source: 'version', type: 'int8' },
+  __expires_at: { source: 'expires_at', type: 'timestamptz' },
+} as const;
 
-export type SpecialSource = 'key' | 'value' | 'version';
+export type SpecialSource = (typeof SPECIAL)[keyof typeof SPECIAL]['source'];
 
 /** Which pseudo-column a name is, if it is one. */
 export function specialOf(name: Name): SpecialSource | undefined {
   const text = name.quoted ? name.text : name.text.toLowerCase();
-  return Object.hasOwn(SPECIAL, text) ? SPECIAL[text] : undefined;
+  return Object.hasOwn(SPECIAL, text) ? SPECIAL[text as keyof typeof SPECIAL].source : undefined;
 }
 
 export class Relation {
@@ -69,8 +70,7 @@ export class Relation {
   }
 
   special(source: SpecialSource, at: number): Expr {
-    const type = source === 'key' ? 'any' : source === 'version' ? 'int8' : 'json';
-    return this.reference({ source, type }, at);
+    return this.reference(SPECIAL[`__${source}`], at);
   }
 
   /** Known fields of the object at `path`, in the documents' order. */

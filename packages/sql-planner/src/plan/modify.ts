@@ -147,7 +147,7 @@ function targetOf({ steps, position }: Path, relation: Relation | undefined, sco
   });
   const [first, ...rest] = names;
   const special = specialOf(first!);
-  if (special === 'version') throw syntaxError('__version cannot be assigned', position);
+  if (special === 'version' || special === 'expires_at') throw syntaxError(`__${special} cannot be assigned`, position);
   if (special !== undefined && rest.length > 0) throw unsupported(`a part of ${first!.text}`, position);
   if (special !== undefined) return [`__${special}`];
   const spelled = relation === undefined ? first!.text : scope.writtenName(relation, first!);

@@ -130,6 +130,7 @@ export class ColumnReader {
   read(spec: ColumnSpec, selection: SlotSelection, count: number): ColumnVector {
     const { source } = spec;
     if (source.kind === 'version') return this.#versions(spec, selection, count);
+    if (source.kind === 'expires_at') return this.#deadlines(spec, selection, count);
     if (source.kind === 'value') return this.#fromBytes(spec, selection, count);
     const region = this.#regionOf(spec);
     if (region !== undefined && this.#scope.isFilled(region)) return this.#fromRegion(spec, region, selection, count);
@@ -309,6 +310,18 @@ export class ColumnReader {
       if (TAG_OF[reader.type] === ValueTag.JSON) writer.setValue(slot, ValueTag.JSON, reader.decode());
       else writer.setElement(slot, reader);
     }
+  }
+
+  /** Deadlines as times, milliseconds since 1970. */
+  #deadlines(spec: ColumnSpec, selection: SlotSelection, count: number): ColumnVector {
+    const { chunk } = this.#scope;
+    const writer = new VectorWriter(this.#scratch, this.length);
+    for (let index = 0; index < count; index++) {
+      const slot = selection === undefined ? index : selection[index]!;
+      const deadlineUs = chunk.f64[chunk.expiresAt + slot]!;
+      writer.setTime(slot, deadlineUs === 0 ? undefined : Math.floor(deadlineUs / 1000));
+    }
+    return writer.finish(spec.type);
   }
 
   #versions(spec: ColumnSpec, selection: SlotSelection, count: number): ColumnVector {

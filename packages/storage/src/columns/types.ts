@@ -8,6 +8,8 @@ export type ColumnSource =
   | { readonly kind: 'path'; readonly path: Path }
   | { readonly kind: 'key' }
   | { readonly kind: 'version' }
+  /** When the value expires; NULL: it does not. */
+  | { readonly kind: 'expires_at' }
   /** The whole document. */
   | { readonly kind: 'value' };
 

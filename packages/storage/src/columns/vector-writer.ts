@@ -65,6 +65,12 @@ export class VectorWriter {
     this.#numberLane()[slot] = value;
   }
 
+  /** @param ms  milliseconds since 1970; undefined: NULL */
+  setTime(slot: number, ms: number | undefined): void {
+    this.#setTag(slot, ms === undefined ? ValueTag.NULL : ValueTag.TIMESTAMP);
+    if (ms !== undefined) this.#numberLane()[slot] = ms;
+  }
+
   /** A value that the number lane does not hold. */
   setValue(slot: number, tag: ValueTag, value: unknown): void {
     this.#setTag(slot, tag);
