@@ -98,10 +98,10 @@ export class Planning {
         .result;
     } catch (error) {
       if (!GridError.is(error, 'UNKNOWN_MAP') || fresh.size > 0) throw error;
-      // It may have been created elsewhere a moment ago.
-      const before = this.#deps.control.state.catalogVersion;
-      await this.#deps.control.refresh().catch(() => undefined);
-      if (this.#deps.control.state.catalogVersion === before) throw error;
+      // It may have been created elsewhere a moment ago; the news may have come while the worker looked for it.
+      const { control } = this.#deps;
+      await control.refresh().catch(() => undefined);
+      if (control.state.catalogVersion === task.catalog.catalogVersion) throw error;
       return this.#deps.pool.run<{ plan: Plan }>('plan', { ...task, catalog: this.view() }, { signal, wallMs }).result;
     } finally {
       this.#isWarm = true;
