@@ -104,6 +104,17 @@ describe('a map of a grid of two members', () => {
   });
 });
 
+describe('a map that nobody made', () => {
+  it('has no entries, however often it is asked for: connections between members stay', async () => {
+    const map = client.map('never-made');
+    for (let round = 0; round < 20; round += 1) {
+      const sizes = await Promise.all(Array.from({ length: 100 }, () => map.size()));
+      expect(new Set(sizes)).toEqual(new Set([0]));
+    }
+    expect(await map.get('k')).toBeUndefined();
+  });
+});
+
 describe('a time to live', () => {
   it('ends an entry for get, has, size, keys and conditions, and a new put starts anew', async () => {
     const sessions = client.map<string>('sessions');

@@ -66,4 +66,12 @@ describe('a failure that is not ours', () => {
       'MESSAGE_TOO_LARGE',
     );
   });
+
+  it('is a lost connection where the library says that the session closed under the call', () => {
+    const details =
+      'Received RST_STREAM with code 2 triggered by internal client error: Session closed with error code 2';
+    const plain = { code: status.INTERNAL, metadata: new Metadata() };
+    expect(fromStatus({ ...plain, details }, 'MapSize').code).toBe('CONNECTION_LOST');
+    expect(fromStatus({ ...plain, details: 'anything else' }, 'MapSize').code).toBe('INTERNAL');
+  });
 });

@@ -170,6 +170,8 @@ function statusDetails(code: number, text: string, error: Buffer): Buffer {
   return writer.finish();
 }
 
+const BROKEN_LINK = /^Received RST_STREAM with code 2 .*Session closed/;
+
 /** What a failed call says, as a GridError. */
 export function fromStatus(error: ServiceError | StatusObject, what: string): GridError {
   const details = error.metadata?.get(DETAILS_KEY)[0];
@@ -192,6 +194,9 @@ export function fromStatus(error: ServiceError | StatusObject, what: string): Gr
     case status.UNAVAILABLE:
       return new GridError('CONNECTION_LOST', `${what}: ${error.details}`, { cause });
     default:
+      // The library's own word for a link that broke under the call.
+      if (BROKEN_LINK.test(error.details))
+        return new GridError('CONNECTION_LOST', `${what}: ${error.details}`, { cause });
       return new GridError('INTERNAL', `${what}: ${error.details}`, { cause });
   }
 }

@@ -12,6 +12,8 @@ import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { ControlUpdate, MemberConnection } from '@ashlar/transport';
 
 const RETRY_MS = 200;
+/** A change of nothing: the answer holds the present state. */
+const NO_CHANGE = new Uint8Array(0);
 const CALL_TIMEOUT_MS = 5000;
 
 export class RemoteCoordinator implements Coordinator {
@@ -80,11 +82,9 @@ export class RemoteCoordinator implements Coordinator {
   }
 
   async refresh(): Promise<ControlState> {
-    const updates = this.#connection.members.watchControl({ memberId: this.#memberId }, { timeoutMs: CALL_TIMEOUT_MS });
-    for await (const update of updates) {
-      this.#acceptUpdate(update);
-      break;
-    }
+    // Not by opening a stream and leaving it: a peer that resets many streams has its connection closed.
+    const { body } = await this.#connection.members.changeCatalog({ body: NO_CHANGE }, { timeoutMs: CALL_TIMEOUT_MS });
+    this.#accept(stateOf(body));
     return this.#state;
   }
 

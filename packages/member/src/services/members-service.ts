@@ -84,7 +84,7 @@ export function membersService(deps: MembersDependencies): MembersService {
     watchControl: (_request, { signal }) => updates.follow(signal),
     async changeCatalog({ body }) {
       mustCoordinate();
-      const state = await control.submit(decodeValue(body) as ControlCommand);
+      const state = body.length === 0 ? control.state : await control.submit(decodeValue(body) as ControlCommand);
       return { catalogVersion: state.catalogVersion, body: stateBytes(state) };
     },
     pinSnapshot: async ({ version }) => snapshots.pin(version as Version),

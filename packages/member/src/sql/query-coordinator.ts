@@ -268,7 +268,7 @@ export async function* mergeStreams<T>(
   }
 }
 
-/** The rows [offset, offset + limit) of encoded batches; stops reading when it has them. */
+/** The rows [offset, offset + limit) of encoded batches. */
 async function* limited(
   batches: AsyncGenerator<Uint8Array, void, undefined>,
   { offset, limit }: { readonly offset: number; readonly limit: number },
@@ -280,6 +280,8 @@ async function* limited(
     return;
   }
   for await (const batch of batches) {
+    // Each member sends at most `limit` rows: reading out what is left is cheaper than resetting its stream.
+    if (left <= 0) continue;
     const rows = batchRowCount(batch);
     const from = Math.min(skip, rows);
     skip -= from;
@@ -287,6 +289,5 @@ async function* limited(
     if (to === from) continue;
     left -= to - from;
     yield from === 0 && to === rows ? batch : sliceBatch(batch, from, to);
-    if (left <= 0) return;
   }
 }
