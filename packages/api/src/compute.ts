@@ -81,7 +81,10 @@ export function defineJob<V, Args = unknown, Partial = unknown, Result = Partial
   return { kind: 'job', name: undefined, map: job.map as Job<Args, Partial, Result>['map'], reduce: job.reduce };
 }
 
-/** A change that a listener hands back; all of one batch are applied, once, with the listener's place in the log. */
+/**
+ * A change that a listener hands back. Those for entries on the listener's member are applied once, with its place in the
+ * log; those for other members follow in order, at least once.
+ */
 export type WriteSetItem =
   | {
       readonly kind: 'put';
@@ -106,7 +109,7 @@ export interface ListenerGrid {
 }
 
 /**
- * Runs behind the commit, batch by batch in the order of each partition's log. Its write-set takes effect once; calls
+ * Runs behind the commit, batch by batch in the order of each partition's log. Its write-set is applied as WriteSetItem says; calls
  * it makes while it runs may be repeated after a failure, so their processors must bear that.
  */
 export interface AfterListener<K extends GridKey = GridKey, V = unknown> {

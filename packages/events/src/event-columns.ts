@@ -2,6 +2,7 @@
  * Events as parallel columns: element i of each column belongs to event i. Records are copied out of the arena here,
  * once, into buffers that may leave the process.
  */
+import { ByteColumn } from '@ashlar/serialization';
 
 /** By number, as the wire has them. */
 export const EVENT_TYPE = { insert: 0, update: 1, remove: 2, expire: 3, evict: 4, load: 5, reload: 6 } as const;
@@ -20,30 +21,6 @@ export interface EventColumns {
   readonly values: Uint8Array;
   readonly oldValueEnds: Uint32Array;
   readonly oldValues: Uint8Array;
-}
-
-/** Bytes that grow by doubling. */
-class ByteColumn {
-  #bytes = new Uint8Array(4096);
-  length = 0;
-
-  append(source: Uint8Array, start: number, end: number): void {
-    const size = end - start;
-    if (this.length + size > this.#bytes.length) this.#grow(this.length + size);
-    this.#bytes.set(source.subarray(start, end), this.length);
-    this.length += size;
-  }
-
-  /** A copy of its own: the column is written again. */
-  take(): Uint8Array {
-    return this.#bytes.slice(0, this.length);
-  }
-
-  #grow(wanted: number): void {
-    const grown = new Uint8Array(Math.max(wanted, this.#bytes.length * 2));
-    grown.set(this.#bytes.subarray(0, this.length));
-    this.#bytes = grown;
-  }
 }
 
 export class EventColumnsWriter {
@@ -129,9 +106,6 @@ export class EventColumnsWriter {
       oldValues: this.#oldValues.take(),
     };
     this.#count = 0;
-    this.#keys.length = 0;
-    this.#values.length = 0;
-    this.#oldValues.length = 0;
     return columns;
   }
 }

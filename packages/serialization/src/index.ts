@@ -15,6 +15,7 @@ export {
   sliceColumn,
   ValueTag,
 } from './batches/index.ts';
+export { ByteColumn } from './byte-column.ts';
 export { hashBytes, murmur3 } from './hash.ts';
 export { KEY_BYTES_MAX, type Key, type KeyElement } from './key-format.ts';
 export { affinityEnd, checkKey, compareBytes, compareKeys, decodeKey } from './key-reader.ts';

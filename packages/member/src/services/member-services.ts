@@ -82,7 +82,6 @@ export function memberServices(parts: MemberParts): {
     ...{ control, pool: queryPool },
     entryCount: (mapId) => store.entryCount(mapId),
     findPaths: (map, signal) => findGridPaths(map, signal, parts, snapshots),
-    now: () => clock.now(),
   });
   const planCondition = (map: string, condition: string, signal: AbortSignal): Promise<PlannedCondition> => {
     const task: ConditionTask = { map, condition, catalog: withMap(planning.view(), map) };

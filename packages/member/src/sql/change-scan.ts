@@ -1,9 +1,8 @@
 /** The scan of UPDATE, DELETE and processWhere: which entries a snapshot shows that meet the condition. */
 import { GridError } from '@ashlar/core';
-import { ValueWriter } from '@ashlar/serialization';
+import { ByteColumn, ValueWriter } from '@ashlar/serialization';
 import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
-import { ByteColumn } from './byte-column.ts';
 import { ChangeRule } from './changes.ts';
 import type { ChangedRows, ChangeTask } from './query-tasks.ts';
 

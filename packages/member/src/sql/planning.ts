@@ -4,7 +4,7 @@
  * Where a name can only be judged with the paths of a map's documents (a star, a name in another case, a name that may be
  * misspelled), the worker says so; the paths are looked for over the whole grid, once until they may have changed.
  */
-import { GridError, type MapId, type Version } from '@ashlar/core';
+import { GridError, type MapId } from '@ashlar/core';
 import type { CatalogView, Plan } from '@ashlar/sql-plan';
 import type { WorkerPool } from '@ashlar/workers';
 import type { GridControl } from '../control/grid-control.ts';
@@ -32,12 +32,11 @@ export interface PlanningDependencies {
     map: { readonly id: MapId; readonly name: string },
     signal: AbortSignal,
   ) => Promise<DocumentPaths>;
-  readonly now: () => Version;
 }
 
 interface CachedPlan {
   readonly plan: Plan;
-  /** Whether the plan rests on what documents had when it was made (a star): not kept. */
+  /** Of the catalog it was made from; plans that rest on the paths of documents are not kept. */
   readonly catalogVersion: number;
 }
 
