@@ -213,7 +213,7 @@ class Reader {
       if (ids[row]! <= ValueTag.NULL) continue;
       const child = children.get(ids[row]!);
       const offset = offsets[row]!;
-      if (child === undefined || offset < 0 || offset >= child.length)
+      if (child === undefined || child.uniform === ValueTag.NULL || offset < 0 || offset >= child.length)
         throw corruptBatch('a union row without a value');
       if (child.numbers !== undefined) numbers[row] = child.numbers[offset]!;
       else values[row] = child.values === undefined ? child.dictionary![child.codes![offset]!] : child.values[offset];
@@ -231,8 +231,16 @@ function lanes(node: Node, uniform: ValueTag | undefined, found: Lanes): Column 
   return { type, length: node.length, uniform, tags: undefined, numbers, values, codes, dictionary };
 }
 
+/** Whether the lanes have what rows of a tag are read from. */
+function holds({ numbers, values, dictionary }: Lanes, tag: ValueTag): boolean {
+  if (tag <= ValueTag.NULL) return true;
+  if (tag <= ValueTag.DATE) return numbers !== undefined;
+  return values !== undefined || (tag === ValueTag.TEXT && dictionary !== undefined);
+}
+
 function withNulls(found: Lanes, node: Node, valid: Uint8Array): Column {
   const tag = node.tag as ValueTag;
+  if (!holds(found, tag)) throw corruptBatch('a column whose values are of another kind');
   if (valid.length === 0) return lanes(node, tag, found);
   const tags = new Uint8Array(node.length);
   for (let row = 0; row < node.length; row++) tags[row] = hasBit(valid, row) ? tag : ValueTag.NULL;
