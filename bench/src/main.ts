@@ -1,16 +1,33 @@
 /** `npm run bench -- NAME [--json]`: prints the set-up, then the figures of one bench. */
+import { benchKv } from './kv/bench.ts';
+import { type BenchOptions, parseOptions } from './options.ts';
 import { makeReporter, type Reporter, setUp } from './report.ts';
 import { benchStart } from './start.ts';
 
-const BENCHES: Readonly<Record<string, (reporter: Reporter) => Promise<void>>> = { start: benchStart };
+const BENCHES: Readonly<Record<string, (reporter: Reporter, options: BenchOptions) => Promise<void>>> = {
+  kv: benchKv,
+  start: benchStart,
+};
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--rounds N] [--case NAME]... [--subject NAME]...`;
+
+function fail(code: number, message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
 
 const [name = '', ...flags] = process.argv.slice(2);
 const run = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
-const unknownFlag = flags.find((flag) => flag !== '--json');
-if (run === undefined || unknownFlag !== undefined) {
-  process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json]\n`);
-  process.exit(2);
+if (run === undefined) fail(2, USAGE);
+let options: BenchOptions;
+try {
+  options = parseOptions(flags);
+} catch (error) {
+  fail(2, `${(error as Error).message}\n${USAGE}`);
 }
-const reporter = makeReporter(flags.includes('--json'));
+const reporter = makeReporter(options.json);
 reporter.note(setUp());
-await run(reporter);
+try {
+  await run(reporter, options);
+} catch (error) {
+  fail(1, `bench ${name} failed: ${error instanceof Error ? error.message : error}`);
+}

@@ -15,6 +15,8 @@ export interface Reporter {
   figure(figure: Figure): void;
   /** For people only. */
   note(text: string): void;
+  /** How far it is; on a terminal only, never among the figures. */
+  progress(text: string): void;
 }
 
 export function median(values: readonly number[]): number {
@@ -24,13 +26,18 @@ export function median(values: readonly number[]): number {
 }
 
 export function makeReporter(json: boolean): Reporter {
+  const progress = (text: string): void => {
+    if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
+  };
   if (json) {
     return {
+      progress,
       figure: (figure) => process.stdout.write(`${JSON.stringify(figure)}\n`),
       note: (text) => process.stderr.write(`${text}\n`),
     };
   }
   return {
+    progress,
     figure: ({ case: name, subject, metric, value, unit }) => {
       const shown = value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toFixed(1);
       process.stdout.write(

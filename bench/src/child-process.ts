@@ -1,0 +1,39 @@
+/**
+ * Processes of a bench: each may be pinned to a core, tells when it is ready by a line of JSON, and is ended by its pid.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+const NODE_FLAGS = ['--conditions=@ashlar/source', '--disable-warning=ExperimentalWarning'];
+
+export interface Child {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** @param core  the only core its threads may run on; undefined: any */
+export function spawnPinned(command: string, args: readonly string[], core: number | undefined): ChildProcess {
+  const [program, all] = core === undefined ? [command, args] : ['taskset', ['-c', String(core), command, ...args]];
+  return spawn(program, all, { stdio: ['pipe', 'pipe', 'inherit'] });
+}
+
+/** One of our programs, from source. */
+export function spawnNode(file: string, args: readonly string[], core: number | undefined): ChildProcess {
+  return spawnPinned(process.execPath, [...NODE_FLAGS, file, ...args], core);
+}
+
+/** The first line of JSON that the child prints. @throws when it ends before */
+export async function firstLine<T>(child: ChildProcess, name: string): Promise<T> {
+  for await (const line of createInterface({ input: child.stdout! })) {
+    if (line.startsWith('{')) return JSON.parse(line) as T;
+  }
+  throw new Error(`${name} ended before it was ready`);
+}
+
+export async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}

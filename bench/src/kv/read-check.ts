@@ -1,0 +1,26 @@
+/** Whether what is read is what may be read, while other operations on the key are under way. */
+import { KEY_COUNT, operationOf } from './workload.ts';
+
+/** A read sees no write older than the newest answered one before it, and none that was not asked for yet. */
+export class ReadCheck {
+  readonly #asked = new Int32Array(KEY_COUNT).fill(-1);
+  readonly #answered = new Int32Array(KEY_COUNT).fill(-1);
+
+  onWrite(key: number, operation: number): void {
+    this.#asked[key] = operation;
+  }
+
+  onWritten(key: number, operation: number): void {
+    if (operation > this.#answered[key]!) this.#answered[key] = operation;
+  }
+
+  leastFor(key: number): number {
+    return this.#answered[key]!;
+  }
+
+  onRead(key: number, value: string | null | undefined, least: number): void {
+    const operation = operationOf(value, key);
+    if (operation >= least && operation <= this.#asked[key]!) return;
+    throw new Error(`key ${key}: read write ${operation}, expected ${least} to ${this.#asked[key]}`);
+  }
+}

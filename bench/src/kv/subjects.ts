@@ -1,0 +1,52 @@
+/** The stores that `kv` compares, as its client process reaches them. */
+import { connect, defineMap } from '@ashlar/client';
+import { Redis } from 'ioredis';
+import { openEcho } from './echo-client.ts';
+
+export interface KvSubject {
+  get(key: string): Promise<string | null | undefined>;
+  put(key: string, value: string): Promise<unknown>;
+  /** False: answers carry no values (echo), so there is nothing to check. */
+  readonly hasValues: boolean;
+  close(): Promise<unknown>;
+}
+
+export const SUBJECTS = ['ashlar', 'redis', 'redis-autopipe', 'echo'] as const;
+export type SubjectName = (typeof SUBJECTS)[number];
+
+/** @param address  host:port */
+export async function openSubject(name: SubjectName, address: string): Promise<KvSubject> {
+  switch (name) {
+    case 'ashlar':
+      return openAshlar(address);
+    case 'redis':
+      return openRedis(address, false);
+    case 'redis-autopipe':
+      return openRedis(address, true);
+    case 'echo':
+      return openEcho(address);
+  }
+}
+
+async function openAshlar(address: string): Promise<KvSubject> {
+  const grid = await connect({ seeds: [address] });
+  const map = grid.map(defineMap<string, string>('kv'));
+  return {
+    get: (key) => map.get(key),
+    put: (key, value) => map.put(key, value),
+    hasValues: true,
+    close: () => grid.close(),
+  };
+}
+
+async function openRedis(address: string, enableAutoPipelining: boolean): Promise<KvSubject> {
+  const [host, port] = address.split(':') as [string, string];
+  const redis = new Redis({ host, port: Number(port), enableAutoPipelining });
+  await redis.flushall();
+  return {
+    get: (key) => redis.get(key),
+    put: (key, value) => redis.set(key, value),
+    hasValues: true,
+    close: () => redis.quit(),
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * What every subject of `kv` is asked, in the same order, and what it has to answer.
+ *
+ * Operation i reads or writes key[i]; a write stores a value that names its key and i. So the last value of a key is the
+ * one of its last write in the sequence, and a read may only see a write that was asked for and not yet followed by an
+ * answered one.
+ */
+import { seededRandom } from '@ashlar/core';
+
+export const KEY_COUNT = 100_000;
+export const VALUE_LENGTH = 100;
+/** As in YCSB. */
+const ZIPF_EXPONENT = 0.99;
+const KEY_DIGITS = 6;
+const WRITE_DIGITS = 8;
+const FILLER = '-'.repeat(VALUE_LENGTH - KEY_DIGITS - WRITE_DIGITS - 1).concat('!');
+
+export const KEYS: readonly string[] = Array.from({ length: KEY_COUNT }, (_, key) => `key:${digits(key, KEY_DIGITS)}`);
+
+export interface Sequence {
+  /** Index of the key of each operation. */
+  readonly keys: Uint32Array;
+  /** 1 for writes. */
+  readonly writes: Uint8Array;
+}
+
+/** @param writeShare  of 0..1 */
+export function makeSequence(seed: number, count: number, writeShare: number): Sequence {
+  const random = seededRandom(seed);
+  const cumulative = zipfTable();
+  const ranked = shuffledKeys(random);
+  const keys = new Uint32Array(count);
+  const writes = new Uint8Array(count);
+  for (let at = 0; at < count; at++) {
+    keys[at] = ranked[rankOf(cumulative, random.next())]!;
+    writes[at] = random.next() < writeShare ? 1 : 0;
+  }
+  return { keys, writes };
+}
+
+/** The value that operation `operation` writes under a key; -1: the one it is filled with. */
+export function writtenValue(key: number, operation: number): string {
+  return digits(key, KEY_DIGITS) + digits(operation + 1, WRITE_DIGITS) + FILLER;
+}
+
+/** The operation that wrote a value. @throws when it is no value of this key */
+export function operationOf(value: string | null | undefined, key: number): number {
+  if (typeof value !== 'string' || value.length !== VALUE_LENGTH || value.charCodeAt(VALUE_LENGTH - 1) !== 0x21) {
+    throw new Error(`key ${key} answered ${JSON.stringify(value)}`);
+  }
+  if (number(value, 0, KEY_DIGITS) !== key) throw new Error(`key ${key} answered the value of another: ${value}`);
+  return number(value, KEY_DIGITS, KEY_DIGITS + WRITE_DIGITS) - 1;
+}
+
+/** Sum over all keys of a hash of what each should hold after the sequence. */
+export function expectedChecksum({ keys, writes }: Sequence): number {
+  const last = new Int32Array(KEY_COUNT).fill(-1);
+  for (let at = 0; at < keys.length; at++) if (writes[at] === 1) last[keys[at]!] = at;
+  return last.reduce((sum, operation, key) => checksumStep(sum, key, operation), 0);
+}
+
+export function checksumStep(sum: number, key: number, operation: number): number {
+  return (sum + Math.imul(key + 1, 0x9e37_79b1) + Math.imul(operation + 2, 0x85eb_ca6b)) >>> 0;
+}
+
+function number(text: string, start: number, end: number): number {
+  let value = 0;
+  for (let at = start; at < end; at++) value = value * 10 + text.charCodeAt(at) - 0x30;
+  return value;
+}
+
+function digits(value: number, length: number): string {
+  return String(value).padStart(length, '0');
+}
+
+function zipfTable(): Float64Array {
+  const cumulative = new Float64Array(KEY_COUNT);
+  let sum = 0;
+  for (let rank = 0; rank < KEY_COUNT; rank++) {
+    sum += 1 / (rank + 1) ** ZIPF_EXPONENT;
+    cumulative[rank] = sum;
+  }
+  return cumulative.map((value) => value / sum);
+}
+
+function rankOf(cumulative: Float64Array, share: number): number {
+  let low = 0;
+  let high = cumulative.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (cumulative[middle]! < share) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** So that the hot keys are not neighbours. */
+function shuffledKeys(random: { next(): number }): Uint32Array {
+  const keys = Uint32Array.from({ length: KEY_COUNT }, (_, key) => key);
+  for (let at = KEY_COUNT - 1; at > 0; at--) {
+    const other = Math.floor(random.next() * (at + 1));
+    [keys[at], keys[other]] = [keys[other]!, keys[at]!];
+  }
+  return keys;
+}
