@@ -92,9 +92,19 @@ export class Lane {
     return this.#lastError;
   }
 
-  get isIdle(): boolean {
+  /** Nothing is sent and unanswered, or waits to be sent. */
+  get isQuiet(): boolean {
+    return this.#inFlight.size + this.#outbox.length === 0;
+  }
+
+  /** Operations wait for a flush. */
+  get isGathering(): boolean {
     const { quick, process, backup } = this.#builders;
-    return this.#inFlight.size + this.#outbox.length + quick.count + process.count + backup.count === 0;
+    return quick.count + process.count + backup.count > 0;
+  }
+
+  get isIdle(): boolean {
+    return this.isQuiet && !this.isGathering;
   }
 
   /** A session was opened at this member by other means. */
@@ -220,9 +230,7 @@ export class Lane {
     if (troubles !== undefined) this.#host.troubles(batch, answers, troubles);
     if (batch.noteAnswered(first, statuses.length)) this.#forget(batch);
     this.pump();
-    if (this.#builders.quick.count + this.#builders.process.count + this.#builders.backup.count > 0) {
-      this.#host.scheduleFlush();
-    }
+    if (this.isGathering) this.#host.scheduleFlush();
   }
 
   #forget(batch: SealedBatch): void {

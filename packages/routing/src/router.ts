@@ -372,11 +372,19 @@ export class Router {
     // Calls of this turn count from here, also when a lane asked for the flush and the last call was long ago.
     this.#nowMs = performance.now();
     this.#armSweeper();
-    setImmediate(() => {
-      this.#flushScheduled = false;
-      this.#nowMs = performance.now();
-      for (const lane of this.#lanes.values()) lane.flush();
+    // Once what runs now is over, idle lanes go: no answer is on its way to them whose waiters could ask for more. The
+    // others gather until the event loop has turned.
+    process.nextTick(() => {
+      for (const lane of this.#lanes.values()) if (lane.isQuiet) lane.flush();
+      if ([...this.#lanes.values()].every((lane) => !lane.isGathering)) this.#flushScheduled = false;
+      else setImmediate(() => this.#flushAll());
     });
+  }
+
+  #flushAll(): void {
+    this.#flushScheduled = false;
+    this.#nowMs = performance.now();
+    for (const lane of this.#lanes.values()) lane.flush();
   }
 
   #observe(answers: KvAnswers): void {
