@@ -1,11 +1,15 @@
 /** `npm run bench -- NAME [--json]`: prints the set-up, then the figures of one bench. */
 import { benchKv } from './kv/bench.ts';
 import { type BenchOptions, parseOptions } from './options.ts';
+import { benchProcess } from './process/bench.ts';
 import { makeReporter, type Reporter, setUp } from './report.ts';
+import { benchScan } from './scan/bench.ts';
 import { benchStart } from './start.ts';
 
 const BENCHES: Readonly<Record<string, (reporter: Reporter, options: BenchOptions) => Promise<void>>> = {
   kv: benchKv,
+  process: benchProcess,
+  scan: benchScan,
   start: benchStart,
 };
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--rounds N] [--case NAME]... [--subject NAME]...`;

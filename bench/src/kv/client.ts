@@ -4,6 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { cpuMsOf } from '../cpu-time.ts';
+import { inLanes } from '../in-lanes.ts';
 import { ReadCheck } from './read-check.ts';
 import { type KvSubject, openSubject, type SubjectName } from './subjects.ts';
 import {
@@ -92,15 +93,6 @@ async function drive(
     }
     latenciesUs[operation] = (performance.now() - startedMs) * 1000;
   });
-}
-
-/** Runs step(0) .. step(count - 1), always `width` of them under way. */
-async function inLanes(width: number, count: number, step: (at: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < count) await step(next++);
-  };
-  await Promise.all(Array.from({ length: width }, lane));
 }
 
 /** @throws when an entry is not what the sequence left */

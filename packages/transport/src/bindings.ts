@@ -71,6 +71,11 @@ function bindAdmin({ admin }: GridServices, state: ServerState): UntypedServiceI
     MapSize: unaryCall(m.mapSize, (request, context) => admin.mapSize(request, context), state),
     Clear: unaryCall(m.clear, (request, context) => admin.clear(request, context), state),
     DropMap: unaryCall(m.dropMap, (request, context) => admin.dropMap(request, context), state),
+    DropColumns: unaryCall(
+      m.dropColumns,
+      nothing((request, context) => admin.dropColumns(request, context)),
+      state,
+    ),
   };
 }
 

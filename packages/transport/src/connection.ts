@@ -74,6 +74,7 @@ export interface MemberConnection {
     readonly mapSize: Ask<{ map: string; grid: boolean }, { entries: number }>;
     readonly clear: Ask<{ map: string }, { removed: number; version: number }>;
     readonly dropMap: Ask<{ map: string }, { existed: boolean }>;
+    readonly dropColumns: Ask<{ map: string }, Nothing>;
   };
   readonly members: {
     readonly join: Ask<s.JoinRequest, s.JoinResponse>;
@@ -200,6 +201,7 @@ function connectionOf(address: string, caller: Caller): MemberConnection {
       mapSize: ask(m.mapSize),
       clear: ask(m.clear),
       dropMap: ask(m.dropMap),
+      dropColumns: ask(m.dropColumns),
     },
     members: {
       join: ask(m.join),

@@ -123,6 +123,7 @@ export const METHODS = {
   mapSize: method<{ map: string; grid: boolean }, { entries: number }>('Admin', 'MapSize'),
   clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', { effect: 'write' }),
   dropMap: method<{ map: string }, { existed: boolean }>('Admin', 'DropMap', { effect: 'write' }),
+  dropColumns: method<{ map: string }, Nothing>('Admin', 'DropColumns'),
 
   join: method<s.JoinRequest, s.JoinResponse>('Members', 'Join', { response: joinResponse }),
   leave: method<{ memberId: string; incarnation: string }, Nothing>('Members', 'Leave'),

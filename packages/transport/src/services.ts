@@ -318,6 +318,8 @@ export interface AdminService {
     context: CallContext,
   ): Promise<{ readonly removed: number; readonly version: number }>;
   dropMap(request: { readonly map: string }, context: CallContext): Promise<{ readonly existed: boolean }>;
+  /** Of the member asked. A map that does not exist has none. */
+  dropColumns(request: { readonly map: string }, context: CallContext): Promise<void>;
 }
 
 // --- members

@@ -85,6 +85,10 @@ export function adminService(deps: AdminDependencies): AdminService {
       if (existed) await control.submit({ kind: 'dropMap', name });
       return { existed };
     },
+    async dropColumns({ map: name }) {
+      const map = control.maps.get(name);
+      if (map !== undefined) store.dropColumns(map.id);
+    },
   };
 
   async function remoteSize(id: MemberId, map: string): Promise<number> {

@@ -138,6 +138,7 @@ export class FakeMember {
         return { removed: 0, version: member.store.version };
       },
       dropMap: async () => ({ existed: true }),
+      dropColumns: async () => undefined,
     };
   }
 

@@ -1,0 +1,46 @@
+/** The client process of one subject of `process`: told what to run by a line of JSON, answers with a line of figures. */
+import { createInterface } from 'node:readline';
+import { seededRandom } from '@ashlar/core';
+import { inLanes } from '../in-lanes.ts';
+import { openSubject, type ProcessSubject, type SubjectName } from './subjects.ts';
+
+export interface RunRequest {
+  readonly seed: number;
+  readonly count: number;
+  readonly inFlight: number;
+}
+
+export interface RunFigures {
+  readonly opsPerS: number;
+  /** Of all counters afterwards. */
+  readonly sum: number;
+}
+
+const KEYS: readonly string[] = Array.from({ length: 100_000 }, (_, key) => `counter:${key}`);
+
+const [name, address] = process.argv.slice(2) as [SubjectName, string];
+const subject = await openSubject(name, address);
+process.stdout.write('{"ready":true}\n');
+for await (const line of createInterface({ input: process.stdin })) {
+  const figures = await run(subject, JSON.parse(line) as RunRequest);
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
+}
+await subject.close();
+process.exit(0);
+
+async function run(subject: ProcessSubject, { seed, count, inFlight }: RunRequest): Promise<RunFigures> {
+  await subject.fill(KEYS);
+  const random = seededRandom(seed);
+  const keys = Uint32Array.from({ length: count }, () => random.below(KEYS.length));
+  const amounts = Uint8Array.from({ length: count }, () => 1 + random.below(9));
+  const startedMs = performance.now();
+  await inLanes(inFlight, count, async (call) => {
+    const after = await subject.increment(KEYS[keys[call]!]!, amounts[call]!);
+    if (!(after >= amounts[call]!)) throw new Error(`${KEYS[keys[call]!]}: ${after} after adding ${amounts[call]}`);
+  });
+  const elapsedMs = performance.now() - startedMs;
+  const sum = await subject.sum(KEYS);
+  const expected = amounts.reduce((total, amount) => total + amount, 0);
+  if (sum !== expected) throw new Error(`counters add up to ${sum}, ${expected} was added`);
+  return { opsPerS: (count / elapsedMs) * 1000, sum };
+}
