@@ -1,4 +1,5 @@
 /** compute: entry processors, jobs, listeners, modules. Main-thread halves and worker halves; see the README. */
+export { BatchPacker } from './batch-packer.ts';
 export { type JobMap, type JobOptions, type JobReduce, JobRunner } from './job-runner.ts';
 export {
   isTransient,
@@ -14,7 +15,7 @@ export {
 } from './listener-runner.ts';
 export { type KnownLimits, ModuleRegistry, type ModuleSource, type RegisteredModule } from './module-registry.ts';
 export { parsePath, readPath, writePath } from './path-text.ts';
-export type { EntryOutcome, ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
+export type { CallResult, EntryOutcome, ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
 export { ProcessorRunner, type ProcessorRunOptions } from './processor-runner.ts';
 export { isReadyModule, type ReadyOutcome, type ReadyProcessor, readyProcessor } from './ready-made.ts';
 export { userHandlers } from './user-handlers.ts';

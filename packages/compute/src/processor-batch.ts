@@ -3,37 +3,50 @@ import type { GridError } from '@ashlar/core';
 
 /**
  * Calls of one processor on some entries. Calls on one entry chain: a later one sees what an earlier one left.
- * Columns are aligned: entry e is keys[e], values[e], ttlMs[e]; call c is entryOf[c], args[c], nowMs[c], seeds[c].
+ * Columns are aligned, and valid up to `entryCount` or `callCount`; byte strings lie one after the other in `bytes`.
  */
 export interface ProcessorBatch {
   /** The module's name or hash in the registry. */
   readonly module: string;
   readonly exportName: string;
-  /** Canonical key bytes. */
-  readonly keys: readonly Uint8Array[];
-  /** MessagePack bytes; undefined: there is no entry. */
-  readonly values: readonly (Uint8Array | undefined)[];
+  readonly entryCount: number;
+  readonly callCount: number;
+  /** Canonical keys, values and arguments (MessagePack). */
+  readonly bytes: Uint8Array;
+  readonly byteCount: number;
+  /** Of entry e from 4 * e on: key start and end, value start and end; a value at -1: there is no entry. */
+  readonly entryBounds: Int32Array;
+  /** Of call c from 2 * c on: start and end of its arguments; -1: called without. */
+  readonly callBounds: Int32Array;
   /** Milliseconds until the entry expires; NaN: it does not. */
-  readonly ttlMs: ArrayLike<number>;
+  readonly ttlMs: Float64Array;
   /** entryOf[c] is the index of the entry that call c works on. */
-  readonly entryOf: ArrayLike<number>;
-  /** MessagePack bytes; undefined: called without arguments. */
-  readonly args: readonly (Uint8Array | undefined)[];
+  readonly entryOf: Int32Array;
   /** entry.now: milliseconds since 1970, the same when the call is repeated. */
-  readonly nowMs: ArrayLike<number>;
+  readonly nowMs: Float64Array;
   /** Seeds of entry.random(), the same when the call is repeated; 32-bit integers. */
-  readonly seeds: ArrayLike<number>;
+  readonly seeds: Int32Array;
 }
 
 /** What became of an entry after all calls on it. */
 export interface EntryOutcome {
   readonly action: 'keep' | 'set' | 'remove';
-  /** MessagePack bytes, of 'set'. A view of memory that release() gives away. */
-  readonly value: Uint8Array | undefined;
+  /** MessagePack bytes of 'set': `bytes[valueStart, valueEnd)`, in memory that release() gives away. */
+  readonly bytes: Uint8Array;
+  readonly valueStart: number;
+  readonly valueEnd: number;
   /** New time to live from now in milliseconds (Infinity: none any more); undefined: the deadline stays as it is. */
   readonly ttlMs: number | undefined;
   /** It was removed on the way: what is 'set' is a new entry, and the deadline of the old one does not count. */
   readonly isRenewed: boolean;
+}
+
+/** What a call answered: MessagePack bytes `bytes[start, end)`, in memory that release() gives away. */
+export interface CallResult {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  /** As start: it returned undefined. */
+  readonly end: number;
 }
 
 /** What came out of a batch: complete, whatever was killed on the way. */
@@ -41,9 +54,10 @@ export interface ProcessorOutcomes {
   readonly callCount: number;
   /** Why the call failed; then it changed nothing. */
   error(call: number): GridError | undefined;
-  /** MessagePack bytes of the result, the caller's own; undefined: the call failed or returned undefined. */
-  result(call: number): Uint8Array | undefined;
+  /** Of a call that did not fail. Good until the next call of result(). */
+  result(call: number): CallResult;
+  /** Good until the next call of entry(). */
   entry(entry: number): EntryOutcome;
-  /** The values are copied or dropped: their memory may be used again. */
+  /** Values and results are copied or dropped: their memory may be used again. */
   release(): void;
 }

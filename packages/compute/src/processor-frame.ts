@@ -49,15 +49,7 @@ function lanesBytes(calls: number, entries: number): number {
 
 /** Bytes of a frame that holds the batch and `outputBytes` of outcomes. */
 export function frameBytes(batch: ProcessorBatch, outputBytes: number): number {
-  return lanesBytes(batch.entryOf.length, batch.keys.length) + inputBytes(batch) + outputBytes;
-}
-
-export function inputBytes({ keys, values, args }: ProcessorBatch): number {
-  let bytes = 0;
-  for (const key of keys) bytes += key.length;
-  for (const value of values) bytes += value === undefined ? 0 : value.length;
-  for (const one of args) bytes += one === undefined ? 0 : one.length;
-  return bytes;
+  return lanesBytes(batch.callCount, batch.entryCount) + batch.byteCount + outputBytes;
 }
 
 export class ProcessorFrame {
@@ -95,41 +87,31 @@ export class ProcessorFrame {
 
   /** Writes a batch: call and entry lanes, then the bytes. */
   fill(batch: ProcessorBatch): void {
-    const { keys, values, args, entryOf } = batch;
-    this.#i32[CALLS] = entryOf.length;
-    this.#i32[ENTRIES] = keys.length;
+    const { entryBounds, callBounds, entryOf, seeds, nowMs, ttlMs } = batch;
+    const i32 = this.#i32;
+    const f64 = this.#f64;
+    i32[CALLS] = batch.callCount;
+    i32[ENTRIES] = batch.entryCount;
     this.open();
-    let at = lanesBytes(this.callCount, this.entryCount);
-    for (let entry = 0; entry < keys.length; entry++) {
-      const lane = this.#entries + entry * I32_ENTRY_LANES;
-      at = this.#put(keys[entry], lane, at);
-      at = this.#put(values[entry], lane + 2, at);
-      this.#f64[this.#ttlIn + entry] = batch.ttlMs[entry]!;
-    }
-    for (let call = 0; call < entryOf.length; call++) {
+    const base = lanesBytes(this.callCount, this.entryCount);
+    const end = base + batch.byteCount;
+    assert(end <= this.bytes.length, 'a frame holds its batch');
+    copyBytes(batch.bytes, 0, batch.byteCount, this.bytes, base);
+    for (let at = 0; at < batch.entryCount * I32_ENTRY_LANES; at++)
+      i32[this.#entries + at] = moved(entryBounds[at]!, base);
+    for (let entry = 0; entry < batch.entryCount; entry++) f64[this.#ttlIn + entry] = ttlMs[entry]!;
+    for (let call = 0; call < batch.callCount; call++) {
       const lane = this.#calls + call * I32_CALL_LANES;
-      this.#i32[lane] = entryOf[call]!;
-      this.#i32[lane + 1] = batch.seeds[call]!;
-      at = this.#put(args[call], lane + 2, at);
-      this.#f64[this.#nowMs + call] = batch.nowMs[call]!;
+      i32[lane] = entryOf[call]!;
+      i32[lane + 1] = seeds[call]!;
+      i32[lane + 2] = moved(callBounds[call * 2]!, base);
+      i32[lane + 3] = moved(callBounds[call * 2 + 1]!, base);
+      f64[this.#nowMs + call] = nowMs[call]!;
     }
-    assert(at <= this.bytes.length, 'a frame holds its batch');
-    this.#i32[OUTPUT_START] = at;
-    this.#i32[OUTPUT_NEEDED] = 0;
-    store(this.#i32, COMPLETED, 0);
-    store(this.#i32, PHASE, Phase.WAITING);
-  }
-
-  #put(from: Uint8Array | undefined, lane: number, at: number): number {
-    if (from === undefined) {
-      this.#i32[lane] = ABSENT;
-      this.#i32[lane + 1] = ABSENT;
-      return at;
-    }
-    copyBytes(from, 0, from.length, this.bytes, at);
-    this.#i32[lane] = at;
-    this.#i32[lane + 1] = at + from.length;
-    return at + from.length;
+    i32[OUTPUT_START] = end;
+    i32[OUTPUT_NEEDED] = 0;
+    store(i32, COMPLETED, 0);
+    store(i32, PHASE, Phase.WAITING);
   }
 
   get completed(): number {
@@ -243,4 +225,8 @@ export class ProcessorFrame {
   newTtlMs(call: number): number {
     return this.#f64[this.#ttlOut + call]!;
   }
+}
+
+function moved(bound: number, base: number): number {
+  return bound === ABSENT ? ABSENT : bound + base;
 }

@@ -2,7 +2,7 @@
 import { assert, GridError, type WireError } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
 import { ownBytes } from './copy-bytes.ts';
-import type { EntryOutcome, ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
+import type { CallResult, EntryOutcome, ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
 import { ABSENT, Action, type ProcessorFrame } from './processor-frame.ts';
 
 /** Calls [firstCall, firstCall + count) of the batch are calls [0, count) of the frame. */
@@ -14,14 +14,26 @@ interface Segment {
   readonly isReusable: boolean;
 }
 
-const KEPT: EntryOutcome = Object.freeze({ action: 'keep', value: undefined, ttlMs: undefined, isRenewed: false });
+type Changeable<T> = { -readonly [K in keyof T]: T[K] };
+
+const NO_BYTES = new Uint8Array(0);
 
 export class CollectedOutcomes implements ProcessorOutcomes {
   readonly callCount: number;
-  readonly #entryOf: ArrayLike<number>;
+  readonly #entryOf: Int32Array;
   readonly #segments: Segment[] = [];
   /** Of calls that no frame tells about: killed, or never run. */
   readonly #errors = new Map<number, GridError>();
+  /** What entry() and result() answer, moved from one to the next. */
+  readonly #entry: Changeable<EntryOutcome> = {
+    action: 'keep',
+    bytes: NO_BYTES,
+    valueStart: 0,
+    valueEnd: 0,
+    ttlMs: undefined,
+    isRenewed: false,
+  };
+  readonly #result: Changeable<CallResult> = { bytes: NO_BYTES, start: 0, end: 0 };
   /** By entry: the call that stored or removed it last, and the one that set its time to live last; -1: none. */
   readonly #lastChange: Int32Array;
   readonly #lastTtl: Int32Array;
@@ -30,11 +42,11 @@ export class CollectedOutcomes implements ProcessorOutcomes {
   readonly #onRelease: (frame: ProcessorFrame) => void;
 
   constructor(batch: ProcessorBatch, onRelease: (frame: ProcessorFrame) => void) {
-    this.callCount = batch.entryOf.length;
+    this.callCount = batch.callCount;
     this.#entryOf = batch.entryOf;
-    this.#lastChange = new Int32Array(batch.keys.length).fill(-1);
-    this.#lastTtl = new Int32Array(batch.keys.length).fill(-1);
-    this.#wasRemoved = new Uint8Array(batch.keys.length);
+    this.#lastChange = new Int32Array(batch.entryCount).fill(-1);
+    this.#lastTtl = new Int32Array(batch.entryCount).fill(-1);
+    this.#wasRemoved = new Uint8Array(batch.entryCount);
     this.#onRelease = onRelease;
   }
 
@@ -63,7 +75,7 @@ export class CollectedOutcomes implements ProcessorOutcomes {
   }
 
   error(call: number): GridError | undefined {
-    const error = this.#errors.get(call);
+    const error = this.#errors.size === 0 ? undefined : this.#errors.get(call);
     if (error !== undefined) return error;
     const { frame, firstCall } = this.#segmentOf(call);
     const local = call - firstCall;
@@ -72,35 +84,35 @@ export class CollectedOutcomes implements ProcessorOutcomes {
     return GridError.from(wire as WireError);
   }
 
-  result(call: number): Uint8Array | undefined {
-    if (this.#errors.has(call)) return undefined;
+  result(call: number): CallResult {
     const { frame, firstCall } = this.#segmentOf(call);
-    const local = call - firstCall;
-    const start = frame.resultStart(local);
-    if (start === ABSENT || frame.action(local) === Action.FAILED) return undefined;
-    return ownBytes(frame.bytes, start, frame.resultEnd(local));
+    const start = frame.resultStart(call - firstCall);
+    const result = this.#result;
+    result.bytes = frame.bytes;
+    result.start = start === ABSENT ? 0 : start;
+    result.end = start === ABSENT ? 0 : frame.resultEnd(call - firstCall);
+    return result;
   }
 
   entry(entry: number): EntryOutcome {
     const change = this.#lastChange[entry]!;
     const ttl = this.#lastTtl[entry]!;
-    if (change < 0 && ttl < 0) return KEPT;
-    const ttlMs = ttl < 0 ? undefined : this.#ttlOf(ttl);
-    if (change < 0) return { ...KEPT, ttlMs };
-    const value = this.#valueOf(change);
-    const isRenewed = this.#wasRemoved[entry] === 1;
-    if (value === undefined) return { action: 'remove', value, ttlMs: undefined, isRenewed };
-    return { action: 'set', value, ttlMs, isRenewed };
+    const outcome = this.#entry;
+    outcome.action = 'keep';
+    outcome.ttlMs = ttl < 0 ? undefined : this.#ttlOf(ttl);
+    outcome.isRenewed = this.#wasRemoved[entry] === 1;
+    if (change < 0) return outcome;
+    const { frame, firstCall } = this.#segmentOf(change);
+    const start = frame.newValueStart(change - firstCall);
+    outcome.action = start === ABSENT ? 'remove' : 'set';
+    outcome.bytes = frame.bytes;
+    outcome.valueStart = start;
+    outcome.valueEnd = frame.newValueEnd(change - firstCall);
+    return outcome;
   }
 
   release(): void {
     for (const { frame, isReusable } of this.#segments.splice(0)) if (isReusable) this.#onRelease(frame);
-  }
-
-  #valueOf(call: number): Uint8Array | undefined {
-    const { frame, firstCall } = this.#segmentOf(call);
-    const start = frame.newValueStart(call - firstCall);
-    return start === ABSENT ? undefined : frame.bytes.subarray(start, frame.newValueEnd(call - firstCall));
   }
 
   #ttlOf(call: number): number {
@@ -109,6 +121,8 @@ export class CollectedOutcomes implements ProcessorOutcomes {
   }
 
   #segmentOf(call: number): Segment {
+    const first = this.#segments[0];
+    if (first !== undefined && call < first.count) return first;
     const found = this.#segments.find(({ firstCall, count }) => call >= firstCall && call < firstCall + count);
     assert(found !== undefined, () => `call ${call} has an outcome until release()`);
     return found;

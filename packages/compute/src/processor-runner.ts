@@ -11,10 +11,11 @@
  */
 import { GridError } from '@ashlar/core';
 import type { WorkerLanes } from '@ashlar/workers';
+import { BatchPacker } from './batch-packer.ts';
 import { FramePool } from './frame-pool.ts';
 import { type ModuleRegistry, type RegisteredModule, sourceOf } from './module-registry.ts';
 import type { ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
-import { frameBytes, inputBytes, Phase, type ProcessorFrame } from './processor-frame.ts';
+import { frameBytes, Phase, type ProcessorFrame } from './processor-frame.ts';
 import { CollectedOutcomes } from './processor-outcomes.ts';
 import type { ProcessorTask } from './run-processors.ts';
 
@@ -52,7 +53,7 @@ export class ProcessorRunner {
       const module = this.#modules.resolve(batch.module, batch.exportName, 'processor');
       await new Round(this.#lanes, this.#frames, module, batch, options, outcomes).finish();
     } catch (error) {
-      outcomes.addErrors(0, batch.entryOf.length, GridError.wrap(error));
+      outcomes.addErrors(0, batch.callCount, GridError.wrap(error));
     }
     return outcomes;
   }
@@ -93,8 +94,8 @@ class Round {
   }
 
   async finish(): Promise<void> {
-    const callCount = this.#batch.entryOf.length;
-    let outputBytes = inputBytes(this.#batch) + callCount * OUTPUT_BYTES_PER_CALL;
+    const { callCount } = this.#batch;
+    let outputBytes = this.#batch.byteCount + callCount * OUTPUT_BYTES_PER_CALL;
     while (this.#done < callCount) {
       const rest = restOf(this.#batch, this.#done, this.#outcomes);
       const frame = this.#frames.take(frameBytes(rest, outputBytes));
@@ -134,14 +135,14 @@ class Round {
 
   /** The running call is to blame for a death it caused; anything else ends the rest of the batch. */
   #blame(frame: ProcessorFrame, error: GridError): void {
-    const { exportName, module, entryOf } = this.#batch;
+    const { exportName, module, callCount } = this.#batch;
     const told = new GridError(error.code, `${module}.${exportName}: ${error.message}`, {
       hint: error.hint,
       details: { ...error.details, module, exportName },
       cause: error,
     });
     const isOneCall = frame.phase === Phase.RUNNING && BLAMED.has(error.code);
-    const end = isOneCall ? this.#done + 1 : entryOf.length;
+    const end = isOneCall ? this.#done + 1 : callCount;
     this.#outcomes.addErrors(this.#done, end, told);
     this.#done = end;
   }
@@ -162,22 +163,21 @@ class Round {
 /** The calls from `done` on, over the entries as the calls before left them. */
 function restOf(batch: ProcessorBatch, done: number, outcomes: CollectedOutcomes): ProcessorBatch {
   if (done === 0) return batch;
-  const values = [...batch.values];
-  const ttlMs = Float64Array.from(batch.ttlMs);
-  for (let entry = 0; entry < values.length; entry++) {
-    const { action, value, ttlMs: newTtlMs } = outcomes.entry(entry);
-    if (action !== 'keep') values[entry] = value;
-    if (action === 'remove') ttlMs[entry] = Number.NaN;
-    if (newTtlMs !== undefined) ttlMs[entry] = newTtlMs;
+  const { bytes, entryBounds, callBounds } = batch;
+  const rest = new BatchPacker().begin(batch.module, batch.exportName);
+  for (let entry = 0; entry < batch.entryCount; entry++) {
+    const at = entry * 4;
+    rest.addEntry(bytes, entryBounds[at]!, entryBounds[at + 1]!);
+    const left = outcomes.entry(entry);
+    const ttlMs = left.ttlMs ?? (left.isRenewed ? Number.NaN : batch.ttlMs[entry]!);
+    const start = entryBounds[at + 2]!;
+    if (left.action === 'set') rest.setValue(entry, left.bytes, left.valueStart, left.valueEnd, ttlMs);
+    else if (left.action === 'keep' && start >= 0) rest.setValue(entry, bytes, start, entryBounds[at + 3]!, ttlMs);
   }
-  const from = <T>(column: ArrayLike<T>): T[] => Array.prototype.slice.call(column, done) as T[];
-  return {
-    ...batch,
-    values,
-    ttlMs,
-    entryOf: from(batch.entryOf),
-    args: batch.args.slice(done),
-    nowMs: from(batch.nowMs),
-    seeds: from(batch.seeds),
-  };
+  for (let call = done; call < batch.callCount; call++) {
+    const start = callBounds[call * 2]!;
+    const args = start < 0 ? undefined : bytes;
+    rest.addCall(batch.entryOf[call]!, args, start, callBounds[call * 2 + 1]!, batch.nowMs[call]!, batch.seeds[call]!);
+  }
+  return rest;
 }

@@ -4,9 +4,9 @@
  */
 import type { ModuleLimits } from '@ashlar/api';
 import { bundleModule } from '@ashlar/modules';
-import { encodeKey, encodeValue } from '@ashlar/serialization';
+import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { IndexAllocator, USER_HEAP_BACKSTOP, WorkerLanes } from '@ashlar/workers';
-import { ModuleRegistry, type ProcessorBatch } from '../src/index.ts';
+import { BatchPacker, type EntryOutcome, ModuleRegistry, type ProcessorOutcomes } from '../src/index.ts';
 
 export interface Fixture {
   readonly lanes: WorkerLanes;
@@ -49,16 +49,30 @@ export function batchOf(
   values: readonly unknown[],
   calls: readonly CallOf[],
   module = 'bank',
-): ProcessorBatch {
-  return {
-    module,
-    exportName,
-    keys: values.map((_, index) => encodeKey(`k${index}`)),
-    values: values.map((value) => (value === undefined ? undefined : encodeValue(value))),
-    ttlMs: values.map(() => Number.NaN),
-    entryOf: calls.map((call) => call.entry),
-    args: calls.map((call) => (call.args === undefined ? undefined : encodeValue(call.args))),
-    nowMs: calls.map((_, index) => 1_700_000_000_000 + index),
-    seeds: calls.map((_, index) => index * 7 - 3),
-  };
+): BatchPacker {
+  const batch = new BatchPacker().begin(module, exportName);
+  values.forEach((value, index) => {
+    const key = encodeKey(`k${index}`);
+    const entry = batch.addEntry(key, 0, key.length);
+    const bytes = value === undefined ? undefined : encodeValue(value);
+    if (bytes !== undefined) batch.setValue(entry, bytes, 0, bytes.length, Number.NaN);
+  });
+  calls.forEach((call, index) => {
+    const args = call.args === undefined ? undefined : encodeValue(call.args);
+    batch.addCall(call.entry, args, 0, args?.length ?? 0, 1_700_000_000_000 + index, index * 7 - 3);
+  });
+  return batch;
+}
+
+/** What a call answered: its result decoded, or the code of its error. */
+export function resultOf(outcomes: ProcessorOutcomes, call: number): unknown {
+  const error = outcomes.error(call);
+  if (error !== undefined) return error.code;
+  const { bytes, start, end } = outcomes.result(call);
+  return end > start ? decodeValue(bytes, start, end) : undefined;
+}
+
+/** The value that the calls left in an entry, decoded. */
+export function newValueOf({ bytes, valueStart, valueEnd }: EntryOutcome): unknown {
+  return decodeValue(bytes, valueStart, valueEnd);
 }

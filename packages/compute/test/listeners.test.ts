@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GridError } from '@ashlar/core';
 import { decodeKey, decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import {
+  BatchPacker,
   type ListenerCall,
   type ListenerCallAnswer,
   type ListenerEvent,
@@ -51,25 +52,27 @@ class FakeMember {
     if (call.operation === 'get') return { results: names.map((name) => this.values.get(name)), errors: [] };
     if (call.module === 'ashlar') return { results: names.map(() => encodeValue(1)), errors: [] };
     const distinct = [...new Set(names)];
-    const outcomes = await this.#processors.run(
-      {
-        module: call.module,
-        exportName: call.exportName,
-        keys: distinct.map((name) => encodeKey(name)),
-        values: distinct.map((name) => this.values.get(name)),
-        ttlMs: distinct.map(() => Number.NaN),
-        entryOf: names.map((name) => distinct.indexOf(name)),
-        args: call.args,
-        nowMs: names.map(() => 0),
-        seeds: names.map(() => 0),
-      },
-      { depth: call.depth },
-    );
-    for (const [index, name] of distinct.entries()) {
-      const { value } = outcomes.entry(index);
-      if (value !== undefined) this.values.set(name, Uint8Array.from(value));
+    const batch = new BatchPacker().begin(call.module, call.exportName);
+    for (const name of distinct) {
+      const key = encodeKey(name);
+      const entry = batch.addEntry(key, 0, key.length);
+      const value = this.values.get(name);
+      if (value !== undefined) batch.setValue(entry, value, 0, value.length, Number.NaN);
     }
-    const results = names.map((_, index) => outcomes.result(index));
+    for (const [index, name] of names.entries()) {
+      const args = call.args[index];
+      batch.addCall(distinct.indexOf(name), args, 0, args?.length ?? 0, 0, 0);
+    }
+    const outcomes = await this.#processors.run(batch, { depth: call.depth });
+    for (const [index, name] of distinct.entries()) {
+      const { action, bytes, valueStart, valueEnd } = outcomes.entry(index);
+      if (action === 'set') this.values.set(name, bytes.slice(valueStart, valueEnd));
+    }
+    const results = names.map((_, index) => {
+      if (outcomes.error(index) !== undefined) return undefined;
+      const { bytes, start, end } = outcomes.result(index);
+      return end > start ? bytes.slice(start, end) : undefined;
+    });
     const errors = names.flatMap((_, index) => {
       const error = outcomes.error(index);
       return error === undefined ? [] : [[index, error] as const];

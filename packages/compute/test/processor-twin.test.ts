@@ -1,11 +1,10 @@
 /** Batches of random calls against a direct run of the same processor, and batches that are ended at random moments. */
 import type { MutableEntry } from '@ashlar/api';
 import { seededRandom } from '@ashlar/core';
-import { decodeValue } from '@ashlar/serialization';
 import fc from 'fast-check';
-import { type ProcessorBatch, type ProcessorOutcomes, ProcessorRunner } from '../src/index.ts';
+import { type ProcessorBatch, ProcessorRunner } from '../src/index.ts';
 import { type Step, script } from './files/script.ts';
-import { batchOf, type Fixture, makeFixture } from './fixture.ts';
+import { batchOf, type Fixture, makeFixture, newValueOf, resultOf } from './fixture.ts';
 
 let fixture: Fixture;
 let runner: ProcessorRunner;
@@ -106,11 +105,6 @@ function toBatch({ values, calls }: { values: unknown[]; calls: { entry: number;
   );
 }
 
-function told(outcomes: ProcessorOutcomes, call: number): unknown {
-  const bytes = outcomes.result(call);
-  return outcomes.error(call)?.code ?? (bytes === undefined ? undefined : decodeValue(bytes));
-}
-
 /** A document as it comes back: fields that are undefined are gone. */
 const stored = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null)) as unknown;
 
@@ -126,12 +120,13 @@ describe('a batch of processor calls', () => {
         for (const [index, call] of calls.entries()) {
           const entry = call.entry % values.length;
           const expected = runTwin(states[entry]!, `k${entry}`, call.step, batch.nowMs[index]!, batch.seeds[index]!);
-          expect(stored(told(outcomes, index))).toEqual(stored(expected));
+          expect(stored(resultOf(outcomes, index))).toEqual(stored(expected));
         }
         for (const [entry, state] of states.entries()) {
-          const { action, value, ttlMs, isRenewed } = outcomes.entry(entry);
+          const outcome = outcomes.entry(entry);
+          const { action, ttlMs, isRenewed } = outcome;
           expect([action, ttlMs, isRenewed]).toEqual([state.action, state.newTtlMs, state.isRenewed]);
-          if (action === 'set') expect(stored(decodeValue(value!))).toEqual(stored(state.value));
+          if (action === 'set') expect(stored(newValueOf(outcome))).toEqual(stored(state.value));
         }
         outcomes.release();
       }),
@@ -158,9 +153,9 @@ describe('a batch of processor calls', () => {
       expect([...codes]).toEqual(done < calls.length ? ['CANCELLED'] : []);
       for (let entry = 0; entry < 3; entry++) {
         const last = calls.findLastIndex((call, index) => index < done && call.entry === entry);
-        const { action, value } = outcomes.entry(entry);
-        expect(action).toBe(last < 0 ? 'keep' : 'set');
-        if (last >= 0) expect(decodeValue(value!)).toEqual({ n: last });
+        const outcome = outcomes.entry(entry);
+        expect(outcome.action).toBe(last < 0 ? 'keep' : 'set');
+        if (last >= 0) expect(newValueOf(outcome)).toEqual({ n: last });
       }
       outcomes.release();
     }

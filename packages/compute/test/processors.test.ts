@@ -1,6 +1,5 @@
-import { decodeValue } from '@ashlar/serialization';
 import { type ProcessorOutcomes, ProcessorRunner } from '../src/index.ts';
-import { batchOf, type Fixture, makeFixture } from './fixture.ts';
+import { batchOf, type Fixture, makeFixture, newValueOf, resultOf } from './fixture.ts';
 
 let fixture: Fixture;
 let runner: ProcessorRunner;
@@ -11,15 +10,12 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-const resultOf = (outcomes: ProcessorOutcomes, call: number): unknown => {
-  const bytes = outcomes.result(call);
-  return outcomes.error(call)?.code ?? (bytes === undefined ? undefined : decodeValue(bytes));
-};
 const resultsOf = (outcomes: ProcessorOutcomes): unknown[] =>
   Array.from({ length: outcomes.callCount }, (_, call) => resultOf(outcomes, call));
 const stateOf = (outcomes: ProcessorOutcomes, entry: number): unknown => {
-  const { action, value, ttlMs } = outcomes.entry(entry);
-  return { action, ...(value && { value: decodeValue(value) }), ...(ttlMs !== undefined && { ttlMs }) };
+  const outcome = outcomes.entry(entry);
+  const { action, ttlMs } = outcome;
+  return { action, ...(action === 'set' && { value: newValueOf(outcome) }), ...(ttlMs !== undefined && { ttlMs }) };
 };
 
 describe('entry processors', () => {
@@ -39,7 +35,8 @@ describe('entry processors', () => {
   });
 
   it('see key, time and time to live', async () => {
-    const batch = { ...batchOf('read', [{ balance: 1 }], [{ entry: 0 }]), ttlMs: [5000] };
+    const batch = batchOf('read', [{ balance: 1 }], [{ entry: 0 }]);
+    batch.ttlMs[0] = 5000;
     expect(resultsOf(await runner.run(batch))).toEqual([
       { key: 'k0', exists: true, value: { balance: 1 }, ttlMs: 5000, now: 1_700_000_000_000 },
     ]);

@@ -195,6 +195,11 @@ export class MemberStore {
     return true;
   }
 
+  /** Whether any entry of the map in the partition ever had a deadline. */
+  hasDeadlines(mapId: MapId, partitionId: PartitionId): boolean {
+    return this.#core.maps.get(mapId)?.tables[partitionId]?.hasDeadlines ?? false;
+  }
+
   /** Copies the value that find() found to target[at, ...). @returns its bytes */
   copyFound(target: Uint8Array, at: number): number {
     return this.found.copyValue(target, at);

@@ -6,7 +6,7 @@ import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
-import type { ProcessorCalls } from '../kv/processor-calls.ts';
+import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { LANE } from './lanes.ts';
 
@@ -34,6 +34,8 @@ export class ListenerCalls {
     const settle = (): void => {
       if (--open === 0) resolve();
     };
+    const { module, exportName } = call;
+    const processor: ProcessorName = { module, exportName, depth: LANE.processor };
     const succeed = (index: number, result: Uint8Array | undefined): void => {
       results[index] = result;
       settle();
@@ -41,6 +43,10 @@ export class ListenerCalls {
     const fail = (index: number, error: unknown): void => {
       errors.push([index, GridError.wrap(error)]);
       settle();
+    };
+    const caller: ProcessorCaller = {
+      onResult: (index, bytes, start, end) => succeed(index, start === end ? undefined : bytes.slice(start, end)),
+      onError: fail,
     };
     for (const [index, key] of call.keys.entries()) {
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
@@ -51,21 +57,11 @@ export class ListenerCalls {
         );
       else if (call.operation === 'get') succeed(index, this.#get(map.id, partition, key));
       else {
-        const { module, exportName } = call;
         const args = call.args[index] ?? NO_BYTES;
-        const onResult = (result: Uint8Array): void => succeed(index, result.length === 0 ? undefined : result);
-        const onError = (error: unknown): void => fail(index, error);
-        this.#deps.processors.submitWhenFree({
-          map,
-          partition,
-          key,
-          args,
-          module,
-          exportName,
-          depth: LANE.processor,
-          onResult,
-          onError,
-        });
+        const { length } = args;
+        this.#deps.processors.submitWhenFree(
+          new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, processor, caller, index),
+        );
       }
     }
     settle();

@@ -22,7 +22,7 @@ import type { GridControl } from '../control/grid-control.ts';
 import { Answers } from './answers.ts';
 import { partitionGateName } from './gate-names.ts';
 import { gateName, type KeyGate } from './key-gate.ts';
-import type { ProcessorCall, ProcessorCalls } from './processor-calls.ts';
+import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from './processor-calls.ts';
 import { type BatchRecord, keptAnswer, type Session, unknownOutcome } from './sessions.ts';
 import type { WaitingKeys } from './waiting-keys.ts';
 
@@ -36,7 +36,7 @@ export interface BatchDependencies {
   readonly valueBytesMax: number;
 }
 
-export class BatchRun {
+export class BatchRun implements ProcessorCaller {
   readonly batch: KvBatch;
   readonly answers: Answers;
   readonly #deps: BatchDependencies;
@@ -45,6 +45,8 @@ export class BatchRun {
   readonly #record: BatchRecord | undefined;
   readonly #waiting: WaitingKeys;
   readonly #onDone: (run: BatchRun) => void;
+  /** Those of the batch that were looked up. */
+  readonly #processors: ProcessorName[] = [];
   #writes: WriteBatch | undefined;
   /** Operations without an answer, and one for the run over them itself. */
   #open = 1;
@@ -159,19 +161,16 @@ export class BatchRun {
     try {
       if (this.batch.resent && this.#answeredBefore(operation)) return;
       const holder = this.#holderOf(operation);
+      const call = this.batch.opcodes[operation] === OPCODE.PROCESS ? this.#callOf(operation) : undefined;
       if (holder === undefined) {
-        if (this.batch.opcodes[operation] === OPCODE.PROCESS) this.#process(operation);
-        else this.#mutate(operation);
-        return;
-      }
-      if (
-        this.batch.opcodes[operation] === OPCODE.PROCESS &&
-        this.#deps.processors.join(holder, this.#callOf(operation))
-      ) {
+        if (call === undefined) this.#mutate(operation);
+        else this.#process(call);
+      } else if (call !== undefined && holder === call.name && this.#deps.processors.join(call)) {
+        this.calls++;
         this.#open++;
-        return;
+      } else {
+        this.#wait(holder, operation);
       }
-      this.#wait(holder, operation);
     } catch (error) {
       this.answers.fail(operation, error);
     }
@@ -278,41 +277,58 @@ export class BatchRun {
 
   /* ---- Processors ------------------------------------------------------------------------------------------------- */
 
-  #process(operation: number): void {
-    const call = this.#callOf(operation);
+  #process(call: ProcessorCall): void {
     // What was staged before it on this key must be there when the processor reads it (B1).
     this.#commit();
+    this.calls++;
     this.#open++;
     this.#deps.processors.submit(call);
   }
 
   #callOf(operation: number): ProcessorCall {
     const map = this.#checkedMap(operation);
-    const { batch, answers } = this;
+    const { batch } = this;
     const index = sparse(batch.processorOperations, batch.processorIndexes, operation);
-    const processor = index === undefined ? undefined : batch.processors[index];
+    const processor = index === undefined ? undefined : this.#processorAt(index);
     if (processor === undefined) throw new GridError('INVALID_ARGUMENT', 'a PROCESS operation names no processor');
-    if (processor.module !== READY_MODULE) this.#deps.control.checkModule(processor.module);
     const valueStart = this.#valueStart(operation);
-    this.calls++;
-    return {
+    return new ProcessorCall(
       map,
-      partition: batch.partitions[operation]! as PartitionId,
-      key: batch.keys.subarray(this.#keyStart(operation), batch.keyEnds[operation]!),
-      args: batch.values.subarray(valueStart, batch.valueEnds?.[operation] ?? valueStart),
-      module: processor.module,
-      exportName: processor.exportName,
-      depth: LANE.processor,
-      onResult: (result: Uint8Array) => {
-        answers.statuses[operation] = STATUS.TRUE;
-        if (result.length > 0) answers.value(operation, result, 0, result.length);
-        this.#settle();
-      },
-      onError: (error: unknown) => {
-        answers.fail(operation, error);
-        this.#settle();
-      },
-    };
+      batch.partitions[operation]! as PartitionId,
+      batch.keys,
+      this.#keyStart(operation),
+      batch.keyEnds[operation]!,
+      batch.values,
+      valueStart,
+      batch.valueEnds?.[operation] ?? valueStart,
+      processor,
+      this,
+      operation,
+    );
+  }
+
+  /** @throws GridError UNKNOWN_MODULE */
+  #processorAt(index: number): ProcessorName | undefined {
+    const known = this.#processors[index];
+    if (known !== undefined) return known;
+    const named = this.batch.processors[index];
+    if (named === undefined) return undefined;
+    if (named.module !== READY_MODULE) this.#deps.control.checkModule(named.module);
+    const { module, exportName } = named;
+    const processor: ProcessorName = { module, exportName, depth: LANE.processor };
+    this.#processors[index] = processor;
+    return processor;
+  }
+
+  onResult(operation: number, bytes: Uint8Array, start: number, end: number): void {
+    this.answers.statuses[operation] = STATUS.TRUE;
+    if (end > start) this.answers.value(operation, bytes, start, end);
+    this.#settle();
+  }
+
+  onError(operation: number, error: unknown): void {
+    this.answers.fail(operation, error);
+    this.#settle();
   }
 
   /* ---- Sent again ------------------------------------------------------------------------------------------------- */

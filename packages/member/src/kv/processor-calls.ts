@@ -10,30 +10,92 @@
  */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
-import { type ProcessorBatch, type ProcessorOutcomes, readyProcessor } from '@ashlar/compute';
+import {
+  BatchPacker,
+  type EntryOutcome,
+  type ProcessorBatch,
+  type ProcessorOutcomes,
+  readyProcessor,
+} from '@ashlar/compute';
 import type { PartitionId, Random } from '@ashlar/core';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { partitionGateName } from './gate-names.ts';
 import { gateName, type KeyGate } from './key-gate.ts';
 
-export interface ProcessorCall {
+/** Who made calls and is told of each by the number it gave it. Exactly one of the functions is called, once a call. */
+export interface ProcessorCaller {
+  /** The result in MessagePack, `bytes[start, end)`; empty: undefined. The bytes are good during the call only. */
+  onResult(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  onError(slot: number, error: unknown): void;
+  /** The entry is not as the caller wants it any more. */
+  onSkipped?(slot: number): void;
+}
+
+/** One call. Its bytes stay valid until it is answered. */
+export class ProcessorCall {
   readonly map: CatalogedMap;
   readonly partition: PartitionId;
-  /** Canonical bytes; stay valid until the call is answered. */
-  readonly key: Uint8Array;
-  /** MessagePack; empty: called without arguments. */
+  /** Canonical bytes keys[keyStart, keyEnd). */
+  readonly keys: Uint8Array;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  /** MessagePack args[argsStart, argsEnd); empty: called without arguments. */
   readonly args: Uint8Array;
+  readonly argsStart: number;
+  readonly argsEnd: number;
+  readonly processor: ProcessorName;
+  readonly caller: ProcessorCaller;
+  readonly slot: number;
+  /** The entry must still be so, else the call is skipped; such a call chains with no other. */
+  readonly isWanted: (() => boolean) | undefined;
+  /** The next call on the same entry in the same task. */
+  next: ProcessorCall | undefined = undefined;
+  /** Of the first call on an entry: the last one, and how many there are. */
+  last: ProcessorCall = this;
+  count = 1;
+  #name: string | undefined;
+
+  constructor(
+    map: CatalogedMap,
+    partition: PartitionId,
+    keys: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    args: Uint8Array,
+    argsStart: number,
+    argsEnd: number,
+    processor: ProcessorName,
+    caller: ProcessorCaller,
+    slot: number,
+    isWanted?: () => boolean,
+  ) {
+    this.map = map;
+    this.partition = partition;
+    this.keys = keys;
+    this.keyStart = keyStart;
+    this.keyEnd = keyEnd;
+    this.args = args;
+    this.argsStart = argsStart;
+    this.argsEnd = argsEnd;
+    this.processor = processor;
+    this.caller = caller;
+    this.slot = slot;
+    this.isWanted = isWanted;
+  }
+
+  /** Of its key at the gate. */
+  get name(): string {
+    this.#name ??= gateName(this.map.id, this.keys, this.keyStart, this.keyEnd);
+    return this.#name;
+  }
+}
+
+/** What runs, and how deep in calls from user code. */
+export interface ProcessorName {
   readonly module: string;
   readonly exportName: string;
-  /** How deep in calls from user code. */
   readonly depth: number;
-  /** The entry must still be as the caller saw it, else `onSkipped`. */
-  readonly isWanted?: () => boolean;
-  readonly onSkipped?: () => void;
-  /** MessagePack of the result. */
-  readonly onResult: (result: Uint8Array) => void;
-  readonly onError: (error: unknown) => void;
 }
 
 export interface ProcessorCallsDependencies {
@@ -47,20 +109,16 @@ export interface ProcessorCallsDependencies {
   readonly tasksMax: number;
 }
 
-/** The entry that calls of one group work on, in their order. */
-interface EntryCalls {
-  readonly name: string;
-  readonly calls: ProcessorCall[];
-}
-
 interface Group {
-  readonly module: string;
-  readonly exportName: string;
-  readonly depth: number;
-  readonly entries: Map<string, EntryCalls>;
+  readonly processor: ProcessorName;
+  /** The first call on each entry, by the entry's name at the gate. */
+  readonly entries: Map<string, ProcessorCall>;
 }
 
 const CALLS_A_TASK_MAX = 256;
+/** Packed batches whose memory is kept for later ones. */
+const PACKERS_KEPT = 16;
+const PACKER_BYTES_KEPT = 256 << 10;
 const UNDEFINED_RESULT = new Uint8Array(0);
 
 export class ProcessorCalls {
@@ -70,6 +128,7 @@ export class ProcessorCalls {
   readonly #underWay: number[] = [];
   /** busy[partition]: keys held for processors. */
   readonly #busy: Uint32Array;
+  readonly #packers: BatchPacker[] = [];
   #isScheduled = false;
 
   constructor(deps: ProcessorCallsDependencies) {
@@ -89,52 +148,51 @@ export class ProcessorCalls {
     return this.#busy[partition]! > 0;
   }
 
-  /** The key must be free. Answers by the call's functions, exactly one of them, once. */
+  /** The key must be free. Answers through the call's caller. */
   submit(call: ProcessorCall): void {
     if (call.isWanted?.() === false) {
-      call.onSkipped?.();
+      call.caller.onSkipped?.(call.slot);
       return;
     }
-    if (call.module === READY_MODULE) {
+    if (call.processor.module === READY_MODULE) {
       this.#runReady(call);
       return;
     }
-    const name = gateName(call.map.id, call.key, 0, call.key.length);
-    this.#deps.gate.hold(name);
+    this.#deps.gate.hold(call.name);
     this.#busy[call.partition]!++;
-    this.#groupOf(call).entries.set(name, { name, calls: [call] });
+    this.#groupOf(call.processor).entries.set(call.name, call);
     this.#schedule();
   }
 
   /** As submit, once nothing holds the key; or behind a call of the same processor that is still to be sent. */
   submitWhenFree(call: ProcessorCall): void {
     const { gate } = this.#deps;
-    const name = gateName(call.map.id, call.key, 0, call.key.length);
     const partition = partitionGateName(call.partition);
-    const held = gate.heldCount === 0 ? undefined : [partition, name].find((candidate) => gate.isHeld(candidate));
+    const held = gate.heldCount === 0 ? undefined : [partition, call.name].find((name) => gate.isHeld(name));
     try {
       if (held === undefined) this.submit(call);
-      else if (held !== name || !this.join(name, call)) gate.wait(held, () => this.submitWhenFree(call));
+      else if (held !== call.name || !this.join(call)) gate.wait(held, () => this.submitWhenFree(call));
     } catch (error) {
-      call.onError(error);
+      call.caller.onError(call.slot, error);
     }
   }
 
   /** Chains a call behind one of the same processor on the same key, if that has not been sent and nothing waits. */
-  join(name: string, call: ProcessorCall): boolean {
-    if (call.isWanted !== undefined || this.#deps.gate.hasWaiting(name)) return false;
-    const entry = this.#groups.get(groupName(call))?.entries.get(name);
-    if (entry === undefined || entry.calls.length >= CALLS_A_TASK_MAX) return false;
-    entry.calls.push(call);
+  join(call: ProcessorCall): boolean {
+    if (call.isWanted !== undefined || this.#deps.gate.hasWaiting(call.name)) return false;
+    const first = this.#groups.get(groupName(call.processor))?.entries.get(call.name);
+    if (first === undefined || first.count >= CALLS_A_TASK_MAX) return false;
+    first.last.next = call;
+    first.last = call;
+    first.count += 1;
     return true;
   }
 
-  #groupOf(call: ProcessorCall): Group {
-    const name = groupName(call);
+  #groupOf(processor: ProcessorName): Group {
+    const name = groupName(processor);
     let group = this.#groups.get(name);
     if (group === undefined) {
-      const { module, exportName, depth } = call;
-      group = { module, exportName, depth, entries: new Map() };
+      group = { processor, entries: new Map() };
       this.#groups.set(name, group);
     }
     return group;
@@ -151,187 +209,195 @@ export class ProcessorCalls {
 
   #dispatch(): void {
     for (const [name, group] of this.#groups) {
-      while (group.entries.size > 0 && (this.#underWay[group.depth] ?? 0) < this.#deps.tasksMax) {
+      while (group.entries.size > 0 && (this.#underWay[group.processor.depth] ?? 0) < this.#deps.tasksMax) {
         void this.#runTask(group, takeEntries(group));
       }
       if (group.entries.size === 0) this.#groups.delete(name);
     }
   }
 
-  async #runTask(group: Group, entries: readonly EntryCalls[]): Promise<void> {
-    const { depth } = group;
+  async #runTask({ processor }: Group, entries: readonly ProcessorCall[]): Promise<void> {
+    const { depth } = processor;
     this.#underWay[depth] = (this.#underWay[depth] ?? 0) + 1;
+    const batch = this.#packers.pop() ?? new BatchPacker();
     try {
-      const outcomes = await this.#deps.run(this.#batchOf(group, entries), depth);
-      this.#commit(entries, outcomes);
+      this.#pack(batch, processor, entries);
+      this.#finish(entries, await this.#deps.run(batch, depth));
     } catch (error) {
       this.#release(entries);
-      for (const { calls } of entries) for (const call of calls) call.onError(error);
+      eachCall(entries, (call) => call.caller.onError(call.slot, error));
     } finally {
+      if (this.#packers.length < PACKERS_KEPT && batch.byteCount <= PACKER_BYTES_KEPT) this.#packers.push(batch);
       this.#underWay[depth]!--;
       if (this.#groups.size > 0) this.#schedule();
     }
   }
 
-  #batchOf({ module, exportName }: Group, entries: readonly EntryCalls[]): ProcessorBatch {
+  #pack(batch: BatchPacker, { module, exportName }: ProcessorName, entries: readonly ProcessorCall[]): void {
     const { store, clock, random } = this.#deps;
     const now = clock.now();
-    const callCount = entries.reduce((sum, { calls }) => sum + calls.length, 0);
-    const keys: Uint8Array[] = [];
-    const values: (Uint8Array | undefined)[] = [];
-    const ttlMs = new Float64Array(entries.length).fill(Number.NaN);
-    const entryOf = new Uint32Array(callCount);
-    const args: (Uint8Array | undefined)[] = [];
-    const seeds = new Int32Array(callCount);
-    entries.forEach(({ calls }, entry) => {
-      const { map, partition, key } = calls[0]!;
-      const exists = store.find(map.id, partition, key, 0, key.length);
-      const { valueBytes, valueStart, valueEnd, expiresAt } = store.found;
-      keys.push(key);
-      values.push(exists ? valueBytes.slice(valueStart, valueEnd) : undefined);
-      if (exists && expiresAt > 0) ttlMs[entry] = Math.max(0, (expiresAt - now) / 1000);
-      for (const call of calls) {
-        entryOf[args.length] = entry;
-        seeds[args.length] = random.below(2 ** 31);
-        args.push(call.args.length === 0 ? undefined : call.args);
+    const nowMs = Math.floor(now / 1000);
+    batch.begin(module, exportName);
+    for (const first of entries) {
+      const { map, partition, keys, keyStart, keyEnd } = first;
+      const entry = batch.addEntry(keys, keyStart, keyEnd);
+      if (store.find(map.id, partition, keys, keyStart, keyEnd)) {
+        const { valueBytes, valueStart, valueEnd, expiresAt } = store.found;
+        const ttlMs = expiresAt > 0 ? Math.max(0, (expiresAt - now) / 1000) : Number.NaN;
+        batch.setValue(entry, valueBytes, valueStart, valueEnd, ttlMs);
       }
-    });
-    const nowMs = new Float64Array(callCount).fill(Math.floor(now / 1000));
-    return { module, exportName, keys, values, ttlMs, entryOf, args, nowMs, seeds };
+      for (let call: ProcessorCall | undefined = first; call !== undefined; call = call.next) {
+        const args = call.argsEnd > call.argsStart ? call.args : undefined;
+        batch.addCall(entry, args, call.argsStart, call.argsEnd, nowMs, random.below(2 ** 31));
+      }
+    }
   }
 
   /** Commits what the calls left, lets the keys go, then answers. */
-  #commit(entries: readonly EntryCalls[], outcomes: ProcessorOutcomes): void {
-    const refused = new Map<number, unknown>();
+  #finish(entries: readonly ProcessorCall[], outcomes: ProcessorOutcomes): void {
+    let refused: Map<ProcessorCall, unknown> | undefined;
     const writes = this.#deps.store.begin();
     try {
-      for (const [index, { calls }] of entries.entries()) {
+      for (let entry = 0; entry < entries.length; entry++) {
         try {
-          this.#stage(writes, calls[0]!, outcomes.entry(index));
+          this.#stage(writes, entries[entry]!, outcomes.entry(entry));
         } catch (error) {
-          refused.set(index, error);
+          refused ??= new Map();
+          refused.set(entries[entry]!, error);
         }
       }
       writes.commit();
     } finally {
       this.#release(entries);
     }
-    let at = 0;
-    for (const [index, { calls }] of entries.entries()) {
-      for (const call of calls) {
-        const error = outcomes.error(at) ?? refused.get(index);
-        if (error === undefined) call.onResult(outcomes.result(at) ?? UNDEFINED_RESULT);
-        else call.onError(error);
-        at++;
+    eachCall(entries, ({ caller, slot }, index, first) => {
+      const error = outcomes.error(index) ?? refused?.get(first);
+      if (error !== undefined) {
+        caller.onError(slot, error);
+        return;
       }
-    }
+      const { bytes, start, end } = outcomes.result(index);
+      caller.onResult(slot, bytes, start, end);
+    });
     outcomes.release();
   }
 
   #stage(
     writes: WriteBatch,
-    { map, partition, key }: ProcessorCall,
-    outcome: ReturnType<ProcessorOutcomes['entry']>,
+    { map, partition, keys, keyStart, keyEnd }: ProcessorCall,
+    { action, bytes, valueStart, valueEnd, ttlMs, isRenewed }: EntryOutcome,
   ): void {
-    if (outcome.action === 'keep' && outcome.ttlMs === undefined) return;
-    if (outcome.action === 'remove') {
-      writes.remove(map.id, partition, key, 0, key.length, RecordCause.processor);
+    if (action === 'keep' && ttlMs === undefined) return;
+    if (action === 'remove') {
+      writes.remove(map.id, partition, keys, keyStart, keyEnd, RecordCause.processor);
       return;
     }
     const { store, clock } = this.#deps;
-    const exists = store.find(map.id, partition, key, 0, key.length, writes);
+    const put = (value: Uint8Array, start: number, end: number, expiresAt: number): void =>
+      writes.put(map.id, partition, keys, keyStart, keyEnd, value, start, end, expiresAt, RecordCause.processor);
+    if (action === 'set' && !store.hasDeadlines(map.id, partition)) {
+      put(bytes, valueStart, valueEnd, expiryOf(ttlMs, 0, clock));
+      return;
+    }
+    const exists = store.find(map.id, partition, keys, keyStart, keyEnd, writes);
     const { found } = store;
     // An entry that was removed and stored again in the batch is a new one.
-    const before = exists && !outcome.isRenewed ? found.expiresAt : 0;
-    const expiresAt = expiryOf(outcome.ttlMs, before, clock.now());
-    const { value } = outcome;
-    if (value !== undefined) {
-      writes.put(map.id, partition, key, 0, key.length, value, 0, value.length, expiresAt, RecordCause.processor);
-    } else if (exists) {
-      const { valueBytes, valueStart, valueEnd } = found;
-      writes.put(
-        map.id,
-        partition,
-        key,
-        0,
-        key.length,
-        valueBytes,
-        valueStart,
-        valueEnd,
-        expiresAt,
-        RecordCause.processor,
-      );
-    }
+    const expiresAt = expiryOf(ttlMs, exists && !isRenewed ? found.expiresAt : 0, clock);
+    if (action === 'set') put(bytes, valueStart, valueEnd, expiresAt);
+    else if (exists) put(found.valueBytes, found.valueStart, found.valueEnd, expiresAt);
   }
 
-  #release(entries: readonly EntryCalls[]): void {
-    for (const { name, calls } of entries) {
-      this.#busy[calls[0]!.partition]!--;
+  #release(entries: readonly ProcessorCall[]): void {
+    for (const { name, partition } of entries) {
+      this.#busy[partition]!--;
       this.#deps.gate.release(name);
     }
   }
 
   /** Ready-made processors are pure functions over the decoded value: no worker, no key held. */
   #runReady(call: ProcessorCall): void {
-    const { map, partition, key, args, exportName } = call;
-    const { store } = this.#deps;
     let result: Uint8Array;
     try {
-      const run = readyProcessor(exportName);
-      const exists = store.find(map.id, partition, key, 0, key.length);
-      const { valueBytes, valueStart, valueEnd, expiresAt } = store.found;
-      const value = exists ? decodeValue(valueBytes, valueStart, valueEnd) : undefined;
-      const outcome = run(value, args.length === 0 ? undefined : decodeValue(args));
-      if (outcome.action === 'set') {
-        const bytes = encodeValue(outcome.value);
-        const writes = store.begin();
-        try {
-          writes.put(
-            map.id,
-            partition,
-            key,
-            0,
-            key.length,
-            bytes,
-            0,
-            bytes.length,
-            exists ? expiresAt : 0,
-            RecordCause.processor,
-          );
-          writes.commit();
-        } catch (error) {
-          writes.abort();
-          throw error;
-        }
-      }
-      result = outcome.result === undefined ? UNDEFINED_RESULT : encodeValue(outcome.result);
+      result = this.#readyResult(call);
     } catch (error) {
-      call.onError(error);
+      call.caller.onError(call.slot, error);
       return;
     }
-    call.onResult(result);
+    call.caller.onResult(call.slot, result, 0, result.length);
+  }
+
+  #readyResult({
+    map,
+    partition,
+    keys,
+    keyStart,
+    keyEnd,
+    args,
+    argsStart,
+    argsEnd,
+    processor,
+  }: ProcessorCall): Uint8Array {
+    const { store } = this.#deps;
+    const run = readyProcessor(processor.exportName);
+    const exists = store.find(map.id, partition, keys, keyStart, keyEnd);
+    const { valueBytes, valueStart, valueEnd, expiresAt } = store.found;
+    const value = exists ? decodeValue(valueBytes, valueStart, valueEnd) : undefined;
+    const outcome = run(value, argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined);
+    if (outcome.action === 'set') {
+      const bytes = encodeValue(outcome.value);
+      const deadline = exists ? expiresAt : 0;
+      const cause = RecordCause.processor;
+      const writes = store.begin();
+      try {
+        writes.put(map.id, partition, keys, keyStart, keyEnd, bytes, 0, bytes.length, deadline, cause);
+        writes.commit();
+      } catch (error) {
+        writes.abort();
+        throw error;
+      }
+    }
+    return outcome.result === undefined ? UNDEFINED_RESULT : encodeValue(outcome.result);
   }
 }
 
-function groupName({ module, exportName, depth }: ProcessorCall): string {
-  return `${depth} ${module} ${exportName}`;
+let lastProcessor: ProcessorName | undefined;
+let lastName = '';
+
+/** Of the group in which calls of the processor gather. */
+function groupName(processor: ProcessorName): string {
+  if (processor !== lastProcessor) {
+    lastProcessor = processor;
+    lastName = `${processor.depth} ${processor.module} ${processor.exportName}`;
+  }
+  return lastName;
 }
 
 /** The first entries of a group, as many as one task takes. */
-function takeEntries(group: Group): EntryCalls[] {
-  const taken: EntryCalls[] = [];
+function takeEntries(group: Group): ProcessorCall[] {
+  const taken: ProcessorCall[] = [];
   let calls = 0;
-  for (const [name, entry] of group.entries) {
-    if (calls > 0 && calls + entry.calls.length > CALLS_A_TASK_MAX) break;
-    taken.push(entry);
-    calls += entry.calls.length;
+  for (const [name, first] of group.entries) {
+    if (calls > 0 && calls + first.count > CALLS_A_TASK_MAX) break;
+    taken.push(first);
+    calls += first.count;
     group.entries.delete(name);
   }
   return taken;
 }
 
+/** Visits every call in the order of its task, with its index there and the first call on its entry. */
+function eachCall(
+  entries: readonly ProcessorCall[],
+  visit: (call: ProcessorCall, index: number, first: ProcessorCall) => void,
+): void {
+  let index = 0;
+  for (const first of entries) {
+    for (let call: ProcessorCall | undefined = first; call !== undefined; call = call.next) visit(call, index++, first);
+  }
+}
+
 /** In version units; 0: the map's default. */
-function expiryOf(ttlMs: number | undefined, before: number, now: number): number {
+function expiryOf(ttlMs: number | undefined, before: number, clock: { now(): number }): number {
   if (ttlMs === undefined) return before;
-  return Number.isFinite(ttlMs) ? now + Math.ceil(ttlMs * 1000) : 0;
+  return Number.isFinite(ttlMs) ? clock.now() + Math.ceil(ttlMs * 1000) : 0;
 }

@@ -18,7 +18,7 @@ import type { WorkerPool } from '@ashlar/workers';
 import { LANE } from '../compute/lanes.ts';
 import { partitionGateName } from '../kv/gate-names.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
-import type { ProcessorCalls } from '../kv/processor-calls.ts';
+import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/processor-calls.ts';
 import type { ProcessorRequest } from './change-coordinator.ts';
 import { ChangeRule } from './changes.ts';
 import type { ChangedRows, ChangeTask } from './query-tasks.ts';
@@ -121,8 +121,16 @@ export class ChangeRunner {
       return rule.matches();
     };
     return new Promise((resolve, reject) => {
-      const answers = { onResult: () => resolve(true), onSkipped: () => resolve(false), onError: reject };
-      processors.submitWhenFree({ map, partition, key, ...processor, depth: LANE.processor, isWanted, ...answers });
+      const caller: ProcessorCaller = {
+        onResult: () => resolve(true),
+        onSkipped: () => resolve(false),
+        onError: (_, error) => reject(error),
+      };
+      const { module, exportName, args } = processor;
+      const name = { module, exportName, depth: LANE.processor };
+      processors.submitWhenFree(
+        new ProcessorCall(map, partition, key, 0, key.length, args, 0, args.length, name, caller, 0, isWanted),
+      );
     });
   }
 
