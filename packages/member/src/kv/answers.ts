@@ -1,11 +1,15 @@
 /**
  * The answers of one batch as they come about: most in the order of the operations, some later (a processor's result,
- * a mutation that waited). Values lie in one buffer; they are put in order once, at the end, if they are not already.
+ * a mutation that waited). Values lie in one buffer in the order in which they came; a piece of the answers puts its own
+ * in order if they are not already.
  */
-import { GridError, type WireError } from '@ashlar/core';
+import { GridError } from '@ashlar/core';
 import { type KvAnswers, type OperationErrors, STATUS } from '@ashlar/transport';
+import type { KeptAnswers } from './sessions.ts';
 
-const FIRST_BYTES = 4096;
+/** Room that is made for values at first. */
+const BYTES_A_VALUE = 128;
+const FIRST_VALUES = 512;
 const NO_BYTES = new Uint8Array(0);
 
 export class Answers {
@@ -56,54 +60,82 @@ export class Answers {
     else known.operations.push(operation);
   }
 
-  /** Everything, as it goes onto the wire. The arrays are the caller's. */
-  finish(
-    batchId: number,
-    highestVersion: number,
-    tableVersion: number,
-  ): KvAnswers & { readonly failures: readonly Failure[] } {
-    const failures = [...this.#errors.values()];
+  /** Operations [first, end) as they go onto the wire. The arrays are the caller's. */
+  piece(first: number, end: number, header: AnswerHeader): KvAnswers {
     return {
-      batchId,
-      highestVersion,
-      tableVersion,
-      statuses: this.statuses,
-      ...this.#ordered(),
-      versions: this.#versions,
-      expiresAtMs: this.#expiresAtMs,
-      errors: failures.map(wireErrors),
-      failures,
+      ...header,
+      firstOperation: first,
+      statuses: this.statuses.subarray(first, end),
+      ...this.#valuesOf(first, end),
+      versions: this.#versions?.subarray(first, end),
+      expiresAtMs: this.#expiresAtMs?.subarray(first, end),
+      errors: this.#errors.size === 0 ? [] : this.#errorsOf(first, end),
     };
   }
 
-  #ordered(): { valueEnds: Uint32Array | undefined; values: Uint8Array } {
+  /** Everything, for whoever asks again. */
+  kept(): KeptAnswers {
+    const { valueEnds = [], values } = this.#valuesOf(0, this.statuses.length);
+    return { statuses: this.statuses, valueEnds, values, errors: [...this.#errors.values()] };
+  }
+
+  /** Values of [first, end) in their order; ends count from their beginning. */
+  #valuesOf(first: number, end: number): { valueEnds: Uint32Array | undefined; values: Uint8Array } {
     if (this.#length === 0) return { valueEnds: undefined, values: NO_BYTES };
-    const ends = new Uint32Array(this.statuses.length);
-    const values = this.#isOrdered ? this.#bytes.subarray(0, this.#length) : new Uint8Array(this.#length);
-    let at = 0;
-    for (let operation = 0; operation < ends.length; operation++) {
-      const start = this.#starts[operation]!;
-      const end = this.#ends[operation]!;
-      if (!this.#isOrdered && end > start) values.set(this.#bytes.subarray(start, end), at);
-      at += end - start;
-      ends[operation] = at;
+    const ends = new Uint32Array(end - first);
+    let bytes = 0;
+    for (let operation = first; operation < end; operation++) {
+      bytes += this.#ends[operation]! - this.#starts[operation]!;
+      ends[operation - first] = bytes;
     }
-    return { valueEnds: ends, values };
+    if (bytes === 0) return { valueEnds: undefined, values: NO_BYTES };
+    return { valueEnds: ends, values: this.#isOrdered ? this.#run(first, end) : this.#gathered(first, end, bytes) };
+  }
+
+  /** Where values lie in the order of their operations: a view. */
+  #run(first: number, end: number): Uint8Array {
+    let start = first;
+    while (this.#ends[start] === this.#starts[start]) start++;
+    let last = end - 1;
+    while (this.#ends[last] === this.#starts[last]) last--;
+    return this.#bytes.subarray(this.#starts[start]!, this.#ends[last]!);
+  }
+
+  #gathered(first: number, end: number, bytes: number): Uint8Array {
+    const values = new Uint8Array(bytes);
+    let at = 0;
+    for (let operation = first; operation < end; operation++) {
+      const start = this.#starts[operation]!;
+      const stop = this.#ends[operation]!;
+      if (stop === start) continue;
+      values.set(this.#bytes.subarray(start, stop), at);
+      at += stop - start;
+    }
+    return values;
+  }
+
+  #errorsOf(first: number, end: number): OperationErrors[] {
+    const errors: OperationErrors[] = [];
+    for (const { operations, error } of this.#errors.values()) {
+      const inside = operations.filter((operation) => operation >= first && operation < end);
+      if (inside.length === 0) continue;
+      errors.push({ operations: Uint32Array.from(inside, (operation) => operation - first), error: error.toWire() });
+    }
+    return errors;
   }
 
   #grow(wanted: number): void {
-    const grown = new Uint8Array(Math.max(wanted, this.#bytes.length * 2, FIRST_BYTES));
+    const grown = new Uint8Array(
+      Math.max(wanted, this.#bytes.length * 2, Math.min(this.statuses.length, FIRST_VALUES) * BYTES_A_VALUE),
+    );
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
 }
 
-export interface Failure {
-  readonly operations: readonly number[];
-  readonly error: GridError;
-}
-
-function wireErrors({ operations, error }: Failure): OperationErrors {
-  const wire: WireError = error.toWire();
-  return { operations: Uint32Array.from(operations), error: wire };
+/** What every message of answers says. */
+export interface AnswerHeader {
+  readonly batchId: number;
+  readonly highestVersion: number;
+  readonly tableVersion: number;
 }

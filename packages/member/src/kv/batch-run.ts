@@ -9,7 +9,8 @@
  *     only behind mutations of its own stream that wait; it sees what was committed before a processor that runs.
  * B2  A refused operation changes nothing and spoils no other, unless the batch is atomic: then no mutation of its
  *     partition applies, and all of them are answered with its error.
- * B3  The answer is written once, when every operation has one.
+ * B3  Every operation is answered once. What processors answered goes out as they end, in runs of operations that have
+ *     all their answers; so the caller goes on while others are still being worked on.
  */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
@@ -36,6 +37,17 @@ export interface BatchDependencies {
   readonly valueBytesMax: number;
 }
 
+/** Who sends the answers. */
+export interface BatchListener {
+  /** Operations [first, end) are answered, others are not yet. */
+  onPiece(run: BatchRun, first: number, end: number): void;
+  /** Operations from `run.told` on are answered: all are. */
+  onDone(run: BatchRun): void;
+}
+
+/** Answers that are worth a message of their own. */
+const PIECE_OPERATIONS = 64;
+
 export class BatchRun implements ProcessorCaller {
   readonly batch: KvBatch;
   readonly answers: Answers;
@@ -44,12 +56,19 @@ export class BatchRun implements ProcessorCaller {
   readonly #session: Session | undefined;
   readonly #record: BatchRecord | undefined;
   readonly #waiting: WaitingKeys;
-  readonly #onDone: (run: BatchRun) => void;
+  readonly #listener: BatchListener;
   /** Those of the batch that were looked up. */
   readonly #processors: ProcessorName[] = [];
   #writes: WriteBatch | undefined;
   /** Operations without an answer, and one for the run over them itself. */
   #open = 1;
+  #isStarted = false;
+  /** late[operation]: answers it waits for; made for the first one. */
+  #late: Uint8Array | undefined;
+  /** Late answers that came since the last piece. */
+  #lateAnswers = 0;
+  /** Operations [0, told) are answered. */
+  told = 0;
   hits = 0;
   misses = 0;
   puts = 0;
@@ -69,7 +88,7 @@ export class BatchRun implements ProcessorCaller {
     record: BatchRecord | undefined,
     waiting: WaitingKeys,
     deps: BatchDependencies,
-    onDone: (run: BatchRun) => void,
+    listener: BatchListener,
   ) {
     this.batch = batch;
     this.answers = new Answers(batch.count);
@@ -78,12 +97,13 @@ export class BatchRun implements ProcessorCaller {
     this.#record = record;
     this.#waiting = waiting;
     this.#deps = deps;
-    this.#onDone = onDone;
+    this.#listener = listener;
   }
 
   start(): void {
     if (this.batch.atomic) this.#runAtomic();
     else this.#runEach();
+    this.#isStarted = true;
     this.#settle();
   }
 
@@ -97,10 +117,34 @@ export class BatchRun implements ProcessorCaller {
     this.#commit();
   }
 
-  /** One operation is answered; the last one sends the batch's answer. */
+  /** The operation is answered later: settleLate() follows. */
+  #openLate(operation: number): void {
+    this.#open++;
+    this.#late ??= new Uint8Array(this.batch.count);
+    this.#late[operation]!++;
+  }
+
+  #settleLate(operation: number): void {
+    this.#late![operation]!--;
+    this.#lateAnswers++;
+    if (this.#open > 1 && this.#lateAnswers >= PIECE_OPERATIONS && this.#isStarted) this.#tellPiece();
+    this.#settle();
+  }
+
+  /** Tells the answers that nothing before them is missing to, if they are worth a message (B3). */
+  #tellPiece(): void {
+    this.#lateAnswers = 0;
+    let end = this.told;
+    while (end < this.batch.count && this.#late![end] === 0) end++;
+    if (end - this.told < PIECE_OPERATIONS || end === this.batch.count) return;
+    this.#listener.onPiece(this, this.told, end);
+    this.told = end;
+  }
+
+  /** One thing less is open; the last one ends the batch. */
   #settle(): void {
     if (--this.#open > 0) return;
-    this.#onDone(this);
+    this.#listener.onDone(this);
   }
 
   #guarded(operation: number, run: (this: BatchRun, operation: number) => void): void {
@@ -122,11 +166,11 @@ export class BatchRun implements ProcessorCaller {
     }
     const late = (): void => {
       this.#readInOrder(operation);
-      this.#settle();
+      this.#settleLate(operation);
     };
     try {
       this.#deps.gate.wait(holder, late);
-      this.#open++;
+      this.#openLate(operation);
     } catch (error) {
       this.answers.fail(operation, error);
     }
@@ -167,7 +211,7 @@ export class BatchRun implements ProcessorCaller {
         else this.#process(call);
       } else if (call !== undefined && holder === call.name && this.#deps.processors.join(call)) {
         this.calls++;
-        this.#open++;
+        this.#openLate(operation);
       } else {
         this.#wait(holder, operation);
       }
@@ -183,10 +227,10 @@ export class BatchRun implements ProcessorCaller {
       this.#waiting.end(name);
       this.#mutateWhenFree(operation);
       this.#commit();
-      this.#settle();
+      this.#settleLate(operation);
     });
     this.#waiting.begin(name);
-    this.#open++;
+    this.#openLate(operation);
   }
 
   /** The gate's name that this mutation has to wait for. */
@@ -281,7 +325,7 @@ export class BatchRun implements ProcessorCaller {
     // What was staged before it on this key must be there when the processor reads it (B1).
     this.#commit();
     this.calls++;
-    this.#open++;
+    this.#openLate(call.slot);
     this.#deps.processors.submit(call);
   }
 
@@ -323,12 +367,12 @@ export class BatchRun implements ProcessorCaller {
   onResult(operation: number, bytes: Uint8Array, start: number, end: number): void {
     this.answers.statuses[operation] = STATUS.TRUE;
     if (end > start) this.answers.value(operation, bytes, start, end);
-    this.#settle();
+    this.#settleLate(operation);
   }
 
   onError(operation: number, error: unknown): void {
     this.answers.fail(operation, error);
-    this.#settle();
+    this.#settleLate(operation);
   }
 
   /* ---- Sent again ------------------------------------------------------------------------------------------------- */
@@ -352,8 +396,8 @@ export class BatchRun implements ProcessorCaller {
       repeat();
       return true;
     }
-    this.#open++;
-    void record.done.then(repeat).finally(() => this.#settle());
+    this.#openLate(operation);
+    void record.done.then(repeat).finally(() => this.#settleLate(operation));
     return true;
   }
 

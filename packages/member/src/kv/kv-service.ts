@@ -19,6 +19,7 @@ import {
   type PutRequest,
 } from '@ashlar/transport';
 import type { MemberMetrics } from '../observe/metrics.ts';
+import { type AnswerHeader, Answers } from './answers.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { jsonText } from './json-text.ts';
 import { type LogPressure, PRESSURE_DELAY_MS } from './log-pressure.ts';
@@ -119,26 +120,34 @@ class BatchStream implements KvBatchSink {
 
   /** @throws GridError CLOCK_AHEAD, OVERLOADED */
   #prepare(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): BatchRun {
-    const { sessions, clock, control } = this.#deps;
+    const { sessions, clock } = this.#deps;
     if (batch.sessionVersion > 0) clock.observe(batch.sessionVersion as never);
     const session = batch.session === 0 ? undefined : sessions.touch(batch.session);
     session?.raiseFloor(batch.lowestUnanswered);
     const { promise, resolve } = Promise.withResolvers<void>();
     const numbers = session === undefined ? undefined : numbersOf(batch);
     const record = numbers === undefined ? undefined : session?.note(numbers.all, numbers.first, numbers.last, promise);
-    return new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, (done) => {
-      const version = Math.max(done.highestVersion, clock.now());
-      const answers = done.answers.finish(batch.batchId, version, control.table.tableVersion);
-      if (record !== undefined) {
-        const { statuses, valueEnds, values, failures } = answers;
-        record.answers = keep({ statuses, valueEnds: valueEnds ?? [], values, errors: failures });
-        resolve();
-      }
-      this.#measure(done, arrivedMs);
-      const isPressed = done.puts + done.removes + done.calls > 0 && this.#deps.pressure.isHigh(batch.partitions);
-      if (isPressed) setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
-      else this.#answer(answers);
+    return new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, {
+      onPiece: (run, first, end) => this.#answer(run.answers.piece(first, end, this.#headerOf(run))),
+      onDone: (run) => {
+        const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run));
+        if (record !== undefined) {
+          record.answers = keep(run.answers.kept());
+          resolve();
+        }
+        this.#measure(run, arrivedMs);
+        const isPressed = run.puts + run.removes + run.calls > 0 && this.#deps.pressure.isHigh(batch.partitions);
+        if (isPressed) setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
+        else this.#answer(answers);
+      },
     });
+  }
+
+  #headerOf({ batch, highestVersion }: BatchRun): AnswerHeader {
+    const { clock, control } = this.#deps;
+    const { batchId } = batch;
+    const { tableVersion } = control.table;
+    return { batchId, highestVersion: Math.max(highestVersion, clock.now()), tableVersion };
   }
 
   #answer(answers: KvAnswers): void {
@@ -162,10 +171,13 @@ class BatchStream implements KvBatchSink {
   /** Nothing of the batch was done. */
   #refuse(batch: KvBatch, error: unknown): void {
     if (this.#isClosed) return;
-    const run = new BatchRun(batch, [], undefined, undefined, this.#waiting, this.#deps, () => undefined);
-    for (let operation = 0; operation < batch.count; operation++) run.answers.fail(operation, error);
     const { clock, control } = this.#deps;
-    this.#sink.write(run.answers.finish(batch.batchId, clock.now(), control.table.tableVersion));
+    const answers = new Answers(batch.count);
+    for (let operation = 0; operation < batch.count; operation++) answers.fail(operation, error);
+    const { tableVersion } = control.table;
+    this.#sink.write(
+      answers.piece(0, batch.count, { batchId: batch.batchId, highestVersion: clock.now(), tableVersion }),
+    );
   }
 }
 
