@@ -20,12 +20,15 @@ import { rowCountOf } from './operators/limit.ts';
 import { OutputOperator } from './operators/output.ts';
 import { ProjectOperator } from './operators/project.ts';
 import { FirstRowsOperator, TopNOperator } from './operators/top-n.ts';
+import { PartitionClaims } from './partition-claims.ts';
 import type { RowSource, ScanNode, SourceYield } from './row-source.ts';
 import type { Operator } from './rows.ts';
 
 export interface FragmentTask {
   readonly fragment: FragmentNode;
   readonly partitions: readonly PartitionId[];
+  /** Other tasks have the same partitions: this one does those that it claims. Absent: it does all. */
+  readonly claims?: SharedArrayBuffer | undefined;
   readonly snapshotId: number;
   readonly snapshotVersion: Version;
   readonly parameters: readonly unknown[];
@@ -101,7 +104,7 @@ function scanAll(
   const { snapshotId, snapshotVersion } = task;
   const late = lateColumnsOf(task.fragment);
   let rowsScanned = 0;
-  for (const partition of task.partitions) {
+  for (const partition of partitionsOf(task)) {
     context.checkCancelled();
     const request = { scan, partition, snapshotId, snapshotVersion, evaluation: context.evaluation, late };
     for (const rows of source.scan(request)) {
@@ -111,6 +114,15 @@ function scanAll(
     }
   }
   return rowsScanned;
+}
+
+function* partitionsOf({ partitions, claims }: FragmentTask): Generator<PartitionId> {
+  if (claims === undefined) {
+    yield* partitions;
+    return;
+  }
+  const shared = new PartitionClaims(partitions.length, claims);
+  for (let index = shared.claim(); index >= 0; index = shared.claim()) yield partitions[index]!;
 }
 
 /** The scan that feeds a fragment. */

@@ -12,6 +12,7 @@ export {
   type CombineTask,
   combinePartials,
   isPassThrough,
+  isShortMerge,
   limitOf,
   type MergeControl,
   type MergeResult,
@@ -19,8 +20,9 @@ export {
   runMerge,
 } from './merge.ts';
 export { rowCountOf } from './operators/limit.ts';
+export { PartitionClaims } from './partition-claims.ts';
 export type { RowSource, ScanNode, ScannedRows, ScanRequest, SourceYield } from './row-source.ts';
 export type { Rows } from './rows.ts';
 export { storeSource } from './store-source.ts';
-export { tasksFor } from './tasks.ts';
+export { taskCountFor, tasksFor } from './tasks.ts';
 export { decodeBatch, encodeBatch } from './vectors.ts';

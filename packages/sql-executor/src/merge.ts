@@ -59,6 +59,38 @@ export function isPassThrough(merge: MergeNode): boolean {
   return merge.kind === 'Gather' || (merge.kind === 'Limit' && merge.input.kind === 'Gather');
 }
 
+/** Merges of so few bytes take less time than a worker's answer. */
+const SHORT_MERGE_BYTES_MAX = 32 << 10;
+
+/**
+ * Whether merging is a matter of some microseconds that any thread may take: few rows, and no expression over them.
+ *
+ * @param bytes  of all inputs
+ */
+export function isShortMerge(merge: MergeNode, bytes: number): boolean {
+  return bytes <= SHORT_MERGE_BYTES_MAX && computesNothing(merge);
+}
+
+function computesNothing(merge: MergeNode): boolean {
+  switch (merge.kind) {
+    case 'Gather':
+      return true;
+    case 'FinalAggregate':
+    case 'Distinct':
+    case 'Limit':
+      return computesNothing(merge.input);
+    case 'Sort':
+      return merge.keys.every(({ expr }) => expr.kind === 'column') && computesNothing(merge.input);
+    case 'Project':
+      return merge.exprs.every(({ kind }) => kind === 'column') && computesNothing(merge.input);
+    case 'Rows':
+    case 'Filter':
+      return false;
+    default:
+      return unreachable(merge);
+  }
+}
+
 /** The rows [offset, offset + limit) that a merge's outermost Limit lets through; all without one. */
 export function limitOf(
   merge: MergeNode,

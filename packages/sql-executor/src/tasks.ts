@@ -6,6 +6,11 @@ const TASK_ROWS_MIN = 65_536;
 /** Tasks per thread, so that a thread that ends early takes over from one that does not. */
 const TASKS_PER_THREAD = 4;
 
+/** Tasks that share `rows` rows of `partitions` partitions by claiming (PartitionClaims): no more than threads. */
+export function taskCountFor(rows: number, partitions: number, threads: number): number {
+  return Math.min(Math.max(1, Math.floor(rows / TASK_ROWS_MIN)), Math.max(1, threads), partitions);
+}
+
 /**
  * Groups partitions into tasks of about equal rows, at most a few a thread; one task when there are few rows in all.
  * Longer tasks come first, so that the last to be taken are short.

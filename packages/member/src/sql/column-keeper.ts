@@ -51,6 +51,24 @@ export class ColumnKeeper {
     };
   }
 
+  /** A lease of nothing, when every wanted column is there and nothing was written since; else undefined. */
+  warmLease(mapId: MapId, columns: readonly ScanColumn[], partitions: readonly PartitionId[]): ColumnLease | undefined {
+    const columnNumbers = columns.map((column) => this.#numberOf(mapId, column));
+    const wanted = new Set(columnNumbers.filter((number) => number >= 0));
+    if (!partitions.every((partition) => this.#hasAll(mapId, partition, wanted))) return undefined;
+    return { leasedPages: [], columnNumbers, settle: () => undefined, giveBack: () => undefined };
+  }
+
+  #hasAll(mapId: MapId, partition: PartitionId, wanted: ReadonlySet<number>): boolean {
+    const table = this.#reader.table(mapId, partition);
+    if (table === undefined) return true;
+    for (let index = 0; index < table.chunkCount; index++) {
+      const chunk = table.chunk(index);
+      for (const number of wanted) if (runsWanted(chunk, number).length > 0) return false;
+    }
+    return true;
+  }
+
   #numberOf(mapId: MapId, column: ScanColumn): number {
     if (column.source === 'path') return this.#store.columnNumber(mapId, JSON.stringify(column.path), true);
     return column.source === 'key' ? this.#store.columnNumber(mapId, KEY_COLUMN, true) : -1;

@@ -1,17 +1,26 @@
 /**
  * One member's part of a query: its partitions cut into tasks for the query workers, their batches as a stream.
  *
- *   partitions -> tasks sized by rows -> query pool, at most `threads` at a time -> batches, under a byte bound
+ *   all columns there:  one task a thread, each claims partition after partition --+
+ *   columns to make:    tasks sized by rows, each with pages for its partitions ---+--> batches, under a byte bound
  *
- * F1  No further task starts while more than QUEUED_BYTES_MAX of batches wait for the reader: a slow reader stops the scan.
+ * F1  While more than QUEUED_BYTES_MAX of batches wait for the reader no further task starts, and tasks that claim end: a
+ *     slow reader stops the scan.
  * F2  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
  */
-import type { MapId, PartitionId, Version } from '@ashlar/core';
-import { columnsNeeded, type FragmentResult, type FragmentTask, tasksFor } from '@ashlar/sql-executor';
+import { CancelledError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import {
+  columnsNeeded,
+  type FragmentResult,
+  type FragmentTask,
+  PartitionClaims,
+  taskCountFor,
+  tasksFor,
+} from '@ashlar/sql-executor';
 import type { FragmentNode } from '@ashlar/sql-plan';
 import type { MemberStore } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
-import type { ColumnKeeper } from './column-keeper.ts';
+import type { ColumnKeeper, ColumnLease } from './column-keeper.ts';
 
 const QUEUED_BYTES_MAX = 8 << 20;
 
@@ -46,22 +55,15 @@ export async function* runLocalFragment(
   deps: FragmentRunnerDependencies,
   stats: FragmentStats,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { store, pool } = deps;
-  const sized = job.partitions.map((partitionId) => ({
-    partitionId,
-    rows: store.entryCount(job.mapId as never, partitionId),
-  }));
-  const todo = tasksFor(
-    sized.filter(({ rows }) => rows > 0),
-    pool.stats().threads,
-  );
+  const { threads } = deps.pool.stats();
+  const work = workOf(job, threads, deps);
   const leaving = new AbortController();
   const signal = AbortSignal.any([job.signal, leaving.signal]);
   const flow = new BatchFlow();
   const running = new Set<Promise<void>>();
-  const start = (partitions: readonly PartitionId[]): void => {
+  const start = (share: TaskShare): void => {
     stats.tasks++;
-    const task = runTask(job, partitions, signal, deps, flow)
+    const task = runTask(job, share, signal, deps, flow)
       .then((result) => {
         stats.rowsScanned += result.rowsScanned;
         stats.rowsOut += result.rowsOut;
@@ -75,32 +77,87 @@ export async function* runLocalFragment(
   };
   try {
     for (;;) {
-      while (todo.length > 0 && running.size < pool.stats().threads && flow.bytes < QUEUED_BYTES_MAX)
-        start(todo.shift()!);
+      const hasRoom = flow.bytes < QUEUED_BYTES_MAX;
+      work.letGoOn(hasRoom);
+      while (hasRoom && running.size < threads && !work.isHandedOut(running.size)) start(work.next());
       const batch = flow.take();
       if (batch !== undefined) yield batch;
-      else if (running.size === 0 && todo.length === 0) return;
+      else if (running.size === 0 && work.isHandedOut(0)) return;
       else await flow.changed();
     }
   } finally {
-    leaving.abort();
+    leaving.abort(LEFT);
     // Workers read under the statement's snapshot: it may only go when they have left.
     await Promise.allSettled(running);
   }
 }
 
+/** A reason made once: an AbortError of its own for every query would cost a stack trace each. */
+const LEFT = new CancelledError('the query');
+
+/** What one task is to do. */
+interface TaskShare {
+  readonly partitions: readonly PartitionId[];
+  readonly lease: ColumnLease;
+  readonly claims?: SharedArrayBuffer;
+}
+
+/** How the partitions are handed out to tasks. */
+interface Work {
+  /** Whether no task needs to be started besides those that run. */
+  isHandedOut(running: number): boolean;
+  next(): TaskShare;
+  /** Whether the reader has room for more (F1). */
+  letGoOn(hasRoom: boolean): void;
+}
+
+function workOf({ fragment, mapId, partitions }: FragmentJob, threads: number, deps: FragmentRunnerDependencies): Work {
+  const { store, columns } = deps;
+  const sized = partitions
+    .map((partitionId) => ({ partitionId, rows: store.entryCount(mapId as MapId, partitionId) }))
+    .filter(({ rows }) => rows > 0);
+  const needed = columnsNeeded(fragment);
+  const warm = columns.warmLease(mapId as MapId, needed, partitions);
+  if (warm !== undefined) return claimedWork(sized, threads, warm);
+  const todo = tasksFor(sized, threads);
+  return {
+    isHandedOut: () => todo.length === 0,
+    next: () => {
+      const share = todo.shift()!;
+      return { partitions: share, lease: columns.lease(mapId as MapId, needed, share) };
+    },
+    letGoOn: () => undefined,
+  };
+}
+
+function claimedWork(
+  sized: readonly { readonly partitionId: PartitionId; readonly rows: number }[],
+  threads: number,
+  lease: ColumnLease,
+): Work {
+  const partitions = sized.map(({ partitionId }) => partitionId);
+  const rows = sized.reduce((sum, partition) => sum + partition.rows, 0);
+  const wanted = taskCountFor(rows, partitions.length, threads);
+  const claims = new PartitionClaims(partitions.length);
+  return {
+    isHandedOut: (running) => claims.isExhausted || running >= wanted,
+    next: () => ({ partitions, lease, claims: claims.shared }),
+    letGoOn: (hasRoom) => (hasRoom ? claims.goOn() : claims.stop()),
+  };
+}
+
 async function runTask(
   job: FragmentJob,
-  partitions: readonly PartitionId[],
+  { partitions, lease, claims }: TaskShare,
   signal: AbortSignal,
-  { pool, columns }: FragmentRunnerDependencies,
+  { pool }: FragmentRunnerDependencies,
   flow: BatchFlow,
 ): Promise<FragmentResult> {
-  const { fragment, mapId, snapshotId, snapshotVersion, parameters, buildTables, memoryBytes, clockMs } = job;
-  const lease = columns.lease(mapId as MapId, columnsNeeded(fragment), partitions);
+  const { fragment, snapshotId, snapshotVersion, parameters, buildTables, memoryBytes, clockMs } = job;
   const task = {
     fragment,
     partitions,
+    claims,
     snapshotId,
     snapshotVersion,
     parameters,

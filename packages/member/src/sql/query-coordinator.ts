@@ -13,6 +13,7 @@ import {
   batchRowCount,
   type FragmentTask,
   isPassThrough,
+  isShortMerge,
   limitOf,
   type MergeResult,
   runMerge,
@@ -170,6 +171,11 @@ export class QueryCoordinator {
     const inputs = await this.#gather(batches);
     const { signal } = statement;
     const task = this.#mergeTask(plan, inputs, statement);
+    const bytes = inputs.reduce((sum, batch) => sum + batch.length, 0);
+    if (isShortMerge(plan.merge, bytes)) {
+      yield* runMerge(task, { cancelled: () => signal.aborted }).batches;
+      return;
+    }
     const merged = await this.#deps.pool.run<MergeResult>('merge', task, { signal, cancelFlag: true }).result;
     yield* merged.batches;
   }

@@ -1,0 +1,48 @@
+/**
+ * Partitions that several tasks of one fragment share: each task claims the next one when it has done its last. So all
+ * threads end at about the same time, however rows and processors are distributed, and no task waits for another to be
+ * handed out.
+ *
+ *   main: make, stop, go on ----- shared words: next index, stop ----- workers: claim
+ *
+ * C1  Every index below `count` is claimed once.
+ * C2  After stop() each task ends with the partition that it is at; what is not claimed waits for tasks started later.
+ *
+ * @see Leis, Boncz, Kemper, Neumann, "Morsel-driven parallelism", SIGMOD 2014
+ */
+const NEXT = 0;
+const STOPPED = 1;
+const WORDS = 2;
+
+export class PartitionClaims {
+  /** What a task is sent. */
+  readonly shared: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #count: number;
+
+  /** @param shared  of claims made elsewhere; new ones by default */
+  constructor(count: number, shared: SharedArrayBuffer = new SharedArrayBuffer(WORDS * 4)) {
+    this.shared = shared;
+    this.#words = new Int32Array(shared);
+    this.#count = count;
+  }
+
+  /** The index of a partition that is nobody else's, or -1. */
+  claim(): number {
+    if (Atomics.load(this.#words, STOPPED) !== 0) return -1;
+    const index = Atomics.add(this.#words, NEXT, 1);
+    return index < this.#count ? index : -1;
+  }
+
+  get isExhausted(): boolean {
+    return Atomics.load(this.#words, NEXT) >= this.#count;
+  }
+
+  stop(): void {
+    Atomics.store(this.#words, STOPPED, 1);
+  }
+
+  goOn(): void {
+    Atomics.store(this.#words, STOPPED, 0);
+  }
+}
