@@ -14,6 +14,8 @@ export interface ConnectRequest {
 export interface MemberRequest {
   /** By the setting's dotted path: { 'grpc.port': '7720' }. */
   readonly flags: Readonly<Record<string, string | boolean>>;
+  /** How they were typed, where not by --set: { 'grpc.port': '--port' }. */
+  readonly flagNames: Readonly<Record<string, string>>;
   /** Settings file that was asked for. */
   readonly configFile: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;

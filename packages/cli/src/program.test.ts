@@ -14,7 +14,16 @@ const rows = {
 
 describe('the command line', () => {
   it('answers --help with an example, at every command', async () => {
-    for (const command of [[], ['start'], ['sql'], ['import'], ['ping']]) {
+    for (const command of [
+      [],
+      ['start'],
+      ['sql'],
+      ['import'],
+      ['ping'],
+      ['config'],
+      ['config', 'print'],
+      ['config', 'schema'],
+    ]) {
       const { exitCode, stdout } = await runFake([...command, '--help']);
       expect(exitCode).toBe(0);
       expect(stdout).toContain('Example:\n  $ ashlar');
@@ -227,5 +236,47 @@ describe('ashlar start', () => {
     expect(ran.exitCode).toBe(1);
     expect(JSON.parse(ran.stdout)).toMatchObject({ event: 'failed', code: 'PORT_IN_USE' });
     expect(ran.stderr).toBe('error: port 7710 is taken (PORT_IN_USE)\nhint: give another --port\n');
+  });
+});
+
+describe('ashlar config', () => {
+  const settingsOf = (stdout: string): Record<string, { value: unknown; origin: string; name?: string }> => {
+    const { settings } = JSON.parse(stdout) as { settings: { setting: string; value: unknown; origin: string }[] };
+    return Object.fromEntries(settings.map(({ setting, ...rest }) => [setting, rest]));
+  };
+
+  it('print: shows the value of every setting and where it comes from, but no secret', async () => {
+    const env = { ASHLAR_GRPC_PORT: '7800', ASHLAR_SECURITY_TOKEN: 'hush' };
+    const args = ['config', 'print', '--memory', '1GiB', '--set', 'log.level=warn'];
+    const json = await runFake([...args, '--json'], { env });
+    expect(settingsOf(json.stdout)).toMatchObject({
+      'memory.maxBytes': { value: 2 ** 30, origin: 'flag', name: '--memory' },
+      'grpc.port': { value: 7800, origin: 'environment', name: 'ASHLAR_GRPC_PORT' },
+      'log.level': { value: 'warn', origin: 'flag', name: '--set log.level' },
+      'http.port': { value: 7711, origin: 'default' },
+      'security.token': { value: '***', origin: 'environment' },
+    });
+    const table = await runFake([...args, '--origins'], { env });
+    expect(table.stdout).toMatch(/memory\.maxBytes +│ 1GiB +│ flag: --memory +│/);
+    expect(table.stdout).toMatch(/grpc\.port +│ 7800 +│ environment: ASHLAR_GRPC_PORT +│/);
+    expect(table.stdout).toMatch(/limits\.sessionTtlMs +│ 1min +│ default +│/);
+    expect(json.stdout + table.stdout).not.toContain('hush');
+    expect((await runFake(args, { env })).stdout).not.toContain('environment');
+  });
+
+  it('print: takes --set before a short flag, and refuses what start refuses', async () => {
+    const both = await runFake(['config', 'print', '--json', '--port', '1', '--set', 'grpc.port=2']);
+    expect(settingsOf(both.stdout)).toMatchObject({ 'grpc.port': { value: 2, name: '--set grpc.port' } });
+    expect(await runFake(['config', 'print', '--http-port', '70000'])).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr: expect.stringContaining('--http-port: http.port is "70000": expected a whole number from 0 to 65535'),
+    });
+  });
+
+  it('schema: prints the JSON schema of ashlar.yaml', async () => {
+    const { exitCode, stdout } = await runFake(['config', 'schema']);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ properties: { memory: { properties: { maxBytes: {} } } } });
   });
 });

@@ -1,5 +1,6 @@
 /** The command line as a whole. To add a command: a file in commands/, a line below. */
 import { Command, CommanderError } from 'commander';
+import { configCommand } from './commands/config.ts';
 import { importCommand } from './commands/import.ts';
 import { pingCommand } from './commands/ping.ts';
 import { sqlCommand } from './commands/sql.ts';
@@ -10,7 +11,7 @@ import type { CliIo } from './io.ts';
 export const CLI_VERSION = '0.1.0';
 
 const EXIT_USAGE = 2;
-const COMMANDS = [startCommand, sqlCommand, importCommand, pingCommand];
+const COMMANDS = [startCommand, sqlCommand, importCommand, pingCommand, configCommand];
 
 /**
  * Runs one command line.
@@ -26,7 +27,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .showHelpAfterError('(--help shows how)')
     .addHelpText('after', '\nExample:\n  $ ashlar start\n  $ ashlar sql "SELECT 1 + 1 AS two"');
   for (const make of COMMANDS) program.addCommand(make(context));
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),

@@ -197,7 +197,7 @@ describe('a member that cannot start says why in one sentence', () => {
     ['a setting without a value', ['--set', 'memory.maxBytes'], 2, /setting=value/],
     ['a size that is none', ['--memory', 'much'], 1, /memory\.maxBytes.*a size such as 512MiB/s],
     ['too little memory', ['--memory', '1MiB'], 1, /memory\.maxBytes.*at least/s],
-    ['too long keys', ['--set', 'limits.keyBytes=1MiB'], 1, /limits\.keyBytes.*at most 65536/s],
+    ['too long keys', ['--set', 'limits.keyBytes=1MiB'], 1, /limits\.keyBytes.*at most 64KiB/s],
     ['a port that is none', ['--set', 'grpc.port=70000'], 1, /grpc\.port is "70000"/],
     [
       'a bind for all the world',
@@ -219,7 +219,9 @@ describe('a member that cannot start says why in one sentence', () => {
     ['not YAML', 'grpc: [1', /bad-\d\.yaml/],
     ['a list', '- 1\n- 2\n', /bad-\d\.yaml/],
     ['an unknown key', 'grcp:\n  port: 0\n', /grcp.*grpc/s],
-    ['a wrong type', 'grpc:\n  port: many\n', /grpc\.port/],
+    ['a wrong type', 'grpc:\n  port: many\n', /bad-\d\.yaml:2: grpc\.port is "many"/],
+    ['a setting twice', 'name: a\nname: b\n', /bad-\d\.yaml:2: /],
+    ['a key without its certificate', 'security: { keyFile: k }\n', /belong together.*bad-\d\.yaml:1/],
   ])('for a settings file that is %s', async (_, text, sentence) => {
     const path = await file(`bad-${text.length % 10}.yaml`, text);
     const run = await runCliProcess(['start', '--config', path]);

@@ -45,8 +45,19 @@ export const HEAP_BYTES_MIN = 16 << 20;
 const GARBAGE_FACTOR = 1.5;
 const YOUNG_GARBAGE_BYTES = 64 << 20;
 
+/** Limits of modules that set none of their own. */
+export interface DefaultLimits {
+  readonly wallMs: number;
+  readonly heapBytes: number;
+}
+
 export class ModuleRegistry {
   readonly #byName = new Map<string, RegisteredModule>();
+  readonly #defaults: DefaultLimits;
+
+  constructor(defaults: DefaultLimits = { wallMs: DEFAULT_WALL_MS, heapBytes: DEFAULT_HEAP_BYTES }) {
+    this.#defaults = defaults;
+  }
 
   /**
    * Adds a module, or replaces the one of that name.
@@ -68,7 +79,7 @@ export class ModuleRegistry {
     }
     const text = new SharedArrayBuffer(bytes.length);
     new Uint8Array(text).set(bytes);
-    const added = { name: module.name, hash, text, exports: module.exports, limits: limitsOf(module) };
+    const added = { name: module.name, hash, text, exports: module.exports, limits: limitsOf(module, this.#defaults) };
     this.#byName.set(module.name, added);
     return added;
   }
@@ -115,8 +126,11 @@ export function sourceOf({ name, hash, text }: RegisteredModule): ModuleSource {
   return { name, hash, text };
 }
 
-function limitsOf({ name, limits = {} }: { name: string; limits?: ModuleLimits | undefined }): KnownLimits {
-  const { wallMs = DEFAULT_WALL_MS, heapBytes = DEFAULT_HEAP_BYTES } = limits;
+function limitsOf(
+  { name, limits = {} }: { name: string; limits?: ModuleLimits | undefined },
+  defaults: DefaultLimits,
+): KnownLimits {
+  const { wallMs = defaults.wallMs, heapBytes = defaults.heapBytes } = limits;
   if (!(wallMs > 0))
     throw new GridError('INVALID_ARGUMENT', `module '${name}': limits.wallMs is above 0, not ${wallMs}`);
   if (!(heapBytes >= HEAP_BYTES_MIN)) {

@@ -21,6 +21,14 @@ describe('the registry of modules', () => {
     expect([modules.remove('bank'), modules.remove('bank'), modules.list()]).toEqual([true, false, []]);
   });
 
+  it('gives modules that set no limits those of its member', () => {
+    const modules = new ModuleRegistry({ wallMs: 50, heapBytes: 32 << 20 });
+    const module = { name: 'bank', hash: hashOf(text), text, exports };
+    expect(modules.add(module).limits).toMatchObject({ wallMs: 50, jobWallMs: undefined, heapBytes: 32 << 20 });
+    const own = modules.add({ ...module, limits: { wallMs: 70 } }).limits;
+    expect(own).toMatchObject({ wallMs: 70, jobWallMs: 70, heapBytes: 32 << 20 });
+  });
+
   it('refuses a text of another hash and limits that make no sense', () => {
     const modules = new ModuleRegistry();
     const module = { name: 'bank', hash: hashOf(text), text, exports };

@@ -93,7 +93,8 @@ export async function makeParts(config: MemberConfig, log: Logger, closers: Clos
   const pools = makePools(config, store, indexes, threads);
   closers.push(() => pools.queryPool.close());
   closers.push(() => pools.userLanes.close());
-  const modules = new ModuleRegistry();
+  const { userWallMs: wallMs, userHeapBytes: heapBytes } = config.workers;
+  const modules = new ModuleRegistry({ wallMs, heapBytes });
   const metrics = new MemberMetrics();
   const hub = new EventHub(logSource(store, clock), {
     partitionCount: config.cluster.partitionCount,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { GridError } from '@ashlar/core';
-import { pino } from 'pino';
+import { type DestinationStream, pino } from 'pino';
 import { type LoadedConfig, loadConfig } from './config/load.ts';
 import { Member } from './member.ts';
 
@@ -13,6 +13,8 @@ const PROCESS_BYTES = 160 * 2 ** 20;
 export interface StartRequest {
   /** By dotted path of the setting: `{ 'grpc.port': '7720' }`. */
   readonly flags: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** How they were typed, for errors and origins: `{ 'grpc.port': '--port' }`. Default: `--set grpc.port`. */
+  readonly flagNames?: Readonly<Record<string, string>>;
   /** Default: ashlar.yaml in the working folder, if it is there. */
   readonly configFile?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -32,15 +34,24 @@ export interface StartedMember {
 export async function startMember(request: StartRequest): Promise<StartedMember> {
   const { config } = configOf(request);
   checkMemory(config.memory.maxBytes);
-  const log = pino({ name: 'ashlar', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+  const log = pino({ name: 'ashlar', level: config.log.level }, await logDestination(config.log.pretty));
   const member = await Member.start(config, log);
   const { name, address, httpAddress } = member;
   return { name, address, httpAddress, stop: () => member.stop() };
 }
 
+const STDERR = 2;
+
+async function logDestination(pretty: boolean): Promise<DestinationStream> {
+  if (!pretty) return pino.destination({ dest: STDERR, sync: true });
+  const { default: prettyLines } = await import('pino-pretty');
+  const colorize = process.stderr.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
+  return prettyLines({ destination: STDERR, sync: true, colorize, ignore: 'pid,hostname,name' });
+}
+
 /** Configuration out of flags, environment and file. @throws GridError INVALID_CONFIG */
-export function configOf({ flags, configFile, env }: StartRequest): LoadedConfig {
-  return loadConfig({ flags, env, file: readConfig(configFile ?? env['ASHLAR_CONFIG']) });
+export function configOf({ flags, flagNames, configFile, env }: StartRequest): LoadedConfig {
+  return loadConfig({ flags, flagNames, env, file: readConfig(configFile || env['ASHLAR_CONFIG'] || undefined) });
 }
 
 function readConfig(name: string | undefined): { name: string; text: string } | undefined {

@@ -8,9 +8,13 @@ import type { MemberRequest, RunningMember } from '../io.ts';
 const STOP_TIMEOUT_MS = 5000;
 const ORPHAN_STOP_TIMEOUT_MS = 1000;
 
-interface StartOptions {
+/** What settingOptions adds to a command. */
+export interface SettingOptions {
   readonly config?: string;
   readonly set: readonly string[];
+}
+
+interface StartOptions extends SettingOptions {
   readonly readyJson?: boolean;
   readonly exitWithParent?: boolean;
 }
@@ -29,8 +33,17 @@ const SHORT_FLAGS: Readonly<Record<string, readonly string[]>> = {
 };
 
 export function startCommand(context: CliContext): Command {
-  return plainCommand('start', 'start a member', 'ashlar start --port 7710 --memory 1GiB')
-    .option('--config <file>', 'settings file (default: ashlar.yaml where there is one)')
+  const command = plainCommand('start', 'start a member', 'ashlar start --port 7710 --memory 1GiB');
+  return settingOptions(command)
+    .option('--ready-json', 'tell readiness as one JSON line on stdout')
+    .option('--exit-with-parent', 'stop when the other end of stdin closes')
+    .action((options: StartOptions) => start(context, options));
+}
+
+/** The options by which a command line gives settings of a member. */
+export function settingOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'settings file (ASHLAR_CONFIG; default: ashlar.yaml where there is one)')
     .option('--name <name>', "the member's name")
     .option('--host <host>', 'address to bind')
     .option('--port <port>', 'gRPC port')
@@ -40,10 +53,7 @@ export function startCommand(context: CliContext): Command {
     .option('--join <host:port,...>', 'join the grid of these members')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option('--insecure', 'allow a bind beyond loopback without TLS and token')
-    .option('--set <setting=value>', 'any other setting, e.g. workers.userThreads=2', collectSetting, [])
-    .option('--ready-json', 'tell readiness as one JSON line on stdout')
-    .option('--exit-with-parent', 'stop when the other end of stdin closes')
-    .action((options: StartOptions) => start(context, options));
+    .option('--set <setting=value>', 'any other setting, e.g. workers.userThreads=2', collectSetting, []);
 }
 
 /**
@@ -51,7 +61,7 @@ export function startCommand(context: CliContext): Command {
  * shutdown that takes too long is cut short: the process ends when this returns.
  */
 async function start(context: CliContext, options: StartOptions): Promise<void> {
-  const { config, set, readyJson = false, exitWithParent = false, ...short } = options;
+  const { readyJson = false, exitWithParent = false, ...given } = options;
   const { io } = context;
   const stopped = Promise.withResolvers<void>();
   if (io.signal.aborted) stopped.resolve();
@@ -64,8 +74,7 @@ async function start(context: CliContext, options: StartOptions): Promise<void> 
     });
   }
   await guarded(context, {}, async () => {
-    const request = { flags: settings(short, set), configFile: config, env: io.env };
-    const starting = startOrTell(context, readyJson, request);
+    const starting = startOrTell(context, readyJson, memberRequest(given, io.env));
     const member = await Promise.race([starting, stopped.promise]);
     if (member === undefined) {
       starting.catch(() => {});
@@ -90,13 +99,22 @@ async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> 
   }
 }
 
-function settings(short: object, set: readonly string[]): MemberRequest['flags'] {
+/** What a member is asked to start with. A setting given by --set comes before one given by a short flag. */
+export function memberRequest({ config, set, ...short }: SettingOptions, env: MemberRequest['env']): MemberRequest {
   const flags: Record<string, string | boolean> = {};
-  for (const [flag, value] of Object.entries(short)) {
-    for (const path of SHORT_FLAGS[flag] ?? []) flags[path] = value;
+  const flagNames: Record<string, string> = {};
+  for (const [flag, value] of Object.entries(short as Readonly<Record<string, string | boolean>>)) {
+    for (const path of SHORT_FLAGS[flag] ?? []) {
+      flags[path] = value;
+      flagNames[path] = `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    }
   }
-  for (const text of set) flags[text.slice(0, text.indexOf('='))] = text.slice(text.indexOf('=') + 1);
-  return flags;
+  for (const text of set) {
+    const path = text.slice(0, text.indexOf('='));
+    flags[path] = text.slice(text.indexOf('=') + 1);
+    delete flagNames[path];
+  }
+  return { flags, flagNames, configFile: config, env };
 }
 
 function collectSetting(text: string, before: readonly string[]): string[] {

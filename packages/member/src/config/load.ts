@@ -1,10 +1,15 @@
 /**
  * One configuration out of flags > ASHLAR_* > file > defaults, with where each value came from.
+ *
+ *   file -> one value a setting, with its line -.
+ *   ASHLAR_* variables --------------------------+-> schema -> checks over several settings -> configuration, origins
+ *   flags --------------------------------------'
  */
 import { GridError } from '@ashlar/core';
 import { closest } from 'fastest-levenshtein';
-import { parse as parseYaml } from 'yaml';
+import { isAlias, isMap, isScalar, LineCounter, type Pair, parseDocument } from 'yaml';
 import type { z } from 'zod';
+import { checkTogether } from './interplay.ts';
 import { type MemberConfig, memberSchema, SETTINGS, type Setting } from './schema.ts';
 
 export type Origin = 'default' | 'file' | 'environment' | 'flag';
@@ -12,45 +17,53 @@ export type Origin = 'default' | 'file' | 'environment' | 'flag';
 export interface ConfigSources {
   /** Text of ashlar.yaml, and its name for errors. */
   readonly file?: { readonly name: string; readonly text: string } | undefined;
+  /** An empty variable counts as none, as in compose files; `--set setting=` empties a setting. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** By dotted path: `{ 'memory.maxBytes': '1GiB' }`. */
   readonly flags?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** By dotted path, how flags were typed: `--memory`. Default: `--set memory.maxBytes`. */
+  readonly flagNames?: Readonly<Record<string, string>>;
 }
 
 export interface LoadedConfig {
   readonly config: MemberConfig;
   /** By dotted path. */
-  readonly origins: ReadonlyMap<string, { readonly origin: Origin; readonly name: string }>;
+  readonly origins: ReadonlyMap<string, SettingOrigin>;
 }
 
-interface Given {
-  readonly value: unknown;
+export interface SettingOrigin {
   readonly origin: Origin;
-  /** How the user wrote it: a flag, a variable, a line of the file. */
+  /** `ashlar.yaml:3`, `ASHLAR_MEMORY_MAX_BYTES`, `--memory`; of a default: empty. */
   readonly name: string;
 }
 
+interface Given extends SettingOrigin {
+  readonly value: unknown;
+}
+
 /**
- * @throws GridError INVALID_CONFIG naming the setting, where it was given, and the nearest name of an unknown one
+ * @throws GridError INVALID_CONFIG naming the setting, where it was given, what is expected, and the nearest name of an
+ *   unknown one
  */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const given = new Map<string, Given>();
   if (sources.file !== undefined) readFile(sources.file, given);
   readEnvironment(sources.env ?? {}, given);
-  readFlags(sources.flags ?? {}, given);
+  readFlags(sources.flags ?? {}, sources.flagNames ?? {}, given);
 
   const input: Record<string, unknown> = {};
   for (const [path, { value }] of given) assign(input, path.split('.'), value);
   const parsed = memberSchema.safeParse(input);
   if (!parsed.success) throw invalid(parsed.error, given);
 
-  const origins = new Map<string, { origin: Origin; name: string }>();
-  for (const { path } of SETTINGS) {
-    const key = path.join('.');
-    const from = given.get(key);
-    origins.set(key, from === undefined ? { origin: 'default', name: '' } : { origin: from.origin, name: from.name });
+  const origins = new Map<string, SettingOrigin>();
+  for (const { name: setting } of SETTINGS) {
+    const { origin, name } = given.get(setting) ?? { origin: 'default' as const, name: '' };
+    origins.set(setting, { origin, name });
   }
-  return { config: parsed.data, origins };
+  const loaded = { config: parsed.data, origins };
+  checkTogether(loaded);
+  return loaded;
 }
 
 /** The value of a setting by its path. */
@@ -58,37 +71,70 @@ export function settingOf(config: MemberConfig, setting: Setting): unknown {
   return setting.path.reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], config);
 }
 
-/** What a key of a settings file can mean: memory, memory.maxBytes ... */
-const SETTINGS_AND_GROUPS: readonly string[] = [
-  ...new Set(SETTINGS.flatMap(({ path }) => path.map((_, depth) => path.slice(0, depth + 1).join('.')))),
-];
+/* ---- File --------------------------------------------------------------------------------------------------------- */
 
-function readFile(file: { name: string; text: string }, given: Map<string, Given>): void {
-  let root: unknown;
-  try {
-    root = parseYaml(file.text, { prettyErrors: true });
-  } catch (error) {
-    throw new GridError('INVALID_CONFIG', `${file.name}: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+const BY_NAME = new Map(SETTINGS.map((setting) => [setting.name, setting]));
+const GROUPS = new Set(
+  SETTINGS.flatMap(({ path }) => path.slice(0, -1).map((_, end) => path.slice(0, end + 1).join('.'))),
+);
+
+function readFile(file: { readonly name: string; readonly text: string }, given: Map<string, Given>): void {
+  const lines = new LineCounter();
+  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false });
+  const place = (node: unknown): string => {
+    const offset = (node as { readonly range?: readonly number[] | null } | null)?.range?.[0];
+    return offset === undefined ? file.name : `${file.name}:${lines.linePos(offset).line}`;
+  };
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    throw refused(`${file.name}:${lines.linePos(fault.pos[0]).line}: ${fault.message}`, YAML_HINTS[fault.code]);
   }
-  if (root === null || root === undefined) return;
-  visit(root, []);
+  readGroup(document.contents, '', file.name);
 
-  function visit(node: unknown, path: readonly string[]): void {
-    const key = path.join('.');
-    if (SETTINGS.some((setting) => setting.path.join('.') === key)) {
-      given.set(key, { value: node, origin: 'file', name: `${file.name}: ${key}` });
+  function readGroup(node: unknown, group: string, at: string): void {
+    const found = isAlias(node) ? node.resolve(document) : node;
+    if (isNothing(found)) return;
+    if (!isMap(found)) {
+      const what = group === '' ? 'a file of settings holds' : `'${group}' is`;
+      throw refused(`${at}: ${what} a group of settings (setting: value), not ${kindOf(found)}`);
+    }
+    for (const pair of found.items) readPair(pair, group);
+  }
+
+  function readPair({ key, value }: Pair, group: string): void {
+    const name = `${group === '' ? '' : `${group}.`}${isScalar(key) ? String(key.value) : ''}`;
+    const at = place(key);
+    if (GROUPS.has(name)) {
+      readGroup(value, name, at);
       return;
     }
-    const isGroup = path.length === 0 || SETTINGS.some((setting) => setting.path.join('.').startsWith(`${key}.`));
-    if (!isGroup) throw unknown(key, SETTINGS_AND_GROUPS, `${file.name}: unknown setting '${key}'`);
-    if (typeof node !== 'object' || node === null || Array.isArray(node)) {
-      throw new GridError('INVALID_CONFIG', `${file.name}: '${key || 'the file'}' is a group of settings, not a value`);
+    if (!BY_NAME.has(name)) throw unknown(name, [...GROUPS, ...BY_NAME.keys()], `${at}: unknown setting '${name}'`);
+    const node = isAlias(value) ? value.resolve(document) : value;
+    if (isNothing(node)) {
+      throw refused(`${at}: ${name} has no value`, `write one, '' for an empty text, or take the line out`);
     }
-    for (const [name, child] of Object.entries(node)) visit(child, [...path, name]);
+    given.set(name, {
+      value: (node as { toJS(of: typeof document): unknown }).toJS(document),
+      origin: 'file',
+      name: at,
+    });
   }
 }
+
+const YAML_HINTS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'indent with spaces: YAML takes no tabs',
+  DUPLICATE_KEY: 'a setting is given once: remove one of the lines',
+};
+
+function isNothing(node: unknown): boolean {
+  return node === null || node === undefined || (isScalar(node) && node.value === null);
+}
+
+function kindOf(node: unknown): string {
+  return isScalar(node) ? `the value ${JSON.stringify(node.value)}` : 'a list';
+}
+
+/* ---- Environment and flags -------------------------------------------------------------------------------------- */
 
 /** Variables that are not settings of a member, but ours. */
 const OTHER_VARIABLES = new Set(['ASHLAR_ADDRESS', 'ASHLAR_CONFIG', 'ASHLAR_REQUIRE_SERVERS', 'ASHLAR_TOKEN']);
@@ -96,34 +142,29 @@ const OTHER_VARIABLES = new Set(['ASHLAR_ADDRESS', 'ASHLAR_CONFIG', 'ASHLAR_REQU
 function readEnvironment(env: Readonly<Record<string, string | undefined>>, given: Map<string, Given>): void {
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('ASHLAR_') || value === undefined || OTHER_VARIABLES.has(name)) continue;
-    const setting = SETTINGS.find((candidate) => candidate.env === name);
+    const setting = SETTINGS.find(({ env }) => env === name);
     if (setting === undefined) {
-      throw unknown(
-        name,
-        SETTINGS.map((candidate) => candidate.env),
-        `unknown environment variable ${name}`,
-      );
+      const known = SETTINGS.map(({ env }) => env);
+      throw unknown(name, known, `unknown environment variable ${name}`);
     }
-    given.set(setting.path.join('.'), { value, origin: 'environment', name });
+    if (value !== '') given.set(setting.name, { value, origin: 'environment', name });
   }
 }
 
 function readFlags(
   flags: Readonly<Record<string, string | number | boolean | undefined>>,
+  names: Readonly<Record<string, string>>,
   given: Map<string, Given>,
 ): void {
   for (const [path, value] of Object.entries(flags)) {
     if (value === undefined) continue;
-    const setting = SETTINGS.find((candidate) => candidate.path.join('.') === path);
-    if (setting === undefined)
-      throw unknown(
-        path,
-        SETTINGS.map((candidate) => candidate.path.join('.')),
-        `unknown setting '${path}'`,
-      );
-    given.set(path, { value, origin: 'flag', name: path });
+    const name = names[path] ?? `--set ${path}`;
+    if (!BY_NAME.has(path)) throw unknown(path, [...BY_NAME.keys()], `${name}: unknown setting '${path}'`);
+    given.set(path, { value, origin: 'flag', name });
   }
 }
+
+/* ---- Refusals ----------------------------------------------------------------------------------------------------- */
 
 function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
   let node = target;
@@ -131,17 +172,27 @@ function assign(target: Record<string, unknown>, path: readonly string[], value:
   node[path.at(-1)!] = value;
 }
 
+function refused(message: string, hint?: string): GridError {
+  return new GridError('INVALID_CONFIG', message, { hint });
+}
+
+/** With the nearest name: of a setting given without its group, the one in its group. */
 function unknown(name: string, known: readonly string[], message: string): GridError {
-  return new GridError('INVALID_CONFIG', message, { hint: `did you mean '${closest(name, known)}'?` });
+  const last = name.slice(name.lastIndexOf('.') + 1);
+  const inGroup = known.find((candidate) => candidate.endsWith(`.${last}`));
+  return refused(message, `did you mean '${inGroup ?? closest(name, known)}'?`);
 }
 
 function invalid(error: z.ZodError, given: ReadonlyMap<string, Given>): GridError {
   const issue = error.issues[0]!;
-  const path = issue.path.join('.');
-  const where = given.get(path)?.name ?? path;
-  const setting = SETTINGS.find((candidate) => candidate.path.join('.') === path);
-  return new GridError('INVALID_CONFIG', `${where} is ${JSON.stringify(given.get(path)?.value)}: ${issue.message}`, {
-    hint: setting?.meaning,
-    details: { setting: path },
+  // Within a list the path goes on below the setting.
+  const setting = SETTINGS.find(({ path }) => path.every((name, depth) => issue.path[depth] === name))!;
+  const { name, value } = given.get(setting.name)!;
+  const shown = setting.isSecret ? 'not a text' : JSON.stringify(value);
+  const quote = setting.kind === 'text' && typeof value !== 'string' ? ' (in quotes where it looks like a number)' : '';
+  const where = name.endsWith(setting.name) ? name : `${name}: ${setting.name}`;
+  return new GridError('INVALID_CONFIG', `${where} is ${shown}: expected ${setting.expected}${quote}`, {
+    hint: setting.meaning,
+    details: { setting: setting.name },
   });
 }

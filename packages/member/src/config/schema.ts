@@ -3,58 +3,140 @@
  * schema and `ashlar config print` all come from here.
  */
 import { z } from 'zod';
-import { parseDuration, parseSize } from './units.ts';
+import { formatDuration, formatSize, parseDuration, parseSize, SIZE_PATTERN, TIME_PATTERN } from './units.ts';
+
+/** What a value of a setting is: for `config print`, and for what is said of a wrong one. */
+export type SettingKind = 'size' | 'time' | 'count' | 'text' | 'flag' | 'list' | 'choice';
+
+interface SettingFacts {
+  readonly kind: SettingKind;
+  /** What is expected, for errors: "a size such as 512MiB". */
+  readonly expected: string;
+  /** Never shown. */
+  readonly isSecret: boolean;
+}
+
+const facts = z.registry<SettingFacts>();
+
+interface Quantity {
+  readonly kind: 'size' | 'time';
+  readonly parse: (text: string) => number | undefined;
+  readonly pattern: RegExp;
+  /** Of bounds, in errors. */
+  readonly format: (amount: number) => string;
+  readonly example: string;
+}
+
+const SIZE: Quantity = {
+  kind: 'size',
+  parse: parseSize,
+  pattern: SIZE_PATTERN,
+  format: formatSize,
+  example: 'a size such as 512MiB',
+};
+const TIME: Quantity = {
+  kind: 'time',
+  parse: parseDuration,
+  pattern: TIME_PATTERN,
+  format: formatDuration,
+  example: 'a time such as 30s',
+};
 
 const size = (meaning: string, fallback: number, least = 0, most = Number.MAX_SAFE_INTEGER) =>
-  quantity(meaning, fallback, [least, most], parseSize, 'a size such as 512MiB');
+  quantity(SIZE, meaning, fallback, least, most);
 const duration = (meaning: string, fallback: number, least = 0) =>
-  quantity(meaning, fallback, [least, Number.MAX_SAFE_INTEGER], parseDuration, 'a time such as 30s');
+  quantity(TIME, meaning, fallback, least, Number.MAX_SAFE_INTEGER);
 
 function quantity(
+  { kind, parse, pattern, format, example }: Quantity,
   meaning: string,
   fallback: number,
-  [least, most]: readonly [number, number],
-  parse: (text: string) => number | undefined,
-  form: string,
+  least: number,
+  most: number,
 ) {
+  const floor = least > 0 ? `, at least ${format(least)}` : '';
+  const expected = `${example}${floor}${most < Number.MAX_SAFE_INTEGER ? `, at most ${format(most)}` : ''}`;
+  const number = z.int().min(least).max(most);
   return z
-    .union([z.number(), z.string()])
+    .union([number, z.string().regex(pattern)], { error: expected })
     .transform((given, context): number => {
       const amount = typeof given === 'number' ? given : parse(given);
-      if (amount !== undefined && amount >= least && amount <= most && Number.isSafeInteger(amount)) return amount;
-      context.addIssue({ code: 'custom', message: `expected ${form}${boundsText(least, most)}` });
+      if (amount !== undefined && amount >= least && amount <= most) return amount;
+      context.addIssue({ code: 'custom', message: expected });
       return z.NEVER;
     })
     .default(fallback)
-    .describe(meaning);
+    .describe(meaning)
+    .register(facts, { kind, expected, isSecret: false });
 }
 
-function boundsText(least: number, most: number): string {
-  const floor = least > 0 ? `, at least ${least}` : '';
-  return most < Number.MAX_SAFE_INTEGER ? `${floor}, at most ${most}` : floor;
+function count(meaning: string, fallback: number, least: number, most: number) {
+  const expected = `a whole number from ${least} to ${most}`;
+  const number = z.int().min(least).max(most);
+  const digits = z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(number);
+  return z
+    .union([number, digits], { error: expected })
+    .default(fallback)
+    .describe(meaning)
+    .register(facts, { kind: 'count', expected, isSecret: false });
 }
 
-const count = (meaning: string, fallback: number, least: number, most: number) =>
-  z.coerce.number().int().min(least).max(most).default(fallback).describe(meaning);
-const text = (meaning: string, fallback: string) => z.string().default(fallback).describe(meaning);
-const flag = (meaning: string) =>
-  z
-    .union([z.boolean(), z.enum(['true', 'false', '1', '0', '']).transform((word) => word === 'true' || word === '1')])
+function text(
+  meaning: string,
+  fallback: string,
+  options: { pattern?: RegExp; expected?: string; isSecret?: true } = {},
+) {
+  const { pattern, expected = 'text', isSecret = false } = options;
+  const string = z.string({ error: expected });
+  return (pattern === undefined ? string : string.regex(pattern, { error: expected }))
+    .default(fallback)
+    .describe(meaning)
+    .register(facts, { kind: 'text', expected, isSecret });
+}
+
+function flag(meaning: string) {
+  const expected = 'true or false';
+  const words = z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1');
+  return z
+    .union([z.boolean(), words], { error: expected })
     .default(false)
-    .describe(meaning);
-const list = (meaning: string) =>
-  z
-    .union([
-      z.array(z.string()),
-      z.string().transform((words) =>
-        words
-          .split(',')
-          .map((word) => word.trim())
-          .filter(Boolean),
-      ),
-    ])
+    .describe(meaning)
+    .register(facts, { kind: 'flag', expected, isSecret: false });
+}
+
+const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:,[\]]+):\d{1,5}$/;
+
+/** Addresses: a list in the file, separated by commas elsewhere. */
+function addresses(meaning: string) {
+  const expected = 'host:port, or a list of them';
+  const one = z.string().regex(ADDRESS);
+  const several = z
+    .string()
+    .transform((words) => words.split(',').flatMap((word) => word.trim() || []))
+    .pipe(z.array(one));
+  return z
+    .union([z.array(one), several], { error: expected })
     .default([])
-    .describe(meaning);
+    .describe(meaning)
+    .register(facts, { kind: 'list', expected, isSecret: false });
+}
+
+function choice<const Words extends readonly [string, ...string[]]>(
+  meaning: string,
+  words: Words,
+  fallback: Words[number],
+) {
+  const expected = `one of ${words.join(', ')}`;
+  return z
+    .enum(words, { error: expected })
+    .default(fallback as never)
+    .describe(meaning)
+    .register(facts, { kind: 'choice', expected, isSecret: false });
+}
 
 const MIB = 2 ** 20;
 
@@ -68,7 +150,10 @@ export const memberSchema = z.strictObject({
     .strictObject({
       host: text('Address of the gRPC door.', '127.0.0.1'),
       port: count('Port of the gRPC door; 0 takes a free one.', 7710, 0, 65535),
-      advertise: text('host:port under which clients and members reach this one. Default: host and port.', ''),
+      advertise: text('host:port under which clients and members reach this one. Default: host and port.', '', {
+        pattern: new RegExp(`^$|${ADDRESS.source}`),
+        expected: 'host:port',
+      }),
     })
     .prefault({}),
   http: z
@@ -86,7 +171,7 @@ export const memberSchema = z.strictObject({
     .prefault({}),
   cluster: z
     .strictObject({
-      join: list('Addresses (host:port) of a member that holds the coordinator. Empty: this member holds it.'),
+      join: addresses('Addresses (host:port) of a member that holds the coordinator. Empty: this member holds it.'),
       expectedMembers: count('Members the partition table waits for.', 1, 1, 64),
       partitionCount: count('Partitions of the grid, fixed for its life.', 256, 1, 4096),
       dataDirectory: text('Where the coordinator keeps grid id and epoch floor. Empty: nowhere.', ''),
@@ -97,8 +182,8 @@ export const memberSchema = z.strictObject({
     .strictObject({
       queryThreads: count('Threads for SQL, jobs and columns. 0: one a core, at most 4.', 0, 0, 32),
       userThreads: count('Threads for processors, listeners and jobs. 0: one a core, at most 4.', 0, 0, 32),
-      userHeapBytes: size('V8 heap of a user thread.', 64 * MIB, 16 * MIB),
-      userWallMs: duration('Wall clock of one processor or listener call.', 1000, 10),
+      userHeapBytes: size('Heap of a call into a module that sets no limit of its own.', 256 * MIB, 16 * MIB),
+      userWallMs: duration('Wall clock of a processor or listener call of a module that sets none.', 1000, 10),
       queueMax: count('Tasks that may wait for a thread before callers are refused.', 4096, 1, 1_000_000),
     })
     .prefault({}),
@@ -113,17 +198,14 @@ export const memberSchema = z.strictObject({
     .prefault({}),
   log: z
     .strictObject({
-      level: z
-        .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
-        .default('info')
-        .describe('Least level that is logged.'),
+      level: choice('Least level that is logged.', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
       pretty: flag('Readable lines instead of JSON.'),
     })
     .prefault({}),
   security: z
     .strictObject({
       insecure: flag('Allow a bind wider than loopback without TLS and token.'),
-      token: text('Clients and members must bring this bearer token.', ''),
+      token: text('Clients and members must bring this bearer token.', '', { isSecret: true }),
       certFile: text('PEM certificate chain of this member.', ''),
       keyFile: text('PEM private key of this member.', ''),
       caFile: text('PEM certificates by which peers are judged.', ''),
@@ -134,14 +216,15 @@ export const memberSchema = z.strictObject({
 export type MemberConfig = z.output<typeof memberSchema>;
 
 /** One leaf of the schema, as file, environment and flags name it. */
-export interface Setting {
+export interface Setting extends SettingFacts {
   /** memory.maxBytes */
   readonly path: readonly string[];
+  /** memory.maxBytes, as one word. */
+  readonly name: string;
   /** ASHLAR_MEMORY_MAX_BYTES */
   readonly env: string;
-  /** memory-max-bytes */
-  readonly flag: string;
   readonly meaning: string;
+  readonly fallback: unknown;
 }
 
 /** Every setting, in the schema's order. */
@@ -152,13 +235,47 @@ function collect(schema: z.ZodType, path: readonly string[]): Setting[] {
   if (object instanceof z.ZodObject) {
     return Object.entries(object.shape).flatMap(([name, child]) => collect(child as z.ZodType, [...path, name]));
   }
-  const words = path.flatMap((name) => name.split(/(?=[A-Z])/)).map((word) => word.toLowerCase());
+  const words = path.flatMap((name) => name.split(/(?=[A-Z])/)).map((word) => word.toUpperCase());
   return [
-    { path, env: `ASHLAR_${words.join('_').toUpperCase()}`, flag: words.join('-'), meaning: schema.description ?? '' },
+    {
+      ...facts.get(schema)!,
+      path,
+      name: path.join('.'),
+      env: `ASHLAR_${words.join('_')}`,
+      meaning: schema.description ?? '',
+      fallback: (schema as z.ZodDefault).def.defaultValue,
+    },
   ];
 }
 
-/** JSON schema of `ashlar.yaml`, for editors. */
+/** A setting's value as people write it: 512MiB, 30s. */
+export function settingText({ kind, isSecret }: Setting, value: unknown): string {
+  if (isSecret) return value === '' ? '' : '***';
+  if (kind === 'size') return formatSize(value as number);
+  if (kind === 'time') return formatDuration(value as number);
+  return String(value);
+}
+
+interface SchemaNode {
+  type?: string | readonly string[];
+  default?: unknown;
+  properties?: Record<string, SchemaNode>;
+}
+
+/** JSON schema of `ashlar.yaml`, for editors: `# yaml-language-server: $schema=ashlar.schema.json`. */
 export function configJsonSchema(): object {
-  return z.toJSONSchema(memberSchema, { io: 'input' });
+  const { $schema, ...schema } = z.toJSONSchema(memberSchema, { io: 'input' });
+  const root = schema as SchemaNode;
+  for (const group of Object.values(root.properties ?? {})) {
+    if (group.properties === undefined) continue;
+    // A group all of whose lines are comments is null to YAML.
+    group.type = ['object', 'null'];
+    delete group.default;
+  }
+  for (const setting of SETTINGS) {
+    const node = setting.path.reduce<SchemaNode>((parent, name) => parent.properties![name]!, root);
+    const isAmount = setting.kind === 'size' || setting.kind === 'time';
+    node.default = isAmount ? settingText(setting, setting.fallback) : setting.fallback;
+  }
+  return { $schema, title: 'ashlar.yaml: settings of an Ashlar member', ...root };
 }

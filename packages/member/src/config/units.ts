@@ -21,6 +21,10 @@ const TIME_UNITS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
+/** What parseSize and parseDuration take, for schemas. */
+export const SIZE_PATTERN = /^\s*\d+(\.\d+)?\s*([kKmMgG]?[bB]?|[kKmMgG][iI][bB])\s*$/;
+export const TIME_PATTERN = /^\s*\d+(\.\d+)?\s*([mM][sS]|[sS]|[mM]([iI][nN])?|[hH]|[dD])?\s*$/;
+
 /** Bytes of `512MiB`, `64kb`, `1048576`; undefined when it is no size. */
 export function parseSize(text: string): number | undefined {
   return parseQuantity(text, SIZE_UNITS, 'b');
@@ -50,4 +54,16 @@ export function formatSize(bytes: number): string {
     if (bytes >= factor && bytes % (factor / 16) === 0) return `${bytes / factor}${unit}`;
   }
   return `${bytes}B`;
+}
+
+/** `30000` as `30s`. */
+export function formatDuration(ms: number): string {
+  for (const [unit, factor] of [
+    ['h', 3_600_000],
+    ['min', 60_000],
+    ['s', 1000],
+  ] as const) {
+    if (ms >= factor && ms % factor === 0) return `${ms / factor}${unit}`;
+  }
+  return `${ms}ms`;
 }

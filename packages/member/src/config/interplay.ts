@@ -1,0 +1,87 @@
+/** What must hold between settings: each by itself is fine, together they cannot work. Said before anything starts. */
+import { GridError } from '@ashlar/core';
+import type { LoadedConfig } from './load.ts';
+import type { MemberConfig } from './schema.ts';
+import { formatSize } from './units.ts';
+
+/** The logs of all partitions have so much of the grid memory, at most. */
+const LOG_SHARE = 1 / 8;
+/** Of a message, for what is not values. */
+const MESSAGE_OVERHEAD_SHARE = 1 / 16;
+
+interface Rule {
+  /** The settings to look at; named in the error with where they were given. */
+  readonly settings: readonly string[];
+  /** What is wrong; undefined: nothing. */
+  readonly fault: (config: MemberConfig, isGiven: (setting: string) => boolean) => string | undefined;
+  readonly hint: string;
+}
+
+const RULES: readonly Rule[] = [
+  {
+    settings: ['security.certFile', 'security.keyFile'],
+    fault: ({ security: { certFile, keyFile } }) =>
+      (certFile === '') === (keyFile === '') ? undefined : 'security.certFile and security.keyFile belong together',
+    hint: 'give both, or neither',
+  },
+  {
+    settings: ['security.caFile'],
+    fault: ({ security: { caFile, certFile } }) =>
+      caFile === '' || certFile !== '' ? undefined : 'security.caFile does nothing without certFile and keyFile',
+    hint: 'give all three, or none',
+  },
+  {
+    settings: ['grpc.port', 'http.port'],
+    fault: ({ grpc, http }) =>
+      grpc.port === 0 || grpc.port !== http.port ? undefined : `both doors are to listen on port ${grpc.port}`,
+    hint: 'give grpc.port and http.port different numbers',
+  },
+  {
+    settings: ['cluster.join', 'grpc.host', 'grpc.port', 'grpc.advertise'],
+    fault: ({ cluster, grpc }) => {
+      const own = [grpc.advertise, grpc.port === 0 ? '' : `${grpc.host}:${grpc.port}`];
+      const self = cluster.join.find((address) => own.includes(address));
+      return self === undefined ? undefined : `the member is to join ${self}, which is its own address`;
+    },
+    hint: 'the member that holds the coordinator joins nobody: leave cluster.join out there',
+  },
+  {
+    settings: ['memory.logBytesPerPartition', 'memory.maxBytes'],
+    fault: ({ memory }, isGiven) => {
+      const room = memory.maxBytes * LOG_SHARE;
+      if (!isGiven('memory.logBytesPerPartition') || memory.logBytesPerPartition <= room) return undefined;
+      return `a partition's log of ${formatSize(memory.logBytesPerPartition)} does not fit into the ${formatSize(room)} that all logs have of ${formatSize(memory.maxBytes)}`;
+    },
+    hint: 'logs have an eighth of memory.maxBytes: raise it, or lower memory.logBytesPerPartition',
+  },
+  {
+    settings: ['memory.logBytesPerPartition', 'cluster.partitionCount', 'memory.maxBytes'],
+    fault: ({ memory, cluster }, isGiven) => {
+      const wanted = memory.logBytesPerPartition * cluster.partitionCount;
+      if (!isGiven('memory.logBytesPerPartition') || wanted <= memory.maxBytes) return undefined;
+      return `the logs of ${cluster.partitionCount} partitions may hold ${formatSize(wanted)}, more than the grid memory of ${formatSize(memory.maxBytes)}`;
+    },
+    hint: 'raise memory.maxBytes, or lower memory.logBytesPerPartition',
+  },
+  {
+    settings: ['limits.valueBytes', 'limits.keyBytes', 'limits.messageBytes'],
+    fault: ({ limits }) => {
+      const room = Math.floor(limits.messageBytes * (1 - MESSAGE_OVERHEAD_SHARE));
+      if (limits.valueBytes + limits.keyBytes <= room) return undefined;
+      return `a value of ${formatSize(limits.valueBytes)} with its key does not fit into a message of ${formatSize(limits.messageBytes)}`;
+    },
+    hint: 'raise limits.messageBytes, or lower limits.valueBytes',
+  },
+];
+
+/** @throws GridError INVALID_CONFIG: one sentence, with where the settings were given */
+export function checkTogether({ config, origins }: LoadedConfig): void {
+  const isGiven = (setting: string): boolean => origins.get(setting)?.origin !== 'default';
+  for (const { settings, fault, hint } of RULES) {
+    const found = fault(config, isGiven);
+    if (found === undefined) continue;
+    const places = settings.filter(isGiven).map((setting) => `${setting}: ${origins.get(setting)!.name}`);
+    const where = places.length === 0 ? '' : ` (${places.join(', ')})`;
+    throw new GridError('INVALID_CONFIG', `${found}${where}`, { hint, details: { setting: settings[0]! } });
+  }
+}
