@@ -1,4 +1,5 @@
 /** The grid as applications see it. `@ashlar/client` implements it over the network, a member for its own process. */
+import type { GridError } from '@ashlar/core';
 import type { Call } from './calls.ts';
 import type { Job, RunOptions } from './compute.ts';
 import type { GridKey, GridMap, MapDefinition } from './maps.ts';
@@ -77,6 +78,23 @@ export interface PingResult {
   readonly roundTripMs: number;
 }
 
+/** One number that a member tells: a line of its /metrics page. */
+export interface Figure {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** What one member counts and measures. */
+export interface MemberStats {
+  readonly member: string;
+  readonly address: string;
+  /** Empty when the member did not answer. */
+  readonly figures: readonly Figure[];
+  /** Why it did not. */
+  readonly error: GridError | undefined;
+}
+
 /** What a job is run with: its own arguments, if it has any, and the map it reads. */
 export type JobArguments<Args> = (undefined extends Args ? unknown : Args) & {
   readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string;
@@ -96,6 +114,8 @@ export interface Grid extends AsyncDisposable {
     options?: RunOptions,
   ): Promise<Result>;
   ping(call?: Call): Promise<readonly PingResult[]>;
+  /** Of every member in the table; one that cannot be reached is told as such. */
+  stats(call?: Call): Promise<readonly MemberStats[]>;
   /** Rejects what is in flight with CLIENT_CLOSED. Idempotent. */
   close(): Promise<void>;
 }

@@ -301,6 +301,24 @@ describe('a grid', () => {
     expect(one!.roundTripMs).toBeGreaterThan(0);
   });
 
+  it('tells the figures of its members', async () => {
+    expect(await grid.stats()).toEqual([
+      {
+        member: 'a',
+        address,
+        figures: [{ name: 'ashlar_members', labels: { of: 'table' }, value: 1 }],
+        error: undefined,
+      },
+    ]);
+  });
+
+  it('tells which member does not answer', async () => {
+    member.services.admin.stats = async () => {
+      throw new GridError('OVERLOADED', 'later');
+    };
+    expect(await grid.stats()).toMatchObject([{ member: 'a', figures: [], error: { code: 'OVERLOADED' } }]);
+  });
+
   it('that is closed refuses everything by name', async () => {
     const accounts = grid.map(Accounts);
     await grid.close();
@@ -311,6 +329,7 @@ describe('a grid', () => {
     await expect(grid.sql('S').all()).rejects.toMatchObject(refused);
     await expect(accounts.subscribe().next()).rejects.toMatchObject(refused);
     await expect(grid.ping()).rejects.toMatchObject(refused);
+    await expect(grid.stats()).rejects.toMatchObject(refused);
     await grid.close();
   });
 

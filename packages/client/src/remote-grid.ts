@@ -3,12 +3,14 @@ import type {
   Call,
   DeployedModule,
   DeployOptions,
+  Figure,
   Grid,
   GridKey,
   GridMap,
   Job,
   JobArguments,
   MapDefinition,
+  MemberStats,
   PingResult,
   RunOptions,
   SqlResult,
@@ -17,6 +19,7 @@ import type {
 import { GridError } from '@ashlar/core';
 import { Router } from '@ashlar/routing';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
+import type { Figure as WireFigure } from '@ashlar/transport';
 import { checkMapName, checkMapOptions, checkSeeds, checkStatement } from './checks.ts';
 import { DefinitionNames } from './definition-names.ts';
 import { type MapContext, RemoteMap } from './grid-map.ts';
@@ -142,6 +145,22 @@ class RemoteGrid implements Grid {
     );
   }
 
+  async stats(call: Call = {}): Promise<readonly MemberStats[]> {
+    const { signal, timeoutMs } = withTimeout(call);
+    return Promise.all(
+      this.#router.table.members.map(async (member): Promise<MemberStats> => {
+        const { id, address } = member;
+        try {
+          const told = await this.#router.connectionTo(member).admin.stats(undefined, { signal, timeoutMs });
+          return { member: id, address, figures: told.figures.map(figureOf), error: undefined };
+        } catch (error) {
+          if (signal?.aborted === true || this.#router.isClosed) throw error;
+          return { member: id, address, figures: [], error: GridError.wrap(error) };
+        }
+      }),
+    );
+  }
+
   close(): Promise<void> {
     return this.#router.close();
   }
@@ -153,6 +172,10 @@ class RemoteGrid implements Grid {
 
 function isDefinition(given: MapDefinition | string): given is MapDefinition {
   return typeof given === 'object' && given !== null;
+}
+
+function figureOf({ name, labels, value }: WireFigure): Figure {
+  return { name, labels: Object.fromEntries(labels.map((label) => [label.name, label.value])), value };
 }
 
 /** The texts with $1, $2 ... between them. */

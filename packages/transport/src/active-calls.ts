@@ -31,6 +31,11 @@ export class ActiveCalls {
     };
   }
 
+  /** Calls under way. */
+  get count(): number {
+    return this.#cuts.size;
+  }
+
   cutAll(): void {
     for (const cut of [...this.#cuts]) cut();
     this.#cuts.clear();

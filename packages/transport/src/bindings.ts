@@ -76,6 +76,7 @@ function bindAdmin({ admin }: GridServices, state: ServerState): UntypedServiceI
       nothing((request, context) => admin.dropColumns(request, context)),
       state,
     ),
+    Stats: unaryCall(m.stats, (_, context) => admin.stats(context), state),
   };
 }
 

@@ -4,7 +4,7 @@
  * A broken link says CONNECTION_LOST where sending again is safe (the call has no effect, or never left), and
  * OUTCOME_UNKNOWN where it may have been applied.
  */
-import { CancelledError, DeadlineExceededError, GridError, OutcomeUnknownError } from '@ashlar/core';
+import { CancelledError, DeadlineExceededError, type ErrorCode, GridError, OutcomeUnknownError } from '@ashlar/core';
 import {
   type Client,
   type ClientDuplexStream,
@@ -33,6 +33,8 @@ export interface Caller {
   /** Calls under way: cancelled when the connection is closed. */
   readonly active: Set<Cancellable>;
   isClosed: boolean;
+  /** Told of what a broken or silent link ended. */
+  readonly onLinkFailure: ((service: string, error: GridError) => void) | undefined;
   /** The bearer token now. */
   token(): string | undefined;
 }
@@ -171,7 +173,7 @@ export function callWithCredit<Request, Response>(
 async function* readAnswers<Response>(
   caller: Caller,
   open: () => ClientReadableStream<Buffer>,
-  method: Pick<Method<never, Response>, 'name' | 'effect' | 'decodeResponse'>,
+  method: Pick<Method<never, Response>, 'name' | 'service' | 'effect' | 'decodeResponse'>,
   options: CallOptions,
   taken: (response: Response) => void,
 ): AsyncGenerator<Response, void, undefined> {
@@ -215,11 +217,29 @@ function closed(what: string): GridError {
 function callError(
   caller: Caller,
   error: ServiceError,
-  method: Pick<Method<never, never>, 'name' | 'effect'>,
+  method: Pick<Method<never, never>, 'name' | 'service' | 'effect'>,
   options: CallOptions,
 ): GridError {
   if (caller.isClosed) return closed(method.name);
   if (options.signal?.aborted === true) return new CancelledError(method.name);
+  const own = linkError(error, method, options);
+  if (LINK_FAILURES.has(own.code)) caller.onLinkFailure?.(method.service, own);
+  return own;
+}
+
+/** What says that the other end could not be reached in time. */
+const LINK_FAILURES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'CONNECTION_LOST',
+  'OUTCOME_UNKNOWN',
+  'DEADLINE_EXCEEDED',
+  'CONNECT_TIMEOUT',
+]);
+
+function linkError(
+  error: ServiceError,
+  method: Pick<Method<never, never>, 'name' | 'effect'>,
+  options: CallOptions,
+): GridError {
   const own = fromStatus(error, method.name);
   // Without a cause it is the member's own error, which says what took too long.
   if (own.code === 'DEADLINE_EXCEEDED' && own.cause !== undefined && options.timeoutMs !== undefined) {

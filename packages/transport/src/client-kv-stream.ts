@@ -36,11 +36,13 @@ export function openKvStream(caller: Caller, listener: KvStreamListener): KvStre
 class ClientKvStream implements KvStream {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   readonly #listener: KvStreamListener;
+  readonly #caller: Caller;
   readonly #messageBytesMax: number;
   #closed = false;
 
   constructor(caller: Caller, listener: KvStreamListener) {
     this.#listener = listener;
+    this.#caller = caller;
     this.#messageBytesMax = caller.messageBytesMax;
     this.#call = caller.client.makeBidiStreamRequest(KV_BATCH_PATH, sameBytes, sameBytes, metadataOf(caller, {}), {});
     this.#call.on('data', (bytes: Buffer) => this.#receive(bytes));
@@ -80,6 +82,7 @@ class ClientKvStream implements KvStream {
   #end(error: GridError): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (error.code === 'CONNECTION_LOST' && !this.#caller.isClosed) this.#caller.onLinkFailure?.('Kv', error);
     this.#listener.onClosed(error);
   }
 }

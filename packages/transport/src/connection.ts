@@ -23,6 +23,8 @@ export interface ConnectionOptions {
   readonly token?: string | (() => string | undefined) | undefined;
   /** Of one message in either direction. Default 32 MiB. */
   readonly messageBytesMax?: number;
+  /** Told of every call and stream that a broken or silent link ended: its service, and the error. */
+  readonly onLinkFailure?: ((service: string, error: GridError) => void) | undefined;
   /** A link without a sign of life is probed after this time and given up after as much again. Default 5000. */
   readonly keepaliveMs?: number;
 }
@@ -75,6 +77,7 @@ export interface MemberConnection {
     readonly clear: Ask<{ map: string }, { removed: number; version: number }>;
     readonly dropMap: Ask<{ map: string }, { existed: boolean }>;
     readonly dropColumns: Ask<{ map: string }, Nothing>;
+    readonly stats: Ask<Nothing, s.StatsResponse>;
   };
   readonly members: {
     readonly join: Ask<s.JoinRequest, s.JoinResponse>;
@@ -119,6 +122,7 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
     active: new Set(),
     isClosed: false,
     token: typeof token === 'function' ? token : () => token,
+    onLinkFailure: options.onLinkFailure,
   };
   return connectionOf(address, caller);
 }
@@ -202,6 +206,7 @@ function connectionOf(address: string, caller: Caller): MemberConnection {
       clear: ask(m.clear),
       dropMap: ask(m.dropMap),
       dropColumns: ask(m.dropColumns),
+      stats: ask(m.stats),
     },
     members: {
       join: ask(m.join),

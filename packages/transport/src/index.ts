@@ -25,7 +25,7 @@ export {
 export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch } from './kv-codec.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { DEFAULT_SERVER_LIMITS, serve } from './server.ts';
-export type { GridServer, ServeOptions, ServerLimits, TlsFiles } from './server-types.ts';
+export type { DoorStats, GridServer, ServeOptions, ServerLimits, TlsFiles } from './server-types.ts';
 export type {
   AdminService,
   CallContext,
@@ -33,6 +33,7 @@ export type {
   ControlUpdate,
   DeployRequest,
   EventsService,
+  Figure,
   FragmentOutput,
   FragmentRequest,
   GetResponse,
@@ -66,6 +67,7 @@ export type {
   SqlOutput,
   SqlRequest,
   SqlService,
+  StatsResponse,
   SubscribeOutput,
   SubscribeRequest,
   WireColumn,

@@ -124,6 +124,7 @@ export const METHODS = {
   clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', { effect: 'write' }),
   dropMap: method<{ map: string }, { existed: boolean }>('Admin', 'DropMap', { effect: 'write' }),
   dropColumns: method<{ map: string }, Nothing>('Admin', 'DropColumns'),
+  stats: method<Nothing, s.StatsResponse>('Admin', 'Stats'),
 
   join: method<s.JoinRequest, s.JoinResponse>('Members', 'Join', { response: joinResponse }),
   leave: method<{ memberId: string; incarnation: string }, Nothing>('Members', 'Leave'),

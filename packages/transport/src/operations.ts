@@ -57,6 +57,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['/ashlar.v1.Admin/Clear', about('write', 'map')],
   ['/ashlar.v1.Admin/DropMap', about('define', 'map')],
   ['/ashlar.v1.Admin/DropColumns', about('define', 'map')],
+  ['/ashlar.v1.Admin/Stats', about('inspect')],
   ['/ashlar.v1.Members/Join', about('member')],
   ['/ashlar.v1.Members/Leave', about('member')],
   ['/ashlar.v1.Members/Heartbeat', about('member')],

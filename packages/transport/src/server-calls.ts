@@ -11,9 +11,9 @@ import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUna
 import type { ActiveCalls } from './active-calls.ts';
 import { type AnyCall, authorizeCall, type Doorkeeper, openContext } from './call-context.ts';
 import { Credit } from './credit.ts';
-import { toStatus } from './error-status.ts';
 import type { CreditInput, Method } from './methods.ts';
 import type { CallContext } from './services.ts';
+import type { Traffic } from './traffic.ts';
 import type { TurnQuota } from './turn-quota.ts';
 
 /** What all calls of one server share. */
@@ -22,6 +22,7 @@ export interface ServerState {
   readonly quota: TurnQuota;
   readonly messageBytesMax: number;
   readonly active: ActiveCalls;
+  readonly traffic: Traffic;
   /** New calls are refused. */
   draining: boolean;
 }
@@ -65,15 +66,18 @@ export function unaryCall<Request, Response>(
   state: ServerState,
 ): (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => void {
   const respond = async (call: ServerUnaryCall<Buffer, Buffer>, abort: AbortController): Promise<Buffer> => {
+    state.traffic.bytesIn += call.request.length;
     const admitted = await admit(call, method.path, () => method.decodeRequest(call.request), state, abort);
     const response = await handler(admitted.request, admitted.context);
-    return encodeBounded(method.encodeResponse, response, method.path, state);
+    const bytes = encodeBounded(method.encodeResponse, response, method.path, state);
+    state.traffic.bytesOut += bytes.length;
+    return bytes;
   };
   return (call, answer) => {
     const abort = new AbortController();
     state.active.track(method.name, method.effect, abort, respond(call, abort)).then(
       (bytes) => answer(null, bytes),
-      (error: unknown) => answer(toStatus(error)),
+      (error: unknown) => answer(state.traffic.refusal(error)),
     );
   };
 }
@@ -86,11 +90,12 @@ export function streamCall<Request, Response>(
   return (call) => {
     const abort = new AbortController();
     const run = async (): Promise<void> => {
+      state.traffic.bytesIn += call.request.length;
       const decode = (): Request => method.decodeRequest(call.request);
       const { context, request } = await admit(call, method.path, decode, state, abort);
       await sendAll({ call, method, context, state, credit: undefined }, handler(request, context));
     };
-    finish(call, state.active.track(method.name, method.effect, abort, run()));
+    finish(call, state, state.active.track(method.name, method.effect, abort, run()));
   };
 }
 
@@ -130,21 +135,22 @@ export function creditCall<Request, Response>(
       else credit.grant(bytes);
     };
     call.on('data', (message: Buffer) => {
+      state.traffic.bytesIn += message.length;
       if (!started) {
         started = true;
-        finish(call, state.active.track(method.name, method.effect, abort, run(message)));
+        finish(call, state, state.active.track(method.name, method.effect, abort, run(message)));
         return;
       }
       try {
         onGrant(message);
       } catch (error) {
-        call.emit('error', toStatus(error));
+        call.emit('error', state.traffic.refusal(error));
       }
     });
     call.on('end', () => {
       isClosed = true;
       credit?.finish();
-      if (!started) finish(call, Promise.reject(new GridError('INVALID_ARGUMENT', 'no request was sent')));
+      if (!started) finish(call, state, Promise.reject(new GridError('INVALID_ARGUMENT', 'no request was sent')));
     });
   };
 }
@@ -152,11 +158,11 @@ export function creditCall<Request, Response>(
 type StreamingCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
 /** Ends the call with the outcome of `run`. */
-function finish(call: StreamingCall, run: Promise<void>): void {
+function finish(call: StreamingCall, state: ServerState, run: Promise<void>): void {
   run.then(
     () => call.end(),
     (error: unknown) => {
-      if (!call.cancelled) call.emit('error', toStatus(error));
+      if (!call.cancelled) call.emit('error', state.traffic.refusal(error));
     },
   );
 }
@@ -186,6 +192,7 @@ async function sendAll<Response>(sending: Sending<Response>, answers: AsyncItera
       if (next.done === true) return;
       const bytes = encodeBounded(method.encodeResponse, next.value, method.path, state);
       await state.quota.take(bytes.length);
+      state.traffic.bytesOut += bytes.length;
       credit?.use(weigh?.(next.value) ?? 0);
       if (!call.write(bytes)) await Promise.race([drained(call), left]);
     }

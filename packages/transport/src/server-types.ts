@@ -1,5 +1,5 @@
 /** What `serve` takes and gives. */
-
+import type { ErrorCode } from '@ashlar/core';
 import type { Permission } from './operations.ts';
 import type { GridServices, Principal } from './services.ts';
 
@@ -43,8 +43,28 @@ export interface ServeOptions {
   readonly insecure?: boolean;
 }
 
+/** What a door sees, now and since it was opened. */
+export interface DoorStats {
+  /** Of messages, without frames and headers. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly connections: number;
+  readonly connectionsTotal: number;
+  /** Calls and streams under way, kv streams among them. */
+  readonly calls: number;
+  readonly kvStreams: number;
+  /** Unanswered batches and bytes of the kv stream that has the most; their bounds. */
+  readonly kvBatches: number;
+  readonly kvBatchesMax: number;
+  readonly kvBytes: number;
+  readonly kvBytesMax: number;
+  /** Calls and streams that ended with an error, by code. */
+  readonly errors: ReadonlyMap<ErrorCode, number>;
+}
+
 export interface GridServer {
   readonly port: number;
+  stats(): DoorStats;
   /** Refuses new calls with SHUTTING_DOWN, lets those under way finish, cuts the rest after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>;
   /** Cuts everything. */

@@ -15,7 +15,8 @@ import { bind, rawDefinition, SERVICE_NAMES } from './bindings.ts';
 import { definitionAsWritten } from './proto-files.ts';
 import type { ServerState } from './server-calls.ts';
 import type { ServerKvStream } from './server-kv-stream.ts';
-import type { GridServer, ServeOptions, ServerLimits } from './server-types.ts';
+import type { DoorStats, GridServer, ServeOptions, ServerLimits } from './server-types.ts';
+import { Traffic } from './traffic.ts';
 import { TurnQuota } from './turn-quota.ts';
 
 export const DEFAULT_SERVER_LIMITS: Required<ServerLimits> = {
@@ -44,6 +45,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
     quota: new TurnQuota(),
     messageBytesMax: limits.messageBytesMax,
     active: new ActiveCalls(),
+    traffic: new Traffic(),
     draining: false,
   };
   const streams = new Set<ServerKvStream>();
@@ -54,7 +56,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
   health.addToServer(server);
   new ReflectionService(definitionAsWritten()).addToServer(server);
   const port = await listen(server, host, options);
-  return new Door(server, port, state, streams, health);
+  return new Door(server, port, state, limits, streams, health);
 }
 
 function servingStatus(status: 'SERVING' | 'NOT_SERVING'): Record<string, 'SERVING' | 'NOT_SERVING'> {
@@ -118,11 +120,14 @@ class Door implements GridServer {
   readonly #state: ServerState;
   readonly #streams: Set<ServerKvStream>;
   readonly #health: HealthImplementation;
+  readonly #limits: Required<ServerLimits>;
+  readonly #stopWatching: () => void;
 
   constructor(
     server: Server,
     port: number,
     state: ServerState,
+    limits: Required<ServerLimits>,
     streams: Set<ServerKvStream>,
     health: HealthImplementation,
   ) {
@@ -131,6 +136,22 @@ class Door implements GridServer {
     this.#state = state;
     this.#streams = streams;
     this.#health = health;
+    this.#limits = limits;
+    this.#stopWatching = state.traffic.watch(port);
+  }
+
+  stats(): DoorStats {
+    const { bytesIn, bytesOut, connections, connectionsTotal, errors } = this.#state.traffic;
+    const streams = [...this.#streams];
+    return {
+      ...{ bytesIn, bytesOut, connections, connectionsTotal, errors },
+      calls: this.#state.active.count,
+      kvStreams: streams.length,
+      kvBatches: Math.max(0, ...streams.map(({ unansweredCount }) => unansweredCount)),
+      kvBatchesMax: this.#limits.batchesMax,
+      kvBytes: Math.max(0, ...streams.map(({ unansweredBytes }) => unansweredBytes)),
+      kvBytesMax: this.#limits.batchBytesMax,
+    };
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -153,6 +174,7 @@ class Door implements GridServer {
     const cut = setTimeout(() => this.#state.active.cutAll(), deadlineMs);
     const force = setTimeout(() => this.#server.forceShutdown(), deadlineMs + LAST_WORDS_MS);
     await ended;
+    this.#stopWatching();
     clearTimeout(cut);
     clearTimeout(force);
   }

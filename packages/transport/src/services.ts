@@ -300,6 +300,18 @@ export interface MapInfo {
   readonly bytes: number;
 }
 
+/** One line of /metrics. */
+export interface Figure {
+  readonly name: string;
+  readonly labels: readonly { readonly name: string; readonly value: string }[];
+  readonly value: number;
+}
+
+export interface StatsResponse {
+  readonly memberId: string;
+  readonly figures: readonly Figure[];
+}
+
 export interface AdminService {
   hello(request: HelloRequest, context: CallContext): Promise<HelloResponse>;
   getTable(context: CallContext): Promise<PartitionTable>;
@@ -320,6 +332,8 @@ export interface AdminService {
   dropMap(request: { readonly map: string }, context: CallContext): Promise<{ readonly existed: boolean }>;
   /** Of the member asked. A map that does not exist has none. */
   dropColumns(request: { readonly map: string }, context: CallContext): Promise<void>;
+  /** The same names, labels and numbers as /metrics. */
+  stats(context: CallContext): Promise<StatsResponse>;
 }
 
 // --- members

@@ -139,6 +139,10 @@ export class FakeMember {
       },
       dropMap: async () => ({ existed: true }),
       dropColumns: async () => undefined,
+      stats: async () => ({
+        memberId: member.id,
+        figures: [{ name: 'ashlar_members', labels: [{ name: 'of', value: 'table' }], value: 1 }],
+      }),
     };
   }
 

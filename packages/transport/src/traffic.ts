@@ -1,0 +1,45 @@
+/**
+ * What goes through one gRPC door: bytes of messages, errors by code, links. Plain numbers on the main thread, read when
+ * somebody asks; nothing here runs once an operation.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+import { type ErrorCode, GridError } from '@ashlar/core';
+import type { StatusObject } from '@grpc/grpc-js';
+import { toStatus } from './error-status.ts';
+
+/** Node tells of every socket that a server of this process accepts. */
+const ACCEPTED = 'net.server.socket';
+
+export class Traffic {
+  /** Of messages, without frames and headers. */
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Links open now, and all there were. */
+  connections = 0;
+  connectionsTotal = 0;
+  /** Calls and streams that ended with an error. */
+  readonly errors = new Map<ErrorCode, number>();
+
+  /** Counts an error that ends a call; answers what goes onto the wire. */
+  refusal(thrown: unknown): StatusObject {
+    const { code } = GridError.wrap(thrown);
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+    return toStatus(thrown);
+  }
+
+  /** Counts the links to a port of this process. @returns the way to stop */
+  watch(port: number): () => void {
+    const onAccepted = (message: unknown): void => {
+      const { socket } = message as { readonly socket: Socket };
+      if (socket.localPort !== port) return;
+      this.connections++;
+      this.connectionsTotal++;
+      socket.once('close', () => {
+        this.connections--;
+      });
+    };
+    subscribe(ACCEPTED, onAccepted);
+    return () => unsubscribe(ACCEPTED, onAccepted);
+  }
+}
