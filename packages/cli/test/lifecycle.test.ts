@@ -33,7 +33,7 @@ describe('a grid that runs', () => {
   it('answers /healthz and /readyz, and only GET and HEAD of what it has', async () => {
     for (const member of grid.members) {
       expect(await member.page('/healthz')).toEqual({ status: 200, text: 'ok\n' });
-      expect(await member.page('/readyz')).toEqual({ status: 200, text: 'ready\n' });
+      expect(await member.page('/readyz')).toEqual({ status: 200, text: '{"ready":true,"reasons":[]}\n' });
       expect((await member.page('/nothing')).status).toBe(404);
       const posted = await fetch(`http://${member.httpAddress}/metrics`, { method: 'POST' });
       expect(posted.status).toBe(405);

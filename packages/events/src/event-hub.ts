@@ -22,6 +22,18 @@ export class EventHub {
     return this.#subscriptionsMax;
   }
 
+  /** Log records that subscriptions have not read: of all together, and of the one that is furthest behind. */
+  lag(): { readonly sum: number; readonly most: number } {
+    const open = new Set(this.#byPartition.flatMap((subscriptions) => [...subscriptions]));
+    let sum = 0;
+    let most = 0;
+    for (const { lagRecords } of open) {
+      sum += lagRecords;
+      most = Math.max(most, lagRecords);
+    }
+    return { sum, most };
+  }
+
   /** @throws GridError OVERLOADED, or what the first look at the logs throws */
   open(options: SubscriptionOptions): Subscription {
     if (this.#count >= this.#subscriptionsMax) {

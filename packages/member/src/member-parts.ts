@@ -76,7 +76,12 @@ async function coordinate(config: MemberConfig, self: MemberId, peers: Peers): P
 export async function makeParts(config: MemberConfig, log: Logger, closers: Closers): Promise<MemberParts> {
   const { threads, indexes } = threadsOf(config);
   const clock = new HybridClock(undefined, { maxClockAheadMs: config.limits.maxClockAheadMs });
-  const peers = new Peers({ messageBytesMax: config.limits.messageBytes, ...peerSecurity(config.security) });
+  const metrics = new MemberMetrics();
+  const peers = new Peers({
+    messageBytesMax: config.limits.messageBytes,
+    onLinkFailure: (service) => metrics.linkFailed(service),
+    ...peerSecurity(config.security),
+  });
   closers.push(() => peers.close());
   const self = (config.name || nameOf(config)) as MemberId;
   const coordination = await coordinate(config, self, peers);
@@ -95,7 +100,6 @@ export async function makeParts(config: MemberConfig, log: Logger, closers: Clos
   closers.push(() => pools.userLanes.close());
   const { userWallMs: wallMs, userHeapBytes: heapBytes } = config.workers;
   const modules = new ModuleRegistry({ wallMs, heapBytes });
-  const metrics = new MemberMetrics();
   const hub = new EventHub(logSource(store, clock), {
     partitionCount: config.cluster.partitionCount,
     subscriptionsMax: SUBSCRIPTIONS_MAX,

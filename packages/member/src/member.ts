@@ -12,7 +12,7 @@ import { followCatalog } from './catalog-follower.ts';
 import type { MemberConfig } from './config/schema.ts';
 import { type Closers, type MemberParts, makeParts, threadsOf } from './member-parts.ts';
 import { HttpDoor } from './observe/http-door.ts';
-import { memberMetrics } from './observe/member-metrics.ts';
+import { doorMetrics, memberMetrics } from './observe/member-metrics.ts';
 import { doorSecurity } from './security.ts';
 import { PROTOCOL } from './services/admin-service.ts';
 import { memberServices } from './services/member-services.ts';
@@ -76,7 +76,7 @@ export class Member {
   async #open(): Promise<void> {
     const parts = this.#parts;
     const { config, store, log } = parts;
-    memberMetrics(parts);
+    memberMetrics(parts, this.#closers);
     followCatalog(parts);
     const background = new SliceLoop(() => !store.sweepExpired(2000) || store.reclaim(4000) >= 4000);
     this.#closers.push(() => background.stop());
@@ -84,6 +84,7 @@ export class Member {
     this.#closers.push(close);
     const server = await openDoor(config, services);
     this.#server = server;
+    doorMetrics(parts, () => server.stats());
     this.#closers.push(() => server.close());
     parts.address = config.grpc.advertise || `${config.grpc.host}:${server.port}`;
     this.#httpAddress = await this.#openHttp();
@@ -121,12 +122,12 @@ export class Member {
     await remoteCoordinator.join(self, { timeoutMs, protocolMin, protocolMax, version: clock.now() });
   }
 
-  /** Why the member does not serve yet; undefined: it does. */
-  #notReady(): string | undefined {
-    if (this.#isStopping) return 'stopping';
+  /** Why the member does not serve yet, or no more; empty: it does. */
+  #notReady(): string[] {
+    if (this.#isStopping) return ['the member is stopping'];
     const { control } = this.#parts;
-    if (control.isComplete) return undefined;
-    return `${control.table.members.length} of ${control.state.expectedMembers} members have joined`;
+    if (control.isComplete) return [];
+    return [`${control.table.members.length} of ${control.state.expectedMembers} members have joined`];
   }
 }
 

@@ -10,6 +10,7 @@ export {
   type ResourceLimits,
   type RunOptions,
   USER_HEAP_BACKSTOP,
+  type WorkerMemory,
   WorkerPool,
   type WorkerPoolOptions,
   type WorkerTask,

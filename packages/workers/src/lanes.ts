@@ -6,7 +6,14 @@
  * L2  Each lane has threads and a queue of its own; the threads of a lane start with its first task.
  */
 import { GridError } from '@ashlar/core';
-import { type PoolStats, type RunOptions, WorkerPool, type WorkerPoolOptions, type WorkerTask } from './worker-pool.ts';
+import {
+  type PoolStats,
+  type RunOptions,
+  type WorkerMemory,
+  WorkerPool,
+  type WorkerPoolOptions,
+  type WorkerTask,
+} from './worker-pool.ts';
 
 /** 0: called from outside; 1 and 2: called by user code. */
 export const LANE_COUNT = 3;
@@ -36,6 +43,11 @@ export class WorkerLanes {
   /** Of each lane. */
   stats(): readonly PoolStats[] {
     return this.#lanes.map((lane) => lane.stats());
+  }
+
+  /** Of the workers of each lane. */
+  memory(): Promise<readonly WorkerMemory[]>[] {
+    return this.#lanes.map((lane) => lane.memory());
   }
 
   async close(): Promise<void> {

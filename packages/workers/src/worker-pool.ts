@@ -114,6 +114,14 @@ export interface PoolStats {
   readonly strayErrors: number;
 }
 
+/** What a worker's isolate holds. Shared memory is not in it. */
+export interface WorkerMemory {
+  /** The worker's number among all workers of the member. */
+  readonly index: number;
+  readonly heapBytes: number;
+  readonly externalBytes: number;
+}
+
 /** One living worker thread. */
 interface WorkerState {
   readonly index: number;
@@ -139,6 +147,8 @@ interface TaskRecord {
 
 const STUCK_AFTER_MS = 1000;
 const CLOSE_WAIT_MS = 5000;
+/** A thread in one long call into a built-in answers when that returns. */
+const MEMORY_ANSWER_MS = 100;
 const TASK_NUMBER_MAX = 0x7fff_ffff;
 const { queueOptionsSymbol } = Piscina;
 
@@ -207,6 +217,20 @@ export class WorkerPool {
       stuck: [...this.#leaving.values()].filter((sinceMs) => performance.now() - sinceMs > STUCK_AFTER_MS).length,
       strayErrors: this.#strayErrors,
     };
+  }
+
+  /** Of each worker that has run a task and answers at once; it is asked by interrupt, also while it runs one. */
+  async memory(): Promise<readonly WorkerMemory[]> {
+    const given = new AbortController();
+    const late = sleep(MEMORY_ANSWER_MS, undefined, { signal: given.signal, ref: false }).catch(() => undefined);
+    const asked = [...this.#workers.values()].map(async ({ index, thread }) => {
+      const told = await Promise.race([thread.getHeapStatistics().catch(() => undefined), late]);
+      if (told === undefined) return [];
+      return [{ index, heapBytes: told.used_heap_size, externalBytes: told.external_memory }];
+    });
+    const answers = await Promise.all(asked);
+    given.abort();
+    return answers.flat();
   }
 
   /**

@@ -23,7 +23,7 @@ export class ListenerDriver {
     metrics.counter('ashlar_listener_failures_total', 'Event groups that listeners were given up on.', () =>
       this.#sum(({ failures }) => failures),
     );
-    metrics.gauge('ashlar_listener_lag', 'Log records that listeners have not read.', () =>
+    metrics.gauge('ashlar_listener_lag_records', 'Log records that listeners have not read.', () =>
       this.#sum(({ lag }) => lag),
     );
     // At once: a map's first put follows the change that creates the map, and its listeners must stand by then.

@@ -1,5 +1,6 @@
 /**
- * The HTTP door: /metrics for Prometheus, /healthz (the process answers), /readyz (it serves its partitions).
+ * The HTTP door: /metrics for Prometheus, /healthz (the process answers, its event loop turns), /readyz (it serves
+ * its partitions; until then, and once it is told to stop, 503 and why as JSON).
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -11,8 +12,8 @@ export interface HttpDoorOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  /** undefined when ready, else why not. */
-  readonly notReady: () => string | undefined;
+  /** Why the member does not serve; empty: it does. */
+  readonly notReady: () => readonly string[];
 }
 
 export class HttpDoor {
@@ -67,8 +68,9 @@ export class HttpDoor {
       case '/healthz':
         return text(200, 'ok\n');
       case '/readyz': {
-        const reason = this.#options.notReady();
-        return reason === undefined ? text(200, 'ready\n') : text(503, `${reason}\n`);
+        const reasons = this.#options.notReady();
+        const ready = reasons.length === 0;
+        return text(ready ? 200 : 503, `${JSON.stringify({ ready, reasons })}\n`, 'application/json');
       }
       default:
         return text(404, 'here are /metrics, /healthz and /readyz\n');

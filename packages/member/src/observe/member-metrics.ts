@@ -1,82 +1,218 @@
-/** The gauges of one member: memory by map and kind, queues with their bounds, event-loop delay, pools. */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { MemberParts } from '../member-parts.ts';
+/** The figures of one member's parts: memory by map and kind, pools, the event loop, the door, the grid around it. */
+import type { StoreStats } from '@ashlar/storage';
+import type { DoorStats } from '@ashlar/transport';
+import type { PoolStats } from '@ashlar/workers';
+import type { Closers, MemberParts } from '../member-parts.ts';
+import { LoopDelay } from './loop-delay.ts';
 import type { Reading } from './metrics.ts';
 
-const DELAY_RESOLUTION_MS = 10;
-const LOOP_QUANTILES = [50, 99] as const;
+/** Lanes of the user pool, in their order. */
+const LANES = ['user-listener', 'user-processor', 'user-job'] as const;
 
-export function memberMetrics({ metrics, store, queryPool, userLanes, hub, control }: MemberParts): void {
+export function memberMetrics(parts: MemberParts, closers: Closers): void {
+  memoryMetrics(parts);
+  loopMetrics(parts, closers);
+  poolMetrics(parts);
+  gridMetrics(parts);
+}
+
+/* ---- Memory --------------------------------------------------------------------------------------------------------- */
+
+function memoryMetrics({ metrics, store, control, config }: MemberParts): void {
+  const stats = onceATurn(() => store.stats());
   metrics.gauge(
     'ashlar_grid_memory_bytes',
     'Grid memory by map and kind; map "" is what belongs to none.',
-    () => memoryReadings(store, control),
+    () => memoryReadings(stats(), control, metrics),
     ['map', 'kind'],
   );
-  metrics.gauge('ashlar_grid_memory_max_bytes', 'Configured grid memory.', () => store.stats().maxBytes);
+  metrics.gauge('ashlar_grid_memory_max_bytes', 'Configured grid memory.', () => stats().maxBytes);
+  metrics.gauge('ashlar_grid_memory_free_bytes', 'Grid memory in pages that nobody has.', () => stats().freeBytes);
   metrics.gauge(
-    'ashlar_grid_memory_free_bytes',
-    'Grid memory in pages that nobody has.',
-    () => store.stats().freeBytes,
+    'ashlar_grid_memory_slack_bytes',
+    'Grid memory between blocks of its pages: usable by blocks of the same size.',
+    () => stats().slackBytes,
   );
-  metrics.gauge('ashlar_map_entries', 'Entries of a map on this member.', () => entryReadings(store, control), ['map']);
-  metrics.gauge('ashlar_log_bytes', 'Logs of all partitions, with the values they name.', () => store.stats().logBytes);
-  metrics.gauge('ashlar_snapshots_open', 'Open snapshots.', () => store.stats().snapshots);
-  metrics.gauge('ashlar_subscriptions', 'Open subscriptions.', () => hub.count);
-  metrics.gauge('ashlar_sync_queue_depth', 'Records that wait for a backup. Without backups: 0.', () => 0);
-  metrics.gauge('ashlar_members', 'Members in the table.', () => control.table.members.length);
-  metrics.gauge('ashlar_partitions_owned', 'Partitions this member is primary of.', () => control.ownPartitions.length);
-  const pools = (): readonly (readonly [string, ReturnType<typeof queryPool.stats>])[] => [
-    ['query', queryPool.stats()],
-    ...userLanes.stats().map((stats, depth) => [`user-${depth}`, stats] as const),
-  ];
-  for (const [field, help] of POOL_FIELDS) {
-    metrics.gauge(
-      `ashlar_pool_${field}`,
-      help,
-      () => pools().map(([pool, stats]) => ({ labels: { pool }, value: stats[CAMEL[field]] })),
-      ['pool'],
-    );
+  metrics.gauge(
+    'ashlar_grid_memory_retired_bytes',
+    'Grid memory given up that a reader may still see.',
+    () => stats().retiredBytes,
+  );
+  metrics.gauge(
+    'ashlar_map_entries',
+    'Entries of a map on this member.',
+    () => entryReadings(store, control, metrics),
+    ['map'],
+  );
+  metrics.gauge('ashlar_log_bytes', 'Logs of all partitions, with the values they name.', () => stats().logBytes);
+  metrics.gauge('ashlar_log_max_bytes', 'Bound of all logs together.', () => stats().logBytesMax);
+  metrics.gauge(
+    'ashlar_query_memory_max_bytes',
+    'Configured memory of one query on one member.',
+    () => config.memory.queryMaxBytes,
+  );
+  metrics.gauge('ashlar_snapshots_open', 'Open snapshots.', () => stats().snapshots);
+  metrics.gauge('ashlar_expiry_timers', 'Entries that wait for their time to live.', () => stats().timers);
+}
+
+/** Many metrics of one page read the same figures: they are collected once. */
+function onceATurn<T>(collect: () => T): () => T {
+  let kept: { readonly value: T } | undefined;
+  return () => {
+    if (kept === undefined) {
+      kept = { value: collect() };
+      setImmediate(() => {
+        kept = undefined;
+      });
+    }
+    return kept.value;
+  };
+}
+
+type Labelled = Pick<MemberParts['metrics'], 'maps'>;
+
+/** Sums over the maps of one label: those without counters of their own share one. */
+class Sums {
+  readonly #values = new Map<string, { labels: Record<string, string>; value: number }>();
+
+  add(labels: Record<string, string>, value: number): void {
+    const key = JSON.stringify(labels);
+    const known = this.#values.get(key);
+    if (known === undefined) this.#values.set(key, { labels, value });
+    else known.value += value;
   }
-  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
-  delay.enable();
+
+  get readings(): Reading[] {
+    return [...this.#values.values()];
+  }
+}
+
+function memoryReadings(stats: StoreStats, control: MemberParts['control'], { maps }: Labelled): Reading[] {
+  const byId = new Map(control.state.maps.map((map) => [map.id as number, map]));
+  const sums = new Sums();
+  for (const { mapId, bytes } of stats.maps) {
+    const map = byId.get(mapId);
+    const label = map === undefined ? '(dropped)' : maps.of(map).label;
+    for (const [kind, value] of Object.entries(bytes)) sums.add({ map: label, kind }, value);
+  }
+  for (const [kind, value] of Object.entries(stats.systemBytes)) sums.add({ map: '', kind }, value);
+  return sums.readings;
+}
+
+function entryReadings(store: MemberParts['store'], control: MemberParts['control'], { maps }: Labelled): Reading[] {
+  const sums = new Sums();
+  for (const map of control.state.maps) sums.add({ map: maps.of(map).label }, store.entryCount(map.id));
+  return sums.readings;
+}
+
+/* ---- Event loop and pools ------------------------------------------------------------------------------------------- */
+
+function loopMetrics({ metrics }: MemberParts, closers: Closers): void {
+  const loop = new LoopDelay();
+  closers.push(() => loop.close());
   metrics.gauge(
     'ashlar_event_loop_delay_seconds',
-    'Delay of the main loop since it was last asked for, by quantile.',
+    'How late the main loop was in the last 5 seconds, by quantile; 1 is the longest.',
     () => {
-      const readings = LOOP_QUANTILES.map(
-        (quantile): Reading => ({
-          labels: { quantile: String(quantile / 100) },
-          value: delay.percentile(quantile) / 1e9,
-        }),
-      );
-      delay.reset();
-      return readings;
+      const { p50, p99, max } = loop.delays;
+      return [
+        { labels: { quantile: '0.5' }, value: p50 },
+        { labels: { quantile: '0.99' }, value: p99 },
+        { labels: { quantile: '1' }, value: max },
+      ];
     },
     ['quantile'],
   );
 }
 
-const POOL_FIELDS = [
-  ['threads', 'Threads of a worker pool.'],
-  ['busy', 'Threads that run a task.'],
-  ['queued', 'Tasks that wait for a thread.'],
-  ['queue_max', 'Tasks that may wait; the next one is refused.'],
-  ['killed', 'Threads killed for time, memory or a cancelled call.'],
-] as const;
-const CAMEL = { threads: 'threads', busy: 'busy', queued: 'queued', queue_max: 'queueMax', killed: 'killed' } as const;
+const POOL_GAUGES: readonly (readonly [string, string, (stats: PoolStats) => number])[] = [
+  ['ashlar_pool_threads', 'Threads of a worker pool.', ({ threads }) => threads],
+  ['ashlar_pool_busy', 'Threads that run a task.', ({ busy }) => busy],
+  ['ashlar_pool_queued', 'Tasks that wait for a thread.', ({ queued }) => queued],
+  ['ashlar_pool_queue_limit', 'Tasks that may wait; the next one is refused.', ({ queueMax }) => queueMax],
+  ['ashlar_pool_stuck', 'Killed threads that have not ended: each burns a core.', ({ stuck }) => stuck],
+];
+const POOL_COUNTERS: readonly (readonly [string, string, (stats: PoolStats) => number])[] = [
+  ['ashlar_pool_killed_total', 'Threads killed for time, memory or a cancelled call.', ({ killed }) => killed],
+  ['ashlar_pool_died_total', 'Threads that died by themselves.', ({ died }) => died],
+  ['ashlar_pool_restarts_total', 'Threads started in place of others.', ({ killed, died }) => killed + died],
+  [
+    'ashlar_pool_stray_errors_total',
+    'Errors that surfaced in a worker and belonged to no call.',
+    ({ strayErrors }) => strayErrors,
+  ],
+];
 
-function memoryReadings(store: MemberParts['store'], control: MemberParts['control']): Reading[] {
-  const { maps, systemBytes } = store.stats();
-  const nameOf = new Map(control.state.maps.map(({ id, name }) => [id as number, name]));
-  const readings = maps.flatMap(({ mapId, bytes }) => byKind(nameOf.get(mapId) ?? `dropped ${mapId}`, bytes));
-  return [...readings, ...byKind('', systemBytes)];
+function poolMetrics({ metrics, queryPool, userLanes }: MemberParts): void {
+  const pools = (): readonly (readonly [string, PoolStats])[] => [
+    ['query', queryPool.stats()],
+    ...userLanes.stats().map((stats, lane) => [LANES[lane]!, stats] as const),
+  ];
+  const rows = (read: (stats: PoolStats) => number) => (): Reading[] =>
+    pools().map(([pool, stats]) => ({ labels: { pool }, value: read(stats) }));
+  for (const [name, help, read] of POOL_GAUGES) metrics.gauge(name, help, rows(read), ['pool']);
+  for (const [name, help, read] of POOL_COUNTERS) metrics.counter(name, help, rows(read), ['pool']);
+  for (const [pool, { queueMax }] of pools()) {
+    metrics.queue(`pool-${pool}`, () => new Map(pools()).get(pool)!.queued, queueMax);
+  }
+  const memory = async (read: 'heapBytes' | 'externalBytes'): Promise<Reading[]> => {
+    const found = await Promise.all([queryPool.memory(), ...userLanes.memory()]);
+    return found.flatMap((workers, index) =>
+      workers.map((worker) => ({
+        labels: { pool: index === 0 ? 'query' : LANES[index - 1]!, worker: String(worker.index) },
+        value: worker[read],
+      })),
+    );
+  };
+  const labels = ['pool', 'worker'];
+  metrics.askedGauge(
+    'ashlar_worker_heap_bytes',
+    'V8 heap of a worker thread in use.',
+    () => memory('heapBytes'),
+    labels,
+  );
+  metrics.askedGauge(
+    'ashlar_worker_external_bytes',
+    'Memory of C++ objects and array buffers bound to a worker thread.',
+    () => memory('externalBytes'),
+    labels,
+  );
 }
 
-function byKind(map: string, bytes: Readonly<Record<string, number>>): Reading[] {
-  return Object.entries(bytes).map(([kind, value]) => ({ labels: { map, kind }, value }));
+/* ---- Grid and door ---------------------------------------------------------------------------------------------------- */
+
+function gridMetrics({ metrics, control, hub }: MemberParts): void {
+  metrics.gauge('ashlar_members', 'Members in the table.', () => control.table.members.length);
+  metrics.gauge('ashlar_members_expected', 'Members the table waits for.', () => control.state.expectedMembers);
+  metrics.gauge('ashlar_partitions_owned', 'Partitions this member is primary of.', () => control.ownPartitions.length);
+  metrics.gauge('ashlar_table_version', 'Version of the partition table.', () => control.table.tableVersion);
+  metrics.gauge('ashlar_subscriptions', 'Open subscriptions, those of listeners among them.', () => hub.count);
+  metrics.queue('subscriptions', () => hub.count, hub.subscriptionsMax);
+  metrics.gauge(
+    'ashlar_subscription_lag_records',
+    'Log records that the subscription which is furthest behind has not read.',
+    () => hub.lag().most,
+  );
+  control.onChange((state, before) => {
+    metrics.maps.keepOnly(new Set(state.maps.map(({ id }) => id as number)));
+    const isNewEpoch = state.epochs.some((epoch, partition) => epoch !== (before?.epochs[partition] ?? 0));
+    if (isNewEpoch && state.owners.length > 0) metrics.leaderElections++;
+  });
 }
 
-function entryReadings(store: MemberParts['store'], control: MemberParts['control']): Reading[] {
-  return control.state.maps.map(({ id, name }) => ({ labels: { map: name }, value: store.entryCount(id) }));
+export function doorMetrics({ metrics }: MemberParts, stats: () => DoorStats): void {
+  metrics.gauge('ashlar_connections', 'Links of clients and members to the gRPC door.', () => stats().connections);
+  metrics.counter('ashlar_connections_total', 'Links there were.', () => stats().connectionsTotal);
+  metrics.gauge('ashlar_calls', 'Calls and streams under way.', () => stats().calls);
+  metrics.gauge('ashlar_kv_streams', 'Open streams of key-value batches.', () => stats().kvStreams);
+  metrics.counter('ashlar_received_bytes_total', 'Bytes of messages received.', () => stats().bytesIn);
+  metrics.counter('ashlar_sent_bytes_total', 'Bytes of messages sent.', () => stats().bytesOut);
+  metrics.counter(
+    'ashlar_call_errors_total',
+    'Calls and streams that ended with an error, by its code.',
+    () => [...stats().errors].map(([code, value]) => ({ labels: { code }, value })),
+    ['code'],
+  );
+  metrics.queue('kv-stream-batches', () => stats().kvBatches, stats().kvBatchesMax);
+  metrics.queue('kv-stream-bytes', () => stats().kvBytes, stats().kvBytesMax);
 }

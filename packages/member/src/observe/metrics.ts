@@ -1,9 +1,17 @@
 /**
- * What a member counts, and its Prometheus text. Counting is plain number arithmetic on the main thread; prom-client
- * only keeps the names and writes the format when somebody asks.
+ * What a member counts, and how it is told: as Prometheus text (/metrics) and as data (Admin.Stats), from one registry.
+ *
+ * Counting is plain number arithmetic on the main thread; prom-client only keeps the names and writes the format when
+ * somebody asks.
+ *
+ * R1  A figure is read in one place, the `read` of its metric: text and data cannot differ but by the moment.
+ * R2  Labels are bounded: maps by MAPS_LABELLED_MAX, everything else by sets that the code knows.
  */
+import type { ErrorCode } from '@ashlar/core';
+import type { Figure } from '@ashlar/transport';
 import { Counter, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
 import { LatencyHistogram } from './histogram.ts';
+import { COUNT, CountersByMap, type MapCounters } from './map-counters.ts';
 
 /** Bounds of the exposed latency buckets, microseconds. */
 const BUCKETS_US = [
@@ -16,35 +24,40 @@ export interface Reading {
   readonly value: number;
 }
 
+type Readings = number | readonly Reading[];
+
+/** A place where something waits, and how much may. */
+interface Queue {
+  readonly name: string;
+  readonly depth: () => number;
+  readonly limit: number;
+}
+
 export class MemberMetrics {
   readonly registry = new Registry();
-  getHits = 0;
-  getMisses = 0;
-  puts = 0;
-  removes = 0;
-  processorCalls = 0;
+  readonly maps = new CountersByMap();
+  /** Of key-value operations: they do not end their stream. */
+  readonly operationErrors = new Map<ErrorCode, number>();
+  /** Exchanges with other members that a broken or silent link ended, by service. */
+  readonly linkFailures = new Map<string, number>();
   queries = 0;
   queryFailures = 0;
   eventsSent = 0;
   leaderElections = 0;
-  replicationFailures = 0;
-  readonly getLatency = new LatencyHistogram();
-  readonly putLatency = new LatencyHistogram();
+  delayedAnswers = 0;
   readonly processLatency = new LatencyHistogram();
   readonly queryLatency = new LatencyHistogram();
+  readonly #queues: Queue[] = [];
 
   constructor() {
     this.#golden();
+    this.#statements();
     this.#process();
+    this.#boundedQueues();
   }
 
   /** A value that only grows. */
-  counter(
-    name: string,
-    help: string,
-    read: () => number | readonly Reading[],
-    labelNames: readonly string[] = [],
-  ): void {
+  counter(name: string, help: string, read: () => Readings, labelNames: readonly string[] = []): void {
     this.registry.registerMetric(
       new Counter({
         name,
@@ -60,7 +73,7 @@ export class MemberMetrics {
   }
 
   /** A value that rises and falls. */
-  gauge(name: string, help: string, read: () => number | readonly Reading[], labelNames: readonly string[] = []): void {
+  gauge(name: string, help: string, read: () => Readings, labelNames: readonly string[] = []): void {
     this.registry.registerMetric(
       new Gauge({
         name,
@@ -75,43 +88,122 @@ export class MemberMetrics {
     );
   }
 
-  latency(name: string, help: string, histogram: LatencyHistogram): void {
+  /** A gauge whose value others have to be asked for. */
+  askedGauge(name: string, help: string, ask: () => Promise<Readings>, labelNames: readonly string[]): void {
+    this.registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        labelNames: [...labelNames],
+        registers: [],
+        async collect() {
+          const found = readings(await ask());
+          this.reset();
+          for (const { labels, value } of found) this.set(labels ?? {}, value);
+        },
+      }),
+    );
+  }
+
+  /** Something that waits within a bound: a row of ashlar_queue_depth and ashlar_queue_limit. */
+  queue(name: string, depth: () => number, limit: number): void {
+    this.#queues.push({ name, depth, limit });
+  }
+
+  latency(name: string, help: string, read: () => readonly LabelledHistogram[]): void {
     const metric = {
       name,
       help,
       type: 'histogram',
-      get: async () => describe(name, help, histogram),
+      get: async () => describe(name, help, read()),
       reset: () => undefined,
     };
     this.registry.registerMetric(metric as unknown as Gauge);
   }
 
+  /** An exchange with another member was ended by a link that broke, or by its silence. */
+  linkFailed(service: string): void {
+    this.linkFailures.set(service, (this.linkFailures.get(service) ?? 0) + 1);
+  }
+
+  /** `operations` key-value operations were answered with an error. */
+  operationsFailed(code: ErrorCode, operations: number): void {
+    this.operationErrors.set(code, (this.operationErrors.get(code) ?? 0) + operations);
+  }
+
+  /** Everything that /metrics tells, as data. */
+  async figures(): Promise<Figure[]> {
+    const metrics = (await this.registry.getMetricsAsJSON()) as unknown as readonly MetricObjectWithValues<
+      MetricValue<string> & { readonly metricName?: string }
+    >[];
+    return metrics.flatMap(({ name, values }) =>
+      values.map(({ metricName, labels, value }) => ({
+        name: metricName ?? name,
+        labels: Object.entries(labels).map(([label, of]) => ({ name: label, value: String(of) })),
+        value,
+      })),
+    );
+  }
+
   #golden(): void {
+    const perMap = (kind: number) => (): Reading[] =>
+      this.maps.all.map(({ label: map, counts }) => ({ labels: { map }, value: counts[kind]! }));
     this.counter(
       'ashlar_gets_total',
       'Reads of entries by key, by what they found; hit rate = hit / (hit + miss).',
-      () => [
-        { labels: { result: 'hit' }, value: this.getHits },
-        { labels: { result: 'miss' }, value: this.getMisses },
-      ],
-      ['result'],
+      () => this.maps.all.flatMap(getReadings),
+      ['map', 'result'],
     );
-    this.counter('ashlar_puts_total', 'Writes of entries by key.', () => this.puts);
-    this.counter('ashlar_removes_total', 'Removes of entries by key.', () => this.removes);
-    this.counter('ashlar_processor_calls_total', 'Entry processor calls.', () => this.processorCalls);
+    this.counter('ashlar_puts_total', 'Writes of entries by key.', perMap(COUNT.puts), ['map']);
+    this.counter('ashlar_removes_total', 'Removes of entries by key.', perMap(COUNT.removes), ['map']);
+    this.counter('ashlar_processor_calls_total', 'Entry processor calls.', perMap(COUNT.calls), ['map']);
+    const histograms = (of: (counters: MapCounters) => LatencyHistogram) => (): LabelledHistogram[] =>
+      this.maps.all.map((counters) => ({ labels: { map: counters.label }, histogram: of(counters) }));
+    this.latency(
+      'ashlar_get_latency_seconds',
+      'GET in this member, from its batch received to the batch answered; all GETs of a batch share its time.',
+      histograms(({ getLatency }) => getLatency),
+    );
+    this.latency(
+      'ashlar_put_latency_seconds',
+      'PUT in this member, from its batch received to the batch answered; all PUTs of a batch share its time.',
+      histograms(({ putLatency }) => putLatency),
+    );
+    this.counter(
+      'ashlar_leader_elections_total',
+      'Changes of the partition table in which partitions got a new primary or epoch, as this member saw them. The embedded coordinator decides them; there is no election among members yet.',
+      () => this.leaderElections,
+    );
+    this.counter(
+      'ashlar_replication_failures_total',
+      'Exchanges with other members that a broken or silent link ended: forwarded reads and writes, parts of statements and jobs, control states. There are no backups yet whose replication could fail.',
+      () => SERVICES.map((service) => ({ labels: { service }, value: this.linkFailures.get(service) ?? 0 })),
+      ['service'],
+    );
+    this.counter(
+      'ashlar_operation_errors_total',
+      'Key-value operations answered with an error, by its code.',
+      () => [...this.operationErrors].map(([code, value]) => ({ labels: { code }, value })),
+      ['code'],
+    );
+    this.counter(
+      'ashlar_delayed_answers_total',
+      'Batches of writes answered late because a log that listeners hold is nearly full.',
+      () => this.delayedAnswers,
+    );
+  }
+
+  #statements(): void {
+    const alone = (histogram: LatencyHistogram) => () => [{ labels: {}, histogram }];
     this.counter('ashlar_queries_total', 'SQL statements coordinated here.', () => this.queries);
     this.counter('ashlar_query_failures_total', 'SQL statements that ended in an error.', () => this.queryFailures);
     this.counter('ashlar_events_sent_total', 'Entry events sent to subscribers.', () => this.eventsSent);
-    this.counter(
-      'ashlar_leader_elections_total',
-      'Coordinators elected, as this member saw it.',
-      () => this.leaderElections,
+    this.latency(
+      'ashlar_process_latency_seconds',
+      'Processor call from its batch received to the batch answered.',
+      alone(this.processLatency),
     );
-    this.counter('ashlar_replication_failures_total', 'Records a backup did not take.', () => this.replicationFailures);
-    this.latency('ashlar_get_latency_seconds', 'GET from batch received to batch answered.', this.getLatency);
-    this.latency('ashlar_put_latency_seconds', 'PUT from batch received to batch answered.', this.putLatency);
-    this.latency('ashlar_process_latency_seconds', 'Processor call from received to answered.', this.processLatency);
-    this.latency('ashlar_query_latency_seconds', 'SQL statement from received to last row.', this.queryLatency);
+    this.latency('ashlar_query_latency_seconds', 'SQL statement from received to last row.', alone(this.queryLatency));
   }
 
   #process(): void {
@@ -123,26 +215,63 @@ export class MemberMetrics {
       process.memoryUsage.rss(),
     );
     this.gauge('ashlar_uptime_seconds', 'Since the process started.', () => process.uptime());
+    this.counter(
+      'ashlar_event_loop_busy_seconds_total',
+      'Time the main loop worked instead of waiting for something to do; its rate is the share of one core.',
+      () => performance.eventLoopUtilization().active / 1000,
+    );
+  }
+
+  #boundedQueues(): void {
+    const rows = (read: (queue: Queue) => number) => (): Reading[] =>
+      this.#queues.map((queue) => ({ labels: { queue: queue.name }, value: read(queue) }));
+    this.gauge('ashlar_queue_depth', 'What waits, or is open, at a place with a bound.', rows(depthOf), ['queue']);
+    this.gauge('ashlar_queue_limit', 'That bound; what comes beyond it is refused or waits.', rows(limitOf), ['queue']);
   }
 }
 
-function readings(read: number | readonly Reading[]): readonly Reading[] {
+const SERVICES = ['Kv', 'Sql', 'Compute', 'Events', 'Admin', 'Members'] as const;
+
+interface LabelledHistogram {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly histogram: LatencyHistogram;
+}
+
+function depthOf({ depth }: Queue): number {
+  return depth();
+}
+
+function limitOf({ limit }: Queue): number {
+  return limit;
+}
+
+function getReadings({ label: map, counts }: MapCounters): Reading[] {
+  return [
+    { labels: { map, result: 'hit' }, value: counts[COUNT.hits]! },
+    { labels: { map, result: 'miss' }, value: counts[COUNT.misses]! },
+  ];
+}
+
+function readings(read: Readings): readonly Reading[] {
   return typeof read === 'number' ? [{ value: read }] : read;
 }
 
 function describe(
   name: string,
   help: string,
-  histogram: LatencyHistogram,
+  histograms: readonly LabelledHistogram[],
 ): MetricObjectWithValues<MetricValue<string>> {
-  const bucket = (le: string, value: number) => ({ metricName: `${name}_bucket`, labels: { le }, value });
-  const values = [
-    ...BUCKETS_US.map((us) => bucket(String(us / 1e6), histogram.countUpTo(us))),
-    bucket('+Inf', histogram.total),
-    { metricName: `${name}_sum`, labels: {}, value: histogram.sumSeconds },
-    { metricName: `${name}_count`, labels: {}, value: histogram.total },
-  ];
+  const values = histograms.flatMap(({ labels, histogram }) => [
+    ...BUCKETS_US.map((us) => bucket(name, labels, String(us / 1e6), histogram.countUpTo(us))),
+    bucket(name, labels, '+Inf', histogram.total),
+    { metricName: `${name}_sum`, labels, value: histogram.sumSeconds },
+    { metricName: `${name}_count`, labels, value: histogram.total },
+  ]);
   return { name, help, type: 'histogram', aggregator: 'sum', values } as unknown as MetricObjectWithValues<
     MetricValue<string>
   >;
+}
+
+function bucket(name: string, labels: Readonly<Record<string, string>>, le: string, value: number) {
+  return { metricName: `${name}_bucket`, labels: { ...labels, le }, value };
 }

@@ -1,6 +1,10 @@
+import { OPCODE, STATUS } from '@ashlar/transport';
 import fc from 'fast-check';
+import { type CountedBatch, countBatch, countEach } from './batch-counts.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { HttpDoor } from './http-door.ts';
+import { LoopDelay } from './loop-delay.ts';
+import { COUNT, CountersByMap, MAPS_LABELLED_MAX } from './map-counters.ts';
 import { MemberMetrics } from './metrics.ts';
 
 describe('the latency histogram', () => {
@@ -28,14 +32,115 @@ describe('the latency histogram', () => {
   });
 });
 
+describe('the counters of maps', () => {
+  const map = (id: number) => ({ id, name: `m${id}` });
+
+  it('M1: are bounded; what has none of its own is counted together', () => {
+    const maps = new CountersByMap();
+    for (let id = 0; id < MAPS_LABELLED_MAX; id++) maps.of(map(id)).counts[COUNT.puts]! += 1;
+    maps.of(map(1000)).counts[COUNT.puts]! += 2;
+    maps.of(map(1001)).counts[COUNT.puts]! += 3;
+    expect(maps.all).toHaveLength(MAPS_LABELLED_MAX + 1);
+    expect(maps.all.at(-1)).toMatchObject({ label: '(other)' });
+    expect(maps.all.at(-1)!.counts[COUNT.puts]).toBe(5);
+  });
+
+  it('M2: leave their place when the map is dropped', () => {
+    const maps = new CountersByMap();
+    for (let id = 0; id < MAPS_LABELLED_MAX; id++) maps.of(map(id));
+    maps.keepOnly(new Set([1, 2]));
+    expect(maps.all.map(({ label }) => label)).toEqual(['m1', 'm2']);
+    expect(maps.of(map(1000)).label).toBe('m1000');
+  });
+
+  it('count a batch over several maps as they would count a batch a map', () => {
+    const opcodes = fc.integer({ min: OPCODE.GET, max: OPCODE.PROCESS });
+    const operation = fc.record({ map: fc.integer({ min: 0, max: 2 }), opcode: opcodes, isTrue: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 50 }), (operations) => {
+        const together = new CountersByMap();
+        countEach(batchOf(operations), [map(0), map(1), undefined], 5, together);
+        const apart = new CountersByMap();
+        operations.forEach((one) => {
+          const maps = [map(0), map(1), undefined];
+          const own = batchOf([{ ...one, map: 0 }]);
+          countEach(own, [maps[one.map]], 5, apart);
+        });
+        const told = (maps: CountersByMap) =>
+          maps.all
+            .filter(({ counts }) => counts.some((count) => count > 0))
+            .sort((a, b) => (a.label < b.label ? -1 : 1));
+        expect(told(together)).toEqual(told(apart));
+      }),
+    );
+  });
+
+  it('record the time of a batch once, for all of its operations', () => {
+    const counters = new CountersByMap().of(map(1));
+    countBatch({ hits: 3, misses: 2, puts: 4, removes: 1, calls: 0 }, counters, 100);
+    expect([...counters.counts]).toEqual([3, 2, 4, 1, 0]);
+    expect([counters.getLatency.total, counters.putLatency.total]).toEqual([5, 4]);
+  });
+});
+
+function batchOf(operations: readonly { map: number; opcode: number; isTrue: boolean }[]): CountedBatch {
+  return {
+    batch: {
+      count: operations.length,
+      opcodes: Uint8Array.from(operations, ({ opcode }) => opcode),
+      mapIndexes: Uint32Array.from(operations, ({ map }) => map),
+    },
+    answers: { statuses: Uint8Array.from(operations, ({ isTrue }) => (isTrue ? STATUS.TRUE : STATUS.FALSE)) },
+    ...{ hits: 0, misses: 0, puts: 0, removes: 0, calls: 0 },
+  };
+}
+
+describe('the figures of a member', () => {
+  it('are the same as data and as text', async () => {
+    const metrics = new MemberMetrics();
+    metrics.maps.of({ id: 1, name: 'm' }).getLatency.record(300, 7);
+    metrics.operationsFailed('OUT_OF_MEMORY', 2);
+    metrics.linkFailed('Kv');
+    metrics.queue('gate', () => 3, 10);
+    const figures = await metrics.figures();
+    const text = await metrics.registry.metrics();
+    const lines = new Map(
+      text
+        .split('\n')
+        .filter((line) => line !== '' && !line.startsWith('#'))
+        .map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+    );
+    expect(figures).toHaveLength(lines.size);
+    const moving = /heap|external|rss|uptime|busy_seconds/;
+    for (const { name, labels, value } of figures) {
+      const pairs = labels.map((label) => `${label.name}="${label.value}"`);
+      const key = pairs.length === 0 ? name : `${name}{${pairs.join(',')}}`;
+      expect([...lines.keys()]).toContain(key);
+      if (!moving.test(name)) expect({ key, value: lines.get(key) }).toEqual({ key, value });
+    }
+    expect(lines.get('ashlar_queue_depth{queue="gate"}')).toBe(3);
+    expect(lines.get('ashlar_queue_limit{queue="gate"}')).toBe(10);
+    expect(lines.get('ashlar_operation_errors_total{code="OUT_OF_MEMORY"}')).toBe(2);
+    expect(lines.get('ashlar_replication_failures_total{service="Kv"}')).toBe(1);
+  });
+
+  it('tell how late the event loop is without a reader disturbing another', () => {
+    const loop = new LoopDelay();
+    const { p50, p99, max } = loop.delays;
+    expect(loop.delays).toEqual({ p50, p99, max });
+    expect(p50).toBeGreaterThanOrEqual(0);
+    loop.close();
+  });
+});
+
 describe('the HTTP door', () => {
   const metrics = new MemberMetrics();
-  let reason: string | undefined = 'joining';
+  let reasons = ['1 of 2 members have joined'];
   const door = new HttpDoor({
     host: '127.0.0.1',
     port: 0,
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
-    notReady: () => reason,
+    notReady: () => reasons,
   });
   let base = '';
   beforeAll(async () => {
@@ -44,12 +149,13 @@ describe('the HTTP door', () => {
   afterAll(() => door.close());
 
   it('shows the golden signals as Prometheus text', async () => {
-    metrics.getHits = 3;
-    metrics.putLatency.record(40, 10);
+    const { counts, putLatency } = metrics.maps.of({ id: 1, name: 'a"b' });
+    counts[COUNT.hits]! += 3;
+    putLatency.record(40, 10);
     const text = await (await fetch(`${base}/metrics`)).text();
-    expect(text).toContain('ashlar_gets_total{result="hit"} 3');
-    expect(text).toContain('ashlar_put_latency_seconds_bucket{le="0.00005"} 10');
-    expect(text).toContain('ashlar_put_latency_seconds_count 10');
+    expect(text).toContain('ashlar_gets_total{map="a\\"b",result="hit"} 3');
+    expect(text).toContain('ashlar_put_latency_seconds_bucket{map="a\\"b",le="0.00005"} 10');
+    expect(text).toContain('ashlar_put_latency_seconds_count{map="a\\"b"} 10');
     for (const name of ['ashlar_leader_elections_total', 'ashlar_replication_failures_total', 'ashlar_rss_bytes']) {
       expect(text).toContain(`# TYPE ${name}`);
     }
@@ -57,9 +163,13 @@ describe('the HTTP door', () => {
 
   it('is healthy at once and ready when the member is', async () => {
     expect((await fetch(`${base}/healthz`)).status).toBe(200);
-    expect((await fetch(`${base}/readyz`)).status).toBe(503);
-    reason = undefined;
-    expect((await fetch(`${base}/readyz`)).status).toBe(200);
+    const waiting = await fetch(`${base}/readyz`);
+    expect(waiting.status).toBe(503);
+    expect(await waiting.json()).toEqual({ ready: false, reasons });
+    reasons = [];
+    const ready = await fetch(`${base}/readyz`);
+    expect(ready.status).toBe(200);
+    expect(await ready.json()).toEqual({ ready: true, reasons: [] });
   });
 
   it('refuses what it does not have', async () => {
@@ -73,7 +183,7 @@ describe('the HTTP door', () => {
       host: '127.0.0.1',
       port,
       metrics: async () => ({ contentType: '', text: '' }),
-      notReady: () => undefined,
+      notReady: () => [],
     });
     await expect(second.listen()).rejects.toMatchObject({ code: 'PORT_IN_USE' });
   });

@@ -1,7 +1,7 @@
 /** The admin service: getting to know the grid; sizes, clear and drop over all members. */
 import { GridError, type MemberId, type PartitionTable } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
-import type { AdminService, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
+import type { AdminService, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import type { Peers } from '../control/peers.ts';
 import type { ChangeOutcome } from '../sql/change-runner.ts';
@@ -19,6 +19,8 @@ export interface AdminDependencies {
   /** Known once the door is open. */
   readonly address: () => string;
   readonly limits: Limits;
+  /** What /metrics tells. */
+  readonly figures: () => Promise<Figure[]>;
   /** Removes every entry of a map, over the whole grid. */
   readonly clearMap: (map: string, signal: AbortSignal) => Promise<ChangeOutcome>;
 }
@@ -79,6 +81,7 @@ export function adminService(deps: AdminDependencies): AdminService {
       const { affected, version } = await deps.clearMap(name, signal);
       return { removed: affected, version };
     },
+    stats: async () => ({ memberId: control.self, figures: await deps.figures() }),
     async dropMap({ map: name }) {
       await control.refresh().catch(() => undefined);
       const existed = control.maps.has(name);

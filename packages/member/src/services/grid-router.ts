@@ -30,12 +30,13 @@ export class GridRouter {
   }
 
   #connect(): Promise<Router> {
-    const { control, address, config } = this.#parts;
+    const { control, address, config, metrics } = this.#parts;
     const context = {} as never;
     return Router.connect({
       seeds: [address],
       clientName: `member ${control.self}`,
       messageBytesMax: config.limits.messageBytes,
+      onLinkFailure: (service) => metrics.linkFailed(service),
       ...peerSecurity(config.security),
       local: {
         memberId: control.self,

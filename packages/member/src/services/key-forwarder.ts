@@ -6,15 +6,18 @@ import { decodeValue, encodeKey, encodeValue, type Key, partitionOf } from '@ash
 import { OPCODE } from '@ashlar/transport';
 import type { KeyForwarder } from '../kv/kv-service.ts';
 import type { MemberParts } from '../member-parts.ts';
+import { COUNT } from '../observe/map-counters.ts';
 
-export function keyForwarder({ control, store }: MemberParts, router: () => Promise<Router>): KeyForwarder {
+export function keyForwarder({ control, store, metrics }: MemberParts, router: () => Promise<Router>): KeyForwarder {
   return {
     async get(name, key) {
       const map = await control.mapNamed(name);
       const bytes = encodeKey(key);
       const partition = partitionOf(bytes, 0, bytes.length, map.affinityParts, control.partitionCount) as PartitionId;
       if (control.isMine(partition)) {
-        if (!store.find(map.id, partition, bytes, 0, bytes.length)) return undefined;
+        const isFound = store.find(map.id, partition, bytes, 0, bytes.length);
+        metrics.maps.of(map).counts[isFound ? COUNT.hits : COUNT.misses]!++;
+        if (!isFound) return undefined;
         const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
         return { value: valueBytes.slice(valueStart, valueEnd), version, expiresAtMs: expiresAt / 1000 };
       }

@@ -12,6 +12,7 @@ import { LogPressure } from '../kv/log-pressure.ts';
 import { ProcessorCalls } from '../kv/processor-calls.ts';
 import { Sessions } from '../kv/sessions.ts';
 import type { MemberParts } from '../member-parts.ts';
+import { serviceMetrics } from '../observe/service-metrics.ts';
 import { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import { ChangeCoordinator, type ChangeRequest } from '../sql/change-coordinator.ts';
@@ -64,6 +65,7 @@ export function memberServices(parts: MemberParts): {
     store,
     pool: queryPool,
     columns: new ColumnKeeper(store, parts.mainReaderIndex),
+    flows: new Set(),
   };
   const queries = new QueryCoordinator({
     ...{ control, snapshots, pool: queryPool },
@@ -104,6 +106,15 @@ export function memberServices(parts: MemberParts): {
     pressure,
     planCondition,
   });
+  serviceMetrics(metrics, {
+    gate,
+    sessions,
+    processors,
+    hub,
+    queries,
+    snapshots: localSnapshots,
+    flows: fragments.flows,
+  });
   const sessionSweep = setInterval(() => sessions.sweep(), config.limits.sessionTtlMs);
   sessionSweep.unref();
   const services: GridServices = {
@@ -115,6 +126,7 @@ export function memberServices(parts: MemberParts): {
       ...{ control, peers, store, clock, incarnation: parts.incarnation },
       address: () => parts.address,
       limits: limitsOf(parts),
+      figures: () => metrics.figures(),
       clearMap: (map, signal) =>
         changes.clear(map, { parameters: [], clockMs: Date.now(), seen: 0 as Version, signal }),
     }),

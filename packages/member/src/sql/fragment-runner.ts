@@ -22,12 +22,14 @@ import type { MemberStore } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
 import type { ColumnKeeper, ColumnLease } from './column-keeper.ts';
 
-const QUEUED_BYTES_MAX = 8 << 20;
+export const QUEUED_BYTES_MAX = 8 << 20;
 
 export interface FragmentRunnerDependencies {
   readonly store: MemberStore;
   readonly pool: WorkerPool;
   readonly columns: ColumnKeeper;
+  /** Of the fragments under way: what waits for their readers. */
+  readonly flows: Set<{ readonly bytes: number }>;
 }
 
 export interface FragmentJob {
@@ -60,6 +62,7 @@ export async function* runLocalFragment(
   const leaving = new AbortController();
   const signal = AbortSignal.any([job.signal, leaving.signal]);
   const flow = new BatchFlow();
+  deps.flows.add(flow);
   const running = new Set<Promise<void>>();
   const start = (share: TaskShare): void => {
     stats.tasks++;
@@ -87,6 +90,7 @@ export async function* runLocalFragment(
     }
   } finally {
     leaving.abort(LEFT);
+    deps.flows.delete(flow);
     // Workers read under the statement's snapshot: it may only go when they have left.
     await Promise.allSettled(running);
   }

@@ -65,9 +65,15 @@ export interface StageRun {
 
 export class QueryCoordinator {
   readonly #deps: QueryDependencies;
+  #gatheredBytes = 0;
 
   constructor(deps: QueryDependencies) {
     this.#deps = deps;
+  }
+
+  /** Rows that statements under way have gathered for merges and joins. */
+  get gatheredBytes(): number {
+    return this.#gatheredBytes;
   }
 
   /** Yields the result's batches; `runs` is filled as fragments end. */
@@ -83,15 +89,18 @@ export class QueryCoordinator {
     const byStage = plan.stages.map((stage) => this.membersOf(stage.partitions, stage.fragment, statement.parameters));
     const members = [...new Set(byStage.flatMap((parts) => parts.map(({ member }) => member)))];
     const snapshot = await this.#deps.snapshots.open(members, statement.seen, statement.signal);
+    const held = { bytes: 0 };
     try {
       const buildTables: { stage: number; batches: readonly Uint8Array[] }[] = [];
       for (const [index, stage] of plan.stages.entries()) {
         const calls = byStage[index]!.map((part) => callOf(stage, part, snapshot, buildTables, statement));
         const batches = this.#runStage(stage, calls, runs);
-        if (stage.exchange === 'broadcast') buildTables.push({ stage: stage.id, batches: await this.#gather(batches) });
-        else yield* this.#finish(plan, batches, statement);
+        if (stage.exchange === 'broadcast')
+          buildTables.push({ stage: stage.id, batches: await this.#gather(batches, held) });
+        else yield* this.#finish(plan, batches, statement, held);
       }
     } finally {
+      this.#gatheredBytes -= held.bytes;
       snapshot.release();
     }
   }
@@ -138,12 +147,15 @@ export class QueryCoordinator {
     yield* mergeStreams(streams);
   }
 
-  async #gather(batches: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  /** @param held  what the statement has gathered so far */
+  async #gather(batches: AsyncIterable<Uint8Array>, held: { bytes: number }): Promise<Uint8Array[]> {
     const { memoryBytes } = this.#deps;
     const gathered: Uint8Array[] = [];
     let bytes = 0;
     for await (const batch of batches) {
       bytes += batch.length;
+      held.bytes += batch.length;
+      this.#gatheredBytes += batch.length;
       if (bytes > memoryBytes) {
         throw new GridError(
           'QUERY_MEMORY_EXCEEDED',
@@ -163,12 +175,13 @@ export class QueryCoordinator {
     plan: QueryPlan,
     batches: AsyncGenerator<Uint8Array, void, undefined>,
     statement: Statement,
+    held: { bytes: number },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     if (isPassThrough(plan.merge)) {
       yield* limited(batches, limitOf(plan.merge, statement.parameters));
       return;
     }
-    const inputs = await this.#gather(batches);
+    const inputs = await this.#gather(batches, held);
     const { signal } = statement;
     const task = this.#mergeTask(plan, inputs, statement);
     const bytes = inputs.reduce((sum, batch) => sum + batch.length, 0);

@@ -1,0 +1,57 @@
+/**
+ * What is counted of each map. Counting is an addition to a number in a typed array, a few times a batch; names and
+ * labels come in only when somebody asks.
+ *
+ * M1  At most MAPS_LABELLED_MAX maps have counters of their own; what the others do is counted together under OTHER_MAPS,
+ *     so that the page of a grid with thousands of maps stays readable and cheap.
+ * M2  A map that is dropped leaves its place to the next new one. Its numbers go with it.
+ */
+import { LatencyHistogram } from './histogram.ts';
+
+export const MAPS_LABELLED_MAX = 50;
+/** Labels that no map can have: names have no parentheses. */
+export const OTHER_MAPS = '(other)';
+export const UNKNOWN_MAPS = '(unknown)';
+
+/** Indexes into MapCounters.counts. */
+export const COUNT = { hits: 0, misses: 1, puts: 2, removes: 3, calls: 4 } as const;
+const COUNT_KINDS = 5;
+
+export class MapCounters {
+  readonly label: string;
+  readonly counts = new Float64Array(COUNT_KINDS);
+  readonly getLatency = new LatencyHistogram();
+  readonly putLatency = new LatencyHistogram();
+
+  constructor(label: string) {
+    this.label = label;
+  }
+}
+
+export class CountersByMap {
+  readonly #byId = new Map<number, MapCounters>();
+  readonly #other = new MapCounters(OTHER_MAPS);
+  /** Reads of maps that do not exist. */
+  readonly unknown = new MapCounters(UNKNOWN_MAPS);
+
+  /** The counters of a map: its own, or those that it shares (M1). */
+  of(map: { readonly id: number; readonly name: string }): MapCounters {
+    const known = this.#byId.get(map.id);
+    if (known !== undefined) return known;
+    if (this.#byId.size >= MAPS_LABELLED_MAX) return this.#other;
+    const counters = new MapCounters(map.name);
+    this.#byId.set(map.id, counters);
+    return counters;
+  }
+
+  /** Forgets the maps that are no more (M2). */
+  keepOnly(ids: ReadonlySet<number>): void {
+    for (const id of this.#byId.keys()) if (!ids.has(id)) this.#byId.delete(id);
+  }
+
+  /** Those of labelled maps, then the shared ones where they counted anything. */
+  get all(): readonly MapCounters[] {
+    const shared = [this.#other, this.unknown].filter(({ counts }) => counts.some((count) => count > 0));
+    return [...this.#byId.values(), ...shared];
+  }
+}
