@@ -9,7 +9,6 @@
 import { GridError, type WireError } from '@ashlar/core';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { authorizeCall, openContext, permissionDenied } from './call-context.ts';
-import { toStatus } from './error-status.ts';
 import { type KvAnswers, type KvBatch, OPCODE, type OperationErrors, STATUS } from './kv-batch.ts';
 import { decodeBatch, encodeAnswers, piecesOf } from './kv-codec.ts';
 import { KV_BATCH_PATH } from './methods.ts';
@@ -70,6 +69,11 @@ export class ServerKvStream {
     return this.#unanswered.size;
   }
 
+  /** Their bytes. */
+  get unansweredBytes(): number {
+    return this.#unansweredBytes;
+  }
+
   /** Ends the stream once nothing is owed. */
   endWhenIdle(): void {
     if (this.#unanswered.size === 0 && !this.#closed) {
@@ -85,6 +89,7 @@ export class ServerKvStream {
 
   #receive(bytes: Buffer): void {
     if (this.#closed) return;
+    this.#state.traffic.bytesIn += bytes.length;
     try {
       const batch = decodeBatch(bytes);
       if (this.#unanswered.has(batch.batchId)) {
@@ -151,7 +156,9 @@ export class ServerKvStream {
     if (this.#closed || owed === undefined) return;
     const valueBytesMax = this.#state.messageBytesMax - (this.#state.messageBytesMax >> OTHER_SHARE);
     for (const piece of piecesOf(answers, valueBytesMax)) {
-      if (!this.#call.write(encodeAnswers(piece))) this.#congested = true;
+      const bytes = encodeAnswers(piece);
+      this.#state.traffic.bytesOut += bytes.length;
+      if (!this.#call.write(bytes)) this.#congested = true;
     }
     owed.operationsLeft -= answers.statuses.length;
     if (owed.operationsLeft <= 0) {
@@ -178,7 +185,7 @@ export class ServerKvStream {
 
   #fail(error: unknown): void {
     this.#close();
-    this.#call.emit('error', toStatus(error));
+    this.#call.emit('error', this.#state.traffic.refusal(error));
   }
 
   #close(): void {
@@ -239,6 +246,6 @@ export function kvBatchCall(
     call.on('finish', forget);
   };
   return (call) => {
-    open(call).catch((error: unknown) => call.emit('error', toStatus(error)));
+    open(call).catch((error: unknown) => call.emit('error', state.traffic.refusal(error)));
   };
 }

@@ -73,6 +73,11 @@ export class Answers {
     };
   }
 
+  /** Each error and the operations that it befell. */
+  get failures(): Iterable<{ readonly operations: readonly number[]; readonly error: GridError }> {
+    return this.#errors.values();
+  }
+
   /** Everything, for whoever asks again. */
   kept(): KeptAnswers {
     const { valueEnds = [], values } = this.#valuesOf(0, this.statuses.length);

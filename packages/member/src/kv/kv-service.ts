@@ -18,6 +18,7 @@ import {
   type MapReference,
   type PutRequest,
 } from '@ashlar/transport';
+import { countBatch, countEach, countersOf } from '../observe/batch-counts.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
 import { type AnswerHeader, Answers } from './answers.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
@@ -135,10 +136,14 @@ class BatchStream implements KvBatchSink {
           record.answers = keep(run.answers.kept());
           resolve();
         }
-        this.#measure(run, arrivedMs);
+        this.#measure(run, maps, arrivedMs);
         const isPressed = run.puts + run.removes + run.calls > 0 && this.#deps.pressure.isHigh(batch.partitions);
-        if (isPressed) setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
-        else this.#answer(answers);
+        if (!isPressed) {
+          this.#answer(answers);
+          return;
+        }
+        this.#deps.metrics.delayedAnswers++;
+        setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
       },
     });
   }
@@ -154,23 +159,19 @@ class BatchStream implements KvBatchSink {
     if (!this.#isClosed) this.#sink.write(answers);
   }
 
-  #measure(run: BatchRun, arrivedMs: number): void {
+  #measure(run: BatchRun, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
     const { metrics } = this.#deps;
     const us = (performance.now() - arrivedMs) * 1000;
-    const gets = run.hits + run.misses;
-    metrics.getHits += run.hits;
-    metrics.getMisses += run.misses;
-    metrics.puts += run.puts;
-    metrics.removes += run.removes;
-    metrics.processorCalls += run.calls;
-    if (gets > 0) metrics.getLatency.record(us, gets);
-    if (run.puts > 0) metrics.putLatency.record(us, run.puts);
     if (run.calls > 0) metrics.processLatency.record(us, run.calls);
+    for (const { operations, error } of run.answers.failures) metrics.operationsFailed(error.code, operations.length);
+    if (maps.length > 1) countEach(run, maps, us, metrics.maps);
+    else countBatch(run, countersOf(maps[0], metrics.maps), us);
   }
 
   /** Nothing of the batch was done. */
   #refuse(batch: KvBatch, error: unknown): void {
     if (this.#isClosed) return;
+    this.#deps.metrics.operationsFailed(GridError.wrap(error).code, batch.count);
     const { clock, control } = this.#deps;
     const answers = new Answers(batch.count);
     for (let operation = 0; operation < batch.count; operation++) answers.fail(operation, error);

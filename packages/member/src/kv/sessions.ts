@@ -145,6 +145,10 @@ export class Sessions {
     return this.#sessions.size;
   }
 
+  get sessionsMax(): number {
+    return this.#sessionsMax;
+  }
+
   /** Opens a session, under an id it has at another member if it has one. @throws GridError OVERLOADED */
   open(wanted: number): Session {
     const known = this.#sessions.get(wanted);
