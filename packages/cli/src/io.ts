@@ -39,6 +39,8 @@ export interface CliIo {
   readonly signal: AbortSignal;
   /** Calls back when the process that holds the other end of stdin is gone. */
   onParentGone(callback: () => void): void;
+  /** Calls back for every key pressed on a terminal, Ctrl-C among them; returns the way to stop. Absent: no terminal. */
+  readonly onKey?: ((pressed: (key: string) => void) => () => void) | undefined;
   connect(request: ConnectRequest): Promise<Grid>;
   startMember(request: MemberRequest): Promise<RunningMember>;
 }

@@ -23,6 +23,8 @@ describe('the command line', () => {
       ['config'],
       ['config', 'print'],
       ['config', 'schema'],
+      ['stats'],
+      ['top'],
     ]) {
       const { exitCode, stdout } = await runFake([...command, '--help']);
       expect(exitCode).toBe(0);

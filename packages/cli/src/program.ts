@@ -5,13 +5,15 @@ import { importCommand } from './commands/import.ts';
 import { pingCommand } from './commands/ping.ts';
 import { sqlCommand } from './commands/sql.ts';
 import { startCommand } from './commands/start.ts';
+import { statsCommand } from './commands/stats.ts';
+import { topCommand } from './commands/top.ts';
 import { makeContext } from './context.ts';
 import type { CliIo } from './io.ts';
 
 export const CLI_VERSION = '0.1.0';
 
 const EXIT_USAGE = 2;
-const COMMANDS = [startCommand, sqlCommand, importCommand, pingCommand, configCommand];
+const COMMANDS = [startCommand, sqlCommand, importCommand, pingCommand, configCommand, statsCommand, topCommand];
 
 /**
  * Runs one command line.

@@ -23,6 +23,7 @@ export function systemIo(): CliIo {
       process.on('SIGINT', () => {});
       process.stdin.on('end', callback).on('close', callback).on('error', callback).resume();
     },
+    onKey: process.stdin.isTTY === true && process.stdout.isTTY === true ? onKey : undefined,
     connect: async (request) => {
       const { connect } = await import('@ashlar/client');
       return connect(request);
@@ -31,5 +32,16 @@ export function systemIo(): CliIo {
       const { startMember } = await import('@ashlar/member');
       return startMember(request);
     },
+  };
+}
+
+function onKey(pressed: (key: string) => void): () => void {
+  const { stdin } = process;
+  const onData = (text: Buffer): void => {
+    for (const key of text.toString()) pressed(key);
+  };
+  stdin.setRawMode(true).on('data', onData).resume();
+  return () => {
+    stdin.off('data', onData).setRawMode(false).pause();
   };
 }

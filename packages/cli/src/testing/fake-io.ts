@@ -1,5 +1,5 @@
 /** A world for command tests: text streams, and a grid that holds maps in memory and answers SQL as told. */
-import type { ColumnBatch, Grid, GridKey, ResultColumn, SqlResult } from '@ashlar/api';
+import type { ColumnBatch, Grid, GridKey, MemberStats, ResultColumn, SqlResult } from '@ashlar/api';
 import type { CliIo, RunningMember } from '../io.ts';
 import { runCli } from '../program.ts';
 import type { TextStream } from '../render/screen.ts';
@@ -18,6 +18,8 @@ export interface FakeWorld {
   readonly member?: RunningMember | Error;
   readonly env?: Record<string, string>;
   readonly isTTY?: boolean;
+  /** What grid.stats() answers, look after look; the last one again and again. */
+  readonly looks?: readonly (readonly MemberStats[])[];
 }
 
 export interface Ran {
@@ -33,7 +35,11 @@ export interface Ran {
 export async function runFake(
   args: readonly string[],
   world: FakeWorld = {},
-  during: (controls: { interrupt: () => void; parentGone: () => void }) => void = () => {},
+  during: (controls: {
+    interrupt: () => void;
+    parentGone: () => void;
+    press: (key: string) => void;
+  }) => void = () => {},
 ): Promise<Ran> {
   const stdout = textStream(world.isTTY);
   const stderr = textStream(world.isTTY);
@@ -41,6 +47,7 @@ export async function runFake(
   const maps = new Map<string, Map<GridKey, unknown>>();
   const interrupted = new AbortController();
   let parentGone = (): void => {};
+  let press = (_key: string): void => {};
   const io: CliIo = {
     stdout,
     stderr,
@@ -48,6 +55,10 @@ export async function runFake(
     signal: interrupted.signal,
     onParentGone: (callback) => {
       parentGone = callback;
+    },
+    onKey: (pressed) => {
+      press = pressed;
+      return () => {};
     },
     connect: async ({ seeds }) => {
       asked.push(`connect ${seeds.join(' ')}`);
@@ -61,7 +72,7 @@ export async function runFake(
     },
   };
   const running = runCli(args, io);
-  during({ interrupt: () => interrupted.abort(), parentGone: () => parentGone() });
+  during({ interrupt: () => interrupted.abort(), parentGone: () => parentGone(), press: (key) => press(key) });
   const exitCode = await running;
   return { exitCode, stdout: stdout.text(), stderr: stderr.text(), asked, maps };
 }
@@ -72,8 +83,10 @@ function textStream(isTTY = false): TextStream & { text(): string } {
 }
 
 function fakeGrid(world: FakeWorld, asked: string[], maps: Map<string, Map<GridKey, unknown>>): Grid {
-  const grid: Pick<Grid, 'ping' | 'close' | typeof Symbol.asyncDispose> & { map: unknown; sql: unknown } = {
+  const looks = [...(world.looks ?? [[]])];
+  const grid: Pick<Grid, 'ping' | 'stats' | 'close' | typeof Symbol.asyncDispose> & { map: unknown; sql: unknown } = {
     ping: async () => [{ member: 'member-1', address: '127.0.0.1:7710', roundTripMs: 0.42 }],
+    stats: async () => (looks.length > 1 ? looks.shift()! : looks[0]!),
     close: async () => {},
     [Symbol.asyncDispose]: async () => {},
     map: (name: string) => ({
