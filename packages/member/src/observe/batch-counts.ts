@@ -20,7 +20,7 @@ export interface CountedBatch {
   readonly calls: number;
 }
 
-type Map = { readonly id: number; readonly name: string };
+type Map = { readonly id: number };
 
 /** @param map  undefined: there is no such map */
 export function countersOf(map: Map | undefined, maps: CountersByMap): MapCounters {

@@ -2,9 +2,10 @@
  * What is counted of each map. Counting is an addition to a number in a typed array, a few times a batch; names and
  * labels come in only when somebody asks.
  *
- * M1  At most MAPS_LABELLED_MAX maps have counters of their own; what the others do is counted together under OTHER_MAPS,
- *     so that the page of a grid with thousands of maps stays readable and cheap.
- * M2  A map that is dropped leaves its place to the next new one. Its numbers go with it.
+ * M1  The first MAPS_LABELLED_MAX maps of the catalog have counters of their own; what the others do is counted together
+ *     under OTHER_MAPS, so that the page of a grid with thousands of maps stays readable and cheap. All members agree on
+ *     which maps these are.
+ * M2  A map that is dropped leaves its place to the next one. Its numbers go with it.
  */
 import { LatencyHistogram } from './histogram.ts';
 
@@ -34,19 +35,18 @@ export class CountersByMap {
   /** Reads of maps that do not exist. */
   readonly unknown = new MapCounters(UNKNOWN_MAPS);
 
-  /** The counters of a map: its own, or those that it shares (M1). */
-  of(map: { readonly id: number; readonly name: string }): MapCounters {
-    const known = this.#byId.get(map.id);
-    if (known !== undefined) return known;
-    if (this.#byId.size >= MAPS_LABELLED_MAX) return this.#other;
-    const counters = new MapCounters(map.name);
-    this.#byId.set(map.id, counters);
-    return counters;
+  /** The catalog is this now, in the order in which its maps were made. */
+  follow(maps: readonly { readonly id: number; readonly name: string }[]): void {
+    const before = new Map(this.#byId);
+    this.#byId.clear();
+    for (const { id, name } of maps.slice(0, MAPS_LABELLED_MAX)) {
+      this.#byId.set(id, before.get(id) ?? new MapCounters(name));
+    }
   }
 
-  /** Forgets the maps that are no more (M2). */
-  keepOnly(ids: ReadonlySet<number>): void {
-    for (const id of this.#byId.keys()) if (!ids.has(id)) this.#byId.delete(id);
+  /** The counters of a map: its own, or those that it shares (M1). */
+  of({ id }: { readonly id: number }): MapCounters {
+    return this.#byId.get(id) ?? this.#other;
   }
 
   /** Those of labelled maps, then the shared ones where they counted anything. */

@@ -194,7 +194,7 @@ function gridMetrics({ metrics, control, hub }: MemberParts): void {
     () => hub.lag().most,
   );
   control.onChange((state, before) => {
-    metrics.maps.keepOnly(new Set(state.maps.map(({ id }) => id as number)));
+    metrics.maps.follow(state.maps);
     const isNewEpoch = state.epochs.some((epoch, partition) => epoch !== (before?.epochs[partition] ?? 0));
     if (isNewEpoch && state.owners.length > 0) metrics.leaderElections++;
   });

@@ -33,24 +33,28 @@ describe('the latency histogram', () => {
 });
 
 describe('the counters of maps', () => {
-  const map = (id: number) => ({ id, name: `m${id}` });
+  const catalog = (count: number) => Array.from({ length: count }, (_, id) => ({ id, name: `m${id}` }));
 
   it('M1: are bounded; what has none of its own is counted together', () => {
     const maps = new CountersByMap();
-    for (let id = 0; id < MAPS_LABELLED_MAX; id++) maps.of(map(id)).counts[COUNT.puts]! += 1;
-    maps.of(map(1000)).counts[COUNT.puts]! += 2;
-    maps.of(map(1001)).counts[COUNT.puts]! += 3;
+    maps.follow(catalog(MAPS_LABELLED_MAX + 2));
+    maps.of({ id: 0 }).counts[COUNT.puts]! += 1;
+    maps.of({ id: MAPS_LABELLED_MAX }).counts[COUNT.puts]! += 2;
+    maps.of({ id: MAPS_LABELLED_MAX + 1 }).counts[COUNT.puts]! += 3;
     expect(maps.all).toHaveLength(MAPS_LABELLED_MAX + 1);
     expect(maps.all.at(-1)).toMatchObject({ label: '(other)' });
     expect(maps.all.at(-1)!.counts[COUNT.puts]).toBe(5);
   });
 
-  it('M2: leave their place when the map is dropped', () => {
+  it('M2: leave their place when the map is dropped, the others keep what they counted', () => {
     const maps = new CountersByMap();
-    for (let id = 0; id < MAPS_LABELLED_MAX; id++) maps.of(map(id));
-    maps.keepOnly(new Set([1, 2]));
-    expect(maps.all.map(({ label }) => label)).toEqual(['m1', 'm2']);
-    expect(maps.of(map(1000)).label).toBe('m1000');
+    const all = catalog(MAPS_LABELLED_MAX + 1);
+    maps.follow(all);
+    maps.of({ id: 1 }).counts[COUNT.puts]! += 1;
+    maps.follow(all.slice(1));
+    expect(maps.of({ id: 0 }).label).toBe('(other)');
+    expect(maps.of({ id: MAPS_LABELLED_MAX }).label).toBe(`m${MAPS_LABELLED_MAX}`);
+    expect(maps.of({ id: 1 }).counts[COUNT.puts]).toBe(1);
   });
 
   it('count a batch over several maps as they would count a batch a map', () => {
@@ -59,10 +63,12 @@ describe('the counters of maps', () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 50 }), (operations) => {
         const together = new CountersByMap();
-        countEach(batchOf(operations), [map(0), map(1), undefined], 5, together);
+        together.follow(catalog(2));
+        countEach(batchOf(operations), [{ id: 0 }, { id: 1 }, undefined], 5, together);
         const apart = new CountersByMap();
+        apart.follow(catalog(2));
         operations.forEach((one) => {
-          const maps = [map(0), map(1), undefined];
+          const maps = [{ id: 0 }, { id: 1 }, undefined];
           const own = batchOf([{ ...one, map: 0 }]);
           countEach(own, [maps[one.map]], 5, apart);
         });
@@ -76,7 +82,7 @@ describe('the counters of maps', () => {
   });
 
   it('record the time of a batch once, for all of its operations', () => {
-    const counters = new CountersByMap().of(map(1));
+    const counters = new CountersByMap().of({ id: 1 });
     countBatch({ hits: 3, misses: 2, puts: 4, removes: 1, calls: 0 }, counters, 100);
     expect([...counters.counts]).toEqual([3, 2, 4, 1, 0]);
     expect([counters.getLatency.total, counters.putLatency.total]).toEqual([5, 4]);
@@ -98,7 +104,8 @@ function batchOf(operations: readonly { map: number; opcode: number; isTrue: boo
 describe('the figures of a member', () => {
   it('are the same as data and as text', async () => {
     const metrics = new MemberMetrics();
-    metrics.maps.of({ id: 1, name: 'm' }).getLatency.record(300, 7);
+    metrics.maps.follow([{ id: 1, name: 'm' }]);
+    metrics.maps.of({ id: 1 }).getLatency.record(300, 7);
     metrics.operationsFailed('OUT_OF_MEMORY', 2);
     metrics.linkFailed('Kv');
     metrics.queue('gate', () => 3, 10);
@@ -149,7 +156,8 @@ describe('the HTTP door', () => {
   afterAll(() => door.close());
 
   it('shows the golden signals as Prometheus text', async () => {
-    const { counts, putLatency } = metrics.maps.of({ id: 1, name: 'a"b' });
+    metrics.maps.follow([{ id: 1, name: 'a"b' }]);
+    const { counts, putLatency } = metrics.maps.of({ id: 1 });
     counts[COUNT.hits]! += 3;
     putLatency.record(40, 10);
     const text = await (await fetch(`${base}/metrics`)).text();
