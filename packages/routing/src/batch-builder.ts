@@ -24,6 +24,11 @@ const SPARSE_BYTES = 12;
 const HEADER_BYTES_MAX = 4096;
 const NO_VALUE = Symbol('no value');
 
+const NO_INDEXES = new Uint32Array(0);
+const NO_NUMBERS = new Float64Array(0);
+/** Slots of a batch whose operations all have slot 0. Never written to. */
+const NO_SLOTS = new Uint32Array(BATCH_OPERATIONS_MAX);
+
 /** For operations without a value. */
 export const NOTHING: unknown = NO_VALUE;
 
@@ -53,7 +58,7 @@ export class BatchBuilder {
   mutations = 0;
   minDeadlineMs = Number.POSITIVE_INFINITY;
   targets: CallTarget[] = [];
-  slots = new Uint32Array(FIRST_CAPACITY);
+  slots = NO_SLOTS;
   maps: MapHandle[] = [];
   processors: ProcessorReference[] = [];
   readonly #values: ValueWriter;
@@ -163,11 +168,17 @@ export class BatchBuilder {
     this.#keyEnds[index] = this.#keyBytes;
     this.#valueEnds[index] = this.#values.end + this.#rawValueBytes;
     this.targets.push(target);
-    this.slots[index] = slot;
+    if (slot !== 0 || index >= NO_SLOTS.length) this.#noteSlot(index, slot);
     if (extras !== undefined) this.#appendExtras(index, extras);
     if (target.deadlineMs < this.minDeadlineMs) this.minDeadlineMs = target.deadlineMs;
     if (isMutation(opcode)) this.mutations++;
     this.count = index + 1;
+  }
+
+  /** Single calls all have slot 0 and share an array of zeros. */
+  #noteSlot(index: number, slot: number): void {
+    if (this.slots === NO_SLOTS) this.slots = new Uint32Array(Math.max(this.#opcodes.length, FIRST_CAPACITY));
+    this.slots[index] = slot;
   }
 
   #appendKey(keys: Uint8Array, start: number, end: number): void {
@@ -225,7 +236,7 @@ export class BatchBuilder {
     this.#mapIndexes = grown(this.#mapIndexes);
     this.#keyEnds = grown(this.#keyEnds);
     this.#valueEnds = grown(this.#valueEnds);
-    this.slots = grown(this.slots);
+    if (this.slots !== NO_SLOTS) this.slots = grown(this.slots);
   }
 
   /** A copy of the opcodes. */
@@ -235,7 +246,6 @@ export class BatchBuilder {
 
   /** The message (B2). */
   seal(header: BatchHeader): Buffer {
-    const { count } = this;
     const batch: KvBatch = {
       ...header,
       trace: '',
@@ -243,28 +253,29 @@ export class BatchBuilder {
       atomic: this.atomic,
       maps: this.maps,
       processors: this.processors,
-      count,
-      opcodes: this.#opcodes.subarray(0, count),
-      mapIndexes: this.maps.length > 1 ? this.#mapIndexes.subarray(0, count) : undefined,
-      partitions: this.#partitions.subarray(0, count),
-      keyEnds: this.#keyEnds.subarray(0, count),
-      keys: this.#keys.subarray(0, this.#keyBytes),
-      valueEnds: this.#hasValues ? this.#valueEnds.subarray(0, count) : undefined,
+      count: this.count,
+      opcodes: this.#opcodes,
+      mapIndexes: this.maps.length > 1 ? this.#mapIndexes : undefined,
+      partitions: this.#partitions,
+      keyEnds: this.#keyEnds,
+      keys: this.#keys,
+      valueEnds: this.#hasValues ? this.#valueEnds : undefined,
       values: this.#allValues(),
-      ttlOperations: Uint32Array.from(this.#ttlOperations),
-      ttlMs: Float64Array.from(this.#ttlMs),
-      ifVersionOperations: Uint32Array.from(this.#ifVersionOperations),
-      ifVersions: Float64Array.from(this.#ifVersions),
-      processorOperations: Uint32Array.from(this.#processorOperations),
-      processorIndexes: Uint32Array.from(this.#processorIndexes),
+      ttlOperations: indexesOf(this.#ttlOperations),
+      ttlMs: numbersOf(this.#ttlMs),
+      ifVersionOperations: indexesOf(this.#ifVersionOperations),
+      ifVersions: numbersOf(this.#ifVersions),
+      processorOperations: indexesOf(this.#processorOperations),
+      processorIndexes: indexesOf(this.#processorIndexes),
       requestOffsets: this.#requestOffsets(header.firstRequest),
     };
     return encodeBatch(batch);
   }
 
+  /** What lies behind the last value's end counts for nothing. */
   #allValues(): Uint8Array {
-    const written = this.#values.bytes.subarray(0, this.#values.end);
-    return this.#rawValueBytes === 0 ? written : Buffer.concat([...this.#rawValues, written]);
+    const { bytes, end } = this.#values;
+    return this.#rawValueBytes === 0 ? bytes : Buffer.concat([...this.#rawValues, bytes.subarray(0, end)]);
   }
 
   /**
@@ -306,7 +317,7 @@ export class BatchBuilder {
     this.mutations = 0;
     this.minDeadlineMs = Number.POSITIVE_INFINITY;
     this.targets = [];
-    this.slots = new Uint32Array(this.slots.length);
+    this.slots = NO_SLOTS;
     this.maps = [];
     this.processors = [];
     this.#values.reset();
@@ -326,4 +337,12 @@ export class BatchBuilder {
       sparse.length = 0;
     }
   }
+}
+
+function indexesOf(indexes: readonly number[]): Uint32Array {
+  return indexes.length === 0 ? NO_INDEXES : Uint32Array.from(indexes);
+}
+
+function numbersOf(numbers: readonly number[]): Float64Array {
+  return numbers.length === 0 ? NO_NUMBERS : Float64Array.from(numbers);
 }

@@ -1,7 +1,8 @@
 /** Services to grpc-js: every method of every service with its kind and handler. */
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { eventBatchBytes } from './event-codec.ts';
-import { METHODS } from './methods.ts';
+import { answerBuffers } from './message-buffers.ts';
+import { KV_BATCH_PATH, METHODS } from './methods.ts';
 import { serviceDefinition } from './proto-files.ts';
 import { creditCall, type ServerState, streamCall, unaryCall } from './server-calls.ts';
 import { kvBatchCall, type ServerKvStream, type StreamBounds } from './server-kv-stream.ts';
@@ -133,7 +134,7 @@ export function rawDefinition(name: ServiceName): ServiceDefinition {
       responseStream: definition.responseStream,
       requestSerialize: sameBytes,
       requestDeserialize: sameBytes,
-      responseSerialize: sameBytes,
+      responseSerialize: definition.path === KV_BATCH_PATH ? answerBuffers.serialize : sameBytes,
       responseDeserialize: sameBytes,
     },
   ]);

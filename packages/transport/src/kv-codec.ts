@@ -27,8 +27,9 @@ const ANSWER_FIELDS = 10;
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** Dense columns, keys and values may be longer than `count` says: what lies behind is not sent. */
 export function encodeBatch(batch: KvBatch): Buffer {
-  const maps = batch.maps.map(encodeMap);
+  const maps = batch.maps.map(encodedMap);
   const processors = batch.processors.map(encodeProcessor);
   const writer = new WireWriter(batchBound(batch, maps, processors));
   writer.uint(1, batch.batchId);
@@ -44,13 +45,16 @@ export function encodeBatch(batch: KvBatch): Buffer {
   writer.flag(11, batch.resent);
   for (const map of maps) writer.message(12, map);
   for (const processor of processors) writer.message(13, processor);
-  writer.bytes(20, batch.opcodes);
-  if (batch.mapIndexes !== undefined) writer.column(21, batch.mapIndexes);
-  writer.column(22, batch.partitions);
-  writer.column(23, batch.keyEnds);
-  writer.bytes(24, batch.keys);
-  if (batch.valueEnds !== undefined) writer.column(25, batch.valueEnds);
-  writer.bytes(26, batch.values);
+  const { count } = batch;
+  writer.bytesOf(20, batch.opcodes, count);
+  if (batch.mapIndexes !== undefined) writer.column(21, batch.mapIndexes, count);
+  writer.column(22, batch.partitions, count);
+  writer.column(23, batch.keyEnds, count);
+  writer.bytesOf(24, batch.keys, endOf(batch.keyEnds, count));
+  if (batch.valueEnds !== undefined) {
+    writer.column(25, batch.valueEnds, count);
+    writer.bytesOf(26, batch.values, endOf(batch.valueEnds, count));
+  }
   writer.column(27, batch.ttlOperations);
   writer.column(28, batch.ttlMs);
   writer.column(29, batch.ifVersionOperations);
@@ -61,12 +65,29 @@ export function encodeBatch(batch: KvBatch): Buffer {
   return writer.finish();
 }
 
+function endOf(ends: Uint32Array, count: number): number {
+  return count === 0 ? 0 : ends[count - 1]!;
+}
+
 function batchBound(batch: KvBatch, maps: readonly Buffer[], processors: readonly Buffer[]): number {
   const columns =
     batch.count * (1 + 4 * 5) + (batch.ttlMs.length + batch.ifVersions.length) * 12 + batch.processorIndexes.length * 8;
+  const keys = endOf(batch.keyEnds, batch.count);
+  const values = batch.valueEnds === undefined ? 0 : endOf(batch.valueEnds, batch.count);
   const tables = maps.reduce((sum, bytes) => sum + bytes.length, 0) + processors.reduce((sum, b) => sum + b.length, 0);
   const fields = BATCH_FIELDS + maps.length + processors.length;
-  return fieldsBound(fields) + textBound(batch.trace) + columns + tables + batch.keys.length + batch.values.length;
+  return fieldsBound(fields) + textBound(batch.trace) + columns + tables + keys + values;
+}
+
+/** What was encoded of a map, while it says the same. */
+const encodedMaps = new WeakMap<MapReference, { readonly affinityParts: number; readonly bytes: Buffer }>();
+
+function encodedMap(map: MapReference): Buffer {
+  const known = encodedMaps.get(map);
+  if (known !== undefined && known.affinityParts === map.affinityParts) return known.bytes;
+  const bytes = encodeMap(map);
+  encodedMaps.set(map, { affinityParts: map.affinityParts, bytes });
+  return bytes;
 }
 
 function encodeMap(map: MapReference): Buffer {
@@ -156,7 +177,7 @@ function readBatchHeader(
     case 9: batch.tableVersion = reader.uint(); break;
     case 10: batch.atomic = reader.flag(); break;
     case 11: batch.resent = reader.flag(); break;
-    case 12: maps.push(decodeMap(reader.bytes())); break;
+    case 12: maps.push(decodedMap(reader.bytes())); break;
     case 13: processors.push(decodeProcessor(reader.bytes())); break;
     default: reader.skip();
   }
@@ -181,6 +202,22 @@ function readBatchColumn(reader: WireReader, batch: Changeable<KvBatch>): void {
     case 33: batch.requestOffsets = reader.fixed32(batch.requestOffsets ?? NO_INDEXES); break;
     default: reader.skip();
   }
+}
+
+/** The map that was decoded last: mostly the next one too. */
+let lastMap: { readonly bytes: Uint8Array; readonly map: MapReference } | undefined;
+
+function decodedMap(bytes: Uint8Array): MapReference {
+  if (lastMap !== undefined && sameBytes(lastMap.bytes, bytes)) return lastMap.map;
+  const map = Object.freeze(decodeMap(bytes));
+  lastMap = { bytes: bytes.slice(), map };
+  return map;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
 }
 
 function decodeMap(bytes: Uint8Array): MapReference {
@@ -264,15 +301,16 @@ function checkSparse(column: string, operations: Uint32Array, values: number, co
   }
 }
 
-export function encodeAnswers(answers: KvAnswers): Buffer {
+/** @param takeBuffer  memory of so many bytes for the message; its own by default */
+export function encodeAnswers(answers: KvAnswers, takeBuffer?: (bytes: number) => Buffer): Buffer {
   const errors = answers.errors.map(encodeOperationErrors);
   const count = answers.statuses.length;
-  const writer = new WireWriter(
+  const bytesMax =
     fieldsBound(ANSWER_FIELDS + errors.length) +
-      count * (1 + 4 + 8 + 8) +
-      answers.values.length +
-      errors.reduce((sum, bytes) => sum + bytes.length, 0),
-  );
+    count * (1 + 4 + 8 + 8) +
+    answers.values.length +
+    errors.reduce((sum, bytes) => sum + bytes.length, 0);
+  const writer = new WireWriter(bytesMax, takeBuffer?.(bytesMax));
   writer.uint(1, answers.batchId);
   writer.uint(2, answers.highestVersion);
   writer.uint(3, answers.tableVersion);

@@ -11,6 +11,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { authorizeCall, openContext, permissionDenied } from './call-context.ts';
 import { type KvAnswers, type KvBatch, OPCODE, type OperationErrors, STATUS } from './kv-batch.ts';
 import { decodeBatch, encodeAnswers, piecesOf } from './kv-codec.ts';
+import { answerBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH } from './methods.ts';
 import type { Permission } from './operations.ts';
 import type { ServerState } from './server-calls.ts';
@@ -40,8 +41,8 @@ export class ServerKvStream {
   readonly #sink: KvBatchSink;
   /** Bytes of the unanswered batches, by batch id. */
   readonly #unanswered = new Map<number, { readonly bytes: number; operationsLeft: number }>();
-  /** Whether the caller may: by permission and map. */
-  readonly #allowed = new Map<string, boolean>();
+  /** Whether the caller may: by map, for each permission. */
+  readonly #allowed = new Map<string, Partial<Record<Permission, boolean>>>();
   #unansweredBytes = 0;
   #congested = false;
   #closed = false;
@@ -117,6 +118,12 @@ export class ServerKvStream {
 
   /** Undefined when everything is allowed; else the error of each operation that is not. */
   #denied(batch: KvBatch): ((operation: number) => WireError | undefined) | undefined {
+    const { opcodes, maps } = batch;
+    if (maps.length === 1) {
+      let bits = 0;
+      for (let operation = 0; operation < opcodes.length; operation++) bits |= permissionBit(opcodes[operation]!);
+      if (this.#refusedBits(bits, maps[0]!.name) === 0) return undefined;
+    }
     const wanted = new Uint8Array(batch.maps.length);
     for (let operation = 0; operation < batch.count; operation++) {
       wanted[batch.mapIndexes?.[operation] ?? 0]! |= permissionBit(batch.opcodes[operation]!);
@@ -135,31 +142,28 @@ export class ServerKvStream {
 
   #refusedBits(bits: number, map: string): number {
     let refused = 0;
-    PERMISSIONS.forEach((permission, index) => {
-      if ((bits & (1 << index)) !== 0 && !this.#may(permission, map)) refused |= 1 << index;
-    });
+    for (let index = 0; index < PERMISSIONS.length; index++) {
+      if ((bits & (1 << index)) !== 0 && !this.#may(PERMISSIONS[index]!, map)) refused |= 1 << index;
+    }
     return refused;
   }
 
   #may(permission: Permission, map: string): boolean {
-    const key = `${permission} ${map}`;
-    let allowed = this.#allowed.get(key);
-    if (allowed === undefined) {
-      allowed = this.#state.doorkeeper.authorize(permission, map, this.#context.principal);
-      this.#allowed.set(key, allowed);
+    let known = this.#allowed.get(map);
+    if (known === undefined) {
+      known = {};
+      this.#allowed.set(map, known);
     }
-    return allowed;
+    known[permission] ??= this.#state.doorkeeper.authorize(permission, map, this.#context.principal);
+    return known[permission];
   }
 
   #answer(answers: KvAnswers): void {
     const owed = this.#unanswered.get(answers.batchId);
     if (this.#closed || owed === undefined) return;
     const valueBytesMax = this.#state.messageBytesMax - (this.#state.messageBytesMax >> OTHER_SHARE);
-    for (const piece of piecesOf(answers, valueBytesMax)) {
-      const bytes = encodeAnswers(piece);
-      this.#state.traffic.bytesOut += bytes.length;
-      if (!this.#call.write(bytes)) this.#congested = true;
-    }
+    if (answers.values.length <= valueBytesMax) this.#send(answers);
+    else for (const piece of piecesOf(answers, valueBytesMax)) this.#send(piece);
     owed.operationsLeft -= answers.statuses.length;
     if (owed.operationsLeft <= 0) {
       this.#unanswered.delete(answers.batchId);
@@ -167,6 +171,12 @@ export class ServerKvStream {
     }
     this.#throttle();
     if (this.#state.draining) this.endWhenIdle();
+  }
+
+  #send(answers: KvAnswers): void {
+    const bytes = encodeAnswers(answers, (length) => answerBuffers.take(length));
+    this.#state.traffic.bytesOut += bytes.length;
+    if (!this.#call.write(bytes)) this.#congested = true;
   }
 
   #relax(): void {

@@ -15,6 +15,9 @@ const DELIMITED = 2;
 const FIXED32 = 5;
 
 const VARINT_BYTES_MAX = 10;
+/** Elements, and bytes, up to which a loop is faster than a view and a copy. */
+const SHORT_COLUMN = 16;
+const SHORT_BYTES = 32;
 /** Tag and length of one field, at most. */
 const FIELD_OVERHEAD = 10;
 
@@ -27,8 +30,9 @@ export class WireWriter {
   readonly #bytes: Buffer;
   #at = 0;
 
-  constructor(bytesMax: number) {
-    this.#bytes = Buffer.allocUnsafe(bytesMax);
+  /** @param bytes  memory to write to, at least `bytesMax` long; its own by default */
+  constructor(bytesMax: number, bytes: Buffer = Buffer.allocUnsafe(bytesMax)) {
+    this.#bytes = bytes;
   }
 
   /** What was written. */
@@ -59,7 +63,7 @@ export class WireWriter {
 
   /** Bytes; none are not written. May lie in shared memory: they are copied. */
   bytes(field: number, value: Uint8Array): void {
-    if (value.length > 0) this.message(field, value);
+    this.bytesOf(field, value, value.length);
   }
 
   /** As `bytes`, but written also when empty: an element of a repeated field. */
@@ -70,9 +74,28 @@ export class WireWriter {
     this.#at += value.length;
   }
 
-  /** A packed column of fixed32 or double. */
-  column(field: number, values: Uint32Array | Float64Array): void {
-    if (values.length > 0) this.message(field, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  /** A packed column of fixed32 or double: its first `count` elements. */
+  column(field: number, values: Uint32Array | Float64Array, count: number = values.length): void {
+    if (count === 0) return;
+    if (count <= SHORT_COLUMN && values instanceof Uint32Array) this.#shortColumn(field, values, count);
+    else this.message(field, new Uint8Array(values.buffer, values.byteOffset, count * values.BYTES_PER_ELEMENT));
+  }
+
+  /** Without a view: of a short array it would force memory outside of the heap. */
+  #shortColumn(field: number, values: Uint32Array, count: number): void {
+    this.#varint(field * 8 + DELIMITED);
+    this.#varint(count * 4);
+    for (let index = 0; index < count; index++) this.#at = this.#bytes.writeUInt32LE(values[index]!, this.#at);
+  }
+
+  /** The first `count` bytes of `value`; none are not written. */
+  bytesOf(field: number, value: Uint8Array, count: number): void {
+    if (count === 0) return;
+    this.#varint(field * 8 + DELIMITED);
+    this.#varint(count);
+    if (count <= SHORT_BYTES) for (let index = 0; index < count; index++) this.#bytes[this.#at + index] = value[index]!;
+    else this.#bytes.set(count === value.length ? value : value.subarray(0, count), this.#at);
+    this.#at += count;
   }
 
   #varint(value: number): void {
@@ -152,9 +175,21 @@ export class WireReader {
   /** A packed (or single) column; `before` is what earlier pieces of the same field held. */
   fixed32(before: Uint32Array): Uint32Array {
     const length = this.#columnLength(FIXED32, 4);
+    if (length <= SHORT_COLUMN * 4 && before.length === 0) return this.#shortFixed32(length / 4);
     const column = new Uint32Array(before.length + length / 4);
     column.set(before);
     this.#copy(new Uint8Array(column.buffer, before.byteLength), length);
+    return column;
+  }
+
+  /** Without a view: of a short array it would force memory outside of the heap. */
+  #shortFixed32(count: number): Uint32Array {
+    const column = new Uint32Array(count);
+    const bytes = this.#bytes;
+    let at = this.#take(count * 4);
+    for (let index = 0; index < count; index++, at += 4) {
+      column[index] = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+    }
     return column;
   }
 

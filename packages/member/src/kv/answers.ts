@@ -4,19 +4,58 @@
  * in order if they are not already.
  */
 import { GridError } from '@ashlar/core';
-import { type KvAnswers, type OperationErrors, STATUS } from '@ashlar/transport';
+import { isMutation, type KvAnswers, type OperationErrors, STATUS } from '@ashlar/transport';
 import type { KeptAnswers } from './sessions.ts';
 
-/** Room that is made for values at first. */
-const BYTES_A_VALUE = 128;
-const FIRST_VALUES = 512;
 const NO_BYTES = new Uint8Array(0);
+const NO_ERRORS: KeptAnswers['errors'] = [];
+const FIRST_COUNT = 64;
+const FIRST_BYTES = 8 << 10;
+const KEPT_MAX = 32;
+const KEPT_BYTES_MAX = 256 << 10;
 
+/** Arrays of answers, used again for the next batch. */
+class AnswerMemory {
+  statuses = new Uint8Array(FIRST_COUNT);
+  starts = new Uint32Array(FIRST_COUNT);
+  ends = new Uint32Array(FIRST_COUNT);
+  valueEnds = new Uint32Array(FIRST_COUNT);
+  bytes = new Uint8Array(FIRST_BYTES);
+
+  /** Room for `count` operations, all without a value and with status 0. */
+  reset(count: number): void {
+    if (count > this.statuses.length) {
+      this.statuses = new Uint8Array(count);
+      this.starts = new Uint32Array(count);
+      this.ends = new Uint32Array(count);
+      this.valueEnds = new Uint32Array(count);
+      return;
+    }
+    this.statuses.fill(0, 0, count);
+    this.starts.fill(0, 0, count);
+    this.ends.fill(0, 0, count);
+  }
+}
+
+/** Memory for answers of which at most some is kept: a batch that needs more makes its own. */
+export class AnswerMemoryPool {
+  readonly #kept: AnswerMemory[] = [];
+
+  take(): AnswerMemory {
+    return this.#kept.pop() ?? new AnswerMemory();
+  }
+
+  give(memory: AnswerMemory): void {
+    if (this.#kept.length < KEPT_MAX && memory.bytes.length <= KEPT_BYTES_MAX) this.#kept.push(memory);
+  }
+}
+
+/** All arrays that piece() and kept() answer may lie in the memory: they are good until release(). */
 export class Answers {
   readonly statuses: Uint8Array;
+  readonly #memory: AnswerMemory;
   readonly #starts: Uint32Array;
   readonly #ends: Uint32Array;
-  #bytes: Uint8Array = NO_BYTES;
   #length = 0;
   /** The operation whose value was appended last: values are in order as long as it grows. */
   #lastWithValue = -1;
@@ -25,17 +64,24 @@ export class Answers {
   #expiresAtMs: Float64Array | undefined;
   readonly #errors = new Map<string, { operations: number[]; error: GridError }>();
 
-  constructor(count: number) {
-    this.statuses = new Uint8Array(count);
-    this.#starts = new Uint32Array(count);
-    this.#ends = new Uint32Array(count);
+  constructor(count: number, memory: AnswerMemory) {
+    memory.reset(count);
+    this.#memory = memory;
+    this.statuses = count === memory.statuses.length ? memory.statuses : memory.statuses.subarray(0, count);
+    this.#starts = memory.starts;
+    this.#ends = memory.ends;
+  }
+
+  /** Nobody looks at the answers any more. */
+  release(pool: AnswerMemoryPool): void {
+    pool.give(this.#memory);
   }
 
   /** Copies source[start, end) in as the operation's value. */
   value(operation: number, source: Uint8Array, start: number, end: number): void {
     const size = end - start;
-    if (this.#length + size > this.#bytes.length) this.#grow(this.#length + size);
-    this.#bytes.set(source.subarray(start, end), this.#length);
+    if (this.#length + size > this.#memory.bytes.length) this.#grow(this.#length + size);
+    this.#memory.bytes.set(source.subarray(start, end), this.#length);
     this.#starts[operation] = this.#length;
     this.#length += size;
     this.#ends[operation] = this.#length;
@@ -78,23 +124,45 @@ export class Answers {
     return this.#errors.values();
   }
 
-  /** Everything, for whoever asks again. */
-  kept(): KeptAnswers {
-    const { valueEnds = [], values } = this.#valuesOf(0, this.statuses.length);
-    return { statuses: this.statuses, valueEnds, values, errors: [...this.#errors.values()] };
+  /** What the mutations were answered, for whoever asks again: copies. */
+  kept(opcodes: Uint8Array): KeptAnswers {
+    const mutations: number[] = [];
+    for (let operation = 0; operation < opcodes.length; operation++) {
+      if (isMutation(opcodes[operation]!)) mutations.push(operation);
+    }
+    let bytes = 0;
+    const valueEnds = mutations.map((operation) => {
+      bytes += this.#ends[operation]! - this.#starts[operation]!;
+      return bytes;
+    });
+    return {
+      statuses: Uint8Array.from(mutations, (operation) => this.statuses[operation]!),
+      valueEnds: bytes === 0 ? [] : valueEnds,
+      values: bytes === 0 ? NO_BYTES : this.#gathered(mutations, bytes),
+      errors: this.#errors.size === 0 ? NO_ERRORS : this.#keptErrors(mutations),
+    };
+  }
+
+  #keptErrors(mutations: readonly number[]): KeptAnswers['errors'] {
+    return [...this.#errors.values()].map(({ operations, error }) => {
+      const failed = new Set(operations);
+      return { mutations: mutations.flatMap((operation, index) => (failed.has(operation) ? [index] : [])), error };
+    });
   }
 
   /** Values of [first, end) in their order; ends count from their beginning. */
   #valuesOf(first: number, end: number): { valueEnds: Uint32Array | undefined; values: Uint8Array } {
     if (this.#length === 0) return { valueEnds: undefined, values: NO_BYTES };
-    const ends = new Uint32Array(end - first);
+    const ends = this.#memory.valueEnds;
     let bytes = 0;
     for (let operation = first; operation < end; operation++) {
       bytes += this.#ends[operation]! - this.#starts[operation]!;
-      ends[operation - first] = bytes;
+      ends[operation] = bytes;
     }
     if (bytes === 0) return { valueEnds: undefined, values: NO_BYTES };
-    return { valueEnds: ends, values: this.#isOrdered ? this.#run(first, end) : this.#gathered(first, end, bytes) };
+    const operations = Array.from({ length: this.#isOrdered ? 0 : end - first }, (_, index) => first + index);
+    const values = this.#isOrdered ? this.#run(first, end) : this.#gathered(operations, bytes);
+    return { valueEnds: ends.subarray(first, end), values };
   }
 
   /** Where values lie in the order of their operations: a view. */
@@ -103,17 +171,18 @@ export class Answers {
     while (this.#ends[start] === this.#starts[start]) start++;
     let last = end - 1;
     while (this.#ends[last] === this.#starts[last]) last--;
-    return this.#bytes.subarray(this.#starts[start]!, this.#ends[last]!);
+    return this.#memory.bytes.subarray(this.#starts[start]!, this.#ends[last]!);
   }
 
-  #gathered(first: number, end: number, bytes: number): Uint8Array {
+  /** The values of `operations`, one after the other. */
+  #gathered(operations: readonly number[], bytes: number): Uint8Array {
     const values = new Uint8Array(bytes);
     let at = 0;
-    for (let operation = first; operation < end; operation++) {
+    for (const operation of operations) {
       const start = this.#starts[operation]!;
       const stop = this.#ends[operation]!;
       if (stop === start) continue;
-      values.set(this.#bytes.subarray(start, stop), at);
+      values.set(this.#memory.bytes.subarray(start, stop), at);
       at += stop - start;
     }
     return values;
@@ -130,11 +199,10 @@ export class Answers {
   }
 
   #grow(wanted: number): void {
-    const grown = new Uint8Array(
-      Math.max(wanted, this.#bytes.length * 2, Math.min(this.statuses.length, FIRST_VALUES) * BYTES_A_VALUE),
-    );
-    grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
+    const memory = this.#memory;
+    const grown = new Uint8Array(Math.max(wanted, memory.bytes.length * 2));
+    grown.set(memory.bytes.subarray(0, this.#length));
+    memory.bytes = grown;
   }
 }
 

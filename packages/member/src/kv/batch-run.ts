@@ -20,7 +20,7 @@ import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import type { GridControl } from '../control/grid-control.ts';
-import { Answers } from './answers.ts';
+import { type AnswerMemoryPool, Answers } from './answers.ts';
 import { partitionGateName } from './gate-names.ts';
 import { gateName, type KeyGate } from './key-gate.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from './processor-calls.ts';
@@ -35,6 +35,7 @@ export interface BatchDependencies {
   readonly clock: { now(): number };
   readonly keyBytesMax: number;
   readonly valueBytesMax: number;
+  readonly answerMemory: AnswerMemoryPool;
 }
 
 /** Who sends the answers. */
@@ -91,7 +92,7 @@ export class BatchRun implements ProcessorCaller {
     listener: BatchListener,
   ) {
     this.batch = batch;
-    this.answers = new Answers(batch.count);
+    this.answers = new Answers(batch.count, deps.answerMemory.take());
     this.#maps = maps;
     this.#session = session;
     this.#record = record;
@@ -397,7 +398,10 @@ export class BatchRun implements ProcessorCaller {
       return true;
     }
     this.#openLate(operation);
-    void record.done.then(repeat).finally(() => this.#settleLate(operation));
+    record.whenDone(() => {
+      this.#guarded(operation, repeat);
+      this.#settleLate(operation);
+    });
     return true;
   }
 

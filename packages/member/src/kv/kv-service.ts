@@ -24,7 +24,7 @@ import { type AnswerHeader, Answers } from './answers.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { jsonText } from './json-text.ts';
 import { type LogPressure, PRESSURE_DELAY_MS } from './log-pressure.ts';
-import { keep, type Session, type Sessions } from './sessions.ts';
+import { BatchRecord, type Session, type Sessions } from './sessions.ts';
 import { WaitingKeys } from './waiting-keys.ts';
 
 export interface KvDependencies extends BatchDependencies {
@@ -125,21 +125,18 @@ class BatchStream implements KvBatchSink {
     if (batch.sessionVersion > 0) clock.observe(batch.sessionVersion as never);
     const session = batch.session === 0 ? undefined : sessions.touch(batch.session);
     session?.raiseFloor(batch.lowestUnanswered);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const numbers = session === undefined ? undefined : numbersOf(batch);
-    const record = numbers === undefined ? undefined : session?.note(numbers.all, numbers.first, numbers.last, promise);
+    const record = session === undefined ? undefined : recordOf(batch);
+    if (record !== undefined) session?.note(record);
     return new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, {
       onPiece: (run, first, end) => this.#answer(run.answers.piece(first, end, this.#headerOf(run))),
       onDone: (run) => {
         const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run));
-        if (record !== undefined) {
-          record.answers = keep(run.answers.kept());
-          resolve();
-        }
+        record?.finish(run.answers.kept(batch.opcodes));
         this.#measure(run, maps, arrivedMs);
         const isPressed = run.puts + run.removes + run.calls > 0 && this.#deps.pressure.isHigh(batch.partitions);
         if (!isPressed) {
           this.#answer(answers);
+          run.answers.release(this.#deps.answerMemory);
           return;
         }
         this.#deps.metrics.delayedAnswers++;
@@ -173,7 +170,7 @@ class BatchStream implements KvBatchSink {
     if (this.#isClosed) return;
     this.#deps.metrics.operationsFailed(GridError.wrap(error).code, batch.count);
     const { clock, control } = this.#deps;
-    const answers = new Answers(batch.count);
+    const answers = new Answers(batch.count, this.#deps.answerMemory.take());
     for (let operation = 0; operation < batch.count; operation++) answers.fail(operation, error);
     const { tableVersion } = control.table;
     this.#sink.write(
@@ -182,20 +179,18 @@ class BatchStream implements KvBatchSink {
   }
 }
 
-/** The numbers of a batch's mutations; undefined when it has none. */
-function numbersOf(batch: KvBatch): { all: Float64Array; first: number; last: number } | undefined {
-  const all = new Float64Array(batch.count);
-  let next = batch.firstRequest;
-  let first = 0;
-  let last = 0;
-  for (let operation = 0; operation < batch.count; operation++) {
-    if (!isMutation(batch.opcodes[operation]!)) continue;
-    const number = batch.requestOffsets === undefined ? next++ : batch.firstRequest + batch.requestOffsets[operation]!;
-    all[operation] = number;
-    if (first === 0) first = number;
-    last = Math.max(last, number);
-  }
-  return first === 0 ? undefined : { all, first: Math.min(first, last), last };
+/** Where the answers to a batch's mutations are kept; undefined when it has none. */
+function recordOf(batch: KvBatch): BatchRecord | undefined {
+  const { opcodes, firstRequest, requestOffsets } = batch;
+  let mutations = 0;
+  for (let operation = 0; operation < opcodes.length; operation++) if (isMutation(opcodes[operation]!)) mutations++;
+  if (mutations === 0) return undefined;
+  if (requestOffsets === undefined) return new BatchRecord(firstRequest, firstRequest + mutations - 1);
+  const numbers: number[] = [];
+  requestOffsets.forEach((offset, operation) => {
+    if (isMutation(opcodes[operation]!)) numbers.push(firstRequest + offset);
+  });
+  return new BatchRecord(Math.min(...numbers), Math.max(...numbers), numbers);
 }
 
 /** The maps of a batch where all are known as the caller means them; undefined where it must wait. */

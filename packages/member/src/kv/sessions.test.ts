@@ -1,10 +1,9 @@
-import { keep, keptAnswer, Sessions } from './sessions.ts';
+import { BatchRecord, keptAnswer, Sessions } from './sessions.ts';
 
 const sessionsAt = (now: { ms: number }, sessionsMax = 10): Sessions => {
   let last = 0;
   return new Sessions({ leaseMs: 1000, sessionsMax, nowMs: () => now.ms, newId: () => ++last });
 };
-const done = Promise.resolve();
 
 describe('sessions', () => {
   it('W4: end when they are silent for their lease, and live on a sign of life', () => {
@@ -37,16 +36,16 @@ describe('sessions', () => {
 
 describe('the answers of a session', () => {
   const answers = {
-    statuses: Uint8Array.of(1, 0, 1),
-    valueEnds: [0, 0, 3],
+    statuses: Uint8Array.of(1, 1),
+    valueEnds: [0, 3],
     values: Uint8Array.of(7, 8, 9),
     errors: [],
   };
 
   it('are found again by number until the session confirms them (W1, W2)', () => {
     const session = sessionsAt({ ms: 0 }).open(0);
-    const record = session.note([5, 0, 6], 5, 6, done);
-    record.answers = keep(answers);
+    const record = session.note(new BatchRecord(5, 6));
+    record.finish(answers);
     expect(session.find(6, undefined)).toBe(record);
     expect(keptAnswer(record, 5)).toMatchObject({ status: 1, value: undefined });
     expect(keptAnswer(record, 6)).toMatchObject({ status: 1, value: Uint8Array.of(7, 8, 9) });
@@ -60,17 +59,17 @@ describe('the answers of a session', () => {
 
   it('W5: are those of the first batch that came with a number, and never awaited by that batch itself', () => {
     const session = sessionsAt({ ms: 0 }).open(0);
-    const first = session.note([1, 2], 1, 2, done);
-    const again = session.note([2, 3], 2, 3, done);
-    const last = session.note([3], 3, 3, done);
+    const first = session.note(new BatchRecord(1, 2));
+    const again = session.note(new BatchRecord(2, 3, [3, 2]));
+    const last = session.note(new BatchRecord(3, 3));
     expect([session.find(2, first), session.find(2, again)]).toEqual([undefined, first]);
     expect([session.find(3, again), session.find(3, last)]).toEqual([undefined, again]);
   });
 
   it('W3: drop long values and say so', () => {
     const session = sessionsAt({ ms: 0 }).open(0);
-    const record = session.note([1], 1, 1, done);
-    record.answers = keep({
+    const record = session.note(new BatchRecord(1, 1));
+    record.finish({
       statuses: Uint8Array.of(1),
       valueEnds: [70_000],
       values: new Uint8Array(70_000),

@@ -23,22 +23,55 @@ export interface KeptAnswer {
   readonly error: GridError | undefined;
 }
 
-/** The answers of one batch, as its answer message holds them. */
-export interface BatchRecord {
-  /** numbers[i] answered operation i; reads are 0. Ascending but for the zeros. */
-  readonly numbers: ArrayLike<number>;
+/** The answers of one batch to its mutations. */
+export class BatchRecord {
   readonly first: number;
   readonly last: number;
+  /** numbers[i] is that of mutation i; undefined: they count up from `first`. */
+  readonly #numbers: ArrayLike<number> | undefined;
+  #answers: KeptAnswers | undefined;
+  #waiting: (() => void)[] | undefined;
+
+  constructor(first: number, last: number, numbers?: ArrayLike<number>) {
+    this.first = first;
+    this.last = last;
+    this.#numbers = numbers;
+  }
+
   /** Undefined while the batch is still being worked on. */
-  answers: KeptAnswers | undefined;
-  readonly done: Promise<void>;
+  get answers(): KeptAnswers | undefined {
+    return this.#answers;
+  }
+
+  /** The batch is answered. */
+  finish(answers: KeptAnswers): void {
+    this.#answers = keep(answers);
+    for (const tell of this.#waiting?.splice(0) ?? []) tell();
+  }
+
+  /** Calls `tell` once the batch is answered. */
+  whenDone(tell: () => void): void {
+    this.#waiting ??= [];
+    this.#waiting.push(tell);
+  }
+
+  /** The place of a number among the mutations; -1: it is not here. */
+  indexOf(number: number): number {
+    if (number < this.first || number > this.last) return -1;
+    if (this.#numbers === undefined) return number - this.first;
+    for (let index = 0; index < this.#numbers.length; index++) if (this.#numbers[index] === number) return index;
+    return -1;
+  }
 }
 
+/** By mutation, in the order of the batch. */
 export interface KeptAnswers {
   readonly statuses: Uint8Array;
+  /** Empty: no answer has a value. */
   readonly valueEnds: ArrayLike<number>;
   readonly values: Uint8Array;
-  readonly errors: readonly { readonly operations: ArrayLike<number>; readonly error: GridError }[];
+  /** `mutations` by their place. */
+  readonly errors: readonly { readonly mutations: readonly number[]; readonly error: GridError }[];
 }
 
 export class Session {
@@ -65,11 +98,10 @@ export class Session {
   }
 
   /** Opens the record of a batch before it is worked on. @throws GridError OVERLOADED when too much is unanswered */
-  note(numbers: ArrayLike<number>, first: number, last: number, done: Promise<void>): BatchRecord {
+  note(record: BatchRecord): BatchRecord {
     if (this.#records.length >= RECORDS_MAX) {
       throw new GridError('OVERLOADED', `a session has ${RECORDS_MAX} batches whose answers it did not confirm`);
     }
-    const record: BatchRecord = { numbers, first, last, answers: undefined, done };
     this.#records.push(record);
     return record;
   }
@@ -84,7 +116,7 @@ export class Session {
     if (number < this.#floor) throw unknownOutcome('the session has confirmed a later answer');
     for (const record of this.#records) {
       if (record === asking) return undefined;
-      if (record.first <= number && number <= record.last && indexOf(record, number) >= 0) return record;
+      if (record.indexOf(number) >= 0) return record;
     }
     return undefined;
   }
@@ -92,18 +124,18 @@ export class Session {
 
 /** The answer kept for a number. */
 export function keptAnswer(record: BatchRecord, number: number): KeptAnswer {
-  const at = indexOf(record, number);
+  const at = record.indexOf(number);
   const { statuses, valueEnds, values, errors } = record.answers!;
   const status = statuses[at]!;
   const end = valueEnds[at] ?? 0;
   const start = at === 0 ? 0 : (valueEnds[at - 1] ?? 0);
-  const error = errors.find(({ operations }) => Array.prototype.includes.call(operations, at))?.error;
+  const error = errors.find(({ mutations }) => mutations.includes(at))?.error;
   const valueDropped = end > start && values.length === 0;
   return { status, value: end > start && !valueDropped ? values.subarray(start, end) : undefined, valueDropped, error };
 }
 
 /** What of a batch's answers is kept (W3). */
-export function keep(answers: KeptAnswers): KeptAnswers {
+function keep(answers: KeptAnswers): KeptAnswers {
   return answers.values.length <= KEPT_VALUE_BYTES ? answers : { ...answers, values: new Uint8Array(0) };
 }
 
@@ -115,12 +147,6 @@ export function unknownOutcome(why: string): GridError {
       hint: 'read the entry again before you repeat the write',
     },
   );
-}
-
-function indexOf(record: BatchRecord, number: number): number {
-  const { numbers } = record;
-  for (let at = 0; at < numbers.length; at++) if (numbers[at] === number) return at;
-  return -1;
 }
 
 export class Sessions {

@@ -6,6 +6,7 @@ import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
+import { AnswerMemoryPool } from '../kv/answers.ts';
 import { KeyGate } from '../kv/key-gate.ts';
 import { kvService } from '../kv/kv-service.ts';
 import { LogPressure } from '../kv/log-pressure.ts';
@@ -95,6 +96,7 @@ export function memberServices(parts: MemberParts): {
     ...{ store, control, gate, processors, clock, sessions, metrics, forward, pressure },
     keyBytesMax: config.limits.keyBytes,
     valueBytesMax: config.limits.valueBytes,
+    answerMemory: new AnswerMemoryPool(),
   });
   const compute = computeService({
     parts,

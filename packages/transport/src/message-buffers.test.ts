@@ -1,0 +1,22 @@
+import { MessageBuffers } from './message-buffers.ts';
+
+describe('buffers of encoded answers', () => {
+  it('M1: are taken again only after another message was serialized', () => {
+    const buffers = new MessageBuffers();
+    const first = buffers.take(100);
+    expect(buffers.take(100).buffer).not.toBe(first.buffer);
+    buffers.serialize(first.subarray(0, 100));
+    expect(buffers.take(100).buffer).not.toBe(first.buffer);
+    buffers.serialize(Buffer.alloc(10));
+    expect(buffers.take(100).buffer).toBe(first.buffer);
+  });
+
+  it('are not kept when they are large, and messages of others are let through', () => {
+    const buffers = new MessageBuffers();
+    const large = buffers.take(1 << 20);
+    expect(large.length).toBeGreaterThanOrEqual(1 << 20);
+    expect(buffers.serialize(large)).toBe(large);
+    buffers.serialize(Buffer.alloc(1));
+    expect(buffers.take(1 << 20).buffer).not.toBe(large.buffer);
+  });
+});

@@ -1,0 +1,37 @@
+/**
+ * Memory for encoded answers, used again: an array of its own for each would be swept by collections of the whole heap.
+ *
+ *   take -> encode -> stream.write ... serialize() -> grpc-js copies -> next serialize() -> taken again
+ *
+ * M1  A buffer is free once grpc-js has copied it, which it does right after serialize() and before another serialize().
+ * M2  A message that is never serialized (its stream died) keeps its buffer; both are garbage then.
+ */
+const BUFFER_BYTES = 128 << 10;
+const KEPT_MAX = 16;
+
+export class MessageBuffers {
+  readonly #free: Buffer[] = [];
+  readonly #wholeOf = new WeakMap<ArrayBufferLike, Buffer>();
+  #serialized: Buffer | undefined;
+
+  /** A buffer of at least `bytes`, to be filled and given to a stream whose serializer is `serialize`. */
+  take(bytes: number): Buffer {
+    if (bytes > BUFFER_BYTES) return Buffer.allocUnsafe(bytes);
+    const kept = this.#free.pop();
+    if (kept !== undefined) return kept;
+    const made = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    this.#wholeOf.set(made.buffer, made);
+    return made;
+  }
+
+  /** The serializer of the streams (M1). */
+  readonly serialize = (message: Buffer): Buffer => {
+    const whole = this.#serialized === undefined ? undefined : this.#wholeOf.get(this.#serialized.buffer);
+    if (whole !== undefined && this.#free.length < KEPT_MAX) this.#free.push(whole);
+    this.#serialized = message;
+    return message;
+  };
+}
+
+/** Of all kv streams of this process: they share a thread. */
+export const answerBuffers = new MessageBuffers();
