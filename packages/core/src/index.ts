@@ -26,3 +26,4 @@ export {
 } from './ids.ts';
 export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';
+export { type SpanIdentity, spanOf, type TraceContext, traceContextOf } from './trace-context.ts';

@@ -6,7 +6,7 @@
  * B1  A refused value leaves the builder as it was.
  * B2  The sealed message is a copy: the builder may be filled again at once.
  */
-import { assert } from '@ashlar/core';
+import { assert, type TraceContext } from '@ashlar/core';
 import { ValueWriter } from '@ashlar/serialization';
 import { encodeBatch, isMutation, type KvBatch, type ProcessorReference } from '@ashlar/transport';
 import type { CallTarget } from './call-target.ts';
@@ -22,6 +22,7 @@ const OPERATION_BYTES = 1 + 5 * 4;
 /** Of one extra: operation and value. */
 const SPARSE_BYTES = 12;
 const HEADER_BYTES_MAX = 4096;
+const UNTRACED: Pick<KvBatch, 'traces' | 'traceIndexes'> = { traces: [], traceIndexes: undefined };
 const NO_VALUE = Symbol('no value');
 
 const NO_INDEXES = new Uint32Array(0);
@@ -63,6 +64,8 @@ export class BatchBuilder {
   processors: ProcessorReference[] = [];
   readonly #values: ValueWriter;
   #hasValues = false;
+  /** An operation belongs to a trace. */
+  #isTraced = false;
   #opcodes = new Uint8Array(FIRST_CAPACITY);
   #partitions = new Uint32Array(FIRST_CAPACITY);
   #mapIndexes = new Uint32Array(FIRST_CAPACITY);
@@ -172,6 +175,7 @@ export class BatchBuilder {
     if (extras !== undefined) this.#appendExtras(index, extras);
     if (target.deadlineMs < this.minDeadlineMs) this.minDeadlineMs = target.deadlineMs;
     if (isMutation(opcode)) this.mutations++;
+    if (target.trace !== undefined) this.#isTraced = true;
     this.count = index + 1;
   }
 
@@ -248,7 +252,6 @@ export class BatchBuilder {
   seal(header: BatchHeader): Buffer {
     const batch: KvBatch = {
       ...header,
-      trace: '',
       consistency: this.consistency,
       atomic: this.atomic,
       maps: this.maps,
@@ -268,6 +271,7 @@ export class BatchBuilder {
       processorOperations: indexesOf(this.#processorOperations),
       processorIndexes: indexesOf(this.#processorIndexes),
       requestOffsets: this.#requestOffsets(header.firstRequest),
+      ...this.#traces(),
     };
     return encodeBatch(batch);
   }
@@ -311,6 +315,20 @@ export class BatchBuilder {
     return Uint32Array.from(this.#requestNumbers, (number) => (number === 0 ? 0 : number - first));
   }
 
+  /** The distinct traces of the operations, and a column of them where there are several. */
+  #traces(): Pick<KvBatch, 'traces' | 'traceIndexes'> {
+    if (!this.#isTraced) return UNTRACED;
+    const traces: TraceContext[] = [];
+    const known = new Map<TraceContext | undefined, number>([[undefined, 0]]);
+    const traceIndexes = Uint32Array.from(this.targets, ({ trace }) => {
+      let index = known.get(trace);
+      if (index === undefined) known.set(trace, (index = traces.push(trace!)));
+      return index;
+    });
+    const isOne = traces.length === 1 && !traceIndexes.includes(0);
+    return { traces, traceIndexes: isOne ? undefined : traceIndexes };
+  }
+
   /** Empties it for the next batch. */
   reset(): void {
     this.count = 0;
@@ -322,6 +340,7 @@ export class BatchBuilder {
     this.processors = [];
     this.#values.reset();
     this.#hasValues = false;
+    this.#isTraced = false;
     this.#keyBytes = 0;
     this.#rawValues = [];
     this.#rawValueBytes = 0;

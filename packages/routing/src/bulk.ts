@@ -66,7 +66,7 @@ export async function forAll(
   what: string,
 ): Promise<readonly unknown[]> {
   if (router.isClosed) throw clientClosed();
-  const group = new GroupCall(opcode, what, limits, router.defaultTimeoutMs);
+  const group = new GroupCall(opcode, what, router.traced(limits), router.defaultTimeoutMs);
   const slices = new Slices();
   try {
     for (const key of keys) {
@@ -98,7 +98,7 @@ export async function putAll(
   limits: CallLimits,
 ): Promise<void> {
   if (router.isClosed) throw clientClosed();
-  const group = new GroupCall(OPCODE.PUT, 'putAll', limits, router.defaultTimeoutMs);
+  const group = new GroupCall(OPCODE.PUT, 'putAll', router.traced(limits), router.defaultTimeoutMs);
   const gathering = new Gathering(router, map, extras, group);
   const slices = new Slices();
   try {

@@ -2,7 +2,7 @@
  * Who waits for the answer of an operation: a single call, or one object for all operations of getAll, putAll and so on.
  * No closure, timer or object stands for an entry of those.
  */
-import { CancelledError, GridError } from '@ashlar/core';
+import { CancelledError, GridError, type TraceContext } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
 import { type KvAnswers, OPCODE, STATUS } from '@ashlar/transport';
 
@@ -13,6 +13,8 @@ export interface CallTarget {
   readonly deadlineMs: number;
   /** What the deadline was made from; for messages. */
   readonly timeoutMs: number;
+  /** The trace it belongs to, where its caller is traced. */
+  readonly trace: TraceContext | undefined;
   /**
    * The operation's answer: TRUE or FALSE.
    *
@@ -28,6 +30,8 @@ export interface CallTarget {
 export interface CallLimits {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
+  /** The trace of the call. Default: what the router's options say. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** @throws GridError INVALID_ARGUMENT when it is no time: a call would never end by it */
@@ -84,6 +88,7 @@ export class SingleCall implements CallTarget {
   done = false;
   readonly deadlineMs: number;
   readonly timeoutMs: number;
+  readonly trace: TraceContext | undefined;
   readonly #opcode: number;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: GridError) => void;
@@ -94,11 +99,13 @@ export class SingleCall implements CallTarget {
     opcode: number,
     nowMs: number,
     timeoutMs: number,
+    trace: TraceContext | undefined,
     resolve: (value: unknown) => void,
     reject: (error: GridError) => void,
   ) {
     this.#opcode = opcode;
     this.timeoutMs = timeoutMs;
+    this.trace = trace;
     this.deadlineMs = nowMs + timeoutMs;
     this.#resolve = resolve;
     this.#reject = reject;

@@ -3,7 +3,7 @@
  *
  * Without a timeout of its own a group fails when nothing of it was answered for the default time, however large it is.
  */
-import { CancelledError, DeadlineExceededError, GridError } from '@ashlar/core';
+import { CancelledError, DeadlineExceededError, GridError, type TraceContext } from '@ashlar/core';
 import { decodeKey } from '@ashlar/serialization';
 import { type KvAnswers, OPCODE } from '@ashlar/transport';
 import { type CallLimits, type CallTarget, checkTimeout, resultOf } from './call-target.ts';
@@ -15,6 +15,7 @@ export class GroupCall implements CallTarget {
   done = false;
   deadlineMs: number;
   readonly timeoutMs: number;
+  readonly trace: TraceContext | undefined;
   readonly finished: Promise<readonly unknown[]>;
   readonly #opcode: number;
   readonly #what: string;
@@ -35,6 +36,7 @@ export class GroupCall implements CallTarget {
 
   constructor(opcode: number, what: string, limits: CallLimits, defaultTimeoutMs: number) {
     this.#opcode = opcode;
+    this.trace = limits.trace;
     this.#what = what;
     this.#patienceMs = limits.timeoutMs === undefined ? defaultTimeoutMs : undefined;
     this.timeoutMs = checkTimeout(limits.timeoutMs ?? defaultTimeoutMs);

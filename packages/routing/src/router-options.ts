@@ -29,7 +29,7 @@ const DEFAULTS = {
 
 /** Options with their defaults. */
 export type RouterSettings = Required<
-  Omit<RouterOptions, 'local' | 'tls' | 'token' | 'messageBytesMax' | 'keepaliveMs' | 'onLinkFailure'>
+  Omit<RouterOptions, 'local' | 'tls' | 'token' | 'messageBytesMax' | 'keepaliveMs' | 'onLinkFailure' | 'trace'>
 >;
 
 export function settingsOf(options: RouterOptions): RouterSettings {

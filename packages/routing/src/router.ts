@@ -49,6 +49,7 @@ export class Router {
   readonly #settings: RouterSettings;
   readonly #connections: Connections;
   readonly #local: LocalMember | undefined;
+  readonly #trace: RouterOptions['trace'];
   readonly #lanes = new Map<string, Lane>();
   readonly #maps = new Map<string, MapHandle>();
   readonly #keys = new KeyWriter();
@@ -84,7 +85,7 @@ export class Router {
       const lease = await connections
         .of(member)
         .kv.openSession({ session: 0, clientName: settings.clientName }, { timeoutMs: settings.connectTimeoutMs });
-      return new Router(settings, connections, hello, member, lease, options.local);
+      return new Router(settings, connections, hello, member, lease, options);
     } catch (error) {
       connections.close();
       throw error;
@@ -97,11 +98,12 @@ export class Router {
     hello: HelloResponse,
     first: MemberAddress,
     lease: { readonly session: number; readonly leaseMs: number },
-    local: LocalMember | undefined,
+    { local, trace }: Pick<RouterOptions, 'local' | 'trace'>,
   ) {
     this.#settings = settings;
     this.#connections = connections;
     this.#local = local;
+    this.#trace = trace;
     this.#table = hello.table;
     this.limits = hello.limits;
     this.#session = new SessionKeeper(lease.session, () => this.#openSession());
@@ -186,7 +188,8 @@ export class Router {
       this.#admit();
       if (!this.#flushScheduled) this.#nowMs = performance.now();
       const timeoutMs = checkTimeout(limits?.timeoutMs ?? this.#settings.timeoutMs);
-      const target = new SingleCall(opcode, this.#nowMs, timeoutMs, resolve, reject);
+      const trace = limits?.trace ?? this.#trace?.();
+      const target = new SingleCall(opcode, this.#nowMs, timeoutMs, trace, resolve, reject);
       if (limits?.signal !== undefined) {
         target.watch(limits.signal);
         if (target.done) return;
@@ -206,6 +209,12 @@ export class Router {
     extras: OperationExtras | undefined,
   ): void {
     this.#add(opcode, map, key, value, extras, false, target, slot);
+  }
+
+  /** Limits with the trace that the call belongs to. */
+  traced(limits: CallLimits): CallLimits {
+    if (limits.trace !== undefined || this.#trace === undefined) return limits;
+    return { ...limits, trace: this.#trace() };
   }
 
   get defaultTimeoutMs(): number {

@@ -1,5 +1,5 @@
 /** Who calls, until when, and may they: made once a call, before its handler runs. */
-import { GridError } from '@ashlar/core';
+import { GridError, type TraceContext } from '@ashlar/core';
 import type { Metadata } from '@grpc/grpc-js';
 import { OPERATIONS, type Permission } from './operations.ts';
 import type { ServeOptions } from './server-types.ts';
@@ -33,7 +33,7 @@ export async function openContext(call: AnyCall, doorkeeper: Doorkeeper, abort: 
     signal: abort.signal,
     deadlineMs: monotonicDeadline(call.getDeadline()),
     principal,
-    trace: firstText(call.metadata, 'traceparent'),
+    trace: traceOf(call.metadata),
     peer,
     require: (permission, map) => requirePermission(doorkeeper, permission, map, principal),
   };
@@ -66,6 +66,12 @@ export function permissionDenied(permission: Permission, map: string | undefined
     hint: 'use a token that has it',
     details: map === undefined ? { permission } : { permission, map },
   });
+}
+
+function traceOf(metadata: Metadata): TraceContext | undefined {
+  const traceparent = firstText(metadata, 'traceparent');
+  if (traceparent === undefined) return undefined;
+  return { traceparent, tracestate: firstText(metadata, 'tracestate') ?? '' };
 }
 
 function firstText(metadata: Metadata, key: string): string | undefined {

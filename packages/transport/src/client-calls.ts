@@ -4,7 +4,14 @@
  * A broken link says CONNECTION_LOST where sending again is safe (the call has no effect, or never left), and
  * OUTCOME_UNKNOWN where it may have been applied.
  */
-import { CancelledError, DeadlineExceededError, type ErrorCode, GridError, OutcomeUnknownError } from '@ashlar/core';
+import {
+  CancelledError,
+  DeadlineExceededError,
+  type ErrorCode,
+  GridError,
+  OutcomeUnknownError,
+  type TraceContext,
+} from '@ashlar/core';
 import {
   type Client,
   type ClientDuplexStream,
@@ -20,8 +27,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default: none. */
   readonly timeoutMs?: number | undefined;
-  /** W3C traceparent. */
-  readonly trace?: string | undefined;
+  /** The trace it belongs to. Default: what the connection says. */
+  readonly trace?: TraceContext | undefined;
   /** Wait (within the timeout) for a connection instead of failing while there is none. */
   readonly waitForReady?: boolean;
 }
@@ -35,6 +42,8 @@ export interface Caller {
   isClosed: boolean;
   /** Told of what a broken or silent link ended. */
   readonly onLinkFailure: ((service: string, error: GridError) => void) | undefined;
+  /** The trace of the present call, where callers are traced. */
+  readonly trace: (() => TraceContext | undefined) | undefined;
   /** The bearer token now. */
   token(): string | undefined;
 }
@@ -57,7 +66,11 @@ export function metadataOf(caller: Caller, options: CallOptions): Metadata {
   const metadata = new Metadata({ waitForReady: options.waitForReady === true });
   const token = caller.token();
   if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
-  if (options.trace !== undefined) metadata.set('traceparent', options.trace);
+  const trace = options.trace ?? caller.trace?.();
+  if (trace !== undefined) {
+    metadata.set('traceparent', trace.traceparent);
+    if (trace.tracestate !== '') metadata.set('tracestate', trace.tracestate);
+  }
   return metadata;
 }
 

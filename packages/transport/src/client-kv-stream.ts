@@ -44,7 +44,13 @@ class ClientKvStream implements KvStream {
     this.#listener = listener;
     this.#caller = caller;
     this.#messageBytesMax = caller.messageBytesMax;
-    this.#call = caller.client.makeBidiStreamRequest(KV_BATCH_PATH, sameBytes, sameBytes, metadataOf(caller, {}), {});
+    this.#call = caller.client.makeBidiStreamRequest(
+      KV_BATCH_PATH,
+      sameBytes,
+      sameBytes,
+      metadataOf({ ...caller, trace: undefined }, {}),
+      {},
+    );
     this.#call.on('data', (bytes: Buffer) => this.#receive(bytes));
     this.#call.on('error', (error) => this.#end(fromStatus(error as never, 'the kv stream')));
     this.#call.on('end', () => {

@@ -1,6 +1,6 @@
 /** A connection to one member: its services as typed calls. */
 import './quiet-grpc.ts';
-import { GridError, type PartitionTable } from '@ashlar/core';
+import { GridError, type PartitionTable, type TraceContext } from '@ashlar/core';
 import { ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
 import { type Caller, type CallOptions, callStream, callUnary, callWithCredit, closeCaller } from './client-calls.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly messageBytesMax?: number;
   /** Told of every call and stream that a broken or silent link ended: its service, and the error. */
   readonly onLinkFailure?: ((service: string, error: GridError) => void) | undefined;
+  /** The trace of the present call, asked for at every call that names none. */
+  readonly trace?: (() => TraceContext | undefined) | undefined;
   /** A link without a sign of life is probed after this time and given up after as much again. Default 5000. */
   readonly keepaliveMs?: number;
 }
@@ -123,6 +125,7 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
     isClosed: false,
     token: typeof token === 'function' ? token : () => token,
     onLinkFailure: options.onLinkFailure,
+    trace: options.trace,
   };
   return connectionOf(address, caller);
 }

@@ -21,6 +21,7 @@ export {
   type OperationErrors,
   type ProcessorReference,
   STATUS,
+  traceOf,
 } from './kv-batch.ts';
 export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch } from './kv-codec.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';

@@ -2,7 +2,7 @@
  * Key-value operations and their answers as parallel columns: element i of each column belongs to operation i, and no
  * object stands for a single operation. On the wire: KvBatch and KvAnswers of `protos/ashlar/v1/kv.proto`.
  */
-import type { WireError } from '@ashlar/core';
+import type { TraceContext, WireError } from '@ashlar/core';
 
 /** By number on the wire. */
 export const OPCODE = {
@@ -62,7 +62,6 @@ export interface KvBatch {
   readonly sessionVersion: number;
   /** Milliseconds from arrival; 0: none. */
   readonly deadlineMs: number;
-  readonly trace: string;
   /** 0 primary, 1 backup. */
   readonly consistency: number;
   readonly tableVersion: number;
@@ -90,6 +89,15 @@ export interface KvBatch {
   readonly processorIndexes: Uint32Array;
   /** Request number of each operation minus firstRequest; undefined: mutations count up from 0 in their order. */
   readonly requestOffsets: Uint32Array | undefined;
+  /** Distinct traces of its operations; empty: no caller is traced. */
+  readonly traces: readonly TraceContext[];
+  /** 1 + index into traces, 0: none; undefined: all operations belong to traces[0], if there is one. */
+  readonly traceIndexes: Uint32Array | undefined;
+}
+
+/** The trace an operation belongs to. */
+export function traceOf({ traces, traceIndexes }: KvBatch, operation: number): TraceContext | undefined {
+  return traceIndexes === undefined ? traces[0] : traces[traceIndexes[operation]! - 1];
 }
 
 /** An error and the operations of a batch (by index) it befell. */

@@ -11,7 +11,6 @@ function batchOf(changes: Partial<KvBatch> = {}): KvBatch {
     lowestUnanswered: 40,
     sessionVersion: 1_700_000_000_000_000,
     deadlineMs: 5000,
-    trace: '00-ab-cd-01',
     consistency: 1,
     tableVersion: 3,
     atomic: true,
@@ -36,6 +35,11 @@ function batchOf(changes: Partial<KvBatch> = {}): KvBatch {
     processorOperations: Uint32Array.of(2),
     processorIndexes: Uint32Array.of(0),
     requestOffsets: Uint32Array.of(0, 5, 9),
+    traces: [
+      { traceparent: '00-ab-cd-01', tracestate: 'vendor=1' },
+      { traceparent: '00-ef-cd-00', tracestate: '' },
+    ],
+    traceIndexes: Uint32Array.of(2, 0, 1),
     ...changes,
   };
 }

@@ -6,6 +6,7 @@
  *     sparse columns ascend. What depends on the grid (partitions, names, keys) is the member's to check.
  * C3  Answers larger than a message are cut into runs of operations (KvAnswers.firstOperation).
  */
+import type { TraceContext } from '@ashlar/core';
 import { decodeError, encodeError } from './error-status.ts';
 import {
   type KvAnswers,
@@ -31,20 +32,21 @@ type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 export function encodeBatch(batch: KvBatch): Buffer {
   const maps = batch.maps.map(encodedMap);
   const processors = batch.processors.map(encodeProcessor);
-  const writer = new WireWriter(batchBound(batch, maps, processors));
+  const traces = batch.traces.map(encodeTrace);
+  const writer = new WireWriter(batchBound(batch, [...maps, ...processors, ...traces]));
   writer.uint(1, batch.batchId);
   writer.uint(2, batch.session);
   writer.uint(3, batch.firstRequest);
   writer.uint(4, batch.lowestUnanswered);
   writer.uint(5, batch.sessionVersion);
   writer.uint(6, batch.deadlineMs);
-  writer.text(7, batch.trace);
   writer.uint(8, batch.consistency);
   writer.uint(9, batch.tableVersion);
   writer.flag(10, batch.atomic);
   writer.flag(11, batch.resent);
   for (const map of maps) writer.message(12, map);
   for (const processor of processors) writer.message(13, processor);
+  for (const trace of traces) writer.message(14, trace);
   const { count } = batch;
   writer.bytesOf(20, batch.opcodes, count);
   if (batch.mapIndexes !== undefined) writer.column(21, batch.mapIndexes, count);
@@ -62,6 +64,7 @@ export function encodeBatch(batch: KvBatch): Buffer {
   writer.column(31, batch.processorOperations);
   writer.column(32, batch.processorIndexes);
   if (batch.requestOffsets !== undefined) writer.column(33, batch.requestOffsets);
+  if (batch.traceIndexes !== undefined) writer.column(34, batch.traceIndexes);
   return writer.finish();
 }
 
@@ -69,14 +72,16 @@ function endOf(ends: Uint32Array, count: number): number {
   return count === 0 ? 0 : ends[count - 1]!;
 }
 
-function batchBound(batch: KvBatch, maps: readonly Buffer[], processors: readonly Buffer[]): number {
+/** @param tables  the encoded maps, processors and traces */
+function batchBound(batch: KvBatch, tables: readonly Buffer[]): number {
   const columns =
-    batch.count * (1 + 4 * 5) + (batch.ttlMs.length + batch.ifVersions.length) * 12 + batch.processorIndexes.length * 8;
+    batch.count * (1 + 4 * 5 + (batch.traceIndexes === undefined ? 0 : 4)) +
+    (batch.ttlMs.length + batch.ifVersions.length) * 12 +
+    batch.processorIndexes.length * 8;
   const keys = endOf(batch.keyEnds, batch.count);
   const values = batch.valueEnds === undefined ? 0 : endOf(batch.valueEnds, batch.count);
-  const tables = maps.reduce((sum, bytes) => sum + bytes.length, 0) + processors.reduce((sum, b) => sum + b.length, 0);
-  const fields = BATCH_FIELDS + maps.length + processors.length;
-  return fieldsBound(fields) + textBound(batch.trace) + columns + tables + keys + values;
+  const tableBytes = tables.reduce((sum, bytes) => sum + bytes.length, 0);
+  return fieldsBound(BATCH_FIELDS + tables.length) + columns + tableBytes + keys + values;
 }
 
 /** What was encoded of a map, while it says the same. */
@@ -107,25 +112,38 @@ function encodeProcessor(processor: ProcessorReference): Buffer {
   return writer.finish();
 }
 
+function encodeTrace({ traceparent, tracestate }: TraceContext): Buffer {
+  const writer = new WireWriter(fieldsBound(2) + textBound(traceparent) + textBound(tracestate));
+  writer.text(1, traceparent);
+  writer.text(2, tracestate);
+  return writer.finish();
+}
+
 /** @throws GridError INVALID_ARGUMENT when the bytes are no consistent batch (C2) */
 export function decodeBatch(bytes: Uint8Array): KvBatch {
   const maps: MapReference[] = [];
   const processors: ProcessorReference[] = [];
-  const batch = emptyBatch(maps, processors);
+  const traces: TraceContext[] = [];
+  const batch = emptyBatch(maps, processors, traces);
   const reader = new WireReader(bytes);
   while (reader.next()) {
-    if (reader.field < 20) readBatchHeader(reader, batch, maps, processors);
+    if (reader.field < 20) readBatchHeader(reader, batch, maps, processors, traces);
     else readBatchColumn(reader, batch);
   }
   batch.count = batch.opcodes.length;
   if (batch.mapIndexes?.length === 0) batch.mapIndexes = undefined;
   if (batch.valueEnds?.length === 0) batch.valueEnds = undefined;
   if (batch.requestOffsets?.length === 0) batch.requestOffsets = undefined;
+  if (batch.traceIndexes?.length === 0) batch.traceIndexes = undefined;
   checkBatch(batch);
   return batch;
 }
 
-function emptyBatch(maps: MapReference[], processors: ProcessorReference[]): Changeable<KvBatch> {
+function emptyBatch(
+  maps: MapReference[],
+  processors: ProcessorReference[],
+  traces: TraceContext[],
+): Changeable<KvBatch> {
   return {
     batchId: 0,
     session: 0,
@@ -133,7 +151,6 @@ function emptyBatch(maps: MapReference[], processors: ProcessorReference[]): Cha
     lowestUnanswered: 0,
     sessionVersion: 0,
     deadlineMs: 0,
-    trace: '',
     consistency: 0,
     tableVersion: 0,
     atomic: false,
@@ -155,6 +172,8 @@ function emptyBatch(maps: MapReference[], processors: ProcessorReference[]): Cha
     processorOperations: NO_INDEXES,
     processorIndexes: NO_INDEXES,
     requestOffsets: undefined,
+    traces,
+    traceIndexes: undefined,
   };
 }
 
@@ -163,6 +182,7 @@ function readBatchHeader(
   batch: Changeable<KvBatch>,
   maps: MapReference[],
   processors: ProcessorReference[],
+  traces: TraceContext[],
 ): void {
   // biome-ignore format: a table
   switch (reader.field) {
@@ -172,13 +192,13 @@ function readBatchHeader(
     case 4: batch.lowestUnanswered = reader.uint(); break;
     case 5: batch.sessionVersion = reader.uint(); break;
     case 6: batch.deadlineMs = reader.uint(); break;
-    case 7: batch.trace = reader.text(); break;
     case 8: batch.consistency = reader.uint(); break;
     case 9: batch.tableVersion = reader.uint(); break;
     case 10: batch.atomic = reader.flag(); break;
     case 11: batch.resent = reader.flag(); break;
     case 12: maps.push(decodedMap(reader.bytes())); break;
     case 13: processors.push(decodeProcessor(reader.bytes())); break;
+    case 14: traces.push(decodeTrace(reader.bytes())); break;
     default: reader.skip();
   }
 }
@@ -200,6 +220,7 @@ function readBatchColumn(reader: WireReader, batch: Changeable<KvBatch>): void {
     case 31: batch.processorOperations = reader.fixed32(batch.processorOperations); break;
     case 32: batch.processorIndexes = reader.fixed32(batch.processorIndexes); break;
     case 33: batch.requestOffsets = reader.fixed32(batch.requestOffsets ?? NO_INDEXES); break;
+    case 34: batch.traceIndexes = reader.fixed32(batch.traceIndexes ?? NO_INDEXES); break;
     default: reader.skip();
   }
 }
@@ -248,6 +269,17 @@ function decodeProcessor(bytes: Uint8Array): ProcessorReference {
   return processor;
 }
 
+function decodeTrace(bytes: Uint8Array): TraceContext {
+  const trace: Changeable<TraceContext> = { traceparent: '', tracestate: '' };
+  const reader = new WireReader(bytes);
+  while (reader.next()) {
+    if (reader.field === 1) trace.traceparent = reader.text();
+    else if (reader.field === 2) trace.tracestate = reader.text();
+    else reader.skip();
+  }
+  return trace;
+}
+
 function checkBatch(batch: KvBatch): void {
   const { count } = batch;
   for (const opcode of batch.opcodes) if (opcode > OPCODE_MAX) throw malformed(`opcode ${opcode}`);
@@ -255,6 +287,10 @@ function checkBatch(batch: KvBatch): void {
   checkEnds('keys', batch.keyEnds, batch.keys, count);
   if (batch.valueEnds !== undefined) checkEnds('values', batch.valueEnds, batch.values, count);
   if (batch.requestOffsets !== undefined) checkLength('request_offsets', batch.requestOffsets.length, count);
+  if (batch.traceIndexes !== undefined) {
+    checkLength('trace_indexes', batch.traceIndexes.length, count);
+    checkIndexes('trace_indexes', batch.traceIndexes, batch.traces.length + 1);
+  }
   if (batch.mapIndexes === undefined) {
     if (count > 0 && batch.maps.length === 0) throw malformed('it names no map');
   } else {

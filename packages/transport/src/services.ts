@@ -6,7 +6,7 @@
  * S3  An async iterable is pulled: the next element is asked for only while the caller has granted credit, so a handler
  *     never holds more than one element ready. When the caller leaves, `return()` is called and the signal fires.
  */
-import type { PartitionTable } from '@ashlar/core';
+import type { PartitionTable, TraceContext } from '@ashlar/core';
 import type { EventBatch } from './event-batch.ts';
 import type { KvAnswers, KvBatch } from './kv-batch.ts';
 import type { Permission } from './operations.ts';
@@ -24,8 +24,8 @@ export interface CallContext {
   /** Milliseconds of the monotonic clock (performance.now()); undefined: the caller set none. */
   readonly deadlineMs: number | undefined;
   readonly principal: Principal;
-  /** W3C traceparent. */
-  readonly trace: string | undefined;
+  /** The trace it belongs to. */
+  readonly trace: TraceContext | undefined;
   /** host:port of the caller. */
   readonly peer: string;
   /**
