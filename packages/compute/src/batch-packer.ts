@@ -2,6 +2,7 @@
  * Puts a batch of processor calls together, in memory that is used again for the next one: no object stands for an entry
  * or a call.
  */
+import type { TraceContext } from '@ashlar/core';
 import { copyBytes } from './copy-bytes.ts';
 import type { ProcessorBatch } from './processor-batch.ts';
 
@@ -24,6 +25,8 @@ export class BatchPacker implements ProcessorBatch {
   entryOf = new Int32Array(FIRST_COUNT);
   nowMs = new Float64Array(FIRST_COUNT);
   seeds = new Int32Array(FIRST_COUNT);
+  traces: TraceContext[] = [];
+  traceOf: number[] = [];
 
   /** Empties it. */
   begin(module: string, exportName: string): this {
@@ -32,6 +35,8 @@ export class BatchPacker implements ProcessorBatch {
     this.entryCount = 0;
     this.callCount = 0;
     this.byteCount = 0;
+    this.traces = [];
+    this.traceOf = [];
     return this;
   }
 
@@ -79,6 +84,13 @@ export class BatchPacker implements ProcessorBatch {
     this.entryOf[call] = entry;
     this.nowMs[call] = nowMs;
     this.seeds[call] = seed;
+  }
+
+  /** The call added last is one of a traced caller. */
+  setTrace(trace: TraceContext): void {
+    let index = this.traces.indexOf(trace);
+    if (index < 0) index = this.traces.push(trace) - 1;
+    this.traceOf[this.callCount - 1] = index + 1;
   }
 
   /** @returns where the bytes begin */

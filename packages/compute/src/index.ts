@@ -19,3 +19,4 @@ export type { CallResult, EntryOutcome, ProcessorBatch, ProcessorOutcomes } from
 export { ProcessorRunner, type ProcessorRunOptions } from './processor-runner.ts';
 export { isReadyModule, type ReadyOutcome, type ReadyProcessor, readyProcessor } from './ready-made.ts';
 export { userHandlers } from './user-handlers.ts';
+export { setTraceRunner, type TraceRunner } from './user-trace.ts';

@@ -4,7 +4,7 @@
  * A job has no wall clock unless its module sets one (then it counts between two reports of progress). To give up, the
  * tasks are told by flag; a task that does not end within CANCEL_GRACE_MS loses its thread.
  */
-import { GridError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { GridError, type MapId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { RunOptions, WorkerLanes, WorkerTask } from '@ashlar/workers';
 import { type ModuleRegistry, sourceOf } from './module-registry.ts';
 import { type PackedBytes, packBytes, unpackBytes } from './packed-bytes.ts';
@@ -34,6 +34,8 @@ export interface JobOptions {
   readonly signal?: AbortSignal | undefined;
   /** 0 .. 1 of the partitions of this call. */
   readonly onProgress?: ((share: number) => void) | undefined;
+  /** The trace that user code runs in. */
+  readonly trace?: TraceContext | undefined;
 }
 
 const PARTITIONS_PER_TASK = 16;
@@ -62,7 +64,8 @@ export class JobRunner {
     const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.memoryMax };
     for (let first = 0; first < job.partitionIds.length; first += PARTITIONS_PER_TASK) {
       const partitionIds = job.partitionIds.slice(first, first + PARTITIONS_PER_TASK);
-      const task: JobMapTask = { source: sourceOf(module), exportName, args, mapId, partitionIds, snapshotId, version };
+      const work = { exportName, args, mapId, partitionIds, snapshotId, version, trace: options.trace };
+      const task: JobMapTask = { source: sourceOf(module), ...work };
       const index = tasks.length;
       const onMessage = (message: unknown): void => {
         shares[index] = (message as JobProgress).share * partitionIds.length;
@@ -78,7 +81,14 @@ export class JobRunner {
   async reduce(job: JobReduce, options: JobOptions = {}): Promise<Uint8Array | undefined> {
     const module = this.#modules.resolve(job.module, job.exportName, 'job');
     const { exportName, args } = job;
-    const task: JobReduceTask = { source: sourceOf(module), exportName, args, partials: packBytes(job.partials) };
+    const { trace } = options;
+    const task: JobReduceTask = {
+      source: sourceOf(module),
+      exportName,
+      args,
+      partials: packBytes(job.partials),
+      trace,
+    };
     const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.memoryMax };
     const { result } = this.#run<Uint8Array | undefined>('job-reduce', task, limits, options);
     return await result;

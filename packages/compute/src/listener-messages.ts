@@ -1,6 +1,6 @@
 /** What main and worker say to each other about listeners. Columns: what belongs to index i of each is one thing. */
 import type { EventType } from '@ashlar/api';
-import type { WireError } from '@ashlar/core';
+import type { TraceContext, WireError } from '@ashlar/core';
 import type { ModuleSource } from './module-registry.ts';
 import type { PackedBytes } from './packed-bytes.ts';
 
@@ -10,6 +10,7 @@ export interface ListenerTask {
   /** The map whose events these are. */
   readonly map: string;
   readonly groups: readonly EventColumns[];
+  readonly trace: TraceContext | undefined;
 }
 
 /** Events of one partition, in the order of its log. */

@@ -9,7 +9,7 @@
  *     may have been half way. Then run each alone to find the one to blame (kind 'shared').
  */
 import type { EventType } from '@ashlar/api';
-import { GridError, unreachable, type WireError } from '@ashlar/core';
+import { GridError, type TraceContext, unreachable, type WireError } from '@ashlar/core';
 import type { WorkerLanes, WorkerTask } from '@ashlar/workers';
 import {
   type AnswersMessage,
@@ -87,6 +87,8 @@ export interface ListenerRunOptions {
   readonly callHandler: ListenerCallHandler;
   readonly depth?: number;
   readonly signal?: AbortSignal | undefined;
+  /** The trace that user code runs in. */
+  readonly trace?: TraceContext | undefined;
 }
 
 const TYPE_INDEX = new Map(EVENT_TYPES.map((type, index) => [type, index]));
@@ -113,10 +115,11 @@ export class ListenerRunner {
     }
   }
 
-  #answers(run: ListenerRun, { callHandler, depth = 0, signal }: ListenerRunOptions): Promise<readonly GroupAnswer[]> {
+  #answers(run: ListenerRun, options: ListenerRunOptions): Promise<readonly GroupAnswer[]> {
+    const { callHandler, depth = 0, signal, trace } = options;
     const module = this.#modules.resolve(run.module, run.exportName, 'listener');
     const groups = run.groups.map(columnsOf);
-    const task: ListenerTask = { source: sourceOf(module), exportName: run.exportName, map: run.map, groups };
+    const task: ListenerTask = { source: sourceOf(module), exportName: run.exportName, map: run.map, groups, trace };
     let waiting = 0;
     const running: WorkerTask<readonly GroupAnswer[]> = this.#lanes.run(depth, 'listener', task, {
       transfer: groups.flatMap(({ keys, values, oldValues }) => buffersOf(keys, values, oldValues)),

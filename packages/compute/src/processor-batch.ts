@@ -1,5 +1,5 @@
 /** What goes into and comes out of a batch of entry processor calls. */
-import type { GridError } from '@ashlar/core';
+import type { GridError, TraceContext } from '@ashlar/core';
 
 /**
  * Calls of one processor on some entries. Calls on one entry chain: a later one sees what an earlier one left.
@@ -26,6 +26,10 @@ export interface ProcessorBatch {
   readonly nowMs: Float64Array;
   /** Seeds of entry.random(), the same when the call is repeated; 32-bit integers. */
   readonly seeds: Int32Array;
+  /** Distinct traces of the calls; empty: no caller is traced. */
+  readonly traces: readonly TraceContext[];
+  /** traceOf[c] is 1 + an index into traces, 0 or absent: none. */
+  readonly traceOf: readonly number[];
 }
 
 /** What became of an entry after all calls on it. */

@@ -100,7 +100,7 @@ class Round {
       const rest = restOf(this.#batch, this.#done, this.#outcomes);
       const frame = this.#frames.take(frameBytes(rest, outputBytes));
       frame.fill(rest);
-      const death = await this.#attempt(frame);
+      const death = await this.#attempt(frame, rest);
       // Read once: a dying worker may still publish outcomes. What it publishes later counts for nothing.
       const completed = frame.completed;
       this.#outcomes.addFrame(frame, this.#done, completed, death === undefined);
@@ -111,12 +111,15 @@ class Round {
   }
 
   /** @returns why the task did not end by itself */
-  async #attempt(frame: ProcessorFrame): Promise<Death | undefined> {
+  async #attempt(frame: ProcessorFrame, rest: ProcessorBatch): Promise<Death | undefined> {
     const { wallMs, memoryMax } = this.#module.limits;
     const task: ProcessorTask = {
       frame: frame.shared,
       source: sourceOf(this.#module),
       exportName: this.#batch.exportName,
+      traces: rest.traces.length === 0 ? undefined : rest.traces,
+      // The frame begins with the first call that is not done.
+      traceOf: rest.traces.length === 0 ? undefined : rest.traceOf,
     };
     const { depth = 0, signal } = this.#options;
     let isKill = false;
@@ -179,5 +182,7 @@ function restOf(batch: ProcessorBatch, done: number, outcomes: CollectedOutcomes
     const args = start < 0 ? undefined : bytes;
     rest.addCall(batch.entryOf[call]!, args, start, callBounds[call * 2 + 1]!, batch.nowMs[call]!, batch.seeds[call]!);
   }
+  rest.traces = [...batch.traces];
+  rest.traceOf = batch.traceOf.slice(done);
   return rest;
 }

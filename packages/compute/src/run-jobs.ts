@@ -1,12 +1,13 @@
 /** The worker's half of jobs: map over partitions against one snapshot, and reduce. */
 import type { JobContext } from '@ashlar/api';
-import { GridError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { GridError, type MapId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import { decodeValue, encodeValue, type ValueReader } from '@ashlar/serialization';
 import type { StoreReader } from '@ashlar/storage';
 import { type CodePlace, transferring, userErrorToWire, type WorkerContext } from '@ashlar/workers';
 import type { ModuleSource } from './module-registry.ts';
 import { buffersOf, type PackedBytes, packBytes, unpackBytes } from './packed-bytes.ts';
 import { SnapshotRows } from './partition-rows.ts';
+import { inTrace } from './user-trace.ts';
 import { definition } from './worker-modules.ts';
 
 export interface JobMapTask {
@@ -18,6 +19,7 @@ export interface JobMapTask {
   readonly partitionIds: readonly PartitionId[];
   readonly snapshotId: number;
   readonly version: Version;
+  readonly trace: TraceContext | undefined;
 }
 
 export interface JobReduceTask {
@@ -25,6 +27,7 @@ export interface JobReduceTask {
   readonly exportName: string;
   readonly args: Uint8Array | undefined;
   readonly partials: PackedBytes;
+  readonly trace: TraceContext | undefined;
 }
 
 /** A task's message: 0 .. 1 of its work is done. */
@@ -46,7 +49,9 @@ export async function runJobMap(task: JobMapTask, context: WorkerContext<StoreRe
   for (const partitionId of task.partitionIds) {
     context.throwIfCancelled();
     const rows = new SnapshotRows(context.reader, { ...task, partitionId }, valueReaders);
-    const partial = await calledBy(place, () => job.map(rows, args, progress.contextOfNext()));
+    const partial = await calledBy(place, () =>
+      inTrace(task.trace, () => job.map(rows, args, progress.contextOfNext())),
+    );
     context.throwIfCancelled();
     partials.push(encoded(partial));
     progress.partitionDone();
@@ -60,7 +65,7 @@ export async function runJobReduce(task: JobReduceTask): Promise<Uint8Array | un
   const job = await definition(task.source, task.exportName, 'job');
   const place = { module: task.source.name, exportName: task.exportName };
   const partials = unpackBytes(task.partials).map(decoded);
-  return encoded(await calledBy(place, () => job.reduce(partials, decoded(task.args))));
+  return encoded(await calledBy(place, () => inTrace(task.trace, () => job.reduce(partials, decoded(task.args)))));
 }
 
 function decoded(bytes: Uint8Array | undefined): unknown {

@@ -17,6 +17,7 @@ import {
   type WriteColumns,
 } from './listener-messages.ts';
 import { buffersOf, packBytes, unpackAll, unpackBytes } from './packed-bytes.ts';
+import { inTrace } from './user-trace.ts';
 import { definition, exportsOf } from './worker-modules.ts';
 
 /** Items of one group's write-set, at most. */
@@ -33,7 +34,8 @@ export async function runListener(
   const answers = await Promise.all(
     task.groups.map(async (group): Promise<GroupAnswer> => {
       try {
-        return { writes: await runGroup(listener, eventsOf(group, task.map), grid) };
+        const events = eventsOf(group, task.map);
+        return { writes: await inTrace(task.trace, () => runGroup(listener, events, grid)) };
       } catch (error) {
         return { error: errorOf(error, place) };
       } finally {

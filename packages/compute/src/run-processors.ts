@@ -9,19 +9,24 @@
  */
 import { types } from 'node:util';
 import type { EntryProcessor } from '@ashlar/api';
-import { GridError, type WireError } from '@ashlar/core';
+import { GridError, type TraceContext, type WireError } from '@ashlar/core';
 import { ValueReader, ValueWriter } from '@ashlar/serialization';
 import { type CodePlace, userErrorToWire, type WorkerContext } from '@ashlar/workers';
 import { copyBytes } from './copy-bytes.ts';
 import type { ModuleSource } from './module-registry.ts';
 import { ProcessorEntry } from './processor-entry.ts';
 import { ABSENT, Action, Phase, ProcessorFrame } from './processor-frame.ts';
+import { inTrace } from './user-trace.ts';
 import { definition } from './worker-modules.ts';
 
 export interface ProcessorTask {
   readonly frame: SharedArrayBuffer;
   readonly source: ModuleSource;
   readonly exportName: string;
+  /** Distinct traces of the calls; undefined: no caller is traced. */
+  readonly traces: readonly TraceContext[] | undefined;
+  /** By call: 1 + an index into traces, 0: none. */
+  readonly traceOf: ArrayLike<number> | undefined;
 }
 
 const writer = new ValueWriter();
@@ -33,8 +38,8 @@ export function runProcessors(task: ProcessorTask, context: WorkerContext<unknow
   frame.phase = Phase.LOADING;
   const place = { module: task.source.name, exportName: task.exportName };
   const found = definition(task.source, task.exportName, 'processor');
-  if ('then' in found) return found.then((processor) => new BatchRun(frame, processor, place, context).run());
-  new BatchRun(frame, found, place, context).run();
+  if ('then' in found) return found.then((processor) => new BatchRun(frame, processor, place, context, task).run());
+  new BatchRun(frame, found, place, context, task).run();
 }
 
 /** One pass over the calls of a frame. */
@@ -43,6 +48,7 @@ class BatchRun {
   readonly #run: EntryProcessor['run'];
   readonly #place: CodePlace;
   readonly #context: WorkerContext<unknown>;
+  readonly #traced: Pick<ProcessorTask, 'traces' | 'traceOf'>;
   readonly #reader: ValueReader;
   /** Where the value of each entry lies now, and what its time to live is. */
   readonly #starts: Int32Array;
@@ -50,11 +56,18 @@ class BatchRun {
   readonly #ttls: Float64Array;
   #outputAt: number;
 
-  constructor(frame: ProcessorFrame, processor: EntryProcessor, place: CodePlace, context: WorkerContext<unknown>) {
+  constructor(
+    frame: ProcessorFrame,
+    processor: EntryProcessor,
+    place: CodePlace,
+    context: WorkerContext<unknown>,
+    traced: Pick<ProcessorTask, 'traces' | 'traceOf'>,
+  ) {
     this.#frame = frame;
     this.#run = processor.run;
     this.#place = place;
     this.#context = context;
+    this.#traced = traced;
     this.#reader = new ValueReader(frame.bytes);
     this.#outputAt = frame.outputStart;
     this.#starts = new Int32Array(frame.entryCount);
@@ -109,7 +122,9 @@ class BatchRun {
       args = this.#reader.decode();
     }
     const run = this.#run;
-    const result = run(entry, args);
+    const { traces, traceOf } = this.#traced;
+    const result =
+      traces === undefined ? run(entry, args) : inTrace(traces[traceOf![call]! - 1], () => run(entry, args));
     if (typeof result === 'object' && result !== null) this.#refusePromise(result);
     return result;
   }
