@@ -82,6 +82,8 @@ function checkDependency(room, dependency) {
 function checkFile(room, file, manifest) {
   const allowed = new Set([
     ...Object.keys(manifest.dependencies ?? {}),
+    // What the user may have: loaded where it is there.
+    ...Object.keys(manifest.peerDependencies ?? {}),
     ...(isTest(file) ? Object.keys(manifest.devDependencies ?? {}) : []),
   ]);
   for (const specifier of imports(readFileSync(file, 'utf8'))) {

@@ -2,6 +2,7 @@ import { GridError } from '@ashlar/core';
 import { type Column, decodeValue, encodeColumns, encodeKey, encodeValue, ValueTag } from '@ashlar/serialization';
 import type { ProcessWhereRequest, SqlOutput, SqlRequest } from '@ashlar/transport';
 import { FakeMember } from '@ashlar/transport/testing';
+import { type Context, type ContextManager, context, createTraceState, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { connect, defineMap, type Grid, ready } from './index.ts';
 import * as fraud from './testing/fraud.processors.ts';
 
@@ -348,5 +349,51 @@ describe('keys of the canonical form', () => {
   it('reach the member as they are', async () => {
     await grid.map('m').put(['a', 1n, 2.5], 1);
     expect(Buffer.from(member.batches.at(-1)!.keys)).toEqual(Buffer.from(encodeKey(['a', 1, 2.5])));
+  });
+});
+
+describe('the trace of the application', () => {
+  const parent = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 };
+  const traceparent = `00-${parent.traceId}-${parent.spanId}-01`;
+  /** The span that is active; a stand-in for the context manager of an SDK. */
+  let active: Context = ROOT_CONTEXT;
+
+  beforeAll(() => {
+    const manager = { active: () => active, with: () => undefined, bind: () => undefined } as unknown as ContextManager;
+    context.setGlobalContextManager(Object.assign(manager, { enable: () => manager, disable: () => manager }));
+  });
+  afterEach(() => {
+    active = ROOT_CONTEXT;
+  });
+  afterAll(() => context.disable());
+
+  it('goes with each operation, once a batch where it is one', async () => {
+    const accounts = grid.map(Accounts);
+    active = trace.setSpanContext(ROOT_CONTEXT, parent);
+    await Promise.all([accounts.get('a'), accounts.get('b')]);
+    const traced = [accounts.get('a')];
+    active = ROOT_CONTEXT;
+    await Promise.all([...traced, accounts.get('b')]);
+    await accounts.get('a');
+    const traces = member.batches.map((batch) => ({ traces: batch.traces, indexes: batch.traceIndexes }));
+    const known = [{ traceparent, tracestate: '' }];
+    expect(traces.slice(-3)).toEqual([
+      { traces: known, indexes: undefined },
+      { traces: known, indexes: Uint32Array.of(1, 0) },
+      { traces: [], indexes: undefined },
+    ]);
+  });
+
+  it('goes with statements and other calls', async () => {
+    const seen: unknown[] = [];
+    member.services.admin.ping = async (call) => {
+      seen.push(call.trace);
+      return { memberId: 'a', address: 'here', version: 1 };
+    };
+    active = trace.setSpanContext(ROOT_CONTEXT, { ...parent, traceState: createTraceState('vendor=1') });
+    await grid.ping();
+    active = ROOT_CONTEXT;
+    await grid.ping();
+    expect(seen).toEqual([{ traceparent, tracestate: 'vendor=1' }, undefined]);
   });
 });

@@ -25,6 +25,7 @@ import { DefinitionNames } from './definition-names.ts';
 import { type MapContext, RemoteMap } from './grid-map.ts';
 import { ADMIN_TIMEOUT_MS, type ConnectOptions, DEFAULT_SEEDS, DEFAULT_SQL_TIMEOUT_MS } from './options.ts';
 import { GridSqlResult } from './sql-result.ts';
+import { presentTrace } from './tracing.ts';
 
 /** Of a job that names no time: as good as none. */
 const NO_TIMEOUT_MS = 0x7fff_ffff;
@@ -38,7 +39,7 @@ const NO_TIMEOUT_MS = 0x7fff_ffff;
 export async function connect(options: ConnectOptions = {}): Promise<Grid> {
   const { seeds = DEFAULT_SEEDS, sqlTimeoutMs, ...rest } = options;
   checkSeeds(seeds);
-  const router = await Router.connect({ ...rest, seeds });
+  const router = await Router.connect({ ...rest, seeds, trace: await presentTrace() });
   return new RemoteGrid(router, sqlTimeoutMs ?? DEFAULT_SQL_TIMEOUT_MS);
 }
 

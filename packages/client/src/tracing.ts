@@ -1,0 +1,29 @@
+/**
+ * The trace that the application is in, for the calls it makes: by `@opentelemetry/api`, where the application has it.
+ * Without it, or while no span is active, calls carry nothing and cost nothing more.
+ */
+import { type TraceContext, traceContextOf } from '@ashlar/core';
+
+/** The way to the present trace; undefined: the application has no OpenTelemetry. */
+export async function presentTrace(): Promise<(() => TraceContext | undefined) | undefined> {
+  const api = await import('@opentelemetry/api').catch(noneInstalled);
+  if (api === undefined) return undefined;
+  const { context, trace } = api;
+  // Calls made in one span share one object, so that a batch names their trace once.
+  let lastSpan: object | undefined;
+  let lastTrace: TraceContext | undefined;
+  return () => {
+    const span = trace.getSpanContext(context.active());
+    if (span === undefined) return undefined;
+    if (span !== lastSpan) {
+      lastSpan = span;
+      lastTrace = traceContextOf(span);
+    }
+    return lastTrace;
+  };
+}
+
+/** Only "it is not there" is no failure. */
+function noneInstalled(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+}
