@@ -25,8 +25,8 @@ export class BatchPacker implements ProcessorBatch {
   entryOf = new Int32Array(FIRST_COUNT);
   nowMs = new Float64Array(FIRST_COUNT);
   seeds = new Int32Array(FIRST_COUNT);
-  traces: TraceContext[] = [];
-  traceOf: number[] = [];
+  traces: readonly TraceContext[] = [];
+  traceOf: readonly number[] = [];
 
   /** Empties it. */
   begin(module: string, exportName: string): this {
@@ -86,11 +86,10 @@ export class BatchPacker implements ProcessorBatch {
     this.seeds[call] = seed;
   }
 
-  /** The call added last is one of a traced caller. */
-  setTrace(trace: TraceContext): void {
-    let index = this.traces.indexOf(trace);
-    if (index < 0) index = this.traces.push(trace) - 1;
-    this.traceOf[this.callCount - 1] = index + 1;
+  /** @see ProcessorBatch */
+  setTraces(traces: readonly TraceContext[], traceOf: readonly number[]): void {
+    this.traces = traces;
+    this.traceOf = traceOf;
   }
 
   /** @returns where the bytes begin */

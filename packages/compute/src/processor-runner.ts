@@ -182,7 +182,6 @@ function restOf(batch: ProcessorBatch, done: number, outcomes: CollectedOutcomes
     const args = start < 0 ? undefined : bytes;
     rest.addCall(batch.entryOf[call]!, args, start, callBounds[call * 2 + 1]!, batch.nowMs[call]!, batch.seeds[call]!);
   }
-  rest.traces = [...batch.traces];
-  rest.traceOf = batch.traceOf.slice(done);
+  rest.setTraces(batch.traces, batch.traceOf.slice(done));
   return rest;
 }

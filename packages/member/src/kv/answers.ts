@@ -106,6 +106,11 @@ export class Answers {
     else known.operations.push(operation);
   }
 
+  /** The first of the errors; undefined: no operation failed. */
+  get firstError(): GridError | undefined {
+    return this.#errors.values().next().value?.error;
+  }
+
   /** Operations [first, end) as they go onto the wire. The arrays are the caller's. */
   piece(first: number, end: number, header: AnswerHeader): KvAnswers {
     return {

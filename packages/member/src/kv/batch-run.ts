@@ -14,7 +14,7 @@
  */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
-import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
+import { GridError, type PartitionId, StaleEpochError, type TraceContext } from '@ashlar/core';
 import { checkKey, checkValue, partitionOf } from '@ashlar/serialization';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
@@ -76,6 +76,8 @@ export class BatchRun implements ProcessorCaller {
   removes = 0;
   calls = 0;
   highestVersion = 0;
+  /** The traces that operations belong to, where callers are traced. */
+  traceOf: ((operation: number) => TraceContext | undefined) | undefined;
 
   /**
    * @param maps     by map index; undefined: there is no such map, so reads find nothing
@@ -337,7 +339,7 @@ export class BatchRun implements ProcessorCaller {
     const processor = index === undefined ? undefined : this.#processorAt(index);
     if (processor === undefined) throw new GridError('INVALID_ARGUMENT', 'a PROCESS operation names no processor');
     const valueStart = this.#valueStart(operation);
-    return new ProcessorCall(
+    const call = new ProcessorCall(
       map,
       batch.partitions[operation]! as PartitionId,
       batch.keys,
@@ -350,6 +352,8 @@ export class BatchRun implements ProcessorCaller {
       this,
       operation,
     );
+    call.trace = this.traceOf?.(operation);
+    return call;
   }
 
   /** @throws GridError UNKNOWN_MODULE */

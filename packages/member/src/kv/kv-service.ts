@@ -5,7 +5,7 @@
  * looked up) makes the later batches of its stream wait too.
  */
 import type { CatalogedMap, MapSettings } from '@ashlar/cluster';
-import { GridError } from '@ashlar/core';
+import { GridError, type TraceContext } from '@ashlar/core';
 import { decodeValue, encodeValue, type Key } from '@ashlar/serialization';
 import {
   isMutation,
@@ -19,8 +19,10 @@ import {
   type PutRequest,
 } from '@ashlar/transport';
 import { countBatch, countEach, countersOf } from '../observe/batch-counts.ts';
+import { BatchSpans } from '../observe/batch-spans.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
 import { type AnswerHeader, Answers } from './answers.ts';
+import type { Tracing } from '../observe/tracing.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { jsonText } from './json-text.ts';
 import { type LogPressure, PRESSURE_DELAY_MS } from './log-pressure.ts';
@@ -31,6 +33,7 @@ export interface KvDependencies extends BatchDependencies {
   readonly sessions: Sessions;
   readonly metrics: MemberMetrics;
   readonly pressure: LogPressure;
+  readonly tracing: Tracing;
   readonly clock: { now(): number; observe(version: never): void };
   /** Reaches a key at the member that owns it: unary calls are taken by any member. */
   readonly forward: KeyForwarder;
@@ -38,9 +41,13 @@ export interface KvDependencies extends BatchDependencies {
 
 /** What the unary twins need of the whole grid. */
 export interface KeyForwarder {
-  get(map: string, key: Key): Promise<{ value: Uint8Array; version: number; expiresAtMs: number } | undefined>;
-  put(map: string, key: Key, value: Uint8Array, ttlMs: number): Promise<void>;
-  remove(map: string, key: Key): Promise<boolean>;
+  get(
+    map: string,
+    key: Key,
+    trace?: TraceContext,
+  ): Promise<{ value: Uint8Array; version: number; expiresAtMs: number } | undefined>;
+  put(map: string, key: Key, value: Uint8Array, ttlMs: number, trace?: TraceContext): Promise<void>;
+  remove(map: string, key: Key, trace?: TraceContext): Promise<boolean>;
 }
 
 export function kvService(deps: KvDependencies): KvService {
@@ -54,17 +61,17 @@ export function kvService(deps: KvDependencies): KvService {
       return leaseOf(known, deps.sessions);
     },
     closeSession: async ({ session }) => deps.sessions.close(session),
-    async get({ map, key }) {
-      const entry = await deps.forward.get(map, keyOf(key));
+    async get({ map, key }, { trace }) {
+      const entry = await deps.forward.get(map, keyOf(key), trace);
       if (entry === undefined) return { found: false, json: '', version: 0, expiresAtMs: 0 };
       const { version, expiresAtMs } = entry;
       return { found: true, json: jsonText(decodeValue(entry.value)), version, expiresAtMs };
     },
-    async put({ map, key, ttlMs, ...request }) {
-      await deps.forward.put(map, keyOf(key), valueBytesOf(request), ttlMs);
+    async put({ map, key, ttlMs, ...request }, { trace }) {
+      await deps.forward.put(map, keyOf(key), valueBytesOf(request), ttlMs, trace);
       return { version: deps.clock.now() };
     },
-    remove: async ({ map, key }) => ({ removed: await deps.forward.remove(map, keyOf(key)) }),
+    remove: async ({ map, key }, { trace }) => ({ removed: await deps.forward.remove(map, keyOf(key), trace) }),
   };
 }
 
@@ -127,9 +134,11 @@ class BatchStream implements KvBatchSink {
     session?.raiseFloor(batch.lowestUnanswered);
     const record = session === undefined ? undefined : recordOf(batch);
     if (record !== undefined) session?.note(record);
-    return new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, {
+    const spans = batch.traces.length === 0 ? undefined : new BatchSpans(batch, this.#deps.tracing);
+    const run = new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, {
       onPiece: (run, first, end) => this.#answer(run.answers.piece(first, end, this.#headerOf(run))),
       onDone: (run) => {
+        spans?.end(run.answers.firstError);
         const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run));
         record?.finish(run.answers.kept(batch.opcodes));
         this.#measure(run, maps, arrivedMs);
@@ -143,6 +152,8 @@ class BatchStream implements KvBatchSink {
         setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
       },
     });
+    if (spans !== undefined) run.traceOf = spans.traceOf;
+    return run;
   }
 
   #headerOf({ batch, highestVersion }: BatchRun): AnswerHeader {

@@ -17,9 +17,11 @@ import {
   type ProcessorOutcomes,
   readyProcessor,
 } from '@ashlar/compute';
-import type { PartitionId, Random } from '@ashlar/core';
+import type { PartitionId, Random, TraceContext } from '@ashlar/core';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
+import { processorSpans } from '../observe/processor-spans.ts';
+import type { Tracing } from '../observe/tracing.ts';
 import { partitionGateName } from './gate-names.ts';
 import { gateName, type KeyGate } from './key-gate.ts';
 
@@ -49,6 +51,8 @@ export class ProcessorCall {
   readonly slot: number;
   /** The entry must still be so, else the call is skipped; such a call chains with no other. */
   readonly isWanted: (() => boolean) | undefined;
+  /** The trace it belongs to, where its caller is traced. */
+  trace: TraceContext | undefined = undefined;
   /** The next call on the same entry in the same task. */
   next: ProcessorCall | undefined = undefined;
   /** Of the first call on an entry: the last one, and how many there are. */
@@ -107,6 +111,7 @@ export interface ProcessorCallsDependencies {
   readonly run: (batch: ProcessorBatch, depth: number) => Promise<ProcessorOutcomes>;
   /** Tasks of one lane under way at once. */
   readonly tasksMax: number;
+  readonly tracing: Tracing;
 }
 
 interface Group {
@@ -217,13 +222,18 @@ export class ProcessorCalls {
   }
 
   async #runTask({ processor }: Group, entries: readonly ProcessorCall[]): Promise<void> {
-    const { depth } = processor;
+    const { depth, module, exportName } = processor;
     this.#underWay[depth] = (this.#underWay[depth] ?? 0) + 1;
     const batch = this.#packers.pop() ?? new BatchPacker();
+    const spans = processorSpans(entries, `${module}.${exportName}`, this.#deps.tracing);
     try {
       this.#pack(batch, processor, entries);
-      this.#finish(entries, await this.#deps.run(batch, depth));
+      if (spans !== undefined) batch.setTraces(spans.traces, spans.traceOf);
+      const outcomes = await this.#deps.run(batch, depth);
+      spans?.end(undefined);
+      this.#finish(entries, outcomes);
     } catch (error) {
+      spans?.end(error);
       this.#release(entries);
       eachCall(entries, (call) => call.caller.onError(call.slot, error));
     } finally {
