@@ -14,6 +14,7 @@ import { GridControl } from './control/grid-control.ts';
 import { Peers } from './control/peers.ts';
 import { RemoteCoordinator } from './control/remote-coordinator.ts';
 import { MemberMetrics } from './observe/metrics.ts';
+import { loadTracing, type Tracing } from './observe/tracing.ts';
 import { peerSecurity } from './security.ts';
 import { logSource } from './services/events-service.ts';
 
@@ -42,6 +43,7 @@ export interface MemberParts {
   readonly processorRunner: ProcessorRunner;
   readonly hub: EventHub;
   readonly metrics: MemberMetrics;
+  readonly tracing: Tracing;
   readonly incarnation: string;
   /** A reader's number for the main thread itself. */
   readonly mainReaderIndex: number;
@@ -107,6 +109,7 @@ export async function makeParts(config: MemberConfig, log: Logger, closers: Clos
   store.addCommitListener((partition) => hub.committed(partition));
   const parts: MemberParts = {
     ...{ config, log, clock, store, control, peers, modules, metrics, hub, ...pools },
+    tracing: await loadTracing(),
     processorRunner: new ProcessorRunner(pools.userLanes, modules),
     incarnation: randomUUID(),
     mainReaderIndex: indexes.capacity,

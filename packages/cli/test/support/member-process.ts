@@ -76,8 +76,8 @@ export class MemberProcess {
   }
 
   /** Starts `ashlar start` with `flags` and waits for its ready line. Rejects with what it wrote when it fails. */
-  static async start(flags: readonly string[]): Promise<MemberProcess> {
-    const child = spawnCli(['start', '--ready-json', '--exit-with-parent', ...flags]);
+  static async start(flags: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<MemberProcess> {
+    const child = spawnCli(['start', '--ready-json', '--exit-with-parent', ...flags], env);
     const log: string[] = [];
     keepTail(child.stderr!, log);
     const ending = endingOf(child);

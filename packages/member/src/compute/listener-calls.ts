@@ -2,7 +2,7 @@
 
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import type { ListenerCall, ListenerCallAnswer } from '@ashlar/compute';
-import { GridError, type MapId, type PartitionId } from '@ashlar/core';
+import { GridError, type MapId, type PartitionId, type TraceContext } from '@ashlar/core';
 import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
@@ -24,7 +24,7 @@ export class ListenerCalls {
   }
 
   /** Answers aligned with the call's keys. Calls on one key are handed on in their order. */
-  readonly handle = async (call: ListenerCall): Promise<ListenerCallAnswer> => {
+  readonly handle = async (call: ListenerCall, trace: TraceContext | undefined): Promise<ListenerCallAnswer> => {
     const { control } = this.#deps.parts;
     const map = await control.mapFor(call.map, DEFAULT_MAP_SETTINGS, false);
     const results: (Uint8Array | undefined)[] = new Array(call.keys.length).fill(undefined);
@@ -51,7 +51,7 @@ export class ListenerCalls {
     for (const [index, key] of call.keys.entries()) {
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
       if (!control.isMine(partition))
-        this.#remote(call, index).then(
+        this.#remote(call, index, trace).then(
           (result) => succeed(index, result),
           (error) => fail(index, error),
         );
@@ -59,9 +59,9 @@ export class ListenerCalls {
       else {
         const args = call.args[index] ?? NO_BYTES;
         const { length } = args;
-        this.#deps.processors.submitWhenFree(
-          new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, processor, caller, index),
-        );
+        const made = new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, processor, caller, index);
+        made.trace = trace;
+        this.#deps.processors.submitWhenFree(made);
       }
     }
     settle();
@@ -76,7 +76,8 @@ export class ListenerCalls {
     return valueBytes.slice(valueStart, valueEnd);
   }
 
-  async #remote(call: ListenerCall, index: number): Promise<Uint8Array | undefined> {
+  async #remote(call: ListenerCall, index: number, trace: TraceContext | undefined): Promise<Uint8Array | undefined> {
+    const limits = { trace };
     const router = await this.#deps.router();
     const key = decodeKey(call.keys[index]!);
     const map = router.map(call.map, undefined);
@@ -84,14 +85,14 @@ export class ListenerCalls {
     const args = call.args[index];
     const result =
       call.operation === 'get'
-        ? await router.call(OPCODE.GET, map, key, NOTHING, undefined, undefined)
+        ? await router.call(OPCODE.GET, map, key, NOTHING, undefined, limits)
         : await router.call(
             OPCODE.PROCESS,
             map,
             key,
             args === undefined ? NOTHING : decodeValue(args),
             { processor: { module, exportName } },
-            undefined,
+            limits,
           );
     return result === undefined ? undefined : encodeValue(result);
   }

@@ -164,16 +164,31 @@ export class RunningListener {
 
   /** All groups in one task; where a death leaves open whose fault it was, each in a task of its own. */
   async #runGroups(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
-    const run = (some: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> =>
-      this.#runner.run(
-        { ...this.#wish, groups: some.map(({ events }) => events) },
-        { callHandler: this.#calls.handle, depth: LANE.listener, signal: this.#stopping.signal },
-      );
+    const run = (some: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> => this.#runTask(some);
     const outcomes = await run(groups);
     if (!outcomes.some(({ kind }) => kind === 'shared')) return outcomes;
     const alone: ListenerOutcome[] = [];
     for (const group of groups) alone.push(...(await run([group])));
     return alone;
+  }
+
+  async #runTask(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
+    const { tracing } = this.#deps.parts;
+    const count = groups.reduce((sum, { events }) => sum + events.length, 0);
+    const attributes = { 'ashlar.listener': this.#name, 'ashlar.map': this.#wish.map, 'ashlar.events': count };
+    const { trace, end } = tracing.begin('ashlar.listener', undefined, attributes);
+    const outcomes = await this.#runner.run(
+      { ...this.#wish, groups: groups.map(({ events }) => events) },
+      {
+        callHandler: (call) => this.#calls.handle(call, trace),
+        depth: LANE.listener,
+        signal: this.#stopping.signal,
+        trace,
+      },
+    );
+    const failed = outcomes.find((outcome) => outcome.kind !== 'writes');
+    end(failed?.error);
+    return outcomes;
   }
 
   /** @returns why the group is not done; undefined: its write-set is committed */

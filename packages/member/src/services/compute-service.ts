@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { READY_MODULE } from '@ashlar/api';
 import { JobRunner } from '@ashlar/compute';
-import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { Router } from '@ashlar/routing';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import type {
@@ -23,6 +23,7 @@ import type { KeyGate } from '../kv/key-gate.ts';
 import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member-parts.ts';
+import { type TracedWork, tracedStream } from '../observe/tracing.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import { mergeStreams } from '../sql/query-coordinator.ts';
@@ -42,19 +43,27 @@ export interface ComputeDependencies {
   readonly planCondition: (map: string, condition: string, signal: AbortSignal) => Promise<PlannedCondition>;
 }
 
+/** What a part of a job has from the whole. */
+type Caused = { readonly signal: AbortSignal; readonly trace: TraceContext | undefined };
+type JobName = Pick<RunJobRequest, 'module' | 'exportName' | 'map'>;
+
 export interface ComputeParts {
   readonly service: ComputeService;
-  readonly jobPart: (request: RunJobPartRequest, signal: AbortSignal) => AsyncIterable<JobPartOutput>;
+  readonly jobPart: (request: RunJobPartRequest, call: Caused) => AsyncIterable<JobPartOutput>;
   readonly close: () => Promise<void>;
 }
 
 export function computeService(deps: ComputeDependencies): ComputeParts {
   const { parts } = deps;
-  const { control } = parts;
+  const { control, tracing } = parts;
+  const begin = (name: string, { module, exportName, map }: JobName, trace: TraceContext | undefined): TracedWork =>
+    tracing.begin(name, trace, { 'ashlar.job': `${module}.${exportName}`, 'ashlar.map': map });
   const jobs = new JobRunner(parts.userLanes, parts.modules);
   const listeners = new ListenerDriver(deps);
-  const jobPart = (request: RunJobPartRequest, signal: AbortSignal): AsyncGenerator<JobPartOutput, void, undefined> =>
-    runJobPart(request, signal, parts, jobs);
+  const jobPart = (request: RunJobPartRequest, { signal, trace }: Caused): AsyncGenerator<JobPartOutput> =>
+    tracedStream(begin('ashlar.job.part', request, trace), (own) =>
+      runJobPart(request, { signal, trace: own }, parts, jobs),
+    );
   const service: ComputeService = {
     async deploy(request) {
       await deploy(request, parts);
@@ -70,8 +79,11 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
     async listModules() {
       return { modules: control.state.modules.map(({ name, hash, exports }) => ({ name, hash, exports })) };
     },
-    runJob: (request, { signal }) => runJob(request, signal, deps, jobs, jobPart),
-    async processWhere(request, { signal }) {
+    runJob: (request, { signal, trace }) =>
+      tracedStream(begin('ashlar.job', request, trace), (own) =>
+        runJob(request, { signal, trace: own }, deps, jobs, jobPart),
+      ),
+    async processWhere(request, { signal, trace }) {
       if (request.module !== READY_MODULE) await control.moduleNamed(request.module);
       const parameters = parametersOf(request.parameters);
       const condition = await deps.planCondition(request.map, request.where, signal);
@@ -81,7 +93,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
           `the condition asks for ${condition.parameterCount} parameters, ${parameters.length} are given`,
         );
       }
-      const statement = { parameters, clockMs: Date.now(), seen: request.sessionVersion as Version, signal };
+      const statement = { parameters, clockMs: Date.now(), seen: request.sessionVersion as Version, signal, trace };
       const { module, exportName, arguments: args } = request;
       return deps.changes.process(condition, { module, exportName, args }, statement);
     },
@@ -121,10 +133,10 @@ async function untilEverywhere({ name, hash }: DeployRequest, { control, peers }
 /** Every member maps its partitions against one snapshot of the grid; this one reduces. */
 async function* runJob(
   request: RunJobRequest,
-  signal: AbortSignal,
+  { signal, trace }: Caused,
   { parts, snapshots }: ComputeDependencies,
   jobs: JobRunner,
-  jobPart: (request: RunJobPartRequest, signal: AbortSignal) => AsyncGenerator<JobPartOutput, void, undefined>,
+  jobPart: (request: RunJobPartRequest, call: Caused) => AsyncGenerator<JobPartOutput>,
 ): AsyncGenerator<JobOutput, void, undefined> {
   const { control, peers } = parts;
   await control.moduleNamed(request.module);
@@ -144,8 +156,8 @@ async function* runJob(
         snapshotId: snapshot.ids.get(member)!,
         version: snapshot.version,
       };
-      if (member === control.self) return withMember(member, jobPart(part, signal));
-      return withMember(member, peers.to(member, control.table).members.runJobPart(part, { signal }));
+      if (member === control.self) return withMember(member, jobPart(part, { signal, trace }));
+      return withMember(member, peers.to(member, control.table).members.runJobPart(part, { signal, trace }));
     });
     const shares = new Map<MemberId, number>();
     for await (const { member, output } of mergeStreams(streams)) {
@@ -160,7 +172,7 @@ async function* runJob(
   }
   const { module, exportName, arguments: args } = request;
   const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
-  const result = await jobs.reduce(job, { depth: LANE.job, signal });
+  const result = await jobs.reduce(job, { depth: LANE.job, signal, trace });
   yield { kind: 'result', bytes: result ?? new Uint8Array(0) };
 }
 
@@ -173,7 +185,7 @@ async function* withMember(
 
 async function* runJobPart(
   request: RunJobPartRequest,
-  signal: AbortSignal,
+  { signal, trace }: Caused,
   { control }: MemberParts,
   jobs: JobRunner,
 ): AsyncGenerator<JobPartOutput, void, undefined> {
@@ -192,6 +204,7 @@ async function* runJobPart(
   const options = {
     depth: LANE.job,
     signal,
+    trace,
     onProgress: (share: number) => progress.replace({ kind: 'progress', share }),
   };
   const mapped = jobs.map(job, options).finally(() => progress.end());

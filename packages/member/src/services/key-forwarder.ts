@@ -1,6 +1,6 @@
 /** Single keys for whoever asks this member: at once where the key is here, through the router where it is not. */
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
-import type { PartitionId } from '@ashlar/core';
+import type { PartitionId, TraceContext } from '@ashlar/core';
 import { type EntryAnswer, NOTHING, type Router } from '@ashlar/routing';
 import { decodeValue, encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
@@ -10,7 +10,7 @@ import { COUNT } from '../observe/map-counters.ts';
 
 export function keyForwarder({ control, store, metrics }: MemberParts, router: () => Promise<Router>): KeyForwarder {
   return {
-    async get(name, key) {
+    async get(name, key, trace) {
       const map = await control.mapNamed(name);
       const bytes = encodeKey(key);
       const partition = partitionOf(bytes, 0, bytes.length, map.affinityParts, control.partitionCount) as PartitionId;
@@ -21,17 +21,17 @@ export function keyForwarder({ control, store, metrics }: MemberParts, router: (
         const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
         return { value: valueBytes.slice(valueStart, valueEnd), version, expiresAtMs: expiresAt / 1000 };
       }
-      const entry = (await call(await router(), OPCODE.GET_ENTRY, name, key)) as EntryAnswer | undefined;
+      const entry = (await call(await router(), OPCODE.GET_ENTRY, name, key, { trace })) as EntryAnswer | undefined;
       if (entry === undefined) return undefined;
       return { value: encodeValue(entry.value), version: entry.version, expiresAtMs: entry.expiresAtMs ?? 0 };
     },
-    async put(name, key, value, ttlMs) {
+    async put(name, key, value, ttlMs, trace) {
       await control.mapFor(name, DEFAULT_MAP_SETTINGS, false);
-      await call(await router(), OPCODE.PUT, name, key, decodeValue(value), ttlMs);
+      await call(await router(), OPCODE.PUT, name, key, { trace }, decodeValue(value), ttlMs);
     },
-    async remove(name, key) {
+    async remove(name, key, trace) {
       await control.mapNamed(name);
-      return (await call(await router(), OPCODE.REMOVE, name, key)) === true;
+      return (await call(await router(), OPCODE.REMOVE, name, key, { trace })) === true;
     },
   };
 }
@@ -41,9 +41,10 @@ function call(
   opcode: number,
   name: string,
   key: Key,
+  limits: { readonly trace: TraceContext | undefined },
   value: unknown = NOTHING,
   ttlMs = 0,
 ): Promise<unknown> {
   const extras = ttlMs > 0 ? { ttlMs } : undefined;
-  return router.call(opcode, router.map(name, undefined), key, value, extras, undefined);
+  return router.call(opcode, router.map(name, undefined), key, value, extras, limits);
 }

@@ -1,6 +1,6 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { seededRandom, type Version } from '@ashlar/core';
+import { seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { decodeValue, encodeMessage, encodeValue } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -14,6 +14,7 @@ import { ProcessorCalls } from '../kv/processor-calls.ts';
 import { Sessions } from '../kv/sessions.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
+import { tracedCall, tracedStream } from '../observe/tracing.ts';
 import { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import { ChangeCoordinator, type ChangeRequest } from '../sql/change-coordinator.ts';
@@ -40,6 +41,9 @@ const CONDITION_WALL_MS = 5000;
 /** Processor tasks under way at once, a thread. */
 const TASKS_A_THREAD = 2;
 
+/** What a part of a statement has from the whole. */
+type Caused = { readonly signal: AbortSignal; readonly trace: TraceContext | undefined };
+
 export function memberServices(parts: MemberParts): {
   readonly services: GridServices;
   readonly close: () => Promise<void>;
@@ -54,7 +58,7 @@ export function memberServices(parts: MemberParts): {
     newId: () => randomInt(1, 2 ** 47),
   });
   const processors = new ProcessorCalls({
-    ...{ store, gate, clock },
+    ...{ store, gate, clock, tracing: parts.tracing },
     random: seededRandom(randomBytes(4).readInt32LE()),
     partitionCount: config.cluster.partitionCount,
     run: (batch) => parts.processorRunner.run(batch, { depth: LANE.processor }),
@@ -74,12 +78,12 @@ export function memberServices(parts: MemberParts): {
     runFragment: (call, stats) => runFragment(call, stats, parts, fragments),
   });
   const changeRunner = new ChangeRunner({ store, pool: queryPool, gate, processors, clock });
-  const change = (request: ChangeRequest, signal: AbortSignal): Promise<ChangeOutcome> =>
-    runChange(request, signal, parts, changeRunner);
+  const change = (request: ChangeRequest, call: Caused): Promise<ChangeOutcome> =>
+    runChange(request, call, parts, changeRunner);
   const changes = new ChangeCoordinator({
     ...{ control, snapshots, queries },
-    run: (member, request, signal) =>
-      member === control.self ? change(request, signal) : remoteChange(member, request, signal, parts),
+    run: (member, request, call) =>
+      member === control.self ? change(request, call) : remoteChange(member, request, call, parts),
   });
   const planning = new Planning({
     ...{ control, pool: queryPool },
@@ -94,6 +98,7 @@ export function memberServices(parts: MemberParts): {
   const forward = keyForwarder(parts, router.get);
   const kv = kvService({
     ...{ store, control, gate, processors, clock, sessions, metrics, forward, pressure },
+    tracing: parts.tracing,
     keyBytesMax: config.limits.keyBytes,
     valueBytesMax: config.limits.valueBytes,
     answerMemory: new AnswerMemoryPool(),
@@ -121,7 +126,7 @@ export function memberServices(parts: MemberParts): {
   sessionSweep.unref();
   const services: GridServices = {
     kv,
-    sql: sqlService({ control, planning, queries, changes, forward, metrics, clock }),
+    sql: sqlService({ control, planning, queries, changes, forward, metrics, clock, tracing: parts.tracing }),
     compute: compute.service,
     events: eventsService({ control, hub, logs: logSource(store, clock), metrics, planCondition }),
     admin: adminService({
@@ -130,10 +135,10 @@ export function memberServices(parts: MemberParts): {
       limits: limitsOf(parts),
       figures: () => metrics.figures(),
       clearMap: (map, signal) =>
-        changes.clear(map, { parameters: [], clockMs: Date.now(), seen: 0 as Version, signal }),
+        changes.clear(map, { parameters: [], clockMs: Date.now(), seen: 0 as Version, signal, trace: undefined }),
     }),
     members: membersService({
-      ...{ control, clock, fragments, change },
+      ...{ control, clock, fragments, change, tracing: parts.tracing },
       findPaths: (mapId, snapshotId, version, signal) => findLocalPaths(mapId, snapshotId, version, signal, parts),
       holdsCoordinator: parts.remoteCoordinator === undefined,
       snapshots: localSnapshots,
@@ -167,11 +172,11 @@ const KV_WINDOW = { batchesMax: DEFAULT_SERVER_LIMITS.batchesMax, batchBytesMax:
 async function* runFragment(
   call: FragmentCall,
   stats: FragmentStats,
-  { control, peers, config }: MemberParts,
+  { control, peers, config, tracing }: MemberParts,
   fragments: FragmentRunnerDependencies,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { fragment, partitions, snapshotId, version, buildTables, statement } = call;
-  const { parameters, clockMs, signal } = statement;
+  const { parameters, clockMs, signal, trace } = statement;
   const mapId = mapIdOf(fragment);
   const memoryBytes = config.memory.queryMaxBytes;
   if (call.member === control.self) {
@@ -187,7 +192,8 @@ async function* runFragment(
       clockMs,
       signal,
     };
-    yield* runLocalFragment(job, fragments, stats);
+    const span = tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
+    yield* tracedStream(span, () => runLocalFragment(job, fragments, stats));
     return;
   }
   const body: FragmentBody = { fragment, mapId, clockMs, buildStages: buildStagesOf(buildTables) };
@@ -201,7 +207,7 @@ async function* runFragment(
     memoryBytes,
     tableVersion: control.table.tableVersion,
   };
-  const outputs = peers.to(call.member, control.table).members.runFragment(request, { signal });
+  const outputs = peers.to(call.member, control.table).members.runFragment(request, { signal, trace });
   for await (const output of outputs) {
     if (output.kind === 'batch') yield output.bytes;
     else Object.assign(stats, decodeValue(output.body));
@@ -215,24 +221,34 @@ function mapIdOf(fragment: FragmentCall['fragment']): number {
 
 async function runChange(
   request: ChangeRequest,
-  signal: AbortSignal,
-  { control }: MemberParts,
+  { signal, trace: parent }: Caused,
+  { control, tracing }: MemberParts,
   runner: ChangeRunner,
 ): Promise<ChangeOutcome> {
-  if (request.kind === 'change') return runner.change(request.task, signal);
-  if (request.kind === 'process')
-    return runner.process(request.task, await control.mapNamed(request.task.scan.map), request.processor, signal);
-  return runner.insert(await control.mapNamed(request.map), request.rows, signal);
+  return tracedCall(tracing.begin('ashlar.sql.change', parent, {}), (trace) => run(trace));
+
+  async function run(trace: TraceContext | undefined): Promise<ChangeOutcome> {
+    if (request.kind === 'change') return runner.change(request.task, signal);
+    if (request.kind === 'process')
+      return runner.process(request.task, await control.mapNamed(request.task.scan.map), request.processor, {
+        signal,
+        trace,
+      });
+    return runner.insert(await control.mapNamed(request.map), request.rows, signal);
+  }
 }
 
 async function remoteChange(
   member: FragmentCall['member'],
   request: ChangeRequest,
-  signal: AbortSignal,
+  { signal, trace }: Caused,
   { control, peers }: MemberParts,
 ): Promise<ChangeOutcome> {
   const { members } = peers.to(member, control.table);
   const { tableVersion } = control.table;
-  const { affected, version } = await members.modifyRows({ body: encodeMessage(request), tableVersion }, { signal });
+  const { affected, version } = await members.modifyRows(
+    { body: encodeMessage(request), tableVersion },
+    { signal, trace },
+  );
   return { affected, version: version as Version };
 }

@@ -4,9 +4,10 @@ import { tableOf } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { decodeMessage, decodeValue, encodeValue } from '@ashlar/serialization';
 import type { FragmentNode } from '@ashlar/sql-plan';
-import type { ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
+import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { stateBytes } from '../control/remote-coordinator.ts';
+import { type Tracing, tracedStream } from '../observe/tracing.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { ChangeRequest } from '../sql/change-coordinator.ts';
 import type { ChangeOutcome } from '../sql/change-runner.ts';
@@ -29,9 +30,13 @@ export interface MembersDependencies {
     version: Version,
     signal: AbortSignal,
   ) => Promise<DocumentPaths>;
-  readonly change: (request: ChangeRequest, signal: AbortSignal) => Promise<ChangeOutcome>;
-  readonly jobPart: (request: RunJobPartRequest, signal: AbortSignal) => AsyncIterable<JobPartOutput>;
+  readonly change: (request: ChangeRequest, call: Caused) => Promise<ChangeOutcome>;
+  readonly jobPart: (request: RunJobPartRequest, call: Caused) => AsyncIterable<JobPartOutput>;
+  readonly tracing: Tracing;
 }
+
+/** What a part of a statement or job has from the whole. */
+type Caused = Pick<CallContext, 'signal' | 'trace'>;
 
 /** What goes with a fragment's plan. */
 export interface FragmentBody {
@@ -93,7 +98,7 @@ export function membersService(deps: MembersDependencies): MembersService {
     findPaths: async ({ mapId, snapshotId, version }, { signal }) => ({
       body: encodeValue(await deps.findPaths(mapId as MapId, snapshotId, version as Version, signal)),
     }),
-    async *runFragment(request, { signal }) {
+    async *runFragment(request, { signal, trace }) {
       const { fragment, mapId, clockMs, buildStages } = decodeMessage(request.plan) as FragmentBody;
       const partitions = request.partitions as readonly PartitionId[];
       for (const partition of partitions) checkOwn(partition, control);
@@ -110,13 +115,15 @@ export function membersService(deps: MembersDependencies): MembersService {
         clockMs,
         signal,
       };
-      for await (const bytes of runLocalFragment(job, deps.fragments, stats)) yield { kind: 'batch', bytes };
+      const span = deps.tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
+      const batches = tracedStream(span, () => runLocalFragment(job, deps.fragments, stats));
+      for await (const bytes of batches) yield { kind: 'batch', bytes };
       yield { kind: 'end', rows: stats.rowsOut, body: encodeValue(stats) };
     },
-    runJobPart: (request, { signal }) => deps.jobPart(request, signal),
-    async modifyRows({ body }, { signal }) {
+    runJobPart: (request, context) => deps.jobPart(request, context),
+    async modifyRows({ body }, context) {
       const request = decodeMessage(body) as ChangeRequest;
-      const { affected, version } = await deps.change(request, signal);
+      const { affected, version } = await deps.change(request, context);
       return { affected, version, body: new Uint8Array(0) };
     },
   };

@@ -6,7 +6,7 @@
  *   changes  one end with the number of entries
  *   explain  the plan as rows of text; ANALYZE also runs it
  */
-import { GridError, type MemberId, type Version } from '@ashlar/core';
+import { GridError, type MemberId, type TraceContext, type Version } from '@ashlar/core';
 import { DocumentRow, evaluatorOf, interpret, type RowValue, type SqlType, vectorOf } from '@ashlar/expressions';
 import { batchRowCount, type Column, columnValue, decodeColumns, encodeKey, ValueTag } from '@ashlar/serialization';
 import { encodeBatch } from '@ashlar/sql-executor';
@@ -17,6 +17,7 @@ import type { GridControl } from '../control/grid-control.ts';
 import { jsonText } from '../kv/json-text.ts';
 import type { KeyForwarder } from '../kv/kv-service.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
+import { type SpanAttributes, type Tracing, tracedCall, tracedStream } from '../observe/tracing.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import type { Planning } from '../sql/planning.ts';
 import { keyValue, type QueryCoordinator, type StageRun, type Statement } from '../sql/query-coordinator.ts';
@@ -24,6 +25,8 @@ import { parametersOf } from './parameters.ts';
 
 /** Unary queries answer with all rows at once. */
 const UNARY_ROWS_MAX = 10_000;
+/** Characters of a statement that its span shows. */
+const TEXT_TOLD_MAX = 1000;
 
 export interface SqlDependencies {
   readonly control: GridControl;
@@ -32,12 +35,19 @@ export interface SqlDependencies {
   readonly changes: ChangeCoordinator;
   readonly forward: KeyForwarder;
   readonly metrics: MemberMetrics;
+  readonly tracing: Tracing;
   readonly clock: { now(): Version };
 }
 
 export function sqlService(deps: SqlDependencies): SqlService {
   const run = (request: SqlRequest, context: CallContext): AsyncGenerator<SqlOutput> =>
-    measured(deps, request.text, runStatement(request, context, deps));
+    measured(
+      deps,
+      request.text,
+      tracedStream(deps.tracing.begin('ashlar.sql', context.trace, attributesOf(request)), (trace) =>
+        runStatement(request, context, trace, deps),
+      ),
+    );
   return {
     execute: run,
     async query(request, context) {
@@ -51,6 +61,11 @@ export function sqlService(deps: SqlDependencies): SqlService {
       throw new GridError('INTERNAL', 'a statement ended without its end');
     },
   };
+}
+
+/** Parameters are not told: they are the callers' data. */
+function attributesOf({ text }: SqlRequest): SpanAttributes {
+  return { 'db.system.name': 'ashlar', 'db.query.text': text.slice(0, TEXT_TOLD_MAX) };
 }
 
 async function* measured(
@@ -73,11 +88,13 @@ async function* measured(
 async function* runStatement(
   request: SqlRequest,
   context: CallContext,
+  trace: TraceContext | undefined,
   deps: SqlDependencies,
 ): AsyncGenerator<SqlOutput> {
   const startedMs = performance.now();
   const parameters = parametersOf(request.parameters);
-  const plan = await deps.planning.plan(request.text, context.signal);
+  const planning = deps.tracing.begin('ashlar.sql.plan', trace, {});
+  const plan = await tracedCall(planning, () => deps.planning.plan(request.text, context.signal));
   if (plan.parameterCount > parameters.length) {
     throw new GridError(
       'INVALID_PARAMETER',
@@ -90,6 +107,7 @@ async function* runStatement(
     clockMs: Date.now(),
     seen: request.sessionVersion as Version,
     signal: context.signal,
+    trace,
   };
   const result = resultOf(plan, statement, deps);
   let hasHeader = false;
@@ -213,13 +231,13 @@ function mapOf(fragment: Extract<Plan, { kind: 'query' }>['stages'][number]['fra
 
 async function* runGet(
   plan: GetPlan,
-  { parameters, clockMs }: Statement,
+  { parameters, clockMs, trace }: Statement,
   { forward }: SqlDependencies,
 ): AsyncGenerator<Uint8Array> {
   const context = { parameters, nowMs: clockMs };
   const key = keyValue(interpret(plan.key, () => null, context));
   if (key === undefined) return;
-  const entry = await forward.get(plan.scan.map, key);
+  const entry = await forward.get(plan.scan.map, key, trace);
   if (entry === undefined) return;
   const keyBytes = encodeKey(key);
   const row = new DocumentRow(plan.scan.columns)

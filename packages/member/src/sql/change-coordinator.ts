@@ -37,7 +37,11 @@ export interface ChangeCoordinatorDependencies {
   readonly snapshots: GridSnapshots;
   readonly queries: QueryCoordinator;
   /** On this member or another. */
-  readonly run: (member: MemberId, request: ChangeRequest, signal: AbortSignal) => Promise<ChangeOutcome>;
+  readonly run: (
+    member: MemberId,
+    request: ChangeRequest,
+    call: Pick<Statement, 'signal' | 'trace'>,
+  ) => Promise<ChangeOutcome>;
 }
 
 export class ChangeCoordinator {
@@ -77,7 +81,7 @@ export class ChangeCoordinator {
         const snapshotId = snapshot.ids.get(member)!;
         const snapshotVersion = snapshot.version;
         const task = { kind, scan, assignments, partitions, snapshotId, snapshotVersion, parameters, clockMs };
-        return { member, outcome: run(member, request(task), signal) };
+        return { member, outcome: run(member, request(task), statement) };
       });
       return await allOrPartial(outcomes);
     } finally {
@@ -102,7 +106,7 @@ export class ChangeCoordinator {
     const byMember = this.#placeRows(plan, map, statement);
     const outcomes = [...byMember].map(([member, rows]) => ({
       member,
-      outcome: run(member, { kind: 'insert', map: map.name, rows }, statement.signal),
+      outcome: run(member, { kind: 'insert', map: map.name, rows }, statement),
     }));
     return allOrPartial(outcomes);
   }

@@ -10,7 +10,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CatalogedMap } from '@ashlar/cluster';
-import { CancelledError, GridError, type PartitionId, type Version } from '@ashlar/core';
+import { CancelledError, GridError, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import { ValueWriter } from '@ashlar/serialization';
 import { tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
@@ -86,7 +86,7 @@ export class ChangeRunner {
     task: ChangeTask,
     map: CatalogedMap,
     processor: ProcessorRequest,
-    signal: AbortSignal,
+    { signal, trace }: { readonly signal: AbortSignal; readonly trace: TraceContext | undefined },
   ): Promise<ChangeOutcome> {
     const found = await this.scan(task, signal);
     const rule = new ChangeRule(task);
@@ -95,7 +95,9 @@ export class ChangeRunner {
       for (let from = 0; from < part.count; from += PROCESS_WINDOW) {
         if (signal.aborted) throw new CancelledError('processWhere');
         const window = rowIndexes(part).slice(from, from + PROCESS_WINDOW);
-        const applied = await Promise.all(window.map((index) => this.#processRow(map, part, index, rule, processor)));
+        const applied = await Promise.all(
+          window.map((index) => this.#processRow(map, part, index, rule, { ...processor, trace })),
+        );
         affected += applied.filter(Boolean).length;
       }
     }
@@ -108,7 +110,7 @@ export class ChangeRunner {
     part: ChangedRows,
     index: number,
     rule: ChangeRule,
-    processor: ProcessorRequest,
+    processor: ProcessorRequest & { readonly trace: TraceContext | undefined },
   ): Promise<boolean> {
     const { processors, store } = this.#deps;
     const partition = part.partitions[index]! as PartitionId;

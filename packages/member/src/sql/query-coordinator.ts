@@ -6,7 +6,7 @@
  * Q1  A statement reads at one version on all members; the snapshot goes when the last row is read or the caller leaves.
  * Q2  Rows that need no merging flow through as they come; others are gathered under the query's memory bound.
  */
-import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import { interpret } from '@ashlar/expressions';
 import { encodeKey, type Key, partitionOf } from '@ashlar/serialization';
 import {
@@ -32,6 +32,8 @@ export interface Statement {
   /** The highest version the caller's session has seen. */
   readonly seen: Version;
   readonly signal: AbortSignal;
+  /** The trace it belongs to. */
+  readonly trace: TraceContext | undefined;
 }
 
 /** One member's part of a stage. */
