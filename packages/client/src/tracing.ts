@@ -9,16 +9,15 @@ export async function presentTrace(): Promise<(() => TraceContext | undefined) |
   const api = await import('@opentelemetry/api').catch(noneInstalled);
   if (api === undefined) return undefined;
   const { context, trace } = api;
-  // Calls made in one span share one object, so that a batch names their trace once.
-  let lastSpan: object | undefined;
+  // Contexts never change: calls made in one share one object, so that a batch names their trace once.
+  let lastContext: object | undefined;
   let lastTrace: TraceContext | undefined;
   return () => {
-    const span = trace.getSpanContext(context.active());
-    if (span === undefined) return undefined;
-    if (span !== lastSpan) {
-      lastSpan = span;
-      lastTrace = traceContextOf(span);
-    }
+    const active = context.active();
+    if (active === lastContext) return lastTrace;
+    const span = trace.getSpanContext(active);
+    lastContext = active;
+    lastTrace = span === undefined ? undefined : traceContextOf(span);
     return lastTrace;
   };
 }

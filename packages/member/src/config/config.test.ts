@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { loadConfig, settingOf } from './load.ts';
 import { configJsonSchema, SETTINGS, type Setting, settingText } from './schema.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';
@@ -234,6 +235,15 @@ describe('the JSON schema', () => {
       expect(accepts(nested(node['default']))).toBe(true);
     }
     expect(accepts({ memory: null })).toBe(true);
+  });
+
+  it.each(['examples/ashlar.yaml', 'docs/operating.md'])('takes the settings of %s, as the loader does', (name) => {
+    const text = readFileSync(new URL(`../../../../${name}`, import.meta.url), 'utf8');
+    const yaml = name.endsWith('.md') ? /```yaml\n([\s\S]*?)```/.exec(text)![1]! : text;
+    expect(yaml).toContain('# yaml-language-server: $schema=ashlar.schema.json');
+    expect({ accepted: accepts(parse(yaml)), errors: validate.errors }).toEqual({ accepted: true, errors: null });
+    const { origins } = loadConfig({ file: { name, text: yaml } });
+    expect([...origins.values()].filter(({ origin }) => origin === 'file').length).toBeGreaterThanOrEqual(3);
   });
 
   it.each<[string, unknown]>([
