@@ -64,7 +64,7 @@ export function encodeBatch(batch: KvBatch): Buffer {
   writer.column(31, batch.processorOperations);
   writer.column(32, batch.processorIndexes);
   if (batch.requestOffsets !== undefined) writer.column(33, batch.requestOffsets);
-  if (batch.traceIndexes !== undefined) writer.column(34, batch.traceIndexes);
+  if (batch.traceIndexes !== undefined) writer.column(34, batch.traceIndexes, count);
   return writer.finish();
 }
 

@@ -21,8 +21,8 @@ import {
 import { countBatch, countEach, countersOf } from '../observe/batch-counts.ts';
 import { BatchSpans } from '../observe/batch-spans.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
-import { type AnswerHeader, Answers } from './answers.ts';
 import type { Tracing } from '../observe/tracing.ts';
+import { type AnswerHeader, Answers } from './answers.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { jsonText } from './json-text.ts';
 import { type LogPressure, PRESSURE_DELAY_MS } from './log-pressure.ts';

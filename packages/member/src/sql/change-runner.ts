@@ -128,11 +128,12 @@ export class ChangeRunner {
         onSkipped: () => resolve(false),
         onError: (_, error) => reject(error),
       };
-      const { module, exportName, args } = processor;
+      const { module, exportName, args, trace } = processor;
       const name = { module, exportName, depth: LANE.processor };
-      processors.submitWhenFree(
-        new ProcessorCall(map, partition, key, 0, key.length, args, 0, args.length, name, caller, 0, isWanted),
-      );
+      const { length } = args;
+      const call = new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, name, caller, 0, isWanted);
+      call.trace = trace;
+      processors.submitWhenFree(call);
     });
   }
 
