@@ -95,6 +95,14 @@ export interface MemberStats {
   readonly error: GridError | undefined;
 }
 
+/** A map of the grid, as it is now. */
+export interface MapSummary {
+  readonly name: string;
+  readonly entries: number;
+  /** Grid memory it takes on all members: entries, older versions, log, columns. */
+  readonly bytes: number;
+}
+
 /** What a job is run with: its own arguments, if it has any, and the map it reads. */
 export type JobArguments<Args> = (undefined extends Args ? unknown : Args) & {
   readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string;
@@ -104,6 +112,10 @@ export interface Grid extends AsyncDisposable {
   map<K extends GridKey, V>(definition: MapDefinition<K, V>): GridMap<K, V>;
   map<V = unknown>(name: string): GridMap<GridKey, V>;
   readonly sql: SqlTag;
+  /** Every map there is, by name. */
+  maps(call?: Call): Promise<readonly MapSummary[]>;
+  /** Removes a map with all its entries and its definition; false where there was none. */
+  drop(map: string, call?: Call): Promise<boolean>;
   /** Bundles a TypeScript or JavaScript file, puts it on every member and names its processors, jobs and listeners. */
   deploy(file: string | URL, options?: DeployOptions): Promise<DeployedModule>;
   /** Stops a module's listeners and forgets its name. */

@@ -28,6 +28,7 @@ export type {
   Grid,
   JobArguments,
   MemberStats,
+  MapSummary,
   ModuleLimits,
   PingResult,
   ResultColumn,

@@ -37,6 +37,24 @@ describe('a map of a grid of two members', () => {
     expect(await map.size()).toBe(twin.size);
   });
 
+  it('is listed with the entries and bytes of all members, until it is dropped', async () => {
+    const listed = client.map<{ n: number }>('listed');
+    await listed.putAll(Array.from({ length: 1000 }, (_, n) => [n, { n }]));
+    const summary = (await client.maps()).find(({ name }) => name === 'listed')!;
+    expect(summary).toEqual({ name: 'listed', entries: 1000, bytes: expect.any(Number) });
+    const held = await Promise.all(
+      grid.members.map((one) => one.metric('ashlar_grid_memory_bytes', { map: 'listed' })),
+    );
+    expect(summary.bytes).toBe(held[0]! + held[1]!);
+    expect(held.every((bytes) => bytes! > 0)).toBe(true);
+    expect(await client.drop('listed')).toBe(true);
+    expect(await client.drop('listed')).toBe(false);
+    expect((await client.maps()).map(({ name }) => name)).not.toContain('listed');
+    expect(await listed.get(1)).toBeUndefined();
+    await listed.put(1, { n: 1 });
+    expect(await listed.size()).toBe(1);
+  });
+
   it('keeps keys with the same first affinityParts parts together and finds them all', async () => {
     const orders = client.map(defineMap<readonly [string, number], number>('orders', { affinityParts: 1 }));
     const keys = Array.from({ length: 300 }, (_, index) => [`customer ${index % 7}`, index] as const);

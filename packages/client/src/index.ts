@@ -24,6 +24,7 @@ export {
   type MapDefinition,
   type MapOptions,
   type MemberStats,
+  type MapSummary,
   type MutableEntry,
   type PingResult,
   type PutOptions,

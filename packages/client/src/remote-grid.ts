@@ -11,6 +11,7 @@ import type {
   JobArguments,
   MapDefinition,
   MemberStats,
+  MapSummary,
   PingResult,
   RunOptions,
   SqlResult,
@@ -68,6 +69,22 @@ class RemoteGrid implements Grid {
     checkMapOptions(options);
     const declared = Object.keys(options).length === 0 ? undefined : options;
     return new RemoteMap<GridKey, unknown>(this.#context, this.#router.map(name, declared));
+  }
+
+  async maps(call: Call = {}): Promise<readonly MapSummary[]> {
+    const { maps } = await this.#router.any(withTimeout(call), (member, options) =>
+      member.admin.listMaps(undefined, options),
+    );
+    const summaries = maps.map(({ name, entries, bytes }) => ({ name, entries, bytes }));
+    return summaries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async drop(map: string, call: Call = {}): Promise<boolean> {
+    checkMapName(map);
+    const { existed } = await this.#router.any(withTimeout(call), (member, options) =>
+      member.admin.dropMap({ map }, options),
+    );
+    return existed;
   }
 
   #statement<Row>(text: string, parameters: readonly unknown[], call: Call | undefined): SqlResult<Row> {

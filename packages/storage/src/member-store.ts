@@ -131,6 +131,11 @@ export class MemberStore {
     return sum;
   }
 
+  /** Bytes of the arena that a map takes: entries, older versions, log, columns. */
+  mapBytes(mapId: MapId): number {
+    return this.#core.accounts.get(mapId)?.total ?? 0;
+  }
+
   /* ---- Reading the newest -------------------------------------------------------------------------------------------- */
 
   /**

@@ -250,6 +250,7 @@ describe('memory', () => {
   it('of an empty map is at most 4 KB over all partitions, and returns to the last byte', () => {
     const { store } = makeBench({ partitionCount: 256, maxBytes: 32 * 2 ** 20 });
     const used = store.stats().maps[0]!.totalBytes;
+    expect(store.mapBytes(MAP)).toBe(used);
     expect(used).toBeLessThanOrEqual(4096);
     const { freeBytes } = makeBench({ partitionCount: 256, maxBytes: 32 * 2 ** 20 }).store.stats();
     for (let index = 0; index < 20_000; index++) put(store, `key-${index}`, 'v'.repeat(index % 300), index % 256);

@@ -75,7 +75,7 @@ export interface MemberConnection {
     readonly watchTable: Stream<Nothing, PartitionTable>;
     readonly ping: Ask<Nothing, { memberId: string; address: string; version: number }>;
     readonly listMaps: Ask<Nothing, { maps: readonly s.MapInfo[] }>;
-    readonly mapSize: Ask<{ map: string; grid: boolean }, { entries: number }>;
+    readonly mapSize: Ask<{ map: string; grid: boolean }, { entries: number; bytes: number }>;
     readonly clear: Ask<{ map: string }, { removed: number; version: number }>;
     readonly dropMap: Ask<{ map: string }, { existed: boolean }>;
     readonly dropColumns: Ask<{ map: string }, Nothing>;

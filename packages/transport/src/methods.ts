@@ -120,7 +120,7 @@ export const METHODS = {
   watchTable: method<Nothing, PartitionTable>('Admin', 'WatchTable', { response: table }),
   ping: method<Nothing, { memberId: string; address: string; version: number }>('Admin', 'Ping'),
   listMaps: method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps'),
-  mapSize: method<{ map: string; grid: boolean }, { entries: number }>('Admin', 'MapSize'),
+  mapSize: method<{ map: string; grid: boolean }, { entries: number; bytes: number }>('Admin', 'MapSize'),
   clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', { effect: 'write' }),
   dropMap: method<{ map: string }, { existed: boolean }>('Admin', 'DropMap', { effect: 'write' }),
   dropColumns: method<{ map: string }, Nothing>('Admin', 'DropColumns'),

@@ -324,7 +324,7 @@ export interface AdminService {
   mapSize(
     request: { readonly map: string; readonly grid: boolean },
     context: CallContext,
-  ): Promise<{ readonly entries: number }>;
+  ): Promise<{ readonly entries: number; readonly bytes: number }>;
   clear(
     request: { readonly map: string },
     context: CallContext,

@@ -1,5 +1,5 @@
 /** The admin service: getting to know the grid; sizes, clear and drop over all members. */
-import { GridError, type MemberId, type PartitionTable } from '@ashlar/core';
+import { GridError, type MapId, type MemberId, type PartitionTable } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
 import type { AdminService, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
@@ -9,6 +9,12 @@ import { StateFeed } from './state-feed.ts';
 
 export const PROTOCOL = { min: 1, max: 1 } as const;
 const CALL_TIMEOUT_MS = 5000;
+const NO_SIZE: MapSize = { entries: 0, bytes: 0 };
+
+interface MapSize {
+  readonly entries: number;
+  readonly bytes: number;
+}
 
 export interface AdminDependencies {
   readonly control: GridControl;
@@ -29,7 +35,7 @@ export function adminService(deps: AdminDependencies): AdminService {
   const { control, store, clock, incarnation, limits } = deps;
   const tables = new StateFeed<PartitionTable>();
   control.onChange(() => tables.publish(control.table));
-  const elsewhere = (run: (id: MemberId) => Promise<number>): Promise<number[]> =>
+  const elsewhere = (run: (id: MemberId) => Promise<MapSize>): Promise<MapSize[]> =>
     Promise.all(control.table.members.filter(({ id }) => id !== control.self).map(({ id }) => run(id)));
   return {
     async hello({ protocolMin, protocolMax }): Promise<HelloResponse> {
@@ -58,22 +64,17 @@ export function adminService(deps: AdminDependencies): AdminService {
     watchTable: ({ signal }) => tables.follow(signal),
     ping: async () => ({ memberId: control.self, address: deps.address(), version: clock.now() }),
     async listMaps() {
-      const { maps } = store.stats();
-      const counts = await Promise.all(
-        control.state.maps.map(async (map): Promise<MapInfo> => {
-          const others = await elsewhere((id) => remoteSize(id, map.name));
-          const entries = store.entryCount(map.id) + sum(others);
-          const bytes = maps.find(({ mapId }) => mapId === map.id)?.totalBytes ?? 0;
-          return { ...map, entries, bytes };
-        }),
-      );
-      return { maps: counts };
+      const infos = control.state.maps.map(async (map): Promise<MapInfo> => {
+        const others = await elsewhere((id) => remoteSize(id, map.name));
+        return { ...map, ...sum([ownSize(map.id), ...others]) };
+      });
+      return { maps: await Promise.all(infos) };
     },
     async mapSize({ map: name, grid }) {
       const map = control.maps.get(name) ?? (await control.mapNamed(name).catch(() => undefined));
-      if (map === undefined) return { entries: 0 };
-      const own = store.entryCount(map.id);
-      return { entries: grid ? own + sum(await elsewhere((id) => remoteSize(id, name))) : own };
+      if (map === undefined) return NO_SIZE;
+      const own = ownSize(map.id);
+      return grid ? sum([own, ...(await elsewhere((id) => remoteSize(id, name)))]) : own;
     },
     async clear({ map: name }, { signal }) {
       if ((await control.mapNamed(name).catch(() => undefined)) === undefined)
@@ -94,12 +95,19 @@ export function adminService(deps: AdminDependencies): AdminService {
     },
   };
 
-  async function remoteSize(id: MemberId, map: string): Promise<number> {
+  function ownSize(map: MapId): MapSize {
+    return { entries: store.entryCount(map), bytes: store.mapBytes(map) };
+  }
+
+  async function remoteSize(id: MemberId, map: string): Promise<MapSize> {
     const { admin } = deps.peers.to(id, control.table);
-    return (await admin.mapSize({ map, grid: false }, { timeoutMs: CALL_TIMEOUT_MS })).entries;
+    return admin.mapSize({ map, grid: false }, { timeoutMs: CALL_TIMEOUT_MS });
   }
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+function sum(sizes: readonly MapSize[]): MapSize {
+  return sizes.reduce((total, { entries, bytes }) => ({
+    entries: total.entries + entries,
+    bytes: total.bytes + bytes,
+  }));
 }

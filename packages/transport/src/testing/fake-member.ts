@@ -132,6 +132,7 @@ export class FakeMember {
       listMaps: async () => ({ maps: [] }),
       mapSize: async ({ map }) => ({
         entries: [...member.store.entries.keys()].filter((name) => name.startsWith(`${map}/`)).length,
+        bytes: 0,
       }),
       clear: async () => {
         member.store.entries.clear();
