@@ -31,8 +31,14 @@ export function makeContext(io: CliIo): CliContext {
 }
 
 /** A command of ours: options common to those that talk to a grid, and an example below its help. */
-export function gridCommand(context: CliContext, name: string, summary: string, example: string): Command {
-  return plainCommand(name, summary, example)
+export function gridCommand(
+  context: CliContext,
+  name: string,
+  summary: string,
+  example: string,
+  more: readonly string[] = [],
+): Command {
+  return plainCommand(name, summary, example, more)
     .option(
       '-a, --address <host:port,...>',
       'members to connect to (ASHLAR_ADDRESS)',
@@ -41,8 +47,10 @@ export function gridCommand(context: CliContext, name: string, summary: string, 
     .option('--json', 'answer as JSON');
 }
 
-export function plainCommand(name: string, summary: string, example: string): Command {
-  return new Command(name).description(summary).addHelpText('after', `\nExample:\n  $ ${example}`);
+/** @param more  further examples */
+export function plainCommand(name: string, summary: string, example: string, more: readonly string[] = []): Command {
+  const examples = [example, ...more].map((line) => `\n  $ ${line}`);
+  return new Command(name).description(summary).addHelpText('after', `\nExample:${examples.join('')}`);
 }
 
 /** Runs `use` with a connection and closes it. */

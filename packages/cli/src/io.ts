@@ -31,12 +31,18 @@ export interface RunningMember {
   stop(): Promise<void>;
 }
 
+/** What a command reads, and whether a person types it. */
+export type InputStream = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+
 export interface CliIo {
+  readonly stdin: InputStream;
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Fires at the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
+  /** While it is registered, Ctrl-C calls back and the signal does not fire. @returns ends that */
+  onInterrupt(callback: () => void): () => void;
   /** Calls back when the process that holds the other end of stdin is gone. */
   onParentGone(callback: () => void): void;
   /** Calls back for every key pressed on a terminal, Ctrl-C among them; returns the way to stop. Absent: no terminal. */

@@ -5,16 +5,20 @@
  * else is imported after that is switched on.
  */
 import { enableCompileCache } from 'node:module';
-import { finished } from 'node:stream/promises';
 
 enableCompileCache();
 const { runCli } = await import('./program.ts');
 const { systemIo } = await import('./system-io.ts');
 
 // A reader that went away (`ashlar sql ... | head`) is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`error: the answer cannot be written: ${error.message}\n`);
+  process.exit(1);
+});
+process.stderr.on('error', () => {});
 
 const exitCode = await runCli(process.argv.slice(2), systemIo());
-process.stdout.end();
-await finished(process.stdout).catch(() => {});
+// The end of a terminal is never told; that everything before was written, is.
+await new Promise((resolve) => process.stdout.write('', resolve));
 process.exit(exitCode);

@@ -41,7 +41,10 @@ describe('the command line', () => {
       exitCode: 2,
       stderr: expect.stringContaining('Did you mean --json?'),
     });
-    expect(await runFake(['sql'])).toMatchObject({ exitCode: 2 });
+    expect(await runFake(['sql', '--mode', 'jsno'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("did you mean 'json'?"),
+    });
     expect(await runFake(['sql', 'SELECT 1', '--max-rows', '0'])).toMatchObject({ exitCode: 2 });
     expect(await runFake(['import', 'x.csv'])).toMatchObject({ exitCode: 2 });
   });

@@ -9,8 +9,7 @@ import { statsCommand } from './commands/stats.ts';
 import { topCommand } from './commands/top.ts';
 import { makeContext } from './context.ts';
 import type { CliIo } from './io.ts';
-
-export const CLI_VERSION = '0.1.0';
+import { CLI_VERSION } from './version.ts';
 
 const EXIT_USAGE = 2;
 const COMMANDS = [startCommand, sqlCommand, importCommand, pingCommand, configCommand, statsCommand, topCommand];

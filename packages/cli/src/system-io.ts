@@ -6,20 +6,29 @@ const EXIT_SECOND_INTERRUPT = 130;
 /** The first Ctrl-C or SIGTERM cancels, the second leaves at once. */
 export function systemIo(): CliIo {
   const controller = new AbortController();
+  let onInterrupt: (() => void) | undefined;
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(EXIT_SECOND_INTERRUPT);
     controller.abort();
   };
-  process.on('SIGINT', onSignal);
+  const onSigint = (): void => (onInterrupt ?? onSignal)();
+  process.on('SIGINT', onSigint);
   process.on('SIGTERM', onSignal);
   return {
+    stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
     signal: controller.signal,
+    onInterrupt: (callback) => {
+      onInterrupt = callback;
+      return () => {
+        onInterrupt = undefined;
+      };
+    },
     onParentGone: (callback) => {
       // A member under a parent leaves signals from the terminal to it: the parent stops its members in order.
-      process.removeListener('SIGINT', onSignal);
+      process.removeListener('SIGINT', onSigint);
       process.on('SIGINT', () => {});
       process.stdin.on('end', callback).on('close', callback).on('error', callback).resume();
     },

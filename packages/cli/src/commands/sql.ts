@@ -1,120 +1,105 @@
-/** `ashlar sql`: one statement, its rows as a typed table or as JSON. */
-import type { ColumnBatch, Grid, ResultColumn, SqlResult } from '@ashlar/api';
-import type { Command } from 'commander';
+/** `ashlar sql`: a statement, statements from files or a pipe, or the shell. */
+import type { Grid } from '@ashlar/api';
+import { type Command, InvalidArgumentError } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { formatDuration, formatQuantity, toPlain } from '../render/format.ts';
-import { renderTable, renderTableFooter } from '../render/table.ts';
+import { parseResultMode, type ResultMode } from '../results/result-mode.ts';
+import { Interpreter } from '../shell/interpreter.ts';
+import { parseMeta } from '../shell/meta-commands.ts';
+import { runStatement } from '../shell/run-statement.ts';
+import { linesOf, openScript, runScript, type Source } from '../shell/script.ts';
+import type { Settings } from '../shell/session.ts';
+import { runShell } from '../shell/shell.ts';
+import { lastStatement, NOTHING_YET, split } from '../shell/splitter.ts';
+import { parseValue } from '../values/text-form.ts';
+import { CLI_VERSION } from '../version.ts';
 
 interface SqlOptions extends CommonOptions {
+  readonly file: readonly string[];
+  readonly mode?: ResultMode;
   readonly maxRows: number;
   readonly param: readonly string[];
   readonly timeout?: number;
 }
 
 const DEFAULT_ROWS_MAX = 1000;
-const CHANGES_ROWS = /^(\s|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)*(insert|update|delete)\b/i;
 
 export function sqlCommand(context: CliContext): Command {
   const example = 'ashlar sql "SELECT origin, avg(delay) FROM flights WHERE distance > $1 GROUP BY origin" --param 500';
-  return gridCommand(context, 'sql', 'run a SQL statement', example)
-    .argument('<statement>', 'SQL text')
+  const more = [
+    'ashlar sql                        # the shell',
+    'echo "SELECT 1; SELECT 2;" | ashlar sql',
+    'ashlar sql -f report.sql --mode csv',
+  ];
+  return gridCommand(context, 'sql', 'run SQL statements, or start the SQL shell', example, more)
+    .argument('[statement]', 'SQL text; without it: --file, else standard input, on a terminal the shell')
+    .option('-f, --file <file>', 'runs the statements of a file (- is standard input); may be repeated', collect, [])
+    .option('-m, --mode <mode>', 'table, expanded, csv, json or ndjson', parseMode)
     .option('-p, --param <value>', 'a parameter: $1, $2 ... in order; JSON, or else text', collect, [])
     .option('--max-rows <count>', 'rows a table shows', parseCount, DEFAULT_ROWS_MAX)
     .option('--timeout <ms>', 'gives up after so many milliseconds', parseCount)
-    .action((statement: string, options: SqlOptions) =>
-      guarded(context, { json: options.json, statement }, () => runStatement(context, statement, options)),
+    .action((statement: string | undefined, options: SqlOptions) =>
+      guarded(context, { json: options.json, ...(statement === undefined ? {} : { statement }) }, () =>
+        withGrid(context, options, (grid) => run(context, grid, statement, options)),
+      ),
     );
 }
 
-async function runStatement(context: CliContext, statement: string, options: SqlOptions): Promise<void> {
-  await withGrid(context, options, async (grid) => {
-    const params = options.param.map(parseParameter);
-    const result = openStatement(context, grid, statement, params, options);
-    if (CHANGES_ROWS.test(statement)) await tellChanges(context, result, options);
-    else if (options.json) await tellJson(context, result);
-    else await tellTable(context, result, options.maxRows);
-    for (const notice of await result.notices()) context.err.line(`${context.err.colours.yellow('notice:')} ${notice}`);
-  });
-}
-
-function openStatement(
-  context: CliContext,
-  grid: Grid,
-  statement: string,
-  params: readonly unknown[],
-  options: SqlOptions,
-): SqlResult<Record<string, unknown>> {
-  return grid.sql(statement, params, { signal: context.io.signal, timeoutMs: options.timeout });
-}
-
-async function tellChanges(context: CliContext, result: SqlResult<unknown>, options: SqlOptions): Promise<void> {
-  const startedMs = performance.now();
-  const { affected } = await result.execute();
-  const timeMs = performance.now() - startedMs;
-  if (options.json) context.out.line(JSON.stringify({ affected, timeMs }));
-  else context.out.line(`${formatQuantity(affected, 'row')} changed in ${formatDuration(timeMs)}`);
-}
-
-async function tellTable(context: CliContext, result: SqlResult<unknown>, rowsMax: number): Promise<void> {
-  const { out } = context;
-  const startedMs = performance.now();
-  const rows: unknown[][] = [];
-  let columns: readonly ResultColumn[] | undefined;
-  let more = false;
-  for await (const batch of result.batches()) {
-    columns = batch.columns;
-    const room = rowsMax - rows.length;
-    rows.push(...rowsOf(batch, room));
-    more = batch.rowCount > room;
-    if (more) break;
+async function run(context: CliContext, grid: Grid, statement: string | undefined, options: SqlOptions): Promise<void> {
+  const { io } = context;
+  const mode = options.json ? 'json' : (options.mode ?? 'table');
+  const settings: Settings = { mode, timing: true, rowsMax: options.maxRows };
+  const each = { params: options.param.map((text) => parseValue(text)), timeoutMs: options.timeout };
+  if (statement !== undefined && isOneStatement(statement)) {
+    await runStatement(context, grid, statement, { ...settings, ...each, signal: io.signal });
+    return;
   }
-  columns ??= await result.columns();
-  const timeMs = performance.now() - startedMs;
-  if (columns.length > 0) out.line(renderTable({ columns, rows }, { colours: out.colours }));
-  const rest = more ? `first ${formatQuantity(rows.length, 'row')}; --max-rows shows more, --json all; ` : '';
-  out.line(out.colours.dim(more ? `${rest}${formatDuration(timeMs)}` : renderTableFooter(rows.length, timeMs)));
-}
-
-/** One JSON object, written as the rows come. */
-async function tellJson(context: CliContext, result: SqlResult<unknown>): Promise<void> {
-  const { stdout } = context.io;
-  const startedMs = performance.now();
-  let rowCount = 0;
-  let columns: readonly ResultColumn[] | undefined;
-  const writeHead = (): void => {
-    stdout.write(`{"columns":${JSON.stringify(columns)},"rows":[`);
-  };
-  for await (const batch of result.batches()) {
-    if (columns === undefined) {
-      columns = batch.columns;
-      writeHead();
-    }
-    const names = batch.columns.map((column) => column.name);
-    for (const row of rowsOf(batch, batch.rowCount)) {
-      const fields = Object.fromEntries(row.map((value, column) => [names[column]!, toPlain(value)]));
-      stdout.write(`${rowCount === 0 ? '' : ','}\n${JSON.stringify(fields)}`);
-      rowCount += 1;
-    }
+  const interpreter = new Interpreter(context, grid, each);
+  const sources = await sourcesOf(context, statement, options.file);
+  if (sources.length === 0) {
+    const greeting = `ashlar ${CLI_VERSION} at ${options.address}. \\? lists the commands, \\q leaves.`;
+    await runShell(context, grid, interpreter, { settings, greeting });
+    return;
   }
-  if (columns === undefined) {
-    columns = await result.columns();
-    writeHead();
+  let now = settings;
+  for (const source of sources) {
+    const end = await runScript({ context, interpreter, signal: io.signal }, source, now);
+    if (end.how === 'failed') context.exitCode = 1;
+    if (end.how !== 'done') return;
+    now = end.settings;
   }
-  const timeMs = Math.round((performance.now() - startedMs) * 1000) / 1000;
-  stdout.write(`],"rowCount":${rowCount},"timeMs":${timeMs}}\n`);
 }
 
-function rowsOf(batch: ColumnBatch, rowsMax: number): unknown[][] {
-  const columns = batch.columns.map((_, column) => batch.values(column));
-  return Array.from({ length: Math.min(batch.rowCount, rowsMax) }, (_, row) => columns.map((values) => values[row]));
+/** Where statements come from, in order; none on a terminal. */
+async function sourcesOf(
+  { io }: CliContext,
+  statement: string | undefined,
+  files: readonly string[],
+): Promise<Source[]> {
+  const stdin: Source = { name: 'standard input', lines: linesOf(io.stdin) };
+  const given = statement === undefined ? [] : [{ name: undefined, lines: statement.split('\n') }];
+  const opened = await Promise.all(files.map((file) => (file === '-' ? stdin : openScript(file))));
+  const sources = [...given, ...opened];
+  const isTerminal = io.stdin.isTTY === true && io.stdout.isTTY === true;
+  return sources.length === 0 && !isTerminal ? [stdin] : sources;
 }
 
-/** `5`, `true`, `null`, `"5"` are JSON; what is no JSON is text. */
-function parseParameter(text: string): unknown {
+/** Whether a text is for the grid as it stands; what is none at all is refused there. */
+function isOneStatement(text: string): boolean {
   try {
-    return JSON.parse(text);
+    if (parseMeta(text) !== undefined) return false;
   } catch {
-    return text;
+    return false;
+  }
+  const { statements, rest } = split(NOTHING_YET, `${text}\n`);
+  return statements.length + (lastStatement(rest) === undefined ? 0 : 1) <= 1;
+}
+
+function parseMode(text: string): ResultMode {
+  try {
+    return parseResultMode(text);
+  } catch (error) {
+    const { message, hint } = error as { readonly message: string; readonly hint?: string };
+    throw new InvalidArgumentError(`${message}${hint === undefined ? '' : `; ${hint}`}`);
   }
 }
 

@@ -11,13 +11,12 @@ import type { Colours } from './screen.ts';
  *   hint: did you mean 'trades'?
  *
  * @param statement  the SQL text that the error's position counts in
+ * @param place      where the statement stands: "report.sql:7"
  */
-export function renderError(error: unknown, colours: Colours, statement?: string): string {
-  if (!GridError.is(error)) {
-    const message = Error.isError(error) ? error.message : String(error);
-    return `${colours.red(colours.bold('error:'))} ${message}`;
-  }
-  const lines = [`${colours.red(colours.bold('error:'))} ${error.message} ${colours.dim(`(${error.code})`)}`];
+export function renderError(error: unknown, colours: Colours, statement?: string, place?: string): string {
+  const head = `${place === undefined ? '' : `${place}: `}${colours.red(colours.bold('error:'))}`;
+  if (!GridError.is(error)) return `${head} ${Error.isError(error) ? error.message : String(error)}`;
+  const lines = [`${head} ${error.message} ${colours.dim(`(${error.code})`)}`];
   if (error.position !== undefined && statement !== undefined) {
     const { line, column } = error.position;
     const text = statement.split('\n')[line - 1] ?? '';
@@ -29,8 +28,8 @@ export function renderError(error: unknown, colours: Colours, statement?: string
   return lines.join('\n');
 }
 
-/** The same for programs: one JSON object, `{"error":{code,message,hint,position,details}}`. */
-export function errorJson(error: unknown): string {
+/** The same for programs: one JSON object, `{"error":{code,message,hint,position,details}}`. @param more  further fields */
+export function errorJson(error: unknown, more: object = {}): string {
   const { code, message, hint, position, details } = GridError.wrap(error);
-  return JSON.stringify({ error: { code, message, hint, position, details } });
+  return JSON.stringify({ error: { code, message, hint, position, details }, ...more });
 }

@@ -6,6 +6,10 @@ export interface TextStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): boolean;
+  /** After a write that answered false. */
+  once?(event: 'drain', listener: () => void): unknown;
+  /** After the terminal's size changed. */
+  on?(event: 'resize', listener: () => void): unknown;
 }
 
 export type Colours = ReturnType<typeof picocolors.createColors>;
@@ -22,6 +26,14 @@ export interface Screen {
   line(text?: string): void;
 }
 
+/** Writes, and waits while the reader is slower than we are. */
+export async function writeAll(stream: TextStream, text: string): Promise<void> {
+  if (stream.write(text) || stream.once === undefined) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.once('drain', resolve);
+  await promise;
+}
+
 const PLAIN_WIDTH = 100;
 
 /** Looks at a stream and NO_COLOR (any value but an empty one, see no-color.org). */
@@ -32,7 +44,9 @@ export function makeScreen(stream: TextStream, env: Readonly<Record<string, stri
     stream,
     isTerminal,
     colours: picocolors.createColors(isTerminal && !noColour),
-    width: stream.columns ?? PLAIN_WIDTH,
+    get width() {
+      return stream.columns ?? PLAIN_WIDTH; // a terminal may be resized
+    },
     line: (text = '') => {
       stream.write(`${text}\n`);
     },

@@ -1,58 +1,88 @@
 /** A world for command tests: text streams, and a grid that holds maps in memory and answers SQL as told. */
-import type { ColumnBatch, Grid, GridKey, MemberStats, ResultColumn, SqlResult } from '@ashlar/api';
-import type { CliIo, RunningMember } from '../io.ts';
+import { PassThrough, Readable } from 'node:stream';
+import type { EntryEvent, Grid, GridKey, MemberStats } from '@ashlar/api';
+import type { CliIo, InputStream, RunningMember } from '../io.ts';
 import { runCli } from '../program.ts';
 import type { TextStream } from '../render/screen.ts';
+import { FakeGrid, type SqlAnswer } from './fake-grid.ts';
 
-export interface SqlAnswer {
-  readonly columns: readonly ResultColumn[];
-  /** batches[batch][row][column]. */
-  readonly batches: readonly (readonly (readonly unknown[])[])[];
-  readonly affected?: number;
-  readonly notices?: readonly string[];
-}
+export type { SqlAnswer } from './fake-grid.ts';
 
 export interface FakeWorld {
+  /** What standard input holds. */
+  readonly input?: string;
+  /** What someone types at a terminal, a line a prompt; '^C' is the key. */
+  readonly typed?: readonly string[];
   readonly answer?: SqlAnswer | Error;
+  /** By statement; others get `answer`. */
+  readonly answers?: Readonly<Record<string, SqlAnswer | Error>>;
+  readonly maps?: Readonly<Record<string, readonly (readonly [GridKey, unknown])[]>>;
+  /** What a subscription hears, until it is cancelled. */
+  readonly events?: readonly EntryEvent<GridKey, unknown>[];
   readonly connectFails?: Error;
   readonly member?: RunningMember | Error;
   readonly env?: Record<string, string>;
   readonly isTTY?: boolean;
   /** What grid.stats() answers, look after look; the last one again and again. */
   readonly looks?: readonly (readonly MemberStats[])[];
+  readonly columns?: number;
 }
 
 export interface Ran {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** Both, and what was typed, as a terminal shows them. */
+  readonly transcript: string;
   /** What the grid was asked: "connect host:port", "sql TEXT [params]". */
   readonly asked: readonly string[];
   readonly maps: ReadonlyMap<string, ReadonlyMap<GridKey, unknown>>;
 }
 
+export interface Controls {
+  readonly interrupt: () => void;
+  readonly parentGone: () => void;
+  /** A key at the terminal of a command that listens for keys. */
+  readonly press: (key: string) => void;
+}
+
+const PROMPT = /ashlar.> $/;
+
 /** Runs one command line in a fake world. @param during  runs beside it, with the world's controls */
 export async function runFake(
   args: readonly string[],
   world: FakeWorld = {},
-  during: (controls: {
-    interrupt: () => void;
-    parentGone: () => void;
-    press: (key: string) => void;
-  }) => void = () => {},
+  during: (controls: Controls) => void = () => {},
 ): Promise<Ran> {
-  const stdout = textStream(world.isTTY);
-  const stderr = textStream(world.isTTY);
+  const isTTY = world.isTTY ?? world.typed !== undefined;
+  const transcript: string[] = [];
+  const typist = typistOf(world.typed ?? [], transcript, () => interrupt());
+  const stdout = textStream(isTTY, world.columns, (text) => {
+    transcript.push(text);
+    if (PROMPT.test(text)) typist.type();
+  });
+  const stderr = textStream(isTTY, world.columns, (text) => transcript.push(text));
   const asked: string[] = [];
-  const maps = new Map<string, Map<GridKey, unknown>>();
+  const grid = new FakeGrid(world, asked);
   const interrupted = new AbortController();
+  let onInterrupt: (() => void) | undefined;
   let parentGone = (): void => {};
   let press = (_key: string): void => {};
+  const interrupt = (): void => (onInterrupt ?? (() => interrupted.abort()))();
+  const input = world.typed === undefined ? Readable.from(world.input === undefined ? [] : [world.input]) : typist.keys;
   const io: CliIo = {
+    stdin: Object.assign<InputStream, { isTTY: boolean }>(input, { isTTY }),
     stdout,
     stderr,
-    env: world.env ?? {},
+    // A dumb terminal: what is typed is not redrawn.
+    env: world.typed === undefined ? (world.env ?? {}) : { TERM: 'dumb', ASHLAR_HISTORY: '', ...world.env },
     signal: interrupted.signal,
+    onInterrupt: (callback) => {
+      onInterrupt = callback;
+      return () => {
+        onInterrupt = undefined;
+      };
+    },
     onParentGone: (callback) => {
       parentGone = callback;
     },
@@ -63,7 +93,7 @@ export async function runFake(
     connect: async ({ seeds }) => {
       asked.push(`connect ${seeds.join(' ')}`);
       if (world.connectFails !== undefined) throw world.connectFails;
-      return fakeGrid(world, asked, maps);
+      return grid as unknown as Grid;
     },
     startMember: async ({ flags }) => {
       asked.push(`start ${JSON.stringify(flags)}`);
@@ -72,52 +102,51 @@ export async function runFake(
     },
   };
   const running = runCli(args, io);
-  during({ interrupt: () => interrupted.abort(), parentGone: () => parentGone(), press: (key) => press(key) });
+  during({ interrupt, parentGone: () => parentGone(), press: (key) => press(key) });
   const exitCode = await running;
-  return { exitCode, stdout: stdout.text(), stderr: stderr.text(), asked, maps };
-}
-
-function textStream(isTTY = false): TextStream & { text(): string } {
-  const written: string[] = [];
-  return { isTTY, columns: 120, write: (text) => written.push(text) > 0, text: () => written.join('') };
-}
-
-function fakeGrid(world: FakeWorld, asked: string[], maps: Map<string, Map<GridKey, unknown>>): Grid {
-  const looks = [...(world.looks ?? [[]])];
-  const grid: Pick<Grid, 'ping' | 'stats' | 'close' | typeof Symbol.asyncDispose> & { map: unknown; sql: unknown } = {
-    ping: async () => [{ member: 'member-1', address: '127.0.0.1:7710', roundTripMs: 0.42 }],
-    stats: async () => (looks.length > 1 ? looks.shift()! : looks[0]!),
-    close: async () => {},
-    [Symbol.asyncDispose]: async () => {},
-    map: (name: string) => ({
-      putAll: async (entries: Iterable<[GridKey, unknown]>) => {
-        const map = maps.get(name) ?? new Map<GridKey, unknown>();
-        maps.set(name, map);
-        for (const [key, value] of entries) map.set(key, value);
-      },
-    }),
-    sql: (text: string, params: readonly unknown[]) => {
-      asked.push(`sql ${text} ${JSON.stringify(params)}`);
-      return fakeResult(world.answer);
-    },
-  };
-  return grid as unknown as Grid;
-}
-
-function fakeResult(answer: FakeWorld['answer']): Partial<SqlResult<unknown>> {
-  const told = (): SqlAnswer => {
-    if (answer === undefined || Error.isError(answer)) throw answer;
-    return answer;
-  };
   return {
-    columns: async () => told().columns,
-    notices: async () => told().notices ?? [],
-    execute: async () => ({ affected: told().affected ?? 0 }),
-    async *batches(): AsyncGenerator<ColumnBatch> {
-      const { columns, batches } = told();
-      for (const rows of batches) {
-        yield { columns, rowCount: rows.length, values: (column) => rows.map((row) => row[column]) };
-      }
-    },
+    exitCode,
+    stdout: stdout.text(),
+    stderr: stderr.text(),
+    transcript: transcript.join(''),
+    asked,
+    maps: grid.entries,
   };
+}
+
+/** Types a line when it is called, and Ctrl-D behind the last. */
+function typistOf(
+  lines: readonly string[],
+  transcript: string[],
+  interrupt: () => void,
+): { readonly keys: PassThrough; readonly type: () => void } {
+  const keys = new PassThrough();
+  const left = [...lines];
+  const type = (): void => {
+    const line = left.shift();
+    setImmediate(() => {
+      if (line === undefined) keys.end();
+      else if (line === '^C') {
+        transcript.push('^C');
+        interrupt();
+      } else {
+        transcript.push(`${line}\n`);
+        keys.write(`${line}\n`);
+      }
+    });
+  };
+  return { keys, type };
+}
+
+function textStream(
+  isTTY: boolean,
+  columns = 120,
+  onWrite: (text: string) => void = () => {},
+): TextStream & { text(): string } {
+  const written: string[] = [];
+  const write = (text: string): boolean => {
+    onWrite(text);
+    return written.push(text) > 0;
+  };
+  return { isTTY, columns, write, text: () => written.join('') };
 }

@@ -137,7 +137,13 @@ function kindOf(node: unknown): string {
 /* ---- Environment and flags -------------------------------------------------------------------------------------- */
 
 /** Variables that are not settings of a member, but ours. */
-const OTHER_VARIABLES = new Set(['ASHLAR_ADDRESS', 'ASHLAR_CONFIG', 'ASHLAR_REQUIRE_SERVERS', 'ASHLAR_TOKEN']);
+const OTHER_VARIABLES = new Set([
+  'ASHLAR_ADDRESS',
+  'ASHLAR_CONFIG',
+  'ASHLAR_HISTORY',
+  'ASHLAR_REQUIRE_SERVERS',
+  'ASHLAR_TOKEN',
+]);
 
 function readEnvironment(env: Readonly<Record<string, string | undefined>>, given: Map<string, Given>): void {
   for (const [name, value] of Object.entries(env)) {
