@@ -3,6 +3,8 @@ import { type Grid, GridError } from '@ashlar/api';
 import { UnknownMapError } from '@ashlar/core';
 import { closest, distance } from 'fastest-levenshtein';
 
+/** Two letters changed places. */
+const DISTANCE_MIN = 2;
 /** A name further away than this share of its length is no slip of the pen. */
 const DISTANCE_SHARE_MAX = 0.5;
 
@@ -15,7 +17,8 @@ export function nearest(name: string, names: readonly string[]): string | undefi
     names.map((one) => one.toLowerCase()),
   );
   const differences = distance(lower, found);
-  if (differences > Math.max(1, Math.max(lower.length, found.length) * DISTANCE_SHARE_MAX)) return undefined;
+  const longer = Math.max(lower.length, found.length);
+  if (differences >= longer || differences > Math.max(DISTANCE_MIN, longer * DISTANCE_SHARE_MAX)) return undefined;
   return names.find((one) => one.toLowerCase() === found);
 }
 

@@ -14,18 +14,8 @@ const rows = {
 
 describe('the command line', () => {
   it('answers --help with an example, at every command', async () => {
-    for (const command of [
-      [],
-      ['start'],
-      ['sql'],
-      ['import'],
-      ['ping'],
-      ['config'],
-      ['config', 'print'],
-      ['config', 'schema'],
-      ['stats'],
-      ['top'],
-    ]) {
+    const names = 'start sql get put rm keys import export watch top stats ping config bench'.split(' ');
+    for (const command of [[], ...names.map((name) => [name]), ['config', 'print'], ['config', 'schema']]) {
       const { exitCode, stdout } = await runFake([...command, '--help']);
       expect(exitCode).toBe(0);
       expect(stdout).toContain('Example:\n  $ ashlar');

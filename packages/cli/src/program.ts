@@ -1,18 +1,40 @@
 /** The command line as a whole. To add a command: a file in commands/, a line below. */
 import { Command, CommanderError } from 'commander';
 import { configCommand } from './commands/config.ts';
+import { benchCommand } from './commands/bench.ts';
+import { exportCommand } from './commands/export.ts';
+import { getCommand } from './commands/get.ts';
 import { importCommand } from './commands/import.ts';
+import { keysCommand } from './commands/keys.ts';
 import { pingCommand } from './commands/ping.ts';
+import { putCommand } from './commands/put.ts';
+import { rmCommand } from './commands/rm.ts';
 import { sqlCommand } from './commands/sql.ts';
 import { startCommand } from './commands/start.ts';
 import { statsCommand } from './commands/stats.ts';
 import { topCommand } from './commands/top.ts';
+import { watchCommand } from './commands/watch.ts';
 import { makeContext } from './context.ts';
 import type { CliIo } from './io.ts';
 import { CLI_VERSION } from './version.ts';
 
 const EXIT_USAGE = 2;
-const COMMANDS = [startCommand, sqlCommand, importCommand, pingCommand, configCommand, statsCommand, topCommand];
+const COMMANDS = [
+  startCommand,
+  sqlCommand,
+  getCommand,
+  putCommand,
+  rmCommand,
+  keysCommand,
+  importCommand,
+  exportCommand,
+  watchCommand,
+  topCommand,
+  statsCommand,
+  pingCommand,
+  configCommand,
+  benchCommand,
+];
 
 /**
  * Runs one command line.

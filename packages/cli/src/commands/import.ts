@@ -2,6 +2,7 @@
 import { GridError, type GridKey } from '@ashlar/api';
 import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
+import { isExported, keyOfRow, valueOfRow } from '../files/exported-rows.ts';
 import { type LoadOptions, type LoadResult, loadRows } from '../files/load.ts';
 import { openRows } from '../files/open.ts';
 import type { Document, RowSource } from '../files/rows.ts';
@@ -19,7 +20,10 @@ export function importCommand(context: CliContext): Command {
   return gridCommand(context, 'import', 'fill a map from a file', example)
     .argument('<file>', '.parquet, .csv, .tsv, .ndjson or .jsonl')
     .requiredOption('-m, --map <name>', 'the map to fill; it is made where it does not exist')
-    .option('-k, --key <field,...>', 'field that is the key; several make a composite key (default: the row number)')
+    .option(
+      '-k, --key <field,...>',
+      'field that is the key; several make a composite key (default: __key of an exported file, else the row number)',
+    )
     .option('-n, --limit <rows>', 'rows at most', parseCount)
     .action((file: string, options: ImportOptions) =>
       guarded(context, options, () => importFile(context, file, options)),
@@ -30,7 +34,7 @@ async function importFile(context: CliContext, file: string, options: ImportOpti
   const source = await openRows(file);
   await withGrid(context, options, async (grid) => {
     const load: LoadOptions<unknown> = {
-      keyOf: keyFunction(options.key),
+      ...(options.key === undefined ? exportedEntries(file) : { keyOf: keyFunction(options.key) }),
       limit: options.limit,
       signal: context.io.signal,
     };
@@ -68,8 +72,16 @@ async function loadShowing(
   }
 }
 
-function keyFunction(fields: string | undefined): LoadOptions<unknown>['keyOf'] {
-  if (fields === undefined) return undefined;
+/** Rows of an export bring their keys; those of other files have their number. */
+function exportedEntries(file: string): Pick<LoadOptions<unknown>, 'keyOf' | 'toValue'> {
+  const textKeys = /\.[ct]sv$/i.test(file);
+  return {
+    keyOf: (row, rowNumber) => (isExported(row) ? keyOfRow(row, textKeys) : rowNumber),
+    toValue: (row) => (isExported(row) ? valueOfRow(row) : row),
+  };
+}
+
+function keyFunction(fields: string): NonNullable<LoadOptions<unknown>['keyOf']> {
   const names = fields.split(',').map((name) => name.trim());
   const [only] = names;
   if (names.length === 1 && only !== undefined) return (row, number) => keyPart(row, only, number);

@@ -2,7 +2,7 @@
 import type { Grid, ResultColumn } from '@ashlar/api';
 import { formatBytes, formatCount, formatShare, toPlain } from '../render/format.ts';
 import type { TableData } from '../render/table.ts';
-import { quoted } from './completer.ts';
+import { sqlName } from '../values/sql-name.ts';
 
 const SAMPLE_ROWS = 1000;
 
@@ -32,7 +32,7 @@ export async function describeMaps(grid: Grid, signal: AbortSignal): Promise<Des
  * @throws GridError UNKNOWN_MAP with the nearest name
  */
 export async function describeMap(grid: Grid, map: string, signal: AbortSignal): Promise<Description> {
-  const sample = grid.sql(`SELECT __key, * FROM ${quoted(map)} LIMIT ${SAMPLE_ROWS}`, [], { signal });
+  const sample = grid.sql(`SELECT __key, * FROM ${sqlName(map)} LIMIT ${SAMPLE_ROWS}`, [], { signal });
   const columns = await sample.columns();
   const values: unknown[][] = columns.map(() => []);
   for await (const batch of sample.batches()) {
@@ -56,6 +56,6 @@ export async function describeMap(grid: Grid, map: string, signal: AbortSignal):
 
 /** Names of a map's columns, for completion. */
 export async function columnsOf(grid: Grid, map: string, signal: AbortSignal): Promise<readonly string[]> {
-  const columns = await grid.sql(`SELECT * FROM ${quoted(map)} LIMIT 0`, [], { signal }).columns();
+  const columns = await grid.sql(`SELECT * FROM ${sqlName(map)} LIMIT 0`, [], { signal }).columns();
   return columns.map(({ name }) => name);
 }

@@ -29,8 +29,8 @@ const world: FakeWorld = {
     'SELECT *\nFROM brand': unknownMap,
     'DELETE FROM brands': { columns: [], batches: [], affected: 2 },
     'SELECT forever': { ...one, hangs: true },
-    'SELECT __key, * FROM brands LIMIT 1000': brands,
-    'SELECT __key, * FROM brand LIMIT 1000': unknownMap,
+    'SELECT __key, * FROM "brands" LIMIT 1000': brands,
+    'SELECT __key, * FROM "brand" LIMIT 1000': unknownMap,
   },
 };
 

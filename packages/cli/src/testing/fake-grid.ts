@@ -1,4 +1,5 @@
 /** A grid in memory for command tests: as much of it as commands use. */
+import { setImmediate } from 'node:timers/promises';
 import {
   type ColumnBatch,
   type EntryEvent,
@@ -78,10 +79,16 @@ export class FakeGrid {
       this.entries.set(name, entries().set(key, value));
     };
     return {
-      get: async (key: GridKey) => entries().get(key),
+      get: async (key: GridKey) => {
+        await setImmediate(); // as answers do, which come from outside
+        return entries().get(key);
+      },
       getEntry: async (key: GridKey) =>
         entries().has(key) ? { key, value: entries().get(key), version: VERSION, expiresAtMs: undefined } : undefined,
-      put: async (key: GridKey, value: unknown, options?: StoreOptions) => store(key, value, options),
+      put: async (key: GridKey, value: unknown, options?: StoreOptions) => {
+        await setImmediate();
+        store(key, value, options);
+      },
       putIfAbsent: async (key: GridKey, value: unknown, options?: StoreOptions) => {
         if (entries().has(key)) return false;
         store(key, value, options);

@@ -22,11 +22,16 @@ const exactNumbers = (_name: string, value: unknown, context?: { readonly source
   return /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
 };
 
+/** @throws SyntaxError */
+export function parseExactJson(text: string): unknown {
+  return JSON.parse(text, exactNumbers);
+}
+
 /** JSON where it is JSON, else the text. @param asText  takes every text as it is */
 export function parseValue(text: string, asText = false): unknown {
   if (asText) return text;
   try {
-    return JSON.parse(text, exactNumbers);
+    return parseExactJson(text);
   } catch {
     return text;
   }
@@ -34,20 +39,20 @@ export function parseValue(text: string, asText = false): unknown {
 
 /** @throws GridError INVALID_KEY for JSON that is no key: true, null, nested arrays, objects */
 export function parseKey(text: string, asText = false): GridKey {
-  return toKey(parseValue(text, asText), text);
+  return toKey(parseValue(text, asText));
 }
 
 /** A key out of JSON: a string, a number, bytes, an array of these. @throws GridError INVALID_KEY */
-export function toKey(json: unknown, shown: string): GridKey {
-  return Array.isArray(json) ? json.map((part) => toPart(part, shown)) : toPart(json, shown);
+export function toKey(json: unknown): GridKey {
+  return Array.isArray(json) ? json.map(toPart) : toPart(json);
 }
 
-function toPart(json: unknown, shown: string): Part {
+function toPart(json: unknown): Part {
   if (typeof json === 'string' || typeof json === 'number' || typeof json === 'bigint') return json;
   if (json instanceof Uint8Array) return json;
   const hex = typeof json === 'object' && json !== null ? (json as { bytes?: unknown }).bytes : undefined;
   if (typeof hex === 'string' && /^([\da-f]{2})*$/i.test(hex)) return Uint8Array.from(Buffer.from(hex, 'hex'));
-  throw new GridError('INVALID_KEY', `${shown} is no key`, {
+  throw new GridError('INVALID_KEY', `${exactJson(json)} is no key`, {
     hint: 'keys are text, numbers, arrays of these, {"bytes":"0aff"}; --text takes JSON as plain text',
   });
 }
