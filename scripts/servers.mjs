@@ -3,7 +3,9 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** binary -> the Debian package that brings it. */
-export const SERVERS = {};
+export const SERVERS = {
+  tmux: { install: 'tmux' }, // a terminal to try the SQL shell in
+};
 
 export function hasServer(name) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {

@@ -72,17 +72,19 @@ export class LineEditor {
 
   /** Asks for a line. @returns undefined when the input has ended */
   async ask(prompt: string): Promise<string | undefined> {
-    const ahead = this.#typed.shift();
-    if (ahead !== undefined) {
-      if (!ahead.isShown && this.#options.screen.isTerminal) this.#show(prompt, ahead.text);
-      return ahead.text;
+    for (let isFirst = true; ; isFirst = false) {
+      const line = this.#typed.shift();
+      if (line !== undefined) {
+        if (!line.isShown && this.#options.screen.isTerminal) this.#show(prompt, line.text);
+        return line.text;
+      }
+      if (this.#isClosed) return undefined;
+      // Later on, a restart has written the prompt.
+      if (isFirst) this.#prompt(prompt);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
     }
-    if (this.#isClosed) return undefined;
-    this.#prompt(prompt);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    await promise;
-    return this.#typed.shift()?.text;
   }
 
   /** Gives up what is typed and asks again, below some notices. */

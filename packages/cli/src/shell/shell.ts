@@ -115,8 +115,8 @@ class Shell {
   }
 
   #interrupt(): void {
+    this.#editor.forgetTypedAhead();
     if (this.#running !== undefined) {
-      this.#editor.forgetTypedAhead();
       this.#running.abort();
       return;
     }
