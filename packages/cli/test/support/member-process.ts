@@ -32,15 +32,17 @@ export function spawnCli(args: readonly string[], env: Readonly<Record<string, s
   });
 }
 
-/** Runs the command line to its end; a run that does not end is killed (P2). */
+/** Runs the command line to its end; a run that does not end is killed (P2). @param input  what its stdin holds */
 export async function runCliProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  input?: string,
 ): Promise<Ending & { readonly stdout: string; readonly stderr: string }> {
   const child = spawnCli(args, env);
   const told = { stdout: '', stderr: '' };
   child.stdout!.on('data', (text: Buffer) => (told.stdout += text));
   child.stderr!.on('data', (text: Buffer) => (told.stderr += text));
+  if (input !== undefined) child.stdin!.end(input);
   const killing = setTimeout(() => child.kill('SIGKILL'), COMMAND_TIMEOUT_MS);
   const ending = await endingOf(child);
   clearTimeout(killing);
