@@ -139,6 +139,10 @@ describe('ashlar export and import', () => {
         columns: [key, { name: '__value', type: 'json' }],
         batches: [keys.map((one) => [one, value]), []],
       },
+      [`SELECT count(*) AS n FROM "docs" WHERE coalesce(json_typeof(__value), 'null') <> 'object'`]: {
+        columns: [{ name: 'n', type: 'int8' }],
+        batches: [[[2]]],
+      },
       'SELECT __key, __value FROM "odd"': {
         columns: [key, { name: '__value', type: 'json' }],
         batches: [
@@ -159,6 +163,8 @@ describe('ashlar export and import', () => {
     const file = join(folder, `docs.${ending}`);
     const exported = await runFake(['export', 'docs', file], world);
     expect(exported).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^5 rows of docs written to /) });
+    const notice = 'notice: 2 values left out, which are no documents; .ndjson keeps them\n';
+    expect(exported.stderr).toBe(ending === 'ndjson' ? '' : notice);
     const { maps } = await runFake(['import', file, '--map', 'back']);
     const asRead = {
       parquet: value,

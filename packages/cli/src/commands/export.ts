@@ -33,17 +33,26 @@ async function exportMap(context: CliContext, map: string, file: string, options
   const format = formatOf(file, options.format);
   const startedMs = performance.now();
   await withGrid(context, options, async (grid) => {
+    const call = { signal: context.io.signal, timeoutMs: options.timeout ?? NO_TIMEOUT_MS };
+    const columns = await columnsFor(grid, map, format, call);
     const sink = file === '-' ? streamSink(context.io.stdout) : fileSink(file);
-    const rows = await writeRows(context, grid, { map, format, sink, timeoutMs: options.timeout ?? NO_TIMEOUT_MS });
+    const rows = await writeRows(context, grid, { map, format, columns, sink, call });
+    const valuesLeftOut = columns.includes('__value') ? 0 : await countValuesWithoutFields(grid, map, call);
     const durationMs = performance.now() - startedMs;
     const rowsPerSecond = (rows / durationMs) * 1000;
     // Where standard output is the file, the figures go beside it.
     const screen = file === '-' ? context.err : context.out;
     const bytes = sink.bytesWritten;
     if (options.json) {
-      const figures = { map, file, format, rows, bytes, durationMs, rowsPerSecond: Math.round(rowsPerSecond) };
-      screen.line(JSON.stringify(figures));
+      const perSecond = Math.round(rowsPerSecond);
+      screen.line(
+        JSON.stringify({ map, file, format, rows, valuesLeftOut, bytes, durationMs, rowsPerSecond: perSecond }),
+      );
       return;
+    }
+    if (valuesLeftOut > 0) {
+      const notice = `${formatQuantity(valuesLeftOut, 'value')} left out, which are no documents; .ndjson keeps them`;
+      context.err.line(`${context.err.colours.yellow('notice:')} ${notice}`);
     }
     const figures = `${formatBytes(bytes)} in ${formatDuration(durationMs)}, ${formatRate(rowsPerSecond)}`;
     screen.line(
@@ -52,19 +61,28 @@ async function exportMap(context: CliContext, map: string, file: string, options
   });
 }
 
-interface Export {
-  readonly map: string;
-  readonly format: ExportFormat;
-  readonly sink: Sink;
+interface ExportCall {
+  readonly signal: AbortSignal;
   readonly timeoutMs: number;
 }
 
+interface Export {
+  readonly map: string;
+  readonly format: ExportFormat;
+  /** SQL names. */
+  readonly columns: readonly string[];
+  readonly sink: Sink;
+  readonly call: ExportCall;
+}
+
 /** @returns how many; a file that is not whole is taken away again */
-async function writeRows(context: CliContext, grid: Grid, { map, format, sink, timeoutMs }: Export): Promise<number> {
-  const call = { signal: context.io.signal, timeoutMs };
+async function writeRows(
+  context: CliContext,
+  grid: Grid,
+  { map, format, columns, sink, call }: Export,
+): Promise<number> {
   try {
-    const statement = `SELECT ${await columnsFor(grid, map, format, call)} FROM ${sqlName(map)}`;
-    const result = grid.sql(statement, [], call);
+    const result = grid.sql(`SELECT ${columns.join(', ')} FROM ${sqlName(map)}`, [], call);
     const writer = await openRowFile(format, sink);
     await writer.begin(await result.columns());
     const total = (await grid.maps(call)).find(({ name }) => name === map)?.entries;
@@ -88,16 +106,18 @@ async function writeRows(context: CliContext, grid: Grid, { map, format, sink, t
   }
 }
 
-/** A column a field of the documents; values that are no documents are one column. */
-async function columnsFor(
-  grid: Grid,
-  map: string,
-  format: ExportFormat,
-  call: { readonly signal: AbortSignal; readonly timeoutMs: number },
-): Promise<string> {
-  if (holdsValues(format)) return '__key, __value';
+/** A column a field of the documents; where there are none, the values are one column. */
+async function columnsFor(grid: Grid, map: string, format: ExportFormat, call: ExportCall): Promise<readonly string[]> {
+  if (holdsValues(format)) return ['__key', '__value'];
   const fields = await grid.sql(`SELECT * FROM ${sqlName(map)} LIMIT 0`, [], call).columns();
   // A field of this name would stand beside the key.
   const names = fields.map(({ name }) => name).filter((name) => name !== '__key');
-  return names.length === 0 ? '__key, __value' : `__key, ${names.map(sqlName).join(', ')}`;
+  return names.length === 0 ? ['__key', '__value'] : ['__key', ...names.map(sqlName)];
+}
+
+/** Entries whose values are no documents: a file of fields has no place for them. */
+async function countValuesWithoutFields(grid: Grid, map: string, call: ExportCall): Promise<number> {
+  const isOther = `coalesce(json_typeof(__value), 'null') <> 'object'`;
+  const counted = grid.sql<{ n: number }>(`SELECT count(*) AS n FROM ${sqlName(map)} WHERE ${isOther}`, [], call);
+  return (await counted.first())?.n ?? 0;
 }

@@ -133,6 +133,11 @@ export class FakeGrid {
     return {
       columns: async () => (await told()).columns,
       notices: async () => (await told()).notices ?? [],
+      first: async () => {
+        const { columns, batches } = await told();
+        const row = batches[0]?.[0];
+        return row && Object.fromEntries(columns.map(({ name }, column) => [name, row[column]]));
+      },
       execute: async () => ({ affected: (await told()).affected ?? 0 }),
       async *batches(): AsyncGenerator<ColumnBatch> {
         const { columns, batches } = await told();
