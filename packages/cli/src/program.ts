@@ -1,7 +1,7 @@
 /** The command line as a whole. To add a command: a file in commands/, a line below. */
 import { Command, CommanderError } from 'commander';
-import { configCommand } from './commands/config.ts';
 import { benchCommand } from './commands/bench.ts';
+import { configCommand } from './commands/config.ts';
 import { exportCommand } from './commands/export.ts';
 import { getCommand } from './commands/get.ts';
 import { importCommand } from './commands/import.ts';
