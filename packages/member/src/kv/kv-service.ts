@@ -103,12 +103,24 @@ class BatchStream implements KvBatchSink {
     const before = this.#tail ?? Promise.resolve();
     const next = before
       .then(() => mapsOf(batch, this.#deps))
-      .then((found) => this.#run(batch, found, arrivedMs))
+      .then((found) => this.#run(this.#late(batch), found, arrivedMs))
       .catch((error: unknown) => this.#refuse(batch, error))
       .finally(() => {
         if (this.#tail === next) this.#tail = undefined;
       });
     this.#tail = next;
+  }
+
+  /**
+   * A batch that waited may have been overtaken: its link broke, and its caller sent it again on another stream, had its
+   * answer and went on. Then it is looked up in the session, as one that is sent again.
+   */
+  #late(batch: KvBatch): KvBatch {
+    const session = batch.session === 0 ? undefined : this.#deps.sessions.touch(batch.session);
+    const numbers = numbersOf(batch);
+    if (session === undefined || numbers === undefined || !session.mayHave(numbers.first, numbers.last)) return batch;
+    const requestOffsets = Uint32Array.from(numbers.all, (number) => Math.max(0, number - batch.firstRequest));
+    return { ...batch, resent: true, requestOffsets };
   }
 
   onClose(): void {

@@ -106,6 +106,11 @@ export class Session {
     return record;
   }
 
+  /** Whether a number of first .. last may have come before; false: none has. */
+  mayHave(first: number, last: number): boolean {
+    return first < this.#floor || this.#records.some((record) => record.first <= last && first <= record.last);
+  }
+
   /**
    * The record that answers a number, undefined when the number was never seen.
    *
