@@ -6,6 +6,7 @@ import { type CallContext, type KvAnswers, type KvBatch, OPCODE } from '@ashlar/
 import type { GridControl } from '../control/grid-control.ts';
 import { MemberMetrics } from '../observe/metrics.ts';
 import { NO_TRACING } from '../observe/tracing.ts';
+import { AnswerMemoryPool } from './answers.ts';
 import { KeyGate } from './key-gate.ts';
 import { type KeyForwarder, kvService } from './kv-service.ts';
 import { LogPressure } from './log-pressure.ts';
@@ -42,7 +43,13 @@ function bench() {
   });
   const service = kvService({
     ...{ store, control, gate, processors, clock, sessions, metrics, pressure: new LogPressure(store) },
-    ...{ keyBytesMax: 1024, valueBytesMax: 1024, tracing: NO_TRACING, forward: {} as KeyForwarder },
+    ...{
+      keyBytesMax: 1024,
+      valueBytesMax: 1024,
+      answerMemory: new AnswerMemoryPool(),
+      tracing: NO_TRACING,
+      forward: {} as KeyForwarder,
+    },
   });
   const stream = () => {
     const answers: KvAnswers[] = [];

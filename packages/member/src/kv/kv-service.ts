@@ -117,10 +117,9 @@ class BatchStream implements KvBatchSink {
    */
   #late(batch: KvBatch): KvBatch {
     const session = batch.session === 0 ? undefined : this.#deps.sessions.touch(batch.session);
-    const numbers = numbersOf(batch);
-    if (session === undefined || numbers === undefined || !session.mayHave(numbers.first, numbers.last)) return batch;
-    const requestOffsets = Uint32Array.from(numbers.all, (number) => Math.max(0, number - batch.firstRequest));
-    return { ...batch, resent: true, requestOffsets };
+    const own = recordOf(batch);
+    if (session === undefined || own === undefined || !session.mayHave(own.first, own.last)) return batch;
+    return { ...batch, resent: true, requestOffsets: batch.requestOffsets ?? offsetsOf(batch.opcodes) };
   }
 
   onClose(): void {
@@ -214,6 +213,12 @@ function recordOf(batch: KvBatch): BatchRecord | undefined {
     if (isMutation(opcodes[operation]!)) numbers.push(firstRequest + offset);
   });
   return new BatchRecord(Math.min(...numbers), Math.max(...numbers), numbers);
+}
+
+/** Request numbers of a batch whose mutations count up, as offsets from its first. */
+function offsetsOf(opcodes: Uint8Array): Uint32Array {
+  let mutations = 0;
+  return Uint32Array.from(opcodes, (opcode) => (isMutation(opcode) ? mutations++ : 0));
 }
 
 /** The maps of a batch where all are known as the caller means them; undefined where it must wait. */
