@@ -15,7 +15,8 @@ export function startLiveBlock(screen: Screen): LiveBlock {
   let drawnLines = 0;
   let lastMs = screen.isTerminal ? Number.NEGATIVE_INFINITY : performance.now();
   const erase = (): void => {
-    if (drawnLines > 0) screen.stream.write(`\u001b[${drawnLines}A\u001b[0J`);
+    // To the line's start first: a terminal echoes Ctrl-C where the cursor is.
+    if (drawnLines > 0) screen.stream.write(`\r\u001b[${drawnLines}A\u001b[0J`);
     drawnLines = 0;
   };
   return {

@@ -123,6 +123,6 @@ describe('progress', () => {
     const block = startLiveBlock(screen);
     block.draw(['one', 'two']);
     block.stop();
-    expect(text()).toBe('one\ntwo\n\u001b[2A\u001b[0J');
+    expect(text()).toBe('one\ntwo\n\r\u001b[2A\u001b[0J');
   });
 });
