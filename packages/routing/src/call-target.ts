@@ -9,6 +9,8 @@ import { type KvAnswers, OPCODE, STATUS } from '@ashlar/transport';
 export interface CallTarget {
   /** Nobody waits any more: what is not sent yet is not sent, what comes is dropped. */
   readonly done: boolean;
+  /** Each answer lets a caller go on: not one of many that one caller waits for together. */
+  readonly isOneCall: boolean;
   /** performance.now() after which it fails. */
   readonly deadlineMs: number;
   /** What the deadline was made from; for messages. */
@@ -85,6 +87,7 @@ function entryOf(answers: KvAnswers, operation: number): EntryAnswer | undefined
 
 /** One operation, one promise. */
 export class SingleCall implements CallTarget {
+  readonly isOneCall = true;
   done = false;
   readonly deadlineMs: number;
   readonly timeoutMs: number;

@@ -12,6 +12,7 @@ import { type CallLimits, type CallTarget, checkTimeout, resultOf } from './call
 const KEYS_NAMED_MAX = 20;
 
 export class GroupCall implements CallTarget {
+  readonly isOneCall = false;
   done = false;
   deadlineMs: number;
   readonly timeoutMs: number;

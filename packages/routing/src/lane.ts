@@ -46,6 +46,16 @@ export interface LaneLimits {
   readonly valueBytesMax: number;
 }
 
+/** Answers handed out at once; a batch of so many is worth its message. */
+const SLICE_OPERATIONS = 128;
+
+interface AnswerSlice {
+  readonly batch: SealedBatch;
+  readonly answers: KvAnswers;
+  /** The index in `answers` to go on from. */
+  next: number;
+}
+
 const CONNECT_TRY_MS = 2_000;
 const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 1_000;
@@ -62,6 +72,8 @@ export class Lane {
   readonly #outbox: SealedBatch[] = [];
   readonly #inFlight = new Map<number, SealedBatch>();
   readonly #openedSessions = new Set<number>();
+  /** Answers that came and are not handed out yet. */
+  readonly #slices: AnswerSlice[] = [];
   #inFlightBytes = 0;
   #stream: KvStream | undefined;
   #openingSession = false;
@@ -210,16 +222,54 @@ export class Lane {
     }
   }
 
+  /**
+   * Answers to many callers are handed out in slices, a turn of the event loop between any two: what the first callers ask
+   * for next is on its way, and the member at work, while the others are told.
+   */
   #onAnswers(answers: KvAnswers): void {
     const batch = this.#inFlight.get(answers.batchId);
     if (batch === undefined) return;
     this.#host.observe(answers);
     const first = answers.firstOperation ?? 0;
+    const count = answers.statuses.length;
+    if (first + count > batch.count) throw new Failure('INTERNAL', 'more answers than operations');
+    if (this.#slices.length === 0 && (count <= SLICE_OPERATIONS || !batch.targets[first]!.isOneCall)) {
+      this.#deliver(batch, answers, 0, count);
+      return;
+    }
+    this.#slices.push({ batch, answers, next: 0 });
+    if (this.#slices.length === 1) this.#deliverSlice();
+  }
+
+  #deliverSlice(): void {
+    const slice = this.#slices[0];
+    if (slice === undefined) return;
+    const { batch, answers, next } = slice;
+    const end = Math.min(next + SLICE_OPERATIONS, answers.statuses.length);
+    slice.next = end;
+    if (end === answers.statuses.length) this.#slices.shift();
+    this.#deliver(batch, answers, next, end);
+    if (this.#slices.length === 0) return;
+    setImmediate(() => {
+      this.flush();
+      this.#deliverSlice();
+    });
+  }
+
+  /** What came before the link broke counts. */
+  #deliverAll(): void {
+    for (const { batch, answers, next } of this.#slices.splice(0)) {
+      this.#deliver(batch, answers, next, answers.statuses.length);
+    }
+  }
+
+  /** Hands out answers [from, to) of a message. */
+  #deliver(batch: SealedBatch, answers: KvAnswers, from: number, to: number): void {
+    const first = answers.firstOperation ?? 0;
     const { statuses } = answers;
-    if (first + statuses.length > batch.count) throw new Failure('INTERNAL', 'more answers than operations');
     const { targets, slots } = batch;
     let troubles: number[] | undefined;
-    for (let index = 0; index < statuses.length; index++) {
+    for (let index = from; index < to; index++) {
       const operation = first + index;
       if (statuses[index]! <= STATUS.TRUE) {
         targets[operation]!.answer(slots[operation]!, answers, index);
@@ -228,7 +278,7 @@ export class Lane {
       else troubles.push(index);
     }
     if (troubles !== undefined) this.#host.troubles(batch, answers, troubles);
-    if (batch.noteAnswered(first, statuses.length)) this.#forget(batch);
+    if (batch.noteAnswered(first + from, to - from)) this.#forget(batch);
     this.pump();
     if (this.isGathering) this.#host.scheduleFlush();
   }
@@ -288,6 +338,7 @@ export class Lane {
 
   /** L3. What nobody waits for any more is not sent again. */
   #takeInFlight(): LooseOperation[] {
+    this.#deliverAll();
     const loose: LooseOperation[] = [];
     for (const batch of [...this.#inFlight.values()]) {
       this.#inFlight.delete(batch.batchId);
@@ -369,6 +420,7 @@ export class Lane {
   /** Fails everything with `error` and lets the member go. */
   close(error: GridError): void {
     this.#closed = true;
+    this.#deliverAll();
     clearTimeout(this.#timer);
     const all = [...this.#outbox.splice(0), ...this.#inFlight.values()];
     this.#inFlight.clear();
