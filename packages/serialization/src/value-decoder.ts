@@ -75,6 +75,10 @@ export class ValueDecoder {
     this.#depthMax = depthMax;
   }
 
+  isOver(bytes: Uint8Array): boolean {
+    return this.#bytes === bytes;
+  }
+
   /**
    * The value that fills [start, end).
    *
@@ -238,8 +242,12 @@ function copied(bytes: Uint8Array, start: number, end: number): Uint8Array {
  * @throws GridError CORRUPT_DATA
  */
 export function decodeValue(bytes: Uint8Array, start = 0, end: number = bytes.length): unknown {
-  return new ValueDecoder(bytes).decode(start, end);
+  if (lastDecoder === undefined || !lastDecoder.isOver(bytes)) lastDecoder = new ValueDecoder(bytes);
+  return lastDecoder.decode(start, end);
 }
+
+/** Values of one message are decoded one after the other: one decoder, and one view, for all of them. */
+let lastDecoder: ValueDecoder | undefined;
 
 /**
  * What encodeMessage wrote.
