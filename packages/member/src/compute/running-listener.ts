@@ -24,6 +24,7 @@ import { GridError, type PartitionId } from '@ashlar/core';
 import type { EventColumns, Subscription } from '@ashlar/events';
 import type { Router } from '@ashlar/routing';
 import type { LogConsumer } from '@ashlar/storage';
+import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
@@ -45,6 +46,7 @@ export interface ListenerDependencies {
   readonly router: () => Promise<Router>;
   readonly processors: ProcessorCalls;
   readonly gate: KeyGate;
+  readonly limits: EntryLimits;
   readonly pressure: LogPressure;
 }
 

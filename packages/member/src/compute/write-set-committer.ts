@@ -14,6 +14,7 @@ import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeValue, encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import { RecordCause } from '@ashlar/storage';
 import { OPCODE } from '@ashlar/transport';
+import type { EntryLimits } from '../kv/entry-limits.ts';
 import { partitionGateName } from '../kv/gate-names.ts';
 import { gateName, type KeyGate } from '../kv/key-gate.ts';
 import type { MemberParts } from '../member-parts.ts';
@@ -22,6 +23,7 @@ export interface CommitterDependencies {
   readonly parts: MemberParts;
   readonly router: () => Promise<Router>;
   readonly gate: KeyGate;
+  readonly limits: EntryLimits;
 }
 
 const RETRY_MS = 50;
@@ -61,7 +63,9 @@ export class WriteSetCommitter {
   }
 
   async #place(write: ListenerWrite): Promise<PlacedWrite> {
-    const { control } = this.#deps.parts;
+    const { limits, parts } = this.#deps;
+    const { control } = parts;
+    limits.check(write.key.length, write.value?.length ?? 0);
     const map = await control.mapFor(write.map, DEFAULT_MAP_SETTINGS, false);
     const partition = partitionOf(
       write.key,

@@ -22,6 +22,7 @@ import { decodeValue, encodeValue } from '@ashlar/serialization';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { processorSpans } from '../observe/processor-spans.ts';
 import type { Tracing } from '../observe/tracing.ts';
+import type { EntryLimits } from './entry-limits.ts';
 import { partitionGateName } from './gate-names.ts';
 import { gateName, type KeyGate } from './key-gate.ts';
 
@@ -105,6 +106,7 @@ export interface ProcessorName {
 export interface ProcessorCallsDependencies {
   readonly store: MemberStore;
   readonly gate: KeyGate;
+  readonly limits: EntryLimits;
   readonly clock: { now(): number };
   readonly random: Random;
   readonly partitionCount: number;
@@ -302,7 +304,8 @@ export class ProcessorCalls {
       writes.remove(map.id, partition, keys, keyStart, keyEnd, RecordCause.processor);
       return;
     }
-    const { store, clock } = this.#deps;
+    const { store, clock, limits } = this.#deps;
+    if (action === 'set') limits.checkValue(valueEnd - valueStart);
     const put = (value: Uint8Array, start: number, end: number, expiresAt: number): void =>
       writes.put(map.id, partition, keys, keyStart, keyEnd, value, start, end, expiresAt, RecordCause.processor);
     if (action === 'set' && !store.hasDeadlines(map.id, partition)) {
@@ -347,7 +350,7 @@ export class ProcessorCalls {
     argsEnd,
     processor,
   }: ProcessorCall): Uint8Array {
-    const { store } = this.#deps;
+    const { store, limits } = this.#deps;
     const run = readyProcessor(processor.exportName);
     const exists = store.find(map.id, partition, keys, keyStart, keyEnd);
     const { valueBytes, valueStart, valueEnd, expiresAt } = store.found;
@@ -355,6 +358,7 @@ export class ProcessorCalls {
     const outcome = run(value, argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined);
     if (outcome.action === 'set') {
       const bytes = encodeValue(outcome.value);
+      limits.checkValue(bytes.length);
       const deadline = exists ? expiresAt : 0;
       const cause = RecordCause.processor;
       const writes = store.begin();

@@ -19,6 +19,7 @@ import type {
 import { LANE } from '../compute/lanes.ts';
 import { ListenerDriver } from '../compute/listener-driver.ts';
 import { PieceStream } from '../compute/piece-stream.ts';
+import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
@@ -39,6 +40,7 @@ export interface ComputeDependencies {
   readonly changes: ChangeCoordinator;
   readonly processors: ProcessorCalls;
   readonly gate: KeyGate;
+  readonly limits: EntryLimits;
   readonly pressure: LogPressure;
   readonly planCondition: (map: string, condition: string, signal: AbortSignal) => Promise<PlannedCondition>;
 }

@@ -7,6 +7,7 @@ import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import { AnswerMemoryPool } from '../kv/answers.ts';
+import { EntryLimits } from '../kv/entry-limits.ts';
 import { KeyGate } from '../kv/key-gate.ts';
 import { kvService } from '../kv/kv-service.ts';
 import { LogPressure } from '../kv/log-pressure.ts';
@@ -57,8 +58,9 @@ export function memberServices(parts: MemberParts): {
     nowMs: () => performance.now(),
     newId: () => randomInt(1, 2 ** 47),
   });
+  const limits = new EntryLimits(limitsOf(parts));
   const processors = new ProcessorCalls({
-    ...{ store, gate, clock, tracing: parts.tracing },
+    ...{ store, gate, clock, limits, tracing: parts.tracing },
     random: seededRandom(randomBytes(4).readInt32LE()),
     partitionCount: config.cluster.partitionCount,
     run: (batch) => parts.processorRunner.run(batch, { depth: LANE.processor }),
@@ -77,11 +79,11 @@ export function memberServices(parts: MemberParts): {
     memoryBytes: config.memory.queryMaxBytes,
     runFragment: (call, stats) => runFragment(call, stats, parts, fragments),
   });
-  const changeRunner = new ChangeRunner({ store, pool: queryPool, gate, processors, clock });
+  const changeRunner = new ChangeRunner({ store, pool: queryPool, gate, processors, clock, limits });
   const change = (request: ChangeRequest, call: Caused): Promise<ChangeOutcome> =>
     runChange(request, call, parts, changeRunner);
   const changes = new ChangeCoordinator({
-    ...{ control, snapshots, queries },
+    ...{ control, snapshots, queries, limits },
     run: (member, request, call) =>
       member === control.self ? change(request, call) : remoteChange(member, request, call, parts),
   });
@@ -110,6 +112,7 @@ export function memberServices(parts: MemberParts): {
     changes,
     processors,
     gate,
+    limits,
     pressure,
     planCondition,
   });

@@ -9,6 +9,7 @@ import { interpret, type RowValue } from '@ashlar/expressions';
 import { encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
 import type { GridControl } from '../control/grid-control.ts';
+import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeOutcome, InsertRows } from './change-runner.ts';
 import { assign } from './changes.ts';
@@ -36,6 +37,7 @@ export interface ChangeCoordinatorDependencies {
   readonly control: GridControl;
   readonly snapshots: GridSnapshots;
   readonly queries: QueryCoordinator;
+  readonly limits: EntryLimits;
   /** On this member or another. */
   readonly run: (
     member: MemberId,
@@ -112,13 +114,15 @@ export class ChangeCoordinator {
   }
 
   #placeRows(plan: InsertPlan, map: CatalogedMap, statement: Statement): Map<MemberId, InsertRows> {
-    const { control } = this.#deps;
+    const { control, limits } = this.#deps;
     const placed = new Map<
       MemberId,
       { partitions: number[]; keys: Uint8Array[]; values: Uint8Array[]; onConflict: InsertPlan['onConflict'] }
     >();
     for (const row of plan.rows) {
       const key = encodeKey(this.#keyOf(row, statement));
+      const value = encodeValue(documentOf(row, statement));
+      limits.check(key.length, value.length);
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
       const owner = control.state.owners[partition]?.[0];
       if (owner === undefined) throw new GridError('SHUTTING_DOWN', `partition ${partition} has no owner`);
@@ -127,7 +131,7 @@ export class ChangeCoordinator {
       placed.set(id, rows);
       rows.partitions.push(partition);
       rows.keys.push(key);
-      rows.values.push(encodeValue(documentOf(row, statement)));
+      rows.values.push(value);
     }
     return placed;
   }

@@ -16,6 +16,7 @@ import { tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
 import { LANE } from '../compute/lanes.ts';
+import type { EntryLimits } from '../kv/entry-limits.ts';
 import { partitionGateName } from '../kv/gate-names.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/processor-calls.ts';
@@ -33,6 +34,7 @@ export interface ChangeDependencies {
   readonly pool: WorkerPool;
   readonly gate: KeyGate;
   readonly processors: ProcessorCalls;
+  readonly limits: EntryLimits;
   readonly clock: { now(): Version };
 }
 
@@ -223,7 +225,7 @@ export class ChangeRunner {
     writer: ValueWriter,
     writes: WriteBatch,
   ): boolean {
-    const { store } = this.#deps;
+    const { store, limits } = this.#deps;
     const mapId = task.scan.mapId as never;
     const partition = part.partitions[index]! as PartitionId;
     const start = index === 0 ? 0 : part.keyEnds[index - 1]!;
@@ -238,6 +240,7 @@ export class ChangeRunner {
     if (task.kind === 'delete') return writes.remove(mapId, partition, part.keys, start, end, RecordCause.statement);
     if (isSame) {
       const from = index === 0 ? 0 : part.valueEnds[index - 1]!;
+      limits.checkValue(part.valueEnds[index]! - from);
       writes.put(
         mapId,
         partition,
@@ -254,6 +257,7 @@ export class ChangeRunner {
     }
     writer.reset();
     const size = writer.write(rule.changed(valueBytes, valueStart, valueEnd));
+    limits.checkValue(size);
     writes.put(mapId, partition, part.keys, start, end, writer.bytes, 0, size, expiresAt, RecordCause.statement);
     return true;
   }
