@@ -32,8 +32,8 @@ describe('the guard', () => {
     expect(() => guardText(`SELECT '${'e'.repeat(LIMITS.textBytesMax / 2)}'`)).not.toThrow();
   });
 
-  it('bounds tokens, depth, lists, joins and SELECTs, each at its limit', () => {
-    const { tokenCountMax, bracketDepthMax, listItemCountMax, joinCountMax, selectCountMax } = LIMITS;
+  it('bounds tokens, depth, lists, joins, SELECTs and steps of a path, each at its limit', () => {
+    const { tokenCountMax, bracketDepthMax, listItemCountMax, joinCountMax, selectCountMax, pathStepCountMax } = LIMITS;
     const nested = (depth: number): string => `SELECT ${'('.repeat(depth)}1${')'.repeat(depth)}`;
     const cases: [(count: number) => string, number][] = [
       [(count) => 'a '.repeat(count), tokenCountMax],
@@ -41,11 +41,18 @@ describe('the guard', () => {
       [(count) => `SELECT f(1${', 1'.repeat(count - 1)})`, listItemCountMax],
       [(count) => `SELECT 1 FROM t${' JOIN u ON a'.repeat(count)}`, joinCountMax],
       [(count) => `SELECT 1${' UNION SELECT 1'.repeat(count - 1)}`, selectCountMax],
+      [(count) => `SELECT a${'.b'.repeat(count - 1)} FROM t`, pathStepCountMax],
+      [(count) => `SELECT a${'[1]'.repeat(count - 1)} FROM t`, pathStepCountMax],
     ];
     for (const [text, limit] of cases) {
       expect(() => guardText(text(limit))).not.toThrow();
       expect(() => guardText(text(limit + 1))).toThrow(expect.objectContaining({ details: { limit } }));
     }
+  });
+
+  it('counts the steps of each path by itself', () => {
+    const many = Array.from({ length: 500 }, (_, index) => `t.a${index}.b[${index}] AS x`);
+    expect(() => guardText(`SELECT ${many.join(', ')} FROM t`)).not.toThrow();
   });
 
   it('calls ten thousand open brackets unclosed, not too deep', () => {

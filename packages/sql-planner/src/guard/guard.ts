@@ -6,7 +6,7 @@
  *
  * G1  Brackets are balanced and at most BRACKET_DEPTH_MAX deep.
  * G2  There is exactly one statement; the only semicolons are behind it.
- * G3  Joins, SELECTs, list items and tokens are within their bounds.
+ * G3  Joins, SELECTs, list items, steps of a path and tokens are within their bounds.
  */
 import type { TextPosition } from '@ashlar/core';
 import { tokenize } from './lexer.ts';
@@ -26,6 +26,8 @@ export const LIMITS = {
   clauseItemCountMax: 1_664,
   /** Levels of an expression: operators, CASE, calls, brackets. What walks the tree may recurse. */
   expressionDepthMax: 500,
+  /** Names and indexes of one path; a value has at most as many levels. */
+  pathStepCountMax: 100,
 } as const;
 
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']' };
@@ -44,6 +46,7 @@ export function guardText(text: string): Token[] {
   checkBrackets(tokens);
   const single = oneStatement(tokens);
   checkCounts(single);
+  checkPaths(single);
   return single;
 }
 
@@ -110,6 +113,21 @@ function oneStatement(tokens: Token[]): Token[] {
     throw syntaxError('a text holds exactly one statement', where.position, 'send each statement on its own');
   }
   return [...tokens.slice(0, semicolon), next];
+}
+
+/** A path goes on with `.name` and `[index]`; anything else, or a name behind a name, ends it. */
+function checkPaths(tokens: readonly Token[]): void {
+  const limit = LIMITS.pathStepCountMax;
+  let steps = 0;
+  let isOperand = false;
+  for (const token of tokens) {
+    const isStep = token.text === '.' || token.text === '[';
+    const wasOperand = isOperand;
+    isOperand = token.text === ']' || !['punctuation', 'operator', 'end'].includes(token.kind);
+    if (isStep) steps += 1;
+    else if (!isOperand || (wasOperand && token.text !== ']')) steps = 0;
+    if (steps >= limit) throw tooLarge(`a path has more than ${limit} steps`, limit, token.position);
+  }
 }
 
 function checkCounts(tokens: readonly Token[]): void {
