@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GridError } from '@ashlar/client';
 import { memberFlags, TestGrid } from './support/grid.ts';
-import { grpcCall, textField } from './support/grpc-by-hand.ts';
+import { bytesField, grpcCall } from './support/grpc-by-hand.ts';
 import { MemberProcess, runCliProcess } from './support/member-process.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -63,7 +63,7 @@ describe('a grid that runs', () => {
     for (const { address } of grid.members) {
       const health = await grpcCall(address, '/grpc.health.v1.Health/Check', new Uint8Array(0));
       expect([...health]).toEqual([8, 1]); // status: SERVING
-      const listing = textField(7, '*');
+      const listing = bytesField(7, '*');
       const method = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
       const services = (await grpcCall(address, method, listing)).toString('latin1');
       for (const name of ['Kv', 'Sql', 'Compute', 'Events', 'Admin']) expect(services).toContain(`ashlar.v1.${name}`);

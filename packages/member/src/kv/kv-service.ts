@@ -263,8 +263,8 @@ async function mapOf(
 
 /* ---- Unary twins ------------------------------------------------------------------------------------------------- */
 
-function keyOf(key: KeyText): Key {
-  const given = key.text ?? key.integer ?? key.number ?? key.raw;
+function keyOf(key: KeyText | undefined): Key {
+  const given = key?.text ?? key?.integer ?? key?.number ?? key?.raw;
   if (given !== undefined) return given;
   throw new GridError('INVALID_KEY', 'the request has no key', {
     hint: '{"key": {"text": "a"}} or {"key": {"integer": 1}}',

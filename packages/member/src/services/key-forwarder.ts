@@ -45,6 +45,6 @@ function call(
   value: unknown = NOTHING,
   ttlMs = 0,
 ): Promise<unknown> {
-  const extras = ttlMs > 0 ? { ttlMs } : undefined;
+  const extras = ttlMs === 0 ? undefined : { ttlMs };
   return router.call(opcode, router.map(name, undefined), key, value, extras, limits);
 }
