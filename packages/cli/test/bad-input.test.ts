@@ -9,6 +9,7 @@ import {
   type MapOptions,
   ready,
 } from '@ashlar/client';
+import * as processors from './fixtures/processors.ts';
 import { TestGrid } from './support/grid.ts';
 import { valueText } from './support/map-twin.ts';
 
@@ -21,6 +22,7 @@ beforeAll(async () => {
   client = await grid.connect();
   map = client.map('inputs');
   await map.put('known', 1);
+  await client.deploy(new URL('./fixtures/processors.ts', import.meta.url));
 });
 
 afterAll(() => grid.stop());
@@ -169,6 +171,169 @@ describe('a value', () => {
   });
 });
 
+describe('an entry over the limits', () => {
+  const KEY = 'k'.repeat(5000);
+  const HALF = 'v'.repeat(600_000);
+  const longKey = { code: 'KEY_TOO_LARGE', message: expect.stringMatching(/5002 bytes.*at most 4096/) };
+  const longValue = { code: 'VALUE_TOO_LARGE', message: expect.stringMatching(/at most 1048576/) };
+
+  it('is refused by INSERT, and no row of the statement is stored', async () => {
+    const insert = (key: string, value: string): Promise<unknown> =>
+      client.sql("INSERT INTO inputs (__key, v) VALUES ('first', 1), ($1, $2)", [key, value]).execute();
+    await expect(insert(KEY, '')).rejects.toMatchObject(longKey);
+    await expect(insert('k', HALF + HALF)).rejects.toMatchObject(longValue);
+    await expect(insert('k'.repeat(1 << 20), '')).rejects.toMatchObject({ code: 'KEY_TOO_LARGE' });
+    expect(await map.has('first')).toBe(false);
+  });
+
+  it('is refused by UPDATE, which leaves every entry as it was', async () => {
+    const grown = client.map('grown');
+    await grown.putAll([1, 2, 3].map((key) => [key, { v: HALF, key }]));
+    await expect(client.sql('UPDATE grown SET w = v').execute()).rejects.toMatchObject(longValue);
+    expect(await grown.getAll([1, 2, 3])).toEqual([1, 2, 3].map((key) => ({ v: HALF, key })));
+    expect(await client.sql('UPDATE grown SET v = $1', ['short']).execute()).toEqual({ affected: 3 });
+  });
+
+  it('is refused to processors, ready-made ones and deployed ones; the entry stays', async () => {
+    const lists = client.map<readonly string[]>('grown-lists');
+    const objects = client.map('grown-objects');
+    await lists.put('k', [HALF]);
+    await objects.put('k', { items: [HALF] });
+    await expect(lists.process('k', processors.label, { text: HALF })).rejects.toMatchObject(longValue);
+    const appended = objects.process('k', ready.append, { path: 'items', items: [HALF] });
+    await expect(appended).rejects.toMatchObject(longValue);
+    expect(await lists.get('k')).toEqual([HALF]);
+    expect(await objects.get('k')).toEqual({ items: [HALF] });
+    expect(await lists.process('k', processors.label, { text: 'a' })).toEqual([HALF, 'a']);
+  });
+});
+
+describe('arguments of a processor', () => {
+  const inspect = (args: unknown): Promise<unknown> => map.process('known', processors.inspect, wrongly<void>(args));
+
+  it.each<[string, unknown, string, RegExp]>([
+    ['a function', () => 1, 'INVALID_VALUE', /function/],
+    ['20,000 levels deep', nested(20_000, (inner) => [inner]), 'INVALID_VALUE', /more than 100 objects or arrays/],
+    ['2 MB of text', 'x'.repeat(2 << 20), 'VALUE_TOO_LARGE', /1048576/],
+    ['an invalid Date', new Date(Number.NaN), 'INVALID_VALUE', /invalid Date/],
+  ])('that are %s are refused', async (_, args, code, message) => {
+    await expect(inspect(args)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it.each<[string, unknown]>([
+    ['NaN', Number.NaN],
+    ['-0', -0],
+    ['a bigint', 2n ** 100n],
+    ['a Date', new Date(-1)],
+    ['undefined', undefined],
+    ['null', null],
+  ])('may be %s', async (_, args) => {
+    await expect(inspect(args)).resolves.toMatchObject({ value: 1 });
+    const stored = { expected: undefined, value: args };
+    expect(await map.process('k', ready.compareAndSet, stored)).toBe(true);
+    expect(valueText(await map.getAndRemove('k'))).toBe(valueText(args));
+  });
+
+  it.each<[string, object]>([
+    ['no path', { by: 1 }],
+    ['a number for a path', { path: 5, by: 1 }],
+    ['a path that is none', { path: 'a..b', by: 1 }],
+    ['no object', [1]],
+  ])('of a ready-made one with %s are refused', async (_, args) => {
+    const attempt = map.process('k', ready.increment, wrongly(args));
+    await expect(attempt).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(await map.has('k')).toBe(false);
+  });
+});
+
+describe('__proto__ and constructor', () => {
+  const NAMES = ['__proto__', 'constructor'] as const;
+
+  afterEach(() => {
+    for (const name of ['polluted', 'x']) expect(name in {}).toBe(false);
+  });
+
+  it.each(NAMES)('%s is a field for processors, statements and conditions', async (name) => {
+    const fields = client.map(`fields-${NAMES.indexOf(name)}`);
+    await fields.process('k', ready.increment, { path: `${name}.polluted`, by: 1 });
+    const patch = JSON.parse(`{"${name}":{"x":2}}`) as object;
+    await fields.process('k', ready.mergePatch, { patch });
+    expect(valueText(await fields.get('k'))).toBe(valueText(JSON.parse(`{"${name}":{"polluted":1,"x":2}}`)));
+    const from = `FROM "${fields.name}" AS m WHERE m."${name}".x = 2`;
+    expect(await client.sql(`SELECT m."${name}".polluted AS p ${from}`).all()).toEqual([{ p: 1 }]);
+    expect(await fields.processWhere(`"${name}".x = 2`, [], ready.increment, { path: 'n', by: 1 })).toEqual({
+      affected: 1,
+    });
+    await client.sql(`UPDATE "${fields.name}" SET "${name}".x = 3`).execute();
+    await client.sql(`INSERT INTO "${fields.name}" (__key, "${name}".x) VALUES ('new', 4)`).execute();
+    expect(await client.sql(`SELECT m."${name}".x AS x FROM "${fields.name}" AS m ORDER BY x`).all()).toEqual([
+      { x: 3 },
+      { x: 4 },
+    ]);
+  });
+
+  it.each(NAMES)('%s is a label of a result', async (name) => {
+    const [row] = await client.sql(`SELECT 1 AS "${name}"`).all();
+    expect(Object.entries(row!)).toEqual([[name, 1]]);
+  });
+
+  it.each(NAMES)('%s is no function, no type, no module and no export', async (name) => {
+    await expect(client.sql(`SELECT ${name}(1)`).all()).rejects.toMatchObject({ code: 'UNKNOWN_FUNCTION' });
+    await expect(client.sql(`SELECT CAST(1 AS ${name})`).all()).rejects.toMatchObject({ code: 'UNSUPPORTED_SQL' });
+    const called = (module: string, exportName: string) =>
+      map.process('known', { ...processors.inspect, name: { module, exportName } }, undefined);
+    await expect(called(name, 'inspect')).rejects.toMatchObject({ code: 'UNKNOWN_MODULE', details: { module: name } });
+    await expect(called('processors', name)).rejects.toMatchObject({
+      code: 'UNKNOWN_EXPORT',
+      hint: expect.stringContaining('inspect'),
+    });
+    await expect(called(ready.increment.name!.module, name)).rejects.toMatchObject({ code: 'UNKNOWN_EXPORT' });
+    expect(await client.undeploy(name)).toBe(false);
+  });
+});
+
+describe('a map or a column that is not there', () => {
+  const nearest = { code: 'UNKNOWN_MAP', hint: expect.stringContaining("'inputs'") };
+
+  it('is refused by name with the nearest one: statements, conditions and jobs', async () => {
+    await expect(client.sql('SELECT * FROM inptus').all()).rejects.toMatchObject(nearest);
+    await expect(client.sql('UPDATE inptus SET a = 1').execute()).rejects.toMatchObject(nearest);
+    await expect(client.sql('DELETE FROM inptus').execute()).rejects.toMatchObject(nearest);
+    const everywhere = client.map('inptus').processWhere('TRUE', [], processors.inspect);
+    await expect(everywhere).rejects.toMatchObject(nearest);
+  });
+
+  it('is NULL and a notice with the nearest one where it is a column: documents have the fields they have', async () => {
+    const documents = client.map('documents');
+    await documents.put(1, { balance: 5 });
+    const result = client.sql('SELECT balanec FROM documents');
+    expect(await result.all()).toEqual([{ balanec: null }]);
+    expect(await result.notices()).toEqual([expect.stringMatching(/'balanec'.*balance/)]);
+  });
+});
+
+describe('options of a subscription', () => {
+  it.each<[string, object, string, RegExp]>([
+    ['a type that is none', { types: ['constructor'] }, 'INVALID_ARGUMENT', /'constructor'/],
+    ['types that are no array', { types: 'insert' }, 'INVALID_ARGUMENT', /types .*array/],
+    ['an onSlow that is none', { onSlow: 'toString' }, 'INVALID_ARGUMENT', /toString/],
+    ['a condition that is no text', { where: 5 }, 'INVALID_ARGUMENT', /where .*text, not number/],
+    ['parameters that are no array', { where: '__key = $1', params: 5 }, 'INVALID_ARGUMENT', /params .*array/],
+    ['a token that is none', { from: {} }, 'INVALID_ARGUMENT', /from .*text/],
+    ['a condition of 2 MB', { where: `a = '${'x'.repeat(2 << 20)}'` }, 'STATEMENT_TOO_LARGE', /1048576/],
+    ['10,000 open parentheses', { where: '('.repeat(10_000) }, 'SYNTAX_ERROR', /never closed/],
+    [
+      'a parameter 20,000 levels deep',
+      { where: 'a = $1', params: [nested(20_000, (x) => [x])] },
+      'INVALID_VALUE',
+      /100/,
+    ],
+  ])('with %s are refused', async (_, options, code, message) => {
+    const events = map.subscribe(wrongly(options));
+    await expect(events.next()).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+});
+
 describe('the name of a map', () => {
   it.each(['', ' ', 'a b', 'a/b', 'a"b', 'a\nb', '-', 'a;b', 'x'.repeat(129), 'y'.repeat(100_000)])(
     '%j cannot be used',
@@ -255,16 +420,59 @@ describe('options', () => {
 });
 
 describe('a statement', () => {
-  it.each<[string, string, string]>([
-    ['of 2 MB', `SELECT '${'x'.repeat(2 << 20)}' AS x FROM inputs`, 'STATEMENT_TOO_LARGE'],
-    ['with 10,000 nested parentheses', `SELECT ${'('.repeat(10_000)}1${')'.repeat(10_000)}`, 'STATEMENT_TOO_LARGE'],
-    ['with 10,000 open parentheses', `SELECT ${'('.repeat(10_000)}`, 'SYNTAX_ERROR'],
-    ['that is empty', '', 'SYNTAX_ERROR'],
-    ['with a NUL', 'SELECT 1\0', 'SYNTAX_ERROR'],
-    ['over no map', 'SELECT * FROM nothing', 'UNKNOWN_MAP'],
-    ['with too few parameters', 'SELECT * FROM inputs WHERE __key = $1', 'INVALID_PARAMETER'],
-  ])('%s is refused', async (_, text, code) => {
-    await expect(client.sql(text).all()).rejects.toMatchObject({ code });
+  const LARGE = 'STATEMENT_TOO_LARGE';
+
+  it.each<[string, string, string, RegExp]>([
+    ['of 2 MB', `SELECT '${'x'.repeat(2 << 20)}' AS x FROM inputs`, LARGE, /longer than 1048576 bytes/],
+    ['of 2 MB that changes', `UPDATE inputs SET a = '${'x'.repeat(2 << 20)}'`, LARGE, /longer than 1048576 bytes/],
+    ['with 10,000 nested parentheses', `SELECT ${'('.repeat(10_000)}1${')'.repeat(10_000)}`, LARGE, /50 deep/],
+    ['with 10,000 open parentheses', `SELECT ${'('.repeat(10_000)}`, 'SYNTAX_ERROR', /'\(' is never closed/],
+    ['with 20,000 NOTs', `SELECT ${'NOT '.repeat(20_000)} TRUE`, LARGE, /500 deep/],
+    ['with 20,000 operators on one another', `SELECT ${'1 + '.repeat(20_000)} 1`, LARGE, /500 levels/],
+    ['with 20,000 casts on one another', `SELECT 1${'::integer'.repeat(20_000)}`, LARGE, /500 levels/],
+    ['with 5,000 CASEs in one another', `SELECT ${'CASE WHEN TRUE THEN '.repeat(5000)}1`, LARGE, /500 deep/],
+    ['with a path of 20,000 steps', `SELECT ${'a.'.repeat(20_000)}a FROM inputs`, LARGE, /path has more than 100/],
+    ['with a list of 50,000 items', `SELECT 1 IN (${'1,'.repeat(50_000)}1)`, LARGE, /100000 tokens/],
+    ['that is empty', '', 'SYNTAX_ERROR', /statement/],
+    ['with a NUL', 'SELECT 1\0', 'SYNTAX_ERROR', /./],
+    ['over no map', 'SELECT * FROM nothing', 'UNKNOWN_MAP', /'nothing'/],
+    ['with too few parameters', 'SELECT * FROM inputs WHERE __key = $1', 'INVALID_PARAMETER', /asks for 1/],
+  ])('%s is refused', async (_, text, code, message) => {
+    await expect(client.sql(text).all()).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it.each([
+    ['of 2 MB', `a = '${'x'.repeat(2 << 20)}'`, LARGE],
+    ['with 10,000 open parentheses', '('.repeat(10_000), 'SYNTAX_ERROR'],
+  ])('%s as the condition of processWhere is refused', async (_, where, code) => {
+    await expect(map.processWhere(where, [], processors.inspect)).rejects.toMatchObject({ code });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['NaN', Number.NaN, 'INVALID_KEY'],
+    ['a Date', new Date(0), 'INVALID_KEY'],
+    ['null', null, 'INVALID_KEY'],
+    ['an object', {}, 'INVALID_KEY'],
+    ['undefined', undefined, 'INVALID_PARAMETER'],
+    ['1 MB of text', 'k'.repeat(1 << 20), 'KEY_TOO_LARGE'],
+  ])('with a key that is %s inserts nothing', async (_, key, code) => {
+    const insert = client.sql('INSERT INTO inputs (__key, n) VALUES ($1, 1)', [key]).execute();
+    await expect(insert).rejects.toMatchObject({ code });
+  });
+
+  it.each<[string, unknown]>([
+    ['NaN', Number.NaN],
+    ['-0', -0],
+    ['a bigint', 2n ** 60n],
+    ['a bigint beyond 64 bits', 2n ** 100n],
+    ['a Date', new Date(-1)],
+    ['null', null],
+  ])('with a parameter that is %s stores and answers it', async (_, parameter) => {
+    const parameters = client.map<{ v: unknown }>('parameters');
+    await client.sql("INSERT INTO parameters (__key, v) VALUES ('k', $1)", [parameter]).execute();
+    expect(valueText((await parameters.getAndRemove('k'))!.v)).toBe(valueText(parameter));
+    const [row] = await client.sql('SELECT $1 AS v', [parameter]).all();
+    expect(valueText(row!['v'])).toBe(valueText(parameter));
   });
 
   it.each([undefined, 5, {}, ['SELECT 1']])('%j is none', (text) => {

@@ -1,10 +1,12 @@
 /** What callers hand in, looked at before anything is made of it. */
-import type { Condition, MapOptions, PutOptions } from '@ashlar/api';
+import type { Condition, MapOptions, PutOptions, SubscribeOptions } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 import type { OperationExtras } from '@ashlar/routing';
+import { EVENT_TYPES } from '@ashlar/transport';
 
 const PORT_MAX = 0xffff;
 const PARTS_MAX = 0xffff;
+const ON_SLOW: readonly string[] = ['lag', 'conflate', 'cut'];
 /** Deadlines are versions: microseconds below 2^53. A hundred years end in good time. */
 const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 
@@ -59,6 +61,26 @@ export function checkIterable(what: string, items: unknown): void {
 export function checkStatement(text: unknown): asserts text is string | TemplateStringsArray {
   if (typeof text === 'string' || (Array.isArray(text) && 'raw' in text)) return;
   throw new GridError('INVALID_ARGUMENT', `a statement is text or a tagged template, not ${typeName(text)}`);
+}
+
+/** @throws GridError INVALID_ARGUMENT: a subscription to what there is not would wait for ever */
+export function checkSubscribeOptions({ where, params, from, types, onSlow }: SubscribeOptions): void {
+  for (const [name, given] of Object.entries({ where, from })) {
+    if (given === undefined || typeof given === 'string') continue;
+    throw new GridError('INVALID_ARGUMENT', `${name} of a subscription is a text, not ${typeName(given)}`);
+  }
+  for (const [name, given] of Object.entries({ params, types })) {
+    if (given === undefined || Array.isArray(given)) continue;
+    throw new GridError('INVALID_ARGUMENT', `${name} of a subscription is an array, not ${typeName(given)}`);
+  }
+  const stranger = types?.find((type) => !EVENT_TYPES.includes(type));
+  if (stranger !== undefined) {
+    throw new GridError('INVALID_ARGUMENT', `there are no events of type '${String(stranger)}'`, {
+      hint: `types are ${EVENT_TYPES.join(', ')}`,
+    });
+  }
+  if (onSlow === undefined || ON_SLOW.includes(onSlow)) return;
+  throw new GridError('INVALID_ARGUMENT', `onSlow is '${String(onSlow)}'`, { hint: `one of ${ON_SLOW.join(', ')}` });
 }
 
 function checkDuration(name: string, ms: number | undefined): void {

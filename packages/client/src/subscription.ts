@@ -14,6 +14,7 @@ import { pause, type Router } from '@ashlar/routing';
 import { encodeValue } from '@ashlar/serialization';
 import type { SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
 import { EVENT_TYPES } from '@ashlar/transport';
+import { checkSubscribeOptions } from './checks.ts';
 import { eventsOf } from './entry-events.ts';
 import { decodeToken, encodeToken } from './token.ts';
 
@@ -97,6 +98,7 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
   #begin(): void {
     const { signal, timeoutMs } = this.#options;
     try {
+      checkSubscribeOptions(this.#options);
       if (this.#startToken !== '') this.#takeStart();
       const stop = (): void => this.#fail(new CancelledError('the subscription'));
       if (signal?.aborted === true) stop();
