@@ -5,7 +5,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { GridError } from '@ashlar/api';
 import { parse } from 'csv-parse';
-import type { Document, RowBatch, RowSource } from './rows.ts';
+import { type Document, type RowBatch, type RowSource, setField } from './rows.ts';
 
 const SAMPLE_ROWS = 1000;
 const BATCH_ROWS = 2048;
@@ -66,15 +66,18 @@ function isNumber(text: string): boolean {
   return NUMBER.test(text) && Math.abs(Number(text)) <= Number.MAX_SAFE_INTEGER;
 }
 
+function typedValue(text: string, type: ColumnType | undefined): unknown {
+  if (text === '') return null;
+  if (type === 'number' && isNumber(text)) return Number(text);
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
+}
+
 function toDocument(row: TextRow, types: ReadonlyMap<string, ColumnType>): Document {
   const document: Document = {};
   for (const name in row) {
     const text = row[name]!;
-    const type = types.get(name);
-    if (text === '') document[name] = null;
-    else if (type === 'number' && isNumber(text)) document[name] = Number(text);
-    else if (type === 'boolean' && (text === 'true' || text === 'false')) document[name] = text === 'true';
-    else document[name] = text;
+    setField(document, name, typedValue(text, types.get(name)));
   }
   return document;
 }

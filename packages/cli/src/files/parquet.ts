@@ -17,7 +17,7 @@ import {
   parquetSchema,
 } from 'hyparquet';
 import { compressors as portableCompressors } from 'hyparquet-compressors';
-import type { Document, RowBatch, RowSource } from './rows.ts';
+import { type Document, type RowBatch, type RowSource, setField } from './rows.ts';
 
 type AsyncBuffer = Awaited<ReturnType<typeof asyncBufferFromFile>>;
 type Column = ArrayLike<unknown>;
@@ -45,7 +45,10 @@ const parsers = {
 export async function openParquet(path: string): Promise<RowSource> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => {
-    throw new GridError('INVALID_ARGUMENT', `${path} is not a readable parquet file`, { cause });
+    throw new GridError('INVALID_ARGUMENT', `${path} is not a readable parquet file: ${reasonOf(cause)}`, {
+      hint: 'its writer may not have ended: a whole file begins and ends with PAR1',
+      cause,
+    });
   });
   return {
     rowCount: Number(metadata.num_rows),
@@ -92,14 +95,21 @@ async function readColumns(
       ...{ file, metadata, compressors, parsers, rowStart, rowEnd, onChunk },
       columns: [element.name],
     }).catch((cause: unknown) => {
-      const why = Error.isError(cause) ? cause.message : String(cause);
       const where = `${path}: column ${element.name} from row ${rowStart}`;
-      throw new GridError('INVALID_ARGUMENT', `${where} cannot be read: ${why}`, { cause });
+      throw new GridError('INVALID_ARGUMENT', `${where} cannot be read: ${reasonOf(cause)}`, {
+        hint: 'the file is damaged or was not written to its end; the rows before it are stored',
+        details: { column: element.name, row: rowStart },
+        cause,
+      });
     });
     columns.set(element.name, joinPieces(pieces, rowStart, rowEnd));
     await setImmediate();
   }
   return columns;
+}
+
+function reasonOf(cause: unknown): string {
+  return Error.isError(cause) ? cause.message : String(cause);
 }
 
 function joinPieces(pieces: readonly Piece[], rowStart: number, rowEnd: number): Column {
@@ -123,7 +133,7 @@ function toDocuments(columns: ReadonlyMap<string, Column>, from: number, to: num
     const document: Document = {};
     for (let column = 0; column < names.length; column += 1) {
       const value = data[column]![row];
-      document[names[column]!] = typeof value === 'bigint' ? narrow(value) : value;
+      setField(document, names[column]!, typeof value === 'bigint' ? narrow(value) : value);
     }
     rows[row - from] = document;
   }

@@ -2,6 +2,12 @@
 
 export type Document = Record<string, unknown>;
 
+/** Sets a field; one may be called "__proto__". */
+export function setField(document: Document, name: string, value: unknown): void {
+  if (name !== '__proto__') document[name] = value;
+  else Object.defineProperty(document, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
 export interface RowBatch {
   readonly rows: readonly Document[];
   /** Bytes of the file used up to the end of this batch. */
