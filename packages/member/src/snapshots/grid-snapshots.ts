@@ -4,7 +4,7 @@
  * So nothing is missing at v (every member had pinned at or below it), and v covers every write acknowledged before
  * (its version is at or below its member's clock when we asked).
  */
-import type { MemberId, Version } from '@ashlar/core';
+import { CancelledError, type MemberId, type Version } from '@ashlar/core';
 import type { GridControl } from '../control/grid-control.ts';
 import type { Peers } from '../control/peers.ts';
 import type { LocalSnapshots } from './local-snapshots.ts';
@@ -45,10 +45,11 @@ export class GridSnapshots {
     try {
       const from = clock.now();
       const versions = await allOf(members, async (member) => {
-        const pin = await this.#pin(member, from, signal);
+        const pin = await this.#pin(member, from);
         pins.set(member, pin.pinId);
         return pin.version;
       });
+      if (signal?.aborted) throw new CancelledError('the snapshot');
       const version = Math.max(from, ...versions) as Version;
       await allOf(members, (member) => this.#openAt(member, pins.get(member)!, version, signal));
       clock.observe(version);
@@ -59,11 +60,12 @@ export class GridSnapshots {
     }
   }
 
-  async #pin(member: MemberId, seen: Version, signal?: AbortSignal): Promise<{ pinId: number; version: Version }> {
+  /** Not cancelled: a pin whose answer nobody hears would be held until its lease ends. */
+  async #pin(member: MemberId, seen: Version): Promise<{ pinId: number; version: Version }> {
     const { control, peers, local } = this.#deps;
     if (member === control.self) return local.pin(seen);
     const { members } = peers.to(member, control.table);
-    const { pinId, version } = await members.pinSnapshot({ version: seen }, { timeoutMs: CALL_TIMEOUT_MS, signal });
+    const { pinId, version } = await members.pinSnapshot({ version: seen }, { timeoutMs: CALL_TIMEOUT_MS });
     return { pinId, version: version as Version };
   }
 
