@@ -1,0 +1,107 @@
+/**
+ * `npm run soak -- [--minutes N] [--seed N] [--json]`: a store with threads, and a grid of two members, both written to,
+ * read, expired and reused at full speed; ends at the first row that must not be seen. Exit code 0: none was.
+ */
+import { setUp } from '../report.ts';
+import { GridSoak } from './grid/grid-soak.ts';
+import { parseOptions, type SoakOptions, USAGE } from './options.ts';
+import { StoreProcess } from './store/store-process.ts';
+import { type Counts, SoakFault } from './tally.ts';
+
+const PROGRESS_EVERY_MS = 20_000;
+const INTERRUPTED = 130;
+
+/** A part of the soak, and the fault that ended it. */
+interface Part {
+  readonly name: string;
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  readonly counts: () => Counts;
+}
+
+function partsOf({ seed }: SoakOptions): readonly Part[] {
+  const store = new StoreProcess(seed);
+  const grid = new GridSoak(seed);
+  return [
+    { name: 'one store, threads beside the writer', run: (signal) => store.run(signal), counts: () => store.counts() },
+    { name: 'two members, three clients', run: (signal) => grid.run(signal), counts: () => grid.tally.counts() },
+  ];
+}
+
+async function soak(options: SoakOptions): Promise<number> {
+  const startedMs = performance.now();
+  const elapsedS = (): number => Math.round((performance.now() - startedMs) / 1000);
+  const stop = new AbortController();
+  let isInterrupted = false;
+  const interrupt = (): void => {
+    isInterrupted = true;
+    stop.abort();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  const timer = setTimeout(() => stop.abort(), options.durationMs);
+  const parts = partsOf(options);
+  process.stderr.write(`soak: ${setUp()}\nsoak: seed ${options.seed}, ${options.durationMs / 60_000} minutes\n`);
+  const progress = setInterval(
+    () => process.stderr.write(`soak: ${progressLine(parts, elapsedS())}\n`),
+    PROGRESS_EVERY_MS,
+  );
+  const faults: { readonly part: string; readonly error: Error }[] = [];
+  const runs = parts.map(({ name, run }) =>
+    run(stop.signal).catch((error: Error) => {
+      // Ctrl-C of a terminal reaches the members too: what fails then is no fault.
+      if (!isInterrupted) faults.push({ part: name, error });
+      stop.abort();
+    }),
+  );
+  await Promise.all(runs);
+  clearTimeout(timer);
+  clearInterval(progress);
+  report(options, parts, faults, elapsedS());
+  if (faults.length > 0) return 1;
+  return isInterrupted ? INTERRUPTED : 0;
+}
+
+function progressLine(parts: readonly Part[], elapsedS: number): string {
+  const sum = (pattern: RegExp): string => {
+    const found = parts.flatMap(({ counts }) => Object.entries(counts())).filter(([name]) => pattern.test(name));
+    return found.reduce((total, [, count]) => total + count, 0).toLocaleString('en-US');
+  };
+  const [rows, scans] = [sum(/^rows .*checked$/), sum(/^(scans|statements|sums by .*)$/)];
+  return `${elapsedS} s, ${rows} rows checked, ${scans} scans and statements, 0 faults`;
+}
+
+function report(
+  { seed, json }: SoakOptions,
+  parts: readonly Part[],
+  faults: readonly { readonly part: string; readonly error: Error }[],
+  elapsedS: number,
+): void {
+  const told = faults.map(({ part, error }) => {
+    const facts = error instanceof SoakFault ? error.facts : { code: (error as { code?: string }).code };
+    return { part, message: error.message, facts, stack: error.stack };
+  });
+  if (json) {
+    const counts = Object.fromEntries(parts.map((part) => [part.name, part.counts()]));
+    process.stdout.write(`${JSON.stringify({ bench: 'soak', seed, elapsedS, counts, faults: told })}\n`);
+    return;
+  }
+  for (const part of parts) {
+    process.stdout.write(`\n${part.name}\n`);
+    for (const [name, count] of Object.entries(part.counts())) {
+      process.stdout.write(`  ${name.padEnd(40)} ${count.toLocaleString('en-US').padStart(14)}\n`);
+    }
+  }
+  process.stdout.write(`\n${elapsedS} s, seed ${seed}: ${told.length} faults\n`);
+  for (const fault of told) {
+    process.stdout.write(`\nFAULT in ${fault.part}: ${fault.message}\n${JSON.stringify(fault.facts, undefined, 2)}\n`);
+    process.stdout.write(`${fault.stack}\n`);
+  }
+}
+
+let options: SoakOptions;
+try {
+  options = parseOptions(process.argv.slice(2), Math.random);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n${USAGE}\n`);
+  process.exit(2);
+}
+process.exit(await soak(options));

@@ -1,0 +1,31 @@
+/** What the soak is told on its command line. */
+import { parseArgs } from 'node:util';
+
+export interface SoakOptions {
+  readonly durationMs: number;
+  /** 32 bits. */
+  readonly seed: number;
+  readonly json: boolean;
+}
+
+export const USAGE = 'usage: npm run soak -- [--minutes N] [--seed N] [--json]';
+const DEFAULT_MINUTES = 5;
+
+/**
+ * @param chance  gives the seed where none is stated
+ * @throws Error for flags that are not known, and what is no number
+ */
+export function parseOptions(args: readonly string[], chance: () => number): SoakOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { json: { type: 'boolean', default: false }, minutes: { type: 'string' }, seed: { type: 'string' } },
+  });
+  const minutes = values.minutes === undefined ? DEFAULT_MINUTES : Number(values.minutes);
+  if (!(minutes > 0 && minutes <= 7 * 24 * 60))
+    throw new Error(`--minutes ${values.minutes}: a time above 0 is wanted`);
+  const seed = values.seed === undefined ? Math.floor(chance() * 2 ** 31) : Number(values.seed);
+  if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
+    throw new Error(`--seed ${values.seed}: a whole number from 0 to 4294967295 is wanted`);
+  }
+  return { durationMs: minutes * 60_000, seed, json: values.json };
+}

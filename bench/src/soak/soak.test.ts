@@ -1,0 +1,86 @@
+/** The short form of `npm run soak`: some seconds of each part. ASHLAR_SOAK_MS for longer ones. */
+import { GridSoak } from './grid/grid-soak.ts';
+import { Ledger } from './grid/ledger.ts';
+import { parseOptions } from './options.ts';
+import { rowOf, whatIsWrong } from './rows.ts';
+import { StoreSoak } from './store/store-soak.ts';
+import type { Tally } from './tally.ts';
+
+const DURATION_MS = Number(process.env['ASHLAR_SOAK_MS'] ?? 5000);
+const TIMEOUT_MS = DURATION_MS + 60_000;
+const SEED = 7;
+
+function expectSome(tally: Tally, names: readonly string[]): void {
+  const missing = names.filter((name) => tally.get(name) === 0);
+  expect(missing).toEqual([]);
+}
+
+describe('a store under threads', () => {
+  it(
+    'shows every snapshot as it was written: no torn, freed, future or missing row',
+    async () => {
+      const soak = new StoreSoak(SEED);
+      await soak.run(AbortSignal.timeout(DURATION_MS));
+      const done = ['puts', 'removes', 'expiries', 'batches aborted', 'maps dropped', 'columns dropped', 'scans'];
+      expectSome(soak.tally, [...done, 'rows checked', 'lookups checked', 'walks over all invariants']);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('two members under three clients', () => {
+  it(
+    'show no torn, freed, future or missing row, and every sum of a closed system as it was',
+    async () => {
+      const soak = new GridSoak(SEED);
+      await soak.run(AbortSignal.timeout(DURATION_MS + 5000));
+      const reads = ['statements', 'gets of many', 'events checked', 'rows checked', 'jobs', 'looks at the chain'];
+      const writes = ['puts', 'puts that expire', 'removes', 'rows written by processors', 'transfers', 'links forged'];
+      expectSome(soak.tally, [...reads, ...writes, 'sums by statements', 'sums by jobs', 'columns dropped']);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('what the soak looks for', () => {
+  const row = rowOf(5, 3);
+
+  it('is found in a row: fields of two writes, the bytes of another key, a checksum that does not fit', () => {
+    expect(whatIsWrong(5, row)).toBeUndefined();
+    expect(whatIsWrong(5, { ...row, fill: rowOf(5, 4).fill })).toMatch(/of write 3: fill is/);
+    expect(whatIsWrong(5, { ...row, n: 4 })).toMatch(/of write 4: x is/);
+    expect(whatIsWrong(5, rowOf(6, 3))).toMatch(/of key 6/);
+    expect(whatIsWrong(5, { ...row, extra: 1 })).toBeDefined();
+    expect(whatIsWrong(5, undefined)).toBeDefined();
+  });
+
+  it('is found by the ledger: a write before the floor, one that was not sent, a row that is missing', () => {
+    const ledger = new Ledger(10);
+    const before = ledger.view();
+    const n = ledger.next(5);
+    ledger.check(before, 5, rowOf(5, n), 'a test');
+    expect(() => ledger.check(before, 5, rowOf(5, n + 1), 'a test')).toThrow(/future row/);
+    ledger.stored(5, n);
+    const after = ledger.view();
+    expect(() => ledger.checkAll(after, new Set(), 'a test')).toThrow(/missing row/);
+    ledger.removed(5, ledger.next(5));
+    ledger.mayGo(5);
+    expect(() => ledger.checkAll(after, new Set(), 'a test')).not.toThrow();
+    ledger.check(after, 5, rowOf(5, n), 'a test that began before');
+    expect(() => ledger.check(ledger.view(), 5, rowOf(5, n), 'a test')).toThrow(/removed or expired/);
+  });
+});
+
+describe('the command line', () => {
+  it('runs for five minutes with a seed by chance, or as it is told', () => {
+    expect(parseOptions([], () => 0.5)).toEqual({ durationMs: 300_000, seed: 2 ** 30, json: false });
+    expect(parseOptions(['--minutes', '0.5', '--seed', '7', '--json'], Math.random)).toEqual({
+      durationMs: 30_000,
+      seed: 7,
+      json: true,
+    });
+    for (const wrong of [['--minutes', '0'], ['--seed', '1.5'], ['--minutes', 'x'], ['--turns', '1'], ['five']]) {
+      expect(() => parseOptions(wrong, Math.random)).toThrow();
+    }
+  });
+});

@@ -1,0 +1,37 @@
+/** What the writer asks of a scanning thread, and what it is told. Plain data. */
+import type { ColumnOffer, StoreHandle } from '@ashlar/storage';
+
+export interface ScanSetting {
+  readonly handle: StoreHandle;
+  readonly workerIndex: number;
+  readonly mapId: number;
+  readonly partitionCount: number;
+  readonly keyCount: number;
+  /** Of the columns key, n, x, label, fill. */
+  readonly columnNumbers: readonly number[];
+  /** Regions of all threads, past ones too, are told apart by it. */
+  readonly firstSerial: number;
+}
+
+export interface ScanTask {
+  readonly version: number;
+  /** A map that may be dropped while it is read; its rows are all of the write that has its number. */
+  readonly passingMap: number;
+  /** Lent for columns to be built in. */
+  readonly pages: readonly Int32Array[];
+}
+
+export interface ScanAnswer {
+  /** The write seen of each key, 0: none; the same by columns. */
+  readonly seen: Int32Array;
+  readonly seenByColumns: Int32Array;
+  readonly rows: number;
+  readonly passingRows: number;
+  readonly lookups: number;
+  /** What was wrong, a few of it. */
+  readonly faults: readonly string[];
+  readonly offers: readonly ColumnOffer[];
+  readonly unusedPages: readonly Int32Array[];
+}
+
+export const COLUMNS = ['key', 'n', 'x', 'label', 'fill'] as const;
