@@ -108,6 +108,17 @@ describe('a map of a grid of two members', () => {
     expect(await map.get('k')).toBe(499.5);
   });
 
+  it('tells the version of an entry that was written in the same turn: a condition on it holds', async () => {
+    const map = client.map<number>('versions');
+    for (let round = 0; round < 5; round += 1) {
+      const writing = map.put('k', round);
+      const entry = (await map.getEntry('k'))!;
+      await writing;
+      expect(entry).toEqual(await map.getEntry('k'));
+      expect(await map.replace('k', round + 0.5, { ifVersion: entry.version })).toBe(true);
+    }
+  });
+
   it('lets one of two clients win a condition on the same version', async () => {
     const other = (await grid.connect()).map<number>('contended');
     const mine = client.map<number>('contended');

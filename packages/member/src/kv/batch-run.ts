@@ -184,11 +184,7 @@ export class BatchRun implements ProcessorCaller {
     const { store } = this.#deps;
     const map = this.#maps[this.#mapIndex(operation)];
     this.#checkServed(operation);
-    const partition = batch.partitions[operation]! as PartitionId;
-    if (
-      map === undefined ||
-      !store.find(map.id, partition, batch.keys, this.#keyStart(operation), batch.keyEnds[operation]!, this.#writes)
-    ) {
+    if (map === undefined || !this.#find(map, operation)) {
       this.misses++;
       return;
     }
@@ -199,6 +195,19 @@ export class BatchRun implements ProcessorCaller {
     const { found } = store;
     answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
     if (opcode === OPCODE.GET_ENTRY) answers.entry(operation, found.version, found.expiresAt / 1000);
+  }
+
+  /** As the batch sees it. What it has staged has no version before its commit: GET_ENTRY, which tells it, commits. */
+  #find(map: CatalogedMap, operation: number): boolean {
+    const { batch } = this;
+    const { store } = this.#deps;
+    const partition = batch.partitions[operation]! as PartitionId;
+    const [start, end] = [this.#keyStart(operation), batch.keyEnds[operation]!];
+    const isFound = store.find(map.id, partition, batch.keys, start, end, this.#writes);
+    const isStaged = batch.opcodes[operation] === OPCODE.GET_ENTRY && isFound && Number.isNaN(store.found.version);
+    if (!isStaged) return isFound;
+    this.#commit();
+    return store.find(map.id, partition, batch.keys, start, end);
   }
 
   /* ---- Mutations -------------------------------------------------------------------------------------------------- */
