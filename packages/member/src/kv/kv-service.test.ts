@@ -7,6 +7,7 @@ import type { GridControl } from '../control/grid-control.ts';
 import { MemberMetrics } from '../observe/metrics.ts';
 import { NO_TRACING } from '../observe/tracing.ts';
 import { AnswerMemoryPool } from './answers.ts';
+import { EntryLimits } from './entry-limits.ts';
 import { KeyGate } from './key-gate.ts';
 import { type KeyForwarder, kvService } from './kv-service.ts';
 import { LogPressure } from './log-pressure.ts';
@@ -37,8 +38,9 @@ function bench() {
   const metrics = new MemberMetrics();
   const sessions = new Sessions({ leaseMs: 10_000, sessionsMax: 10, nowMs: () => 0, newId: () => SESSION });
   sessions.open(SESSION);
+  const limits = new EntryLimits({ keyBytesMax: 1024, valueBytesMax: 1024 });
   const processors = new ProcessorCalls({
-    ...{ store, gate, clock, partitionCount: 1, random: seededRandom(1), tasksMax: 1, tracing: NO_TRACING },
+    ...{ store, gate, clock, limits, partitionCount: 1, random: seededRandom(1), tasksMax: 1, tracing: NO_TRACING },
     run: () => Promise.reject(new Error('none are called')),
   });
   const service = kvService({
