@@ -21,6 +21,8 @@ const child = spawn(
   [
     '--conditions=@ashlar/source',
     '--disable-warning=ExperimentalWarning',
+    // Of a member, see packages/cli/src/member-flags.ts; a larger client sets its own in NODE_OPTIONS.
+    ...memberFlags(process.env.NODE_OPTIONS ?? ''),
     join(root, 'packages', 'cli', 'src', 'main.ts'),
     ...process.argv.slice(2),
   ],
@@ -34,3 +36,8 @@ child.on('error', (error) => {
   process.exit(1);
 });
 child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 1)));
+
+function memberFlags(given) {
+  const flags = ['--max-semi-space-size=4', '--max-old-space-size=1024'];
+  return flags.filter((flag) => !given.includes(flag.split('=')[0]));
+}

@@ -19,9 +19,14 @@ export function spawnPinned(command: string, args: readonly string[], core: numb
   return spawn(program, all, { stdio: ['pipe', 'pipe', 'inherit'] });
 }
 
-/** One of our programs, from source. */
-export function spawnNode(file: string, args: readonly string[], core: number | undefined): ChildProcess {
-  return spawnPinned(process.execPath, [...NODE_FLAGS, file, ...args], core);
+/** One of our programs, from source. @param flags  more of Node's */
+export function spawnNode(
+  file: string,
+  args: readonly string[],
+  core: number | undefined,
+  flags: readonly string[] = [],
+): ChildProcess {
+  return spawnPinned(process.execPath, [...NODE_FLAGS, ...flags, file, ...args], core);
 }
 
 /** The first line of JSON that the child prints. @throws when it ends before */

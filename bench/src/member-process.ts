@@ -1,5 +1,6 @@
 /** One bare member as a process of its own. */
 import { fileURLToPath } from 'node:url';
+import { MEMBER_NODE_FLAGS } from '@ashlar/cli';
 import { type Child, firstLine, spawnNode, stopChild } from './child-process.ts';
 
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
@@ -27,7 +28,7 @@ export async function startMember(
 ): Promise<MemberProcess> {
   const all = { 'grpc.port': 0, 'http.port': 0, 'log.level': 'warn', ...settings };
   const flags = Object.entries(all).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
-  const child = spawnNode(MAIN, ['start', '--ready-json', '--exit-with-parent', ...flags], core);
+  const child = spawnNode(MAIN, ['start', '--ready-json', '--exit-with-parent', ...flags], core, MEMBER_NODE_FLAGS);
   const told = await firstLine<Told>(child, 'the member');
   if (told.event !== 'listening') throw new Error(told.message ?? 'the member did not start');
   const { address, httpAddress } = told;

@@ -9,6 +9,7 @@ import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, GridError } from '@ashlar/api';
+import { MEMBER_NODE_FLAGS } from '@ashlar/cli';
 import type { ShowOptions } from './options.ts';
 import { memberPorts } from './preflight.ts';
 
@@ -88,7 +89,7 @@ export class Members {
 function spawnMember(flags: readonly string[]): ChildProcess {
   const door = fileURLToPath(import.meta.resolve('@ashlar/cli'));
   const main = join(dirname(door), `main${extname(door)}`);
-  const node = ['--conditions=@ashlar/source', '--disable-warning=ExperimentalWarning', main];
+  const node = ['--conditions=@ashlar/source', '--disable-warning=ExperimentalWarning', ...MEMBER_NODE_FLAGS, main];
   return spawn(process.execPath, [...node, 'start', ...flags, '--ready-json', '--exit-with-parent'], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });

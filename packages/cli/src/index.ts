@@ -3,6 +3,7 @@ export { type LoadOptions, type LoadResult, loadRows } from './files/load.ts';
 export { openRows } from './files/open.ts';
 export type { Document, RowBatch, RowSource } from './files/rows.ts';
 export type { CliIo, ConnectRequest, MemberRequest, RunningMember } from './io.ts';
+export { MEMBER_NODE_FLAGS } from './member-flags.ts';
 export { runCli } from './program.ts';
 export { type Bar, renderBarChart } from './render/chart.ts';
 export { errorJson, renderError } from './render/error.ts';

@@ -6,7 +6,9 @@
  */
 import { enableCompileCache } from 'node:module';
 
-enableCompileCache();
+// Worker threads find it in the environment: without it each would load the stripper of types, some 10 MB, for itself.
+const { directory } = enableCompileCache();
+if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] ??= directory;
 const { runCli } = await import('./program.ts');
 const { systemIo } = await import('./system-io.ts');
 

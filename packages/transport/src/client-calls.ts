@@ -75,7 +75,8 @@ export function metadataOf(caller: Caller, options: CallOptions): Metadata {
 }
 
 function grpcOptions(options: CallOptions): GrpcCallOptions {
-  return options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs };
+  const { timeoutMs } = options;
+  return timeoutMs === undefined || timeoutMs > DEADLINE_MS_MAX ? {} : { deadline: Date.now() + timeoutMs };
 }
 
 function encodeRequest<Request>(
@@ -91,6 +92,9 @@ function encodeRequest<Request>(
   }
   return bytes;
 }
+
+/** A timer takes at most 2^31 ms, and more is no deadline but for ever. */
+const DEADLINE_MS_MAX = 2 ** 30;
 
 function sameBytes(bytes: Buffer): Buffer {
   return bytes;

@@ -77,6 +77,11 @@ describe('unary calls', () => {
     await until(() => heard?.aborted === true);
   });
 
+  it('have no deadline where it lies further than timers reach', async () => {
+    const { memberId } = await connection.admin.ping(undefined, { timeoutMs: 2 ** 31 - 1 });
+    expect(memberId).toBe('a');
+  });
+
   it('end when they are cancelled, and the handler hears of it', async () => {
     let heard: AbortSignal | undefined;
     member.services.admin.ping = (context) => {
