@@ -11,6 +11,7 @@ import {
   sliceBatch,
   ValueTag,
 } from './index.ts';
+import { HEADER_BYTES, Layout, NODE_BYTES } from './layout.ts';
 
 type Cell = readonly [ValueTag, unknown];
 
@@ -168,6 +169,40 @@ describe('a result batch', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  describe('of which one byte is damaged', () => {
+    const [firstNode, lastNode] = [HEADER_BYTES, HEADER_BYTES + 2 * NODE_BYTES];
+    const [layoutAt, tagAt] = [1, 2];
+    /** The batch of one column with a byte of a node changed. */
+    const read = (rows: readonly Cell[], at: number, byte: number): readonly unknown[] => {
+      const bytes = encodeColumns({ length: rows.length, columns: [columnOf(rows)] });
+      bytes[at] = byte;
+      return columnValues(decodeColumns(bytes).columns[0]!);
+    };
+    const corrupt = expect.objectContaining({ code: 'CORRUPT_DATA' });
+
+    it.each<[string, Cell, ValueTag]>([
+      ['numbers named texts', [ValueTag.NUMBER, 1.5], ValueTag.TEXT],
+      ['numbers named decimals', [ValueTag.INT, 1], ValueTag.DECIMAL],
+      ['bits named JSON', [ValueTag.BOOLEAN, true], ValueTag.JSON],
+      ['texts named numbers', [ValueTag.TEXT, 'a'], ValueTag.NUMBER],
+      ['bytes named timestamps', [ValueTag.BYTES, Uint8Array.of(1)], ValueTag.TIMESTAMP],
+      ['intervals named dates', [ValueTag.INTERVAL, { months: 1, days: 2, milliseconds: 3 }], ValueTag.DATE],
+    ])('is refused when its tag names a lane that it does not have: %s', (_, cellOfKind, tag) => {
+      const rows = [cellOfKind, cellOfKind];
+      expect(shown(read(rows, firstNode + tagAt, cellOfKind[0]))).toEqual(shown(rows.map(([, value]) => value)));
+      expect(() => read(rows, firstNode + tagAt, tag)).toThrow(corrupt);
+    });
+
+    it('is refused when a row of a union names a child that is all NULL', () => {
+      const rows: Cell[] = [
+        [ValueTag.NUMBER, 1.5],
+        [ValueTag.TEXT, 'a'],
+      ];
+      expect(read(rows, lastNode + tagAt, ValueTag.TEXT)).toEqual([1.5, 'a']);
+      expect(() => read(rows, lastNode + layoutAt, Layout.NULLS)).toThrow(corrupt);
+    });
   });
 
   it('has a layout that does not change', () => {
