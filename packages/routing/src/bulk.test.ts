@@ -1,58 +1,23 @@
 import { GridError } from '@ashlar/core';
 import { OPCODE } from '@ashlar/transport';
-import { FakeGrid, type FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
-import { forAll, NOTHING, putAll, Router, type RouterOptions } from './index.ts';
+import { PARTITION_COUNT } from '@ashlar/transport/testing';
+import { forAll, NOTHING, putAll } from './index.ts';
+import { get, numbersUpTo, pause, put, RouterBench, until } from './testing/router-bench.ts';
 
-let grid: FakeGrid;
-const routers: Router[] = [];
+let bench: RouterBench;
 
 beforeEach(async () => {
-  grid = await new FakeGrid(1).start();
+  bench = await RouterBench.start();
 });
 
-afterEach(async () => {
-  await Promise.all(routers.splice(0).map((router) => router.close()));
-  await grid.stop();
-});
-
-async function connect(options: Partial<RouterOptions> = {}): Promise<Router> {
-  const router = await Router.connect({ seeds: grid.addresses, ...options });
-  routers.push(router);
-  return router;
-}
-
-function put(router: Router, key: number | string, value: unknown, limits = {}): Promise<unknown> {
-  return router.call(OPCODE.PUT, router.map('m', undefined), key, value, undefined, limits);
-}
-
-function get(router: Router, key: number | string, limits = {}): Promise<unknown> {
-  return router.call(OPCODE.GET, router.map('m', undefined), key, NOTHING, undefined, limits);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) {
-    if (condition()) return;
-    await pause(10);
-  }
-  throw new Error('it never came to be');
-}
-
-function numbersUpTo(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index);
-}
-
-const sole = (): FakeMember => grid.members[0]!;
+afterEach(() => bench.stop());
 
 describe('group calls', () => {
   const pairs = (count: number): [number, { n: number; text: string }][] =>
     numbersUpTo(count).map((n) => [n, { n, text: `text of ${n}` }]);
 
   it('put and get all, in the order of the keys', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const map = router.map('m', undefined);
     await putAll(router, map, pairs(5000), undefined, {});
     const keys = [4999, -1, 0, 17];
@@ -65,34 +30,34 @@ describe('group calls', () => {
   });
 
   it('keep the entries of one partition in one atomic batch, however many they are', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     await putAll(router, router.map('m', undefined), pairs(60_000), { ttlMs: 5 }, {});
     const seen = new Map<number, number>();
-    for (const batch of sole().batches) {
+    for (const batch of bench.sole.batches) {
       expect(batch.atomic).toBe(true);
       expect(batch.ttlOperations).toHaveLength(batch.count);
       for (const partition of new Set(batch.partitions)) seen.set(partition, (seen.get(partition) ?? 0) + 1);
     }
     expect(seen.size).toBe(PARTITION_COUNT);
     expect(Math.max(...seen.values())).toBe(1);
-    expect(grid.store.entries.size).toBe(60_000);
+    expect(bench.grid.store.entries.size).toBe(60_000);
   });
 
   it('that fail name the keys', async () => {
-    const router = await connect();
-    sole().fail = (batch, operation) =>
+    const router = await bench.connect();
+    bench.sole.fail = (batch, operation) =>
       batch.partitions[operation] === 3 ? new GridError('OUT_OF_MEMORY', 'full', { hint: 'raise it' }) : undefined;
     const failure = await putAll(router, router.map('m', undefined), pairs(200), undefined, {}).catch((error) => error);
     expect(failure).toMatchObject({ code: 'OUT_OF_MEMORY', hint: 'raise it', details: { asked: 200 } });
     const named = failure.details.keys.map((key: string) => JSON.parse(key));
-    const stored = grid.store.entries.size;
+    const stored = bench.grid.store.entries.size;
     expect(failure.details.failed).toBe(200 - stored);
     expect(named.length).toBeGreaterThan(0);
     expect(named.every((key: unknown) => typeof key === 'number')).toBe(true);
   });
 
   it('refuse an entry that cannot be stored before anything is sent', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const map = router.map('m', undefined);
     const entries: [number, unknown][] = [
       [1, 'good'],
@@ -100,16 +65,16 @@ describe('group calls', () => {
     ];
     await expect(putAll(router, map, entries, undefined, {})).rejects.toMatchObject({ code: 'INVALID_VALUE' });
     await pause(20);
-    expect(grid.store.entries.size).toBe(0);
+    expect(bench.grid.store.entries.size).toBe(0);
   });
 
   it('have as much time as they make progress, and no more than they are given', async () => {
-    const router = await connect({ timeoutMs: 300 });
+    const router = await bench.connect({ timeoutMs: 300 });
     const map = router.map('m', undefined);
     let turn = 0;
-    sole().beforeAnswer = () => pause(100 * ++turn);
+    bench.sole.beforeAnswer = () => pause(100 * ++turn);
     await putAll(router, map, pairs(40_000), undefined, {});
-    sole().beforeAnswer = () => new Promise(() => undefined);
+    bench.sole.beforeAnswer = () => new Promise(() => undefined);
     await expect(putAll(router, map, pairs(10), undefined, {})).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
     await expect(putAll(router, map, pairs(10), undefined, { timeoutMs: 50 })).rejects.toMatchObject({
       code: 'DEADLINE_EXCEEDED',
@@ -118,16 +83,16 @@ describe('group calls', () => {
   });
 
   it('of nothing end at once', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const map = router.map('m', undefined);
     await putAll(router, map, [], undefined, {});
     expect(await forAll(router, OPCODE.GET, map, [], NOTHING, undefined, {}, 'getAll')).toEqual([]);
   });
 
   it('that fail while they wait for room end, and give their place free', async () => {
-    const router = await connect({ timeoutMs: 300 });
+    const router = await bench.connect({ timeoutMs: 300 });
     const map = router.map('m', undefined);
-    await sole().stop();
+    await bench.sole.stop();
     const large: [number, string][] = numbersUpTo(1000).map((key) => [key, 'x'.repeat(50_000)]);
     const failed = { code: expect.stringMatching(/CONNECTION_LOST|DEADLINE_EXCEEDED/), details: { failed: 1000 } };
     await expect(putAll(router, map, large, undefined, {})).rejects.toMatchObject(failed);
@@ -135,57 +100,57 @@ describe('group calls', () => {
   });
 
   it('that are sent again keep the entries of a partition together', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const map = router.map('m', undefined);
-    const { port } = sole();
-    sole().beforeAnswer = () => new Promise(() => undefined);
+    const { port } = bench.sole;
+    bench.sole.beforeAnswer = () => new Promise(() => undefined);
     const large: [number, string][] = numbersUpTo(400).map((key) => [key, 'x'.repeat(50_000)]);
     const loading = putAll(router, map, large, undefined, {});
-    await until(() => sole().batches.length > 2);
-    await sole().stop();
-    sole().batches.length = 0;
-    sole().beforeAnswer = undefined;
-    await sole().start(port);
+    await until(() => bench.sole.batches.length > 2);
+    await bench.sole.stop();
+    bench.sole.batches.length = 0;
+    bench.sole.beforeAnswer = undefined;
+    await bench.sole.start(port);
     await loading;
-    const partitions = sole().batches.flatMap((batch) => [...new Set(batch.partitions)]);
+    const partitions = bench.sole.batches.flatMap((batch) => [...new Set(batch.partitions)]);
     expect(new Set(partitions).size).toBe(partitions.length);
-    expect(sole().batches.every(({ atomic }) => atomic)).toBe(true);
-    expect(grid.store.entries.size).toBe(400);
+    expect(bench.sole.batches.every(({ atomic }) => atomic)).toBe(true);
+    expect(bench.grid.store.entries.size).toBe(400);
   });
 
   it('survive a restart under them, applied once', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const map = router.map('m', undefined);
-    const { port } = sole();
+    const { port } = bench.sole;
     const loading = putAll(router, map, pairs(50_000), undefined, {});
-    await until(() => sole().batches.length > 0);
-    await sole().stop();
-    await sole().start(port);
+    await until(() => bench.sole.batches.length > 0);
+    await bench.sole.stop();
+    await bench.sole.start(port);
     await loading;
-    expect(grid.store.entries.size).toBe(50_000);
-    expect(Math.max(...grid.store.applied.values())).toBe(1);
+    expect(bench.grid.store.entries.size).toBe(50_000);
+    expect(Math.max(...bench.grid.store.applied.values())).toBe(1);
   });
 });
 
 describe('bounds', () => {
   it('a member that does not answer holds a bounded number of batches', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     let release: (() => void) | undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
-    sole().beforeAnswer = () => gate;
+    bench.sole.beforeAnswer = () => gate;
     const calls = numbersUpTo(200_000).map((key) => put(router, key, 'x'.repeat(100), { timeoutMs: 20_000 }));
     await pause(500);
-    expect(sole().batches.length).toBeLessThanOrEqual(32);
+    expect(bench.sole.batches.length).toBeLessThanOrEqual(32);
     release!();
     await Promise.all(calls);
-    expect(grid.store.entries.size).toBe(200_000);
+    expect(bench.grid.store.entries.size).toBe(200_000);
   });
 
   it('too much that waits is refused by name', async () => {
-    const router = await connect({ queueBytesMax: 1 << 20 });
-    sole().beforeAnswer = () => pause(200);
+    const router = await bench.connect({ queueBytesMax: 1 << 20 });
+    bench.sole.beforeAnswer = () => pause(200);
     const calls = numbersUpTo(40).map((key) => put(router, key, 'x'.repeat(60_000)));
     const outcome = await Promise.allSettled(calls);
     const refused = outcome.filter(({ status }) => status === 'rejected');

@@ -1,56 +1,22 @@
 import { GridError } from '@ashlar/core';
 import { type KvAnswerSink, type KvBatch, OPCODE } from '@ashlar/transport';
-import { FakeGrid, FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
-import { NOTHING, Router, type RouterOptions } from './index.ts';
+import { FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
+import { NOTHING } from './index.ts';
+import { get, numbersUpTo, pause, put, RouterBench, until } from './testing/router-bench.ts';
 
-let grid: FakeGrid;
-const routers: Router[] = [];
+let bench: RouterBench;
 
 beforeEach(async () => {
-  grid = await new FakeGrid(1).start();
+  bench = await RouterBench.start();
 });
 
-afterEach(async () => {
-  await Promise.all(routers.splice(0).map((router) => router.close()));
-  await grid.stop();
-});
+afterEach(() => bench.stop());
 
-async function connect(options: Partial<RouterOptions> = {}): Promise<Router> {
-  const router = await Router.connect({ seeds: grid.addresses, ...options });
-  routers.push(router);
-  return router;
-}
-
-function put(router: Router, key: number | string, value: unknown, limits = {}): Promise<unknown> {
-  return router.call(OPCODE.PUT, router.map('m', undefined), key, value, undefined, limits);
-}
-
-function get(router: Router, key: number | string, limits = {}): Promise<unknown> {
-  return router.call(OPCODE.GET, router.map('m', undefined), key, NOTHING, undefined, limits);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) {
-    if (condition()) return;
-    await pause(10);
-  }
-  throw new Error('it never came to be');
-}
-
-function numbersUpTo(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index);
-}
-
-const sole = (): FakeMember => grid.members[0]!;
 const total = (batches: readonly KvBatch[]): number => batches.reduce((sum, { count }) => sum + count, 0);
 
 describe('calls', () => {
   it('of every kind answer as the api says', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const map = router.map('m', undefined);
     const call = (opcode: number, value: unknown = NOTHING, extras = {}): Promise<unknown> =>
       router.call(opcode, map, 'k', value, extras, undefined);
@@ -73,24 +39,24 @@ describe('calls', () => {
   });
 
   it('of one turn travel in one batch', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     await Promise.all(numbersUpTo(100).map((key) => put(router, key, { key })));
-    expect(sole().batches.map(({ count }) => count)).toEqual([100]);
+    expect(bench.sole.batches.map(({ count }) => count)).toEqual([100]);
     expect(await Promise.all(numbersUpTo(100).map((key) => get(router, key)))).toEqual(
       numbersUpTo(100).map((key) => ({ key })),
     );
-    expect(sole().batches).toHaveLength(2);
+    expect(bench.sole.batches).toHaveLength(2);
   });
 
   it('on several maps share a batch', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const [a, b] = [router.map('a', undefined), router.map('b', { ttlMs: 5 })];
     await Promise.all([
       router.call(OPCODE.PUT, a, 1, 'in a', undefined, undefined),
       router.call(OPCODE.PUT, b, 1, 'in b', undefined, undefined),
       router.call(OPCODE.PUT, a, 2, 'in a too', undefined, undefined),
     ]);
-    const batch = sole().batches[0]!;
+    const batch = bench.sole.batches[0]!;
     expect(batch.maps.map(({ name, declared, ttlMs }) => [name, declared, ttlMs])).toEqual([
       ['a', false, 0],
       ['b', true, 5],
@@ -100,9 +66,9 @@ describe('calls', () => {
   });
 
   it('that may wait for user code do not hold up those that never do', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const extras = { processor: { module: 'm', exportName: 'slow' } };
-    sole().beforeAnswer = (batch) => (batch.opcodes[0] === OPCODE.PROCESS ? pause(200) : undefined);
+    bench.sole.beforeAnswer = (batch) => (batch.opcodes[0] === OPCODE.PROCESS ? pause(200) : undefined);
     const slow = router.call(OPCODE.PROCESS, router.map('m', undefined), 1, NOTHING, extras, undefined);
     let slowIsDone = false;
     void slow.then(() => {
@@ -114,7 +80,7 @@ describe('calls', () => {
   });
 
   it('with a key or value that cannot be stored are refused, alone', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const [bad, badValue, good] = await Promise.allSettled([
       put(router, Number.NaN, 1),
       put(router, 1, () => 1),
@@ -128,15 +94,15 @@ describe('calls', () => {
   });
 
   it('get the error that befell them, alone', async () => {
-    const router = await connect();
-    sole().fail = (_, operation) => (operation === 1 ? new GridError('OUT_OF_MEMORY', 'full') : undefined);
+    const router = await bench.connect();
+    bench.sole.fail = (_, operation) => (operation === 1 ? new GridError('OUT_OF_MEMORY', 'full') : undefined);
     const outcome = await Promise.allSettled([put(router, 1, 1), put(router, 2, 2), put(router, 3, 3)]);
     expect(outcome.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(outcome[1]).toMatchObject({ reason: { code: 'OUT_OF_MEMORY', message: 'full' } });
   });
 
   it('with large values come back whole, in several messages', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const values = numbersUpTo(20).map((index) => String.fromCharCode(97 + index).repeat(900_000));
     await Promise.all(values.map((value, key) => put(router, key, value)));
     expect(await Promise.all(values.map((_, key) => get(router, key)))).toEqual(values);
@@ -145,8 +111,8 @@ describe('calls', () => {
 
 describe('time and cancellation', () => {
   it('a call fails at its deadline, others do not', async () => {
-    const router = await connect();
-    sole().beforeAnswer = () => pause(300);
+    const router = await bench.connect();
+    bench.sole.beforeAnswer = () => pause(300);
     const [quick, patient] = await Promise.allSettled([get(router, 1, { timeoutMs: 50 }), get(router, 2)]);
     expect(quick).toMatchObject({
       status: 'rejected',
@@ -156,28 +122,28 @@ describe('time and cancellation', () => {
   });
 
   it('a call that is cancelled rejects at once, and is not sent if it was not yet', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const abort = new AbortController();
     const cancelled = put(router, 1, 1, { signal: abort.signal });
     const kept = put(router, 2, 2);
     abort.abort();
     await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
     await kept;
-    expect(total(sole().batches)).toBe(1);
+    expect(total(bench.sole.batches)).toBe(1);
     await expect(get(router, 1, { signal: abort.signal })).rejects.toMatchObject({ code: 'CANCELLED' });
-    sole().beforeAnswer = () => pause(100);
+    bench.sole.beforeAnswer = () => pause(100);
     const later = new AbortController();
     const underWay = get(router, 1, { signal: later.signal });
-    await until(() => sole().batches.length === 2);
+    await until(() => bench.sole.batches.length === 2);
     later.abort();
     await expect(underWay).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 
   it('closing rejects what is under way with CLIENT_CLOSED, and what comes after', async () => {
-    const router = await connect();
-    sole().beforeAnswer = () => pause(1000);
+    const router = await bench.connect();
+    bench.sole.beforeAnswer = () => pause(1000);
     const underWay = put(router, 1, 1);
-    await until(() => sole().batches.length === 1);
+    await until(() => bench.sole.batches.length === 1);
     const unsent = put(router, 2, 2);
     const closed = router.close();
     await expect(underWay).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
@@ -190,82 +156,82 @@ describe('time and cancellation', () => {
 
 describe('sessions', () => {
   it('number mutations one by one and tell which are still unanswered', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     await Promise.all([put(router, 1, 1), get(router, 1), put(router, 2, 2)]);
     await put(router, 3, 3);
-    const [first, second] = sole().batches;
+    const [first, second] = bench.sole.batches;
     expect(first).toMatchObject({ firstRequest: 1, lowestUnanswered: 1 });
     expect(second).toMatchObject({ firstRequest: 3, lowestUnanswered: 3, session: first!.session });
-    expect([...sole().store.applied.keys()]).toEqual([1, 2, 3].map((number) => `${first!.session}/${number}`));
+    expect([...bench.sole.store.applied.keys()]).toEqual([1, 2, 3].map((number) => `${first!.session}/${number}`));
   });
 
   it('carry the highest version seen', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     await put(router, 1, 1);
     await get(router, 1);
-    expect(sole().batches[1]!.sessionVersion).toBe(2);
+    expect(bench.sole.batches[1]!.sessionVersion).toBe(2);
     expect(router.sessionVersion).toBe(2);
   });
 
   it('that the grid forgot are opened anew, unnoticed', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     await put(router, 1, 1);
-    const before = sole().batches[0]!.session;
-    grid.store.sessions.clear();
+    const before = bench.sole.batches[0]!.session;
+    bench.grid.store.sessions.clear();
     await Promise.all([put(router, 2, 2), put(router, 3, 3)]);
     expect(await get(router, 3)).toBe(3);
-    expect(sole().batches.at(-2)!.session).not.toBe(before);
+    expect(bench.sole.batches.at(-2)!.session).not.toBe(before);
   });
 });
 
 describe('a link that breaks', () => {
   /** Stops the member under the first batch that has come, and starts it again at its port. */
   async function restartUnder(work: () => Promise<unknown>[], afterMs = 100): Promise<PromiseSettledResult<unknown>[]> {
-    const { port } = sole();
-    sole().beforeAnswer = () => new Promise(() => undefined);
+    const { port } = bench.sole;
+    bench.sole.beforeAnswer = () => new Promise(() => undefined);
     const calls = work();
     const outcome = Promise.allSettled(calls);
-    await until(() => sole().batches.length > 0);
-    await sole().stop();
-    sole().beforeAnswer = undefined;
+    await until(() => bench.sole.batches.length > 0);
+    await bench.sole.stop();
+    bench.sole.beforeAnswer = undefined;
     await pause(afterMs);
-    await sole().start(port);
+    await bench.sole.start(port);
     return outcome;
   }
 
   it('loses nothing and applies nothing twice', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const map = router.map('m', undefined);
     const outcome = await restartUnder(() =>
       numbersUpTo(50).map((key) => router.call(OPCODE.GET_AND_PUT, map, key, `new ${key}`, undefined, undefined)),
     );
     // Applied under the first sending: a second application would answer the new value as the old one.
     expect(outcome).toEqual(numbersUpTo(50).map(() => ({ status: 'fulfilled', value: undefined })));
-    expect(Math.max(...grid.store.applied.values())).toBe(1);
-    expect(grid.store.applied.size).toBe(50);
-    const again = sole().batches.at(-1)!;
+    expect(Math.max(...bench.grid.store.applied.values())).toBe(1);
+    expect(bench.grid.store.applied.size).toBe(50);
+    const again = bench.sole.batches.at(-1)!;
     expect(again).toMatchObject({ resent: true, firstRequest: 1, count: 50 });
   });
 
   it('lets calls made meanwhile wait for it', async () => {
-    const router = await connect();
-    const { port } = sole();
-    await sole().stop();
+    const router = await bench.connect();
+    const { port } = bench.sole;
+    await bench.sole.stop();
     const waiting = [put(router, 1, 'one'), put(router, 2, 'two')];
     await pause(150);
-    await sole().start(port);
+    await bench.sole.start(port);
     await Promise.all(waiting);
     expect(await get(router, 2)).toBe('two');
   });
 
   it('for good: what was sent is OUTCOME_UNKNOWN, what was not, or only read, CONNECTION_LOST', async () => {
-    const router = await connect();
-    sole().beforeAnswer = () => new Promise(() => undefined);
+    const router = await bench.connect();
+    bench.sole.beforeAnswer = () => new Promise(() => undefined);
     const sent = put(router, 1, 1, { timeoutMs: 400 });
     const read = get(router, 1, { timeoutMs: 400 });
     const settled = Promise.allSettled([sent, read]);
-    await until(() => sole().batches.length > 0);
-    await sole().stop();
+    await until(() => bench.sole.batches.length > 0);
+    await bench.sole.stop();
     await pause(50);
     const unsent = put(router, 2, 2, { timeoutMs: 200 });
     await expect(unsent).rejects.toMatchObject({ code: 'CONNECTION_LOST', retryable: true });
@@ -276,24 +242,20 @@ describe('a link that breaks', () => {
   });
 
   it('does not send again what nobody waits for', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const outcome = await restartUnder(() => [put(router, 1, 'old', { timeoutMs: 50 }), put(router, 2, 2)], 200);
     expect(outcome.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
-    expect(
-      sole()
-        .batches.filter(({ resent }) => resent)
-        .map(({ count }) => count),
-    ).toEqual([1]);
+    expect(bench.sole.batches.filter(({ resent }) => resent).map(({ count }) => count)).toEqual([1]);
   });
 
   it('to a grid that was started anew finds the new one; what was in doubt stays in doubt', async () => {
-    const router = await connect();
-    const { port } = sole();
-    sole().beforeAnswer = () => new Promise(() => undefined);
+    const router = await bench.connect();
+    const { port } = bench.sole;
+    bench.sole.beforeAnswer = () => new Promise(() => undefined);
     const inDoubt = put(router, 1, 1);
     inDoubt.catch(() => undefined);
-    await until(() => sole().batches.length > 0);
-    await sole().stop();
+    await until(() => bench.sole.batches.length > 0);
+    await bench.sole.stop();
     const fresh = new FakeMember('other');
     fresh.table = { ...fresh.table, gridId: 'another grid' };
     await fresh.start(port);
@@ -307,21 +269,21 @@ describe('a link that breaks', () => {
 
 describe('connecting', () => {
   it('takes the first seed that answers', async () => {
-    const router = await connect({ seeds: ['127.0.0.1:1', ...grid.addresses] });
+    const router = await bench.connect({ seeds: ['127.0.0.1:1', ...bench.grid.addresses] });
     await put(router, 1, 1);
   });
 
   it('waits for a member that starts', async () => {
-    const { port } = sole();
-    await sole().stop();
-    const connecting = connect();
+    const { port } = bench.sole;
+    await bench.sole.stop();
+    const connecting = bench.connect();
     await pause(200);
-    await sole().start(port);
+    await bench.sole.start(port);
     await put(await connecting, 1, 1);
   });
 
   it('fails by name when nobody answers', async () => {
-    await expect(connect({ seeds: ['127.0.0.1:1'], connectTimeoutMs: 300 })).rejects.toMatchObject({
+    await expect(bench.connect({ seeds: ['127.0.0.1:1'], connectTimeoutMs: 300 })).rejects.toMatchObject({
       code: 'CONNECT_TIMEOUT',
       details: { timeoutMs: 300 },
     });
@@ -333,21 +295,20 @@ describe('connecting', () => {
       throw new GridError('UNAUTHENTICATED', 'who are you?');
     };
     const address = await strict.start(0, { authenticate });
-    await expect(connect({ seeds: [address] })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    await expect(bench.connect({ seeds: [address] })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     await strict.stop();
   });
 });
 
 describe('several members', () => {
   beforeEach(async () => {
-    await grid.stop();
-    grid = await new FakeGrid(3).start();
+    await bench.restart(3);
   });
 
   it('get each what is theirs', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     await Promise.all(numbersUpTo(300).map((key) => put(router, key, key)));
-    for (const [index, member] of grid.members.entries()) {
+    for (const [index, member] of bench.grid.members.entries()) {
       expect(total(member.batches)).toBeGreaterThan(0);
       const partitions = new Set(member.batches.flatMap((batch) => [...batch.partitions]));
       expect([...partitions].every((partition) => partition % 3 === index)).toBe(true);
@@ -356,20 +317,20 @@ describe('several members', () => {
   });
 
   it('that change owners are found again', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     await Promise.all(numbersUpTo(100).map((key) => put(router, key, key)));
-    grid.assign(Array.from({ length: PARTITION_COUNT }, (_, partition) => (partition + 1) % 3));
+    bench.grid.assign(Array.from({ length: PARTITION_COUNT }, (_, partition) => (partition + 1) % 3));
     await Promise.all(numbersUpTo(100).map((key) => put(router, key, -key)));
     expect(await Promise.all(numbersUpTo(100).map((key) => get(router, key)))).toEqual(
       numbersUpTo(100).map((key) => -key),
     );
     expect(router.table.tableVersion).toBe(3);
-    expect(Math.max(...grid.store.applied.values())).toBe(1);
+    expect(Math.max(...bench.grid.store.applied.values())).toBe(1);
   });
 
   it('of which one dies: its partitions go on elsewhere, under the numbers they had', async () => {
-    const router = await connect();
-    const victim = grid.members[1]!;
+    const router = await bench.connect();
+    const victim = bench.grid.members[1]!;
     victim.beforeAnswer = () => new Promise(() => undefined);
     const map = router.map('m', undefined);
     const calls = numbersUpTo(90).map((key) =>
@@ -377,70 +338,70 @@ describe('several members', () => {
     );
     await until(() => victim.batches.length > 0);
     await victim.stop();
-    grid.assign(
+    bench.grid.assign(
       Array.from({ length: PARTITION_COUNT }, (_, partition) => (partition % 3 === 1 ? 2 : partition % 3)),
       [0, 2],
     );
     expect(await Promise.all(calls)).toEqual(numbersUpTo(90).map(() => undefined));
-    expect(Math.max(...grid.store.applied.values())).toBe(1);
-    expect(grid.store.applied.size).toBe(90);
+    expect(Math.max(...bench.grid.store.applied.values())).toBe(1);
+    expect(bench.grid.store.applied.size).toBe(90);
   });
 
   it('of which one drains: calls go to the others', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     await Promise.all(numbersUpTo(50).map((key) => put(router, key, key)));
-    const leaving = grid.members[2]!;
+    const leaving = bench.grid.members[2]!;
     const calls: Promise<unknown>[] = [];
     const drained = leaving.server!.drain(2000);
     for (const key of numbersUpTo(60)) calls.push(put(router, key, key));
     await pause(50);
-    grid.assign(
+    bench.grid.assign(
       Array.from({ length: PARTITION_COUNT }, (_, partition) => partition % 2),
       [0, 1],
     );
     await Promise.all(calls);
     await drained;
-    expect(Math.max(...grid.store.applied.values())).toBe(1);
+    expect(Math.max(...bench.grid.store.applied.values())).toBe(1);
   });
 
   it('with a partition nobody owns: calls wait for an owner', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const owners = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition % 3);
-    grid.assign(owners.map((owner) => (owner === 1 ? 9 : owner)));
-    for (const member of grid.members) {
+    bench.grid.assign(owners.map((owner) => (owner === 1 ? 9 : owner)));
+    for (const member of bench.grid.members) {
       member.table = { ...member.table, owners: member.table.owners.map(([owner]) => (owner === -1 ? [] : [owner!])) };
     }
     await router.refresh();
     const calls = numbersUpTo(60).map((key) => put(router, key, key));
     const late = put(router, 'late', 1, { timeoutMs: 100 });
     await Promise.allSettled([late]);
-    grid.assign(owners);
+    bench.grid.assign(owners);
     await Promise.all(calls);
-    expect(Math.max(...grid.store.applied.values())).toBe(1);
+    expect(Math.max(...bench.grid.store.applied.values())).toBe(1);
   });
 });
 
 describe('a map whose keys have affinity parts', () => {
   it('that the caller did not name is routed right after the first conflict', async () => {
-    const router = await connect();
-    sole().affinityParts.set('orders', 1);
+    const router = await bench.connect();
+    bench.sole.affinityParts.set('orders', 1);
     const map = router.map('orders', undefined);
     await router.call(OPCODE.PUT, map, ['customer', 1], 'x', undefined, undefined);
     expect(map.affinityParts).toBe(1);
-    const partitions = sole().batches.at(-1)!.partitions;
+    const partitions = bench.sole.batches.at(-1)!.partitions;
     await router.call(OPCODE.PUT, map, ['customer', 2], 'y', undefined, undefined);
-    expect([...sole().batches.at(-1)!.partitions]).toEqual([...partitions]);
+    expect([...bench.sole.batches.at(-1)!.partitions]).toEqual([...partitions]);
   });
 
   it('is learnt for that map alone, though the batch was refused whole', async () => {
-    const router = await connect();
+    const router = await bench.connect();
     const [orders, other] = [router.map('orders', undefined), router.map('other', undefined)];
-    sole().fail = (batch) => {
+    bench.sole.fail = (batch) => {
       const isWrong = batch.maps.some(({ name, affinityParts }) => name === 'orders' && affinityParts === 0);
       const details = { map: 'orders', affinityParts: 1 };
       return isWrong ? new GridError('MAP_CONFLICT', 'orders has others', { details }) : undefined;
     };
-    sole().affinityParts.set('orders', 1);
+    bench.sole.affinityParts.set('orders', 1);
     await Promise.all([
       router.call(OPCODE.PUT, orders, ['a', 1], 1, undefined, undefined),
       router.call(OPCODE.PUT, other, ['a', 1], 2, undefined, undefined),
@@ -449,8 +410,8 @@ describe('a map whose keys have affinity parts', () => {
   });
 
   it('that the caller declared otherwise is a conflict', async () => {
-    const router = await connect();
-    sole().affinityParts.set('orders', 1);
+    const router = await bench.connect();
+    bench.sole.affinityParts.set('orders', 1);
     const map = router.map('orders', { affinityParts: 2 });
     await expect(router.call(OPCODE.PUT, map, ['a', 1], 'x', undefined, undefined)).rejects.toMatchObject({
       code: 'MAP_CONFLICT',
@@ -460,20 +421,19 @@ describe('a map whose keys have affinity parts', () => {
 
 describe('a router inside a member', () => {
   it('reaches its own member without a socket, the others over one', async () => {
-    await grid.stop();
-    grid = await new FakeGrid(2).start();
-    const own = grid.members[0]!;
+    await bench.restart(2);
+    const own = bench.grid.members[0]!;
     const local = {
       memberId: own.id,
       openStream: (answers: KvAnswerSink) => own.services.kv.openStream(answers, undefined as never),
       openSession: (request: { session: number; clientName: string }) =>
         own.services.kv.openSession(request, undefined as never),
     };
-    const router = await connect({ seeds: [grid.addresses[1]!], local });
+    const router = await bench.connect({ seeds: [bench.grid.addresses[1]!], local });
     own.server!.close();
     await Promise.all(numbersUpTo(100).map((key) => put(router, key, { key })));
     expect(await get(router, 7)).toEqual({ key: 7 });
     expect(total(own.batches)).toBeGreaterThan(20);
-    expect(total(grid.members[1]!.batches)).toBeGreaterThan(20);
+    expect(total(bench.grid.members[1]!.batches)).toBeGreaterThan(20);
   });
 });
