@@ -3,30 +3,17 @@ import type { ErrorCode } from '@ashlar/core';
 import { planCondition, positionAt } from '../src/plan/planner.ts';
 import { CATALOG, plan, refusalOf } from './plan-support.ts';
 
-interface Refusal {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly hint: string | undefined;
-  readonly offset: number | undefined;
-  readonly line: number | undefined;
-  readonly column: number | undefined;
-}
-
-/** The refusal of a text in which `¦` marks the place; the mark is no part of the statement. */
-function refused(marked: string): { readonly found: Refusal; readonly offset: number } {
-  const offset = marked.indexOf('¦');
-  const { code, message, hint, position } = refusalOf(() => plan(marked.replace('¦', '')));
-  return { found: { code, message, hint, ...position } as Refusal, offset };
-}
-
+/** `¦` marks the place in a text; the mark is no part of the statement. */
 type Case = readonly [marked: string, code: ErrorCode, message: string, hint?: string];
 
-function itRefuses(cases: readonly Case[]): void {
+const AGGREGATE_HINT = 'conditions on aggregates belong into HAVING';
+
+function itRefuses(cases: readonly Case[], run: (text: string) => unknown = plan): void {
   const named = cases.map(([marked, code, message, hint]) => ({ marked, code, message, hint }));
   it.each(named)('$marked', ({ marked, code, message, hint }) => {
-    const { found, offset } = refused(marked);
-    expect(found).toMatchObject({ code, hint, ...positionAt(marked, offset) });
-    expect(found.message).toContain(message);
+    const error = refusalOf(() => run(marked.replace('¦', '')));
+    expect(error).toMatchObject({ code, hint, position: positionAt(marked, marked.indexOf('¦')) });
+    expect(error.message).toContain(message);
   });
 }
 
@@ -141,7 +128,6 @@ describe('functions', () => {
 });
 
 describe('grouping', () => {
-  const inHaving = 'conditions on aggregates belong into HAVING';
   itRefuses([
     [
       'SELECT ¦brand, count(*) FROM accounts',
@@ -189,7 +175,7 @@ describe('grouping', () => {
       'SELECT 1 FROM accounts WHERE ¦sum(balance) > 1',
       'GROUPING_ERROR',
       'an aggregate cannot stand in WHERE',
-      inHaving,
+      AGGREGATE_HINT,
     ],
     ['SELECT 1 FROM accounts a JOIN brands b ON ¦count(*) > 1', 'GROUPING_ERROR', 'an aggregate cannot stand in ON'],
     ['SELECT 1 FROM accounts GROUP BY ¦count(*)', 'GROUPING_ERROR', 'an aggregate cannot stand in GROUP BY'],
@@ -349,19 +335,23 @@ describe('a condition on its own', () => {
     );
   });
 
-  it.each([
-    ['brand = ¦', 'SYNTAX_ERROR'],
-    ['brand RETURNING ¦1', 'SYNTAX_ERROR'],
-    ['1 = 1; ¦DROP TABLE x', 'SYNTAX_ERROR'],
-    ['(brand = 1) ¦) OR (TRUE', 'SYNTAX_ERROR'],
-    ['brand = 1 AND\n  ¦5', 'TYPE_MISMATCH'],
-    ["brand::int4 = ¦'x'", 'INVALID_CAST'],
-    ['¦count(*) > 1', 'GROUPING_ERROR'],
-  ])('is refused at its own place: %s', (marked, code) => {
-    const error = refusalOf(() => condition(marked.replace('¦', '')));
-    expect(error.code).toBe(code);
-    expect(error.position).toEqual(positionAt(marked, marked.indexOf('¦')));
-    expect(error.details).not.toHaveProperty('offset');
+  describe('is refused at its own place', () => {
+    itRefuses(
+      [
+        ['brand = ¦', 'SYNTAX_ERROR', 'ends too early'],
+        ['brand RETURNING ¦1', 'SYNTAX_ERROR', 'a condition is expected, and nothing else'],
+        ['1 = 1; ¦DROP TABLE x', 'SYNTAX_ERROR', 'exactly one statement', 'send each statement on its own'],
+        ['(brand = 1) ¦) OR (TRUE', 'SYNTAX_ERROR', "')' closes nothing"],
+        ['brand = 1 AND\n  ¦5', 'TYPE_MISMATCH', 'an operand of AND must be boolean'],
+        ["brand::int4 = ¦'x'", 'INVALID_CAST', 'not a integer: "x"'],
+        ['¦count(*) > 1', 'GROUPING_ERROR', 'an aggregate cannot stand in WHERE', AGGREGATE_HINT],
+      ],
+      condition,
+    );
+  });
+
+  it('tells a place of its own only: no offset into the statement around it', () => {
+    expect(refusalOf(() => condition('brand = 1 AND 5')).details).not.toHaveProperty('offset');
   });
 
   it('keeps its places for errors while it runs', () => {
