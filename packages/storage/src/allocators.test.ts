@@ -99,6 +99,27 @@ describe('the block allocator', () => {
     expect(blocks.allocatePages(8, account, MemoryKind.values)).toBe(0);
     expect(asked).toBe(2);
   });
+
+  it('asks again for what must go on: what is given back first may make no page', () => {
+    const arena = Arena.reserve(60 * PAGE_BYTES);
+    const blocks = new BlockAllocator(arena, 4);
+    const account = new ByteAccount();
+    const neighbours = [1, 2].map(() => blocks.allocate(2000, account, MemoryKind.values));
+    const spare = blocks.allocatePages(1, account, MemoryKind.columns);
+    while (blocks.allocatePages(1, account, MemoryKind.values, true) !== 0);
+    const steps = [
+      () => blocks.free(neighbours[0]!, account, MemoryKind.values),
+      () => blocks.free(spare, account, MemoryKind.columns),
+    ];
+    blocks.onPressure = () => {
+      const step = steps.shift();
+      step?.();
+      return step !== undefined;
+    };
+    expect(blocks.allocate(900, account, MemoryKind.log, true)).not.toBe(0);
+    expect(steps).toEqual([]);
+    expect(blocks.allocate(30_000, account, MemoryKind.log, true)).toBe(0);
+  });
 });
 
 function fill(arena: Arena, ref: number, bytes: number, mark: number): void {

@@ -55,7 +55,10 @@ export class BlockAllocator {
   #slabPages = 0;
   #slabBytesUsed = 0;
   #runPages = 0;
-  /** Called when no page is left; returns true when it could give memory back and trying again makes sense. */
+  /**
+   * Called when no page is left; returns true when it could give memory back and trying again makes sense. It gives less
+   * each time until there is nothing.
+   */
   onPressure: (pagesWanted: number) => boolean = () => false;
 
   constructor(arena: Arena, reservePages: number) {
@@ -164,15 +167,19 @@ export class BlockAllocator {
     this.pages.free(page);
   }
 
-  #takePages(count: number, privileged: boolean): number {
-    const page = this.pages.allocate(count, privileged);
-    if (page >= 0 || !this.onPressure(count)) return page;
-    return this.pages.allocate(count, privileged);
+  /** Asks once for memory to be given back; what must go on (removes, expiry, the log), until nothing more is. */
+  #takePages(count: number, privileged: boolean, isHelped: () => boolean = () => false): number {
+    let page = this.pages.allocate(count, privileged);
+    while (page < 0 && this.onPressure(count)) {
+      page = this.pages.allocate(count, privileged);
+      if (!privileged || isHelped()) break;
+    }
+    return page;
   }
 
   #newSlab(sizeClass: number, privileged: boolean): number {
-    const page = this.#takePages(1, privileged);
-    // Relieving the pressure may have freed blocks of this very class.
+    // Relieving the pressure may free blocks of this very class.
+    const page = this.#takePages(1, privileged, () => this.#partial[sizeClass]! >= 0);
     if (page < 0) return this.#partial[sizeClass]!;
     this.#class[page] = sizeClass;
     this.#freeHead[page] = -1;
