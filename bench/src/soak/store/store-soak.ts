@@ -148,22 +148,30 @@ export class StoreSoak {
     const bytes = encodeKey(key);
     const partition = (key % PARTITIONS) as PartitionId;
     if (random.below(6) === 0) {
-      batch.remove(ROWS, partition, bytes, 0, bytes.length);
-      after.set(key, { n: 0, dueMs: Infinity });
-      this.tally.add('removes');
+      const isDone = this.#unlessFull('removes', () => batch.remove(ROWS, partition, bytes, 0, bytes.length));
+      if (isDone) after.set(key, { n: 0, dueMs: Infinity });
       return;
     }
     const n = ++this.#written[key]!;
     const value = encodeValue(rowOf(key, n));
     const dueMs = random.below(5) === 0 ? this.#time.ms + 1 + random.below(2000) : Infinity;
+    const expiresAt = dueMs === Infinity ? 0 : dueMs * 1000;
+    const isDone = this.#unlessFull(dueMs === Infinity ? 'puts' : 'puts that expire', () =>
+      batch.put(ROWS, partition, bytes, 0, bytes.length, value, 0, value.length, expiresAt),
+    );
+    if (isDone) after.set(key, { n, dueMs });
+  }
+
+  /** @returns false when memory is full: the operation left no trace */
+  #unlessFull(what: string, stage: () => unknown): boolean {
     try {
-      const expiresAt = dueMs === Infinity ? 0 : dueMs * 1000;
-      batch.put(ROWS, partition, bytes, 0, bytes.length, value, 0, value.length, expiresAt);
-      after.set(key, { n, dueMs });
-      this.tally.add(dueMs === Infinity ? 'puts' : 'puts that expire');
+      stage();
+      this.tally.add(what);
+      return true;
     } catch (error) {
       if (!GridError.is(error, 'OUT_OF_MEMORY')) throw error;
-      this.tally.add('puts refused: memory full');
+      this.tally.add(`${what}: memory full`);
+      return false;
     }
   }
 
@@ -187,22 +195,11 @@ export class StoreSoak {
     for (let key = 0; key < PASSING_ROWS; key++) {
       const bytes = encodeKey(key);
       const value = encodeValue(rowOf(key, this.#passingMap));
-      try {
-        batch.put(
-          this.#passingMap,
-          (key % PARTITIONS) as PartitionId,
-          bytes,
-          0,
-          bytes.length,
-          value,
-          0,
-          value.length,
-          0,
-        );
-      } catch (error) {
-        if (!GridError.is(error, 'OUT_OF_MEMORY')) throw error;
-        break;
-      }
+      const target = (key % PARTITIONS) as PartitionId;
+      const isDone = this.#unlessFull('rows of passing maps', () =>
+        batch.put(this.#passingMap, target, bytes, 0, bytes.length, value, 0, value.length, 0),
+      );
+      if (!isDone) break;
     }
     batch.commit();
     this.tally.add('maps dropped');
