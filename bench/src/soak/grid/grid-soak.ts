@@ -17,19 +17,23 @@ import { RowReader } from './row-readers.ts';
 import { RowWriter } from './row-writers.ts';
 import { Rows } from './user-code.ts';
 
-const KEYS = 2000;
+/** As many a partition as a column needs to be kept. */
+const KEYS = 6000;
 const WRITERS = 6;
 const SETTINGS = {
   'memory.maxBytes': '20MiB',
-  'cluster.partitionCount': 32,
+  'cluster.partitionCount': 8,
   'cluster.expectedMembers': 2,
   'workers.queryThreads': 1,
   'workers.userThreads': 1,
 };
+/** Values that lie there, so that the rest of the memory is used again and again. */
+const BALLAST = { entries: 3000, bytes: 8000 };
 const USER_CODE = new URL('user-code.ts', import.meta.url);
 const LIMITS = { wallMs: 500, heapBytes: 32 << 20 };
+const MAPS = ['rows', 'pockets', 'accounts', 'chain'];
 const CALL_TIMEOUT_MS = 30_000;
-const DROP_COLUMNS_EVERY_MS = 150;
+const DROP_COLUMNS_EVERY_MS = 700;
 const GUEST_EVERY_MS = 3000;
 /** What must come to nothing when nobody asks any more. */
 const HELD = ['ashlar_snapshots_open', 'ashlar_subscriptions', 'ashlar_pool_busy', 'ashlar_pool_queued'];
@@ -81,6 +85,7 @@ export class GridSoak {
     const [grid, other] = this.#clients as [Grid, Grid];
     const sums = new ClosedSums(grid, other, this.#random, call);
     await sums.open();
+    await this.#loadBallast(grid);
     await grid.map(Rows).put(0, { key: 0, n: 0, x: 0, label: '', fill: '' });
     await grid.map(Rows).remove(0);
     const readers = [grid, other].map((client) => new RowReader(client, this.#ledger, this.#random, call));
@@ -102,6 +107,11 @@ export class GridSoak {
     }
   }
 
+  async #loadBallast(grid: Grid): Promise<void> {
+    const value = 'b'.repeat(BALLAST.bytes);
+    await grid.map('ballast').putAll(Array.from({ length: BALLAST.entries }, (_, key) => [key, value]));
+  }
+
   #writer(lane: number, call: Call): RowWriter {
     const keys = Array.from({ length: KEYS }, (_, key) => key).filter((key) => key % WRITERS === lane);
     return new RowWriter(this.#clients[lane % 2]!, this.#ledger, this.#random, keys, call);
@@ -112,8 +122,7 @@ export class GridSoak {
     const connections = this.#members.map(({ address }) => connectMember(address));
     try {
       while (!signal.aborted) {
-        const maps = ['rows', 'pockets', 'accounts', 'chain'];
-        const map = maps[this.#random.below(maps.length)]!;
+        const map = MAPS[this.#random.below(MAPS.length)]!;
         for (const { admin } of connections) await admin.dropColumns({ map }, { timeoutMs: CALL_TIMEOUT_MS });
         tally.add('columns dropped');
         await pause(DROP_COLUMNS_EVERY_MS, signal);
@@ -148,7 +157,7 @@ export class GridSoak {
     for (const key of there) this.#ledger.check(view, key, values[key], 'the last look');
     this.#ledger.checkAll(view, new Set(there), 'the last look');
     await this.#becomeCalm(grid);
-    for (const map of ['rows', 'pockets', 'accounts', 'chain']) {
+    for (const map of [...MAPS, 'ballast']) {
       await grid.map(map).clear();
       const size = await grid.map(map).size();
       if (size !== 0) throw new SoakFault(`${map} has ${size} entries after clear()`);
