@@ -134,6 +134,31 @@ async function standing(options = {}): Promise<AsyncIterableIterator<Update>> {
 }
 
 describe('a subscription', () => {
+  it('hands nothing out before it knows where it begins in every partition: a token says so', async () => {
+    const late = fake.members[1]!;
+    const gate = Promise.withResolvers<void>();
+    const { events: doors } = late.services;
+    const subscribe = doors.subscribe.bind(doors);
+    doors.subscribe = async function* (request, context) {
+      await gate.promise;
+      yield* subscribe(request, context);
+    };
+    const mine = fake.members[0]!.table.owners.findIndex(([owner]) => owner === 0);
+    const abort = new AbortController();
+    const events = grid.map<{ n: number }>('m').subscribe({ signal: abort.signal });
+    const first = events.next();
+    await until(() => logs.requests.length === 1);
+    logs.append(mine, 'insert', 'a', { n: 1 });
+    const early = await Promise.race([first, new Promise((resolve) => setTimeout(resolve, 50, 'nothing'))]);
+    expect(early).toBe('nothing');
+    gate.resolve();
+    const { value } = await first;
+    expect(value).toMatchObject({ key: 'a' });
+    const { incarnations } = decodeToken((value as Update).token, 'm', PARTITION_COUNT);
+    expect([...incarnations].every((incarnation) => incarnation === 7)).toBe(true);
+    abort.abort();
+  });
+
   it('gives events of all members with their values', async () => {
     const events = await standing({
       where: 'n < $1',

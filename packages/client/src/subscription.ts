@@ -64,6 +64,7 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
   #failure: GridError | undefined;
   #ended = false;
   #isReady = false;
+  #placed = false;
   #resolvedVersion = 0;
   #stopWatching: () => void = () => undefined;
   #readyTimer: NodeJS.Timeout | undefined;
@@ -219,12 +220,19 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
       this.#handed[partition] = standing.sequences[index]!;
     });
     feed.isStanding = true;
+    this.#wakeReader?.();
     const isReady = this.#known.every((known) => known === 1) && [...this.#feeds.values()].every((f) => f.isStanding);
     if (isReady && !this.#isReady) {
       this.#isReady = true;
       clearTimeout(this.#readyTimer);
       this.#options.onReady?.();
     }
+  }
+
+  /** Whether it is known in every partition where it begins. */
+  #isPlaced(): boolean {
+    if (!this.#placed) this.#placed = this.#known.every((known) => known === 1);
+    return this.#placed;
   }
 
   #advance(feed: Feed, sequences: readonly number[], positions: Float64Array): void {
@@ -246,7 +254,8 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
   async *#run(): AsyncGenerator<EntryEvent<K, V>, void, undefined> {
     try {
       for (;;) {
-        const received = this.#inbox.shift();
+        // A token names a place in every partition: before all are known there is none to hand out with an event.
+        const received = this.#isPlaced() ? this.#inbox.shift() : undefined;
         if (received === undefined) {
           if (this.#failure !== undefined) throw this.#failure;
           if (this.#ended) return;
