@@ -31,12 +31,13 @@ async function soak(options: SoakOptions): Promise<number> {
   const startedMs = performance.now();
   const elapsedS = (): number => Math.round((performance.now() - startedMs) / 1000);
   const stop = new AbortController();
-  let isInterrupted = false;
-  const interrupt = (): void => {
-    isInterrupted = true;
-    stop.abort();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  let interruption: string | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      interruption = signal;
+      stop.abort();
+    });
+  }
   const timer = setTimeout(() => stop.abort(), options.durationMs);
   const parts = partsOf(options);
   process.stderr.write(`soak: ${setUp()}\nsoak: seed ${options.seed}, ${options.durationMs / 60_000} minutes\n`);
@@ -46,9 +47,9 @@ async function soak(options: SoakOptions): Promise<number> {
   );
   const faults: { readonly part: string; readonly error: Error }[] = [];
   const runs = parts.map(({ name, run }) =>
-    run(stop.signal).catch((error: Error) => {
+    runToTheEnd(run, stop.signal).catch((error: Error) => {
       // Ctrl-C of a terminal reaches the members too: what fails then is no fault.
-      if (!isInterrupted) faults.push({ part: name, error });
+      if (interruption === undefined) faults.push({ part: name, error });
       stop.abort();
     }),
   );
@@ -56,8 +57,15 @@ async function soak(options: SoakOptions): Promise<number> {
   clearTimeout(timer);
   clearInterval(progress);
   report(options, parts, faults, elapsedS());
+  if (interruption !== undefined) process.stderr.write(`soak: ended by ${interruption}\n`);
   if (faults.length > 0) return 1;
-  return isInterrupted ? INTERRUPTED : 0;
+  return interruption === undefined ? 0 : INTERRUPTED;
+}
+
+/** A part that ends before it is told to has done less than it says. */
+async function runToTheEnd(run: Part['run'], signal: AbortSignal): Promise<void> {
+  await run(signal);
+  if (!signal.aborted) throw new SoakFault('it ended by itself');
 }
 
 function progressLine(parts: readonly Part[], elapsedS: number): string {
