@@ -9,7 +9,8 @@ import { type Grid, GridError, type GridMap } from '@ashlar/client';
 import type { Random } from '@ashlar/core';
 import { SoakFault } from '../tally.ts';
 import { attempt, type Call, pause } from './attempt.ts';
-import { Accounts, Chain, type Pocket, Pockets, shift, stumble, total } from './user-code.ts';
+import { stumble } from './stumble.ts';
+import { Accounts, Chain, type Pocket, Pockets, shift, total } from './user-code.ts';
 
 const POCKETS = 300;
 const PAIRS = 200;

@@ -29,8 +29,9 @@ const SETTINGS = {
 };
 /** Values that lie there, so that the rest of the memory is used again and again. */
 const BALLAST = { entries: 3000, bytes: 8000 };
-const USER_CODE = new URL('user-code.ts', import.meta.url);
-const LIMITS = { wallMs: 500, heapBytes: 32 << 20 };
+/** A busy machine must not look like user code without end. */
+const USER_CODE = { file: new URL('user-code.ts', import.meta.url), name: 'soak', limits: { wallMs: 20_000 } };
+const STUMBLE = { file: new URL('stumble.ts', import.meta.url), name: 'stumble', limits: { wallMs: 300 } };
 const MAPS = ['rows', 'pockets', 'accounts', 'chain'];
 const CALL_TIMEOUT_MS = 30_000;
 const DROP_COLUMNS_EVERY_MS = 700;
@@ -72,8 +73,9 @@ export class GridSoak {
     this.#members.push(first);
     this.#members.push(await startMember({ ...SETTINGS, 'cluster.join': first.address }));
     for (let count = 0; count < 2; count++) this.#clients.push(await this.#connect());
-    const deploy = { name: 'soak', limits: LIMITS };
-    for (const client of this.#clients) await client.deploy(USER_CODE, deploy);
+    for (const client of this.#clients) {
+      for (const { file, ...options } of [USER_CODE, STUMBLE]) await client.deploy(file, options);
+    }
   }
 
   #connect(): Promise<Grid> {

@@ -33,12 +33,6 @@ export const shift = defineProcessor<Pocket, { by: number }, number>((entry, { b
   return cash + goods;
 });
 
-/** Changes the pocket, and never ends. */
-export const stumble = defineProcessor<Pocket>((entry) => {
-  entry.value = { cash: 1_000_000, goods: 1_000_000 };
-  for (;;);
-});
-
 export interface Inspection {
   /** Key and write of every row, one after the other. */
   readonly found: readonly number[];
