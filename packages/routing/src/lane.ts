@@ -242,8 +242,7 @@ export class Lane {
   }
 
   #deliverSlice(): void {
-    const slice = this.#slices[0];
-    if (slice === undefined) return;
+    const slice = this.#slices[0]!;
     const { batch, answers, next } = slice;
     const end = Math.min(next + SLICE_OPERATIONS, answers.statuses.length);
     slice.next = end;
@@ -251,6 +250,7 @@ export class Lane {
     this.#deliver(batch, answers, next, end);
     if (this.#slices.length === 0) return;
     setImmediate(() => {
+      if (this.#slices.length === 0) return;
       this.flush();
       this.#deliverSlice();
     });

@@ -7,6 +7,7 @@
  * M2  A message that is never serialized (its stream died) keeps its buffer; both are garbage then.
  */
 const BUFFER_BYTES = 128 << 10;
+const SHORT_BYTES = 4 << 10;
 const KEPT_MAX = 16;
 
 export class MessageBuffers {
@@ -14,9 +15,9 @@ export class MessageBuffers {
   readonly #wholeOf = new WeakMap<ArrayBufferLike, Buffer>();
   #serialized: Buffer | undefined;
 
-  /** A buffer of at least `bytes`, to be filled and given to a stream whose serializer is `serialize`. */
+  /** A buffer of at least `bytes` (short messages share Node's slabs, long ones are their own), to be filled and given to a stream whose serializer is `serialize`. */
   take(bytes: number): Buffer {
-    if (bytes > BUFFER_BYTES) return Buffer.allocUnsafe(bytes);
+    if (bytes <= SHORT_BYTES || bytes > BUFFER_BYTES) return Buffer.allocUnsafe(bytes);
     const kept = this.#free.pop();
     if (kept !== undefined) return kept;
     const made = Buffer.allocUnsafeSlow(BUFFER_BYTES);

@@ -50,8 +50,8 @@ export interface KvAnswerSink {
 /** What the member does with one stream. */
 export interface KvBatchSink {
   /**
-   * A batch, in the order sent. Its arrays are the batch's own and stay valid. Must end in one `write` with its batch id
-   * (at once or later); the transport stops reading while too many bytes are unanswered.
+   * A batch, in the order sent. Its arrays are the batch's own and stay valid. Must end in `write`s with its batch id that
+   * together answer each operation once (at once or later); the transport stops reading while too many bytes are unanswered.
    */
   onBatch(batch: KvBatch): void;
   /** The stream is over; answers still owed are dropped. */

@@ -40,8 +40,8 @@ export interface BatchDependencies {
 
 /** Who sends the answers. */
 export interface BatchListener {
-  /** Operations [first, end) are answered, others are not yet. */
-  onPiece(run: BatchRun, first: number, end: number): void;
+  /** Operations [first, end) are answered, others are not yet. @returns false: their answers go with later ones */
+  onPiece(run: BatchRun, first: number, end: number): boolean;
   /** Operations from `run.told` on are answered: all are. */
   onDone(run: BatchRun): void;
 }
@@ -140,8 +140,7 @@ export class BatchRun implements ProcessorCaller {
     let end = this.told;
     while (end < this.batch.count && this.#late![end] === 0) end++;
     if (end - this.told < PIECE_OPERATIONS || end === this.batch.count) return;
-    this.#listener.onPiece(this, this.told, end);
-    this.told = end;
+    if (this.#listener.onPiece(this, this.told, end)) this.told = end;
   }
 
   /** One thing less is open; the last one ends the batch. */

@@ -147,7 +147,12 @@ class BatchStream implements KvBatchSink {
     if (record !== undefined) session?.note(record);
     const spans = batch.traces.length === 0 ? undefined : new BatchSpans(batch, this.#deps.tracing);
     const run = new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, {
-      onPiece: (run, first, end) => this.#answer(run.answers.piece(first, end, this.#headerOf(run))),
+      onPiece: (run, first, end) => {
+        // Under pressure writers are delayed: the whole answer is.
+        if (this.#deps.pressure.isHigh(batch.partitions)) return false;
+        this.#answer(run.answers.piece(first, end, this.#headerOf(run)));
+        return true;
+      },
       onDone: (run) => {
         spans?.end(run.answers.firstError);
         const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run));
