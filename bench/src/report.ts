@@ -1,14 +1,8 @@
 /** What a bench prints: the set-up, then a table; or one JSON line a figure. */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import type { BenchFigure as Figure } from '@ashlar/cli';
 
-export interface Figure {
-  readonly bench: string;
-  readonly case: string;
-  readonly subject: string;
-  readonly metric: string;
-  readonly value: number;
-  readonly unit: string;
-}
+export type { Figure };
 
 export interface Reporter {
   /** One figure: the median of its rounds. */

@@ -2,9 +2,9 @@
  * The client process of one subject: told by lines of JSON on stdin what to run, answers with a line of figures.
  * It is the only one at work while it runs; the others wait for their turn.
  */
-import { createInterface } from 'node:readline';
 import { cpuMsOf } from '../cpu-time.ts';
 import { inLanes } from '../in-lanes.ts';
+import { serveLines } from '../serve-lines.ts';
 import { ReadCheck } from './read-check.ts';
 import { type KvSubject, openSubject, type SubjectName } from './subjects.ts';
 import {
@@ -39,11 +39,7 @@ const FILL_IN_FLIGHT = 256;
 
 const [name, address, serverPid] = process.argv.slice(2) as [SubjectName, string, string];
 const subject = await openSubject(name, address);
-process.stdout.write('{"ready":true}\n');
-for await (const line of createInterface({ input: process.stdin })) {
-  const figures = await run(subject, JSON.parse(line) as RunRequest);
-  process.stdout.write(`${JSON.stringify(figures)}\n`);
-}
+await serveLines<RunRequest>((request) => run(subject, request));
 await subject.close();
 process.exit(0);
 

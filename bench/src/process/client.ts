@@ -1,7 +1,7 @@
 /** The client process of one subject of `process`: told what to run by a line of JSON, answers with a line of figures. */
-import { createInterface } from 'node:readline';
 import { seededRandom } from '@ashlar/core';
 import { inLanes } from '../in-lanes.ts';
+import { serveLines } from '../serve-lines.ts';
 import { openSubject, type ProcessSubject, type SubjectName } from './subjects.ts';
 
 export interface RunRequest {
@@ -20,11 +20,7 @@ const KEYS: readonly string[] = Array.from({ length: 100_000 }, (_, key) => `cou
 
 const [name, address] = process.argv.slice(2) as [SubjectName, string];
 const subject = await openSubject(name, address);
-process.stdout.write('{"ready":true}\n');
-for await (const line of createInterface({ input: process.stdin })) {
-  const figures = await run(subject, JSON.parse(line) as RunRequest);
-  process.stdout.write(`${JSON.stringify(figures)}\n`);
-}
+await serveLines<RunRequest>((request) => run(subject, request));
 await subject.close();
 process.exit(0);
 

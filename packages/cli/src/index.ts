@@ -1,4 +1,5 @@
 /** cli: the command line, and what it shares with the examples: rendering, readers of files, loading. */
+export type { Figure as BenchFigure } from './bench/report.ts';
 export { type LoadOptions, type LoadResult, loadRows } from './files/load.ts';
 export { openRows } from './files/open.ts';
 export type { Document, RowBatch, RowSource } from './files/rows.ts';
