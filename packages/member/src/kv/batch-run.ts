@@ -21,6 +21,7 @@ import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import type { GridControl } from '../control/grid-control.ts';
 import { type AnswerMemoryPool, Answers } from './answers.ts';
+import type { EntryLimits } from './entry-limits.ts';
 import { partitionGateName } from './gate-names.ts';
 import { gateName, type KeyGate } from './key-gate.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from './processor-calls.ts';
@@ -33,7 +34,7 @@ export interface BatchDependencies {
   readonly gate: KeyGate;
   readonly processors: ProcessorCalls;
   readonly clock: { now(): number };
-  readonly keyBytesMax: number;
+  readonly limits: EntryLimits;
   readonly valueBytesMax: number;
   readonly answerMemory: AnswerMemoryPool;
 }
@@ -516,7 +517,7 @@ export class BatchRun implements ProcessorCaller {
     if (map === undefined) throw new GridError('INVALID_ARGUMENT', 'a mutation names no map of its batch');
     const start = this.#keyStart(operation);
     const end = batch.keyEnds[operation]!;
-    this.#checkKeySize(end - start);
+    this.#deps.limits.checkKey(end - start);
     checkKey(batch.keys, start, end);
     const partition = partitionOf(batch.keys, start, end, map.affinityParts, this.#deps.control.partitionCount);
     if (partition === batch.partitions[operation]) return map;
@@ -528,15 +529,6 @@ export class BatchRun implements ProcessorCaller {
         details: { map: map.name, affinityParts: map.affinityParts },
       },
     );
-  }
-
-  #checkKeySize(bytes: number): void {
-    const { keyBytesMax } = this.#deps;
-    if (bytes <= keyBytesMax) return;
-    throw new GridError('KEY_TOO_LARGE', `the key has ${bytes} bytes, this grid takes at most ${keyBytesMax}`, {
-      hint: 'limits.keyBytes of the members',
-      details: { limitBytes: keyBytesMax },
-    });
   }
 
   #mapIndex(operation: number): number {

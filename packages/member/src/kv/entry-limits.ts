@@ -1,6 +1,6 @@
 /**
  * How long an encoded key and a value may be (`limits.keyBytes`, `limits.valueBytes`), for every way by which an entry is
- * written: a statement, a processor, a listener. What callers send as keys and values themselves is measured as it is read.
+ * written. Values that callers send themselves are measured as they are read.
  */
 import { GridError } from '@ashlar/core';
 
@@ -15,14 +15,18 @@ export class EntryLimits {
 
   /** @throws GridError KEY_TOO_LARGE, VALUE_TOO_LARGE */
   check(keyBytes: number, valueBytes: number): void {
-    const limitBytes = this.#keyBytesMax;
-    if (keyBytes > limitBytes) {
-      throw new GridError('KEY_TOO_LARGE', `the key has ${keyBytes} bytes, this grid takes at most ${limitBytes}`, {
-        hint: 'limits.keyBytes of the members',
-        details: { limitBytes },
-      });
-    }
+    this.checkKey(keyBytes);
     this.checkValue(valueBytes);
+  }
+
+  /** @throws GridError KEY_TOO_LARGE */
+  checkKey(keyBytes: number): void {
+    const limitBytes = this.#keyBytesMax;
+    if (keyBytes <= limitBytes) return;
+    throw new GridError('KEY_TOO_LARGE', `the key has ${keyBytes} bytes, this grid takes at most ${limitBytes}`, {
+      hint: 'limits.keyBytes of the members',
+      details: { limitBytes },
+    });
   }
 
   /** @throws GridError VALUE_TOO_LARGE */

@@ -46,7 +46,7 @@ function bench() {
   const service = kvService({
     ...{ store, control, gate, processors, clock, sessions, metrics, pressure: new LogPressure(store) },
     ...{
-      keyBytesMax: 1024,
+      limits,
       valueBytesMax: 1024,
       answerMemory: new AnswerMemoryPool(),
       tracing: NO_TRACING,

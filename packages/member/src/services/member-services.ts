@@ -101,7 +101,7 @@ export function memberServices(parts: MemberParts): {
   const kv = kvService({
     ...{ store, control, gate, processors, clock, sessions, metrics, forward, pressure },
     tracing: parts.tracing,
-    keyBytesMax: config.limits.keyBytes,
+    limits,
     valueBytesMax: config.limits.valueBytes,
     answerMemory: new AnswerMemoryPool(),
   });
