@@ -15,8 +15,8 @@ import { decodeKey, decodeValue, encodeKey, encodeValue, partitionOf } from '@as
 import { RecordCause } from '@ashlar/storage';
 import { OPCODE } from '@ashlar/transport';
 import type { EntryLimits } from '../kv/entry-limits.ts';
-import { partitionGateName } from '../kv/gate-names.ts';
-import { gateName, type KeyGate } from '../kv/key-gate.ts';
+import { type GateName, keyGateName, partitionGateName } from '../kv/gate-names.ts';
+import type { KeyGate } from '../kv/key-gate.ts';
 import type { MemberParts } from '../member-parts.ts';
 
 export interface CommitterDependencies {
@@ -166,10 +166,10 @@ export class WriteSetCommitter {
 }
 
 /** The gate's names of all that a commit touches. */
-function namesOf(partition: PartitionId, own: readonly PlacedWrite[]): string[] {
+function namesOf(partition: PartitionId, own: readonly PlacedWrite[]): GateName[] {
   const names = own.flatMap(({ write, map, partition: target }) => [
     partitionGateName(target),
-    gateName(map.id, write.key, 0, write.key.length),
+    keyGateName(map.id, write.key, 0, write.key.length),
   ]);
   return [partitionGateName(partition), ...names];
 }
@@ -177,6 +177,6 @@ function namesOf(partition: PartitionId, own: readonly PlacedWrite[]): string[] 
 /** A write-set is one step: of writes to the same key the last one counts. */
 function lastOfEachKey(writes: readonly PlacedWrite[]): readonly ListenerWrite[] {
   const last = new Map<string, ListenerWrite>();
-  for (const { write, map } of writes) last.set(gateName(map.id, write.key, 0, write.key.length), write);
+  for (const { write, map } of writes) last.set(`${map.id}:${Buffer.from(write.key).toString('latin1')}`, write);
   return [...last.values()];
 }

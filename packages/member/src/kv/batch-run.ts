@@ -22,8 +22,8 @@ import { LANE } from '../compute/lanes.ts';
 import type { GridControl } from '../control/grid-control.ts';
 import { type AnswerMemoryPool, Answers } from './answers.ts';
 import type { EntryLimits } from './entry-limits.ts';
-import { partitionGateName } from './gate-names.ts';
-import { gateName, type KeyGate } from './key-gate.ts';
+import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
+import type { KeyGate } from './key-gate.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from './processor-calls.ts';
 import { type BatchRecord, keptAnswer, type Session, unknownOutcome } from './sessions.ts';
 import type { WaitingKeys } from './waiting-keys.ts';
@@ -162,7 +162,8 @@ export class BatchRun implements ProcessorCaller {
 
   /** Reads now, or behind a mutation of the same stream that waits for the key. */
   #readInOrder(operation: number): void {
-    const holder = this.#waiting.has(this.#gateNameOf(operation) ?? '') ? this.#holderOf(operation) : undefined;
+    const name = this.#gateNameOf(operation);
+    const holder = name !== undefined && this.#waiting.has(name) ? this.#holderOf(operation, name) : undefined;
     if (holder === undefined) {
       this.#guarded(operation, this.#read);
       return;
@@ -216,8 +217,8 @@ export class BatchRun implements ProcessorCaller {
   #mutateWhenFree(operation: number): void {
     try {
       if (this.batch.resent && this.#answeredBefore(operation)) return;
-      const holder = this.#holderOf(operation);
       const call = this.batch.opcodes[operation] === OPCODE.PROCESS ? this.#callOf(operation) : undefined;
+      const holder = this.#holderOf(operation, call?.name);
       if (holder === undefined) {
         if (call === undefined) this.#mutate(operation);
         else this.#process(call);
@@ -233,7 +234,7 @@ export class BatchRun implements ProcessorCaller {
   }
 
   /** When its turn has come it runs alone, in a write batch of its own. */
-  #wait(holder: string, operation: number): void {
+  #wait(holder: GateName, operation: number): void {
     const name = this.#gateNameOf(operation)!;
     this.#deps.gate.wait(holder, () => {
       this.#waiting.end(name);
@@ -246,20 +247,20 @@ export class BatchRun implements ProcessorCaller {
   }
 
   /** The gate's name that this mutation has to wait for. */
-  #holderOf(operation: number): string | undefined {
+  #holderOf(operation: number, known?: GateName): GateName | undefined {
     const { gate } = this.#deps;
     if (gate.heldCount === 0) return undefined;
     const partition = partitionGateName(this.batch.partitions[operation]!);
     if (gate.isHeld(partition)) return partition;
-    const name = this.#gateNameOf(operation);
+    const name = known ?? this.#gateNameOf(operation);
     return name !== undefined && gate.isHeld(name) ? name : undefined;
   }
 
   /** Of the operation's key; undefined where there is no such map. */
-  #gateNameOf(operation: number): string | undefined {
+  #gateNameOf(operation: number): GateName | undefined {
     const map = this.#maps[this.#mapIndex(operation)];
     if (map === undefined) return undefined;
-    return gateName(map.id, this.batch.keys, this.#keyStart(operation), this.batch.keyEnds[operation]!);
+    return keyGateName(map.id, this.batch.keys, this.#keyStart(operation), this.batch.keyEnds[operation]!);
   }
 
   #mutate(operation: number): void {

@@ -1,18 +1,25 @@
 /**
  * The gate before each key: while a processor runs on a key, every other mutation of that key waits behind it, in the
- * order of arrival. Keys nobody works on cost nothing, and a batch that meets an empty gate does not even build a name.
+ * order of arrival. Keys nobody works on cost nothing.
  *
  * K1  What waits for a key is let through in the order it came.
- * K2  A key has an element in the map exactly while it is held.
+ * K2  A name (gate-names.ts) has an element in the map exactly while it is held.
  * K3  At most `waitingMax` mutations wait; the next one is refused and has changed nothing.
  */
 import { assert, GridError } from '@ashlar/core';
+import type { GateName } from './gate-names.ts';
 
 /** Lets one waiting mutation go on. It may hold the key again (a processor) or be done at once. */
 export type Waiting = () => void;
 
+/** Of a hold that nobody asks about. */
+const ANYONE: object = Object.freeze({});
+
 export class KeyGate {
-  readonly #held = new Map<string, Waiting[]>();
+  /** Who holds a name. */
+  readonly #held = new Map<GateName, object>();
+  /** Who waits for a held name, where anyone does. */
+  readonly #queues = new Map<GateName, Waiting[]>();
   readonly #waitingMax: number;
   #waiting = 0;
 
@@ -32,51 +39,58 @@ export class KeyGate {
     return this.#waitingMax;
   }
 
-  isHeld(name: string): boolean {
+  isHeld(name: GateName): boolean {
     return this.#held.has(name);
   }
 
-  /** Whether mutations wait for a held key. */
-  hasWaiting(name: string): boolean {
-    return (this.#held.get(name)?.length ?? 0) > 0;
+  /** What hold() was given; undefined: the name is free. */
+  holderOf(name: GateName): object | undefined {
+    return this.#held.get(name);
   }
 
-  hold(name: string): void {
-    assert(!this.#held.has(name), 'K2: a key is held once');
-    this.#held.set(name, []);
+  /** Whether mutations wait for a held name. */
+  hasWaiting(name: GateName): boolean {
+    return this.#queues.has(name);
+  }
+
+  hold(name: GateName, holder: object = ANYONE): void {
+    assert(!this.#held.has(name), 'K2: a name is held once');
+    this.#held.set(name, holder);
   }
 
   /** @throws GridError OVERLOADED when too many wait (K3) */
-  wait(name: string, next: Waiting): void {
-    const queue = this.#held.get(name);
-    assert(queue !== undefined, 'only a held key is waited for');
+  wait(name: GateName, next: Waiting): void {
+    assert(this.#held.has(name), 'only a held name is waited for');
     if (this.#waiting >= this.#waitingMax) {
       throw new GridError('OVERLOADED', `${this.#waitingMax} mutations wait for processors`, {
         hint: 'send less at once, or make the processor faster',
       });
     }
     this.#waiting++;
-    queue.push(next);
+    const queue = this.#queues.get(name);
+    if (queue === undefined) this.#queues.set(name, [next]);
+    else queue.push(next);
   }
 
-  /** Ends the hold; whoever waits goes on until one of them holds the key again. */
-  release(name: string): void {
-    const queue = this.#held.get(name);
-    assert(queue !== undefined, 'only a held key is released');
-    this.#held.delete(name);
+  /** Ends the hold; whoever waits goes on until one of them holds the name again. */
+  release(name: GateName): void {
+    const wasHeld = this.#held.delete(name);
+    assert(wasHeld, 'only a held name is released');
+    if (this.#queues.size > 0) this.#letThrough(name);
+  }
+
+  #letThrough(name: GateName): void {
+    const queue = this.#queues.get(name);
+    if (queue === undefined) return;
+    this.#queues.delete(name);
     for (let at = 0; at < queue.length; at++) {
       this.#waiting--;
       queue[at]!();
-      const again = this.#held.get(name);
-      if (again === undefined) continue;
+      if (!this.#held.has(name)) continue;
       // Held again: the rest waits on, before anyone who comes later.
-      again.unshift(...queue.slice(at + 1));
+      const rest = queue.slice(at + 1);
+      if (rest.length > 0) this.#queues.set(name, [...rest, ...(this.#queues.get(name) ?? [])]);
       return;
     }
   }
-}
-
-/** A key's name in the gate: the map, then the canonical bytes as Latin-1. */
-export function gateName(mapId: number, bytes: Uint8Array, start: number, end: number): string {
-  return `${mapId}:${Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')}`;
 }

@@ -18,13 +18,13 @@ import {
   readyProcessor,
 } from '@ashlar/compute';
 import type { PartitionId, Random, TraceContext } from '@ashlar/core';
-import { decodeValue, encodeValue } from '@ashlar/serialization';
+import { compareBytes, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { processorSpans } from '../observe/processor-spans.ts';
 import type { Tracing } from '../observe/tracing.ts';
 import type { EntryLimits } from './entry-limits.ts';
-import { partitionGateName } from './gate-names.ts';
-import { gateName, type KeyGate } from './key-gate.ts';
+import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
+import type { KeyGate } from './key-gate.ts';
 
 /** Who made calls and is told of each by the number it gave it. Exactly one of the functions is called, once a call. */
 export interface ProcessorCaller {
@@ -59,7 +59,10 @@ export class ProcessorCall {
   /** Of the first call on an entry: the last one, and how many there are. */
   last: ProcessorCall = this;
   count = 1;
-  #name: string | undefined;
+  /** It is on its way to a worker: nothing joins it any more. */
+  isSent = false;
+  /** Of its key at the gate. */
+  readonly name: GateName;
 
   constructor(
     map: CatalogedMap,
@@ -87,12 +90,7 @@ export class ProcessorCall {
     this.caller = caller;
     this.slot = slot;
     this.isWanted = isWanted;
-  }
-
-  /** Of its key at the gate. */
-  get name(): string {
-    this.#name ??= gateName(this.map.id, this.keys, this.keyStart, this.keyEnd);
-    return this.#name;
+    this.name = keyGateName(map.id, keys, keyStart, keyEnd);
   }
 }
 
@@ -118,8 +116,8 @@ export interface ProcessorCallsDependencies {
 
 interface Group {
   readonly processor: ProcessorName;
-  /** The first call on each entry, by the entry's name at the gate. */
-  readonly entries: Map<string, ProcessorCall>;
+  /** The first call on each entry. */
+  entries: ProcessorCall[];
 }
 
 const CALLS_A_TASK_MAX = 256;
@@ -146,7 +144,7 @@ export class ProcessorCalls {
   /** Keys held or waiting for a worker. */
   get pendingCount(): number {
     let count = 0;
-    for (const { entries } of this.#groups.values()) count += entries.size;
+    for (const { entries } of this.#groups.values()) count += entries.length;
     return count;
   }
 
@@ -165,9 +163,9 @@ export class ProcessorCalls {
       this.#runReady(call);
       return;
     }
-    this.#deps.gate.hold(call.name);
+    this.#deps.gate.hold(call.name, call);
     this.#busy[call.partition]!++;
-    this.#groupOf(call.processor).entries.set(call.name, call);
+    this.#groupOf(call.processor).entries.push(call);
     this.#schedule();
   }
 
@@ -186,9 +184,11 @@ export class ProcessorCalls {
 
   /** Chains a call behind one of the same processor on the same key, if that has not been sent and nothing waits. */
   join(call: ProcessorCall): boolean {
-    if (call.isWanted !== undefined || this.#deps.gate.hasWaiting(call.name)) return false;
-    const first = this.#groups.get(groupName(call.processor))?.entries.get(call.name);
-    if (first === undefined || first.count >= CALLS_A_TASK_MAX) return false;
+    const { gate } = this.#deps;
+    if (call.isWanted !== undefined || gate.hasWaiting(call.name)) return false;
+    const first = gate.holderOf(call.name);
+    if (!(first instanceof ProcessorCall) || first.isSent || !isSameWork(first, call)) return false;
+    if (first.count >= CALLS_A_TASK_MAX) return false;
     first.last.next = call;
     first.last = call;
     first.count += 1;
@@ -199,7 +199,7 @@ export class ProcessorCalls {
     const name = groupName(processor);
     let group = this.#groups.get(name);
     if (group === undefined) {
-      group = { processor, entries: new Map() };
+      group = { processor, entries: [] };
       this.#groups.set(name, group);
     }
     return group;
@@ -216,10 +216,10 @@ export class ProcessorCalls {
 
   #dispatch(): void {
     for (const [name, group] of this.#groups) {
-      while (group.entries.size > 0 && (this.#underWay[group.processor.depth] ?? 0) < this.#deps.tasksMax) {
+      while (group.entries.length > 0 && (this.#underWay[group.processor.depth] ?? 0) < this.#deps.tasksMax) {
         void this.#runTask(group, takeEntries(group));
       }
-      if (group.entries.size === 0) this.#groups.delete(name);
+      if (group.entries.length === 0) this.#groups.delete(name);
     }
   }
 
@@ -386,17 +386,26 @@ function groupName(processor: ProcessorName): string {
   return lastName;
 }
 
+/** Whether a call can run in the same task as the one that holds its name: the same processor, the very same key. */
+function isSameWork(first: ProcessorCall, call: ProcessorCall): boolean {
+  if (first.map.id !== call.map.id || groupName(first.processor) !== groupName(call.processor)) return false;
+  return compareBytes(first.keys, first.keyStart, first.keyEnd, call.keys, call.keyStart, call.keyEnd) === 0;
+}
+
 /** The first entries of a group, as many as one task takes. */
-function takeEntries(group: Group): ProcessorCall[] {
-  const taken: ProcessorCall[] = [];
+function takeEntries(group: Group): readonly ProcessorCall[] {
+  const { entries } = group;
   let calls = 0;
-  for (const [name, first] of group.entries) {
+  let taken = 0;
+  for (; taken < entries.length; taken++) {
+    const first = entries[taken]!;
     if (calls > 0 && calls + first.count > CALLS_A_TASK_MAX) break;
-    taken.push(first);
     calls += first.count;
-    group.entries.delete(name);
+    first.isSent = true;
   }
-  return taken;
+  if (taken < entries.length) return entries.splice(0, taken);
+  group.entries = [];
+  return entries;
 }
 
 /** Visits every call in the order of its task, with its index there and the first call on its entry. */

@@ -17,7 +17,7 @@ import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage'
 import type { WorkerPool } from '@ashlar/workers';
 import { LANE } from '../compute/lanes.ts';
 import type { EntryLimits } from '../kv/entry-limits.ts';
-import { partitionGateName } from '../kv/gate-names.ts';
+import { type GateName, partitionGateName } from '../kv/gate-names.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/processor-calls.ts';
 import type { ProcessorRequest } from './change-coordinator.ts';
@@ -179,9 +179,9 @@ export class ChangeRunner {
   }
 
   /** In the order of their numbers, so that two statements never wait for each other. */
-  async #holdAll(names: readonly string[], partitions: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+  async #holdAll(names: readonly GateName[], partitions: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
     const { gate, processors } = this.#deps;
-    const held: string[] = [];
+    const held: GateName[] = [];
     try {
       for (const name of names) {
         while (gate.isHeld(name)) await waitAt(gate, name);
@@ -267,7 +267,7 @@ function rowIndexes(part: ChangedRows): number[] {
   return Array.from({ length: part.count }, (_, index) => index);
 }
 
-function waitAt(gate: KeyGate, name: string): Promise<void> {
+function waitAt(gate: KeyGate, name: GateName): Promise<void> {
   return new Promise((resolve) => gate.wait(name, resolve));
 }
 

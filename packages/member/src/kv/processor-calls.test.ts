@@ -1,0 +1,72 @@
+import type { CatalogedMap } from '@ashlar/cluster';
+import type { ProcessorBatch } from '@ashlar/compute';
+import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
+import { encodeKey } from '@ashlar/serialization';
+import { MemberStore } from '@ashlar/storage';
+import { NO_TRACING } from '../observe/tracing.ts';
+import { EntryLimits } from './entry-limits.ts';
+import { keyGateName } from './gate-names.ts';
+import { KeyGate } from './key-gate.ts';
+import { ProcessorCall, type ProcessorCaller, ProcessorCalls, type ProcessorName } from './processor-calls.ts';
+
+const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
+const INCREMENT: ProcessorName = { module: 'counters', exportName: 'increment', depth: 0 };
+const NO_ARGS = new Uint8Array(0);
+const CALLER: ProcessorCaller = { onResult: () => undefined, onError: () => undefined };
+
+/** Calls whose tasks never end; `sent` holds the batches. */
+function bench() {
+  const clock = new HybridClock();
+  const store = MemberStore.create({ maxBytes: 16 << 20, partitionCount: 1, maxWorkers: 0, hashSeed: 1, clock });
+  store.openMap(MAP.id, { ttlMs: 0, maxIdleMs: 0 } as never);
+  store.openPartition(0 as PartitionId, 1 as Epoch);
+  const sent: ProcessorBatch[] = [];
+  const calls = new ProcessorCalls({
+    ...{ store, gate: new KeyGate(10), clock, limits: new EntryLimits({ keyBytesMax: 1024, valueBytesMax: 1024 }) },
+    ...{ random: seededRandom(1), partitionCount: 1, tasksMax: 1, tracing: NO_TRACING },
+    run: (batch) => {
+      sent.push(batch);
+      return new Promise(() => undefined);
+    },
+  });
+  return { calls, sent };
+}
+
+function callOn(key: Uint8Array, processor = INCREMENT): ProcessorCall {
+  return new ProcessorCall(MAP, 0 as PartitionId, key, 0, key.length, NO_ARGS, 0, 0, processor, CALLER, 0);
+}
+
+/** Two keys that share a name at the gate. */
+function sharedName(): readonly [Uint8Array, Uint8Array] {
+  const known = new Map<number, Uint8Array>();
+  for (let number = 0; ; number++) {
+    const key = encodeKey(number);
+    const name = keyGateName(MAP.id, key, 0, key.length);
+    const other = known.get(name);
+    if (other !== undefined) return [other, key];
+    known.set(name, key);
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('calls on one key', () => {
+  it('join the one that is still to be sent, in one task and in their order', async () => {
+    const { calls, sent } = bench();
+    const key = encodeKey('k');
+    calls.submit(callOn(key));
+    expect(calls.join(callOn(key))).toBe(true);
+    expect(calls.join(callOn(key, { ...INCREMENT, exportName: 'other' }))).toBe(false);
+    await turn();
+    expect(sent.map(({ callCount, entryCount }) => [callCount, entryCount])).toEqual([[2, 1]]);
+    expect(calls.join(callOn(key))).toBe(false);
+  });
+
+  it('do not join a call on another key that has the same name at the gate', () => {
+    const { calls } = bench();
+    const [one, other] = sharedName();
+    calls.submit(callOn(one));
+    expect(calls.join(callOn(other))).toBe(false);
+    expect(calls.join(callOn(one))).toBe(true);
+  });
+});
