@@ -3,7 +3,7 @@
  * or a call.
  */
 import type { TraceContext } from '@ashlar/core';
-import { copyBytes } from './copy-bytes.ts';
+import { copyBytes } from '@ashlar/serialization';
 import type { ProcessorBatch } from './processor-batch.ts';
 
 const FIRST_BYTES = 16 << 10;

@@ -1,6 +1,6 @@
 /** Many byte strings as one message: two buffers that are moved between threads, whatever the count. */
 import { assert } from '@ashlar/core';
-import { copyBytes } from './copy-bytes.ts';
+import { copyBytes } from '@ashlar/serialization';
 
 export interface PackedBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;

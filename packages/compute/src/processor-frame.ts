@@ -10,7 +10,7 @@
  * F3  A frame whose worker was killed is never used again: the thread may write until its exit.
  */
 import { assert } from '@ashlar/core';
-import { copyBytes } from './copy-bytes.ts';
+import { copyBytes } from '@ashlar/serialization';
 import type { ProcessorBatch } from './processor-batch.ts';
 
 const CALLS = 0;

@@ -1,7 +1,7 @@
 /** The outcomes of a batch, put together from the frames it took: one, or one more for every kill on the way. */
 import { assert, GridError, type WireError } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
-import { ownBytes } from './copy-bytes.ts';
+import { ownBytes } from './own-bytes.ts';
 import type { CallResult, EntryOutcome, ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
 import { ABSENT, Action, type ProcessorFrame } from './processor-frame.ts';
 

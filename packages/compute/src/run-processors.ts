@@ -10,9 +10,8 @@
 import { types } from 'node:util';
 import type { EntryProcessor } from '@ashlar/api';
 import { GridError, type TraceContext, type WireError } from '@ashlar/core';
-import { ValueReader, ValueWriter } from '@ashlar/serialization';
+import { copyBytes, ValueReader, ValueWriter } from '@ashlar/serialization';
 import { type CodePlace, userErrorToWire, type WorkerContext } from '@ashlar/workers';
-import { copyBytes } from './copy-bytes.ts';
 import type { ModuleSource } from './module-registry.ts';
 import { ProcessorEntry } from './processor-entry.ts';
 import { ABSENT, Action, Phase, ProcessorFrame } from './processor-frame.ts';

@@ -10,7 +10,7 @@ import { hashBytes } from '@ashlar/serialization';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
 import type { BlockAllocator } from './block-allocator.ts';
-import { copyToWords } from './copy-bytes.ts';
+import { copyToWords } from './copy-to-words.ts';
 import {
   ENTRY_ACCESS,
   ENTRY_KEY_BYTES,

@@ -1,7 +1,7 @@
 /** What a read of the newest value finds, and the walk to the newest committed slot. Writer's thread only. */
 import type { Version } from '@ashlar/core';
+import { copyBytes } from '@ashlar/serialization';
 import type { Arena, Ref } from './arena.ts';
-import { copyBytes } from './copy-bytes.ts';
 import {
   CHUNK_MASK,
   CHUNK_SHIFT,
@@ -45,7 +45,7 @@ export class FoundEntry {
 
   /** Copies the value to target[at, ...). @returns its bytes */
   copyValue(target: Uint8Array, at: number): number {
-    copyBytes(target, at, this.valueBytes, this.valueStart, this.valueEnd);
+    copyBytes(this.valueBytes, this.valueStart, this.valueEnd, target, at);
     return this.valueEnd - this.valueStart;
   }
 

@@ -4,6 +4,7 @@
  * in order if they are not already.
  */
 import { GridError } from '@ashlar/core';
+import { copyBytes } from '@ashlar/serialization';
 import { isMutation, type KvAnswers, type OperationErrors, STATUS } from '@ashlar/transport';
 import type { KeptAnswers } from './sessions.ts';
 
@@ -81,7 +82,7 @@ export class Answers {
   value(operation: number, source: Uint8Array, start: number, end: number): void {
     const size = end - start;
     if (this.#length + size > this.#memory.bytes.length) this.#grow(this.#length + size);
-    this.#memory.bytes.set(source.subarray(start, end), this.#length);
+    copyBytes(source, start, end, this.#memory.bytes, this.#length);
     this.#starts[operation] = this.#length;
     this.#length += size;
     this.#ends[operation] = this.#length;
@@ -131,27 +132,28 @@ export class Answers {
 
   /** What the mutations were answered, for whoever asks again: copies. */
   kept(opcodes: Uint8Array): KeptAnswers {
-    const mutations: number[] = [];
-    for (let operation = 0; operation < opcodes.length; operation++) {
-      if (isMutation(opcodes[operation]!)) mutations.push(operation);
-    }
+    const mutations = mutationsOf(opcodes);
+    const statuses = new Uint8Array(mutations.length);
+    const valueEnds = new Uint32Array(mutations.length);
     let bytes = 0;
-    const valueEnds = mutations.map((operation) => {
+    for (let index = 0; index < mutations.length; index++) {
+      const operation = mutations[index]!;
+      statuses[index] = this.statuses[operation]!;
       bytes += this.#ends[operation]! - this.#starts[operation]!;
-      return bytes;
-    });
+      valueEnds[index] = bytes;
+    }
     return {
-      statuses: Uint8Array.from(mutations, (operation) => this.statuses[operation]!),
+      statuses,
       valueEnds: bytes === 0 ? [] : valueEnds,
       values: bytes === 0 ? NO_BYTES : this.#gathered(mutations, bytes),
       errors: this.#errors.size === 0 ? NO_ERRORS : this.#keptErrors(mutations),
     };
   }
 
-  #keptErrors(mutations: readonly number[]): KeptAnswers['errors'] {
+  #keptErrors(mutations: Uint32Array): KeptAnswers['errors'] {
     return [...this.#errors.values()].map(({ operations, error }) => {
       const failed = new Set(operations);
-      return { mutations: mutations.flatMap((operation, index) => (failed.has(operation) ? [index] : [])), error };
+      return { mutations: [...mutations.keys()].filter((index) => failed.has(mutations[index]!)), error };
     });
   }
 
@@ -165,8 +167,7 @@ export class Answers {
       ends[operation] = bytes;
     }
     if (bytes === 0) return { valueEnds: undefined, values: NO_BYTES };
-    const operations = Array.from({ length: this.#isOrdered ? 0 : end - first }, (_, index) => first + index);
-    const values = this.#isOrdered ? this.#run(first, end) : this.#gathered(operations, bytes);
+    const values = this.#isOrdered ? this.#run(first, end) : this.#gathered(range(first, end), bytes);
     return { valueEnds: ends.subarray(first, end), values };
   }
 
@@ -180,14 +181,14 @@ export class Answers {
   }
 
   /** The values of `operations`, one after the other. */
-  #gathered(operations: readonly number[], bytes: number): Uint8Array {
+  #gathered(operations: Uint32Array, bytes: number): Uint8Array {
     const values = new Uint8Array(bytes);
     let at = 0;
     for (const operation of operations) {
       const start = this.#starts[operation]!;
       const stop = this.#ends[operation]!;
       if (stop === start) continue;
-      values.set(this.#memory.bytes.subarray(start, stop), at);
+      copyBytes(this.#memory.bytes, start, stop, values, at);
       at += stop - start;
     }
     return values;
@@ -209,6 +210,24 @@ export class Answers {
     grown.set(memory.bytes.subarray(0, this.#length));
     memory.bytes = grown;
   }
+}
+
+/** The operations that are mutations. */
+function mutationsOf(opcodes: Uint8Array): Uint32Array {
+  const mutations = new Uint32Array(opcodes.length);
+  let count = 0;
+  for (let operation = 0; operation < opcodes.length; operation++) {
+    mutations[count] = operation;
+    if (isMutation(opcodes[operation]!)) count++;
+  }
+  return count === opcodes.length ? mutations : mutations.subarray(0, count);
+}
+
+/** first .. end - 1 */
+function range(first: number, end: number): Uint32Array {
+  const operations = new Uint32Array(end - first);
+  for (let index = 0; index < operations.length; index++) operations[index] = first + index;
+  return operations;
 }
 
 /** What every message of answers says. */

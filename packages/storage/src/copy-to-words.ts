@@ -1,20 +1,10 @@
-/** Copies bytes into or out of the arena without making a view for the short ones. */
+/** Copies bytes into the arena a word at a time. */
 
 /** Up to here a loop is faster than a view and a native call. */
 const LOOP_BYTES_MAX = 256;
 
 /** A view of the buffer that was copied from last: a batch's keys and values mostly lie in one. */
 let sourceView: DataView = new DataView(new ArrayBuffer(0));
-
-/** Copies source[start, end) to target[at, ...). */
-export function copyBytes(target: Uint8Array, at: number, source: Uint8Array, start: number, end: number): void {
-  const length = end - start;
-  if (length > LOOP_BYTES_MAX) {
-    target.set(source.subarray(start, end), at);
-    return;
-  }
-  for (let index = 0; index < length; index++) target[at + index] = source[start + index]!;
-}
 
 /**
  * Copies source[start, end) to a word boundary of the arena, a word at a time.
