@@ -79,7 +79,7 @@ class Sweep {
   #expire(map: StoredMap, table: SlotTable, entry: Ref): boolean {
     const partitionId = table.partitionId as PartitionId;
     const partition = this.#core.partitions[partitionId]!;
-    if (partition.staged.some((batch) => batch !== this.#batch)) return false;
+    if (!partition.staged.isOnly(this.#batch)) return false;
     this.#batch ??= new WriteBatch(this.#core, {});
     const words = this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
     const newest = words[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;

@@ -105,7 +105,7 @@ export class MemberStore {
     const core = this.#core;
     const partition = core.partitions[partitionId];
     if (partition === undefined) return;
-    assert(partition.staged.length === 0, 'a partition is closed when nothing is staged in it');
+    assert(partition.staged.isEmpty, 'a partition is closed when nothing is staged in it');
     while (core.patchQueue.length > 0) core.reclaim(4096);
     for (const map of core.maps.values()) core.dropTable(map, partitionId);
     partition.log.destroy();
@@ -188,7 +188,7 @@ export class MemberStore {
       return false;
     }
     const partitionId = table.partitionId as PartitionId;
-    if (this.isPartitionBusy(partitionId) || core.partitions[partitionId]!.staged.length > 0) return true;
+    if (this.isPartitionBusy(partitionId) || !core.partitions[partitionId]!.staged.isEmpty) return true;
     const batch = new WriteBatch(core, {});
     try {
       batch.expire(partitionId, table, entry, cause);

@@ -56,6 +56,8 @@ export interface LogBudget {
 export type LogState = 'ok' | 'delay' | 'full';
 
 const DELAY_SHARE = 0.8;
+/** Dropped at once, at least: what one record names is fetched from memory while another is worked on. */
+const DROPPED_TOGETHER_BYTES = 4096;
 const RECORD_GRANULES = RECORD_BYTES / 8;
 
 /** Someone who reads a log at a pace of its own. */
@@ -175,11 +177,10 @@ export class PartitionLog {
   #makeRoom(wanted: number): void {
     const budget = this.#host.budget;
     const held = this.#consumers.size === 0 ? Infinity : this.#held();
-    while (
-      this.#first < this.#next &&
-      this.#first < held &&
-      (this.#bytes + wanted > budget.partitionBytesMax || budget.bytesUsed + wanted > budget.bytesMax)
-    ) {
+    const enough = this.#bytes - DROPPED_TOGETHER_BYTES;
+    while (this.#first < this.#next && this.#first < held) {
+      const isOver = this.#bytes + wanted > budget.partitionBytesMax || budget.bytesUsed + wanted > budget.bytesMax;
+      if (!isOver && this.#bytes <= enough) break;
       this.#dropFirst();
     }
     if (this.#first < this.#next && this.#bytes + wanted > budget.partitionBytesMax) {

@@ -3,13 +3,52 @@ import type { Epoch, PartitionId } from '@ashlar/core';
 import type { PartitionLog } from './partition-log.ts';
 import type { WriteBatch } from './write-batch.ts';
 
+/**
+ * Batches that are neither committed nor aborted, in log order: they commit from the front, abort from the back. Mostly
+ * there is one, which costs no array.
+ */
+class StagedBatches {
+  #first: WriteBatch | undefined = undefined;
+  readonly #others: WriteBatch[] = [];
+
+  get first(): WriteBatch | undefined {
+    return this.#first;
+  }
+
+  get last(): WriteBatch | undefined {
+    return this.#others.at(-1) ?? this.#first;
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === undefined;
+  }
+
+  /** Whether it is empty, or holds this one alone. */
+  isOnly(batch: WriteBatch | undefined): boolean {
+    return this.#first === undefined || (this.#first === batch && this.#others.length === 0);
+  }
+
+  push(batch: WriteBatch): void {
+    if (this.#first === undefined) this.#first = batch;
+    else this.#others.push(batch);
+  }
+
+  removeFirst(): void {
+    this.#first = this.#others.length === 0 ? undefined : this.#others.shift();
+  }
+
+  removeLast(): void {
+    if (this.#others.length === 0) this.#first = undefined;
+    else this.#others.pop();
+  }
+}
+
 export class Partition {
   readonly id: PartitionId;
   readonly log: PartitionLog;
   /** The batch that is staging here: no other may, so that a log holds each batch in one piece. */
   openBatch: WriteBatch | undefined = undefined;
-  /** Batches that are neither committed nor aborted, in log order: they commit from the front, abort from the back. */
-  readonly staged: WriteBatch[] = [];
+  readonly staged = new StagedBatches();
 
   constructor(id: PartitionId, log: PartitionLog) {
     this.id = id;

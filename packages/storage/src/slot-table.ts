@@ -86,6 +86,8 @@ export class SlotTable {
   undecided = 0;
   /** Whether any of its entries ever had a deadline: until then nobody looks for one. */
   hasDeadlines = false;
+  /** Slots that the batch being decided left behind so far. */
+  newGarbage = 0;
   /** Whether the table stands in the reclaimer's list. */
   queued = false;
   dropped = false;
@@ -179,12 +181,56 @@ export class SlotTable {
   /* ---- Deciding: after the batch's word is committed, or when it is aborted --------------------------------------- */
 
   /**
+   * Puts the version into the lanes of an operation.
+   *
+   * @param staged  the slot that begins; -1: none
+   * @param closed  the slot that ends; -1: none
+   * @param lane    of the batch that staged them
+   * @returns slots that nobody will see any more
+   */
+  patch(staged: number, closed: number, lane: number, version: number): number {
+    if (staged >= 0 && closed >= 0 && this.#patchReplaced(staged, closed, lane, version)) return 1;
+    let garbage = 0;
+    if (closed >= 0) {
+      this.#patchClosed(closed, version);
+      garbage += 1;
+    }
+    if (staged >= 0 && !this.#patchNew(staged, lane, version)) garbage += 1;
+    return garbage;
+  }
+
+  /**
+   * The ordinary case, both slots in one chunk and neither touched by another operation: one store publishes both.
+   *
+   * @returns false when it is not so: nothing was done
+   */
+  #patchReplaced(staged: number, closed: number, lane: number, version: number): boolean {
+    if (staged >>> CHUNK_SHIFT !== closed >>> CHUNK_SHIFT) return false;
+    const chunk = this.chunks[staged >>> CHUNK_SHIFT]!;
+    const { f64, begin, end } = chunk;
+    const at = staged & CHUNK_MASK;
+    const closedAt = closed & CHUNK_MASK;
+    if (f64[begin + at] !== lane || f64[end + at] === lane || wordOfLane(f64[begin + closedAt]!) >= 0) return false;
+    this.undecided -= 2;
+    f64[end + closedAt] = version;
+    f64[begin + at] = version;
+    const maxAt = (chunk.header >>> 1) + CHUNK_MAX_BEGIN_F64;
+    if (version > f64[maxAt]!) f64[maxAt] = version;
+    // Last, as in #patchNew().
+    const tallyAt = chunk.header + CHUNK_TALLY;
+    Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - 2 * TALLY_PENDING - TALLY_HIDDEN);
+    this.closed.push(closed);
+    this.#decided(chunk.u32[chunk.entryRef + at]!, 2);
+    return true;
+  }
+
+  /**
    * Puts the version into the begin lane of a committed slot, unless a later batch that closed it already did.
    *
    * @param lane  of the batch that staged it
    * @returns false when its own batch removed it again
    */
-  patchNew(slot: number, lane: number, version: number): boolean {
+  #patchNew(slot: number, lane: number, version: number): boolean {
     const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
     const at = slot & CHUNK_MASK;
     if (chunk.f64[chunk.begin + at] !== lane) return true;
@@ -204,12 +250,12 @@ export class SlotTable {
   }
 
   /** Puts the version into the end lane of a closed slot; the slot waits until no snapshot needs it. */
-  patchClosed(slot: number, version: number): void {
+  #patchClosed(slot: number, version: number): void {
     const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
     // A large batch may have been committed before and not be patched yet: first its slot begins, then it ends.
     const begin = chunk.f64[chunk.begin + (slot & CHUNK_MASK)]!;
     const word = wordOfLane(begin);
-    if (word >= 0) this.patchNew(slot, begin, this.host.words.versionOf(word));
+    if (word >= 0) this.#patchNew(slot, begin, this.host.words.versionOf(word));
     this.undecided -= 1;
     chunk.f64[chunk.end + (slot & CHUNK_MASK)] = version;
     const tallyAt = chunk.header + CHUNK_TALLY;
@@ -218,11 +264,11 @@ export class SlotTable {
     this.#decided(chunk.u32[chunk.entryRef + (slot & CHUNK_MASK)]!);
   }
 
-  /** One staged change of the entry is decided. After the last one the entry names its newest value again. */
-  #decided(entry: Ref): void {
+  /** Staged changes of the entry are decided. After the last one the entry names its newest value again. */
+  #decided(entry: Ref, changes = 1): void {
     const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
     const at = (entry & SEGMENT_MASK) << 1;
-    const staged = u32[at + ENTRY_KEY_BYTES]! - ENTRY_STAGED_ONE;
+    const staged = u32[at + ENTRY_KEY_BYTES]! - changes * ENTRY_STAGED_ONE;
     u32[at + ENTRY_KEY_BYTES] = staged;
     if (staged >= ENTRY_STAGED_ONE) return;
     const newest = u32[at + ENTRY_NEWEST]! - 1;
@@ -327,6 +373,13 @@ export class SlotTable {
    * @returns steps done; less than `maxSteps` means that nothing more can be done at this moment
    */
   reclaim(oldest: number, maxSteps: number): number {
+    const steps = this.unlink(oldest, maxSteps);
+    if (!this.#canWait) return steps;
+    return steps + this.free(this.host.epochs.advance(), maxSteps - steps);
+  }
+
+  /** The first half of reclaim(): frees what waited, and unlinks what is closed. free() follows. */
+  unlink(oldest: number, maxSteps: number): number {
     let steps = this.#freeWaiting(maxSteps);
     while (steps < maxSteps && !this.closed.isEmpty) {
       const slot = this.closed.head;
@@ -339,14 +392,22 @@ export class SlotTable {
       this.limbo.push(slot);
       steps += 1;
     }
-    if (this.waiting.isEmpty && this.entryWaiting === 0 && (!this.limbo.isEmpty || this.entryLimbo !== 0)) {
-      this.waiting.takeAll(this.limbo);
-      this.entryWaiting = this.entryLimbo;
-      this.entryLimbo = 0;
-      this.waitStamp = this.host.epochs.advance();
-      if (steps < maxSteps) steps += this.#freeWaiting(maxSteps - steps);
-    }
     return steps;
+  }
+
+  /** The second half: what is unlinked waits for the readers of epoch `stamp`, which has just ended. */
+  free(stamp: number, maxSteps: number): number {
+    if (!this.#canWait) return 0;
+    this.waiting.takeAll(this.limbo);
+    this.entryWaiting = this.entryLimbo;
+    this.entryLimbo = 0;
+    this.waitStamp = stamp;
+    return this.#freeWaiting(maxSteps);
+  }
+
+  /** Nothing waits, and something is unlinked. */
+  get #canWait(): boolean {
+    return this.waiting.isEmpty && this.entryWaiting === 0 && (!this.limbo.isEmpty || this.entryLimbo !== 0);
   }
 
   #freeWaiting(maxSteps: number): number {

@@ -102,6 +102,8 @@ export class StoreCore {
   readonly #accounts = new Map<number, ByteAccount>();
   readonly #freeTableIndexes: number[] = [];
   #garbageTables: SlotTable[] = [];
+  /** Tables in which noteGarbage() counted since collect(). */
+  readonly #littered: SlotTable[] = [];
   readonly #journals: Int32Array[] = [];
   #trimCursor = 0;
   #relieving = false;
@@ -280,12 +282,27 @@ export class StoreCore {
     if (journal.length <= JOURNAL_KEPT_MAX && this.#journals.length < JOURNALS_KEPT) this.#journals.push(journal);
   }
 
-  /** Frees what can be freed in a table that has just made garbage. */
-  collect(table: SlotTable, maxSteps: number): void {
-    table.reclaim(this.snapshots.oldest, maxSteps);
-    if (table.queued || !table.hasGarbage) return;
-    table.queued = true;
-    this.#garbageTables.push(table);
+  /** A batch that is decided leaves slots behind in a table; collect() follows. */
+  noteGarbage(table: SlotTable, slots: number): void {
+    if (table.newGarbage === 0) this.#littered.push(table);
+    table.newGarbage += slots;
+  }
+
+  /** Frees what can be freed in the tables that have just made garbage: one reader epoch for all of them. */
+  collect(): void {
+    const tables = this.#littered;
+    if (tables.length === 0) return;
+    const { oldest } = this.snapshots;
+    for (const table of tables) table.unlink(oldest, 2 * table.newGarbage + 2);
+    const stamp = this.epochs.advance();
+    for (const table of tables) {
+      table.free(stamp, 2 * table.newGarbage + 2);
+      table.newGarbage = 0;
+      if (table.queued || !table.hasGarbage) continue;
+      table.queued = true;
+      this.#garbageTables.push(table);
+    }
+    tables.length = 0;
   }
 
   /** Everything up to `sequence` of the partition is committed. */

@@ -418,7 +418,8 @@ export class WriteBatch implements RecordHeader {
   commit(): void {
     if (this.#state === 'open') this.seal();
     assert(this.#state === 'sealed', 'a batch is committed once');
-    for (const partition of this.#partitions) assert(partition.staged[0] === this, 'U2: batches commit in log order');
+    for (const partition of this.#partitions)
+      assert(partition.staged.first === this, 'U2: batches commit in log order');
     const core = this.#core;
     core.sealed.delete(this);
     this.#state = 'committed';
@@ -428,7 +429,7 @@ export class WriteBatch implements RecordHeader {
     }
     for (let index = 0; index < this.#partitions.length; index++) {
       const partition = this.#partitions[index]!;
-      partition.staged.shift();
+      partition.staged.removeFirst();
       partition.log.commit(this.#lastSequences[index]!);
     }
     if (this.changeCount <= core.patchAtOnceMax) {
@@ -452,24 +453,12 @@ export class WriteBatch implements RecordHeader {
     const journal = this.#journal;
     const from = this.#patched;
     const to = Math.min(this.#journalLength, from + maxChanges * JOURNAL_FIELDS);
-    let table: SlotTable | undefined;
-    let garbage = 0;
     for (let at = from; at < to; at += JOURNAL_FIELDS) {
-      const next = core.tables[journal[at]!]!;
-      if (next !== table) {
-        if (garbage > 0) core.collect(table!, 2 * garbage + 2);
-        garbage = 0;
-        table = next;
-      }
-      const staged = journal[at + 1]!;
-      const closed = journal[at + 2]!;
-      if (closed !== 0) {
-        table.patchClosed(closed - 1, this.#version);
-        garbage += 1;
-      }
-      if (staged !== 0 && !table.patchNew(staged - 1, this.#lane, this.#version)) garbage += 1;
+      const table = core.tables[journal[at]!]!;
+      const garbage = table.patch(journal[at + 1]! - 1, journal[at + 2]! - 1, this.#lane, this.#version);
+      if (garbage > 0) core.noteGarbage(table, garbage);
     }
-    if (garbage > 0) core.collect(table!, 2 * garbage + 2);
+    core.collect();
     this.#patched = to;
     const changes = (to - from) / JOURNAL_FIELDS;
     if (to === this.#journalLength && changes < maxChanges) this.#finishPatching();
@@ -493,7 +482,7 @@ export class WriteBatch implements RecordHeader {
   abort(): void {
     assert(this.#state === 'open' || this.#state === 'sealed', 'only an undecided batch is aborted');
     for (const partition of this.#partitions) {
-      assert(partition.staged.at(-1) === this, 'U2: batches abort from the back of the log');
+      assert(partition.staged.last === this, 'U2: batches abort from the back of the log');
     }
     const core = this.#core;
     core.sealed.delete(this);
@@ -504,11 +493,12 @@ export class WriteBatch implements RecordHeader {
       const closed = this.#journal[at + 2]!;
       if (staged !== 0) table.undoNew(staged - 1);
       if (closed !== 0) table.undoClose(closed - 1);
-      core.collect(table, 4);
+      core.noteGarbage(table, 1);
     }
+    core.collect();
     for (let index = 0; index < this.#partitions.length; index++) {
       const partition = this.#partitions[index]!;
-      partition.staged.pop();
+      partition.staged.removeLast();
       partition.openBatch = undefined;
       partition.log.undo(this.#firstSequences[index]!);
     }
