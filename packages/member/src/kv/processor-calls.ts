@@ -120,7 +120,7 @@ interface Group {
   entries: ProcessorCall[];
 }
 
-const CALLS_A_TASK_MAX = 256;
+const CALLS_A_TASK_MAX = 64;
 /** Packed batches whose memory is kept for later ones. */
 const PACKERS_KEPT = 16;
 const PACKER_BYTES_KEPT = 256 << 10;
@@ -294,11 +294,9 @@ export class ProcessorCalls {
     outcomes.release();
   }
 
-  #stage(
-    writes: WriteBatch,
-    { map, partition, keys, keyStart, keyEnd }: ProcessorCall,
-    { action, bytes, valueStart, valueEnd, ttlMs, isRenewed }: EntryOutcome,
-  ): void {
+  #stage(writes: WriteBatch, call: ProcessorCall, outcome: EntryOutcome): void {
+    const { action, bytes, valueStart, valueEnd, ttlMs, isRenewed } = outcome;
+    const { map, partition, keys, keyStart, keyEnd } = call;
     if (action === 'keep' && ttlMs === undefined) return;
     if (action === 'remove') {
       writes.remove(map.id, partition, keys, keyStart, keyEnd, RecordCause.processor);
@@ -306,18 +304,16 @@ export class ProcessorCalls {
     }
     const { store, clock, limits } = this.#deps;
     if (action === 'set') limits.checkValue(valueEnd - valueStart);
-    const put = (value: Uint8Array, start: number, end: number, expiresAt: number): void =>
-      writes.put(map.id, partition, keys, keyStart, keyEnd, value, start, end, expiresAt, RecordCause.processor);
     if (action === 'set' && !store.hasDeadlines(map.id, partition)) {
-      put(bytes, valueStart, valueEnd, expiryOf(ttlMs, 0, clock));
+      stagePut(writes, call, bytes, valueStart, valueEnd, expiryOf(ttlMs, 0, clock));
       return;
     }
     const exists = store.find(map.id, partition, keys, keyStart, keyEnd, writes);
     const { found } = store;
     // An entry that was removed and stored again in the batch is a new one.
     const expiresAt = expiryOf(ttlMs, exists && !isRenewed ? found.expiresAt : 0, clock);
-    if (action === 'set') put(bytes, valueStart, valueEnd, expiresAt);
-    else if (exists) put(found.valueBytes, found.valueStart, found.valueEnd, expiresAt);
+    if (action === 'set') stagePut(writes, call, bytes, valueStart, valueEnd, expiresAt);
+    else if (exists) stagePut(writes, call, found.valueBytes, found.valueStart, found.valueEnd, expiresAt);
   }
 
   #release(entries: readonly ProcessorCall[]): void {
@@ -384,6 +380,17 @@ function groupName(processor: ProcessorName): string {
     lastName = `${processor.depth} ${processor.module} ${processor.exportName}`;
   }
   return lastName;
+}
+
+function stagePut(
+  writes: WriteBatch,
+  { map, partition, keys, keyStart, keyEnd }: ProcessorCall,
+  value: Uint8Array,
+  start: number,
+  end: number,
+  expiresAt: number,
+): void {
+  writes.put(map.id, partition, keys, keyStart, keyEnd, value, start, end, expiresAt, RecordCause.processor);
 }
 
 /** Whether a call can run in the same task as the one that holds its name: the same processor, the very same key. */
