@@ -25,6 +25,7 @@ export class FoundEntry {
   readonly #arena: Arena;
   #chunk: SlotChunkView;
   #slot = 0;
+  #mayExpire = false;
 
   constructor(arena: Arena, chunk: SlotChunkView) {
     this.#arena = arena;
@@ -40,7 +41,8 @@ export class FoundEntry {
 
   /** Deadline of the value in version units; 0: none. */
   get expiresAt(): number {
-    return this.#chunk.f64[this.#chunk.expiresAt + this.#slot]!;
+    // Where nothing expires the lane need not be fetched.
+    return this.#mayExpire ? this.#chunk.f64[this.#chunk.expiresAt + this.#slot]! : 0;
   }
 
   /** Copies the value to target[at, ...). @returns its bytes */
@@ -53,6 +55,7 @@ export class FoundEntry {
   position(table: SlotTable, slot: number, value: Ref): void {
     this.#chunk = table.chunks[slot >>> CHUNK_SHIFT]!;
     this.#slot = slot & CHUNK_MASK;
+    this.#mayExpire = table.hasDeadlines;
     const segment = this.#arena.segments[value >>> SEGMENT_SHIFT]!;
     const granule = value & SEGMENT_MASK;
     this.valueBytes = segment.u8;

@@ -3,11 +3,12 @@
  * order of arrival. Keys nobody works on cost nothing.
  *
  * K1  What waits for a key is let through in the order it came.
- * K2  A name (gate-names.ts) has an element in the map exactly while it is held.
+ * K2  A name (gate-names.ts) is in the table exactly while it is held.
  * K3  At most `waitingMax` mutations wait; the next one is refused and has changed nothing.
  */
 import { assert, GridError } from '@ashlar/core';
 import type { GateName } from './gate-names.ts';
+import { HeldNames } from './held-names.ts';
 
 /** Lets one waiting mutation go on. It may hold the key again (a processor) or be done at once. */
 export type Waiting = () => void;
@@ -17,7 +18,7 @@ const ANYONE: object = Object.freeze({});
 
 export class KeyGate {
   /** Who holds a name. */
-  readonly #held = new Map<GateName, object>();
+  readonly #held = new HeldNames();
   /** Who waits for a held name, where anyone does. */
   readonly #queues = new Map<GateName, Waiting[]>();
   readonly #waitingMax: number;
@@ -55,7 +56,7 @@ export class KeyGate {
 
   hold(name: GateName, holder: object = ANYONE): void {
     assert(!this.#held.has(name), 'K2: a name is held once');
-    this.#held.set(name, holder);
+    this.#held.add(name, holder);
   }
 
   /** @throws GridError OVERLOADED when too many wait (K3) */
