@@ -18,3 +18,5 @@ export type {
   Stage,
 } from './plan.ts';
 export { type PlanTextOptions, planText, type StageActual, type StageMember } from './plan-text.ts';
+export { rebound, type StatementShape, statementShape } from './statement-shape.ts';
+export { positionAt, withPosition } from './text-position.ts';

@@ -1,6 +1,7 @@
 /** What the binder and the planner refuse: the code, the message, the hint, and the place, marked with `¦`. */
 import type { ErrorCode } from '@ashlar/core';
-import { planCondition, positionAt } from '../src/plan/planner.ts';
+import { positionAt } from '@ashlar/sql-plan';
+import { planCondition } from '../src/plan/planner.ts';
 import { CATALOG, plan, refusalOf } from './plan-support.ts';
 
 /** `¦` marks the place in a text; the mark is no part of the statement. */

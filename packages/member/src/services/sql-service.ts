@@ -10,8 +10,7 @@ import { GridError, type MemberId, type TraceContext, type Version } from '@ashl
 import { DocumentRow, evaluatorOf, interpret, type RowValue, type SqlType, vectorOf } from '@ashlar/expressions';
 import { batchRowCount, type Column, columnValue, decodeColumns, encodeKey, ValueTag } from '@ashlar/serialization';
 import { encodeBatch } from '@ashlar/sql-executor';
-import { type GetPlan, type Plan, type PlanColumn, planText, type StageMember } from '@ashlar/sql-plan';
-import { withPosition } from '@ashlar/sql-planner';
+import { type GetPlan, type Plan, type PlanColumn, planText, type StageMember, withPosition } from '@ashlar/sql-plan';
 import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { jsonText } from '../kv/json-text.ts';

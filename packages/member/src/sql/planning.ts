@@ -1,11 +1,18 @@
 /**
- * Plans: made in a query worker under a deadline, cached by text as long as the catalog stays.
+ * Plans: made in a query worker under a deadline, cached as long as the catalog stays.
+ *
+ *   text -> planned before? -> its shape planned before, and proven? -> a query worker
+ *
+ * A plan stands for other statements of its shape (sql-plan/statement-shape.ts) as far as it has foretold the plan of
+ * one that differs in the same numbers; a shape whose plans depend on its numbers is found out so.
  *
  * Where a name can only be judged with the paths of a map's documents (a star, a name in another case, a name that may be
  * misspelled), the worker says so; the paths are looked for over the whole grid, once until they may have changed.
  */
+
+import { isDeepStrictEqual } from 'node:util';
 import { GridError, type MapId } from '@ashlar/core';
-import type { CatalogView, Plan } from '@ashlar/sql-plan';
+import { type CatalogView, type Plan, rebound, type StatementShape, statementShape } from '@ashlar/sql-plan';
 import type { WorkerPool } from '@ashlar/workers';
 import type { GridControl } from '../control/grid-control.ts';
 import type { PlanTask } from './query-tasks.ts';
@@ -40,9 +47,19 @@ interface CachedPlan {
   readonly catalogVersion: number;
 }
 
+/** What is known of a shape. */
+interface ShapePlan extends CachedPlan {
+  readonly shape: StatementShape;
+  /** By number: whether statements that differ in it have this plan. Undefined: a plan depends on more than its shape. */
+  readonly proven: readonly boolean[] | undefined;
+}
+
 export class Planning {
   readonly #deps: PlanningDependencies;
+  /** By text. */
   readonly #plans = new Map<string, CachedPlan>();
+  /** By the key of the shape. */
+  readonly #shapes = new Map<string, ShapePlan>();
   readonly #paths = new Map<MapId, DocumentPaths>();
   #isWarm = false;
 
@@ -56,12 +73,19 @@ export class Planning {
   async plan(text: string, signal: AbortSignal): Promise<Plan> {
     const { control } = this.#deps;
     const cached = this.#plans.get(text);
-    if (cached !== undefined && cached.catalogVersion === control.state.catalogVersion) return cached.plan;
+    const { catalogVersion } = control.state;
+    if (cached !== undefined && cached.catalogVersion === catalogVersion) return cached.plan;
+    const shape = statementShape(text);
+    const known = shape === undefined ? undefined : this.#shapes.get(shape.key);
+    if (shape !== undefined && known?.catalogVersion === catalogVersion && isProven(known, shape)) {
+      const plan = rebound(known.plan, known.shape, shape);
+      if (plan !== undefined) return plan;
+    }
     const fresh = new Set<string>();
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const planned = await this.#ask(text, fresh, signal);
       if ('plan' in planned) {
-        if (fresh.size === 0) this.#keep(text, planned.plan);
+        if (fresh.size === 0) this.#keep(text, shape, planned.plan);
         return planned.plan;
       }
       await this.#lookForPaths(planned.wantsPathsOf, signal);
@@ -113,9 +137,36 @@ export class Planning {
     this.#paths.set(map.id, await this.#deps.findPaths(map, signal));
   }
 
-  #keep(text: string, plan: Plan): void {
-    if (this.#plans.size >= PLANS_MAX) this.#plans.delete(this.#plans.keys().next().value!);
-    this.#plans.delete(text);
-    this.#plans.set(text, { plan, catalogVersion: plan.catalogVersion });
+  #keep(text: string, shape: StatementShape | undefined, plan: Plan): void {
+    const { catalogVersion } = plan;
+    keepIn(this.#plans, text, { plan, catalogVersion });
+    if (shape === undefined) return;
+    const known = this.#shapes.get(shape.key);
+    const isCurrent = known !== undefined && known.catalogVersion === catalogVersion;
+    const proven = isCurrent ? provenBy(known, shape, plan) : shape.numbers.map(() => false);
+    keepIn(this.#shapes, shape.key, { plan, shape, proven, catalogVersion });
   }
+}
+
+function isProven({ shape: { numbers }, proven }: ShapePlan, shape: StatementShape): boolean {
+  return proven?.every((isFree, index) => isFree || isSameNumber(numbers, shape.numbers, index)) ?? false;
+}
+
+/** What a second plan of a shape proves of the first. */
+function provenBy(known: ShapePlan, shape: StatementShape, plan: Plan): ShapePlan['proven'] {
+  if (known.proven === undefined || !isDeepStrictEqual(rebound(known.plan, known.shape, shape), plan)) return undefined;
+  return known.proven.map((isFree, index) => isFree || !isSameNumber(known.shape.numbers, shape.numbers, index));
+}
+
+type Numbers = StatementShape['numbers'];
+
+function isSameNumber(some: Numbers, others: Numbers, index: number): boolean {
+  return isDeepStrictEqual(some[index]!.value, others[index]!.value);
+}
+
+/** The one that came first goes. */
+function keepIn<T>(cache: Map<string, T>, key: string, value: T): void {
+  cache.delete(key);
+  if (cache.size >= PLANS_MAX) cache.delete(cache.keys().next().value!);
+  cache.set(key, value);
 }

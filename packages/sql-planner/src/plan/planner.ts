@@ -3,8 +3,17 @@
  *
  *   text -> guard -> node-sql-parser -> syntax -> bind -> place conditions -> fragments and merge
  */
-import { GridError, type TextPosition } from '@ashlar/core';
-import type { CatalogView, GetPlan, InsertPlan, ModifyPlan, PartitionChoice, Plan, QueryPlan } from '@ashlar/sql-plan';
+import { GridError } from '@ashlar/core';
+import {
+  type CatalogView,
+  type GetPlan,
+  type InsertPlan,
+  type ModifyPlan,
+  type PartitionChoice,
+  type Plan,
+  type QueryPlan,
+  withPosition,
+} from '@ashlar/sql-plan';
 import { movePlaces } from '../bind/expr-tools.ts';
 import { PathsWanted, Scope } from '../bind/scope.ts';
 import { unsupported } from '../guard/sql-errors.ts';
@@ -142,19 +151,4 @@ function unwrapped(outer: Query, inner: Query): Query {
   if (!hasTail(outer)) return inner;
   if (hasTail(inner)) throw unsupported('ORDER BY or LIMIT both in and behind a bracket', outer.position);
   return { ...inner, orderBy: outer.orderBy, limit: outer.limit, offset: outer.offset };
-}
-
-/** Errors that know only the offset of their place get line and column too. */
-export function withPosition(error: unknown, text: string): unknown {
-  if (!(error instanceof GridError) || error.position !== undefined) return error;
-  const offset = error.details?.['offset'];
-  if (typeof offset !== 'number') return error;
-  return new GridError(error.code, error.message, { ...error.toWire(), position: positionAt(text, offset) });
-}
-
-/** Line and column of an offset. */
-export function positionAt(text: string, offset: number): TextPosition {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  return { offset, line, column: offset - before.lastIndexOf('\n') };
 }

@@ -1,0 +1,68 @@
+import { type CatalogView, type Plan, statementShape } from '@ashlar/sql-plan';
+import { planStatement } from '@ashlar/sql-planner';
+import type { WorkerPool } from '@ashlar/workers';
+import type { GridControl } from '../control/grid-control.ts';
+import { Planning } from './planning.ts';
+import type { PlanTask } from './query-tasks.ts';
+
+const { signal } = new AbortController();
+
+/** Plans as a worker would; `asked` holds the texts. The paths of the map's documents are known. */
+async function bench() {
+  const asked: string[] = [];
+  const map = { id: 1, name: 't', affinityParts: 0 };
+  const state = { catalogVersion: 1, maps: [map] };
+  const pool = {
+    run: (_kind: string, { text, catalog, freshPaths }: PlanTask) => {
+      asked.push(text);
+      return { result: Promise.resolve(planStatement(text, catalog, new Set(freshPaths))) };
+    },
+  } as unknown as WorkerPool;
+  const planning = new Planning({
+    control: { state, maps: new Map([[map.name, map]]) } as unknown as GridControl,
+    pool,
+    entryCount: () => 10,
+    findPaths: () => Promise.resolve([['x'], ['y']]),
+  });
+  await planning.plan('SELECT * FROM t', signal);
+  asked.length = 0;
+  return { asked, state, planning, plan: (text: string) => planning.plan(text, signal) };
+}
+
+const fresh = (text: string, catalog: CatalogView): Plan =>
+  (planStatement(text, catalog, new Set()) as { readonly plan: Plan }).plan;
+
+describe('plans', () => {
+  it('are kept by text, while the catalog stays', async () => {
+    const { asked, state, plan } = await bench();
+    const text = 'SELECT x FROM t';
+    expect(await plan(text)).toBe(await plan(text));
+    expect(asked).toEqual([text]);
+    state.catalogVersion = 2;
+    await plan(text);
+    expect(asked).toEqual([text, text]);
+  });
+
+  it('are made once for statements that differ in numbers, after one of them was foretold', async () => {
+    const { asked, planning, plan, state } = await bench();
+    const texts = [3, 14, 159, 2653].map((number) => `SELECT sum(x) FROM t WHERE y > ${number} AND x = 7`);
+    for (const text of texts) expect(await plan(text)).toEqual(fresh(text, planning.view()));
+    expect(asked).toEqual(texts.slice(0, 2));
+    const other = texts[3]!.replace('x = 7', 'x = 8');
+    expect(statementShape(other)!.key).toBe(statementShape(texts[0]!)!.key);
+    expect(await plan(other)).toEqual(fresh(other, planning.view()));
+    expect(asked.at(-1)).toBe(other);
+    await plan(texts[2]!.replace('x = 7', 'x = 9'));
+    expect(asked).toHaveLength(3);
+    state.catalogVersion = 2;
+    await plan(texts[2]!);
+    expect(asked).toHaveLength(4);
+  });
+
+  it('are made each time where a number is part of a name', async () => {
+    const { asked, plan } = await bench();
+    const texts = [1, 2, 3, 4].map((number) => `SELECT y > ${number} FROM t GROUP BY y > ${number}`);
+    for (const text of texts) await plan(text);
+    expect(asked).toEqual(texts);
+  });
+});
