@@ -26,4 +26,5 @@ export {
 } from './ids.ts';
 export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';
+export { SmallSet } from './small-set.ts';
 export { type SpanIdentity, spanOf, type TraceContext, traceContextOf } from './trace-context.ts';

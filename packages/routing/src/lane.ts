@@ -7,7 +7,7 @@
  * L2  A batch of a session is sent only after the session was opened at this member.
  * L3  When the stream breaks, mutations under way go on under their numbers, reads as if never sent.
  */
-import { GridError as Failure, type GridError, type MemberAddress } from '@ashlar/core';
+import { GridError as Failure, type GridError, type MemberAddress, SmallSet } from '@ashlar/core';
 import { type HelloResponse, type KvAnswers, type KvStream, OPCODE, STATUS } from '@ashlar/transport';
 import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
@@ -70,7 +70,7 @@ export class Lane {
   readonly #link: MemberLink;
   readonly #builders: Record<BuilderKind, BatchBuilder>;
   readonly #outbox: SealedBatch[] = [];
-  readonly #inFlight = new Map<number, SealedBatch>();
+  readonly #inFlight = new SmallSet<SealedBatch>();
   readonly #openedSessions = new Set<number>();
   /** Answers that came and are not handed out yet. */
   readonly #slices: AnswerSlice[] = [];
@@ -203,7 +203,7 @@ export class Lane {
   }
 
   #send(stream: KvStream, batch: SealedBatch): void {
-    this.#inFlight.set(batch.batchId, batch);
+    this.#inFlight.add(batch);
     this.#inFlightBytes += batch.message.length;
     batch.wasSent = true;
     try {
@@ -227,7 +227,7 @@ export class Lane {
    * for next is on its way, and the member at work, while the others are told.
    */
   #onAnswers(answers: KvAnswers): void {
-    const batch = this.#inFlight.get(answers.batchId);
+    const batch = this.#inFlight.find(({ batchId }) => batchId === answers.batchId);
     if (batch === undefined) return;
     this.#host.observe(answers);
     const first = answers.firstOperation ?? 0;
@@ -284,7 +284,7 @@ export class Lane {
   }
 
   #forget(batch: SealedBatch): void {
-    this.#inFlight.delete(batch.batchId);
+    this.#inFlight.delete(batch);
     this.#inFlightBytes -= batch.message.length;
     batch.settleAll();
     this.#host.account(-batch.message.length, -batch.count);
@@ -340,8 +340,7 @@ export class Lane {
   #takeInFlight(): LooseOperation[] {
     this.#deliverAll();
     const loose: LooseOperation[] = [];
-    for (const batch of [...this.#inFlight.values()]) {
-      this.#inFlight.delete(batch.batchId);
+    for (const batch of this.#inFlight.takeAll()) {
       this.#inFlightBytes -= batch.message.length;
       this.#host.account(-batch.message.length, -batch.count);
       const alive = (operation: number): boolean => !batch.isAnswered(operation) && !batch.targets[operation]!.done;
@@ -403,7 +402,7 @@ export class Lane {
     }
     for (const batch of this.#outbox) sweepBatch(batch, nowMs, overdue);
     this.#dropAbandoned();
-    for (const batch of this.#inFlight.values()) sweepBatch(batch, nowMs, overdue);
+    for (const batch of this.#inFlight) sweepBatch(batch, nowMs, overdue);
   }
 
   /** Batches nobody waits for any more give their place free, also while there is no link. */
@@ -422,8 +421,7 @@ export class Lane {
     this.#closed = true;
     this.#deliverAll();
     clearTimeout(this.#timer);
-    const all = [...this.#outbox.splice(0), ...this.#inFlight.values()];
-    this.#inFlight.clear();
+    const all = [...this.#outbox.splice(0), ...this.#inFlight.takeAll()];
     for (const { targets, slots } of [...all, ...Object.values(this.#builders)]) {
       targets.forEach((target, operation) => {
         target.fail(slots[operation]!, error, undefined);

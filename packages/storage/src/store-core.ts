@@ -10,6 +10,7 @@ import {
   type MapId,
   OutOfMemoryError,
   type PartitionId,
+  SmallSet,
   UnknownMapError,
 } from '@ashlar/core';
 import { ByteAccount, MemoryKind } from './accounts.ts';
@@ -92,7 +93,7 @@ export class StoreCore {
   readonly logHost: LogHost;
   readonly logBudget: LogBudget;
   /** Sealed, not yet decided. */
-  readonly sealed = new Set<WriteBatch>();
+  readonly sealed = new SmallSet<WriteBatch>();
   /** Committed, their lanes not yet patched; oldest first. */
   readonly patchQueue: WriteBatch[] = [];
   readonly listeners: CommitListener[] = [];

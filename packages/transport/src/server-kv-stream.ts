@@ -6,7 +6,7 @@
  * Bounds: a stream with `batchesMax` batches or `batchBytesMax` bytes unanswered, or whose caller does not read, is not
  * read further (policy: wait); HTTP/2 flow control then stops the caller.
  */
-import { GridError, type WireError } from '@ashlar/core';
+import { GridError, SmallSet, type WireError } from '@ashlar/core';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { authorizeCall, openContext, permissionDenied } from './call-context.ts';
 import { type KvAnswers, type KvBatch, OPCODE, type OperationErrors, STATUS } from './kv-batch.ts';
@@ -33,14 +33,19 @@ function permissionBit(opcode: number): number {
 /** Room of one message for what is not values. */
 const OTHER_SHARE = 4;
 
+interface UnansweredBatch {
+  readonly batchId: number;
+  readonly bytes: number;
+  operationsLeft: number;
+}
+
 export class ServerKvStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>;
   readonly #state: ServerState;
   readonly #bounds: StreamBounds;
   readonly #context: CallContext;
   readonly #sink: KvBatchSink;
-  /** Bytes of the unanswered batches, by batch id. */
-  readonly #unanswered = new Map<number, { readonly bytes: number; operationsLeft: number }>();
+  readonly #unanswered = new SmallSet<UnansweredBatch>();
   /** Whether the caller may: by map, for each permission. */
   readonly #allowed = new Map<string, Partial<Record<Permission, boolean>>>();
   #unansweredBytes = 0;
@@ -93,16 +98,20 @@ export class ServerKvStream {
     this.#state.traffic.bytesIn += bytes.length;
     try {
       const batch = decodeBatch(bytes);
-      if (this.#unanswered.has(batch.batchId)) {
+      if (this.#unansweredBatch(batch.batchId) !== undefined) {
         throw new GridError('INVALID_ARGUMENT', `batch ${batch.batchId} is under way already`);
       }
-      this.#unanswered.set(batch.batchId, { bytes: bytes.length, operationsLeft: batch.count });
+      this.#unanswered.add({ batchId: batch.batchId, bytes: bytes.length, operationsLeft: batch.count });
       this.#unansweredBytes += bytes.length;
       this.#throttle();
       this.#admit(batch);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #unansweredBatch(batchId: number): UnansweredBatch | undefined {
+    return this.#unanswered.find((batch) => batch.batchId === batchId);
   }
 
   #admit(batch: KvBatch): void {
@@ -159,14 +168,14 @@ export class ServerKvStream {
   }
 
   #answer(answers: KvAnswers): void {
-    const owed = this.#unanswered.get(answers.batchId);
+    const owed = this.#unansweredBatch(answers.batchId);
     if (this.#closed || owed === undefined) return;
     const valueBytesMax = this.#state.messageBytesMax - (this.#state.messageBytesMax >> OTHER_SHARE);
     if (answers.values.length <= valueBytesMax) this.#send(answers);
     else for (const piece of piecesOf(answers, valueBytesMax)) this.#send(piece);
     owed.operationsLeft -= answers.statuses.length;
     if (owed.operationsLeft <= 0) {
-      this.#unanswered.delete(answers.batchId);
+      this.#unanswered.delete(owed);
       this.#unansweredBytes -= owed.bytes;
     }
     this.#throttle();
@@ -201,7 +210,7 @@ export class ServerKvStream {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#unanswered.clear();
+    this.#unanswered.takeAll();
     this.#sink.onClose();
   }
 }

@@ -24,7 +24,7 @@ import {
   type Transferable,
   type Worker,
 } from 'node:worker_threads';
-import { assert, GridError } from '@ashlar/core';
+import { assert, GridError, SmallSet } from '@ashlar/core';
 import { Piscina } from 'piscina';
 import { ControlBlock } from './control-block.ts';
 import { type DeathWords, deathOf, QUERY_DEATHS, USER_DEATHS } from './deaths.ts';
@@ -157,7 +157,7 @@ export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #words: DeathWords;
   readonly #queue: TaskRecord[] = [];
-  readonly #dispatched = new Set<TaskRecord>();
+  readonly #dispatched = new SmallSet<TaskRecord>();
   /** By thread id. */
   readonly #workers = new Map<number, WorkerState>();
   readonly #watchdog: Watchdog<TaskRecord>;

@@ -121,6 +121,8 @@ interface Group {
 }
 
 const CALLS_A_TASK_MAX = 64;
+/** Groups that stay when they are empty: they are filled again soon. */
+const GROUPS_KEPT = 256;
 /** Packed batches whose memory is kept for later ones. */
 const PACKERS_KEPT = 16;
 const PACKER_BYTES_KEPT = 256 << 10;
@@ -129,6 +131,8 @@ const UNDEFINED_RESULT = new Uint8Array(0);
 export class ProcessorCalls {
   readonly #deps: ProcessorCallsDependencies;
   readonly #groups = new Map<string, Group>();
+  /** Entries in all groups. */
+  #gathered = 0;
   /** By depth. */
   readonly #underWay: number[] = [];
   /** busy[partition]: keys held for processors. */
@@ -143,9 +147,7 @@ export class ProcessorCalls {
 
   /** Keys held or waiting for a worker. */
   get pendingCount(): number {
-    let count = 0;
-    for (const { entries } of this.#groups.values()) count += entries.length;
-    return count;
+    return this.#gathered;
   }
 
   /** Whether a call holds a key of the partition. */
@@ -166,6 +168,7 @@ export class ProcessorCalls {
     this.#deps.gate.hold(call.name, call);
     this.#busy[call.partition]!++;
     this.#groupOf(call.processor).entries.push(call);
+    this.#gathered++;
     this.#schedule();
   }
 
@@ -215,12 +218,15 @@ export class ProcessorCalls {
   }
 
   #dispatch(): void {
-    for (const [name, group] of this.#groups) {
+    for (const group of this.#groups.values()) {
       while (group.entries.length > 0 && (this.#underWay[group.processor.depth] ?? 0) < this.#deps.tasksMax) {
-        void this.#runTask(group, takeEntries(group));
+        const entries = takeEntries(group);
+        this.#gathered -= entries.length;
+        void this.#runTask(group, entries);
       }
-      if (group.entries.length === 0) this.#groups.delete(name);
     }
+    if (this.#groups.size <= GROUPS_KEPT) return;
+    for (const [name, { entries }] of this.#groups) if (entries.length === 0) this.#groups.delete(name);
   }
 
   async #runTask({ processor }: Group, entries: readonly ProcessorCall[]): Promise<void> {
@@ -241,7 +247,7 @@ export class ProcessorCalls {
     } finally {
       if (this.#packers.length < PACKERS_KEPT && batch.byteCount <= PACKER_BYTES_KEPT) this.#packers.push(batch);
       this.#underWay[depth]!--;
-      if (this.#groups.size > 0) this.#schedule();
+      if (this.#gathered > 0) this.#schedule();
     }
   }
 
