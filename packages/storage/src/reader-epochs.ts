@@ -25,6 +25,8 @@ export class ReaderEpochs {
   readonly #workers: number;
   #retired: Retired[] = [];
   #current = 1;
+  /** The stamp that passed() last said yes to: it stays so. */
+  #lastPassed = 0;
   #bytesRetired = 0;
 
   constructor(arena: Arena, workers: number) {
@@ -47,10 +49,12 @@ export class ReaderEpochs {
 
   /** Whether every worker has left, or entered after, the epoch. */
   passed(stamp: number): boolean {
+    if (stamp === this.#lastPassed) return true;
     for (let worker = 0; worker < this.#workers; worker++) {
       const word = Atomics.load(this.#control, WORKER_WORDS_START + worker * WORKER_WORD_STRIDE);
       if (word !== 0 && ((word - stamp) | 0) <= 0) return false;
     }
+    this.#lastPassed = stamp;
     return true;
   }
 
