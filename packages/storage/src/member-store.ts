@@ -131,6 +131,14 @@ export class MemberStore {
     return sum;
   }
 
+  /**
+   * A number that rises with every change of the map's entries and columns; while it stays, so do they. What is committed
+   * and not patched yet counts later.
+   */
+  changeCount(mapId: MapId): number {
+    return this.#core.maps.get(mapId)?.host.changes ?? 0;
+  }
+
   /** Bytes of the arena that a map takes: entries, older versions, log, columns. */
   mapBytes(mapId: MapId): number {
     return this.#core.accounts.get(mapId)?.total ?? 0;
@@ -423,6 +431,7 @@ export class MemberStore {
     if (map === undefined || chunk === undefined || (chunkRef !== undefined && chunk.ref !== chunkRef)) return false;
     if (!this.#leases.isLeased(region, pageCount, mapId)) return false;
     if (!publishRegion(map.host, chunk, columnNumber, region)) return false;
+    map.host.changes++;
     this.#leases.forget(region);
     return true;
   }

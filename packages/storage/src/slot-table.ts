@@ -189,6 +189,7 @@ export class SlotTable {
    * @returns slots that nobody will see any more
    */
   patch(staged: number, closed: number, lane: number, version: number): number {
+    this.host.changes++;
     if (staged >= 0 && closed >= 0 && this.#patchReplaced(staged, closed, lane, version)) return 1;
     let garbage = 0;
     if (closed >= 0) {

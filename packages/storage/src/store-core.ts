@@ -177,7 +177,7 @@ export class StoreCore {
     this.arena.segmentOf(directory).u32.fill(0, at, at + count);
     this.maps.set(
       mapId,
-      new StoredMap(mapId, options, { blocks, epochs, timers, words, account, hashSeed }, directory, count),
+      new StoredMap(mapId, options, { blocks, epochs, timers, words, account, hashSeed, changes: 0 }, directory, count),
     );
     this.mapDirectory.add(mapId, directory);
   }
@@ -403,6 +403,7 @@ export class StoreCore {
     for (const map of this.maps.values()) {
       if (mapId !== undefined && map.mapId !== mapId) continue;
       if (map.account.bytes[MemoryKind.columns] === 0) continue;
+      map.host.changes++;
       for (const table of map.tables) {
         if (table === undefined) continue;
         for (const chunk of table.chunks) if (dropChunkColumns(map.host, chunk)) any = true;

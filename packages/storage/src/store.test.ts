@@ -71,6 +71,25 @@ describe('a batch', () => {
     expect([get(store, 'a'), store.entryCount(MAP)]).toEqual(['3', 1]);
   });
 
+  it('is counted as a change of its maps, whatever it does to their entries', () => {
+    const { store } = makeBench();
+    let seen = store.changeCount(MAP);
+    const hasChanged = (): boolean => {
+      const before = seen;
+      seen = store.changeCount(MAP);
+      return seen > before;
+    };
+    put(store, 'a', '1');
+    expect(hasChanged()).toBe(true);
+    put(store, 'a', '2');
+    expect(hasChanged()).toBe(true);
+    expect([get(store, 'a'), hasChanged()]).toEqual(['2', false]);
+    const batch = store.begin();
+    stageRemove(batch, 'a');
+    batch.commit();
+    expect(hasChanged()).toBe(true);
+  });
+
   it('sees its own changes where it asks for them', () => {
     const { store } = makeBench();
     put(store, 'a', '1');
@@ -430,11 +449,14 @@ describe('columns', () => {
     const region = lent[0]! * 4096;
     expect(store.publishColumn(MAP, PARTITION, 0, 1, region, 1)).toBe(false);
     expect(store.publishColumn(MAP, PARTITION, 5, 1, region, 2)).toBe(false);
+    const changes = store.changeCount(MAP);
     expect(store.publishColumn(MAP, PARTITION, 0, 1, region, 2)).toBe(true);
+    expect(store.changeCount(MAP)).toBe(changes + 1);
     reader.enter();
     const chunk = reader.table(MAP, PARTITION)!.chunk(0);
     expect([chunk.columnRef(0), chunk.columnRef(1)]).toEqual([0, region]);
     store.dropColumns(MAP);
+    expect(store.changeCount(MAP)).toBe(changes + 2);
     expect(chunk.columnRef(1)).toBe(0);
     settle(store);
     expect(store.stats().maps[0]!.bytes.columns).toBeGreaterThan(2 * 32_768);

@@ -14,4 +14,6 @@ export interface TableHost {
   readonly hashSeed: number;
   /** Of the map. */
   readonly account: ByteAccount;
+  /** Rises with every change of the map's entries and columns. */
+  changes: number;
 }

@@ -11,6 +11,8 @@ import { type ColumnOffer, type MemberStore, publishColumns, runsWanted, StoreRe
 
 /** The most runs one task borrows: some 12 MiB. */
 const RUNS_MAX = 256;
+/** Combinations of columns that are known to be there. */
+const WARM_MAX = 1000;
 
 export interface ColumnLease {
   readonly leasedPages: readonly Int32Array[];
@@ -26,6 +28,8 @@ export class ColumnKeeper {
   readonly #store: MemberStore;
   /** Reads on the writer's own thread: nothing is freed under it. */
   readonly #reader: StoreReader;
+  /** By map and columns: where they were all there, and at which count of the map's changes. */
+  readonly #warm = new Map<string, { readonly changes: number; readonly partitions: readonly PartitionId[] }>();
 
   /** @param workerIndex  a reader's number that no worker has */
   constructor(store: MemberStore, workerIndex: number) {
@@ -54,9 +58,21 @@ export class ColumnKeeper {
   /** A lease of nothing, when every wanted column is there and nothing was written since; else undefined. */
   warmLease(mapId: MapId, columns: readonly ScanColumn[], partitions: readonly PartitionId[]): ColumnLease | undefined {
     const columnNumbers = columns.map((column) => this.#numberOf(mapId, column));
-    const wanted = new Set(columnNumbers.filter((number) => number >= 0));
-    if (!partitions.every((partition) => this.#hasAll(mapId, partition, wanted))) return undefined;
+    if (!this.#isWarm(mapId, columnNumbers, partitions)) return undefined;
     return { leasedPages: [], columnNumbers, settle: () => undefined, giveBack: () => undefined };
+  }
+
+  /** Looked for again only after a change: there may be thousands of chunks. */
+  #isWarm(mapId: MapId, columnNumbers: readonly number[], partitions: readonly PartitionId[]): boolean {
+    const changes = this.#store.changeCount(mapId);
+    const key = `${mapId}:${columnNumbers.join()}`;
+    const known = this.#warm.get(key);
+    if (known !== undefined && known.changes === changes && isSame(known.partitions, partitions)) return true;
+    const wanted = new Set(columnNumbers.filter((number) => number >= 0));
+    if (!partitions.every((partition) => this.#hasAll(mapId, partition, wanted))) return false;
+    if (this.#warm.size >= WARM_MAX) this.#warm.clear();
+    this.#warm.set(key, { changes, partitions });
+    return true;
   }
 
   #hasAll(mapId: MapId, partition: PartitionId, wanted: ReadonlySet<number>): boolean {
@@ -91,6 +107,10 @@ export class ColumnKeeper {
     }
     return true;
   }
+}
+
+function isSame(some: readonly PartitionId[], others: readonly PartitionId[]): boolean {
+  return some.length === others.length && some.every((partition, index) => partition === others[index]);
 }
 
 /** No path is written so. */
