@@ -14,7 +14,7 @@ export interface Attachment {
 }
 
 export interface Envelope {
-  /** 1 .. 2^31 - 1; unique among the pool's running tasks. */
+  /** 1 .. TASK_NUMBER_MAX; unique among the pool's running tasks. */
   readonly task: number;
   readonly kind: string;
   readonly body: unknown;
@@ -22,7 +22,22 @@ export interface Envelope {
 }
 
 /** A task's end. A worker that can still speak never answers in another way; silence and exit are the pool's to explain. */
-export type Answer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: WireError };
+export type Answer = (
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: WireError }
+) & {
+  /** Messages that the task posted: all of them have to be there before it counts as ended. */
+  readonly posted: number;
+};
+
+/** Task numbers lie in 1 .. TASK_NUMBER_MAX, then begin again. */
+export const TASK_NUMBER_MAX = 0x7fff_ffff;
+
+/** Whether task `a` was made after task `b`, the two being less than half the numbers apart. */
+export function isLaterTask(a: number, b: number): boolean {
+  const ahead = a - b;
+  return ahead > 0 ? ahead < TASK_NUMBER_MAX / 2 : ahead < -TASK_NUMBER_MAX / 2;
+}
 
 /** A message of a running task, in either direction. */
 export interface TaskMessage {

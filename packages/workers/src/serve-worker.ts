@@ -8,13 +8,14 @@
  *     lives in a closure of this call: no export, no global, no workerData leads to it.
  * S2  A worker runs one task at a time.
  * S3  A handler's failure is an Answer; nothing a handler throws reaches piscina, which would lose its fields.
+ * S4  An Answer says how many messages its task posted: main takes it only with all of them.
  */
 
 import type { MessagePort, Transferable } from 'node:worker_threads';
 import { assert, GridError } from '@ashlar/core';
 import { Piscina } from 'piscina';
 import { ControlBlock } from './control-block.ts';
-import { type Answer, type Attachment, type Envelope, STRAY_TASK, type TaskMessage } from './protocol.ts';
+import { type Answer, type Attachment, type Envelope, isLaterTask, STRAY_TASK, type TaskMessage } from './protocol.ts';
 import { handlerErrorToWire } from './thrown.ts';
 
 /** What a handler sees besides its task. */
@@ -110,9 +111,9 @@ class Served<Reader> {
     try {
       if (handler === undefined) throw new GridError('INTERNAL', `no handler for tasks of kind '${envelope.kind}'`);
       const returned = handler(envelope.body as never, context);
-      return answerOf(isPromise(returned) ? await returned : returned);
+      return answerOf(isPromise(returned) ? await returned : returned, context.posted);
     } catch (error) {
-      return { ok: false, error: handlerErrorToWire(error) } satisfies Answer;
+      return { ok: false, error: handlerErrorToWire(error), posted: context.posted } satisfies Answer;
     } finally {
       this.#control.end();
       this.#running = undefined;
@@ -122,7 +123,7 @@ class Served<Reader> {
   #receive({ task, body }: TaskMessage): void {
     if (task === this.#running?.task) {
       this.#running.receive(body);
-    } else if (task > this.#lastTask) {
+    } else if (isLaterTask(task, this.#lastTask)) {
       const kept = this.#early.get(task);
       if (kept === undefined) this.#early.set(task, [body]);
       else kept.push(body);
@@ -143,8 +144,8 @@ function isPromise(value: unknown): value is Promise<unknown> {
   return value instanceof Promise;
 }
 
-function answerOf(value: unknown): unknown {
-  const answer: Answer = { ok: true, value };
+function answerOf(value: unknown, posted: number): unknown {
+  const answer: Answer = { ok: true, value, posted };
   const buffers = typeof value === 'object' && value !== null ? moved.get(value) : undefined;
   if (buffers === undefined) return answer;
   return Piscina.move({ [transferableSymbol]: buffers, [valueSymbol]: answer } as unknown as ArrayBuffer);
@@ -157,6 +158,8 @@ class RunningContext<Reader> implements WorkerContext<Reader> {
   readonly #port: MessagePort;
   readonly #kept: unknown[] = [];
   #receive: ((message: unknown) => void) | undefined;
+  /** Messages so far. */
+  posted = 0;
 
   constructor(task: number, reader: Reader, control: ControlBlock, port: MessagePort) {
     this.reader = reader;
@@ -179,6 +182,7 @@ class RunningContext<Reader> implements WorkerContext<Reader> {
 
   post(message: unknown, transfer: readonly Transferable[] = []): void {
     this.#port.postMessage({ task: this.task, body: message } satisfies TaskMessage, transfer);
+    this.posted += 1;
   }
 
   onMessage(receive: (message: unknown) => void): void {

@@ -14,6 +14,10 @@
  * W2  A worker's number goes back to the allocator after 'exit', never before.
  * W3  Wall clock counts from when the worker began the task, or reported its last step.
  * W4  No more than `queueMax` tasks wait.
+ * W5  A message reaches the task that posted it, whatever its thread runs by then: piscina hands a thread the next task
+ *     before we have read the messages of the one before, so a thread has several tasks whose messages are still due.
+ * W6  A task settles after all its messages, and fails when fewer arrived than its worker says it posted: a lost message
+ *     is never a short result.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,7 +33,7 @@ import { Piscina } from 'piscina';
 import { ControlBlock } from './control-block.ts';
 import { type DeathWords, deathOf, QUERY_DEATHS, USER_DEATHS } from './deaths.ts';
 import type { IndexAllocator } from './index-allocator.ts';
-import { type Answer, type Envelope, STRAY_TASK, type TaskMessage } from './protocol.ts';
+import { type Answer, type Envelope, STRAY_TASK, TASK_NUMBER_MAX, type TaskMessage } from './protocol.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface ResourceLimits {
@@ -129,7 +133,9 @@ interface WorkerState {
   readonly control: ControlBlock;
   readonly port: MessagePort;
   readonly exited: Promise<void>;
-  running: TaskRecord | undefined;
+  /** Handed to the thread and not settled; the newest is the one that runs (W5). */
+  readonly tasks: SmallSet<TaskRecord>;
+  newest: TaskRecord | undefined;
 }
 
 /** One task from run() to its end. */
@@ -141,6 +147,10 @@ interface TaskRecord {
   readonly settle: { resolve(value: unknown): void; reject(error: unknown): void };
   state: 'queued' | 'dispatched' | 'settled';
   worker: WorkerState | undefined;
+  /** Messages taken off the port. */
+  received: number;
+  /** What went wrong with its messages on this side. */
+  failure: GridError | undefined;
   unlisten: () => void;
   readonly kept: (readonly [unknown, readonly Transferable[]])[];
 }
@@ -149,7 +159,6 @@ const STUCK_AFTER_MS = 1000;
 const CLOSE_WAIT_MS = 5000;
 /** A thread in one long call into a built-in answers when that returns. */
 const MEMORY_ANSWER_MS = 100;
-const TASK_NUMBER_MAX = 0x7fff_ffff;
 const { queueOptionsSymbol } = Piscina;
 
 export class WorkerPool {
@@ -277,6 +286,8 @@ export class WorkerPool {
       settle,
       state: 'queued',
       worker: undefined,
+      received: 0,
+      failure: undefined,
       unlisten: () => undefined,
       kept: [],
     };
@@ -286,8 +297,10 @@ export class WorkerPool {
     const { signal, cancelFlag } = record.options;
     if (signal === undefined) return;
     const onAbort = (): void => {
-      if (cancelFlag === true && record.worker !== undefined) record.worker.control.cancel(record.envelope.task);
-      else this.#end(record, cancelled());
+      const { worker } = record;
+      if (cancelFlag !== true || worker === undefined) this.#end(record, cancelled());
+      // Once its thread has another task it has ended: the flag is the other's.
+      else if (worker.newest === record) worker.control.cancel(record.envelope.task);
     };
     signal.addEventListener('abort', onAbort, { once: true });
     record.unlisten = () => signal.removeEventListener('abort', onAbort);
@@ -344,7 +357,8 @@ export class WorkerPool {
     const record = (task as Readonly<Record<symbol, unknown>>)[queueOptionsSymbol] as TaskRecord;
     const state = this.#workers.get(free.id) ?? this.#attach(free.id, record);
     if (state === undefined) return null;
-    state.running = record;
+    state.tasks.add(record);
+    state.newest = record;
     record.worker = state;
     for (const [message, transfer] of record.kept.splice(0)) post(record, message, transfer);
     return free;
@@ -358,7 +372,8 @@ export class WorkerPool {
     const control = new ControlBlock();
     const index = workerIndexes.take();
     const { promise: exited, resolve } = Promise.withResolvers<void>();
-    const state: WorkerState = { index, thread, control, port: port1, exited, running: undefined };
+    const tasks = new SmallSet<TaskRecord>();
+    const state: WorkerState = { index, thread, control, port: port1, exited, tasks, newest: undefined };
     this.#workers.set(threadId, state);
     thread.once('exit', () => {
       this.#workers.delete(threadId);
@@ -375,26 +390,39 @@ export class WorkerPool {
     return state;
   }
 
-  #onMessage(state: WorkerState, { task, body }: TaskMessage): void {
-    if (task === STRAY_TASK) this.#strayErrors++;
-    else if (state.running?.envelope.task === task) state.running.options.onMessage?.(body);
+  #onMessage({ tasks }: WorkerState, { task, body }: TaskMessage): void {
+    if (task === STRAY_TASK) {
+      this.#strayErrors++;
+      return;
+    }
+    for (const record of tasks) {
+      if (record.envelope.task === task) {
+        deliver(record, body);
+        return;
+      }
+    }
   }
 
   #onAnswer(record: TaskRecord, answer: Answer): void {
-    if (record.state === 'settled') return;
+    if (record.state === 'settled') {
+      // It ended by itself in the moment in which it was killed: its thread lives on.
+      if (record.worker !== undefined) this.#leaving.delete(record.worker);
+      return;
+    }
     this.#drainMessages(record);
     this.#release(record);
-    if (answer.ok) record.settle.resolve(answer.value);
-    else record.settle.reject(GridError.from(answer.error));
+    const failure = record.failure ?? lossOf(record, answer.posted, this.name);
+    if (!answer.ok) record.settle.reject(GridError.from(answer.error));
+    else if (failure !== undefined) record.settle.reject(failure);
+    else record.settle.resolve(answer.value);
     this.#pump();
   }
 
   /** Result and messages take different ports: what the worker posted before its result is there, but perhaps unread. */
-  #drainMessages(record: TaskRecord): void {
-    const { worker } = record;
+  #drainMessages({ worker }: TaskRecord): void {
     if (worker === undefined) return;
-    for (let next = receiveMessageOnPort(worker.port); next !== undefined; next = receiveMessageOnPort(worker.port)) {
-      this.#onMessage(worker, next.message as TaskMessage);
+    for (let next = nextMessage(worker.port); next !== undefined; next = nextMessage(worker.port)) {
+      this.#onMessage(worker, next);
     }
   }
 
@@ -454,12 +482,41 @@ export class WorkerPool {
     record.state = 'settled';
     record.unlisten();
     this.#dispatched.delete(record);
-    if (record.worker?.running === record) record.worker.running = undefined;
+    record.worker?.tasks.delete(record);
   }
 }
 
 function cancelled(): GridError {
   return new GridError('CANCELLED', 'the task was cancelled');
+}
+
+function deliver(record: TaskRecord, body: unknown): void {
+  record.received++;
+  try {
+    record.options.onMessage?.(body);
+  } catch (error) {
+    record.failure ??= GridError.wrap(error);
+  }
+}
+
+/** A message that cannot be read counts as none: then its task misses it (W6). */
+function nextMessage(port: MessagePort): TaskMessage | undefined {
+  try {
+    return receiveMessageOnPort(port)?.message as TaskMessage | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is wrong with a task of which fewer messages arrived than it posted. */
+function lossOf(record: TaskRecord, posted: number, pool: string): GridError | undefined {
+  const { received } = record;
+  if (received === posted) return undefined;
+  const { kind } = record.envelope;
+  return new GridError('INTERNAL', `${received} of ${posted} messages of a '${kind}' task arrived`, {
+    hint: 'the result would be short, so there is none: try again, and report it',
+    details: { pool, kind, received, posted },
+  });
 }
 
 function post(record: TaskRecord, message: unknown, transfer: readonly Transferable[]): void {

@@ -49,6 +49,17 @@ export default serveWorker<Reader>(
       for (let index = 0; index < count; index++) context.post(index);
       return count;
     },
+    emitAndFail: (count: number, context) => {
+      for (let index = 0; index < count; index++) context.post(index);
+      throw new GridError('UNKNOWN_MAP', 'after its messages');
+    },
+    loseFirst: (count: number, context) => {
+      const { postMessage } = MessagePort.prototype;
+      MessagePort.prototype.postMessage = () => undefined;
+      context.post(0);
+      MessagePort.prototype.postMessage = postMessage;
+      for (let index = 1; index < count; index++) context.post(index);
+    },
     move: () => {
       const bytes = new Uint8Array(8).fill(7);
       const answer = transferring({ bytes }, [bytes.buffer]);

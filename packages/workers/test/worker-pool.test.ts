@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GridError } from '@ashlar/core';
 import {
   IndexAllocator,
   keepLoopsInterruptible,
@@ -7,6 +8,7 @@ import {
   WorkerPool,
   type WorkerPoolOptions,
 } from '../src/index.ts';
+import { isLaterTask, TASK_NUMBER_MAX } from '../src/protocol.ts';
 
 const entry = new URL('./worker-entry.ts', import.meta.url);
 const open: { close(): Promise<void> }[] = [];
@@ -110,6 +112,94 @@ describe('a worker pool', () => {
   });
 });
 
+describe('messages of tasks side by side', () => {
+  it.each([1, 2, 4])('all belong to their task, with %i threads and sixteen callers', async (threads) => {
+    const { pool } = makePool({ threads });
+    const short: number[][] = [];
+    const caller = async (): Promise<void> => {
+      for (let round = 0; round < 300; round++) {
+        const seen: unknown[] = [];
+        await pool.run('emit', 3, { onMessage: (message) => seen.push(message) }).result;
+        if (seen.length !== 3) short.push(seen as number[]);
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, caller));
+    expect(short).toEqual([]);
+  });
+
+  it('are complete while other tasks are killed, cancelled and die', async () => {
+    const { pool } = makePool({ threads: 2 });
+    let isDone = false;
+    const short: unknown[][] = [];
+    const caller = async (): Promise<void> => {
+      for (let round = 0; round < 100; round++) {
+        const seen: unknown[] = [];
+        await pool.run('emit', 5, { onMessage: (message) => seen.push(message) }).result;
+        if (seen.length !== 5) short.push(seen);
+      }
+    };
+    const trouble = async (): Promise<void> => {
+      const codes = new Set<string>();
+      while (!isDone) {
+        const abort = new AbortController();
+        const troubled = [
+          pool.run('loop', undefined, { wallMs: 4 }),
+          pool.run('exit', undefined),
+          pool.run('untilCancelled', undefined, {
+            ...{ signal: abort.signal, cancelFlag: true },
+            onMessage: () => abort.abort(),
+          }),
+        ];
+        await Promise.all(
+          troubled.map(({ result }) => result.catch((error: { code: string }) => codes.add(error.code))),
+        );
+      }
+      expect([...codes].sort()).toEqual(['CANCELLED', 'USER_CODE_FAILED', 'USER_CODE_TIMEOUT']);
+    };
+    const running = trouble();
+    await Promise.all(Array.from({ length: 8 }, caller));
+    isDone = true;
+    await running;
+    expect(short).toEqual([]);
+  });
+
+  it('of tasks that fail are all there before the failure', async () => {
+    const { pool } = makePool({ threads: 2 });
+    const outcomes = Array.from({ length: 100 }, async () => {
+      const seen: unknown[] = [];
+      await pool.run('emitAndFail', 3, { onMessage: (message) => seen.push(message) }).result.catch(() => undefined);
+      return seen.length;
+    });
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set([3]));
+  });
+
+  it('that are lost fail their task: its result would be short', async () => {
+    const { pool } = makePool();
+    const seen: unknown[] = [];
+    const task = pool.run('loseFirst', 3, { onMessage: (message) => seen.push(message) });
+    await expect(task.result).rejects.toMatchObject({ code: 'INTERNAL', details: { received: 2, posted: 3 } });
+    expect(seen).toEqual([1, 2]);
+    expect(await pool.run('echo', 1).result).toBe(1);
+  });
+
+  it('that their receiver refuses fail the task', async () => {
+    const { pool } = makePool();
+    const onMessage = (): void => {
+      throw new GridError('CANCELLED', 'no more, thank you');
+    };
+    await expect(pool.run('emit', 3, { onMessage }).result).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(await pool.run('echo', 1).result).toBe(1);
+  });
+
+  it('reach tasks whose numbers have begun again', () => {
+    expect(isLaterTask(2, 1)).toBe(true);
+    expect(isLaterTask(1, 2)).toBe(false);
+    expect(isLaterTask(1, 1)).toBe(false);
+    expect(isLaterTask(1, TASK_NUMBER_MAX)).toBe(true);
+    expect(isLaterTask(TASK_NUMBER_MAX, 1)).toBe(false);
+  });
+});
+
 describe('limits of a worker', () => {
   it('stop a loop after its wall clock and replace the thread, whose number is free after its exit', async () => {
     const { pool, gone, indexes } = makePool();
@@ -209,7 +299,7 @@ describe('giving up', () => {
     await pool.run('echo', 1).result;
     const task = pool.run('loop', undefined);
     await sleep(20);
-    task.kill(new (await import('@ashlar/core')).GridError('CANCELLED', 'enough'));
+    task.kill(new GridError('CANCELLED', 'enough'));
     await expect(task.result).rejects.toMatchObject({ code: 'CANCELLED', message: 'enough' });
     await until(() => gone.length === 1);
   });
