@@ -72,6 +72,83 @@ describe('a connection that is cut while increments go on', () => {
   });
 });
 
+describe.each(['after', 'before'] as const)('a stalled link that delivers what it held %s the resend', (when) => {
+  let proxy: TcpProxy;
+  let grid: TestGrid;
+  let client: Grid;
+
+  beforeAll(async () => {
+    const port = await freePort();
+    proxy = await TcpProxy.listen(port);
+    const settings = { 'grpc.port': port, 'grpc.advertise': proxy.address };
+    grid = await TestGrid.start({ members: 1, settings });
+    client = await grid.connect();
+  });
+
+  afterAll(async () => {
+    await grid.stop();
+    await proxy.close();
+  });
+
+  /** Sends `changes` over a link that stalls, so that they are sent again on another one; `later` follows their answers. */
+  const stalled = async (changes: () => Promise<unknown>, later: () => Promise<unknown>): Promise<void> => {
+    proxy.hold();
+    const changing = changes();
+    while (proxy.heldBytes === 0) await pause(1);
+    await pause(5);
+    proxy.abandon();
+    if (when === 'before') proxy.deliver();
+    // A round trip over HTTP: the member reads its sockets in the order of their bytes.
+    await grid.members[0]!.page('/healthz');
+    proxy.flow();
+    await changing;
+    await later();
+    proxy.deliver();
+    await grid.members[0]!.page('/healthz');
+  };
+
+  it('applies appends, counters and their like once', async () => {
+    const map = client.map<{ n: number; all: number[] }>('once');
+    await map.put('k', { n: 0, all: [] });
+    for (let round = 1; round <= 5; round++) {
+      await stalled(
+        () =>
+          Promise.all([
+            map.process('k', ready.increment, { path: 'n', by: 1 }),
+            map.process('k', ready.append, { path: 'all', items: [round] }),
+          ]),
+        () => map.process('k', ready.increment, { path: 'n', by: 1 }),
+      );
+    }
+    const { n, all } = (await map.get('k'))!;
+    expect([n, all]).toEqual([10, [1, 2, 3, 4, 5]]);
+  });
+
+  it('keeps what was written and acknowledged later', async () => {
+    const map = client.map<string>('kept');
+    for (let round = 0; round < 5; round++) {
+      await stalled(
+        () => Promise.all([map.put('a', 'OLD'), map.putAll([['b', 'OLD']]), map.put('c', 'OLD')]),
+        () => Promise.all([map.put('a', 'NEW'), map.put('b', 'NEW'), map.remove('c')]),
+      );
+      expect(await map.getAll(['a', 'b', 'c'])).toEqual(['NEW', 'NEW', undefined]);
+    }
+  });
+
+  it('voids what its caller gave up', async () => {
+    const map = client.map<string>('left');
+    await map.put('k', 'FIRST');
+    proxy.hold();
+    await expect(map.put('k', 'GIVEN UP', { timeoutMs: 100 })).rejects.toMatchObject({ retryable: false });
+    proxy.abandon();
+    proxy.flow();
+    await map.put('k', 'NEW');
+    proxy.deliver();
+    await grid.members[0]!.page('/healthz');
+    expect(await map.get('k')).toBe('NEW');
+  });
+});
+
 describe('a client that vanishes', () => {
   let grid: TestGrid;
   let client: Grid;

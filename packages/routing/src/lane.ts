@@ -6,9 +6,17 @@
  * L1  At most `windowBatches` batches and `windowBytes` bytes are unanswered; one batch may always be under way.
  * L2  A batch of a session is sent only after the session was opened at this member.
  * L3  When the stream breaks, mutations under way go on under their numbers, reads as if never sent.
+ * L4  Streams are numbered upwards: what a broken one still carries is void once the member has seen a newer one.
  */
 import { GridError as Failure, type GridError, type MemberAddress, SmallSet } from '@ashlar/core';
-import { type HelloResponse, type KvAnswers, type KvStream, OPCODE, STATUS } from '@ashlar/transport';
+import {
+  type HelloResponse,
+  type KvAnswers,
+  type KvStream,
+  type KvStreamListener,
+  OPCODE,
+  STATUS,
+} from '@ashlar/transport';
 import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
 import type { MapHandle } from './map-handle.ts';
@@ -60,6 +68,9 @@ const CONNECT_TRY_MS = 2_000;
 const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 1_000;
 const SESSION_PAUSE_MS = 100;
+
+/** Of the newest stream of any lane (L4): a lane that takes another's place goes on above it. */
+let streamGeneration = 0;
 
 /** Operations that may wait for user code travel apart from those that never do. */
 type BuilderKind = 'quick' | 'process' | 'backup';
@@ -311,7 +322,7 @@ export class Lane {
   }
 
   #openStream(): void {
-    const stream = this.#link.openStream({
+    const listener: KvStreamListener = {
       onAnswers: (answers) => {
         this.#backoffMs = BACKOFF_FIRST_MS;
         this.#onAnswers(answers);
@@ -319,7 +330,8 @@ export class Lane {
       onClosed: (error) => {
         if (this.#stream === stream) this.#onLost(error);
       },
-    });
+    };
+    const stream = this.#link.openStream(listener, ++streamGeneration);
     this.#stream = stream;
     this.#lastError = undefined;
     this.pump();

@@ -23,7 +23,8 @@ export interface MemberLink {
   openSession(session: number, clientName: string, timeoutMs: number): Promise<SessionLease>;
   renewSession(session: number, lowestUnanswered: number, timeoutMs: number): Promise<void>;
   closeSession(session: number, timeoutMs: number): Promise<void>;
-  openStream(listener: KvStreamListener): KvStream;
+  /** @param generation  counts the streams of a session up, so that batches on one that was left are void */
+  openStream(listener: KvStreamListener, generation: number): KvStream;
   close(): void;
 }
 
@@ -39,7 +40,7 @@ export function remoteLink(connection: MemberConnection): MemberLink {
     closeSession: async (session, timeoutMs) => {
       await kv.closeSession({ session }, { timeoutMs });
     },
-    openStream: (listener) => kv.openStream(listener),
+    openStream: (listener, generation) => kv.openStream(listener, generation),
     close: () => connection.close(),
   };
 }

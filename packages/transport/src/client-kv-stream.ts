@@ -5,7 +5,7 @@ import { type Caller, metadataOf } from './client-calls.ts';
 import { fromStatus } from './error-status.ts';
 import type { KvAnswers } from './kv-batch.ts';
 import { decodeAnswers } from './kv-codec.ts';
-import { KV_BATCH_PATH } from './methods.ts';
+import { KV_BATCH_PATH, STREAM_GENERATION } from './methods.ts';
 
 export interface KvStreamListener {
   /** Answers, or a piece of them (`firstOperation`). */
@@ -29,8 +29,9 @@ function sameBytes(bytes: Buffer): Buffer {
   return bytes;
 }
 
-export function openKvStream(caller: Caller, listener: KvStreamListener): KvStream {
-  return new ClientKvStream(caller, listener);
+/** @param generation  which of the caller's streams to this member it is, counting up from 1; 0: not told */
+export function openKvStream(caller: Caller, listener: KvStreamListener, generation: number): KvStream {
+  return new ClientKvStream(caller, listener, generation);
 }
 
 class ClientKvStream implements KvStream {
@@ -40,17 +41,13 @@ class ClientKvStream implements KvStream {
   readonly #messageBytesMax: number;
   #closed = false;
 
-  constructor(caller: Caller, listener: KvStreamListener) {
+  constructor(caller: Caller, listener: KvStreamListener, generation: number) {
     this.#listener = listener;
     this.#caller = caller;
     this.#messageBytesMax = caller.messageBytesMax;
-    this.#call = caller.client.makeBidiStreamRequest(
-      KV_BATCH_PATH,
-      sameBytes,
-      sameBytes,
-      metadataOf({ ...caller, trace: undefined }, {}),
-      {},
-    );
+    const metadata = metadataOf({ ...caller, trace: undefined }, {});
+    if (generation > 0) metadata.set(STREAM_GENERATION, String(generation));
+    this.#call = caller.client.makeBidiStreamRequest(KV_BATCH_PATH, sameBytes, sameBytes, metadata, {});
     this.#call.on('data', (bytes: Buffer) => this.#receive(bytes));
     this.#call.on('error', (error) => this.#end(fromStatus(error as never, 'the kv stream')));
     this.#call.on('end', () => {

@@ -49,7 +49,8 @@ type Nothing = undefined;
 export interface MemberConnection {
   readonly address: string;
   readonly kv: {
-    openStream(listener: KvStreamListener): KvStream;
+    /** @param generation  which of the caller's streams to this member it is (KvService.openStream) */
+    openStream(listener: KvStreamListener, generation?: number): KvStream;
     readonly openSession: Ask<{ session: number; clientName: string }, s.SessionLease>;
     readonly renewSession: Ask<{ session: number; lowestUnanswered: number }, s.SessionLease>;
     readonly closeSession: Ask<{ session: number }, Nothing>;
@@ -182,7 +183,7 @@ function connectionOf(address: string, caller: Caller): MemberConnection {
   return {
     address,
     kv: {
-      openStream: (listener) => openKvStream(caller, listener),
+      openStream: (listener, generation = 0) => openKvStream(caller, listener, generation),
       openSession: ask(m.openSession),
       renewSession: ask(m.renewSession),
       closeSession: ask(m.closeSession),

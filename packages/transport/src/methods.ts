@@ -82,6 +82,8 @@ function converted<T>(message: object, conversion: Conversion<T> | undefined): T
 type Nothing = undefined;
 
 export const KV_BATCH_PATH = '/ashlar.v1.Kv/Batch';
+/** Metadata of Kv/Batch: which of its caller's streams to this member it is (kv.proto). */
+export const STREAM_GENERATION = 'ashlar-stream-generation';
 
 export const METHODS = {
   openSession: method<{ session: number; clientName: string }, s.SessionLease>('Kv', 'OpenSession'),

@@ -7,12 +7,12 @@
  * read further (policy: wait); HTTP/2 flow control then stops the caller.
  */
 import { GridError, SmallSet, type WireError } from '@ashlar/core';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
 import { authorizeCall, openContext, permissionDenied } from './call-context.ts';
 import { type KvAnswers, type KvBatch, OPCODE, type OperationErrors, STATUS } from './kv-batch.ts';
 import { decodeBatch, encodeAnswers, piecesOf } from './kv-codec.ts';
 import { answerBuffers } from './message-buffers.ts';
-import { KV_BATCH_PATH } from './methods.ts';
+import { KV_BATCH_PATH, STREAM_GENERATION } from './methods.ts';
 import type { Permission } from './operations.ts';
 import type { ServerState } from './server-calls.ts';
 import type { CallContext, KvBatchSink, KvService } from './services.ts';
@@ -63,7 +63,8 @@ export class ServerKvStream {
     this.#state = state;
     this.#bounds = bounds;
     this.#context = context;
-    this.#sink = service.openStream({ write: (answers) => this.#answer(answers) }, context);
+    const generation = generationOf(call.metadata);
+    this.#sink = service.openStream({ write: (answers) => this.#answer(answers) }, context, generation);
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('drain', () => this.#relax());
     call.on('end', () => this.#close());
@@ -213,6 +214,15 @@ export class ServerKvStream {
     this.#unanswered.takeAll();
     this.#sink.onClose();
   }
+}
+
+/** @throws GridError INVALID_ARGUMENT */
+function generationOf(metadata: Metadata): number {
+  const text = metadata.get(STREAM_GENERATION)[0];
+  if (text === undefined) return 0;
+  const generation = Number(text);
+  if (Number.isSafeInteger(generation) && generation > 0) return generation;
+  throw new GridError('INVALID_ARGUMENT', `${STREAM_GENERATION} is a whole number from 1 on`);
 }
 
 /** Answers a batch of which nothing was run: FAILED where there is an error, NOT_RUN elsewhere. */

@@ -74,7 +74,8 @@ export interface KeyText {
 
 export interface KvService {
   /** A stream opens. Mutations, reads and processors are authorized batch by batch before `onBatch`. */
-  openStream(answers: KvAnswerSink, context: CallContext): KvBatchSink;
+  /** @param generation  which of its caller's streams to this member it is, counting up; 0 (default): not told */
+  openStream(answers: KvAnswerSink, context: CallContext, generation?: number): KvBatchSink;
   /** @param request.session  0 asks for a new id */
   openSession(
     request: { readonly session: number; readonly clientName: string },

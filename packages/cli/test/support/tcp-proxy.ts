@@ -1,7 +1,10 @@
 /**
- * A TCP proxy between a client and a member: what it forwards, loses and cuts is the test's to say.
+ * A TCP proxy between a client and a member: what it forwards, loses, holds back and cuts is the test's to say.
  *
  *   client <-> proxy <-> member
+ *
+ * A link that stalls: hold() keeps requests back, abandon() ends the client's side only, flow() lets new links through,
+ * and deliver() hands the member what the abandoned links still carry.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -19,11 +22,20 @@ export async function freePort(): Promise<number> {
 /** Which way bytes are lost: they are read and thrown away, the connection stays. */
 export type Loss = 'none' | 'requests' | 'answers';
 
+interface Link {
+  readonly client: Socket;
+  readonly member: Socket;
+  /** Requests that the member has not been given. */
+  held: Buffer[];
+  isAbandoned: boolean;
+}
+
 export class TcpProxy {
   readonly address: string;
   loss: Loss = 'none';
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #links = new Set<Link>();
+  #holds = false;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -40,26 +52,65 @@ export class TcpProxy {
   }
 
   #join(client: Socket, member: Socket): void {
-    this.#carry(client, member, 'requests');
-    this.#carry(member, client, 'answers');
+    const link: Link = { client, member, held: [], isAbandoned: false };
+    this.#links.add(link);
+    client.on('data', (bytes) => {
+      if (this.#holds) link.held.push(bytes);
+      else if (this.loss !== 'requests') member.write(bytes);
+    });
+    member.on('data', (bytes) => {
+      if (this.loss !== 'answers' && !link.isAbandoned) client.write(bytes);
+    });
+    for (const socket of [client, member]) {
+      socket.setNoDelay(true);
+      socket.on('error', () => socket.destroy());
+    }
+    client.on('close', () => {
+      if (!link.isAbandoned) member.destroy();
+    });
+    member.on('close', () => {
+      this.#links.delete(link);
+      client.destroy();
+    });
   }
 
-  #carry(from: Socket, to: Socket, way: Loss): void {
-    this.#sockets.add(from);
-    from.setNoDelay(true);
-    from.on('data', (bytes) => {
-      if (this.loss !== way) to.write(bytes);
-    });
-    from.on('error', () => to.destroy());
-    from.on('close', () => {
-      this.#sockets.delete(from);
-      to.destroy();
-    });
+  /** From here on requests are held, on new links too. */
+  hold(): void {
+    this.#holds = true;
+  }
+
+  /** Bytes that are held. */
+  get heldBytes(): number {
+    let sum = 0;
+    for (const { held } of this.#links) for (const bytes of held) sum += bytes.length;
+    return sum;
+  }
+
+  /** The client's ends break, the member's stay. */
+  abandon(): void {
+    for (const link of this.#links) {
+      link.isAbandoned = true;
+      link.client.destroy();
+    }
+  }
+
+  /** Requests flow again, on the links that were not abandoned. */
+  flow(): void {
+    this.#holds = false;
+    for (const link of this.#links) if (!link.isAbandoned) deliverHeld(link);
+  }
+
+  /** What abandoned links held reaches the member. */
+  deliver(): void {
+    for (const link of this.#links) if (link.isAbandoned) deliverHeld(link);
   }
 
   /** Breaks every connection; new ones are taken. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const { client, member } of this.#links) {
+      client.destroy();
+      member.destroy();
+    }
   }
 
   async close(): Promise<void> {
@@ -68,4 +119,8 @@ export class TcpProxy {
     this.cut();
     await closed;
   }
+}
+
+function deliverHeld(link: Link): void {
+  for (const bytes of link.held.splice(0)) link.member.write(bytes);
 }

@@ -1,13 +1,15 @@
+import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
-import { type CallContext, type KvAnswers, type KvBatch, OPCODE } from '@ashlar/transport';
+import { type CallContext, type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { MemberMetrics } from '../observe/metrics.ts';
 import { NO_TRACING } from '../observe/tracing.ts';
 import { AnswerMemoryPool } from './answers.ts';
 import { EntryLimits } from './entry-limits.ts';
+import { keyGateName } from './gate-names.ts';
 import { KeyGate } from './key-gate.ts';
 import { type KeyForwarder, kvService } from './kv-service.ts';
 import { LogPressure } from './log-pressure.ts';
@@ -53,9 +55,9 @@ function bench() {
       forward: {} as KeyForwarder,
     },
   });
-  const stream = () => {
+  const stream = (generation?: number) => {
     const answers: KvAnswers[] = [];
-    const sink = service.openStream({ write: (one) => answers.push(one) }, {} as CallContext);
+    const sink = service.openStream({ write: (one) => answers.push(one) }, {} as CallContext, generation);
     return { answers, send: (batch: KvBatch) => sink.onBatch(batch), close: () => sink.onClose() };
   };
   const value = (): unknown => {
@@ -63,10 +65,18 @@ function bench() {
     const { valueBytes, valueStart, valueEnd } = store.found;
     return decodeValue(valueBytes, valueStart, valueEnd);
   };
-  return { stream, value, metrics, mapIsKnown: () => maps.set(MAP.name, MAP), mapIsMade: () => made.resolve(MAP) };
+  return {
+    stream,
+    value,
+    metrics,
+    sessions,
+    gate,
+    mapIsKnown: () => maps.set(MAP.name, MAP),
+    mapIsMade: () => made.resolve(MAP),
+  };
 }
 
-function put(value: number, firstRequest: number, changes: Partial<KvBatch> = {}): KvBatch {
+function put(value: unknown, firstRequest: number, changes: Partial<KvBatch> = {}): KvBatch {
   const values = encodeValue(value);
   return {
     batchId: firstRequest,
@@ -123,5 +133,128 @@ describe('a batch that waited for its map while its link broke', () => {
     mapIsMade();
     await turn();
     expect([waiting.answers.length, value()]).toEqual([1, 1]);
+  });
+});
+
+describe('a first copy that a stalled link holds', () => {
+  const UNKNOWN = { statuses: Uint8Array.of(STATUS.FAILED), errors: [{ error: { code: 'OUTCOME_UNKNOWN' } }] };
+  const ready = () => {
+    const all = bench();
+    all.mapIsKnown();
+    return all;
+  };
+  const increment = (firstRequest: number, changes: Partial<KvBatch> = {}): KvBatch => {
+    const values = encodeValue({ path: 'n', by: 1 });
+    return put(0, firstRequest, {
+      opcodes: Uint8Array.of(OPCODE.PROCESS),
+      processors: [{ module: READY_MODULE, exportName: 'increment' }],
+      processorOperations: Uint32Array.of(0),
+      processorIndexes: Uint32Array.of(0),
+      valueEnds: Uint32Array.of(values.length),
+      values,
+      ...changes,
+    });
+  };
+
+  it.each([
+    ['in numbers only', undefined, undefined],
+    ['in numbered streams', 1, 2],
+  ])('does not apply after its resend, %s', (_, old, now) => {
+    const { stream, value } = ready();
+    const [stalled, fresh] = [stream(old), stream(now)];
+    fresh.send(put(1, 1, { resent: true }));
+    fresh.send(put(2, 2));
+    stalled.send(put(1, 1));
+    expect([fresh.answers.length, stalled.answers.length, value()]).toEqual([2, 1, 2]);
+  });
+
+  it('is answered as its resend was while the session has not confirmed that answer', () => {
+    const { stream } = ready();
+    const [stalled, fresh] = [stream(), stream()];
+    fresh.send(put(1, 1, { resent: true, opcodes: Uint8Array.of(OPCODE.PUT_IF_ABSENT) }));
+    stalled.send(put(1, 1, { opcodes: Uint8Array.of(OPCODE.PUT_IF_ABSENT) }));
+    expect(stalled.answers).toMatchObject([{ statuses: Uint8Array.of(STATUS.TRUE) }]);
+  });
+
+  it('does not apply once the answer to its resend is confirmed and forgotten', () => {
+    const { stream, value, sessions } = ready();
+    const [stalled, fresh] = [stream(), stream()];
+    fresh.send(put(1, 1, { resent: true }));
+    fresh.send(put(2, 2, { lowestUnanswered: 2 }));
+    expect(sessions.touch(SESSION)?.recordCount).toBe(1);
+    stalled.send(put(1, 1));
+    expect(stalled.answers).toMatchObject([UNKNOWN]);
+    expect(value()).toBe(2);
+  });
+
+  it('does not apply when it was given up and never sent again', () => {
+    const { stream, value } = ready();
+    const [stalled, fresh] = [stream(1), stream(2)];
+    fresh.send(put(2, 2));
+    stalled.send(put(1, 1));
+    expect(stalled.answers).toMatchObject([UNKNOWN]);
+    expect(value()).toBe(2);
+  });
+
+  it('does not apply below what the session confirmed to another member', () => {
+    const { stream, value, sessions } = ready();
+    sessions.touch(SESSION)!.raiseFloor(10);
+    const stalled = stream();
+    stalled.send(put(1, 1));
+    expect(stalled.answers).toMatchObject([UNKNOWN]);
+    expect(value()).toBeUndefined();
+  });
+
+  it('applies when it arrives first, and its resend is answered alike', () => {
+    const { stream, value } = ready();
+    const [stalled, fresh] = [stream(1), stream(2)];
+    stalled.send(increment(1));
+    fresh.send(increment(1, { resent: true }));
+    expect([value(), stalled.answers.length, fresh.answers.length]).toEqual([{ n: 1 }, 1, 1]);
+    expect(fresh.answers[0]!.values).toEqual(stalled.answers[0]!.values);
+  });
+
+  it('joins its resend while that waits for the key', () => {
+    const { stream, value, gate } = ready();
+    const [stalled, fresh] = [stream(), stream()];
+    const name = keyGateName(MAP.id, KEY, 0, KEY.length);
+    gate.hold(name);
+    fresh.send(increment(1, { resent: true }));
+    stalled.send(increment(1));
+    gate.release(name);
+    expect([value(), stalled.answers.length, fresh.answers.length]).toEqual([{ n: 1 }, 1, 1]);
+  });
+
+  it('does not count up twice, be it a processor or part of an atomic batch', () => {
+    const { stream, value } = ready();
+    const [stalled, fresh] = [stream(), stream()];
+    fresh.send(increment(1, { resent: true }));
+    fresh.send(put({ n: 7 }, 2, { resent: true, atomic: true }));
+    fresh.send(increment(3));
+    stalled.send(increment(1));
+    stalled.send(put({ n: 7 }, 2, { atomic: true }));
+    expect(value()).toEqual({ n: 8 });
+  });
+
+  it('of a session that is not known changes nothing and may be repeated', () => {
+    const { stream, value, sessions } = ready();
+    sessions.close(SESSION);
+    const stalled = stream(1);
+    stalled.send(put(1, 1));
+    expect(stalled.answers).toMatchObject([{ errors: [{ error: { code: 'SESSION_EXPIRED' } }] }]);
+    expect(value()).toBeUndefined();
+  });
+
+  it('is void also when it waited for its map meanwhile', async () => {
+    const { stream, value, mapIsKnown, mapIsMade } = bench();
+    const stalled = stream(1);
+    stalled.send(put(1, 1));
+    mapIsKnown();
+    const fresh = stream(2);
+    fresh.send(put(2, 2));
+    mapIsMade();
+    await turn();
+    expect(stalled.answers).toMatchObject([UNKNOWN]);
+    expect(value()).toBe(2);
   });
 });

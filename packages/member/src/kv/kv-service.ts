@@ -52,7 +52,7 @@ export interface KeyForwarder {
 
 export function kvService(deps: KvDependencies): KvService {
   return {
-    openStream: (answers) => new BatchStream(deps, answers),
+    openStream: (answers, _context, generation = 0) => new BatchStream(deps, answers, generation),
     openSession: async ({ session }) => leaseOf(deps.sessions.open(session), deps.sessions),
     async renewSession({ session, lowestUnanswered }) {
       const known = deps.sessions.touch(session);
@@ -83,14 +83,17 @@ function leaseOf(session: Session, sessions: Sessions): { session: number; lease
 class BatchStream implements KvBatchSink {
   readonly #deps: KvDependencies;
   readonly #sink: KvAnswerSink;
+  /** Of its caller's streams to this member; 0: not counted. */
+  readonly #generation: number;
   readonly #waiting = new WaitingKeys();
   #isClosed = false;
   /** Set while a batch waits for its maps. */
   #tail: Promise<void> | undefined;
 
-  constructor(deps: KvDependencies, sink: KvAnswerSink) {
+  constructor(deps: KvDependencies, sink: KvAnswerSink, generation: number) {
     this.#deps = deps;
     this.#sink = sink;
+    this.#generation = generation;
   }
 
   onBatch(batch: KvBatch): void {
@@ -103,23 +106,12 @@ class BatchStream implements KvBatchSink {
     const before = this.#tail ?? Promise.resolve();
     const next = before
       .then(() => mapsOf(batch, this.#deps))
-      .then((found) => this.#run(this.#late(batch), found, arrivedMs))
+      .then((found) => this.#run(batch, found, arrivedMs))
       .catch((error: unknown) => this.#refuse(batch, error))
       .finally(() => {
         if (this.#tail === next) this.#tail = undefined;
       });
     this.#tail = next;
-  }
-
-  /**
-   * A batch that waited may have been overtaken: its link broke, and its caller sent it again on another stream, had its
-   * answer and went on. Then it is looked up in the session, as one that is sent again.
-   */
-  #late(batch: KvBatch): KvBatch {
-    const session = batch.session === 0 ? undefined : this.#deps.sessions.touch(batch.session);
-    const own = recordOf(batch);
-    if (session === undefined || own === undefined || !session.mayHave(own.first, own.last)) return batch;
-    return { ...batch, resent: true, requestOffsets: batch.requestOffsets ?? offsetsOf(batch.opcodes) };
   }
 
   onClose(): void {
@@ -137,14 +129,17 @@ class BatchStream implements KvBatchSink {
     run.start();
   }
 
-  /** @throws GridError CLOCK_AHEAD, OVERLOADED */
-  #prepare(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): BatchRun {
+  /** @throws GridError CLOCK_AHEAD, OVERLOADED, OUTCOME_UNKNOWN */
+  #prepare(sent: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): BatchRun {
     const { sessions, clock } = this.#deps;
-    if (batch.sessionVersion > 0) clock.observe(batch.sessionVersion as never);
-    const session = batch.session === 0 ? undefined : sessions.touch(batch.session);
-    session?.raiseFloor(batch.lowestUnanswered);
-    const record = session === undefined ? undefined : recordOf(batch);
-    if (record !== undefined) session?.note(record);
+    const session = sent.session === 0 ? undefined : sessions.touch(sent.session);
+    session?.enter(this.#generation);
+    if (sent.sessionVersion > 0) clock.observe(sent.sessionVersion as never);
+    session?.raiseFloor(sent.lowestUnanswered);
+    const record = session === undefined ? undefined : recordOf(sent);
+    const isLate = record !== undefined && !sent.resent && session!.mayHave(record.first, record.last);
+    const batch = isLate ? asResent(sent) : sent;
+    if (record !== undefined) session!.note(record);
     const spans = batch.traces.length === 0 ? undefined : new BatchSpans(batch, this.#deps.tracing);
     const run = new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, {
       onPiece: (run, first, end) => {
@@ -218,6 +213,11 @@ function recordOf(batch: KvBatch): BatchRecord | undefined {
     if (isMutation(opcodes[operation]!)) numbers.push(firstRequest + offset);
   });
   return new BatchRecord(Math.min(...numbers), Math.max(...numbers), numbers);
+}
+
+/** A first sending that may have been overtaken by its resend is looked up as if it were one itself. */
+function asResent(batch: KvBatch): KvBatch {
+  return { ...batch, resent: true, requestOffsets: batch.requestOffsets ?? offsetsOf(batch.opcodes) };
 }
 
 /** Request numbers of a batch whose mutations count up, as offsets from its first. */

@@ -78,3 +78,29 @@ describe('the answers of a session', () => {
     expect(keptAnswer(record, 1)).toMatchObject({ status: 1, value: undefined, valueDropped: true });
   });
 });
+
+describe('a number that comes to a session', () => {
+  const opened = () => sessionsAt({ ms: 0 }).open(0);
+
+  it('is new above all that came, and may have come before below them', () => {
+    const session = opened();
+    session.note(new BatchRecord(3, 5));
+    expect([session.mayHave(6, 9), session.mayHave(5, 9), session.mayHave(1, 2)]).toEqual([false, true, false]);
+  });
+
+  it('is not new below the floor, though none like it ever came here', () => {
+    const session = opened();
+    session.raiseFloor(100);
+    expect([session.mayHave(50, 50), session.mayHave(100, 100)]).toEqual([true, false]);
+    expect(() => session.find(50, undefined)).toThrow('may or may not');
+  });
+
+  it('W6: is void on a stream older than one that was seen, and not where streams are not counted', () => {
+    const session = opened();
+    session.enter(1);
+    session.enter(3);
+    session.enter(3);
+    expect(() => session.enter(2)).toThrow(expect.objectContaining({ code: 'OUTCOME_UNKNOWN', retryable: false }));
+    expect(() => session.enter(0)).not.toThrow();
+  });
+});

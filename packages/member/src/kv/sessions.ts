@@ -2,13 +2,16 @@
  * Sessions: a mutation sent again applies once.
  *
  * A session numbers its mutations. The member keeps what it answered, a record a batch, until the session says that
- * everything below a number is answered. A batch that may have been sent before is looked up; others are only noted.
+ * everything below a number is answered. Numbers that lie above all that came are new; every other batch is looked up,
+ * whatever it says of itself: the first copy of a mutation may come after its resend, out of a link that was stalled.
  *
  * W1  A record stays while any of its numbers is at or above the session's floor.
  * W2  A number below the floor, or of a session that is not known, has an unknown outcome when it comes again.
  * W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome and version.
  * W4  A session ends when it was silent for its lease; at most `sessionsMax` exist.
  * W5  A number is answered by the first record that has it; a record never waits for itself or a later one.
+ * W6  Batches of a stream of an older generation than the session has shown are void: their caller has left that stream
+ *     and sends again, or gave up, what was under way on it.
  */
 import { GridError } from '@ashlar/core';
 
@@ -78,6 +81,9 @@ export class Session {
   readonly id: number;
   expiresAtMs = 0;
   #floor = 0;
+  /** Of all numbers that came. */
+  #highest = 0;
+  #generation = 0;
   #records: BatchRecord[] = [];
 
   constructor(id: number) {
@@ -103,12 +109,24 @@ export class Session {
       throw new GridError('OVERLOADED', `a session has ${RECORDS_MAX} batches whose answers it did not confirm`);
     }
     this.#records.push(record);
+    if (record.last > this.#highest) this.#highest = record.last;
     return record;
   }
 
-  /** Whether a number of first .. last may have come before; false: none has. */
+  /** Whether a number of first .. last may have come before; false: none has, and all may be applied. */
   mayHave(first: number, last: number): boolean {
-    return first < this.#floor || this.#records.some((record) => record.first <= last && first <= record.last);
+    if (first < this.#floor) return true;
+    return first <= this.#highest && this.#records.some((record) => record.first <= last && first <= record.last);
+  }
+
+  /**
+   * A batch comes on a stream of this generation (W6); 0: its caller does not count streams.
+   *
+   * @throws GridError OUTCOME_UNKNOWN when the stream was left for a newer one: the batch must change nothing
+   */
+  enter(generation: number): void {
+    if (generation >= this.#generation) this.#generation = generation;
+    else if (generation > 0) throw staleStream();
   }
 
   /**
@@ -152,6 +170,12 @@ export function unknownOutcome(why: string): GridError {
       hint: 'read the entry again before you repeat the write',
     },
   );
+}
+
+function staleStream(): GridError {
+  return new GridError('OUTCOME_UNKNOWN', 'the batch came on a stream that its session has left for a newer one', {
+    hint: 'this copy changes nothing; what became of the calls is answered where they were sent again',
+  });
 }
 
 export class Sessions {
