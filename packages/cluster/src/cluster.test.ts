@@ -1,6 +1,7 @@
 import type { MemberId } from '@ashlar/core';
 import fc from 'fast-check';
-import { type ControlState, DEFAULT_MAP_SETTINGS, type JoinedMember, step } from './control-state.ts';
+import { DEFAULT_MAP_SETTINGS } from './catalog.ts';
+import { type ControlState, type JoinedMember, step } from './control-state.ts';
 import { type ControlKeeper, EmbeddedCoordinator, type KeptControl } from './embedded-coordinator.ts';
 import { assignPartitions } from './placement.ts';
 

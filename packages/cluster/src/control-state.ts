@@ -8,42 +8,20 @@
  *
  * S1  tableVersion and catalogVersion never fall; a change raises one of them by exactly 1.
  * S2  The epoch of a partition rises whenever its primary (a member in one incarnation) changes, and never falls.
- * S3  A map id is never given twice.
+ * S3  A map id is never given twice (catalog.ts).
  * S4  Once complete, the table keeps its partitions' owners: a member that comes back under its name takes its own.
  */
-import { type Epoch, GridError, type MapId, type MemberAddress, type PartitionTable } from '@ashlar/core';
+import { type Epoch, GridError, type MemberAddress, type PartitionTable } from '@ashlar/core';
+import { type Catalog, type CatalogChange, createMap, dropMap, putModule, removeModule } from './catalog.ts';
+import { type CatalogCommand, checkedCommand } from './command-check.ts';
 import { assignPartitions } from './placement.ts';
-
-export interface CatalogedMap {
-  readonly id: MapId;
-  readonly name: string;
-  /** 0: all elements of the key. */
-  readonly affinityParts: number;
-  /** 0: none. */
-  readonly ttlMs: number;
-  /** 0: none. */
-  readonly maxIdleMs: number;
-}
-
-export interface CatalogedModule {
-  readonly name: string;
-  /** SHA-256 of the bundle, hex. */
-  readonly hash: string;
-  /** One ES module as text. */
-  readonly bundle: string;
-  readonly exports: readonly { readonly name: string; readonly kind: string; readonly map: string }[];
-  readonly wallMs: number;
-  readonly heapBytes: number;
-  /** Grows with every deployment under the name. */
-  readonly generation: number;
-}
 
 /** A member process: a restarted one has another incarnation and nothing of what the old one held. */
 export interface JoinedMember extends MemberAddress {
   readonly incarnation: string;
 }
 
-export interface ControlState {
+export interface ControlState extends Catalog {
   readonly gridId: string;
   readonly partitionCount: number;
   /** Members the table waits for. */
@@ -55,37 +33,16 @@ export interface ControlState {
   readonly epochs: readonly Epoch[];
   /** Epochs of this grid start above it: the highest ever given, kept on disk by the coordinator. */
   readonly epochFloor: number;
-  readonly catalogVersion: number;
-  readonly maps: readonly CatalogedMap[];
-  readonly modules: readonly CatalogedModule[];
 }
 
-export type ControlCommand =
-  | { readonly kind: 'join'; readonly member: JoinedMember }
-  | { readonly kind: 'createMap'; readonly name: string; readonly options: MapSettings }
-  | { readonly kind: 'dropMap'; readonly name: string }
-  | { readonly kind: 'putModule'; readonly module: Omit<CatalogedModule, 'generation'> }
-  | { readonly kind: 'removeModule'; readonly name: string };
-
-export interface MapSettings {
-  readonly affinityParts: number;
-  readonly ttlMs: number;
-  readonly maxIdleMs: number;
-}
-
-export const DEFAULT_MAP_SETTINGS: MapSettings = { affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
-
-const MAPS_MAX = 4096;
-const MODULES_MAX = 256;
-/** All bundles together: the state must fit into one message. */
-const BUNDLE_CHARACTERS_MAX = 8 << 20;
-const NAME_LENGTH_MAX = 128;
+export type ControlCommand = { readonly kind: 'join'; readonly member: JoinedMember } | CatalogCommand;
 
 export function emptyState(options: {
   gridId: string;
   partitionCount: number;
   expectedMembers: number;
   epochFloor: number;
+  mapIdFloor: number;
 }): ControlState {
   return { ...options, tableVersion: 0, members: [], owners: [], epochs: [], catalogVersion: 0, maps: [], modules: [] };
 }
@@ -93,20 +50,25 @@ export function emptyState(options: {
 /**
  * Applies one command. Creating what is there already, with the same settings, changes nothing and is no error.
  *
+ * @param command  one that changes the catalog may be anything: it is checked before the state changes
  * @throws GridError MAP_CONFLICT, INVALID_NAME, INVALID_ARGUMENT, OVERLOADED (too many maps or modules)
  */
 export function step(state: ControlState, command: ControlCommand): ControlState {
+  if (command.kind === 'join') return join(state, command.member);
+  const change = changeOf(state, checkedCommand(command));
+  return change === undefined ? state : { ...state, ...change };
+}
+
+function changeOf(catalog: Catalog, command: CatalogCommand): CatalogChange {
   switch (command.kind) {
-    case 'join':
-      return join(state, command.member);
     case 'createMap':
-      return createMap(state, command.name, command.options);
+      return createMap(catalog, command.name, command.options);
     case 'dropMap':
-      return dropMap(state, command.name);
+      return dropMap(catalog, command.name, command.mapId);
     case 'putModule':
-      return putModule(state, command.module);
+      return putModule(catalog, command.module);
     case 'removeModule':
-      return removeModule(state, command.name);
+      return removeModule(catalog, command.name);
   }
 }
 
@@ -152,80 +114,4 @@ function rejoin(state: ControlState, index: number, member: JoinedMember): Contr
     epochFloor: state.owners.length > 0 ? epoch : state.epochFloor,
     tableVersion: state.tableVersion + 1,
   };
-}
-
-function createMap(state: ControlState, name: string, options: MapSettings): ControlState {
-  checkName('map', name);
-  const known = state.maps.find((map) => map.name === name);
-  if (known !== undefined) {
-    checkSameSettings(known, options);
-    return state;
-  }
-  if (state.maps.length >= MAPS_MAX) throw new GridError('OVERLOADED', `a grid holds at most ${MAPS_MAX} maps`);
-  const catalogVersion = state.catalogVersion + 1;
-  return { ...state, catalogVersion, maps: [...state.maps, { id: catalogVersion as MapId, name, ...options }] };
-}
-
-function checkSameSettings(known: CatalogedMap, wanted: MapSettings): void {
-  for (const option of ['affinityParts', 'ttlMs', 'maxIdleMs'] as const) {
-    if (wanted[option] === known[option]) continue;
-    throw new GridError('MAP_CONFLICT', `map '${known.name}' has ${option} ${known[option]}, not ${wanted[option]}`, {
-      hint: 'options are fixed when a map is created: define it with the same ones everywhere',
-      details: { map: known.name, option, has: known[option], wanted: wanted[option] },
-    });
-  }
-}
-
-function dropMap(state: ControlState, name: string): ControlState {
-  if (!state.maps.some((map) => map.name === name)) return state;
-  return {
-    ...state,
-    catalogVersion: state.catalogVersion + 1,
-    maps: state.maps.filter((map) => map.name !== name),
-  };
-}
-
-function putModule(state: ControlState, module: Omit<CatalogedModule, 'generation'>): ControlState {
-  checkName('module', module.name);
-  const known = state.modules.find(({ name }) => name === module.name);
-  if (known !== undefined && isSameModule(known, module)) return state;
-  if (known === undefined && state.modules.length >= MODULES_MAX) {
-    throw new GridError('OVERLOADED', `a grid holds at most ${MODULES_MAX} modules`);
-  }
-  const others = state.modules.filter(({ name }) => name !== module.name);
-  const characters = others.reduce((sum, { bundle }) => sum + bundle.length, module.bundle.length);
-  if (characters > BUNDLE_CHARACTERS_MAX) {
-    throw new GridError(
-      'OVERLOADED',
-      `the modules of a grid may have ${BUNDLE_CHARACTERS_MAX} characters, not ${characters}`,
-      {
-        hint: 'undeploy what is not used, and keep big libraries out of user code',
-        details: { characters, limit: BUNDLE_CHARACTERS_MAX },
-      },
-    );
-  }
-  const catalogVersion = state.catalogVersion + 1;
-  return { ...state, catalogVersion, modules: [...others, { ...module, generation: catalogVersion }] };
-}
-
-function isSameModule(known: CatalogedModule, module: Omit<CatalogedModule, 'generation'>): boolean {
-  return known.hash === module.hash && known.wallMs === module.wallMs && known.heapBytes === module.heapBytes;
-}
-
-function removeModule(state: ControlState, name: string): ControlState {
-  if (!state.modules.some((module) => module.name === name)) return state;
-  return {
-    ...state,
-    catalogVersion: state.catalogVersion + 1,
-    modules: state.modules.filter((module) => module.name !== name),
-  };
-}
-
-/** Names are text of letters, digits and `_ - . $`, so that they stand in paths, metrics and SQL without surprises. */
-function checkName(what: string, name: string): void {
-  const valid = name.length <= NAME_LENGTH_MAX && /^[\p{L}\p{N}_$][\p{L}\p{N}_$.-]*$/u.test(name);
-  if (valid) return;
-  throw new GridError('INVALID_NAME', `${what} name ${JSON.stringify(name.slice(0, NAME_LENGTH_MAX))} cannot be used`, {
-    hint: `letters, digits, _ - . $ and at most ${NAME_LENGTH_MAX} characters`,
-  });
 }

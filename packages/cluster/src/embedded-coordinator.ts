@@ -1,7 +1,7 @@
 /**
  * The coordinator inside one member: the same contract, no high availability. When its member dies nothing can change
- * until it is back; what the grid holds is served on. Grid id and epoch floor outlive it where a keeper is given, so
- * that no epoch is ever given twice.
+ * until it is back; what the grid holds is served on. Grid id, epoch floor and map id floor outlive it where a
+ * keeper is given, so that no epoch and no map id is ever given twice.
  */
 import { type ControlCommand, type ControlState, emptyState, step } from './control-state.ts';
 import type { Coordinator } from './coordinator.ts';
@@ -10,6 +10,7 @@ import type { Coordinator } from './coordinator.ts';
 export interface KeptControl {
   readonly gridId: string;
   readonly epochFloor: number;
+  readonly mapIdFloor: number;
 }
 
 export interface ControlKeeper {
@@ -32,7 +33,7 @@ export class EmbeddedCoordinator implements Coordinator {
 
   constructor(options: EmbeddedOptions) {
     const { partitionCount, expectedMembers, keeper } = options;
-    const kept = keeper.load() ?? { gridId: options.newGridId(), epochFloor: 0 };
+    const kept = keeper.load() ?? { gridId: options.newGridId(), epochFloor: 0, mapIdFloor: 0 };
     keeper.save(kept);
     this.#keeper = keeper;
     this.#state = emptyState({ ...kept, partitionCount, expectedMembers });
@@ -46,8 +47,9 @@ export class EmbeddedCoordinator implements Coordinator {
     const before = this.#state;
     const after = step(before, command);
     if (after === before) return before;
-    if (after.epochFloor !== before.epochFloor) {
-      this.#keeper.save({ gridId: after.gridId, epochFloor: after.epochFloor });
+    const { gridId, epochFloor, mapIdFloor } = after;
+    if (epochFloor !== before.epochFloor || mapIdFloor !== before.mapIdFloor) {
+      this.#keeper.save({ gridId, epochFloor, mapIdFloor });
     }
     this.#state = after;
     for (const listener of this.#listeners) listener(after);

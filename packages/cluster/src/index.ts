@@ -2,13 +2,11 @@
 export {
   type CatalogedMap,
   type CatalogedModule,
-  type ControlCommand,
-  type ControlState,
   DEFAULT_MAP_SETTINGS,
-  type JoinedMember,
   type MapSettings,
-  tableOf,
-} from './control-state.ts';
+} from './catalog.ts';
+export { type CatalogCommand, checkedCommand, type ModuleCommand } from './command-check.ts';
+export { type ControlCommand, type ControlState, type JoinedMember, tableOf } from './control-state.ts';
 export type { Coordinator } from './coordinator.ts';
 export { type ControlKeeper, EmbeddedCoordinator, type KeptControl } from './embedded-coordinator.ts';
 export { assignPartitions, type Owners } from './placement.ts';

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ModuleLimits } from '@ashlar/api';
-import { GridError } from '@ashlar/core';
+import { GridError, HEAP_BYTES_MIN } from '@ashlar/core';
 import type { ModuleExport } from '@ashlar/modules';
 import { keepLoopsInterruptible } from '@ashlar/workers';
 
@@ -41,7 +41,6 @@ export interface KnownLimits {
 
 export const DEFAULT_WALL_MS = 1000;
 export const DEFAULT_HEAP_BYTES = 256 << 20;
-export const HEAP_BYTES_MIN = 16 << 20;
 const GARBAGE_FACTOR = 1.5;
 const YOUNG_GARBAGE_BYTES = 64 << 20;
 

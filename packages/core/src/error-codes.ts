@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   OUT_OF_MEMORY: { retryable: true },
   LOG_FULL: { retryable: true },
   SNAPSHOT_EXPIRED: { retryable: true },
+  MAP_DROPPED: { retryable: false },
   // SQL
   SYNTAX_ERROR: { retryable: false },
   UNSUPPORTED_SQL: { retryable: false },

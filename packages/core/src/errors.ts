@@ -119,6 +119,24 @@ export class UnknownMapError extends GridError {
   }
 }
 
+/**
+ * The map that was meant is gone: it was dropped, whatever is there under its name by now. A mutation that is answered
+ * so was not applied; what was read or followed until then is all there is of it.
+ */
+export class MapDroppedError extends GridError {
+  override readonly name = 'MapDroppedError';
+  /** @param mapId  of the map that was meant, 0: not known; `now`: of the one that has its name today, 0: there is none */
+  constructor(map: string, { mapId = 0, now = 0 }: { readonly mapId?: number; readonly now?: number } = {}) {
+    super('MAP_DROPPED', `map '${map}' was dropped`, {
+      hint:
+        now === 0
+          ? 'the first put makes a new map of that name'
+          : 'another map has its name by now: read it, or subscribe to it, from its beginning',
+      details: { map, mapId, now },
+    });
+  }
+}
+
 /** The caller's AbortSignal fired. */
 export class CancelledError extends GridError {
   override readonly name = 'CancelledError';

@@ -7,6 +7,7 @@ export {
   DeadlineExceededError,
   type ErrorExtras,
   GridError,
+  MapDroppedError,
   OutcomeUnknownError,
   OutOfMemoryError,
   StaleEpochError,
@@ -24,7 +25,9 @@ export {
   type Sequence,
   type Version,
 } from './ids.ts';
+export { checkName, isName, NAME_BYTES_MAX, NAME_LENGTH_MAX } from './names.ts';
 export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';
 export { SmallSet } from './small-set.ts';
 export { type SpanIdentity, spanOf, type TraceContext, traceContextOf } from './trace-context.ts';
+export { HEAP_BYTES_MAX, HEAP_BYTES_MIN, WALL_MS_MAX } from './user-limits.ts';

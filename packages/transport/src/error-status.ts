@@ -34,6 +34,7 @@ const STATUS_OF: Partial<Record<ErrorCode, status>> = {
   SNAPSHOT_EXPIRED: status.ABORTED,
   PARTIAL_COMMIT: status.ABORTED,
   WORKER_LOST: status.ABORTED,
+  MAP_DROPPED: status.NOT_FOUND,
   UNKNOWN_MAP: status.NOT_FOUND,
   UNKNOWN_MODULE: status.NOT_FOUND,
   UNKNOWN_EXPORT: status.NOT_FOUND,

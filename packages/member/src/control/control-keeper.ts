@@ -1,4 +1,4 @@
-/** Keeps grid id and epoch floor in a file: written whole, synced, then renamed over the old one. */
+/** Keeps grid id, epoch floor and map id floor in a file: written whole, synced, then renamed over the old one. */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ControlKeeper, KeptControl } from '@ashlar/cluster';
@@ -21,13 +21,18 @@ function load(file: string): KeptControl | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const { gridId, epochFloor } = parse(text);
-  if (typeof gridId === 'string' && Number.isSafeInteger(epochFloor))
-    return { gridId, epochFloor: epochFloor as number };
+  // Files of the first release have no map id floor.
+  const { gridId, epochFloor, mapIdFloor = 0 } = parse(text);
+  if (typeof gridId === 'string' && isCount(epochFloor) && isCount(mapIdFloor))
+    return { gridId, epochFloor, mapIdFloor };
   throw new GridError('CORRUPT_DATA', `${file} is damaged`, { hint: 'restore it, or remove it to start a new grid' });
 }
 
-function parse(text: string): { gridId?: unknown; epochFloor?: unknown } {
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function parse(text: string): { gridId?: unknown; epochFloor?: unknown; mapIdFloor?: unknown } {
   try {
     return JSON.parse(text) ?? {};
   } catch {

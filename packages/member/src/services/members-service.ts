@@ -1,6 +1,5 @@
 /** What members ask of each other: control, snapshots, parts of statements and jobs. */
-import type { ControlCommand, JoinedMember } from '@ashlar/cluster';
-import { tableOf } from '@ashlar/cluster';
+import { type CatalogCommand, checkedCommand, type JoinedMember, tableOf } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { decodeMessage, decodeValue, encodeValue } from '@ashlar/serialization';
 import type { FragmentNode } from '@ashlar/sql-plan';
@@ -89,7 +88,7 @@ export function membersService(deps: MembersDependencies): MembersService {
     watchControl: (_request, { signal }) => updates.follow(signal),
     async changeCatalog({ body }) {
       mustCoordinate();
-      const state = body.length === 0 ? control.state : await control.submit(decodeValue(body) as ControlCommand);
+      const state = body.length === 0 ? control.state : await control.submit(commandOf(body));
       return { catalogVersion: state.catalogVersion, body: stateBytes(state) };
     },
     pinSnapshot: async ({ version }) => snapshots.pin(version as Version),
@@ -127,6 +126,17 @@ export function membersService(deps: MembersDependencies): MembersService {
       return { affected, version, body: new Uint8Array(0) };
     },
   };
+}
+
+/** Changes of the catalog only: a member joins by `join`. @throws GridError INVALID_ARGUMENT, INVALID_NAME */
+function commandOf(body: Uint8Array): CatalogCommand {
+  let command: unknown;
+  try {
+    command = decodeValue(body);
+  } catch (error) {
+    throw new GridError('INVALID_ARGUMENT', 'a change of the catalog could not be read', { cause: error });
+  }
+  return checkedCommand(command);
 }
 
 function checkOwn(partition: PartitionId, control: GridControl): void {

@@ -1,0 +1,28 @@
+/**
+ * Names of maps and modules, and how long any name may be. Looked at before anything is kept or made of a name: what a
+ * caller chooses must never grow what a member holds.
+ */
+import { GridError } from './errors.ts';
+
+/** UTF-16 units. */
+export const NAME_LENGTH_MAX = 128;
+/** A text of more UTF-8 bytes is no name, whatever it holds. */
+export const NAME_BYTES_MAX = NAME_LENGTH_MAX * 4;
+
+const NAME = /^[\p{L}\p{N}_$][\p{L}\p{N}_$.-]*$/u;
+
+/** Letters, digits and `_ - . $`, so that names stand in paths, metrics and SQL without surprises. */
+export function isName(text: string): boolean {
+  return text.length <= NAME_LENGTH_MAX && NAME.test(text);
+}
+
+/**
+ * @param what  of which kind of thing: "map", "module"
+ * @throws GridError INVALID_NAME
+ */
+export function checkName(what: string, text: string): void {
+  if (isName(text)) return;
+  throw new GridError('INVALID_NAME', `${what} name ${JSON.stringify(text.slice(0, NAME_LENGTH_MAX))} cannot be used`, {
+    hint: `letters, digits, _ - . $ and at most ${NAME_LENGTH_MAX} characters`,
+  });
+}
