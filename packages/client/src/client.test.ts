@@ -54,10 +54,15 @@ const HEADER: SqlOutput = {
   ],
   notices: ['first'],
 };
-const END: SqlOutput = { kind: 'end', affected: 5, rows: 3, version: 77, elapsedMs: 1, notices: ['last'] };
+const END = { kind: 'end', affected: 5, rows: 3, version: 77, elapsedMs: 1, notices: ['last'], batches: 0 } as const;
 
-/** Answers every statement with these; notes what was asked. */
-function answer(...outputs: SqlOutput[]): SqlRequest[] {
+/** Answers every statement with these, the end counting the batches; notes what was asked. */
+function answer(...told: SqlOutput[]): SqlRequest[] {
+  const batches = told.filter(({ kind }) => kind === 'batch').length;
+  return answerExactly(...told.map((output) => (output === END ? { ...END, batches } : output)));
+}
+
+function answerExactly(...outputs: SqlOutput[]): SqlRequest[] {
   const asked: SqlRequest[] = [];
   member.services.sql.execute = async function* (request) {
     asked.push(request);
@@ -123,6 +128,20 @@ describe('a map', () => {
     };
     for await (const _ of grid.map('nowhere').keys()) throw new Error('there are no keys');
   });
+
+  it('ends no walk in silence: what comes after the first row is an error', async () => {
+    member.services.sql.execute = async function* () {
+      yield { kind: 'header', columns: [{ name: 'key', type: 'text' }], notices: [] };
+      yield batch(texts('a'));
+      throw new GridError('UNKNOWN_MAP', 'dropped meanwhile');
+    };
+    const seen: unknown[] = [];
+    const walk = async (): Promise<void> => {
+      for await (const key of grid.map('m').keys()) seen.push(key);
+    };
+    await expect(walk()).rejects.toMatchObject({ code: 'UNKNOWN_MAP' });
+    expect(seen).toEqual(['a']);
+  });
 });
 
 describe('a statement', () => {
@@ -177,6 +196,20 @@ describe('a statement', () => {
     expect(asked[0]!.rowsMax).toBe(1);
   });
 
+  it('that lacks a batch, or its end, is an error and no short result', async () => {
+    const one = batch(numbers(1), texts('a'));
+    answerExactly(HEADER, one, { ...END, batches: 2 });
+    await expect(grid.sql('SELECT 1').all()).rejects.toMatchObject({
+      code: 'INTERNAL',
+      details: { received: 1, sent: 2 },
+    });
+    answerExactly(HEADER, one);
+    await expect(grid.sql('SELECT 1').all()).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    await expect(grid.sql('DELETE FROM m').execute()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    answerExactly(HEADER, one, { ...END, batches: 0 });
+    await expect(grid.sql('SELECT 1').all()).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+
   it('carries the version of the session on, there and back', async () => {
     const asked = answer(...THREE);
     await grid.sql('S').all();
@@ -222,7 +255,7 @@ describe('a statement', () => {
     member.services.sql.execute = async function* (_, { signal }) {
       tries++;
       if (tries <= 2) await new Promise((resolve) => signal.addEventListener('abort', resolve));
-      yield* THREE;
+      yield* [...THREE.slice(0, 3), { ...END, batches: 2 }];
     };
     const read = grid.sql('SELECT 1').all();
     const write = grid.sql('DELETE FROM m').execute();

@@ -131,10 +131,13 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
       timeoutMs: call?.timeoutMs ?? this.#context.sqlTimeoutMs,
     });
     try {
-      yield* result;
+      await result.columns();
     } catch (error) {
+      // Only before the first row: later it would end a walk that has not seen everything.
       if (!GridError.is(error, 'UNKNOWN_MAP')) throw error;
+      return;
     }
+    yield* result;
   }
 
   process<Args, Result>(key: K, processor: EntryProcessor<V, Args, Result>, args: Args, call?: Call): Promise<Result> {

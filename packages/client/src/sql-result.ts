@@ -3,12 +3,13 @@
  *
  * Q1  What only reads is asked of another member when a link breaks before the first row was handed over.
  * Q2  Leaving a loop early cancels the statement.
+ * Q3  A result that lacks a batch, or its end, is an error, never a short result.
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
-import { GridError } from '@ashlar/core';
+import { GridError, OutcomeUnknownError } from '@ashlar/core';
 import { pause, type Router, worthAnotherMember } from '@ashlar/routing';
 import { COLUMN_TYPES, columnValues, decodeColumns, encodeValue } from '@ashlar/serialization';
-import type { SqlEnd, SqlOutput, WireColumn } from '@ashlar/transport';
+import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
 
 export interface Statement {
   readonly text: string;
@@ -82,15 +83,22 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     const columns = header.columns.map(resultColumn);
     const counts = header.columns.map(({ isCount }) => isCount === true);
     const outputs = this.#outputs!;
+    const count = new PartCount('the result');
     try {
       for await (const output of outputs) {
-        if (output.kind === 'batch') yield new Columns(columns, counts, output.bytes);
-        else if (output.kind === 'end') this.#finish(output);
+        if (output.kind === 'batch') {
+          count.add();
+          yield new Columns(columns, counts, output.bytes);
+        } else if (output.kind === 'end') {
+          count.end(output.batches);
+          this.#finish(output);
+        }
       }
     } finally {
       await outputs.return();
     }
-    if (this.#end === undefined) throw new GridError('CONNECTION_LOST', 'the result broke off');
+    if (this.#end === undefined && !onlyReads(this.#statement.text)) throw new OutcomeUnknownError('the statement');
+    count.checkEnded();
   }
 
   #finish(end: SqlEnd): void {

@@ -19,6 +19,8 @@ interface LogRecord {
 /** Logs by partition, shared by all members, and the subscriptions that read them. */
 class FakeLogs {
   readonly requests: SubscribeRequest[] = [];
+  /** Batches to lose from here on. */
+  losses = 0;
   readonly #logs: LogRecord[][] = Array.from({ length: PARTITION_COUNT }, () => []);
   #wake: (() => void)[] = [];
   #version = 100;
@@ -41,6 +43,7 @@ class FakeLogs {
     const at = partitions.map((partition) => from?.sequences[partition] ?? this.#logs[partition]!.length);
     signal.addEventListener('abort', () => this.wakeAll());
     const incarnations = partitions.map(() => 7);
+    let batches = 0;
     yield {
       kind: 'standing',
       partitions,
@@ -54,8 +57,12 @@ class FakeLogs {
       partitions.forEach((partition, index) => {
         at[index] = this.#logs[partition]!.length;
       });
-      if (records.length > 0) yield { kind: 'events', events: batchOf(records) } as SubscribeOutput;
-      yield { kind: 'resolved', version: this.#version, sequences: [...at] } as SubscribeOutput;
+      if (records.length > 0) {
+        batches += 1;
+        // A batch that is lost was sent all the same.
+        if (this.losses-- <= 0) yield { kind: 'events', events: batchOf(records), number: batches } as SubscribeOutput;
+      }
+      yield { kind: 'resolved', version: this.#version, sequences: [...at], batches } as SubscribeOutput;
       if (records.length === 0) await new Promise<void>((resolve) => this.#wake.push(resolve));
     }
   }
@@ -220,6 +227,17 @@ describe('a subscription', () => {
     logs.append(1, 'insert', 'after', { n: 2 });
     const keys = (await take(3, events)).map(({ key }) => key);
     expect(keys.sort()).toEqual(['after', 'elsewhere', 'meanwhile']);
+    await events.return?.();
+  });
+
+  it('asks again for a batch that did not come, instead of going on behind it', async () => {
+    const events = await standing();
+    logs.losses = 1;
+    logs.append(0, 'insert', 'a', { n: 1 });
+    await until(() => logs.losses < 1);
+    logs.append(0, 'insert', 'b', { n: 2 });
+    logs.append(0, 'insert', 'c', { n: 3 });
+    expect((await take(3, events)).map(({ key }) => key)).toEqual(['a', 'b', 'c']);
     await events.return?.();
   });
 

@@ -6,7 +6,8 @@
  *
  * U1  `received` is what came, `handed` what the application took: a broken link goes on behind `received`, a token
  *     tells `handed`. Nothing is repeated, nothing missed.
- * U2  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application.
+ * U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it is taken.
+ * U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application.
  */
 import type { EntryEvent, GridKey, SubscribeOptions } from '@ashlar/api';
 import { CancelledError, DeadlineExceededError, GridError, type MemberAddress, primariesOf } from '@ashlar/core';
@@ -31,6 +32,13 @@ const GO_ON_CODES: ReadonlySet<string> = new Set([
   'STALE_EPOCH',
   'LEASE_EXPIRED',
 ]);
+
+/** One call of a feed. */
+interface Link {
+  readonly feed: Feed;
+  /** Event batches that came. */
+  batches: number;
+}
 
 interface Received {
   readonly feed: Feed;
@@ -163,11 +171,12 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
     let retryMs = RETRY_FIRST_MS;
     const { signal } = feed.abort;
     while (!signal.aborted && !this.#ended) {
+      const link: Link = { feed, batches: 0 };
       try {
         const connection = this.#router.connectionTo(feed.member);
         for await (const output of connection.events.subscribe(this.#request(feed), { signal })) {
           if (signal.aborted) return;
-          this.#receive(feed, output);
+          this.#receive(link, output);
           retryMs = RETRY_FIRST_MS;
           while (this.#inbox.length >= INBOX_MAX && !signal.aborted) await this.#roomInInbox();
         }
@@ -198,27 +207,40 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
     };
   }
 
-  #receive(feed: Feed, output: SubscribeOutput): void {
+  #receive(link: Link, output: SubscribeOutput): void {
+    const { feed } = link;
     if (output.kind === 'standing') this.#stand(feed, output);
     else if (output.kind === 'events') {
+      link.batches += 1;
+      checkBatches(link, output.number);
       const { partitions, sequences, count } = output.events;
       for (let index = 0; index < count; index++) this.#received[partitions[index]!] = sequences[index]!;
       this.#put({ feed, output });
     } else {
+      checkBatches(link, output.batches);
       this.#advance(feed, output.sequences, this.#received);
       this.#put({ feed, output });
     }
   }
 
   #stand(feed: Feed, standing: SubscribeOutput & { readonly kind: 'standing' }): void {
+    let isAhead = false;
     standing.partitions.forEach((partition, index) => {
       if (partition >= this.#known.length) throw new GridError('INTERNAL', `partition ${partition} does not exist`);
-      this.#incarnations[partition] = standing.incarnations[index]!;
-      if (this.#known[partition] === 1) return;
+      const incarnation = standing.incarnations[index]!;
+      const sequence = standing.sequences[index]!;
+      if (this.#known[partition] === 1) {
+        if (incarnation !== this.#incarnations[partition]) throw sequenceGone(partition);
+        isAhead ||= sequence > this.#received[partition]!;
+        return;
+      }
       this.#known[partition] = 1;
-      this.#received[partition] = standing.sequences[index]!;
-      this.#handed[partition] = standing.sequences[index]!;
+      this.#incarnations[partition] = incarnation;
+      this.#received[partition] = sequence;
+      this.#handed[partition] = sequence;
     });
+    // It was asked for "now", for want of a place in some partition: by now there is one in each.
+    if (isAhead) throw new GridError('CONNECTION_LOST', 'the subscription stands ahead of what came: it is asked anew');
     feed.isStanding = true;
     this.#wakeReader?.();
     const isReady = this.#known.every((known) => known === 1) && [...this.#feeds.values()].every((f) => f.isStanding);
@@ -304,6 +326,19 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
     for (const wake of this.#wakeFeeds.splice(0)) wake();
     this.#wakeReader?.();
   }
+}
+
+/** @throws GridError CONNECTION_LOST when a batch is missing: the feed goes on behind what came (U2) */
+function checkBatches({ feed, batches }: Link, sent: number): void {
+  if (batches === sent) return;
+  throw new GridError('CONNECTION_LOST', `${batches} of ${sent} batches of events came from '${feed.member.id}'`);
+}
+
+function sequenceGone(partition: number): GridError {
+  return new GridError('SEQUENCE_GONE', `the log of partition ${partition} is another one by now`, {
+    hint: 'its member was restarted: read the map again and subscribe from now',
+    details: { partition },
+  });
 }
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {

@@ -4,7 +4,7 @@
  * A job has no wall clock unless its module sets one (then it counts between two reports of progress). To give up, the
  * tasks are told by flag; a task that does not end within CANCEL_GRACE_MS loses its thread.
  */
-import { GridError, type MapId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
+import { assert, GridError, type MapId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { RunOptions, WorkerLanes, WorkerTask } from '@ashlar/workers';
 import { type ModuleRegistry, sourceOf } from './module-registry.ts';
 import { type PackedBytes, packBytes, unpackBytes } from './packed-bytes.ts';
@@ -74,7 +74,9 @@ export class JobRunner {
       tasks.push(this.#run<PackedBytes>('job-map', task, { ...limits, onMessage }, options));
     }
     const packed = await allOrNone(tasks);
-    return packed.flatMap((one) => unpackBytes(one));
+    const partials = packed.flatMap((one) => unpackBytes(one));
+    assert(partials.length === job.partitionIds.length, 'every partition has its partial result');
+    return partials;
   }
 
   /** Merges partial results; the result as MessagePack, or undefined. Errors as of map(). */

@@ -9,7 +9,7 @@
  *     may have been half way. Then run each alone to find the one to blame (kind 'shared').
  */
 import type { EventType } from '@ashlar/api';
-import { GridError, type TraceContext, unreachable, type WireError } from '@ashlar/core';
+import { assert, GridError, type TraceContext, unreachable, type WireError } from '@ashlar/core';
 import type { WorkerLanes, WorkerTask } from '@ashlar/workers';
 import {
   type AnswersMessage,
@@ -106,6 +106,7 @@ export class ListenerRunner {
   async run(run: ListenerRun, options: ListenerRunOptions): Promise<readonly ListenerOutcome[]> {
     try {
       const answers = await this.#answers(run, options);
+      assert(answers.length === run.groups.length, 'every group of events has its answer');
       return answers.map((answer) =>
         'writes' in answer ? { kind: 'writes', writes: writesOf(answer.writes) } : failed(GridError.from(answer.error)),
       );

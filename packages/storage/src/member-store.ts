@@ -132,6 +132,15 @@ export class MemberStore {
   }
 
   /**
+   * Whether some open snapshot may see an entry of the map in the partition. Not what lives there now: a snapshot sees
+   * also what was removed since.
+   */
+  hasVersions(mapId: MapId, partitionId: PartitionId): boolean {
+    const table = this.#core.maps.get(mapId)?.tables[partitionId];
+    return table !== undefined && (table.liveCount > 0 || table.undecided > 0 || !table.closed.isEmpty);
+  }
+
+  /**
    * A number that rises with every change of the map's entries and columns; while it stays, so do they. What is committed
    * and not patched yet counts later.
    */

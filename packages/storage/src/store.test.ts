@@ -71,6 +71,20 @@ describe('a batch', () => {
     expect([get(store, 'a'), store.entryCount(MAP)]).toEqual(['3', 1]);
   });
 
+  it('leaves what an open snapshot may see, also where nothing lives any more', () => {
+    const { store } = makeBench();
+    expect(store.hasVersions(MAP, PARTITION)).toBe(false);
+    put(store, 'a', '1');
+    const snapshot = store.openSnapshot();
+    const batch = store.begin();
+    stageRemove(batch, 'a');
+    batch.commit();
+    expect([store.entryCount(MAP, PARTITION), store.hasVersions(MAP, PARTITION)]).toEqual([0, true]);
+    store.releaseSnapshot(snapshot.id);
+    settle(store);
+    expect(store.hasVersions(MAP, PARTITION)).toBe(false);
+  });
+
   it('is counted as a change of its maps, whatever it does to their entries', () => {
     const { store } = makeBench();
     let seen = store.changeCount(MAP);

@@ -20,8 +20,6 @@ export interface Conversion<T> {
   in(message: object): T;
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 interface TableMessage {
   readonly tableVersion: number;
   readonly gridId: string;
@@ -126,16 +124,22 @@ export const jobOutput: Conversion<JobOutput> = {
   in: (message) => {
     const wire = message as { readonly progress?: number; readonly result?: Uint8Array };
     if (wire.progress !== undefined) return { kind: 'progress', share: wire.progress };
-    return { kind: 'result', bytes: wire.result ?? NO_BYTES };
+    if (wire.result !== undefined) return { kind: 'result', bytes: wire.result };
+    throw malformed('an answer of a job of no known kind');
   },
 };
 
 export const jobPartOutput: Conversion<JobPartOutput> = {
-  out: (value) => (value.kind === 'progress' ? { progress: value.share } : { partial: value.bytes }),
+  out: (value) => {
+    if (value.kind === 'progress') return { progress: value.share };
+    return value.kind === 'partial' ? { partial: value.bytes } : { end: value };
+  },
   in: (message) => {
-    const wire = message as { readonly progress?: number; readonly partial?: Uint8Array };
+    const wire = message as { readonly progress?: number; readonly partial?: Uint8Array; readonly end?: object };
     if (wire.progress !== undefined) return { kind: 'progress', share: wire.progress };
-    return { kind: 'partial', bytes: wire.partial ?? NO_BYTES };
+    if (wire.partial !== undefined) return { kind: 'partial', bytes: wire.partial };
+    if (wire.end !== undefined) return { ...wire.end, kind: 'end' } as JobPartOutput;
+    throw malformed('an answer of a part of a job of no known kind');
   },
 };
 

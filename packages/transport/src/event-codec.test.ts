@@ -31,36 +31,38 @@ describe('answers of a subscription', () => {
       partitionCount: 16,
     } as const;
     expect(back(standing)).toEqual(standing);
-    expect(back({ kind: 'resolved', version: 12, sequences: [1, 2] })).toEqual({
+    expect(back({ kind: 'resolved', version: 12, sequences: [1, 2], batches: 3 })).toEqual({
       kind: 'resolved',
       version: 12,
       sequences: [1, 2],
+      batches: 3,
     });
-    const output = back({ kind: 'events', events });
+    const output = back({ kind: 'events', events, number: 4 });
+    expect(output).toMatchObject({ kind: 'events', number: 4 });
     expect(output.kind === 'events' && [...output.events.sequences]).toEqual([10, 2 ** 52]);
     expect(output.kind === 'events' && [...output.events.oldValues]).toEqual([9]);
   });
 
   it('are what any protobuf library reads', () => {
-    expect(messageType('SubscribeOutput').deserialize(encodeSubscribeOutput({ kind: 'events', events }))).toMatchObject(
-      {
-        events: { partitions: [3, 4], sequences: [10, 2 ** 52], keyEnds: [1, 3] },
-      },
-    );
+    expect(
+      messageType('SubscribeOutput').deserialize(encodeSubscribeOutput({ kind: 'events', events, number: 4 })),
+    ).toMatchObject({
+      events: { partitions: [3, 4], sequences: [10, 2 ** 52], keyEnds: [1, 3], number: 4 },
+    });
     expect(
       messageType('SubscribeOutput').deserialize(
-        encodeSubscribeOutput({ kind: 'resolved', version: 12, sequences: [3] }),
+        encodeSubscribeOutput({ kind: 'resolved', version: 12, sequences: [3], batches: 2 }),
       ),
-    ).toMatchObject({ resolved: { version: 12, sequences: [3] } });
+    ).toMatchObject({ resolved: { version: 12, sequences: [3], batches: 2 } });
   });
 
   it('of unequal columns are refused', () => {
     const broken = { ...events, versions: Float64Array.of(1) };
-    expect(() => back({ kind: 'events', events: broken })).toThrow(
+    expect(() => back({ kind: 'events', events: broken, number: 1 })).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     );
     const beyond = { ...events, valueEnds: Uint32Array.of(2, 9) };
-    expect(() => back({ kind: 'events', events: beyond })).toThrow(
+    expect(() => back({ kind: 'events', events: beyond, number: 1 })).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     );
   });

@@ -16,7 +16,7 @@ export function encodeSubscribeOutput(output: SubscribeOutput): Buffer {
     case 'standing':
       return wrapped(STANDING, encodeStanding(output));
     case 'events':
-      return wrapped(EVENTS, encodeEvents(output.events));
+      return wrapped(EVENTS, encodeEvents(output.events, output.number));
     case 'resolved':
       return wrapped(RESOLVED, encodeResolved(output));
   }
@@ -26,7 +26,7 @@ export function decodeSubscribeOutput(bytes: Uint8Array): SubscribeOutput {
   const reader = new WireReader(bytes);
   while (reader.next()) {
     if (reader.field === STANDING) return decodeStanding(reader.bytes());
-    if (reader.field === EVENTS) return { kind: 'events', events: decodeEvents(reader.bytes()) };
+    if (reader.field === EVENTS) return decodeEvents(reader.bytes());
     if (reader.field === RESOLVED) return decodeResolved(reader.bytes());
     reader.skip();
   }
@@ -74,22 +74,25 @@ function decodeStanding(bytes: Uint8Array): SubscribeOutput {
 }
 
 function encodeResolved(resolved: SubscribeOutput & { readonly kind: 'resolved' }): Buffer {
-  const writer = new WireWriter(fieldsBound(2) + resolved.sequences.length * 8);
+  const writer = new WireWriter(fieldsBound(3) + resolved.sequences.length * 8);
   writer.uint(1, resolved.version);
   writer.column(2, Float64Array.from(resolved.sequences));
+  writer.uint(3, resolved.batches);
   return writer.finish();
 }
 
 function decodeResolved(bytes: Uint8Array): SubscribeOutput {
   let version = 0;
   let sequences = NO_NUMBERS;
+  let batches = 0;
   const reader = new WireReader(bytes);
   while (reader.next()) {
     if (reader.field === 1) version = reader.uint();
     else if (reader.field === 2) sequences = reader.doubles(sequences);
+    else if (reader.field === 3) batches = reader.uint();
     else reader.skip();
   }
-  return { kind: 'resolved', version, sequences: [...sequences] };
+  return { kind: 'resolved', version, sequences: [...sequences], batches };
 }
 
 /** Bytes of the columns of `batch`: what it costs of a subscriber's credit. */
@@ -97,8 +100,8 @@ export function eventBatchBytes(batch: EventBatch): number {
   return batch.count * (1 + 4 * 4 + 8 * 2) + batch.keys.length + batch.values.length + batch.oldValues.length;
 }
 
-function encodeEvents(batch: EventBatch): Buffer {
-  const writer = new WireWriter(fieldsBound(10) + eventBatchBytes(batch));
+function encodeEvents(batch: EventBatch, number: number): Buffer {
+  const writer = new WireWriter(fieldsBound(11) + eventBatchBytes(batch));
   writer.bytes(1, batch.types);
   writer.column(2, batch.partitions);
   writer.column(3, batch.sequences);
@@ -109,12 +112,14 @@ function encodeEvents(batch: EventBatch): Buffer {
   writer.bytes(8, batch.values);
   writer.column(9, batch.oldValueEnds);
   writer.bytes(10, batch.oldValues);
+  writer.uint(11, number);
   return writer.finish();
 }
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 
-function decodeEvents(bytes: Uint8Array): EventBatch {
+function decodeEvents(bytes: Uint8Array): SubscribeOutput {
+  let number = 0;
   const batch: Changeable<EventBatch> = {
     count: 0,
     types: NO_BYTES,
@@ -142,12 +147,13 @@ function decodeEvents(bytes: Uint8Array): EventBatch {
       case 8: batch.values = reader.bytes(); break;
       case 9: batch.oldValueEnds = reader.fixed32(batch.oldValueEnds); break;
       case 10: batch.oldValues = reader.bytes(); break;
+      case 11: number = reader.uint(); break;
       default: reader.skip();
     }
   }
   batch.count = batch.types.length;
   checkEvents(batch);
-  return batch;
+  return { kind: 'events', events: batch, number };
 }
 
 function checkEvents(batch: EventBatch): void {

@@ -6,7 +6,7 @@
  * A stream's next element is computed only when there is credit, the transport took the one before, and the turn's
  * byte quota allows it.
  */
-import { GridError } from '@ashlar/core';
+import { CancelledError, GridError } from '@ashlar/core';
 import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type { ActiveCalls } from './active-calls.ts';
 import { type AnyCall, authorizeCall, type Doorkeeper, openContext } from './call-context.ts';
@@ -186,7 +186,8 @@ async function sendAll<Response>(sending: Sending<Response>, answers: AsyncItera
   const iterator = answers[Symbol.asyncIterator]();
   try {
     for (;;) {
-      if (signal.aborted) return;
+      // What is cut must not look like what ended.
+      if (signal.aborted) throw new CancelledError('the call');
       await credit?.available(signal);
       const next = await Promise.race([iterator.next(), left]);
       if (next.done === true) return;

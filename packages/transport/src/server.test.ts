@@ -36,7 +36,7 @@ function resultOf(count: number, bytes: number, pulled: { count: number; returne
         pulled.count++;
         yield { kind: 'batch', bytes: new Uint8Array(bytes).fill(index) };
       }
-      yield { kind: 'end', affected: 1, rows: 2, version: 3, elapsedMs: 4.5, notices: [] };
+      yield { kind: 'end', affected: 1, rows: 2, version: 3, elapsedMs: 4.5, notices: [], batches: count };
     } finally {
       pulled.returned = true;
     }

@@ -146,6 +146,8 @@ export interface SqlEnd {
   readonly version: number;
   readonly elapsedMs: number;
   readonly notices: readonly string[];
+  /** Sent before it. */
+  readonly batches: number;
 }
 
 export interface QueryResponse {
@@ -252,9 +254,15 @@ export type SubscribeOutput =
       readonly sequences: readonly number[];
       readonly partitionCount: number;
     }
-  | { readonly kind: 'events'; readonly events: EventBatch }
-  /** `sequences` is parallel to the partitions of `standing`, or empty. */
-  | { readonly kind: 'resolved'; readonly version: number; readonly sequences: readonly number[] };
+  /** `number` counts the batches of the call, from 1. */
+  | { readonly kind: 'events'; readonly events: EventBatch; readonly number: number }
+  /** `sequences` is parallel to the partitions of `standing`, or empty. `batches`: sent before it. */
+  | {
+      readonly kind: 'resolved';
+      readonly version: number;
+      readonly sequences: readonly number[];
+      readonly batches: number;
+    };
 
 export interface EventsService {
   subscribe(request: SubscribeRequest, context: CallContext): AsyncIterable<SubscribeOutput>;
@@ -405,8 +413,8 @@ export interface FragmentRequest {
 
 export type FragmentOutput =
   | { readonly kind: 'batch'; readonly bytes: Uint8Array }
-  /** `body`: MessagePack of statistics, may be empty. */
-  | { readonly kind: 'end'; readonly rows: number; readonly body: Uint8Array };
+  /** `body`: MessagePack of statistics, may be empty. `batches`: sent before it. */
+  | { readonly kind: 'end'; readonly rows: number; readonly body: Uint8Array; readonly batches: number };
 
 export interface RunJobPartRequest {
   readonly module: string;
@@ -420,7 +428,9 @@ export interface RunJobPartRequest {
 
 export type JobPartOutput =
   | { readonly kind: 'progress'; readonly share: number }
-  | { readonly kind: 'partial'; readonly bytes: Uint8Array };
+  | { readonly kind: 'partial'; readonly bytes: Uint8Array }
+  /** The last; `partials`: sent before it. */
+  | { readonly kind: 'end'; readonly partials: number };
 
 export interface ModifyRowsResponse {
   readonly affected: number;

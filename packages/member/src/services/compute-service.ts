@@ -27,6 +27,7 @@ import { type TracedWork, tracedStream } from '../observe/tracing.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import { mergeStreams } from '../sql/query-coordinator.ts';
+import { wholeJobPart } from '../sql/whole-parts.ts';
 import { parametersOf } from './parameters.ts';
 
 const EVERYWHERE_MS = 5000;
@@ -140,6 +141,11 @@ async function* runJob(
   const { control, peers } = parts;
   await control.moduleNamed(request.module);
   await control.mapNamed(request.map);
+  if (!control.isComplete) {
+    throw new GridError('SHUTTING_DOWN', 'the grid is not complete yet', {
+      hint: 'wait until all members have joined',
+    });
+  }
   const members = membersWithPartitions(parts);
   const snapshot = await snapshots.open([...members.keys()], request.sessionVersion as Version, signal);
   const partials: Uint8Array[] = [];
@@ -155,13 +161,13 @@ async function* runJob(
         snapshotId: snapshot.ids.get(member)!,
         version: snapshot.version,
       };
-      if (member === control.self) return withMember(member, jobPart(part, { signal, trace }));
-      return withMember(member, peers.to(member, control.table).members.runJobPart(part, { signal, trace }));
+      if (member === control.self) return wholeJobPart(member, jobPart(part, { signal, trace }));
+      return wholeJobPart(member, peers.to(member, control.table).members.runJobPart(part, { signal, trace }));
     });
     const shares = new Map<MemberId, number>();
     for await (const { member, output } of mergeStreams(streams)) {
       if (output.kind === 'partial') partials.push(output.bytes);
-      else {
+      else if (output.kind === 'progress') {
         shares.set(member, output.share * members.get(member)!.length);
         yield { kind: 'progress', share: sum(shares.values()) / control.partitionCount };
       }
@@ -169,17 +175,13 @@ async function* runJob(
   } finally {
     snapshot.release();
   }
+  if (partials.length !== control.partitionCount) {
+    throw new GridError('INTERNAL', `${partials.length} of ${control.partitionCount} partial results arrived`);
+  }
   const { module, exportName, arguments: args } = request;
   const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
   const result = await jobs.reduce(job, { depth: LANE.job, signal, trace });
   yield { kind: 'result', bytes: result ?? new Uint8Array(0) };
-}
-
-async function* withMember(
-  member: MemberId,
-  outputs: AsyncIterable<JobPartOutput>,
-): AsyncGenerator<{ readonly member: MemberId; readonly output: JobPartOutput }, void, undefined> {
-  for await (const output of outputs) yield { member, output };
 }
 
 async function* runJobPart(
@@ -209,7 +211,9 @@ async function* runJobPart(
   const mapped = jobs.map(job, options).finally(() => progress.end());
   mapped.catch(() => undefined);
   yield* progress;
-  for (const partial of await mapped) yield { kind: 'partial', bytes: partial ?? new Uint8Array(0) };
+  const partials = await mapped;
+  for (const partial of partials) yield { kind: 'partial', bytes: partial ?? new Uint8Array(0) };
+  yield { kind: 'end', partials: partials.length };
 }
 
 function membersWithPartitions({ control }: MemberParts): Map<MemberId, number[]> {

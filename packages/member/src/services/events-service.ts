@@ -152,16 +152,18 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<SubscribeOutput> {
   let toldMs = 0;
+  let batches = 0;
   while (!signal.aborted) {
     const { events, more, resolved } = subscription.pull(PULL_BYTES, PULL_RECORDS);
     if (events !== undefined) {
       deps.metrics.eventsSent += events.count;
-      yield { kind: 'events', events };
+      batches += 1;
+      yield { kind: 'events', events, number: batches };
     }
     const isDue = events !== undefined || performance.now() - toldMs >= RESOLVED_EVERY_MS;
     if (resolved !== undefined && resolved > 0 && isDue) {
       toldMs = performance.now();
-      yield { kind: 'resolved', version: resolved, sequences: subscription.positions };
+      yield { kind: 'resolved', version: resolved, sequences: subscription.positions, batches };
     }
     if (more) continue;
     await Promise.race([

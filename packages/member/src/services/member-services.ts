@@ -1,7 +1,7 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { seededRandom, type TraceContext, type Version } from '@ashlar/core';
-import { decodeValue, encodeMessage, encodeValue } from '@ashlar/serialization';
+import { encodeMessage, encodeValue } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
@@ -25,6 +25,7 @@ import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment }
 import { Planning } from '../sql/planning.ts';
 import { type FragmentCall, QueryCoordinator } from '../sql/query-coordinator.ts';
 import type { ConditionTask } from '../sql/query-tasks.ts';
+import { wholeFragment } from '../sql/whole-parts.ts';
 import { adminService } from './admin-service.ts';
 import { computeService } from './compute-service.ts';
 import { eventsService, logSource } from './events-service.ts';
@@ -211,10 +212,7 @@ async function* runFragment(
     tableVersion: control.table.tableVersion,
   };
   const outputs = peers.to(call.member, control.table).members.runFragment(request, { signal, trace });
-  for await (const output of outputs) {
-    if (output.kind === 'batch') yield output.bytes;
-    else Object.assign(stats, decodeValue(output.body));
-  }
+  yield* wholeFragment(call.member, outputs, stats);
 }
 
 function mapIdOf(fragment: FragmentCall['fragment']): number {

@@ -116,8 +116,12 @@ export function membersService(deps: MembersDependencies): MembersService {
       };
       const span = deps.tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
       const batches = tracedStream(span, () => runLocalFragment(job, deps.fragments, stats));
-      for await (const bytes of batches) yield { kind: 'batch', bytes };
-      yield { kind: 'end', rows: stats.rowsOut, body: encodeValue(stats) };
+      let sent = 0;
+      for await (const bytes of batches) {
+        sent += 1;
+        yield { kind: 'batch', bytes };
+      }
+      yield { kind: 'end', rows: stats.rowsOut, body: encodeValue(stats), batches: sent };
     },
     runJobPart: (request, context) => deps.jobPart(request, context),
     async modifyRows({ body }, context) {
@@ -153,6 +157,9 @@ function groupTables(
   // A stage without rows has an empty table of its own; the stages of the batches follow behind -1.
   const marks = stages.indexOf(-1);
   const ofBatch = stages.slice(marks + 1);
+  if (ofBatch.length !== tables.length) {
+    throw new GridError('INTERNAL', `${tables.length} of ${ofBatch.length} batches to join with arrived`);
+  }
   for (const [index, table] of tables.entries()) byStage.get(ofBatch[index]!)?.push(table);
   byStage.delete(-1);
   return [...byStage].map(([stage, batches]) => ({ stage, batches }));

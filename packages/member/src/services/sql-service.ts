@@ -111,6 +111,7 @@ async function* runStatement(
   const result = resultOf(plan, statement, deps);
   let hasHeader = false;
   let rows = 0;
+  let batches = 0;
   let outcome = { affected: 0, version: deps.clock.now() };
   for await (const output of result.outputs) {
     if (!(output instanceof Uint8Array)) {
@@ -120,6 +121,7 @@ async function* runStatement(
     if (!hasHeader) yield headerOf(result.columns, plan.notices, output);
     hasHeader = true;
     rows += batchRowCount(output);
+    batches += 1;
     yield { kind: 'batch', bytes: output };
     if (request.rowsMax > 0 && rows >= request.rowsMax) break;
   }
@@ -132,6 +134,7 @@ async function* runStatement(
     version: outcome.version,
     elapsedMs: performance.now() - startedMs,
     notices: [],
+    batches,
   };
 }
 

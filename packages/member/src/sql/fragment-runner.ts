@@ -6,7 +6,8 @@
  *
  * F1  While more than QUEUED_BYTES_MAX of batches wait for the reader no further task starts, and tasks that claim end: a
  *     slow reader stops the scan.
- * F2  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
+ * F2  What the snapshot may see is scanned, also in partitions that hold nothing any more.
+ * F3  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
  */
 import { CancelledError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import {
@@ -118,8 +119,8 @@ interface Work {
 function workOf({ fragment, mapId, partitions }: FragmentJob, threads: number, deps: FragmentRunnerDependencies): Work {
   const { store, columns } = deps;
   const sized = partitions
-    .map((partitionId) => ({ partitionId, rows: store.entryCount(mapId as MapId, partitionId) }))
-    .filter(({ rows }) => rows > 0);
+    .filter((partitionId) => store.hasVersions(mapId as MapId, partitionId))
+    .map((partitionId) => ({ partitionId, rows: Math.max(1, store.entryCount(mapId as MapId, partitionId)) }));
   const needed = columnsNeeded(fragment);
   const warm = columns.warmLease(mapId as MapId, needed, partitions);
   if (warm !== undefined) return claimedWork(sized, threads, warm);

@@ -1,0 +1,55 @@
+import type { MapId, PartitionId, Version } from '@ashlar/core';
+import type { RunOptions, WorkerTask } from '@ashlar/workers';
+import { type FragmentJob, type FragmentRunnerDependencies, runLocalFragment } from './fragment-runner.ts';
+
+const MAP = 5 as MapId;
+const FRAGMENT = { kind: 'Scan', map: 'm', mapId: MAP, columns: [], filter: undefined } as unknown;
+
+/** A member of which `rows[partition]` entries live now, and whose snapshot sees versions in `seen`. */
+function memberWith(rows: readonly number[], seen: readonly number[]) {
+  const scanned: number[] = [];
+  const run = (_kind: string, task: { partitions: readonly number[] }, options: RunOptions): WorkerTask<unknown> => {
+    scanned.push(...task.partitions);
+    options.onMessage?.(Uint8Array.of(1));
+    const result = Promise.resolve({ batches: [Uint8Array.of(2)], rowsScanned: 1, rowsOut: 1 });
+    return { result, post: () => undefined, kill: () => undefined };
+  };
+  const lease = { leasedPages: [], columnNumbers: [], settle: () => undefined, giveBack: () => undefined };
+  const deps = {
+    store: {
+      hasVersions: (_: MapId, partition: number) => seen.includes(partition),
+      entryCount: (_: MapId, partition: number) => rows[partition],
+    },
+    pool: { stats: () => ({ threads: 2 }), run },
+    columns: { warmLease: () => undefined, lease: () => lease },
+    flows: new Set(),
+  } as unknown as FragmentRunnerDependencies;
+  return { deps, scanned };
+}
+
+function jobOver(partitions: readonly number[]): FragmentJob {
+  return {
+    fragment: FRAGMENT,
+    mapId: MAP,
+    partitions: partitions as readonly PartitionId[],
+    snapshotId: 1,
+    snapshotVersion: 9 as Version,
+    parameters: [],
+    buildTables: [],
+    memoryBytes: 1 << 20,
+    clockMs: 0,
+    signal: new AbortController().signal,
+  } as FragmentJob;
+}
+
+describe("a member's part of a query", () => {
+  it('scans what the snapshot may see, also in partitions that hold nothing any more', async () => {
+    const { deps, scanned } = memberWith([3, 0, 0, 1], [0, 1, 3]);
+    const stats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
+    const batches: Uint8Array[] = [];
+    for await (const batch of runLocalFragment(jobOver([0, 1, 2, 3]), deps, stats)) batches.push(batch);
+    expect(scanned.sort()).toEqual([0, 1, 3]);
+    expect(batches.length).toBe(stats.tasks * 2);
+    expect(deps.flows.size).toBe(0);
+  });
+});

@@ -1,0 +1,53 @@
+import type { MemberId } from '@ashlar/core';
+import { encodeValue } from '@ashlar/serialization';
+import type { FragmentOutput, JobPartOutput } from '@ashlar/transport';
+import { wholeFragment, wholeJobPart } from './whole-parts.ts';
+
+const MEMBER = 'b' as MemberId;
+const BATCH: FragmentOutput = { kind: 'batch', bytes: Uint8Array.of(1) };
+const PARTIAL: JobPartOutput = { kind: 'partial', bytes: Uint8Array.of(1) };
+
+async function* streamOf<T>(...outputs: T[]): AsyncGenerator<T> {
+  yield* outputs;
+}
+
+function endOf(batches: number): FragmentOutput {
+  return { kind: 'end', rows: 0, body: encodeValue({ rowsScanned: 7, rowsOut: 2, tasks: 1 }), batches };
+}
+
+async function batchesOf(...outputs: FragmentOutput[]): Promise<{ batches: number; rowsScanned: number }> {
+  const stats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
+  let batches = 0;
+  for await (const _ of wholeFragment(MEMBER, streamOf(...outputs), stats)) batches += 1;
+  return { batches, rowsScanned: stats.rowsScanned };
+}
+
+async function partialsOf(...outputs: JobPartOutput[]): Promise<number> {
+  let partials = 0;
+  for await (const { output } of wholeJobPart(MEMBER, streamOf(...outputs)))
+    if (output.kind === 'partial') partials += 1;
+  return partials;
+}
+
+describe("a member's part", () => {
+  it('of a statement is whole when it has as many batches as its end says', async () => {
+    expect(await batchesOf(BATCH, BATCH, endOf(2))).toEqual({ batches: 2, rowsScanned: 7 });
+    expect(await batchesOf(endOf(0))).toEqual({ batches: 0, rowsScanned: 7 });
+  });
+
+  it('of a statement that lacks a batch, or its end, fails the statement', async () => {
+    await expect(batchesOf(BATCH, endOf(2))).rejects.toMatchObject({
+      code: 'INTERNAL',
+      details: { received: 1, sent: 2 },
+    });
+    await expect(batchesOf(BATCH, BATCH, endOf(1))).rejects.toMatchObject({ code: 'INTERNAL' });
+    await expect(batchesOf(BATCH)).rejects.toMatchObject({ code: 'CONNECTION_LOST', retryable: true });
+    await expect(batchesOf()).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  });
+
+  it('of a job is whole when it has as many partial results as its end says', async () => {
+    expect(await partialsOf({ kind: 'progress', share: 0.5 }, PARTIAL, { kind: 'end', partials: 1 })).toBe(1);
+    await expect(partialsOf(PARTIAL, { kind: 'end', partials: 2 })).rejects.toMatchObject({ code: 'INTERNAL' });
+    await expect(partialsOf(PARTIAL)).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  });
+});
