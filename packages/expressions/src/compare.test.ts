@@ -50,10 +50,22 @@ describe('compareValues', () => {
 });
 
 describe("SQL's comparison", () => {
-  it('meets numerics and bigints as double precision where a float8 takes part', () => {
+  it('compares numbers of all kinds by exact value, a fraction by the decimal it prints as', () => {
     expect(compareLoosely(0.1, Decimal.parse('0.1'))).toBe(0);
-    expect(compareLoosely(2 ** 53, 2n ** 53n + 1n)).toBe(0);
+    expect(compareLoosely(2 ** 53, 2n ** 53n + 1n)).toBe(-1);
+    expect(compareLoosely(2n ** 53n + 1n, 2 ** 53)).toBe(1);
+    expect(compareLoosely(2 ** 60, 2n ** 60n)).toBe(0);
     expect(compareLoosely(2n ** 53n, Decimal.parse('9007199254740993'))).toBe(-1);
+    expect(compareLoosely(Infinity, Decimal.parse('1e400'))).toBe(1);
+    expect(compareLoosely(-Infinity, -(10n ** 400n))).toBe(-1);
+  });
+
+  it('agrees with the order of ORDER BY', () => {
+    fc.assert(
+      fc.property(numbers, numbers, (a, b) => {
+        expect(Math.sign(compareLoosely(a, b)!)).toBe(Math.sign(compareValues(a, b)));
+      }),
+    );
   });
 
   it('has NaN equal to itself and above all numbers, and -0 equal to 0', () => {

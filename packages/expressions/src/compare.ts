@@ -1,13 +1,12 @@
 /**
  * How values of SQL compare.
  *
- * Two orders: `=`, `<` ... of SQL (a number meets a numeric or a bigint as double precision, as in PostgreSQL), and the
- * total order of ORDER BY, min and max (exact also where a column mixes kinds of numbers, so that it is transitive).
- * Text compares by code points, which is the order of its UTF-8 bytes (PostgreSQL's "C" collation). NaN equals itself
- * and is above all numbers; -0 equals 0.
+ * `=`, `<` ... of SQL and the total order of ORDER BY, min and max see numbers alike: by exact value, whatever their kinds
+ * (exact.ts). They differ in what has no order: an error here, or its own place there.
+ * Text compares by code points, which is the order of its UTF-8 bytes (PostgreSQL's "C" collation).
  */
 import { types } from 'node:util';
-import { Decimal } from '@ashlar/api';
+import { compareDoubles, compareExactly, isNumber } from './exact.ts';
 import { failure } from './failure.ts';
 import { Interval } from './interval.ts';
 import { type SqlType, Tag } from './types.ts';
@@ -33,14 +32,6 @@ function rankOfUnit(unit: number): number {
   return unit >= FIRST_SURROGATE && unit < AFTER_SURROGATES ? unit + 0x10000 : unit;
 }
 
-/** The order of doubles: NaN equals NaN and is above all others; -0 equals 0. */
-export function compareNumbers(a: number, b: number): number {
-  if (a < b) return -1;
-  if (a > b) return 1;
-  if (a === b) return 0;
-  return Number.isNaN(a) ? (Number.isNaN(b) ? 0 : 1) : -1;
-}
-
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const common = Math.min(a.length, b.length);
   for (let index = 0; index < common; index++) {
@@ -48,48 +39,6 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
     if (difference !== 0) return difference;
   }
   return a.length - b.length;
-}
-
-function isNumeric(value: RowValue): value is number | bigint | Decimal {
-  return typeof value === 'number' || typeof value === 'bigint' || Decimal.is(value);
-}
-
-function toDecimal(value: bigint | Decimal): Decimal {
-  return typeof value === 'bigint' ? Decimal.of(value, 0) : value;
-}
-
-function toDouble(value: number | bigint | Decimal): number {
-  return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : value.toNumber();
-}
-
-/** SQL's comparison of two numbers of any kind. */
-function compareNumeric(a: number | bigint | Decimal, b: number | bigint | Decimal): number {
-  if (typeof a === 'number' || typeof b === 'number') return compareNumbers(toDouble(a), toDouble(b));
-  if (typeof a === 'bigint' && typeof b === 'bigint') return a < b ? -1 : a > b ? 1 : 0;
-  return toDecimal(a).compare(toDecimal(b));
-}
-
-const bits = new BigUint64Array(1);
-const double = new Float64Array(bits.buffer);
-
-/** Compares the exact value of a finite double with a decimal. */
-function compareExactly(a: number, b: Decimal): number {
-  double[0] = a;
-  const exponent = Number((bits[0]! >> 52n) & 0x7ffn);
-  const fraction = bits[0]! & 0xfffffffffffffn;
-  const magnitude = exponent === 0 ? fraction : fraction | 0x10000000000000n;
-  const shift = Math.max(exponent, 1) - 1075;
-  const signed = a < 0 ? -magnitude : magnitude;
-  const left = (shift > 0 ? signed << BigInt(shift) : signed) * 10n ** BigInt(b.scale);
-  const right = shift < 0 ? b.unscaled << BigInt(-shift) : b.unscaled;
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/** The total order of numbers of mixed kinds. */
-function orderNumeric(a: number | bigint | Decimal, b: number | bigint | Decimal): number {
-  if (typeof a !== 'number') return typeof b === 'number' ? 0 - orderNumeric(b, a) : compareNumeric(a, b);
-  const rough = compareNumbers(a, toDouble(b));
-  return rough !== 0 || typeof b === 'number' || !Number.isFinite(a) ? rough : compareExactly(a, toDecimal(b));
 }
 
 /** Compares two non-null values of one kind that is not numeric, or gives undefined when kinds differ. */
@@ -101,11 +50,11 @@ function compareSameKind(a: RowValue, b: RowValue, tag: Tag): number | undefined
     case Tag.BOOLEAN:
       return Number(a) - Number(b);
     case Tag.TIMESTAMP:
-      return compareNumbers((a as Date).getTime(), (b as Date).getTime());
+      return compareDoubles((a as Date).getTime(), (b as Date).getTime());
     case Tag.BYTES:
       return compareBytes(a as Uint8Array, b as Uint8Array);
     case Tag.INTERVAL:
-      return compareNumbers((a as Interval).comparable, (b as Interval).comparable);
+      return compareDoubles((a as Interval).comparable, (b as Interval).comparable);
     default:
       return compareJson(a, b);
   }
@@ -115,7 +64,7 @@ function compareSameKind(a: RowValue, b: RowValue, tag: Tag): number | undefined
 function jsonRank(value: unknown): number {
   if (value === null || value === undefined) return 0;
   if (typeof value === 'string') return 1;
-  if (isNumeric(value as RowValue)) return 2;
+  if (isNumber(value as RowValue)) return 2;
   if (typeof value === 'boolean') return 3;
   if (types.isDate(value)) return 4;
   if (types.isUint8Array(value)) return 5;
@@ -127,7 +76,7 @@ function compareJson(a: unknown, b: unknown): number {
   const rank = jsonRank(a);
   const difference = rank - jsonRank(b);
   if (difference !== 0 || rank === 0) return difference;
-  if (rank === 2) return orderNumeric(a as number, b as number);
+  if (rank === 2) return compareExactly(a as number, b as number);
   if (rank < 6 || rank === 7) return compareSameKind(a as RowValue, b as RowValue, tagOf(a as RowValue))!;
   return rank === 6 ? compareArrays(a as unknown[], b as unknown[]) : compareObjects(a as object, b as object);
 }
@@ -164,9 +113,9 @@ function fieldsOf(value: object): [string, unknown][] {
  * @returns negative, 0 or positive, or undefined when their types cannot be compared
  */
 export function compareLoosely(a: RowValue, b: RowValue): number | undefined {
-  if (typeof a === 'number' && typeof b === 'number') return compareNumbers(a, b);
+  if (typeof a === 'number' && typeof b === 'number') return compareDoubles(a, b);
   if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
-  if (isNumeric(a)) return isNumeric(b) ? compareNumeric(a, b) : undefined;
+  if (isNumber(a)) return isNumber(b) ? compareExactly(a, b) : undefined;
   return compareSameKind(a, b, tagOf(a));
 }
 
@@ -176,9 +125,9 @@ export function compareLoosely(a: RowValue, b: RowValue): number | undefined {
  * @throws GridError TYPE_MISMATCH when one column mixes types that have no common order
  */
 export function compareValues(a: RowValue, b: RowValue): number {
-  if (typeof a === 'number' && typeof b === 'number') return compareNumbers(a, b);
+  if (typeof a === 'number' && typeof b === 'number') return compareDoubles(a, b);
   if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
-  const order = isNumeric(a) ? (isNumeric(b) ? orderNumeric(a, b) : undefined) : compareSameKind(a, b, tagOf(a));
+  const order = isNumber(a) ? (isNumber(b) ? compareExactly(a, b) : undefined) : compareSameKind(a, b, tagOf(a));
   if (order !== undefined) return order;
   const names = [a, b].map((value) => typeName(typeOf(value, 'any')));
   throw failure('TYPE_MISMATCH', `cannot order ${names[0]} and ${names[1]} in one column`, -1);

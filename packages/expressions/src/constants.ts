@@ -2,6 +2,7 @@
 import { Decimal } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 import { castValue } from './cast.ts';
+import { isNumber } from './exact.ts';
 import type { Expr } from './expr.ts';
 import { failure } from './failure.ts';
 import type { EvalContext, RowValue } from './values.ts';
@@ -19,16 +20,23 @@ export function isConstant(expr: Expr): expr is ConstantExpr {
  */
 export function constantValue(expr: ConstantExpr, context: EvalContext): RowValue {
   if (expr.kind === 'literal') return literalValue(expr);
-  const { index, type, at } = expr;
+  const { index, type, numbers, at } = expr;
   if (index >= context.parameters.length)
     throw failure('INVALID_PARAMETER', `parameter $${index + 1} is not given`, at);
   const given = context.parameters[index];
   try {
-    return type === 'any' || type === 'null' ? ((given ?? null) as RowValue) : castValue(given, type, at);
+    if (type !== 'any' && type !== 'null') return castValue(given, type, at);
+    return numbers === undefined ? ((given ?? null) as RowValue) : asKind(given, numbers, at);
   } catch (error) {
     const cause = GridError.wrap(error);
     throw new GridError('INVALID_PARAMETER', `parameter $${index + 1}: ${cause.message}`, { ...cause.toWire(), cause });
   }
+}
+
+/** A number as one of the kind of the path beside it, where it loses nothing; every other value as it is. */
+function asKind(given: unknown, numbers: 'int8' | 'float8', at: number): RowValue {
+  if (numbers === 'float8') return isNumber(given) ? castValue(given, 'float8', at) : ((given ?? null) as RowValue);
+  return Number.isSafeInteger(given) ? BigInt(given as number) : ((given ?? null) as RowValue);
 }
 
 const literals = new WeakMap<ConstantExpr, { readonly value: RowValue }>();

@@ -10,6 +10,12 @@ export type Literal = null | boolean | number | bigint | string | Uint8Array | {
 export type CompareOperator = '=' | '<>' | '<' | '<=' | '>' | '>=';
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%';
 
+/**
+ * How integers of undeclared paths are read where the planner knows what the paths hold: `int8`, a path of bigints alone, as
+ * PostgreSQL's bigint; `whole`, a sum of bigints, which has no bounds. Without a reading they are numbers like others.
+ */
+export type NumberReading = 'int8' | 'whole';
+
 /** `at`: offset of the place in the statement's text, for errors found while running. */
 interface Base {
   readonly type: SqlType;
@@ -19,7 +25,8 @@ interface Base {
 export type Expr =
   | (Base & { readonly kind: 'column'; readonly index: number; readonly name: string })
   | (Base & { readonly kind: 'literal'; readonly value: Literal })
-  | (Base & { readonly kind: 'parameter'; readonly index: number })
+  /** `numbers`: a number is given as the kind of the path that it stands beside. */
+  | (Base & { readonly kind: 'parameter'; readonly index: number; readonly numbers?: 'int8' | 'float8' | undefined })
   | (Base & { readonly kind: 'compare'; readonly operator: CompareOperator; readonly left: Expr; readonly right: Expr })
   | (Base & { readonly kind: 'distinctFrom'; readonly negated: boolean; readonly left: Expr; readonly right: Expr })
   | (Base & {
@@ -27,6 +34,8 @@ export type Expr =
       readonly operator: ArithmeticOperator;
       readonly left: Expr;
       readonly right: Expr;
+      /** Of type `any` only. */
+      readonly numbers?: NumberReading | undefined;
     })
   | (Base & { readonly kind: 'negate'; readonly operand: Expr })
   | (Base & { readonly kind: 'concat'; readonly left: Expr; readonly right: Expr })

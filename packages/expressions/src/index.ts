@@ -3,7 +3,16 @@ export { arithmetic, arithmeticType } from './arithmetic.ts';
 export { castTypes, castValue, commonType } from './cast.ts';
 export { comparableTypes, compareText, compareValues } from './compare.ts';
 export { type DocumentColumn, DocumentRow } from './document-row.ts';
-export type { Aggregate, AggregateName, ArithmeticOperator, CompareOperator, Expr, Literal } from './expr.ts';
+export type {
+  Aggregate,
+  AggregateName,
+  ArithmeticOperator,
+  CompareOperator,
+  Expr,
+  Literal,
+  NumberReading,
+} from './expr.ts';
+export { childrenOf, hasColumns } from './expr-parts.ts';
 export type { FunctionSignature } from './functions/definition.ts';
 export { FUNCTIONS } from './functions/table.ts';
 export { type Evaluator, evaluatorOf, interpret, type Row } from './interpret.ts';
@@ -11,7 +20,7 @@ export { Interval, parseInterval } from './interval.ts';
 export { type Bound, boundsOf, type ColumnBound } from './kernel/bounds.ts';
 export { compileFilter, compileScalar, type FilterKernel, type ScalarKernel } from './kernel/compile.ts';
 export type { KernelOptions } from './kernel/kernels.ts';
-export { childrenOf } from './kernel/program.ts';
+export { plusExact } from './open-arithmetic.ts';
 export { formatJson, formatValue } from './text-form.ts';
 export { BATCH_ROWS, type Batch, type SqlType, Tag, type Vector } from './types.ts';
 export { type EvalContext, type RowValue, tagIn, tagOf, typeOf } from './values.ts';

@@ -18,6 +18,7 @@ import { definitionOf } from './functions/table.ts';
 import { type ConstantList, constantList } from './in-list.ts';
 import { Interval } from './interval.ts';
 import { likeTest } from './like.ts';
+import { openArithmetic, sideOf } from './open-arithmetic.ts';
 import { formatValue } from './text-form.ts';
 import type { SqlType } from './types.ts';
 import { type EvalContext, type RowValue, typeName, typeOf } from './values.ts';
@@ -152,9 +153,17 @@ function distinctFrom({ negated, left, right, at }: Of<'distinctFrom'>): Evaluat
   };
 }
 
-function arithmeticOf({ operator, left, right, at }: Of<'arithmetic'>): Evaluator {
+function arithmeticOf({ operator, left, right, type, numbers, at }: Of<'arithmetic'>): Evaluator {
   const evaluateLeft = evaluatorOf(left);
   const evaluateRight = evaluatorOf(right);
+  if (type === 'any') {
+    const [leftSide, rightSide] = [sideOf(left), sideOf(right)];
+    return (row, context) => {
+      const a = evaluateLeft(row, context);
+      const b = evaluateRight(row, context);
+      return a === null || b === null ? null : openArithmetic(operator, a, leftSide, b, rightSide, numbers, at);
+    };
+  }
   return (row, context) => {
     const a = evaluateLeft(row, context);
     const b = evaluateRight(row, context);

@@ -42,7 +42,14 @@ describe('sum', () => {
     expect(result(aggregate('sum', column(BIG)), [2n ** 60n, 1n, 2n])).toBe(2n ** 60n + 3n);
     expect(String(result(aggregate('sum', column(BIG)), [2n ** 63n - 1n, 1n]))).toBe('9223372036854775808');
     expect(result(aggregate('sum', column(NUM)), [0.5, null, 2])).toBe(2.5);
-    expect(result(aggregate('sum', column(MIXED)), [0.5, 2n, Decimal.parse('0.25')])).toBe(2.75);
+    expect(result(aggregate('sum', column(BIG)), [2n ** 63n - 1n, 1n])).toBe(2n ** 63n);
+    expect(result(aggregate('sum', column(MIXED)), [0.5, 2n])).toBe(2.5);
+  });
+
+  it('of mixed numbers loses no digit of the exact ones', () => {
+    expect(result(aggregate('sum', column(MIXED)), [0.5, 2n, Decimal.parse('0.25')])).toEqual(Decimal.parse('2.75'));
+    expect(String(result(aggregate('sum', column(MIXED)), [0.5, 2n ** 60n + 1n]))).toBe('1152921504606846977.5');
+    expect(result(aggregate('sum', column(MIXED)), [Number.NaN, 2n ** 60n + 1n])).toBeNaN();
     expect(result(aggregate('sum', column(NUM)), [1, Number.NaN])).toBeNaN();
     expect(result(aggregate('sum', column(NUM)), [1, Number.POSITIVE_INFINITY])).toBe(Number.POSITIVE_INFINITY);
   });

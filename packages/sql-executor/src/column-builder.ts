@@ -75,6 +75,14 @@ export class ColumnBuilder {
     else this.numbers[row] = number;
   }
 
+  /** Puts another value in the place of one that was added before. */
+  replaceValue(row: number, tag: number, number: number, value: unknown): void {
+    this.tags[row] = tag;
+    this.numbers[row] = number;
+    if (tag >= Tag.BIGINT) this.#setValue(row, value);
+    else if (this.values !== undefined && row < this.values.length) this.values[row] = undefined;
+  }
+
   appendNulls(count: number): void {
     this.#reserve(this.#length + count);
     this.tags.fill(Tag.NULL, this.#length, this.#length + count);

@@ -4,11 +4,12 @@
  * B1  Leaving a bound out is always right; a bound is given only if rows that miss it make the condition not TRUE.
  */
 import { types } from 'node:util';
-import { Decimal } from '@ashlar/api';
 import { parseTime } from '../datetime.ts';
+import { type AnyNumber, doubleAtLeast, doubleAtMost, isNumber } from '../exact.ts';
 import type { CompareOperator, Expr } from '../expr.ts';
 import { evaluatorOf } from '../interpret.ts';
 import type { EvalContext, RowValue } from '../values.ts';
+import { MIRRORED } from './code.ts';
 import { programOf } from './program.ts';
 
 /** `column operator value`: times in milliseconds, booleans as 0 or 1. The shape that columns of the store take. */
@@ -48,15 +49,6 @@ export function boundsOf(condition: Expr, context: EvalContext): readonly Column
   }
 }
 
-const MIRRORED: Readonly<Record<CompareOperator, CompareOperator>> = {
-  '=': '=',
-  '<>': '<>',
-  '<': '>',
-  '<=': '>=',
-  '>': '<',
-  '>=': '<=',
-};
-
 function compared(column: Expr, operator: CompareOperator, constant: Expr, context: EvalContext): ColumnBound[] {
   if (column.kind !== 'column' || operator === '<>') return [];
   const { root } = programOf(constant);
@@ -74,11 +66,15 @@ function constantOf(constant: Expr, context: EvalContext): RowValue | undefined 
   }
 }
 
+/** Doubles are on the same side of the bound as of the exact value; none equals a value that no double has. */
+function numberBound(operator: '=' | '<' | '<=' | '>' | '>=', value: AnyNumber): Bound {
+  const isFloor = operator === '<=' || operator === '>';
+  return { operator, kind: 'number', value: isFloor ? doubleAtMost(value) : doubleAtLeast(value) };
+}
+
 function boundOf(operator: '=' | '<' | '<=' | '>' | '>=', value: RowValue | undefined): Bound | undefined {
-  if (typeof value === 'number') return { operator, kind: 'number', value };
-  if (typeof value === 'bigint') return { operator, kind: 'number', value: Number(value) };
+  if (isNumber(value)) return numberBound(operator, value);
   if (typeof value === 'boolean') return { operator, kind: 'boolean', value: Number(value) };
-  if (Decimal.is(value)) return { operator, kind: 'number', value: value.toNumber() };
   if (types.isDate(value)) return { operator, kind: 'time', value: value.getTime() };
   if (typeof value !== 'string') return undefined;
   if (operator === '=') return { operator, kind: 'text', value };

@@ -46,6 +46,16 @@ export function comparisonGroup(tag: Tag): 'number' | 'time' | 'boolean' {
   return tag === Tag.BOOLEAN ? 'boolean' : 'number';
 }
 
+/** `a operator b` is `b MIRRORED[operator] a`. */
+export const MIRRORED: Readonly<Record<CompareOperator, CompareOperator>> = {
+  '=': '=',
+  '<>': '<>',
+  '<': '>',
+  '<=': '>=',
+  '>': '<',
+  '>=': '<=',
+};
+
 /** The bit of a comparison of doubles in SQL's order: NaN equals NaN and is above all numbers. */
 export function compareNumbersCode(operator: CompareOperator, a: NumberCode, b: NumberCode): string {
   const x = a.code;

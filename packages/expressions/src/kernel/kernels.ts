@@ -2,11 +2,11 @@
  * One expression's kernels: made as batches show what they need, kept while batches look alike.
  */
 import { types as nodeTypes } from 'node:util';
-import { Decimal } from '@ashlar/api';
 import { assert } from '@ashlar/core';
 import { castValue } from '../cast.ts';
 import { compareText } from '../compare.ts';
 import { isConstant } from '../constants.ts';
+import { type AnyNumber, doubleAtLeast, doubleAtMost, doubleEqualTo, isNumber, toDouble } from '../exact.ts';
 import type { Expr } from '../expr.ts';
 import { laneFunction } from '../functions/lanes.ts';
 import { constantList } from '../in-list.ts';
@@ -16,6 +16,7 @@ import type { EvalContext, RowValue } from '../values.ts';
 import { valueAt } from '../vector.ts';
 import { type Constant, foldConstants, profileCode, profileOf } from './profile.ts';
 import { type Program, programOf } from './program.ts';
+import type { ConstantForm } from './row-lines.ts';
 import { type filterSource, isCached, isGenerationAllowed, type KernelInput, type Source } from './source.ts';
 import { tableOf } from './tables.ts';
 
@@ -199,17 +200,25 @@ function emptyInput(): KernelInput {
   };
 }
 
+const DOUBLE_OF: Readonly<Record<Exclude<ConstantForm, 'value' | 'time'>, (value: AnyNumber) => number>> = {
+  double: toDouble,
+  atLeast: doubleAtLeast,
+  atMost: doubleAtMost,
+  equal: doubleEqualTo,
+};
+
 /** A constant as the lanes hold it: times in milliseconds, booleans as 0 or 1. */
-function laneValue(value: RowValue, as: 'value' | 'double'): unknown {
-  if (as === 'double') return Decimal.is(value) ? value.toNumber() : Number(value);
+function laneValue(value: RowValue, as: Exclude<ConstantForm, 'time'>): unknown {
+  if (as !== 'value') return DOUBLE_OF[as](value as AnyNumber);
   if (nodeTypes.isDate(value)) return value.getTime();
   return typeof value === 'boolean' ? Number(value) : value;
 }
 
-/** The constants of an IN as a set; numerics and bigints as the doubles that they compare as. */
+/** The constants of an IN as a set; numerics and bigints as the doubles that equal them, where there are such. */
 function constantsOfIn(expr: Expr, context: EvalContext): ReadonlySet<unknown> {
   assert(expr.kind === 'in', 'sets belong to IN');
   const { numbers, texts, besides } = constantList(expr.list.filter(isConstant), context);
-  const exact = besides(0).filter(({ value }) => Decimal.is(value) || typeof value === 'bigint');
-  return new Set<unknown>([...numbers, ...texts, ...exact.map(({ value }) => laneValue(value, 'double'))]);
+  const exact = besides(0).map(({ value }) => value);
+  const doubles = exact.filter(isNumber).map(doubleEqualTo);
+  return new Set<unknown>([...numbers, ...texts, ...doubles.filter((value) => !Number.isNaN(value))]);
 }

@@ -10,6 +10,7 @@
  */
 import { isConstant } from '../constants.ts';
 import type { Expr } from '../expr.ts';
+import { childrenOf, hasColumns } from '../expr-parts.ts';
 import { definitionOf } from '../functions/table.ts';
 
 export interface ProgramNode {
@@ -36,36 +37,6 @@ export interface Program {
   readonly columns: readonly number[];
   readonly constants: readonly ProgramNode[];
   readonly shape: string;
-}
-
-/** The direct parts of an expression, from left to right. */
-export function childrenOf(expr: Expr): readonly Expr[] {
-  switch (expr.kind) {
-    case 'column':
-    case 'literal':
-    case 'parameter':
-      return [];
-    case 'compare':
-    case 'distinctFrom':
-    case 'arithmetic':
-    case 'concat':
-      return [expr.left, expr.right];
-    case 'and':
-    case 'or':
-      return expr.operands;
-    case 'in':
-      return [expr.operand, ...expr.list];
-    case 'like':
-      return [expr.operand, expr.pattern];
-    case 'case': {
-      const branches = expr.branches.flatMap((branch) => [branch.when, branch.then]);
-      return expr.otherwise === undefined ? branches : [...branches, expr.otherwise];
-    }
-    case 'call':
-      return expr.args;
-    default:
-      return [expr.operand];
-  }
 }
 
 /** What of a node, besides kind, type and children, its source depends on: members of closed lists, flags and counts. */
@@ -130,10 +101,6 @@ function leaf(expr: Expr, number: number): ProgramNode {
 
 function isLongList(expr: Expr): expr is Extract<Expr, { kind: 'in' }> {
   return expr.kind === 'in' && expr.list.length > LIST_NODES_MAX && expr.list.every(isConstant);
-}
-
-function hasColumns(expr: Expr): boolean {
-  return expr.kind === 'column' || childrenOf(expr).some(hasColumns);
 }
 
 function isVolatileWithin(expr: Expr): boolean {

@@ -16,6 +16,7 @@ import {
   compareNumbersCode,
   comparisonGroup,
   eitherNull,
+  MIRRORED,
   type NullBit,
   type NumberCode,
   type TextCode,
@@ -173,6 +174,8 @@ export class RowCode {
   }
 
   #compare(operator: CompareOperator, left: ProgramNode, right: ProgramNode): TruthCode | undefined {
+    const exact = this.#out.attempt(() => this.#compareExact(operator, left, right));
+    if (exact !== undefined) return exact;
     const numbers = this.#out.attempt(() => this.#comparableNumbers(left, right));
     if (numbers !== undefined) {
       const isNull = eitherNull(numbers[0].isNull, numbers[1].isNull);
@@ -183,6 +186,24 @@ export class RowCode {
     if (a === undefined || b === undefined) return undefined;
     const isNull = eitherNull(a.isNull, b.isNull);
     return { isTrue: this.#out.bit(unlessNull(compareTextsCode(operator, a.code, b.code), isNull)), isNull };
+  }
+
+  /** A float8 and a numeric or bigint constant, by exact value (exact.ts). */
+  #compareExact(operator: CompareOperator, left: ProgramNode, right: ProgramNode): TruthCode | undefined {
+    if (this.#isExact(left) && !this.#isExact(right)) return this.#compareExact(MIRRORED[operator], right, left);
+    const value = this.#isExact(right) ? this.number(left) : undefined;
+    if (value?.tag !== Tag.NUMBER) return undefined;
+    const against = (test: '=' | '<=' | '<', as: ConstantForm): string =>
+      compareNumbersCode(test, value, this.#double(right, as));
+    const bits: Readonly<Record<CompareOperator, () => string>> = {
+      '=': () => against('=', 'equal'),
+      '<>': () => `(${against('=', 'equal')} ^ 1)`,
+      '<': () => against('<', 'atLeast'),
+      '<=': () => against('<=', 'atMost'),
+      '>': () => `(${against('<=', 'atMost')} ^ 1)`,
+      '>=': () => `(${against('<', 'atLeast')} ^ 1)`,
+    };
+    return { isTrue: this.#out.bit(unlessNull(bits[operator](), value.isNull)), isNull: value.isNull };
   }
 
   #comparableNumbers(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
@@ -207,8 +228,8 @@ export class RowCode {
     return tag === Tag.DECIMAL || tag === Tag.BIGINT;
   }
 
-  #double(node: ProgramNode): NumberCode {
-    return { code: this.#constant(node, 'double'), isNull: undefined, tag: Tag.NUMBER, mayBeNaN: false };
+  #double(node: ProgramNode, as: ConstantForm = 'double'): NumberCode {
+    return { code: this.#constant(node, as), isNull: undefined, tag: Tag.NUMBER, mayBeNaN: false };
   }
 
   #timePair(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
@@ -234,7 +255,7 @@ export class RowCode {
     if (value === undefined) return undefined;
     const isSmall = items.length <= IN_INLINE_MAX && !items.some((item) => this.#constantCode(item).endsWith('N'));
     if (!isSmall) return this.#inSet(node, value, items.length < list.length, negated);
-    const form = (item: ProgramNode): ConstantForm => (this.#isExact(item) ? 'double' : 'value');
+    const form = (item: ProgramNode): ConstantForm => (this.#isExact(item) ? 'equal' : 'value');
     const tests = items.map((item) => `(${value.code} === ${this.#constant(item, form(item))})`);
     const isFound = this.#out.bit(unlessNull(`(${tests.join(' | ') || '0'} | 0)`, value.isNull));
     return inResult(isFound, value.isNull, items.length < list.length, negated);

@@ -1,8 +1,11 @@
 /** The statements of one row as they are written, and what they need from outside. */
 import type { Tag } from '../types.ts';
 
-/** `time`: a text that is read as a time, in milliseconds; `double`: a numeric or bigint as the double it compares as. */
-export type ConstantForm = 'value' | 'time' | 'double';
+/**
+ * `time`: a text that is read as a time, in milliseconds. Of a numeric or bigint: `double` the nearest double, `atLeast` and
+ * `atMost` the nearest on one side, `equal` the double of the same value, or NaN.
+ */
+export type ConstantForm = 'value' | 'time' | 'double' | 'atLeast' | 'atMost' | 'equal';
 
 /** What the kernel needs beside the source: which parts of the program fill its inputs. */
 export interface KernelNeeds {

@@ -24,14 +24,43 @@ export const TEXTS = [
 ];
 
 const number = fc.oneof(
-  fc.constantFrom(0, -0, 1, -1, 2, 0.5, 2.5, 100, Number.NaN, Infinity, -Infinity, 1e308, 5e-324, 2 ** 53),
+  fc.constantFrom(
+    0,
+    -0,
+    1,
+    -1,
+    2,
+    0.5,
+    2.5,
+    100,
+    Number.NaN,
+    Infinity,
+    -Infinity,
+    1e308,
+    5e-324,
+    2 ** 53,
+    2 ** 53 + 2,
+    0.1,
+  ),
   fc.integer({ min: -5, max: 5 }),
   fc.double({ min: -100, max: 100, noNaN: true }),
 );
 const int4 = fc.oneof(fc.integer({ min: -4, max: 4 }), fc.constantFrom(2147483647, -2147483648, 65536));
 const int8 = fc.oneof(fc.bigInt({ min: -4n, max: 4n }), fc.constantFrom(2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n + 1n));
 const numeric = fc
-  .constantFrom('0', '0.1', '1', '1.00', '2.5', '-3', '100', '0.000001')
+  .constantFrom(
+    '0',
+    '0.1',
+    '1',
+    '1.00',
+    '2.5',
+    '-3',
+    '100',
+    '0.000001',
+    '9007199254740993',
+    '1e400',
+    '0.10000000000000000001',
+  )
   .map((text) => Decimal.parse(text));
 const text = fc.constantFrom(...TEXTS);
 const time = fc.constantFrom(0, 1, -1, 1714953600000, 1714953600001).map((ms) => new Date(ms));

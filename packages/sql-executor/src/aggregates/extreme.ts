@@ -77,7 +77,9 @@ export class ExtremeAccumulator implements Accumulator {
     const held = this.#tags[group]!;
     if (tag === held && tag < Tag.BIGINT) return compareNumbers(number, this.numbers[group]!) * this.#sign < 0;
     const candidate = rowValue(tag, number, value);
-    return compareValues(candidate, rowValue(held, this.numbers[group]!, this.#values.get(group))) * this.#sign < 0;
+    const order = compareValues(candidate, rowValue(held, this.numbers[group]!, this.#values.get(group)));
+    // Of equal numbers the plainest: a number before a bigint before a decimal, in whatever order they come.
+    return order === 0 ? tag < held : order * this.#sign < 0;
   }
 
   #set(group: number, tag: number, number: number, value: unknown): void {

@@ -6,12 +6,13 @@
  *
  * S1  |integers[group]| <= 2^52, so every addition to it is exact; what would pass that goes to exact[group].
  * S2  The sum of a group is floats + integers + exact. With operands of static type int4, int8 or numeric `floats` is 0.
+ *     A Decimal, and a bigint that no double holds, lose no digit to doubles among them: their sum is a Decimal.
  * S3  `exactCounts` counts what went to integers or exact; rows + skipped counts floats (A2). Where all values are exact
  *     by type, rows + skipped counts them instead, and kernels add to `integers`.
  */
 import { Decimal } from '@ashlar/api';
 import type { GridError } from '@ashlar/core';
-import { type Aggregate, Interval, type SqlType, Tag, tagOf, type Vector } from '@ashlar/expressions';
+import { type Aggregate, Interval, plusExact, type SqlType, Tag, tagOf, type Vector } from '@ashlar/expressions';
 import { ColumnBuilder } from '../column-builder.ts';
 import { failure } from '../failures.ts';
 import { type Accumulator, type GroupRows, grown } from './accumulator.ts';
@@ -139,15 +140,20 @@ export class SumAccumulator implements Accumulator {
       if (floatCount > 0) throw this.#mismatch();
       builder.appendValue(Tag.INTERVAL, 0, exact);
     } else if (type === 'float8' || (type !== 'numeric' && floatCount > 0)) {
-      builder.appendValue(Tag.NUMBER, this.#floatSum(group), undefined);
+      appendNumber(builder, this.#floatSum(group));
     } else if (type === 'numeric') {
       builder.appendValue(Tag.DECIMAL, 0, toDecimal(exact));
-    } else if (typeof exact === 'bigint' && exact >= INT64_MIN && exact <= INT64_MAX) {
+    } else if (typeof exact !== 'bigint') {
+      builder.appendValue(Tag.DECIMAL, 0, exact);
+    } else if (type !== 'int8' || (exact >= INT64_MIN && exact <= INT64_MAX)) {
       builder.appendValue(Tag.BIGINT, 0, exact);
-    } else if (type === 'int8') {
-      throw failure('NUMERIC_OVERFLOW', 'bigint out of range', at, 'cast the operand to numeric');
     } else {
-      builder.appendValue(Tag.DECIMAL, 0, toDecimal(exact));
+      throw failure(
+        'NUMERIC_OVERFLOW',
+        'bigint out of range',
+        at,
+        'cast the operand to bigint: sum(bigint) has no bounds',
+      );
     }
   }
 
@@ -159,15 +165,18 @@ export class SumAccumulator implements Accumulator {
       if (floatCount > 0) throw this.#mismatch();
       builder.appendValue(Tag.INTERVAL, 0, exact.times(1 / count));
     } else if (type === 'float8' || (type !== 'numeric' && floatCount > 0)) {
-      builder.appendValue(Tag.NUMBER, this.#floatSum(group) / count, undefined);
+      const sum = this.#floatSum(group);
+      appendNumber(builder, typeof sum === 'number' ? sum / count : numericAverage(sum, count));
     } else {
       builder.appendValue(Tag.DECIMAL, 0, numericAverage(toDecimal(exact), count));
     }
   }
 
-  #floatSum(group: number): number {
+  #floatSum(group: number): number | Decimal {
     const exact = this.#exactSum(group);
-    return exact === undefined ? this.floats[group]! : this.floats[group]! + Number(exact.toString());
+    const double = this.floats[group]!;
+    if (exact === undefined || Interval.is(exact)) return double;
+    return this.#aggregate.type === 'float8' ? double + Number(exact.toString()) : plusExact(double, exact);
   }
 
   /** What the group's exact values sum to; undefined when there are none. */
@@ -219,6 +228,11 @@ export class SumAccumulator implements Accumulator {
     const held = this.#exact.get(group);
     this.#exact.set(group, held === undefined ? value : this.#plus(held, value));
   }
+}
+
+function appendNumber(builder: ColumnBuilder, value: number | Decimal): void {
+  if (typeof value === 'number') builder.appendValue(Tag.NUMBER, value, undefined);
+  else builder.appendValue(Tag.DECIMAL, 0, value);
 }
 
 function appendExact(builder: ColumnBuilder, value: Exact | undefined): void {

@@ -1,8 +1,10 @@
+import { Decimal } from '@ashlar/api';
 import { seededRandom } from '@ashlar/core';
-import { vectorOf } from '@ashlar/expressions';
+import { valueAt, vectorOf } from '@ashlar/expressions';
 import fc from 'fast-check';
 import { NumberIds } from './number-ids.ts';
 import { PairIds, RowIds } from './row-ids.ts';
+import { ValueIds } from './value-ids.ts';
 
 const numbers = fc.oneof(
   fc.integer({ min: 0, max: 3000 }),
@@ -107,5 +109,39 @@ describe('RowIds', () => {
     const [a, b, c] = ids.vectors(0, ids.size);
     const stored = Array.from({ length: ids.size }, (_, id) => [a, b, c].map((vector) => vector!.numbers![id]).join());
     expect(new Set(stored)).toEqual(new Set(twin.keys()));
+  });
+});
+
+describe('ValueIds', () => {
+  const one = Decimal.parse('1.00');
+  const orders: readonly (readonly unknown[])[] = [
+    [1, 1n, one],
+    [1n, 1, one],
+    [one, 1n, 1],
+    [one, 1, 1n],
+  ];
+
+  it('holds of equal numbers the plainest, in whatever order they come', () => {
+    for (const values of orders) {
+      const ids = new ValueIds('any');
+      const out = new Int32Array(1);
+      for (const value of values) ids.encode(vectorOf('any', [value]), undefined, 1, out);
+      expect([ids.size, valueAt(ids.stored.slice(0, 1), 0)]).toEqual([1, 1]);
+    }
+    const ids = new ValueIds('any');
+    ids.encode(vectorOf('any', [one, 1n, null]), undefined, 3, new Int32Array(3));
+    expect([ids.size, valueAt(ids.stored.slice(0, 1), 0)]).toEqual([2, 1n]);
+  });
+
+  it('tells numbers apart that are one double', () => {
+    const ids = new ValueIds('any');
+    const out = new Int32Array(4);
+    ids.encode(
+      vectorOf('any', [2 ** 53, 2n ** 53n + 1n, 2n ** 53n, Decimal.parse('9007199254740993.0')]),
+      undefined,
+      4,
+      out,
+    );
+    expect([...out]).toEqual([0, 1, 0, 1]);
   });
 });

@@ -180,10 +180,15 @@ export class RowIds {
   /** Tuples [from, to) as vectors, one a column. */
   vectors(from: number, to: number): Vector[] {
     if (this.columns.length === 1) return [this.columns[0]!.stored.slice(from, to)];
-    const count = to - from;
+    return this.gather(Int32Array.from({ length: to - from }, (_, index) => from + index));
+  }
+
+  /** Some tuples as vectors, one a column. */
+  gather(tuples: Int32Array): Vector[] {
+    const count = tuples.length;
     const ids = this.columns.map(() => new Int32Array(count));
     for (let index = 0; index < count; index++) {
-      let id = from + index;
+      let id = tuples[index]!;
       for (let column = ids.length - 1; column > 0; column--) {
         const step = this.#steps[column - 1]!;
         ids[column]![index] = step.right(id);

@@ -4,7 +4,8 @@
  *
  *   text by code -> codeIds[code], once a dictionary     number -> NumberIds     text -> Map     rest -> Map by valueKey
  *
- * V1  `stored` holds the first value seen of each id, so that ids turn back into values.
+ * V1  `stored` holds the first value seen of each id, so that ids turn back into values; of equal numbers of several kinds
+ *     the plainest: a number before a bigint before a decimal, whatever the order in which they came.
  * V2  Equal values (valueKey) share an id; NULL and MISSING share one, unless nulls are left out (-1).
  */
 import { assert } from '@ashlar/core';
@@ -30,6 +31,8 @@ export class ValueIds {
   readonly #others = new Map<string, number>();
   readonly #booleans = [NOT_FOUND, NOT_FOUND];
   #nullId = NOT_FOUND;
+  /** Ids of numbers whose stored value is a bigint or decimal: a number may still take its place (V1). */
+  #exactNumbers = 0;
   #dictionary: readonly string[] | undefined;
   #codeIds = new Int32Array(0);
 
@@ -175,7 +178,25 @@ export class ValueIds {
   ): void {
     const lane = vector.numbers!;
     const tag = vector.uniform!;
-    if (lookUpNumbers(lane, selection, count, this.numbers.direct, out) >= 0) return;
+    if (lookUpNumbers(lane, selection, count, this.numbers.direct, out) < 0) {
+      this.#encodeOtherNumbers(lane, tag, selection, count, out, unknown);
+    }
+    if (this.#exactNumbers === 0 || unknown === 'leave') return;
+    for (let index = 0; index < count; index++) {
+      const id = out[index]!;
+      if (this.stored.tags[id]! >= Tag.BIGINT)
+        this.#preferPlainer(id, tag, lane[selection?.[index] ?? index]!, undefined);
+    }
+  }
+
+  #encodeOtherNumbers(
+    lane: Float64Array,
+    tag: number,
+    selection: Uint16Array | undefined,
+    count: number,
+    out: Int32Array,
+    unknown: Unknown,
+  ): void {
     for (let index = 0; index < count; index++) {
       if (out[index]! >= 0) continue;
       const value = lane[selection === undefined ? index : selection[index]!]!;
@@ -186,11 +207,22 @@ export class ValueIds {
 
   #idOfNumber(ids: NumberIds, tag: number, number: number, value: unknown, key: number, unknown: Unknown): number {
     const id = ids.find(key);
-    return id === NOT_FOUND && unknown === 'add' ? this.#add(ids, tag, number, value, key) : id;
+    if (id === NOT_FOUND) return unknown === 'add' ? this.#add(ids, tag, number, value, key) : id;
+    if (this.#exactNumbers > 0 && unknown === 'add') this.#preferPlainer(id, tag, number, value);
+    return id;
+  }
+
+  /** Keeps the plainer of two equal numbers (V1). */
+  #preferPlainer(id: number, tag: number, number: number, value: unknown): void {
+    const held = this.stored.tags[id]!;
+    if (held < Tag.BIGINT || tag >= held) return;
+    this.stored.replaceValue(id, tag, number, value);
+    if (tag < Tag.BIGINT) this.#exactNumbers--;
   }
 
   #add(ids: NumberIds, tag: number, number: number, value: unknown, key: number): number {
     const id = this.#store(tag, number, value);
+    if (tag >= Tag.BIGINT) this.#exactNumbers++;
     ids.add(key, id);
     return id;
   }

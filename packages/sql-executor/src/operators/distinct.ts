@@ -1,8 +1,15 @@
-/** Rows not seen before; the first of equal rows passes at once. */
-import { BATCH_ROWS, type SqlType } from '@ashlar/expressions';
+/**
+ * Rows not seen before; the first of equal rows passes at once.
+ *
+ * D1  Rows with a bigint or decimal in a column that may hold numbers of several kinds wait for the end: a number of the same
+ *     value may still come, and is what is delivered then (keys/value-ids.ts, V1).
+ */
+import { BATCH_ROWS, type SqlType, Tag, type Vector } from '@ashlar/expressions';
 import { type ExecContext, MemoryShare } from '../context.ts';
 import { RowIds } from '../keys/row-ids.ts';
 import type { Operator, Rows } from '../rows.ts';
+
+const ID_BYTES = 8;
 
 export class DistinctOperator implements Operator {
   #ids: RowIds | undefined;
@@ -10,6 +17,9 @@ export class DistinctOperator implements Operator {
   readonly #selected = new Uint16Array(BATCH_ROWS);
   /** passed[id - known] = 1 once a row of that new id has passed. */
   readonly #passed = new Uint8Array(BATCH_ROWS);
+  /** Ids of rows that wait (D1). */
+  readonly #waiting: number[] = [];
+  #wantsMore = true;
   readonly #memory: MemoryShare;
   readonly #next: Operator;
 
@@ -30,13 +40,27 @@ export class DistinctOperator implements Operator {
       const added = this.#rowIds[index]! - known;
       if (added < 0 || this.#passed[added] === 1) continue;
       this.#passed[added] = 1;
-      this.#selected[fresh++] = selection === undefined ? index : selection[index]!;
+      const row = selection === undefined ? index : selection[index]!;
+      if (batch.columns.some((column) => mayBeEqualled(column, row))) this.#waiting.push(this.#rowIds[index]!);
+      else this.#selected[fresh++] = row;
     }
-    this.#memory.set(ids.bytes);
-    return fresh === 0 || this.#next.push({ batch, selection: this.#selected, count: fresh });
+    this.#memory.set(ids.bytes + this.#waiting.length * ID_BYTES);
+    if (fresh > 0) this.#wantsMore = this.#next.push({ batch, selection: this.#selected, count: fresh });
+    return this.#wantsMore;
   }
 
   finish(): void {
+    for (let from = 0; this.#wantsMore && from < this.#waiting.length; from += BATCH_ROWS) {
+      const columns = this.#ids!.gather(Int32Array.from(this.#waiting.slice(from, from + BATCH_ROWS)));
+      const length = columns[0]!.length;
+      this.#wantsMore = this.#next.push({ batch: { length, columns }, selection: undefined, count: length });
+    }
     this.#next.finish();
   }
+}
+
+/** Whether a number of another kind may equal the value of a row (D1). */
+function mayBeEqualled({ type, uniform, tags }: Vector, row: number): boolean {
+  const tag = uniform ?? tags![row]!;
+  return (tag === Tag.BIGINT || tag === Tag.DECIMAL) && type !== 'int8' && type !== 'numeric';
 }
