@@ -1,13 +1,17 @@
 /**
  * `npm run soak -- [--minutes N] [--seed N] [--json]`: a store with threads, and a grid of two members, both written to,
- * read, expired and reused at full speed; ends at the first row that must not be seen. Exit code 0: none was.
+ * read, expired and reused at full speed, and grids that are asked what must be answered so and not otherwise; ends at the
+ * first row that must not be seen, or answer that must not be given. Exit code 0: none was.
  */
 import { setUp } from '../report.ts';
+import { AnswersSoak } from './answers/answers-soak.ts';
 import { GridSoak } from './grid/grid-soak.ts';
 import { parseOptions, type SoakOptions, USAGE } from './options.ts';
 import { StoreProcess } from './store/store-process.ts';
 import { type Counts, SoakFault } from './tally.ts';
 
+/** How long one of the grids with known answers is asked. */
+const ANSWERS_TURN_MS = 15_000;
 const PROGRESS_EVERY_MS = 20_000;
 const INTERRUPTED = 130;
 
@@ -21,9 +25,15 @@ interface Part {
 function partsOf({ seed }: SoakOptions): readonly Part[] {
   const store = new StoreProcess(seed);
   const grid = new GridSoak(seed);
+  const answers = new AnswersSoak(seed, ANSWERS_TURN_MS);
   return [
     { name: 'one store, threads beside the writer', run: (signal) => store.run(signal), counts: () => store.counts() },
     { name: 'two members, three clients', run: (signal) => grid.run(signal), counts: () => grid.tally.counts() },
+    {
+      name: 'sixteen callers, known answers',
+      run: (signal) => answers.run(signal),
+      counts: () => answers.tally.counts(),
+    },
   ];
 }
 
@@ -73,7 +83,7 @@ function progressLine(parts: readonly Part[], elapsedS: number): string {
     const found = parts.flatMap(({ counts }) => Object.entries(counts())).filter(([name]) => pattern.test(name));
     return found.reduce((total, [, count]) => total + count, 0).toLocaleString('en-US');
   };
-  const [rows, scans] = [sum(/^rows .*checked$/), sum(/^(scans|statements|sums by .*)$/)];
+  const [rows, scans] = [sum(/^rows .*checked$/), sum(/^(scans|statements|answers|sums by .*)$/)];
   return `${elapsedS} s, ${rows} rows checked, ${scans} scans and statements, 0 faults`;
 }
 

@@ -1,4 +1,5 @@
 /** The short form of `npm run soak`: some seconds of each part. ASHLAR_SOAK_MS for longer ones. */
+import { AnswersSoak } from './answers/answers-soak.ts';
 import { GridSoak } from './grid/grid-soak.ts';
 import { Ledger } from './grid/ledger.ts';
 import { parseOptions } from './options.ts';
@@ -8,6 +9,8 @@ import type { Tally } from './tally.ts';
 
 const DURATION_MS = Number(process.env['ASHLAR_SOAK_MS'] ?? 5000);
 const TIMEOUT_MS = DURATION_MS + 60_000;
+/** Of all grids together. */
+const ANSWERS_MS = 2 * DURATION_MS;
 const SEED = 7;
 
 function expectSome(tally: Tally, names: readonly string[]): void {
@@ -39,6 +42,18 @@ describe('two members under three clients', () => {
       expectSome(soak.tally, [...reads, ...writes, 'sums by statements', 'sums by jobs', 'columns dropped']);
     },
     TIMEOUT_MS,
+  );
+});
+
+describe('sixteen callers of known answers', () => {
+  it(
+    'get each of them whole, with 1, 2 and 4 threads, on one member and on two, while others are cancelled and killed',
+    async () => {
+      const soak = new AnswersSoak(SEED, ANSWERS_MS / 4);
+      await soak.everyGrid(new AbortController().signal);
+      expectSome(soak.tally, ['answers', 'cancelled', 'threads killed', 'events mirrored']);
+    },
+    ANSWERS_MS + 120_000,
   );
 });
 
