@@ -51,6 +51,11 @@ export function arithmeticType(operator: ArithmeticOperator, left: SqlType, righ
   return widerNumeric(left, right) ?? timeType(operator, left, right);
 }
 
+/** Whether there is `left operator right` for values of these types. */
+export function hasOperator(operator: ArithmeticOperator, left: SqlType, right: SqlType): boolean {
+  return (widerNumeric(left, right) ?? timeType(operator, left, right)) !== undefined;
+}
+
 function timeType(operator: ArithmeticOperator, left: SqlType, right: SqlType): SqlType | undefined {
   const isTime = (type: SqlType) => type === 'timestamptz' || type === 'date';
   const isInteger = (type: SqlType) => type === 'int4' || type === 'int8';

@@ -161,6 +161,23 @@ function toNumeric(value: RowValue, from: SqlType, at: number): Decimal {
   return Decimal.parse(value);
 }
 
+/** Whether a text may read as a value of the type; where it may not, casting it is an error. */
+export function mayReadAs(text: string, to: SqlType): boolean {
+  switch (to) {
+    case 'int4':
+    case 'int8':
+      return INTEGER.test(text);
+    case 'float8':
+      return FLOAT.test(text.trim()) || Object.hasOwn(FLOAT_NAMES, text.trim().toLowerCase());
+    case 'numeric':
+      return FLOAT.test(text.trim());
+    case 'boolean':
+      return TRUE_TEXT.test(text.trim()) || FALSE_TEXT.test(text.trim());
+    default:
+      return true;
+  }
+}
+
 const TRUE_TEXT = /^(?:t|tr|tru|true|y|ye|yes|on|1)$/i;
 const FALSE_TEXT = /^(?:f|fa|fal|fals|false|n|no|of|off|0)$/i;
 

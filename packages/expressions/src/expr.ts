@@ -23,7 +23,13 @@ interface Base {
 }
 
 export type Expr =
-  | (Base & { readonly kind: 'column'; readonly index: number; readonly name: string })
+  | (Base & {
+      readonly kind: 'column';
+      readonly index: number;
+      readonly name: string;
+      /** Its type is promised, and every value keeps it: errors over it stay errors also where paths are read laxly. */
+      readonly isDeclared?: boolean | undefined;
+    })
   | (Base & { readonly kind: 'literal'; readonly value: Literal })
   /** `numbers`: a number is given as the kind of the path that it stands beside. */
   | (Base & { readonly kind: 'parameter'; readonly index: number; readonly numbers?: 'int8' | 'float8' | undefined })

@@ -10,6 +10,11 @@ export function failure(code: ErrorCode, message: string, at: number, hint?: str
   return new GridError(code, message, { hint, details: at < 0 ? undefined : { offset: at } });
 }
 
+/** An error about argument `argument` of a function, from 0 (details.argument). */
+export function refusedArgument(code: ErrorCode, message: string, argument: number, at: number): GridError {
+  return new GridError(code, message, { details: at < 0 ? { argument } : { offset: at, argument } });
+}
+
 export function divisionByZero(at: number): GridError {
   return failure('DIVISION_BY_ZERO', 'division by zero', at);
 }

@@ -1,36 +1,57 @@
 /** The constants of `x IN (...)`, looked up instead of compared one by one. */
+import { compareLoosely } from './compare.ts';
 import { type ConstantExpr, constantValue } from './constants.ts';
-import type { EvalContext, RowValue } from './values.ts';
+import { readAsKind } from './quoted.ts';
+import { Tag } from './types.ts';
+import { type EvalContext, type RowValue, tagOf } from './values.ts';
 
 interface Item {
   readonly value: RowValue;
   readonly expr: ConstantExpr;
 }
 
+/** What of a list values of one kind are looked for in. */
+export interface KindList {
+  /** Constants that a Set finds: numbers among numbers, texts among texts. NaN equals NaN and -0 equals 0, as in SQL. */
+  readonly set: ReadonlySet<RowValue>;
+  /** Other constants of comparable kinds. */
+  readonly others: readonly RowValue[];
+  /** Constants of kinds that do not compare with this one. */
+  readonly unlike: readonly Item[];
+}
+
 export interface ConstantList {
   readonly hasNull: boolean;
-  /** The numbers (float8 and int4) among them. NaN equals NaN and -0 equals 0, as in SQL. */
-  readonly numbers: ReadonlySet<number>;
-  readonly texts: ReadonlySet<string>;
-  has(value: RowValue): boolean;
-  /** What `has` does not cover for a value of this kind. */
-  besides(value: RowValue): readonly Item[];
+  /** The list for values of the kind that `value` is. */
+  for(value: RowValue): KindList;
 }
 
 /** @throws GridError as constantValue */
 export function constantList(list: readonly ConstantExpr[], context: EvalContext): ConstantList {
   const items = list.map((expr) => ({ value: constantValue(expr, context), expr }));
   const known = items.filter((item) => item.value !== null);
-  const numbers = new Set(known.map((item) => item.value).filter((value) => typeof value === 'number'));
-  const texts = new Set(known.map((item) => item.value).filter((value) => typeof value === 'string'));
-  const besidesNumbers = known.filter((item) => typeof item.value !== 'number');
-  const besidesTexts = known.filter((item) => typeof item.value !== 'string');
+  const byTag: (KindList | undefined)[] = [];
   return {
     hasNull: known.length < items.length,
-    numbers,
-    texts,
-    has: (value) =>
-      typeof value === 'number' ? numbers.has(value) : typeof value === 'string' ? texts.has(value) : false,
-    besides: (value) => (typeof value === 'number' ? besidesNumbers : typeof value === 'string' ? besidesTexts : known),
+    for: (value) => {
+      const tag = tagOf(value);
+      return (byTag[tag] ??= kindList(known, tag, value));
+    },
   };
+}
+
+/** @param example  a value of the kind */
+function kindList(items: readonly Item[], tag: Tag, example: RowValue): KindList {
+  const set = new Set<RowValue>();
+  const others: RowValue[] = [];
+  const unlike: Item[] = [];
+  const isLookedUp = tag === Tag.NUMBER || tag === Tag.TEXT;
+  for (const item of items) {
+    const isQuoted = typeof item.value === 'string' && tag !== Tag.TEXT;
+    const value = (isQuoted ? readAsKind(item.value as string, tag) : undefined) ?? item.value;
+    if (isLookedUp && tagOf(value) === tag) set.add(value);
+    else if (compareLoosely(value, example) !== undefined) others.push(value);
+    else unlike.push(item);
+  }
+  return { set, others, unlike };
 }

@@ -15,11 +15,12 @@ export type {
 export { childrenOf, hasColumns } from './expr-parts.ts';
 export type { FunctionSignature } from './functions/definition.ts';
 export { FUNCTIONS } from './functions/table.ts';
-export { type Evaluator, evaluatorOf, interpret, type Row } from './interpret.ts';
+export { type Evaluator, evaluatorOf, interpret, isMet, type Row } from './interpret.ts';
 export { Interval, parseInterval } from './interval.ts';
 export { type Bound, boundsOf, type ColumnBound } from './kernel/bounds.ts';
 export { compileFilter, compileScalar, type FilterKernel, type ScalarKernel } from './kernel/compile.ts';
 export type { KernelOptions } from './kernel/kernels.ts';
+export { noticesOf, type OddCount, OddRows } from './odd-rows.ts';
 export { plusExact } from './open-arithmetic.ts';
 export { formatJson, formatValue } from './text-form.ts';
 export { BATCH_ROWS, type Batch, type SqlType, Tag, type Vector } from './types.ts';

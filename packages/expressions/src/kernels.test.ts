@@ -238,6 +238,7 @@ describe('bounds of a condition', () => {
               conditionOf(
                 interpret(expr, (at) => valueAt(vectors[at]!, row), evaluation),
                 expr,
+                evaluation,
               ),
             );
             expect(result).not.toBe(true);

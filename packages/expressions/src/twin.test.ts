@@ -9,6 +9,7 @@ import {
   type Expr,
   evaluatorOf,
   interpret,
+  OddRows,
   type RowValue,
   type SqlType,
   Tag,
@@ -23,12 +24,16 @@ import { typedColumn, typedCondition, typedScalar } from './testing/typed-genera
 const LENGTH = 24;
 const DEPTH = 3;
 const RUNS = Number(process.env['ASHLAR_TWIN_RUNS'] ?? 1500);
-const CONTEXT: EvalContext = { parameters: PARAMETERS, nowMs: 0 };
+const STRICT: EvalContext = { parameters: PARAMETERS, nowMs: 0 };
+const lax = (): EvalContext => ({ ...STRICT, oddRows: new OddRows() });
+const CONTEXTS = [() => STRICT, lax];
 const ROWS = Array.from({ length: LENGTH }, (_, row) => row);
 /** Generated at once, and never. */
 const MODES = [{ interpretedRowsMax: 0 }, { interpretedRowsMax: Infinity }];
 
-type Outcome = { readonly values: readonly unknown[]; readonly tags?: readonly unknown[] } | { readonly error: string };
+type Outcome =
+  | { readonly values: readonly unknown[]; readonly tags?: readonly unknown[]; readonly odd: readonly string[] }
+  | { readonly error: string };
 
 function outcomeOf(run: () => Outcome): Outcome {
   try {
@@ -58,8 +63,14 @@ const wildColumns = fc.array(column(LENGTH), { minLength: 1, maxLength: 3 });
 const typedColumns = fc.array(typedColumn(LENGTH), { minLength: 1, maxLength: 3 });
 const typesOf = (columns: readonly GivenColumn[]) => ({ types: columns.map(({ type }) => type) });
 
-function valueOfRow(expr: Expr, batch: Batch, row: number): RowValue {
-  return interpret(expr, (index) => valueAt(batch.columns[index]!, row), CONTEXT);
+function valueOfRow(expr: Expr, batch: Batch, row: number, context: EvalContext): RowValue {
+  if (context.oddRows !== undefined) context.oddRows.row = row;
+  return interpret(expr, (index) => valueAt(batch.columns[index]!, row), context);
+}
+
+/** What a context counted: findings with their rows, in a fixed order. */
+function oddOf({ oddRows }: EvalContext): readonly string[] {
+  return (oddRows?.counts() ?? []).map(({ what, rows }) => `${rows} ${what}`).sort();
 }
 
 function tagsOf(vector: Vector): (number | undefined)[] {
@@ -71,37 +82,48 @@ function tagsOf(vector: Vector): (number | undefined)[] {
 
 /** @returns whether the expression has values, not an error */
 function checkScalar(expr: Expr, batch: Batch): boolean {
-  const expected = outcomeOf(() => {
-    const values = ROWS.map((row) => valueOfRow(expr, batch, row));
-    return { values, tags: tagsOf(vectorOf(expr.type, values)) };
-  });
-  for (const mode of MODES) {
-    const actual = outcomeOf(() => {
-      const vector = compileScalar(expr, mode)(batch, CONTEXT);
-      return { values: ROWS.map((row) => valueAt(vector, row)), tags: tagsOf(vector) };
+  const [strict] = CONTEXTS.map((contextOf) => {
+    const expected = outcomeOf(() => {
+      const context = contextOf();
+      const values = ROWS.map((row) => valueOfRow(expr, batch, row, context));
+      return { values, tags: tagsOf(vectorOf(expr.type, values)), odd: oddOf(context) };
     });
-    expect(actual).toEqual(expected);
-  }
-  return 'values' in expected;
+    for (const mode of MODES) {
+      const actual = outcomeOf(() => {
+        const context = contextOf();
+        const vector = compileScalar(expr, mode)(batch, context);
+        return { values: ROWS.map((row) => valueAt(vector, row)), tags: tagsOf(vector), odd: oddOf(context) };
+      });
+      expect(actual).toEqual(expected);
+    }
+    return expected;
+  });
+  return 'values' in strict!;
 }
 
 /** @returns whether the filter keeps some rows and not all */
 function checkFilter(expr: Expr, batch: Batch, rows: readonly number[] | null): boolean {
   const looked = rows ?? ROWS;
-  const expected = outcomeOf(() => {
-    evaluatorOf(expr);
-    return { values: looked.filter((row) => conditionOf(valueOfRow(expr, batch, row), expr) === true) };
-  });
-  for (const mode of MODES) {
-    const actual = outcomeOf(() => {
-      const out = new Uint16Array(LENGTH);
-      const selection = rows === null ? undefined : Uint16Array.from(rows);
-      const count = compileFilter(expr, mode)(batch, CONTEXT, selection, looked.length, out);
-      return { values: [...out.subarray(0, count)] };
+  const [strict] = CONTEXTS.map((contextOf) => {
+    const expected = outcomeOf(() => {
+      const context = contextOf();
+      evaluatorOf(expr);
+      const isTrue = (row: number) => conditionOf(valueOfRow(expr, batch, row, context), expr, context) === true;
+      return { values: looked.filter(isTrue), odd: oddOf(context) };
     });
-    expect(actual).toEqual(expected);
-  }
-  return 'values' in expected && expected.values.length > 0 && expected.values.length < looked.length;
+    for (const mode of MODES) {
+      const actual = outcomeOf(() => {
+        const context = contextOf();
+        const out = new Uint16Array(LENGTH);
+        const selection = rows === null ? undefined : Uint16Array.from(rows);
+        const count = compileFilter(expr, mode)(batch, context, selection, looked.length, out);
+        return { values: [...out.subarray(0, count)], odd: oddOf(context) };
+      });
+      expect(actual).toEqual(expected);
+    }
+    return expected;
+  });
+  return 'values' in strict! && strict.values.length > 0 && strict.values.length < looked.length;
 }
 
 describe('kernels and their interpreting twin', () => {

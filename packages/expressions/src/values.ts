@@ -11,6 +11,7 @@
 import { types } from 'node:util';
 import { Decimal } from '@ashlar/api';
 import { Interval } from './interval.ts';
+import type { OddRows } from './odd-rows.ts';
 import { type SqlType, Tag } from './types.ts';
 
 /** One value of one row. Objects: Uint8Array, Date, Decimal, Interval, else JSON (plain objects and arrays). */
@@ -22,6 +23,10 @@ export interface EvalContext {
   readonly parameters: readonly unknown[];
   /** The statement's time, milliseconds since 1970: now(), current_date. Absent: read from the system once a context. */
   readonly nowMs?: number | undefined;
+  /** Counts rows whose values an undeclared path makes NULL (lax). Absent: such rows are errors (strict). */
+  readonly oddRows?: OddRows | undefined;
+  /** A row that divides by a zero of its own ends with RowDividesByZero instead of an error. */
+  readonly dropsDivisionByZero?: boolean | undefined;
 }
 
 /** The tag of a value alone: numbers are float8, Dates timestamps (V2 for where the static type says otherwise). */

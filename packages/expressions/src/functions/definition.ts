@@ -2,7 +2,7 @@
 import { Decimal } from '@ashlar/api';
 import { COLUMN_TYPES } from '@ashlar/serialization';
 import { roundToEven } from '../cast.ts';
-import { failure, outOfRange } from '../failure.ts';
+import { refusedArgument } from '../failure.ts';
 import type { SqlType } from '../types.ts';
 import { type EvalContext, type RowValue, typeName, typeOf } from '../values.ts';
 
@@ -71,7 +71,8 @@ export function seesNulls(...definition: Parameters<typeof strict>): FunctionDef
 /** The error for an argument whose value has a type that the function does not take. */
 export function wrongArgument(value: RowValue, index: number, site: CallSite) {
   const type = typeName(typeOf(value, site.types[index] ?? 'any'));
-  return failure('TYPE_MISMATCH', `function ${site.name} takes no ${type} as argument ${index + 1}`, site.at);
+  const message = `function ${site.name} takes no ${type} as argument ${index + 1}`;
+  return refusedArgument('TYPE_MISMATCH', message, index, site.at);
 }
 
 export function textArgument(args: readonly RowValue[], index: number, site: CallSite): string {
@@ -92,6 +93,8 @@ export function floatArgument(args: readonly RowValue[], index: number, site: Ca
 /** A numeric argument as an int4; a fraction is rounded to even, as a cast would. */
 export function integerArgument(args: readonly RowValue[], index: number, site: CallSite): number {
   const value = roundToEven(floatArgument(args, index, site));
-  if (!(Math.abs(value) <= 2 ** 31)) throw outOfRange('integer', site.at);
+  if (!(Math.abs(value) <= 2 ** 31)) {
+    throw refusedArgument('NUMERIC_OVERFLOW', 'integer out of range', index, site.at);
+  }
   return value;
 }

@@ -1,6 +1,6 @@
 /** Functions of documents: steps into them and what they are. `->` is json_get, `->>` json_get_text. */
 
-import { failure } from '../failure.ts';
+import { refusedArgument } from '../failure.ts';
 import { formatValue } from '../text-form.ts';
 import { type SqlType, Tag } from '../types.ts';
 import { type RowValue, tagOf } from '../values.ts';
@@ -48,7 +48,7 @@ function kindOf(value: RowValue): string {
 function arrayLength(args: readonly RowValue[], site: CallSite): RowValue {
   const value = args[0]!;
   if (Array.isArray(value)) return value.length;
-  throw failure('TYPE_MISMATCH', `${site.name} of a value that is no array`, site.at);
+  throw refusedArgument('TYPE_MISMATCH', `${site.name} of a value that is no array`, 0, site.at);
 }
 
 const typeFunction = strict('text', [EVERY_TYPE], (args) => kindOf(args[0]!));

@@ -1,7 +1,7 @@
 /** Functions of text. Lengths and positions count code points, from 1. */
 import { createHash } from 'node:crypto';
 import { types as nodeTypes } from 'node:util';
-import { failure } from '../failure.ts';
+import { failure, refusedArgument } from '../failure.ts';
 import { formatValue } from '../text-form.ts';
 import type { SqlType } from '../types.ts';
 import type { RowValue } from '../values.ts';
@@ -45,7 +45,7 @@ function substring(args: readonly RowValue[], site: CallSite): RowValue {
   const start = integerArgument(args, 1, site) - 1;
   if (args.length === 2) return slice(text, start, Infinity);
   const length = integerArgument(args, 2, site);
-  if (length < 0) throw failure('INVALID_ARGUMENT', 'a substring has no negative length', site.at);
+  if (length < 0) throw refusedArgument('INVALID_ARGUMENT', 'a substring has no negative length', 2, site.at);
   return slice(text, start, start + length);
 }
 
@@ -54,7 +54,7 @@ function overlay(args: readonly RowValue[], site: CallSite): string {
   const text = textArgument(args, 0, site);
   const placed = textArgument(args, 1, site);
   const start = integerArgument(args, 2, site) - 1;
-  if (start < 0) throw failure('INVALID_ARGUMENT', 'overlay begins at 1 or later', site.at);
+  if (start < 0) throw refusedArgument('INVALID_ARGUMENT', 'overlay begins at 1 or later', 2, site.at);
   const length = args.length > 3 ? integerArgument(args, 3, site) : characters(placed).length;
   return slice(text, 0, start) + placed + slice(text, start + length, Infinity);
 }
@@ -108,7 +108,7 @@ function splitPart(args: readonly RowValue[], site: CallSite): string {
   const text = textArgument(args, 0, site);
   const separator = textArgument(args, 1, site);
   const field = integerArgument(args, 2, site);
-  if (field === 0) throw failure('INVALID_ARGUMENT', 'the field of split_part must not be zero', site.at);
+  if (field === 0) throw refusedArgument('INVALID_ARGUMENT', 'the field of split_part must not be zero', 2, site.at);
   const parts = separator === '' ? [text] : text.split(separator);
   return parts.at(field > 0 ? field - 1 : field) ?? '';
 }
@@ -190,7 +190,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   chr: strict('text', [NUMBERS], (args, site) => {
     const code = integerArgument(args, 0, site);
     if (code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff)) return String.fromCodePoint(code);
-    throw failure('INVALID_ARGUMENT', `no character has the code ${code}`, site.at);
+    throw refusedArgument('INVALID_ARGUMENT', `no character has the code ${code}`, 0, site.at);
   }),
   trim: trimmer(true, true),
   btrim: trimmer(true, true),

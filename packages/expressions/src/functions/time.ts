@@ -2,7 +2,7 @@
 import { types as nodeTypes } from 'node:util';
 import { Decimal } from '@ashlar/api';
 import { dayOf, intervalField, timeField, truncateTime } from '../datetime.ts';
-import { failure, outOfRange } from '../failure.ts';
+import { outOfRange, refusedArgument } from '../failure.ts';
 import { Interval } from '../interval.ts';
 import type { SqlType } from '../types.ts';
 import { nowOf, type RowValue } from '../values.ts';
@@ -32,7 +32,7 @@ function fieldOf(args: readonly RowValue[], site: CallSite): number {
       : undefined;
   if (found !== undefined) return found;
   if (!nodeTypes.isDate(value) && !Interval.is(value)) throw wrongArgument(value, 1, site);
-  throw failure('INVALID_ARGUMENT', `a time has no field ${JSON.stringify(field)}`, site.at);
+  throw refusedArgument('INVALID_ARGUMENT', `a time has no field ${JSON.stringify(field)}`, 0, site.at);
 }
 
 function extract(args: readonly RowValue[], site: CallSite): RowValue {
@@ -47,7 +47,8 @@ function dateTrunc(args: readonly RowValue[], site: CallSite): RowValue {
   const value = args[1]!;
   if (!nodeTypes.isDate(value)) throw wrongArgument(value, 1, site);
   const time = truncateTime(field, value.getTime());
-  if (time === undefined) throw failure('INVALID_ARGUMENT', `no unit of time ${JSON.stringify(field)}`, site.at);
+  if (time === undefined)
+    throw refusedArgument('INVALID_ARGUMENT', `no unit of time ${JSON.stringify(field)}`, 0, site.at);
   return new Date(time);
 }
 

@@ -49,7 +49,7 @@ export function compileFilter(expr: Expr, options: KernelOptions = {}): FilterKe
     try {
       const source = kernels.prepare(batch, context, count);
       const { input } = kernels;
-      const isTrue = (row: number) => conditionOf(kernels.interpret(row, context), expr) === true;
+      const isTrue = (row: number) => conditionOf(kernels.interpret(row, context), expr, context) === true;
       if (source === undefined) return filterByRow(isTrue, selection, count, out);
       input.giveUp = () => isTrue(input.row);
       return source.run(input, selection, count, out);
@@ -92,7 +92,7 @@ function byDictionary(kernels: Kernels<ScalarFunction>, batch: Batch, context: E
   const vector = root.onlyColumn < 0 ? undefined : batch.columns[columns[root.onlyColumn]!]!;
   if (vector?.dictionary === undefined) return undefined;
   if (profileOf(profileCode(vector, batch.length)).lane !== 'dictionary') return undefined;
-  return mapDictionary(vector, kernels.evaluate, root.expr.type, context);
+  return mapDictionary(vector, kernels.evaluate, root.expr.type, kernels.probeOf(context));
 }
 
 function byKernel(kernels: Kernels<ScalarFunction>, batch: Batch, context: EvalContext, expr: Expr): Vector {

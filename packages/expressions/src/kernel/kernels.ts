@@ -11,6 +11,7 @@ import type { Expr } from '../expr.ts';
 import { laneFunction } from '../functions/lanes.ts';
 import { constantList } from '../in-list.ts';
 import { type Evaluator, evaluatorOf } from '../interpret.ts';
+import { OddRows } from '../odd-rows.ts';
 import type { Batch, Tag } from '../types.ts';
 import type { EvalContext, RowValue } from '../values.ts';
 import { valueAt } from '../vector.ts';
@@ -48,6 +49,10 @@ export class Kernels<Run> {
   #isSourceKnown = false;
   #rowsSeen = 0;
   #batch: Batch = NO_BATCH;
+  #batchLength = 0;
+  /** Rows of the batches before, so that each row has a number of its own. */
+  #rowsBefore = 0;
+  #probe: { readonly of: EvalContext; readonly context: EvalContext } | undefined;
   readonly input: KernelInput;
   readonly #closures = new Map<number, () => RowValue>();
   /** Reads a column in row `input.row`. */
@@ -70,12 +75,24 @@ export class Kernels<Run> {
   /** The whole expression's value in row `row`, by the interpreter. */
   interpret(row: number, context: EvalContext): RowValue {
     this.input.row = row;
+    if (context.oddRows !== undefined) context.oddRows.row = this.#rowsBefore + row;
     return this.evaluate(this.row, context);
   }
 
   /** Makes the batch the one that rows are read from. */
   begin(batch: Batch): void {
+    this.#rowsBefore += this.#batchLength;
+    this.#batchLength = batch.length;
     this.#batch = batch;
+  }
+
+  /** The context for values that no row may need: what is odd there counts for no row. */
+  probeOf(context: EvalContext): EvalContext {
+    if (context.oddRows === undefined) return context;
+    if (this.#probe?.of !== context) {
+      this.#probe = { of: context, context: { ...context, oddRows: new OddRows() } };
+    }
+    return this.#probe.context;
   }
 
   /** Lets go of the batch: vectors over shared memory must not outlive their task. */
@@ -128,6 +145,7 @@ export class Kernels<Run> {
     try {
       input.constants = needs.constants.map(({ constant, as }) => {
         const { value } = this.#constants[constant]!;
+        if (as === 'number') return castValue(value, 'float8', -1);
         return as === 'time' ? (castValue(value, 'timestamptz', -1) as Date).getTime() : laneValue(value, as);
       });
       input.sets = needs.sets.map((node) => constantsOfIn(program.nodes[node]!.expr, context));
@@ -152,7 +170,11 @@ export class Kernels<Run> {
     let closure = this.#closures.get(node);
     if (closure === undefined) {
       const evaluate = evaluatorOf(this.program.nodes[node]!.expr);
-      closure = () => evaluate(this.row, context);
+      const { oddRows } = context;
+      closure = () => {
+        if (oddRows !== undefined) oddRows.row = this.#rowsBefore + this.input.row;
+        return evaluate(this.row, context);
+      };
       this.#closures.set(node, closure);
     }
     return closure;
@@ -171,7 +193,7 @@ export class Kernels<Run> {
     }
     for (const [slot, { node, column, result }] of needs.tables.entries()) {
       const dictionary = columnAt(column).dictionary!;
-      const table = tableOf(evaluatorOf(program.nodes[node]!.expr), dictionary, result, context);
+      const table = tableOf(evaluatorOf(program.nodes[node]!.expr), dictionary, result, this.probeOf(context));
       if (table === undefined) return false;
       input.tables[slot] = table.values;
       input.nulls[slot] = table.nulls;
@@ -200,7 +222,7 @@ function emptyInput(): KernelInput {
   };
 }
 
-const DOUBLE_OF: Readonly<Record<Exclude<ConstantForm, 'value' | 'time'>, (value: AnyNumber) => number>> = {
+const DOUBLE_OF: Readonly<Record<Exclude<ConstantForm, 'value' | 'time' | 'number'>, (value: AnyNumber) => number>> = {
   double: toDouble,
   atLeast: doubleAtLeast,
   atMost: doubleAtMost,
@@ -208,7 +230,7 @@ const DOUBLE_OF: Readonly<Record<Exclude<ConstantForm, 'value' | 'time'>, (value
 };
 
 /** A constant as the lanes hold it: times in milliseconds, booleans as 0 or 1. */
-function laneValue(value: RowValue, as: Exclude<ConstantForm, 'time'>): unknown {
+function laneValue(value: RowValue, as: Exclude<ConstantForm, 'time' | 'number'>): unknown {
   if (as !== 'value') return DOUBLE_OF[as](value as AnyNumber);
   if (nodeTypes.isDate(value)) return value.getTime();
   return typeof value === 'boolean' ? Number(value) : value;
@@ -217,8 +239,8 @@ function laneValue(value: RowValue, as: Exclude<ConstantForm, 'time'>): unknown 
 /** The constants of an IN as a set; numerics and bigints as the doubles that equal them, where there are such. */
 function constantsOfIn(expr: Expr, context: EvalContext): ReadonlySet<unknown> {
   assert(expr.kind === 'in', 'sets belong to IN');
-  const { numbers, texts, besides } = constantList(expr.list.filter(isConstant), context);
-  const exact = besides(0).map(({ value }) => value);
-  const doubles = exact.filter(isNumber).map(doubleEqualTo);
-  return new Set<unknown>([...numbers, ...texts, ...doubles.filter((value) => !Number.isNaN(value))]);
+  const list = constantList(expr.list.filter(isConstant), context);
+  const { set, others } = list.for(0);
+  const doubles = others.filter(isNumber).map(doubleEqualTo);
+  return new Set<unknown>([...set, ...list.for('').set, ...doubles.filter((value) => !Number.isNaN(value))]);
 }

@@ -207,7 +207,7 @@ export class RowCode {
   }
 
   #comparableNumbers(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
-    const pair = this.#numberPair(left, right) ?? this.#timePair(left, right);
+    const pair = this.#numberPair(left, right) ?? this.#quotedPair(left, right);
     if (pair === undefined) return undefined;
     const [a, b] = pair;
     const hasNullConstant = a.tag === Tag.NULL || b.tag === Tag.NULL;
@@ -232,18 +232,26 @@ export class RowCode {
     return { code: this.#constant(node, as), isNull: undefined, tag: Tag.NUMBER, mayBeNaN: false };
   }
 
-  #timePair(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
-    const a = this.number(left) ?? this.#time(left);
-    const b = a === undefined ? undefined : (this.number(right) ?? this.#time(right));
-    return a === undefined || b === undefined ? undefined : [a, b];
+  /** A side in the number lane, and a constant text that may stand for a value of its kind. */
+  #quotedPair(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
+    const a = this.number(left);
+    if (a !== undefined) {
+      const quoted = this.#quoted(right, a.tag);
+      return quoted === undefined ? undefined : [a, quoted];
+    }
+    const b = this.number(right);
+    const quoted = b === undefined ? undefined : this.#quoted(left, b.tag);
+    return b === undefined || quoted === undefined ? undefined : [quoted, b];
   }
 
-  /** A constant text that may stand for a time. */
-  #time(node: ProgramNode): NumberCode | undefined {
+  /** A constant text read as what it is compared with: a time, a number. */
+  #quoted(node: ProgramNode, beside: Tag): NumberCode | undefined {
     const isText =
       (node.expr.kind === 'literal' || node.expr.kind === 'parameter') && this.#constantTag(node) === Tag.TEXT;
-    if (!isText) return undefined;
-    return { code: this.#constant(node, 'time'), isNull: undefined, tag: Tag.TIMESTAMP, mayBeNaN: false };
+    if (!isText || beside === Tag.NULL || beside === Tag.BOOLEAN) return undefined;
+    const isTime = comparisonGroup(beside) === 'time';
+    const code = this.#constant(node, isTime ? 'time' : 'number');
+    return { code, isNull: undefined, tag: isTime ? Tag.TIMESTAMP : Tag.NUMBER, mayBeNaN: !isTime };
   }
 
   #in(node: ProgramNode, negated: boolean): TruthCode | undefined {

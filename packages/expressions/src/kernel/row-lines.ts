@@ -2,10 +2,11 @@
 import type { Tag } from '../types.ts';
 
 /**
- * `time`: a text that is read as a time, in milliseconds. Of a numeric or bigint: `double` the nearest double, `atLeast` and
- * `atMost` the nearest on one side, `equal` the double of the same value, or NaN.
+/**
+ * `time`, `number`: a text that is read as a time, in milliseconds, or a number. Of a numeric or bigint: `double` the
+ * nearest double, `atLeast` and `atMost` the nearest on one side, `equal` the double of the same value, or NaN.
  */
-export type ConstantForm = 'value' | 'time' | 'double' | 'atLeast' | 'atMost' | 'equal';
+export type ConstantForm = 'value' | 'time' | 'number' | 'double' | 'atLeast' | 'atMost' | 'equal';
 
 /** What the kernel needs beside the source: which parts of the program fill its inputs. */
 export interface KernelNeeds {

@@ -14,7 +14,8 @@ const NO_NULLS = new Uint8Array(0);
 /**
  * The value for every text and for NULL (first the texts by code, then NULL).
  *
- * @returns undefined when evaluating one fails: perhaps no row needs it
+ * @param context  a probe: its odd rows belong to nobody
+ * @returns undefined when evaluating one fails or is odd: perhaps no row needs it, and rows are what is counted
  */
 export function valuesByCode(
   evaluate: Evaluator,
@@ -24,6 +25,7 @@ export function valuesByCode(
   let text: string | null = null;
   const row = (): RowValue => text;
   const values: RowValue[] = [];
+  context.oddRows?.clear();
   try {
     for (text of dictionary) values.push(evaluate(row, context));
     text = null;
@@ -31,7 +33,9 @@ export function valuesByCode(
   } catch {
     return undefined;
   }
-  return values;
+  if (context.oddRows?.isEmpty !== false) return values;
+  context.oddRows.clear();
+  return undefined;
 }
 
 /** @returns undefined when evaluating a text fails or gives a value that is neither null nor of the table's kind */

@@ -1,0 +1,185 @@
+/**
+ * Rows in which a statement met a value of another kind than it asks for, and read NULL in its place.
+ *
+ *   undeclared path, no answer for this row's value -> NULL, and one more row here -> notices of the statement
+ *
+ * SQL/JSON's lax mode: documents have no schema, so one of an odd kind must not end a statement that only reads. What a
+ * context holds no OddRows for is strict: the same places are errors there (values that would be written, `strict: true`).
+ *
+ * O1  A row counts once for each finding, however often an expression looks at it.
+ * O2  Of the places that make the same finding the one with most rows is told, so the number is never too large.
+ */
+import { types as nodeTypes } from 'node:util';
+import type { Expr } from './expr.ts';
+import { childrenOf } from './expr-parts.ts';
+import { Tag } from './types.ts';
+import { readsUndeclared } from './undeclared.ts';
+import { type RowValue, tagIn } from './values.ts';
+
+/** "at least 37 rows hold text in n": what, and how many rows. Plain data. */
+export interface OddCount {
+  /** Begins with the verb, in the plural: `hold text in n`. */
+  readonly what: string;
+  readonly rows: number;
+}
+
+interface Counter {
+  readonly what: string;
+  rows: number;
+  lastRow: number;
+}
+
+/** Texts of a statement that a finding quotes. */
+const QUOTED_MAX = 40;
+/** Findings told of one statement. */
+const FINDINGS_MAX = 20;
+/** Tags are smaller. */
+const TAGS = 32;
+
+const KINDS: Readonly<Record<number, string>> = {
+  [Tag.BOOLEAN]: 'booleans',
+  [Tag.NUMBER]: 'numbers',
+  [Tag.INT]: 'numbers',
+  [Tag.TIMESTAMP]: 'timestamps',
+  [Tag.DATE]: 'dates',
+  [Tag.BIGINT]: 'bigints',
+  [Tag.DECIMAL]: 'decimals',
+  [Tag.TEXT]: 'text',
+  [Tag.BYTES]: 'bytes',
+  [Tag.INTERVAL]: 'intervals',
+  [Tag.JSON]: 'objects',
+};
+
+/** One of what the kinds are in the plural. */
+const ONE: Readonly<Record<number, string>> = {
+  [Tag.BOOLEAN]: 'boolean',
+  [Tag.NUMBER]: 'number',
+  [Tag.INT]: 'number',
+  [Tag.TIMESTAMP]: 'timestamp',
+  [Tag.DATE]: 'date',
+  [Tag.BIGINT]: 'integer',
+  [Tag.DECIMAL]: 'number',
+  [Tag.BYTES]: 'bytes',
+  [Tag.INTERVAL]: 'interval',
+  [Tag.JSON]: 'object',
+};
+
+/** How findings call values of a tag: 'text', 'numbers' ... */
+export function kindNoun(tag: number): string {
+  return KINDS[tag] ?? 'values';
+}
+
+export class OddRows {
+  /** Which row is being looked at: another number for each row of an expression (O1). */
+  row = 0;
+  readonly #sites = new Map<Expr, Map<number, Counter>>();
+  readonly #sums = new Map<unknown, Map<string, number>>();
+
+  get isEmpty(): boolean {
+    return this.#sites.size === 0 && this.#sums.size === 0;
+  }
+
+  clear(): void {
+    this.#sites.clear();
+    this.#sums.clear();
+  }
+
+  /** Two values of kinds that `site` cannot put together. */
+  unlike(site: Expr, left: Expr, a: RowValue, right: Expr, b: RowValue, part = 0): void {
+    const code = tagIn(a, left.type) * TAGS + tagIn(b, right.type) + part * TAGS * TAGS;
+    this.#count(site, code, () => unlikeText(left, a, right, b));
+  }
+
+  /** A value of a kind that `site` does not take. */
+  odd(site: Expr, operand: Expr, value: RowValue): void {
+    this.#count(site, tagIn(value, operand.type), () => heldText(operand, value));
+  }
+
+  /** A value that `site` takes no further; `why` is said once for each `reason`, a small number of the site's own. */
+  refused(site: Expr, operand: Expr, value: RowValue, reason: number, why: () => string): void {
+    const code = tagIn(value, operand.type) + (reason + 1) * TAGS;
+    this.#count(site, code, () => `${heldText(operand, value)} ${why()}`);
+  }
+
+  /** Rows that somebody else found: sums, sorts. */
+  add(site: unknown, what: string, rows = 1): void {
+    let sums = this.#sums.get(site);
+    if (sums === undefined) this.#sums.set(site, (sums = new Map()));
+    sums.set(what, (sums.get(what) ?? 0) + rows);
+  }
+
+  counts(): OddCount[] {
+    const most = new Map<string, number>();
+    const tell = (what: string, rows: number): void => void most.set(what, Math.max(rows, most.get(what) ?? 0));
+    for (const counters of this.#sites.values()) for (const { what, rows } of counters.values()) tell(what, rows);
+    for (const sums of this.#sums.values()) for (const [what, rows] of sums) tell(what, rows);
+    return [...most].map(([what, rows]) => ({ what, rows }));
+  }
+
+  #count(site: Expr, code: number, what: () => string): void {
+    const counter = this.#counter(site, code, what);
+    if (counter.lastRow === this.row) return;
+    counter.lastRow = this.row;
+    counter.rows++;
+  }
+
+  #counter(site: Expr, code: number, what: () => string): Counter {
+    let counters = this.#sites.get(site);
+    if (counters === undefined) this.#sites.set(site, (counters = new Map()));
+    let counter = counters.get(code);
+    if (counter === undefined) counters.set(code, (counter = { what: what(), rows: 0, lastRow: -1 }));
+    return counter;
+  }
+}
+
+/** The names of the undeclared columns that an expression reads. */
+function pathsOf(expr: Expr, into: Set<string> = new Set()): Set<string> {
+  if (expr.kind === 'column') {
+    if (readsUndeclared(expr)) into.add(expr.name);
+  } else {
+    for (const child of childrenOf(expr)) pathsOf(child, into);
+  }
+  return into;
+}
+
+function kindsOf(value: RowValue, expr: Expr): string {
+  return Array.isArray(value) ? 'arrays' : kindNoun(tagIn(value, expr.type));
+}
+
+/** `hold text in n`, `give text for a and b`. */
+function heldText(expr: Expr, value: RowValue): string {
+  if (expr.kind === 'column') return `hold ${kindsOf(value, expr)} in ${expr.name}`;
+  return `give ${kindsOf(value, expr)} for ${[...pathsOf(expr)].join(' and ')}`;
+}
+
+function unlikeText(left: Expr, a: RowValue, right: Expr, b: RowValue): string {
+  const isLeftOdd = readsUndeclared(left);
+  if (isLeftOdd && readsUndeclared(right)) {
+    const other = right.kind === 'column' ? `${kindsOf(b, right)} in ${right.name}` : kindsOf(b, right);
+    return `${heldText(left, a)} and ${other}`;
+  }
+  const [expr, value, constant] = isLeftOdd ? [left, a, b] : [right, b, a];
+  const held = heldText(expr, value);
+  // A text that could have been written for any kind: it is the text that does not fit.
+  if (typeof constant !== 'string' || typeof value === 'string') return held;
+  return `${held}, and '${constant.slice(0, QUOTED_MAX)}' is no ${noun(value, expr)}`;
+}
+
+function noun(value: RowValue, expr: Expr): string {
+  if (Array.isArray(value)) return 'array';
+  return nodeTypes.isDate(value) && expr.type === 'date' ? 'date' : (ONE[tagIn(value, expr.type)] ?? 'such value');
+}
+
+/** The notices of a statement over all that its workers and members counted. */
+export function noticesOf(counts: Iterable<OddCount>): string[] {
+  const sums = new Map<string, number>();
+  for (const { what, rows } of counts) sums.set(what, (sums.get(what) ?? 0) + rows);
+  const findings = [...sums].sort(([, a], [, b]) => b - a);
+  const notices = findings.slice(0, FINDINGS_MAX).map(([what, rows]) => noticeOf(what, rows));
+  if (findings.length > FINDINGS_MAX) notices.push(`${findings.length - FINDINGS_MAX} more kinds of odd values`);
+  return notices;
+}
+
+function noticeOf(what: string, rows: number): string {
+  return rows === 1 ? `at least 1 row ${what.replace(/^\w+/, '$&s')}` : `at least ${rows} rows ${what}`;
+}
