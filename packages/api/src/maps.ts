@@ -87,10 +87,10 @@ export interface GridMap<K extends GridKey, V> {
   readonly name: string;
   get(key: K, call?: Call): Promise<V | undefined>;
   getEntry(key: K, call?: Call): Promise<Entry<K, V> | undefined>;
-  /** Values in the order of the keys; undefined where there is none. */
+  /** Values in the order of the keys; undefined where there is none. A failure names the keys without an answer. */
   getAll(keys: readonly K[], call?: Call): Promise<(V | undefined)[]>;
   put(key: K, value: V, options?: PutOptions): Promise<void>;
-  /** Atomic per partition; a failure names the keys that were not stored. */
+  /** Atomic per partition. Stored in part it rejects with PARTIAL, which names the keys done, not done and unknown. */
   putAll(entries: Iterable<readonly [K, V]>, options?: PutOptions): Promise<void>;
   /** True when the key was absent and the value is stored. */
   putIfAbsent(key: K, value: V, options?: PutOptions): Promise<boolean>;
@@ -108,7 +108,10 @@ export interface GridMap<K extends GridKey, V> {
   entries(call?: Call): AsyncIterableIterator<Entry<K, V>>;
   /** Runs a deployed (or ready-made) processor beside the entry and answers its result. */
   process<Args, Result>(key: K, processor: EntryProcessor<V, Args, Result>, args: Args, call?: Call): Promise<Result>;
-  /** One call a key; results in the order of the keys. Atomic per key. */
+  /**
+   * One call a key; results in the order of the keys. Atomic per key. Done in part it rejects with PARTIAL: repeat it for
+   * `details.notDoneKeys` only, and read `details.unknownKeys` first.
+   */
   processAll<Args, Result>(
     keys: readonly K[],
     processor: EntryProcessor<V, Args, Result>,

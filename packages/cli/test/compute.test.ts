@@ -307,6 +307,39 @@ describe('a processor that misbehaves', () => {
   });
 });
 
+describe('a call over many entries that fails for some', () => {
+  it('processAll: is PARTIAL, and what it names can be repeated', async () => {
+    const counters = client.map(Counters);
+    const keys = Array.from({ length: 40 }, (_, index) => `part-${index}`);
+    const broken = ['part-3', 'part-17'];
+    const failure = await counters
+      .processAll(keys, processors.harm, { how: 'throw', loopKeys: broken })
+      .catch((error) => error);
+    expect(failure).toMatchObject({
+      code: 'PARTIAL',
+      retryable: false,
+      details: { done: 38, notDone: 2, unknown: 0, cause: 'USER_CODE_FAILED', errorCode: 'E_LIMIT' },
+    });
+    expect(failure.details.notDoneKeys.map((key: string) => JSON.parse(key)).sort()).toEqual([...broken].sort());
+    expect(failure.details.doneKeys).toHaveLength(38);
+    await counters.processAll(broken, processors.harm, { how: 'none' });
+    expect(await counters.getAll(keys)).toEqual(keys.map(() => ({ n: 1 })));
+  });
+
+  it('processWhere: is PARTIAL, and says how many were changed', async () => {
+    const map = client.map<{ n: number | string }>('part-where');
+    await map.putAll(Array.from({ length: 40 }, (_, index) => [index, { n: index === 7 ? 'text' : index }] as const));
+    const failure = await map
+      .processWhere('TRUE', [], ready.increment as never, { path: 'n', by: 100 })
+      .catch((error) => error);
+    expect(failure).toMatchObject({ code: 'PARTIAL', retryable: false, details: { cause: 'PARTIAL', affected: 39 } });
+    const { n } = (await client.sql<{
+      n: number;
+    }>`SELECT count(*) AS n FROM "part-where" WHERE __key <> 7 AND n >= 100`.first())!;
+    expect(n).toBe(39);
+  });
+});
+
 describe('processWhere', () => {
   it('runs on every entry that meets the condition, on all members', async () => {
     const map = client.map<processors.Counter>('where');

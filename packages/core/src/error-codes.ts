@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   UNAUTHENTICATED: { retryable: false },
   PERMISSION_DENIED: { retryable: false },
   UNSUPPORTED_PROTOCOL: { retryable: false },
+  PARTIAL: { retryable: false },
   // Connections, members, ownership
   CONNECT_TIMEOUT: { retryable: true },
   CONNECTION_LOST: { retryable: true },

@@ -82,11 +82,12 @@ export class StaleEpochError extends GridError {
   }
 }
 
-/** Sent, then the link broke: the write may have happened. Only the caller knows whether repeating is safe. */
+/** Sent, and no answer came: the write may have happened. Only the caller knows whether repeating is safe. */
 export class OutcomeUnknownError extends GridError {
   override readonly name = 'OutcomeUnknownError';
-  constructor(what: string, cause?: unknown) {
-    super('OUTCOME_UNKNOWN', `${what}: sent, then the connection was lost; it may or may not have been applied`, {
+  /** @param why  why no answer came; default: the link broke */
+  constructor(what: string, cause?: unknown, why = 'then the connection was lost') {
+    super('OUTCOME_UNKNOWN', `${what}: sent, ${why}; it may or may not have been applied`, {
       hint: 'read the entry again before you repeat the write',
       cause,
     });

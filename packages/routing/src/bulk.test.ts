@@ -45,15 +45,90 @@ describe('group calls', () => {
 
   it('that fail name the keys', async () => {
     const router = await bench.connect();
-    bench.sole.fail = (batch, operation) =>
-      batch.partitions[operation] === 3 ? new GridError('OUT_OF_MEMORY', 'full', { hint: 'raise it' }) : undefined;
-    const failure = await putAll(router, router.map('m', undefined), pairs(200), undefined, {}).catch((error) => error);
-    expect(failure).toMatchObject({ code: 'OUT_OF_MEMORY', hint: 'raise it', details: { asked: 200 } });
-    const named = failure.details.keys.map((key: string) => JSON.parse(key));
-    const stored = bench.grid.store.entries.size;
-    expect(failure.details.failed).toBe(200 - stored);
-    expect(named.length).toBeGreaterThan(0);
-    expect(named.every((key: unknown) => typeof key === 'number')).toBe(true);
+    bench.sole.fail = () => new GridError('OUT_OF_MEMORY', 'full', { hint: 'raise it' });
+    const failure = await putAll(router, router.map('m', undefined), pairs(5), undefined, {}).catch((error) => error);
+    expect(failure).toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      hint: 'raise it',
+      retryable: true,
+      details: { asked: 5, failed: 5, keys: ['0', '1', '2', '3', '4'], more: 0 },
+    });
+  });
+
+  it.each(['putAll', 'processAll'])(
+    '%s that is done in part is PARTIAL and says what is done and what is not',
+    async (verb) => {
+      const router = await bench.connect();
+      const map = router.map('m', undefined);
+      bench.sole.fail = (batch, operation) =>
+        batch.partitions[operation]! < 8 ? new GridError('OUT_OF_MEMORY', 'full') : undefined;
+      const extras = { processor: { module: 'm', exportName: 'e' } };
+      const keys = numbersUpTo(12);
+      const calling =
+        verb === 'putAll'
+          ? putAll(router, map, pairs(12), undefined, {})
+          : forAll(router, OPCODE.PROCESS, map, keys, NOTHING, extras, {}, 'processAll');
+      const failure = await calling.catch((error) => error);
+      expect(failure).toMatchObject({ code: 'PARTIAL', retryable: false, cause: { code: 'OUT_OF_MEMORY' } });
+      const { done, notDone, unknown, doneKeys, notDoneKeys, unknownKeys, cause } = failure.details;
+      expect([done + notDone, unknown, cause]).toEqual([12, 0, 'OUT_OF_MEMORY']);
+      expect([doneKeys.length, notDoneKeys.length, unknownKeys]).toEqual([done, notDone, []]);
+      expect([...doneKeys, ...notDoneKeys].map(Number).sort((x, y) => x - y)).toEqual(keys);
+      if (verb === 'putAll') expect(bench.grid.store.entries.size).toBe(done);
+    },
+  );
+
+  it('that are done in part tell apart what may be done', async () => {
+    await bench.restart(2);
+    const router = await bench.connect();
+    const map = router.map('m', undefined);
+    await putAll(router, map, pairs(50), undefined, {});
+    bench.grid.members[1]!.beforeAnswer = () => new Promise(() => undefined);
+    const extras = { processor: { module: 'm', exportName: 'e' } };
+    const limits = { timeoutMs: 200 };
+    const all = forAll(router, OPCODE.PROCESS, map, numbersUpTo(50), NOTHING, extras, limits, 'processAll');
+    const failure = await all.catch((error) => error);
+    expect(failure).toMatchObject({
+      code: 'PARTIAL',
+      retryable: false,
+      details: { cause: 'OUTCOME_UNKNOWN', notDone: 0 },
+    });
+    const { done, unknown, doneKeys, unknownKeys } = failure.details;
+    expect([done + unknown, doneKeys.length, unknownKeys.length]).toEqual([50, done, unknown]);
+    expect(Math.min(done, unknown)).toBeGreaterThan(0);
+  });
+
+  it('past their deadline name every key that is not known to be done, or how many more there are', async () => {
+    const router = await bench.connect();
+    const map = router.map('m', undefined);
+    bench.sole.beforeAnswer = () => new Promise(() => undefined);
+    const limits = { timeoutMs: 100 };
+    const failed = (calling: Promise<unknown>) =>
+      calling.then(
+        () => undefined as never,
+        (error) => error,
+      );
+    const read = await failed(forAll(router, OPCODE.GET, map, numbersUpTo(300), NOTHING, undefined, limits, 'getAll'));
+    expect(read).toMatchObject({ code: 'DEADLINE_EXCEEDED', details: { failed: 300, more: 0 } });
+    expect(read.details.keys.map(Number)).toEqual(numbersUpTo(300));
+    const stored = await failed(putAll(router, map, pairs(300), undefined, limits));
+    expect(stored).toMatchObject({ code: 'OUTCOME_UNKNOWN', retryable: false, details: { failed: 300, more: 0 } });
+    expect(stored.details.keys.map(Number)).toEqual(numbersUpTo(300));
+    const many = await failed(putAll(router, map, pairs(3000), undefined, limits));
+    expect(many.details).toMatchObject({ failed: 3000, more: 2000 });
+    expect(many.details.keys).toHaveLength(1000);
+    expect(many.message).toContain('2000 more');
+  });
+
+  it('refuse a list of keys of which one is none before anything is sent', async () => {
+    const router = await bench.connect();
+    const map = router.map('m', undefined);
+    const extras = { processor: { module: 'm', exportName: 'e' } };
+    const keys = [...numbersUpTo(5000), Number.NaN];
+    const all = forAll(router, OPCODE.PROCESS, map, keys, NOTHING, extras, {}, 'processAll');
+    await expect(all).rejects.toMatchObject({ code: 'INVALID_KEY' });
+    await get(router, 1);
+    expect(bench.sole.batches.flatMap(({ opcodes }) => [...opcodes])).toEqual([OPCODE.GET]);
   });
 
   it('refuse an entry that cannot be stored before anything is sent', async () => {
@@ -75,11 +150,11 @@ describe('group calls', () => {
     bench.sole.beforeAnswer = () => pause(100 * ++turn);
     await putAll(router, map, pairs(40_000), undefined, {});
     bench.sole.beforeAnswer = () => new Promise(() => undefined);
-    await expect(putAll(router, map, pairs(10), undefined, {})).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
-    await expect(putAll(router, map, pairs(10), undefined, { timeoutMs: 50 })).rejects.toMatchObject({
-      code: 'DEADLINE_EXCEEDED',
-      details: { timeoutMs: 50 },
-    });
+    const unanswered = { code: 'OUTCOME_UNKNOWN', message: expect.stringContaining('not answered within') };
+    await expect(putAll(router, map, pairs(10), undefined, {})).rejects.toMatchObject(unanswered);
+    await expect(putAll(router, map, pairs(10), undefined, { timeoutMs: 50 })).rejects.toMatchObject(unanswered);
+    const reads = forAll(router, OPCODE.GET, map, numbersUpTo(10), NOTHING, undefined, { timeoutMs: 50 }, 'getAll');
+    await expect(reads).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', details: { timeoutMs: 50 } });
   });
 
   it('of nothing end at once', async () => {

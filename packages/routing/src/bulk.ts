@@ -4,7 +4,7 @@
  */
 import { CancelledError, GridError } from '@ashlar/core';
 import { type Key, KeyWriter } from '@ashlar/serialization';
-import { OPCODE } from '@ashlar/transport';
+import { isMutation, OPCODE } from '@ashlar/transport';
 import type { BatchBuilder, OperationExtras } from './batch-builder.ts';
 import type { CallLimits } from './call-target.ts';
 import { pause } from './connections.ts';
@@ -19,6 +19,8 @@ const SLICE_MS = 5;
 const SLICE_CHECK = 64;
 /** Who waits for room looks at the clock so often. */
 const ROOM_CHECK_MS = 25;
+/** Characters; no such text has too many bytes for a key. */
+const SHORT_TEXT = 1024;
 /** Until here putAll gathers by member; beyond, by partition. */
 const GATHER_BYTES_MAX = 512 << 10;
 
@@ -66,15 +68,16 @@ export async function forAll(
   what: string,
 ): Promise<readonly unknown[]> {
   if (router.isClosed) throw clientClosed();
-  const group = new GroupCall(opcode, what, router.traced(limits), router.defaultTimeoutMs);
+  const all: readonly Key[] = Array.isArray(keys) ? keys : [...keys];
+  if (isMutation(opcode)) checkKeys(all);
+  const group = new GroupCall(opcode, what, router.traced(limits), router.defaultTimeoutMs, all);
   const slices = new Slices();
   try {
-    for (const key of keys) {
-      if (group.done) break;
-      router.addTo(group, group.ask(), opcode, map, key, value, extras);
+    for (let index = 0; index < all.length && !group.done; index++) {
+      router.addTo(group, group.ask(), opcode, map, all[index]!, value, extras);
       const rest = slices.next(router, group);
       if (rest === undefined || (await rest)) continue;
-      group.giveUp(0);
+      group.skip(all.length - index - 1);
       break;
     }
   } catch (error) {
@@ -82,6 +85,21 @@ export async function forAll(
   }
   group.close();
   return group.finished;
+}
+
+/** A list that is changed must be sound before any of it is sent. @throws GridError INVALID_KEY, KEY_TOO_LARGE */
+function checkKeys(keys: readonly Key[]): void {
+  const writer = new KeyWriter();
+  for (const key of keys) {
+    const isSound = typeof key === 'number' ? !Number.isNaN(key) : typeof key === 'string' && isShortText(key);
+    if (isSound) continue;
+    writer.reset();
+    writer.write(key);
+  }
+}
+
+function isShortText(key: string): boolean {
+  return key.length < SHORT_TEXT && key.isWellFormed();
 }
 
 /**
@@ -106,7 +124,9 @@ export async function putAll(
       if (group.done) break;
       gathering.add(key, value);
       const rest = slices.next(router, group);
-      if (rest !== undefined && !(await rest)) break;
+      if (rest === undefined || (await rest)) continue;
+      group.skip(countLeft(entries, gathering.count));
+      break;
     }
     if (limits.signal?.aborted === true) throw new CancelledError('putAll');
     if (!group.done) await gathering.send();
@@ -115,6 +135,13 @@ export async function putAll(
   }
   group.close();
   await group.finished;
+}
+
+/** Entries behind the first `taken`, as far as their number is known without taking them. */
+function countLeft(entries: Iterable<unknown>, taken: number): number {
+  const { length, size } = entries as { readonly length?: unknown; readonly size?: unknown };
+  const all = typeof length === 'number' ? length : size;
+  return typeof all === 'number' ? Math.max(0, all - taken) : 0;
 }
 
 class Gathering {
@@ -127,6 +154,8 @@ class Gathering {
   #builders = new Map<number | Lane | undefined, BatchBuilder>();
   #byPartition = false;
   #bytes = 0;
+  /** Entries so far. */
+  count = 0;
 
   constructor(router: Router, map: MapHandle, extras: OperationExtras | undefined, group: GroupCall) {
     this.#router = router;
@@ -143,7 +172,8 @@ class Gathering {
     const builder = this.#builderOf(this.#byPartition ? partition : this.#router.laneOf(partition));
     const before = builder.bytes;
     const { start, end } = keys;
-    const slot = this.#group.ask();
+    const slot = this.#group.askFor(key);
+    this.count++;
     builder.add(OPCODE.PUT, this.#map, partition, keys.bytes, start, end, value, this.#extras, this.#group, slot);
     this.#bytes += builder.bytes - before;
     if (!this.#byPartition && builder.bytes > GATHER_BYTES_MAX) this.#split();
@@ -180,7 +210,7 @@ class Gathering {
     for (const [place, builder] of this.#builders) {
       if (this.#group.done) return;
       if (this.#group.isOverdue) {
-        this.#group.giveUp(builder.count);
+        for (let index = 0; index < builder.count; index++) this.#group.giveUp(builder.slots[index]!);
         continue;
       }
       const lane = typeof place === 'number' ? this.#router.laneOf(place) : place;

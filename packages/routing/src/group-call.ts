@@ -4,12 +4,10 @@
  * Without a timeout of its own a group fails when nothing of it was answered for the default time, however large it is.
  */
 import { CancelledError, DeadlineExceededError, GridError, type TraceContext } from '@ashlar/core';
-import { decodeKey } from '@ashlar/serialization';
-import { type KvAnswers, OPCODE } from '@ashlar/transport';
+import type { Key } from '@ashlar/serialization';
+import { isMutation, type KvAnswers, OPCODE } from '@ashlar/transport';
 import { type CallLimits, type CallTarget, checkTimeout, resultOf } from './call-target.ts';
-
-/** Keys named in an error, at most. */
-const KEYS_NAMED_MAX = 20;
+import { GroupOutcomes, KEYS_NAMED_MAX } from './group-outcomes.ts';
 
 export class GroupCall implements CallTarget {
   readonly isOneCall = false;
@@ -26,17 +24,18 @@ export class GroupCall implements CallTarget {
   readonly #onAbort: () => void;
   /** By slot; stays empty for PUT. */
   readonly #results: unknown[] = [];
-  readonly #failedKeys: string[] = [];
-  #firstError: GridError | undefined;
-  #failed = 0;
+  readonly #outcomes: GroupOutcomes;
+  /** Where the caller has no list of keys: the first of them, to name them in an error. */
+  readonly #firstKeys: Key[] = [];
   #asked = 0;
-  #settled = 0;
   #allAsked = false;
   #resolve!: (results: readonly unknown[]) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(opcode: number, what: string, limits: CallLimits, defaultTimeoutMs: number) {
+  /** @param keys  of all slots; omitted: ask() is told */
+  constructor(opcode: number, what: string, limits: CallLimits, defaultTimeoutMs: number, keys?: readonly Key[]) {
     this.#opcode = opcode;
+    this.#outcomes = new GroupOutcomes(keys ?? this.#firstKeys, isMutation(opcode));
     this.trace = limits.trace;
     this.#what = what;
     this.#patienceMs = limits.timeoutMs === undefined ? defaultTimeoutMs : undefined;
@@ -53,8 +52,14 @@ export class GroupCall implements CallTarget {
     else limits.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** An operation was added; returns its slot. */
+  /** An operation is added; returns its slot. */
   ask(): number {
+    return this.#asked++;
+  }
+
+  /** As ask(), where the group was not given its keys. */
+  askFor(key: Key): number {
+    if (this.#asked < KEYS_NAMED_MAX) this.#firstKeys.push(key);
     return this.#asked++;
   }
 
@@ -74,18 +79,15 @@ export class GroupCall implements CallTarget {
         return;
       }
     }
-    this.#settled++;
+    if (!this.#outcomes.done(slot)) return;
     // Looking at the clock once in a while is enough.
-    if ((this.#settled & 63) === 0) this.#progress();
+    if ((this.#outcomes.settled & 63) === 0) this.#progress();
     this.#finishIfComplete();
   }
 
-  fail(_slot: number, error: GridError, key: Uint8Array | undefined): void {
+  fail(slot: number, error: GridError, key: Uint8Array | undefined): void {
     if (this.done) return;
-    this.#firstError ??= error;
-    this.#failed++;
-    if (key !== undefined && this.#failedKeys.length < KEYS_NAMED_MAX) this.#failedKeys.push(keyText(key));
-    this.#settled++;
+    this.#outcomes.failed(slot, error, key);
     this.#finishIfComplete();
   }
 
@@ -101,11 +103,18 @@ export class GroupCall implements CallTarget {
     return performance.now() > this.deadlineMs;
   }
 
-  /** `count` operations that were asked for will not be sent. */
-  giveUp(count: number): void {
-    this.#firstError ??= new DeadlineExceededError(this.#what, this.timeoutMs);
-    this.#failed += count;
-    this.#settled += count;
+  /** Its time is over before operation `slot` was sent. */
+  giveUp(slot: number): void {
+    this.fail(slot, this.#late(), undefined);
+  }
+
+  /** Its time is over before `count` more keys were asked for. */
+  skip(count: number): void {
+    this.#outcomes.skip(count, this.#late());
+  }
+
+  #late(): GridError {
+    return new DeadlineExceededError(this.#what, this.timeoutMs);
   }
 
   /** Keeps a group that is being fed from failing. */
@@ -118,35 +127,19 @@ export class GroupCall implements CallTarget {
   }
 
   #finishIfComplete(): void {
-    if (this.done || !this.#allAsked || this.#settled < this.#asked) return;
+    if (this.done || !this.#allAsked || this.#outcomes.settled < this.#asked) return;
     this.#end();
-    if (this.#firstError === undefined) {
+    const { firstError } = this.#outcomes;
+    if (firstError === undefined) {
       this.#results.length = this.#opcode === OPCODE.PUT ? 0 : this.#asked;
       this.#resolve(this.#results);
     } else {
-      this.#reject(this.#failure(this.#firstError));
+      this.#reject(this.#outcomes.error(this.#what, this.#asked, firstError));
     }
-  }
-
-  #failure(first: GridError): GridError {
-    const message = `${this.#what}: ${this.#failed} of ${this.#asked} failed, the first: ${first.message}`;
-    return new GridError(first.code, message, {
-      hint: first.hint,
-      details: { ...first.details, failed: this.#failed, asked: this.#asked, keys: this.#failedKeys },
-      cause: first,
-    });
   }
 
   #end(): void {
     this.done = true;
     this.#signal?.removeEventListener('abort', this.#onAbort);
   }
-}
-
-/** A key for people: JSON, with bytes as hex and bigints as digits. */
-function keyText(bytes: Uint8Array): string {
-  return JSON.stringify(decodeKey(bytes, 0, bytes.length), (_, value: unknown) => {
-    if (typeof value === 'bigint') return `${value}n`;
-    return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
-  });
 }

@@ -121,6 +121,16 @@ describe('time and cancellation', () => {
     expect(patient.status).toBe('fulfilled');
   });
 
+  it('a mutation that was sent and is not answered in time may have been applied', async () => {
+    const router = await bench.connect();
+    bench.sole.beforeAnswer = () => pause(300);
+    await expect(put(router, 1, 1, { timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+      retryable: false,
+      message: expect.stringContaining('50 ms'),
+    });
+  });
+
   it('a call that is cancelled rejects at once, and is not sent if it was not yet', async () => {
     const router = await bench.connect();
     const abort = new AbortController();

@@ -541,8 +541,11 @@ export class Router {
   }
 
   #overdue(target: CallTarget, wasSent: boolean, isMutation: boolean, lane: Lane): GridError {
+    if (wasSent && isMutation) {
+      const why = lane.isUp ? `and not answered within ${target.timeoutMs} ms` : undefined;
+      return new OutcomeUnknownError('the call', lane.lastError, why);
+    }
     if (lane.isUp) return new DeadlineExceededError('the call', target.timeoutMs);
-    if (wasSent && isMutation) return new OutcomeUnknownError('the call', lane.lastError);
     const { address } = lane.member;
     return new GridError('CONNECTION_LOST', `no connection to ${address} within ${target.timeoutMs} ms`, {
       details: { address, timeoutMs: target.timeoutMs },

@@ -32,6 +32,7 @@ const STATUS_OF: Partial<Record<ErrorCode, status>> = {
   LEASE_EXPIRED: status.ABORTED,
   STALE_PLAN: status.ABORTED,
   SNAPSHOT_EXPIRED: status.ABORTED,
+  PARTIAL: status.ABORTED,
   PARTIAL_COMMIT: status.ABORTED,
   WORKER_LOST: status.ABORTED,
   MAP_DROPPED: status.NOT_FOUND,

@@ -11,7 +11,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'SNAPSHOT_EXPIRED',
 ]);
 /** It may have been applied, as a whole or, where the call says so, in part. */
-const UNSURE: ReadonlySet<string> = new Set(['DEADLINE_EXCEEDED', 'OUTCOME_UNKNOWN', 'PARTIAL_COMMIT']);
+const UNSURE: ReadonlySet<string> = new Set(['DEADLINE_EXCEEDED', 'OUTCOME_UNKNOWN', 'PARTIAL', 'PARTIAL_COMMIT']);
 
 export type Outcome<T> =
   | { readonly kind: 'done'; readonly value: T }

@@ -85,7 +85,7 @@ export class ChangeCoordinator {
         const task = { kind, scan, assignments, partitions, snapshotId, snapshotVersion, parameters, clockMs };
         return { member, outcome: run(member, request(task), statement) };
       });
-      return await allOrPartial(outcomes);
+      return await allOrPartial(outcomes, kind === 'process' ? 'PARTIAL' : 'PARTIAL_COMMIT');
     } finally {
       snapshot.release();
     }
@@ -110,7 +110,7 @@ export class ChangeCoordinator {
       member,
       outcome: run(member, { kind: 'insert', map: map.name, rows }, statement),
     }));
-    return allOrPartial(outcomes);
+    return allOrPartial(outcomes, 'PARTIAL_COMMIT');
   }
 
   #placeRows(plan: InsertPlan, map: CatalogedMap, statement: Statement): Map<MemberId, InsertRows> {
@@ -155,33 +155,43 @@ function valueOfExpr(expr: InsertPlan['rows'][number]['key'], { parameters, cloc
   return interpret(expr, () => null, { parameters, nowMs: clockMs });
 }
 
-/** The sum of all outcomes; a failure after something was applied says so. */
+/**
+ * The sum of all outcomes.
+ *
+ * @param code  of the error when some of it was applied; otherwise the error is a member's own
+ */
 async function allOrPartial(
   parts: readonly { readonly member: MemberId; readonly outcome: Promise<ChangeOutcome> }[],
+  code: 'PARTIAL' | 'PARTIAL_COMMIT',
 ): Promise<ChangeOutcome> {
   const settled = await Promise.allSettled(parts.map(({ outcome }) => outcome));
   let affected = 0;
   let version = 0;
   const applied: string[] = [];
-  let failure: unknown;
+  const failures: GridError[] = [];
   settled.forEach((result, index) => {
+    let here: number;
     if (result.status === 'rejected') {
-      failure ??= result.reason;
-      return;
+      const failure = GridError.wrap(result.reason);
+      failures.push(failure);
+      here = failure.code === 'PARTIAL' ? Number(failure.details?.['affected'] ?? 0) : 0;
+    } else {
+      here = result.value.affected;
+      version = Math.max(version, result.value.version);
     }
-    affected += result.value.affected;
-    version = Math.max(version, result.value.version);
-    if (result.value.affected > 0) applied.push(parts[index]!.member);
+    affected += here;
+    if (here > 0) applied.push(parts[index]!.member);
   });
+  // Repeating is safe only if it is as far as each of them is concerned.
+  const failure = failures.find(({ retryable }) => !retryable) ?? failures[0];
   if (failure === undefined) return { affected, version: version as Version };
   if (applied.length === 0) throw failure;
-  const cause = GridError.wrap(failure);
   throw new GridError(
-    'PARTIAL_COMMIT',
-    `the statement changed ${affected} entries on ${applied.join(', ')}, then failed: ${cause.message}`,
+    code,
+    `the ${code === 'PARTIAL' ? 'call' : 'statement'} changed ${affected} entries on ${applied.join(', ')}, then failed: ${failure.message}`,
     {
       hint: 'find out what is left to do, and send the rest again',
-      details: { affected, applied, cause: cause.code },
+      details: { affected, applied, cause: failure.code },
       cause: failure,
     },
   );

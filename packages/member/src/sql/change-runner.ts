@@ -83,7 +83,11 @@ export class ChangeRunner {
     );
   }
 
-  /** A processor on every entry that meets the condition. @throws the first call's error; others may have been applied */
+  /**
+   * A processor on every entry that meets the condition.
+   *
+   * @throws GridError PARTIAL when a call failed after others had been applied; the first call's error when none was
+   */
   async process(
     task: ChangeTask,
     map: CatalogedMap,
@@ -97,10 +101,12 @@ export class ChangeRunner {
       for (let from = 0; from < part.count; from += PROCESS_WINDOW) {
         if (signal.aborted) throw new CancelledError('processWhere');
         const window = rowIndexes(part).slice(from, from + PROCESS_WINDOW);
-        const applied = await Promise.all(
+        const settled = await Promise.allSettled(
           window.map((index) => this.#processRow(map, part, index, rule, { ...processor, trace })),
         );
-        affected += applied.filter(Boolean).length;
+        affected += settled.filter((call) => call.status === 'fulfilled' && call.value).length;
+        const failed = settled.find((call) => call.status === 'rejected');
+        if (failed !== undefined) throw processedInPart(affected, GridError.wrap(failed.reason));
       }
     }
     return { affected, version: this.#deps.clock.now() };
@@ -261,6 +267,15 @@ export class ChangeRunner {
     writes.put(mapId, partition, part.keys, start, end, writer.bytes, 0, size, expiresAt, RecordCause.statement);
     return true;
   }
+}
+
+function processedInPart(affected: number, failure: GridError): GridError {
+  if (affected === 0) return failure;
+  return new GridError('PARTIAL', `the processor ran on ${affected} entries, then failed: ${failure.message}`, {
+    hint: failure.hint,
+    details: { ...failure.details, affected, cause: failure.code },
+    cause: failure,
+  });
 }
 
 function rowIndexes(part: ChangedRows): number[] {

@@ -1,0 +1,141 @@
+/**
+ * What became of each operation of a group call, and the error that says so.
+ *
+ * O1  Each slot gets one outcome, the first; one byte a slot stands for it.
+ * O2  Keys are named up to KEYS_NAMED_MAX of a kind; how many more there are is said.
+ * O3  A group of mutations that was done in part is PARTIAL, never retryable as a whole; if nothing of it was applied, its
+ *     code is that of the first failure.
+ */
+import { GridError } from '@ashlar/core';
+import { decodeKey, type Key } from '@ashlar/serialization';
+
+/** Keys of one kind named in an error, and those kept to be named. */
+export const KEYS_NAMED_MAX = 1000;
+const FIRST_CAPACITY = 64;
+
+const PENDING = 0;
+const DONE = 1;
+const NOT_DONE = 2;
+const UNKNOWN = 3;
+
+/** After these nobody knows whether a mutation was applied. */
+const IN_DOUBT: ReadonlySet<string> = new Set(['OUTCOME_UNKNOWN', 'CLIENT_CLOSED', 'INTERNAL', 'CORRUPT_DATA']);
+
+/** Keys of one kind: as many texts as are named, and how many there are. */
+interface Named {
+  readonly keys: string[];
+  count: number;
+}
+
+export class GroupOutcomes {
+  /** By slot, at least the first KEYS_NAMED_MAX of them; whoever asks adds to it or hands all of them in. */
+  readonly #keys: readonly Key[];
+  readonly #writes: boolean;
+  #bySlot = new Uint8Array(FIRST_CAPACITY);
+  /** Of keys that failed and are not among `#keys`. */
+  readonly #texts = new Map<number, string>();
+  #firstError: GridError | undefined;
+  /** Slots with an outcome. */
+  settled = 0;
+  /** Keys that were never asked for. */
+  unasked = 0;
+
+  /** @param writes  the operations change entries */
+  constructor(keys: readonly Key[], writes: boolean) {
+    this.#keys = keys;
+    this.#writes = writes;
+  }
+
+  get firstError(): GridError | undefined {
+    return this.#firstError;
+  }
+
+  /** @returns false when the slot had an outcome already */
+  done(slot: number): boolean {
+    return this.#settle(slot, DONE);
+  }
+
+  /** @param key  canonical bytes, for slots whose key is not known here */
+  failed(slot: number, error: GridError, key: Uint8Array | undefined): void {
+    const inDoubt = this.#writes && IN_DOUBT.has(error.code);
+    if (!this.#settle(slot, inDoubt ? UNKNOWN : NOT_DONE)) return;
+    this.#firstError ??= error;
+    if (key === undefined || this.#texts.size >= KEYS_NAMED_MAX || slot < this.#keys.length) return;
+    this.#texts.set(slot, keyText(decodeKey(key, 0, key.length)));
+  }
+
+  /** `count` keys will not be asked for. */
+  skip(count: number, error: GridError): void {
+    this.#firstError ??= error;
+    this.unasked += count;
+  }
+
+  #settle(slot: number, outcome: number): boolean {
+    if (slot >= this.#bySlot.length) this.#grow(slot);
+    if (this.#bySlot[slot] !== PENDING) return false;
+    this.#bySlot[slot] = outcome;
+    this.settled++;
+    return true;
+  }
+
+  #grow(slot: number): void {
+    const grown = new Uint8Array(Math.max(this.#bySlot.length * 2, slot + 1));
+    grown.set(this.#bySlot);
+    this.#bySlot = grown;
+  }
+
+  /**
+   * The error of the whole group.
+   *
+   * @param asked  slots there are
+   * @param first  the first failure
+   */
+  error(what: string, asked: number, first: GridError): GridError {
+    const total = asked + this.unasked;
+    const [, done, notDone, unknown] = this.#named(total) as [Named, Named, Named, Named];
+    const failed = notDone.count + unknown.count;
+    const keys = [...notDone.keys, ...unknown.keys].slice(0, KEYS_NAMED_MAX);
+    const details = { ...first.details, failed, asked: total, keys, more: failed - keys.length };
+    const isMixed = done.count > 0 || (unknown.count > 0 && notDone.count > 0);
+    if (!isMixed || !this.#writes || first.code === 'CLIENT_CLOSED') {
+      const message = `${what}: ${failed} of ${total} failed${moreText(details.more)}, the first: ${first.message}`;
+      return new GridError(first.code, message, { hint: first.hint, details, cause: first });
+    }
+    const message = `${what}: of ${total} keys ${done.count} are done, ${notDone.count} are not, ${unknown.count} may be; the first failure: ${first.message}`;
+    return new GridError('PARTIAL', message, {
+      hint: 'do not repeat the whole: repeat it for notDoneKeys, and read unknownKeys before you do',
+      details: {
+        ...details,
+        cause: first.code,
+        ...{ done: done.count, notDone: notDone.count, unknown: unknown.count },
+        ...{ doneKeys: done.keys, notDoneKeys: notDone.keys, unknownKeys: unknown.keys },
+      },
+      cause: first,
+    });
+  }
+
+  /** By outcome. What is pending is not done: it was never asked for. */
+  #named(total: number): readonly Named[] {
+    const named: Named[] = Array.from({ length: 4 }, () => ({ keys: [], count: 0 }));
+    for (let slot = 0; slot < total; slot++) {
+      const kind = named[this.#bySlot[slot] || NOT_DONE]!;
+      kind.count++;
+      if (kind.keys.length >= KEYS_NAMED_MAX) continue;
+      const text = slot < this.#keys.length ? keyText(this.#keys[slot]!) : this.#texts.get(slot);
+      if (text !== undefined) kind.keys.push(text);
+    }
+    return named;
+  }
+}
+
+function moreText(more: number): string {
+  return more === 0 ? '' : ` (${more} more than the keys named)`;
+}
+
+/** A key for people: JSON, with bytes as hex and bigints as digits. */
+function keyText(key: Key): string {
+  return JSON.stringify(key, (_, value: unknown) => {
+    if (typeof value === 'bigint') return `${value}n`;
+    return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+  });
+}
