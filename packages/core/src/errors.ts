@@ -3,6 +3,7 @@
  * is lost and `code` survives; `toWire` and `GridError.from` carry them over.
  */
 import { ERROR_CODES, type ErrorCode, isErrorCode } from './error-codes.ts';
+import { shortText } from './short-text.ts';
 
 /** Where in a SQL text an error lies. */
 export interface TextPosition {
@@ -29,6 +30,7 @@ export interface WireError extends Omit<ErrorExtras, 'cause'> {
   readonly message: string;
 }
 
+/** Its texts have at most ERROR_TEXT_MAX characters: an error holds what a caller handed in, and must not grow with it. */
 export class GridError extends Error {
   override readonly name: string = 'GridError';
   readonly code: ErrorCode;
@@ -37,11 +39,11 @@ export class GridError extends Error {
   readonly details: ErrorExtras['details'];
 
   constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
-    super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
+    super(shortText(message), extras.cause === undefined ? undefined : { cause: extras.cause });
     this.code = code;
-    this.hint = extras.hint;
+    this.hint = extras.hint === undefined ? undefined : shortText(extras.hint);
     this.position = extras.position;
-    this.details = extras.details;
+    this.details = extras.details === undefined ? undefined : shortDetails(extras.details);
   }
 
   /** True only if nothing was applied, so that sending the request again is safe. */
@@ -70,6 +72,20 @@ export class GridError extends Error {
     if (GridError.is(error)) return GridError.from(error as unknown as WireError);
     return new GridError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
   }
+}
+
+type Details = NonNullable<ErrorExtras['details']>;
+
+function shortDetails(details: Details): Details {
+  const values = Object.values(details);
+  if (values.every((value) => shortDetail(value) === value)) return details;
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [shortText(name), shortDetail(value)]));
+}
+
+function shortDetail<T extends Details[string]>(value: T): T | string | readonly string[] {
+  if (typeof value === 'string') return shortText(value);
+  if (typeof value !== 'object' || value.every((text) => shortText(text) === text)) return value;
+  return value.map((text) => shortText(text));
 }
 
 /** The caller routed with an old partition table. Refresh it and try again. */

@@ -28,6 +28,7 @@ export {
 export { checkName, isName, NAME_BYTES_MAX, NAME_LENGTH_MAX } from './names.ts';
 export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';
+export { ERROR_TEXT_MAX, shortText, shortTextBytes } from './short-text.ts';
 export { SmallSet } from './small-set.ts';
 export { type SpanIdentity, spanOf, type TraceContext, traceContextOf } from './trace-context.ts';
 export { HEAP_BYTES_MAX, HEAP_BYTES_MIN, WALL_MS_MAX } from './user-limits.ts';

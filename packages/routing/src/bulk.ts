@@ -4,7 +4,7 @@
  */
 import { CancelledError, GridError } from '@ashlar/core';
 import { type Key, KeyWriter } from '@ashlar/serialization';
-import { isMutation, OPCODE } from '@ashlar/transport';
+import { BATCH_OPERATIONS_LIMIT, isMutation, OPCODE } from '@ashlar/transport';
 import type { BatchBuilder, OperationExtras } from './batch-builder.ts';
 import type { CallLimits } from './call-target.ts';
 import { pause } from './connections.ts';
@@ -188,7 +188,8 @@ class Gathering {
 
   #refuseTooMuch(builder: BatchBuilder): void {
     const { messageBytesMax } = this.#router.limits;
-    const partitionFull = this.#byPartition && builder.wireBytes > messageBytesMax;
+    const isTooLong = builder.wireBytes > messageBytesMax || builder.count > BATCH_OPERATIONS_LIMIT;
+    const partitionFull = this.#byPartition && isTooLong;
     if (!partitionFull && this.#bytes <= GATHERED_BYTES_MAX) return;
     throw new GridError('MESSAGE_TOO_LARGE', 'putAll has more entries than can be stored together', {
       hint: 'split them into several calls of, say, 100 000 entries',

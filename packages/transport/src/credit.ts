@@ -1,5 +1,5 @@
 /** Bytes a caller has granted and a stream has not used. The last message may overdraw it. */
-import { CancelledError } from '@ashlar/core';
+import { CancelledError, GridError } from '@ashlar/core';
 
 export class Credit {
   #bytes: number;
@@ -28,10 +28,13 @@ export class Credit {
   /**
    * Resolves when there is credit.
    *
-   * @throws CancelledError when `signal` fires first
+   * @throws CancelledError when `signal` fires first; GridError INVALID_ARGUMENT when none is left and none can come
    */
   async available(signal: AbortSignal): Promise<void> {
-    while (this.#bytes <= 0) await this.#changed(signal);
+    while (this.#bytes <= 0) {
+      if (this.#isFinal) throw noCredit();
+      await this.#changed(signal);
+    }
   }
 
   /**
@@ -51,4 +54,14 @@ export class Credit {
     await promise;
     this.#wake = undefined;
   }
+}
+
+function noCredit(): GridError {
+  return new GridError(
+    'INVALID_ARGUMENT',
+    'there is more to send, the credit is used up, and the caller has closed its side',
+    {
+      hint: 'send credit_bytes with the request, and grants while you read',
+    },
+  );
 }

@@ -51,6 +51,21 @@ describe('a GridError on the wire', () => {
   });
 });
 
+describe('the status of an error with long texts', () => {
+  const long = { ascii: 'x', kanji: '漢', emoji: '😀', half: 'a\ud800' };
+
+  it.each(Object.entries(long))('of %s fits into headers that every peer takes (E1)', (_, character) => {
+    const text = character.repeat(50_000);
+    const list = new Array(5000).fill(character.repeat(20)) as string[];
+    const outcome = toStatus(new GridError('UNKNOWN_MAP', text, { hint: text, details: { list, map: text, n: 5 } }));
+    const bytes = (outcome.metadata.get('grpc-status-details-bin')[0] as Buffer).toString('base64').length;
+    expect(encodeURIComponent(Buffer.from(outcome.details).toString()).length + bytes).toBeLessThan(8000);
+    const error = fromStatus(outcome, 'x');
+    expect(error).toMatchObject({ code: 'UNKNOWN_MAP', details: { list: expect.any(Array) } });
+    expect((error.details!['list'] as string[]).at(-1)).toMatch(/^… and \d+ more$/);
+  });
+});
+
 describe('a failure that is not ours', () => {
   it('tells nobody its text', () => {
     const outcome = toStatus(new TypeError('the password is 1234'));

@@ -4,8 +4,19 @@
  * Out: the status code of the nearest kind, the message with its hint, and grpc-status-details-bin with the whole error,
  * which grpcurl and other tools show. In: the whole error from there; a status that is not ours (a broken link, a proxy)
  * becomes the code that fits.
+ *
+ * E1  Headers and trailers of one answer stay below 8 KiB, which every HTTP/2 peer takes: a longer block ends the whole
+ *     link, with all calls on it. So the texts of a status are bounded in bytes, whatever the error says.
  */
-import { assert, ERROR_CODES, type ErrorCode, GridError, isErrorCode, type WireError } from '@ashlar/core';
+import {
+  assert,
+  ERROR_CODES,
+  type ErrorCode,
+  GridError,
+  isErrorCode,
+  shortTextBytes,
+  type WireError,
+} from '@ashlar/core';
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
 import { messageType, packageDefinition } from './proto-files.ts';
 import { fieldsBound, textBound, WireReader, WireWriter } from './wire.ts';
@@ -146,12 +157,65 @@ export function decodeError(bytes: Uint8Array): WireError {
 /** What a handler's failure looks like on the wire. */
 export function toStatus(thrown: unknown): StatusObject {
   const error = GridError.wrap(thrown);
-  const wire = isOurs(thrown) ? error.toWire() : { ...error.toWire(), message: 'internal error of the member' };
-  const text = wire.hint === undefined ? wire.message : `${wire.message} (hint: ${wire.hint})`;
+  const told = isOurs(thrown) ? error.toWire() : { ...error.toWire(), message: 'internal error of the member' };
+  const wire = boundedError(told);
+  const text = statusText(wire);
   const code = statusOf(wire.code);
   const metadata = new Metadata();
   metadata.set(DETAILS_KEY, statusDetails(code, text, encodeError(wire)));
   return { code, details: text, metadata };
+}
+
+/** Bytes of the parts of a status (E1). The text is also written percent-encoded, three bytes for some of its bytes. */
+const MESSAGE_BYTES_MAX = 1024;
+const HINT_BYTES_MAX = 512;
+const DETAILS_BYTES_MAX = 1024;
+const STATUS_TEXT_BYTES_MAX = 768;
+
+function statusText({ message, hint }: WireError): string {
+  return shortTextBytes(hint === undefined ? message : `${message} (hint: ${hint})`, STATUS_TEXT_BYTES_MAX);
+}
+
+function boundedError({ code, message, hint, position, details }: WireError): WireError {
+  return {
+    code,
+    message: shortTextBytes(message, MESSAGE_BYTES_MAX),
+    hint: hint === undefined ? undefined : shortTextBytes(hint, HINT_BYTES_MAX),
+    position,
+    details: details === undefined ? undefined : boundedDetails(details),
+  };
+}
+
+/** As many of the details as there is room for, the first ones; a list that is cut says so. */
+function boundedDetails(details: NonNullable<WireError['details']>): NonNullable<WireError['details']> {
+  const bounded: Record<string, DetailValue> = Object.create(null);
+  let room = DETAILS_BYTES_MAX;
+  for (const [name, value] of Object.entries(details)) {
+    room -= Buffer.byteLength(name) + 16;
+    if (room <= 0) break;
+    const kept = boundedValue(value, room);
+    room -= bytesOf(kept);
+    bounded[name] = kept;
+  }
+  return bounded;
+}
+
+function boundedValue(value: DetailValue, room: number): DetailValue {
+  if (typeof value === 'string') return shortTextBytes(value, Math.max(room, 4));
+  if (typeof value !== 'object' || bytesOf(value) <= room) return value;
+  const kept: string[] = [];
+  let left = room - 24;
+  for (const text of value) {
+    left -= Buffer.byteLength(text) + 2;
+    if (left < 0) break;
+    kept.push(text);
+  }
+  return [...kept, `… and ${value.length - kept.length} more`];
+}
+
+function bytesOf(value: DetailValue): number {
+  if (typeof value === 'string') return Buffer.byteLength(value);
+  return typeof value === 'object' ? value.reduce((sum, text) => sum + Buffer.byteLength(text) + 2, 0) : 8;
 }
 
 /** Messages of foreign exceptions may hold what nobody outside should read. */

@@ -12,6 +12,7 @@ export {
 } from './connection.ts';
 export { EVENT_TYPES, type EventBatch } from './event-batch.ts';
 export {
+  BATCH_OPERATIONS_LIMIT,
   isMutation,
   type KvAnswers,
   type KvBatch,

@@ -20,6 +20,9 @@ export const OPCODE = {
 
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
 
+/** Operations of one batch: what a member does in one go must not hold its loop. */
+export const BATCH_OPERATIONS_LIMIT = 1 << 17;
+
 /** Whether operations of this kind change entries, and so carry request numbers. */
 export function isMutation(opcode: number): boolean {
   return opcode >= OPCODE.PUT;

@@ -1,5 +1,6 @@
+import { NAME_BYTES_MAX, NAME_LENGTH_MAX } from '@ashlar/core';
 import fc from 'fast-check';
-import { type KvAnswers, type KvBatch, OPCODE } from './kv-batch.ts';
+import { BATCH_OPERATIONS_LIMIT, type KvAnswers, type KvBatch, OPCODE, type ProcessorReference } from './kv-batch.ts';
 import { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch, piecesOf } from './kv-codec.ts';
 import { messageType } from './proto-files.ts';
 
@@ -141,8 +142,39 @@ describe('a kv batch', () => {
     ['a processor for a put', { processorOperations: Uint32Array.of(1) }],
     ['a process without processor', { processorOperations: new Uint32Array(0), processorIndexes: new Uint32Array(0) }],
     ['no map', { maps: [], mapIndexes: undefined }],
+    ['a read consistency of no kind', { consistency: 2 }],
+    ['request numbers that no number holds', { firstRequest: Number.MAX_SAFE_INTEGER }],
+    ['too many maps', { maps: new Array(5000).fill(batchOf().maps[0]) }],
+    [
+      'more operations than one batch has',
+      {
+        ...ONLY_DENSE,
+        opcodes: new Uint8Array(BATCH_OPERATIONS_LIMIT + 1),
+        mapIndexes: undefined,
+        partitions: new Uint32Array(BATCH_OPERATIONS_LIMIT + 1),
+        keyEnds: new Uint32Array(BATCH_OPERATIONS_LIMIT + 1).fill(7),
+        valueEnds: undefined,
+        values: new Uint8Array(0),
+      },
+    ],
   ])('with %s is refused', (_, changes) => {
     expect(() => decodeBatch(written(changes))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+
+  it('keeps no more of a name than says that it is too long (C4)', () => {
+    for (const character of ['x', 'ß', '漢', '😀']) {
+      const name = character.repeat(100_000);
+      const maps = [{ name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0 }, batchOf().maps[1]!];
+      const processors = [{ module: name, exportName: name }];
+      const traces = [{ traceparent: name, tracestate: name }, batchOf().traces[1]!];
+      const decoded = decodeBatch(encodeBatch(batchOf({ maps, processors, traces })));
+      const [{ module, exportName }] = decoded.processors as [ProcessorReference];
+      for (const text of [decoded.maps[0]!.name, module, exportName]) {
+        expect(text.length).toBeGreaterThan(NAME_LENGTH_MAX);
+        expect(text.length).toBeLessThanOrEqual(NAME_BYTES_MAX);
+      }
+      expect(decoded.traces[0]!.tracestate.length).toBeLessThanOrEqual(1024);
+    }
   });
 
   it('of any bytes is read or refused, never worse', () => {

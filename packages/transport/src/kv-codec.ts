@@ -4,11 +4,14 @@
  * C1  Encoding copies: columns may be reused, and values may lie in shared memory, once it has returned.
  * C2  A decoded batch is consistent: columns have one length, ends rise and lie within their bytes, indexes exist,
  *     sparse columns ascend. What depends on the grid (partitions, names, keys) is the member's to check.
+ * C4  Names and lists of a batch are bounded before anything is made of them; a name that is too long stays one, so that
+ *     its operations are refused and not the stream.
  * C3  Answers larger than a message are cut into runs of operations (KvAnswers.firstOperation).
  */
-import type { TraceContext } from '@ashlar/core';
+import { NAME_BYTES_MAX, type TraceContext } from '@ashlar/core';
 import { decodeError, encodeError } from './error-status.ts';
 import {
+  BATCH_OPERATIONS_LIMIT,
   type KvAnswers,
   type KvBatch,
   type MapReference,
@@ -23,6 +26,12 @@ const NO_INDEXES = new Uint32Array(0);
 const NO_NUMBERS = new Float64Array(0);
 const NO_BYTES = new Uint8Array(0);
 const OPCODE_MAX = OPCODE.PROCESS;
+const CONSISTENCY_MAX = 1;
+/** Offsets are 32 bits: every number of a batch is a safe integer. */
+const LAST_REQUEST = Number.MAX_SAFE_INTEGER - 2 ** 32;
+/** Maps, processors and traces that one batch names, each. */
+const TABLE_MAX = 4096;
+const TRACE_BYTES_MAX = 1024;
 const BATCH_FIELDS = 32;
 const ANSWER_FIELDS = 10;
 
@@ -127,6 +136,8 @@ export function decodeBatch(bytes: Uint8Array): KvBatch {
   const batch = emptyBatch(maps, processors, traces);
   const reader = new WireReader(bytes);
   while (reader.next()) {
+    if (maps.length + processors.length + traces.length > TABLE_MAX)
+      throw malformed(`it names more than ${TABLE_MAX} things`);
     if (reader.field < 20) readBatchHeader(reader, batch, maps, processors, traces);
     else readBatchColumn(reader, batch);
   }
@@ -231,7 +242,7 @@ let lastMap: { readonly bytes: Uint8Array; readonly map: MapReference } | undefi
 function decodedMap(bytes: Uint8Array): MapReference {
   if (lastMap !== undefined && sameBytes(lastMap.bytes, bytes)) return lastMap.map;
   const map = Object.freeze(decodeMap(bytes));
-  lastMap = { bytes: bytes.slice(), map };
+  if (bytes.length <= NAME_BYTES_MAX * 2) lastMap = { bytes: bytes.slice(), map };
   return map;
 }
 
@@ -247,7 +258,7 @@ function decodeMap(bytes: Uint8Array): MapReference {
   while (reader.next()) {
     // biome-ignore format: a table
     switch (reader.field) {
-      case 1: map.name = reader.text(); break;
+      case 1: map.name = reader.shortText(NAME_BYTES_MAX); break;
       case 2: map.affinityParts = reader.uint(); break;
       case 3: map.declared = reader.flag(); break;
       case 4: map.ttlMs = reader.double(); break;
@@ -262,8 +273,8 @@ function decodeProcessor(bytes: Uint8Array): ProcessorReference {
   const processor: Changeable<ProcessorReference> = { module: '', exportName: '' };
   const reader = new WireReader(bytes);
   while (reader.next()) {
-    if (reader.field === 1) processor.module = reader.text();
-    else if (reader.field === 2) processor.exportName = reader.text();
+    if (reader.field === 1) processor.module = reader.shortText(NAME_BYTES_MAX);
+    else if (reader.field === 2) processor.exportName = reader.shortText(NAME_BYTES_MAX);
     else reader.skip();
   }
   return processor;
@@ -273,8 +284,8 @@ function decodeTrace(bytes: Uint8Array): TraceContext {
   const trace: Changeable<TraceContext> = { traceparent: '', tracestate: '' };
   const reader = new WireReader(bytes);
   while (reader.next()) {
-    if (reader.field === 1) trace.traceparent = reader.text();
-    else if (reader.field === 2) trace.tracestate = reader.text();
+    if (reader.field === 1) trace.traceparent = reader.shortText(TRACE_BYTES_MAX);
+    else if (reader.field === 2) trace.tracestate = reader.shortText(TRACE_BYTES_MAX);
     else reader.skip();
   }
   return trace;
@@ -282,6 +293,10 @@ function decodeTrace(bytes: Uint8Array): TraceContext {
 
 function checkBatch(batch: KvBatch): void {
   const { count } = batch;
+  if (count > BATCH_OPERATIONS_LIMIT)
+    throw malformed(`${count} operations, at most ${BATCH_OPERATIONS_LIMIT} are taken`);
+  if (batch.consistency > CONSISTENCY_MAX) throw malformed(`read consistency ${batch.consistency}`);
+  if (batch.firstRequest > LAST_REQUEST) throw malformed(`request number ${batch.firstRequest}`);
   for (const opcode of batch.opcodes) if (opcode > OPCODE_MAX) throw malformed(`opcode ${opcode}`);
   checkLength('partitions', batch.partitions.length, count);
   checkEnds('keys', batch.keyEnds, batch.keys, count);

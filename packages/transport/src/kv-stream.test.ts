@@ -112,6 +112,22 @@ describe('a kv stream', () => {
     expect(asked).toEqual(['connect undefined', 'read m', 'write m', 'execute m']);
   });
 
+  it('remembers the permissions of a bounded number of maps', async () => {
+    let asked = 0;
+    await open({ authorize: () => ++asked > 0 });
+    const named = (name: string): Partial<KvBatch> => ({
+      maps: [{ name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0 }],
+    });
+    for (let map = 0; map < 1100; map++) stream.write(batchOf(map, [OPCODE.GET], named(`m${map}`)));
+    await until(() => answers.length === 1100);
+    expect(asked).toBe(1101);
+    stream.write(batchOf(1100, [OPCODE.GET], named('m1099')));
+    stream.write(batchOf(1101, [OPCODE.GET], named('m0')));
+    await until(() => answers.length === 1102);
+    // The last one is known still, the first one was forgotten.
+    expect(asked).toBe(1102);
+  });
+
   it('with too much unanswered is not read further', async () => {
     await open({ limits: { batchesMax: 4 } });
     let release: (() => void) | undefined;

@@ -4,7 +4,7 @@
  * Messages whose fields have the same names and shapes pass through proto-loader as they are; the others name a
  * conversion. Schemas are loaded at the first message, not at import.
  */
-import type { PartitionTable } from '@ashlar/core';
+import { GridError, type PartitionTable } from '@ashlar/core';
 import {
   type Conversion,
   controlUpdate,
@@ -21,7 +21,9 @@ import {
 } from './conversions.ts';
 import { decodeSubscribeOutput, encodeSubscribeOutput } from './event-codec.ts';
 import { serviceDefinition } from './proto-files.ts';
+import { Guard } from './request-guard.ts';
 import type * as s from './services.ts';
+import { malformed } from './wire.ts';
 
 export type Encode<T> = (value: T) => Buffer;
 export type Decode<T> = (bytes: Buffer) => T;
@@ -62,17 +64,32 @@ function method<Request, Response>(
     return found;
   };
   const { request, response } = codecs;
+  let guard: Guard | undefined;
+  const checked = (bytes: Buffer): Buffer => {
+    guard ??= Guard.of((definition().requestType.type as { readonly name: string }).name);
+    guard.check(bytes);
+    return bytes;
+  };
   return {
     path: `/ashlar.v1.${service}/${name}`,
     service,
     name,
     effect: codecs.effect ?? 'none',
     encodeRequest: (value) => definition().requestSerialize(request === undefined ? (value ?? {}) : request.out(value)),
-    decodeRequest: (bytes) => converted(definition().requestDeserialize(bytes), request),
+    decodeRequest: (bytes) => converted(parsed(definition().requestDeserialize, checked(bytes)), request),
     encodeResponse: (value) =>
       definition().responseSerialize(response === undefined ? (value ?? {}) : response.out(value)),
     decodeResponse: (bytes) => converted(definition().responseDeserialize(bytes), response),
   };
+}
+
+/** Bytes that the guard let through and the library does not: the caller's fault all the same. */
+function parsed(deserialize: (bytes: Buffer) => object, bytes: Buffer): object {
+  try {
+    return deserialize(bytes);
+  } catch (error) {
+    throw GridError.is(error) ? error : malformed(error instanceof Error ? error.message : 'it cannot be read');
+  }
 }
 
 function converted<T>(message: object, conversion: Conversion<T> | undefined): T {

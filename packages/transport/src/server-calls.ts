@@ -122,10 +122,11 @@ export function creditCall<Request, Response>(
       const input = method.decodeRequest(first);
       if (input.request === undefined) throw new GridError('INVALID_ARGUMENT', 'the first message is no request');
       authorizeCall(method.path, input.request, context);
-      credit = new Credit(pending + input.creditBytes);
+      const granted = Math.min(input.creditBytes, CREDIT_BYTES_MAX);
+      credit = new Credit(pending + granted);
       if (isClosed) credit.finish();
       await sendAll({ call, method, context, state, credit, weigh }, handler(input.request, context));
-      await credit.returned(input.creditBytes / 2, context.signal);
+      await credit.returned(granted / 2, context.signal);
     };
     let started = false;
     let pending = 0;

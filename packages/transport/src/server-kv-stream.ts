@@ -30,6 +30,9 @@ function permissionBit(opcode: number): number {
   return opcode >= OPCODE.PUT ? 2 : 1;
 }
 
+/** Maps whose permissions a stream remembers; beyond, all are asked for anew. */
+const ALLOWED_MAX = 1024;
+
 /** Room of one message for what is not values. */
 const OTHER_SHARE = 4;
 
@@ -46,7 +49,7 @@ export class ServerKvStream {
   readonly #context: CallContext;
   readonly #sink: KvBatchSink;
   readonly #unanswered = new SmallSet<UnansweredBatch>();
-  /** Whether the caller may: by map, for each permission. */
+  /** Whether the caller may: by map, for each permission. At most ALLOWED_MAX maps. */
   readonly #allowed = new Map<string, Partial<Record<Permission, boolean>>>();
   #unansweredBytes = 0;
   #congested = false;
@@ -162,6 +165,7 @@ export class ServerKvStream {
     let known = this.#allowed.get(map);
     if (known === undefined) {
       known = {};
+      if (this.#allowed.size >= ALLOWED_MAX) this.#allowed.clear();
       this.#allowed.set(map, known);
     }
     known[permission] ??= this.#state.doorkeeper.authorize(permission, map, this.#context.principal);

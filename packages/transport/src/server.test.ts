@@ -1,5 +1,7 @@
 import { GridError } from '@ashlar/core';
+import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js';
 import { connectMember, type MemberConnection } from './connection.ts';
+import { fromStatus } from './error-status.ts';
 import { METHODS } from './methods.ts';
 import { OPERATIONS } from './operations.ts';
 import { serve } from './server.ts';
@@ -121,6 +123,27 @@ describe('unary calls', () => {
     });
   });
 
+  it('about a name of 20 KB leave the link as it is', async () => {
+    member.services.admin.dropMap = async () => {
+      throw new GridError('UNKNOWN_MAP', 'y'.repeat(200_000), { hint: 'z'.repeat(200_000) });
+    };
+    let finish: (() => void) | undefined;
+    member.services.admin.listMaps = async () => {
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      return { maps: [] };
+    };
+    const other = connection.admin.listMaps(undefined);
+    await until(() => finish !== undefined);
+    await expect(connection.admin.mapSize({ map: 'x'.repeat(20_000), grid: true })).rejects.toMatchObject({
+      code: 'INVALID_NAME',
+    });
+    await expect(connection.admin.dropMap({ map: 'x' })).rejects.toMatchObject({ code: 'UNKNOWN_MAP' });
+    finish!();
+    await expect(other).resolves.toEqual({ maps: [] });
+  });
+
   it('that are too large are refused by name, on either side', async () => {
     const small = connectMember(connection.address, { messageBytesMax: 10_000 });
     const deploy = { name: 'm', hash: '', limits: { wallMs: 0, heapBytes: 0 }, exports: [] };
@@ -168,6 +191,23 @@ describe('a result', () => {
       await pause(5);
     }
     expect(kinds).toEqual(['header', ...new Array<string>(60).fill('batch'), 'end']);
+  });
+
+  it.each([0, 15_000])('under a credit of %i that nobody can raise any more ends by name', async (creditBytes) => {
+    const pulled = { count: 0, returned: false };
+    member.services.sql.execute = resultOf(1000, 10_000, pulled);
+    const client = new Client(connection.address, ChannelCredentials.createInsecure());
+    const { path, encodeRequest } = METHODS.execute;
+    const call = client.makeBidiStreamRequest(path, encodeRequest, (bytes: Buffer) => bytes);
+    call.on('data', () => undefined);
+    const failed = new Promise<ServiceError>((resolve) => call.on('error', (error) => resolve(error as ServiceError)));
+    call.end({ request: REQUEST, creditBytes });
+    expect(fromStatus(await failed, 'Execute')).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      hint: expect.stringMatching(/credit_bytes/),
+    });
+    client.close();
+    await until(() => pulled.returned || pulled.count === 0);
   });
 
   it('that the member found to take too long says what took too long', async () => {
@@ -276,6 +316,7 @@ function callsOf(to: MemberConnection): Record<string, () => Promise<unknown>> {
     exports: [],
     types: [],
     partitions: [],
+    onSlow: 'lag',
     buildTables: [],
   };
   return Object.fromEntries(

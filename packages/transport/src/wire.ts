@@ -9,10 +9,8 @@
  */
 import { GridError } from '@ashlar/core';
 
-const VARINT = 0;
-const FIXED64 = 1;
-const DELIMITED = 2;
-const FIXED32 = 5;
+export const WIRE_TYPE = { VARINT: 0, FIXED64: 1, DELIMITED: 2, FIXED32: 5 } as const;
+const { VARINT, FIXED64, DELIMITED, FIXED32 } = WIRE_TYPE;
 
 const VARINT_BYTES_MAX = 10;
 /** Elements, and bytes, up to which a loop is faster than a view and a copy. */
@@ -134,6 +132,11 @@ export class WireReader {
     this.#end = end;
   }
 
+  /** How the field before us is written. */
+  get wireType(): number {
+    return this.#wireType;
+  }
+
   /** Goes to the next field; false at the end. */
   next(): boolean {
     if (this.#at >= this.#end) return false;
@@ -162,6 +165,12 @@ export class WireReader {
 
   text(): string {
     return Buffer.from(this.bytes()).toString('utf8');
+  }
+
+  /** The text, of a longer one only the first `bytesMax` bytes: it is refused by whoever looks at it. */
+  shortText(bytesMax: number): string {
+    const bytes = this.bytes();
+    return Buffer.from(bytes.length > bytesMax ? bytes.subarray(0, bytesMax) : bytes).toString('utf8');
   }
 
   /** A view of the field's bytes. */
