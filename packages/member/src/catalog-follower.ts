@@ -1,47 +1,127 @@
-/** Makes store and modules what the grid's control state says: maps, partitions at their epochs, deployed code. */
-import type { CatalogedModule, ControlState } from '@ashlar/cluster';
-import type { Epoch, PartitionId } from '@ashlar/core';
+/**
+ * Makes store and modules what the grid's control state says: maps, partitions at their epochs, deployed code.
+ *
+ *   state -> what is there differs? -> one step a difference -> a step that failed is tried again
+ *
+ * F1  Steps come from what is there now, not from what the last state said: a state that was missed leaves nothing behind.
+ * F2  A step that fails keeps no other step, and no later state, from being followed. It is tried again with the next state,
+ *     and every RETRY_MS; who asks for what it would have made is told its error.
+ */
+import type { CatalogedMap, CatalogedModule, ControlState } from '@ashlar/cluster';
+import { type Epoch, GridError, type PartitionId } from '@ashlar/core';
 import type { ModuleExport } from '@ashlar/modules';
+import type { MemberStore } from '@ashlar/storage';
 import type { MemberParts } from './member-parts.ts';
 
-export function followCatalog(parts: MemberParts): void {
-  parts.control.onChange((state, before) => {
-    applyMaps(state, before, parts);
-    applyPartitions(state, parts);
-    applyModules(state, before, parts);
-  });
+const RETRY_MS = 1000;
+
+export type FollowerParts = Pick<MemberParts, 'store' | 'control' | 'modules' | 'log'>;
+
+export class CatalogFollower {
+  readonly #parts: FollowerParts;
+  readonly #retryMs: number;
+  /** By step: why it failed last. */
+  readonly #failures = new Map<string, GridError>();
+  /** By name: the generation that runs here. */
+  readonly #generations = new Map<string, number>();
+  #retry: NodeJS.Timeout | undefined;
+
+  /** Follows from now on. */
+  constructor(parts: FollowerParts, retryMs = RETRY_MS) {
+    this.#parts = parts;
+    this.#retryMs = retryMs;
+    parts.control.onChange((state) => this.#follow(state));
+  }
+
+  /** The first step that could not be done with the newest state; undefined: all are. */
+  get failure(): GridError | undefined {
+    const [first] = this.#failures.values();
+    return first;
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+  }
+
+  #follow(state: ControlState): void {
+    clearTimeout(this.#retry);
+    this.#failures.clear();
+    this.#followMaps(state);
+    this.#followPartitions(state);
+    this.#followModules(state);
+    if (this.#failures.size === 0) return;
+    this.#retry = setTimeout(() => this.#follow(this.#parts.control.state), this.#retryMs);
+    this.#retry.unref();
+  }
+
+  #attempt(step: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#failures.set(step, GridError.wrap(error));
+      this.#parts.log.error({ err: error, step }, 'a change of the grid could not be followed: it is tried again');
+    }
+  }
+
+  #followMaps({ maps }: ControlState): void {
+    const { store, log } = this.#parts;
+    const wanted = new Set(maps.map(({ id }) => id));
+    for (const id of store.mapIds) {
+      if (wanted.has(id)) continue;
+      this.#attempt(`drop map ${id}`, () => {
+        store.dropMap(id);
+        log.info({ mapId: id }, 'map dropped');
+      });
+    }
+    for (const map of maps) {
+      if (!store.hasMap(map.id)) this.#attempt(`open map ${map.name}`, () => openMap(store, map));
+    }
+  }
+
+  #followPartitions({ owners, epochs }: ControlState): void {
+    const { store, control } = this.#parts;
+    owners.forEach((_owners, index) => {
+      const partition = index as PartitionId;
+      this.#attempt(`partition ${index}`, () => {
+        if (control.isMine(index)) store.openPartition(partition, epochs[index] as Epoch);
+        else if (store.isPartitionOpen(partition)) store.closePartition(partition);
+      });
+    });
+  }
+
+  #followModules({ modules }: ControlState): void {
+    const { modules: registry, log } = this.#parts;
+    for (const name of this.#generations.keys()) {
+      if (modules.some((module) => module.name === name)) continue;
+      registry.remove(name);
+      this.#generations.delete(name);
+      log.info({ module: name }, 'module removed');
+    }
+    for (const module of modules) {
+      const { name, hash, generation } = module;
+      if (this.#generations.get(name) === generation) continue;
+      this.#attempt(`module ${name}`, () => {
+        registry.add({
+          name,
+          hash,
+          text: module.bundle,
+          exports: module.exports.map(exportOf),
+          limits: limitsOf(module),
+        });
+        this.#generations.set(name, generation);
+        log.info({ module: name, hash }, 'module deployed');
+      });
+    }
+  }
 }
 
-function applyMaps(state: ControlState, before: ControlState | undefined, { store, log }: MemberParts): void {
-  for (const { id, affinityParts, ttlMs, maxIdleMs } of state.maps) {
-    if (!store.hasMap(id)) store.openMap(id, { affinityParts, ttlMs, maxIdleMs });
-  }
-  for (const { id, name } of before?.maps ?? []) {
-    if (state.maps.some((map) => map.id === id) || !store.hasMap(id)) continue;
-    store.dropMap(id);
-    log.info({ map: name }, 'map dropped');
-  }
+/** Makes a map of the catalog here. @throws OutOfMemoryError, GridError OVERLOADED */
+export function openMap(store: MemberStore, { id, affinityParts, ttlMs, maxIdleMs }: CatalogedMap): void {
+  store.openMap(id, { affinityParts, ttlMs, maxIdleMs });
 }
 
-function applyPartitions(state: ControlState, { store, control }: MemberParts): void {
-  state.owners.forEach((_owners, partition) => {
-    if (control.isMine(partition)) store.openPartition(partition as PartitionId, state.epochs[partition] as Epoch);
-    else if (store.isPartitionOpen(partition as PartitionId)) store.closePartition(partition as PartitionId);
-  });
-}
-
-function applyModules(state: ControlState, before: ControlState | undefined, { modules, log }: MemberParts): void {
-  for (const module of state.modules) {
-    const known = before?.modules.find(({ name }) => name === module.name);
-    if (known?.generation === module.generation) continue;
-    const { name, hash, bundle, exports, wallMs, heapBytes } = module;
-    const limits = { ...(wallMs > 0 ? { wallMs } : {}), ...(heapBytes > 0 ? { heapBytes } : {}) };
-    modules.add({ name, hash, text: bundle, exports: exports.map(exportOf), limits });
-    log.info({ module: name, hash }, 'module deployed');
-  }
-  for (const { name } of before?.modules ?? []) {
-    if (!state.modules.some((module) => module.name === name)) modules.remove(name);
-  }
+function limitsOf({ wallMs, heapBytes }: CatalogedModule) {
+  return { ...(wallMs > 0 ? { wallMs } : {}), ...(heapBytes > 0 ? { heapBytes } : {}) };
 }
 
 function exportOf({ name, kind, map }: CatalogedModule['exports'][number]): ModuleExport {

@@ -88,7 +88,11 @@ export async function makeParts(config: MemberConfig, log: Logger, closers: Clos
   const self = (config.name || nameOf(config)) as MemberId;
   const coordination = await coordinate(config, self, peers);
   if ('remote' in coordination) closers.push(() => coordination.remote.close());
-  const control = new GridControl(self, 'remote' in coordination ? coordination.remote : coordination.embedded);
+  const control = new GridControl(
+    self,
+    'remote' in coordination ? coordination.remote : coordination.embedded,
+    (error) => log.error({ err: error }, 'a change of the grid was followed in part'),
+  );
   const store = MemberStore.create({
     maxBytes: config.memory.maxBytes,
     partitionCount: config.cluster.partitionCount,

@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import type { JoinedMember } from '@ashlar/cluster';
 import { type GridServer, serve } from '@ashlar/transport';
 import type { Logger } from 'pino';
-import { followCatalog } from './catalog-follower.ts';
+import { CatalogFollower } from './catalog-follower.ts';
 import type { MemberConfig } from './config/schema.ts';
 import { type Closers, type MemberParts, makeParts, threadsOf } from './member-parts.ts';
 import { HttpDoor } from './observe/http-door.ts';
@@ -77,7 +77,8 @@ export class Member {
     const parts = this.#parts;
     const { config, store, log } = parts;
     memberMetrics(parts, this.#closers);
-    followCatalog(parts);
+    const follower = new CatalogFollower(parts);
+    this.#closers.push(() => follower.close());
     const background = new SliceLoop(() => !store.sweepExpired(2000) || store.reclaim(4000) >= 4000);
     this.#closers.push(() => background.stop());
     const { services, close } = memberServices(parts);

@@ -48,7 +48,7 @@ export function checkStore(core: StoreCore): void {
   assert(control[CONTROL_MAGIC_WORD] === CONTROL_MAGIC, 'nothing is ever written through reference 0');
   const entries = new RefCounts();
   const values = new RefCounts();
-  const tables: SlotTable[] = [...core.dismantler.tables];
+  const tables: SlotTable[] = [...core.dismantler.tables, ...core.doomedTables];
   for (const map of core.maps.values()) for (const table of map.tables) if (table !== undefined) tables.push(table);
   const isQuiet = core.dismantler.tables.length === 0;
   for (const table of tables) if (!table.dropped) checkTable(core, table, entries, values);

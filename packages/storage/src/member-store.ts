@@ -70,9 +70,10 @@ export class MemberStore {
   }
 
   /**
-   * Takes the map with everything in it out of sight, without records; its memory comes back through reclaim().
+   * Takes the map with everything in it out of sight, without records; its memory comes back through reclaim(). What is
+   * staged in it may still be committed or aborted; what would be staged is refused (MAP_DROPPED).
    *
-   * @throws UnknownMapError; GridError OVERLOADED while a batch that wrote to it is undecided
+   * @throws MapDroppedError, UnknownMapError when it is not here
    */
   dropMap(mapId: MapId): void {
     this.#core.dropMap(mapId);
@@ -80,6 +81,16 @@ export class MemberStore {
 
   hasMap(mapId: MapId): boolean {
     return this.#core.maps.has(mapId);
+  }
+
+  /** Ids of the maps that are here. */
+  get mapIds(): MapId[] {
+    return [...this.#core.maps.keys()] as MapId[];
+  }
+
+  /** Whether the map may have entries in the partition that some snapshot sees, also where none is live any more. */
+  hasTable(mapId: MapId, partitionId: PartitionId): boolean {
+    return this.#core.maps.get(mapId)?.tables[partitionId] !== undefined;
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   type Epoch,
   GridError,
   type HybridClock,
+  MapDroppedError,
   type MapId,
   OutOfMemoryError,
   type PartitionId,
@@ -105,6 +106,8 @@ export class StoreCore {
   #garbageTables: SlotTable[] = [];
   /** Tables in which noteGarbage() counted since collect(). */
   readonly #littered: SlotTable[] = [];
+  #doomed: SlotTable[] = [];
+  #highestMapId = 0;
   readonly #journals: Int32Array[] = [];
   #trimCursor = 0;
   #relieving = false;
@@ -159,11 +162,12 @@ export class StoreCore {
     return this.#accounts;
   }
 
-  /** @throws UnknownMapError when the map is not open here */
+  /** @throws MapDroppedError; UnknownMapError when no such map was ever open here */
   mapOf(mapId: MapId): StoredMap {
     const map = this.maps.get(mapId);
-    if (map === undefined) throw new UnknownMapError(`map ${mapId}`);
-    return map;
+    if (map !== undefined) return map;
+    const name = `#${mapId}`;
+    throw mapId <= this.#highestMapId ? new MapDroppedError(name, { mapId }) : new UnknownMapError(name);
   }
 
   openMap(mapId: MapId, options: MapOptions): void {
@@ -180,26 +184,40 @@ export class StoreCore {
       new StoredMap(mapId, options, { blocks, epochs, timers, words, account, hashSeed, changes: 0 }, directory, count),
     );
     this.mapDirectory.add(mapId, directory);
+    this.#highestMapId = Math.max(this.#highestMapId, mapId);
   }
 
   /**
-   * Takes the map out of sight; its memory comes back through reclaim().
-   *
-   * @throws GridError OVERLOADED while a batch that wrote to it is undecided
+   * Takes the map out of sight at once: nothing more is staged in it, and no reader finds it. What is staged in it may
+   * still commit or abort; its memory comes back through reclaim(), where something is staged after that is decided.
    */
   dropMap(mapId: MapId): void {
     const map = this.mapOf(mapId);
-    while (this.patchQueue.length > 0) this.#patch(PRESSURE_STEPS);
-    if (map.tables.some((table) => table !== undefined && table.undecided > 0)) {
-      throw new GridError('OVERLOADED', `map ${mapId} has writes under way`, { hint: 'commit or abort them first' });
-    }
     this.mapDirectory.remove(mapId);
     this.maps.delete(mapId);
-    for (const table of map.tables) if (table !== undefined) this.dismantler.add(table, this.epochs.advance());
+    for (const table of map.tables) if (table !== undefined) this.#doomed.push(table);
+    this.#dismantleDecided();
     const { account } = map;
     this.epochs.retire(this.blocks.blockBytes(map.directory), () =>
       this.blocks.free(map.directory, account, MemoryKind.slots),
     );
+  }
+
+  /** Hands on the tables of dropped maps in which nothing is undecided. */
+  #dismantleDecided(): void {
+    if (this.#doomed.length === 0) return;
+    const stamp = this.epochs.advance();
+    this.#doomed = this.#doomed.filter((table) => {
+      const isStaging = this.partitions[table.partitionId]?.staged.isEmpty === false;
+      if (isStaging || table.undecided > 0) return true;
+      this.dismantler.add(table, stamp);
+      return false;
+    });
+  }
+
+  /** Tables of dropped maps that wait until what is staged beside them is decided. */
+  get doomedTables(): readonly SlotTable[] {
+    return this.#doomed;
   }
 
   /** The map's table in the partition, made with its first entry. @throws OutOfMemoryError */
@@ -320,6 +338,7 @@ export class StoreCore {
     let steps = this.#patch(maxSteps);
     this.epochs.releasePassed();
     if (steps < maxSteps) steps += this.#collectGarbage(maxSteps - steps);
+    this.#dismantleDecided();
     if (steps < maxSteps) steps += this.dismantler.run(this.epochs, maxSteps - steps);
     return steps;
   }
@@ -361,6 +380,7 @@ export class StoreCore {
     return (
       this.patchQueue.length > 0 ||
       this.#garbageTables.length > 0 ||
+      this.#doomed.length > 0 ||
       this.dismantler.isBusy ||
       this.epochs.retiredBytes > 0
     );

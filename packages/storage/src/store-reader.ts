@@ -34,7 +34,7 @@ import {
   WORKER_WORDS_START,
   WORKERS_MAX,
 } from './layout.ts';
-import { findTable } from './map-directory.ts';
+import { findMapDirectory, findTable } from './map-directory.ts';
 import { resolveLane } from './pending-words.ts';
 import { SlotChunkView } from './slot-chunk.ts';
 import { isSnapshotAlive } from './snapshots.ts';
@@ -141,7 +141,12 @@ export class StoreReader {
     return isSnapshotAlive(this.arena, snapshotId);
   }
 
-  /** The map's table in the partition; undefined while it has no entry, or when the map is not here. */
+  /** Whether the map is here: one that was dropped is not, and none of its rows is found any more. */
+  hasMap(mapId: MapId): boolean {
+    return findMapDirectory(this.arena, mapId) !== 0;
+  }
+
+  /** The map's table in the partition; undefined while it has no entry, or when the map is not here (hasMap). */
   table(mapId: MapId, partitionId: PartitionId): SlotTableView | undefined {
     return this.#find(this.#table, mapId, partitionId);
   }

@@ -26,6 +26,7 @@ export class GridControl {
   readonly self: MemberId;
   readonly #coordinator: Refreshable;
   readonly #listeners: ((state: ControlState, before: ControlState | undefined) => void)[] = [];
+  readonly #onFailure: (error: unknown) => void;
   #state: ControlState;
   #table: PartitionTable;
   #maps = new Map<string, CatalogedMap>();
@@ -33,8 +34,10 @@ export class GridControl {
   /** ownedSince[partition]: the table version at which our ownership of its present epoch began. */
   #ownedSince: Float64Array;
 
-  constructor(self: MemberId, coordinator: Refreshable) {
+  /** @param onFailure  told of what a listener throws: it keeps no other from being told (F2 of catalog-follower.ts) */
+  constructor(self: MemberId, coordinator: Refreshable, onFailure: (error: unknown) => void = () => undefined) {
     this.self = self;
+    this.#onFailure = onFailure;
     this.#coordinator = coordinator;
     this.#state = coordinator.state;
     this.#table = tableOf(this.#state);
@@ -153,7 +156,13 @@ export class GridControl {
     const isNewer = state.tableVersion + state.catalogVersion > before.tableVersion + before.catalogVersion;
     if (!isNewer) return;
     this.#take(state, before);
-    for (const listener of this.#listeners) listener(state, before);
+    for (const listener of this.#listeners) {
+      try {
+        listener(state, before);
+      } catch (error) {
+        this.#onFailure(error);
+      }
+    }
   }
 
   #take(state: ControlState, before: ControlState | undefined): void {

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator } from '@ashlar/cluster';
+import { ModuleRegistry } from '@ashlar/compute';
+import { HybridClock, type MapId, type MemberId, OutOfMemoryError, type PartitionId } from '@ashlar/core';
+import { MemberStore } from '@ashlar/storage';
+import { pino } from 'pino';
+import { CatalogFollower } from './catalog-follower.ts';
+import { GridControl } from './control/grid-control.ts';
+
+const SELF = 'a' as MemberId;
+const PARTITION = 0 as PartitionId;
+const BYTES = Uint8Array.of(1);
+
+/** The next map finds no memory. */
+function failOnce(store: MemberStore): void {
+  const openMap = store.openMap.bind(store);
+  store.openMap = () => {
+    store.openMap = openMap;
+    throw new OutOfMemoryError(1, 0, 1);
+  };
+}
+
+function bench(options: { readonly retryMs?: number } = {}) {
+  const keeper = { load: () => undefined, save: () => undefined };
+  const coordinator = new EmbeddedCoordinator({
+    partitionCount: 4,
+    expectedMembers: 1,
+    newGridId: () => 'grid',
+    keeper,
+  });
+  const failures: unknown[] = [];
+  const control = new GridControl(SELF, coordinator, (error) => failures.push(error));
+  const clock = new HybridClock();
+  const store = MemberStore.create({ maxBytes: 4 << 20, partitionCount: 4, maxWorkers: 1, hashSeed: 1, clock });
+  const modules = new ModuleRegistry();
+  const follower = new CatalogFollower({ store, control, modules, log: pino({ level: 'silent' }) }, options.retryMs);
+  const submit = (command: ControlCommand) => coordinator.submit(command);
+  const create = (name: string) => submit({ kind: 'createMap', name, options: DEFAULT_MAP_SETTINGS });
+  const drop = (name: string) => submit({ kind: 'dropMap', name });
+  const join = () =>
+    submit({
+      kind: 'join',
+      member: { id: SELF, address: '127.0.0.1:1', httpAddress: '', zone: '', incarnation: 'one' },
+    });
+  const ids = () => control.state.maps.map(({ id }) => id);
+  return { control, store, modules, follower, failures, submit, create, drop, join, ids };
+}
+
+describe('a member that follows the catalog', () => {
+  it('drops a map while a batch is staged in it, and follows on', async () => {
+    const { store, follower, create, drop, join, ids } = bench();
+    await join();
+    await create('a');
+    const [dropped] = ids() as [MapId];
+    const batch = store.begin();
+    batch.put(dropped, PARTITION, BYTES, 0, 1, BYTES, 0, 1);
+    await drop('a');
+    await create('b');
+    expect([store.hasMap(dropped), store.mapIds]).toEqual([false, ids()]);
+    batch.commit();
+    store.reclaim(1e6);
+    expect([follower.failure, store.mapBytes(dropped), store.find(dropped, PARTITION, BYTES, 0, 1)]).toEqual([
+      undefined,
+      expect.any(Number),
+      false,
+    ]);
+  });
+
+  it('goes on past a step that fails, tells it, and makes up for it with the next state', async () => {
+    const { store, follower, failures, create, join, ids } = bench();
+    await join();
+    failOnce(store);
+    await create('a');
+    expect([follower.failure?.code, store.mapIds]).toEqual(['OUT_OF_MEMORY', []]);
+    await create('b');
+    expect([follower.failure, new Set(store.mapIds), failures]).toEqual([undefined, new Set(ids()), []]);
+  });
+
+  it('makes up for a step that failed without any further change', async () => {
+    const { store, follower, create, join, ids } = bench({ retryMs: 1 });
+    await join();
+    failOnce(store);
+    await create('a');
+    while (follower.failure !== undefined) await sleep(1);
+    expect(store.mapIds).toEqual(ids());
+  });
+
+  it('misses nothing of a state that another follower throws at', async () => {
+    const { control, store, failures, create, ids } = bench();
+    control.onChange((state) => {
+      if (state.maps.length > 0) throw new Error('no');
+    });
+    const seen: number[] = [];
+    control.onChange(({ maps }) => seen.push(maps.length));
+    await create('a');
+    await create('b');
+    expect([seen, store.mapIds, failures.length]).toEqual([[0, 1, 2], ids(), 2]);
+  });
+
+  it('runs the newest deployment of a module, and none that is removed', async () => {
+    const { modules, submit } = bench();
+    const deploy = (bundle: string) => {
+      const hash = createHash('sha256').update(bundle).digest('hex');
+      return submit({ kind: 'putModule', module: { name: 'm', bundle, hash, exports: [], wallMs: 0, heapBytes: 0 } });
+    };
+    await deploy('1;');
+    const first = modules.find('m')!.hash;
+    await deploy('2;');
+    expect(modules.find('m')!.hash).not.toBe(first);
+    await submit({ kind: 'removeModule', name: 'm' });
+    expect(modules.find('m')).toBeUndefined();
+  });
+});
