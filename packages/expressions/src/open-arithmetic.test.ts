@@ -47,6 +47,10 @@ describe('arithmetic of undeclared paths', () => {
     expect(result('+', column(0), column(1), [0.5, 2n])).toBe(2.5);
     expect(result('*', column(0), literal({ decimal: '1.5' }, 'numeric'), [3])).toBe(4.5);
     expect(result('*', column(0), literal({ decimal: '1.5' }, 'numeric'), [3n])).toEqual(decimal('4.5'));
+    expect([result('+', column(0), literal(2, 'float8'), [3n]), result('+', column(0), column(1), [3n, 2])]).toEqual([
+      5n,
+      5,
+    ]);
   });
 
   it('reads bigints as int8 where the planner says so, and sums of them without bounds', () => {

@@ -6,7 +6,8 @@
  *   number, bigint within 2^53     double
  *   number, wide bigint | Decimal  numeric, the number as the decimal that it prints as: no digit is lost on the way
  *
- * O1  A literal or parameter takes the kind of the row's value: beside a number a Decimal of the statement is a double.
+ * O1  A literal or parameter takes the kind of the row's value: beside a number a Decimal of the statement is a double, beside
+ *     a bigint a whole number of the statement is a bigint.
  * O2  Where the planner knows that a path holds bigints alone (`int8`), integers are PostgreSQL's: quotients truncate. A sum
  *     of bigints (`whole`) has no bounds.
  */
@@ -47,10 +48,17 @@ export function openArithmetic(
   if (typeof a === 'number' && typeof b === 'number') return arithmetic(operator, a, left.type, b, right.type, at);
   const types = [typeOf(a, left.type), typeOf(b, right.type)] as const;
   if (types.every(isInteger)) return ofIntegers(operator, a, b, types, reading, at);
+  if (isWholeOfStatement(a, left, b))
+    return ofIntegers(operator, BigInt(a as number), b, ['int8', 'int8'], reading, at);
+  if (isWholeOfStatement(b, right, a))
+    return ofIntegers(operator, a, BigInt(b as number), ['int8', 'int8'], reading, at);
   const isMixed = isDouble(types[0], a) ? isExact(types[1]) : isDouble(types[1], b) && isExact(types[0]);
   if (!isMixed || takesDouble(a, b, left, right)) return arithmetic(operator, a, left.type, b, right.type, at);
   return arithmetic(operator, decimalOf(a as AnyNumber), 'numeric', decimalOf(b as AnyNumber), 'numeric', at);
 }
+
+const isWholeOfStatement = (value: RowValue, { isConstant }: Side, other: RowValue): boolean =>
+  isConstant && typeof other === 'bigint' && Number.isSafeInteger(value);
 
 const isInteger = (type: SqlType): boolean => type === 'int4' || type === 'int8';
 const isExact = (type: SqlType): boolean => type === 'int8' || type === 'numeric';

@@ -24,7 +24,7 @@ export { encodeKey, KeyWriter } from './key-writer.ts';
 export { partitionHash, partitionOf } from './partition.ts';
 export { Path, type PathSegment, pathText } from './path.ts';
 export { decodeMessage, decodeValue } from './value-decoder.ts';
-export { VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
+export { EXTENSION, VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
 export { ValueReader } from './value-reader.ts';
 export { checkValue } from './value-scan.ts';
 export { encodeMessage, encodeValue, ValueWriter } from './value-writer.ts';

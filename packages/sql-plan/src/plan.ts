@@ -180,6 +180,9 @@ export interface CatalogView {
   readonly maps: readonly CatalogMap[];
 }
 
+/** Kinds of numbers that a path holds, as bits. */
+export const NUMBER_KIND = { number: 1, bigint: 2, decimal: 4 } as const;
+
 export interface CatalogMap {
   readonly name: string;
   readonly mapId: number;
@@ -189,6 +192,8 @@ export interface CatalogMap {
    * order in which documents show them.
    */
   readonly paths: readonly (readonly string[])[] | undefined;
+  /** By place in `paths`: which kinds of numbers documents hold there, as bits of NUMBER_KIND. */
+  readonly numberKinds?: readonly number[] | undefined;
   /** Entries, about; larger maps are probed, smaller ones are built. */
   readonly entries: number;
 }

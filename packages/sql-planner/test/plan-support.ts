@@ -26,8 +26,10 @@ export function plan(text: string, catalog: CatalogView = CATALOG): Plan {
   for (;;) {
     const planned = planStatement(text, catalog, fresh);
     if ('plan' in planned) return planned.plan;
-    if (fresh.has(planned.wantsPathsOf)) throw new Error(`asked twice for the paths of ${planned.wantsPathsOf}`);
-    fresh.add(planned.wantsPathsOf);
+    for (const map of planned.wantsPathsOf) {
+      if (fresh.has(map)) throw new Error(`asked twice for the paths of ${map}`);
+      fresh.add(map);
+    }
   }
 }
 

@@ -18,6 +18,13 @@ function itRefuses(cases: readonly Case[], run: (text: string) => unknown = plan
   });
 }
 
+describe('words that JavaScript objects have by nature', () => {
+  it.each(['constructor', 'toString', '__proto__'])('%s is no habit from another language', (word) => {
+    expect(refusalOf(() => plan(`EXPLAIN SELECT AS AS ${word}`)).code).toBe('SYNTAX_ERROR');
+    expect(typeof (refusalOf(() => plan(`SELECT 1 FROM WHERE ${word} ${word}`)).hint ?? '')).toBe('string');
+  });
+});
+
 describe('names', () => {
   itRefuses([
     ['SELECT 1 FROM ¦acounts', 'UNKNOWN_MAP', "unknown map 'acounts'", "did you mean 'accounts'?"],

@@ -159,6 +159,11 @@ export class MemberStore {
     return this.#core.maps.get(mapId)?.host.changes ?? 0;
   }
 
+  /** Whether every committed change is counted in changeCount() already. */
+  get isSettled(): boolean {
+    return this.#core.patchQueue.length === 0;
+  }
+
   /** Bytes of the arena that a map takes: entries, older versions, log, columns. */
   mapBytes(mapId: MapId): number {
     return this.#core.accounts.get(mapId)?.total ?? 0;

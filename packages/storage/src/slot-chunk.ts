@@ -99,6 +99,11 @@ export class SlotChunkView {
     return Atomics.load(this.i32, this.header + CHUNK_TALLY);
   }
 
+  /** Whether what was committed may not have got its version into the lanes yet, and so not into maxBegin. */
+  get hasPending(): boolean {
+    return this.tally >= TALLY_PENDING;
+  }
+
   /** Highest committed begin. Read it after the tally. */
   get maxBegin(): number {
     return this.f64[(this.header >>> 1) + CHUNK_MAX_BEGIN_F64]!;

@@ -91,7 +91,7 @@ export interface MemberConnection {
     readonly pinSnapshot: Ask<{ version: number }, { pinId: number; version: number }>;
     readonly openSnapshot: Ask<s.OpenSnapshotRequest, { snapshotId: number }>;
     readonly releaseSnapshot: Ask<{ snapshotId: number }, Nothing>;
-    readonly findPaths: Ask<{ mapId: number; snapshotId: number; version: number }, { body: Uint8Array }>;
+    readonly findPaths: Ask<{ mapId: number }, { body: Uint8Array }>;
     readonly runFragment: CreditStream<s.FragmentRequest, s.FragmentOutput>;
     readonly runJobPart: Stream<s.RunJobPartRequest, s.JobPartOutput>;
     readonly modifyRows: Ask<{ body: Uint8Array; tableVersion: number }, s.ModifyRowsResponse>;

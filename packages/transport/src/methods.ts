@@ -157,10 +157,7 @@ export const METHODS = {
   pinSnapshot: method<{ version: number }, { pinId: number; version: number }>('Members', 'PinSnapshot'),
   openSnapshot: method<s.OpenSnapshotRequest, { snapshotId: number }>('Members', 'OpenSnapshot'),
   releaseSnapshot: method<{ snapshotId: number }, Nothing>('Members', 'ReleaseSnapshot'),
-  findPaths: method<{ mapId: number; snapshotId: number; version: number }, { body: Uint8Array }>(
-    'Members',
-    'FindPaths',
-  ),
+  findPaths: method<{ mapId: number }, { body: Uint8Array }>('Members', 'FindPaths'),
   runFragment: method<CreditInput<s.FragmentRequest>, s.FragmentOutput>('Members', 'RunFragment', {
     request: creditInput<s.FragmentRequest>(),
     response: fragmentOutput,

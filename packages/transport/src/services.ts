@@ -457,10 +457,7 @@ export interface MembersService {
   ): Promise<{ readonly pinId: number; readonly version: number }>;
   openSnapshot(request: OpenSnapshotRequest, context: CallContext): Promise<{ readonly snapshotId: number }>;
   releaseSnapshot(request: { readonly snapshotId: number }, context: CallContext): Promise<void>;
-  findPaths(
-    request: { readonly mapId: number; readonly snapshotId: number; readonly version: number },
-    context: CallContext,
-  ): Promise<{ readonly body: Uint8Array }>;
+  findPaths(request: { readonly mapId: number }, context: CallContext): Promise<{ readonly body: Uint8Array }>;
   runFragment(request: FragmentRequest, context: CallContext): AsyncIterable<FragmentOutput>;
   runJobPart(request: RunJobPartRequest, context: CallContext): AsyncIterable<JobPartOutput>;
   modifyRows(

@@ -4,8 +4,7 @@ import { type ColumnBatch, GridError, type GridKey, type ResultColumn, type SqlT
 import { type BasicType, ByteWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
 import { toPlain } from '../render/format.ts';
 import { keyJson, parseExactJson } from '../values/text-form.ts';
-import type { RowFileOptions, RowFileWriter } from './export-file.ts';
-import { TEXT_VALUES, textBesideFields } from './exported-rows.ts';
+import type { RowFileWriter } from './export-file.ts';
 import type { Sink } from './sink.ts';
 
 const ROW_GROUP_ROWS = 100_000;
@@ -17,7 +16,7 @@ interface ParquetColumn {
   values: unknown[];
 }
 
-export function parquetFile(sink: Sink, { valuesBesideFields }: RowFileOptions): RowFileWriter {
+export function parquetFile(sink: Sink): RowFileWriter {
   // Grown by the library as it writes; emptied into the sink after each row group.
   const bytes = new ByteWriter();
   let columns: ParquetColumn[] = [];
@@ -36,7 +35,7 @@ export function parquetFile(sink: Sink, { valuesBesideFields }: RowFileOptions):
   };
   return {
     begin: async (told) => {
-      columns = told.map((column) => ({ name: column.name, values: [], ...typeOf(column, valuesBesideFields) }));
+      columns = told.map((column) => ({ name: column.name, values: [], ...typeOf(column) }));
       const schema = schemaFromColumnData({ columnData: columnData() });
       Object.assign(bytes, { flush, finish: flush });
       parquet = new ParquetWriter({
@@ -45,12 +44,11 @@ export function parquetFile(sink: Sink, { valuesBesideFields }: RowFileOptions):
         codec: 'ZSTD',
         compressors: { ZSTD: (input) => zstdCompressSync(input) },
         createdBy: 'ashlar',
-        ...(valuesBesideFields ? { kvMetadata: [TEXT_VALUES] } : {}),
       });
     },
     rows: async (batch: ColumnBatch) => {
       for (const [index, column] of columns.entries()) {
-        for (const value of batch.values(index)) column.values.push(column.convert(value));
+        for (const value of batch.values(index)) column.values.push(value === null ? null : column.convert(value));
       }
       rowCount += batch.rowCount;
       if (rowCount >= ROW_GROUP_ROWS) await writeGroup();
@@ -62,20 +60,14 @@ export function parquetFile(sink: Sink, { valuesBesideFields }: RowFileOptions):
   };
 }
 
-function typeOf(column: ResultColumn, valuesBesideFields: boolean): Pick<ParquetColumn, 'type' | 'convert'> {
-  if (valuesBesideFields && column.name === '__value') return { type: 'STRING', convert: textBesideFields };
-  const { type, convert } = typedColumn(column);
-  return { type, convert: (value) => (value === null ? null : convert(value)) };
-}
-
-function typedColumn({ name, type }: ResultColumn): Pick<ParquetColumn, 'type' | 'convert'> {
+function typeOf({ name, type }: ResultColumn): Pick<ParquetColumn, 'type' | 'convert'> {
   // Keys of several kinds, or of bytes, which Parquet's readers would take for text.
   if (name === '__key' && (type === 'unknown' || type === 'json' || type === 'bytea')) {
     return { type: 'JSON', convert: (key) => exactKey(keyJson(key as GridKey)) };
   }
   const basic = PARQUET_TYPES[type];
   if (basic === 'JSON') return { type: basic, convert: toPlain };
-  return { type: basic, convert: CONVERSIONS[type] ?? ((value) => value) };
+  return { type: basic, convert: type === 'numeric' ? String : (value) => value };
 }
 
 /** @throws GridError INVALID_KEY for a whole number that JSON readers would round */
@@ -87,11 +79,6 @@ function exactKey(json: string): unknown {
     hint: 'export to .ndjson',
   });
 }
-
-const CONVERSIONS: Partial<Record<SqlTypeName, (value: unknown) => unknown>> = {
-  numeric: String,
-  int8: (value) => BigInt(value as number | bigint),
-};
 
 /** Decimals are text: their digits stay exact. */
 const PARQUET_TYPES: Readonly<Record<SqlTypeName, BasicType>> = {

@@ -8,7 +8,9 @@
 import { Decimal } from '@ashlar/api';
 import { arithmetic, arithmeticType, checkInt8, INT4_MAX } from '../arithmetic.ts';
 import { roundToEven } from '../cast.ts';
-import { failure, outOfRange } from '../failure.ts';
+import { type AnyNumber, compareExactly, isNumber, toDouble } from '../exact.ts';
+import { divisionByZero, failure, outOfRange } from '../failure.ts';
+import { openArithmetic } from '../open-arithmetic.ts';
 import type { SqlType } from '../types.ts';
 import type { RowValue } from '../values.ts';
 import {
@@ -143,6 +145,30 @@ const fitted = strict('numeric', [['numeric'], INTEGERS, INTEGERS], (args, site)
   throw outOfRange(`numeric(${precision}, ${scale})`, site.at);
 });
 
+/** div(a, b): the quotient cut towards zero, for numbers of every kind; exact where both are. */
+const quotient = strict(
+  (types) => (types.includes('any') ? 'any' : types.includes('float8') ? 'float8' : 'numeric'),
+  [NUMBERS, NUMBERS],
+  (args, site) => {
+    const [a, b] = [args[0]!, args[1]!];
+    for (const [index, value] of [a, b].entries()) if (!isNumber(value)) throw wrongArgument(value, index, site);
+    const [left, right] = [a as AnyNumber, b as AnyNumber];
+    const isDouble = [left, right].some((value, index) => typeof value === 'number' && site.types[index] !== 'int4');
+    if (compareExactly(right, 0) === 0) throw divisionByZero(site.at);
+    if (isDouble) return Math.trunc(toDouble(left) / toDouble(right)) + 0;
+    return truncatedQuotient(exactOf(left), exactOf(right));
+  },
+);
+
+function exactOf(value: AnyNumber): Decimal {
+  return Decimal.is(value) ? value : Decimal.of(BigInt(value), 0);
+}
+
+function truncatedQuotient(a: Decimal, b: Decimal): Decimal {
+  const scale = Math.max(a.scale, b.scale);
+  return Decimal.of(a.rescale(scale).unscaled / b.rescale(scale).unscaled, 0);
+}
+
 const wholeRound = rounding(roundToEven, (value) => value.rescale(0));
 const wholeTrunc = rounding(Math.trunc, (value) => truncated(value, 0));
 const ceil = rounding(Math.ceil, (value) => towards(1n, value));
@@ -160,8 +186,13 @@ export const MATH_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   mod: strict(
     (types) => arithmeticType('%', types[0] ?? 'any', types[1] ?? 'any') ?? 'any',
     [NUMBERS, NUMBERS],
-    (args, site) => arithmetic('%', args[0]!, site.types[0]!, args[1]!, site.types[1]!, site.at),
+    ([a, b], { types, type, at }) => {
+      if (type !== 'any') return arithmetic('%', a!, types[0]!, b!, types[1]!, at);
+      const [left, right] = [0, 1].map((index) => ({ type: types[index]!, isConstant: false }));
+      return openArithmetic('%', a!, left!, b!, right!, undefined, at);
+    },
   ),
+  div: quotient,
   sqrt: ofFloats(1, Math.sqrt),
   cbrt: ofFloats(1, Math.cbrt),
   power,

@@ -32,7 +32,7 @@ import { eventsService, logSource } from './events-service.ts';
 import { GridRouter } from './grid-router.ts';
 import { keyForwarder } from './key-forwarder.ts';
 import { buildStagesOf, type FragmentBody, membersService } from './members-service.ts';
-import { findGridPaths, findLocalPaths } from './path-finder.ts';
+import { PathFinder } from './path-finder.ts';
 import { sqlService } from './sql-service.ts';
 
 const WAITING_MAX = 100_000;
@@ -88,10 +88,11 @@ export function memberServices(parts: MemberParts): {
     run: (member, request, call) =>
       member === control.self ? change(request, call) : remoteChange(member, request, call, parts),
   });
+  const paths = new PathFinder(parts, localSnapshots);
   const planning = new Planning({
     ...{ control, pool: queryPool },
     entryCount: (mapId) => store.entryCount(mapId),
-    findPaths: (map, signal) => findGridPaths(map, signal, parts, snapshots),
+    findPaths: (map, signal) => paths.inGrid(map, signal),
   });
   const planCondition = (map: string, condition: string, signal: AbortSignal): Promise<PlannedCondition> => {
     const task: ConditionTask = { map, condition, catalog: withMap(planning.view(), map) };
@@ -143,7 +144,7 @@ export function memberServices(parts: MemberParts): {
     }),
     members: membersService({
       ...{ control, clock, fragments, change, tracing: parts.tracing },
-      findPaths: (mapId, snapshotId, version, signal) => findLocalPaths(mapId, snapshotId, version, signal, parts),
+      findPaths: (mapId, signal) => paths.here(mapId, signal),
       holdsCoordinator: parts.remoteCoordinator === undefined,
       snapshots: localSnapshots,
       jobPart: compute.jobPart,

@@ -11,7 +11,7 @@ import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { ChangeRequest } from '../sql/change-coordinator.ts';
 import type { ChangeOutcome } from '../sql/change-runner.ts';
 import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
-import type { DocumentPaths } from '../sql/planning.ts';
+import type { DocumentPaths } from '../sql/query-tasks.ts';
 import { PROTOCOL } from './admin-service.ts';
 import { parametersOf } from './parameters.ts';
 import { StateFeed } from './state-feed.ts';
@@ -23,12 +23,7 @@ export interface MembersDependencies {
   readonly snapshots: LocalSnapshots;
   readonly clock: { now(): Version; observe(version: Version): void };
   readonly fragments: FragmentRunnerDependencies;
-  readonly findPaths: (
-    mapId: MapId,
-    snapshotId: number,
-    version: Version,
-    signal: AbortSignal,
-  ) => Promise<DocumentPaths>;
+  readonly findPaths: (mapId: MapId, signal: AbortSignal) => Promise<DocumentPaths>;
   readonly change: (request: ChangeRequest, call: Caused) => Promise<ChangeOutcome>;
   readonly jobPart: (request: RunJobPartRequest, call: Caused) => AsyncIterable<JobPartOutput>;
   readonly tracing: Tracing;
@@ -94,9 +89,7 @@ export function membersService(deps: MembersDependencies): MembersService {
     pinSnapshot: async ({ version }) => snapshots.pin(version as Version),
     openSnapshot: async ({ pinId, version }) => ({ snapshotId: await snapshots.open(pinId, version as Version) }),
     releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),
-    findPaths: async ({ mapId, snapshotId, version }, { signal }) => ({
-      body: encodeValue(await deps.findPaths(mapId as MapId, snapshotId, version as Version, signal)),
-    }),
+    findPaths: async ({ mapId }, { signal }) => ({ body: encodeValue(await deps.findPaths(mapId as MapId, signal)) }),
     async *runFragment(request, { signal, trace }) {
       const { fragment, mapId, clockMs, buildStages } = decodeMessage(request.plan) as FragmentBody;
       const partitions = request.partitions as readonly PartitionId[];

@@ -1,58 +1,88 @@
-/** The paths that the documents of a map have, over the whole grid: each member asks its query workers. */
+/**
+ * What the documents of a map have, paths and kinds of numbers, over the whole grid: each member asks its query workers, and
+ * remembers what they found while its part of the map stays as it is.
+ */
 import type { MapId, MemberId, PartitionId, Version } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
 import type { MemberParts } from '../member-parts.ts';
-import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
-import type { DocumentPaths } from '../sql/planning.ts';
-import type { PathsTask } from '../sql/query-tasks.ts';
+import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
+import type { DocumentPaths, PathsTask } from '../sql/query-tasks.ts';
 
-export async function findGridPaths(
-  map: { readonly id: MapId; readonly name: string },
-  signal: AbortSignal,
-  parts: MemberParts,
-  snapshots: GridSnapshots,
-): Promise<DocumentPaths> {
-  const { control, peers } = parts;
-  const members = control.table.members.map(({ id }) => id);
-  const snapshot = await snapshots.open(members, 0 as Version, signal);
-  try {
-    const found = await Promise.all(
-      [...snapshot.ids].map(([member, snapshotId]) =>
-        member === control.self
-          ? findLocalPaths(map.id, snapshotId, snapshot.version, signal, parts)
-          : remotePaths(member, map.id, snapshotId, snapshot.version),
-      ),
-    );
-    return distinct(found.flat());
-  } finally {
-    snapshot.release();
+/** Maps that are remembered; what was found first goes. */
+const REMEMBERED_MAX = 1000;
+
+interface Remembered {
+  /** The map's count of changes before it was looked at. */
+  readonly changes: number;
+  readonly found: DocumentPaths;
+}
+
+export class PathFinder {
+  readonly #parts: MemberParts;
+  readonly #snapshots: LocalSnapshots;
+  readonly #remembered = new Map<MapId, Remembered>();
+
+  constructor(parts: MemberParts, snapshots: LocalSnapshots) {
+    this.#parts = parts;
+    this.#snapshots = snapshots;
   }
 
-  async function remotePaths(
-    member: MemberId,
-    mapId: MapId,
-    snapshotId: number,
-    version: Version,
-  ): Promise<DocumentPaths> {
+  /** On all members. */
+  async inGrid({ id }: { readonly id: MapId }, signal: AbortSignal): Promise<DocumentPaths> {
+    const { control } = this.#parts;
+    const members = control.table.members.map((member) => member.id);
+    const found = await Promise.all(
+      members.map((member) => (member === control.self ? this.here(id, signal) : this.#on(member, id, signal))),
+    );
+    return found.length === 1 ? found[0]! : united(found);
+  }
+
+  /** On this member; every thread of the pool keeps what it found, so one task does all partitions. */
+  async here(mapId: MapId, signal: AbortSignal): Promise<DocumentPaths> {
+    const { store, control, queryPool } = this.#parts;
+    const changes = store.changeCount(mapId);
+    const known = this.#remembered.get(mapId);
+    // A large batch that is committed may not be counted as a change yet.
+    if (known !== undefined && known.changes === changes && store.isSettled) return known.found;
+    const { pinId, version } = this.#snapshots.pin(0 as Version);
+    try {
+      const snapshotId = await this.#snapshots.open(pinId, version);
+      const partitions = control.ownPartitions as PartitionId[];
+      const task: PathsTask = { mapId, partitions, snapshotId, snapshotVersion: version };
+      const found = await queryPool.run<DocumentPaths>('paths', task, { signal, cancelFlag: true }).result;
+      this.#remember(mapId, { changes, found });
+      return found;
+    } finally {
+      this.#snapshots.release(pinId);
+    }
+  }
+
+  async #on(member: MemberId, mapId: MapId, signal: AbortSignal): Promise<DocumentPaths> {
+    const { control, peers } = this.#parts;
     const { members: service } = peers.to(member, control.table);
-    const { body } = await service.findPaths({ mapId, snapshotId, version }, { signal });
+    const { body } = await service.findPaths({ mapId }, { signal });
     return decodeValue(body) as DocumentPaths;
   }
+
+  #remember(mapId: MapId, remembered: Remembered): void {
+    this.#remembered.delete(mapId);
+    if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.delete(this.#remembered.keys().next().value!);
+    this.#remembered.set(mapId, remembered);
+  }
 }
 
-/** On this member; every thread of the pool keeps what it found, so one task does all partitions. */
-export async function findLocalPaths(
-  mapId: MapId,
-  snapshotId: number,
-  snapshotVersion: Version,
-  signal: AbortSignal,
-  { control, queryPool }: MemberParts,
-): Promise<DocumentPaths> {
-  const task: PathsTask = { mapId, partitions: control.ownPartitions as PartitionId[], snapshotId, snapshotVersion };
-  return queryPool.run<DocumentPaths>('paths', task, { signal, cancelFlag: true }).result;
-}
-
-function distinct(paths: DocumentPaths): DocumentPaths {
-  const seen = new Map(paths.map((path) => [JSON.stringify(path), path]));
-  return [...seen.values()];
+/** Every path once, with the kinds of all members. */
+function united(parts: readonly DocumentPaths[]): DocumentPaths {
+  const places = new Map<string, number>();
+  const paths: (readonly string[])[] = [];
+  const numberKinds: number[] = [];
+  for (const part of parts) {
+    for (const [index, path] of part.paths.entries()) {
+      const key = JSON.stringify(path);
+      const place = places.get(key) ?? paths.push(path) - 1;
+      places.set(key, place);
+      numberKinds[place] = (numberKinds[place] ?? 0) | part.numberKinds[index]!;
+    }
+  }
+  return { paths, numberKinds };
 }

@@ -1,23 +1,43 @@
 /**
- * Which paths the documents of a map have: for `SELECT *`, for names in another case, for "did you mean".
+ * Which paths the documents of a map have, and which kinds of numbers lie there: for `SELECT *`, for names in another case, for
+ * "did you mean", for how numbers of undeclared paths are read.
  *
- * A worker remembers, a chunk, what it found there up to which version, and looks only at slots that began later: what a
- * closed slot had may be reported although no document has it any more, and then is a column of NULLs.
+ * P1  A worker remembers, a chunk, what it found there up to which version, and looks only at slots that began later. So a path
+ *     may be reported that no document has any more, and then is a column of NULLs.
+ * P2  Kinds are exact: each has witnesses, some of the slots where it was met last; when none of a kind is left, the map is
+ *     looked at from the start.
  */
-import { GridError } from '@ashlar/core';
-import { ValueReader, ValueType } from '@ashlar/serialization';
+import { GridError, type PartitionId } from '@ashlar/core';
+import { EXTENSION, ValueReader, ValueType } from '@ashlar/serialization';
+import { NUMBER_KIND } from '@ashlar/sql-plan';
 import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
-import type { PathsTask } from './query-tasks.ts';
+import type { DocumentPaths, PathsTask } from './query-tasks.ts';
 
 /** Paths beyond are not reported: documents with so many are maps in disguise. */
 const PATHS_MAX = 2000;
 const DEPTH_MAX = 4;
 const CHUNKS_REMEMBERED_MAX = 65_536;
+const MAPS_REMEMBERED_MAX = 1000;
+/** First bytes of 64-bit integers, which are bigints; other integers and floats are numbers. */
+const UINT64 = 0xcf;
+const INT64 = 0xd3;
+
+/** Slots remembered for a kind of number at a path: while one of them stays, so does the kind. */
+const WITNESSES_MAX = 4;
 
 interface Remembered {
   readonly ref: number;
   through: number;
+}
+
+/** A slot where a kind of number was met; what is looked at now, and kept as copies. */
+interface Witness {
+  partition: PartitionId;
+  chunk: number;
+  ref: number;
+  slot: number;
+  version: number;
 }
 
 /** The fields met at one place of the documents, in the order of their first appearance. */
@@ -32,60 +52,116 @@ interface Field {
   readonly nameBytes: Uint8Array;
   readonly path: readonly string[];
   readonly inner: Fields;
+  /** Bits of NUMBER_KIND. */
+  numberKinds: number;
+  /** By kind, some of the last. */
+  readonly witnesses: (Witness[] | undefined)[];
 }
 
-/** Of this thread: by map, partition and chunk, how far it was looked at; by map, what was found. */
-const chunks = new Map<string, Remembered>();
-const found = new Map<number, PathCollector>();
+/** What this thread knows of a map: by partition and chunk, how far it was looked at; and what was found. */
+interface MapKnowledge {
+  readonly chunks: Map<string, Remembered>;
+  readonly paths: PathCollector;
+}
 
-export function findPaths(task: PathsTask, context: WorkerContext<StoreReader>): readonly (readonly string[])[] {
-  const paths = found.get(task.mapId) ?? new PathCollector();
-  found.set(task.mapId, paths);
-  if (chunks.size > CHUNKS_REMEMBERED_MAX) chunks.clear();
+const maps = new Map<number, MapKnowledge>();
+
+export function findPaths(task: PathsTask, context: WorkerContext<StoreReader>): DocumentPaths {
+  const known = maps.get(task.mapId);
+  if (known !== undefined) {
+    scan(task, context, known);
+    if (known.paths.hasWitnesses((witness) => stands(witness, task, context))) return known.paths.found;
+  }
+  if (maps.size >= MAPS_REMEMBERED_MAX) maps.clear();
+  const made: MapKnowledge = { chunks: new Map(), paths: new PathCollector() };
+  maps.set(task.mapId, made);
+  scan(task, context, made);
+  return made.paths.found;
+}
+
+function scan(task: PathsTask, context: WorkerContext<StoreReader>, known: MapKnowledge): void {
   const slots = new Uint16Array(CHUNK_SLOTS_MAX);
   const { reader } = context;
+  if (known.chunks.size > CHUNKS_REMEMBERED_MAX) known.chunks.clear();
   for (const partition of task.partitions) {
     reader.enter();
     try {
       const table = reader.table(task.mapId as never, partition);
       for (let index = 0; table !== undefined && index < table.chunkCount; index++) {
         context.throwIfCancelled();
-        const chunk = table.chunk(index);
-        lookAt(`${task.mapId} ${partition} ${index}`, chunk, task.snapshotVersion, slots, paths);
+        lookAt({ partition, index, chunk: table.chunk(index) }, task.snapshotVersion, slots, known);
         if (!reader.snapshotAlive(task.snapshotId)) throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot expired');
       }
     } finally {
       reader.leave();
     }
   }
-  return paths.paths;
 }
 
-function lookAt(name: string, chunk: SlotChunkView, version: number, slots: Uint16Array, paths: PathCollector): void {
-  const known = chunks.get(name);
-  const through = known !== undefined && known.ref === chunk.ref ? known.through : -1;
-  if (chunk.maxBegin <= through) return;
+interface Place {
+  readonly partition: PartitionId;
+  readonly index: number;
+  readonly chunk: SlotChunkView;
+}
+
+function lookAt({ partition, index, chunk }: Place, version: number, slots: Uint16Array, known: MapKnowledge): void {
+  const name = `${partition} ${index}`;
+  const before = known.chunks.get(name);
+  const through = before !== undefined && before.ref === chunk.ref ? before.through : -1;
+  if (!chunk.hasPending && chunk.maxBegin <= through) return;
   const count = visibleSlots(chunk, version as never, slots);
+  const witness: Witness = { partition, chunk: index, ref: chunk.ref, slot: 0, version: 0 };
   for (let at = 0; at < count; at++) {
-    const slot = slots[at]!;
-    if (through >= 0 && chunk.versionOf(slot) <= through) continue;
-    chunk.positionValue(slot);
-    paths.collect(chunk.bytes, chunk.start, chunk.stop);
+    witness.slot = slots[at]!;
+    witness.version = chunk.versionOf(witness.slot);
+    if (witness.version <= through) continue;
+    chunk.positionValue(witness.slot);
+    known.paths.collect(chunk.bytes, chunk.start, chunk.stop, witness);
   }
-  chunks.set(name, { ref: chunk.ref, through: version });
+  known.chunks.set(name, { ref: chunk.ref, through: version });
+}
+
+/** Whether the snapshot still sees what the witness saw. */
+function stands(witness: Witness, task: PathsTask, { reader }: WorkerContext<StoreReader>): boolean {
+  const { partition, ref, slot, version } = witness;
+  if (!task.partitions.includes(partition)) return false;
+  reader.enter();
+  try {
+    const table = reader.table(task.mapId as never, partition);
+    if (table === undefined || witness.chunk >= table.chunkCount) return false;
+    const chunk = table.chunk(witness.chunk);
+    if (chunk.ref !== ref || chunk.versionOf(slot) !== version) return false;
+    const slots = new Uint16Array(CHUNK_SLOTS_MAX);
+    const count = visibleSlots(chunk, task.snapshotVersion, slots);
+    return slots.subarray(0, count).includes(slot);
+  } finally {
+    reader.leave();
+  }
 }
 
 class PathCollector {
-  readonly paths: (readonly string[])[] = [];
+  readonly #fields: Field[] = [];
   readonly #root: Fields = fieldsAt([]);
   #reader: ValueReader | undefined;
 
-  collect(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#reader?.bytes !== bytes) this.#reader = new ValueReader(bytes);
-    this.#collect(this.#reader, this.#root, start, end);
+  get found(): DocumentPaths {
+    return {
+      paths: this.#fields.map(({ path }) => path),
+      numberKinds: this.#fields.map(({ numberKinds }) => numberKinds),
+    };
   }
 
-  #collect(reader: ValueReader, fields: Fields, start: number, end: number): void {
+  /** P2 */
+  hasWitnesses(stands: (witness: Witness) => boolean): boolean {
+    return this.#fields.every(({ witnesses }) => witnesses.every((slots) => slots?.some(stands) ?? true));
+  }
+
+  collect(bytes: Uint8Array, start: number, end: number, witness: Witness): void {
+    if (this.#reader?.bytes !== bytes) this.#reader = new ValueReader(bytes);
+    this.#collect(this.#reader, this.#root, start, end, witness);
+  }
+
+  #collect(reader: ValueReader, fields: Fields, start: number, end: number, witness: Witness): void {
     reader.readAt(start, end);
     if (reader.type !== ValueType.OBJECT) return;
     let index = 0;
@@ -97,10 +173,12 @@ class PathCollector {
           ? expected
           : this.#field(fields, reader.bytes, nameStart, nameEnd);
       fields.last[index++] = field;
-      if (isObject(reader.bytes[at]!) && field.path.length < DEPTH_MAX) nested.push(index - 1, at, stop);
+      const kind = numberKindAt(reader.bytes, at);
+      if (kind !== 0) noteKind(field, kind, witness);
+      else if (isObject(reader.bytes[at]!) && field.path.length < DEPTH_MAX) nested.push(index - 1, at, stop);
     });
     for (let next = 0; next < nested.length; next += 3) {
-      this.#collect(reader, fields.last[nested[next]!]!.inner, nested[next + 1]!, nested[next + 2]!);
+      this.#collect(reader, fields.last[nested[next]!]!.inner, nested[next + 1]!, nested[next + 2]!, witness);
     }
   }
 
@@ -110,10 +188,10 @@ class PathCollector {
     const known = fields.byName.get(name);
     if (known !== undefined) return known;
     const path = [...fields.path, name];
-    const field: Field = { nameBytes, path, inner: fieldsAt(path) };
-    if (this.paths.length < PATHS_MAX) {
+    const field: Field = { nameBytes, path, inner: fieldsAt(path), numberKinds: 0, witnesses: [] };
+    if (this.#fields.length < PATHS_MAX) {
       fields.byName.set(name, field);
-      this.paths.push(path);
+      this.#fields.push(field);
     }
     return field;
   }
@@ -121,6 +199,34 @@ class PathCollector {
 
 function fieldsAt(path: readonly string[]): Fields {
   return { path, byName: new Map(), last: [] };
+}
+
+/** The kind of the number whose bytes begin here, as a bit of NUMBER_KIND; 0 for what is no number. */
+function numberKindAt(bytes: Uint8Array, at: number): number {
+  const token = bytes[at]!;
+  if (token < 0x80 || token >= 0xe0) return NUMBER_KIND.number;
+  if (token < 0xc7 || token > 0xd8) return 0;
+  if (token === INT64 || token === UINT64) return NUMBER_KIND.bigint;
+  if (token >= 0xca && token <= 0xd3) return NUMBER_KIND.number;
+  const isLong = token <= 0xc9;
+  const type = bytes[isLong ? at + 1 + (1 << (token - 0xc7)) : at + 1]!;
+  return type === EXTENSION.BIGINT ? NUMBER_KIND.bigint : type === EXTENSION.DECIMAL ? NUMBER_KIND.decimal : 0;
+}
+
+function noteKind(field: Field, kind: number, witness: Witness): void {
+  field.numberKinds |= kind;
+  const slots = (field.witnesses[kind] ??= []);
+  if (slots.length < WITNESSES_MAX) slots.push({ ...witness });
+  else copyTo(slots[witness.slot % WITNESSES_MAX]!, witness);
+}
+
+/** Field by field: it happens a number of every document that is looked at. */
+function copyTo(kept: Witness, seen: Witness): void {
+  kept.partition = seen.partition;
+  kept.chunk = seen.chunk;
+  kept.ref = seen.ref;
+  kept.slot = seen.slot;
+  kept.version = seen.version;
 }
 
 /** First byte of a MessagePack map. */

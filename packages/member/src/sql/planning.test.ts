@@ -10,6 +10,7 @@ const { signal } = new AbortController();
 /** Plans as a worker would; `asked` holds the texts. The paths of the map's documents are known. */
 async function bench() {
   const asked: string[] = [];
+  const documents = { found: { paths: [['x'], ['y']], numberKinds: [1, 1] } };
   const map = { id: 1, name: 't', affinityParts: 0 };
   const state = { catalogVersion: 1, maps: [map] };
   const pool = {
@@ -22,15 +23,20 @@ async function bench() {
     control: { state, maps: new Map([[map.name, map]]) } as unknown as GridControl,
     pool,
     entryCount: () => 10,
-    findPaths: () => Promise.resolve([['x'], ['y']]),
+    findPaths: () => Promise.resolve(documents.found),
   });
   await planning.plan('SELECT * FROM t', signal);
   asked.length = 0;
-  return { asked, state, planning, plan: (text: string) => planning.plan(text, signal) };
+  return { asked, documents, state, planning, plan: (text: string) => planning.plan(text, signal) };
 }
 
-const fresh = (text: string, catalog: CatalogView): Plan =>
-  (planStatement(text, catalog, new Set()) as { readonly plan: Plan }).plan;
+const fresh = (text: string, catalog: CatalogView, looked: readonly string[] = []): Plan =>
+  (planStatement(text, catalog, new Set(looked)) as { readonly plan: Plan }).plan;
+
+const mapOf = (found: { readonly paths: string[][]; readonly numberKinds: number[] }): CatalogView['maps'][number] => ({
+  ...{ name: 't', mapId: 1, affinityParts: 0, entries: 10 },
+  ...found,
+});
 
 describe('plans', () => {
   it('are kept by text, while the catalog stays', async () => {
@@ -57,6 +63,21 @@ describe('plans', () => {
     state.catalogVersion = 2;
     await plan(texts[2]!);
     expect(asked).toHaveLength(4);
+  });
+
+  it('that rest on what the documents hold are kept while that stays', async () => {
+    const { asked, documents, plan } = await bench();
+    for (const text of ['SELECT * FROM t', 'SELECT x / 2 FROM t', 'SELECT coalesce(x, 0) FROM t']) {
+      documents.found = { paths: [['x'], ['y']], numberKinds: [1, 1] };
+      const first = await plan(text);
+      asked.length = 0;
+      documents.found = { paths: [['y'], ['x']], numberKinds: [1, 1] };
+      expect(await plan(text)).toBe(first);
+      expect(asked).toEqual([]);
+      documents.found = { paths: [['x'], ['y']], numberKinds: [2, 1] };
+      expect(await plan(text)).toEqual(fresh(text, { catalogVersion: 1, maps: [mapOf(documents.found)] }, ['t']));
+      expect(asked.length).toBeGreaterThan(0);
+    }
   });
 
   it('are made each time where a number is part of a name', async () => {

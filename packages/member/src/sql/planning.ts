@@ -7,15 +7,17 @@
  * one that differs in the same numbers; a shape whose plans depend on its numbers is found out so.
  *
  * Where a name can only be judged with the paths of a map's documents (a star, a name in another case, a name that may be
- * misspelled), the worker says so; the paths are looked for over the whole grid, once until they may have changed.
+ * misspelled), or a number by the kinds that a path holds, the worker says so; they are looked for over the whole grid, all maps
+ * of the statement at once. Such a plan is kept with what it rests on, and used as long as that is still so: looking again costs
+ * a member nothing while its part of the map stays.
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { GridError, type MapId } from '@ashlar/core';
+import { assert, GridError, type MapId } from '@ashlar/core';
 import { type CatalogView, type Plan, rebound, type StatementShape, statementShape } from '@ashlar/sql-plan';
 import type { WorkerPool } from '@ashlar/workers';
 import type { GridControl } from '../control/grid-control.ts';
-import type { PlanTask } from './query-tasks.ts';
+import type { DocumentPaths, PlanTask } from './query-tasks.ts';
 
 /**
  * Guard and grammar together take well below a millisecond; what takes much longer is meant to. On a machine with fewer
@@ -25,27 +27,37 @@ const PLAN_WALL_MS = 2000;
 /** A thread that just started also loads the planner. */
 const FIRST_PLAN_WALL_MS = 5000;
 const PLANS_MAX = 1000;
-/** Rounds of looking for paths: one a map of the statement. */
-const ROUNDS_MAX = 16;
-
-export type DocumentPaths = readonly (readonly string[])[];
+const NOTHING: DocumentPaths = { paths: [], numberKinds: [] };
 
 export interface PlanningDependencies {
   readonly control: GridControl;
   readonly pool: WorkerPool;
   readonly entryCount: (mapId: MapId) => number;
   /** The paths that documents of a map have now, over the whole grid. */
-  readonly findPaths: (
-    map: { readonly id: MapId; readonly name: string },
-    signal: AbortSignal,
-  ) => Promise<DocumentPaths>;
+  readonly findPaths: (map: MapName, signal: AbortSignal) => Promise<DocumentPaths>;
 }
 
 interface CachedPlan {
   readonly plan: Plan;
-  /** Of the catalog it was made from; plans that rest on the paths of documents are not kept. */
+  /** Of the catalog it was made from. */
   readonly catalogVersion: number;
+  /** What was found in the documents of the maps that it depends on. */
+  readonly restsOn: readonly Basis[];
 }
+
+interface Basis {
+  readonly map: MapName;
+  readonly found: DocumentPaths;
+}
+
+interface MapName {
+  readonly id: MapId;
+  readonly name: string;
+}
+
+type Planned =
+  | { readonly plan: Plan; readonly restsOn: readonly string[] }
+  | { readonly wantsPathsOf: readonly string[] };
 
 /** What is known of a shape. */
 interface ShapePlan extends CachedPlan {
@@ -60,7 +72,8 @@ export class Planning {
   readonly #plans = new Map<string, CachedPlan>();
   /** By the key of the shape. */
   readonly #shapes = new Map<string, ShapePlan>();
-  readonly #paths = new Map<MapId, DocumentPaths>();
+  /** By map, with a text that is the same for the same paths and kinds in any order. */
+  readonly #paths = new Map<MapId, { readonly found: DocumentPaths; readonly signature: string }>();
   #isWarm = false;
 
   constructor(deps: PlanningDependencies) {
@@ -74,78 +87,105 @@ export class Planning {
     const { control } = this.#deps;
     const cached = this.#plans.get(text);
     const { catalogVersion } = control.state;
-    if (cached !== undefined && cached.catalogVersion === catalogVersion) return cached.plan;
+    if (cached?.catalogVersion === catalogVersion && (await this.#stillHolds(cached, signal))) return cached.plan;
     const shape = statementShape(text);
     const known = shape === undefined ? undefined : this.#shapes.get(shape.key);
     if (shape !== undefined && known?.catalogVersion === catalogVersion && isProven(known, shape)) {
       const plan = rebound(known.plan, known.shape, shape);
-      if (plan !== undefined) return plan;
+      if (plan !== undefined && (await this.#stillHolds(known, signal))) return plan;
     }
-    const fresh = new Set<string>();
-    for (let round = 0; round < ROUNDS_MAX; round++) {
+    const fresh = new Map<string, Basis>();
+    for (;;) {
       const planned = await this.#ask(text, fresh, signal);
       if ('plan' in planned) {
-        if (fresh.size === 0) this.#keep(text, shape, planned.plan);
+        this.#keep(
+          text,
+          shape,
+          planned.plan,
+          planned.restsOn.flatMap((name) => fresh.get(name) ?? []),
+        );
         return planned.plan;
       }
-      await this.#lookForPaths(planned.wantsPathsOf, signal);
-      fresh.add(planned.wantsPathsOf);
+      const wanted = planned.wantsPathsOf.filter((name) => !fresh.has(name));
+      assert(wanted.length > 0, 'a plan asks for the paths of a map once');
+      await Promise.all(wanted.map((name) => this.#lookForPaths(name, fresh, signal)));
     }
-    throw new GridError('INTERNAL', 'planning did not come to an end');
   }
 
-  /** The catalog as the planner sees it. */
-  view(): CatalogView {
+  /** Whether the documents of all maps are as they were when the plan was made. */
+  async #stillHolds({ restsOn }: CachedPlan, signal: AbortSignal): Promise<boolean> {
+    if (restsOn.length === 0) return true;
+    const found = await Promise.all(restsOn.map(({ map }) => this.#find(map, signal)));
+    return restsOn.every((basis, index) => found[index] === basis.found);
+  }
+
+  /**
+   * The catalog as the planner sees it.
+   *
+   * @param fresh  what was found for the statement at hand: others may have looked since
+   */
+  view(fresh: ReadonlyMap<string, Basis> = new Map()): CatalogView {
     const { control, entryCount } = this.#deps;
     return {
       catalogVersion: control.state.catalogVersion,
-      maps: control.state.maps.map(({ id, name, affinityParts }) => ({
-        name,
-        mapId: id,
-        affinityParts,
-        paths: this.#paths.get(id),
-        entries: entryCount(id),
-      })),
+      maps: control.state.maps.map(({ id, name, affinityParts }) => {
+        const found = fresh.get(name)?.found ?? this.#paths.get(id)?.found;
+        const { paths, numberKinds } = found ?? { paths: undefined, numberKinds: undefined };
+        return { name, mapId: id, affinityParts, paths, numberKinds, entries: entryCount(id) };
+      }),
     };
   }
 
-  async #ask(
-    text: string,
-    fresh: ReadonlySet<string>,
-    signal: AbortSignal,
-  ): Promise<{ plan: Plan } | { wantsPathsOf: string }> {
-    const task: PlanTask = { text, catalog: this.view(), freshPaths: [...fresh] };
+  async #ask(text: string, fresh: ReadonlyMap<string, Basis>, signal: AbortSignal): Promise<Planned> {
+    const task: PlanTask = { text, catalog: this.view(fresh), freshPaths: [...fresh.keys()] };
     const wallMs = this.#isWarm ? PLAN_WALL_MS : FIRST_PLAN_WALL_MS;
     try {
-      return await this.#deps.pool.run<{ plan: Plan } | { wantsPathsOf: string }>('plan', task, { signal, wallMs })
-        .result;
+      return await this.#deps.pool.run<Planned>('plan', task, { signal, wallMs }).result;
     } catch (error) {
       if (!GridError.is(error, 'UNKNOWN_MAP') || fresh.size > 0) throw error;
       // It may have been created elsewhere a moment ago; the news may have come while the worker looked for it.
       const { control } = this.#deps;
       await control.refresh().catch(() => undefined);
       if (control.state.catalogVersion === task.catalog.catalogVersion) throw error;
-      return this.#deps.pool.run<{ plan: Plan }>('plan', { ...task, catalog: this.view() }, { signal, wallMs }).result;
+      return this.#deps.pool.run<Planned>('plan', { ...task, catalog: this.view() }, { signal, wallMs }).result;
     } finally {
       this.#isWarm = true;
     }
   }
 
-  async #lookForPaths(name: string, signal: AbortSignal): Promise<void> {
-    const map = this.#deps.control.maps.get(name);
-    if (map === undefined) return;
-    this.#paths.set(map.id, await this.#deps.findPaths(map, signal));
+  async #lookForPaths(name: string, fresh: Map<string, Basis>, signal: AbortSignal): Promise<void> {
+    const known = this.#deps.control.maps.get(name);
+    // A map that was dropped meanwhile has no paths; the plan is refused by the one who runs it.
+    const map = known ?? { id: 0 as MapId, name };
+    fresh.set(name, { map, found: known === undefined ? NOTHING : await this.#find(map, signal) });
   }
 
-  #keep(text: string, shape: StatementShape | undefined, plan: Plan): void {
+  /** What the documents of a map have now: the same object as before while that is the same. */
+  async #find(map: MapName, signal: AbortSignal): Promise<DocumentPaths> {
+    const found = await this.#deps.findPaths(map, signal);
+    const known = this.#paths.get(map.id);
+    if (known?.found === found) return found;
+    const signature = signatureOf(found);
+    if (known?.signature === signature) return known.found;
+    this.#paths.set(map.id, { found, signature });
+    return found;
+  }
+
+  #keep(text: string, shape: StatementShape | undefined, plan: Plan, restsOn: readonly Basis[]): void {
     const { catalogVersion } = plan;
-    keepIn(this.#plans, text, { plan, catalogVersion });
+    keepIn(this.#plans, text, { plan, catalogVersion, restsOn });
     if (shape === undefined) return;
     const known = this.#shapes.get(shape.key);
     const isCurrent = known !== undefined && known.catalogVersion === catalogVersion;
     const proven = isCurrent ? provenBy(known, shape, plan) : shape.numbers.map(() => false);
-    keepIn(this.#shapes, shape.key, { plan, shape, proven, catalogVersion });
+    keepIn(this.#shapes, shape.key, { plan, shape, proven, catalogVersion, restsOn });
   }
+}
+
+/** Members and threads meet documents in orders of their own. */
+function signatureOf({ paths, numberKinds }: DocumentPaths): string {
+  const parts = paths.map((path, index) => JSON.stringify([path, numberKinds[index]]));
+  return parts.sort().join();
 }
 
 function isProven({ shape: { numbers }, proven }: ShapePlan, shape: StatementShape): boolean {

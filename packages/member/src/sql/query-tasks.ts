@@ -17,7 +17,14 @@ export interface ConditionTask {
   readonly catalog: CatalogView;
 }
 
-/** Which paths the documents of some partitions have. */
+/** What the documents of a map have. */
+export interface DocumentPaths {
+  readonly paths: readonly (readonly string[])[];
+  /** By place in `paths`: bits of NUMBER_KIND. */
+  readonly numberKinds: readonly number[];
+}
+
+/** What the documents of some partitions have. */
 export interface PathsTask {
   readonly mapId: number;
   readonly partitions: readonly PartitionId[];

@@ -14,6 +14,7 @@ import { unsupported } from '../guard/sql-errors.ts';
 import type { Call } from '../parse/syntax.ts';
 import { AGGREGATE_BASE, type Bind, type BindContext } from './context.ts';
 import { adopt, literalTypeAmong, unify } from './literals.ts';
+import { asNumeric, inOneKind } from './number-kinds.ts';
 import { expectBoolean, isNumeric, isOpen, mismatch } from './types.ts';
 
 const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max'] as const;
@@ -49,8 +50,13 @@ function bindFunction(name: string, call: Call, context: BindContext, bind: Bind
     throw mismatch(`${name} takes ${countText(signature)}, not ${bound.length}`, position);
   }
   const args = SAME_TYPE.has(name)
-    ? unify(bound, name, (index) => call.arguments[index]!.position).exprs
-    : bound.map((argument, index) => acceptArgument(name, signature, argument, index, call));
+    ? unify(name === 'nullif' ? bound : inOneKind(bound, context), name, (index) => call.arguments[index]!.position)
+        .exprs
+    : bound.map((argument, index) => {
+        const takesNumeric = signature.argTypes[Math.min(index, signature.argTypes.length - 1)]?.includes('numeric');
+        const given = takesNumeric === true ? asNumeric(argument, context) : argument;
+        return acceptArgument(name, signature, given, index, call);
+      });
   return { kind: 'call', name, args, type: signature.resultType(args.map(({ type }) => type)), at: position.offset };
 }
 
@@ -114,7 +120,7 @@ function bindAggregate(name: AggregateName, call: Call, context: BindContext, bi
   return { kind: 'column', index: AGGREGATE_BASE + index, name: aggregateText(aggregate), type, at: position.offset };
 }
 
-/** As PostgreSQL, but that a sum of int8 stays int8 (applications get a bigint), its overflow refused. */
+/** As PostgreSQL. A sum of int8 is a numeric of scale 0, which applications get as a bigint of any size (number-kinds.ts). */
 function aggregateType(name: AggregateName, operand: SqlType, call: Call): SqlType {
   if (name === 'count') return 'int8';
   if (name === 'min' || name === 'max') {
@@ -126,5 +132,6 @@ function aggregateType(name: AggregateName, operand: SqlType, call: Call): SqlTy
   if (!isNumeric(operand)) throw mismatch(`${name} does not take ${operand}`, call.position);
   if (operand === 'float8') return 'float8';
   if (name === 'avg') return 'numeric';
+  if (operand === 'int8') return 'any';
   return operand === 'numeric' ? 'numeric' : 'int8';
 }

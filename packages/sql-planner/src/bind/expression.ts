@@ -28,6 +28,7 @@ import type {
 import { bindCall } from './call.ts';
 import type { BindContext } from './context.ts';
 import { adopt, castTo, literalTypeBeside, unify } from './literals.ts';
+import { asBigint, asNumeric, inOneKind, isOfSums, numberKindOf } from './number-kinds.ts';
 import { expectBoolean, isNumeric, isOpen, mismatch, namedType, operationType } from './types.ts';
 
 export function bindExpression(syntax: Expression, context: BindContext): Expr {
@@ -44,7 +45,7 @@ export function bindExpression(syntax: Expression, context: BindContext): Expr {
     case 'Unary':
       return bindUnary(syntax, context);
     case 'Binary':
-      return bindBinary(syntax.operator, bind(syntax.left), bind(syntax.right), position);
+      return bindBinary(syntax.operator, bind(syntax.left), bind(syntax.right), position, context);
     case 'And':
     case 'Or':
       return bindLogical(syntax, context);
@@ -140,16 +141,18 @@ function bindUnary({ operator, operand, position }: Unary, context: BindContext)
   if (operator !== '-' && operator !== '+') throw unsupported(`the operator ${operator}`, position);
   if (!takes) throw mismatch(`operator ${operator} does not take ${bound.type}`, position);
   if (operator === '+') return bound;
+  // A sum of bigints has no bounds, its negative has none either.
+  if (isOfSums(bound, context)) return bindArithmetic('*', bound, integer(-1, position.offset), position, context);
   return { kind: 'negate', operand: bound, type: bound.type, at: position.offset };
 }
 
 const COMPARISONS = new Set(['=', '<>', '<', '<=', '>', '>=']);
 const ARITHMETIC = new Set(['+', '-', '*', '/', '%']);
 
-function bindBinary(operator: string, left: Expr, right: Expr, position: TextPosition): Expr {
+function bindBinary(operator: string, left: Expr, right: Expr, position: TextPosition, context: BindContext): Expr {
   const at = position.offset;
   if (COMPARISONS.has(operator)) return compare(operator as '=', left, right, position);
-  if (ARITHMETIC.has(operator)) return bindArithmetic(operator as ArithmeticOperator, left, right, position);
+  if (ARITHMETIC.has(operator)) return bindArithmetic(operator as ArithmeticOperator, left, right, position, context);
   if (operator === '||') return { kind: 'concat', left, right, type: concatType(left.type, right.type, position), at };
   if (operator !== '^') throw unsupported(`the operator ${operator}`, position);
   const args = [adopt(left, 'float8'), adopt(right, 'float8')];
@@ -159,11 +162,33 @@ function bindBinary(operator: string, left: Expr, right: Expr, position: TextPos
   return { kind: 'call', name: 'power', args, type: 'float8', at };
 }
 
-function bindArithmetic(operator: ArithmeticOperator, left: Expr, right: Expr, position: TextPosition): Expr {
+export function bindArithmetic(
+  operator: ArithmeticOperator,
+  left: Expr,
+  right: Expr,
+  position: TextPosition,
+  context: BindContext,
+): Expr {
   const a = adopt(left, literalTypeBeside(operator, right.type));
   const b = adopt(right, literalTypeBeside(operator, left.type));
   const type = operationType(operator, a.type, b.type, position);
-  return { kind: 'arithmetic', operator, left: a, right: b, type, at: position.offset };
+  const plain = { kind: 'arithmetic', operator, left: a, right: b, type, at: position.offset } as const;
+  return type === 'any' ? readNumbers(plain, position, context) : plain;
+}
+
+/** Arithmetic of undeclared paths, as the kind of numbers that they hold wants it (number-kinds.ts). */
+function readNumbers(plain: Extract<Expr, { kind: 'arithmetic' }>, position: TextPosition, context: BindContext): Expr {
+  const { operator, left, right } = plain;
+  if (operator === '/' || operator === '%') {
+    const [a, b] = [asNumeric(left, context), asNumeric(right, context)];
+    if (a !== left || b !== right) {
+      return { ...plain, left: a, right: b, type: operationType(operator, a.type, b.type, position) };
+    }
+  } else if (isOfSums(left, context) || isOfSums(right, context)) {
+    return { ...plain, numbers: 'whole' };
+  }
+  if (operator !== '/' || numberKindOf(plain, context) !== 'int8') return plain;
+  return { ...plain, left: asBigint(left), right: asBigint(right), numbers: 'int8' };
 }
 
 /** Text with anything is text; bytes join bytes; what documents bring (text, bytes, arrays) is decided row by row. */
@@ -251,7 +276,11 @@ function bindCase({ operand, branches, otherwise, position }: Case, context: Bin
   });
   const results = bound.map(({ then }) => then);
   if (otherwise !== undefined) results.push(bindExpression(otherwise, context));
-  const { exprs, type } = unify(results, 'CASE', (index) => (branches[index]?.result ?? otherwise!).position);
+  const { exprs, type } = unify(
+    inOneKind(results, context),
+    'CASE',
+    (index) => (branches[index]?.result ?? otherwise!).position,
+  );
   return {
     kind: 'case',
     branches: bound.map(({ when }, index) => ({ when, then: exprs[index]! })),

@@ -36,6 +36,7 @@ export class Relation {
   readonly fields: readonly string[];
   readonly #indexOf = new Map<string, number>();
   readonly #children = new Map<string, readonly string[]>();
+  readonly #kinds = new Map<string, number>();
   /** What stands before a column's name where there are several relations: `a.`. */
   readonly #prefix: string;
 
@@ -71,6 +72,16 @@ export class Relation {
 
   special(source: SpecialSource, at: number): Expr {
     return this.reference(SPECIAL[`__${source}`], at);
+  }
+
+  /** Bits of NUMBER_KIND; 0 where no document is known to have a number; undefined where nobody has looked. */
+  numberKindsAt(path: readonly (string | number)[]): number | undefined {
+    const { paths, numberKinds } = this.map;
+    if (paths === undefined || numberKinds === undefined) return undefined;
+    if (this.#kinds.size === 0) {
+      for (const [index, known] of paths.entries()) this.#kinds.set(JSON.stringify(known), numberKinds[index] ?? 0);
+    }
+    return path.some((step) => typeof step === 'number') ? undefined : (this.#kinds.get(JSON.stringify(path)) ?? 0);
   }
 
   /** Known fields of the object at `path`, in the documents' order. */

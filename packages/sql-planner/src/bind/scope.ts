@@ -23,9 +23,12 @@ const NOTICES_MAX = 20;
 /** Thrown while binding when a name can only be judged with the paths of a map's documents at hand. */
 export class PathsWanted extends Error {
   readonly map: string;
-  constructor(map: string) {
+  /** The name may be a column of any map of the statement: all of them are to be looked at. */
+  readonly isOfAny: boolean;
+  constructor(map: string, isOfAny: boolean) {
     super(`the paths of '${map}' are wanted`);
     this.map = map;
+    this.isOfAny = isOfAny;
   }
 }
 
@@ -38,6 +41,8 @@ export interface StarField {
 export class Scope {
   readonly relations: Relation[] = [];
   readonly notices: string[] = [];
+  /** Maps whose paths, as they are now, decided something: what was bound holds as long as they do. */
+  readonly restsOn = new Set<string>();
   readonly #catalog: CatalogView;
   /** Maps whose paths were looked for just now: what is not among them is in no document. */
   readonly #fresh: ReadonlySet<string>;
@@ -132,16 +137,35 @@ export class Scope {
 
   /** Asks that the fields of a relation be complete, for `*`. @throws PathsWanted */
   wantAllFields(relation: Relation): void {
-    if (!this.#fresh.has(relation.map.name)) throw new PathsWanted(relation.map.name);
+    this.#restOn(relation, false);
+  }
+
+  /**
+   * The kinds of numbers that documents hold at a path, as bits of NUMBER_KIND; undefined where nobody looks.
+   *
+   * @throws PathsWanted
+   */
+  numberKindsAt(index: number): number | undefined {
+    const relation = this.relations[Math.floor(index / RELATION_STRIDE)];
+    const column = relation?.columns[index % RELATION_STRIDE];
+    if (relation === undefined || column?.source !== 'path' || column.path.length > KNOWN_DEPTH) return undefined;
+    this.#restOn(relation, false);
+    return relation.numberKindsAt(column.path);
+  }
+
+  /** What follows is decided by the paths that a map's documents have now. @throws PathsWanted */
+  #restOn({ map }: Relation, isOfAny: boolean): void {
+    if (!this.#fresh.has(map.name)) throw new PathsWanted(map.name, isOfAny);
+    this.restsOn.add(map.name);
   }
 
   /** Whether documents are known to have a field of that name. @throws PathsWanted where nobody has looked yet */
   hasField(name: Name): boolean {
     if (specialOf(name) !== undefined) return true;
     return this.relations.some((relation) => {
-      const { map } = relation;
-      if (map.paths === undefined && !this.#fresh.has(map.name)) throw new PathsWanted(map.name);
-      return spellingsOf(relation.fields, name).length > 0;
+      if (spellingsOf(relation.fields, name).length > 0) return true;
+      if (relation.map.paths === undefined || this.#fresh.has(relation.map.name)) this.#restOn(relation, true);
+      return false;
     });
   }
 
@@ -157,7 +181,7 @@ export class Scope {
     const special = specialOf(first);
     const owners = visible.filter((relation) => {
       if (special !== undefined) return !this.#hidden.has(hiddenKey({ relation, field: `__${special}` }));
-      if (visible.length > 1) this.#wantPaths(relation, [], first);
+      if (visible.length > 1) this.#wantPaths(relation, [], first, true);
       const spellings = spellingsOf(relation.fields, first);
       return spellings.some((field) => !this.#hidden.has(hiddenKey({ relation, field })));
     });
@@ -220,9 +244,9 @@ export class Scope {
     if (!this.notices.includes(notice)) this.notices.push(notice);
   }
 
-  #wantPaths(relation: Relation, parent: readonly string[], name: Name): void {
-    if (this.#fresh.has(relation.map.name) || parent.length >= KNOWN_DEPTH) return;
-    if (!relation.childrenOf(parent).includes(name.text)) throw new PathsWanted(relation.map.name);
+  #wantPaths(relation: Relation, parent: readonly string[], name: Name, isOfAny = false): void {
+    if (parent.length >= KNOWN_DEPTH || relation.childrenOf(parent).includes(name.text)) return;
+    this.#restOn(relation, isOfAny);
   }
 
   #fieldAt(column: Expr): StarField {

@@ -42,7 +42,7 @@ const HABITS: Readonly<Record<string, string>> = {
 
 /** What the writer may have meant: a habit from another language, or the clause word nearest to a misspelled one. */
 export function hintFor(token: Token): string | undefined {
-  const habit = HABITS[token.text];
+  const habit = Object.hasOwn(HABITS, token.text) ? HABITS[token.text] : undefined;
   if (habit !== undefined) return habit;
   if (token.kind !== 'word') return undefined;
   const nearest = nearestClauseWord(token.text);

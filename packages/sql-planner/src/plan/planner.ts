@@ -15,16 +15,21 @@ import {
   withPosition,
 } from '@ashlar/sql-plan';
 import { movePlaces } from '../bind/expr-tools.ts';
-import { PathsWanted, Scope } from '../bind/scope.ts';
+import { findMap, PathsWanted, Scope } from '../bind/scope.ts';
 import { unsupported } from '../guard/sql-errors.ts';
 import { parseStatement } from '../parse/parse.ts';
-import type { Query, Statement } from '../parse/syntax.ts';
+import type { FromItem, Query, Statement, Table } from '../parse/syntax.ts';
 import type { PlanFacts } from './bind-select.ts';
 import { planDelete, planInsert, planUpdate } from './modify.ts';
 import { planSelect } from './select.ts';
 
-/** Either the plan, or the map whose documents' paths are needed to make one: look for them and ask again. */
-export type Planned = { readonly plan: Plan } | { readonly wantsPathsOf: string };
+/**
+ * Either the plan, with the maps whose documents' paths decided something in it: it holds while these stay; or the maps whose
+ * paths are needed to make one: look for them, all at once, and ask again.
+ */
+export type Planned =
+  | { readonly plan: Plan; readonly restsOn: readonly string[] }
+  | { readonly wantsPathsOf: readonly string[] };
 
 /**
  * @param freshPaths  maps whose `paths` in the catalog are complete as of now
@@ -40,11 +45,56 @@ export function planStatement(text: string, catalog: CatalogView, freshPaths: Re
   };
   facts.scope.notices.push(...new Set(parsed.notices.map(({ message }) => message)));
   try {
-    return { plan: planOf(parsed.statement, facts, catalog) };
+    const plan = planOf(parsed.statement, facts, catalog);
+    return { plan, restsOn: [...facts.scope.restsOn] };
   } catch (error) {
-    if (error instanceof PathsWanted) return { wantsPathsOf: error.map };
+    if (error instanceof PathsWanted)
+      return { wantsPathsOf: mapsToLookAt(error, parsed.statement, catalog, freshPaths) };
     throw withPosition(error, text);
   }
+}
+
+/** One round of looking serves the whole statement: a name of any map asks for all of them. */
+function mapsToLookAt(
+  wanted: PathsWanted,
+  statement: Statement,
+  catalog: CatalogView,
+  fresh: ReadonlySet<string>,
+): readonly string[] {
+  const maps = catalog.maps.filter(({ name, paths }) => !fresh.has(name) && (wanted.isOfAny || paths === undefined));
+  const named = new Set(tablesOf(statement).map((table) => knownMap(table, catalog)));
+  return [...new Set([wanted.map, ...maps.map(({ name }) => name).filter((name) => named.has(name))])];
+}
+
+function knownMap(table: Table, catalog: CatalogView): string | undefined {
+  try {
+    return findMap(catalog, table).name;
+  } catch {
+    // Binding refuses it, with its place.
+    return undefined;
+  }
+}
+
+/** The maps that a statement names in FROM. */
+function tablesOf(statement: Statement): readonly Table[] {
+  switch (statement.kind) {
+    case 'Explain':
+      return tablesOf(statement.statement);
+    case 'Query':
+      return tablesOfQuery(statement);
+    default:
+      return [statement.table];
+  }
+}
+
+function tablesOfQuery({ body }: Query): readonly Table[] {
+  if (body.kind === 'Query') return tablesOfQuery(body);
+  return body.kind === 'Select' ? body.from.flatMap(tablesOfItem) : [];
+}
+
+function tablesOfItem(item: FromItem): readonly Table[] {
+  if (item.kind === 'Join') return [...tablesOfItem(item.left), ...tablesOfItem(item.right)];
+  return item.kind === 'Table' ? [item] : [];
 }
 
 /** A condition over one map, as subscriptions and processWhere take it: which entries, and where they can be. */
@@ -70,7 +120,9 @@ export function planCondition(map: string, condition: string, catalog: CatalogVi
       throw new GridError('SYNTAX_ERROR', 'a condition is expected, and nothing else', { position });
     }
     // Paths that no document has are NULL here: a condition is often stated before the first entry is there.
-    const scope = new Scope(catalog, new Set(catalog.maps.map(({ name }) => name)));
+    // What numbers they hold may change as well: it decides nothing.
+    const open = { ...catalog, maps: catalog.maps.map((known) => ({ ...known, numberKinds: undefined })) };
+    const scope = new Scope(open, new Set(catalog.maps.map(({ name }) => name)));
     const plan = planDelete(statement, { scope, parameterCount, catalogVersion: catalog.catalogVersion });
     return { ...placedIn(plan, before.length), parameterCount };
   } catch (error) {

@@ -1,0 +1,143 @@
+/**
+ * Which kind of number an expression over undeclared paths gives, and what stands beside it as that kind.
+ *
+ *   a path of bigints alone   int8     PostgreSQL's bigint: quotients truncate, a literal beside it is a bigint
+ *   a sum of such             whole    numeric of scale 0: no bounds, quotients keep their digits
+ *   a path of numbers alone   float8   a literal beside it is a double
+ *   anything else             mixed    decided row by row, and never truncated (expressions' open-arithmetic.ts)
+ *
+ * K1  A path is looked at only where its kind makes a difference: in a quotient, or where values of CASE, COALESCE and the like
+ *     meet a literal, a parameter or an integer. Other plans do not depend on what the documents hold.
+ */
+import type { Aggregate, Expr, SqlType } from '@ashlar/expressions';
+import { childrenOf } from '@ashlar/expressions';
+import { NUMBER_KIND } from '@ashlar/sql-plan';
+import { AGGREGATE_BASE, type BindContext } from './context.ts';
+
+/** `integer`: of static type int4 or int8, which fits to every other kind. */
+export type NumberKind = 'integer' | 'int8' | 'whole' | 'float8' | 'mixed';
+
+/** The kind of an expression; undefined for what takes any kind: NULL, a parameter. @throws PathsWanted */
+export function numberKindOf(expr: Expr, context: BindContext): NumberKind | undefined {
+  const known = kindOfType(expr.type);
+  if (known !== undefined) return known;
+  switch (expr.kind) {
+    case 'column':
+      return kindOfColumn(expr.index, context);
+    case 'arithmetic':
+      return common([expr.left, expr.right], context);
+    case 'negate':
+      return numberKindOf(expr.operand, context);
+    case 'case':
+      return common(
+        [...expr.branches.map((branch) => branch.then), ...(expr.otherwise ? [expr.otherwise] : [])],
+        context,
+      );
+    case 'call':
+      return kindOfCall(expr.name, expr.args, context);
+    case 'literal':
+    case 'parameter':
+      return undefined;
+    default:
+      return 'mixed';
+  }
+}
+
+function kindOfType(type: SqlType): NumberKind | undefined {
+  if (type === 'any' || type === 'null') return undefined;
+  if (type === 'int4' || type === 'int8') return 'integer';
+  return type === 'float8' ? 'float8' : 'mixed';
+}
+
+function kindOfColumn(index: number, context: BindContext): NumberKind {
+  if (index >= AGGREGATE_BASE) return kindOfAggregate(aggregateAt(index, context), context);
+  switch (context.scope.numberKindsAt(index)) {
+    case NUMBER_KIND.bigint:
+      return 'int8';
+    case NUMBER_KIND.number:
+      return 'float8';
+    default:
+      return 'mixed';
+  }
+}
+
+function aggregateAt(index: number, { aggregates }: BindContext): Aggregate | undefined {
+  return aggregates?.items[index - AGGREGATE_BASE];
+}
+
+function kindOfAggregate(aggregate: Aggregate | undefined, context: BindContext): NumberKind {
+  if (aggregate?.operand === undefined) return 'mixed';
+  const kind = numberKindOf(aggregate.operand, context) ?? 'mixed';
+  if (aggregate.name === 'min' || aggregate.name === 'max') return kind;
+  if (kind === 'float8' || kind === 'mixed') return kind;
+  return aggregate.name === 'sum' ? 'whole' : 'mixed';
+}
+
+/** Functions that give one of their arguments, or a number of the same kind. */
+const KEEPING = new Set(['coalesce', 'greatest', 'least', 'abs']);
+
+function kindOfCall(name: string, args: readonly Expr[], context: BindContext): NumberKind | undefined {
+  if (name === 'nullif') return numberKindOf(args[0]!, context);
+  return KEEPING.has(name) ? common(args, context) : 'mixed';
+}
+
+function common(exprs: readonly Expr[], context: BindContext): NumberKind | undefined {
+  let kind: NumberKind | undefined;
+  for (const expr of exprs) {
+    const next = numberKindOf(expr, context);
+    kind = kind === undefined || next === undefined ? (kind ?? next) : meet(kind, next);
+    if (kind === 'mixed') return kind;
+  }
+  return kind;
+}
+
+/** From the narrowest; a mixed kind takes all in. */
+const RANK: Readonly<Record<NumberKind, number>> = { integer: 0, int8: 1, whole: 2, float8: 3, mixed: 4 };
+
+function meet(a: NumberKind, b: NumberKind): NumberKind {
+  return RANK[a] > RANK[b] ? a : b;
+}
+
+/** Whether a sum takes part in the value: then integers have no bounds. Looks at no path. */
+export function isOfSums(expr: Expr, context: BindContext): boolean {
+  if (expr.kind === 'column') {
+    return expr.index >= AGGREGATE_BASE && expr.type === 'any' && aggregateAt(expr.index, context)?.name === 'sum';
+  }
+  if (expr.kind === 'call' && !KEEPING.has(expr.name)) return false;
+  return expr.type === 'any' && childrenOf(expr).some((part) => isOfSums(part, context));
+}
+
+/** Expressions whose values meet, as the one kind that the paths among them have; K1. @throws PathsWanted */
+export function inOneKind(exprs: readonly Expr[], context: BindContext): readonly Expr[] {
+  const isOpen = exprs.some((expr) => expr.type === 'any' && expr.kind !== 'parameter');
+  if (!isOpen || !exprs.some(isAdaptable)) return exprs;
+  const kind = common(exprs, context);
+  if (kind === 'int8' || kind === 'whole') return exprs.map(asBigint);
+  return kind === 'float8' ? exprs.map(asDouble) : exprs;
+}
+
+function isAdaptable(expr: Expr): boolean {
+  if (expr.kind === 'parameter') return expr.type === 'any';
+  return expr.type === 'int4' || (expr.kind === 'literal' && (expr.type === 'int8' || expr.type === 'numeric'));
+}
+
+/** An integer as a bigint, a parameter as one where it is whole. */
+export function asBigint(expr: Expr): Expr {
+  if (expr.kind === 'parameter' && expr.type === 'any') return { ...expr, numbers: 'int8' };
+  if (expr.type !== 'int4') return expr;
+  return expr.kind === 'literal'
+    ? { ...expr, type: 'int8' }
+    : { kind: 'cast', operand: expr, type: 'int8', at: expr.at };
+}
+
+function asDouble(expr: Expr): Expr {
+  if (expr.kind === 'parameter' && expr.type === 'any') return { ...expr, numbers: 'float8' };
+  const isExact = expr.kind === 'literal' && (expr.type === 'int8' || expr.type === 'numeric');
+  return isExact ? { kind: 'cast', operand: expr, type: 'float8', at: expr.at } : expr;
+}
+
+/** A sum of bigints as the numeric that it is, where its value would become something else. @throws PathsWanted */
+export function asNumeric(expr: Expr, context: BindContext): Expr {
+  if (!isOfSums(expr, context) || numberKindOf(expr, context) !== 'whole') return expr;
+  return { kind: 'cast', operand: expr, type: 'numeric', at: expr.at };
+}
