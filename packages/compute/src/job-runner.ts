@@ -34,8 +34,17 @@ export interface JobOptions {
   readonly signal?: AbortSignal | undefined;
   /** 0 .. 1 of the partitions of this call. */
   readonly onProgress?: ((share: number) => void) | undefined;
+  /** Told how many tasks run and do not wait for a thread. */
+  readonly activity?: JobActivity | undefined;
+  /** Takes room for partial results as they come; its failure ends the job. */
+  readonly hold?: ((bytes: number) => Promise<void> | undefined) | undefined;
   /** The trace that user code runs in. */
   readonly trace?: TraceContext | undefined;
+}
+
+/** How much of a job is at work: one that only waits for threads makes no progress through no fault of its own. */
+export interface JobActivity {
+  tasksRunning: number;
 }
 
 const PARTITIONS_PER_TASK = 16;
@@ -68,12 +77,21 @@ export class JobRunner {
       const task: JobMapTask = { source: sourceOf(module), ...work };
       const index = tasks.length;
       const onMessage = (message: unknown): void => {
-        shares[index] = (message as JobProgress).share * partitionIds.length;
-        options.onProgress?.(shares.reduce((sum, share) => sum + (share ?? 0), 0) / job.partitionIds.length);
+        if (shares[index] === undefined && options.activity !== undefined) options.activity.tasksRunning++;
+        const { share } = message as JobProgress;
+        shares[index] = share * partitionIds.length;
+        // The first message says that the task has begun.
+        if (share > 0)
+          options.onProgress?.(shares.reduce((sum, share) => sum + (share ?? 0), 0) / job.partitionIds.length);
       };
-      tasks.push(this.#run<PackedBytes>('job-map', task, { ...limits, onMessage }, options));
+      const running = this.#run<PackedBytes>('job-map', task, { ...limits, onMessage }, options);
+      const onEnd = (): void => {
+        if (shares[index] !== undefined && options.activity !== undefined) options.activity.tasksRunning--;
+      };
+      running.result.then(onEnd, onEnd);
+      tasks.push(running);
     }
-    const packed = await allOrNone(tasks);
+    const packed = await allOrNone(tasks, async (one) => options.hold?.(one.bytes.length));
     const partials = packed.flatMap((one) => unpackBytes(one));
     assert(partials.length === job.partitionIds.length, 'every partition has its partial result');
     return partials;
@@ -114,10 +132,15 @@ export class JobRunner {
   }
 }
 
-/** All results, or the first error after the other tasks were ended. */
-async function allOrNone<T>(tasks: readonly WorkerTask<T>[]): Promise<T[]> {
+/** All results, each once `keep` took it; or the first error after the other tasks were ended. */
+async function allOrNone<T>(tasks: readonly WorkerTask<T>[], keep: (result: T) => Promise<void>): Promise<T[]> {
+  const kept = async ({ result }: WorkerTask<T>): Promise<T> => {
+    const value = await result;
+    await keep(value);
+    return value;
+  };
   try {
-    return await Promise.all(tasks.map(({ result }) => result));
+    return await Promise.all(tasks.map(kept));
   } catch (error) {
     for (const task of tasks) task.kill(new GridError('CANCELLED', 'another part of the job failed'));
     await Promise.allSettled(tasks.map(({ result }) => result));

@@ -45,6 +45,7 @@ export async function runJobMap(task: JobMapTask, context: WorkerContext<StoreRe
   const place = { module: task.source.name, exportName: task.exportName };
   const args = decoded(task.args);
   const progress = new ProgressOf(context, task.partitionIds.length);
+  progress.begin();
   const partials: (Uint8Array | undefined)[] = [];
   for (const partitionId of task.partitionIds) {
     context.throwIfCancelled();
@@ -95,6 +96,10 @@ class ProgressOf {
   constructor(context: WorkerContext<StoreReader>, count: number) {
     this.#context = context;
     this.#count = count;
+  }
+
+  begin(): void {
+    this.#tell(0);
   }
 
   partitionDone(): void {

@@ -6,6 +6,8 @@
  * F1  Tasks of one fragment may cut the partitions in any way: their outputs together merge to the same result.
  * F2  The cancel flag and the memory budget are looked at once a chunk, or once a batch where a chunk makes many.
  * F3  Nothing leaves before the source has said that its snapshot was alive after the last read.
+ * F4  A task that passes rows on as they come ends where its reader has no room, and tells what is left: a later task
+ *     goes on there. One that gathers them (aggregates, TOP N) goes on to its end.
  */
 import { assert, type PartitionId, unreachable, type Version } from '@ashlar/core';
 import type { FragmentNode, ScanColumn } from '@ashlar/sql-plan';
@@ -20,8 +22,10 @@ import { rowCountOf } from './operators/limit.ts';
 import { OutputOperator } from './operators/output.ts';
 import { ProjectOperator } from './operators/project.ts';
 import { FirstRowsOperator, TopNOperator } from './operators/top-n.ts';
+import { OutputCredit } from './output-credit.ts';
 import { PartitionClaims } from './partition-claims.ts';
-import type { RowSource, ScanNode, SourceYield } from './row-source.ts';
+import { type PushOutcome, RowSlices } from './row-slices.ts';
+import type { RowSource, ScanNode, ScannedRows, SourceYield } from './row-source.ts';
 import type { Operator } from './rows.ts';
 
 export interface FragmentTask {
@@ -29,6 +33,10 @@ export interface FragmentTask {
   readonly partitions: readonly PartitionId[];
   /** Other tasks have the same partitions: this one does those that it claims. Absent: it does all. */
   readonly claims?: SharedArrayBuffer | undefined;
+  /** What an earlier task left: done first. */
+  readonly rest?: FragmentRest | undefined;
+  /** The reader's room for what is emitted (an OutputCredit); absent: it takes everything. */
+  readonly credit?: SharedArrayBuffer | undefined;
   readonly snapshotId: number;
   readonly snapshotVersion: Version;
   readonly parameters: readonly unknown[];
@@ -45,6 +53,17 @@ export interface FragmentTask {
   readonly interpretedRowsMax?: number | undefined;
 }
 
+/** Where a task ended because its reader had no room. */
+export interface FragmentRest {
+  /** Not read to their end, the first of them begun. */
+  readonly partitions: readonly PartitionId[];
+  /** In the first partition: the chunk, and the row of those that pass its filter. */
+  readonly chunk: number;
+  readonly row: number;
+  /** Rows that this task and those before it have passed on. */
+  readonly rowsPassed: number;
+}
+
 export interface FragmentControl extends TaskControl {
   /** Takes encoded batches as they are ready; without it they are returned. */
   emit?(batch: Uint8Array): void;
@@ -55,6 +74,8 @@ export interface FragmentResult extends SourceYield {
   readonly batches: Uint8Array[];
   readonly rowsScanned: number;
   readonly rowsOut: number;
+  /** What is left for another task; undefined: nothing of what this one was given or claimed. */
+  readonly rest: FragmentRest | undefined;
 }
 
 /**
@@ -62,25 +83,54 @@ export interface FragmentResult extends SourceYield {
  */
 export function runFragment(task: FragmentTask, source: RowSource, control: FragmentControl): FragmentResult {
   const context = execContext(task, control);
-  const output = new OutputOperator(context, deliveryOf(source, control));
+  const credit = task.credit === undefined ? undefined : new OutputCredit(task.credit);
+  const output = new OutputOperator(context, deliveryOf(source, control, credit));
   const pipeline = pipelineOf(task.fragment, task, context, output);
-  let rowsScanned = 0;
+  const slices =
+    credit !== undefined && passesOn(task.fragment)
+      ? new RowSlices(credit, pipeline, () => output.bytesMade)
+      : undefined;
+  let scanned: Scanned = { rowsScanned: 0, left: undefined };
   const yielded = withFinish(source, () => {
-    rowsScanned = scanAll(scanOf(task.fragment), task, source, context, pipeline);
+    scanned = scanAll(task, source, context, { pipeline, slices });
     pipeline.finish();
     source.checkAlive();
   });
-  return { ...yielded, batches: output.batches, rowsScanned, rowsOut: output.rowCount };
+  const rowsOut = output.rowCount;
+  const rowsPassed = (task.rest?.rowsPassed ?? 0) + rowsOut;
+  const rest = scanned.left === undefined ? undefined : { ...scanned.left, rowsPassed };
+  return { ...yielded, batches: output.batches, rowsScanned: scanned.rowsScanned, rowsOut, rest };
 }
 
 /** `emit`, once it is sure that what the batch was made of was read from a living snapshot. */
-function deliveryOf(source: RowSource, control: FragmentControl): ((batch: Uint8Array) => void) | undefined {
+function deliveryOf(
+  source: RowSource,
+  control: FragmentControl,
+  credit: OutputCredit | undefined,
+): ((batch: Uint8Array) => void) | undefined {
   const emit = control.emit?.bind(control);
   if (emit === undefined) return undefined;
   return (batch) => {
     source.checkAlive();
+    credit?.use(batch.length);
     emit(batch);
   };
+}
+
+/** Whether rows leave as they are scanned, so that the task can end after any of them. */
+function passesOn(node: FragmentNode): boolean {
+  switch (node.kind) {
+    case 'Scan':
+      return true;
+    case 'Filter':
+    case 'Project':
+    case 'HashJoin':
+      return passesOn(node.input);
+    case 'TopN':
+      return node.keys.length === 0 && passesOn(node.input);
+    default:
+      return false;
+  }
 }
 
 /** Runs `work`; the source is finished also when it fails, so that leased pages return. */
@@ -94,35 +144,69 @@ function withFinish(source: RowSource, work: () => void): SourceYield {
   return source.finish();
 }
 
-function scanAll(
-  scan: ScanNode,
-  task: FragmentTask,
-  source: RowSource,
-  context: ExecContext,
-  pipeline: Operator,
-): number {
-  const { snapshotId, snapshotVersion } = task;
-  const late = lateColumnsOf(task.fragment);
-  let rowsScanned = 0;
-  for (const partition of partitionsOf(task)) {
-    context.checkCancelled();
-    const request = { scan, partition, snapshotId, snapshotVersion, evaluation: context.evaluation, late };
-    for (const rows of source.scan(request)) {
-      context.checkCancelled();
-      rowsScanned += rows.rowsScanned;
-      if (rows.count > 0 && !pipeline.push(rows)) return rowsScanned;
-    }
-  }
-  return rowsScanned;
+/** Where rows go: through the pipeline as they are, or in slices where the reader's room counts. */
+interface Drain {
+  readonly pipeline: Operator;
+  readonly slices: RowSlices | undefined;
 }
 
-function* partitionsOf({ partitions, claims }: FragmentTask): Generator<PartitionId> {
-  if (claims === undefined) {
-    yield* partitions;
-    return;
+interface Scanned {
+  readonly rowsScanned: number;
+  readonly left: Omit<FragmentRest, 'rowsPassed'> | undefined;
+}
+
+function scanAll(task: FragmentTask, source: RowSource, context: ExecContext, drain: Drain): Scanned {
+  const { snapshotId, snapshotVersion, rest } = task;
+  const scan = scanOf(task.fragment);
+  const late = lateColumnsOf(task.fragment);
+  let rowsScanned = 0;
+  let from = rest;
+  for (const { partitions, index } of partitionsOf(task, drain.slices)) {
+    context.checkCancelled();
+    const partition = partitions[index]!;
+    const fromChunk = from?.chunk ?? 0;
+    const evaluation = context.evaluation;
+    for (const rows of source.scan({ scan, partition, snapshotId, snapshotVersion, evaluation, late, fromChunk })) {
+      context.checkCancelled();
+      rowsScanned += rows.rowsScanned;
+      if (rows.count === 0) continue;
+      const outcome = push(rows, from?.chunk === rows.chunk ? from.row : 0, drain);
+      if (outcome === 'enough') return { rowsScanned, left: undefined };
+      if (outcome === 'done') continue;
+      return { rowsScanned, left: { partitions: partitions.slice(index), chunk: rows.chunk, row: outcome.row } };
+    }
+    from = undefined;
   }
+  return { rowsScanned, left: undefined };
+}
+
+function push(rows: ScannedRows, from: number, { pipeline, slices }: Drain): PushOutcome {
+  if (slices !== undefined) return slices.push(rows, from);
+  return pipeline.push(rows) ? 'done' : 'enough';
+}
+
+/** The partition to scan next, before others that this task has to scan after it. */
+interface ScanTarget {
+  readonly partitions: readonly PartitionId[];
+  readonly index: number;
+}
+
+function* partitionsOf(
+  { partitions, claims, rest }: FragmentTask,
+  slices: RowSlices | undefined,
+): Generator<ScanTarget> {
+  const own = [...(rest?.partitions ?? []), ...(claims === undefined ? partitions : [])];
+  for (let index = 0; index < own.length; index++) yield { partitions: own, index };
+  if (claims === undefined) return;
   const shared = new PartitionClaims(partitions.length, claims);
-  for (let index = shared.claim(); index >= 0; index = shared.claim()) yield partitions[index]!;
+  // What is claimed is this task's to begin: so it looks for room before.
+  for (let index = nextClaim(shared, slices); index >= 0; index = nextClaim(shared, slices)) {
+    yield { partitions: [partitions[index]!], index: 0 };
+  }
+}
+
+function nextClaim(claims: PartitionClaims, slices: RowSlices | undefined): number {
+  return slices === undefined || slices.hasRoom ? claims.claim() : -1;
 }
 
 /** The scan that feeds a fragment. */
@@ -162,7 +246,9 @@ function pipelineOf(node: FragmentNode, task: FragmentTask, context: ExecContext
       const limit = rowCountOf(node.limit, task.parameters, 'LIMIT');
       if (limit === undefined) return pipelineOf(node.input, task, context, next);
       const operator =
-        node.keys.length === 0 ? new FirstRowsOperator(limit, next) : new TopNOperator(limit, node.keys, context, next);
+        node.keys.length === 0
+          ? new FirstRowsOperator(Math.max(0, limit - (task.rest?.rowsPassed ?? 0)), next)
+          : new TopNOperator(limit, node.keys, context, next);
       return pipelineOf(node.input, task, context, operator);
     }
     case 'Rows':

@@ -4,6 +4,7 @@ export type { TaskControl } from './context.ts';
 export {
   columnsNeeded,
   type FragmentControl,
+  type FragmentRest,
   type FragmentResult,
   type FragmentTask,
   runFragment,
@@ -20,6 +21,7 @@ export {
   runMerge,
 } from './merge.ts';
 export { rowCountOf } from './operators/limit.ts';
+export { OutputCredit } from './output-credit.ts';
 export { PartitionClaims } from './partition-claims.ts';
 export type { RowSource, ScanNode, ScannedRows, ScanRequest, SourceYield } from './row-source.ts';
 export type { Rows } from './rows.ts';

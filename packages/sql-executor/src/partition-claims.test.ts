@@ -23,15 +23,6 @@ describe('partitions that tasks share', () => {
     expect([claims.claim(), claims.isExhausted]).toEqual([-1, true]);
   });
 
-  it('C2: are kept for later tasks when told to stop', () => {
-    const claims = new PartitionClaims(3);
-    claims.claim();
-    claims.stop();
-    expect([claims.claim(), claims.isExhausted]).toEqual([-1, false]);
-    claims.goOn();
-    expect(claimAll(claims)).toEqual([1, 2]);
-  });
-
   it('are scanned once over all tasks', () => {
     const partitions: Row[][] = Array.from({ length: 7 }, (_, partition) => [[`p${partition}`, partition, null, null]]);
     const claims = new PartitionClaims(partitions.length);

@@ -3,16 +3,14 @@
  * threads end at about the same time, however rows and processors are distributed, and no task waits for another to be
  * handed out.
  *
- *   main: make, stop, go on ----- shared words: next index, stop ----- workers: claim
+ *   main: make ----- shared word: next index ----- workers: claim
  *
  * C1  Every index below `count` is claimed once.
- * C2  After stop() each task ends with the partition that it is at; what is not claimed waits for tasks started later.
  *
  * @see Leis, Boncz, Kemper, Neumann, "Morsel-driven parallelism", SIGMOD 2014
  */
 const NEXT = 0;
-const STOPPED = 1;
-const WORDS = 2;
+const WORDS = 1;
 
 export class PartitionClaims {
   /** What a task is sent. */
@@ -29,20 +27,11 @@ export class PartitionClaims {
 
   /** The index of a partition that is nobody else's, or -1. */
   claim(): number {
-    if (Atomics.load(this.#words, STOPPED) !== 0) return -1;
     const index = Atomics.add(this.#words, NEXT, 1);
     return index < this.#count ? index : -1;
   }
 
   get isExhausted(): boolean {
     return Atomics.load(this.#words, NEXT) >= this.#count;
-  }
-
-  stop(): void {
-    Atomics.store(this.#words, STOPPED, 1);
-  }
-
-  goOn(): void {
-    Atomics.store(this.#words, STOPPED, 0);
   }
 }

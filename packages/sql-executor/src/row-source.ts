@@ -12,6 +12,8 @@ export type ScanNode = Extract<FragmentNode, { kind: 'Scan' }>;
 
 /** Rows of one chunk that the snapshot sees and the scan's filter passes; lanes are valid until the next chunk. */
 export interface ScannedRows extends Rows {
+  /** The chunk's number in its partition. */
+  readonly chunk: number;
   /** Rows that were looked at to find them. */
   readonly rowsScanned: number;
 }
@@ -24,6 +26,8 @@ export interface ScanRequest {
   readonly evaluation: EvalContext;
   /** Columns that may be LATE: not read, but for the rows that are asked of `late`. */
   readonly late: readonly boolean[] | undefined;
+  /** Chunks before it are left out. */
+  readonly fromChunk: number;
 }
 
 /** What a source made on the way and main may publish, and the leased runs of pages it did not need. */

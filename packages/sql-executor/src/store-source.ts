@@ -79,12 +79,12 @@ class StoreSource implements RowSource {
       this.#isBegun = true;
     }
     try {
-      for (let index = 0; ; index++) {
+      for (let index = request.fromChunk; ; index++) {
         this.#reader.enter();
         const table = this.#reader.table(mapId, request.partition);
         if (table === undefined || index >= table.chunkCount) return;
         const visible = this.#columns.enter(table.chunk(index), request.partition, index);
-        if (visible > 0) yield this.#rows(prepared, request, visible);
+        if (visible > 0) yield this.#rows(prepared, request, visible, index);
       }
     } finally {
       this.#reader.leave();
@@ -115,10 +115,15 @@ class StoreSource implements RowSource {
   }
 
   /** The rows of the chunk that the column reader is at. */
-  #rows(prepared: PreparedScan, { evaluation, late: isLate }: ScanRequest, visible: number): ScannedRows {
+  #rows(
+    prepared: PreparedScan,
+    { evaluation, late: isLate }: ScanRequest,
+    visible: number,
+    chunk: number,
+  ): ScannedRows {
     const { specs, filter, isInFilter, bounds } = prepared;
     const columns = this.#columns;
-    const nothing = { batch: { length: 0, columns: [] }, selection: undefined, count: 0, rowsScanned: visible };
+    const nothing = { batch: { length: 0, columns: [] }, selection: undefined, count: 0, chunk, rowsScanned: visible };
     if (!bounds.every(({ column, bound }) => columns.mayMatch(specs[column]!, bound))) return nothing;
     const { length, visible: slots } = columns;
     let selection = slots;
@@ -134,7 +139,7 @@ class StoreSource implements RowSource {
       vector === LATE && isLate?.[index] !== true ? this.#read(specs[index]!, selection, count) : vector,
     );
     const late: LateColumns = { read: (column, rows, wanted) => this.#read(specs[column]!, rows, wanted) };
-    return { batch: { length, columns: all }, selection, count, rowsScanned: visible, late };
+    return { batch: { length, columns: all }, selection, count, chunk, rowsScanned: visible, late };
   }
 
   #read(spec: ColumnSpec, slots: SlotSelection, count: number): Vector {

@@ -10,6 +10,7 @@ import { CancelledError, GridError } from '@ashlar/core';
 import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type { ActiveCalls } from './active-calls.ts';
 import { type AnyCall, authorizeCall, type Doorkeeper, openContext } from './call-context.ts';
+import { CallerLeaves } from './caller-leaves.ts';
 import { Credit } from './credit.ts';
 import type { CreditInput, Method } from './methods.ts';
 import type { CallContext } from './services.ts';
@@ -180,23 +181,20 @@ interface Sending<Response> {
 async function sendAll<Response>(sending: Sending<Response>, answers: AsyncIterable<Response>): Promise<void> {
   const { call, method, context, state, credit, weigh } = sending;
   const { signal } = context;
-  const left = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new GridError('CANCELLED', 'the caller left')), { once: true });
-  });
-  left.catch(() => undefined);
+  const caller = new CallerLeaves(signal);
   const iterator = answers[Symbol.asyncIterator]();
   try {
     for (;;) {
       // What is cut must not look like what ended.
       if (signal.aborted) throw new CancelledError('the call');
       await credit?.available(signal);
-      const next = await Promise.race([iterator.next(), left]);
+      const next = await caller.orElse(iterator.next());
       if (next.done === true) return;
       const bytes = encodeBounded(method.encodeResponse, next.value, method.path, state);
       await state.quota.take(bytes.length);
       state.traffic.bytesOut += bytes.length;
       credit?.use(weigh?.(next.value) ?? 0);
-      if (!call.write(bytes)) await Promise.race([drained(call), left]);
+      if (!call.write(bytes)) await caller.orElse(drained(call));
     }
   } finally {
     iterator.return?.().then(undefined, () => undefined);

@@ -64,6 +64,15 @@ const RULES: readonly Rule[] = [
     hint: 'raise memory.maxBytes, or lower memory.logBytesPerPartition',
   },
   {
+    settings: ['memory.queryMaxBytes', 'memory.statementsMaxBytes'],
+    fault: ({ memory: { queryMaxBytes, statementsMaxBytes } }, isGiven) => {
+      const isMeant = isGiven('memory.queryMaxBytes') && isGiven('memory.statementsMaxBytes');
+      if (!isMeant || queryMaxBytes <= statementsMaxBytes) return undefined;
+      return `one query may gather ${formatSize(queryMaxBytes)}, all statements together ${formatSize(statementsMaxBytes)}`;
+    },
+    hint: 'raise memory.statementsMaxBytes, or lower memory.queryMaxBytes',
+  },
+  {
     settings: ['limits.valueBytes', 'limits.keyBytes', 'limits.messageBytes'],
     fault: ({ limits }) => {
       const room = Math.floor(limits.messageBytes * (1 - MESSAGE_OVERHEAD_SHARE));

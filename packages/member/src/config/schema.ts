@@ -166,6 +166,7 @@ export const memberSchema = z.strictObject({
     .strictObject({
       maxBytes: size('Grid memory: entries, keys, indexes, columns and logs together.', 512 * MIB, 16 * MIB),
       queryMaxBytes: size('Memory of one query on one member.', 256 * MIB, MIB),
+      statementsMaxBytes: size('Memory of all statements and jobs together on one member.', 256 * MIB, 4 * MIB),
       logBytesPerPartition: size('Log of a partition: how far a subscriber may lag.', 256 * 1024, 64 * 1024),
     })
     .prefault({}),
@@ -193,6 +194,11 @@ export const memberSchema = z.strictObject({
       valueBytes: size('Longest value.', 16 * MIB, 1024),
       messageBytes: size('Longest message between processes.', 64 * MIB, 64 * 1024),
       sessionTtlMs: duration('A session that is silent so long is forgotten with its answers.', 60_000, 1000),
+      snapshotMaxAgeMs: duration(
+        'A snapshot, or a result, that is not read for so long is given up (SNAPSHOT_EXPIRED).',
+        60_000,
+        100,
+      ),
       maxClockAheadMs: duration('Refuse clocks that are further ahead.', 500, 1),
     })
     .prefault({}),

@@ -1,11 +1,10 @@
 /** The figures of one member's services: what waits in them, and how much may. */
 import type { EventHub } from '@ashlar/events';
+import type { HeldMemory } from '../held/held-memory.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { Sessions } from '../kv/sessions.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
-import { QUEUED_BYTES_MAX } from '../sql/fragment-runner.ts';
-import type { QueryCoordinator } from '../sql/query-coordinator.ts';
 import type { MemberMetrics } from './metrics.ts';
 
 export interface ObservedServices {
@@ -13,14 +12,12 @@ export interface ObservedServices {
   readonly sessions: Sessions;
   readonly processors: ProcessorCalls;
   readonly hub: EventHub;
-  readonly queries: QueryCoordinator;
+  readonly held: HeldMemory;
   readonly snapshots: LocalSnapshots;
-  /** Result batches of fragments under way. */
-  readonly flows: ReadonlySet<{ readonly bytes: number }>;
 }
 
 export function serviceMetrics(metrics: MemberMetrics, observed: ObservedServices): void {
-  const { gate, sessions, processors, hub, queries, snapshots, flows } = observed;
+  const { gate, sessions, processors, hub, held, snapshots } = observed;
   metrics.gauge(
     'ashlar_sync_queue_depth',
     'What is behind: mutations that wait for a processor to let their key go, and committed log records that subscriptions and listeners have not read. There are no backups yet that could be behind.',
@@ -32,8 +29,27 @@ export function serviceMetrics(metrics: MemberMetrics, observed: ObservedService
   );
   metrics.gauge(
     'ashlar_query_memory_bytes',
-    'Rows that the statements under way have gathered here for merges and joins.',
-    () => queries.gatheredBytes,
+    'What statements and jobs under way hold here: batches that wait for readers, rows gathered for merges and joins, merged results, partial results of jobs.',
+    () => held.bytes,
+  );
+  metrics.counter(
+    'ashlar_results_given_up_total',
+    'Results that were not read for too long, or while others needed the memory.',
+    () => held.givenUpCount,
+  );
+  metrics.counter(
+    'ashlar_snapshots_expired_total',
+    'Snapshots that ended before their readers: by age without progress, or because grid memory was short.',
+    () => [
+      { labels: { reason: 'age' }, value: snapshots.expired.age },
+      { labels: { reason: 'memory' }, value: snapshots.expired.memory },
+    ],
+    ['reason'],
+  );
+  metrics.gauge(
+    'ashlar_snapshot_untouched_seconds',
+    'Since the snapshot that waits for longest was last read.',
+    () => snapshots.longestUntouchedMs / 1000,
   );
   metrics.gauge('ashlar_sessions', 'Sessions of clients and members.', () => sessions.count);
   metrics.gauge('ashlar_keys_held', 'Keys that processors hold.', () => gate.heldCount);
@@ -45,5 +61,6 @@ export function serviceMetrics(metrics: MemberMetrics, observed: ObservedService
   metrics.queue('key-gate', () => gate.waitingCount, gate.waitingMax);
   metrics.queue('sessions', () => sessions.count, sessions.sessionsMax);
   metrics.queue('snapshots', () => snapshots.openCount, snapshots.openMax);
-  metrics.queue('fragment-bytes', () => Math.max(0, ...[...flows].map(({ bytes }) => bytes)), QUEUED_BYTES_MAX);
+  metrics.queue('statement-bytes', () => held.bytes, held.bytesMax);
+  metrics.queue('largest-statement-bytes', () => held.bytesOfLargest, held.statementBytesMax);
 }

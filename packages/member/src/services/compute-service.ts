@@ -3,7 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { READY_MODULE } from '@ashlar/api';
-import { JobRunner } from '@ashlar/compute';
+import { type JobActivity, JobRunner } from '@ashlar/compute';
 import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { Router } from '@ashlar/routing';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -18,6 +18,7 @@ import type {
 import { LANE } from '../compute/lanes.ts';
 import { ListenerDriver } from '../compute/listener-driver.ts';
 import { PieceStream } from '../compute/piece-stream.ts';
+import type { HeldMemory, Holding } from '../held/held-memory.ts';
 import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { LogPressure } from '../kv/log-pressure.ts';
@@ -25,11 +26,14 @@ import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { type TracedWork, tracedStream } from '../observe/tracing.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
+import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
-import { mergeStreams } from '../sql/query-coordinator.ts';
+import { mergeStreams } from '../sql/merge-streams.ts';
 import { wholeJobPart } from '../sql/whole-parts.ts';
 import { parametersOf } from './parameters.ts';
 
+/** How often a job that waits for a thread keeps its snapshot, in the time that the snapshot has. */
+const LOOKS_AN_AGE = 4;
 const EVERYWHERE_MS = 5000;
 const EVERYWHERE_POLL_MS = 5;
 
@@ -37,6 +41,8 @@ export interface ComputeDependencies {
   readonly parts: MemberParts;
   readonly router: () => Promise<Router>;
   readonly snapshots: GridSnapshots;
+  readonly localSnapshots: Pick<LocalSnapshots, 'touch'>;
+  readonly held: HeldMemory;
   readonly changes: ChangeCoordinator;
   readonly processors: ProcessorCalls;
   readonly gate: KeyGate;
@@ -64,7 +70,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
   const listeners = new ListenerDriver(deps);
   const jobPart = (request: RunJobPartRequest, { signal, trace }: Caused): AsyncGenerator<JobPartOutput> =>
     tracedStream(begin('ashlar.job.part', request, trace), (own) =>
-      runJobPart(request, { signal, trace: own }, parts, jobs),
+      runJobPart(request, { signal, trace: own }, deps, jobs),
     );
   const service: ComputeService = {
     async deploy(request) {
@@ -134,11 +140,11 @@ async function untilEverywhere({ name, hash }: DeployRequest, { control, peers }
 async function* runJob(
   request: RunJobRequest,
   { signal, trace }: Caused,
-  { parts, snapshots }: ComputeDependencies,
+  deps: ComputeDependencies,
   jobs: JobRunner,
   jobPart: (request: RunJobPartRequest, call: Caused) => AsyncGenerator<JobPartOutput>,
 ): AsyncGenerator<JobOutput, void, undefined> {
-  const { control, peers } = parts;
+  const { control } = deps.parts;
   await control.moduleNamed(request.module);
   await control.mapNamed(request.map);
   if (!control.isComplete) {
@@ -146,8 +152,31 @@ async function* runJob(
       hint: 'wait until all members have joined',
     });
   }
+  const holding = deps.held.open();
+  try {
+    const partials = yield* mapped(request, { signal, trace }, deps, jobPart, holding);
+    const { module, exportName, arguments: args } = request;
+    const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
+    const result = (await jobs.reduce(job, { depth: LANE.job, signal, trace })) ?? new Uint8Array(0);
+    holding.count(result.length - holding.bytes);
+    yield { kind: 'result', bytes: result };
+  } finally {
+    holding.close();
+  }
+}
+
+/** Partial results of all members. A member's snapshot lives by the progress of its own part, and goes when that ends. */
+async function* mapped(
+  request: RunJobRequest,
+  { signal, trace }: Caused,
+  { parts, snapshots }: ComputeDependencies,
+  jobPart: (request: RunJobPartRequest, call: Caused) => AsyncGenerator<JobPartOutput>,
+  holding: Holding,
+): AsyncGenerator<JobOutput, Uint8Array[], undefined> {
+  const { control, peers } = parts;
   const members = membersWithPartitions(parts);
   const snapshot = await snapshots.open([...members.keys()], request.sessionVersion as Version, signal);
+  snapshot.isIdle = true;
   const partials: Uint8Array[] = [];
   try {
     const { module, exportName, map, arguments: args } = request;
@@ -161,13 +190,19 @@ async function* runJob(
         snapshotId: snapshot.ids.get(member)!,
         version: snapshot.version,
       };
-      if (member === control.self) return wholeJobPart(member, jobPart(part, { signal, trace }));
-      return wholeJobPart(member, peers.to(member, control.table).members.runJobPart(part, { signal, trace }));
+      const outputs =
+        member === control.self
+          ? jobPart(part, { signal, trace })
+          : peers.to(member, control.table).members.runJobPart(part, { signal, trace });
+      return wholeJobPart(member, outputs, () => snapshot.releaseAt(member));
     });
     const shares = new Map<MemberId, number>();
     for await (const { member, output } of mergeStreams(streams)) {
-      if (output.kind === 'partial') partials.push(output.bytes);
-      else if (output.kind === 'progress') {
+      if (output.kind === 'partial') {
+        const room = holding.take(output.bytes.length, signal);
+        if (room !== undefined) await room;
+        partials.push(output.bytes);
+      } else if (output.kind === 'progress') {
         shares.set(member, output.share * members.get(member)!.length);
         yield { kind: 'progress', share: sum(shares.values()) / control.partitionCount };
       }
@@ -178,18 +213,16 @@ async function* runJob(
   if (partials.length !== control.partitionCount) {
     throw new GridError('INTERNAL', `${partials.length} of ${control.partitionCount} partial results arrived`);
   }
-  const { module, exportName, arguments: args } = request;
-  const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
-  const result = await jobs.reduce(job, { depth: LANE.job, signal, trace });
-  yield { kind: 'result', bytes: result ?? new Uint8Array(0) };
+  return partials;
 }
 
 async function* runJobPart(
   request: RunJobPartRequest,
   { signal, trace }: Caused,
-  { control }: MemberParts,
+  { parts, localSnapshots, held }: ComputeDependencies,
   jobs: JobRunner,
 ): AsyncGenerator<JobPartOutput, void, undefined> {
+  const { control } = parts;
   await control.moduleNamed(request.module);
   const map = await control.mapNamed(request.map);
   const progress = new PieceStream<JobPartOutput>();
@@ -202,18 +235,38 @@ async function* runJobPart(
     snapshotId: request.snapshotId,
     version: request.version as Version,
   };
+  const activity: JobActivity = { tasksRunning: 0 };
+  const touch = (): void => localSnapshots.touch(request.snapshotId);
   const options = {
     depth: LANE.job,
     signal,
     trace,
-    onProgress: (share: number) => progress.replace({ kind: 'progress', share }),
+    activity,
+    onProgress: (share: number) => {
+      touch();
+      progress.replace({ kind: 'progress', share });
+    },
   };
-  const mapped = jobs.map(job, options).finally(() => progress.end());
-  mapped.catch(() => undefined);
-  yield* progress;
-  const partials = await mapped;
-  for (const partial of partials) yield { kind: 'partial', bytes: partial ?? new Uint8Array(0) };
-  yield { kind: 'end', partials: partials.length };
+  const waiting = setInterval(() => {
+    if (activity.tasksRunning === 0) touch();
+  }, parts.config.limits.snapshotMaxAgeMs / LOOKS_AN_AGE);
+  const holding = held.open();
+  let count = 0;
+  try {
+    const hold = (bytes: number): Promise<void> | undefined => holding.take(bytes, signal);
+    const mapped = jobs.map(job, { ...options, hold }).finally(() => progress.end());
+    mapped.catch(() => undefined);
+    yield* progress;
+    for (const partial of await mapped) {
+      yield { kind: 'partial', bytes: partial ?? new Uint8Array(0) };
+      holding.giveBack(partial?.length ?? 0);
+      count += 1;
+    }
+  } finally {
+    clearInterval(waiting);
+    holding.close();
+  }
+  yield { kind: 'end', partials: count };
 }
 
 function membersWithPartitions({ control }: MemberParts): Map<MemberId, number[]> {

@@ -6,6 +6,7 @@ import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
+import { HeldMemory } from '../held/held-memory.ts';
 import { AnswerMemoryPool } from '../kv/answers.ts';
 import { EntryLimits } from '../kv/entry-limits.ts';
 import { KeyGate } from '../kv/key-gate.ts';
@@ -38,7 +39,9 @@ import { sqlService } from './sql-service.ts';
 const WAITING_MAX = 100_000;
 const SESSIONS_MAX = 10_000;
 const SNAPSHOTS_MAX = 500;
-const SNAPSHOT_LEASE_MS = 120_000;
+/** Unread results and untouched snapshots are looked for so often in the time that they have. */
+const LOOKS_AN_AGE = 8;
+const RENEWALS_AN_AGE = 4;
 const CONDITION_WALL_MS = 5000;
 /** Processor tasks under way at once, a thread. */
 const TASKS_A_THREAD = 2;
@@ -67,17 +70,36 @@ export function memberServices(parts: MemberParts): {
     run: (batch) => parts.processorRunner.run(batch, { depth: LANE.processor }),
     tasksMax: TASKS_A_THREAD * parts.userLanes.stats()[LANE.processor]!.threads,
   });
-  const localSnapshots = new LocalSnapshots({ store, clock, leaseMs: SNAPSHOT_LEASE_MS, openMax: SNAPSHOTS_MAX });
-  const snapshots = new GridSnapshots({ control, peers, local: localSnapshots, clock });
+  const { snapshotMaxAgeMs } = config.limits;
+  const nowMs = (): number => performance.now();
+  const localSnapshots = new LocalSnapshots({
+    ...{ store, clock, nowMs },
+    maxAgeMs: snapshotMaxAgeMs,
+    openMax: SNAPSHOTS_MAX,
+  });
+  const renewEveryMs = snapshotMaxAgeMs / RENEWALS_AN_AGE;
+  const snapshots = new GridSnapshots({ control, peers, local: localSnapshots, clock, renewEveryMs });
+  const held = new HeldMemory({
+    bytesMax: config.memory.statementsMaxBytes,
+    statementBytesMax: config.memory.queryMaxBytes,
+    unreadMaxMs: snapshotMaxAgeMs,
+    nowMs,
+  });
+  const unreadSweep = setInterval(() => {
+    held.sweep();
+    localSnapshots.sweep();
+  }, snapshotMaxAgeMs / LOOKS_AN_AGE);
+  unreadSweep.unref();
   const fragments: FragmentRunnerDependencies = {
     store,
     pool: queryPool,
     columns: new ColumnKeeper(store, parts.mainReaderIndex),
-    flows: new Set(),
+    held,
+    touch: (snapshotId) => localSnapshots.touch(snapshotId),
   };
   const queries = new QueryCoordinator({
     ...{ control, snapshots, pool: queryPool },
-    memoryBytes: config.memory.queryMaxBytes,
+    ...{ memoryBytes: config.memory.queryMaxBytes, held },
     runFragment: (call, stats) => runFragment(call, stats, parts, fragments),
   });
   const changeRunner = new ChangeRunner({ store, pool: queryPool, gate, processors, clock, limits });
@@ -111,6 +133,8 @@ export function memberServices(parts: MemberParts): {
     parts,
     router: router.get,
     snapshots,
+    localSnapshots,
+    held,
     changes,
     processors,
     gate,
@@ -123,9 +147,8 @@ export function memberServices(parts: MemberParts): {
     sessions,
     processors,
     hub,
-    queries,
+    held,
     snapshots: localSnapshots,
-    flows: fragments.flows,
   });
   const sessionSweep = setInterval(() => sessions.sweep(), config.limits.sessionTtlMs);
   sessionSweep.unref();
@@ -152,6 +175,8 @@ export function memberServices(parts: MemberParts): {
   };
   const close = async (): Promise<void> => {
     clearInterval(sessionSweep);
+    clearInterval(unreadSweep);
+    snapshots.close();
     await compute.close();
     await router.close();
     localSnapshots.close();
@@ -180,7 +205,7 @@ async function* runFragment(
   { control, peers, config, tracing }: MemberParts,
   fragments: FragmentRunnerDependencies,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { fragment, partitions, snapshotId, version, buildTables, statement } = call;
+  const { fragment, partitions, snapshotId, version, buildTables, statement, onScanned } = call;
   const { parameters, clockMs, signal, trace } = statement;
   const mapId = mapIdOf(fragment);
   const memoryBytes = config.memory.queryMaxBytes;
@@ -196,6 +221,7 @@ async function* runFragment(
       memoryBytes,
       clockMs,
       signal,
+      onScanned,
     };
     const span = tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
     yield* tracedStream(span, () => runLocalFragment(job, fragments, stats));

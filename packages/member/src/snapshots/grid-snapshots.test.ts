@@ -32,6 +32,7 @@ function twoMembers() {
       release: (id: number) => held.delete(`self ${id}`),
     },
     clock: { observe: () => undefined, now: () => 5 as Version },
+    renewEveryMs: 1000,
   } as unknown as GridSnapshotsDependencies;
   return { snapshots: new GridSnapshots(deps), held, answerPin, pinAsked };
 }

@@ -3,8 +3,11 @@
  *
  * So nothing is missing at v (every member had pinned at or below it), and v covers every write acknowledged before
  * (its version is at or below its member's clock when we asked).
+ *
+ * Members hold a snapshot as long as it is read or renewed. Whoever opened one is at work until it says that it waits for
+ * somebody else (isIdle): what is at work is renewed everywhere every `renewEveryMs`; what waits ages.
  */
-import { CancelledError, type MemberId, type Version } from '@ashlar/core';
+import { CancelledError, type MemberId, SmallSet, type Version } from '@ashlar/core';
 import type { GridControl } from '../control/grid-control.ts';
 import type { Peers } from '../control/peers.ts';
 import type { LocalSnapshots } from './local-snapshots.ts';
@@ -13,6 +16,12 @@ export interface GridSnapshot {
   readonly version: Version;
   /** The snapshot's name on each member concerned. */
   readonly ids: ReadonlyMap<MemberId, number>;
+  /** Nothing happens to it at the moment: it is not renewed. Set back when work goes on. */
+  isIdle: boolean;
+  /** Its age starts anew, on every member. Cheap: others are told at most every `renewEveryMs`. */
+  renew(): void;
+  /** On one member; nothing more is read there. */
+  releaseAt(member: MemberId): void;
   /** Idempotent; never rejects. */
   release(): void;
 }
@@ -22,15 +31,24 @@ export interface GridSnapshotsDependencies {
   readonly peers: Peers;
   readonly local: LocalSnapshots;
   readonly clock: { observe(version: Version): void; now(): Version };
+  readonly renewEveryMs: number;
 }
 
 const CALL_TIMEOUT_MS = 5000;
 
 export class GridSnapshots {
   readonly #deps: GridSnapshotsDependencies;
+  readonly #open = new SmallSet<OpenSnapshot>();
+  readonly #timer: NodeJS.Timeout;
 
   constructor(deps: GridSnapshotsDependencies) {
     this.#deps = deps;
+    this.#timer = setInterval(() => this.#renewAll(), deps.renewEveryMs);
+    this.#timer.unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
   }
 
   /**
@@ -41,7 +59,6 @@ export class GridSnapshots {
     const { clock } = this.#deps;
     clock.observe(seen);
     const pins = new Map<MemberId, number>();
-    const release = once(() => this.#release(pins));
     try {
       const from = clock.now();
       const versions = await allOf(members, async (member) => {
@@ -53,11 +70,40 @@ export class GridSnapshots {
       const version = Math.max(from, ...versions) as Version;
       await allOf(members, (member) => this.#openAt(member, pins.get(member)!, version, signal));
       clock.observe(version);
-      return { version, ids: pins, release };
+      const snapshot = new OpenSnapshot(version, pins, this);
+      this.#open.add(snapshot);
+      return snapshot;
     } catch (error) {
-      release();
+      for (const [member, pinId] of pins) this.release(member, pinId);
       throw error;
     }
+  }
+
+  /** @internal Of an open snapshot. */
+  forget(snapshot: OpenSnapshot): void {
+    this.#open.delete(snapshot);
+  }
+
+  /** @internal A member that does not hold it any more says so to its reader. */
+  renew(member: MemberId, pinId: number, version: Version): void {
+    const { control, peers, local } = this.#deps;
+    if (member === control.self) {
+      local.touch(pinId);
+      return;
+    }
+    const { members } = peers.to(member, control.table);
+    const request = { pinId, version, partitions: [], tableVersion: control.table.tableVersion };
+    members.openSnapshot(request, { timeoutMs: CALL_TIMEOUT_MS }).catch(() => undefined);
+  }
+
+  /** @internal Others are told by the interval alone. */
+  touch(pins: ReadonlyMap<MemberId, number>): void {
+    const pinId = pins.get(this.#deps.control.self);
+    if (pinId !== undefined) this.#deps.local.touch(pinId);
+  }
+
+  #renewAll(): void {
+    for (const snapshot of [...this.#open]) snapshot.renewWhereDue();
   }
 
   /** Not cancelled: a pin whose answer nobody hears would be held until its lease ends. */
@@ -83,16 +129,56 @@ export class GridSnapshots {
     );
   }
 
-  #release(pins: ReadonlyMap<MemberId, number>): void {
+  /** @internal Of an open snapshot. */
+  release(member: MemberId, pinId: number): void {
     const { control, peers, local } = this.#deps;
-    for (const [member, pinId] of pins) {
-      if (member === control.self) local.release(pinId);
-      else {
-        const { members } = peers.to(member, control.table);
-        // A member that cannot be reached lets the snapshot go by its lease.
-        members.releaseSnapshot({ snapshotId: pinId }, { timeoutMs: CALL_TIMEOUT_MS }).catch(() => undefined);
-      }
+    if (member === control.self) {
+      local.release(pinId);
+      return;
     }
+    const { members } = peers.to(member, control.table);
+    // A member that cannot be reached lets the snapshot go by its age.
+    members.releaseSnapshot({ snapshotId: pinId }, { timeoutMs: CALL_TIMEOUT_MS }).catch(() => undefined);
+  }
+}
+
+class OpenSnapshot implements GridSnapshot {
+  readonly version: Version;
+  readonly ids: ReadonlyMap<MemberId, number>;
+  readonly #held: Map<MemberId, number>;
+  readonly #snapshots: GridSnapshots;
+  isIdle = false;
+  /** Something happened since members were told last. */
+  #isNews = false;
+
+  constructor(version: Version, ids: ReadonlyMap<MemberId, number>, snapshots: GridSnapshots) {
+    this.version = version;
+    this.ids = ids;
+    this.#held = new Map(ids);
+    this.#snapshots = snapshots;
+  }
+
+  renew(): void {
+    this.#isNews = true;
+    this.#snapshots.touch(this.#held);
+  }
+
+  renewWhereDue(): void {
+    if (this.isIdle && !this.#isNews) return;
+    this.#isNews = false;
+    for (const [member, pinId] of this.#held) this.#snapshots.renew(member, pinId, this.version);
+  }
+
+  releaseAt(member: MemberId): void {
+    const pinId = this.#held.get(member);
+    if (pinId === undefined) return;
+    this.#held.delete(member);
+    this.#snapshots.release(member, pinId);
+  }
+
+  release(): void {
+    for (const member of [...this.#held.keys()]) this.releaseAt(member);
+    this.#snapshots.forget(this);
   }
 }
 
@@ -103,13 +189,4 @@ async function allOf<T, R>(items: readonly T[], run: (item: T) => Promise<R>): P
     if (result.status === 'rejected') throw result.reason;
     return result.value;
   });
-}
-
-function once(run: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (isDone) return;
-    isDone = true;
-    run();
-  };
 }

@@ -1,37 +1,54 @@
 /**
  * Snapshots of this member, opened for whoever coordinates a statement or a job anywhere in the grid.
  *
- *   pin: this member's clock is held and answered -> open at the highest clock of all members -> release
+ *   pin: this member's clock is held and answered -> open at the highest clock of all members -> touch ... -> release
+ *                                                                              not touched for maxAgeMs -> expired
  *
- * P1  What is pinned or open is kept alive for `leaseMs`; a coordinator that died holds no memory for longer.
+ * P1  What is pinned or open is held for `maxAgeMs` after it was last read or renewed: a coordinator that died, and a
+ *     reader that does not read, hold no memory for longer.
  * P2  open(v) answers only when everything accepted at or below v is committed.
+ * P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest first.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GridError, type Version } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
 
 export interface LocalSnapshotsOptions {
-  readonly store: MemberStore;
+  readonly store: Pick<MemberStore, 'pin' | 'openAt' | 'isUndecidedAt' | 'releaseSnapshot' | 'expireSnapshot'>;
   readonly clock: { observe(version: Version): void; now(): Version };
-  readonly leaseMs: number;
+  readonly maxAgeMs: number;
   readonly openMax: number;
+  readonly nowMs: () => number;
 }
 
 export class LocalSnapshots {
   readonly #options: LocalSnapshotsOptions;
-  /** By snapshot id, which is the store's. */
-  readonly #open = new Map<number, { timer: NodeJS.Timeout }>();
+  /** By snapshot id, which is the store's: when it was touched last. */
+  readonly #touchedMs = new Map<number, number>();
+  #expiredByAge = 0;
+  #expiredForMemory = 0;
 
   constructor(options: LocalSnapshotsOptions) {
     this.#options = options;
   }
 
   get openCount(): number {
-    return this.#open.size;
+    return this.#touchedMs.size;
   }
 
   get openMax(): number {
     return this.#options.openMax;
+  }
+
+  /** Ended since the start before their readers were done, by reason. */
+  get expired(): { readonly age: number; readonly memory: number } {
+    return { age: this.#expiredByAge, memory: this.#expiredForMemory };
+  }
+
+  /** Of the snapshot that has not been touched for longest; 0 when none is open. */
+  get longestUntouchedMs(): number {
+    const oldest = this.#oldest();
+    return oldest === undefined ? 0 : this.#options.nowMs() - oldest.touchedMs;
   }
 
   /**
@@ -41,48 +58,85 @@ export class LocalSnapshots {
    * @throws GridError OVERLOADED, CLOCK_AHEAD
    */
   pin(seen: Version): { readonly pinId: number; readonly version: Version } {
-    const { store, clock, leaseMs, openMax } = this.#options;
-    if (this.#open.size >= openMax) {
+    const { store, clock, openMax, nowMs } = this.#options;
+    if (this.#touchedMs.size >= openMax) {
       throw new GridError('OVERLOADED', `the member has ${openMax} open snapshots`, {
         hint: 'end statements that are not read',
       });
     }
     clock.observe(seen);
     const { id, version } = store.pin();
-    const timer = setTimeout(() => this.#expire(id), leaseMs);
-    timer.unref();
-    this.#open.set(id, { timer });
+    this.#touchedMs.set(id, nowMs());
     return { pinId: id, version };
   }
 
-  /** Moves a pin up to the grid's version. @throws GridError SNAPSHOT_EXPIRED when the pin is gone */
+  /**
+   * Moves a pin up to the grid's version; asked again for a snapshot that is open there, renews it.
+   *
+   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone
+   */
   async open(pinId: number, version: Version): Promise<number> {
     const { store, clock } = this.#options;
-    const held = this.#open.get(pinId);
-    if (held === undefined) {
+    if (!this.#touchedMs.has(pinId)) {
       throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot is not open here any more', { hint: 'ask again' });
     }
     clock.observe(version);
     while (store.isUndecidedAt(version)) await nextTurn();
-    if (!this.#open.has(pinId)) throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot expired while it was opened');
+    if (!this.#touchedMs.has(pinId)) {
+      throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot expired while it was opened', { hint: 'ask again' });
+    }
     store.openAt(pinId, version);
+    this.touch(pinId);
     return pinId;
   }
 
+  /** It is being read: its age starts anew. */
+  touch(id: number): void {
+    if (this.#touchedMs.has(id)) this.#touchedMs.set(id, this.#options.nowMs());
+  }
+
   release(id: number): void {
-    const held = this.#open.get(id);
-    if (held === undefined) return;
-    clearTimeout(held.timer);
-    this.#open.delete(id);
-    this.#options.store.releaseSnapshot(id);
+    if (this.#touchedMs.delete(id)) this.#options.store.releaseSnapshot(id);
+  }
+
+  /** Expires what was not touched for too long (P1). Called now and then. */
+  sweep(): void {
+    const sinceMs = this.#options.nowMs() - this.#options.maxAgeMs;
+    for (const [id, touchedMs] of this.#touchedMs) {
+      if (touchedMs > sinceMs) continue;
+      this.#expire(id);
+      this.#expiredByAge++;
+    }
+  }
+
+  /**
+   * Memory is short: the snapshot that was not touched for longest goes (P3).
+   *
+   * @param leastMs  one touched since then stays
+   * @returns whether there was one
+   */
+  giveWay(leastMs: number): boolean {
+    const oldest = this.#oldest();
+    if (oldest === undefined || this.#options.nowMs() - oldest.touchedMs < leastMs) return false;
+    this.#expire(oldest.id);
+    this.#expiredForMemory++;
+    return true;
   }
 
   close(): void {
-    for (const id of [...this.#open.keys()]) this.release(id);
+    for (const id of [...this.#touchedMs.keys()]) this.release(id);
+  }
+
+  #oldest(): { readonly id: number; readonly touchedMs: number } | undefined {
+    let oldest: { readonly id: number; readonly touchedMs: number } | undefined;
+    for (const [id, touchedMs] of this.#touchedMs) {
+      if (oldest === undefined || touchedMs < oldest.touchedMs) oldest = { id, touchedMs };
+    }
+    return oldest;
   }
 
   #expire(id: number): void {
-    if (!this.#open.delete(id)) return;
+    this.#touchedMs.delete(id);
     this.#options.store.expireSnapshot(id);
   }
 }

@@ -1,5 +1,6 @@
 import type { MapId, PartitionId, Version } from '@ashlar/core';
 import type { RunOptions, WorkerTask } from '@ashlar/workers';
+import { HeldMemory } from '../held/held-memory.ts';
 import { type FragmentJob, type FragmentRunnerDependencies, runLocalFragment } from './fragment-runner.ts';
 
 const MAP = 5 as MapId;
@@ -8,6 +9,7 @@ const FRAGMENT = { kind: 'Scan', map: 'm', mapId: MAP, columns: [], filter: unde
 /** A member of which `rows[partition]` entries live now, and whose snapshot sees versions in `seen`. */
 function memberWith(rows: readonly number[], seen: readonly number[]) {
   const scanned: number[] = [];
+  const held = new HeldMemory({ bytesMax: 1 << 20, statementBytesMax: 1 << 20, unreadMaxMs: 1000, nowMs: () => 0 });
   const run = (_kind: string, task: { partitions: readonly number[] }, options: RunOptions): WorkerTask<unknown> => {
     scanned.push(...task.partitions);
     options.onMessage?.(Uint8Array.of(1));
@@ -22,9 +24,10 @@ function memberWith(rows: readonly number[], seen: readonly number[]) {
     },
     pool: { stats: () => ({ threads: 2 }), run },
     columns: { warmLease: () => undefined, lease: () => lease },
-    flows: new Set(),
+    held,
+    touch: () => undefined,
   } as unknown as FragmentRunnerDependencies;
-  return { deps, scanned };
+  return { deps, scanned, held };
 }
 
 function jobOver(partitions: readonly number[]): FragmentJob {
@@ -44,12 +47,12 @@ function jobOver(partitions: readonly number[]): FragmentJob {
 
 describe("a member's part of a query", () => {
   it('scans what the snapshot may see, also in partitions that hold nothing any more', async () => {
-    const { deps, scanned } = memberWith([3, 0, 0, 1], [0, 1, 3]);
+    const { deps, scanned, held } = memberWith([3, 0, 0, 1], [0, 1, 3]);
     const stats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
     const batches: Uint8Array[] = [];
     for await (const batch of runLocalFragment(jobOver([0, 1, 2, 3]), deps, stats)) batches.push(batch);
     expect(scanned.sort()).toEqual([0, 1, 3]);
     expect(batches.length).toBe(stats.tasks * 2);
-    expect(deps.flows.size).toBe(0);
+    expect(held.bytes).toBe(0);
   });
 });

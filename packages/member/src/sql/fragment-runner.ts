@@ -4,14 +4,15 @@
  *   all columns there:  one task a thread, each claims partition after partition --+
  *   columns to make:    tasks sized by rows, each with pages for its partitions ---+--> batches, under a byte bound
  *
- * F1  While more than QUEUED_BYTES_MAX of batches wait for the reader no further task starts, and tasks that claim end: a
- *     slow reader stops the scan.
+ * F1  What waits for the reader stays within a window (BatchFlow): tasks that have no room end, and what they leave is done
+ *     by later ones once the reader has taken something. A reader that does not read stops the scan and holds no thread.
  * F2  What the snapshot may see is scanned, also in partitions that hold nothing any more.
  * F3  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
  */
 import { CancelledError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import {
   columnsNeeded,
+  type FragmentRest,
   type FragmentResult,
   type FragmentTask,
   PartitionClaims,
@@ -21,16 +22,17 @@ import {
 import type { FragmentNode } from '@ashlar/sql-plan';
 import type { MemberStore } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
+import { BatchFlow } from '../held/batch-flow.ts';
+import type { HeldMemory } from '../held/held-memory.ts';
 import type { ColumnKeeper, ColumnLease } from './column-keeper.ts';
-
-export const QUEUED_BYTES_MAX = 8 << 20;
 
 export interface FragmentRunnerDependencies {
   readonly store: MemberStore;
   readonly pool: WorkerPool;
   readonly columns: ColumnKeeper;
-  /** Of the fragments under way: what waits for their readers. */
-  readonly flows: Set<{ readonly bytes: number }>;
+  readonly held: HeldMemory;
+  /** A snapshot is being read here. */
+  readonly touch: (snapshotId: number) => void;
 }
 
 export interface FragmentJob {
@@ -44,6 +46,8 @@ export interface FragmentJob {
   readonly memoryBytes: number;
   readonly clockMs: number;
   readonly signal: AbortSignal;
+  /** All was read from the snapshot; batches may still wait for their reader. */
+  readonly onScanned?: (() => void) | undefined;
 }
 
 export interface FragmentStats {
@@ -62,8 +66,8 @@ export async function* runLocalFragment(
   const work = workOf(job, threads, deps);
   const leaving = new AbortController();
   const signal = AbortSignal.any([job.signal, leaving.signal]);
-  const flow = new BatchFlow();
-  deps.flows.add(flow);
+  const holding = deps.held.open();
+  const flow = new BatchFlow(holding, buildBytesOf(job));
   const running = new Set<Promise<void>>();
   const start = (share: TaskShare): void => {
     stats.tasks++;
@@ -71,6 +75,7 @@ export async function* runLocalFragment(
       .then((result) => {
         stats.rowsScanned += result.rowsScanned;
         stats.rowsOut += result.rowsOut;
+        if (result.rest !== undefined) work.putBack(result.rest);
       })
       .catch((error: unknown) => flow.fail(error))
       .finally(() => {
@@ -79,22 +84,35 @@ export async function* runLocalFragment(
       });
     running.add(task);
   };
+  let isScanned = false;
   try {
     for (;;) {
-      const hasRoom = flow.bytes < QUEUED_BYTES_MAX;
-      work.letGoOn(hasRoom);
-      while (hasRoom && running.size < threads && !work.isHandedOut(running.size)) start(work.next());
+      while (running.size < threads && !work.isHandedOut(running.size) && flow.hasRoom) start(work.next());
+      if (!isScanned && running.size === 0 && work.isHandedOut(0)) {
+        isScanned = true;
+        job.onScanned?.();
+      }
       const batch = flow.take();
-      if (batch !== undefined) yield batch;
-      else if (running.size === 0 && work.isHandedOut(0)) return;
-      else await flow.changed();
+      if (batch !== undefined) {
+        yield batch;
+        deps.touch(job.snapshotId);
+      } else if (isScanned) return;
+      else if (running.size > 0) await flow.changed();
+      else flow.isDrained();
     }
   } finally {
     leaving.abort(LEFT);
-    deps.flows.delete(flow);
+    holding.close();
     // Workers read under the statement's snapshot: it may only go when they have left.
     await Promise.allSettled(running);
   }
+}
+
+/** A task that goes on with a join makes its tables anew: it should make as much of output. */
+function buildBytesOf({ buildTables }: FragmentJob): number {
+  let bytes = 0;
+  for (const { batches } of buildTables) for (const batch of batches) bytes += batch.length;
+  return bytes;
 }
 
 /** A reason made once: an AbortError of its own for every query would cost a stack trace each. */
@@ -105,6 +123,7 @@ interface TaskShare {
   readonly partitions: readonly PartitionId[];
   readonly lease: ColumnLease;
   readonly claims?: SharedArrayBuffer;
+  readonly rest?: FragmentRest | undefined;
 }
 
 /** How the partitions are handed out to tasks. */
@@ -112,8 +131,8 @@ interface Work {
   /** Whether no task needs to be started besides those that run. */
   isHandedOut(running: number): boolean;
   next(): TaskShare;
-  /** Whether the reader has room for more (F1). */
-  letGoOn(hasRoom: boolean): void;
+  /** A task ended before its share was done. */
+  putBack(rest: FragmentRest): void;
 }
 
 function workOf({ fragment, mapId, partitions }: FragmentJob, threads: number, deps: FragmentRunnerDependencies): Work {
@@ -125,13 +144,17 @@ function workOf({ fragment, mapId, partitions }: FragmentJob, threads: number, d
   const warm = columns.warmLease(mapId as MapId, needed, partitions);
   if (warm !== undefined) return claimedWork(sized, threads, warm);
   const todo = tasksFor(sized, threads);
+  const left: FragmentRest[] = [];
   return {
-    isHandedOut: () => todo.length === 0,
+    isHandedOut: () => todo.length === 0 && left.length === 0,
     next: () => {
+      const rest = left.shift();
+      if (rest !== undefined)
+        return { partitions: [], rest, lease: columns.lease(mapId as MapId, needed, rest.partitions) };
       const share = todo.shift()!;
       return { partitions: share, lease: columns.lease(mapId as MapId, needed, share) };
     },
-    letGoOn: () => undefined,
+    putBack: (rest) => left.push(rest),
   };
 }
 
@@ -144,16 +167,17 @@ function claimedWork(
   const rows = sized.reduce((sum, partition) => sum + partition.rows, 0);
   const wanted = taskCountFor(rows, partitions.length, threads);
   const claims = new PartitionClaims(partitions.length);
+  const left: FragmentRest[] = [];
   return {
-    isHandedOut: (running) => claims.isExhausted || running >= wanted,
-    next: () => ({ partitions, lease, claims: claims.shared }),
-    letGoOn: (hasRoom) => (hasRoom ? claims.goOn() : claims.stop()),
+    isHandedOut: (running) => left.length === 0 && (claims.isExhausted || running >= wanted),
+    next: () => ({ partitions, lease, claims: claims.shared, rest: left.shift() }),
+    putBack: (rest) => left.push(rest),
   };
 }
 
 async function runTask(
   job: FragmentJob,
-  { partitions, lease, claims }: TaskShare,
+  { partitions, lease, claims, rest }: TaskShare,
   signal: AbortSignal,
   { pool }: FragmentRunnerDependencies,
   flow: BatchFlow,
@@ -163,6 +187,8 @@ async function runTask(
     fragment,
     partitions,
     claims,
+    rest,
+    credit: flow.credit.shared,
     snapshotId,
     snapshotVersion,
     parameters,
@@ -185,48 +211,5 @@ async function runTask(
   } catch (error) {
     lease.giveBack();
     throw error;
-  }
-}
-
-/** Batches between the workers and the reader. */
-class BatchFlow {
-  readonly #batches: Uint8Array[] = [];
-  #bytes = 0;
-  #failure: { readonly error: unknown } | undefined;
-  #wake: (() => void) | undefined;
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  put(batch: Uint8Array): void {
-    this.#batches.push(batch);
-    this.#bytes += batch.length;
-    this.wake();
-  }
-
-  fail(error: unknown): void {
-    this.#failure ??= { error };
-    this.wake();
-  }
-
-  /** @throws what a task failed with */
-  take(): Uint8Array | undefined {
-    if (this.#failure !== undefined) throw this.#failure.error;
-    const batch = this.#batches.shift();
-    this.#bytes -= batch?.length ?? 0;
-    return batch;
-  }
-
-  wake(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
-  }
-
-  changed(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
   }
 }

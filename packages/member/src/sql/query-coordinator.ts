@@ -4,7 +4,10 @@
  *   text -> plan -> snapshot over the members concerned -> broadcast stages -> gather stage -> merge -> batches
  *
  * Q1  A statement reads at one version on all members; the snapshot goes when the last row is read or the caller leaves.
- * Q2  Rows that need no merging flow through as they come; others are gathered under the query's memory bound.
+ * Q2  Rows that need no merging flow through as they come; others are gathered under the query's memory bound, and the
+ *     snapshot goes before they are merged.
+ * Q3  While a batch is with the reader nothing is asked of the members beyond their windows; a reader that stays away too
+ *     long finds its result given up (HeldMemory).
  */
 import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import { interpret } from '@ashlar/expressions';
@@ -22,8 +25,10 @@ import {
 import type { FragmentNode, PartitionChoice, QueryPlan, Stage } from '@ashlar/sql-plan';
 import type { WorkerPool } from '@ashlar/workers';
 import type { GridControl } from '../control/grid-control.ts';
+import type { HeldMemory, Holding } from '../held/held-memory.ts';
 import type { GridSnapshot, GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { FragmentStats } from './fragment-runner.ts';
+import { mergeStreams } from './merge-streams.ts';
 
 export interface Statement {
   readonly parameters: readonly unknown[];
@@ -45,6 +50,8 @@ export interface FragmentCall {
   readonly version: Version;
   readonly buildTables: FragmentTask['buildTables'];
   readonly statement: Statement;
+  /** The statement reads nothing more from the member's snapshot; undefined: it does. */
+  readonly onScanned: (() => void) | undefined;
 }
 
 export interface QueryDependencies {
@@ -52,6 +59,7 @@ export interface QueryDependencies {
   readonly snapshots: GridSnapshots;
   readonly pool: WorkerPool;
   readonly memoryBytes: number;
+  readonly held: HeldMemory;
   /** Runs a fragment on a member, this one or another. */
   readonly runFragment: (call: FragmentCall, stats: FragmentStats) => AsyncGenerator<Uint8Array, void, undefined>;
 }
@@ -67,15 +75,9 @@ export interface StageRun {
 
 export class QueryCoordinator {
   readonly #deps: QueryDependencies;
-  #gatheredBytes = 0;
 
   constructor(deps: QueryDependencies) {
     this.#deps = deps;
-  }
-
-  /** Rows that statements under way have gathered for merges and joins. */
-  get gatheredBytes(): number {
-    return this.#gatheredBytes;
   }
 
   /** Yields the result's batches; `runs` is filled as fragments end. */
@@ -90,20 +92,24 @@ export class QueryCoordinator {
     }
     const byStage = plan.stages.map((stage) => this.membersOf(stage.partitions, stage.fragment, statement.parameters));
     const members = [...new Set(byStage.flatMap((parts) => parts.map(({ member }) => member)))];
-    const snapshot = await this.#deps.snapshots.open(members, statement.seen, statement.signal);
-    const held = { bytes: 0 };
+    const holding = this.#deps.held.open();
     try {
-      const buildTables: { stage: number; batches: readonly Uint8Array[] }[] = [];
-      for (const [index, stage] of plan.stages.entries()) {
-        const calls = byStage[index]!.map((part) => callOf(stage, part, snapshot, buildTables, statement));
-        const batches = this.#runStage(stage, calls, runs);
-        if (stage.exchange === 'broadcast')
-          buildTables.push({ stage: stage.id, batches: await this.#gather(batches, held) });
-        else yield* this.#finish(plan, batches, statement, held);
+      const snapshot = await this.#deps.snapshots.open(members, statement.seen, statement.signal);
+      try {
+        const buildTables: { stage: number; batches: readonly Uint8Array[] }[] = [];
+        for (const [index, stage] of plan.stages.entries()) {
+          const isLast = index === plan.stages.length - 1;
+          const calls = byStage[index]!.map((part) => callOf(stage, part, snapshot, buildTables, statement, isLast));
+          const batches = this.#runStage(stage, calls, runs);
+          if (stage.exchange === 'broadcast') {
+            buildTables.push({ stage: stage.id, batches: await this.#gather(batches, statement, holding) });
+          } else yield* this.#finish(plan, batches, statement, { holding, snapshot });
+        }
+      } finally {
+        snapshot.release();
       }
     } finally {
-      this.#gatheredBytes -= held.bytes;
-      snapshot.release();
+      holding.close();
     }
   }
 
@@ -149,25 +155,11 @@ export class QueryCoordinator {
     yield* mergeStreams(streams);
   }
 
-  /** @param held  what the statement has gathered so far */
-  async #gather(batches: AsyncIterable<Uint8Array>, held: { bytes: number }): Promise<Uint8Array[]> {
-    const { memoryBytes } = this.#deps;
+  async #gather(batches: AsyncIterable<Uint8Array>, { signal }: Statement, holding: Holding): Promise<Uint8Array[]> {
     const gathered: Uint8Array[] = [];
-    let bytes = 0;
     for await (const batch of batches) {
-      bytes += batch.length;
-      held.bytes += batch.length;
-      this.#gatheredBytes += batch.length;
-      if (bytes > memoryBytes) {
-        throw new GridError(
-          'QUERY_MEMORY_EXCEEDED',
-          `the rows to merge or to join with take more than ${memoryBytes} bytes`,
-          {
-            hint: 'select fewer rows or columns, or raise memory.queryMaxBytes',
-            details: { memoryBytes },
-          },
-        );
-      }
+      const room = holding.take(batch.length, signal);
+      if (room !== undefined) await room;
       gathered.push(batch);
     }
     return gathered;
@@ -177,13 +169,20 @@ export class QueryCoordinator {
     plan: QueryPlan,
     batches: AsyncGenerator<Uint8Array, void, undefined>,
     statement: Statement,
-    held: { bytes: number },
+    { holding, snapshot }: { readonly holding: Holding; readonly snapshot: GridSnapshot },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     if (isPassThrough(plan.merge)) {
-      yield* limited(batches, limitOf(plan.merge, statement.parameters));
+      const flowing = limited(batches, limitOf(plan.merge, statement.parameters));
+      holding.onGivenUp(() => {
+        snapshot.release();
+        flowing.return().then(undefined, () => undefined);
+      });
+      yield* handedOut(flowing, holding, snapshot);
       return;
     }
-    const inputs = await this.#gather(batches, held);
+    const inputs = await this.#gather(batches, statement, holding);
+    // What follows reads rows that are here.
+    snapshot.release();
     const { signal } = statement;
     const task = this.#mergeTask(plan, inputs, statement);
     const bytes = inputs.reduce((sum, batch) => sum + batch.length, 0);
@@ -192,7 +191,9 @@ export class QueryCoordinator {
       return;
     }
     const merged = await this.#deps.pool.run<MergeResult>('merge', task, { signal, cancelFlag: true }).result;
-    yield* merged.batches;
+    inputs.length = 0;
+    holding.count(merged.batches.reduce((sum, batch) => sum + batch.length, 0) - holding.bytes);
+    yield* handedOut(emptied(merged.batches, holding), holding, snapshot);
   }
 
   #mergeTask({ merge }: QueryPlan, inputs: readonly Uint8Array[], { parameters, clockMs }: Statement) {
@@ -206,10 +207,12 @@ function callOf(
   snapshot: GridSnapshot,
   buildTables: FragmentTask['buildTables'],
   statement: Statement,
+  isLast: boolean,
 ): FragmentCall {
   const { member, partitions } = part;
   const snapshotId = snapshot.ids.get(member)!;
   return {
+    onScanned: isLast ? () => snapshot.releaseAt(member) : undefined,
     member,
     partitions,
     fragment: stage.fragment,
@@ -250,6 +253,33 @@ function mapOf(fragment: FragmentNode): string {
   return fragment.kind === 'Rows' ? '' : mapOf(fragment.input);
 }
 
+/** Batches on their way to the reader: its statement is at work again when it asks for the next one (Q3). */
+async function* handedOut(
+  batches: AsyncGenerator<Uint8Array, void, undefined>,
+  holding: Holding,
+  snapshot: GridSnapshot,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const batch of batches) {
+    snapshot.isIdle = true;
+    holding.waitForReader();
+    yield batch;
+    holding.goOn();
+    snapshot.isIdle = false;
+  }
+}
+
+/** Batches that are all here, let go of one by one; leaving lets go of the rest. */
+async function* emptied(batches: Uint8Array[], holding: Holding): AsyncGenerator<Uint8Array, void, undefined> {
+  holding.onGivenUp(() => {
+    batches.length = 0;
+  });
+  batches.reverse();
+  for (let batch = batches.pop(); batch !== undefined; batch = batches.pop()) {
+    yield batch;
+    holding.count(-batch.length);
+  }
+}
+
 async function* timed(
   stream: AsyncGenerator<Uint8Array, void, undefined>,
   run: StageRun,
@@ -259,33 +289,6 @@ async function* timed(
     yield* stream;
   } finally {
     run.ms = performance.now() - startedMs;
-  }
-}
-
-/** Several streams as one, in the order in which their elements come. Leaving it leaves all of them. */
-export async function* mergeStreams<T>(
-  streams: readonly AsyncGenerator<T, void, undefined>[],
-): AsyncGenerator<T, void, undefined> {
-  const pending = new Map<number, Promise<{ index: number; result: IteratorResult<T, void> }>>();
-  const ask = (index: number): void => {
-    pending.set(
-      index,
-      streams[index]!.next().then((result) => ({ index, result })),
-    );
-  };
-  for (const index of streams.keys()) ask(index);
-  try {
-    while (pending.size > 0) {
-      const { index, result } = await Promise.race(pending.values());
-      if (result.done === true) pending.delete(index);
-      else {
-        ask(index);
-        yield result.value;
-      }
-    }
-  } finally {
-    for (const promise of pending.values()) promise.catch(() => undefined);
-    await Promise.allSettled(streams.map((stream) => stream.return()));
   }
 }
 

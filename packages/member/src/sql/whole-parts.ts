@@ -33,11 +33,13 @@ export async function* wholeFragment(
 /**
  * Progress and partial results of one member's part of a job.
  *
+ * @param onEnd  called when all are there
  * @throws GridError CONNECTION_LOST when the stream breaks off, INTERNAL when a partial result is missing
  */
 export async function* wholeJobPart(
   member: MemberId,
   outputs: AsyncIterable<JobPartOutput>,
+  onEnd: () => void = () => undefined,
 ): AsyncGenerator<{ readonly member: MemberId; readonly output: JobPartOutput }, void, undefined> {
   const count = new PartCount(`the partial results of member '${member}'`);
   for await (const output of outputs) {
@@ -46,4 +48,5 @@ export async function* wholeJobPart(
     yield { member, output };
   }
   count.checkEnded();
+  onEnd();
 }

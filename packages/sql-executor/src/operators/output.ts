@@ -22,6 +22,7 @@ const NUMBER_BYTES = 8;
 export class OutputOperator implements Operator {
   readonly batches: Uint8Array[] = [];
   rowCount = 0;
+  #sentBytes = 0;
   readonly #emit: ((batch: Uint8Array) => void) | undefined;
   readonly #buffer = new RowBuffer();
   #bufferBytes = 0;
@@ -34,6 +35,11 @@ export class OutputOperator implements Operator {
     this.#context = context;
     this.#emit = emit;
     this.#memory = new MemoryShare(context.memory, 'the result');
+  }
+
+  /** Of what was sent and what is gathered for the next batch. */
+  get bytesMade(): number {
+    return this.#sentBytes + this.#bufferBytes;
   }
 
   push(rows: Rows): boolean {
@@ -74,6 +80,7 @@ export class OutputOperator implements Operator {
 
   #send(batch: Uint8Array): void {
     this.#context.checkCancelled();
+    this.#sentBytes += batch.length;
     if (this.#emit !== undefined) {
       this.#emit(batch);
       return;

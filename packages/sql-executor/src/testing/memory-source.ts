@@ -25,11 +25,12 @@ export class MemorySource implements RowSource {
     this.#options = { chunkRows: options.chunkRows ?? 4096, dictionary: options.dictionary ?? 'none' };
   }
 
-  *scan({ scan, partition, evaluation, late }: ScanRequest): Iterable<ScannedRows> {
+  *scan({ scan, partition, evaluation, late, fromChunk }: ScanRequest): Iterable<ScannedRows> {
     const rows = this.#partitions[partition]!;
     const filter = scan.filter === undefined ? undefined : compileFilter(scan.filter);
-    for (let from = 0; from < rows.length; from += this.#options.chunkRows) {
-      const chunk = rows.slice(from, from + this.#options.chunkRows);
+    const { chunkRows } = this.#options;
+    for (let from = fromChunk * chunkRows; from < rows.length; from += chunkRows) {
+      const chunk = rows.slice(from, from + chunkRows);
       const columns = scan.columns.map((column, index) =>
         this.#vector(
           column.type,
@@ -46,6 +47,7 @@ export class MemorySource implements RowSource {
         },
         selection: count === undefined ? undefined : selection,
         count: count ?? chunk.length,
+        chunk: from / chunkRows,
         rowsScanned: chunk.length,
         late: { read: (index, rows, wanted) => onlyRows(columns[index]!, rows, wanted) },
       };

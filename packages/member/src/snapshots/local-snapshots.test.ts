@@ -1,0 +1,77 @@
+import type { Version } from '@ashlar/core';
+import { LocalSnapshots } from './local-snapshots.ts';
+
+const SEEN = 0 as Version;
+
+function localSnapshots() {
+  const clock = { ms: 0 };
+  const open = new Set<number>();
+  let lastId = 0;
+  const store = {
+    pin: () => {
+      open.add(++lastId);
+      return { id: lastId, version: lastId as Version };
+    },
+    isUndecidedAt: () => false,
+    openAt: () => undefined,
+    releaseSnapshot: (id: number) => open.delete(id),
+    expireSnapshot: (id: number) => open.delete(id),
+  };
+  const snapshots = new LocalSnapshots({
+    store,
+    clock: { observe: () => undefined, now: () => 0 as Version },
+    maxAgeMs: 60_000,
+    openMax: 3,
+    nowMs: () => clock.ms,
+  });
+  return { snapshots, clock, open };
+}
+
+describe('snapshots of a member', () => {
+  it('P1: expire when they were not touched for too long; what is read lives on', async () => {
+    const { snapshots, clock, open } = localSnapshots();
+    const read = snapshots.pin(SEEN).pinId;
+    const renewed = snapshots.pin(SEEN).pinId;
+    const left = snapshots.pin(SEEN).pinId;
+    clock.ms = 40_000;
+    snapshots.touch(read);
+    await snapshots.open(renewed, 9 as Version);
+    clock.ms = 70_000;
+    snapshots.sweep();
+    expect([...open]).toEqual([read, renewed]);
+    expect(snapshots.expired).toEqual({ age: 1, memory: 0 });
+    await expect(snapshots.open(left, 9 as Version)).rejects.toMatchObject({ code: 'SNAPSHOT_EXPIRED' });
+    snapshots.touch(left);
+    expect(snapshots.openCount).toBe(2);
+  });
+
+  it('P3: give way one by one, the one not touched for longest first', () => {
+    const { snapshots, clock, open } = localSnapshots();
+    const [one, two, three] = [1, 2, 3].map((at) => {
+      clock.ms = at;
+      return snapshots.pin(SEEN).pinId;
+    });
+    clock.ms = 5000;
+    snapshots.touch(one!);
+    expect(snapshots.giveWay(1000)).toBe(true);
+    expect([...open]).toEqual([one, three]);
+    expect(snapshots.giveWay(1000)).toBe(true);
+    expect(snapshots.giveWay(1000)).toBe(false);
+    expect([...open]).toEqual([one]);
+    expect(snapshots.giveWay(0)).toBe(true);
+    expect(snapshots.giveWay(0)).toBe(false);
+    expect(snapshots.expired).toEqual({ age: 0, memory: 3 });
+    expect(two).toBe(2);
+  });
+
+  it('are refused beyond their number', () => {
+    const { snapshots } = localSnapshots();
+    const pins = [1, 2, 3].map(() => snapshots.pin(SEEN).pinId);
+    expect(() => snapshots.pin(SEEN)).toThrow(expect.objectContaining({ code: 'OVERLOADED' }));
+    snapshots.release(pins[0]!);
+    snapshots.release(pins[0]!);
+    expect(snapshots.pin(SEEN).pinId).toBe(4);
+    snapshots.close();
+    expect(snapshots.openCount).toBe(0);
+  });
+});
