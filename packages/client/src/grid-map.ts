@@ -12,7 +12,7 @@ import type {
 } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 import { type EntryAnswer, forAll, type MapHandle, NOTHING, putAll, type Router } from '@ashlar/routing';
-import { encodeValue } from '@ashlar/serialization';
+import { encodeParameters, encodeValue } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import { checkIterable, extrasOf } from './checks.ts';
 import type { DefinitionNames } from './definition-names.ts';
@@ -172,7 +172,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     const request = {
       map: this.name,
       where,
-      parameters: params.length === 0 ? NO_BYTES : encodeValue(params),
+      parameters: encodeParameters(params),
       module,
       exportName,
       arguments: args === undefined ? NO_BYTES : encodeValue(args),

@@ -8,7 +8,7 @@
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
 import { GridError, OutcomeUnknownError } from '@ashlar/core';
 import { pause, type Router, worthAnotherMember } from '@ashlar/routing';
-import { COLUMN_TYPES, columnValues, decodeColumns, encodeValue } from '@ashlar/serialization';
+import { COLUMN_TYPES, columnValues, decodeColumns, encodeParameters } from '@ashlar/serialization';
 import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
 
 export interface Statement {
@@ -20,7 +20,6 @@ export interface Statement {
 
 const RETRY_PAUSE_MS = 20;
 const SQL_TYPES: ReadonlySet<string> = new Set(COLUMN_TYPES.filter((type) => type !== 'any' && type !== 'null'));
-const NO_BYTES = new Uint8Array(0);
 
 type Header = SqlOutput & { readonly kind: 'header' };
 
@@ -117,7 +116,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
 
   async #send(rowsMax: number): Promise<Header> {
     const { text, parameters, signal, timeoutMs } = this.#statement;
-    const encoded = encodeParameters(parameters);
+    const encoded = parameterBytes(parameters);
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
       const sessionVersion = this.#router.sessionVersion;
@@ -155,14 +154,13 @@ function onlyReads(text: string): boolean {
   return /^(select|values|explain|show|table|describe)\b/i.test(start);
 }
 
-function encodeParameters(parameters: readonly unknown[]): Uint8Array {
-  if (parameters.length === 0) return NO_BYTES;
+function parameterBytes(parameters: readonly unknown[]): Uint8Array {
   const missing = parameters.indexOf(undefined);
   if (missing >= 0) {
     throw new GridError('INVALID_PARAMETER', `parameter $${missing + 1} is undefined`, { hint: 'null is SQL NULL' });
   }
   try {
-    return encodeValue(parameters);
+    return encodeParameters(parameters);
   } catch (error) {
     const reason = GridError.wrap(error);
     throw new GridError('INVALID_PARAMETER', `a parameter cannot be sent: ${reason.message}`, { cause: error });

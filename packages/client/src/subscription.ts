@@ -12,7 +12,7 @@
 import type { EntryEvent, GridKey, SubscribeOptions } from '@ashlar/api';
 import { CancelledError, DeadlineExceededError, GridError, type MemberAddress, primariesOf } from '@ashlar/core';
 import { pause, type Router } from '@ashlar/routing';
-import { encodeValue } from '@ashlar/serialization';
+import { encodeParameters } from '@ashlar/serialization';
 import type { SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
 import { EVENT_TYPES } from '@ashlar/transport';
 import { checkSubscribeOptions } from './checks.ts';
@@ -23,7 +23,6 @@ import { decodeToken, encodeToken } from './token.ts';
 const INBOX_MAX = 4;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1_000;
-const NO_BYTES = new Uint8Array(0);
 /** A link broke, or a partition moved: go on from the last position. */
 const GO_ON_CODES: ReadonlySet<string> = new Set([
   'CONNECTION_LOST',
@@ -199,7 +198,7 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
     return {
       map: this.#map,
       where: where ?? '',
-      parameters: params === undefined || params.length === 0 ? NO_BYTES : encodeValue(params),
+      parameters: encodeParameters(params ?? []),
       types: (types ?? []).map((type) => EVENT_TYPES.indexOf(type)),
       from: isResumed ? encodeToken(position) : '',
       onSlow: onSlow ?? 'lag',

@@ -21,6 +21,7 @@ export { hashBytes, murmur3 } from './hash.ts';
 export { KEY_BYTES_MAX, type Key, type KeyElement } from './key-format.ts';
 export { affinityEnd, checkKey, compareBytes, compareKeys, decodeKey } from './key-reader.ts';
 export { encodeKey, KeyWriter } from './key-writer.ts';
+export { decodeParameters, encodeParameters } from './parameters.ts';
 export { partitionHash, partitionOf } from './partition.ts';
 export { Path, type PathSegment, pathText } from './path.ts';
 export { decodeMessage, decodeValue } from './value-decoder.ts';

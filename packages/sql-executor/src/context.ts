@@ -1,8 +1,10 @@
 /**
  * What every operator of one task shares: parameters, the memory budget, the question whether to go on.
  */
+
 import { CancelledError, GridError } from '@ashlar/core';
 import type { EvalContext } from '@ashlar/expressions';
+import { decodeParameters } from '@ashlar/serialization';
 
 /** What the caller of a task can do to it. */
 export interface TaskControl {
@@ -71,7 +73,7 @@ const INTERPRETED_ROWS_MAX = 2000;
 
 export function execContext(
   task: {
-    readonly parameters: readonly unknown[];
+    readonly parameters: Uint8Array;
     readonly memoryBytes: number;
     readonly clockMs?: number | undefined;
     readonly interpretedRowsMax?: number | undefined;
@@ -79,7 +81,7 @@ export function execContext(
   control: TaskControl,
 ): ExecContext {
   return {
-    evaluation: { parameters: task.parameters, nowMs: task.clockMs },
+    evaluation: { parameters: decodeParameters(task.parameters), nowMs: task.clockMs },
     memory: new MemoryBudget(task.memoryBytes),
     interpretedRowsMax: task.interpretedRowsMax ?? INTERPRETED_ROWS_MAX,
     checkCancelled: () => {

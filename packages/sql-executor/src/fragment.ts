@@ -39,7 +39,8 @@ export interface FragmentTask {
   readonly credit?: SharedArrayBuffer | undefined;
   readonly snapshotId: number;
   readonly snapshotVersion: Version;
-  readonly parameters: readonly unknown[];
+  /** Encoded: serialization's parameters.ts. */
+  readonly parameters: Uint8Array;
   /** Rows of the broadcast stages that the fragment joins with. */
   readonly buildTables: readonly { readonly stage: number; readonly batches: readonly Uint8Array[] }[];
   /** Runs of pages that columns made on the way may be written to. */
@@ -243,7 +244,7 @@ function pipelineOf(node: FragmentNode, task: FragmentTask, context: ExecContext
       return pipelineOf(node.input, task, context, new HashJoinOperator(node, table, context, next));
     }
     case 'TopN': {
-      const limit = rowCountOf(node.limit, task.parameters, 'LIMIT');
+      const limit = rowCountOf(node.limit, context.evaluation.parameters, 'LIMIT');
       if (limit === undefined) return pipelineOf(node.input, task, context, next);
       const operator =
         node.keys.length === 0

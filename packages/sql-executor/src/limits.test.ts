@@ -8,6 +8,7 @@ import { MemorySource, type Row } from './testing/memory-source.ts';
 import { aggregate, column, gather, groupBy, key, literal, NUM, scan, TEXT, TYPES } from './testing/plans.ts';
 import { decodeRows, encodeRows, runQuery } from './testing/run.ts';
 
+const NO_PARAMETERS = new Uint8Array(0);
 const ROWS = 20_000;
 const rows: readonly Row[] = Array.from({ length: ROWS }, (_, row) =>
   TYPES.map((__, index) => (index === NUM ? row : index === TEXT ? `text ${row}` : null)),
@@ -20,7 +21,7 @@ function task(fragment: FragmentNode, options: Partial<FragmentTask> = {}): Frag
     partitions: [0 as PartitionId],
     snapshotId: 1,
     snapshotVersion: 1 as Version,
-    parameters: [],
+    parameters: NO_PARAMETERS,
     buildTables: [],
     memoryBytes: 64 * MIB,
     ...options,
@@ -69,7 +70,7 @@ describe('a task that is cancelled', () => {
     const merge: MergeNode = { kind: 'Sort', input: gather, keys: [key(column(NUM), true)] };
     const inputs = encodeRows(rows, TYPES);
     const run = (): unknown =>
-      runMerge({ merge, inputs, parameters: [], memoryBytes: 64 * MIB }, cancelledAfter(inputs.length + 2));
+      runMerge({ merge, inputs, parameters: NO_PARAMETERS, memoryBytes: 64 * MIB }, cancelledAfter(inputs.length + 2));
     expect(run).toThrow(expect.objectContaining({ code: 'CANCELLED' }));
   });
 });
@@ -86,7 +87,7 @@ describe('a task that needs more memory than it has', () => {
     expect(runQuery({ fragment, merge }, rows)).toHaveLength(ROWS);
     const inputs = runFragment(task(fragment), new MemorySource([rows]), { cancelled: () => false }).batches;
     const run = (): unknown =>
-      runMerge({ merge, inputs, parameters: [], memoryBytes: MIB }, { cancelled: () => false });
+      runMerge({ merge, inputs, parameters: NO_PARAMETERS, memoryBytes: MIB }, { cancelled: () => false });
     expect(run).toThrow(exceeded);
   });
 
@@ -125,7 +126,7 @@ describe('a task that needs more memory than it has', () => {
       emit: (batch) => void batches.push(batch),
     });
     const result = runMerge(
-      { merge, inputs: batches, parameters: [], memoryBytes: 64 * MIB },
+      { merge, inputs: batches, parameters: NO_PARAMETERS, memoryBytes: 64 * MIB },
       { cancelled: () => false },
     );
     const found = decodeRows(result.batches);

@@ -23,7 +23,8 @@ export interface MergeTask {
   readonly merge: MergeNode;
   /** Batches of the gather stage, in any order. */
   readonly inputs: readonly Uint8Array[];
-  readonly parameters: readonly unknown[];
+  /** Encoded: serialization's parameters.ts. */
+  readonly parameters: Uint8Array;
   readonly memoryBytes: number;
   readonly clockMs?: number | undefined;
 }
@@ -37,6 +38,8 @@ export interface MergeResult {
   readonly batches: Uint8Array[];
   readonly rowCount: number;
 }
+
+const NO_PARAMETERS = new Uint8Array(0);
 
 /** LIMIT over ORDER BY keeps few rows up to this limit plus offset; beyond it sorting all is no worse. */
 const TOP_ROWS_MAX = 100_000;
@@ -180,7 +183,7 @@ export interface CombineTask {
 
 /** Merges the partial states of a member's tasks, so that one state a group is sent instead of one a group and task. */
 export function combinePartials(task: CombineTask, control: TaskControl): Uint8Array[] {
-  const context = execContext({ parameters: [], memoryBytes: task.memoryBytes }, control);
+  const context = execContext({ parameters: NO_PARAMETERS, memoryBytes: task.memoryBytes }, control);
   const output = new OutputOperator(context);
   const combine = new FinalAggregateOperator(task.groupTypes, task.aggregates, 'states', context, output);
   for (const bytes of task.inputs) {

@@ -41,7 +41,7 @@ function runInTurns(
       partitions: claims === undefined && left !== undefined ? [] : all,
       snapshotId: 1,
       snapshotVersion: 1 as Version,
-      parameters: [],
+      parameters: new Uint8Array(0),
       buildTables: [],
       memoryBytes: 2 ** 26,
       credit: credit.shared,

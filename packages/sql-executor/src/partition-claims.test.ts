@@ -34,7 +34,7 @@ describe('partitions that tasks share', () => {
           claims: claims.shared,
           snapshotId: 1,
           snapshotVersion: 1 as Version,
-          parameters: [],
+          parameters: new Uint8Array(0),
           buildTables: [],
           memoryBytes: 2 ** 20,
         },

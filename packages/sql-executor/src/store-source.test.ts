@@ -26,6 +26,7 @@ import {
 import { decodeRows } from './testing/run.ts';
 import { shownRows } from './testing/twin.ts';
 
+const NO_PARAMETERS = new Uint8Array(0);
 const MAP = 1 as MapId;
 const PARTITIONS = 2;
 /** The columns that documents can hold: those without a static type. */
@@ -100,7 +101,7 @@ class Bench {
       partitions: [0, 1] as PartitionId[],
       snapshotId: snapshot.id,
       snapshotVersion: snapshot.version,
-      parameters: [],
+      parameters: NO_PARAMETERS,
       buildTables: [],
       memoryBytes: MEMORY_BYTES,
       columnNumbers: numbers,
@@ -122,7 +123,7 @@ class Bench {
 }
 
 function merged(merge: MergeNode, inputs: readonly Uint8Array[]): string[] {
-  const { batches } = runMerge({ merge, inputs, parameters: [], memoryBytes: MEMORY_BYTES }, never);
+  const { batches } = runMerge({ merge, inputs, parameters: NO_PARAMETERS, memoryBytes: MEMORY_BYTES }, never);
   return shownRows(decodeRows(batches)).toSorted();
 }
 
@@ -132,7 +133,7 @@ function expected(fragment: FragmentNode, merge: MergeNode, rows: readonly (read
     partitions: [0, 1] as PartitionId[],
     snapshotId: 1,
     snapshotVersion: 1 as Version,
-    parameters: [],
+    parameters: NO_PARAMETERS,
     buildTables: [],
     memoryBytes: MEMORY_BYTES,
   };

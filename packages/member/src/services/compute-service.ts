@@ -6,6 +6,7 @@ import { READY_MODULE } from '@ashlar/api';
 import { type JobActivity, JobRunner } from '@ashlar/compute';
 import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { Router } from '@ashlar/routing';
+import { decodeParameters } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import type {
   ComputeService,
@@ -30,7 +31,6 @@ import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import { mergeStreams } from '../sql/merge-streams.ts';
 import { wholeJobPart } from '../sql/whole-parts.ts';
-import { parametersOf } from './parameters.ts';
 
 /** How often a job that waits for a thread keeps its snapshot, in the time that the snapshot has. */
 const LOOKS_AN_AGE = 4;
@@ -93,7 +93,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
       ),
     async processWhere(request, { signal, trace }) {
       if (request.module !== READY_MODULE) await control.moduleNamed(request.module);
-      const parameters = parametersOf(request.parameters);
+      const parameters = decodeParameters(request.parameters);
       const condition = await deps.planCondition(request.map, request.where, signal);
       if (condition.parameterCount > parameters.length) {
         throw new GridError(
@@ -101,7 +101,14 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
           `the condition asks for ${condition.parameterCount} parameters, ${parameters.length} are given`,
         );
       }
-      const statement = { parameters, clockMs: Date.now(), seen: request.sessionVersion as Version, signal, trace };
+      const statement = {
+        parameters,
+        parameterBytes: new Uint8Array(request.parameters),
+        clockMs: Date.now(),
+        seen: request.sessionVersion as Version,
+        signal,
+        trace,
+      };
       const { module, exportName, arguments: args } = request;
       return deps.changes.process(condition, { module, exportName, args }, statement);
     },

@@ -6,13 +6,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GridError, type PartitionId } from '@ashlar/core';
 import type { EventHub, LogSource, Subscription } from '@ashlar/events';
-import { decodeValue } from '@ashlar/serialization';
+import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import type { MemberStore } from '@ashlar/storage';
 import type { EventsService, SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
-import { parametersOf } from './parameters.ts';
 
 /** One pull: at most so many bytes of events, and so many records read for them (a time slice of about 2 ms). */
 const PULL_BYTES = 128 * 1024;
@@ -68,7 +67,7 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
   if (!control.maps.has(request.map)) await control.refresh().catch(() => undefined);
   const partitions = request.partitions.length === 0 ? control.ownPartitions : request.partitions;
   for (const partition of partitions) checkOwn(partition, control);
-  const parameters = parametersOf(request.parameters);
+  const parameters = decodeParameters(request.parameters);
   const condition = request.where === '' ? undefined : await deps.planCondition(request.map, request.where, signal);
   if (condition !== undefined && condition.parameterCount > parameters.length) {
     throw new GridError(

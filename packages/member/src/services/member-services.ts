@@ -1,7 +1,7 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { seededRandom, type TraceContext, type Version } from '@ashlar/core';
-import { encodeMessage, encodeValue } from '@ashlar/serialization';
+import { encodeMessage } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
@@ -44,6 +44,7 @@ const LOOKS_AN_AGE = 8;
 const RENEWALS_AN_AGE = 4;
 const CONDITION_WALL_MS = 5000;
 /** Processor tasks under way at once, a thread. */
+const NO_PARAMETERS = { parameters: [], parameterBytes: new Uint8Array(0) } as const;
 const TASKS_A_THREAD = 2;
 
 /** What a part of a statement has from the whole. */
@@ -163,7 +164,7 @@ export function memberServices(parts: MemberParts): {
       limits: limitsOf(parts),
       figures: () => metrics.figures(),
       clearMap: (map, signal) =>
-        changes.clear(map, { parameters: [], clockMs: Date.now(), seen: 0 as Version, signal, trace: undefined }),
+        changes.clear(map, { ...NO_PARAMETERS, clockMs: Date.now(), seen: 0 as Version, signal, trace: undefined }),
     }),
     members: membersService({
       ...{ control, clock, fragments, change, tracing: parts.tracing },
@@ -206,7 +207,7 @@ async function* runFragment(
   fragments: FragmentRunnerDependencies,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { fragment, partitions, snapshotId, version, buildTables, statement, onScanned } = call;
-  const { parameters, clockMs, signal, trace } = statement;
+  const { parameterBytes, clockMs, signal, trace } = statement;
   const mapId = mapIdOf(fragment);
   const memoryBytes = config.memory.queryMaxBytes;
   if (call.member === control.self) {
@@ -216,7 +217,7 @@ async function* runFragment(
       partitions,
       snapshotId,
       snapshotVersion: version,
-      parameters,
+      parameters: parameterBytes,
       buildTables,
       memoryBytes,
       clockMs,
@@ -233,7 +234,7 @@ async function* runFragment(
     partitions,
     snapshotId,
     version,
-    parameters: encodeValue(parameters),
+    parameters: parameterBytes,
     buildTables: buildTables.flatMap(({ batches }) => batches),
     memoryBytes,
     tableVersion: control.table.tableVersion,

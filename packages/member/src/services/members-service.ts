@@ -13,7 +13,6 @@ import type { ChangeOutcome } from '../sql/change-runner.ts';
 import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
 import type { DocumentPaths } from '../sql/query-tasks.ts';
 import { PROTOCOL } from './admin-service.ts';
-import { parametersOf } from './parameters.ts';
 import { StateFeed } from './state-feed.ts';
 
 export interface MembersDependencies {
@@ -101,7 +100,7 @@ export function membersService(deps: MembersDependencies): MembersService {
         partitions,
         snapshotId: request.snapshotId,
         snapshotVersion: request.version as Version,
-        parameters: parametersOf(request.parameters),
+        parameters: new Uint8Array(request.parameters),
         buildTables: groupTables(buildStages, request.buildTables),
         memoryBytes: request.memoryBytes,
         clockMs,

@@ -8,7 +8,15 @@
  */
 import { GridError, type MemberId, type TraceContext, type Version } from '@ashlar/core';
 import { DocumentRow, evaluatorOf, interpret, type RowValue, type SqlType, vectorOf } from '@ashlar/expressions';
-import { batchRowCount, type Column, columnValue, decodeColumns, encodeKey, ValueTag } from '@ashlar/serialization';
+import {
+  batchRowCount,
+  type Column,
+  columnValue,
+  decodeColumns,
+  decodeParameters,
+  encodeKey,
+  ValueTag,
+} from '@ashlar/serialization';
 import { encodeBatch } from '@ashlar/sql-executor';
 import { type GetPlan, type Plan, type PlanColumn, planText, type StageMember, withPosition } from '@ashlar/sql-plan';
 import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
@@ -20,7 +28,6 @@ import { type SpanAttributes, type Tracing, tracedCall, tracedStream } from '../
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import type { Planning } from '../sql/planning.ts';
 import { keyValue, type QueryCoordinator, type StageRun, type Statement } from '../sql/query-coordinator.ts';
-import { parametersOf } from './parameters.ts';
 
 /** Unary queries answer with all rows at once. */
 const UNARY_ROWS_MAX = 10_000;
@@ -91,7 +98,7 @@ async function* runStatement(
   deps: SqlDependencies,
 ): AsyncGenerator<SqlOutput> {
   const startedMs = performance.now();
-  const parameters = parametersOf(request.parameters);
+  const parameters = decodeParameters(request.parameters);
   const planning = deps.tracing.begin('ashlar.sql.plan', trace, {});
   const plan = await tracedCall(planning, () => deps.planning.plan(request.text, context.signal));
   if (plan.parameterCount > parameters.length) {
@@ -103,6 +110,8 @@ async function* runStatement(
   for (const { permission, map } of permissionsOf(plan)) context.require(permission, map);
   const statement: Statement = {
     parameters,
+    // On its own: a thread that gets a view gets all of its buffer.
+    parameterBytes: new Uint8Array(request.parameters),
     clockMs: Date.now(),
     seen: request.sessionVersion as Version,
     signal: context.signal,

@@ -70,7 +70,7 @@ export class ChangeCoordinator {
     request: (task: ChangeTask) => ChangeRequest,
   ): Promise<ChangeOutcome> {
     const { queries, snapshots, run } = this.#deps;
-    const { parameters, clockMs, seen, signal } = statement;
+    const { parameters, parameterBytes, clockMs, seen, signal } = statement;
     const { scan } = target;
     const parts = queries.membersOf(target.partitions, scan, parameters);
     const snapshot = await snapshots.open(
@@ -82,7 +82,8 @@ export class ChangeCoordinator {
       const outcomes = parts.map(({ member, partitions }) => {
         const snapshotId = snapshot.ids.get(member)!;
         const snapshotVersion = snapshot.version;
-        const task = { kind, scan, assignments, partitions, snapshotId, snapshotVersion, parameters, clockMs };
+        const common = { partitions, snapshotId, snapshotVersion, parameters: parameterBytes, clockMs };
+        const task = { kind, scan, assignments, ...common };
         return { member, outcome: run(member, request(task), statement) };
       });
       return await allOrPartial(outcomes, kind === 'process' ? 'PARTIAL' : 'PARTIAL_COMMIT');

@@ -2,7 +2,7 @@
 
 import { GridError } from '@ashlar/core';
 import { DocumentRow, type EvalContext, evaluatorOf, type RowValue } from '@ashlar/expressions';
-import { decodeValue } from '@ashlar/serialization';
+import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import type { Assignment, ChangeTask } from './query-tasks.ts';
 
 type Container = Record<string, unknown> | unknown[];
@@ -15,7 +15,7 @@ export class ChangeRule {
 
   constructor(task: Pick<ChangeTask, 'scan' | 'assignments' | 'parameters' | 'clockMs'>) {
     this.#task = task;
-    this.#context = { parameters: task.parameters, nowMs: task.clockMs };
+    this.#context = { parameters: decodeParameters(task.parameters), nowMs: task.clockMs };
     this.row = new DocumentRow(task.scan.columns);
   }
 

@@ -37,7 +37,7 @@ function jobOver(partitions: readonly number[]): FragmentJob {
     partitions: partitions as readonly PartitionId[],
     snapshotId: 1,
     snapshotVersion: 9 as Version,
-    parameters: [],
+    parameters: new Uint8Array(0),
     buildTables: [],
     memoryBytes: 1 << 20,
     clockMs: 0,

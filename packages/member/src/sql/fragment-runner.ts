@@ -41,7 +41,7 @@ export interface FragmentJob {
   readonly partitions: readonly PartitionId[];
   readonly snapshotId: number;
   readonly snapshotVersion: Version;
-  readonly parameters: readonly unknown[];
+  readonly parameters: Uint8Array;
   readonly buildTables: FragmentTask['buildTables'];
   readonly memoryBytes: number;
   readonly clockMs: number;

@@ -32,6 +32,8 @@ import { mergeStreams } from './merge-streams.ts';
 
 export interface Statement {
   readonly parameters: readonly unknown[];
+  /** The same, as threads and members hand them on. */
+  readonly parameterBytes: Uint8Array;
   /** The statement's time, milliseconds since 1970. */
   readonly clockMs: number;
   /** The highest version the caller's session has seen. */
@@ -196,8 +198,8 @@ export class QueryCoordinator {
     yield* handedOut(emptied(merged.batches, holding), holding, snapshot);
   }
 
-  #mergeTask({ merge }: QueryPlan, inputs: readonly Uint8Array[], { parameters, clockMs }: Statement) {
-    return { merge, inputs, parameters, memoryBytes: this.#deps.memoryBytes, clockMs };
+  #mergeTask({ merge }: QueryPlan, inputs: readonly Uint8Array[], { parameterBytes, clockMs }: Statement) {
+    return { merge, inputs, parameters: parameterBytes, memoryBytes: this.#deps.memoryBytes, clockMs };
   }
 }
 

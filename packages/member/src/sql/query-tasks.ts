@@ -41,7 +41,8 @@ export interface ChangeTask {
   readonly partitions: readonly PartitionId[];
   readonly snapshotId: number;
   readonly snapshotVersion: Version;
-  readonly parameters: readonly unknown[];
+  /** Encoded: serialization's parameters.ts. */
+  readonly parameters: Uint8Array;
   readonly clockMs: number;
 }
 

@@ -1,6 +1,7 @@
 /** Runs a query's fragment and merge over rows in memory, cut into partitions and tasks as a test says. */
 import type { PartitionId, Version } from '@ashlar/core';
 import { type Expr, type SqlType, valueAt, vectorOf } from '@ashlar/expressions';
+import { encodeParameters } from '@ashlar/serialization';
 import type { FragmentNode, MergeNode } from '@ashlar/sql-plan';
 import { type FragmentTask, runFragment } from '../fragment.ts';
 import { combinePartials, runMerge } from '../merge.ts';
@@ -58,7 +59,7 @@ export function runQuery(query: Query, rows: readonly Row[], cut: Cut = {}): Row
   rows.forEach((row, index) => {
     partitions[(cut.partitionOf?.(index) ?? 0) % count]!.push(row);
   });
-  const parameters = query.parameters ?? [];
+  const parameters = encodeParameters(query.parameters ?? []);
   const memoryBytes = cut.memoryBytes ?? MEMORY_BYTES;
   const control = { cancelled: () => false };
   const inputs = (cut.tasks ?? [partitions.map((_, index) => index)]).flatMap((task) => {
