@@ -81,9 +81,10 @@ class RemoteGrid implements Grid {
 
   async drop(map: string, call: Call = {}): Promise<boolean> {
     checkMapName(map);
-    const { existed } = await this.#router.any(withTimeout(call), (member, options) =>
+    const { existed, mapId } = await this.#router.any(withTimeout(call), (member, options) =>
       member.admin.dropMap({ map }, options),
     );
+    this.#router.dropped(map, mapId);
     return existed;
   }
 

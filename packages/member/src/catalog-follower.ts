@@ -116,7 +116,10 @@ export class CatalogFollower {
 }
 
 /** Makes a map of the catalog here. @throws OutOfMemoryError, GridError OVERLOADED */
-export function openMap(store: MemberStore, { id, affinityParts, ttlMs, maxIdleMs }: CatalogedMap): void {
+export function openMap(
+  store: Pick<MemberStore, 'openMap'>,
+  { id, affinityParts, ttlMs, maxIdleMs }: CatalogedMap,
+): void {
   store.openMap(id, { affinityParts, ttlMs, maxIdleMs });
 }
 

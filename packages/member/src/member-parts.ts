@@ -13,6 +13,7 @@ import { controlKeeper } from './control/control-keeper.ts';
 import { GridControl } from './control/grid-control.ts';
 import { Peers } from './control/peers.ts';
 import { RemoteCoordinator } from './control/remote-coordinator.ts';
+import { SpreadingCoordinator } from './control/spreading-coordinator.ts';
 import { MemberMetrics } from './observe/metrics.ts';
 import { loadTracing, type Tracing } from './observe/tracing.ts';
 import { peerSecurity } from './security.ts';
@@ -74,6 +75,18 @@ async function coordinate(config: MemberConfig, self: MemberId, peers: Peers): P
   );
 }
 
+/** With answers that hold everywhere. */
+function spreading(
+  embedded: EmbeddedCoordinator,
+  { self, peers, log }: { readonly self: MemberId; readonly peers: Peers; readonly log: Logger },
+): SpreadingCoordinator {
+  return new SpreadingCoordinator(embedded, {
+    ...{ self, log },
+    askToFollow: ({ address }, catalogVersion, timeoutMs) =>
+      peers.at(address).members.followCatalog({ catalogVersion }, { timeoutMs }),
+  });
+}
+
 /** Everything a member is made of but its services and doors. What was opened is closed by `closers`, last first. */
 export async function makeParts(config: MemberConfig, log: Logger, closers: Closers): Promise<MemberParts> {
   const { threads, indexes } = threadsOf(config);
@@ -90,7 +103,7 @@ export async function makeParts(config: MemberConfig, log: Logger, closers: Clos
   if ('remote' in coordination) closers.push(() => coordination.remote.close());
   const control = new GridControl(
     self,
-    'remote' in coordination ? coordination.remote : coordination.embedded,
+    'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log }),
     (error) => log.error({ err: error }, 'a change of the grid was followed in part'),
   );
   const store = MemberStore.create({

@@ -8,7 +8,7 @@
  */
 import { assert, type TraceContext } from '@ashlar/core';
 import { ValueWriter } from '@ashlar/serialization';
-import { encodeBatch, isMutation, type KvBatch, type ProcessorReference } from '@ashlar/transport';
+import { encodeBatch, isMutation, type KvBatch, type MapReference, type ProcessorReference } from '@ashlar/transport';
 import type { CallTarget } from './call-target.ts';
 import type { MapHandle } from './map-handle.ts';
 
@@ -61,6 +61,8 @@ export class BatchBuilder {
   targets: CallTarget[] = [];
   slots = NO_SLOTS;
   maps: MapHandle[] = [];
+  /** By map index: the id of the map that what is sent again was meant for. */
+  #pinned: (number | undefined)[] = [];
   processors: ProcessorReference[] = [];
   readonly #values: ValueWriter;
   #hasValues = false;
@@ -139,6 +141,7 @@ export class BatchBuilder {
     target: CallTarget,
     slot: number,
     requestNumber: number | undefined,
+    mapId: number | undefined,
   ): void {
     assert(this.#values.end === 0, 'encoded values come first');
     this.#rawValues.push(value);
@@ -148,7 +151,7 @@ export class BatchBuilder {
       while (this.#requestNumbers.length < this.count) this.#requestNumbers.push(0);
       this.#requestNumbers.push(requestNumber);
     }
-    this.#append(opcode, map, partition, key, 0, key.length, extras, target, slot);
+    this.#append(opcode, map, partition, key, 0, key.length, extras, target, slot, mapId);
   }
 
   #append(
@@ -161,12 +164,13 @@ export class BatchBuilder {
     extras: OperationExtras | undefined,
     target: CallTarget,
     slot: number,
+    mapId?: number,
   ): void {
     const index = this.count;
     if (index === this.#opcodes.length) this.#grow();
     this.#opcodes[index] = opcode;
     this.#partitions[index] = partition;
-    this.#mapIndexes[index] = this.#mapIndex(map);
+    this.#mapIndexes[index] = mapId === undefined ? this.#mapIndex(map) : this.#pinnedIndex(map, mapId);
     this.#appendKey(keys, keyStart, keyEnd);
     this.#keyEnds[index] = this.#keyBytes;
     this.#valueEnds[index] = this.#values.end + this.#rawValueBytes;
@@ -200,9 +204,29 @@ export class BatchBuilder {
   }
 
   #mapIndex(map: MapHandle): number {
-    if (this.maps[0] === map) return 0;
-    const index = this.maps.indexOf(map);
+    if (this.maps[0] === map && this.#pinned.length === 0) return 0;
+    const index = this.#pinned.length === 0 ? this.maps.indexOf(map) : this.#indexOf(map, undefined);
     return index < 0 ? this.maps.push(map) - 1 : index;
+  }
+
+  #pinnedIndex(map: MapHandle, mapId: number): number {
+    const index = this.#indexOf(map, mapId);
+    if (index >= 0) return index;
+    this.#pinned[this.maps.length] = mapId;
+    return this.maps.push(map) - 1;
+  }
+
+  #indexOf(map: MapHandle, mapId: number | undefined): number {
+    return this.maps.findIndex((known, at) => known === map && this.#pinned[at] === mapId);
+  }
+
+  /** As the message names them. */
+  #references(): readonly MapReference[] {
+    if (this.#pinned.length === 0) return this.maps;
+    return this.maps.map((map, index) => {
+      const mapId = this.#pinned[index];
+      return mapId === undefined ? map : { ...map, mapId, newerThan: 0 };
+    });
   }
 
   #appendExtras(index: number, { ttlMs, ifVersion, processor }: OperationExtras): void {
@@ -254,7 +278,7 @@ export class BatchBuilder {
       ...header,
       consistency: this.consistency,
       atomic: this.atomic,
-      maps: this.maps,
+      maps: this.#references(),
       processors: this.processors,
       count: this.count,
       opcodes: this.#opcodes,
@@ -300,6 +324,7 @@ export class BatchBuilder {
         this.targets[index]!,
         this.slots[index]!,
         undefined,
+        undefined,
       );
     }
   }
@@ -337,6 +362,7 @@ export class BatchBuilder {
     this.targets = [];
     this.slots = NO_SLOTS;
     this.maps = [];
+    this.#pinned = [];
     this.processors = [];
     this.#values.reset();
     this.#hasValues = false;

@@ -241,6 +241,7 @@ export class Lane {
     const batch = this.#inFlight.find(({ batchId }) => batchId === answers.batchId);
     if (batch === undefined) return;
     this.#host.observe(answers);
+    if (answers.mapIds !== undefined) batch.learnMaps(answers.mapIds);
     const first = answers.firstOperation ?? 0;
     const count = answers.statuses.length;
     if (first + count > batch.count) throw new Failure('INTERNAL', 'more answers than operations');

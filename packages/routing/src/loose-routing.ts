@@ -74,10 +74,10 @@ export function sendGroup(group: LaneGroup, valueBytesMax: number, sealContext: 
     requests = [];
   };
   operations.forEach((operation, index) => {
-    const { opcode, map, key, value, ttlMs, ifVersion, processor, target, slot } = operation;
+    const { opcode, map, mapId, key, value, ttlMs, ifVersion, processor, target, slot } = operation;
     const extras = { ttlMs, ifVersion, processor };
     const number = operation.request?.number;
-    builder.addEncoded(opcode, map, partitions[index]!, key, value, extras, target, slot, number);
+    builder.addEncoded(opcode, map, partitions[index]!, key, value, extras, target, slot, number, mapId);
     if (operation.request !== undefined) requests.push(operation.request);
     const isFull = builder.count >= BATCH_OPERATIONS_MAX || builder.bytes >= BATCH_BYTES_MAX;
     if (isFull && !atomic) send();

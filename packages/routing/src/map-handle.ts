@@ -7,13 +7,20 @@ export interface MapOptionsGiven {
   readonly maxIdleMs?: number | undefined;
 }
 
-/** One a map and router; its `affinityParts` may be learnt from a member (MAP_CONFLICT) unless they were declared. */
+/**
+ * One a map and router. Which map has the name is learnt from answers, and named in every batch from then on: a mutation
+ * meant for a map that was dropped is refused (MAP_DROPPED) and sent again for the one that has the name by then.
+ * `affinityParts` may be learnt too (MAP_CONFLICT), unless they were declared.
+ */
 export class MapHandle implements MapReference {
   readonly name: string;
   readonly declared: boolean;
   readonly ttlMs: number;
   readonly maxIdleMs: number;
   affinityParts: number;
+  /** 0: not known. */
+  mapId = 0;
+  newerThan = 0;
 
   /** @param options  given: the caller declares them, and a map with others is a conflict */
   constructor(name: string, options: MapOptionsGiven | undefined) {
@@ -22,5 +29,30 @@ export class MapHandle implements MapReference {
     this.affinityParts = options?.affinityParts ?? 0;
     this.ttlMs = options?.ttlMs ?? 0;
     this.maxIdleMs = options?.maxIdleMs ?? 0;
+  }
+
+  /** A member told which map has the name; 0: none. Old news are passed over: ids only grow. */
+  learn(mapId: number): void {
+    if (mapId > this.mapId && mapId > this.newerThan) this.mapId = mapId;
+  }
+
+  /**
+   * The map with this id was dropped, and what was learnt of it goes with it.
+   *
+   * @param now  of the map that has the name since; 0: none that is known
+   */
+  drop(mapId: number, now = 0): void {
+    this.newerThan = Math.max(this.newerThan, mapId);
+    if (this.mapId <= mapId) {
+      this.mapId = 0;
+      if (!this.declared) this.affinityParts = 0;
+    }
+    this.learn(now);
+  }
+
+  /** Another grid: its ids mean other maps. */
+  forget(): void {
+    this.mapId = 0;
+    this.newerThan = 0;
   }
 }

@@ -167,6 +167,11 @@ export class Router {
     return handle;
   }
 
+  /** The map that had this name and id was dropped: what is called from here on means a later one. */
+  dropped(name: string, mapId: number): void {
+    for (const handle of this.#maps.values()) if (handle.name === name) handle.drop(mapId);
+  }
+
   // --- calls
 
   /**
@@ -423,6 +428,10 @@ export class Router {
       case 'SESSION_EXPIRED':
         this.#session.renew(batch.session);
         return !batch.wasResent;
+      case 'MAP_DROPPED':
+        // Nothing was applied: the call means whichever map has the name by now.
+        batch.learnDropped(operation, error.details);
+        return true;
       case 'MAP_CONFLICT':
         return batch.learnAffinity(operation, error.details);
       default:
@@ -485,7 +494,10 @@ export class Router {
 
   #takeTable(table: PartitionTable): void {
     if (this.#closed) return;
-    if (table.gridId !== this.#table.gridId) this.#session.giveUp();
+    if (table.gridId !== this.#table.gridId) {
+      this.#session.giveUp();
+      for (const handle of this.#maps.values()) handle.forget();
+    }
     this.#table = table;
     for (const [id, lane] of this.#lanes) {
       if (table.members.some((member) => member.id === id)) {

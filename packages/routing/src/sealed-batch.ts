@@ -21,6 +21,8 @@ export interface Request {
 export interface LooseOperation {
   readonly opcode: number;
   readonly map: MapHandle;
+  /** What was sent before is sent again for the same map; undefined: for the one that has the name. */
+  readonly mapId: number | undefined;
   readonly key: Uint8Array;
   readonly value: Uint8Array;
   readonly ttlMs: number | undefined;
@@ -69,6 +71,8 @@ export class SealedBatch {
   readonly #range: NumberRange | undefined;
   /** Of a sending again, by operation. */
   readonly #requests: readonly Request[] | undefined;
+  /** Of a sending again: those that were not applied for sure, now as then. */
+  #refused: Set<number> | undefined;
   /** 1 for operations answered, once answers came in pieces. */
   #answered: Uint8Array | undefined;
 
@@ -163,9 +167,12 @@ export class SealedBatch {
       if (!wanted(operation)) continue;
       const start = operation === 0 ? 0 : batch.keyEnds[operation - 1]!;
       const valueStart = operation === 0 ? 0 : (batch.valueEnds?.[operation - 1] ?? 0);
+      const mapIndex = batch.mapIndexes?.[operation] ?? 0;
+      const request = this.#requestOf(operation, number, inDoubt);
       loose.push({
         opcode: this.opcodes[operation]!,
-        map: this.#maps[batch.mapIndexes?.[operation] ?? 0]!,
+        map: this.#maps[mapIndex]!,
+        mapId: request === undefined ? undefined : batch.maps[mapIndex]!.mapId || undefined,
         key: batch.keys.subarray(start, batch.keyEnds[operation]!),
         value: batch.values.subarray(valueStart, batch.valueEnds?.[operation] ?? 0),
         ttlMs: sparse(batch.ttlOperations, batch.ttlMs, operation),
@@ -175,10 +182,15 @@ export class SealedBatch {
         atomic: this.#atomic,
         target: this.targets[operation]!,
         slot: this.slots[operation]!,
-        request: this.#requests?.[operation] ?? this.#firstRequest(operation, number, inDoubt),
+        request,
       });
     }
     return loose;
+  }
+
+  #requestOf(operation: number, number: number, inDoubt: boolean): Request | undefined {
+    if (this.#refused?.has(operation) === true) return undefined;
+    return this.#requests?.[operation] ?? this.#firstRequest(operation, number, inDoubt);
   }
 
   #firstRequest(operation: number, number: number, inDoubt: boolean): Request | undefined {
@@ -199,6 +211,30 @@ export class SealedBatch {
     if (map.declared || typeof affinityParts !== 'number') return false;
     map.affinityParts = affinityParts;
     return true;
+  }
+
+  /** @param mapIds  of KvAnswers: which maps have the names of the batch's */
+  learnMaps(mapIds: Uint32Array): void {
+    mapIds.forEach((mapId, index) => {
+      this.#maps[index]?.learn(mapId);
+    });
+  }
+
+  /**
+   * The map that `operation` was meant for is gone, and nothing was applied: it may go on under a new number.
+   *
+   * @param details  of the MAP_DROPPED: `mapId` and `now`
+   */
+  learnDropped(operation: number, details: WireError['details']): void {
+    const { mapId, now } = details ?? {};
+    const batch = decodeBatch(this.message);
+    const index = batch.mapIndexes?.[operation] ?? 0;
+    const dropped = typeof mapId === 'number' && mapId > 0 ? mapId : batch.maps[index]!.mapId;
+    this.#maps[index]!.drop(dropped, typeof now === 'number' ? now : 0);
+    if (this.#requests === undefined) return;
+    this.settle(operation);
+    this.#refused ??= new Set();
+    this.#refused.add(operation);
   }
 
   /** The key of one operation, for messages. */

@@ -76,9 +76,9 @@ export interface MemberConnection {
     readonly watchTable: Stream<Nothing, PartitionTable>;
     readonly ping: Ask<Nothing, { memberId: string; address: string; version: number }>;
     readonly listMaps: Ask<Nothing, { maps: readonly s.MapInfo[] }>;
-    readonly mapSize: Ask<{ map: string; grid: boolean }, { entries: number; bytes: number }>;
+    readonly mapSize: Ask<{ map: string; grid: boolean; mapId?: number }, { entries: number; bytes: number }>;
     readonly clear: Ask<{ map: string }, { removed: number; version: number }>;
-    readonly dropMap: Ask<{ map: string }, { existed: boolean }>;
+    readonly dropMap: Ask<{ map: string }, { existed: boolean; mapId: number }>;
     readonly dropColumns: Ask<{ map: string }, Nothing>;
     readonly stats: Ask<Nothing, s.StatsResponse>;
   };
@@ -91,6 +91,7 @@ export interface MemberConnection {
     readonly pinSnapshot: Ask<{ version: number }, { pinId: number; version: number }>;
     readonly openSnapshot: Ask<s.OpenSnapshotRequest, { snapshotId: number }>;
     readonly releaseSnapshot: Ask<{ snapshotId: number }, Nothing>;
+    readonly followCatalog: Ask<{ catalogVersion: number }, { catalogVersion: number }>;
     readonly findPaths: Ask<{ mapId: number }, { body: Uint8Array }>;
     readonly runFragment: CreditStream<s.FragmentRequest, s.FragmentOutput>;
     readonly runJobPart: Stream<s.RunJobPartRequest, s.JobPartOutput>;
@@ -221,6 +222,7 @@ function connectionOf(address: string, caller: Caller): MemberConnection {
       pinSnapshot: ask(m.pinSnapshot),
       openSnapshot: ask(m.openSnapshot),
       releaseSnapshot: ask(m.releaseSnapshot),
+      followCatalog: ask(m.followCatalog),
       findPaths: ask(m.findPaths),
       runFragment: credit(m.runFragment, batchBytes),
       runJobPart: stream(m.runJobPart),

@@ -48,6 +48,10 @@ export interface MapReference {
   readonly ttlMs: number;
   /** 0: none. */
   readonly maxIdleMs: number;
+  /** Of the map that is meant; 0: not known, whichever has the name. */
+  readonly mapId: number;
+  /** With mapId 0: the map with this id is known to be dropped, a later one is meant; 0: none is known. */
+  readonly newerThan: number;
 }
 
 export interface ProcessorReference {
@@ -116,6 +120,8 @@ export interface KvAnswers {
   readonly tableVersion: number;
   /** The operation that element 0 of the columns, and index 0 in `errors`, belongs to; default 0. */
   readonly firstOperation?: number;
+  /** Parallel to the batch's maps: ids of those that have their names, 0: none. Undefined: those the caller named. */
+  readonly mapIds?: Uint32Array | undefined;
   /** One of STATUS an operation; a member's answers have as many as the batch has operations. */
   readonly statuses: Uint8Array;
   /** Undefined: no answer has a value. */

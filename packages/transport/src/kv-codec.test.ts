@@ -17,8 +17,8 @@ function batchOf(changes: Partial<KvBatch> = {}): KvBatch {
     atomic: true,
     resent: true,
     maps: [
-      { name: 'accounts', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0 },
-      { name: '__proto__', affinityParts: 2, declared: true, ttlMs: 1.5, maxIdleMs: 60_000 },
+      { name: 'accounts', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 },
+      { name: '__proto__', affinityParts: 2, declared: true, ttlMs: 1.5, maxIdleMs: 60_000, mapId: 9, newerThan: 3 },
     ],
     processors: [{ module: 'fraud', exportName: 'debit' }],
     count: 3,
@@ -100,6 +100,16 @@ describe('a kv batch', () => {
     expect(plain(decodeBatch(encodeBatch(bare)))).toEqual(plain(bare));
   });
 
+  it('names the map that its caller has learnt to know since the last batch', () => {
+    const map = { name: 'm', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 };
+    const namedIn = (): object => decodeBatch(encodeBatch(batchOf({ maps: [map, map] }))).maps[0]!;
+    const before = namedIn();
+    map.mapId = 7;
+    const learnt = namedIn();
+    Object.assign(map, { mapId: 0, newerThan: 7 });
+    expect([before, learnt, namedIn()]).toMatchObject([{ mapId: 0 }, { mapId: 7 }, { mapId: 0, newerThan: 7 }]);
+  });
+
   it('is what any protobuf library reads and writes', () => {
     const type = messageType('KvBatch');
     const read = type.deserialize(encodeBatch(batchOf()));
@@ -164,7 +174,10 @@ describe('a kv batch', () => {
   it('keeps no more of a name than says that it is too long (C4)', () => {
     for (const character of ['x', 'ß', '漢', '😀']) {
       const name = character.repeat(100_000);
-      const maps = [{ name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0 }, batchOf().maps[1]!];
+      const maps = [
+        { name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 },
+        batchOf().maps[1]!,
+      ];
       const processors = [{ module: name, exportName: name }];
       const traces = [{ traceparent: name, tracestate: name }, batchOf().traces[1]!];
       const decoded = decodeBatch(encodeBatch(batchOf({ maps, processors, traces })));

@@ -33,7 +33,7 @@ const LAST_REQUEST = Number.MAX_SAFE_INTEGER - 2 ** 32;
 const TABLE_MAX = 4096;
 const TRACE_BYTES_MAX = 1024;
 const BATCH_FIELDS = 32;
-const ANSWER_FIELDS = 10;
+const ANSWER_FIELDS = 11;
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -94,23 +94,32 @@ function batchBound(batch: KvBatch, tables: readonly Buffer[]): number {
 }
 
 /** What was encoded of a map, while it says the same. */
-const encodedMaps = new WeakMap<MapReference, { readonly affinityParts: number; readonly bytes: Buffer }>();
+const encodedMaps = new WeakMap<MapReference, EncodedMap>();
+
+/** The bytes, and what may have changed since. */
+interface EncodedMap extends Pick<MapReference, 'affinityParts' | 'mapId' | 'newerThan'> {
+  readonly bytes: Buffer;
+}
 
 function encodedMap(map: MapReference): Buffer {
+  const { affinityParts, mapId, newerThan } = map;
   const known = encodedMaps.get(map);
-  if (known !== undefined && known.affinityParts === map.affinityParts) return known.bytes;
+  const isSame = known?.affinityParts === affinityParts && known.mapId === mapId && known.newerThan === newerThan;
+  if (isSame) return known.bytes;
   const bytes = encodeMap(map);
-  encodedMaps.set(map, { affinityParts: map.affinityParts, bytes });
+  encodedMaps.set(map, { affinityParts, mapId, newerThan, bytes });
   return bytes;
 }
 
 function encodeMap(map: MapReference): Buffer {
-  const writer = new WireWriter(fieldsBound(5) + textBound(map.name));
+  const writer = new WireWriter(fieldsBound(7) + textBound(map.name));
   writer.text(1, map.name);
   writer.uint(2, map.affinityParts);
   writer.flag(3, map.declared);
   writer.double(4, map.ttlMs);
   writer.double(5, map.maxIdleMs);
+  writer.uint(6, map.mapId);
+  writer.uint(7, map.newerThan);
   return writer.finish();
 }
 
@@ -253,7 +262,15 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function decodeMap(bytes: Uint8Array): MapReference {
-  const map: Changeable<MapReference> = { name: '', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0 };
+  const map: Changeable<MapReference> = {
+    name: '',
+    affinityParts: 0,
+    declared: false,
+    ttlMs: 0,
+    maxIdleMs: 0,
+    mapId: 0,
+    newerThan: 0,
+  };
   const reader = new WireReader(bytes);
   while (reader.next()) {
     // biome-ignore format: a table
@@ -263,6 +280,8 @@ function decodeMap(bytes: Uint8Array): MapReference {
       case 3: map.declared = reader.flag(); break;
       case 4: map.ttlMs = reader.double(); break;
       case 5: map.maxIdleMs = reader.double(); break;
+      case 6: map.mapId = reader.uint(); break;
+      case 7: map.newerThan = reader.uint(); break;
       default: reader.skip();
     }
   }
@@ -359,6 +378,7 @@ export function encodeAnswers(answers: KvAnswers, takeBuffer?: (bytes: number) =
   const bytesMax =
     fieldsBound(ANSWER_FIELDS + errors.length) +
     count * (1 + 4 + 8 + 8) +
+    (answers.mapIds?.byteLength ?? 0) +
     answers.values.length +
     errors.reduce((sum, bytes) => sum + bytes.length, 0);
   const writer = new WireWriter(bytesMax, takeBuffer?.(bytesMax));
@@ -366,6 +386,7 @@ export function encodeAnswers(answers: KvAnswers, takeBuffer?: (bytes: number) =
   writer.uint(2, answers.highestVersion);
   writer.uint(3, answers.tableVersion);
   writer.uint(4, answers.firstOperation ?? 0);
+  if (answers.mapIds !== undefined) writer.column(5, answers.mapIds);
   writer.bytes(20, answers.statuses);
   if (answers.valueEnds !== undefined) writer.column(21, answers.valueEnds);
   writer.bytes(22, answers.values);
@@ -391,6 +412,7 @@ export function decodeAnswers(bytes: Uint8Array): KvAnswers {
     highestVersion: 0,
     tableVersion: 0,
     firstOperation: 0,
+    mapIds: undefined,
     statuses: NO_BYTES,
     valueEnds: undefined,
     values: NO_BYTES,
@@ -406,6 +428,7 @@ export function decodeAnswers(bytes: Uint8Array): KvAnswers {
       case 2: answers.highestVersion = reader.uint(); break;
       case 3: answers.tableVersion = reader.uint(); break;
       case 4: answers.firstOperation = reader.uint(); break;
+      case 5: answers.mapIds = reader.fixed32(answers.mapIds ?? NO_INDEXES); break;
       case 20: answers.statuses = reader.bytes(); break;
       case 21: answers.valueEnds = reader.fixed32(answers.valueEnds ?? NO_INDEXES); break;
       case 22: answers.values = reader.bytes(); break;

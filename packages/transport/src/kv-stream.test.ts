@@ -36,7 +36,7 @@ afterEach(async () => {
 /** Reads of one-byte keys, all of partition 0. */
 function batchOf(batchId: number, opcodes: readonly number[], changes: Partial<KvBatch> = {}): Buffer {
   const count = opcodes.length;
-  const maps = [{ name: 'm', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0 }];
+  const maps = [{ name: 'm', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 }];
   const isProcess = opcodes.flatMap((opcode, operation) => (opcode === OPCODE.PROCESS ? [operation] : []));
   return encodeBatch({
     batchId,
@@ -116,7 +116,7 @@ describe('a kv stream', () => {
     let asked = 0;
     await open({ authorize: () => ++asked > 0 });
     const named = (name: string): Partial<KvBatch> => ({
-      maps: [{ name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0 }],
+      maps: [{ name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 }],
     });
     for (let map = 0; map < 1100; map++) stream.write(batchOf(map, [OPCODE.GET], named(`m${map}`)));
     await until(() => answers.length === 1100);

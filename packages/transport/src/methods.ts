@@ -139,9 +139,12 @@ export const METHODS = {
   watchTable: method<Nothing, PartitionTable>('Admin', 'WatchTable', { response: table }),
   ping: method<Nothing, { memberId: string; address: string; version: number }>('Admin', 'Ping'),
   listMaps: method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps'),
-  mapSize: method<{ map: string; grid: boolean }, { entries: number; bytes: number }>('Admin', 'MapSize'),
+  mapSize: method<{ map: string; grid: boolean; mapId?: number }, { entries: number; bytes: number }>(
+    'Admin',
+    'MapSize',
+  ),
   clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', { effect: 'write' }),
-  dropMap: method<{ map: string }, { existed: boolean }>('Admin', 'DropMap', { effect: 'write' }),
+  dropMap: method<{ map: string }, { existed: boolean; mapId: number }>('Admin', 'DropMap', { effect: 'write' }),
   dropColumns: method<{ map: string }, Nothing>('Admin', 'DropColumns'),
   stats: method<Nothing, s.StatsResponse>('Admin', 'Stats'),
 
@@ -154,6 +157,7 @@ export const METHODS = {
     'ChangeCatalog',
     { effect: 'write' },
   ),
+  followCatalog: method<{ catalogVersion: number }, { catalogVersion: number }>('Members', 'FollowCatalog'),
   pinSnapshot: method<{ version: number }, { pinId: number; version: number }>('Members', 'PinSnapshot'),
   openSnapshot: method<s.OpenSnapshotRequest, { snapshotId: number }>('Members', 'OpenSnapshot'),
   releaseSnapshot: method<{ snapshotId: number }, Nothing>('Members', 'ReleaseSnapshot'),

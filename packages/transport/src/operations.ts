@@ -63,6 +63,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['/ashlar.v1.Members/Heartbeat', about('member')],
   ['/ashlar.v1.Members/WatchControl', about('member')],
   ['/ashlar.v1.Members/ChangeCatalog', about('member')],
+  ['/ashlar.v1.Members/FollowCatalog', about('member')],
   ['/ashlar.v1.Members/PinSnapshot', about('member')],
   ['/ashlar.v1.Members/OpenSnapshot', about('member')],
   ['/ashlar.v1.Members/ReleaseSnapshot', about('member')],

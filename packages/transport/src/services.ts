@@ -331,14 +331,17 @@ export interface AdminService {
   listMaps(context: CallContext): Promise<{ readonly maps: readonly MapInfo[] }>;
   /** `grid` false: only the partitions this member owns. */
   mapSize(
-    request: { readonly map: string; readonly grid: boolean },
+    request: { readonly map: string; readonly grid: boolean; readonly mapId?: number },
     context: CallContext,
   ): Promise<{ readonly entries: number; readonly bytes: number }>;
   clear(
     request: { readonly map: string },
     context: CallContext,
   ): Promise<{ readonly removed: number; readonly version: number }>;
-  dropMap(request: { readonly map: string }, context: CallContext): Promise<{ readonly existed: boolean }>;
+  dropMap(
+    request: { readonly map: string },
+    context: CallContext,
+  ): Promise<{ readonly existed: boolean; readonly mapId: number }>;
   /** Of the member asked. A map that does not exist has none. */
   dropColumns(request: { readonly map: string }, context: CallContext): Promise<void>;
   /** The same names, labels and numbers as /metrics. */
@@ -451,6 +454,10 @@ export interface MembersService {
     request: { readonly body: Uint8Array },
     context: CallContext,
   ): Promise<{ readonly catalogVersion: number; readonly body: Uint8Array }>;
+  followCatalog(
+    request: { readonly catalogVersion: number },
+    context: CallContext,
+  ): Promise<{ readonly catalogVersion: number }>;
   pinSnapshot(
     request: { readonly version: number },
     context: CallContext,

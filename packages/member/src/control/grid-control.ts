@@ -7,6 +7,8 @@ import { tableOf } from '@ashlar/cluster';
 import {
   type Epoch,
   GridError,
+  MapDroppedError,
+  type MapId,
   type MemberId,
   type PartitionId,
   type PartitionTable,
@@ -30,6 +32,7 @@ export class GridControl {
   #state: ControlState;
   #table: PartitionTable;
   #maps = new Map<string, CatalogedMap>();
+  #byId = new Map<MapId, CatalogedMap>();
   #modules = new Map<string, CatalogedModule>();
   /** ownedSince[partition]: the table version at which our ownership of its present epoch began. */
   #ownedSince: Float64Array;
@@ -107,7 +110,20 @@ export class GridControl {
     throw new UnknownMapError(name, names.length === 0 ? undefined : closest(name, names));
   }
 
-  /** The map of a name, made if it is not there. @throws GridError INVALID_NAME, MAP_CONFLICT */
+  /**
+   * The map of an id, asking the coordinator once where it is not known.
+   *
+   * @param name  for the error
+   * @throws GridError MAP_DROPPED; what asking fails with, where it is not known that the map is gone
+   */
+  async mapWithId(id: MapId, name: string): Promise<CatalogedMap> {
+    if (this.#byId.get(id) === undefined && id > this.#state.mapIdFloor) await this.refresh();
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    throw new MapDroppedError(name, { mapId: id, now: this.#maps.get(name)?.id ?? 0 });
+  }
+
+  /** The map of a name, made if it is not there. @throws GridError INVALID_NAME, MAP_CONFLICT, MAP_DROPPED */
   async mapFor(name: string, settings: MapSettings, declared: boolean): Promise<CatalogedMap> {
     // Who names no settings takes the map as it is, also one that another member made a moment ago.
     const known = this.#maps.get(name) ?? (declared ? undefined : await this.#afterRefresh(() => this.#maps.get(name)));
@@ -115,7 +131,9 @@ export class GridControl {
     if (known === undefined || !sameSettings(known, settings)) {
       this.#change(await this.#coordinator.submit({ kind: 'createMap', name, options: settings }));
     }
-    return this.#maps.get(name)!;
+    const made = this.#maps.get(name);
+    if (made !== undefined) return made;
+    throw new MapDroppedError(name);
   }
 
   /** @throws GridError UNKNOWN_MODULE with the nearest name */
@@ -169,6 +187,7 @@ export class GridControl {
     this.#state = state;
     this.#table = tableOf(state);
     this.#maps = new Map(state.maps.map((map) => [map.name, map]));
+    this.#byId = new Map(state.maps.map((map) => [map.id, map]));
     this.#modules = new Map(state.modules.map((module) => [module.name, module]));
     for (let partition = 0; partition < this.#ownedSince.length; partition++) {
       const owner = state.owners[partition]?.[0];

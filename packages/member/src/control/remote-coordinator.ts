@@ -130,9 +130,13 @@ export class RemoteCoordinator implements Coordinator {
   }
 }
 
-/** A broken link may have swallowed the answer only. Creating a map that is there already, as it is, changes nothing. */
-function mayRepeat({ kind }: ControlCommand, error: unknown): boolean {
-  return kind === 'createMap' && (GridError.is(error, 'CONNECTION_LOST') || GridError.is(error, 'OUTCOME_UNKNOWN'));
+/**
+ * A broken link may have swallowed the answer only. Creating a map that is there already, as it is, changes nothing, nor
+ * does dropping one that is gone, by its id.
+ */
+function mayRepeat(command: ControlCommand, error: unknown): boolean {
+  const isIdempotent = command.kind === 'createMap' || (command.kind === 'dropMap' && command.mapId !== undefined);
+  return isIdempotent && (GridError.is(error, 'CONNECTION_LOST') || GridError.is(error, 'OUTCOME_UNKNOWN'));
 }
 
 export interface JoinOptions {

@@ -235,4 +235,6 @@ export interface AnswerHeader {
   readonly batchId: number;
   readonly highestVersion: number;
   readonly tableVersion: number;
+  /** Undefined: the caller named the maps that it got. */
+  readonly mapIds: Uint32Array | undefined;
 }

@@ -14,13 +14,14 @@
  */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
-import { GridError, type PartitionId, StaleEpochError, type TraceContext } from '@ashlar/core';
+import { GridError, MapDroppedError, type PartitionId, StaleEpochError, type TraceContext } from '@ashlar/core';
 import { checkKey, checkValue, partitionOf } from '@ashlar/serialization';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import type { GridControl } from '../control/grid-control.ts';
 import { type AnswerMemoryPool, Answers } from './answers.ts';
+import type { BatchMaps } from './batch-maps.ts';
 import type { EntryLimits } from './entry-limits.ts';
 import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
 import type { KeyGate } from './key-gate.ts';
@@ -54,7 +55,8 @@ export class BatchRun implements ProcessorCaller {
   readonly batch: KvBatch;
   readonly answers: Answers;
   readonly #deps: BatchDependencies;
-  readonly #maps: readonly (CatalogedMap | undefined)[];
+  readonly #maps: BatchMaps['maps'];
+  readonly #refusals: BatchMaps['refusals'];
   readonly #session: Session | undefined;
   readonly #record: BatchRecord | undefined;
   readonly #waiting: WaitingKeys;
@@ -81,13 +83,13 @@ export class BatchRun implements ProcessorCaller {
   traceOf: ((operation: number) => TraceContext | undefined) | undefined;
 
   /**
-   * @param maps     by map index; undefined: there is no such map, so reads find nothing
+   * @param found    the maps of the batch, and which of them are not those that its mutations mean
    * @param record   where the session keeps the answers of this batch
    * @param waiting  of the batch's stream
    */
   constructor(
     batch: KvBatch,
-    maps: readonly (CatalogedMap | undefined)[],
+    { maps, refusals }: BatchMaps,
     session: Session | undefined,
     record: BatchRecord | undefined,
     waiting: WaitingKeys,
@@ -97,6 +99,7 @@ export class BatchRun implements ProcessorCaller {
     this.batch = batch;
     this.answers = new Answers(batch.count, deps.answerMemory.take());
     this.#maps = maps;
+    this.#refusals = refusals;
     this.#session = session;
     this.#record = record;
     this.#waiting = waiting;
@@ -514,8 +517,12 @@ export class BatchRun implements ProcessorCaller {
     if (batch.session !== 0 && this.#session === undefined) {
       throw new GridError('SESSION_EXPIRED', 'the session is not known here', { hint: 'open a new session' });
     }
-    const map = this.#maps[this.#mapIndex(operation)];
+    const mapIndex = this.#mapIndex(operation);
+    if (this.#refusals?.[mapIndex] !== undefined) throw this.#refusals[mapIndex];
+    const map = this.#maps[mapIndex];
     if (map === undefined) throw new GridError('INVALID_ARGUMENT', 'a mutation names no map of its batch');
+    // It may have waited long.
+    if (this.#isStarted && !this.#deps.store.hasMap(map.id)) throw this.#dropped(map);
     const start = this.#keyStart(operation);
     const end = batch.keyEnds[operation]!;
     this.#deps.limits.checkKey(end - start);
@@ -530,6 +537,10 @@ export class BatchRun implements ProcessorCaller {
         details: { map: map.name, affinityParts: map.affinityParts },
       },
     );
+  }
+
+  #dropped({ name, id }: CatalogedMap): GridError {
+    return new MapDroppedError(name, { mapId: id, now: this.#deps.control.maps.get(name)?.id ?? 0 });
   }
 
   #mapIndex(operation: number): number {

@@ -84,7 +84,7 @@ function put(value: unknown, firstRequest: number, changes: Partial<KvBatch> = {
     firstRequest,
     lowestUnanswered: 0,
     ...{ sessionVersion: 0, deadlineMs: 0, consistency: 0, tableVersion: 1, atomic: false, resent: false },
-    maps: [{ name: MAP.name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0 }],
+    maps: [{ name: MAP.name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 }],
     processors: [],
     count: 1,
     opcodes: Uint8Array.of(OPCODE.PUT),

@@ -4,7 +4,6 @@
  * A batch is worked on at once and in the order of its stream. Only one that must wait for its maps (to be created, or
  * looked up) makes the later batches of its stream wait too.
  */
-import type { CatalogedMap, MapSettings } from '@ashlar/cluster';
 import { GridError, type TraceContext } from '@ashlar/core';
 import { decodeValue, encodeValue, type Key } from '@ashlar/serialization';
 import {
@@ -15,7 +14,6 @@ import {
   type KvBatch,
   type KvBatchSink,
   type KvService,
-  type MapReference,
   type PutRequest,
 } from '@ashlar/transport';
 import { countBatch, countEach, countersOf } from '../observe/batch-counts.ts';
@@ -23,6 +21,7 @@ import { BatchSpans } from '../observe/batch-spans.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
 import type { Tracing } from '../observe/tracing.ts';
 import { type AnswerHeader, Answers } from './answers.ts';
+import { type BatchMaps, knownMaps, mapIdsToTell, mapsOf } from './batch-maps.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { jsonText } from './json-text.ts';
 import { type LogPressure, PRESSURE_DELAY_MS } from './log-pressure.ts';
@@ -118,7 +117,7 @@ class BatchStream implements KvBatchSink {
     this.#isClosed = true;
   }
 
-  #run(batch: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
+  #run(batch: KvBatch, maps: BatchMaps, arrivedMs: number): void {
     let run: BatchRun;
     try {
       run = this.#prepare(batch, maps, arrivedMs);
@@ -130,7 +129,7 @@ class BatchStream implements KvBatchSink {
   }
 
   /** @throws GridError CLOCK_AHEAD, OVERLOADED, OUTCOME_UNKNOWN */
-  #prepare(sent: KvBatch, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): BatchRun {
+  #prepare(sent: KvBatch, found: BatchMaps, arrivedMs: number): BatchRun {
     const { sessions, clock } = this.#deps;
     const session = sent.session === 0 ? undefined : sessions.touch(sent.session);
     session?.enter(this.#generation);
@@ -140,19 +139,20 @@ class BatchStream implements KvBatchSink {
     const isLate = record !== undefined && !sent.resent && session!.mayHave(record.first, record.last);
     const batch = isLate ? asResent(sent) : sent;
     if (record !== undefined) session!.note(record);
+    const mapIds = mapIdsToTell(sent, found.maps);
     const spans = batch.traces.length === 0 ? undefined : new BatchSpans(batch, this.#deps.tracing);
-    const run = new BatchRun(batch, maps, session, record, this.#waiting, this.#deps, {
+    const run = new BatchRun(batch, found, session, record, this.#waiting, this.#deps, {
       onPiece: (run, first, end) => {
         // Under pressure writers are delayed: the whole answer is.
         if (this.#deps.pressure.isHigh(batch.partitions)) return false;
-        this.#answer(run.answers.piece(first, end, this.#headerOf(run)));
+        this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
         return true;
       },
       onDone: (run) => {
         spans?.end(run.answers.firstError);
-        const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run));
+        const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run, mapIds));
         record?.finish(run.answers.kept(batch.opcodes));
-        this.#measure(run, maps, arrivedMs);
+        this.#measure(run, found.maps, arrivedMs);
         const isPressed = run.puts + run.removes + run.calls > 0 && this.#deps.pressure.isHigh(batch.partitions);
         if (!isPressed) {
           this.#answer(answers);
@@ -167,18 +167,18 @@ class BatchStream implements KvBatchSink {
     return run;
   }
 
-  #headerOf({ batch, highestVersion }: BatchRun): AnswerHeader {
+  #headerOf({ batch, highestVersion }: BatchRun, mapIds: Uint32Array | undefined): AnswerHeader {
     const { clock, control } = this.#deps;
     const { batchId } = batch;
     const { tableVersion } = control.table;
-    return { batchId, highestVersion: Math.max(highestVersion, clock.now()), tableVersion };
+    return { batchId, highestVersion: Math.max(highestVersion, clock.now()), tableVersion, mapIds };
   }
 
   #answer(answers: KvAnswers): void {
     if (!this.#isClosed) this.#sink.write(answers);
   }
 
-  #measure(run: BatchRun, maps: readonly (CatalogedMap | undefined)[], arrivedMs: number): void {
+  #measure(run: BatchRun, maps: BatchMaps['maps'], arrivedMs: number): void {
     const { metrics } = this.#deps;
     const us = (performance.now() - arrivedMs) * 1000;
     if (run.calls > 0) metrics.processLatency.record(us, run.calls);
@@ -196,7 +196,12 @@ class BatchStream implements KvBatchSink {
     for (let operation = 0; operation < batch.count; operation++) answers.fail(operation, error);
     const { tableVersion } = control.table;
     this.#sink.write(
-      answers.piece(0, batch.count, { batchId: batch.batchId, highestVersion: clock.now(), tableVersion }),
+      answers.piece(0, batch.count, {
+        batchId: batch.batchId,
+        highestVersion: clock.now(),
+        tableVersion,
+        mapIds: undefined,
+      }),
     );
   }
 }
@@ -224,46 +229,6 @@ function asResent(batch: KvBatch): KvBatch {
 function offsetsOf(opcodes: Uint8Array): Uint32Array {
   let mutations = 0;
   return Uint32Array.from(opcodes, (opcode) => (isMutation(opcode) ? mutations++ : 0));
-}
-
-/** The maps of a batch where all are known as the caller means them; undefined where it must wait. */
-function knownMaps(batch: KvBatch, { control }: KvDependencies): readonly CatalogedMap[] | undefined {
-  const known: CatalogedMap[] = [];
-  for (const reference of batch.maps) {
-    const map = control.maps.get(reference.name);
-    if (map === undefined || !agrees(map, reference)) return undefined;
-    known.push(map);
-  }
-  return known;
-}
-
-function agrees(map: CatalogedMap, reference: MapReference): boolean {
-  if (map.affinityParts !== reference.affinityParts) return false;
-  return !reference.declared || (map.ttlMs === reference.ttlMs && map.maxIdleMs === reference.maxIdleMs);
-}
-
-/** @throws GridError MAP_CONFLICT, INVALID_NAME */
-async function mapsOf(batch: KvBatch, deps: KvDependencies): Promise<readonly (CatalogedMap | undefined)[]> {
-  const writes = batch.opcodes.some(isMutation);
-  return Promise.all(batch.maps.map((reference) => mapOf(reference, writes, deps)));
-}
-
-async function mapOf(
-  reference: MapReference,
-  writes: boolean,
-  { control }: KvDependencies,
-): Promise<CatalogedMap | undefined> {
-  const { name, affinityParts, declared, ttlMs, maxIdleMs } = reference;
-  const settings: MapSettings = { affinityParts, ttlMs, maxIdleMs };
-  const known = control.maps.get(name);
-  const map = writes
-    ? await control.mapFor(name, settings, declared)
-    : (known ?? (await control.mapNamed(name).catch(() => undefined)));
-  if (map === undefined || map.affinityParts === affinityParts) return map;
-  throw new GridError('MAP_CONFLICT', `map '${name}' has affinityParts ${map.affinityParts}, not ${affinityParts}`, {
-    hint: 'options are fixed when a map is created',
-    details: { map: name, option: 'affinityParts', affinityParts: map.affinityParts },
-  });
 }
 
 /* ---- Unary twins ------------------------------------------------------------------------------------------------- */

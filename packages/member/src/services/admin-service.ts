@@ -1,5 +1,6 @@
 /** The admin service: getting to know the grid; sizes, clear and drop over all members. */
-import { GridError, type MapId, type MemberId, type PartitionTable } from '@ashlar/core';
+import type { CatalogedMap } from '@ashlar/cluster';
+import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTable } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
 import type { AdminService, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
@@ -9,6 +10,7 @@ import { StateFeed } from './state-feed.ts';
 
 export const PROTOCOL = { min: 1, max: 1 } as const;
 const CALL_TIMEOUT_MS = 5000;
+const NO_MAP = 0 as MapId;
 const NO_SIZE: MapSize = { entries: 0, bytes: 0 };
 
 interface MapSize {
@@ -64,17 +66,22 @@ export function adminService(deps: AdminDependencies): AdminService {
     watchTable: ({ signal }) => tables.follow(signal),
     ping: async () => ({ memberId: control.self, address: deps.address(), version: clock.now() }),
     async listMaps() {
-      const infos = control.state.maps.map(async (map): Promise<MapInfo> => {
-        const others = await elsewhere((id) => remoteSize(id, map.name));
-        return { ...map, ...sum([ownSize(map.id), ...others]) };
+      const infos = control.state.maps.map(async (map): Promise<readonly MapInfo[]> => {
+        try {
+          return [{ ...map, ...(await gridSize(map)) }];
+        } catch (error) {
+          // Dropped while it was asked for: there is no such map any more.
+          if (GridError.is(error, 'MAP_DROPPED')) return [];
+          throw error;
+        }
       });
-      return { maps: await Promise.all(infos) };
+      return { maps: (await Promise.all(infos)).flat() };
     },
-    async mapSize({ map: name, grid }) {
+    async mapSize({ map: name, grid, mapId = 0 }) {
+      if (mapId > 0) return ownSize(await control.mapWithId(mapId as MapId, name));
       const map = control.maps.get(name) ?? (await control.mapNamed(name).catch(() => undefined));
       if (map === undefined) return NO_SIZE;
-      const own = ownSize(map.id);
-      return grid ? sum([own, ...(await elsewhere((id) => remoteSize(id, name)))]) : own;
+      return grid ? gridSize(map) : ownSize(map);
     },
     async clear({ map: name }, { signal }) {
       if ((await control.mapNamed(name).catch(() => undefined)) === undefined)
@@ -85,9 +92,10 @@ export function adminService(deps: AdminDependencies): AdminService {
     stats: async () => ({ memberId: control.self, figures: await deps.figures() }),
     async dropMap({ map: name }) {
       await control.refresh().catch(() => undefined);
-      const existed = control.maps.has(name);
-      if (existed) await control.submit({ kind: 'dropMap', name });
-      return { existed };
+      const mapId = control.maps.get(name)?.id ?? NO_MAP;
+      // Where it is gone already, too: when this is answered no member has it.
+      await control.submit({ kind: 'dropMap', name, mapId });
+      return { existed: mapId !== NO_MAP, mapId };
     },
     async dropColumns({ map: name }) {
       const map = control.maps.get(name);
@@ -95,13 +103,20 @@ export function adminService(deps: AdminDependencies): AdminService {
     },
   };
 
-  function ownSize(map: MapId): MapSize {
-    return { entries: store.entryCount(map), bytes: store.mapBytes(map) };
+  /** Of all members, or MAP_DROPPED: a map that goes while it is counted has no size. */
+  async function gridSize(map: CatalogedMap): Promise<MapSize> {
+    const own = ownSize(map);
+    return sum([own, ...(await elsewhere((id) => remoteSize(id, map)))]);
   }
 
-  async function remoteSize(id: MemberId, map: string): Promise<MapSize> {
+  function ownSize({ id, name }: CatalogedMap): MapSize {
+    if (!store.hasMap(id)) throw new MapDroppedError(name, { mapId: id, now: control.maps.get(name)?.id ?? 0 });
+    return { entries: store.entryCount(id), bytes: store.mapBytes(id) };
+  }
+
+  async function remoteSize(id: MemberId, map: CatalogedMap): Promise<MapSize> {
     const { admin } = deps.peers.to(id, control.table);
-    return admin.mapSize({ map, grid: false }, { timeoutMs: CALL_TIMEOUT_MS });
+    return admin.mapSize({ map: map.name, grid: false, mapId: map.id }, { timeoutMs: CALL_TIMEOUT_MS });
   }
 }
 

@@ -1,7 +1,6 @@
 /**
  * The compute service: deploying modules, jobs over the grid, processors over a condition.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { READY_MODULE } from '@ashlar/api';
 import { type JobActivity, JobRunner } from '@ashlar/compute';
 import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
@@ -34,9 +33,6 @@ import { wholeJobPart } from '../sql/whole-parts.ts';
 
 /** How often a job that waits for a thread keeps its snapshot, in the time that the snapshot has. */
 const LOOKS_AN_AGE = 4;
-const EVERYWHERE_MS = 5000;
-const EVERYWHERE_POLL_MS = 5;
-
 export interface ComputeDependencies {
   readonly parts: MemberParts;
   readonly router: () => Promise<Router>;
@@ -75,13 +71,12 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
   const service: ComputeService = {
     async deploy(request) {
       await deploy(request, parts);
-      await untilEverywhere(request, parts);
       return { module: request.name, hash: request.hash };
     },
     async undeploy({ name }) {
       await control.refresh().catch(() => undefined);
       const existed = control.moduleIfKnown(name) !== undefined;
-      if (existed) await control.submit({ kind: 'removeModule', name });
+      await control.submit({ kind: 'removeModule', name });
       return { existed };
     },
     async listModules() {
@@ -116,29 +111,11 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
   return { service, jobPart, close: () => listeners.close() };
 }
 
+/** On every live member when it resolves. */
 async function deploy(request: DeployRequest, { control }: MemberParts): Promise<void> {
   const { name, hash, bundle, limits, exports } = request;
   const module = { name, hash, bundle: Buffer.from(bundle).toString('utf8'), exports, ...limits };
   await control.submit({ kind: 'putModule', module });
-}
-
-/** The other members follow the catalog by themselves: what runs there stands when they list the module. */
-async function untilEverywhere({ name, hash }: DeployRequest, { control, peers }: MemberParts): Promise<void> {
-  const others = control.table.members.filter(({ id }) => id !== control.self);
-  await Promise.all(
-    others.map(async ({ id }) => {
-      const { compute } = peers.to(id, control.table);
-      for (let waitedMs = 0; waitedMs < EVERYWHERE_MS; waitedMs += EVERYWHERE_POLL_MS) {
-        const { modules } = await compute.listModules(undefined, { timeoutMs: EVERYWHERE_MS });
-        if (modules.some((module) => module.name === name && module.hash === hash)) return;
-        await sleep(EVERYWHERE_POLL_MS);
-      }
-      throw new GridError(
-        'DEADLINE_EXCEEDED',
-        `member '${id}' did not take module '${name}' within ${EVERYWHERE_MS} ms`,
-      );
-    }),
-  );
 }
 
 /* ---- Jobs ---------------------------------------------------------------------------------------------------------- */

@@ -85,6 +85,11 @@ export function membersService(deps: MembersDependencies): MembersService {
       const state = body.length === 0 ? control.state : await control.submit(commandOf(body));
       return { catalogVersion: state.catalogVersion, body: stateBytes(state) };
     },
+    async followCatalog({ catalogVersion }) {
+      if (control.state.catalogVersion < catalogVersion) await control.refresh();
+      if (control.state.catalogVersion >= catalogVersion) return { catalogVersion: control.state.catalogVersion };
+      throw new GridError('LEASE_EXPIRED', `member '${control.self}' does not follow catalog ${catalogVersion} yet`);
+    },
     pinSnapshot: async ({ version }) => snapshots.pin(version as Version),
     openSnapshot: async ({ pinId, version }) => ({ snapshotId: await snapshots.open(pinId, version as Version) }),
     releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),

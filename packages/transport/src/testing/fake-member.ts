@@ -4,7 +4,14 @@
  * All members of a FakeGrid share one store, as if every write were replicated at once: entries, and the answers kept
  * for requests that are sent again.
  */
-import { type Epoch, GridError, type MemberId, type PartitionTable, type WireError } from '@ashlar/core';
+import {
+  type Epoch,
+  GridError,
+  MapDroppedError,
+  type MemberId,
+  type PartitionTable,
+  type WireError,
+} from '@ashlar/core';
 import { isMutation, type KvAnswers, type KvBatch, OPCODE, STATUS } from '../kv-batch.ts';
 import { serve } from '../server.ts';
 import type { GridServer, ServeOptions } from '../server-types.ts';
@@ -57,6 +64,8 @@ export class FakeMember {
   fail: ((batch: KvBatch, operation: number) => GridError | undefined) | undefined;
   /** Affinity parts of maps; others have none. */
   readonly affinityParts = new Map<string, number>();
+  /** Which map has a name; where any is set, mutations that mean another one are refused and answers tell the ids. */
+  readonly mapIds = new Map<string, number>();
   table: PartitionTable;
   incarnation = 'i1';
   streamsOpened = 0;
@@ -138,7 +147,7 @@ export class FakeMember {
         member.store.entries.clear();
         return { removed: 0, version: member.store.version };
       },
-      dropMap: async () => ({ existed: true }),
+      dropMap: async () => ({ existed: true, mapId: 1 }),
       dropColumns: async () => undefined,
       stats: async () => ({
         memberId: member.id,
@@ -174,7 +183,9 @@ export class FakeMember {
       list.push(changes ? this.#once(batch, operation, request) : this.#operate(batch, operation));
       if (changes) number++;
     }
-    return answersOf(batch, list, this.store.version, this.table.tableVersion);
+    const answers = answersOf(batch, list, this.store.version, this.table.tableVersion);
+    if (this.mapIds.size === 0) return answers;
+    return { ...answers, mapIds: Uint32Array.from(batch.maps, ({ name }) => this.mapIds.get(name) ?? 0) };
   }
 
   #once(batch: KvBatch, operation: number, request: number): Answer {
@@ -212,6 +223,11 @@ export class FakeMember {
     const owner = this.table.members[this.table.owners[partition]?.[0] ?? -1];
     if (owner?.id !== this.id) return new GridError('STALE_EPOCH', `partition ${partition} is not here`);
     const map = batch.maps[batch.mapIndexes?.[operation] ?? 0]!;
+    const now = this.mapIds.get(map.name) ?? 0;
+    const { mapId } = map;
+    if (isMutation(batch.opcodes[operation]!) && this.mapIds.size > 0 && mapId > 0 && mapId !== now) {
+      return new MapDroppedError(map.name, { mapId, now });
+    }
     const affinityParts = this.affinityParts.get(map.name) ?? 0;
     if (affinityParts === map.affinityParts) return undefined;
     return new GridError('MAP_CONFLICT', `map '${map.name}' has ${affinityParts} affinity parts`, {

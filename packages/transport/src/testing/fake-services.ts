@@ -32,6 +32,7 @@ export function unsupportedServices(): { -readonly [K in keyof Unserved]: Unserv
       releaseSnapshot: async () => undefined,
       runFragment: unsupported,
       runJobPart: unsupported,
+      followCatalog: async ({ catalogVersion }) => ({ catalogVersion }),
       findPaths: async () => ({ body: NO_BYTES }),
       modifyRows: async () => ({ affected: 0, version: 1, body: NO_BYTES }),
     },

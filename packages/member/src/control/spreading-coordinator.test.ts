@@ -1,0 +1,83 @@
+import { type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator } from '@ashlar/cluster';
+import { GridError, type MemberId } from '@ashlar/core';
+import { SpreadingCoordinator, type SpreadingOptions } from './spreading-coordinator.ts';
+
+const [SELF, PEER] = ['a', 'b'] as [MemberId, MemberId];
+
+async function bench(askToFollow: SpreadingOptions['askToFollow']) {
+  const keeper = { load: () => undefined, save: () => undefined };
+  const embedded = new EmbeddedCoordinator({ partitionCount: 4, expectedMembers: 2, newGridId: () => 'g', keeper });
+  const warned: unknown[] = [];
+  const log = { warn: (facts: unknown) => void warned.push(facts) } as unknown as SpreadingOptions['log'];
+  const waits = { waitMs: 60, createWaitMs: 30, goneMs: 20, retryMs: 1 };
+  const spreading = new SpreadingCoordinator(embedded, { self: SELF, log, askToFollow, waits });
+  for (const id of [SELF, PEER]) {
+    await spreading.submit({
+      kind: 'join',
+      member: { id, address: `127.0.0.1:${id}`, httpAddress: '', zone: '', incarnation: 'one' },
+    });
+  }
+  return { spreading, warned };
+}
+
+const CREATE: ControlCommand = { kind: 'createMap', name: 'm', options: DEFAULT_MAP_SETTINGS };
+const DROP: ControlCommand = { kind: 'dropMap', name: 'm' };
+const lost = (): Promise<never> => Promise.reject(new GridError('CONNECTION_LOST', 'away'));
+
+describe('a change of the catalog', () => {
+  it('is answered when every other member follows it', async () => {
+    const asked: [string, number][] = [];
+    const held = Promise.withResolvers<void>();
+    const { spreading } = await bench(async ({ id }, version) => {
+      asked.push([id, version]);
+      await held.promise;
+    });
+    let isAnswered = false;
+    const change = spreading.submit(CREATE).then(() => {
+      isAnswered = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([asked, isAnswered]).toEqual([[[PEER, 1]], false]);
+    held.resolve();
+    await change;
+  });
+
+  it('asks again also where it changes nothing', async () => {
+    const asked: number[] = [];
+    const { spreading } = await bench(async (_, version) => asked.push(version));
+    await spreading.submit(CREATE);
+    await spreading.submit(CREATE);
+    expect(asked).toEqual([1, 1]);
+  });
+
+  it('tries a member again whose link broke', async () => {
+    let tries = 0;
+    const { spreading } = await bench(() => (++tries < 3 ? lost() : Promise.resolve()));
+    await spreading.submit(CREATE);
+    expect(tries).toBe(3);
+  });
+
+  it('does not wait for a member that is gone', async () => {
+    const { spreading, warned } = await bench(lost);
+    await spreading.submit(CREATE);
+    await spreading.submit(DROP);
+    expect([spreading.state.maps, warned]).toEqual([[], []]);
+  });
+
+  it('that a member does not confirm stands, and says so; only a new map is answered all the same', async () => {
+    const { spreading, warned } = await bench(() => Promise.reject(new GridError('DEADLINE_EXCEEDED', 'slow')));
+    await spreading.submit(CREATE);
+    await expect(spreading.submit(DROP)).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      details: { members: [PEER] },
+    });
+    expect([spreading.state.maps, warned.length]).toEqual([[], 2]);
+  });
+
+  it('that is refused asks nobody', async () => {
+    const { spreading } = await bench(() => Promise.reject(new Error('asked')));
+    await expect(spreading.submit({ ...CREATE, name: '' } as ControlCommand)).rejects.toMatchObject({
+      code: 'INVALID_NAME',
+    });
+  });
+});

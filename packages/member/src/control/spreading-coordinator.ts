@@ -1,0 +1,116 @@
+/**
+ * The coordinator of this member, with answers that hold everywhere: a change of the catalog is answered when every live
+ * member follows it.
+ *
+ *   submit -> step -> every other member: "do you follow version v?" -- yes --> answered
+ *                                              \-- it asks for the state, if it is behind, and follows it first
+ *
+ * A1  After the answer to a drop no live member takes a write for the dropped map, and none shows it.
+ * A2  A member that cannot be reached for `goneMs` is taken for dead. Should it live all the same, mutations that name a
+ *     later map are not applied by it before it has caught up (kv/batch-maps.ts).
+ * A3  A member that can be reached and does not confirm in time fails the change (DEADLINE_EXCEEDED; the change itself
+ *     stands). Only a map that is made waits for nobody longer than `createWaitMs`: who is asked for an unknown map asks
+ *     the coordinator.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CatalogCommand, ControlCommand, ControlState, Coordinator, JoinedMember } from '@ashlar/cluster';
+import { GridError, type MemberId } from '@ashlar/core';
+import type { Logger } from 'pino';
+
+export interface SpreadingWaits {
+  /** Below the time that members give a change (remote-coordinator.ts). */
+  readonly waitMs: number;
+  readonly createWaitMs: number;
+  readonly goneMs: number;
+  readonly retryMs: number;
+}
+
+const WAITS: SpreadingWaits = { waitMs: 3000, createWaitMs: 500, goneMs: 300, retryMs: 20 };
+/** What calls to a member fail with that is not there, or is leaving. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'CONNECTION_LOST',
+  'CONNECT_TIMEOUT',
+  'MEMBER_UNREACHABLE',
+  'SHUTTING_DOWN',
+]);
+
+export interface SpreadingOptions {
+  readonly self: MemberId;
+  /** Resolves when the member follows the catalog at that version or a later one. */
+  readonly askToFollow: (member: JoinedMember, catalogVersion: number, timeoutMs: number) => Promise<unknown>;
+  readonly log: Pick<Logger, 'warn'>;
+  readonly waits?: SpreadingWaits;
+}
+
+export class SpreadingCoordinator implements Coordinator {
+  readonly #inner: Coordinator;
+  readonly #options: SpreadingOptions;
+  readonly #waits: SpreadingWaits;
+
+  constructor(inner: Coordinator, options: SpreadingOptions) {
+    this.#inner = inner;
+    this.#options = options;
+    this.#waits = options.waits ?? WAITS;
+  }
+
+  get state(): ControlState {
+    return this.#inner.state;
+  }
+
+  watch(listener: (state: ControlState) => void): () => void {
+    return this.#inner.watch(listener);
+  }
+
+  /** @throws GridError as `step` does; DEADLINE_EXCEEDED when a member does not confirm: the change stands */
+  async submit(command: ControlCommand): Promise<ControlState> {
+    const state = await this.#inner.submit(command);
+    // Also where nothing changed: whoever asks again wants it to hold everywhere, too.
+    if (command.kind !== 'join') await this.#spread(state, command);
+    return state;
+  }
+
+  async #spread({ members, catalogVersion }: ControlState, command: CatalogCommand): Promise<void> {
+    const { self, log } = this.#options;
+    const waitMs = command.kind === 'createMap' ? this.#waits.createWaitMs : this.#waits.waitMs;
+    const others = members.filter(({ id }) => id !== self);
+    const asked = await Promise.all(
+      others.map(async (member) => ({ member, failure: await this.#reach(member, catalogVersion, waitMs) })),
+    );
+    const missing = asked.filter(({ failure }) => failure !== undefined);
+    if (missing.length === 0) return;
+    const ids = missing.map(({ member }) => member.id);
+    const what = `${command.kind} of '${command.kind === 'putModule' ? command.module.name : command.name}'`;
+    const { failure } = missing[0]!;
+    log.warn({ err: failure, members: ids }, `${what} is not confirmed by every member`);
+    if (command.kind === 'createMap') return;
+    throw new GridError(
+      'DEADLINE_EXCEEDED',
+      `${what} is done, but ${ids.join(', ')} did not confirm it within ${waitMs} ms`,
+      {
+        hint: 'ask again: it is answered when every live member follows it',
+        details: { members: ids },
+        cause: failure,
+      },
+    );
+  }
+
+  /** Resolves with undefined when the member follows, or is gone (A2). */
+  async #reach(member: JoinedMember, catalogVersion: number, waitMs: number): Promise<GridError | undefined> {
+    const deadlineMs = performance.now() + waitMs;
+    const { goneMs, retryMs } = this.#waits;
+    let failedSinceMs: number | undefined;
+    for (;;) {
+      const nowMs = performance.now();
+      try {
+        await this.#options.askToFollow(member, catalogVersion, Math.max(1, deadlineMs - nowMs));
+        return undefined;
+      } catch (error) {
+        const failure = GridError.wrap(error);
+        if (!UNREACHABLE.has(failure.code)) failedSinceMs = undefined;
+        else if (performance.now() - (failedSinceMs ??= nowMs) >= goneMs) return undefined;
+        if (performance.now() + retryMs >= deadlineMs) return failure;
+        await sleep(retryMs);
+      }
+    }
+  }
+}

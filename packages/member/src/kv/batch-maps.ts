@@ -1,0 +1,129 @@
+/**
+ * The maps of a batch: which ones its caller means, and whether they are those that have the names here.
+ *
+ *   reference -> known here as meant? -- yes --> run at once
+ *                       \- no: this member is behind -> asks the coordinator \
+ *                       \- no: the caller is behind --------------------------+-> reads: the map of the name
+ *                       \- no: there is none -> the first mutation makes it   |   mutations: refused, MAP_DROPPED
+ *
+ * M1  A mutation takes effect in the map it means, or nowhere: it means an id where its caller knows one.
+ * M2  Which ids are older than others is told by the ids themselves: they only grow.
+ * M3  Nothing is concluded from what this member does not know unless the coordinator was asked.
+ */
+import { type CatalogedMap, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import { GridError, MapDroppedError } from '@ashlar/core';
+import type { MemberStore } from '@ashlar/storage';
+import { isMutation, type KvBatch, type MapReference } from '@ashlar/transport';
+import { openMap } from '../catalog-follower.ts';
+import type { GridControl } from '../control/grid-control.ts';
+
+export interface BatchMapsDependencies {
+  readonly control: GridControl;
+  readonly store: Pick<MemberStore, 'hasMap' | 'openMap'>;
+}
+
+export interface BatchMaps {
+  /** By map index: the map that has the name here; undefined: there is none, so reads find nothing. */
+  readonly maps: readonly (CatalogedMap | undefined)[];
+  /** By map index: why mutations of it are refused (M1). Undefined: none are. */
+  readonly refusals: readonly (GridError | undefined)[] | undefined;
+}
+
+/** The maps of a batch where all are known as the caller means them; undefined where it must wait. */
+export function knownMaps({ maps }: KvBatch, { control, store }: BatchMapsDependencies): BatchMaps | undefined {
+  const known: CatalogedMap[] = [];
+  for (const reference of maps) {
+    const map = control.maps.get(reference.name);
+    const isReady = map !== undefined && isMeant(map, reference) && agrees(map, reference) && store.hasMap(map.id);
+    if (!isReady) return undefined;
+    known.push(map);
+  }
+  return { maps: known, refusals: undefined };
+}
+
+/**
+ * The maps of a batch, looked up and made where they have to be.
+ *
+ * @throws GridError MAP_CONFLICT, INVALID_NAME, INVALID_ARGUMENT, OUT_OF_MEMORY; LEASE_EXPIRED when this member is behind
+ *   and cannot ask the coordinator
+ */
+export async function mapsOf(batch: KvBatch, deps: BatchMapsDependencies): Promise<BatchMaps> {
+  const writes = batch.opcodes.some(isMutation);
+  const maps = await Promise.all(batch.maps.map((reference) => mapOf(reference, writes, deps)));
+  for (const map of maps) if (map !== undefined && !deps.store.hasMap(map.id)) openHere(map, deps);
+  const refusals = batch.maps.map((reference, index) => refusalOf(reference, maps[index]));
+  return { maps, refusals: refusals.some((refusal) => refusal !== undefined) ? refusals : undefined };
+}
+
+/** Ids to tell a caller that named others, or none; undefined: it named those it got. */
+export function mapIdsToTell({ maps }: KvBatch, got: BatchMaps['maps']): Uint32Array | undefined {
+  for (let index = 0; index < maps.length; index++) {
+    const id = got[index]?.id;
+    if (id !== undefined && id !== maps[index]!.mapId) return Uint32Array.from(got, (map) => map?.id ?? 0);
+  }
+  return undefined;
+}
+
+function isMeant({ id }: CatalogedMap, { mapId, newerThan }: MapReference): boolean {
+  return mapId === 0 ? id > newerThan : id === mapId;
+}
+
+function agrees(map: CatalogedMap, reference: MapReference): boolean {
+  if (map.affinityParts !== reference.affinityParts) return false;
+  return !reference.declared || (map.ttlMs === reference.ttlMs && map.maxIdleMs === reference.maxIdleMs);
+}
+
+/** Whether the caller knows of a later map, or of a later drop, than this member does (M2). */
+function isBehind({ maps, state }: GridControl, { name, mapId, newerThan }: MapReference): boolean {
+  const known = maps.get(name);
+  return mapId > state.mapIdFloor || (mapId === 0 && known !== undefined && known.id <= newerThan);
+}
+
+async function mapOf(
+  reference: MapReference,
+  writes: boolean,
+  { control }: BatchMapsDependencies,
+): Promise<CatalogedMap | undefined> {
+  const { name, affinityParts, declared, ttlMs, maxIdleMs, mapId } = reference;
+  if (isBehind(control, reference)) await catchUp(reference, control);
+  const known = control.maps.get(name);
+  const settings = declared ? { affinityParts, ttlMs, maxIdleMs } : DEFAULT_MAP_SETTINGS;
+  let map = known;
+  const isWanted = mapId === 0 || known?.id === mapId;
+  if (writes && isWanted) map = await control.mapFor(name, settings, declared);
+  else if (map === undefined && isWanted) map = await control.mapNamed(name).catch(() => undefined);
+  if (map === undefined || map.affinityParts === affinityParts) return map;
+  throw new GridError('MAP_CONFLICT', `map '${name}' has affinityParts ${map.affinityParts}, not ${affinityParts}`, {
+    hint: 'options are fixed when a map is created',
+    details: { map: name, option: 'affinityParts', affinityParts: map.affinityParts },
+  });
+}
+
+/** Asks the coordinator (M3). @throws GridError LEASE_EXPIRED: another try, later or elsewhere, may go well */
+async function catchUp(reference: MapReference, control: GridControl): Promise<void> {
+  try {
+    await control.refresh();
+  } catch (error) {
+    throw behind(reference, control, error);
+  }
+  if (isBehind(control, reference)) throw behind(reference, control, undefined);
+}
+
+function behind({ name, mapId, newerThan }: MapReference, control: GridControl, cause: unknown): GridError {
+  return new GridError('LEASE_EXPIRED', `member '${control.self}' does not know the newest map '${name}' yet`, {
+    hint: 'try again: it cannot reach the coordinator at this moment',
+    details: { map: name, mapId: mapId || newerThan },
+    cause,
+  });
+}
+
+/** @throws OutOfMemoryError, GridError OVERLOADED: the catalog has the map, this member could not make it so far */
+function openHere(map: CatalogedMap, { control, store }: BatchMapsDependencies): void {
+  if (control.maps.get(map.name)?.id === map.id) openMap(store, map);
+}
+
+function refusalOf(reference: MapReference, map: CatalogedMap | undefined): GridError | undefined {
+  const { name, mapId } = reference;
+  if (mapId === 0 || map?.id === mapId) return undefined;
+  return new MapDroppedError(name, { mapId, now: map?.id ?? 0 });
+}
