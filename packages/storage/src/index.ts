@@ -1,6 +1,7 @@
 /** storage: The arena; entries, slots, columns of one partition; snapshots; its log. */
 export { MEMORY_KINDS, type MemoryKindName } from './accounts.ts';
 export { ARENA_BYTES_MIN, Arena, type Ref, type Segment } from './arena.ts';
+export type { BatchHeader } from './batch-header.ts';
 export {
   type ColumnBound,
   type ColumnOffer,
@@ -36,4 +37,4 @@ export type { CommitListener, StoreClock, StoreOptions } from './store-core.ts';
 export { SlotTableView, type StoreHandle, StoreReader } from './store-reader.ts';
 export type { MapStats, StoreStats } from './store-stats.ts';
 export type { MapOptions } from './stored-map.ts';
-export type { BatchHeader, WriteBatch } from './write-batch.ts';
+export type { WriteBatch } from './write-batch.ts';

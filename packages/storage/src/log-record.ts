@@ -49,6 +49,8 @@ export const RecordKind = {
   commit: 6,
   abort: 7,
   control: 8,
+  /** Written again by the batch that wrote it: it tells nothing and is read by nobody. */
+  superseded: 9,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -297,4 +299,27 @@ export function writeRecord(
   u32[words + RECORD_LENGTH] =
     value === 0 ? 0 : arena.segments[value >>> SEGMENT_SHIFT]!.u32[((value & SEGMENT_MASK) << 1) + VALUE_BYTES_USED]!;
   u32[words + RECORD_CHECKSUM] = recordChecksum(arena, formatKind, mapId, sequence, entry, value, expiresAt);
+}
+
+/** Makes a record one that tells nothing; what it refers to stays with it until it is dropped. */
+export function supersedeRecord(arena: Arena, record: Ref): void {
+  const { f64, u32 } = arena.segments[record >>> SEGMENT_SHIFT]!;
+  const at = record & SEGMENT_MASK;
+  const words = at << 1;
+  const formatKind = RECORD_FORMAT | (RecordKind.superseded << 16);
+  u32[words + RECORD_FORMAT_KIND] = formatKind;
+  u32[words + RECORD_CHECKSUM] = recordChecksum(
+    arena,
+    formatKind,
+    u32[words + RECORD_MAP_ID]!,
+    f64[at + RECORD_SEQUENCE_F64]!,
+    u32[words + RECORD_ENTRY]!,
+    u32[words + RECORD_VALUE]!,
+    f64[at + RECORD_EXPIRES_AT_F64]!,
+  );
+}
+
+export function isSuperseded(arena: Arena, record: Ref): boolean {
+  const word = arena.segments[record >>> SEGMENT_SHIFT]!.u32[((record & SEGMENT_MASK) << 1) + RECORD_FORMAT_KIND]!;
+  return word >>> 16 === RecordKind.superseded;
 }

@@ -5,6 +5,7 @@
 import { assert, type Epoch, GridError, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
 import type { Ref } from './arena.ts';
+import type { BatchHeader } from './batch-header.ts';
 import { publishRegion } from './chunk-columns.ts';
 import { sweepExpired } from './expiry.ts';
 import { committedSlot, FoundEntry } from './found-entry.ts';
@@ -28,7 +29,7 @@ import { type CommitListener, StoreCore, type StoreOptions } from './store-core.
 import type { StoreHandle } from './store-reader.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
 import type { MapOptions, StoredMap } from './stored-map.ts';
-import { type BatchHeader, WriteBatch } from './write-batch.ts';
+import { WriteBatch } from './write-batch.ts';
 
 export interface PinnedSnapshot {
   readonly id: number;
@@ -231,6 +232,24 @@ export class MemberStore {
       if (!GridError.is(error, 'LOG_FULL') && !GridError.is(error, 'OUT_OF_MEMORY')) throw error;
     }
     return true;
+  }
+
+  /**
+   * Writes the expiry of a key that is due, for a batch that applies as a whole and has staged nothing in the partition
+   * yet: put() would have to tell both at one version, and tells only what it stores.
+   */
+  expireBefore(
+    batch: WriteBatch,
+    mapId: MapId,
+    partitionId: PartitionId,
+    key: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    if (!this.hasDeadlines(mapId, partitionId)) return;
+    // Its moment comes first: what it will take for due is due now.
+    batch.pinTime();
+    this.find(mapId, partitionId, key, start, end);
   }
 
   /** Whether any entry of the map in the partition ever had a deadline. */

@@ -11,32 +11,34 @@ describe('the log', () => {
     const { store } = makeBench();
     store.openPartition(PARTITION, 9 as Epoch);
     put(store, 'k', 'old', PARTITION, 5_000_000 * SECOND_US);
+    put(store, 'l', 'old');
+    const { version } = store.openSnapshot();
     const header = { catalogVersion: 3, principal: 4, requestSession: 2 ** 40, requestNumber: 5, transactionId: 6 };
     const batch = store.begin({ ...header, originSite: 7, originSequence: 8, epoch: 9 as Epoch });
     stagePut(batch, 'k', 'value', PARTITION, 6_000_000 * SECOND_US);
     batch.requestNumber = 6;
-    stageRemove(batch, 'k');
+    stageRemove(batch, 'l');
     batch.commit();
     const seen: unknown[] = [];
     let oldVersion = 0;
-    const next = store.readLog(PARTITION, 2 as Sequence, 10, (record) => {
-      const { format, kind, mapId, epoch, sequence, version, cause, length, expiresAt, requestNumber } = record;
+    const next = store.readLog(PARTITION, 3 as Sequence, 10, (record) => {
+      const { format, kind, mapId, epoch, sequence, cause, length, expiresAt, requestNumber } = record;
       const { catalogVersion, principal, requestSession, transactionId, originSite, originSequence } = record;
       seen.push({ format, kind, mapId, epoch, sequence, cause, length, expiresAt, requestNumber });
       seen.push({ catalogVersion, principal, requestSession, transactionId, originSite, originSequence });
-      expect([version, record.checksum === record.computeChecksum()]).toEqual([batch.version, true]);
+      expect([record.version, record.checksum === record.computeChecksum()]).toEqual([batch.version, true]);
       oldVersion = record.oldVersion;
     });
     const common = { catalogVersion: 3, principal: 4, requestSession: 2 ** 40, transactionId: 6 };
     const origin = { originSite: 7, originSequence: 8 };
     const record = { format: 1, mapId: MAP, epoch: 9, cause: RecordCause.request };
     expect(seen).toEqual([
-      { ...record, kind: RecordKind.put, sequence: 2, length: 5, expiresAt: 6_000_000 * SECOND_US, requestNumber: 5 },
+      { ...record, kind: RecordKind.put, sequence: 3, length: 5, expiresAt: 6_000_000 * SECOND_US, requestNumber: 5 },
       { ...common, ...origin },
-      { ...record, kind: RecordKind.remove, sequence: 3, length: 0, expiresAt: 0, requestNumber: 6 },
+      { ...record, kind: RecordKind.remove, sequence: 4, length: 0, expiresAt: 0, requestNumber: 6 },
       { ...common, ...origin },
     ]);
-    expect([next, oldVersion]).toEqual([4, batch.version]);
+    expect([next, oldVersion]).toEqual([5, version]);
   });
 
   it('drops its oldest records, tells who is overtaken, and waits for durable consumers', () => {

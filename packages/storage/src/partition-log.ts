@@ -13,6 +13,7 @@
  * L2  Only records up to `committed` are read.
  * L3  Undoing takes the newest records away, and with them their references; their sequences are given anew.
  * L4  The incarnation changes whenever history may have been lost.
+ * L5  What a batch wrote of a key before it wrote it again is superseded and skipped by readers; its sequence stays.
  */
 import { assert, GridError } from '@ashlar/core';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
@@ -27,13 +28,20 @@ import {
   RECORD_ENTRY,
   RECORD_MAP_ID,
   RECORD_OLD_VALUE,
-  RECORD_OLD_VERSION_F64,
   RECORD_VALUE,
   RECORD_VERSION_F64,
   SEGMENT_MASK,
   SEGMENT_SHIFT,
 } from './layout.ts';
-import { type LogRecordView, type RecordCause, type RecordHeader, type RecordKind, writeRecord } from './log-record.ts';
+import {
+  isSuperseded,
+  type LogRecordView,
+  type RecordCause,
+  type RecordHeader,
+  type RecordKind,
+  supersedeRecord,
+  writeRecord,
+} from './log-record.ts';
 
 /** Where every partition's log takes its bytes from, and what they all may hold together. */
 export interface LogHost {
@@ -272,14 +280,26 @@ export class PartitionLog {
     return sequence;
   }
 
+  /** The entry that a record is about. */
+  entryOf(sequence: number): Ref {
+    const record = this.recordRef(sequence);
+    return this.#host.blocks.arena.segments[record >>> SEGMENT_SHIFT]!.u32[
+      ((record & SEGMENT_MASK) << 1) + RECORD_ENTRY
+    ]!;
+  }
+
+  /** The batch that staged the record writes its key again (L5). */
+  supersede(sequence: number): void {
+    assert(sequence > this.#committed, 'L2: what is committed stays');
+    supersedeRecord(this.#host.blocks.arena, this.recordRef(sequence));
+  }
+
   /** Puts the batch's version in place of its lane into its records [from, to], as far as they are still there. */
-  patchVersions(from: number, to: number, lane: number, version: number): void {
+  patchVersions(from: number, to: number, version: number): void {
     for (let sequence = Math.max(from, this.#first); sequence <= to; sequence++) {
       const record = this.recordRef(sequence);
-      const f64 = this.#host.blocks.arena.segments[record >>> SEGMENT_SHIFT]!.f64;
-      const at = record & SEGMENT_MASK;
-      f64[at + RECORD_VERSION_F64] = version;
-      if (f64[at + RECORD_OLD_VERSION_F64] === lane) f64[at + RECORD_OLD_VERSION_F64] = version;
+      const { f64 } = this.#host.blocks.arena.segments[record >>> SEGMENT_SHIFT]!;
+      f64[(record & SEGMENT_MASK) + RECORD_VERSION_F64] = version;
     }
   }
 
@@ -375,7 +395,7 @@ export class PartitionLog {
   }
 
   /**
-   * Visits committed records in order.
+   * Visits committed records in order, those that are superseded left out.
    *
    * @param view   moved from record to record
    * @param visit  answers false to stop after the record
@@ -385,11 +405,12 @@ export class PartitionLog {
   read(from: number, maxRecords: number, view: LogRecordView, visit: (record: LogRecordView) => unknown): number {
     this.#checkThere(from);
     const stop = Math.min(this.#committed + 1, from + maxRecords);
+    const { arena } = this.#host.blocks;
     let sequence = from;
     while (sequence < stop) {
-      const goOn = visit(view.attach(this.recordRef(sequence)));
+      const record = this.recordRef(sequence);
       sequence += 1;
-      if (goOn === false) break;
+      if (!isSuperseded(arena, record) && visit(view.attach(record)) === false) break;
     }
     return sequence;
   }

@@ -2,10 +2,22 @@
  * The store against a dumb twin: a Map a partition, copied whole for every snapshot and every batch. Random operations
  * with aborts, batches waiting for their commit, snapshots, expiry, full memory, drop and reopen, slow readers.
  */
-import type { MapId, PartitionId, Version } from '@ashlar/core';
+import type { MapId, PartitionId, Sequence, Version } from '@ashlar/core';
 import { GridError, seededRandom } from '@ashlar/core';
 import fc from 'fast-check';
-import { closeAll, get, getAt, MAP, makeBench, scanAt, settle, stagePut, stageRemove } from './testing/store-bench.ts';
+import type { LogRecordView } from './log-record.ts';
+import {
+  closeAll,
+  get,
+  getAt,
+  MAP,
+  makeBench,
+  scanAt,
+  settle,
+  stagePut,
+  stageRemove,
+  textOf,
+} from './testing/store-bench.ts';
 import type { WriteBatch } from './write-batch.ts';
 
 interface Row {
@@ -21,6 +33,16 @@ function copyOf(content: Content): Content {
   return content.map((rows) => new Map(rows));
 }
 
+function textsOf(record: LogRecordView): { key: string; value: string | undefined; old: string | undefined } {
+  const here = (): string => textOf(record.bytes, record.start, record.stop);
+  record.positionKey();
+  const key = here();
+  record.positionValue();
+  const value = record.hasValue ? here() : undefined;
+  record.positionOldValue();
+  return { key, value, old: record.hasOldValue ? here() : undefined };
+}
+
 function valuesOf(rows: Map<string, Row>): Map<string, string> {
   return new Map([...rows].map(([key, row]) => [key, row.value]));
 }
@@ -28,6 +50,13 @@ function valuesOf(rows: Map<string, Row>): Map<string, string> {
 /** Values are one letter repeated. */
 function brief(value: string | undefined): string {
   return value === undefined ? 'absent' : `${value.length} x ${value[0]}`;
+}
+
+/** What a follower of a partition's log holds of a key. */
+interface Followed {
+  readonly value: string | undefined;
+  /** Of the last record of the key. */
+  readonly version: number;
 }
 
 /** One run: the store, its twin, and what is open in both. */
@@ -42,6 +71,10 @@ class Run {
   refused = 0;
   aborted = 0;
   commits = 0;
+  cuts = 0;
+  /** What the records say, where none was missed: by partition; and the sequence that follows. */
+  followed: Map<string, Followed>[] = Array.from({ length: PARTITIONS }, () => new Map());
+  followedTo: number[] = new Array(PARTITIONS).fill(1);
 
   constructor(seed: number, maxBytes: number) {
     this.random = seededRandom(seed);
@@ -70,28 +103,21 @@ class Run {
 
   /** Deadlines pass only where both sides look at the same moment: the twin drops what is due before every batch. */
   writeBatch(): void {
-    const { store, time } = this.bench;
+    const { store } = this.bench;
     this.expireEverythingDue();
-    const batch = store.begin();
-    const after = copyOf(this.newest);
+    const oncePerKey = this.random.below(2) === 0;
+    let batch = store.begin({ oncePerKey });
+    let after = copyOf(this.newest);
     const count = this.random.below(8) === 0 ? this.random.below(120) : 1 + this.random.below(6);
     for (let index = 0; index < count; index++) {
       const partition = this.random.below(PARTITIONS);
-      const key = `k${this.random.below(60)}`;
-      if (this.random.below(3) === 0) {
-        const there = after[partition]!.delete(key);
-        expect(stageRemove(batch, key, partition, this.mapId)).toBe(there);
-        continue;
-      }
-      const value = this.randomValue();
-      const deadlineMs = this.random.below(6) === 0 ? time.ms + 1 + this.random.below(300) : Infinity;
-      try {
-        const expiresAt = deadlineMs === Infinity ? 0 : deadlineMs * 1000;
-        stagePut(batch, key, value, partition, expiresAt, this.mapId);
-        after[partition]!.set(key, { value, deadlineMs });
-      } catch (error) {
-        if (!GridError.is(error, 'OUT_OF_MEMORY')) throw error;
-        this.refused += 1;
+      const change = this.randomChange(partition);
+      while (!this.stage(batch, after, partition, change)) {
+        batch.seal();
+        this.waiting.push({ batch, after });
+        this.cuts += 1;
+        batch = store.begin({ oncePerKey });
+        after = copyOf(after);
       }
     }
     if (this.random.below(6) === 0) {
@@ -102,6 +128,40 @@ class Run {
     batch.seal();
     this.waiting.push({ batch, after });
     if (this.random.below(4) !== 0) while (this.waiting.length > 0) this.commitOldest();
+  }
+
+  randomChange(partition: number): { key: string; value: string | undefined; deadlineMs: number } {
+    const { time } = this.bench;
+    const keys = [...this.newest[partition]!.keys()];
+    const isKnown = keys.length > 0 && this.random.below(4) === 0;
+    const key = isKnown ? keys[this.random.below(Math.min(3, keys.length))]! : `k${this.random.below(60)}`;
+    if (this.random.below(3) === 0) return { key, value: undefined, deadlineMs: Infinity };
+    const deadlineMs = this.random.below(6) === 0 ? time.ms + 1 + this.random.below(300) : Infinity;
+    return { key, value: this.randomValue(), deadlineMs };
+  }
+
+  /** @returns false: the batch wants to be cut before the change */
+  stage(
+    batch: WriteBatch,
+    after: Content,
+    partition: number,
+    { key, value, deadlineMs }: ReturnType<Run['randomChange']>,
+  ): boolean {
+    if (value === undefined) {
+      const wasThere = stageRemove(batch, key, partition, this.mapId);
+      if (batch.wantsCut) return false;
+      expect(wasThere).toBe(after[partition]!.delete(key));
+      return true;
+    }
+    try {
+      const expiresAt = deadlineMs === Infinity ? 0 : deadlineMs * 1000;
+      if (!stagePut(batch, key, value, partition, expiresAt, this.mapId)) return false;
+      after[partition]!.set(key, { value, deadlineMs });
+    } catch (error) {
+      if (!GridError.is(error, 'OUT_OF_MEMORY')) throw error;
+      this.refused += 1;
+    }
+    return true;
   }
 
   randomValue(): string {
@@ -168,6 +228,8 @@ class Run {
   dropAndReopen(): void {
     while (this.waiting.length > 0) this.commitOldest();
     const { store } = this.bench;
+    this.follow();
+    for (const known of this.followed) known.clear();
     store.dropMap(this.mapId);
     for (const { id } of this.snapshots) store.releaseSnapshot(id);
     this.snapshots = [];
@@ -176,9 +238,35 @@ class Run {
     this.committed = Array.from({ length: PARTITIONS }, () => new Map());
   }
 
+  /** No two records of a key share a version, and each tells the state that the one before left. */
+  follow(): void {
+    const { store } = this.bench;
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const id = partition as PartitionId;
+      const known = this.followed[partition]!;
+      const { firstSequence } = store.logInfo(id);
+      const isGapless = this.followedTo[partition]! >= firstSequence;
+      if (!isGapless) known.clear();
+      const from = isGapless ? this.followedTo[partition]! : firstSequence;
+      this.followedTo[partition] = store.readLog(id, from as Sequence, 1e6, (record) => {
+        const { value, key, old } = textsOf(record);
+        const before = known.get(key);
+        if (before !== undefined) {
+          expect(record.version).toBeGreaterThan(before.version);
+          expect(brief(old)).toBe(brief(before.value));
+          if (old !== undefined) expect(record.oldVersion).toBe(before.version);
+        }
+        known.set(key, { value, version: record.version });
+      });
+      for (const [key, { value }] of known)
+        expect(brief(value)).toBe(brief(this.committed[partition]!.get(key)?.value));
+    }
+  }
+
   compare(): void {
     const { store, reader } = this.bench;
     this.expireEverythingDue();
+    this.follow();
     store.checkInvariants();
     for (let partition = 0; partition < PARTITIONS; partition++) {
       for (let number = 0; number < 60; number++) {
@@ -225,7 +313,7 @@ describe('the store and a dumb twin', () => {
       fc.property(fc.integer(), (seed) => {
         const run = new Run(seed, 8 * 2 ** 20);
         for (let index = 0; index < 500; index++) run.step();
-        expect(run.commits).toBeGreaterThan(50);
+        expect([run.commits > 50, run.cuts > 10]).toEqual([true, true]);
         run.finish();
       }),
       { numRuns: Number(process.env['ASHLAR_MODEL_RUNS'] ?? 12) },

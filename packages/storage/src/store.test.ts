@@ -55,20 +55,71 @@ describe('a batch', () => {
     store.checkInvariants();
   });
 
-  it('leaves one slot and every record of a key that it writes twice', () => {
+  it('leaves one slot and one record of a key that it writes again: the last, which tells what was there before', () => {
     const { store, reader } = makeBench();
+    put(store, 'b', 'old');
+    const before = store.openSnapshot();
     const batch = store.begin();
     stagePut(batch, 'a', '1');
     stagePut(batch, 'a', '2');
     expect(stageRemove(batch, 'a')).toBe(true);
     expect(stageRemove(batch, 'a')).toBe(false);
     stagePut(batch, 'a', '3');
+    stageRemove(batch, 'b');
+    stagePut(batch, 'b', '1');
+    stageRemove(batch, 'b');
+    stagePut(batch, 'c', '1');
+    stageRemove(batch, 'c');
     batch.commit();
+    store.releaseSnapshot(before.id);
+    expect(recordsOf(store, 2)).toEqual(['4 put a -> 3', '7 remove b old']);
+    store.readLog(PARTITION, 7 as Sequence, 1, (record) => expect(record.oldVersion).toBeLessThan(batch.version));
+    expect([get(store, 'a'), get(store, 'b'), get(store, 'c'), store.entryCount(MAP)]).toEqual([
+      '3',
+      undefined,
+      undefined,
+      1,
+    ]);
     reader.enter();
-    expect(reader.table(MAP, PARTITION)!.chunk(0).used).toBe(1);
+    expect(reader.table(MAP, PARTITION)!.chunk(0).used).toBe(4);
     reader.leave();
-    expect(recordsOf(store)).toEqual(['1 put a -> 1', '2 put a 1 -> 2', '3 remove a 2', '4 put a -> 3']);
-    expect([get(store, 'a'), store.entryCount(MAP)]).toEqual(['3', 1]);
+    settle(store);
+    store.checkInvariants();
+  });
+
+  it('that takes each key once wants to be cut where one comes again, and has staged nothing of it', () => {
+    const { store } = makeBench();
+    const batch = store.begin({ oncePerKey: true });
+    expect([stagePut(batch, 'a', '1'), stagePut(batch, 'b', '1'), batch.wantsCut]).toEqual([true, true, false]);
+    expect([stagePut(batch, 'a', '2'), batch.wantsCut]).toEqual([false, true]);
+    batch.commit();
+    const next = store.begin({ oncePerKey: true });
+    expect([stageRemove(next, 'a'), stageRemove(next, 'a'), next.wantsCut]).toEqual([true, false, true]);
+    expect(stagePut(next, 'a', '3')).toBe(false);
+    next.commit();
+    expect(next.version).toBeGreaterThan(batch.version);
+    expect(recordsOf(store)).toEqual(['1 put a -> 1', '2 put b -> 1', '3 remove a 1']);
+    store.checkInvariants();
+  });
+
+  it('tells the expiry of a due key at a version of its own, however it is written', () => {
+    const { store, time } = makeBench();
+    for (const key of ['a', 'b', 'c']) put(store, key, 'old', PARTITION, (time.ms + 10) * 1000);
+    time.ms += 20;
+    const once = store.begin({ oncePerKey: true });
+    expect([stagePut(once, 'a', 'new'), once.wantsCut]).toEqual([false, true]);
+    once.commit();
+    put(store, 'a', 'new');
+    const whole = store.begin();
+    const key = bytesOf('b');
+    store.expireBefore(whole, MAP, PARTITION, key, 0, 1);
+    stagePut(whole, 'b', 'new');
+    stagePut(whole, 'c', 'new');
+    whole.commit();
+    // Without expireBefore() the write takes the place of the expiry: never both at one version.
+    const records = ['4 expire a old', '5 put a -> new', '6 expire b old', '7 put b -> new', '9 put c old -> new'];
+    expect(recordsOf(store, 4)).toEqual(records);
+    store.checkInvariants();
   });
 
   it('leaves what an open snapshot may see, also where nothing lives any more', () => {

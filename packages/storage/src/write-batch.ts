@@ -9,7 +9,8 @@
  *     From seal() on the next batch may stage behind it.
  * U2  In every partition batches commit from the front and abort from the back.
  * U3  A refused operation (memory, log) leaves the batch as it was: the caller goes on, commits the rest, or aborts.
- * U4  A key written twice leaves one slot; every operation leaves its record.
+ * U4  No two states of an entry share a version. A key written twice leaves one slot and one record that counts, the last,
+ *     which tells the value from before the batch; or, `oncePerKey`, the batch refuses the key and wants to be cut.
  * U5  commit() and abort() allocate nothing in the arena and cannot fail.
  */
 import {
@@ -24,20 +25,17 @@ import {
 import { hashBytes } from '@ashlar/serialization';
 import { MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
+import type { BatchHeader } from './batch-header.ts';
 import { createEntry, createValue, releaseValue } from './blocks.ts';
+import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
 import { RecordCause, type RecordHeader, RecordKind } from './log-record.ts';
 import type { Partition } from './partition.ts';
+import type { PartitionLog } from './partition-log.ts';
 import { pendingLane, wordOfLane } from './pending-words.ts';
 import type { SlotTable } from './slot-table.ts';
 import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
-
-/** What the records of a batch say beside their operation. All but the epoch may be changed between operations. */
-export interface BatchHeader extends Partial<RecordHeader> {
-  /** What the caller takes for the partitions' epoch; omitted: not checked. */
-  readonly epoch?: Epoch;
-}
 
 type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
 
@@ -54,6 +52,7 @@ export class WriteBatch implements RecordHeader {
   originSequence: number;
   readonly #core: StoreCore;
   readonly #epoch: Epoch | undefined;
+  readonly #oncePerKey: boolean;
   readonly #word: number;
   readonly #lane: number;
   #state: BatchState = 'open';
@@ -69,11 +68,16 @@ export class WriteBatch implements RecordHeader {
   #journal: Int32Array;
   #journalLength = 0;
   #patched = 0;
+  /** Made with the first key that comes again. */
+  #rewrites: KeyRewrites | undefined;
+  /** The last operation was refused because of its key (BatchHeader.oncePerKey): nothing of it was staged. */
+  wantsCut = false;
 
   /** @throws GridError OVERLOADED when too many batches are under way */
   constructor(core: StoreCore, header: BatchHeader) {
     this.#core = core;
     this.#epoch = header.epoch;
+    this.#oncePerKey = header.oncePerKey ?? false;
     this.catalogVersion = header.catalogVersion ?? 0;
     this.principal = header.principal ?? 0;
     this.requestSession = header.requestSession ?? 0;
@@ -109,6 +113,11 @@ export class WriteBatch implements RecordHeader {
     return this.#journalLength / JOURNAL_FIELDS;
   }
 
+  /** From here on what is due is judged by the present moment. */
+  pinTime(): void {
+    this.#time();
+  }
+
   /* ---- Operations ------------------------------------------------------------------------------------------------- */
 
   /**
@@ -117,6 +126,7 @@ export class WriteBatch implements RecordHeader {
    * @param key        canonical bytes key[keyStart, keyEnd)
    * @param value      MessagePack bytes value[valueStart, valueEnd)
    * @param expiresAt  deadline in version units; 0: the map's default
+   * @returns false: its key was written or expired by this batch, which is to be cut (`wantsCut`)
    * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (U3)
    * @throws StaleEpochError, UnknownMapError, GridError OVERLOADED when another batch is staging in the partition
    */
@@ -131,7 +141,7 @@ export class WriteBatch implements RecordHeader {
     valueEnd: number,
     expiresAt = 0,
     cause: RecordCause = RecordCause.request,
-  ): void {
+  ): boolean {
     const core = this.#core;
     const map = core.mapOf(mapId);
     const partition = this.#join(partitionId);
@@ -144,13 +154,16 @@ export class WriteBatch implements RecordHeader {
     // Making room may give up entries, so the entry is looked up after the last allocation that concerns it.
     const hash = hashBytes(key, keyStart, keyEnd, core.hashSeed);
     let entry = table.index.find(hash, key, keyStart, keyEnd);
+    if (this.#oncePerKey && entry !== 0 && isWrittenBy(this.#lane, core.arena, table, entry))
+      return this.#wantCut(map, valueRef);
     if (entry !== 0 && table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) {
+      if (this.#oncePerKey) return this.#wantCut(map, valueRef);
       if (!partition.log.reserve(length)) this.#refuse(map, valueRef, 0, length);
       entry = table.index.find(hash, key, keyStart, keyEnd);
     }
     if ((deadline !== 0 || map.maxIdleUs !== 0) && !this.#hasTimer(entry)) {
       this.#putWithTimer(map, partition, table, hash, key, keyStart, keyEnd, valueRef, deadline, cause);
-      return;
+      return true;
     }
     if (entry === 0) {
       entry = this.#newEntry(map, table, key, keyStart, keyEnd);
@@ -162,12 +175,13 @@ export class WriteBatch implements RecordHeader {
       this.#stagePut(partition, table, entry, valueRef, deadline, cause);
     }
     if (map.maxIdleUs !== 0) core.touch(entry, this.#time());
+    return true;
   }
 
   /**
    * Stages the removal of a key. Works when memory is full.
    *
-   * @returns whether there was such an entry; if not, nothing is staged
+   * @returns whether there was such an entry; if not, or where `wantsCut` says so, nothing is staged
    * @throws GridError LOG_FULL; OutOfMemoryError when even the reserve is used up
    */
   remove(
@@ -203,6 +217,10 @@ export class WriteBatch implements RecordHeader {
     if (!partition.log.reserve(0)) throw core.outOfMemory(0);
     const entry = table.index.find(hashBytes(key, keyStart, keyEnd, core.hashSeed), key, keyStart, keyEnd);
     if (entry === 0) return false;
+    if (this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry)) {
+      this.wantsCut = true;
+      return false;
+    }
     if (table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) return false;
     return this.#stageClose(partition, table, entry, kind, cause);
   }
@@ -245,6 +263,13 @@ export class WriteBatch implements RecordHeader {
   #time(): number {
     if (this.#now === 0) this.#now = this.#core.clock.now();
     return this.#now;
+  }
+
+  /** Gives back the value of a put whose key comes again. */
+  #wantCut(map: StoredMap, value: Ref): false {
+    releaseValue(this.#core.blocks, map.account, value);
+    this.wantsCut = true;
+    return false;
   }
 
   /** Gives back what a put had taken, and says why it is refused. */
@@ -311,25 +336,45 @@ export class WriteBatch implements RecordHeader {
     const newest = this.#newestOf(entry);
     if (newest < 0) {
       this.#countLive(table, 1);
-      log.append(this, RecordKind.put, table.mapId, this.#lane, entry, value, expiresAt, 0, 0, cause);
+      this.#record(log, RecordKind.put, table, entry, value, expiresAt, 0, 0, cause);
       this.#note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
       return;
     }
     const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
     const at = newest & CHUNK_MASK;
     const begin = chunk.f64[chunk.begin + at]!;
-    const isLive = chunk.f64[chunk.end + at] === LIVE;
+    const end = chunk.f64[chunk.end + at]!;
+    if (begin === this.#lane || end === this.#lane) {
+      this.#stagePutAgain(partition, table, entry, newest, value, expiresAt, cause);
+      return;
+    }
+    const isLive = end === LIVE;
     const oldValue = isLive ? chunk.u32[chunk.valueRef + at]! : 0;
     const oldVersion = isLive ? this.#knownVersion(begin) : 0;
     if (!isLive) this.#countLive(table, 1);
-    log.append(this, RecordKind.put, table.mapId, this.#lane, entry, value, expiresAt, oldValue, oldVersion, cause);
-    if (begin === this.#lane) {
-      table.restage(newest, value, expiresAt);
-      return;
-    }
+    const kind = RecordKind.put;
+    this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
     const slot = table.stageNew(entry, value, expiresAt, this.#lane);
     if (isLive) table.stageClose(newest, this.#lane);
     this.#note(table.tableIndex, slot + 1, isLive ? newest + 1 : 0);
+  }
+
+  /** As #stagePut(), for a key that this batch has staged or closed already. */
+  #stagePutAgain(
+    partition: Partition,
+    table: SlotTable,
+    entry: Ref,
+    newest: number,
+    value: Ref,
+    expiresAt: number,
+    cause: RecordCause,
+  ): void {
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    if (chunk.f64[chunk.end + at] !== LIVE) this.#countLive(table, 1);
+    this.#recordAgain(partition, RecordKind.put, table, entry, newest, value, expiresAt, cause);
+    if (chunk.f64[chunk.begin + at] === this.#lane) table.restage(newest, value, expiresAt);
+    else this.#note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
   }
 
   #stageClose(partition: Partition, table: SlotTable, entry: Ref, kind: RecordKind, cause: RecordCause): boolean {
@@ -340,22 +385,66 @@ export class WriteBatch implements RecordHeader {
     if (chunk.f64[chunk.end + at] !== LIVE) return false;
     this.#countLive(table, -1);
     const begin = chunk.f64[chunk.begin + at]!;
-    const oldValue = chunk.u32[chunk.valueRef + at]!;
-    const { log } = partition;
-    log.append(this, kind, table.mapId, this.#lane, entry, 0, 0, oldValue, this.#knownVersion(begin), cause);
     if (begin === this.#lane) {
+      // Nobody learns of what this batch staged: told is the end of what was there before, if anything was.
+      this.#recordAgain(partition, kind, table, entry, newest, 0, 0, cause);
       table.unstage(newest, this.#lane);
       return true;
     }
+    const oldValue = chunk.u32[chunk.valueRef + at]!;
+    this.#record(partition.log, kind, table, entry, 0, 0, oldValue, this.#knownVersion(begin), cause);
     table.stageClose(newest, this.#lane);
     this.#note(table.tableIndex, 0, newest + 1);
     return true;
   }
 
-  /** A sealed batch's version is known though it is not committed; this batch's own is not and stays its lane. */
+  #record(
+    log: PartitionLog,
+    kind: RecordKind,
+    table: SlotTable,
+    entry: Ref,
+    value: Ref,
+    expiresAt: number,
+    oldValue: Ref,
+    oldVersion: number,
+    cause: RecordCause,
+  ): void {
+    const lane = this.#lane;
+    const { mapId } = table;
+    const sequence = log.append(this, kind, mapId, lane, entry, value, expiresAt, oldValue, oldVersion, cause);
+    this.#rewrites?.note(log, entry, sequence);
+  }
+
+  /** Records the change from before the batch to `value` (0: none), in place of what it recorded of the key so far (U4). */
+  #recordAgain(
+    partition: Partition,
+    kind: RecordKind,
+    table: SlotTable,
+    entry: Ref,
+    newest: number,
+    value: Ref,
+    expiresAt: number,
+    cause: RecordCause,
+  ): void {
+    const { log } = partition;
+    this.#rewrites ??= new KeyRewrites();
+    this.#rewrites.supersede(log, this.#firstSequences[this.#partitions.indexOf(partition)]!, entry);
+    const before = slotBefore(this.#lane, table, newest);
+    if (before < 0) {
+      if (value !== 0) this.#record(log, kind, table, entry, value, expiresAt, 0, 0, cause);
+      return;
+    }
+    const chunk = table.chunks[before >>> CHUNK_SHIFT]!;
+    const at = before & CHUNK_MASK;
+    const oldVersion = this.#knownVersion(chunk.f64[chunk.begin + at]!);
+    const oldValue = chunk.u32[chunk.valueRef + at]!;
+    this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
+  }
+
+  /** A sealed batch's version is known though it is not committed. */
   #knownVersion(begin: number): number {
     const word = wordOfLane(begin);
-    return word < 0 || word === this.#word ? begin : this.#core.words.versionOf(word);
+    return word < 0 ? begin : this.#core.words.versionOf(word);
   }
 
   #newestOf(entry: Ref): number {
@@ -468,7 +557,7 @@ export class WriteBatch implements RecordHeader {
   #finishPatching(): void {
     for (let index = 0; index < this.#partitions.length; index++) {
       const log = this.#partitions[index]!.log;
-      log.patchVersions(this.#firstSequences[index]!, this.#lastSequences[index]!, this.#lane, this.#version);
+      log.patchVersions(this.#firstSequences[index]!, this.#lastSequences[index]!, this.#version);
     }
     this.#core.giveJournal(this.#journal);
   }

@@ -88,6 +88,9 @@ export class WriteSetCommitter {
     const batch = store.begin();
     try {
       for (const { write, map, partition: target } of own) {
+        store.expireBefore(batch, map.id, target, write.key, 0, write.key.length);
+      }
+      for (const { write, map, partition: target } of own) {
         const { key, value, ttlMs } = write;
         if (value === undefined) batch.remove(map.id, target, key, 0, key.length, RecordCause.listener);
         else {

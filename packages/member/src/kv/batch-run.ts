@@ -11,6 +11,8 @@
  *     partition applies, and all of them are answered with its error.
  * B3  Every operation is answered once. What processors answered goes out as they end, in runs of operations that have
  *     all their answers; so the caller goes on while others are still being worked on.
+ * B4  No two states of an entry share a version: where a key comes again the write batch is cut. In an atomic batch only
+ *     the last write of a key is told.
  */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
@@ -272,30 +274,28 @@ export class BatchRun implements ProcessorCaller {
     const partition = batch.partitions[operation]! as PartitionId;
     const start = this.#keyStart(operation);
     const end = batch.keyEnds[operation]!;
-    this.#writes ??= this.#begin();
-    const writes = this.#writes;
     const opcode = batch.opcodes[operation]!;
     if (opcode === OPCODE.PUT) {
-      this.#put(writes, map, partition, operation, start, end);
+      this.#put(map, partition, operation, start, end);
       answers.statuses[operation] = STATUS.TRUE;
       return;
     }
     const { store } = this.#deps;
-    const exists = store.find(map.id, partition, batch.keys, start, end, writes);
+    const exists = store.find(map.id, partition, batch.keys, start, end, this.#writes);
     const { found } = store;
     const isWanted = exists && this.#versionFits(operation, found.version);
     switch (opcode) {
       case OPCODE.PUT_IF_ABSENT:
-        if (!exists) this.#put(writes, map, partition, operation, start, end);
+        if (!exists) this.#put(map, partition, operation, start, end);
         answers.statuses[operation] = exists ? STATUS.FALSE : STATUS.TRUE;
         return;
       case OPCODE.GET_AND_PUT:
         if (exists) answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
-        this.#put(writes, map, partition, operation, start, end);
+        this.#put(map, partition, operation, start, end);
         answers.statuses[operation] = exists ? STATUS.TRUE : STATUS.FALSE;
         return;
       case OPCODE.REPLACE:
-        if (isWanted) this.#put(writes, map, partition, operation, start, end);
+        if (isWanted) this.#put(map, partition, operation, start, end);
         answers.statuses[operation] = isWanted ? STATUS.TRUE : STATUS.FALSE;
         return;
       case OPCODE.GET_AND_REMOVE:
@@ -307,26 +307,30 @@ export class BatchRun implements ProcessorCaller {
         throw new GridError('INVALID_ARGUMENT', `unknown operation ${opcode}`);
     }
     const isRemoved =
-      (opcode === OPCODE.REMOVE ? isWanted : exists) && writes.remove(map.id, partition, batch.keys, start, end);
+      (opcode === OPCODE.REMOVE ? isWanted : exists) && this.#remove(map, partition, batch.keys, start, end);
     answers.statuses[operation] = isRemoved ? STATUS.TRUE : STATUS.FALSE;
     this.removes++;
   }
 
-  #put(
-    writes: WriteBatch,
-    map: CatalogedMap,
-    partition: PartitionId,
-    operation: number,
-    start: number,
-    end: number,
-  ): void {
+  /** In a write batch of its own where the present one has written the key already (B4). */
+  #remove(map: CatalogedMap, partition: PartitionId, keys: Uint8Array, start: number, end: number): boolean {
+    const isRemoved = this.#begun().remove(map.id, partition, keys, start, end);
+    if (!this.#begun().wantsCut) return isRemoved;
+    this.#commit();
+    return this.#begun().remove(map.id, partition, keys, start, end);
+  }
+
+  #put(map: CatalogedMap, partition: PartitionId, operation: number, start: number, end: number): void {
     const { batch } = this;
     const valueStart = this.#valueStart(operation);
     const valueEnd = batch.valueEnds?.[operation] ?? valueStart;
     checkValue(batch.values, valueStart, valueEnd, this.#deps.valueBytesMax);
     const ttlMs = sparse(batch.ttlOperations, batch.ttlMs, operation) ?? 0;
     const expiresAt = ttlMs === 0 ? 0 : this.#deps.clock.now() + microsecondsOf(ttlMs);
-    writes.put(map.id, partition, batch.keys, start, end, batch.values, valueStart, valueEnd, expiresAt);
+    const { keys, values } = batch;
+    while (!this.#begun().put(map.id, partition, keys, start, end, values, valueStart, valueEnd, expiresAt)) {
+      this.#commit();
+    }
     this.puts++;
   }
 
@@ -459,6 +463,7 @@ export class BatchRun implements ProcessorCaller {
       return;
     }
     try {
+      for (const operation of todo) this.#expireBefore(operation);
       for (const operation of todo) {
         if (this.batch.opcodes[operation] === OPCODE.PROCESS)
           throw new GridError('INVALID_ARGUMENT', 'a processor call cannot be part of an atomic batch');
@@ -474,6 +479,23 @@ export class BatchRun implements ProcessorCaller {
     }
   }
 
+  /** A key of the group that is due expires at a version of its own (B4). */
+  #expireBefore(operation: number): void {
+    const { batch } = this;
+    const map = this.#maps[this.#mapIndex(operation)];
+    const partition = batch.partitions[operation]! as PartitionId;
+    const { store } = this.#deps;
+    if (map === undefined || !store.hasDeadlines(map.id, partition)) return;
+    store.expireBefore(
+      this.#begun(),
+      map.id,
+      partition,
+      batch.keys,
+      this.#keyStart(operation),
+      batch.keyEnds[operation]!,
+    );
+  }
+
   #isRepeated(operation: number): boolean {
     try {
       return this.#answeredBefore(operation);
@@ -485,14 +507,17 @@ export class BatchRun implements ProcessorCaller {
 
   /* ---- Common ----------------------------------------------------------------------------------------------------- */
 
-  #begin(): WriteBatch {
-    const { session, firstRequest } = this.batch;
+  #begun(): WriteBatch {
+    if (this.#writes !== undefined) return this.#writes;
+    const { session, firstRequest, atomic } = this.batch;
     const { control, store } = this.#deps;
-    return store.begin({
+    this.#writes = store.begin({
       requestSession: session,
       requestNumber: firstRequest,
       catalogVersion: control.state.catalogVersion,
+      oncePerKey: !atomic,
     });
+    return this.#writes;
   }
 
   #commit(): void {

@@ -2,7 +2,7 @@ import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
-import { MemberStore } from '@ashlar/storage';
+import { MemberStore, RecordKind } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { MemberMetrics } from '../observe/metrics.ts';
@@ -22,7 +22,9 @@ const SESSION = 7;
 
 /** A service over one partition whose map is made when the test says so. */
 function bench() {
-  const clock = new HybridClock();
+  let aheadMs = 0;
+  const now = (): number => performance.now() + aheadMs;
+  const clock = new HybridClock({ monotonicMs: now, wallMs: now });
   const store = MemberStore.create({ maxBytes: 16 << 20, partitionCount: 1, maxWorkers: 0, hashSeed: 1, clock });
   store.openMap(MAP.id, { ttlMs: 0, maxIdleMs: 0 } as never);
   store.openPartition(0 as PartitionId, 1 as Epoch);
@@ -65,9 +67,24 @@ function bench() {
     const { valueBytes, valueStart, valueEnd } = store.found;
     return decodeValue(valueBytes, valueStart, valueEnd);
   };
+  /** What the log tells, in its order. */
+  const told = (): { kind: number; version: number; value: unknown }[] => {
+    const records: { kind: number; version: number; value: unknown }[] = [];
+    store.readLog(0 as PartitionId, 1 as never, 100, (record) => {
+      record.positionValue();
+      const there = record.hasValue ? decodeValue(record.bytes, record.start, record.stop) : undefined;
+      records.push({ kind: record.kind, version: record.version, value: there });
+    });
+    return records;
+  };
+  const later = (ms: number): void => {
+    aheadMs += ms;
+  };
   return {
     stream,
     value,
+    told,
+    later,
     metrics,
     sessions,
     gate,
@@ -257,4 +274,54 @@ describe('a first copy that a stalled link holds', () => {
     expect(stalled.answers).toMatchObject([UNKNOWN]);
     expect(value()).toBe(2);
   });
+});
+
+describe('a key that comes again in a batch', () => {
+  const twice = (changes: Partial<KvBatch>): KvBatch => {
+    const one = put(1, 1);
+    return put(1, 1, {
+      count: 2,
+      opcodes: Uint8Array.of(OPCODE.PUT, OPCODE.PUT),
+      partitions: Uint32Array.of(0, 0),
+      keyEnds: Uint32Array.of(KEY.length, 2 * KEY.length),
+      keys: Buffer.concat([KEY, KEY]),
+      valueEnds: Uint32Array.of(one.values.length, 2 * one.values.length),
+      values: Buffer.concat([encodeValue(1), encodeValue(2)]),
+      ...changes,
+    });
+  };
+
+  it('has a version for each write', () => {
+    const { stream, told, mapIsKnown } = bench();
+    mapIsKnown();
+    stream().send(twice({}));
+    const [first, second] = told();
+    expect([first!.value, second!.value, told().length]).toEqual([1, 2, 2]);
+    expect(second!.version).toBeGreaterThan(first!.version);
+  });
+
+  it('has one, that of its last write, where the batch applies as a whole', () => {
+    const { stream, told, mapIsKnown } = bench();
+    mapIsKnown();
+    stream().send(twice({ atomic: true }));
+    expect(told()).toEqual([{ kind: RecordKind.put, version: expect.any(Number), value: 2 }]);
+  });
+
+  it.each([false, true])(
+    'and a key that was due have a version each for its end and its new value (atomic: %s)',
+    async (atomic) => {
+      const { stream, told, mapIsKnown, later } = bench();
+      mapIsKnown();
+      const { send } = stream();
+      send(put(1, 1, { ttlOperations: Uint32Array.of(0), ttlMs: Float64Array.of(5) }));
+      later(20);
+      send(put(2, 2, { atomic }));
+      expect(told().map(({ kind, value }) => [kind, value])).toEqual([
+        [RecordKind.put, 1],
+        [RecordKind.expire, undefined],
+        [RecordKind.put, 2],
+      ]);
+      expect(new Set(told().map(({ version }) => version)).size).toBe(3);
+    },
+  );
 });

@@ -126,6 +126,8 @@ const GROUPS_KEPT = 256;
 /** Packed batches whose memory is kept for later ones. */
 const PACKERS_KEPT = 16;
 const PACKER_BYTES_KEPT = 256 << 10;
+/** An entry that was due expires at a version of its own. */
+const ONCE_PER_KEY = { oncePerKey: true };
 const UNDEFINED_RESULT = new Uint8Array(0);
 
 export class ProcessorCalls {
@@ -274,11 +276,15 @@ export class ProcessorCalls {
   /** Commits what the calls left, lets the keys go, then answers. */
   #finish(entries: readonly ProcessorCall[], outcomes: ProcessorOutcomes): void {
     let refused: Map<ProcessorCall, unknown> | undefined;
-    const writes = this.#deps.store.begin();
+    const { store } = this.#deps;
+    let writes = store.begin(ONCE_PER_KEY);
     try {
       for (let entry = 0; entry < entries.length; entry++) {
         try {
-          this.#stage(writes, entries[entry]!, outcomes.entry(entry));
+          while (!this.#stage(writes, entries[entry]!, outcomes.entry(entry))) {
+            writes.commit();
+            writes = store.begin(ONCE_PER_KEY);
+          }
         } catch (error) {
           refused ??= new Map();
           refused.set(entries[entry]!, error);
@@ -300,26 +306,26 @@ export class ProcessorCalls {
     outcomes.release();
   }
 
-  #stage(writes: WriteBatch, call: ProcessorCall, outcome: EntryOutcome): void {
+  /** @returns false: the batch is to be cut first, the entry's expiry has to go before */
+  #stage(writes: WriteBatch, call: ProcessorCall, outcome: EntryOutcome): boolean {
     const { action, bytes, valueStart, valueEnd, ttlMs, isRenewed } = outcome;
     const { map, partition, keys, keyStart, keyEnd } = call;
-    if (action === 'keep' && ttlMs === undefined) return;
+    if (action === 'keep' && ttlMs === undefined) return true;
     if (action === 'remove') {
-      writes.remove(map.id, partition, keys, keyStart, keyEnd, RecordCause.processor);
-      return;
+      return writes.remove(map.id, partition, keys, keyStart, keyEnd, RecordCause.processor) || !writes.wantsCut;
     }
     const { store, clock, limits } = this.#deps;
     if (action === 'set') limits.checkValue(valueEnd - valueStart);
     if (action === 'set' && !store.hasDeadlines(map.id, partition)) {
-      stagePut(writes, call, bytes, valueStart, valueEnd, expiryOf(ttlMs, 0, clock));
-      return;
+      return stagePut(writes, call, bytes, valueStart, valueEnd, expiryOf(ttlMs, 0, clock));
     }
     const exists = store.find(map.id, partition, keys, keyStart, keyEnd, writes);
     const { found } = store;
     // An entry that was removed and stored again in the batch is a new one.
     const expiresAt = expiryOf(ttlMs, exists && !isRenewed ? found.expiresAt : 0, clock);
-    if (action === 'set') stagePut(writes, call, bytes, valueStart, valueEnd, expiresAt);
-    else if (exists) stagePut(writes, call, found.valueBytes, found.valueStart, found.valueEnd, expiresAt);
+    if (action === 'set') return stagePut(writes, call, bytes, valueStart, valueEnd, expiresAt);
+    if (exists) return stagePut(writes, call, found.valueBytes, found.valueStart, found.valueEnd, expiresAt);
+    return true;
   }
 
   #release(entries: readonly ProcessorCall[]): void {
@@ -363,9 +369,12 @@ export class ProcessorCalls {
       limits.checkValue(bytes.length);
       const deadline = exists ? expiresAt : 0;
       const cause = RecordCause.processor;
-      const writes = store.begin();
+      let writes = store.begin(ONCE_PER_KEY);
       try {
-        writes.put(map.id, partition, keys, keyStart, keyEnd, bytes, 0, bytes.length, deadline, cause);
+        while (!writes.put(map.id, partition, keys, keyStart, keyEnd, bytes, 0, bytes.length, deadline, cause)) {
+          writes.commit();
+          writes = store.begin(ONCE_PER_KEY);
+        }
         writes.commit();
       } catch (error) {
         writes.abort();
@@ -395,8 +404,8 @@ function stagePut(
   start: number,
   end: number,
   expiresAt: number,
-): void {
-  writes.put(map.id, partition, keys, keyStart, keyEnd, value, start, end, expiresAt, RecordCause.processor);
+): boolean {
+  return writes.put(map.id, partition, keys, keyStart, keyEnd, value, start, end, expiresAt, RecordCause.processor);
 }
 
 /** Whether a call can run in the same task as the one that holds its name: the same processor, the very same key. */

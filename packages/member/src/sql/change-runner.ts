@@ -149,6 +149,9 @@ export class ChangeRunner {
   async insert(map: CatalogedMap, rows: InsertRows, signal: AbortSignal): Promise<ChangeOutcome> {
     return this.#staged(new Set(rows.partitions), signal, async (writes) => {
       let affected = 0;
+      rows.keys.forEach((key, index) => {
+        this.#deps.store.expireBefore(writes, map.id, rows.partitions[index]! as PartitionId, key, 0, key.length);
+      });
       for (const [index, key] of rows.keys.entries()) {
         if (index % ROWS_A_LOOK === ROWS_A_LOOK - 1 && signal.aborted) throw new CancelledError('the statement');
         const partition = rows.partitions[index]! as PartitionId;

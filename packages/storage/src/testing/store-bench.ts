@@ -65,11 +65,11 @@ export function stagePut(
   partition: number = PARTITION,
   expiresAt = 0,
   map: MapId = MAP,
-): void {
+): boolean {
   const keyBytes = bytesOf(key);
   const valueBytes = bytesOf(value);
   const { length } = valueBytes;
-  batch.put(map, partition as PartitionId, keyBytes, 0, keyBytes.length, valueBytes, 0, length, expiresAt);
+  return batch.put(map, partition as PartitionId, keyBytes, 0, keyBytes.length, valueBytes, 0, length, expiresAt);
 }
 
 export function stageRemove(batch: WriteBatch, key: string, partition: number = PARTITION, map: MapId = MAP): boolean {
@@ -84,7 +84,7 @@ export function put(
   partition: number = PARTITION,
   expiresAt = 0,
 ): void {
-  inBatch(store, (batch) => stagePut(batch, key, value, partition, expiresAt));
+  while (!inBatch(store, (batch) => stagePut(batch, key, value, partition, expiresAt)));
 }
 
 export function remove(store: MemberStore, key: string, partition: number = PARTITION): boolean {
@@ -92,7 +92,7 @@ export function remove(store: MemberStore, key: string, partition: number = PART
 }
 
 function inBatch<T>(store: MemberStore, stage: (batch: WriteBatch) => T): T {
-  const batch = store.begin();
+  const batch = store.begin({ oncePerKey: true });
   try {
     const result = stage(batch);
     batch.commit();

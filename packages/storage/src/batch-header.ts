@@ -1,0 +1,14 @@
+/** How a batch of writes is begun. */
+import type { Epoch } from '@ashlar/core';
+import type { RecordHeader } from './log-record.ts';
+
+/** What the records of a batch say beside their operation. All but the epoch may be changed between operations. */
+export interface BatchHeader extends Partial<RecordHeader> {
+  /** What the caller takes for the partitions' epoch; omitted: not checked. */
+  readonly epoch?: Epoch;
+  /**
+   * A key that comes again (or was due and leaves its expiry first) is not staged: put() answers false, `wantsCut` says
+   * so. The caller commits and stages it in a new batch, so that each write has a version and an event of its own.
+   */
+  readonly oncePerKey?: boolean;
+}
