@@ -1,10 +1,10 @@
 /**
  * How imported definitions find their name in the grid: `deploy` imports the file it bundled, which gives the very objects
- * the application imported, and notes under which module and export each was deployed.
+ * the application imported, and notes under which module and export each was deployed. A file that this Node cannot import
+ * (TypeScript without types to strip) gave no objects to anybody: its definitions are called by their names.
  */
 import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type { Named } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 
@@ -17,11 +17,14 @@ export interface Definition {
 export class DefinitionNames {
   readonly #names = new WeakMap<object, Named>();
 
-  /** Notes what `file` exports; a later deployment of the same definitions under another name replaces the names. */
-  async learn(file: string | URL, module: string): Promise<void> {
-    const path = typeof file === 'string' && !file.startsWith('file:') ? resolve(file) : fileURLToPath(file);
-    const exported = (await import(pathToFileURL(realpathSync(path)).href)) as Record<string, unknown>;
-    for (const [exportName, value] of Object.entries(exported)) {
+  /**
+   * Notes what a file exports; a later deployment of the same definitions under another name replaces the names.
+   *
+   * @param path  absolute
+   */
+  async learn(path: string, module: string): Promise<void> {
+    const exported = await import(pathToFileURL(realpathSync(path)).href).catch(() => ({}));
+    for (const [exportName, value] of Object.entries(exported as Record<string, unknown>)) {
       if (isDefinition(value)) this.#names.set(value, { module, exportName });
     }
   }
@@ -31,7 +34,7 @@ export class DefinitionNames {
     const named = definition.name ?? this.#names.get(definition);
     if (named !== undefined) return named;
     throw new GridError('UNKNOWN_EXPORT', `this ${definition.kind} was not deployed`, {
-      hint: "call grid.deploy('./its-file.ts') first, and import it from that file",
+      hint: 'deploy the file first from which it is imported; new URL(…, import.meta.url) names it, also after tsc',
     });
   }
 }

@@ -99,8 +99,9 @@ class RemoteGrid implements Grid {
 
   async deploy(file: string | URL, options: DeployOptions = {}): Promise<DeployedModule> {
     // Loaded only by who deploys: it brings a bundler.
-    const { bundleModule } = await import('@ashlar/modules');
-    const bundle = await bundleModule(file);
+    const { bundleModule, moduleFile } = await import('@ashlar/modules');
+    const path = moduleFile(file);
+    const bundle = await bundleModule(path);
     const name = options.name ?? bundle.defaultName;
     const { wallMs = 0, heapBytes = 0 } = options.limits ?? {};
     const request = {
@@ -116,7 +117,7 @@ class RemoteGrid implements Grid {
     const deployed = await this.#router.any(withTimeout(options), (member, call) =>
       member.compute.deploy(request, call),
     );
-    await this.#names.learn(file, deployed.module);
+    await this.#names.learn(path, deployed.module);
     return { module: deployed.module, hash: deployed.hash };
   }
 

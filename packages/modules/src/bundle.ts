@@ -8,11 +8,13 @@
  * M2  The text imports nothing but `node:` modules.
  */
 import { createHash } from 'node:crypto';
-import { basename, dirname, extname, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { SourceMap } from 'node:module';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GridError, type TextPosition } from '@ashlar/core';
 import { build, type Message } from 'esbuild';
-import { definitionsOf, type ModuleExport } from './definitions.ts';
+import { definitionsOf, type ModuleExport, type SourceOf } from './definitions.ts';
 import { runtimePlugin } from './runtime.ts';
 
 /** A module ready to be deployed. */
@@ -37,19 +39,42 @@ const REQUIRE_BANNER =
 /**
  * Bundles a TypeScript or JavaScript file and lists what it defines. The file's top level runs once, in this process.
  *
- * @param file  path or file: URL
+ * @param file  see moduleFile
  * @throws GridError BUNDLE_FAILED with the place of the first error; also when the file defines nothing, throws while
  *   it is loaded, or is larger than MODULE_BYTES_MAX
  */
 export async function bundleModule(file: string | URL): Promise<BundledModule> {
-  const path = resolve(typeof file === 'string' && !file.startsWith('file:') ? file : fileURLToPath(file));
-  const text = await bundleText(path);
+  const path = moduleFile(file);
+  const { text, sourceOf } = await bundleText(path);
   if (Buffer.byteLength(text) > MODULE_BYTES_MAX) {
     throw new GridError('BUNDLE_FAILED', `the bundle of ${basename(path)} has ${Buffer.byteLength(text)} bytes`, {
       hint: `a module has at most ${MODULE_BYTES_MAX} bytes: import less`,
     });
   }
-  return describeModule(text, defaultNameOf(path));
+  return describeModule(text, defaultNameOf(path), sourceOf);
+}
+
+/** What compilers make of a file's ending. */
+const COMPILED: Readonly<Record<string, string>> = { '.ts': '.js', '.tsx': '.js', '.mts': '.mjs', '.cts': '.cjs' };
+
+/**
+ * The absolute path of a file to deploy. A file of TypeScript that is not there stands for what was compiled from it: after
+ * `tsc`, `new URL('./fraud.ts', import.meta.url)` still names the source.
+ *
+ * @param file  a path, relative to the working directory of the process; or a file: URL
+ * @throws GridError BUNDLE_FAILED when there is no such file
+ */
+export function moduleFile(file: string | URL): string {
+  const path = resolve(typeof file === 'string' && !file.startsWith('file:') ? file : fileURLToPath(file));
+  if (existsSync(path)) return path;
+  const ending = extname(path);
+  const compiled = COMPILED[ending] === undefined ? path : path.slice(0, -ending.length) + COMPILED[ending];
+  if (existsSync(compiled)) return compiled;
+  const also = compiled === path ? '' : `, and no ${basename(compiled)} beside it`;
+  throw new GridError('BUNDLE_FAILED', `there is no file ${path}${also}`, {
+    hint: "relative paths start at the process's working directory; new URL('./x.ts', import.meta.url) starts at the file",
+    details: { file: path },
+  });
 }
 
 /**
@@ -57,8 +82,8 @@ export async function bundleModule(file: string | URL): Promise<BundledModule> {
  *
  * @throws GridError BUNDLE_FAILED
  */
-export async function describeModule(text: string, defaultName: string): Promise<BundledModule> {
-  return { hash: hashOf(text), text, exports: await definitionsOf(text, defaultName), defaultName };
+export async function describeModule(text: string, defaultName: string, sourceOf?: SourceOf): Promise<BundledModule> {
+  return { hash: hashOf(text), text, exports: await definitionsOf(text, defaultName, sourceOf), defaultName };
 }
 
 /** A module's id: SHA-256 of its text, hex. */
@@ -66,7 +91,7 @@ export function hashOf(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex');
 }
 
-async function bundleText(path: string): Promise<string> {
+async function bundleText(path: string): Promise<{ readonly text: string; readonly sourceOf: SourceOf }> {
   try {
     const { outputFiles } = await build({
       entryPoints: [path],
@@ -81,11 +106,23 @@ async function bundleText(path: string): Promise<string> {
       logLevel: 'silent',
       banner: { js: REQUIRE_BANNER },
       plugins: [runtimePlugin],
+      // Beside the text, which it leaves as it is.
+      sourcemap: 'external',
+      outfile: join(dirname(path), 'module.js'),
     });
-    return outputFiles[0]!.text;
+    const [map, code] = [...outputFiles].sort((a, b) => b.path.length - a.path.length);
+    return { text: code!.text, sourceOf: sourcesOf(map!.text) };
   } catch (error) {
     throw bundleFailure(path, error);
   }
+}
+
+function sourcesOf(mapText: string): SourceOf {
+  return (line, column) => {
+    const found = new SourceMap(JSON.parse(mapText)).findOrigin(line, column);
+    if (!('fileName' in found)) return undefined;
+    return { file: found.fileName, line: found.lineNumber, column: found.columnNumber };
+  };
 }
 
 function bundleFailure(path: string, error: unknown): GridError {

@@ -11,24 +11,52 @@ export function moduleUrl(text: string): string {
   return `data:text/javascript;base64,${Buffer.from(text, 'utf8').toString('base64')}`;
 }
 
+/** Where a line of a bundle comes from. */
+export type SourceOf = (line: number, column: number) => SourcePlace | undefined;
+
+export interface SourcePlace {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+}
+
 /**
+ * @param sourceOf  finds the places that errors name
  * @throws GridError BUNDLE_FAILED when the text cannot be loaded or defines nothing
  */
-export async function definitionsOf(text: string, name: string): Promise<readonly ModuleExport[]> {
-  const found = definitionsIn(await load(text, name));
+export async function definitionsOf(
+  text: string,
+  name: string,
+  sourceOf: SourceOf = () => undefined,
+): Promise<readonly ModuleExport[]> {
+  const found = definitionsIn(await load(text, name, sourceOf));
   if (found.length > 0) return found;
   throw new GridError('BUNDLE_FAILED', `module '${name}' exports no processor, job or listener`, {
     hint: 'export what defineProcessor, defineJob or defineListener returned',
   });
 }
 
-async function load(text: string, name: string): Promise<Record<string, unknown>> {
+async function load(text: string, name: string, sourceOf: SourceOf): Promise<Record<string, unknown>> {
   try {
     return (await import(moduleUrl(text))) as Record<string, unknown>;
   } catch (error) {
     const reason = Error.isError(error) ? error.message : String(error);
-    throw new GridError('BUNDLE_FAILED', `module '${name}' fails while it is loaded: ${reason}`, { cause: error });
+    const place = placeOf(error, sourceOf);
+    const where = place === undefined ? `module '${name}'` : `${place.file}:${place.line}:${place.column}`;
+    throw new GridError('BUNDLE_FAILED', `${where} fails while it is loaded: ${reason}`, {
+      cause: error,
+      position: place && { offset: place.column - 1, line: place.line, column: place.column },
+      details: place && { file: place.file },
+    });
   }
+}
+
+/** Of the innermost call in the module. */
+function placeOf(error: unknown, sourceOf: SourceOf): SourcePlace | undefined {
+  const stack = Error.isError(error) ? (error.stack ?? '') : '';
+  const frame = /data:text\/javascript;base64,[\w+/=]*:(\d+):(\d+)/.exec(stack);
+  return frame === null ? undefined : sourceOf(Number(frame[1]), Number(frame[2]));
 }
 
 /** The definitions among a loaded module's exports, in alphabetical order. Other exports are the module's own affair. */

@@ -1,7 +1,8 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BundledModule, bundleModule, inlineProcessor, moduleUrl } from '../src/index.ts';
+import { pathToFileURL } from 'node:url';
+import { type BundledModule, bundleModule, inlineProcessor, moduleFile, moduleUrl } from '../src/index.ts';
 
 const file = (name: string): URL => new URL(`./files/${name}`, import.meta.url);
 
@@ -78,6 +79,53 @@ describe('bundling a user file', () => {
       code: 'BUNDLE_FAILED',
       message: expect.stringContaining('undefinedName is not defined'),
     });
+  });
+});
+
+describe('the file of a deployment', () => {
+  it('may hold TypeScript that Node does not strip', async () => {
+    const module = await bundleText(
+      "import { defineProcessor } from '@ashlar/api';\nenum Kind { One = 1 }\nnamespace N { export const two = 2; }\n" +
+        'export const add = defineProcessor<number, number, number>((_entry, n) => n + Kind.One + N.two);\n',
+    );
+    expect(module.exports).toEqual([{ name: 'add', kind: 'processor' }]);
+  });
+
+  it('is named with its line when it fails while it is loaded', async () => {
+    const text =
+      "import { defineProcessor } from '@ashlar/api';\nexport const p = defineProcessor(() => 1);\n\n  null!.x();\n";
+    await expect(bundleText(text.replace('null!.x()', 'throw new TypeError("not here")'))).rejects.toMatchObject({
+      code: 'BUNDLE_FAILED',
+      message: 'user.ts:4:9 fails while it is loaded: not here',
+      position: { line: 4, column: 9 },
+      details: { file: 'user.ts' },
+    });
+  });
+
+  it('is told when it is not there, with what was looked for', async () => {
+    await expect(bundleModule('./nowhere.ts')).rejects.toMatchObject({
+      code: 'BUNDLE_FAILED',
+      message: `there is no file ${join(process.cwd(), 'nowhere.ts')}, and no nowhere.js beside it`,
+      hint: expect.stringContaining('import.meta.url'),
+    });
+    await expect(bundleModule('./nowhere.js')).rejects.toMatchObject({
+      message: `there is no file ${join(process.cwd(), 'nowhere.js')}`,
+    });
+  });
+
+  it.each([
+    ['.ts', '.js'],
+    ['.mts', '.mjs'],
+    ['.cts', '.cjs'],
+  ])('stands for what was compiled from it: %s for %s', async (source, compiled) => {
+    const folder = await mkdtemp(join(tmpdir(), 'modules-'));
+    try {
+      await writeFile(join(folder, `user${compiled}`), '');
+      expect(moduleFile(join(folder, `user${source}`))).toBe(join(folder, `user${compiled}`));
+      expect(moduleFile(pathToFileURL(join(folder, `user${source}`)).href)).toBe(join(folder, `user${compiled}`));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

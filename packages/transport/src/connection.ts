@@ -4,18 +4,10 @@ import { GridError, type PartitionTable, type TraceContext } from '@ashlar/core'
 import { ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
 import { type Caller, type CallOptions, callStream, callUnary, callWithCredit, closeCaller } from './client-calls.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
+import type { ClientTls } from './client-tls.ts';
 import { eventBatchBytes } from './event-codec.ts';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
 import type * as s from './services.ts';
-
-export interface ClientTls {
-  /** PEM; default: the system's. */
-  readonly authority?: Buffer;
-  /** PEM. */
-  readonly key?: Buffer;
-  /** PEM. */
-  readonly certificate?: Buffer;
-}
 
 export interface ConnectionOptions {
   readonly tls?: ClientTls | undefined;

@@ -1,9 +1,9 @@
 /** transport: typed messages between processes: batches, deadlines, backpressure. Imports core, serialization. */
 export type { CallOptions } from './client-calls.ts';
 export type { KvStream, KvStreamListener } from './client-kv-stream.ts';
+export type { ClientTls } from './client-tls.ts';
 export {
   type Ask,
-  type ClientTls,
   type ConnectionOptions,
   type CreditStream,
   connectMember,

@@ -1,0 +1,90 @@
+/**
+ * `npm run pack`: writes the tarballs of the packages for users into `dist/packages`.
+ *
+ *   sources --esbuild--> dist/*.js        tsc's declarations --> types/        both + manifest + README --> NAME-VERSION.tgz
+ *
+ * P1  Nothing of this workspace is named in a manifest: rooms are inside, libraries stand with the exact versions that the
+ *     rooms name, and @ashlar/api with its own.
+ * P2  No tests, no build records, no source maps: `files` names what goes in.
+ */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundle } from './bundle.mjs';
+import { libraries, PACKAGES, ROOT, VERSION } from './rooms.mjs';
+import { writeTypes } from './types.mjs';
+
+const OUT = join(ROOT, 'dist', 'packages');
+
+rmSync(OUT, { recursive: true, force: true });
+for (const [name, parts] of Object.entries(PACKAGES)) {
+  const folder = join(OUT, name.replace('@', '').replace('/', '-'));
+  mkdirSync(folder, { recursive: true });
+  const imported = await bundle(parts, join(folder, 'dist'));
+  const types = writeTypes(parts, join(folder, 'types'));
+  copyFiles(parts, imported, folder);
+  writeFileSync(
+    join(folder, 'package.json'),
+    `${JSON.stringify(manifest(name, parts, imported, { types, folder }), null, 2)}\n`,
+  );
+  pack(folder);
+}
+
+function manifest(name, { description, doors, bin, engines }, imported, { types, folder }) {
+  const { fixed, brought } = libraries();
+  const dependencies = {};
+  const peers = [];
+  for (const library of [...imported].sort()) {
+    if (library === '@ashlar/api') dependencies[library] = VERSION;
+    else if (brought.has(library)) peers.push(library);
+    else dependencies[library] = fixed.get(library);
+  }
+  const exported = Object.entries(doors).map(([door, entry]) => [
+    door,
+    { types: `./types/${types[entry]}`, default: `./dist/${entry}.js` },
+  ]);
+  return {
+    ...{ name, version: VERSION, description, license: 'Apache-2.0', type: 'module' },
+    keywords: ['data grid', 'in-memory', 'cache', 'sql', 'compute', 'typescript'],
+    engines: { node: engines },
+    ...(bin === undefined ? {} : { bin }),
+    exports: {
+      ...Object.fromEntries(exported),
+      ...(bin === undefined ? {} : { './ashlar.schema.json': './ashlar.schema.json' }),
+      './package.json': './package.json',
+    },
+    sideEffects: bin !== undefined,
+    files: ['dist', 'types', 'protos', 'bin', 'ashlar.schema.json'].filter((file) => existsSync(join(folder, file))),
+    dependencies,
+    ...(peers.length === 0
+      ? {}
+      : {
+          peerDependencies: Object.fromEntries(peers.map((peer) => [peer, brought.get(peer)])),
+          peerDependenciesMeta: Object.fromEntries(peers.map((peer) => [peer, { optional: true }])),
+        }),
+  };
+}
+
+function copyFiles({ room, bin }, imported, folder) {
+  copyFileSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
+  copyFileSync(join(ROOT, bin === undefined ? `packages/${room}/README.md` : 'README.md'), join(folder, 'README.md'));
+  if (imported.has('@grpc/proto-loader')) {
+    cpSync(join(ROOT, 'protos', 'ashlar'), join(folder, 'protos', 'ashlar'), { recursive: true });
+  }
+  if (bin === undefined) return;
+  mkdirSync(join(folder, 'bin'));
+  copyFileSync(join(ROOT, 'scripts/pack/ashlar-bin.js'), join(folder, 'bin/ashlar.js'));
+  chmodSync(join(folder, 'bin/ashlar.js'), 0o755);
+  copyFileSync(join(ROOT, 'packages/member/dist/ashlar.schema.json'), join(folder, 'ashlar.schema.json'));
+}
+
+function pack(folder) {
+  const { status, stdout, stderr } = spawnSync('npm', ['pack', '--json', '--pack-destination', OUT], {
+    cwd: folder,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) throw new Error(`npm pack of ${folder}: ${stderr}`);
+  const [{ filename, size, entryCount }] = JSON.parse(stdout);
+  process.stdout.write(`dist/packages/${filename}  ${Math.round(size / 1024)} KiB, ${entryCount} files\n`);
+}
