@@ -192,7 +192,7 @@ describe('ashlar import', () => {
   it('refuses files that are not there or of no known kind', async () => {
     expect(await runFake(['import', join(folder, 'no.csv'), '--map', 'm'])).toMatchObject({ exitCode: 1 });
     const { stderr } = await runFake(['import', file('x.txt', ''), '--map', 'm']);
-    expect(stderr).toContain('.parquet, .csv, .tsv, .ndjson or .jsonl');
+    expect(stderr).toContain('.parquet, .csv, .tsv, .ndjson, .jsonl, .json');
     const { stderr: noParquet } = await runFake(['import', file('x.parquet', 'nothing like it'), '--map', 'm']);
     expect(noParquet).toContain('x.parquet is not a readable parquet file');
   });

@@ -20,7 +20,7 @@ beforeAll(async () => {
   client = await grid.connect();
   folder = await mkdtemp(join(tmpdir(), 'ashlar-import-'));
   whole = join(folder, 'whole.parquet');
-  const rows = `SELECT i AS n, 'row ' || i AS label, i * 0.5 AS "__proto__" FROM range(${ROWS}) AS t(i)`;
+  const rows = `SELECT i AS n, 'row ' || i AS label, i * 0.5::DOUBLE AS "__proto__" FROM range(${ROWS}) AS t(i)`;
   const duck = await Duck.open([
     `COPY (${rows}) TO '${whole}' (FORMAT parquet, ROW_GROUP_SIZE ${GROUP_ROWS}, COMPRESSION zstd)`,
   ]);

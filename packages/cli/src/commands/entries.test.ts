@@ -112,6 +112,16 @@ describe('ashlar keys', () => {
   });
 });
 
+const KIND = `coalesce(json_typeof(__value), 'null')`;
+
+function isDocument(value: unknown): value is { readonly n: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  return isDocument(value) ? 'object' : 'other';
+}
+
 describe('ashlar export and import', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ashlar-export-'));
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -127,21 +137,46 @@ describe('ashlar export and import', () => {
   ];
   const keys: GridKey[] = ['a', 5, '5', ['x', 1], Uint8Array.of(1, 255)];
   const key: ResultColumn = { name: '__key', type: 'unknown' };
+  const mixed: [GridKey, unknown][] = [
+    ['a', { n: 1 }],
+    ['t', 'text'],
+    ['q', '5'],
+    ['n', 5],
+    ['b', 2n ** 60n],
+    ['l', [1, 'x', null]],
+    ['none', null],
+    ['no', false],
+    ['e', ''],
+  ];
   const world: FakeWorld = {
     maps: { docs: keys.map((one) => [one, value]) },
     answers: {
       'SELECT * FROM "docs" LIMIT 0': { columns: fields, batches: [] },
-      'SELECT __key, "t", "n", "i", "b", "at", "j" FROM "docs"': {
-        columns: [key, ...fields],
-        batches: [keys.map((one) => [one, value.t, value.n, BigInt(value.i), value.b, value.at, value.j])],
+      [`SELECT __key, "t", "n", "i", "b", "at", "j", ${KIND} FROM "docs"`]: {
+        columns: [key, ...fields, { name: 'coalesce', type: 'text' }],
+        batches: [keys.map((one) => [one, value.t, value.n, BigInt(value.i), value.b, value.at, value.j, 'object'])],
+      },
+      [`SELECT __key FROM "docs" WHERE ${KIND} <> 'object' LIMIT 1`]: { columns: [key], batches: [] },
+      'SELECT * FROM "mixed" LIMIT 0': { columns: [{ name: 'n', type: 'float8' }], batches: [] },
+      [`SELECT __key FROM "mixed" WHERE ${KIND} <> 'object' LIMIT 1`]: { columns: [key], batches: [[['t']]] },
+      [`SELECT __key, "n", __value, ${KIND} FROM "mixed"`]: {
+        columns: [
+          key,
+          { name: 'n', type: 'float8' },
+          { name: '__value', type: 'json' },
+          { name: 'coalesce', type: 'text' },
+        ],
+        batches: [mixed.map(([one, value]) => [one, isDocument(value) ? value.n : null, value, kindOf(value)])],
+      },
+      'SELECT * FROM "late" LIMIT 0': { columns: [{ name: 'n', type: 'float8' }], batches: [] },
+      [`SELECT __key FROM "late" WHERE ${KIND} <> 'object' LIMIT 1`]: { columns: [key], batches: [] },
+      [`SELECT __key, "n", ${KIND} FROM "late"`]: {
+        columns: [key, { name: 'n', type: 'float8' }, { name: 'coalesce', type: 'text' }],
+        batches: [[['a', 1, 'object']], [['b', null, 'number']]],
       },
       'SELECT __key, __value FROM "docs"': {
         columns: [key, { name: '__value', type: 'json' }],
         batches: [keys.map((one) => [one, value]), []],
-      },
-      [`SELECT count(*) AS n FROM "docs" WHERE coalesce(json_typeof(__value), 'null') <> 'object'`]: {
-        columns: [{ name: 'n', type: 'int8' }],
-        batches: [[[2]]],
       },
       'SELECT __key, __value FROM "odd"': {
         columns: [key, { name: '__value', type: 'json' }],
@@ -163,8 +198,7 @@ describe('ashlar export and import', () => {
     const file = join(folder, `docs.${ending}`);
     const exported = await runFake(['export', 'docs', file], world);
     expect(exported).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^5 rows of docs written to /) });
-    const notice = 'notice: 2 values left out, which are no documents; .ndjson keeps them\n';
-    expect(exported.stderr).toBe(ending === 'ndjson' ? '' : notice);
+    expect(exported.stderr).toBe('');
     const { maps } = await runFake(['import', file, '--map', 'back']);
     const asRead = {
       parquet: value,
@@ -172,6 +206,44 @@ describe('ashlar export and import', () => {
       ndjson: { ...value, at: '1970-01-01T00:00:00.000Z' },
     }[ending];
     expect([...maps.get('back')!]).toEqual(keys.map((one) => [one, asRead]));
+  });
+
+  it.each(['parquet', 'csv'])('.%s has a column for values that are no documents', async (ending) => {
+    const file = join(folder, `mixed.${ending}`);
+    expect(await runFake(['export', 'mixed', file], world)).toMatchObject({ exitCode: 0, stderr: '' });
+    const { maps } = await runFake(['import', file, '--map', 'back']);
+    expect([...maps.get('back')!]).toEqual(mixed);
+  });
+
+  it.each(['parquet', 'csv'])('.%s without such a column is refused when one comes', async (ending) => {
+    const before = readdirSync(folder);
+    const { exitCode, stderr } = await runFake(['export', 'late', join(folder, `late.${ending}`)], world);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/the value of b in late is no document/);
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  it('writes nulls of CSV as it is told', async () => {
+    const answers = {
+      'SELECT * FROM "m" LIMIT 0': { columns: [{ name: 'n', type: 'text' as const }], batches: [] },
+      [`SELECT __key FROM "m" WHERE ${KIND} <> 'object' LIMIT 1`]: { columns: [key], batches: [] },
+      [`SELECT __key, "n", ${KIND} FROM "m"`]: {
+        columns: [key, { name: 'n', type: 'text' as const }, { name: 'coalesce', type: 'text' as const }],
+        batches: [
+          [
+            ['a', null, 'object'],
+            ['b', '', 'object'],
+            ['c', 'NA', 'object'],
+          ],
+        ],
+      },
+    };
+    const run = await runFake(['export', 'm', '-', '--format', 'csv', '--null', 'NA'], { answers });
+    expect(run.stdout).toBe('__key,n\na,NA\nb,""\nc,"NA"\n');
+    expect(await runFake(['export', 'm', '-', '--null', 'NA'], { answers })).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('--null is for csv'),
+    });
   });
 
   it('keeps values that are no documents in ndjson', async () => {

@@ -1,16 +1,26 @@
 /** `ashlar export`: the entries of a map, as they are at one moment, into a file. */
-import type { Grid } from '@ashlar/api';
+import { type Grid, GridError, type GridKey } from '@ashlar/api';
 import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { EXPORT_FORMATS, type ExportFormat, formatOf, holdsValues, openRowFile } from '../files/export-file.ts';
+import { ColumnTypes } from '../files/column-types.ts';
+import {
+  EXPORT_FORMATS,
+  type ExportFormat,
+  formatOf,
+  hasTypes,
+  holdsValues,
+  openRowFile,
+} from '../files/export-file.ts';
 import { fileSink, type Sink, streamSink } from '../files/sink.ts';
 import { formatBytes, formatDuration, formatQuantity, formatRate } from '../render/format.ts';
 import { startProgress } from '../render/progress.ts';
 import { sqlName } from '../values/sql-name.ts';
+import { keyText } from '../values/text-form.ts';
 
 interface ExportOptions extends CommonOptions {
   readonly format?: string;
   readonly timeout?: number;
+  readonly null?: string;
 }
 
 /** As good as none: a file is as long as the map is large. */
@@ -23,6 +33,7 @@ export function exportCommand(context: CliContext): Command {
     .argument('<map>', 'the map')
     .argument('<file>', '.parquet, .csv, .ndjson, .jsonl or .json; - is standard output')
     .option('-f, --format <format>', `${EXPORT_FORMATS.join(', ')} (default: by the ending; ndjson for -)`)
+    .option('--null <text>', 'what stands for NULL in csv (default: an empty field)')
     .option('--timeout <ms>', 'gives up after so many milliseconds (default: a week)', parseCount)
     .action((map: string, file: string, options: ExportOptions) =>
       guarded(context, options, () => exportMap(context, map, file, options)),
@@ -31,28 +42,21 @@ export function exportCommand(context: CliContext): Command {
 
 async function exportMap(context: CliContext, map: string, file: string, options: ExportOptions): Promise<void> {
   const format = formatOf(file, options.format);
+  const nullText = nullTextOf(options.null, format);
   const startedMs = performance.now();
   await withGrid(context, options, async (grid) => {
     const call = { signal: context.io.signal, timeoutMs: options.timeout ?? NO_TIMEOUT_MS };
     const columns = await columnsFor(grid, map, format, call);
-    const sink = file === '-' ? streamSink(context.io.stdout) : fileSink(file);
-    const rows = await writeRows(context, grid, { map, format, columns, sink, call });
-    const valuesLeftOut = columns.includes('__value') ? 0 : await countValuesWithoutFields(grid, map, call);
+    const openSink = (): Sink => (file === '-' ? streamSink(context.io.stdout) : fileSink(file));
+    const { rows, bytes } = await writeRows(context, grid, { map, format, nullText, columns, openSink, call });
     const durationMs = performance.now() - startedMs;
     const rowsPerSecond = (rows / durationMs) * 1000;
     // Where standard output is the file, the figures go beside it.
     const screen = file === '-' ? context.err : context.out;
-    const bytes = sink.bytesWritten;
     if (options.json) {
       const perSecond = Math.round(rowsPerSecond);
-      screen.line(
-        JSON.stringify({ map, file, format, rows, valuesLeftOut, bytes, durationMs, rowsPerSecond: perSecond }),
-      );
+      screen.line(JSON.stringify({ map, file, format, rows, bytes, durationMs, rowsPerSecond: perSecond }));
       return;
-    }
-    if (valuesLeftOut > 0) {
-      const notice = `${formatQuantity(valuesLeftOut, 'value')} left out, which are no documents; .ndjson keeps them`;
-      context.err.line(`${context.err.colours.yellow('notice:')} ${notice}`);
     }
     const figures = `${formatBytes(bytes)} in ${formatDuration(durationMs)}, ${formatRate(rowsPerSecond)}`;
     screen.line(
@@ -61,63 +65,149 @@ async function exportMap(context: CliContext, map: string, file: string, options
   });
 }
 
+/** @throws GridError INVALID_ARGUMENT for a text that CSV would put in quotes, or where the format has nulls of its own */
+function nullTextOf(text: string | undefined, format: ExportFormat): string | undefined {
+  if (text === undefined) return undefined;
+  if (format !== 'csv') throw new GridError('INVALID_ARGUMENT', `--null is for csv; ${format} has nulls of its own`);
+  if (!/[",\r\n]/.test(text)) return text;
+  throw new GridError('INVALID_ARGUMENT', '--null takes a text without quotes, commas and line ends');
+}
+
 interface ExportCall {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
 }
 
+/** The columns of a file. */
+interface ExportColumns {
+  /** SQL names. */
+  readonly names: readonly string[];
+  /** A column a field: values that are no documents are told by `KIND`, and stand in `__value` where there are any. */
+  readonly areFields: boolean;
+  readonly valuesBesideFields: boolean;
+}
+
 interface Export {
   readonly map: string;
   readonly format: ExportFormat;
-  /** SQL names. */
-  readonly columns: readonly string[];
-  readonly sink: Sink;
+  readonly nullText: string | undefined;
+  readonly columns: ExportColumns;
+  readonly openSink: () => Sink;
   readonly call: ExportCall;
 }
 
-/** @returns how many; a file that is not whole is taken away again */
-async function writeRows(
+/** 'object' for documents; NULL, which stands for null here, and other words for values without fields. */
+const KIND = `coalesce(json_typeof(__value), 'null')`;
+
+interface Written {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** A few writers change the types of a map's fields; a map whose types never rest is not exported. */
+const ATTEMPTS_MAX = 5;
+
+/** Writes the file; again, where a column turned out to hold more than the type that was begun with. */
+async function writeRows(context: CliContext, grid: Grid, job: Export): Promise<Written> {
+  let known: ColumnTypes | undefined;
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    const outcome = await writeOnce(context, grid, job, known);
+    if (!(outcome instanceof ColumnTypes)) return outcome;
+    known = outcome;
+  }
+  throw new GridError(
+    'INVALID_VALUE',
+    `the types of fields in ${job.map} changed during each of ${ATTEMPTS_MAX} attempts`,
+    {
+      hint: 'export to .ndjson, which has a type a value',
+    },
+  );
+}
+
+/** @returns wider types to begin with; a file that is not whole is taken away again */
+async function writeOnce(
   context: CliContext,
   grid: Grid,
-  { map, format, columns, sink, call }: Export,
-): Promise<number> {
+  { map, format, nullText, columns, openSink, call }: Export,
+  known: ColumnTypes | undefined,
+): Promise<Written | ColumnTypes> {
+  const { names, areFields, valuesBesideFields } = columns;
+  const sink = openSink();
   try {
-    const result = grid.sql(`SELECT ${columns.join(', ')} FROM ${sqlName(map)}`, [], call);
-    const writer = await openRowFile(format, sink);
-    await writer.begin(await result.columns());
+    const selected = areFields ? [...names, KIND] : names;
+    const result = grid.sql(`SELECT ${selected.join(', ')} FROM ${sqlName(map)}`, [], call);
+    const writer = await openRowFile(format, sink, { valuesBesideFields, nullText });
+    const types = known ?? new ColumnTypes((await result.columns()).slice(0, names.length));
     const total = (await grid.maps(call)).find(({ name }) => name === map)?.entries;
     const progress = startProgress(context.err, { label: map, unit: 'rows', total });
     let rows = 0;
+    let isTooNarrow = false;
+    let isBegun = false;
     try {
       for await (const batch of result.batches()) {
-        await writer.rows(batch);
+        if (areFields && !valuesBesideFields) requireDocuments(map, batch.values(0), batch.values(names.length));
+        isTooNarrow = (types.add(batch) && isBegun && hasTypes(format)) || isTooNarrow;
         rows += batch.rowCount;
+        if (isTooNarrow) continue;
+        if (!isBegun) await writer.begin(types.columns);
+        isBegun = true;
+        await writer.rows(batch);
         progress.update(rows, sink.bytesWritten);
       }
     } finally {
       progress.stop();
     }
+    if (isTooNarrow) return await beginAgain(sink, types);
+    if (!isBegun) await writer.begin(types.columns);
     await writer.end();
     await sink.commit();
-    return rows;
+    return { rows, bytes: sink.bytesWritten };
   } catch (error) {
     await sink.discard();
     throw error;
   }
 }
 
+/** @throws GridError INVALID_ARGUMENT when what was written cannot be taken back */
+async function beginAgain(sink: Sink, types: ColumnTypes): Promise<ColumnTypes> {
+  if (!sink.canDiscard && sink.bytesWritten > 0) {
+    throw new GridError('INVALID_ARGUMENT', 'a field holds values of several types, and part of the file is out', {
+      hint: 'export to a file in place of standard output, or to ndjson',
+    });
+  }
+  await sink.discard();
+  return types;
+}
+
 /** A column a field of the documents; where there are none, the values are one column. */
-async function columnsFor(grid: Grid, map: string, format: ExportFormat, call: ExportCall): Promise<readonly string[]> {
-  if (holdsValues(format)) return ['__key', '__value'];
+async function columnsFor(grid: Grid, map: string, format: ExportFormat, call: ExportCall): Promise<ExportColumns> {
+  const whole = { names: ['__key', '__value'], areFields: false, valuesBesideFields: false };
+  if (holdsValues(format)) return whole;
   const fields = await grid.sql(`SELECT * FROM ${sqlName(map)} LIMIT 0`, [], call).columns();
   // A field of this name would stand beside the key.
   const names = fields.map(({ name }) => name).filter((name) => name !== '__key');
-  return names.length === 0 ? ['__key', '__value'] : ['__key', ...names.map(sqlName)];
+  if (names.length === 0) return whole;
+  const valuesBesideFields = await hasValuesWithoutFields(grid, map, call);
+  const values = valuesBesideFields ? ['__value'] : [];
+  return { names: ['__key', ...names.map(sqlName), ...values], areFields: true, valuesBesideFields };
 }
 
-/** Entries whose values are no documents: a file of fields has no place for them. */
-async function countValuesWithoutFields(grid: Grid, map: string, call: ExportCall): Promise<number> {
-  const isOther = `coalesce(json_typeof(__value), 'null') <> 'object'`;
-  const counted = grid.sql<{ n: number }>(`SELECT count(*) AS n FROM ${sqlName(map)} WHERE ${isOther}`, [], call);
-  return (await counted.first())?.n ?? 0;
+async function hasValuesWithoutFields(grid: Grid, map: string, call: ExportCall): Promise<boolean> {
+  const found = grid.sql(`SELECT __key FROM ${sqlName(map)} WHERE ${KIND} <> 'object' LIMIT 1`, [], call);
+  return (await found.first()) !== undefined;
+}
+
+/** @throws GridError INVALID_VALUE when one came after the columns were settled: the file has no place for it */
+function requireDocuments(map: string, keys: readonly unknown[], kinds: readonly unknown[]): void {
+  const row = kinds.findIndex((kind) => kind !== 'object');
+  if (row < 0) return;
+  const key = keyText(keys[row] as GridKey);
+  throw new GridError(
+    'INVALID_VALUE',
+    `the value of ${key} in ${map} is no document: it was stored during the export`,
+    {
+      hint: 'export again; .ndjson has a place for every value',
+      details: { map, key },
+    },
+  );
 }

@@ -1,6 +1,6 @@
-/** `ashlar import`: fills a map from a parquet, csv or ndjson file. */
+/** `ashlar import`: fills a map from a file of rows. */
 import { GridError, type GridKey } from '@ashlar/api';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
 import { isExported, keyOfRow, valueOfRow } from '../files/exported-rows.ts';
 import { type LoadOptions, type LoadResult, loadRows } from '../files/load.ts';
@@ -13,37 +13,50 @@ interface ImportOptions extends CommonOptions {
   readonly map: string;
   readonly key?: string;
   readonly limit?: number;
+  readonly delimiter?: string;
+  readonly encoding?: string;
+  readonly null?: string;
 }
 
 export function importCommand(context: CliContext): Command {
   const example = 'ashlar import flights-3m.parquet --map flights';
   return gridCommand(context, 'import', 'fill a map from a file', example)
-    .argument('<file>', '.parquet, .csv, .tsv, .ndjson or .jsonl')
+    .argument('<file>', '.parquet, .csv, .tsv, .ndjson, .jsonl or .json')
     .requiredOption('-m, --map <name>', 'the map to fill; it is made where it does not exist')
     .option(
       '-k, --key <field,...>',
       'field that is the key; several make a composite key (default: __key of an exported file, else the row number)',
     )
     .option('-n, --limit <rows>', 'rows at most', parseCount)
+    .option(
+      '-d, --delimiter <character>',
+      'between fields of csv (default: , ; tab or |, by the first lines)',
+      parseDelimiter,
+    )
+    .option('--encoding <name>', 'of text files: latin1, utf16le … (default: UTF-8, or what a byte order mark says)')
+    .option('--null <text>', 'what stands for null in csv (default: an empty field)')
     .action((file: string, options: ImportOptions) =>
       guarded(context, options, () => importFile(context, file, options)),
     );
 }
 
 async function importFile(context: CliContext, file: string, options: ImportOptions): Promise<void> {
-  const source = await openRows(file);
+  const { delimiter, encoding, null: nullText } = options;
+  const source = await openRows(file, { delimiter, encoding, nullText });
   await withGrid(context, options, async (grid) => {
     const load: LoadOptions<unknown> = {
-      ...(options.key === undefined ? exportedEntries(file) : { keyOf: keyFunction(options.key) }),
+      ...(options.key === undefined ? exportedEntries(source) : { keyOf: keyFunction(options.key) }),
       limit: options.limit,
       signal: context.io.signal,
     };
     const result = await loadShowing(context, source, options.map, grid.map(options.map), load);
     const perSecond = (result.rows / result.durationMs) * 1000;
+    const { notices = [] } = source;
     if (options.json) {
-      context.out.line(JSON.stringify({ map: options.map, ...result, rowsPerSecond: Math.round(perSecond) }));
+      context.out.line(JSON.stringify({ map: options.map, ...result, rowsPerSecond: Math.round(perSecond), notices }));
       return;
     }
+    for (const notice of notices) context.err.line(`${context.err.colours.yellow('notice:')} ${notice}`);
     const { rows, bytes, durationMs } = result;
     const figures = `${formatBytes(bytes)} in ${formatDuration(durationMs)}, ${formatRate(perSecond)}`;
     context.out.line(`${formatQuantity(rows, 'row')} stored in ${options.map}: ${figures}`);
@@ -73,12 +86,19 @@ async function loadShowing(
 }
 
 /** Rows of an export bring their keys; those of other files have their number. */
-function exportedEntries(file: string): Pick<LoadOptions<unknown>, 'keyOf' | 'toValue'> {
-  const textKeys = /\.[ct]sv$/i.test(file);
+function exportedEntries({ textColumns }: RowSource): Pick<LoadOptions<unknown>, 'keyOf' | 'toValue'> {
+  const { keys = false, values = false } = textColumns ?? {};
   return {
-    keyOf: (row, rowNumber) => (isExported(row) ? keyOfRow(row, textKeys) : rowNumber),
-    toValue: (row) => (isExported(row) ? valueOfRow(row) : row),
+    keyOf: (row, rowNumber) => (isExported(row) ? keyOfRow(row, keys) : rowNumber),
+    toValue: (row) => (isExported(row) ? valueOfRow(row, values) : row),
   };
+}
+
+/** `\t` and `tab` are the tab, which shells make hard to type. */
+function parseDelimiter(text: string): string {
+  if (text === '\\t' || text.toLowerCase() === 'tab') return '\t';
+  if ([...text].length === 1 && !/["\r\n]/.test(text)) return text;
+  throw new InvalidArgumentError('one character is wanted, no quote and no line end.');
 }
 
 function keyFunction(fields: string): NonNullable<LoadOptions<unknown>['keyOf']> {

@@ -6,7 +6,7 @@ import { parseResultMode, type ResultMode } from '../results/result-mode.ts';
 import { Interpreter } from '../shell/interpreter.ts';
 import { parseMeta } from '../shell/meta-commands.ts';
 import { runStatement } from '../shell/run-statement.ts';
-import { linesOf, openScript, runScript, type Source } from '../shell/script.ts';
+import { openScript, runScript, type Source, scriptLines } from '../shell/script.ts';
 import type { Settings } from '../shell/session.ts';
 import { runShell } from '../shell/shell.ts';
 import { lastStatement, NOTHING_YET, split } from '../shell/splitter.ts';
@@ -75,7 +75,7 @@ async function sourcesOf(
   statement: string | undefined,
   files: readonly string[],
 ): Promise<Source[]> {
-  const stdin: Source = { name: 'standard input', lines: linesOf(io.stdin) };
+  const stdin: Source = { name: 'standard input', lines: scriptLines(io.stdin) };
   const given = statement === undefined ? [] : [{ name: undefined, lines: statement.split('\n') }];
   const opened = await Promise.all(files.map((file) => (file === '-' ? stdin : openScript(file))));
   const sources = [...given, ...opened];

@@ -4,8 +4,8 @@ import { type ColumnBatch, GridError, type GridKey, type ResultColumn } from '@a
 import { unknownName } from '../nearest.ts';
 import { csvLines } from '../results/csv-result.ts';
 import { rowsOf } from '../results/rows-of.ts';
-import { keyText } from '../values/text-form.ts';
-import { entryJson } from './exported-rows.ts';
+import { keyText, valueText } from '../values/text-form.ts';
+import { entryJson, textBesideFields } from './exported-rows.ts';
 import type { Sink } from './sink.ts';
 
 export const EXPORT_FORMATS = ['parquet', 'csv', 'ndjson', 'json'] as const;
@@ -19,8 +19,17 @@ const ENDINGS: Readonly<Record<string, ExportFormat>> = {
   '.json': 'json',
 };
 
+/** What is written, besides a column a field. */
+export interface RowFileOptions {
+  /** Values that are no documents stand as text in a `__value` column, the last one. */
+  readonly valuesBesideFields: boolean;
+  /** What stands for NULL in CSV; default: an empty field. */
+  readonly nullText?: string | undefined;
+}
+
 export interface RowFileWriter {
   begin(columns: readonly ResultColumn[]): Promise<void>;
+  /** Writes the columns that `begin` was told; a batch may have more behind them. */
   rows(batch: ColumnBatch): Promise<void>;
   end(): Promise<void>;
 }
@@ -45,13 +54,18 @@ export function holdsValues(format: ExportFormat): boolean {
   return format === 'ndjson' || format === 'json';
 }
 
+/** Formats that have one type a column. */
+export function hasTypes(format: ExportFormat): boolean {
+  return format === 'parquet';
+}
+
 /** Loaded when needed: the writer of Parquet is the largest. */
-export async function openRowFile(format: ExportFormat, sink: Sink): Promise<RowFileWriter> {
+export async function openRowFile(format: ExportFormat, sink: Sink, options: RowFileOptions): Promise<RowFileWriter> {
   switch (format) {
     case 'parquet':
-      return (await import('./export-parquet.ts')).parquetFile(sink);
+      return (await import('./export-parquet.ts')).parquetFile(sink, options);
     case 'csv':
-      return csvFile(sink);
+      return csvFile(sink, options);
     case 'ndjson':
       return jsonFile(sink, { head: '', between: '\n', tail: '\n', none: '' });
     case 'json':
@@ -59,15 +73,20 @@ export async function openRowFile(format: ExportFormat, sink: Sink): Promise<Row
   }
 }
 
-function csvFile(sink: Sink): RowFileWriter {
+function csvFile(sink: Sink, { valuesBesideFields, nullText }: RowFileOptions): RowFileWriter {
+  const textOfValue = valuesBesideFields ? textBesideFields : valueText;
+  let cells: ((value: unknown) => unknown)[] = [];
   return {
-    begin: (columns) => sink.write(csvLines([columns.map(({ name }) => name)])),
+    begin: (columns) => {
+      cells = columns.map(({ name }) => {
+        if (name === '__key') return (value) => keyText(value as GridKey);
+        return name === '__value' ? textOfValue : (value) => value;
+      });
+      return sink.write(csvLines([columns.map(({ name }) => name)]));
+    },
     rows: (batch) => {
-      const isKey = batch.columns.map(({ name }) => name === '__key');
-      const rows = rowsOf(batch, batch.rowCount).map((row) =>
-        row.map((value, column) => (isKey[column] ? keyText(value as GridKey) : value)),
-      );
-      return sink.write(csvLines(rows));
+      const rows = rowsOf(batch, batch.rowCount).map((row) => cells.map((cell, column) => cell(row[column])));
+      return sink.write(csvLines(rows, nullText));
     },
     end: async () => {},
   };

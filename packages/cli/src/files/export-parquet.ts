@@ -1,10 +1,11 @@
 /** Rows as a Parquet file: columns of the SQL types, row groups of 100,000 rows, zstd. */
 import { zstdCompressSync } from 'node:zlib';
-import { type ColumnBatch, GridError, type GridKey, type ResultColumn, type SqlTypeName } from '@ashlar/api';
+import type { ColumnBatch, GridKey, ResultColumn, SqlTypeName } from '@ashlar/api';
+import type { SchemaElement } from 'hyparquet';
 import { type BasicType, ByteWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
-import { toPlain } from '../render/format.ts';
-import { keyJson, parseExactJson } from '../values/text-form.ts';
-import type { RowFileWriter } from './export-file.ts';
+import { exactJson, keyJson } from '../values/text-form.ts';
+import type { RowFileOptions, RowFileWriter } from './export-file.ts';
+import { TEXT_VALUES, textBesideFields } from './exported-rows.ts';
 import type { Sink } from './sink.ts';
 
 const ROW_GROUP_ROWS = 100_000;
@@ -16,7 +17,7 @@ interface ParquetColumn {
   values: unknown[];
 }
 
-export function parquetFile(sink: Sink): RowFileWriter {
+export function parquetFile(sink: Sink, { valuesBesideFields }: RowFileOptions): RowFileWriter {
   // Grown by the library as it writes; emptied into the sink after each row group.
   const bytes = new ByteWriter();
   let columns: ParquetColumn[] = [];
@@ -35,8 +36,8 @@ export function parquetFile(sink: Sink): RowFileWriter {
   };
   return {
     begin: async (told) => {
-      columns = told.map((column) => ({ name: column.name, values: [], ...typeOf(column) }));
-      const schema = schemaFromColumnData({ columnData: columnData() });
+      columns = told.map((column) => ({ name: column.name, values: [], ...typeOf(column, valuesBesideFields) }));
+      const schema = schemaFromColumnData({ columnData: columnData() }).map(asWrittenJson);
       Object.assign(bytes, { flush, finish: flush });
       parquet = new ParquetWriter({
         writer: bytes,
@@ -44,11 +45,12 @@ export function parquetFile(sink: Sink): RowFileWriter {
         codec: 'ZSTD',
         compressors: { ZSTD: (input) => zstdCompressSync(input) },
         createdBy: 'ashlar',
+        ...(valuesBesideFields ? { kvMetadata: [TEXT_VALUES] } : {}),
       });
     },
     rows: async (batch: ColumnBatch) => {
       for (const [index, column] of columns.entries()) {
-        for (const value of batch.values(index)) column.values.push(value === null ? null : column.convert(value));
+        for (const value of batch.values(index)) column.values.push(column.convert(value));
       }
       rowCount += batch.rowCount;
       if (rowCount >= ROW_GROUP_ROWS) await writeGroup();
@@ -60,25 +62,33 @@ export function parquetFile(sink: Sink): RowFileWriter {
   };
 }
 
-function typeOf({ name, type }: ResultColumn): Pick<ParquetColumn, 'type' | 'convert'> {
-  // Keys of several kinds, or of bytes, which Parquet's readers would take for text.
-  if (name === '__key' && (type === 'unknown' || type === 'json' || type === 'bytea')) {
-    return { type: 'JSON', convert: (key) => exactKey(keyJson(key as GridKey)) };
-  }
-  const basic = PARQUET_TYPES[type];
-  if (basic === 'JSON') return { type: basic, convert: toPlain };
-  return { type: basic, convert: type === 'numeric' ? String : (value) => value };
+function typeOf(column: ResultColumn, valuesBesideFields: boolean): Pick<ParquetColumn, 'type' | 'convert'> {
+  if (valuesBesideFields && column.name === '__value') return { type: 'STRING', convert: textBesideFields };
+  const { type, convert } = typedColumn(column);
+  return { type, convert: (value) => (value === null ? null : convert(value)) };
 }
 
-/** @throws GridError INVALID_KEY for a whole number that JSON readers would round */
-function exactKey(json: string): unknown {
-  const key: unknown = JSON.parse(json);
-  if (JSON.stringify(key) === JSON.stringify(parseExactJson(json), (_, part) => (typeof part === 'bigint' ? '' : part)))
-    return key;
-  throw new GridError('INVALID_KEY', `Parquet cannot hold the key ${json} exactly beside keys of other kinds`, {
-    hint: 'export to .ndjson',
-  });
+function typedColumn({ name, type }: ResultColumn): Pick<ParquetColumn, 'type' | 'convert'> {
+  // Keys of several kinds, or of bytes, which Parquet's readers would take for text.
+  if (name === '__key' && (type === 'unknown' || type === 'json' || type === 'bytea')) {
+    return { type: 'JSON', convert: (key) => keyJson(key as GridKey) };
+  }
+  return { type: PARQUET_TYPES[type], convert: CONVERSIONS[type] ?? ((value) => value) };
 }
+
+/** JSON is written by us, with all digits of whole numbers: to the library it is text. */
+function asWrittenJson(element: SchemaElement): SchemaElement {
+  if (element.converted_type !== 'JSON') return element;
+  return { ...element, converted_type: 'UTF8', logical_type: { type: 'JSON' } };
+}
+
+const CONVERSIONS: Partial<Record<SqlTypeName, (value: unknown) => unknown>> = {
+  numeric: String,
+  interval: (value) => exactJson(value),
+  json: (value) => exactJson(value),
+  unknown: (value) => exactJson(value),
+  int8: (value) => BigInt(value as number | bigint),
+};
 
 /** Decimals are text: their digits stay exact. */
 const PARQUET_TYPES: Readonly<Record<SqlTypeName, BasicType>> = {

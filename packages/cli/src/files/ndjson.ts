@@ -1,49 +1,37 @@
 /** Files with one JSON object a line. */
-import { createReadStream, statSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { GridError } from '@ashlar/api';
-import { parseExactJson } from '../values/text-form.ts';
+import { statSync } from 'node:fs';
+import { openText, type TextFile, textOf } from './encoded-text.ts';
+import { brokenRow, ROW_CHARACTERS_MAX, rowOf } from './json-rows.ts';
 import type { Document, RowBatch, RowSource } from './rows.ts';
+import { linesOf } from './text-lines.ts';
 
 const BATCH_ROWS = 2048;
-/** Keys and values of an export come back as they were; other files are read as every JSON reader does, and faster. */
-const EXPORTED_WITH_LONG_NUMBERS = /^\{"__key":.*\d{16}/;
 
-export function openNdjson(path: string): RowSource {
+/** @throws GridError INVALID_ARGUMENT for a file that is no text */
+export async function openNdjson(path: string, encoding?: string): Promise<RowSource> {
+  const file = await openText(path, encoding);
   const bytesTotal = statSync(path).size;
-  return { rowCount: undefined, bytesTotal, batches: (limit) => readNdjson(path, limit) };
+  return { rowCount: undefined, bytesTotal, batches: (limit) => readNdjson(file, limit) };
 }
 
-async function* readNdjson(path: string, limit = Number.POSITIVE_INFINITY): AsyncGenerator<RowBatch> {
-  const input = createReadStream(path);
+async function* readNdjson(file: TextFile, limit = Number.POSITIVE_INFINITY): AsyncGenerator<RowBatch> {
   let rows: Document[] = [];
   let rowCount = 0;
   let lineNumber = 0;
-  try {
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      lineNumber += 1;
-      if (rowCount >= limit) break;
-      if (line.trim() === '') continue;
-      rows.push(parseLine(path, line, lineNumber));
-      rowCount += 1;
-      if (rows.length < BATCH_ROWS) continue;
-      yield { rows, bytesRead: input.bytesRead };
-      rows = [];
-    }
-  } finally {
-    input.destroy();
+  let bytesRead = 0;
+  const pieces = textOf(file, (bytes) => {
+    bytesRead = bytes;
+  });
+  for await (const line of linesOf(pieces)) {
+    lineNumber += 1;
+    if (rowCount >= limit) break;
+    if (line.trim() === '') continue;
+    if (line.length > ROW_CHARACTERS_MAX) throw brokenRow(file.path, lineNumber, 'longer than 64 MiB');
+    rows.push(rowOf(file.path, line, lineNumber));
+    rowCount += 1;
+    if (rows.length < BATCH_ROWS) continue;
+    yield { rows, bytesRead };
+    rows = [];
   }
-  if (rows.length > 0) yield { rows, bytesRead: input.bytesRead };
-}
-
-function parseLine(path: string, line: string, lineNumber: number): Document {
-  const where = `${path}, line ${lineNumber}`;
-  let value: unknown;
-  try {
-    value = EXPORTED_WITH_LONG_NUMBERS.test(line) ? parseExactJson(line) : JSON.parse(line);
-  } catch (cause) {
-    throw new GridError('INVALID_ARGUMENT', `${where}: not valid JSON`, { cause, details: { line: lineNumber } });
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Document;
-  throw new GridError('INVALID_ARGUMENT', `${where}: a JSON object is wanted`, { details: { line: lineNumber } });
+  if (rows.length > 0) yield { rows, bytesRead };
 }

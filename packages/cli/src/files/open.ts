@@ -1,28 +1,64 @@
 /** Chooses the reader by the file's ending. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { GridError } from '@ashlar/api';
-import { openCsv } from './csv.ts';
+import { type CsvOptions, openCsv } from './csv.ts';
+import { openJson } from './json.ts';
 import { openNdjson } from './ndjson.ts';
 import { openParquet } from './parquet.ts';
 import type { RowSource } from './rows.ts';
 
-/** @throws GridError INVALID_ARGUMENT when there is no such file, or its ending is unknown */
-export async function openRows(path: string): Promise<RowSource> {
-  if (!existsSync(path)) throw new GridError('INVALID_ARGUMENT', `there is no file ${path}`);
-  switch (extname(path).toLowerCase()) {
-    case '.parquet':
-      return openParquet(path);
-    case '.csv':
-      return openCsv(path);
-    case '.tsv':
-      return openCsv(path, '\t');
-    case '.ndjson':
-    case '.jsonl':
-      return openNdjson(path);
-    default:
-      throw new GridError('INVALID_ARGUMENT', `${basename(path)}: unknown kind of file`, {
-        hint: 'files end in .parquet, .csv, .tsv, .ndjson or .jsonl',
-      });
+/** How a file is to be read, where its ending and its first bytes do not tell. */
+export type OpenOptions = CsvOptions;
+
+type Kind = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'json';
+
+const ENDINGS: Readonly<Record<string, Kind>> = {
+  '.parquet': 'parquet',
+  '.csv': 'csv',
+  '.tsv': 'tsv',
+  '.ndjson': 'ndjson',
+  '.jsonl': 'ndjson',
+  '.json': 'json',
+};
+
+/** Options that mean something, by kind. */
+const OPTIONS: Readonly<Record<Kind, readonly (keyof OpenOptions)[]>> = {
+  parquet: [],
+  csv: ['delimiter', 'encoding', 'nullText'],
+  tsv: ['delimiter', 'encoding', 'nullText'],
+  ndjson: ['encoding'],
+  json: ['encoding'],
+};
+
+/** @throws GridError INVALID_ARGUMENT when there is no such file, it is of no known kind, or holds nothing of its kind */
+export async function openRows(path: string, options: OpenOptions = {}): Promise<RowSource> {
+  const kind = kindOf(path);
+  for (const name of Object.keys(options) as (keyof OpenOptions)[]) {
+    if (options[name] === undefined || OPTIONS[kind].includes(name)) continue;
+    const what = name === 'nullText' ? 'a null text' : name === 'encoding' ? 'an encoding' : 'a delimiter';
+    throw new GridError('INVALID_ARGUMENT', `${basename(path)}: ${kind} files have no use for ${what}`);
   }
+  switch (kind) {
+    case 'parquet':
+      return openParquet(path);
+    case 'csv':
+      return openCsv(path, options);
+    case 'tsv':
+      return openCsv(path, { ...options, delimiter: options.delimiter ?? '\t' });
+    case 'ndjson':
+      return openNdjson(path, options.encoding);
+    case 'json':
+      return openJson(path, options.encoding);
+  }
+}
+
+function kindOf(path: string): Kind {
+  if (!existsSync(path)) throw new GridError('INVALID_ARGUMENT', `there is no file ${path}`);
+  if (!statSync(path).isFile()) throw new GridError('INVALID_ARGUMENT', `${path} is no file`);
+  const kind = ENDINGS[extname(path).toLowerCase()];
+  if (kind !== undefined) return kind;
+  throw new GridError('INVALID_ARGUMENT', `${basename(path)}: unknown kind of file`, {
+    hint: `files end in ${Object.keys(ENDINGS).join(', ')}`,
+  });
 }

@@ -1,8 +1,6 @@
 /**
- * Parquet files, a row group at a time: columns are decoded one by one, then turned into documents.
- *
- * Integers arrive as 64-bit ones and become numbers where they are exact, so that a document holds what JSON would.
- * Times keep milliseconds.
+ * Parquet files, a row group at a time: columns are decoded one by one, then turned into documents. What a Parquet type
+ * becomes stands in `parquet-schema.ts`; here the library is told how to read texts and times without loss.
  */
 import { setImmediate } from 'node:timers/promises';
 import { constants, zstdDecompressSync } from 'node:zlib';
@@ -12,11 +10,14 @@ import {
   type ColumnData,
   type Compressors,
   type FileMetaData,
+  type ParquetParsers,
   parquetMetadataAsync,
   parquetRead,
-  parquetSchema,
 } from 'hyparquet';
 import { compressors as portableCompressors } from 'hyparquet-compressors';
+import { parseExactJson } from '../values/text-form.ts';
+import { TEXT_VALUES } from './exported-rows.ts';
+import { convertOne, narrow, type ParquetColumn, type ReadableParquet, readableParquet } from './parquet-schema.ts';
 import { type Document, type RowBatch, type RowSource, setField } from './rows.ts';
 
 type AsyncBuffer = Awaited<ReturnType<typeof asyncBufferFromFile>>;
@@ -37,41 +38,75 @@ const compressors: Compressors = {
   ZSTD: (input) => zstdDecompressSync(input, { params: { [constants.ZSTD_d_windowLogMax]: 27 } }),
 };
 
-const parsers = {
-  timestampFromMicroseconds: (micros: bigint) => new Date(Math.floor(Number(micros) / 1000)),
+/** Keeps a first U+FEFF: inside a file of texts it belongs to the text. */
+const text = new TextDecoder('utf-8', { ignoreBOM: true });
+
+const parsers: Partial<ParquetParsers> = {
+  timestampFromMilliseconds: (millis: bigint | number) => dateOf(Number(millis)),
+  timestampFromMicroseconds: (micros: bigint) => dateOf(floorDivide(micros, 1000n)),
+  timestampFromNanoseconds: (nanos: bigint) => dateOf(floorDivide(nanos, 1_000_000n)),
+  dateFromDays: (days: number) => dateOf(days * 86_400_000),
+  stringFromBytes: (bytes: Uint8Array | undefined) => bytes && text.decode(bytes),
+  jsonFromBytes: (bytes: Uint8Array | undefined) => bytes && parseExactJson(text.decode(bytes)),
 };
+
+/** @throws RangeError outside of what a Date holds: a year of 275760, or 'infinity' */
+function dateOf(milliseconds: number): Date | undefined {
+  // The library hands the nulls of a dictionary's column through here, too.
+  if (Number.isNaN(milliseconds)) return undefined;
+  const date = new Date(milliseconds);
+  if (Number.isNaN(date.getTime())) throw new RangeError(`a time of ${milliseconds} ms since 1970 is out of range`);
+  return date;
+}
+
+function floorDivide(value: bigint | undefined, divisor: bigint): number {
+  if (value === undefined) return Number.NaN;
+  const quotient = value / divisor;
+  return Number(value % divisor < 0n ? quotient - 1n : quotient);
+}
 
 /** @throws GridError INVALID_ARGUMENT when the file is no parquet file */
 export async function openParquet(path: string): Promise<RowSource> {
   const file = await asyncBufferFromFile(path);
-  const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => {
-    throw new GridError('INVALID_ARGUMENT', `${path} is not a readable parquet file: ${reasonOf(cause)}`, {
-      hint: 'its writer may not have ended: a whole file begins and ends with PAR1',
-      cause,
+  const readable = await parquetMetadataAsync(file)
+    .then(readableParquet)
+    .catch((cause: unknown) => {
+      throw new GridError('INVALID_ARGUMENT', `${path} is not a readable parquet file: ${reasonOf(cause)}`, {
+        hint: 'its writer may not have ended: a whole file begins and ends with PAR1',
+        cause,
+      });
     });
-  });
   return {
-    rowCount: Number(metadata.num_rows),
+    rowCount: Number(readable.metadata.num_rows),
     bytesTotal: file.byteLength,
-    batches: (limit = Number.POSITIVE_INFINITY) => readGroups(path, file, metadata, limit),
+    notices: readable.notices,
+    textColumns: { keys: false, values: hasTextValues(readable.metadata) },
+    batches: (limit = Number.POSITIVE_INFINITY) => readGroups({ path, file, ...readable }, limit),
   };
 }
 
-async function* readGroups(
-  path: string,
-  file: AsyncBuffer,
-  metadata: FileMetaData,
-  limit: number,
-): AsyncGenerator<RowBatch> {
+/** Whether an export put the values that are no documents into a column of text. */
+function hasTextValues({ key_value_metadata }: FileMetaData): boolean {
+  return key_value_metadata?.some(({ key, value }) => key === TEXT_VALUES.key && value === TEXT_VALUES.value) ?? false;
+}
+
+interface OpenFile extends ReadableParquet {
+  readonly path: string;
+  readonly file: AsyncBuffer;
+}
+
+async function* readGroups(open: OpenFile, limit: number): AsyncGenerator<RowBatch> {
+  const { file, metadata, columns } = open;
   let rowStart = 0;
   for (const group of metadata.row_groups) {
+    if (rowStart >= limit) return;
     const rowEnd = Math.min(rowStart + Number(group.num_rows), limit);
-    if (rowEnd <= rowStart) return;
-    const columns = await readColumns(path, file, metadata, rowStart, rowEnd);
+    // A group may be empty.
+    const data = rowEnd === rowStart ? [] : await readColumns(open, rowStart, rowEnd);
     for (let from = 0; from < rowEnd - rowStart; from += SLICE_ROWS) {
       const to = Math.min(from + SLICE_ROWS, rowEnd - rowStart);
       const bytesRead = Math.round((file.byteLength * (rowStart + to)) / Number(metadata.num_rows));
-      yield { rows: toDocuments(columns, from, to), bytesRead };
+      yield { rows: toDocuments(columns, data, from, to), bytesRead };
     }
     rowStart += Number(group.num_rows);
   }
@@ -79,33 +114,32 @@ async function* readGroups(
 
 /** The columns of one row group, each with the rows rowStart .. rowEnd-1; the event loop turns after each. */
 async function readColumns(
-  path: string,
-  file: AsyncBuffer,
-  metadata: FileMetaData,
+  { path, file, metadata, columns }: OpenFile,
   rowStart: number,
   rowEnd: number,
-): Promise<Map<string, Column>> {
-  const columns = new Map<string, Column>();
-  for (const { element } of parquetSchema(metadata).children) {
+): Promise<readonly Column[]> {
+  const data: Column[] = [];
+  for (const { name, alias } of columns) {
     const pieces: Piece[] = [];
     const onChunk = (chunk: ColumnData): void => {
       pieces.push({ at: chunk.rowStart, data: chunk.columnData });
     };
     await parquetRead({
       ...{ file, metadata, compressors, parsers, rowStart, rowEnd, onChunk },
-      columns: [element.name],
+      columns: [alias],
+      utf8: false,
     }).catch((cause: unknown) => {
-      const where = `${path}: column ${element.name} from row ${rowStart}`;
+      const where = `${path}: column ${name} from row ${rowStart}`;
       throw new GridError('INVALID_ARGUMENT', `${where} cannot be read: ${reasonOf(cause)}`, {
         hint: 'the file is damaged or was not written to its end; the rows before it are stored',
-        details: { column: element.name, row: rowStart },
+        details: { column: name, row: rowStart },
         cause,
       });
     });
-    columns.set(element.name, joinPieces(pieces, rowStart, rowEnd));
+    data.push(joinPieces(pieces, rowStart, rowEnd));
     await setImmediate();
   }
-  return columns;
+  return data;
 }
 
 function reasonOf(cause: unknown): string {
@@ -125,23 +159,17 @@ function joinPieces(pieces: readonly Piece[], rowStart: number, rowEnd: number):
   return column;
 }
 
-function toDocuments(columns: ReadonlyMap<string, Column>, from: number, to: number): Document[] {
-  const names = [...columns.keys()];
-  const data = [...columns.values()];
+function toDocuments(columns: readonly ParquetColumn[], data: readonly Column[], from: number, to: number): Document[] {
   const rows = new Array<Document>(to - from);
   for (let row = from; row < to; row += 1) {
     const document: Document = {};
-    for (let column = 0; column < names.length; column += 1) {
+    for (let column = 0; column < columns.length; column += 1) {
+      const { name, convert } = columns[column]!;
       const value = data[column]![row];
-      setField(document, names[column]!, typeof value === 'bigint' ? narrow(value) : value);
+      if (convert !== undefined) setField(document, name, convertOne(value, convert));
+      else setField(document, name, typeof value === 'bigint' ? narrow(value) : (value ?? null));
     }
     rows[row - from] = document;
   }
   return rows;
-}
-
-/** A number where it is exact, else the bigint itself. */
-function narrow(value: bigint): number | bigint {
-  const asNumber = Number(value);
-  return Number.isSafeInteger(asNumber) ? asNumber : value;
 }

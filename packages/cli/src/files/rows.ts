@@ -1,4 +1,5 @@
 /** Files as batches of documents: what the readers of parquet, csv and ndjson have in common. */
+import type { TextColumns } from './exported-rows.ts';
 
 export type Document = Record<string, unknown>;
 
@@ -20,6 +21,10 @@ export interface RowSource {
   readonly rowCount: number | undefined;
   /** Size of the file. */
   readonly bytesTotal: number;
+  /** What a reader of the file should know of it: columns that were renamed. */
+  readonly notices?: readonly string[];
+  /** Columns of an export that hold keys and values as text; undefined: none does. */
+  readonly textColumns?: TextColumns;
   /** @param limit  rows wanted at most; the last batch is cut to it */
   batches(limit?: number): AsyncIterable<RowBatch>;
 }

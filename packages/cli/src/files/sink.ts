@@ -7,6 +7,8 @@ import { type TextStream, writeAll } from '../render/screen.ts';
 
 export interface Sink {
   readonly bytesWritten: number;
+  /** Whether what was written can be taken back. */
+  readonly canDiscard: boolean;
   /** Resolves when there is room for more. */
   write(data: string | Uint8Array): Promise<void>;
   /** The file is whole. */
@@ -21,6 +23,7 @@ export function streamSink(stream: TextStream): Sink {
     get bytesWritten() {
       return bytesWritten;
     },
+    canDiscard: false,
     write: async (data) => {
       bytesWritten += typeof data === 'string' ? Buffer.byteLength(data) : data.length;
       // Streams of the process take bytes as well as text.
@@ -44,6 +47,7 @@ export function fileSink(path: string): Sink {
     get bytesWritten() {
       return stream.bytesWritten;
     },
+    canDiscard: true,
     write: async (data) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       if (stream.write(data)) return;

@@ -19,7 +19,7 @@ export function renderError(error: unknown, colours: Colours, statement?: string
   const lines = [`${head} ${error.message} ${colours.dim(`(${error.code})`)}`];
   if (error.position !== undefined && statement !== undefined) {
     const { line, column } = error.position;
-    const text = statement.split('\n')[line - 1] ?? '';
+    const text = (statement.split('\n')[line - 1] ?? '').replace(/\r$/, '');
     // Tabs stay tabs in the line below, so that the caret stands under its character at any tab width.
     const indent = text.slice(0, column - 1).replace(/[^\t]/g, ' ');
     lines.push(`  ${text}`, `  ${indent}${colours.yellow('^')}`);

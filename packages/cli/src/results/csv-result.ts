@@ -15,10 +15,31 @@ export function csvResult(stream: TextStream): ResultWriter {
   };
 }
 
-/** Lines of CSV, each with its line end. */
-export function csvLines(rows: readonly (readonly unknown[])[]): string {
-  const texts = rows.map((row) =>
-    row.map((value) => (value === null || value === undefined ? null : formatValue(value))),
-  );
-  return stringify(texts, { cast: { string: (text) => ({ value: text, quoted_empty: true }) } });
+/**
+ * Lines of CSV, each with its line end.
+ *
+ * @param nullText  what stands for NULL; texts that are equal to it stand in quotes
+ */
+export function csvLines(rows: readonly (readonly unknown[])[], nullText = ''): string {
+  const texts = rows.map((row) => row.map((value) => (value === null || value === undefined ? NULL : csvText(value))));
+  return stringify(texts, {
+    cast: {
+      string: (text) => ({
+        value: text,
+        quoted_empty: true,
+        quoted: (nullText !== '' && text === nullText) || /[\r\n]/.test(text),
+      }),
+      object: () => ({ value: nullText, quoted: false, quoted_empty: false }),
+    },
+  });
+}
+
+/** A cell without a value. */
+const NULL = Object.freeze({});
+
+/** As `import` reads it: a double beyond 2^53 has an exponent, or it would be taken for a whole number with all its digits. */
+function csvText(value: unknown): string {
+  if (typeof value !== 'number') return formatValue(value);
+  if (Object.is(value, -0)) return '-0';
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? value.toExponential() : formatValue(value);
 }

@@ -1,13 +1,14 @@
 /**
  * Statements from a file or a pipe, one after the other, up to the first that fails.
  *
- * Lines are read as they are needed, so that a pipe may be written while it is run.
+ * Lines are read as they are needed, so that a pipe may be written while it is run. They end at \n alone: a \r, and what else
+ * looks like the end of a line, is part of the string that it stands in.
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { GridError } from '@ashlar/api';
 import type { CliContext } from '../context.ts';
+import { linesOf } from '../files/text-lines.ts';
 import { errorJson, renderError } from '../render/error.ts';
 import { type Interpreter, placeOf } from './interpreter.ts';
 import { type Effect, newSession, onEnd, onLine, type Settings } from './session.ts';
@@ -39,12 +40,13 @@ export async function openScript(path: string): Promise<Source> {
   if (found?.isFile() !== true && found?.isFIFO() !== true) {
     throw new GridError('INVALID_ARGUMENT', `there is no file ${path}`);
   }
-  return { name: path, lines: linesOf(createReadStream(path)) };
+  return { name: path, lines: scriptLines(createReadStream(path)) };
 }
 
 /** Nothing is read before the first line is asked for. */
-export async function* linesOf(input: NodeJS.ReadableStream): AsyncGenerator<string, void, undefined> {
-  yield* createInterface({ input, terminal: false, crlfDelay: Number.POSITIVE_INFINITY });
+export async function* scriptLines(input: NodeJS.ReadableStream): AsyncGenerator<string, void, undefined> {
+  input.setEncoding('utf8');
+  yield* linesOf(input as unknown as AsyncIterable<string>);
 }
 
 /** Runs a script; a failure is told, with its place. */

@@ -56,6 +56,20 @@ it('cancels the statement that runs on Ctrl-C, and goes on', async () => {
 describe('statements from a pipe', () => {
   const run = (input: string, args: readonly string[] = []) => runFake(['sql', ...args], { ...world, input });
 
+  it('keep what looks like the end of a line inside of their strings', async () => {
+    const texts = ['a\r\nb', 'a\u2028b\u2029c', 'a\rb'];
+    for (const text of texts) {
+      const answers = { [`SELECT '${text}'`]: one };
+      for (const end of ['\n', '\r\n']) {
+        const ran = await runFake(['sql', '--mode', 'csv'], {
+          answers,
+          input: `.timer off${end}SELECT '${text}';${end}`,
+        });
+        expect(ran).toMatchObject({ exitCode: 0, stderr: '', stdout: expect.stringContaining('1') });
+      }
+    }
+  });
+
   it('run one after the other', async () => {
     const { exitCode, stdout } = await run('.mode csv\nselect 1; select 1;\nselect 1');
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'n\n1\nn\n1\nn\n1\n' });
