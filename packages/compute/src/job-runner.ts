@@ -16,6 +16,8 @@ export interface JobMap {
   /** MessagePack; undefined: no arguments. */
   readonly args: Uint8Array | undefined;
   readonly mapId: MapId;
+  /** Its name, for errors. */
+  readonly map: string;
   readonly partitionIds: readonly PartitionId[];
   /** An open snapshot of this member's store; the caller keeps it open until map() ends. */
   readonly snapshotId: number;
@@ -62,18 +64,18 @@ export class JobRunner {
   /**
    * Runs the job's map over partitions; partial results (MessagePack; undefined: none) aligned with partitionIds.
    *
-   * @throws GridError of the first task that failed: UNKNOWN_MODULE, UNKNOWN_EXPORT, USER_CODE_*, SNAPSHOT_EXPIRED,
+   * @throws GridError of the first task that failed: UNKNOWN_MODULE, UNKNOWN_EXPORT, USER_CODE_*, SNAPSHOT_EXPIRED, MAP_DROPPED,
    *   INVALID_VALUE, CANCELLED, OVERLOADED; the other tasks are ended
    */
   async map(job: JobMap, options: JobOptions = {}): Promise<(Uint8Array | undefined)[]> {
     const module = this.#modules.resolve(job.module, job.exportName, 'job');
-    const { exportName, args, mapId, snapshotId, version } = job;
+    const { exportName, args, mapId, map, snapshotId, version } = job;
     const shares: number[] = [];
     const tasks: WorkerTask<PackedBytes>[] = [];
     const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.memoryMax };
     for (let first = 0; first < job.partitionIds.length; first += PARTITIONS_PER_TASK) {
       const partitionIds = job.partitionIds.slice(first, first + PARTITIONS_PER_TASK);
-      const work = { exportName, args, mapId, partitionIds, snapshotId, version, trace: options.trace };
+      const work = { exportName, args, mapId, map, partitionIds, snapshotId, version, trace: options.trace };
       const task: JobMapTask = { source: sourceOf(module), ...work };
       const index = tasks.length;
       const onMessage = (message: unknown): void => {

@@ -4,16 +4,19 @@
  * N1  User code never runs while the reader looks at the arena: each chunk is copied between enter() and leave().
  * N2  What is handed out was read while the snapshot was open; else SNAPSHOT_EXPIRED is thrown instead.
  * N3  All calls see the same rows in the same order: those that the snapshot's version sees, by slot.
+ * N4  Rows end where the table does, and only while the map is there: MAP_DROPPED otherwise.
  */
 import type { GridKey, PartitionRows } from '@ashlar/api';
 import { Decimal } from '@ashlar/api';
-import { GridError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { GridError, MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { decodeKey, Path, ValueReader, ValueType } from '@ashlar/serialization';
 import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import { parsePath } from './path-text.ts';
 
 export interface SnapshotPlace {
   readonly mapId: MapId;
+  /** Its name, for errors. */
+  readonly map: string;
   readonly partitionId: PartitionId;
   readonly snapshotId: number;
   readonly version: Version;
@@ -106,7 +109,10 @@ export class SnapshotRows implements PartitionRows<GridKey, unknown> {
     this.#reader.enter();
     try {
       const table = this.#reader.table(mapId, partitionId);
-      if (table === undefined || chunkIndex >= table.chunkCount) return -1;
+      if (table === undefined || chunkIndex >= table.chunkCount) {
+        if (this.#reader.hasMap(mapId)) return -1;
+        throw new MapDroppedError(this.#place.map, { mapId });
+      }
       const chunk = table.chunk(chunkIndex);
       const count = visibleSlots(chunk, version, slots);
       if (visit !== undefined) for (let at = 0; at < count; at++) visit(chunk, slots[at]!, firstRow + at);

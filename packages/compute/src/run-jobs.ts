@@ -16,6 +16,7 @@ export interface JobMapTask {
   /** MessagePack; undefined: no arguments. */
   readonly args: Uint8Array | undefined;
   readonly mapId: MapId;
+  readonly map: string;
   readonly partitionIds: readonly PartitionId[];
   readonly snapshotId: number;
   readonly version: Version;

@@ -30,6 +30,7 @@ describe('user code', () => {
       exportName: 'spy',
       args: encodeValue({ doors: [...doors, new URL('./user-worker.ts', import.meta.url).href] }),
       mapId: MAP,
+      map: 'm',
       partitionIds: [PARTITION],
       snapshotId: id,
       version,

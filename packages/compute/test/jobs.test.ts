@@ -45,7 +45,16 @@ afterAll(() => fixture.close());
 function jobOf(exportName: string, args?: unknown): JobMap {
   const { id, version } = store.openSnapshot();
   const bytes = args === undefined ? undefined : encodeValue(args);
-  return { module: 'reports', exportName, args: bytes, mapId: MAP, partitionIds: ALL, snapshotId: id, version };
+  return {
+    module: 'reports',
+    exportName,
+    args: bytes,
+    mapId: MAP,
+    map: 'm',
+    partitionIds: ALL,
+    snapshotId: id,
+    version,
+  };
 }
 
 async function resultOf(job: JobMap): Promise<unknown> {

@@ -8,6 +8,7 @@ export {
   type FragmentResult,
   type FragmentTask,
   runFragment,
+  scanOf,
 } from './fragment.ts';
 export {
   type CombineTask,

@@ -8,8 +8,9 @@
  * S2  Columns that the filter does not need are read for the rows that passed it alone, late ones when they are asked
  *     for.
  * S3  What was read counts only if the snapshot is still alive afterwards: checkAlive() before anything is delivered.
+ * S4  A scan that finds no more chunks has read all of them only if the map is still there: MAP_DROPPED otherwise.
  */
-import { GridError, type MapId } from '@ashlar/core';
+import { GridError, MapDroppedError, type MapId } from '@ashlar/core';
 import {
   BATCH_ROWS,
   boundsOf,
@@ -82,13 +83,21 @@ class StoreSource implements RowSource {
       for (let index = request.fromChunk; ; index++) {
         this.#reader.enter();
         const table = this.#reader.table(mapId, request.partition);
-        if (table === undefined || index >= table.chunkCount) return;
+        if (table === undefined || index >= table.chunkCount) {
+          this.#checkMap(request);
+          return;
+        }
         const visible = this.#columns.enter(table.chunk(index), request.partition, index);
         if (visible > 0) yield this.#rows(prepared, request, visible, index);
       }
     } finally {
       this.#reader.leave();
     }
+  }
+
+  /** An end of the table because the map was dropped is no end of its rows (S4). */
+  #checkMap({ scan: { map, mapId } }: ScanRequest): void {
+    if (!this.#reader.hasMap(mapId as MapId)) throw new MapDroppedError(map, { mapId });
   }
 
   checkAlive(): void {

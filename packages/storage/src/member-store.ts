@@ -89,11 +89,6 @@ export class MemberStore {
     return [...this.#core.maps.keys()] as MapId[];
   }
 
-  /** Whether the map may have entries in the partition that some snapshot sees, also where none is live any more. */
-  hasTable(mapId: MapId, partitionId: PartitionId): boolean {
-    return this.#core.maps.get(mapId)?.tables[partitionId] !== undefined;
-  }
-
   /**
    * Makes the partition this member's, with an empty log of a new incarnation; or, if it is open, raises its epoch.
    *

@@ -423,6 +423,7 @@ export interface RunJobPartRequest {
   readonly module: string;
   readonly exportName: string;
   readonly map: string;
+  readonly mapId: number;
   readonly arguments: Uint8Array;
   readonly partitions: readonly number[];
   readonly snapshotId: number;

@@ -12,15 +12,9 @@
  */
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { GridError, MapDroppedError } from '@ashlar/core';
-import type { MemberStore } from '@ashlar/storage';
 import { isMutation, type KvBatch, type MapReference } from '@ashlar/transport';
-import { openMap } from '../catalog-follower.ts';
 import type { GridControl } from '../control/grid-control.ts';
-
-export interface BatchMapsDependencies {
-  readonly control: GridControl;
-  readonly store: Pick<MemberStore, 'hasMap' | 'openMap'>;
-}
+import { openHere, type PresenceParts } from '../map-presence.ts';
 
 export interface BatchMaps {
   /** By map index: the map that has the name here; undefined: there is none, so reads find nothing. */
@@ -30,7 +24,7 @@ export interface BatchMaps {
 }
 
 /** The maps of a batch where all are known as the caller means them; undefined where it must wait. */
-export function knownMaps({ maps }: KvBatch, { control, store }: BatchMapsDependencies): BatchMaps | undefined {
+export function knownMaps({ maps }: KvBatch, { control, store }: PresenceParts): BatchMaps | undefined {
   const known: CatalogedMap[] = [];
   for (const reference of maps) {
     const map = control.maps.get(reference.name);
@@ -47,7 +41,7 @@ export function knownMaps({ maps }: KvBatch, { control, store }: BatchMapsDepend
  * @throws GridError MAP_CONFLICT, INVALID_NAME, INVALID_ARGUMENT, OUT_OF_MEMORY; LEASE_EXPIRED when this member is behind
  *   and cannot ask the coordinator
  */
-export async function mapsOf(batch: KvBatch, deps: BatchMapsDependencies): Promise<BatchMaps> {
+export async function mapsOf(batch: KvBatch, deps: PresenceParts): Promise<BatchMaps> {
   const writes = batch.opcodes.some(isMutation);
   const maps = await Promise.all(batch.maps.map((reference) => mapOf(reference, writes, deps)));
   for (const map of maps) if (map !== undefined && !deps.store.hasMap(map.id)) openHere(map, deps);
@@ -82,7 +76,7 @@ function isBehind({ maps, state }: GridControl, { name, mapId, newerThan }: MapR
 async function mapOf(
   reference: MapReference,
   writes: boolean,
-  { control }: BatchMapsDependencies,
+  { control }: PresenceParts,
 ): Promise<CatalogedMap | undefined> {
   const { name, affinityParts, declared, ttlMs, maxIdleMs, mapId } = reference;
   if (isBehind(control, reference)) await catchUp(reference, control);
@@ -115,11 +109,6 @@ function behind({ name, mapId, newerThan }: MapReference, control: GridControl, 
     details: { map: name, mapId: mapId || newerThan },
     cause,
   });
-}
-
-/** @throws OutOfMemoryError, GridError OVERLOADED: the catalog has the map, this member could not make it so far */
-function openHere(map: CatalogedMap, { control, store }: BatchMapsDependencies): void {
-  if (control.maps.get(map.name)?.id === map.id) openMap(store, map);
 }
 
 function refusalOf(reference: MapReference, map: CatalogedMap | undefined): GridError | undefined {

@@ -17,7 +17,7 @@ import {
   type ProcessorOutcomes,
   readyProcessor,
 } from '@ashlar/compute';
-import type { PartitionId, Random, TraceContext } from '@ashlar/core';
+import { MapDroppedError, type PartitionId, type Random, type TraceContext } from '@ashlar/core';
 import { compareBytes, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { processorSpans } from '../observe/processor-spans.ts';
@@ -310,6 +310,7 @@ export class ProcessorCalls {
   #stage(writes: WriteBatch, call: ProcessorCall, outcome: EntryOutcome): boolean {
     const { action, bytes, valueStart, valueEnd, ttlMs, isRenewed } = outcome;
     const { map, partition, keys, keyStart, keyEnd } = call;
+    if (!this.#deps.store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
     if (action === 'keep' && ttlMs === undefined) return true;
     if (action === 'remove') {
       return writes.remove(map.id, partition, keys, keyStart, keyEnd, RecordCause.processor) || !writes.wantsCut;
@@ -360,6 +361,7 @@ export class ProcessorCalls {
   }: ProcessorCall): Uint8Array {
     const { store, limits } = this.#deps;
     const run = readyProcessor(processor.exportName);
+    if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
     const exists = store.find(map.id, partition, keys, keyStart, keyEnd);
     const { valueBytes, valueStart, valueEnd, expiresAt } = store.found;
     const value = exists ? decodeValue(valueBytes, valueStart, valueEnd) : undefined;

@@ -30,7 +30,7 @@ export interface AdminDependencies {
   /** What /metrics tells. */
   readonly figures: () => Promise<Figure[]>;
   /** Removes every entry of a map, over the whole grid. */
-  readonly clearMap: (map: string, signal: AbortSignal) => Promise<ChangeOutcome>;
+  readonly clearMap: (map: CatalogedMap, signal: AbortSignal) => Promise<ChangeOutcome>;
 }
 
 export function adminService(deps: AdminDependencies): AdminService {
@@ -84,9 +84,9 @@ export function adminService(deps: AdminDependencies): AdminService {
       return grid ? gridSize(map) : ownSize(map);
     },
     async clear({ map: name }, { signal }) {
-      if ((await control.mapNamed(name).catch(() => undefined)) === undefined)
-        return { removed: 0, version: clock.now() };
-      const { affected, version } = await deps.clearMap(name, signal);
+      const map = await control.mapNamed(name).catch(() => undefined);
+      if (map === undefined) return { removed: 0, version: clock.now() };
+      const { affected, version } = await deps.clearMap(map, signal);
       return { removed: affected, version };
     },
     stats: async () => ({ memberId: control.self, figures: await deps.figures() }),

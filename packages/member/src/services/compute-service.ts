@@ -3,7 +3,7 @@
  */
 import { READY_MODULE } from '@ashlar/api';
 import { type JobActivity, JobRunner } from '@ashlar/compute';
-import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
+import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { Router } from '@ashlar/routing';
 import { decodeParameters } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -23,6 +23,7 @@ import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
+import type { NeedMap } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { type TracedWork, tracedStream } from '../observe/tracing.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
@@ -35,6 +36,7 @@ import { wholeJobPart } from '../sql/whole-parts.ts';
 const LOOKS_AN_AGE = 4;
 export interface ComputeDependencies {
   readonly parts: MemberParts;
+  readonly needMap: NeedMap;
   readonly router: () => Promise<Router>;
   readonly snapshots: GridSnapshots;
   readonly localSnapshots: Pick<LocalSnapshots, 'touch'>;
@@ -89,6 +91,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
     async processWhere(request, { signal, trace }) {
       if (request.module !== READY_MODULE) await control.moduleNamed(request.module);
       const parameters = decodeParameters(request.parameters);
+      await control.mapNamed(request.map);
       const condition = await deps.planCondition(request.map, request.where, signal);
       if (condition.parameterCount > parameters.length) {
         throw new GridError(
@@ -130,7 +133,7 @@ async function* runJob(
 ): AsyncGenerator<JobOutput, void, undefined> {
   const { control } = deps.parts;
   await control.moduleNamed(request.module);
-  await control.mapNamed(request.map);
+  const { id: mapId } = await control.mapNamed(request.map);
   if (!control.isComplete) {
     throw new GridError('SHUTTING_DOWN', 'the grid is not complete yet', {
       hint: 'wait until all members have joined',
@@ -138,7 +141,7 @@ async function* runJob(
   }
   const holding = deps.held.open();
   try {
-    const partials = yield* mapped(request, { signal, trace }, deps, jobPart, holding);
+    const partials = yield* mapped({ ...request, mapId }, { signal, trace }, deps, jobPart, holding);
     const { module, exportName, arguments: args } = request;
     const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
     const result = (await jobs.reduce(job, { depth: LANE.job, signal, trace })) ?? new Uint8Array(0);
@@ -151,7 +154,7 @@ async function* runJob(
 
 /** Partial results of all members. A member's snapshot lives by the progress of its own part, and goes when that ends. */
 async function* mapped(
-  request: RunJobRequest,
+  request: RunJobRequest & { readonly mapId: MapId },
   { signal, trace }: Caused,
   { parts, snapshots }: ComputeDependencies,
   jobPart: (request: RunJobPartRequest, call: Caused) => AsyncGenerator<JobPartOutput>,
@@ -163,12 +166,13 @@ async function* mapped(
   snapshot.isIdle = true;
   const partials: Uint8Array[] = [];
   try {
-    const { module, exportName, map, arguments: args } = request;
+    const { module, exportName, map, mapId, arguments: args } = request;
     const streams = [...members].map(([member, partitions]) => {
       const part = {
         module,
         exportName,
         map,
+        mapId,
         arguments: args,
         partitions,
         snapshotId: snapshot.ids.get(member)!,
@@ -203,18 +207,19 @@ async function* mapped(
 async function* runJobPart(
   request: RunJobPartRequest,
   { signal, trace }: Caused,
-  { parts, localSnapshots, held }: ComputeDependencies,
+  { parts, needMap, localSnapshots, held }: ComputeDependencies,
   jobs: JobRunner,
 ): AsyncGenerator<JobPartOutput, void, undefined> {
   const { control } = parts;
   await control.moduleNamed(request.module);
-  const map = await control.mapNamed(request.map);
+  const map = await needMap(request.mapId as MapId, request.map);
   const progress = new PieceStream<JobPartOutput>();
   const job = {
     module: request.module,
     exportName: request.exportName,
     args: nonEmpty(request.arguments),
     mapId: map.id,
+    map: map.name,
     partitionIds: request.partitions as readonly PartitionId[],
     snapshotId: request.snapshotId,
     version: request.version as Version,

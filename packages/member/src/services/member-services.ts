@@ -1,6 +1,6 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { seededRandom, type TraceContext, type Version } from '@ashlar/core';
+import { type MapId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { encodeMessage } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -14,6 +14,7 @@ import { kvService } from '../kv/kv-service.ts';
 import { LogPressure } from '../kv/log-pressure.ts';
 import { ProcessorCalls } from '../kv/processor-calls.ts';
 import { Sessions } from '../kv/sessions.ts';
+import { type NeedMap, needMapOf } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
 import { tracedCall, tracedStream } from '../observe/tracing.ts';
@@ -91,8 +92,10 @@ export function memberServices(parts: MemberParts): {
     localSnapshots.sweep();
   }, snapshotMaxAgeMs / LOOKS_AN_AGE);
   unreadSweep.unref();
+  const needMap = needMapOf(parts);
   const fragments: FragmentRunnerDependencies = {
     store,
+    needMap,
     pool: queryPool,
     columns: new ColumnKeeper(store, parts.mainReaderIndex),
     held,
@@ -103,9 +106,9 @@ export function memberServices(parts: MemberParts): {
     ...{ memoryBytes: config.memory.queryMaxBytes, held },
     runFragment: (call, stats) => runFragment(call, stats, parts, fragments),
   });
-  const changeRunner = new ChangeRunner({ store, pool: queryPool, gate, processors, clock, limits });
+  const changeRunner = new ChangeRunner({ store, needMap, pool: queryPool, gate, processors, clock, limits });
   const change = (request: ChangeRequest, call: Caused): Promise<ChangeOutcome> =>
-    runChange(request, call, parts, changeRunner);
+    runChange(request, call, parts, changeRunner, needMap);
   const changes = new ChangeCoordinator({
     ...{ control, snapshots, queries, limits },
     run: (member, request, call) =>
@@ -132,6 +135,7 @@ export function memberServices(parts: MemberParts): {
   });
   const compute = computeService({
     parts,
+    needMap,
     router: router.get,
     snapshots,
     localSnapshots,
@@ -251,19 +255,18 @@ function mapIdOf(fragment: FragmentCall['fragment']): number {
 async function runChange(
   request: ChangeRequest,
   { signal, trace: parent }: Caused,
-  { control, tracing }: MemberParts,
+  { tracing }: MemberParts,
   runner: ChangeRunner,
+  needMap: NeedMap,
 ): Promise<ChangeOutcome> {
   return tracedCall(tracing.begin('ashlar.sql.change', parent, {}), (trace) => run(trace));
 
   async function run(trace: TraceContext | undefined): Promise<ChangeOutcome> {
     if (request.kind === 'change') return runner.change(request.task, signal);
-    if (request.kind === 'process')
-      return runner.process(request.task, await control.mapNamed(request.task.scan.map), request.processor, {
-        signal,
-        trace,
-      });
-    return runner.insert(await control.mapNamed(request.map), request.rows, signal);
+    if (request.kind === 'insert')
+      return runner.insert(await needMap(request.mapId, request.map), request.rows, signal);
+    const { mapId, map } = request.task.scan;
+    return runner.process(request.task, await needMap(mapId as MapId, map), request.processor, { signal, trace });
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { MapId, MemberId, PartitionId, Version } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
+import { type NeedMap, needMapOf } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { DocumentPaths, PathsTask } from '../sql/query-tasks.ts';
@@ -20,11 +21,13 @@ interface Remembered {
 export class PathFinder {
   readonly #parts: MemberParts;
   readonly #snapshots: LocalSnapshots;
+  readonly #needMap: NeedMap;
   readonly #remembered = new Map<MapId, Remembered>();
 
   constructor(parts: MemberParts, snapshots: LocalSnapshots) {
     this.#parts = parts;
     this.#snapshots = snapshots;
+    this.#needMap = needMapOf(parts);
   }
 
   /** On all members. */
@@ -40,6 +43,7 @@ export class PathFinder {
   /** On this member; every thread of the pool keeps what it found, so one task does all partitions. */
   async here(mapId: MapId, signal: AbortSignal): Promise<DocumentPaths> {
     const { store, control, queryPool } = this.#parts;
+    if (!store.hasMap(mapId)) await this.#needMap(mapId, `#${mapId}`);
     const changes = store.changeCount(mapId);
     const known = this.#remembered.get(mapId);
     // A large batch that is committed may not be counted as a change yet.

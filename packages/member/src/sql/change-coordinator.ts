@@ -4,7 +4,7 @@
  */
 import type { CatalogedMap } from '@ashlar/cluster';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
-import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { interpret, type RowValue } from '@ashlar/expressions';
 import { encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
@@ -28,7 +28,10 @@ export interface ProcessorRequest {
 export type ChangeRequest =
   | { readonly kind: 'change'; readonly task: ChangeTask }
   | { readonly kind: 'process'; readonly task: ChangeTask; readonly processor: ProcessorRequest }
-  | { readonly kind: 'insert'; readonly map: string; readonly rows: InsertRows };
+  | { readonly kind: 'insert'; readonly map: string; readonly mapId: MapId; readonly rows: InsertRows };
+
+/** Of an INSERT whose map is dropped again and again. */
+const INSERT_TRIES = 3;
 
 /** Which entries: a scan with its filter, and where they can be. */
 export type ChangeTarget = Pick<ModifyPlan, 'scan' | 'partitions'>;
@@ -92,9 +95,8 @@ export class ChangeCoordinator {
     }
   }
 
-  /** Removes every entry of a map. */
-  clear(map: string, statement: Statement): Promise<ChangeOutcome> {
-    const { id } = this.#deps.control.maps.get(map)!;
+  /** Removes every entry of a map. @throws MapDroppedError when it is dropped meanwhile: nothing of it is left then */
+  clear({ name: map, id }: CatalogedMap, statement: Statement): Promise<ChangeOutcome> {
     const scan = { kind: 'Scan', map, mapId: id, alias: map, columns: [], filter: undefined } as const;
     const facts = { parameterCount: 0, catalogVersion: 0, notices: [] };
     return this.modify(
@@ -103,13 +105,24 @@ export class ChangeCoordinator {
     );
   }
 
+  /** An INSERT means whichever map has the name: one that is dropped before anything was applied is tried anew. */
   async insert(plan: InsertPlan, statement: Statement): Promise<ChangeOutcome> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#insertOnce(plan, statement);
+      } catch (error) {
+        if (!GridError.is(error, 'MAP_DROPPED') || tries === INSERT_TRIES) throw error;
+      }
+    }
+  }
+
+  async #insertOnce(plan: InsertPlan, statement: Statement): Promise<ChangeOutcome> {
     const { control, run } = this.#deps;
     const map = await control.mapFor(plan.map, DEFAULT_MAP_SETTINGS, false);
     const byMember = this.#placeRows(plan, map, statement);
     const outcomes = [...byMember].map(([member, rows]) => ({
       member,
-      outcome: run(member, { kind: 'insert', map: map.name, rows }, statement),
+      outcome: run(member, { kind: 'insert', map: map.name, mapId: map.id, rows }, statement),
     }));
     return allOrPartial(outcomes, 'PARTIAL_COMMIT');
   }

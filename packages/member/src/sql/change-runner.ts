@@ -10,7 +10,15 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CatalogedMap } from '@ashlar/cluster';
-import { CancelledError, GridError, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
+import {
+  CancelledError,
+  GridError,
+  MapDroppedError,
+  type MapId,
+  type PartitionId,
+  type TraceContext,
+  type Version,
+} from '@ashlar/core';
 import { ValueWriter } from '@ashlar/serialization';
 import { tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
@@ -20,6 +28,7 @@ import type { EntryLimits } from '../kv/entry-limits.ts';
 import { type GateName, partitionGateName } from '../kv/gate-names.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/processor-calls.ts';
+import type { NeedMap } from '../map-presence.ts';
 import type { ProcessorRequest } from './change-coordinator.ts';
 import { ChangeRule } from './changes.ts';
 import type { ChangedRows, ChangeTask } from './query-tasks.ts';
@@ -31,6 +40,7 @@ const PROCESS_WINDOW = 1024;
 
 export interface ChangeDependencies {
   readonly store: MemberStore;
+  readonly needMap: NeedMap;
   readonly pool: WorkerPool;
   readonly gate: KeyGate;
   readonly processors: ProcessorCalls;
@@ -68,7 +78,9 @@ export class ChangeRunner {
 
   /** The entries that meet the condition at the snapshot, task by task. */
   async scan(task: ChangeTask, signal: AbortSignal): Promise<readonly ChangedRows[]> {
-    const { store, pool } = this.#deps;
+    const { store, pool, needMap } = this.#deps;
+    const { mapId, map } = task.scan;
+    if (!store.hasMap(mapId as MapId)) await needMap(mapId as MapId, map);
     const sized = task.partitions.map((partitionId) => ({
       partitionId,
       rows: store.entryCount(task.scan.mapId as never, partitionId),
@@ -124,6 +136,7 @@ export class ChangeRunner {
     const partition = part.partitions[index]! as PartitionId;
     const key = part.keys.subarray(index === 0 ? 0 : part.keyEnds[index - 1]!, part.keyEnds[index]!);
     const isWanted = (): boolean => {
+      if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
       if (!store.find(map.id, partition, key, 0, key.length)) return false;
       const { valueBytes, valueStart, valueEnd, version } = store.found;
       if (version === part.versions[index]) return true;
@@ -154,6 +167,7 @@ export class ChangeRunner {
       });
       for (const [index, key] of rows.keys.entries()) {
         if (index % ROWS_A_LOOK === ROWS_A_LOOK - 1 && signal.aborted) throw new CancelledError('the statement');
+        if (!this.#deps.store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
         const partition = rows.partitions[index]! as PartitionId;
         const exists = this.#deps.store.find(map.id, partition, key, 0, key.length, writes);
         if (exists && rows.onConflict === 'error') throw duplicateKey(map.name);
@@ -239,6 +253,7 @@ export class ChangeRunner {
     const partition = part.partitions[index]! as PartitionId;
     const start = index === 0 ? 0 : part.keyEnds[index - 1]!;
     const end = part.keyEnds[index]!;
+    if (!store.hasMap(mapId)) throw new MapDroppedError(task.scan.map, { mapId });
     if (!store.find(mapId, partition, part.keys, start, end, writes)) return false;
     const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
     const isSame = version === part.versions[index];

@@ -1,5 +1,5 @@
 /** The scan of UPDATE, DELETE and processWhere: which entries a snapshot shows that meet the condition. */
-import { GridError } from '@ashlar/core';
+import { GridError, MapDroppedError } from '@ashlar/core';
 import { ByteColumn, ValueWriter } from '@ashlar/serialization';
 import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
@@ -22,6 +22,8 @@ export function scanForChanges(task: ChangeTask, context: WorkerContext<StoreRea
         if (!reader.snapshotAlive(task.snapshotId))
           throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot of the statement expired');
       }
+      // Chunks that are not found any more because the map was dropped were not looked at.
+      if (!reader.hasMap(task.scan.mapId as never)) throw new MapDroppedError(task.scan.map, task.scan);
     } finally {
       reader.leave();
     }

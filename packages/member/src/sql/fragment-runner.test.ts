@@ -1,4 +1,4 @@
-import type { MapId, PartitionId, Version } from '@ashlar/core';
+import { MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import type { RunOptions, WorkerTask } from '@ashlar/workers';
 import { HeldMemory } from '../held/held-memory.ts';
 import { type FragmentJob, type FragmentRunnerDependencies, runLocalFragment } from './fragment-runner.ts';
@@ -7,7 +7,7 @@ const MAP = 5 as MapId;
 const FRAGMENT = { kind: 'Scan', map: 'm', mapId: MAP, columns: [], filter: undefined } as unknown;
 
 /** A member of which `rows[partition]` entries live now, and whose snapshot sees versions in `seen`. */
-function memberWith(rows: readonly number[], seen: readonly number[]) {
+function memberWith(rows: readonly number[], seen: readonly number[], looks: boolean[] = []) {
   const scanned: number[] = [];
   const held = new HeldMemory({ bytesMax: 1 << 20, statementBytesMax: 1 << 20, unreadMaxMs: 1000, nowMs: () => 0 });
   const run = (_kind: string, task: { partitions: readonly number[] }, options: RunOptions): WorkerTask<unknown> => {
@@ -18,7 +18,9 @@ function memberWith(rows: readonly number[], seen: readonly number[]) {
   };
   const lease = { leasedPages: [], columnNumbers: [], settle: () => undefined, giveBack: () => undefined };
   const deps = {
+    needMap: () => Promise.reject(new MapDroppedError('m')),
     store: {
+      hasMap: () => looks.shift() ?? true,
       hasVersions: (_: MapId, partition: number) => seen.includes(partition),
       entryCount: (_: MapId, partition: number) => rows[partition],
     },
@@ -54,5 +56,18 @@ describe("a member's part of a query", () => {
     expect(scanned.sort()).toEqual([0, 1, 3]);
     expect(batches.length).toBe(stats.tasks * 2);
     expect(held.bytes).toBe(0);
+  });
+
+  it.each([
+    ['before it began', [false]],
+    ['before its tasks were made', [true, false]],
+  ])('of a map that was dropped %s ends with MAP_DROPPED, not with nothing', async (_, looks) => {
+    const { deps, held } = memberWith([3], [0], looks);
+    const stats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
+    const read = async (): Promise<void> => {
+      for await (const _batch of runLocalFragment(jobOver([0]), deps, stats));
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'MAP_DROPPED', details: { map: 'm' } });
+    expect([stats.tasks, held.bytes]).toEqual([0, 0]);
   });
 });

@@ -9,13 +9,14 @@
  * F2  What the snapshot may see is scanned, also in partitions that hold nothing any more.
  * F3  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
  */
-import { CancelledError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { CancelledError, MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import {
   columnsNeeded,
   type FragmentRest,
   type FragmentResult,
   type FragmentTask,
   PartitionClaims,
+  scanOf,
   taskCountFor,
   tasksFor,
 } from '@ashlar/sql-executor';
@@ -24,10 +25,12 @@ import type { MemberStore } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
 import { BatchFlow } from '../held/batch-flow.ts';
 import type { HeldMemory } from '../held/held-memory.ts';
+import type { NeedMap } from '../map-presence.ts';
 import type { ColumnKeeper, ColumnLease } from './column-keeper.ts';
 
 export interface FragmentRunnerDependencies {
   readonly store: MemberStore;
+  readonly needMap: NeedMap;
   readonly pool: WorkerPool;
   readonly columns: ColumnKeeper;
   readonly held: HeldMemory;
@@ -62,6 +65,8 @@ export async function* runLocalFragment(
   deps: FragmentRunnerDependencies,
   stats: FragmentStats,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const scan = scanOf(job.fragment);
+  if (!deps.store.hasMap(job.mapId as MapId)) await deps.needMap(job.mapId as MapId, scan.map);
   const { threads } = deps.pool.stats();
   const work = workOf(job, threads, deps);
   const leaving = new AbortController();
@@ -69,6 +74,11 @@ export async function* runLocalFragment(
   const holding = deps.held.open();
   const flow = new BatchFlow(holding, buildBytesOf(job));
   const running = new Set<Promise<void>>();
+  const startNext = (): void => {
+    // Tasks are made from what is there: from a map that is gone, none would be.
+    if (!deps.store.hasMap(job.mapId as MapId)) throw new MapDroppedError(scan.map, scan);
+    start(work.next());
+  };
   const start = (share: TaskShare): void => {
     stats.tasks++;
     const task = runTask(job, share, signal, deps, flow)
@@ -87,7 +97,7 @@ export async function* runLocalFragment(
   let isScanned = false;
   try {
     for (;;) {
-      while (running.size < threads && !work.isHandedOut(running.size) && flow.hasRoom) start(work.next());
+      while (running.size < threads && !work.isHandedOut(running.size) && flow.hasRoom) startNext();
       if (!isScanned && running.size === 0 && work.isHandedOut(0)) {
         isScanned = true;
         job.onScanned?.();
