@@ -249,6 +249,31 @@ describe('a statement', () => {
     await expect(grid.sql('S', [], { timeoutMs: 50 }).all()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   });
 
+  it.each([
+    ['SELECT 1', 'CONNECTION_LOST', true],
+    ["WITH x AS (SELECT 'update') SELECT * FROM x", 'CONNECTION_LOST', true],
+    ['DELETE FROM m', 'OUTCOME_UNKNOWN', false],
+  ])('whose link breaks after the header and some rows: %s ends with %s', async (text, code, retryable) => {
+    const { port } = member;
+    member.services.sql.execute = async function* (_, { signal }) {
+      yield* THREE.slice(0, 2);
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    };
+    const rows = grid.sql(text)[Symbol.asyncIterator]();
+    await rows.next();
+    await rows.next();
+    const rest = rows.next();
+    rest.catch(() => undefined);
+    const late = grid.sql(text);
+    await late.columns();
+    const unread = late.all();
+    unread.catch(() => undefined);
+    await member.stop();
+    await expect(rest).rejects.toMatchObject({ code, retryable });
+    await expect(unread).rejects.toMatchObject({ code, retryable });
+    await member.start(port);
+  });
+
   it('that only reads waits for a lost link; one that writes is in doubt', async () => {
     const { port } = member;
     let tries = 0;

@@ -10,6 +10,7 @@ import { GridError, OutcomeUnknownError } from '@ashlar/core';
 import { pause, type Router, worthAnotherMember } from '@ashlar/routing';
 import { COLUMN_TYPES, columnValues, decodeColumns, encodeParameters } from '@ashlar/serialization';
 import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
+import { onlyReads } from './only-reads.ts';
 
 export interface Statement {
   readonly text: string;
@@ -93,6 +94,8 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
           this.#finish(output);
         }
       }
+    } catch (error) {
+      throw this.#failure(error);
     } finally {
       await outputs.return();
     }
@@ -132,26 +135,20 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
         this.#notices = first.value.notices;
         return first.value;
       } catch (error) {
-        const failure = this.#failure(error, text);
+        const failure = this.#failure(error);
         if (!worthAnotherMember(failure) || performance.now() + RETRY_PAUSE_MS >= deadlineMs) throw failure;
         await pause(RETRY_PAUSE_MS);
       }
     }
   }
 
-  #failure(error: unknown, text: string): GridError {
+  /** A link that broke leaves in doubt only what may have changed something. */
+  #failure(error: unknown): GridError {
     const failure = GridError.wrap(error);
     if (this.#router.isClosed) return new GridError('CLIENT_CLOSED', 'the client was closed');
-    if (failure.code !== 'OUTCOME_UNKNOWN' || !onlyReads(text)) return failure;
+    if (failure.code !== 'OUTCOME_UNKNOWN' || !onlyReads(this.#statement.text)) return failure;
     return new GridError('CONNECTION_LOST', 'the connection was lost; the statement only read', { cause: failure });
   }
-}
-
-/** Whether a statement changes nothing, judged by its first word; in doubt: no. */
-function onlyReads(text: string): boolean {
-  const start = text.replace(/^(\s|--[^\n]*\n|\/\*[\s\S]*?\*\/|\()*/, '');
-  if (/^with\b/i.test(start)) return !/\b(insert|update|delete)\b/i.test(start);
-  return /^(select|values|explain|show|table|describe)\b/i.test(start);
 }
 
 function parameterBytes(parameters: readonly unknown[]): Uint8Array {
