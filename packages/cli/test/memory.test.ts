@@ -86,8 +86,10 @@ describe('a full grid', () => {
       (error: GridError) => error,
     );
     expect(failure).toMatchObject({
-      code: 'OUT_OF_MEMORY',
-      message: expect.stringMatching(/putAll: \d+ of 4000 failed/),
+      code: 'PARTIAL',
+      retryable: false,
+      message: expect.stringMatching(/putAll: of 4000 keys \d+ are done, \d+ are not, 0 may be; .*memory/),
+      details: { cause: 'OUT_OF_MEMORY' },
     });
     const details = failure.details as { keys: string[]; failed: number };
     const kept = (await grouped.getAll(keys)).map((value) => value !== undefined);
