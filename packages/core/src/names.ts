@@ -21,8 +21,13 @@ export function isName(text: string): boolean {
  * @throws GridError INVALID_NAME
  */
 export function checkName(what: string, text: string): void {
-  if (isName(text)) return;
-  throw new GridError('INVALID_NAME', `${what} name ${JSON.stringify(text.slice(0, NAME_LENGTH_MAX))} cannot be used`, {
+  if (!isName(text)) throw invalidName(what, text);
+}
+
+/** What a text that is no name is refused with. */
+export function invalidName(what: string, text: string): GridError {
+  const shown = JSON.stringify(text.slice(0, NAME_LENGTH_MAX));
+  return new GridError('INVALID_NAME', `${what} name ${shown} cannot be used`, {
     hint: `letters, digits, _ - . $ and at most ${NAME_LENGTH_MAX} characters`,
   });
 }

@@ -27,5 +27,5 @@ export { Path, type PathSegment, pathText } from './path.ts';
 export { decodeMessage, decodeValue } from './value-decoder.ts';
 export { EXTENSION, VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
 export { ValueReader } from './value-reader.ts';
-export { checkValue } from './value-scan.ts';
+export { checkValue, elementsUpTo } from './value-scan.ts';
 export { encodeMessage, encodeValue, ValueWriter } from './value-writer.ts';

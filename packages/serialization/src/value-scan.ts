@@ -73,6 +73,25 @@ export function elementEnd(bytes: Uint8Array, start: number, end: number): numbe
 }
 
 /**
+ * At least the elements of the value in [start, end), those within others too; exact only about whether they are fewer
+ * than `countMax`.
+ *
+ * @throws GridError CORRUPT_DATA
+ */
+export function elementsUpTo(bytes: Uint8Array, start: number, end: number, countMax: number): number {
+  // Each has a byte at least.
+  if (end - start < countMax) return end - start;
+  let at = start;
+  let count = 0;
+  while (at < end && count < countMax) {
+    const headerBytes = containerHeaderBytes(bytes[at]!);
+    at = headerBytes === 0 ? elementEnd(bytes, at, end) : at + headerBytes;
+    count++;
+  }
+  return count;
+}
+
+/**
  * Whether the bytes in [start, end) are one whole value as ValueWriter could have written it: nothing missing, nothing
  * behind it, no unknown extension, names that are strings, at most VALUE_DEPTH_MAX deep. For values from outside.
  *

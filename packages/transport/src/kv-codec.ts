@@ -4,9 +4,9 @@
  * C1  Encoding copies: columns may be reused, and values may lie in shared memory, once it has returned.
  * C2  A decoded batch is consistent: columns have one length, ends rise and lie within their bytes, indexes exist,
  *     sparse columns ascend. What depends on the grid (partitions, names, keys) is the member's to check.
+ * C3  Answers larger than a message are cut into runs of operations (KvAnswers.firstOperation).
  * C4  Names and lists of a batch are bounded before anything is made of them; a name that is too long stays one, so that
  *     its operations are refused and not the stream.
- * C3  Answers larger than a message are cut into runs of operations (KvAnswers.firstOperation).
  */
 import { NAME_BYTES_MAX, type TraceContext } from '@ashlar/core';
 import { decodeError, encodeError } from './error-status.ts';

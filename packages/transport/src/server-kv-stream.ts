@@ -67,7 +67,7 @@ export class ServerKvStream {
     this.#bounds = bounds;
     this.#context = context;
     const generation = generationOf(call.metadata);
-    this.#sink = service.openStream({ write: (answers) => this.#answer(answers) }, context, generation);
+    this.#sink = service.openStream({ write: (answers) => this.#answerOrEnd(answers) }, context, generation);
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('drain', () => this.#relax());
     call.on('end', () => this.#close());
@@ -170,6 +170,15 @@ export class ServerKvStream {
     }
     known[permission] ??= this.#state.doorkeeper.authorize(permission, map, this.#context.principal);
     return known[permission];
+  }
+
+  /** Answers come out of all kinds of loops: what cannot be sent ends this stream, and touches nothing else. */
+  #answerOrEnd(answers: KvAnswers): void {
+    try {
+      this.#answer(answers);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #answer(answers: KvAnswers): void {

@@ -9,9 +9,10 @@ import { isMutation, type KvAnswers, type OperationErrors, STATUS } from '@ashla
 import type { KeptAnswers } from './sessions.ts';
 
 const NO_BYTES = new Uint8Array(0);
-const NO_ERRORS: KeptAnswers['errors'] = [];
 const FIRST_COUNT = 64;
 const FIRST_BYTES = 8 << 10;
+/** Errors of one batch that are told apart; beyond, those of one code share the first of them. */
+const ERRORS_MAX = 1024;
 const KEPT_MAX = 32;
 const KEPT_BYTES_MAX = 256 << 10;
 
@@ -101,7 +102,7 @@ export class Answers {
   fail(operation: number, cause: unknown): void {
     const error = GridError.wrap(cause);
     this.statuses[operation] = STATUS.FAILED;
-    const key = `${error.code} ${error.message}`;
+    const key = this.#errors.size < ERRORS_MAX ? `${error.code} ${error.message}` : error.code;
     const known = this.#errors.get(key);
     if (known === undefined) this.#errors.set(key, { operations: [operation], error });
     else known.operations.push(operation);
@@ -146,15 +147,20 @@ export class Answers {
       statuses,
       valueEnds: bytes === 0 ? [] : valueEnds,
       values: bytes === 0 ? NO_BYTES : this.#gathered(mutations, bytes),
-      errors: this.#errors.size === 0 ? NO_ERRORS : this.#keptErrors(mutations),
+      errors: [...this.#errors.values()].map(({ error }) => error),
+      errorOf: this.#errors.size === 0 ? NO_BYTES : this.#keptErrorOf(mutations),
     };
   }
 
-  #keptErrors(mutations: Uint32Array): KeptAnswers['errors'] {
-    return [...this.#errors.values()].map(({ operations, error }) => {
-      const failed = new Set(operations);
-      return { mutations: [...mutations.keys()].filter((index) => failed.has(mutations[index]!)), error };
-    });
+  /** errorOf[mutation], as KeptAnswers has it. */
+  #keptErrorOf(mutations: Uint32Array): ArrayLike<number> {
+    const byOperation = new Uint16Array(this.statuses.length);
+    let index = 0;
+    for (const { operations } of this.#errors.values()) {
+      index++;
+      for (const operation of operations) byOperation[operation] = index;
+    }
+    return Uint16Array.from(mutations, (operation) => byOperation[operation]!);
   }
 
   /** Values of [first, end) in their order; ends count from their beginning. */

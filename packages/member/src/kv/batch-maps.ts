@@ -9,9 +9,10 @@
  * M1  A mutation takes effect in the map it means, or nowhere: it means an id where its caller knows one.
  * M2  Which ids are older than others is told by the ids themselves: they only grow.
  * M3  Nothing is concluded from what this member does not know unless the coordinator was asked.
+ * M4  A map that cannot be had is the trouble of its own operations, not of others in the batch.
  */
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
-import { GridError, MapDroppedError } from '@ashlar/core';
+import { GridError, invalidName, isName, MapDroppedError } from '@ashlar/core';
 import { isMutation, type KvBatch, type MapReference } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { openHere, type PresenceParts } from '../map-presence.ts';
@@ -19,6 +20,8 @@ import { openHere, type PresenceParts } from '../map-presence.ts';
 export interface BatchMaps {
   /** By map index: the map that has the name here; undefined: there is none, so reads find nothing. */
   readonly maps: readonly (CatalogedMap | undefined)[];
+  /** By map index: why neither its reads nor its mutations are answered. Undefined: all are. */
+  readonly failures: readonly (GridError | undefined)[] | undefined;
   /** By map index: why mutations of it are refused (M1). Undefined: none are. */
   readonly refusals: readonly (GridError | undefined)[] | undefined;
 }
@@ -32,21 +35,36 @@ export function knownMaps({ maps }: KvBatch, { control, store }: PresenceParts):
     if (!isReady) return undefined;
     known.push(map);
   }
-  return { maps: known, refusals: undefined };
+  return { maps: known, failures: undefined, refusals: undefined };
 }
 
 /**
- * The maps of a batch, looked up and made where they have to be.
- *
- * @throws GridError MAP_CONFLICT, INVALID_NAME, INVALID_ARGUMENT, OUT_OF_MEMORY; LEASE_EXPIRED when this member is behind
- *   and cannot ask the coordinator
+ * The maps of a batch, looked up and made where they have to be (M4). What a map may fail with: MAP_CONFLICT,
+ * INVALID_ARGUMENT, OUT_OF_MEMORY; LEASE_EXPIRED when this member is behind and cannot ask the coordinator.
  */
 export async function mapsOf(batch: KvBatch, deps: PresenceParts): Promise<BatchMaps> {
   const writes = batch.opcodes.some(isMutation);
-  const maps = await Promise.all(batch.maps.map((reference) => mapOf(reference, writes, deps)));
-  for (const map of maps) if (map !== undefined && !deps.store.hasMap(map.id)) openHere(map, deps);
+  const found = await Promise.allSettled(batch.maps.map((reference) => openedMapOf(reference, writes, deps)));
+  const maps = found.map((one) => (one.status === 'fulfilled' ? one.value : undefined));
+  const failures = found.map((one) => (one.status === 'fulfilled' ? undefined : GridError.wrap(one.reason)));
   const refusals = batch.maps.map((reference, index) => refusalOf(reference, maps[index]));
-  return { maps, refusals: refusals.some((refusal) => refusal !== undefined) ? refusals : undefined };
+  return { maps, failures: unlessEmpty(failures), refusals: unlessEmpty(refusals) };
+}
+
+function unlessEmpty(errors: readonly (GridError | undefined)[]): readonly (GridError | undefined)[] | undefined {
+  return errors.some((error) => error !== undefined) ? errors : undefined;
+}
+
+async function openedMapOf(
+  reference: MapReference,
+  writes: boolean,
+  deps: PresenceParts,
+): Promise<CatalogedMap | undefined> {
+  // No such map can be: nobody is asked.
+  if (!isName(reference.name)) return undefined;
+  const map = await mapOf(reference, writes, deps);
+  if (map !== undefined && !deps.store.hasMap(map.id)) openHere(map, deps);
+  return map;
 }
 
 /** Ids to tell a caller that named others, or none; undefined: it named those it got. */
@@ -113,6 +131,12 @@ function behind({ name, mapId, newerThan }: MapReference, control: GridControl, 
 
 function refusalOf(reference: MapReference, map: CatalogedMap | undefined): GridError | undefined {
   const { name, mapId } = reference;
+  if (!isName(name)) return invalidName('map', name);
   if (mapId === 0 || map?.id === mapId) return undefined;
   return new MapDroppedError(name, { mapId, now: map?.id ?? 0 });
+}
+
+/** What a mutation gets whose map was dropped while it waited. */
+export function droppedMap({ name, id }: CatalogedMap, { maps }: GridControl): GridError {
+  return new MapDroppedError(name, { mapId: id, now: maps.get(name)?.id ?? 0 });
 }

@@ -13,22 +13,34 @@
  *     all their answers; so the caller goes on while others are still being worked on.
  * B4  No two states of an entry share a version: where a key comes again the write batch is cut. In an atomic batch only
  *     the last write of a key is told.
+ * B5  What goes wrong in a batch is its own: an exception that nobody foresaw fails what is not told yet, at once or in a
+ *     step that comes later out of somebody else's loop, and touches neither the stream nor the process.
  */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
-import { GridError, MapDroppedError, type PartitionId, StaleEpochError, type TraceContext } from '@ashlar/core';
+import { GridError, type PartitionId, StaleEpochError, type TraceContext } from '@ashlar/core';
 import { checkKey, checkValue, partitionOf } from '@ashlar/serialization';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import type { GridControl } from '../control/grid-control.ts';
 import { type AnswerMemoryPool, Answers } from './answers.ts';
-import type { BatchMaps } from './batch-maps.ts';
+import {
+  fitsCondition,
+  keyStartOf,
+  mapIndexOf,
+  microsecondsOf,
+  sparse,
+  valueStartOf,
+  wrongPartition,
+} from './batch-columns.ts';
+import { type BatchMaps, droppedMap } from './batch-maps.ts';
+import { EarlierSendings } from './earlier-sendings.ts';
 import type { EntryLimits } from './entry-limits.ts';
 import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
 import type { KeyGate } from './key-gate.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from './processor-calls.ts';
-import { type BatchRecord, keptAnswer, type Session, unknownOutcome } from './sessions.ts';
+import type { BatchRecord, Session } from './sessions.ts';
 import type { WaitingKeys } from './waiting-keys.ts';
 
 export interface BatchDependencies {
@@ -58,16 +70,20 @@ export class BatchRun implements ProcessorCaller {
   readonly answers: Answers;
   readonly #deps: BatchDependencies;
   readonly #maps: BatchMaps['maps'];
+  readonly #failures: BatchMaps['failures'];
   readonly #refusals: BatchMaps['refusals'];
   readonly #session: Session | undefined;
   readonly #record: BatchRecord | undefined;
   readonly #waiting: WaitingKeys;
   readonly #listener: BatchListener;
+  /** Once a mutation is looked up. */
+  #earlier: EarlierSendings | undefined;
   /** Those of the batch that were looked up. */
   readonly #processors: ProcessorName[] = [];
   #writes: WriteBatch | undefined;
   /** Operations without an answer, and one for the run over them itself. */
   #open = 1;
+  #isOver = false;
   #isStarted = false;
   /** late[operation]: answers it waits for; made for the first one. */
   #late: Uint8Array | undefined;
@@ -91,7 +107,7 @@ export class BatchRun implements ProcessorCaller {
    */
   constructor(
     batch: KvBatch,
-    { maps, refusals }: BatchMaps,
+    { maps, failures, refusals }: BatchMaps,
     session: Session | undefined,
     record: BatchRecord | undefined,
     waiting: WaitingKeys,
@@ -101,6 +117,7 @@ export class BatchRun implements ProcessorCaller {
     this.batch = batch;
     this.answers = new Answers(batch.count, deps.answerMemory.take());
     this.#maps = maps;
+    this.#failures = failures;
     this.#refusals = refusals;
     this.#session = session;
     this.#record = record;
@@ -110,10 +127,35 @@ export class BatchRun implements ProcessorCaller {
   }
 
   start(): void {
-    if (this.batch.atomic) this.#runAtomic();
-    else this.#runEach();
-    this.#isStarted = true;
-    this.#settle();
+    try {
+      if (this.batch.atomic) this.#runAtomic();
+      else this.#runEach();
+      this.#isStarted = true;
+      this.#settle();
+    } catch (error) {
+      this.#breakOff(error);
+    }
+  }
+
+  /** A step that is taken out of somebody else's loop (B5). */
+  #later(step: () => void): () => void {
+    return () => {
+      if (this.#isOver) return;
+      try {
+        step();
+      } catch (error) {
+        this.#breakOff(error);
+      }
+    };
+  }
+
+  /** B5: what is not told yet fails, whatever became of it. */
+  #breakOff(error: unknown): void {
+    if (this.#isOver) return;
+    if (this.#writes?.state === 'open') this.#writes.abort();
+    this.#writes = undefined;
+    for (let operation = this.told; operation < this.batch.count; operation++) this.answers.fail(operation, error);
+    this.#end();
   }
 
   #runEach(): void {
@@ -151,7 +193,11 @@ export class BatchRun implements ProcessorCaller {
 
   /** One thing less is open; the last one ends the batch. */
   #settle(): void {
-    if (--this.#open > 0) return;
+    if (--this.#open === 0 && !this.#isOver) this.#end();
+  }
+
+  #end(): void {
+    this.#isOver = true;
     this.#listener.onDone(this);
   }
 
@@ -173,10 +219,10 @@ export class BatchRun implements ProcessorCaller {
       this.#guarded(operation, this.#read);
       return;
     }
-    const late = (): void => {
+    const late = this.#later(() => {
       this.#readInOrder(operation);
       this.#settleLate(operation);
-    };
+    });
     try {
       this.#deps.gate.wait(holder, late);
       this.#openLate(operation);
@@ -188,7 +234,7 @@ export class BatchRun implements ProcessorCaller {
   #read(operation: number): void {
     const { batch, answers } = this;
     const { store } = this.#deps;
-    const map = this.#maps[this.#mapIndex(operation)];
+    const map = this.#maps[mapIndexOf(this.batch, operation)];
     this.#checkServed(operation);
     if (map === undefined || !this.#find(map, operation)) {
       this.misses++;
@@ -208,7 +254,7 @@ export class BatchRun implements ProcessorCaller {
     const { batch } = this;
     const { store } = this.#deps;
     const partition = batch.partitions[operation]! as PartitionId;
-    const [start, end] = [this.#keyStart(operation), batch.keyEnds[operation]!];
+    const [start, end] = [keyStartOf(this.batch, operation), batch.keyEnds[operation]!];
     const isFound = store.find(map.id, partition, batch.keys, start, end, this.#writes);
     const isStaged = batch.opcodes[operation] === OPCODE.GET_ENTRY && isFound && Number.isNaN(store.found.version);
     if (!isStaged) return isFound;
@@ -241,11 +287,14 @@ export class BatchRun implements ProcessorCaller {
   /** When its turn has come it runs alone, in a write batch of its own. */
   #wait(holder: GateName, operation: number): void {
     const name = this.#gateNameOf(operation)!;
-    this.#deps.gate.wait(holder, () => {
-      this.#waiting.end(name);
+    const step = this.#later(() => {
       this.#mutateWhenFree(operation);
       this.#commit();
       this.#settleLate(operation);
+    });
+    this.#deps.gate.wait(holder, () => {
+      this.#waiting.end(name);
+      step();
     });
     this.#waiting.begin(name);
     this.#openLate(operation);
@@ -263,16 +312,16 @@ export class BatchRun implements ProcessorCaller {
 
   /** Of the operation's key; undefined where there is no such map. */
   #gateNameOf(operation: number): GateName | undefined {
-    const map = this.#maps[this.#mapIndex(operation)];
+    const map = this.#maps[mapIndexOf(this.batch, operation)];
     if (map === undefined) return undefined;
-    return keyGateName(map.id, this.batch.keys, this.#keyStart(operation), this.batch.keyEnds[operation]!);
+    return keyGateName(map.id, this.batch.keys, keyStartOf(this.batch, operation), this.batch.keyEnds[operation]!);
   }
 
   #mutate(operation: number): void {
     const map = this.#checkedMap(operation);
     const { batch, answers } = this;
     const partition = batch.partitions[operation]! as PartitionId;
-    const start = this.#keyStart(operation);
+    const start = keyStartOf(this.batch, operation);
     const end = batch.keyEnds[operation]!;
     const opcode = batch.opcodes[operation]!;
     if (opcode === OPCODE.PUT) {
@@ -283,7 +332,7 @@ export class BatchRun implements ProcessorCaller {
     const { store } = this.#deps;
     const exists = store.find(map.id, partition, batch.keys, start, end, this.#writes);
     const { found } = store;
-    const isWanted = exists && this.#versionFits(operation, found.version);
+    const isWanted = exists && fitsCondition(batch, operation, found.version);
     switch (opcode) {
       case OPCODE.PUT_IF_ABSENT:
         if (!exists) this.#put(map, partition, operation, start, end);
@@ -322,7 +371,7 @@ export class BatchRun implements ProcessorCaller {
 
   #put(map: CatalogedMap, partition: PartitionId, operation: number, start: number, end: number): void {
     const { batch } = this;
-    const valueStart = this.#valueStart(operation);
+    const valueStart = valueStartOf(this.batch, operation);
     const valueEnd = batch.valueEnds?.[operation] ?? valueStart;
     checkValue(batch.values, valueStart, valueEnd, this.#deps.valueBytesMax);
     const ttlMs = sparse(batch.ttlOperations, batch.ttlMs, operation) ?? 0;
@@ -332,11 +381,6 @@ export class BatchRun implements ProcessorCaller {
       this.#commit();
     }
     this.puts++;
-  }
-
-  #versionFits(operation: number, version: number): boolean {
-    const wanted = sparse(this.batch.ifVersionOperations, this.batch.ifVersions, operation);
-    return wanted === undefined || wanted === version;
   }
 
   /* ---- Processors ------------------------------------------------------------------------------------------------- */
@@ -355,12 +399,12 @@ export class BatchRun implements ProcessorCaller {
     const index = sparse(batch.processorOperations, batch.processorIndexes, operation);
     const processor = index === undefined ? undefined : this.#processorAt(index);
     if (processor === undefined) throw new GridError('INVALID_ARGUMENT', 'a PROCESS operation names no processor');
-    const valueStart = this.#valueStart(operation);
+    const valueStart = valueStartOf(this.batch, operation);
     const call = new ProcessorCall(
       map,
       batch.partitions[operation]! as PartitionId,
       batch.keys,
-      this.#keyStart(operation),
+      keyStartOf(this.batch, operation),
       batch.keyEnds[operation]!,
       batch.values,
       valueStart,
@@ -387,53 +431,46 @@ export class BatchRun implements ProcessorCaller {
   }
 
   onResult(operation: number, bytes: Uint8Array, start: number, end: number): void {
-    this.answers.statuses[operation] = STATUS.TRUE;
-    if (end > start) this.answers.value(operation, bytes, start, end);
-    this.#settleLate(operation);
+    if (this.#isOver) return;
+    try {
+      this.answers.statuses[operation] = STATUS.TRUE;
+      if (end > start) this.answers.value(operation, bytes, start, end);
+      this.#settleLate(operation);
+    } catch (error) {
+      this.#breakOff(error);
+    }
   }
 
-  onError(operation: number, error: unknown): void {
-    this.answers.fail(operation, error);
-    this.#settleLate(operation);
+  onError(operation: number, cause: unknown): void {
+    if (this.#isOver) return;
+    try {
+      this.answers.fail(operation, cause);
+      this.#settleLate(operation);
+    } catch (error) {
+      this.#breakOff(error);
+    }
   }
 
   /* ---- Sent again ------------------------------------------------------------------------------------------------- */
 
   /** Answers a mutation that was sent before as it was answered then. @returns whether it was (or will be) */
   #answeredBefore(operation: number): boolean {
-    const number = this.requestNumber(operation);
-    if (number === 0 || this.batch.session === 0) return false;
-    if (this.#session === undefined) throw unknownOutcome('its session is not known here any more');
-    const record = this.#session.find(number, this.#record);
+    this.#earlier ??= new EarlierSendings(this.batch, this.#session, this.#record);
+    const earlier = this.#earlier;
+    const record = earlier.recordOf(operation);
     if (record === undefined) return false;
-    const repeat = (): void => {
-      const kept = keptAnswer(record, number);
-      this.answers.statuses[operation] = kept.status;
-      if (kept.error !== undefined) this.answers.fail(operation, kept.error);
-      else if (kept.valueDropped)
-        this.answers.fail(operation, unknownOutcome('it was applied, but its answer was too long to keep'));
-      else if (kept.value !== undefined) this.answers.value(operation, kept.value, 0, kept.value.length);
-    };
     if (record.answers !== undefined) {
-      repeat();
+      earlier.repeat(operation, record, this.answers);
       return true;
     }
     this.#openLate(operation);
-    record.whenDone(() => {
-      this.#guarded(operation, repeat);
-      this.#settleLate(operation);
-    });
+    record.whenDone(
+      this.#later(() => {
+        this.#guarded(operation, () => earlier.repeat(operation, record, this.answers));
+        this.#settleLate(operation);
+      }),
+    );
     return true;
-  }
-
-  /** The number by which the session knows a mutation; 0 for reads. */
-  requestNumber(operation: number): number {
-    const { requestOffsets, firstRequest, opcodes } = this.batch;
-    if (!isMutation(opcodes[operation]!) || this.batch.session === 0) return 0;
-    if (requestOffsets !== undefined) return firstRequest + requestOffsets[operation]!;
-    let before = 0;
-    for (let at = 0; at < operation; at++) if (isMutation(opcodes[at]!)) before++;
-    return firstRequest + before;
   }
 
   /* ---- Atomic batches --------------------------------------------------------------------------------------------- */
@@ -452,17 +489,17 @@ export class BatchRun implements ProcessorCaller {
   /** All mutations of one partition, together or not at all; waits until nothing holds any of their keys. */
   #runGroup(group: readonly number[]): void {
     const todo = this.batch.resent ? group.filter((operation) => !this.#isRepeated(operation)) : group;
-    for (const operation of todo) {
-      const holder = this.#holderOf(operation);
-      if (holder === undefined) continue;
-      this.#open++;
-      this.#deps.gate.wait(holder, () => {
-        this.#runGroup(todo);
-        this.#settle();
-      });
-      return;
-    }
     try {
+      const blocked = todo.find((operation) => this.#holderOf(operation) !== undefined);
+      if (blocked !== undefined) {
+        const step = this.#later(() => {
+          this.#runGroup(todo);
+          this.#settle();
+        });
+        this.#deps.gate.wait(this.#holderOf(blocked)!, step);
+        this.#open++;
+        return;
+      }
       for (const operation of todo) this.#expireBefore(operation);
       for (const operation of todo) {
         if (this.batch.opcodes[operation] === OPCODE.PROCESS)
@@ -482,7 +519,7 @@ export class BatchRun implements ProcessorCaller {
   /** A key of the group that is due expires at a version of its own (B4). */
   #expireBefore(operation: number): void {
     const { batch } = this;
-    const map = this.#maps[this.#mapIndex(operation)];
+    const map = this.#maps[mapIndexOf(this.batch, operation)];
     const partition = batch.partitions[operation]! as PartitionId;
     const { store } = this.#deps;
     if (map === undefined || !store.hasDeadlines(map.id, partition)) return;
@@ -491,7 +528,7 @@ export class BatchRun implements ProcessorCaller {
       map.id,
       partition,
       batch.keys,
-      this.#keyStart(operation),
+      keyStartOf(this.batch, operation),
       batch.keyEnds[operation]!,
     );
   }
@@ -528,7 +565,10 @@ export class BatchRun implements ProcessorCaller {
     this.highestVersion = Math.max(this.highestVersion, writes.version);
   }
 
+  /** @throws GridError STALE_EPOCH, or what the operation's map failed with */
   #checkServed(operation: number): void {
+    const failure = this.#failures?.[mapIndexOf(this.batch, operation)];
+    if (failure !== undefined) throw failure;
     const { control } = this.#deps;
     const partition = this.batch.partitions[operation]!;
     if (control.serves(partition, this.batch.tableVersion)) return;
@@ -542,62 +582,18 @@ export class BatchRun implements ProcessorCaller {
     if (batch.session !== 0 && this.#session === undefined) {
       throw new GridError('SESSION_EXPIRED', 'the session is not known here', { hint: 'open a new session' });
     }
-    const mapIndex = this.#mapIndex(operation);
+    const mapIndex = mapIndexOf(batch, operation);
     if (this.#refusals?.[mapIndex] !== undefined) throw this.#refusals[mapIndex];
     const map = this.#maps[mapIndex];
     if (map === undefined) throw new GridError('INVALID_ARGUMENT', 'a mutation names no map of its batch');
     // It may have waited long.
-    if (this.#isStarted && !this.#deps.store.hasMap(map.id)) throw this.#dropped(map);
-    const start = this.#keyStart(operation);
+    if (this.#isStarted && !this.#deps.store.hasMap(map.id)) throw droppedMap(map, this.#deps.control);
+    const start = keyStartOf(batch, operation);
     const end = batch.keyEnds[operation]!;
     this.#deps.limits.checkKey(end - start);
     checkKey(batch.keys, start, end);
     const partition = partitionOf(batch.keys, start, end, map.affinityParts, this.#deps.control.partitionCount);
     if (partition === batch.partitions[operation]) return map;
-    throw new GridError(
-      'MAP_CONFLICT',
-      `the key belongs to partition ${partition}, not ${batch.partitions[operation]}`,
-      {
-        hint: `map '${map.name}' has affinityParts ${map.affinityParts}`,
-        details: { map: map.name, affinityParts: map.affinityParts },
-      },
-    );
+    throw wrongPartition(map, partition, batch.partitions[operation]!);
   }
-
-  #dropped({ name, id }: CatalogedMap): GridError {
-    return new MapDroppedError(name, { mapId: id, now: this.#deps.control.maps.get(name)?.id ?? 0 });
-  }
-
-  #mapIndex(operation: number): number {
-    return this.batch.mapIndexes?.[operation] ?? 0;
-  }
-
-  #keyStart(operation: number): number {
-    return operation === 0 ? 0 : this.batch.keyEnds[operation - 1]!;
-  }
-
-  #valueStart(operation: number): number {
-    return operation === 0 ? 0 : (this.batch.valueEnds?.[operation - 1] ?? 0);
-  }
-}
-
-/** Deadlines stay far below 2^53 microseconds. */
-const TTL_MAX_MS = 100 * 365 * 86_400_000;
-
-/** @throws GridError INVALID_ARGUMENT */
-function microsecondsOf(ttlMs: number): number {
-  if (ttlMs > 0 && ttlMs <= TTL_MAX_MS) return Math.ceil(ttlMs * 1000);
-  throw new GridError('INVALID_ARGUMENT', `a time to live of ${ttlMs} ms: positive, at most ${TTL_MAX_MS} is wanted`);
-}
-
-/** The element of a sparse column for an operation: `operations` is ascending, `values` parallel to it. */
-function sparse(operations: Uint32Array, values: ArrayLike<number>, operation: number): number | undefined {
-  let low = 0;
-  let high = operations.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (operations[middle]! < operation) low = middle + 1;
-    else high = middle;
-  }
-  return low < operations.length && operations[low] === operation ? values[low] : undefined;
 }

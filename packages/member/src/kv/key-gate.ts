@@ -10,7 +10,7 @@ import { assert, GridError } from '@ashlar/core';
 import type { GateName } from './gate-names.ts';
 import { HeldNames } from './held-names.ts';
 
-/** Lets one waiting mutation go on. It may hold the key again (a processor) or be done at once. */
+/** Lets one waiting mutation go on. It may hold the key again (a processor) or be done at once. It does not throw. */
 export type Waiting = () => void;
 
 /** Of a hold that nobody asks about. */

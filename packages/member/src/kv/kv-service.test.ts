@@ -4,6 +4,7 @@ import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } f
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore, RecordKind } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
+import { jest } from '@jest/globals';
 import type { GridControl } from '../control/grid-control.ts';
 import { MemberMetrics } from '../observe/metrics.ts';
 import { NO_TRACING } from '../observe/tracing.ts';
@@ -59,7 +60,11 @@ function bench() {
   });
   const stream = (generation?: number) => {
     const answers: KvAnswers[] = [];
-    const sink = service.openStream({ write: (one) => answers.push(one) }, {} as CallContext, generation);
+    const sink = service.openStream(
+      { write: (one) => answers.push({ ...one, statuses: one.statuses.slice() }) },
+      {} as CallContext,
+      generation,
+    );
     return { answers, send: (batch: KvBatch) => sink.onBatch(batch), close: () => sink.onClose() };
   };
   const value = (): unknown => {
@@ -88,6 +93,7 @@ function bench() {
     metrics,
     sessions,
     gate,
+    store,
     mapIsKnown: () => maps.set(MAP.name, MAP),
     mapIsMade: () => made.resolve(MAP),
   };
@@ -324,4 +330,125 @@ describe('a key that comes again in a batch', () => {
       expect(new Set(told().map(({ version }) => version)).size).toBe(3);
     },
   );
+});
+
+describe('a batch with something wrong in it', () => {
+  const ready = () => {
+    const all = bench();
+    all.mapIsKnown();
+    return all;
+  };
+  const failed = (code: string) => [{ statuses: Uint8Array.of(STATUS.FAILED), errors: [{ error: { code } }] }];
+
+  it.each<[string, Partial<KvBatch>]>([
+    ['a time to live of NaN', { ttlOperations: Uint32Array.of(0), ttlMs: Float64Array.of(Number.NaN) }],
+    ['a negative time to live', { ttlOperations: Uint32Array.of(0), ttlMs: Float64Array.of(-5) }],
+    ['an endless time to live', { ttlOperations: Uint32Array.of(0), ttlMs: Float64Array.of(Infinity) }],
+  ])('such as %s is refused by operation', (_, changes) => {
+    const { stream, value } = ready();
+    const one = stream();
+    one.send(put(1, 1, changes));
+    expect(one.answers).toMatchObject(failed('INVALID_ARGUMENT'));
+    expect(value()).toBeUndefined();
+  });
+
+  it.each([Number.NaN, -1, 1.5, Infinity])('such as a condition on version %d is refused', (version) => {
+    const { stream, value } = ready();
+    const one = stream();
+    one.send(put(1, 1));
+    const condition = { ifVersionOperations: Uint32Array.of(0), ifVersions: Float64Array.of(version) };
+    one.send(put(2, 2, { opcodes: Uint8Array.of(OPCODE.REPLACE), ...condition }));
+    expect(one.answers.slice(1)).toMatchObject(failed('INVALID_ARGUMENT'));
+    expect(value()).toBe(1);
+  });
+
+  it('such as a name that is none refuses mutations of that map only', async () => {
+    const { stream, value, mapIsMade } = ready();
+    mapIsMade();
+    const one = stream();
+    const values = encodeValue(1);
+    one.send(
+      put(1, 1, {
+        maps: ['m', 'no name'].map((name) => ({ ...put(1, 1).maps[0]!, name })),
+        count: 3,
+        opcodes: Uint8Array.of(OPCODE.PUT, OPCODE.PUT, OPCODE.GET),
+        mapIndexes: Uint32Array.of(0, 1, 1),
+        partitions: new Uint32Array(3),
+        keyEnds: Uint32Array.of(KEY.length, KEY.length * 2, KEY.length * 3),
+        keys: Buffer.concat([KEY, KEY, KEY]),
+        valueEnds: Uint32Array.of(values.length, values.length * 2, values.length * 2),
+        values: Buffer.concat([values, values]),
+      }),
+    );
+    await turn();
+    expect([...one.answers[0]!.statuses]).toEqual([STATUS.TRUE, STATUS.FAILED, STATUS.FALSE]);
+    expect(one.answers[0]!.errors).toMatchObject([{ error: { code: 'INVALID_NAME' } }]);
+    expect(value()).toBe(1);
+  });
+
+  it('and an exception that nobody foresaw is answered, and the next one too (B5)', () => {
+    const { stream, value, store } = ready();
+    const one = stream();
+    const find = jest.spyOn(store, 'find').mockImplementation(() => {
+      throw new TypeError('a mistake of ours');
+    });
+    const begin = jest.spyOn(store, 'begin').mockImplementation(() => {
+      throw new TypeError('a mistake of ours');
+    });
+    one.send(put(1, 1));
+    one.send(put(1, 2, { opcodes: Uint8Array.of(OPCODE.GET), valueEnds: undefined }));
+    one.send(put(1, 3, { atomic: true }));
+    find.mockRestore();
+    begin.mockRestore();
+    one.send(put(4, 4));
+    expect(one.answers).toMatchObject([...failed('INTERNAL'), ...failed('INTERNAL'), ...failed('INTERNAL'), {}]);
+    expect(value()).toBe(4);
+  });
+
+  it('and an exception in a step that comes out of the gate is its own (B5)', () => {
+    const { stream, value, store, gate } = ready();
+    const [one, other] = [stream(), stream()];
+    const name = keyGateName(MAP.id, KEY, 0, KEY.length);
+    gate.hold(name);
+    one.send(put(1, 1));
+    one.send(put(2, 2, { atomic: true }));
+    other.send(put(3, 3));
+    const begin = jest.spyOn(store, 'begin');
+    begin.mockImplementationOnce(() => {
+      throw new TypeError('a mistake of ours');
+    });
+    gate.release(name);
+    expect(one.answers).toMatchObject([...failed('INTERNAL'), { statuses: Uint8Array.of(STATUS.TRUE) }]);
+    expect(other.answers).toMatchObject([{ statuses: Uint8Array.of(STATUS.TRUE) }]);
+    expect(value()).toBe(3);
+    begin.mockRestore();
+  });
+
+  it('and too many waiters are refused, atomic batches too', () => {
+    const { stream, gate } = ready();
+    const one = stream();
+    gate.hold(keyGateName(MAP.id, KEY, 0, KEY.length));
+    for (let number = 1; number <= 12; number++) one.send(put(number, number, { atomic: number > 5 }));
+    expect(one.answers).toMatchObject([...failed('OVERLOADED'), ...failed('OVERLOADED')]);
+    expect(gate.waitingCount).toBe(10);
+  });
+
+  it('and as many mutations as one may have is answered in good time when it is sent again', () => {
+    const { stream } = ready();
+    const one = stream();
+    const count = 100_000;
+    const many = put(1, 1, {
+      count,
+      resent: true,
+      opcodes: new Uint8Array(count).fill(OPCODE.REMOVE),
+      partitions: new Uint32Array(count),
+      keyEnds: Uint32Array.from({ length: count }, (_, at) => (at + 1) * KEY.length),
+      keys: Buffer.concat(new Array<Uint8Array>(count).fill(KEY)),
+      valueEnds: undefined,
+    });
+    one.send(many);
+    one.send({ ...many, batchId: 2, requestOffsets: Uint32Array.from({ length: count }, (_, at) => count - 1 - at) });
+    expect(one.answers.map(({ statuses }) => statuses.length)).toEqual([count, count]);
+    expect(one.answers.flatMap(({ errors }) => errors)).toEqual([]);
+  });
 });

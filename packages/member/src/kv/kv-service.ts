@@ -5,7 +5,7 @@
  * looked up) makes the later batches of its stream wait too.
  */
 import { GridError, type TraceContext } from '@ashlar/core';
-import { decodeValue, encodeValue, type Key } from '@ashlar/serialization';
+import { checkKey, decodeKey, decodeValue, encodeValue, type Key } from '@ashlar/serialization';
 import {
   isMutation,
   type KeyText,
@@ -21,10 +21,12 @@ import { BatchSpans } from '../observe/batch-spans.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
 import type { Tracing } from '../observe/tracing.ts';
 import { type AnswerHeader, Answers } from './answers.ts';
+import { offsetsOf } from './batch-columns.ts';
 import { type BatchMaps, knownMaps, mapIdsToTell, mapsOf } from './batch-maps.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
-import { jsonText } from './json-text.ts';
+import { jsonText, valueOfJson } from './json-text.ts';
 import { type LogPressure, PRESSURE_DELAY_MS } from './log-pressure.ts';
+import { checkOneGo } from './one-go.ts';
 import { BatchRecord, type Session, type Sessions } from './sessions.ts';
 import { WaitingKeys } from './waiting-keys.ts';
 
@@ -64,10 +66,11 @@ export function kvService(deps: KvDependencies): KvService {
       const entry = await deps.forward.get(map, keyOf(key), trace);
       if (entry === undefined) return { found: false, json: '', version: 0, expiresAtMs: 0 };
       const { version, expiresAtMs } = entry;
+      checkOneGo(entry.value);
       return { found: true, json: jsonText(decodeValue(entry.value)), version, expiresAtMs };
     },
     async put({ map, key, ttlMs, ...request }, { trace }) {
-      await deps.forward.put(map, keyOf(key), valueBytesOf(request), ttlMs, trace);
+      await deps.forward.put(map, keyOf(key), valueBytesOf(request, deps.valueBytesMax), ttlMs, trace);
       return { version: deps.clock.now() };
     },
     remove: async ({ map, key }, { trace }) => ({ removed: await deps.forward.remove(map, keyOf(key), trace) }),
@@ -97,9 +100,9 @@ class BatchStream implements KvBatchSink {
 
   onBatch(batch: KvBatch): void {
     const arrivedMs = performance.now();
-    const maps = this.#tail === undefined ? knownMaps(batch, this.#deps) : undefined;
-    if (maps !== undefined) {
-      this.#run(batch, maps, arrivedMs);
+    const known = this.#tail === undefined ? knownMaps(batch, this.#deps) : undefined;
+    if (known !== undefined) {
+      this.#run(batch, known, arrivedMs);
       return;
     }
     const before = this.#tail ?? Promise.resolve();
@@ -117,10 +120,10 @@ class BatchStream implements KvBatchSink {
     this.#isClosed = true;
   }
 
-  #run(batch: KvBatch, maps: BatchMaps, arrivedMs: number): void {
+  #run(batch: KvBatch, found: BatchMaps, arrivedMs: number): void {
     let run: BatchRun;
     try {
-      run = this.#prepare(batch, maps, arrivedMs);
+      run = this.#prepare(batch, found, arrivedMs);
     } catch (error) {
       this.#refuse(batch, error);
       return;
@@ -138,9 +141,9 @@ class BatchStream implements KvBatchSink {
     const record = session === undefined ? undefined : recordOf(sent);
     const isLate = record !== undefined && !sent.resent && session!.mayHave(record.first, record.last);
     const batch = isLate ? asResent(sent) : sent;
-    if (record !== undefined) session!.note(record);
     const mapIds = mapIdsToTell(sent, found.maps);
     const spans = batch.traces.length === 0 ? undefined : new BatchSpans(batch, this.#deps.tracing);
+    if (record !== undefined) session!.note(record);
     const run = new BatchRun(batch, found, session, record, this.#waiting, this.#deps, {
       onPiece: (run, first, end) => {
         // Under pressure writers are delayed: the whole answer is.
@@ -149,18 +152,14 @@ class BatchStream implements KvBatchSink {
         return true;
       },
       onDone: (run) => {
-        spans?.end(run.answers.firstError);
-        const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run, mapIds));
-        record?.finish(run.answers.kept(batch.opcodes));
-        this.#measure(run, found.maps, arrivedMs);
-        const isPressed = run.puts + run.removes + run.calls > 0 && this.#deps.pressure.isHigh(batch.partitions);
-        if (!isPressed) {
-          this.#answer(answers);
-          run.answers.release(this.#deps.answerMemory);
-          return;
+        try {
+          spans?.end(run.answers.firstError);
+          record?.finish(run.answers.kept(batch.opcodes));
+          this.#measure(run, found.maps, arrivedMs);
+          this.#answerAll(run, mapIds);
+        } catch (error) {
+          this.#refuse(batch, error);
         }
-        this.#deps.metrics.delayedAnswers++;
-        setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
       },
     });
     if (spans !== undefined) run.traceOf = spans.traceOf;
@@ -172,6 +171,20 @@ class BatchStream implements KvBatchSink {
     const { batchId } = batch;
     const { tableVersion } = control.table;
     return { batchId, highestVersion: Math.max(highestVersion, clock.now()), tableVersion, mapIds };
+  }
+
+  /** Tells what was not told yet; writers under pressure wait for it. */
+  #answerAll(run: BatchRun, mapIds: Uint32Array | undefined): void {
+    const { batch, puts, removes, calls } = run;
+    const { pressure, metrics, answerMemory } = this.#deps;
+    const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run, mapIds));
+    if (puts + removes + calls === 0 || !pressure.isHigh(batch.partitions)) {
+      this.#answer(answers);
+      run.answers.release(answerMemory);
+      return;
+    }
+    metrics.delayedAnswers++;
+    setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
   }
 
   #answer(answers: KvAnswers): void {
@@ -217,7 +230,12 @@ function recordOf(batch: KvBatch): BatchRecord | undefined {
   requestOffsets.forEach((offset, operation) => {
     if (isMutation(opcodes[operation]!)) numbers.push(firstRequest + offset);
   });
-  return new BatchRecord(Math.min(...numbers), Math.max(...numbers), numbers);
+  let [first, last] = [numbers[0]!, numbers[0]!];
+  for (const number of numbers) {
+    if (number < first) first = number;
+    if (number > last) last = number;
+  }
+  return new BatchRecord(first, last, numbers);
 }
 
 /** A first sending that may have been overtaken by its resend is looked up as if it were one itself. */
@@ -225,29 +243,33 @@ function asResent(batch: KvBatch): KvBatch {
   return { ...batch, resent: true, requestOffsets: batch.requestOffsets ?? offsetsOf(batch.opcodes) };
 }
 
-/** Request numbers of a batch whose mutations count up, as offsets from its first. */
-function offsetsOf(opcodes: Uint8Array): Uint32Array {
-  let mutations = 0;
-  return Uint32Array.from(opcodes, (opcode) => (isMutation(opcode) ? mutations++ : 0));
-}
-
 /* ---- Unary twins ------------------------------------------------------------------------------------------------- */
 
 function keyOf(key: KeyText | undefined): Key {
   const given = key?.text ?? key?.integer ?? key?.number ?? key?.raw;
+  if (key?.integer !== undefined && !Number.isSafeInteger(given)) {
+    throw new GridError('INVALID_KEY', 'an integer key of 2^53 or more comes encoded', {
+      hint: '{"key": {"encoded": "..."}}: the canonical bytes',
+    });
+  }
   if (given !== undefined) return given;
+  if (key?.encoded !== undefined) {
+    checkKey(key.encoded, 0, key.encoded.length);
+    return decodeKey(key.encoded);
+  }
   throw new GridError('INVALID_KEY', 'the request has no key', {
     hint: '{"key": {"text": "a"}} or {"key": {"integer": 1}}',
   });
 }
 
-function valueBytesOf({ json, messagePack }: Pick<PutRequest, 'json' | 'messagePack'>): Uint8Array {
-  if (messagePack !== undefined) return messagePack;
-  if (json === undefined) throw new GridError('INVALID_VALUE', 'the request has no value');
-  try {
-    return encodeValue(JSON.parse(json));
-  } catch (error) {
-    if (GridError.is(error)) throw error;
-    throw new GridError('INVALID_VALUE', `the value is no JSON: ${(error as Error).message}`);
+function valueBytesOf(
+  { json, messagePack }: Pick<PutRequest, 'json' | 'messagePack'>,
+  valueBytesMax: number,
+): Uint8Array {
+  if (messagePack !== undefined) {
+    checkOneGo(messagePack);
+    return messagePack;
   }
+  if (json === undefined) throw new GridError('INVALID_VALUE', 'the request has no value');
+  return encodeValue(valueOfJson(json, valueBytesMax));
 }

@@ -25,8 +25,12 @@ import type { Tracing } from '../observe/tracing.ts';
 import type { EntryLimits } from './entry-limits.ts';
 import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
 import type { KeyGate } from './key-gate.ts';
+import { checkOneGo } from './one-go.ts';
 
-/** Who made calls and is told of each by the number it gave it. Exactly one of the functions is called, once a call. */
+/**
+ * Who made calls and is told of each by the number it gave it. Exactly one of the functions is called, once a call; none of
+ * them throws.
+ */
 export interface ProcessorCaller {
   /** The result in MessagePack, `bytes[start, end)`; empty: undefined. The bytes are good during the call only. */
   onResult(slot: number, bytes: Uint8Array, start: number, end: number): void;
@@ -118,6 +122,13 @@ interface Group {
   readonly processor: ProcessorName;
   /** The first call on each entry. */
   entries: ProcessorCall[];
+}
+
+/** How far a task has come: what is left to be done when it fails. */
+interface Progress {
+  isHeld: boolean;
+  /** Calls that were told of their outcome, from the first on. */
+  answered: number;
 }
 
 const CALLS_A_TASK_MAX = 64;
@@ -236,16 +247,19 @@ export class ProcessorCalls {
     this.#underWay[depth] = (this.#underWay[depth] ?? 0) + 1;
     const batch = this.#packers.pop() ?? new BatchPacker();
     const spans = processorSpans(entries, `${module}.${exportName}`, this.#deps.tracing);
+    const progress = { isHeld: true, answered: 0 };
     try {
       this.#pack(batch, processor, entries);
       if (spans !== undefined) batch.setTraces(spans.traces, spans.traceOf);
       const outcomes = await this.#deps.run(batch, depth);
       spans?.end(undefined);
-      this.#finish(entries, outcomes);
+      this.#finish(entries, outcomes, progress);
     } catch (error) {
       spans?.end(error);
-      this.#release(entries);
-      eachCall(entries, (call) => call.caller.onError(call.slot, error));
+      if (progress.isHeld) this.#release(entries);
+      eachCall(entries, (call, index) => {
+        if (index >= progress.answered) call.caller.onError(call.slot, error);
+      });
     } finally {
       if (this.#packers.length < PACKERS_KEPT && batch.byteCount <= PACKER_BYTES_KEPT) this.#packers.push(batch);
       this.#underWay[depth]!--;
@@ -274,28 +288,27 @@ export class ProcessorCalls {
   }
 
   /** Commits what the calls left, lets the keys go, then answers. */
-  #finish(entries: readonly ProcessorCall[], outcomes: ProcessorOutcomes): void {
+  #finish(entries: readonly ProcessorCall[], outcomes: ProcessorOutcomes, progress: Progress): void {
     let refused: Map<ProcessorCall, unknown> | undefined;
     const { store } = this.#deps;
     let writes = store.begin(ONCE_PER_KEY);
-    try {
-      for (let entry = 0; entry < entries.length; entry++) {
-        try {
-          while (!this.#stage(writes, entries[entry]!, outcomes.entry(entry))) {
-            writes.commit();
-            writes = store.begin(ONCE_PER_KEY);
-          }
-        } catch (error) {
-          refused ??= new Map();
-          refused.set(entries[entry]!, error);
+    for (let entry = 0; entry < entries.length; entry++) {
+      try {
+        while (!this.#stage(writes, entries[entry]!, outcomes.entry(entry))) {
+          writes.commit();
+          writes = store.begin(ONCE_PER_KEY);
         }
+      } catch (error) {
+        refused ??= new Map();
+        refused.set(entries[entry]!, error);
       }
-      writes.commit();
-    } finally {
-      this.#release(entries);
     }
+    writes.commit();
+    progress.isHeld = false;
+    this.#release(entries);
     eachCall(entries, ({ caller, slot }, index, first) => {
       const error = outcomes.error(index) ?? refused?.get(first);
+      progress.answered = index + 1;
       if (error !== undefined) {
         caller.onError(slot, error);
         return;
@@ -364,6 +377,8 @@ export class ProcessorCalls {
     if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
     const exists = store.find(map.id, partition, keys, keyStart, keyEnd);
     const { valueBytes, valueStart, valueEnd, expiresAt } = store.found;
+    if (exists) checkOneGo(valueBytes, valueStart, valueEnd);
+    checkOneGo(args, argsStart, argsEnd);
     const value = exists ? decodeValue(valueBytes, valueStart, valueEnd) : undefined;
     const outcome = run(value, argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined);
     if (outcome.action === 'set') {

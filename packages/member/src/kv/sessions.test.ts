@@ -40,6 +40,7 @@ describe('the answers of a session', () => {
     valueEnds: [0, 3],
     values: Uint8Array.of(7, 8, 9),
     errors: [],
+    errorOf: [],
   };
 
   it('are found again by number until the session confirms them (W1, W2)', () => {
@@ -74,8 +75,79 @@ describe('the answers of a session', () => {
       valueEnds: [70_000],
       values: new Uint8Array(70_000),
       errors: [],
+      errorOf: [],
     });
     expect(keptAnswer(record, 1)).toMatchObject({ status: 1, value: undefined, valueDropped: true });
+  });
+});
+
+describe('the budget of answers (W3)', () => {
+  const answers = (bytes: number) => ({
+    statuses: Uint8Array.of(1),
+    valueEnds: [bytes],
+    values: new Uint8Array(bytes),
+    errors: [],
+    errorOf: [],
+  });
+  const opened = (answerBytesMax: number, now = { ms: 0 }) => {
+    let last = 0;
+    return new Sessions({ leaseMs: 1000, sessionsMax: 10, nowMs: () => now.ms, newId: () => ++last, answerBytesMax });
+  };
+
+  it('drops values that do not fit, and keeps outcomes', () => {
+    const session = opened(400_000).open(0);
+    const records = [1, 2, 3].map((number) => session.note(new BatchRecord(number, number)));
+    for (const record of records) record.finish(answers(40_000));
+    const kept = records.map((record, index) => keptAnswer(record, index + 1));
+    expect(kept.map(({ status, valueDropped }) => [status, valueDropped])).toEqual([
+      [1, false],
+      [1, false],
+      [1, true],
+    ]);
+    session.raiseFloor(3);
+    const next = session.note(new BatchRecord(4, 4));
+    next.finish(answers(40_000));
+    expect(keptAnswer(next, 4).valueDropped).toBe(false);
+  });
+
+  it('refuses a session that confirms nothing, and no other', () => {
+    const sessions = opened(400_000);
+    const [greedy, other] = [sessions.open(0), sessions.open(0)];
+    greedy.note(new BatchRecord(1, 4000));
+    expect(() => greedy.note(new BatchRecord(4001, 8000))).toThrow('did not confirm');
+    expect(() => other.note(new BatchRecord(1, 4000))).not.toThrow();
+    greedy.raiseFloor(4001);
+    expect(() => greedy.note(new BatchRecord(4001, 8000))).not.toThrow();
+  });
+
+  it('is given back when sessions end, whatever comes of their batches later', () => {
+    const now = { ms: 0 };
+    const sessions = opened(400_000, now);
+    for (let round = 0; round < 20; round++) {
+      const session = sessions.open(0);
+      const record = session.note(new BatchRecord(1, 4000));
+      if (round % 2 === 0) sessions.close(session.id);
+      else now.ms += 2000;
+      sessions.sweep();
+      record.finish(answers(1000));
+    }
+    expect(() => sessions.open(0).note(new BatchRecord(1, 4000))).not.toThrow();
+  });
+});
+
+describe('a search among many records', () => {
+  it('finds what looking at each would, the first that came', () => {
+    const session = sessionsAt({ ms: 0 }).open(0);
+    const records = Array.from({ length: 40 }, (_, index) => {
+      const numbers = Array.from({ length: 30 }, (_, at) => 1 + ((index * 7 + at * 11) % 300));
+      return session.note(new BatchRecord(Math.min(...numbers), Math.max(...numbers), numbers));
+    });
+    const earlier = session.earlier(1, 300, records[35]);
+    for (let number = 1; number <= 300; number++) {
+      const first = records.slice(0, 35).find((record) => [...record.numbers()].includes(number));
+      expect(earlier.find(number)).toBe(first);
+      expect(first?.indexOf(number)).toBe(first === undefined ? undefined : [...first.numbers()].indexOf(number));
+    }
   });
 });
 

@@ -8,6 +8,8 @@
  * W1  A record stays while any of its numbers is at or above the session's floor.
  * W2  A number below the floor, or of a session that is not known, has an unknown outcome when it comes again.
  * W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome and version.
+ *     All answers together are kept within a budget of the member, those of one session within a share of it: beyond it
+ *     values go first, then the session has to confirm before it may change anything more.
  * W4  A session ends when it was silent for its lease; at most `sessionsMax` exist.
  * W5  A number is answered by the first record that has it; a record never waits for itself or a later one.
  * W6  Batches of a stream of an older generation than the session has shown are void: their caller has left that stream
@@ -17,6 +19,23 @@ import { GridError } from '@ashlar/core';
 
 const KEPT_VALUE_BYTES = 64 * 1024;
 const RECORDS_MAX = 8192;
+/** What a record takes beside the values: itself, and each of its mutations. */
+const RECORD_BYTES = 256;
+const MUTATION_BYTES = 24;
+/** Of the budget, one session. */
+const SHARE = 4;
+/** Numbers of a record, and records of a search, from which on a table is quicker than looking at each. */
+const TABLE_FROM = 16;
+
+/** Bytes of answers that are kept, and may be. */
+export class AnswerBudget {
+  readonly bytesMax: number;
+  bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+}
 
 /** What one mutation was answered. `value` undefined though one was sent: too long to keep (W3). */
 export interface KeptAnswer {
@@ -32,13 +51,20 @@ export class BatchRecord {
   readonly last: number;
   /** numbers[i] is that of mutation i; undefined: they count up from `first`. */
   readonly #numbers: ArrayLike<number> | undefined;
+  /** places.get(number) in #numbers, once somebody asks for one of many. */
+  #places: Map<number, number> | undefined;
   #answers: KeptAnswers | undefined;
   #waiting: (() => void)[] | undefined;
+  /** Of the session that keeps it; undefined: none does (any more). */
+  session: Session | undefined;
+  /** What it takes of the budget. */
+  bytes: number;
 
   constructor(first: number, last: number, numbers?: ArrayLike<number>) {
     this.first = first;
     this.last = last;
     this.#numbers = numbers;
+    this.bytes = RECORD_BYTES + MUTATION_BYTES * (numbers?.length ?? last - first + 1);
   }
 
   /** Undefined while the batch is still being worked on. */
@@ -48,8 +74,16 @@ export class BatchRecord {
 
   /** The batch is answered. */
   finish(answers: KeptAnswers): void {
-    this.#answers = keep(answers);
+    this.#answers = this.#keep(answers);
     for (const tell of this.#waiting?.splice(0) ?? []) tell();
+  }
+
+  /** What of a batch's answers is kept (W3). */
+  #keep(answers: KeptAnswers): KeptAnswers {
+    const { length } = answers.values;
+    if (length === 0) return answers;
+    if (length <= KEPT_VALUE_BYTES && this.session?.takeMore(this, length) !== false) return answers;
+    return { ...answers, values: new Uint8Array(0) };
   }
 
   /** Calls `tell` once the batch is answered. */
@@ -61,10 +95,25 @@ export class BatchRecord {
   /** The place of a number among the mutations; -1: it is not here. */
   indexOf(number: number): number {
     if (number < this.first || number > this.last) return -1;
-    if (this.#numbers === undefined) return number - this.first;
-    for (let index = 0; index < this.#numbers.length; index++) if (this.#numbers[index] === number) return index;
+    const numbers = this.#numbers;
+    if (numbers === undefined) return number - this.first;
+    if (numbers.length > TABLE_FROM) return (this.#places ??= placesOf(numbers)).get(number) ?? -1;
+    for (let index = 0; index < numbers.length; index++) if (numbers[index] === number) return index;
     return -1;
   }
+
+  /** Its numbers, in the order of its mutations. */
+  *numbers(): Iterable<number> {
+    if (this.#numbers === undefined) for (let number = this.first; number <= this.last; number++) yield number;
+    else for (let index = 0; index < this.#numbers.length; index++) yield this.#numbers[index]!;
+  }
+}
+
+/** The first place of each number. */
+function placesOf(numbers: ArrayLike<number>): Map<number, number> {
+  const places = new Map<number, number>();
+  for (let index = numbers.length - 1; index >= 0; index--) places.set(numbers[index]!, index);
+  return places;
 }
 
 /** By mutation, in the order of the batch. */
@@ -73,8 +122,9 @@ export interface KeptAnswers {
   /** Empty: no answer has a value. */
   readonly valueEnds: ArrayLike<number>;
   readonly values: Uint8Array;
-  /** `mutations` by their place. */
-  readonly errors: readonly { readonly mutations: readonly number[]; readonly error: GridError }[];
+  readonly errors: readonly GridError[];
+  /** errorOf[mutation]: 1 + index into errors, 0: none; empty where there are no errors. */
+  readonly errorOf: ArrayLike<number>;
 }
 
 export class Session {
@@ -85,9 +135,13 @@ export class Session {
   #highest = 0;
   #generation = 0;
   #records: BatchRecord[] = [];
+  readonly #budget: AnswerBudget;
+  /** Of the budget. */
+  #bytes = 0;
 
-  constructor(id: number) {
+  constructor(id: number, budget: AnswerBudget) {
     this.id = id;
+    this.#budget = budget;
   }
 
   get recordCount(): number {
@@ -100,14 +154,43 @@ export class Session {
     this.#floor = lowestUnanswered;
     let gone = 0;
     while (gone < this.#records.length && this.#records[gone]!.last < lowestUnanswered) gone++;
-    if (gone > 0) this.#records = this.#records.slice(gone);
+    if (gone === 0) return;
+    for (let index = 0; index < gone; index++) this.#forget(this.#records[index]!);
+    this.#records = this.#records.slice(gone);
+  }
+
+  /** It is over: gives back what it takes of the budget. */
+  end(): void {
+    for (const record of this.#records) this.#forget(record);
+    this.#records = [];
+  }
+
+  #forget(record: BatchRecord): void {
+    record.session = undefined;
+    this.#bytes -= record.bytes;
+    this.#budget.bytes -= record.bytes;
+  }
+
+  /** More of the budget for a record. @returns false when there is none */
+  takeMore(record: BatchRecord, bytes: number): boolean {
+    if (!this.#take(bytes)) return false;
+    record.bytes += bytes;
+    return true;
+  }
+
+  #take(bytes: number): boolean {
+    const { bytesMax } = this.#budget;
+    if (this.#budget.bytes + bytes > bytesMax || this.#bytes + bytes > bytesMax / SHARE) return false;
+    this.#bytes += bytes;
+    this.#budget.bytes += bytes;
+    return true;
   }
 
   /** Opens the record of a batch before it is worked on. @throws GridError OVERLOADED when too much is unanswered */
   note(record: BatchRecord): BatchRecord {
-    if (this.#records.length >= RECORDS_MAX) {
-      throw new GridError('OVERLOADED', `a session has ${RECORDS_MAX} batches whose answers it did not confirm`);
-    }
+    if (this.#records.length >= RECORDS_MAX) throw unconfirmed(`${RECORDS_MAX} batches`);
+    if (!this.#take(record.bytes)) throw unconfirmed('too many mutations');
+    record.session = this;
     this.#records.push(record);
     if (record.last > this.#highest) this.#highest = record.last;
     return record;
@@ -136,30 +219,69 @@ export class Session {
    * @throws GridError OUTCOME_UNKNOWN (W2)
    */
   find(number: number, asking: BatchRecord | undefined): BatchRecord | undefined {
+    return this.earlier(number, number, asking).find(number);
+  }
+
+  /** What `find` finds for numbers first .. last, gathered once. */
+  earlier(first: number, last: number, asking: BatchRecord | undefined): EarlierRecords {
+    const end = asking === undefined ? -1 : this.#records.lastIndexOf(asking);
+    const before = end < 0 ? this.#records : this.#records.slice(0, end);
+    return new EarlierRecords(
+      this,
+      before.filter((record) => record.first <= last && first <= record.last),
+    );
+  }
+
+  /** @throws GridError OUTCOME_UNKNOWN for a number below the floor (W2) */
+  checkFloor(number: number): void {
     if (number < this.#floor) throw unknownOutcome('the session has confirmed a later answer');
+  }
+}
+
+/** Records that may answer the numbers of one batch, in the order they came. */
+export class EarlierRecords {
+  readonly #session: Session;
+  readonly #records: readonly BatchRecord[];
+  #byNumber: Map<number, BatchRecord> | undefined;
+
+  constructor(session: Session, records: readonly BatchRecord[]) {
+    this.#session = session;
+    this.#records = records;
+  }
+
+  /** As Session.find. @throws GridError OUTCOME_UNKNOWN (W2) */
+  find(number: number): BatchRecord | undefined {
+    this.#session.checkFloor(number);
+    if (this.#records.length <= TABLE_FROM) return this.#records.find((record) => record.indexOf(number) >= 0);
+    this.#byNumber ??= this.#table();
+    return this.#byNumber.get(number);
+  }
+
+  #table(): Map<number, BatchRecord> {
+    const table = new Map<number, BatchRecord>();
     for (const record of this.#records) {
-      if (record === asking) return undefined;
-      if (record.indexOf(number) >= 0) return record;
+      for (const number of record.numbers()) if (!table.has(number)) table.set(number, record);
     }
-    return undefined;
+    return table;
   }
 }
 
 /** The answer kept for a number. */
 export function keptAnswer(record: BatchRecord, number: number): KeptAnswer {
   const at = record.indexOf(number);
-  const { statuses, valueEnds, values, errors } = record.answers!;
+  const { statuses, valueEnds, values, errors, errorOf } = record.answers!;
   const status = statuses[at]!;
   const end = valueEnds[at] ?? 0;
   const start = at === 0 ? 0 : (valueEnds[at - 1] ?? 0);
-  const error = errors.find(({ mutations }) => mutations.includes(at))?.error;
+  const error = errors[(errorOf[at] ?? 0) - 1];
   const valueDropped = end > start && values.length === 0;
   return { status, value: end > start && !valueDropped ? values.subarray(start, end) : undefined, valueDropped, error };
 }
 
-/** What of a batch's answers is kept (W3). */
-function keep(answers: KeptAnswers): KeptAnswers {
-  return answers.values.length <= KEPT_VALUE_BYTES ? answers : { ...answers, values: new Uint8Array(0) };
+function unconfirmed(what: string): GridError {
+  return new GridError('OVERLOADED', `a session has ${what} whose answers it did not confirm`, {
+    hint: 'raise lowest_unanswered with every batch',
+  });
 }
 
 export function unknownOutcome(why: string): GridError {
@@ -178,18 +300,31 @@ function staleStream(): GridError {
   });
 }
 
+export interface SessionsOptions {
+  readonly leaseMs: number;
+  readonly sessionsMax: number;
+  readonly nowMs: () => number;
+  readonly newId: () => number;
+  /** Of the answers of all sessions together. Default 256 MiB. */
+  readonly answerBytesMax?: number;
+}
+
+const ANSWER_BYTES_MAX = 256 << 20;
+
 export class Sessions {
   readonly #sessions = new Map<number, Session>();
   readonly #leaseMs: number;
   readonly #sessionsMax: number;
   readonly #nowMs: () => number;
   readonly #newId: () => number;
+  readonly #budget: AnswerBudget;
 
-  constructor(options: { leaseMs: number; sessionsMax: number; nowMs: () => number; newId: () => number }) {
+  constructor(options: SessionsOptions) {
     this.#leaseMs = options.leaseMs;
     this.#sessionsMax = options.sessionsMax;
     this.#nowMs = options.nowMs;
     this.#newId = options.newId;
+    this.#budget = new AnswerBudget(options.answerBytesMax ?? ANSWER_BYTES_MAX);
   }
 
   get leaseMs(): number {
@@ -216,7 +351,7 @@ export class Sessions {
     }
     let id = wanted;
     while (id === 0 || this.#sessions.has(id)) id = this.#newId();
-    const session = new Session(id);
+    const session = new Session(id, this.#budget);
     this.#sessions.set(id, session);
     return this.#prolong(session);
   }
@@ -226,18 +361,19 @@ export class Sessions {
     const session = this.#sessions.get(id);
     if (session === undefined) return undefined;
     if (session.expiresAtMs > this.#nowMs()) return this.#prolong(session);
-    this.#sessions.delete(id);
+    this.close(id);
     return undefined;
   }
 
   close(id: number): void {
+    this.#sessions.get(id)?.end();
     this.#sessions.delete(id);
   }
 
   /** Forgets the sessions whose lease ran out. */
   sweep(): void {
     const now = this.#nowMs();
-    for (const [id, session] of this.#sessions) if (session.expiresAtMs <= now) this.#sessions.delete(id);
+    for (const [id, session] of this.#sessions) if (session.expiresAtMs <= now) this.close(id);
   }
 
   #prolong(session: Session): Session {

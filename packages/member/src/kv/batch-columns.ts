@@ -1,0 +1,59 @@
+/** Where the parts of an operation lie in the columns of its batch. */
+import type { CatalogedMap } from '@ashlar/cluster';
+import { GridError } from '@ashlar/core';
+import { isMutation, type KvBatch } from '@ashlar/transport';
+
+export function mapIndexOf({ mapIndexes }: KvBatch, operation: number): number {
+  return mapIndexes?.[operation] ?? 0;
+}
+
+export function keyStartOf({ keyEnds }: KvBatch, operation: number): number {
+  return operation === 0 ? 0 : keyEnds[operation - 1]!;
+}
+
+export function valueStartOf({ valueEnds }: KvBatch, operation: number): number {
+  return operation === 0 ? 0 : (valueEnds?.[operation - 1] ?? 0);
+}
+
+/** Deadlines stay far below 2^53 microseconds. */
+const TTL_MAX_MS = 100 * 365 * 86_400_000;
+
+/** @throws GridError INVALID_ARGUMENT */
+export function microsecondsOf(ttlMs: number): number {
+  if (ttlMs > 0 && ttlMs <= TTL_MAX_MS) return Math.ceil(ttlMs * 1000);
+  throw new GridError('INVALID_ARGUMENT', `a time to live of ${ttlMs} ms: positive, at most ${TTL_MAX_MS} is wanted`);
+}
+
+/** Request numbers of a batch whose mutations count up, as offsets from its first. */
+export function offsetsOf(opcodes: Uint8Array): Uint32Array {
+  let mutations = 0;
+  return Uint32Array.from(opcodes, (opcode) => (isMutation(opcode) ? mutations++ : 0));
+}
+
+/** The element of a sparse column for an operation: `operations` is ascending, `values` parallel to it. */
+export function sparse(operations: Uint32Array, values: ArrayLike<number>, operation: number): number | undefined {
+  let low = 0;
+  let high = operations.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (operations[middle]! < operation) low = middle + 1;
+    else high = middle;
+  }
+  return low < operations.length && operations[low] === operation ? values[low] : undefined;
+}
+
+/** What another client calls a key must be what we call it. */
+export function wrongPartition(map: CatalogedMap, partition: number, given: number): GridError {
+  return new GridError('MAP_CONFLICT', `the key belongs to partition ${partition}, not ${given}`, {
+    hint: `map '${map.name}' has affinityParts ${map.affinityParts}`,
+    details: { map: map.name, affinityParts: map.affinityParts },
+  });
+}
+
+/** Whether an entry's version is the one that the operation asks for, if it asks. @throws GridError INVALID_ARGUMENT */
+export function fitsCondition(batch: KvBatch, operation: number, version: number): boolean {
+  const wanted = sparse(batch.ifVersionOperations, batch.ifVersions, operation);
+  if (wanted === undefined || wanted === version) return true;
+  if (Number.isSafeInteger(wanted) && wanted >= 0) return false;
+  throw new GridError('INVALID_ARGUMENT', `a condition on version ${wanted}: the version of an entry is wanted`);
+}
