@@ -36,7 +36,10 @@ export interface SqlResult<Row> extends AsyncIterable<Row> {
   batches(): AsyncIterable<ColumnBatch>;
   /** Names and types, once the first batch is here. */
   columns(): Promise<readonly ResultColumn[]>;
-  /** Things worth telling that are no errors: a path no row has, with the nearest name. */
+  /**
+   * Things worth telling that are no errors: a path no row has, with the nearest name; how many rows held values of a kind
+   * that the statement had no use for (known when the result is read to its end).
+   */
   notices(): Promise<readonly string[]>;
 }
 
@@ -50,7 +53,15 @@ export interface ColumnBatch {
 /** A tagged template (values become parameters, never text) or text with parameters. */
 export interface SqlTag {
   <Row = Record<string, unknown>>(text: TemplateStringsArray, ...values: unknown[]): SqlResult<Row>;
-  <Row = Record<string, unknown>>(text: string, params?: readonly unknown[], call?: Call): SqlResult<Row>;
+  <Row = Record<string, unknown>>(text: string, params?: readonly unknown[], options?: SqlOptions): SqlResult<Row>;
+}
+
+export interface SqlOptions extends Call {
+  /**
+   * Where a path that no declaration gives a type holds a value of another kind than the statement asks for, ends the
+   * statement with TYPE_MISMATCH and the like. Default false: such a value reads as NULL, and `notices()` tell of it.
+   */
+  readonly strict?: boolean | undefined;
 }
 
 export interface DeployOptions extends Call {

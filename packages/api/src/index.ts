@@ -32,6 +32,7 @@ export type {
   ModuleLimits,
   PingResult,
   ResultColumn,
+  SqlOptions,
   SqlResult,
   SqlTag,
   SqlTypeName,

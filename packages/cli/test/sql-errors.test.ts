@@ -57,10 +57,10 @@ const REFUSED: readonly (readonly [string, string, string, RegExp])[] = [
   ['SELECT 1; SELECT 2', 'SYNTAX_ERROR', 'SELECT 2', /./],
 ];
 
-describe('a statement that is refused', () => {
+describe('a statement that is refused, rows of odd kinds as well where it is strict', () => {
   it.each(REFUSED)('%s: %s', async (sql, code, at, told) => {
     const failure = await client
-      .sql(sql)
+      .sql(sql, [], { strict: true })
       .all()
       .catch((error: unknown) => error);
     expect(failure).toMatchObject({ code, position: expect.objectContaining({ line: 1 }) });

@@ -129,6 +129,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
       parameters: [],
       signal: call?.signal,
       timeoutMs: call?.timeoutMs ?? this.#context.sqlTimeoutMs,
+      strict: false,
     });
     try {
       await result.columns();

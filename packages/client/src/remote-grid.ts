@@ -14,6 +14,7 @@ import type {
   MemberStats,
   PingResult,
   RunOptions,
+  SqlOptions,
   SqlResult,
   SqlTag,
 } from '@ashlar/api';
@@ -56,7 +57,7 @@ class RemoteGrid implements Grid {
     this.sql = ((text: TemplateStringsArray | string, ...rest: unknown[]) => {
       checkStatement(text);
       return typeof text === 'string'
-        ? this.#statement(text, (rest[0] as readonly unknown[] | undefined) ?? [], rest[1] as Call | undefined)
+        ? this.#statement(text, (rest[0] as readonly unknown[] | undefined) ?? [], rest[1] as SqlOptions | undefined)
         : this.#statement(templateText(text), rest, undefined);
     }) as SqlTag;
   }
@@ -88,12 +89,13 @@ class RemoteGrid implements Grid {
     return existed;
   }
 
-  #statement<Row>(text: string, parameters: readonly unknown[], call: Call | undefined): SqlResult<Row> {
+  #statement<Row>(text: string, parameters: readonly unknown[], options: SqlOptions | undefined): SqlResult<Row> {
     return new GridSqlResult<Row>(this.#router, {
       text,
       parameters,
-      signal: call?.signal,
-      timeoutMs: call?.timeoutMs ?? this.#context.sqlTimeoutMs,
+      signal: options?.signal,
+      timeoutMs: options?.timeoutMs ?? this.#context.sqlTimeoutMs,
+      strict: options?.strict ?? false,
     });
   }
 

@@ -17,6 +17,7 @@ export interface Statement {
   readonly parameters: readonly unknown[];
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number;
+  readonly strict: boolean;
 }
 
 const RETRY_PAUSE_MS = 20;
@@ -118,12 +119,12 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   }
 
   async #send(rowsMax: number): Promise<Header> {
-    const { text, parameters, signal, timeoutMs } = this.#statement;
+    const { text, parameters, signal, timeoutMs, strict } = this.#statement;
     const encoded = parameterBytes(parameters);
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
       const sessionVersion = this.#router.sessionVersion;
-      const request = { text, parameters: encoded, sessionVersion, rowsMax };
+      const request = { text, parameters: encoded, sessionVersion, rowsMax, strict };
       const options = { signal, timeoutMs: Math.max(1, deadlineMs - performance.now()) };
       const outputs = this.#router.anyConnection().sql.execute(request, options);
       try {

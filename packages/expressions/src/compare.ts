@@ -133,6 +133,16 @@ export function compareValues(a: RowValue, b: RowValue): number {
   throw failure('TYPE_MISMATCH', `cannot order ${names[0]} and ${names[1]} in one column`, -1);
 }
 
+/**
+ * The same over values of any kinds, which never fails: by kind as documents are ordered (text, numbers, booleans, times,
+ * bytes, arrays, intervals, objects), then by value.
+ */
+export function compareAcrossKinds(a: RowValue, b: RowValue): number {
+  if (typeof a === 'number' && typeof b === 'number') return compareDoubles(a, b);
+  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
+  return compareJson(a, b);
+}
+
 /** Whether values of the two static types can be compared; `any` is decided row by row. */
 export function comparableTypes(a: SqlType, b: SqlType): boolean {
   const left = comparisonClass(a);

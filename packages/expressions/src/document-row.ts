@@ -50,12 +50,17 @@ export class DocumentRow {
     return this;
   }
 
+  /** The key that the row stands on; null where nobody gave one. */
+  get currentKey(): RowValue {
+    return this.#keyBytes === undefined ? null : (decodeKey(this.#keyBytes, this.#keyStart, this.#keyEnd) as RowValue);
+  }
+
   /** The value of column `index`; null where the path is missing. What interpret() takes for a row. */
   readonly value = (index: number): RowValue => {
     const column = this.#columns[index]!;
     if (column === 'version') return BigInt(this.#version);
     if (column === 'expires_at') return this.#expiresAtUs === 0 ? null : new Date(Math.floor(this.#expiresAtUs / 1000));
-    if (column === 'key') return decodeKey(this.#keyBytes!, this.#keyStart, this.#keyEnd) as RowValue;
+    if (column === 'key') return this.currentKey;
     const reader = this.#reader!;
     if (column === 'value') {
       reader.readAt(this.#start, this.#end);

@@ -1,7 +1,7 @@
 /** expressions: typed predicates and scalars over columns or documents: kernels and their interpreting twin. */
 export { arithmetic, arithmeticType } from './arithmetic.ts';
 export { castTypes, castValue, commonType } from './cast.ts';
-export { comparableTypes, compareText, compareValues } from './compare.ts';
+export { comparableTypes, compareAcrossKinds, compareText, compareValues } from './compare.ts';
 export { type DocumentColumn, DocumentRow } from './document-row.ts';
 export type {
   Aggregate,
@@ -20,9 +20,10 @@ export { Interval, parseInterval } from './interval.ts';
 export { type Bound, boundsOf, type ColumnBound } from './kernel/bounds.ts';
 export { compileFilter, compileScalar, type FilterKernel, type ScalarKernel } from './kernel/compile.ts';
 export type { KernelOptions } from './kernel/kernels.ts';
-export { noticesOf, type OddCount, OddRows } from './odd-rows.ts';
+export { findingOf, kindNoun, noticesOf, type OddCount, OddRows, OddTally } from './odd-rows.ts';
 export { plusExact } from './open-arithmetic.ts';
 export { formatJson, formatValue } from './text-form.ts';
 export { BATCH_ROWS, type Batch, type SqlType, Tag, type Vector } from './types.ts';
+export { readsUndeclared } from './undeclared.ts';
 export { type EvalContext, type RowValue, tagIn, tagOf, typeOf } from './values.ts';
 export { gather, VectorBuilder, valueAt, vectorOf } from './vector.ts';

@@ -18,8 +18,9 @@ import { type RowValue, tagIn } from './values.ts';
 
 /** "at least 37 rows hold text in n": what, and how many rows. Plain data. */
 export interface OddCount {
-  /** Begins with the verb, in the plural: `hold text in n`. */
+  /** Begins with the verb, in the plural: `hold text in n`. A whole sentence where no rows are counted. */
   readonly what: string;
+  /** 0: of no rows in particular. */
   readonly rows: number;
 }
 
@@ -72,6 +73,8 @@ export function kindNoun(tag: number): string {
 export class OddRows {
   /** Which row is being looked at: another number for each row of an expression (O1). */
   row = 0;
+  /** Rows that are looked at a second time read as before, but count no more. */
+  isCounting = true;
   readonly #sites = new Map<Expr, Map<number, Counter>>();
   readonly #sums = new Map<unknown, Map<string, number>>();
 
@@ -101,8 +104,8 @@ export class OddRows {
     this.#count(site, code, () => `${heldText(operand, value)} ${why()}`);
   }
 
-  /** Rows that somebody else found: sums, sorts. */
-  add(site: unknown, what: string, rows = 1): void {
+  /** What somebody else found: sums, sorts. `rows` are counted, 0 where the finding is of none in particular. */
+  add(site: unknown, what: string, rows: number): void {
     let sums = this.#sums.get(site);
     if (sums === undefined) this.#sums.set(site, (sums = new Map()));
     sums.set(what, (sums.get(what) ?? 0) + rows);
@@ -117,6 +120,7 @@ export class OddRows {
   }
 
   #count(site: Expr, code: number, what: () => string): void {
+    if (!this.isCounting) return;
     const counter = this.#counter(site, code, what);
     if (counter.lastRow === this.row) return;
     counter.lastRow = this.row;
@@ -146,10 +150,14 @@ function kindsOf(value: RowValue, expr: Expr): string {
   return Array.isArray(value) ? 'arrays' : kindNoun(tagIn(value, expr.type));
 }
 
-/** `hold text in n`, `give text for a and b`. */
 function heldText(expr: Expr, value: RowValue): string {
-  if (expr.kind === 'column') return `hold ${kindsOf(value, expr)} in ${expr.name}`;
-  return `give ${kindsOf(value, expr)} for ${[...pathsOf(expr)].join(' and ')}`;
+  return findingOf(expr, kindsOf(value, expr));
+}
+
+/** `hold text in n`, `give text for a and b`. */
+export function findingOf(expr: Expr, kinds: string): string {
+  if (expr.kind === 'column') return `hold ${kinds} in ${expr.name}`;
+  return `give ${kinds} for ${[...pathsOf(expr)].join(' and ')}`;
 }
 
 function unlikeText(left: Expr, a: RowValue, right: Expr, b: RowValue): string {
@@ -170,16 +178,34 @@ function noun(value: RowValue, expr: Expr): string {
   return nodeTypes.isDate(value) && expr.type === 'date' ? 'date' : (ONE[tagIn(value, expr.type)] ?? 'such value');
 }
 
-/** The notices of a statement over all that its workers and members counted. */
-export function noticesOf(counts: Iterable<OddCount>): string[] {
-  const sums = new Map<string, number>();
-  for (const { what, rows } of counts) sums.set(what, (sums.get(what) ?? 0) + rows);
-  const findings = [...sums].sort(([, a], [, b]) => b - a);
-  const notices = findings.slice(0, FINDINGS_MAX).map(([what, rows]) => noticeOf(what, rows));
+/** Different findings that are kept of one statement. */
+const FINDINGS_KEPT_MAX = 1000;
+
+/** What the parts of a statement counted, together. */
+export class OddTally {
+  readonly #sums = new Map<string, number>();
+
+  add(counts: readonly OddCount[]): void {
+    for (const { what, rows } of counts) {
+      const known = this.#sums.get(what);
+      if (known !== undefined || this.#sums.size < FINDINGS_KEPT_MAX) this.#sums.set(what, (known ?? 0) + rows);
+    }
+  }
+
+  counts(): OddCount[] {
+    return [...this.#sums].map(([what, rows]) => ({ what, rows }));
+  }
+}
+
+/** What a user is told of what a whole statement counted. */
+export function noticesOf(counts: readonly OddCount[]): string[] {
+  const findings = [...counts].sort((a, b) => b.rows - a.rows || (a.what < b.what ? -1 : 1));
+  const notices = findings.slice(0, FINDINGS_MAX).map(noticeOf);
   if (findings.length > FINDINGS_MAX) notices.push(`${findings.length - FINDINGS_MAX} more kinds of odd values`);
   return notices;
 }
 
-function noticeOf(what: string, rows: number): string {
+function noticeOf({ what, rows }: OddCount): string {
+  if (rows === 0) return what;
   return rows === 1 ? `at least 1 row ${what.replace(/^\w+/, '$&s')}` : `at least ${rows} rows ${what}`;
 }

@@ -4,7 +4,7 @@ import { type Aggregate, Interval } from '@ashlar/expressions';
 import { numericAverage } from './aggregates/average.ts';
 import type { Row } from './testing/memory-source.ts';
 import { aggregate, BIG, column, DECIMAL, groupBy, INT4, INT8, MIXED, NUM, NUMERIC, TYPES } from './testing/plans.ts';
-import { type Cut, runQuery } from './testing/run.ts';
+import { type Cut, runQuery, runWithNotices } from './testing/run.ts';
 
 const rowsOf = (index: number, values: readonly unknown[]): Row[] =>
   values.map((value) => TYPES.map((_, at) => (at === index ? value : null)));
@@ -68,10 +68,22 @@ describe('sum', () => {
     );
   });
 
-  it('of texts, booleans or times is refused with its place', () => {
-    for (const value of ['x', true, new Date(0), [1]]) {
-      const query = groupBy([], [aggregate('sum', column(MIXED), { at: 7 })]);
-      expect(() => runQuery(query, rowsOf(MIXED, [1, value]))).toThrow(
+  it('leaves out texts, booleans and times and says so; strict, they are refused with their place', () => {
+    const kinds: [unknown, string][] = [
+      ['x', 'text'],
+      [true, 'booleans'],
+      [new Date(0), 'timestamps'],
+      [[1], 'objects'],
+    ];
+    for (const [value, kind] of kinds) {
+      const query = groupBy([], [aggregate('sum', column(MIXED), { at: 7 }), aggregate('avg', column(MIXED))]);
+      const rows = rowsOf(MIXED, [1, value, 3, value, null]);
+      for (const interpretedRowsMax of [0, Infinity]) {
+        const { rows: sums, notices } = runWithNotices(query, rows, { interpretedRowsMax });
+        expect(sums).toEqual([[4, 2]]);
+        expect(notices).toEqual([expect.stringMatching(`^at least 2 rows hold ${kind} in `)]);
+      }
+      expect(() => runQuery(query, rows, { strict: true })).toThrow(
         expect.objectContaining({ code: 'TYPE_MISMATCH', details: { offset: 7 } }),
       );
     }
@@ -136,8 +148,24 @@ describe('min and max', () => {
     expect(result(aggregate('max', column(MIXED)), [new Date(1), new Date(3), new Date(2)])).toEqual(new Date(3));
   });
 
-  it('refuse what has no common order', () => {
-    expect(() => runQuery(groupBy([], [aggregate('max', column(MIXED))]), rowsOf(MIXED, [1, 'a']))).toThrow(
+  it('order values of several kinds by kind, whatever order they come in, and say so; strict, they refuse them', () => {
+    const query = groupBy([], [aggregate('min', column(MIXED)), aggregate('max', column(MIXED))]);
+    for (const values of [
+      [1, 'a', true, 2n],
+      [true, 2n, 'a', 1],
+      ['a', true, 1, 2n],
+    ]) {
+      const cut = { partitions: 2, partitionOf: (row: number) => row, tasks: [[0], [1]] };
+      for (const combine of [true, false]) {
+        const { rows, notices } = runWithNotices(query, rowsOf(MIXED, values), { ...cut, combine });
+        expect(rows).toEqual([['a', true]]);
+        expect(notices.toSorted()).toEqual([
+          expect.stringMatching(/^max\(.*\) orders values of several kinds/),
+          expect.stringMatching(/^min\(.*\) orders values of several kinds/),
+        ]);
+      }
+    }
+    expect(() => runQuery(query, rowsOf(MIXED, [1, 'a']), { strict: true })).toThrow(
       expect.objectContaining({ code: 'TYPE_MISMATCH' }),
     );
   });

@@ -3,7 +3,7 @@
  */
 
 import { CancelledError, GridError } from '@ashlar/core';
-import type { EvalContext } from '@ashlar/expressions';
+import { type EvalContext, type OddCount, OddRows } from '@ashlar/expressions';
 import { decodeParameters } from '@ashlar/serialization';
 
 /** What the caller of a task can do to it. */
@@ -76,16 +76,23 @@ export function execContext(
     readonly parameters: Uint8Array;
     readonly memoryBytes: number;
     readonly clockMs?: number | undefined;
+    readonly strict?: boolean | undefined;
     readonly interpretedRowsMax?: number | undefined;
   },
   control: TaskControl,
 ): ExecContext {
+  const oddRows = task.strict === true ? undefined : new OddRows();
   return {
-    evaluation: { parameters: decodeParameters(task.parameters), nowMs: task.clockMs },
+    evaluation: { parameters: decodeParameters(task.parameters), nowMs: task.clockMs, oddRows },
     memory: new MemoryBudget(task.memoryBytes),
     interpretedRowsMax: task.interpretedRowsMax ?? INTERPRETED_ROWS_MAX,
     checkCancelled: () => {
       if (control.cancelled()) throw new CancelledError('the query');
     },
   };
+}
+
+/** Rows that the task read laxly. */
+export function oddCountsOf({ evaluation }: ExecContext): readonly OddCount[] {
+  return evaluation.oddRows?.counts() ?? [];
 }

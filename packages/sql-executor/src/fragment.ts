@@ -10,8 +10,9 @@
  *     goes on there. One that gathers them (aggregates, TOP N) goes on to its end.
  */
 import { assert, type PartitionId, unreachable, type Version } from '@ashlar/core';
+import type { OddCount } from '@ashlar/expressions';
 import type { FragmentNode, ScanColumn } from '@ashlar/sql-plan';
-import { type ExecContext, execContext, type TaskControl } from './context.ts';
+import { type ExecContext, execContext, oddCountsOf, type TaskControl } from './context.ts';
 import { lateColumnsOf } from './late-columns.ts';
 import { PartialAggregateOperator } from './operators/aggregate.ts';
 import { DistinctOperator } from './operators/distinct.ts';
@@ -50,6 +51,8 @@ export interface FragmentTask {
   readonly memoryBytes: number;
   /** The statement's time, milliseconds since 1970. */
   readonly clockMs?: number | undefined;
+  /** Values of odd kinds in undeclared paths are errors; default: NULL, and counted. */
+  readonly strict?: boolean | undefined;
   /** Rows up to which aggregates are interpreted, default 2000; Infinity: no code is generated. */
   readonly interpretedRowsMax?: number | undefined;
 }
@@ -77,6 +80,7 @@ export interface FragmentResult extends SourceYield {
   readonly rowsOut: number;
   /** What is left for another task; undefined: nothing of what this one was given or claimed. */
   readonly rest: FragmentRest | undefined;
+  readonly odd: readonly OddCount[];
 }
 
 /**
@@ -100,7 +104,14 @@ export function runFragment(task: FragmentTask, source: RowSource, control: Frag
   const rowsOut = output.rowCount;
   const rowsPassed = (task.rest?.rowsPassed ?? 0) + rowsOut;
   const rest = scanned.left === undefined ? undefined : { ...scanned.left, rowsPassed };
-  return { ...yielded, batches: output.batches, rowsScanned: scanned.rowsScanned, rowsOut, rest };
+  return {
+    ...yielded,
+    batches: output.batches,
+    rowsScanned: scanned.rowsScanned,
+    rowsOut,
+    rest,
+    odd: oddCountsOf(context),
+  };
 }
 
 /** `emit`, once it is sure that what the batch was made of was read from a living snapshot. */
@@ -166,10 +177,14 @@ function scanAll(task: FragmentTask, source: RowSource, context: ExecContext, dr
     context.checkCancelled();
     const partition = partitions[index]!;
     const fromChunk = from?.chunk ?? 0;
-    const evaluation = context.evaluation;
+    const { evaluation } = context;
+    const { oddRows } = evaluation;
+    // The chunk that was begun is filtered again, but its odd rows were counted then.
+    if (oddRows !== undefined) oddRows.isCounting = from === undefined;
     for (const rows of source.scan({ scan, partition, snapshotId, snapshotVersion, evaluation, late, fromChunk })) {
       context.checkCancelled();
       rowsScanned += rows.rowsScanned;
+      if (oddRows !== undefined) oddRows.isCounting = true;
       if (rows.count === 0) continue;
       const outcome = push(rows, from?.chunk === rows.chunk ? from.row : 0, drain);
       if (outcome === 'enough') return { rowsScanned, left: undefined };
@@ -177,6 +192,7 @@ function scanAll(task: FragmentTask, source: RowSource, context: ExecContext, dr
       return { rowsScanned, left: { partitions: partitions.slice(index), chunk: rows.chunk, row: outcome.row } };
     }
     from = undefined;
+    if (oddRows !== undefined) oddRows.isCounting = true;
   }
   return { rowsScanned, left: undefined };
 }

@@ -4,10 +4,10 @@
  *   Gather | Rows -> FinalAggregate, Filter, Project, Distinct, Sort, Limit -> encoded batches
  */
 import { unreachable } from '@ashlar/core';
-import type { Aggregate, SqlType, Vector } from '@ashlar/expressions';
+import type { Aggregate, OddCount, SqlType, Vector } from '@ashlar/expressions';
 import { BATCH_ROWS, type Expr, interpret, vectorOf } from '@ashlar/expressions';
 import type { MergeNode, PlanColumn } from '@ashlar/sql-plan';
-import { type ExecContext, execContext, type TaskControl } from './context.ts';
+import { type ExecContext, execContext, oddCountsOf, type TaskControl } from './context.ts';
 import { FinalAggregateOperator } from './operators/aggregate.ts';
 import { DistinctOperator } from './operators/distinct.ts';
 import { FilterOperator } from './operators/filter.ts';
@@ -27,6 +27,8 @@ export interface MergeTask {
   readonly parameters: Uint8Array;
   readonly memoryBytes: number;
   readonly clockMs?: number | undefined;
+  /** As of fragments. */
+  readonly strict?: boolean | undefined;
 }
 
 export interface MergeControl extends TaskControl {
@@ -37,6 +39,7 @@ export interface MergeResult {
   /** Encoded; empty where `emit` took them. */
   readonly batches: Uint8Array[];
   readonly rowCount: number;
+  readonly odd: readonly OddCount[];
 }
 
 const NO_PARAMETERS = new Uint8Array(0);
@@ -51,7 +54,7 @@ export function runMerge(task: MergeTask, control: MergeControl): MergeResult {
   const pipeline = pipelineOf(task.merge, context, output);
   feed(sourceOf(task.merge), task.inputs, context, pipeline);
   pipeline.finish();
-  return { batches: output.batches, rowCount: output.rowCount };
+  return { batches: output.batches, rowCount: output.rowCount, odd: oddCountsOf(context) };
 }
 
 /**

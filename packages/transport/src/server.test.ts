@@ -27,7 +27,7 @@ async function collect<T>(answers: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-const REQUEST = { text: 'SELECT 1', parameters: new Uint8Array(0), sessionVersion: 0, rowsMax: 0 };
+const REQUEST = { text: 'SELECT 1', parameters: new Uint8Array(0), sessionVersion: 0, rowsMax: 0, strict: false };
 
 /** Header, `count` batches of `bytes` bytes, end; counts what was asked of it. */
 function resultOf(count: number, bytes: number, pulled: { count: number; returned: boolean }) {

@@ -121,6 +121,8 @@ export interface SqlRequest {
   readonly sessionVersion: number;
   /** 0: all. */
   readonly rowsMax: number;
+  /** Values of odd kinds in undeclared paths are errors, not NULL. */
+  readonly strict: boolean;
 }
 
 export interface WireColumn {

@@ -4,6 +4,7 @@
 import { READY_MODULE } from '@ashlar/api';
 import { type JobActivity, JobRunner } from '@ashlar/compute';
 import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
+import { OddTally } from '@ashlar/expressions';
 import type { Router } from '@ashlar/routing';
 import { decodeParameters } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -103,6 +104,8 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
         parameters,
         parameterBytes: new Uint8Array(request.parameters),
         clockMs: Date.now(),
+        strict: false,
+        odd: new OddTally(),
         seen: request.sessionVersion as Version,
         signal,
         trace,

@@ -1,7 +1,8 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { type MapId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
-import { encodeMessage } from '@ashlar/serialization';
+import { type OddCount, OddTally } from '@ashlar/expressions';
+import { decodeValue, encodeMessage } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
@@ -168,7 +169,10 @@ export function memberServices(parts: MemberParts): {
       limits: limitsOf(parts),
       figures: () => metrics.figures(),
       clearMap: (map, signal) =>
-        changes.clear(map, { ...NO_PARAMETERS, clockMs: Date.now(), seen: 0 as Version, signal, trace: undefined }),
+        changes.clear(map, {
+          ...{ ...NO_PARAMETERS, clockMs: Date.now(), strict: false, odd: new OddTally() },
+          ...{ seen: 0 as Version, signal, trace: undefined },
+        }),
     }),
     members: membersService({
       ...{ control, clock, fragments, change, tracing: parts.tracing },
@@ -211,7 +215,7 @@ async function* runFragment(
   fragments: FragmentRunnerDependencies,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { fragment, partitions, snapshotId, version, buildTables, statement, onScanned } = call;
-  const { parameterBytes, clockMs, signal, trace } = statement;
+  const { parameterBytes, clockMs, strict, signal, trace } = statement;
   const mapId = mapIdOf(fragment);
   const memoryBytes = config.memory.queryMaxBytes;
   if (call.member === control.self) {
@@ -225,6 +229,7 @@ async function* runFragment(
       buildTables,
       memoryBytes,
       clockMs,
+      strict,
       signal,
       onScanned,
     };
@@ -232,7 +237,7 @@ async function* runFragment(
     yield* tracedStream(span, () => runLocalFragment(job, fragments, stats));
     return;
   }
-  const body: FragmentBody = { fragment, mapId, clockMs, buildStages: buildStagesOf(buildTables) };
+  const body: FragmentBody = { fragment, mapId, clockMs, strict, buildStages: buildStagesOf(buildTables) };
   const request = {
     plan: encodeMessage(body),
     partitions,
@@ -263,6 +268,7 @@ async function runChange(
 
   async function run(trace: TraceContext | undefined): Promise<ChangeOutcome> {
     if (request.kind === 'change') return runner.change(request.task, signal);
+    if (request.kind === 'check') return runner.check(request.task, signal);
     if (request.kind === 'insert')
       return runner.insert(await needMap(request.mapId, request.map), request.rows, signal);
     const { mapId, map } = request.task.scan;
@@ -278,9 +284,9 @@ async function remoteChange(
 ): Promise<ChangeOutcome> {
   const { members } = peers.to(member, control.table);
   const { tableVersion } = control.table;
-  const { affected, version } = await members.modifyRows(
+  const { affected, version, body } = await members.modifyRows(
     { body: encodeMessage(request), tableVersion },
     { signal, trace },
   );
-  return { affected, version: version as Version };
+  return { affected, version: version as Version, odd: decodeValue(body) as readonly OddCount[] };
 }

@@ -36,6 +36,7 @@ export interface FragmentBody {
   readonly fragment: FragmentNode;
   readonly mapId: number;
   readonly clockMs: number;
+  readonly strict: boolean;
   /** Stage of each element of build_tables. */
   readonly buildStages: readonly number[];
 }
@@ -95,10 +96,10 @@ export function membersService(deps: MembersDependencies): MembersService {
     releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),
     findPaths: async ({ mapId }, { signal }) => ({ body: encodeValue(await deps.findPaths(mapId as MapId, signal)) }),
     async *runFragment(request, { signal, trace }) {
-      const { fragment, mapId, clockMs, buildStages } = decodeMessage(request.plan) as FragmentBody;
+      const { fragment, mapId, clockMs, strict, buildStages } = decodeMessage(request.plan) as FragmentBody;
       const partitions = request.partitions as readonly PartitionId[];
       for (const partition of partitions) checkOwn(partition, control);
-      const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
+      const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
       const job = {
         fragment,
         mapId,
@@ -109,6 +110,7 @@ export function membersService(deps: MembersDependencies): MembersService {
         buildTables: groupTables(buildStages, request.buildTables),
         memoryBytes: request.memoryBytes,
         clockMs,
+        strict,
         signal,
       };
       const span = deps.tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
@@ -123,8 +125,8 @@ export function membersService(deps: MembersDependencies): MembersService {
     runJobPart: (request, context) => deps.jobPart(request, context),
     async modifyRows({ body }, context) {
       const request = decodeMessage(body) as ChangeRequest;
-      const { affected, version } = await deps.change(request, context);
-      return { affected, version, body: new Uint8Array(0) };
+      const { affected, version, odd } = await deps.change(request, context);
+      return { affected, version, body: encodeValue(odd) };
     },
   };
 }

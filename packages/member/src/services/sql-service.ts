@@ -7,7 +7,18 @@
  *   explain  the plan as rows of text; ANALYZE also runs it
  */
 import { GridError, type MemberId, type TraceContext, type Version } from '@ashlar/core';
-import { DocumentRow, evaluatorOf, interpret, type RowValue, type SqlType, vectorOf } from '@ashlar/expressions';
+import {
+  DocumentRow,
+  evaluatorOf,
+  interpret,
+  isMet,
+  noticesOf,
+  OddRows,
+  OddTally,
+  type RowValue,
+  type SqlType,
+  vectorOf,
+} from '@ashlar/expressions';
 import {
   batchRowCount,
   type Column,
@@ -113,6 +124,8 @@ async function* runStatement(
     // On its own: a thread that gets a view gets all of its buffer.
     parameterBytes: new Uint8Array(request.parameters),
     clockMs: Date.now(),
+    strict: request.strict,
+    odd: new OddTally(),
     seen: request.sessionVersion as Version,
     signal: context.signal,
     trace,
@@ -142,7 +155,7 @@ async function* runStatement(
     rows,
     version: outcome.version,
     elapsedMs: performance.now() - startedMs,
-    notices: [],
+    notices: noticesOf(statement.odd.counts()),
     batches,
   };
 }
@@ -242,10 +255,11 @@ function mapOf(fragment: Extract<Plan, { kind: 'query' }>['stages'][number]['fra
 
 async function* runGet(
   plan: GetPlan,
-  { parameters, clockMs, trace }: Statement,
+  { parameters, clockMs, strict, odd, trace }: Statement,
   { forward }: SqlDependencies,
 ): AsyncGenerator<Uint8Array> {
-  const context = { parameters, nowMs: clockMs };
+  const oddRows = strict ? undefined : new OddRows();
+  const context = { parameters, nowMs: clockMs, oddRows };
   const key = keyValue(interpret(plan.key, () => null, context));
   if (key === undefined) return;
   const entry = await forward.get(plan.scan.map, key, trace);
@@ -255,8 +269,12 @@ async function* runGet(
     .document(entry.value, 0, entry.value.length, entry.version, entry.expiresAtMs * 1000)
     .key(keyBytes, 0, keyBytes.length);
   const { filter } = plan.scan;
-  if (filter !== undefined && evaluatorOf(filter)(row.value, context) !== true) return;
-  const values = plan.exprs.map((expr) => evaluatorOf(expr)(row.value, context));
+  const values =
+    filter !== undefined && !isMet(filter, row.value, context)
+      ? undefined
+      : plan.exprs.map((expr) => evaluatorOf(expr)(row.value, context));
+  if (oddRows !== undefined) odd.add(oddRows.counts());
+  if (values === undefined) return;
   yield rowsBatch(plan.output, [values]);
 }
 

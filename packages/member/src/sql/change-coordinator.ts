@@ -5,7 +5,7 @@
 import type { CatalogedMap } from '@ashlar/cluster';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
-import { interpret, type RowValue } from '@ashlar/expressions';
+import { interpret, OddTally, type RowValue } from '@ashlar/expressions';
 import { encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
 import type { GridControl } from '../control/grid-control.ts';
@@ -27,6 +27,8 @@ export interface ProcessorRequest {
 /** What one member is asked to do; plain data. */
 export type ChangeRequest =
   | { readonly kind: 'change'; readonly task: ChangeTask }
+  /** Makes the new documents and throws them away: whether one cannot be made. */
+  | { readonly kind: 'check'; readonly task: ChangeTask }
   | { readonly kind: 'process'; readonly task: ChangeTask; readonly processor: ProcessorRequest }
   | { readonly kind: 'insert'; readonly map: string; readonly mapId: MapId; readonly rows: InsertRows };
 
@@ -73,7 +75,7 @@ export class ChangeCoordinator {
     request: (task: ChangeTask) => ChangeRequest,
   ): Promise<ChangeOutcome> {
     const { queries, snapshots, run } = this.#deps;
-    const { parameters, parameterBytes, clockMs, seen, signal } = statement;
+    const { parameters, parameterBytes, clockMs, strict, seen, signal } = statement;
     const { scan } = target;
     const parts = queries.membersOf(target.partitions, scan, parameters);
     const snapshot = await snapshots.open(
@@ -82,14 +84,22 @@ export class ChangeCoordinator {
       signal,
     );
     try {
-      const outcomes = parts.map(({ member, partitions }) => {
+      const tasks = parts.map(({ member, partitions }) => {
         const snapshotId = snapshot.ids.get(member)!;
         const snapshotVersion = snapshot.version;
-        const common = { partitions, snapshotId, snapshotVersion, parameters: parameterBytes, clockMs };
-        const task = { kind, scan, assignments, ...common };
-        return { member, outcome: run(member, request(task), statement) };
+        const common = { partitions, snapshotId, snapshotVersion, parameters: parameterBytes, clockMs, strict };
+        return { member, task: { kind, scan, assignments, ...common } };
       });
-      return await allOrPartial(outcomes, kind === 'process' ? 'PARTIAL' : 'PARTIAL_COMMIT');
+      // A document that cannot be made on one member must not leave the others changed.
+      if (kind === 'update' && tasks.length > 1) {
+        await Promise.all(tasks.map(({ member, task }) => run(member, { kind: 'check', task }, statement)));
+      }
+      const outcome = await allOrPartial(
+        tasks.map(({ member, task }) => ({ member, outcome: run(member, request(task), statement) })),
+        kind === 'process' ? 'PARTIAL' : 'PARTIAL_COMMIT',
+      );
+      statement.odd.add(outcome.odd);
+      return outcome;
     } finally {
       snapshot.release();
     }
@@ -183,6 +193,7 @@ async function allOrPartial(
   let version = 0;
   const applied: string[] = [];
   const failures: GridError[] = [];
+  const odd = new OddTally();
   settled.forEach((result, index) => {
     let here: number;
     if (result.status === 'rejected') {
@@ -192,13 +203,14 @@ async function allOrPartial(
     } else {
       here = result.value.affected;
       version = Math.max(version, result.value.version);
+      odd.add(result.value.odd);
     }
     affected += here;
     if (here > 0) applied.push(parts[index]!.member);
   });
   // Repeating is safe only if it is as far as each of them is concerned.
   const failure = failures.find(({ retryable }) => !retryable) ?? failures[0];
-  if (failure === undefined) return { affected, version: version as Version };
+  if (failure === undefined) return { affected, version: version as Version, odd: odd.counts() };
   if (applied.length === 0) throw failure;
   throw new GridError(
     code,

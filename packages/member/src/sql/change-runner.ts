@@ -19,6 +19,7 @@ import {
   type TraceContext,
   type Version,
 } from '@ashlar/core';
+import { type OddCount, OddTally } from '@ashlar/expressions';
 import { ValueWriter } from '@ashlar/serialization';
 import { tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
@@ -51,6 +52,8 @@ export interface ChangeDependencies {
 export interface ChangeOutcome {
   readonly affected: number;
   readonly version: Version;
+  /** Rows that the condition read laxly. */
+  readonly odd: readonly OddCount[];
 }
 
 /** Rows of one member to insert, as columns. */
@@ -73,7 +76,13 @@ export class ChangeRunner {
     const found = await this.scan(task, signal);
     const rows = found.flatMap((part) => rowIndexes(part).map((index) => ({ part, index })));
     const partitions = new Set(found.flatMap((part) => [...part.partitions]));
-    return this.#staged(partitions, signal, (writes) => this.#stageRows(task, rows, writes, signal));
+    return this.#staged(partitions, signal, (writes) => this.#stageRows(task, rows, writes, signal), oddOf(found));
+  }
+
+  /** Whether `change` would fail by what the entries hold at the snapshot. @throws what scanning throws */
+  async check(task: ChangeTask, signal: AbortSignal): Promise<ChangeOutcome> {
+    await this.scan(task, signal);
+    return { affected: 0, version: this.#deps.clock.now(), odd: [] };
   }
 
   /** The entries that meet the condition at the snapshot, task by task. */
@@ -121,7 +130,7 @@ export class ChangeRunner {
         if (failed !== undefined) throw processedInPart(affected, GridError.wrap(failed.reason));
       }
     }
-    return { affected, version: this.#deps.clock.now() };
+    return { affected, version: this.#deps.clock.now(), odd: oddOf(found) };
   }
 
   /** @returns whether the processor ran: not where the entry changed and does not meet the condition any more */
@@ -185,6 +194,7 @@ export class ChangeRunner {
     partitions: ReadonlySet<number>,
     signal: AbortSignal,
     stage: (writes: WriteBatch) => Promise<number>,
+    odd: readonly OddCount[] = [],
   ): Promise<ChangeOutcome> {
     const names = [...partitions].sort((a, b) => a - b).map(partitionGateName);
     await this.#holdAll(names, partitions, signal);
@@ -192,7 +202,7 @@ export class ChangeRunner {
     try {
       const affected = await stage(writes);
       writes.commit();
-      return { affected, version: writes.version };
+      return { affected, version: writes.version, odd };
     } catch (error) {
       writes.abort();
       throw error;
@@ -294,6 +304,12 @@ function processedInPart(affected: number, failure: GridError): GridError {
     details: { ...failure.details, affected, cause: failure.code },
     cause: failure,
   });
+}
+
+function oddOf(found: readonly ChangedRows[]): readonly OddCount[] {
+  const odd = new OddTally();
+  for (const part of found) odd.add(part.odd);
+  return odd.counts();
 }
 
 function rowIndexes(part: ChangedRows): number[] {

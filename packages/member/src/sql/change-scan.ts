@@ -79,6 +79,7 @@ class ChangeScan {
       keys: this.#keys.take(),
       valueEnds: Uint32Array.from(this.#valueEnds),
       values: this.#values.take(),
+      odd: this.#rule.oddRows?.counts() ?? [],
     };
   }
 }

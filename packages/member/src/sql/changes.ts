@@ -1,63 +1,121 @@
-/** Documents and conditions of statements that change entries; the same code in workers and on the writer. */
+/**
+ * Documents and conditions of statements that change entries; the same code in workers and on the writer.
+ *
+ * W1  Conditions read undeclared paths laxly, assignments never do: what is written is right or an error.
+ */
 
 import { GridError } from '@ashlar/core';
-import { DocumentRow, type EvalContext, evaluatorOf, type RowValue } from '@ashlar/expressions';
+import {
+  DocumentRow,
+  type EvalContext,
+  evaluatorOf,
+  formatValue,
+  isMet,
+  kindNoun,
+  OddRows,
+  type RowValue,
+  tagOf,
+} from '@ashlar/expressions';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import type { Assignment, ChangeTask } from './query-tasks.ts';
 
-type Container = Record<string, unknown> | unknown[];
+type Container = Record<string | number, unknown>;
 
 /** A statement's condition and assignments, ready to look at entries one by one. */
 export class ChangeRule {
   readonly row: DocumentRow;
+  /** Rows that the condition read laxly. */
+  readonly oddRows: OddRows | undefined;
   readonly #task: Pick<ChangeTask, 'scan' | 'assignments'>;
-  readonly #context: EvalContext;
+  readonly #conditions: EvalContext;
+  /** What is written is strict (W1). */
+  readonly #assignments: EvalContext;
 
-  constructor(task: Pick<ChangeTask, 'scan' | 'assignments' | 'parameters' | 'clockMs'>) {
+  constructor(task: Pick<ChangeTask, 'scan' | 'assignments' | 'parameters' | 'clockMs' | 'strict'>) {
     this.#task = task;
-    this.#context = { parameters: decodeParameters(task.parameters), nowMs: task.clockMs };
+    this.#assignments = { parameters: decodeParameters(task.parameters), nowMs: task.clockMs };
+    this.oddRows = task.strict ? undefined : new OddRows();
+    this.#conditions = { ...this.#assignments, oddRows: this.oddRows };
     this.row = new DocumentRow(task.scan.columns);
   }
 
   /** Whether the entry that `row` stands on meets the condition. */
   matches(): boolean {
     const { filter } = this.#task.scan;
-    return filter === undefined || evaluatorOf(filter)(this.row.value, this.#context) === true;
+    if (filter === undefined) return true;
+    if (this.oddRows !== undefined) this.oddRows.row++;
+    return isMet(filter, this.row.value, this.#conditions);
   }
 
-  /** The document in bytes[start, end) with the assignments made. `row` stands on it. */
+  /**
+   * The document in bytes[start, end) with the assignments made. `row` stands on it and on its key.
+   *
+   * @throws GridError that names the key and the path that could not be set
+   */
   changed(bytes: Uint8Array, start: number, end: number): unknown {
-    const values = this.#task.assignments.map(({ value }) => evaluatorOf(value)(this.row.value, this.#context));
+    const { assignments } = this.#task;
+    const values = assignments.map(({ path, value }) =>
+      this.#setting(path, () => evaluatorOf(value)(this.row.value, this.#assignments)),
+    );
     let document = decodeValue(bytes, start, end);
-    this.#task.assignments.forEach(({ path }, index) => {
-      document = assign(document, path, values[index]!);
+    assignments.forEach(({ path }, index) => {
+      document = this.#setting(path, () => assign(document, path, values[index]!));
     });
     return document;
   }
+
+  /** What `make` gives; its errors say which path of which entry was to be set. */
+  #setting<T>(path: Assignment['path'], make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (!GridError.is(error)) throw error;
+      const key = keyText(this.row.currentKey);
+      const target = path.join('.');
+      const { hint, position } = error;
+      throw new GridError(error.code, `${error.message}: SET ${target} of the entry with the key ${key}`, {
+        hint: hint ?? 'leave such entries out with WHERE',
+        position,
+        details: { ...error.details, key, path: target },
+        cause: error,
+      });
+    }
+  }
 }
 
-/** A document with one path set; objects on the way are made where they are missing. */
+/** Characters of a key that an error shows. */
+const KEY_SHOWN_MAX = 100;
+
+function keyText(key: unknown): string {
+  const text = typeof key === 'string' ? `'${key}'` : formatValue(key as RowValue, 'any');
+  return text.length > KEY_SHOWN_MAX ? `${text.slice(0, KEY_SHOWN_MAX)}...` : text;
+}
+
+/**
+ * A document with one path set; objects on the way are made where there is nothing or null.
+ *
+ * @throws GridError TYPE_MISMATCH where the value, or what is on the way, is no object: it would be lost
+ */
 export function assign(document: unknown, path: Assignment['path'], value: RowValue): unknown {
   if (path.length === 0 || (path.length === 1 && path[0] === '__value')) return value;
-  const root: Container = isContainer(document) ? document : {};
-  let node = root;
+  if (!isObject(document)) throw notAnObject('the value', document);
+  let node = document;
   for (const [depth, step] of path.slice(0, -1).entries()) {
-    const next = Object.hasOwn(node, step) ? (node as Record<string, unknown>)[step] : undefined;
-    if (next !== undefined && next !== null && !isContainer(next)) throw notAnObject(path.slice(0, depth + 1));
-    const child: Container = isContainer(next) ? next : {};
+    const next = Object.hasOwn(node, step) ? node[step] : undefined;
+    const child = next === undefined || next === null ? {} : next;
+    if (!isObject(child)) throw notAnObject(`'${path.slice(0, depth + 1).join('.')}'`, child);
     setField(node, step, child);
     node = child;
   }
   setField(node, path.at(-1)!, value);
-  return root;
+  return document;
 }
 
-function isContainer(value: unknown): value is Container {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)
-  );
+/** A plain object: no array, no Date, no bytes, no Decimal. */
+function isObject(value: unknown): value is Container {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Defines, so that a field named `__proto__` is a field. */
@@ -65,8 +123,9 @@ function setField(node: Container, step: string | number, value: unknown): void 
   Object.defineProperty(node, step, { value, writable: true, enumerable: true, configurable: true });
 }
 
-function notAnObject(path: Assignment['path']): GridError {
-  return new GridError('TYPE_MISMATCH', `'${path.join('.')}' is no object: nothing can be set inside it`, {
-    hint: 'assign the whole of it',
+function notAnObject(what: string, found: unknown): GridError {
+  const kind = found === null ? 'null' : Array.isArray(found) ? 'an array' : kindNoun(tagOf(found as RowValue));
+  return new GridError('TYPE_MISMATCH', `${what} is no object but ${kind}: nothing can be set inside it`, {
+    hint: what === 'the value' ? 'SET __value assigns the whole of it' : 'assign the whole of it',
   });
 }

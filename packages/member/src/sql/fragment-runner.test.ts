@@ -1,7 +1,12 @@
 import { MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import type { RunOptions, WorkerTask } from '@ashlar/workers';
 import { HeldMemory } from '../held/held-memory.ts';
-import { type FragmentJob, type FragmentRunnerDependencies, runLocalFragment } from './fragment-runner.ts';
+import {
+  type FragmentJob,
+  type FragmentRunnerDependencies,
+  type FragmentStats,
+  runLocalFragment,
+} from './fragment-runner.ts';
 
 const MAP = 5 as MapId;
 const FRAGMENT = { kind: 'Scan', map: 'm', mapId: MAP, columns: [], filter: undefined } as unknown;
@@ -13,7 +18,12 @@ function memberWith(rows: readonly number[], seen: readonly number[], looks: boo
   const run = (_kind: string, task: { partitions: readonly number[] }, options: RunOptions): WorkerTask<unknown> => {
     scanned.push(...task.partitions);
     options.onMessage?.(Uint8Array.of(1));
-    const result = Promise.resolve({ batches: [Uint8Array.of(2)], rowsScanned: 1, rowsOut: 1 });
+    const result = Promise.resolve({
+      batches: [Uint8Array.of(2)],
+      rowsScanned: 1,
+      rowsOut: 1,
+      odd: [{ what: 'hold text in n', rows: 2 }],
+    });
     return { result, post: () => undefined, kill: () => undefined };
   };
   const lease = { leasedPages: [], columnNumbers: [], settle: () => undefined, giveBack: () => undefined };
@@ -43,6 +53,7 @@ function jobOver(partitions: readonly number[]): FragmentJob {
     buildTables: [],
     memoryBytes: 1 << 20,
     clockMs: 0,
+    strict: false,
     signal: new AbortController().signal,
   } as FragmentJob;
 }
@@ -50,12 +61,13 @@ function jobOver(partitions: readonly number[]): FragmentJob {
 describe("a member's part of a query", () => {
   it('scans what the snapshot may see, also in partitions that hold nothing any more', async () => {
     const { deps, scanned, held } = memberWith([3, 0, 0, 1], [0, 1, 3]);
-    const stats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
+    const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
     const batches: Uint8Array[] = [];
     for await (const batch of runLocalFragment(jobOver([0, 1, 2, 3]), deps, stats)) batches.push(batch);
     expect(scanned.sort()).toEqual([0, 1, 3]);
     expect(batches.length).toBe(stats.tasks * 2);
     expect(held.bytes).toBe(0);
+    expect(stats.odd).toEqual([{ what: 'hold text in n', rows: stats.tasks * 2 }]);
   });
 
   it.each([
@@ -63,7 +75,7 @@ describe("a member's part of a query", () => {
     ['before its tasks were made', [true, false]],
   ])('of a map that was dropped %s ends with MAP_DROPPED, not with nothing', async (_, looks) => {
     const { deps, held } = memberWith([3], [0], looks);
-    const stats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
+    const stats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
     const read = async (): Promise<void> => {
       for await (const _batch of runLocalFragment(jobOver([0]), deps, stats));
     };

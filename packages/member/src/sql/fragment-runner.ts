@@ -10,6 +10,7 @@
  * F3  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
  */
 import { CancelledError, MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { type OddCount, OddTally } from '@ashlar/expressions';
 import {
   columnsNeeded,
   type FragmentRest,
@@ -48,6 +49,7 @@ export interface FragmentJob {
   readonly buildTables: FragmentTask['buildTables'];
   readonly memoryBytes: number;
   readonly clockMs: number;
+  readonly strict: boolean;
   readonly signal: AbortSignal;
   /** All was read from the snapshot; batches may still wait for their reader. */
   readonly onScanned?: (() => void) | undefined;
@@ -57,6 +59,8 @@ export interface FragmentStats {
   rowsScanned: number;
   rowsOut: number;
   tasks: number;
+  /** Rows that its tasks read laxly. */
+  odd: readonly OddCount[];
 }
 
 /** Runs a fragment here; yields encoded batches in any order. Leaving the loop cancels what still runs. */
@@ -79,6 +83,7 @@ export async function* runLocalFragment(
     if (!deps.store.hasMap(job.mapId as MapId)) throw new MapDroppedError(scan.map, scan);
     start(work.next());
   };
+  const odd = new OddTally();
   const start = (share: TaskShare): void => {
     stats.tasks++;
     const task = runTask(job, share, signal, deps, flow)
@@ -86,6 +91,8 @@ export async function* runLocalFragment(
         stats.rowsScanned += result.rowsScanned;
         stats.rowsOut += result.rowsOut;
         if (result.rest !== undefined) work.putBack(result.rest);
+        odd.add(result.odd);
+        stats.odd = odd.counts();
       })
       .catch((error: unknown) => flow.fail(error))
       .finally(() => {
@@ -192,7 +199,7 @@ async function runTask(
   { pool }: FragmentRunnerDependencies,
   flow: BatchFlow,
 ): Promise<FragmentResult> {
-  const { fragment, snapshotId, snapshotVersion, parameters, buildTables, memoryBytes, clockMs } = job;
+  const { fragment, snapshotId, snapshotVersion, parameters, buildTables, memoryBytes, clockMs, strict } = job;
   const task = {
     fragment,
     partitions,
@@ -205,6 +212,7 @@ async function runTask(
     buildTables,
     memoryBytes,
     clockMs,
+    strict,
     leasedPages: lease.leasedPages,
     columnNumbers: lease.columnNumbers,
   };

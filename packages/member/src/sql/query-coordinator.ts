@@ -10,7 +10,7 @@
  *     long finds its result given up (HeldMemory).
  */
 import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
-import { interpret } from '@ashlar/expressions';
+import { interpret, type OddTally } from '@ashlar/expressions';
 import { encodeKey, type Key, partitionOf } from '@ashlar/serialization';
 import {
   batchRowCount,
@@ -19,6 +19,7 @@ import {
   isShortMerge,
   limitOf,
   type MergeResult,
+  type MergeTask,
   runMerge,
   sliceBatch,
 } from '@ashlar/sql-executor';
@@ -36,6 +37,10 @@ export interface Statement {
   readonly parameterBytes: Uint8Array;
   /** The statement's time, milliseconds since 1970. */
   readonly clockMs: number;
+  /** Values of odd kinds in undeclared paths are errors, not NULL. */
+  readonly strict: boolean;
+  /** Rows that its parts read laxly. */
+  readonly odd: OddTally;
   /** The highest version the caller's session has seen. */
   readonly seen: Version;
   readonly signal: AbortSignal;
@@ -89,7 +94,7 @@ export class QueryCoordinator {
     runs: StageRun[] = [],
   ): AsyncGenerator<Uint8Array, void, undefined> {
     if (plan.stages.length === 0) {
-      yield* runMerge(this.#mergeTask(plan, [], statement), { cancelled: () => statement.signal.aborted }).batches;
+      yield* mergedHere(this.#mergeTask(plan, [], statement), statement);
       return;
     }
     const byStage = plan.stages.map((stage) => this.membersOf(stage.partitions, stage.fragment, statement.parameters));
@@ -148,11 +153,11 @@ export class QueryCoordinator {
         stage: stage.id,
         member: call.member,
         partitions: call.partitions.length,
-        stats: { rowsScanned: 0, rowsOut: 0, tasks: 0 },
+        stats: { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] },
         ms: 0,
       };
       runs.push(run);
-      return timed(this.#deps.runFragment(call, run.stats), run);
+      return timed(this.#deps.runFragment(call, run.stats), run, call.statement.odd);
     });
     yield* mergeStreams(streams);
   }
@@ -189,17 +194,19 @@ export class QueryCoordinator {
     const task = this.#mergeTask(plan, inputs, statement);
     const bytes = inputs.reduce((sum, batch) => sum + batch.length, 0);
     if (isShortMerge(plan.merge, bytes)) {
-      yield* runMerge(task, { cancelled: () => signal.aborted }).batches;
+      yield* mergedHere(task, statement);
       return;
     }
     const merged = await this.#deps.pool.run<MergeResult>('merge', task, { signal, cancelFlag: true }).result;
+    statement.odd.add(merged.odd);
     inputs.length = 0;
     holding.count(merged.batches.reduce((sum, batch) => sum + batch.length, 0) - holding.bytes);
     yield* handedOut(emptied(merged.batches, holding), holding, snapshot);
   }
 
-  #mergeTask({ merge }: QueryPlan, inputs: readonly Uint8Array[], { parameterBytes, clockMs }: Statement) {
-    return { merge, inputs, parameters: parameterBytes, memoryBytes: this.#deps.memoryBytes, clockMs };
+  #mergeTask({ merge }: QueryPlan, inputs: readonly Uint8Array[], statement: Statement): MergeTask {
+    const { parameterBytes: parameters, clockMs, strict } = statement;
+    return { merge, inputs, parameters, memoryBytes: this.#deps.memoryBytes, clockMs, strict };
   }
 }
 
@@ -285,13 +292,22 @@ async function* emptied(batches: Uint8Array[], holding: Holding): AsyncGenerator
 async function* timed(
   stream: AsyncGenerator<Uint8Array, void, undefined>,
   run: StageRun,
+  odd: OddTally,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const startedMs = performance.now();
   try {
     yield* stream;
   } finally {
     run.ms = performance.now() - startedMs;
+    odd.add(run.stats.odd);
   }
+}
+
+/** A merge that this thread takes. */
+function mergedHere(task: MergeTask, { signal, odd }: Statement): readonly Uint8Array[] {
+  const merged = runMerge(task, { cancelled: () => signal.aborted });
+  odd.add(merged.odd);
+  return merged.batches;
 }
 
 /** The rows [offset, offset + limit) of encoded batches. */

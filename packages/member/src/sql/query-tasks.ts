@@ -1,6 +1,6 @@
 /** What the main thread asks of a query worker, and what comes back: plain data. */
 import type { PartitionId, Version } from '@ashlar/core';
-import type { Expr } from '@ashlar/expressions';
+import type { Expr, OddCount } from '@ashlar/expressions';
 import type { FragmentTask, MergeTask } from '@ashlar/sql-executor';
 import type { CatalogView, ModifyPlan } from '@ashlar/sql-plan';
 
@@ -44,6 +44,8 @@ export interface ChangeTask {
   /** Encoded: serialization's parameters.ts. */
   readonly parameters: Uint8Array;
   readonly clockMs: number;
+  /** Values of odd kinds in undeclared paths of the condition are errors, not NULL. */
+  readonly strict: boolean;
 }
 
 export interface Assignment {
@@ -62,6 +64,8 @@ export interface ChangedRows {
   /** New documents of an UPDATE; empty otherwise. */
   readonly valueEnds: Uint32Array;
   readonly values: Uint8Array;
+  /** Rows that the condition read laxly. */
+  readonly odd: readonly OddCount[];
 }
 
 export type { FragmentTask, MergeTask };

@@ -1,6 +1,7 @@
 import type { MemberId } from '@ashlar/core';
 import { encodeValue } from '@ashlar/serialization';
 import type { FragmentOutput, JobPartOutput } from '@ashlar/transport';
+import type { FragmentStats } from './fragment-runner.ts';
 import { wholeFragment, wholeJobPart } from './whole-parts.ts';
 
 const MEMBER = 'b' as MemberId;
@@ -16,7 +17,7 @@ function endOf(batches: number): FragmentOutput {
 }
 
 async function batchesOf(...outputs: FragmentOutput[]): Promise<{ batches: number; rowsScanned: number }> {
-  const stats = { rowsScanned: 0, rowsOut: 0, tasks: 0 };
+  const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
   let batches = 0;
   for await (const _ of wholeFragment(MEMBER, streamOf(...outputs), stats)) batches += 1;
   return { batches, rowsScanned: stats.rowsScanned };

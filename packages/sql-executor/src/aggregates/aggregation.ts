@@ -11,7 +11,9 @@ import {
   BATCH_ROWS,
   type Batch,
   compileFilter,
+  type EvalContext,
   type Expr,
+  type OddRows,
   type SqlType,
   Tag,
   type Vector,
@@ -42,11 +44,11 @@ interface Column {
   readonly slow: Uint16Array;
 }
 
-function makeAccumulator(aggregate: Aggregate, rows: GroupRows): Accumulator {
+function makeAccumulator(aggregate: Aggregate, rows: GroupRows, oddRows: OddRows | undefined): Accumulator {
   const { name, operand } = aggregate;
-  if (name === 'min' || name === 'max') return new ExtremeAccumulator(aggregate);
+  if (name === 'min' || name === 'max') return new ExtremeAccumulator(aggregate, oddRows);
   const make = (counted: GroupRows): Accumulator =>
-    name === 'count' ? new CountAccumulator(aggregate, counted) : new SumAccumulator(aggregate, counted);
+    name === 'count' ? new CountAccumulator(aggregate, counted) : new SumAccumulator(aggregate, counted, oddRows);
   return aggregate.distinct && operand !== undefined ? new DistinctAccumulator(aggregate, make) : make(rows);
 }
 
@@ -55,8 +57,8 @@ export class Accumulators {
   readonly rows = new GroupRows();
   readonly list: readonly Accumulator[];
 
-  constructor(aggregates: readonly Aggregate[]) {
-    this.list = aggregates.map((aggregate) => makeAccumulator(aggregate, this.rows));
+  constructor(aggregates: readonly Aggregate[], { oddRows }: EvalContext) {
+    this.list = aggregates.map((aggregate) => makeAccumulator(aggregate, this.rows, oddRows));
   }
 
   get bytes(): number {
@@ -88,7 +90,7 @@ export class Aggregation {
     this.#context = context;
     this.#groupCount = groups.length;
     this.#ids = new RowIds(groups.map((group) => group.type));
-    this.#accumulators = new Accumulators(aggregates);
+    this.#accumulators = new Accumulators(aggregates, context.evaluation);
     const exprs = [...groups];
     this.#columns = aggregates.map((aggregate, index) => ({
       aggregate,

@@ -4,8 +4,19 @@
  * M1  `fastTags[group]` is the tag of the group's number when a kernel may compare against `numbers[group]` by `<` alone:
  *     a value of the number lane that is not NaN. Else 0 (none yet) or OTHER, and add() decides.
  */
-import { type Aggregate, compareValues, type RowValue, Tag, type Vector } from '@ashlar/expressions';
+import {
+  type Aggregate,
+  compareAcrossKinds,
+  compareValues,
+  type OddRows,
+  type RowValue,
+  Tag,
+  tagOf,
+  type Vector,
+} from '@ashlar/expressions';
+import { aggregateText } from '@ashlar/sql-plan';
 import { ColumnBuilder, valueBytes, valueIn } from '../column-builder.ts';
+import { kindOfTag, noteMixedOrder } from '../kinds.ts';
 import { type Accumulator, grown } from './accumulator.ts';
 
 const OTHER = 255;
@@ -18,11 +29,15 @@ export class ExtremeAccumulator implements Accumulator {
   readonly #values = new Map<number, unknown>();
   #valueBytes = 0;
   readonly #aggregate: Aggregate;
+  /** Told where kinds mix, which then are ordered too; undefined: comparing them is TYPE_MISMATCH. */
+  readonly #oddRows: OddRows | undefined;
+  #isTold = false;
   /** 1 for min, -1 for max: a candidate wins when compare * sign < 0. */
   readonly #sign: number;
 
-  constructor(aggregate: Aggregate) {
+  constructor(aggregate: Aggregate, oddRows: OddRows | undefined) {
     this.#aggregate = aggregate;
+    this.#oddRows = oddRows;
     this.#sign = aggregate.name === 'min' ? 1 : -1;
   }
 
@@ -77,9 +92,17 @@ export class ExtremeAccumulator implements Accumulator {
     const held = this.#tags[group]!;
     if (tag === held && tag < Tag.BIGINT) return compareNumbers(number, this.numbers[group]!) * this.#sign < 0;
     const candidate = rowValue(tag, number, value);
-    const order = compareValues(candidate, rowValue(held, this.numbers[group]!, this.#values.get(group)));
+    const order = this.#order(candidate, rowValue(held, this.numbers[group]!, this.#values.get(group)));
     // Of equal numbers the plainest: a number before a bigint before a decimal, in whatever order they come.
     return order === 0 ? tag < held : order * this.#sign < 0;
+  }
+
+  #order(a: RowValue, b: RowValue): number {
+    const oddRows = this.#oddRows;
+    if (oddRows === undefined || kindOfTag(tagOf(a)) === kindOfTag(tagOf(b))) return compareValues(a, b);
+    if (!this.#isTold) noteMixedOrder(oddRows, this.#aggregate, aggregateText(this.#aggregate));
+    this.#isTold = true;
+    return compareAcrossKinds(a, b);
   }
 
   #set(group: number, tag: number, number: number, value: unknown): void {

@@ -9,10 +9,23 @@
  *     A Decimal, and a bigint that no double holds, lose no digit to doubles among them: their sum is a Decimal.
  * S3  `exactCounts` counts what went to integers or exact; rows + skipped counts floats (A2). Where all values are exact
  *     by type, rows + skipped counts them instead, and kernels add to `integers`.
+ * S4  Values of undeclared paths that are no numbers are left out, where odd rows are counted; avg divides by what it summed.
  */
 import { Decimal } from '@ashlar/api';
 import type { GridError } from '@ashlar/core';
-import { type Aggregate, Interval, plusExact, type SqlType, Tag, tagOf, type Vector } from '@ashlar/expressions';
+import {
+  type Aggregate,
+  findingOf,
+  Interval,
+  kindNoun,
+  type OddRows,
+  plusExact,
+  readsUndeclared,
+  type SqlType,
+  Tag,
+  tagOf,
+  type Vector,
+} from '@ashlar/expressions';
 import { ColumnBuilder } from '../column-builder.ts';
 import { failure } from '../failures.ts';
 import { type Accumulator, type GroupRows, grown } from './accumulator.ts';
@@ -48,9 +61,13 @@ export class SumAccumulator implements Accumulator {
   readonly #exact = new Map<number, Exact>();
   readonly #rows: GroupRows;
   readonly #aggregate: Aggregate;
+  readonly #oddRows: OddRows | undefined;
+  /** Findings by tag. */
+  readonly #findings: string[] = [];
 
-  constructor(aggregate: Aggregate, rows: GroupRows) {
+  constructor(aggregate: Aggregate, rows: GroupRows, oddRows: OddRows | undefined) {
     this.#aggregate = aggregate;
+    this.#oddRows = oddRows;
     this.#rows = rows;
     this.isExact = isExactType(aggregate.operand!.type);
   }
@@ -92,8 +109,17 @@ export class SumAccumulator implements Accumulator {
         this.#spill(group, value as Decimal | Interval);
         return;
       default:
-        throw this.#mismatch();
+        this.#skipOdd(group, tag);
     }
+  }
+
+  /** S4: a value that is no number does not count. */
+  #skipOdd(group: number, tag: number): void {
+    const { operand } = this.#aggregate;
+    if (this.#oddRows === undefined || !readsUndeclared(operand!)) throw this.#mismatch();
+    this.skipped[group]!--;
+    this.#findings[tag] ??= findingOf(operand!, kindNoun(tag));
+    this.#oddRows.add(this.#aggregate, this.#findings[tag], 1);
   }
 
   state(from: number, to: number): Vector[] {

@@ -70,7 +70,7 @@ export class FinalAggregateOperator implements Operator {
     next: Operator,
   ) {
     this.#ids = new RowIds(groupTypes);
-    this.#accumulators = new Accumulators(aggregates);
+    this.#accumulators = new Accumulators(aggregates, context.evaluation);
     this.#groupCount = groupTypes.length;
     this.#output = output;
     this.#context = context;

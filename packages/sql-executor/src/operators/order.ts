@@ -3,9 +3,10 @@
  *
  * O1  compare(a, b) is a total order but for equal keys; the sort keeps equal rows in the order they came.
  */
-import { compareText, compareValues, Tag, valueAt } from '@ashlar/expressions';
-import type { SortKey } from '@ashlar/sql-plan';
+import { compareAcrossKinds, compareText, compareValues, type OddRows, Tag, valueAt } from '@ashlar/expressions';
+import { exprText, type SortKey } from '@ashlar/sql-plan';
 import type { ColumnBuilder } from '../column-builder.ts';
+import { isMixed, kindsOfTags, noteMixedOrder } from '../kinds.ts';
 
 export type Compare = (a: number, b: number) => number;
 
@@ -14,9 +15,17 @@ const INSERTION_RUN = 16;
 /** Rows merged between two looks at the cancel flag. */
 const CANCEL_ROWS = 65_536;
 
-/** Compares rows of `keys` columns by their index, as `order` says. */
-export function comparatorOf(keys: readonly ColumnBuilder[], order: readonly SortKey[]): Compare {
-  const parts = keys.map((key, index) => keyComparator(key, order[index]!));
+/**
+ * Compares rows of `keys` columns by their index, as `order` says.
+ *
+ * @param oddRows  told where a key mixes kinds, which then are ordered too; undefined: comparing them is TYPE_MISMATCH
+ */
+export function comparatorOf(
+  keys: readonly ColumnBuilder[],
+  order: readonly SortKey[],
+  oddRows: OddRows | undefined,
+): Compare {
+  const parts = keys.map((key, index) => keyComparator(key, order[index]!, oddRows));
   const [first, second] = parts;
   if (first === undefined) return () => 0;
   if (second === undefined) return first;
@@ -29,8 +38,9 @@ export function comparatorOf(keys: readonly ColumnBuilder[], order: readonly Sor
   };
 }
 
-function keyComparator(key: ColumnBuilder, { descending, nullsFirst }: SortKey): Compare {
-  const compare = valueComparator(key);
+function keyComparator(key: ColumnBuilder, sortKey: SortKey, oddRows: OddRows | undefined): Compare {
+  const { descending, nullsFirst } = sortKey;
+  const compare = valueComparator(key, sortKey, oddRows);
   const { tags } = key;
   const nullSide = nullsFirst ? -1 : 1;
   const sign = descending ? -1 : 1;
@@ -43,9 +53,10 @@ function keyComparator(key: ColumnBuilder, { descending, nullsFirst }: SortKey):
 }
 
 /** Compares two rows that are not null, by the fastest way that the tags of all rows allow. */
-function valueComparator(key: ColumnBuilder): Compare {
+function valueComparator(key: ColumnBuilder, sortKey: SortKey, oddRows: OddRows | undefined): Compare {
   const { numbers } = key;
-  switch (domainOf(key)) {
+  const tags = tagsOf(key);
+  switch (domainOf(tags)) {
     case 'numbers':
       return (a, b) => {
         const left = numbers[a]!;
@@ -58,16 +69,25 @@ function valueComparator(key: ColumnBuilder): Compare {
     }
     default: {
       const vector = key.slice(0, key.length);
-      return (a, b) => compareValues(valueAt(vector, a), valueAt(vector, b));
+      if (oddRows === undefined || !isMixed(kindsOfTags(tags))) {
+        return (a, b) => compareValues(valueAt(vector, a), valueAt(vector, b));
+      }
+      noteMixedOrder(oddRows, sortKey, `ORDER BY ${exprText(sortKey.expr)}`);
+      return (a, b) => compareAcrossKinds(valueAt(vector, a), valueAt(vector, b));
     }
   }
 }
 
+/** The set of tags, as bits. */
+function tagsOf({ tags, length }: ColumnBuilder): number {
+  let found = 0;
+  for (let row = 0; row < length; row++) found |= 1 << tags[row]!;
+  return found;
+}
+
 /** What all values that are not null have in common: one kind of number, text, or nothing. */
-function domainOf({ tags, length }: ColumnBuilder): 'numbers' | 'texts' | 'mixed' {
-  let kinds = 0;
-  for (let row = 0; row < length; row++) kinds |= 1 << tags[row]!;
-  const has = kinds & ~((1 << Tag.NULL) | (1 << Tag.MISSING));
+function domainOf(tags: number): 'numbers' | 'texts' | 'mixed' {
+  const has = tags & ~((1 << Tag.NULL) | (1 << Tag.MISSING));
   if (has === 1 << Tag.TEXT) return 'texts';
   const oneKind = [(1 << Tag.NUMBER) | (1 << Tag.INT), (1 << Tag.TIMESTAMP) | (1 << Tag.DATE), 1 << Tag.BOOLEAN];
   return oneKind.some((kind) => (has & ~kind) === 0) ? 'numbers' : 'mixed';

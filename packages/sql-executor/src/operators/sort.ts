@@ -38,7 +38,8 @@ export class SortOperator implements Operator {
 
   finish(): void {
     const check = this.#context.checkCancelled;
-    const order = sortedRows(this.#rows.length, comparatorOf(this.#keys.columns, this.#order), check);
+    const compare = comparatorOf(this.#keys.columns, this.#order, this.#context.evaluation.oddRows);
+    const order = sortedRows(this.#rows.length, compare, check);
     for (const batch of this.#rows.batches(order)) {
       check();
       if (!this.#next.push(allRows(batch))) break;

@@ -59,7 +59,7 @@ export class TopNOperator implements Operator {
   }
 
   #sorted(): Int32Array {
-    const compare = comparatorOf(this.#keys.columns, this.#order);
+    const compare = comparatorOf(this.#keys.columns, this.#order, this.#context.evaluation.oddRows);
     const order = sortedRows(this.#rows.length, compare, this.#context.checkCancelled);
     return order.subarray(0, Math.min(this.#limit, order.length));
   }
@@ -90,7 +90,7 @@ export class TopNOperator implements Operator {
     const trial = new RowBuffer();
     trial.append({ vectors: this.#keys.slice(this.#limit - 1, this.#limit).columns, selection: undefined, count: 1 });
     trial.append(keys);
-    const compare = comparatorOf(trial.columns, this.#order);
+    const compare = comparatorOf(trial.columns, this.#order, this.#context.evaluation.oddRows);
     const winners: number[] = [];
     for (let index = 0; index < rows.count; index++) if (compare(index + 1, 0) < 0) winners.push(index);
     if (winners.length === 0) return;

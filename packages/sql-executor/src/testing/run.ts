@@ -1,6 +1,6 @@
 /** Runs a query's fragment and merge over rows in memory, cut into partitions and tasks as a test says. */
 import type { PartitionId, Version } from '@ashlar/core';
-import { type Expr, type SqlType, valueAt, vectorOf } from '@ashlar/expressions';
+import { type Expr, noticesOf, OddTally, type SqlType, valueAt, vectorOf } from '@ashlar/expressions';
 import { encodeParameters } from '@ashlar/serialization';
 import type { FragmentNode, MergeNode } from '@ashlar/sql-plan';
 import { type FragmentTask, runFragment } from '../fragment.ts';
@@ -19,6 +19,8 @@ export interface Cut {
   /** Merge the partial states of all tasks before the merge. */
   readonly combine?: boolean;
   readonly interpretedRowsMax?: number;
+  /** Values of odd kinds are errors. */
+  readonly strict?: boolean;
 }
 
 export interface Query {
@@ -54,6 +56,16 @@ export function decodeRows(batches: readonly Uint8Array[]): Row[] {
 }
 
 export function runQuery(query: Query, rows: readonly Row[], cut: Cut = {}): Row[] {
+  return runWithNotices(query, rows, cut).rows;
+}
+
+/** The result, and what was told of rows that were read laxly. */
+export function runWithNotices(
+  query: Query,
+  rows: readonly Row[],
+  cut: Cut = {},
+): { readonly rows: Row[]; readonly notices: readonly string[] } {
+  const odd = new OddTally();
   const count = cut.partitions ?? 1;
   const partitions = Array.from({ length: count }, (): Row[] => []);
   rows.forEach((row, index) => {
@@ -72,11 +84,17 @@ export function runQuery(query: Query, rows: readonly Row[], cut: Cut = {}): Row
       buildTables: [{ stage: 0, batches: encodeRows(query.buildRows ?? [], query.buildTypes ?? [], 7) }],
       memoryBytes,
       interpretedRowsMax: cut.interpretedRowsMax,
+      strict: cut.strict,
     };
-    return runFragment(fragmentTask, new MemorySource(partitions, cut.source), control).batches;
+    const result = runFragment(fragmentTask, new MemorySource(partitions, cut.source), control);
+    odd.add(result.odd);
+    return result.batches;
   });
   const combined = cut.combine === true ? combine(query, inputs, memoryBytes) : inputs;
-  return decodeRows(runMerge({ merge: query.merge, inputs: combined, parameters, memoryBytes }, control).batches);
+  const { strict } = cut;
+  const merged = runMerge({ merge: query.merge, inputs: combined, parameters, memoryBytes, strict }, control);
+  odd.add(merged.odd);
+  return { rows: decodeRows(merged.batches), notices: noticesOf(odd.counts()) };
 }
 
 function combine(query: Query, inputs: readonly Uint8Array[], memoryBytes: number): readonly Uint8Array[] {

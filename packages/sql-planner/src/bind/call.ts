@@ -6,6 +6,7 @@ import {
   type Expr,
   FUNCTIONS,
   type FunctionSignature,
+  readsUndeclared,
   type SqlType,
 } from '@ashlar/expressions';
 import { aggregateText } from '@ashlar/sql-plan';
@@ -117,7 +118,11 @@ function bindAggregate(name: AggregateName, call: Call, context: BindContext, bi
   const shape = aggregates.shapes.ofAggregate(aggregate);
   const index = aggregates.places.get(shape) ?? aggregates.items.push(aggregate) - 1;
   aggregates.places.set(shape, index);
-  return { kind: 'column', index: AGGREGATE_BASE + index, name: aggregateText(aggregate), type, at: position.offset };
+  const column = {
+    ...({ kind: 'column', index: AGGREGATE_BASE + index, name: aggregateText(aggregate) } as const),
+    ...{ type, at: position.offset },
+  };
+  return operand !== undefined && readsUndeclared(operand) ? column : { ...column, isDeclared: true };
 }
 
 /** As PostgreSQL. A sum of int8 is a numeric of scale 0, which applications get as a bigint of any size (number-kinds.ts). */

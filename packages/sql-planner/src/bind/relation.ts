@@ -19,6 +19,9 @@ const SPECIAL = {
   __expires_at: { source: 'expires_at', type: 'timestamptz' },
 } as const;
 
+/** Columns whose type every row keeps. */
+const PROMISED: ReadonlySet<ScanColumn['source']> = new Set(['version', 'expires_at'] as const);
+
 export type SpecialSource = (typeof SPECIAL)[keyof typeof SPECIAL]['source'];
 
 /** Which pseudo-column a name is, if it is one. */
@@ -63,7 +66,14 @@ export class Relation {
 
   reference(column: ScanColumn, at: number): Expr {
     const index = this.index * RELATION_STRIDE + this.column(column);
-    return { kind: 'column', index, name: `${this.#prefix}${columnName(column)}`, type: column.type, at };
+    const expr = {
+      kind: 'column',
+      index,
+      name: `${this.#prefix}${columnName(column)}`,
+      type: column.type,
+      at,
+    } as const;
+    return PROMISED.has(column.source) ? { ...expr, isDeclared: true } : expr;
   }
 
   field(name: string, at: number): Expr {

@@ -1,6 +1,6 @@
 /** What stands behind GROUP BY: expressions over the grouped rows, and the aggregates of a single row. */
 import { GridError } from '@ashlar/core';
-import type { Aggregate, Expr } from '@ashlar/expressions';
+import { type Aggregate, type Expr, readsUndeclared } from '@ashlar/expressions';
 import { exprText } from '@ashlar/sql-plan';
 import { AGGREGATE_BASE } from '../bind/context.ts';
 import { conjunction, rewrite, Shapes } from '../bind/expr-tools.ts';
@@ -16,7 +16,14 @@ export function groupRewriter({ groups, outputs }: BoundSelect): (expr: Expr) =>
     rewrite(whole, (node) => {
       const group = places.get(shapes.of(node));
       if (group !== undefined) {
-        return { kind: 'column', index: group, name: exprText(groups[group]!), type: node.type, at: node.at };
+        const expr = {
+          kind: 'column',
+          index: group,
+          name: exprText(groups[group]!),
+          type: node.type,
+          at: node.at,
+        } as const;
+        return readsUndeclared(groups[group]!) ? expr : { ...expr, isDeclared: true };
       }
       if (node.kind !== 'column') return undefined;
       if (node.index >= AGGREGATE_BASE) return { ...node, index: groups.length + node.index - AGGREGATE_BASE };

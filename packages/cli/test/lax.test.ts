@@ -1,0 +1,219 @@
+/** Documents of odd kinds never end what only reads, and are never made something else by what writes. */
+import { Decimal } from '@ashlar/api';
+import { type Grid, type GridKey, type GridMap, ready } from '@ashlar/client';
+import { TestGrid } from './support/grid.ts';
+
+let grid: TestGrid;
+let client: Grid;
+
+const NUMBERS = 2000;
+const TEXTS = 37;
+
+beforeAll(async () => {
+  grid = await TestGrid.start({ members: 2, memory: '256MiB' });
+  client = await grid.connect();
+  const entries: [GridKey, unknown][] = Array.from({ length: NUMBERS }, (_, n) => [n, { n, b: n % 2 === 0 }]);
+  for (let odd = 0; odd < TEXTS; odd++) entries.push([`odd ${odd}`, { n: 'n/a', b: 'yes' }]);
+  entries.push(['none', { other: 1 }]);
+  await client.map('odd').putAll(entries);
+});
+
+afterAll(() => grid.stop());
+
+interface Answer {
+  readonly rows: readonly (readonly unknown[])[];
+  readonly notices: readonly string[];
+}
+
+async function ask(sql: string, parameters: readonly unknown[] = [], strict = false): Promise<Answer> {
+  const result = client.sql(sql, parameters, { strict });
+  const rows = (await result.all()).map((row) => Object.values(row));
+  return { rows, notices: await result.notices() };
+}
+
+async function change(
+  sql: string,
+  parameters: readonly unknown[] = [],
+): Promise<{ affected: number; notices: readonly string[] }> {
+  const result = client.sql(sql, parameters);
+  const { affected } = await result.execute();
+  return { affected, notices: await result.notices() };
+}
+
+const TEXT_IN_N = `at least ${TEXTS} rows hold text in n`;
+
+/** Several times: interpreted, by kernels over columns that are made and over warm ones. */
+async function askAgain(sql: string, parameters: readonly unknown[] = []): Promise<Answer> {
+  const first = await ask(sql, parameters);
+  for (let run = 0; run < 3; run++) expect(await ask(sql, parameters)).toEqual(first);
+  return first;
+}
+
+describe('what only reads', () => {
+  it('finds what compares, and tells how many rows did not', async () => {
+    expect(await askAgain('SELECT count(*) FROM odd WHERE n < 10')).toEqual({ rows: [[10]], notices: [TEXT_IN_N] });
+    expect((await askAgain('SELECT count(*) FROM odd WHERE NOT n < 10')).rows).toEqual([[NUMBERS - 10]]);
+    expect((await askAgain('SELECT count(*) FROM odd WHERE n < 10 OR n >= 10')).rows).toEqual([[NUMBERS]]);
+    expect((await askAgain('SELECT count(*) FROM odd WHERE NOT (n < 10 AND n > 3)')).rows).toEqual([[NUMBERS - 6]]);
+    expect((await askAgain('SELECT count(*) FROM odd WHERE (n < 10) IS NULL')).rows).toEqual([[TEXTS + 1]]);
+  });
+
+  it('is an error with strict: true', async () => {
+    for (const sql of [
+      'SELECT * FROM odd WHERE n < 10',
+      'SELECT n + 1 FROM odd',
+      'SELECT sum(n) FROM odd',
+      'SELECT n FROM odd ORDER BY n',
+      'SELECT max(n) FROM odd',
+    ]) {
+      await expect(ask(sql, [], true)).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+      await expect(ask(sql)).resolves.toMatchObject({ rows: expect.anything() });
+    }
+    expect(await ask('SELECT count(*) FROM odd WHERE __key < 10', [], false)).toMatchObject({ rows: [[10]] });
+    await expect(ask('SELECT count(*) FROM odd WHERE __key < 10', [], true)).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+    });
+  });
+
+  it('gives NULL for outputs that have no value', async () => {
+    const { rows, notices } = await askAgain(
+      "SELECT n + 1 AS a, CAST(n AS int) AS b, upper(n) AS c, sqrt(0 - 1 - n) AS d, n || n AS e FROM odd WHERE __key IN (3, 'odd 3') ORDER BY a",
+    );
+    expect(rows).toEqual([
+      [4, 3, null, null, null],
+      [null, null, 'N/A', null, 'n/an/a'],
+    ]);
+    expect(notices).toContain('at least 1 row holds text in n');
+    expect(notices).toContain('at least 1 row holds text in n that a cast to integer does not take');
+  });
+
+  it('of one key does the same as a get', async () => {
+    expect(await ask("SELECT n + 1 FROM odd WHERE __key = 'odd 1'")).toEqual({
+      rows: [[null]],
+      notices: ['at least 1 row holds text in n'],
+    });
+    expect(await ask("SELECT n FROM odd WHERE __key = 'odd 1' AND n < 3")).toEqual({
+      rows: [],
+      notices: ['at least 1 row holds text in n'],
+    });
+  });
+
+  it('leaves odd kinds out of sums, divides by what was summed, counts what is not null', async () => {
+    const expected = [(NUMBERS * (NUMBERS - 1)) / 2, (NUMBERS - 1) / 2, NUMBERS + TEXTS];
+    expect(await askAgain('SELECT sum(n), avg(n), count(n) FROM odd')).toEqual({
+      rows: [expected],
+      notices: [TEXT_IN_N],
+    });
+  });
+
+  it('orders values of several kinds by kind, and says so', async () => {
+    const { rows, notices } = await askAgain('SELECT n FROM odd WHERE n IS NOT NULL ORDER BY n DESC LIMIT 2');
+    expect(rows).toEqual([[NUMBERS - 1], [NUMBERS - 2]]);
+    expect(notices).toEqual(['ORDER BY n orders values of several kinds: by kind, then by value']);
+    expect((await askAgain('SELECT n FROM odd ORDER BY n LIMIT 2')).rows).toEqual([['n/a'], ['n/a']]);
+    expect((await askAgain('SELECT n FROM odd ORDER BY n')).rows.length).toBe(NUMBERS + TEXTS + 1);
+    expect(await askAgain('SELECT min(n), max(n) FROM odd')).toEqual({
+      rows: [['n/a', NUMBERS - 1]],
+      notices: expect.arrayContaining([expect.stringMatching(/^max\(n\) orders values of several kinds/)]),
+    });
+  });
+
+  it('groups them apart, and conditions over aggregates read them laxly too', async () => {
+    const { rows } = await askAgain(
+      'SELECT b, count(*), sum(n) FROM odd GROUP BY b HAVING sum(n) IS NULL OR sum(n) > 0 ORDER BY b',
+    );
+    expect(rows.length).toBe(4);
+    expect((await askAgain('SELECT max(n) + 1 FROM odd WHERE b = TRUE GROUP BY b')).rows).toEqual([[NUMBERS - 1]]);
+    expect((await askAgain('SELECT min(n) * 2 FROM odd')).rows).toEqual([[null]]);
+  });
+
+  it('keeps division by zero and errors of the statement itself', async () => {
+    await expect(ask('SELECT 1 / n FROM odd')).rejects.toMatchObject({ code: 'DIVISION_BY_ZERO' });
+    await expect(ask('SELECT n / 0 FROM odd')).rejects.toMatchObject({ code: 'DIVISION_BY_ZERO' });
+    await expect(ask('SELECT n FROM odd WHERE sqrt(-1) < n')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(ask("SELECT n FROM odd WHERE n LIKE 'a\\'")).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(ask('SELECT n FROM odd WHERE __version + 9223372036854775807 > 0')).rejects.toMatchObject({
+      code: 'NUMERIC_OVERFLOW',
+    });
+  });
+});
+
+describe('quoted literals and string parameters', () => {
+  it('take the kind of the row', async () => {
+    const condition = async (where: string, parameters: readonly unknown[] = []): Promise<unknown> =>
+      (await askAgain(`SELECT count(*) FROM odd WHERE ${where}`, parameters)).rows[0]![0];
+    expect(await condition("n = '3'")).toBe(1);
+    expect(await condition('n = $1', ['3'])).toBe(1);
+    expect(await condition("n IN ('1', '2', 'n/a')")).toBe(2 + TEXTS);
+    expect(await condition("n BETWEEN '10' AND '19'")).toBe(10);
+    expect(await condition("b = 'true'")).toBe(NUMBERS / 2);
+    expect(await condition("b NOT IN ('true', 'yes')")).toBe(NUMBERS / 2);
+    expect((await ask("SELECT count(*) FROM odd WHERE n NOT IN ('a', 5)")).notices).toContain(
+      `at least ${NUMBERS - 1} rows hold numbers in n, and 'a' is no number`,
+    );
+  });
+});
+
+describe('what writes', () => {
+  it('deletes what compares, whole', async () => {
+    const map = client.map('doomed');
+    await map.putAll(Array.from({ length: 500 }, (_, n): [GridKey, unknown] => [n, { n }]));
+    await map.put('text', { n: 1 });
+    await map.put(7n ** 30n, { n: 1 });
+    const { affected, notices } = await change('DELETE FROM doomed WHERE __key < 100');
+    expect(affected).toBe(100);
+    expect(notices).toEqual(['at least 1 row holds text in __key']);
+    expect(await map.size()).toBe(402);
+  });
+
+  it('never stores NULL for what SET cannot compute: an error names key and path, and nothing is changed', async () => {
+    const map = client.map<{ n: unknown }>('kept_numbers');
+    await map.putAll(Array.from({ length: 300 }, (_, n): [GridKey, { n: unknown }] => [n, { n }]));
+    await map.put('the odd one', { n: 'n/a' });
+    await expect(change('UPDATE "kept_numbers" SET n = n + 1')).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+      message: expect.stringMatching(/SET n of the entry with the key 'the odd one'/),
+      details: { key: "'the odd one'", path: 'n' },
+    });
+    const values = await map.getAll([0, 1, 299, 'the odd one']);
+    expect(values).toEqual([{ n: 0 }, { n: 1 }, { n: 299 }, { n: 'n/a' }]);
+    expect((await change('UPDATE "kept_numbers" SET n = n + 1 WHERE n < 2')).affected).toBe(2);
+  });
+
+  it('sets a field of a document only', async () => {
+    const values = ['just text', 42, 7n, true, null, [1, 2, 3], new Date(0), Uint8Array.of(1), Decimal.parse('1.5')];
+    const map = client.map<unknown>('no_documents');
+    for (const [index, value] of values.entries()) {
+      const key = `key ${index}`;
+      await map.put(key, value);
+      await map.put('other', { a: 0 });
+      const nested = [{ in: value }, 'SET "in".deep = 1'] as const;
+      for (const [stored, set] of value === null
+        ? [[value, 'SET a = 1'] as const]
+        : [[value, 'SET a = 1'] as const, nested]) {
+        await map.put(key, stored);
+        await expect(change(`UPDATE "no_documents" ${set}`)).rejects.toMatchObject({
+          code: 'TYPE_MISMATCH',
+          details: expect.objectContaining({ key: `'${key}'` }),
+        });
+        expect(await map.get(key)).toEqual(stored);
+        expect(await map.get('other')).toEqual({ a: 0 });
+      }
+      expect((await change('UPDATE "no_documents" SET __value = $1 WHERE __key = $2', [{ a: 1 }, key])).affected).toBe(
+        1,
+      );
+      await map.remove(key);
+    }
+    await map.put('null within', { a: null });
+    expect((await change('UPDATE "no_documents" SET a.b = 1 WHERE __key = \'null within\'')).affected).toBe(1);
+    expect(await map.get('null within')).toEqual({ a: { b: 1 } });
+  });
+
+  it('processWhere runs on what compares', async () => {
+    const map: GridMap<GridKey, { n: unknown }> = client.map('processed');
+    await map.putAll(Array.from({ length: 200 }, (_, n): [GridKey, { n: unknown }] => [n, { n }]));
+    await map.put('odd', { n: 'n/a' });
+    const { affected } = await map.processWhere('n < 50', [], ready.increment, { path: 'seen', by: 1 });
+    expect(affected).toBe(50);
+  });
+});
