@@ -98,6 +98,19 @@ describe('group calls', () => {
     expect(Math.min(done, unknown)).toBeGreaterThan(0);
   });
 
+  it('wait for logs that are full, as long as they have time; a call of its own is refused', async () => {
+    const router = await bench.connect();
+    let refusals = 30;
+    bench.sole.fail = () => (refusals-- > 0 ? new GridError('LOG_FULL', 'the log is full') : undefined);
+    const entries = numbersUpTo(20).map((key) => [key, key] as const);
+    await putAll(router, router.map('m', undefined), entries, undefined, {});
+    expect(bench.sole.store.entries.size).toBe(20);
+    bench.sole.fail = () => new GridError('LOG_FULL', 'the log is full');
+    await expect(put(router, 1, 2)).rejects.toMatchObject({ code: 'LOG_FULL', retryable: true });
+    const late = putAll(router, router.map('m', undefined), entries, undefined, { timeoutMs: 100 });
+    await expect(late).rejects.toMatchObject({ code: 'LOG_FULL' });
+  });
+
   it('past their deadline name every key that is not known to be done, or how many more there are', async () => {
     const router = await bench.connect();
     const map = router.map('m', undefined);

@@ -434,6 +434,9 @@ export class Router {
         return true;
       case 'MAP_CONFLICT':
         return batch.learnAffinity(operation, error.details);
+      case 'LOG_FULL':
+        // A call of its own keeps its place among those on its key: only its caller may send it again.
+        return !batch.targets[operation]!.isOneCall;
       default:
         return false;
     }
@@ -548,6 +551,7 @@ export class Router {
     }
     this.#retries.sweep(nowMs, (operation, reason) => {
       if (operation.request !== undefined) return new OutcomeUnknownError('the call', reason);
+      if (reason.code === 'LOG_FULL') return reason;
       return new DeadlineExceededError(`the call (last trouble: ${reason.message})`, operation.target.timeoutMs);
     });
   }

@@ -11,4 +11,6 @@ export interface BatchHeader extends Partial<RecordHeader> {
    * so. The caller commits and stages it in a new batch, so that each write has a version and an event of its own.
    */
   readonly oncePerKey?: boolean;
+  /** A durable consumer of logs writes it to get on: a log that it holds itself takes it, also when it is full. */
+  readonly isProgress?: boolean;
 }

@@ -28,7 +28,7 @@ export {
   WORKERS_MAX,
 } from './layout.ts';
 export { LogRecordView, RecordCause, RecordKind } from './log-record.ts';
-export { MemberStore, type PinnedSnapshot } from './member-store.ts';
+export { type LogRoom, MemberStore, type PinnedSnapshot } from './member-store.ts';
 export { pageRef } from './page-leases.ts';
 export type { LogConsumer, LogState } from './partition-log.ts';
 export { resolveLane } from './pending-words.ts';

@@ -36,6 +36,16 @@ export interface PinnedSnapshot {
   readonly version: Version;
 }
 
+/** What durable consumers hold of the logs of a member. */
+export interface LogRoom {
+  /** What they may hold. */
+  readonly bytesMax: number;
+  /** What they hold at the moment, about. */
+  readonly heldBytes: number;
+  /** Records that they have done with since the member started. */
+  readonly consumed: number;
+}
+
 export class MemberStore {
   readonly handle: StoreHandle;
   readonly found: FoundEntry;
@@ -393,6 +403,21 @@ export class MemberStore {
   addConsumer(partitionId: PartitionId, options: { durable: boolean; at?: Sequence }): LogConsumer {
     const log = this.#logOf(partitionId);
     return log.addConsumer(options.durable, options.at ?? log.committedSequence + 1);
+  }
+
+  /** How much of the logs' room durable consumers hold, and whether they get on. */
+  logRoom(): LogRoom {
+    const { heldBytesMax, consumed } = this.#core.logBudget;
+    let heldBytes = 0;
+    for (const partition of this.#core.partitions) if (partition !== undefined) heldBytes += partition.log.heldBytes;
+    return { bytesMax: heldBytesMax, heldBytes, consumed };
+  }
+
+  /** Bytes of log of what is staged in these partitions. O(records): for a batch that is to be given up. */
+  undecidedLogBytes(partitions: Iterable<number>): number {
+    let bytes = 0;
+    for (const partition of partitions) bytes += this.#core.partitions[partition]?.log.undecidedBytes ?? 0;
+    return bytes;
   }
 
   /** Where a partition's log stands. */

@@ -1,4 +1,4 @@
-import type { Epoch, Sequence } from '@ashlar/core';
+import type { Epoch, PartitionId, Sequence } from '@ashlar/core';
 import { murmur3 } from '@ashlar/serialization';
 import { murmurOfBlock } from './checksum.ts';
 import { RecordCause, RecordKind } from './log-record.ts';
@@ -52,7 +52,7 @@ describe('the log', () => {
     const durable = store.addConsumer(PARTITION, { durable: true });
     const states = new Set<string>();
     const fill = (): void => {
-      for (let index = 0; index < 300; index++) {
+      for (let index = 0; index < 20_000; index++) {
         put(store, 'a', `value ${index}`);
         states.add(store.logInfo(PARTITION).state);
       }
@@ -60,10 +60,76 @@ describe('the log', () => {
     expect(fill).toThrow(expect.objectContaining({ code: 'LOG_FULL', retryable: true }));
     expect([...states]).toEqual(['ok', 'delay']);
     expect(() => remove(store, 'a')).toThrow(expect.objectContaining({ code: 'LOG_FULL' }));
+    expect(store.logRoom().heldBytes).toBeGreaterThan(0.99 * store.logRoom().bytesMax);
     durable.advance(store.logInfo(PARTITION).committedSequence);
     for (let index = 0; index < 50; index++) put(store, 'a', 'room again');
     durable.close();
     fill();
+    store.checkInvariants();
+  });
+
+  it('of one partition that is held leaves the others their own bounds', () => {
+    const { store } = makeBench({ logBytesPerPartition: 20_000 });
+    const [held, other] = [0, 1].map((partition) => store.addConsumer(partition as PartitionId, { durable: true }));
+    expect(() => {
+      for (let index = 0; index < 20_000; index++) put(store, 'a', `value ${index}`, 0);
+    }).toThrow(expect.objectContaining({ code: 'LOG_FULL' }));
+    for (let index = 0; index < 50; index++) put(store, 'b', 'small', 1);
+    expect(store.logInfo(1 as PartitionId).committedSequence - other!.position).toBeGreaterThanOrEqual(49);
+    held!.close();
+    other!.close();
+    store.checkInvariants();
+  });
+
+  it('keeps the records of a batch beyond its bound until they can be read, and shrinks as it is written to, or in time', () => {
+    const { store, time } = makeBench({ logBytesPerPartition: 20_000 });
+    for (const durable of [true, false]) {
+      const consumer = store.addConsumer(PARTITION, { durable });
+      const batch = store.begin();
+      for (let index = 0; index < 2000; index++) stagePut(batch, `k${index}`, 'some value');
+      expect(store.undecidedLogBytes([PARTITION])).toBeGreaterThan(2000 * 128);
+      batch.commit();
+      let seen = 0;
+      const next = store.readLog(PARTITION, consumer.position as Sequence, 5000, () => seen++);
+      expect(seen).toBe(2000);
+      consumer.advance(next);
+      store.reclaim(1000);
+      expect(store.logInfo(PARTITION).bytes).toBeGreaterThan(200_000);
+      if (durable) for (let index = 0; index < 10; index++) put(store, 'k1', 'again');
+      else {
+        time.ms += 2_100;
+        for (let slice = 0; slice < 10; slice++) store.reclaim(1000);
+      }
+      expect(store.logInfo(PARTITION).bytes).toBeLessThanOrEqual(20_000);
+      consumer.close();
+    }
+    settle(store);
+    store.checkInvariants();
+  });
+
+  it('of a batch that no budget can hold is dropped before it is seen, when nobody holds it', () => {
+    const { store } = makeBench({ logBytesPerPartition: 20_000 });
+    const batch = store.begin();
+    for (let index = 0; index < 12_000; index++) stagePut(batch, `k${index % 50}`, 'some value');
+    expect(store.stats().logBytes).toBeLessThan(store.stats().logBytesMax + 256);
+    batch.commit();
+    settle(store);
+    store.checkInvariants();
+  });
+
+  it('that is full takes what its own consumer writes to get on', () => {
+    const { store } = makeBench({ logBytesPerPartition: 20_000 });
+    const consumer = store.addConsumer(PARTITION, { durable: true });
+    expect(() => {
+      for (let index = 0; index < 20_000; index++) put(store, 'a', `value ${index}`);
+    }).toThrow(expect.objectContaining({ code: 'LOG_FULL' }));
+    const batch = store.begin({ isProgress: true });
+    for (let index = 0; index < 100; index++) stagePut(batch, `k${index}`, 'what the listener made of it');
+    batch.commit();
+    const before = store.logRoom().consumed;
+    consumer.advance(store.logInfo(PARTITION).committedSequence);
+    expect(store.logRoom().consumed).toBeGreaterThan(before + 1000);
+    put(store, 'a', 'room again');
     store.checkInvariants();
   });
 

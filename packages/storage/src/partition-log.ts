@@ -5,17 +5,20 @@
  *   [ block of 32 records ][ block ][ block ........ ]      first <= committed < next
  *     ^first                  ^committed      ^next
  *
- * Bounded by bytes (records plus the values they name). What is dropped is the oldest; a durable consumer holds what it
- * has not read: at 80 % of the bound writers are to be delayed, at 100 % appending is refused (LOG_FULL). A cuttable
- * consumer that is overtaken finds SEQUENCE_GONE. Writer's thread only.
+ * Bounded by bytes (records plus the values they name): each log has a bound of its own, and all of a member share a
+ * budget. What is dropped is the oldest. A cuttable consumer that is overtaken finds SEQUENCE_GONE; a durable one holds
+ * what it has not read: from 80 % of the log's bound on writers are to be delayed; beyond its bound the log grows while
+ * the budget for held logs has room, then appending is refused (LOG_FULL). Writer's thread only.
  *
  * L1  Sequences have no gaps; versions rise with them (equal within a batch).
  * L2  Only records up to `committed` are read.
  * L3  Undoing takes the newest records away, and with them their references; their sequences are given anew.
  * L4  The incarnation changes whenever history may have been lost.
  * L5  What a batch wrote of a key before it wrote it again is superseded and skipped by readers; its sequence stays.
+ * L6  What is undecided stays, also beyond the log's bound, while the budget has room: a statement's events can be read.
+ * L7  A full log takes what a durable consumer writes to get on: it could never let go of the log otherwise.
  */
-import { assert, GridError } from '@ashlar/core';
+import { assert, GridError, type SmallSet } from '@ashlar/core';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
 import type { BlockAllocator } from './block-allocator.ts';
@@ -51,13 +54,24 @@ export interface LogHost {
   /** Of the map whose keys and values a record names. */
   accountOf(mapId: number): ByteAccount;
   readonly budget: LogBudget;
+  /** The clock, in version units. */
+  now(): number;
+  /** Logs beyond their own bounds: they pay first when the budget has no room. */
+  readonly overgrown: SmallSet<PartitionLog>;
+  /** Drops up to so many committed records that nobody holds, of all logs in turn. @returns how many */
+  dropHistory(maxRecords: number): number;
 }
 
 /** Bytes of all logs of a member. */
 export interface LogBudget {
+  /** Of what nobody has to read. */
   readonly bytesMax: number;
+  /** With what durable consumers hold: beyond it no log grows over its own bound. */
+  readonly heldBytesMax: number;
   readonly partitionBytesMax: number;
   bytesUsed: number;
+  /** Records that durable consumers have done with; rises. */
+  consumed: number;
 }
 
 /** How full the log is for writers, counting what durable consumers hold. */
@@ -66,6 +80,9 @@ export type LogState = 'ok' | 'delay' | 'full';
 const DELAY_SHARE = 0.8;
 /** Dropped at once, at least: what one record names is fetched from memory while another is worked on. */
 const DROPPED_TOGETHER_BYTES = 4096;
+/** An overgrown log shrinks by so many records an append; without any it begins to after a while. */
+const SHRINK_RECORDS = 512;
+const SHRINK_AFTER_US = 2_000_000;
 const RECORD_GRANULES = RECORD_BYTES / 8;
 
 /** Someone who reads a log at a pace of its own. */
@@ -88,6 +105,7 @@ export class LogConsumer {
 
   advance(position: number): void {
     assert(position >= this.position, 'a consumer goes forward');
+    if (this.durable) this.log.noteConsumed(position - this.position);
     this.position = position;
   }
 
@@ -109,6 +127,9 @@ export class PartitionLog {
   #committed: number;
   #bytes = 0;
   readonly #consumers = new Set<LogConsumer>();
+  #isOvergrown = false;
+  /** When it became so, in version units. */
+  #grownAt = 0;
 
   /** @param lastSequence  the last sequence that is part of the partition's state already; 0 for a new one */
   constructor(host: LogHost, incarnation: number, epoch: number, lastSequence: number) {
@@ -160,8 +181,20 @@ export class PartitionLog {
 
   get state(): LogState {
     if (this.#consumers.size === 0 || this.#held() > this.#first) return 'ok';
-    const share = this.#bytes / this.#host.budget.partitionBytesMax;
-    return share >= 1 ? 'full' : share >= DELAY_SHARE ? 'delay' : 'ok';
+    const { partitionBytesMax, bytesUsed, heldBytesMax } = this.#host.budget;
+    if (this.#bytes >= partitionBytesMax && bytesUsed >= heldBytesMax) return 'full';
+    return this.#bytes >= partitionBytesMax * DELAY_SHARE ? 'delay' : 'ok';
+  }
+
+  /** Bytes that durable consumers still want, about: records are taken to be alike. */
+  get heldBytes(): number {
+    const held = this.#consumers.size === 0 ? Infinity : this.#held();
+    if (held >= this.#next) return 0;
+    return (this.#bytes * (this.#next - Math.max(held, this.#first))) / (this.#next - this.#first);
+  }
+
+  noteConsumed(records: number): void {
+    this.#host.budget.consumed += records;
   }
 
   /* ---- Writing -------------------------------------------------------------------------------------------------- */
@@ -169,34 +202,80 @@ export class PartitionLog {
   /**
    * Makes room for one record that names `pinnedBytes` of values, dropping the oldest.
    *
+   * @param isProgress  a durable consumer writes it to get on (L7)
    * @returns false when memory is full
    * @throws GridError LOG_FULL when durable consumers hold a full log
    */
-  reserve(pinnedBytes: number): boolean {
+  reserve(pinnedBytes: number, isProgress: boolean): boolean {
     const budget = this.#host.budget;
     const wanted = RECORD_BYTES + pinnedBytes;
     if (this.#bytes + wanted > budget.partitionBytesMax || budget.bytesUsed + wanted > budget.bytesMax) {
-      this.#makeRoom(wanted);
+      this.#makeRoom(wanted, isProgress);
     }
     if (((this.#next - 1) & (LOG_BLOCK_RECORDS - 1)) !== 0 && this.#blockCount > 0) return true;
     return this.#addBlock();
   }
 
-  #makeRoom(wanted: number): void {
-    const budget = this.#host.budget;
+  #makeRoom(wanted: number, isProgress: boolean): void {
+    const { budget, overgrown } = this.#host;
     const held = this.#consumers.size === 0 ? Infinity : this.#held();
-    const enough = this.#bytes - DROPPED_TOGETHER_BYTES;
-    while (this.#first < this.#next && this.#first < held) {
-      const isOver = this.#bytes + wanted > budget.partitionBytesMax || budget.bytesUsed + wanted > budget.bytesMax;
-      if (!isOver && this.#bytes <= enough) break;
+    if (budget.bytesUsed + wanted > budget.bytesMax) for (const log of overgrown) log.shrink();
+    this.#dropCommitted(wanted, held);
+    // Undecided records go only where neither this log nor all together have room (L6).
+    while (this.#first < this.#next && this.#first < held && this.#isOverOwn(wanted) && this.#isOverAll(wanted)) {
       this.#dropFirst();
     }
-    if (this.#first < this.#next && this.#bytes + wanted > budget.partitionBytesMax) {
-      throw new GridError('LOG_FULL', 'the log is full: a durable consumer has not read it', {
-        hint: 'find the backup, disk or listener that lags (ashlar stats), or raise the log size',
-        details: { bytes: this.#bytes, limitBytes: budget.partitionBytesMax },
-      });
+    if (this.#first === this.#next || !this.#isOverOwn(wanted)) return;
+    const isRoom = (): boolean => budget.bytesUsed + wanted <= budget.heldBytesMax;
+    if (isProgress || isRoom() || (this.#host.dropHistory(SHRINK_RECORDS) > 0 && isRoom())) return;
+    throw new GridError('LOG_FULL', 'the log is full: a listener has not read it yet', {
+      hint: 'find the listener that lags (ashlar stats), or raise memory.maxBytes: held logs have a quarter of it',
+      details: { bytes: this.#bytes, limitBytes: budget.partitionBytesMax, allBytes: budget.bytesUsed },
+    });
+  }
+
+  /** Drops the oldest of what is committed and not held until there is room, and a little more. */
+  #dropCommitted(wanted: number, held: number): void {
+    const enough = this.#bytes - DROPPED_TOGETHER_BYTES;
+    let left = this.#isOvergrown ? SHRINK_RECORDS : Infinity;
+    while (left > 0 && this.#first <= this.#committed && this.#first < held) {
+      if (!this.#isOverOwn(wanted) && !this.#isOverAll(wanted) && this.#bytes <= enough) return;
+      this.#dropFirst();
+      left -= 1;
     }
+  }
+
+  #isOverOwn(wanted: number): boolean {
+    return this.#bytes + wanted > this.#host.budget.partitionBytesMax;
+  }
+
+  #isOverAll(wanted: number): boolean {
+    const { bytesUsed, bytesMax } = this.#host.budget;
+    return bytesUsed + wanted > bytesMax;
+  }
+
+  /** An overgrown log goes back towards its own bound, a few records at a time. */
+  shrink(): void {
+    const held = this.#consumers.size === 0 ? Infinity : this.#held();
+    for (let left = SHRINK_RECORDS; left > 0 && this.#isOvergrown; left--) {
+      if (this.#first > this.#committed || this.#first >= held) return;
+      this.#dropFirst();
+    }
+  }
+
+  /** Whether the log is beyond its own bound; its host knows of those that are. */
+  #noteSize(): void {
+    const isOvergrown = this.#bytes > this.#host.budget.partitionBytesMax;
+    if (isOvergrown === this.#isOvergrown) return;
+    this.#isOvergrown = isOvergrown;
+    if (isOvergrown) this.#host.overgrown.add(this);
+    else this.#host.overgrown.delete(this);
+    this.#grownAt = this.#host.now();
+  }
+
+  /** As shrink(), once who reads the log had time to read what made it grow. */
+  shrinkInTime(): void {
+    if (this.#host.now() - this.#grownAt >= SHRINK_AFTER_US) this.shrink();
   }
 
   #addBlock(): boolean {
@@ -276,6 +355,7 @@ export class PartitionLog {
     }
     this.#bytes += bytes;
     this.#host.budget.bytesUsed += bytes;
+    this.#noteSize();
     this.#next = sequence + 1;
     return sequence;
   }
@@ -337,12 +417,13 @@ export class PartitionLog {
   /**
    * Drops the oldest records that no durable consumer holds.
    *
+   * @param withUndecided  also what is not committed yet
    * @returns how many; less than `maxRecords` means that nothing more can be dropped
    */
-  trim(maxRecords: number): number {
-    const held = this.#held();
+  trim(maxRecords: number, withUndecided: boolean): number {
+    const end = Math.min(this.#held(), withUndecided ? this.#next : this.#committed + 1);
     let dropped = 0;
-    for (; dropped < maxRecords && this.#first < this.#next && this.#first < held; dropped++) this.#dropFirst();
+    for (; dropped < maxRecords && this.#first < end; dropped++) this.#dropFirst();
     return dropped;
   }
 
@@ -377,6 +458,24 @@ export class PartitionLog {
     }
     this.#bytes -= bytes;
     budget.bytesUsed -= bytes;
+    this.#noteSize();
+  }
+
+  /** Bytes of the records that are not committed. O(records). */
+  get undecidedBytes(): number {
+    const { blocks } = this.#host;
+    let bytes = 0;
+    for (let at = Math.max(this.#committed + 1, this.#first); at < this.#next; at++) {
+      const record = this.recordRef(at);
+      const u32 = blocks.arena.segments[record >>> SEGMENT_SHIFT]!.u32;
+      const fields = (record & SEGMENT_MASK) << 1;
+      bytes += RECORD_BYTES;
+      for (const field of [RECORD_VALUE, RECORD_OLD_VALUE]) {
+        const value = u32[fields + field]!;
+        if (value !== 0) bytes += valueBytes(blocks, value);
+      }
+    }
+    return bytes;
   }
 
   /** The partition leaves this member: everything goes, also what consumers hold. */

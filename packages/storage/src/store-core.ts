@@ -46,6 +46,8 @@ export const ACCESS_UNIT_US = 4096;
 const RESERVE_SHARE = 1 / 128;
 const RESERVE_PAGES_MIN = 4;
 const LOG_SHARE = 1 / 8;
+/** What logs may take of the memory while durable consumers hold them. */
+const LOG_HELD_SHARE = 1 / 4;
 const LOG_PARTITION_BYTES_MIN = 65_536;
 const LOG_PARTITION_BYTES_MAX = 16 * 2 ** 20;
 /** Steps of work and records dropped by one attempt to make room. */
@@ -133,7 +135,9 @@ export class StoreCore {
     const share = Math.floor((4 * bytesMax) / options.partitionCount);
     this.logBudget = {
       bytesMax,
+      heldBytesMax: Math.floor(arena.bytes * LOG_HELD_SHARE),
       bytesUsed: 0,
+      consumed: 0,
       partitionBytesMax:
         options.logBytesPerPartition ?? Math.min(LOG_PARTITION_BYTES_MAX, Math.max(LOG_PARTITION_BYTES_MIN, share)),
     };
@@ -142,6 +146,9 @@ export class StoreCore {
       account: this.systemAccount,
       accountOf: (mapId) => this.accountOf(mapId),
       budget: this.logBudget,
+      now: () => this.clock.now(),
+      overgrown: new SmallSet(),
+      dropHistory: (maxRecords) => this.#trimLogs(maxRecords, false),
     };
     this.dismantler = new TableDismantler((table) => this.#tableGone(table));
   }
@@ -340,6 +347,7 @@ export class StoreCore {
     if (steps < maxSteps) steps += this.#collectGarbage(maxSteps - steps);
     this.#dismantleDecided();
     if (steps < maxSteps) steps += this.dismantler.run(this.epochs, maxSteps - steps);
+    for (const log of this.logHost.overgrown) log.shrinkInTime();
     return steps;
   }
 
@@ -399,20 +407,20 @@ export class StoreCore {
         this.epochs.releasePassed();
         return true;
       }
-      return this.#trimLogs(PRESSURE_STEPS) > 0;
+      return this.#trimLogs(PRESSURE_STEPS, true) > 0;
     } finally {
       this.#relieving = false;
     }
   }
 
   /** Drops the oldest records of all logs in turn. */
-  #trimLogs(maxRecords: number): number {
+  #trimLogs(maxRecords: number, withUndecided: boolean): number {
     const count = this.partitions.length;
     let dropped = 0;
     for (let visited = 0; visited < count && dropped < maxRecords; visited++) {
       const partition = this.partitions[this.#trimCursor];
       this.#trimCursor = (this.#trimCursor + 1) % count;
-      if (partition !== undefined) dropped += partition.log.trim(Math.min(64, maxRecords - dropped));
+      if (partition !== undefined) dropped += partition.log.trim(Math.min(64, maxRecords - dropped), withUndecided);
     }
     return dropped;
   }

@@ -53,6 +53,7 @@ export class WriteBatch implements RecordHeader {
   readonly #core: StoreCore;
   readonly #epoch: Epoch | undefined;
   readonly #oncePerKey: boolean;
+  readonly #isProgress: boolean;
   readonly #word: number;
   readonly #lane: number;
   #state: BatchState = 'open';
@@ -78,6 +79,7 @@ export class WriteBatch implements RecordHeader {
     this.#core = core;
     this.#epoch = header.epoch;
     this.#oncePerKey = header.oncePerKey ?? false;
+    this.#isProgress = header.isProgress === true;
     this.catalogVersion = header.catalogVersion ?? 0;
     this.principal = header.principal ?? 0;
     this.requestSession = header.requestSession ?? 0;
@@ -148,7 +150,7 @@ export class WriteBatch implements RecordHeader {
     const table = map.tables[partitionId] ?? core.createTable(map, partition);
     const deadline = expiresAt !== 0 || map.ttlUs === 0 ? expiresAt : this.#time() + map.ttlUs;
     const length = valueEnd - valueStart;
-    if (!partition.log.reserve(length) || !table.slots.reserve()) throw core.outOfMemory(length);
+    if (!partition.log.reserve(length, this.#isProgress) || !table.slots.reserve()) throw core.outOfMemory(length);
     const valueRef = createValue(core.blocks, map.account, value, valueStart, valueEnd);
     if (valueRef === 0) throw core.outOfMemory(length);
     // Making room may give up entries, so the entry is looked up after the last allocation that concerns it.
@@ -158,7 +160,7 @@ export class WriteBatch implements RecordHeader {
       return this.#wantCut(map, valueRef);
     if (entry !== 0 && table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) {
       if (this.#oncePerKey) return this.#wantCut(map, valueRef);
-      if (!partition.log.reserve(length)) this.#refuse(map, valueRef, 0, length);
+      if (!partition.log.reserve(length, this.#isProgress)) this.#refuse(map, valueRef, 0, length);
       entry = table.index.find(hash, key, keyStart, keyEnd);
     }
     if ((deadline !== 0 || map.maxIdleUs !== 0) && !this.#hasTimer(entry)) {
@@ -214,7 +216,7 @@ export class WriteBatch implements RecordHeader {
     const partition = this.#join(partitionId);
     const table = map.tables[partitionId];
     if (table === undefined) return false;
-    if (!partition.log.reserve(0)) throw core.outOfMemory(0);
+    if (!partition.log.reserve(0, this.#isProgress)) throw core.outOfMemory(0);
     const entry = table.index.find(hashBytes(key, keyStart, keyEnd, core.hashSeed), key, keyStart, keyEnd);
     if (entry === 0) return false;
     if (this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry)) {
@@ -232,7 +234,7 @@ export class WriteBatch implements RecordHeader {
    */
   expire(partitionId: PartitionId, table: SlotTable, entry: Ref, cause: RecordCause): boolean {
     const partition = this.#join(partitionId);
-    if (!partition.log.reserve(0)) throw this.#core.outOfMemory(0);
+    if (!partition.log.reserve(0, this.#isProgress)) throw this.#core.outOfMemory(0);
     return this.#stageClose(partition, table, entry, RecordKind.expire, cause);
   }
 

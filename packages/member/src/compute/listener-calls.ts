@@ -61,6 +61,7 @@ export class ListenerCalls {
         const { length } = args;
         const made = new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, processor, caller, index);
         made.trace = trace;
+        made.isProgress = true;
         this.#deps.processors.submitWhenFree(made);
       }
     }

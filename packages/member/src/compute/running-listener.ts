@@ -4,8 +4,8 @@
  *   log -> pull -> groups by partition -> listener task -> write-sets -> commit with the checkpoint -> remote writes
  *                     '-- a group that failed: its partition is on hold, tried again alone --^
  *
- * D1  A listener holds the log behind what it has done (a durable consumer), so it misses nothing; a log that it fills
- *     refuses writes (LOG_FULL) instead.
+ * D1  A listener holds the log behind what it has done (a durable consumer), so it misses nothing; where listeners hold
+ *     all that logs may take, writes wait or are refused (LOG_FULL). What the listener itself writes is always taken.
  * D2  A write-set's writes on this member and the partition's checkpoint commit together. Writes for other members lie in
  *     the checkpoint record until they are acknowledged; they are sent again until they are.
  * D3  A group that fails is tried again after a pause that doubles; because of itself up to TRIES_MAX times, then it is
@@ -206,7 +206,9 @@ export class RunningListener {
   }
 
   async #commitWrites(group: EventGroup, writes: readonly ListenerWrite[]): Promise<void> {
-    await this.#committer.commit(group.partition, group.lastSequence, writes, this.#stopping.signal);
+    const { partition, lastSequence } = group;
+    const letGo = (): void => this.#consumers.get(partition)!.advance(lastSequence + 1);
+    await this.#committer.commit(partition, lastSequence, writes, this.#stopping.signal, letGo);
     this.done += group.events.length;
   }
 

@@ -45,12 +45,16 @@ export class WriteSetCommitter {
     this.#key = encodeKey(listener);
   }
 
-  /** @throws GridError when the signal fired; everything else is tried again until it succeeds or cannot */
+  /**
+   * @param onCommitted  everything is on this member, what others have to take in the outbox: the events may go
+   * @throws GridError when the signal fired; everything else is tried again until it succeeds or cannot
+   */
   async commit(
     partition: PartitionId,
     sequence: number,
     writes: readonly ListenerWrite[],
     signal: AbortSignal,
+    onCommitted: () => void,
   ): Promise<void> {
     const { control } = this.#deps.parts;
     const checkpoints = await control.mapFor(this.#checkpoints, DEFAULT_MAP_SETTINGS, false);
@@ -58,6 +62,7 @@ export class WriteSetCommitter {
     const own = placed.filter((write) => control.isMine(write.partition));
     const others = placed.filter((write) => !control.isMine(write.partition));
     await this.#untilDone(signal, () => this.#commitWhenFree(checkpoints, partition, sequence, own, others));
+    onCommitted();
     const sending = lastOfEachKey(others).map((write) => this.#untilDone(signal, () => this.#send(write)));
     await Promise.all(sending);
   }
@@ -85,7 +90,8 @@ export class WriteSetCommitter {
     others: readonly PlacedWrite[],
   ): void {
     const { store, clock } = this.#deps.parts;
-    const batch = store.begin();
+    // Another log may be full of what this listener has still to read.
+    const batch = store.begin({ isProgress: true });
     try {
       for (const { write, map, partition: target } of own) {
         store.expireBefore(batch, map.id, target, write.key, 0, write.key.length);

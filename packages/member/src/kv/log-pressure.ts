@@ -1,6 +1,7 @@
 /**
  * Pressure of logs that durable consumers hold: a log at 80 % of its bound delays the answers of those who write to it,
- * before it has to refuse them (LOG_FULL at 100 %). Looked at only while somebody holds logs at all.
+ * long before it has to refuse them (LOG_FULL when all held logs have a quarter of the memory). Looked at only while
+ * somebody holds logs at all.
  */
 import type { PartitionId } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';

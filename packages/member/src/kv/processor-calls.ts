@@ -58,6 +58,8 @@ export class ProcessorCall {
   readonly isWanted: (() => boolean) | undefined;
   /** The trace it belongs to, where its caller is traced. */
   trace: TraceContext | undefined = undefined;
+  /** A listener made it to get on with its events. */
+  isProgress = false;
   /** The next call on the same entry in the same task. */
   next: ProcessorCall | undefined = undefined;
   /** Of the first call on an entry: the last one, and how many there are. */
@@ -139,6 +141,7 @@ const PACKERS_KEPT = 16;
 const PACKER_BYTES_KEPT = 256 << 10;
 /** An entry that was due expires at a version of its own. */
 const ONCE_PER_KEY = { oncePerKey: true };
+const PROGRESS_ONCE_PER_KEY = { oncePerKey: true, isProgress: true };
 const UNDEFINED_RESULT = new Uint8Array(0);
 
 export class ProcessorCalls {
@@ -205,6 +208,7 @@ export class ProcessorCalls {
     const first = gate.holderOf(call.name);
     if (!(first instanceof ProcessorCall) || first.isSent || !isSameWork(first, call)) return false;
     if (first.count >= CALLS_A_TASK_MAX) return false;
+    first.isProgress ||= call.isProgress;
     first.last.next = call;
     first.last = call;
     first.count += 1;
@@ -291,12 +295,13 @@ export class ProcessorCalls {
   #finish(entries: readonly ProcessorCall[], outcomes: ProcessorOutcomes, progress: Progress): void {
     let refused: Map<ProcessorCall, unknown> | undefined;
     const { store } = this.#deps;
-    let writes = store.begin(ONCE_PER_KEY);
+    const header = entries.some((call) => call.isProgress) ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY;
+    let writes = store.begin(header);
     for (let entry = 0; entry < entries.length; entry++) {
       try {
         while (!this.#stage(writes, entries[entry]!, outcomes.entry(entry))) {
           writes.commit();
-          writes = store.begin(ONCE_PER_KEY);
+          writes = store.begin(header);
         }
       } catch (error) {
         refused ??= new Map();
@@ -371,6 +376,7 @@ export class ProcessorCalls {
     argsStart,
     argsEnd,
     processor,
+    isProgress,
   }: ProcessorCall): Uint8Array {
     const { store, limits } = this.#deps;
     const run = readyProcessor(processor.exportName);
@@ -386,11 +392,12 @@ export class ProcessorCalls {
       limits.checkValue(bytes.length);
       const deadline = exists ? expiresAt : 0;
       const cause = RecordCause.processor;
-      let writes = store.begin(ONCE_PER_KEY);
+      const header = isProgress ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY;
+      let writes = store.begin(header);
       try {
         while (!writes.put(map.id, partition, keys, keyStart, keyEnd, bytes, 0, bytes.length, deadline, cause)) {
           writes.commit();
-          writes = store.begin(ONCE_PER_KEY);
+          writes = store.begin(header);
         }
         writes.commit();
       } catch (error) {

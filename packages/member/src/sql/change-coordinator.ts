@@ -58,8 +58,8 @@ export class ChangeCoordinator {
     this.#deps = deps;
   }
 
-  modify(plan: ModifyPlan, statement: Statement): Promise<ChangeOutcome> {
-    return this.#onMembers(plan, plan, statement, (task) => ({ kind: 'change', task }));
+  modify(plan: ModifyPlan, statement: Statement, inPieces = false): Promise<ChangeOutcome> {
+    return this.#onMembers(plan, plan, statement, (task) => ({ kind: 'change', task: { ...task, inPieces } }));
   }
 
   /** Runs a processor on every entry that meets a condition, looked at again where it changed meanwhile. */
@@ -105,13 +105,18 @@ export class ChangeCoordinator {
     }
   }
 
-  /** Removes every entry of a map. @throws MapDroppedError when it is dropped meanwhile: nothing of it is left then */
+  /**
+   * Removes every entry of a map; at one point on each member, where listeners that hold the logs leave room for that.
+   *
+   * @throws MapDroppedError when it is dropped meanwhile: nothing of it is left then
+   */
   clear({ name: map, id }: CatalogedMap, statement: Statement): Promise<ChangeOutcome> {
     const scan = { kind: 'Scan', map, mapId: id, alias: map, columns: [], filter: undefined } as const;
     const facts = { parameterCount: 0, catalogVersion: 0, notices: [] };
     return this.modify(
       { kind: 'delete', map, mapId: id, scan, partitions: { kind: 'all' }, assignments: [], ...facts },
       statement,
+      true,
     );
   }
 

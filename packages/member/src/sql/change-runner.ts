@@ -7,6 +7,8 @@
  * C1  While rows are staged no other mutation touches their partitions: they wait at the gate, in order.
  * C2  Staging runs in slices, so that a statement over millions of rows lets gets and other partitions through.
  * C3  A failure leaves the member as if the statement had never been.
+ * C4  Where listeners hold the logs that it writes to, a statement waits for them (log-room.ts), holding nothing. What may
+ *     be done in pieces (clear, processors) is, where all of it at once has no room.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CatalogedMap } from '@ashlar/cluster';
@@ -32,6 +34,7 @@ import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/
 import type { NeedMap } from '../map-presence.ts';
 import type { ProcessorRequest } from './change-coordinator.ts';
 import { ChangeRule } from './changes.ts';
+import { LackOfRoom, LogWait } from './log-room.ts';
 import type { ChangedRows, ChangeTask } from './query-tasks.ts';
 
 const SLICE_MS = 2;
@@ -56,6 +59,24 @@ export interface ChangeOutcome {
   readonly odd: readonly OddCount[];
 }
 
+interface ChangedRow {
+  readonly part: ChangedRows;
+  readonly index: number;
+}
+
+/** How far staging has come. */
+interface StagedProgress {
+  rows: number;
+}
+
+/** Rows to stage in one batch. */
+interface StagedWork {
+  readonly partitions: ReadonlySet<number>;
+  readonly rowCount: number;
+  /** @returns rows changed */
+  readonly stage: (writes: WriteBatch, progress: StagedProgress) => Promise<number>;
+}
+
 /** Rows of one member to insert, as columns. */
 export interface InsertRows {
   readonly partitions: readonly number[];
@@ -75,14 +96,52 @@ export class ChangeRunner {
   async change(task: ChangeTask, signal: AbortSignal): Promise<ChangeOutcome> {
     const found = await this.scan(task, signal);
     const rows = found.flatMap((part) => rowIndexes(part).map((index) => ({ part, index })));
-    const partitions = new Set(found.flatMap((part) => [...part.partitions]));
-    return this.#staged(partitions, signal, (writes) => this.#stageRows(task, rows, writes, signal), oddOf(found));
+    const applied = { affected: 0, version: 0 as Version };
+    try {
+      await this.#changeRows(task, rows, this.#logWait(), signal, applied);
+    } catch (error) {
+      throw applied.affected === 0 ? error : brokenOff(applied.affected, error);
+    }
+    return { ...applied, odd: oddOf(found) };
   }
 
   /** Whether `change` would fail by what the entries hold at the snapshot. @throws what scanning throws */
   async check(task: ChangeTask, signal: AbortSignal): Promise<ChangeOutcome> {
     await this.scan(task, signal);
     return { affected: 0, version: this.#deps.clock.now(), odd: [] };
+  }
+
+  /** All at once, or where that can never be and the task bears it, in pieces. Counts up `applied` as they are. */
+  async #changeRows(
+    task: ChangeTask,
+    rows: readonly ChangedRow[],
+    wait: LogWait,
+    signal: AbortSignal,
+    applied: { affected: number; version: Version },
+  ): Promise<void> {
+    const isDivisible = task.inPieces === true && rows.length > 1;
+    const outcome = await this.#untilStaged(this.#workOf(task, rows, signal), wait, signal, isDivisible);
+    if (!(outcome instanceof LackOfRoom)) {
+      applied.affected += outcome.affected;
+      applied.version = outcome.version;
+      return;
+    }
+    const size = Math.ceil(rows.length / wait.piecesFor(outcome));
+    for (let from = 0; from < rows.length; from += size) {
+      await this.#changeRows(task, rows.slice(from, from + size), wait, signal, applied);
+    }
+  }
+
+  #workOf(task: ChangeTask, rows: readonly ChangedRow[], signal: AbortSignal): StagedWork {
+    return {
+      partitions: new Set(rows.map(({ part, index }) => part.partitions[index]!)),
+      rowCount: rows.length,
+      stage: (writes, progress) => this.#stageRows(task, rows, writes, progress, signal),
+    };
+  }
+
+  #logWait(): LogWait {
+    return new LogWait(() => this.#deps.store.logRoom());
   }
 
   /** The entries that meet the condition at the snapshot, task by task. */
@@ -117,13 +176,16 @@ export class ChangeRunner {
   ): Promise<ChangeOutcome> {
     const found = await this.scan(task, signal);
     const rule = new ChangeRule(task);
+    const wait = this.#logWait();
     let affected = 0;
     for (const part of found) {
       for (let from = 0; from < part.count; from += PROCESS_WINDOW) {
         if (signal.aborted) throw new CancelledError('processWhere');
         const window = rowIndexes(part).slice(from, from + PROCESS_WINDOW);
         const settled = await Promise.allSettled(
-          window.map((index) => this.#processRow(map, part, index, rule, { ...processor, trace })),
+          window.map((index) =>
+            this.#whenRoom(wait, signal, () => this.#processRow(map, part, index, rule, { ...processor, trace })),
+          ),
         );
         affected += settled.filter((call) => call.status === 'fulfilled' && call.value).length;
         const failed = settled.find((call) => call.status === 'rejected');
@@ -131,6 +193,18 @@ export class ChangeRunner {
       }
     }
     return { affected, version: this.#deps.clock.now(), odd: oddOf(found) };
+  }
+
+  /** Calls again what a full log refused: nothing of it was applied. */
+  async #whenRoom<T>(wait: LogWait, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!GridError.is(error, 'LOG_FULL')) throw error;
+        await wait.until(new LackOfRoom(error, 0, 0, 1), signal);
+      }
+    }
   }
 
   /** @returns whether the processor ran: not where the entry changed and does not meet the condition any more */
@@ -169,12 +243,13 @@ export class ChangeRunner {
 
   /** INSERT. @throws GridError DUPLICATE_KEY and nothing is inserted */
   async insert(map: CatalogedMap, rows: InsertRows, signal: AbortSignal): Promise<ChangeOutcome> {
-    return this.#staged(new Set(rows.partitions), signal, async (writes) => {
+    const stage = async (writes: WriteBatch, progress: StagedProgress): Promise<number> => {
       let affected = 0;
       rows.keys.forEach((key, index) => {
         this.#deps.store.expireBefore(writes, map.id, rows.partitions[index]! as PartitionId, key, 0, key.length);
       });
       for (const [index, key] of rows.keys.entries()) {
+        progress.rows = index;
         if (index % ROWS_A_LOOK === ROWS_A_LOOK - 1 && signal.aborted) throw new CancelledError('the statement');
         if (!this.#deps.store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
         const partition = rows.partitions[index]! as PartitionId;
@@ -186,26 +261,46 @@ export class ChangeRunner {
         affected++;
       }
       return affected;
-    });
+    };
+    const work = { partitions: new Set(rows.partitions), rowCount: rows.keys.length, stage };
+    return (await this.#untilStaged(work, this.#logWait(), signal, false)) as ChangeOutcome;
+  }
+
+  /**
+   * Stages and commits, as often as it takes until the logs have room.
+   *
+   * @param isDivisible  whether to answer what is lacking, instead of failing, where there can never be room for all of it
+   */
+  async #untilStaged(
+    work: StagedWork,
+    wait: LogWait,
+    signal: AbortSignal,
+    isDivisible: boolean,
+  ): Promise<ChangeOutcome | LackOfRoom> {
+    for (;;) {
+      const outcome = await this.#staged(work, signal);
+      if (!(outcome instanceof LackOfRoom)) return outcome;
+      if (isDivisible && wait.isHopeless(outcome)) return outcome;
+      await wait.until(outcome, signal);
+    }
   }
 
   /** Holds the partitions, stages, commits; aborts and lets go whatever happens. */
-  async #staged(
-    partitions: ReadonlySet<number>,
-    signal: AbortSignal,
-    stage: (writes: WriteBatch) => Promise<number>,
-    odd: readonly OddCount[] = [],
-  ): Promise<ChangeOutcome> {
+  async #staged({ partitions, rowCount, stage }: StagedWork, signal: AbortSignal): Promise<ChangeOutcome | LackOfRoom> {
     const names = [...partitions].sort((a, b) => a - b).map(partitionGateName);
     await this.#holdAll(names, partitions, signal);
     const writes = this.#deps.store.begin();
+    const progress = { rows: 0 };
     try {
-      const affected = await stage(writes);
+      const affected = await stage(writes, progress);
       writes.commit();
-      return { affected, version: writes.version, odd };
+      return { affected, version: writes.version, odd: [] };
     } catch (error) {
+      const isFull = GridError.is(error, 'LOG_FULL');
+      const stagedBytes = isFull ? this.#deps.store.undecidedLogBytes(partitions) : 0;
       writes.abort();
-      throw error;
+      if (!isFull) throw error;
+      return new LackOfRoom(error, stagedBytes, progress.rows, rowCount);
     } finally {
       for (const name of names) this.#deps.gate.release(name);
     }
@@ -232,8 +327,9 @@ export class ChangeRunner {
 
   async #stageRows(
     task: ChangeTask,
-    rows: readonly { readonly part: ChangedRows; readonly index: number }[],
+    rows: readonly ChangedRow[],
     writes: WriteBatch,
+    progress: StagedProgress,
     signal: AbortSignal,
   ): Promise<number> {
     const rule = new ChangeRule(task);
@@ -241,6 +337,7 @@ export class ChangeRunner {
     let affected = 0;
     let sliceEndMs = performance.now() + SLICE_MS;
     for (const [at, { part, index }] of rows.entries()) {
+      progress.rows = at;
       if (this.#stageRow(task, part, index, rule, writer, writes)) affected++;
       if (at % ROWS_A_LOOK !== ROWS_A_LOOK - 1 || performance.now() < sliceEndMs) continue;
       await nextTurn();
@@ -310,6 +407,15 @@ function oddOf(found: readonly ChangedRows[]): readonly OddCount[] {
   const odd = new OddTally();
   for (const part of found) odd.add(part.odd);
   return odd.counts();
+}
+
+function brokenOff(affected: number, error: unknown): GridError {
+  const cause = GridError.wrap(error);
+  return new GridError('PARTIAL_COMMIT', `${affected} entries were removed, then it failed: ${cause.message}`, {
+    hint: 'call it again for the rest',
+    details: { affected, cause: cause.code },
+    cause: error,
+  });
 }
 
 function rowIndexes(part: ChangedRows): number[] {

@@ -46,6 +46,8 @@ export interface ChangeTask {
   readonly clockMs: number;
   /** Values of odd kinds in undeclared paths of the condition are errors, not NULL. */
   readonly strict: boolean;
+  /** It may be applied in several steps, where listeners hold the logs and all of it at once has no room. */
+  readonly inPieces?: boolean;
 }
 
 export interface Assignment {

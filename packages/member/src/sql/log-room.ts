@@ -1,0 +1,92 @@
+/**
+ * Room in the logs for statements. All records of a statement lie in the logs before the first of them can be read, so
+ * what listeners hold must leave room for all of them together.
+ *
+ *   LOG_FULL -> what the whole statement needs, by what it had staged -> more than there can be: refused, with what to set
+ *                                               '-> else: wait until listeners have let go of so much -> stage again
+ *
+ * R1  Who waits holds nothing: no partition, no staged record; so listeners get on.
+ * R2  When no listener has got on for STALL_MS the statement fails with LOG_FULL, as it would without waiting.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CancelledError, GridError } from '@ashlar/core';
+import type { LogRoom } from '@ashlar/storage';
+
+const LOOK_MS = 10;
+const STALL_MS = 5000;
+/** Pieces that the logs have room for. */
+const PIECES_AT_ONCE = 4;
+/** The rows that are still to be staged may be longer than those before. */
+const ESTIMATE_MARGIN = 1.05;
+
+/** What a statement had staged when a log refused more. */
+export class LackOfRoom {
+  /** LOG_FULL. */
+  readonly error: GridError;
+  /** Bytes of log that the whole statement needs, about. */
+  readonly bytesWanted: number;
+
+  /**
+   * @param stagedBytes  of log, for the rows before
+   * @param stagedRows   of rowCount
+   */
+  constructor(error: GridError, stagedBytes: number, stagedRows: number, rowCount: number) {
+    this.error = error;
+    this.bytesWanted = Math.ceil((stagedBytes * rowCount * ESTIMATE_MARGIN) / Math.max(1, stagedRows));
+  }
+}
+
+/** The waiting of one statement, over all its attempts. */
+export class LogWait {
+  readonly #room: () => LogRoom;
+  readonly #stallMs: number;
+  #consumed = -1;
+  #movedAtMs = 0;
+
+  /** @param stallMs  how long no listener may get on before waiting ends */
+  constructor(room: () => LogRoom, stallMs: number = STALL_MS) {
+    this.#room = room;
+    this.#stallMs = stallMs;
+  }
+
+  /** Whether it can never have what it lacks. */
+  isHopeless({ bytesWanted }: LackOfRoom): boolean {
+    return bytesWanted > this.#room().bytesMax;
+  }
+
+  /** Into how many pieces to divide it, so that each leaves room for what listeners have not read of the one before. */
+  piecesFor({ bytesWanted }: LackOfRoom): number {
+    return Math.max(2, Math.ceil((PIECES_AT_ONCE * bytesWanted) / this.#room().bytesMax));
+  }
+
+  /**
+   * Resolves when it is worth another attempt.
+   *
+   * @throws GridError LOG_FULL: there can never be so much room, or listeners do not get on; CANCELLED
+   */
+  async until(lack: LackOfRoom, signal: AbortSignal): Promise<void> {
+    if (this.isHopeless(lack)) throw tooLarge(lack.bytesWanted, this.#room().bytesMax);
+    for (;;) {
+      const { bytesMax, heldBytes, consumed } = this.#room();
+      const nowMs = performance.now();
+      if (consumed !== this.#consumed) {
+        this.#consumed = consumed;
+        this.#movedAtMs = nowMs;
+      } else if (nowMs - this.#movedAtMs > this.#stallMs) throw lack.error;
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) throw new CancelledError('the statement');
+      if (bytesMax - heldBytes >= lack.bytesWanted) return;
+    }
+  }
+}
+
+function tooLarge(bytesWanted: number, bytesMax: number): GridError {
+  return new GridError(
+    'LOG_FULL',
+    `the statement would write ${bytesWanted} bytes of log on a member, and listeners may hold ${bytesMax}; nothing is changed`,
+    {
+      hint: 'change fewer rows at a time, or raise memory.maxBytes: held logs have a quarter of it',
+      details: { bytesWanted, limitBytes: bytesMax },
+    },
+  );
+}
