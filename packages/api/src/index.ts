@@ -42,6 +42,7 @@ export {
   defineMap,
   type Entry,
   type EntryEvent,
+  type EventFeed,
   type EventType,
   type GridKey,
   type GridMap,
@@ -49,4 +50,5 @@ export {
   type MapOptions,
   type PutOptions,
   type SubscribeOptions,
+  type SubscriptionStats,
 } from './maps.ts';

@@ -67,7 +67,10 @@ export type EntryEvent<K, V> =
   | (EventBase<K> & { readonly type: 'remove' | 'expire' | 'evict'; readonly value: undefined; readonly oldValue: V });
 
 export interface SubscribeOptions extends Call {
-  /** An SQL condition on the new value (on the old one where there is no new): `balance < $1`. */
+  /**
+   * An SQL condition on the new value (on the old one where there is no new): `balance < $1`. No document ends the
+   * subscription: a value of another kind reads as NULL, and one that the condition divides by zero does not match.
+   */
   readonly where?: string;
   readonly params?: readonly unknown[];
   /** 'now' (default) or the token of an event seen. */
@@ -80,6 +83,19 @@ export interface SubscribeOptions extends Call {
   readonly onReady?: () => void;
   /** Called when every partition says that no event at or below `version` follows. */
   readonly onResolved?: (version: number) => void;
+}
+
+/** The events of a subscription, as they come. Leaving its loop ends it. */
+export interface EventFeed<K extends GridKey, V> extends AsyncIterableIterator<EntryEvent<K, V>> {
+  stats(): SubscriptionStats;
+}
+
+/** As far as the members have told: they do so every 100 ms. */
+export interface SubscriptionStats {
+  /** Changes that were left out because the condition divides by a zero of theirs. */
+  readonly dividedByZero: number;
+  /** Changes with values of other kinds than the condition asks for, which read as NULL in it. */
+  readonly oddValues: number;
 }
 
 /** One map of the grid. Verbs go to the primary of the key's partition. */
@@ -126,7 +142,7 @@ export interface GridMap<K extends GridKey, V> {
     args?: Args,
     call?: Call,
   ): Promise<{ readonly affected: number }>;
-  subscribe(options?: SubscribeOptions): AsyncIterableIterator<EntryEvent<K, V>>;
+  subscribe(options?: SubscribeOptions): EventFeed<K, V>;
 }
 
 export type { JsonPath };

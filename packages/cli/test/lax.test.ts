@@ -1,6 +1,6 @@
 /** Documents of odd kinds never end what only reads, and are never made something else by what writes. */
 import { Decimal } from '@ashlar/api';
-import { type Grid, type GridKey, type GridMap, ready } from '@ashlar/client';
+import { type Grid, type GridKey, type GridMap, ready, type SubscribeOptions } from '@ashlar/client';
 import { TestGrid } from './support/grid.ts';
 
 let grid: TestGrid;
@@ -215,5 +215,69 @@ describe('what writes', () => {
     await map.put('odd', { n: 'n/a' });
     const { affected } = await map.processWhere('n < 50', [], ready.increment, { path: 'seen', by: 1 });
     expect(affected).toBe(50);
+  });
+});
+
+/** A subscription to `map`, and a promise for when it has looked at everything up to a version. */
+async function feedOf(map: GridMap<GridKey, unknown>, options: SubscribeOptions) {
+  const ready = Promise.withResolvers<void>();
+  let seen = 0;
+  let onSeen: () => void = () => undefined;
+  const feed = map.subscribe({
+    ...options,
+    onReady: ready.resolve,
+    onResolved: (version) => {
+      seen = version;
+      onSeen();
+    },
+  });
+  await ready.promise;
+  const until = (version: number): Promise<void> =>
+    new Promise((resolve) => {
+      onSeen = () => {
+        if (seen >= version) resolve();
+      };
+      onSeen();
+    });
+  return { feed, until };
+}
+
+describe('a subscription', () => {
+  it('is not ended by documents of odd kinds, nor by one that its condition divides by zero, also when it is resumed', async () => {
+    const map = client.map<unknown>('fed');
+    const { feed, until } = await feedOf(map, { where: '1 / n > 0' });
+    await map.put('zero', { n: 0 });
+    await map.put('text', { n: 'n/a' });
+    await map.put('nothing', { n: null });
+    await map.put('quoted', { n: '1' });
+    await map.put('one', { n: 1 });
+    const event = (await feed.next()).value!;
+    expect(event).toMatchObject({ key: 'one' });
+    await map.put('zero', { n: 0 });
+    await map.put('two', { n: 2 });
+    const two = (await feed.next()).value!;
+    expect(two).toMatchObject({ key: 'two' });
+    const waiting = feed.next();
+    await until(two.version);
+    expect(feed.stats()).toEqual({ dividedByZero: 2, oddValues: 2 });
+    await feed.return?.();
+    await waiting;
+
+    const resumed = await feedOf(map, { where: '1 / n > 0', from: event.token });
+    expect((await resumed.feed.next()).value).toMatchObject({ key: 'two' });
+    await resumed.feed.return?.();
+    const figures = (await client.stats()).flatMap((member) => member.figures);
+    const total = (name: string): number =>
+      figures.filter((figure) => figure.name === name).reduce((sum, { value }) => sum + value, 0);
+    expect(total('ashlar_filter_divisions_by_zero_total')).toBeGreaterThanOrEqual(2);
+    expect(total('ashlar_filter_odd_values_total')).toBeGreaterThanOrEqual(2);
+  });
+
+  it('whose condition is wrong by itself is refused at once', async () => {
+    for (const where of ['n / 0 > 1', 'sqrt(-1) < n', "n LIKE 'a\\'"]) {
+      await expect(client.map('fed').subscribe({ where }).next()).rejects.toMatchObject({
+        code: expect.stringMatching(/^(DIVISION_BY_ZERO|INVALID_ARGUMENT)$/),
+      });
+    }
   });
 });

@@ -3,8 +3,8 @@ import type {
   Call,
   Condition,
   Entry,
-  EntryEvent,
   EntryProcessor,
+  EventFeed,
   GridKey,
   GridMap,
   PutOptions,
@@ -187,7 +187,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     return { affected };
   }
 
-  subscribe(options: SubscribeOptions = {}): AsyncIterableIterator<EntryEvent<K, V>> {
+  subscribe(options: SubscribeOptions = {}): EventFeed<K, V> {
     return new Subscription<K, V>(this.#router, this.name, options);
   }
 

@@ -62,7 +62,14 @@ class FakeLogs {
         // A batch that is lost was sent all the same.
         if (this.losses-- <= 0) yield { kind: 'events', events: batchOf(records), number: batches } as SubscribeOutput;
       }
-      yield { kind: 'resolved', version: this.#version, sequences: [...at], batches } as SubscribeOutput;
+      yield {
+        kind: 'resolved',
+        version: this.#version,
+        sequences: [...at],
+        batches,
+        dividedByZero: 0,
+        oddValues: 0,
+      } as SubscribeOutput;
       if (records.length === 0) await new Promise<void>((resolve) => this.#wake.push(resolve));
     }
   }

@@ -9,7 +9,7 @@
  * U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it is taken.
  * U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application.
  */
-import type { EntryEvent, GridKey, SubscribeOptions } from '@ashlar/api';
+import type { EntryEvent, EventFeed, GridKey, SubscribeOptions, SubscriptionStats } from '@ashlar/api';
 import { CancelledError, DeadlineExceededError, GridError, type MemberAddress, primariesOf } from '@ashlar/core';
 import { pause, type Router } from '@ashlar/routing';
 import { encodeParameters } from '@ashlar/serialization';
@@ -37,7 +37,11 @@ interface Link {
   readonly feed: Feed;
   /** Event batches that came. */
   batches: number;
+  /** What its member last told; counted from the link's beginning. */
+  counts: SubscriptionStats;
 }
+
+const NO_COUNTS: SubscriptionStats = { dividedByZero: 0, oddValues: 0 };
 
 interface Received {
   readonly feed: Feed;
@@ -53,7 +57,7 @@ interface Feed {
   resolvedVersion: number;
 }
 
-export class Subscription<K extends GridKey, V> implements AsyncIterableIterator<EntryEvent<K, V>> {
+export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   readonly #router: Router;
   readonly #map: string;
   readonly #options: SubscribeOptions;
@@ -73,6 +77,7 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
   #isReady = false;
   #placed = false;
   #resolvedVersion = 0;
+  #counts: SubscriptionStats = NO_COUNTS;
   #stopWatching: () => void = () => undefined;
   #readyTimer: NodeJS.Timeout | undefined;
 
@@ -170,7 +175,7 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
     let retryMs = RETRY_FIRST_MS;
     const { signal } = feed.abort;
     while (!signal.aborted && !this.#ended) {
-      const link: Link = { feed, batches: 0 };
+      const link: Link = { feed, batches: 0, counts: NO_COUNTS };
       try {
         const connection = this.#router.connectionTo(feed.member);
         for await (const output of connection.events.subscribe(this.#request(feed), { signal })) {
@@ -217,9 +222,23 @@ export class Subscription<K extends GridKey, V> implements AsyncIterableIterator
       this.#put({ feed, output });
     } else {
       checkBatches(link, output.batches);
+      this.#count(link, output);
       this.#advance(feed, output.sequences, this.#received);
       this.#put({ feed, output });
     }
+  }
+
+  stats(): SubscriptionStats {
+    return this.#counts;
+  }
+
+  #count(link: Link, { dividedByZero, oddValues }: SubscriptionStats): void {
+    const { counts } = link;
+    this.#counts = {
+      dividedByZero: this.#counts.dividedByZero + dividedByZero - counts.dividedByZero,
+      oddValues: this.#counts.oddValues + oddValues - counts.oddValues,
+    };
+    link.counts = { dividedByZero, oddValues };
   }
 
   #stand(feed: Feed, standing: SubscribeOutput & { readonly kind: 'standing' }): void {

@@ -1,11 +1,20 @@
-/** Which records a subscription wants: by type, and by a condition over the document. */
+/**
+ * Which records a subscription wants: by type, and by a condition over the document.
+ *
+ * E1  No document ends a feed: values of odd kinds read as NULL, and a document whose own zero the condition divides by
+ *     does not match. Both are counted.
+ * E2  What is wrong with the condition itself is refused when the subscription opens.
+ */
 import {
+  checkConstantParts,
   type DocumentColumn,
   DocumentRow,
   type EvalContext,
-  type Evaluator,
   type Expr,
   evaluatorOf,
+  isMet,
+  OddRows,
+  RowDividesByZero,
 } from '@ashlar/expressions';
 import type { LogRecordView } from '@ashlar/storage';
 import type { EventTypeNumber } from './event-columns.ts';
@@ -19,32 +28,57 @@ export interface FilterOptions {
   readonly parameters: readonly unknown[];
 }
 
+/** Documents that a filter had no clear answer for, since it was made. */
+export interface FilterCounts {
+  /** Left out: the condition divides by a zero of their own. */
+  readonly dividedByZero: number;
+  /** Holding a value of another kind than the condition asks for, which read as NULL. */
+  readonly oddValues: number;
+}
+
 export class EventFilter {
   readonly #types: ReadonlySet<number>;
-  readonly #evaluate: Evaluator | undefined;
+  readonly #condition: Expr | undefined;
   readonly #context: EvalContext;
+  readonly #oddRows = new OddRows();
   readonly #row: DocumentRow;
+  #dividedByZero = 0;
 
+  /** @throws GridError DIVISION_BY_ZERO and others of the condition itself */
   constructor(options: FilterOptions) {
     this.#types = new Set(options.types);
-    this.#evaluate = options.condition === undefined ? undefined : evaluatorOf(options.condition);
-    this.#context = { parameters: options.parameters };
+    this.#condition = options.condition;
+    this.#context = { parameters: options.parameters, oddRows: this.#oddRows, dropsDivisionByZero: true };
     this.#row = new DocumentRow(options.columns);
+    if (options.condition === undefined) return;
+    evaluatorOf(options.condition);
+    checkConstantParts(options.condition, { parameters: options.parameters });
   }
 
-  /**
-   * Whether a record's document meets the condition: the new value, or the old one where there is no new.
-   *
-   * @throws GridError where the condition cannot be computed for this document
-   */
+  get counts(): FilterCounts {
+    return { dividedByZero: this.#dividedByZero, oddValues: this.#oddRows.rowsNoted };
+  }
+
+  /** Whether a record's document meets the condition: the new value, or the old one where there is no new. */
   wants(type: EventTypeNumber, record: LogRecordView): boolean {
     if (this.#types.size > 0 && !this.#types.has(type)) return false;
-    if (this.#evaluate === undefined) return true;
+    if (this.#condition === undefined) return true;
     record.positionKey();
     this.#row.key(record.bytes, record.start, record.stop);
     if (record.hasValue) record.positionValue();
     else record.positionOldValue();
     this.#row.document(record.bytes, record.start, record.stop, record.version, record.expiresAt);
-    return this.#evaluate(this.#row.value, this.#context) === true;
+    return this.#isMet(this.#condition);
+  }
+
+  #isMet(condition: Expr): boolean {
+    this.#oddRows.row++;
+    try {
+      return isMet(condition, this.#row.value, this.#context);
+    } catch (error) {
+      if (!(error instanceof RowDividesByZero)) throw error;
+      this.#dividedByZero++;
+      return false;
+    }
   }
 }

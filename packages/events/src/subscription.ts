@@ -20,7 +20,7 @@ import {
   type EventTypeNumber,
   pickEvents,
 } from './event-columns.ts';
-import { EventFilter, type FilterOptions } from './filter.ts';
+import { EventFilter, type FilterCounts, type FilterOptions } from './filter.ts';
 
 export type OnSlow = 'lag' | 'conflate' | 'cut';
 
@@ -90,6 +90,11 @@ export class Subscription {
   /** The last sequence read in each partition. */
   get positions(): number[] {
     return Array.from(this.#next, (next) => next - 1);
+  }
+
+  /** Documents that its condition had no clear answer for. */
+  get filterCounts(): FilterCounts {
+    return this.#filter.counts;
   }
 
   /** Records not read yet, over all partitions. */

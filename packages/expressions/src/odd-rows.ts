@@ -73,6 +73,9 @@ export function kindNoun(tag: number): string {
 export class OddRows {
   /** Which row is being looked at: another number for each row of an expression (O1). */
   row = 0;
+  /** Rows of which anything was noted. */
+  rowsNoted = 0;
+  #lastNoted = -1;
   /** Rows that are looked at a second time read as before, but count no more. */
   isCounting = true;
   readonly #sites = new Map<Expr, Map<number, Counter>>();
@@ -121,6 +124,8 @@ export class OddRows {
 
   #count(site: Expr, code: number, what: () => string): void {
     if (!this.isCounting) return;
+    if (this.#lastNoted !== this.row) this.rowsNoted++;
+    this.#lastNoted = this.row;
     const counter = this.#counter(site, code, what);
     if (counter.lastRow === this.row) return;
     counter.lastRow = this.row;

@@ -31,11 +31,15 @@ describe('answers of a subscription', () => {
       partitionCount: 16,
     } as const;
     expect(back(standing)).toEqual(standing);
-    expect(back({ kind: 'resolved', version: 12, sequences: [1, 2], batches: 3 })).toEqual({
+    expect(
+      back({ kind: 'resolved', version: 12, sequences: [1, 2], batches: 3, dividedByZero: 2, oddValues: 3 }),
+    ).toEqual({
       kind: 'resolved',
       version: 12,
       sequences: [1, 2],
       batches: 3,
+      dividedByZero: 2,
+      oddValues: 3,
     });
     const output = back({ kind: 'events', events, number: 4 });
     expect(output).toMatchObject({ kind: 'events', number: 4 });
@@ -51,7 +55,14 @@ describe('answers of a subscription', () => {
     });
     expect(
       messageType('SubscribeOutput').deserialize(
-        encodeSubscribeOutput({ kind: 'resolved', version: 12, sequences: [3], batches: 2 }),
+        encodeSubscribeOutput({
+          kind: 'resolved',
+          version: 12,
+          sequences: [3],
+          batches: 2,
+          dividedByZero: 2,
+          oddValues: 3,
+        }),
       ),
     ).toMatchObject({ resolved: { version: 12, sequences: [3], batches: 2 } });
   });

@@ -74,10 +74,12 @@ function decodeStanding(bytes: Uint8Array): SubscribeOutput {
 }
 
 function encodeResolved(resolved: SubscribeOutput & { readonly kind: 'resolved' }): Buffer {
-  const writer = new WireWriter(fieldsBound(3) + resolved.sequences.length * 8);
+  const writer = new WireWriter(fieldsBound(5) + resolved.sequences.length * 8);
   writer.uint(1, resolved.version);
   writer.column(2, Float64Array.from(resolved.sequences));
   writer.uint(3, resolved.batches);
+  writer.uint(4, resolved.dividedByZero);
+  writer.uint(5, resolved.oddValues);
   return writer.finish();
 }
 
@@ -85,14 +87,18 @@ function decodeResolved(bytes: Uint8Array): SubscribeOutput {
   let version = 0;
   let sequences = NO_NUMBERS;
   let batches = 0;
+  let dividedByZero = 0;
+  let oddValues = 0;
   const reader = new WireReader(bytes);
   while (reader.next()) {
     if (reader.field === 1) version = reader.uint();
     else if (reader.field === 2) sequences = reader.doubles(sequences);
     else if (reader.field === 3) batches = reader.uint();
+    else if (reader.field === 4) dividedByZero = reader.uint();
+    else if (reader.field === 5) oddValues = reader.uint();
     else reader.skip();
   }
-  return { kind: 'resolved', version, sequences: [...sequences], batches };
+  return { kind: 'resolved', version, sequences: [...sequences], batches, dividedByZero, oddValues };
 }
 
 /** Bytes of the columns of `batch`: what it costs of a subscriber's credit. */

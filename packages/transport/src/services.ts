@@ -264,6 +264,9 @@ export type SubscribeOutput =
       readonly version: number;
       readonly sequences: readonly number[];
       readonly batches: number;
+      /** Changes that the condition had no clear answer for, since the call began. */
+      readonly dividedByZero: number;
+      readonly oddValues: number;
     };
 
 export interface EventsService {

@@ -43,6 +43,8 @@ export class MemberMetrics {
   queries = 0;
   queryFailures = 0;
   eventsSent = 0;
+  filterDivisionsByZero = 0;
+  filterOddValues = 0;
   leaderElections = 0;
   delayedAnswers = 0;
   readonly processLatency = new LatencyHistogram();
@@ -198,6 +200,16 @@ export class MemberMetrics {
     this.counter('ashlar_queries_total', 'SQL statements coordinated here.', () => this.queries);
     this.counter('ashlar_query_failures_total', 'SQL statements that ended in an error.', () => this.queryFailures);
     this.counter('ashlar_events_sent_total', 'Entry events sent to subscribers.', () => this.eventsSent);
+    this.counter(
+      'ashlar_filter_divisions_by_zero_total',
+      'Changes left out of a subscription because its condition divides by a zero of theirs.',
+      () => this.filterDivisionsByZero,
+    );
+    this.counter(
+      'ashlar_filter_odd_values_total',
+      "Changes whose values of other kinds than a subscription's condition asks for read as NULL in it.",
+      () => this.filterOddValues,
+    );
     this.latency(
       'ashlar_process_latency_seconds',
       'Processor call from its batch received to the batch answered.',

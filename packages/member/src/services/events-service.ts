@@ -153,7 +153,11 @@ async function* follow(
   let toldMs = 0;
   let batches = 0;
   while (!signal.aborted) {
+    const before = subscription.filterCounts;
     const { events, more, resolved } = subscription.pull(PULL_BYTES, PULL_RECORDS);
+    const filtered = subscription.filterCounts;
+    deps.metrics.filterDivisionsByZero += filtered.dividedByZero - before.dividedByZero;
+    deps.metrics.filterOddValues += filtered.oddValues - before.oddValues;
     if (events !== undefined) {
       deps.metrics.eventsSent += events.count;
       batches += 1;
@@ -162,7 +166,7 @@ async function* follow(
     const isDue = events !== undefined || performance.now() - toldMs >= RESOLVED_EVERY_MS;
     if (resolved !== undefined && resolved > 0 && isDue) {
       toldMs = performance.now();
-      yield { kind: 'resolved', version: resolved, sequences: subscription.positions, batches };
+      yield { kind: 'resolved', version: resolved, sequences: subscription.positions, batches, ...filtered };
     }
     if (more) continue;
     await Promise.race([
