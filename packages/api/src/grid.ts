@@ -86,7 +86,10 @@ export interface DeployedModule {
 export interface PingResult {
   readonly member: string;
   readonly address: string;
-  readonly roundTripMs: number;
+  /** Undefined: the member did not answer. */
+  readonly roundTripMs: number | undefined;
+  /** Why it did not. */
+  readonly error: GridError | undefined;
 }
 
 /** One number that a member tells: a line of its /metrics page. */
@@ -136,6 +139,7 @@ export interface Grid extends AsyncDisposable {
     args: JobArguments<Args>,
     options?: RunOptions,
   ): Promise<Result>;
+  /** Of every member in the table; one that cannot be reached is told as such. */
   ping(call?: Call): Promise<readonly PingResult[]>;
   /** Of every member in the table; one that cannot be reached is told as such. */
   stats(call?: Call): Promise<readonly MemberStats[]>;

@@ -104,7 +104,7 @@ describe('a member that is told to stop', () => {
       expect(ending).toMatchObject({ code: 0, signal: null });
       expect(ending.elapsedMs).toBeLessThan(5000);
       await Promise.all(putting);
-      for (const code of codes) expect(['CONNECTION_LOST', 'OUTCOME_UNKNOWN', 'SHUTTING_DOWN']).toContain(code);
+      for (const code of codes) expect(['MEMBER_UNREACHABLE', 'OUTCOME_UNKNOWN', 'SHUTTING_DOWN']).toContain(code);
       expect(member.log.filter((line) => line.includes('"level":"error"'))).toEqual([]);
     } finally {
       await grid.stop();
@@ -137,11 +137,11 @@ describe('a member that is killed', () => {
       for (const outcome of [...puts, ...gets]) {
         if (outcome.status === 'fulfilled') continue;
         const { code } = outcome.reason as GridError;
-        expect(['CONNECTION_LOST', 'OUTCOME_UNKNOWN', 'DEADLINE_EXCEEDED']).toContain(code);
+        expect(['MEMBER_UNREACHABLE', 'OUTCOME_UNKNOWN']).toContain(code);
       }
       for (const [key, get] of gets.entries()) {
         if (get.status === 'fulfilled') expect([key, key + 1]).toContain(get.value);
-        else expect((get.reason as GridError).code).toBe('CONNECTION_LOST');
+        else expect((get.reason as GridError).code).toBe('MEMBER_UNREACHABLE');
       }
       const living = keys.find((key) => gets[key]!.status === 'fulfilled')!;
       await map.put(living, 1000);

@@ -18,10 +18,10 @@ import type {
   SqlResult,
   SqlTag,
 } from '@ashlar/api';
-import { GridError } from '@ashlar/core';
+import { GridError, type MemberAddress, MemberUnreachableError } from '@ashlar/core';
 import { Router } from '@ashlar/routing';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
-import type { Figure as WireFigure } from '@ashlar/transport';
+import type { CallOptions, MemberConnection, Figure as WireFigure } from '@ashlar/transport';
 import { checkMapName, checkMapOptions, checkSeeds, checkStatement } from './checks.ts';
 import { DefinitionNames } from './definition-names.ts';
 import { type MapContext, RemoteMap } from './grid-map.ts';
@@ -155,30 +155,37 @@ class RemoteGrid implements Grid {
     });
   }
 
-  async ping(call: Call = {}): Promise<readonly PingResult[]> {
-    const { signal, timeoutMs } = withTimeout(call);
+  ping(call: Call = {}): Promise<readonly PingResult[]> {
+    return this.#ofEvery(call, async (connection, { id, address }, options) => {
+      const startMs = performance.now();
+      const outcome = await answerOf(connection.admin.ping(undefined, options));
+      const { error } = outcome;
+      return { member: id, address, roundTripMs: error === undefined ? performance.now() - startMs : undefined, error };
+    });
+  }
+
+  stats(call: Call = {}): Promise<readonly MemberStats[]> {
+    return this.#ofEvery(call, async (connection, { id, address }, options) => {
+      const { answer, error } = await answerOf(connection.admin.stats(undefined, options));
+      return { member: id, address, figures: answer?.figures.map(figureOf) ?? [], error };
+    });
+  }
+
+  /** One answer a member of the table, in its order; a member that cannot be asked is told as such, by name. */
+  async #ofEvery<T extends { readonly error: GridError | undefined }>(
+    call: Call,
+    ask: (connection: MemberConnection, member: MemberAddress, options: CallOptions) => Promise<T>,
+  ): Promise<T[]> {
+    const options = withTimeout(call);
     return Promise.all(
       this.#router.table.members.map(async (member) => {
         const connection = this.#router.connectionTo(member);
-        const startMs = performance.now();
-        const answer = await connection.admin.ping(undefined, { signal, timeoutMs, waitForReady: true });
-        return { member: answer.memberId, address: member.address, roundTripMs: performance.now() - startMs };
-      }),
-    );
-  }
-
-  async stats(call: Call = {}): Promise<readonly MemberStats[]> {
-    const { signal, timeoutMs } = withTimeout(call);
-    return Promise.all(
-      this.#router.table.members.map(async (member): Promise<MemberStats> => {
-        const { id, address } = member;
-        try {
-          const told = await this.#router.connectionTo(member).admin.stats(undefined, { signal, timeoutMs });
-          return { member: id, address, figures: told.figures.map(figureOf), error: undefined };
-        } catch (error) {
-          if (signal?.aborted === true || this.#router.isClosed) throw error;
-          return { member: id, address, figures: [], error: GridError.wrap(error) };
-        }
+        const told = await ask(connection, member, options);
+        const { error } = told;
+        if (error !== undefined && (options.signal?.aborted === true || this.#router.isClosed)) throw error;
+        if (!GridError.is(error, 'CONNECTION_LOST')) return told;
+        const sinceMs = connection.down?.sinceMs ?? Date.now();
+        return { ...told, error: new MemberUnreachableError(member.id, member.address, sinceMs) };
       }),
     );
   }
@@ -189,6 +196,15 @@ class RemoteGrid implements Grid {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** What a call came to: its answer, or why there is none. */
+async function answerOf<T>(call: Promise<T>): Promise<{ readonly answer?: T; readonly error: GridError | undefined }> {
+  try {
+    return { answer: await call, error: undefined };
+  } catch (error) {
+    return { error: GridError.wrap(error) };
   }
 }
 

@@ -6,8 +6,8 @@
  * Q3  A result that lacks a batch, or its end, is an error, never a short result.
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
-import { GridError, OutcomeUnknownError } from '@ashlar/core';
-import { pause, type Router, worthAnotherMember } from '@ashlar/routing';
+import { CancelledError, GridError, OutcomeUnknownError } from '@ashlar/core';
+import { nobodyThere, pause, type Router, worthAnotherMember } from '@ashlar/routing';
 import { COLUMN_TYPES, columnValues, decodeColumns, encodeParameters } from '@ashlar/serialization';
 import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
 import { onlyReads } from './only-reads.ts';
@@ -20,7 +20,10 @@ export interface Statement {
   readonly strict: boolean;
 }
 
-const RETRY_PAUSE_MS = 20;
+const RETRY_FIRST_MS = 20;
+const RETRY_MAX_MS = 200;
+/** With less time left nobody is asked again: what was said last tells more than a deadline. */
+const ASK_LEAST_MS = 50;
 const SQL_TYPES: ReadonlySet<string> = new Set(COLUMN_TYPES.filter((type) => type !== 'any' && type !== 'null'));
 
 type Header = SqlOutput & { readonly kind: 'header' };
@@ -122,7 +125,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     const { text, parameters, signal, timeoutMs, strict } = this.#statement;
     const encoded = parameterBytes(parameters);
     const deadlineMs = performance.now() + timeoutMs;
-    for (;;) {
+    for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
       const sessionVersion = this.#router.sessionVersion;
       const request = { text, parameters: encoded, sessionVersion, rowsMax, strict };
       const options = { signal, timeoutMs: Math.max(1, deadlineMs - performance.now()) };
@@ -137,10 +140,20 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
         return first.value;
       } catch (error) {
         const failure = this.#failure(error);
-        if (!worthAnotherMember(failure) || performance.now() + RETRY_PAUSE_MS >= deadlineMs) throw failure;
-        await pause(RETRY_PAUSE_MS);
+        if (signal?.aborted === true) throw new CancelledError('the statement');
+        if (!worthAnotherMember(failure)) throw failure;
+        const leftMs = deadlineMs - performance.now();
+        const isLast = leftMs <= retryMs + ASK_LEAST_MS;
+        await pause(Math.max(0, isLast ? leftMs : retryMs));
+        if (isLast) throw this.#overdue(failure);
       }
     }
+  }
+
+  /** Nobody took the statement in its time, for this reason. */
+  #overdue(last: GridError): GridError {
+    const { table } = this.#router;
+    return last.code === 'CONNECTION_LOST' ? nobodyThere(table, this.#statement.timeoutMs) : last;
   }
 
   /** A link that broke leaves in doubt only what may have changed something. */

@@ -7,7 +7,8 @@
  * U1  `received` is what came, `handed` what the application took: a broken link goes on behind `received`, a token
  *     tells `handed`. Nothing is repeated, nothing missed.
  * U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it is taken.
- * U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application.
+ * U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application. A grid that was started
+ *     anew has other logs, also where its partitions and sequences look alike: no position of the old one counts there.
  */
 import type { EntryEvent, EventFeed, GridKey, SubscribeOptions, SubscriptionStats } from '@ashlar/api';
 import { CancelledError, DeadlineExceededError, GridError, type MemberAddress, primariesOf } from '@ashlar/core';
@@ -27,6 +28,8 @@ const RETRY_MAX_MS = 1_000;
 const GO_ON_CODES: ReadonlySet<string> = new Set([
   'CONNECTION_LOST',
   'CONNECT_TIMEOUT',
+  'MEMBER_UNREACHABLE',
+  'GRID_INCOMPLETE',
   'SHUTTING_DOWN',
   'STALE_EPOCH',
   'LEASE_EXPIRED',
@@ -61,11 +64,12 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   readonly #router: Router;
   readonly #map: string;
   readonly #options: SubscribeOptions;
-  readonly #received: Float64Array;
-  readonly #handed: Float64Array;
-  readonly #incarnations: Float64Array;
+  #received!: Float64Array;
+  #handed!: Float64Array;
+  #incarnations!: Float64Array;
   /** Partitions whose beginning is known. */
-  readonly #known: Uint8Array;
+  #known!: Uint8Array;
+  #gridId: string;
   readonly #startToken: string;
   readonly #inbox: Received[] = [];
   readonly #feeds = new Map<string, Feed>();
@@ -82,17 +86,21 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   #readyTimer: NodeJS.Timeout | undefined;
 
   constructor(router: Router, map: string, options: SubscribeOptions) {
-    const { partitionCount } = router;
     this.#router = router;
     this.#map = map;
     this.#options = options;
+    this.#gridId = router.table.gridId;
+    this.#makeRoom(router.partitionCount);
+    this.#startToken = options.from === undefined || options.from === 'now' ? '' : options.from;
+    this.#events = this.#run();
+    this.#begin();
+  }
+
+  #makeRoom(partitionCount: number): void {
     this.#received = new Float64Array(partitionCount);
     this.#handed = new Float64Array(partitionCount);
     this.#incarnations = new Float64Array(partitionCount);
     this.#known = new Uint8Array(partitionCount);
-    this.#startToken = options.from === undefined || options.from === 'now' ? '' : options.from;
-    this.#events = this.#run();
-    this.#begin();
   }
 
   next(): Promise<IteratorResult<EntryEvent<K, V>>> {
@@ -120,7 +128,8 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
       this.#assign();
       if (timeoutMs !== undefined) {
         this.#readyTimer = setTimeout(() => {
-          if (!this.#isReady) this.#fail(new DeadlineExceededError('the subscription', timeoutMs));
+          if (this.#isReady) return;
+          this.#fail(this.#router.whatIsMissing() ?? new DeadlineExceededError('the subscription', timeoutMs));
         }, timeoutMs);
       }
     } catch (error) {
@@ -148,10 +157,12 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   /** Gives every partition to a feed of its present owner. */
   #assign(): void {
     const { table } = this.#router;
+    this.#checkGrid();
     for (const member of table.members) {
       const partitions = primariesOf(table, member.id);
       const feed = this.#feeds.get(member.id);
-      if (feed !== undefined && sameNumbers(feed.partitions, partitions)) continue;
+      const isSame = feed !== undefined && feed.member.address === member.address;
+      if (isSame && sameNumbers(feed.partitions, partitions)) continue;
       feed?.abort.abort();
       this.#feeds.delete(member.id);
       if (partitions.length > 0 && !this.#ended) this.#open(member, partitions);
@@ -161,6 +172,15 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
       feed.abort.abort();
       this.#feeds.delete(id);
     }
+  }
+
+  /** U3 */
+  #checkGrid(): void {
+    const { table, partitionCount } = this.#router;
+    if (table.gridId === this.#gridId && partitionCount === this.#known.length) return;
+    this.#gridId = table.gridId;
+    if (!this.#known.includes(1)) this.#makeRoom(partitionCount);
+    else this.#fail(sequenceGone('the grid was started anew: its data and its logs are others'));
   }
 
   #open(member: MemberAddress, partitions: readonly number[]): void {
@@ -248,7 +268,8 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
       const incarnation = standing.incarnations[index]!;
       const sequence = standing.sequences[index]!;
       if (this.#known[partition] === 1) {
-        if (incarnation !== this.#incarnations[partition]) throw sequenceGone(partition);
+        if (incarnation !== this.#incarnations[partition])
+          throw sequenceGone(`the log of partition ${partition} is another one by now`, partition);
         isAhead ||= sequence > this.#received[partition]!;
         return;
       }
@@ -352,10 +373,10 @@ function checkBatches({ feed, batches }: Link, sent: number): void {
   throw new GridError('CONNECTION_LOST', `${batches} of ${sent} batches of events came from '${feed.member.id}'`);
 }
 
-function sequenceGone(partition: number): GridError {
-  return new GridError('SEQUENCE_GONE', `the log of partition ${partition} is another one by now`, {
-    hint: 'its member was restarted: read the map again and subscribe from now',
-    details: { partition },
+function sequenceGone(why: string, partition?: number): GridError {
+  return new GridError('SEQUENCE_GONE', why, {
+    hint: 'what was held is gone with a restart: read the map again and subscribe from now',
+    details: partition === undefined ? undefined : { partition },
   });
 }
 

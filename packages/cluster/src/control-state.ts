@@ -74,8 +74,8 @@ function changeOf(catalog: Catalog, command: CatalogCommand): CatalogChange {
 
 /** The table as clients and members route by it. */
 export function tableOf(state: ControlState): PartitionTable {
-  const { tableVersion, gridId, members, owners, epochs } = state;
-  return { tableVersion, gridId, members, owners, epochs };
+  const { tableVersion, gridId, members, expectedMembers, owners, epochs } = state;
+  return { tableVersion, gridId, members, expectedMembers, owners, epochs };
 }
 
 function join(state: ControlState, member: JoinedMember): ControlState {

@@ -26,6 +26,9 @@ export const ERROR_CODES = {
   LEASE_EXPIRED: { retryable: true },
   SESSION_EXPIRED: { retryable: false },
   CLOCK_AHEAD: { retryable: false },
+  MEMBER_UNREACHABLE: { retryable: true },
+  GRID_INCOMPLETE: { retryable: true },
+  GRID_CONFLICT: { retryable: false },
   // Maps, keys, values, memory
   UNKNOWN_MAP: { retryable: false },
   MAP_CONFLICT: { retryable: false },

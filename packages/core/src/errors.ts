@@ -110,6 +110,43 @@ export class OutcomeUnknownError extends GridError {
   }
 }
 
+/** The link to a member is known to be down. Nothing was applied; the link is tried again in the background. */
+export class MemberUnreachableError extends GridError {
+  override readonly name = 'MemberUnreachableError';
+  /** @param sinceMs  when the link was lost, milliseconds since 1970 */
+  constructor(member: string, address: string, sinceMs: number) {
+    const since = new Date(sinceMs).toISOString();
+    super('MEMBER_UNREACHABLE', `member '${member}' at ${address} cannot be reached since ${since}`, {
+      hint: 'it is tried again all the time: repeat the call, or see whether the member runs',
+      details: { member, address, since },
+    });
+  }
+}
+
+/** What a grid tells of who is in it, as far as it matters for who is missing. */
+export interface GridAttendance {
+  readonly members: readonly { readonly id: string }[];
+  /** Members that the partition table waits for. */
+  readonly expectedMembers: number;
+}
+
+/** The grid still awaits members: no partition has an owner. Nothing was applied. */
+export class GridIncompleteError extends GridError {
+  override readonly name = 'GridIncompleteError';
+  constructor({ members, expectedMembers }: GridAttendance) {
+    const joined = members.map(({ id }) => id);
+    const missing = Math.max(1, expectedMembers - joined.length);
+    super(
+      'GRID_INCOMPLETE',
+      `the grid awaits ${missing} more of ${expectedMembers} members; joined so far: ${joined.join(', ') || 'none'}`,
+      {
+        hint: 'start the missing members (ashlar start --join ...), or expect fewer (--members-expected)',
+        details: { joined, expected: expectedMembers, missing },
+      },
+    );
+  }
+}
+
 /** The arena has no room for this write. Nothing was applied; reads and removes go on. */
 export class OutOfMemoryError extends GridError {
   override readonly name = 'OutOfMemoryError';

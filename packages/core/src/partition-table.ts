@@ -17,6 +17,8 @@ export interface PartitionTable {
   readonly tableVersion: number;
   readonly gridId: string;
   readonly members: readonly MemberAddress[];
+  /** Members that the table waits for before partitions have owners. */
+  readonly expectedMembers: number;
   /** owners[partition] = indexes into `members`: primary first, then backups; empty while nobody owns it. */
   readonly owners: readonly (readonly number[])[];
   /** epochs[partition]. */

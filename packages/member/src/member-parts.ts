@@ -63,7 +63,11 @@ async function coordinate(config: MemberConfig, self: MemberId, peers: Peers): P
     const keeper = controlKeeper(dataDirectory);
     return { embedded: new EmbeddedCoordinator({ partitionCount, expectedMembers, newGridId: randomUUID, keeper }) };
   }
-  const remote = await RemoteCoordinator.connect(peers.at(join[0]!), self, joinTimeoutMs);
+  const address = join[0]!;
+  let known: RemoteCoordinator | undefined;
+  const connection = peers.at(address, () => known?.nameAt(address) ?? 'coordinator');
+  const remote = await RemoteCoordinator.connect(connection, self, joinTimeoutMs);
+  known = remote;
   if (remote.state.partitionCount === partitionCount) return { remote };
   remote.close();
   throw new GridError(
@@ -82,8 +86,8 @@ function spreading(
 ): SpreadingCoordinator {
   return new SpreadingCoordinator(embedded, {
     ...{ self, log },
-    askToFollow: ({ address }, catalogVersion, timeoutMs) =>
-      peers.at(address).members.followCatalog({ catalogVersion }, { timeoutMs }),
+    askToFollow: ({ id }, catalogVersion, timeoutMs) =>
+      peers.to(id, embedded.state).members.followCatalog({ catalogVersion }, { timeoutMs }),
   });
 }
 
@@ -92,11 +96,12 @@ export async function makeParts(config: MemberConfig, log: Logger, closers: Clos
   const { threads, indexes } = threadsOf(config);
   const clock = new HybridClock(undefined, { maxClockAheadMs: config.limits.maxClockAheadMs });
   const metrics = new MemberMetrics();
-  const peers = new Peers({
+  const links = {
     messageBytesMax: config.limits.messageBytes,
-    onLinkFailure: (service) => metrics.linkFailed(service),
+    onLinkFailure: (service: string) => metrics.linkFailed(service),
     ...peerSecurity(config.security),
-  });
+  };
+  const peers = new Peers(links, log);
   closers.push(() => peers.close());
   const self = (config.name || nameOf(config)) as MemberId;
   const coordination = await coordinate(config, self, peers);
@@ -106,6 +111,7 @@ export async function makeParts(config: MemberConfig, log: Logger, closers: Clos
     'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log }),
     (error) => log.error({ err: error }, 'a change of the grid was followed in part'),
   );
+  control.onChange(({ members }) => peers.follow(members, self));
   const store = MemberStore.create({
     maxBytes: config.memory.maxBytes,
     partitionCount: config.cluster.partitionCount,

@@ -77,7 +77,7 @@ export async function forAll(
       router.addTo(group, group.ask(), opcode, map, all[index]!, value, extras);
       const rest = slices.next(router, group);
       if (rest === undefined || (await rest)) continue;
-      group.skip(all.length - index - 1);
+      group.skip(all.length - index - 1, router.whatIsMissing());
       break;
     }
   } catch (error) {
@@ -211,7 +211,8 @@ class Gathering {
     for (const [place, builder] of this.#builders) {
       if (this.#group.done) return;
       if (this.#group.isOverdue) {
-        for (let index = 0; index < builder.count; index++) this.#group.giveUp(builder.slots[index]!);
+        const why = this.#router.whatIsMissing();
+        for (let index = 0; index < builder.count; index++) this.#group.giveUp(builder.slots[index]!, why);
         continue;
       }
       const lane = typeof place === 'number' ? this.#router.laneOf(place) : place;

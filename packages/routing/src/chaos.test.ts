@@ -1,4 +1,7 @@
-/** Members that come and go, partitions that move, under a load of all kinds of calls; repeatable by its seed. */
+/**
+ * Members that come and go, partitions that move, under a load of all kinds of calls; repeatable by its seed. As a user
+ * does, the load repeats what a member that cannot be reached has not applied.
+ */
 import { GridError, type Random, seededRandom } from '@ashlar/core';
 import { OPCODE } from '@ashlar/transport';
 import { FakeGrid, PARTITION_COUNT } from '@ashlar/transport/testing';
@@ -34,6 +37,18 @@ async function disturb(grid: FakeGrid, random: Random): Promise<void> {
   await member.start(port);
 }
 
+/** Repeats a call for as long as the member it is for cannot be reached: nothing of it was applied. */
+async function repeated(call: () => Promise<unknown>): Promise<unknown> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      const { cause } = error as GridError;
+      if (!GridError.is(error, 'MEMBER_UNREACHABLE') && !GridError.is(cause, 'MEMBER_UNREACHABLE')) throw error;
+    }
+  }
+}
+
 async function load(router: Router, random: Random, isOver: () => boolean, failures: GridError[]): Promise<number> {
   const map = router.map('m', undefined);
   let calls = 0;
@@ -43,12 +58,14 @@ async function load(router: Router, random: Random, isOver: () => boolean, failu
       const opcode = opcodes[random.below(opcodes.length)]!;
       const value = opcode === OPCODE.GET || opcode === OPCODE.HAS || opcode === OPCODE.REMOVE ? NOTHING : calls;
       calls++;
-      return router.call(opcode, map, random.below(500), value, undefined, { timeoutMs: 20_000 });
+      const key = random.below(500);
+      return repeated(() => router.call(opcode, map, key, value, undefined, { timeoutMs: 20_000 }));
     });
     const entries = Array.from({ length: random.below(300) }, (_, key) => [key, 'x'.repeat(200)] as const);
-    const group = random.below(2) === 0 ? putAll(router, map, entries, undefined, { timeoutMs: 20_000 }) : undefined;
+    const limits = { timeoutMs: 20_000 };
+    const group = random.below(2) === 0 ? repeated(() => putAll(router, map, entries, undefined, limits)) : undefined;
     const keys = entries.map(([key]) => key);
-    const reads = forAll(router, OPCODE.GET, map, keys, NOTHING, undefined, { timeoutMs: 20_000 }, 'getAll');
+    const reads = repeated(() => forAll(router, OPCODE.GET, map, keys, NOTHING, undefined, limits, 'getAll'));
     const outcome = await Promise.allSettled([...many, group, reads]);
     for (const one of outcome) if (one.status === 'rejected') failures.push(GridError.wrap(one.reason));
   }

@@ -1,5 +1,5 @@
 /** Connections to members, one a member: found through seeds, kept, and asked in turn for what any member can answer. */
-import { CancelledError, GridError, type MemberAddress, type PartitionTable } from '@ashlar/core';
+import { CancelledError, GridError, GridIncompleteError, type MemberAddress, type PartitionTable } from '@ashlar/core';
 import {
   type CallOptions,
   type ConnectionOptions,
@@ -13,15 +13,24 @@ export const PROTOCOL = { min: 1, max: 1 } as const;
 
 const SEED_TRY_MS = 1_000;
 const SEED_PAUSE_MS = 50;
-const RETRY_PAUSE_MS = 20;
+const RETRY_FIRST_MS = 20;
+const RETRY_MAX_MS = 200;
+/** With less time left nobody is asked again: what was said last tells more than a deadline. */
+const ASK_LEAST_MS = 50;
 /** Failures that another seed or a later moment will not mend. */
 const FINAL_CODES: readonly string[] = ['UNAUTHENTICATED', 'PERMISSION_DENIED', 'UNSUPPORTED_PROTOCOL'];
+
+interface Known {
+  readonly connection: MemberConnection;
+  /** Of the member, as its table told; a seed may be reached under another one. */
+  readonly address: string;
+}
 
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #caller: string;
   /** By member id. */
-  readonly #byMember = new Map<string, MemberConnection>();
+  readonly #byMember = new Map<string, Known>();
   #turn = 0;
 
   constructor(options: ConnectionOptions, caller: string) {
@@ -32,7 +41,8 @@ export class Connections {
   /**
    * The seed that answers first.
    *
-   * @throws (rejects with) GridError CONNECT_TIMEOUT, or what no waiting mends: UNAUTHENTICATED, UNSUPPORTED_PROTOCOL ...
+   * @throws (rejects with) GridError CONNECT_TIMEOUT, GRID_INCOMPLETE when those that answer have not joined their grid, or
+   *   what no waiting mends: UNAUTHENTICATED, UNSUPPORTED_PROTOCOL ...
    */
   async open(seeds: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HelloResponse> {
     const deadlineMs = performance.now() + timeoutMs;
@@ -44,7 +54,9 @@ export class Connections {
       const final = failures.find(({ code }) => FINAL_CODES.includes(code));
       if (final !== undefined) throw final;
       if (signal?.aborted === true) throw new CancelledError('connect');
-      if (performance.now() + SEED_PAUSE_MS >= deadlineMs) throw connectTimeout(seeds, timeoutMs, failures[0]);
+      if (performance.now() + SEED_PAUSE_MS >= deadlineMs) {
+        throw failures.find(({ code }) => code === 'GRID_INCOMPLETE') ?? connectTimeout(seeds, timeoutMs, failures[0]);
+      }
       await pause(SEED_PAUSE_MS);
     }
   }
@@ -63,8 +75,11 @@ export class Connections {
     for (const greeting of greetings) greeting.catch((error: unknown) => failures.push(GridError.wrap(error)));
     const first = await Promise.any(greetings).catch(() => undefined);
     for (const connection of connections) if (connection !== first?.connection) connection.close();
-    if (first !== undefined) this.#byMember.set(first.hello.memberId, first.connection);
-    return first?.hello;
+    if (first === undefined) return undefined;
+    const { memberId, table } = first.hello;
+    const { address } = table.members.find(({ id }) => id === memberId)!;
+    this.#byMember.set(memberId, { connection: first.connection, address });
+    return first.hello;
   }
 
   async #greet(connection: MemberConnection, timeoutMs: number): Promise<HelloResponse> {
@@ -78,39 +93,48 @@ export class Connections {
         { hint: 'install the client of the grid’s release' },
       );
     }
+    // Its door is open before it has its place.
+    if (!hello.table.members.some(({ id }) => id === hello.memberId)) throw new GridIncompleteError(hello.table);
     return hello;
   }
 
   /** The connection to a member; made when there is none. */
   of(member: MemberAddress): MemberConnection {
-    let connection = this.#byMember.get(member.id);
-    if (connection === undefined) {
-      connection = connectMember(member.address, this.#options);
-      this.#byMember.set(member.id, connection);
-    }
+    const known = this.#byMember.get(member.id);
+    if (known !== undefined) return known.connection;
+    const connection = connectMember(member.address, this.#options);
+    this.#byMember.set(member.id, { connection, address: member.address });
     return connection;
   }
 
-  /** Closes connections to members that are not in `table`. */
-  keepOnly(table: PartitionTable): void {
-    for (const [id, connection] of this.#byMember) {
-      if (table.members.some((member) => member.id === id)) continue;
+  /**
+   * Closes connections to members that are not in `table`, or have moved.
+   *
+   * @param isOther  the table is another grid's: what was known of links that are down is of its past
+   */
+  keepOnly(table: PartitionTable, isOther: boolean): void {
+    for (const [id, { connection, address }] of this.#byMember) {
+      const isThere = table.members.some((member) => member.id === id && member.address === address);
+      if (isThere && !(isOther && connection.down !== undefined)) continue;
       connection.close();
       this.#byMember.delete(id);
     }
   }
 
-  /** Members in turn, those with a link first. */
+  /** Members in turn: those with a link first, those whose link is known to be down last. */
   inTurn(table: PartitionTable): readonly MemberConnection[] {
     const start = this.#turn++;
     const all = table.members.map((_, index) => this.of(table.members[(start + index) % table.members.length]!));
-    return [...all.filter((connection) => connection.isUp), ...all.filter((connection) => !connection.isUp)];
+    const rank = ({ isUp, down }: MemberConnection): number => (isUp ? 0 : down === undefined ? 1 : 2);
+    return all.toSorted((a, b) => rank(a) - rank(b));
   }
 
   /**
-   * Asks any member, the next one when a link is broken or a member leaves, until the time is over.
+   * Asks any member, the next one when a link is broken or a member leaves, until the time is over. A grid that awaits
+   * members is asked again until it is complete.
    *
    * @param ask  must be safe to repeat after a failure that is `retryable`
+   * @throws (rejects with) what the member answers; MEMBER_UNREACHABLE when none could be asked in time
    */
   async any<T>(
     table: () => PartitionTable,
@@ -118,7 +142,7 @@ export class Connections {
     ask: (connection: MemberConnection, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     const deadlineMs = performance.now() + options.timeoutMs;
-    for (;;) {
+    for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
       let last: GridError | undefined;
       for (const connection of this.inTurn(table())) {
         const leftMs = deadlineMs - performance.now();
@@ -131,21 +155,37 @@ export class Connections {
         }
       }
       if (options.signal?.aborted === true) throw new CancelledError('the call');
-      if (performance.now() + RETRY_PAUSE_MS >= deadlineMs) {
-        throw last ?? new GridError('CONNECTION_LOST', `no member could be reached within ${options.timeoutMs} ms`);
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= retryMs + ASK_LEAST_MS) {
+        await pause(Math.max(0, leftMs));
+        throw last === undefined || isLinkTrouble(last) ? nobodyThere(table(), options.timeoutMs) : last;
       }
-      await pause(RETRY_PAUSE_MS);
+      await pause(retryMs);
     }
   }
 
   close(): void {
-    for (const connection of this.#byMember.values()) connection.close();
+    for (const { connection } of this.#byMember.values()) connection.close();
     this.#byMember.clear();
   }
 }
 
+/** Whether another member, or the same a little later, may answer. */
 export function worthAnotherMember(error: GridError): boolean {
-  return error.code === 'CONNECTION_LOST' || error.code === 'SHUTTING_DOWN' || error.code === 'CONNECT_TIMEOUT';
+  return isLinkTrouble(error) || error.code === 'SHUTTING_DOWN' || error.code === 'GRID_INCOMPLETE';
+}
+
+function isLinkTrouble({ code }: GridError): boolean {
+  return code === 'CONNECTION_LOST' || code === 'CONNECT_TIMEOUT';
+}
+
+/** No member of the grid answered in time; nothing was done. */
+export function nobodyThere({ members }: PartitionTable, timeoutMs: number): GridError {
+  const addresses = members.map(({ id, address }) => (id === address ? id : `${id} at ${address}`));
+  return new GridError('MEMBER_UNREACHABLE', `no member of the grid could be reached within ${timeoutMs} ms`, {
+    hint: `do they run? ${addresses.join(', ')}`,
+    details: { members: addresses, timeoutMs },
+  });
 }
 
 export function pause(ms: number): Promise<void> {

@@ -103,14 +103,14 @@ export class GroupCall implements CallTarget {
     return performance.now() > this.deadlineMs;
   }
 
-  /** Its time is over before operation `slot` was sent. */
-  giveUp(slot: number): void {
-    this.fail(slot, this.#late(), undefined);
+  /** Its time is over before operation `slot` was sent. @param why  default: the time */
+  giveUp(slot: number, why?: GridError): void {
+    this.fail(slot, why ?? this.#late(), undefined);
   }
 
-  /** Its time is over before `count` more keys were asked for. */
-  skip(count: number): void {
-    this.#outcomes.skip(count, this.#late());
+  /** Its time is over before `count` more keys were asked for. @param why  default: the time */
+  skip(count: number, why?: GridError): void {
+    this.#outcomes.skip(count, why ?? this.#late());
   }
 
   #late(): GridError {

@@ -2,7 +2,7 @@
 export { NOTHING, type OperationExtras } from './batch-builder.ts';
 export { forAll, putAll } from './bulk.ts';
 export type { CallLimits, CallTarget, EntryAnswer } from './call-target.ts';
-export { pause, worthAnotherMember } from './connections.ts';
+export { nobodyThere, pause, worthAnotherMember } from './connections.ts';
 export type { MapHandle, MapOptionsGiven } from './map-handle.ts';
 export type { LocalMember } from './member-link.ts';
 export { Router } from './router.ts';

@@ -7,6 +7,7 @@
  * L2  A batch of a session is sent only after the session was opened at this member.
  * L3  When the stream breaks, mutations under way go on under their numbers, reads as if never sent.
  * L4  Streams are numbered upwards: what a broken one still carries is void once the member has seen a newer one.
+ * L5  Only what is not in doubt is given up early: a mutation that was sent waits for the member to come back.
  */
 import { GridError as Failure, type GridError, type MemberAddress, SmallSet } from '@ashlar/core';
 import {
@@ -14,6 +15,7 @@ import {
   type KvAnswers,
   type KvStream,
   type KvStreamListener,
+  type LinkDown,
   OPCODE,
   STATUS,
 } from '@ashlar/transport';
@@ -90,6 +92,7 @@ export class Lane {
   #openingSession = false;
   #closed = false;
   #lastError: GridError | undefined;
+  #lostAtMs = performance.now();
   #backoffMs = BACKOFF_FIRST_MS;
   #timer: NodeJS.Timeout | undefined;
 
@@ -108,6 +111,21 @@ export class Lane {
 
   get isUp(): boolean {
     return this.#stream !== undefined;
+  }
+
+  /** While the link is known to be down: refused, reset and not there again, or silent. */
+  get down(): LinkDown | undefined {
+    return this.#stream === undefined ? this.#link.down : undefined;
+  }
+
+  /** performance.now() at which the link was found not to stand. */
+  get lostAtMs(): number {
+    return this.#lostAtMs;
+  }
+
+  /** The same moment, milliseconds since 1970. */
+  get lostAt(): number {
+    return Math.round(Date.now() - (performance.now() - this.#lostAtMs));
   }
 
   /** Why there is no link, while there is none. */
@@ -340,10 +358,12 @@ export class Lane {
   }
 
   #onLost(error: GridError): void {
+    if (this.#stream !== undefined) this.#lostAtMs = performance.now();
     this.#stream = undefined;
     this.#lastError = error;
     if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#connect(), this.#backoffMs);
+    // With jitter: the clients of a member that comes back do not all come in one moment.
+    this.#timer = setTimeout(() => void this.#connect(), this.#backoffMs * (0.5 + Math.random() / 2));
     this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
     this.#host.reroute(this.#takeInFlight());
     this.#host.onDown();
@@ -416,6 +436,19 @@ export class Lane {
     for (const batch of this.#outbox) sweepBatch(batch, nowMs, overdue);
     this.#dropAbandoned();
     for (const batch of this.#inFlight) sweepBatch(batch, nowMs, overdue);
+  }
+
+  /** The member cannot be reached: what is not in doubt fails now (L5). */
+  failUnsent(error: GridError): void {
+    for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
+    for (const batch of this.#outbox) {
+      batch.targets.forEach((target, operation) => {
+        if (target.done || (batch.wasResent && batch.isMutation(operation))) return;
+        target.fail(batch.slots[operation]!, error, batch.keyOf(operation));
+      });
+      if (batch.targets.every((target) => target.done)) batch.minDeadlineMs = Number.POSITIVE_INFINITY;
+    }
+    this.#dropAbandoned();
   }
 
   /** Batches nobody waits for any more give their place free, also while there is no link. */

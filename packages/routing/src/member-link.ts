@@ -11,11 +11,14 @@ import {
   type KvBatchSink,
   type KvStream,
   type KvStreamListener,
+  type LinkDown,
   type MemberConnection,
   type SessionLease,
 } from '@ashlar/transport';
 
 export interface MemberLink {
+  /** While the way to the member is known to be down. */
+  readonly down: LinkDown | undefined;
   /** Resolves when there is a way to the member. */
   ready(timeoutMs: number): Promise<void>;
   /** Undefined: it is the member we live in. */
@@ -31,6 +34,9 @@ export interface MemberLink {
 export function remoteLink(connection: MemberConnection): MemberLink {
   const { kv, admin } = connection;
   return {
+    get down() {
+      return connection.down;
+    },
     ready: (timeoutMs) => connection.ready(timeoutMs),
     hello: (request, timeoutMs) => admin.hello(request, { timeoutMs }),
     openSession: (session, clientName, timeoutMs) => kv.openSession({ session, clientName }, { timeoutMs }),
@@ -54,6 +60,7 @@ export interface LocalMember {
 
 export function localLink(member: LocalMember): MemberLink {
   return {
+    down: undefined,
     ready: async () => undefined,
     hello: async () => undefined,
     openSession: (session, clientName) => member.openSession({ session, clientName }),

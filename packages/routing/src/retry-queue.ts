@@ -13,14 +13,20 @@ interface Parked {
 
 export class RetryQueue {
   readonly #route: (operations: LooseOperation[]) => void;
+  readonly #account: (bytes: number, operations: number) => void;
   /** How often each call met trouble; forgotten with the call. */
   readonly #tries = new WeakMap<object, number>();
   #parked: Parked[] = [];
   #timer: NodeJS.Timeout | undefined;
   #timerMs = 0;
 
-  constructor(route: (operations: LooseOperation[]) => void) {
+  /** @param account  told of bytes and operations that begin (or, negative, end) to wait here */
+  constructor(
+    route: (operations: LooseOperation[]) => void,
+    account: (bytes: number, operations: number) => void = () => undefined,
+  ) {
     this.#route = route;
+    this.#account = account;
   }
 
   get size(): number {
@@ -35,6 +41,7 @@ export class RetryQueue {
       let dueMs = dueOf.get(target);
       if (dueMs === undefined) dueOf.set(target, (dueMs = this.#nextDueMs(target, nowMs)));
       this.#parked.push({ operation, dueMs, reason });
+      this.#account(bytesOf(operation), 1);
     }
     this.#arm(nowMs);
   }
@@ -49,7 +56,13 @@ export class RetryQueue {
   wake(): void {
     const all = this.#parked;
     this.#parked = [];
-    if (all.length > 0) this.#route(all.map(({ operation }) => operation));
+    this.#release(all);
+  }
+
+  #release(parked: readonly Parked[]): void {
+    if (parked.length === 0) return;
+    for (const { operation } of parked) this.#account(-bytesOf(operation), -1);
+    this.#route(parked.map(({ operation }) => operation));
   }
 
   /** Fails what is overdue. */
@@ -60,6 +73,7 @@ export class RetryQueue {
         target.fail(operation.slot, overdue(operation, reason), operation.key);
       }
       if (target.done && operation.request !== undefined) operation.request.range.left--;
+      if (target.done) this.#account(-bytesOf(operation), -1);
       return !target.done;
     });
   }
@@ -84,7 +98,11 @@ export class RetryQueue {
     const nowMs = performance.now();
     const due = this.#parked.filter((parked) => parked.dueMs <= nowMs);
     this.#parked = this.#parked.filter((parked) => parked.dueMs > nowMs);
-    if (due.length > 0) this.#route(due.map(({ operation }) => operation));
+    this.#release(due);
     this.#arm(nowMs);
   }
+}
+
+function bytesOf({ key, value }: LooseOperation): number {
+  return key.length + value.length;
 }

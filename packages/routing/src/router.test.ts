@@ -1,7 +1,7 @@
 import { GridError } from '@ashlar/core';
 import { type KvAnswerSink, type KvBatch, OPCODE } from '@ashlar/transport';
 import { FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
-import { NOTHING } from './index.ts';
+import { forAll, NOTHING, putAll } from './index.ts';
 import { get, numbersUpTo, pause, put, RouterBench, until } from './testing/router-bench.ts';
 
 let bench: RouterBench;
@@ -234,7 +234,7 @@ describe('a link that breaks', () => {
     expect(await get(router, 2)).toBe('two');
   });
 
-  it('for good: what was sent is OUTCOME_UNKNOWN, what was not, or only read, CONNECTION_LOST', async () => {
+  it('for good: what was sent is OUTCOME_UNKNOWN, what was not, or only read, MEMBER_UNREACHABLE', async () => {
     const router = await bench.connect();
     bench.sole.beforeAnswer = () => new Promise(() => undefined);
     const sent = put(router, 1, 1, { timeoutMs: 400 });
@@ -244,10 +244,15 @@ describe('a link that breaks', () => {
     await bench.sole.stop();
     await pause(50);
     const unsent = put(router, 2, 2, { timeoutMs: 200 });
-    await expect(unsent).rejects.toMatchObject({ code: 'CONNECTION_LOST', retryable: true });
+    const { id, port } = bench.sole;
+    await expect(unsent).rejects.toMatchObject({
+      code: 'MEMBER_UNREACHABLE',
+      retryable: true,
+      details: { member: id, address: `127.0.0.1:${port}`, since: expect.stringMatching(/^20.*Z$/) },
+    });
     expect(await settled).toMatchObject([
       { reason: { code: 'OUTCOME_UNKNOWN', retryable: false } },
-      { reason: { code: 'CONNECTION_LOST' } },
+      { reason: { code: 'MEMBER_UNREACHABLE' } },
     ]);
   });
 
@@ -274,6 +279,76 @@ describe('a link that breaks', () => {
     expect(await get(router, 2)).toBe(2);
     await router.close();
     await fresh.stop();
+  });
+});
+
+describe('a grid that awaits members', () => {
+  const nobodyOwns = (): void => {
+    const { table } = bench.sole;
+    bench.sole.table = { ...table, tableVersion: table.tableVersion + 1, expectedMembers: 3, owners: [], epochs: [] };
+  };
+
+  it('lets calls wait within their time, then says who is there and how many are missing', async () => {
+    nobodyOwns();
+    const router = await bench.connect();
+    const late = [get(router, 1, { timeoutMs: 200 }), put(router, 1, 1, { timeoutMs: 200 })];
+    const entries = numbersUpTo(1000).map((key) => [key, key] as const);
+    const map = router.map('m', undefined);
+    const all = [
+      putAll(router, map, entries, undefined, { timeoutMs: 200 }),
+      forAll(router, OPCODE.GET, map, [1, 2], NOTHING, undefined, { timeoutMs: 200 }, 'getAll'),
+    ];
+    for (const outcome of await Promise.allSettled([...late, ...all])) {
+      const details = { joined: ['m0'], expected: 3, missing: 2 };
+      expect(outcome).toMatchObject({ reason: { code: 'GRID_INCOMPLETE', retryable: true, details } });
+    }
+  });
+
+  it('serves what waited as soon as it is complete', async () => {
+    const complete = bench.sole.table;
+    nobodyOwns();
+    const router = await bench.connect();
+    const entries = numbersUpTo(1000).map((key) => [key, key] as const);
+    const waiting = [put(router, -1, 'one'), putAll(router, router.map('m', undefined), entries, undefined, {})];
+    await pause(50);
+    bench.sole.table = { ...complete, tableVersion: complete.tableVersion + 2 };
+    await Promise.all(waiting);
+    expect(await get(router, -1)).toBe('one');
+    expect(await get(router, 999)).toBe(999);
+  });
+
+  it('in place of one that was started anew: calls wait for it, and reach it', async () => {
+    const router = await bench.connect();
+    await put(router, 1, 'old');
+    const { port } = bench.sole;
+    await bench.sole.stop();
+    const fresh = new FakeMember('m0');
+    const complete = { ...fresh.table, gridId: 'another grid' };
+    fresh.table = { ...complete, expectedMembers: 2, owners: [], epochs: [] };
+    await fresh.start(port);
+    const { members } = fresh.table;
+    const missing = { joined: ['m0'], expected: 2, missing: 1 };
+    await expect(get(router, 1, { timeoutMs: 800 })).rejects.toMatchObject({
+      code: 'GRID_INCOMPLETE',
+      details: missing,
+    });
+    const waiting = put(router, 2, 'new');
+    fresh.table = { ...complete, members, tableVersion: 2 };
+    await waiting;
+    expect(await get(router, 2)).toBe('new');
+    expect(await get(router, 1)).toBeUndefined();
+    await router.close();
+    await fresh.stop();
+  });
+
+  it('takes nobody for a member who has not joined yet', async () => {
+    const { table } = bench.sole;
+    bench.sole.table = { ...table, members: [], owners: [], epochs: [] };
+    await expect(bench.connect({ connectTimeoutMs: 200 })).rejects.toMatchObject({ code: 'GRID_INCOMPLETE' });
+    const connecting = bench.connect();
+    await pause(50);
+    bench.sole.table = table;
+    await put(await connecting, 1, 1);
   });
 });
 
@@ -355,6 +430,59 @@ describe('several members', () => {
     expect(await Promise.all(calls)).toEqual(numbersUpTo(90).map(() => undefined));
     expect(Math.max(...bench.grid.store.applied.values())).toBe(1);
     expect(bench.grid.store.applied.size).toBe(90);
+  });
+
+  it('of which one cannot be reached: calls for it fail by name long before their time, the others are served', async () => {
+    const router = await bench.connect({ timeoutMs: 60_000 });
+    await Promise.all(numbersUpTo(90).map((key) => put(router, key, key)));
+    const lost = bench.grid.members[1]!;
+    const { port } = lost;
+    await lost.stop();
+    for (const verb of [get, (to: typeof router, key: number) => put(to, key, key)]) {
+      const outcome = await Promise.allSettled(numbersUpTo(90).map((key) => verb(router, key)));
+      const failed = outcome.filter(({ status }) => status === 'rejected');
+      expect(failed.length).toBeGreaterThan(10);
+      expect(failed.length).toBeLessThan(60);
+      for (const one of failed) {
+        const details = { member: 'm1', address: `127.0.0.1:${port}` };
+        expect(one).toMatchObject({ reason: { code: 'MEMBER_UNREACHABLE', retryable: true, details } });
+      }
+    }
+    await lost.start(port);
+    await until(() => lost.streamsOpened > 1);
+    expect(await Promise.all(numbersUpTo(90).map((key) => put(router, key, -key)))).toHaveLength(90);
+  });
+
+  it('of which one cannot be reached: what was sent to it waits, and is applied once', async () => {
+    const router = await bench.connect();
+    const lost = bench.grid.members[1]!;
+    const { port } = lost;
+    await Promise.all(numbersUpTo(90).map((key) => put(router, key, key)));
+    lost.beforeAnswer = () => new Promise(() => undefined);
+    const map = router.map('m', undefined);
+    const calls = numbersUpTo(90).map((key) => router.call(OPCODE.GET_AND_PUT, map, key, -key, undefined, undefined));
+    const before = lost.batches.length;
+    await until(() => lost.batches.length > before);
+    await lost.stop();
+    const unsent = await Promise.allSettled(numbersUpTo(90).map((key) => get(router, key)));
+    expect(unsent.some(({ status }) => status === 'rejected')).toBe(true);
+    lost.beforeAnswer = undefined;
+    await lost.start(port);
+    expect(await Promise.all(calls)).toEqual(numbersUpTo(90));
+    expect(Math.max(...bench.grid.store.applied.values())).toBe(1);
+  });
+
+  it('of which one comes back at another address is found there', async () => {
+    const router = await bench.connect({ timeoutMs: 60_000 });
+    const moved = bench.grid.members[1]!;
+    await Promise.all(numbersUpTo(30).map((key) => put(router, key, key)));
+    await moved.stop();
+    await bench.grid.restartElsewhere(1);
+    const puts = async (): Promise<boolean> => {
+      const outcome = await Promise.allSettled(numbersUpTo(30).map((key) => put(router, key, -key)));
+      return outcome.every(({ status }) => status === 'fulfilled');
+    };
+    while (!(await puts())) await pause(10);
   });
 
   it('of which one drains: calls go to the others', async () => {

@@ -8,12 +8,15 @@
  * R1  Every call settles: with its answer, its error, or at its deadline.
  * R2  A mutation is sent again only under the number it had, unless a member said that it was not applied.
  * R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
+ * R4  While any member answers, calls for one that is known to be down fail in a moment (MEMBER_UNREACHABLE). While none
+ *     does, or the grid awaits members, calls wait for it within their time.
  */
 import {
   assert,
   DeadlineExceededError,
-  GridError,
+  type GridError,
   type MemberAddress,
+  MemberUnreachableError,
   OutcomeUnknownError,
   type PartitionId,
   type PartitionTable,
@@ -26,10 +29,12 @@ import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtr
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { Connections } from './connections.ts';
 import { clientClosed, noOwner } from './errors.ts';
+import { KnownTable } from './known-table.ts';
 import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
 import { groupByLane, sendGroup } from './loose-routing.ts';
 import { MapHandle, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
+import { QueueRoom } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { type RouterOptions, type RouterSettings, settingsOf } from './router-options.ts';
 import { type LooseOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
@@ -40,9 +45,8 @@ import { sortTroubles } from './troubles.ts';
 const WINDOW_BATCHES = 32;
 const WINDOW_BYTES = 8 << 20;
 const SWEEP_MS = 25;
-const REFRESH_TIMEOUT_MS = 1_000;
-/** Group calls go on when less than this is queued. */
-const ROOM_BYTES = 32 << 20;
+/** How often an incomplete grid is asked whether it is complete. */
+const GATHERING_POLL_MS = 100;
 
 export class Router {
   readonly limits: HelloResponse['limits'];
@@ -57,15 +61,14 @@ export class Router {
   readonly #tables: TableRefresher;
   readonly #retries: RetryQueue;
   readonly #host: LaneHost;
-  readonly #roomWaiters: (() => void)[] = [];
-  #table: PartitionTable;
+  readonly #room: QueueRoom;
+  readonly #known: KnownTable;
   #sessionVersion = 0;
-  #queuedBytes = 0;
-  #queuedOperations = 0;
   #nowMs = 0;
   #flushScheduled = false;
   #sweeper: NodeJS.Timeout | undefined;
   #leaseTimer: NodeJS.Timeout;
+  #gatheringTimer: NodeJS.Timeout | undefined;
   #closed = false;
   #onClose: (() => void)[] = [];
   #onTable: ((table: PartitionTable) => void)[] = [];
@@ -73,7 +76,7 @@ export class Router {
   /**
    * Finds the grid and opens a session.
    *
-   * @throws (rejects with) GridError CONNECT_TIMEOUT, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
+   * @throws (rejects with) GridError CONNECT_TIMEOUT, GRID_INCOMPLETE, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
    */
   static async connect(options: RouterOptions): Promise<Router> {
     const settings = settingsOf(options);
@@ -81,7 +84,7 @@ export class Router {
     try {
       const hello = await connections.open(settings.seeds, settings.connectTimeoutMs);
       const member = hello.table.members.find(({ id }) => id === hello.memberId);
-      assert(member !== undefined, 'a member is in its own table');
+      assert(member !== undefined, 'open takes members that are in their own table');
       const lease = await connections
         .of(member)
         .kv.openSession({ session: 0, clientName: settings.clientName }, { timeoutMs: settings.connectTimeoutMs });
@@ -101,30 +104,41 @@ export class Router {
     { local, trace }: Pick<RouterOptions, 'local' | 'trace'>,
   ) {
     this.#settings = settings;
+    this.#room = new QueueRoom(settings);
     this.#connections = connections;
     this.#local = local;
     this.#trace = trace;
-    this.#table = hello.table;
+    this.#known = new KnownTable(hello.table, hello.partitionCount);
     this.limits = hello.limits;
     this.#session = new SessionKeeper(lease.session, () => this.#openSession());
-    this.#tables = new TableRefresher(
-      () => this.#askForTable(),
-      (table) => this.applyTable(table),
+    this.#tables = new TableRefresher({
+      connections: () => (this.#closed ? [] : this.#connections.inTurn(this.table)),
+      gridId: () => this.table.gridId,
+      take: (table) => this.applyTable(table),
+    });
+    this.#retries = new RetryQueue(
+      (operations) => this.#route(operations),
+      (bytes, operations) => this.#account(bytes, operations),
     );
-    this.#retries = new RetryQueue((operations) => this.#route(operations));
     this.#host = this.#makeHost();
     this.#laneTo(first).noteSession(lease.session);
     this.#leaseTimer = setInterval(() => this.#renewLeases(), Math.max(100, lease.leaseMs / 3));
     this.#leaseTimer.unref();
+    this.#pollGathering();
   }
 
   /** The newest partition table known. */
   get table(): PartitionTable {
-    return this.#table;
+    return this.#known.table;
   }
 
   get partitionCount(): number {
-    return this.#table.owners.length;
+    return this.#known.partitionCount;
+  }
+
+  /** The grid is being put together: who is missing; undefined: that is not what is wrong. */
+  whatIsMissing(): GridError | undefined {
+    return this.#known.whatIsMissing();
   }
 
   get isClosed(): boolean {
@@ -228,12 +242,7 @@ export class Router {
 
   #admit(): void {
     if (this.#closed) throw clientClosed();
-    const { queueBytesMax, queueOperationsMax } = this.#settings;
-    if (this.#queuedBytes <= queueBytesMax && this.#queuedOperations <= queueOperationsMax) return;
-    throw new GridError('OVERLOADED', `${this.#queuedOperations} calls (${this.#queuedBytes} bytes) wait already`, {
-      hint: 'await calls before making more, or use putAll and getAll, which wait by themselves',
-      details: { queuedBytes: this.#queuedBytes, queuedOperations: this.#queuedOperations },
-    });
+    this.#room.admit();
   }
 
   #add(
@@ -279,21 +288,20 @@ export class Router {
     batch.settleAll();
     this.#park(
       batch.takeApart((operation) => !batch.targets[operation]!.done, false),
-      noOwner(),
+      this.#known.whyNobody(),
     );
   }
 
   /** The lane to a partition's primary; undefined while nobody owns it. */
   laneOf(partition: number): Lane | undefined {
-    const member = primaryOf(this.#table, partition as PartitionId);
+    const member = this.#known.isComplete ? primaryOf(this.table, partition as PartitionId) : undefined;
     if (member === undefined) return undefined;
     return this.#lanes.get(member.id) ?? this.#laneTo(member);
   }
 
   /** Undefined: there is room now; else a promise that resolves when there may be. */
   room(): Promise<void> | undefined {
-    if (this.#queuedBytes < ROOM_BYTES || this.#closed) return undefined;
-    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+    return this.#closed ? undefined : this.#room.wait();
   }
 
   /** Asks any member; see Connections.any. */
@@ -304,7 +312,7 @@ export class Router {
     if (this.#closed) throw clientClosed();
     checkTimeout(limits.timeoutMs);
     try {
-      return await this.#connections.any(() => this.#table, limits, ask);
+      return await this.#connections.any(() => this.table, limits, ask);
     } catch (error) {
       throw this.#closed ? clientClosed() : error;
     }
@@ -313,7 +321,7 @@ export class Router {
   /** A connection to any member, linked ones first. */
   anyConnection(): MemberConnection {
     if (this.#closed) throw clientClosed();
-    const connection = this.#connections.inTurn(this.#table)[0];
+    const connection = this.#connections.inTurn(this.table)[0];
     if (connection === undefined) throw noOwner();
     return connection;
   }
@@ -345,7 +353,7 @@ export class Router {
     return {
       limits: laneLimits,
       get gridId() {
-        return router.#table.gridId;
+        return router.table.gridId;
       },
       clientName: this.#settings.clientName,
       sealContext: () => router.#sealContext(),
@@ -358,7 +366,7 @@ export class Router {
       troubles: (batch, answers, operations) => router.#troubles(batch, answers, operations),
       reroute: (operations) => router.#route(operations),
       onDown: () => void router.refresh(),
-      onStranger: (hello) => router.#onStranger(hello),
+      onStranger: (hello) => router.applyTable(hello.table),
     };
   }
 
@@ -366,18 +374,14 @@ export class Router {
     return {
       numbers: this.#session.numbers,
       sessionVersion: this.#sessionVersion,
-      tableVersion: this.#table.tableVersion,
+      tableVersion: this.table.tableVersion,
       nowMs: this.#nowMs,
     };
   }
 
   #account(bytes: number, operations: number): void {
-    this.#queuedBytes += bytes;
-    this.#queuedOperations += operations;
+    this.#room.account(bytes, operations);
     if (bytes > 0) this.#armSweeper();
-    if (bytes < 0 && this.#roomWaiters.length > 0 && this.#queuedBytes < ROOM_BYTES) {
-      for (const wake of this.#roomWaiters.splice(0)) wake();
-    }
   }
 
   #scheduleFlush(): void {
@@ -403,7 +407,7 @@ export class Router {
 
   #observe(answers: KvAnswers): void {
     this.observeVersion(answers.highestVersion);
-    if (answers.tableVersion > this.#table.tableVersion) void this.refresh();
+    if (answers.tableVersion > this.table.tableVersion) void this.refresh();
   }
 
   // --- trouble
@@ -423,6 +427,7 @@ export class Router {
       case 'STALE_EPOCH':
       case 'LEASE_EXPIRED':
       case 'SHUTTING_DOWN':
+      case 'GRID_INCOMPLETE':
         void this.refresh();
         return true;
       case 'SESSION_EXPIRED':
@@ -461,7 +466,7 @@ export class Router {
     for (const group of groups) sendGroup(group, this.limits.valueBytesMax, () => this.#sealContext());
     if (homeless.length > 0) {
       void this.refresh();
-      this.#park(homeless, noOwner());
+      this.#park(homeless, this.#known.whyNobody());
     }
   }
 
@@ -472,47 +477,42 @@ export class Router {
     return this.#tables.refresh();
   }
 
-  async #askForTable(): Promise<PartitionTable | undefined> {
-    for (const connection of this.#closed ? [] : this.#connections.inTurn(this.#table)) {
-      try {
-        return await connection.admin.getTable(undefined, { timeoutMs: REFRESH_TIMEOUT_MS });
-      } catch {
-        // The next member may know; the lanes ask again while they are down.
-      }
-    }
-    return undefined;
-  }
-
-  /** Takes a newer table: lanes of members that left are given up, what waited is routed again. */
+  /** What a member told: lanes of members that left are given up, what waited is routed again. */
   applyTable(table: PartitionTable): void {
-    if (table.gridId !== this.#table.gridId || table.tableVersion <= this.#table.tableVersion) return;
-    this.#takeTable(table);
-  }
-
-  /** A grid that was started anew takes the place of the one nobody of which is left. Its members know no session. */
-  #onStranger(hello: HelloResponse): void {
-    if (hello.gridId === this.#table.gridId) this.applyTable(hello.table);
-    else if (![...this.#lanes.values()].some((lane) => lane.isUp)) this.#takeTable(hello.table);
-  }
-
-  #takeTable(table: PartitionTable): void {
     if (this.#closed) return;
-    if (table.gridId !== this.#table.gridId) {
+    const { gridId } = this.table;
+    if (!this.#known.offer(table, !this.#hasLiveLane)) return;
+    this.#takeTable(table.gridId !== gridId);
+  }
+
+  /** @param isOther  a grid that was started anew takes the place of ours. Its members know no session */
+  #takeTable(isOther: boolean): void {
+    const { table } = this;
+    if (isOther) {
       this.#session.giveUp();
       for (const handle of this.#maps.values()) handle.forget();
     }
-    this.#table = table;
+    this.#connections.keepOnly(table, isOther);
     for (const [id, lane] of this.#lanes) {
-      if (table.members.some((member) => member.id === id)) {
-        if (!lane.isUp) this.#route(lane.takeQueued());
+      const member = table.members.find((candidate) => candidate.id === id);
+      if (member?.address === lane.member.address && !(isOther && lane.down !== undefined)) {
+        if (isOther || !lane.isUp) this.#route(lane.takeQueued());
         continue;
       }
       this.#lanes.delete(id);
       lane.retire();
     }
-    this.#connections.keepOnly(table);
     this.#retries.wake();
+    this.#pollGathering();
     for (const listener of this.#onTable) listener(table);
+  }
+
+  /** Who waits for a grid to be complete is told by nobody: it asks. */
+  #pollGathering(): void {
+    clearInterval(this.#gatheringTimer);
+    if (this.#known.isComplete || this.#closed) return;
+    this.#gatheringTimer = setInterval(() => void this.refresh(), GATHERING_POLL_MS);
+    this.#gatheringTimer.unref();
   }
 
   async #openSession(): Promise<number> {
@@ -546,14 +546,29 @@ export class Router {
     const nowMs = performance.now();
     for (const lane of this.#lanes.values()) {
       // What waits for a lost member may have another owner by now.
-      if (!lane.isUp && !lane.isIdle) this.#tables.refreshIfDue(nowMs);
+      if (!lane.isUp && !lane.isIdle) {
+        this.#tables.refreshIfDue(nowMs);
+        this.#failUnreachable(lane, nowMs);
+      }
       lane.sweep(nowMs, (target, wasSent, isMutation) => this.#overdue(target, wasSent, isMutation, lane));
     }
     this.#retries.sweep(nowMs, (operation, reason) => {
       if (operation.request !== undefined) return new OutcomeUnknownError('the call', reason);
       if (reason.code === 'LOG_FULL') return reason;
+      if (reason.code === 'GRID_INCOMPLETE') return this.#known.whatIsMissing() ?? reason;
       return new DeadlineExceededError(`the call (last trouble: ${reason.message})`, operation.target.timeoutMs);
     });
+  }
+
+  /** R4: somebody of the grid, who is still there, says that the table is as it was: nobody else can be asked. */
+  #failUnreachable(lane: Lane, nowMs: number): void {
+    const { down, member } = lane;
+    if (down === undefined || !this.#tables.isConfirmed(lane.lostAtMs, nowMs)) return;
+    lane.failUnsent(new MemberUnreachableError(member.id, member.address, down.sinceMs));
+  }
+
+  get #hasLiveLane(): boolean {
+    return [...this.#lanes.values()].some((lane) => lane.isUp);
   }
 
   #overdue(target: CallTarget, wasSent: boolean, isMutation: boolean, lane: Lane): GridError {
@@ -562,11 +577,8 @@ export class Router {
       return new OutcomeUnknownError('the call', lane.lastError, why);
     }
     if (lane.isUp) return new DeadlineExceededError('the call', target.timeoutMs);
-    const { address } = lane.member;
-    return new GridError('CONNECTION_LOST', `no connection to ${address} within ${target.timeoutMs} ms`, {
-      details: { address, timeoutMs: target.timeoutMs },
-      cause: lane.lastError,
-    });
+    const { id, address } = lane.member;
+    return this.#known.whatIsMissing() ?? new MemberUnreachableError(id, address, lane.lostAt);
   }
 
   /** Rejects what is under way with CLIENT_CLOSED. Idempotent. */
@@ -575,6 +587,7 @@ export class Router {
     this.#closed = true;
     clearTimeout(this.#sweeper);
     clearInterval(this.#leaseTimer);
+    clearInterval(this.#gatheringTimer);
     for (const listener of this.#onClose.splice(0)) listener();
     const farewell = [...this.#lanes.values()].map((lane) =>
       lane.endSession(this.#session.numbers.session, FAREWELL_MS),
@@ -583,7 +596,7 @@ export class Router {
     this.#retries.close(clientClosed());
     for (const lane of this.#lanes.values()) lane.close(clientClosed());
     this.#connections.close();
-    for (const wake of this.#roomWaiters.splice(0)) wake();
+    this.#room.wakeAll();
   }
 }
 

@@ -1,24 +1,33 @@
 /** Asks members for the newest partition table: one question at a time, not at every occasion. */
 import type { PartitionTable } from '@ashlar/core';
+import type { MemberConnection } from '@ashlar/transport';
 import { pause } from './connections.ts';
 
 /** Who asks in a moment has nearly always the same reason: one answer serves all. */
 const GATHER_MS = 20;
 const EVERY_MS = 100;
+const ANSWER_MS = 1_000;
+/** Word of a member that is older counts no more. */
+const CONFIRMED_MS = 2_000;
+
+export interface TableSources {
+  /** Whom to ask, best first. */
+  connections(): readonly MemberConnection[];
+  /** The grid that the table in use is of. */
+  gridId(): string;
+  /** Gets what a member told, whether it is newer or not: of our grid if any told one, else of another. */
+  take(table: PartitionTable): void;
+}
 
 export class TableRefresher {
-  readonly #ask: () => Promise<PartitionTable | undefined>;
-  readonly #take: (table: PartitionTable) => void;
+  readonly #sources: TableSources;
   #asking: Promise<void> | undefined;
   #askedMs = 0;
+  /** The member that last told a table of our grid. */
+  #confirmation: { readonly by: MemberConnection; readonly atMs: number } | undefined;
 
-  /**
-   * @param ask   the table of the first member that answers; must not reject
-   * @param take  gets it, whether it is newer or not
-   */
-  constructor(ask: () => Promise<PartitionTable | undefined>, take: (table: PartitionTable) => void) {
-    this.#ask = ask;
-    this.#take = take;
+  constructor(sources: TableSources) {
+    this.#sources = sources;
   }
 
   refresh(): Promise<void> {
@@ -33,10 +42,35 @@ export class TableRefresher {
     if (nowMs - this.#askedMs > EVERY_MS) void this.refresh();
   }
 
+  /** Whether a member that has been there since then told, after `sinceMs` and a moment ago, the table of our grid. */
+  isConfirmed(sinceMs: number, nowMs: number): boolean {
+    if (this.#confirmation === undefined) return false;
+    const { by, atMs } = this.#confirmation;
+    const { upSinceMs = Number.POSITIVE_INFINITY } = by;
+    return upSinceMs <= atMs && atMs >= Math.max(sinceMs, nowMs - CONFIRMED_MS);
+  }
+
   async #refresh(): Promise<void> {
     this.#askedMs = performance.now();
     await pause(GATHER_MS);
     const table = await this.#ask();
-    if (table !== undefined) this.#take(table);
+    if (table !== undefined) this.#sources.take(table);
+  }
+
+  async #ask(): Promise<PartitionTable | undefined> {
+    let foreign: PartitionTable | undefined;
+    for (const connection of this.#sources.connections()) {
+      try {
+        const table = await connection.admin.getTable(undefined, { timeoutMs: ANSWER_MS });
+        if (table.gridId === this.#sources.gridId()) {
+          this.#confirmation = { by: connection, atMs: performance.now() };
+          return table;
+        }
+        foreign ??= table;
+      } catch {
+        // The next member may know; lanes ask again while they are down.
+      }
+    }
+    return foreign;
   }
 }

@@ -1,14 +1,16 @@
 /**
  * The caller's side of unary calls and streams of answers: deadlines, cancellation, errors by name.
  *
- * A broken link says CONNECTION_LOST where sending again is safe (the call has no effect, or never left), and
- * OUTCOME_UNKNOWN where it may have been applied.
+ * A broken link says CONNECTION_LOST (MEMBER_UNREACHABLE between members) where sending again is safe (the call has no
+ * effect, or never left), and OUTCOME_UNKNOWN where it may have been applied. A link that is known to be down says so at
+ * once.
  */
 import {
   CancelledError,
   DeadlineExceededError,
   type ErrorCode,
   GridError,
+  MemberUnreachableError,
   OutcomeUnknownError,
   type TraceContext,
 } from '@ashlar/core';
@@ -16,11 +18,14 @@ import {
   type Client,
   type ClientDuplexStream,
   type ClientReadableStream,
+  type ClientUnaryCall,
   type CallOptions as GrpcCallOptions,
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
 import { fromStatus } from './error-status.ts';
+import { connectionLost, wasNeverSent } from './link-errors.ts';
+import type { LinkWatch } from './link-watch.ts';
 import type { CreditInput, Method } from './methods.ts';
 
 export interface CallOptions {
@@ -29,16 +34,18 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** The trace it belongs to. Default: what the connection says. */
   readonly trace?: TraceContext | undefined;
-  /** Wait (within the timeout) for a connection instead of failing while there is none. */
-  readonly waitForReady?: boolean;
 }
 
 /** What calls of one connection share. */
 export interface Caller {
   readonly client: Client;
+  readonly address: string;
+  readonly link: LinkWatch;
+  /** Id of the member at the other end, where it is known. */
+  readonly peer: (() => string) | undefined;
   readonly messageBytesMax: number;
   /** Calls under way: cancelled when the connection is closed. */
-  readonly active: Set<Cancellable>;
+  readonly active: Set<ActiveCall>;
   isClosed: boolean;
   /** Told of what a broken or silent link ended. */
   readonly onLinkFailure: ((service: string, error: GridError) => void) | undefined;
@@ -48,22 +55,41 @@ export interface Caller {
   token(): string | undefined;
 }
 
-interface Cancellable {
+interface ActiveCall {
+  readonly startedMs: number;
+  /** It waited for a link that did not come. */
+  isUnsent: boolean;
   cancel(): void;
 }
 
 /** Ends every call under way with CLIENT_CLOSED. */
 export function closeCaller(caller: Caller): void {
   caller.isClosed = true;
+  caller.link.close();
   for (const call of [...caller.active]) call.cancel();
   caller.client.close();
+}
+
+/** The link is down since `sinceMs`: what was asked for since then waits in the channel, and nothing of it was sent. */
+export function dropUnsent(caller: Caller, sinceMs: number): void {
+  for (const call of [...caller.active]) {
+    if (call.startedMs < sinceMs) continue;
+    call.isUnsent = true;
+    call.cancel();
+  }
+}
+
+function begin(caller: Caller, call: { cancel(): void }): ActiveCall {
+  const active: ActiveCall = { startedMs: Date.now(), isUnsent: false, cancel: () => call.cancel() };
+  caller.active.add(active);
+  return active;
 }
 
 /** Credit a caller keeps granted while it reads a stream. */
 export const DEFAULT_CREDIT_BYTES = 1 << 20;
 
 export function metadataOf(caller: Caller, options: CallOptions): Metadata {
-  const metadata = new Metadata({ waitForReady: options.waitForReady === true });
+  const metadata = new Metadata();
   const token = caller.token();
   if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
   const trace = options.trace ?? caller.trace?.();
@@ -110,7 +136,7 @@ export async function callUnary<Request, Response>(
   refuseEarly(caller, method.name, options);
   const message = encodeRequest(caller, method, request);
   const response = await new Promise<Buffer>((resolve, reject) => {
-    const call = caller.client.makeUnaryRequest(
+    const call: ClientUnaryCall = caller.client.makeUnaryRequest(
       method.path,
       sameBytes,
       sameBytes,
@@ -119,12 +145,12 @@ export async function callUnary<Request, Response>(
       grpcOptions(options),
       (error, bytes) => {
         options.signal?.removeEventListener('abort', cancel);
-        caller.active.delete(call);
+        caller.active.delete(active);
         if (error === null) resolve(bytes!);
-        else reject(callError(caller, error, method, options));
+        else reject(callError(caller, error, method, options, active.isUnsent));
       },
     );
-    caller.active.add(call);
+    const active = begin(caller, call);
     const cancel = (): void => call.cancel();
     options.signal?.addEventListener('abort', cancel, { once: true });
   });
@@ -196,7 +222,7 @@ async function* readAnswers<Response>(
 ): AsyncGenerator<Response, void, undefined> {
   refuseEarly(caller, method.name, options);
   const call = open();
-  caller.active.add(call);
+  const active = begin(caller, call);
   const cancel = (): void => call.cancel();
   // A cancelled stream says so once more after nobody reads it.
   call.on('error', () => undefined);
@@ -208,10 +234,10 @@ async function* readAnswers<Response>(
       taken(response);
     }
   } catch (error) {
-    throw isServiceError(error) ? callError(caller, error, method, options) : error;
+    throw isServiceError(error) ? callError(caller, error, method, options, active.isUnsent) : error;
   } finally {
     options.signal?.removeEventListener('abort', cancel);
-    caller.active.delete(call);
+    caller.active.delete(active);
     call.cancel();
   }
 }
@@ -220,48 +246,65 @@ function isServiceError(error: unknown): error is ServiceError {
   return Error.isError(error) && 'metadata' in error && 'code' in error && typeof error.code === 'number';
 }
 
-const NEVER_SENT = /No connection established|Name resolution failed|Channel has been shut down/;
-
+/** What no call need be made for. Else the link is kept up from here on. */
 function refuseEarly(caller: Caller, what: string, options: CallOptions): void {
   if (caller.isClosed) throw closed(what);
   if (options.signal?.aborted === true) throw new CancelledError(what);
+  caller.link.want();
+  if (caller.link.down === undefined) return;
+  throw told(caller, 'Unreachable', notThere(caller, what));
 }
 
 function closed(what: string): GridError {
   return new GridError('CLIENT_CLOSED', `${what}: the connection was closed`);
 }
 
+type Asked = Pick<Method<never, never>, 'name' | 'service' | 'effect'>;
+
 function callError(
   caller: Caller,
   error: ServiceError,
-  method: Pick<Method<never, never>, 'name' | 'service' | 'effect'>,
+  method: Asked,
   options: CallOptions,
+  isUnsent: boolean,
 ): GridError {
   if (caller.isClosed) return closed(method.name);
   if (options.signal?.aborted === true) return new CancelledError(method.name);
-  const own = linkError(error, method, options);
-  if (LINK_FAILURES.has(own.code)) caller.onLinkFailure?.(method.service, own);
-  return own;
+  const own = isUnsent ? notThere(caller, method.name) : linkError(caller, error, method, options);
+  return LINK_FAILURES.has(own.code) ? told(caller, method.service, own) : own;
+}
+
+function told(caller: Caller, service: string, error: GridError): GridError {
+  caller.onLinkFailure?.(service, error);
+  return error;
 }
 
 /** What says that the other end could not be reached in time. */
 const LINK_FAILURES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CONNECTION_LOST',
+  'MEMBER_UNREACHABLE',
   'OUTCOME_UNKNOWN',
   'DEADLINE_EXCEEDED',
   'CONNECT_TIMEOUT',
 ]);
 
-function linkError(
-  error: ServiceError,
-  method: Pick<Method<never, never>, 'name' | 'effect'>,
-  options: CallOptions,
-): GridError {
-  const own = fromStatus(error, method.name);
-  // Without a cause it is the member's own error, which says what took too long.
-  if (own.code === 'DEADLINE_EXCEEDED' && own.cause !== undefined && options.timeoutMs !== undefined) {
-    return new DeadlineExceededError(method.name, options.timeoutMs);
+function linkError(caller: Caller, error: ServiceError, method: Asked, options: CallOptions): GridError {
+  let own = fromStatus(error, method.name);
+  // Without a cause it is the member's own error, which says what took too long, or who cancelled.
+  if (own.cause !== undefined) {
+    if (own.code === 'DEADLINE_EXCEEDED' && options.timeoutMs !== undefined) {
+      return new DeadlineExceededError(method.name, options.timeoutMs);
+    }
+    // Nobody here did: the stream was cut at the other end, or between.
+    if (own.code === 'CANCELLED') own = connectionLost(method.name, error.details);
   }
-  if (own.code !== 'CONNECTION_LOST' || method.effect === 'none' || NEVER_SENT.test(error.details)) return own;
-  return new OutcomeUnknownError(method.name, error);
+  if (own.code !== 'CONNECTION_LOST') return own;
+  if (method.effect !== 'none' && !wasNeverSent(error.details)) return new OutcomeUnknownError(method.name);
+  return caller.peer === undefined ? own : notThere(caller, method.name);
+}
+
+/** Nothing was changed: the member was not there to do it. */
+function notThere({ peer, address, link }: Caller, what: string): GridError {
+  if (peer === undefined) return connectionLost(what, 'No connection established');
+  return new MemberUnreachableError(peer(), address, link.down?.sinceMs ?? link.lostMs ?? Date.now());
 }

@@ -1,11 +1,20 @@
 /** A connection to one member: its services as typed calls. */
 import './quiet-grpc.ts';
 import { GridError, type PartitionTable, type TraceContext } from '@ashlar/core';
-import { ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
-import { type Caller, type CallOptions, callStream, callUnary, callWithCredit, closeCaller } from './client-calls.ts';
+import { ChannelCredentials, type ChannelOptions, Client } from '@grpc/grpc-js';
+import {
+  type Caller,
+  type CallOptions,
+  callStream,
+  callUnary,
+  callWithCredit,
+  closeCaller,
+  dropUnsent,
+} from './client-calls.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
 import type { ClientTls } from './client-tls.ts';
 import { eventBatchBytes } from './event-codec.ts';
+import { type LinkDown, LinkWatch } from './link-watch.ts';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
 import type * as s from './services.ts';
 
@@ -21,6 +30,13 @@ export interface ConnectionOptions {
   readonly trace?: (() => TraceContext | undefined) | undefined;
   /** A link without a sign of life is probed after this time and given up after as much again. Default 5000. */
   readonly keepaliveMs?: number;
+  /**
+   * Id of the member at the other end. Given: calls that do not reach it fail with MEMBER_UNREACHABLE and its name,
+   * else with CONNECTION_LOST.
+   */
+  readonly peer?: string | (() => string) | undefined;
+  /** Told once when the link is known to be down, and once when it is up again. */
+  readonly onLink?: ((down: LinkDown | undefined) => void) | undefined;
 }
 
 /** One request, one answer. */
@@ -97,6 +113,12 @@ export interface MemberConnection {
   ready(timeoutMs: number): Promise<void>;
   /** Whether there is a connection now. */
   readonly isUp: boolean;
+  /** performance.now() since which the connection stands without a break; undefined: it does not. */
+  readonly upSinceMs: number | undefined;
+  /** While the link is known to be down: calls fail at once, it is tried again in the background. */
+  readonly down: LinkDown | undefined;
+  /** Begins to connect, and keeps the link up, before a first call asks for it. */
+  keepUp(): void;
   /** Ends everything under way with CLIENT_CLOSED. */
   close(): void;
 }
@@ -111,9 +133,16 @@ const RECONNECT_MAX_MS = 1_000;
 export function connectMember(address: string, options: ConnectionOptions = {}): MemberConnection {
   const messageBytesMax = options.messageBytesMax ?? DEFAULT_MESSAGE_BYTES_MAX;
   const client = new Client(address, credentialsOf(options.tls), channelOptions(options, messageBytesMax));
-  const { token } = options;
+  const { token, peer } = options;
+  const link = new LinkWatch(client.getChannel(), (down) => {
+    if (down !== undefined) dropUnsent(caller, down.sinceMs);
+    options.onLink?.(down);
+  });
   const caller: Caller = {
     client,
+    address,
+    link,
+    peer: typeof peer === 'string' ? () => peer : peer,
     messageBytesMax,
     active: new Set(),
     isClosed: false,
@@ -220,15 +249,23 @@ function connectionOf(address: string, caller: Caller): MemberConnection {
       runJobPart: stream(m.runJobPart),
       modifyRows: ask(m.modifyRows),
     },
-    ready: (timeoutMs) => ready(caller.client, address, timeoutMs),
+    ready: (timeoutMs) => ready(caller, timeoutMs),
     get isUp() {
-      return caller.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+      return caller.link.isUp;
     },
+    get upSinceMs() {
+      return caller.link.upSinceMs;
+    },
+    get down() {
+      return caller.link.down;
+    },
+    keepUp: () => caller.link.want(),
     close: () => closeCaller(caller),
   };
 }
 
-function ready(client: Client, address: string, timeoutMs: number): Promise<void> {
+function ready({ client, link, address }: Caller, timeoutMs: number): Promise<void> {
+  link.want();
   return new Promise((resolve, reject) => {
     client.waitForReady(Date.now() + timeoutMs, (error) => {
       if (error === undefined) resolve();
@@ -237,7 +274,6 @@ function ready(client: Client, address: string, timeoutMs: number): Promise<void
           new GridError('CONNECT_TIMEOUT', `no member answered at ${address} within ${Math.ceil(timeoutMs)} ms`, {
             hint: 'is a member running there?',
             details: { address, timeoutMs },
-            cause: error,
           }),
         );
     });

@@ -24,6 +24,7 @@ interface TableMessage {
   readonly tableVersion: number;
   readonly gridId: string;
   readonly members: readonly MemberAddress[];
+  readonly expectedMembers: number;
   readonly ownerCounts: readonly number[];
   readonly owners: readonly number[];
   readonly epochs: readonly number[];
@@ -34,6 +35,7 @@ export const table: Conversion<PartitionTable> = {
     tableVersion: value.tableVersion,
     gridId: value.gridId,
     members: value.members,
+    expectedMembers: value.expectedMembers,
     ownerCounts: value.owners.map((owners) => owners.length),
     owners: value.owners.flat(),
     epochs: value.epochs,
@@ -50,8 +52,8 @@ export const table: Conversion<PartitionTable> = {
     if (at !== wire.owners.length || wire.epochs.length !== owners.length || wire.owners.some((o) => o >= length)) {
       throw malformed('a partition table whose columns disagree');
     }
-    const { tableVersion, gridId, members } = wire;
-    return { tableVersion, gridId, members, owners, epochs: wire.epochs as readonly Epoch[] };
+    const { tableVersion, gridId, members, expectedMembers } = wire;
+    return { tableVersion, gridId, members, expectedMembers, owners, epochs: wire.epochs as readonly Epoch[] };
   },
 };
 

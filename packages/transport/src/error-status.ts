@@ -18,6 +18,7 @@ import {
   type WireError,
 } from '@ashlar/core';
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
+import { connectionLost } from './link-errors.ts';
 import { messageType, packageDefinition } from './proto-files.ts';
 import { fieldsBound, textBound, WireReader, WireWriter } from './wire.ts';
 
@@ -38,6 +39,8 @@ const STATUS_OF: Partial<Record<ErrorCode, status>> = {
   UNSUPPORTED_SQL: status.UNIMPLEMENTED,
   CONNECT_TIMEOUT: status.UNAVAILABLE,
   CONNECTION_LOST: status.UNAVAILABLE,
+  MEMBER_UNREACHABLE: status.UNAVAILABLE,
+  GRID_INCOMPLETE: status.UNAVAILABLE,
   SHUTTING_DOWN: status.UNAVAILABLE,
   STALE_EPOCH: status.ABORTED,
   LEASE_EXPIRED: status.ABORTED,
@@ -236,13 +239,19 @@ function statusDetails(code: number, text: string, error: Buffer): Buffer {
   return writer.finish();
 }
 
-const BROKEN_LINK = /^Received RST_STREAM with code 2 .*Session closed/;
+/** The library's own words for a link that broke under the call, where it does not say UNAVAILABLE. */
+const BROKEN_LINK = /triggered by internal client error|Session closed|ECONNRESET|EPIPE|ETIMEDOUT/;
+const TOO_LARGE = /message larger than max \((\d+) vs\.? (\d+)\)/;
 
 /** What a failed call says, as a GridError. */
 export function fromStatus(error: ServiceError | StatusObject, what: string): GridError {
   const details = error.metadata?.get(DETAILS_KEY)[0];
   const wire = details instanceof Uint8Array ? errorOfDetails(details) : undefined;
-  if (wire !== undefined) return GridError.from(wire);
+  return wire === undefined ? foreignError(error, what) : GridError.from(wire);
+}
+
+/** A status that no member of ours made: the library's, a proxy's. Its text is told to nobody but the cause. */
+function foreignError(error: ServiceError | StatusObject, what: string): GridError {
   const cause = error instanceof Error ? error : undefined;
   switch (error.code) {
     case status.CANCELLED:
@@ -250,21 +259,33 @@ export function fromStatus(error: ServiceError | StatusObject, what: string): Gr
     case status.DEADLINE_EXCEEDED:
       return new GridError('DEADLINE_EXCEEDED', `${what} did not finish within its time`, { cause });
     case status.UNAUTHENTICATED:
-      return new GridError('UNAUTHENTICATED', error.details, { cause });
+      return new GridError('UNAUTHENTICATED', `${what}: who calls is not known`, { cause });
+    case status.PERMISSION_DENIED:
+      return new GridError('PERMISSION_DENIED', `${what}: the caller may not`, { cause });
     case status.RESOURCE_EXHAUSTED:
-      return /larger than/.test(error.details)
-        ? new GridError('MESSAGE_TOO_LARGE', `${what}: ${error.details}`, { cause })
-        : new GridError('OVERLOADED', `${what}: ${error.details}`, { cause });
+      return tooMuch(error.details, what);
     case status.UNIMPLEMENTED:
-      return new GridError('UNSUPPORTED_PROTOCOL', `${what}: ${error.details}`, { cause });
+      return new GridError('UNSUPPORTED_PROTOCOL', `${what} is not known at the other end`, {
+        hint: 'use a client and a member of one release',
+        cause,
+      });
     case status.UNAVAILABLE:
-      return new GridError('CONNECTION_LOST', `${what}: ${error.details}`, { cause });
+      return connectionLost(what, error.details);
     default:
-      // The library's own word for a link that broke under the call.
-      if (BROKEN_LINK.test(error.details))
-        return new GridError('CONNECTION_LOST', `${what}: ${error.details}`, { cause });
-      return new GridError('INTERNAL', `${what}: ${error.details}`, { cause });
+      if (BROKEN_LINK.test(error.details)) return connectionLost(what, error.details);
+      return new GridError('INTERNAL', `${what} failed on its way (gRPC status ${error.code})`, { cause });
   }
+}
+
+function tooMuch(text: string, what: string): GridError {
+  if (!/larger than/.test(text)) {
+    return new GridError('OVERLOADED', `${what}: the other end takes no more at the moment`, {
+      hint: 'ask for less at a time, and try again a little later',
+    });
+  }
+  const [, bytes, limit] = TOO_LARGE.exec(text) ?? [];
+  const size = bytes === undefined ? 'is too large' : `has ${bytes} bytes, more than the ${limit} of a message`;
+  return new GridError('MESSAGE_TOO_LARGE', `an answer of ${what} ${size}`, { hint: 'ask for less at a time' });
 }
 
 function errorOfDetails(bytes: Uint8Array): WireError | undefined {

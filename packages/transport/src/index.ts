@@ -25,6 +25,7 @@ export {
   traceOf,
 } from './kv-batch.ts';
 export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch } from './kv-codec.ts';
+export type { LinkDown } from './link-watch.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { PartCount } from './part-count.ts';
 export { DEFAULT_SERVER_LIMITS, serve } from './server.ts';

@@ -9,6 +9,9 @@ import type { Document, RowSource } from '../files/rows.ts';
 import { formatBytes, formatDuration, formatQuantity, formatRate } from '../render/format.ts';
 import { type ProgressOptions, startProgress } from '../render/progress.ts';
 
+/** How long a grid may take to be there. */
+const READY_MS = 5000;
+
 interface ImportOptions extends CommonOptions {
   readonly map: string;
   readonly key?: string;
@@ -49,6 +52,8 @@ async function importFile(context: CliContext, file: string, options: ImportOpti
       limit: options.limit,
       signal: context.io.signal,
     };
+    // Whoever cannot be asked, or is missing, is told before a row is read.
+    await grid.maps({ signal: context.io.signal, timeoutMs: READY_MS });
     const result = await loadShowing(context, source, options.map, grid.map(options.map), load);
     const perSecond = (result.rows / result.durationMs) * 1000;
     const { notices = [] } = source;

@@ -30,6 +30,10 @@ export function renderError(error: unknown, colours: Colours, statement?: string
 
 /** The same for programs: one JSON object, `{"error":{code,message,hint,position,details}}`. @param more  further fields */
 export function errorJson(error: unknown, more: object = {}): string {
+  return JSON.stringify({ error: plainError(error), ...more });
+}
+
+export function plainError(error: unknown): object {
   const { code, message, hint, position, details } = GridError.wrap(error);
-  return JSON.stringify({ error: { code, message, hint, position, details }, ...more });
+  return { code, message, hint, position, details };
 }

@@ -51,7 +51,7 @@ export class FakeGrid {
   }
 
   async ping() {
-    return [{ member: 'member-1', address: '127.0.0.1:7710', roundTripMs: 0.42 }];
+    return [{ member: 'member-1', address: '127.0.0.1:7710', roundTripMs: 0.42, error: undefined }];
   }
 
   async stats() {

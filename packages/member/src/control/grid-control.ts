@@ -7,6 +7,7 @@ import { tableOf } from '@ashlar/cluster';
 import {
   type Epoch,
   GridError,
+  GridIncompleteError,
   MapDroppedError,
   type MapId,
   type MemberId,
@@ -70,13 +71,20 @@ export class GridControl {
     return this.#maps;
   }
 
+  /** @throws GridError GRID_INCOMPLETE while partitions have no owners: nothing can be asked of all of the grid */
+  requireComplete(): void {
+    if (!this.isComplete) throw new GridIncompleteError(this.#table);
+  }
+
   /** Calls back with the present state and at every change. */
   onChange(listener: (state: ControlState, before: ControlState | undefined) => void): void {
     this.#listeners.push(listener);
     listener(this.#state, undefined);
   }
 
-  submit(command: Parameters<Coordinator['submit']>[0]): Promise<ControlState> {
+  /** @throws GridError as `step` does; GRID_INCOMPLETE: an incomplete grid's catalog may yet become another's */
+  async submit(command: Parameters<Coordinator['submit']>[0]): Promise<ControlState> {
+    if (command.kind !== 'join') this.requireComplete();
     return this.#coordinator.submit(command);
   }
 
@@ -129,7 +137,7 @@ export class GridControl {
     const known = this.#maps.get(name) ?? (declared ? undefined : await this.#afterRefresh(() => this.#maps.get(name)));
     if (known !== undefined && !declared) return known;
     if (known === undefined || !sameSettings(known, settings)) {
-      this.#change(await this.#coordinator.submit({ kind: 'createMap', name, options: settings }));
+      this.#change(await this.submit({ kind: 'createMap', name, options: settings }));
     }
     const made = this.#maps.get(name);
     if (made !== undefined) return made;

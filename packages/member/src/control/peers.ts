@@ -1,32 +1,111 @@
-/** Connections to the other members: one each, made when first needed, kept until the member's address changes. */
-import { GridError, type MemberId, type PartitionTable } from '@ashlar/core';
-import { type ConnectionOptions, connectMember, type MemberConnection } from '@ashlar/transport';
+/**
+ * Connections to the other members of the table: one each, kept up, so that a member that is lost is known to be before
+ * anybody asks for it. Who is lost and who is back is logged, once each.
+ */
+import { GridError, type MemberAddress, type MemberId, type PartitionTable } from '@ashlar/core';
+import { type ConnectionOptions, connectMember, type LinkDown, type MemberConnection } from '@ashlar/transport';
+
+/** Where losses and returns are told. */
+export interface PeerLog {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+}
+
+/** A member, and which process of it. */
+export type PeerMember = MemberAddress & { readonly incarnation: string };
+
+interface Peer {
+  readonly address: string;
+  readonly connection: MemberConnection;
+  /** Undefined: not known yet. */
+  incarnation: string | undefined;
+  /** Since when it is lost: milliseconds since 1970. */
+  lostMs: number | undefined;
+}
 
 export class Peers {
   readonly #options: ConnectionOptions;
-  readonly #connections = new Map<string, MemberConnection>();
+  readonly #log: PeerLog;
+  readonly #peers = new Map<MemberId, Peer>();
+  readonly #others: MemberConnection[] = [];
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ConnectionOptions, log: PeerLog) {
     this.#options = options;
+    this.#log = log;
   }
 
-  /** @throws GridError CONNECTION_LOST when the table has no such member */
-  to(id: MemberId, table: PartitionTable): MemberConnection {
+  /**
+   * Calls over it that do not reach the member fail with MEMBER_UNREACHABLE, at once while its link is known to be down.
+   *
+   * @throws GridError STALE_EPOCH when the table has no such member
+   */
+  to(id: MemberId, table: Pick<PartitionTable, 'members'>): MemberConnection {
     const member = table.members.find((candidate) => candidate.id === id);
-    if (member === undefined) throw new GridError('CONNECTION_LOST', `no member '${id}' in the table`);
-    return this.at(member.address);
+    if (member === undefined) throw new GridError('STALE_EPOCH', `no member '${id}' in the table`);
+    return this.#peer(member).connection;
   }
 
-  at(address: string): MemberConnection {
-    const known = this.#connections.get(address);
-    if (known !== undefined) return known;
-    const connection = connectMember(address, this.#options);
-    this.#connections.set(address, connection);
+  /** Keeps links to all of these members but this one, and to nobody else. */
+  follow(members: readonly PeerMember[], self: MemberId): void {
+    for (const [id, { connection }] of this.#peers) {
+      if (members.some((member) => member.id === id)) continue;
+      connection.close();
+      this.#peers.delete(id);
+    }
+    for (const member of members) if (member.id !== self) this.#keepUp(member);
+  }
+
+  #keepUp(member: PeerMember): void {
+    const known = this.#peers.get(member.id);
+    // It joined anew: its process is there, however long the link to the old one would still wait for its next try.
+    const isNew = known?.incarnation !== undefined && known.incarnation !== member.incarnation;
+    if (isNew) this.#drop(member, known);
+    const peer = this.#peer(member);
+    peer.incarnation = member.incarnation;
+    peer.connection.keepUp();
+  }
+
+  #drop({ id, address }: MemberAddress, peer: Peer): void {
+    peer.connection.close();
+    this.#peers.delete(id);
+    if (peer.lostMs !== undefined) this.#tellBack(id, address, peer.lostMs);
+  }
+
+  /** A connection of its own to whoever answers at an address. @param nameOf  what to call it */
+  at(address: string, nameOf: () => string): MemberConnection {
+    const connection = connectMember(address, { ...this.#options, peer: nameOf });
+    this.#others.push(connection);
     return connection;
   }
 
+  #peer(member: MemberAddress): Peer {
+    const { id, address } = member;
+    const known = this.#peers.get(id);
+    if (known !== undefined && known.address === address) return known;
+    if (known !== undefined) this.#drop(member, known);
+    const onLink = (down: LinkDown | undefined): void => this.#onLink(id, peer, down);
+    const connection = connectMember(address, { ...this.#options, peer: id, onLink });
+    const peer: Peer = { address, connection, incarnation: undefined, lostMs: undefined };
+    this.#peers.set(id, peer);
+    return peer;
+  }
+
+  #onLink(id: MemberId, peer: Peer, down: LinkDown | undefined): void {
+    if (down === undefined) this.#tellBack(id, peer.address, peer.lostMs ?? Date.now());
+    else {
+      const since = new Date(down.sinceMs).toISOString();
+      this.#log.warn({ member: id, address: peer.address, since }, 'member is lost');
+    }
+    peer.lostMs = down?.sinceMs;
+  }
+
+  #tellBack(id: MemberId, address: string, lostMs: number): void {
+    this.#log.info({ member: id, address, awayMs: Date.now() - lostMs }, 'member is back');
+  }
+
   close(): void {
-    for (const connection of this.#connections.values()) connection.close();
-    this.#connections.clear();
+    for (const { connection } of this.#peers.values()) connection.close();
+    for (const connection of this.#others) connection.close();
+    this.#peers.clear();
   }
 }

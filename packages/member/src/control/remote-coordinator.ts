@@ -58,6 +58,11 @@ export class RemoteCoordinator implements Coordinator {
     return this.#state;
   }
 
+  /** What the member at an address is called, as far as the state tells. */
+  nameAt(address: string): string | undefined {
+    return this.#state.members.find((member) => member.address === address)?.id;
+  }
+
   /** Whether the stream of states stands: without it the catalog cannot change, what is here is served on. */
   get isConnected(): boolean {
     return this.#isConnected;
@@ -75,7 +80,7 @@ export class RemoteCoordinator implements Coordinator {
         return state;
       } catch (error) {
         const isOver = this.#closing.signal.aborted || performance.now() + RETRY_MS >= deadlineMs;
-        if (isOver || !mayRepeat(command, error)) throw error;
+        if (isOver || this.#connection.down !== undefined || !mayRepeat(command, error)) throw error;
         await sleep(RETRY_MS, undefined, { ref: false });
       }
     }
@@ -136,7 +141,7 @@ export class RemoteCoordinator implements Coordinator {
  */
 function mayRepeat(command: ControlCommand, error: unknown): boolean {
   const isIdempotent = command.kind === 'createMap' || (command.kind === 'dropMap' && command.mapId !== undefined);
-  return isIdempotent && (GridError.is(error, 'CONNECTION_LOST') || GridError.is(error, 'OUTCOME_UNKNOWN'));
+  return isIdempotent && (GridError.is(error, 'MEMBER_UNREACHABLE') || GridError.is(error, 'OUTCOME_UNKNOWN'));
 }
 
 export interface JoinOptions {

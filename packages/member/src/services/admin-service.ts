@@ -66,6 +66,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     watchTable: ({ signal }) => tables.follow(signal),
     ping: async () => ({ memberId: control.self, address: deps.address(), version: clock.now() }),
     async listMaps() {
+      control.requireComplete();
       const infos = control.state.maps.map(async (map): Promise<readonly MapInfo[]> => {
         try {
           return [{ ...map, ...(await gridSize(map)) }];
@@ -78,12 +79,14 @@ export function adminService(deps: AdminDependencies): AdminService {
       return { maps: (await Promise.all(infos)).flat() };
     },
     async mapSize({ map: name, grid, mapId = 0 }) {
+      control.requireComplete();
       if (mapId > 0) return ownSize(await control.mapWithId(mapId as MapId, name));
       const map = control.maps.get(name) ?? (await control.mapNamed(name).catch(() => undefined));
       if (map === undefined) return NO_SIZE;
       return grid ? gridSize(map) : ownSize(map);
     },
     async clear({ map: name }, { signal }) {
+      control.requireComplete();
       const map = await control.mapNamed(name).catch(() => undefined);
       if (map === undefined) return { removed: 0, version: clock.now() };
       const { affected, version } = await deps.clearMap(map, signal);
@@ -91,6 +94,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     },
     stats: async () => ({ memberId: control.self, figures: await deps.figures() }),
     async dropMap({ map: name }) {
+      control.requireComplete();
       await control.refresh().catch(() => undefined);
       const mapId = control.maps.get(name)?.id ?? NO_MAP;
       // Where it is gone already, too: when this is answered no member has it.

@@ -77,6 +77,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
       return { module: request.name, hash: request.hash };
     },
     async undeploy({ name }) {
+      control.requireComplete();
       await control.refresh().catch(() => undefined);
       const existed = control.moduleIfKnown(name) !== undefined;
       await control.submit({ kind: 'removeModule', name });
@@ -90,6 +91,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
         runJob(request, { signal, trace: own }, deps, jobs, jobPart),
       ),
     async processWhere(request, { signal, trace }) {
+      control.requireComplete();
       if (request.module !== READY_MODULE) await control.moduleNamed(request.module);
       const parameters = decodeParameters(request.parameters);
       await control.mapNamed(request.map);
@@ -135,6 +137,7 @@ async function* runJob(
   jobPart: (request: RunJobPartRequest, call: Caused) => AsyncGenerator<JobPartOutput>,
 ): AsyncGenerator<JobOutput, void, undefined> {
   const { control } = deps.parts;
+  control.requireComplete();
   await control.moduleNamed(request.module);
   const { id: mapId } = await control.mapNamed(request.map);
   if (!control.isComplete) {

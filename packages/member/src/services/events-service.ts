@@ -63,6 +63,7 @@ export function eventsService(deps: EventsDependencies): EventsService {
 
 async function open(request: SubscribeRequest, deps: EventsDependencies, signal: AbortSignal): Promise<Subscription> {
   const { control, hub } = deps;
+  control.requireComplete();
   // The map need not be there yet: its first put creates it, and is seen.
   if (!control.maps.has(request.map)) await control.refresh().catch(() => undefined);
   const partitions = request.partitions.length === 0 ? control.ownPartitions : request.partitions;

@@ -11,6 +11,7 @@ import { COUNT } from '../observe/map-counters.ts';
 export function keyForwarder({ control, store, metrics }: MemberParts, router: () => Promise<Router>): KeyForwarder {
   return {
     async get(name, key, trace) {
+      control.requireComplete();
       const map = await control.mapNamed(name);
       const bytes = encodeKey(key);
       const partition = partitionOf(bytes, 0, bytes.length, map.affinityParts, control.partitionCount) as PartitionId;
@@ -30,6 +31,7 @@ export function keyForwarder({ control, store, metrics }: MemberParts, router: (
       await call(await router(), OPCODE.PUT, name, key, { trace }, decodeValue(value), ttlMs);
     },
     async remove(name, key, trace) {
+      control.requireComplete();
       await control.mapNamed(name);
       return (await call(await router(), OPCODE.REMOVE, name, key, { trace })) === true;
     },

@@ -56,6 +56,11 @@ export function membersService(deps: MembersDependencies): MembersService {
       hint: `join ${control.table.members[0]?.address ?? 'the first member'}`,
     });
   };
+  /** A grid that is put together again has neither its maps nor its partitions yet. */
+  const whenComplete = <T>(run: () => T): T => {
+    control.requireComplete();
+    return run();
+  };
   return {
     async join({ member, incarnation, version, protocolMin, protocolMax }) {
       mustCoordinate();
@@ -91,10 +96,12 @@ export function membersService(deps: MembersDependencies): MembersService {
       if (control.state.catalogVersion >= catalogVersion) return { catalogVersion: control.state.catalogVersion };
       throw new GridError('LEASE_EXPIRED', `member '${control.self}' does not follow catalog ${catalogVersion} yet`);
     },
-    pinSnapshot: async ({ version }) => snapshots.pin(version as Version),
+    pinSnapshot: async ({ version }) => whenComplete(() => snapshots.pin(version as Version)),
     openSnapshot: async ({ pinId, version }) => ({ snapshotId: await snapshots.open(pinId, version as Version) }),
     releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),
-    findPaths: async ({ mapId }, { signal }) => ({ body: encodeValue(await deps.findPaths(mapId as MapId, signal)) }),
+    findPaths: async ({ mapId }, { signal }) => ({
+      body: encodeValue(await whenComplete(() => deps.findPaths(mapId as MapId, signal))),
+    }),
     async *runFragment(request, { signal, trace }) {
       const { fragment, mapId, clockMs, strict, buildStages } = decodeMessage(request.plan) as FragmentBody;
       const partitions = request.partitions as readonly PartitionId[];
@@ -122,10 +129,10 @@ export function membersService(deps: MembersDependencies): MembersService {
       }
       yield { kind: 'end', rows: stats.rowsOut, body: encodeValue(stats), batches: sent };
     },
-    runJobPart: (request, context) => deps.jobPart(request, context),
+    runJobPart: (request, context) => whenComplete(() => deps.jobPart(request, context)),
     async modifyRows({ body }, context) {
       const request = decodeMessage(body) as ChangeRequest;
-      const { affected, version, odd } = await deps.change(request, context);
+      const { affected, version, odd } = await whenComplete(() => deps.change(request, context));
       return { affected, version, body: encodeValue(odd) };
     },
   };

@@ -109,6 +109,7 @@ async function* runStatement(
   deps: SqlDependencies,
 ): AsyncGenerator<SqlOutput> {
   const startedMs = performance.now();
+  deps.control.requireComplete();
   const parameters = decodeParameters(request.parameters);
   const planning = deps.tracing.begin('ashlar.sql.plan', trace, {});
   const plan = await tracedCall(planning, () => deps.planning.plan(request.text, context.signal));

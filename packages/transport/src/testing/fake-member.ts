@@ -313,6 +313,13 @@ export class FakeGrid {
     for (const member of this.members) member.table = table;
   }
 
+  /** Starts a member that was stopped, at another port. */
+  async restartElsewhere(index: number): Promise<void> {
+    this.#addresses[index] = await this.members[index]!.start();
+    const { members, owners } = this.members[0]!.table;
+    this.assign(owners.map(([owner]) => this.members.findIndex(({ id }) => id === members[owner!]!.id)));
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.members.map((member) => member.stop()));
   }
@@ -324,6 +331,7 @@ function tableOf(ids: readonly MemberId[], addresses: readonly string[]): Partit
     tableVersion: 1,
     gridId: 'grid',
     members: ids.map((id, index) => ({ id, address: addresses[index] ?? '', httpAddress: '', zone: '' })),
+    expectedMembers: ids.length,
     owners: partitions.map((_, partition) => [partition % ids.length]),
     epochs: partitions.map(() => 1 as Epoch),
   };

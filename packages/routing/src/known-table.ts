@@ -1,0 +1,69 @@
+/**
+ * The partition table a router goes by, and which other one may take its place. Pure.
+ *
+ * T1  Of one grid only a newer table takes the place of an older one.
+ * T2  Another grid's takes it when nobody of ours is left, and it is complete; or when ours never was.
+ * T3  The number of partitions is known from the first hello on, also while nobody owns one.
+ */
+import { type GridError, GridIncompleteError, type PartitionTable } from '@ashlar/core';
+import { noOwner } from './errors.ts';
+
+export class KnownTable {
+  #table: PartitionTable;
+  #partitionCount: number;
+  /** Of a grid that is gathering at the addresses of ours. */
+  #gathering: PartitionTable | undefined;
+
+  /** @param partitionCount  of the grid, also while nobody owns a partition */
+  constructor(table: PartitionTable, partitionCount: number) {
+    this.#table = table;
+    this.#partitionCount = Math.max(1, partitionCount);
+  }
+
+  get table(): PartitionTable {
+    return this.#table;
+  }
+
+  get partitionCount(): number {
+    return this.#partitionCount;
+  }
+
+  /** Whether partitions have owners. */
+  get isComplete(): boolean {
+    return this.#table.owners.length > 0;
+  }
+
+  /**
+   * A member told its table.
+   *
+   * @param isAlone  no member of our grid is connected
+   * @returns whether it is the one to go by from now on
+   */
+  offer(table: PartitionTable, isAlone: boolean): boolean {
+    if (table.gridId === this.#table.gridId) {
+      this.#gathering = undefined;
+      return table.tableVersion > this.#table.tableVersion && this.#take(table);
+    }
+    if (!this.isComplete || (isAlone && table.owners.length > 0)) return this.#take(table);
+    if (isAlone) this.#gathering = table;
+    return false;
+  }
+
+  #take(table: PartitionTable): true {
+    this.#table = table;
+    this.#gathering = undefined;
+    if (table.owners.length > 0) this.#partitionCount = table.owners.length;
+    return true;
+  }
+
+  /** The grid is being put together: who is missing; undefined: that is not what is wrong. */
+  whatIsMissing(): GridError | undefined {
+    if (this.#gathering !== undefined) return new GridIncompleteError(this.#gathering);
+    return this.isComplete ? undefined : new GridIncompleteError(this.#table);
+  }
+
+  /** Why nobody can be asked for a partition. */
+  whyNobody(): GridError {
+    return this.whatIsMissing() ?? noOwner();
+  }
+}

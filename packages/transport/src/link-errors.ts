@@ -1,0 +1,29 @@
+/** What the library says of broken links, in our words: its own never reach a user. */
+import { GridError } from '@ashlar/core';
+
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/ECONNREFUSED/, 'the connection was refused'],
+  [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, 'the host name is not known'],
+  [/EHOSTUNREACH|ENETUNREACH/, 'there is no way to the host'],
+  [/ETIMEDOUT|[Kk]eepalive|timed out/, 'nothing was heard from it'],
+  [/certificate|ERR_TLS|ERR_SSL|SSL routines|self.signed/, 'TLS could not be agreed on: look at the certificates'],
+  [/Channel has been shut down/, 'the connection was closed'],
+  [/No connection established/, 'there was no connection'],
+];
+
+/** Why a link failed, in words. @param details  of a gRPC status */
+export function linkReason(details: string): string {
+  return REASONS.find(([pattern]) => pattern.test(details))?.[1] ?? 'the connection broke';
+}
+
+/** Says of a call that nothing of it left: there was no connection to send it over. */
+export function wasNeverSent(details: string): boolean {
+  return /No connection established|Name resolution failed|Channel has been shut down/.test(details);
+}
+
+/** A link that broke under a call, or was not there for it. */
+export function connectionLost(what: string, details: string): GridError {
+  return new GridError('CONNECTION_LOST', `${what}: ${linkReason(details)}`, {
+    hint: 'nothing was changed: repeat it, or see whether the member runs',
+  });
+}
