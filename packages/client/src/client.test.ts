@@ -304,10 +304,10 @@ describe('user code', () => {
     expect(module).toBe('fraud');
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
     expect(deployed[0]!.exports).toEqual([
-      { name: 'audit', kind: 'listener', map: 'accounts' },
-      { name: 'debit', kind: 'processor', map: '' },
-      { name: 'flag', kind: 'processor', map: '' },
-      { name: 'histogram', kind: 'job', map: '' },
+      { name: 'audit', kind: 'listener', map: 'accounts', state: '' },
+      { name: 'debit', kind: 'processor', map: '', state: '' },
+      { name: 'flag', kind: 'processor', map: '', state: '' },
+      { name: 'histogram', kind: 'job', map: '', state: '' },
     ]);
     const accounts = grid.map(Accounts);
     expect(await accounts.process('a', fraud.debit, { amount: 5 })).toEqual({ amount: 5 });

@@ -5,12 +5,14 @@ import { EVENT_TYPES, type EventBatch } from '@ashlar/transport';
 import { encodeToken } from './token.ts';
 
 /**
+ * @param mapId         of the map whose events they are
  * @param handed        positions by partition, moved on event by event as they are taken
  * @param incarnations  by partition
  */
 export function* eventsOf<K, V>(
   batch: EventBatch,
   map: string,
+  mapId: number,
   handed: Float64Array,
   incarnations: Float64Array,
 ): Generator<EntryEvent<K, V>, void, undefined> {
@@ -19,7 +21,7 @@ export function* eventsOf<K, V>(
   const tokenAt = (index: number): string => {
     const sequences = before.slice();
     for (let at = 0; at <= index; at++) sequences[batch.partitions[at]!] = batch.sequences[at]!;
-    return encodeToken({ map, incarnations: incarnationsThen, sequences });
+    return encodeToken({ map, mapId, incarnations: incarnationsThen, sequences });
   };
   for (let index = 0; index < batch.count; index++) {
     handed[batch.partitions[index]!] = batch.sequences[index]!;

@@ -9,9 +9,17 @@
  * U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it is taken.
  * U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application. A grid that was started
  *     anew has other logs, also where its partitions and sequences look alike: no position of the old one counts there.
+ * U4  It belongs to one map. When that is dropped it gives what every member still has of it, then MAP_DROPPED.
  */
 import type { EntryEvent, EventFeed, GridKey, SubscribeOptions, SubscriptionStats } from '@ashlar/api';
-import { CancelledError, DeadlineExceededError, GridError, type MemberAddress, primariesOf } from '@ashlar/core';
+import {
+  CancelledError,
+  DeadlineExceededError,
+  GridError,
+  MapDroppedError,
+  type MemberAddress,
+  primariesOf,
+} from '@ashlar/core';
 import { pause, type Router } from '@ashlar/routing';
 import { encodeParameters } from '@ashlar/serialization';
 import type { SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
@@ -24,6 +32,8 @@ import { decodeToken, encodeToken } from './token.ts';
 const INBOX_MAX = 4;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1_000;
+/** Tries to hear the rest of a dropped map from a member whose link broke. */
+const REST_TRIES_MAX = 5;
 /** A link broke, or a partition moved: go on from the last position. */
 const GO_ON_CODES: ReadonlySet<string> = new Set([
   'CONNECTION_LOST',
@@ -57,6 +67,8 @@ interface Feed {
   readonly partitions: readonly number[];
   readonly abort: AbortController;
   isStanding: boolean;
+  /** It has told all that is left of a map that was dropped. */
+  isOver: boolean;
   resolvedVersion: number;
 }
 
@@ -77,6 +89,10 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   #wakeReader: (() => void) | undefined;
   #wakeFeeds: (() => void)[] = [];
   #failure: GridError | undefined;
+  /** The map that the subscription belongs to; 0: none has the name yet. */
+  #mapId = 0;
+  /** Of the first feed that has told the rest of a dropped map: the others may have more to tell. */
+  #dropped: GridError | undefined;
   #ended = false;
   #isReady = false;
   #placed = false;
@@ -148,6 +164,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
 
   #takeStart(): void {
     const start = decodeToken(this.#startToken, this.#map, this.#router.partitionCount);
+    this.#mapId = start.mapId;
     this.#received.set(start.sequences);
     this.#handed.set(start.sequences);
     this.#incarnations.set(start.incarnations);
@@ -185,7 +202,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
 
   #open(member: MemberAddress, partitions: readonly number[]): void {
     const abort = new AbortController();
-    const feed: Feed = { member, partitions, abort, isStanding: false, resolvedVersion: 0 };
+    const feed: Feed = { member, partitions, abort, isStanding: false, isOver: false, resolvedVersion: 0 };
     this.#feeds.set(member.id, feed);
     this.#follow(feed).catch((error: unknown) => this.#fail(GridError.wrap(error)));
   }
@@ -193,6 +210,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   /** Reads one feed for as long as it is wanted, link by link. */
   async #follow(feed: Feed): Promise<void> {
     let retryMs = RETRY_FIRST_MS;
+    let tries = 0;
     const { signal } = feed.abort;
     while (!signal.aborted && !this.#ended) {
       const link: Link = { feed, batches: 0, counts: NO_COUNTS };
@@ -202,12 +220,23 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
           if (signal.aborted) return;
           this.#receive(link, output);
           retryMs = RETRY_FIRST_MS;
+          if (output.kind === 'events') tries = 0;
           while (this.#inbox.length >= INBOX_MAX && !signal.aborted) await this.#roomInInbox();
         }
       } catch (error) {
         if (signal.aborted || this.#ended) return;
         const failure = GridError.wrap(error);
+        if (failure.code === 'MAP_DROPPED') {
+          this.#dropped ??= failure;
+          this.#endFeed(feed);
+          return;
+        }
         if (!GO_ON_CODES.has(failure.code)) throw failure;
+      }
+      tries += 1;
+      if (this.#dropped !== undefined && tries > REST_TRIES_MAX) {
+        this.#endFeed(feed);
+        return;
       }
       feed.isStanding = false;
       void this.#router.refresh();
@@ -216,10 +245,33 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     }
   }
 
+  /** The map is gone, and so is this feed: the subscription ends with the last one (U4). */
+  #endFeed(feed: Feed): void {
+    feed.isOver = true;
+    if ([...this.#feeds.values()].every(({ isOver }) => isOver)) this.#fail(this.#dropped!);
+  }
+
+  /**
+   * Whether a member speaks of the map that the others speak of: ids only grow, so it is behind, or the map is gone.
+   *
+   * @throws MapDroppedError; GridError LEASE_EXPIRED: asked again, by the map's id, the member will know better
+   */
+  #checkMap({ member }: Feed, mapId = 0): void {
+    if (mapId === 0 || mapId === this.#mapId) return;
+    if (this.#mapId === 0) this.#mapId = mapId;
+    else if (mapId > this.#mapId) throw new MapDroppedError(this.#map, { mapId: this.#mapId, now: mapId });
+    else throw new GridError('LEASE_EXPIRED', `member '${member.id}' does not know the newest map '${this.#map}' yet`);
+  }
+
   #request(feed: Feed): SubscribeRequest {
     const { where, params, types, onSlow } = this.#options;
     const isResumed = feed.partitions.every((partition) => this.#known[partition] === 1);
-    const position = { map: this.#map, incarnations: this.#incarnations, sequences: this.#received };
+    const position = {
+      map: this.#map,
+      mapId: this.#mapId,
+      incarnations: this.#incarnations,
+      sequences: this.#received,
+    };
     return {
       map: this.#map,
       where: where ?? '',
@@ -233,6 +285,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
 
   #receive(link: Link, output: SubscribeOutput): void {
     const { feed } = link;
+    this.#checkMap(feed, output.mapId);
     if (output.kind === 'standing') this.#stand(feed, output);
     else if (output.kind === 'events') {
       link.batches += 1;
@@ -335,7 +388,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
 
   *#hand({ feed, output }: Received): Generator<EntryEvent<K, V>, void, undefined> {
     if (output.kind === 'events') {
-      yield* eventsOf<K, V>(output.events, this.#map, this.#handed, this.#incarnations);
+      yield* eventsOf<K, V>(output.events, this.#map, output.mapId ?? 0, this.#handed, this.#incarnations);
     } else if (output.kind === 'resolved') {
       this.#advance(feed, output.sequences, this.#handed);
       feed.resolvedVersion = Math.max(feed.resolvedVersion, output.version);

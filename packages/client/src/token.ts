@@ -1,40 +1,51 @@
 /**
  * A subscription's position as text (`protos/ashlar/v1/events.proto`):
  *
- *   base64url of MessagePack [1, map, incarnations, sequences]
+ *   base64url of MessagePack [2, map, mapId, incarnations, sequences]
  */
 import { GridError } from '@ashlar/core';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 
-const FORMAT = 1;
+const FORMAT = 2;
+/** Of the first release: it does not say which map of its name it means. */
+const FORMAT_WITHOUT_ID = 1;
 
 export interface Position {
   readonly map: string;
+  /** Of the map that had the name; 0: there was none. */
+  readonly mapId: number;
   /** By partition. */
   readonly incarnations: Float64Array;
   /** By partition: the last sequence seen. */
   readonly sequences: Float64Array;
 }
 
-export function encodeToken({ map, incarnations, sequences }: Position): string {
+export function encodeToken({ map, mapId, incarnations, sequences }: Position): string {
   const first = incarnations[0] ?? 0;
   const shared = incarnations.every((incarnation) => incarnation === first);
-  const bytes = encodeValue([FORMAT, map, shared ? first : [...incarnations], [...sequences]]);
+  const bytes = encodeValue([FORMAT, map, mapId, shared ? first : [...incarnations], [...sequences]]);
   return Buffer.from(bytes).toString('base64url');
 }
 
 /** @throws GridError INVALID_TOKEN */
 export function decodeToken(token: string, map: string, partitionCount: number): Position {
   const fields = fieldsOf(token);
-  if (!Array.isArray(fields) || fields[0] !== FORMAT) throw invalidToken('it was not made by this grid');
-  const [, ofMap, incarnations, sequences] = fields as readonly unknown[];
+  if (!Array.isArray(fields)) throw invalidToken('it was not made by this grid');
+  const [format, ofMap, mapId, incarnations, sequences] = fields as readonly unknown[];
+  if (format === FORMAT_WITHOUT_ID) throw invalidToken('an older release made it');
+  if (format !== FORMAT || !isCount(mapId)) throw invalidToken('it was not made by this grid');
   if (ofMap !== map) throw invalidToken(`it belongs to map '${String(ofMap)}'`);
   const position = {
     map,
+    mapId,
     incarnations: column(incarnations, partitionCount),
     sequences: column(sequences, partitionCount),
   };
   return position;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function fieldsOf(token: string): unknown {

@@ -6,7 +6,7 @@ export class EventHub {
   readonly #logs: LogSource;
   readonly #subscriptionsMax: number;
   readonly #byPartition: Set<Subscription>[];
-  #count = 0;
+  readonly #open = new Set<Subscription>();
 
   constructor(logs: LogSource, options: { readonly partitionCount: number; readonly subscriptionsMax: number }) {
     this.#logs = logs;
@@ -15,7 +15,7 @@ export class EventHub {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#open.size;
   }
 
   get subscriptionsMax(): number {
@@ -24,10 +24,9 @@ export class EventHub {
 
   /** Log records that subscriptions have not read: of all together, and of the one that is furthest behind. */
   lag(): { readonly sum: number; readonly most: number } {
-    const open = new Set(this.#byPartition.flatMap((subscriptions) => [...subscriptions]));
     let sum = 0;
     let most = 0;
-    for (const { lagRecords } of open) {
+    for (const { lagRecords } of this.#open) {
       sum += lagRecords;
       most = Math.max(most, lagRecords);
     }
@@ -36,21 +35,25 @@ export class EventHub {
 
   /** @throws GridError OVERLOADED, or what the first look at the logs throws */
   open(options: SubscriptionOptions): Subscription {
-    if (this.#count >= this.#subscriptionsMax) {
+    if (this.#open.size >= this.#subscriptionsMax) {
       throw new GridError('OVERLOADED', `the member has ${this.#subscriptionsMax} subscriptions`, {
         hint: 'close subscriptions that are not read, or share one',
       });
     }
     const subscription = new Subscription(this.#logs, options);
     for (const partition of subscription.partitions) this.#byPartition[partition]!.add(subscription);
-    this.#count++;
+    this.#open.add(subscription);
     return subscription;
   }
 
   close(subscription: Subscription): void {
-    const [first] = subscription.partitions;
-    if (first === undefined || this.#byPartition[first]!.has(subscription)) this.#count--;
+    this.#open.delete(subscription);
     for (const partition of subscription.partitions) this.#byPartition[partition]!.delete(subscription);
+  }
+
+  /** Maps were made or dropped. */
+  mapsChanged(): void {
+    for (const subscription of this.#open) subscription.mapsChanged();
   }
 
   /** A batch was committed in a partition. */

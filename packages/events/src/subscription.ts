@@ -10,8 +10,10 @@
  * U3  resolved(v) is said only when everything committed at or below v in these partitions was read.
  * U4  One pull reads at most `recordsMax` records: the caller's time slice.
  * U5  A partition on hold is passed over; it goes on where it was.
+ * U6  A subscription belongs to one map, not to a name: to the one it is opened for, or else to the first that has the name
+ *     from then on. When that map is dropped it gives what the logs still hold of it, then MAP_DROPPED.
  */
-import { GridError } from '@ashlar/core';
+import { GridError, MapDroppedError } from '@ashlar/core';
 import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
 import {
   EVENT_TYPE,
@@ -36,8 +38,11 @@ export interface LogSource {
 }
 
 export interface SubscriptionOptions extends FilterOptions {
-  /** Asked before every pull: the map may be created, or dropped and created again, while the subscription stands. */
-  readonly mapId: () => number | undefined;
+  readonly map: string;
+  /** Which map has the name now. */
+  readonly mapIdNow: () => number | undefined;
+  /** The map it belongs to; undefined: the first that has the name (U6). */
+  readonly boundTo: number | undefined;
   readonly partitions: readonly number[];
   /** The last sequence seen, a number a partition; undefined: now. */
   readonly after: readonly number[] | undefined;
@@ -60,6 +65,7 @@ const READ_RECORDS = 512;
 
 export class Subscription {
   readonly partitions: readonly number[];
+  readonly #map: string;
   readonly #mapIdNow: () => number | undefined;
   readonly #logs: LogSource;
   readonly #onSlow: OnSlow;
@@ -74,10 +80,13 @@ export class Subscription {
   #wake: (() => void) | undefined;
   #isStale = true;
   #mapId: number | undefined;
+  #isDropped = false;
 
   constructor(logs: LogSource, options: SubscriptionOptions) {
     this.#logs = logs;
-    this.#mapIdNow = options.mapId;
+    this.#map = options.map;
+    this.#mapIdNow = options.mapIdNow;
+    this.#mapId = options.boundTo;
     this.partitions = options.partitions;
     this.#onSlow = options.onSlow;
     this.#cutLag = options.cutLagRecords;
@@ -85,6 +94,26 @@ export class Subscription {
     this.#next = Float64Array.from(options.partitions, (partition, index) => {
       return (options.after?.[index] ?? logs.committedSequence(partition)) + 1;
     });
+    this.#followMap();
+  }
+
+  /** The map it belongs to; undefined while there is none. */
+  get mapId(): number | undefined {
+    return this.#mapId;
+  }
+
+  /** Maps were made or dropped: to be told of every such change, so that none is missed (U6). */
+  mapsChanged(): void {
+    if (this.#followMap()) this.notify();
+  }
+
+  /** @returns whether anything is different for it */
+  #followMap(): boolean {
+    const now = this.#mapIdNow();
+    if (now === this.#mapId || this.#isDropped) return false;
+    if (this.#mapId === undefined) this.#mapId = now;
+    else this.#isDropped = true;
+    return true;
   }
 
   /** The last sequence read in each partition. */
@@ -140,17 +169,34 @@ export class Subscription {
   /**
    * The next events, at most `bytesMax` and a record more, after at most `recordsMax` records.
    *
-   * @throws GridError SEQUENCE_GONE, SLOW_CONSUMER, or what the condition throws
+   * @throws GridError SEQUENCE_GONE, SLOW_CONSUMER, MAP_DROPPED, or what the condition throws
    */
   pull(bytesMax: number, recordsMax: number): Pulled {
     this.#isStale = false;
-    this.#mapId = this.#mapIdNow();
+    this.#followMap();
     if (this.#onSlow === 'cut') this.#checkLag();
     const resolved = this.#logs.resolvedVersion();
-    const isDone = this.#read(bytesMax, recordsMax);
+    const isDone = this.#isDropped ? this.#readRest(bytesMax, recordsMax) : this.#read(bytesMax, recordsMax);
     const events = this.#writer.count === 0 ? undefined : this.#take();
-    if (!isDone) this.#isStale = true;
-    return { events, more: !isDone, resolved: isDone && this.#onHold.size === 0 ? resolved : undefined };
+    const isOver = this.#isDropped && isDone && this.#onHold.size === 0;
+    if (isOver && events === undefined) throw this.#dropped();
+    const more = !isDone || isOver;
+    if (more) this.#isStale = true;
+    return { events, more, resolved: more || this.#onHold.size > 0 ? undefined : resolved };
+  }
+
+  /** As #read, of a map that is gone: where the log has moved on, nothing more can be given in order. */
+  #readRest(bytesMax: number, recordsMax: number): boolean {
+    try {
+      return this.#read(bytesMax, recordsMax);
+    } catch (error) {
+      if (GridError.is(error, 'SEQUENCE_GONE')) return true;
+      throw error;
+    }
+  }
+
+  #dropped(): GridError {
+    return new MapDroppedError(this.#map, { mapId: this.#mapId ?? 0, now: this.#mapIdNow() ?? 0 });
   }
 
   /** Reads partitions in turn; true when all were read to their end. */

@@ -79,6 +79,7 @@ export class Member {
     memberMetrics(parts, this.#closers);
     const follower = new CatalogFollower(parts);
     this.#closers.push(() => follower.close());
+    parts.control.onChange(() => parts.hub.mapsChanged());
     const background = new SliceLoop(() => !store.sweepExpired(2000) || store.reclaim(4000) >= 4000);
     this.#closers.push(() => background.stop());
     const { services, close } = memberServices(parts);

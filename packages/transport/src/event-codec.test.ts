@@ -29,10 +29,11 @@ describe('answers of a subscription', () => {
       incarnations: [5, 6],
       sequences: [0, 9],
       partitionCount: 16,
+      mapId: 7,
     } as const;
     expect(back(standing)).toEqual(standing);
     expect(
-      back({ kind: 'resolved', version: 12, sequences: [1, 2], batches: 3, dividedByZero: 2, oddValues: 3 }),
+      back({ kind: 'resolved', version: 12, sequences: [1, 2], batches: 3, dividedByZero: 2, oddValues: 3, mapId: 7 }),
     ).toEqual({
       kind: 'resolved',
       version: 12,
@@ -40,9 +41,10 @@ describe('answers of a subscription', () => {
       batches: 3,
       dividedByZero: 2,
       oddValues: 3,
+      mapId: 7,
     });
-    const output = back({ kind: 'events', events, number: 4 });
-    expect(output).toMatchObject({ kind: 'events', number: 4 });
+    const output = back({ kind: 'events', events, number: 4, mapId: 7 });
+    expect(output).toMatchObject({ kind: 'events', number: 4, mapId: 7 });
     expect(output.kind === 'events' && [...output.events.sequences]).toEqual([10, 2 ** 52]);
     expect(output.kind === 'events' && [...output.events.oldValues]).toEqual([9]);
   });

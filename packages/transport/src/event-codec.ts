@@ -16,7 +16,7 @@ export function encodeSubscribeOutput(output: SubscribeOutput): Buffer {
     case 'standing':
       return wrapped(STANDING, encodeStanding(output));
     case 'events':
-      return wrapped(EVENTS, encodeEvents(output.events, output.number));
+      return wrapped(EVENTS, encodeEvents(output));
     case 'resolved':
       return wrapped(RESOLVED, encodeResolved(output));
   }
@@ -40,11 +40,12 @@ function wrapped(field: number, message: Buffer): Buffer {
 }
 
 function encodeStanding(standing: SubscribeOutput & { readonly kind: 'standing' }): Buffer {
-  const writer = new WireWriter(fieldsBound(4) + standing.partitions.length * 20);
+  const writer = new WireWriter(fieldsBound(5) + standing.partitions.length * 20);
   writer.column(1, Uint32Array.from(standing.partitions));
   writer.column(2, Float64Array.from(standing.incarnations));
   writer.column(3, Float64Array.from(standing.sequences));
   writer.uint(4, standing.partitionCount);
+  writer.uint(5, standing.mapId ?? 0);
   return writer.finish();
 }
 
@@ -53,12 +54,14 @@ function decodeStanding(bytes: Uint8Array): SubscribeOutput {
   let incarnations = NO_NUMBERS;
   let sequences = NO_NUMBERS;
   let partitionCount = 0;
+  let mapId = 0;
   const reader = new WireReader(bytes);
   while (reader.next()) {
     if (reader.field === 1) partitions = reader.fixed32(partitions);
     else if (reader.field === 2) incarnations = reader.doubles(incarnations);
     else if (reader.field === 3) sequences = reader.doubles(sequences);
     else if (reader.field === 4) partitionCount = reader.uint();
+    else if (reader.field === 5) mapId = reader.uint();
     else reader.skip();
   }
   if (incarnations.length !== partitions.length || sequences.length !== partitions.length) {
@@ -70,16 +73,18 @@ function decodeStanding(bytes: Uint8Array): SubscribeOutput {
     incarnations: [...incarnations],
     sequences: [...sequences],
     partitionCount,
+    mapId,
   };
 }
 
 function encodeResolved(resolved: SubscribeOutput & { readonly kind: 'resolved' }): Buffer {
-  const writer = new WireWriter(fieldsBound(5) + resolved.sequences.length * 8);
+  const writer = new WireWriter(fieldsBound(6) + resolved.sequences.length * 8);
   writer.uint(1, resolved.version);
   writer.column(2, Float64Array.from(resolved.sequences));
   writer.uint(3, resolved.batches);
   writer.uint(4, resolved.dividedByZero);
   writer.uint(5, resolved.oddValues);
+  writer.uint(6, resolved.mapId ?? 0);
   return writer.finish();
 }
 
@@ -89,6 +94,7 @@ function decodeResolved(bytes: Uint8Array): SubscribeOutput {
   let batches = 0;
   let dividedByZero = 0;
   let oddValues = 0;
+  let mapId = 0;
   const reader = new WireReader(bytes);
   while (reader.next()) {
     if (reader.field === 1) version = reader.uint();
@@ -96,9 +102,10 @@ function decodeResolved(bytes: Uint8Array): SubscribeOutput {
     else if (reader.field === 3) batches = reader.uint();
     else if (reader.field === 4) dividedByZero = reader.uint();
     else if (reader.field === 5) oddValues = reader.uint();
+    else if (reader.field === 6) mapId = reader.uint();
     else reader.skip();
   }
-  return { kind: 'resolved', version, sequences: [...sequences], batches, dividedByZero, oddValues };
+  return { kind: 'resolved', version, sequences: [...sequences], batches, dividedByZero, oddValues, mapId };
 }
 
 /** Bytes of the columns of `batch`: what it costs of a subscriber's credit. */
@@ -106,8 +113,8 @@ export function eventBatchBytes(batch: EventBatch): number {
   return batch.count * (1 + 4 * 4 + 8 * 2) + batch.keys.length + batch.values.length + batch.oldValues.length;
 }
 
-function encodeEvents(batch: EventBatch, number: number): Buffer {
-  const writer = new WireWriter(fieldsBound(11) + eventBatchBytes(batch));
+function encodeEvents({ events: batch, number, mapId = 0 }: SubscribeOutput & { readonly kind: 'events' }): Buffer {
+  const writer = new WireWriter(fieldsBound(12) + eventBatchBytes(batch));
   writer.bytes(1, batch.types);
   writer.column(2, batch.partitions);
   writer.column(3, batch.sequences);
@@ -119,6 +126,7 @@ function encodeEvents(batch: EventBatch, number: number): Buffer {
   writer.column(9, batch.oldValueEnds);
   writer.bytes(10, batch.oldValues);
   writer.uint(11, number);
+  writer.uint(12, mapId);
   return writer.finish();
 }
 
@@ -126,6 +134,7 @@ type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 
 function decodeEvents(bytes: Uint8Array): SubscribeOutput {
   let number = 0;
+  let mapId = 0;
   const batch: Changeable<EventBatch> = {
     count: 0,
     types: NO_BYTES,
@@ -154,12 +163,13 @@ function decodeEvents(bytes: Uint8Array): SubscribeOutput {
       case 9: batch.oldValueEnds = reader.fixed32(batch.oldValueEnds); break;
       case 10: batch.oldValues = reader.bytes(); break;
       case 11: number = reader.uint(); break;
+      case 12: mapId = reader.uint(); break;
       default: reader.skip();
     }
   }
   batch.count = batch.types.length;
   checkEvents(batch);
-  return { kind: 'events', events: batch, number };
+  return { kind: 'events', events: batch, number, mapId };
 }
 
 function checkEvents(batch: EventBatch): void {

@@ -175,6 +175,8 @@ export interface ModuleExport {
   readonly kind: string;
   /** Of a listener: the map whose changes it gets; else empty. */
   readonly map: string;
+  /** Of a listener that is listed: running, waiting or ended; else empty. */
+  readonly state?: string;
 }
 
 export interface DeployRequest {
@@ -255,9 +257,11 @@ export type SubscribeOutput =
       readonly incarnations: readonly number[];
       readonly sequences: readonly number[];
       readonly partitionCount: number;
+      /** The map it belongs to; 0: none has the name yet. */
+      readonly mapId?: number;
     }
   /** `number` counts the batches of the call, from 1. */
-  | { readonly kind: 'events'; readonly events: EventBatch; readonly number: number }
+  | { readonly kind: 'events'; readonly events: EventBatch; readonly number: number; readonly mapId?: number }
   /** `sequences` is parallel to the partitions of `standing`, or empty. `batches`: sent before it. */
   | {
       readonly kind: 'resolved';
@@ -267,6 +271,7 @@ export type SubscribeOutput =
       /** Changes that the condition had no clear answer for, since the call began. */
       readonly dividedByZero: number;
       readonly oddValues: number;
+      readonly mapId?: number;
     };
 
 export interface EventsService {

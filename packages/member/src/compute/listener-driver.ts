@@ -1,7 +1,9 @@
 /**
  * Which `after` listeners run on this member: those of the deployed modules whose map is there.
  *
- * A listener is known by module, export and map. A new deployment under the name changes the code that its next events
+ * A listener belongs to one map, not to a name (cluster/catalog.ts, C2), and is known by module, export and that map. When
+ * the map is dropped it gets what is left of its events and has ended: a deployment of its module binds it to the map
+ * that has the name by then. A new deployment under the name changes the code that its next events
  * run through, and nothing else: no event is lost or seen twice. Undeployed, it forgets its place.
  */
 import type { ControlState } from '@ashlar/cluster';
@@ -26,6 +28,12 @@ export class ListenerDriver {
     metrics.gauge('ashlar_listener_lag_records', 'Log records that listeners have not read.', () =>
       this.#sum(({ lag }) => lag),
     );
+    metrics.gauge(
+      'ashlar_listeners',
+      'Listeners of the deployed modules: running, waiting for the first map of their name, or ended with a map that was dropped.',
+      () => countsByState(deps.parts.control.state),
+      ['state'],
+    );
     // At once: a map's first put follows the change that creates the map, and its listeners must stand by then.
     deps.parts.control.onChange((state) => this.#follow(state));
   }
@@ -43,26 +51,50 @@ export class ListenerDriver {
   /** Starts what is deployed and has its map, stops what is deployed no more. */
   #follow(state: ControlState): void {
     const wanted = wantedListeners(state);
+    const deployed = new Set([...wanted.values()].map(nameOf));
     for (const [id, listener] of this.#running) {
-      if (wanted.has(id)) continue;
+      const isGettingTheRest = !listener.hasEnded && stateOfListener(listener.wish, state) === 'ended';
+      if (wanted.has(id) || (isGettingTheRest && deployed.has(nameOf(listener.wish)))) continue;
       this.#running.delete(id);
       void listener.stop();
     }
     if (!this.#deps.parts.control.isComplete) return;
     for (const [id, wish] of wanted) {
-      if (this.#running.has(id) || !this.#deps.parts.control.maps.has(wish.map)) continue;
+      if (this.#running.has(id) || stateOfListener(wish, state) !== 'running') continue;
       this.#running.set(id, new RunningListener(wish, this.#runner, this.#deps));
     }
   }
+}
+
+function nameOf({ module, exportName }: ListenerWish): string {
+  return `${module}.${exportName}`;
 }
 
 /** By module, export and map. */
 function wantedListeners(state: ControlState): Map<string, ListenerWish> {
   const wanted = new Map<string, ListenerWish>();
   for (const { name: module, exports } of state.modules) {
-    for (const { name: exportName, kind, map } of exports) {
-      if (kind === 'listener') wanted.set(`${module}.${exportName} ${map}`, { module, exportName, map });
+    for (const { name: exportName, kind, map, mapId } of exports) {
+      if (kind !== 'listener') continue;
+      wanted.set(`${module}.${exportName} ${map} ${mapId}`, { module, exportName, map, mapId });
     }
   }
   return wanted;
+}
+
+const LISTENER_STATES = ['running', 'waiting', 'ended'] as const;
+export type ListenerState = (typeof LISTENER_STATES)[number];
+
+/** What is to become of a listener in the grid: it waits for a map, runs, or has ended with its map. */
+export function stateOfListener({ mapId }: Pick<ListenerWish, 'mapId'>, { maps }: ControlState): ListenerState {
+  if (mapId === 0) return 'waiting';
+  return maps.some(({ id }) => id === mapId) ? 'running' : 'ended';
+}
+
+function countsByState(state: ControlState) {
+  const states = [...wantedListeners(state).values()].map((wish) => stateOfListener(wish, state));
+  return LISTENER_STATES.map((one) => ({
+    labels: { state: one },
+    value: states.filter((listener) => listener === one).length,
+  }));
 }

@@ -11,6 +11,7 @@
  * D3  A group that fails is tried again after a pause that doubles; because of itself up to TRIES_MAX times, then it is
  *     given up with an error in the log and in the metrics. Meanwhile its partition waits, and no other.
  * D4  At most one group a partition is under way, so that effects come in the order of the events.
+ * D5  When its map is dropped it gets what the logs hold of it, lets them go, and has ended.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -20,7 +21,7 @@ import {
   type ListenerRunner,
   type ListenerWrite,
 } from '@ashlar/compute';
-import { GridError, type PartitionId } from '@ashlar/core';
+import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import type { EventColumns, Subscription } from '@ashlar/events';
 import type { Router } from '@ashlar/routing';
 import type { LogConsumer } from '@ashlar/storage';
@@ -54,6 +55,8 @@ export interface ListenerWish {
   readonly module: string;
   readonly exportName: string;
   readonly map: string;
+  /** The map it belongs to, whatever has the name by now; 0: none yet. */
+  readonly mapId: MapId;
 }
 
 /** Events of one partition on their way through a listener. */
@@ -70,7 +73,7 @@ interface Failure {
 }
 
 export class RunningListener {
-  readonly #wish: ListenerWish;
+  readonly wish: ListenerWish;
   readonly #runner: ListenerRunner;
   readonly #deps: ListenerDependencies;
   readonly #subscription: Subscription;
@@ -80,17 +83,20 @@ export class RunningListener {
   readonly #stopping = new AbortController();
   readonly #retries = new Set<Promise<void>>();
   readonly #loop: Promise<void>;
+  #isLetGo = false;
   done = 0;
   failures = 0;
 
   /** Stands on every partition of this member from here on: changes committed later are seen. */
   constructor(wish: ListenerWish, runner: ListenerRunner, deps: ListenerDependencies) {
     const { control, hub, store, log } = deps.parts;
-    this.#wish = wish;
+    this.wish = wish;
     this.#runner = runner;
     this.#deps = deps;
     this.#subscription = hub.open({
-      mapId: () => control.maps.get(wish.map)?.id,
+      map: wish.map,
+      mapIdNow: () => control.maps.get(wish.map)?.id,
+      boundTo: wish.mapId,
       partitions: control.ownPartitions,
       after: undefined,
       ...{ types: [], condition: undefined, columns: [], parameters: [] },
@@ -111,7 +117,7 @@ export class RunningListener {
   }
 
   get lag(): number {
-    return this.#subscription.lagRecords;
+    return this.#isLetGo ? 0 : this.#subscription.lagRecords;
   }
 
   async stop(): Promise<void> {
@@ -119,13 +125,34 @@ export class RunningListener {
     this.#subscription.notify();
     await this.#loop;
     await Promise.all(this.#retries);
+    this.#letGo();
+  }
+
+  /** It holds no log any more: it was stopped, or its map is gone and all of its events are done with. */
+  get hasEnded(): boolean {
+    return this.#isLetGo;
+  }
+
+  /** Holds no log any more. Idempotent. */
+  #letGo(): void {
+    if (this.#isLetGo) return;
+    this.#isLetGo = true;
     for (const consumer of this.#consumers.values()) consumer.close();
     this.#deps.pressure.hold(-1);
     this.#deps.parts.hub.close(this.#subscription);
   }
 
+  /** Its map was dropped, and all that was left of its events is done with. */
+  #endWithMap(): void {
+    this.#letGo();
+    this.#deps.parts.log.warn(
+      { listener: this.#name, map: this.wish.map, mapId: this.wish.mapId },
+      'the map of a listener was dropped: the listener has ended; deploy its module again for a new map of that name',
+    );
+  }
+
   get #name(): string {
-    return `${this.#wish.module}.${this.#wish.exportName}`;
+    return `${this.wish.module}.${this.wish.exportName}`;
   }
 
   async #run(): Promise<void> {
@@ -138,6 +165,10 @@ export class RunningListener {
         if (!more) await this.#subscription.changed();
       } catch (error) {
         if (signal.aborted) return;
+        if (GridError.is(error, 'MAP_DROPPED')) {
+          this.#endWithMap();
+          return;
+        }
         this.#deps.parts.log.error({ err: error, listener: this.#name }, 'listener stopped reading for a moment');
         await this.#pause(RETRY_MAX_MS);
       }
@@ -177,10 +208,10 @@ export class RunningListener {
   async #runTask(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
     const { tracing } = this.#deps.parts;
     const count = groups.reduce((sum, { events }) => sum + events.length, 0);
-    const attributes = { 'ashlar.listener': this.#name, 'ashlar.map': this.#wish.map, 'ashlar.events': count };
+    const attributes = { 'ashlar.listener': this.#name, 'ashlar.map': this.wish.map, 'ashlar.events': count };
     const { trace, end } = tracing.begin('ashlar.listener', undefined, attributes);
     const outcomes = await this.#runner.run(
-      { ...this.#wish, groups: groups.map(({ events }) => events) },
+      { ...this.wish, groups: groups.map(({ events }) => events) },
       {
         callHandler: (call) => this.#calls.handle(call, trace),
         depth: LANE.listener,

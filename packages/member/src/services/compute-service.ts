@@ -2,6 +2,7 @@
  * The compute service: deploying modules, jobs over the grid, processors over a condition.
  */
 import { READY_MODULE } from '@ashlar/api';
+import type { CatalogedModule, ControlState } from '@ashlar/cluster';
 import { type JobActivity, JobRunner } from '@ashlar/compute';
 import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
@@ -13,11 +14,12 @@ import type {
   DeployRequest,
   JobOutput,
   JobPartOutput,
+  ModuleInfo,
   RunJobPartRequest,
   RunJobRequest,
 } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
-import { ListenerDriver } from '../compute/listener-driver.ts';
+import { ListenerDriver, stateOfListener } from '../compute/listener-driver.ts';
 import { PieceStream } from '../compute/piece-stream.ts';
 import type { HeldMemory, Holding } from '../held/held-memory.ts';
 import type { EntryLimits } from '../kv/entry-limits.ts';
@@ -84,7 +86,8 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
       return { existed };
     },
     async listModules() {
-      return { modules: control.state.modules.map(({ name, hash, exports }) => ({ name, hash, exports })) };
+      const { state } = control;
+      return { modules: state.modules.map((module) => listed(module, state)) };
     },
     runJob: (request, { signal, trace }) =>
       tracedStream(begin('ashlar.job', request, trace), (own) =>
@@ -117,6 +120,11 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
     },
   };
   return { service, jobPart, close: () => listeners.close() };
+}
+
+function listed({ name, hash, exports }: CatalogedModule, state: ControlState): ModuleInfo {
+  const told = exports.map((one) => ({ ...one, state: one.kind === 'listener' ? stateOfListener(one, state) : '' }));
+  return { name, hash, exports: told };
 }
 
 /** On every live member when it resolves. */

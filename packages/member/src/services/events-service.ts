@@ -1,10 +1,11 @@
 /**
  * The events service: subscriptions over the partitions of this member, pulled under the caller's credit.
  *
- *   standing -> (events | resolved)* ; a partition that leaves ends the call with STALE_EPOCH
+ *   standing -> (events | resolved)* ; a partition that leaves ends the call with STALE_EPOCH, a map that is dropped with
+ *   MAP_DROPPED once the rest is told
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GridError, type PartitionId } from '@ashlar/core';
+import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
 import type { EventHub, LogSource, Subscription } from '@ashlar/events';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -20,6 +21,7 @@ const PULL_RECORDS = 4096;
 const RESOLVED_EVERY_MS = 100;
 /** `cut` ends a subscription that is this far behind. */
 const CUT_LAG_RECORDS = 10_000;
+const TOKEN_FORMAT = 2;
 
 export interface EventsDependencies {
   readonly control: GridControl;
@@ -76,9 +78,14 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
       `the condition asks for ${condition.parameterCount} parameters, ${parameters.length} are given`,
     );
   }
-  const after = request.from === '' ? undefined : positionsOf(request.from, request.map, partitions, deps);
+  const start = request.from === '' ? undefined : startOf(request.from, request.map);
+  // Only who has heard of the token's map can tell that it is gone.
+  if (start !== undefined && start.mapId > control.state.mapIdFloor) await control.refresh();
+  const after = start === undefined ? undefined : positionsOf(start, request.map, partitions, deps);
   return hub.open({
-    mapId: () => control.maps.get(request.map)?.id,
+    map: request.map,
+    mapIdNow: () => control.maps.get(request.map)?.id,
+    boundTo: start?.mapId || undefined,
     partitions,
     after,
     types: request.types,
@@ -95,29 +102,54 @@ function checkOwn(partition: number, control: GridControl): void {
   throw new GridError('STALE_EPOCH', `partition ${partition} is not on this member`, { details: { partition } });
 }
 
+/** What a token says (layout: events.proto). */
+interface Start {
+  /** 0: there was no map of the name. */
+  readonly mapId: number;
+  /** One for all partitions, or by partition. */
+  readonly incarnations: unknown;
+  /** By partition. */
+  readonly sequences: readonly unknown[];
+}
+
+/** @throws GridError INVALID_TOKEN */
+function startOf(token: string, map: string): Start {
+  const [format, name, mapId, incarnations, sequences] = parseToken(token);
+  if (format !== TOKEN_FORMAT || name !== map || !isCount(mapId) || !Array.isArray(sequences)) throw invalidToken();
+  return { mapId, incarnations, sequences };
+}
+
 /**
- * The last sequences of a token (layout: events.proto) in the partitions at hand.
+ * The last sequences seen in the partitions at hand.
  *
- * @throws GridError INVALID_TOKEN; SEQUENCE_GONE when a log is not the one that the token speaks of
+ * @throws GridError INVALID_TOKEN; where a log is not the one that the token speaks of: MAP_DROPPED if its map is gone too,
+ *   else SEQUENCE_GONE
  */
 function positionsOf(
-  token: string,
+  { mapId, incarnations, sequences }: Start,
   map: string,
   partitions: readonly number[],
-  { logs }: EventsDependencies,
+  { control, logs }: EventsDependencies,
 ): number[] {
-  const [version, name, incarnations, sequences] = parseToken(token);
-  if (version !== 1 || name !== map || !Array.isArray(sequences)) throw invalidToken();
   return partitions.map((partition) => {
     const incarnation = Array.isArray(incarnations) ? incarnations[partition] : incarnations;
     const sequence = sequences[partition];
-    if (typeof sequence !== 'number' || typeof incarnation !== 'number') throw invalidToken();
-    if (incarnation === logs.incarnation(partition)) return sequence;
+    if (!isCount(sequence) || !isCount(incarnation)) throw invalidToken();
+    if (incarnation === logs.incarnation(partition)) {
+      if (sequence <= logs.committedSequence(partition)) return sequence;
+      throw invalidToken();
+    }
+    const now = control.maps.get(map)?.id ?? 0;
+    if (mapId > 0 && mapId !== now) throw new MapDroppedError(map, { mapId, now });
     throw new GridError('SEQUENCE_GONE', `the log of partition ${partition} is not the one that the token speaks of`, {
       hint: 'its member was restarted: read the map again and subscribe from now',
       details: { partition },
     });
   });
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function parseToken(token: string): readonly unknown[] {
@@ -143,6 +175,7 @@ function standing(subscription: Subscription, { control, logs }: EventsDependenc
     incarnations: partitions.map((partition) => logs.incarnation(partition)),
     sequences: positions,
     partitionCount: control.partitionCount,
+    mapId: subscription.mapId ?? 0,
   };
 }
 
@@ -162,12 +195,13 @@ async function* follow(
     if (events !== undefined) {
       deps.metrics.eventsSent += events.count;
       batches += 1;
-      yield { kind: 'events', events, number: batches };
+      yield { kind: 'events', events, number: batches, mapId: subscription.mapId ?? 0 };
     }
     const isDue = events !== undefined || performance.now() - toldMs >= RESOLVED_EVERY_MS;
     if (resolved !== undefined && resolved > 0 && isDue) {
       toldMs = performance.now();
-      yield { kind: 'resolved', version: resolved, sequences: subscription.positions, batches, ...filtered };
+      const { positions: sequences, mapId = 0 } = subscription;
+      yield { kind: 'resolved', version: resolved, sequences, batches, mapId, ...filtered };
     }
     if (more) continue;
     await Promise.race([
