@@ -41,6 +41,10 @@ describe('a path has one kind of number a statement', () => {
     await fill('kinds', values);
     expect(await column('SELECT (COALESCE(k, 0) + 1) / 2 FROM kinds ORDER BY __key')).toEqual(expected);
     expect(await column('SELECT (COALESCE(k, $1) + $2) / $3 FROM kinds ORDER BY __key', [0, 1, 2])).toEqual(expected);
+    expect(await column("SELECT (COALESCE(k, '0') + '1') / '2' FROM kinds ORDER BY __key")).toEqual(expected);
+    expect(await column('SELECT (COALESCE(k, $1) + $2) / $3 FROM kinds ORDER BY __key', ['0', '1', '2'])).toEqual(
+      expected,
+    );
     expect(await column('SELECT (CASE WHEN k IS NULL THEN 0 ELSE k END + 1) / 2 FROM kinds ORDER BY __key')).toEqual(
       expected,
     );

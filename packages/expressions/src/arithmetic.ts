@@ -256,7 +256,7 @@ function intervalBy(operator: ArithmeticOperator, left: Interval, right: RowValu
   if (Interval.is(right)) return left.plus(operator === '-' ? right.negate() : right);
   const factor = numberOf(right);
   if (operator === '/' && factor === 0) throw divisionByZero(at);
-  return left.times(operator === '/' ? 1 / factor : factor);
+  return operator === '/' ? left.dividedBy(factor) : left.times(factor);
 }
 
 /** Days and time; never months, as in PostgreSQL. */

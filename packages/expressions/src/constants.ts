@@ -1,9 +1,9 @@
 /** Literals and parameters as values of their static type. */
 import { Decimal } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
-import { castValue } from './cast.ts';
-import { isNumber } from './exact.ts';
-import type { Expr } from './expr.ts';
+import { castValue, mayReadAs } from './cast.ts';
+import { doubleEqualTo, isNumber } from './exact.ts';
+import type { Expr, PathType } from './expr.ts';
 import { failure } from './failure.ts';
 import type { EvalContext, RowValue } from './values.ts';
 
@@ -20,23 +20,40 @@ export function isConstant(expr: Expr): expr is ConstantExpr {
  */
 export function constantValue(expr: ConstantExpr, context: EvalContext): RowValue {
   if (expr.kind === 'literal') return literalValue(expr);
-  const { index, type, numbers, at } = expr;
+  const { index, type, beside, at } = expr;
   if (index >= context.parameters.length)
     throw failure('INVALID_PARAMETER', `parameter $${index + 1} is not given`, at);
   const given = context.parameters[index];
   try {
     if (type !== 'any' && type !== 'null') return castValue(given, type, at);
-    return numbers === undefined ? ((given ?? null) as RowValue) : asKind(given, numbers, at);
+    const value = (given ?? null) as RowValue;
+    return beside === undefined ? value : readBeside(value, beside, at);
   } catch (error) {
     const cause = GridError.wrap(error);
     throw new GridError('INVALID_PARAMETER', `parameter $${index + 1}: ${cause.message}`, { ...cause.toWire(), cause });
   }
 }
 
-/** A number as one of the kind of the path beside it, where it loses nothing; every other value as it is. */
-function asKind(given: unknown, numbers: 'int8' | 'float8', at: number): RowValue {
-  if (numbers === 'float8') return isNumber(given) ? castValue(given, 'float8', at) : ((given ?? null) as RowValue);
-  return Number.isSafeInteger(given) ? BigInt(given as number) : ((given ?? null) as RowValue);
+/** A text of the statement as one of a type; undefined where it does not read as that. */
+export function readText(text: string, type: PathType): RowValue | undefined {
+  if (type === 'number') {
+    const exact = readText(text, 'numeric') as Decimal | undefined;
+    const double = exact === undefined ? Number.NaN : doubleEqualTo(exact);
+    return Number.isNaN(double) ? exact : double;
+  }
+  if (!mayReadAs(text, type)) return undefined;
+  try {
+    return castValue(text, type, -1, 'text');
+  } catch {
+    return undefined;
+  }
+}
+
+/** A number or text as what the path beside it holds, where it can be read as that; every other value as it is. */
+function readBeside(value: RowValue, type: PathType, at: number): RowValue {
+  if (typeof value === 'string') return readText(value, type) ?? value;
+  if (type === 'float8') return isNumber(value) ? castValue(value, type, at) : value;
+  return type === 'int8' && Number.isSafeInteger(value) ? BigInt(value as number) : value;
 }
 
 const literals = new WeakMap<ConstantExpr, { readonly value: RowValue }>();

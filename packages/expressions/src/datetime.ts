@@ -178,6 +178,13 @@ function unitField(
   }
 }
 
+/** Microseconds of an interval, with years of 365.25 days and months of 30. */
+export function intervalEpochMicros({ months, days, milliseconds }: Interval): bigint {
+  // A quarter of a day a year is a whole number of seconds.
+  const seconds = Math.trunc(months / 12) * 31_557_600 + ((months % 12) * 30 + days) * 86_400;
+  return BigInt(seconds) * 1_000_000n + BigInt(Math.round(milliseconds * 1000));
+}
+
 /** A field of an interval; undefined when there is no such field. */
 export function intervalField(field: string, interval: Interval): number | undefined {
   const { months, days, milliseconds } = interval;

@@ -16,6 +16,9 @@ export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%';
  */
 export type NumberReading = 'int8' | 'whole';
 
+/** The type of an undeclared path whose values are all of one kind; `number`: of numbers and bigints. */
+export type PathType = 'int8' | 'float8' | 'number' | 'numeric' | 'timestamptz' | 'boolean';
+
 /** `at`: offset of the place in the statement's text, for errors found while running. */
 interface Base {
   readonly type: SqlType;
@@ -31,8 +34,8 @@ export type Expr =
       readonly isDeclared?: boolean | undefined;
     })
   | (Base & { readonly kind: 'literal'; readonly value: Literal })
-  /** `numbers`: a number is given as the kind of the path that it stands beside. */
-  | (Base & { readonly kind: 'parameter'; readonly index: number; readonly numbers?: 'int8' | 'float8' | undefined })
+  /** `beside`: what it is given as where it can be read so: the one kind that the path beside it holds. */
+  | (Base & { readonly kind: 'parameter'; readonly index: number; readonly beside?: PathType | undefined })
   | (Base & { readonly kind: 'compare'; readonly operator: CompareOperator; readonly left: Expr; readonly right: Expr })
   | (Base & { readonly kind: 'distinctFrom'; readonly negated: boolean; readonly left: Expr; readonly right: Expr })
   | (Base & {

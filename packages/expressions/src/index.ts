@@ -2,6 +2,7 @@
 export { arithmetic, arithmeticType } from './arithmetic.ts';
 export { castTypes, castValue, commonType } from './cast.ts';
 export { comparableTypes, compareAcrossKinds, compareText, compareValues } from './compare.ts';
+export { readText } from './constants.ts';
 export { type DocumentColumn, DocumentRow } from './document-row.ts';
 export type {
   Aggregate,
@@ -11,6 +12,7 @@ export type {
   Expr,
   Literal,
   NumberReading,
+  PathType,
 } from './expr.ts';
 export { childrenOf, hasColumns } from './expr-parts.ts';
 export type { FunctionSignature } from './functions/definition.ts';

@@ -10,6 +10,7 @@ export const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const DAYS_OF_MONTH = 30;
+const DAY_SECONDS = 86_400;
 const MILLISECONDS_MAX = 2 ** 63 / 1000;
 
 /** A span of time. Immutable. */
@@ -58,7 +59,12 @@ export class Interval {
 
   /** Times `factor`; fractions of months become days, of days time, as in PostgreSQL. */
   times(factor: number): Interval {
-    return ofParts(this.months * factor, this.days * factor, this.milliseconds * factor);
+    return cascaded(this.months * factor, this.days * factor, this.milliseconds * factor);
+  }
+
+  /** A quotient, likewise. `divisor` is not 0. */
+  dividedBy(divisor: number): Interval {
+    return cascaded(this.months / divisor, this.days / divisor, this.milliseconds / divisor);
   }
 
   /** `1 year 2 mons 3 days 04:05:06.5`, PostgreSQL's default style: a plus follows a negative part. */
@@ -99,6 +105,28 @@ function clock(milliseconds: number): string {
           .padStart(6, '0')
           .replace(/0+$/, '')}`;
   return `${sign}${String(hours).padStart(2, '0')}:${String(minutes).padStart(2, '0')}:${seconds}${fraction}`;
+}
+
+/**
+ * Months and days that may have fractions, which become days and time; what is left of doubles beyond a millionth is cut, so
+ * that a third of 14 months is 4 months and 20 days.
+ *
+ * @see interval_mul and TSROUND in PostgreSQL's timestamp.c
+ */
+function cascaded(months: number, days: number, milliseconds: number): Interval {
+  const wholeMonths = Math.trunc(months);
+  let wholeDays = Math.trunc(days);
+  const daysOfMonths = millionths((months - wholeMonths) * DAYS_OF_MONTH);
+  const wholeDaysOfMonths = Math.trunc(daysOfMonths);
+  let seconds = millionths((days - wholeDays + daysOfMonths - wholeDaysOfMonths) * DAY_SECONDS);
+  const carried = Math.trunc(seconds / DAY_SECONDS);
+  wholeDays += carried + wholeDaysOfMonths;
+  seconds -= carried * DAY_SECONDS;
+  return new Interval(wholeMonths, wholeDays, Math.round(milliseconds * 1000 + seconds * 1e6) / 1000);
+}
+
+function millionths(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
 }
 
 /** An interval of parts that may have fractions: months carry into days, days into time. */
@@ -159,28 +187,66 @@ export function unitNamed(text: string): string | undefined {
   return undefined;
 }
 
+/** A clock, years-months, a number with its unit, or `ago`; each with what may stand before it. */
 const TOKEN =
-  /\s*(?:([+-])?(\d+):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?(?![\d:])|([+-]?)(\d+)-(\d{1,2})(?!\d)|([+-]?(?:\d+\.?\d*|\.\d+))\s*([a-z]*)|(ago)\b|(and|@))\s*/iy;
+  /[\s,@]*(?:([+-])?(\d+):([0-5]?\d)(?::([0-5]?\d(?:\.\d*)?))?(?![\d:.-])|([+-]?)(\d+)-(0?\d|1[01])(?![\d-])|([+-]?(?:\d+\.?\d*|\.\d+))\s*([a-z]*)|(ago)\b)\s*/iy;
 
 /**
  * Reads `1 year 2 months`, `3 days 04:05:06`, `1-2` (years-months), `90 minutes ago`, `P1Y2M3DT4H5M6S`, `5` (seconds).
  *
- * @returns undefined when the text is no interval
+ * A number without a unit is seconds at the end, days before a clock, and nothing elsewhere: so a date is no interval.
+ *
+ * @returns undefined when the text is no interval, or one that its type cannot hold
  */
 export function parseInterval(text: string): Interval | undefined {
   const trimmed = text.trim();
   if (trimmed === '' || trimmed.length > 200) return undefined;
-  if (/^[+-]?P/i.test(trimmed)) return parseIso(trimmed);
+  const interval = /^[+-]?P/i.test(trimmed) ? parseIso(trimmed) : parseParts(trimmed);
+  return interval?.isInRange === true ? interval : undefined;
+}
+
+function parseParts(text: string): Interval | undefined {
+  const tokens = tokensOf(text);
+  if (tokens === undefined) return undefined;
   const sums = { months: 0, days: 0, milliseconds: 0 };
+  const units = new Set<string>();
   let sign = 1;
-  TOKEN.lastIndex = 0;
-  while (TOKEN.lastIndex < trimmed.length) {
-    const match = TOKEN.exec(trimmed);
-    if (match === null) return undefined;
-    if (match[10] !== undefined) sign = -1;
-    else if (match[11] === undefined && !addToken(sums, match)) return undefined;
+  for (const [index, token] of tokens.entries()) {
+    if (token[10] !== undefined) {
+      sign = -1;
+      continue;
+    }
+    if (token[2] !== undefined) addClock(sums, token);
+    else if (token[6] !== undefined) addYears(sums, token);
+    else {
+      const unit = token[9] === '' ? impliedUnit(tokens, index) : unitNamed(token[9]!);
+      if (unit === undefined || units.has(unit)) return undefined;
+      units.add(unit);
+      const [part, amount] = UNITS[unit]!;
+      sums[part] += Number(token[8]) * amount;
+    }
   }
   return ofParts(sums.months * sign, sums.days * sign, sums.milliseconds * sign);
+}
+
+function tokensOf(text: string): readonly RegExpExecArray[] | undefined {
+  const tokens: RegExpExecArray[] = [];
+  TOKEN.lastIndex = 0;
+  while (TOKEN.lastIndex < text.length) {
+    const match = TOKEN.exec(text);
+    if (match === null) return undefined;
+    tokens.push(match);
+  }
+  return tokens;
+}
+
+/** The unit of a number that names none. */
+function impliedUnit(tokens: readonly RegExpExecArray[], index: number): string | undefined {
+  const next = tokens[index + 1];
+  if (next?.[2] !== undefined) return 'day';
+  const isAfterClock = tokens.slice(0, index).some((token) => token[2] !== undefined);
+  const isLast = next === undefined || (next[10] !== undefined && index + 2 === tokens.length);
+  return isLast && !isAfterClock ? 'second' : undefined;
 }
 
 interface Sums {
@@ -189,22 +255,14 @@ interface Sums {
   milliseconds: number;
 }
 
-function addToken(sums: Sums, match: RegExpExecArray): boolean {
-  if (match[2] !== undefined) {
-    const total = Number(match[2]) * HOUR_MS + Number(match[3]) * MINUTE_MS + Number(match[4] ?? 0) * 1000;
-    sums.milliseconds += match[1] === '-' ? -total : total;
-    return true;
-  }
-  if (match[6] !== undefined) {
-    const total = Number(match[6]) * 12 + Number(match[7]);
-    sums.months += match[5] === '-' ? -total : total;
-    return true;
-  }
-  const name = match[9] === '' ? 'second' : unitNamed(match[9]!);
-  if (name === undefined) return false;
-  const [part, amount] = UNITS[name]!;
-  sums[part] += Number(match[8]) * amount;
-  return true;
+function addClock(sums: Sums, [, sign, hours, minutes, seconds]: RegExpExecArray): void {
+  const total = Number(hours) * HOUR_MS + Number(minutes) * MINUTE_MS + Number(seconds ?? 0) * 1000;
+  sums.milliseconds += sign === '-' ? -total : total;
+}
+
+function addYears(sums: Sums, match: RegExpExecArray): void {
+  const total = Number(match[6]) * 12 + Number(match[7]);
+  sums.months += match[5] === '-' ? -total : total;
 }
 
 const ISO =

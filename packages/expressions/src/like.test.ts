@@ -39,9 +39,47 @@ describe('LIKE', () => {
     expect(likeTest('A%', undefined, true, AT)('abc')).toBe(true);
   });
 
-  it('refuses a pattern that ends with its escape character, by place', () => {
-    expect(() => likeTest('a\\', undefined, false, 12)).toThrow(
-      expect.objectContaining({ code: 'INVALID_ARGUMENT', details: { offset: 12 } }),
-    );
+  // PostgreSQL's answers.
+  it.each([
+    ['', '\\', false],
+    ['a', 'b\\', false],
+    ['a', 'a\\', false],
+    ['', '%\\', false],
+    ['a', 'a%\\', false],
+    ['b', 'a%\\', false],
+    ['xa', '%a\\', false],
+    ['xa', '%_a\\', false],
+    ['a', '\\', undefined],
+    ['ab', 'a\\', undefined],
+    ['a', '%\\', undefined],
+    ['ab', 'a%\\', undefined],
+    ['xay', '%a\\', undefined],
+  ])(
+    '%j LIKE %j is %p: an escape character at the end is an error for a text that reaches it',
+    (text, pattern, expected) => {
+      const test = (): boolean => likeTest(pattern, undefined, false, 12)(text);
+      if (expected !== undefined) expect(test()).toBe(expected);
+      else expect(test).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', details: { offset: 12 } }));
+    },
+  );
+
+  // PostgreSQL's answers, in C.UTF-8.
+  it.each([
+    ['İ', '_', true],
+    ['ß', 'SS', false],
+    ['ß', 'ẞ', true],
+    ['Σ', 'ς', false],
+    ['ΑΣ', 'ας', false],
+    ['ΑΣ', 'ασ', true],
+    ['İ', 'i', true],
+    ['K', 'k', true],
+    ['ſ', 's', false],
+    ['ﬀ', '_', true],
+  ])('%s ILIKE %s is %p: letters match character by character', (text, pattern, expected) => {
+    expect(likeTest(pattern, undefined, true, AT)(text)).toBe(expected);
+  });
+
+  it('keeps the case of the escape character', () => {
+    expect(likeTest('aX%', 'X', true, AT)('A%')).toBe(true);
   });
 });

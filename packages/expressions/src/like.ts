@@ -7,13 +7,14 @@
  * the text times that of the pattern, and no pattern makes it worse (no regular expressions, no backtracking).
  */
 import { failure } from './failure.ts';
+import { lowerCase } from './letters.ts';
 
 /** A character of a piece that matches any one character. */
 const ANY = undefined;
 
 type Piece = readonly (string | typeof ANY)[];
 
-/** A test for one pattern. */
+/** A test for one pattern. @throws GridError INVALID_ARGUMENT where the text reaches an escape character that ends the pattern */
 export type LikeTest = (text: string) => boolean;
 
 const DEFAULT_ESCAPE = '\\';
@@ -24,7 +25,9 @@ const cache = new Map<string, LikeTest>();
  * The test for a pattern; tests of recent patterns are kept.
  *
  * @param escapeCharacter the escape character; '' for none; undefined for the backslash
- * @throws GridError INVALID_ARGUMENT when the pattern ends with its escape character or `escapeCharacter` is longer than one
+ * A pattern that ends with its escape character is an error for the texts that reach it, as in PostgreSQL.
+ *
+ * @throws GridError INVALID_ARGUMENT when `escapeCharacter` is longer than one
  */
 export function likeTest(
   pattern: string,
@@ -32,38 +35,58 @@ export function likeTest(
   caseInsensitive: boolean,
   at: number,
 ): LikeTest {
+  if (escapeCharacter !== undefined && [...escapeCharacter].length > 1) {
+    throw failure('INVALID_ARGUMENT', 'an escape string is empty or one character', at);
+  }
   const key = `${caseInsensitive ? 'i' : 's'}${escapeCharacter === undefined ? '-' : `=${escapeCharacter}`}\n${pattern}`;
   const known = cache.get(key);
   if (known !== undefined) return known;
-  const made = makeTest(pattern, escapeCharacter ?? DEFAULT_ESCAPE, caseInsensitive, at);
+  const made = makeTest(pattern, escapeCharacter ?? DEFAULT_ESCAPE, caseInsensitive);
+  if (made === undefined) return danglingTest(pattern, escapeCharacter ?? DEFAULT_ESCAPE, caseInsensitive, at);
   if (cache.size >= CACHE_MAX) cache.delete(cache.keys().next().value!);
   cache.set(key, made);
   return made;
 }
 
-function makeTest(pattern: string, escapeCharacter: string, caseInsensitive: boolean, at: number): LikeTest {
-  if ([...escapeCharacter].length > 1) {
-    throw failure('INVALID_ARGUMENT', 'an escape string is empty or one character', at);
-  }
-  const pieces = piecesOf(caseInsensitive ? pattern.toLowerCase() : pattern, escapeCharacter, at);
+/** @returns undefined when the pattern ends with its escape character */
+function makeTest(pattern: string, escapeCharacter: string, caseInsensitive: boolean): LikeTest | undefined {
+  const pieces = piecesOf(pattern, escapeCharacter, caseInsensitive ? lowerCase : asItIs);
+  if (pieces === undefined) return undefined;
   const test = pieces.every((piece) => !piece.includes(ANY)) ? plainTest(pieces) : wildcardTest(pieces);
-  return caseInsensitive ? (text) => test(text.toLowerCase()) : test;
+  return caseInsensitive ? (text) => test(lowerCase(text)) : test;
 }
 
-/** What stands between the % signs; one piece means the pattern has none. */
-function piecesOf(pattern: string, escapeCharacter: string, at: number): Piece[] {
+/**
+ * The test of a pattern that ends with its escape character: no text matches it. One that goes on where the escape character
+ * stands has reached it.
+ */
+function danglingTest(pattern: string, escapeCharacter: string, caseInsensitive: boolean, at: number): LikeTest {
+  const before = pattern.slice(0, -escapeCharacter.length);
+  const reaches = makeTest(`${before}_%`, escapeCharacter, caseInsensitive)!;
+  return (text) => {
+    if (!reaches(text)) return false;
+    throw failure('INVALID_ARGUMENT', 'a LIKE pattern must not end with its escape character', at);
+  };
+}
+
+const asItIs = (character: string): string => character;
+
+/** What stands between the % signs, one piece where there are none; undefined when the escape character is the last. */
+function piecesOf(
+  pattern: string,
+  escapeCharacter: string,
+  spelled: (character: string) => string,
+): Piece[] | undefined {
   const pieces: (string | typeof ANY)[][] = [[]];
   const characters = [...pattern];
   for (let index = 0; index < characters.length; index++) {
     const character = characters[index]!;
     if (character === escapeCharacter) {
       index += 1;
-      if (index === characters.length) {
-        throw failure('INVALID_ARGUMENT', 'a LIKE pattern must not end with its escape character', at);
-      }
-      pieces.at(-1)!.push(characters[index]);
+      if (index === characters.length) return undefined;
+      pieces.at(-1)!.push(spelled(characters[index]!));
     } else if (character === '%') pieces.push([]);
-    else pieces.at(-1)!.push(character === '_' ? ANY : character);
+    else pieces.at(-1)!.push(character === '_' ? ANY : spelled(character));
   }
   return pieces;
 }

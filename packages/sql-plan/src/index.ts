@@ -17,7 +17,7 @@ export type {
   SortKey,
   Stage,
 } from './plan.ts';
-export { NUMBER_KIND } from './plan.ts';
+export { VALUE_KIND } from './plan.ts';
 export { type PlanTextOptions, planText, type StageActual, type StageMember } from './plan-text.ts';
 export { rebound, type StatementShape, statementShape } from './statement-shape.ts';
 export { positionAt, withPosition } from './text-position.ts';

@@ -180,8 +180,8 @@ export interface CatalogView {
   readonly maps: readonly CatalogMap[];
 }
 
-/** Kinds of numbers that a path holds, as bits. */
-export const NUMBER_KIND = { number: 1, bigint: 2, decimal: 4 } as const;
+/** Kinds of values that a path holds, as bits. */
+export const VALUE_KIND = { number: 1, bigint: 2, decimal: 4, date: 8, text: 16, boolean: 32, other: 64 } as const;
 
 export interface CatalogMap {
   readonly name: string;
@@ -192,8 +192,8 @@ export interface CatalogMap {
    * order in which documents show them.
    */
   readonly paths: readonly (readonly string[])[] | undefined;
-  /** By place in `paths`: which kinds of numbers documents hold there, as bits of NUMBER_KIND. */
-  readonly numberKinds?: readonly number[] | undefined;
+  /** By place in `paths`: which kinds of values documents hold there, as bits of VALUE_KIND. */
+  readonly valueKinds?: readonly number[] | undefined;
   /** Entries, about; larger maps are probed, smaller ones are built. */
   readonly entries: number;
 }

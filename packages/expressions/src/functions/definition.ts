@@ -18,6 +18,8 @@ export interface FunctionSignature {
   readonly resultType: (argTypes: readonly SqlType[]) => SqlType;
   /** `stable`: the same within a statement (now); `volatile`: another value each time (random). */
   readonly volatility: 'immutable' | 'stable' | 'volatile';
+  /** Strict functions give null when an argument is null, without being called. */
+  readonly strict: boolean;
 }
 
 /** One call in an expression, as its function sees it. */
@@ -32,8 +34,6 @@ export interface CallSite {
 }
 
 export interface FunctionDefinition extends FunctionSignature {
-  /** Strict functions give null when an argument is null, without being called. */
-  readonly strict: boolean;
   readonly evaluate: (args: readonly RowValue[], site: CallSite) => RowValue;
 }
 

@@ -169,6 +169,23 @@ function truncatedQuotient(a: Decimal, b: Decimal): Decimal {
   return Decimal.of(a.rescale(scale).unscaled / b.rescale(scale).unscaled, 0);
 }
 
+/** What a cast to smallint does once the value is an integer. */
+const smallint = strict('int4', [INTEGERS], (args, site) => {
+  const value = integerArgument(args, 0, site);
+  if (value >= -0x8000 && value <= 0x7fff) return value;
+  throw outOfRange('smallint', site.at);
+});
+
+/** What a cast to real does once the value is a double: single precision. */
+const real = strict('float8', [['float8']], (args, site) => {
+  const value = floatArgument(args, 0, site);
+  const rounded = Math.fround(value);
+  if (Number.isFinite(value) && (!Number.isFinite(rounded) || (rounded === 0 && value !== 0))) {
+    throw outOfRange('real', site.at);
+  }
+  return rounded;
+});
+
 const wholeRound = rounding(roundToEven, (value) => value.rescale(0));
 const wholeTrunc = rounding(Math.trunc, (value) => truncated(value, 0));
 const ceil = rounding(Math.ceil, (value) => towards(1n, value));
@@ -181,6 +198,8 @@ export const MATH_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   floor: rounding(Math.floor, (value) => towards(-1n, value)),
   round: toScale(rounded, wholeRound),
   numeric: fitted,
+  int2: smallint,
+  float4: real,
   trunc: toScale(truncated, wholeTrunc),
   sign: strict(floatForIntegers, [NUMBERS], sign),
   mod: strict(

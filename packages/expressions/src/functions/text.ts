@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { types as nodeTypes } from 'node:util';
 import { failure, refusedArgument } from '../failure.ts';
+import { lowerCase, upperCase } from '../letters.ts';
 import { formatValue } from '../text-form.ts';
 import type { SqlType } from '../types.ts';
 import type { RowValue } from '../values.ts';
@@ -151,7 +152,7 @@ const WORD = /[\p{L}\p{N}]+/gu;
 function initcap(text: string): string {
   return text.replace(WORD, (word) => {
     const [first, ...rest] = word;
-    return first!.toUpperCase() + rest.join('').toLowerCase();
+    return upperCase(first!) + lowerCase(rest.join(''));
   });
 }
 
@@ -182,8 +183,8 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
     const value = args[0]!;
     return nodeTypes.isUint8Array(value) ? value.length : Buffer.byteLength(textArgument(args, 0, site));
   }),
-  upper: ofText('text', (text) => text.toUpperCase()),
-  lower: ofText('text', (text) => text.toLowerCase()),
+  upper: ofText('text', upperCase),
+  lower: ofText('text', lowerCase),
   initcap: ofText('text', initcap),
   reverse: ofText('text', (text) => [...text].reverse().join('')),
   ascii: ofText('int4', (text) => text.codePointAt(0) ?? 0),

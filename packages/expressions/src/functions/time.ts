@@ -1,7 +1,7 @@
 /** Functions of times, dates and intervals. The session's time zone is UTC. */
 import { types as nodeTypes } from 'node:util';
 import { Decimal } from '@ashlar/api';
-import { dayOf, intervalField, timeField, truncateTime } from '../datetime.ts';
+import { dayOf, intervalEpochMicros, intervalField, timeField, truncateTime } from '../datetime.ts';
 import { outOfRange, refusedArgument } from '../failure.ts';
 import { Interval } from '../interval.ts';
 import type { SqlType } from '../types.ts';
@@ -35,11 +35,19 @@ function fieldOf(args: readonly RowValue[], site: CallSite): number {
   throw refusedArgument('INVALID_ARGUMENT', `a time has no field ${JSON.stringify(field)}`, 0, site.at);
 }
 
+/** extract(): numeric, from whole microseconds, so that no digit is lost to a double. */
 function extract(args: readonly RowValue[], site: CallSite): RowValue {
   const value = fieldOf(args, site);
   const field = textArgument(args, 0, site).toLowerCase();
+  const time = args[1]!;
   if (!FRACTIONAL.has(field)) return Decimal.parse(String(value));
-  return Decimal.parse(value.toFixed(6)).rescale(field === 'epoch' || field.startsWith('s') ? 6 : 3);
+  if (field === 'epoch') {
+    const isDate = site.types[1] === 'date';
+    const micros = Interval.is(time) ? intervalEpochMicros(time) : BigInt((time as Date).getTime()) * 1000n;
+    return isDate ? Decimal.of(micros / 1_000_000n, 0) : Decimal.of(micros, 6);
+  }
+  const micros = BigInt(Math.round(value * (field.startsWith('s') ? 1e6 : 1e3)));
+  return Decimal.of(micros, field.startsWith('s') ? 6 : 3);
 }
 
 function dateTrunc(args: readonly RowValue[], site: CallSite): RowValue {

@@ -79,14 +79,14 @@ export class PathFinder {
 function united(parts: readonly DocumentPaths[]): DocumentPaths {
   const places = new Map<string, number>();
   const paths: (readonly string[])[] = [];
-  const numberKinds: number[] = [];
+  const valueKinds: number[] = [];
   for (const part of parts) {
     for (const [index, path] of part.paths.entries()) {
       const key = JSON.stringify(path);
       const place = places.get(key) ?? paths.push(path) - 1;
       places.set(key, place);
-      numberKinds[place] = (numberKinds[place] ?? 0) | part.numberKinds[index]!;
+      valueKinds[place] = (valueKinds[place] ?? 0) | part.valueKinds[index]!;
     }
   }
-  return { paths, numberKinds };
+  return { paths, valueKinds };
 }

@@ -10,6 +10,7 @@ import {
   type EvalContext,
   evaluatorOf,
   formatValue,
+  Interval,
   isMet,
   kindNoun,
   OddRows,
@@ -97,6 +98,7 @@ function keyText(key: unknown): string {
  * @throws GridError TYPE_MISMATCH where the value, or what is on the way, is no object: it would be lost
  */
 export function assign(document: unknown, path: Assignment['path'], value: RowValue): unknown {
+  if (Interval.is(value)) throw noPlaceForInterval(path);
   if (path.length === 0 || (path.length === 1 && path[0] === '__value')) return value;
   if (!isObject(document)) throw notAnObject('the value', document);
   let node = document;
@@ -121,6 +123,12 @@ function isObject(value: unknown): value is Container {
 /** Defines, so that a field named `__proto__` is a field. */
 function setField(node: Container, step: string | number, value: unknown): void {
   Object.defineProperty(node, step, { value, writable: true, enumerable: true, configurable: true });
+}
+
+function noPlaceForInterval(path: Assignment['path']): GridError {
+  return new GridError('TYPE_MISMATCH', `an interval cannot be stored in '${path.join('.')}'`, {
+    hint: 'store its text, x::text, or its seconds, extract(epoch FROM x)',
+  });
 }
 
 function notAnObject(what: string, found: unknown): GridError {

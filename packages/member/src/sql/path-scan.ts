@@ -1,6 +1,6 @@
 /**
- * Which paths the documents of a map have, and which kinds of numbers lie there: for `SELECT *`, for names in another case, for
- * "did you mean", for how numbers of undeclared paths are read.
+ * Which paths the documents of a map have, and which kinds of values lie there: for `SELECT *`, for names in another case, for
+ * "did you mean", for how undeclared paths are read.
  *
  * P1  A worker remembers, a chunk, what it found there up to which version, and looks only at slots that began later. So a path
  *     may be reported that no document has any more, and then is a column of NULLs.
@@ -9,7 +9,7 @@
  */
 import { GridError, type PartitionId } from '@ashlar/core';
 import { EXTENSION, ValueReader, ValueType } from '@ashlar/serialization';
-import { NUMBER_KIND } from '@ashlar/sql-plan';
+import { VALUE_KIND } from '@ashlar/sql-plan';
 import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
 import type { DocumentPaths, PathsTask } from './query-tasks.ts';
@@ -23,7 +23,7 @@ const MAPS_REMEMBERED_MAX = 1000;
 const UINT64 = 0xcf;
 const INT64 = 0xd3;
 
-/** Slots remembered for a kind of number at a path: while one of them stays, so does the kind. */
+/** Slots remembered for a kind of value at a path: while one of them stays, so does the kind. */
 const WITNESSES_MAX = 4;
 
 interface Remembered {
@@ -31,7 +31,7 @@ interface Remembered {
   through: number;
 }
 
-/** A slot where a kind of number was met; what is looked at now, and kept as copies. */
+/** A slot where a kind of value was met; what is looked at now, and kept as copies. */
 interface Witness {
   partition: PartitionId;
   chunk: number;
@@ -52,8 +52,8 @@ interface Field {
   readonly nameBytes: Uint8Array;
   readonly path: readonly string[];
   readonly inner: Fields;
-  /** Bits of NUMBER_KIND. */
-  numberKinds: number;
+  /** Bits of VALUE_KIND. */
+  valueKinds: number;
   /** By kind, some of the last. */
   readonly witnesses: (Witness[] | undefined)[];
 }
@@ -147,7 +147,7 @@ class PathCollector {
   get found(): DocumentPaths {
     return {
       paths: this.#fields.map(({ path }) => path),
-      numberKinds: this.#fields.map(({ numberKinds }) => numberKinds),
+      valueKinds: this.#fields.map(({ valueKinds }) => valueKinds),
     };
   }
 
@@ -173,9 +173,9 @@ class PathCollector {
           ? expected
           : this.#field(fields, reader.bytes, nameStart, nameEnd);
       fields.last[index++] = field;
-      const kind = numberKindAt(reader.bytes, at);
+      const kind = kindAt(reader.bytes, at);
       if (kind !== 0) noteKind(field, kind, witness);
-      else if (isObject(reader.bytes[at]!) && field.path.length < DEPTH_MAX) nested.push(index - 1, at, stop);
+      if (isObject(reader.bytes[at]!) && field.path.length < DEPTH_MAX) nested.push(index - 1, at, stop);
     });
     for (let next = 0; next < nested.length; next += 3) {
       this.#collect(reader, fields.last[nested[next]!]!.inner, nested[next + 1]!, nested[next + 2]!, witness);
@@ -188,7 +188,7 @@ class PathCollector {
     const known = fields.byName.get(name);
     if (known !== undefined) return known;
     const path = [...fields.path, name];
-    const field: Field = { nameBytes, path, inner: fieldsAt(path), numberKinds: 0, witnesses: [] };
+    const field: Field = { nameBytes, path, inner: fieldsAt(path), valueKinds: 0, witnesses: [] };
     if (this.#fields.length < PATHS_MAX) {
       fields.byName.set(name, field);
       this.#fields.push(field);
@@ -201,26 +201,42 @@ function fieldsAt(path: readonly string[]): Fields {
   return { path, byName: new Map(), last: [] };
 }
 
-/** The kind of the number whose bytes begin here, as a bit of NUMBER_KIND; 0 for what is no number. */
-function numberKindAt(bytes: Uint8Array, at: number): number {
+/** The kind of the value whose bytes begin here, as a bit of VALUE_KIND; 0 for null. */
+function kindAt(bytes: Uint8Array, at: number): number {
   const token = bytes[at]!;
-  if (token < 0x80 || token >= 0xe0) return NUMBER_KIND.number;
-  if (token < 0xc7 || token > 0xd8) return 0;
-  if (token === INT64 || token === UINT64) return NUMBER_KIND.bigint;
-  if (token >= 0xca && token <= 0xd3) return NUMBER_KIND.number;
+  if (token < 0x80 || token >= 0xe0) return VALUE_KIND.number;
+  if (token < 0xc0) return token < 0xa0 ? VALUE_KIND.other : VALUE_KIND.text;
+  if (token < 0xc7 || token > 0xd8) return KINDS_OF_REST.get(token) ?? VALUE_KIND.other;
+  if (token === INT64 || token === UINT64) return VALUE_KIND.bigint;
+  if (token >= 0xca && token <= 0xd3) return VALUE_KIND.number;
   const isLong = token <= 0xc9;
   const type = bytes[isLong ? at + 1 + (1 << (token - 0xc7)) : at + 1]!;
-  return type === EXTENSION.BIGINT ? NUMBER_KIND.bigint : type === EXTENSION.DECIMAL ? NUMBER_KIND.decimal : 0;
+  return KINDS_OF_EXTENSIONS.get(type) ?? VALUE_KIND.other;
 }
 
+/** nil, false, true, and the texts of 8, 16, 32 bits of length. */
+const KINDS_OF_REST: ReadonlyMap<number, number> = new Map([
+  [0xc0, 0],
+  [0xc2, VALUE_KIND.boolean],
+  [0xc3, VALUE_KIND.boolean],
+  [0xd9, VALUE_KIND.text],
+  [0xda, VALUE_KIND.text],
+  [0xdb, VALUE_KIND.text],
+]);
+const KINDS_OF_EXTENSIONS: ReadonlyMap<number, number> = new Map([
+  [EXTENSION.TIMESTAMP & 0xff, VALUE_KIND.date],
+  [EXTENSION.BIGINT, VALUE_KIND.bigint],
+  [EXTENSION.DECIMAL, VALUE_KIND.decimal],
+]);
+
 function noteKind(field: Field, kind: number, witness: Witness): void {
-  field.numberKinds |= kind;
+  field.valueKinds |= kind;
   const slots = (field.witnesses[kind] ??= []);
   if (slots.length < WITNESSES_MAX) slots.push({ ...witness });
   else copyTo(slots[witness.slot % WITNESSES_MAX]!, witness);
 }
 
-/** Field by field: it happens a number of every document that is looked at. */
+/** Field by field: it happens a value of every document that is looked at. */
 function copyTo(kept: Witness, seen: Witness): void {
   kept.partition = seen.partition;
   kept.chunk = seen.chunk;

@@ -10,7 +10,7 @@ const { signal } = new AbortController();
 /** Plans as a worker would; `asked` holds the texts. The paths of the map's documents are known. */
 async function bench() {
   const asked: string[] = [];
-  const documents = { found: { paths: [['x'], ['y']], numberKinds: [1, 1] } };
+  const documents = { found: { paths: [['x'], ['y']], valueKinds: [1, 1] } };
   const map = { id: 1, name: 't', affinityParts: 0 };
   const state = { catalogVersion: 1, maps: [map] };
   const pool = {
@@ -33,7 +33,7 @@ async function bench() {
 const fresh = (text: string, catalog: CatalogView, looked: readonly string[] = []): Plan =>
   (planStatement(text, catalog, new Set(looked)) as { readonly plan: Plan }).plan;
 
-const mapOf = (found: { readonly paths: string[][]; readonly numberKinds: number[] }): CatalogView['maps'][number] => ({
+const mapOf = (found: { readonly paths: string[][]; readonly valueKinds: number[] }): CatalogView['maps'][number] => ({
   ...{ name: 't', mapId: 1, affinityParts: 0, entries: 10 },
   ...found,
 });
@@ -68,13 +68,13 @@ describe('plans', () => {
   it('that rest on what the documents hold are kept while that stays', async () => {
     const { asked, documents, plan } = await bench();
     for (const text of ['SELECT * FROM t', 'SELECT x / 2 FROM t', 'SELECT coalesce(x, 0) FROM t']) {
-      documents.found = { paths: [['x'], ['y']], numberKinds: [1, 1] };
+      documents.found = { paths: [['x'], ['y']], valueKinds: [1, 1] };
       const first = await plan(text);
       asked.length = 0;
-      documents.found = { paths: [['y'], ['x']], numberKinds: [1, 1] };
+      documents.found = { paths: [['y'], ['x']], valueKinds: [1, 1] };
       expect(await plan(text)).toBe(first);
       expect(asked).toEqual([]);
-      documents.found = { paths: [['x'], ['y']], numberKinds: [2, 1] };
+      documents.found = { paths: [['x'], ['y']], valueKinds: [2, 1] };
       expect(await plan(text)).toEqual(fresh(text, { catalogVersion: 1, maps: [mapOf(documents.found)] }, ['t']));
       expect(asked.length).toBeGreaterThan(0);
     }

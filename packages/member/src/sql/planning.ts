@@ -27,7 +27,7 @@ const PLAN_WALL_MS = 2000;
 /** A thread that just started also loads the planner. */
 const FIRST_PLAN_WALL_MS = 5000;
 const PLANS_MAX = 1000;
-const NOTHING: DocumentPaths = { paths: [], numberKinds: [] };
+const NOTHING: DocumentPaths = { paths: [], valueKinds: [] };
 
 export interface PlanningDependencies {
   readonly control: GridControl;
@@ -130,8 +130,8 @@ export class Planning {
       catalogVersion: control.state.catalogVersion,
       maps: control.state.maps.map(({ id, name, affinityParts }) => {
         const found = fresh.get(name)?.found ?? this.#paths.get(id)?.found;
-        const { paths, numberKinds } = found ?? { paths: undefined, numberKinds: undefined };
-        return { name, mapId: id, affinityParts, paths, numberKinds, entries: entryCount(id) };
+        const { paths, valueKinds } = found ?? { paths: undefined, valueKinds: undefined };
+        return { name, mapId: id, affinityParts, paths, valueKinds, entries: entryCount(id) };
       }),
     };
   }
@@ -183,8 +183,8 @@ export class Planning {
 }
 
 /** Members and threads meet documents in orders of their own. */
-function signatureOf({ paths, numberKinds }: DocumentPaths): string {
-  const parts = paths.map((path, index) => JSON.stringify([path, numberKinds[index]]));
+function signatureOf({ paths, valueKinds }: DocumentPaths): string {
+  const parts = paths.map((path, index) => JSON.stringify([path, valueKinds[index]]));
   return parts.sort().join();
 }
 

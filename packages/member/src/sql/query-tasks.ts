@@ -20,8 +20,8 @@ export interface ConditionTask {
 /** What the documents of a map have. */
 export interface DocumentPaths {
   readonly paths: readonly (readonly string[])[];
-  /** By place in `paths`: bits of NUMBER_KIND. */
-  readonly numberKinds: readonly number[];
+  /** By place in `paths`: bits of VALUE_KIND. */
+  readonly valueKinds: readonly number[];
 }
 
 /** What the documents of some partitions have. */

@@ -138,7 +138,7 @@ class Reader {
         return readInt64(this.#nextBuffer(length * 8), length, node.tag);
       case Layout.FLOAT64:
         return { numbers: new Float64Array(...viewArguments(this.#nextBuffer(length * 8), length)) };
-      case Layout.MONTH_DAY_NANO:
+      case Layout.MONTH_DAY_MICRO:
         return { values: readIntervals(this.#nextBuffer(length * 16), length) };
       case Layout.UTF8:
         return { values: this.#texts(node, valid) };
@@ -275,7 +275,7 @@ function readIntervals(buffer: Uint8Array, length: number): unknown[] {
   const values = new Array<unknown>(length);
   for (let row = 0; row < length; row++) {
     const at = row * 16;
-    const milliseconds = Number(view.getBigInt64(at + 8, true) / 1000n) / 1000;
+    const milliseconds = Number(view.getBigInt64(at + 8, true)) / 1000;
     values[row] = { months: view.getInt32(at, true), days: view.getInt32(at + 4, true), milliseconds };
   }
   return values;

@@ -198,7 +198,7 @@ function valueBuffers(tag: ValueTag, values: readonly unknown[]): Flat {
     case ValueTag.TEXT:
       return textBuffers(values as (string | null)[]);
     case ValueTag.INTERVAL:
-      return { layout: Layout.MONTH_DAY_NANO, buffers: [intervalBytes(values)] };
+      return { layout: Layout.MONTH_DAY_MICRO, buffers: [intervalBytes(values)] };
     case ValueTag.JSON:
       return { layout: Layout.BINARY, buffers: binaryBuffers(values.map(jsonBytes)) };
     default:
@@ -273,7 +273,7 @@ function intervalBytes(values: readonly unknown[]): Uint8Array {
     const { months, days, milliseconds } = value as IntervalParts;
     view.setInt32(index * 16, months, true);
     view.setInt32(index * 16 + 4, days, true);
-    view.setBigInt64(index * 16 + 8, BigInt(Math.round(milliseconds * 1000)) * 1000n, true);
+    view.setBigInt64(index * 16 + 8, BigInt(Math.round(milliseconds * 1000)), true);
   });
   return bytes;
 }

@@ -41,8 +41,8 @@ export const Layout = {
   DICTIONARY: 7,
   /** i8 type ids (a row's tag), i32 offsets into the child with that tag; a child a tag that occurs. */
   DENSE_UNION: 8,
-  /** 16 bytes a row: i32 months, i32 days, i64 nanoseconds. */
-  MONTH_DAY_NANO: 9,
+  /** 16 bytes a row: i32 months, i32 days, i64 microseconds: SQL's interval has no room for them as nanoseconds. */
+  MONTH_DAY_MICRO: 9,
 } as const;
 export type Layout = (typeof Layout)[keyof typeof Layout];
 

@@ -189,7 +189,7 @@ export class SumAccumulator implements Accumulator {
     const exact = this.#exactSum(group) ?? 0n;
     if (Interval.is(exact)) {
       if (floatCount > 0) throw this.#mismatch();
-      builder.appendValue(Tag.INTERVAL, 0, exact.times(1 / count));
+      builder.appendValue(Tag.INTERVAL, 0, exact.dividedBy(count));
     } else if (type === 'float8' || (type !== 'numeric' && floatCount > 0)) {
       const sum = this.#floatSum(group);
       appendNumber(builder, typeof sum === 'number' ? sum / count : numericAverage(sum, count));

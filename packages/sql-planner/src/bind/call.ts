@@ -14,7 +14,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import { unsupported } from '../guard/sql-errors.ts';
 import type { Call } from '../parse/syntax.ts';
 import { AGGREGATE_BASE, type Bind, type BindContext } from './context.ts';
-import { adopt, literalTypeAmong, unify } from './literals.ts';
+import { adopt, castTo, literalTypeAmong, unify } from './literals.ts';
 import { asNumeric, inOneKind } from './number-kinds.ts';
 import { expectBoolean, isNumeric, isOpen, mismatch } from './types.ts';
 
@@ -69,6 +69,9 @@ function countText({ minArgs, maxArgs }: FunctionSignature): string {
 function acceptArgument(name: string, { argTypes }: FunctionSignature, given: Expr, index: number, call: Call): Expr {
   const taken = argTypes[Math.min(index, argTypes.length - 1)];
   if (taken === undefined) return given;
+  // A literal has no type of its own: json functions read it as JSON.
+  const isDocument = index === 0 && /^jsonb?_/.test(name) && given.kind === 'literal' && given.type === 'text';
+  if (isDocument) return castTo(given, 'json', given.at);
   const argument = adopt(given, literalTypeAmong(taken));
   if (isOpen(argument.type) || taken.includes(argument.type)) return argument;
   throw mismatch(

@@ -27,11 +27,16 @@ import type {
 } from '../parse/syntax.ts';
 import { bindCall } from './call.ts';
 import type { BindContext } from './context.ts';
+import { folded } from './fold.ts';
 import { adopt, castTo, literalTypeBeside, unify } from './literals.ts';
 import { asBigint, asNumeric, inOneKind, isOfSums, numberKindOf } from './number-kinds.ts';
 import { expectBoolean, isNumeric, isOpen, mismatch, namedType, operationType } from './types.ts';
 
 export function bindExpression(syntax: Expression, context: BindContext): Expr {
+  return folded(bindNode(syntax, context));
+}
+
+function bindNode(syntax: Expression, context: BindContext): Expr {
   const { position } = syntax;
   const at = position.offset;
   const bind = (expression: Expression): Expr => bindExpression(expression, context);
@@ -173,7 +178,13 @@ export function bindArithmetic(
   const b = adopt(right, literalTypeBeside(operator, left.type));
   const type = operationType(operator, a.type, b.type, position);
   const plain = { kind: 'arithmetic', operator, left: a, right: b, type, at: position.offset } as const;
+  if (isReal(a) && isReal(b)) return { ...call('float4', [plain], plain.at), type };
   return type === 'any' ? readNumbers(plain, position, context) : plain;
+}
+
+/** Single precision: what is calculated of two such numbers is one too. */
+function isReal(expr: Expr): boolean {
+  return expr.kind === 'call' && expr.name === 'float4';
 }
 
 /** Arithmetic of undeclared paths, as the kind of numbers that they hold wants it (number-kinds.ts). */
@@ -298,6 +309,8 @@ function bindCast({ operand, type, position }: Cast, context: BindContext): Expr
   const at = position.offset;
   const cast = castTo(bindExpression(operand, context), target, at);
   checkCast(cast, position);
+  // Types that are kept as wider ones, with their own range or precision.
+  if (type.name === 'int2' || type.name === 'float4') return { ...call(type.name, [cast], at), type: target };
   if (type.modifiers.length === 0) return cast;
   const [size, scale] = type.modifiers.map(constantOf);
   if (size! < 1) throw mismatch(`${type.name} has a length of at least 1`, type.modifiers[0]!.position);
@@ -310,6 +323,10 @@ function bindCast({ operand, type, position }: Cast, context: BindContext): Expr
   }
   const args: readonly Expr[] = [cast, integer(size!, at), integer(scale ?? 0, at)];
   return { kind: 'call', name: 'numeric', args, type: 'numeric', at };
+}
+
+function call(name: string, args: readonly Expr[], at: number): Extract<Expr, { kind: 'call' }> {
+  return { kind: 'call', name, args, type: 'any', at };
 }
 
 function checkCast(cast: Expr, position: TextPosition): void {

@@ -9,16 +9,17 @@
  * K1  A path is looked at only where its kind makes a difference: in a quotient, or where values of CASE, COALESCE and the like
  *     meet a literal, a parameter or an integer. Other plans do not depend on what the documents hold.
  */
-import type { Aggregate, Expr, SqlType } from '@ashlar/expressions';
-import { childrenOf } from '@ashlar/expressions';
-import { NUMBER_KIND } from '@ashlar/sql-plan';
+import { type Aggregate, childrenOf, type Expr, type PathType, readText, type SqlType } from '@ashlar/expressions';
+import { VALUE_KIND } from '@ashlar/sql-plan';
 import { AGGREGATE_BASE, type BindContext } from './context.ts';
+import { castTo } from './literals.ts';
 
 /** `integer`: of static type int4 or int8, which fits to every other kind. */
 export type NumberKind = 'integer' | 'int8' | 'whole' | 'float8' | 'mixed';
 
-/** The kind of an expression; undefined for what takes any kind: NULL, a parameter. @throws PathsWanted */
+/** The kind of an expression; undefined for what takes any kind: NULL, a parameter, a text in quotes. @throws PathsWanted */
 export function numberKindOf(expr: Expr, context: BindContext): NumberKind | undefined {
+  if (expr.kind === 'literal' && expr.type === 'text') return undefined;
   const known = kindOfType(expr.type);
   if (known !== undefined) return known;
   switch (expr.kind) {
@@ -51,10 +52,10 @@ function kindOfType(type: SqlType): NumberKind | undefined {
 
 function kindOfColumn(index: number, context: BindContext): NumberKind {
   if (index >= AGGREGATE_BASE) return kindOfAggregate(aggregateAt(index, context), context);
-  switch (context.scope.numberKindsAt(index)) {
-    case NUMBER_KIND.bigint:
+  switch ((context.scope.valueKindsAt(index) ?? 0) & NUMBERS) {
+    case VALUE_KIND.bigint:
       return 'int8';
-    case NUMBER_KIND.number:
+    case VALUE_KIND.number:
       return 'float8';
     default:
       return 'mixed';
@@ -107,33 +108,71 @@ export function isOfSums(expr: Expr, context: BindContext): boolean {
   return expr.type === 'any' && childrenOf(expr).some((part) => isOfSums(part, context));
 }
 
-/** Expressions whose values meet, as the one kind that the paths among them have; K1. @throws PathsWanted */
+/**
+ * Expressions whose values meet in CASE, COALESCE and the like, as the one kind that the paths among them have: numbers of the
+ * statement, and texts in quotes or parameters that can be read as it; K1.
+ *
+ * @throws PathsWanted
+ */
 export function inOneKind(exprs: readonly Expr[], context: BindContext): readonly Expr[] {
-  const isOpen = exprs.some((expr) => expr.type === 'any' && expr.kind !== 'parameter');
-  if (!isOpen || !exprs.some(isAdaptable)) return exprs;
-  const kind = common(exprs, context);
-  if (kind === 'int8' || kind === 'whole') return exprs.map(asBigint);
-  return kind === 'float8' ? exprs.map(asDouble) : exprs;
+  const open = exprs.filter((expr) => expr.type === 'any' && expr.kind !== 'parameter');
+  if (open.length === 0 || !exprs.some(isAdaptable)) return exprs;
+  const type = pathTypeOf(exprs, open, context);
+  return type === undefined ? exprs : exprs.map((expr) => asPathType(expr, type));
 }
 
 function isAdaptable(expr: Expr): boolean {
   if (expr.kind === 'parameter') return expr.type === 'any';
-  return expr.type === 'int4' || (expr.kind === 'literal' && (expr.type === 'int8' || expr.type === 'numeric'));
+  const { type } = expr;
+  return type === 'int4' || (expr.kind === 'literal' && (type === 'int8' || type === 'numeric' || type === 'text'));
+}
+
+/** The type that all values of the paths have; undefined where they are of several kinds. */
+function pathTypeOf(exprs: readonly Expr[], open: readonly Expr[], context: BindContext): PathType | undefined {
+  const kind = common(exprs, context);
+  if (kind === 'int8' || kind === 'whole') return 'int8';
+  if (kind === 'float8') return kind;
+  let kinds = 0;
+  for (const expr of open) kinds |= valueKindsOf(expr, context);
+  if (kinds === VALUE_KIND.date) return 'timestamptz';
+  if (kinds === VALUE_KIND.boolean) return 'boolean';
+  if (kinds === 0 || (kinds & ~NUMBERS) !== 0) return undefined;
+  return (kinds & VALUE_KIND.decimal) === 0 ? 'number' : 'numeric';
+}
+
+const NUMBERS = VALUE_KIND.number | VALUE_KIND.bigint | VALUE_KIND.decimal;
+
+/** What a path, or the least or greatest of its values, may be, as bits of VALUE_KIND. @throws PathsWanted */
+function valueKindsOf(expr: Expr, context: BindContext): number {
+  if (expr.kind !== 'column') return VALUE_KIND.other;
+  if (expr.index < AGGREGATE_BASE) return context.scope.valueKindsAt(expr.index) ?? VALUE_KIND.other;
+  const { name, operand } = aggregateAt(expr.index, context) ?? {};
+  const isKept = (name === 'min' || name === 'max') && operand !== undefined;
+  return isKept ? valueKindsOf(operand, context) : VALUE_KIND.other;
+}
+
+function asPathType(expr: Expr, type: PathType): Expr {
+  if (expr.kind === 'parameter') return expr.type === 'any' ? { ...expr, beside: type } : expr;
+  if (expr.kind === 'literal' && expr.type === 'text') return textAs(expr, type);
+  if (type === 'int8') return asBigint(expr);
+  const isExact = expr.kind === 'literal' && (expr.type === 'int8' || expr.type === 'numeric');
+  return type === 'float8' && isExact ? { kind: 'cast', operand: expr, type, at: expr.at } : expr;
+}
+
+function textAs(expr: Extract<Expr, { kind: 'literal' }>, type: PathType): Expr {
+  const value = readText(String(expr.value), type);
+  if (value === undefined) return expr;
+  if (type !== 'number') return castTo(expr, type, expr.at);
+  return castTo(expr, typeof value === 'number' ? 'float8' : 'numeric', expr.at);
 }
 
 /** An integer as a bigint, a parameter as one where it is whole. */
 export function asBigint(expr: Expr): Expr {
-  if (expr.kind === 'parameter' && expr.type === 'any') return { ...expr, numbers: 'int8' };
+  if (expr.kind === 'parameter' && expr.type === 'any') return { ...expr, beside: 'int8' };
   if (expr.type !== 'int4') return expr;
   return expr.kind === 'literal'
     ? { ...expr, type: 'int8' }
     : { kind: 'cast', operand: expr, type: 'int8', at: expr.at };
-}
-
-function asDouble(expr: Expr): Expr {
-  if (expr.kind === 'parameter' && expr.type === 'any') return { ...expr, numbers: 'float8' };
-  const isExact = expr.kind === 'literal' && (expr.type === 'int8' || expr.type === 'numeric');
-  return isExact ? { kind: 'cast', operand: expr, type: 'float8', at: expr.at } : expr;
 }
 
 /** A sum of bigints as the numeric that it is, where its value would become something else. @throws PathsWanted */

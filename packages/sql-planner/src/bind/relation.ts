@@ -84,12 +84,12 @@ export class Relation {
     return this.reference(SPECIAL[`__${source}`], at);
   }
 
-  /** Bits of NUMBER_KIND; 0 where no document is known to have a number; undefined where nobody has looked. */
-  numberKindsAt(path: readonly (string | number)[]): number | undefined {
-    const { paths, numberKinds } = this.map;
-    if (paths === undefined || numberKinds === undefined) return undefined;
+  /** Bits of VALUE_KIND; 0 where no document is known to have a value; undefined where nobody has looked. */
+  valueKindsAt(path: readonly (string | number)[]): number | undefined {
+    const { paths, valueKinds } = this.map;
+    if (paths === undefined || valueKinds === undefined) return undefined;
     if (this.#kinds.size === 0) {
-      for (const [index, known] of paths.entries()) this.#kinds.set(JSON.stringify(known), numberKinds[index] ?? 0);
+      for (const [index, known] of paths.entries()) this.#kinds.set(JSON.stringify(known), valueKinds[index] ?? 0);
     }
     return path.some((step) => typeof step === 'number') ? undefined : (this.#kinds.get(JSON.stringify(path)) ?? 0);
   }

@@ -141,16 +141,16 @@ export class Scope {
   }
 
   /**
-   * The kinds of numbers that documents hold at a path, as bits of NUMBER_KIND; undefined where nobody looks.
+   * The kinds of values that documents hold at a path, as bits of VALUE_KIND; undefined where nobody looks.
    *
    * @throws PathsWanted
    */
-  numberKindsAt(index: number): number | undefined {
+  valueKindsAt(index: number): number | undefined {
     const relation = this.relations[Math.floor(index / RELATION_STRIDE)];
     const column = relation?.columns[index % RELATION_STRIDE];
     if (relation === undefined || column?.source !== 'path' || column.path.length > KNOWN_DEPTH) return undefined;
     this.#restOn(relation, false);
-    return relation.numberKindsAt(column.path);
+    return relation.valueKindsAt(column.path);
   }
 
   /** What follows is decided by the paths that a map's documents have now. @throws PathsWanted */

@@ -170,6 +170,12 @@ function checkTarget({ position }: Path, paths: readonly FieldPath[], index: num
 
 /** A number in a document is double precision: a constant with decimals is stored as one, not as an exact decimal. */
 function stored(expr: Expr): Expr {
+  if (expr.type === 'interval') {
+    throw new GridError('TYPE_MISMATCH', 'an interval cannot be stored', {
+      hint: 'store its text, x::text, or its seconds, extract(epoch FROM x)',
+      details: { offset: expr.at },
+    });
+  }
   const isWritten = expr.kind === 'literal' || (expr.kind === 'negate' && expr.operand.kind === 'literal');
   if (expr.type !== 'numeric' || !isWritten) return expr;
   return { kind: 'cast', operand: expr, type: 'float8', at: expr.at };

@@ -120,8 +120,8 @@ export function planCondition(map: string, condition: string, catalog: CatalogVi
       throw new GridError('SYNTAX_ERROR', 'a condition is expected, and nothing else', { position });
     }
     // Paths that no document has are NULL here: a condition is often stated before the first entry is there.
-    // What numbers they hold may change as well: it decides nothing.
-    const open = { ...catalog, maps: catalog.maps.map((known) => ({ ...known, numberKinds: undefined })) };
+    // What they hold may change as well: it decides nothing.
+    const open = { ...catalog, maps: catalog.maps.map((known) => ({ ...known, valueKinds: undefined })) };
     const scope = new Scope(open, new Set(catalog.maps.map(({ name }) => name)));
     const plan = planDelete(statement, { scope, parameterCount, catalogVersion: catalog.catalogVersion });
     return { ...placedIn(plan, before.length), parameterCount };

@@ -1,0 +1,171 @@
+/** Small things that PostgreSQL has so, and their kin: each answer here is PostgreSQL 15's (UTC, C.UTF-8). */
+import { Decimal, type Grid } from '@ashlar/client';
+import { rowsOf } from './sql/rows.ts';
+import { TestGrid } from './support/grid.ts';
+
+let grid: TestGrid;
+let client: Grid;
+
+beforeAll(async () => {
+  grid = await TestGrid.start();
+  client = await grid.connect();
+  await client.map('zero').putAll([
+    [1, { k: 0 }],
+    [2, { k: 0n }],
+  ]);
+});
+
+afterAll(() => grid.stop());
+
+const resultOf = async (expression: string, parameters: unknown[] = []): Promise<unknown> =>
+  (await rowsOf(client, `SELECT ${expression}`, parameters))[0]![0];
+
+async function columnOf(text: string, parameters: unknown[] = []): Promise<unknown[]> {
+  return (await rowsOf(client, text, parameters)).map(([value]) => value);
+}
+
+it.each<[string, unknown]>([
+  ["'İ' ILIKE '_'", true],
+  ["length(upper('ß'))", 1],
+  ["lower('ΑΣ')", 'ασ'],
+  ["initcap('ǆabc o''neil 1ab')", "Ǆabc O'Neil 1ab"],
+  ["'' LIKE '\\'", false],
+  ["'a' LIKE 'b\\'", false],
+  ["extract(epoch FROM timestamp '2243-01-01 00:00:00.123')", Decimal.parse('8615030400.123000')],
+  ["extract(epoch FROM timestamp '0001-01-01 00:00:00.5')", Decimal.parse('-62135596799.500000')],
+  ["extract(second FROM timestamp '0001-01-01 00:00:00.125')", Decimal.parse('0.125000')],
+  ["extract(milliseconds FROM timestamp '2243-01-01 00:00:59.999')", Decimal.parse('59999.000')],
+  ["extract(epoch FROM date '9999-12-31')", Decimal.parse('253402214400')],
+  ["extract(epoch FROM interval '300 years 1.000001 seconds')", Decimal.parse('9467280001.000001')],
+  ["extract(epoch FROM interval '1 year 1 mon 1 day 1 sec')", Decimal.parse('34236001.000000')],
+  ["(interval '3000000 hours')::text", '3000000:00:00'],
+  ["(interval '1-2' / 3)::text", '4 mons 20 days'],
+  ['16777217::real = 16777216::real', true],
+  ['0.1::real = 0.1::float8', false],
+  ['0.1::real::float8', 0.10000000149011612],
+  ['0.1::real * 3', 0.30000000447034836],
+  ['16777217::real + 1::real = 16777216::real', true],
+  ['32767.4::smallint', 32767],
+  ['(-32768)::smallint', -32768],
+  ["json_typeof('1')", 'number'],
+  ['json_typeof(\'"a"\')', 'string'],
+  ["jsonb_typeof('[1]')", 'array'],
+  ["json_array_length('[1,2]')", 2],
+  ["json_extract_path_text('{\"a\":{\"b\":1}}', 'a', 'b')", '1'],
+])('%s', async (expression, expected) => {
+  expect(await resultOf(expression)).toEqual(expected);
+});
+
+it.each([
+  ['40000::smallint', 'NUMERIC_OVERFLOW'],
+  ['32767.5::smallint', 'NUMERIC_OVERFLOW'],
+  ["'40000'::smallint", 'NUMERIC_OVERFLOW'],
+  ['1e39::real', 'NUMERIC_OVERFLOW'],
+  ['1e-50::float8::real', 'NUMERIC_OVERFLOW'],
+  ["'2024-02-29'::interval", 'INVALID_CAST'],
+  ["interval '1 2'", 'INVALID_CAST'],
+  ["interval '3000000000 hours'", 'INVALID_CAST'],
+  ["'a' LIKE '\\'", 'INVALID_ARGUMENT'],
+  ["json_typeof('x')", 'INVALID_CAST'],
+  ['1 / 0 * NULL::int', 'DIVISION_BY_ZERO'],
+])('%s is refused', async (expression, code) => {
+  await expect(resultOf(expression)).rejects.toMatchObject({ code });
+});
+
+describe('intervals', () => {
+  it('come over the wire as large as SQL has them', async () => {
+    const milliseconds = 3_000_000 * 3_600_000;
+    expect(await resultOf("interval '3000000 hours'")).toEqual({ months: 0, days: 0, milliseconds });
+    expect(await resultOf("interval '-2000000000 hours 0.000001 seconds'")).toMatchObject({ months: 0, days: 0 });
+    expect(await resultOf("interval '1 year 2 days 00:00:01.000001'")).toEqual({
+      months: 12,
+      days: 2,
+      milliseconds: 1000.001,
+    });
+  });
+
+  it('are refused as values of documents, in the words of SQL', async () => {
+    const refusal = {
+      code: 'TYPE_MISMATCH',
+      message: expect.stringContaining('interval'),
+      hint: expect.stringContaining('::text'),
+    };
+    const texts = [
+      "INSERT INTO spans (__key, span) VALUES (1, interval '1 day')",
+      "INSERT INTO spans (__key, a.b) VALUES (1, timestamp '2024-01-02' - timestamp '2024-01-01')",
+      "UPDATE zero SET span = interval '1 day'",
+      'UPDATE zero SET span = coalesce(missing, $1)::interval',
+    ];
+    for (const text of texts) {
+      await expect(client.sql(text, text.includes('$1') ? ['1 day'] : []).execute()).rejects.toMatchObject(refusal);
+    }
+    await client.map('dated').put(1, { a: new Date(0), b: new Date(86_400_000) });
+    await expect(client.sql('UPDATE dated SET span = b - a').execute()).rejects.toMatchObject(refusal);
+    await client.sql('UPDATE dated SET span = (b - a)::text').execute();
+    expect(await client.map('dated').get(1)).toMatchObject({ span: '1 day' });
+  });
+});
+
+describe('a strict operator of NULL', () => {
+  it.each([
+    '54 / k * CAST(NULL AS int)',
+    'CAST(NULL AS int) * (54 / k)',
+    '54 / k = NULL',
+    'abs(54 / k) + NULL',
+    'power(54 / k, NULL)',
+    'NOT (1 / k > NULL)',
+    'NULL::text || (1 / k)::text',
+    '(1 / k)::text LIKE NULL',
+    '1 / k IN (NULL)',
+    '1 / k + NULL::numeric',
+    '-(1 / k * NULL)',
+    'substring((1 / k)::text, NULL)',
+  ])('%s is NULL without a look at the rest', async (expression) => {
+    expect(await columnOf(`SELECT ${expression} FROM zero`)).toEqual([null, null]);
+  });
+
+  it.each([
+    ['SELECT (1 / k > NULL) IS NULL FROM zero', [true, true]],
+    ['SELECT CASE WHEN 1 / k > NULL THEN 1 ELSE 2 END FROM zero', [2, 2]],
+    ['SELECT 1 FROM zero WHERE 1 / k > 0 AND false', []],
+    ['SELECT 1 FROM zero WHERE 1 / k > 0 OR true', [1, 1]],
+  ])('%s', async (text, expected) => {
+    expect(await columnOf(text)).toEqual(expected);
+  });
+
+  it.each(['(1 / k > 0) AND NULL', 'coalesce(1 / k, 5)', 'greatest(1 / k, NULL)', '1 / k IS DISTINCT FROM NULL'])(
+    '%s is none: the division counts',
+    async (expression) => {
+      await expect(columnOf(`SELECT ${expression} FROM zero`)).rejects.toMatchObject({ code: 'DIVISION_BY_ZERO' });
+    },
+  );
+});
+
+describe('COALESCE and CASE over a path have one type', () => {
+  const fill = async (values: readonly unknown[]): Promise<void> => {
+    await client.map('mixed').clear();
+    await client.map('mixed').putAll(values.map((d, key) => [key, { d }]));
+  };
+  const day = new Date('2020-01-01');
+
+  it.each<[string, unknown, string, unknown]>([
+    ['dates', new Date(5), '2020-01-01', day],
+    ['bigints', 5n, '7', 7n],
+    ['numbers', 5.5, '7', 7],
+    ['decimals', Decimal.parse('5.50'), '7.10', Decimal.parse('7.10')],
+    ['booleans', true, 'false', false],
+    ['texts', 'a', '2020-01-01', '2020-01-01'],
+    ['dates, where the text is none', new Date(5), 'n/a', 'n/a'],
+  ])('%s', async (_, value, text, expected) => {
+    await fill([value, null]);
+    const both = [value, expected];
+    expect(await columnOf(`SELECT coalesce(d, '${text}') FROM mixed ORDER BY __key`)).toEqual(both);
+    expect(await columnOf('SELECT coalesce(d, $1) FROM mixed ORDER BY __key', [text])).toEqual(both);
+    expect(await columnOf(`SELECT CASE WHEN d IS NULL THEN '${text}' ELSE d END FROM mixed ORDER BY __key`)).toEqual(
+      both,
+    );
+    expect(await columnOf(`SELECT coalesce(min(d) FILTER (WHERE d IS NULL), '${text}') FROM mixed`)).toEqual([
+      expected,
+    ]);
+  });
+});
