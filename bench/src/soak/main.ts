@@ -7,6 +7,7 @@ import { setUp } from '../report.ts';
 import { AnswersSoak } from './answers/answers-soak.ts';
 import { GridSoak } from './grid/grid-soak.ts';
 import { parseOptions, type SoakOptions, USAGE } from './options.ts';
+import { ReaderSoak } from './readers/reader-soak.ts';
 import { StoreProcess } from './store/store-process.ts';
 import { type Counts, SoakFault } from './tally.ts';
 
@@ -25,10 +26,16 @@ interface Part {
 function partsOf({ seed }: SoakOptions): readonly Part[] {
   const store = new StoreProcess(seed);
   const grid = new GridSoak(seed);
+  const readers = new ReaderSoak();
   const answers = new AnswersSoak(seed, ANSWERS_TURN_MS);
   return [
     { name: 'one store, threads beside the writer', run: (signal) => store.run(signal), counts: () => store.counts() },
     { name: 'two members, three clients', run: (signal) => grid.run(signal), counts: () => grid.tally.counts() },
+    {
+      name: 'one member, readers that do not read',
+      run: (signal) => readers.run(signal),
+      counts: () => readers.tally.counts(),
+    },
     {
       name: 'sixteen callers, known answers',
       run: (signal) => answers.run(signal),

@@ -3,6 +3,7 @@ import { AnswersSoak } from './answers/answers-soak.ts';
 import { GridSoak } from './grid/grid-soak.ts';
 import { Ledger } from './grid/ledger.ts';
 import { parseOptions } from './options.ts';
+import { ReaderSoak } from './readers/reader-soak.ts';
 import { rowOf, whatIsWrong } from './rows.ts';
 import { StoreSoak } from './store/store-soak.ts';
 import type { Tally } from './tally.ts';
@@ -54,6 +55,20 @@ describe('sixteen callers of known answers', () => {
       expectSome(soak.tally, ['answers', 'cancelled', 'threads killed', 'events mirrored']);
     },
     ANSWERS_MS + 120_000,
+  );
+});
+
+describe('a member under readers that do not read', () => {
+  it(
+    'refuses no write, gives the steady reader every row, and holds no more for the others than its bound',
+    async () => {
+      const soak = new ReaderSoak({ rows: 20_000, unread: 8, roundMs: 2000 });
+      await soak.run(AbortSignal.timeout(1));
+      expectSome(soak.tally, ['keys overwritten', 'rows read steadily', 'rounds']);
+      const { tally } = soak;
+      expect(tally.get('unread results that came whole') + tally.get('unread results that expired')).toBe(8);
+    },
+    TIMEOUT_MS,
   );
 });
 

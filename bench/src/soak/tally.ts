@@ -9,6 +9,11 @@ export class Tally {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + count);
   }
 
+  /** Keeps the highest. */
+  most(name: string, value: number): void {
+    this.#counts.set(name, Math.max(this.#counts.get(name) ?? 0, value));
+  }
+
   get(name: string): number {
     return this.#counts.get(name) ?? 0;
   }

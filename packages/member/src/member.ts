@@ -80,10 +80,13 @@ export class Member {
     const follower = new CatalogFollower(parts);
     this.#closers.push(() => follower.close());
     parts.control.onChange(() => parts.hub.mapsChanged());
-    const background = new SliceLoop(() => !store.sweepExpired(2000) || store.reclaim(4000) >= 4000);
-    this.#closers.push(() => background.stop());
-    const { services, close } = memberServices(parts);
+    const { services, relieve, close } = memberServices(parts);
     this.#closers.push(close);
+    const background = new SliceLoop(() => {
+      relieve();
+      return !store.sweepExpired(2000) || store.reclaim(4000) >= 4000;
+    });
+    this.#closers.push(() => background.stop());
     const server = await openDoor(config, services);
     this.#server = server;
     doorMetrics(parts, () => server.stats());

@@ -91,13 +91,32 @@ describe('the block allocator', () => {
     let asked = 0;
     blocks.onPressure = () => {
       asked += 1;
-      if (asked > 1) return false;
+      if (asked > 1) return 'nothing';
       blocks.free(spare, account, MemoryKind.columns);
-      return true;
+      return 'givenUp';
     };
     expect(blocks.allocatePages(8, account, MemoryKind.values)).not.toBe(0);
     expect(blocks.allocatePages(8, account, MemoryKind.values)).toBe(0);
     expect(asked).toBe(2);
+  });
+
+  it('asks again as often as something was free for nothing, and once for what must be given up', () => {
+    const arena = Arena.reserve(60 * PAGE_BYTES);
+    const blocks = new BlockAllocator(arena, 4);
+    const account = new ByteAccount();
+    const spare = [1, 2, 3, 4].map(() => blocks.allocatePages(1, account, MemoryKind.values));
+    while (blocks.allocatePages(1, account, MemoryKind.values) !== 0);
+    const reliefs = ['freed', 'freed', 'givenUp', 'freed'] as const;
+    let asked = 0;
+    blocks.onPressure = () => {
+      const relief = reliefs[asked++] ?? 'nothing';
+      if (relief !== 'nothing') blocks.free(spare.shift()!, account, MemoryKind.values);
+      return relief;
+    };
+    expect(blocks.allocatePages(4, account, MemoryKind.values)).toBe(0);
+    expect(asked).toBe(3);
+    expect(blocks.allocatePages(4, account, MemoryKind.values)).not.toBe(0);
+    expect(asked).toBe(4);
   });
 
   it('asks again for what must go on: what is given back first may make no page', () => {
@@ -114,7 +133,7 @@ describe('the block allocator', () => {
     blocks.onPressure = () => {
       const step = steps.shift();
       step?.();
-      return step !== undefined;
+      return step === undefined ? 'nothing' : 'givenUp';
     };
     expect(blocks.allocate(900, account, MemoryKind.log, true)).not.toBe(0);
     expect(steps).toEqual([]);

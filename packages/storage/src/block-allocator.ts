@@ -40,6 +40,9 @@ for (let granules = 0, index = 0; granules <= SLAB_GRANULES_MAX; granules++) {
 }
 const GRANULES_OF = new Int32Array(CLASS_GRANULES);
 
+/** What an attempt to make room led to: what nobody needs was freed, something was given up for it, or nothing is left. */
+export type Relief = 'freed' | 'givenUp' | 'nothing';
+
 export class BlockAllocator {
   readonly arena: Arena;
   readonly pages: PageAllocator;
@@ -55,11 +58,8 @@ export class BlockAllocator {
   #slabPages = 0;
   #slabBytesUsed = 0;
   #runPages = 0;
-  /**
-   * Called when no page is left; returns true when it could give memory back and trying again makes sense. It gives less
-   * each time until there is nothing.
-   */
-  onPressure: (pagesWanted: number) => boolean = () => false;
+  /** Called when there are no such pages; gives less each time until there is nothing. */
+  onPressure: (pagesWanted: number) => Relief = () => 'nothing';
 
   constructor(arena: Arena, reservePages: number) {
     this.arena = arena;
@@ -167,12 +167,17 @@ export class BlockAllocator {
     this.pages.free(page);
   }
 
-  /** Asks once for memory to be given back; what must go on (removes, expiry, the log), until nothing more is. */
+  /**
+   * Asks for what nobody needs as often as there is some, and once for something to be given up; what must go on (removes,
+   * expiry, the log), until nothing more is.
+   */
   #takePages(count: number, privileged: boolean, isHelped: () => boolean = () => false): number {
     let page = this.pages.allocate(count, privileged);
-    while (page < 0 && this.onPressure(count)) {
+    while (page < 0) {
+      const relief = this.onPressure(count);
+      if (relief === 'nothing') break;
       page = this.pages.allocate(count, privileged);
-      if (!privileged || isHelped()) break;
+      if ((relief === 'givenUp' && !privileged) || isHelped()) break;
     }
     return page;
   }

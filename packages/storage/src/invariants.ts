@@ -100,7 +100,7 @@ function checkTable(core: StoreCore, table: SlotTable, entries: RefCounts, value
 
 function listedSlots(table: SlotTable): Set<number> {
   const listed = new Set<number>();
-  for (const list of [table.closed, table.limbo, table.waiting]) {
+  for (const list of [table.closed, table.held, table.limbo, table.waiting]) {
     for (let slot = list.head; slot >= 0; slot = list.next(slot)) {
       assert(!listed.has(slot), 'a slot stands in one list');
       listed.add(slot);

@@ -154,7 +154,10 @@ export class MemberStore {
    */
   hasVersions(mapId: MapId, partitionId: PartitionId): boolean {
     const table = this.#core.maps.get(mapId)?.tables[partitionId];
-    return table !== undefined && (table.liveCount > 0 || table.undecided > 0 || !table.closed.isEmpty);
+    return (
+      table !== undefined &&
+      (table.liveCount > 0 || table.undecided > 0 || !table.closed.isEmpty || !table.held.isEmpty)
+    );
   }
 
   /**
@@ -334,6 +337,7 @@ export class MemberStore {
         hint: 'pin, wait for the commits, then open at the version',
       });
     }
+    this.#core.snapshots.raise(pinned.id, pinned.version);
     return pinned;
   }
 
@@ -345,6 +349,19 @@ export class MemberStore {
   /** Ends a snapshot whose reader takes too long: it is marked dead before anything is freed. */
   expireSnapshot(id: number): boolean {
     return this.#core.snapshots.close(id);
+  }
+
+  /**
+   * @param giveWay  called when memory is full and slots are held for snapshots: ends the one that can best be missed, by
+   *   expireSnapshot(); answers whether there was one
+   */
+  onSnapshotPressure(giveWay: () => boolean): void {
+    this.#core.snapshotsGiveWay = giveWay;
+  }
+
+  /** Memory is nearly full, and some of it is held for snapshots alone. */
+  get isShortForSnapshots(): boolean {
+    return this.#core.isShort && this.#core.holdsForSnapshots;
   }
 
   snapshotVersion(id: number): Version | undefined {

@@ -6,18 +6,21 @@
  * Life of a slot:
  *
  *   free --stage--> staged --commit--> live --close, commit--> closed --no snapshot needs it--> limbo --epoch--> free
- *                     +-----abort-----------------------------------------------------------------^
+ *                     |                                           +--a snapshot needs it--> held --not any more--^
+ *                     +-----abort--------------------------------------------------------------------------------^
  *
- * Closed and limbo slots hang in lists of the table; the links lie in their expiresAt lane, which only the writer reads:
+ * Closed, held and limbo slots hang in lists of the table; the links lie in their expiresAt lane, which only the writer reads:
  * a remove needs no memory.
  *
  * I1  begin < end of a committed slot; a live slot has end === LIVE; a free one begin === FREE and no entry.
  * I2  At every version a key has at most one visible slot.
- * I3  A slot is used again only when the record that closed it is committed, no open snapshot needs it (its end lies at
- *     or below the oldest), and every worker has passed the reader epoch in which it could still be seen.
+ * I3  A slot is used again only when the record that closed it is committed, no open snapshot sees it, and every worker
+ *     has passed the reader epoch in which it could still be found.
  * I4  `previous` of a committed slot may name one that was given up or used again since: whoever follows it checks that
  *     the slot's entry is the same and that versions fall. A staged slot's `previous` is right, or 0.
  * I5  tally = hidden slots of [0, used) and pending lanes of the chunk (layout.ts).
+ * I7  A slot that leaves from between two others of its chain is bridged first and keeps its lanes until it is free: who
+ *     stands on it goes on to the older ones. The newest slot of an entry leaves only after all older ones.
  * I6  An entry stands in the index exactly while its `newest` is not 0.
  */
 import { MemoryKind } from './accounts.ts';
@@ -39,8 +42,6 @@ import {
   ENTRY_VALUE,
   FREE,
   LIVE,
-  PENDING_BASE,
-  PENDING_WORDS_MAX,
   SEGMENT_MASK,
   SEGMENT_SHIFT,
   TABLE_BYTES,
@@ -50,10 +51,12 @@ import {
   TALLY_HIDDEN,
   TALLY_PENDING,
 } from './layout.ts';
-import { resolveLane, wordOfLane } from './pending-words.ts';
+import { wordOfLane } from './pending-words.ts';
+import { bridge, olderThan, validPrevious } from './slot-chain.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import { SlotChunks } from './slot-chunks.ts';
 import { SlotList } from './slot-list.ts';
+import type { Snapshots } from './snapshots.ts';
 import type { TableHost } from './table-host.ts';
 
 export class SlotTable {
@@ -67,8 +70,14 @@ export class SlotTable {
   readonly slots: SlotChunks;
   /** Those of `slots`. */
   readonly chunks: readonly SlotChunkView[];
-  /** Closed by a committed record, oldest first. */
+  /** Closed by a committed record and not looked at since, oldest first. */
   readonly closed: SlotList;
+  /** Closed, and needed by a snapshot when it was looked at last. */
+  readonly held: SlotList;
+  #heldCount = 0;
+  /** Held slots that the present pass has still to look at, and the changes of the snapshots that it is about. */
+  #passLeft = 0;
+  #passOf = 0;
   /** Unlinked in the current reader epoch. */
   readonly limbo: SlotList;
   /** Unlinked before `waitStamp`. */
@@ -102,6 +111,7 @@ export class SlotTable {
     this.slots = new SlotChunks(host, header);
     this.chunks = this.slots.list;
     this.closed = new SlotList(this.chunks);
+    this.held = new SlotList(this.chunks);
     this.limbo = new SlotList(this.chunks);
     this.waiting = new SlotList(this.chunks);
   }
@@ -312,47 +322,17 @@ export class SlotTable {
     const tallyAt = chunk.header + CHUNK_TALLY;
     Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING);
     const entry = chunk.u32[chunk.entryRef + at]!;
-    const previous = this.#validPrevious(entry, chunk.u32[chunk.previous + at]!);
+    const previous = validPrevious(this.chunks, entry, chunk.u32[chunk.previous + at]!);
     const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
     const newestAt = ((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST;
     if (u32[newestAt] === slot + 1) {
       Atomics.store(u32, newestAt, previous);
       if (previous === 0) this.#unlinkEntry(entry);
     } else {
-      this.#bridge(entry, u32[newestAt]!, slot, previous);
+      bridge(this.chunks, entry, u32[newestAt]!, slot, previous);
     }
     this.#decided(entry);
     this.limbo.push(slot);
-  }
-
-  /**
-   * A slot leaves the chain of its entry: the one above it, if it is still reachable, takes over the link. What is not
-   * reachable from the newest slot is needed by no snapshot.
-   */
-  #bridge(entry: Ref, newest: number, leaving: number, link: number): void {
-    let bound = Infinity;
-    for (let above = newest, stagedLeft = PENDING_WORDS_MAX; above !== 0 && stagedLeft > 0; ) {
-      const chunk = this.chunks[(above - 1) >>> CHUNK_SHIFT]!;
-      const at = (above - 1) & CHUNK_MASK;
-      if (chunk.u32[chunk.entryRef + at] !== entry) return;
-      const begin = resolveLane(chunk.arena, chunk.f64[chunk.begin + at]!);
-      if (begin === FREE || begin >= bound) return;
-      if (begin >= PENDING_BASE) stagedLeft -= 1;
-      else bound = begin;
-      above = chunk.u32[chunk.previous + at]!;
-      if (above !== leaving + 1) continue;
-      Atomics.store(chunk.u32, chunk.previous + at, link);
-      return;
-    }
-  }
-
-  /** The link, or 0 when its slot has been given up meanwhile (I4). */
-  #validPrevious(entry: Ref, link: number): number {
-    if (link === 0) return 0;
-    const slot = link - 1;
-    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
-    const at = slot & CHUNK_MASK;
-    return chunk.u32[chunk.entryRef + at] === entry && chunk.f64[chunk.begin + at] !== FREE ? link : 0;
   }
 
   /* ---- Giving up ------------------------------------------------------------------------------------------------ */
@@ -360,6 +340,7 @@ export class SlotTable {
   get hasGarbage(): boolean {
     return (
       !this.closed.isEmpty ||
+      !this.held.isEmpty ||
       !this.limbo.isEmpty ||
       !this.waiting.isEmpty ||
       this.entryLimbo !== 0 ||
@@ -367,33 +348,87 @@ export class SlotTable {
     );
   }
 
+  /** Whether something is unlinked that readers may still stand on. */
+  get awaitsReaders(): boolean {
+    return !this.waiting.isEmpty || !this.limbo.isEmpty || this.entryWaiting !== 0 || this.entryLimbo !== 0;
+  }
+
   /**
    * Moves closed slots that no snapshot needs into limbo, and frees what every worker has passed.
    *
-   * @param oldest  the lowest version that any snapshot reads
+   * @param passOf  `snapshots.changes` up to which held slots are to be looked at again
    * @returns steps done; less than `maxSteps` means that nothing more can be done at this moment
    */
-  reclaim(oldest: number, maxSteps: number): number {
-    const steps = this.unlink(oldest, maxSteps);
+  reclaim(snapshots: Snapshots, passOf: number, maxSteps: number): number {
+    const steps = this.unlink(snapshots, passOf, maxSteps);
     if (!this.#canWait) return steps;
     return steps + this.free(this.host.epochs.advance(), maxSteps - steps);
   }
 
   /** The first half of reclaim(): frees what waited, and unlinks what is closed. free() follows. */
-  unlink(oldest: number, maxSteps: number): number {
+  unlink(snapshots: Snapshots, passOf: number, maxSteps: number): number {
     let steps = this.#freeWaiting(maxSteps);
-    while (steps < maxSteps && !this.closed.isEmpty) {
-      const slot = this.closed.head;
-      const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
-      const at = slot & CHUNK_MASK;
-      if (chunk.f64[chunk.end + at]! > oldest) break;
-      this.closed.shift();
-      // From here on no version sees it, in whatever order a reader meets the lanes.
-      chunk.f64[chunk.begin + at] = FREE;
-      this.limbo.push(slot);
-      steps += 1;
+    for (; steps < maxSteps && !this.closed.isEmpty; steps++) {
+      const slot = this.closed.shift();
+      if (!this.#unlinkClosed(slot, snapshots)) this.#hold(slot);
+    }
+    return steps + this.#lookAtHeld(snapshots, passOf, maxSteps - steps);
+  }
+
+  /** All versions that are over for every snapshot stand first; those in between are found by a pass over all. */
+  #lookAtHeld(snapshots: Snapshots, passOf: number, maxSteps: number): number {
+    if (this.#passOf !== passOf) {
+      this.#passOf = passOf;
+      this.#passLeft = this.#heldCount;
+    }
+    let steps = 0;
+    for (; steps < maxSteps && this.#heldCount > 0; steps++) {
+      if (this.#passLeft === 0 && this.#endOf(this.held.head) > snapshots.oldest) break;
+      const slot = this.held.shift();
+      this.#heldCount -= 1;
+      this.#passLeft = Math.max(0, this.#passLeft - 1);
+      if (!this.#unlinkClosed(slot, snapshots)) this.#hold(slot);
     }
     return steps;
+  }
+
+  #hold(slot: number): void {
+    this.held.push(slot);
+    this.#heldCount += 1;
+  }
+
+  #endOf(slot: number): number {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    return chunk.f64[chunk.end + (slot & CHUNK_MASK)]!;
+  }
+
+  /** @returns false when a snapshot needs it, or an older slot of its entry */
+  #unlinkClosed(slot: number, snapshots: Snapshots): boolean {
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    const at = slot & CHUNK_MASK;
+    const begin = chunk.f64[chunk.begin + at]!;
+    const end = chunk.f64[chunk.end + at]!;
+    if (end > snapshots.oldest) {
+      if (snapshots.needs(begin, end)) return false;
+      const entry = chunk.u32[chunk.entryRef + at]!;
+      const older = olderThan(this.chunks, entry, chunk.u32[chunk.previous + at]!, begin);
+      const newest = this.#newestOf(entry);
+      if (newest !== slot + 1) {
+        bridge(this.chunks, entry, newest, slot, older);
+        this.limbo.push(slot);
+        return true;
+      }
+      if (older !== 0) return false;
+    }
+    // From here on no version sees it, in whatever order a reader meets the lanes.
+    chunk.f64[chunk.begin + at] = FREE;
+    this.limbo.push(slot);
+    return true;
+  }
+
+  #newestOf(entry: Ref): number {
+    const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    return u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]!;
   }
 
   /** The second half: what is unlinked waits for the readers of epoch `stamp`, which has just ended. */
@@ -432,7 +467,7 @@ export class SlotTable {
       this.#unlinkEntry(entry);
     } else if (u32[newestAt - ENTRY_NEWEST + ENTRY_KEY_BYTES]! >= ENTRY_STAGED_ONE) {
       // What is staged may be undone, and then its link is followed by the writer without bounds.
-      this.#bridge(entry, u32[newestAt]!, slot, 0);
+      bridge(this.chunks, entry, u32[newestAt]!, slot, 0);
     }
     releaseValue(blocks, account, chunk.u32[chunk.valueRef + at]!);
     releaseEntry(blocks, account, entry);

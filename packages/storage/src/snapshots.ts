@@ -1,6 +1,6 @@
 /**
- * Open snapshots. A snapshot keeps every slot that its version can see; the oldest one decides which closed slots may be
- * used again.
+ * Open snapshots. A snapshot keeps every slot that its version sees, and no other: what began and ended between two
+ * snapshots is nobody's, however old the older one is.
  *
  * Opening over several members takes two steps: every member pins its own clock (pin) and answers it; the highest is the
  * snapshot's version v; each member then raises its pin to v (openAt). From its pin on a member frees nothing that v
@@ -9,6 +9,7 @@
  * N1  A snapshot is marked dead in shared memory before anything it held is freed; a result read at it is checked
  *     against the mark before it is delivered.
  * N2  An id is not reused within 2^21 snapshots of the same place.
+ * N3  A pin may be raised to any later version: it keeps whatever ends above it.
  */
 import { assert, GridError, type Version } from '@ashlar/core';
 import type { Arena } from './arena.ts';
@@ -28,7 +29,13 @@ export class Snapshots {
   readonly #versions = new Float64Array(SNAPSHOTS_MAX).fill(Infinity);
   readonly #generations = new Int32Array(SNAPSHOTS_MAX);
   readonly #freePlaces: number[] = [];
+  /** Versions of those that are raised, ascending; equal ones as often as they are open. */
+  readonly #raised: number[] = [];
+  /** By place: 1 when it is raised. */
+  readonly #isRaised = new Uint8Array(SNAPSHOTS_MAX);
   #oldest = Infinity;
+  #lowestPin = Infinity;
+  #changes = 0;
 
   constructor(arena: Arena) {
     this.#control = arena.segments[0]!.i32;
@@ -53,6 +60,7 @@ export class Snapshots {
     this.#generations[place] = generation;
     this.#versions[place] = version;
     if (version < this.#oldest) this.#oldest = version;
+    if (version < this.#lowestPin) this.#lowestPin = version;
     const id = generation * SNAPSHOTS_MAX + place;
     Atomics.store(this.#control, SNAPSHOTS_START + place, id);
     return id;
@@ -63,8 +71,11 @@ export class Snapshots {
     const place = this.#placeOf(id);
     assert(place >= 0, 'a pin is raised while it is open');
     assert(version >= this.#versions[place]!, 'a pin is only ever raised');
+    this.#letGo(place);
     this.#versions[place] = version;
-    this.#findOldest();
+    this.#isRaised[place] = 1;
+    this.#raised.splice(this.#firstRaisedFrom(version), 0, version);
+    this.#findLowest();
   }
 
   /** @returns false when it was closed or expired before */
@@ -72,10 +83,10 @@ export class Snapshots {
     const place = this.#placeOf(id);
     if (place < 0) return false;
     Atomics.store(this.#control, SNAPSHOTS_START + place, 0);
-    const version = this.#versions[place]!;
+    this.#letGo(place);
     this.#versions[place] = Infinity;
     this.#freePlaces.push(place);
-    if (version === this.#oldest) this.#findOldest();
+    this.#findLowest();
     return true;
   }
 
@@ -93,6 +104,18 @@ export class Snapshots {
     return this.#oldest;
   }
 
+  /** Whether any open snapshot sees a slot of these versions, or might (N3). */
+  needs(begin: number, end: number): boolean {
+    if (end > this.#lowestPin) return true;
+    const first = this.#firstRaisedFrom(begin);
+    return first < this.#raised.length && this.#raised[first]! < end;
+  }
+
+  /** Rises whenever something may have become nobody's that was needed before. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   get openCount(): number {
     return SNAPSHOTS_MAX - this.#freePlaces.length;
   }
@@ -102,9 +125,34 @@ export class Snapshots {
     return this.#control[SNAPSHOTS_START + place] === id && id !== 0 ? place : -1;
   }
 
-  #findOldest(): void {
+  /** The place reads at its version no more. */
+  #letGo(place: number): void {
+    this.#changes += 1;
+    if (this.#isRaised[place] === 0) return;
+    this.#isRaised[place] = 0;
+    this.#raised.splice(this.#firstRaisedFrom(this.#versions[place]!), 1);
+  }
+
+  /** The place in `#raised` of the lowest version that is not below `version`. */
+  #firstRaisedFrom(version: number): number {
+    let low = 0;
+    for (let high = this.#raised.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (this.#raised[middle]! < version) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #findLowest(): void {
     let oldest = Infinity;
-    for (const version of this.#versions) if (version < oldest) oldest = version;
+    let pin = Infinity;
+    for (let place = 0; place < SNAPSHOTS_MAX; place++) {
+      const version = this.#versions[place]!;
+      if (version < oldest) oldest = version;
+      if (version < pin && this.#isRaised[place] === 0) pin = version;
+    }
     this.#oldest = oldest;
+    this.#lowestPin = pin;
   }
 }

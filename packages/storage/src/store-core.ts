@@ -16,7 +16,7 @@ import {
 } from '@ashlar/core';
 import { ByteAccount, MemoryKind } from './accounts.ts';
 import { Arena, type Ref } from './arena.ts';
-import { BlockAllocator } from './block-allocator.ts';
+import { BlockAllocator, type Relief } from './block-allocator.ts';
 import { dropChunkColumns } from './chunk-columns.ts';
 import {
   CONTROL_MAGIC,
@@ -52,6 +52,14 @@ const LOG_PARTITION_BYTES_MIN = 65_536;
 const LOG_PARTITION_BYTES_MAX = 16 * 2 ** 20;
 /** Steps of work and records dropped by one attempt to make room. */
 const PRESSURE_STEPS = 4096;
+/** How often, at most, all slots that snapshots hold are looked at again. */
+const PASS_EVERY_US = 1_000_000;
+/** Share of the pages below which memory is short. */
+const SHORT_SHARE = 1 / 32;
+/** The writer waits for readers so often at most, and so many milliseconds. */
+const WAIT_EVERY_US = 100_000;
+const WAITS_MAX = 20;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
 const JOURNAL_LENGTH = 96;
 const PATCH_AT_ONCE_MAX = 2048;
 /** Journals beyond this length are not kept for the next batch. */
@@ -112,6 +120,12 @@ export class StoreCore {
   #highestMapId = 0;
   readonly #journals: Int32Array[] = [];
   #trimCursor = 0;
+  /** The changes of the snapshots up to which held slots are looked at again, and since when. */
+  #passOf = 0;
+  #passAt = 0;
+  #waitedAt = 0;
+  /** Ends the snapshot that can best be missed. @returns whether there was one */
+  snapshotsGiveWay: () => boolean = () => false;
   #relieving = false;
 
   constructor(options: StoreOptions) {
@@ -318,8 +332,7 @@ export class StoreCore {
   collect(): void {
     const tables = this.#littered;
     if (tables.length === 0) return;
-    const { oldest } = this.snapshots;
-    for (const table of tables) table.unlink(oldest, 2 * table.newGarbage + 2);
+    for (const table of tables) table.unlink(this.snapshots, this.#passOf, 2 * table.newGarbage + 2);
     const stamp = this.epochs.advance();
     for (const table of tables) {
       table.free(stamp, 2 * table.newGarbage + 2);
@@ -344,11 +357,20 @@ export class StoreCore {
   reclaim(maxSteps: number): number {
     let steps = this.#patch(maxSteps);
     this.epochs.releasePassed();
+    this.#beginPassIfDue();
     if (steps < maxSteps) steps += this.#collectGarbage(maxSteps - steps);
     this.#dismantleDecided();
     if (steps < maxSteps) steps += this.dismantler.run(this.epochs, maxSteps - steps);
     for (const log of this.logHost.overgrown) log.shrinkInTime();
     return steps;
+  }
+
+  /** Snapshots come and go all the time; that they did is looked at for all held slots only now and then. */
+  #beginPassIfDue(): void {
+    const now = this.clock.now();
+    if (now - this.#passAt < PASS_EVERY_US && !this.isShort) return;
+    this.#passAt = now;
+    this.#passOf = this.snapshots.changes;
   }
 
   #patch(maxSteps: number): number {
@@ -373,7 +395,7 @@ export class StoreCore {
     const kept: SlotTable[] = [];
     for (let index = 0; index < queue.length; index++) {
       const table = queue[index]!;
-      if (!table.dropped && steps < maxSteps) steps += table.reclaim(this.snapshots.oldest, maxSteps - steps);
+      if (!table.dropped && steps < maxSteps) steps += table.reclaim(this.snapshots, this.#passOf, maxSteps - steps);
       if (table.dropped || !table.hasGarbage) table.queued = false;
       else kept.push(table);
     }
@@ -396,21 +418,62 @@ export class StoreCore {
 
   /* ---- Memory pressure ------------------------------------------------------------------------------------------------- */
 
-  /** No page is left: gives back garbage, then columns, then the oldest log records. @returns whether trying again helps */
-  #relieve(): boolean {
-    if (this.#relieving) return false;
+  /**
+   * No page is left: frees garbage, then columns; ends snapshots one by one; drops the oldest log records. Readers never
+   * stop writers (they can ask again, where a feed that lost its log cannot), but no snapshot goes for nothing: only while
+   * some slot is held for one.
+   */
+  #relieve(): Relief {
+    if (this.#relieving) return 'nothing';
     this.#relieving = true;
     try {
-      this.epochs.releasePassed();
-      if (this.#collectGarbage(PRESSURE_STEPS) > 0) return true;
+      this.#passOf = this.snapshots.changes;
+      if (this.#freeGarbage()) return 'freed';
       if (this.dropColumns()) {
         this.epochs.releasePassed();
-        return true;
+        return 'freed';
       }
-      return this.#trimLogs(PRESSURE_STEPS, true) > 0;
+      if (this.holdsForSnapshots && this.snapshotsGiveWay()) return 'freed';
+      return this.#trimLogs(PRESSURE_STEPS, true) > 0 ? 'givenUp' : 'nothing';
     } finally {
       this.#relieving = false;
     }
+  }
+
+  /** @returns whether something was freed, or unlinked so that it will be */
+  #freeGarbage(): boolean {
+    this.epochs.releasePassed();
+    if (this.#collectGarbage(PRESSURE_STEPS) > 0) return true;
+    if (!this.#waitForReaders()) return false;
+    this.epochs.releasePassed();
+    return this.#collectGarbage(PRESSURE_STEPS) > 0;
+  }
+
+  /**
+   * What is unlinked waits for readers that may stand on it; they move on within a chunk. The writer stands still for a
+   * moment, once in a while, rather than to refuse.
+   */
+  #waitForReaders(): boolean {
+    const now = this.clock.now();
+    if (now - this.#waitedAt < WAIT_EVERY_US || !this.#awaitsReaders) return false;
+    this.#waitedAt = now;
+    const stamp = this.epochs.advance();
+    for (let waits = 0; waits < WAITS_MAX && !this.epochs.passed(stamp); waits++) Atomics.wait(NEVER, 0, 0, 1);
+    return this.epochs.passed(stamp);
+  }
+
+  get #awaitsReaders(): boolean {
+    return this.epochs.retiredBytes > 0 || this.#garbageTables.some((table) => table.awaitsReaders);
+  }
+
+  /** Whether any closed slot is kept because a snapshot sees it. */
+  get holdsForSnapshots(): boolean {
+    return this.#garbageTables.some((table) => !table.held.isEmpty);
+  }
+
+  /** Little is left: what is held for nobody is looked for at once, and snapshots had better give way. */
+  get isShort(): boolean {
+    return this.blocks.pages.freePages < this.arena.pageCount * SHORT_SHARE;
   }
 
   /** Drops the oldest records of all logs in turn. */

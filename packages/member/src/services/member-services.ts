@@ -43,6 +43,8 @@ const SESSIONS_MAX = 10_000;
 const SNAPSHOTS_MAX = 500;
 /** Unread results and untouched snapshots are looked for so often in the time that they have. */
 const LOOKS_AN_AGE = 8;
+/** A snapshot that was read since is not the first to give way where memory is short. */
+const UNTOUCHED_LEAST_MS = 1000;
 const RENEWALS_AN_AGE = 4;
 const CONDITION_WALL_MS = 5000;
 /** Processor tasks under way at once, a thread. */
@@ -54,6 +56,8 @@ type Caused = { readonly signal: AbortSignal; readonly trace: TraceContext | und
 
 export function memberServices(parts: MemberParts): {
   readonly services: GridServices;
+  /** Called in slices: snapshots that are not read go before memory is full. */
+  readonly relieve: () => void;
   readonly close: () => Promise<void>;
 } {
   const { config, clock, store, control, peers, queryPool, metrics, hub } = parts;
@@ -80,6 +84,7 @@ export function memberServices(parts: MemberParts): {
     maxAgeMs: snapshotMaxAgeMs,
     openMax: SNAPSHOTS_MAX,
   });
+  store.onSnapshotPressure(() => localSnapshots.giveWay(0));
   const renewEveryMs = snapshotMaxAgeMs / RENEWALS_AN_AGE;
   const snapshots = new GridSnapshots({ control, peers, local: localSnapshots, clock, renewEveryMs });
   const held = new HeldMemory({
@@ -190,7 +195,10 @@ export function memberServices(parts: MemberParts): {
     await router.close();
     localSnapshots.close();
   };
-  return { services, close };
+  const relieve = (): void => {
+    if (store.isShortForSnapshots) localSnapshots.giveWay(UNTOUCHED_LEAST_MS);
+  };
+  return { services, relieve, close };
 }
 
 /** A condition may be stated before its map is there. */
