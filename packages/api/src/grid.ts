@@ -26,7 +26,7 @@ export interface ResultColumn {
 
 /** A statement under way. Nothing is sent before the first row, `all`, `first` or `execute` is asked for. */
 export interface SqlResult<Row> extends AsyncIterable<Row> {
-  /** Every row. */
+  /** Every row, by the labels of its columns; a label that comes again is numbered: `SELECT 1 AS a, 2 AS a` gives a and a_1. */
   all(): Promise<Row[]>;
   /** The first row, or undefined; the rest is not computed further. */
   first(): Promise<Row | undefined>;

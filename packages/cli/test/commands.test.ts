@@ -27,6 +27,15 @@ afterAll(async () => {
 const ashlar = (args: readonly string[], input?: string) => runCliProcess(args, env, input);
 const file = (name: string): string => join(folder, name);
 
+describe('sql --json', () => {
+  it('numbers labels that come again, in columns and rows alike', async () => {
+    const { code, stdout } = await ashlar(['sql', '--json', 'SELECT 1 AS a, 2 AS a']);
+    expect(code).toBe(0);
+    const { columns, rows } = JSON.parse(stdout);
+    expect([columns.map(({ name }: { name: string }) => name), rows]).toEqual([['a', 'a_1'], [{ a: 1, a_1: 2 }]]);
+  });
+});
+
 describe('entries', () => {
   it('are put, got, listed and removed', async () => {
     expect(await ashlar(['put', 'shop', 'a1', '-', '--ttl', '1h'], '{"n": 1, "o": {"id": 7}}\n')).toMatchObject({

@@ -126,6 +126,19 @@ describe('the types of results', () => {
   });
 });
 
+describe('labels that come again', () => {
+  it('are numbered in row objects, each value under a name of its own', async () => {
+    const result = client.sql('SELECT 1 AS a, 2 AS a, 3 AS b, 4, 5');
+    expect(await result.all()).toEqual([{ a: 1, a_1: 2, b: 3, '?column?': 4, '?column?_1': 5 }]);
+    expect((await result.columns()).map(({ name }) => name)).toEqual(['a', 'a', 'b', '?column?', '?column?']);
+    expect(await client.sql('SELECT 1 AS a, 2 AS a, 3 AS a_1').first()).toEqual({ a: 1, a_2: 2, a_1: 3 });
+    await client.map('twice').put('k', { n: 1 });
+    expect(await client.sql('SELECT x.n, y.n, x.* FROM twice x JOIN twice y ON x.__key = y.__key').all()).toEqual([
+      { n: 1, n_1: 1, n_2: 1 },
+    ]);
+  });
+});
+
 describe('parameters', () => {
   it('are $1, ? or :name, of every type', async () => {
     expect(await rowsOf(client, 'SELECT $2, $1, $2', ['a', 'b'])).toEqual([['b', 'a', 'b']]);

@@ -6,7 +6,7 @@
  * Q3  A result that lacks a batch, or its end, is an error, never a short result.
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
-import { CancelledError, GridError, OutcomeUnknownError } from '@ashlar/core';
+import { CancelledError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';
 import { nobodyThere, pause, type Router, worthAnotherMember } from '@ashlar/routing';
 import { COLUMN_TYPES, columnValues, decodeColumns, encodeParameters } from '@ashlar/serialization';
 import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
@@ -210,7 +210,7 @@ class Columns implements ColumnBatch {
 }
 
 function* rowsOf<Row>(batch: ColumnBatch): Generator<Row, void, undefined> {
-  const names = batch.columns.map(({ name }) => name);
+  const names = distinctNames(batch.columns.map(({ name }) => name));
   const values = names.map((_, column) => batch.values(column));
   for (let row = 0; row < batch.rowCount; row++) {
     const object: Record<string, unknown> = {};

@@ -1,6 +1,7 @@
 /** core: the words every room speaks. Imports nothing, does no I/O. */
 export { AssertionError, assert, unreachable } from './assert.ts';
 export { HybridClock, systemTime, type TimeSource } from './clock.ts';
+export { distinctNames, numberedName } from './distinct-names.ts';
 export { ERROR_CODES, type ErrorCode, isErrorCode } from './error-codes.ts';
 export {
   CancelledError,

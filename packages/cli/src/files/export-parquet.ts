@@ -1,6 +1,7 @@
 /** Rows as a Parquet file: columns of the SQL types, row groups of 100,000 rows, zstd. */
 import { zstdCompressSync } from 'node:zlib';
 import type { ColumnBatch, GridKey, ResultColumn, SqlTypeName } from '@ashlar/api';
+import { distinctNames } from '@ashlar/core';
 import type { SchemaElement } from 'hyparquet';
 import { type BasicType, ByteWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
 import { exactJson, keyJson } from '../values/text-form.ts';
@@ -36,7 +37,12 @@ export function parquetFile(sink: Sink, { valuesBesideFields }: RowFileOptions):
   };
   return {
     begin: async (told) => {
-      columns = told.map((column) => ({ name: column.name, values: [], ...typeOf(column, valuesBesideFields) }));
+      const names = distinctNames(told.map(({ name }) => name));
+      columns = told.map((column, index) => ({
+        name: names[index]!,
+        values: [],
+        ...typeOf(column, valuesBesideFields),
+      }));
       const schema = schemaFromColumnData({ columnData: columnData() }).map(asWrittenJson);
       Object.assign(bytes, { flush, finish: flush });
       parquet = new ParquetWriter({

@@ -1,5 +1,7 @@
 /** Names of columns, made different: files may name two alike, documents cannot. */
 
+import { numberedName } from '@ashlar/core';
+
 export interface UniqueNames {
   readonly names: readonly string[];
   /** What was renamed, in words, for the one who reads the file. */
@@ -33,11 +35,4 @@ export function uniqueNames(given: readonly string[]): UniqueNames {
 
 function freeName(name: string, taken: ReadonlySet<string>): string {
   return taken.has(name) ? numberedName(name, taken) : name;
-}
-
-function numberedName(name: string, taken: ReadonlySet<string>): string {
-  for (let number = 1; ; number += 1) {
-    const candidate = `${name}_${number}`;
-    if (!taken.has(candidate)) return candidate;
-  }
 }

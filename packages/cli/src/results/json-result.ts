@@ -3,8 +3,11 @@
  *
  *   json     {"columns":[{name,type}],"rows":[{...}],"rowCount":2,"timeMs":1.5}
  *   ndjson   an object a row, one a line
+ *
+ * A label that comes again is numbered: `SELECT 1 AS a, 2 AS a` gives a and a_1.
  */
 import type { ColumnBatch } from '@ashlar/api';
+import { distinctNames } from '@ashlar/core';
 import { toPlain } from '../render/format.ts';
 import { type TextStream, writeAll } from '../render/screen.ts';
 import type { ResultWriter } from './result-writer.ts';
@@ -14,7 +17,11 @@ export function jsonResult(stream: TextStream): ResultWriter {
   let between = '\n';
   return {
     rowsMax: Number.POSITIVE_INFINITY,
-    begin: (columns) => writeAll(stream, `{"columns":${JSON.stringify(columns)},"rows":[`),
+    begin: (columns) => {
+      const names = distinctNames(columns.map(({ name }) => name));
+      const told = columns.map((column, index) => ({ ...column, name: names[index] }));
+      return writeAll(stream, `{"columns":${JSON.stringify(told)},"rows":[`);
+    },
     rows: async (batch, rowCount) => {
       const rows = objectsOf(batch, rowCount);
       if (rows.length === 0) return;
@@ -39,7 +46,7 @@ export function ndjsonResult(stream: TextStream): ResultWriter {
 }
 
 function objectsOf(batch: ColumnBatch, rowCount: number): string[] {
-  const names = batch.columns.map((column) => JSON.stringify(column.name));
+  const names = distinctNames(batch.columns.map(({ name }) => name)).map((name) => JSON.stringify(name));
   return rowsOf(batch, rowCount).map((row) => {
     const fields = row.map((value, column) => `${names[column]}:${JSON.stringify(toPlain(value))}`);
     return `{${fields.join(',')}}`;
