@@ -281,3 +281,88 @@ describe('a subscription', () => {
     }
   });
 });
+
+describe('a key in quotes', () => {
+  const BOTH = "__key = '1' means the key '1' and the key 1, and the map has both";
+  let map: GridMap<GridKey, { n: number }>;
+
+  beforeAll(async () => {
+    map = client.map<{ n: number }>('keyed');
+    await map.putAll([
+      [1, { n: 1 }],
+      ['1', { n: 10 }],
+      [2, { n: 2 }],
+      ['03', { n: 3 }],
+      [3, { n: 30 }],
+      [-4n, { n: 4 }],
+      [2n ** 70n, { n: 70 }],
+      [1.5, { n: 15 }],
+      ['abc', { n: 100 }],
+    ]);
+  });
+
+  const found = async (where: string, parameters: readonly unknown[] = []): Promise<unknown[]> =>
+    (await ask(`SELECT n FROM keyed WHERE ${where} ORDER BY n`, parameters)).rows.map(([n]) => n);
+
+  it.each([
+    ["__key = '2'", [2]],
+    ["'2' = __key", [2]],
+    ["__key = '1'", [1, 10]],
+    ["__key = '03'", [3]],
+    ["__key = '3'", [30]],
+    ["__key = '-4'", [4]],
+    ["__key = '1180591620717411303424'", [70]],
+    ["__key = '1.5'", [15]],
+    ["__key = '1.50'", []],
+    ["__key = ' 2'", []],
+    ["__key = '2'::text", []],
+    ["__key = '1'::text", [10]],
+    ['__key = 1', [1]],
+    ['__key = 1.0', [1]],
+    ["__key IN ('2', 'abc', '03')", [2, 3, 100]],
+    ["__key IN ('1', 3)", [1, 10, 30]],
+  ])('%s finds what it spells, looked up or scanned', async (where, expected) => {
+    expect(
+      (await ask(`SELECT n FROM keyed WHERE ${where}`)).rows.map(([n]) => Number(n)).toSorted((a, b) => a - b),
+    ).toEqual(expected);
+    expect(await found(where)).toEqual(expected);
+    expect(await found(`(${where}) OR n < 0`)).toEqual(expected);
+    expect(await found(`n > 0 AND ${where}`)).toEqual(expected);
+  });
+
+  it('given as a parameter is the same', async () => {
+    for (const [key, expected] of [
+      ['2', [2]],
+      ['1', [1, 10]],
+      ['03', [3]],
+      [1, [1]],
+      [Decimal.parse('2'), [2]],
+    ] as const) {
+      expect(await found('__key = $1', [key])).toEqual(expected);
+      expect((await ask('SELECT n FROM keyed WHERE __key = $1', [key])).rows.length).toBe(expected.length);
+    }
+  });
+
+  it('says so where the map has both keys', async () => {
+    expect((await ask("SELECT n FROM keyed WHERE __key = '1'")).notices).toEqual([BOTH]);
+    expect((await ask("SELECT count(*) FROM keyed WHERE __key = '1'")).notices).toEqual([BOTH]);
+    expect((await ask("SELECT n FROM keyed WHERE __key IN ('1', '2')")).notices).toEqual([BOTH]);
+    expect((await ask("SELECT n FROM keyed WHERE __key = '2'")).notices).toEqual([]);
+    expect((await ask('SELECT n FROM keyed WHERE __key = 1')).notices).toEqual([]);
+  });
+
+  it('changes one key or nothing', async () => {
+    const refused = { code: 'INVALID_KEY', message: expect.stringContaining(BOTH) };
+    for (const where of ["__key = '1'", "__key IN ('1', '2')", "__key = '1' OR n = 100", "'1' = __key AND n > 0"]) {
+      await expect(change(`UPDATE keyed SET n = 0 WHERE ${where}`)).rejects.toMatchObject(refused);
+      await expect(change(`DELETE FROM keyed WHERE ${where}`)).rejects.toMatchObject(refused);
+      await expect(map.processWhere(where, [], ready.increment, { path: 'n', by: 1 })).rejects.toMatchObject(refused);
+    }
+    await expect(change('DELETE FROM keyed WHERE __key = $1', ['1'])).rejects.toMatchObject(refused);
+    expect(await map.getAll([1, '1', 2, 'abc'])).toEqual([{ n: 1 }, { n: 10 }, { n: 2 }, { n: 100 }]);
+    expect((await change("UPDATE keyed SET n = n + 1 WHERE __key = '1' AND n = 10")).affected).toBe(1);
+    expect((await change("UPDATE keyed SET n = 10 WHERE __key = '1'::text")).affected).toBe(1);
+    expect((await change("UPDATE keyed SET n = n WHERE __key = '2'")).affected).toBe(1);
+    expect(await map.getAll([1, '1', 2])).toEqual([{ n: 1 }, { n: 10 }, { n: 2 }]);
+  });
+});

@@ -32,6 +32,8 @@ export type Expr =
       readonly name: string;
       /** Its type is promised, and every value keeps it: errors over it stay errors also where paths are read laxly. */
       readonly isDeclared?: boolean | undefined;
+      /** The entry's key: a text of the statement reads as a number beside it only in the spelling that it prints as. */
+      readonly isKey?: boolean | undefined;
     })
   | (Base & { readonly kind: 'literal'; readonly value: Literal })
   /** `beside`: what it is given as where it can be read so: the one kind that the path beside it holds. */

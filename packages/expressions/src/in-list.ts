@@ -1,7 +1,8 @@
 /** The constants of `x IN (...)`, looked up instead of compared one by one. */
 import { compareLoosely } from './compare.ts';
 import { type ConstantExpr, constantValue } from './constants.ts';
-import { readAsKind } from './quoted.ts';
+import type { Expr } from './expr.ts';
+import { type readAsKind, readerBeside } from './quoted.ts';
 import { Tag } from './types.ts';
 import { type EvalContext, type RowValue, tagOf } from './values.ts';
 
@@ -26,8 +27,12 @@ export interface ConstantList {
   for(value: RowValue): KindList;
 }
 
-/** @throws GridError as constantValue */
-export function constantList(list: readonly ConstantExpr[], context: EvalContext): ConstantList {
+/**
+ * @param operand  what is looked for in the list
+ * @throws GridError as constantValue
+ */
+export function constantList(operand: Expr, list: readonly ConstantExpr[], context: EvalContext): ConstantList {
+  const read = readerBeside(operand);
   const items = list.map((expr) => ({ value: constantValue(expr, context), expr }));
   const known = items.filter((item) => item.value !== null);
   const byTag: (KindList | undefined)[] = [];
@@ -35,20 +40,20 @@ export function constantList(list: readonly ConstantExpr[], context: EvalContext
     hasNull: known.length < items.length,
     for: (value) => {
       const tag = tagOf(value);
-      return (byTag[tag] ??= kindList(known, tag, value));
+      return (byTag[tag] ??= kindList(known, tag, value, read));
     },
   };
 }
 
 /** @param example  a value of the kind */
-function kindList(items: readonly Item[], tag: Tag, example: RowValue): KindList {
+function kindList(items: readonly Item[], tag: Tag, example: RowValue, read: typeof readAsKind): KindList {
   const set = new Set<RowValue>();
   const others: RowValue[] = [];
   const unlike: Item[] = [];
   const isLookedUp = tag === Tag.NUMBER || tag === Tag.TEXT;
   for (const item of items) {
     const isQuoted = typeof item.value === 'string' && tag !== Tag.TEXT;
-    const value = (isQuoted ? readAsKind(item.value as string, tag) : undefined) ?? item.value;
+    const value = (isQuoted ? read(item.value as string, tag) : undefined) ?? item.value;
     if (isLookedUp && tagOf(value) === tag) set.add(value);
     else if (compareLoosely(value, example) !== undefined) others.push(value);
     else unlike.push(item);

@@ -25,6 +25,7 @@ export type { KernelOptions } from './kernel/kernels.ts';
 export { RowDividesByZero } from './lax.ts';
 export { findingOf, kindNoun, noticesOf, type OddCount, OddRows, OddTally } from './odd-rows.ts';
 export { plusExact } from './open-arithmetic.ts';
+export { canonicalNumber } from './quoted.ts';
 export { checkConstantParts } from './statement-errors.ts';
 export { formatJson, formatValue } from './text-form.ts';
 export { BATCH_ROWS, type Batch, type SqlType, Tag, type Vector } from './types.ts';

@@ -277,7 +277,8 @@ function inConstants(expr: Of<'in'>): Evaluator {
     const value = evaluate(row, context);
     if (value === null) return null;
     let constants = lists.get(context);
-    if (constants === undefined) lists.set(context, (constants = constantList(list.filter(isConstant), context)));
+    if (constants === undefined)
+      lists.set(context, (constants = constantList(operand, list.filter(isConstant), context)));
     const { set, others, unlike: skipped } = constants.for(value);
     if (set.has(value) || others.some((other) => compareLoosely(value, other) === 0)) return !negated;
     const [first] = skipped;

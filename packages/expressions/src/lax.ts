@@ -16,7 +16,7 @@ import { hasColumns } from './expr-parts.ts';
 import { failure } from './failure.ts';
 import { Interval } from './interval.ts';
 import type { OddRows } from './odd-rows.ts';
-import { readingOf } from './quoted.ts';
+import { readerBeside, readingOf } from './quoted.ts';
 import { readsUndeclared } from './undeclared.ts';
 import { type EvalContext, type RowValue, typeName, typeOf } from './values.ts';
 
@@ -44,8 +44,8 @@ export type Comparison = (a: RowValue, b: RowValue, context: EvalContext) => num
  * it meets, as PostgreSQL does with its literals of unknown type.
  */
 export function comparisonOf(site: Expr, left: Expr, right: Expr): Comparison {
-  const readLeft = readingOf(left);
-  const readRight = readingOf(right);
+  const readLeft = readingOf(left, readerBeside(right));
+  const readRight = readingOf(right, readerBeside(left));
   return (a, b, context) => {
     const order = compareLoosely(a, b) ?? compareLoosely(readLeft(a, b), readRight(b, a));
     if (order !== undefined) return order;

@@ -126,6 +126,8 @@ export interface GetPlan {
   readonly scan: Extract<FragmentNode, { kind: 'Scan' }>;
   /** Over the scan's columns; the scan's filter is the rest of the WHERE. */
   readonly exprs: readonly Expr[];
+  /** ORDER BY, over the scan's columns, where the key is a text that may mean two keys. */
+  readonly sort?: readonly SortKey[] | undefined;
   readonly output: readonly PlanColumn[];
   readonly parameterCount: number;
   readonly catalogVersion: number;

@@ -239,7 +239,7 @@ function laneValue(value: RowValue, as: Exclude<ConstantForm, 'time' | 'number'>
 /** The constants of an IN as a set; numerics and bigints as the doubles that equal them, where there are such. */
 function constantsOfIn(expr: Expr, context: EvalContext): ReadonlySet<unknown> {
   assert(expr.kind === 'in', 'sets belong to IN');
-  const list = constantList(expr.list.filter(isConstant), context);
+  const list = constantList(expr.operand, expr.list.filter(isConstant), context);
   const { set, others } = list.for(0);
   const doubles = others.filter(isNumber).map(doubleEqualTo);
   return new Set<unknown>([...set, ...list.for('').set, ...doubles.filter((value) => !Number.isNaN(value))]);

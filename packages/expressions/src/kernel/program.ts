@@ -114,7 +114,7 @@ function isVolatileCall(expr: Expr): boolean {
 function shapeOf(node: ProgramNode): string {
   const { expr, children } = node;
   if (node.isConstant) return node.isList ? 'L' : `K:${expr.type}`;
-  const detail = expr.kind === 'column' ? node.onlyColumn : detailOf(expr);
+  const detail = expr.kind === 'column' ? `${node.onlyColumn}${expr.isKey === true ? 'key' : ''}` : detailOf(expr);
   const random = node.isVolatile ? '~' : '';
   return `(${expr.kind}${random}:${expr.type}:${detail}${children.map((child) => ` ${shapeOf(child)}`).join('')})`;
 }

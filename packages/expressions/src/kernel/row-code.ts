@@ -236,19 +236,21 @@ export class RowCode {
   #quotedPair(left: ProgramNode, right: ProgramNode): NumberPair | undefined {
     const a = this.number(left);
     if (a !== undefined) {
-      const quoted = this.#quoted(right, a.tag);
+      const quoted = this.#quoted(right, a.tag, left);
       return quoted === undefined ? undefined : [a, quoted];
     }
     const b = this.number(right);
-    const quoted = b === undefined ? undefined : this.#quoted(left, b.tag);
+    const quoted = b === undefined ? undefined : this.#quoted(left, b.tag, right);
     return b === undefined || quoted === undefined ? undefined : [quoted, b];
   }
 
   /** A constant text read as what it is compared with: a time, a number. */
-  #quoted(node: ProgramNode, beside: Tag): NumberCode | undefined {
+  #quoted(node: ProgramNode, beside: Tag, { expr }: ProgramNode): NumberCode | undefined {
     const isText =
       (node.expr.kind === 'literal' || node.expr.kind === 'parameter') && this.#constantTag(node) === Tag.TEXT;
-    if (!isText || beside === Tag.NULL || beside === Tag.BOOLEAN) return undefined;
+    // Beside a key only canonical spellings count: the interpreter knows them.
+    const isKey = expr.kind === 'column' && expr.isKey === true;
+    if (!isText || isKey || beside === Tag.NULL || beside === Tag.BOOLEAN) return undefined;
     const isTime = comparisonGroup(beside) === 'time';
     const code = this.#constant(node, isTime ? 'time' : 'number');
     return { code, isNull: undefined, tag: isTime ? Tag.TIMESTAMP : Tag.NUMBER, mayBeNaN: !isTime };

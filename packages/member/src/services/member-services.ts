@@ -1,7 +1,7 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { type MapId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
-import { type OddCount, OddTally } from '@ashlar/expressions';
+import { OddTally } from '@ashlar/expressions';
 import { decodeValue, encodeMessage } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -296,5 +296,6 @@ async function remoteChange(
     { body: encodeMessage(request), tableVersion },
     { signal, trace },
   );
-  return { affected, version: version as Version, odd: decodeValue(body) as readonly OddCount[] };
+  const { odd, keysFound } = decodeValue(body) as Pick<ChangeOutcome, 'odd' | 'keysFound'>;
+  return { affected, version: version as Version, odd, keysFound };
 }

@@ -132,8 +132,8 @@ export function membersService(deps: MembersDependencies): MembersService {
     runJobPart: (request, context) => whenComplete(() => deps.jobPart(request, context)),
     async modifyRows({ body }, context) {
       const request = decodeMessage(body) as ChangeRequest;
-      const { affected, version, odd } = await whenComplete(() => deps.change(request, context));
-      return { affected, version, body: encodeValue(odd) };
+      const { affected, version, odd, keysFound = [] } = await whenComplete(() => deps.change(request, context));
+      return { affected, version, body: encodeValue({ odd, keysFound }) };
     },
   };
 }

@@ -8,9 +8,11 @@
  */
 import { GridError, type MemberId, type TraceContext, type Version } from '@ashlar/core';
 import {
+  canonicalNumber,
+  compareAcrossKinds,
   DocumentRow,
+  type Expr,
   evaluatorOf,
-  interpret,
   isMet,
   noticesOf,
   OddRows,
@@ -29,7 +31,16 @@ import {
   ValueTag,
 } from '@ashlar/serialization';
 import { encodeBatch } from '@ashlar/sql-executor';
-import { type GetPlan, type Plan, type PlanColumn, planText, type StageMember, withPosition } from '@ashlar/sql-plan';
+import {
+  type FragmentNode,
+  type GetPlan,
+  type Plan,
+  type PlanColumn,
+  planText,
+  type SortKey,
+  type StageMember,
+  withPosition,
+} from '@ashlar/sql-plan';
 import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { jsonText } from '../kv/json-text.ts';
@@ -38,7 +49,8 @@ import type { MemberMetrics } from '../observe/metrics.ts';
 import { type SpanAttributes, type Tracing, tracedCall, tracedStream } from '../observe/tracing.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import type { Planning } from '../sql/planning.ts';
-import { keyValue, type QueryCoordinator, type StageRun, type Statement } from '../sql/query-coordinator.ts';
+import type { QueryCoordinator, StageRun, Statement } from '../sql/query-coordinator.ts';
+import { ambiguousTexts, bothKeysNotice, keysMeant } from '../sql/quoted-keys.ts';
 
 /** Unary queries answer with all rows at once. */
 const UNARY_ROWS_MAX = 10_000;
@@ -172,7 +184,7 @@ interface Result {
 function resultOf(plan: Plan, statement: Statement, deps: SqlDependencies): Result {
   switch (plan.kind) {
     case 'query':
-      return { columns: plan.output, changes: false, outputs: deps.queries.run(plan, statement) };
+      return { columns: plan.output, changes: false, outputs: runQuery(plan, statement, deps) };
     case 'get':
       return { columns: plan.output, changes: false, outputs: runGet(plan, statement, deps) };
     case 'insert':
@@ -183,6 +195,15 @@ function resultOf(plan: Plan, statement: Statement, deps: SqlDependencies): Resu
     case 'explain':
       return { columns: EXPLAIN_COLUMNS, changes: false, outputs: explain(plan, statement, deps) };
   }
+}
+
+async function* runQuery(
+  plan: Extract<Plan, { kind: 'query' }>,
+  statement: Statement,
+  deps: SqlDependencies,
+): AsyncGenerator<Uint8Array> {
+  yield* deps.queries.run(plan, statement);
+  await tellBothKeys(plan, statement, deps);
 }
 
 async function* once(run: () => Promise<Outcome>): AsyncGenerator<Outcome> {
@@ -254,29 +275,71 @@ function mapOf(fragment: Extract<Plan, { kind: 'query' }>['stages'][number]['fra
 
 /* ---- Get --------------------------------------------------------------------------------------------------------- */
 
-async function* runGet(
-  plan: GetPlan,
-  { parameters, clockMs, strict, odd, trace }: Statement,
-  { forward }: SqlDependencies,
-): AsyncGenerator<Uint8Array> {
+/** The key, or both keys where a text in quotes means two. */
+async function* runGet(plan: GetPlan, statement: Statement, { forward }: SqlDependencies): AsyncGenerator<Uint8Array> {
+  const { parameters, clockMs, strict, odd, trace } = statement;
   const oddRows = strict ? undefined : new OddRows();
   const context = { parameters, nowMs: clockMs, oddRows };
-  const key = keyValue(interpret(plan.key, () => null, context));
-  if (key === undefined) return;
-  const entry = await forward.get(plan.scan.map, key, trace);
-  if (entry === undefined) return;
-  const keyBytes = encodeKey(key);
-  const row = new DocumentRow(plan.scan.columns)
-    .document(entry.value, 0, entry.value.length, entry.version, entry.expiresAtMs * 1000)
-    .key(keyBytes, 0, keyBytes.length);
+  const keys = keysMeant(plan.key, parameters);
+  const entries = await Promise.all(keys.map((key) => forward.get(plan.scan.map, key, trace)));
+  if (entries.length > 1 && entries.every((entry) => entry !== undefined)) {
+    odd.add([{ what: bothKeysNotice(String(keys[0])), rows: 0 }]);
+  }
+  const row = new DocumentRow(plan.scan.columns);
   const { filter } = plan.scan;
-  const values =
-    filter !== undefined && !isMet(filter, row.value, context)
-      ? undefined
-      : plan.exprs.map((expr) => evaluatorOf(expr)(row.value, context));
+  const rows: { readonly values: RowValue[]; readonly keys: RowValue[] }[] = [];
+  const valuesOf = (exprs: readonly Expr[]): RowValue[] => exprs.map((expr) => evaluatorOf(expr)(row.value, context));
+  const sort = plan.sort ?? [];
+  for (const [index, entry] of entries.entries()) {
+    if (entry === undefined) continue;
+    const keyBytes = encodeKey(keys[index]!);
+    row.document(entry.value, 0, entry.value.length, entry.version, entry.expiresAtMs * 1000);
+    row.key(keyBytes, 0, keyBytes.length);
+    if (oddRows !== undefined) oddRows.row++;
+    if (filter !== undefined && !isMet(filter, row.value, context)) continue;
+    rows.push({ values: valuesOf(plan.exprs), keys: valuesOf(sort.map(({ expr }) => expr)) });
+  }
   if (oddRows !== undefined) odd.add(oddRows.counts());
-  if (values === undefined) return;
-  yield rowsBatch(plan.output, [values]);
+  rows.sort((a, b) => orderOf(sort, a.keys, b.keys));
+  const values = rows.map((found) => found.values);
+  if (rows.length > 0) yield rowsBatch(plan.output, values);
+}
+
+/** Negative, 0 or positive as a row with the keys `a` comes before, with or after one with `b`. */
+function orderOf(sort: readonly SortKey[], a: readonly RowValue[], b: readonly RowValue[]): number {
+  for (const [index, { descending, nullsFirst }] of sort.entries()) {
+    const [left, right] = [a[index]!, b[index]!];
+    if (left === null && right === null) continue;
+    if (left === null || right === null) return (left === null) === nullsFirst ? -1 : 1;
+    const order = compareAcrossKinds(left, right);
+    if (order !== 0) return descending ? -order : order;
+  }
+  return 0;
+}
+
+/** Texts of one statement whose keys are looked for to tell of both. */
+const TOLD_TEXTS_MAX = 20;
+
+/** Tells where a map has both keys that a text means, for a query that looks up keys by name. */
+async function tellBothKeys(
+  { stages }: Extract<Plan, { kind: 'query' }>,
+  { parameters, odd, trace }: Statement,
+  { forward }: SqlDependencies,
+): Promise<void> {
+  for (const { fragment } of stages) {
+    const scan = scanOf(fragment);
+    if (scan === undefined) continue;
+    for (const text of ambiguousTexts(scan.filter, parameters).slice(0, TOLD_TEXTS_MAX)) {
+      const keys = [text, canonicalNumber(text)!];
+      const entries = await Promise.all(keys.map((key) => forward.get(scan.map, key, trace)));
+      if (entries.every((entry) => entry !== undefined)) odd.add([{ what: bothKeysNotice(text), rows: 0 }]);
+    }
+  }
+}
+
+function scanOf(fragment: FragmentNode): Extract<FragmentNode, { kind: 'Scan' }> | undefined {
+  if (fragment.kind === 'Scan') return fragment;
+  return fragment.kind === 'Rows' ? undefined : scanOf(fragment.input);
 }
 
 function rowsBatch(columns: readonly PlanColumn[], rows: readonly (readonly RowValue[])[]): Uint8Array {

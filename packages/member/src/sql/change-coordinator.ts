@@ -13,8 +13,9 @@ import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeOutcome, InsertRows } from './change-runner.ts';
 import { assign } from './changes.ts';
-import { keyValue, type QueryCoordinator, type Statement } from './query-coordinator.ts';
+import type { QueryCoordinator, Statement } from './query-coordinator.ts';
 import type { ChangeTask } from './query-tasks.ts';
+import { ambiguousTexts, keyValue, refuseBothKeys } from './quoted-keys.ts';
 
 /** A processor and its arguments. */
 export interface ProcessorRequest {
@@ -78,6 +79,7 @@ export class ChangeCoordinator {
     const { parameters, parameterBytes, clockMs, strict, seen, signal } = statement;
     const { scan } = target;
     const parts = queries.membersOf(target.partitions, scan, parameters);
+    const texts = ambiguousTexts(scan.filter, parameters);
     const snapshot = await snapshots.open(
       parts.map(({ member }) => member),
       seen,
@@ -88,11 +90,13 @@ export class ChangeCoordinator {
         const snapshotId = snapshot.ids.get(member)!;
         const snapshotVersion = snapshot.version;
         const common = { partitions, snapshotId, snapshotVersion, parameters: parameterBytes, clockMs, strict };
-        return { member, task: { kind, scan, assignments, ...common } };
+        return { member, task: { kind, scan, assignments, ambiguousTexts: texts, ...common } };
       });
-      // A document that cannot be made on one member must not leave the others changed.
-      if (kind === 'update' && tasks.length > 1) {
-        await Promise.all(tasks.map(({ member, task }) => run(member, { kind: 'check', task }, statement)));
+      // A document that cannot be made on one member must not leave the others changed; nor may a text change two keys.
+      if (texts.length > 0 || (kind === 'update' && tasks.length > 1)) {
+        const checks = tasks.map(({ member, task }) => run(member, { kind: 'check', task }, statement));
+        const checked = await Promise.all(checks);
+        refuseBothKeys(new Set(checked.flatMap(({ keysFound = [] }) => keysFound)), texts);
       }
       const outcome = await allOrPartial(
         tasks.map(({ member, task }) => ({ member, outcome: run(member, request(task), statement) })),

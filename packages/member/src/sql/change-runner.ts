@@ -57,6 +57,8 @@ export interface ChangeOutcome {
   readonly version: Version;
   /** Rows that the condition read laxly. */
   readonly odd: readonly OddCount[];
+  /** Of a check: see ChangedRows. */
+  readonly keysFound?: readonly unknown[] | undefined;
 }
 
 interface ChangedRow {
@@ -107,8 +109,9 @@ export class ChangeRunner {
 
   /** Whether `change` would fail by what the entries hold at the snapshot. @throws what scanning throws */
   async check(task: ChangeTask, signal: AbortSignal): Promise<ChangeOutcome> {
-    await this.scan(task, signal);
-    return { affected: 0, version: this.#deps.clock.now(), odd: [] };
+    const found = await this.scan(task, signal);
+    const keysFound = found.flatMap((part) => part.keysFound);
+    return { affected: 0, version: this.#deps.clock.now(), odd: [], keysFound };
   }
 
   /** All at once, or where that can never be and the task bears it, in pieces. Counts up `applied` as they are. */

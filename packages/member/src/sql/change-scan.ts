@@ -1,5 +1,6 @@
 /** The scan of UPDATE, DELETE and processWhere: which entries a snapshot shows that meet the condition. */
 import { GridError, MapDroppedError } from '@ashlar/core';
+import { canonicalNumber } from '@ashlar/expressions';
 import { ByteColumn, ValueWriter } from '@ashlar/serialization';
 import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
@@ -41,9 +42,13 @@ class ChangeScan {
   readonly #keys = new ByteColumn();
   readonly #values = new ByteColumn();
   readonly #writer = new ValueWriter();
+  /** Both keys that each ambiguous text means. */
+  readonly #meant: ReadonlySet<unknown>;
+  readonly #keysFound = new Set<unknown>();
 
   constructor(task: ChangeTask) {
     this.#task = task;
+    this.#meant = new Set(task.ambiguousTexts.flatMap((text) => [text, canonicalNumber(text)]));
     this.#rule = new ChangeRule(task);
   }
 
@@ -57,6 +62,7 @@ class ChangeScan {
     const version = chunk.versionOf(slot);
     row.document(bytes, start, stop, version, chunk.f64[chunk.expiresAt + slot]!);
     if (!this.#rule.matches()) return;
+    if (this.#meant.size > 0 && this.#meant.has(row.currentKey)) this.#keysFound.add(row.currentKey);
     this.#partitions.push(partition);
     this.#versions.push(version);
     this.#keys.append(keyBytes, keyStart, keyStop);
@@ -80,6 +86,7 @@ class ChangeScan {
       valueEnds: Uint32Array.from(this.#valueEnds),
       values: this.#values.take(),
       odd: this.#rule.oddRows?.counts() ?? [],
+      keysFound: [...this.#keysFound],
     };
   }
 }

@@ -10,8 +10,8 @@
  *     long finds its result given up (HeldMemory).
  */
 import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
-import { interpret, type OddTally } from '@ashlar/expressions';
-import { encodeKey, type Key, partitionOf } from '@ashlar/serialization';
+import type { OddTally } from '@ashlar/expressions';
+import { encodeKey, partitionOf } from '@ashlar/serialization';
 import {
   batchRowCount,
   type FragmentTask,
@@ -30,6 +30,7 @@ import type { HeldMemory, Holding } from '../held/held-memory.ts';
 import type { GridSnapshot, GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { FragmentStats } from './fragment-runner.ts';
 import { mergeStreams } from './merge-streams.ts';
+import { keysMeant } from './quoted-keys.ts';
 
 export interface Statement {
   readonly parameters: readonly unknown[];
@@ -242,19 +243,12 @@ function partitionsOfKeys(
   const map = control.maps.get(mapOf(fragment));
   const partitions = new Set<number>();
   for (const expr of choice.keys) {
-    const key = keyValue(interpret(expr, () => null, { parameters }));
-    if (key === undefined) continue;
-    const bytes = encodeKey(key);
-    partitions.add(partitionOf(bytes, 0, bytes.length, map?.affinityParts ?? 0, control.partitionCount));
+    for (const key of keysMeant(expr, parameters)) {
+      const bytes = encodeKey(key);
+      partitions.add(partitionOf(bytes, 0, bytes.length, map?.affinityParts ?? 0, control.partitionCount));
+    }
   }
   return partitions;
-}
-
-/** The key that a value of SQL is; undefined where it cannot be one. */
-export function keyValue(value: unknown): Key | undefined {
-  if (typeof value === 'number') return Number.isNaN(value) ? undefined : value;
-  if (typeof value === 'string' || typeof value === 'bigint' || value instanceof Uint8Array) return value;
-  return Array.isArray(value) ? (value as unknown as Key) : undefined;
 }
 
 function mapOf(fragment: FragmentNode): string {

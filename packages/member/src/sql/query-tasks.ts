@@ -46,6 +46,8 @@ export interface ChangeTask {
   readonly clockMs: number;
   /** Values of odd kinds in undeclared paths of the condition are errors, not NULL. */
   readonly strict: boolean;
+  /** Texts that keys are compared with, and that may mean a number too: which of both is found is told. */
+  readonly ambiguousTexts: readonly string[];
   /** It may be applied in several steps, where listeners hold the logs and all of it at once has no room. */
   readonly inPieces?: boolean;
 }
@@ -68,6 +70,8 @@ export interface ChangedRows {
   readonly values: Uint8Array;
   /** Rows that the condition read laxly. */
   readonly odd: readonly OddCount[];
+  /** Of the keys that ambiguous texts mean, those of entries that meet the condition. */
+  readonly keysFound: readonly unknown[];
 }
 
 export type { FragmentTask, MergeTask };

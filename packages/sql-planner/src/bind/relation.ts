@@ -73,6 +73,7 @@ export class Relation {
       type: column.type,
       at,
     } as const;
+    if (column.source === 'key') return { ...expr, isKey: true };
     return PROMISED.has(column.source) ? { ...expr, isDeclared: true } : expr;
   }
 

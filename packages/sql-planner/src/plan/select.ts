@@ -48,7 +48,20 @@ function planGet(bound: BoundSelect): Omit<GetPlan, 'parameterCount' | 'catalogV
   const number = (index: number): number => index % RELATION_STRIDE;
   const exprs = outputs.map(({ expr }) => renumber(expr, number));
   const filter = conjunction(rest.map((part) => renumber(part, number)));
-  return { kind: 'get', key: found.key, scan: scanOf(relation, filter), exprs, output: columnsOf(outputs) };
+  const get = {
+    kind: 'get',
+    key: found.key,
+    scan: scanOf(relation, filter),
+    exprs,
+    output: columnsOf(outputs),
+  } as const;
+  if (bound.sort.length === 0 || !mayMeanTwo(found.key)) return get;
+  return { ...get, sort: bound.sort.map((key) => ({ ...key, expr: renumber(key.expr, number) })) };
+}
+
+/** A text in quotes, or given as a parameter, means a text key and perhaps a number too: two rows, which have an order. */
+function mayMeanTwo({ kind, type }: Expr): boolean {
+  return kind === 'parameter' || (kind === 'literal' && type === 'text');
 }
 
 function scanOf(relation: Relation, filter: Expr | undefined): Extract<FragmentNode, { kind: 'Scan' }> {
