@@ -15,6 +15,7 @@ import { type EntryAnswer, forAll, type MapHandle, NOTHING, putAll, type Router 
 import { encodeParameters, encodeValue } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import { checkIterable, extrasOf } from './checks.ts';
+import type { ClientTurns } from './client-turns.ts';
 import type { DefinitionNames } from './definition-names.ts';
 import { ADMIN_TIMEOUT_MS } from './options.ts';
 import { GridSqlResult } from './sql-result.ts';
@@ -25,6 +26,7 @@ const NO_BYTES = new Uint8Array(0);
 /** What a map shares with its grid. */
 export interface MapContext {
   readonly router: Router;
+  readonly turns: ClientTurns;
   readonly names: DefinitionNames;
   readonly sqlTimeoutMs: number;
 }
@@ -96,7 +98,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
 
   async size(call: Call = {}): Promise<number> {
     const request = { map: this.name, grid: true };
-    const { entries } = await this.#router.any(withTimeout(call), (member, options) =>
+    const { entries } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
       member.admin.mapSize(request, options),
     );
     return entries;
@@ -104,7 +106,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
 
   async clear(call: Call = {}): Promise<void> {
     const request = { map: this.name };
-    const { version } = await this.#router.any(withTimeout(call), (member, options) =>
+    const { version } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
       member.admin.clear(request, options),
     );
     this.#router.observeVersion(version);
@@ -124,7 +126,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
 
   /** Rows of the map over one snapshot; none where the map does not exist. */
   async *#scan<Row>(columns: string, call: Call | undefined): AsyncGenerator<Row, void, undefined> {
-    const result = new GridSqlResult<Row>(this.#router, {
+    const result = new GridSqlResult<Row>(this.#router, this.#context.turns, {
       text: `SELECT ${columns} FROM "${this.name.replaceAll('"', '""')}"`,
       parameters: [],
       signal: call?.signal,
@@ -180,7 +182,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
       sessionVersion: this.#router.sessionVersion,
     };
     const limits = { ...call, timeoutMs: call.timeoutMs ?? this.#context.sqlTimeoutMs };
-    const { affected, version } = await this.#router.any(limits, (member, options) =>
+    const { affected, version } = await this.#context.turns.ask(limits, (member, options) =>
       member.compute.processWhere(request, options),
     );
     this.#router.observeVersion(version);

@@ -23,6 +23,7 @@ import { Router } from '@ashlar/routing';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { CallOptions, MemberConnection, Figure as WireFigure } from '@ashlar/transport';
 import { checkMapName, checkMapOptions, checkSeeds, checkStatement } from './checks.ts';
+import { ClientTurns } from './client-turns.ts';
 import { DefinitionNames } from './definition-names.ts';
 import { type MapContext, RemoteMap } from './grid-map.ts';
 import { ADMIN_TIMEOUT_MS, type ConnectOptions, DEFAULT_SEEDS, DEFAULT_SQL_TIMEOUT_MS } from './options.ts';
@@ -53,7 +54,7 @@ class RemoteGrid implements Grid {
 
   constructor(router: Router, sqlTimeoutMs: number) {
     this.#router = router;
-    this.#context = { router, names: this.#names, sqlTimeoutMs };
+    this.#context = { router, turns: new ClientTurns(router), names: this.#names, sqlTimeoutMs };
     this.sql = ((text: TemplateStringsArray | string, ...rest: unknown[]) => {
       checkStatement(text);
       return typeof text === 'string'
@@ -73,7 +74,7 @@ class RemoteGrid implements Grid {
   }
 
   async maps(call: Call = {}): Promise<readonly MapSummary[]> {
-    const { maps } = await this.#router.any(withTimeout(call), (member, options) =>
+    const { maps } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
       member.admin.listMaps(undefined, options),
     );
     const summaries = maps.map(({ name, entries, bytes }) => ({ name, entries, bytes }));
@@ -82,7 +83,7 @@ class RemoteGrid implements Grid {
 
   async drop(map: string, call: Call = {}): Promise<boolean> {
     checkMapName(map);
-    const { existed, mapId } = await this.#router.any(withTimeout(call), (member, options) =>
+    const { existed, mapId } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
       member.admin.dropMap({ map }, options),
     );
     this.#router.dropped(map, mapId);
@@ -90,7 +91,7 @@ class RemoteGrid implements Grid {
   }
 
   #statement<Row>(text: string, parameters: readonly unknown[], options: SqlOptions | undefined): SqlResult<Row> {
-    return new GridSqlResult<Row>(this.#router, {
+    return new GridSqlResult<Row>(this.#router, this.#context.turns, {
       text,
       parameters,
       signal: options?.signal,
@@ -116,7 +117,7 @@ class RemoteGrid implements Grid {
         return { name: exportName, kind, map: kind === 'listener' ? exported.map : '' };
       }),
     };
-    const deployed = await this.#router.any(withTimeout(options), (member, call) =>
+    const deployed = await this.#context.turns.ask(withTimeout(options), (member, call) =>
       member.compute.deploy(request, call),
     );
     await this.#names.learn(path, deployed.module);
@@ -124,7 +125,7 @@ class RemoteGrid implements Grid {
   }
 
   async undeploy(module: string, call: Call = {}): Promise<boolean> {
-    const { existed } = await this.#router.any(withTimeout(call), (member, options) =>
+    const { existed } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
       member.compute.undeploy({ name: module }, options),
     );
     return existed;
@@ -145,7 +146,7 @@ class RemoteGrid implements Grid {
       sessionVersion: this.#router.sessionVersion,
     };
     const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? NO_TIMEOUT_MS };
-    return this.#router.any(limits, async (member, call) => {
+    return this.#context.turns.runJob(limits, async (member, call) => {
       const grpcCall = options.timeoutMs === undefined ? { signal: options.signal } : call;
       for await (const output of member.compute.runJob(request, grpcCall)) {
         if (output.kind === 'result') return resultOf<Result>(output.bytes);

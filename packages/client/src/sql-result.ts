@@ -3,6 +3,7 @@
  *
  * Q1  What only reads is asked of another member when a link breaks before the first row was handed over.
  * Q2  Leaving a loop early cancels the statement.
+ * Q4  It waits its turn among the client's statements until it is sent, and among its open results until it is read.
  * Q3  A result that lacks a batch, or its end, is an error, never a short result.
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
@@ -10,7 +11,9 @@ import { CancelledError, distinctNames, GridError, OutcomeUnknownError } from '@
 import { nobodyThere, pause, type Router, worthAnotherMember } from '@ashlar/routing';
 import { COLUMN_TYPES, columnValues, decodeColumns, encodeParameters } from '@ashlar/serialization';
 import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
+import type { ClientTurns } from './client-turns.ts';
 import { onlyReads } from './only-reads.ts';
+import type { Turn } from './turns.ts';
 
 export interface Statement {
   readonly text: string;
@@ -30,15 +33,19 @@ type Header = SqlOutput & { readonly kind: 'header' };
 
 export class GridSqlResult<Row> implements SqlResult<Row> {
   readonly #router: Router;
+  readonly #turns: ClientTurns;
   readonly #statement: Statement;
+  /** Among the open results. */
+  #place: Turn | undefined;
   #outputs: AsyncGenerator<SqlOutput, void, undefined> | undefined;
   #header: Promise<Header> | undefined;
   #end: SqlEnd | undefined;
   #isRead = false;
   #notices: readonly string[] = [];
 
-  constructor(router: Router, statement: Statement) {
+  constructor(router: Router, turns: ClientTurns, statement: Statement) {
     this.#router = router;
+    this.#turns = turns;
     this.#statement = statement;
   }
 
@@ -101,6 +108,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     } catch (error) {
       throw this.#failure(error);
     } finally {
+      this.#place?.leave();
       await outputs.return();
     }
     if (this.#end === undefined && !onlyReads(this.#statement.text)) throw new OutcomeUnknownError('the statement');
@@ -122,9 +130,29 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   }
 
   async #send(rowsMax: number): Promise<Header> {
-    const { text, parameters, signal, timeoutMs, strict } = this.#statement;
+    const { parameters, signal, timeoutMs } = this.#statement;
     const encoded = parameterBytes(parameters);
     const deadlineMs = performance.now() + timeoutMs;
+    const limits = { signal, timeoutMs, deadlineMs };
+    const { results, statements } = this.#turns;
+    const place = results.enter(limits);
+    this.#place = place instanceof Promise ? await place : place;
+    try {
+      const entered = statements.enter(limits);
+      const turn = entered instanceof Promise ? await entered : entered;
+      try {
+        return await this.#ask(encoded, rowsMax, deadlineMs);
+      } finally {
+        turn.leave();
+      }
+    } catch (error) {
+      this.#place.leave();
+      throw error;
+    }
+  }
+
+  async #ask(encoded: Uint8Array, rowsMax: number, deadlineMs: number): Promise<Header> {
+    const { text, signal, strict } = this.#statement;
     for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
       const sessionVersion = this.#router.sessionVersion;
       const request = { text, parameters: encoded, sessionVersion, rowsMax, strict };
