@@ -48,6 +48,11 @@ export function likeTest(
   return made;
 }
 
+/** @throws GridError INVALID_ARGUMENT for a pattern that ends with its escape character, whatever texts there will be */
+export function checkLikePattern(pattern: string, escapeCharacter: string | undefined, at: number): void {
+  if (piecesOf(pattern, escapeCharacter ?? DEFAULT_ESCAPE, asItIs) === undefined) throw danglingEscape(at);
+}
+
 /** @returns undefined when the pattern ends with its escape character */
 function makeTest(pattern: string, escapeCharacter: string, caseInsensitive: boolean): LikeTest | undefined {
   const pieces = piecesOf(pattern, escapeCharacter, caseInsensitive ? lowerCase : asItIs);
@@ -65,8 +70,12 @@ function danglingTest(pattern: string, escapeCharacter: string, caseInsensitive:
   const reaches = makeTest(`${before}_%`, escapeCharacter, caseInsensitive)!;
   return (text) => {
     if (!reaches(text)) return false;
-    throw failure('INVALID_ARGUMENT', 'a LIKE pattern must not end with its escape character', at);
+    throw danglingEscape(at);
   };
+}
+
+function danglingEscape(at: number) {
+  return failure('INVALID_ARGUMENT', 'a LIKE pattern must not end with its escape character', at);
 }
 
 const asItIs = (character: string): string => character;

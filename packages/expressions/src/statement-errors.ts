@@ -6,7 +6,7 @@ import { childrenOf, hasColumns } from './expr-parts.ts';
 import { divisionByZero } from './failure.ts';
 import { definitionOf } from './functions/table.ts';
 import { interpret } from './interpret.ts';
-import { likeTest } from './like.ts';
+import { checkLikePattern } from './like.ts';
 import type { EvalContext, RowValue } from './values.ts';
 
 const noRow = (): RowValue => null;
@@ -28,7 +28,7 @@ export function checkConstantParts(expr: Expr, context: EvalContext): void {
   }
   if (expr.kind === 'like' && isConstant(expr.pattern)) {
     const pattern = interpret(expr.pattern, noRow, context);
-    if (typeof pattern === 'string') likeTest(pattern, expr.escape, expr.caseInsensitive, expr.at);
+    if (typeof pattern === 'string') checkLikePattern(pattern, expr.escape, expr.at);
   }
 }
 
