@@ -117,7 +117,7 @@ export function dropMap({ catalogVersion, maps }: Catalog, name: string, mapId: 
 /** @throws GridError OVERLOADED */
 export function putModule(catalog: Catalog, module: ModuleCommand): CatalogChange {
   const known = catalog.modules.find(({ name }) => name === module.name);
-  if (known !== undefined && isSameModule(known, module, catalog.maps)) return undefined;
+  if (known !== undefined && isSameModule(known, module)) return undefined;
   if (known === undefined && catalog.modules.length >= MODULES_MAX) {
     throw new GridError('OVERLOADED', `a grid holds at most ${MODULES_MAX} modules`);
   }
@@ -143,10 +143,10 @@ function idOf({ kind, map: name }: ModuleCommand['exports'][number], maps: reado
   return kind === 'listener' ? (maps.find((map) => map.name === name)?.id ?? NO_MAP) : NO_MAP;
 }
 
-/** The same code under the same limits, and no listener of it has ended (C2). */
-function isSameModule(known: CatalogedModule, module: ModuleCommand, maps: readonly CatalogedMap[]): boolean {
+/** The same code under the same limits, and no listeners in it: those that ended (C2) or are in quarantine begin anew. */
+function isSameModule(known: CatalogedModule, module: ModuleCommand): boolean {
   const isSame = known.hash === module.hash && known.wallMs === module.wallMs && known.heapBytes === module.heapBytes;
-  return isSame && known.exports.every(({ mapId }) => mapId === NO_MAP || maps.some(({ id }) => id === mapId));
+  return isSame && known.exports.every(({ kind }) => kind !== 'listener');
 }
 
 export function removeModule({ catalogVersion, modules }: Catalog, name: string): CatalogChange {

@@ -70,10 +70,13 @@ export interface ListenerWrite {
 /** What a listener made of one partition's events. */
 export type ListenerOutcome =
   | { readonly kind: 'writes'; readonly writes: readonly ListenerWrite[] }
-  /** Of this group alone. `transient`: the same events may well succeed later; else they fail again. */
-  | { readonly kind: 'failed'; readonly error: GridError; readonly transient: boolean }
-  /** The worker died, or never ran, with several groups at once: run them one by one. */
-  | { readonly kind: 'shared'; readonly error: GridError };
+  /**
+   * Of this group alone. `transient`: the same events may well succeed later; else they fail again. `isDeath`: it cost the
+   * thread that it ran in.
+   */
+  | { readonly kind: 'failed'; readonly error: GridError; readonly transient: boolean; readonly isDeath: boolean }
+  /** The worker died (`isDeath`), or never ran, with several groups at once: run them one by one. */
+  | { readonly kind: 'shared'; readonly error: GridError; readonly isDeath: boolean };
 
 export interface ListenerRun {
   readonly module: string;
@@ -91,6 +94,8 @@ export interface ListenerRunOptions {
   readonly trace?: TraceContext | undefined;
 }
 
+/** What a task fails with when its code cost the thread. */
+const DEATHS: ReadonlySet<string> = new Set(['USER_CODE_TIMEOUT', 'USER_CODE_OUT_OF_MEMORY', 'USER_CODE_FAILED']);
 const TYPE_INDEX = new Map(EVENT_TYPES.map((type, index) => [type, index]));
 
 export class ListenerRunner {
@@ -108,11 +113,16 @@ export class ListenerRunner {
       const answers = await this.#answers(run, options);
       assert(answers.length === run.groups.length, 'every group of events has its answer');
       return answers.map((answer) =>
-        'writes' in answer ? { kind: 'writes', writes: writesOf(answer.writes) } : failed(GridError.from(answer.error)),
+        'writes' in answer
+          ? { kind: 'writes', writes: writesOf(answer.writes) }
+          : failed(GridError.from(answer.error), false),
       );
     } catch (error) {
       const told = GridError.wrap(error);
-      return run.groups.map(() => (run.groups.length > 1 ? { kind: 'shared', error: told } : failed(told)));
+      const isDeath = DEATHS.has(told.code);
+      return run.groups.map(() =>
+        run.groups.length > 1 ? { kind: 'shared', error: told, isDeath } : failed(told, isDeath),
+      );
     }
   }
 
@@ -159,8 +169,8 @@ export function isTransient(error: GridError): boolean {
   }
 }
 
-function failed(error: GridError): ListenerOutcome {
-  return { kind: 'failed', error, transient: isTransient(error) };
+function failed(error: GridError, isDeath: boolean): ListenerOutcome {
+  return { kind: 'failed', error, transient: isTransient(error), isDeath };
 }
 
 /** Asks the member; a rejection becomes the error of each call. */

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, withGrid } from '../context.ts';
 import { labelValues, since } from '../stats/figures.ts';
 import { mapByMember, summarize } from '../stats/summary.ts';
-import { mapByMemberTable, mapTable, memberTable, plainLine, plainSummary } from '../stats/tables.ts';
+import { listenerTable, mapByMemberTable, mapTable, memberTable, plainLine, plainSummary } from '../stats/tables.ts';
 
 /** Rates are those of such a moment. */
 const LOOK_MS = 500;
@@ -58,6 +58,7 @@ function showGrid(
   }
   out.line(memberTable(summary.members, out.colours));
   if (summary.maps.length > 0) out.line(mapTable(summary.maps, out.colours));
+  if (summary.listeners.length > 0) out.line(listenerTable(summary.listeners, out.colours));
 }
 
 function showMap(

@@ -99,6 +99,20 @@ describe('ashlar stats', () => {
     });
   });
 
+  it('shows a line a listener, with the worst that a member tells of it, where there are any', async () => {
+    const telling = (name: string, state: string): MemberStats => {
+      const told = member(name, first);
+      const labels = { listener: 'orders.copy', map: 'orders', state };
+      return { ...told, figures: [...told.figures, { name: 'ashlar_listener_state', labels, value: 1 }] };
+    };
+    const sick = [[telling('a', 'healthy'), telling('b', 'quarantined')]];
+    const { stdout } = await runFake(['stats'], { looks: sick });
+    expect(stdout).toMatch(/│ orders\.copy │ orders │ quarantined │ b +│/);
+    const { listeners } = JSON.parse((await runFake(['stats', '--json'], { looks: sick })).stdout);
+    expect(listeners).toEqual([{ listener: 'orders.copy', map: 'orders', state: 'quarantined', members: ['b'] }]);
+    expect((await runFake(['stats'], { looks })).stdout).not.toContain('listener');
+  });
+
   it('shows a member that does not answer as such', async () => {
     const error = new GridError('CONNECTION_LOST', 'gone');
     const silent: MemberStats = { member: 'b', address: 'b:7710', figures: [], error };

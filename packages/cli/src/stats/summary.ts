@@ -40,6 +40,17 @@ export interface GridSummary {
   readonly members: readonly MemberLine[];
   /** The largest first; those of the grid itself (sys.*) are left out. */
   readonly maps: readonly MapLine[];
+  readonly listeners: readonly ListenerLine[];
+}
+
+/** A listener over all members. */
+export interface ListenerLine {
+  readonly listener: string;
+  readonly map: string;
+  /** The worst that a member tells: quarantined, failing, healthy. */
+  readonly state: string;
+  /** The members that tell it. */
+  readonly members: readonly string[];
 }
 
 export interface SummaryOptions {
@@ -70,7 +81,26 @@ export function summarize(
   return {
     members: rates.map((stats, index) => memberLine(stats, whole[index]!, seconds)),
     maps: maps.sort((a, b) => b.bytes - a.bytes || (a.map < b.map ? -1 : 1)),
+    listeners: listenerLines(whole),
   };
+}
+
+const WORST_FIRST = ['quarantined', 'failing', 'healthy'];
+
+function listenerLines(members: readonly MemberStats[]): readonly ListenerLine[] {
+  const lines = new Map<string, { listener: string; map: string; state: string; members: string[] }>();
+  for (const state of WORST_FIRST) {
+    for (const { member, figures } of members) {
+      for (const { name, labels } of figures) {
+        if (name !== 'ashlar_listener_state' || labels['state'] !== state) continue;
+        const { listener = '', map = '' } = labels;
+        const line = lines.get(`${listener} ${map}`) ?? { listener, map, state, members: [] };
+        if (line.state === state) line.members.push(member);
+        lines.set(`${listener} ${map}`, line);
+      }
+    }
+  }
+  return [...lines.values()].sort((a, b) => (a.listener < b.listener ? -1 : 1));
 }
 
 /** One map on each member. */

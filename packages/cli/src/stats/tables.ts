@@ -2,7 +2,7 @@
 import { formatBytes, formatCount, formatDuration, formatRate, formatShare } from '../render/format.ts';
 import type { Colours } from '../render/screen.ts';
 import { renderTable } from '../render/table.ts';
-import type { Activity, GridSummary, MapLine, MemberLine } from './summary.ts';
+import type { Activity, GridSummary, ListenerLine, MapLine, MemberLine } from './summary.ts';
 
 const ACTIVITY = ['gets/s', 'hits', 'puts/s', 'get p50', 'get p99', 'put p50', 'put p99'] as const;
 
@@ -36,6 +36,12 @@ export function mapTable(maps: readonly MapLine[], colours: Colours): string {
   return table(['map', 'entries', 'bytes', ...ACTIVITY], rows, colours);
 }
 
+export function listenerTable(listeners: readonly ListenerLine[], colours: Colours): string {
+  const columns = ['listener', 'map', 'state', 'on'].map((name) => ({ name, type: 'text' as const }));
+  const rows = listeners.map(({ listener, map, state, members }) => [listener, map, state, members.join(', ')]);
+  return renderTable({ columns, rows }, { colours, types: false });
+}
+
 /** One map, a line a member. */
 export function mapByMemberTable(lines: readonly (MapLine & { readonly member: string })[], colours: Colours): string {
   const rows = lines.map((line) => [line.member, ...mapCells(line)]);
@@ -66,8 +72,8 @@ function table(names: readonly string[], rows: readonly (readonly string[])[], c
 }
 
 /** The summary as JSON has it: null where there is no number. */
-export function plainSummary({ members, maps }: GridSummary): object {
-  return { members: members.map(plainLine), maps: maps.map(plainLine) };
+export function plainSummary({ members, maps, listeners }: GridSummary): object {
+  return { members: members.map(plainLine), maps: maps.map(plainLine), listeners };
 }
 
 export function plainLine(line: object): object {

@@ -3,12 +3,16 @@
  *
  * A listener belongs to one map, not to a name (cluster/catalog.ts, C2), and is known by module, export and that map. When
  * the map is dropped it gets what is left of its events and has ended: a deployment of its module binds it to the map
- * that has the name by then. A new deployment under the name changes the code that its next events
- * run through, and nothing else: no event is lost or seen twice. Undeployed, it forgets its place.
+ * that has the name by then. A new deployment under the name changes the code that its next events run through, lets it
+ * out of quarantine, and nothing else: no event is lost or seen twice. Undeployed, it forgets its place.
  */
 import type { ControlState } from '@ashlar/cluster';
 import { ListenerRunner } from '@ashlar/compute';
+import type { Reading } from '../observe/metrics.ts';
 import { type ListenerDependencies, type ListenerWish, RunningListener } from './running-listener.ts';
+
+/** Listeners with a line of their own in the metrics. */
+const LISTENERS_LABELLED_MAX = 50;
 
 export class ListenerDriver {
   readonly #deps: ListenerDependencies;
@@ -22,8 +26,19 @@ export class ListenerDriver {
     metrics.counter('ashlar_listener_events_total', 'Events that listeners have done with.', () =>
       this.#sum(({ done }) => done),
     );
-    metrics.counter('ashlar_listener_failures_total', 'Event groups that listeners were given up on.', () =>
-      this.#sum(({ failures }) => failures),
+    metrics.counter(
+      'ashlar_listener_failures_total',
+      'Runs of listeners that failed by their own fault: an error, a limit exceeded, their thread ended.',
+      () => this.#sum(({ failures }) => failures),
+    );
+    metrics.counter('ashlar_listener_passed_over_total', 'Groups of events that listeners were given up on.', () =>
+      this.#sum(({ passedOver }) => passedOver),
+    );
+    metrics.gauge(
+      'ashlar_listener_state',
+      'What a listener does here: 1 in its state, healthy, failing or quarantined.',
+      () => this.#states(),
+      ['listener', 'map', 'state'],
     );
     metrics.gauge('ashlar_listener_lag_records', 'Log records that listeners have not read.', () =>
       this.#sum(({ lag }) => lag),
@@ -42,6 +57,14 @@ export class ListenerDriver {
     await Promise.all([...this.#running.values()].map((listener) => listener.stop()));
   }
 
+  /** Of the first LISTENERS_LABELLED_MAX. */
+  #states(): readonly Reading[] {
+    return [...this.#running.values()].slice(0, LISTENERS_LABELLED_MAX).map(({ name, wish, state }) => ({
+      labels: { listener: name, map: wish.map, state },
+      value: 1,
+    }));
+  }
+
   #sum(read: (listener: RunningListener) => number): number {
     let total = 0;
     for (const listener of this.#running.values()) total += read(listener);
@@ -51,10 +74,14 @@ export class ListenerDriver {
   /** Starts what is deployed and has its map, stops what is deployed no more. */
   #follow(state: ControlState): void {
     const wanted = wantedListeners(state);
-    const deployed = new Set([...wanted.values()].map(nameOf));
+    const deployed = new Map([...wanted.values()].map((wish) => [nameOf(wish), wish.generation]));
     for (const [id, listener] of this.#running) {
       const isGettingTheRest = !listener.hasEnded && stateOfListener(listener.wish, state) === 'ended';
-      if (wanted.has(id) || (isGettingTheRest && deployed.has(nameOf(listener.wish)))) continue;
+      const generation = deployed.get(nameOf(listener.wish));
+      if (generation !== undefined && (wanted.has(id) || isGettingTheRest)) {
+        listener.follow({ ...listener.wish, generation });
+        continue;
+      }
       this.#running.delete(id);
       void listener.stop();
     }
@@ -73,10 +100,10 @@ function nameOf({ module, exportName }: ListenerWish): string {
 /** By module, export and map. */
 function wantedListeners(state: ControlState): Map<string, ListenerWish> {
   const wanted = new Map<string, ListenerWish>();
-  for (const { name: module, exports } of state.modules) {
+  for (const { name: module, exports, generation } of state.modules) {
     for (const { name: exportName, kind, map, mapId } of exports) {
       if (kind !== 'listener') continue;
-      wanted.set(`${module}.${exportName} ${map} ${mapId}`, { module, exportName, map, mapId });
+      wanted.set(`${module}.${exportName} ${map} ${mapId}`, { module, exportName, map, mapId, generation });
     }
   }
   return wanted;

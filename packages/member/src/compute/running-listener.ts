@@ -8,10 +8,12 @@
  *     all that logs may take, writes wait or are refused (LOG_FULL). What the listener itself writes is always taken.
  * D2  A write-set's writes on this member and the partition's checkpoint commit together. Writes for other members lie in
  *     the checkpoint record until they are acknowledged; they are sent again until they are.
- * D3  A group that fails is tried again after a pause that doubles; because of itself up to TRIES_MAX times, then it is
- *     given up with an error in the log and in the metrics. Meanwhile its partition waits, and no other.
+ * D3  A group that fails is tried again after a pause that doubles; because of itself a few times (listener-health.ts), then
+ *     it is given up with an error in the log and in the metrics, or the listener goes into quarantine: then nothing runs
+ *     until its module is deployed again, and it keeps its place. Meanwhile the group's partition waits, and no other.
  * D4  At most one group a partition is under way, so that effects come in the order of the events.
  * D5  When its map is dropped it gets what the logs hold of it, lets them go, and has ended.
+ * D6  While its runs kill their threads they take turns, with pauses in between.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -32,13 +34,13 @@ import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { LANE } from './lanes.ts';
 import { ListenerCalls } from './listener-calls.ts';
+import { GroupTrouble, type HealthState, ListenerHealth } from './listener-health.ts';
 import { WriteSetCommitter } from './write-set-committer.ts';
 
 const PULL_BYTES = 256 * 1024;
 const PULL_RECORDS = 1024;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 2000;
-const TRIES_MAX = 10;
 /** Where listeners keep how far they came. */
 const CHECKPOINT_MAP = 'sys.listeners';
 
@@ -57,6 +59,8 @@ export interface ListenerWish {
   readonly map: string;
   /** The map it belongs to, whatever has the name by now; 0: none yet. */
   readonly mapId: MapId;
+  /** Of the module's deployment. */
+  readonly generation: number;
 }
 
 /** Events of one partition on their way through a listener. */
@@ -70,10 +74,12 @@ interface EventGroup {
 interface Failure {
   readonly error: GridError;
   readonly transient: boolean;
+  readonly isDeath: boolean;
 }
 
 export class RunningListener {
-  readonly wish: ListenerWish;
+  #wish: ListenerWish;
+  readonly #health = new ListenerHealth((from, to, error) => this.#tellState(from, to, error));
   readonly #runner: ListenerRunner;
   readonly #deps: ListenerDependencies;
   readonly #subscription: Subscription;
@@ -84,13 +90,18 @@ export class RunningListener {
   readonly #retries = new Set<Promise<void>>();
   readonly #loop: Promise<void>;
   #isLetGo = false;
+  /** The last of those runs that take turns. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Ends the waiting in quarantine. */
+  #wake: () => void = () => undefined;
+  /** Events that it has done with, and groups that were given up. */
   done = 0;
-  failures = 0;
+  passedOver = 0;
 
   /** Stands on every partition of this member from here on: changes committed later are seen. */
   constructor(wish: ListenerWish, runner: ListenerRunner, deps: ListenerDependencies) {
     const { control, hub, store, log } = deps.parts;
-    this.wish = wish;
+    this.#wish = wish;
     this.#runner = runner;
     this.#deps = deps;
     this.#subscription = hub.open({
@@ -109,19 +120,41 @@ export class RunningListener {
         store.addConsumer(partition as PartitionId, { durable: true }),
       ]),
     );
-    this.#committer = new WriteSetCommitter(this.#name, CHECKPOINT_MAP, deps);
+    this.#committer = new WriteSetCommitter(this.name, CHECKPOINT_MAP, deps);
     this.#calls = new ListenerCalls(deps);
     deps.pressure.hold(1);
     this.#loop = this.#run();
-    log.info({ listener: this.#name, map: wish.map }, 'listener started');
+    log.info({ listener: this.name, map: wish.map }, 'listener started');
   }
 
   get lag(): number {
     return this.#isLetGo ? 0 : this.#subscription.lagRecords;
   }
 
+  /** Runs that failed by the listener's own fault. */
+  get failures(): number {
+    return this.#health.failures;
+  }
+
+  get wish(): ListenerWish {
+    return this.#wish;
+  }
+
+  get state(): HealthState {
+    return this.#health.state;
+  }
+
+  /** Its module was deployed again: from here on other code runs, and quarantine is over. */
+  follow(wish: ListenerWish): void {
+    if (wish.generation === this.#wish.generation) return;
+    this.#wish = wish;
+    this.#health.redeployed();
+    this.#wake();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#wake();
     this.#subscription.notify();
     await this.#loop;
     await Promise.all(this.#retries);
@@ -146,13 +179,24 @@ export class RunningListener {
   #endWithMap(): void {
     this.#letGo();
     this.#deps.parts.log.warn(
-      { listener: this.#name, map: this.wish.map, mapId: this.wish.mapId },
+      { listener: this.name, map: this.#wish.map, mapId: this.#wish.mapId },
       'the map of a listener was dropped: the listener has ended; deploy its module again for a new map of that name',
     );
   }
 
-  get #name(): string {
-    return `${this.wish.module}.${this.wish.exportName}`;
+  get name(): string {
+    return `${this.#wish.module}.${this.#wish.exportName}`;
+  }
+
+  #tellState(from: HealthState, to: HealthState, error: GridError | undefined): void {
+    const { log } = this.#deps.parts;
+    const listener = this.name;
+    if (to === 'failing') log.warn({ err: error, listener }, 'a listener fails: what failed is tried again');
+    else if (to === 'healthy') log.info({ listener, from }, 'a listener works again');
+    else {
+      const hint = 'mend it and deploy its module again: it goes on where it is; or undeploy it';
+      log.error({ err: error, listener, hint }, 'a listener fails again and again: it is in quarantine');
+    }
   }
 
   async #run(): Promise<void> {
@@ -169,7 +213,7 @@ export class RunningListener {
           this.#endWithMap();
           return;
         }
-        this.#deps.parts.log.error({ err: error, listener: this.#name }, 'listener stopped reading for a moment');
+        this.#deps.parts.log.error({ err: error, listener: this.name }, 'listener stopped reading for a moment');
         await this.#pause(RETRY_MAX_MS);
       }
     }
@@ -184,15 +228,20 @@ export class RunningListener {
   }
 
   async #handle(groups: readonly EventGroup[]): Promise<void> {
+    const { successes } = this.#health;
     const outcomes = await this.#runGroups(groups);
     const failures = await Promise.all(outcomes.map((outcome, index) => this.#commit(groups[index]!, outcome)));
     failures.forEach((failure, index) => {
       if (failure === undefined || this.#stopping.signal.aborted) return;
       const group = groups[index]!;
       this.#subscription.hold(group.partition);
-      const retrying = this.#retry(group, failure).finally(() => this.#retries.delete(retrying));
+      const retrying = this.#retry(group, failure, successes).finally(() => {
+        this.#retries.delete(retrying);
+        if (this.#retries.size === 0) this.#health.recovered();
+      });
       this.#retries.add(retrying);
     });
+    if (this.#retries.size === 0) this.#health.recovered();
   }
 
   /** All groups in one task; where a death leaves open whose fault it was, each in a task of its own. */
@@ -206,12 +255,33 @@ export class RunningListener {
   }
 
   async #runTask(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
+    if (!this.#health.isDying && this.state !== 'quarantined') return this.#runNow(groups);
+    const turn = this.#turn.then(async () => {
+      await this.#untilMayRun();
+      return this.#runNow(groups);
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Resolves also when the listener stops. */
+  async #untilMayRun(): Promise<void> {
+    const { signal } = this.#stopping;
+    if (this.#health.pauseMs > 0) await this.#pause(this.#health.pauseMs);
+    while (this.state === 'quarantined' && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  async #runNow(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
     const { tracing } = this.#deps.parts;
     const count = groups.reduce((sum, { events }) => sum + events.length, 0);
-    const attributes = { 'ashlar.listener': this.#name, 'ashlar.map': this.wish.map, 'ashlar.events': count };
+    const attributes = { 'ashlar.listener': this.name, 'ashlar.map': this.#wish.map, 'ashlar.events': count };
     const { trace, end } = tracing.begin('ashlar.listener', undefined, attributes);
     const outcomes = await this.#runner.run(
-      { ...this.wish, groups: groups.map(({ events }) => events) },
+      { ...this.#wish, groups: groups.map(({ events }) => events) },
       {
         callHandler: (call) => this.#calls.handle(call, trace),
         depth: LANE.listener,
@@ -221,7 +291,21 @@ export class RunningListener {
     );
     const failed = outcomes.find((outcome) => outcome.kind !== 'writes');
     end(failed?.error);
+    if (!this.#stopping.signal.aborted) this.#judge(groups, outcomes);
     return outcomes;
+  }
+
+  /** A death is one, however many groups it took along. */
+  #judge(groups: readonly EventGroup[], outcomes: readonly ListenerOutcome[]): void {
+    let hasSucceeded = false;
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'writes') hasSucceeded = true;
+      else if (outcome.isDeath) {
+        this.#health.died(outcome.error, groups.length === 1 ? groups[0]!.partition : undefined);
+        return;
+      } else if (outcome.kind === 'failed' && !outcome.transient) this.#health.failed(outcome.error);
+    }
+    if (hasSucceeded) this.#health.succeeded();
   }
 
   /** @returns why the group is not done; undefined: its write-set is committed */
@@ -232,7 +316,9 @@ export class RunningListener {
       return undefined;
     } catch (error) {
       const told = GridError.wrap(error);
-      return { error: told, transient: isTransient(told) };
+      const transient = isTransient(told);
+      if (!transient) this.#health.failed(told);
+      return { error: told, transient, isDeath: false };
     }
   }
 
@@ -244,14 +330,14 @@ export class RunningListener {
   }
 
   /** Tries a group on hold again, alone, until it is done or given up; then its partition is read on. Never rejects. */
-  async #retry(group: EventGroup, first: Failure): Promise<void> {
+  async #retry(group: EventGroup, first: Failure, successesBefore: number): Promise<void> {
     const { signal } = this.#stopping;
-    const { log } = this.#deps.parts;
-    log.debug({ err: first.error, listener: this.#name, partition: group.partition }, 'a listener failed: once more');
     let failure: Failure | undefined = first;
-    let ownFailures = 0;
+    let trouble = new GroupTrouble(this.#health, successesBefore);
     for (let pauseMs = RETRY_FIRST_MS; failure !== undefined; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
-      if (!failure.transient && ++ownFailures >= TRIES_MAX) break;
+      if (trouble.isOutdated(this.#health)) trouble = new GroupTrouble(this.#health, this.#health.successes);
+      if (!failure.transient) trouble.add(failure.isDeath);
+      if (trouble.isExhausted && this.#health.mayGiveUp(trouble, failure.error)) break;
       await this.#pause(pauseMs);
       const [outcome] = await this.#runGroups([group]);
       if (signal.aborted) return;
@@ -264,9 +350,9 @@ export class RunningListener {
   }
 
   #giveUp({ partition, events, lastSequence }: EventGroup, error: GridError): void {
-    this.failures++;
+    this.passedOver++;
     this.#deps.parts.log.error(
-      { err: error, listener: this.#name, partition, events: events.length, lastSequence },
+      { err: error, listener: this.name, partition, events: events.length, lastSequence },
       'a listener failed on the same events again and again: they are passed over',
     );
   }
