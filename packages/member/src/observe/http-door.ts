@@ -1,17 +1,38 @@
 /**
  * The HTTP door: /metrics for Prometheus, /healthz (the process answers, its event loop turns), /readyz (it serves
  * its partitions; until then, and once it is told to stop, 503 and why as JSON).
+ *
+ * H1  Whatever is asked costs the member no more than a page a second: askers share it (shared-page.ts).
+ * H2  Links, requests of a link and those of them that wait are bounded; a link that sends no request, or none any more, is
+ *     closed after IDLE_MS, one that does not finish its headers too.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { GridError } from '@ashlar/core';
+import type { AddressInfo, Socket } from 'node:net';
+import { GridError, shortText } from '@ashlar/core';
+import { SharedPage } from './shared-page.ts';
+
+const PAGE_EVERY_MS = 1000;
+const CONNECTIONS_MAX = 128;
+/** Of one link, in its life. */
+const REQUESTS_MAX = 1000;
+/** Of one link, unanswered: pipelined ones. */
+const WAITING_MAX = 8;
+const IDLE_MS = 5000;
+const REQUEST_MS = 10_000;
+/** How often Node looks for links that are over their time. */
+const CHECK_EVERY_MS = 500;
+
+interface Page {
+  readonly contentType: string;
+  readonly text: string;
+}
 
 export interface HttpDoorOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  readonly metrics: () => Promise<Page>;
   /** Why the member does not serve; empty: it does. */
   readonly notReady: () => readonly string[];
 }
@@ -19,14 +40,37 @@ export interface HttpDoorOptions {
 export class HttpDoor {
   readonly #server: Server;
   readonly #options: HttpDoorOptions;
+  readonly #metrics: SharedPage<{ readonly contentType: string; readonly bytes: Buffer }>;
+  /** Requests of a link that wait for their answers. */
+  readonly #waiting = new WeakMap<Socket, number>();
 
   constructor(options: HttpDoorOptions) {
     this.#options = options;
-    this.#server = createServer({ requestTimeout: 10_000, headersTimeout: 5000 }, (request, response) => {
-      this.#answer(request, response).catch((error: unknown) => {
-        if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
-        response.end(`${error instanceof Error ? error.message : error}\n`);
-      });
+    this.#metrics = new SharedPage(async () => {
+      const { contentType, text } = await options.metrics();
+      return { contentType, bytes: Buffer.from(text) };
+    }, PAGE_EVERY_MS);
+    const timeouts = { requestTimeout: REQUEST_MS, headersTimeout: IDLE_MS, keepAliveTimeout: IDLE_MS };
+    const settings = { ...timeouts, connectionsCheckingInterval: CHECK_EVERY_MS };
+    this.#server = createServer(settings, (request, response) => this.#take(request, response));
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.maxRequestsPerSocket = REQUESTS_MAX;
+    this.#server.setTimeout(IDLE_MS);
+  }
+
+  /** H2 */
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const waiting = (this.#waiting.get(socket) ?? 0) + 1;
+    if (waiting > WAITING_MAX) {
+      socket.destroy();
+      return;
+    }
+    this.#waiting.set(socket, waiting);
+    response.once('close', () => this.#waiting.set(socket, this.#waiting.get(socket)! - 1));
+    this.#answer(request, response).catch((error: unknown) => {
+      if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
+      response.end(`${shortText(error instanceof Error ? error.message : String(error))}\n`);
     });
   }
 
@@ -55,15 +99,15 @@ export class HttpDoor {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const text = (status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
+    const text = (status: number, body: string | Buffer, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
       response.end(request.method === 'HEAD' ? undefined : body);
     };
     if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'GET only\n');
-    switch (new URL(request.url ?? '/', 'http://member').pathname) {
+    switch (pathOf(request.url ?? '/')) {
       case '/metrics': {
-        const page = await this.#options.metrics();
-        return text(200, page.text, page.contentType);
+        const { bytes, contentType } = await this.#metrics.get();
+        return text(200, bytes, contentType);
       }
       case '/healthz':
         return text(200, 'ok\n');
@@ -76,4 +120,11 @@ export class HttpDoor {
         return text(404, 'here are /metrics, /healthz and /readyz\n');
     }
   }
+}
+
+/** Without the query, and without the host of a proxy's request. Whatever else it is, it is no path of ours. */
+function pathOf(url: string): string {
+  const path = url.replace(/^https?:\/\/[^/?#]*/i, '');
+  const end = path.search(/[?#]/);
+  return end < 0 ? path : path.slice(0, end);
 }

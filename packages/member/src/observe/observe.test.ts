@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { OPCODE, STATUS } from '@ashlar/transport';
 import fc from 'fast-check';
 import { type CountedBatch, countBatch, countEach } from './batch-counts.ts';
@@ -6,6 +7,7 @@ import { HttpDoor } from './http-door.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { COUNT, CountersByMap, MAPS_LABELLED_MAX } from './map-counters.ts';
 import { MemberMetrics } from './metrics.ts';
+import { SharedPage } from './shared-page.ts';
 
 describe('the latency histogram', () => {
   it('knows every quantile to within an eighth', () => {
@@ -185,6 +187,39 @@ describe('the HTTP door', () => {
     expect((await fetch(`${base}/metrics`, { method: 'POST' })).status).toBe(405);
   });
 
+  it.each(['//', '//x/metrics', '/%', '/%ff', 'http://[', '*', '/metrics/../x'])(
+    'says of %j that there is no such page',
+    async (path) => {
+      expect((await raw(base, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)).slice(0, 12)).toBe(
+        'HTTP/1.1 404',
+      );
+    },
+  );
+
+  it('finds a page behind a query, and for a proxy', async () => {
+    for (const path of ['/healthz?x=//', 'http://member:1/healthz']) {
+      const answer = await raw(base, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1.1 200/);
+    }
+  });
+
+  it('closes a link with more requests than it answers (H2)', async () => {
+    const answers = await raw(base, 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1000));
+    expect(answers.split('HTTP/1.1 200').length - 1).toBeLessThanOrEqual(8);
+    expect((await fetch(`${base}/healthz`)).status).toBe(200);
+  });
+
+  it('closes links that send nothing, or headers without end (H2)', async () => {
+    const slow = connect(Number(new URL(base).port), '127.0.0.1');
+    const drip = setInterval(() => slow.write('x: y\r\n'), 100);
+    slow.write('GET /healthz HTTP/1.1\r\n');
+    slow.on('error', () => undefined);
+    const closed = new Promise((resolve) => slow.once('close', resolve));
+    expect(await raw(base, '')).toMatch(/^$|^HTTP\/1.1 408/);
+    await closed;
+    clearInterval(drip);
+  });
+
   it('names a taken port', async () => {
     const port = Number(new URL(base).port);
     const second = new HttpDoor({
@@ -194,5 +229,38 @@ describe('the HTTP door', () => {
       notReady: () => [],
     });
     await expect(second.listen()).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+  });
+});
+
+/** What a link that sends `text` gets until it is closed. */
+async function raw(base: string, text: string): Promise<string> {
+  const socket = connect(Number(new URL(base).port), '127.0.0.1');
+  let got = '';
+  socket.on('data', (bytes) => {
+    got += bytes.toString('latin1');
+  });
+  socket.on('error', () => undefined);
+  socket.write(text);
+  await new Promise((resolve) => socket.once('close', resolve));
+  return got;
+}
+
+describe('a page that is shared', () => {
+  it('is made once for all who ask meanwhile, after they asked', async () => {
+    let made = 0;
+    const page = new SharedPage(async () => ++made, 50);
+    expect(await Promise.all(Array.from({ length: 1000 }, page.get))).toEqual(new Array(1000).fill(1));
+    const later = await Promise.all(Array.from({ length: 1000 }, page.get));
+    expect(later).toEqual(new Array(1000).fill(2));
+  });
+
+  it('that could not be made is made anew for the next', async () => {
+    let made = 0;
+    const page = new SharedPage(async () => {
+      if (++made === 1) throw new Error('not yet');
+      return made;
+    }, 1);
+    await expect(page.get()).rejects.toThrow('not yet');
+    expect(await page.get()).toBe(2);
   });
 });
