@@ -14,6 +14,7 @@ import { GridControl } from './control/grid-control.ts';
 import { Peers } from './control/peers.ts';
 import { RemoteCoordinator } from './control/remote-coordinator.ts';
 import { SpreadingCoordinator } from './control/spreading-coordinator.ts';
+import { type MemberSecret, memberSecret } from './member-secret.ts';
 import { MemberMetrics } from './observe/metrics.ts';
 import { loadTracing, type Tracing } from './observe/tracing.ts';
 import { peerSecurity } from './security.ts';
@@ -46,6 +47,8 @@ export interface MemberParts {
   readonly metrics: MemberMetrics;
   readonly tracing: Tracing;
   readonly incarnation: string;
+  /** What members show each other. */
+  readonly secret: MemberSecret;
   /** A reader's number for the main thread itself. */
   readonly mainReaderIndex: number;
   /** Undefined: the coordinator is in this member. */
@@ -91,15 +94,29 @@ function spreading(
   });
 }
 
+function tellSecret({ source, alone }: MemberSecret, { cluster }: MemberConfig, log: Logger): void {
+  log.debug({ source }, 'the secret of members');
+  if (alone === undefined || (cluster.join.length === 0 && cluster.expectedMembers === 1)) return;
+  const hint = 'set ASHLAR_MEMBER_SECRET or security.memberToken, the same for all members';
+  log.warn({ why: alone, hint }, 'no other process can have the secret of this member: members cannot join');
+}
+
 /** Everything a member is made of but its services and doors. What was opened is closed by `closers`, last first. */
-export async function makeParts(config: MemberConfig, log: Logger, closers: Closers): Promise<MemberParts> {
+export async function makeParts(
+  config: MemberConfig,
+  log: Logger,
+  closers: Closers,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<MemberParts> {
+  const secret = memberSecret({ given: config.security.memberToken, env });
+  tellSecret(secret, config, log);
   const { threads, indexes } = threadsOf(config);
   const clock = new HybridClock(undefined, { maxClockAheadMs: config.limits.maxClockAheadMs });
   const metrics = new MemberMetrics();
   const links = {
     messageBytesMax: config.limits.messageBytes,
     onLinkFailure: (service: string) => metrics.linkFailed(service),
-    ...peerSecurity(config.security),
+    ...peerSecurity(config.security, secret),
   };
   const peers = new Peers(links, log);
   closers.push(() => peers.close());
@@ -135,6 +152,7 @@ export async function makeParts(config: MemberConfig, log: Logger, closers: Clos
     tracing: await loadTracing(),
     processorRunner: new ProcessorRunner(pools.userLanes, modules),
     incarnation: randomUUID(),
+    secret,
     mainReaderIndex: indexes.capacity,
     remoteCoordinator: 'remote' in coordination ? coordination.remote : undefined,
     address: '',

@@ -6,7 +6,7 @@
  */
 import { hostname } from 'node:os';
 import type { JoinedMember } from '@ashlar/cluster';
-import { type GridServer, serve } from '@ashlar/transport';
+import { type GridServer, type GridServices, serve } from '@ashlar/transport';
 import type { Logger } from 'pino';
 import { CatalogFollower } from './catalog-follower.ts';
 import type { MemberConfig } from './config/schema.ts';
@@ -38,10 +38,14 @@ export class Member {
    *
    * @throws GridError INVALID_CONFIG, INSUFFICIENT_MEMORY, PORT_IN_USE, INSECURE_BIND, CONNECT_TIMEOUT ...
    */
-  static async start(config: MemberConfig, log: Logger): Promise<Member> {
+  static async start(
+    config: MemberConfig,
+    log: Logger,
+    env: Readonly<Record<string, string | undefined>> = process.env,
+  ): Promise<Member> {
     const closers: Closers = [];
     try {
-      const member = new Member(await makeParts(config, log, closers), closers);
+      const member = new Member(await makeParts(config, log, closers, env), closers);
       await member.#open();
       return member;
     } catch (error) {
@@ -87,7 +91,7 @@ export class Member {
       return !store.sweepExpired(2000) || store.reclaim(4000) >= 4000;
     });
     this.#closers.push(() => background.stop());
-    const server = await openDoor(config, services);
+    const server = await openDoor(parts, services);
     this.#server = server;
     doorMetrics(parts, () => server.stats());
     this.#closers.push(() => server.close());
@@ -136,10 +140,10 @@ export class Member {
   }
 }
 
-function openDoor(config: MemberConfig, services: Parameters<typeof serve>[0]['services']): Promise<GridServer> {
+function openDoor({ config, secret }: MemberParts, services: GridServices): Promise<GridServer> {
   const { host, port } = config.grpc;
   const limits = { messageBytesMax: config.limits.messageBytes };
-  return serve({ host, port, services, authorize: () => true, limits, ...doorSecurity(config.security) });
+  return serve({ host, port, services, limits, ...doorSecurity(config.security, secret) });
 }
 
 /** Starts the query threads behind the first answers: a thread loads the planner when it plans for the first time. */

@@ -35,7 +35,7 @@ export async function startMember(request: StartRequest): Promise<StartedMember>
   const { config } = configOf(request);
   checkMemory(config.memory.maxBytes);
   const log = pino({ name: 'ashlar', level: config.log.level }, await logDestination(config.log.pretty));
-  const member = await Member.start(config, log);
+  const member = await Member.start(config, log, request.env);
   const { name, address, httpAddress } = member;
   return { name, address, httpAddress, stop: () => member.stop() };
 }

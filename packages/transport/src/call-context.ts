@@ -10,11 +10,14 @@ export interface AnyCall {
   readonly cancelled: boolean;
   readonly metadata: Metadata;
   getPeer(): string;
+  getAuthContext(): { readonly sslPeerCertificate?: { readonly subject?: { readonly CN?: unknown } } };
   getDeadline(): Date | number;
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
 const ANONYMOUS: Principal = { name: 'anonymous', roles: [] };
+const MEMBER_HINT =
+  'members show one secret: security.memberToken, ASHLAR_MEMBER_SECRET, or the file ~/.ashlar/member-secret';
 const BEARER = /^Bearer (.+)$/i;
 
 export type Doorkeeper = Pick<ServeOptions, 'authenticate' | 'authorize'>;
@@ -28,7 +31,8 @@ export async function openContext(call: AnyCall, doorkeeper: Doorkeeper, abort: 
   if (call.cancelled) abort.abort();
   const peer = call.getPeer();
   const token = BEARER.exec(firstText(call.metadata, 'authorization') ?? '')?.[1];
-  const principal = doorkeeper.authenticate === undefined ? ANONYMOUS : await doorkeeper.authenticate(token, peer);
+  const { authenticate } = doorkeeper;
+  const principal = authenticate === undefined ? ANONYMOUS : await authenticate(token, peer, subjectOf(call));
   return {
     signal: abort.signal,
     deadlineMs: monotonicDeadline(call.getDeadline()),
@@ -63,9 +67,15 @@ function requirePermission(
 export function permissionDenied(permission: Permission, map: string | undefined, principal: Principal): GridError {
   const place = map === undefined ? '' : ` on map '${map}'`;
   return new GridError('PERMISSION_DENIED', `'${principal.name}' lacks the permission '${permission}'${place}`, {
-    hint: 'use a token that has it',
+    hint: permission === 'member' ? MEMBER_HINT : 'use a token that has it',
     details: map === undefined ? { permission } : { permission, map },
   });
+}
+
+/** Only certificates that the door's authority signed come so far (`tls.clientAuthority`). */
+function subjectOf(call: AnyCall): string | undefined {
+  const name = call.getAuthContext().sslPeerCertificate?.subject?.CN;
+  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
 function traceOf(metadata: Metadata): TraceContext | undefined {

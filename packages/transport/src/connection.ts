@@ -96,7 +96,7 @@ export interface MemberConnection {
     readonly heartbeat: Ask<s.HeartbeatRequest, { leaseMs: number; version: number }>;
     readonly watchControl: Stream<{ memberId: string }, s.ControlUpdate>;
     readonly changeCatalog: Ask<{ body: Uint8Array }, { catalogVersion: number; body: Uint8Array }>;
-    readonly pinSnapshot: Ask<{ version: number }, { pinId: number; version: number }>;
+    readonly pinSnapshot: Ask<{ version: number; memberId: string }, { pinId: number; version: number }>;
     readonly openSnapshot: Ask<s.OpenSnapshotRequest, { snapshotId: number }>;
     readonly releaseSnapshot: Ask<{ snapshotId: number }, Nothing>;
     readonly followCatalog: Ask<{ catalogVersion: number }, { catalogVersion: number }>;

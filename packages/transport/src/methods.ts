@@ -158,7 +158,10 @@ export const METHODS = {
     { effect: 'write' },
   ),
   followCatalog: method<{ catalogVersion: number }, { catalogVersion: number }>('Members', 'FollowCatalog'),
-  pinSnapshot: method<{ version: number }, { pinId: number; version: number }>('Members', 'PinSnapshot'),
+  pinSnapshot: method<{ version: number; memberId: string }, { pinId: number; version: number }>(
+    'Members',
+    'PinSnapshot',
+  ),
   openSnapshot: method<s.OpenSnapshotRequest, { snapshotId: number }>('Members', 'OpenSnapshot'),
   releaseSnapshot: method<{ snapshotId: number }, Nothing>('Members', 'ReleaseSnapshot'),
   findPaths: method<{ mapId: number }, { body: Uint8Array }>('Members', 'FindPaths'),

@@ -30,11 +30,14 @@ export interface ServeOptions {
   readonly port: number;
   readonly tls?: TlsFiles;
   /**
-   * Names the caller from its token (`authorization: Bearer ...`, undefined when it sent none).
+   * Names the caller from what it shows: its token (`authorization: Bearer ...`, undefined when it sent none), and the
+   * common name of its certificate, where it has one that the door's authority signed.
    *
    * @throws GridError UNAUTHENTICATED
    */
-  authenticate?(token: string | undefined, peer: string): Principal | Promise<Principal>;
+  authenticate?(token: string | undefined, peer: string, subject: string | undefined): Principal | Promise<Principal>;
+  /** `authenticate` lets in callers that show nothing: the door counts as open. Default false. */
+  readonly admitsAnyone?: boolean;
   /** Whether `principal` may; asked once an operation (once a stream and map for kv batches). */
   authorize(permission: Permission, map: string | undefined, principal: Principal): boolean;
   readonly services: GridServices;

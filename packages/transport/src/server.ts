@@ -78,7 +78,8 @@ function serverOptions(limits: Required<ServerLimits>): ChannelOptions {
 
 function refuseInsecureBind(host: string, options: ServeOptions): void {
   if (LOOPBACK.test(host) || options.insecure === true) return;
-  if (options.tls !== undefined && options.authenticate !== undefined) return;
+  const isGuarded = options.authenticate !== undefined && options.admitsAnyone !== true;
+  if (options.tls !== undefined && isGuarded) return;
   throw new GridError('INSECURE_BIND', `refusing to listen on ${host} without TLS and a token`, {
     hint: 'give security.certFile, keyFile and token, listen on 127.0.0.1, or allow it: security.insecure',
     details: { host },

@@ -470,7 +470,7 @@ export interface MembersService {
     context: CallContext,
   ): Promise<{ readonly catalogVersion: number }>;
   pinSnapshot(
-    request: { readonly version: number },
+    request: { readonly version: number; readonly memberId: string },
     context: CallContext,
   ): Promise<{ readonly pinId: number; readonly version: number }>;
   openSnapshot(request: OpenSnapshotRequest, context: CallContext): Promise<{ readonly snapshotId: number }>;

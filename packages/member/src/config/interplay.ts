@@ -31,6 +31,12 @@ const RULES: readonly Rule[] = [
     hint: 'give all three, or none',
   },
   {
+    settings: ['security.memberToken', 'security.token'],
+    fault: ({ security: { memberToken, token } }) =>
+      memberToken === '' || memberToken !== token ? undefined : 'clients and members have one token',
+    hint: 'give security.memberToken another value: with one, every client could act as a member',
+  },
+  {
     settings: ['grpc.port', 'http.port'],
     fault: ({ grpc, http }) =>
       grpc.port === 0 || grpc.port !== http.port ? undefined : `both doors are to listen on port ${grpc.port}`,

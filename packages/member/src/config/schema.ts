@@ -211,7 +211,13 @@ export const memberSchema = z.strictObject({
   security: z
     .strictObject({
       insecure: flag('Allow a bind wider than loopback without TLS and token.'),
-      token: text('Clients and members must bring this bearer token.', '', { isSecret: true }),
+      token: text('Clients must bring this bearer token.', '', { isSecret: true }),
+      memberToken: text(
+        'What members show each other. Default: ASHLAR_MEMBER_SECRET, else the file ~/.ashlar/member-secret.',
+        '',
+        { isSecret: true },
+      ),
+      memberSubject: text('Common name of the certificates by which members are known, in place of a token.', ''),
       certFile: text('PEM certificate chain of this member.', ''),
       keyFile: text('PEM private key of this member.', ''),
       caFile: text('PEM certificates by which peers are judged.', ''),

@@ -30,14 +30,14 @@ export class GridRouter {
   }
 
   #connect(): Promise<Router> {
-    const { control, address, config, metrics } = this.#parts;
+    const { control, address, config, metrics, secret } = this.#parts;
     const context = {} as never;
     return Router.connect({
       seeds: [address],
       clientName: `member ${control.self}`,
       messageBytesMax: config.limits.messageBytes,
       onLinkFailure: (service) => metrics.linkFailed(service),
-      ...peerSecurity(config.security),
+      ...peerSecurity(config.security, secret),
       local: {
         memberId: control.self,
         openStream: (answers) => this.#kv().openStream(answers, context),

@@ -86,6 +86,12 @@ export function memberServices(parts: MemberParts): {
     ...{ store, clock, nowMs },
     maxAgeMs: snapshotMaxAgeMs,
     openMax: SNAPSHOTS_MAX,
+    memberCount: () => Math.max(1, control.table.members.length),
+  });
+  control.onChange((state, before) => {
+    for (const { id, incarnation } of before?.members ?? []) {
+      if (!state.members.some((now) => now.id === id && now.incarnation === incarnation)) localSnapshots.releaseOf(id);
+    }
   });
   store.onSnapshotPressure(() => localSnapshots.giveWay(0));
   const renewEveryMs = snapshotMaxAgeMs / RENEWALS_AN_AGE;
@@ -187,6 +193,7 @@ export function memberServices(parts: MemberParts): {
       findPaths: (mapId, signal) => paths.here(mapId, signal),
       holdsCoordinator: parts.remoteCoordinator === undefined,
       snapshots: localSnapshots,
+      hello: ({ id }, request, timeoutMs) => peers.to(id, control.table).admin.hello(request, { timeoutMs }),
       jobPart: compute.jobPart,
     }),
   };

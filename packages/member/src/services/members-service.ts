@@ -5,6 +5,7 @@ import { decodeMessage, decodeValue, encodeValue } from '@ashlar/serialization';
 import type { FragmentNode } from '@ashlar/sql-plan';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
+import { type JoinGuardDependencies, refuseTakenName } from '../control/join-guard.ts';
 import { stateBytes } from '../control/remote-coordinator.ts';
 import { type Tracing, tracedStream } from '../observe/tracing.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
@@ -20,6 +21,7 @@ export interface MembersDependencies {
   /** Whether the coordinator is in this member. */
   readonly holdsCoordinator: boolean;
   readonly snapshots: LocalSnapshots;
+  readonly hello: JoinGuardDependencies['hello'];
   readonly clock: { now(): Version; observe(version: Version): void };
   readonly fragments: FragmentRunnerDependencies;
   readonly findPaths: (mapId: MapId, signal: AbortSignal) => Promise<DocumentPaths>;
@@ -69,6 +71,7 @@ export function membersService(deps: MembersDependencies): MembersService {
       }
       clock.observe(version as Version);
       const joined: JoinedMember = { ...member, id: member.id as MemberId, incarnation };
+      await refuseTakenName(joined, { self: control.self, members: control.state.members, hello: deps.hello });
       const state = await control.submit({ kind: 'join', member: joined });
       const { catalogVersion } = state;
       return {
@@ -96,7 +99,8 @@ export function membersService(deps: MembersDependencies): MembersService {
       if (control.state.catalogVersion >= catalogVersion) return { catalogVersion: control.state.catalogVersion };
       throw new GridError('LEASE_EXPIRED', `member '${control.self}' does not follow catalog ${catalogVersion} yet`);
     },
-    pinSnapshot: async ({ version }) => whenComplete(() => snapshots.pin(version as Version)),
+    pinSnapshot: async ({ version, memberId }) =>
+      whenComplete(() => snapshots.pin(version as Version, knownMember(memberId, control))),
     openSnapshot: async ({ pinId, version }) => ({ snapshotId: await snapshots.open(pinId, version as Version) }),
     releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),
     findPaths: async ({ mapId }, { signal }) => ({
@@ -147,6 +151,12 @@ function commandOf(body: Uint8Array): CatalogCommand {
     throw new GridError('INVALID_ARGUMENT', 'a change of the catalog could not be read', { cause: error });
   }
   return checkedCommand(command);
+}
+
+/** @throws GridError INVALID_ARGUMENT */
+function knownMember(id: string, { table, self }: GridControl): MemberId {
+  if (id !== self && table.members.some((member) => member.id === id)) return id as MemberId;
+  throw new GridError('INVALID_ARGUMENT', `'${id}' is no other member of this grid: it has no pins here`);
 }
 
 function checkOwn(partition: PartitionId, control: GridControl): void {

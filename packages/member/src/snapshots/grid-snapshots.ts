@@ -111,7 +111,10 @@ export class GridSnapshots {
     const { control, peers, local } = this.#deps;
     if (member === control.self) return local.pin(seen);
     const { members } = peers.to(member, control.table);
-    const { pinId, version } = await members.pinSnapshot({ version: seen }, { timeoutMs: CALL_TIMEOUT_MS });
+    const { pinId, version } = await members.pinSnapshot(
+      { version: seen, memberId: control.self },
+      { timeoutMs: CALL_TIMEOUT_MS },
+    );
     return { pinId, version: version as Version };
   }
 

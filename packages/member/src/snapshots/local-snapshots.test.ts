@@ -1,4 +1,4 @@
-import type { Version } from '@ashlar/core';
+import type { MemberId, Version } from '@ashlar/core';
 import { LocalSnapshots } from './local-snapshots.ts';
 
 const SEEN = 0 as Version;
@@ -22,6 +22,7 @@ function localSnapshots() {
     clock: { observe: () => undefined, now: () => 0 as Version },
     maxAgeMs: 60_000,
     openMax: 3,
+    memberCount: () => 1,
     nowMs: () => clock.ms,
   });
   return { snapshots, clock, open };
@@ -43,6 +44,33 @@ describe('snapshots of a member', () => {
     await expect(snapshots.open(left, 9 as Version)).rejects.toMatchObject({ code: 'SNAPSHOT_EXPIRED' });
     snapshots.touch(left);
     expect(snapshots.openCount).toBe(2);
+  });
+
+  it('P4: of another member are bounded by its share, and end with it', () => {
+    const open = new Set<number>();
+    let lastId = 0;
+    const store = {
+      pin: () => {
+        open.add(++lastId);
+        return { id: lastId, version: lastId as Version };
+      },
+      isUndecidedAt: () => false,
+      openAt: () => undefined,
+      releaseSnapshot: (id: number) => open.delete(id),
+      expireSnapshot: (id: number) => open.delete(id),
+    };
+    const clock = { observe: () => undefined, now: () => SEEN };
+    const options = { store, clock, maxAgeMs: 60_000, openMax: 100, nowMs: () => 0 };
+    const snapshots = new LocalSnapshots({ ...options, memberCount: () => 2 });
+    const [a, b] = ['a', 'b'] as MemberId[];
+    for (let count = 0; count < 50; count++) snapshots.pin(SEEN, a);
+    expect(() => snapshots.pin(SEEN, a)).toThrow(expect.objectContaining({ code: 'OVERLOADED' }));
+    const own = snapshots.pin(SEEN).pinId;
+    const other = snapshots.pin(SEEN, b).pinId;
+    snapshots.release(1);
+    expect(() => snapshots.pin(SEEN, a)).not.toThrow();
+    snapshots.releaseOf(a!);
+    expect([...open]).toEqual([own, other]);
   });
 
   it('P3: give way one by one, the one not touched for longest first', () => {

@@ -8,21 +8,30 @@
  *     reader that does not read, hold no memory for longer.
  * P2  open(v) answers only when everything accepted at or below v is committed.
  * P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest first.
+ * P4  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes when it
+ *     starts anew.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { GridError, type Version } from '@ashlar/core';
+import { GridError, type MemberId, type Version } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
+
+/** Places a member has in any case. */
+const SHARE_MIN = 25;
 
 export interface LocalSnapshotsOptions {
   readonly store: Pick<MemberStore, 'pin' | 'openAt' | 'isUndecidedAt' | 'releaseSnapshot' | 'expireSnapshot'>;
   readonly clock: { observe(version: Version): void; now(): Version };
   readonly maxAgeMs: number;
   readonly openMax: number;
+  /** Of the grid, this one among them. */
+  readonly memberCount: () => number;
   readonly nowMs: () => number;
 }
 
 export class LocalSnapshots {
   readonly #options: LocalSnapshotsOptions;
+  /** By snapshot id: the other member that pinned it. */
+  readonly #owners = new Map<number, MemberId>();
   /** By snapshot id, which is the store's: when it was touched last. */
   readonly #touchedMs = new Map<number, number>();
   #expiredByAge = 0;
@@ -54,19 +63,22 @@ export class LocalSnapshots {
   /**
    * Holds everything that a snapshot at the present or later could need.
    *
-   * @param seen  the highest version the caller knows of
+   * @param seen   the highest version the caller knows of
+   * @param owner  the other member that asks; undefined: this one
    * @throws GridError OVERLOADED, CLOCK_AHEAD
    */
-  pin(seen: Version): { readonly pinId: number; readonly version: Version } {
+  pin(seen: Version, owner?: MemberId): { readonly pinId: number; readonly version: Version } {
     const { store, clock, openMax, nowMs } = this.#options;
     if (this.#touchedMs.size >= openMax) {
       throw new GridError('OVERLOADED', `the member has ${openMax} open snapshots`, {
         hint: 'end statements that are not read',
       });
     }
+    if (owner !== undefined) this.#checkShare(owner);
     clock.observe(seen);
     const { id, version } = store.pin();
     this.#touchedMs.set(id, nowMs());
+    if (owner !== undefined) this.#owners.set(id, owner);
     return { pinId: id, version };
   }
 
@@ -96,7 +108,25 @@ export class LocalSnapshots {
   }
 
   release(id: number): void {
+    this.#owners.delete(id);
     if (this.#touchedMs.delete(id)) this.#options.store.releaseSnapshot(id);
+  }
+
+  /** A member started anew, or left: nobody asks for what it pinned (P4). */
+  releaseOf(owner: MemberId): void {
+    for (const [id, by] of this.#owners) if (by === owner) this.release(id);
+  }
+
+  /** @throws GridError OVERLOADED (P4) */
+  #checkShare(owner: MemberId): void {
+    const { openMax, memberCount } = this.#options;
+    const share = Math.max(SHARE_MIN, Math.floor(openMax / memberCount()));
+    let held = 0;
+    for (const by of this.#owners.values()) if (by === owner) held++;
+    if (held < share) return;
+    throw new GridError('OVERLOADED', `member '${owner}' has ${share} snapshots open here, its share`, {
+      hint: 'end statements that are not read',
+    });
   }
 
   /** Expires what was not touched for too long (P1). Called now and then. */
@@ -137,6 +167,7 @@ export class LocalSnapshots {
 
   #expire(id: number): void {
     this.#touchedMs.delete(id);
+    this.#owners.delete(id);
     this.#options.store.expireSnapshot(id);
   }
 }
