@@ -148,15 +148,32 @@ export class GridIncompleteError extends GridError {
 }
 
 /** The arena has no room for this write. Nothing was applied; reads and removes go on. */
+/** What is free of a member's grid memory, and how. */
+export interface FreeMemory {
+  readonly freeBytes: number;
+  /** What fits in one piece. */
+  readonly largestFreeBytes: number;
+  /** Of the free bytes: kept for removes, expiry and the log. */
+  readonly reservedBytes: number;
+  readonly maxBytes: number;
+}
+
+/** A value lies in one piece: what is free in many does not hold a large one. */
 export class OutOfMemoryError extends GridError {
   override readonly name = 'OutOfMemoryError';
-  constructor(bytesWanted: number, bytesFree: number, bytesMax: number) {
+  constructor(bytesWanted: number, free: FreeMemory) {
+    const { freeBytes, largestFreeBytes, reservedBytes, maxBytes } = free;
+    const isInPieces = freeBytes - reservedBytes >= bytesWanted && largestFreeBytes < bytesWanted;
     super(
       'OUT_OF_MEMORY',
-      `the member's ${bytesMax} bytes of grid memory are full: ${bytesWanted} wanted, ${bytesFree} free`,
+      isInPieces
+        ? `no free block of ${bytesWanted} bytes in the member's grid memory: ${freeBytes} of ${maxBytes} bytes are free, but in pieces; largest free block: ${largestFreeBytes} bytes`
+        : `the member's ${maxBytes} bytes of grid memory are full: ${bytesWanted} wanted, ${freeBytes} free, ${reservedBytes} of them kept for removes and expiry; largest free block: ${largestFreeBytes} bytes`,
       {
-        hint: 'remove entries, let them expire, or raise memory.maxBytes',
-        details: { bytesWanted, bytesFree, bytesMax },
+        hint: isInPieces
+          ? 'store it in parts, remove entries so that neighbouring memory becomes free, or raise memory.maxBytes'
+          : 'remove entries, let them expire, or raise memory.maxBytes',
+        details: { bytesWanted, bytesFree: freeBytes, largestFreeBytes, reservedBytes, bytesMax: maxBytes, isInPieces },
       },
     );
   }

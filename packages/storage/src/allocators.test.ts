@@ -82,6 +82,21 @@ describe('the block allocator', () => {
     );
   });
 
+  it('P4: keeps long free runs whole: short runs come from one end, long ones from the other', () => {
+    const pages = new PageAllocator(200, 0, 0);
+    const short = Array.from({ length: 50 }, () => pages.allocate(1, false));
+    const long = [pages.allocate(40, false), pages.allocate(40, false)];
+    const more = Array.from({ length: 20 }, () => pages.allocate(2, false));
+    expect(Math.max(...short, ...more)).toBeLessThan(Math.min(...long));
+    for (const first of long) pages.free(first);
+    for (let count = 0; count < 10; count += 1) short.push(pages.allocate(1, false));
+    expect(pages.longestRun).toBe(200 - 50 - 40 - 10);
+    for (const [index, first] of short.entries()) if (index % 2 === 0) pages.free(first);
+    expect(pages.longestRun).toBeGreaterThanOrEqual(100);
+    expect(pages.allocate(100, false)).toBe(100);
+    pages.checkInvariants(0);
+  });
+
   it('asks for memory to be given back before it refuses', () => {
     const arena = Arena.reserve(60 * PAGE_BYTES);
     const blocks = new BlockAllocator(arena, 4);

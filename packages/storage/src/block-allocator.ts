@@ -82,6 +82,16 @@ export class BlockAllocator {
     return this.pages.freePages * PAGE_BYTES;
   }
 
+  /** The longest block of whole pages that can be had at this moment; shorter ones may also fit into slabs. */
+  get largestFreeBytes(): number {
+    return this.pages.longestRun * PAGE_BYTES;
+  }
+
+  /** Free pages that are kept for removes, expiry and the log. */
+  get reservedBytes(): number {
+    return Math.min(this.pages.freePages, this.pages.reservePages) * PAGE_BYTES;
+  }
+
   /**
    * A block of at least `bytes`; its content is what the last owner left.
    *

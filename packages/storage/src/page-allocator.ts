@@ -8,6 +8,8 @@
  *
  * P1  A run never crosses two segments.
  * P2  No two neighbouring runs of one segment are both free.
+ * P4  Short runs are cut from the beginning of the smallest free run that holds them, long ones from the end of theirs: so
+ *     that pages which come and go one by one leave the long runs alone.
  * P3  The last `reservePages` free pages go only to privileged requests: removes and expiry work when memory is full.
  */
 import { assert } from '@ashlar/core';
@@ -17,6 +19,8 @@ const PAGES_PER_SEGMENT_SHIFT = SEGMENT_SHIFT - PAGE_SHIFT;
 const BINS = 20;
 /** Runs of the request's own bin looked at before a larger bin is split. */
 const OWN_BIN_TRIES = 16;
+/** From here on a run is long (P4). */
+const LONG_RUN_PAGES = 8;
 
 const { clz32 } = Math;
 
@@ -63,11 +67,12 @@ export class PageAllocator {
    */
   allocate(pages: number, privileged: boolean): number {
     if (pages > (privileged ? this.#freePages : this.#freePages - this.reservePages)) return -1;
-    const first = this.#find(pages);
-    if (first < 0) return -1;
-    const length = this.#length[first]!;
-    this.#removeFree(first);
-    if (length > pages) this.#addFree(first + pages, length - pages);
+    const found = this.#find(pages);
+    if (found < 0) return -1;
+    const rest = this.#length[found]! - pages;
+    this.#removeFree(found);
+    const first = pages < LONG_RUN_PAGES ? found : found + rest;
+    if (rest > 0) this.#addFree(first === found ? found + pages : found, rest);
     this.#mark(first, pages, 0);
     this.#freePages -= pages;
     return first;
@@ -90,6 +95,16 @@ export class PageAllocator {
       end += following;
     }
     this.#addFree(start, end - start);
+  }
+
+  /** The longest run that an unprivileged request can have. O(free runs of its size). */
+  get longestRun(): number {
+    let longest = 0;
+    for (let bin = BINS - 1; bin >= 0 && longest === 0; bin--) {
+      for (let run = this.#bins[bin]!; run >= 0; run = this.#next[run]!)
+        longest = Math.max(longest, this.#length[run]!);
+    }
+    return Math.max(0, Math.min(longest, this.#freePages - this.reservePages));
   }
 
   /** Pages of the run that begins at `first`. */

@@ -277,7 +277,13 @@ export class StoreCore {
   }
 
   outOfMemory(bytesWanted: number): OutOfMemoryError {
-    return new OutOfMemoryError(bytesWanted, this.blocks.freeBytes, this.arena.bytes);
+    const { freeBytes, largestFreeBytes, reservedBytes } = this.blocks;
+    return new OutOfMemoryError(bytesWanted, {
+      freeBytes,
+      largestFreeBytes,
+      reservedBytes,
+      maxBytes: this.arena.bytes,
+    });
   }
 
   /* ---- Deadlines ---------------------------------------------------------------------------------------------------- */
