@@ -4,6 +4,7 @@
  * A definition is a plain function with marks: in the application it names what to call (module and export, filled in
  * when its file is deployed), in a member's worker thread it is what runs.
  */
+import type { TimeToLive } from '@ashlar/core';
 import type { Call } from './calls.ts';
 import type { EntryEvent, GridKey, GridMap, MapDefinition } from './maps.ts';
 
@@ -14,8 +15,13 @@ export interface MutableEntry<V> {
   /** Undefined when the entry does not exist. Assign to store; changing the object in place stores nothing. */
   value: V | undefined;
   remove(): void;
-  /** Time to live from now in milliseconds; undefined leaves the deadline as it is. */
-  ttlMs: number | undefined;
+  /** Milliseconds that the entry has left; undefined: it has no deadline (or takes the map's default when stored). */
+  get ttlMs(): number | undefined;
+  /**
+   * Milliseconds from now, `'default'` (the map's), `'never'`, or `'keep'` and undefined, which leave the deadline as it is.
+   * Without an assignment the entry keeps its deadline; one that was removed and stored again, or is new, takes the map's.
+   */
+  set ttlMs(ttl: TimeToLive | undefined);
   /** Milliseconds since 1970, the same in a retry. */
   readonly now: number;
   /** A number in [0, 1), repeatable: a retry sees the same ones. */
@@ -91,7 +97,8 @@ export type WriteSetItem =
       readonly map: string;
       readonly key: GridKey;
       readonly value: unknown;
-      readonly ttlMs?: number;
+      /** As of a put. */
+      readonly ttlMs?: TimeToLive;
     }
   | { readonly kind: 'remove'; readonly map: string; readonly key: GridKey };
 
@@ -136,7 +143,7 @@ export function writePut<K extends GridKey, V>(
   map: MapDefinition<K, V>,
   key: K,
   value: V,
-  ttlMs?: number,
+  ttlMs?: TimeToLive,
 ): WriteSetItem {
   return ttlMs === undefined
     ? { kind: 'put', map: map.name, key, value }
@@ -150,16 +157,27 @@ export interface RunOptions extends Call {
 /** The module name under which ready-made processors are called. */
 export const READY_MODULE = 'ashlar';
 
+/** What ready-made processors take beside their own arguments. */
+export interface ReadyOptions {
+  /** Of an entry that they store; without it the entry keeps its deadline, and a new one takes the map's. */
+  readonly ttlMs?: TimeToLive;
+}
+
 /** Ready-made processors run on the partition's writer itself: no worker, no module. */
 export const ready = Object.freeze({
   /** Adds to the number at `path` (0 when missing) and answers the sum. */
-  increment: readyMade<{ readonly path: string; readonly by: number }, number>('increment'),
+  increment: readyMade<{ readonly path: string; readonly by: number } & ReadyOptions, number>('increment'),
   /** Merges by RFC 7396 and answers nothing. */
-  mergePatch: readyMade<{ readonly patch: object }, void>('mergePatch'),
+  mergePatch: readyMade<{ readonly patch: object } & ReadyOptions, void>('mergePatch'),
   /** Appends to the array at `path` (made when missing) and answers its new length. */
-  append: readyMade<{ readonly path: string; readonly items: readonly unknown[] }, number>('append'),
-  /** Stores `value` when the entry's value equals `expected` (undefined: absent); answers whether it did. */
-  compareAndSet: readyMade<{ readonly expected: unknown; readonly value: unknown }, boolean>('compareAndSet'),
+  append: readyMade<{ readonly path: string; readonly items: readonly unknown[] } & ReadyOptions, number>('append'),
+  /**
+   * Stores `value` (undefined: removes the entry) when the entry's value equals `expected` (undefined: absent); answers
+   * whether it did.
+   */
+  compareAndSet: readyMade<{ readonly expected: unknown; readonly value: unknown } & ReadyOptions, boolean>(
+    'compareAndSet',
+  ),
 });
 
 function readyMade<Args, Result>(

@@ -1,4 +1,5 @@
 /** Maps as applications see them: definitions, verbs, entries, events. */
+import type { TimeToLive } from '@ashlar/core';
 import type { Call, JsonPath } from './calls.ts';
 import type { EntryProcessor } from './compute.ts';
 
@@ -8,9 +9,13 @@ export type GridKey = string | number | bigint | Uint8Array | readonly (string |
 export interface MapOptions {
   /** Elements of an array key that choose the partition: entries that share them live together. Default: all. Fixed at creation. */
   readonly affinityParts?: number;
-  /** Time to live of an entry from its last write, in milliseconds. Default: none. */
+  /**
+   * Time to live of an entry in milliseconds, from the last write that takes the default: `put`, `putAll`, `putIfAbsent`
+   * and `getAndPut` do unless told otherwise, `replace`, processors and UPDATE keep the deadline that the entry has.
+   * Default: none.
+   */
   readonly ttlMs?: number;
-  /** An entry not read or written for so long expires, in milliseconds. Default: none. */
+  /** An entry not read or written for so long expires, in milliseconds, whatever its time to live says. Default: none. */
   readonly maxIdleMs?: number;
 }
 
@@ -41,8 +46,11 @@ export interface Entry<K, V> {
 }
 
 export interface PutOptions extends Call {
-  /** Time to live from now; overrides the map's. */
-  readonly ttlMs?: number;
+  /**
+   * Milliseconds from now, `'default'` (the map's, from now), `'keep'` (the deadline that the entry has; the map's where
+   * there is no entry) or `'never'`. What a verb does without it stands with the verb.
+   */
+  readonly ttlMs?: TimeToLive;
 }
 
 export interface Condition {
@@ -105,13 +113,18 @@ export interface GridMap<K extends GridKey, V> {
   getEntry(key: K, call?: Call): Promise<Entry<K, V> | undefined>;
   /** Values in the order of the keys; undefined where there is none. A failure names the keys without an answer. */
   getAll(keys: readonly K[], call?: Call): Promise<(V | undefined)[]>;
+  /** Stores; the entry lives as the map's `ttlMs` says from now, unless told otherwise. */
   put(key: K, value: V, options?: PutOptions): Promise<void>;
-  /** Atomic per partition. Stored in part it rejects with PARTIAL, which names the keys done, not done and unknown. */
+  /**
+   * Atomic per partition; deadlines as of `put`. Stored in part it rejects with PARTIAL, which names the keys done, not done and
+   * unknown.
+   */
   putAll(entries: Iterable<readonly [K, V]>, options?: PutOptions): Promise<void>;
-  /** True when the key was absent and the value is stored. */
+  /** True when the key was absent and the value is stored; deadlines as of `put`. */
   putIfAbsent(key: K, value: V, options?: PutOptions): Promise<boolean>;
+  /** Stores and answers the old value; deadlines as of `put`. */
   getAndPut(key: K, value: V, options?: PutOptions): Promise<V | undefined>;
-  /** Stores only where the entry exists (and has the version, if asked); true when stored. */
+  /** Stores only where the entry exists (and has the version, if asked); true when stored. Keeps the deadline unless told. */
   replace(key: K, value: V, options?: PutOptions & Condition): Promise<boolean>;
   /** True when an entry was removed. */
   remove(key: K, options?: Call & Condition): Promise<boolean>;

@@ -1,14 +1,12 @@
 /** What callers hand in, looked at before anything is made of it. */
 import type { Condition, MapOptions, PutOptions, SubscribeOptions } from '@ashlar/api';
-import { GridError } from '@ashlar/core';
+import { GridError, TTL_MAX_MS, ttlNumber } from '@ashlar/core';
 import type { OperationExtras } from '@ashlar/routing';
 import { EVENT_TYPES } from '@ashlar/transport';
 
 const PORT_MAX = 0xffff;
 const PARTS_MAX = 0xffff;
 const ON_SLOW: readonly string[] = ['lag', 'conflate', 'cut'];
-/** Deadlines are versions: microseconds below 2^53. A hundred years end in good time. */
-const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 
 /** @throws GridError INVALID_ARGUMENT */
 export function checkSeeds(seeds: readonly string[]): void {
@@ -42,9 +40,9 @@ export function checkMapOptions({ affinityParts, ttlMs, maxIdleMs }: MapOptions)
 /** @throws GridError INVALID_ARGUMENT */
 export function extrasOf(options: (PutOptions & Condition) | undefined): OperationExtras | undefined {
   if (options === undefined) return undefined;
-  const { ttlMs, ifVersion } = options;
-  if (ttlMs === undefined && ifVersion === undefined) return undefined;
-  checkDuration('ttlMs', ttlMs);
+  const { ttlMs: given, ifVersion } = options;
+  if (given === undefined && ifVersion === undefined) return undefined;
+  const ttlMs = given === undefined ? undefined : ttlNumber(given);
   if (ifVersion !== undefined && !isWholeUpTo(ifVersion, Number.MAX_SAFE_INTEGER)) {
     throw new GridError('INVALID_ARGUMENT', `ifVersion is ${ifVersion}: the version of an entry is wanted`);
   }
@@ -84,9 +82,9 @@ export function checkSubscribeOptions({ where, params, from, types, onSlow }: Su
 }
 
 function checkDuration(name: string, ms: number | undefined): void {
-  if (ms === undefined || (typeof ms === 'number' && ms > 0 && ms <= DURATION_MAX_MS)) return;
+  if (ms === undefined || (typeof ms === 'number' && ms > 0 && ms <= TTL_MAX_MS)) return;
   throw new GridError('INVALID_ARGUMENT', `${name} is ${ms}: a positive number of milliseconds is wanted`, {
-    hint: `at most ${DURATION_MAX_MS}; leave it out for entries that stay`,
+    hint: `at most ${TTL_MAX_MS}; leave it out for entries that stay`,
   });
 }
 

@@ -39,7 +39,7 @@ export interface EntryOutcome {
   readonly bytes: Uint8Array;
   readonly valueStart: number;
   readonly valueEnd: number;
-  /** New time to live from now in milliseconds (Infinity: none any more); undefined: the deadline stays as it is. */
+  /** New time to live as a number (core's time-to-live.ts); undefined: the deadline stays as it is. */
   readonly ttlMs: number | undefined;
   /** It was removed on the way: what is 'set' is a new entry, and the deadline of the old one does not count. */
   readonly isRenewed: boolean;

@@ -1,6 +1,6 @@
 /** The entry that a processor sees: copies made on demand, assignments noted. */
 import type { GridKey, MutableEntry } from '@ashlar/api';
-import { GridError, type Random, seededRandom } from '@ashlar/core';
+import { type Random, seededRandom, type TimeToLive, TTL_DEFAULT, TTL_KEEP, TTL_NEVER, ttlNumber } from '@ashlar/core';
 import { decodeKey, type ValueReader } from '@ashlar/serialization';
 import { ABSENT, type ProcessorFrame } from './processor-frame.ts';
 
@@ -18,7 +18,10 @@ export class ProcessorEntry implements MutableEntry<unknown> {
   #isRead = false;
   #value: unknown;
   #change: Change = 'none';
-  #ttlMs: number | undefined;
+  /** What was assigned, as a number (core's time-to-live.ts); undefined: nothing, or to keep what it has. */
+  #ttl: number | undefined;
+  /** It was removed: what is stored then is a new entry. */
+  #wasRemoved = false;
   #random: Random | undefined;
 
   /** @param start  of the value within the frame as earlier calls left it; ABSENT: there is no entry */
@@ -55,6 +58,9 @@ export class ProcessorEntry implements MutableEntry<unknown> {
     this.#isRead = true;
     this.#value = value;
     this.#change = value === undefined ? 'remove' : 'set';
+    if (value !== undefined) return;
+    this.#wasRemoved = true;
+    this.#ttl = undefined;
   }
 
   remove(): void {
@@ -62,15 +68,13 @@ export class ProcessorEntry implements MutableEntry<unknown> {
   }
 
   get ttlMs(): number | undefined {
-    if (this.#ttlMs !== undefined) return this.#ttlMs;
-    return Number.isNaN(this.#ttlIn) ? undefined : this.#ttlIn;
+    if (this.#ttl !== undefined) return this.#ttl > 0 && this.#ttl !== TTL_NEVER ? this.#ttl : undefined;
+    return this.#wasRemoved || Number.isNaN(this.#ttlIn) ? undefined : this.#ttlIn;
   }
 
-  set ttlMs(ttlMs: number | undefined) {
-    if (ttlMs !== undefined && !(ttlMs > 0)) {
-      throw new GridError('INVALID_ARGUMENT', `entry.ttlMs is milliseconds above 0, not ${String(ttlMs)}`);
-    }
-    this.#ttlMs = ttlMs;
+  set ttlMs(given: TimeToLive | undefined) {
+    const ttl = given === undefined ? TTL_KEEP : ttlNumber(given, 'entry.ttlMs');
+    this.#ttl = ttl === TTL_KEEP ? undefined : ttl;
   }
 
   get now(): number {
@@ -91,8 +95,9 @@ export class ProcessorEntry implements MutableEntry<unknown> {
     return entry.#value;
   }
 
-  /** NaN: not assigned, or there is no entry that could have it. */
+  /** NaN: it keeps what it has, or there is no entry that could have it. */
   static newTtlOf(entry: ProcessorEntry): number {
-    return entry.exists ? (entry.#ttlMs ?? Number.NaN) : Number.NaN;
+    if (!entry.exists) return Number.NaN;
+    return entry.#ttl ?? (entry.#wasRemoved ? TTL_DEFAULT : Number.NaN);
   }
 }

@@ -172,7 +172,7 @@ function restOf(batch: ProcessorBatch, done: number, outcomes: CollectedOutcomes
     const at = entry * 4;
     rest.addEntry(bytes, entryBounds[at]!, entryBounds[at + 1]!);
     const left = outcomes.entry(entry);
-    const ttlMs = left.ttlMs ?? (left.isRenewed ? Number.NaN : batch.ttlMs[entry]!);
+    const ttlMs = left.ttlMs === undefined && !left.isRenewed ? batch.ttlMs[entry]! : leftOf(left.ttlMs);
     const start = entryBounds[at + 2]!;
     if (left.action === 'set') rest.setValue(entry, left.bytes, left.valueStart, left.valueEnd, ttlMs);
     else if (left.action === 'keep' && start >= 0) rest.setValue(entry, bytes, start, entryBounds[at + 3]!, ttlMs);
@@ -184,4 +184,9 @@ function restOf(batch: ProcessorBatch, done: number, outcomes: CollectedOutcomes
   }
   rest.setTraces(batch.traces, batch.traceOf.slice(done));
   return rest;
+}
+
+/** Milliseconds that a later call finds; NaN: no deadline, or one that the map gives. */
+function leftOf(ttl: number | undefined): number {
+  return ttl !== undefined && ttl > 0 && Number.isFinite(ttl) ? ttl : Number.NaN;
 }

@@ -3,14 +3,15 @@
  * Values are plain documents (see serialization); what a function is given it does not change.
  */
 import { Decimal, READY_MODULE } from '@ashlar/api';
-import { GridError } from '@ashlar/core';
+import { GridError, ttlNumber } from '@ashlar/core';
 import { equalValues } from './equal-values.ts';
 import { parsePath, readPath, writePath } from './path-text.ts';
 
 /** What a ready-made processor wants done with the entry, and what it answers. */
 export type ReadyOutcome =
   | { readonly action: 'keep'; readonly result: unknown }
-  | { readonly action: 'set'; readonly value: unknown; readonly result: unknown }
+  /** `ttl`: a number of core's time-to-live.ts. */
+  | { readonly action: 'set'; readonly value: unknown; readonly result: unknown; readonly ttl?: number | undefined }
   | { readonly action: 'remove'; readonly result: unknown };
 
 /** @param value  the entry's value, decoded; undefined: there is none */
@@ -25,11 +26,19 @@ type Fields = Readonly<Record<string, unknown>>;
  */
 export function readyProcessor(exportName: string): ReadyProcessor {
   const found = READY.get(exportName);
-  if (found !== undefined) return found;
+  if (found !== undefined) return (value, args) => withTtl(found(value, args), args);
   throw new GridError('UNKNOWN_EXPORT', `there is no ready-made processor '${exportName}'`, {
     hint: `there are ${[...READY.keys()].join(', ')}`,
     details: { module: READY_MODULE, exportName },
   });
+}
+
+/** All of them take `ttlMs`. @throws GridError INVALID_ARGUMENT, whatever becomes of the entry */
+function withTtl(outcome: ReadyOutcome, args: unknown): ReadyOutcome {
+  const { ttlMs } = args as Fields;
+  if (ttlMs === undefined) return outcome;
+  const ttl = ttlNumber(ttlMs);
+  return outcome.action === 'set' ? { ...outcome, ttl } : outcome;
 }
 
 /** Whether calls of the module run on the writer. */

@@ -5,7 +5,7 @@
  * sees its events in the order of the log, in one call.
  */
 import type { AfterListener, EntryEvent, EventType, GridKey, WriteSetItem } from '@ashlar/api';
-import { GridError, type WireError } from '@ashlar/core';
+import { GridError, ttlNumber, type WireError } from '@ashlar/core';
 import { decodeKey, decodeValue, encodeKey, encodeValue, type Key } from '@ashlar/serialization';
 import { type CodePlace, transferring, userErrorToWire, type WorkerContext } from '@ashlar/workers';
 import { GridCalls } from './listener-grid.ts';
@@ -131,19 +131,16 @@ function writeColumns(items: readonly WriteSetItem[] | undefined): WriteColumns 
     mapOf.push(maps.get(item.map)!);
     keys.push(encodeKey(item.key as Key));
     values.push(item.kind === 'put' ? encodeValue(item.value) : undefined);
-    ttlMs[index] = item.kind === 'put' ? (item.ttlMs ?? Number.NaN) : Number.NaN;
+    ttlMs[index] =
+      item.kind === 'put' && item.ttlMs !== undefined ? ttlNumber(item.ttlMs, `ttlMs of item ${index}`) : Number.NaN;
   }
   return { maps: [...maps.keys()], mapOf, keys: packBytes(keys), values: packBytes(values), ttlMs };
 }
 
 function checkItem(item: unknown, index: number): asserts item is WriteSetItem {
-  const { kind, map, ttlMs } = (typeof item === 'object' && item !== null ? item : {}) as {
-    kind?: unknown;
-    map?: unknown;
-    ttlMs?: unknown;
-  };
+  const { kind, map } = (typeof item === 'object' && item !== null ? item : {}) as { kind?: unknown; map?: unknown };
   const isWrite = (kind === 'put' || kind === 'remove') && typeof map === 'string';
-  if (isWrite && (ttlMs === undefined || (typeof ttlMs === 'number' && ttlMs > 0))) return;
+  if (isWrite) return;
   throw new GridError('INVALID_VALUE', `item ${index} of the write-set is no put or remove`, {
     hint: "answer { kind: 'put', map, key, value } or { kind: 'remove', map, key }",
   });

@@ -169,7 +169,7 @@ class BatchRun {
     } else {
       frame.complete(call, Action.KEEP, ttlMs, ABSENT, ABSENT, resultAt, resultStop);
     }
-    if (!Number.isNaN(ttlMs)) this.#ttls[entryIndex] = ttlMs;
+    if (!Number.isNaN(ttlMs)) this.#ttls[entryIndex] = leftOf(ttlMs);
     return true;
   }
 
@@ -193,4 +193,9 @@ class BatchRun {
     this.#outputAt = at + length;
     return at;
   }
+}
+
+/** What a later call finds of a time to live that was set; NaN: no deadline, or one that the map gives. */
+function leftOf(ttl: number): number {
+  return ttl > 0 && Number.isFinite(ttl) ? ttl : Number.NaN;
 }

@@ -34,5 +34,14 @@ export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from 
 export { type Random, seededRandom } from './random.ts';
 export { ERROR_TEXT_MAX, shortText, shortTextBytes } from './short-text.ts';
 export { SmallSet } from './small-set.ts';
+export {
+  isTtlNumber,
+  type TimeToLive,
+  TTL_DEFAULT,
+  TTL_KEEP,
+  TTL_MAX_MS,
+  TTL_NEVER,
+  ttlNumber,
+} from './time-to-live.ts';
 export { type SpanIdentity, spanOf, type TraceContext, traceContextOf } from './trace-context.ts';
 export { HEAP_BYTES_MAX, HEAP_BYTES_MIN, WALL_MS_MAX } from './user-limits.ts';

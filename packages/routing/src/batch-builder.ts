@@ -35,6 +35,7 @@ export const NOTHING: unknown = NO_VALUE;
 
 /** What an operation may carry besides key and value. */
 export interface OperationExtras {
+  /** A number of core's time-to-live.ts. */
   readonly ttlMs?: number | undefined;
   readonly ifVersion?: number | undefined;
   readonly processor?: ProcessorReference | undefined;

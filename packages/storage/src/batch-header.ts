@@ -1,4 +1,4 @@
-/** How a batch of writes is begun. */
+/** How a batch of writes is begun, and what its puts may say of deadlines. */
 import type { Epoch } from '@ashlar/core';
 import type { RecordHeader } from './log-record.ts';
 
@@ -14,3 +14,6 @@ export interface BatchHeader extends Partial<RecordHeader> {
   /** A durable consumer of logs writes it to get on: a log that it holds itself takes it, also when it is full. */
   readonly isProgress?: boolean;
 }
+
+/** Deadline of an entry that stays until it is removed, also where the map has a default. */
+export const NO_DEADLINE = Number.POSITIVE_INFINITY;

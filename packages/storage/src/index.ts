@@ -1,7 +1,7 @@
 /** storage: The arena; entries, slots, columns of one partition; snapshots; its log. */
 export { MEMORY_KINDS, type MemoryKindName } from './accounts.ts';
 export { ARENA_BYTES_MIN, Arena, type Ref, type Segment } from './arena.ts';
-export type { BatchHeader } from './batch-header.ts';
+export { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
 export {
   type ColumnBound,
   type ColumnOffer,

@@ -25,7 +25,7 @@ import {
 import { hashBytes } from '@ashlar/serialization';
 import { MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
-import type { BatchHeader } from './batch-header.ts';
+import { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
 import { createEntry, createValue, releaseValue } from './blocks.ts';
 import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
@@ -127,7 +127,7 @@ export class WriteBatch implements RecordHeader {
    *
    * @param key        canonical bytes key[keyStart, keyEnd)
    * @param value      MessagePack bytes value[valueStart, valueEnd)
-   * @param expiresAt  deadline in version units; 0: the map's default
+   * @param expiresAt  deadline in version units; 0: the map's default; NO_DEADLINE: none
    * @returns false: its key was written or expired by this batch, which is to be cut (`wantsCut`)
    * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (U3)
    * @throws StaleEpochError, UnknownMapError, GridError OVERLOADED when another batch is staging in the partition
@@ -148,7 +148,8 @@ export class WriteBatch implements RecordHeader {
     const map = core.mapOf(mapId);
     const partition = this.#join(partitionId);
     const table = map.tables[partitionId] ?? core.createTable(map, partition);
-    const deadline = expiresAt !== 0 || map.ttlUs === 0 ? expiresAt : this.#time() + map.ttlUs;
+    let deadline = expiresAt === NO_DEADLINE ? 0 : expiresAt;
+    if (expiresAt === 0 && map.ttlUs !== 0) deadline = this.#time() + map.ttlUs;
     const length = valueEnd - valueStart;
     if (!partition.log.reserve(length, this.#isProgress) || !table.slots.reserve()) throw core.outOfMemory(length);
     const valueRef = createValue(core.blocks, map.account, value, valueStart, valueEnd);

@@ -1,5 +1,5 @@
 /** `ashlar put`: stores one entry. */
-import type { Grid, GridKey } from '@ashlar/api';
+import type { Grid, GridKey, TimeToLive } from '@ashlar/api';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, withGrid } from '../context.ts';
 import type { InputStream } from '../io.ts';
@@ -8,7 +8,7 @@ import { keyJson, keyText, parseKey, parseValue } from '../values/text-form.ts';
 
 interface PutOptions extends CommonOptions {
   readonly text?: boolean;
-  readonly ttl?: number;
+  readonly ttl?: TimeToLive;
   readonly ifAbsent?: boolean;
   readonly ifVersion?: number;
 }
@@ -21,7 +21,7 @@ export function putCommand(context: CliContext): Command {
     .argument('<key>', 'JSON where it is JSON ("5" is text, 5 a number), else text')
     .argument('<value>', 'likewise; - reads it from standard input')
     .option('--text', 'takes key and value as text, whatever they look like')
-    .option('--ttl <time>', 'the entry expires then: 500ms, 30s, 5m, 2h, 7d', parseDuration)
+    .option('--ttl <time>', 'the entry expires then: 500ms, 30s, 5m, 2h, 7d; or keep, default, never', parseTtl)
     .option('--if-absent', 'only where the key is not there yet')
     .addOption(
       new Option('--if-version <version>', 'only where the entry has this version (get --json tells it)')
@@ -79,6 +79,10 @@ async function readAll(input: InputStream): Promise<string> {
   return Buffer.concat(chunks)
     .toString('utf8')
     .replace(/\r?\n$/, '');
+}
+
+function parseTtl(text: string): TimeToLive {
+  return text === 'keep' || text === 'default' || text === 'never' ? text : parseDuration(text);
 }
 
 function parseVersion(text: string): number {

@@ -9,11 +9,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { isTransient, type ListenerWrite } from '@ashlar/compute';
-import { GridError, type PartitionId } from '@ashlar/core';
+import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
 import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeValue, encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import { RecordCause } from '@ashlar/storage';
 import { OPCODE } from '@ashlar/transport';
+import { deadlineOf } from '../kv/deadlines.ts';
 import type { EntryLimits } from '../kv/entry-limits.ts';
 import { type GateName, keyGateName, partitionGateName } from '../kv/gate-names.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
@@ -100,7 +101,9 @@ export class WriteSetCommitter {
         const { key, value, ttlMs } = write;
         if (value === undefined) batch.remove(map.id, target, key, 0, key.length, RecordCause.listener);
         else {
-          const expiresAt = ttlMs === undefined ? 0 : clock.now() + Math.ceil(ttlMs * 1000);
+          const ttl = ttlMs ?? TTL_DEFAULT;
+          const isThere = ttl === TTL_KEEP && store.find(map.id, target, key, 0, key.length, batch);
+          const expiresAt = deadlineOf(ttl, clock.now(), isThere ? store.found.expiresAt : undefined);
           batch.put(map.id, target, key, 0, key.length, value, 0, value.length, expiresAt, RecordCause.listener);
         }
       }

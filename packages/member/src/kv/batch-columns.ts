@@ -15,15 +15,6 @@ export function valueStartOf({ valueEnds }: KvBatch, operation: number): number 
   return operation === 0 ? 0 : (valueEnds?.[operation - 1] ?? 0);
 }
 
-/** Deadlines stay far below 2^53 microseconds. */
-const TTL_MAX_MS = 100 * 365 * 86_400_000;
-
-/** @throws GridError INVALID_ARGUMENT */
-export function microsecondsOf(ttlMs: number): number {
-  if (ttlMs > 0 && ttlMs <= TTL_MAX_MS) return Math.ceil(ttlMs * 1000);
-  throw new GridError('INVALID_ARGUMENT', `a time to live of ${ttlMs} ms: positive, at most ${TTL_MAX_MS} is wanted`);
-}
-
 /** Request numbers of a batch whose mutations count up, as offsets from its first. */
 export function offsetsOf(opcodes: Uint8Array): Uint32Array {
   let mutations = 0;

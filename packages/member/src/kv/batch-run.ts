@@ -18,23 +18,16 @@
  */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
-import { GridError, type PartitionId, StaleEpochError, type TraceContext } from '@ashlar/core';
+import { GridError, type PartitionId, StaleEpochError, type TraceContext, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
 import { checkKey, checkValue, partitionOf } from '@ashlar/serialization';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import type { GridControl } from '../control/grid-control.ts';
 import { type AnswerMemoryPool, Answers } from './answers.ts';
-import {
-  fitsCondition,
-  keyStartOf,
-  mapIndexOf,
-  microsecondsOf,
-  sparse,
-  valueStartOf,
-  wrongPartition,
-} from './batch-columns.ts';
+import { fitsCondition, keyStartOf, mapIndexOf, sparse, valueStartOf, wrongPartition } from './batch-columns.ts';
 import { type BatchMaps, droppedMap } from './batch-maps.ts';
+import { deadlineOf, ttlOf } from './deadlines.ts';
 import { EarlierSendings } from './earlier-sendings.ts';
 import type { EntryLimits } from './entry-limits.ts';
 import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
@@ -374,13 +367,21 @@ export class BatchRun implements ProcessorCaller {
     const valueStart = valueStartOf(this.batch, operation);
     const valueEnd = batch.valueEnds?.[operation] ?? valueStart;
     checkValue(batch.values, valueStart, valueEnd, this.#deps.valueBytesMax);
-    const ttlMs = sparse(batch.ttlOperations, batch.ttlMs, operation) ?? 0;
-    const expiresAt = ttlMs === 0 ? 0 : this.#deps.clock.now() + microsecondsOf(ttlMs);
+    const expiresAt = this.#deadlineOf(map, partition, operation, start, end);
     const { keys, values } = batch;
-    while (!this.#begun().put(map.id, partition, keys, start, end, values, valueStart, valueEnd, expiresAt)) {
+    while (!this.#begun().put(map.id, partition, keys, start, end, values, valueStart, valueEnd, expiresAt))
       this.#commit();
-    }
     this.puts++;
+  }
+
+  #deadlineOf(map: CatalogedMap, partition: PartitionId, operation: number, start: number, end: number): number {
+    const ttl = ttlOf(this.batch, operation);
+    if (ttl === TTL_DEFAULT) return 0;
+    const { store, clock } = this.#deps;
+    if (ttl !== TTL_KEEP) return deadlineOf(ttl, clock.now(), undefined);
+    if (map.ttlMs === 0 && !store.hasDeadlines(map.id, partition)) return 0;
+    const isThere = store.find(map.id, partition, this.batch.keys, start, end, this.#writes);
+    return deadlineOf(ttl, 0, isThere ? store.found.expiresAt : undefined);
   }
 
   /* ---- Processors ------------------------------------------------------------------------------------------------- */

@@ -17,11 +17,12 @@ import {
   type ProcessorOutcomes,
   readyProcessor,
 } from '@ashlar/compute';
-import { MapDroppedError, type PartitionId, type Random, type TraceContext } from '@ashlar/core';
+import { MapDroppedError, type PartitionId, type Random, type TraceContext, TTL_KEEP } from '@ashlar/core';
 import { compareBytes, decodeValue, encodeValue } from '@ashlar/serialization';
-import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
+import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { processorSpans } from '../observe/processor-spans.ts';
 import type { Tracing } from '../observe/tracing.ts';
+import { deadlineOf } from './deadlines.ts';
 import type { EntryLimits } from './entry-limits.ts';
 import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
 import type { KeyGate } from './key-gate.ts';
@@ -335,13 +336,13 @@ export class ProcessorCalls {
     }
     const { store, clock, limits } = this.#deps;
     if (action === 'set') limits.checkValue(valueEnd - valueStart);
-    if (action === 'set' && !store.hasDeadlines(map.id, partition)) {
-      return stagePut(writes, call, bytes, valueStart, valueEnd, expiryOf(ttlMs, 0, clock));
+    if (action === 'set' && ttlMs === undefined && map.ttlMs === 0 && !store.hasDeadlines(map.id, partition)) {
+      return stagePut(writes, call, bytes, valueStart, valueEnd, 0);
     }
     const exists = store.find(map.id, partition, keys, keyStart, keyEnd, writes);
     const { found } = store;
     // An entry that was removed and stored again in the batch is a new one.
-    const expiresAt = expiryOf(ttlMs, exists && !isRenewed ? found.expiresAt : 0, clock);
+    const expiresAt = deadlineOf(ttlMs ?? TTL_KEEP, clock.now(), exists && !isRenewed ? found.expiresAt : undefined);
     if (action === 'set') return stagePut(writes, call, bytes, valueStart, valueEnd, expiresAt);
     if (exists) return stagePut(writes, call, found.valueBytes, found.valueStart, found.valueEnd, expiresAt);
     return true;
@@ -378,7 +379,7 @@ export class ProcessorCalls {
     processor,
     isProgress,
   }: ProcessorCall): Uint8Array {
-    const { store, limits } = this.#deps;
+    const { store, limits, clock } = this.#deps;
     const run = readyProcessor(processor.exportName);
     if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
     const exists = store.find(map.id, partition, keys, keyStart, keyEnd);
@@ -387,25 +388,36 @@ export class ProcessorCalls {
     checkOneGo(args, argsStart, argsEnd);
     const value = exists ? decodeValue(valueBytes, valueStart, valueEnd) : undefined;
     const outcome = run(value, argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined);
-    if (outcome.action === 'set') {
-      const bytes = encodeValue(outcome.value);
-      limits.checkValue(bytes.length);
-      const deadline = exists ? expiresAt : 0;
-      const cause = RecordCause.processor;
-      const header = isProgress ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY;
-      let writes = store.begin(header);
-      try {
-        while (!writes.put(map.id, partition, keys, keyStart, keyEnd, bytes, 0, bytes.length, deadline, cause)) {
-          writes.commit();
-          writes = store.begin(header);
+    if (outcome.action !== 'keep') {
+      const bytes = outcome.action === 'set' ? encodeValue(outcome.value) : undefined;
+      if (bytes !== undefined) limits.checkValue(bytes.length);
+      const ttl = outcome.action === 'set' ? (outcome.ttl ?? TTL_KEEP) : TTL_KEEP;
+      const deadline = deadlineOf(ttl, clock.now(), exists ? expiresAt : undefined);
+      this.#writeAtOnce(isProgress ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY, (writes) => {
+        const cause = RecordCause.processor;
+        if (bytes === undefined) {
+          return writes.remove(map.id, partition, keys, keyStart, keyEnd, cause) || !writes.wantsCut;
         }
-        writes.commit();
-      } catch (error) {
-        writes.abort();
-        throw error;
-      }
+        return writes.put(map.id, partition, keys, keyStart, keyEnd, bytes, 0, bytes.length, deadline, cause);
+      });
     }
     return outcome.result === undefined ? UNDEFINED_RESULT : encodeValue(outcome.result);
+  }
+
+  /** @param stage  answers false when the batch is to be cut first */
+  #writeAtOnce(header: BatchHeader, stage: (writes: WriteBatch) => boolean): void {
+    const { store } = this.#deps;
+    let writes = store.begin(header);
+    try {
+      while (!stage(writes)) {
+        writes.commit();
+        writes = store.begin(header);
+      }
+      writes.commit();
+    } catch (error) {
+      writes.abort();
+      throw error;
+    }
   }
 }
 
@@ -463,10 +475,4 @@ function eachCall(
   for (const first of entries) {
     for (let call: ProcessorCall | undefined = first; call !== undefined; call = call.next) visit(call, index++, first);
   }
-}
-
-/** In version units; 0: the map's default. */
-function expiryOf(ttlMs: number | undefined, before: number, clock: { now(): number }): number {
-  if (ttlMs === undefined) return before;
-  return Number.isFinite(ttlMs) ? clock.now() + Math.ceil(ttlMs * 1000) : 0;
 }

@@ -27,6 +27,7 @@ import { tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
 import { LANE } from '../compute/lanes.ts';
+import { keptDeadline } from '../kv/deadlines.ts';
 import type { EntryLimits } from '../kv/entry-limits.ts';
 import { type GateName, partitionGateName } from '../kv/gate-names.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
@@ -365,7 +366,8 @@ export class ChangeRunner {
     const end = part.keyEnds[index]!;
     if (!store.hasMap(mapId)) throw new MapDroppedError(task.scan.map, { mapId });
     if (!store.find(mapId, partition, part.keys, start, end, writes)) return false;
-    const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
+    const { valueBytes, valueStart, valueEnd, version } = store.found;
+    const expiresAt = keptDeadline(store.found.expiresAt);
     const isSame = version === part.versions[index];
     if (!isSame) {
       rule.row.key(part.keys, start, end).document(valueBytes, valueStart, valueEnd, version, store.found.expiresAt);

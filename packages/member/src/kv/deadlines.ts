@@ -1,0 +1,32 @@
+/** When entries expire: from the time to live that a write carries to what the store is told. */
+import { GridError, isTtlNumber, TTL_DEFAULT, TTL_KEEP, TTL_MAX_MS, TTL_NEVER } from '@ashlar/core';
+import { NO_DEADLINE } from '@ashlar/storage';
+import { type KvBatch, OPCODE } from '@ashlar/transport';
+import { sparse } from './batch-columns.ts';
+
+/** Time to live of an operation. Unless it is told, a REPLACE keeps what the entry has; other puts take the map's default. */
+export function ttlOf({ ttlOperations, ttlMs, opcodes }: KvBatch, operation: number): number {
+  const told = ttlOperations.length === 0 ? undefined : sparse(ttlOperations, ttlMs, operation);
+  return told ?? (opcodes[operation] === OPCODE.REPLACE ? TTL_KEEP : TTL_DEFAULT);
+}
+
+/**
+ * The deadline to write, in version units; 0: the map's default.
+ *
+ * @param ttl     see core's time-to-live.ts
+ * @param now     the clock
+ * @param before  the deadline of the entry that is there (0: none); undefined: there is no entry
+ * @throws GridError INVALID_ARGUMENT
+ */
+export function deadlineOf(ttl: number, now: number, before: number | undefined): number {
+  if (ttl === TTL_DEFAULT) return 0;
+  if (ttl === TTL_KEEP) return before === undefined ? 0 : keptDeadline(before);
+  if (ttl === TTL_NEVER) return NO_DEADLINE;
+  if (isTtlNumber(ttl)) return now + Math.ceil(ttl * 1000);
+  throw new GridError('INVALID_ARGUMENT', `a time to live of ${ttl} ms: positive, at most ${TTL_MAX_MS} is wanted`);
+}
+
+/** What to write so that the deadline of an entry stays as it is. */
+export function keptDeadline(before: number): number {
+  return before === 0 ? NO_DEADLINE : before;
+}
