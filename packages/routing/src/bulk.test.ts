@@ -140,6 +140,11 @@ describe('group calls', () => {
     const keys = [...numbersUpTo(5000), Number.NaN];
     const all = forAll(router, OPCODE.PROCESS, map, keys, NOTHING, extras, {}, 'processAll');
     await expect(all).rejects.toMatchObject({ code: 'INVALID_KEY' });
+    const long: [number | string, number][] = [
+      ...pairs(5).map(([n]): [number, number] => [n, n]),
+      ['x'.repeat(70_000), 1],
+    ];
+    await expect(putAll(router, map, long, undefined, {})).rejects.toMatchObject({ code: 'KEY_TOO_LARGE' });
     await get(router, 1);
     expect(bench.sole.batches.flatMap(({ opcodes }) => [...opcodes])).toEqual([OPCODE.GET]);
   });

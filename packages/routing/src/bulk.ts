@@ -19,8 +19,8 @@ const SLICE_MS = 5;
 const SLICE_CHECK = 64;
 /** Who waits for room looks at the clock so often. */
 const ROOM_CHECK_MS = 25;
-/** Characters; no such text has too many bytes for a key. */
-const SHORT_TEXT = 1024;
+/** Of a text as a key, besides those of its characters. */
+const KEY_OTHER_BYTES = 8;
 /** Until here putAll gathers by member; beyond, by partition. */
 const GATHER_BYTES_MAX = 512 << 10;
 
@@ -69,7 +69,7 @@ export async function forAll(
 ): Promise<readonly unknown[]> {
   if (router.isClosed) throw clientClosed();
   const all: readonly Key[] = Array.isArray(keys) ? keys : [...keys];
-  if (isMutation(opcode)) checkKeys(all);
+  if (isMutation(opcode)) checkKeys(all, router.limits.keyBytesMax);
   const group = new GroupCall(opcode, what, router.traced(limits), router.defaultTimeoutMs, all);
   const slices = new Slices();
   try {
@@ -88,18 +88,28 @@ export async function forAll(
 }
 
 /** A list that is changed must be sound before any of it is sent. @throws GridError INVALID_KEY, KEY_TOO_LARGE */
-function checkKeys(keys: readonly Key[]): void {
+function checkKeys(keys: readonly Key[], keyBytesMax: number): void {
   const writer = new KeyWriter();
   for (const key of keys) {
-    const isSound = typeof key === 'number' ? !Number.isNaN(key) : typeof key === 'string' && isShortText(key);
-    if (isSound) continue;
+    // Most keys are seen to be sound without being written: a character has at most three bytes.
+    if (typeof key === 'number' ? !Number.isNaN(key) : typeof key === 'string' && isShort(key, keyBytesMax)) continue;
     writer.reset();
     writer.write(key);
+    checkLength(writer, keyBytesMax);
   }
 }
 
-function isShortText(key: string): boolean {
-  return key.length < SHORT_TEXT && key.isWellFormed();
+function isShort(key: string, keyBytesMax: number): boolean {
+  return key.length * 3 + KEY_OTHER_BYTES <= keyBytesMax && key.isWellFormed();
+}
+
+/** @throws GridError KEY_TOO_LARGE */
+function checkLength({ start, end }: KeyWriter, keyBytesMax: number): void {
+  if (end - start <= keyBytesMax) return;
+  throw new GridError('KEY_TOO_LARGE', `the key has ${end - start} bytes, this grid takes at most ${keyBytesMax}`, {
+    hint: 'limits.keyBytes of the members',
+    details: { limitBytes: keyBytesMax },
+  });
 }
 
 /**
@@ -168,6 +178,7 @@ class Gathering {
     const keys = this.#keys;
     keys.reset();
     keys.write(key);
+    checkLength(keys, this.#router.limits.keyBytesMax);
     const partition = this.#router.partitionOf(this.#map, keys.bytes, keys.start, keys.end);
     const builder = this.#builderOf(this.#byPartition ? partition : this.#router.laneOf(partition));
     const before = builder.bytes;
