@@ -1,6 +1,6 @@
 /** The entry that a processor sees: copies made on demand, assignments noted. */
 import type { GridKey, MutableEntry } from '@ashlar/api';
-import { type Random, seededRandom, type TimeToLive, TTL_DEFAULT, TTL_KEEP, TTL_NEVER, ttlNumber } from '@ashlar/core';
+import { type Random, seededRandom, type TimeToLive, TTL_DEFAULT, TTL_KEEP, ttlNumber } from '@ashlar/core';
 import { decodeKey, type ValueReader } from '@ashlar/serialization';
 import { ABSENT, type ProcessorFrame } from './processor-frame.ts';
 
@@ -68,7 +68,7 @@ export class ProcessorEntry implements MutableEntry<unknown> {
   }
 
   get ttlMs(): number | undefined {
-    if (this.#ttl !== undefined) return this.#ttl > 0 && this.#ttl !== TTL_NEVER ? this.#ttl : undefined;
+    if (this.#ttl !== undefined) return this.#ttl > 0 ? this.#ttl : undefined;
     return this.#wasRemoved || Number.isNaN(this.#ttlIn) ? undefined : this.#ttlIn;
   }
 

@@ -188,5 +188,5 @@ function restOf(batch: ProcessorBatch, done: number, outcomes: CollectedOutcomes
 
 /** Milliseconds that a later call finds; NaN: no deadline, or one that the map gives. */
 function leftOf(ttl: number | undefined): number {
-  return ttl !== undefined && ttl > 0 && Number.isFinite(ttl) ? ttl : Number.NaN;
+  return ttl !== undefined && ttl > 0 ? ttl : Number.NaN;
 }

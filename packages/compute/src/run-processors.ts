@@ -197,5 +197,5 @@ class BatchRun {
 
 /** What a later call finds of a time to live that was set; NaN: no deadline, or one that the map gives. */
 function leftOf(ttl: number): number {
-  return ttl > 0 && Number.isFinite(ttl) ? ttl : Number.NaN;
+  return ttl > 0 ? ttl : Number.NaN;
 }

@@ -1,7 +1,7 @@
 /**
- * How long an entry lives from a write on: as callers say it, and as one number on the wire and between threads.
+ * How long an entry lives from a write on: as callers say it, and as one number between threads and in batches.
  *
- *   milliseconds > 0 · 0 'default': the map's, from now · -1 'keep': the deadline that the entry has · Infinity 'never'
+ *   milliseconds > 0 · 0 'default': the map's, from now · -1 'keep': the deadline that the entry has · -2 'never'
  *
  * Where there is no entry (or none any more) there is nothing to keep: then 'keep' is 'default'.
  */
@@ -12,7 +12,7 @@ export type TimeToLive = number | 'keep' | 'default' | 'never';
 
 export const TTL_DEFAULT = 0;
 export const TTL_KEEP = -1;
-export const TTL_NEVER = Number.POSITIVE_INFINITY;
+export const TTL_NEVER = -2;
 
 /** Deadlines are versions, microseconds below 2^53: a hundred years end in good time. */
 export const TTL_MAX_MS = 100 * 365 * 86_400_000;

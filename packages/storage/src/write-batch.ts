@@ -164,7 +164,7 @@ export class WriteBatch implements RecordHeader {
       if (!partition.log.reserve(length, this.#isProgress)) this.#refuse(map, valueRef, 0, length);
       entry = table.index.find(hash, key, keyStart, keyEnd);
     }
-    if ((deadline !== 0 || map.maxIdleUs !== 0) && !this.#hasTimer(entry)) {
+    if ((deadline !== 0 || map.maxIdleUs !== 0) && (entry === 0 || this.#timerOf(entry) === 0)) {
       this.#putWithTimer(map, partition, table, hash, key, keyStart, keyEnd, valueRef, deadline, cause);
       return true;
     }
@@ -290,10 +290,6 @@ export class WriteBatch implements RecordHeader {
 
   #timerOf(entry: Ref): Ref {
     return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
-  }
-
-  #hasTimer(entry: Ref): boolean {
-    return entry !== 0 && this.#timerOf(entry) !== 0;
   }
 
   /** A put whose entry has a deadline but no timer yet. */

@@ -20,19 +20,25 @@ import {
   type ProcessorReference,
   STATUS,
 } from './kv-batch.ts';
+import { joinTtls, splitTtls, type WireTtls } from './ttl-columns.ts';
 import { fieldsBound, malformed, textBound, WireReader, WireWriter } from './wire.ts';
 
 const NO_INDEXES = new Uint32Array(0);
 const NO_NUMBERS = new Float64Array(0);
 const NO_BYTES = new Uint8Array(0);
 const OPCODE_MAX = OPCODE.PROCESS;
+/** Columns 35 and 36 of the batch that is being decoded. */
+const ttlRules: Changeable<Pick<WireTtls, 'ruleOperations' | 'rules'>> = {
+  ruleOperations: NO_INDEXES,
+  rules: NO_INDEXES,
+};
 const CONSISTENCY_MAX = 1;
 /** Offsets are 32 bits: every number of a batch is a safe integer. */
 const LAST_REQUEST = Number.MAX_SAFE_INTEGER - 2 ** 32;
 /** Maps, processors and traces that one batch names, each. */
 const TABLE_MAX = 4096;
 const TRACE_BYTES_MAX = 1024;
-const BATCH_FIELDS = 32;
+const BATCH_FIELDS = 34;
 const ANSWER_FIELDS = 11;
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
@@ -66,8 +72,7 @@ export function encodeBatch(batch: KvBatch): Buffer {
     writer.column(25, batch.valueEnds, count);
     writer.bytesOf(26, batch.values, endOf(batch.valueEnds, count));
   }
-  writer.column(27, batch.ttlOperations);
-  writer.column(28, batch.ttlMs);
+  writeTtls(writer, batch);
   writer.column(29, batch.ifVersionOperations);
   writer.column(30, batch.ifVersions);
   writer.column(31, batch.processorOperations);
@@ -75,6 +80,15 @@ export function encodeBatch(batch: KvBatch): Buffer {
   if (batch.requestOffsets !== undefined) writer.column(33, batch.requestOffsets);
   if (batch.traceIndexes !== undefined) writer.column(34, batch.traceIndexes, count);
   return writer.finish();
+}
+
+function writeTtls(writer: WireWriter, { ttlOperations, ttlMs }: KvBatch): void {
+  const split = splitTtls({ operations: ttlOperations, ttls: ttlMs });
+  writer.column(27, split?.operations ?? ttlOperations);
+  writer.column(28, split?.ttlMs ?? ttlMs);
+  if (split === undefined) return;
+  writer.column(35, split.ruleOperations);
+  writer.column(36, split.rules);
 }
 
 function endOf(ends: Uint32Array, count: number): number {
@@ -144,6 +158,8 @@ export function decodeBatch(bytes: Uint8Array): KvBatch {
   const traces: TraceContext[] = [];
   const batch = emptyBatch(maps, processors, traces);
   const reader = new WireReader(bytes);
+  ttlRules.ruleOperations = NO_INDEXES;
+  ttlRules.rules = NO_INDEXES;
   while (reader.next()) {
     if (maps.length + processors.length + traces.length > TABLE_MAX)
       throw malformed(`it names more than ${TABLE_MAX} things`);
@@ -151,6 +167,7 @@ export function decodeBatch(bytes: Uint8Array): KvBatch {
     else readBatchColumn(reader, batch);
   }
   batch.count = batch.opcodes.length;
+  if (batch.ttlMs.length + ttlRules.ruleOperations.length + ttlRules.rules.length > 0) joinRules(batch);
   if (batch.mapIndexes?.length === 0) batch.mapIndexes = undefined;
   if (batch.valueEnds?.length === 0) batch.valueEnds = undefined;
   if (batch.requestOffsets?.length === 0) batch.requestOffsets = undefined;
@@ -223,6 +240,12 @@ function readBatchHeader(
   }
 }
 
+function joinRules(batch: Changeable<KvBatch>): void {
+  const joined = joinTtls({ operations: batch.ttlOperations, ttlMs: batch.ttlMs, ...ttlRules });
+  batch.ttlOperations = joined.operations;
+  batch.ttlMs = joined.ttls;
+}
+
 function readBatchColumn(reader: WireReader, batch: Changeable<KvBatch>): void {
   // biome-ignore format: a table
   switch (reader.field) {
@@ -241,6 +264,8 @@ function readBatchColumn(reader: WireReader, batch: Changeable<KvBatch>): void {
     case 32: batch.processorIndexes = reader.fixed32(batch.processorIndexes); break;
     case 33: batch.requestOffsets = reader.fixed32(batch.requestOffsets ?? NO_INDEXES); break;
     case 34: batch.traceIndexes = reader.fixed32(batch.traceIndexes ?? NO_INDEXES); break;
+    case 35: ttlRules.ruleOperations = reader.fixed32(ttlRules.ruleOperations); break;
+    case 36: ttlRules.rules = reader.fixed32(ttlRules.rules); break;
     default: reader.skip();
   }
 }

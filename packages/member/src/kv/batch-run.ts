@@ -376,10 +376,9 @@ export class BatchRun implements ProcessorCaller {
 
   #deadlineOf(map: CatalogedMap, partition: PartitionId, operation: number, start: number, end: number): number {
     const ttl = ttlOf(this.batch, operation);
-    if (ttl === TTL_DEFAULT) return 0;
     const { store, clock } = this.#deps;
+    if (ttl === TTL_DEFAULT) return 0;
     if (ttl !== TTL_KEEP) return deadlineOf(ttl, clock.now(), undefined);
-    if (map.ttlMs === 0 && !store.hasDeadlines(map.id, partition)) return 0;
     const isThere = store.find(map.id, partition, this.batch.keys, start, end, this.#writes);
     return deadlineOf(ttl, 0, isThere ? store.found.expiresAt : undefined);
   }

@@ -4,7 +4,7 @@
  * A batch is worked on at once and in the order of its stream. Only one that must wait for its maps (to be created, or
  * looked up) makes the later batches of its stream wait too.
  */
-import { GridError, type TraceContext } from '@ashlar/core';
+import { GridError, type TraceContext, ttlNumber } from '@ashlar/core';
 import { checkKey, decodeKey, decodeValue, encodeValue, type Key } from '@ashlar/serialization';
 import {
   isMutation,
@@ -70,6 +70,7 @@ export function kvService(deps: KvDependencies): KvService {
       return { found: true, json: jsonText(decodeValue(entry.value)), version, expiresAtMs };
     },
     async put({ map, key, ttlMs, ...request }, { trace }) {
+      if (ttlMs !== 0) ttlNumber(ttlMs, 'ttl_ms');
       await deps.forward.put(map, keyOf(key), valueBytesOf(request, deps.valueBytesMax), ttlMs, trace);
       return { version: deps.clock.now() };
     },
