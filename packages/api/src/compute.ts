@@ -118,6 +118,9 @@ export interface ListenerGrid {
 /**
  * Runs behind the commit, batch by batch in the order of each partition's log. Its write-set is applied as WriteSetItem says; calls
  * it makes while it runs may be repeated after a failure, so their processors must bear that.
+ *
+ * It belongs to the map of that name when its module is deployed, or to the first that is made after that. When the map is
+ * dropped it gets what is left of its events and has ended, until the module is deployed again.
  */
 export interface AfterListener<K extends GridKey = GridKey, V = unknown> {
   readonly kind: 'listener';

@@ -132,7 +132,7 @@ export interface GridMap<K extends GridKey, V> {
   has(key: K, call?: Call): Promise<boolean>;
   size(call?: Call): Promise<number>;
   clear(call?: Call): Promise<void>;
-  /** Over one snapshot, in no particular order. */
+  /** Over one snapshot, in no particular order: all of it, or MAP_DROPPED when the map is dropped meanwhile. */
   keys(call?: Call): AsyncIterableIterator<K>;
   entries(call?: Call): AsyncIterableIterator<Entry<K, V>>;
   /** Runs a deployed (or ready-made) processor beside the entry and answers its result. */
@@ -155,6 +155,10 @@ export interface GridMap<K extends GridKey, V> {
     args?: Args,
     call?: Call,
   ): Promise<{ readonly affected: number }>;
+  /**
+   * Changes of the map that has the name, or of the first that gets it. When that map is dropped the feed gives what is left
+   * of it and ends with MAP_DROPPED, as its tokens do.
+   */
   subscribe(options?: SubscribeOptions): EventFeed<K, V>;
 }
 

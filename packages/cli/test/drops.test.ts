@@ -105,4 +105,38 @@ describe('a map that is dropped and made again', () => {
       expect(await first.getAll(KEYS)).toEqual(valuesOf(round));
     }
   }, 60_000);
+
+  it('holds what was written after the drop, and nothing of before, while many write', async () => {
+    const clients = [one, other, await grid.connect(), await grid.connect({ seeds: [grid.members[1]!.address] })];
+    for (let round = 0; round < ROUNDS; round++) {
+      const writes = new Map<string, { readonly startMs: number; readonly endMs: number }>();
+      let isOver = false;
+      const write = async (client: Grid, writer: number): Promise<void> => {
+        const map = client.map<number>('busy');
+        for (let n = 0; !isOver || n < 3; n++) {
+          const key = `${round}-${writer}-${n}`;
+          const startMs = performance.now();
+          if (n % 3 === 0) await map.putAll([[key, n]]);
+          else if (n % 3 === 1) await map.put(key, n);
+          else await client.sql('INSERT INTO busy (__key, __value) VALUES ($1, $2)', [key, n]).execute();
+          writes.set(key, { startMs, endMs: performance.now() });
+        }
+      };
+      const writing = Promise.all(clients.map(write));
+      await new Promise((resolve) => setTimeout(resolve, round % 7));
+      const startMs = performance.now();
+      await clients[round % clients.length]!.drop('busy');
+      const endMs = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      isOver = true;
+      await writing;
+      const there = new Set<unknown>();
+      for await (const key of one.map('busy').keys()) there.add(key);
+      for (const [key, write] of writes) {
+        if (write.startMs > endMs) expect([key, there.has(key)]).toEqual([key, true]);
+        if (write.endMs < startMs) expect([key, there.has(key)]).toEqual([key, false]);
+      }
+      expect([...there].filter((key) => !writes.has(key as string))).toEqual([]);
+    }
+  }, 120_000);
 });

@@ -1,4 +1,5 @@
 /** What members ask of each other: control, snapshots, parts of statements and jobs. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogCommand, checkedCommand, type JoinedMember, tableOf } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { decodeMessage, decodeValue, encodeValue } from '@ashlar/serialization';
@@ -44,6 +45,9 @@ export interface FragmentBody {
 }
 
 const LEASE_MS = 10_000;
+/** For a state that the coordinator has sent, and how often it is looked for. */
+const STATE_WAIT_MS = 50;
+const STATE_LOOK_MS = 2;
 
 export function membersService(deps: MembersDependencies): MembersService {
   const { control, snapshots, clock } = deps;
@@ -95,7 +99,11 @@ export function membersService(deps: MembersDependencies): MembersService {
       return { catalogVersion: state.catalogVersion, body: stateBytes(state) };
     },
     async followCatalog({ catalogVersion }) {
-      if (control.state.catalogVersion < catalogVersion) await control.refresh();
+      const isBehind = (): boolean => control.state.catalogVersion < catalogVersion;
+      // The state is on its way mostly: asked for, all of it would come once more.
+      for (let waitedMs = 0; isBehind() && waitedMs < STATE_WAIT_MS; waitedMs += STATE_LOOK_MS)
+        await sleep(STATE_LOOK_MS);
+      if (isBehind()) await control.refresh();
       if (control.state.catalogVersion >= catalogVersion) return { catalogVersion: control.state.catalogVersion };
       throw new GridError('LEASE_EXPIRED', `member '${control.self}' does not follow catalog ${catalogVersion} yet`);
     },
