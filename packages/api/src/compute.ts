@@ -170,7 +170,7 @@ export interface ReadyOptions {
 export const ready = Object.freeze({
   /** Adds to the number at `path` (0 when missing) and answers the sum. */
   increment: readyMade<{ readonly path: string; readonly by: number } & ReadyOptions, number>('increment'),
-  /** Merges by RFC 7396 and answers nothing. */
+  /** Merges into the document by RFC 7396 and answers nothing. A value that is no object is TYPE_MISMATCH. */
   mergePatch: readyMade<{ readonly patch: object } & ReadyOptions, void>('mergePatch'),
   /** Appends to the array at `path` (made when missing) and answers its new length. */
   append: readyMade<{ readonly path: string; readonly items: readonly unknown[] } & ReadyOptions, number>('append'),

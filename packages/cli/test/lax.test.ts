@@ -209,6 +209,17 @@ describe('what writes', () => {
     expect(await map.get('null within')).toEqual({ a: { b: 1 } });
   });
 
+  it('ready-made processors change documents only, and name the key', async () => {
+    const map = client.map<unknown>('whole_values');
+    for (const value of ['just text', null, [1], new Date(0)]) {
+      await map.put('k', value);
+      const refused = { code: 'TYPE_MISMATCH', details: expect.objectContaining({ key: "'k'" }) };
+      await expect(map.process('k', ready.mergePatch, { patch: { a: 1 } })).rejects.toMatchObject(refused);
+      await expect(map.process('k', ready.increment, { path: 'n', by: 1 })).rejects.toMatchObject(refused);
+      expect(await map.get('k')).toEqual(value);
+    }
+  });
+
   it('processWhere runs on what compares', async () => {
     const map: GridMap<GridKey, { n: unknown }> = client.map('processed');
     await map.putAll(Array.from({ length: 200 }, (_, n): [GridKey, { n: unknown }] => [n, { n }]));

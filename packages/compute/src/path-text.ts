@@ -81,8 +81,9 @@ function isObject(value: unknown): value is object {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** What is made where nothing is, or null within a document; a whole value that is null is a value. */
 function emptyFor<T>(document: unknown, path: readonly PathSegment[], level: number, empty: T[]): T[] {
-  if (document === undefined || document === null) return empty;
+  if (document === undefined || (document === null && level > 0)) return empty;
   throw misfit(path, level);
 }
 

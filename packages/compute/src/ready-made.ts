@@ -2,6 +2,7 @@
  * The ready-made processors: pure functions over decoded values that the partition's writer runs itself.
  * Values are plain documents (see serialization); what a function is given it does not change.
  */
+import { types as nodeTypes } from 'node:util';
 import { Decimal, READY_MODULE } from '@ashlar/api';
 import { GridError, ttlNumber } from '@ashlar/core';
 import { equalValues } from './equal-values.ts';
@@ -79,10 +80,17 @@ function decimalOf(value: unknown): Decimal | undefined {
   return undefined;
 }
 
-/** JSON merge patch. @see RFC 7396 */
+/**
+ * JSON merge patch of a document; a value that is none is refused, not replaced. @see RFC 7396
+ */
 function mergePatch(value: unknown, args: unknown): ReadyOutcome {
   const { patch } = fieldsOf(args, 'mergePatch');
   if (!isFields(patch)) throw wrongArgument('mergePatch', 'patch', 'an object');
+  if (value !== undefined && !isFields(value)) {
+    throw new GridError('TYPE_MISMATCH', `mergePatch: the value is no object but ${kindOf(value)}`, {
+      hint: 'put replaces a whole value',
+    });
+  }
   return { action: 'set', value: merged(value, patch), result: undefined };
 }
 
@@ -151,5 +159,7 @@ function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
+  if (nodeTypes.isDate(value)) return 'a date';
+  if (nodeTypes.isUint8Array(value)) return 'bytes';
   return Decimal.is(value) ? 'a decimal' : `a ${typeof value}`;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Decimal } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 import { decodeKey, decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import {
@@ -213,6 +214,18 @@ describe('ready-made processors', () => {
     const polluting = JSON.parse('{"__proto__":{"polluted":true}}') as object;
     const { value: merged } = call('mergePatch', {}, { patch: polluting }) as { value: object };
     expect(Object.getPrototypeOf(merged)).toBe(Object.prototype);
+  });
+
+  it('change documents only: no other value becomes one', () => {
+    for (const value of ['just text', 42, 7n, true, null, [1, 2], new Date(0), Uint8Array.of(1), Decimal.parse('1')]) {
+      const refused = expect.objectContaining({ code: 'TYPE_MISMATCH' });
+      expect(() => call('mergePatch', value, { patch: { a: 1 } })).toThrow(refused);
+      expect(() => call('increment', value, { path: 'n', by: 1 })).toThrow(refused);
+      expect(() => call('append', value, { path: 't', items: [1] })).toThrow(refused);
+      const within = call('mergePatch', { a: value }, { patch: { a: { b: 1 } } });
+      expect(within).toMatchObject({ value: { a: { b: 1 } } });
+    }
+    expect(call('increment', { a: null }, { path: 'a.n', by: 1 })).toMatchObject({ value: { a: { n: 1 } } });
   });
 
   it('append to arrays', () => {

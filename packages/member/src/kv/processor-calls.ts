@@ -17,8 +17,8 @@ import {
   type ProcessorOutcomes,
   readyProcessor,
 } from '@ashlar/compute';
-import { MapDroppedError, type PartitionId, type Random, type TraceContext, TTL_KEEP } from '@ashlar/core';
-import { compareBytes, decodeValue, encodeValue } from '@ashlar/serialization';
+import { GridError, MapDroppedError, type PartitionId, type Random, type TraceContext, TTL_KEEP } from '@ashlar/core';
+import { compareBytes, decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { processorSpans } from '../observe/processor-spans.ts';
 import type { Tracing } from '../observe/tracing.ts';
@@ -26,6 +26,7 @@ import { deadlineOf } from './deadlines.ts';
 import type { EntryLimits } from './entry-limits.ts';
 import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
 import type { KeyGate } from './key-gate.ts';
+import { keyText } from './key-text.ts';
 import { checkOneGo } from './one-go.ts';
 
 /**
@@ -361,7 +362,7 @@ export class ProcessorCalls {
     try {
       result = this.#readyResult(call);
     } catch (error) {
-      call.caller.onError(call.slot, error);
+      call.caller.onError(call.slot, GridError.is(error, 'TYPE_MISMATCH') ? atKey(error, call) : error);
       return;
     }
     call.caller.onResult(call.slot, result, 0, result.length);
@@ -475,4 +476,15 @@ function eachCall(
   for (const first of entries) {
     for (let call: ProcessorCall | undefined = first; call !== undefined; call = call.next) visit(call, index++, first);
   }
+}
+
+/** An error of a value that a processor cannot use, with the key of the entry. */
+function atKey(error: GridError, { keys, keyStart, keyEnd }: ProcessorCall): GridError {
+  const key = keyText(decodeKey(keys, keyStart, keyEnd));
+  const { hint, details } = error;
+  return new GridError(error.code, `${error.message}: the entry with the key ${key}`, {
+    hint,
+    details: { ...details, key },
+    cause: error,
+  });
 }

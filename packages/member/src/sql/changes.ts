@@ -9,7 +9,6 @@ import {
   DocumentRow,
   type EvalContext,
   evaluatorOf,
-  formatValue,
   Interval,
   isMet,
   kindNoun,
@@ -18,6 +17,7 @@ import {
   tagOf,
 } from '@ashlar/expressions';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
+import { keyText } from '../kv/key-text.ts';
 import type { Assignment, ChangeTask } from './query-tasks.ts';
 
 type Container = Record<string | number, unknown>;
@@ -82,14 +82,6 @@ export class ChangeRule {
       });
     }
   }
-}
-
-/** Characters of a key that an error shows. */
-const KEY_SHOWN_MAX = 100;
-
-function keyText(key: unknown): string {
-  const text = typeof key === 'string' ? `'${key}'` : formatValue(key as RowValue, 'any');
-  return text.length > KEY_SHOWN_MAX ? `${text.slice(0, KEY_SHOWN_MAX)}...` : text;
 }
 
 /**
