@@ -127,6 +127,26 @@ describe('what only reads', () => {
     expect((await askAgain('SELECT min(n) * 2 FROM odd')).rows).toEqual([[null]]);
   });
 
+  it('joins values of one kind only, and says where the sides share none', async () => {
+    await client.map('left_side').putAll(Array.from({ length: 50 }, (_, n): [GridKey, unknown] => [n, { k: n, m: n }]));
+    await client
+      .map('right_side')
+      .putAll(
+        Array.from({ length: 50 }, (_, n): [GridKey, unknown] => [n, { k: String(n), m: n % 2 === 0 ? n : String(n) }]),
+      );
+    const join = (key: string): string =>
+      `SELECT count(*) FROM left_side a JOIN right_side b ON a.${key} = b.${key} WHERE a.m >= 0 AND b.k IS NOT NULL`;
+    const { rows, notices } = await askAgain(join('k'));
+    expect(rows).toEqual([[0]]);
+    expect(notices).toEqual([
+      expect.stringMatching(/^the join on .* matches nothing: .*(numbers|text), .*(numbers|text)$/),
+    ]);
+    expect(await askAgain(join('m'))).toEqual({ rows: [[25]], notices: [] });
+    expect((await askAgain('SELECT count(b.m) FROM left_side a LEFT JOIN right_side b ON a.k = b.k')).rows).toEqual([
+      [0],
+    ]);
+  });
+
   it('keeps division by zero and errors of the statement itself', async () => {
     await expect(ask('SELECT 1 / n FROM odd')).rejects.toMatchObject({ code: 'DIVISION_BY_ZERO' });
     await expect(ask('SELECT n / 0 FROM odd')).rejects.toMatchObject({ code: 'DIVISION_BY_ZERO' });

@@ -22,6 +22,16 @@ export interface OddCount {
   readonly what: string;
   /** 0: of no rows in particular. */
   readonly rows: number;
+  /** Of a join: the kinds of values that both sides of its key held, as bits by tag; told where they share none. */
+  readonly sides?: KeyKinds | undefined;
+}
+
+/** `left = right` of a join, and what was met on either side. */
+export interface KeyKinds {
+  readonly left: string;
+  readonly leftKinds: number;
+  readonly right: string;
+  readonly rightKinds: number;
 }
 
 interface Counter {
@@ -80,6 +90,7 @@ export class OddRows {
   isCounting = true;
   readonly #sites = new Map<Expr, Map<number, Counter>>();
   readonly #sums = new Map<unknown, Map<string, number>>();
+  readonly #joins = new Map<unknown, KeyKinds>();
 
   get isEmpty(): boolean {
     return this.#sites.size === 0 && this.#sums.size === 0;
@@ -114,12 +125,22 @@ export class OddRows {
     sums.set(what, (sums.get(what) ?? 0) + rows);
   }
 
+  /** What the two sides of a join's key held. */
+  keyKinds(site: unknown, sides: KeyKinds): void {
+    this.#joins.set(site, sides);
+  }
+
   counts(): OddCount[] {
     const most = new Map<string, number>();
     const tell = (what: string, rows: number): void => void most.set(what, Math.max(rows, most.get(what) ?? 0));
     for (const counters of this.#sites.values()) for (const { what, rows } of counters.values()) tell(what, rows);
     for (const sums of this.#sums.values()) for (const [what, rows] of sums) tell(what, rows);
-    return [...most].map(([what, rows]) => ({ what, rows }));
+    const joins = [...this.#joins.values()].map((sides) => ({
+      what: `${sides.left} = ${sides.right}`,
+      rows: 0,
+      sides,
+    }));
+    return [...[...most].map(([what, rows]) => ({ what, rows })), ...joins];
   }
 
   #count(site: Expr, code: number, what: () => string): void {
@@ -188,29 +209,55 @@ const FINDINGS_KEPT_MAX = 1000;
 
 /** What the parts of a statement counted, together. */
 export class OddTally {
-  readonly #sums = new Map<string, number>();
+  readonly #sums = new Map<string, OddCount>();
 
   add(counts: readonly OddCount[]): void {
-    for (const { what, rows } of counts) {
-      const known = this.#sums.get(what);
-      if (known !== undefined || this.#sums.size < FINDINGS_KEPT_MAX) this.#sums.set(what, (known ?? 0) + rows);
+    for (const count of counts) {
+      const known = this.#sums.get(count.what);
+      if (known === undefined && this.#sums.size >= FINDINGS_KEPT_MAX) continue;
+      this.#sums.set(count.what, known === undefined ? count : together(known, count));
     }
   }
 
   counts(): OddCount[] {
-    return [...this.#sums].map(([what, rows]) => ({ what, rows }));
+    return [...this.#sums.values()];
   }
+}
+
+function together(a: OddCount, b: OddCount): OddCount {
+  if (a.sides === undefined || b.sides === undefined) return { what: a.what, rows: a.rows + b.rows };
+  const leftKinds = a.sides.leftKinds | b.sides.leftKinds;
+  const rightKinds = a.sides.rightKinds | b.sides.rightKinds;
+  return { ...a, sides: { ...a.sides, leftKinds, rightKinds } };
 }
 
 /** What a user is told of what a whole statement counted. */
 export function noticesOf(counts: readonly OddCount[]): string[] {
-  const findings = [...counts].sort((a, b) => b.rows - a.rows || (a.what < b.what ? -1 : 1));
+  const findings = counts.filter(isWorthTelling).sort((a, b) => b.rows - a.rows || (a.what < b.what ? -1 : 1));
   const notices = findings.slice(0, FINDINGS_MAX).map(noticeOf);
   if (findings.length > FINDINGS_MAX) notices.push(`${findings.length - FINDINGS_MAX} more kinds of odd values`);
   return notices;
 }
 
-function noticeOf({ what, rows }: OddCount): string {
+/** A join is where both sides held values, and none of one kind. */
+function isWorthTelling({ sides }: OddCount): boolean {
+  if (sides === undefined) return true;
+  return sides.leftKinds !== 0 && sides.rightKinds !== 0 && (sides.leftKinds & sides.rightKinds) === 0;
+}
+
+/** 'text and numbers', of a set of tags as bits. */
+function kindsText(kinds: number): string {
+  const nouns = Object.keys(KINDS)
+    .map(Number)
+    .filter((tag) => (kinds & (1 << tag)) !== 0);
+  return nouns.map(kindNoun).join(' and ');
+}
+
+function noticeOf({ what, rows, sides }: OddCount): string {
+  if (sides !== undefined) {
+    const [left, right] = [kindsText(sides.leftKinds), kindsText(sides.rightKinds)];
+    return `the join on ${what} matches nothing: ${sides.left} holds ${left}, ${sides.right} holds ${right}`;
+  }
   if (rows === 0) return what;
   return rows === 1 ? `at least 1 row ${what.replace(/^\w+/, '$&s')}` : `at least ${rows} rows ${what}`;
 }

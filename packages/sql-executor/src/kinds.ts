@@ -1,5 +1,6 @@
 /** Kinds of values that have an order, or a sum, among each other. */
-import { kindNoun, type OddRows, Tag } from '@ashlar/expressions';
+import { type OddRows, Tag, type Vector } from '@ashlar/expressions';
+import type { Rows } from './rows.ts';
 
 const NUMBERS: readonly number[] = [Tag.NUMBER, Tag.INT, Tag.BIGINT, Tag.DECIMAL];
 const TIMES: readonly number[] = [Tag.TIMESTAMP, Tag.DATE];
@@ -27,11 +28,12 @@ export function isMixed(kinds: number): boolean {
   return (kinds & (kinds - 1)) !== 0;
 }
 
-/** 'text and numbers' */
-export function kindsText(kinds: number): string {
-  const nouns: string[] = [];
-  for (let kind = 0; kind < KIND_OF_TAG.length; kind++) if ((kinds & (1 << kind)) !== 0) nouns.push(kindNoun(kind));
-  return `${nouns.slice(0, -1).join(', ')}${nouns.length > 1 ? ' and ' : ''}${nouns.at(-1) ?? ''}`;
+/** The kinds of the selected values of a column, as bits. */
+export function kindsOf({ uniform, tags }: Vector, { selection, count }: Pick<Rows, 'selection' | 'count'>): number {
+  if (uniform !== undefined) return count === 0 ? 0 : kindsOfTags(1 << uniform);
+  let found = 0;
+  for (let index = 0; index < count; index++) found |= 1 << tags![selection === undefined ? index : selection[index]!]!;
+  return kindsOfTags(found);
 }
 
 /** Says that `what` met several kinds and kept a total order over them. */

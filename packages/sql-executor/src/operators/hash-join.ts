@@ -9,12 +9,17 @@
  *     can be stopped.
  */
 import { BATCH_ROWS, type Batch, compileFilter, gather } from '@ashlar/expressions';
+import { exprText } from '@ashlar/sql-plan';
 import type { ExecContext } from '../context.ts';
+import { kindsOf } from '../kinds.ts';
 import { allRows, Evaluator, type Operator, type Rows } from '../rows.ts';
 import type { JoinNode, JoinTable } from './join-table.ts';
 
 export class HashJoinOperator implements Operator {
+  readonly #node: JoinNode;
   readonly #table: JoinTable;
+  /** Kinds of values of each key of the rows that came, as bits. */
+  readonly #keyKinds: number[];
   readonly #isLeft: boolean;
   readonly #evaluator: Evaluator;
   readonly #residual: ReturnType<typeof compileFilter> | undefined;
@@ -29,7 +34,9 @@ export class HashJoinOperator implements Operator {
   #wantsMore = true;
 
   constructor(node: JoinNode, table: JoinTable, context: ExecContext, next: Operator) {
+    this.#node = node;
     this.#table = table;
+    this.#keyKinds = node.probeKeys.map(() => 0);
     this.#isLeft = node.join === 'left';
     this.#evaluator = new Evaluator(node.probeKeys, context.evaluation);
     this.#residual = node.residual === undefined ? undefined : compileFilter(node.residual);
@@ -39,7 +46,11 @@ export class HashJoinOperator implements Operator {
 
   push(rows: Rows): boolean {
     const { batch, selection, count } = rows;
-    this.#table.probe(this.#evaluator.evaluate(rows), this.#tuples);
+    const keys = this.#evaluator.evaluate(rows);
+    keys.vectors.forEach((vector, key) => {
+      this.#keyKinds[key]! |= kindsOf(vector, keys);
+    });
+    this.#table.probe(keys, this.#tuples);
     if (this.#isLeft) this.#matched.fill(0);
     for (let index = 0; index < count && this.#wantsMore; index++) {
       const probeRow = selection === undefined ? index : selection[index]!;
@@ -56,7 +67,19 @@ export class HashJoinOperator implements Operator {
   }
 
   finish(): void {
+    this.#tellKinds();
     this.#next.finish();
+  }
+
+  /** Keys of unlike kinds never match; whether the sides share none is known when all their parts are put together. */
+  #tellKinds(): void {
+    const { oddRows } = this.#context.evaluation;
+    const { probeKeys, buildKeys } = this.#node;
+    probeKeys.forEach((left, key) => {
+      const right = buildKeys[key]!;
+      const [leftKinds, rightKinds] = [this.#keyKinds[key]!, this.#table.keyKinds[key]!];
+      oddRows?.keyKinds(left, { left: exprText(left), leftKinds, right: exprText(right), rightKinds });
+    });
   }
 
   #flush(batch: Batch): void {

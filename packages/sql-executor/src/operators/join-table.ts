@@ -11,6 +11,7 @@ import type { FragmentNode } from '@ashlar/sql-plan';
 import { ColumnBuilder } from '../column-builder.ts';
 import { type ExecContext, MemoryShare } from '../context.ts';
 import { RowIds } from '../keys/row-ids.ts';
+import { kindsOf } from '../kinds.ts';
 import { allRows, type Evaluated, Evaluator } from '../rows.ts';
 import { decodeBatch } from '../vectors.ts';
 import { RowBuffer } from './row-buffer.ts';
@@ -27,9 +28,12 @@ export class JoinTable {
   #first = new Int32Array(0);
   #next = new Int32Array(0);
   readonly #ids: RowIds;
+  /** Kinds of values of each key, as bits. */
+  readonly keyKinds: number[];
 
   constructor(node: JoinNode, batches: readonly Uint8Array[], context: ExecContext) {
     this.#ids = new RowIds(node.buildKeys.map((key) => key.type));
+    this.keyKinds = node.buildKeys.map(() => 0);
     const memory = new MemoryShare(context.memory, 'a join');
     const tuples = this.#load(node, batches, context, memory);
     this.#chain(tuples);
@@ -61,7 +65,11 @@ export class JoinTable {
     for (const bytes of batches) {
       context.checkCancelled();
       const batch = decodeBatch(bytes);
-      this.#ids.encode(evaluator.evaluate(allRows(batch)), ids, 'add', 'never');
+      const keys = evaluator.evaluate(allRows(batch));
+      keys.vectors.forEach((vector, key) => {
+        this.keyKinds[key]! |= kindsOf(vector, keys);
+      });
+      this.#ids.encode(keys, ids, 'add', 'never');
       for (let row = 0; row < batch.length; row++) tuples.push(ids[row]!);
       this.rows.append({ vectors: batch.columns, selection: undefined, count: batch.length });
       memory.set(this.rows.bytes + this.#ids.bytes + this.rows.length * CHAIN_BYTES);
