@@ -85,7 +85,12 @@ export interface SubscribeOptions extends Call {
   readonly from?: 'now' | (string & {});
   /** Only these types. Default: all. */
   readonly types?: readonly EventType[];
-  /** What happens to a subscriber that reads too slowly. Default 'lag': it reads on from the log while the log holds it. */
+  /**
+   * What happens to a subscriber that reads too slowly. `'lag'` (default): it reads on from the log while the log holds it,
+   * then SEQUENCE_GONE. `'conflate'`: it is told one change a key, from the state it was told last (`oldValue`) to the newest
+   * one: updates become one, an entry that went and came again is an update, one that came and went is not told; the member
+   * keeps some 65,000 such keys or 8 MiB for it, beyond it lags. `'cut'`: it ends with SLOW_CONSUMER.
+   */
   readonly onSlow?: 'lag' | 'conflate' | 'cut';
   /** Called once the subscription stands on every partition: changes made from then on are seen. */
   readonly onReady?: () => void;

@@ -319,6 +319,8 @@ describe('options of a subscription', () => {
     ['a condition that is no text', { where: 5 }, 'INVALID_ARGUMENT', /where .*text, not number/],
     ['parameters that are no array', { where: '__key = $1', params: 5 }, 'INVALID_ARGUMENT', /params .*array/],
     ['a token that is none', { from: {} }, 'INVALID_ARGUMENT', /from .*text/],
+    ['an empty token', { from: '' }, 'INVALID_TOKEN', /empty/],
+    ['a token of blanks', { from: ' ' }, 'INVALID_TOKEN', /token/],
     ['a condition of 2 MB', { where: `a = '${'x'.repeat(2 << 20)}'` }, 'STATEMENT_TOO_LARGE', /1048576/],
     ['10,000 open parentheses', { where: '('.repeat(10_000) }, 'SYNTAX_ERROR', /never closed/],
     [

@@ -61,11 +61,16 @@ export function checkStatement(text: unknown): asserts text is string | Template
   throw new GridError('INVALID_ARGUMENT', `a statement is text or a tagged template, not ${typeName(text)}`);
 }
 
-/** @throws GridError INVALID_ARGUMENT: a subscription to what there is not would wait for ever */
+/** @throws GridError INVALID_ARGUMENT, INVALID_TOKEN: a subscription to what there is not would wait for ever */
 export function checkSubscribeOptions({ where, params, from, types, onSlow }: SubscribeOptions): void {
   for (const [name, given] of Object.entries({ where, from })) {
     if (given === undefined || typeof given === 'string') continue;
     throw new GridError('INVALID_ARGUMENT', `${name} of a subscription is a text, not ${typeName(given)}`);
+  }
+  if (from === '') {
+    throw new GridError('INVALID_TOKEN', 'from is an empty text, which is no token', {
+      hint: "'now', or the token of an event as it is",
+    });
   }
   for (const [name, given] of Object.entries({ params, types })) {
     if (given === undefined || Array.isArray(given)) continue;

@@ -109,18 +109,3 @@ export class EventColumnsWriter {
     return columns;
   }
 }
-
-/** The events of the given indexes, in their order. */
-export function pickEvents(events: EventColumns, indexes: readonly number[]): EventColumns {
-  const writer = new EventColumnsWriter(indexes.length);
-  const startOf = (ends: Uint32Array, index: number): number => (index === 0 ? 0 : ends[index - 1]!);
-  for (const index of indexes) {
-    const { types, partitions, sequences, versions, keyEnds, valueEnds, oldValueEnds } = events;
-    writer.open(types[index] as EventTypeNumber, partitions[index]!, sequences[index]!, versions[index]!);
-    writer.appendKey(events.keys, startOf(keyEnds, index), keyEnds[index]!);
-    writer.appendValue(events.values, startOf(valueEnds, index), valueEnds[index]!);
-    writer.appendOldValue(events.oldValues, startOf(oldValueEnds, index), oldValueEnds[index]!);
-    writer.close();
-  }
-  return writer.take();
-}

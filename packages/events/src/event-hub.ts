@@ -2,11 +2,15 @@
 import { GridError } from '@ashlar/core';
 import { type LogSource, Subscription, type SubscriptionOptions } from './subscription.ts';
 
+/** Bytes that conflating subscriptions of a member keep together. */
+const CONFLATION_BYTES_MAX = 64 << 20;
+
 export class EventHub {
   readonly #logs: LogSource;
   readonly #subscriptionsMax: number;
   readonly #byPartition: Set<Subscription>[];
   readonly #open = new Set<Subscription>();
+  readonly #budget = { bytes: 0, bytesMax: CONFLATION_BYTES_MAX };
 
   constructor(logs: LogSource, options: { readonly partitionCount: number; readonly subscriptionsMax: number }) {
     this.#logs = logs;
@@ -20,6 +24,11 @@ export class EventHub {
 
   get subscriptionsMax(): number {
     return this.#subscriptionsMax;
+  }
+
+  /** Bytes that conflating subscriptions keep. */
+  get conflatedBytes(): number {
+    return this.#budget.bytes;
   }
 
   /** Log records that subscriptions have not read: of all together, and of the one that is furthest behind. */
@@ -40,7 +49,7 @@ export class EventHub {
         hint: 'close subscriptions that are not read, or share one',
       });
     }
-    const subscription = new Subscription(this.#logs, options);
+    const subscription = new Subscription(this.#logs, options, this.#budget);
     for (const partition of subscription.partitions) this.#byPartition[partition]!.add(subscription);
     this.#open.add(subscription);
     return subscription;
@@ -48,6 +57,7 @@ export class EventHub {
 
   close(subscription: Subscription): void {
     this.#open.delete(subscription);
+    subscription.close();
     for (const partition of subscription.partitions) this.#byPartition[partition]!.delete(subscription);
   }
 

@@ -5,8 +5,9 @@
  *
  * U1  Events of a partition come in the order of its log, each once; so events of one key come in order.
  * U2  Slowness costs no memory: the cursor stays, the log moves. `lag` reads on while the log holds the place, then
- *     SEQUENCE_GONE; `conflate` gives only the newest event of each key in what it reads at once; `cut` ends with
- *     SLOW_CONSUMER when it is further behind than `cutLagRecords`.
+ *     SEQUENCE_GONE; `conflate` takes what is committed out of the log also while it is not read, one change a key within
+ *     bounds (conflation.ts), and lags beyond them; `cut` ends with SLOW_CONSUMER when it is further behind than
+ *     `cutLagRecords`.
  * U3  resolved(v) is said only when everything committed at or below v in these partitions was read.
  * U4  One pull reads at most `recordsMax` records: the caller's time slice.
  * U5  A partition on hold is passed over; it goes on where it was.
@@ -15,13 +16,8 @@
  */
 import { GridError, MapDroppedError } from '@ashlar/core';
 import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
-import {
-  EVENT_TYPE,
-  type EventColumns,
-  EventColumnsWriter,
-  type EventTypeNumber,
-  pickEvents,
-} from './event-columns.ts';
+import { Conflation, type ConflationBudget } from './conflation.ts';
+import { EVENT_TYPE, type EventColumns, EventColumnsWriter, type EventTypeNumber } from './event-columns.ts';
 import { EventFilter, type FilterCounts, type FilterOptions } from './filter.ts';
 
 export type OnSlow = 'lag' | 'conflate' | 'cut';
@@ -62,6 +58,8 @@ export interface Pulled {
 
 const BATCH_EVENTS = 2048;
 const READ_RECORDS = 512;
+/** Read for a conflating subscription at a commit, while nobody pulls it. */
+const GATHER_RECORDS = 4096;
 
 export class Subscription {
   readonly partitions: readonly number[];
@@ -72,6 +70,8 @@ export class Subscription {
   readonly #cutLag: number;
   readonly #filter: EventFilter;
   readonly #writer = new EventColumnsWriter(BATCH_EVENTS);
+  /** Only where it conflates. */
+  readonly #conflation: Conflation | undefined;
   /** nextSequence[index of partition]. */
   readonly #next: Float64Array;
   readonly #onHold = new Set<number>();
@@ -82,13 +82,15 @@ export class Subscription {
   #mapId: number | undefined;
   #isDropped = false;
 
-  constructor(logs: LogSource, options: SubscriptionOptions) {
+  /** @param budget  of the member, for what conflating subscriptions keep */
+  constructor(logs: LogSource, options: SubscriptionOptions, budget: ConflationBudget) {
     this.#logs = logs;
     this.#map = options.map;
     this.#mapIdNow = options.mapIdNow;
     this.#mapId = options.boundTo;
     this.partitions = options.partitions;
     this.#onSlow = options.onSlow;
+    this.#conflation = options.onSlow === 'conflate' ? new Conflation(budget) : undefined;
     this.#cutLag = options.cutLagRecords;
     this.#filter = new EventFilter(options);
     this.#next = Float64Array.from(options.partitions, (partition, index) => {
@@ -126,9 +128,9 @@ export class Subscription {
     return this.#filter.counts;
   }
 
-  /** Records not read yet, over all partitions. */
+  /** Records not read yet, over all partitions, and changes kept. */
   get lagRecords(): number {
-    let lag = 0;
+    let lag = this.#conflation?.size ?? 0;
     this.partitions.forEach((partition, index) => {
       lag += this.#logs.committedSequence(partition) + 1 - this.#next[index]!;
     });
@@ -152,7 +154,23 @@ export class Subscription {
   /** Something was committed: a pull may find it. */
   notify(): void {
     this.#isStale = true;
-    this.#wake?.();
+    if (this.#wake !== undefined) this.#wake();
+    else if (this.#conflation !== undefined) this.#gather();
+  }
+
+  /** Nobody is waiting for it: what was committed is taken before the log gives it up. */
+  #gather(): void {
+    try {
+      this.#followMap();
+      this.#read(Number.POSITIVE_INFINITY, GATHER_RECORDS);
+    } catch {
+      // The next pull meets the same, and says so.
+    }
+  }
+
+  /** Gives back what it keeps. */
+  close(): void {
+    this.#conflation?.clear();
   }
 
   /** Resolves at the next `notify`, or at once when there was one since the last pull. Never rejects. */
@@ -176,8 +194,10 @@ export class Subscription {
     this.#followMap();
     if (this.#onSlow === 'cut') this.#checkLag();
     const resolved = this.#logs.resolvedVersion();
-    const isDone = this.#isDropped ? this.#readRest(bytesMax, recordsMax) : this.#read(bytesMax, recordsMax);
-    const events = this.#writer.count === 0 ? undefined : this.#take();
+    const isRead = this.#isDropped ? this.#readRest(bytesMax, recordsMax) : this.#read(bytesMax, recordsMax);
+    this.#conflation?.moveTo(this.#writer, bytesMax);
+    const isDone = isRead && (this.#conflation?.size ?? 0) === 0;
+    const events = this.#writer.count === 0 ? undefined : this.#writer.take();
     const isOver = this.#isDropped && isDone && this.#onHold.size === 0;
     if (isOver && events === undefined) throw this.#dropped();
     const more = !isDone || isOver;
@@ -208,7 +228,7 @@ export class Subscription {
       const partition = this.partitions[index]!;
       if (this.#onHold.has(partition)) continue;
       while (this.#next[index]! <= this.#logs.committedSequence(partition)) {
-        if (budget <= 0 || this.#writer.bytes >= bytesMax || this.#writer.isFull) {
+        if (budget <= 0 || this.#hasEnough(bytesMax)) {
           this.#turn = index;
           return false;
         }
@@ -216,6 +236,10 @@ export class Subscription {
       }
     }
     return true;
+  }
+
+  #hasEnough(bytesMax: number): boolean {
+    return this.#conflation?.isFull ?? (this.#writer.bytes >= bytesMax || this.#writer.isFull);
   }
 
   #readSome(index: number, partition: number, recordsMax: number): number {
@@ -229,6 +253,10 @@ export class Subscription {
     if (record.mapId !== this.#mapId) return;
     const type = eventTypeOf(record);
     if (type === undefined || !this.#filter.wants(type, record)) return;
+    if (this.#conflation !== undefined) {
+      this.#conflation.add(type, partition, record);
+      return;
+    }
     const writer = this.#writer;
     writer.open(type, partition, record.sequence, record.version);
     record.positionKey();
@@ -242,11 +270,6 @@ export class Subscription {
       writer.appendOldValue(record.bytes, record.start, record.stop);
     }
     writer.close();
-  }
-
-  #take(): EventColumns {
-    const events = this.#writer.take();
-    return this.#onSlow === 'conflate' ? conflate(events) : events;
   }
 
   #checkLag(): void {
@@ -279,20 +302,4 @@ function eventTypeOf(record: LogRecordView): EventTypeNumber | undefined {
     default:
       return undefined;
   }
-}
-
-/** The newest event of each key, in the order of those. Its type and old value are its own. */
-function conflate(events: EventColumns): EventColumns {
-  const newest = new Map<string, number>();
-  for (let index = 0; index < events.count; index++) {
-    const start = index === 0 ? 0 : events.keyEnds[index - 1]!;
-    const key = Buffer.from(
-      events.keys.buffer,
-      events.keys.byteOffset + start,
-      events.keyEnds[index]! - start,
-    ).toString('latin1');
-    newest.delete(key);
-    newest.set(key, index);
-  }
-  return newest.size === events.count ? events : pickEvents(events, [...newest.values()]);
 }
