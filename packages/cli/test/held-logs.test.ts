@@ -109,3 +109,41 @@ describe('with a listener on the same map', () => {
     expect(await client.map(Copies).size()).toBe(before + ROWS);
   }, 180_000);
 });
+
+describe('with a listener that does not get on', () => {
+  it('a statement that lacks room says so before its time is over, changes nothing, and applies when it is gone', async () => {
+    const small = await TestGrid.start({ members: 1, memory: '32MiB', settings: { 'cluster.partitionCount': 4 } });
+    try {
+      const own = await small.connect();
+      const stuck = own.map<number>('stuck');
+      await stuck.size();
+      await own.deploy(new URL('./fixtures/stuck.ts', import.meta.url), { limits: { wallMs: 600_000 } });
+      await stuck.putAll(Array.from({ length: 40 }, (_, key) => [key, key] as const));
+      const held = own.map<{ n: number; text: string }>('held');
+      await held.putAll(Array.from({ length: 1500 }, (_, key) => [key, { n: 0, text: 't'.repeat(500) }] as const));
+      const update = () => own.sql('UPDATE held SET n = n + 1', [], { timeoutMs: 2500 }).execute();
+      let applied = 0;
+      let failure: unknown;
+      while (failure === undefined) {
+        await update().then(
+          () => (applied += 1),
+          (error: unknown) => (failure = error),
+        );
+      }
+      expect(failure).toMatchObject({
+        code: 'LOG_FULL',
+        retryable: true,
+        hint: expect.stringContaining('ashlar stats'),
+      });
+      expect(applied).toBeGreaterThan(1);
+      const row = await own
+        .sql<{ low: number; high: number }>('SELECT min(n) AS low, max(n) AS high FROM held')
+        .first();
+      expect(row).toEqual({ low: applied, high: applied });
+      await own.undeploy('stuck');
+      await until(async () => (await update().catch(() => undefined)) !== undefined);
+    } finally {
+      await small.stop();
+    }
+  }, 120_000);
+});

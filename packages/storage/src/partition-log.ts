@@ -229,7 +229,7 @@ export class PartitionLog {
     const isRoom = (): boolean => budget.bytesUsed + wanted <= budget.heldBytesMax;
     if (isProgress || isRoom() || (this.#host.dropHistory(SHRINK_RECORDS) > 0 && isRoom())) return;
     throw new GridError('LOG_FULL', 'the log is full: a listener has not read it yet', {
-      hint: 'find the listener that lags (ashlar stats), or raise memory.maxBytes: held logs have a quarter of it',
+      hint: 'find the listener that lags or is in quarantine (ashlar stats), or raise memory.maxBytes: held logs have a quarter of it',
       details: { bytes: this.#bytes, limitBytes: budget.partitionBytesMax, allBytes: budget.bytesUsed },
     });
   }

@@ -2,7 +2,7 @@
 import type { CatalogedMap } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTable } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
-import type { AdminService, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
+import type { AdminService, CallContext, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import type { Peers } from '../control/peers.ts';
 import type { ChangeOutcome } from '../sql/change-runner.ts';
@@ -30,7 +30,7 @@ export interface AdminDependencies {
   /** What /metrics tells. */
   readonly figures: () => Promise<Figure[]>;
   /** Removes every entry of a map, over the whole grid. */
-  readonly clearMap: (map: CatalogedMap, signal: AbortSignal) => Promise<ChangeOutcome>;
+  readonly clearMap: (map: CatalogedMap, call: Pick<CallContext, 'signal' | 'deadlineMs'>) => Promise<ChangeOutcome>;
 }
 
 export function adminService(deps: AdminDependencies): AdminService {
@@ -85,11 +85,11 @@ export function adminService(deps: AdminDependencies): AdminService {
       if (map === undefined) return NO_SIZE;
       return grid ? gridSize(map) : ownSize(map);
     },
-    async clear({ map: name }, { signal }) {
+    async clear({ map: name }, { signal, deadlineMs }) {
       control.requireComplete();
       const map = await control.mapNamed(name).catch(() => undefined);
       if (map === undefined) return { removed: 0, version: clock.now() };
-      const { affected, version } = await deps.clearMap(map, signal);
+      const { affected, version } = await deps.clearMap(map, { signal, deadlineMs });
       return { removed: affected, version };
     },
     stats: async () => ({ memberId: control.self, figures: await deps.figures() }),

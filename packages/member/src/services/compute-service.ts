@@ -93,7 +93,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
       tracedStream(begin('ashlar.job', request, trace), (own) =>
         runJob(request, { signal, trace: own }, deps, jobs, jobPart),
       ),
-    async processWhere(request, { signal, trace }) {
+    async processWhere(request, { signal, trace, deadlineMs }) {
       control.requireComplete();
       if (request.module !== READY_MODULE) await control.moduleNamed(request.module);
       const parameters = decodeParameters(request.parameters);
@@ -113,6 +113,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
         odd: new OddTally(),
         seen: request.sessionVersion as Version,
         signal,
+        deadlineMs,
         trace,
       };
       const { module, exportName, arguments: args } = request;

@@ -182,10 +182,10 @@ export function memberServices(parts: MemberParts): {
       address: () => parts.address,
       limits: limitsOf(parts),
       figures: new SharedPage(() => metrics.figures(), FIGURES_EVERY_MS).get,
-      clearMap: (map, signal) =>
+      clearMap: (map, { signal, deadlineMs }) =>
         changes.clear(map, {
           ...{ ...NO_PARAMETERS, clockMs: Date.now(), strict: false, odd: new OddTally() },
-          ...{ seen: 0 as Version, signal, trace: undefined },
+          ...{ seen: 0 as Version, signal, deadlineMs, trace: undefined },
         }),
     }),
     members: membersService({

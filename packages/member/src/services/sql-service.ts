@@ -141,6 +141,7 @@ async function* runStatement(
     odd: new OddTally(),
     seen: request.sessionVersion as Version,
     signal: context.signal,
+    deadlineMs: context.deadlineMs,
     trace,
   };
   const result = resultOf(plan, statement, deps);

@@ -33,6 +33,18 @@ export type ChangeRequest =
   | { readonly kind: 'process'; readonly task: ChangeTask; readonly processor: ProcessorRequest }
   | { readonly kind: 'insert'; readonly map: string; readonly mapId: MapId; readonly rows: InsertRows };
 
+/** What is left of a statement's time for the way back, where it waited for listeners. */
+const ANSWER_MARGIN_MS = 300;
+
+/** How long a statement may wait; undefined: its caller set no time. */
+function waitMsOf({ deadlineMs }: Statement): number | undefined {
+  return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - performance.now() - ANSWER_MARGIN_MS);
+}
+
+function insertOf({ name, id }: CatalogedMap, rows: InsertRows, statement: Statement): ChangeRequest {
+  return { kind: 'insert', map: name, mapId: id, rows: { ...rows, waitMs: waitMsOf(statement) } };
+}
+
 /** Of an INSERT whose map is dropped again and again. */
 const INSERT_TRIES = 3;
 
@@ -89,7 +101,8 @@ export class ChangeCoordinator {
       const tasks = parts.map(({ member, partitions }) => {
         const snapshotId = snapshot.ids.get(member)!;
         const snapshotVersion = snapshot.version;
-        const common = { partitions, snapshotId, snapshotVersion, parameters: parameterBytes, clockMs, strict };
+        const read = { partitions, snapshotId, snapshotVersion, parameters: parameterBytes, clockMs, strict };
+        const common = { ...read, waitMs: waitMsOf(statement) };
         return { member, task: { kind, scan, assignments, ambiguousTexts: texts, ...common } };
       });
       // A document that cannot be made on one member must not leave the others changed; nor may a text change two keys.
@@ -141,7 +154,7 @@ export class ChangeCoordinator {
     const byMember = this.#placeRows(plan, map, statement);
     const outcomes = [...byMember].map(([member, rows]) => ({
       member,
-      outcome: run(member, { kind: 'insert', map: map.name, mapId: map.id, rows }, statement),
+      outcome: run(member, insertOf(map, rows, statement), statement),
     }));
     return allOrPartial(outcomes, 'PARTIAL_COMMIT');
   }

@@ -86,6 +86,8 @@ export interface InsertRows {
   readonly keys: readonly Uint8Array[];
   readonly values: readonly Uint8Array[];
   readonly onConflict: 'error' | 'nothing' | 'replace';
+  /** As of ChangeTask. */
+  readonly waitMs?: number | undefined;
 }
 
 export class ChangeRunner {
@@ -101,7 +103,7 @@ export class ChangeRunner {
     const rows = found.flatMap((part) => rowIndexes(part).map((index) => ({ part, index })));
     const applied = { affected: 0, version: 0 as Version };
     try {
-      await this.#changeRows(task, rows, this.#logWait(), signal, applied);
+      await this.#changeRows(task, rows, this.#logWait(task.waitMs), signal, applied);
     } catch (error) {
       throw applied.affected === 0 ? error : brokenOff(applied.affected, error);
     }
@@ -144,8 +146,8 @@ export class ChangeRunner {
     };
   }
 
-  #logWait(): LogWait {
-    return new LogWait(() => this.#deps.store.logRoom());
+  #logWait(waitMs: number | undefined): LogWait {
+    return new LogWait(() => this.#deps.store.logRoom(), waitMs);
   }
 
   /** The entries that meet the condition at the snapshot, task by task. */
@@ -180,7 +182,7 @@ export class ChangeRunner {
   ): Promise<ChangeOutcome> {
     const found = await this.scan(task, signal);
     const rule = new ChangeRule(task);
-    const wait = this.#logWait();
+    const wait = this.#logWait(task.waitMs);
     let affected = 0;
     for (const part of found) {
       for (let from = 0; from < part.count; from += PROCESS_WINDOW) {
@@ -267,7 +269,7 @@ export class ChangeRunner {
       return affected;
     };
     const work = { partitions: new Set(rows.partitions), rowCount: rows.keys.length, stage };
-    return (await this.#untilStaged(work, this.#logWait(), signal, false)) as ChangeOutcome;
+    return (await this.#untilStaged(work, this.#logWait(rows.waitMs), signal, false)) as ChangeOutcome;
   }
 
   /**

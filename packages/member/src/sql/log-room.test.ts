@@ -25,14 +25,14 @@ describe('a statement that lacks room in the logs', () => {
 
   it('waits until listeners have let go of as much', async () => {
     const { look, looks } = listeners(1000, 100);
-    await new LogWait(look).until(new LackOfRoom(FULL, 500, 105, 105), never);
+    await new LogWait(look, undefined).until(new LackOfRoom(FULL, 500, 105, 105), never);
     const { heldBytes } = looks.at(-1)!;
     expect(heldBytes).toBeLessThanOrEqual(475);
     expect(looks.length).toBeGreaterThan(5);
   });
 
   it('is refused at once where there can never be so much, and told what to set', async () => {
-    const wait = new LogWait(listeners(0, 0).look);
+    const wait = new LogWait(listeners(0, 0).look, undefined);
     const lack = new LackOfRoom(FULL, 900, 10, 100);
     expect([wait.isHopeless(lack), wait.piecesFor(lack)]).toEqual([true, 38]);
     await expect(wait.until(lack, never)).rejects.toMatchObject({
@@ -43,12 +43,13 @@ describe('a statement that lacks room in the logs', () => {
     });
   });
 
-  it('fails when no listener gets on, and when it is given up', async () => {
+  it('fails when no listener gets on, when its time is over, and when it is given up', async () => {
     const stuck = listeners(1000, 0);
     const lack = new LackOfRoom(FULL, 500, 1, 1);
-    await expect(new LogWait(stuck.look, 30).until(lack, never)).rejects.toBe(FULL);
+    await expect(new LogWait(stuck.look, undefined, 30).until(lack, never)).rejects.toBe(FULL);
+    await expect(new LogWait(listeners(10_000, 1).look, 40).until(lack, never)).rejects.toBe(FULL);
     const abort = new AbortController();
-    const waiting = new LogWait(stuck.look).until(lack, abort.signal);
+    const waiting = new LogWait(stuck.look, undefined).until(lack, abort.signal);
     abort.abort();
     await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
   });

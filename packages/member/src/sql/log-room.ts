@@ -6,7 +6,8 @@
  *                                               '-> else: wait until listeners have let go of so much -> stage again
  *
  * R1  Who waits holds nothing: no partition, no staged record; so listeners get on.
- * R2  When no listener has got on for STALL_MS the statement fails with LOG_FULL, as it would without waiting.
+ * R2  When no listener has got on for STALL_MS, or the statement's time is nearly over, it fails with LOG_FULL, as it would
+ *     without waiting: a caller is told why, not only that it took too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledError, GridError } from '@ashlar/core';
@@ -40,13 +41,18 @@ export class LackOfRoom {
 export class LogWait {
   readonly #room: () => LogRoom;
   readonly #stallMs: number;
+  readonly #dueMs: number;
   #consumed = -1;
   #movedAtMs = 0;
 
-  /** @param stallMs  how long no listener may get on before waiting ends */
-  constructor(room: () => LogRoom, stallMs: number = STALL_MS) {
+  /**
+   * @param waitMs   how long the statement may wait in all; undefined: until its caller leaves
+   * @param stallMs  how long no listener may get on before waiting ends
+   */
+  constructor(room: () => LogRoom, waitMs: number | undefined, stallMs: number = STALL_MS) {
     this.#room = room;
     this.#stallMs = stallMs;
+    this.#dueMs = performance.now() + (waitMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Whether it can never have what it lacks. */
@@ -73,6 +79,7 @@ export class LogWait {
         this.#consumed = consumed;
         this.#movedAtMs = nowMs;
       } else if (nowMs - this.#movedAtMs > this.#stallMs) throw lack.error;
+      if (nowMs > this.#dueMs) throw lack.error;
       await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) throw new CancelledError('the statement');
       if (bytesMax - heldBytes >= lack.bytesWanted) return;

@@ -45,6 +45,8 @@ export interface Statement {
   /** The highest version the caller's session has seen. */
   readonly seen: Version;
   readonly signal: AbortSignal;
+  /** When its caller gives up, as performance.now() tells time; undefined: nobody said. */
+  readonly deadlineMs?: number | undefined;
   /** The trace it belongs to. */
   readonly trace: TraceContext | undefined;
 }

@@ -50,6 +50,8 @@ export interface ChangeTask {
   readonly ambiguousTexts: readonly string[];
   /** It may be applied in several steps, where listeners hold the logs and all of it at once has no room. */
   readonly inPieces?: boolean;
+  /** How long it may wait for listeners that hold the logs. */
+  readonly waitMs?: number | undefined;
 }
 
 export interface Assignment {
