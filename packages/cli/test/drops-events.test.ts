@@ -130,6 +130,33 @@ describe('a listener whose map is dropped', () => {
     expect(copies).toEqual([{ amount: 4 }]);
   }, 60_000);
 
+  it('writes to whichever map has the name of its target, however often that is dropped', async () => {
+    await client.map(Orders).put(2000, { amount: 9 });
+    await untilCopied(9);
+    for (let round = 10; round < 40; round++) {
+      const putting = client.map(Orders).put(2000 + round, { amount: round });
+      await other.drop('copies');
+      await putting;
+      await client.map(Orders).put(3000 + round, { amount: -round });
+      await untilCopied(-round);
+    }
+  }, 60_000);
+
+  /** Until the order of that amount is copied. */
+  async function untilCopied(amount: number): Promise<void> {
+    for (;;) {
+      const copied = await client
+        .sql('SELECT count(*) AS n FROM copies WHERE amount = $1', [amount])
+        .first()
+        .catch((error: { code: string }) => {
+          if (error.code !== 'UNKNOWN_MAP' && error.code !== 'MAP_DROPPED') throw error;
+          return { n: 0 };
+        });
+      if (Number((copied as { n: number }).n) > 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
   async function untilCopies(count: number): Promise<void> {
     while ((await client.map(Copies).size()) < count) await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -1,5 +1,6 @@
 import { ready } from '@ashlar/api';
 import type { Grid } from '@ashlar/client';
+import { label } from './fixtures/processors.ts';
 import { TestGrid } from './support/grid.ts';
 
 /** Rounds enough to meet every interleaving that was ever seen to lose entries (1 to 6 of 200). */
@@ -78,6 +79,21 @@ describe('a map that is dropped and made again', () => {
       await one.drop('counted');
       const counts = await second.processAll(KEYS, ready.increment, args);
       expect([counts, await first.getAll(KEYS)]).toEqual([KEYS.map(() => 1), KEYS.map(() => ({ n: 1 }))]);
+    }
+  }, 60_000);
+
+  it('runs a processor anew whose entry went with the map while it ran, once', async () => {
+    await one.deploy(new URL('./fixtures/processors.ts', import.meta.url));
+    const map = one.map<readonly string[]>('labelled');
+    for (let round = 0; round < 5; round++) {
+      await map.putAll(KEYS.map((key) => [key, ['old']] as const));
+      const labels = map.processAll(KEYS, label, { text: 'new', ms: 15 });
+      const outcome = labels.catch((error: unknown) => error);
+      await other.drop('labelled');
+      const expected = [['old', 'new'], ['new']];
+      for (const list of (await outcome) as string[][]) expect(expected).toContainEqual(list);
+      for (const list of await map.getAll(KEYS)) expect([undefined, ['new']]).toContainEqual(list);
+      await one.drop('labelled');
     }
   }, 60_000);
 
