@@ -121,6 +121,15 @@ describe('a listener whose map is dropped', () => {
       waiting,
       2,
     ]);
+    const states = (await client.stats()).map(({ figures }) =>
+      figures
+        .filter(({ name, labels }) => name === 'ashlar_listener_state' && labels['map'] === 'orders')
+        .map(({ labels }) => labels['state']),
+    );
+    expect(states).toEqual([
+      ['ended', 'ended'],
+      ['ended', 'ended'],
+    ]);
     await client.map(Orders).put(1000, { amount: 3 });
     await deploy();
     expect([await inState('running'), await inState('ended')]).toEqual([running, 0]);

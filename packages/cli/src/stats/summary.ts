@@ -47,7 +47,7 @@ export interface GridSummary {
 export interface ListenerLine {
   readonly listener: string;
   readonly map: string;
-  /** The worst that a member tells: quarantined, failing, healthy. */
+  /** The worst that a member tells: quarantined, failing, ended (with its map), waiting (for one), healthy. */
   readonly state: string;
   /** The members that tell it. */
   readonly members: readonly string[];
@@ -85,7 +85,7 @@ export function summarize(
   };
 }
 
-const WORST_FIRST = ['quarantined', 'failing', 'healthy'];
+const WORST_FIRST = ['quarantined', 'failing', 'ended', 'waiting', 'healthy'];
 
 function listenerLines(members: readonly MemberStats[]): readonly ListenerLine[] {
   const lines = new Map<string, { listener: string; map: string; state: string; members: string[] }>();

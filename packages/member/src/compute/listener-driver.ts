@@ -13,11 +13,13 @@ import { type ListenerDependencies, type ListenerWish, RunningListener } from '.
 
 /** Listeners with a line of their own in the metrics. */
 const LISTENERS_LABELLED_MAX = 50;
+const START_RETRY_MS = 5000;
 
 export class ListenerDriver {
   readonly #deps: ListenerDependencies;
   readonly #runner: ListenerRunner;
   readonly #running = new Map<string, RunningListener>();
+  #retryTimer: NodeJS.Timeout | undefined;
 
   constructor(deps: ListenerDependencies) {
     this.#deps = deps;
@@ -36,7 +38,7 @@ export class ListenerDriver {
     );
     metrics.gauge(
       'ashlar_listener_state',
-      'What a listener does here: 1 in its state, healthy, failing or quarantined.',
+      'What a listener does here: 1 in its state: healthy, failing, quarantined, waiting for a map, or ended with one.',
       () => this.#states(),
       ['listener', 'map', 'state'],
     );
@@ -54,13 +56,22 @@ export class ListenerDriver {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#retryTimer);
     await Promise.all([...this.#running.values()].map((listener) => listener.stop()));
   }
 
   /** Of the first LISTENERS_LABELLED_MAX. */
   #states(): readonly Reading[] {
-    return [...this.#running.values()].slice(0, LISTENERS_LABELLED_MAX).map(({ name, wish, state }) => ({
-      labels: { listener: name, map: wish.map, state },
+    const states = new Map([...this.#running].map(([id, { wish, state }]) => [id, { wish, state: state as string }]));
+    const { state: grid } = this.#deps.parts.control;
+    for (const [id, wish] of wantedListeners(grid)) {
+      if (states.has(id)) continue;
+      const state = stateOfListener(wish, grid);
+      // It should run: starting it failed, and is tried again.
+      states.set(id, { wish, state: state === 'running' ? 'failing' : state });
+    }
+    return [...states.values()].slice(0, LISTENERS_LABELLED_MAX).map(({ wish, state }) => ({
+      labels: { listener: nameOf(wish), map: wish.map, state },
       value: 1,
     }));
   }
@@ -86,9 +97,22 @@ export class ListenerDriver {
       void listener.stop();
     }
     if (!this.#deps.parts.control.isComplete) return;
+    clearTimeout(this.#retryTimer);
     for (const [id, wish] of wanted) {
-      if (this.#running.has(id) || stateOfListener(wish, state) !== 'running') continue;
+      if (!this.#running.has(id) && stateOfListener(wish, state) === 'running') this.#start(id, wish);
+    }
+  }
+
+  /** One that cannot start (too many subscriptions) keeps no other from it, and is tried again. */
+  #start(id: string, wish: ListenerWish): void {
+    const { control, log } = this.#deps.parts;
+    try {
       this.#running.set(id, new RunningListener(wish, this.#runner, this.#deps));
+    } catch (error) {
+      log.error({ err: error, listener: nameOf(wish), map: wish.map }, 'a listener could not be started');
+      clearTimeout(this.#retryTimer);
+      this.#retryTimer = setTimeout(() => this.#follow(control.state), START_RETRY_MS);
+      this.#retryTimer.unref();
     }
   }
 }

@@ -140,8 +140,8 @@ export class RunningListener {
     return this.#wish;
   }
 
-  get state(): HealthState {
-    return this.#health.state;
+  get state(): HealthState | 'ended' {
+    return this.#isLetGo ? 'ended' : this.#health.state;
   }
 
   /** Its module was deployed again: from here on other code runs, and quarantine is over. */
