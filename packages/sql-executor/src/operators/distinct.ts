@@ -34,6 +34,7 @@ export class DistinctOperator implements Operator {
     const known = ids.size;
     ids.encode({ vectors: batch.columns, selection, count }, this.#rowIds);
     this.#passed.fill(0);
+    const mixed = batch.columns.filter(mayHoldExact);
     let fresh = 0;
     for (let index = 0; index < count; index++) {
       // At most `count` ids are new, whatever their order.
@@ -41,7 +42,7 @@ export class DistinctOperator implements Operator {
       if (added < 0 || this.#passed[added] === 1) continue;
       this.#passed[added] = 1;
       const row = selection === undefined ? index : selection[index]!;
-      if (batch.columns.some((column) => mayBeEqualled(column, row))) this.#waiting.push(this.#rowIds[index]!);
+      if (mixed.length > 0 && isExactAt(mixed, row)) this.#waiting.push(this.#rowIds[index]!);
       else this.#selected[fresh++] = row;
     }
     this.#memory.set(ids.bytes + this.#waiting.length * ID_BYTES);
@@ -59,8 +60,14 @@ export class DistinctOperator implements Operator {
   }
 }
 
-/** Whether a number of another kind may equal the value of a row (D1). */
-function mayBeEqualled({ type, uniform, tags }: Vector, row: number): boolean {
-  const tag = uniform ?? tags![row]!;
-  return (tag === Tag.BIGINT || tag === Tag.DECIMAL) && type !== 'int8' && type !== 'numeric';
+/** Whether a column has rows whose values a number of another kind may equal (D1). */
+function mayHoldExact({ type, uniform }: Vector): boolean {
+  return type !== 'int8' && type !== 'numeric' && (uniform === undefined || isExactTag(uniform));
 }
+
+function isExactAt(columns: readonly Vector[], row: number): boolean {
+  for (const { uniform, tags } of columns) if (isExactTag(uniform ?? tags![row]!)) return true;
+  return false;
+}
+
+const isExactTag = (tag: number): boolean => tag === Tag.BIGINT || tag === Tag.DECIMAL;
