@@ -50,6 +50,33 @@ describe('a path has one kind of number a statement', () => {
     );
   });
 
+  it.each([
+    ['bigints', [3n, null], 'COALESCE(k, 1.5)', ['3n', 'd1.5']],
+    ['numbers', [3, null], 'COALESCE(k, 1.5)', ['3', '1.5']],
+    ['numbers', [3, null], 'k + 1.5', ['4.5', 'null']],
+    ['decimals', [decimal('3.10'), null], 'COALESCE(k, 0)', ['d3.10', 'd0']],
+    ['decimals', [decimal('3.10'), null], 'COALESCE(k, 0) / 2', ['d1.5500000000000000', 'd0.00000000000000000000']],
+    ['decimals and bigints', [decimal('3.10'), 3n, null], 'COALESCE(k, 0)', ['d3.10', '3n', 'd0']],
+    ['bigints', [3n, null], 'GREATEST(k, 1)', ['3n', '1n']],
+    ['bigints', [3n], 'k / 2.0', ['d1.5000000000000000']],
+    ['bigints', [3n], 'k::float8 / 2', ['1.5']],
+    ['bigints', [7n], 'abs(-k) / 2', ['3n']],
+    ['bigints', [7n], 'max(k) / 2', ['3n']],
+    ['numbers', [7], 'max(k) / 2', ['3.5']],
+    ['bigints', [7n], 'sum(k / 2)', ['3n']],
+    ['bigints', [7n], 'sum(k) / avg(k::float8)', ['1']],
+  ])('%s %j: %s', async (_, values, expression, expected) => {
+    await fill('kinds', values);
+    const order = /sum|max/.test(expression) ? '' : 'ORDER BY __key';
+    expect(shown(await column(`SELECT ${expression} FROM kinds ${order}`))).toEqual(expected);
+  });
+
+  it('parameters alone divide as what they are', async () => {
+    expect(shown(await column('SELECT $1 / $2', [7n, 2n]))).toEqual(['3n']);
+    expect(shown(await column('SELECT $1 / 2', [7]))).toEqual(['3.5']);
+    expect(shown(await column('SELECT $1 / 2', [decimal('7')]))).toEqual(['d3.5000000000000000']);
+  });
+
   it('as the documents are now, though the plan was made before', async () => {
     const text = 'SELECT k / 2 FROM turns ORDER BY __key';
     for (let round = 0; round < 3; round++) {

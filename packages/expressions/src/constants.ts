@@ -52,6 +52,7 @@ export function readText(text: string, type: PathType): RowValue | undefined {
 /** A number or text as what the path beside it holds, where it can be read as that; every other value as it is. */
 function readBeside(value: RowValue, type: PathType, at: number): RowValue {
   if (typeof value === 'string') return readText(value, type) ?? value;
+  if (type === 'numeric') return Number.isSafeInteger(value) ? castValue(BigInt(value as number), type, at) : value;
   if (type === 'float8') return isNumber(value) ? castValue(value, type, at) : value;
   return type === 'int8' && Number.isSafeInteger(value) ? BigInt(value as number) : value;
 }

@@ -8,6 +8,7 @@ import {
   type ArithmeticOperator,
   castTypes,
   type Expr,
+  hasColumns,
   type Literal as LiteralOf,
   type SqlType,
 } from '@ashlar/expressions';
@@ -191,13 +192,15 @@ function isReal(expr: Expr): boolean {
 function readNumbers(plain: Extract<Expr, { kind: 'arithmetic' }>, position: TextPosition, context: BindContext): Expr {
   const { operator, left, right } = plain;
   if (operator === '/' || operator === '%') {
-    const [a, b] = [asNumeric(left, context), asNumeric(right, context)];
+    const [a, b] = [asNumeric(left, context, right), asNumeric(right, context, left)];
     if (a !== left || b !== right) {
       return { ...plain, left: a, right: b, type: operationType(operator, a.type, b.type, position) };
     }
   } else if (isOfSums(left, context) || isOfSums(right, context)) {
     return { ...plain, numbers: 'whole' };
   }
+  // Without a path the statement's own values decide: its bigints are PostgreSQL's.
+  if (!hasColumns(left) && !hasColumns(right)) return { ...plain, numbers: 'int8' };
   if (operator !== '/' || numberKindOf(plain, context) !== 'int8') return plain;
   return { ...plain, left: asBigint(left), right: asBigint(right), numbers: 'int8' };
 }

@@ -3,6 +3,7 @@
  *
  *   a path of bigints alone   int8     PostgreSQL's bigint: quotients truncate, a literal beside it is a bigint
  *   a sum of such             whole    numeric of scale 0: no bounds, quotients keep their digits
+ *   a path with Decimals, but no numbers   numeric   a literal beside it is a Decimal
  *   a path of numbers alone   float8   a literal beside it is a double
  *   anything else             mixed    decided row by row, and never truncated (expressions' open-arithmetic.ts)
  *
@@ -15,7 +16,7 @@ import { AGGREGATE_BASE, type BindContext } from './context.ts';
 import { castTo } from './literals.ts';
 
 /** `integer`: of static type int4 or int8, which fits to every other kind. */
-export type NumberKind = 'integer' | 'int8' | 'whole' | 'float8' | 'mixed';
+export type NumberKind = 'integer' | 'int8' | 'whole' | 'numeric' | 'float8' | 'mixed';
 
 /** The kind of an expression; undefined for what takes any kind: NULL, a parameter, a text in quotes. @throws PathsWanted */
 export function numberKindOf(expr: Expr, context: BindContext): NumberKind | undefined {
@@ -47,7 +48,7 @@ export function numberKindOf(expr: Expr, context: BindContext): NumberKind | und
 function kindOfType(type: SqlType): NumberKind | undefined {
   if (type === 'any' || type === 'null') return undefined;
   if (type === 'int4' || type === 'int8') return 'integer';
-  return type === 'float8' ? 'float8' : 'mixed';
+  return type === 'float8' || type === 'numeric' ? type : 'mixed';
 }
 
 function kindOfColumn(index: number, context: BindContext): NumberKind {
@@ -57,6 +58,9 @@ function kindOfColumn(index: number, context: BindContext): NumberKind {
       return 'int8';
     case VALUE_KIND.number:
       return 'float8';
+    case VALUE_KIND.decimal:
+    case VALUE_KIND.decimal | VALUE_KIND.bigint:
+      return 'numeric';
     default:
       return 'mixed';
   }
@@ -70,8 +74,8 @@ function kindOfAggregate(aggregate: Aggregate | undefined, context: BindContext)
   if (aggregate?.operand === undefined) return 'mixed';
   const kind = numberKindOf(aggregate.operand, context) ?? 'mixed';
   if (aggregate.name === 'min' || aggregate.name === 'max') return kind;
-  if (kind === 'float8' || kind === 'mixed') return kind;
-  return aggregate.name === 'sum' ? 'whole' : 'mixed';
+  if (kind === 'numeric' || kind === 'float8' || kind === 'mixed') return kind;
+  return aggregate.name === 'sum' ? 'whole' : 'numeric';
 }
 
 /** Functions that give one of their arguments, or a number of the same kind. */
@@ -93,7 +97,14 @@ function common(exprs: readonly Expr[], context: BindContext): NumberKind | unde
 }
 
 /** From the narrowest; a mixed kind takes all in. */
-const RANK: Readonly<Record<NumberKind, number>> = { integer: 0, int8: 1, whole: 2, float8: 3, mixed: 4 };
+const RANK: Readonly<Record<NumberKind, number>> = {
+  integer: 0,
+  int8: 1,
+  whole: 2,
+  numeric: 3,
+  float8: 4,
+  mixed: 5,
+};
 
 function meet(a: NumberKind, b: NumberKind): NumberKind {
   return RANK[a] > RANK[b] ? a : b;
@@ -131,7 +142,7 @@ function isAdaptable(expr: Expr): boolean {
 function pathTypeOf(exprs: readonly Expr[], open: readonly Expr[], context: BindContext): PathType | undefined {
   const kind = common(exprs, context);
   if (kind === 'int8' || kind === 'whole') return 'int8';
-  if (kind === 'float8') return kind;
+  if (kind === 'numeric' || kind === 'float8') return kind;
   let kinds = 0;
   for (const expr of open) kinds |= valueKindsOf(expr, context);
   if (kinds === VALUE_KIND.date) return 'timestamptz';
@@ -155,8 +166,13 @@ function asPathType(expr: Expr, type: PathType): Expr {
   if (expr.kind === 'parameter') return expr.type === 'any' ? { ...expr, beside: type } : expr;
   if (expr.kind === 'literal' && expr.type === 'text') return textAs(expr, type);
   if (type === 'int8') return asBigint(expr);
+  if (type === 'numeric') return castOf(expr, type, expr.type === 'int4' || expr.type === 'int8');
   const isExact = expr.kind === 'literal' && (expr.type === 'int8' || expr.type === 'numeric');
-  return type === 'float8' && isExact ? { kind: 'cast', operand: expr, type, at: expr.at } : expr;
+  return castOf(expr, 'float8', type === 'float8' && isExact);
+}
+
+function castOf(operand: Expr, type: SqlType, isWanted: boolean): Expr {
+  return isWanted ? { kind: 'cast', operand, type, at: operand.at } : operand;
 }
 
 function textAs(expr: Extract<Expr, { kind: 'literal' }>, type: PathType): Expr {
@@ -175,8 +191,14 @@ export function asBigint(expr: Expr): Expr {
     : { kind: 'cast', operand: expr, type: 'int8', at: expr.at };
 }
 
-/** A sum of bigints as the numeric that it is, where its value would become something else. @throws PathsWanted */
-export function asNumeric(expr: Expr, context: BindContext): Expr {
+/**
+ * A sum of bigints as the numeric that it is, where its value would become something else.
+ *
+ * @param beside  the other operand: what meets a double is one
+ * @throws PathsWanted
+ */
+export function asNumeric(expr: Expr, context: BindContext, beside?: Expr): Expr {
   if (!isOfSums(expr, context) || numberKindOf(expr, context) !== 'whole') return expr;
+  if (beside !== undefined && numberKindOf(beside, context) === 'float8') return expr;
   return { kind: 'cast', operand: expr, type: 'numeric', at: expr.at };
 }
