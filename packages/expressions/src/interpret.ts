@@ -183,6 +183,11 @@ function negateOf(expr: Of<'negate'>): Evaluator {
   return (row, context) => {
     const value = evaluate(row, context);
     if (value === null) return null;
+    const oddRows = OPERAND_TAGS.has(tagOf(value)) ? undefined : oddRowsAt(expr, context);
+    if (oddRows !== undefined) {
+      oddRows.odd(expr, operand, value);
+      return null;
+    }
     try {
       return negate(value, operand.type, at);
     } catch (error) {
@@ -280,7 +285,8 @@ function inConstants(expr: Of<'in'>): Evaluator {
     if (constants === undefined)
       lists.set(context, (constants = constantList(operand, list.filter(isConstant), context)));
     const { set, others, unlike: skipped } = constants.for(value);
-    if (set.has(value) || others.some((other) => compareLoosely(value, other) === 0)) return !negated;
+    if (set.has(value)) return !negated;
+    if (others.length > 0 && others.some((other) => compareLoosely(value, other) === 0)) return !negated;
     const [first] = skipped;
     if (first !== undefined) {
       const oddRows = oddRowsAt(expr, context);

@@ -7,6 +7,7 @@ import {
   compileScalar,
   type Expr,
   interpret,
+  OddRows,
   type SqlType,
   Tag,
   type Vector,
@@ -228,8 +229,9 @@ describe('bounds of a condition', () => {
     fc.assert(
       fc.property(cases, ([columns, expr]) => {
         const vectors = columns.map(({ type, values }) => vectorOf(type, values));
-        const evaluation = { parameters: PARAMETERS, nowMs: 0 };
-        for (const { column: index, bound } of boundsOf(expr, evaluation)) {
+        const strict = { parameters: PARAMETERS, nowMs: 0 };
+        const evaluation = { ...strict, oddRows: new OddRows() };
+        for (const { column: index, bound } of boundsOf(expr, strict)) {
           bounds += 1;
           for (let row = 0; row < 12; row++) {
             const value = valueAt(vectors[index]!, row);

@@ -14,7 +14,7 @@ import type { Expr } from './expr.ts';
 import { childrenOf } from './expr-parts.ts';
 import { Tag } from './types.ts';
 import { readsUndeclared } from './undeclared.ts';
-import { type RowValue, tagIn } from './values.ts';
+import { type RowValue, tagIn, tagOf } from './values.ts';
 
 /** "at least 37 rows hold text in n": what, and how many rows. Plain data. */
 export interface OddCount {
@@ -75,6 +75,16 @@ const ONE: Readonly<Record<number, string>> = {
   [Tag.JSON]: 'object',
 };
 
+/** What a value is, as errors say it: 'a number', 'text', 'an array'. */
+export function kindOfValue(value: RowValue): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  const tag = tagOf(value);
+  const one = ONE[tag] ?? kindNoun(tag);
+  if (tag === Tag.TEXT || tag === Tag.BYTES) return one;
+  return /^[aeiou]/.test(one) ? `an ${one}` : `a ${one}`;
+}
+
 /** How findings call values of a tag: 'text', 'numbers' ... */
 export function kindNoun(tag: number): string {
   return KINDS[tag] ?? 'values';
@@ -102,19 +112,19 @@ export class OddRows {
   }
 
   /** Two values of kinds that `site` cannot put together. */
-  unlike(site: Expr, left: Expr, a: RowValue, right: Expr, b: RowValue, part = 0): void {
-    const code = tagIn(a, left.type) * TAGS + tagIn(b, right.type) + part * TAGS * TAGS;
+  unlike(site: Expr, left: Expr, a: RowValue, right: Expr, b: RowValue): void {
+    const code = kindCode(a, left) * TAGS + kindCode(b, right);
     this.#count(site, code, () => unlikeText(left, a, right, b));
   }
 
   /** A value of a kind that `site` does not take. */
   odd(site: Expr, operand: Expr, value: RowValue): void {
-    this.#count(site, tagIn(value, operand.type), () => heldText(operand, value));
+    this.#count(site, kindCode(value, operand), () => heldText(operand, value));
   }
 
   /** A value that `site` takes no further; `why` is said once for each `reason`, a small number of the site's own. */
   refused(site: Expr, operand: Expr, value: RowValue, reason: number, why: () => string): void {
-    const code = tagIn(value, operand.type) + (reason + 1) * TAGS;
+    const code = kindCode(value, operand) + (reason + 1) * TAGS;
     this.#count(site, code, () => `${heldText(operand, value)} ${why()}`);
   }
 
@@ -170,6 +180,13 @@ function pathsOf(expr: Expr, into: Set<string> = new Set()): Set<string> {
     for (const child of childrenOf(expr)) pathsOf(child, into);
   }
   return into;
+}
+
+/** Arrays and objects share a tag, but not a finding. */
+const ARRAY_CODE = TAGS - 1;
+
+function kindCode(value: RowValue, expr: Expr): number {
+  return Array.isArray(value) ? ARRAY_CODE : tagIn(value, expr.type);
 }
 
 function kindsOf(value: RowValue, expr: Expr): string {

@@ -11,10 +11,9 @@ import {
   evaluatorOf,
   Interval,
   isMet,
-  kindNoun,
+  kindOfValue,
   OddRows,
   type RowValue,
-  tagOf,
 } from '@ashlar/expressions';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import { keyText } from '../kv/key-text.ts';
@@ -124,8 +123,11 @@ function noPlaceForInterval(path: Assignment['path']): GridError {
 }
 
 function notAnObject(what: string, found: unknown): GridError {
-  const kind = found === null ? 'null' : Array.isArray(found) ? 'an array' : kindNoun(tagOf(found as RowValue));
-  return new GridError('TYPE_MISMATCH', `${what} is no object but ${kind}: nothing can be set inside it`, {
-    hint: what === 'the value' ? 'SET __value assigns the whole of it' : 'assign the whole of it',
-  });
+  return new GridError(
+    'TYPE_MISMATCH',
+    `${what} is no object but ${kindOfValue(found as RowValue)}: nothing can be set inside it`,
+    {
+      hint: what === 'the value' ? 'SET __value assigns the whole of it' : 'assign the whole of it',
+    },
+  );
 }
