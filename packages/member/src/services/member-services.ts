@@ -35,8 +35,9 @@ import { computeService } from './compute-service.ts';
 import { eventsService, logSource } from './events-service.ts';
 import { GridRouter } from './grid-router.ts';
 import { keyForwarder } from './key-forwarder.ts';
-import { buildStagesOf, type FragmentBody, membersService } from './members-service.ts';
+import { buildStagesOf, membersService } from './members-service.ts';
 import { PathFinder } from './path-finder.ts';
+import type { FragmentBody } from './peer-plans.ts';
 import { sqlService } from './sql-service.ts';
 
 const WAITING_MAX = 100_000;

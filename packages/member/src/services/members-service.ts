@@ -2,8 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogCommand, checkedCommand, type JoinedMember, tableOf } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
-import { decodeMessage, decodeValue, encodeValue } from '@ashlar/serialization';
-import type { FragmentNode } from '@ashlar/sql-plan';
+import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { type JoinGuardDependencies, refuseTakenName } from '../control/join-guard.ts';
@@ -15,6 +14,7 @@ import type { ChangeOutcome } from '../sql/change-runner.ts';
 import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
 import type { DocumentPaths } from '../sql/query-tasks.ts';
 import { PROTOCOL } from './admin-service.ts';
+import { changeRequestOf, fragmentBodyOf } from './peer-plans.ts';
 import { StateFeed } from './state-feed.ts';
 
 export interface MembersDependencies {
@@ -33,16 +33,6 @@ export interface MembersDependencies {
 
 /** What a part of a statement or job has from the whole. */
 type Caused = Pick<CallContext, 'signal' | 'trace'>;
-
-/** What goes with a fragment's plan. */
-export interface FragmentBody {
-  readonly fragment: FragmentNode;
-  readonly mapId: number;
-  readonly clockMs: number;
-  readonly strict: boolean;
-  /** Stage of each element of build_tables. */
-  readonly buildStages: readonly number[];
-}
 
 const LEASE_MS = 10_000;
 /** For a state that the coordinator has sent, and how often it is looked for. */
@@ -115,7 +105,7 @@ export function membersService(deps: MembersDependencies): MembersService {
       body: encodeValue(await whenComplete(() => deps.findPaths(mapId as MapId, signal))),
     }),
     async *runFragment(request, { signal, trace }) {
-      const { fragment, mapId, clockMs, strict, buildStages } = decodeMessage(request.plan) as FragmentBody;
+      const { fragment, mapId, clockMs, strict, buildStages } = fragmentBodyOf(request.plan);
       const partitions = request.partitions as readonly PartitionId[];
       for (const partition of partitions) checkOwn(partition, control);
       const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
@@ -143,7 +133,8 @@ export function membersService(deps: MembersDependencies): MembersService {
     },
     runJobPart: (request, context) => whenComplete(() => deps.jobPart(request, context)),
     async modifyRows({ body }, context) {
-      const request = decodeMessage(body) as ChangeRequest;
+      const request = changeRequestOf(body);
+      for (const partition of partitionsOf(request)) checkOwn(partition, control);
       const { affected, version, odd, keysFound = [] } = await whenComplete(() => deps.change(request, context));
       return { affected, version, body: encodeValue({ odd, keysFound }) };
     },
@@ -165,6 +156,10 @@ function commandOf(body: Uint8Array): CatalogCommand {
 function knownMember(id: string, { table, self }: GridControl): MemberId {
   if (id !== self && table.members.some((member) => member.id === id)) return id as MemberId;
   throw new GridError('INVALID_ARGUMENT', `'${id}' is no other member of this grid: it has no pins here`);
+}
+
+function partitionsOf(request: ChangeRequest): readonly PartitionId[] {
+  return (request.kind === 'insert' ? request.rows : request.task).partitions as readonly PartitionId[];
 }
 
 function checkOwn(partition: PartitionId, control: GridControl): void {
