@@ -122,12 +122,16 @@ export class GridControl {
    * The map of an id, asking the coordinator once where it is not known.
    *
    * @param name  for the error
-   * @throws GridError MAP_DROPPED; what asking fails with, where it is not known that the map is gone
+   * @throws GridError MAP_DROPPED; where it is not known that the map is gone: LEASE_EXPIRED, or what asking fails with
    */
   async mapWithId(id: MapId, name: string): Promise<CatalogedMap> {
     if (this.#byId.get(id) === undefined && id > this.#state.mapIdFloor) await this.refresh();
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
+    // Ids only grow: of one above all that were heard of here nothing can be said.
+    if (id > this.#state.mapIdFloor) {
+      throw new GridError('LEASE_EXPIRED', `member '${this.self}' has not heard of map '${name}' yet`);
+    }
     throw new MapDroppedError(name, { mapId: id, now: this.#maps.get(name)?.id ?? 0 });
   }
 

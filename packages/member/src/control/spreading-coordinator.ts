@@ -25,7 +25,7 @@ export interface SpreadingWaits {
   readonly retryMs: number;
 }
 
-const WAITS: SpreadingWaits = { waitMs: 3000, createWaitMs: 500, goneMs: 300, retryMs: 20 };
+const WAITS: SpreadingWaits = { waitMs: 3000, createWaitMs: 500, goneMs: 1000, retryMs: 20 };
 /** What calls to a member fail with that is not there, or is leaving. */
 const UNREACHABLE: ReadonlySet<string> = new Set([
   'CONNECTION_LOST',
