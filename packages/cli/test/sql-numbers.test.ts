@@ -94,6 +94,22 @@ describe('a path has one kind of number a statement', () => {
     }
   });
 
+  it('for many statements at once, while the map is written to', async () => {
+    await fill('busy', [3n, 5n]);
+    const map = client.map('busy');
+    let isOver = false;
+    const writing = (async () => {
+      for (let round = 0; !isOver; round++) await map.put(`other ${round % 100}`, { k: 7n, round });
+    })();
+    const ask = (): Promise<unknown[]> => column('SELECT coalesce(k, 0) / 2 FROM busy WHERE __key = 0');
+    const answers = await Promise.all(Array.from({ length: 600 }, ask));
+    isOver = true;
+    await writing;
+    expect(answers.filter(([half]) => half !== 1n)).toEqual([]);
+    await map.put('last', { k: 1 });
+    expect(await ask()).toEqual([1.5]);
+  });
+
   it('also beneath another path, and for every path on its own', async () => {
     const map = client.map('nested');
     await map.putAll([

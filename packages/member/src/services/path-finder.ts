@@ -2,7 +2,7 @@
  * What the documents of a map have, paths and kinds of numbers, over the whole grid: each member asks its query workers, and
  * remembers what they found while its part of the map stays as it is.
  */
-import type { MapId, MemberId, PartitionId, Version } from '@ashlar/core';
+import { CancelledError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
 import { type NeedMap, needMapOf } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
@@ -18,11 +18,18 @@ interface Remembered {
   readonly found: DocumentPaths;
 }
 
+/** A look under way, and the one that follows it if somebody asked meanwhile. */
+interface Look {
+  readonly running: Promise<DocumentPaths>;
+  next: Promise<DocumentPaths> | undefined;
+}
+
 export class PathFinder {
   readonly #parts: MemberParts;
   readonly #snapshots: LocalSnapshots;
   readonly #needMap: NeedMap;
   readonly #remembered = new Map<MapId, Remembered>();
+  readonly #looks = new Map<MapId, Look>();
 
   constructor(parts: MemberParts, snapshots: LocalSnapshots) {
     this.#parts = parts;
@@ -40,20 +47,52 @@ export class PathFinder {
     return found.length === 1 ? found[0]! : united(found);
   }
 
-  /** On this member; every thread of the pool keeps what it found, so one task does all partitions. */
+  /**
+   * On this member, everything that was acknowledged before the call included. Who asks while it is being looked waits for the
+   * next look, one for all: so there are two at most a map.
+   */
   async here(mapId: MapId, signal: AbortSignal): Promise<DocumentPaths> {
-    const { store, control, queryPool } = this.#parts;
-    if (!store.hasMap(mapId)) await this.#needMap(mapId, `#${mapId}`);
-    const changes = store.changeCount(mapId);
+    if (!this.#parts.store.hasMap(mapId)) await this.#needMap(mapId, `#${mapId}`);
+    const known = this.#known(mapId);
+    if (known !== undefined) return known;
+    const look = this.#looks.get(mapId);
+    const found = look === undefined ? this.#begin(mapId) : (look.next ??= this.#after(look.running, mapId));
+    return unlessAborted(found, signal);
+  }
+
+  /** What was found before, if nothing was written since. A large batch that is committed may not be counted as a change yet. */
+  #known(mapId: MapId): DocumentPaths | undefined {
+    const { store } = this.#parts;
     const known = this.#remembered.get(mapId);
-    // A large batch that is committed may not be counted as a change yet.
-    if (known !== undefined && known.changes === changes && store.isSettled) return known.found;
+    return known?.changes === store.changeCount(mapId) && store.isSettled ? known.found : undefined;
+  }
+
+  #begin(mapId: MapId): Promise<DocumentPaths> {
+    const running = this.#look(mapId).finally(() => {
+      if (this.#looks.get(mapId)?.next === undefined) this.#looks.delete(mapId);
+    });
+    this.#looks.set(mapId, { running, next: undefined });
+    return running;
+  }
+
+  async #after(running: Promise<unknown>, mapId: MapId): Promise<DocumentPaths> {
+    await running.catch(() => undefined);
+    const known = this.#known(mapId);
+    if (known === undefined) return this.#begin(mapId);
+    this.#looks.delete(mapId);
+    return known;
+  }
+
+  /** Every thread of the pool keeps what it found, so one task does all partitions. */
+  async #look(mapId: MapId): Promise<DocumentPaths> {
+    const { store, control, queryPool } = this.#parts;
+    const changes = store.changeCount(mapId);
     const { pinId, version } = this.#snapshots.pin(0 as Version);
     try {
       const snapshotId = await this.#snapshots.open(pinId, version);
       const partitions = control.ownPartitions as PartitionId[];
       const task: PathsTask = { mapId, partitions, snapshotId, snapshotVersion: version };
-      const found = await queryPool.run<DocumentPaths>('paths', task, { signal, cancelFlag: true }).result;
+      const found = await queryPool.run<DocumentPaths>('paths', task).result;
       this.#remember(mapId, { changes, found });
       return found;
     } finally {
@@ -73,6 +112,16 @@ export class PathFinder {
     if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.delete(this.#remembered.keys().next().value!);
     this.#remembered.set(mapId, remembered);
   }
+}
+
+/** @throws GridError CANCELLED when the signal comes first */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(new CancelledError('looking for the paths of a map'));
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
 }
 
 /** Every path once, with the kinds of all members. */

@@ -10,7 +10,7 @@
 import { GridError, type PartitionId } from '@ashlar/core';
 import { EXTENSION, ValueReader, ValueType } from '@ashlar/serialization';
 import { VALUE_KIND } from '@ashlar/sql-plan';
-import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
+import { CHUNK_SLOTS_MAX, isVisible, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
 import type { DocumentPaths, PathsTask } from './query-tasks.ts';
 
@@ -109,16 +109,27 @@ function lookAt({ partition, index, chunk }: Place, version: number, slots: Uint
   const before = known.chunks.get(name);
   const through = before !== undefined && before.ref === chunk.ref ? before.through : -1;
   if (!chunk.hasPending && chunk.maxBegin <= through) return;
-  const count = visibleSlots(chunk, version as never, slots);
+  const count = through < 0 ? visibleSlots(chunk, version as never, slots) : slotsSince(chunk, through, version, slots);
   const witness: Witness = { partition, chunk: index, ref: chunk.ref, slot: 0, version: 0 };
   for (let at = 0; at < count; at++) {
     witness.slot = slots[at]!;
     witness.version = chunk.versionOf(witness.slot);
-    if (witness.version <= through) continue;
     chunk.positionValue(witness.slot);
     known.paths.collect(chunk.bytes, chunk.start, chunk.stop, witness);
   }
   known.chunks.set(name, { ref: chunk.ref, through: version });
+}
+
+/** Visible slots that began later than `through`: where few did, the cost is a comparison a slot. */
+function slotsSince(chunk: SlotChunkView, through: number, version: number, out: Uint16Array): number {
+  const { f64, begin, used } = chunk;
+  let count = 0;
+  for (let slot = 0; slot < used; slot++) {
+    // What is pending or free lies above every version.
+    if (f64[begin + slot]! <= through) continue;
+    if (isVisible(chunk, slot, version) && chunk.versionOf(slot) > through) out[count++] = slot;
+  }
+  return count;
 }
 
 /** Whether the snapshot still sees what the witness saw. */
@@ -130,10 +141,7 @@ function stands(witness: Witness, task: PathsTask, { reader }: WorkerContext<Sto
     const table = reader.table(task.mapId as never, partition);
     if (table === undefined || witness.chunk >= table.chunkCount) return false;
     const chunk = table.chunk(witness.chunk);
-    if (chunk.ref !== ref || chunk.versionOf(slot) !== version) return false;
-    const slots = new Uint16Array(CHUNK_SLOTS_MAX);
-    const count = visibleSlots(chunk, task.snapshotVersion, slots);
-    return slots.subarray(0, count).includes(slot);
+    return chunk.ref === ref && chunk.versionOf(slot) === version && isVisible(chunk, slot, task.snapshotVersion);
   } finally {
     reader.leave();
   }
