@@ -19,6 +19,7 @@ interface SqlOptions extends CommonOptions {
   readonly maxRows: number;
   readonly param: readonly string[];
   readonly timeout?: number;
+  readonly strict?: boolean;
 }
 
 const DEFAULT_ROWS_MAX = 1000;
@@ -37,6 +38,7 @@ export function sqlCommand(context: CliContext): Command {
     .option('-p, --param <value>', 'a parameter: $1, $2 ... in order; JSON, or else text', collect, [])
     .option('--max-rows <count>', 'rows a table shows', parseCount, DEFAULT_ROWS_MAX)
     .option('--timeout <ms>', 'gives up after so many milliseconds', parseCount)
+    .option('--strict', 'a value of another kind than a statement asks for is an error, not NULL and a notice')
     .action((statement: string | undefined, options: SqlOptions) =>
       guarded(context, { json: options.json, ...(statement === undefined ? {} : { statement }) }, () =>
         withGrid(context, options, (grid) => run(context, grid, statement, options)),
@@ -48,7 +50,11 @@ async function run(context: CliContext, grid: Grid, statement: string | undefine
   const { io } = context;
   const mode = options.json ? 'json' : (options.mode ?? 'table');
   const settings: Settings = { mode, timing: true, rowsMax: options.maxRows };
-  const each = { params: options.param.map((text) => parseValue(text)), timeoutMs: options.timeout };
+  const each = {
+    params: options.param.map((text) => parseValue(text)),
+    timeoutMs: options.timeout,
+    strict: options.strict,
+  };
   if (statement !== undefined && isOneStatement(statement)) {
     await runStatement(context, grid, statement, { ...settings, ...each, signal: io.signal });
     return;

@@ -11,6 +11,7 @@ import { startWaitingLine } from './waiting-line.ts';
 export interface InterpreterOptions {
   readonly params: readonly unknown[];
   readonly timeoutMs: number | undefined;
+  readonly strict?: boolean | undefined;
 }
 
 export class Interpreter {

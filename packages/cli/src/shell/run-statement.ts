@@ -10,6 +10,8 @@ export interface StatementOptions {
   readonly params: readonly unknown[];
   /** Undefined: the client's. */
   readonly timeoutMs: number | undefined;
+  /** Values of odd kinds are errors. */
+  readonly strict?: boolean | undefined;
   readonly signal: AbortSignal;
   readonly mode: ResultMode;
   /** Rows that people are shown. */
@@ -26,10 +28,10 @@ export async function runStatement(
   text: string,
   options: StatementOptions,
 ): Promise<void> {
-  const { params, signal, timeoutMs } = options;
+  const { params, signal, timeoutMs, strict } = options;
   const startedMs = performance.now();
   const elapsedMs = (): number => performance.now() - startedMs;
-  const result = grid.sql(text, params, { signal, timeoutMs });
+  const result = grid.sql(text, params, { signal, timeoutMs, strict });
   const columns = await result.columns();
   if (columns.length === 0) {
     const { affected } = await result.execute();
