@@ -17,6 +17,7 @@ import {
   type KvStreamListener,
   type LinkDown,
   OPCODE,
+  type SessionRequest,
   STATUS,
 } from '@ashlar/transport';
 import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
@@ -31,6 +32,7 @@ export interface LaneHost {
   /** The grid we belong to now. */
   readonly gridId: string;
   readonly clientName: string;
+  sessionRequest(session: number): SessionRequest;
   sealContext(): SealContext;
   /** No more mutations may be numbered. */
   readonly numbersAreFull: boolean;
@@ -399,7 +401,7 @@ export class Lane {
     if (this.#openingSession) return;
     this.#openingSession = true;
     try {
-      await this.#link.openSession(session, this.#host.clientName, CONNECT_TRY_MS);
+      await this.#link.openSession(this.#host.sessionRequest(session), CONNECT_TRY_MS);
       this.#openedSessions.add(session);
     } catch (error) {
       this.#lastError = Failure.wrap(error);

@@ -14,6 +14,7 @@ import {
   type LinkDown,
   type MemberConnection,
   type SessionLease,
+  type SessionRequest,
 } from '@ashlar/transport';
 
 export interface MemberLink {
@@ -23,7 +24,7 @@ export interface MemberLink {
   ready(timeoutMs: number): Promise<void>;
   /** Undefined: it is the member we live in. */
   hello(request: HelloRequest, timeoutMs: number): Promise<HelloResponse | undefined>;
-  openSession(session: number, clientName: string, timeoutMs: number): Promise<SessionLease>;
+  openSession(request: SessionRequest, timeoutMs: number): Promise<SessionLease>;
   renewSession(session: number, lowestUnanswered: number, timeoutMs: number): Promise<void>;
   closeSession(session: number, timeoutMs: number): Promise<void>;
   /** @param generation  counts the streams of a session up, so that batches on one that was left are void */
@@ -39,7 +40,7 @@ export function remoteLink(connection: MemberConnection): MemberLink {
     },
     ready: (timeoutMs) => connection.ready(timeoutMs),
     hello: (request, timeoutMs) => admin.hello(request, { timeoutMs }),
-    openSession: (session, clientName, timeoutMs) => kv.openSession({ session, clientName }, { timeoutMs }),
+    openSession: (request, timeoutMs) => kv.openSession(request, { timeoutMs }),
     renewSession: async (session, lowestUnanswered, timeoutMs) => {
       await kv.renewSession({ session, lowestUnanswered }, { timeoutMs });
     },
@@ -55,7 +56,7 @@ export function remoteLink(connection: MemberConnection): MemberLink {
 export interface LocalMember {
   readonly memberId: string;
   openStream(answers: KvAnswerSink): KvBatchSink;
-  openSession(request: { readonly session: number; readonly clientName: string }): Promise<SessionLease>;
+  openSession(request: SessionRequest): Promise<SessionLease>;
 }
 
 export function localLink(member: LocalMember): MemberLink {
@@ -63,7 +64,7 @@ export function localLink(member: LocalMember): MemberLink {
     down: undefined,
     ready: async () => undefined,
     hello: async () => undefined,
-    openSession: (session, clientName) => member.openSession({ session, clientName }),
+    openSession: (request) => member.openSession(request),
     renewSession: async (session) => {
       await member.openSession({ session, clientName: 'local' });
     },

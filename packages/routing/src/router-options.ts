@@ -1,5 +1,5 @@
 /** What a router is made with. */
-import type { ConnectionOptions } from '@ashlar/transport';
+import type { ConnectionOptions, SessionRequest } from '@ashlar/transport';
 import type { LocalMember } from './member-link.ts';
 
 export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink'> {
@@ -11,6 +11,8 @@ export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink'
   readonly timeoutMs?: number;
   /** Shown to operators. */
   readonly clientName?: string;
+  /** Calls of a member's listeners (kv.proto, for_listeners). Default false. */
+  readonly forListeners?: boolean;
   /** Bytes of messages queued and under way beyond which calls are refused. Default 256 MiB. */
   readonly queueBytesMax?: number;
   /** Operations likewise. Default 4 Mi. */
@@ -23,6 +25,7 @@ const DEFAULTS = {
   connectTimeoutMs: 10_000,
   timeoutMs: 5_000,
   clientName: 'ashlar-node',
+  forListeners: false,
   queueBytesMax: 256 << 20,
   queueOperationsMax: 4 << 20,
 } as const;
@@ -34,6 +37,11 @@ export type RouterSettings = Required<
 
 export function settingsOf(options: RouterOptions): RouterSettings {
   return { ...DEFAULTS, ...withoutUndefined(options) };
+}
+
+/** @param session  0: a new one */
+export function sessionRequest({ clientName, forListeners }: RouterSettings, session = 0): SessionRequest {
+  return { session, clientName, forListeners };
 }
 
 function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {

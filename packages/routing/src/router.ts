@@ -36,7 +36,7 @@ import { MapHandle, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
 import { QueueRoom } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
-import { type RouterOptions, type RouterSettings, settingsOf } from './router-options.ts';
+import { type RouterOptions, type RouterSettings, sessionRequest, settingsOf } from './router-options.ts';
 import { type LooseOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 import { SessionKeeper } from './session-keeper.ts';
 import { TableRefresher } from './table-refresher.ts';
@@ -85,9 +85,8 @@ export class Router {
       const hello = await connections.open(settings.seeds, settings.connectTimeoutMs);
       const member = hello.table.members.find(({ id }) => id === hello.memberId);
       assert(member !== undefined, 'open takes members that are in their own table');
-      const lease = await connections
-        .of(member)
-        .kv.openSession({ session: 0, clientName: settings.clientName }, { timeoutMs: settings.connectTimeoutMs });
+      const { kv } = connections.of(member);
+      const lease = await kv.openSession(sessionRequest(settings), { timeoutMs: settings.connectTimeoutMs });
       return new Router(settings, connections, hello, member, lease, options);
     } catch (error) {
       connections.close();
@@ -356,6 +355,7 @@ export class Router {
         return router.table.gridId;
       },
       clientName: this.#settings.clientName,
+      sessionRequest: (session) => sessionRequest(this.#settings, session),
       sealContext: () => router.#sealContext(),
       get numbersAreFull() {
         return router.#session.numbers.isFull;
@@ -516,9 +516,9 @@ export class Router {
   }
 
   async #openSession(): Promise<number> {
-    const { clientName, timeoutMs } = this.#settings;
+    const { timeoutMs } = this.#settings;
     const opened = await this.any({ timeoutMs }, async (connection, options) => {
-      const lease = await connection.kv.openSession({ session: 0, clientName }, options);
+      const lease = await connection.kv.openSession(sessionRequest(this.#settings), options);
       return { session: lease.session, address: connection.address };
     });
     for (const lane of this.#lanes.values()) {

@@ -59,7 +59,7 @@ export interface MemberConnection {
   readonly kv: {
     /** @param generation  which of the caller's streams to this member it is (KvService.openStream) */
     openStream(listener: KvStreamListener, generation?: number): KvStream;
-    readonly openSession: Ask<{ session: number; clientName: string }, s.SessionLease>;
+    readonly openSession: Ask<s.SessionRequest, s.SessionLease>;
     readonly renewSession: Ask<{ session: number; lowestUnanswered: number }, s.SessionLease>;
     readonly closeSession: Ask<{ session: number }, Nothing>;
     readonly get: Ask<{ map: string; key: s.KeyText }, s.GetResponse>;

@@ -67,6 +67,7 @@ export type {
   RunJobPartRequest,
   RunJobRequest,
   SessionLease,
+  SessionRequest,
   SqlEnd,
   SqlOutput,
   SqlRequest,

@@ -103,7 +103,7 @@ export const KV_BATCH_PATH = '/ashlar.v1.Kv/Batch';
 export const STREAM_GENERATION = 'ashlar-stream-generation';
 
 export const METHODS = {
-  openSession: method<{ session: number; clientName: string }, s.SessionLease>('Kv', 'OpenSession'),
+  openSession: method<s.SessionRequest, s.SessionLease>('Kv', 'OpenSession'),
   renewSession: method<{ session: number; lowestUnanswered: number }, s.SessionLease>('Kv', 'RenewSession'),
   closeSession: method<{ session: number }, Nothing>('Kv', 'CloseSession'),
   get: method<{ map: string; key: s.KeyText }, s.GetResponse>('Kv', 'Get'),

@@ -72,15 +72,20 @@ export interface KeyText {
   readonly encoded?: Uint8Array;
 }
 
+export interface SessionRequest {
+  /** 0 asks for a new one. */
+  readonly session: number;
+  readonly clientName: string;
+  /** Of a member's listeners: full logs take what it writes. Default false. */
+  readonly forListeners?: boolean;
+}
+
 export interface KvService {
   /** A stream opens. Mutations, reads and processors are authorized batch by batch before `onBatch`. */
   /** @param generation  which of its caller's streams to this member it is, counting up; 0 (default): not told */
   openStream(answers: KvAnswerSink, context: CallContext, generation?: number): KvBatchSink;
   /** @param request.session  0 asks for a new id */
-  openSession(
-    request: { readonly session: number; readonly clientName: string },
-    context: CallContext,
-  ): Promise<SessionLease>;
+  openSession(request: SessionRequest, context: CallContext): Promise<SessionLease>;
   renewSession(
     request: { readonly session: number; readonly lowestUnanswered: number },
     context: CallContext,

@@ -414,6 +414,7 @@ export class BatchRun implements ProcessorCaller {
       operation,
     );
     call.trace = this.traceOf?.(operation);
+    call.isProgress = this.#session?.isForListeners === true;
     return call;
   }
 
@@ -549,10 +550,10 @@ export class BatchRun implements ProcessorCaller {
     const { session, firstRequest, atomic } = this.batch;
     const { control, store } = this.#deps;
     this.#writes = store.begin({
-      requestSession: session,
-      requestNumber: firstRequest,
+      ...{ requestSession: session, requestNumber: firstRequest },
       catalogVersion: control.state.catalogVersion,
       oncePerKey: !atomic,
+      isProgress: this.#session?.isForListeners === true,
     });
     return this.#writes;
   }

@@ -86,6 +86,7 @@ function bench() {
     aheadMs += ms;
   };
   return {
+    service,
     stream,
     value,
     told,
@@ -131,6 +132,29 @@ function put(value: unknown, firstRequest: number, changes: Partial<KvBatch> = {
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('a log that listeners hold and that is full', () => {
+  it('takes what listeners of other members write, and of nobody else', async () => {
+    const { service, stream, store, mapIsKnown } = bench();
+    mapIsKnown();
+    store.addConsumer(0 as PartitionId, { durable: true });
+    const { answers, send } = stream();
+    let number = 0;
+    const write = (): number => {
+      send(put('x'.repeat(900), ++number));
+      return answers.at(-1)!.statuses[0]!;
+    };
+    while (write() !== STATUS.FAILED);
+    expect(answers.at(-1)!.errors[0]!.error.code).toBe('LOG_FULL');
+    const refusing = { require: () => Promise.reject(new Error('never called')) } as unknown as CallContext;
+    await service.openSession({ session: SESSION, clientName: 'a client' }, refusing);
+    expect(write()).toBe(STATUS.FAILED);
+    const asked: string[] = [];
+    const context = { require: (permission: string) => asked.push(permission) } as unknown as CallContext;
+    await service.openSession({ session: SESSION, clientName: 'member b', forListeners: true }, context);
+    expect([write(), asked]).toEqual([STATUS.TRUE, ['member']]);
+  });
+});
 
 describe('a batch that waited for its map while its link broke', () => {
   it('does not overwrite what the caller wrote after sending it again', async () => {

@@ -54,7 +54,12 @@ export interface KeyForwarder {
 export function kvService(deps: KvDependencies): KvService {
   return {
     openStream: (answers, _context, generation = 0) => new BatchStream(deps, answers, generation),
-    openSession: async ({ session }) => leaseOf(deps.sessions.open(session), deps.sessions),
+    async openSession({ session, forListeners = false }, context) {
+      if (forListeners) context.require('member', undefined);
+      const opened = deps.sessions.open(session);
+      if (forListeners) opened.isForListeners = true;
+      return leaseOf(opened, deps.sessions);
+    },
     async renewSession({ session, lowestUnanswered }) {
       const known = deps.sessions.touch(session);
       if (known === undefined) throw new GridError('SESSION_EXPIRED', `session ${session} is not known here`);

@@ -130,6 +130,8 @@ export interface KeptAnswers {
 export class Session {
   readonly id: number;
   expiresAtMs = 0;
+  /** Of another member's listeners: full logs take what it writes. */
+  isForListeners = false;
   #floor = 0;
   /** Of all numbers that came. */
   #highest = 0;

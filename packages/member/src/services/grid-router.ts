@@ -7,12 +7,17 @@ import { peerSecurity } from '../security.ts';
 export class GridRouter {
   readonly #parts: MemberParts;
   readonly #kv: () => KvService;
+  readonly #forListeners: boolean;
   #router: Promise<Router> | undefined;
 
-  /** @param kv  this member's own service: its keys take no detour over a socket */
-  constructor(parts: MemberParts, kv: () => KvService) {
+  /**
+   * @param kv            this member's own service: its keys take no detour over a socket
+   * @param forListeners  whether full logs take what comes this way
+   */
+  constructor(parts: MemberParts, kv: () => KvService, forListeners: boolean) {
     this.#parts = parts;
     this.#kv = kv;
+    this.#forListeners = forListeners;
   }
 
   /** @throws GridError CONNECT_TIMEOUT while the member is not in its table yet */
@@ -31,10 +36,11 @@ export class GridRouter {
 
   #connect(): Promise<Router> {
     const { control, address, config, metrics, secret } = this.#parts;
-    const context = {} as never;
+    const context = { require: () => undefined } as never;
     return Router.connect({
       seeds: [address],
       clientName: `member ${control.self}`,
+      forListeners: this.#forListeners,
       messageBytesMax: config.limits.messageBytes,
       onLinkFailure: (service) => metrics.linkFailed(service),
       ...peerSecurity(config.security, secret),

@@ -140,7 +140,8 @@ export function memberServices(parts: MemberParts): {
     const task: ConditionTask = { map, condition, catalog: withMap(planning.view(), map) };
     return queryPool.run<PlannedCondition>('condition', task, { signal, wallMs: CONDITION_WALL_MS }).result;
   };
-  const router: GridRouter = new GridRouter(parts, () => kv);
+  const router: GridRouter = new GridRouter(parts, () => kv, false);
+  const listenerRouter: GridRouter = new GridRouter(parts, () => kv, true);
   const forward = keyForwarder(parts, router.get);
   const kv = kvService({
     ...{ store, control, gate, processors, clock, sessions, metrics, forward, pressure },
@@ -152,7 +153,7 @@ export function memberServices(parts: MemberParts): {
   const compute = computeService({
     parts,
     needMap,
-    router: router.get,
+    router: listenerRouter.get,
     snapshots,
     localSnapshots,
     held,
@@ -204,6 +205,7 @@ export function memberServices(parts: MemberParts): {
     snapshots.close();
     await compute.close();
     await router.close();
+    await listenerRouter.close();
     localSnapshots.close();
   };
   const relieve = (): void => {
