@@ -101,7 +101,8 @@ export class GroupOutcomes {
       const message = `${what}: ${failed} of ${total} failed${moreText(details.more)}, the first: ${first.message}`;
       return new GridError(first.code, message, { hint: first.hint, details, cause: first });
     }
-    const message = `${what}: of ${total} keys ${done.count} are done, ${notDone.count} are not, ${unknown.count} may be; the first failure: ${first.message}`;
+    const counts = `${done.count} of ${total} keys done, ${notDone.count} not done, ${unknown.count} unknown`;
+    const message = `${what} was done in part (${counts}), the first failure: ${first.message}`;
     return new GridError('PARTIAL', message, {
       hint: 'do not repeat the whole: repeat it for notDoneKeys, and read unknownKeys before you do',
       details: {
