@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { DEFAULT_MAP_SETTINGS } from './catalog.ts';
 import { checkedCommand, type ModuleCommand } from './command-check.ts';
 import { type ControlCommand, type ControlState, emptyState, step } from './control-state.ts';
-import { type ControlKeeper, EmbeddedCoordinator, type KeptControl } from './embedded-coordinator.ts';
+import { type ControlKeeper, EmbeddedCoordinator } from './embedded-coordinator.ts';
 
 const EMPTY = emptyState({ gridId: 'grid', partitionCount: 16, expectedMembers: 1, epochFloor: 0, mapIdFloor: 0 });
 const BUNDLE = 'export const watch = 1;';
@@ -36,7 +36,7 @@ const watched = ({ modules }: ControlState): number => modules[0]!.exports[0]!.m
 
 describe('map ids', () => {
   it('are never given twice, also over the death of the coordinator', async () => {
-    const keeper: ControlKeeper & { kept: KeptControl | undefined } = {
+    const keeper: ControlKeeper & { kept: ControlState | undefined } = {
       kept: undefined,
       load: () => keeper.kept,
       save: (kept) => {

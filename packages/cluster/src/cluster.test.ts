@@ -2,7 +2,7 @@ import type { MemberId } from '@ashlar/core';
 import fc from 'fast-check';
 import { DEFAULT_MAP_SETTINGS } from './catalog.ts';
 import { type ControlState, type JoinedMember, step } from './control-state.ts';
-import { type ControlKeeper, EmbeddedCoordinator, type KeptControl } from './embedded-coordinator.ts';
+import { type ControlKeeper, EmbeddedCoordinator } from './embedded-coordinator.ts';
 import { assignPartitions } from './placement.ts';
 
 const names = (count: number): MemberId[] => Array.from({ length: count }, (_, index) => `member-${index}` as MemberId);
@@ -13,7 +13,7 @@ const member = (name: string, incarnation = 'one'): JoinedMember => ({
   zone: 'host',
   incarnation,
 });
-const memoryKeeper = (): ControlKeeper & { kept: KeptControl | undefined } => ({
+const memoryKeeper = (): ControlKeeper & { kept: ControlState | undefined } => ({
   kept: undefined,
   load() {
     return this.kept;

@@ -1,21 +1,23 @@
 /**
  * The coordinator inside one member: the same contract, no high availability. When its member dies nothing can change
- * until it is back; what the grid holds is served on. Grid id, epoch floor and map id floor outlive it where a
- * keeper is given, so that no epoch and no map id is ever given twice.
+ * until it is back; what the grid holds is served on. Started again, it goes on with what a keeper has (the whole state);
+ * without, with what the members that live hold (rebuild.ts).
  */
 import { type ControlCommand, type ControlState, emptyState, step } from './control-state.ts';
 import type { Coordinator } from './coordinator.ts';
+import { restored } from './rebuild.ts';
 
-/** What must outlive the process. Saved before the state that needs it is shown to anyone. */
-export interface KeptControl {
+/** What files of the first releases have: the grid's name, and what must never be given twice. */
+export interface GridFloors {
   readonly gridId: string;
   readonly epochFloor: number;
   readonly mapIdFloor: number;
 }
 
 export interface ControlKeeper {
-  load(): KeptControl | undefined;
-  save(kept: KeptControl): void;
+  load(): ControlState | GridFloors | undefined;
+  /** Keeps a state before it is shown to anyone. */
+  save(state: ControlState): void;
 }
 
 export interface EmbeddedOptions {
@@ -31,12 +33,15 @@ export class EmbeddedCoordinator implements Coordinator {
   readonly #listeners = new Set<(state: ControlState) => void>();
   #state: ControlState;
 
-  constructor(options: EmbeddedOptions) {
-    const { partitionCount, expectedMembers, keeper } = options;
-    const kept = keeper.load() ?? { gridId: options.newGridId(), epochFloor: 0, mapIdFloor: 0 };
-    keeper.save(kept);
+  constructor({ partitionCount, expectedMembers, newGridId, keeper }: EmbeddedOptions) {
+    const kept = keeper.load();
+    if (kept !== undefined && 'owners' in kept && kept.owners.length > 0) this.#state = restored(kept);
+    else {
+      const { gridId, epochFloor, mapIdFloor } = kept ?? { gridId: newGridId(), epochFloor: 0, mapIdFloor: 0 };
+      this.#state = emptyState({ gridId, epochFloor, mapIdFloor, partitionCount, expectedMembers });
+    }
+    keeper.save(this.#state);
     this.#keeper = keeper;
-    this.#state = emptyState({ ...kept, partitionCount, expectedMembers });
   }
 
   get state(): ControlState {
@@ -47,10 +52,7 @@ export class EmbeddedCoordinator implements Coordinator {
     const before = this.#state;
     const after = step(before, command);
     if (after === before) return before;
-    const { gridId, epochFloor, mapIdFloor } = after;
-    if (epochFloor !== before.epochFloor || mapIdFloor !== before.mapIdFloor) {
-      this.#keeper.save({ gridId, epochFloor, mapIdFloor });
-    }
+    this.#keeper.save(after);
     this.#state = after;
     for (const listener of this.#listeners) listener(after);
     return after;

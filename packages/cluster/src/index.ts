@@ -8,5 +8,6 @@ export {
 export { type CatalogCommand, checkedCommand, type ModuleCommand } from './command-check.ts';
 export { type ControlCommand, type ControlState, type JoinedMember, tableOf } from './control-state.ts';
 export type { Coordinator } from './coordinator.ts';
-export { type ControlKeeper, EmbeddedCoordinator, type KeptControl } from './embedded-coordinator.ts';
+export { type ControlKeeper, EmbeddedCoordinator, type GridFloors } from './embedded-coordinator.ts';
 export { assignPartitions, type Owners } from './placement.ts';
+export { checkedState } from './state-check.ts';

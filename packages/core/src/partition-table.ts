@@ -19,6 +19,8 @@ export interface PartitionTable {
   readonly members: readonly MemberAddress[];
   /** Members that the table waits for before partitions have owners. */
   readonly expectedMembers: number;
+  /** Members that have not been heard of since the coordinator was started, and may come yet. */
+  readonly awaited: readonly MemberId[];
   /** owners[partition] = indexes into `members`: primary first, then backups; empty while nobody owns it. */
   readonly owners: readonly (readonly number[])[];
   /** epochs[partition]. */

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { EmbeddedCoordinator } from '@ashlar/cluster';
 import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
-import { GridError, HybridClock, type MemberId } from '@ashlar/core';
+import { HybridClock, type MemberId } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
 import { MemberStore } from '@ashlar/storage';
 import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool } from '@ashlar/workers';
@@ -11,6 +11,8 @@ import type { Logger } from 'pino';
 import type { MemberConfig } from './config/schema.ts';
 import { controlKeeper } from './control/control-keeper.ts';
 import { GridControl } from './control/grid-control.ts';
+import { type IsGiven, withGridSettings } from './control/grid-settings.ts';
+import { linesOf } from './control/membership-log.ts';
 import { Peers } from './control/peers.ts';
 import { RemoteCoordinator } from './control/remote-coordinator.ts';
 import { SpreadingCoordinator } from './control/spreading-coordinator.ts';
@@ -60,26 +62,17 @@ export interface MemberParts {
 /** The coordinator of this member: here, or where `cluster.join` says. */
 type Coordination = { readonly embedded: EmbeddedCoordinator } | { readonly remote: RemoteCoordinator };
 
-async function coordinate(config: MemberConfig, self: MemberId, peers: Peers): Promise<Coordination> {
+async function coordinate(config: MemberConfig, self: MemberId, peers: Peers, log: Logger): Promise<Coordination> {
   const { join, partitionCount, expectedMembers, dataDirectory, joinTimeoutMs } = config.cluster;
-  if (join.length === 0) {
+  const [address] = join;
+  if (address === undefined) {
     const keeper = controlKeeper(dataDirectory);
     return { embedded: new EmbeddedCoordinator({ partitionCount, expectedMembers, newGridId: randomUUID, keeper }) };
   }
-  const address = join[0]!;
   let known: RemoteCoordinator | undefined;
   const connection = peers.at(address, () => known?.nameAt(address) ?? 'coordinator');
-  const remote = await RemoteCoordinator.connect(connection, self, joinTimeoutMs);
-  known = remote;
-  if (remote.state.partitionCount === partitionCount) return { remote };
-  remote.close();
-  throw new GridError(
-    'INVALID_CONFIG',
-    `the grid has ${remote.state.partitionCount} partitions, this member is configured for ${partitionCount}`,
-    {
-      hint: `set cluster.partitionCount to ${remote.state.partitionCount}`,
-    },
-  );
+  known = await RemoteCoordinator.connect(connection, self, joinTimeoutMs, log);
+  return { remote: known };
 }
 
 /** With answers that hold everywhere. */
@@ -103,32 +96,38 @@ function tellSecret({ source, alone }: MemberSecret, { cluster }: MemberConfig, 
 
 /** Everything a member is made of but its services and doors. What was opened is closed by `closers`, last first. */
 export async function makeParts(
-  config: MemberConfig,
+  told: MemberConfig,
+  isGiven: IsGiven,
   log: Logger,
   closers: Closers,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<MemberParts> {
-  const secret = memberSecret({ given: config.security.memberToken, env });
-  tellSecret(secret, config, log);
-  const { threads, indexes } = threadsOf(config);
-  const clock = new HybridClock(undefined, { maxClockAheadMs: config.limits.maxClockAheadMs });
+  const secret = memberSecret({ given: told.security.memberToken, env });
+  tellSecret(secret, told, log);
+  const { threads, indexes } = threadsOf(told);
+  const clock = new HybridClock(undefined, { maxClockAheadMs: told.limits.maxClockAheadMs });
   const metrics = new MemberMetrics();
   const links = {
-    messageBytesMax: config.limits.messageBytes,
+    messageBytesMax: told.limits.messageBytes,
     onLinkFailure: (service: string) => metrics.linkFailed(service),
-    ...peerSecurity(config.security, secret),
+    ...peerSecurity(told.security, secret),
   };
   const peers = new Peers(links, log);
   closers.push(() => peers.close());
-  const self = (config.name || nameOf(config)) as MemberId;
-  const coordination = await coordinate(config, self, peers);
+  const self = (told.name || nameOf(told)) as MemberId;
+  const coordination = await coordinate(told, self, peers, log);
   if ('remote' in coordination) closers.push(() => coordination.remote.close());
+  const { state } = 'remote' in coordination ? coordination.remote : coordination.embedded;
+  const config = withGridSettings(told, isGiven, state);
   const control = new GridControl(
     self,
     'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log }),
     (error) => log.error({ err: error }, 'a change of the grid was followed in part'),
   );
-  control.onChange(({ members }) => peers.follow(members, self));
+  control.onChange((now, before) => {
+    for (const { level, facts, message } of linesOf(before, now, self)) log[level](facts, message);
+    peers.follow(now.members, self);
+  });
   const store = MemberStore.create({
     maxBytes: config.memory.maxBytes,
     partitionCount: config.cluster.partitionCount,

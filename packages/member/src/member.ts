@@ -10,6 +10,8 @@ import { type GridServer, type GridServices, serve } from '@ashlar/transport';
 import type { Logger } from 'pino';
 import { CatalogFollower } from './catalog-follower.ts';
 import type { MemberConfig } from './config/schema.ts';
+import { awaitMembers } from './control/awaited-members.ts';
+import type { IsGiven } from './control/grid-settings.ts';
 import { type Closers, type MemberParts, makeParts, threadsOf } from './member-parts.ts';
 import { HttpDoor } from './observe/http-door.ts';
 import { doorMetrics, memberMetrics } from './observe/member-metrics.ts';
@@ -36,16 +38,18 @@ export class Member {
   /**
    * Starts a member: when it resolves, both doors are open and the member is in its grid.
    *
+   * @param isGiven  whether a setting was given, or has its default
    * @throws GridError INVALID_CONFIG, INSUFFICIENT_MEMORY, PORT_IN_USE, INSECURE_BIND, CONNECT_TIMEOUT ...
    */
   static async start(
     config: MemberConfig,
+    isGiven: IsGiven,
     log: Logger,
     env: Readonly<Record<string, string | undefined>> = process.env,
   ): Promise<Member> {
     const closers: Closers = [];
     try {
-      const member = new Member(await makeParts(config, log, closers, env), closers);
+      const member = new Member(await makeParts(config, isGiven, log, closers, env), closers);
       await member.#open();
       return member;
     } catch (error) {
@@ -119,22 +123,24 @@ export class Member {
   }
 
   async #join(): Promise<void> {
-    const { config, control, clock, incarnation, address, remoteCoordinator } = this.#parts;
+    const { config, control, clock, incarnation, address, remoteCoordinator, log } = this.#parts;
     const zone = config.zone || hostname();
     const self: JoinedMember = { id: control.self, address, httpAddress: this.#httpAddress, zone, incarnation };
     if (remoteCoordinator === undefined) {
+      this.#closers.push(awaitMembers(control, config.cluster.joinTimeoutMs, log));
       await control.submit({ kind: 'join', member: self });
       return;
     }
     const { min: protocolMin, max: protocolMax } = PROTOCOL;
     const timeoutMs = config.cluster.joinTimeoutMs;
-    await remoteCoordinator.join(self, { timeoutMs, protocolMin, protocolMax, version: clock.now() });
+    await remoteCoordinator.join(self, { timeoutMs, protocolMin, protocolMax, version: () => clock.now() });
   }
 
   /** Why the member does not serve yet, or no more; empty: it does. */
   #notReady(): string[] {
     if (this.#isStopping) return ['the member is stopping'];
-    const { control } = this.#parts;
+    const { control, remoteCoordinator } = this.#parts;
+    if (remoteCoordinator?.refusal !== undefined) return [remoteCoordinator.refusal.message];
     if (control.isComplete) return [];
     return [`${control.table.members.length} of ${control.state.expectedMembers} members have joined`];
   }

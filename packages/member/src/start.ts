@@ -32,10 +32,11 @@ export interface StartedMember {
 
 /** @throws GridError INVALID_CONFIG, INSUFFICIENT_MEMORY, PORT_IN_USE, INSECURE_BIND, CONNECT_TIMEOUT ... */
 export async function startMember(request: StartRequest): Promise<StartedMember> {
-  const { config } = configOf(request);
+  const { config, origins } = configOf(request);
   checkMemory(config.memory.maxBytes);
   const log = pino({ name: 'ashlar', level: config.log.level }, await logDestination(config.log.pretty));
-  const member = await Member.start(config, log, request.env);
+  const isGiven = (setting: string): boolean => origins.get(setting)?.origin !== 'default';
+  const member = await Member.start(config, isGiven, log, request.env);
   const { name, address, httpAddress } = member;
   return { name, address, httpAddress, stop: () => member.stop() };
 }

@@ -31,6 +31,8 @@ export class Connections {
   readonly #caller: string;
   /** By member id. */
   readonly #byMember = new Map<string, Known>();
+  /** Of connections that are to be made anew: since when those before them are lost. */
+  readonly #lostMs = new Map<string, number>();
   #turn = 0;
 
   constructor(options: ConnectionOptions, caller: string) {
@@ -102,20 +104,22 @@ export class Connections {
   of(member: MemberAddress): MemberConnection {
     const known = this.#byMember.get(member.id);
     if (known !== undefined) return known.connection;
-    const connection = connectMember(member.address, this.#options);
+    const lostMs = this.#lostMs.get(member.id);
+    this.#lostMs.delete(member.id);
+    const connection = connectMember(member.address, { ...this.#options, lostMs });
     this.#byMember.set(member.id, { connection, address: member.address });
     return connection;
   }
 
   /**
-   * Closes connections to members that are not in `table`, or have moved.
-   *
-   * @param isOther  the table is another grid's: what was known of links that are down is of its past
+   * A new table: connections to members that are not in it, or have moved, are closed; those that are down are made anew,
+   * for who changed the table may be the one that is back.
    */
-  keepOnly(table: PartitionTable, isOther: boolean): void {
+  follow(table: PartitionTable): void {
     for (const [id, { connection, address }] of this.#byMember) {
       const isThere = table.members.some((member) => member.id === id && member.address === address);
-      if (isThere && !(isOther && connection.down !== undefined)) continue;
+      if (isThere && connection.down === undefined) continue;
+      if (isThere) this.#lostMs.set(id, connection.down!.sinceMs);
       connection.close();
       this.#byMember.delete(id);
     }
@@ -142,16 +146,19 @@ export class Connections {
     ask: (connection: MemberConnection, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     const deadlineMs = performance.now() + options.timeoutMs;
+    let last: GridError | undefined;
     for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
-      let last: GridError | undefined;
       for (const connection of this.inTurn(table())) {
         const leftMs = deadlineMs - performance.now();
         if (leftMs <= 0) break;
         try {
           return await ask(connection, { ...options, timeoutMs: leftMs });
         } catch (error) {
-          last = GridError.wrap(error);
-          if (!worthAnotherMember(last)) throw last;
+          const failure = GridError.wrap(error);
+          // That there was no time for another try says less than why one was needed.
+          if (failure.code === 'DEADLINE_EXCEEDED' && last?.code === 'GRID_INCOMPLETE') throw last;
+          if (!worthAnotherMember(failure)) throw failure;
+          last = failure;
         }
       }
       if (options.signal?.aborted === true) throw new CancelledError('the call');

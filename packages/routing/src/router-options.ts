@@ -2,7 +2,7 @@
 import type { ConnectionOptions, SessionRequest } from '@ashlar/transport';
 import type { LocalMember } from './member-link.ts';
 
-export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink'> {
+export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink' | 'lostMs'> {
   /** host:port of members to ask first. */
   readonly seeds: readonly string[];
   /** Default 10 000. */

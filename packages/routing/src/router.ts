@@ -8,8 +8,8 @@
  * R1  Every call settles: with its answer, its error, or at its deadline.
  * R2  A mutation is sent again only under the number it had, unless a member said that it was not applied.
  * R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
- * R4  While any member answers, calls for one that is known to be down fail in a moment (MEMBER_UNREACHABLE). While none
- *     does, or the grid awaits members, calls wait for it within their time.
+ * R4  While any member answers, calls for one that is known to be down, and is not awaited, fail in a moment
+ *     (MEMBER_UNREACHABLE). While none does, or the grid awaits members, calls wait within their time.
  */
 import {
   assert,
@@ -76,7 +76,7 @@ export class Router {
   /**
    * Finds the grid and opens a session.
    *
-   * @throws (rejects with) GridError CONNECT_TIMEOUT, GRID_INCOMPLETE, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
+   * @throws (rejects with) GridError CONNECT_TIMEOUT, GRID_INCOMPLETE, UNAUTHENTICATED ...
    */
   static async connect(options: RouterOptions): Promise<Router> {
     const settings = settingsOf(options);
@@ -480,22 +480,19 @@ export class Router {
   /** What a member told: lanes of members that left are given up, what waited is routed again. */
   applyTable(table: PartitionTable): void {
     if (this.#closed) return;
-    const { gridId } = this.table;
-    if (!this.#known.offer(table, !this.#hasLiveLane)) return;
-    this.#takeTable(table.gridId !== gridId);
+    const isOther = table.gridId !== this.table.gridId;
+    if (this.#known.offer(table, !this.#hasLiveLane)) this.#takeTable(isOther);
   }
 
-  /** @param isOther  a grid that was started anew takes the place of ours. Its members know no session */
+  /** @param isOther  of a grid that was started anew: its members know no session */
   #takeTable(isOther: boolean): void {
     const { table } = this;
-    if (isOther) {
-      this.#session.giveUp();
-      for (const handle of this.#maps.values()) handle.forget();
-    }
-    this.#connections.keepOnly(table, isOther);
+    if (isOther) this.#session.giveUp();
+    for (const handle of isOther ? this.#maps.values() : []) handle.forget();
+    this.#connections.follow(table);
     for (const [id, lane] of this.#lanes) {
       const member = table.members.find((candidate) => candidate.id === id);
-      if (member?.address === lane.member.address && !(isOther && lane.down !== undefined)) {
+      if (member?.address === lane.member.address && lane.down === undefined) {
         if (isOther || !lane.isUp) this.#route(lane.takeQueued());
         continue;
       }
@@ -562,8 +559,9 @@ export class Router {
 
   /** R4: somebody of the grid, who is still there, says that the table is as it was: nobody else can be asked. */
   #failUnreachable(lane: Lane, nowMs: number): void {
-    const { down, member } = lane;
-    if (down === undefined || !this.#tables.isConfirmed(lane.lostAtMs, nowMs)) return;
+    const { down, member, lostAtMs } = lane;
+    if (down === undefined || this.table.awaited.includes(member.id) || !this.#tables.isConfirmed(lostAtMs, nowMs))
+      return;
     lane.failUnsent(new MemberUnreachableError(member.id, member.address, down.sinceMs));
   }
 

@@ -35,6 +35,8 @@ export interface ConnectionOptions {
    * else with CONNECTION_LOST.
    */
   readonly peer?: string | (() => string) | undefined;
+  /** Since when a connection before it is lost, whose place it takes: milliseconds since 1970. */
+  readonly lostMs?: number | undefined;
   /** Told once when the link is known to be down, and once when it is up again. */
   readonly onLink?: ((down: LinkDown | undefined) => void) | undefined;
 }
@@ -134,10 +136,11 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
   const messageBytesMax = options.messageBytesMax ?? DEFAULT_MESSAGE_BYTES_MAX;
   const client = new Client(address, credentialsOf(options.tls), channelOptions(options, messageBytesMax));
   const { token, peer } = options;
-  const link = new LinkWatch(client.getChannel(), (down) => {
+  const onLink = (down: LinkDown | undefined): void => {
     if (down !== undefined) dropUnsent(caller, down.sinceMs);
     options.onLink?.(down);
-  });
+  };
+  const link = new LinkWatch(client.getChannel(), onLink, options.lostMs);
   const caller: Caller = {
     client,
     address,

@@ -25,6 +25,7 @@ interface TableMessage {
   readonly gridId: string;
   readonly members: readonly MemberAddress[];
   readonly expectedMembers: number;
+  readonly awaited: readonly number[];
   readonly ownerCounts: readonly number[];
   readonly owners: readonly number[];
   readonly epochs: readonly number[];
@@ -36,6 +37,7 @@ export const table: Conversion<PartitionTable> = {
     gridId: value.gridId,
     members: value.members,
     expectedMembers: value.expectedMembers,
+    awaited: value.awaited.map((id) => value.members.findIndex((member) => member.id === id)),
     ownerCounts: value.owners.map((owners) => owners.length),
     owners: value.owners.flat(),
     epochs: value.epochs,
@@ -49,11 +51,13 @@ export const table: Conversion<PartitionTable> = {
       at += count;
     }
     const { length } = wire.members;
-    if (at !== wire.owners.length || wire.epochs.length !== owners.length || wire.owners.some((o) => o >= length)) {
+    const indexes = [...wire.owners, ...wire.awaited];
+    if (at !== wire.owners.length || wire.epochs.length !== owners.length || indexes.some((o) => o >= length)) {
       throw malformed('a partition table whose columns disagree');
     }
     const { tableVersion, gridId, members, expectedMembers } = wire;
-    return { tableVersion, gridId, members, expectedMembers, owners, epochs: wire.epochs as readonly Epoch[] };
+    const awaited = wire.awaited.map((index) => members[index]!.id);
+    return { tableVersion, gridId, members, expectedMembers, awaited, owners, epochs: wire.epochs as readonly Epoch[] };
   },
 };
 

@@ -13,6 +13,8 @@ import { type Channel, connectivityState } from '@grpc/grpc-js';
 
 /** A link that does not answer, and is not refused, for so long is down. */
 const GRACE_MS = 1_000;
+/** The same for one that never stood: who starts is busy. */
+const FIRST_GRACE_MS = 3_000;
 
 export interface LinkDown {
   /** When the link was lost, or first wanted: milliseconds since 1970. */
@@ -23,6 +25,7 @@ export class LinkWatch {
   readonly #channel: Pick<Channel, 'getConnectivityState' | 'watchConnectivityState'>;
   readonly #onChange: (down: LinkDown | undefined) => void;
   #isWanted = false;
+  #hasStood = false;
   #isClosed = false;
   /** While it is not up. */
   #lostMs: number | undefined;
@@ -30,13 +33,18 @@ export class LinkWatch {
   #upSinceMs: number | undefined;
   #grace: NodeJS.Timeout | undefined;
 
-  /** @param onChange  called when the link is known to be down, and when it is up again */
+  /**
+   * @param onChange  called when the link is known to be down, and when it is up again
+   * @param lostMs    since when a link before it is lost, whose place it takes: milliseconds since 1970
+   */
   constructor(
     channel: Pick<Channel, 'getConnectivityState' | 'watchConnectivityState'>,
     onChange: (down: LinkDown | undefined) => void,
+    lostMs?: number,
   ) {
     this.#channel = channel;
     this.#onChange = onChange;
+    this.#lostMs = lostMs;
   }
 
   get isUp(): boolean {
@@ -86,6 +94,7 @@ export class LinkWatch {
     this.#grace = undefined;
     this.#lostMs = undefined;
     this.#upSinceMs ??= performance.now();
+    this.#hasStood = true;
     if (this.#down === undefined) return;
     this.#down = undefined;
     this.#onChange(undefined);
@@ -96,7 +105,7 @@ export class LinkWatch {
     this.#upSinceMs = undefined;
     if (this.#down !== undefined) return;
     if (state === connectivityState.TRANSIENT_FAILURE) this.#fall();
-    else this.#grace ??= setTimeout(() => this.#fall(), GRACE_MS).unref();
+    else this.#grace ??= setTimeout(() => this.#fall(), this.#hasStood ? GRACE_MS : FIRST_GRACE_MS).unref();
   }
 
   #fall(): void {

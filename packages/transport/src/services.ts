@@ -380,6 +380,8 @@ export interface JoinRequest {
   readonly gridId: string;
   readonly protocolMin: number;
   readonly protocolMax: number;
+  /** MessagePack of the control state that it holds; none or empty: nothing. */
+  readonly held?: Uint8Array | undefined;
 }
 
 export interface JoinResponse {

@@ -4,6 +4,11 @@ import { memberFlags, type TestGridOptions } from './grid.ts';
 import { MemberProcess } from './member-process.ts';
 import { freePort } from './tcp-proxy.ts';
 
+export interface RestartableOptions extends TestGridOptions {
+  /** Of the first member alone, which holds the coordinator. */
+  readonly firstSettings?: Readonly<Record<string, string | number>>;
+}
+
 export class RestartableGrid {
   /** By index: the coordinator's member is the first. */
   readonly addresses: readonly string[];
@@ -11,22 +16,23 @@ export class RestartableGrid {
   readonly #members: (MemberProcess | undefined)[] = [];
   readonly #clients: Grid[] = [];
 
-  private constructor(ports: readonly number[], options: TestGridOptions) {
+  private constructor(ports: readonly number[], options: RestartableOptions) {
     this.addresses = ports.map((port) => `127.0.0.1:${port}`);
     this.#commands = ports.map((port, index) => {
-      const settings = { 'log.level': 'info', ...options.settings, 'grpc.port': port };
+      const own = index === 0 ? options.firstSettings : {};
+      const settings = { 'log.level': 'info', ...options.settings, ...own, 'grpc.port': port };
       return memberFlags({ ...options, settings }, ports.length, index === 0 ? undefined : this.addresses[0]);
     });
   }
 
   /** None of the members runs yet. */
-  static async make(options: TestGridOptions = {}): Promise<RestartableGrid> {
+  static async make(options: RestartableOptions = {}): Promise<RestartableGrid> {
     const ports: number[] = [];
     for (let index = 0; index < (options.members ?? 2); index++) ports.push(await freePort());
     return new RestartableGrid(ports, options);
   }
 
-  static async start(options: TestGridOptions = {}): Promise<RestartableGrid> {
+  static async start(options: RestartableOptions = {}): Promise<RestartableGrid> {
     const grid = await RestartableGrid.make(options);
     await grid.startAll();
     return grid;

@@ -173,9 +173,22 @@ export const memberSchema = z.strictObject({
   cluster: z
     .strictObject({
       join: addresses('Addresses (host:port) of a member that holds the coordinator. Empty: this member holds it.'),
-      expectedMembers: count('Members the partition table waits for.', 1, 1, 64),
-      partitionCount: count('Partitions of the grid, fixed for its life.', 256, 1, 4096),
-      dataDirectory: text('Where the coordinator keeps grid id and epoch floor. Empty: nowhere.', ''),
+      expectedMembers: count(
+        'Members the partition table waits for. A member that joins takes it from the grid.',
+        1,
+        1,
+        64,
+      ),
+      partitionCount: count(
+        'Partitions of the grid, fixed for its life. A member that joins takes it from the grid.',
+        256,
+        1,
+        4096,
+      ),
+      dataDirectory: text(
+        'Where the coordinator keeps table and catalog, to go on with them when it is started again. Empty: nowhere; it goes on with what living members hold.',
+        '',
+      ),
       joinTimeoutMs: duration('How long to wait for the coordinator and for the expected members.', 30_000, 100),
     })
     .prefault({}),

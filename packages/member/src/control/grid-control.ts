@@ -84,7 +84,7 @@ export class GridControl {
 
   /** @throws GridError as `step` does; GRID_INCOMPLETE: an incomplete grid's catalog may yet become another's */
   async submit(command: Parameters<Coordinator['submit']>[0]): Promise<ControlState> {
-    if (command.kind !== 'join') this.requireComplete();
+    if (command.kind !== 'join' && command.kind !== 'stopAwaiting') this.requireComplete();
     return this.#coordinator.submit(command);
   }
 
@@ -183,8 +183,10 @@ export class GridControl {
 
   #change(state: ControlState): void {
     const before = this.#state;
+    // Of another grid: the coordinator was started again, and went on with what a member holds.
+    const isOther = state.gridId !== before.gridId;
     const isNewer = state.tableVersion + state.catalogVersion > before.tableVersion + before.catalogVersion;
-    if (!isNewer) return;
+    if (!isOther && !isNewer) return;
     this.#take(state, before);
     for (const listener of this.#listeners) {
       try {

@@ -57,9 +57,9 @@ export class Peers {
 
   #keepUp(member: PeerMember): void {
     const known = this.#peers.get(member.id);
-    // It joined anew: its process is there, however long the link to the old one would still wait for its next try.
+    // It joined anew: its process is there, however long the link would still wait for its next try.
     const isNew = known?.incarnation !== undefined && known.incarnation !== member.incarnation;
-    if (isNew) this.#drop(member, known);
+    if (isNew && known.connection.down !== undefined) this.#drop(member, known);
     const peer = this.#peer(member);
     peer.incarnation = member.incarnation;
     peer.connection.keepUp();

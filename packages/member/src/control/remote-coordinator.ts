@@ -3,15 +3,27 @@
  *
  *   join -> state; watchControl -> every later state; submit -> changeCatalog, answered with the state that holds it
  *
- * A stream that ends is opened again; states only ever replace older ones, so a repeated or late one does no harm.
+ * A stream that ends is opened again; states only ever replace older ones, so a repeated or late one does no harm. A
+ * coordinator that was started again and does not know this member any more is joined again, with the grid that is held
+ * here: it goes on with it, or refuses by name, and the member serves on what it has.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ControlCommand, ControlState, Coordinator, JoinedMember } from '@ashlar/cluster';
+import {
+  type ControlCommand,
+  type ControlState,
+  type Coordinator,
+  checkedState,
+  type JoinedMember,
+} from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
-import type { ControlUpdate, MemberConnection } from '@ashlar/transport';
+import type { MemberConnection } from '@ashlar/transport';
+import type { Logger } from 'pino';
 
 const RETRY_MS = 200;
+/** A coordinator that refused is asked again so often. */
+const REFUSED_RETRY_MS = 2000;
+const REJOIN_TIMEOUT_MS = 5000;
 /** A change of nothing: the answer holds the present state. */
 const NO_CHANGE = new Uint8Array(0);
 const CALL_TIMEOUT_MS = 5000;
@@ -21,13 +33,18 @@ export class RemoteCoordinator implements Coordinator {
   readonly #memberId: string;
   readonly #listeners = new Set<(state: ControlState) => void>();
   readonly #closing = new AbortController();
+  readonly #log: CoordinatorLog;
   #state: ControlState;
   #isConnected = true;
+  /** Once this member has joined: how it does. */
+  #joining: { readonly self: JoinedMember; readonly options: JoinOptions } | undefined;
+  #refusal: GridError | undefined;
 
-  private constructor(connection: MemberConnection, memberId: string, state: ControlState) {
+  private constructor(connection: MemberConnection, memberId: string, state: ControlState, log: CoordinatorLog) {
     this.#connection = connection;
     this.#memberId = memberId;
     this.#state = state;
+    this.#log = log;
     void this.#follow();
   }
 
@@ -36,22 +53,40 @@ export class RemoteCoordinator implements Coordinator {
    *
    * @throws GridError CONNECT_TIMEOUT when nobody answers within `timeoutMs`
    */
-  static async connect(connection: MemberConnection, memberId: string, timeoutMs: number): Promise<RemoteCoordinator> {
+  static async connect(
+    connection: MemberConnection,
+    memberId: string,
+    timeoutMs: number,
+    log: CoordinatorLog,
+  ): Promise<RemoteCoordinator> {
     await connection.ready(timeoutMs);
     for await (const { catalog } of connection.members.watchControl({ memberId }, { timeoutMs })) {
-      return new RemoteCoordinator(connection, memberId, stateOf(catalog));
+      return new RemoteCoordinator(connection, memberId, stateOf(catalog), log);
     }
     throw new GridError('CONNECTION_LOST', `${connection.address} did not tell the state of its grid`);
   }
 
   /** Asks for a place in the grid. @throws GridError as the coordinator refuses */
   async join(self: JoinedMember, options: JoinOptions): Promise<void> {
+    const state = await this.#ask(self, options, NO_CHANGE);
+    this.#joining = { self, options };
+    this.#accept(state);
+  }
+
+  /** @param held  the control state that is held here, where the coordinator is to go on with it */
+  async #ask(self: JoinedMember, options: JoinOptions, held: Uint8Array): Promise<ControlState> {
     const { timeoutMs, protocolMin, protocolMax, version } = options;
     const { id, address, httpAddress, zone, incarnation } = self;
     const member = { id, address, httpAddress, zone };
-    const request = { member, incarnation, version, gridId: this.#state.gridId, protocolMin, protocolMax };
+    const { gridId } = this.#state;
+    const request = { member, incarnation, version: version(), gridId, protocolMin, protocolMax, held };
     const { catalog } = await this.#connection.members.join(request, { timeoutMs });
-    this.#accept(stateOf(catalog));
+    return stateOf(catalog);
+  }
+
+  /** Why the coordinator does not take this member back. */
+  get refusal(): GridError | undefined {
+    return this.#refusal;
   }
 
   get state(): ControlState {
@@ -69,6 +104,7 @@ export class RemoteCoordinator implements Coordinator {
   }
 
   async submit(command: ControlCommand): Promise<ControlState> {
+    if (this.#refusal !== undefined) throw this.#refusal;
     const body = encodeValue(command);
     const deadlineMs = performance.now() + CALL_TIMEOUT_MS;
     for (;;) {
@@ -108,28 +144,65 @@ export class RemoteCoordinator implements Coordinator {
     while (!signal.aborted) {
       try {
         for await (const update of this.#connection.members.watchControl({ memberId: this.#memberId }, { signal })) {
-          this.#isConnected = true;
-          this.#acceptUpdate(update);
+          if (update.catalog.length === 0) continue;
+          const state = stateOf(update.catalog);
+          if (this.#joining !== undefined && !this.#isIn(state)) await this.#joinAgain();
+          else this.#accept(state);
+          this.#tellConnected(true);
         }
       } catch {
-        // The coordinator is away, or we are closing: what matters is that the stream ended.
+        // The coordinator is away, or refuses, or we are closing: what matters is that the stream ended.
       }
-      this.#isConnected = false;
-      await sleep(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
+      if (!signal.aborted) this.#tellConnected(false);
+      const pauseMs = this.#refusal === undefined ? RETRY_MS : REFUSED_RETRY_MS;
+      await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
-  #acceptUpdate(update: ControlUpdate): void {
-    if (update.catalog.length > 0) this.#accept(stateOf(update.catalog));
+  /** Whether the coordinator knows this member, as it is, in the grid that it is in. */
+  #isIn({ gridId, members, awaited }: ControlState): boolean {
+    const { id, incarnation } = this.#joining!.self;
+    const isKnown = members.some((member) => member.id === id && member.incarnation === incarnation);
+    return isKnown && gridId === this.#state.gridId && !awaited.includes(id);
+  }
+
+  async #joinAgain(): Promise<void> {
+    const { self, options } = this.#joining!;
+    try {
+      const state = await this.#ask(self, { ...options, timeoutMs: REJOIN_TIMEOUT_MS }, stateBytes(this.#state));
+      this.#refusal = undefined;
+      this.#accept(state);
+      this.#log.info({ grid: state.gridId, table: state.tableVersion }, 'joined the coordinator again');
+    } catch (error) {
+      const refusal = GridError.wrap(error);
+      if (!refusal.retryable && refusal.message !== this.#refusal?.message) {
+        this.#refusal = refusal;
+        this.#log.error({ err: refusal }, 'the coordinator does not take this member back; it serves on what it holds');
+      }
+      throw refusal;
+    }
+  }
+
+  #tellConnected(isConnected: boolean): void {
+    if (isConnected === this.#isConnected) return;
+    this.#isConnected = isConnected;
+    const facts = { coordinator: this.#connection.address };
+    if (isConnected) this.#log.info(facts, 'coordinator is back');
+    else this.#log.warn(facts, 'coordinator is lost: maps and modules cannot be made, members cannot join');
   }
 
   #accept(state: ControlState): void {
-    if (state.gridId !== this.#state.gridId) return;
-    const isNewer =
-      state.tableVersion >= this.#state.tableVersion &&
-      state.catalogVersion >= this.#state.catalogVersion &&
-      state.tableVersion + state.catalogVersion > this.#state.tableVersion + this.#state.catalogVersion;
-    if (!isNewer) return;
+    const before = this.#state;
+    if (state.gridId === before.gridId) {
+      const isNewer =
+        state.tableVersion >= before.tableVersion &&
+        state.catalogVersion >= before.catalogVersion &&
+        state.tableVersion + state.catalogVersion > before.tableVersion + before.catalogVersion;
+      if (!isNewer) return;
+    } else if (this.#joining !== undefined && before.owners.length > 0) {
+      // A grid that holds something is left by nobody.
+      return;
+    }
     this.#state = state;
     for (const listener of this.#listeners) listener(state);
   }
@@ -149,15 +222,22 @@ export interface JoinOptions {
   readonly protocolMin: number;
   readonly protocolMax: number;
   /** The joiner's clock. */
-  readonly version: number;
+  readonly version: () => number;
 }
+
+export type CoordinatorLog = Pick<Logger, 'info' | 'warn' | 'error'>;
 
 export function stateBytes(state: ControlState): Uint8Array {
   return encodeValue(state);
 }
 
-function stateOf(bytes: Uint8Array): ControlState {
-  const state = decodeValue(bytes);
-  if (typeof state === 'object' && state !== null && 'gridId' in state) return state as ControlState;
-  throw new GridError('CORRUPT_DATA', 'a control state could not be read');
+/** @throws GridError CORRUPT_DATA */
+export function stateOf(bytes: Uint8Array): ControlState {
+  let value: unknown;
+  try {
+    value = decodeValue(bytes);
+  } catch (error) {
+    throw new GridError('CORRUPT_DATA', 'a control state could not be read', { cause: error });
+  }
+  return checkedState(value);
 }

@@ -65,7 +65,7 @@ export class SpreadingCoordinator implements Coordinator {
   async submit(command: ControlCommand): Promise<ControlState> {
     const state = await this.#inner.submit(command);
     // Also where nothing changed: whoever asks again wants it to hold everywhere, too.
-    if (command.kind !== 'join') await this.#spread(state, command);
+    if (command.kind !== 'join' && command.kind !== 'stopAwaiting') await this.#spread(state, command);
     return state;
   }
 

@@ -6,7 +6,7 @@ import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { type JoinGuardDependencies, refuseTakenName } from '../control/join-guard.ts';
-import { stateBytes } from '../control/remote-coordinator.ts';
+import { stateBytes, stateOf } from '../control/remote-coordinator.ts';
 import { type Tracing, tracedStream } from '../observe/tracing.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { ChangeRequest } from '../sql/change-coordinator.ts';
@@ -58,7 +58,7 @@ export function membersService(deps: MembersDependencies): MembersService {
     return run();
   };
   return {
-    async join({ member, incarnation, version, protocolMin, protocolMax }) {
+    async join({ member, incarnation, version, protocolMin, protocolMax, held }) {
       mustCoordinate();
       if (protocolMin > PROTOCOL.max || protocolMax < PROTOCOL.min) {
         throw new GridError('UNSUPPORTED_PROTOCOL', 'the joining member speaks another protocol');
@@ -66,7 +66,8 @@ export function membersService(deps: MembersDependencies): MembersService {
       clock.observe(version as Version);
       const joined: JoinedMember = { ...member, id: member.id as MemberId, incarnation };
       await refuseTakenName(joined, { self: control.self, members: control.state.members, hello: deps.hello });
-      const state = await control.submit({ kind: 'join', member: joined });
+      const holds = held === undefined || held.length === 0 ? undefined : stateOf(held);
+      const state = await control.submit({ kind: 'join', member: joined, held: holds });
       const { catalogVersion } = state;
       return {
         table: tableOf(state),

@@ -1,0 +1,149 @@
+/**
+ * A control state from a file or a wire, looked at field by field before anybody goes by it.
+ *
+ * V1  What comes out could have come about by steps: sizes agree, indexes lie within, floors lie above what was given.
+ */
+import { type Epoch, GridError, type MapId, type MemberId } from '@ashlar/core';
+import type { CatalogedMap, CatalogedModule } from './catalog.ts';
+import { checkedCommand } from './command-check.ts';
+import type { ControlState, JoinedMember } from './control-state.ts';
+
+const MEMBERS_MAX = 64;
+const PARTITIONS_MAX = 4096;
+const TEXT_MAX = 512;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** @throws GridError CORRUPT_DATA with what is wrong */
+export function checkedState(value: unknown): ControlState {
+  const fields = fieldsOf(value, 'the state');
+  const members = listOf('members', fields['members'], MEMBERS_MAX).map(memberOf);
+  const ids = unique(
+    'members',
+    members.map(({ id }) => id),
+  );
+  const partitionCount = countOf('partitionCount', fields['partitionCount'], PARTITIONS_MAX);
+  const epochFloor = countOf('epochFloor', fields['epochFloor']);
+  const mapIdFloor = countOf('mapIdFloor', fields['mapIdFloor']);
+  const owners = ownersOf(fields['owners'], partitionCount, members.length);
+  return {
+    ...{ partitionCount, epochFloor, mapIdFloor, members, owners },
+    gridId: textOf('gridId', fields['gridId']),
+    expectedMembers: countOf('expectedMembers', fields['expectedMembers'], MEMBERS_MAX),
+    tableVersion: countOf('tableVersion', fields['tableVersion']),
+    catalogVersion: countOf('catalogVersion', fields['catalogVersion']),
+    epochs: epochsOf(fields['epochs'], owners.length, epochFloor),
+    awaited: listOf('awaited', fields['awaited'] ?? [], MEMBERS_MAX).map((id) => {
+      if (ids.has(id as MemberId)) return id as MemberId;
+      throw damaged('it awaits a member that it does not have');
+    }),
+    maps: mapsOf(fields['maps'], mapIdFloor),
+    modules: listOf('modules', fields['modules']).map((module) => moduleOf(module, mapIdFloor)),
+  };
+}
+
+function memberOf(value: unknown): JoinedMember {
+  const { id, address, httpAddress, zone, incarnation } = fieldsOf(value, 'a member');
+  return {
+    id: textOf('id of a member', id) as MemberId,
+    address: textOf('address of a member', address),
+    httpAddress: textOf('httpAddress of a member', httpAddress, 0),
+    zone: textOf('zone of a member', zone, 0),
+    incarnation: textOf('incarnation of a member', incarnation),
+  };
+}
+
+function ownersOf(value: unknown, partitionCount: number, memberCount: number): number[][] {
+  const owners = listOf('owners', value, PARTITIONS_MAX);
+  if (owners.length !== 0 && owners.length !== partitionCount) {
+    throw damaged(`it has owners of ${owners.length} of ${partitionCount} partitions`);
+  }
+  return owners.map((row) => listOf('owners of a partition', row, memberCount).map((one) => indexOf(one, memberCount)));
+}
+
+function indexOf(value: unknown, length: number): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < length) return value as number;
+  throw damaged(`an owner is member ${String(value)} of ${length}`);
+}
+
+function epochsOf(value: unknown, partitions: number, floor: number): Epoch[] {
+  const epochs = listOf('epochs', value, PARTITIONS_MAX);
+  if (epochs.length !== partitions) throw damaged(`it has ${epochs.length} epochs of ${partitions} partitions`);
+  return epochs.map((epoch) => countOf('an epoch', epoch, floor) as Epoch);
+}
+
+function mapsOf(value: unknown, mapIdFloor: number): CatalogedMap[] {
+  const maps = listOf('maps', value).map((one): CatalogedMap => {
+    const { id, name, affinityParts, ttlMs, maxIdleMs } = fieldsOf(one, 'a map');
+    const made = asOurs(() =>
+      checkedCommand({ kind: 'createMap', name, options: { affinityParts, ttlMs, maxIdleMs } }),
+    );
+    if (made.kind !== 'createMap') throw damaged('a map is none');
+    return { id: countOf('a map id', id, mapIdFloor) as MapId, name: made.name, ...made.options };
+  });
+  unique(
+    'maps',
+    maps.map(({ name }) => name),
+  );
+  unique(
+    'map ids',
+    maps.map(({ id }) => id),
+  );
+  return maps;
+}
+
+function moduleOf(value: unknown, mapIdFloor: number): CatalogedModule {
+  const fields = fieldsOf(value, 'a module');
+  const put = asOurs(() => checkedCommand({ kind: 'putModule', module: fields }));
+  if (put.kind !== 'putModule') throw damaged('a module is none');
+  const ids = listOf('exports of a module', fields['exports']).map((one) => fieldsOf(one, 'an export')['mapId']);
+  return {
+    ...put.module,
+    exports: put.module.exports.map((exported, index) => ({
+      ...exported,
+      mapId: countOf('the map of an export', ids[index], mapIdFloor) as MapId,
+    })),
+    generation: countOf('the generation of a module', fields['generation']),
+  };
+}
+
+/** What a step would refuse is damage here. */
+function asOurs<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw damaged(GridError.wrap(error).message);
+  }
+}
+
+/* ---- Fields ------------------------------------------------------------------------------------------------------- */
+
+function fieldsOf(value: unknown, what: string): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw damaged(`${what} is no object`);
+}
+
+function listOf(what: string, value: unknown, most = PARTITIONS_MAX): readonly unknown[] {
+  if (Array.isArray(value) && value.length <= most) return value;
+  throw damaged(`${what} is no list of at most ${most}`);
+}
+
+function countOf(what: string, value: unknown, most = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) return value as number;
+  throw damaged(`${what} is ${String(value)}, not a whole number from 0 to ${most}`);
+}
+
+function textOf(what: string, value: unknown, least = 1): string {
+  if (typeof value === 'string' && value.length >= least && value.length <= TEXT_MAX) return value;
+  throw damaged(`${what} is no text of ${least} to ${TEXT_MAX} characters`);
+}
+
+function unique<T>(what: string, values: readonly T[]): ReadonlySet<T> {
+  const set = new Set(values);
+  if (set.size === values.length) return set;
+  throw damaged(`two of its ${what} are the same`);
+}
+
+function damaged(why: string): GridError {
+  return new GridError('CORRUPT_DATA', `a control state is damaged: ${why}`);
+}
