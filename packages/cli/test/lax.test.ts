@@ -200,6 +200,24 @@ describe('what writes', () => {
     expect((await change('UPDATE "kept_numbers" SET n = n + 1 WHERE n < 2')).affected).toBe(2);
   });
 
+  it('changes nothing on any member where its condition fails on one', async () => {
+    const map = client.map<{ n: unknown; seen?: number }>('divided');
+    await map.putAll(Array.from({ length: 200 }, (_, n): [GridKey, { n: unknown }] => [n + 1, { n: n + 1 }]));
+    await map.put('zero', { n: 0 });
+    await map.put('odd', { n: 'n/a' });
+    const byZero = { code: 'DIVISION_BY_ZERO' };
+    await expect(change('DELETE FROM divided WHERE 100 / n > 0')).rejects.toMatchObject(byZero);
+    await expect(change('UPDATE divided SET seen = 1 WHERE 100 / n > 0')).rejects.toMatchObject(byZero);
+    await expect(change('UPDATE divided SET seen = 100 / n WHERE n >= 0')).rejects.toMatchObject(byZero);
+    await expect(map.processWhere('100 / n > 0', [], ready.increment, { path: 'seen', by: 1 })).rejects.toMatchObject(
+      byZero,
+    );
+    const strictly = client.sql('DELETE FROM divided WHERE n > 100', [], { strict: true });
+    await expect(strictly.execute()).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+    expect((await ask('SELECT count(*) AS entries, count(seen) AS seen FROM divided')).rows).toEqual([[202, 0]]);
+    expect((await change('DELETE FROM divided WHERE n <> 0 AND 100 / n < 1')).affected).toBe(100);
+  });
+
   it('sets a field of a document only', async () => {
     const values = ['just text', 42, 7n, true, null, [1, 2, 3], new Date(0), Uint8Array.of(1), Decimal.parse('1.5')];
     const map = client.map<unknown>('no_documents');

@@ -5,7 +5,7 @@
 import type { CatalogedMap } from '@ashlar/cluster';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
-import { interpret, OddTally, type RowValue } from '@ashlar/expressions';
+import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
 import { encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
 import type { GridControl } from '../control/grid-control.ts';
@@ -105,11 +105,11 @@ export class ChangeCoordinator {
         const common = { ...read, waitMs: waitMsOf(statement) };
         return { member, task: { kind, scan, assignments, ambiguousTexts: texts, ...common } };
       });
-      // A document that cannot be made on one member must not leave the others changed; nor may a text change two keys.
-      if (texts.length > 0 || (kind === 'update' && tasks.length > 1)) {
+      // What cannot be computed on one member must not leave the others changed; nor may a text change two keys.
+      const mayFail = kind === 'update' || strict || (scan.filter !== undefined && !comparesOnly(scan.filter));
+      if (texts.length > 0 || (mayFail && tasks.length > 1)) {
         const checks = tasks.map(({ member, task }) => run(member, { kind: 'check', task }, statement));
-        const checked = await Promise.all(checks);
-        refuseBothKeys(new Set(checked.flatMap(({ keysFound = [] }) => keysFound)), texts);
+        refuseBothKeys(await keysFoundBy(checks), texts);
       }
       const outcome = await allOrPartial(
         tasks.map(({ member, task }) => ({ member, outcome: run(member, request(task), statement) })),
@@ -199,6 +199,30 @@ function documentOf(row: InsertPlan['rows'][number], statement: Statement): unkn
 
 function valueOfExpr(expr: InsertPlan['rows'][number]['key'], { parameters, clockMs }: Statement): RowValue {
   return interpret(expr, () => null, { parameters, nowMs: clockMs });
+}
+
+/**
+ * The keys that checks found. What fails by what the entries hold, on any member, fails before another is changed.
+ *
+ * @throws the first failure, once all have ended: their snapshot goes then
+ */
+async function keysFoundBy(checks: readonly Promise<ChangeOutcome>[]): Promise<ReadonlySet<unknown>> {
+  const found = new Set<unknown>();
+  for (const check of await Promise.allSettled(checks)) {
+    if (check.status === 'rejected') throw check.reason;
+    for (const key of check.value.keysFound ?? []) found.add(key);
+  }
+  return found;
+}
+
+/** What never fails over rows that are read laxly: nothing is divided, called or matched with a pattern. */
+const COMPARISONS: ReadonlySet<Expr['kind']> = new Set<Expr['kind']>([
+  ...(['column', 'literal', 'parameter', 'compare', 'distinctFrom', 'in'] as const),
+  ...(['and', 'or', 'not', 'isNull', 'isTruth'] as const),
+]);
+
+function comparesOnly(expr: Expr): boolean {
+  return COMPARISONS.has(expr.kind) && childrenOf(expr).every(comparesOnly);
 }
 
 /**
