@@ -25,7 +25,7 @@ import { offsetsOf } from './batch-columns.ts';
 import { type BatchMaps, knownMaps, mapIdsToTell, mapsOf } from './batch-maps.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { jsonText, valueOfJson } from './json-text.ts';
-import { type LogPressure, PRESSURE_DELAY_MS } from './log-pressure.ts';
+import type { LogPressure } from './log-pressure.ts';
 import { checkOneGo } from './one-go.ts';
 import { BatchRecord, type Session, type Sessions } from './sessions.ts';
 import { WaitingKeys } from './waiting-keys.ts';
@@ -190,7 +190,7 @@ class BatchStream implements KvBatchSink {
       return;
     }
     metrics.delayedAnswers++;
-    setTimeout(() => this.#answer(answers), PRESSURE_DELAY_MS);
+    setTimeout(() => this.#answer(answers), this.#deps.pressure.delayMs);
   }
 
   #answer(answers: KvAnswers): void {

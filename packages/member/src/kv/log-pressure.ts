@@ -7,7 +7,11 @@ import type { PartitionId } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
 
 /** A writer that waits for each answer is slowed to some hundred batches a second. */
-export const PRESSURE_DELAY_MS = 5;
+const DELAY_MIN_MS = 5;
+/** And to a handful, where hardly any room is left. */
+const DELAY_MAX_MS = 200;
+/** What logs hold that nobody has to read gives way: below it there is room enough. */
+const FILL_FREE = 0.5;
 
 export class LogPressure {
   readonly #store: MemberStore;
@@ -20,6 +24,12 @@ export class LogPressure {
   /** A durable consumer of logs comes (1) or goes (-1). */
   hold(change: 1 | -1): void {
     this.#holders += change;
+  }
+
+  /** How long an answer waits under pressure: the longer the less room is left. */
+  get delayMs(): number {
+    const pressed = Math.min(1, Math.max(0, (this.#store.logFill - FILL_FREE) / (1 - FILL_FREE)));
+    return DELAY_MIN_MS + (DELAY_MAX_MS - DELAY_MIN_MS) * pressed ** 2;
   }
 
   /** Whether an answer to a batch that wrote to these partitions should wait. */
