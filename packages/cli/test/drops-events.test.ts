@@ -48,9 +48,10 @@ describe('events of a map that is dropped and made again', () => {
   it('come to a subscriber that is far behind, all of them, then MAP_DROPPED', async () => {
     const map = client.map('behind');
     await map.put('first', 0);
-    const events = map.subscribe();
+    const ready = Promise.withResolvers<void>();
+    const events = map.subscribe({ onReady: () => ready.resolve() });
     const first = events.next();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await ready.promise;
     await map.putAll(
       upTo(20_000).map((key) => [key, { key }] as const),
       { timeoutMs: 30_000 },
