@@ -218,6 +218,20 @@ describe('what writes', () => {
     expect((await change('DELETE FROM divided WHERE n <> 0 AND 100 / n < 1')).affected).toBe(100);
   });
 
+  it('inserts nothing where a value cannot be computed, and names its key and path', async () => {
+    const insert = 'INSERT INTO inserted (__key, n, in_a.b) VALUES ($1, $2 + 1, 1), ($3, 1, sqrt($4))';
+    await expect(change(insert, ['a', 'n/a', 'b', 4])).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+      details: expect.objectContaining({ key: "'a'", path: 'n' }),
+    });
+    await expect(change(insert, ['a', 1, 'b', -4])).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      details: expect.objectContaining({ key: "'b'", path: 'in_a.b' }),
+    });
+    expect(await client.map('inserted').size()).toBe(0);
+    expect((await change(insert, ['a', 1, 'b', 4])).affected).toBe(2);
+  });
+
   it('sets a field of a document only', async () => {
     const values = ['just text', 42, 7n, true, null, [1, 2, 3], new Date(0), Uint8Array.of(1), Decimal.parse('1.5')];
     const map = client.map<unknown>('no_documents');

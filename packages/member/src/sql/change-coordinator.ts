@@ -6,13 +6,13 @@ import type { CatalogedMap } from '@ashlar/cluster';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
-import { encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
+import { encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
 import type { GridControl } from '../control/grid-control.ts';
 import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeOutcome, InsertRows } from './change-runner.ts';
-import { assign } from './changes.ts';
+import { assign, atPath } from './changes.ts';
 import type { QueryCoordinator, Statement } from './query-coordinator.ts';
 import type { ChangeTask } from './query-tasks.ts';
 import { ambiguousTexts, keyValue, refuseBothKeys } from './quoted-keys.ts';
@@ -166,8 +166,9 @@ export class ChangeCoordinator {
       { partitions: number[]; keys: Uint8Array[]; values: Uint8Array[]; onConflict: InsertPlan['onConflict'] }
     >();
     for (const row of plan.rows) {
-      const key = encodeKey(this.#keyOf(row, statement));
-      const value = encodeValue(documentOf(row, statement));
+      const given = this.#keyOf(row, statement);
+      const key = encodeKey(given);
+      const value = encodeValue(documentOf(row, given, statement));
       limits.check(key.length, value.length);
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
       const owner = control.state.owners[partition]?.[0];
@@ -191,9 +192,16 @@ export class ChangeCoordinator {
   }
 }
 
-function documentOf(row: InsertPlan['rows'][number], statement: Statement): unknown {
+/** @throws GridError that names the key and the path whose value cannot be computed */
+function documentOf(row: InsertPlan['rows'][number], key: Key, statement: Statement): unknown {
   let document: unknown = {};
-  for (const { path, value } of row.fields) document = assign(document, path, valueOfExpr(value, statement));
+  for (const { path, value } of row.fields) {
+    try {
+      document = assign(document, path, valueOfExpr(value, statement));
+    } catch (error) {
+      throw atPath(error, 'INSERT', path, key);
+    }
+  }
   return document;
 }
 

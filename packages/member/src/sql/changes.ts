@@ -64,23 +64,32 @@ export class ChangeRule {
     return document;
   }
 
-  /** What `make` gives; its errors say which path of which entry was to be set. */
   #setting<T>(path: Assignment['path'], make: () => T): T {
     try {
       return make();
     } catch (error) {
-      if (!GridError.is(error)) throw error;
-      const key = keyText(this.row.currentKey);
-      const target = path.join('.');
-      const { hint, position } = error;
-      throw new GridError(error.code, `${error.message}: SET ${target} of the entry with the key ${key}`, {
-        hint: hint ?? 'leave such entries out with WHERE',
-        position,
-        details: { ...error.details, key, path: target },
-        cause: error,
-      });
+      throw atPath(error, 'SET', path, this.row.currentKey, 'leave such entries out with WHERE');
     }
   }
+}
+
+/** An error of a value that was to be written, with the path and the key of the entry. */
+export function atPath(
+  error: unknown,
+  verb: string,
+  path: Assignment['path'],
+  entryKey: unknown,
+  hint?: string,
+): unknown {
+  if (!GridError.is(error)) return error;
+  const key = keyText(entryKey);
+  const target = path.join('.');
+  return new GridError(error.code, `${error.message}: ${verb} ${target} of the entry with the key ${key}`, {
+    hint: error.hint ?? hint,
+    position: error.position,
+    details: { ...error.details, key, path: target },
+    cause: error,
+  });
 }
 
 /**
