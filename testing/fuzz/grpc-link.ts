@@ -6,6 +6,8 @@ const PREFIX_BYTES = 5;
 /** The member is asked to end a call within CALL_MS; one without an end after GIVE_UP_MS hangs. */
 const CALL_MS = 1500;
 const GIVE_UP_MS = 10_000;
+/** Of our side: Node's own bound resets streams with large messages. */
+const SESSION_MEGABYTES = 1000;
 
 export interface GrpcAnswer {
   /** Undefined: OK, or the link broke. */
@@ -71,7 +73,7 @@ export class GrpcLink {
 
   #open(path: string): ClientHttp2Stream {
     if (this.#session === undefined || this.#session.closed || this.#session.destroyed) {
-      this.#session = connect(`http://${this.#address}`);
+      this.#session = connect(`http://${this.#address}`, { maxSessionMemory: SESSION_MEGABYTES });
       this.#session.on('error', () => undefined);
     }
     return this.#session.request({

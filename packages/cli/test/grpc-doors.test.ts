@@ -60,6 +60,9 @@ const deepArray = Buffer.concat([Buffer.alloc(LEVELS, 0x91), Buffer.of(1)]);
 
 type Refusal = readonly [what: string, method: string, fields: readonly Buffer[], code: string, cause: RegExp];
 
+/** sint64 2^60. */
+const bigKey = Buffer.concat([Buffer.of(2 << 3), Buffer.from([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20])]);
+
 const REFUSED: readonly Refusal[] = [
   ['Get of an unknown map', 'Kv/Get', [inMap('inptus'), textKey('known')], 'UNKNOWN_MAP', /'inptus'.*'inputs'/],
   ['Get without a key', 'Kv/Get', [inMap('inputs')], 'INVALID_KEY', /no key.*"text"/],
@@ -80,6 +83,28 @@ const REFUSED: readonly Refusal[] = [
     /at most 4096.*limits\.keyBytes/,
   ],
   ['Put of the key NaN', 'Kv/Put', [inMap('inputs'), key(doubleField(3, Number.NaN)), json('1')], 'INVALID_KEY', /NaN/],
+  [
+    'Get with a name of 20 KB',
+    'Kv/Get',
+    [inMap('m'.repeat(20_000)), textKey('k')],
+    'INVALID_NAME',
+    /name of 20000 bytes/,
+  ],
+  [
+    'Clear with a name of 20 MB',
+    'Admin/Clear',
+    [inMap('m'.repeat(20 << 20))],
+    'INVALID_NAME',
+    /name of 20971520 bytes/,
+  ],
+  [
+    'Put of JSON 100,000 levels deep',
+    'Kv/Put',
+    [inMap('inputs'), textKey('k'), json('['.repeat(100_000) + ']'.repeat(100_000))],
+    'INVALID_VALUE',
+    /more than 100 objects or arrays/,
+  ],
+  ['Get of an integer that no number holds', 'Kv/Get', [inMap('inputs'), key(bigKey)], 'INVALID_KEY', /2\^53/],
   ['Put without a value', 'Kv/Put', [inMap('inputs'), textKey('k')], 'INVALID_VALUE', /no value/],
   ['Put of half a JSON text', 'Kv/Put', [inMap('inputs'), textKey('k'), json('{"a":')], 'INVALID_VALUE', /no JSON/],
   [
@@ -187,6 +212,19 @@ describe('the unary doors', () => {
     await expect(call(method, ...fields)).rejects.toMatchObject({ code, message: expect.stringMatching(cause) });
   });
 
+  it.each<[string, string, Buffer]>([
+    ['bytes that are none', 'Kv/Get', Buffer.from([0x0a, 0xff])],
+    ['a field of another type', 'Kv/Get', integerField(1, 5)],
+    ['an integer of 2^64 - 1', 'Kv/RenewSession', Buffer.from([8, ...new Array(9).fill(0xff), 1])],
+    [
+      '200,000 exports',
+      'Compute/Deploy',
+      Buffer.concat([bytesField(1, 'm'), ...new Array(200_000).fill(bytesField(5, bytesField(1, 'a')))]),
+    ],
+  ])('take %s for the fault of their caller', async (_, method, bytes) => {
+    await expect(call(method, bytes)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
   it('keep __proto__ and constructor as names of maps, keys and fields', async () => {
     const text = '{"__proto__":{"x":1},"constructor":1}';
     for (const name of ['__proto__', 'constructor']) {
@@ -229,6 +267,21 @@ describe('the batch door', () => {
   ])('refuses a batch with %s as a whole', async (_, opcodes, fields, cause) => {
     const refused = { code: 'INVALID_ARGUMENT', message: expect.stringMatching(cause) };
     await expect(batch(opcodes, ...fields)).rejects.toMatchObject(refused);
+  });
+
+  it('answers reads of names of 900 KB, one after the other on one stream, and keeps nothing of them', async () => {
+    for (let number = 0; number < 100; number++) {
+      const maps = bytesField(12, bytesField(1, `${number}${'m'.repeat(900_000)}`));
+      const answer = await call(
+        'Kv/Batch',
+        integerField(1, 1),
+        integerField(9, 99),
+        maps,
+        bytesField(20, Buffer.of(0)),
+        ...good,
+      );
+      expect(answer.length).toBeLessThan(2000);
+    }
   });
 
   it('refuses bytes that are no message', async () => {

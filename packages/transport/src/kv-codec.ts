@@ -36,7 +36,7 @@ const CONSISTENCY_MAX = 1;
 /** Offsets are 32 bits: every number of a batch is a safe integer. */
 const LAST_REQUEST = Number.MAX_SAFE_INTEGER - 2 ** 32;
 /** Maps, processors and traces that one batch names, each. */
-const TABLE_MAX = 4096;
+const TABLE_MAX = 1024;
 const TRACE_BYTES_MAX = 1024;
 const BATCH_FIELDS = 34;
 const ANSWER_FIELDS = 11;
@@ -161,7 +161,7 @@ export function decodeBatch(bytes: Uint8Array): KvBatch {
   ttlRules.ruleOperations = NO_INDEXES;
   ttlRules.rules = NO_INDEXES;
   while (reader.next()) {
-    if (maps.length + processors.length + traces.length > TABLE_MAX)
+    if (Math.max(maps.length, processors.length, traces.length) > TABLE_MAX)
       throw malformed(`it names more than ${TABLE_MAX} things`);
     if (reader.field < 20) readBatchHeader(reader, batch, maps, processors, traces);
     else readBatchColumn(reader, batch);

@@ -96,6 +96,17 @@ function converted<T>(message: object, conversion: Conversion<T> | undefined): T
   return conversion === undefined ? (message as T) : conversion.in(message);
 }
 
+/** The bytes of an answer that many callers share are made once: it is the same object, and never changes. */
+function shared<Request, Response extends object>(method: Method<Request, Response>): Method<Request, Response> {
+  const made = new WeakMap<Response, Buffer>();
+  const encodeResponse = (response: Response): Buffer => {
+    let bytes = made.get(response);
+    if (bytes === undefined) made.set(response, (bytes = method.encodeResponse(response)));
+    return bytes;
+  };
+  return { ...method, encodeResponse };
+}
+
 type Nothing = undefined;
 
 export const KV_BATCH_PATH = '/ashlar.v1.Kv/Batch';
@@ -138,7 +149,7 @@ export const METHODS = {
   getTable: method<Nothing, PartitionTable>('Admin', 'GetTable', { response: table }),
   watchTable: method<Nothing, PartitionTable>('Admin', 'WatchTable', { response: table }),
   ping: method<Nothing, { memberId: string; address: string; version: number }>('Admin', 'Ping'),
-  listMaps: method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps'),
+  listMaps: shared(method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps')),
   mapSize: method<{ map: string; grid: boolean; mapId?: number }, { entries: number; bytes: number }>(
     'Admin',
     'MapSize',
@@ -146,7 +157,7 @@ export const METHODS = {
   clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', { effect: 'write' }),
   dropMap: method<{ map: string }, { existed: boolean; mapId: number }>('Admin', 'DropMap', { effect: 'write' }),
   dropColumns: method<{ map: string }, Nothing>('Admin', 'DropColumns'),
-  stats: method<Nothing, s.StatsResponse>('Admin', 'Stats'),
+  stats: shared(method<Nothing, s.StatsResponse>('Admin', 'Stats')),
 
   join: method<s.JoinRequest, s.JoinResponse>('Members', 'Join', { response: joinResponse }),
   leave: method<{ memberId: string; incarnation: string }, Nothing>('Members', 'Leave'),

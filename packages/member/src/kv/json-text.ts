@@ -2,6 +2,9 @@
 import { GridError } from '@ashlar/core';
 import { VALUE_DEPTH_MAX } from '@ashlar/serialization';
 
+/** It is parsed in one go on the main thread. */
+const JSON_BYTES_MAX = 2 << 20;
+
 export function jsonText(value: unknown): string {
   return JSON.stringify(value, (_key, element: unknown) => {
     if (typeof element === 'bigint') return String(element);
@@ -17,10 +20,14 @@ export function jsonText(value: unknown): string {
  */
 export function valueOfJson(text: string, bytesMax: number): unknown {
   const bytes = Buffer.byteLength(text);
-  if (bytes > bytesMax) {
-    throw new GridError('VALUE_TOO_LARGE', `the JSON text has ${bytes} bytes, this grid takes at most ${bytesMax}`, {
-      hint: 'limits.valueBytes of the members',
-      details: { limitBytes: bytesMax },
+  const limitBytes = Math.min(bytesMax, JSON_BYTES_MAX);
+  if (bytes > limitBytes) {
+    throw new GridError('VALUE_TOO_LARGE', `the JSON text has ${bytes} bytes, this grid takes at most ${limitBytes}`, {
+      hint:
+        limitBytes < bytesMax
+          ? 'put long values with a client, or as message_pack'
+          : 'limits.valueBytes of the members',
+      details: { limitBytes },
     });
   }
   if (depthOf(text) > VALUE_DEPTH_MAX) {

@@ -30,6 +30,9 @@ import { checkOneGo } from './one-go.ts';
 import { BatchRecord, type Session, type Sessions } from './sessions.ts';
 import { WaitingKeys } from './waiting-keys.ts';
 
+/** Errors of longer batches have no stack traces. */
+const TRACED_OPERATIONS = 1024;
+
 export interface KvDependencies extends BatchDependencies {
   readonly sessions: Sessions;
   readonly metrics: MemberMetrics;
@@ -75,7 +78,7 @@ export function kvService(deps: KvDependencies): KvService {
       return { found: true, json: jsonText(decodeValue(entry.value)), version, expiresAtMs };
     },
     async put({ map, key, ttlMs, ...request }, { trace }) {
-      if (ttlMs !== 0) ttlNumber(ttlMs, 'ttl_ms');
+      if (ttlMs !== 0) ttlNumber(ttlMs, 'ttl_ms (time to live)');
       await deps.forward.put(map, keyOf(key), valueBytesOf(request, deps.valueBytesMax), ttlMs, trace);
       return { version: deps.clock.now() };
     },
@@ -134,7 +137,8 @@ class BatchStream implements KvBatchSink {
       this.#refuse(batch, error);
       return;
     }
-    run.start();
+    if (batch.count > TRACED_OPERATIONS) withoutStacks(() => run.start());
+    else run.start();
   }
 
   /** @throws GridError CLOCK_AHEAD, OVERLOADED, OUTCOME_UNKNOWN */
@@ -222,6 +226,17 @@ class BatchStream implements KvBatchSink {
         mapIds: undefined,
       }),
     );
+  }
+}
+
+/** What is refused in a long batch is refused a hundred thousand times: a trace each would hold the loop. */
+function withoutStacks(run: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    run();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

@@ -5,12 +5,15 @@ import type { MemberStore } from '@ashlar/storage';
 import type { AdminService, CallContext, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import type { Peers } from '../control/peers.ts';
+import { SharedPage } from '../observe/shared-page.ts';
 import type { ChangeOutcome } from '../sql/change-runner.ts';
 import { StateFeed } from './state-feed.ts';
 
 export const PROTOCOL = { min: 1, max: 1 } as const;
 const CALL_TIMEOUT_MS = 5000;
 const NO_MAP = 0 as MapId;
+/** Answers that cost much are made at most so often, and shared. */
+const SHARED_EVERY_MS = 50;
 const NO_SIZE: MapSize = { entries: 0, bytes: 0 };
 
 interface MapSize {
@@ -39,6 +42,23 @@ export function adminService(deps: AdminDependencies): AdminService {
   control.onChange(() => tables.publish(control.table));
   const elsewhere = (run: (id: MemberId) => Promise<MapSize>): Promise<MapSize[]> =>
     Promise.all(control.table.members.filter(({ id }) => id !== control.self).map(({ id }) => run(id)));
+  const stats = new SharedPage(
+    async () => ({ memberId: control.self, figures: await deps.figures() }),
+    SHARED_EVERY_MS,
+  );
+  const maps = new SharedPage(async () => {
+    control.requireComplete();
+    const infos = control.state.maps.map(async (map): Promise<readonly MapInfo[]> => {
+      try {
+        return [{ ...map, ...(await gridSize(map)) }];
+      } catch (error) {
+        // Dropped while it was asked for: there is no such map any more.
+        if (GridError.is(error, 'MAP_DROPPED')) return [];
+        throw error;
+      }
+    });
+    return { maps: (await Promise.all(infos)).flat() };
+  }, SHARED_EVERY_MS);
   return {
     async hello({ protocolMin, protocolMax }): Promise<HelloResponse> {
       if (protocolMin > PROTOCOL.max || protocolMax < PROTOCOL.min) {
@@ -65,19 +85,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     getTable: async () => control.table,
     watchTable: ({ signal }) => tables.follow(signal),
     ping: async () => ({ memberId: control.self, address: deps.address(), version: clock.now() }),
-    async listMaps() {
-      control.requireComplete();
-      const infos = control.state.maps.map(async (map): Promise<readonly MapInfo[]> => {
-        try {
-          return [{ ...map, ...(await gridSize(map)) }];
-        } catch (error) {
-          // Dropped while it was asked for: there is no such map any more.
-          if (GridError.is(error, 'MAP_DROPPED')) return [];
-          throw error;
-        }
-      });
-      return { maps: (await Promise.all(infos)).flat() };
-    },
+    listMaps: maps.get,
     async mapSize({ map: name, grid, mapId = 0 }) {
       control.requireComplete();
       if (mapId > 0) return ownSize(await control.mapWithId(mapId as MapId, name));
@@ -92,7 +100,7 @@ export function adminService(deps: AdminDependencies): AdminService {
       const { affected, version } = await deps.clearMap(map, { signal, deadlineMs });
       return { removed: affected, version };
     },
-    stats: async () => ({ memberId: control.self, figures: await deps.figures() }),
+    stats: stats.get,
     async dropMap({ map: name }) {
       control.requireComplete();
       await control.refresh().catch(() => undefined);

@@ -18,7 +18,6 @@ import { Sessions } from '../kv/sessions.ts';
 import { type NeedMap, needMapOf } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
-import { SharedPage } from '../observe/shared-page.ts';
 import { tracedCall, tracedStream } from '../observe/tracing.ts';
 import { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import { LocalSnapshots } from '../snapshots/local-snapshots.ts';
@@ -48,8 +47,6 @@ const LOOKS_AN_AGE = 8;
 /** A snapshot that was read since is not the first to give way where memory is short. */
 const UNTOUCHED_LEAST_MS = 1000;
 const RENEWALS_AN_AGE = 4;
-/** Figures are made at most so often, whoever asks. */
-const FIGURES_EVERY_MS = 50;
 const CONDITION_WALL_MS = 5000;
 /** Processor tasks under way at once, a thread. */
 const NO_PARAMETERS = { parameters: [], parameterBytes: new Uint8Array(0) } as const;
@@ -183,7 +180,7 @@ export function memberServices(parts: MemberParts): {
       ...{ control, peers, store, clock, incarnation: parts.incarnation },
       address: () => parts.address,
       limits: limitsOf(parts),
-      figures: new SharedPage(() => metrics.figures(), FIGURES_EVERY_MS).get,
+      figures: () => metrics.figures(),
       clearMap: (map, { signal, deadlineMs }) =>
         changes.clear(map, {
           ...{ ...NO_PARAMETERS, clockMs: Date.now(), strict: false, odd: new OddTally() },

@@ -45,6 +45,7 @@ import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from 
 import type { GridControl } from '../control/grid-control.ts';
 import { jsonText } from '../kv/json-text.ts';
 import type { KeyForwarder } from '../kv/kv-service.ts';
+import { checkOneGo } from '../kv/one-go.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
 import { type SpanAttributes, type Tracing, tracedCall, tracedStream } from '../observe/tracing.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
@@ -54,6 +55,9 @@ import { ambiguousTexts, bothKeysNotice, keysMeant } from '../sql/quoted-keys.ts
 
 /** Unary queries answer with all rows at once. */
 const UNARY_ROWS_MAX = 10_000;
+/** Bytes of one batch of rows, which only a row with a huge value has more of, and characters of all rows as text. */
+const UNARY_BATCH_BYTES_MAX = 2 << 20;
+const UNARY_TEXT_MAX = 16 << 20;
 /** Characters of a statement that its span shows. */
 const TEXT_TOLD_MAX = 1000;
 
@@ -81,10 +85,11 @@ export function sqlService(deps: SqlDependencies): SqlService {
     execute: run,
     async query(request, context) {
       const rows: string[] = [];
+      let textLength = 0;
       let header: Extract<SqlOutput, { kind: 'header' }> = { kind: 'header', columns: [], notices: [] };
       for await (const output of run({ ...request, rowsMax: request.rowsMax || UNARY_ROWS_MAX }, context)) {
         if (output.kind === 'header') header = output;
-        else if (output.kind === 'batch') rows.push(...rowTexts(output.bytes));
+        else if (output.kind === 'batch') textLength += appendRows(output.bytes, rows, textLength);
         else return { ...output, columns: header.columns, rows, notices: [...header.notices, ...output.notices] };
       }
       throw new GridError('INTERNAL', 'a statement ended without its end');
@@ -294,6 +299,7 @@ async function* runGet(plan: GetPlan, statement: Statement, { forward }: SqlDepe
   for (const [index, entry] of entries.entries()) {
     if (entry === undefined) continue;
     const keyBytes = encodeKey(keys[index]!);
+    checkOneGo(entry.value);
     row.document(entry.value, 0, entry.value.length, entry.version, entry.expiresAtMs * 1000);
     row.key(keyBytes, 0, keyBytes.length);
     if (oddRows !== undefined) oddRows.row++;
@@ -420,6 +426,21 @@ async function analyze(target: Plan, statement: Statement, deps: SqlDependencies
 }
 
 /* ---- Rows as text --------------------------------------------------------------------------------------------------- */
+
+/** @returns the length of the texts it appended @throws GridError MESSAGE_TOO_LARGE */
+function appendRows(bytes: Uint8Array, rows: string[], before: number): number {
+  let length = 0;
+  if (bytes.length <= UNARY_BATCH_BYTES_MAX) {
+    for (const text of rowTexts(bytes)) {
+      rows.push(text);
+      length += text.length;
+    }
+    if (before + length <= UNARY_TEXT_MAX) return length;
+  }
+  throw new GridError('MESSAGE_TOO_LARGE', 'the rows are too large for one answer as JSON', {
+    hint: 'use Execute (a client, ashlar sql), select less, or LIMIT',
+  });
+}
 
 function rowTexts(bytes: Uint8Array): string[] {
   const { length, columns } = decodeColumns(bytes);
