@@ -11,6 +11,7 @@ export {
   type Stream,
 } from './connection.ts';
 export { EVENT_TYPES, type EventBatch } from './event-batch.ts';
+export { eventBatchBytes } from './event-codec.ts';
 export {
   BATCH_OPERATIONS_LIMIT,
   isMutation,
@@ -32,6 +33,7 @@ export { DEFAULT_SERVER_LIMITS, serve } from './server.ts';
 export type { DoorStats, GridServer, ServeOptions, ServerLimits, TlsFiles } from './server-types.ts';
 export type {
   AdminService,
+  AnswerRoom,
   CallContext,
   ComputeService,
   ControlUpdate,

@@ -13,6 +13,7 @@ import { type AnyCall, authorizeCall, type Doorkeeper, openContext } from './cal
 import { CallerLeaves } from './caller-leaves.ts';
 import { Credit } from './credit.ts';
 import type { CreditInput, Method } from './methods.ts';
+import type { Outgoing, OutgoingCall } from './outgoing.ts';
 import type { CallContext } from './services.ts';
 import type { Traffic } from './traffic.ts';
 import type { TurnQuota } from './turn-quota.ts';
@@ -24,6 +25,7 @@ export interface ServerState {
   readonly messageBytesMax: number;
   readonly active: ActiveCalls;
   readonly traffic: Traffic;
+  readonly outgoing: Outgoing;
   /** New calls are refused. */
   draining: boolean;
 }
@@ -94,7 +96,11 @@ export function streamCall<Request, Response>(
       state.traffic.bytesIn += call.request.length;
       const decode = (): Request => method.decodeRequest(call.request);
       const { context, request } = await admit(call, method.path, decode, state, abort);
-      await sendAll({ call, method, context, state, credit: undefined }, handler(request, context));
+      const outgoing = outgoingOf(call, context, state);
+      await sendAll(
+        { call, method, context, state, credit: undefined, outgoing },
+        handler(request, { ...context, answers: outgoing }),
+      );
     };
     finish(call, state, state.active.track(method.name, method.effect, abort, run()));
   };
@@ -126,7 +132,9 @@ export function creditCall<Request, Response>(
       const granted = Math.min(input.creditBytes, CREDIT_BYTES_MAX);
       credit = new Credit(pending + granted);
       if (isClosed) credit.finish();
-      await sendAll({ call, method, context, state, credit, weigh }, handler(input.request, context));
+      const outgoing = outgoingOf(call, context, state);
+      const answers = handler(input.request, { ...context, answers: outgoing });
+      await sendAll({ call, method, context, state, credit, weigh, outgoing }, answers);
       await credit.returned(granted / 2, context.signal);
     };
     let started = false;
@@ -175,11 +183,18 @@ interface Sending<Response> {
   readonly context: CallContext;
   readonly state: ServerState;
   readonly credit: Credit | undefined;
+  readonly outgoing: OutgoingCall;
   readonly weigh?: (response: Response) => number;
 }
 
+function outgoingOf(call: StreamingCall, { signal }: CallContext, state: ServerState): OutgoingCall {
+  const outgoing = state.outgoing.open(() => state.traffic.cutLink(call.getPeer()));
+  signal.addEventListener('abort', () => outgoing.close(), { once: true });
+  return outgoing;
+}
+
 async function sendAll<Response>(sending: Sending<Response>, answers: AsyncIterable<Response>): Promise<void> {
-  const { call, method, context, state, credit, weigh } = sending;
+  const { call, method, context, state, credit, weigh, outgoing } = sending;
   const { signal } = context;
   const caller = new CallerLeaves(signal);
   const iterator = answers[Symbol.asyncIterator]();
@@ -188,19 +203,17 @@ async function sendAll<Response>(sending: Sending<Response>, answers: AsyncItera
       // What is cut must not look like what ended.
       if (signal.aborted) throw new CancelledError('the call');
       await credit?.available(signal);
+      if (!outgoing.hasRoom) await caller.orElse(outgoing.room());
       const next = await caller.orElse(iterator.next());
       if (next.done === true) return;
       const bytes = encodeBounded(method.encodeResponse, next.value, method.path, state);
       await state.quota.take(bytes.length);
       state.traffic.bytesOut += bytes.length;
       credit?.use(weigh?.(next.value) ?? 0);
-      if (!call.write(bytes)) await caller.orElse(drained(call));
+      outgoing.write(call, bytes);
     }
   } finally {
+    outgoing.closeWhenFlushed();
     iterator.return?.().then(undefined, () => undefined);
   }
-}
-
-function drained(call: StreamingCall): Promise<void> {
-  return new Promise((resolve) => call.once('drain', resolve));
 }

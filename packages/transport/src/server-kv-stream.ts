@@ -14,6 +14,7 @@ import { decodeBatch, encodeAnswers, piecesOf } from './kv-codec.ts';
 import { answerBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH, STREAM_GENERATION } from './methods.ts';
 import type { Permission } from './operations.ts';
+import type { OutgoingCall } from './outgoing.ts';
 import type { ServerState } from './server-calls.ts';
 import type { CallContext, KvBatchSink, KvService } from './services.ts';
 
@@ -51,8 +52,8 @@ export class ServerKvStream {
   readonly #unanswered = new SmallSet<UnansweredBatch>();
   /** Whether the caller may: by map, for each permission. At most ALLOWED_MAX maps. */
   readonly #allowed = new Map<string, Partial<Record<Permission, boolean>>>();
+  readonly #outgoing: OutgoingCall;
   #unansweredBytes = 0;
-  #congested = false;
   #closed = false;
 
   constructor(
@@ -66,12 +67,15 @@ export class ServerKvStream {
     this.#state = state;
     this.#bounds = bounds;
     this.#context = context;
+    this.#outgoing = state.outgoing.open(() => state.traffic.cutLink(call.getPeer()));
     const generation = generationOf(call.metadata);
     this.#sink = service.openStream({ write: (answers) => this.#answerOrEnd(answers) }, context, generation);
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
-    call.on('drain', () => this.#relax());
     call.on('end', () => this.#close());
-    call.on('cancelled', () => this.#close());
+    call.on('cancelled', () => {
+      this.#close();
+      this.#outgoing.close();
+    });
   }
 
   /** Batches under way. */
@@ -199,17 +203,16 @@ export class ServerKvStream {
   #send(answers: KvAnswers): void {
     const bytes = encodeAnswers(answers, (length) => answerBuffers.take(length));
     this.#state.traffic.bytesOut += bytes.length;
-    if (!this.#call.write(bytes)) this.#congested = true;
+    this.#outgoing.write(this.#call, bytes, this.#onFlushed);
   }
 
-  #relax(): void {
-    this.#congested = false;
-    this.#throttle();
-  }
+  readonly #onFlushed = (): void => {
+    if (this.#call.isPaused()) this.#throttle();
+  };
 
   #throttle(): void {
     const full =
-      this.#congested ||
+      this.#outgoing.isCongested ||
       this.#unanswered.size >= this.#bounds.batchesMax ||
       this.#unansweredBytes >= this.#bounds.batchBytesMax;
     if (full && !this.#call.isPaused()) this.#call.pause();
@@ -225,6 +228,7 @@ export class ServerKvStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#unanswered.takeAll();
+    this.#outgoing.closeWhenFlushed();
     this.#sink.onClose();
   }
 }

@@ -21,6 +21,8 @@ export interface ServerLimits {
   readonly batchBytesMax?: number;
   /** Unanswered batches of one kv stream at which it is no longer read. Default 256. */
   readonly batchesMax?: number;
+  /** Of answers of all calls that their callers have not taken. Default 128 MiB. */
+  readonly unsentBytesMax?: number;
 }
 
 export interface ServeOptions {
@@ -61,6 +63,10 @@ export interface DoorStats {
   readonly kvBatchesMax: number;
   readonly kvBytes: number;
   readonly kvBytesMax: number;
+  /** Bytes of answers that callers have not taken, and their bound; links that were cut because nobody read. */
+  readonly unsentBytes: number;
+  readonly unsentBytesMax: number;
+  readonly linksCut: number;
   /** Calls and streams that ended with an error, by code. */
   readonly errors: ReadonlyMap<ErrorCode, number>;
 }

@@ -12,6 +12,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { ActiveCalls } from './active-calls.ts';
 import { bind, rawDefinition, SERVICE_NAMES } from './bindings.ts';
+import { Outgoing } from './outgoing.ts';
 import { definitionAsWritten } from './proto-files.ts';
 import type { ServerState } from './server-calls.ts';
 import type { ServerKvStream } from './server-kv-stream.ts';
@@ -24,6 +25,7 @@ export const DEFAULT_SERVER_LIMITS: Required<ServerLimits> = {
   streamsMax: 1000,
   batchBytesMax: 32 << 20,
   batchesMax: 256,
+  unsentBytesMax: 128 << 20,
 };
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
@@ -46,6 +48,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
     messageBytesMax: limits.messageBytesMax,
     active: new ActiveCalls(),
     traffic: new Traffic(),
+    outgoing: new Outgoing(limits.unsentBytesMax),
     draining: false,
   };
   const streams = new Set<ServerKvStream>();
@@ -152,6 +155,9 @@ class Door implements GridServer {
       kvBatchesMax: this.#limits.batchesMax,
       kvBytes: Math.max(0, ...streams.map(({ unansweredBytes }) => unansweredBytes)),
       kvBytesMax: this.#limits.batchBytesMax,
+      unsentBytes: this.#state.outgoing.bytes,
+      unsentBytesMax: this.#state.outgoing.bytesMax,
+      linksCut: this.#state.outgoing.cutCount,
     };
   }
 
@@ -176,6 +182,7 @@ class Door implements GridServer {
     const force = setTimeout(() => this.#server.forceShutdown(), deadlineMs + LAST_WORDS_MS);
     await ended;
     this.#stopWatching();
+    this.#state.outgoing.close();
     clearTimeout(cut);
     clearTimeout(force);
   }

@@ -18,6 +18,15 @@ export interface Principal {
   readonly roles: readonly string[];
 }
 
+/** Room for answers of one stream between its producer and the socket. */
+export interface AnswerRoom {
+  /** Whether the caller and the door have room for more. */
+  readonly hasRoom: boolean;
+  room(): Promise<void>;
+  /** Counts what is about to be answered; from then on nobody else takes its room. */
+  hold(bytes: number): void;
+}
+
 export interface CallContext {
   /** Fires when the caller cancels, its deadline passes, or the connection is lost. */
   readonly signal: AbortSignal;
@@ -34,6 +43,8 @@ export interface CallContext {
    * @throws GridError PERMISSION_DENIED
    */
   require(permission: Permission, map: string | undefined): void;
+  /** Of a stream. Who makes large answers all at once looks here before. */
+  readonly answers?: AnswerRoom | undefined;
 }
 
 // --- kv

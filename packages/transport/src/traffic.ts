@@ -20,6 +20,13 @@ export class Traffic {
   connectionsTotal = 0;
   /** Calls and streams that ended with an error. */
   readonly errors = new Map<ErrorCode, number>();
+  /** By peer, as grpc-js names it. */
+  readonly #sockets = new Map<string, Socket>();
+
+  /** Ends a link and everything that came by it: what waits for its socket is free then. */
+  cutLink(peer: string): void {
+    this.#sockets.get(peer)?.destroy();
+  }
 
   /** Counts an error that ends a call; answers what goes onto the wire. */
   refusal(thrown: unknown): StatusObject {
@@ -35,8 +42,11 @@ export class Traffic {
       if (socket.localPort !== port) return;
       this.connections++;
       this.connectionsTotal++;
+      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      this.#sockets.set(peer, socket);
       socket.once('close', () => {
         this.connections--;
+        this.#sockets.delete(peer);
       });
     };
     subscribe(ACCEPTED, onAccepted);

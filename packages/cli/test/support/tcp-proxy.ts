@@ -79,6 +79,11 @@ export class TcpProxy {
     this.#holds = true;
   }
 
+  /** Answers are not taken any more on the links that are open: members find their sockets full. */
+  stopTaking(): void {
+    for (const { member } of this.#links) member.pause();
+  }
+
   /** Bytes that are held. */
   get heldBytes(): number {
     let sum = 0;

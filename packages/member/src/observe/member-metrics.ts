@@ -214,5 +214,11 @@ export function doorMetrics({ metrics }: MemberParts, stats: () => DoorStats): v
     ['code'],
   );
   metrics.queue('kv-stream-batches', () => stats().kvBatches, stats().kvBatchesMax);
+  metrics.queue('unsent-bytes', () => stats().unsentBytes, stats().unsentBytesMax);
+  metrics.counter(
+    'ashlar_links_cut_total',
+    'Links that were cut because their callers did not read what they had asked for.',
+    () => stats().linksCut,
+  );
   metrics.queue('kv-stream-bytes', () => stats().kvBytes, stats().kvBytesMax);
 }

@@ -10,7 +10,13 @@ import type { EventHub, LogSource, Subscription } from '@ashlar/events';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import type { MemberStore } from '@ashlar/storage';
-import type { EventsService, SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
+import {
+  type CallContext,
+  type EventsService,
+  eventBatchBytes,
+  type SubscribeOutput,
+  type SubscribeRequest,
+} from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
 
@@ -55,7 +61,7 @@ export function eventsService(deps: EventsDependencies): EventsService {
       const subscription = await open(request, deps, context.signal);
       try {
         yield standing(subscription, deps);
-        yield* follow(subscription, deps, context.signal);
+        yield* follow(subscription, deps, context);
       } finally {
         deps.hub.close(subscription);
       }
@@ -182,11 +188,13 @@ function standing(subscription: Subscription, { control, logs }: EventsDependenc
 async function* follow(
   subscription: Subscription,
   deps: EventsDependencies,
-  signal: AbortSignal,
+  { signal, answers }: CallContext,
 ): AsyncGenerator<SubscribeOutput> {
   let toldMs = 0;
   let batches = 0;
   while (!signal.aborted) {
+    // All subscribers wake at one commit: each takes its room before the next one looks.
+    if (answers?.hasRoom === false) await answers.room();
     const before = subscription.filterCounts;
     const { events, more, resolved } = subscription.pull(PULL_BYTES, PULL_RECORDS);
     const filtered = subscription.filterCounts;
@@ -195,6 +203,7 @@ async function* follow(
     if (events !== undefined) {
       deps.metrics.eventsSent += events.count;
       batches += 1;
+      answers?.hold(eventBatchBytes(events));
       yield { kind: 'events', events, number: batches, mapId: subscription.mapId ?? 0 };
     }
     const isDue = events !== undefined || performance.now() - toldMs >= RESOLVED_EVERY_MS;

@@ -1,0 +1,81 @@
+/** Callers whose links stand still: what a member holds for them is bounded, and given back by cutting the link. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EntryEvent, GridKey } from '@ashlar/client';
+import { TestGrid } from './support/grid.ts';
+import { freePort, TcpProxy } from './support/tcp-proxy.ts';
+
+const MIB = 1 << 20;
+const VALUE_BYTES = 8 * MIB;
+const SUBSCRIBERS = 30;
+const BOUND = 128 * MIB;
+
+let grid: TestGrid;
+let proxy: TcpProxy;
+
+beforeAll(async () => {
+  const port = await freePort();
+  proxy = await TcpProxy.listen(port);
+  const settings = {
+    'cluster.partitionCount': 1,
+    // The events stay in the log for those who come late to them.
+    'memory.logBytesPerPartition': '32MiB',
+    'grpc.port': port,
+    'grpc.advertise': proxy.address,
+  };
+  grid = await TestGrid.start({ members: 1, memory: '256MiB', settings });
+});
+
+afterAll(async () => {
+  await grid.stop();
+  await proxy.close();
+});
+
+const unsent = async (): Promise<number> =>
+  (await grid.members[0]!.metric('ashlar_queue_depth', { queue: 'unsent-bytes' }))!;
+
+describe('subscribers whose link stands still', () => {
+  it('hold no more than the bound, lose the link, and go on from where they were; others never stop', async () => {
+    const stalling = await grid.connect();
+    const values = stalling.map<string>('large');
+    await values.put('first', 'x');
+    const feeds = Array.from({ length: SUBSCRIBERS }, () => values.subscribe());
+    const first = feeds.map((feed) => feed.next());
+    await subscribed(SUBSCRIBERS);
+    proxy.stopTaking();
+
+    const client = await grid.connect();
+    const map = client.map<string>('large');
+    const reading = map.subscribe();
+    const own = reading.next();
+    await subscribed(SUBSCRIBERS + 1);
+    let most = 0;
+    for (let n = 0; n < 3; n += 1) {
+      await map.put(`k${n}`, String(n).repeat(VALUE_BYTES));
+      most = Math.max(most, await unsent());
+    }
+    let cut = 0;
+    for (let tries = 0; tries < 400 && cut === 0; tries += 1) {
+      most = Math.max(most, await unsent());
+      cut = (await grid.members[0]!.metric('ashlar_links_cut_total'))!;
+      await sleep(25);
+    }
+    expect(cut).toBeGreaterThan(0);
+    expect(most).toBeGreaterThan(BOUND / 2);
+    expect(most).toBeLessThan(BOUND + 2 * VALUE_BYTES);
+    expect((await own).value).toMatchObject({ type: 'insert', key: 'k0' });
+    await reading.return?.();
+    for (const event of await Promise.all(first)) {
+      expect((event as IteratorYieldResult<EntryEvent<GridKey, string>>).value).toMatchObject({ type: 'insert' });
+    }
+    await Promise.all(feeds.map((feed) => feed.return?.()));
+    expect(await map.get('first')).toBe('x');
+  });
+
+  async function subscribed(count: number): Promise<void> {
+    for (let tries = 0; tries < 400; tries += 1) {
+      if ((await grid.members[0]!.metric('ashlar_subscriptions')) === count) return;
+      await sleep(10);
+    }
+    throw new Error(`there are no ${count} subscriptions`);
+  }
+});
