@@ -48,6 +48,9 @@ describe('an interval', () => {
     ['1 year 1-2', '2 years 2 mons'],
     ['2024-02', '2024 years 2 mons'],
     ['3000000 hours', '3000000:00:00'],
+    ['0.125 year', '2 mons'],
+    ['2.125 months -20 days', '2 mons -17 days +18:00:00'],
+    ['1.125 days 5.125 week', '36 days 24:00:00'],
     ['-178000000 years', '-178000000 years'],
   ])('%j reads %s', (text, expected) => {
     expect(parseInterval(text)?.toString()).toBe(expected);
@@ -68,6 +71,10 @@ describe('an interval', () => {
     ['12:61'],
     ['12:30:61'],
     ['1 day 1 day'],
+    ['ago'],
+    ['4:26 14:10'],
+    ['0.5 s 26:34'],
+    ['+3 months 5-8'],
     ['1 day and 2 hours'],
     ['3000000000 hours'],
     ['2147483648 days'],

@@ -205,28 +205,45 @@ export function parseInterval(text: string): Interval | undefined {
   return interval?.isInRange === true ? interval : undefined;
 }
 
+/** Units that a clock, or years-months, says as well: each may stand once. */
+const CLOCK_UNITS = ['hour', 'minute', 'second'];
+
 function parseParts(text: string): Interval | undefined {
   const tokens = tokensOf(text);
   if (tokens === undefined) return undefined;
-  const sums = { months: 0, days: 0, milliseconds: 0 };
   const units = new Set<string>();
-  let sign = 1;
+  let sum = new Interval(0, 0, 0);
   for (const [index, token] of tokens.entries()) {
-    if (token[10] !== undefined) {
-      sign = -1;
-      continue;
-    }
-    if (token[2] !== undefined) addClock(sums, token);
-    else if (token[6] !== undefined) addYears(sums, token);
-    else {
-      const unit = token[9] === '' ? impliedUnit(tokens, index) : unitNamed(token[9]!);
-      if (unit === undefined || units.has(unit)) return undefined;
-      units.add(unit);
-      const [part, amount] = UNITS[unit]!;
-      sums[part] += Number(token[8]) * amount;
-    }
+    const said = unitsOf(tokens, index);
+    if (said === undefined || said.some((unit) => units.has(unit))) return undefined;
+    for (const unit of said) units.add(unit);
+    sum = sum.plus(partOf(token, said[0]!));
   }
-  return ofParts(sums.months * sign, sums.days * sign, sums.milliseconds * sign);
+  if (!units.has(AGO)) return sum;
+  return units.size === 1 ? undefined : sum.negate();
+}
+
+const AGO = 'ago';
+
+/** The units that a token says; undefined when it says none. */
+function unitsOf(tokens: readonly RegExpExecArray[], index: number): readonly string[] | undefined {
+  const token = tokens[index]!;
+  if (token[10] !== undefined) return [AGO];
+  if (token[2] !== undefined) return CLOCK_UNITS;
+  if (token[6] !== undefined) return ['month'];
+  const unit = token[9] === '' ? impliedUnit(tokens, index) : unitNamed(token[9]!);
+  return unit === undefined ? undefined : [unit];
+}
+
+/** Fractions carry within one part alone: of years into whole months, of months and weeks into days, of days into time. */
+function partOf(token: RegExpExecArray, unit: string): Interval {
+  if (unit === AGO) return new Interval(0, 0, 0);
+  if (token[2] !== undefined) return ofParts(0, 0, clockOf(token));
+  if (token[6] !== undefined) return new Interval(yearsOf(token), 0, 0);
+  const [part, amount] = UNITS[unit]!;
+  const value = Number(token[8]) * amount;
+  if (part === 'months') return amount > 1 ? new Interval(Math.round(value), 0, 0) : ofParts(value, 0, 0);
+  return part === 'days' ? ofParts(0, value, 0) : ofParts(0, 0, value);
 }
 
 function tokensOf(text: string): readonly RegExpExecArray[] | undefined {
@@ -249,20 +266,14 @@ function impliedUnit(tokens: readonly RegExpExecArray[], index: number): string 
   return isLast && !isAfterClock ? 'second' : undefined;
 }
 
-interface Sums {
-  months: number;
-  days: number;
-  milliseconds: number;
-}
-
-function addClock(sums: Sums, [, sign, hours, minutes, seconds]: RegExpExecArray): void {
+function clockOf([, sign, hours, minutes, seconds]: RegExpExecArray): number {
   const total = Number(hours) * HOUR_MS + Number(minutes) * MINUTE_MS + Number(seconds ?? 0) * 1000;
-  sums.milliseconds += sign === '-' ? -total : total;
+  return sign === '-' ? -total : total;
 }
 
-function addYears(sums: Sums, match: RegExpExecArray): void {
+function yearsOf(match: RegExpExecArray): number {
   const total = Number(match[6]) * 12 + Number(match[7]);
-  sums.months += match[5] === '-' ? -total : total;
+  return match[5] === '-' ? -total : total;
 }
 
 const ISO =
