@@ -133,6 +133,27 @@ describe('group calls', () => {
     expect(many.message).toContain('2000 more');
   });
 
+  it('that are cancelled say what was done until then', async () => {
+    await bench.restart(2);
+    const router = await bench.connect();
+    const map = router.map('m', undefined);
+    await putAll(router, map, pairs(50), undefined, {});
+    bench.grid.members[1]!.beforeAnswer = () => new Promise(() => undefined);
+    const extras = { processor: { module: 'm', exportName: 'e' } };
+    const abort = new AbortController();
+    const limits = { signal: abort.signal };
+    const all = forAll(router, OPCODE.PROCESS, map, numbersUpTo(50), NOTHING, extras, limits, 'processAll');
+    const mine = forAll(router, OPCODE.GET, map, numbersUpTo(50), NOTHING, undefined, limits, 'getAll');
+    const failed = Promise.all([all.catch((error) => error), mine.catch((error) => error)]);
+    await until(() => bench.grid.members[1]!.batches.some(({ opcodes }) => opcodes[0] === OPCODE.PROCESS));
+    abort.abort();
+    const [processed, read] = await failed;
+    expect(processed).toMatchObject({ code: 'CANCELLED', details: { asked: 50, notDone: 0 } });
+    expect(processed.details.done + processed.details.unknown).toBe(50);
+    expect(processed.details.unknown).toBeGreaterThan(0);
+    expect(read).toMatchObject({ code: 'CANCELLED', details: undefined });
+  });
+
   it('refuse a list of keys of which one is none before anything is sent', async () => {
     const router = await bench.connect();
     const map = router.map('m', undefined);

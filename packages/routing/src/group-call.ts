@@ -3,7 +3,7 @@
  *
  * Without a timeout of its own a group fails when nothing of it was answered for the default time, however large it is.
  */
-import { CancelledError, DeadlineExceededError, GridError, type TraceContext } from '@ashlar/core';
+import { DeadlineExceededError, GridError, type TraceContext } from '@ashlar/core';
 import type { Key } from '@ashlar/serialization';
 import { isMutation, type KvAnswers, OPCODE } from '@ashlar/transport';
 import { type CallLimits, type CallTarget, checkTimeout, resultOf } from './call-target.ts';
@@ -47,7 +47,7 @@ export class GroupCall implements CallTarget {
     });
     this.finished.catch(() => undefined);
     this.#signal = limits.signal;
-    this.#onAbort = () => this.abandon(new CancelledError(what));
+    this.#onAbort = () => this.done || this.abandon(this.#outcomes.cancelled(what, this.#asked));
     if (limits.signal?.aborted === true) this.#onAbort();
     else limits.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }

@@ -6,7 +6,7 @@
  * O3  A group of mutations that was done in part is PARTIAL, never retryable as a whole; if nothing of it was applied, its
  *     code is that of the first failure.
  */
-import { GridError } from '@ashlar/core';
+import { CancelledError, GridError } from '@ashlar/core';
 import { decodeKey, type Key } from '@ashlar/serialization';
 
 /** Keys of one kind named in an error, and those kept to be named. */
@@ -105,13 +105,19 @@ export class GroupOutcomes {
     const message = `${what} was done in part (${counts}), the first failure: ${first.message}`;
     return new GridError('PARTIAL', message, {
       hint: 'do not repeat the whole: repeat it for notDoneKeys, and read unknownKeys before you do',
-      details: {
-        ...details,
-        cause: first.code,
-        ...{ done: done.count, notDone: notDone.count, unknown: unknown.count },
-        ...{ doneKeys: done.keys, notDoneKeys: notDone.keys, unknownKeys: unknown.keys },
-      },
+      details: { ...details, cause: first.code, ...byOutcome(done, notDone, unknown) },
       cause: first,
+    });
+  }
+
+  /** The group's caller gives up: of mutations, what was asked for and is not answered may be done or not. */
+  cancelled(what: string, asked: number): GridError {
+    if (!this.#writes || asked === 0) return new CancelledError(what);
+    for (let slot = 0; slot < asked; slot++) this.#settle(slot, UNKNOWN);
+    const [, done, notDone, unknown] = this.#named(asked) as [Named, Named, Named, Named];
+    return new GridError('CANCELLED', `${what} was cancelled`, {
+      hint: 'details say what was done until then',
+      details: { asked, ...byOutcome(done, notDone, unknown) },
     });
   }
 
@@ -127,6 +133,13 @@ export class GroupOutcomes {
     }
     return named;
   }
+}
+
+function byOutcome(done: Named, notDone: Named, unknown: Named): Record<string, number | readonly string[]> {
+  return {
+    ...{ done: done.count, notDone: notDone.count, unknown: unknown.count },
+    ...{ doneKeys: done.keys, notDoneKeys: notDone.keys, unknownKeys: unknown.keys },
+  };
 }
 
 function moreText(more: number): string {
