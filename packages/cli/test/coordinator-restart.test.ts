@@ -126,6 +126,34 @@ describe.each(['in memory', 'on disk'])('a coordinator that keeps the grid %s', 
 });
 
 describe('what a coordinator cannot go on with', () => {
+  it('is a member of another grid: refused by name, told by its log and its health page, and it serves on', async () => {
+    const grid = await RestartableGrid.start();
+    const port = Number(grid.addresses[0]!.split(':')[1]);
+    try {
+      const client = await grid.connect();
+      const map = numbers(client, 'orphaned');
+      await map.putAll(KEYS.map((n) => [n, { n }]));
+      await grid.member(0).end('SIGKILL');
+      // It awaits nobody now, so its own grid is complete before the other member comes.
+      const alone = await MemberProcess.start(memberFlags({ settings: { 'grpc.port': port } }, 1, undefined));
+      try {
+        const told = 'the coordinator does not take this member back; it serves on what it holds';
+        const [line] = await untilLogged(grid.member(1), told);
+        expect(JSON.stringify(line)).toMatch(/GRID_CONFLICT.*which is complete|which is complete.*GRID_CONFLICT/);
+        expect(await grid.member(1).page('/readyz')).toMatchObject({
+          status: 503,
+          text: expect.stringContaining('which is complete'),
+        });
+        const gets = await Promise.allSettled(KEYS.map((key) => map.get(key, { timeoutMs: 2000 })));
+        expect(gets.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(20);
+      } finally {
+        await alone.end('SIGKILL');
+      }
+    } finally {
+      await grid.stop();
+    }
+  });
+
   it('is a damaged file: refused by name', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ashlar-'));
     try {

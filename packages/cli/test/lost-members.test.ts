@@ -3,10 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Grid, GridError, type GridMap, ready } from '@ashlar/client';
+import { connect, type Grid, GridError, type GridMap, ready } from '@ashlar/client';
 import * as jobs from './fixtures/jobs.ts';
 import { EventLog } from './support/event-log.ts';
-import { runCliProcess } from './support/member-process.ts';
+import { memberFlags } from './support/grid.ts';
+import { MemberProcess, runCliProcess } from './support/member-process.ts';
 import { logged, RestartableGrid } from './support/restartable-grid.ts';
 
 const JOBS = fileURLToPath(new URL('fixtures/jobs.ts', import.meta.url));
@@ -158,6 +159,32 @@ describe.each(['in memory', 'on disk'])('a grid (its table %s) all of whose memb
     expect(await map.getAll([1, 2, 3, 4])).toEqual([{ n: 2 }, { n: 1 }, { n: 3 }, undefined]);
     expect(await client.sql('SELECT count(*) AS n FROM restarted').all()).toEqual([{ n: 3 }]);
     expect(await log.ended).toMatchObject({ code: 'SEQUENCE_GONE' });
+  });
+});
+
+describe('a member with a name', () => {
+  it('is found where it comes back, though its port is another', async () => {
+    const flags = (name: string, join?: string) => memberFlags({ settings: { name } }, 2, join);
+    const first = await MemberProcess.start(flags('first'));
+    const members = [first, await MemberProcess.start(flags('second', first.address))];
+    const client = await connect({ seeds: [first.address] });
+    try {
+      const map = client.map<{ n: number }>('moved');
+      await map.putAll(KEYS.map((n) => [n, { n }]));
+      await members[1]!.end('SIGKILL');
+      members.push(await MemberProcess.start(flags('second', first.address)));
+      expect(members[2]!.address).not.toBe(members[1]!.address);
+      const puts = () => Promise.allSettled(KEYS.map((n) => map.put(n, { n })));
+      while ((await puts()).some(({ status }) => status === 'rejected')) await pause(20);
+      expect(await client.sql('SELECT count(*) AS n FROM moved').all()).toEqual([{ n: KEYS.length }]);
+      expect((await client.ping()).map(({ address, error }) => [address, error])).toEqual([
+        [first.address, undefined],
+        [members[2]!.address, undefined],
+      ]);
+    } finally {
+      await client.close();
+      await Promise.all(members.map((member) => (member.hasEnded ? undefined : member.end('SIGKILL'))));
+    }
   });
 });
 
