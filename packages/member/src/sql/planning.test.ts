@@ -1,3 +1,4 @@
+import { GridError } from '@ashlar/core';
 import { type CatalogView, type Plan, statementShape } from '@ashlar/sql-plan';
 import { planStatement } from '@ashlar/sql-planner';
 import type { WorkerPool } from '@ashlar/workers';
@@ -10,7 +11,9 @@ const { signal } = new AbortController();
 /** Plans as a worker would; `asked` holds the texts. The paths of the map's documents are known. */
 async function bench() {
   const asked: string[] = [];
-  const documents = { found: { paths: [['x'], ['y']], valueKinds: [1, 1] } };
+  const documents: { found: { paths: string[][]; valueKinds: number[] }; error?: GridError } = {
+    found: { paths: [['x'], ['y']], valueKinds: [1, 1] },
+  };
   const map = { id: 1, name: 't', affinityParts: 0 };
   const state = { catalogVersion: 1, maps: [map] };
   const pool = {
@@ -23,7 +26,10 @@ async function bench() {
     control: { state, maps: new Map([[map.name, map]]) } as unknown as GridControl,
     pool,
     entryCount: () => 10,
-    findPaths: () => Promise.resolve(documents.found),
+    findPaths: async () => {
+      if (documents.error !== undefined) throw documents.error;
+      return documents.found;
+    },
   });
   await planning.plan('SELECT * FROM t', signal);
   asked.length = 0;
@@ -78,6 +84,17 @@ describe('plans', () => {
       expect(await plan(text)).toEqual(fresh(text, { catalogVersion: 1, maps: [mapOf(documents.found)] }, ['t']));
       expect(asked.length).toBeGreaterThan(0);
     }
+  });
+
+  it('that rest on what the documents hold serve on while a member is out of reach', async () => {
+    const { asked, documents, plan } = await bench();
+    const first = await plan('SELECT x / 2 FROM t');
+    asked.length = 0;
+    documents.error = new GridError('MEMBER_UNREACHABLE', 'member b is out of reach');
+    expect(await plan('SELECT x / 2 FROM t')).toBe(first);
+    await expect(plan('SELECT y / 2 FROM t')).rejects.toMatchObject({ code: 'MEMBER_UNREACHABLE' });
+    documents.error = new GridError('CONNECTION_LOST', 'the link broke');
+    await expect(plan('SELECT x / 2 FROM t')).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
   });
 
   it('are made each time where a number is part of a name', async () => {

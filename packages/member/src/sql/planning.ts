@@ -112,10 +112,20 @@ export class Planning {
     }
   }
 
-  /** Whether the documents of all maps are as they were when the plan was made. */
+  /**
+   * Whether the documents of all maps are as they were when the plan was made. Those of a member that cannot be reached count as
+   * they were: a statement that needs them fails on its own, and one that does not goes on.
+   */
   async #stillHolds({ restsOn }: CachedPlan, signal: AbortSignal): Promise<boolean> {
     if (restsOn.length === 0) return true;
-    const found = await Promise.all(restsOn.map(({ map }) => this.#find(map, signal)));
+    const found = await Promise.all(
+      restsOn.map(({ map, found: before }) =>
+        this.#find(map, signal).catch((error: unknown) => {
+          if (GridError.is(error, 'MEMBER_UNREACHABLE')) return before;
+          throw error;
+        }),
+      ),
+    );
     return restsOn.every((basis, index) => found[index] === basis.found);
   }
 
