@@ -56,3 +56,27 @@ export class MapHandle implements MapReference {
     this.newerThan = 0;
   }
 }
+
+/** The handles of one router: one a name and options. */
+export class MapHandles {
+  readonly #handles = new Map<string, MapHandle>();
+
+  of(name: string, options: MapOptionsGiven | undefined): MapHandle {
+    const key = options === undefined ? name : `${name}\n${JSON.stringify(options)}`;
+    let handle = this.#handles.get(key);
+    if (handle === undefined) {
+      handle = new MapHandle(name, options);
+      this.#handles.set(key, handle);
+    }
+    return handle;
+  }
+
+  dropped(name: string, mapId: number): void {
+    for (const handle of this.#handles.values()) if (handle.name === name) handle.drop(mapId);
+  }
+
+  /** Another grid took the place of ours. */
+  forget(): void {
+    for (const handle of this.#handles.values()) handle.forget();
+  }
+}

@@ -32,7 +32,7 @@ import { clientClosed, noOwner } from './errors.ts';
 import { KnownTable } from './known-table.ts';
 import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
 import { groupByLane, sendGroup } from './loose-routing.ts';
-import { MapHandle, type MapOptionsGiven } from './map-handle.ts';
+import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
 import { QueueRoom } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
@@ -55,7 +55,7 @@ export class Router {
   readonly #local: LocalMember | undefined;
   readonly #trace: RouterOptions['trace'];
   readonly #lanes = new Map<string, Lane>();
-  readonly #maps = new Map<string, MapHandle>();
+  readonly #maps = new MapHandles();
   readonly #keys = new KeyWriter();
   readonly #session: SessionKeeper;
   readonly #tables: TableRefresher;
@@ -171,18 +171,12 @@ export class Router {
 
   /** @param options  given: declared by the caller */
   map(name: string, options: MapOptionsGiven | undefined): MapHandle {
-    const key = options === undefined ? name : `${name}\n${JSON.stringify(options)}`;
-    let handle = this.#maps.get(key);
-    if (handle === undefined) {
-      handle = new MapHandle(name, options);
-      this.#maps.set(key, handle);
-    }
-    return handle;
+    return this.#maps.of(name, options);
   }
 
   /** The map that had this name and id was dropped: what is called from here on means a later one. */
   dropped(name: string, mapId: number): void {
-    for (const handle of this.#maps.values()) if (handle.name === name) handle.drop(mapId);
+    this.#maps.dropped(name, mapId);
   }
 
   // --- calls
@@ -488,7 +482,7 @@ export class Router {
   #takeTable(isOther: boolean): void {
     const { table } = this;
     if (isOther) this.#session.giveUp();
-    for (const handle of isOther ? this.#maps.values() : []) handle.forget();
+    if (isOther) this.#maps.forget();
     this.#connections.follow(table);
     for (const [id, lane] of this.#lanes) {
       const member = table.members.find((candidate) => candidate.id === id);
