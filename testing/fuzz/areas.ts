@@ -1,11 +1,13 @@
 /** The doors that are fuzzed: each area makes one input after the other until it is told to stop. */
 import { connect as connectTcp } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeAnswers } from '../../packages/transport/src/index.ts';
 import { type SchemaMethod, schemaMethods } from '../../packages/transport/src/testing/by-hand.ts';
 import type { Chance } from './chance.ts';
 import type { Findings } from './findings.ts';
 import { type GrpcAnswer, GrpcLink } from './grpc-link.ts';
 import { batchOf } from './kv-batches.ts';
+import { largeInput } from './large.ts';
 import { messageOf } from './messages.ts';
 import { sqlText } from './sql-text.ts';
 
@@ -28,6 +30,7 @@ const KV_BATCH = '/ashlar.v1.Kv/Batch';
 /** Follow something for ever: they end by the deadline of their call. */
 const ENDLESS = /\/(WatchTable|WatchControl|Subscribe)$/;
 const HTTP_MS = 3000;
+const LARGE_EVERY_MS = 300;
 const BATCHES_A_STREAM = 20;
 
 export const AREAS: Readonly<Record<string, (run: AreaRun) => Promise<void>>> = {
@@ -35,6 +38,7 @@ export const AREAS: Readonly<Record<string, (run: AreaRun) => Promise<void>>> = 
   kv: (run) => withLink(run, kv),
   sql: (run) => withLink(run, sql),
   values: (run) => withLink(run, values),
+  large: (run) => withLink(run, large),
   http,
 };
 
@@ -95,6 +99,13 @@ async function values(link: GrpcLink, { chance, findings }: AreaRun): Promise<vo
   judge('values get', await link.call('/ashlar.v1.Kv/Get', [get]), findings, input);
   const select = field(1, Buffer.from('SELECT a, b.c, n + 1, lower(k), tags[1], __key FROM other ORDER BY n'));
   judge('values select', await link.call('/ashlar.v1.Sql/Query', [select]), findings, input);
+}
+
+/** One that is large in some way, and a rest: other areas shall have their turn. */
+async function large(link: GrpcLink, { chance, findings }: AreaRun): Promise<void> {
+  const { path, messages, what } = largeInput(chance);
+  judge(`large ${path}`, await link.call(path, messages), findings, () => what);
+  await sleep(LARGE_EVERY_MS);
 }
 
 function field(number: number, bytes: Uint8Array): Buffer {

@@ -1,8 +1,8 @@
 /**
  * Fuzzes every door of a member, with a canary client beside: messages of every gRPC method, key-value streams, HTTP, SQL,
- * values. Right is: no crash, no second without an answer to the canary, no INTERNAL.
+ * values, and inputs that are large in one way. Right is: no crash, no second without an answer to the canary, no INTERNAL.
  *
- *   npm run fuzz -- [--seconds N] [--seed N] [--areas grpc,kv,sql,values,http] [--json]
+ *   npm run fuzz -- [--seconds N] [--seed N] [--areas grpc,kv,sql,values,large,http] [--json]
  *
  * A seed repeats the inputs of each area, not how they meet in time. Exit code 1 when something was found.
  */

@@ -83,7 +83,7 @@ function tag(field: number, wireType: number): Buffer {
   return varint(field * 8 + wireType);
 }
 
-function delimited(field: number, bytes: Uint8Array): Buffer {
+export function delimited(field: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([tag(field, DELIMITED), varint(bytes.length), bytes]);
 }
 
