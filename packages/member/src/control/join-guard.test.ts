@@ -1,7 +1,7 @@
 import type { JoinedMember } from '@ashlar/cluster';
 import { GridError, type MemberId } from '@ashlar/core';
 import type { HelloResponse } from '@ashlar/transport';
-import { refuseTakenName } from './join-guard.ts';
+import { joinerOf, refuseTakenName } from './join-guard.ts';
 
 const member = (id: string, incarnation: string): JoinedMember => ({
   id: id as MemberId,
@@ -43,5 +43,26 @@ describe('a join under a name that the table has', () => {
     ['a member of a new name', member('b', 'i1'), lives],
   ])('is taken from %s', async (_, joiner, answer) => {
     await expect(join(joiner, answer)).resolves.toBeUndefined();
+  });
+});
+
+describe('a member that asks to join', () => {
+  const asks = { id: 'a', address: '127.0.0.1:7710', httpAddress: '[::1]:7711', zone: 'z' };
+
+  it('is taken with a name and addresses', () => {
+    expect(joinerOf({ member: asks, incarnation: 'i' })).toEqual({ ...asks, incarnation: 'i' });
+  });
+
+  it.each<[string, object | null, string]>([
+    ['nothing', null, 'i'],
+    ['no name', { ...asks, id: '' }, 'i'],
+    ['a name of 200 characters', { ...asks, id: 'x'.repeat(200) }, 'i'],
+    ['no address', { ...asks, address: '' }, 'i'],
+    ['an address that is none', { ...asks, address: 'http://x/' }, 'i'],
+    ['an HTTP address that is none', { ...asks, httpAddress: 'x' }, 'i'],
+    ['no incarnation', asks, ''],
+  ])('with %s is refused', (_, member, incarnation) => {
+    const request = { member: member as typeof asks, incarnation };
+    expect(() => joinerOf(request)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });
 });

@@ -3,11 +3,32 @@
  * second process under the name of one that lives would take its partitions away, and both would believe they own them.
  */
 import type { JoinedMember } from '@ashlar/cluster';
-import { GridError, type MemberId } from '@ashlar/core';
-import type { HelloRequest, HelloResponse } from '@ashlar/transport';
+import { GridError, type MemberId, NAME_LENGTH_MAX } from '@ashlar/core';
+import type { HelloRequest, HelloResponse, JoinRequest } from '@ashlar/transport';
 
 /** A member that lives answers well within it; one that is gone is mostly refused at once. */
 const ANSWER_MS = 1000;
+
+const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:,[\]]+):\d{1,5}$/;
+/** Names of members are host:port or what an operator gave: text without spaces around it. */
+const NAME = /^\S(.*\S)?$/;
+
+/** Who asks to join, its fields looked at. @throws GridError INVALID_ARGUMENT */
+export function joinerOf({ member, incarnation }: Pick<JoinRequest, 'member' | 'incarnation'>): JoinedMember {
+  // A message without its field is null.
+  const { id = '', address = '', httpAddress = '', zone = '' } = (member as JoinRequest['member'] | null) ?? {};
+  if (id.length > NAME_LENGTH_MAX || !NAME.test(id)) throw malformed('the name', id);
+  if (!ADDRESS.test(address)) throw malformed('the address', address);
+  if (httpAddress !== '' && !ADDRESS.test(httpAddress)) throw malformed('the HTTP address', httpAddress);
+  if (incarnation === '') throw malformed('the incarnation', incarnation);
+  return { id: id as MemberId, address, httpAddress, zone, incarnation };
+}
+
+function malformed(what: string, text: string): GridError {
+  return new GridError('INVALID_ARGUMENT', `${what} of a member that joins is ${JSON.stringify(text)}`, {
+    hint: 'a name of 128 characters at most, addresses as host:port',
+  });
+}
 
 export interface JoinGuardDependencies {
   readonly self: MemberId;

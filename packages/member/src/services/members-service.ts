@@ -1,11 +1,11 @@
 /** What members ask of each other: control, snapshots, parts of statements and jobs. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CatalogCommand, checkedCommand, type JoinedMember, tableOf } from '@ashlar/cluster';
+import { type CatalogCommand, checkedCommand, tableOf } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
-import { type JoinGuardDependencies, refuseTakenName } from '../control/join-guard.ts';
+import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
 import { stateBytes, stateOf } from '../control/remote-coordinator.ts';
 import { type Tracing, tracedStream } from '../observe/tracing.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
@@ -64,7 +64,7 @@ export function membersService(deps: MembersDependencies): MembersService {
         throw new GridError('UNSUPPORTED_PROTOCOL', 'the joining member speaks another protocol');
       }
       clock.observe(version as Version);
-      const joined: JoinedMember = { ...member, id: member.id as MemberId, incarnation };
+      const joined = joinerOf({ member, incarnation });
       await refuseTakenName(joined, { self: control.self, members: control.state.members, hello: deps.hello });
       const holds = held === undefined || held.length === 0 ? undefined : stateOf(held);
       const state = await control.submit({ kind: 'join', member: joined, held: holds });
