@@ -176,3 +176,26 @@ describe('a number that comes to a session', () => {
     expect(() => session.enter(0)).not.toThrow();
   });
 });
+
+describe('a session that ended', () => {
+  it('W7: is opened again under its id without what came before: that is in doubt, what is new is new', () => {
+    const now = { ms: 0 };
+    const sessions = sessionsAt(now);
+    sessions.open(77).note(new BatchRecord(3, 5));
+    now.ms = 5000;
+    expect(sessions.touch(77)).toBeUndefined();
+    const again = sessions.open(77);
+    expect([again.mayHave(4, 4), again.mayHave(6, 9)]).toEqual([true, false]);
+    expect(() => again.find(4, undefined)).toThrow(expect.objectContaining({ code: 'OUTCOME_UNKNOWN' }));
+    expect(again.find(6, undefined)).toBeUndefined();
+  });
+
+  it('W7: is forgotten behind as many others as there may be', () => {
+    const sessions = sessionsAt({ ms: 0 }, 2);
+    for (const id of [1, 2, 3]) {
+      sessions.open(id).note(new BatchRecord(1, 1));
+      sessions.close(id);
+    }
+    expect([1, 2].map((id) => sessions.open(id).mayHave(1, 1))).toEqual([false, true]);
+  });
+});

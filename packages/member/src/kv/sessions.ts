@@ -14,6 +14,8 @@
  * W5  A number is answered by the first record that has it; a record never waits for itself or a later one.
  * W6  Batches of a stream of an older generation than the session has shown are void: their caller has left that stream
  *     and sends again, or gave up, what was under way on it.
+ * W7  A session that ended and is opened again under its id answers for no number that came before: those are below its
+ *     floor. Of so many ended ones is known how far they came as there may be sessions, the latest.
  */
 import { GridError } from '@ashlar/core';
 
@@ -198,6 +200,11 @@ export class Session {
     return record;
   }
 
+  /** The highest number that came; 0: none. */
+  get highest(): number {
+    return Math.max(this.#highest, this.#floor - 1);
+  }
+
   /** Whether a number of first .. last may have come before; false: none has, and all may be applied. */
   mayHave(first: number, last: number): boolean {
     if (first < this.#floor) return true;
@@ -315,6 +322,8 @@ const ANSWER_BYTES_MAX = 256 << 20;
 
 export class Sessions {
   readonly #sessions = new Map<number, Session>();
+  /** Of sessions that ended, the latest: the highest number that came (W7). */
+  readonly #ended = new Map<number, number>();
   readonly #leaseMs: number;
   readonly #sessionsMax: number;
   readonly #nowMs: () => number;
@@ -354,6 +363,9 @@ export class Sessions {
     let id = wanted;
     while (id === 0 || this.#sessions.has(id)) id = this.#newId();
     const session = new Session(id, this.#budget);
+    const came = this.#ended.get(id);
+    if (came !== undefined) session.raiseFloor(came + 1);
+    this.#ended.delete(id);
     this.#sessions.set(id, session);
     return this.#prolong(session);
   }
@@ -368,8 +380,15 @@ export class Sessions {
   }
 
   close(id: number): void {
-    this.#sessions.get(id)?.end();
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    session.end();
     this.#sessions.delete(id);
+    if (session.highest > 0) this.#ended.set(id, session.highest);
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= this.#sessionsMax) return;
+      this.#ended.delete(oldest);
+    }
   }
 
   /** Forgets the sessions whose lease ran out. */
