@@ -13,7 +13,8 @@ interface Report {
 
 async function fuzz(): Promise<Report> {
   const node = ['--conditions=@ashlar/source', '--disable-warning=ExperimentalWarning', MAIN];
-  const { NODE_OPTIONS: _unwanted, ...env } = process.env;
+  // Members refuse variables that they do not know.
+  const { NODE_OPTIONS: _options, ASHLAR_FUZZ_SECONDS: _seconds, ASHLAR_FUZZ_SEED: _seed, ...env } = process.env;
   const child = spawn(process.execPath, [...node, '--json', '--seconds', String(SECONDS), '--seed', String(SEED)], {
     env,
   });
