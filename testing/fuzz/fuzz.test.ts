@@ -1,10 +1,10 @@
-/** The fuzzer, for half a minute with a seed of the day: what it finds is printed with the seed that shows it again. */
+/** The fuzzer, for half a minute with one seed: what it finds is printed with the input that showed it first. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const SECONDS = Number(process.env['ASHLAR_FUZZ_SECONDS'] ?? 30);
-const SEED = Number(process.env['ASHLAR_FUZZ_SEED'] ?? Math.floor(Date.now() / 86_400_000));
+const SEED = Number(process.env['ASHLAR_FUZZ_SEED'] ?? 1234);
 
 interface Report {
   readonly inputs: number;
