@@ -7,11 +7,13 @@ function door(bytesMax = 8 * MIB) {
   const outgoing = new Outgoing(bytesMax, () => clock.ms);
   const cut: string[] = [];
   const open = (name: string) => {
-    const call = outgoing.open(() => cut.push(name));
+    const link = { bytesTaken: 0, cut: () => void cut.push(name) };
+    const call = outgoing.open(link);
     const callbacks: (() => void)[] = [];
     const socket = { write: (_: Buffer, flushed: () => void) => callbacks.push(flushed) > 0 };
     return {
       call,
+      link,
       write: (bytes: number) => call.write(socket, Buffer.alloc(bytes)),
       flush: () => callbacks.shift()?.(),
     };
@@ -69,6 +71,22 @@ describe('answers that callers have not taken', () => {
     outgoing.look();
     expect(cut).toEqual(['stalled']);
     expect([outgoing.bytes, outgoing.cutCount]).toEqual([100, 1]);
+    outgoing.close();
+  });
+
+  it('O3: a large message that leaves piece by piece is progress', () => {
+    const { outgoing, clock, cut, open } = door(MIB);
+    const large = open('large');
+    large.write(50 * MIB);
+    for (let look = 0; look < 20; look += 1) {
+      clock.ms += 900;
+      large.link.bytesTaken += 1000;
+      outgoing.look();
+    }
+    expect(cut).toEqual([]);
+    clock.ms += 1000;
+    outgoing.look();
+    expect(cut).toEqual(['large']);
     outgoing.close();
   });
 

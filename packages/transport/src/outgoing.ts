@@ -22,6 +22,13 @@ export interface Writable {
   write(bytes: Buffer, flushed: () => void): boolean;
 }
 
+/** The link that a call came by. */
+export interface Link {
+  /** Bytes that its socket has taken so far. A large message leaves over many looks. */
+  readonly bytesTaken: number;
+  cut(): void;
+}
+
 export class Outgoing {
   readonly bytesMax: number;
   readonly #nowMs: () => number;
@@ -56,9 +63,8 @@ export class Outgoing {
     return this.#bytes >= this.bytesMax;
   }
 
-  /** @param cutLink  ends the link that the call came by */
-  open(cutLink: () => void): OutgoingCall {
-    const call = new OutgoingCall(this, cutLink);
+  open(link: Link): OutgoingCall {
+    const call = new OutgoingCall(this, link);
     this.#calls.add(call);
     return call;
   }
@@ -72,12 +78,14 @@ export class Outgoing {
   look(): void {
     const nowMs = this.#nowMs();
     if (this.#bytes === 0) return;
-    const stalled = [...this.#calls].filter(({ bytes }) => bytes > 0).sort((a, b) => a.sinceMs - b.sinceMs);
+    const unsent = [...this.#calls].filter(({ bytes }) => bytes > 0);
+    for (const call of unsent) call.lookAtLink(nowMs);
+    const stalled = unsent.sort((a, b) => a.sinceMs - b.sinceMs);
     for (const call of stalled) {
       const ms = nowMs - call.sinceMs;
       if (ms < STALLED_LEAST_MS || (ms < STALLED_MS && !this.isFull)) return;
       this.#cut += 1;
-      call.cutLink();
+      call.link.cut();
       call.close();
     }
   }
@@ -107,7 +115,8 @@ export class Outgoing {
 
 /** What one call has unsent. */
 export class OutgoingCall {
-  readonly cutLink: () => void;
+  readonly link: Link;
+  #linkTaken = 0;
   readonly #outgoing: Outgoing;
   #bytes = 0;
   #heldBytes = 0;
@@ -116,9 +125,16 @@ export class OutgoingCall {
   /** When it began to wait, or last took something. */
   sinceMs = 0;
 
-  constructor(outgoing: Outgoing, cutLink: () => void) {
+  constructor(outgoing: Outgoing, link: Link) {
     this.#outgoing = outgoing;
-    this.cutLink = cutLink;
+    this.link = link;
+  }
+
+  /** @internal What the link takes counts as progress of all its calls. */
+  lookAtLink(nowMs: number): void {
+    const { bytesTaken } = this.link;
+    if (bytesTaken !== this.#linkTaken) this.sinceMs = nowMs;
+    this.#linkTaken = bytesTaken;
   }
 
   get bytes(): number {

@@ -188,7 +188,7 @@ interface Sending<Response> {
 }
 
 function outgoingOf(call: StreamingCall, { signal }: CallContext, state: ServerState): OutgoingCall {
-  const outgoing = state.outgoing.open(() => state.traffic.cutLink(call.getPeer()));
+  const outgoing = state.outgoing.open(state.traffic.linkOf(call.getPeer()));
   signal.addEventListener('abort', () => outgoing.close(), { once: true });
   return outgoing;
 }

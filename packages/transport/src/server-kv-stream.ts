@@ -36,6 +36,8 @@ const ALLOWED_MAX = 1024;
 
 /** Room of one message for what is not values. */
 const OTHER_SHARE = 4;
+/** Answers with more values travel in pieces, also below our own bound: callers may take shorter messages than we. */
+const PIECE_BYTES = 8 << 20;
 
 interface UnansweredBatch {
   readonly batchId: number;
@@ -67,7 +69,7 @@ export class ServerKvStream {
     this.#state = state;
     this.#bounds = bounds;
     this.#context = context;
-    this.#outgoing = state.outgoing.open(() => state.traffic.cutLink(call.getPeer()));
+    this.#outgoing = state.outgoing.open(state.traffic.linkOf(call.getPeer()));
     const generation = generationOf(call.metadata);
     this.#sink = service.openStream({ write: (answers) => this.#answerOrEnd(answers) }, context, generation);
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
@@ -188,7 +190,8 @@ export class ServerKvStream {
   #answer(answers: KvAnswers): void {
     const owed = this.#unansweredBatch(answers.batchId);
     if (this.#closed || owed === undefined) return;
-    const valueBytesMax = this.#state.messageBytesMax - (this.#state.messageBytesMax >> OTHER_SHARE);
+    const { messageBytesMax } = this.#state;
+    const valueBytesMax = Math.min(PIECE_BYTES, messageBytesMax - (messageBytesMax >> OTHER_SHARE));
     if (answers.values.length <= valueBytesMax) this.#send(answers);
     else for (const piece of piecesOf(answers, valueBytesMax)) this.#send(piece);
     owed.operationsLeft -= answers.statuses.length;

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { type ErrorCode, GridError } from '@ashlar/core';
 import type { StatusObject } from '@grpc/grpc-js';
 import { toStatus } from './error-status.ts';
+import type { Link } from './outgoing.ts';
 
 /** Node tells of every socket that a server of this process accepts. */
 const ACCEPTED = 'net.server.socket';
@@ -23,9 +24,15 @@ export class Traffic {
   /** By peer, as grpc-js names it. */
   readonly #sockets = new Map<string, Socket>();
 
-  /** Ends a link and everything that came by it: what waits for its socket is free then. */
-  cutLink(peer: string): void {
-    this.#sockets.get(peer)?.destroy();
+  /** The link of a peer, as grpc-js names it. Cut, everything that came by it ends, and what waits for its socket is free. */
+  linkOf(peer: string): Link {
+    const socket = this.#sockets.get(peer);
+    return {
+      get bytesTaken() {
+        return socket?.bytesWritten ?? 0;
+      },
+      cut: () => socket?.destroy(),
+    };
   }
 
   /** Counts an error that ends a call; answers what goes onto the wire. */
