@@ -422,12 +422,6 @@ export class MemberStore {
     return log.addConsumer(options.durable, options.at ?? log.committedSequence + 1);
   }
 
-  /** Bytes of all logs, as a share of what they may have while durable consumers hold them. */
-  get logFill(): number {
-    const { bytesUsed, heldBytesMax } = this.#core.logBudget;
-    return bytesUsed / heldBytesMax;
-  }
-
   /** How much of the logs' room durable consumers hold, and whether they get on. */
   logRoom(): LogRoom {
     const { heldBytesMax, consumed } = this.#core.logBudget;

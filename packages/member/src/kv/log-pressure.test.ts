@@ -1,16 +1,17 @@
 import type { LogState, MemberStore } from '@ashlar/storage';
 import { LogPressure } from './log-pressure.ts';
 
-function pressureAt(logFill: number, state: LogState = 'delay'): LogPressure {
-  const store = { logFill, isPartitionOpen: () => true, logInfo: () => ({ state }) } as unknown as MemberStore;
+function pressureAt(held: number, state: LogState = 'delay'): LogPressure {
+  const logRoom = () => ({ bytesMax: 1000, heldBytes: held * 1000, consumed: 0 });
+  const store = { logRoom, isPartitionOpen: () => true, logInfo: () => ({ state }) } as unknown as MemberStore;
   const pressure = new LogPressure(store);
   pressure.hold(1);
   return pressure;
 }
 
 describe('pressure of held logs', () => {
-  it('delays writers of a log near its bound, the longer the less room all logs have left', () => {
-    const delays = [0.1, 0.5, 0.75, 1, 1.5].map((fill) => pressureAt(fill).delayMs);
+  it('delays writers of a log near its bound, the longer the less room held logs have left', () => {
+    const delays = [0.1, 0.5, 0.75, 1, 1.5].map((held) => pressureAt(held).delayMs);
     expect(delays).toEqual([5, 5, 53.75, 200, 200]);
     expect(pressureAt(0.9).isHigh([3, 3])).toBe(true);
   });

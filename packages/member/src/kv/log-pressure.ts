@@ -10,8 +10,8 @@ import type { MemberStore } from '@ashlar/storage';
 const DELAY_MIN_MS = 5;
 /** And to a handful, where hardly any room is left. */
 const DELAY_MAX_MS = 200;
-/** What logs hold that nobody has to read gives way: below it there is room enough. */
-const FILL_FREE = 0.5;
+/** Of the room of held logs: below it there is enough. */
+const HELD_FREE = 0.5;
 
 export class LogPressure {
   readonly #store: MemberStore;
@@ -26,9 +26,13 @@ export class LogPressure {
     this.#holders += change;
   }
 
-  /** How long an answer waits under pressure: the longer the less room is left. */
+  /**
+   * How long an answer waits under pressure: the longer the less room is left by what durable consumers have not read. What
+   * they are done with counts nothing, so that writers come to the pace of their readers and not to a halt. O(partitions).
+   */
   get delayMs(): number {
-    const pressed = Math.min(1, Math.max(0, (this.#store.logFill - FILL_FREE) / (1 - FILL_FREE)));
+    const { heldBytes, bytesMax } = this.#store.logRoom();
+    const pressed = Math.min(1, Math.max(0, (heldBytes / bytesMax - HELD_FREE) / (1 - HELD_FREE)));
     return DELAY_MIN_MS + (DELAY_MAX_MS - DELAY_MIN_MS) * pressed ** 2;
   }
 
