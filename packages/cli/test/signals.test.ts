@@ -202,7 +202,7 @@ describe('a member that is alone, or told to stop', () => {
       expect(failures).toBeGreaterThan(0);
       expect(await own.stats({ timeoutMs: 500 })).toMatchObject([
         { error: undefined },
-        { figures: [], error: { code: expect.stringMatching(/CONNECT|DEADLINE/) } },
+        { figures: [], error: { code: expect.stringMatching(/CONNECT|DEADLINE|MEMBER_UNREACHABLE/) } },
       ]);
     } finally {
       await lone.stop();

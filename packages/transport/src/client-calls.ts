@@ -133,7 +133,7 @@ export async function callUnary<Request, Response>(
   request: Request,
   options: CallOptions = {},
 ): Promise<Response> {
-  refuseEarly(caller, method.name, options);
+  refuseEarly(caller, method, options);
   const message = encodeRequest(caller, method, request);
   const response = await new Promise<Buffer>((resolve, reject) => {
     const call: ClientUnaryCall = caller.client.makeUnaryRequest(
@@ -220,7 +220,7 @@ async function* readAnswers<Response>(
   options: CallOptions,
   taken: (response: Response) => void,
 ): AsyncGenerator<Response, void, undefined> {
-  refuseEarly(caller, method.name, options);
+  refuseEarly(caller, method, options);
   const call = open();
   const active = begin(caller, call);
   const cancel = (): void => call.cancel();
@@ -247,12 +247,16 @@ function isServiceError(error: unknown): error is ServiceError {
 }
 
 /** What no call need be made for. Else the link is kept up from here on. */
-function refuseEarly(caller: Caller, what: string, options: CallOptions): void {
-  if (caller.isClosed) throw closed(what);
-  if (options.signal?.aborted === true) throw new CancelledError(what);
+function refuseEarly(
+  caller: Caller,
+  { name, service }: Pick<Method<never, never>, 'name' | 'service'>,
+  options: CallOptions,
+): void {
+  if (caller.isClosed) throw closed(name);
+  if (options.signal?.aborted === true) throw new CancelledError(name);
   caller.link.want();
   if (caller.link.down === undefined) return;
-  throw told(caller, 'Unreachable', notThere(caller, what));
+  throw told(caller, service, notThere(caller, name));
 }
 
 function closed(what: string): GridError {
