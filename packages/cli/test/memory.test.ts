@@ -88,7 +88,9 @@ describe('a full grid', () => {
     expect(failure).toMatchObject({
       code: 'PARTIAL',
       retryable: false,
-      message: expect.stringMatching(/putAll was done in part \(\d+ of 4000 keys done, \d+ not done, 0 unknown\).*memory/),
+      message: expect.stringMatching(
+        /putAll was done in part \(\d+ of 4000 keys done, \d+ not done, 0 unknown\).*memory/,
+      ),
       details: { cause: 'OUT_OF_MEMORY' },
     });
     const details = failure.details as { keys: string[]; failed: number };

@@ -20,7 +20,7 @@ beforeAll(async () => {
     'cluster.partitionCount': 32,
     'memory.statementsMaxBytes': `${BOUND_MIB}MiB`,
     'memory.queryMaxBytes': `${BOUND_MIB}MiB`,
-    'limits.snapshotMaxAgeMs': '4s',
+    'limits.snapshotMaxAgeMs': '8s',
   };
   grid = await TestGrid.start({ members: 2, settings });
   client = await grid.connect({ sqlTimeoutMs: 120_000 });
@@ -93,7 +93,7 @@ describe('results of which one row is read', () => {
   it('live as long as they are read, however slowly', async () => {
     const iterator = client.sql(`SELECT n, fill, '${'y'.repeat(1000)}' AS more FROM rows`)[Symbol.asyncIterator]();
     let count = 0;
-    const endMs = performance.now() + 9000;
+    const endMs = performance.now() + 11_000;
     while ((await iterator.next()).done !== true) {
       count += 1;
       if (count % 500 === 0 && performance.now() < endMs) await sleep(300);
@@ -139,7 +139,7 @@ describe('jobs', () => {
 
   it('keep their snapshot while they get on, and lose it when they stand still', async () => {
     expect(await client.run(jobs.standStill, { map: 'rows', ms: 300 })).toBe(ROWS);
-    const standing = client.run(jobs.standStill, { map: 'rows', ms: 5500 }).then(
+    const standing = client.run(jobs.standStill, { map: 'rows', ms: 10_500 }).then(
       () => 'ran',
       (error: unknown) => (GridError.is(error) ? error.code : String(error)),
     );
