@@ -2,6 +2,7 @@
  * Coordinates INSERT, UPDATE, DELETE over the members that hold the entries. Each member commits at one point; there is
  * no transaction over members, so a statement that failed on one after another applied says what was applied.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogedMap } from '@ashlar/cluster';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
@@ -45,8 +46,10 @@ function insertOf({ name, id }: CatalogedMap, rows: InsertRows, statement: State
   return { kind: 'insert', map: name, mapId: id, rows: { ...rows, waitMs: waitMsOf(statement) } };
 }
 
-/** Of an INSERT whose map is dropped again and again. */
-const INSERT_TRIES = 3;
+/** Of an INSERT whose map is dropped again and again, or whose member is slow to hear of the drop. */
+const INSERT_TRIES = 8;
+/** Before the second try; twice as long before each that follows. */
+const INSERT_PAUSE_MS = 2;
 
 /** Which entries: a scan with its filter, and where they can be. */
 export type ChangeTarget = Pick<ModifyPlan, 'scan' | 'partitions'>;
@@ -143,7 +146,8 @@ export class ChangeCoordinator {
       try {
         return await this.#insertOnce(plan, statement);
       } catch (error) {
-        if (!GridError.is(error, 'MAP_DROPPED') || tries === INSERT_TRIES) throw error;
+        if (!GridError.is(error, 'MAP_DROPPED') || tries === INSERT_TRIES || statement.signal.aborted) throw error;
+        await sleep(INSERT_PAUSE_MS * 2 ** (tries - 1));
       }
     }
   }
