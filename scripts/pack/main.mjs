@@ -17,6 +17,7 @@ import { writeTypes } from './types.mjs';
 const OUT = join(ROOT, 'dist', 'packages');
 
 rmSync(OUT, { recursive: true, force: true });
+run(process.execPath, ['packages/member/scripts/write-schema.mjs'], ROOT);
 for (const [name, parts] of Object.entries(PACKAGES)) {
   const folder = join(OUT, name.replace('@', '').replace('/', '-'));
   mkdirSync(folder, { recursive: true });
@@ -79,12 +80,16 @@ function copyFiles({ room, bin }, imported, folder) {
 }
 
 function pack(folder) {
-  const { status, stdout, stderr } = spawnSync('npm', ['pack', '--json', '--pack-destination', OUT], {
-    cwd: folder,
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-  });
-  if (status !== 0) throw new Error(`npm pack of ${folder}: ${stderr}`);
-  const [{ filename, size, entryCount }] = JSON.parse(stdout);
+  const [{ filename, size, entryCount }] = JSON.parse(
+    run('npm', ['pack', '--json', '--pack-destination', OUT], folder),
+  );
   process.stdout.write(`dist/packages/${filename}  ${Math.round(size / 1024)} KiB, ${entryCount} files\n`);
+}
+
+/** @returns what it writes */
+function run(command, args, cwd) {
+  const options = { cwd, encoding: 'utf8', shell: process.platform === 'win32' };
+  const { status, stdout, stderr } = spawnSync(command, args, options);
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} in ${cwd}: ${stderr}`);
+  return stdout;
 }
