@@ -112,11 +112,12 @@ export class RowWriter {
     const read = await attempt(this.#call, 'gets', () => this.#rows.getEntry(key));
     if (read.kind !== 'done' || read.value === undefined) return;
     const n = this.#ledger.next(key);
+    const was = this.#ledger.isThere(key);
     const condition = { ifVersion: read.value.version };
     const outcome = await attempt(this.#call, 'conditional replaces', () =>
       this.#rows.replace(key, rowOf(key, n), condition),
     );
-    if (outcome.kind !== 'done' || outcome.value) this.#settle(key, n, outcome, true);
+    if (outcome.kind !== 'done' || outcome.value) this.#settle(key, n, outcome, was);
     else if (this.#ledger.isThere(key))
       throw new SoakFault(`the only writer of key ${key} met another version`, condition);
   }
@@ -134,7 +135,7 @@ export class RowWriter {
     }
   }
 
-  /** @param stays  whether the row has no deadline now: processors and statements leave the one that was there */
+  /** @param stays  whether the row has no deadline now: processors, statements and replace leave the one that was there */
   #settle(key: number, n: number, { kind }: Outcome<unknown>, stays: boolean): void {
     if (kind === 'unsure') this.#giveUp(key);
     if (kind !== 'done') return;
