@@ -11,7 +11,7 @@ ENV NODE_ENV=production
 WORKDIR /opt/ashlar
 COPY --from=build /source/dist/packages/*.tgz /tmp/packages/
 RUN npm install --omit=dev --no-audit --no-fund --ignore-scripts /tmp/packages/ashlar-api-*.tgz /tmp/packages/ashlar-[0-9]*.tgz \
-  && rm -rf /tmp/packages /root/.npm \
+  && npm cache clean --force && rm -rf /tmp/packages \
   && ln -s /opt/ashlar/node_modules/.bin/ashlar /usr/local/bin/ashlar \
   && mkdir /data && chown node:node /data
 USER node
