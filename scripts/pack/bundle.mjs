@@ -26,8 +26,8 @@ export async function bundle({ entries, shared, node }, outDir) {
     target: `node${node}`,
     chunkNames: 'chunk-[hash]',
     conditions: ['@ashlar/source'],
-    // What the oldest Node lacks, by name: the sources say it as the newest has it.
-    define: { 'Error.isError': 'isErrorOfAnyRealm', 'Promise.withResolvers': 'promiseWithResolvers' },
+    // What Node 20 lacks, by name: the sources are written for Node 22.18.
+    define: { 'Promise.withResolvers': 'promiseWithResolvers' },
     inject: [join(ROOT, 'scripts/pack/older-node.mjs')],
     plugins: [roomsPlugin(shared, outside)],
     metafile: true,

@@ -1,10 +1,4 @@
 /** What Node 20 lacks and the sources use, put into bundles under other names (see `bundle.mjs`). */
-import { types } from 'node:util';
-
-export function isErrorOfAnyRealm(value) {
-  return types.isNativeError(value);
-}
-
 export function promiseWithResolvers() {
   let resolve;
   let reject;

@@ -186,9 +186,11 @@ describe.each(INSTALLERS)('an application, installed by %s', (installer) => {
   }
 });
 
-it.each(NODES.filter(({ name }) => name.startsWith('20')))(
-  'a member says which Node it wants on $name',
-  async ({ path }) => {
+const node20 = NODES.find(({ name }) => name.startsWith('20'));
+(node20 === undefined ? it.skip : it)(
+  'a member says which Node it wants on Node 20',
+  async () => {
+    const path = node20?.path ?? '';
     const application = new Application();
     try {
       await application.install('npm', tarballs);

@@ -13,27 +13,35 @@ import { sendFeed } from './sender.ts';
 
 const TRANSACTIONS = 20_000;
 
-await using grid = await connect({ seeds: [process.argv[2] ?? '127.0.0.1:7710'] });
-const transactions = grid.map(Transactions);
-for (const map of [transactions, grid.map(Customers), grid.map(Terminals), grid.map(Alerts)]) await map.clear();
-await grid.deploy(new URL('./fraud.processors.ts', import.meta.url), { name: 'fraud' });
+const grid = await connect({ seeds: [process.argv[2] ?? '127.0.0.1:7710'] });
+try {
+  await detectFraud();
+} finally {
+  await grid.close();
+}
 
-const stop = new AbortController();
-const ready = Promise.withResolvers<void>();
-const watching = watch(stop.signal, ready.resolve);
-await ready.promise;
+async function detectFraud(): Promise<void> {
+  const transactions = grid.map(Transactions);
+  for (const map of [transactions, grid.map(Customers), grid.map(Terminals), grid.map(Alerts)]) await map.clear();
+  await grid.deploy(new URL('./fraud.processors.ts', import.meta.url), { name: 'fraud' });
 
-let confirmations = 0;
-const onSend = ({ kind }: FeedItem): void => {
-  if (kind === 'confirmation') confirmations += 1;
-};
-await sendFeed(grid, feed({ transactions: TRANSACTIONS, seed: 7 }), { signal: stop.signal, onSend });
-await untilScored(grid, TRANSACTIONS, confirmations, stop.signal);
-// The last alerts are committed behind the state that raised them, and on their way to us.
-await sleep(500);
-stop.abort();
-console.log(`${await watching} alerts for ${await transactions.size()} transactions`);
-await grid.undeploy('fraud');
+  const stop = new AbortController();
+  const ready = Promise.withResolvers<void>();
+  const watching = watch(stop.signal, ready.resolve);
+  await ready.promise;
+
+  let confirmations = 0;
+  const onSend = ({ kind }: FeedItem): void => {
+    if (kind === 'confirmation') confirmations += 1;
+  };
+  await sendFeed(grid, feed({ transactions: TRANSACTIONS, seed: 7 }), { signal: stop.signal, onSend });
+  await untilScored(grid, TRANSACTIONS, confirmations, stop.signal);
+  // The last alerts are committed behind the state that raised them, and on their way to us.
+  await sleep(500);
+  stop.abort();
+  console.log(`${await watching} alerts for ${await transactions.size()} transactions`);
+  await grid.undeploy('fraud');
+}
 
 /** Prints alerts until the signal fires; answers how many came. */
 async function watch(signal: AbortSignal, onReady: () => void): Promise<number> {

@@ -61,7 +61,7 @@ async function perform(options: ShowOptions, on: Screen): Promise<ShowFigures> {
   await checkMachine(options, MEMBER_COUNT);
   const infos = await members.start(options, MEMBER_COUNT);
   for (const { name, address } of infos) on.line(`  ${on.colours.bold(name)} listens on ${address}`);
-  await using grid = await connect({ seeds: infos.map((info) => info.address) });
+  const grid = await connect({ seeds: infos.map((info) => info.address) });
   const stage: Stage = { options, screen: on, grid, signal: stop.signal };
   const acts = async (): Promise<ShowFigures> => ({
     load: await load(stage),
@@ -71,9 +71,13 @@ async function perform(options: ShowOptions, on: Screen): Promise<ShowFigures> {
     members: await readMemories(infos, stop.signal),
     seconds: (performance.now() - startedMs) / 1000,
   });
-  const figures = await Promise.race([acts(), members.failure]);
-  tellEnd(on, options, figures.members);
-  return figures;
+  try {
+    const figures = await Promise.race([acts(), members.failure]);
+    tellEnd(on, options, figures.members);
+    return figures;
+  } finally {
+    await grid.close();
+  }
 }
 
 function onSignal(): void {

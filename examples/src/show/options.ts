@@ -1,6 +1,7 @@
 /** The flags of `npm start -- ...`. */
 import { parseArgs } from 'node:util';
 import { GridError } from '@ashlar/api';
+import { isError } from '@ashlar/core';
 import { FLIGHTS_MAX } from '../flights/model.ts';
 
 export interface ShowOptions {
@@ -45,7 +46,7 @@ function parseFlags(args: readonly string[]): Readonly<Record<string, string | b
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (cause) {
-    const why = Error.isError(cause) ? cause.message.split('. ')[0] : String(cause);
+    const why = isError(cause) ? cause.message.split('. ')[0] : String(cause);
     throw new GridError('INVALID_ARGUMENT', `${why}`, { hint: USAGE, cause });
   }
 }

@@ -64,8 +64,12 @@ export async function withGrid(
     .map((seed) => seed.trim())
     .filter((seed) => seed !== '');
   const { signal } = context.io;
-  await using grid = await abandonable(context.io.connect({ seeds, ...tokenOf(context.io.env) }), signal);
-  await use(grid);
+  const grid = await abandonable(context.io.connect({ seeds, ...tokenOf(context.io.env) }), signal);
+  try {
+    await use(grid);
+  } finally {
+    await grid.close();
+  }
 }
 
 /** Runs a command's body: what it throws is told, and becomes exit code 1 (130 after Ctrl-C). */

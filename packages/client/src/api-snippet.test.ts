@@ -8,7 +8,7 @@ declare function recheck(): Promise<void>;
 
 /** Never called: its types are the test. */
 async function snippet(value: fraud.Account, signal: AbortSignal): Promise<void> {
-  await using grid = await connect({ seeds: ['127.0.0.1:7710'] });
+  const grid = await connect({ seeds: ['127.0.0.1:7710'] });
   const accounts = grid.map(Accounts);
 
   await accounts.put('a1', { brand: 'x', balance: 100, owner: { id: 7 } }, { ttlMs: 60_000 });

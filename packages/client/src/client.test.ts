@@ -393,13 +393,10 @@ describe('a grid', () => {
   });
 
   it('is closed by its scope', async () => {
-    let closed: Grid;
-    {
-      await using scoped = await connect({ seeds: [address] });
-      closed = scoped;
-      await scoped.map('m').put(1, 1);
-    }
-    await expect(closed.map('m').get(1)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
+    const scoped = await connect({ seeds: [address] });
+    await scoped.map('m').put(1, 1);
+    await scoped[Symbol.asyncDispose]();
+    await expect(scoped.map('m').get(1)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
   });
 });
 

@@ -37,7 +37,7 @@ const NO_TIMEOUT_MS = 0x7fff_ffff;
  * Finds the grid and opens a session.
  *
  * @throws (rejects with) GridError INVALID_ARGUMENT, CONNECT_TIMEOUT, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
- * @example await using grid = await connect({ seeds: ['127.0.0.1:7710'] });
+ * @example const grid = await connect({ seeds: ['127.0.0.1:7710'] })
  */
 export async function connect(options: ConnectOptions = {}): Promise<Grid> {
   const { seeds = DEFAULT_SEEDS, sqlTimeoutMs, ...rest } = options;

@@ -29,6 +29,7 @@ export {
   type Sequence,
   type Version,
 } from './ids.ts';
+export { isError } from './is-error.ts';
 export { checkName, invalidName, isName, NAME_BYTES_MAX, NAME_LENGTH_MAX } from './names.ts';
 export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';

@@ -1,5 +1,5 @@
 /** Finds what a module defines by loading it once: definitions carry their kind. */
-import { GridError } from '@ashlar/core';
+import { GridError, isError } from '@ashlar/core';
 
 /** One definition that a module exports. */
 export type ModuleExport =
@@ -41,7 +41,7 @@ async function load(text: string, name: string, sourceOf: SourceOf): Promise<Rec
   try {
     return (await import(moduleUrl(text))) as Record<string, unknown>;
   } catch (error) {
-    const reason = Error.isError(error) ? error.message : String(error);
+    const reason = isError(error) ? error.message : String(error);
     const place = placeOf(error, sourceOf);
     const where = place === undefined ? `module '${name}'` : `${place.file}:${place.line}:${place.column}`;
     throw new GridError('BUNDLE_FAILED', `${where} fails while it is loaded: ${reason}`, {
@@ -54,7 +54,7 @@ async function load(text: string, name: string, sourceOf: SourceOf): Promise<Rec
 
 /** Of the innermost call in the module. */
 function placeOf(error: unknown, sourceOf: SourceOf): SourcePlace | undefined {
-  const stack = Error.isError(error) ? (error.stack ?? '') : '';
+  const stack = isError(error) ? (error.stack ?? '') : '';
   const frame = /data:text\/javascript;base64,[\w+/=]*:(\d+):(\d+)/.exec(stack);
   return frame === null ? undefined : sourceOf(Number(frame[1]), Number(frame[2]));
 }

@@ -10,6 +10,7 @@ import {
   DeadlineExceededError,
   type ErrorCode,
   GridError,
+  isError,
   MemberUnreachableError,
   OutcomeUnknownError,
   type TraceContext,
@@ -243,7 +244,7 @@ async function* readAnswers<Response>(
 }
 
 function isServiceError(error: unknown): error is ServiceError {
-  return Error.isError(error) && 'metadata' in error && 'code' in error && typeof error.code === 'number';
+  return isError(error) && 'metadata' in error && 'code' in error && typeof error.code === 'number';
 }
 
 /** What no call need be made for. Else the link is kept up from here on. */

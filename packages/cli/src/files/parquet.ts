@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { constants, zstdDecompressSync } from 'node:zlib';
 import { GridError } from '@ashlar/api';
+import { isError } from '@ashlar/core';
 import {
   asyncBufferFromFile,
   type ColumnData,
@@ -143,7 +144,7 @@ async function readColumns(
 }
 
 function reasonOf(cause: unknown): string {
-  return Error.isError(cause) ? cause.message : String(cause);
+  return isError(cause) ? cause.message : String(cause);
 }
 
 function joinPieces(pieces: readonly Piece[], rowStart: number, rowEnd: number): Column {

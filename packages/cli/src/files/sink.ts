@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { GridError } from '@ashlar/api';
+import { isError } from '@ashlar/core';
 import { type TextStream, writeAll } from '../render/screen.ts';
 
 export interface Sink {
@@ -39,7 +40,7 @@ export function fileSink(path: string): Sink {
   const partial = `${path}.partial`;
   const stream = createWriteStream(partial);
   const closed = finished(stream).catch((cause: unknown) => {
-    const why = Error.isError(cause) ? cause.message : String(cause);
+    const why = isError(cause) ? cause.message : String(cause);
     throw new GridError('INVALID_ARGUMENT', `${path} cannot be written: ${why}`, { cause });
   });
   closed.catch(() => {}); // told by the write or the commit that comes next

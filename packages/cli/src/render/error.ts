@@ -1,5 +1,6 @@
 /** An error as people read it: what went wrong, where in the statement, what to do about it. */
 import { GridError } from '@ashlar/api';
+import { isError } from '@ashlar/core';
 import type { Colours } from './screen.ts';
 
 /**
@@ -15,7 +16,7 @@ import type { Colours } from './screen.ts';
  */
 export function renderError(error: unknown, colours: Colours, statement?: string, place?: string): string {
   const head = `${place === undefined ? '' : `${place}: `}${colours.red(colours.bold('error:'))}`;
-  if (!GridError.is(error)) return `${head} ${Error.isError(error) ? error.message : String(error)}`;
+  if (!GridError.is(error)) return `${head} ${isError(error) ? error.message : String(error)}`;
   const lines = [`${head} ${error.message} ${colours.dim(`(${error.code})`)}`];
   if (error.position !== undefined && statement !== undefined) {
     const { line, column } = error.position;

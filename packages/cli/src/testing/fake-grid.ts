@@ -9,6 +9,7 @@ import {
   type ResultColumn,
   type SqlResult,
 } from '@ashlar/api';
+import { isError } from '@ashlar/core';
 
 export interface SqlAnswer {
   readonly columns: readonly ResultColumn[];
@@ -126,7 +127,7 @@ export class FakeGrid {
     const answer = this.#answers.answers?.[text] ?? this.#answers.answer;
     const told = async (): Promise<SqlAnswer> => {
       if (answer === undefined) throw new GridError('SYNTAX_ERROR', `nobody told how to answer ${text}`);
-      if (Error.isError(answer)) throw answer;
+      if (isError(answer)) throw answer;
       if (answer.hangs === true) await cancelled(call.signal);
       return answer;
     };

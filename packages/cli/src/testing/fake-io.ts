@@ -1,6 +1,7 @@
 /** A world for command tests: text streams, and a grid that holds maps in memory and answers SQL as told. */
 import { PassThrough, Readable } from 'node:stream';
 import type { EntryEvent, Grid, GridKey, MemberStats } from '@ashlar/api';
+import { isError } from '@ashlar/core';
 import type { CliIo, InputStream, RunningMember } from '../io.ts';
 import { runCli } from '../program.ts';
 import type { TextStream } from '../render/screen.ts';
@@ -97,7 +98,7 @@ export async function runFake(
     },
     startMember: async ({ flags }) => {
       asked.push(`start ${JSON.stringify(flags)}`);
-      if (world.member === undefined || Error.isError(world.member)) throw world.member;
+      if (world.member === undefined || isError(world.member)) throw world.member;
       return world.member;
     },
   };
