@@ -5,6 +5,7 @@
  */
 import { types } from 'node:util';
 import { Decimal } from '@ashlar/api';
+import { GridError } from '@ashlar/core';
 import { checkInt8, INT4_MAX, INT4_MIN, widerNumeric } from './arithmetic.ts';
 import { dayOf, parseTime } from './datetime.ts';
 import { failure, outOfRange } from './failure.ts';
@@ -225,10 +226,20 @@ function toBytes(value: RowValue, from: SqlType, at: number): Uint8Array {
   return new Uint8Array(Buffer.from(hex, 'hex'));
 }
 
+/** Texts that may hold a number which JSON.parse rounds. */
+const LONG_NUMBER = /\d{16}|[eE]\+?\d/;
+
+/** Whole numbers that no double holds are bigints, as where files are imported. */
 function parseJson(text: string, at: number): RowValue {
+  const exactNumbers = (_name: string, value: unknown, context?: { readonly source?: string }): unknown => {
+    if (typeof value !== 'number' || Number.isSafeInteger(value) || context?.source === undefined) return value;
+    if (!Number.isFinite(value)) throw outOfRange('a number in json', at);
+    return /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
+  };
   try {
-    return JSON.parse(text) as RowValue;
-  } catch {
+    return JSON.parse(text, LONG_NUMBER.test(text) ? exactNumbers : undefined) as RowValue;
+  } catch (error) {
+    if (GridError.is(error)) throw error;
     throw unreadable(text, 'json', at);
   }
 }

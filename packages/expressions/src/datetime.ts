@@ -3,13 +3,16 @@
  *
  * The session's time zone is always UTC. Digits below a millisecond are rounded away when a text is read.
  */
-import { DAY_MS, type Interval, unitNamed } from './interval.ts';
+import { DAY_MS, Interval, unitNamed } from './interval.ts';
 
 /** Dates beyond are refused: what a JavaScript Date can hold. */
 const TIME_MAX_MS = 8.64e15;
 
 const FORM =
-  /^(\d{4,6})-(\d{1,2})-(\d{1,2})(?:(?:\s+|T)(\d{1,2}):(\d{2})(?::(\d{2})(\.\d*)?)?\s*(Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?)?(?:\s+(BC|AD))?$/i;
+  /^(\d{4,6})-(\d{1,2})-(\d{1,2})(?:(?:\s+|T)(\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d*)?)?\s*(Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?)?(?:\s+(BC|AD))?$/i;
+
+/** 15:59, as PostgreSQL has it. */
+const ZONE_MAX_MS = 16 * 3_600_000 - 60_000;
 
 const COMPACT_DATE = /^(\d{4})(\d\d)(\d\d)(?!\d)/;
 
@@ -30,8 +33,10 @@ export function parseTime(text: string): number | undefined {
   }
   if (hour! > 24 || minute! > 59 || second! > 60 || (hour === 24 && minute! + second! > 0)) return undefined;
   const fractionMs = match[7] === undefined ? 0 : Math.round(Number(`0${match[7]}`) * 1000);
+  const offsetMs = zoneMs(match[8]);
+  if (Math.abs(offsetMs) > ZONE_MAX_MS) return undefined;
   const clockMs = ((hour! * 60 + minute!) * 60 + second!) * 1000 + fractionMs;
-  const time = midnight(astronomicalYear, month! - 1, day!) + clockMs - zoneMs(match[8]);
+  const time = midnight(astronomicalYear, month! - 1, day!) + clockMs - offsetMs;
   return Math.abs(time) <= TIME_MAX_MS ? time : undefined;
 }
 
@@ -191,9 +196,12 @@ export function intervalField(field: string, interval: Interval): number | undef
   if (field.toLowerCase() === 'epoch') {
     return ((Math.trunc(months / 12) * 365.25 + (months % 12) * 30 + days) * DAY_MS + milliseconds) / 1000;
   }
-  switch (unitNamed(field)) {
-    case 'year':
-      return Math.trunc(months / 12);
+  const unit = field.toLowerCase() === 'quarter' ? 'quarter' : unitNamed(field);
+  const step = TRUNCATED_YEARS[unit ?? ''];
+  if (step !== undefined) return Math.trunc(months / 12 / step);
+  switch (unit) {
+    case 'quarter':
+      return Math.trunc((months % 12) / 3) + 1;
     case 'month':
       return months % 12;
     case 'day':
@@ -222,6 +230,18 @@ const TRUNCATED_MS: Readonly<Record<string, number>> = {
   millisecond: 1,
   microsecond: 0.001,
 };
+
+/** date_trunc of an interval: towards 0, part by part; undefined when there is no such unit. Weeks are none: months are not whole ones. */
+export function truncateInterval(field: string, { months, days, milliseconds }: Interval): Interval | undefined {
+  const unit = field.toLowerCase() === 'quarter' ? 'quarter' : unitNamed(field);
+  const years = TRUNCATED_YEARS[unit ?? ''];
+  const monthsKept = years === undefined ? { quarter: 3, month: 1 }[unit ?? ''] : years * 12;
+  if (monthsKept !== undefined) return new Interval(months - (months % monthsKept), 0, 0);
+  const step = TRUNCATED_MS[unit ?? ''];
+  if (step === undefined) return undefined;
+  if (unit === 'day') return new Interval(months, days, 0);
+  return new Interval(months, days, step < 1 ? milliseconds : Math.trunc(milliseconds / step) * step);
+}
 
 /** date_trunc: the beginning of the unit that the time lies in; undefined when there is no such unit. */
 export function truncateTime(field: string, timeMs: number): number | undefined {

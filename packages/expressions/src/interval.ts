@@ -174,7 +174,9 @@ const ALIASES: Readonly<Record<string, string>> = {
   centurie: 'century',
   millennia: 'millennium',
   c: 'century',
+  cent: 'century',
   dec: 'decade',
+  mil: 'millennium',
 };
 
 /** The unit's name in the singular (`hours`, `hr` -> `hour`), or undefined. */
@@ -201,7 +203,7 @@ const TOKEN =
 export function parseInterval(text: string): Interval | undefined {
   const trimmed = text.trim();
   if (trimmed === '' || trimmed.length > 200) return undefined;
-  const interval = /^[+-]?P/i.test(trimmed) ? parseIso(trimmed) : parseParts(trimmed);
+  const interval = /^[+-]?P/.test(trimmed) ? parseIso(trimmed) : parseParts(trimmed);
   return interval?.isInRange === true ? interval : undefined;
 }
 
@@ -277,11 +279,15 @@ function yearsOf(match: RegExpExecArray): number {
 }
 
 const ISO =
-  /^([+-]?)P(?:([+-]?[\d.]+)Y)?(?:([+-]?[\d.]+)M)?(?:([+-]?[\d.]+)W)?(?:([+-]?[\d.]+)D)?(?:T(?:([+-]?[\d.]+)H)?(?:([+-]?[\d.]+)M)?(?:([+-]?[\d.]+)S)?)?$/i;
+  /^([+-]?)P(?:([+-]?[\d.]+)Y)?(?:([+-]?[\d.]+)M)?(?:([+-]?[\d.]+)W)?(?:([+-]?[\d.]+)D)?(?:T(?:([+-]?[\d.]+)H)?(?:([+-]?[\d.]+)M)?(?:([+-]?[\d.]+)S)?)?$/;
+/** ISO 8601's other form. */
+const ISO_DATE = /^()P(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2}):(\d{2}(?:\.\d*)?))?$/;
 
 function parseIso(text: string): Interval | undefined {
-  const match = ISO.exec(text);
-  if (match === null) return undefined;
+  const dated = ISO_DATE.exec(text);
+  // In the order of the other form, without weeks.
+  const match = dated === null ? ISO.exec(text) : dated.toSpliced(4, 0, '0');
+  if (match === null || text.endsWith('P')) return undefined;
   const [years, months, weeks, days, hours, minutes, seconds] = match.slice(2).map((part) => Number(part ?? 0));
   const sign = match[1] === '-' ? -1 : 1;
   const sums = [years! * 12 + months!, weeks! * 7 + days!, hours! * HOUR_MS + minutes! * MINUTE_MS + seconds! * 1000];

@@ -1,5 +1,5 @@
 /**
- * What PostgreSQL prints. Each line of postgres-cases.jsonl is [expression, what PostgreSQL 17 (PGlite 0.5.16, UTC) gave for
+ * What PostgreSQL prints. Each line of postgres-cases.jsonl is [expression, what PostgreSQL 17 (PGlite 0.5.16, UTC) or 15 gave for
  * it as text, or its SQLSTATE]. An expression is [type, text], ['call', name, ...], ['operator', sign, left, right],
  * ['cast', type, operand], ['like', operand, pattern]. Where Ashlar differs on purpose, the README says so.
  */

@@ -227,8 +227,8 @@ export const MATH_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   acos: ofFloats(1, Math.acos),
   atan: ofFloats(1, Math.atan),
   atan2: ofFloats(2, Math.atan2),
-  degrees: ofFloats(1, (angle) => (angle * 180) / Math.PI),
-  radians: ofFloats(1, (angle) => (angle * Math.PI) / 180),
+  degrees: ofFloats(1, (angle) => angle / (Math.PI / 180)),
+  radians: ofFloats(1, (angle) => angle * (Math.PI / 180)),
   pi: strict('float8', [], () => Math.PI),
   random: strict('float8', [], () => Math.random(), { volatility: 'volatile' }),
 };

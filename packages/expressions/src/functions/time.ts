@@ -1,7 +1,7 @@
 /** Functions of times, dates and intervals. The session's time zone is UTC. */
 import { types as nodeTypes } from 'node:util';
 import { Decimal } from '@ashlar/api';
-import { dayOf, intervalEpochMicros, intervalField, timeField, truncateTime } from '../datetime.ts';
+import { dayOf, intervalEpochMicros, intervalField, timeField, truncateInterval, truncateTime } from '../datetime.ts';
 import { outOfRange, refusedArgument } from '../failure.ts';
 import { Interval } from '../interval.ts';
 import type { SqlType } from '../types.ts';
@@ -53,11 +53,18 @@ function extract(args: readonly RowValue[], site: CallSite): RowValue {
 function dateTrunc(args: readonly RowValue[], site: CallSite): RowValue {
   const field = textArgument(args, 0, site);
   const value = args[1]!;
-  if (!nodeTypes.isDate(value)) throw wrongArgument(value, 1, site);
-  const time = truncateTime(field, value.getTime());
-  if (time === undefined)
-    throw refusedArgument('INVALID_ARGUMENT', `no unit of time ${JSON.stringify(field)}`, 0, site.at);
-  return new Date(time);
+  const begin = nodeTypes.isDate(value)
+    ? truncateTime(field, value.getTime())
+    : Interval.is(value)
+      ? truncateInterval(field, value)
+      : undefined;
+  if (begin !== undefined) return typeof begin === 'number' ? new Date(begin) : begin;
+  if (!nodeTypes.isDate(value) && !Interval.is(value)) throw wrongArgument(value, 1, site);
+  throw refusedArgument('INVALID_ARGUMENT', `no unit of time ${JSON.stringify(field)}`, 0, site.at);
+}
+
+function truncatedType([, type]: readonly SqlType[]): SqlType {
+  return type === 'interval' ? 'interval' : 'timestamptz';
 }
 
 function toTimestamp(args: readonly RowValue[], site: CallSite): RowValue {
@@ -78,6 +85,6 @@ export const TIME_FUNCTIONS: Readonly<Record<string, FunctionDefinition>> = {
   current_date: strict('date', [], (_args, site) => new Date(dayOf(nowOf(site.context))), { volatility: 'stable' }),
   extract: strict('numeric', [TEXT, TIMES_AND_INTERVALS], extract),
   date_part: strict('float8', [TEXT, TIMES_AND_INTERVALS], fieldOf),
-  date_trunc: strict('timestamptz', [TEXT, TIMES], dateTrunc),
+  date_trunc: strict(truncatedType, [TEXT, TIMES_AND_INTERVALS], dateTrunc),
   to_timestamp: strict('timestamptz', [NUMBERS], toTimestamp),
 };
