@@ -52,6 +52,13 @@ it.each<[string, unknown]>([
   ["jsonb_typeof('[1]')", 'array'],
   ["json_array_length('[1,2]')", 2],
   ["json_extract_path_text('{\"a\":{\"b\":1}}', 'a', 'b')", '1'],
+  ["json_extract_path('{\"a\":12345678901234567890}', 'a')", 12345678901234567890n],
+  ["'[1, 1e2, 9007199254740993]'::json", [1, 100, 9007199254740993n]],
+  ["NOT 'true'", false],
+  ["'yes' AND true", true],
+  ["'f' OR 'no'", false],
+  ["CASE WHEN 't' THEN 1 END", 1],
+  ["'off' IS FALSE", true],
 ])('%s', async (expression, expected) => {
   expect(await resultOf(expression)).toEqual(expected);
 });
@@ -68,8 +75,56 @@ it.each([
   ["'a' LIKE '\\'", 'INVALID_ARGUMENT'],
   ["json_typeof('x')", 'INVALID_CAST'],
   ['1 / 0 * NULL::int', 'DIVISION_BY_ZERO'],
+  ["'[1e400]'::json", 'NUMERIC_OVERFLOW'],
+  ["NOT 'maybe'", 'INVALID_CAST'],
+  ['NOT 1', 'TYPE_MISMATCH'],
 ])('%s is refused', async (expression, code) => {
   await expect(resultOf(expression)).rejects.toMatchObject({ code });
+});
+
+describe('a text as a condition', () => {
+  it.each(['true', 'yes', '1'])('%s, written or given', async (text) => {
+    for (const [condition, count] of [
+      ['?', 2],
+      ['NOT ?', 0],
+      ['? AND k = 0', 2],
+      ['k > 0 OR ?', 2],
+      ['(?) IS NOT TRUE', 0],
+      ['CASE WHEN ? THEN k = 0 END', 2],
+    ] as const) {
+      const keys = (written: string, parameters: unknown[]): Promise<unknown[]> =>
+        columnOf(`SELECT __key FROM zero WHERE ${condition.replace('?', written)}`, parameters);
+      expect(await keys(`'${text}'`, [])).toHaveLength(count);
+      expect(await keys('$1', [text])).toHaveLength(count);
+    }
+  });
+
+  it('is refused where it reads as neither', async () => {
+    await expect(columnOf("SELECT 1 FROM zero WHERE 'maybe'")).rejects.toMatchObject({ code: 'INVALID_CAST' });
+    await expect(columnOf('SELECT 1 FROM zero WHERE $1', ['maybe'])).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+  });
+});
+
+describe('LIMIT and OFFSET', () => {
+  it.each<[unknown, number]>([
+    [1, 1],
+    [1n, 1],
+    ['1', 1],
+    [Decimal.parse('1'), 1],
+    [null, 2],
+  ])('%s', async (given, count) => {
+    expect(await columnOf('SELECT k FROM zero LIMIT $1', [given])).toHaveLength(count);
+  });
+
+  it.each([new Date(1), true, [1], '', '0x1', '1e0', -1, 1.5, Number.NaN, Uint8Array.of(1), {}])(
+    '%s is refused',
+    async (given) => {
+      for (const clause of ['LIMIT', 'OFFSET']) {
+        const asked = columnOf(`SELECT k FROM zero ${clause} $1`, [given]);
+        await expect(asked).rejects.toMatchObject({ code: 'INVALID_PARAMETER' });
+      }
+    },
+  );
 });
 
 describe('intervals', () => {

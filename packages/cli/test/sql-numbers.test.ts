@@ -155,6 +155,11 @@ describe('sums of bigints', () => {
     ['div(sum(k), 2)', ['d4']],
     ['sum(k) * 1.5', ['d13.5']],
     ['avg(k)', ['d3.0000000000000000']],
+    ["sum(k) / '2'", ['d4.5000000000000000']],
+    ["sum(k) % '4'", ['d1']],
+    ["'100' / sum(k)", ['d11.1111111111111111']],
+    ["sum(k::bigint) / '2'", ['d4.5000000000000000']],
+    ["(sum(k) + '1') / '4'", ['d2.5000000000000000']],
   ])('%s keeps scale 0 or is a decimal', async (expression, expected) => {
     await fill('scaled', [2n, 3n, 4n]);
     expect(shown(await column(`SELECT ${expression} FROM scaled`))).toEqual(expected);
@@ -213,6 +218,9 @@ describe('numbers of all kinds', () => {
     [[decimal('1.0'), 1n], [1n]],
     [[2n, 2, 2n, decimal('2.00')], [2]],
     [[0.1, decimal('0.10')], [0.1]],
+    [[decimal('9007199254740993.0'), WIDE], [WIDE]],
+    [[WIDE, decimal('9007199254740993.0')], [WIDE]],
+    [[2n ** 80n + 1n, decimal(`${2n ** 80n + 1n}.00`), 2n ** 80n + 1n], [2n ** 80n + 1n]],
   ])('are one value in GROUP BY and DISTINCT: %j', async (values, expected) => {
     await fill('one', values);
     expect(await column('SELECT DISTINCT k FROM one')).toEqual(expected);

@@ -4,6 +4,7 @@ export { castTypes, castValue, commonType } from './cast.ts';
 export { comparableTypes, compareAcrossKinds, compareText, compareValues } from './compare.ts';
 export { readText } from './constants.ts';
 export { type DocumentColumn, DocumentRow } from './document-row.ts';
+export { isNumber } from './exact.ts';
 export type {
   Aggregate,
   AggregateName,

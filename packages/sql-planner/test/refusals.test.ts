@@ -81,7 +81,7 @@ describe('types', () => {
     ["SELECT 1 FROM accounts WHERE balance::int4 = ¦'x'", 'INVALID_CAST', 'not a integer: "x"'],
     ["SELECT date ¦'soon'", 'INVALID_CAST', 'not a date: "soon"'],
     ['SELECT NOT ¦5', 'TYPE_MISMATCH', 'the operand of NOT must be boolean, not int4'],
-    ["SELECT 1 FROM accounts WHERE ¦'x'", 'TYPE_MISMATCH', 'WHERE must be boolean, not text'],
+    ["SELECT 1 FROM accounts WHERE ¦'x'", 'INVALID_CAST', 'not a boolean: "x"'],
     [
       'SELECT 1 FROM accounts WHERE TRUE AND\n\n  balance + 1 > 2 AND ¦3',
       'TYPE_MISMATCH',

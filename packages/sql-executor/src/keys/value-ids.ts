@@ -119,7 +119,7 @@ export class ValueIds {
       default: {
         const key = valueKey(tag, value);
         if (typeof key === 'number') return this.#idOfNumber(this.numbers, tag, 0, value, key, unknown);
-        return this.#idOfText(this.#others, tag, key, value, unknown);
+        return this.#idOfOther(tag, key, value, unknown);
       }
     }
   }
@@ -233,6 +233,15 @@ export class ValueIds {
     if (unknown === 'leave') return NOT_FOUND;
     const id = this.#store(tag, 0, value);
     ids.set(key, id);
+    return id;
+  }
+
+  /** A number that no double equals is a bigint before a decimal (V1). */
+  #idOfOther(tag: number, key: string, value: unknown, unknown: Unknown): number {
+    const id = this.#idOfText(this.#others, tag, key, value, unknown);
+    if (tag === Tag.BIGINT && unknown === 'add' && this.stored.tags[id] === Tag.DECIMAL) {
+      this.stored.replaceValue(id, tag, 0, value);
+    }
     return id;
   }
 

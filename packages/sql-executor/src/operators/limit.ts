@@ -1,8 +1,10 @@
 /** LIMIT and OFFSET, and the constants they are given by. */
-import { type Expr, interpret } from '@ashlar/expressions';
+import { type Expr, interpret, isNumber } from '@ashlar/expressions';
 import type { ExecContext } from '../context.ts';
 import { failure } from '../failures.ts';
 import type { Operator, Rows } from '../rows.ts';
+
+const WHOLE = /^\s*\+?\d+\s*$/;
 
 /**
  * The row count that a literal or parameter of LIMIT or OFFSET stands for.
@@ -13,7 +15,8 @@ import type { Operator, Rows } from '../rows.ts';
 export function rowCountOf(expr: Expr, parameters: readonly unknown[], clause: 'LIMIT' | 'OFFSET'): number | undefined {
   const value = interpret(expr, () => null, { parameters });
   if (value === null) return undefined;
-  const count = typeof value === 'string' && value.trim() === '' ? Number.NaN : Number(value);
+  const isCount = typeof value === 'string' ? WHOLE.test(value) : isNumber(value);
+  const count = isCount ? Number(value) : Number.NaN;
   if (Number.isInteger(count) && count >= 0) return count;
   throw failure('INVALID_PARAMETER', `${clause} is a whole number from 0, not ${String(value)}`, expr.at);
 }

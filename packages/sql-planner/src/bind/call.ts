@@ -14,9 +14,9 @@ import { closest, distance } from 'fastest-levenshtein';
 import { unsupported } from '../guard/sql-errors.ts';
 import type { Call } from '../parse/syntax.ts';
 import { AGGREGATE_BASE, type Bind, type BindContext } from './context.ts';
-import { adopt, castTo, literalTypeAmong, unify } from './literals.ts';
+import { adopt, castTo, expectBoolean, literalTypeAmong, unify } from './literals.ts';
 import { asNumeric, inOneKind } from './number-kinds.ts';
-import { expectBoolean, isNumeric, isOpen, mismatch } from './types.ts';
+import { isNumeric, isOpen, mismatch } from './types.ts';
 
 const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max'] as const;
 /** Arguments and result are of one type. */

@@ -29,9 +29,9 @@ import type {
 import { bindCall } from './call.ts';
 import type { BindContext } from './context.ts';
 import { folded } from './fold.ts';
-import { adopt, castTo, literalTypeBeside, unify } from './literals.ts';
+import { adopt, castTo, expectBoolean, literalTypeBeside, unify } from './literals.ts';
 import { asBigint, asNumeric, inOneKind, isOfSums, numberKindOf } from './number-kinds.ts';
-import { expectBoolean, isNumeric, isOpen, mismatch, namedType, operationType } from './types.ts';
+import { isNumeric, isOpen, mismatch, namedType, operationType } from './types.ts';
 
 export function bindExpression(syntax: Expression, context: BindContext): Expr {
   return folded(bindNode(syntax, context));
@@ -193,9 +193,8 @@ function readNumbers(plain: Extract<Expr, { kind: 'arithmetic' }>, position: Tex
   const { operator, left, right } = plain;
   if (operator === '/' || operator === '%') {
     const [a, b] = [asNumeric(left, context, right), asNumeric(right, context, left)];
-    if (a !== left || b !== right) {
-      return { ...plain, left: a, right: b, type: operationType(operator, a.type, b.type, position) };
-    }
+    // A sum is a numeric now, and a text in quotes beside it another.
+    if (a !== left || b !== right) return bindArithmetic(operator, a, b, position, context);
   } else if (isOfSums(left, context) || isOfSums(right, context)) {
     return { ...plain, numbers: 'whole' };
   }

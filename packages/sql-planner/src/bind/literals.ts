@@ -25,6 +25,18 @@ export function adopt(expr: Expr, type: SqlType | undefined): Expr {
 }
 
 /**
+ * An expression as a condition: a string literal, and a text that a parameter brings, are read as a boolean.
+ *
+ * @throws GridError TYPE_MISMATCH unless it may be true or false; INVALID_CAST for a literal that reads as neither
+ */
+export function expectBoolean(expr: Expr, what: string, position: TextPosition): Expr {
+  if (expr.kind === 'parameter' && expr.type === 'any') return { ...expr, beside: 'boolean' };
+  if (isUntyped(expr)) return castTo(expr, 'boolean', expr.at);
+  if (expr.type === 'boolean' || isOpen(expr.type)) return expr;
+  throw mismatch(`${what} must be boolean, not ${expr.type}`, position);
+}
+
+/**
  * Expressions whose values must be of one type: results of CASE, arguments of COALESCE, two sides of a comparison.
  *
  * @throws GridError TYPE_MISMATCH at the first that does not fit those before it

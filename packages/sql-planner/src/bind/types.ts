@@ -1,6 +1,6 @@
 /** Static types: what operators take and give. `any` is decided row by row and fits everywhere a value may. */
 import { GridError, type TextPosition } from '@ashlar/core';
-import { type ArithmeticOperator, arithmeticType, type Expr, type SqlType } from '@ashlar/expressions';
+import { type ArithmeticOperator, arithmeticType, type SqlType } from '@ashlar/expressions';
 import { unsupported } from '../guard/sql-errors.ts';
 import type { TypeName } from '../parse/syntax.ts';
 
@@ -54,12 +54,6 @@ export function operationType(
   const type = arithmeticType(operator, left, right);
   if (type !== undefined) return type;
   throw mismatch(`operator ${operator} does not take ${left} and ${right}`, position);
-}
-
-/** @throws GridError TYPE_MISMATCH unless the expression may be true or false */
-export function expectBoolean(expr: Expr, what: string, position: TextPosition): Expr {
-  if (expr.type === 'boolean' || isOpen(expr.type)) return expr;
-  throw mismatch(`${what} must be boolean, not ${expr.type}`, position);
 }
 
 export function mismatch(message: string, position: TextPosition, hint?: string): GridError {

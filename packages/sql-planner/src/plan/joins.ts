@@ -12,8 +12,8 @@ import type { FragmentNode, PlanColumn, Stage } from '@ashlar/sql-plan';
 import type { BindContext } from '../bind/context.ts';
 import { conjunction, conjunctsOf, relationsOf, renumber } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
+import { expectBoolean } from '../bind/literals.ts';
 import { columnName, RELATION_STRIDE, type Relation } from '../bind/relation.ts';
-import { expectBoolean } from '../bind/types.ts';
 import { unsupported } from '../guard/sql-errors.ts';
 import type { FromItem, Join, JoinCondition, Name } from '../parse/syntax.ts';
 

@@ -6,9 +6,9 @@ import type { CatalogMap, CatalogView, InsertPlan, ModifyPlan } from '@ashlar/sq
 import type { BindContext } from '../bind/context.ts';
 import { conjunction, conjunctsOf, renumber } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
+import { expectBoolean } from '../bind/literals.ts';
 import { RELATION_STRIDE, Relation, specialOf } from '../bind/relation.ts';
 import { findMap, type Scope } from '../bind/scope.ts';
-import { expectBoolean } from '../bind/types.ts';
 import { syntaxError, unsupported } from '../guard/sql-errors.ts';
 import type { Delete, Expression, Insert, OnConflict, Path, Update } from '../parse/syntax.ts';
 import type { PlanFacts } from './bind-select.ts';
