@@ -29,11 +29,11 @@ const slots = new Int32Array(CHUNK_SLOTS_MAX);
 export class SnapshotRows implements PartitionRows<GridKey, unknown> {
   readonly #reader: StoreReader;
   readonly #place: SnapshotPlace;
-  /** By the memory that values lie in: one a segment. */
-  readonly #values: Map<Uint8Array, ValueReader>;
+  /** By the memory that values lie in: a segment, or the copy of a value that lies in extents. */
+  readonly #values: WeakMap<Uint8Array, ValueReader>;
   #count = -1;
 
-  constructor(reader: StoreReader, place: SnapshotPlace, values: Map<Uint8Array, ValueReader>) {
+  constructor(reader: StoreReader, place: SnapshotPlace, values: WeakMap<Uint8Array, ValueReader>) {
     this.#reader = reader;
     this.#place = place;
     this.#values = values;

@@ -38,7 +38,7 @@ export interface JobProgress {
 
 const PROGRESS_EVERY_MS = 25;
 /** The values of segments are read again and again by the jobs of a worker. */
-const valueReaders = new Map<Uint8Array, ValueReader>();
+const valueReaders = new WeakMap<Uint8Array, ValueReader>();
 
 /** Handler of tasks of kind "job-map": the partial results, aligned with partitionIds. */
 export async function runJobMap(task: JobMapTask, context: WorkerContext<StoreReader>): Promise<PackedBytes> {

@@ -147,33 +147,47 @@ export class GridIncompleteError extends GridError {
   }
 }
 
-/** The arena has no room for this write. Nothing was applied; reads and removes go on. */
 /** What is free of a member's grid memory, and how. */
 export interface FreeMemory {
   readonly freeBytes: number;
   /** What fits in one piece. */
   readonly largestFreeBytes: number;
+  /** The longest value that fits, in as many pieces as it takes. */
+  readonly valueBytesMax: number;
   /** Of the free bytes: kept for removes, expiry and the log. */
   readonly reservedBytes: number;
   readonly maxBytes: number;
 }
 
-/** A value lies in one piece: what is free in many does not hold a large one. */
+/**
+ * The arena has no room for this write. Nothing was applied; reads and removes go on.
+ *
+ * A value takes whatever pages are free; tables and indexes lie in one piece, so what is free in many may not hold them
+ * (`isInPieces`).
+ */
 export class OutOfMemoryError extends GridError {
   override readonly name = 'OutOfMemoryError';
   constructor(bytesWanted: number, free: FreeMemory) {
-    const { freeBytes, largestFreeBytes, reservedBytes, maxBytes } = free;
-    const isInPieces = freeBytes - reservedBytes >= bytesWanted && largestFreeBytes < bytesWanted;
+    const { freeBytes, largestFreeBytes, valueBytesMax, reservedBytes, maxBytes } = free;
+    const isInPieces = valueBytesMax > 0 && valueBytesMax >= bytesWanted;
     super(
       'OUT_OF_MEMORY',
       isInPieces
-        ? `no free block of ${bytesWanted} bytes in the member's grid memory: ${freeBytes} of ${maxBytes} bytes are free, but in pieces; largest free block: ${largestFreeBytes} bytes`
-        : `the member's ${maxBytes} bytes of grid memory are full: ${bytesWanted} wanted, ${freeBytes} free, ${reservedBytes} of them kept for removes and expiry; largest free block: ${largestFreeBytes} bytes`,
+        ? `no free block in the member's grid memory for the tables or the key of an entry: ${freeBytes} of ${maxBytes} bytes are free, but in pieces; largest free block: ${largestFreeBytes} bytes`
+        : `the member's ${maxBytes} bytes of grid memory are full: ${bytesWanted} wanted, ${freeBytes} free, ${reservedBytes} of them kept for removes and expiry; the longest value that fits has ${valueBytesMax} bytes, largest free block: ${largestFreeBytes} bytes`,
       {
         hint: isInPieces
-          ? 'store it in parts, remove entries so that neighbouring memory becomes free, or raise memory.maxBytes'
+          ? 'remove entries so that neighbouring memory becomes free, or raise memory.maxBytes'
           : 'remove entries, let them expire, or raise memory.maxBytes',
-        details: { bytesWanted, bytesFree: freeBytes, largestFreeBytes, reservedBytes, bytesMax: maxBytes, isInPieces },
+        details: {
+          bytesWanted,
+          bytesFree: freeBytes,
+          largestFreeBytes,
+          valueBytesMax,
+          reservedBytes,
+          bytesMax: maxBytes,
+          isInPieces,
+        },
       },
     );
   }

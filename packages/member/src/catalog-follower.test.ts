@@ -17,7 +17,13 @@ function failOnce(store: MemberStore): void {
   const openMap = store.openMap.bind(store);
   store.openMap = () => {
     store.openMap = openMap;
-    throw new OutOfMemoryError(1, { freeBytes: 0, largestFreeBytes: 0, reservedBytes: 0, maxBytes: 1 });
+    throw new OutOfMemoryError(1, {
+      freeBytes: 0,
+      largestFreeBytes: 0,
+      valueBytesMax: 0,
+      reservedBytes: 0,
+      maxBytes: 1,
+    });
   };
 }
 

@@ -29,6 +29,8 @@ const CLASS_GRANULES = [
   72, 80, 88, 96, 112, 128, 160, 192, 240, 292, 372, 454, 512, 585, 682, 819, 1024, 1365, 2048,
 ] as const;
 const SLAB_GRANULES_MAX = 2048;
+/** Longer blocks are runs of pages. */
+export const SLAB_BYTES_MAX = SLAB_GRANULES_MAX * GRANULE_BYTES;
 const NO_CLASS = 255;
 const RUN_CLASS = 254;
 
@@ -159,10 +161,30 @@ export class BlockAllocator {
     return this.#allocateRun(count * PAGE_BYTES, account, kind, privileged);
   }
 
+  /**
+   * One run for what may lie in several: asks for room only until `piecesPages` pages are free, however far apart.
+   *
+   * @returns 0 when there is no such run
+   */
+  allocateUnlessInPieces(bytes: number, piecesPages: number, account: ByteAccount, kind: MemoryKind): Ref {
+    const count = Math.ceil(bytes / PAGE_BYTES);
+    const page = this.#takePages(count, false, () => this.pages.availablePages >= piecesPages);
+    return page < 0 ? 0 : this.#newRun(page, count, account, kind);
+  }
+
+  /** The shortest free run, or `pagesMax` pages of it; nothing is given up for it. 0 when only the reserve is left. */
+  allocatePiece(pagesMax: number, account: ByteAccount, kind: MemoryKind): Ref {
+    const page = this.pages.allocateShortest(pagesMax);
+    return page < 0 ? 0 : this.#newRun(page, this.pages.runLength(page), account, kind);
+  }
+
   #allocateRun(bytes: number, account: ByteAccount, kind: MemoryKind, privileged: boolean): Ref {
     const count = Math.ceil(bytes / PAGE_BYTES);
     const page = this.#takePages(count, privileged);
-    if (page < 0) return 0;
+    return page < 0 ? 0 : this.#newRun(page, count, account, kind);
+  }
+
+  #newRun(page: number, count: number, account: ByteAccount, kind: MemoryKind): Ref {
     this.#class[page] = RUN_CLASS;
     this.#runPages += count;
     account.bytes[kind]! += count * PAGE_BYTES;
@@ -179,15 +201,15 @@ export class BlockAllocator {
 
   /**
    * Asks for what nobody needs as often as there is some, and once for something to be given up; what must go on (removes,
-   * expiry, the log), until nothing more is.
+   * expiry, the log), until nothing more is. `isHelped`: the caller can do without them.
    */
   #takePages(count: number, privileged: boolean, isHelped: () => boolean = () => false): number {
     let page = this.pages.allocate(count, privileged);
-    while (page < 0) {
+    while (page < 0 && !isHelped()) {
       const relief = this.onPressure(count);
       if (relief === 'nothing') break;
       page = this.pages.allocate(count, privileged);
-      if ((relief === 'givenUp' && !privileged) || isHelped()) break;
+      if (relief === 'givenUp' && !privileged) break;
     }
     return page;
   }

@@ -9,7 +9,7 @@ import { assert } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
-import type { BlockAllocator } from './block-allocator.ts';
+import { type BlockAllocator, SLAB_BYTES_MAX } from './block-allocator.ts';
 import { copyToWords } from './copy-to-words.ts';
 import {
   ENTRY_ACCESS,
@@ -26,9 +26,10 @@ import {
   VALUE_OFFSET,
   VALUE_REFS,
 } from './layout.ts';
+import { createExtents, extentPages, freeExtents } from './value-extents.ts';
 
 /**
- * A value block holding buffer[start, end), with one reference.
+ * A value block holding buffer[start, end), with one reference; in extents where no run of pages is long enough.
  *
  * @returns 0 when memory is full
  */
@@ -39,7 +40,13 @@ export function createValue(
   start: number,
   end: number,
 ): Ref {
-  const ref = blocks.allocate(VALUE_OFFSET + end - start, account, MemoryKind.values);
+  const bytes = VALUE_OFFSET + end - start;
+  let ref: Ref;
+  if (bytes <= SLAB_BYTES_MAX) ref = blocks.allocate(bytes, account, MemoryKind.values);
+  else {
+    ref = blocks.allocateUnlessInPieces(bytes, extentPages(end - start), account, MemoryKind.values);
+    if (ref === 0) return createExtents(blocks, account, buffer, start, end);
+  }
   if (ref === 0) return 0;
   const segment = blocks.arena.segments[ref >>> SEGMENT_SHIFT]!;
   const at = ref & SEGMENT_MASK;
@@ -55,16 +62,13 @@ export function holdValue(blocks: BlockAllocator, value: Ref): void {
 
 export function releaseValue(blocks: BlockAllocator, account: ByteAccount, value: Ref): void {
   const i32 = blocks.arena.segments[value >>> SEGMENT_SHIFT]!.i32;
-  const at = ((value & SEGMENT_MASK) << 1) + VALUE_REFS;
-  const refs = i32[at]! - 1;
+  const at = (value & SEGMENT_MASK) << 1;
+  const refs = i32[at + VALUE_REFS]! - 1;
   assert(refs >= 0, 'K1: a value is not released twice');
-  i32[at] = refs;
-  if (refs === 0) blocks.free(value, account, MemoryKind.values);
-}
-
-/** Bytes of the value. */
-export function valueBytes(blocks: BlockAllocator, value: Ref): number {
-  return blocks.arena.segments[value >>> SEGMENT_SHIFT]!.i32[((value & SEGMENT_MASK) << 1) + VALUE_BYTES_USED]!;
+  i32[at + VALUE_REFS] = refs;
+  if (refs !== 0) return;
+  if (i32[at + VALUE_BYTES_USED]! < 0) freeExtents(blocks, account, value);
+  else blocks.free(value, account, MemoryKind.values);
 }
 
 /**

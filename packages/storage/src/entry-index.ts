@@ -14,6 +14,7 @@
 import { assert } from '@ashlar/core';
 import { MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
+import { SLAB_BYTES_MAX } from './block-allocator.ts';
 import { keyHash } from './blocks.ts';
 import { probeIndex } from './index-probe.ts';
 import {
@@ -24,6 +25,7 @@ import {
   INDEX_CAPACITY_MIN,
   INDEX_DESCRIPTOR_BYTES,
   INDEX_TOMBSTONE,
+  PAGE_BYTES,
   SEGMENT_MASK,
   SEGMENT_SHIFT,
   TABLE_INDEX,
@@ -31,7 +33,11 @@ import {
 import type { TableHost } from './table-host.ts';
 
 const GROW_SHARE = 0.7;
+/** From here on growing is pressing: entries are close to being refused. */
+const PRESSING_SHARE = 0.9;
 const FULL_SHARE = 0.94;
+/** Where growing got no memory it is tried again after so many more entries. */
+const RETRY_SHARE = 1 / 128;
 /** Words cleared and buckets copied by one insert. */
 const CLEAR_SLICE_WORDS = 1024;
 const COPY_SLICE_BUCKETS = 32;
@@ -52,6 +58,8 @@ export class EntryIndex {
   #nextOccupied = 0;
   #clearCursor = 0;
   #copyCursor = 0;
+  /** Occupied buckets at which growing is tried again after it got no memory. */
+  #growAgainAt = 0;
 
   constructor(host: TableHost, tableHeader: Ref) {
     this.#host = host;
@@ -89,8 +97,14 @@ export class EntryIndex {
   /** Makes sure that one more entry fits, and takes growing a slice on. @returns false when memory is full */
   reserve(): boolean {
     if (this.#nextBuckets !== 0) this.#grow();
-    else if (this.#occupied >= this.#capacity * GROW_SHARE) this.#startGrowing();
-    return this.#occupied + 1 < this.#capacity * FULL_SHARE;
+    else if (this.#occupied >= this.#capacity * GROW_SHARE && (this.#occupied >= this.#growAgainAt || this.#isFull)) {
+      this.#startGrowing();
+    }
+    return !this.#isFull;
+  }
+
+  get #isFull(): boolean {
+    return this.#occupied + 1 >= this.#capacity * FULL_SHARE;
   }
 
   /** Adds an entry that is not in the index. reserve() has just said yes. */
@@ -171,14 +185,30 @@ export class EntryIndex {
   #startGrowing(): void {
     let capacity = INDEX_CAPACITY_MIN;
     while (capacity * GROW_SHARE < this.#entries * 1.5 + 1) capacity *= 2;
-    const buckets = this.#allocateBuckets(capacity);
-    if (buckets === 0) return;
+    const buckets = this.#bucketsToGrow(capacity);
+    if (buckets === 0) {
+      this.#growAgainAt = this.#occupied + Math.ceil(this.#capacity * RETRY_SHARE);
+      return;
+    }
     this.#nextBuckets = buckets;
     this.#nextCapacity = capacity;
     this.#nextOccupied = 0;
     this.#clearCursor = 0;
     this.#copyCursor = 0;
     if (capacity <= ONE_GO_BUCKETS) while (this.#nextBuckets !== 0 && this.#grow());
+  }
+
+  /**
+   * While there is room, nothing is given up for buckets that free memory would hold if it were in one piece: a run may
+   * come free until they have to be.
+   */
+  #bucketsToGrow(capacity: number): Ref {
+    const bytes = capacity * INDEX_BUCKET_BYTES;
+    if (bytes <= SLAB_BYTES_MAX || this.#occupied >= this.#capacity * PRESSING_SHARE) {
+      return this.#allocateBuckets(capacity);
+    }
+    const { blocks, account } = this.#host;
+    return blocks.allocateUnlessInPieces(bytes, Math.ceil(bytes / PAGE_BYTES), account, MemoryKind.index);
   }
 
   /** One slice. @returns false when the last step has to wait for memory */
@@ -203,6 +233,7 @@ export class EntryIndex {
     if (!this.#swing(this.#nextBuckets, this.#nextCapacity)) return false;
     this.#occupied = this.#nextOccupied;
     this.#nextBuckets = 0;
+    this.#growAgainAt = 0;
     return true;
   }
 

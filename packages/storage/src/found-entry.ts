@@ -15,13 +15,16 @@ import {
 import { resolveLane } from './pending-words.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import type { SlotTable } from './slot-table.ts';
+import { assembleExtents, copyExtents } from './value-extents.ts';
 
 /** A flyweight, moved by every find(). What it names stays in place until the member's next write or reclaim(). */
 export class FoundEntry {
   /** The value: valueBytes[valueStart, valueEnd). */
-  valueBytes: Uint8Array;
   valueStart = 0;
   valueEnd = 0;
+  /** What the value lies in; undefined for one in extents, until somebody asks for its bytes. */
+  #bytes: Uint8Array | undefined;
+  #value: Ref = 0;
   readonly #arena: Arena;
   #chunk: SlotChunkView;
   #slot = 0;
@@ -30,7 +33,11 @@ export class FoundEntry {
   constructor(arena: Arena, chunk: SlotChunkView) {
     this.#arena = arena;
     this.#chunk = chunk;
-    this.valueBytes = arena.segments[0]!.u8;
+    this.#bytes = arena.segments[0]!.u8;
+  }
+
+  get valueBytes(): Uint8Array {
+    return this.#bytes ?? this.#assemble();
   }
 
   /** The version at which the value was written; NaN when the reading batch itself staged it. */
@@ -47,8 +54,14 @@ export class FoundEntry {
 
   /** Copies the value to target[at, ...). @returns its bytes */
   copyValue(target: Uint8Array, at: number): number {
-    copyBytes(this.valueBytes, this.valueStart, this.valueEnd, target, at);
+    if (this.#bytes === undefined) copyExtents(this.#arena, this.#value, target, at);
+    else copyBytes(this.#bytes, this.valueStart, this.valueEnd, target, at);
     return this.valueEnd - this.valueStart;
+  }
+
+  #assemble(): Uint8Array {
+    this.#bytes = assembleExtents(this.#arena, this.#value);
+    return this.#bytes;
   }
 
   /** Moves to a slot and its value; for the store. */
@@ -58,9 +71,17 @@ export class FoundEntry {
     this.#mayExpire = table.hasDeadlines;
     const segment = this.#arena.segments[value >>> SEGMENT_SHIFT]!;
     const granule = value & SEGMENT_MASK;
-    this.valueBytes = segment.u8;
+    const length = segment.i32[(granule << 1) + VALUE_BYTES_USED]!;
+    if (length < 0) {
+      this.#bytes = undefined;
+      this.#value = value;
+      this.valueStart = 0;
+      this.valueEnd = ~length;
+      return;
+    }
+    this.#bytes = segment.u8;
     this.valueStart = granule * 8 + VALUE_OFFSET;
-    this.valueEnd = this.valueStart + segment.i32[(granule << 1) + VALUE_BYTES_USED]!;
+    this.valueEnd = this.valueStart + length;
   }
 }
 

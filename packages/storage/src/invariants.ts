@@ -28,6 +28,7 @@ import { resolveLane, wordOfLane } from './pending-words.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import type { SlotTable } from './slot-table.ts';
 import type { StoreCore } from './store-core.ts';
+import { checkExtents, liesInExtents } from './value-extents.ts';
 
 /** References that the walk has met, by block. */
 class RefCounts {
@@ -69,7 +70,10 @@ export function checkStore(core: StoreCore): void {
   core.blocks.checkInvariants(accounts);
   if (!isQuiet) return;
   for (const [ref, count] of entries) assert(wordAt(core, ref, ENTRY_REFS) === count, 'K1: entry references add up');
-  for (const [ref, count] of values) assert(wordAt(core, ref, VALUE_REFS) === count, 'K1: value references add up');
+  for (const [ref, count] of values) {
+    assert(wordAt(core, ref, VALUE_REFS) === count, 'K1: value references add up');
+    if (liesInExtents(core.arena, ref)) checkExtents(core.arena, ref);
+  }
 }
 
 function wordAt(core: StoreCore, ref: Ref, field: number): number {

@@ -1,6 +1,6 @@
-/** Values of many pages: they lie in one piece, and a refusal says why there is none. */
+/** Values of many pages: they lie in one piece where there is one, else in several; a refusal says what fits. */
 import { GridError } from '@ashlar/core';
-import { get, makeBench, put, remove, settle } from './testing/store-bench.ts';
+import { get, getAt, makeBench, put, remove, scanAt, settle } from './testing/store-bench.ts';
 
 const MIB = 2 ** 20;
 
@@ -27,20 +27,32 @@ describe('a large value', () => {
     store.checkInvariants();
   });
 
-  it('that finds enough memory, but in pieces, is told so, with the largest piece', () => {
-    const { store } = makeBench({ maxBytes: 8 * MIB, logBytesPerPartition: 65_536 });
+  it('that finds enough memory, but in pieces, lies in pieces', () => {
+    const { store, reader } = makeBench({ maxBytes: 8 * MIB, logBytesPerPartition: 65_536 });
     const count = 110;
     for (let n = 0; n < count; n += 1) put(store, `k${n}`, 'x'.repeat(40_000));
     for (let n = 0; n < count; n += 2) remove(store, `k${n}`);
     settle(store);
-    const refusal = refusalOf(() => put(store, 'large', 'y'.repeat(3 * MIB)));
-    expect(refusal).toMatchObject({ code: 'OUT_OF_MEMORY', retryable: true });
-    expect(refusal.message).toMatch(/in pieces; largest free block: \d+ bytes/);
-    const { bytesFree, largestFreeBytes, isInPieces } = refusal.details as Record<string, number>;
-    expect(isInPieces).toBe(true);
-    expect(bytesFree).toBeGreaterThan(3 * MIB);
-    expect(largestFreeBytes).toBeLessThan(3 * MIB);
-    put(store, 'fits', 'z'.repeat(largestFreeBytes! - 1000));
+    const large = Array.from({ length: 3 * 2 ** 18 }, (_, word) => String(word % 10_000).padStart(4, '0')).join('');
+    put(store, 'large', large);
+    store.checkInvariants();
+    expect(get(store, 'large') === large).toBe(true);
+    expect(getAt(reader, 'large', store.openSnapshot().version) === large).toBe(true);
+    for (let n = 1; n < count; n += 2) expect(get(store, `k${n}`)?.length).toBe(40_000);
+  });
+
+  it('is refused only when so much is not free: then what fits is told, and fits', () => {
+    const { store } = makeBench({ maxBytes: 8 * MIB, logBytesPerPartition: 65_536 });
+    for (let n = 0; n < 110; n += 1) put(store, `k${n}`, 'x'.repeat(40_000));
+    for (let n = 0; n < 110; n += 2) remove(store, `k${n}`);
+    settle(store);
+    const refusal = refusalOf(() => put(store, 'large', 'y'.repeat(6 * MIB)));
+    expect(refusal).toMatchObject({ code: 'OUT_OF_MEMORY', retryable: true, details: { isInPieces: false } });
+    expect(refusal.message).toMatch(/are full: .*the longest value that fits has \d+ bytes/);
+    const { valueBytesMax, largestFreeBytes } = refusal.details as Record<string, number>;
+    expect(valueBytesMax).toBeGreaterThan(largestFreeBytes!);
+    put(store, 'fits', 'z'.repeat(valueBytesMax!));
+    expect(get(store, 'fits')?.length).toBe(valueBytesMax);
     store.checkInvariants();
   });
 
@@ -49,5 +61,45 @@ describe('a large value', () => {
     const refusal = refusalOf(() => put(store, 'large', 'y'.repeat(5 * MIB)));
     expect(refusal.message).toMatch(/are full: \d+ wanted, \d+ free, .*largest free block: \d+ bytes/);
     expect(refusal.details).toMatchObject({ isInPieces: false });
+  });
+});
+
+describe('a table in memory that is free in single pages', () => {
+  /** Every page holds a value of its own, and every second of these is gone. */
+  function makeHoles(): ReturnType<typeof makeBench> {
+    const bench = makeBench({ maxBytes: 16 * MIB, logBytesPerPartition: 65_536 });
+    const { store } = bench;
+    let count = 0;
+    refusalOf(() => {
+      for (; ; count += 1) put(store, `k${count}`, 'x'.repeat(30_000), 1);
+    });
+    for (let n = 0; n < count; n += 2) remove(store, `k${n}`, 1);
+    settle(store);
+    return bench;
+  }
+
+  it('grows by chunks that single pages hold', () => {
+    const { store, reader } = makeHoles();
+    for (let n = 0; n < 3400; n += 1) put(store, `small ${n}`, String(n));
+    store.checkInvariants();
+    const { version } = store.openSnapshot();
+    expect(scanAt(reader, version).size).toBe(3400);
+    for (let n = 0; n < 3400; n += 1) expect(get(store, `small ${n}`)).toBe(String(n));
+    for (let n = 0; n < 3400; n += 1) expect(remove(store, `small ${n}`)).toBe(true);
+    settle(store);
+    store.checkInvariants();
+  });
+
+  it('gives nothing up for a longer index while it has room: the log, a snapshot', () => {
+    const { store, reader } = makeHoles();
+    put(store, 'old', 'before');
+    const { id, version } = store.openSnapshot();
+    put(store, 'old', 'after');
+    store.onSnapshotPressure(() => store.expireSnapshot(id));
+    // The index has 4096 buckets, one page; the next size takes two.
+    for (let n = 0; n < 3400; n += 1) put(store, `small ${n}`, String(n));
+    expect(reader.snapshotAlive(id)).toBe(true);
+    expect(getAt(reader, 'old', version)).toBe('before');
+    store.checkInvariants();
   });
 });

@@ -88,8 +88,10 @@ export const TABLE_BYTES = 32;
 export const CHUNK_SHIFT = 12;
 export const CHUNK_SLOTS_MAX = 1 << CHUNK_SHIFT;
 export const CHUNK_MASK = CHUNK_SLOTS_MAX - 1;
+/** Slots of a chunk of one page. */
+export const CHUNK_PAGE_SLOTS = 908;
 /** Slots of the first chunk as it grows: sizes that fill slab blocks and pages well. Later chunks are full ones. */
-export const FIRST_CHUNK_CAPACITIES = [32, 63, 128, 301, 908, 1818, CHUNK_SLOTS_MAX] as const;
+export const FIRST_CHUNK_CAPACITIES = [32, 63, 128, 301, CHUNK_PAGE_SLOTS, 1818, CHUNK_SLOTS_MAX] as const;
 
 export const CHUNK_CAPACITY = 0;
 /** Slots ever handed out: [0, used) may hold something. Atomic; covers the lanes of the slots it counts. */
@@ -131,8 +133,17 @@ export const ENTRY_KEY_OFFSET = 24;
 
 /** 1 for its slot plus 1 for each log record that names it. */
 export const VALUE_REFS = 0;
+/** Bytes of the value; their complement (below 0) where it lies in extents (value-extents.ts). */
 export const VALUE_BYTES_USED = 1;
 export const VALUE_OFFSET = 8;
+
+/* ---- Extent: one of several runs of pages that a value lies in; the first one's first two fields are the value's ---- */
+
+/** Reference of the next extent, or 0. */
+export const EXTENT_NEXT = 2;
+/** Bytes of the value in this extent; a multiple of 8 in all but the last. */
+export const EXTENT_BYTES_USED = 3;
+export const EXTENT_OFFSET = 16;
 
 /* ---- Entry index --------------------------------------------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ import {
   VALUE_OFFSET,
 } from './layout.ts';
 import { resolveLane } from './pending-words.ts';
+import { AssembledValue, murmurOfExtents, valueBytesOf } from './value-extents.ts';
 
 const { imul } = Math;
 
@@ -82,6 +83,7 @@ export class LogRecordView {
   bytes: Uint8Array;
   start = 0;
   stop = 0;
+  readonly #assembled: AssembledValue;
 
   constructor(arena: Arena) {
     this.#arena = arena;
@@ -89,6 +91,7 @@ export class LogRecordView {
     this.#u32 = segment.u32;
     this.#f64 = segment.f64;
     this.bytes = segment.u8;
+    this.#assembled = new AssembledValue(arena);
   }
 
   attach(record: Ref): this {
@@ -96,6 +99,7 @@ export class LogRecordView {
     this.#u32 = segment.u32;
     this.#f64 = segment.f64;
     this.#at = record & SEGMENT_MASK;
+    this.#assembled.forget();
     return this;
   }
 
@@ -171,9 +175,18 @@ export class LogRecordView {
   /** Without a value the bytes are empty. */
   positionValue(): void {
     this.#position(this.#word(RECORD_VALUE), VALUE_OFFSET, VALUE_BYTES_USED);
+    if (this.stop < this.start) this.#assemble(this.#word(RECORD_VALUE));
   }
   positionOldValue(): void {
     this.#position(this.#word(RECORD_OLD_VALUE), VALUE_OFFSET, VALUE_BYTES_USED);
+    if (this.stop < this.start) this.#assemble(this.#word(RECORD_OLD_VALUE));
+  }
+
+  /** A value that lies in extents: a copy in one piece. */
+  #assemble(value: Ref): void {
+    this.bytes = this.#assembled.of(value);
+    this.start = 0;
+    this.stop = this.bytes.length;
   }
 
   /** The checksum that the record should have. */
@@ -239,7 +252,8 @@ export function recordChecksum(
   }
   if (value !== 0) {
     const bytes = arena.segments[value >>> SEGMENT_SHIFT]!.i32[((value & SEGMENT_MASK) << 1) + VALUE_BYTES_USED]!;
-    checksum = murmurOfBlock(arena, value, VALUE_OFFSET, bytes, checksum);
+    checksum =
+      bytes < 0 ? murmurOfExtents(arena, value, checksum) : murmurOfBlock(arena, value, VALUE_OFFSET, bytes, checksum);
   }
   return (expiresAt === 0 ? checksum : mixNumber(checksum, expiresAt)) >>> 0;
 }
@@ -296,8 +310,7 @@ export function writeRecord(
   u32[words + RECORD_ENTRY] = entry;
   u32[words + RECORD_VALUE] = value;
   u32[words + RECORD_OLD_VALUE] = oldValue;
-  u32[words + RECORD_LENGTH] =
-    value === 0 ? 0 : arena.segments[value >>> SEGMENT_SHIFT]!.u32[((value & SEGMENT_MASK) << 1) + VALUE_BYTES_USED]!;
+  u32[words + RECORD_LENGTH] = value === 0 ? 0 : valueBytesOf(arena, value);
   u32[words + RECORD_CHECKSUM] = recordChecksum(arena, formatKind, mapId, sequence, entry, value, expiresAt);
 }
 

@@ -60,6 +60,11 @@ export class PageAllocator {
     return this.#freePages;
   }
 
+  /** Free pages that an unprivileged request may have. */
+  get availablePages(): number {
+    return Math.max(0, this.#freePages - this.reservePages);
+  }
+
   /**
    * A run of `pages` neighbouring pages.
    *
@@ -68,7 +73,26 @@ export class PageAllocator {
   allocate(pages: number, privileged: boolean): number {
     if (pages > (privileged ? this.#freePages : this.#freePages - this.reservePages)) return -1;
     const found = this.#find(pages);
-    if (found < 0) return -1;
+    return found < 0 ? -1 : this.#take(found, pages);
+  }
+
+  /**
+   * A run of at most `pagesMax` pages, the shortest that is free: for what may lie in many, so that the long runs stay for
+   * what may not.
+   *
+   * @returns the first page, or -1 when only the reserve is left
+   */
+  allocateShortest(pagesMax: number): number {
+    const pages = Math.min(pagesMax, this.availablePages);
+    for (let bin = 0; bin < BINS && pages > 0; bin++) {
+      const run = this.#bins[bin]!;
+      if (run >= 0) return this.#take(run, Math.min(pages, this.#length[run]!));
+    }
+    return -1;
+  }
+
+  /** Cuts `pages` pages from the free run `found` (P4). @returns the first of them */
+  #take(found: number, pages: number): number {
     const rest = this.#length[found]! - pages;
     this.#removeFree(found);
     const first = pages < LONG_RUN_PAGES ? found : found + rest;
@@ -104,7 +128,7 @@ export class PageAllocator {
       for (let run = this.#bins[bin]!; run >= 0; run = this.#next[run]!)
         longest = Math.max(longest, this.#length[run]!);
     }
-    return Math.max(0, Math.min(longest, this.#freePages - this.reservePages));
+    return Math.min(longest, this.availablePages);
   }
 
   /** Pages of the run that begins at `first`. */

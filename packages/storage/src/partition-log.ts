@@ -22,7 +22,7 @@ import { assert, GridError, type SmallSet } from '@ashlar/core';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
 import type { BlockAllocator } from './block-allocator.ts';
-import { holdEntry, holdValue, releaseEntry, releaseValue, valueBytes } from './blocks.ts';
+import { holdEntry, holdValue, releaseEntry, releaseValue } from './blocks.ts';
 import {
   LOG_BLOCK_BYTES,
   LOG_BLOCK_RECORDS,
@@ -45,6 +45,7 @@ import {
   supersedeRecord,
   writeRecord,
 } from './log-record.ts';
+import { valueBytesOf } from './value-extents.ts';
 
 /** Where every partition's log takes its bytes from, and what they all may hold together. */
 export interface LogHost {
@@ -347,11 +348,11 @@ export class PartitionLog {
     if (entry !== 0) holdEntry(blocks, entry);
     if (value !== 0) {
       holdValue(blocks, value);
-      bytes += valueBytes(blocks, value);
+      bytes += valueBytesOf(blocks.arena, value);
     }
     if (oldValue !== 0) {
       holdValue(blocks, oldValue);
-      bytes += valueBytes(blocks, oldValue);
+      bytes += valueBytesOf(blocks.arena, oldValue);
     }
     this.#bytes += bytes;
     this.#host.budget.bytesUsed += bytes;
@@ -449,11 +450,11 @@ export class PartitionLog {
     let bytes = RECORD_BYTES;
     if (entry !== 0) releaseEntry(blocks, account, entry);
     if (value !== 0) {
-      bytes += valueBytes(blocks, value);
+      bytes += valueBytesOf(blocks.arena, value);
       releaseValue(blocks, account, value);
     }
     if (oldValue !== 0) {
-      bytes += valueBytes(blocks, oldValue);
+      bytes += valueBytesOf(blocks.arena, oldValue);
       releaseValue(blocks, account, oldValue);
     }
     this.#bytes -= bytes;
@@ -472,7 +473,7 @@ export class PartitionLog {
       bytes += RECORD_BYTES;
       for (const field of [RECORD_VALUE, RECORD_OLD_VALUE]) {
         const value = u32[fields + field]!;
-        if (value !== 0) bytes += valueBytes(blocks, value);
+        if (value !== 0) bytes += valueBytesOf(blocks.arena, value);
       }
     }
     return bytes;
@@ -536,8 +537,8 @@ export class PartitionLog {
       assert(view.checksum === view.computeChecksum(), 'a record is as it was written');
       if (!isStaged) lastVersion = version;
       bytes += RECORD_BYTES;
-      if (view.hasValue) bytes += valueBytes(this.#host.blocks, view.valueRef);
-      if (view.hasOldValue) bytes += valueBytes(this.#host.blocks, view.oldValueRef);
+      if (view.hasValue) bytes += valueBytesOf(this.#host.blocks.arena, view.valueRef);
+      if (view.hasOldValue) bytes += valueBytesOf(this.#host.blocks.arena, view.oldValueRef);
       onRecord(view);
     }
     assert(bytes === this.#bytes, 'the bytes of the records add up');

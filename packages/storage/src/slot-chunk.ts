@@ -34,6 +34,7 @@ import {
   VALUE_OFFSET,
 } from './layout.ts';
 import { resolveLane } from './pending-words.ts';
+import { AssembledValue } from './value-extents.ts';
 
 export class SlotChunkView {
   readonly arena: Arena;
@@ -59,9 +60,11 @@ export class SlotChunkView {
   bytes: Uint8Array;
   start = 0;
   stop = 0;
+  readonly #assembled: AssembledValue;
 
   constructor(arena: Arena) {
     this.arena = arena;
+    this.#assembled = new AssembledValue(arena);
     this.segment = arena.segments[0]!;
     this.f64 = this.segment.f64;
     this.u32 = this.segment.u32;
@@ -86,6 +89,7 @@ export class SlotChunkView {
     this.valueRef = (this.expiresAt + capacity) << 1;
     this.entryRef = this.valueRef + capacity;
     this.previous = this.entryRef + capacity;
+    this.#assembled.forget();
     return this;
   }
 
@@ -122,14 +126,25 @@ export class SlotChunkView {
     return Atomics.load(i32, ((directory & SEGMENT_MASK) << 1) + columnNumber) >>> 0;
   }
 
-  /** Finds the value of a visible slot: `bytes[start, stop)`. */
+  /** Finds the value of a visible slot: `bytes[start, stop)`, in the arena or, of one that lies in extents, in a copy. */
   positionValue(slot: number): void {
     const ref = this.u32[this.valueRef + slot]!;
     const segment = this.arena.segments[ref >>> SEGMENT_SHIFT]!;
     const at = ref & SEGMENT_MASK;
+    const length = segment.i32[(at << 1) + VALUE_BYTES_USED]!;
+    if (length < 0) {
+      this.#assemble(ref);
+      return;
+    }
     this.bytes = segment.u8;
     this.start = at * 8 + VALUE_OFFSET;
-    this.stop = this.start + segment.i32[(at << 1) + VALUE_BYTES_USED]!;
+    this.stop = this.start + length;
+  }
+
+  #assemble(value: Ref): void {
+    this.bytes = this.#assembled.of(value);
+    this.start = 0;
+    this.stop = this.bytes.length;
   }
 
   /** Finds the canonical key of a visible slot: `bytes[start, stop)`. */

@@ -3,11 +3,11 @@
  *
  *   table header -> chunk directory [first chunk: 32, 63, ... 4096 slots][4096 slots][4096 slots] ...
  *
- * The first chunk grows by copy, swing, retire; slot numbers stay. Then full chunks are added. A slot's number is
- * chunk index * 4096 + place.
+ * The last chunk grows by copy, swing, retire; slot numbers stay. Then full chunks are added; where no run of pages holds a
+ * full one though pages are free, chunks of one page. A slot's number is chunk index * 4096 + place.
  *
  * H1  Readers find a chunk only when all of its header is written, and a slot only when `used` covers it.
- * H2  An old copy of the first chunk stays true for whoever reads it: its readers came before any later commit.
+ * H2  An old copy of a chunk stays true for whoever reads it: its readers came before any later commit.
  * H3  Free slots hang in one list through their `previous` lanes; they count as hidden.
  */
 import { assert } from '@ashlar/core';
@@ -19,6 +19,7 @@ import {
   CHUNK_HEADER_BYTES,
   CHUNK_MASK,
   CHUNK_MAX_BEGIN_F64,
+  CHUNK_PAGE_SLOTS,
   CHUNK_SHIFT,
   CHUNK_SLOTS_MAX,
   CHUNK_TALLY,
@@ -38,7 +39,7 @@ import type { TableHost } from './table-host.ts';
 const FIRST_DIRECTORY_CHUNKS = 4;
 
 export class SlotChunks {
-  /** One view a chunk. The first is replaced as it grows. */
+  /** One view a chunk. The last is replaced as it grows. */
   readonly list: SlotChunkView[] = [];
   readonly host: TableHost;
   /** Of the table. */
@@ -60,10 +61,12 @@ export class SlotChunks {
     if (last >= 0) {
       const chunk = this.list[last]!;
       if (chunk.i32[chunk.header + CHUNK_USED]! < chunk.capacity) return true;
-      if (chunk.capacity < CHUNK_SLOTS_MAX) return this.#growFirstChunk();
+      if (chunk.capacity < CHUNK_SLOTS_MAX && this.#growLastChunk()) return true;
+      if (chunk.capacity < CHUNK_PAGE_SLOTS) return false;
     }
     if (this.list.length === this.#directoryCapacity && !this.#growDirectory()) return false;
-    const ref = this.#createChunk(last < 0 ? FIRST_CHUNK_CAPACITIES[0] : CHUNK_SLOTS_MAX);
+    let ref = this.#createChunk(last < 0 ? FIRST_CHUNK_CAPACITIES[0] : CHUNK_SLOTS_MAX);
+    if (ref === 0 && last >= 0) ref = this.#createChunk(CHUNK_PAGE_SLOTS);
     if (ref === 0) return false;
     this.list.push(new SlotChunkView(this.host.blocks.arena).attach(ref));
     this.#storeDirectory(this.list.length - 1, ref);
@@ -71,11 +74,16 @@ export class SlotChunks {
     return true;
   }
 
+  /** Nothing is given up for a chunk of several pages while one of a single page can be had. */
   #createChunk(capacity: number): Ref {
     const bytes = CHUNK_HEADER_BYTES + capacity * SLOT_BYTES;
-    const ref = this.host.blocks.allocate(bytes, this.host.account, MemoryKind.slots);
+    const { blocks, account } = this.host;
+    const ref =
+      capacity > CHUNK_PAGE_SLOTS
+        ? blocks.allocateUnlessInPieces(bytes, 1, account, MemoryKind.slots)
+        : blocks.allocate(bytes, account, MemoryKind.slots);
     if (ref === 0) return 0;
-    const i32 = this.host.blocks.arena.segments[ref >>> SEGMENT_SHIFT]!.i32;
+    const i32 = blocks.arena.segments[ref >>> SEGMENT_SHIFT]!.i32;
     const at = (ref & SEGMENT_MASK) << 1;
     i32.fill(0, at, at + CHUNK_HEADER_BYTES / 4);
     i32[at + CHUNK_CAPACITY] = capacity;
@@ -83,8 +91,9 @@ export class SlotChunks {
   }
 
   /** Copy, swing, retire. The old copy stays true for whoever reads it: its readers came before any later commit. */
-  #growFirstChunk(): boolean {
-    const old = this.list[0]!;
+  #growLastChunk(): boolean {
+    const index = this.list.length - 1;
+    const old = this.list[index]!;
     const capacity = FIRST_CHUNK_CAPACITIES.find((size) => size > old.capacity)!;
     const ref = this.#createChunk(capacity);
     if (ref === 0) return false;
@@ -100,8 +109,8 @@ export class SlotChunks {
     for (const lane of ['valueRef', 'entryRef', 'previous'] as const) {
       grown.u32.set(old.u32.subarray(old[lane], old[lane] + used), grown[lane]);
     }
-    this.list[0] = grown;
-    this.#storeDirectory(0, ref);
+    this.list[index] = grown;
+    this.#storeDirectory(index, ref);
     const { blocks, account, epochs } = this.host;
     epochs.retire(blocks.blockBytes(old.ref), () => blocks.free(old.ref, account, MemoryKind.slots));
     return true;

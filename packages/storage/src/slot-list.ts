@@ -12,7 +12,7 @@ export class SlotList {
   #head = END;
   #tail = END;
 
-  /** @param chunks  the table's own array: it grows, and its first element is replaced */
+  /** @param chunks  the table's own array: it grows, and its last element is replaced */
   constructor(chunks: readonly SlotChunkView[]) {
     this.#chunks = chunks;
   }

@@ -47,10 +47,16 @@ function valuesOf(rows: Map<string, Row>): Map<string, string> {
   return new Map([...rows].map(([key, row]) => [key, row.value]));
 }
 
-/** Values are one letter repeated. */
+/** Short values are one letter repeated; long ones are looked at in many places, and no two of these are alike. */
 function brief(value: string | undefined): string {
-  return value === undefined ? 'absent' : `${value.length} x ${value[0]}`;
+  if (value === undefined) return 'absent';
+  let text = `${value.length} x ${value[0]}`;
+  for (let at = 4096; at < value.length; at += 4096) text += ` ${value.slice(at, at + 6)}`;
+  return text;
 }
+
+/** What long values are cut from. */
+const NUMBERS = Array.from({ length: 60_000 }, (_, number) => String(number).padStart(6, 'v')).join('');
 
 /** What a follower of a partition's log holds of a key. */
 interface Followed {
@@ -76,8 +82,14 @@ class Run {
   followed: Map<string, Followed>[] = Array.from({ length: PARTITIONS }, () => new Map());
   followedTo: number[] = new Array(PARTITIONS).fill(1);
 
-  constructor(seed: number, maxBytes: number) {
+  /** Values found in several pieces. */
+  inPieces = 0;
+  readonly longBytesMax: number;
+
+  /** @param longBytesMax  of one value in four; 0: few values are long, and none very */
+  constructor(seed: number, maxBytes: number, longBytesMax = 0) {
     this.random = seededRandom(seed);
+    this.longBytesMax = longBytesMax;
     this.bench = makeBench({ maxBytes, partitionCount: PARTITIONS, logBytesPerPartition: 20_000, patchAtOnceMax: 8 });
   }
 
@@ -165,8 +177,16 @@ class Run {
   }
 
   randomValue(): string {
+    if (this.longBytesMax > 0 && this.random.below(4) === 0) return this.longValue();
     const length = this.random.below(12) === 0 ? this.random.below(40_000) : this.random.below(160);
     return String.fromCharCode(97 + this.random.below(26)).repeat(length);
+  }
+
+  longValue(): string {
+    // From just above a page to as long as allowed, and mostly short of it, so that holes of all lengths come about.
+    const length = 32_700 + this.random.below(1 + this.random.below(this.longBytesMax));
+    const first = this.random.below(60_000);
+    return NUMBERS.slice(first, first + length);
   }
 
   commitOldest(): void {
@@ -275,6 +295,7 @@ class Run {
         // A due row that a waiting batch has replaced gets no record; a read does not show it all the same.
         const shown = row !== undefined && row.deadlineMs > this.bench.time.ms ? row.value : undefined;
         expect(brief(get(store, key, partition, this.mapId))).toBe(brief(shown));
+        if (shown !== undefined && !(store.found.valueBytes.buffer instanceof SharedArrayBuffer)) this.inPieces += 1;
       }
       expect(store.entryCount(this.mapId, partition as PartitionId)).toBe(this.committed[partition]!.size);
     }
@@ -282,7 +303,10 @@ class Run {
       expect(reader.snapshotAlive(id)).toBe(true);
       for (let partition = 0; partition < PARTITIONS; partition++) {
         const expected = valuesOf(content[partition]!);
-        expect(scanAt(reader, version, partition, this.mapId)).toEqual(expected);
+        const scanned = scanAt(reader, version, partition, this.mapId);
+        expect(new Map([...scanned].map(([key, value]) => [key, brief(value)]))).toEqual(
+          new Map([...expected].map(([key, value]) => [key, brief(value)])),
+        );
         for (let number = 0; number < 60; number += 7) {
           const key = `k${number}`;
           expect(brief(getAt(reader, key, version, partition, this.mapId))).toBe(brief(expected.get(key)));
@@ -332,5 +356,22 @@ describe('the store and a dumb twin', () => {
       { numRuns: Number(process.env['ASHLAR_MODEL_RUNS'] ?? 12) },
     );
     expect(refused).toBeGreaterThan(100);
+  });
+
+  it('agree when long values come and go in memory that falls to pieces', () => {
+    let inPieces = 0;
+    let refused = 0;
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const run = new Run(seed, 160 * 32_768, 300_000);
+        for (let index = 0; index < 400; index++) run.step();
+        inPieces += run.inPieces;
+        refused += run.refused;
+        run.finish();
+      }),
+      { numRuns: Number(process.env['ASHLAR_MODEL_RUNS'] ?? 12) },
+    );
+    expect(inPieces).toBeGreaterThan(40);
+    expect(refused).toBeGreaterThan(0);
   });
 });

@@ -1,4 +1,4 @@
-/** Readers of encoded values: one a segment of the arena, made when first needed. */
+/** Readers of encoded values: one a segment of the arena, and one a copy of a value that lies in extents. */
 import { type Path, ValueReader, ValueTag, ValueType } from '@ashlar/serialization';
 import type { SlotChunkView } from '../slot-chunk.ts';
 
@@ -22,10 +22,10 @@ export const TAG_OF: Uint8Array = Uint8Array.from({ length: 16 }, (_, type) => {
 });
 
 export class ElementReaders {
-  readonly #readers = new Map<Uint8Array, ValueReader>();
+  readonly #readers = new WeakMap<Uint8Array, ValueReader>();
   #last: ValueReader | undefined;
 
-  /** The reader of the segment that the chunk's `bytes` are of. */
+  /** The reader of the memory that the chunk's `bytes` are. */
   of(bytes: Uint8Array, view: DataView): ValueReader {
     if (this.#last?.bytes === bytes) return this.#last;
     let reader = this.#readers.get(bytes);
