@@ -1,5 +1,5 @@
 /** api: what applications and user code see. Types, definitions, Decimal; no I/O. */
-export { type ErrorCode, GridError, type TimeToLive } from '@ashlar/core';
+export { type ErrorCode, GridError, type KeyRefusal, type RefusalFacts, type TimeToLive } from '@ashlar/core';
 export type { Call, JsonPath } from './calls.ts';
 export {
   type AfterListener,
@@ -52,3 +52,4 @@ export {
   type SubscribeOptions,
   type SubscriptionStats,
 } from './maps.ts';
+export { REFUSAL_CODE_LENGTH_MAX, REFUSAL_DETAILS_BYTES_MAX, Refusal } from './refusal.ts';

@@ -308,6 +308,7 @@ describe('user code', () => {
       { name: 'debit', kind: 'processor', map: '', state: '' },
       { name: 'flag', kind: 'processor', map: '', state: '' },
       { name: 'histogram', kind: 'job', map: '', state: '' },
+      { name: 'withdraw', kind: 'processor', map: '', state: '' },
     ]);
     const accounts = grid.map(Accounts);
     expect(await accounts.process('a', fraud.debit, { amount: 5 })).toEqual({ amount: 5 });

@@ -6,6 +6,7 @@
  */
 import { assert, GridError, type MapId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { RunOptions, WorkerLanes, WorkerTask } from '@ashlar/workers';
+import { jobAnswer, type OrRefused } from './crossing-errors.ts';
 import { type ModuleRegistry, sourceOf } from './module-registry.ts';
 import { type PackedBytes, packBytes, unpackBytes } from './packed-bytes.ts';
 import type { JobMapTask, JobProgress, JobReduceTask } from './run-jobs.ts';
@@ -64,14 +65,14 @@ export class JobRunner {
   /**
    * Runs the job's map over partitions; partial results (MessagePack; undefined: none) aligned with partitionIds.
    *
-   * @throws GridError of the first task that failed: UNKNOWN_MODULE, UNKNOWN_EXPORT, USER_CODE_*, SNAPSHOT_EXPIRED, MAP_DROPPED,
-   *   INVALID_VALUE, CANCELLED, OVERLOADED; the other tasks are ended
+   * @throws GridError of the first task that failed: UNKNOWN_MODULE, UNKNOWN_EXPORT, USER_CODE_*, PROCESSOR_REFUSED,
+   *   SNAPSHOT_EXPIRED, MAP_DROPPED, INVALID_VALUE, CANCELLED, OVERLOADED; the other tasks are ended
    */
   async map(job: JobMap, options: JobOptions = {}): Promise<(Uint8Array | undefined)[]> {
     const module = this.#modules.resolve(job.module, job.exportName, 'job');
     const { exportName, args, mapId, map, snapshotId, version } = job;
     const shares: number[] = [];
-    const tasks: WorkerTask<PackedBytes>[] = [];
+    const tasks: WorkerTask<OrRefused<PackedBytes>>[] = [];
     const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.memoryMax };
     for (let first = 0; first < job.partitionIds.length; first += PARTITIONS_PER_TASK) {
       const partitionIds = job.partitionIds.slice(first, first + PARTITIONS_PER_TASK);
@@ -86,14 +87,18 @@ export class JobRunner {
         if (share > 0)
           options.onProgress?.(shares.reduce((sum, share) => sum + (share ?? 0), 0) / job.partitionIds.length);
       };
-      const running = this.#run<PackedBytes>('job-map', task, { ...limits, onMessage }, options);
+      const running = this.#run<OrRefused<PackedBytes>>('job-map', task, { ...limits, onMessage }, options);
       const onEnd = (): void => {
         if (shares[index] !== undefined && options.activity !== undefined) options.activity.tasksRunning--;
       };
       running.result.then(onEnd, onEnd);
       tasks.push(running);
     }
-    const packed = await allOrNone(tasks, async (one) => options.hold?.(one.bytes.length));
+    const packed = await allOrNone(tasks, async (one) => {
+      const answer = jobAnswer(one);
+      await options.hold?.(answer.bytes.length);
+      return answer;
+    });
     const partials = packed.flatMap((one) => unpackBytes(one));
     assert(partials.length === job.partitionIds.length, 'every partition has its partial result');
     return partials;
@@ -112,8 +117,8 @@ export class JobRunner {
       trace,
     };
     const limits = { wallMs: module.limits.jobWallMs, memoryMax: module.limits.memoryMax };
-    const { result } = this.#run<Uint8Array | undefined>('job-reduce', task, limits, options);
-    return await result;
+    const { result } = this.#run<OrRefused<Uint8Array | undefined>>('job-reduce', task, limits, options);
+    return jobAnswer(await result);
   }
 
   #run<T>(kind: string, task: object, limits: RunOptions, { depth = 0, signal }: JobOptions): WorkerTask<T> {
@@ -134,15 +139,13 @@ export class JobRunner {
   }
 }
 
-/** All results, each once `keep` took it; or the first error after the other tasks were ended. */
-async function allOrNone<T>(tasks: readonly WorkerTask<T>[], keep: (result: T) => Promise<void>): Promise<T[]> {
-  const kept = async ({ result }: WorkerTask<T>): Promise<T> => {
-    const value = await result;
-    await keep(value);
-    return value;
-  };
+/** What `take` makes of all results; or the first error after the other tasks were ended. */
+async function allOrNone<T, Taken>(
+  tasks: readonly WorkerTask<T>[],
+  take: (result: T) => Promise<Taken>,
+): Promise<Taken[]> {
   try {
-    return await Promise.all(tasks.map(kept));
+    return await Promise.all(tasks.map(async ({ result }) => take(await result)));
   } catch (error) {
     for (const task of tasks) task.kill(new GridError('CANCELLED', 'another part of the job failed'));
     await Promise.allSettled(tasks.map(({ result }) => result));

@@ -10,6 +10,7 @@ import { type EntryProcessor, type GridKey, type ListenerGrid, READY_MODULE } fr
 import { GridError } from '@ashlar/core';
 import { decodeValue, encodeKey, encodeValue, type Key } from '@ashlar/serialization';
 import type { WorkerContext } from '@ashlar/workers';
+import { crossed } from './crossing-errors.ts';
 import type { AnswersMessage, CallColumns, CallsMessage } from './listener-messages.ts';
 import { buffersOf, packBytes, unpackBytes } from './packed-bytes.ts';
 
@@ -138,7 +139,7 @@ export class GridCalls implements ListenerGrid {
       this.#waitingCount -= 1;
       const error = failed.get(index);
       const value = values[index];
-      if (error !== undefined) waiting.reject(GridError.from(error));
+      if (error !== undefined) waiting.reject(crossed(error));
       else waiting.resolve(value === undefined ? undefined : decodeValue(value));
     }
   }

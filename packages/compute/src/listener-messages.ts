@@ -1,6 +1,7 @@
 /** What main and worker say to each other about listeners. Columns: what belongs to index i of each is one thing. */
 import type { EventType } from '@ashlar/api';
-import type { TraceContext, WireError } from '@ashlar/core';
+import type { TraceContext } from '@ashlar/core';
+import type { CrossingError } from './crossing-errors.ts';
 import type { ModuleSource } from './module-registry.ts';
 import type { PackedBytes } from './packed-bytes.ts';
 
@@ -27,7 +28,10 @@ export interface EventColumns {
 export const EVENT_TYPES: readonly EventType[] = ['insert', 'update', 'remove', 'expire', 'evict', 'load', 'reload'];
 
 /** What a listener made of one partition's events. */
-export type GroupAnswer = { readonly writes: WriteColumns } | { readonly error: WireError };
+export type GroupAnswer =
+  | { readonly writes: WriteColumns }
+  /** `isRefusal`: the listener itself refused its events; not a call of it that was refused. */
+  | { readonly error: CrossingError; readonly isRefusal: boolean };
 
 /** A write-set. */
 export interface WriteColumns {
@@ -64,5 +68,5 @@ export interface AnswersMessage {
   readonly firstId: number;
   readonly results: PackedBytes;
   /** Of those that failed: index and error. */
-  readonly errors: readonly (readonly [number, WireError])[];
+  readonly errors: readonly (readonly [number, CrossingError])[];
 }

@@ -9,8 +9,9 @@
  *     may have been half way. Then run each alone to find the one to blame (kind 'shared').
  */
 import type { EventType } from '@ashlar/api';
-import { assert, GridError, type TraceContext, unreachable, type WireError } from '@ashlar/core';
+import { assert, GridError, type TraceContext, unreachable } from '@ashlar/core';
 import type { WorkerLanes, WorkerTask } from '@ashlar/workers';
+import { crossed, crossing } from './crossing-errors.ts';
 import {
   type AnswersMessage,
   type CallColumns,
@@ -75,6 +76,8 @@ export type ListenerOutcome =
    * thread that it ran in.
    */
   | { readonly kind: 'failed'; readonly error: GridError; readonly transient: boolean; readonly isDeath: boolean }
+  /** The listener refused these events, and will refuse them again: one or more of them is not for it. */
+  | { readonly kind: 'refused'; readonly error: GridError }
   /** The worker died (`isDeath`), or never ran, with several groups at once: run them one by one. */
   | { readonly kind: 'shared'; readonly error: GridError; readonly isDeath: boolean };
 
@@ -115,7 +118,9 @@ export class ListenerRunner {
       return answers.map((answer) =>
         'writes' in answer
           ? { kind: 'writes', writes: writesOf(answer.writes) }
-          : failed(GridError.from(answer.error), false),
+          : answer.isRefusal
+            ? { kind: 'refused', error: crossed(answer.error) }
+            : failed(crossed(answer.error), false),
       );
     } catch (error) {
       const told = GridError.wrap(error);
@@ -180,11 +185,11 @@ async function answer(call: CallColumns, handler: ListenerCallHandler, depth: nu
   try {
     const args = unpackBytes(call.args);
     const { results, errors } = await handler({ operation, map, module, exportName, keys, args, depth });
-    const wireErrors = errors.map(([index, error]) => [index, error.toWire()] as const);
-    return { firstId, results: packBytes(results), errors: wireErrors };
+    const crossings = errors.map(([index, error]) => [index, crossing(error)] as const);
+    return { firstId, results: packBytes(results), errors: crossings };
   } catch (error) {
-    const wire: WireError = GridError.wrap(error).toWire();
-    return { firstId, results: packBytes(keys.map(() => undefined)), errors: keys.map((_, index) => [index, wire]) };
+    const told = crossing(GridError.wrap(error));
+    return { firstId, results: packBytes(keys.map(() => undefined)), errors: keys.map((_, index) => [index, told]) };
   }
 }
 

@@ -58,6 +58,8 @@ export interface ProcessorOutcomes {
   readonly callCount: number;
   /** Why the call failed; then it changed nothing. */
   error(call: number): GridError | undefined;
+  /** Whether user code refused the call; then it changed nothing, and its result is the refusal (`encodeRefusal`). */
+  isRefused(call: number): boolean;
   /** Of a call that did not fail. Good until the next call of result(). */
   result(call: number): CallResult;
   /** Good until the next call of entry(). */

@@ -31,8 +31,8 @@ const I32_ENTRY_LANES = 4;
 export const Phase = { WAITING: 0, LOADING: 1, RUNNING: 2, ENDED: 3 } as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
 
-/** What a call did to its entry. KEEP may still have a new time to live. */
-export const Action = { KEEP: 0, SET: 1, REMOVE: 2, FAILED: 3 } as const;
+/** What a call did to its entry. KEEP may still have a new time to live; the result of FAILED and REFUSED says why. */
+export const Action = { KEEP: 0, SET: 1, REMOVE: 2, FAILED: 3, REFUSED: 4 } as const;
 export type Action = (typeof Action)[keyof typeof Action];
 
 /** Offset that stands for "no bytes". */

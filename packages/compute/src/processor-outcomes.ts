@@ -57,7 +57,7 @@ export class CollectedOutcomes implements ProcessorOutcomes {
       const call = firstCall + local;
       const entry = this.#entryOf[call]!;
       const action = frame.action(local);
-      if (action === Action.FAILED) continue;
+      if (action === Action.FAILED || action === Action.REFUSED) continue;
       if (action !== Action.KEEP) {
         this.#lastChange[entry] = call;
         if (action === Action.REMOVE) {
@@ -82,6 +82,12 @@ export class CollectedOutcomes implements ProcessorOutcomes {
     if (frame.action(local) !== Action.FAILED) return undefined;
     const wire = decodeValue(ownBytes(frame.bytes, frame.resultStart(local), frame.resultEnd(local)));
     return GridError.from(wire as WireError);
+  }
+
+  isRefused(call: number): boolean {
+    if (this.#errors.size > 0 && this.#errors.has(call)) return false;
+    const { frame, firstCall } = this.#segmentOf(call);
+    return frame.action(call - firstCall) === Action.REFUSED;
   }
 
   result(call: number): CallResult {

@@ -1,9 +1,10 @@
 /** The worker's half of jobs: map over partitions against one snapshot, and reduce. */
-import type { JobContext } from '@ashlar/api';
+import { type JobContext, Refusal } from '@ashlar/api';
 import { GridError, type MapId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
-import { decodeValue, encodeValue, type ValueReader } from '@ashlar/serialization';
+import { decodeValue, encodeValue, refusedBy, type ValueReader } from '@ashlar/serialization';
 import type { StoreReader } from '@ashlar/storage';
 import { type CodePlace, transferring, userErrorToWire, type WorkerContext } from '@ashlar/workers';
+import { answeredOrRefused, type OrRefused } from './crossing-errors.ts';
 import type { ModuleSource } from './module-registry.ts';
 import { buffersOf, type PackedBytes, packBytes, unpackBytes } from './packed-bytes.ts';
 import { SnapshotRows } from './partition-rows.ts';
@@ -41,7 +42,11 @@ const PROGRESS_EVERY_MS = 25;
 const valueReaders = new WeakMap<Uint8Array, ValueReader>();
 
 /** Handler of tasks of kind "job-map": the partial results, aligned with partitionIds. */
-export async function runJobMap(task: JobMapTask, context: WorkerContext<StoreReader>): Promise<PackedBytes> {
+export function runJobMap(task: JobMapTask, context: WorkerContext<StoreReader>): Promise<OrRefused<PackedBytes>> {
+  return answeredOrRefused(mapPartitions(task, context));
+}
+
+async function mapPartitions(task: JobMapTask, context: WorkerContext<StoreReader>): Promise<PackedBytes> {
   const job = await definition(task.source, task.exportName, 'job');
   const place = { module: task.source.name, exportName: task.exportName };
   const args = decoded(task.args);
@@ -63,7 +68,11 @@ export async function runJobMap(task: JobMapTask, context: WorkerContext<StoreRe
 }
 
 /** Handler of tasks of kind "job-reduce": the result; undefined when the job has none. */
-export async function runJobReduce(task: JobReduceTask): Promise<Uint8Array | undefined> {
+export function runJobReduce(task: JobReduceTask): Promise<OrRefused<Uint8Array | undefined>> {
+  return answeredOrRefused(reducePartials(task));
+}
+
+async function reducePartials(task: JobReduceTask): Promise<Uint8Array | undefined> {
   const job = await definition(task.source, task.exportName, 'job');
   const place = { module: task.source.name, exportName: task.exportName };
   const partials = unpackBytes(task.partials).map(decoded);
@@ -83,6 +92,7 @@ async function calledBy(place: CodePlace, call: () => unknown): Promise<unknown>
   try {
     return await call();
   } catch (error) {
+    if (Refusal.is(error)) throw refusedBy(error, place);
     throw error instanceof GridError ? error : GridError.from(userErrorToWire(error, place));
   }
 }

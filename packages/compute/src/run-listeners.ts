@@ -4,10 +4,18 @@
  * Groups (partitions) run concurrently, so that their calls into the grid travel together; within a group the listener
  * sees its events in the order of the log, in one call.
  */
-import type { AfterListener, EntryEvent, EventType, GridKey, WriteSetItem } from '@ashlar/api';
-import { GridError, ttlNumber, type WireError } from '@ashlar/core';
-import { decodeKey, decodeValue, encodeKey, encodeValue, type Key } from '@ashlar/serialization';
+import {
+  type AfterListener,
+  type EntryEvent,
+  type EventType,
+  type GridKey,
+  Refusal,
+  type WriteSetItem,
+} from '@ashlar/api';
+import { GridError, ttlNumber } from '@ashlar/core';
+import { decodeKey, decodeValue, encodeKey, encodeValue, type Key, refusedBy } from '@ashlar/serialization';
 import { type CodePlace, transferring, userErrorToWire, type WorkerContext } from '@ashlar/workers';
+import { crossing } from './crossing-errors.ts';
 import { GridCalls } from './listener-grid.ts';
 import {
   EVENT_TYPES,
@@ -37,7 +45,7 @@ export async function runListener(
         const events = eventsOf(group, task.map);
         return { writes: await inTrace(task.trace, () => runGroup(listener, events, grid)) };
       } catch (error) {
-        return { error: errorOf(error, place) };
+        return { error: crossing(errorOf(error, place)), isRefusal: Refusal.is(error) };
       } finally {
         context.beat();
       }
@@ -59,9 +67,14 @@ async function runGroup(
 }
 
 /** Ours (a call into the grid that failed) passes through user code as it is, so that its code still tells. */
-function errorOf(error: unknown, place: CodePlace): WireError {
-  if (!(error instanceof GridError)) return userErrorToWire(error, place);
-  return { ...error.toWire(), details: { ...error.details, ...place } };
+function errorOf(error: unknown, place: CodePlace): GridError {
+  try {
+    if (Refusal.is(error)) return refusedBy(error, place);
+  } catch (unsendable) {
+    return GridError.wrap(unsendable);
+  }
+  if (!(error instanceof GridError)) return GridError.from(userErrorToWire(error, place));
+  return GridError.from({ ...error.toWire(), details: { ...error.details, ...place } });
 }
 
 function eventsOf(columns: EventColumns, map: string): EntryEvent<GridKey, unknown>[] {

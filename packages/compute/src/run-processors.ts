@@ -8,9 +8,9 @@
  * P3  Nothing of user code runs between the last outcome and the end of the task.
  */
 import { types } from 'node:util';
-import type { EntryProcessor } from '@ashlar/api';
+import { type EntryProcessor, Refusal } from '@ashlar/api';
 import { GridError, type TraceContext, type WireError } from '@ashlar/core';
-import { copyBytes, ValueReader, ValueWriter } from '@ashlar/serialization';
+import { copyBytes, encodeRefusal, encodeValue, refusedBy, ValueReader, ValueWriter } from '@ashlar/serialization';
 import { type CodePlace, userErrorToWire, type WorkerContext } from '@ashlar/workers';
 import type { ModuleSource } from './module-registry.ts';
 import { ProcessorEntry } from './processor-entry.ts';
@@ -108,7 +108,7 @@ class BatchRun {
       if (ProcessorEntry.changeOf(entry) === 'set') valueEnd = writer.write(ProcessorEntry.valueOf(entry));
       if (result !== undefined) resultEnd = writer.write(result);
     } catch (error) {
-      return this.#fail(call, this.#errorOf(error));
+      return this.#ended(call, error);
     }
     return this.#succeed(call, entryIndex, entry, valueEnd, resultEnd);
   }
@@ -151,7 +151,7 @@ class BatchRun {
   /** @param valueEnd  end of the value within the writer, which it begins; @param resultEnd  or ABSENT */
   #succeed(call: number, entryIndex: number, entry: ProcessorEntry, valueEnd: number, resultEnd: number): boolean {
     const frame = this.#frame;
-    const at = this.#copyOutput(max(valueEnd, resultEnd));
+    const at = this.#copyOutput(writer.bytes, max(valueEnd, resultEnd));
     if (at < 0) return false;
     const change = ProcessorEntry.changeOf(entry);
     const ttlMs = ProcessorEntry.newTtlOf(entry);
@@ -173,23 +173,34 @@ class BatchRun {
     return true;
   }
 
-  #fail(call: number, error: WireError): boolean {
-    writer.reset();
-    const end = writer.write(error);
-    const at = this.#copyOutput(end);
+  /** The call threw: a refusal goes to its caller as it is. */
+  #ended(call: number, thrown: unknown): boolean {
+    if (!Refusal.is(thrown)) return this.#unchanged(call, Action.FAILED, encodeValue(this.#errorOf(thrown)));
+    let refused: Uint8Array;
+    try {
+      refused = encodeRefusal(refusedBy(thrown, this.#place));
+    } catch (error) {
+      return this.#unchanged(call, Action.FAILED, encodeValue(this.#errorOf(error)));
+    }
+    return this.#unchanged(call, Action.REFUSED, refused);
+  }
+
+  /** @param why  what its caller is told */
+  #unchanged(call: number, action: Action, why: Uint8Array): boolean {
+    const at = this.#copyOutput(why, why.length);
     if (at < 0) return false;
-    this.#frame.complete(call, Action.FAILED, Number.NaN, ABSENT, ABSENT, at, at + end);
+    this.#frame.complete(call, action, Number.NaN, ABSENT, ABSENT, at, at + why.length);
     return true;
   }
 
-  /** Copies writer.bytes[0, length) to the output. @returns where, or -1 when the frame is full */
-  #copyOutput(length: number): number {
+  /** Copies bytes[0, length) to the output. @returns where, or -1 when the frame is full */
+  #copyOutput(bytes: Uint8Array, length: number): number {
     const at = this.#outputAt;
     if (at + length > this.#frame.bytes.length) {
       this.#frame.outputNeeded = length;
       return -1;
     }
-    copyBytes(writer.bytes, 0, length, this.#frame.bytes, at);
+    copyBytes(bytes, 0, length, this.#frame.bytes, at);
     this.#outputAt = at + length;
     return at;
   }

@@ -70,6 +70,7 @@ export const ERROR_CODES = {
   USER_CODE_OUT_OF_MEMORY: { retryable: false },
   WORKER_LOST: { retryable: true },
   CALL_DEPTH_EXCEEDED: { retryable: false },
+  PROCESSOR_REFUSED: { retryable: false },
   // Events
   SEQUENCE_GONE: { retryable: false },
   INVALID_TOKEN: { retryable: false },

@@ -21,11 +21,28 @@ export interface ErrorExtras {
   readonly position?: TextPosition | undefined;
   /** Facts for programs: names, numbers, limits. Plain data only. */
   readonly details?: Readonly<Record<string, string | number | boolean | readonly string[]>> | undefined;
+  /** Of PROCESSOR_REFUSED, and of a PARTIAL whose first failure was one. */
+  readonly refusal?: RefusalFacts | undefined;
+  /** Of a call over many keys: who was refused. */
+  readonly refusals?: readonly KeyRefusal[] | undefined;
   readonly cause?: unknown;
 }
 
+/** What user code refused a call with: `throw new Refusal(code, details)`. */
+export interface RefusalFacts {
+  /** The application's own word for why. */
+  readonly code: string;
+  /** As it was given: whatever can be stored in a map. */
+  readonly details: unknown;
+}
+
+/** The refusal of one call among many. */
+export interface KeyRefusal extends RefusalFacts {
+  readonly key: string | number | bigint | Uint8Array | readonly unknown[];
+}
+
 /** A GridError as plain data, for gRPC, worker messages and `--json`. */
-export interface WireError extends Omit<ErrorExtras, 'cause'> {
+export interface WireError extends Omit<ErrorExtras, 'cause' | 'refusals'> {
   readonly code: ErrorCode;
   readonly message: string;
 }
@@ -37,6 +54,10 @@ export class GridError extends Error {
   readonly hint: string | undefined;
   readonly position: TextPosition | undefined;
   readonly details: ErrorExtras['details'];
+  /** What user code refused with. Undefined: it did not, or nobody knows any more what with. */
+  readonly refusal: RefusalFacts | undefined;
+  /** Of `processAll`: the keys that were refused and what with, the first 1,000 in the order of their answers. */
+  readonly refusals: readonly KeyRefusal[] | undefined;
 
   constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
     super(shortText(message), extras.cause === undefined ? undefined : { cause: extras.cause });
@@ -44,6 +65,8 @@ export class GridError extends Error {
     this.hint = extras.hint === undefined ? undefined : shortText(extras.hint);
     this.position = extras.position;
     this.details = extras.details === undefined ? undefined : shortDetails(extras.details);
+    this.refusal = extras.refusal;
+    this.refusals = extras.refusals;
   }
 
   /** True only if nothing was applied, so that sending the request again is safe. */
@@ -58,8 +81,8 @@ export class GridError extends Error {
   }
 
   toWire(): WireError {
-    const { code, message, hint, position, details } = this;
-    return { code, message, hint, position, details };
+    const { code, message, hint, position, details, refusal } = this;
+    return { code, message, hint, position, details, refusal };
   }
 
   static from(wire: WireError): GridError {

@@ -3,7 +3,7 @@
  * No closure, timer or object stands for an entry of those.
  */
 import { CancelledError, GridError, type TraceContext } from '@ashlar/core';
-import { decodeValue } from '@ashlar/serialization';
+import { decodeRefusal, decodeValue } from '@ashlar/serialization';
 import { type KvAnswers, OPCODE, STATUS } from '@ashlar/transport';
 
 export interface CallTarget {
@@ -56,6 +56,16 @@ export function answeredValue(answers: KvAnswers, operation: number): unknown {
   const start = operation === 0 ? 0 : valueEnds[operation - 1]!;
   const end = valueEnds[operation]!;
   return end > start ? decodeValue(answers.values, start, end) : undefined;
+}
+
+/** The error of an operation that was REFUSED. */
+export function refusalOf({ valueEnds, values }: KvAnswers, operation: number): GridError {
+  const start = operation === 0 ? 0 : (valueEnds?.[operation - 1] ?? 0);
+  try {
+    return decodeRefusal(values, start, valueEnds?.[operation] ?? start);
+  } catch (error) {
+    return GridError.wrap(error);
+  }
 }
 
 /** What a call of this kind resolves to. */

@@ -2,11 +2,11 @@
  * What became of each operation of a group call, and the error that says so.
  *
  * O1  Each slot gets one outcome, the first; one byte a slot stands for it.
- * O2  Keys are named up to KEYS_NAMED_MAX of a kind; how many more there are is said.
+ * O2  Keys are named up to KEYS_NAMED_MAX of a kind; how many more there are is said. So are refusals, with what they say.
  * O3  A group of mutations that was done in part is PARTIAL, never retryable as a whole; if nothing of it was applied, its
  *     code is that of the first failure.
  */
-import { CancelledError, GridError } from '@ashlar/core';
+import { CancelledError, GridError, type KeyRefusal, type RefusalFacts } from '@ashlar/core';
 import { decodeKey, type Key } from '@ashlar/serialization';
 
 /** Keys of one kind named in an error, and those kept to be named. */
@@ -35,6 +35,8 @@ export class GroupOutcomes {
   /** Of keys that failed and are not among `#keys`. */
   readonly #texts = new Map<number, string>();
   #firstError: GridError | undefined;
+  /** The first KEYS_NAMED_MAX. */
+  #refusals: KeyRefusal[] | undefined;
   /** Slots with an outcome. */
   settled = 0;
   /** Keys that were never asked for. */
@@ -60,8 +62,15 @@ export class GroupOutcomes {
     const inDoubt = this.#writes && IN_DOUBT.has(error.code);
     if (!this.#settle(slot, inDoubt ? UNKNOWN : NOT_DONE)) return;
     this.#firstError ??= error;
+    if (error.refusal !== undefined) this.#noteRefusal(slot, error.refusal, key);
     if (key === undefined || this.#texts.size >= KEYS_NAMED_MAX || slot < this.#keys.length) return;
     this.#texts.set(slot, keyText(decodeKey(key, 0, key.length)));
+  }
+
+  #noteRefusal(slot: number, { code, details }: RefusalFacts, bytes: Uint8Array | undefined): void {
+    const key = slot < this.#keys.length ? this.#keys[slot] : bytes && decodeKey(bytes, 0, bytes.length);
+    this.#refusals ??= [];
+    if (key !== undefined && this.#refusals.length < KEYS_NAMED_MAX) this.#refusals.push({ key, code, details });
   }
 
   /** `count` keys will not be asked for. */
@@ -96,10 +105,11 @@ export class GroupOutcomes {
     const failed = notDone.count + unknown.count;
     const keys = [...notDone.keys, ...unknown.keys].slice(0, KEYS_NAMED_MAX);
     const details = { ...first.details, failed, asked: total, keys, more: failed - keys.length };
+    const refused = { refusal: first.refusal, refusals: this.#refusals };
     const isMixed = done.count > 0 || (unknown.count > 0 && notDone.count > 0);
     if (!isMixed || !this.#writes || first.code === 'CLIENT_CLOSED') {
       const message = `${what}: ${failed} of ${total} failed${moreText(details.more)}, the first: ${first.message}`;
-      return new GridError(first.code, message, { hint: first.hint, details, cause: first });
+      return new GridError(first.code, message, { hint: first.hint, details, cause: first, ...refused });
     }
     const counts = `${done.count} of ${total} keys done, ${notDone.count} not done, ${unknown.count} unknown`;
     const message = `${what} was done in part (${counts}), the first failure: ${first.message}`;
@@ -107,6 +117,7 @@ export class GroupOutcomes {
       hint: 'do not repeat the whole: repeat it for notDoneKeys, and read unknownKeys before you do',
       details: { ...details, cause: first.code, ...byOutcome(done, notDone, unknown) },
       cause: first,
+      ...refused,
     });
   }
 

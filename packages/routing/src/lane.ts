@@ -40,7 +40,7 @@ export interface LaneHost {
   account(bytes: number, operations: number): void;
   scheduleFlush(): void;
   observe(answers: KvAnswers): void;
-  /** Operations FAILED or NOT_RUN, by index in `answers`. */
+  /** Operations FAILED, REFUSED or NOT_RUN, by index in `answers`. */
   troubles(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void;
   /** Operations whose way broke; they are to be routed anew. */
   reroute(operations: readonly LooseOperation[]): void;

@@ -1,6 +1,7 @@
 /** Operations of a batch that were not answered well: which go on, which are over. */
 import { GridError, type WireError } from '@ashlar/core';
 import { type KvAnswers, STATUS } from '@ashlar/transport';
+import { refusalOf } from './call-target.ts';
 import type { LooseOperation, SealedBatch } from './sealed-batch.ts';
 
 export interface Troubles {
@@ -13,7 +14,7 @@ export interface Troubles {
 /**
  * Fails the operations that are over with their errors.
  *
- * @param operations   FAILED or NOT_RUN, by index in `answers`
+ * @param operations   FAILED, REFUSED or NOT_RUN, by index in `answers`
  * @param mayTryAgain  whether nothing was applied and another try may go well
  */
 export function sortTroubles(
@@ -30,21 +31,24 @@ export function sortTroubles(
     const operation = first + index;
     const error = errors.get(index);
     if (answers.statuses[index] === STATUS.NOT_RUN) again.add(operation);
+    else if (answers.statuses[index] === STATUS.REFUSED) fail(batch, operation, refusalOf(answers, index));
     else if (error !== undefined && mayTryAgain(error, operation)) {
       again.add(operation);
       reason ??= GridError.from(error);
     } else {
-      fail(batch, operation, error);
+      fail(batch, operation, error === undefined ? withoutError() : GridError.from(error));
     }
   }
   const isAlive = (operation: number): boolean => again.has(operation) && !batch.targets[operation]!.done;
   return { again: again.size === 0 ? [] : batch.takeApart(isAlive, false), reason };
 }
 
-function fail(batch: SealedBatch, operation: number, error: WireError | undefined): void {
-  const known =
-    error === undefined ? new GridError('INTERNAL', 'an operation failed without an error') : GridError.from(error);
-  batch.targets[operation]!.fail(batch.slots[operation]!, known, batch.keyOf(operation));
+function withoutError(): GridError {
+  return new GridError('INTERNAL', 'an operation failed without an error');
+}
+
+function fail(batch: SealedBatch, operation: number, error: GridError): void {
+  batch.targets[operation]!.fail(batch.slots[operation]!, error, batch.keyOf(operation));
   batch.settle(operation);
 }
 

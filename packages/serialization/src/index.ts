@@ -24,6 +24,7 @@ export { encodeKey, KeyWriter } from './key-writer.ts';
 export { decodeParameters, encodeParameters } from './parameters.ts';
 export { partitionHash, partitionOf } from './partition.ts';
 export { Path, type PathSegment, pathText } from './path.ts';
+export { decodeRefusal, encodeRefusal, type RefusingCode, refusedBy } from './refusals.ts';
 export { decodeMessage, decodeValue } from './value-decoder.ts';
 export { EXTENSION, VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
 export { ValueReader } from './value-reader.ts';

@@ -6,7 +6,8 @@
  * becomes the code that fits.
  *
  * E1  Headers and trailers of one answer stay below 8 KiB, which every HTTP/2 peer takes: a longer block ends the whole
- *     link, with all calls on it. So the texts of a status are bounded in bytes, whatever the error says.
+ *     link, with all calls on it. So the texts of a status are bounded in bytes, whatever the error says; beside a refusal,
+ *     which has up to 4 KiB, they are shorter.
  */
 import {
   assert,
@@ -17,6 +18,7 @@ import {
   shortTextBytes,
   type WireError,
 } from '@ashlar/core';
+import { decodeRefusal, encodeRefusal } from '@ashlar/serialization';
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
 import { connectionLost } from './link-errors.ts';
 import { messageType, packageDefinition } from './proto-files.ts';
@@ -101,6 +103,8 @@ export function errorNumbers(): ReadonlyMap<string, number> {
 let numberOf: ReadonlyMap<string, number> | undefined;
 let codeOf: ReadonlyMap<number, string> | undefined;
 
+const NO_BYTES = Buffer.alloc(0);
+
 interface DetailMessage {
   readonly name: string;
   readonly value?: 'text' | 'number' | 'flag' | 'list';
@@ -116,6 +120,8 @@ interface ErrorMessage {
   readonly hint: string;
   readonly position: WireError['position'] | null;
   readonly details: readonly DetailMessage[];
+  /** Empty: none. */
+  readonly refusal: Uint8Array;
 }
 
 type DetailValue = string | number | boolean | readonly string[];
@@ -129,6 +135,7 @@ export function encodeError(error: WireError): Buffer {
     hint: error.hint ?? '',
     position: error.position ?? null,
     details: Object.entries(error.details ?? {}).map(([name, value]) => detailMessage(name, value)),
+    refusal: error.refusal === undefined ? NO_BYTES : encodeRefusal(error),
   };
   return messageType('Error').serialize(message);
 }
@@ -154,6 +161,7 @@ export function decodeError(bytes: Uint8Array): WireError {
     hint: message.hint === '' ? undefined : message.hint,
     position: message.position ?? undefined,
     details: message.details.length === 0 ? undefined : details,
+    refusal: message.refusal.length === 0 ? undefined : decodeRefusal(message.refusal).refusal,
   };
 }
 
@@ -170,29 +178,38 @@ export function toStatus(thrown: unknown): StatusObject {
 }
 
 /** Bytes of the parts of a status (E1). The text is also written percent-encoded, three bytes for some of its bytes. */
-const MESSAGE_BYTES_MAX = 1024;
-const HINT_BYTES_MAX = 512;
-const DETAILS_BYTES_MAX = 1024;
-const STATUS_TEXT_BYTES_MAX = 768;
+const ROOM = { message: 1024, hint: 512, details: 1024, text: 768 } as const;
+const ROOM_BESIDE_REFUSAL = { message: 256, hint: 128, details: 512, text: 256 } as const;
 
-function statusText({ message, hint }: WireError): string {
-  return shortTextBytes(hint === undefined ? message : `${message} (hint: ${hint})`, STATUS_TEXT_BYTES_MAX);
+function roomOf({ refusal }: WireError): typeof ROOM | typeof ROOM_BESIDE_REFUSAL {
+  return refusal === undefined ? ROOM : ROOM_BESIDE_REFUSAL;
 }
 
-function boundedError({ code, message, hint, position, details }: WireError): WireError {
+function statusText(error: WireError): string {
+  const { message, hint } = error;
+  return shortTextBytes(hint === undefined ? message : `${message} (hint: ${hint})`, roomOf(error).text);
+}
+
+function boundedError(error: WireError): WireError {
+  const { code, message, hint, position, details, refusal } = error;
+  const room = roomOf(error);
   return {
     code,
-    message: shortTextBytes(message, MESSAGE_BYTES_MAX),
-    hint: hint === undefined ? undefined : shortTextBytes(hint, HINT_BYTES_MAX),
+    message: shortTextBytes(message, room.message),
+    hint: hint === undefined ? undefined : shortTextBytes(hint, room.hint),
     position,
-    details: details === undefined ? undefined : boundedDetails(details),
+    details: details === undefined ? undefined : boundedDetails(details, room.details),
+    refusal,
   };
 }
 
 /** As many of the details as there is room for, the first ones; a list that is cut says so. */
-function boundedDetails(details: NonNullable<WireError['details']>): NonNullable<WireError['details']> {
+function boundedDetails(
+  details: NonNullable<WireError['details']>,
+  bytesMax: number,
+): NonNullable<WireError['details']> {
   const bounded: Record<string, DetailValue> = Object.create(null);
-  let room = DETAILS_BYTES_MAX;
+  let room = bytesMax;
   for (const [name, value] of Object.entries(details)) {
     room -= Buffer.byteLength(name) + 16;
     if (room <= 0) break;

@@ -37,6 +37,8 @@ export const STATUS = {
   FAILED: 2,
   /** Nothing was done for a reason that lies in another operation of the batch: send it again. */
   NOT_RUN: 3,
+  /** User code refused the call, and nothing of it was applied; the value is its refusal (`encodeRefusal`). */
+  REFUSED: 4,
 } as const;
 
 export interface MapReference {

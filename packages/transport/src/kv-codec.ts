@@ -481,7 +481,7 @@ function decodeOperationErrors(bytes: Uint8Array): OperationErrors {
 
 function checkAnswers(answers: KvAnswers): void {
   const count = answers.statuses.length;
-  for (const status of answers.statuses) if (status > STATUS.NOT_RUN) throw malformed(`status ${status}`);
+  for (const status of answers.statuses) if (status > STATUS.REFUSED) throw malformed(`status ${status}`);
   if (answers.valueEnds !== undefined) checkEnds('values', answers.valueEnds, answers.values, count);
   if (answers.versions !== undefined) checkLength('versions', answers.versions.length, count);
   if (answers.expiresAtMs !== undefined) checkLength('expires_at_ms', answers.expiresAtMs.length, count);

@@ -1,6 +1,9 @@
 /** An error as people read it: what went wrong, where in the statement, what to do about it. */
-import { GridError } from '@ashlar/api';
+import { GridError, type RefusalFacts } from '@ashlar/api';
 import { isError } from '@ashlar/core';
+import { exactJson } from '../values/text-form.ts';
+import { printable } from './cells.ts';
+import { toPlain } from './format.ts';
 import type { Colours } from './screen.ts';
 
 /**
@@ -25,16 +28,22 @@ export function renderError(error: unknown, colours: Colours, statement?: string
     const indent = text.slice(0, column - 1).replace(/[^\t]/g, ' ');
     lines.push(`  ${text}`, `  ${indent}${colours.yellow('^')}`);
   }
+  if (error.refusal !== undefined) lines.push(`  ${refusalText(error.refusal)}`);
   if (error.hint !== undefined) lines.push(`${colours.cyan('hint:')} ${error.hint}`);
   return lines.join('\n');
 }
 
-/** The same for programs: one JSON object, `{"error":{code,message,hint,position,details}}`. @param more  further fields */
+/** The same for programs: one JSON object, `{"error":{code,message,hint,position,details,refusal}}`. @param more  further fields */
 export function errorJson(error: unknown, more: object = {}): string {
   return JSON.stringify({ error: plainError(error), ...more });
 }
 
 export function plainError(error: unknown): object {
-  const { code, message, hint, position, details } = GridError.wrap(error);
-  return { code, message, hint, position, details };
+  const { code, message, hint, position, details, refusal } = GridError.wrap(error);
+  const told = refusal === undefined ? undefined : { code: refusal.code, details: toPlain(refusal.details) };
+  return { code, message, hint, position, details, refusal: told };
+}
+
+function refusalText({ code, details }: RefusalFacts): string {
+  return printable(details === undefined ? code : `${code} ${exactJson(details)}`);
 }

@@ -1,5 +1,6 @@
-import { Decimal } from '@ashlar/api';
+import { Decimal, GridError } from '@ashlar/api';
 import { renderBarChart } from './chart.ts';
+import { errorJson, renderError } from './error.ts';
 import { formatBytes, formatDuration, formatRate, formatShare, formatValue, toPlain } from './format.ts';
 import { startLiveBlock } from './live.ts';
 import { startProgress } from './progress.ts';
@@ -124,5 +125,20 @@ describe('progress', () => {
     block.draw(['one', 'two']);
     block.stop();
     expect(text()).toBe('one\ntwo\n\r\u001b[2A\u001b[0J');
+  });
+});
+
+describe('an error with a refusal', () => {
+  const error = new GridError('PROCESSOR_REFUSED', 'bank.debit refused: POOR', {
+    refusal: { code: 'POOR', details: { missing: Decimal.parse('1.50'), id: 7n } },
+  });
+
+  it('shows what user code said', () => {
+    expect(renderError(error, textScreen(false).screen.colours)).toBe(
+      'error: bank.debit refused: POOR (PROCESSOR_REFUSED)\n  POOR {"missing":"1.50","id":7}',
+    );
+    expect(JSON.parse(errorJson(error))).toMatchObject({
+      error: { code: 'PROCESSOR_REFUSED', refusal: { code: 'POOR', details: { missing: '1.50', id: 7 } } },
+    });
   });
 });

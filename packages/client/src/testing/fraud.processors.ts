@@ -1,5 +1,5 @@
 /** What an application would deploy; used by the tests of the client. */
-import { defineJob, defineListener, defineMap, defineProcessor, writePut } from '@ashlar/api';
+import { defineJob, defineListener, defineMap, defineProcessor, Refusal, writePut } from '@ashlar/api';
 
 export interface Account {
   readonly brand: string;
@@ -13,6 +13,15 @@ const Audit = defineMap<string, { readonly balance: number }>('audit');
 export const debit = defineProcessor<Account, { readonly amount: number }, number>((entry, { amount }) => {
   if (entry.value === undefined) return 0;
   entry.value = { ...entry.value, balance: entry.value.balance - amount };
+  return entry.value.balance;
+});
+
+/** As debit, but refuses to take more than there is. */
+export const withdraw = defineProcessor<Account, { readonly amount: number }, number>((entry, { amount }) => {
+  const { value } = entry;
+  const missing = amount - (value?.balance ?? 0);
+  if (value === undefined || missing > 0) throw new Refusal('INSUFFICIENT_FUNDS', { missing });
+  entry.value = { ...value, balance: value.balance - amount };
   return entry.value.balance;
 });
 

@@ -4,7 +4,7 @@ import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import type { ListenerCall, ListenerCallAnswer } from '@ashlar/compute';
 import { GridError, type MapId, type PartitionId, type TraceContext } from '@ashlar/core';
 import { NOTHING, type Router } from '@ashlar/routing';
-import { decodeKey, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
+import { decodeKey, decodeRefusal, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member-parts.ts';
@@ -47,6 +47,7 @@ export class ListenerCalls {
     const caller: ProcessorCaller = {
       onResult: (index, bytes, start, end) => succeed(index, start === end ? undefined : bytes.slice(start, end)),
       onError: fail,
+      onRefused: (index, bytes, start, end) => fail(index, decodeRefusal(bytes, start, end)),
     };
     for (const [index, key] of call.keys.entries()) {
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;

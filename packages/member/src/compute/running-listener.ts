@@ -67,14 +67,17 @@ export interface ListenerWish {
 interface EventGroup {
   readonly partition: PartitionId;
   readonly events: readonly ListenerEvent[];
+  /** Of each event in the log. */
+  readonly sequences: readonly number[];
   readonly lastSequence: number;
 }
 
-/** Why a group is not done. `transient`: the same events may well succeed later. */
+/** Why a group is not done. `transient`: the same events may well succeed later; `isRefusal`: they need no other try. */
 interface Failure {
   readonly error: GridError;
   readonly transient: boolean;
   readonly isDeath: boolean;
+  readonly isRefusal: boolean;
 }
 
 export class RunningListener {
@@ -300,7 +303,7 @@ export class RunningListener {
     let hasSucceeded = false;
     for (const outcome of outcomes) {
       if (outcome.kind === 'writes') hasSucceeded = true;
-      else if (outcome.isDeath) {
+      else if (outcome.kind !== 'refused' && outcome.isDeath) {
         this.#health.died(outcome.error, groups.length === 1 ? groups[0]!.partition : undefined);
         return;
       } else if (outcome.kind === 'failed' && !outcome.transient) this.#health.failed(outcome.error);
@@ -310,7 +313,7 @@ export class RunningListener {
 
   /** @returns why the group is not done; undefined: its write-set is committed */
   async #commit(group: EventGroup, outcome: ListenerOutcome): Promise<Failure | undefined> {
-    if (outcome.kind !== 'writes') return { transient: outcome.kind === 'shared', ...outcome };
+    if (outcome.kind !== 'writes') return failureOf(outcome);
     try {
       await this.#commitWrites(group, outcome.writes);
       return undefined;
@@ -318,7 +321,7 @@ export class RunningListener {
       const told = GridError.wrap(error);
       const transient = isTransient(told);
       if (!transient) this.#health.failed(told);
-      return { error: told, transient, isDeath: false };
+      return { error: told, transient, isDeath: false, isRefusal: false };
     }
   }
 
@@ -329,12 +332,19 @@ export class RunningListener {
     this.done += group.events.length;
   }
 
-  /** Tries a group on hold again, alone, until it is done or given up; then its partition is read on. Never rejects. */
+  /** Brings a group on hold to its end; then its partition is read on. Never rejects. */
   async #retry(group: EventGroup, first: Failure, successesBefore: number): Promise<void> {
+    await this.#settle(group, first, successesBefore);
+    if (!this.#stopping.signal.aborted) this.#subscription.release(group.partition);
+  }
+
+  /** Tries a group again, alone, until it is done, given up or refused; what is refused of several events is found one by one. */
+  async #settle(group: EventGroup, first: Failure, successesBefore: number): Promise<void> {
     const { signal } = this.#stopping;
     let failure: Failure | undefined = first;
     let trouble = new GroupTrouble(this.#health, successesBefore);
     for (let pauseMs = RETRY_FIRST_MS; failure !== undefined; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
+      if (failure.isRefusal) break;
       if (trouble.isOutdated(this.#health)) trouble = new GroupTrouble(this.#health, this.#health.successes);
       if (!failure.transient) trouble.add(failure.isDeath);
       if (trouble.isExhausted && this.#health.mayGiveUp(trouble, failure.error)) break;
@@ -344,13 +354,34 @@ export class RunningListener {
       failure = await this.#commit(group, outcome!);
     }
     if (signal.aborted) return;
-    if (failure !== undefined) this.#giveUp(group, failure.error);
+    if (failure?.isRefusal === true && group.events.length > 1) {
+      await this.#oneByOne(group);
+      return;
+    }
+    if (failure !== undefined) this.#passOver(group, failure);
     this.#consumers.get(group.partition)!.advance(group.lastSequence + 1);
-    this.#subscription.release(group.partition);
   }
 
-  #giveUp({ partition, events, lastSequence }: EventGroup, error: GridError): void {
+  async #oneByOne({ partition, events, sequences }: EventGroup): Promise<void> {
+    for (const [index, event] of events.entries()) {
+      const lastSequence = sequences[index]!;
+      const alone: EventGroup = { partition, events: [event], sequences: [lastSequence], lastSequence };
+      const [outcome] = await this.#runGroups([alone]);
+      if (this.#stopping.signal.aborted) return;
+      const failure = await this.#commit(alone, outcome!);
+      if (failure !== undefined) await this.#settle(alone, failure, this.#health.successes);
+      if (this.#stopping.signal.aborted) return;
+    }
+  }
+
+  #passOver({ partition, events, lastSequence }: EventGroup, { error, isRefusal }: Failure): void {
     this.passedOver++;
+    if (isRefusal) {
+      const { code, details } = error.refusal ?? {};
+      const refused = { listener: this.name, partition, lastSequence, refusal: code, details };
+      this.#deps.parts.log.warn(refused, 'a listener refused an event: it is passed over');
+      return;
+    }
     this.#deps.parts.log.error(
       { err: error, listener: this.name, partition, events: events.length, lastSequence },
       'a listener failed on the same events again and again: they are passed over',
@@ -362,16 +393,24 @@ export class RunningListener {
   }
 }
 
+function failureOf(outcome: Exclude<ListenerOutcome, { readonly kind: 'writes' }>): Failure {
+  const { kind, error } = outcome;
+  if (kind === 'refused') return { error, transient: false, isDeath: false, isRefusal: true };
+  const { isDeath } = outcome;
+  return { error, transient: kind === 'shared' || outcome.transient, isDeath, isRefusal: false };
+}
+
 const TYPES = ['insert', 'update', 'remove', 'expire', 'evict', 'load', 'reload'] as const;
 
 /** Events as a listener takes them: by partition, in the order of the logs. */
 function groupsOf(events: EventColumns): EventGroup[] {
-  const groups = new Map<number, { events: ListenerEvent[]; lastSequence: number }>();
+  const groups = new Map<number, { events: ListenerEvent[]; sequences: number[]; lastSequence: number }>();
   for (let index = 0; index < events.count; index++) {
     const partition = events.partitions[index]!;
-    const group = groups.get(partition) ?? { events: [], lastSequence: 0 };
+    const group = groups.get(partition) ?? { events: [], sequences: [], lastSequence: 0 };
     groups.set(partition, group);
     group.lastSequence = events.sequences[index]!;
+    group.sequences.push(group.lastSequence);
     group.events.push({
       type: TYPES[events.types[index]!]!,
       key: piece(events.keys, events.keyEnds, index),

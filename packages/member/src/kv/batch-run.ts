@@ -431,10 +431,10 @@ export class BatchRun implements ProcessorCaller {
     return processor;
   }
 
-  onResult(operation: number, bytes: Uint8Array, start: number, end: number): void {
+  onResult(operation: number, bytes: Uint8Array, start: number, end: number, status: number = STATUS.TRUE): void {
     if (this.#isOver) return;
     try {
-      this.answers.statuses[operation] = STATUS.TRUE;
+      this.answers.statuses[operation] = status;
       if (end > start) this.answers.value(operation, bytes, start, end);
       this.#settleLate(operation);
     } catch (error) {
@@ -442,14 +442,15 @@ export class BatchRun implements ProcessorCaller {
     }
   }
 
+  onRefused(operation: number, bytes: Uint8Array, start: number, end: number): void {
+    this.onResult(operation, bytes, start, end, STATUS.REFUSED);
+  }
+
   onError(operation: number, cause: unknown): void {
-    if (this.#isOver) return;
-    try {
+    this.#later(() => {
       this.answers.fail(operation, cause);
       this.#settleLate(operation);
-    } catch (error) {
-      this.#breakOff(error);
-    }
+    })();
   }
 
   /* ---- Sent again ------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /** Mutations of a batch that may have been sent before: the numbers by which their session knows them, and its answers. */
-import { isMutation, type KvBatch } from '@ashlar/transport';
+import { GridError } from '@ashlar/core';
+import { isMutation, type KvBatch, STATUS } from '@ashlar/transport';
 import type { Answers } from './answers.ts';
 import { offsetsOf } from './batch-columns.ts';
 import { type BatchRecord, type EarlierRecords, keptAnswer, type Session, unknownOutcome } from './sessions.ts';
@@ -33,6 +34,7 @@ export class EarlierSendings {
     const kept = keptAnswer(record, this.#numberOf(operation));
     answers.statuses[operation] = kept.status;
     if (kept.error !== undefined) answers.fail(operation, kept.error);
+    else if (kept.valueDropped && kept.status === STATUS.REFUSED) answers.fail(operation, forgottenRefusal());
     else if (kept.valueDropped) throw unknownOutcome('it was applied, but its answer was too long to keep');
     else if (kept.value !== undefined) answers.value(operation, kept.value, 0, kept.value.length);
   }
@@ -45,4 +47,11 @@ export class EarlierSendings {
     this.#offsets ??= offsetsOf(opcodes);
     return firstRequest + this.#offsets[operation]!;
   }
+}
+
+/** Of a member whose memory for answers is used up. */
+function forgottenRefusal(): GridError {
+  return new GridError('PROCESSOR_REFUSED', 'the processor refused; what with was too long to keep', {
+    hint: 'nothing was applied: a new call tells why, if it still refuses',
+  });
 }

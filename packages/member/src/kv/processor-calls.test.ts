@@ -12,7 +12,7 @@ import { ProcessorCall, type ProcessorCaller, ProcessorCalls, type ProcessorName
 const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
 const INCREMENT: ProcessorName = { module: 'counters', exportName: 'increment', depth: 0 };
 const NO_ARGS = new Uint8Array(0);
-const CALLER: ProcessorCaller = { onResult: () => undefined, onError: () => undefined };
+const CALLER: ProcessorCaller = { onResult: () => undefined, onError: () => undefined, onRefused: () => undefined };
 
 /** Calls whose tasks never end; `sent` holds the batches. */
 function bench() {

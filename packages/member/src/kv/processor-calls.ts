@@ -37,6 +37,8 @@ export interface ProcessorCaller {
   /** The result in MessagePack, `bytes[start, end)`; empty: undefined. The bytes are good during the call only. */
   onResult(slot: number, bytes: Uint8Array, start: number, end: number): void;
   onError(slot: number, error: unknown): void;
+  /** User code refused the call: bytes[start, end) are the refusal (`encodeRefusal`), good during the call only. */
+  onRefused(slot: number, bytes: Uint8Array, start: number, end: number): void;
   /** The entry is not as the caller wants it any more. */
   onSkipped?(slot: number): void;
 }
@@ -295,7 +297,7 @@ export class ProcessorCalls {
 
   /** Commits what the calls left, lets the keys go, then answers. */
   #finish(entries: readonly ProcessorCall[], outcomes: ProcessorOutcomes, progress: Progress): void {
-    let refused: Map<ProcessorCall, unknown> | undefined;
+    let unstaged: Map<ProcessorCall, unknown> | undefined;
     const { store } = this.#deps;
     const header = entries.some((call) => call.isProgress) ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY;
     let writes = store.begin(header);
@@ -306,22 +308,25 @@ export class ProcessorCalls {
           writes = store.begin(header);
         }
       } catch (error) {
-        refused ??= new Map();
-        refused.set(entries[entry]!, error);
+        unstaged ??= new Map();
+        unstaged.set(entries[entry]!, error);
       }
     }
     writes.commit();
     progress.isHeld = false;
     this.#release(entries);
     eachCall(entries, ({ caller, slot }, index, first) => {
-      const error = outcomes.error(index) ?? refused?.get(first);
+      const failure = outcomes.error(index);
+      const isRefused = failure === undefined && outcomes.isRefused(index);
+      const error = failure ?? (isRefused ? undefined : unstaged?.get(first));
       progress.answered = index + 1;
       if (error !== undefined) {
         caller.onError(slot, error);
         return;
       }
       const { bytes, start, end } = outcomes.result(index);
-      caller.onResult(slot, bytes, start, end);
+      if (isRefused) caller.onRefused(slot, bytes, start, end);
+      else caller.onResult(slot, bytes, start, end);
     });
     outcomes.release();
   }

@@ -1,3 +1,4 @@
+import { STATUS } from '@ashlar/transport';
 import { BatchRecord, keptAnswer, Sessions } from './sessions.ts';
 
 const sessionsAt = (now: { ms: number }, sessionsMax = 10): Sessions => {
@@ -78,6 +79,34 @@ describe('the answers of a session', () => {
       errorOf: [],
     });
     expect(keptAnswer(record, 1)).toMatchObject({ status: 1, value: undefined, valueDropped: true });
+  });
+});
+
+describe('refusals among the answers', () => {
+  const answers = () => ({
+    statuses: Uint8Array.of(STATUS.REFUSED, STATUS.TRUE, STATUS.TRUE, STATUS.REFUSED),
+    valueEnds: [3, 70_003, 70_003, 70_005],
+    values: Uint8Array.of(1, 2, 3, ...new Uint8Array(70_000), 8, 9),
+    errors: [],
+    errorOf: [],
+  });
+
+  it('W3: are kept where other values are too long to be', () => {
+    const record = sessionsAt({ ms: 0 }).open(0).note(new BatchRecord(1, 4));
+    record.finish(answers());
+    expect([1, 2, 3, 4].map((number) => keptAnswer(record, number))).toMatchObject([
+      { status: STATUS.REFUSED, value: Uint8Array.of(1, 2, 3), valueDropped: false },
+      { status: STATUS.TRUE, value: undefined, valueDropped: true },
+      { status: STATUS.TRUE, value: undefined, valueDropped: false },
+      { status: STATUS.REFUSED, value: Uint8Array.of(8, 9), valueDropped: false },
+    ]);
+  });
+
+  it('W3: are known as such where the budget leaves no room for what they say', () => {
+    const options = { leaseMs: 1000, sessionsMax: 1, nowMs: () => 0, newId: () => 1, answerBytesMax: 4 * 353 };
+    const record = new Sessions(options).open(0).note(new BatchRecord(1, 4));
+    record.finish(answers());
+    expect(keptAnswer(record, 4)).toMatchObject({ status: STATUS.REFUSED, value: undefined, valueDropped: true });
   });
 });
 

@@ -7,7 +7,7 @@
  *
  * W1  A record stays while any of its numbers is at or above the session's floor.
  * W2  A number below the floor, or of a session that is not known, has an unknown outcome when it comes again.
- * W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome and version.
+ * W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome, version and refusals.
  *     All answers together are kept within a budget of the member, those of one session within a share of it: beyond it
  *     values go first, then the session has to confirm before it may change anything more.
  * W4  A session ends when it was silent for its lease; at most `sessionsMax` exist.
@@ -18,8 +18,10 @@
  *     floor. Of so many ended ones is known how far they came as there may be sessions, the latest.
  */
 import { GridError } from '@ashlar/core';
+import { STATUS } from '@ashlar/transport';
 
 const KEPT_VALUE_BYTES = 64 * 1024;
+const NO_BYTES = new Uint8Array(0);
 const RECORDS_MAX = 8192;
 /** What a record takes beside the values: itself, and each of its mutations. */
 const RECORD_BYTES = 256;
@@ -84,8 +86,14 @@ export class BatchRecord {
   #keep(answers: KeptAnswers): KeptAnswers {
     const { length } = answers.values;
     if (length === 0) return answers;
-    if (length <= KEPT_VALUE_BYTES && this.session?.takeMore(this, length) !== false) return answers;
-    return { ...answers, values: new Uint8Array(0) };
+    if (length <= KEPT_VALUE_BYTES && this.#takes(length)) return answers;
+    const refusals = refusalsOf(answers);
+    if (refusals !== undefined && this.#takes(refusals.values.length)) return refusals;
+    return { ...answers, values: NO_BYTES };
+  }
+
+  #takes(bytes: number): boolean {
+    return this.session?.takeMore(this, bytes) !== false;
   }
 
   /** Calls `tell` once the batch is answered. */
@@ -111,6 +119,21 @@ export class BatchRecord {
   }
 }
 
+/** The answers with the values of refusals alone; undefined where nothing was refused. */
+function refusalsOf(answers: KeptAnswers): KeptAnswers | undefined {
+  const { statuses, valueEnds, values } = answers;
+  if (!statuses.includes(STATUS.REFUSED)) return undefined;
+  const kept: Uint8Array[] = [];
+  let bytes = 0;
+  const keptEnds = Uint32Array.from(statuses, (status, index) => {
+    if (status !== STATUS.REFUSED) return bytes;
+    const value = values.subarray(startOf(valueEnds, index), valueEnds[index]!);
+    kept.push(value);
+    return (bytes += value.length);
+  });
+  return { ...answers, values: Buffer.concat(kept, bytes), keptEnds };
+}
+
 /** The first place of each number. */
 function placesOf(numbers: ArrayLike<number>): Map<number, number> {
   const places = new Map<number, number>();
@@ -124,6 +147,8 @@ export interface KeptAnswers {
   /** Empty: no answer has a value. */
   readonly valueEnds: ArrayLike<number>;
   readonly values: Uint8Array;
+  /** Where each value ends of those that are kept; undefined: `valueEnds` says so, for all or none are. */
+  readonly keptEnds?: ArrayLike<number>;
   readonly errors: readonly GridError[];
   /** errorOf[mutation]: 1 + index into errors, 0: none; empty where there are no errors. */
   readonly errorOf: ArrayLike<number>;
@@ -278,13 +303,17 @@ export class EarlierRecords {
 /** The answer kept for a number. */
 export function keptAnswer(record: BatchRecord, number: number): KeptAnswer {
   const at = record.indexOf(number);
-  const { statuses, valueEnds, values, errors, errorOf } = record.answers!;
+  const { statuses, valueEnds, values, keptEnds = valueEnds, errors, errorOf } = record.answers!;
   const status = statuses[at]!;
-  const end = valueEnds[at] ?? 0;
-  const start = at === 0 ? 0 : (valueEnds[at - 1] ?? 0);
   const error = errors[(errorOf[at] ?? 0) - 1];
-  const valueDropped = end > start && values.length === 0;
-  return { status, value: end > start && !valueDropped ? values.subarray(start, end) : undefined, valueDropped, error };
+  if (startOf(valueEnds, at) === (valueEnds[at] ?? 0)) return { status, value: undefined, valueDropped: false, error };
+  const value = values.subarray(startOf(keptEnds, at), keptEnds[at]!);
+  const valueDropped = value.length === 0;
+  return { status, value: valueDropped ? undefined : value, valueDropped, error };
+}
+
+function startOf(ends: ArrayLike<number>, index: number): number {
+  return index === 0 ? 0 : (ends[index - 1] ?? 0);
 }
 
 function unconfirmed(what: string): GridError {

@@ -17,6 +17,7 @@ import { assign, atPath } from './changes.ts';
 import type { QueryCoordinator, Statement } from './query-coordinator.ts';
 import type { ChangeTask } from './query-tasks.ts';
 import { ambiguousTexts, keyValue, refuseBothKeys } from './quoted-keys.ts';
+import { RefusedCalls } from './refused-calls.ts';
 
 /** A processor and its arguments. */
 export interface ProcessorRequest {
@@ -251,12 +252,13 @@ async function allOrPartial(
   let version = 0;
   const applied: string[] = [];
   const failures: GridError[] = [];
+  const refused = new RefusedCalls();
   const odd = new OddTally();
   settled.forEach((result, index) => {
     let here: number;
     if (result.status === 'rejected') {
       const failure = GridError.wrap(result.reason);
-      failures.push(failure);
+      if (!refused.addTold(failure)) failures.push(failure);
       here = failure.code === 'PARTIAL' ? Number(failure.details?.['affected'] ?? 0) : 0;
     } else {
       here = result.value.affected;
@@ -268,6 +270,7 @@ async function allOrPartial(
   });
   // Repeating is safe only if it is as far as each of them is concerned.
   const failure = failures.find(({ retryable }) => !retryable) ?? failures[0];
+  if (failure === undefined && refused.count > 0) throw refused.error(affected, applied);
   if (failure === undefined) return { affected, version: version as Version, odd: odd.counts() };
   if (applied.length === 0) throw failure;
   throw new GridError(
@@ -275,7 +278,7 @@ async function allOrPartial(
     `the ${code === 'PARTIAL' ? 'call' : 'statement'} changed ${affected} entries on ${applied.join(', ')}, then failed: ${failure.message}`,
     {
       hint: 'find out what is left to do, and send the rest again',
-      details: { affected, applied, cause: failure.code },
+      details: { affected, applied, cause: failure.code, ...refused.facts },
       cause: failure,
     },
   );

@@ -22,7 +22,7 @@ import {
   type Version,
 } from '@ashlar/core';
 import { type OddCount, OddTally } from '@ashlar/expressions';
-import { ValueWriter } from '@ashlar/serialization';
+import { decodeKey, decodeRefusal, ValueWriter } from '@ashlar/serialization';
 import { tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
@@ -31,12 +31,14 @@ import { keptDeadline } from '../kv/deadlines.ts';
 import type { EntryLimits } from '../kv/entry-limits.ts';
 import { type GateName, partitionGateName } from '../kv/gate-names.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
+import { keyText } from '../kv/key-text.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/processor-calls.ts';
 import type { NeedMap } from '../map-presence.ts';
 import type { ProcessorRequest } from './change-coordinator.ts';
 import { ChangeRule } from './changes.ts';
 import { LackOfRoom, LogWait } from './log-room.ts';
 import type { ChangedRows, ChangeTask } from './query-tasks.ts';
+import { RefusedCalls } from './refused-calls.ts';
 
 const SLICE_MS = 2;
 const ROWS_A_LOOK = 64;
@@ -170,9 +172,9 @@ export class ChangeRunner {
   }
 
   /**
-   * A processor on every entry that meets the condition.
+   * A processor on every entry that meets the condition. A refusal concerns its own entry; another failure ends it.
    *
-   * @throws GridError PARTIAL when a call failed after others had been applied; the first call's error when none was
+   * @throws GridError PARTIAL when a call failed or was refused and others were applied; the first call's error when none was
    */
   async process(
     task: ChangeTask,
@@ -183,6 +185,7 @@ export class ChangeRunner {
     const found = await this.scan(task, signal);
     const rule = new ChangeRule(task);
     const wait = this.#logWait(task.waitMs);
+    const refused = new RefusedCalls();
     let affected = 0;
     for (const part of found) {
       for (let from = 0; from < part.count; from += PROCESS_WINDOW) {
@@ -194,10 +197,16 @@ export class ChangeRunner {
           ),
         );
         affected += settled.filter((call) => call.status === 'fulfilled' && call.value).length;
-        const failed = settled.find((call) => call.status === 'rejected');
-        if (failed !== undefined) throw processedInPart(affected, GridError.wrap(failed.reason));
+        settled.forEach((call, at) => {
+          if (isRefused(call)) refused.add(call.reason, () => keyTextOf(part, window[at]!));
+        });
+        const failed = settled.find((call) => call.status === 'rejected' && !isRefused(call));
+        if (failed?.status === 'rejected') {
+          throw processedInPart(affected, GridError.wrap(failed.reason), refused);
+        }
       }
     }
+    if (refused.count > 0) throw refused.error(affected);
     return { affected, version: this.#deps.clock.now(), odd: oddOf(found) };
   }
 
@@ -237,6 +246,7 @@ export class ChangeRunner {
         onResult: () => resolve(true),
         onSkipped: () => resolve(false),
         onError: (_, error) => reject(error),
+        onRefused: (_, bytes, start, end) => reject(decodeRefusal(bytes, start, end)),
       };
       const { module, exportName, args, trace } = processor;
       const name = { module, exportName, depth: LANE.processor };
@@ -401,11 +411,21 @@ export class ChangeRunner {
   }
 }
 
-function processedInPart(affected: number, failure: GridError): GridError {
+function isRefused(
+  call: PromiseSettledResult<unknown>,
+): call is PromiseRejectedResult & { readonly reason: GridError } {
+  return call.status === 'rejected' && GridError.is(call.reason, 'PROCESSOR_REFUSED');
+}
+
+function keyTextOf({ keys, keyEnds }: ChangedRows, index: number): string {
+  return keyText(decodeKey(keys, index === 0 ? 0 : keyEnds[index - 1]!, keyEnds[index]!));
+}
+
+function processedInPart(affected: number, failure: GridError, refused: RefusedCalls): GridError {
   if (affected === 0) return failure;
   return new GridError('PARTIAL', `the processor ran on ${affected} entries, then failed: ${failure.message}`, {
     hint: failure.hint,
-    details: { ...failure.details, affected, cause: failure.code },
+    details: { ...failure.details, affected, cause: failure.code, ...refused.facts },
     cause: failure,
   });
 }
