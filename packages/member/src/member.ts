@@ -27,6 +27,7 @@ export class Member {
   readonly #parts: MemberParts;
   readonly #closers: Closers;
   #server: GridServer | undefined;
+  #endWaiting: () => void = () => undefined;
   #httpAddress = '';
   #isStopping = false;
 
@@ -76,6 +77,7 @@ export class Member {
     this.#isStopping = true;
     const { log } = this.#parts;
     log.info('stopping');
+    this.#endWaiting();
     await this.#server?.drain(STOP_MS);
     for (const close of this.#closers.reverse()) await close();
     log.info('stopped');
@@ -88,7 +90,8 @@ export class Member {
     const follower = new CatalogFollower(parts);
     this.#closers.push(() => follower.close());
     parts.control.onChange(() => parts.hub.mapsChanged());
-    const { services, relieve, close } = memberServices(parts);
+    const { services, relieve, endWaiting, close } = memberServices(parts);
+    this.#endWaiting = endWaiting;
     this.#closers.push(close);
     const background = new SliceLoop(() => {
       relieve();

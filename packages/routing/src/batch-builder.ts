@@ -23,6 +23,7 @@ const OPERATION_BYTES = 1 + 5 * 4;
 const SPARSE_BYTES = 12;
 const HEADER_BYTES_MAX = 4096;
 const UNTRACED: Pick<KvBatch, 'traces' | 'traceIndexes'> = { traces: [], traceIndexes: undefined };
+const DEADLINES_ALIKE_MS = 100;
 const NO_VALUE = Symbol('no value');
 
 const NO_INDEXES = new Uint32Array(0);
@@ -59,6 +60,7 @@ export class BatchBuilder {
   count = 0;
   mutations = 0;
   minDeadlineMs = Number.POSITIVE_INFINITY;
+  #maxDeadlineMs = 0;
   targets: CallTarget[] = [];
   slots = NO_SLOTS;
   maps: MapHandle[] = [];
@@ -179,6 +181,7 @@ export class BatchBuilder {
     if (slot !== 0 || index >= NO_SLOTS.length) this.#noteSlot(index, slot);
     if (extras !== undefined) this.#appendExtras(index, extras);
     if (target.deadlineMs < this.minDeadlineMs) this.minDeadlineMs = target.deadlineMs;
+    if (target.deadlineMs > this.#maxDeadlineMs) this.#maxDeadlineMs = target.deadlineMs;
     if (isMutation(opcode)) this.mutations++;
     if (target.trace !== undefined) this.#isTraced = true;
     this.count = index + 1;
@@ -297,8 +300,16 @@ export class BatchBuilder {
       processorIndexes: indexesOf(this.#processorIndexes),
       requestOffsets: this.#requestOffsets(header.firstRequest),
       ...this.#traces(),
+      deadlineExtras: this.#deadlineExtras(),
     };
     return encodeBatch(batch);
+  }
+
+  /** Where callers have given themselves about the same time, that of the first counts for all. */
+  #deadlineExtras(): Uint32Array | undefined {
+    const first = this.minDeadlineMs;
+    if (!(this.#maxDeadlineMs - first > DEADLINES_ALIKE_MS)) return undefined;
+    return Uint32Array.from(this.targets, ({ deadlineMs }) => Math.min(0xffff_ffff, deadlineMs - first));
   }
 
   /** What lies behind the last value's end counts for nothing. */
@@ -360,6 +371,7 @@ export class BatchBuilder {
     this.count = 0;
     this.mutations = 0;
     this.minDeadlineMs = Number.POSITIVE_INFINITY;
+    this.#maxDeadlineMs = 0;
     this.targets = [];
     this.slots = NO_SLOTS;
     this.maps = [];

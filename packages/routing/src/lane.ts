@@ -238,7 +238,7 @@ export class Lane {
     this.#inFlightBytes += batch.message.length;
     batch.wasSent = true;
     try {
-      stream.write(batch.message);
+      stream.write(batch.messageAt(performance.now()));
     } catch (error) {
       if (Failure.is(error, 'MESSAGE_TOO_LARGE')) this.#refuse(batch, error);
       else this.#onLost(Failure.wrap(error));

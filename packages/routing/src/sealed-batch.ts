@@ -5,7 +5,7 @@
  * operations on it.
  */
 import type { WireError } from '@ashlar/core';
-import { decodeBatch, isMutation, type ProcessorReference } from '@ashlar/transport';
+import { decodeBatch, isMutation, type ProcessorReference, withDeadline } from '@ashlar/transport';
 import type { BatchBuilder } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
 import type { MapHandle } from './map-handle.ts';
@@ -44,6 +44,8 @@ export interface SealContext {
   readonly nowMs: number;
 }
 
+const WAITED_LONG_MS = 50;
+
 let nextBatchId = 1;
 
 function newBatchId(): number {
@@ -62,6 +64,8 @@ export class SealedBatch {
   /** It was given to a stream: its mutations may have been applied. */
   wasSent = false;
   minDeadlineMs: number;
+  readonly #deadlineMs: number;
+  readonly #sealedMs: number;
   answeredCount = 0;
   readonly #maps: readonly MapHandle[];
   readonly #processors: readonly ProcessorReference[];
@@ -95,17 +99,26 @@ export class SealedBatch {
     this.#requests = requests;
     this.#range = requests === undefined ? context.numbers.take(builder.mutations) : undefined;
     this.session = builder.mutations === 0 ? 0 : (requests?.[0]?.range.session ?? context.numbers.session);
+    this.#sealedMs = context.nowMs;
+    this.#deadlineMs = deadlineFor(builder.minDeadlineMs, context.nowMs);
     this.message = builder.seal({
       batchId: this.batchId,
       session: this.session,
       firstRequest: this.#range?.first ?? builder.firstRequestNumber,
       lowestUnanswered: this.session === context.numbers.session ? context.numbers.lowest : 0,
       sessionVersion: context.sessionVersion,
-      deadlineMs: deadlineFor(builder.minDeadlineMs, context.nowMs),
+      deadlineMs: this.#deadlineMs,
       tableVersion: context.tableVersion,
       resent: requests !== undefined,
     });
     builder.reset();
+  }
+
+  /** The message to send now: where it has waited long, its callers have less time left than when it was sealed. */
+  messageAt(nowMs: number): Buffer {
+    const waitedMs = nowMs - this.#sealedMs;
+    if (this.#deadlineMs === 0 || waitedMs < WAITED_LONG_MS) return this.message;
+    return withDeadline(this.message, Math.max(1, Math.ceil(this.#deadlineMs - waitedMs)));
   }
 
   get wasResent(): boolean {

@@ -30,7 +30,7 @@ export {
 export { LogRecordView, RecordCause, RecordKind } from './log-record.ts';
 export { type LogRoom, MemberStore, type PinnedSnapshot } from './member-store.ts';
 export { pageRef } from './page-leases.ts';
-export type { LogConsumer, LogState } from './partition-log.ts';
+export type { LogConsumer, LogHolder, LogState } from './partition-log.ts';
 export { resolveLane } from './pending-words.ts';
 export { allVisible, isVisible, SlotChunkView, visibleSlots } from './slot-chunk.ts';
 export type { CommitListener, StoreClock, StoreOptions } from './store-core.ts';

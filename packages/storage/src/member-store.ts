@@ -22,7 +22,7 @@ import {
 import { LogRecordView, RecordCause } from './log-record.ts';
 import { PageLeases } from './page-leases.ts';
 import { Partition } from './partition.ts';
-import { type LogConsumer, type LogState, PartitionLog } from './partition-log.ts';
+import { type LogConsumer, type LogHolder, type LogState, PartitionLog } from './partition-log.ts';
 import { SlotChunkView } from './slot-chunk.ts';
 import type { SlotTable } from './slot-table.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
@@ -416,10 +416,11 @@ export class MemberStore {
   /**
    * @param options.durable  it holds the log until it has read it; otherwise it may be overtaken (SEQUENCE_GONE)
    * @param options.at       the next sequence it wants; default: what is committed next
+   * @param options.holder   whom it reads for: named to those who are refused because of it
    */
-  addConsumer(partitionId: PartitionId, options: { durable: boolean; at?: Sequence }): LogConsumer {
+  addConsumer(partitionId: PartitionId, options: { durable: boolean; at?: Sequence; holder?: LogHolder }): LogConsumer {
     const log = this.#logOf(partitionId);
-    return log.addConsumer(options.durable, options.at ?? log.committedSequence + 1);
+    return log.addConsumer(options.durable, options.at ?? log.committedSequence + 1, options.holder);
   }
 
   /** How much of the logs' room durable consumers hold, and whether they get on. */
@@ -428,6 +429,11 @@ export class MemberStore {
     let heldBytes = 0;
     for (const partition of this.#core.partitions) if (partition !== undefined) heldBytes += partition.log.heldBytes;
     return { bytesMax: heldBytesMax, heldBytes, consumed };
+  }
+
+  /** Whether a partition's log refuses whatever comes, because durable consumers hold it. */
+  isLogFull(partitionId: PartitionId): boolean {
+    return this.#logOf(partitionId).state === 'full';
   }
 
   /** Bytes of log of what is staged in these partitions. O(records): for a batch that is to be given up. */

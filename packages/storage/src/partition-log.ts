@@ -86,16 +86,25 @@ const SHRINK_RECORDS = 512;
 const SHRINK_AFTER_US = 2_000_000;
 const RECORD_GRANULES = RECORD_BYTES / 8;
 
+/** Whom a durable consumer reads for; told to those who are refused because of it. */
+export interface LogHolder {
+  readonly name: string;
+  /** It does not read on by itself: who waits for it waits in vain. */
+  readonly isStopped: boolean;
+}
+
 /** Someone who reads a log at a pace of its own. */
 export class LogConsumer {
   readonly log: PartitionLog;
   readonly durable: boolean;
+  readonly holder: LogHolder | undefined;
   /** The next sequence it wants; everything before may go. */
   position: number;
 
-  constructor(log: PartitionLog, durable: boolean, position: number) {
+  constructor(log: PartitionLog, durable: boolean, position: number, holder?: LogHolder) {
     this.log = log;
     this.durable = durable;
+    this.holder = holder;
     this.position = position;
   }
 
@@ -160,11 +169,12 @@ export class PartitionLog {
 
   /**
    * @param position  the next sequence it wants
+   * @param holder    whom it reads for
    * @throws GridError SEQUENCE_GONE when that was dropped already
    */
-  addConsumer(durable: boolean, position: number): LogConsumer {
+  addConsumer(durable: boolean, position: number, holder?: LogHolder): LogConsumer {
     this.#checkThere(position);
-    const consumer = new LogConsumer(this, durable, position);
+    const consumer = new LogConsumer(this, durable, position, holder);
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -229,10 +239,17 @@ export class PartitionLog {
     if (this.#first === this.#next || !this.#isOverOwn(wanted)) return;
     const isRoom = (): boolean => budget.bytesUsed + wanted <= budget.heldBytesMax;
     if (isProgress || isRoom() || (this.#host.dropHistory(SHRINK_RECORDS) > 0 && isRoom())) return;
-    throw new GridError('LOG_FULL', 'the log is full: a listener has not read it yet', {
-      hint: 'find the listener that lags or is in quarantine (ashlar stats), or raise memory.maxBytes: held logs have a quarter of it',
-      details: { bytes: this.#bytes, limitBytes: budget.partitionBytesMax, allBytes: budget.bytesUsed },
+    throw logFull(this.#slowest(held)?.holder, {
+      bytes: this.#bytes,
+      limitBytes: budget.partitionBytesMax,
+      allBytes: budget.bytesUsed,
     });
+  }
+
+  /** The durable consumer that is furthest behind. */
+  #slowest(held: number): LogConsumer | undefined {
+    for (const consumer of this.#consumers) if (consumer.durable && consumer.position === held) return consumer;
+    return undefined;
   }
 
   /** Drops the oldest of what is committed and not held until there is room, and a little more. */
@@ -543,4 +560,15 @@ export class PartitionLog {
     }
     assert(bytes === this.#bytes, 'the bytes of the records add up');
   }
+}
+
+function logFull(holder: LogHolder | undefined, figures: Readonly<Record<string, number>>): GridError {
+  const isStopped = holder?.isStopped === true;
+  const who = holder === undefined ? 'a listener' : `the listener ${holder.name}`;
+  const why = isStopped ? `${who} is in quarantine and reads no further` : `${who} has not read it yet`;
+  const cure = isStopped ? 'mend the listener and deploy its module again, or undeploy it' : 'make the listener faster';
+  return new GridError('LOG_FULL', `the log is full: ${why}`, {
+    hint: `${cure} (ashlar stats shows its lag), or raise memory.maxBytes: held logs have a quarter of it`,
+    details: { ...(holder === undefined ? {} : { listener: holder.name }), isStopped, ...figures },
+  });
 }

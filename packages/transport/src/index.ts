@@ -25,7 +25,7 @@ export {
   STATUS,
   traceOf,
 } from './kv-batch.ts';
-export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch } from './kv-codec.ts';
+export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch, withDeadline } from './kv-codec.ts';
 export type { LinkDown } from './link-watch.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { PartCount } from './part-count.ts';

@@ -69,8 +69,10 @@ export interface KvBatch {
   readonly firstRequest: number;
   readonly lowestUnanswered: number;
   readonly sessionVersion: number;
-  /** Milliseconds from arrival; 0: none. */
+  /** Milliseconds from arrival until the first caller stops waiting; 0: none. */
   readonly deadlineMs: number;
+  /** How much later the caller of each operation stops waiting, in milliseconds; undefined: all at about the same time. */
+  readonly deadlineExtras?: Uint32Array | undefined;
   /** 0 primary, 1 backup. */
   readonly consistency: number;
   readonly tableVersion: number;

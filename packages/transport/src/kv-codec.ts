@@ -38,7 +38,7 @@ const LAST_REQUEST = Number.MAX_SAFE_INTEGER - 2 ** 32;
 /** Maps, processors and traces that one batch names, each. */
 const TABLE_MAX = 1024;
 const TRACE_BYTES_MAX = 1024;
-const BATCH_FIELDS = 34;
+const BATCH_FIELDS = 35;
 const ANSWER_FIELDS = 11;
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
@@ -79,7 +79,15 @@ export function encodeBatch(batch: KvBatch): Buffer {
   writer.column(32, batch.processorIndexes);
   if (batch.requestOffsets !== undefined) writer.column(33, batch.requestOffsets);
   if (batch.traceIndexes !== undefined) writer.column(34, batch.traceIndexes, count);
+  if (batch.deadlineExtras !== undefined) writer.column(37, batch.deadlineExtras, count);
   return writer.finish();
+}
+
+/** A sealed batch whose callers have so much time left by now: of a field that comes again, the last one counts. */
+export function withDeadline(message: Buffer, deadlineMs: number): Buffer {
+  const writer = new WireWriter(fieldsBound(1));
+  writer.uint(6, deadlineMs);
+  return Buffer.concat([message, writer.finish()]);
 }
 
 function writeTtls(writer: WireWriter, { ttlOperations, ttlMs }: KvBatch): void {
@@ -99,6 +107,7 @@ function endOf(ends: Uint32Array, count: number): number {
 function batchBound(batch: KvBatch, tables: readonly Buffer[]): number {
   const columns =
     batch.count * (1 + 4 * 5 + (batch.traceIndexes === undefined ? 0 : 4)) +
+    (batch.deadlineExtras === undefined ? 0 : batch.count * 4) +
     (batch.ttlMs.length + batch.ifVersions.length) * 12 +
     batch.processorIndexes.length * 8;
   const keys = endOf(batch.keyEnds, batch.count);
@@ -172,6 +181,7 @@ export function decodeBatch(bytes: Uint8Array): KvBatch {
   if (batch.valueEnds?.length === 0) batch.valueEnds = undefined;
   if (batch.requestOffsets?.length === 0) batch.requestOffsets = undefined;
   if (batch.traceIndexes?.length === 0) batch.traceIndexes = undefined;
+  if (batch.deadlineExtras?.length === 0) batch.deadlineExtras = undefined;
   checkBatch(batch);
   return batch;
 }
@@ -211,6 +221,7 @@ function emptyBatch(
     requestOffsets: undefined,
     traces,
     traceIndexes: undefined,
+    deadlineExtras: undefined,
   };
 }
 
@@ -266,6 +277,7 @@ function readBatchColumn(reader: WireReader, batch: Changeable<KvBatch>): void {
     case 34: batch.traceIndexes = reader.fixed32(batch.traceIndexes ?? NO_INDEXES); break;
     case 35: ttlRules.ruleOperations = reader.fixed32(ttlRules.ruleOperations); break;
     case 36: ttlRules.rules = reader.fixed32(ttlRules.rules); break;
+    case 37: batch.deadlineExtras = reader.fixed32(batch.deadlineExtras ?? NO_INDEXES); break;
     default: reader.skip();
   }
 }
@@ -346,6 +358,7 @@ function checkBatch(batch: KvBatch): void {
   checkEnds('keys', batch.keyEnds, batch.keys, count);
   if (batch.valueEnds !== undefined) checkEnds('values', batch.valueEnds, batch.values, count);
   if (batch.requestOffsets !== undefined) checkLength('request_offsets', batch.requestOffsets.length, count);
+  if (batch.deadlineExtras !== undefined) checkLength('deadline_extras', batch.deadlineExtras.length, count);
   if (batch.traceIndexes !== undefined) {
     checkLength('trace_indexes', batch.traceIndexes.length, count);
     checkIndexes('trace_indexes', batch.traceIndexes, batch.traces.length + 1);

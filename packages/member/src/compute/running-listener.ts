@@ -26,7 +26,7 @@ import {
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import type { EventColumns, Subscription } from '@ashlar/events';
 import type { Router } from '@ashlar/routing';
-import type { LogConsumer } from '@ashlar/storage';
+import type { LogConsumer, LogHolder } from '@ashlar/storage';
 import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { LogPressure } from '../kv/log-pressure.ts';
@@ -80,7 +80,7 @@ interface Failure {
   readonly isRefusal: boolean;
 }
 
-export class RunningListener {
+export class RunningListener implements LogHolder {
   #wish: ListenerWish;
   readonly #health = new ListenerHealth((from, to, error) => this.#tellState(from, to, error));
   readonly #runner: ListenerRunner;
@@ -120,7 +120,7 @@ export class RunningListener {
     this.#consumers = new Map(
       this.#subscription.partitions.map((partition) => [
         partition,
-        store.addConsumer(partition as PartitionId, { durable: true }),
+        store.addConsumer(partition as PartitionId, { durable: true, holder: this }),
       ]),
     );
     this.#committer = new WriteSetCommitter(this.name, CHECKPOINT_MAP, deps);
@@ -141,6 +141,11 @@ export class RunningListener {
 
   get wish(): ListenerWish {
     return this.#wish;
+  }
+
+  /** It holds the logs, and only a deployment lets it go on. */
+  get isStopped(): boolean {
+    return this.state === 'quarantined';
   }
 
   get state(): HealthState | 'ended' {

@@ -15,6 +15,17 @@ export function valueStartOf({ valueEnds }: KvBatch, operation: number): number 
   return operation === 0 ? 0 : (valueEnds?.[operation - 1] ?? 0);
 }
 
+export function operationsByPartition({ count, partitions }: KvBatch): Iterable<readonly number[]> {
+  const groups = new Map<number, number[]>();
+  for (let operation = 0; operation < count; operation++) {
+    const partition = partitions[operation]!;
+    const group = groups.get(partition);
+    if (group === undefined) groups.set(partition, [operation]);
+    else group.push(operation);
+  }
+  return groups.values();
+}
+
 /** Request numbers of a batch whose mutations count up, as offsets from its first. */
 export function offsetsOf(opcodes: Uint8Array): Uint32Array {
   let mutations = 0;

@@ -15,31 +15,34 @@
  *     the last write of a key is told.
  * B5  What goes wrong in a batch is its own: an exception that nobody foresaw fails what is not told yet, at once or in a
  *     step that comes later out of somebody else's loop, and touches neither the stream nor the process.
+ * B6  What a full log refuses waits for room within its caller's time (room-queue.ts), in the order of B1; what else the
+ *     batch holds is answered meanwhile.
  */
-import { READY_MODULE } from '@ashlar/api';
-import type { CatalogedMap } from '@ashlar/cluster';
-import { GridError, type PartitionId, StaleEpochError, type TraceContext, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
-import { checkKey, checkValue, partitionOf } from '@ashlar/serialization';
-import type { MemberStore, WriteBatch } from '@ashlar/storage';
+import { GridError, type PartitionId, type TraceContext } from '@ashlar/core';
+import type { MemberStore } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
-import { LANE } from '../compute/lanes.ts';
 import type { GridControl } from '../control/grid-control.ts';
 import { type AnswerMemoryPool, Answers } from './answers.ts';
-import { fitsCondition, keyStartOf, mapIndexOf, sparse, valueStartOf, wrongPartition } from './batch-columns.ts';
-import { type BatchMaps, droppedMap } from './batch-maps.ts';
-import { deadlineOf, ttlOf } from './deadlines.ts';
+import { operationsByPartition } from './batch-columns.ts';
+import type { BatchMaps } from './batch-maps.ts';
+import { BatchOperations } from './batch-operations.ts';
+import { BatchTargets } from './batch-targets.ts';
 import { EarlierSendings } from './earlier-sendings.ts';
 import type { EntryLimits } from './entry-limits.ts';
-import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
+import { type GateName, partitionGateName } from './gate-names.ts';
 import type { KeyGate } from './key-gate.ts';
-import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from './processor-calls.ts';
+import { LateAnswers } from './late-answers.ts';
+import type { ProcessorCall, ProcessorCaller, ProcessorCalls } from './processor-calls.ts';
+import type { RoomQueue } from './room-queue.ts';
 import type { BatchRecord, Session } from './sessions.ts';
+import { dueMsOf, type RoomCaller, WaitingOperation } from './waiting-for-room.ts';
 import type { WaitingKeys } from './waiting-keys.ts';
 
 export interface BatchDependencies {
   readonly store: MemberStore;
   readonly control: GridControl;
   readonly gate: KeyGate;
+  readonly rooms: RoomQueue;
   readonly processors: ProcessorCalls;
   readonly clock: { now(): number };
   readonly limits: EntryLimits;
@@ -51,45 +54,46 @@ export interface BatchDependencies {
 export interface BatchListener {
   /** Operations [first, end) are answered, others are not yet. @returns false: their answers go with later ones */
   onPiece(run: BatchRun, first: number, end: number): boolean;
-  /** Operations from `run.told` on are answered: all are. */
+  /** Operations [first, end) are answered, some before them are not and may not be for long: they are told at once. */
+  onScattered(run: BatchRun, first: number, end: number): void;
+  /** All operations are answered; `run.untold()` are not told yet. */
   onDone(run: BatchRun): void;
 }
 
 /** Answers that are worth a message of their own. */
 const PIECE_OPERATIONS = 64;
 
-export class BatchRun implements ProcessorCaller {
+export class BatchRun implements ProcessorCaller, RoomCaller {
   readonly batch: KvBatch;
   readonly answers: Answers;
   readonly #deps: BatchDependencies;
-  readonly #maps: BatchMaps['maps'];
-  readonly #failures: BatchMaps['failures'];
-  readonly #refusals: BatchMaps['refusals'];
+  readonly #targets: BatchTargets;
   readonly #session: Session | undefined;
   readonly #record: BatchRecord | undefined;
   readonly #waiting: WaitingKeys;
   readonly #listener: BatchListener;
   /** Once a mutation is looked up. */
   #earlier: EarlierSendings | undefined;
-  /** Those of the batch that were looked up. */
-  readonly #processors: ProcessorName[] = [];
-  #writes: WriteBatch | undefined;
+  readonly #operations: BatchOperations;
   /** Operations without an answer, and one for the run over them itself. */
   #open = 1;
   #isOver = false;
   #isStarted = false;
-  /** late[operation]: answers it waits for; made for the first one. */
-  #late: Uint8Array | undefined;
-  /** Late answers that came since the last piece. */
-  #lateAnswers = 0;
+  /** Made for the first operation that is answered late. */
+  #late: LateAnswers | undefined;
+  /** By operation, once one has waited for room in a log (B6). */
+  #roomWaiters: Map<number, WaitingOperation> | undefined;
+  /** By first operation: mutations of a partition that wait for room together. */
+  #groups: Map<number, readonly number[]> | undefined;
+  #isTellingSoon = false;
+  /** The operation of which the room queue asks whether there is room now. */
+  #attempted = -1;
+  #refusal: GridError | undefined;
   /** Operations [0, told) are answered. */
   told = 0;
-  hits = 0;
-  misses = 0;
-  puts = 0;
-  removes = 0;
   calls = 0;
-  highestVersion = 0;
+  /** performance.now() when the batch came: its deadlines count from there. */
+  arrivedMs = performance.now();
   /** The traces that operations belong to, where callers are traced. */
   traceOf: ((operation: number) => TraceContext | undefined) | undefined;
 
@@ -100,7 +104,7 @@ export class BatchRun implements ProcessorCaller {
    */
   constructor(
     batch: KvBatch,
-    { maps, failures, refusals }: BatchMaps,
+    found: BatchMaps,
     session: Session | undefined,
     record: BatchRecord | undefined,
     waiting: WaitingKeys,
@@ -109,14 +113,29 @@ export class BatchRun implements ProcessorCaller {
   ) {
     this.batch = batch;
     this.answers = new Answers(batch.count, deps.answerMemory.take());
-    this.#maps = maps;
-    this.#failures = failures;
-    this.#refusals = refusals;
     this.#session = session;
     this.#record = record;
     this.#waiting = waiting;
     this.#deps = deps;
     this.#listener = listener;
+    this.#targets = new BatchTargets(batch, found, session, deps);
+    this.#operations = new BatchOperations(batch, this.answers, this.#targets, deps, this.#isProgress);
+  }
+
+  get hits(): number {
+    return this.#operations.hits;
+  }
+  get misses(): number {
+    return this.#operations.misses;
+  }
+  get puts(): number {
+    return this.#operations.puts;
+  }
+  get removes(): number {
+    return this.#operations.removes;
+  }
+  get highestVersion(): number {
+    return this.#operations.highestVersion;
   }
 
   start(): void {
@@ -124,6 +143,8 @@ export class BatchRun implements ProcessorCaller {
       if (this.batch.atomic) this.#runAtomic();
       else this.#runEach();
       this.#isStarted = true;
+      this.#operations.isLate = true;
+      if (this.hasWaited) this.#tellSoon();
       this.#settle();
     } catch (error) {
       this.#breakOff(error);
@@ -145,9 +166,10 @@ export class BatchRun implements ProcessorCaller {
   /** B5: what is not told yet fails, whatever became of it. */
   #breakOff(error: unknown): void {
     if (this.#isOver) return;
-    if (this.#writes?.state === 'open') this.#writes.abort();
-    this.#writes = undefined;
-    for (let operation = this.told; operation < this.batch.count; operation++) this.answers.fail(operation, error);
+    this.#operations.abort();
+    for (let operation = this.told; operation < this.batch.count; operation++) {
+      if (this.#late?.isTold(operation) !== true) this.answers.fail(operation, error);
+    }
     this.#end();
   }
 
@@ -155,33 +177,57 @@ export class BatchRun implements ProcessorCaller {
     const { count, opcodes } = this.batch;
     for (let operation = 0; operation < count; operation++) {
       if (isMutation(opcodes[operation]!)) this.#mutateWhenFree(operation);
-      else if (this.#waiting.isEmpty) this.#guarded(operation, this.#read);
+      else if (this.#waiting.isEmpty) this.#guardedRead(operation);
       else this.#readInOrder(operation);
     }
-    this.#commit();
+    this.#operations.commit();
   }
 
   /** The operation is answered later: settleLate() follows. */
   #openLate(operation: number): void {
     this.#open++;
-    this.#late ??= new Uint8Array(this.batch.count);
-    this.#late[operation]!++;
+    this.#late ??= new LateAnswers(this.batch.count);
+    this.#late.begin(operation);
   }
 
   #settleLate(operation: number): void {
-    this.#late![operation]!--;
-    this.#lateAnswers++;
-    if (this.#open > 1 && this.#lateAnswers >= PIECE_OPERATIONS && this.#isStarted) this.#tellPiece();
+    const late = this.#late!;
+    late.end(operation);
+    if (this.hasWaited) this.#tellSoon();
+    else if (this.#open > 1 && late.fresh >= PIECE_OPERATIONS && this.#isStarted) this.#tellPiece(late);
     this.#settle();
   }
 
   /** Tells the answers that nothing before them is missing to, if they are worth a message (B3). */
-  #tellPiece(): void {
-    this.#lateAnswers = 0;
-    let end = this.told;
-    while (end < this.batch.count && this.#late![end] === 0) end++;
+  #tellPiece(late: LateAnswers): void {
+    late.fresh = 0;
+    const end = late.endOfAnswered(this.told);
     if (end - this.told < PIECE_OPERATIONS || end === this.batch.count) return;
     if (this.#listener.onPiece(this, this.told, end)) this.told = end;
+  }
+
+  /** An operation has waited for room in a log. */
+  get hasWaited(): boolean {
+    return this.#roomWaiters !== undefined;
+  }
+
+  /** Runs of operations [first, end) that are not told yet, when all are answered. */
+  untold(): Iterable<readonly [first: number, end: number]> {
+    return this.hasWaited ? this.#late!.untold(this.told, false) : [[this.told, this.batch.count]];
+  }
+
+  /** What is answered does not wait for what may wait long (B6). */
+  #tellSoon(): void {
+    if (this.#isTellingSoon) return;
+    this.#isTellingSoon = true;
+    setImmediate(() => {
+      this.#isTellingSoon = false;
+      if (this.#isOver || !this.#isStarted) return;
+      for (const [first, end] of this.#late!.untold(this.told, true)) {
+        this.#listener.onScattered(this, first, end);
+        this.#late!.noteTold(first, end);
+      }
+    });
   }
 
   /** One thing less is open; the last one ends the batch. */
@@ -194,9 +240,17 @@ export class BatchRun implements ProcessorCaller {
     this.#listener.onDone(this);
   }
 
-  #guarded(operation: number, run: (this: BatchRun, operation: number) => void): void {
+  #guarded(operation: number, run: () => void): void {
     try {
-      run.call(this, operation);
+      run();
+    } catch (error) {
+      this.answers.fail(operation, error);
+    }
+  }
+
+  #guardedRead(operation: number): void {
+    try {
+      this.#operations.read(operation);
     } catch (error) {
       this.answers.fail(operation, error);
     }
@@ -206,10 +260,13 @@ export class BatchRun implements ProcessorCaller {
 
   /** Reads now, or behind a mutation of the same stream that waits for the key. */
   #readInOrder(operation: number): void {
-    const name = this.#gateNameOf(operation);
-    const holder = name !== undefined && this.#waiting.has(name) ? this.#holderOf(operation, name) : undefined;
+    const name = this.#targets.gateNameOf(operation);
+    const isBehind = name !== undefined && this.#waiting.has(name);
+    const holder = isBehind ? this.#holderOf(operation, name) : undefined;
     if (holder === undefined) {
-      this.#guarded(operation, this.#read);
+      if (isBehind && this.#deps.rooms.has(this.batch.partitions[operation]!)) {
+        this.#guarded(operation, () => this.#waitForRoom(operation));
+      } else this.#guardedRead(operation);
       return;
     }
     const late = this.#later(() => {
@@ -224,47 +281,20 @@ export class BatchRun implements ProcessorCaller {
     }
   }
 
-  #read(operation: number): void {
-    const { batch, answers } = this;
-    const { store } = this.#deps;
-    const map = this.#maps[mapIndexOf(this.batch, operation)];
-    this.#checkServed(operation);
-    if (map === undefined || !this.#find(map, operation)) {
-      this.misses++;
-      return;
-    }
-    this.hits++;
-    answers.statuses[operation] = STATUS.TRUE;
-    const opcode = batch.opcodes[operation]!;
-    if (opcode === OPCODE.HAS) return;
-    const { found } = store;
-    answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
-    if (opcode === OPCODE.GET_ENTRY) answers.entry(operation, found.version, found.expiresAt / 1000);
-  }
-
-  /** As the batch sees it. What it has staged has no version before its commit: GET_ENTRY, which tells it, commits. */
-  #find(map: CatalogedMap, operation: number): boolean {
-    const { batch } = this;
-    const { store } = this.#deps;
-    const partition = batch.partitions[operation]! as PartitionId;
-    const [start, end] = [keyStartOf(this.batch, operation), batch.keyEnds[operation]!];
-    const isFound = store.find(map.id, partition, batch.keys, start, end, this.#writes);
-    const isStaged = batch.opcodes[operation] === OPCODE.GET_ENTRY && isFound && Number.isNaN(store.found.version);
-    if (!isStaged) return isFound;
-    this.#commit();
-    return store.find(map.id, partition, batch.keys, start, end);
-  }
-
   /* ---- Mutations -------------------------------------------------------------------------------------------------- */
 
   /** Applies a mutation now, or lets it wait behind what holds its key. */
   #mutateWhenFree(operation: number): void {
     try {
       if (this.batch.resent && this.#answeredBefore(operation)) return;
-      const call = this.batch.opcodes[operation] === OPCODE.PROCESS ? this.#callOf(operation) : undefined;
+      const call = this.#callOf(operation);
+      if (this.#isBehindOthers(operation, call?.name)) {
+        this.#waitForRoom(operation);
+        return;
+      }
       const holder = this.#holderOf(operation, call?.name);
       if (holder === undefined) {
-        if (call === undefined) this.#mutate(operation);
+        if (call === undefined) this.#operations.mutate(operation);
         else this.#process(call);
       } else if (call !== undefined && holder === call.name && this.#deps.processors.join(call)) {
         this.calls++;
@@ -273,16 +303,26 @@ export class BatchRun implements ProcessorCaller {
         this.#wait(holder, operation);
       }
     } catch (error) {
-      this.answers.fail(operation, error);
+      if (this.#mayWaitFor(error)) this.#guarded(operation, () => this.#waitForRoom(operation, error));
+      else this.answers.fail(operation, error);
     }
+  }
+
+  /** Of a PROCESS operation. */
+  #callOf(operation: number): ProcessorCall | undefined {
+    if (this.batch.opcodes[operation] !== OPCODE.PROCESS) return undefined;
+    const call = this.#targets.callOf(operation, this, this.#isStarted);
+    call.trace = this.traceOf?.(operation);
+    call.isProgress = this.#isProgress;
+    return call;
   }
 
   /** When its turn has come it runs alone, in a write batch of its own. */
   #wait(holder: GateName, operation: number): void {
-    const name = this.#gateNameOf(operation)!;
+    const name = this.#targets.gateNameOf(operation)!;
     const step = this.#later(() => {
       this.#mutateWhenFree(operation);
-      this.#commit();
+      this.#operations.commit();
       this.#settleLate(operation);
     });
     this.#deps.gate.wait(holder, () => {
@@ -299,136 +339,18 @@ export class BatchRun implements ProcessorCaller {
     if (gate.heldCount === 0) return undefined;
     const partition = partitionGateName(this.batch.partitions[operation]!);
     if (gate.isHeld(partition)) return partition;
-    const name = known ?? this.#gateNameOf(operation);
+    const name = known ?? this.#targets.gateNameOf(operation);
     return name !== undefined && gate.isHeld(name) ? name : undefined;
-  }
-
-  /** Of the operation's key; undefined where there is no such map. */
-  #gateNameOf(operation: number): GateName | undefined {
-    const map = this.#maps[mapIndexOf(this.batch, operation)];
-    if (map === undefined) return undefined;
-    return keyGateName(map.id, this.batch.keys, keyStartOf(this.batch, operation), this.batch.keyEnds[operation]!);
-  }
-
-  #mutate(operation: number): void {
-    const map = this.#checkedMap(operation);
-    const { batch, answers } = this;
-    const partition = batch.partitions[operation]! as PartitionId;
-    const start = keyStartOf(this.batch, operation);
-    const end = batch.keyEnds[operation]!;
-    const opcode = batch.opcodes[operation]!;
-    if (opcode === OPCODE.PUT) {
-      this.#put(map, partition, operation, start, end);
-      answers.statuses[operation] = STATUS.TRUE;
-      return;
-    }
-    const { store } = this.#deps;
-    const exists = store.find(map.id, partition, batch.keys, start, end, this.#writes);
-    const { found } = store;
-    const isWanted = exists && fitsCondition(batch, operation, found.version);
-    switch (opcode) {
-      case OPCODE.PUT_IF_ABSENT:
-        if (!exists) this.#put(map, partition, operation, start, end);
-        answers.statuses[operation] = exists ? STATUS.FALSE : STATUS.TRUE;
-        return;
-      case OPCODE.GET_AND_PUT:
-        if (exists) answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
-        this.#put(map, partition, operation, start, end);
-        answers.statuses[operation] = exists ? STATUS.TRUE : STATUS.FALSE;
-        return;
-      case OPCODE.REPLACE:
-        if (isWanted) this.#put(map, partition, operation, start, end);
-        answers.statuses[operation] = isWanted ? STATUS.TRUE : STATUS.FALSE;
-        return;
-      case OPCODE.GET_AND_REMOVE:
-        if (exists) answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
-        break;
-      case OPCODE.REMOVE:
-        break;
-      default:
-        throw new GridError('INVALID_ARGUMENT', `unknown operation ${opcode}`);
-    }
-    const isRemoved =
-      (opcode === OPCODE.REMOVE ? isWanted : exists) && this.#remove(map, partition, batch.keys, start, end);
-    answers.statuses[operation] = isRemoved ? STATUS.TRUE : STATUS.FALSE;
-    this.removes++;
-  }
-
-  /** In a write batch of its own where the present one has written the key already (B4). */
-  #remove(map: CatalogedMap, partition: PartitionId, keys: Uint8Array, start: number, end: number): boolean {
-    const isRemoved = this.#begun().remove(map.id, partition, keys, start, end);
-    if (!this.#begun().wantsCut) return isRemoved;
-    this.#commit();
-    return this.#begun().remove(map.id, partition, keys, start, end);
-  }
-
-  #put(map: CatalogedMap, partition: PartitionId, operation: number, start: number, end: number): void {
-    const { batch } = this;
-    const valueStart = valueStartOf(this.batch, operation);
-    const valueEnd = batch.valueEnds?.[operation] ?? valueStart;
-    checkValue(batch.values, valueStart, valueEnd, this.#deps.valueBytesMax);
-    const expiresAt = this.#deadlineOf(map, partition, operation, start, end);
-    const { keys, values } = batch;
-    while (!this.#begun().put(map.id, partition, keys, start, end, values, valueStart, valueEnd, expiresAt))
-      this.#commit();
-    this.puts++;
-  }
-
-  #deadlineOf(map: CatalogedMap, partition: PartitionId, operation: number, start: number, end: number): number {
-    const ttl = ttlOf(this.batch, operation);
-    const { store, clock } = this.#deps;
-    if (ttl === TTL_DEFAULT) return 0;
-    if (ttl !== TTL_KEEP) return deadlineOf(ttl, clock.now(), undefined);
-    const isThere = store.find(map.id, partition, this.batch.keys, start, end, this.#writes);
-    return deadlineOf(ttl, 0, isThere ? store.found.expiresAt : undefined);
   }
 
   /* ---- Processors ------------------------------------------------------------------------------------------------- */
 
   #process(call: ProcessorCall): void {
     // What was staged before it on this key must be there when the processor reads it (B1).
-    this.#commit();
+    this.#operations.commit();
     this.calls++;
     this.#openLate(call.slot);
     this.#deps.processors.submit(call);
-  }
-
-  #callOf(operation: number): ProcessorCall {
-    const map = this.#checkedMap(operation);
-    const { batch } = this;
-    const index = sparse(batch.processorOperations, batch.processorIndexes, operation);
-    const processor = index === undefined ? undefined : this.#processorAt(index);
-    if (processor === undefined) throw new GridError('INVALID_ARGUMENT', 'a PROCESS operation names no processor');
-    const valueStart = valueStartOf(this.batch, operation);
-    const call = new ProcessorCall(
-      map,
-      batch.partitions[operation]! as PartitionId,
-      batch.keys,
-      keyStartOf(this.batch, operation),
-      batch.keyEnds[operation]!,
-      batch.values,
-      valueStart,
-      batch.valueEnds?.[operation] ?? valueStart,
-      processor,
-      this,
-      operation,
-    );
-    call.trace = this.traceOf?.(operation);
-    call.isProgress = this.#session?.isForListeners === true;
-    return call;
-  }
-
-  /** @throws GridError UNKNOWN_MODULE */
-  #processorAt(index: number): ProcessorName | undefined {
-    const known = this.#processors[index];
-    if (known !== undefined) return known;
-    const named = this.batch.processors[index];
-    if (named === undefined) return undefined;
-    if (named.module !== READY_MODULE) this.#deps.control.checkModule(named.module);
-    const { module, exportName } = named;
-    const processor: ProcessorName = { module, exportName, depth: LANE.processor };
-    this.#processors[index] = processor;
-    return processor;
   }
 
   onResult(operation: number, bytes: Uint8Array, start: number, end: number, status: number = STATUS.TRUE): void {
@@ -448,7 +370,16 @@ export class BatchRun implements ProcessorCaller {
 
   onError(operation: number, cause: unknown): void {
     this.#later(() => {
-      this.answers.fail(operation, cause);
+      const mayWait = this.#mayWaitFor(cause);
+      if (mayWait) this.calls--;
+      if (mayWait && operation === this.#attempted) {
+        this.#refusal = cause;
+        this.#open--;
+        this.#late!.endUnanswered(operation);
+        return;
+      }
+      if (mayWait) this.#guarded(operation, () => this.#waitForRoom(operation, cause));
+      else this.answers.fail(operation, cause);
       this.#settleLate(operation);
     })();
   }
@@ -478,14 +409,7 @@ export class BatchRun implements ProcessorCaller {
   /* ---- Atomic batches --------------------------------------------------------------------------------------------- */
 
   #runAtomic(): void {
-    const byPartition = new Map<number, number[]>();
-    for (let operation = 0; operation < this.batch.count; operation++) {
-      const partition = this.batch.partitions[operation]!;
-      const group = byPartition.get(partition);
-      if (group === undefined) byPartition.set(partition, [operation]);
-      else group.push(operation);
-    }
-    for (const group of byPartition.values()) this.#runGroup(group);
+    for (const group of operationsByPartition(this.batch)) this.#runGroup(group);
   }
 
   /** All mutations of one partition, together or not at all; waits until nothing holds any of their keys. */
@@ -496,43 +420,55 @@ export class BatchRun implements ProcessorCaller {
       if (blocked !== undefined) {
         const step = this.#later(() => {
           this.#runGroup(todo);
-          this.#settle();
+          for (const operation of todo) this.#settleLate(operation);
         });
         this.#deps.gate.wait(this.#holderOf(blocked)!, step);
-        this.#open++;
+        for (const operation of todo) this.#openLate(operation);
         return;
       }
-      for (const operation of todo) this.#expireBefore(operation);
-      for (const operation of todo) {
-        if (this.batch.opcodes[operation] === OPCODE.PROCESS)
-          throw new GridError('INVALID_ARGUMENT', 'a processor call cannot be part of an atomic batch');
-        if (isMutation(this.batch.opcodes[operation]!)) this.#mutate(operation);
-        else this.#read(operation);
-      }
-      this.#commit();
+      if (todo.length > 0 && this.#isBehindOthers(todo[0]!, undefined)) this.#groupWaits(todo);
+      else this.#applyGroup(todo);
     } catch (error) {
-      this.#writes?.abort();
-      this.#writes = undefined;
-      // One fate, one error: the caller repeats all of them or none.
-      for (const operation of todo) this.answers.fail(operation, error);
+      this.#groupRefused(todo, error);
     }
   }
 
-  /** A key of the group that is due expires at a version of its own (B4). */
-  #expireBefore(operation: number): void {
-    const { batch } = this;
-    const map = this.#maps[mapIndexOf(this.batch, operation)];
-    const partition = batch.partitions[operation]! as PartitionId;
-    const { store } = this.#deps;
-    if (map === undefined || !store.hasDeadlines(map.id, partition)) return;
-    store.expireBefore(
-      this.#begun(),
-      map.id,
-      partition,
-      batch.keys,
-      keyStartOf(this.batch, operation),
-      batch.keyEnds[operation]!,
-    );
+  /** @throws whatever one of the mutations is refused with: none of them applies */
+  #applyGroup(todo: readonly number[]): void {
+    try {
+      for (const operation of todo) this.#operations.expireBefore(operation);
+      for (const operation of todo) {
+        if (this.batch.opcodes[operation] === OPCODE.PROCESS)
+          throw new GridError('INVALID_ARGUMENT', 'a processor call cannot be part of an atomic batch');
+        if (isMutation(this.batch.opcodes[operation]!)) this.#operations.mutate(operation);
+        else this.#operations.read(operation);
+      }
+      this.#operations.commit();
+    } catch (error) {
+      this.#operations.abort();
+      throw error;
+    }
+  }
+
+  #groupRefused(todo: readonly number[], error: unknown): void {
+    let cause = error;
+    if (this.#mayWaitFor(error)) {
+      try {
+        this.#groupWaits(todo, error);
+        return;
+      } catch (refusal) {
+        cause = refusal;
+      }
+    }
+    // One fate, one error: the caller repeats all of them or none.
+    for (const operation of todo) this.answers.fail(operation, cause);
+  }
+
+  #groupWaits(todo: readonly number[], cause?: GridError): void {
+    this.#waitForRoom(todo[0]!, cause);
+    for (const operation of todo.slice(1)) this.#openLate(operation);
+    this.#groups ??= new Map();
+    this.#groups.set(todo[0]!, todo);
   }
 
   #isRepeated(operation: number): boolean {
@@ -544,58 +480,116 @@ export class BatchRun implements ProcessorCaller {
     }
   }
 
-  /* ---- Common ----------------------------------------------------------------------------------------------------- */
+  /* ---- Room in logs ----------------------------------------------------------------------------------------------- */
 
-  #begun(): WriteBatch {
-    if (this.#writes !== undefined) return this.#writes;
-    const { session, firstRequest, atomic } = this.batch;
-    const { control, store } = this.#deps;
-    this.#writes = store.begin({
-      ...{ requestSession: session, requestNumber: firstRequest },
-      catalogVersion: control.state.catalogVersion,
-      oncePerKey: !atomic,
-      isProgress: this.#session?.isForListeners === true,
-    });
-    return this.#writes;
+  /** What listeners write for their progress is always taken, so it waits for nothing. */
+  get #isProgress(): boolean {
+    return this.#session?.isForListeners === true;
   }
 
-  #commit(): void {
-    if (this.#writes === undefined) return;
-    const writes = this.#writes;
-    this.#writes = undefined;
-    writes.commit();
-    this.highestVersion = Math.max(this.highestVersion, writes.version);
+  #mayWaitFor(error: unknown): error is GridError {
+    return !this.#isProgress && GridError.is(error, 'LOG_FULL');
   }
 
-  /** @throws GridError STALE_EPOCH, or what the operation's map failed with */
-  #checkServed(operation: number): void {
-    const failure = this.#failures?.[mapIndexOf(this.batch, operation)];
-    if (failure !== undefined) throw failure;
-    const { control } = this.#deps;
-    const partition = this.batch.partitions[operation]!;
-    if (control.serves(partition, this.batch.tableVersion)) return;
-    throw new StaleEpochError(partition, this.batch.tableVersion, control.table.tableVersion);
+  /** Whether others wait for room in the partition, and nothing holds the key: then it waits behind them (B1). */
+  #isBehindOthers(operation: number, known: GateName | undefined): boolean {
+    const { rooms, gate } = this.#deps;
+    if (rooms.count === 0 || this.#isProgress || !rooms.has(this.batch.partitions[operation]!)) return false;
+    const name = known ?? this.#targets.gateNameOf(operation);
+    return name === undefined || !gate.isHeld(name);
   }
 
-  /** The map of a mutation, its key and partition checked: what another client calls a key must be what we call it. */
-  #checkedMap(operation: number): CatalogedMap {
-    this.#checkServed(operation);
+  /** @throws GridError LOG_FULL when it cannot wait */
+  #waitForRoom(operation: number, cause?: GridError): void {
     const { batch } = this;
-    if (batch.session !== 0 && this.#session === undefined) {
-      throw new GridError('SESSION_EXPIRED', 'the session is not known here', { hint: 'open a new session' });
+    let waiter = this.#roomWaiters?.get(operation);
+    if (waiter === undefined) {
+      const dueMs = isMutation(batch.opcodes[operation]!) ? dueMsOf(batch, operation, this.arrivedMs) : Infinity;
+      waiter = new WaitingOperation(this, operation, batch.partitions[operation]! as PartitionId, dueMs);
     }
-    const mapIndex = mapIndexOf(batch, operation);
-    if (this.#refusals?.[mapIndex] !== undefined) throw this.#refusals[mapIndex];
-    const map = this.#maps[mapIndex];
-    if (map === undefined) throw new GridError('INVALID_ARGUMENT', 'a mutation names no map of its batch');
-    // It may have waited long.
-    if (this.#isStarted && !this.#deps.store.hasMap(map.id)) throw droppedMap(map, this.#deps.control);
-    const start = keyStartOf(batch, operation);
-    const end = batch.keyEnds[operation]!;
-    this.#deps.limits.checkKey(end - start);
-    checkKey(batch.keys, start, end);
-    const partition = partitionOf(batch.keys, start, end, map.affinityParts, this.#deps.control.partitionCount);
-    if (partition === batch.partitions[operation]) return map;
-    throw wrongPartition(map, partition, batch.partitions[operation]!);
+    this.#deps.rooms.wait(waiter, cause);
+    this.#openLate(operation);
+    this.#roomWaiters ??= new Map();
+    this.#roomWaiters.set(operation, waiter);
+    const name = this.#targets.gateNameOf(operation);
+    if (name !== undefined) this.#waiting.begin(name);
+  }
+
+  attemptWaiting(operation: number): GridError | 'held' | undefined {
+    try {
+      if (this.#isOver) {
+        this.#endWaiting(operation);
+        return undefined;
+      }
+      const group = this.#groups?.get(operation);
+      const refusal = group === undefined ? this.#attempt(operation) : this.#attemptGroup(group);
+      if (refusal === undefined) this.#settleWaiting(operation);
+      return refusal;
+    } catch (error) {
+      this.#breakOff(error);
+      return undefined;
+    }
+  }
+
+  refuseWaiting(operation: number, error: GridError): void {
+    if (this.#isOver) {
+      this.#endWaiting(operation);
+      return;
+    }
+    const group = this.#groups?.get(operation) ?? [operation];
+    if (!isMutation(this.batch.opcodes[operation]!)) this.#guardedRead(operation);
+    else for (const one of group) this.answers.fail(one, error);
+    this.#settleWaiting(operation);
+  }
+
+  #endWaiting(operation: number): void {
+    const name = this.#targets.gateNameOf(operation);
+    if (name !== undefined) this.#waiting.end(name);
+  }
+
+  #settleWaiting(operation: number): void {
+    this.#endWaiting(operation);
+    const group = this.#groups?.get(operation);
+    this.#groups?.delete(operation);
+    for (const one of group ?? [operation]) this.#settleLate(one);
+  }
+
+  #attempt(operation: number): GridError | 'held' | undefined {
+    if (!isMutation(this.batch.opcodes[operation]!)) {
+      this.#guardedRead(operation);
+      return undefined;
+    }
+    this.#refusal = undefined;
+    this.#attempted = operation;
+    try {
+      if (this.batch.resent && this.#answeredBefore(operation)) return undefined;
+      const call = this.#callOf(operation);
+      const holder = this.#holderOf(operation, call?.name);
+      if (holder !== undefined) {
+        if (holder !== call?.name || !this.#deps.processors.join(call)) return 'held';
+        this.calls++;
+        this.#openLate(operation);
+      } else if (call === undefined) this.#operations.mutate(operation);
+      else this.#process(call);
+      this.#operations.commit();
+    } catch (error) {
+      this.#operations.abort();
+      if (this.#mayWaitFor(error)) return error;
+      this.answers.fail(operation, error);
+    } finally {
+      this.#attempted = -1;
+    }
+    return this.#refusal;
+  }
+
+  #attemptGroup(group: readonly number[]): GridError | 'held' | undefined {
+    if (group.some((operation) => this.#holderOf(operation) !== undefined)) return 'held';
+    try {
+      this.#applyGroup(group);
+    } catch (error) {
+      if (this.#mayWaitFor(error)) return error;
+      for (const operation of group) this.answers.fail(operation, error);
+    }
+    return undefined;
   }
 }

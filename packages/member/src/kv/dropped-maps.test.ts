@@ -17,6 +17,7 @@ import { KeyGate } from './key-gate.ts';
 import { type KeyForwarder, kvService } from './kv-service.ts';
 import { LogPressure } from './log-pressure.ts';
 import { ProcessorCalls } from './processor-calls.ts';
+import { RoomQueue } from './room-queue.ts';
 import { Sessions } from './sessions.ts';
 
 const SELF = 'a' as MemberId;
@@ -55,6 +56,7 @@ async function bench() {
     run: () => Promise.reject(new Error('none are called')),
   });
   const service = kvService({
+    rooms: new RoomQueue({ isLogFull: () => false, waitingMax: 10 }),
     ...{ store, control, gate, processors, clock, sessions, limits, valueBytesMax: 1024, tracing: NO_TRACING },
     ...{ metrics: new MemberMetrics(), pressure: new LogPressure(store), answerMemory: new AnswerMemoryPool() },
     forward: {} as KeyForwarder,

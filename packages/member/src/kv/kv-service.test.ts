@@ -15,6 +15,7 @@ import { KeyGate } from './key-gate.ts';
 import { type KeyForwarder, kvService } from './kv-service.ts';
 import { LogPressure } from './log-pressure.ts';
 import { ProcessorCalls } from './processor-calls.ts';
+import { RoomQueue } from './room-queue.ts';
 import { Sessions } from './sessions.ts';
 
 const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
@@ -22,7 +23,7 @@ const KEY = encodeKey('k');
 const SESSION = 7;
 
 /** A service over one partition whose map is made when the test says so. */
-function bench() {
+function bench(options: { readonly waitingMax?: number } = {}) {
   let aheadMs = 0;
   const now = (): number => performance.now() + aheadMs;
   const clock = new HybridClock({ monotonicMs: now, wallMs: now });
@@ -40,6 +41,10 @@ function bench() {
     mapFor: () => made.promise,
   } as unknown as GridControl;
   const gate = new KeyGate(10);
+  const rooms = new RoomQueue({
+    isLogFull: (partition) => store.isLogFull(partition),
+    waitingMax: options.waitingMax ?? 1000,
+  });
   const metrics = new MemberMetrics();
   const sessions = new Sessions({ leaseMs: 10_000, sessionsMax: 10, nowMs: () => 0, newId: () => SESSION });
   sessions.open(SESSION);
@@ -49,7 +54,7 @@ function bench() {
     run: () => Promise.reject(new Error('none are called')),
   });
   const service = kvService({
-    ...{ store, control, gate, processors, clock, sessions, metrics, pressure: new LogPressure(store) },
+    ...{ store, control, gate, rooms, processors, clock, sessions, metrics, pressure: new LogPressure(store) },
     ...{
       limits,
       valueBytesMax: 1024,
@@ -135,7 +140,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 describe('a log that listeners hold and that is full', () => {
   it('takes what listeners of other members write, and of nobody else', async () => {
-    const { service, stream, store, mapIsKnown } = bench();
+    const { service, stream, store, mapIsKnown } = bench({ waitingMax: 0 });
     mapIsKnown();
     store.addConsumer(0 as PartitionId, { durable: true });
     const { answers, send } = stream();

@@ -161,6 +161,7 @@ class BatchStream implements KvBatchSink {
         this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
         return true;
       },
+      onScattered: (run, first, end) => this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds))),
       onDone: (run) => {
         try {
           spans?.end(run.answers.firstError);
@@ -172,6 +173,7 @@ class BatchStream implements KvBatchSink {
         }
       },
     });
+    run.arrivedMs = arrivedMs;
     if (spans !== undefined) run.traceOf = spans.traceOf;
     return run;
   }
@@ -183,18 +185,20 @@ class BatchStream implements KvBatchSink {
     return { batchId, highestVersion: Math.max(highestVersion, clock.now()), tableVersion, mapIds };
   }
 
-  /** Tells what was not told yet; writers under pressure wait for it. */
+  /** Tells what was not told yet; writers under pressure wait for it, unless they have waited for room already. */
   #answerAll(run: BatchRun, mapIds: Uint32Array | undefined): void {
-    const { batch, puts, removes, calls } = run;
+    const { batch, puts, removes, calls, hasWaited } = run;
     const { pressure, metrics, answerMemory } = this.#deps;
-    const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run, mapIds));
-    if (puts + removes + calls === 0 || !pressure.isHigh(batch.partitions)) {
-      this.#answer(answers);
-      run.answers.release(answerMemory);
+    if (!hasWaited && puts + removes + calls > 0 && pressure.isHigh(batch.partitions)) {
+      metrics.delayedAnswers++;
+      const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run, mapIds));
+      setTimeout(() => this.#answer(answers), this.#deps.pressure.delayMs);
       return;
     }
-    metrics.delayedAnswers++;
-    setTimeout(() => this.#answer(answers), this.#deps.pressure.delayMs);
+    for (const [first, end] of run.untold()) {
+      this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
+    }
+    run.answers.release(answerMemory);
   }
 
   #answer(answers: KvAnswers): void {

@@ -313,13 +313,17 @@ export class ProcessorCalls {
       }
     }
     writes.commit();
+    // Whoever wants to wait for room in a log does so before those who wait for the key are let through.
+    const early = unstaged === undefined ? undefined : tellFullLogs(entries, outcomes, unstaged);
     progress.isHeld = false;
     this.#release(entries);
-    eachCall(entries, ({ caller, slot }, index, first) => {
+    eachCall(entries, (call, index, first) => {
+      progress.answered = index + 1;
+      if (early?.has(call) === true) return;
+      const { caller, slot } = call;
       const failure = outcomes.error(index);
       const isRefused = failure === undefined && outcomes.isRefused(index);
       const error = failure ?? (isRefused ? undefined : unstaged?.get(first));
-      progress.answered = index + 1;
       if (error !== undefined) {
         caller.onError(slot, error);
         return;
@@ -481,6 +485,22 @@ function eachCall(
   for (const first of entries) {
     for (let call: ProcessorCall | undefined = first; call !== undefined; call = call.next) visit(call, index++, first);
   }
+}
+
+/** Tells the calls whose changes a full log refused. @returns which ones they are */
+function tellFullLogs(
+  entries: readonly ProcessorCall[],
+  outcomes: ProcessorOutcomes,
+  unstaged: ReadonlyMap<ProcessorCall, unknown>,
+): ReadonlySet<ProcessorCall> {
+  const told = new Set<ProcessorCall>();
+  eachCall(entries, (call, index, first) => {
+    const error = unstaged.get(first);
+    if (!GridError.is(error, 'LOG_FULL') || outcomes.error(index) !== undefined || outcomes.isRefused(index)) return;
+    told.add(call);
+    call.caller.onError(call.slot, error);
+  });
+  return told;
 }
 
 /** An error of a value that a processor cannot use, with the key of the entry. */

@@ -3,12 +3,14 @@ import type { EventHub } from '@ashlar/events';
 import type { HeldMemory } from '../held/held-memory.ts';
 import type { KeyGate } from '../kv/key-gate.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
+import type { RoomQueue } from '../kv/room-queue.ts';
 import type { Sessions } from '../kv/sessions.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { MemberMetrics } from './metrics.ts';
 
 export interface ObservedServices {
   readonly gate: KeyGate;
+  readonly rooms: RoomQueue;
   readonly sessions: Sessions;
   readonly processors: ProcessorCalls;
   readonly hub: EventHub;
@@ -17,12 +19,13 @@ export interface ObservedServices {
 }
 
 export function serviceMetrics(metrics: MemberMetrics, observed: ObservedServices): void {
-  const { gate, sessions, processors, hub, held, snapshots } = observed;
+  const { gate, rooms, sessions, processors, hub, held, snapshots } = observed;
   metrics.gauge(
     'ashlar_sync_queue_depth',
-    'What is behind: mutations that wait for a processor to let their key go, and committed log records that subscriptions and listeners have not read. There are no backups yet that could be behind.',
+    'What is behind: mutations that wait for a processor to let their key go, or for room in a log that listeners hold, and committed log records that subscriptions and listeners have not read. There are no backups yet that could be behind.',
     () => [
       { labels: { kind: 'key-gate' }, value: gate.waitingCount },
+      { labels: { kind: 'log-room' }, value: rooms.count },
       { labels: { kind: 'events' }, value: hub.lag().sum },
     ],
     ['kind'],
@@ -59,6 +62,7 @@ export function serviceMetrics(metrics: MemberMetrics, observed: ObservedService
     () => processors.pendingCount,
   );
   metrics.queue('key-gate', () => gate.waitingCount, gate.waitingMax);
+  metrics.queue('log-room', () => rooms.count, rooms.waitingMax);
   metrics.queue('sessions', () => sessions.count, sessions.sessionsMax);
   metrics.queue('snapshots', () => snapshots.openCount, snapshots.openMax);
   metrics.queue('statement-bytes', () => held.bytes, held.bytesMax);

@@ -14,6 +14,7 @@ import { KeyGate } from '../kv/key-gate.ts';
 import { kvService } from '../kv/kv-service.ts';
 import { LogPressure } from '../kv/log-pressure.ts';
 import { ProcessorCalls } from '../kv/processor-calls.ts';
+import { RoomQueue } from '../kv/room-queue.ts';
 import { Sessions } from '../kv/sessions.ts';
 import { type NeedMap, needMapOf } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
@@ -59,10 +60,16 @@ export function memberServices(parts: MemberParts): {
   readonly services: GridServices;
   /** Called in slices: snapshots that are not read go before memory is full. */
   readonly relieve: () => void;
+  /** The member is about to stop: what waits for room in a log is refused. */
+  readonly endWaiting: () => void;
   readonly close: () => Promise<void>;
 } {
   const { config, clock, store, control, peers, queryPool, metrics, hub } = parts;
   const gate = new KeyGate(WAITING_MAX);
+  const rooms = new RoomQueue({
+    isLogFull: (partition) => store.isPartitionOpen(partition) && store.isLogFull(partition),
+    waitingMax: WAITING_MAX,
+  });
   const pressure = new LogPressure(store);
   const sessions = new Sessions({
     leaseMs: config.limits.sessionTtlMs,
@@ -141,7 +148,7 @@ export function memberServices(parts: MemberParts): {
   const listenerRouter: GridRouter = new GridRouter(parts, () => kv, true);
   const forward = keyForwarder(parts, router.get);
   const kv = kvService({
-    ...{ store, control, gate, processors, clock, sessions, metrics, forward, pressure },
+    ...{ store, control, gate, rooms, processors, clock, sessions, metrics, forward, pressure },
     tracing: parts.tracing,
     limits,
     valueBytesMax: config.limits.valueBytes,
@@ -163,6 +170,7 @@ export function memberServices(parts: MemberParts): {
   });
   serviceMetrics(metrics, {
     gate,
+    rooms,
     sessions,
     processors,
     hub,
@@ -208,7 +216,7 @@ export function memberServices(parts: MemberParts): {
   const relieve = (): void => {
     if (store.isShortForSnapshots) localSnapshots.giveWay(UNTOUCHED_LEAST_MS);
   };
-  return { services, relieve, close };
+  return { services, relieve, endWaiting: () => rooms.close(), close };
 }
 
 /** A condition may be stated before its map is there. */

@@ -48,6 +48,10 @@ describe('a statement that lacks room in the logs', () => {
     const lack = new LackOfRoom(FULL, 500, 1, 1);
     await expect(new LogWait(stuck.look, undefined, 30).until(lack, never)).rejects.toBe(FULL);
     await expect(new LogWait(listeners(10_000, 1).look, 40).until(lack, never)).rejects.toBe(FULL);
+    const stopped = new GridError('LOG_FULL', 'in quarantine', { details: { isStopped: true } });
+    await expect(new LogWait(stuck.look, 60_000).until(new LackOfRoom(stopped, 500, 1, 1), never)).rejects.toBe(
+      stopped,
+    );
     const abort = new AbortController();
     const waiting = new LogWait(stuck.look, undefined).until(lack, abort.signal);
     abort.abort();

@@ -6,8 +6,9 @@
  *                                               '-> else: wait until listeners have let go of so much -> stage again
  *
  * R1  Who waits holds nothing: no partition, no staged record; so listeners get on.
- * R2  When no listener has got on for STALL_MS, or the statement's time is nearly over, it fails with LOG_FULL, as it would
- *     without waiting: a caller is told why, not only that it took too long.
+ * R2  When the statement's time is nearly over (without a deadline: when no listener has got on for STALL_MS), or the log is
+ *     held by a listener in quarantine, it fails with LOG_FULL, as it would without waiting: a caller is told why, not only
+ *     that it took too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledError, GridError } from '@ashlar/core';
@@ -47,11 +48,11 @@ export class LogWait {
 
   /**
    * @param waitMs   how long the statement may wait in all; undefined: until its caller leaves
-   * @param stallMs  how long no listener may get on before waiting ends
+   * @param stallMs  where it may wait for ever: how long no listener may get on before waiting ends
    */
   constructor(room: () => LogRoom, waitMs: number | undefined, stallMs: number = STALL_MS) {
     this.#room = room;
-    this.#stallMs = stallMs;
+    this.#stallMs = waitMs === undefined ? stallMs : Number.POSITIVE_INFINITY;
     this.#dueMs = performance.now() + (waitMs ?? Number.POSITIVE_INFINITY);
   }
 
@@ -72,6 +73,7 @@ export class LogWait {
    */
   async until(lack: LackOfRoom, signal: AbortSignal): Promise<void> {
     if (this.isHopeless(lack)) throw tooLarge(lack.bytesWanted, this.#room().bytesMax);
+    if (lack.error.details?.['isStopped'] === true) throw lack.error;
     for (;;) {
       const { bytesMax, heldBytes, consumed } = this.#room();
       const nowMs = performance.now();

@@ -1,0 +1,120 @@
+/** What the operations of a batch are aimed at: its maps, keys and processors, each checked before it is used. */
+import { READY_MODULE } from '@ashlar/api';
+import type { CatalogedMap } from '@ashlar/cluster';
+import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
+import { checkKey, partitionOf } from '@ashlar/serialization';
+import type { MemberStore } from '@ashlar/storage';
+import type { KvBatch } from '@ashlar/transport';
+import { LANE } from '../compute/lanes.ts';
+import type { GridControl } from '../control/grid-control.ts';
+import { keyStartOf, mapIndexOf, sparse, valueStartOf, wrongPartition } from './batch-columns.ts';
+import { type BatchMaps, droppedMap } from './batch-maps.ts';
+import type { EntryLimits } from './entry-limits.ts';
+import { type GateName, keyGateName } from './gate-names.ts';
+import { ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-calls.ts';
+import type { Session } from './sessions.ts';
+
+export interface TargetDependencies {
+  readonly store: MemberStore;
+  readonly control: GridControl;
+  readonly limits: EntryLimits;
+}
+
+export class BatchTargets {
+  readonly #batch: KvBatch;
+  readonly #found: BatchMaps;
+  readonly #session: Session | undefined;
+  readonly #deps: TargetDependencies;
+  /** Those of the batch that were looked up. */
+  readonly #processors: ProcessorName[] = [];
+
+  /** @param found  the maps of the batch, and which of them are not those that its mutations mean */
+  constructor(batch: KvBatch, found: BatchMaps, session: Session | undefined, deps: TargetDependencies) {
+    this.#batch = batch;
+    this.#found = found;
+    this.#session = session;
+    this.#deps = deps;
+  }
+
+  mapOf(operation: number): CatalogedMap | undefined {
+    return this.#found.maps[mapIndexOf(this.#batch, operation)];
+  }
+
+  /** Of the operation's key; undefined where there is no such map. */
+  gateNameOf(operation: number): GateName | undefined {
+    const map = this.mapOf(operation);
+    if (map === undefined) return undefined;
+    return keyGateName(map.id, this.#batch.keys, keyStartOf(this.#batch, operation), this.#batch.keyEnds[operation]!);
+  }
+
+  /** @throws GridError STALE_EPOCH, or what the operation's map failed with */
+  checkServed(operation: number): void {
+    const failure = this.#found.failures?.[mapIndexOf(this.#batch, operation)];
+    if (failure !== undefined) throw failure;
+    const { control } = this.#deps;
+    const partition = this.#batch.partitions[operation]!;
+    if (control.serves(partition, this.#batch.tableVersion)) return;
+    throw new StaleEpochError(partition, this.#batch.tableVersion, control.table.tableVersion);
+  }
+
+  /**
+   * The map of a mutation, its key and partition checked: what another client calls a key must be what we call it.
+   *
+   * @param isLate  it may have waited long
+   */
+  checkedMap(operation: number, isLate: boolean): CatalogedMap {
+    this.checkServed(operation);
+    const batch = this.#batch;
+    if (batch.session !== 0 && this.#session === undefined) {
+      throw new GridError('SESSION_EXPIRED', 'the session is not known here', { hint: 'open a new session' });
+    }
+    const refusal = this.#found.refusals?.[mapIndexOf(batch, operation)];
+    if (refusal !== undefined) throw refusal;
+    const map = this.mapOf(operation);
+    if (map === undefined) throw new GridError('INVALID_ARGUMENT', 'a mutation names no map of its batch');
+    const { store, control, limits } = this.#deps;
+    if (isLate && !store.hasMap(map.id)) throw droppedMap(map, control);
+    const start = keyStartOf(batch, operation);
+    const end = batch.keyEnds[operation]!;
+    limits.checkKey(end - start);
+    checkKey(batch.keys, start, end);
+    const partition = partitionOf(batch.keys, start, end, map.affinityParts, control.partitionCount);
+    if (partition === batch.partitions[operation]) return map;
+    throw wrongPartition(map, partition, batch.partitions[operation]!);
+  }
+
+  callOf(operation: number, caller: ProcessorCaller, isLate: boolean): ProcessorCall {
+    const map = this.checkedMap(operation, isLate);
+    const batch = this.#batch;
+    const index = sparse(batch.processorOperations, batch.processorIndexes, operation);
+    const processor = index === undefined ? undefined : this.#processorAt(index);
+    if (processor === undefined) throw new GridError('INVALID_ARGUMENT', 'a PROCESS operation names no processor');
+    const valueStart = valueStartOf(batch, operation);
+    return new ProcessorCall(
+      map,
+      batch.partitions[operation]! as PartitionId,
+      batch.keys,
+      keyStartOf(batch, operation),
+      batch.keyEnds[operation]!,
+      batch.values,
+      valueStart,
+      batch.valueEnds?.[operation] ?? valueStart,
+      processor,
+      caller,
+      operation,
+    );
+  }
+
+  /** @throws GridError UNKNOWN_MODULE */
+  #processorAt(index: number): ProcessorName | undefined {
+    const known = this.#processors[index];
+    if (known !== undefined) return known;
+    const named = this.#batch.processors[index];
+    if (named === undefined) return undefined;
+    if (named.module !== READY_MODULE) this.#deps.control.checkModule(named.module);
+    const { module, exportName } = named;
+    const processor: ProcessorName = { module, exportName, depth: LANE.processor };
+    this.#processors[index] = processor;
+    return processor;
+  }
+}
