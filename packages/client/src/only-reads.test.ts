@@ -9,6 +9,8 @@ describe('a statement only reads', () => {
     '((SELECT 1) UNION SELECT 2)',
     'VALUES (1)',
     'TABLE t',
+    'SHOW TABLES',
+    'DESC t',
     'EXPLAIN DELETE FROM t',
     'WITH x AS (SELECT 1) SELECT * FROM x',
     "WITH x AS (SELECT 'please update it''s') SELECT * FROM x",

@@ -7,7 +7,7 @@
 const SKIPPED =
   /\/\*|--[^\n]*|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$(?:[A-Za-z_]\w*)?\$)[\s\S]*?\1|[A-Za-z_]\w*/g;
 const COMMENT_EDGE = /\/\*|\*\//g;
-const READERS = /^(?:select|values|explain|show|table|describe|with)$/i;
+const READERS = /^(?:select|values|explain|show|table|describe|desc|with)$/i;
 const WRITERS = /^(?:insert|update|delete|merge)$/i;
 
 /** Statements that read may start otherwise only by a bracket. */

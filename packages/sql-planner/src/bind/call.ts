@@ -11,11 +11,12 @@ import {
 } from '@ashlar/expressions';
 import { aggregateText } from '@ashlar/sql-plan';
 import { closest, distance } from 'fastest-levenshtein';
-import { unsupported } from '../guard/sql-errors.ts';
+import { notYet, unsupported } from '../guard/sql-errors.ts';
 import type { Call } from '../parse/syntax.ts';
 import { AGGREGATE_BASE, type Bind, type BindContext } from './context.ts';
 import { adopt, castTo, expectBoolean, literalTypeAmong, unify } from './literals.ts';
 import { asNumeric, inOneKind } from './number-kinds.ts';
+import { habitOf, insteadOfFunction, isPostgresFunction } from './postgres-functions.ts';
 import { isNumeric, isOpen, mismatch } from './types.ts';
 
 const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max'] as const;
@@ -27,12 +28,24 @@ export function bindCall(call: Call, context: BindContext, bind: Bind): Expr {
     .map(({ text }) => text.toLowerCase())
     .join('.')
     .replace(/^pg_catalog\./, '');
-  if (call.over !== undefined) throw unsupported('a window function', call.position);
-  if (call.orderBy.length > 0) throw unsupported('ORDER BY inside a call', call.position);
+  if (call.over !== undefined) {
+    throw unsupported(
+      'a window function',
+      call.position,
+      'use GROUP BY, or ORDER BY and count the rows as you read them',
+    );
+  }
+  if (!isAggregate(name) && FUNCTIONS[name] === undefined) throw unknownFunction(name, call);
+  if (call.orderBy.length > 0) {
+    throw unsupported(
+      'ORDER BY inside a call',
+      call.position,
+      `leave it out: the order does not change what ${name} gives`,
+    );
+  }
   if (isAggregate(name)) return bindAggregate(name, call, context, bind);
-  if (FUNCTIONS[name] === undefined) throw unknownFunction(name, call);
   if (call.distinct || call.filter !== undefined || call.star) {
-    throw new GridError('SYNTAX_ERROR', `${name} is no aggregate: it takes no *, DISTINCT or FILTER`, {
+    throw new GridError('SYNTAX_ERROR', `${name} is not an aggregate: it does not take *, DISTINCT or FILTER`, {
       position: call.position,
     });
   }
@@ -81,13 +94,14 @@ function acceptArgument(name: string, { argTypes }: FunctionSignature, given: Ex
 }
 
 function unknownFunction(name: string, call: Call): GridError {
+  if (isPostgresFunction(name)) return notYet(`the function ${name}`, call.position, insteadOfFunction(name));
   const names = [...Object.keys(FUNCTIONS), ...AGGREGATES];
   const nearest = closest(name, names);
   // Two letters swapped are two edits.
   const near = distance(name, nearest) <= (name.length < 4 ? 1 : Math.max(2, name.length / 3));
   return new GridError('UNKNOWN_FUNCTION', `unknown function '${name}'`, {
     position: call.position,
-    hint: near ? `did you mean '${nearest}'?` : undefined,
+    hint: habitOf(name) ?? (near ? `did you mean '${nearest}'?` : undefined),
     details: { function: name },
   });
 }
@@ -99,7 +113,7 @@ function bindAggregate(name: AggregateName, call: Call, context: BindContext, bi
   if (aggregates === undefined) {
     throw new GridError('GROUPING_ERROR', `an aggregate cannot stand in ${clause}`, {
       position,
-      hint: clause === 'WHERE' ? 'conditions on aggregates belong into HAVING' : undefined,
+      hint: clause === 'WHERE' ? 'conditions on aggregates belong in HAVING' : undefined,
     });
   }
   const count = call.arguments.length;

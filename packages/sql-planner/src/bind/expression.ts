@@ -12,7 +12,8 @@ import {
   type Literal as LiteralOf,
   type SqlType,
 } from '@ashlar/expressions';
-import { syntaxError, unsupported } from '../guard/sql-errors.ts';
+import { insteadOfOperator } from '../guard/operators-instead.ts';
+import { notYet, syntaxError, unsupported } from '../guard/sql-errors.ts';
 import type {
   Between,
   Case,
@@ -79,13 +80,13 @@ function bindNode(syntax: Expression, context: BindContext): Expr {
       return bindQuantified(syntax, context);
     case 'InQuery':
     case 'Subquery':
-      throw unsupported('a subquery in an expression', position, 'join the maps, or ask twice');
+      throw unsupported('a subquery in an expression', position, 'join the maps, or send two statements');
     case 'Access':
-      throw unsupported('a part of an expression', position, 'name the path: a.b, a[0]');
+      throw unsupported('a part of an expression', position, 'name a path of the document: a.b, a[0]');
     case 'Row':
-      throw unsupported('a row value', position);
+      throw unsupported('a row value', position, 'compare the parts one by one: a = 1 AND b = 2');
     case 'Array':
-      throw unsupported('an array value', position);
+      throw unsupported('an array value', position, 'pass it as a parameter, or write IN (a, b, c) to compare');
     case 'Default':
       throw unsupported('DEFAULT', position, 'maps have no default values');
     default:
@@ -144,7 +145,8 @@ function bindPath(path: Path, { scope }: BindContext): Expr {
 function bindUnary({ operator, operand, position }: Unary, context: BindContext): Expr {
   const bound = bindExpression(operand, context);
   const takes = isOpen(bound.type) || isNumeric(bound.type) || (bound.type === 'interval' && operator !== '@');
-  if (operator !== '-' && operator !== '+') throw unsupported(`the operator ${operator}`, position);
+  if (operator !== '-' && operator !== '+')
+    throw notYet(`the operator ${operator}`, position, insteadOfOperator(operator, true));
   if (!takes) throw mismatch(`operator ${operator} does not take ${bound.type}`, position);
   if (operator === '+') return bound;
   // A sum of bigints has no bounds, its negative has none either.
@@ -160,7 +162,7 @@ function bindBinary(operator: string, left: Expr, right: Expr, position: TextPos
   if (COMPARISONS.has(operator)) return compare(operator as '=', left, right, position);
   if (ARITHMETIC.has(operator)) return bindArithmetic(operator as ArithmeticOperator, left, right, position, context);
   if (operator === '||') return { kind: 'concat', left, right, type: concatType(left.type, right.type, position), at };
-  if (operator !== '^') throw unsupported(`the operator ${operator}`, position);
+  if (operator !== '^') throw notYet(`the operator ${operator}`, position, insteadOfOperator(operator));
   const args = [adopt(left, 'float8'), adopt(right, 'float8')];
   if (args.some(({ type }) => !isOpen(type) && !isNumeric(type))) {
     throw mismatch(`operator ^ does not take ${left.type} and ${right.type}`, position);
@@ -233,7 +235,7 @@ function bindLike(
   { form, negated, operand, pattern, escape: escapeClause, position }: Like,
   context: BindContext,
 ): Expr {
-  if (form === 'similar') throw unsupported('SIMILAR TO', position, 'use LIKE');
+  if (form === 'similar') throw unsupported('SIMILAR TO', position, 'use LIKE or ILIKE');
   const text = (expression: Expression): Expr => {
     const bound = bindExpression(expression, context);
     if (bound.type === 'text' || isOpen(bound.type)) return bound;
@@ -247,7 +249,8 @@ function bindLike(
 function escapeOf(clause: Expression | undefined): string | undefined {
   if (clause === undefined) return undefined;
   const constant = clause.kind === 'Literal' && clause.literal.type === 'string' ? clause.literal.value : undefined;
-  if (constant === undefined) throw unsupported('ESCAPE with something other than a constant', clause.position);
+  if (constant === undefined)
+    throw unsupported('an ESCAPE that is not a constant', clause.position, "write the character: ESCAPE '!'");
   if ([...constant].length > 1) throw syntaxError('ESCAPE takes one character, or none', clause.position);
   return constant;
 }
@@ -338,7 +341,7 @@ function checkCast(cast: Expr, position: TextPosition): void {
 
 function constantOf(expression: Expression): number {
   if (expression.kind === 'Literal' && expression.literal.type === 'integer') return Number(expression.literal.value);
-  throw unsupported('a length that is not a constant', expression.position);
+  throw unsupported('a length that is not a constant', expression.position, 'write a number: numeric(10, 2)');
 }
 
 export function integer(value: number, at: number): Expr {
@@ -353,5 +356,10 @@ function bindQuantified(syntax: Extract<Expression, { kind: 'Quantified' }>, con
   if (right.kind === 'Array' && right.items.length > 0 && (isIn || isNotIn)) {
     return bindIn({ kind: 'InList', negated: isNotIn, operand: left, items: right.items, position }, context);
   }
-  throw unsupported(`${operator} ${quantifier.toUpperCase()} (...)`, position, 'write IN (a, b, c)');
+  const instead = isIn
+    ? 'write IN (a, b, c)'
+    : isNotIn
+      ? 'write NOT IN (a, b, c)'
+      : 'compare with each value, joined by AND or OR';
+  throw unsupported(`${operator} ${quantifier.toUpperCase()} (...)`, position, instead);
 }

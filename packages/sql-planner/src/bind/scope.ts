@@ -63,7 +63,12 @@ export class Scope {
    */
   add(table: Table, isQualified = false): Relation {
     const [column] = table.alias?.columns ?? [];
-    if (column !== undefined) throw unsupported('a list of column names behind a map', column.position);
+    if (column !== undefined)
+      throw unsupported(
+        'a list of column names after a map',
+        column.position,
+        'rename the columns in SELECT: brand AS b',
+      );
     const map = findMap(this.#catalog, table);
     const alias = table.alias?.name.text ?? map.name;
     if (this.relations.some((relation) => relation.alias === alias)) {
@@ -101,7 +106,7 @@ export class Scope {
   columnOf(relation: Relation, first: Name, rest: readonly PathStep[], position: TextPosition): Expr {
     const special = specialOf(first);
     if (special !== undefined) {
-      if (rest.length > 0) throw unsupported(`a part of ${first.text}`, position);
+      if (rest.length > 0) throw partOfSpecial(first, position);
       return relation.special(special, position.offset);
     }
     const path = this.#pathOf(relation, first, rest);
@@ -256,6 +261,17 @@ export class Scope {
   }
 }
 
+/** Where other databases keep their catalogs. */
+const SYSTEM_TABLE = /^(information_schema\.|pg_catalog\.|pg_|sqlite_|sys\.|duckdb_)/i;
+
+function systemTable(name: string, position: TextPosition): GridError {
+  return new GridError('UNKNOWN_MAP', `unknown map '${name}': a grid has no system tables`, {
+    position,
+    hint: 'SHOW TABLES lists the maps, DESCRIBE map its columns; the first put creates a map',
+    details: { map: name },
+  });
+}
+
 /** The map a table names. @throws GridError UNKNOWN_MAP with the nearest name */
 export function findMap(catalog: CatalogView, table: Table): CatalogMap {
   const name = table.name.map(({ text }) => text).join('.');
@@ -264,9 +280,17 @@ export function findMap(catalog: CatalogView, table: Table): CatalogMap {
   const quoted = table.name.some((part) => part.quoted);
   const folded = quoted ? [] : catalog.maps.filter((map) => map.name.toLowerCase() === name.toLowerCase());
   if (folded.length === 1) return folded[0]!;
+  if (SYSTEM_TABLE.test(name)) throw systemTable(name, table.position);
   const names = catalog.maps.map((map) => map.name);
   const nearest = names.length === 0 ? undefined : closest(name, names);
   throw new UnknownMapError(name, nearest !== undefined && isNear(name, nearest) ? nearest : undefined, table.position);
+}
+
+/** `__value.brand`: the pseudo-columns are whole. */
+export function partOfSpecial({ text }: Name, position: TextPosition): GridError {
+  const isValue = text.toLowerCase() === '__value';
+  const hint = isValue ? 'the fields of a document are columns: brand' : `read ${text} as a whole`;
+  return unsupported(`a part of ${text}`, position, hint);
 }
 
 const isSpecial = (field: string): boolean =>
@@ -336,7 +360,12 @@ function stepOf(step: PathStep): string | number {
     const { literal } = step.index;
     if (literal.type === 'string') return literal.value;
     if (literal.type === 'integer' && literal.value >= 0n && literal.value < 2n ** 31n) return Number(literal.value);
-    if (literal.type === 'integer') throw unsupported('a subscript below 0 or past 2^31', step.position);
+    if (literal.type === 'integer')
+      throw unsupported('a subscript below 0 or past 2^31', step.position, 'elements are counted from 0');
   }
-  throw unsupported(step.kind === 'Slice' ? 'a slice' : 'a subscript that is not a constant', step.position);
+  if (step.kind === 'Slice') {
+    throw unsupported('a slice', step.position, 'name the elements, tags[0], or read the whole array and cut it');
+  }
+  const hint = 'write the number or the name itself, tags[0], or read the whole array';
+  throw unsupported('a subscript that is not a constant', step.position, hint);
 }

@@ -1,4 +1,4 @@
-/** The three errors of reading a SQL text. Each names its place in one sentence; a hint follows where we know better. */
+/** The errors of reading a SQL text. Each names its place; a hint tells what to write instead. */
 import { GridError, type TextPosition } from '@ashlar/core';
 import { closest } from 'fastest-levenshtein';
 import { CLAUSE_WORDS } from './keywords.ts';
@@ -11,9 +11,23 @@ export function syntaxError(message: string, position: TextPosition, hint?: stri
   return new GridError('SYNTAX_ERROR', message, { position, hint });
 }
 
-/** The text is PostgreSQL's SQL, but Ashlar has no such thing. */
-export function unsupported(construct: string, position: TextPosition, hint?: string): GridError {
+/**
+ * The text is PostgreSQL's SQL, but Ashlar has no such thing.
+ *
+ * @param hint  what to write or to do instead, in one sentence
+ */
+export function unsupported(construct: string, position: TextPosition, hint: string): GridError {
   return new GridError('UNSUPPORTED_SQL', `${construct} is not supported`, { position, hint });
+}
+
+/** As `unsupported`, for one of a list that grows: a function, a type, an operator. */
+export function notYet(what: string, position: TextPosition, hint: string): GridError {
+  return new GridError('UNSUPPORTED_SQL', `${what} is not supported yet`, { position, hint });
+}
+
+/** Our parser and node-sql-parser read the clause differently: we have no name for what is meant. */
+export function unreadable(what: string, position: TextPosition): GridError {
+  return unsupported(what, position, 'write the clause in its plain form, as the README of sql-planner lists them');
 }
 
 /** The text passes one of the guard's bounds. */

@@ -4,7 +4,7 @@
  * the list of what becomes what.
  */
 import type { TextPosition } from '@ashlar/core';
-import { unexpected, unsupported } from '../guard/sql-errors.ts';
+import { notYet, unexpected, unsupported } from '../guard/sql-errors.ts';
 import { plainCall } from './call.ts';
 import type { Cursor } from './cursor.ts';
 import type { Call, Expression, Literal, Name } from './syntax.ts';
@@ -24,11 +24,17 @@ export function isSpecialCall(word: string): boolean {
   return SPECIAL.has(word) || REFUSED.test(word);
 }
 
+function insteadOfForm(word: string): string {
+  if (word === 'grouping') return 'send a statement for each grouping';
+  if (word.startsWith('json')) return 'name a path: owner.id, tags[0]; build documents in the application';
+  return 'compute it in the application';
+}
+
 /** The present token is such a name, the next one '('. */
 export function readSpecialCall(cursor: Cursor): Call {
   const { token } = cursor;
   const read = SPECIAL.get(token.value);
-  if (read === undefined) throw unsupported(`${token.text.toUpperCase()}(...)`, token.position);
+  if (read === undefined) throw notYet(`${token.text.toUpperCase()}(...)`, token.position, insteadOfForm(token.value));
   cursor.advance();
   cursor.expectSign('(');
   const call = read(cursor, token.position);
@@ -75,7 +81,8 @@ function readExtract(cursor: Cursor, position: TextPosition): Call {
 
 function readSubstring(cursor: Cursor, position: TextPosition): Call {
   const args = [cursor.grammar.expression(cursor)];
-  if (cursor.isWord('similar')) throw unsupported('substring(... SIMILAR ...)', cursor.position);
+  if (cursor.isWord('similar'))
+    throw unsupported('substring(... SIMILAR ...)', cursor.position, 'write substring(x FROM start FOR length)');
   if (cursor.isSign(',')) return named('substring', position, [...args, ...readMore(cursor)]);
   let start: Expression | undefined;
   let length: Expression | undefined;

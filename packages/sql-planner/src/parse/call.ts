@@ -44,7 +44,7 @@ function readArguments(cursor: Cursor): Expression[] {
 }
 
 function readArgument(cursor: Cursor): Expression {
-  if (cursor.isWord('variadic')) throw unsupported('VARIADIC', cursor.position);
+  if (cursor.isWord('variadic')) throw unsupported('VARIADIC', cursor.position, 'list the arguments one by one');
   if (cursor.isSignAhead(1, '=>') || cursor.isSignAhead(1, ':=')) {
     throw unsupported('a named argument', cursor.position, 'give the arguments in their order');
   }
@@ -53,7 +53,12 @@ function readArgument(cursor: Cursor): Expression {
 
 /** WITHIN GROUP, FILTER and OVER, in this order. */
 function finishCall(cursor: Cursor, call: Call): Call {
-  if (cursor.isWord('within') && cursor.isWordAhead(1, 'group')) throw unsupported('WITHIN GROUP', cursor.position);
+  if (cursor.isWord('within') && cursor.isWordAhead(1, 'group'))
+    throw unsupported(
+      'WITHIN GROUP',
+      cursor.position,
+      'the aggregates are count, sum, avg, min and max: read the rows for others',
+    );
   let filter: Expression | undefined;
   if (cursor.isWord('filter') && cursor.isSignAhead(1, '(')) {
     cursor.advance();

@@ -6,7 +6,7 @@
  */
 import type { TextPosition } from '@ashlar/core';
 import postgresql from 'node-sql-parser/build/postgresql.js';
-import { nearestClauseWord, unexpected, unsupported } from '../guard/sql-errors.ts';
+import { nearestClauseWord, unexpected, unreadable } from '../guard/sql-errors.ts';
 import type { Cursor } from './cursor.ts';
 import type { Skeleton, Slot } from './skeleton.ts';
 
@@ -49,7 +49,7 @@ export function misspelledHint(before: string): string | undefined {
 }
 
 function strange(what: string, position: TextPosition): Error {
-  return unsupported(`${what} in this form`, position);
+  return unreadable(`${what} in this form`, position);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 /** From node-sql-parser's tree back to ours: each placeholder becomes what stands in its slot. */
 import type { TextPosition } from '@ashlar/core';
-import { syntaxError, unsupported } from '../guard/sql-errors.ts';
+import { syntaxError, unreadable, unsupported } from '../guard/sql-errors.ts';
 import type { AstNode } from './clause-parser.ts';
 import { type JoinMark, withAlias } from './from.ts';
 import type { Slot } from './skeleton.ts';
@@ -14,13 +14,14 @@ export function readExpressionField(ast: AstNode, field: string): Expression | u
 
 export function expressionOf(slot: Slot, position: TextPosition): Expression {
   if (slot.kind === 'expression') return slot.expression;
-  throw unsupported('* outside a select list', slot.kind === 'star' ? slot.item.position : position);
+  const place = slot.kind === 'star' ? slot.item.position : position;
+  throw unsupported('* outside a select list', place, 'name the columns here; count(*) counts rows');
 }
 
 function aliasField(ast: AstNode, field: string): Alias | undefined {
   const slot = ast.namedSlot(field);
   if (slot === undefined) return undefined;
-  if (slot.kind !== 'alias') throw unsupported('this alias', ast.position);
+  if (slot.kind !== 'alias') throw unreadable('this alias', ast.position);
   return slot.alias;
 }
 
@@ -29,7 +30,7 @@ export function readSelectItems(ast: AstNode): SelectItem[] {
   return ast.children('columns').map((column) => {
     column.takeOneOf('type', ['expr', null]);
     const slot = column.child('expr')?.numberedSlot();
-    if (slot === undefined) throw unsupported('this column', ast.position);
+    if (slot === undefined) throw unreadable('this column', ast.position);
     const alias = aliasField(column, 'as')?.name;
     column.close();
     if (slot.kind === 'star') {
@@ -52,7 +53,7 @@ export function readDistinct(ast: AstNode): { readonly distinct: boolean; readon
     column.takeOneOf('type', ['expr']);
     const expression = readExpressionField(column, 'expr');
     column.close();
-    if (expression === undefined) throw unsupported('this DISTINCT ON', ast.position);
+    if (expression === undefined) throw unreadable('this DISTINCT ON', ast.position);
     return expression;
   });
   node?.close();
@@ -72,7 +73,7 @@ export function readGroupBy(ast: AstNode): Expression[] {
 export function readOrderItems(ast: AstNode): OrderItem[] {
   return ast.children('orderby').map((item) => {
     const slot = item.child('expr')?.numberedSlot();
-    if (slot === undefined) throw unsupported('this ORDER BY', ast.position);
+    if (slot === undefined) throw unreadable('this ORDER BY', ast.position);
     const descending = item.takeOneOf('type', ['ASC', 'DESC', null]) === 'DESC';
     const nulls = item.takeOneOf('nulls', ['NULLS FIRST', 'NULLS LAST', '', null]);
     item.close();
@@ -99,7 +100,7 @@ export function readBounds(ast: AstNode): Bounds {
     .children('value')
     .map((value) => expressionOf(value.numberedSlot(), ast.position));
   node.close();
-  if (third !== undefined) throw unsupported('this LIMIT', ast.position);
+  if (third !== undefined) throw unreadable('this LIMIT', ast.position);
   if (separator !== 'offset') return { limit: first, offset: undefined };
   return second === undefined ? { limit: undefined, offset: first } : { limit: first, offset: second };
 }
@@ -114,7 +115,7 @@ export function readJoinedTables(ast: AstNode, joins: readonly JoinMark[]): From
   const items: FromItem[] = [];
   tables.forEach((table, index) => {
     const slot = table.namedSlot('table');
-    if (slot?.kind !== 'source') throw unsupported('this table', ast.position);
+    if (slot?.kind !== 'source') throw unreadable('this table', ast.position);
     const right = withAlias(slot.item, aliasField(table, 'as'));
     const mark = index === 0 ? undefined : joins[index - 1];
     const condition = readCondition(table, mark);
@@ -123,7 +124,7 @@ export function readJoinedTables(ast: AstNode, joins: readonly JoinMark[]): From
     if (left === undefined || mark === undefined || mark.join === 'comma') items.push(right);
     else items.push({ kind: 'Join', join: mark.join, left, right, condition, position: mark.position });
   });
-  if (tables.length > 0 && joins.length !== tables.length - 1) throw unsupported('this FROM', ast.position);
+  if (tables.length > 0 && joins.length !== tables.length - 1) throw unreadable('this FROM', ast.position);
   return items;
 }
 
@@ -153,7 +154,7 @@ function usingName(node: AstNode): Name {
   node.takeOneOf('type', ['default']);
   const alias = aliasField(node, 'value');
   node.close();
-  if (alias === undefined) throw unsupported('this USING', node.position);
+  if (alias === undefined) throw unreadable('this USING', node.position);
   return alias.name;
 }
 
@@ -169,7 +170,7 @@ export function readAssignments(
     name?.close();
     const value = readExpressionField(assignment, 'value');
     assignment.close();
-    if (slot?.kind !== 'target' || value === undefined) throw unsupported('this SET', ast.position);
+    if (slot?.kind !== 'target' || value === undefined) throw unreadable('this SET', ast.position);
     return { target: slot.path, value, position: slot.path.position };
   });
 }

@@ -172,13 +172,17 @@ export class ClauseWriter {
       case 'nulls':
         return this.#direction(token);
       case 'tablesample':
-        throw unsupported('TABLESAMPLE', token.position);
+        throw unsupported('TABLESAMPLE', token.position, 'write WHERE random() < 0.01');
       case 'with':
-        throw unsupported(`WITH ${this.cursor.ahead(1).text.toUpperCase()}`, token.position);
+        throw unsupported(`WITH ${this.cursor.ahead(1).text.toUpperCase()}`, token.position, 'leave it out');
       case 'into':
-        throw unsupported('SELECT INTO', token.position);
+        throw unsupported('SELECT INTO', token.position, 'read the rows and store them with putAll');
       case 'for':
-        throw unsupported(`FOR ${this.cursor.ahead(1).text.toUpperCase()}`, token.position);
+        throw unsupported(
+          `FOR ${this.cursor.ahead(1).text.toUpperCase()}`,
+          token.position,
+          'there are no row locks: change an entry in a processor, or replace it with ifVersion',
+        );
       default:
         return JOIN_WORDS.has(token.value) && this.#itemRead && this.#join(token);
     }
@@ -241,7 +245,8 @@ export class ClauseWriter {
     const called = /^(rollup|cube)$/.test(token.value) && this.cursor.isSignAhead(1, '(');
     const sets = token.value === 'grouping' && this.cursor.isWordAhead(1, 'sets');
     if (called || sets || /^(all|distinct)$/.test(token.value)) {
-      throw unsupported(`GROUP BY ${token.text.toUpperCase()}${sets ? ' SETS' : ''}`, token.position);
+      const form = `GROUP BY ${token.text.toUpperCase()}${sets ? ' SETS' : ''}`;
+      throw unsupported(form, token.position, 'list the columns; send a statement for each grouping');
     }
   }
 
@@ -283,7 +288,7 @@ export class ClauseWriter {
   #condition(token: Token): void {
     if (this.#clause !== 'from' || !this.#itemRead || this.#openJoins === 0) throw unexpected(token);
     if (this.#openJoins > 1) {
-      throw unsupported('a join nested without parentheses', token.position, 'put each ON right behind its JOIN');
+      throw unsupported('a join nested without parentheses', token.position, 'put each ON directly after its JOIN');
     }
     this.#openJoins = 0;
     this.cursor.advance();
@@ -309,7 +314,8 @@ export class ClauseWriter {
       this.#aliasSlot(this.cursor.token, plainAlias(this.cursor.name("a column's name")));
     } while (this.cursor.isSign(','));
     this.skeleton.words(')', this.cursor.expectSign(')'));
-    if (this.cursor.isWord('as')) throw unsupported('USING (...) AS', this.cursor.position);
+    if (this.cursor.isWord('as'))
+      throw unsupported('USING (...) AS', this.cursor.position, 'leave out the alias: the columns keep their names');
     this.#clause = 'on';
     this.#itemRead = true;
     return true;
@@ -423,7 +429,8 @@ export class ClauseWriter {
     const one: Expression = { kind: 'Literal', literal: { type: 'integer', value: 1n }, position };
     const count = counted ? this.cursor.grammar.expression(this.cursor) : one;
     if (!this.cursor.acceptWord('rows')) this.cursor.expectWord('row');
-    if (this.cursor.isWord('with')) throw unsupported('WITH TIES', this.cursor.position);
+    if (this.cursor.isWord('with'))
+      throw unsupported('WITH TIES', this.cursor.position, 'write LIMIT: it counts rows alone');
     this.cursor.expectWord('only');
     return count;
   }

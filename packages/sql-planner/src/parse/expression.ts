@@ -9,7 +9,8 @@
  */
 import type { TextPosition } from '@ashlar/core';
 import { LIMITS } from '../guard/guard.ts';
-import { shown, syntaxError, tooLarge, unexpected, unsupported } from '../guard/sql-errors.ts';
+import { insteadOfOperator } from '../guard/operators-instead.ts';
+import { notYet, shown, syntaxError, tooLarge, unexpected, unsupported } from '../guard/sql-errors.ts';
 import type { Token } from '../guard/token.ts';
 import type { Cursor } from './cursor.ts';
 import { readOperand } from './operand.ts';
@@ -90,7 +91,9 @@ function strangeOperator(token: Token): Error {
   }
   if (token.text === '==') return unexpected(token);
   const known = binaryOperator(token.text) !== undefined;
-  return known ? unexpected(token, 'an expression') : unsupported(`the operator ${token.text}`, token.position);
+  return known
+    ? unexpected(token, 'an expression')
+    : notYet(`the operator ${token.text}`, token.position, insteadOfOperator(token.text));
 }
 
 /** What continues an expression behind an operand. */
@@ -165,9 +168,12 @@ function isQuantifier({ kind, value }: Token): boolean {
 function wordInfix(cursor: Cursor, word: string, restricted: boolean): Infix | undefined {
   if (word === 'at' && restricted) return undefined;
   if (word === 'at') return cursor.isWordAhead(1, 'time') || cursor.isWordAhead(1, 'local') ? AT_TIME_ZONE : undefined;
-  if (word === 'collate') throw unsupported('COLLATE', cursor.position);
-  if (word === 'overlaps') throw unsupported('OVERLAPS', cursor.position);
-  if (word === 'operator' && cursor.isSignAhead(1, '(')) throw unsupported('OPERATOR(...)', cursor.position);
+  if (word === 'collate')
+    throw unsupported('COLLATE', cursor.position, 'leave it out: text is compared by its code points');
+  if (word === 'overlaps')
+    throw unsupported('OVERLAPS', cursor.position, 'compare the ends: a.start < b.stop AND b.start < a.stop');
+  if (word === 'operator' && cursor.isSignAhead(1, '('))
+    throw unsupported('OPERATOR(...)', cursor.position, 'write the operator itself');
   if (word === 'is' && isDistinctAhead(cursor)) return IS_DISTINCT;
   if (restricted) return undefined;
   if (word === 'not')
@@ -233,7 +239,11 @@ function readIs(cursor: Cursor, operand: Expression): Expression {
   const { token } = cursor;
   if (token.kind !== 'word' || !TESTS.has(token.value)) {
     if (/^(json|document|normalized|nfc|nfd|nfkc|nfkd|of)$/.test(token.value)) {
-      throw unsupported(`IS ${token.text.toUpperCase()}`, position);
+      throw unsupported(
+        `IS ${token.text.toUpperCase()}`,
+        position,
+        'IS takes NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM',
+      );
     }
     throw unexpected(token, 'NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM', 'other values are compared with =');
   }
@@ -284,7 +294,11 @@ function readLike(cursor: Cursor, operand: Expression): Expression {
   const form = cursor.advance().value as Like['form'];
   if (form === 'similar') cursor.expectWord('to');
   if (isQuantifier(cursor.token)) {
-    throw unsupported(`LIKE ${cursor.token.text.toUpperCase()}`, cursor.position);
+    throw unsupported(
+      `LIKE ${cursor.token.text.toUpperCase()}`,
+      cursor.position,
+      'write one LIKE for each pattern, joined by OR or AND',
+    );
   }
   const pattern = cursor.nested(() => bind(cursor, LEVEL.range + 1, false));
   const escaping = cursor.acceptWord('escape') ? cursor.nested(() => bind(cursor, LEVEL.range + 1, false)) : undefined;

@@ -29,8 +29,9 @@ export function readJoinWords(cursor: Cursor): JoinMark {
 /** @param bracketed reads the tables between brackets that hold no query */
 export function readSource(cursor: Cursor, bracketed: (cursor: Cursor) => FromItem): FromItem {
   const { token, position } = cursor;
-  if (cursor.isWord('only')) throw unsupported('ONLY', position);
-  if (cursor.isWord('rows') && cursor.isWordAhead(1, 'from')) throw unsupported('ROWS FROM', position);
+  if (cursor.isWord('only')) throw unsupported('ONLY', position, 'leave it out: a map has no child tables');
+  if (cursor.isWord('rows') && cursor.isWordAhead(1, 'from'))
+    throw unsupported('ROWS FROM', position, 'FROM takes the names of maps');
   const lateral = cursor.acceptWord('lateral');
   if (cursor.isSign('(')) {
     if (cursor.isQueryGroup()) return readFromQuery(cursor, lateral, position);
@@ -40,7 +41,7 @@ export function readSource(cursor: Cursor, bracketed: (cursor: Cursor) => FromIt
     cursor.expectSign(')');
     return item;
   }
-  if (lateral) throw unsupported('LATERAL before a call', position);
+  if (lateral) throw unsupported('LATERAL', position, 'FROM takes the names of maps: join them by their columns');
   if (token.kind === 'string') throw unexpected(token, 'a table', 'names are quoted with double quotes');
   const name = readTableName(cursor);
   if (!cursor.isSign('(')) return { kind: 'Table', name, alias: undefined, position };
@@ -58,7 +59,8 @@ function readFromQuery(cursor: Cursor, lateral: boolean, position: TextPosition)
 function readTableName(cursor: Cursor): Name[] {
   const region = cursor.acceptSign('/');
   const names = [cursor.name('a table')];
-  if (region && cursor.isSign('/')) throw unsupported('a region within a region', cursor.position);
+  if (region && cursor.isSign('/'))
+    throw unsupported('a region within a region', cursor.position, 'maps are not nested: FROM /region');
   while (cursor.acceptSign('.')) names.push(cursor.label("a table's name"));
   return names;
 }
@@ -66,7 +68,7 @@ function readTableName(cursor: Cursor): Name[] {
 /** The map that INSERT, UPDATE or DELETE changes, and its alias. */
 export function readTarget(cursor: Cursor, aliasNeedsAs: boolean): Table {
   const { position } = cursor;
-  if (cursor.isWord('only')) throw unsupported('ONLY', position);
+  if (cursor.isWord('only')) throw unsupported('ONLY', position, 'leave it out: a map has no child tables');
   const name = readTableName(cursor);
   const table: Table = { kind: 'Table', name, alias: undefined, position };
   if (!cursor.acceptWord('as') && (aliasNeedsAs || !cursor.isName() || cursor.isWord('set'))) return table;
@@ -77,6 +79,7 @@ export function readTarget(cursor: Cursor, aliasNeedsAs: boolean): Table {
 /** The same item with its alias. */
 export function withAlias(item: FromItem, alias: Alias | undefined): FromItem {
   if (alias === undefined) return item;
-  if (item.kind === 'Join') throw unsupported('an alias of a join in brackets', alias.position);
+  if (item.kind === 'Join')
+    throw unsupported('an alias of a join in parentheses', alias.position, 'give each map an alias of its own');
   return { ...item, alias };
 }

@@ -14,7 +14,8 @@ export function readInsert(cursor: Cursor): Insert {
   cursor.expectWord('into');
   const table = readTarget(cursor, true);
   const columns = cursor.isSign('(') && !cursor.isQueryGroup() ? readColumns(cursor) : [];
-  if (cursor.isWord('overriding')) throw unsupported('OVERRIDING', cursor.position);
+  if (cursor.isWord('overriding'))
+    throw unsupported('OVERRIDING', cursor.position, 'leave it out: no column is generated');
   const source = readInsertSource(cursor, columns.length > 0);
   const onConflict = cursor.isWord('on') ? readOnConflict(cursor) : undefined;
   return { kind: 'Insert', table, columns, source, onConflict, returning: readReturning(cursor), position };
@@ -47,9 +48,11 @@ function readInsertSource(cursor: Cursor, named: boolean): Query | undefined {
 function readOnConflict(cursor: Cursor): OnConflict {
   const { position } = cursor.expectWord('on');
   cursor.expectWord('conflict');
-  if (cursor.isWord('on')) throw unsupported('ON CONFLICT ON CONSTRAINT', cursor.position, 'name the columns');
+  if (cursor.isWord('on'))
+    throw unsupported('ON CONFLICT ON CONSTRAINT', cursor.position, 'write ON CONFLICT (__key) DO NOTHING');
   const columns: Name[] = cursor.isSign('(') ? cursor.nameList("a column's name") : [];
-  if (cursor.isWord('where')) throw unsupported('a condition of the conflict', cursor.position);
+  if (cursor.isWord('where'))
+    throw unsupported('a condition of the conflict', cursor.position, 'write ON CONFLICT (__key) DO NOTHING');
   cursor.expectWord('do');
   if (cursor.acceptWord('nothing')) return { columns, update: undefined, position };
   const { token } = cursor;
@@ -92,7 +95,8 @@ function writeAssignments(writer: ClauseWriter): void {
   skeleton.words('SET', cursor.expectWord('set'));
   for (;;) {
     const { token } = cursor;
-    if (cursor.isSign('(')) throw unsupported('SET (...) = ...', token.position, 'set each column on its own');
+    if (cursor.isSign('('))
+      throw unsupported('SET (...) = ...', token.position, 'set each column on its own: SET a = 1, b = 2');
     skeleton.slot({ kind: 'target', path: readTargetPath(cursor) }, token);
     skeleton.words('=', cursor.expectSign('='));
     const { position, token: first } = cursor;
@@ -110,7 +114,12 @@ export function readDelete(cursor: Cursor): Delete {
   cursor.expectWord('from');
   const { token } = cursor;
   const table = readTarget(cursor, false);
-  if (cursor.isWord('using')) throw unsupported('DELETE ... USING', cursor.position);
+  if (cursor.isWord('using'))
+    throw unsupported(
+      'DELETE ... USING',
+      cursor.position,
+      'SELECT the keys first, then DELETE ... WHERE __key IN (...)',
+    );
   writer.begin('DELETE FROM', 'set');
   writer.skeleton.slot({ kind: 'source', item: table }, token);
   writer.run();

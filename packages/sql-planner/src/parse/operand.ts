@@ -25,7 +25,7 @@ export function readOperand(cursor: Cursor): Expression {
     case 'parameter':
       return withSteps(cursor, cursor.parameters.read(cursor.advance()));
     case 'bits':
-      throw unsupported('a bit string', token.position);
+      throw unsupported('a bit string', token.position, "write a number, or bytes: '\\x0aff'::bytea");
     case 'word':
       return readWord(cursor, token);
     case 'quoted':
@@ -72,7 +72,11 @@ function readWord(cursor: Cursor, token: Token): Expression {
       break;
     case 'unique':
     case 'variadic':
-      throw unsupported(token.value.toUpperCase(), token.position);
+      throw unsupported(
+        token.value.toUpperCase(),
+        token.position,
+        'list the values one by one, or count them with GROUP BY',
+      );
     default:
   }
   const keywordCall = readKeywordCall(cursor);
@@ -122,7 +126,8 @@ export function readPathSteps(cursor: Cursor): PathStep[] {
   const steps: PathStep[] = [];
   for (;;) {
     if (cursor.acceptSign('.')) {
-      if (cursor.isSign('*')) throw unsupported('the expansion of a value by .*', cursor.position);
+      if (cursor.isSign('*'))
+        throw unsupported('the expansion of a value by .*', cursor.position, 'name its fields: owner.id');
       steps.push({ kind: 'Name', name: cursor.label("a field's name") });
     } else if (cursor.isSign('[')) steps.push(readSubscriptStep(cursor));
     else return steps;

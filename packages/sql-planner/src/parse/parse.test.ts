@@ -178,7 +178,6 @@ describe('a construct we do not have', () => {
     ['EXPLAIN CREATE TABLE t AS SELECT 1', 8, 'CREATE TABLE'],
     ['SELECT a FROM t FOR UPDATE', 16, 'FOR UPDATE'],
     ['SELECT a COLLATE "C" FROM t', 9, 'COLLATE'],
-    ['SELECT a @@ b', 9, 'the operator @@'],
     ["SELECT B'01'", 7, 'a bit string'],
     ['SELECT a FROM t GROUP BY a, CUBE (b)', 28, 'GROUP BY CUBE'],
     ['SELECT 1 FROM a JOIN b JOIN c ON x ON y', 30, 'a join nested without parentheses'],
@@ -188,6 +187,7 @@ describe('a construct we do not have', () => {
     expect(failureOf(text)).toMatchObject({
       code: 'UNSUPPORTED_SQL',
       message: `${construct} is not supported`,
+      hint: expect.stringMatching(/./),
       position: { offset },
     });
   });

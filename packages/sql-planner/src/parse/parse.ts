@@ -1,19 +1,21 @@
 /**
  * One statement from its text: the door of guard and parser.
  *
- *   text -> guard -> tokens -> SELECT, VALUES, INSERT, UPDATE, DELETE, EXPLAIN -> tree
+ *   text -> guard -> tokens -> SELECT, VALUES, INSERT, UPDATE, DELETE, EXPLAIN, SHOW, DESCRIBE -> tree
  *
  * Pure and synchronous; meant for a worker thread whose caller sets a deadline.
  */
 import type { TextPosition } from '@ashlar/core';
 import { guardText } from '../guard/guard.ts';
-import { unexpected, unsupported } from '../guard/sql-errors.ts';
+import { unexpected } from '../guard/sql-errors.ts';
 import type { Token } from '../guard/token.ts';
 import { Cursor, type Grammar } from './cursor.ts';
 import { readExpression, readRestrictedExpression } from './expression.ts';
 import { readDelete, readInsert, readUpdate } from './modify.ts';
+import { refuseOtherCommand } from './other-commands.ts';
 import { ParameterList, type ParameterStyle } from './parameters.ts';
 import { readQuery } from './query.ts';
+import { isShow, readShow } from './show.ts';
 import type { Explain, Statement } from './syntax.ts';
 
 export interface ParsedStatement {
@@ -60,6 +62,7 @@ export function parseStatement(text: string): ParsedStatement {
 
 function readStatement(cursor: Cursor): Statement {
   if (cursor.isWord('explain')) return readExplain(cursor);
+  if (isShow(cursor)) return readShow(cursor);
   return readExplainable(cursor);
 }
 
@@ -69,30 +72,9 @@ function readExplainable(cursor: Cursor): Explain['statement'] {
   if (cursor.isWord('insert')) return readInsert(cursor);
   if (cursor.isWord('update')) return readUpdate(cursor);
   if (cursor.isWord('delete')) return readDelete(cursor);
-  if (token.kind === 'word' && OTHER_COMMANDS.has(token.value)) throw unsupported(commandName(cursor), token.position);
+  refuseOtherCommand(cursor);
   if (token.kind === 'end') throw unexpected(token, 'a statement');
   throw unexpected(token, 'a statement such as SELECT');
-}
-
-/** PostgreSQL's commands that Ashlar does not have. */
-const OTHER_COMMANDS: ReadonlySet<string> = new Set(
-  `abort alter analyse analyze begin call checkpoint close cluster comment commit copy create deallocate declare discard do
-  drop end execute explain fetch grant import listen load lock merge move notify prepare reassign refresh reindex release
-  reset revoke rollback savepoint security set show start truncate unlisten vacuum`.split(/\s+/),
-);
-const OBJECT_COMMANDS: ReadonlySet<string> = new Set(['create', 'drop', 'alter']);
-
-/** `CREATE MATERIALIZED VIEW`: the command and the kind of thing it is for. */
-function commandName(cursor: Cursor): string {
-  const words = [cursor.token.text.toUpperCase()];
-  if (!OBJECT_COMMANDS.has(cursor.token.value)) return words[0]!;
-  for (let distance = 1; distance <= 3; distance++) {
-    const { kind, value } = cursor.ahead(distance);
-    if (kind !== 'word') break;
-    words.push(value.toUpperCase());
-    if (!/^(or|replace|materialized|unique|temp|temporary|unlogged|foreign|global|local)$/.test(value)) break;
-  }
-  return words.join(' ');
 }
 
 /** EXPLAIN [ANALYZE] [VERBOSE] statement, EXPLAIN (option [value], ...) statement. */

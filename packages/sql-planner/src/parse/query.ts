@@ -64,7 +64,7 @@ function readCommonTable(cursor: Cursor): CommonTable {
   if (!cursor.isQueryGroup()) {
     const inner = cursor.ahead(1);
     if (/^(insert|update|delete|merge)$/.test(inner.value)) {
-      throw unsupported(`${inner.text.toUpperCase()} within WITH`, inner.position);
+      throw unsupported(`${inner.text.toUpperCase()} within WITH`, inner.position, 'send it as a statement of its own');
     }
     throw unexpected(cursor.token, 'a query in brackets');
   }
@@ -72,7 +72,11 @@ function readCommonTable(cursor: Cursor): CommonTable {
   const query = readQuery(cursor);
   cursor.expectSign(')');
   if (cursor.isWord('search') || cursor.isWord('cycle')) {
-    throw unsupported(`${cursor.token.text.toUpperCase()} of a recursive query`, cursor.position);
+    throw unsupported(
+      `${cursor.token.text.toUpperCase()} of a recursive query`,
+      cursor.position,
+      'there are no recursive queries: follow the keys in the application, or in a job',
+    );
   }
   return { name, columns, materialized: hinted ? !isNot : undefined, query, position: name.position };
 }

@@ -1,7 +1,7 @@
 /**
  * The syntax tree: what the parser gives and all that the binder sees of SQL. A closed union; each node has its place.
  *
- *   Statement = Query | Insert | Update | Delete | Explain
+ *   Statement = Query | Insert | Update | Delete | Explain | ShowMaps | Describe
  *   Query     = WITH + body (Select, Values, SetOperation or a Query in brackets) + ORDER BY, LIMIT, OFFSET
  *
  * S1  Brackets of grouping are gone; operators are bound by PostgreSQL's precedence.
@@ -451,4 +451,15 @@ export interface Explain extends Node {
   readonly statement: Query | Insert | Update | Delete;
 }
 
-export type Statement = Query | Insert | Update | Delete | Explain;
+/** SHOW TABLES: the maps that there are. */
+export interface ShowMaps extends Node {
+  readonly kind: 'ShowMaps';
+}
+
+/** DESCRIBE map: the paths of its documents. */
+export interface Describe extends Node {
+  readonly kind: 'Describe';
+  readonly table: Table;
+}
+
+export type Statement = Query | Insert | Update | Delete | Explain | ShowMaps | Describe;

@@ -49,10 +49,11 @@ export function isTypedLiteral(cursor: Cursor): boolean {
 /** @param options arrays: whether [] may follow; false before the string of a literal */
 export function readTypeName(cursor: Cursor, options: { readonly arrays: boolean } = { arrays: true }): TypeName {
   const { position, token } = cursor;
-  if (cursor.isWord('setof')) throw unsupported('SETOF', position);
+  if (cursor.isWord('setof')) throw unsupported('SETOF', position, 'name the type of one value');
   const built = token.kind === 'word' && BUILT_IN.has(token.value) && !cursor.isSignAhead(1, '.');
   const type = built ? readBuiltIn(cursor) : readNamedType(cursor);
-  if (cursor.isSign('%') && cursor.isWordAhead(1, 'type')) throw unsupported('%TYPE', cursor.position);
+  if (cursor.isSign('%') && cursor.isWordAhead(1, 'type'))
+    throw unsupported('%TYPE', cursor.position, 'name the type itself: x::numeric');
   if (!options.arrays) return { ...type, arrayDepth: 0, position };
   const one: Expression = { kind: 'Literal', literal: { type: 'integer', value: 1n }, position };
   const modifiers = built && type.modifiers.length === 0 && LENGTH_IS_ONE.has(type.name) ? [one] : type.modifiers;
@@ -111,7 +112,8 @@ function readFloat(cursor: Cursor): PlainType {
   const [digits] = readModifiers(cursor);
   if (digits === undefined) return plain('float8');
   const value = digits.kind === 'Literal' && digits.literal.type === 'integer' ? digits.literal.value : 0n;
-  if (value < 1n || value > 53n) throw unsupported('a float of other than 1 to 53 binary digits', position);
+  if (value < 1n || value > 53n)
+    throw unsupported('a float with other than 1 to 53 binary digits', position, 'write real or double precision');
   return plain(value < 25n ? 'float4' : 'float8');
 }
 
@@ -155,7 +157,8 @@ export function readIntervalFields(cursor: Cursor): string | undefined {
     if (!FIELD_RANGES.has(fields)) throw unexpected(cursor.token, 'a smaller field');
     cursor.advance();
   }
-  if (fields.endsWith('second') && cursor.isSign('(')) throw unsupported('a precision of seconds', cursor.position);
+  if (fields.endsWith('second') && cursor.isSign('('))
+    throw unsupported('a precision of seconds', cursor.position, 'leave it out: date_trunc cuts times');
   return fields;
 }
 

@@ -67,8 +67,14 @@ export function bindSelect(query: Query, select: Select, facts: PlanFacts): Boun
 }
 
 function refuseUnsupported(select: Select): void {
-  if (select.distinctOn.length > 0) throw unsupported('DISTINCT ON', select.distinctOn[0]!.position);
-  if (select.windows.length > 0) throw unsupported('WINDOW', select.windows[0]!.name.position);
+  if (select.distinctOn.length > 0)
+    throw unsupported(
+      'DISTINCT ON',
+      select.distinctOn[0]!.position,
+      'GROUP BY the columns, and take min or max of the others',
+    );
+  if (select.windows.length > 0)
+    throw unsupported('WINDOW', select.windows[0]!.name.position, 'use GROUP BY: there are no window functions');
 }
 
 function bindCondition(condition: Expression | undefined, context: BindContext): Expr | undefined {
@@ -103,11 +109,12 @@ function bindLimits(query: Query, scope: Scope): Limits {
   const bind = (expression: Expression | undefined, clause: string): Expr | undefined => {
     if (expression === undefined) return undefined;
     const bound = adopt(bindExpression(expression, { scope, aggregates: undefined, clause }), 'int8');
-    if (containsColumn(bound)) throw unsupported(`a column in ${clause}`, expression.position);
+    if (containsColumn(bound))
+      throw unsupported(`a column in ${clause}`, expression.position, `${clause} takes a number or a parameter`);
     if (!isNumeric(bound.type) && !isOpen(bound.type)) throw mismatch(`${clause} takes a number`, expression.position);
     if (bound.kind !== 'literal') return bound;
     if (bound.value !== null && Number(bound.value) < 0) {
-      throw syntaxError(`${clause} takes a number from 0`, expression.position);
+      throw syntaxError(`${clause} takes a number of at least 0`, expression.position);
     }
     return bound.value === null ? undefined : bound;
   };

@@ -43,18 +43,31 @@ function bindItem(item: FromItem, isJoin: boolean, context: BindContext): JoinSt
     case 'Join':
       return bindJoin(item, context);
     case 'FromQuery':
-      throw unsupported('a query in FROM', item.position);
+      throw unsupported('a query in FROM', item.position, 'FROM takes maps: join them, or send two statements');
     case 'FromCall':
-      throw unsupported('a function in FROM', item.position);
+      throw unsupported('a function in FROM', item.position, 'FROM takes maps: make the rows in the application');
+  }
+}
+
+function refuseJoin({ join, condition, right, position }: Join): void {
+  if (join === 'right') throw unsupported('a RIGHT JOIN', position, 'swap the two sides: b LEFT JOIN a');
+  if (join === 'full') {
+    const hint =
+      'only LEFT JOIN keeps rows without a match: send a LEFT JOIN b, then b LEFT JOIN a ... WHERE a.__key IS NULL';
+    throw unsupported('a FULL JOIN', position, hint);
+  }
+  if (condition.kind === 'natural') throw unsupported('NATURAL JOIN', position, 'name the columns: JOIN b USING (id)');
+  if (right.kind === 'Join') {
+    throw unsupported(
+      'a join in parentheses',
+      right.position,
+      'join one map after the other: a JOIN b ON ... JOIN c ON ...',
+    );
   }
 }
 
 function bindJoin(join: Join, context: BindContext): JoinStep[] {
-  if (join.join === 'right' || join.join === 'full')
-    throw unsupported(`a ${join.join.toUpperCase()} JOIN`, join.position, 'turn it round: LEFT JOIN');
-  if (join.condition.kind === 'natural')
-    throw unsupported('NATURAL JOIN', join.position, 'name the columns: USING (a)');
-  if (join.right.kind === 'Join') throw unsupported('a join in brackets', join.right.position);
+  refuseJoin(join);
   const left = bindItem(join.left, true, context);
   const usingLeft = join.condition.kind === 'using' ? bindUsingLeft(join.condition.columns, context) : [];
   const [right] = bindItem(join.right, true, context);

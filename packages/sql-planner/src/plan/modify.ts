@@ -8,18 +8,23 @@ import { conjunction, conjunctsOf, renumber } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
 import { expectBoolean } from '../bind/literals.ts';
 import { RELATION_STRIDE, Relation, specialOf } from '../bind/relation.ts';
-import { findMap, type Scope } from '../bind/scope.ts';
+import { findMap, partOfSpecial, type Scope } from '../bind/scope.ts';
 import { syntaxError, unsupported } from '../guard/sql-errors.ts';
 import type { Delete, Expression, Insert, OnConflict, Path, Update } from '../parse/syntax.ts';
 import type { PlanFacts } from './bind-select.ts';
 import { partitionsOf } from './prune.ts';
 
+const INSERT_HINT =
+  'INSERT takes VALUES only: read the rows with SELECT and store them with putAll, or use ashlar export and ashlar import';
+
 type FieldPath = readonly (string | number)[];
 
 export function planInsert(insert: Insert, facts: PlanFacts, catalog: CatalogView): InsertPlan {
-  if (insert.returning.length > 0) throw unsupported('RETURNING', insert.returning[0]!.position);
+  if (insert.returning.length > 0)
+    throw unsupported('RETURNING', insert.returning[0]!.position, 'SELECT the rows by their keys afterwards');
   const map = knownMap(insert, catalog, facts.scope);
   const name = map?.name ?? insert.table.name.map(({ text }) => text).join('.');
+  const source = valuesOf(insert);
   if (insert.columns.length === 0) {
     throw syntaxError(
       'INSERT must name its columns',
@@ -37,7 +42,7 @@ export function planInsert(insert: Insert, facts: PlanFacts, catalog: CatalogVie
     throw syntaxError('INSERT must give the key: name __key among its columns', insert.columns[0]!.position);
   }
   const context = contextOf(facts, 'VALUES');
-  const rows = valuesOf(insert).map((row) => {
+  const rows = source.map((row) => {
     if (row.length !== paths.length) {
       throw syntaxError(
         `a row has ${row.length} values for ${paths.length} columns`,
@@ -65,26 +70,37 @@ function knownMap({ table }: Insert, catalog: CatalogView, scope: Scope): Catalo
 }
 
 function valuesOf({ source, position }: Insert): readonly (readonly Expression[])[] {
-  if (source === undefined) throw unsupported('DEFAULT VALUES', position);
+  if (source === undefined)
+    throw unsupported('DEFAULT VALUES', position, 'maps have no default values: INSERT INTO t (__key, a) VALUES (...)');
   const isPlain = source.with.length === 0 && source.orderBy.length === 0;
   const isWhole = source.limit === undefined && source.offset === undefined;
   if (source.body.kind === 'Values' && isPlain && isWhole) return source.body.rows;
-  throw unsupported('INSERT from a query', source.position, 'read the rows and put them');
+  throw unsupported('INSERT from a query', source.position, INSERT_HINT);
 }
 
 function conflictOf(clause: OnConflict | undefined): InsertPlan['onConflict'] {
   if (clause === undefined) return 'error';
   if (clause.columns.some((name) => specialOf(name) !== 'key')) {
-    throw unsupported('ON CONFLICT on another column than __key', clause.position);
+    throw unsupported(
+      'ON CONFLICT on a column other than __key',
+      clause.position,
+      'the key alone is unique: ON CONFLICT (__key) DO NOTHING',
+    );
   }
   if (clause.update !== undefined)
-    throw unsupported('ON CONFLICT DO UPDATE', clause.position, 'use put, or a processor');
+    throw unsupported(
+      'ON CONFLICT DO UPDATE',
+      clause.position,
+      'put overwrites, and a processor changes what is there',
+    );
   return 'nothing';
 }
 
 export function planUpdate(update: Update, facts: PlanFacts): ModifyPlan {
-  if (update.from.length > 0) throw unsupported('UPDATE ... FROM', update.from[0]!.position);
-  if (update.returning.length > 0) throw unsupported('RETURNING', update.returning[0]!.position);
+  if (update.from.length > 0)
+    throw unsupported('UPDATE ... FROM', update.from[0]!.position, 'SELECT from both maps first, then UPDATE by key');
+  if (update.returning.length > 0)
+    throw unsupported('RETURNING', update.returning[0]!.position, 'a processor gives back what it changed');
   const relation = facts.scope.add(update.table);
   const columns = leadingColumns(relation);
   const paths = update.assignments.map(({ target }) => targetOf(target, relation, facts.scope));
@@ -99,7 +115,8 @@ export function planUpdate(update: Update, facts: PlanFacts): ModifyPlan {
 }
 
 export function planDelete(statement: Delete, facts: PlanFacts): ModifyPlan {
-  if (statement.returning.length > 0) throw unsupported('RETURNING', statement.returning[0]!.position);
+  if (statement.returning.length > 0)
+    throw unsupported('RETURNING', statement.returning[0]!.position, 'SELECT the rows before, or use getAndRemove');
   const relation = facts.scope.add(statement.table);
   const columns = leadingColumns(relation);
   return { kind: 'delete', assignments: [], ...scanFor(relation, statement.where, facts), ...columns };
@@ -143,12 +160,12 @@ function common(facts: PlanFacts): Pick<ModifyPlan, 'parameterCount' | 'catalogV
 function targetOf({ steps, position }: Path, relation: Relation | undefined, scope: Scope): FieldPath {
   const names = steps.map((step) => {
     if (step.kind === 'Name') return step.name;
-    throw unsupported('assigning to an element of an array', step.position);
+    throw unsupported('assigning to an element of an array', step.position, 'set the whole array, or use a processor');
   });
   const [first, ...rest] = names;
   const special = specialOf(first!);
   if (special === 'version' || special === 'expires_at') throw syntaxError(`__${special} cannot be assigned`, position);
-  if (special !== undefined && rest.length > 0) throw unsupported(`a part of ${first!.text}`, position);
+  if (special !== undefined && rest.length > 0) throw partOfSpecial(first!, position);
   if (special !== undefined) return [`__${special}`];
   const spelled = relation === undefined ? first!.text : scope.writtenName(relation, first!);
   return [spelled, ...rest.map(({ text }) => text)];

@@ -33,7 +33,8 @@ export function bindItem(item: SelectItem, context: BindContext): OutputItem[] {
     const expr = bindExpression(item.expression, context);
     return [{ name: item.alias?.text ?? labelOf(item.expression, expr), expr }];
   }
-  if (item.qualifier.length > 1) throw unsupported('a star behind a path', item.position);
+  if (item.qualifier.length > 1)
+    throw unsupported('a star after a path', item.position, 'name the fields: owner.id, owner.name');
   const { scope } = context;
   if (scope.relations.length === 0) throw syntaxError('SELECT * needs a FROM', item.position);
   const [qualifier] = item.qualifier;

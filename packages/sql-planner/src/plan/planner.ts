@@ -18,10 +18,11 @@ import { movePlaces } from '../bind/expr-tools.ts';
 import { findMap, PathsWanted, Scope } from '../bind/scope.ts';
 import { unsupported } from '../guard/sql-errors.ts';
 import { parseStatement } from '../parse/parse.ts';
-import type { FromItem, Query, Statement, Table } from '../parse/syntax.ts';
+import type { Explain, FromItem, Query, SetOperation, Statement, Table } from '../parse/syntax.ts';
 import type { PlanFacts } from './bind-select.ts';
 import { planDelete, planInsert, planUpdate } from './modify.ts';
 import { planSelect } from './select.ts';
+import { planDescribe, planShowMaps } from './show.ts';
 
 /**
  * Either the plan, with the maps whose documents' paths decided something in it: it holds while these stay; or the maps whose
@@ -82,6 +83,8 @@ function tablesOf(statement: Statement): readonly Table[] {
       return tablesOf(statement.statement);
     case 'Query':
       return tablesOfQuery(statement);
+    case 'ShowMaps':
+      return [];
     default:
       return [statement.table];
   }
@@ -150,9 +153,17 @@ function shifted(error: unknown, by: number): unknown {
 }
 
 function planOf(statement: Statement, facts: PlanFacts, catalog: CatalogView): Plan {
+  if (statement.kind === 'ShowMaps') return planShowMaps(statement, facts, catalog);
+  if (statement.kind === 'Describe') return planDescribe(statement, facts);
   if (statement.kind !== 'Explain') return planTarget(statement, facts, catalog);
   const { analyze, options, statement: target, position } = statement;
-  if (options.length > 0) throw unsupported(`EXPLAIN (${options[0]!.name})`, position);
+  if (options.length > 0) {
+    throw unsupported(
+      `EXPLAIN (${options[0]!.name})`,
+      position,
+      'write EXPLAIN SELECT, or EXPLAIN ANALYZE SELECT to run it',
+    );
+  }
   const { parameterCount, catalogVersion, scope } = facts;
   return {
     kind: 'explain',
@@ -165,7 +176,7 @@ function planOf(statement: Statement, facts: PlanFacts, catalog: CatalogView): P
 }
 
 function planTarget(
-  statement: Exclude<Statement, { kind: 'Explain' }>,
+  statement: Explain['statement'],
   facts: PlanFacts,
   catalog: CatalogView,
 ): QueryPlan | GetPlan | InsertPlan | ModifyPlan {
@@ -182,25 +193,38 @@ function planTarget(
 }
 
 function planQuery(query: Query, facts: PlanFacts): QueryPlan | GetPlan {
-  if (query.with.length > 0) throw unsupported('WITH', query.with[0]!.position);
+  if (query.with.length > 0)
+    throw unsupported('WITH', query.with[0]!.position, 'join the maps, or send two statements');
   const { body } = query;
   switch (body.kind) {
     case 'Select':
       return planSelect(query, body, facts);
     case 'SetOperation':
-      throw unsupported(body.operator.toUpperCase(), body.position);
+      throw unsupported(body.operator.toUpperCase(), body.position, insteadOfSet(body.operator));
     case 'Values':
-      throw unsupported('VALUES as a statement', body.position, 'SELECT 1, 2');
+      throw unsupported('VALUES as a statement', body.position, 'a row of values is SELECT 1, 2');
     case 'Query':
       return planQuery(unwrapped(query, body), facts);
   }
 }
 
-/** A query in brackets, with what stands behind the bracket in its place. */
+function insteadOfSet(operator: SetOperation['operator']): string {
+  if (operator === 'union') return 'send the SELECTs one by one, or join their conditions with OR';
+  return operator === 'intersect'
+    ? 'join the maps, or join the conditions with AND'
+    : 'use LEFT JOIN ... WHERE b.__key IS NULL, or AND NOT';
+}
+
+/** A query in parentheses, with what stands after them in its place. */
 function unwrapped(outer: Query, inner: Query): Query {
   const hasTail = ({ orderBy, limit, offset }: Query): boolean =>
     orderBy.length > 0 || limit !== undefined || offset !== undefined;
   if (!hasTail(outer)) return inner;
-  if (hasTail(inner)) throw unsupported('ORDER BY or LIMIT both in and behind a bracket', outer.position);
+  if (hasTail(inner))
+    throw unsupported(
+      'ORDER BY or LIMIT both inside and after parentheses',
+      outer.position,
+      'keep one of them, or sort and cut in the application',
+    );
   return { ...inner, orderBy: outer.orderBy, limit: outer.limit, offset: outer.offset };
 }

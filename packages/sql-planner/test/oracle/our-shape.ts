@@ -55,6 +55,10 @@ export function statementShape(statement: Statement): Shape {
       return ['delete', tableShape(statement.table), optional(statement.where), items(statement.returning)];
     case 'Explain':
       return ['explain', statement.analyze, statementShape(statement.statement)];
+    case 'ShowMaps':
+      return ['show maps'];
+    case 'Describe':
+      return ['describe', tableShape(statement.table)];
   }
 }
 
