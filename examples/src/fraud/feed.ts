@@ -11,6 +11,16 @@ export type FeedItem =
 
 export const CONFIRMATION_DELAY_MS = 7 * DAY_MS;
 
+/** The next `count` transactions of a feed and the confirmations between them; the feed goes on where they end. */
+export function* nextTransactions(items: Iterator<FeedItem>, count: number): Generator<FeedItem> {
+  for (let left = count; left > 0; ) {
+    const { value, done } = items.next();
+    if (done === true) return;
+    if (value.kind === 'transaction') left -= 1;
+    yield value;
+  }
+}
+
 /** Ends with the last transaction; frauds of the last week stay unconfirmed. */
 export function* feed(options: SimulationOptions): Generator<FeedItem> {
   const unconfirmed: SimulatedTransaction[] = [];

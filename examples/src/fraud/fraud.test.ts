@@ -1,7 +1,7 @@
 import { seededRandom } from '@ashlar/core';
 import fc from 'fast-check';
 import { StandInGrid } from '../testing/stand-in-grid.ts';
-import { CONFIRMATION_DELAY_MS, type FeedItem, feed } from './feed.ts';
+import { CONFIRMATION_DELAY_MS, type FeedItem, feed, nextTransactions } from './feed.ts';
 import { scoreCustomer, scoreTerminal, watchTransactions } from './fraud.processors.ts';
 import { type Alert, Alerts, DAY_MS, type TerminalState, Terminals, type Transaction, Transactions } from './model.ts';
 import { QualityCounter } from './quality.ts';
@@ -51,6 +51,18 @@ describe('the feed', () => {
       confirmed.add(item.transaction.txId);
     }
     expect(confirmed.size).toBeGreaterThan(100);
+  });
+});
+
+describe('a feed in parts', () => {
+  it('is the same feed', () => {
+    const options = { transactions: 3000, seed: 2 };
+    const items = feed(options);
+    const parts = [nextTransactions(items, 1234), nextTransactions(items, 1766), nextTransactions(items, 5)];
+    const taken = parts.map((part) => [...part]);
+    const counts = taken.map((part) => part.filter(({ kind }) => kind === 'transaction').length);
+    expect(counts).toEqual([1234, 1766, 0]);
+    expect(taken.flat()).toEqual([...feed(options)]);
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Puts the feed into the grid at full speed, never too far ahead.
+ * Puts the feed into the grid, at full speed or at a given pace, never too far ahead.
  *
  * N1  At most IN_FLIGHT_MAX puts are unanswered.
  * N2  Puts are made in the order of the feed; a confirmation only when the put of its transaction was answered.
@@ -27,16 +27,20 @@ export interface SendOptions {
   readonly signal: AbortSignal;
   /** Called before each put. */
   readonly onSend: (item: FeedItem) => void;
+  /** Transactions and confirmations a second; what is late is sent at once. Undefined: as fast as the grid takes them. */
+  readonly perSecond?: number | undefined;
 }
 
 /** Resolves when every put is answered. @throws what a put throws, or the signal's reason */
 export async function sendFeed(grid: Grid, items: Iterable<FeedItem>, options: SendOptions): Promise<void> {
-  const { signal, onSend } = options;
+  const { signal, onSend, perSecond } = options;
   const transactions = grid.map(Transactions);
   const window = new SendWindow(IN_FLIGHT_MAX);
   const scoring = new Scoring(grid, signal);
+  const due = perSecond === undefined ? undefined : pace(perSecond, signal);
   for (const item of items) {
     signal.throwIfAborted();
+    await due?.();
     const { txId, customerId } = item.transaction;
     if (item.kind === 'confirmation') await window.answered(txId);
     else if (scoring.isTooFarBehind(item.transaction)) await scoring.catchUp(item.transaction);
@@ -52,6 +56,17 @@ function toTransaction(item: FeedItem): Transaction {
   const { customerId, terminalId, amount, atMs } = item.transaction;
   const transaction = { customerId, terminalId, amount, at: new Date(atMs), sentAtMs: nowMs() };
   return item.kind === 'transaction' ? transaction : { ...transaction, confirmedAt: new Date(item.confirmedAtMs) };
+}
+
+/** Answers when the next item is due: so many a second from the first call on. */
+function pace(perSecond: number, signal: AbortSignal): () => Promise<void> {
+  let startMs: number | undefined;
+  let count = 0;
+  return async () => {
+    startMs ??= performance.now();
+    const waitMs = startMs + (1000 * count++) / perSecond - performance.now();
+    if (waitMs > 0) await sleep(waitMs, undefined, { signal });
+  };
 }
 
 /** Milliseconds since 1970 with fractions, on the monotonic clock: what latencies are taken from. */

@@ -10,13 +10,19 @@ import { nowMs } from '../fraud/sender.ts';
 const LATEST_MAX = 5;
 const DRAW_EVERY_MS = 100;
 
+/** From the put of a transaction until its alert was here, milliseconds. */
+export interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+}
+
 export class AlertBoard {
   /** Every alert that came, once. */
   readonly alerts = new Map<AlertId, Alert>();
   readonly #screen: Screen;
   readonly #block: LiveBlock;
   readonly #total: number;
-  readonly #latenciesMs: number[] = [];
+  readonly #latencies: { readonly txId: number; readonly ms: number }[] = [];
   readonly #failure = Promise.withResolvers<never>();
   readonly #stopped = new AbortController();
   #sent = 0;
@@ -48,8 +54,10 @@ export class AlertBoard {
     if (item.kind === 'transaction') this.#sent += 1;
   }
 
-  latencyMs(): { readonly p50: number; readonly p99: number } {
-    const sorted = this.#latenciesMs.toSorted((one, other) => one - other);
+  /** From put to alert, for the transactions `from` to `to` (not included); 0 where none of them raised an alert. */
+  latencyMs(from: number, to: number): Latency {
+    const of = this.#latencies.filter(({ txId }) => txId >= from && txId < to);
+    const sorted = of.map(({ ms }) => ms).toSorted((one, other) => one - other);
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
     return { p50: at(0.5), p99: at(0.99) };
   }
@@ -72,7 +80,7 @@ export class AlertBoard {
   }
 
   #take(alert: Alert): void {
-    this.#latenciesMs.push(nowMs() - alert.sentAtMs);
+    this.#latencies.push({ txId: alert.txId, ms: nowMs() - alert.sentAtMs });
     this.alerts.set(alertId(alert.txId, alert.rule), alert);
     const { at, rule, customerId, terminalId, amount } = alert;
     const who = `customer ${String(customerId).padStart(5)}  terminal ${String(terminalId).padStart(5)}`;

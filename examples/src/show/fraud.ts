@@ -9,31 +9,46 @@ import {
   renderTable,
   type Screen,
 } from '@ashlar/cli';
-import { feed } from '../fraud/feed.ts';
+import { type FeedItem, feed, nextTransactions } from '../fraud/feed.ts';
 import { Alerts, Customers, Terminals, Transactions } from '../fraud/model.ts';
 import { QualityCounter, type ScenarioQuality } from '../fraud/quality.ts';
 import { ReferenceRun } from '../fraud/reference.ts';
 import { untilScored } from '../fraud/scored.ts';
 import { sendFeed, stallAlarm } from '../fraud/sender.ts';
-import { AlertBoard } from './alert-board.ts';
+import { AlertBoard, type Latency } from './alert-board.ts';
 import { headline, type Stage } from './stage.ts';
 
 export interface FraudFigures {
   readonly transactions: number;
   readonly confirmations: number;
-  /** From the first put until everything was scored. */
+  /** Of those sent at full speed: from the first put until everything was scored. */
   readonly seconds: number;
   readonly transactionsPerSecond: number;
   readonly alerts: number;
   readonly scenarios: readonly ScenarioQuality[];
-  /** From the put of a transaction until its alert was here. */
-  readonly latencyMs: { readonly p50: number; readonly p99: number };
+  /** At full speed: as much as the sender allows waits to be scored. */
+  readonly latencyMs: Latency;
+  /** At a pace that the listener keeps up with, so that little waits. */
+  readonly paced: PacedFigures;
   /** Whether the alerts are exactly those of the same rules on one thread. */
   readonly agreesWithReference: boolean;
   /** Events that came too far out of order to be judged surely. */
   readonly late: number;
 }
 
+export interface PacedFigures {
+  readonly transactions: number;
+  readonly seconds: number;
+  /** As it was; PACED_PER_SECOND was wanted. */
+  readonly transactionsPerSecond: number;
+  readonly latencyMs: Latency;
+}
+
+const PACED_PER_SECOND = 5000;
+/** Four seconds of them. */
+const PACED_MAX = 20_000;
+/** At most this share of all transactions is paced. */
+const PACED_SHARE = 1 / 4;
 const POLL_MS = 50;
 /** The alerts are complete when none came for so long. */
 const QUIET_MS = 250;
@@ -47,32 +62,44 @@ export async function fraud(stage: Stage): Promise<FraudFigures> {
   const reference = new ReferenceRun();
   const quality = new QualityCounter();
   let confirmations = 0;
+  const items = feed(options);
+  const paced = Math.min(PACED_MAX, Math.floor(options.transactions * PACED_SHARE));
+  const fast = options.transactions - paced;
+  /** Sends some more of the feed and waits until all is scored; answers the seconds and how many events came too late. */
+  const send = async (count: number, total: number, perSecond?: number) => {
+    const startedMs = performance.now();
+    const onSend = (item: FeedItem): void => {
+      reference.take(item);
+      if (item.kind === 'confirmation') confirmations += 1;
+      else quality.note(item.transaction);
+      board.sent(item);
+    };
+    await board.during(sendFeed(grid, nextTransactions(items, count), { signal, onSend, perSecond }));
+    const sentMs = performance.now();
+    const late = await board.during(untilScored(grid, total, confirmations, signal));
+    const sentSeconds = (sentMs - startedMs) / 1000;
+    return { late, sentSeconds, seconds: (performance.now() - startedMs) / 1000 };
+  };
   await board.subscribe(grid, signal);
   try {
-    const startedMs = performance.now();
-    await board.during(
-      sendFeed(grid, feed(options), {
-        signal,
-        onSend: (item) => {
-          reference.take(item);
-          if (item.kind === 'confirmation') confirmations += 1;
-          else quality.note(item.transaction);
-          board.sent(item);
-        },
-      }),
-    );
-    const late = await board.during(untilScored(grid, options.transactions, confirmations, signal));
-    const seconds = (performance.now() - startedMs) / 1000;
+    const { seconds } = await send(fast, fast);
+    const { late, sentSeconds } = await send(paced, options.transactions, PACED_PER_SECOND);
     await board.during(quiet(stage, board));
     const { transactions } = options;
     const figures: FraudFigures = {
       transactions,
       confirmations,
       seconds,
-      transactionsPerSecond: Math.round(transactions / seconds),
+      transactionsPerSecond: Math.round(fast / seconds),
       alerts: board.alerts.size,
       scenarios: quality.judge(board.alerts.values()),
-      latencyMs: board.latencyMs(),
+      latencyMs: board.latencyMs(0, fast),
+      paced: {
+        transactions: paced,
+        seconds: sentSeconds,
+        transactionsPerSecond: Math.round(paced / sentSeconds),
+        latencyMs: board.latencyMs(fast, transactions),
+      },
       agreesWithReference: sameKeys(board.alerts, reference.alerts),
       late,
     };
@@ -118,14 +145,22 @@ function tell(screen: Screen, figures: FraudFigures): void {
     formatCount(right),
     formatShare(precision),
   ]);
-  const { transactions, seconds, transactionsPerSecond, alerts, latencyMs, agreesWithReference } = figures;
+  const { transactions, seconds, transactionsPerSecond, alerts, latencyMs, paced, agreesWithReference } = figures;
   screen.line(renderTable({ columns, rows }, { colours: screen.colours, types: false, indent: 2 }));
-  const speed = `${formatDuration(seconds * 1000)}, ${formatRate(transactionsPerSecond)}`;
-  screen.line(`  ${formatQuantity(transactions, 'transaction')} in ${speed}; ${formatQuantity(alerts, 'alert')}`);
-  screen.line(`  from put to alert: p50 ${formatDuration(latencyMs.p50)}, p99 ${formatDuration(latencyMs.p99)}`);
+  screen.line(
+    `  ${formatQuantity(transactions, 'transaction')}, ${formatQuantity(alerts, 'alert')}; from put to alert:`,
+  );
+  const fast = formatQuantity(transactions - paced.transactions, 'transaction');
+  const speed = `${formatRate(transactionsPerSecond)} (${fast} in ${formatDuration(seconds * 1000)})`;
+  screen.line(`    at full speed, ${speed}: ${latencyText(latencyMs)}`);
+  screen.line(`    at a steady ${formatRate(paced.transactionsPerSecond)}: ${latencyText(paced.latencyMs)}`);
   screen.line(
     agreesWithReference
       ? `  ${screen.colours.green('the same alerts')} as the same rules on one thread`
       : `  ${screen.colours.red('NOT the same alerts')} as the same rules on one thread`,
   );
+}
+
+function latencyText({ p50, p99 }: Latency): string {
+  return `p50 ${formatDuration(p50)}, p99 ${formatDuration(p99)}`;
 }

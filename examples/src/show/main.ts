@@ -14,7 +14,7 @@ import { fraud } from './fraud.ts';
 import { readMemories } from './health.ts';
 import { load } from './load.ts';
 import { Members } from './members.ts';
-import { parseShowOptions, type ShowOptions } from './options.ts';
+import { parseShowOptions, SHOW_HELP, type ShowOptions } from './options.ts';
 import { checkMachine } from './preflight.ts';
 import { figuresJson, type ShowFigures, tellEnd } from './report.ts';
 import { select } from './select.ts';
@@ -35,8 +35,12 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 try {
   const options = parseShowOptions(process.argv.slice(2));
+  if (options.help) {
+    await writeOut(SHOW_HELP);
+    await leave(0);
+  }
   const figures = await perform(options, screen);
-  if (options.json) await writeLine(figuresJson(figures));
+  if (options.json) await writeOut(`${figuresJson(figures)}\n`);
   if (!options.once) {
     serving = true;
     screen.line(screen.colours.dim('\n  Serving until Ctrl-C.'));
@@ -96,8 +100,8 @@ async function leave(code: number): Promise<void> {
   process.exit(code);
 }
 
-function writeLine(text: string): Promise<void> {
+function writeOut(text: string): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  process.stdout.write(`${text}\n`, () => resolve());
+  process.stdout.write(text, () => resolve());
   return promise;
 }

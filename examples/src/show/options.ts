@@ -5,6 +5,8 @@ import { isError } from '@ashlar/core';
 import { FLIGHTS_MAX } from '../flights/model.ts';
 
 export interface ShowOptions {
+  /** Tell what there is, and do nothing. */
+  readonly help: boolean;
   /** Leave after the show instead of serving on. */
   readonly once: boolean;
   /** All figures as one JSON line, last on stdout; everything for people goes to stderr. */
@@ -19,7 +21,32 @@ export interface ShowOptions {
   readonly memoryBytes: number;
 }
 
-const USAGE = 'flags: --once --json --rows N --transactions N --seed N --port N --memory SIZE';
+const USAGE =
+  'flags: --once --json --rows N --transactions N --seed N --port N --memory SIZE; npm start -- --help explains them';
+
+/** What `npm start -- --help` prints. */
+export const SHOW_HELP = `Usage: npm start [-- FLAGS]
+
+The show: two members on this machine, 3,000,000 flights, three queries, a job, live fraud detection.
+It then serves on until Ctrl-C.
+
+Flags:
+  --once            leave after the show
+  --json            all figures as one JSON line on standard output; text for people goes to standard error
+  --rows N          flights to load (default 3,000,000)
+  --transactions N  card transactions to stream (default 200,000)
+  --seed N          of the simulated transactions (default 1)
+  --port N          gRPC port of the first member (default 7710); N+1, N+10 and N+11 are used too
+  --memory SIZE     grid memory of each member (default 512MiB)
+  -h, --help        this help
+
+Example:
+  $ npm start -- --once --json
+
+The command line of Ashlar, with a bare member, a SQL shell and more:
+  $ npx ashlar --help
+`;
+
 const PORT_MAX = 65_535 - 11;
 const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
@@ -28,6 +55,7 @@ export function parseShowOptions(args: readonly string[]): ShowOptions {
   const values = parseFlags(args);
   const memory = String(values['memory'] ?? '512MiB');
   return {
+    help: values['help'] === true,
     once: values['once'] === true,
     json: values['json'] === true,
     rows: parseNumber('rows', values['rows'], 3_000_000, 1, FLIGHTS_MAX),
@@ -42,7 +70,17 @@ export function parseShowOptions(args: readonly string[]): ShowOptions {
 function parseFlags(args: readonly string[]): Readonly<Record<string, string | boolean | undefined>> {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  const options = { once: flag, json: flag, rows: text, transactions: text, seed: text, port: text, memory: text };
+  const help = { type: 'boolean', short: 'h' } as const;
+  const options = {
+    help,
+    once: flag,
+    json: flag,
+    rows: text,
+    transactions: text,
+    seed: text,
+    port: text,
+    memory: text,
+  };
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (cause) {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { gauge } from './health.ts';
-import { parseShowOptions } from './options.ts';
+import { parseShowOptions, SHOW_HELP } from './options.ts';
 import { checkMachine, checkMemory, memberPorts } from './preflight.ts';
 
 const GIB = 1024 ** 3;
@@ -8,6 +8,7 @@ const GIB = 1024 ** 3;
 describe('the flags of the show', () => {
   it('have defaults', () => {
     expect(parseShowOptions([])).toEqual({
+      help: false,
       once: false,
       json: false,
       rows: 3_000_000,
@@ -22,6 +23,14 @@ describe('the flags of the show', () => {
       rows: 10_000,
       memoryBytes: GIB,
     });
+  });
+
+  it('are all explained by --help, which also leads to the help of the command line', () => {
+    expect(parseShowOptions(['--help']).help).toBe(true);
+    expect(parseShowOptions(['-h', '--json']).help).toBe(true);
+    const { memoryBytes: _derived, ...options } = parseShowOptions([]);
+    for (const flag of Object.keys(options)) expect(SHOW_HELP).toContain(`--${flag}`);
+    expect(SHOW_HELP).toContain('npx ashlar --help');
   });
 
   it.each([

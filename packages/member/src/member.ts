@@ -106,7 +106,7 @@ export class Member {
     this.#httpAddress = await this.#openHttp();
     await this.#join();
     warmUp(parts);
-    log.info({ name: this.name, grpc: parts.address, http: this.#httpAddress }, 'listening');
+    log.info({ member: this.name, grpc: parts.address, http: this.#httpAddress }, 'listening');
   }
 
   /** @returns host:port */
