@@ -19,6 +19,7 @@ describe('the command line', () => {
       const { exitCode, stdout } = await runFake([...command, '--help']);
       expect(exitCode).toBe(0);
       expect(stdout).toContain('Example:\n  $ ashlar');
+      expect(stdout).not.toContain('[]');
     }
   });
 

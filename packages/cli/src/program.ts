@@ -51,6 +51,9 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .addHelpText('after', '\nExample:\n  $ ashlar start\n  $ ashlar sql "SELECT 1 + 1 AS two"');
   for (const make of COMMANDS) program.addCommand(make(context));
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
+    for (const option of command.options) {
+      if (Array.isArray(option.defaultValue)) option.defaultValueDescription = 'none';
+    }
     command.exitOverride().configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),

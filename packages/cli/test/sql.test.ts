@@ -211,6 +211,54 @@ describe('names', () => {
   });
 });
 
+describe('what there is', () => {
+  it('SHOW TABLES lists the maps, a new one as soon as it is there', async () => {
+    const names = async (): Promise<unknown[]> => (await client.sql('SHOW TABLES').all()).map(({ name }) => name);
+    const before = await names();
+    expect(before).not.toContain('shown');
+    await client.map('shown').put('k', { n: 1, at: { x: 'a' } });
+    expect(await names()).toEqual([...before, 'shown'].toSorted());
+    await client.drop('shown');
+    expect(await names()).toEqual(before);
+  });
+
+  it('DESCRIBE tells what documents hold now', async () => {
+    const described = async (): Promise<unknown[]> =>
+      (await client.sql<Record<string, string>>('DESCRIBE described').all()).map((row) => Object.values(row).join(' '));
+    const common = ['__value json', '__version int8', '__expires_at timestamptz'];
+    await client.map('described').put('k', { n: 1, at: { x: 'a' }, gone: null });
+    expect(await described()).toEqual(['__key any', 'n float8', 'at json', 'at.x text', 'gone any', ...common]);
+    await client.map('described').put('l', { n: 'one', since: new Date(0) });
+    expect(new Set(await described())).toEqual(
+      new Set(['__key any', 'n float8 or text', 'at json', 'at.x text', 'gone any', 'since timestamptz', ...common]),
+    );
+  });
+
+  it('is not asked of tables of a system', async () => {
+    await expect(client.sql('SELECT table_name FROM information_schema.tables').all()).rejects.toMatchObject({
+      code: 'UNKNOWN_MAP',
+      hint: expect.stringContaining('SHOW TABLES lists the maps'),
+      position: { offset: 'SELECT table_name FROM '.length },
+    });
+  });
+
+  it('a FULL JOIN is two LEFT JOINs, as its hint says', async () => {
+    await client.map('lefts').putAll([1, 2].map((id) => [id, { id, l: `l${id}` }]));
+    await client.map('rights').putAll([2, 3].map((id) => [id, { id, r: `r${id}` }]));
+    await expect(client.sql('SELECT l, r FROM lefts a FULL JOIN rights b USING (id)').all()).rejects.toMatchObject({
+      code: 'UNSUPPORTED_SQL',
+      hint: expect.stringContaining('b LEFT JOIN a ... WHERE a.__key IS NULL'),
+    });
+    const parts = [
+      'SELECT l, r FROM lefts a LEFT JOIN rights b ON a.id = b.id',
+      'SELECT l, r FROM rights b LEFT JOIN lefts a ON a.id = b.id WHERE a.__key IS NULL',
+    ];
+    const rows = (await Promise.all(parts.map((text) => client.sql(text).all()))).flat();
+    const shown = rows.map(({ l, r }) => `${l} ${r}`);
+    expect(shown.toSorted()).toEqual(['l1 null', 'l2 r2', 'null r3']);
+  });
+});
+
 describe('WHERE __key = ', () => {
   const KEYS: readonly GridKey[] = [
     1,

@@ -113,7 +113,7 @@ describe('types', () => {
     ['SELECT TRUE¦::date', 'INVALID_CAST', 'cannot cast boolean to date'],
     ['SELECT brand::varchar(¦0) FROM accounts', 'TYPE_MISMATCH', 'a length of at least 1'],
     ['SELECT brand::¦point FROM accounts', 'UNSUPPORTED_SQL', 'the type point'],
-    ['SELECT brand::¦int4[] FROM accounts', 'UNSUPPORTED_SQL', 'an array type'],
+    ['SELECT brand::¦int4[] FROM accounts', 'UNSUPPORTED_SQL', 'the array type int4[]'],
     ['SELECT ¦~1', 'UNSUPPORTED_SQL', 'the operator ~'],
     ['SELECT 1 ¦& 1', 'UNSUPPORTED_SQL', 'the operator &'],
     ['SELECT 1 FROM accounts LIMIT ¦TRUE', 'TYPE_MISMATCH', 'LIMIT takes a number'],

@@ -27,12 +27,12 @@ export function benchCommand(context: CliContext): Command {
     'ashlar bench --reads 95 --in-flight 256 --seconds 10',
     ['ashlar bench --in-flight 1 --json'],
   )
-    .option('-m, --map <name>', 'the map to make and to drop; it must not exist (default: a new name)')
-    .option('-k, --keys <count>', 'keys stored before, and used', parseCount, 100_000)
+    .option('-m, --map <name>', 'the map to create, and to drop at the end; it must not exist (default: a new name)')
+    .option('-k, --keys <count>', 'keys stored first, then used', parseCount, 100_000)
     .option('--value-bytes <count>', 'size of a value', parseCount, 100)
-    .option('-c, --in-flight <count>', 'operations under way at once', parseCount, 64)
+    .option('-c, --in-flight <count>', 'operations in flight at once', parseCount, 64)
     .option('--reads <percent>', 'share of gets; the others put', parsePercent, 95)
-    .option('-s, --seconds <count>', 'how long', parseCount, 10)
+    .option('-s, --seconds <count>', 'how many seconds to run', parseCount, 10)
     .action((options: BenchOptions) =>
       guarded(context, options, () => withGrid(context, options, (grid) => bench(context, grid, options))),
     );

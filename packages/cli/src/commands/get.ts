@@ -19,8 +19,8 @@ export function getCommand(context: CliContext): Command {
   ])
     .argument('<map>', 'the map')
     .argument('<key...>', 'keys: JSON where it is JSON ("5" is text, 5 a number), else text')
-    .option('--text', 'takes each key as text, whatever it looks like')
-    .option('--raw', 'shows texts as they are: without quotes, with their line ends')
+    .option('--text', 'take each key as text, whatever it looks like')
+    .option('--raw', 'show text as it is: without quotes, with its line breaks')
     .action((map: string, keys: string[], options: GetOptions) =>
       guarded(context, options, () => get(context, map, keys, options)),
     );

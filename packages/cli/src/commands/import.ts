@@ -25,12 +25,12 @@ export function importCommand(context: CliContext): Command {
   const example = 'ashlar import flights-3m.parquet --map flights';
   return gridCommand(context, 'import', 'fill a map from a file', example)
     .argument('<file>', '.parquet, .csv, .tsv, .ndjson, .jsonl or .json')
-    .requiredOption('-m, --map <name>', 'the map to fill; it is made where it does not exist')
+    .requiredOption('-m, --map <name>', 'the map to fill; created if it does not exist')
     .option(
       '-k, --key <field,...>',
       'field that is the key; several make a composite key (default: __key of an exported file, else the row number)',
     )
-    .option('-n, --limit <rows>', 'rows at most', parseCount)
+    .option('-n, --limit <rows>', 'at most this many rows', parseCount)
     .option(
       '-d, --delimiter <character>',
       'between fields of csv (default: , ; tab or |, by the first lines)',

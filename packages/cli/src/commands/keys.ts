@@ -15,9 +15,9 @@ interface KeysOptions extends CommonOptions {
 export function keysCommand(context: CliContext): Command {
   return gridCommand(context, 'keys', 'list the keys of a map', 'ashlar keys accounts --prefix a --limit 10')
     .argument('<map>', 'the map')
-    .option('-n, --limit <count>', 'keys at most', parseCount)
-    .option('--prefix <text>', 'only keys whose text begins so')
-    .option('--timeout <ms>', 'gives up after so many milliseconds', parseCount)
+    .option('-n, --limit <count>', 'at most this many keys', parseCount)
+    .option('--prefix <text>', 'only keys whose text begins with this')
+    .option('--timeout <ms>', 'give up after this many milliseconds', parseCount)
     .action((map: string, options: KeysOptions) => guarded(context, options, () => keys(context, map, options)));
 }
 

@@ -17,14 +17,14 @@ export function putCommand(context: CliContext): Command {
   return gridCommand(context, 'put', 'store an entry', `ashlar put accounts a1 '{"balance": 100}' --ttl 30s`, [
     'ashlar put pages index - < index.html',
   ])
-    .argument('<map>', 'the map; it is made where it does not exist')
+    .argument('<map>', 'the map; created if it does not exist')
     .argument('<key>', 'JSON where it is JSON ("5" is text, 5 a number), else text')
     .argument('<value>', 'likewise; - reads it from standard input')
-    .option('--text', 'takes key and value as text, whatever they look like')
-    .option('--ttl <time>', 'the entry expires then: 500ms, 30s, 5m, 2h, 7d; or keep, default, never', parseTtl)
-    .option('--if-absent', 'only where the key is not there yet')
+    .option('--text', 'take key and value as text, whatever they look like')
+    .option('--ttl <time>', 'when the entry expires: after 500ms, 30s, 5m, 2h, 7d; or keep, default, never', parseTtl)
+    .option('--if-absent', 'only if the key does not exist yet')
     .addOption(
-      new Option('--if-version <version>', 'only where the entry has this version (get --json tells it)')
+      new Option('--if-version <version>', 'only if the entry has this version (see get --json)')
         .argParser(parseVersion)
         .conflicts('ifAbsent'),
     )

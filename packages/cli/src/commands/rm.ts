@@ -13,7 +13,7 @@ export function rmCommand(context: CliContext): Command {
   return gridCommand(context, 'rm', 'remove entries', 'ashlar rm accounts a1 a2')
     .argument('<map>', 'the map')
     .argument('<key...>', 'keys: JSON where it is JSON ("5" is text, 5 a number), else text')
-    .option('--text', 'takes each key as text, whatever it looks like')
+    .option('--text', 'take each key as text, whatever it looks like')
     .action((map: string, keys: string[], options: RemoveOptions) =>
       guarded(context, options, () => remove(context, map, keys, options)),
     );

@@ -32,13 +32,13 @@ export function sqlCommand(context: CliContext): Command {
     'ashlar sql -f report.sql --mode csv',
   ];
   return gridCommand(context, 'sql', 'run SQL statements, or start the SQL shell', example, more)
-    .argument('[statement]', 'SQL text; without it: --file, else standard input, on a terminal the shell')
-    .option('-f, --file <file>', 'runs the statements of a file (- is standard input); may be repeated', collect, [])
+    .argument('[statement]', 'SQL text; without it: --file, else standard input, or the shell on a terminal')
+    .option('-f, --file <file>', 'run the statements of a file (- is standard input); may be repeated', collect, [])
     .option('-m, --mode <mode>', 'table, expanded, csv, json or ndjson', parseMode)
     .option('-p, --param <value>', 'a parameter: $1, $2 ... in order; JSON, or else text', collect, [])
-    .option('--max-rows <count>', 'rows a table shows', parseCount, DEFAULT_ROWS_MAX)
-    .option('--timeout <ms>', 'gives up after so many milliseconds', parseCount)
-    .option('--strict', 'a value of another kind than a statement asks for is an error, not NULL and a notice')
+    .option('--max-rows <count>', 'at most this many rows of a table', parseCount, DEFAULT_ROWS_MAX)
+    .option('--timeout <ms>', 'give up after this many milliseconds', parseCount)
+    .option('--strict', 'a value of a kind that the statement cannot use is an error, not NULL and a notice')
     .action((statement: string | undefined, options: SqlOptions) =>
       guarded(context, { json: options.json, ...(statement === undefined ? {} : { statement }) }, () =>
         withGrid(context, options, (grid) => run(context, grid, statement, options)),

@@ -35,7 +35,7 @@ const SHORT_FLAGS: Readonly<Record<string, readonly string[]>> = {
 export function startCommand(context: CliContext): Command {
   const command = plainCommand('start', 'start a member', 'ashlar start --port 7710 --memory 1GiB');
   return settingOptions(command)
-    .option('--ready-json', 'tell readiness as one JSON line on stdout')
+    .option('--ready-json', 'print one JSON line on stdout when ready')
     .option('--exit-with-parent', 'stop when the other end of stdin closes')
     .action((options: StartOptions) => start(context, options));
 }
@@ -43,13 +43,13 @@ export function startCommand(context: CliContext): Command {
 /** The options by which a command line gives settings of a member. */
 export function settingOptions(command: Command): Command {
   return command
-    .option('--config <file>', 'settings file (ASHLAR_CONFIG; default: ashlar.yaml where there is one)')
+    .option('--config <file>', 'settings file (ASHLAR_CONFIG; default: ashlar.yaml if there is one)')
     .option('--name <name>', "the member's name")
     .option('--host <host>', 'address to bind')
     .option('--port <port>', 'gRPC port')
     .option('--http-port <port>', 'HTTP port: metrics and health')
     .option('--memory <size>', 'grid memory, e.g. 512MiB')
-    .option('--members-expected <count>', 'wait for so many members before partitions are handed out')
+    .option('--members-expected <count>', 'wait for this many members before partitions are handed out')
     .option('--join <host:port,...>', 'join the grid of these members')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option('--insecure', 'allow a bind beyond loopback without TLS and token')

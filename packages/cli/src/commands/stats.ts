@@ -12,11 +12,11 @@ const LOOK_MS = 500;
 const MAPS_NAMED_MAX = 10;
 
 export function statsCommand(context: CliContext): Command {
-  return gridCommand(context, 'stats', 'one look at members and maps', 'ashlar stats flights')
-    .argument('[map]', 'only this map, a line a member')
+  return gridCommand(context, 'stats', 'members and maps as they are now', 'ashlar stats flights')
+    .argument('[map]', 'only this map, one line per member')
     .addHelpText(
       'after',
-      '\nRates are those of half a second; hit rate and latencies count since the members started.\nTimes are measured in the members: from a batch received to the batch answered.',
+      '\nRates are over half a second; hit rate and latencies count since the members started.\nTimes are measured in the members: from a batch received to the batch answered.',
     )
     .action((map: string | undefined, options: CommonOptions) =>
       guarded(context, options, () => showStats(context, map, options)),

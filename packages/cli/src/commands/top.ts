@@ -24,9 +24,9 @@ const CTRL_C = '\u0003';
 
 export function topCommand(context: CliContext): Command {
   return gridCommand(context, 'top', 'members and maps, refreshed each second', 'ashlar top --interval 2000')
-    .option('-i, --interval <ms>', 'time between two looks', parseCount, DEFAULT_INTERVAL_MS)
-    .option('-n, --count <looks>', 'ends after so many', parseCount)
-    .addHelpText('after', '\nRates, hit rates and latencies are those of the interval. q or Ctrl-C leaves.')
+    .option('-i, --interval <ms>', 'time between two refreshes', parseCount, DEFAULT_INTERVAL_MS)
+    .option('-n, --count <looks>', 'stop after this many', parseCount)
+    .addHelpText('after', '\nRates, hit rates and latencies are over the interval. q or Ctrl-C leaves.')
     .action((options: TopOptions) => guarded(context, options, () => top(context, options)));
 }
 

@@ -35,11 +35,11 @@ export function watchCommand(context: CliContext): Command {
     .option('-w, --where <condition>', 'an SQL condition on the new value (on the old one where there is no new)')
     .option('-p, --param <value>', 'a parameter: $1, $2 ... in order; JSON, or else text', collect, [])
     .option('--types <type,...>', `only these: ${TYPES.join(', ')}`)
-    .option('--from <token>', 'goes on behind the event of this token (--json --tokens tells it); default: now')
-    .option('-n, --count <events>', 'leaves after so many events', parseCount)
+    .option('--from <token>', 'continue after the event with this token (from --json --tokens); default: now')
+    .option('-n, --count <events>', 'leave after this many events', parseCount)
     .option('--on-slow <what>', 'when the reader is too slow: lag, conflate or cut')
-    .option('--tokens', 'with --json: the token of each event, some kilobytes')
-    .option('--new', 'also a map that does not exist yet')
+    .option('--tokens', 'with --json: the token of each event (some kilobytes each)')
+    .option('--new', 'allow a map that does not exist yet')
     .action((map: string, options: WatchOptions) =>
       guarded(
         context,
