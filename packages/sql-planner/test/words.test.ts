@@ -215,6 +215,13 @@ describe('the listing of maps', () => {
     ]);
   });
 
+  it('DESCRIBE tells the fields of an object right after it', () => {
+    const paths = [['at'], ['n'], ['at', 'x'], ['m'], ['at', 'x', 'deep'], ['m', 'y'], ['at', 'z']];
+    const maps = [{ ...CATALOG.maps[0]!, name: 'deep', paths }];
+    const names = (rows('DESCRIBE deep', { ...CATALOG, maps }) as string[][]).map(([name]) => name);
+    expect(names.slice(1, -3)).toEqual(['at', 'at.x', 'at.x.deep', 'at.z', 'n', 'm', 'm.y']);
+  });
+
   it('DESCRIBE of a map that is not there names the nearest', () => {
     expect(refused('DESCRIBE brandz')).toMatchObject({ code: 'UNKNOWN_MAP', hint: "did you mean 'brands'?" });
   });

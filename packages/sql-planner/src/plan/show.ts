@@ -29,7 +29,7 @@ export function planShowMaps({ position }: ShowMaps, facts: PlanFacts, catalog: 
 export function planDescribe({ table, position }: Describe, facts: PlanFacts): QueryPlan {
   const relation = facts.scope.add(table);
   facts.scope.wantAllFields(relation);
-  const paths = (relation.map.paths ?? []).map((path) => {
+  const paths = nested(relation.map.paths ?? []).map((path) => {
     const kinds = relation.valueKindsAt(path) ?? 0;
     return [columnName({ source: 'path', path, type: 'any' }), typesText(kinds)];
   });
@@ -41,6 +41,23 @@ export function planDescribe({ table, position }: Describe, facts: PlanFacts): Q
     ['__expires_at', 'timestamptz'],
   ];
   return rowsOf(['column_name', 'data_type'], rows, position.offset, facts);
+}
+
+type Path = readonly string[];
+
+/** Paths with the fields of each object right after it, otherwise as they come. */
+function nested(paths: readonly Path[]): readonly Path[] {
+  const placeOf = new Map(paths.map((path, index) => [JSON.stringify(path), index]));
+  const ranked = paths.map((path) => ({
+    path,
+    places: path.map((_, depth) => placeOf.get(JSON.stringify(path.slice(0, depth + 1))) ?? -1),
+  }));
+  return ranked.sort((one, other) => compare(one.places, other.places)).map(({ path }) => path);
+}
+
+function compare(one: readonly number[], other: readonly number[]): number {
+  const at = one.findIndex((place, depth) => place !== other[depth]);
+  return at < 0 ? one.length - other.length : one[at]! - (other[at] ?? -1);
 }
 
 const TYPE_NAMES: readonly (readonly [bit: number, name: string])[] = [
