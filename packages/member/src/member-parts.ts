@@ -141,7 +141,7 @@ export async function makeParts(
   closers.push(() => pools.userLanes.close());
   const { userWallMs: wallMs, userHeapBytes: heapBytes } = config.workers;
   const modules = new ModuleRegistry({ wallMs, heapBytes });
-  const hub = new EventHub(logSource(store, clock), {
+  const hub = new EventHub(logSource(store), {
     partitionCount: config.cluster.partitionCount,
     subscriptionsMax: SUBSCRIPTIONS_MAX,
   });

@@ -46,6 +46,8 @@ export interface LogRoom {
   readonly consumed: number;
 }
 
+const NO_BATCHES: ReadonlySet<WriteBatch> = new Set();
+
 export class MemberStore {
   readonly handle: StoreHandle;
   readonly found: FoundEntry;
@@ -311,20 +313,71 @@ export class MemberStore {
     return { id: this.#core.snapshots.pin(version), version };
   }
 
-  /** Whether a batch at or below the version is not yet committed: openAt() has to wait for it. */
-  isUndecidedAt(version: Version): boolean {
-    for (const batch of this.#core.sealed) if (batch.version <= version) return true;
-    return false;
+  /**
+   * The highest version of which everything is decided: no record at or below it follows in any log. What is staged and
+   * not sealed yet gets a version above the clock.
+   */
+  resolvedVersion(): Version {
+    let lowest = Infinity;
+    for (const batch of this.#core.sealed) if (batch.version < lowest) lowest = batch.version;
+    return (lowest === Infinity ? this.#core.clock.now() : lowest - 1) as Version;
+  }
+
+  /**
+   * Whether a batch at or below the version is not yet committed: openAt() has to wait for it.
+   *
+   * @param partitions  those that the snapshot is read in; omitted: all
+   */
+  isUndecidedAt(version: Version, partitions?: readonly PartitionId[]): boolean {
+    return this.#undecidedAt(version, partitions).size > 0;
+  }
+
+  /**
+   * Calls `tell` once every batch at or below the version is decided, in these partitions. The clock has observed the
+   * version: none that is sealed later is at or below it.
+   *
+   * @param partitions  omitted: all
+   * @returns true: all are decided already, and `tell` is not called
+   */
+  whenDecided(version: Version, partitions: readonly PartitionId[] | undefined, tell: () => void): boolean {
+    const undecided = this.#undecidedAt(version, partitions);
+    let left = undecided.size;
+    const one = (): void => {
+      left -= 1;
+      if (left === 0) tell();
+    };
+    for (const batch of undecided) batch.whenDecided(one);
+    return left === 0;
+  }
+
+  /** O(1) where nothing is sealed. */
+  #undecidedAt(version: Version, partitions?: readonly PartitionId[]): ReadonlySet<WriteBatch> {
+    const { sealed } = this.#core;
+    if (sealed.size === 0) return NO_BATCHES;
+    const undecided = new Set<WriteBatch>();
+    if (partitions === undefined) {
+      for (const batch of sealed) if (batch.version <= version) undecided.add(batch);
+      return undecided;
+    }
+    const add = (batch: WriteBatch): void => {
+      undecided.add(batch);
+    };
+    for (const partition of partitions) this.#core.partitions[partition]?.staged.visitUpTo(version, add);
+    return undecided;
   }
 
   /**
    * Second step: the pin becomes a snapshot at the highest version that the members answered.
    *
-   * @throws GridError CLOCK_AHEAD; AssertionError while isUndecidedAt(version)
+   * @param partitions  those it is read in; omitted: all
+   * @throws GridError CLOCK_AHEAD; AssertionError while isUndecidedAt(version, partitions)
    */
-  openAt(id: number, version: Version): void {
+  openAt(id: number, version: Version, partitions?: readonly PartitionId[]): void {
     this.#core.clock.observe(version);
-    assert(!this.isUndecidedAt(version), 'a snapshot is opened when all at or below its version is committed');
+    assert(
+      !this.isUndecidedAt(version, partitions),
+      'a snapshot is opened when all at or below its version is committed',
+    );
     this.#core.snapshots.raise(id, version);
   }
 

@@ -28,6 +28,16 @@ class StagedBatches {
     return this.#first === undefined || (this.#first === batch && this.#others.length === 0);
   }
 
+  /** Calls `visit` for each at or below the version, in log order: versions rise along it. */
+  visitUpTo(version: number, visit: (batch: WriteBatch) => void): void {
+    if (this.#first === undefined || !isAtOrBelow(this.#first, version)) return;
+    visit(this.#first);
+    for (const batch of this.#others) {
+      if (!isAtOrBelow(batch, version)) return;
+      visit(batch);
+    }
+  }
+
   push(batch: WriteBatch): void {
     if (this.#first === undefined) this.#first = batch;
     else this.#others.push(batch);
@@ -41,6 +51,11 @@ class StagedBatches {
     if (this.#others.length === 0) this.#first = undefined;
     else this.#others.pop();
   }
+}
+
+/** A batch that is not sealed gets a version above every one that is known. */
+function isAtOrBelow(batch: WriteBatch, version: number): boolean {
+  return batch.state === 'sealed' && batch.version <= version;
 }
 
 export class Partition {

@@ -71,6 +71,8 @@ export class WriteBatch implements RecordHeader {
   #patched = 0;
   /** Made with the first key that comes again. */
   #rewrites: KeyRewrites | undefined;
+  /** Told once the batch is committed or aborted. */
+  #whenDecided: (() => void)[] | undefined;
   /** The last operation was refused because of its key (BatchHeader.oncePerKey): nothing of it was staged. */
   wantsCut = false;
 
@@ -502,6 +504,20 @@ export class WriteBatch implements RecordHeader {
     return this.#version as Version;
   }
 
+  /** Calls `tell` once the batch is committed or aborted, after everything that follows from it here. */
+  whenDecided(tell: () => void): void {
+    assert(this.#state === 'open' || this.#state === 'sealed', 'an undecided batch is waited for');
+    this.#whenDecided ??= [];
+    this.#whenDecided.push(tell);
+  }
+
+  #tellDecided(): void {
+    const waiting = this.#whenDecided;
+    if (waiting === undefined) return;
+    this.#whenDecided = undefined;
+    for (const tell of waiting) tell();
+  }
+
   /** Makes the whole batch visible by one store. */
   commit(): void {
     if (this.#state === 'open') this.seal();
@@ -529,6 +545,7 @@ export class WriteBatch implements RecordHeader {
     for (let index = 0; index < this.#partitions.length; index++) {
       core.committed(this.#partitions[index]!.id, this.#lastSequences[index]!);
     }
+    this.#tellDecided();
   }
 
   /**
@@ -593,5 +610,6 @@ export class WriteBatch implements RecordHeader {
     this.#state = 'aborted';
     core.words.give(this.#word);
     core.giveJournal(this.#journal);
+    this.#tellDecided();
   }
 }

@@ -177,7 +177,7 @@ async function* mapped(
 ): AsyncGenerator<JobOutput, Uint8Array[], undefined> {
   const { control, peers } = parts;
   const members = membersWithPartitions(parts);
-  const snapshot = await snapshots.open([...members.keys()], request.sessionVersion as Version, signal);
+  const snapshot = await snapshots.open(members, request.sessionVersion as Version, signal);
   snapshot.isIdle = true;
   const partials: Uint8Array[] = [];
   try {
@@ -273,13 +273,13 @@ async function* runJobPart(
   yield { kind: 'end', partials: count };
 }
 
-function membersWithPartitions({ control }: MemberParts): Map<MemberId, number[]> {
-  const members = new Map<MemberId, number[]>();
+function membersWithPartitions({ control }: MemberParts): Map<MemberId, PartitionId[]> {
+  const members = new Map<MemberId, PartitionId[]>();
   control.state.owners.forEach(([owner], partition) => {
     if (owner === undefined) return;
     const { id } = control.state.members[owner]!;
     const partitions = members.get(id) ?? [];
-    partitions.push(partition);
+    partitions.push(partition as PartitionId);
     members.set(id, partitions);
   });
   return members;

@@ -38,7 +38,7 @@ export interface EventsDependencies {
 }
 
 /** The member's logs as subscriptions read them. */
-export function logSource(store: MemberStore, clock: { now(): number }): LogSource {
+export function logSource(store: MemberStore): LogSource {
   return {
     readLog: (partition, from, recordsMax, visit) =>
       store.readLog(partition as PartitionId, from as never, recordsMax, (record) => {
@@ -47,11 +47,7 @@ export function logSource(store: MemberStore, clock: { now(): number }): LogSour
       }),
     committedSequence: (partition) => store.logInfo(partition as PartitionId).committedSequence,
     incarnation: (partition) => store.logInfo(partition as PartitionId).incarnation,
-    // Batches commit in the turn in which they begin, or hold what is sealed below the present.
-    resolvedVersion: () => {
-      const version = clock.now();
-      return store.isUndecidedAt(version as never) ? 0 : version;
-    },
+    resolvedVersion: () => store.resolvedVersion(),
   };
 }
 

@@ -183,7 +183,7 @@ export function memberServices(parts: MemberParts): {
     kv,
     sql: sqlService({ control, planning, queries, changes, forward, metrics, clock, tracing: parts.tracing }),
     compute: compute.service,
-    events: eventsService({ control, hub, logs: logSource(store, clock), metrics, planCondition }),
+    events: eventsService({ control, hub, logs: logSource(store), metrics, planCondition }),
     admin: adminService({
       ...{ control, peers, store, clock, incarnation: parts.incarnation },
       address: () => parts.address,

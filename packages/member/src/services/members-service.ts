@@ -100,7 +100,9 @@ export function membersService(deps: MembersDependencies): MembersService {
     },
     pinSnapshot: async ({ version, memberId }) =>
       whenComplete(() => snapshots.pin(version as Version, knownMember(memberId, control))),
-    openSnapshot: async ({ pinId, version }) => ({ snapshotId: await snapshots.open(pinId, version as Version) }),
+    openSnapshot: async ({ pinId, version, partitions }, { signal }) => ({
+      snapshotId: await snapshots.open(pinId, version as Version, readIn(partitions), signal),
+    }),
     releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),
     findPaths: async ({ mapId }, { signal }) => ({
       body: encodeValue(await whenComplete(() => deps.findPaths(mapId as MapId, signal))),
@@ -157,6 +159,11 @@ function commandOf(body: Uint8Array): CatalogCommand {
 function knownMember(id: string, { table, self }: GridControl): MemberId {
   if (id !== self && table.members.some((member) => member.id === id)) return id as MemberId;
   throw new GridError('INVALID_ARGUMENT', `'${id}' is no other member of this grid: it has no pins here`);
+}
+
+/** Of a snapshot; undefined: all that are here. */
+function readIn(partitions: readonly number[]): readonly PartitionId[] | undefined {
+  return partitions.length === 0 ? undefined : (partitions as readonly PartitionId[]);
 }
 
 function partitionsOf(request: ChangeRequest): readonly PartitionId[] {

@@ -89,8 +89,8 @@ export class PathFinder {
     const changes = store.changeCount(mapId);
     const { pinId, version } = this.#snapshots.pin(0 as Version);
     try {
-      const snapshotId = await this.#snapshots.open(pinId, version);
       const partitions = control.ownPartitions as PartitionId[];
+      const snapshotId = await this.#snapshots.open(pinId, version, partitions);
       const task: PathsTask = { mapId, partitions, snapshotId, snapshotVersion: version };
       const found = await queryPool.run<DocumentPaths>('paths', task).result;
       this.#remember(mapId, { changes, found });

@@ -1,4 +1,4 @@
-import type { MemberId, Version } from '@ashlar/core';
+import type { MemberId, PartitionId, Version } from '@ashlar/core';
 import { GridSnapshots, type GridSnapshotsDependencies } from './grid-snapshots.ts';
 
 const SELF = 'self' as MemberId;
@@ -37,11 +37,16 @@ function twoMembers() {
   return { snapshots: new GridSnapshots(deps), held, answerPin, pinAsked };
 }
 
+const READ = new Map([
+  [SELF, [0 as PartitionId]],
+  [OTHER, [1 as PartitionId]],
+]);
+
 describe('a snapshot of the grid', () => {
   it('opens at the highest clock of its members, and is let go everywhere', async () => {
     const { snapshots, held, answerPin } = twoMembers();
     answerPin.resolve();
-    const snapshot = await snapshots.open([SELF, OTHER], 0 as Version);
+    const snapshot = await snapshots.open(READ, 0 as Version);
     expect([snapshot.version, [...snapshot.ids.values()]]).toEqual([20, [1, 2]]);
     snapshot.release();
     expect([...held]).toEqual([]);
@@ -50,7 +55,7 @@ describe('a snapshot of the grid', () => {
   it('that is cancelled while another member pins it is let go there too', async () => {
     const { snapshots, held, answerPin, pinAsked } = twoMembers();
     const abort = new AbortController();
-    const opening = snapshots.open([SELF, OTHER], 0 as Version, abort.signal);
+    const opening = snapshots.open(READ, 0 as Version, abort.signal);
     await pinAsked.promise;
     abort.abort();
     answerPin.resolve();

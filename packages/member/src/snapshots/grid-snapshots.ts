@@ -7,7 +7,7 @@
  * Members hold a snapshot as long as it is read or renewed. Whoever opened one is at work until it says that it waits for
  * somebody else (isIdle): what is at work is renewed everywhere every `renewEveryMs`; what waits ages.
  */
-import { CancelledError, type MemberId, SmallSet, type Version } from '@ashlar/core';
+import { CancelledError, type MemberId, type PartitionId, SmallSet, type Version } from '@ashlar/core';
 import type { GridControl } from '../control/grid-control.ts';
 import type { Peers } from '../control/peers.ts';
 import type { LocalSnapshots } from './local-snapshots.ts';
@@ -52,11 +52,16 @@ export class GridSnapshots {
   }
 
   /**
-   * @param members  whose partitions will be read
-   * @param seen     the highest version the caller's session knows of
+   * @param parts  what will be read where; nothing that is undecided elsewhere is waited for
+   * @param seen   the highest version the caller's session knows of
    */
-  async open(members: readonly MemberId[], seen: Version, signal?: AbortSignal): Promise<GridSnapshot> {
+  async open(
+    parts: ReadonlyMap<MemberId, readonly PartitionId[]>,
+    seen: Version,
+    signal?: AbortSignal,
+  ): Promise<GridSnapshot> {
     const { clock } = this.#deps;
+    const members = [...parts.keys()];
     clock.observe(seen);
     const pins = new Map<MemberId, number>();
     try {
@@ -68,7 +73,7 @@ export class GridSnapshots {
       });
       if (signal?.aborted) throw new CancelledError('the snapshot');
       const version = Math.max(from, ...versions) as Version;
-      await allOf(members, (member) => this.#openAt(member, pins.get(member)!, version, signal));
+      await allOf(members, (member) => this.#openAt(member, pins.get(member)!, version, parts.get(member)!, signal));
       clock.observe(version);
       const snapshot = new OpenSnapshot(version, pins, this);
       this.#open.add(snapshot);
@@ -118,18 +123,21 @@ export class GridSnapshots {
     return { pinId, version: version as Version };
   }
 
-  async #openAt(member: MemberId, pinId: number, version: Version, signal?: AbortSignal): Promise<void> {
+  async #openAt(
+    member: MemberId,
+    pinId: number,
+    version: Version,
+    partitions: readonly PartitionId[],
+    signal?: AbortSignal,
+  ): Promise<void> {
     const { control, peers, local } = this.#deps;
     if (member === control.self) {
-      await local.open(pinId, version);
+      await local.open(pinId, version, partitions, signal);
       return;
     }
     const { members } = peers.to(member, control.table);
     const { tableVersion } = control.table;
-    await members.openSnapshot(
-      { pinId, version, partitions: [], tableVersion },
-      { timeoutMs: CALL_TIMEOUT_MS, signal },
-    );
+    await members.openSnapshot({ pinId, version, partitions, tableVersion }, { timeoutMs: CALL_TIMEOUT_MS, signal });
   }
 
   /** @internal Of an open snapshot. */

@@ -4,7 +4,8 @@ import { LocalSnapshots } from './local-snapshots.ts';
 const SEEN = 0 as Version;
 
 function localSnapshots() {
-  const clock = { ms: 0 };
+  const clock = { ms: 0, isStalled: false };
+  const waiting: (() => void)[] = [];
   const open = new Set<number>();
   let lastId = 0;
   const store = {
@@ -12,7 +13,10 @@ function localSnapshots() {
       open.add(++lastId);
       return { id: lastId, version: lastId as Version };
     },
-    isUndecidedAt: () => false,
+    whenDecided: (_version: Version, _partitions: unknown, tell: () => void) => {
+      waiting.push(tell);
+      return !clock.isStalled;
+    },
     openAt: () => undefined,
     releaseSnapshot: (id: number) => open.delete(id),
     expireSnapshot: (id: number) => open.delete(id),
@@ -25,7 +29,7 @@ function localSnapshots() {
     memberCount: () => 1,
     nowMs: () => clock.ms,
   });
-  return { snapshots, clock, open };
+  return { snapshots, clock, open, waiting };
 }
 
 describe('snapshots of a member', () => {
@@ -54,7 +58,7 @@ describe('snapshots of a member', () => {
         open.add(++lastId);
         return { id: lastId, version: lastId as Version };
       },
-      isUndecidedAt: () => false,
+      whenDecided: () => true,
       openAt: () => undefined,
       releaseSnapshot: (id: number) => open.delete(id),
       expireSnapshot: (id: number) => open.delete(id),
@@ -71,6 +75,29 @@ describe('snapshots of a member', () => {
     expect(() => snapshots.pin(SEEN, a)).not.toThrow();
     snapshots.releaseOf(a!);
     expect([...open]).toEqual([own, other]);
+  });
+
+  it('P2: wait for what is undecided, until it is decided, the pin is gone, or the asker is', async () => {
+    const { snapshots, clock, waiting } = localSnapshots();
+    clock.isStalled = true;
+    const pins = [1, 2, 3].map(() => snapshots.pin(SEEN).pinId);
+    const abort = new AbortController();
+    const [decided, expired, cancelled] = [
+      snapshots.open(pins[0]!, 9 as Version),
+      snapshots.open(pins[1]!, 9 as Version),
+      snapshots.open(pins[2]!, 9 as Version, undefined, abort.signal),
+    ];
+    waiting[0]!();
+    await expect(decided).resolves.toBe(pins[0]);
+    clock.ms = 61_000;
+    snapshots.touch(pins[0]!);
+    snapshots.touch(pins[2]!);
+    snapshots.sweep();
+    await expect(expired).rejects.toMatchObject({ code: 'SNAPSHOT_EXPIRED' });
+    abort.abort();
+    await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
+    // It is open: nothing that is undecided elsewhere holds up its renewal.
+    await expect(snapshots.open(pins[0]!, 9 as Version)).resolves.toBe(pins[0]);
   });
 
   it('P3: give way one by one, the one not touched for longest first', () => {

@@ -6,20 +6,20 @@
  *
  * P1  What is pinned or open is held for `maxAgeMs` after it was last read or renewed: a coordinator that died, and a
  *     reader that does not read, hold no memory for longer.
- * P2  open(v) answers only when everything accepted at or below v is committed.
+ * P2  open(v) answers only when everything accepted at or below v in the partitions that are read is committed; others do
+ *     not hold it up. A pin that ends meanwhile ends the wait.
  * P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest first.
  * P4  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes when it
  *     starts anew.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { GridError, type MemberId, type Version } from '@ashlar/core';
+import { CancelledError, GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
 
 /** Places a member has in any case. */
 const SHARE_MIN = 25;
 
 export interface LocalSnapshotsOptions {
-  readonly store: Pick<MemberStore, 'pin' | 'openAt' | 'isUndecidedAt' | 'releaseSnapshot' | 'expireSnapshot'>;
+  readonly store: Pick<MemberStore, 'pin' | 'openAt' | 'whenDecided' | 'releaseSnapshot' | 'expireSnapshot'>;
   readonly clock: { observe(version: Version): void; now(): Version };
   readonly maxAgeMs: number;
   readonly openMax: number;
@@ -34,6 +34,10 @@ export class LocalSnapshots {
   readonly #owners = new Map<number, MemberId>();
   /** By snapshot id, which is the store's: when it was touched last. */
   readonly #touchedMs = new Map<number, number>();
+  /** Ids of those that are at their version. */
+  readonly #opened = new Set<number>();
+  /** By snapshot id: ends the wait of one that is being opened. */
+  readonly #opening = new Map<number, (error: GridError) => void>();
   #expiredByAge = 0;
   #expiredForMemory = 0;
 
@@ -85,21 +89,47 @@ export class LocalSnapshots {
   /**
    * Moves a pin up to the grid's version; asked again for a snapshot that is open there, renews it.
    *
-   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone
+   * @param partitions  those it will be read in; omitted: all
+   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes; CANCELLED
    */
-  async open(pinId: number, version: Version): Promise<number> {
+  async open(
+    pinId: number,
+    version: Version,
+    partitions?: readonly PartitionId[],
+    signal?: AbortSignal,
+  ): Promise<number> {
     const { store, clock } = this.#options;
     if (!this.#touchedMs.has(pinId)) {
       throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot is not open here any more', { hint: 'ask again' });
     }
-    clock.observe(version);
-    while (store.isUndecidedAt(version)) await nextTurn();
-    if (!this.#touchedMs.has(pinId)) {
-      throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot expired while it was opened', { hint: 'ask again' });
+    if (!this.#opened.has(pinId)) {
+      clock.observe(version);
+      await this.#whenDecided(pinId, version, partitions, signal);
+      store.openAt(pinId, version, partitions);
+      this.#opened.add(pinId);
     }
-    store.openAt(pinId, version);
     this.touch(pinId);
     return pinId;
+  }
+
+  async #whenDecided(
+    pinId: number,
+    version: Version,
+    partitions: readonly PartitionId[] | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    if (this.#options.store.whenDecided(version, partitions, resolve)) return;
+    const cancel = (): void => reject(new CancelledError('the snapshot'));
+    signal?.addEventListener('abort', cancel, { once: true });
+    if (signal?.aborted) cancel();
+    this.#opening.set(pinId, reject);
+    try {
+      await promise;
+    } finally {
+      this.#opening.delete(pinId);
+      signal?.removeEventListener('abort', cancel);
+    }
   }
 
   /** It is being read: its age starts anew. */
@@ -109,7 +139,16 @@ export class LocalSnapshots {
 
   release(id: number): void {
     this.#owners.delete(id);
-    if (this.#touchedMs.delete(id)) this.#options.store.releaseSnapshot(id);
+    this.#opened.delete(id);
+    if (!this.#touchedMs.delete(id)) return;
+    this.#options.store.releaseSnapshot(id);
+    this.#endOpening(id);
+  }
+
+  /** A pin that is being opened is gone (P2). */
+  #endOpening(id: number): void {
+    const error = new GridError('SNAPSHOT_EXPIRED', 'the snapshot expired while it was opened', { hint: 'ask again' });
+    this.#opening.get(id)?.(error);
   }
 
   /** A member started anew, or left: nobody asks for what it pinned (P4). */
@@ -168,6 +207,8 @@ export class LocalSnapshots {
   #expire(id: number): void {
     this.#touchedMs.delete(id);
     this.#owners.delete(id);
+    this.#opened.delete(id);
     this.#options.store.expireSnapshot(id);
+    this.#endOpening(id);
   }
 }

@@ -96,11 +96,8 @@ export class ChangeCoordinator {
     const { scan } = target;
     const parts = queries.membersOf(target.partitions, scan, parameters);
     const texts = ambiguousTexts(scan.filter, parameters);
-    const snapshot = await snapshots.open(
-      parts.map(({ member }) => member),
-      seen,
-      signal,
-    );
+    const where = new Map(parts.map(({ member, partitions }) => [member, partitions]));
+    const snapshot = await snapshots.open(where, seen, signal);
     try {
       const tasks = parts.map(({ member, partitions }) => {
         const snapshotId = snapshot.ids.get(member)!;

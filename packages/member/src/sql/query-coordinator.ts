@@ -101,10 +101,9 @@ export class QueryCoordinator {
       return;
     }
     const byStage = plan.stages.map((stage) => this.membersOf(stage.partitions, stage.fragment, statement.parameters));
-    const members = [...new Set(byStage.flatMap((parts) => parts.map(({ member }) => member)))];
     const holding = this.#deps.held.open();
     try {
-      const snapshot = await this.#deps.snapshots.open(members, statement.seen, statement.signal);
+      const snapshot = await this.#deps.snapshots.open(readBy(byStage.flat()), statement.seen, statement.signal);
       try {
         const buildTables: { stage: number; batches: readonly Uint8Array[] }[] = [];
         for (const [index, stage] of plan.stages.entries()) {
@@ -297,6 +296,18 @@ async function* timed(
     run.ms = performance.now() - startedMs;
     odd.add(run.stats.odd);
   }
+}
+
+/** What several stages read on each member. */
+function readBy(
+  parts: readonly { readonly member: MemberId; readonly partitions: readonly PartitionId[] }[],
+): Map<MemberId, readonly PartitionId[]> {
+  const read = new Map<MemberId, readonly PartitionId[]>();
+  for (const { member, partitions } of parts) {
+    const known = read.get(member);
+    read.set(member, known === undefined ? partitions : [...new Set([...known, ...partitions])]);
+  }
+  return read;
 }
 
 /** A merge that this thread takes. */
