@@ -1,6 +1,10 @@
 /**
  * The sweep: entries whose timers come up and that are due get their expiry record. An entry leaves snapshots and events
  * only by that record. Runs on the writer's thread in slices; time is the store's clock.
+ *
+ * A batch a partition, sealed behind what is under way there and decided in its turn: a partition whose commits are late
+ * holds up no other, and no other writer holds up the expiry. Only a batch that is still open does, and an entry of which
+ * something is undecided.
  */
 import { GridError, type PartitionId } from '@ashlar/core';
 import type { Ref } from './arena.ts';
@@ -30,10 +34,14 @@ export function sweepExpired(core: StoreCore, maxTimers: number): boolean {
   return looked < maxTimers;
 }
 
+/** The log, memory, or the words of batches have no room: the entry is looked at again. */
+const ROOMLESS = ['LOG_FULL', 'OUT_OF_MEMORY', 'OVERLOADED'] as const;
+
 class Sweep {
   readonly #core: StoreCore;
   readonly #now: number;
-  #batch: WriteBatch | undefined;
+  /** By partition. */
+  readonly #batches = new Map<PartitionId, WriteBatch>();
 
   constructor(core: StoreCore, now: number) {
     this.#core = core;
@@ -47,11 +55,16 @@ class Sweep {
     const deadline = this.#deadlineOf(map, table, entry);
     if (deadline === Infinity) return this.#remove(timer, table);
     if (deadline > this.#now) return deadline;
-    return this.#expire(map, table, entry) ? this.#remove(timer, table) : this.#now + TICK_US;
+    this.#expire(map, table, entry);
+    // The timer goes once the record is committed: an aborted one leaves the entry due.
+    return this.#now + TICK_US;
   }
 
   finish(): void {
-    this.#batch?.commit();
+    for (const batch of this.#batches.values()) {
+      batch.seal();
+      this.#core.decide(batch);
+    }
   }
 
   #remove(timer: Ref, table: SlotTable): number {
@@ -75,22 +88,23 @@ class Sweep {
     return Math.min(expiresAt === 0 ? Infinity : expiresAt, idle);
   }
 
-  /** @returns false when it has to wait: another batch is in the partition, or the log is full */
-  #expire(map: StoredMap, table: SlotTable, entry: Ref): boolean {
+  /** Unless another batch is open in the partition, or there is no room for it. */
+  #expire(map: StoredMap, table: SlotTable, entry: Ref): void {
     const partitionId = table.partitionId as PartitionId;
     const partition = this.#core.partitions[partitionId]!;
-    if (!partition.staged.isOnly(this.#batch)) return false;
-    this.#batch ??= new WriteBatch(this.#core, {});
+    const known = this.#batches.get(partitionId);
+    if (partition.openBatch !== known) return;
     const words = this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
     const newest = words[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
     const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
     const expiresAt = chunk.f64[chunk.expiresAt + (newest & CHUNK_MASK)]!;
     const cause = this.#core.dueCause(map, entry, expiresAt, this.#now);
     try {
-      return this.#batch.expire(partitionId, table, entry, cause === 0 ? RecordCause.maxIdle : cause);
+      const batch = known ?? new WriteBatch(this.#core, {});
+      this.#batches.set(partitionId, batch);
+      batch.expire(partitionId, table, entry, cause === 0 ? RecordCause.maxIdle : cause);
     } catch (error) {
-      if (GridError.is(error, 'LOG_FULL') || GridError.is(error, 'OUT_OF_MEMORY')) return false;
-      throw error;
+      if (!ROOMLESS.some((code) => GridError.is(error, code))) throw error;
     }
   }
 }

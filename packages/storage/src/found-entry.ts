@@ -5,6 +5,7 @@ import type { Arena, Ref } from './arena.ts';
 import {
   CHUNK_MASK,
   CHUNK_SHIFT,
+  FREE,
   LIVE,
   PENDING_BASE,
   SEGMENT_MASK,
@@ -12,10 +13,11 @@ import {
   VALUE_BYTES_USED,
   VALUE_OFFSET,
 } from './layout.ts';
-import { resolveLane } from './pending-words.ts';
+import { knownVersion, type PendingWords, resolveLane } from './pending-words.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import type { SlotTable } from './slot-table.ts';
 import { assembleExtents, copyExtents } from './value-extents.ts';
+import type { WriteBatch } from './write-batch.ts';
 
 /** A flyweight, moved by every find(). What it names stays in place until the member's next write or reclaim(). */
 export class FoundEntry {
@@ -25,6 +27,13 @@ export class FoundEntry {
   /** What the value lies in; undefined for one in extents, until somebody asks for its bytes. */
   #bytes: Uint8Array | undefined;
   #value: Ref = 0;
+  /**
+   * What was found, or that nothing was, hangs on this batch: nothing derived from it may be told before the batch is
+   * committed, and where it is aborted the look is void. Undefined: all of it is committed.
+   *
+   * An open batch (another's, not sealed yet) hides what only its decision will tell: look again once it is decided.
+   */
+  undecided: WriteBatch | undefined = undefined;
   readonly #arena: Arena;
   #chunk: SlotChunkView;
   #slot = 0;
@@ -42,8 +51,7 @@ export class FoundEntry {
 
   /** The version at which the value was written; NaN when the reading batch itself staged it. */
   get version(): Version {
-    const version = resolveLane(this.#arena, this.#chunk.f64[this.#chunk.begin + this.#slot]!);
-    return (version < PENDING_BASE ? version : Number.NaN) as Version;
+    return knownVersion(this.#arena, this.#chunk.f64[this.#chunk.begin + this.#slot]!) as Version;
   }
 
   /** Deadline of the value in version units; 0: none. */
@@ -62,6 +70,45 @@ export class FoundEntry {
   #assemble(): Uint8Array {
     this.#bytes = assembleExtents(this.#arena, this.#value);
     return this.#bytes;
+  }
+
+  /**
+   * As committedSlot(), counting what is sealed as well: what conditions, processors and a session's own reads see. Tells
+   * the batch that the answer hangs on.
+   *
+   * @param within  the open batch that looks
+   */
+  newestSlot(
+    words: PendingWords<WriteBatch>,
+    table: SlotTable,
+    entry: Ref,
+    newest: number,
+    within: WriteBatch | undefined,
+  ): number {
+    for (let link = newest; link !== 0; ) {
+      const slot = link - 1;
+      const chunk = table.chunks[slot >>> CHUNK_SHIFT]!;
+      const at = slot & CHUNK_MASK;
+      if (chunk.u32[chunk.entryRef + at] !== entry) return -1;
+      const begin = chunk.f64[chunk.begin + at]!;
+      if (begin === FREE) return -1;
+      if (this.#counts(words, begin, within)) {
+        const end = chunk.f64[chunk.end + at]!;
+        const isClosed = end !== LIVE && this.#counts(words, end, within);
+        const batch = words.batchOf(isClosed ? end : begin);
+        if (batch?.state === 'sealed') this.undecided = batch;
+        return isClosed ? -1 : slot;
+      }
+      link = chunk.u32[chunk.previous + at]!;
+    }
+    return -1;
+  }
+
+  /** Whether a lane is a version, or of a batch that is sealed or the looking one. */
+  #counts(words: PendingWords<WriteBatch>, lane: number, within: WriteBatch | undefined): boolean {
+    if (lane < PENDING_BASE) return true;
+    const batch = words.batchOf(lane);
+    return batch !== undefined && (batch === within || batch.state === 'sealed' || batch.state === 'committed');
   }
 
   /** Moves to a slot and its value; for the store. */

@@ -59,6 +59,8 @@ export const PENDING_WORDS_START = SNAPSHOTS_START + SNAPSHOTS_MAX * SNAPSHOT_ST
 export const PENDING_WORD_STRIDE = 4;
 export const PENDING_STAGED = 0;
 export const PENDING_COMMITTED = 1;
+/** To readers as staged; the writer knows its version. */
+export const PENDING_SEALED = 2;
 
 export const MAP_BUCKETS = 8192;
 /** Maps at one time; half of the buckets, so that probes stay short. */

@@ -3,32 +3,22 @@
  * reclaim() and sweepExpired(), which the member calls in slices. No I/O, no timers, no time of its own.
  */
 import { assert, type Epoch, GridError, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
-import { hashBytes } from '@ashlar/serialization';
 import type { Ref } from './arena.ts';
 import type { BatchHeader } from './batch-header.ts';
 import { publishRegion } from './chunk-columns.ts';
+import { EntryFinder } from './entry-finder.ts';
 import { sweepExpired } from './expiry.ts';
-import { committedSlot, FoundEntry } from './found-entry.ts';
+import type { FoundEntry } from './found-entry.ts';
 import { checkStore } from './invariants.ts';
-import {
-  ENTRY_KEY_BYTES,
-  ENTRY_NEWEST,
-  ENTRY_STAGED_ONE,
-  ENTRY_VALUE,
-  SEGMENT_MASK,
-  SEGMENT_SHIFT,
-  WORKERS_MAX,
-} from './layout.ts';
+import { WORKERS_MAX } from './layout.ts';
 import { LogRecordView, RecordCause } from './log-record.ts';
 import { PageLeases } from './page-leases.ts';
 import { Partition } from './partition.ts';
 import { type LogConsumer, type LogHolder, type LogState, PartitionLog } from './partition-log.ts';
-import { SlotChunkView } from './slot-chunk.ts';
-import type { SlotTable } from './slot-table.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
 import type { StoreHandle } from './store-reader.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
-import type { MapOptions, StoredMap } from './stored-map.ts';
+import type { MapOptions } from './stored-map.ts';
 import { WriteBatch } from './write-batch.ts';
 
 export interface PinnedSnapshot {
@@ -52,6 +42,7 @@ export class MemberStore {
   readonly handle: StoreHandle;
   readonly found: FoundEntry;
   readonly #core: StoreCore;
+  readonly #finder: EntryFinder;
   readonly #record: LogRecordView;
   readonly #leases: PageLeases;
 
@@ -66,7 +57,8 @@ export class MemberStore {
       partitionCount: options.partitionCount,
       maxWorkers: options.maxWorkers,
     };
-    this.found = new FoundEntry(core.arena, new SlotChunkView(core.arena));
+    this.#finder = new EntryFinder(core);
+    this.found = this.#finder.found;
   }
 
   /** @throws GridError INVALID_CONFIG, INSUFFICIENT_MEMORY */
@@ -182,12 +174,7 @@ export class MemberStore {
 
   /* ---- Reading the newest -------------------------------------------------------------------------------------------- */
 
-  /**
-   * Finds the newest committed value of a key; `found` then tells where it lies. An entry that is due is expired first.
-   *
-   * @param key     canonical bytes key[start, end)
-   * @param within  an open batch that sees its own changes too; the version of what it staged is NaN
-   */
+  /** As EntryFinder.find() with what is committed. */
   find(
     mapId: MapId,
     partitionId: PartitionId,
@@ -196,52 +183,19 @@ export class MemberStore {
     end: number,
     within?: WriteBatch,
   ): boolean {
-    const core = this.#core;
-    const map = core.maps.get(mapId);
-    const table = map?.tables[partitionId];
-    if (map === undefined || table === undefined) return false;
-    const entry = table.index.find(hashBytes(key, start, end, core.hashSeed), key, start, end);
-    if (entry === 0) return false;
-    const ownLane = within === undefined ? -1 : within.lane;
-    const words = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
-    const at = (entry & SEGMENT_MASK) << 1;
-    const newest = words[at + ENTRY_NEWEST]!;
-    let slot = newest - 1;
-    // The ordinary case needs no look at the slots; the version is read when somebody asks for it.
-    let value = words[at + ENTRY_VALUE]!;
-    if (words[at + ENTRY_KEY_BYTES]! >= ENTRY_STAGED_ONE) {
-      slot = committedSlot(core.arena, table, entry, newest, ownLane);
-      if (slot < 0) return false;
-      value = table.valueOf(slot);
-    }
-    if (value === 0) return false;
-    if (table.hasDeadlines && this.#expireIfDue(map, table, entry, slot)) return false;
-    this.found.position(table, slot, value);
-    return true;
+    return this.#finder.find(mapId, partitionId, key, start, end, within, false);
   }
 
-  /** A read that meets a due entry writes the record first, if the log takes it; the entry is not shown in any case. */
-  #expireIfDue(map: StoredMap, table: SlotTable, entry: Ref, slot: number): boolean {
-    const core = this.#core;
-    const expiresAt = table.expiresAtOf(slot);
-    if (expiresAt === 0 && map.maxIdleUs === 0) return false;
-    const now = core.clock.now();
-    const cause = core.dueCause(map, entry, expiresAt, now);
-    if (cause === RecordCause.request) {
-      if (map.maxIdleUs !== 0) core.touch(entry, now);
-      return false;
-    }
-    const partitionId = table.partitionId as PartitionId;
-    if (this.isPartitionBusy(partitionId) || !core.partitions[partitionId]!.staged.isEmpty) return true;
-    const batch = new WriteBatch(core, {});
-    try {
-      batch.expire(partitionId, table, entry, cause);
-      batch.commit();
-    } catch (error) {
-      batch.abort();
-      if (!GridError.is(error, 'LOG_FULL') && !GridError.is(error, 'OUT_OF_MEMORY')) throw error;
-    }
-    return true;
+  /** As find(), sealed changes included: what conditions, processors and a session's own reads see. */
+  findNewest(
+    mapId: MapId,
+    partitionId: PartitionId,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    within?: WriteBatch,
+  ): boolean {
+    return this.#finder.find(mapId, partitionId, key, start, end, within, true);
   }
 
   /**
@@ -293,6 +247,14 @@ export class MemberStore {
       chunk.positionKey(slot);
       batch.remove(mapId, partitionId, chunk.bytes, chunk.start, chunk.stop, RecordCause.clear);
     });
+  }
+
+  /**
+   * Decides the batches that the store writes by itself (what expires), once they are sealed: in the order of their logs.
+   * Default: commits them at once.
+   */
+  onSealed(decide: (batch: WriteBatch) => void): void {
+    this.#core.decide = decide;
   }
 
   /** Called after each commit, once a partition, with the last committed sequence. */

@@ -23,11 +23,6 @@ class StagedBatches {
     return this.#first === undefined;
   }
 
-  /** Whether it is empty, or holds this one alone. */
-  isOnly(batch: WriteBatch | undefined): boolean {
-    return this.#first === undefined || (this.#first === batch && this.#others.length === 0);
-  }
-
   /** Calls `visit` for each at or below the version, in log order: versions rise along it. */
   visitUpTo(version: number, visit: (batch: WriteBatch) => void): void {
     if (this.#first === undefined || !isAtOrBelow(this.#first, version)) return;

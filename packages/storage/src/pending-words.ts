@@ -13,6 +13,7 @@ import {
   PENDING_BASE,
   PENDING_COMMITTED,
   PENDING_END,
+  PENDING_SEALED,
   PENDING_STAGED,
   PENDING_WORD_STRIDE,
   PENDING_WORDS_MAX,
@@ -41,9 +42,19 @@ export function resolveLane(arena: Arena, lane: number): number {
   return control.f64[(at >>> 1) + 1]!;
 }
 
+/** The version of a sealed or committed change; NaN while its batch is open. Writer's thread only. */
+export function knownVersion(arena: Arena, lane: number): number {
+  if (!(lane >= PENDING_BASE && lane < PENDING_END)) return lane;
+  const control = arena.segments[0]!;
+  const at = PENDING_WORDS_START + ((lane - PENDING_BASE) / 2) * PENDING_WORD_STRIDE;
+  return control.i32[at] === PENDING_STAGED ? Number.NaN : control.f64[(at >>> 1) + 1]!;
+}
+
 /** The writer's side: hands words out and stores their states. */
-export class PendingWords {
+export class PendingWords<Batch> {
   readonly #arena: Arena;
+  /** By word, while it is in use. */
+  readonly #batches = new Array<Batch | undefined>(PENDING_WORDS_MAX).fill(undefined);
   readonly #free = new Int32Array(PENDING_WORDS_MAX);
   #freeCount = PENDING_WORDS_MAX;
 
@@ -53,10 +64,11 @@ export class PendingWords {
   }
 
   /** @returns a word in state staged, or -1 when all are in use */
-  take(): number {
+  take(batch: Batch): number {
     if (this.#freeCount === 0) return -1;
     this.#freeCount -= 1;
     const word = this.#free[this.#freeCount]!;
+    this.#batches[word] = batch;
     Atomics.store(this.#arena.segments[0]!.i32, this.#at(word), PENDING_STAGED);
     return word;
   }
@@ -64,11 +76,21 @@ export class PendingWords {
   give(word: number): void {
     this.#free[this.#freeCount] = word;
     this.#freeCount += 1;
+    this.#batches[word] = undefined;
+  }
+
+  /** Whose changes a lane is of; undefined: it names no word that is in use. */
+  batchOf(lane: number): Batch | undefined {
+    const word = wordOfLane(lane);
+    return word < 0 ? undefined : this.#batches[word];
   }
 
   /** Notes the version that the word will commit at. Not yet visible. */
   seal(word: number, version: number): void {
-    this.#arena.segments[0]!.f64[(this.#at(word) >>> 1) + 1] = version;
+    const control = this.#arena.segments[0]!;
+    const at = this.#at(word);
+    control.f64[(at >>> 1) + 1] = version;
+    control.i32[at] = PENDING_SEALED;
   }
 
   /** The version that a sealed or committed word stands for. */

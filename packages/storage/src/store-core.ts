@@ -91,7 +91,7 @@ export class StoreCore {
   readonly arena: Arena;
   readonly blocks: BlockAllocator;
   readonly epochs: ReaderEpochs;
-  readonly words: PendingWords;
+  readonly words: PendingWords<WriteBatch>;
   readonly snapshots: Snapshots;
   readonly timers: TimerWheel;
   readonly mapDirectory: MapDirectory;
@@ -106,6 +106,8 @@ export class StoreCore {
   readonly logBudget: LogBudget;
   /** Sealed, not yet decided. */
   readonly sealed = new SmallSet<WriteBatch>();
+  /** Decides batches that the store itself writes, once they are sealed. */
+  decide: (batch: WriteBatch) => void = (batch) => batch.commit();
   /** Committed, their lanes not yet patched; oldest first. */
   readonly patchQueue: WriteBatch[] = [];
   readonly listeners: CommitListener[] = [];

@@ -10,6 +10,7 @@ import {
   closeAll,
   get,
   getAt,
+  getNewest,
   MAP,
   makeBench,
   scanAt,
@@ -296,6 +297,13 @@ class Run {
         const shown = row !== undefined && row.deadlineMs > this.bench.time.ms ? row.value : undefined;
         expect(brief(get(store, key, partition, this.mapId))).toBe(brief(shown));
         if (shown !== undefined && !(store.found.valueBytes.buffer instanceof SharedArrayBuffer)) this.inPieces += 1;
+      }
+      for (const [key, row] of this.newest[partition]!) {
+        if (row.deadlineMs > this.bench.time.ms)
+          expect(brief(getNewest(store, key, partition, this.mapId))).toBe(brief(row.value));
+      }
+      for (const key of this.committed[partition]!.keys()) {
+        if (!this.newest[partition]!.has(key)) expect(getNewest(store, key, partition, this.mapId)).toBeUndefined();
       }
       expect(store.entryCount(this.mapId, partition as PartitionId)).toBe(this.committed[partition]!.size);
     }

@@ -89,7 +89,7 @@ export class WriteBatch implements RecordHeader {
     this.transactionId = header.transactionId ?? 0;
     this.originSite = header.originSite ?? 0;
     this.originSequence = header.originSequence ?? 0;
-    this.#word = core.words.take();
+    this.#word = core.words.take(this);
     if (this.#word < 0) {
       throw new GridError('OVERLOADED', 'too many batches are under way', { hint: 'commit or abort what is staged' });
     }

@@ -115,6 +115,18 @@ export function get(
   return textOf(store.found.valueBytes, store.found.valueStart, store.found.valueEnd);
 }
 
+/** As get(), sealed changes included. */
+export function getNewest(
+  store: MemberStore,
+  key: string,
+  partition: number = PARTITION,
+  map: MapId = MAP,
+): string | undefined {
+  const bytes = bytesOf(key);
+  if (!store.findNewest(map, partition as PartitionId, bytes, 0, bytes.length)) return undefined;
+  return textOf(store.found.valueBytes, store.found.valueStart, store.found.valueEnd);
+}
+
 /** The value that a snapshot sees, by the reader's index. */
 export function getAt(
   reader: StoreReader,

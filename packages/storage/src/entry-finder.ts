@@ -1,0 +1,133 @@
+/**
+ * Looks at single entries by key, as the writer's thread may: at what is committed, or at the newest state with what is
+ * sealed. What is due is hidden, and its expiry is written by the look that meets it.
+ *
+ * F1  What an open batch of somebody else staged is seen by nobody.
+ * F2  Absence by deadline is told by a record: the look that finds an entry due has staged it, or names in
+ *     `found.undecided` the batch that will tell. Only where memory has no room for it is the entry hidden without one.
+ */
+import { GridError, type MapId, type PartitionId } from '@ashlar/core';
+import { hashBytes } from '@ashlar/serialization';
+import type { Ref } from './arena.ts';
+import { committedSlot, FoundEntry } from './found-entry.ts';
+import {
+  CHUNK_MASK,
+  CHUNK_SHIFT,
+  ENTRY_KEY_BYTES,
+  ENTRY_NEWEST,
+  ENTRY_STAGED_ONE,
+  ENTRY_VALUE,
+  SEGMENT_MASK,
+  SEGMENT_SHIFT,
+} from './layout.ts';
+import { RecordCause } from './log-record.ts';
+import { SlotChunkView } from './slot-chunk.ts';
+import type { SlotTable } from './slot-table.ts';
+import type { StoreCore } from './store-core.ts';
+import type { StoredMap } from './stored-map.ts';
+import { WriteBatch } from './write-batch.ts';
+
+export class EntryFinder {
+  readonly found: FoundEntry;
+  readonly #core: StoreCore;
+
+  constructor(core: StoreCore) {
+    this.#core = core;
+    this.found = new FoundEntry(core.arena, new SlotChunkView(core.arena));
+  }
+
+  /**
+   * Finds the newest value of a key; `found` then tells where it lies. An entry that is due is expired first, and only the
+   * committed record of that makes it absent: until then `found.undecided` says what to wait for.
+   *
+   * @param key       canonical bytes key[start, end)
+   * @param within    an open batch that sees its own changes too; the version of what it staged is NaN
+   * @param isNewest  sealed changes count: `found.undecided` is then the batch on which the answer hangs
+   */
+  find(
+    mapId: MapId,
+    partitionId: PartitionId,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    within: WriteBatch | undefined,
+    isNewest: boolean,
+  ): boolean {
+    const core = this.#core;
+    this.found.undecided = undefined;
+    const map = core.maps.get(mapId);
+    const table = map?.tables[partitionId];
+    if (map === undefined || table === undefined) return false;
+    const entry = table.index.find(hashBytes(key, start, end, core.hashSeed), key, start, end);
+    if (entry === 0) return false;
+    const words = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
+    const at = (entry & SEGMENT_MASK) << 1;
+    const newest = words[at + ENTRY_NEWEST]!;
+    let slot = newest - 1;
+    // The ordinary case needs no look at the slots; the version is read when somebody asks for it.
+    let value = words[at + ENTRY_VALUE]!;
+    if (words[at + ENTRY_KEY_BYTES]! >= ENTRY_STAGED_ONE) {
+      slot = isNewest
+        ? this.found.newestSlot(core.words, table, entry, newest, within)
+        : committedSlot(core.arena, table, entry, newest, within === undefined ? -1 : within.lane);
+      if (slot < 0) return false;
+      value = table.valueOf(slot);
+    }
+    if (value === 0) return false;
+    if (table.hasDeadlines && this.#expireIfDue(map, table, entry, slot, within)) return false;
+    this.found.position(table, slot, value);
+    return true;
+  }
+
+  /**
+   * A read that meets a due entry writes the record first. The entry is not shown in any case, also where memory has no
+   * room for the record.
+   */
+  #expireIfDue(map: StoredMap, table: SlotTable, entry: Ref, slot: number, within: WriteBatch | undefined): boolean {
+    const core = this.#core;
+    const expiresAt = table.expiresAtOf(slot);
+    if (expiresAt === 0 && map.maxIdleUs === 0) return false;
+    const now = core.clock.now();
+    const cause = core.dueCause(map, entry, expiresAt, now);
+    if (cause === RecordCause.request) {
+      if (map.maxIdleUs !== 0) core.touch(entry, now);
+      return false;
+    }
+    const { openBatch } = core.partitions[table.partitionId]!;
+    const writer = writerAbove(core, table, entry, slot);
+    if (writer !== undefined && writer !== within) this.found.undecided = writer;
+    else if (openBatch !== undefined && openBatch !== within) this.found.undecided = openBatch;
+    else this.#expire(table, entry, cause, openBatch);
+    return true;
+  }
+
+  /** In the open batch of the one who looks, or in one of its own. */
+  #expire(table: SlotTable, entry: Ref, cause: RecordCause, within: WriteBatch | undefined): void {
+    const core = this.#core;
+    const partitionId = table.partitionId as PartitionId;
+    let batch: WriteBatch | undefined;
+    try {
+      batch = within ?? new WriteBatch(core, { isProgress: true });
+      batch.expire(partitionId, table, entry, cause);
+    } catch (error) {
+      if (within === undefined) batch?.abort();
+      // Without a word, what holds one is waited for.
+      if (GridError.is(error, 'OVERLOADED')) this.found.undecided = core.partitions[partitionId]!.staged.last;
+      else if (!GridError.is(error, 'LOG_FULL') && !GridError.is(error, 'OUT_OF_MEMORY')) throw error;
+      return;
+    }
+    if (within !== undefined) return;
+    batch.seal();
+    core.decide(batch);
+    if (batch.state === 'sealed') this.found.undecided = batch;
+  }
+}
+
+/** The batch that wrote or closed the entry above a slot that is visible, and is not decided. */
+function writerAbove(core: StoreCore, table: SlotTable, entry: Ref, slot: number): WriteBatch | undefined {
+  const newest = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
+  const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+  const at = newest & CHUNK_MASK;
+  const batch = core.words.batchOf(chunk.f64[(newest === slot ? chunk.end : chunk.begin) + at]!);
+  return batch?.state === 'open' || batch?.state === 'sealed' ? batch : undefined;
+}
