@@ -416,7 +416,15 @@ describe('a key in quotes', () => {
 
   it('changes one key or nothing', async () => {
     const refused = { code: 'INVALID_KEY', message: expect.stringContaining(BOTH) };
-    for (const where of ["__key = '1'", "__key IN ('1', '2')", "__key = '1' OR n = 100", "'1' = __key AND n > 0"]) {
+    const conditions = [
+      "__key = '1'",
+      "__key IN ('1', '2')",
+      "__key = '1' OR n = 100",
+      "'1' = __key AND n > 0",
+      "NOT (__key <> '1')",
+      "__key IS NOT DISTINCT FROM '1'",
+    ];
+    for (const where of conditions) {
       await expect(change(`UPDATE keyed SET n = 0 WHERE ${where}`)).rejects.toMatchObject(refused);
       await expect(change(`DELETE FROM keyed WHERE ${where}`)).rejects.toMatchObject(refused);
       await expect(map.processWhere(where, [], ready.increment, { path: 'n', by: 1 })).rejects.toMatchObject(refused);

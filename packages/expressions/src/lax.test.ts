@@ -102,6 +102,20 @@ describe('undeclared paths', () => {
     expect(read(both, ['a', 'b', 1]).notices).toEqual(['at least 2 rows hold text in n']);
   });
 
+  it('are blamed each for its own values', () => {
+    const rows: RowValue[] = [
+      ['abc', 1],
+      [5, 1],
+      ['abc', true],
+      [true, 1],
+    ];
+    expect(read(call('left', [n, m], 'text'), rows).notices).toEqual([
+      'at least 1 row holds booleans in m',
+      'at least 1 row holds booleans in n',
+      'at least 1 row holds numbers in n',
+    ]);
+  });
+
   it('name both paths where neither is a constant', () => {
     expect(read(compare('=', n, m), [[1, 'a']]).notices).toEqual(['at least 1 row holds numbers in n and text in m']);
   });

@@ -98,7 +98,8 @@ export class OddRows {
   #lastNoted = -1;
   /** Rows that are looked at a second time read as before, but count no more. */
   isCounting = true;
-  readonly #sites = new Map<Expr, Map<number, Counter>>();
+  /** By site, and by the operand that was odd there; then by kind. */
+  readonly #sites = new Map<Expr, Map<Expr, Map<number, Counter>>>();
   readonly #sums = new Map<unknown, Map<string, number>>();
   readonly #joins = new Map<unknown, KeyKinds>();
 
@@ -114,18 +115,18 @@ export class OddRows {
   /** Two values of kinds that `site` cannot put together. */
   unlike(site: Expr, left: Expr, a: RowValue, right: Expr, b: RowValue): void {
     const code = kindCode(a, left) * TAGS + kindCode(b, right);
-    this.#count(site, code, () => unlikeText(left, a, right, b));
+    this.#count(site, left, code, () => unlikeText(left, a, right, b));
   }
 
   /** A value of a kind that `site` does not take. */
   odd(site: Expr, operand: Expr, value: RowValue): void {
-    this.#count(site, kindCode(value, operand), () => heldText(operand, value));
+    this.#count(site, operand, kindCode(value, operand), () => heldText(operand, value));
   }
 
   /** A value that `site` takes no further; `why` is said once for each `reason`, a small number of the site's own. */
   refused(site: Expr, operand: Expr, value: RowValue, reason: number, why: () => string): void {
     const code = kindCode(value, operand) + (reason + 1) * TAGS;
-    this.#count(site, code, () => `${heldText(operand, value)} ${why()}`);
+    this.#count(site, operand, code, () => `${heldText(operand, value)} ${why()}`);
   }
 
   /** What somebody else found: sums, sorts. `rows` are counted, 0 where the finding is of none in particular. */
@@ -143,7 +144,9 @@ export class OddRows {
   counts(): OddCount[] {
     const most = new Map<string, number>();
     const tell = (what: string, rows: number): void => void most.set(what, Math.max(rows, most.get(what) ?? 0));
-    for (const counters of this.#sites.values()) for (const { what, rows } of counters.values()) tell(what, rows);
+    for (const operands of this.#sites.values()) {
+      for (const counters of operands.values()) for (const { what, rows } of counters.values()) tell(what, rows);
+    }
     for (const sums of this.#sums.values()) for (const [what, rows] of sums) tell(what, rows);
     const joins = [...this.#joins.values()].map((sides) => ({
       what: `${sides.left} = ${sides.right}`,
@@ -153,19 +156,21 @@ export class OddRows {
     return [...[...most].map(([what, rows]) => ({ what, rows })), ...joins];
   }
 
-  #count(site: Expr, code: number, what: () => string): void {
+  #count(site: Expr, operand: Expr, code: number, what: () => string): void {
     if (!this.isCounting) return;
     if (this.#lastNoted !== this.row) this.rowsNoted++;
     this.#lastNoted = this.row;
-    const counter = this.#counter(site, code, what);
+    const counter = this.#counter(site, operand, code, what);
     if (counter.lastRow === this.row) return;
     counter.lastRow = this.row;
     counter.rows++;
   }
 
-  #counter(site: Expr, code: number, what: () => string): Counter {
-    let counters = this.#sites.get(site);
-    if (counters === undefined) this.#sites.set(site, (counters = new Map()));
+  #counter(site: Expr, operand: Expr, code: number, what: () => string): Counter {
+    let operands = this.#sites.get(site);
+    if (operands === undefined) this.#sites.set(site, (operands = new Map()));
+    let counters = operands.get(operand);
+    if (counters === undefined) operands.set(operand, (counters = new Map()));
     let counter = counters.get(code);
     if (counter === undefined) counters.set(code, (counter = { what: what(), rows: 0, lastRow: -1 }));
     return counter;

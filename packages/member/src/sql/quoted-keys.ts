@@ -35,7 +35,7 @@ function canonicalKeys(text: string): readonly Key[] {
 
 const isQuoted = (expr: Expr): boolean => expr.kind === 'literal' || expr.kind === 'parameter';
 
-/** The texts that a condition compares keys with by = or IN, and that may mean a number too. */
+/** The texts that a condition compares keys with for equality (or its contrary), and that may mean a number too. */
 export function ambiguousTexts(condition: Expr | undefined, parameters: readonly unknown[]): readonly string[] {
   const texts = new Set<string>();
   const look = (expr: Expr): void => {
@@ -50,10 +50,13 @@ export function ambiguousTexts(condition: Expr | undefined, parameters: readonly
   return [...texts];
 }
 
-/** What a part of a condition looks for among the keys. */
+const EQUALITIES: ReadonlySet<string> = new Set(['=', '<>']);
+
+/** What a part of a condition looks for among the keys: by `<>` too, which may stand below a NOT. */
 function lookedFor(expr: Expr): readonly Expr[] {
   if (expr.kind === 'in') return isKeyColumn(expr.operand) ? expr.list : [];
-  if (expr.kind !== 'compare' || expr.operator !== '=') return [];
+  const isEquality = expr.kind === 'distinctFrom' || (expr.kind === 'compare' && EQUALITIES.has(expr.operator));
+  if (!isEquality) return [];
   if (isKeyColumn(expr.left)) return [expr.right];
   return isKeyColumn(expr.right) ? [expr.left] : [];
 }
