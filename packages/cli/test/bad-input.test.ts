@@ -326,7 +326,7 @@ describe('options of a subscription', () => {
     [
       'a parameter 20,000 levels deep',
       { where: 'a = $1', params: [nested(20_000, (x) => [x])] },
-      'INVALID_VALUE',
+      'INVALID_PARAMETER',
       /100/,
     ],
   ])('with %s are refused', async (_, options, code, message) => {

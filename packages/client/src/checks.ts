@@ -2,6 +2,7 @@
 import type { Condition, MapOptions, PutOptions, SubscribeOptions } from '@ashlar/api';
 import { GridError, TTL_MAX_MS, ttlNumber } from '@ashlar/core';
 import type { OperationExtras } from '@ashlar/routing';
+import { encodeParameters } from '@ashlar/serialization';
 import { EVENT_TYPES } from '@ashlar/transport';
 
 const PORT_MAX = 0xffff;
@@ -59,6 +60,28 @@ export function checkIterable(what: string, items: unknown): void {
 export function checkStatement(text: unknown): asserts text is string | TemplateStringsArray {
   if (typeof text === 'string' || (Array.isArray(text) && 'raw' in text)) return;
   throw new GridError('INVALID_ARGUMENT', `a statement is text or a tagged template, not ${typeName(text)}`);
+}
+
+/**
+ * What a statement, or a condition, takes for its $1, $2 ...
+ *
+ * @throws GridError INVALID_PARAMETER for what is no list, and for a place that holds nothing or what no value can be
+ */
+export function parameterBytes(parameters: readonly unknown[]): Uint8Array {
+  if (!Array.isArray(parameters)) {
+    throw new GridError('INVALID_PARAMETER', `parameters are an array, not ${typeName(parameters)}`);
+  }
+  // Holes too, which indexOf() passes over.
+  if (parameters.includes(undefined)) {
+    const missing = [...parameters].indexOf(undefined);
+    throw new GridError('INVALID_PARAMETER', `parameter $${missing + 1} is undefined`, { hint: 'null is SQL NULL' });
+  }
+  try {
+    return encodeParameters(parameters);
+  } catch (error) {
+    const reason = GridError.wrap(error);
+    throw new GridError('INVALID_PARAMETER', `a parameter cannot be sent: ${reason.message}`, { cause: error });
+  }
 }
 
 /** @throws GridError INVALID_ARGUMENT, INVALID_TOKEN: a subscription to what there is not would wait for ever */

@@ -237,6 +237,23 @@ describe('a statement', () => {
     await expect(grid.sql('S', [() => 1]).all()).rejects.toMatchObject({ code: 'INVALID_PARAMETER' });
   });
 
+  it.each<[string, unknown]>([
+    ['undefined', [1, undefined]],
+    ['a hole', new Array(1)],
+    ['a Map', [new Map()]],
+    ['no array', 'abc'],
+    ['an object', { 0: 1 }],
+  ])('refuses %s among the parameters of a statement, of processWhere and of a subscription', async (_, given) => {
+    const parameters = given as unknown[];
+    const refused = { code: 'INVALID_PARAMETER' };
+    const map = grid.map('m');
+    await expect(grid.sql('S', parameters).all()).rejects.toMatchObject(refused);
+    await expect(map.processWhere('a = $1', parameters, ready.increment)).rejects.toMatchObject(refused);
+    if (!Array.isArray(parameters)) return;
+    const feed = map.subscribe({ where: 'a = $1', params: parameters })[Symbol.asyncIterator]();
+    await expect(feed.next()).rejects.toMatchObject(refused);
+  });
+
   it('can be cancelled, and has its time', async () => {
     member.services.sql.execute = async function* (_, { signal }) {
       yield HEADER;

@@ -12,9 +12,9 @@ import type {
 } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 import { type EntryAnswer, forAll, type MapHandle, NOTHING, putAll, type Router } from '@ashlar/routing';
-import { encodeParameters, encodeValue } from '@ashlar/serialization';
+import { encodeValue } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
-import { checkIterable, extrasOf } from './checks.ts';
+import { checkIterable, extrasOf, parameterBytes } from './checks.ts';
 import type { ClientTurns } from './client-turns.ts';
 import type { DefinitionNames } from './definition-names.ts';
 import { ADMIN_TIMEOUT_MS } from './options.ts';
@@ -175,7 +175,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     const request = {
       map: this.name,
       where,
-      parameters: encodeParameters(params),
+      parameters: parameterBytes(params),
       module,
       exportName,
       arguments: args === undefined ? NO_BYTES : encodeValue(args),

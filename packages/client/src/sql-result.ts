@@ -9,8 +9,9 @@
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
 import { CancelledError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';
 import { nobodyThere, pause, type Router, worthAnotherMember } from '@ashlar/routing';
-import { COLUMN_TYPES, columnValues, decodeColumns, encodeParameters } from '@ashlar/serialization';
+import { COLUMN_TYPES, columnValues, decodeColumns } from '@ashlar/serialization';
 import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
+import { parameterBytes } from './checks.ts';
 import type { ClientTurns } from './client-turns.ts';
 import { onlyReads } from './only-reads.ts';
 import type { Turn } from './turns.ts';
@@ -190,19 +191,6 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     if (this.#router.isClosed) return new GridError('CLIENT_CLOSED', 'the client was closed');
     if (failure.code !== 'OUTCOME_UNKNOWN' || !onlyReads(this.#statement.text)) return failure;
     return new GridError('CONNECTION_LOST', 'the connection was lost; the statement only read', { cause: failure });
-  }
-}
-
-function parameterBytes(parameters: readonly unknown[]): Uint8Array {
-  const missing = parameters.indexOf(undefined);
-  if (missing >= 0) {
-    throw new GridError('INVALID_PARAMETER', `parameter $${missing + 1} is undefined`, { hint: 'null is SQL NULL' });
-  }
-  try {
-    return encodeParameters(parameters);
-  } catch (error) {
-    const reason = GridError.wrap(error);
-    throw new GridError('INVALID_PARAMETER', `a parameter cannot be sent: ${reason.message}`, { cause: error });
   }
 }
 

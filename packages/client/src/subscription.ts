@@ -21,10 +21,9 @@ import {
   primariesOf,
 } from '@ashlar/core';
 import { pause, type Router } from '@ashlar/routing';
-import { encodeParameters } from '@ashlar/serialization';
 import type { SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
 import { EVENT_TYPES } from '@ashlar/transport';
-import { checkSubscribeOptions } from './checks.ts';
+import { checkSubscribeOptions, parameterBytes } from './checks.ts';
 import { eventsOf } from './entry-events.ts';
 import { decodeToken, encodeToken } from './token.ts';
 
@@ -76,6 +75,8 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   readonly #router: Router;
   readonly #map: string;
   readonly #options: SubscribeOptions;
+  /** Of its condition; encoded once, as they were when it began. */
+  #parameters: Uint8Array = new Uint8Array(0);
   #received!: Float64Array;
   #handed!: Float64Array;
   #incarnations!: Float64Array;
@@ -136,6 +137,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     const { signal, timeoutMs } = this.#options;
     try {
       checkSubscribeOptions(this.#options);
+      this.#parameters = parameterBytes(this.#options.params ?? []);
       if (this.#startToken !== '') this.#takeStart();
       const stop = (): void => this.#fail(new CancelledError('the subscription'));
       if (signal?.aborted === true) stop();
@@ -264,7 +266,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   }
 
   #request(feed: Feed): SubscribeRequest {
-    const { where, params, types, onSlow } = this.#options;
+    const { where, types, onSlow } = this.#options;
     const isResumed = feed.partitions.every((partition) => this.#known[partition] === 1);
     const position = {
       map: this.#map,
@@ -275,7 +277,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     return {
       map: this.#map,
       where: where ?? '',
-      parameters: encodeParameters(params ?? []),
+      parameters: this.#parameters,
       types: (types ?? []).map((type) => EVENT_TYPES.indexOf(type)),
       from: isResumed ? encodeToken(position) : '',
       onSlow: onSlow ?? 'lag',

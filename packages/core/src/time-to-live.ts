@@ -28,8 +28,8 @@ export function ttlNumber(given: unknown, name = 'ttlMs'): number {
   if (given === 'default') return TTL_DEFAULT;
   if (given === 'never') return TTL_NEVER;
   if (typeof given === 'number' && given > 0 && given <= TTL_MAX_MS) return given;
-  const shown =
-    typeof given === 'string' ? `'${given.slice(0, 32)}'` : typeof given === 'number' ? given : typeof given;
+  const type = given === null ? 'null' : typeof given;
+  const shown = typeof given === 'string' ? `'${given.slice(0, 32)}'` : type === 'number' ? given : type;
   throw new GridError('INVALID_ARGUMENT', `${name} is ${shown}: a positive number of milliseconds is wanted`, {
     hint: `at most ${TTL_MAX_MS}, or 'keep', 'default' or 'never'`,
   });
