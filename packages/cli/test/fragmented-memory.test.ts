@@ -2,7 +2,7 @@
  * Long values in grid memory that is free in pieces only: they are stored, every reader finds them, and what they took is
  * free again afterwards.
  */
-import type { Grid, GridKey, GridMap } from '@ashlar/client';
+import { type Grid, type GridKey, type GridMap, ready } from '@ashlar/client';
 import { Documents, type LongDocument, lengths, renumber } from './fixtures/long-values.ts';
 import { rowsOf } from './sql/rows.ts';
 import { EventLog } from './support/event-log.ts';
@@ -108,6 +108,24 @@ describe('a value of 15 MiB in memory of which 65 MiB are free, in holes of some
     await client.sql("UPDATE documents SET n = 3 WHERE tail = 'end of 1'").execute();
     isSame(await documents.get('long'), { ...first, n: 3 });
     expect(await client.run(lengths, { map: Documents })).toEqual([[3, LONG_BYTES, 'end of 1']]);
+  });
+
+  it('passes through every other door', async () => {
+    const doors = client.map<LongDocument>('doors');
+    const log = await EventLog.open(doors, { where: "tail = 'end of 5'", onSlow: 'conflate' });
+    expect(await doors.putIfAbsent('door', documentOf(4, LONG_BYTES))).toBe(true);
+    const { version } = (await doors.getEntry('door'))!;
+    expect(await doors.replace('door', documentOf(5, LONG_BYTES), { ifVersion: version })).toBe(true);
+    isSame((await log.until(1))[0]!.value, documentOf(5, LONG_BYTES));
+    await log.stop();
+    isSame(await doors.getAndPut('door', documentOf(6, LONG_BYTES)), documentOf(5, LONG_BYTES));
+    for await (const { value } of doors.entries()) isSame(value, documentOf(6, LONG_BYTES));
+    await doors.processWhere('n = $1', [6], renumber, { n: 7 });
+    isSame(await doors.getAndRemove('door'), { ...documentOf(6, LONG_BYTES), n: 7 });
+    expect(await doors.process('absent', ready.increment, { path: 'n', by: 1 })).toBe(1);
+    expect(await doors.size()).toBe(1);
+    expect(await client.drop('doors')).toBe(true);
+    await untilFree(freeMiB - 18);
   });
 
   it('goes with its map, and at its deadline', async () => {

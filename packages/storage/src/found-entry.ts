@@ -45,6 +45,7 @@ export class FoundEntry {
     this.#bytes = arena.segments[0]!.u8;
   }
 
+  /** Only after find() said that there is one: asking is what copies a value in extents. */
   get valueBytes(): Uint8Array {
     return this.#bytes ?? this.#assemble();
   }

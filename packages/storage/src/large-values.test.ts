@@ -1,6 +1,6 @@
 /** Values of many pages: they lie in one piece where there is one, else in several; a refusal says what fits. */
 import { GridError } from '@ashlar/core';
-import { get, getAt, makeBench, put, remove, scanAt, settle } from './testing/store-bench.ts';
+import { get, getAt, MAP, makeBench, put, remove, scanAt, settle } from './testing/store-bench.ts';
 
 const MIB = 2 ** 20;
 
@@ -98,6 +98,8 @@ describe('a table in memory that is free in single pages', () => {
     store.onSnapshotPressure(() => store.expireSnapshot(id));
     // The index has 4096 buckets, one page; the next size takes two.
     for (let n = 0; n < 3400; n += 1) put(store, `small ${n}`, String(n));
+    // Nor for columns.
+    expect(store.leasePages(3, MAP)).toBeUndefined();
     expect(reader.snapshotAlive(id)).toBe(true);
     expect(getAt(reader, 'old', version)).toBe('before');
     store.checkInvariants();

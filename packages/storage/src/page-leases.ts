@@ -5,7 +5,7 @@
 import { assert, type MapId } from '@ashlar/core';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
-import { PAGE_GRANULES, PAGE_SHIFT } from './layout.ts';
+import { PAGE_BYTES, PAGE_GRANULES, PAGE_SHIFT } from './layout.ts';
 import type { StoreCore } from './store-core.ts';
 
 /** Columns are a cache: no pages for them when less than this share of all pages is free. */
@@ -39,7 +39,8 @@ export class PageLeases {
         : { pages: count, account: this.#core.mapOf(account).account, kind: MemoryKind.columns };
     const free = blocks.pages.freePages - count;
     if (account !== 'query' && free < blocks.pages.pageCount * COLUMN_FREE_SHARE_MIN) return undefined;
-    const ref = blocks.allocatePages(count, lease.account, lease.kind);
+    // Where free memory is in pieces, nothing is given up for a run of it.
+    const ref = blocks.allocateUnlessInPieces(count * PAGE_BYTES, count, lease.account, lease.kind);
     if (ref === 0) return undefined;
     const first = ref >>> PAGE_SHIFT;
     this.#leases.set(first, lease);

@@ -393,10 +393,11 @@ export class ProcessorCalls {
     const run = readyProcessor(processor.exportName);
     if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
     const exists = store.find(map.id, partition, keys, keyStart, keyEnd);
-    const { valueBytes, valueStart, valueEnd, expiresAt } = store.found;
-    if (exists) checkOneGo(valueBytes, valueStart, valueEnd);
+    const { found } = store;
+    const { expiresAt } = found;
+    if (exists) checkOneGo(found.valueBytes, found.valueStart, found.valueEnd);
     checkOneGo(args, argsStart, argsEnd);
-    const value = exists ? decodeValue(valueBytes, valueStart, valueEnd) : undefined;
+    const value = exists ? decodeValue(found.valueBytes, found.valueStart, found.valueEnd) : undefined;
     const outcome = run(value, argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined);
     if (outcome.action !== 'keep') {
       const bytes = outcome.action === 'set' ? encodeValue(outcome.value) : undefined;

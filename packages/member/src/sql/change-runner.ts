@@ -236,9 +236,10 @@ export class ChangeRunner {
     const isWanted = (): boolean => {
       if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
       if (!store.find(map.id, partition, key, 0, key.length)) return false;
-      const { valueBytes, valueStart, valueEnd, version } = store.found;
-      if (version === part.versions[index]) return true;
-      rule.row.key(key, 0, key.length).document(valueBytes, valueStart, valueEnd, version, store.found.expiresAt);
+      const { found } = store;
+      if (found.version === part.versions[index]) return true;
+      const { valueBytes, valueStart, valueEnd, version, expiresAt } = found;
+      rule.row.key(key, 0, key.length).document(valueBytes, valueStart, valueEnd, version, expiresAt);
       return rule.matches();
     };
     return new Promise((resolve, reject) => {
@@ -378,11 +379,13 @@ export class ChangeRunner {
     const end = part.keyEnds[index]!;
     if (!store.hasMap(mapId)) throw new MapDroppedError(task.scan.map, { mapId });
     if (!store.find(mapId, partition, part.keys, start, end, writes)) return false;
-    const { valueBytes, valueStart, valueEnd, version } = store.found;
-    const expiresAt = keptDeadline(store.found.expiresAt);
+    const { found } = store;
+    const { version, valueStart, valueEnd } = found;
+    const expiresAt = keptDeadline(found.expiresAt);
     const isSame = version === part.versions[index];
     if (!isSame) {
-      rule.row.key(part.keys, start, end).document(valueBytes, valueStart, valueEnd, version, store.found.expiresAt);
+      const row = rule.row.key(part.keys, start, end);
+      row.document(found.valueBytes, valueStart, valueEnd, version, found.expiresAt);
       if (!rule.matches()) return false;
     }
     if (task.kind === 'delete') return writes.remove(mapId, partition, part.keys, start, end, RecordCause.statement);
@@ -404,7 +407,7 @@ export class ChangeRunner {
       return true;
     }
     writer.reset();
-    const size = writer.write(rule.changed(valueBytes, valueStart, valueEnd));
+    const size = writer.write(rule.changed(found.valueBytes, valueStart, valueEnd));
     limits.checkValue(size);
     writes.put(mapId, partition, part.keys, start, end, writer.bytes, 0, size, expiresAt, RecordCause.statement);
     return true;

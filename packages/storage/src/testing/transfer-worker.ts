@@ -21,12 +21,15 @@ export interface TransferAnswer {
   readonly isAlive: boolean;
   readonly sum: number;
   readonly accounts: number;
+  /** Values that lay in extents. */
+  readonly inPieces: number;
   readonly errors: readonly string[];
 }
 
 const port = parentPort!;
 let reader: StoreReader;
 let chunk: SlotChunkView;
+let inPieces = 0;
 const slots = new Int32Array(4096);
 
 port.on('message', (message: { handle: StoreHandle; workerIndex: number } | TransferTask) => {
@@ -41,12 +44,13 @@ port.on('message', (message: { handle: StoreHandle; workerIndex: number } | Tran
 function addUp(task: TransferTask): TransferAnswer {
   const errors: string[] = [];
   const balances = new Map<number, number>();
+  inPieces = 0;
   for (let partition = 0; partition < task.partitionCount; partition++) scan(task, partition, balances, errors);
   let sum = 0;
   for (const balance of balances.values()) sum += balance;
   compareByKey(task, balances, errors);
   const isAlive = reader.snapshotAlive(task.snapshotId);
-  return { snapshotId: task.snapshotId, isAlive, sum, accounts: balances.size, errors: errors.slice(0, 5) };
+  return { snapshotId: task.snapshotId, isAlive, sum, accounts: balances.size, inPieces, errors: errors.slice(0, 5) };
 }
 
 function scan(task: TransferTask, partition: number, balances: Map<number, number>, errors: string[]): void {
@@ -60,6 +64,7 @@ function scan(task: TransferTask, partition: number, balances: Map<number, numbe
       const account = accountNumberOf(chunk.bytes, chunk.start);
       chunk.positionValue(slots[row]!);
       if (!isSound(chunk.bytes, chunk.start, chunk.stop, account)) errors.push(`torn value of account ${account}`);
+      if (!(chunk.bytes.buffer instanceof SharedArrayBuffer)) inPieces += 1;
       if (balances.has(account)) errors.push(`account ${account} is visible twice`);
       balances.set(account, balanceOf(chunk.bytes, chunk.start));
     }
