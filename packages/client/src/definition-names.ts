@@ -24,7 +24,7 @@ export class DefinitionNames {
    */
   async learn(path: string, module: string): Promise<void> {
     const exported = await import(pathToFileURL(realpathSync(path)).href).catch(() => ({}));
-    for (const [exportName, value] of Object.entries(exported as Record<string, unknown>)) {
+    for (const [exportName, value] of namedExports(exported as Record<string, unknown>)) {
       if (isDefinition(value)) this.#names.set(value, { module, exportName });
     }
   }
@@ -37,6 +37,13 @@ export class DefinitionNames {
       hint: 'deploy the file first from which it is imported; new URL(…, import.meta.url) names it, also after tsc',
     });
   }
+}
+
+/** Of a CommonJS file, those of `module.exports` as well: Node finds their names by reading the text, and not all of them. */
+function namedExports(exported: Record<string, unknown>): [string, unknown][] {
+  const { default: whole } = exported;
+  const isObject = typeof whole === 'object' && whole !== null && !isDefinition(whole);
+  return [...(isObject ? Object.entries(whole) : []), ...Object.entries(exported)];
 }
 
 function isDefinition(value: unknown): value is Definition {

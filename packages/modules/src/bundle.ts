@@ -6,6 +6,7 @@
  *
  * M1  The same sources give the same bytes, on every machine: nothing of the machine (paths, time) is in the text.
  * M2  The text imports nothing but `node:` modules.
+ * M3  Definitions are exports of the text by name, those of a CommonJS file as well (commonjs.ts).
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -14,7 +15,8 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GridError, type TextPosition } from '@ashlar/core';
 import { build, type Message } from 'esbuild';
-import { definitionsOf, type ModuleExport, type SourceOf } from './definitions.ts';
+import { exportedBy, withNamedExports } from './commonjs.ts';
+import { definitionsOf, loadModule, type ModuleExport, type SourceOf } from './definitions.ts';
 import { runtimePlugin } from './runtime.ts';
 
 /** A module ready to be deployed. */
@@ -83,7 +85,11 @@ export function moduleFile(file: string | URL): string {
  * @throws GridError BUNDLE_FAILED
  */
 export async function describeModule(text: string, defaultName: string, sourceOf?: SourceOf): Promise<BundledModule> {
-  return { hash: hashOf(text), text, exports: await definitionsOf(text, defaultName, sourceOf), defaultName };
+  const loaded = await loadModule(text, defaultName, sourceOf);
+  const exports = definitionsOf(exportedBy(text, loaded), defaultName);
+  const names = exports.map(({ name }) => name);
+  const named = withNamedExports(text, loaded, names);
+  return { hash: hashOf(named), text: named, exports, defaultName };
 }
 
 /** A module's id: SHA-256 of its text, hex. */

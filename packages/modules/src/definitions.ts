@@ -21,23 +21,24 @@ export interface SourcePlace {
   readonly column: number;
 }
 
-/**
- * @param sourceOf  finds the places that errors name
- * @throws GridError BUNDLE_FAILED when the text cannot be loaded or defines nothing
- */
-export async function definitionsOf(
-  text: string,
-  name: string,
-  sourceOf: SourceOf = () => undefined,
-): Promise<readonly ModuleExport[]> {
-  const found = definitionsIn(await load(text, name, sourceOf));
+/** @throws GridError BUNDLE_FAILED when nothing is defined */
+export function definitionsOf(exported: Readonly<Record<string, unknown>>, name: string): readonly ModuleExport[] {
+  const found = definitionsIn(exported);
   if (found.length > 0) return found;
   throw new GridError('BUNDLE_FAILED', `module '${name}' exports no processor, job or listener`, {
     hint: 'export what defineProcessor, defineJob or defineListener returned',
   });
 }
 
-async function load(text: string, name: string, sourceOf: SourceOf): Promise<Record<string, unknown>> {
+/**
+ * @param sourceOf  finds the places that errors name
+ * @throws GridError BUNDLE_FAILED when the text cannot be loaded
+ */
+export async function loadModule(
+  text: string,
+  name: string,
+  sourceOf: SourceOf = () => undefined,
+): Promise<Readonly<Record<string, unknown>>> {
   try {
     return (await import(moduleUrl(text))) as Record<string, unknown>;
   } catch (error) {

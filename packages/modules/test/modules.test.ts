@@ -6,12 +6,12 @@ import { type BundledModule, bundleModule, inlineProcessor, moduleFile, moduleUr
 
 const file = (name: string): URL => new URL(`./files/${name}`, import.meta.url);
 
-/** Bundles a file `user.ts` of this text. */
-async function bundleText(text: string): Promise<BundledModule> {
+/** Bundles a file of this text. */
+async function bundleText(text: string, name = 'user.ts'): Promise<BundledModule> {
   const folder = await mkdtemp(join(tmpdir(), 'modules-'));
   try {
-    await writeFile(join(folder, 'user.ts'), text);
-    return await bundleModule(join(folder, 'user.ts'));
+    await writeFile(join(folder, name), text);
+    return await bundleModule(join(folder, name));
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -89,6 +89,51 @@ describe('the file of a deployment', () => {
         'export const add = defineProcessor<number, number, number>((_entry, n) => n + Kind.One + N.two);\n',
     );
     expect(module.exports).toEqual([{ name: 'add', kind: 'processor' }]);
+  });
+
+  describe.each(['user.cjs', 'user.js'])('may be CommonJS: %s', (name) => {
+    const REQUIRE = "const { defineProcessor } = require('@ashlar/api');\n";
+    const runOf = async ({ text }: BundledModule, exportName: string): Promise<unknown> => {
+      const loaded = (await import(moduleUrl(text))) as Record<string, { run(): unknown }>;
+      return loaded[exportName]!.run();
+    };
+
+    it('that gives module.exports names', async () => {
+      const module = await bundleText(
+        `${REQUIRE}exports.one = defineProcessor(() => 1);\nexports.other = 2;\nexports['two-three'] = defineProcessor(() => 23);`,
+        name,
+      );
+      expect(module.exports).toEqual([
+        { name: 'one', kind: 'processor' },
+        { name: 'two-three', kind: 'processor' },
+      ]);
+      expect(await runOf(module, 'one')).toBe(1);
+      expect(await runOf(module, 'two-three')).toBe(23);
+    });
+
+    it('that puts an object in its place', async () => {
+      const module = await bundleText(`${REQUIRE}module.exports = { one: defineProcessor(() => 1) };`, name);
+      expect(module.exports).toEqual([{ name: 'one', kind: 'processor' }]);
+      expect(await runOf(module, 'one')).toBe(1);
+    });
+
+    it('that was a module before it was compiled', async () => {
+      const marked = "Object.defineProperty(exports, '__esModule', { value: true });\n";
+      const module = await bundleText(`${marked}${REQUIRE}exports.default = defineProcessor(() => 1);`, name);
+      expect(module.exports).toEqual([{ name: 'default', kind: 'processor' }]);
+      expect(await runOf(module, 'default')).toBe(1);
+    });
+
+    it('that exports one definition', async () => {
+      const module = await bundleText(`${REQUIRE}module.exports = defineProcessor(() => 1);`, name);
+      expect(module.exports).toEqual([{ name: 'default', kind: 'processor' }]);
+      expect(await runOf(module, 'default')).toBe(1);
+    });
+
+    it('and is refused when it defines nothing', async () => {
+      await expect(bundleText('module.exports = 7;', name)).rejects.toMatchObject({ code: 'BUNDLE_FAILED' });
+      await expect(bundleText('exports.seven = 7;', name)).rejects.toMatchObject({ code: 'BUNDLE_FAILED' });
+    });
   });
 
   it('is named with its line when it fails while it is loaded', async () => {
