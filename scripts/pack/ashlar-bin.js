@@ -8,7 +8,8 @@ import process from 'node:process';
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(
-    `ashlar: Node 22.18 or later is wanted, this is ${process.versions.node}; the client (@ashlar/client) runs on Node 20.19\n`,
+    `ashlar: Node 22.18 or later is wanted, this is ${process.versions.node}; the client (@ashlar/client) runs on Node 20.19\n` +
+      `npm can bring one for this command: npx -p node@24 ashlar ${process.argv[2] ?? 'start'}\n`,
   );
   process.exit(1);
 }

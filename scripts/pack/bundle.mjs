@@ -1,4 +1,5 @@
 /** The JavaScript of a package: its rooms in one bundle, for the oldest Node that it promises to run on. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { libraries, ROOT } from './rooms.mjs';
@@ -14,7 +15,7 @@ const WITH_EFFECT = /quiet-grpc\.ts$/;
 export async function bundle({ entries, shared, node }, outDir) {
   const { fixed, brought } = libraries();
   const outside = new Set([...fixed.keys(), ...brought.keys()]);
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     entryPoints: Object.fromEntries(
       Object.entries(entries).map(([name, file]) => [name, join(ROOT, 'packages', file)]),
     ),
@@ -31,11 +32,26 @@ export async function bundle({ entries, shared, node }, outDir) {
     inject: [join(ROOT, 'scripts/pack/older-node.mjs')],
     plugins: [roomsPlugin(shared, outside)],
     metafile: true,
+    write: false,
     legalComments: 'none',
     logLevel: 'error',
   });
+  mkdirSync(outDir, { recursive: true });
+  for (const { path, text } of outputFiles) writeFileSync(path, withClassNames(text));
   const imported = Object.values(metafile.outputs).flatMap((output) => output.imports.filter((one) => one.external));
   return new Set(imported.map(({ path }) => packageOf(path)).filter((name) => !name.startsWith('node:')));
+}
+
+/**
+ * esbuild calls a class that names itself `_Decimal`: a stack trace or a printed value must call it Decimal. (Its `keepNames`
+ * would name every function anew each time one is made, on hot paths too.)
+ */
+function withClassNames(text) {
+  return text.replace(
+    /= class _(\w+)( extends [^{]+)? \{\n/g,
+    (head, name) =>
+      `${head}  static {\n    Object.defineProperty(this, "name", { value: "${name}", configurable: true });\n  }\n`,
+  );
 }
 
 /** Rooms come in, those that are shared and all libraries stay outside. */

@@ -10,6 +10,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { ROOT } from './rooms.mjs';
 
+/** Names that the declarations use, whatever `types` and `lib` an application's own compiler is told: it may be told of none. */
+const HEAD = '/// <reference types="node" />\n/// <reference lib="esnext.disposable" />\n';
+
 const FROM = /((?:import|export)\s+(?:type\s+)?(?:\{([^}]*)\}|\*(?:\s+as\s+\w+)?)\s+from\s+)'([^']+)'/g;
 const DYNAMIC = /import\((['"])([^'"]+)\1\)(\.\w+)?/g;
 
@@ -21,6 +24,8 @@ export function writeTypes({ entries, doors, shared }, outDir) {
     const file = declarationOf(join(ROOT, 'packages', entries[entry]));
     doorFiles[entry] = placeOf(file);
     copy(file, { shared, outDir, written });
+    const door = join(outDir, placeOf(file));
+    writeFileSync(door, HEAD + readFileSync(door, 'utf8'));
   }
   return doorFiles;
 }

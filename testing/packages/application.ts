@@ -23,10 +23,13 @@ export interface Ran {
 export class Application {
   readonly folder: string;
   readonly #children: ChildProcess[] = [];
+  readonly #groups: number[] = [];
 
-  constructor() {
-    this.folder = mkdtempSync(join(tmpdir(), 'ashlar-application-'));
-    this.write('package.json', '{ "name": "application", "private": true, "type": "module" }\n');
+  /** @param manifest  none leaves the folder empty */
+  constructor(manifest = '{ "name": "application", "private": true, "type": "module" }\n') {
+    // Whoever has a space in the path to his folder is not to find out that nobody tried.
+    this.folder = mkdtempSync(join(tmpdir(), 'ashlar application '));
+    if (manifest !== '') this.write('package.json', manifest);
   }
 
   write(file: string, text: string): void {
@@ -57,6 +60,49 @@ export class Application {
       resolve({ stdout, stderr, code });
     });
     return promise;
+  }
+
+  /** A line as typed into a shell, where `node` is this one. */
+  async shell(line: string, node: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+    const { promise, resolve } = Promise.withResolvers<Ran>();
+    const options = this.#options(dirname(node));
+    execFile('sh', ['-c', line], { ...options, env: { ...options.env, ...env } }, (error, stdout, stderr) => {
+      resolve({ stdout, stderr, code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1 });
+    });
+    return promise;
+  }
+
+  /**
+   * A line that starts a member, as typed into a shell: its processes are a group of their own, as a terminal's are.
+   *
+   * @returns its address, and what does as Ctrl-C does: resolves when all of its processes are gone, with what they wrote
+   */
+  async startInShell(
+    line: string,
+    node: string,
+    env: Readonly<Record<string, string>>,
+  ): Promise<{ address: string; interrupt: () => Promise<string> }> {
+    const options = this.#options(dirname(node));
+    const child = spawn('sh', ['-c', line], {
+      ...{ cwd: this.folder, stdio: 'pipe', detached: true },
+      env: { ...options.env, ...env },
+    });
+    this.#groups.push(child.pid!);
+    let told = '';
+    const closed = new Promise<string>((resolve) => child.once('close', () => resolve(told)));
+    const ready = Promise.withResolvers<string>();
+    child.stderr.on('data', (text: Buffer) => {
+      told += text;
+      const address = /is ready\s+gRPC\s+(\S+)\n/.exec(told)?.[1];
+      if (address !== undefined) ready.resolve(address);
+    });
+    void closed.then(() => ready.reject(new Error(`the member did not start: ${told}`)));
+    const address = await ready.promise;
+    const interrupt = async (): Promise<string> => {
+      process.kill(-child.pid!, 'SIGINT');
+      return closed;
+    };
+    return { address, interrupt };
   }
 
   /** Starts `ashlar start` under a Node, on a free port. @returns its address */
@@ -92,6 +138,7 @@ export class Application {
       await gone;
     });
     await Promise.all(exits);
+    for (const group of this.#groups) endGroup(group);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -109,10 +156,18 @@ export class Application {
   }
 }
 
-/** Writes the tarballs. */
-export function packTarballs(root: string): Tarballs {
-  execFileSync(process.execPath, ['scripts/pack/main.mjs'], { cwd: root, stdio: 'pipe' });
+function endGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // It is gone, as it should be.
+  }
+}
+
+/** Writes the tarballs, into a folder that the caller removes. */
+export function packTarballs(root: string, folder: string): Tarballs {
+  execFileSync(process.execPath, ['scripts/pack/main.mjs', folder], { cwd: root, stdio: 'pipe' });
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  const file = (name: string): string => join(root, 'dist', 'packages', `${name}-${version}.tgz`);
+  const file = (name: string): string => join(folder, `${name}-${version}.tgz`);
   return { '@ashlar/api': file('ashlar-api'), '@ashlar/client': file('ashlar-client'), ashlar: file('ashlar') };
 }

@@ -1,6 +1,7 @@
 /** The packages for users, as a user gets them: installed from tarballs into an empty folder, run on every Node promised. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Application, type Installer, packTarballs, type Tarballs } from './application.ts';
@@ -36,19 +37,31 @@ await grid.sql('SELECT nothing FROM nowhere').all().catch((error: unknown) => co
 await grid.close();
 `;
 const REQUIRES = `
+const { join } = require('node:path');
 const { connect } = require('@ashlar/client');
+const { next } = require('./count.processors.cjs');
 connect({ seeds: [process.argv[2]] }).then(async (grid) => {
   await grid.map('required').put('k', { n: 1n });
   console.log(await grid.map('required').get('k'));
+  await grid.deploy(join(__dirname, 'count.processors.cjs'));
+  console.log(await grid.map('required').process('k', next));
+  await grid.sql('SELECT nothing FROM nowhere').all().catch((error) => console.log(error.constructor.name, error.code));
   await grid.close();
 });
+`;
+const REQUIRED_PROCESSORS = `
+const { defineProcessor } = require('@ashlar/api');
+exports.next = defineProcessor((entry) => (entry.value = { n: entry.value.n + 1n }).n);
 `;
 
 let tarballs: Tarballs;
 
+const packed = mkdtempSync(join(tmpdir(), 'ashlar-packed-'));
+
 beforeAll(() => {
-  tarballs = packTarballs(ROOT);
+  tarballs = packTarballs(ROOT, packed);
 }, 120_000);
+afterAll(() => rmSync(packed, { recursive: true }));
 
 describe('a tarball', () => {
   const contents = (name: string): string[] =>
@@ -98,6 +111,7 @@ describe.each(INSTALLERS)('an application, installed by %s', (installer) => {
     application.write('bank.processors.ts', PROCESSORS);
     application.write('deploys.ts', DEPLOYS);
     application.write('requires.cjs', REQUIRES);
+    application.write('count.processors.cjs', REQUIRED_PROCESSORS);
   }, 180_000);
 
   afterAll(() => application.end());
@@ -147,9 +161,9 @@ describe.each(INSTALLERS)('an application, installed by %s', (installer) => {
     });
   });
 
-  it.each(NODES)('gets the client by require on Node $name', async ({ path }) => {
+  it.each(NODES)('gets the client by require, and deploys CommonJS, on Node $name', async ({ path }) => {
     const { stdout, code } = await application.run(path, ['requires.cjs', address]);
-    expect({ stdout, code }).toEqual({ stdout: '{ n: 1n }\n', code: 0 });
+    expect({ stdout, code }).toEqual({ stdout: '{ n: 1n }\n2n\nGridError UNKNOWN_MAP\n', code: 0 });
   });
 
   it.each(MEMBER_NODES)('has a member and a command line on Node $name', async ({ path }) => {
@@ -195,7 +209,10 @@ const node20 = NODES.find(({ name }) => name.startsWith('20'));
     try {
       await application.install('npm', tarballs);
       const { code, stderr } = await application.run(path, [application.bin, 'start']);
-      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/Node 22\.18 or later is wanted/) });
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/Node 22\.18 or later is wanted.*\n.* npx -p node@24 ashlar start\n$/),
+      });
     } finally {
       await application.end();
     }

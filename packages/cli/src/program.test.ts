@@ -208,7 +208,7 @@ describe('ashlar start', () => {
     expect(ran.exitCode).toBe(0);
     const flags = { 'grpc.port': '7720', 'grpc.host': '::1', 'http.host': '::1', 'security.insecure': true };
     expect(ran.asked).toEqual([`start ${JSON.stringify({ ...flags, 'workers.userThreads': '2' })}`]);
-    expect(ran.stderr).toContain('ashlar sql --address 127.0.0.1:7710');
+    expect(ran.stderr).toContain('npx ashlar sql --address 127.0.0.1:7710');
   });
 
   it('tells readiness as one JSON line and stops with its parent', async () => {

@@ -55,6 +55,19 @@ describe('ashlar put', () => {
     expect(await put('["a",1]', '12345678901234567890')).toEqual([['a', 1], 12345678901234567890n]);
   });
 
+  it('tells of a document that became text', async () => {
+    expect(await runFake(['put', 'm', 'a', '{n:1}'])).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining('notice: stored as text: the value begins as JSON'),
+    });
+    expect(await runFake(['put', 'm', 'a', '[1,'])).toMatchObject({
+      stderr: expect.stringContaining('notice: stored as text'),
+    });
+    expect((await runFake(['put', 'm', 'a', '{n:1}', '--text'])).stderr).toBe('');
+    expect((await runFake(['put', 'm', 'a', 'n:1}'])).stderr).toBe('');
+    expect((await runFake(['put', 'm', 'a', '"{n:1}"'])).stderr).toBe('');
+  });
+
   it('reads a value from standard input', async () => {
     const { maps } = await runFake(['put', 'm', 'a', '-'], { input: '{"n":\n1}\n' });
     expect(maps.get('m')!.get('a')).toEqual({ n: 1 });

@@ -50,7 +50,17 @@ async function put(
     if (!stored) context.exitCode = 1;
     if (options.json) out.line(`{"map":${JSON.stringify(map)},"key":${keyJson(key)},"stored":${stored}}`);
     else if (!stored) err.line(`not stored: ${whyNot(map, keyText(key), options)}`);
+    if (stored && typeof value === 'string' && value === text && looksLikeJson(value, options)) {
+      err.line(
+        `${err.colours.yellow('notice:')} stored as text: the value begins as JSON, but is none (--text says that it is meant)`,
+      );
+    }
   });
+}
+
+/** A quote or a brace that the shell took away makes text of what was meant as a document. */
+function looksLikeJson(value: string, { text }: PutOptions): boolean {
+  return !text && /^\s*[{[]/.test(value);
 }
 
 async function store(

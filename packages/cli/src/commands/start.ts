@@ -144,5 +144,5 @@ function tellReady(context: CliContext, readyJson: boolean, member: RunningMembe
   context.err.line(`${bold(`ashlar member ${name}`)} is ready`);
   context.err.line(`  gRPC     ${address}`);
   context.err.line(`  metrics  http://${httpAddress}/metrics   health  http://${httpAddress}/healthz`);
-  context.err.line(dim(`  try      ashlar sql --address ${address} "SELECT 1 + 1 AS two"      stop: Ctrl-C`));
+  context.err.line(dim(`  try      npx ashlar sql --address ${address} "SELECT 1 + 1 AS two"      stop: Ctrl-C`));
 }
