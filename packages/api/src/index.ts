@@ -39,6 +39,7 @@ export type {
 } from './grid.ts';
 export {
   type Condition,
+  type ConditionOptions,
   defineMap,
   type Entry,
   type EntryEvent,
@@ -48,6 +49,7 @@ export {
   type GridMap,
   type MapDefinition,
   type MapOptions,
+  type ProcessedWhere,
   type PutOptions,
   type SubscribeOptions,
   type SubscriptionStats,

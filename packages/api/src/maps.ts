@@ -111,6 +111,19 @@ export interface SubscriptionStats {
   readonly oddValues: number;
 }
 
+/** Options of calls that take an SQL condition; see `SqlOptions`. */
+export interface ConditionOptions extends Call {
+  readonly strict?: boolean | undefined;
+}
+
+/** What became of a `processWhere`. */
+export interface ProcessedWhere {
+  /** Entries that the processor ran on. */
+  readonly affected: number;
+  /** For people: what looks like a mistake in the condition, and how many rows at least held values of odd kinds. */
+  readonly notices: readonly string[];
+}
+
 /** One map of the grid. Verbs go to the primary of the key's partition. */
 export interface GridMap<K extends GridKey, V> {
   readonly name: string;
@@ -152,14 +165,18 @@ export interface GridMap<K extends GridKey, V> {
     args: Args,
     call?: Call,
   ): Promise<Result[]>;
-  /** Runs the processor on every entry that meets the SQL condition, re-checked where the entry changed meanwhile. */
+  /**
+   * Runs the processor on every entry that meets the SQL condition, re-checked where the entry changed meanwhile. Where a path
+   * that no declaration gives a type holds a value of another kind than the condition asks for, it reads as NULL, and the
+   * notices tell; with `strict` such a value ends the call with TYPE_MISMATCH before an entry is changed.
+   */
   processWhere<Args, Result>(
     where: string,
     params: readonly unknown[],
     processor: EntryProcessor<V, Args, Result>,
     args?: Args,
-    call?: Call,
-  ): Promise<{ readonly affected: number }>;
+    options?: ConditionOptions,
+  ): Promise<ProcessedWhere>;
   /**
    * Changes of the map that has the name, or of the first that gets it. When that map is dropped the feed gives what is left
    * of it and ends with MAP_DROPPED, as its tokens do.

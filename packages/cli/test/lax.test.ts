@@ -279,6 +279,24 @@ describe('what writes', () => {
     const { affected } = await map.processWhere('n < 50', [], ready.increment, { path: 'seen', by: 1 });
     expect(affected).toBe(50);
   });
+
+  it('processWhere says what it read laxly, and changes nothing where it must not', async () => {
+    const map: GridMap<GridKey, { n: unknown; seen?: number }> = client.map('watched');
+    await map.putAll(Array.from({ length: 200 }, (_, n): [GridKey, { n: unknown }] => [n, { n }]));
+    const see = (where: string, strict?: boolean) =>
+      map.processWhere(where, [], ready.increment, { path: 'seen', by: 1 }, { strict });
+    expect(await see('n < 50')).toEqual({ affected: 50, notices: [] });
+    expect(await see('n < 50', true)).toEqual({ affected: 50, notices: [] });
+    await map.putAll([
+      ['odd', { n: 'n/a' }],
+      ['odder', { n: [] }],
+    ]);
+    const { affected, notices } = await see('n < 50');
+    expect([affected, notices.join(' ')]).toEqual([50, expect.stringMatching(/at least 1 row.*text in n/)]);
+    await expect(see('n < 50', true)).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+    expect((await see('m IS NULL AND n = 1')).affected).toBe(1);
+    expect((await client.sql('SELECT sum(seen) AS s FROM watched').first())!['s']).toBe(3 * 50 + 1);
+  });
 });
 
 /** A subscription to `map`, and a promise for when it has looked at everything up to a version. */

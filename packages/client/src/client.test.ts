@@ -346,10 +346,15 @@ describe('user code', () => {
     const asked: ProcessWhereRequest[] = [];
     member.services.compute.processWhere = async (request) => {
       asked.push(request);
-      return { affected: 3, version: 9 };
+      return { affected: 3, version: 9, notices: ['a notice'] };
     };
     const map = grid.map<unknown>('m');
-    expect(await map.processWhere('n < $1', [5], ready.increment, { path: 'n', by: 1 })).toEqual({ affected: 3 });
+    expect(await map.processWhere('n < $1', [5], ready.increment, { path: 'n', by: 1 })).toEqual({
+      affected: 3,
+      notices: ['a notice'],
+    });
+    await map.processWhere('', [], ready.increment, { path: 'n', by: 1 }, { strict: true });
+    expect(asked.map(({ strict }) => strict)).toEqual([false, true]);
     expect(asked[0]).toMatchObject({ map: 'm', where: 'n < $1', module: 'ashlar', exportName: 'increment' });
     expect(decodeValue(asked[0]!.parameters)).toEqual([5]);
   });

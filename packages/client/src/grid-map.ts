@@ -2,11 +2,13 @@
 import type {
   Call,
   Condition,
+  ConditionOptions,
   Entry,
   EntryProcessor,
   EventFeed,
   GridKey,
   GridMap,
+  ProcessedWhere,
   PutOptions,
   SubscribeOptions,
 } from '@ashlar/api';
@@ -169,8 +171,8 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     params: readonly unknown[],
     processor: EntryProcessor<V, Args, Result>,
     args?: Args,
-    call: Call = {},
-  ): Promise<{ readonly affected: number }> {
+    options: ConditionOptions = {},
+  ): Promise<ProcessedWhere> {
     const { module, exportName } = this.#context.names.of(processor);
     const request = {
       map: this.name,
@@ -180,13 +182,14 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
       exportName,
       arguments: args === undefined ? NO_BYTES : encodeValue(args),
       sessionVersion: this.#router.sessionVersion,
+      strict: options.strict ?? false,
     };
-    const limits = { ...call, timeoutMs: call.timeoutMs ?? this.#context.sqlTimeoutMs };
-    const { affected, version } = await this.#context.turns.ask(limits, (member, options) =>
-      member.compute.processWhere(request, options),
+    const limits = { ...options, timeoutMs: options.timeoutMs ?? this.#context.sqlTimeoutMs };
+    const { affected, version, notices } = await this.#context.turns.ask(limits, (member, call) =>
+      member.compute.processWhere(request, call),
     );
     this.#router.observeVersion(version);
-    return { affected };
+    return { affected, notices };
   }
 
   subscribe(options: SubscribeOptions = {}): EventFeed<K, V> {

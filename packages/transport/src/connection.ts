@@ -77,7 +77,7 @@ export interface MemberConnection {
     readonly undeploy: Ask<{ name: string }, { existed: boolean }>;
     readonly listModules: Ask<Nothing, { modules: readonly s.ModuleInfo[] }>;
     readonly runJob: Stream<s.RunJobRequest, s.JobOutput>;
-    readonly processWhere: Ask<s.ProcessWhereRequest, { affected: number; version: number }>;
+    readonly processWhere: Ask<s.ProcessWhereRequest, s.ProcessWhereResponse>;
   };
   readonly events: { readonly subscribe: CreditStream<s.SubscribeRequest, s.SubscribeOutput> };
   readonly admin: {

@@ -132,7 +132,7 @@ export const METHODS = {
   undeploy: method<{ name: string }, { existed: boolean }>('Compute', 'Undeploy'),
   listModules: method<Nothing, { modules: readonly s.ModuleInfo[] }>('Compute', 'ListModules'),
   runJob: method<s.RunJobRequest, s.JobOutput>('Compute', 'RunJob', { response: jobOutput }),
-  processWhere: method<s.ProcessWhereRequest, { affected: number; version: number }>('Compute', 'ProcessWhere', {
+  processWhere: method<s.ProcessWhereRequest, s.ProcessWhereResponse>('Compute', 'ProcessWhere', {
     effect: 'write',
   }),
 

@@ -227,6 +227,14 @@ export interface ProcessWhereRequest {
   readonly exportName: string;
   readonly arguments: Uint8Array;
   readonly sessionVersion: number;
+  /** Values of odd kinds in the condition are errors. */
+  readonly strict: boolean;
+}
+
+export interface ProcessWhereResponse {
+  readonly affected: number;
+  readonly version: number;
+  readonly notices: readonly string[];
 }
 
 export interface ModuleInfo {
@@ -241,10 +249,7 @@ export interface ComputeService {
   listModules(context: CallContext): Promise<{ readonly modules: readonly ModuleInfo[] }>;
   /** Progress, then one result. */
   runJob(request: RunJobRequest, context: CallContext): AsyncIterable<JobOutput>;
-  processWhere(
-    request: ProcessWhereRequest,
-    context: CallContext,
-  ): Promise<{ readonly affected: number; readonly version: number }>;
+  processWhere(request: ProcessWhereRequest, context: CallContext): Promise<ProcessWhereResponse>;
 }
 
 // --- events

@@ -5,7 +5,7 @@ import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedModule, ControlState } from '@ashlar/cluster';
 import { type JobActivity, JobRunner } from '@ashlar/compute';
 import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
-import { OddTally } from '@ashlar/expressions';
+import { noticesOf, OddTally } from '@ashlar/expressions';
 import type { Router } from '@ashlar/routing';
 import { decodeParameters } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -109,7 +109,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
         parameters,
         parameterBytes: new Uint8Array(request.parameters),
         clockMs: Date.now(),
-        strict: false,
+        strict: request.strict,
         odd: new OddTally(),
         seen: request.sessionVersion as Version,
         signal,
@@ -117,7 +117,8 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
         trace,
       };
       const { module, exportName, arguments: args } = request;
-      return deps.changes.process(condition, { module, exportName, args }, statement);
+      const { affected, version } = await deps.changes.process(condition, { module, exportName, args }, statement);
+      return { affected, version, notices: [...condition.notices, ...noticesOf(statement.odd.counts())] };
     },
   };
   return { service, jobPart, close: () => listeners.close() };

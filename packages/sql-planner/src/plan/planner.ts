@@ -106,6 +106,8 @@ export interface PlannedCondition {
   readonly scan: ModifyPlan['scan'];
   readonly partitions: PartitionChoice;
   readonly parameterCount: number;
+  /** What looks like a mistake. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -127,7 +129,7 @@ export function planCondition(map: string, condition: string, catalog: CatalogVi
     const open = { ...catalog, maps: catalog.maps.map((known) => ({ ...known, valueKinds: undefined })) };
     const scope = new Scope(open, new Set(catalog.maps.map(({ name }) => name)));
     const plan = planDelete(statement, { scope, parameterCount, catalogVersion: catalog.catalogVersion });
-    return { ...placedIn(plan, before.length), parameterCount };
+    return { ...placedIn(plan, before.length), parameterCount, notices: plan.notices };
   } catch (error) {
     throw shifted(withPosition(error, text), before.length);
   }

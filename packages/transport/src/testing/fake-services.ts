@@ -18,7 +18,7 @@ export function unsupportedServices(): { -readonly [K in keyof Unserved]: Unserv
       undeploy: async () => ({ existed: true }),
       listModules: async () => ({ modules: [] }),
       runJob: unsupported,
-      processWhere: async () => ({ affected: 0, version: 1 }),
+      processWhere: async () => ({ affected: 0, version: 1, notices: [] }),
     },
     events: { subscribe: unsupported },
     members: {
