@@ -22,7 +22,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   });
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
-    throw new Error(`--rounds ${values.rounds}: a whole number above 0 is wanted`);
+    throw new Error(`--rounds ${values.rounds}: a whole number above 0 is expected`);
   }
   return {
     json: values.json,

@@ -22,10 +22,10 @@ export function parseOptions(args: readonly string[], chance: () => number): Soa
   });
   const minutes = values.minutes === undefined ? DEFAULT_MINUTES : Number(values.minutes);
   if (!(minutes > 0 && minutes <= 7 * 24 * 60))
-    throw new Error(`--minutes ${values.minutes}: a time above 0 is wanted`);
+    throw new Error(`--minutes ${values.minutes}: a time above 0 is expected`);
   const seed = values.seed === undefined ? Math.floor(chance() * 2 ** 31) : Number(values.seed);
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
-    throw new Error(`--seed ${values.seed}: a whole number from 0 to 4294967295 is wanted`);
+    throw new Error(`--seed ${values.seed}: a whole number from 0 to 4294967295 is expected`);
   }
   return { durationMs: minutes * 60_000, seed, json: values.json };
 }

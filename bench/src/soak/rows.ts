@@ -26,7 +26,7 @@ export function rowOf(key: number, n: number): CheckedRow {
 
 /** What is wrong with a value found under a key; undefined: it is whole. */
 export function whatIsWrong(key: unknown, value: unknown): string | undefined {
-  if (typeof key !== 'number' || typeof value !== 'object' || value === null) return 'it is no row';
+  if (typeof key !== 'number' || typeof value !== 'object' || value === null) return 'it is not a row';
   const row = value as CheckedRow;
   if (row.key !== key) return `its value is of key ${row.key}`;
   const { n, x, label, fill } = rowOf(key, row.n);

@@ -99,7 +99,7 @@ function parseNumber(
   if (text === undefined) return byDefault;
   const value = Number(String(text).replaceAll(/[_,]/g, '') || Number.NaN);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new GridError('INVALID_ARGUMENT', `--${name} ${text}: a whole number from ${min} to ${max} is wanted`, {
+  throw new GridError('INVALID_ARGUMENT', `--${name} ${text}: a whole number from ${min} to ${max} is expected`, {
     hint: USAGE,
   });
 }
@@ -108,7 +108,7 @@ function parseSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)$/.exec(text);
   const bytes = match === null ? Number.NaN : Math.floor(Number(match[1]) * UNITS[match[2]!]!);
   if (bytes >= 16 * 1024 ** 2) return bytes;
-  throw new GridError('INVALID_ARGUMENT', `--memory ${text}: a size like 512MiB or 1GiB, from 16MiB, is wanted`, {
+  throw new GridError('INVALID_ARGUMENT', `--memory ${text}: a size like 512MiB or 1GiB, from 16MiB, is expected`, {
     hint: USAGE,
   });
 }

@@ -36,8 +36,8 @@ describe('the flags of the show', () => {
   it.each([
     [['--onec'], "Unknown option '--onec'"],
     [['more'], "Unexpected argument 'more'"],
-    [['--rows', '0'], '--rows 0: a whole number from 1 to 3000000 is wanted'],
-    [['--rows', 'many'], '--rows many: a whole number from 1 to 3000000 is wanted'],
+    [['--rows', '0'], '--rows 0: a whole number from 1 to 3000000 is expected'],
+    [['--rows', 'many'], '--rows many: a whole number from 1 to 3000000 is expected'],
     [['--seed', ''], '--seed : a whole number from 0'],
     [['--port', '80'], '--port 80: a whole number from 1024'],
     [['--memory', '512'], '--memory 512: a size like 512MiB'],

@@ -94,7 +94,7 @@ export async function guarded(
 /** For options that are counts. */
 export function parseCount(text: string): number {
   const count = Number(text.replaceAll('_', '').replaceAll(',', ''));
-  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('a whole number above 0 is wanted.');
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('a whole number above 0 is expected.');
   return count;
 }
 

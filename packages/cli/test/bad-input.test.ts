@@ -83,7 +83,7 @@ describe('a key', () => {
     await expect(map.process(key, ready.increment, { path: 'n', by: 1 })).rejects.toMatchObject(refused);
   });
 
-  it('that is no key is refused by every verb that reads', async () => {
+  it('that is not a key is refused by every verb that reads', async () => {
     const refused = { code: 'INVALID_KEY' };
     await expect(map.get(Number.NaN)).rejects.toMatchObject(refused);
     await expect(map.getEntry(Number.NaN)).rejects.toMatchObject(refused);
@@ -276,7 +276,7 @@ describe('__proto__ and constructor', () => {
     expect(Object.entries(row!)).toEqual([[name, 1]]);
   });
 
-  it.each(NAMES)('%s is no function, no type, no module and no export', async (name) => {
+  it.each(NAMES)('%s is not a function, type, module or export', async (name) => {
     await expect(client.sql(`SELECT ${name}(1)`).all()).rejects.toMatchObject({ code: 'UNKNOWN_FUNCTION' });
     await expect(client.sql(`SELECT CAST(1 AS ${name})`).all()).rejects.toMatchObject({ code: 'UNSUPPORTED_SQL' });
     const called = (module: string, exportName: string) =>
@@ -316,7 +316,7 @@ describe('options of a subscription', () => {
     ['a type that is none', { types: ['constructor'] }, 'INVALID_ARGUMENT', /'constructor'/],
     ['types that are no array', { types: 'insert' }, 'INVALID_ARGUMENT', /types .*array/],
     ['an onSlow that is none', { onSlow: 'toString' }, 'INVALID_ARGUMENT', /toString/],
-    ['a condition that is no text', { where: 5 }, 'INVALID_ARGUMENT', /where .*text, not number/],
+    ['a condition that is not text', { where: 5 }, 'INVALID_ARGUMENT', /where .*text, not number/],
     ['parameters that are no array', { where: '__key = $1', params: 5 }, 'INVALID_ARGUMENT', /params .*array/],
     ['a token that is none', { from: {} }, 'INVALID_ARGUMENT', /from .*text/],
     ['an empty token', { from: '' }, 'INVALID_TOKEN', /empty/],
@@ -357,7 +357,7 @@ describe('the name of a map', () => {
     },
   );
 
-  it.each([undefined, null, 5, {}])('%j is no name', (name) => {
+  it.each([undefined, null, 5, {}])('%j is not a name', (name) => {
     expect(() => client.map(wrongly<string>(name))).toThrow(expect.objectContaining({ code: 'INVALID_NAME' }));
   });
 });

@@ -229,7 +229,10 @@ describe('an import', () => {
     await writeFile(file, Buffer.from('name:n\nGrüße:1\n', 'latin1'));
     expect((await imported(file, '--encoding', 'latin1', '--delimiter', ':')).get(0)).toEqual({ name: 'Grüße', n: 1 });
     const refused = await ashlar('import', file, '--map', 'm');
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/latin\.csv, line 2: byte 9 is no UTF-8/) });
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/latin\.csv, line 2: byte 9 is not UTF-8/),
+    });
     expect(await ashlar('import', file, '--map', 'm', '--delimiter', 'ab')).toMatchObject({ code: 2 });
   });
 

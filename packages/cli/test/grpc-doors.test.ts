@@ -167,7 +167,7 @@ const REFUSED: readonly Refusal[] = [
     'SYNTAX_ERROR',
     /'\(' is never closed/,
   ],
-  ['Query that is no UTF-8', 'Sql/Query', [bytesField(1, Buffer.of(0x53, 0xff))], 'SYNTAX_ERROR', /statement/],
+  ['Query that is not UTF-8', 'Sql/Query', [bytesField(1, Buffer.of(0x53, 0xff))], 'SYNTAX_ERROR', /statement/],
   [
     'Query with parameters 20,000 levels deep',
     'Sql/Query',
@@ -284,7 +284,7 @@ describe('the batch door', () => {
     }
   });
 
-  it('refuses bytes that are no message', async () => {
+  it('refuses bytes that are not a message', async () => {
     await expect(call('Kv/Batch', Buffer.alloc(500, 0xff))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 

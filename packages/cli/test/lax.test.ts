@@ -169,7 +169,7 @@ describe('quoted literals and string parameters', () => {
     expect(await condition("b = 'true'")).toBe(NUMBERS / 2);
     expect(await condition("b NOT IN ('true', 'yes')")).toBe(NUMBERS / 2);
     expect((await ask("SELECT count(*) FROM odd WHERE n NOT IN ('a', 5)")).notices).toContain(
-      `at least ${NUMBERS - 1} rows hold numbers in n, and 'a' is no number`,
+      `at least ${NUMBERS - 1} rows hold numbers in n, and 'a' is not a number`,
     );
   });
 });

@@ -98,7 +98,7 @@ describe('UPDATE', () => {
     expect(await affected('UPDATE updated SET a = 1 WHERE a > 1000')).toBe(0);
   });
 
-  it('keeps what it refuses: paths through what is no object, the key, one path twice', async () => {
+  it('keeps what it refuses: paths through what is not an object, the key, one path twice', async () => {
     await client.map('kept').put(1, { text: 'x' });
     await expect(affected('UPDATE kept SET text.inner = 1')).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
     await expect(affected('UPDATE kept SET __key = 2')).rejects.toMatchObject({ code: 'SYNTAX_ERROR' });

@@ -17,7 +17,7 @@ export function checkSeeds(seeds: readonly string[]): void {
   for (const seed of seeds) {
     const port = typeof seed === 'string' ? /^[^\s:].*:(\d{1,5})$/.exec(seed)?.[1] : undefined;
     if (port !== undefined && Number(port) <= PORT_MAX) continue;
-    throw new GridError('INVALID_ARGUMENT', `the seed ${JSON.stringify(seed)} is no host:port`, {
+    throw new GridError('INVALID_ARGUMENT', `the seed ${JSON.stringify(seed)} is not host:port`, {
       hint: '127.0.0.1:7710, or [::1]:7710',
     });
   }
@@ -32,7 +32,10 @@ export function checkMapName(name: unknown): asserts name is string {
 /** @throws GridError INVALID_ARGUMENT */
 export function checkMapOptions({ affinityParts, ttlMs, maxIdleMs }: MapOptions): void {
   if (affinityParts !== undefined && !isWholeUpTo(affinityParts, PARTS_MAX)) {
-    throw new GridError('INVALID_ARGUMENT', `affinityParts is ${affinityParts}: a whole number of key parts is wanted`);
+    throw new GridError(
+      'INVALID_ARGUMENT',
+      `affinityParts is ${affinityParts}: a whole number of key parts is expected`,
+    );
   }
   checkDuration('ttlMs', ttlMs);
   checkDuration('maxIdleMs', maxIdleMs);
@@ -45,7 +48,7 @@ export function extrasOf(options: (PutOptions & Condition) | undefined): Operati
   if (given === undefined && ifVersion === undefined) return undefined;
   const ttlMs = given === undefined ? undefined : ttlNumber(given);
   if (ifVersion !== undefined && !isWholeUpTo(ifVersion, Number.MAX_SAFE_INTEGER)) {
-    throw new GridError('INVALID_ARGUMENT', `ifVersion is ${ifVersion}: the version of an entry is wanted`);
+    throw new GridError('INVALID_ARGUMENT', `ifVersion is ${ifVersion}: the version of an entry is expected`);
   }
   return { ttlMs, ifVersion };
 }
@@ -91,8 +94,8 @@ export function checkSubscribeOptions({ where, params, from, types, onSlow }: Su
     throw new GridError('INVALID_ARGUMENT', `${name} of a subscription is a text, not ${typeName(given)}`);
   }
   if (from === '') {
-    throw new GridError('INVALID_TOKEN', 'from is an empty text, which is no token', {
-      hint: "'now', or the token of an event as it is",
+    throw new GridError('INVALID_TOKEN', 'from is an empty text, which is not a token', {
+      hint: "'now', or the token of an event, unchanged",
     });
   }
   for (const [name, given] of Object.entries({ params, types })) {
@@ -111,8 +114,8 @@ export function checkSubscribeOptions({ where, params, from, types, onSlow }: Su
 
 function checkDuration(name: string, ms: number | undefined): void {
   if (ms === undefined || (typeof ms === 'number' && ms > 0 && ms <= TTL_MAX_MS)) return;
-  throw new GridError('INVALID_ARGUMENT', `${name} is ${ms}: a positive number of milliseconds is wanted`, {
-    hint: `at most ${TTL_MAX_MS}; leave it out for entries that stay`,
+  throw new GridError('INVALID_ARGUMENT', `${name} is ${ms}: a positive number of milliseconds is expected`, {
+    hint: `at most ${TTL_MAX_MS}; leave it out for entries that never expire`,
   });
 }
 

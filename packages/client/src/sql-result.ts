@@ -249,7 +249,7 @@ function countOf(value: unknown): unknown {
   if (typeof value !== 'bigint') return value;
   const count = Number(value);
   if (Number.isSafeInteger(count)) return count;
-  throw new GridError('NUMERIC_OVERFLOW', `a count of ${value} is no exact number`, {
+  throw new GridError('NUMERIC_OVERFLOW', `a count of ${value} is not an exact number`, {
     hint: 'cast it: count(*)::text',
   });
 }

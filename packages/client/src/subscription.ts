@@ -430,7 +430,7 @@ function checkBatches({ feed, batches }: Link, sent: number): void {
 
 function sequenceGone(why: string, partition?: number): GridError {
   return new GridError('SEQUENCE_GONE', why, {
-    hint: 'what was held is gone with a restart: read the map again and subscribe from now',
+    hint: 'what was held was lost in a restart: read the map again and subscribe from now',
     details: partition === undefined ? undefined : { partition },
   });
 }

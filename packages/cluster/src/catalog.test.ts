@@ -143,7 +143,7 @@ describe('a change of the catalog from a wire', () => {
     ['an export of nothing', exported(null)],
     ['an export of an unknown kind', exported({ name: 'a', kind: 'trigger', map: '' })],
     ['one export twice', exported({ name: 'a', kind: 'job', map: '' }, { name: 'a', kind: 'job', map: '' })],
-    ['a bundle that is no text', module({ bundle: new Uint8Array(1) })],
+    ['a bundle that is not text', module({ bundle: new Uint8Array(1) })],
     ['the hash of another bundle', module({ hash: 'ab' })],
     ['no hash', module({ hash: undefined })],
     ['a heap of 1 byte', module({ heapBytes: 1 })],

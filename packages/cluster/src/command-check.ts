@@ -96,13 +96,13 @@ function exportsOf(module: string, exports: unknown): ModuleCommand['exports'] {
     throw new GridError(
       'INVALID_ARGUMENT',
       `module '${module}' exports ${exports.length} definitions, more than ${EXPORTS_MAX}`,
-      { hint: 'cut it into several modules', details: { exports: exports.length, limit: EXPORTS_MAX } },
+      { hint: 'split it into several modules', details: { exports: exports.length, limit: EXPORTS_MAX } },
     );
   }
   const checked = exports.map((one) => exportOf(module, one));
   const names = new Set(checked.map(({ name }) => name));
   if (names.size === checked.length) return checked;
-  throw new GridError('INVALID_ARGUMENT', `module '${module}' exports one name several times`);
+  throw new GridError('INVALID_ARGUMENT', `module '${module}' exports the same name more than once`);
 }
 
 function exportOf(module: string, exported: unknown): ModuleCommand['exports'][number] {

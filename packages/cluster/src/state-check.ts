@@ -120,12 +120,12 @@ function asOurs<T>(check: () => T): T {
 
 function fieldsOf(value: unknown, what: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw damaged(`${what} is no object`);
+  throw damaged(`${what} is not an object`);
 }
 
 function listOf(what: string, value: unknown, most = PARTITIONS_MAX): readonly unknown[] {
   if (Array.isArray(value) && value.length <= most) return value;
-  throw damaged(`${what} is no list of at most ${most}`);
+  throw damaged(`${what} is not a list of at most ${most}`);
 }
 
 function countOf(what: string, value: unknown, most = Number.MAX_SAFE_INTEGER): number {
@@ -135,7 +135,7 @@ function countOf(what: string, value: unknown, most = Number.MAX_SAFE_INTEGER): 
 
 function textOf(what: string, value: unknown, least = 1): string {
   if (typeof value === 'string' && value.length >= least && value.length <= TEXT_MAX) return value;
-  throw damaged(`${what} is no text of ${least} to ${TEXT_MAX} characters`);
+  throw damaged(`${what} is not text of ${least} to ${TEXT_MAX} characters`);
 }
 
 function unique<T>(what: string, values: readonly T[]): ReadonlySet<T> {

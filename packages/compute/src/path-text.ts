@@ -36,7 +36,7 @@ function unquoted(quoted: string, text: string): string {
 }
 
 function badPath(text: string): GridError {
-  return new GridError('INVALID_ARGUMENT', `'${text}' is no path`, {
+  return new GridError('INVALID_ARGUMENT', `'${text}' is not a path`, {
     hint: 'write names and indexes as in account.id, tags[1] or "first name".x',
     details: { path: text },
   });

@@ -87,7 +87,7 @@ function mergePatch(value: unknown, args: unknown): ReadyOutcome {
   const { patch } = fieldsOf(args, 'mergePatch');
   if (!isFields(patch)) throw wrongArgument('mergePatch', 'patch', 'an object');
   if (value !== undefined && !isFields(value)) {
-    throw new GridError('TYPE_MISMATCH', `mergePatch: the value is no object but ${kindOf(value)}`, {
+    throw new GridError('TYPE_MISMATCH', `mergePatch: the value is not an object but ${kindOf(value)}`, {
       hint: 'put replaces a whole value',
     });
   }

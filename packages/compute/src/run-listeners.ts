@@ -154,7 +154,7 @@ function checkItem(item: unknown, index: number): asserts item is WriteSetItem {
   const { kind, map } = (typeof item === 'object' && item !== null ? item : {}) as { kind?: unknown; map?: unknown };
   const isWrite = (kind === 'put' || kind === 'remove') && typeof map === 'string';
   if (isWrite) return;
-  throw new GridError('INVALID_VALUE', `item ${index} of the write-set is no put or remove`, {
+  throw new GridError('INVALID_VALUE', `item ${index} of the write-set is neither a put nor a remove`, {
     hint: "answer { kind: 'put', map, key, value } or { kind: 'remove', map, key }",
   });
 }

@@ -140,7 +140,7 @@ export class MemberUnreachableError extends GridError {
   constructor(member: string, address: string, sinceMs: number) {
     const since = new Date(sinceMs).toISOString();
     super('MEMBER_UNREACHABLE', `member '${member}' at ${address} cannot be reached since ${since}`, {
-      hint: 'it is tried again all the time: repeat the call, or see whether the member runs',
+      hint: 'it is retried in the background: repeat the call, or check that the member is running',
       details: { member, address, since },
     });
   }

@@ -30,7 +30,7 @@ export function ttlNumber(given: unknown, name = 'ttlMs'): number {
   if (typeof given === 'number' && given > 0 && given <= TTL_MAX_MS) return given;
   const type = given === null ? 'null' : typeof given;
   const shown = typeof given === 'string' ? `'${given.slice(0, 32)}'` : type === 'number' ? given : type;
-  throw new GridError('INVALID_ARGUMENT', `${name} is ${shown}: a positive number of milliseconds is wanted`, {
+  throw new GridError('INVALID_ARGUMENT', `${name} is ${shown}: a positive number of milliseconds is expected`, {
     hint: `at most ${TTL_MAX_MS}, or 'keep', 'default' or 'never'`,
   });
 }

@@ -12,7 +12,7 @@ import { failure, outOfRange } from './failure.ts';
 import { Interval, parseInterval } from './interval.ts';
 import { formatValue } from './text-form.ts';
 import type { SqlType } from './types.ts';
-import { type RowValue, typeName, typeOf } from './values.ts';
+import { type RowValue, typeName, typeOf, withArticle } from './values.ts';
 
 /** Pairs besides those of numbers with numbers, text with everything and `any`. */
 const OTHER_EXPLICIT = new Set([
@@ -84,7 +84,7 @@ function noCast(value: RowValue, from: SqlType, to: SqlType, at: number) {
 }
 
 function unreadable(text: string, to: SqlType, at: number) {
-  return failure('INVALID_CAST', `not a ${typeName(to)}: ${JSON.stringify(text.slice(0, 60))}`, at);
+  return failure('INVALID_CAST', `not ${withArticle(typeName(to))}: ${JSON.stringify(text.slice(0, 60))}`, at);
 }
 
 const INTEGER = /^\s*[+-]?\d+\s*$/;

@@ -144,7 +144,7 @@ describe('undeclared paths', () => {
       'a time that a text is not',
       compare('>', n, literal('no time')),
       new Date(0),
-      "holds timestamps in n, and 'no time' is no timestamp",
+      "holds timestamps in n, and 'no time' is not a timestamp",
     ],
   ])('%s is NULL and told', (_name, expr, row, finding) => {
     expect(read(expr, [row])).toEqual({ values: [null], notices: [`at least 1 row ${finding}`] });
@@ -258,7 +258,7 @@ describe('quoted literals and string parameters', () => {
     const list = [literal('a'), literal('1'), literal(2)];
     expect(read(isIn(n, list), [1, 2, 3, 'a', '2', true])).toEqual({
       values: [true, true, false, true, false, true],
-      notices: ["at least 1 row holds numbers in n, and 'a' is no number", 'at least 1 row holds text in n'],
+      notices: ["at least 1 row holds numbers in n, and 'a' is not a number", 'at least 1 row holds text in n'],
     });
     expect(read(isIn(n, [...list, literal(null, 'null')], true), [3]).values).toEqual([null]);
     expect(strictly(isIn(n, list), 3)).toBe('TYPE_MISMATCH');

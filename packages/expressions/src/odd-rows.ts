@@ -14,7 +14,7 @@ import type { Expr } from './expr.ts';
 import { childrenOf } from './expr-parts.ts';
 import { Tag } from './types.ts';
 import { readsUndeclared } from './undeclared.ts';
-import { type RowValue, tagIn, tagOf } from './values.ts';
+import { type RowValue, tagIn, tagOf, withArticle } from './values.ts';
 
 /** "at least 37 rows hold text in n": what, and how many rows. Plain data. */
 export interface OddCount {
@@ -80,9 +80,7 @@ export function kindOfValue(value: RowValue): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
   const tag = tagOf(value);
-  const one = ONE[tag] ?? kindNoun(tag);
-  if (tag === Tag.TEXT || tag === Tag.BYTES) return one;
-  return /^[aeiou]/.test(one) ? `an ${one}` : `a ${one}`;
+  return withArticle(ONE[tag] ?? kindNoun(tag));
 }
 
 /** How findings call values of a tag: 'text', 'numbers' ... */
@@ -218,12 +216,14 @@ function unlikeText(left: Expr, a: RowValue, right: Expr, b: RowValue): string {
   const held = heldText(expr, value);
   // A text that could have been written for any kind: it is the text that does not fit.
   if (typeof constant !== 'string' || typeof value === 'string') return held;
-  return `${held}, and '${constant.slice(0, QUOTED_MAX)}' is no ${noun(value, expr)}`;
+  return `${held}, and '${constant.slice(0, QUOTED_MAX)}' is not ${withArticle(noun(value, expr))}`;
 }
 
 function noun(value: RowValue, expr: Expr): string {
   if (Array.isArray(value)) return 'array';
-  return nodeTypes.isDate(value) && expr.type === 'date' ? 'date' : (ONE[tagIn(value, expr.type)] ?? 'such value');
+  return nodeTypes.isDate(value) && expr.type === 'date'
+    ? 'date'
+    : (ONE[tagIn(value, expr.type)] ?? 'value of that kind');
 }
 
 /** Different findings that are kept of one statement. */

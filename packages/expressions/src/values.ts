@@ -106,6 +106,12 @@ export function typeName(type: SqlType): string {
   return TYPE_NAMES[type];
 }
 
+/** `an integer`, `a date`, `text`: a kind of value within a sentence. */
+export function withArticle(kind: string): string {
+  if (/^(text|bytea|bytes|json|numeric)$/.test(kind)) return kind;
+  return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
+}
+
 const startedAtMs = new WeakMap<EvalContext, number>();
 
 /** The statement's time: one value for all rows of a context. */

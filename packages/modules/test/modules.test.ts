@@ -203,7 +203,7 @@ describe('a function sent as text', () => {
     await expect(inlineProcessor(run)).rejects.toMatchObject({ details: { names: ['this'] } });
   });
 
-  it('is refused when its text is no function', async () => {
+  it('is refused when its text is not a function', async () => {
     const { method } = { method: () => 1 };
     await expect(inlineProcessor(method.bind(null))).rejects.toMatchObject({ code: 'BUNDLE_FAILED' });
   });

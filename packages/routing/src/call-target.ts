@@ -39,7 +39,7 @@ export interface CallLimits {
 /** @throws GridError INVALID_ARGUMENT when it is no time: a call would never end by it */
 export function checkTimeout(timeoutMs: number): number {
   if (timeoutMs > 0) return timeoutMs;
-  throw new GridError('INVALID_ARGUMENT', `timeoutMs is ${timeoutMs}: a positive number of milliseconds is wanted`);
+  throw new GridError('INVALID_ARGUMENT', `timeoutMs is ${timeoutMs}: a positive number of milliseconds is expected`);
 }
 
 /** An entry as GET_ENTRY answers it. */

@@ -190,7 +190,7 @@ function isLinkTrouble({ code }: GridError): boolean {
 export function nobodyThere({ members }: PartitionTable, timeoutMs: number): GridError {
   const addresses = members.map(({ id, address }) => (id === address ? id : `${id} at ${address}`));
   return new GridError('MEMBER_UNREACHABLE', `no member of the grid could be reached within ${timeoutMs} ms`, {
-    hint: `do they run? ${addresses.join(', ')}`,
+    hint: `are they running? ${addresses.join(', ')}`,
     details: { members: addresses, timeoutMs },
   });
 }

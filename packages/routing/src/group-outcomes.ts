@@ -127,7 +127,7 @@ export class GroupOutcomes {
     for (let slot = 0; slot < asked; slot++) this.#settle(slot, UNKNOWN);
     const [, done, notDone, unknown] = this.#named(asked) as [Named, Named, Named, Named];
     return new GridError('CANCELLED', `${what} was cancelled`, {
-      hint: 'details say what was done until then',
+      hint: 'details say what had been done by then',
       details: { asked, ...byOutcome(done, notDone, unknown) },
     });
   }

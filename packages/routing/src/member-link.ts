@@ -85,7 +85,7 @@ function localStream(member: LocalMember, listener: KvStreamListener): KvStream 
   });
   return {
     write: (message) => {
-      if (!open) throw new GridError('CONNECTION_LOST', 'the stream is over');
+      if (!open) throw new GridError('CONNECTION_LOST', 'the stream has ended');
       sink.onBatch(decodeBatch(message));
     },
     close: () => {

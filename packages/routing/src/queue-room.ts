@@ -19,7 +19,7 @@ export class QueueRoom {
   /** @throws GridError OVERLOADED when a single call more is too much */
   admit(): void {
     if (this.#bytes <= this.#bytesMax && this.#operations <= this.#operationsMax) return;
-    throw new GridError('OVERLOADED', `${this.#operations} calls (${this.#bytes} bytes) wait already`, {
+    throw new GridError('OVERLOADED', `${this.#operations} calls (${this.#bytes} bytes) are already waiting`, {
       hint: 'await calls before making more, or use putAll and getAll, which wait by themselves',
       details: { queuedBytes: this.#bytes, queuedOperations: this.#operations },
     });

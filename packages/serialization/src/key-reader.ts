@@ -24,7 +24,7 @@ const MALFORMED = -1;
 const fractionView = new DataView(new ArrayBuffer(8));
 
 function corruptKey(): GridError {
-  return new GridError('CORRUPT_DATA', 'the bytes are no key');
+  return new GridError('CORRUPT_DATA', 'the bytes are not a key');
 }
 
 function isNumberTag(tag: number): boolean {

@@ -123,7 +123,7 @@ describe('the canonical bytes of keys', () => {
     }
   });
 
-  it('refuse what is no key', () => {
+  it('refuse what is not a key', () => {
     const refused: unknown[] = [
       NaN,
       null,

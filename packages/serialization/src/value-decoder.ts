@@ -219,7 +219,7 @@ export class ValueDecoder {
       this.#take(1 + (token & 0x1f));
       return readName(bytes, at + 1, this.#at);
     }
-    if (!isStringToken(token)) throw corruptValue('the name of a field is no string', at);
+    if (!isStringToken(token)) throw corruptValue('the name of a field is not a string', at);
     this.#at = elementEnd(bytes, at, this.#end);
     return readName(bytes, at + (token === 0xd9 ? 2 : token === 0xda ? 3 : 5), this.#at);
   }

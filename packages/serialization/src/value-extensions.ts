@@ -123,7 +123,7 @@ export function readDecimal(bytes: Uint8Array, start: number, end: number): Deci
   try {
     return Decimal.of(readInteger(bytes, start + 2, end), uint16(bytes, start));
   } catch (error) {
-    throw new GridError('CORRUPT_DATA', 'the bytes are no value: a decimal beyond its limits', { cause: error });
+    throw new GridError('CORRUPT_DATA', 'the bytes are not a value: a decimal beyond its limits', { cause: error });
   }
 }
 

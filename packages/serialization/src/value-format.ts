@@ -77,5 +77,5 @@ export const SIZE_OF: Uint8Array = Uint8Array.from({ length: 256 }, (_, token) =
 });
 
 export function corruptValue(reason: string, at: number): GridError {
-  return new GridError('CORRUPT_DATA', `the bytes are no value: ${reason} at offset ${at}`);
+  return new GridError('CORRUPT_DATA', `the bytes are not a value: ${reason} at offset ${at}`);
 }

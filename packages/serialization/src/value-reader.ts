@@ -138,7 +138,7 @@ export class ValueReader {
 
   #nameStart(at: number, end: number): number {
     const token = at < end ? this.bytes[at]! : 0xc1;
-    if (!isStringToken(token)) throw corruptValue('the name of a field is no string', at);
+    if (!isStringToken(token)) throw corruptValue('the name of a field is not a string', at);
     return token < 0xc0 ? at + 1 : at + (token === 0xd9 ? 2 : token === 0xda ? 3 : 5);
   }
 

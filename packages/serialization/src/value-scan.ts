@@ -126,7 +126,7 @@ function checkElement(bytes: Uint8Array, at: number, end: number, depth: number)
   let next = at + headerBytes;
   for (let index = 0; index < count; index++) {
     if (isMap) {
-      if (next >= end || !isStringToken(bytes[next]!)) throw corruptValue('the name of a field is no string', next);
+      if (next >= end || !isStringToken(bytes[next]!)) throw corruptValue('the name of a field is not a string', next);
       next = elementEnd(bytes, next, end);
     }
     next = checkElement(bytes, next, end, depth + 1);

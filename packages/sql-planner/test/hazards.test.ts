@@ -137,7 +137,7 @@ describe('the parser hazards', () => {
     agree('SELECT (a = b) = c, a = b IS NULL, a = ANY (b) = c');
   });
 
-  it('20: DISTINCT in a call is no function', () => {
+  it('20: DISTINCT in a call is not a function', () => {
     expect(readExpression('sum(DISTINCT(a))')).toEqual(['call', ['sum'], [a], false, true, [], null, null]);
     agree('SELECT sum(ALL a), count(DISTINCT a, b), avg(DISTINCT (a + b))');
   });

@@ -58,7 +58,7 @@ describe('names', () => {
     [
       'SELECT 1 FROM accounts a, brands ¦a',
       'SYNTAX_ERROR',
-      "'a' stands twice",
+      "'a' appears twice",
       'give one of them another name: FROM brands AS x',
     ],
     ['SELECT ¦__value.brand FROM accounts', 'UNSUPPORTED_SQL', 'a part of __value'],
@@ -67,7 +67,7 @@ describe('names', () => {
       'SELECT brand AS x, balance AS x FROM accounts ORDER BY ¦x',
       'AMBIGUOUS_COLUMN',
       'label of 2',
-      'give them different labels, or name the place: 1',
+      'give them different labels, or name the position: 1',
     ],
     [
       'SELECT 1 FROM accounts a, brands b JOIN orders o ON ¦a.brand = o.item',
@@ -81,8 +81,8 @@ describe('names', () => {
 describe('types', () => {
   itRefuses([
     ['SELECT lower(brand) ¦+ 1 FROM accounts', 'TYPE_MISMATCH', 'operator + does not take text and int4'],
-    ["SELECT 1 + ¦'a'", 'INVALID_CAST', 'not a integer: "a"'],
-    ["SELECT 1 FROM accounts WHERE balance::int4 = ¦'x'", 'INVALID_CAST', 'not a integer: "x"'],
+    ["SELECT 1 + ¦'a'", 'INVALID_CAST', 'not an integer: "a"'],
+    ["SELECT 1 FROM accounts WHERE balance::int4 = ¦'x'", 'INVALID_CAST', 'not an integer: "x"'],
     ["SELECT date ¦'soon'", 'INVALID_CAST', 'not a date: "soon"'],
     ['SELECT NOT ¦5', 'TYPE_MISMATCH', 'the operand of NOT must be boolean, not int4'],
     ["SELECT 1 FROM accounts WHERE ¦'x'", 'INVALID_CAST', 'not a boolean: "x"'],
@@ -144,7 +144,7 @@ describe('grouping', () => {
     [
       'SELECT ¦brand, count(*) FROM accounts',
       'GROUPING_ERROR',
-      "column 'brand' must stand in GROUP BY",
+      "column 'brand' must appear in GROUP BY",
       'add it to GROUP BY, or take max(brand)',
     ],
     [
@@ -186,25 +186,29 @@ describe('grouping', () => {
     [
       'SELECT 1 FROM accounts WHERE ¦sum(balance) > 1',
       'GROUPING_ERROR',
-      'an aggregate cannot stand in WHERE',
+      'an aggregate is not allowed in WHERE',
       AGGREGATE_HINT,
     ],
-    ['SELECT 1 FROM accounts a JOIN brands b ON ¦count(*) > 1', 'GROUPING_ERROR', 'an aggregate cannot stand in ON'],
-    ['SELECT 1 FROM accounts GROUP BY ¦count(*)', 'GROUPING_ERROR', 'an aggregate cannot stand in GROUP BY'],
-    ['SELECT count(*) FROM accounts GROUP BY ¦1', 'GROUPING_ERROR', 'an aggregate cannot stand in GROUP BY'],
-    ['SELECT sum(¦max(balance)) FROM accounts', 'GROUPING_ERROR', 'an aggregate cannot stand in an aggregate'],
+    ['SELECT 1 FROM accounts a JOIN brands b ON ¦count(*) > 1', 'GROUPING_ERROR', 'an aggregate is not allowed in ON'],
+    ['SELECT 1 FROM accounts GROUP BY ¦count(*)', 'GROUPING_ERROR', 'an aggregate is not allowed in GROUP BY'],
+    ['SELECT count(*) FROM accounts GROUP BY ¦1', 'GROUPING_ERROR', 'an aggregate is not allowed in GROUP BY'],
+    ['SELECT sum(¦max(balance)) FROM accounts', 'GROUPING_ERROR', 'an aggregate is not allowed in an aggregate'],
     [
       'SELECT sum(1) FILTER (WHERE ¦max(balance) > 1) FROM accounts',
       'GROUPING_ERROR',
-      'an aggregate cannot stand in FILTER',
+      'an aggregate is not allowed in FILTER',
     ],
-    ['SELECT 1 FROM accounts LIMIT ¦count(*)', 'GROUPING_ERROR', 'an aggregate cannot stand in LIMIT'],
-    ['UPDATE accounts SET balance = ¦sum(balance)', 'GROUPING_ERROR', 'an aggregate cannot stand in SET'],
+    ['SELECT 1 FROM accounts LIMIT ¦count(*)', 'GROUPING_ERROR', 'an aggregate is not allowed in LIMIT'],
+    ['UPDATE accounts SET balance = ¦sum(balance)', 'GROUPING_ERROR', 'an aggregate is not allowed in SET'],
     ['SELECT DISTINCT brand FROM accounts ORDER BY brand, ¦balance', 'GROUPING_ERROR', 'with SELECT DISTINCT'],
     ['SELECT DISTINCT brand FROM accounts GROUP BY brand ORDER BY ¦count(*)', 'GROUPING_ERROR', 'with SELECT DISTINCT'],
     ['SELECT brand FROM accounts GROUP BY ¦2', 'SYNTAX_ERROR', 'GROUP BY 2: there is 1 column'],
     ['SELECT brand, 1 FROM accounts ORDER BY ¦0', 'SYNTAX_ERROR', 'ORDER BY 0: there are 2 columns'],
-    ["SELECT brand FROM accounts ORDER BY ¦'brand'", 'SYNTAX_ERROR', 'a constant in ORDER BY is the place of a column'],
+    [
+      "SELECT brand FROM accounts ORDER BY ¦'brand'",
+      'SYNTAX_ERROR',
+      'a constant in ORDER BY is the position of a column',
+    ],
   ]);
 });
 
@@ -271,8 +275,8 @@ describe('INSERT, UPDATE, DELETE', () => {
       'INSERT INTO accounts (__key, a, b) VALUES (...)',
     ],
     ['INSERT INTO accounts (¦brand) VALUES (1)', 'SYNTAX_ERROR', 'INSERT must give the key'],
-    ['INSERT INTO accounts (__key, brand) VALUES (1, 2), (¦1)', 'SYNTAX_ERROR', 'a row has 1 values for 2 columns'],
-    ['INSERT INTO accounts (__key) VALUES (¦1, 2)', 'SYNTAX_ERROR', 'a row has 2 values for 1 columns'],
+    ['INSERT INTO accounts (__key, brand) VALUES (1, 2), (¦1)', 'SYNTAX_ERROR', 'a row has 1 value for 2 columns'],
+    ['INSERT INTO accounts (__key) VALUES (¦1, 2)', 'SYNTAX_ERROR', 'a row has 2 values for 1 column'],
     [
       'INSERT INTO accounts (__key, brand) VALUES (1, ¦DEFAULT)',
       'UNSUPPORTED_SQL',
@@ -358,8 +362,8 @@ describe('a condition on its own', () => {
         ['1 = 1; ¦DROP TABLE x', 'SYNTAX_ERROR', 'exactly one statement', 'send each statement on its own'],
         ['(brand = 1) ¦) OR (TRUE', 'SYNTAX_ERROR', "')' closes nothing"],
         ['brand = 1 AND\n  ¦5', 'TYPE_MISMATCH', 'an operand of AND must be boolean'],
-        ["brand::int4 = ¦'x'", 'INVALID_CAST', 'not a integer: "x"'],
-        ['¦count(*) > 1', 'GROUPING_ERROR', 'an aggregate cannot stand in WHERE', AGGREGATE_HINT],
+        ["brand::int4 = ¦'x'", 'INVALID_CAST', 'not an integer: "x"'],
+        ['¦count(*) > 1', 'GROUPING_ERROR', 'an aggregate is not allowed in WHERE', AGGREGATE_HINT],
       ],
       condition,
     );

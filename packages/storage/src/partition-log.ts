@@ -534,7 +534,7 @@ export class PartitionLog {
 
   #checkThere(sequence: number): void {
     if (sequence >= this.#first && sequence <= this.#next) return;
-    throw new GridError('SEQUENCE_GONE', `sequence ${sequence} is not in the log any more`, {
+    throw new GridError('SEQUENCE_GONE', `sequence ${sequence} is no longer in the log`, {
       hint: 'read the present state at a snapshot and go on from its version',
       details: { sequence, firstSequence: this.#first, nextSequence: this.#next },
     });

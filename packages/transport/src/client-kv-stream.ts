@@ -57,7 +57,7 @@ class ClientKvStream implements KvStream {
   }
 
   write(message: Buffer): void {
-    if (this.#closed) throw new GridError('CONNECTION_LOST', 'the stream is over');
+    if (this.#closed) throw new GridError('CONNECTION_LOST', 'the stream has ended');
     if (message.length > this.#messageBytesMax) {
       throw new GridError('MESSAGE_TOO_LARGE', `a batch has ${message.length} bytes`, {
         hint: 'send less at a time',

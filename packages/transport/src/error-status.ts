@@ -283,7 +283,7 @@ function foreignError(error: ServiceError | StatusObject, what: string): GridErr
       return tooMuch(error.details, what);
     case status.UNIMPLEMENTED:
       return new GridError('UNSUPPORTED_PROTOCOL', `${what} is not known at the other end`, {
-        hint: 'use a client and a member of one release',
+        hint: 'use a client and a member of the same release',
         cause,
       });
     case status.UNAVAILABLE:
@@ -296,7 +296,7 @@ function foreignError(error: ServiceError | StatusObject, what: string): GridErr
 
 function tooMuch(text: string, what: string): GridError {
   if (!/larger than/.test(text)) {
-    return new GridError('OVERLOADED', `${what}: the other end takes no more at the moment`, {
+    return new GridError('OVERLOADED', `${what}: the other end accepts no more at the moment`, {
       hint: 'ask for less at a time, and try again a little later',
     });
   }

@@ -24,6 +24,6 @@ export function wasNeverSent(details: string): boolean {
 /** A link that broke under a call, or was not there for it. */
 export function connectionLost(what: string, details: string): GridError {
   return new GridError('CONNECTION_LOST', `${what}: ${linkReason(details)}`, {
-    hint: 'nothing was changed: repeat it, or see whether the member runs',
+    hint: 'nothing was changed: repeat it, or check that the member is running',
   });
 }

@@ -54,7 +54,7 @@ const KEY: Bound = {
 };
 const TOKEN: Bound = {
   bytesMax: TOKEN_BYTES_MAX,
-  refuse: (bytes) => new GridError('INVALID_TOKEN', `a token of ${bytes} bytes is none of this grid`),
+  refuse: (bytes) => new GridError('INVALID_TOKEN', `a token of ${bytes} bytes does not belong to this grid`),
 };
 /** Its member knows how long a value may be. */
 const VALUE: Bound = { bytesMax: Number.MAX_SAFE_INTEGER, refuse: () => malformed('an endless text') };

@@ -34,7 +34,8 @@ export interface ServerState {
 const CREDIT_BYTES_MAX = 1 << 30;
 
 function refuseWhenDraining(state: ServerState): void {
-  if (state.draining) throw new GridError('SHUTTING_DOWN', 'the member is shutting down', { hint: 'ask another one' });
+  if (state.draining)
+    throw new GridError('SHUTTING_DOWN', 'the member is shutting down', { hint: 'ask another member' });
 }
 
 export function encodeBounded<T>(encode: (value: T) => Buffer, value: T, path: string, state: ServerState): Buffer {
@@ -127,7 +128,7 @@ export function creditCall<Request, Response>(
       refuseWhenDraining(state);
       const context = await openContext(call, state.doorkeeper, abort);
       const input = method.decodeRequest(first);
-      if (input.request === undefined) throw new GridError('INVALID_ARGUMENT', 'the first message is no request');
+      if (input.request === undefined) throw new GridError('INVALID_ARGUMENT', 'the first message is not a request');
       authorizeCall(method.path, input.request, context);
       const granted = Math.min(input.creditBytes, CREDIT_BYTES_MAX);
       credit = new Credit(pending + granted);

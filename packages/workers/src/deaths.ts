@@ -25,7 +25,7 @@ export const USER_DEATHS: DeathWords = {
           details: { limitMs: allowed },
         })
       : new GridError('USER_CODE_OUT_OF_MEMORY', `user code took ${used} bytes of memory and was stopped`, {
-          hint: 'raise limits.heapBytes of the module, or keep less',
+          hint: 'raise limits.heapBytes of the module, or keep less in memory',
           details: { limitBytes: allowed, usedBytes: used },
         }),
   outOfMemory: (cause) =>

@@ -173,7 +173,7 @@ function decoded({ bytes, start, stop }: SlotChunkView): unknown {
   try {
     return decodeValue(bytes.slice(start, stop));
   } catch (error) {
-    return { key: `bytes that are no value (${(error as Error).message})` };
+    return { key: `bytes that are not a value (${(error as Error).message})` };
   }
 }
 

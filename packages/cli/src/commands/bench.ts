@@ -96,5 +96,5 @@ function tell({ out, err }: CliContext, { json }: BenchOptions, plan: LoadPlan, 
 function parsePercent(text: string): number {
   const percent = Number(text);
   if (text.trim() !== '' && percent >= 0 && percent <= 100) return percent;
-  throw new InvalidArgumentError('a percentage from 0 to 100 is wanted.');
+  throw new InvalidArgumentError('a percentage from 0 to 100 is expected.');
 }

@@ -95,10 +95,10 @@ describe('ashlar put', () => {
     expect(await runFake(['put', 'm', 'a', '1', '--if-absent', '--if-version', '7'])).toMatchObject({ exitCode: 2 });
   });
 
-  it('refuses what is no key', async () => {
+  it('refuses what is not a key', async () => {
     expect(await runFake(['put', 'm', 'true', '1'])).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringContaining('error: true is no key (INVALID_KEY)'),
+      stderr: expect.stringContaining('error: true is not a key (INVALID_KEY)'),
     });
   });
 });
@@ -221,7 +221,7 @@ describe('ashlar export and import', () => {
     expect([...maps.get('back')!]).toEqual(keys.map((one) => [one, asRead]));
   });
 
-  it.each(['parquet', 'csv'])('.%s has a column for values that are no documents', async (ending) => {
+  it.each(['parquet', 'csv'])('.%s has a column for values that are not documents', async (ending) => {
     const file = join(folder, `mixed.${ending}`);
     expect(await runFake(['export', 'mixed', file], world)).toMatchObject({ exitCode: 0, stderr: '' });
     const { maps } = await runFake(['import', file, '--map', 'back']);
@@ -232,7 +232,7 @@ describe('ashlar export and import', () => {
     const before = readdirSync(folder);
     const { exitCode, stderr } = await runFake(['export', 'late', join(folder, `late.${ending}`)], world);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/the value of b in late is no document/);
+    expect(stderr).toMatch(/the value of b in late is not a document/);
     expect(readdirSync(folder)).toEqual(before);
   });
 
@@ -259,7 +259,7 @@ describe('ashlar export and import', () => {
     });
   });
 
-  it('keeps values that are no documents in ndjson', async () => {
+  it('keeps values that are not documents in ndjson', async () => {
     const file = join(folder, 'odd.ndjson');
     await runFake(['export', 'odd', file, '--json'], world);
     expect(Object.fromEntries((await runFake(['import', file, '--map', 'back'])).maps.get('back')!)).toEqual({

@@ -119,7 +119,7 @@ async function writeRows(context: CliContext, grid: Grid, job: Export): Promise<
     'INVALID_VALUE',
     `the types of fields in ${job.map} changed during each of ${ATTEMPTS_MAX} attempts`,
     {
-      hint: 'export to .ndjson, which has a type a value',
+      hint: 'export to .ndjson, where each value has its own type',
     },
   );
 }
@@ -204,7 +204,7 @@ function requireDocuments(map: string, keys: readonly unknown[], kinds: readonly
   const key = keyText(keys[row] as GridKey);
   throw new GridError(
     'INVALID_VALUE',
-    `the value of ${key} in ${map} is no document: it was stored during the export`,
+    `the value of ${key} in ${map} is not a document: it was stored during the export`,
     {
       hint: 'export again; .ndjson has a place for every value',
       details: { map, key },

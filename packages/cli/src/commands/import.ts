@@ -103,7 +103,7 @@ function exportedEntries({ textColumns }: RowSource): Pick<LoadOptions<unknown>,
 function parseDelimiter(text: string): string {
   if (text === '\\t' || text.toLowerCase() === 'tab') return '\t';
   if ([...text].length === 1 && !/["\r\n]/.test(text)) return text;
-  throw new InvalidArgumentError('one character is wanted, no quote and no line end.');
+  throw new InvalidArgumentError('one character is expected, neither a quote nor a line end.');
 }
 
 function keyFunction(fields: string): NonNullable<LoadOptions<unknown>['keyOf']> {

@@ -118,7 +118,7 @@ export function memberRequest({ config, set, ...short }: SettingOptions, env: Me
 }
 
 function collectSetting(text: string, before: readonly string[]): string[] {
-  if (!/^[\w.]+=/.test(text)) throw new InvalidArgumentError('setting=value is wanted, e.g. workers.userThreads=2.');
+  if (!/^[\w.]+=/.test(text)) throw new InvalidArgumentError('setting=value is expected, e.g. workers.userThreads=2.');
   return [...before, text];
 }
 

@@ -40,7 +40,7 @@ export async function openText(path: string, encoding?: string): Promise<TextFil
   const sample = new TextDecoder(known).decode(head);
   if (sample.includes('\0')) {
     const hint = 'text in UTF-16 needs --encoding utf16le; Parquet files end in .parquet';
-    throw refusal(path, 'holds bytes of value 0: it is no text', hint);
+    throw refusal(path, 'contains zero bytes: it is not text', hint);
   }
   if (head.length < SAMPLE_BYTES && sample.trim() === '') throw refusal(path, 'holds nothing but blanks');
   return { path, encoding: known, sample };
@@ -125,9 +125,9 @@ function compressionOf(head: Buffer): { readonly what: string; readonly hint: st
 async function badBytes(file: TextFile, near: number, cause: unknown): Promise<GridError> {
   const isUtf8File = file.encoding === 'utf-8';
   const { offset, line } = await placeOfBadBytes(file.path, isUtf8File, near);
-  const what = isUtf8File ? `byte ${offset} is no UTF-8` : `bytes near ${offset} are no ${file.encoding}`;
+  const what = isUtf8File ? `byte ${offset} is not UTF-8` : `bytes near ${offset} are not ${file.encoding}`;
   return new GridError('INVALID_ARGUMENT', `${file.path}, line ${line}: ${what}`, {
-    hint: isUtf8File ? 'say which encoding it is: --encoding latin1, utf16le …' : 'say another --encoding',
+    hint: isUtf8File ? 'name its encoding: --encoding latin1, utf16le …' : 'try another --encoding',
     details: { line, offset },
     cause,
   });

@@ -44,7 +44,7 @@ export function formatOf(file: string, name: string | undefined): ExportFormat {
   if (file === '-') return 'ndjson';
   const format = ENDINGS[extname(file).toLowerCase()];
   if (format !== undefined) return format;
-  throw new GridError('INVALID_ARGUMENT', `${file}: the ending tells no format`, {
+  throw new GridError('INVALID_ARGUMENT', `${file}: the extension does not name a format`, {
     hint: `files end in ${Object.keys(ENDINGS).join(', ')}; or say --format`,
   });
 }

@@ -258,10 +258,10 @@ describe('the encoding of a text file', () => {
     expect(await rowsOf('csv', bytes, { encoding })).toEqual([{ a: 'Grüße', b: 2 }]);
   });
 
-  it('refuses bytes that are no UTF-8, with line and offset', async () => {
+  it('refuses bytes that are not UTF-8, with line and offset', async () => {
     await expect(rowsOf('csv', Buffer.from('a,b\nx,1\nGrüße,2\n', 'latin1'))).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
-      message: expect.stringMatching(/, line 3: byte 10 is no UTF-8$/),
+      message: expect.stringMatching(/, line 3: byte 10 is not UTF-8$/),
       hint: expect.stringMatching(/--encoding latin1/),
       details: { line: 3, offset: 10 },
     });
@@ -288,7 +288,7 @@ describe('the encoding of a text file', () => {
   });
 });
 
-describe('a file that is no text', () => {
+describe('a file that is not text', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['nothing', Buffer.alloc(0), /is empty$/],
     ['blanks', Buffer.from(' \n\n'), /holds nothing but blanks$/],
@@ -362,15 +362,15 @@ describe('a JSON file', () => {
   });
 
   it.each([
-    ['[1]', /line 1: a JSON object or ']' is wanted, not '1'/],
-    ['[{}\n{}]', /line 2: ',' or ']' is wanted, not '{'/],
-    ['[{},]', /a JSON object is wanted, not ']'/],
+    ['[1]', /line 1: a JSON object or ']' is expected, not '1'/],
+    ['[{}\n{}]', /line 2: ',' or ']' is expected, not '{'/],
+    ['[{},]', /a JSON object is expected, not ']'/],
     ['[{}', /no ']' at its end/],
-    ['[{}]\n{}', /line 2: the end of the file is wanted/],
+    ['[{}]\n{}', /line 2: the end of the file is expected/],
     ['[\n{"a":1', /line 2: the object that begins here has no end/],
     ['[\n{"a":}]', /line 2: not valid JSON/],
     ['[{"a":[}]]', /not valid JSON|has no end/],
-    ['"text"', /an array of objects, or an object, is wanted/],
+    ['"text"', /an array of objects, or an object, is expected/],
   ])('that is %j is refused with its line', async (text, message) => {
     await expect(rowsOf('json', text)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',

@@ -17,7 +17,7 @@ export function rowOf(path: string, text: string, line: number): Document {
     throw brokenRow(path, line, 'not valid JSON', cause);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Document;
-  throw brokenRow(path, line, 'a JSON object is wanted');
+  throw brokenRow(path, line, 'a JSON object is expected');
 }
 
 export function brokenRow(path: string, line: number, what: string, cause?: unknown): GridError {

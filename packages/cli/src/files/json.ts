@@ -120,7 +120,7 @@ class ObjectCutter {
     } else if (code === LEFT && expected === 'start') this.#expected = 'objectOrEnd';
     else if (code === RIGHT && (expected === 'objectOrEnd' || expected === 'commaOrEnd')) this.#expected = 'nothing';
     else if (code === COMMA && expected === 'commaOrEnd') this.#expected = 'object';
-    else throw brokenRow(this.#path, this.#line, `${WANTED[expected]} is wanted, not '${String.fromCharCode(code)}'`);
+    else throw brokenRow(this.#path, this.#line, `${WANTED[expected]} is expected, not '${String.fromCharCode(code)}'`);
   }
 }
 

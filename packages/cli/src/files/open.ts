@@ -37,7 +37,7 @@ export async function openRows(path: string, options: OpenOptions = {}): Promise
   for (const name of Object.keys(options) as (keyof OpenOptions)[]) {
     if (options[name] === undefined || OPTIONS[kind].includes(name)) continue;
     const what = name === 'nullText' ? 'a null text' : name === 'encoding' ? 'an encoding' : 'a delimiter';
-    throw new GridError('INVALID_ARGUMENT', `${basename(path)}: ${kind} files have no use for ${what}`);
+    throw new GridError('INVALID_ARGUMENT', `${basename(path)}: ${kind} files do not take ${what}`);
   }
   switch (kind) {
     case 'parquet':
@@ -55,7 +55,7 @@ export async function openRows(path: string, options: OpenOptions = {}): Promise
 
 function kindOf(path: string): Kind {
   if (!existsSync(path)) throw new GridError('INVALID_ARGUMENT', `there is no file ${path}`);
-  if (!statSync(path).isFile()) throw new GridError('INVALID_ARGUMENT', `${path} is no file`);
+  if (!statSync(path).isFile()) throw new GridError('INVALID_ARGUMENT', `${path} is not a file`);
   const kind = ENDINGS[extname(path).toLowerCase()];
   if (kind !== undefined) return kind;
   throw new GridError('INVALID_ARGUMENT', `${basename(path)}: unknown kind of file`, {

@@ -73,7 +73,7 @@ export async function openParquet(path: string): Promise<RowSource> {
     .then(readableParquet)
     .catch((cause: unknown) => {
       throw new GridError('INVALID_ARGUMENT', `${path} is not a readable parquet file: ${reasonOf(cause)}`, {
-        hint: 'its writer may not have ended: a whole file begins and ends with PAR1',
+        hint: 'the writer may not have finished: a whole file begins and ends with PAR1',
         cause,
       });
     });
@@ -132,7 +132,7 @@ async function readColumns(
     }).catch((cause: unknown) => {
       const where = `${path}: column ${name} from row ${rowStart}`;
       throw new GridError('INVALID_ARGUMENT', `${where} cannot be read: ${reasonOf(cause)}`, {
-        hint: 'the file is damaged or was not written to its end; the rows before it are stored',
+        hint: 'the file is damaged or incomplete; the rows before this place were stored',
         details: { column: name, row: rowStart },
         cause,
       });

@@ -14,6 +14,6 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 export function parseDuration(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)$/.exec(text.trim()) ?? [];
   const durationMs = Number(amount) * (UNIT_MS[unit ?? ''] ?? Number.NaN);
-  if (!(durationMs > 0)) throw new InvalidArgumentError('a time is wanted: 500ms, 30s, 5m, 2h or 7d.');
+  if (!(durationMs > 0)) throw new InvalidArgumentError('a time is expected: 500ms, 30s, 5m, 2h or 7d.');
   return durationMs;
 }

@@ -52,7 +52,7 @@ function toPart(json: unknown): Part {
   if (json instanceof Uint8Array) return json;
   const hex = typeof json === 'object' && json !== null ? (json as { bytes?: unknown }).bytes : undefined;
   if (typeof hex === 'string' && /^([\da-f]{2})*$/i.test(hex)) return Uint8Array.from(Buffer.from(hex, 'hex'));
-  throw new GridError('INVALID_KEY', `${exactJson(json)} is no key`, {
+  throw new GridError('INVALID_KEY', `${exactJson(json)} is not a key`, {
     hint: 'keys are text, numbers, arrays of these, {"bytes":"0aff"}; --text takes JSON as plain text',
   });
 }

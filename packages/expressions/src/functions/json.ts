@@ -48,7 +48,7 @@ function kindOf(value: RowValue): string {
 function arrayLength(args: readonly RowValue[], site: CallSite): RowValue {
   const value = args[0]!;
   if (Array.isArray(value)) return value.length;
-  throw refusedArgument('TYPE_MISMATCH', `${site.name} of a value that is no array`, 0, site.at);
+  throw refusedArgument('TYPE_MISMATCH', `${site.name} of a value that is not an array`, 0, site.at);
 }
 
 const typeFunction = strict('text', [EVERY_TYPE], (args) => kindOf(args[0]!));

@@ -57,5 +57,5 @@ export function fitsCondition(batch: KvBatch, operation: number, version: number
   const wanted = sparse(batch.ifVersionOperations, batch.ifVersions, operation);
   if (wanted === undefined || wanted === version) return true;
   if (Number.isSafeInteger(wanted) && wanted >= 0) return false;
-  throw new GridError('INVALID_ARGUMENT', `a condition on version ${wanted}: the version of an entry is wanted`);
+  throw new GridError('INVALID_ARGUMENT', `a condition on version ${wanted}: the version of an entry is expected`);
 }

@@ -23,7 +23,7 @@ export function deadlineOf(ttl: number, now: number, before: number | undefined)
   if (ttl === TTL_KEEP) return before === undefined ? 0 : keptDeadline(before);
   if (ttl === TTL_NEVER) return NO_DEADLINE;
   if (isTtlNumber(ttl)) return now + Math.ceil(ttl * 1000);
-  throw new GridError('INVALID_ARGUMENT', `a time to live of ${ttl} ms: positive, at most ${TTL_MAX_MS} is wanted`);
+  throw new GridError('INVALID_ARGUMENT', `a time to live of ${ttl} ms: positive, at most ${TTL_MAX_MS} is expected`);
 }
 
 /** What to write so that the deadline of an entry stays as it is. */

@@ -51,7 +51,7 @@ export class EarlierSendings {
 
 /** Of a member whose memory for answers is used up. */
 function forgottenRefusal(): GridError {
-  return new GridError('PROCESSOR_REFUSED', 'the processor refused; what with was too long to keep', {
+  return new GridError('PROCESSOR_REFUSED', 'the processor refused; its details were too long to keep', {
     hint: 'nothing was applied: a new call tells why, if it still refuses',
   });
 }

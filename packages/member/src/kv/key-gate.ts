@@ -64,7 +64,7 @@ export class KeyGate {
     assert(this.#held.has(name), 'only a held name is waited for');
     if (this.#waiting >= this.#waitingMax) {
       throw new GridError('OVERLOADED', `${this.#waitingMax} mutations wait for processors`, {
-        hint: 'send less at once, or make the processor faster',
+        hint: 'send fewer at once, or make the processor faster',
       });
     }
     this.#waiting++;

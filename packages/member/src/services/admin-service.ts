@@ -66,7 +66,7 @@ export function adminService(deps: AdminDependencies): AdminService {
           'UNSUPPORTED_PROTOCOL',
           `the member speaks protocol ${PROTOCOL.min} to ${PROTOCOL.max}, the caller ${protocolMin} to ${protocolMax}`,
           {
-            hint: 'use a client and a member of one release',
+            hint: 'use a client and a member of the same release',
           },
         );
       }

@@ -124,7 +124,7 @@ function startOf(token: string, map: string): Start {
 /**
  * The last sequences seen in the partitions at hand.
  *
- * @throws GridError INVALID_TOKEN; where a log is not the one that the token speaks of: MAP_DROPPED if its map is gone too,
+ * @throws GridError INVALID_TOKEN; where a log is not the one the token refers to: MAP_DROPPED if its map is gone too,
  *   else SEQUENCE_GONE
  */
 function positionsOf(
@@ -143,7 +143,7 @@ function positionsOf(
     }
     const now = control.maps.get(map)?.id ?? 0;
     if (mapId > 0 && mapId !== now) throw new MapDroppedError(map, { mapId, now });
-    throw new GridError('SEQUENCE_GONE', `the log of partition ${partition} is not the one that the token speaks of`, {
+    throw new GridError('SEQUENCE_GONE', `the log of partition ${partition} is not the one the token refers to`, {
       hint: 'its member was restarted: read the map again and subscribe from now',
       details: { partition },
     });
@@ -164,8 +164,8 @@ function parseToken(token: string): readonly unknown[] {
 }
 
 function invalidToken(): GridError {
-  return new GridError('INVALID_TOKEN', 'the token is none of this map', {
-    hint: 'use the token of an event as it is',
+  return new GridError('INVALID_TOKEN', 'the token does not belong to this map', {
+    hint: 'use the token of an event unchanged',
   });
 }
 

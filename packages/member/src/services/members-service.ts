@@ -158,7 +158,7 @@ function commandOf(body: Uint8Array): CatalogCommand {
 /** @throws GridError INVALID_ARGUMENT */
 function knownMember(id: string, { table, self }: GridControl): MemberId {
   if (id !== self && table.members.some((member) => member.id === id)) return id as MemberId;
-  throw new GridError('INVALID_ARGUMENT', `'${id}' is no other member of this grid: it has no pins here`);
+  throw new GridError('INVALID_ARGUMENT', `'${id}' is not another member of this grid: it has no pins here`);
 }
 
 /** Of a snapshot; undefined: all that are here. */

@@ -38,9 +38,9 @@ describe('a plan of another member', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['no object', 5, /plan is no object/],
+    ['no object', 5, /plan is not an object/],
     ['a fragment of no kind', { ...BODY, fragment: { ...SCAN, kind: 'toString' } }, /fragment is of no kind/],
-    ['a scan without columns', { ...BODY, fragment: { ...SCAN, columns: 7 } }, /Scan\.columns is no list/],
+    ['a scan without columns', { ...BODY, fragment: { ...SCAN, columns: 7 } }, /Scan\.columns is not a list/],
     ['an operator over nothing', { ...BODY, fragment: { kind: 'Distinct' } }, /Distinct\.input/],
     [
       'an expression of no kind',
@@ -55,9 +55,13 @@ describe('a plan of another member', () => {
 
   it.each<[string, unknown, RegExp]>([
     ['no kind', { task: TASK }, /change is of no kind/],
-    ['a task in pieces', { kind: 'change', task: { ...TASK, assignments: undefined } }, /task\.assignments is no list/],
+    [
+      'a task in pieces',
+      { kind: 'change', task: { ...TASK, assignments: undefined } },
+      /task\.assignments is not a list/,
+    ],
     ['partitions that are none', { kind: 'check', task: { ...TASK, partitions: [-1] } }, /task\.partitions/],
-    ['rows that are no bytes', { kind: 'insert', map: 'm', mapId: 1, rows: { ...ROWS, keys: ['k'] } }, /rows\.keys/],
+    ['rows that are not bytes', { kind: 'insert', map: 'm', mapId: 1, rows: { ...ROWS, keys: ['k'] } }, /rows\.keys/],
     ['columns that disagree', { kind: 'insert', map: 'm', mapId: 1, rows: { ...ROWS, keys: [] } }, /several lengths/],
     ['no processor', { kind: 'process', task: TASK }, /process\.processor/],
   ])('that changes entries with %s is refused with its place', (_, body, at) => {

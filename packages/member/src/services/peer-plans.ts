@@ -50,29 +50,29 @@ function decoded(bytes: Uint8Array): unknown {
 
 function malformed(at: string, what: string): GridError {
   return new GridError('INVALID_ARGUMENT', `malformed request of a member: ${at} ${what}`, {
-    hint: 'members of one grid are of one release',
+    hint: 'all members of a grid must run the same release',
   });
 }
 
 /* ---- Checks -------------------------------------------------------------------------------------------------------- */
 
 const text: Check = (value, at) => {
-  if (typeof value !== 'string') throw malformed(at, 'is no text');
+  if (typeof value !== 'string') throw malformed(at, 'is not text');
 };
 const flag: Check = (value, at) => {
   if (typeof value !== 'boolean') throw malformed(at, 'is neither true nor false');
 };
 const number: Check = (value, at) => {
-  if (typeof value !== 'number') throw malformed(at, 'is no number');
+  if (typeof value !== 'number') throw malformed(at, 'is not a number');
 };
 const whole: Check = (value, at) => {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw malformed(at, 'is no whole number');
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw malformed(at, 'is not a whole number');
 };
 const integer: Check = (value, at) => {
-  if (!Number.isSafeInteger(value)) throw malformed(at, 'is no whole number');
+  if (!Number.isSafeInteger(value)) throw malformed(at, 'is not a whole number');
 };
 const bytes: Check = (value, at) => {
-  if (!(value instanceof Uint8Array)) throw malformed(at, 'is no bytes');
+  if (!(value instanceof Uint8Array)) throw malformed(at, 'is not bytes');
 };
 const anything: Check = () => undefined;
 const pathStep: Check = (value, at) => {
@@ -81,7 +81,7 @@ const pathStep: Check = (value, at) => {
 
 function list(check: Check): Check {
   return (value, at) => {
-    if (!Array.isArray(value)) throw malformed(at, 'is no list');
+    if (!Array.isArray(value)) throw malformed(at, 'is not a list');
     for (let index = 0; index < value.length; index++) check(value[index], at);
   };
 }
@@ -111,7 +111,7 @@ function anyOf(kinds: Readonly<Record<string, Check>>): Check {
 
 function fieldsOf(value: unknown, at: string): Fields {
   if (typeof value === 'object' && value !== null) return value as Fields;
-  throw malformed(at, 'is no object');
+  throw malformed(at, 'is not an object');
 }
 
 /* ---- Expressions --------------------------------------------------------------------------------------------------- */

@@ -75,7 +75,7 @@ export class LocalSnapshots {
     const { store, clock, openMax, nowMs } = this.#options;
     if (this.#touchedMs.size >= openMax) {
       throw new GridError('OVERLOADED', `the member has ${openMax} open snapshots`, {
-        hint: 'end statements that are not read',
+        hint: 'finish or close statements whose results nobody reads',
       });
     }
     if (owner !== undefined) this.#checkShare(owner);
@@ -100,7 +100,7 @@ export class LocalSnapshots {
   ): Promise<number> {
     const { store, clock } = this.#options;
     if (!this.#touchedMs.has(pinId)) {
-      throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot is not open here any more', { hint: 'ask again' });
+      throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot is no longer open here', { hint: 'ask again' });
     }
     if (!this.#opened.has(pinId)) {
       clock.observe(version);
@@ -164,7 +164,7 @@ export class LocalSnapshots {
     for (const by of this.#owners.values()) if (by === owner) held++;
     if (held < share) return;
     throw new GridError('OVERLOADED', `member '${owner}' has ${share} snapshots open here, its share`, {
-      hint: 'end statements that are not read',
+      hint: 'finish or close statements whose results nobody reads',
     });
   }
 

@@ -134,7 +134,7 @@ function noPlaceForInterval(path: Assignment['path']): GridError {
 function notAnObject(what: string, found: unknown): GridError {
   return new GridError(
     'TYPE_MISMATCH',
-    `${what} is no object but ${kindOfValue(found as RowValue)}: nothing can be set inside it`,
+    `${what} is not an object but ${kindOfValue(found as RowValue)}: nothing can be set inside it`,
     {
       hint: what === 'the value' ? 'SET __value assigns the whole of it' : 'assign the whole of it',
     },

@@ -188,7 +188,8 @@ class Reader {
     if (valid.length > 0 && valid.length < bitmapBytes(length)) throw corruptBatch('a short validity bitmap');
     const codes = new Uint16Array(...viewArguments(this.#nextBuffer(length * 2), length));
     const child = this.#nextNode();
-    if (child.layout !== Layout.UTF8 || child.tag !== ValueTag.TEXT) throw corruptBatch('a dictionary that is no text');
+    if (child.layout !== Layout.UTF8 || child.tag !== ValueTag.TEXT)
+      throw corruptBatch('a dictionary that is not text');
     this.#nextBuffer(0);
     const dictionary = this.#texts(child, new Uint8Array(0)) as string[];
     for (let row = 0; row < length; row++) {

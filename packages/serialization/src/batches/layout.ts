@@ -66,5 +66,5 @@ export function bitmapBytes(rows: number): number {
 }
 
 export function corruptBatch(reason: string): GridError {
-  return new GridError('CORRUPT_DATA', `the bytes are no result batch: ${reason}`);
+  return new GridError('CORRUPT_DATA', `the bytes are not a result batch: ${reason}`);
 }

@@ -229,7 +229,7 @@ export class SumAccumulator implements Accumulator {
   #mismatch(): GridError {
     const { name, at } = this.#aggregate;
     const hint = 'select the numbers with WHERE or FILTER, or cast the column';
-    return failure('TYPE_MISMATCH', `${name} of values that are no numbers of one kind`, at, hint);
+    return failure('TYPE_MISMATCH', `${name} of values that are not numbers of one kind`, at, hint);
   }
 
   #countExact(group: number): void {

@@ -111,7 +111,7 @@ function bindAggregate(name: AggregateName, call: Call, context: BindContext, bi
   const { aggregates, clause } = context;
   const { position } = call;
   if (aggregates === undefined) {
-    throw new GridError('GROUPING_ERROR', `an aggregate cannot stand in ${clause}`, {
+    throw new GridError('GROUPING_ERROR', `an aggregate is not allowed in ${clause}`, {
       position,
       hint: clause === 'WHERE' ? 'conditions on aggregates belong in HAVING' : undefined,
     });

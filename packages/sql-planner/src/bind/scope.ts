@@ -72,7 +72,7 @@ export class Scope {
     const map = findMap(this.#catalog, table);
     const alias = table.alias?.name.text ?? map.name;
     if (this.relations.some((relation) => relation.alias === alias)) {
-      throw new GridError('SYNTAX_ERROR', `'${alias}' stands twice in FROM`, {
+      throw new GridError('SYNTAX_ERROR', `'${alias}' appears twice in FROM`, {
         position: table.alias?.position ?? table.position,
         hint: `give one of them another name: FROM ${map.name} AS x`,
       });

@@ -99,7 +99,7 @@ function readEscape(text: string, backslash: number, position: TextPosition): Le
 function characterOf(code: RegExpExecArray, position: TextPosition): string {
   const [, short, long, hex, octal] = code;
   const point = octal === undefined ? Number.parseInt(short ?? long ?? hex ?? '', 16) : Number.parseInt(octal, 8);
-  if (point === 0 || point > 0x10ffff) throw syntaxError(`${code[0]} is no character`, position);
+  if (point === 0 || point > 0x10ffff) throw syntaxError(`${code[0]} is not a character`, position);
   if (point > 0x7f && (hex !== undefined || octal !== undefined)) {
     throw unsupported(`the byte escape ${code[0]}`, position, 'write the character itself or \\uXXXX');
   }

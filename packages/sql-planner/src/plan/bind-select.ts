@@ -88,7 +88,7 @@ function bindGroup(item: Expression, outputs: readonly OutputItem[], context: Bi
   if (place === undefined) return bindExpression(item, context);
   const { expr } = outputs[place]!;
   if (!containsAggregate(expr)) return expr;
-  throw new GridError('GROUPING_ERROR', 'an aggregate cannot stand in GROUP BY', { position: item.position });
+  throw new GridError('GROUPING_ERROR', 'an aggregate is not allowed in GROUP BY', { position: item.position });
 }
 
 function labelledOutput(item: Expression, outputs: readonly OutputItem[], scope: Scope): number | undefined {

@@ -35,7 +35,7 @@ function ungrouped({ name, at }: Extract<Expr, { kind: 'column' }>, labels: Read
   const hint = labels.has(name)
     ? `to use the label '${name}' of SELECT here, repeat its expression`
     : `add it to GROUP BY, or take max(${name})`;
-  return new GridError('GROUPING_ERROR', `column '${name}' must stand in GROUP BY or inside an aggregate`, {
+  return new GridError('GROUPING_ERROR', `column '${name}' must appear in GROUP BY or inside an aggregate`, {
     hint,
     details: { offset: at, column: name },
   });

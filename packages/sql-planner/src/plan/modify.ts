@@ -45,7 +45,7 @@ export function planInsert(insert: Insert, facts: PlanFacts, catalog: CatalogVie
   const rows = source.map((row) => {
     if (row.length !== paths.length) {
       throw syntaxError(
-        `a row has ${row.length} values for ${paths.length} columns`,
+        `a row has ${counted(row.length, 'value')} for ${counted(paths.length, 'column')}`,
         row[0]?.position ?? insert.position,
       );
     }
@@ -171,6 +171,7 @@ function targetOf({ steps, position }: Path, relation: Relation | undefined, sco
   return [spelled, ...rest.map(({ text }) => text)];
 }
 
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 const isKey = (path: FieldPath): boolean => path[0] === '__key';
 
 /** @throws GridError SYNTAX_ERROR when a path, or one that holds it, is among those before it */

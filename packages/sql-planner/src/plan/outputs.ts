@@ -110,7 +110,7 @@ function lastName(path: Path, bound: Expr): string {
 export function ordinalOf(item: Expression, count: number, clause: string): number | undefined {
   if (item.kind !== 'Literal') return undefined;
   if (item.literal.type !== 'integer') {
-    throw syntaxError(`a constant in ${clause} is the place of a column, from 1`, item.position);
+    throw syntaxError(`a constant in ${clause} is the position of a column, from 1`, item.position);
   }
   const place = Number(item.literal.value);
   if (place >= 1 && place <= count) return place - 1;
@@ -135,6 +135,6 @@ export function namedOutput(expression: Expression, outputs: readonly OutputItem
   if (different.size === 1) return places[0];
   throw new GridError('AMBIGUOUS_COLUMN', `'${text}' is the label of ${different.size} different columns`, {
     position: expression.position,
-    hint: 'give them different labels, or name the place: 1',
+    hint: 'give them different labels, or name the position: 1',
   });
 }
