@@ -130,7 +130,8 @@ function listOf(what: string, value: unknown, most = PARTITIONS_MAX): readonly u
 
 function countOf(what: string, value: unknown, most = Number.MAX_SAFE_INTEGER): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) return value as number;
-  throw damaged(`${what} is ${String(value)}, not a whole number from 0 to ${most}`);
+  const shown = typeof value === 'object' && value !== null ? 'an object' : String(value);
+  throw damaged(`${what} is ${shown}, not a whole number from 0 to ${most}`);
 }
 
 function textOf(what: string, value: unknown, least = 1): string {

@@ -226,6 +226,16 @@ describe('the listing of maps', () => {
     expect(refused('DESCRIBE brandz')).toMatchObject({ code: 'UNKNOWN_MAP', hint: "did you mean 'brands'?" });
   });
 
+  it.each(['\\dt', '\\d brands', '.tables', '.schema brands', 'SELECT 1; \\dt'])(
+    '%s, a command of the shell sent as a statement, points to it',
+    (text) => {
+      expect(refused(text)).toMatchObject({
+        code: 'SYNTAX_ERROR',
+        hint: expect.stringContaining('SHOW TABLES lists the maps'),
+      });
+    },
+  );
+
   it.each<[string, RegExp]>([
     ["SHOW TABLES LIKE 'a%'", /write SHOW TABLES/],
     ['SHOW CREATE TABLE brands', /DESCRIBE map/],

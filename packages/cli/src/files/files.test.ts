@@ -292,7 +292,7 @@ describe('a file that is not text', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['nothing', Buffer.alloc(0), /is empty$/],
     ['blanks', Buffer.from(' \n\n'), /holds nothing but blanks$/],
-    ['zeros', Buffer.alloc(100), /bytes of value 0/],
+    ['zeros', Buffer.alloc(100), /zero bytes/],
     ['gzip', Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]), /gzip/],
     ['zip', Buffer.from('PK\x03\x04 and so on', 'latin1'), /zip/],
     ['Parquet', Buffer.from('PAR1 and so on'), /Parquet/],

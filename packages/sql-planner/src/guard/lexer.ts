@@ -12,7 +12,7 @@ import type { TextPosition } from '@ashlar/core';
 import { endsOperand } from './keywords.ts';
 import { readOperator } from './lexer-operators.ts';
 import { type LexedString, readDollarString, readEscapeString, readQuotedName, readString } from './lexer-strings.ts';
-import { syntaxError, tooLarge, unsupported } from './sql-errors.ts';
+import { SHELL_HINT, syntaxError, tooLarge, unsupported } from './sql-errors.ts';
 import type { Token, TokenKind } from './token.ts';
 
 const WORD = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y;
@@ -82,7 +82,12 @@ class Lexer {
     else if (char === '=' && next === '>' && !this.#longerOperator()) this.#push('punctuation', this.#at + 2);
     else if (OPERATOR_START.test(char)) this.#operator();
     else if ('()[],;.'.includes(char)) this.#push('punctuation', this.#at + 1);
-    else throw syntaxError(`the character ${JSON.stringify(char)} has no meaning here`, this.#position(this.#at));
+    else throw this.#foreign(char);
+  }
+
+  #foreign(char: string): Error {
+    const hint = char === '\\' ? SHELL_HINT : undefined;
+    return syntaxError(`the character '${char}' has no meaning here`, this.#position(this.#at), hint);
   }
 
   #word(char: string, next: string): void {

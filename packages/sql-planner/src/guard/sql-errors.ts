@@ -5,6 +5,9 @@ import { CLAUSE_WORDS } from './keywords.ts';
 import type { Token } from './token.ts';
 
 const TEXT_SHOWN_MAX = 40;
+/** For `\d`, `.tables` and their kin, sent as statements. */
+export const SHELL_HINT =
+  'SHOW TABLES lists the maps, DESCRIBE map its columns; commands of the shell stand on a line of their own in ashlar sql';
 
 /** The text is not SQL. */
 export function syntaxError(message: string, position: TextPosition, hint?: string): GridError {
