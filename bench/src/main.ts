@@ -15,11 +15,12 @@ const BENCHES: Readonly<Record<string, (reporter: Reporter, options: BenchOption
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--rounds N] [--case NAME]... [--subject NAME]...`;
 
 function fail(code: number, message: string): never {
-  process.stderr.write(`${message}\n`);
+  (code === 0 ? process.stdout : process.stderr).write(`${message}\n`);
   process.exit(code);
 }
 
 const [name = '', ...flags] = process.argv.slice(2);
+if ([name, ...flags].some((flag) => flag === '--help' || flag === '-h')) fail(0, USAGE);
 const run = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
 if (run === undefined) fail(2, USAGE);
 let options: BenchOptions;

@@ -23,6 +23,12 @@ const MODULE = fileURLToPath(new URL('../../packages/cli/test/fixtures/answer-on
 const REST_MS = 2000;
 const ENTRIES = 200;
 
+const USAGE = `usage: npm run fuzz -- [--seconds N] [--seed N] [--areas ${Object.keys(AREAS).join(',')}] [--json]`;
+if (process.argv.slice(2).some((flag) => flag === '--help' || flag === '-h')) {
+  console.log(USAGE);
+  process.exit(0);
+}
+
 const { values: flags } = parseArgs({
   options: {
     seconds: { type: 'string', default: '30' },
@@ -36,7 +42,7 @@ const seed = Number(flags.seed);
 const areas = flags.areas.split(',');
 const stranger = areas.find((area) => AREAS[area] === undefined);
 if (stranger !== undefined || !(seconds > 0) || !Number.isSafeInteger(seed)) {
-  console.error(`usage: npm run fuzz -- [--seconds N] [--seed N] [--areas ${Object.keys(AREAS).join(',')}] [--json]`);
+  console.error(USAGE);
   process.exit(2);
 }
 

@@ -122,6 +122,10 @@ function report(
   }
 }
 
+if (process.argv.slice(2).some((flag) => flag === '--help' || flag === '-h')) {
+  process.stdout.write(`${USAGE}\n`);
+  process.exit(0);
+}
 let options: SoakOptions;
 try {
   options = parseOptions(process.argv.slice(2), Math.random);

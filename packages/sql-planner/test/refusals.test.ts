@@ -274,7 +274,12 @@ describe('INSERT, UPDATE, DELETE', () => {
       'INSERT must name its columns',
       'INSERT INTO accounts (__key, a, b) VALUES (...)',
     ],
-    ['INSERT INTO accounts (¦brand) VALUES (1)', 'SYNTAX_ERROR', 'INSERT must give the key'],
+    [
+      'INSERT INTO accounts (¦brand) VALUES (1)',
+      'SYNTAX_ERROR',
+      'INSERT must give the key',
+      'INSERT INTO accounts (__key, a, b) VALUES (...)',
+    ],
     ['INSERT INTO accounts (__key, brand) VALUES (1, 2), (¦1)', 'SYNTAX_ERROR', 'a row has 1 value for 2 columns'],
     ['INSERT INTO accounts (__key) VALUES (¦1, 2)', 'SYNTAX_ERROR', 'a row has 2 values for 1 column'],
     [

@@ -59,6 +59,7 @@ describe('a table of the system', () => {
   it.each([
     'information_schema.tables',
     'INFORMATION_SCHEMA.columns',
+    'information_schema',
     'pg_catalog.pg_class',
     'pg_tables',
     'sqlite_master',
@@ -72,6 +73,8 @@ describe('a table of the system', () => {
   it('is a map where there is one of that name', () => {
     const maps = [{ ...CATALOG.maps[0]!, name: 'pg_tables' }];
     expect(plan('SELECT brand FROM pg_tables', { ...CATALOG, maps }).kind).toBe('query');
+    const misspelled = refusalOf(() => plan('SELECT brand FROM pg_table', { ...CATALOG, maps }));
+    expect(misspelled).toMatchObject({ message: "unknown map 'pg_table'", hint: "did you mean 'pg_tables'?" });
   });
 });
 
@@ -86,6 +89,7 @@ describe('a function', () => {
     ['pg_typeof(brand)', /DESCRIBE/],
     ['pg_catalog.pg_backend_pid()', /no PostgreSQL server/],
     ['current_user', /no PostgreSQL server/],
+    ['user', /"user", in double quotes/],
     ['sinh(1)', /in a processor or a job/],
   ])('of PostgreSQL, %s, is not supported yet', (call, hint) => {
     const name = /(?:pg_catalog\.)?(\w+)/.exec(call)![1]!;
@@ -241,6 +245,7 @@ describe('the listing of maps', () => {
     ['SHOW CREATE TABLE brands', /DESCRIBE map/],
     ['SHOW DATABASES', /SHOW TABLES/],
     ['DESCRIBE SELECT 1', /EXPLAIN/],
+    ['EXPLAIN SHOW TABLES', /without EXPLAIN/],
   ])('%s is refused with what to write', (text, hint) => {
     expect(refused(text)).toMatchObject({ code: 'UNSUPPORTED_SQL', hint: expect.stringMatching(hint) });
   });

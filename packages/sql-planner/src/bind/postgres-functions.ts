@@ -77,6 +77,7 @@ export function isPostgresFunction(name: string): boolean {
 
 /** What to do instead, by the first pattern that fits. */
 const INSTEAD: readonly (readonly [RegExp, string])[] = [
+  [/^user$/, 'for a field of that name write "user", in double quotes'],
   [/^(nextval|currval|lastval|setval)$/, 'there are no sequences: make keys in the application, crypto.randomUUID()'],
   [/uuid/, 'make it in the application, crypto.randomUUID(), and pass it as a parameter'],
   [

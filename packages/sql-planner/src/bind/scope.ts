@@ -262,7 +262,13 @@ export class Scope {
 }
 
 /** Where other databases keep their catalogs. */
-const SYSTEM_TABLE = /^(information_schema\.|pg_catalog\.|pg_|sqlite_|sys\.|duckdb_)/i;
+const SYSTEM_TABLE = /^(?:information_schema(?:\.|$)|pg_catalog(?:\.|$)|pg_|sqlite_|sys\.|duckdb_)/i;
+
+/** A map of the user's may have such a name: then another one is a misspelling of it. */
+function isSystemTable(name: string, names: readonly string[]): boolean {
+  const prefix = SYSTEM_TABLE.exec(name)?.[0].toLowerCase();
+  return prefix !== undefined && !names.some((known) => known.toLowerCase().startsWith(prefix));
+}
 
 function systemTable(name: string, position: TextPosition): GridError {
   return new GridError('UNKNOWN_MAP', `unknown map '${name}': a grid has no system tables`, {
@@ -280,8 +286,8 @@ export function findMap(catalog: CatalogView, table: Table): CatalogMap {
   const quoted = table.name.some((part) => part.quoted);
   const folded = quoted ? [] : catalog.maps.filter((map) => map.name.toLowerCase() === name.toLowerCase());
   if (folded.length === 1) return folded[0]!;
-  if (SYSTEM_TABLE.test(name)) throw systemTable(name, table.position);
   const names = catalog.maps.map((map) => map.name);
+  if (isSystemTable(name, names)) throw systemTable(name, table.position);
   const nearest = names.length === 0 ? undefined : closest(name, names);
   throw new UnknownMapError(name, nearest !== undefined && isNear(name, nearest) ? nearest : undefined, table.position);
 }

@@ -70,6 +70,7 @@ const TYPES_TEXT =
 /** How people write what the catalog calls otherwise. */
 const WRITTEN: ReadonlyMap<string, string> = new Map([
   ['bpchar', 'char'],
+  ['timetz', 'time with time zone'],
   ['varbit', 'bit varying'],
 ]);
 

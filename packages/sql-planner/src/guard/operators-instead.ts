@@ -12,7 +12,6 @@ const INSTEAD: readonly (readonly [operators: string, hint: string])[] = [
   ['|/', 'write sqrt(x)'],
   ['||/', 'write cbrt(x)'],
   ['@', 'write abs(x)'],
-  ['!!', 'write NOT x, or CASE'],
   ['^@', 'write starts_with(text, prefix)'],
   ['&&', 'write AND for conditions; arrays and ranges are compared in the application'],
   ['||', 'write a || b between two values'],

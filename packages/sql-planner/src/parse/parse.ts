@@ -7,7 +7,7 @@
  */
 import type { TextPosition } from '@ashlar/core';
 import { guardText } from '../guard/guard.ts';
-import { SHELL_HINT, unexpected } from '../guard/sql-errors.ts';
+import { SHELL_HINT, unexpected, unsupported } from '../guard/sql-errors.ts';
 import type { Token } from '../guard/token.ts';
 import { Cursor, type Grammar } from './cursor.ts';
 import { readExpression, readRestrictedExpression } from './expression.ts';
@@ -73,6 +73,8 @@ function readExplainable(cursor: Cursor): Explain['statement'] {
   if (cursor.isWord('update')) return readUpdate(cursor);
   if (cursor.isWord('delete')) return readDelete(cursor);
   refuseOtherCommand(cursor);
+  if (isShow(cursor))
+    throw unsupported(`EXPLAIN ${token.text.toUpperCase()}`, token.position, 'send it without EXPLAIN');
   if (token.kind === 'end') throw unexpected(token, 'a statement');
   throw unexpected(token, 'a statement such as SELECT', token.text === '.' ? SHELL_HINT : undefined);
 }

@@ -39,7 +39,11 @@ export function planInsert(insert: Insert, facts: PlanFacts, catalog: CatalogVie
   });
   const keyColumn = paths.findIndex(isKey);
   if (keyColumn < 0) {
-    throw syntaxError('INSERT must give the key: name __key among its columns', insert.columns[0]!.position);
+    throw syntaxError(
+      'INSERT must give the key: name __key among its columns',
+      insert.columns[0]!.position,
+      `INSERT INTO ${name} (__key, a, b) VALUES (...)`,
+    );
   }
   const context = contextOf(facts, 'VALUES');
   const rows = source.map((row) => {
