@@ -1,5 +1,5 @@
 /** The documents tell the truth: the README's example runs as it stands, and every file that a page names is there. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +31,23 @@ describe('README.md', () => {
     for (const [, name] of page('README.md').matchAll(/^npm (?:run )?(\w+)/gm)) {
       if (name !== 'install') expect(scripts).toHaveProperty(name!);
     }
+  });
+});
+
+describe('the programs of package.json', () => {
+  const { scripts } = JSON.parse(page('package.json')) as { scripts: Record<string, string> };
+  const programs = Object.entries(scripts).filter(([, command]) => /^node .*\.ts$/.test(command));
+
+  it('are the show, the benches, the soak and the fuzzer', () => {
+    expect(programs.map(([name]) => name)).toEqual(['start', 'bench', 'soak', 'fuzz']);
+  });
+
+  it.each(programs)('npm run %s -- --help tells its flags, and does nothing else', (name, command) => {
+    const { NODE_OPTIONS: _unwanted, ...env } = process.env;
+    const [, ...args] = command.split(' ');
+    const run = spawnSync(process.execPath, [...args, '--help'], { cwd: root, env, encoding: 'utf8', timeout: 20_000 });
+    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(run.stdout).toMatch(new RegExp(`^usage: npm (run )?${name} `, 'i'));
   });
 });
 
