@@ -11,6 +11,24 @@ import { MemberProcess, runCliProcess } from './support/member-process.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+describe('a member that is to join at one of several addresses', () => {
+  it('finds the one that holds the coordinator, past those that do not answer, and those that hold none', async () => {
+    const members = [await MemberProcess.start(memberFlags({}, 2, undefined))];
+    const [first] = members;
+    try {
+      members.push(await MemberProcess.start(memberFlags({}, 2, `127.0.0.1:1,${first!.address}`)));
+      const [, second] = members;
+      const other = memberFlags({}, 2, second!.address);
+      await expect(MemberProcess.start(other)).rejects.toThrow(/the coordinator is not in this member/);
+      const late = memberFlags({}, 2, `${second!.address},${first!.address}`);
+      await expect(MemberProcess.start(late)).rejects.toThrow(/the grid is complete/);
+      expect(await first!.metric('ashlar_members')).toBe(2);
+    } finally {
+      await Promise.all(members.map((member) => member.end('SIGKILL')));
+    }
+  }, 60_000);
+});
+
 describe('a grid that runs', () => {
   let grid: TestGrid;
 
@@ -206,6 +224,12 @@ describe('a member that cannot start says why in one sentence', () => {
       /0\.0\.0\.0 without TLS.*insecure/s,
     ],
     ['a settings file that is not there', ['--config', '/nowhere/ashlar.yaml'], 1, /\/nowhere\/ashlar\.yaml/],
+    [
+      'no coordinator at any address',
+      ['--join', '127.0.0.1:1,127.0.0.1:2', '--set', 'cluster.joinTimeoutMs=300'],
+      1,
+      /127\.0\.0\.1:1: .*127\.0\.0\.1:2: /,
+    ],
     ['no coordinator to join', ['--join', '127.0.0.1:1', '--set', 'cluster.joinTimeoutMs=300'], 1, /127\.0\.0\.1:1/],
   ])('for %s', async (_, flags, code, sentence) => {
     const run = await runCliProcess(['start', '--set', 'grpc.port=0', '--set', 'http.port=0', ...flags]);

@@ -10,6 +10,7 @@ import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool
 import type { Logger } from 'pino';
 import type { MemberConfig } from './config/schema.ts';
 import { controlKeeper } from './control/control-keeper.ts';
+import { firstCoordinator } from './control/coordinator-search.ts';
 import { GridControl } from './control/grid-control.ts';
 import { type IsGiven, withGridSettings } from './control/grid-settings.ts';
 import { linesOf } from './control/membership-log.ts';
@@ -64,15 +65,22 @@ type Coordination = { readonly embedded: EmbeddedCoordinator } | { readonly remo
 
 async function coordinate(config: MemberConfig, self: MemberId, peers: Peers, log: Logger): Promise<Coordination> {
   const { join, partitionCount, expectedMembers, dataDirectory, joinTimeoutMs } = config.cluster;
-  const [address] = join;
-  if (address === undefined) {
+  if (join.length === 0) {
     const keeper = controlKeeper(dataDirectory);
     return { embedded: new EmbeddedCoordinator({ partitionCount, expectedMembers, newGridId: randomUUID, keeper }) };
   }
-  let known: RemoteCoordinator | undefined;
-  const connection = peers.at(address, () => known?.nameAt(address) ?? 'coordinator');
-  known = await RemoteCoordinator.connect(connection, self, joinTimeoutMs, log);
-  return { remote: known };
+  const remote = await firstCoordinator(join, joinTimeoutMs, async (address, timeoutMs) => {
+    let known: RemoteCoordinator | undefined;
+    const connection = peers.at(address, () => known?.nameAt(address) ?? 'coordinator');
+    try {
+      known = await RemoteCoordinator.connect(connection, self, timeoutMs, log);
+      return known;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  });
+  return { remote };
 }
 
 /** With answers that hold everywhere. */

@@ -172,7 +172,9 @@ export const memberSchema = z.strictObject({
     .prefault({}),
   cluster: z
     .strictObject({
-      join: addresses('Addresses (host:port) of a member that holds the coordinator. Empty: this member holds it.'),
+      join: addresses(
+        'Addresses (host:port) at which the member that holds the coordinator may be: all are tried. Empty: this member holds it.',
+      ),
       expectedMembers: count(
         'Members the partition table waits for. A member that joins takes it from the grid.',
         1,

@@ -49,9 +49,10 @@ export class RemoteCoordinator implements Coordinator {
   }
 
   /**
-   * Finds the coordinator and its present state.
+   * Asks for the present state.
    *
-   * @throws GridError CONNECT_TIMEOUT when nobody answers within `timeoutMs`
+   * @throws GridError CONNECT_TIMEOUT when nobody answers within `timeoutMs`; INVALID_ARGUMENT when who answers is not the
+   *   coordinator's member
    */
   static async connect(
     connection: MemberConnection,
@@ -60,10 +61,8 @@ export class RemoteCoordinator implements Coordinator {
     log: CoordinatorLog,
   ): Promise<RemoteCoordinator> {
     await connection.ready(timeoutMs);
-    for await (const { catalog } of connection.members.watchControl({ memberId }, { timeoutMs })) {
-      return new RemoteCoordinator(connection, memberId, stateOf(catalog), log);
-    }
-    throw new GridError('CONNECTION_LOST', `${connection.address} did not tell the state of its grid`);
+    const { body } = await connection.members.changeCatalog({ body: NO_CHANGE }, { timeoutMs });
+    return new RemoteCoordinator(connection, memberId, stateOf(body), log);
   }
 
   /** Asks for a place in the grid. @throws GridError as the coordinator refuses */
