@@ -491,19 +491,30 @@ describe('a statement', () => {
 });
 
 describe('connect', () => {
-  it('to where nothing listens fails after its time, with a way out', async () => {
-    const attempt = connect({ seeds: ['127.0.0.1:1'], connectTimeoutMs: 300 });
+  it('to where nothing listens fails at once, with a way out', async () => {
+    const attempt = connect({ seeds: ['127.0.0.1:1'], connectTimeoutMs: 2 ** 31 });
     await expect(attempt).rejects.toMatchObject({
-      code: 'CONNECT_TIMEOUT',
-      message: expect.stringMatching(/127\.0\.0\.1:1 within 300 ms/),
+      code: 'CONNECTION_REFUSED',
+      message: 'nobody listens at 127.0.0.1:1',
       hint: expect.stringMatching(/ashlar start/),
     });
   });
 
-  it('to what is no member fails after its time', async () => {
+  it('to where nothing listens fails after its time, where it is told to wait', async () => {
+    const attempt = connect({ seeds: ['127.0.0.1:1'], connectTimeoutMs: 300, waitForMembers: true });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'CONNECT_TIMEOUT',
+      message: expect.stringMatching(/127\.0\.0\.1:1 within 300 ms: nobody listens/),
+    });
+  });
+
+  it('to what is no member, or to a host that is not there, fails at once', async () => {
     const { httpAddress } = grid.members[0]!;
-    const attempt = connect({ seeds: [httpAddress], connectTimeoutMs: 500 });
-    await expect(attempt).rejects.toMatchObject({ code: 'CONNECT_TIMEOUT' });
+    const [http, nowhere] = [[httpAddress], ['no.such.host.invalid:7710']];
+    await expect(connect({ seeds: http, connectTimeoutMs: 2 ** 31 })).rejects.toMatchObject({ code: 'NOT_A_MEMBER' });
+    await expect(connect({ seeds: nowhere, connectTimeoutMs: 2 ** 31 })).rejects.toMatchObject({
+      code: 'UNKNOWN_HOST',
+    });
   });
 
   it.each([[[]], [['nonsense']], [['127.0.0.1:99999']], [['']], ['127.0.0.1:7710']])(

@@ -1,14 +1,36 @@
 /** What `connect` takes. */
-import type { ClientTls } from '@ashlar/transport';
+
+/** A PEM text: what stands in the file, not its name. */
+export type Pem = string | Uint8Array;
+
+/** TLS of the connections to members. `{}`: the system's authorities are believed. */
+export interface TlsOptions {
+  /** Authorities that sign the members' certificates. Default: those of the system. Also `authority`. */
+  readonly ca?: Pem;
+  /** Our certificate, for members that ask for one (`security.clientAuth`), with those that signed it. Also `certificate`. */
+  readonly cert?: Pem;
+  /** The private key of our certificate. */
+  readonly key?: Pem;
+  /** Name that members' certificates must have. Default: the host that is connected to. */
+  readonly serverName?: string;
+  readonly authority?: Pem;
+  readonly certificate?: Pem;
+}
 
 export interface ConnectOptions {
   /** host:port of members to ask first; the others are found. Default: 127.0.0.1:7710. */
   readonly seeds?: readonly string[];
-  /** Bearer token, or a function that gives the present one. */
+  /** Bearer token (`security.token` of the grid), or a function that gives the present one, asked for at every call. */
   readonly token?: string | (() => string | undefined);
-  readonly tls?: ClientTls;
+  /** Members with `security.certFile` want it. */
+  readonly tls?: TlsOptions;
   /** Default 10 000. */
   readonly connectTimeoutMs?: number;
+  /**
+   * Whether to go on asking, within `connectTimeoutMs`, where nobody listens at any seed: for who starts together with its
+   * grid. Default false: CONNECTION_REFUSED at once.
+   */
+  readonly waitForMembers?: boolean;
   /** Of key-value calls that name none. Default 5000. */
   readonly timeoutMs?: number;
   /** Of statements that name none. Default 30 000. */

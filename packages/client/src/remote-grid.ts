@@ -27,6 +27,7 @@ import { ClientTurns } from './client-turns.ts';
 import { DefinitionNames } from './definition-names.ts';
 import { type MapContext, RemoteMap } from './grid-map.ts';
 import { ADMIN_TIMEOUT_MS, type ConnectOptions, DEFAULT_SEEDS, DEFAULT_SQL_TIMEOUT_MS } from './options.ts';
+import { checkedToken, clientTls } from './security.ts';
 import { GridSqlResult } from './sql-result.ts';
 import { presentTrace } from './tracing.ts';
 
@@ -36,13 +37,16 @@ const NO_TIMEOUT_MS = 0x7fff_ffff;
 /**
  * Finds the grid and opens a session.
  *
- * @throws (rejects with) GridError INVALID_ARGUMENT, CONNECT_TIMEOUT, UNAUTHENTICATED, UNSUPPORTED_PROTOCOL
+ * @throws (rejects with) GridError INVALID_ARGUMENT; CONNECT_TIMEOUT, GRID_INCOMPLETE within the time; at once CONNECTION_REFUSED,
+ *   UNKNOWN_HOST, NOT_A_MEMBER, TLS_MISMATCH, UNTRUSTED_CERTIFICATE, CLIENT_CERTIFICATE_REFUSED, UNAUTHENTICATED,
+ *   UNSUPPORTED_PROTOCOL
  * @example const grid = await connect({ seeds: ['127.0.0.1:7710'] })
  */
 export async function connect(options: ConnectOptions = {}): Promise<Grid> {
-  const { seeds = DEFAULT_SEEDS, sqlTimeoutMs, ...rest } = options;
+  const { seeds = DEFAULT_SEEDS, sqlTimeoutMs, tls, token, ...rest } = options;
   checkSeeds(seeds);
-  const router = await Router.connect({ ...rest, seeds, trace: await presentTrace() });
+  const shown = { tls: clientTls(tls), token: checkedToken(token) };
+  const router = await Router.connect({ ...rest, ...shown, seeds, trace: await presentTrace() });
   return new RemoteGrid(router, sqlTimeoutMs ?? DEFAULT_SQL_TIMEOUT_MS);
 }
 

@@ -29,6 +29,12 @@ export const ERROR_CODES = {
   MEMBER_UNREACHABLE: { retryable: true },
   GRID_INCOMPLETE: { retryable: true },
   GRID_CONFLICT: { retryable: false },
+  CONNECTION_REFUSED: { retryable: true },
+  UNKNOWN_HOST: { retryable: true },
+  NOT_A_MEMBER: { retryable: false },
+  TLS_MISMATCH: { retryable: false },
+  UNTRUSTED_CERTIFICATE: { retryable: false },
+  CLIENT_CERTIFICATE_REFUSED: { retryable: false },
   // Maps, keys, values, memory
   UNKNOWN_MAP: { retryable: false },
   MAP_CONFLICT: { retryable: false },

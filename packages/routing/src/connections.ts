@@ -12,13 +12,30 @@ import {
 export const PROTOCOL = { min: 1, max: 1 } as const;
 
 const SEED_TRY_MS = 1_000;
-const SEED_PAUSE_MS = 50;
+const SEED_PAUSE_FIRST_MS = 50;
+const SEED_PAUSE_MAX_MS = 500;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 200;
 /** With less time left nobody is asked again: what was said last tells more than a deadline. */
 const ASK_LEAST_MS = 50;
 /** Failures that another seed or a later moment will not mend. */
 const FINAL_CODES: readonly string[] = ['UNAUTHENTICATED', 'PERMISSION_DENIED', 'UNSUPPORTED_PROTOCOL'];
+/** What stands between us and a seed, and no waiting mends; the first of them tells most. */
+const FAULT_CODES: readonly string[] = [
+  'CLIENT_CERTIFICATE_REFUSED',
+  'UNTRUSTED_CERTIFICATE',
+  'TLS_MISMATCH',
+  'NOT_A_MEMBER',
+];
+/** The same, unless members are about to be started. */
+const ABSENCE_CODES: readonly string[] = ['UNKNOWN_HOST', 'CONNECTION_REFUSED'];
+
+export interface OpenOptions {
+  readonly timeoutMs: number;
+  /** Members may not be there yet: where nobody listens, it is asked again within the time. */
+  readonly waitForMembers: boolean;
+  readonly signal?: AbortSignal;
+}
 
 interface Known {
   readonly connection: MemberConnection;
@@ -43,23 +60,28 @@ export class Connections {
   /**
    * The seed that answers first.
    *
-   * @throws (rejects with) GridError CONNECT_TIMEOUT, GRID_INCOMPLETE when those that answer have not joined their grid, or
-   *   what no waiting mends: UNAUTHENTICATED, UNSUPPORTED_PROTOCOL ...
+   * @throws (rejects with) GridError CONNECT_TIMEOUT, GRID_INCOMPLETE when those that answer have not joined their grid; at
+   *   once what no waiting mends: UNAUTHENTICATED, UNSUPPORTED_PROTOCOL, and what stands between us and every seed
+   *   (MemberConnection.findFault)
    */
-  async open(seeds: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HelloResponse> {
+  async open(seeds: readonly string[], options: OpenOptions): Promise<HelloResponse> {
+    const { timeoutMs, waitForMembers, signal } = options;
     const deadlineMs = performance.now() + timeoutMs;
-    for (;;) {
+    let incomplete: GridError | undefined;
+    for (let pauseMs = SEED_PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, SEED_PAUSE_MAX_MS)) {
       const leftMs = Math.max(1, deadlineMs - performance.now());
       const failures: GridError[] = [];
       const found = await this.#firstOf(seeds, Math.min(SEED_TRY_MS, leftMs), failures);
       if (found !== undefined) return found;
-      const final = failures.find(({ code }) => FINAL_CODES.includes(code));
+      const final = failures.find(({ code }) => FINAL_CODES.includes(code)) ?? faultOf(failures, waitForMembers);
       if (final !== undefined) throw final;
       if (signal?.aborted === true) throw new CancelledError('connect');
-      if (performance.now() + SEED_PAUSE_MS >= deadlineMs) {
-        throw failures.find(({ code }) => code === 'GRID_INCOMPLETE') ?? connectTimeout(seeds, timeoutMs, failures[0]);
+      // The last round may have had no time to find out what an earlier one did.
+      incomplete = failures.find(({ code }) => code === 'GRID_INCOMPLETE') ?? incomplete;
+      if (performance.now() + pauseMs >= deadlineMs) {
+        throw incomplete ?? connectTimeout(seeds, timeoutMs, failures[0]);
       }
-      await pause(SEED_PAUSE_MS);
+      await pause(pauseMs);
     }
   }
 
@@ -72,7 +94,7 @@ export class Connections {
     const connections = seeds.map((seed) => connectMember(seed, this.#options));
     const greetings = connections.map(async (connection) => ({
       connection,
-      hello: await this.#greet(connection, timeoutMs),
+      hello: await this.#greet(connection, timeoutMs).catch(explained(connection)),
     }));
     for (const greeting of greetings) greeting.catch((error: unknown) => failures.push(GridError.wrap(error)));
     const first = await Promise.any(greetings).catch(() => undefined);
@@ -85,7 +107,7 @@ export class Connections {
   }
 
   async #greet(connection: MemberConnection, timeoutMs: number): Promise<HelloResponse> {
-    await connection.ready(timeoutMs);
+    await connection.reach(timeoutMs);
     const request = { protocolMin: PROTOCOL.min, protocolMax: PROTOCOL.max, caller: this.#caller };
     const hello = await connection.admin.hello(request, { timeoutMs });
     if (hello.protocolMin > PROTOCOL.max || hello.protocolMax < PROTOCOL.min) {
@@ -180,6 +202,28 @@ export class Connections {
 /** Whether another member, or the same a little later, may answer. */
 export function worthAnotherMember(error: GridError): boolean {
   return isLinkTrouble(error) || error.code === 'SHUTTING_DOWN' || error.code === 'GRID_INCOMPLETE';
+}
+
+/** For a greeting that failed: with what stands in its way, where that can be told. */
+function explained(connection: MemberConnection): (error: unknown) => Promise<never> {
+  return async (error) => {
+    const failure = GridError.wrap(error);
+    throw (isLinkTrouble(failure) ? await connection.findFault() : undefined) ?? failure;
+  };
+}
+
+/** What stands between us and all seeds: no waiting mends it. Undefined: it may be another matter a little later. */
+function faultOf(failures: readonly GridError[], waitForMembers: boolean): GridError | undefined {
+  const hopeless = waitForMembers ? FAULT_CODES : [...FAULT_CODES, ...ABSENCE_CODES];
+  if (!failures.every(({ code }) => hopeless.includes(code))) return undefined;
+  const [first] = failures.toSorted((a, b) => hopeless.indexOf(a.code) - hopeless.indexOf(b.code));
+  const isOneOfMany = first?.code === 'CONNECTION_REFUSED' && failures.length > 1;
+  return isOneOfMany ? nobodyListens(failures, first) : first;
+}
+
+function nobodyListens(failures: readonly GridError[], { code, hint, details }: GridError): GridError {
+  const addresses = failures.map((failure) => String(failure.details?.['address']));
+  return new GridError(code, `nobody listens at any of ${addresses.join(', ')}`, { hint, details });
 }
 
 function isLinkTrouble({ code }: GridError): boolean {

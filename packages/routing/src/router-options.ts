@@ -7,6 +7,8 @@ export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink'
   readonly seeds: readonly string[];
   /** Default 10 000. */
   readonly connectTimeoutMs?: number;
+  /** Whether to go on asking, within that time, where nobody listens at any seed yet. Default false. */
+  readonly waitForMembers?: boolean;
   /** Of calls that name none. Default 5000. */
   readonly timeoutMs?: number;
   /** Shown to operators. */
@@ -23,6 +25,7 @@ export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink'
 
 const DEFAULTS = {
   connectTimeoutMs: 10_000,
+  waitForMembers: false,
   timeoutMs: 5_000,
   clientName: 'ashlar-node',
   forListeners: false,

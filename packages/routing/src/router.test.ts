@@ -358,20 +358,23 @@ describe('connecting', () => {
     await put(router, 1, 1);
   });
 
-  it('waits for a member that starts', async () => {
+  it('waits for a member that starts, where it is told to', async () => {
     const { port } = bench.sole;
     await bench.sole.stop();
-    const connecting = bench.connect();
+    const connecting = bench.connect({ waitForMembers: true });
     await pause(200);
     await bench.sole.start(port);
     await put(await connecting, 1, 1);
   });
 
-  it('fails by name when nobody answers', async () => {
-    await expect(bench.connect({ seeds: ['127.0.0.1:1'], connectTimeoutMs: 300 })).rejects.toMatchObject({
-      code: 'CONNECT_TIMEOUT',
-      details: { timeoutMs: 300 },
-    });
+  it('fails by name when nobody listens: at once, or in its time where it is told to wait', async () => {
+    const seeds = ['127.0.0.1:1'];
+    const refused = { code: 'CONNECTION_REFUSED', details: { address: '127.0.0.1:1' } };
+    await expect(bench.connect({ seeds, connectTimeoutMs: 2 ** 31 })).rejects.toMatchObject(refused);
+    const waiting = bench.connect({ seeds, connectTimeoutMs: 300, waitForMembers: true });
+    await expect(waiting).rejects.toMatchObject({ code: 'CONNECT_TIMEOUT', details: { timeoutMs: 300 } });
+    const several = bench.connect({ seeds: ['127.0.0.1:1', '127.0.0.1:2'] });
+    await expect(several).rejects.toThrow('nobody listens at any of 127.0.0.1:1, 127.0.0.1:2');
   });
 
   it('fails at once where waiting does not help', async () => {

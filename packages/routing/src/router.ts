@@ -82,11 +82,12 @@ export class Router {
     const settings = settingsOf(options);
     const connections = new Connections(options, settings.clientName);
     try {
-      const hello = await connections.open(settings.seeds, settings.connectTimeoutMs);
+      const { seeds, connectTimeoutMs: timeoutMs, waitForMembers } = settings;
+      const hello = await connections.open(seeds, { timeoutMs, waitForMembers });
       const member = hello.table.members.find(({ id }) => id === hello.memberId);
       assert(member !== undefined, 'open takes members that are in their own table');
       const { kv } = connections.of(member);
-      const lease = await kv.openSession(sessionRequest(settings), { timeoutMs: settings.connectTimeoutMs });
+      const lease = await kv.openSession(sessionRequest(settings), { timeoutMs });
       return new Router(settings, connections, hello, member, lease, options);
     } catch (error) {
       connections.close();

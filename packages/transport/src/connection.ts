@@ -1,7 +1,7 @@
 /** A connection to one member: its services as typed calls. */
 import './quiet-grpc.ts';
 import { GridError, type PartitionTable, type TraceContext } from '@ashlar/core';
-import { ChannelCredentials, type ChannelOptions, Client } from '@grpc/grpc-js';
+import { ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
 import {
   type Caller,
   type CallOptions,
@@ -12,8 +12,11 @@ import {
   dropUnsent,
 } from './client-calls.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
-import type { ClientTls } from './client-tls.ts';
+import { type ClientTls, TlsCredentials } from './client-tls.ts';
 import { eventBatchBytes } from './event-codec.ts';
+import { connectionLost } from './link-errors.ts';
+import { linkFaultError } from './link-faults.ts';
+import { findLinkFault } from './link-probe.ts';
 import { type LinkDown, LinkWatch } from './link-watch.ts';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
 import type * as s from './services.ts';
@@ -113,6 +116,15 @@ export interface MemberConnection {
    * @throws (rejects with) GridError CONNECT_TIMEOUT
    */
   ready(timeoutMs: number): Promise<void>;
+  /** The same, but rejects as soon as an attempt has failed, for who wants to tell why. */
+  reach(timeoutMs: number): Promise<void>;
+  /**
+   * Looks for what stands between us and the member, with connections of its own.
+   *
+   * @returns CONNECTION_REFUSED, UNKNOWN_HOST, NOT_A_MEMBER, TLS_MISMATCH, UNTRUSTED_CERTIFICATE or
+   *   CLIENT_CERTIFICATE_REFUSED; undefined: nothing any more, or nothing that can be told
+   */
+  findFault(): Promise<GridError | undefined>;
   /** Whether there is a connection now. */
   readonly isUp: boolean;
   /** performance.now() since which the connection stands without a break; undefined: it does not. */
@@ -134,7 +146,7 @@ const RECONNECT_MAX_MS = 1_000;
 /** Starts connecting; calls wait or fail as their options say. */
 export function connectMember(address: string, options: ConnectionOptions = {}): MemberConnection {
   const messageBytesMax = options.messageBytesMax ?? DEFAULT_MESSAGE_BYTES_MAX;
-  const client = new Client(address, credentialsOf(options.tls), channelOptions(options, messageBytesMax));
+  const client = new Client(address, credentialsOf(address, options.tls), channelOptions(options, messageBytesMax));
   const { token, peer } = options;
   const onLink = (down: LinkDown | undefined): void => {
     if (down !== undefined) dropUnsent(caller, down.sinceMs);
@@ -153,12 +165,11 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
     onLinkFailure: options.onLinkFailure,
     trace: options.trace,
   };
-  return connectionOf(address, caller);
+  return connectionOf(address, caller, options.tls);
 }
 
-function credentialsOf(tls: ClientTls | undefined): ChannelCredentials {
-  if (tls === undefined) return ChannelCredentials.createInsecure();
-  return ChannelCredentials.createSsl(tls.authority, tls.key, tls.certificate);
+function credentialsOf(address: string, tls: ClientTls | undefined): ChannelCredentials {
+  return tls === undefined ? ChannelCredentials.createInsecure() : new TlsCredentials(address, tls);
 }
 
 function channelOptions(options: ConnectionOptions, messageBytesMax: number): ChannelOptions {
@@ -188,7 +199,7 @@ function eventBytes(output: s.SubscribeOutput): number {
   return output.kind === 'events' ? eventBatchBytes(output.events) : 0;
 }
 
-function connectionOf(address: string, caller: Caller): MemberConnection {
+function connectionOf(address: string, caller: Caller, tls: ClientTls | undefined): MemberConnection {
   const ask =
     <Request, Response>(method: Method<Request, Response>): Ask<Request, Response> =>
     (request, options) =>
@@ -253,6 +264,11 @@ function connectionOf(address: string, caller: Caller): MemberConnection {
       modifyRows: ask(m.modifyRows),
     },
     ready: (timeoutMs) => ready(caller, timeoutMs),
+    reach: (timeoutMs) => reach(caller, timeoutMs),
+    findFault: async () => {
+      const fault = await findLinkFault(address, tls);
+      return fault === undefined ? undefined : linkFaultError(fault, address, tls);
+    },
     get isUp() {
       return caller.link.isUp;
     },
@@ -272,13 +288,35 @@ function ready({ client, link, address }: Caller, timeoutMs: number): Promise<vo
   return new Promise((resolve, reject) => {
     client.waitForReady(Date.now() + timeoutMs, (error) => {
       if (error === undefined) resolve();
-      else
-        reject(
-          new GridError('CONNECT_TIMEOUT', `no member answered at ${address} within ${Math.ceil(timeoutMs)} ms`, {
-            hint: 'is a member running there?',
-            details: { address, timeoutMs },
-          }),
-        );
+      else reject(connectTimeout(address, timeoutMs));
     });
+  });
+}
+
+function reach({ client, link, address }: Caller, timeoutMs: number): Promise<void> {
+  link.want();
+  const channel = client.getChannel();
+  const deadline = Date.now() + timeoutMs;
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      const state = channel.getConnectivityState(true);
+      if (state === connectivityState.READY) resolve();
+      else if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN) {
+        reject(connectionLost(address, 'No connection established'));
+      } else {
+        channel.watchConnectivityState(state, deadline, (error) => {
+          if (error === undefined) look();
+          else reject(connectTimeout(address, timeoutMs));
+        });
+      }
+    };
+    look();
+  });
+}
+
+function connectTimeout(address: string, timeoutMs: number): GridError {
+  return new GridError('CONNECT_TIMEOUT', `no member answered at ${address} within ${Math.ceil(timeoutMs)} ms`, {
+    hint: 'is a member running there?',
+    details: { address, timeoutMs },
   });
 }

@@ -1,7 +1,8 @@
 /** transport: typed messages between processes: batches, deadlines, backpressure. Imports core, serialization. */
+export { type DoorBind, isLoopback, isWildcard, refuseInsecureBind } from './bind-rule.ts';
 export type { CallOptions } from './client-calls.ts';
 export type { KvStream, KvStreamListener } from './client-kv-stream.ts';
-export type { ClientTls } from './client-tls.ts';
+export { type ClientTls, hostAndPort } from './client-tls.ts';
 export {
   type Ask,
   type ConnectionOptions,
@@ -29,8 +30,9 @@ export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch, withDeadline } 
 export type { LinkDown } from './link-watch.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { PartCount } from './part-count.ts';
+export { checkPems, type NamedPem, type TlsPems } from './pem-check.ts';
 export { DEFAULT_SERVER_LIMITS, serve } from './server.ts';
-export type { DoorStats, GridServer, ServeOptions, ServerLimits, TlsFiles } from './server-types.ts';
+export type { ClientAuth, DoorStats, GridServer, ServeOptions, ServerLimits, TlsFiles } from './server-types.ts';
 export type {
   AdminService,
   AnswerRoom,

@@ -3,13 +3,21 @@ import type { ErrorCode } from '@ashlar/core';
 import type { Permission } from './operations.ts';
 import type { GridServices, Principal } from './services.ts';
 
+/**
+ * Whether callers show a certificate: they are not asked for one; they may, and one that is not signed by the authority counts as
+ * none; they must, and are refused otherwise.
+ */
+export type ClientAuth = 'none' | 'request' | 'require';
+
 export interface TlsFiles {
   /** PEM. */
   readonly key: Buffer;
   /** PEM. */
   readonly certificate: Buffer;
-  /** PEM: callers must show a certificate signed by it. */
+  /** PEM: certificates of callers must be signed by it. Default: the system's. */
   readonly clientAuthority?: Buffer;
+  /** Default none. */
+  readonly clientAuth?: ClientAuth;
 }
 
 export interface ServerLimits {

@@ -7,11 +7,13 @@
  */
 import './quiet-grpc.ts';
 import { GridError } from '@ashlar/core';
-import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type ChannelOptions, Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { ActiveCalls } from './active-calls.ts';
+import { refuseInsecureBind } from './bind-rule.ts';
 import { bind, rawDefinition, SERVICE_NAMES } from './bindings.ts';
+import { doorCredentials } from './door-credentials.ts';
 import { Outgoing } from './outgoing.ts';
 import { definitionAsWritten } from './proto-files.ts';
 import type { ServerState } from './server-calls.ts';
@@ -28,7 +30,6 @@ export const DEFAULT_SERVER_LIMITS: Required<ServerLimits> = {
   unsentBytesMax: 128 << 20,
 };
 
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
 const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
 /** For the errors of calls that are cut to reach their callers. */
 const LAST_WORDS_MS = 200;
@@ -40,7 +41,8 @@ const LAST_WORDS_MS = 200;
  */
 export async function serve(options: ServeOptions): Promise<GridServer> {
   const host = options.host ?? '127.0.0.1';
-  refuseInsecureBind(host, options);
+  const isGuarded = options.authenticate !== undefined && options.admitsAnyone !== true;
+  refuseInsecureBind({ door: 'the gRPC door', host, hasTls: options.tls !== undefined, isGuarded, ...options });
   const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const state: ServerState = {
     doorkeeper: options,
@@ -79,26 +81,10 @@ function serverOptions(limits: Required<ServerLimits>): ChannelOptions {
   };
 }
 
-function refuseInsecureBind(host: string, options: ServeOptions): void {
-  if (LOOPBACK.test(host) || options.insecure === true) return;
-  const isGuarded = options.authenticate !== undefined && options.admitsAnyone !== true;
-  if (options.tls !== undefined && isGuarded) return;
-  throw new GridError('INSECURE_BIND', `refusing to listen on ${host} without TLS and a token`, {
-    hint: 'give security.certFile, keyFile and token, listen on 127.0.0.1, or allow it: security.insecure',
-    details: { host },
-  });
-}
-
-function credentialsOf({ tls }: ServeOptions): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  const pair = { private_key: tls.key, cert_chain: tls.certificate };
-  return ServerCredentials.createSsl(tls.clientAuthority ?? null, [pair], tls.clientAuthority !== undefined);
-}
-
 async function listen(server: Server, host: string, options: ServeOptions): Promise<number> {
   const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${options.port}`;
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, credentialsOf(options), (error, port) => (error ? reject(error) : resolve(port)));
+    server.bindAsync(address, doorCredentials(options.tls), (error, port) => (error ? reject(error) : resolve(port)));
   }).catch((error: unknown) => {
     server.forceShutdown();
     throw bindError(error, address);
