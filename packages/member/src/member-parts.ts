@@ -8,6 +8,7 @@ import { EventHub } from '@ashlar/events';
 import { MemberStore } from '@ashlar/storage';
 import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool } from '@ashlar/workers';
 import type { Logger } from 'pino';
+import { refuseUnreachable } from './advertise.ts';
 import type { MemberConfig } from './config/schema.ts';
 import { controlKeeper } from './control/control-keeper.ts';
 import { firstCoordinator } from './control/coordinator-search.ts';
@@ -20,7 +21,7 @@ import { SpreadingCoordinator } from './control/spreading-coordinator.ts';
 import { type MemberSecret, memberSecret } from './member-secret.ts';
 import { MemberMetrics } from './observe/metrics.ts';
 import { loadTracing, type Tracing } from './observe/tracing.ts';
-import { peerSecurity } from './security.ts';
+import { type MemberSecurity, memberSecurity } from './security.ts';
 import { logSource } from './services/events-service.ts';
 
 const HASH_SEED_BYTES = 4;
@@ -50,8 +51,8 @@ export interface MemberParts {
   readonly metrics: MemberMetrics;
   readonly tracing: Tracing;
   readonly incarnation: string;
-  /** What members show each other. */
-  readonly secret: MemberSecret;
+  /** Who may talk to it, and how it talks to others. */
+  readonly security: MemberSecurity;
   /** A reader's number for the main thread itself. */
   readonly mainReaderIndex: number;
   /** Undefined: the coordinator is in this member. */
@@ -111,14 +112,17 @@ export async function makeParts(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<MemberParts> {
   const secret = memberSecret({ given: told.security.memberToken, env });
+  const security = memberSecurity(told, secret);
+  refuseUnreachable(told);
   tellSecret(secret, told, log);
+  for (const warning of security.warnings) log.warn(warning);
   const { threads, indexes } = threadsOf(told);
   const clock = new HybridClock(undefined, { maxClockAheadMs: told.limits.maxClockAheadMs });
   const metrics = new MemberMetrics();
   const links = {
     messageBytesMax: told.limits.messageBytes,
     onLinkFailure: (service: string) => metrics.linkFailed(service),
-    ...peerSecurity(told.security, secret),
+    ...security.peers,
   };
   const peers = new Peers(links, log);
   closers.push(() => peers.close());
@@ -159,7 +163,7 @@ export async function makeParts(
     tracing: await loadTracing(),
     processorRunner: new ProcessorRunner(pools.userLanes, modules),
     incarnation: randomUUID(),
-    secret,
+    security,
     mainReaderIndex: indexes.capacity,
     remoteCoordinator: 'remote' in coordination ? coordination.remote : undefined,
     address: '',

@@ -8,6 +8,7 @@ import { hostname } from 'node:os';
 import type { JoinedMember } from '@ashlar/cluster';
 import { type GridServer, type GridServices, serve } from '@ashlar/transport';
 import type { Logger } from 'pino';
+import { grpcAddress, httpAddress } from './advertise.ts';
 import { CatalogFollower } from './catalog-follower.ts';
 import type { MemberConfig } from './config/schema.ts';
 import { awaitMembers } from './control/awaited-members.ts';
@@ -15,7 +16,6 @@ import type { IsGiven } from './control/grid-settings.ts';
 import { type Closers, type MemberParts, makeParts, threadsOf } from './member-parts.ts';
 import { HttpDoor } from './observe/http-door.ts';
 import { doorMetrics, memberMetrics } from './observe/member-metrics.ts';
-import { doorSecurity } from './security.ts';
 import { PROTOCOL } from './services/admin-service.ts';
 import { memberServices } from './services/member-services.ts';
 import { SliceLoop } from './slice-loop.ts';
@@ -67,6 +67,11 @@ export class Member {
     return this.#parts.address;
   }
 
+  /** Of the HTTP door. */
+  get httpScheme(): 'http' | 'https' {
+    return this.#parts.security.http === undefined ? 'http' : 'https';
+  }
+
   get httpAddress(): string {
     return this.#httpAddress;
   }
@@ -102,7 +107,7 @@ export class Member {
     this.#server = server;
     doorMetrics(parts, () => server.stats());
     this.#closers.push(() => server.close());
-    parts.address = config.grpc.advertise || `${config.grpc.host}:${server.port}`;
+    parts.address = grpcAddress(config, server.port);
     this.#httpAddress = await this.#openHttp();
     await this.#join();
     warmUp(parts);
@@ -111,7 +116,7 @@ export class Member {
 
   /** @returns host:port */
   async #openHttp(): Promise<string> {
-    const { config, metrics } = this.#parts;
+    const { config, metrics, security } = this.#parts;
     const { host, port } = config.http;
     const { registry } = metrics;
     const door = new HttpDoor({
@@ -119,10 +124,11 @@ export class Member {
       port,
       metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       notReady: () => this.#notReady(),
+      security: security.http,
     });
     const opened = await door.listen();
     this.#closers.push(() => door.close());
-    return `${host}:${opened}`;
+    return httpAddress(config, opened);
   }
 
   async #join(): Promise<void> {
@@ -149,10 +155,10 @@ export class Member {
   }
 }
 
-function openDoor({ config, secret }: MemberParts, services: GridServices): Promise<GridServer> {
+function openDoor({ config, security }: MemberParts, services: GridServices): Promise<GridServer> {
   const { host, port } = config.grpc;
   const limits = { messageBytesMax: config.limits.messageBytes };
-  return serve({ host, port, services, limits, ...doorSecurity(config.security, secret) });
+  return serve({ host, port, services, limits, ...security.door });
 }
 
 /** Starts the query threads behind the first answers: a thread loads the planner when it plans for the first time. */

@@ -26,6 +26,7 @@ export interface StartedMember {
   readonly address: string;
   /** host:port of the HTTP door. */
   readonly httpAddress: string;
+  readonly httpScheme: 'http' | 'https';
   /** In order, within 5 seconds. Idempotent. */
   stop(): Promise<void>;
 }
@@ -37,8 +38,8 @@ export async function startMember(request: StartRequest): Promise<StartedMember>
   const log = pino({ name: 'ashlar', level: config.log.level }, await logDestination(config.log.pretty));
   const isGiven = (setting: string): boolean => origins.get(setting)?.origin !== 'default';
   const member = await Member.start(config, isGiven, log, request.env);
-  const { name, address, httpAddress } = member;
-  return { name, address, httpAddress, stop: () => member.stop() };
+  const { name, address, httpAddress, httpScheme } = member;
+  return { name, address, httpAddress, httpScheme, stop: () => member.stop() };
 }
 
 const STDERR = 2;

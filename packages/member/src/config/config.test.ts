@@ -47,7 +47,7 @@ function sample({ name, kind }: Setting): { typed: string; value: unknown } {
     case 'list':
       return { typed: 'a:1,b:2', value: ['a:1', 'b:2'] };
     case 'choice':
-      return { typed: 'warn', value: 'warn' };
+      return name === 'log.level' ? { typed: 'warn', value: 'warn' } : { typed: 'request', value: 'request' };
     case 'text':
       return name === 'grpc.advertise' ? { typed: 'c:3', value: 'c:3' } : { typed: 'some', value: 'some' };
   }
@@ -58,6 +58,11 @@ const COMPANIONS: Readonly<Record<string, Record<string, string>>> = {
   'security.certFile': { 'security.keyFile': 'k' },
   'security.keyFile': { 'security.certFile': 'c' },
   'security.caFile': { 'security.keyFile': 'k', 'security.certFile': 'c' },
+  'security.clientAuth': { 'security.keyFile': 'k', 'security.certFile': 'c', 'security.caFile': 'a' },
+  'security.memberSubject': {
+    ...{ 'security.keyFile': 'k', 'security.certFile': 'c', 'security.caFile': 'a' },
+    'security.clientAuth': 'require',
+  },
   'memory.logBytesPerPartition': { 'memory.maxBytes': '8GiB' },
 };
 
@@ -192,6 +197,21 @@ describe('configuration', () => {
     ['a key without its certificate', { 'security.keyFile': 'k' }, /belong together/],
     ['an authority alone', { 'security.caFile': 'a' }, /caFile does nothing/],
     [
+      'certificates of callers without TLS',
+      { 'security.clientAuth': 'require' },
+      /clientAuth is require, but .* no TLS/,
+    ],
+    [
+      'certificates of callers that nobody is said to sign',
+      { 'security.clientAuth': 'request', 'security.certFile': 'c', 'security.keyFile': 'k' },
+      /clientAuth is request, but nobody is said to sign/,
+    ],
+    [
+      'members known by certificates that nobody looks at',
+      { 'security.memberSubject': 'm', 'security.certFile': 'c', 'security.keyFile': 'k', 'security.caFile': 'a' },
+      /not looked at without security\.clientAuth/,
+    ],
+    [
       'one port for two doors',
       { 'http.port': '7710' },
       /both doors are to listen on port 7710 \(http\.port: --set http\.port\)/,
@@ -207,6 +227,25 @@ describe('configuration', () => {
   ])('refuses %s in one sentence', (_, flags, message) => {
     expect(refusal({ flags }).message).toMatch(message);
   });
+
+  it.each(['line\n', ' blank', 'größe', 'tab\t'])(
+    'refuses the token %j, which no header carries, and does not show it',
+    (token) => {
+      for (const setting of ['security.token', 'security.memberToken']) {
+        const { message } = refusal({ flags: { [setting]: token } });
+        expect(message).toBe(
+          `--set ${setting} is a text that is not shown: expected printable ASCII, without blanks around it`,
+        );
+      }
+    },
+  );
+
+  it.each(['ASHLAR_TLS', 'ASHLAR_TLS_CA', 'ASHLAR_TOKEN', 'ASHLAR_TOKEN_FILE'])(
+    'leaves %s to the commands that connect',
+    (variable) => {
+      expect(loadConfig({ env: { [variable]: 'x' } }).config).toEqual(loadConfig({}).config);
+    },
+  );
 
   it('writes values as people do, and no secret', () => {
     const { config } = loadConfig({ flags: { 'security.token': 'hush' } });

@@ -31,6 +31,30 @@ const RULES: readonly Rule[] = [
     hint: 'give all three, or none',
   },
   {
+    settings: ['security.clientAuth', 'security.certFile'],
+    fault: ({ security: { clientAuth, certFile } }) =>
+      clientAuth === 'none' || certFile !== ''
+        ? undefined
+        : `security.clientAuth is ${clientAuth}, but the door has no TLS`,
+    hint: 'callers show certificates over TLS alone: give security.certFile, keyFile and caFile',
+  },
+  {
+    settings: ['security.clientAuth', 'security.caFile'],
+    fault: ({ security: { clientAuth, caFile } }) =>
+      clientAuth === 'none' || caFile !== ''
+        ? undefined
+        : `security.clientAuth is ${clientAuth}, but nobody is said to sign certificates`,
+    hint: 'give security.caFile: without it every authority that the system knows could make a client',
+  },
+  {
+    settings: ['security.memberSubject', 'security.clientAuth'],
+    fault: ({ security: { memberSubject, clientAuth } }) =>
+      memberSubject === '' || clientAuth !== 'none'
+        ? undefined
+        : 'security.memberSubject: certificates are not looked at without security.clientAuth',
+    hint: 'set security.clientAuth to request or require, and security.caFile to the authority that signs them',
+  },
+  {
     settings: ['security.memberToken', 'security.token'],
     fault: ({ security: { memberToken, token } }) =>
       memberToken === '' || memberToken !== token ? undefined : 'clients and members have one token',

@@ -143,7 +143,13 @@ const OTHER_VARIABLES = new Set([
   'ASHLAR_HISTORY',
   'ASHLAR_MEMBER_SECRET',
   'ASHLAR_REQUIRE_SERVERS',
+  'ASHLAR_TLS',
+  'ASHLAR_TLS_CA',
+  'ASHLAR_TLS_CERT',
+  'ASHLAR_TLS_KEY',
+  'ASHLAR_TLS_SERVER_NAME',
   'ASHLAR_TOKEN',
+  'ASHLAR_TOKEN_FILE',
 ]);
 
 function readEnvironment(env: Readonly<Record<string, string | undefined>>, given: Map<string, Given>): void {
@@ -195,7 +201,8 @@ function invalid(error: z.ZodError, given: ReadonlyMap<string, Given>): GridErro
   // Within a list the path goes on below the setting.
   const setting = SETTINGS.find(({ path }) => path.every((name, depth) => issue.path[depth] === name))!;
   const { name, value } = given.get(setting.name)!;
-  const shown = setting.isSecret ? 'not a text' : JSON.stringify(value);
+  const hidden = typeof value === 'string' ? 'a text that is not shown' : 'not a text';
+  const shown = setting.isSecret ? hidden : JSON.stringify(value);
   const quote = setting.kind === 'text' && typeof value !== 'string' ? ' (in quotes where it looks like a number)' : '';
   const where = name.endsWith(setting.name) ? name : `${name}: ${setting.name}`;
   return new GridError('INVALID_CONFIG', `${where} is ${shown}: expected ${setting.expected}${quote}`, {

@@ -139,6 +139,12 @@ function choice<const Words extends readonly [string, ...string[]]>(
 }
 
 const MIB = 2 ** 20;
+/** Travels in a header. */
+const SECRET = {
+  isSecret: true,
+  pattern: /^([!-~]([ -~]*[!-~])?)?$/,
+  expected: 'printable ASCII, without blanks around it',
+} as const;
 
 export const memberSchema = z.strictObject({
   name: text(
@@ -150,10 +156,11 @@ export const memberSchema = z.strictObject({
     .strictObject({
       host: text('Address of the gRPC door.', '127.0.0.1'),
       port: count('Port of the gRPC door; 0 takes a free one.', 7710, 0, 65535),
-      advertise: text('host:port under which clients and members reach this one. Default: host and port.', '', {
-        pattern: new RegExp(`^$|${ADDRESS.source}`),
-        expected: 'host:port',
-      }),
+      advertise: text(
+        'host:port under which clients and members reach this one; port 0 is the one that the door listens on. Default: host and port.',
+        '',
+        { pattern: new RegExp(`^$|${ADDRESS.source}`), expected: 'host:port' },
+      ),
     })
     .prefault({}),
   http: z
@@ -226,16 +233,27 @@ export const memberSchema = z.strictObject({
   security: z
     .strictObject({
       insecure: flag('Allow a bind wider than loopback without TLS and token.'),
-      token: text('Clients must bring this bearer token.', '', { isSecret: true }),
+      token: text('Clients must bring this bearer token.', '', SECRET),
       memberToken: text(
         'What members show each other. Default: ASHLAR_MEMBER_SECRET, else the file ~/.ashlar/member-secret.',
         '',
-        { isSecret: true },
+        SECRET,
       ),
-      memberSubject: text('Common name of the certificates by which members are known, in place of a token.', ''),
-      certFile: text('PEM certificate chain of this member.', ''),
+      memberSubject: text(
+        'Common name of the certificates by which members are known, in place of a token. Wants clientAuth request or require.',
+        '',
+      ),
+      certFile: text('PEM certificate chain of this member. With it, the gRPC door speaks TLS.', ''),
       keyFile: text('PEM private key of this member.', ''),
-      caFile: text('PEM certificates by which peers are judged.', ''),
+      caFile: text(
+        'PEM certificates of the authorities that sign those of members and clients. Default: the authorities of the system.',
+        '',
+      ),
+      clientAuth: choice(
+        'Whether callers show a certificate that caFile signed: they are not asked for one (none), they may (request), they must (require).',
+        ['none', 'request', 'require'],
+        'none',
+      ),
     })
     .prefault({}),
 });

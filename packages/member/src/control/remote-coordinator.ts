@@ -51,8 +51,9 @@ export class RemoteCoordinator implements Coordinator {
   /**
    * Asks for the present state.
    *
-   * @throws GridError CONNECT_TIMEOUT when nobody answers within `timeoutMs`; INVALID_ARGUMENT when who answers is not the
-   *   coordinator's member
+   * @throws GridError CONNECT_TIMEOUT when nobody answers within `timeoutMs`; at once what no waiting mends: TLS_MISMATCH,
+   *   UNTRUSTED_CERTIFICATE, CLIENT_CERTIFICATE_REFUSED, NOT_A_MEMBER, PERMISSION_DENIED, INVALID_ARGUMENT when who answers
+   *   is not the coordinator's member
    */
   static async connect(
     connection: MemberConnection,
@@ -60,9 +61,15 @@ export class RemoteCoordinator implements Coordinator {
     timeoutMs: number,
     log: CoordinatorLog,
   ): Promise<RemoteCoordinator> {
-    await connection.ready(timeoutMs);
-    const { body } = await connection.members.changeCatalog({ body: NO_CHANGE }, { timeoutMs });
-    return new RemoteCoordinator(connection, memberId, stateOf(body), log);
+    await reached(connection, timeoutMs);
+    try {
+      const { body } = await connection.members.changeCatalog({ body: NO_CHANGE }, { timeoutMs });
+      return new RemoteCoordinator(connection, memberId, stateOf(body), log);
+    } catch (error) {
+      // A certificate of ours is looked at when the link stands already. Nothing was to be changed: all is as it was.
+      const isBroken = GridError.is(error, 'MEMBER_UNREACHABLE') || GridError.is(error, 'OUTCOME_UNKNOWN');
+      throw (isBroken ? await connection.findFault() : undefined) ?? error;
+    }
   }
 
   /** Asks for a place in the grid. @throws GridError as the coordinator refuses */
@@ -205,6 +212,32 @@ export class RemoteCoordinator implements Coordinator {
     this.#state = state;
     for (const listener of this.#listeners) listener(state);
   }
+}
+
+/** Resolves when there is a link. A coordinator that is not there yet is waited for; one that cannot be talked to is not. */
+async function reached(connection: MemberConnection, timeoutMs: number): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  for (;;) {
+    const leftMs = Math.max(1, deadlineMs - performance.now());
+    const isThere = await connection.reach(leftMs).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+    const fault = await connection.findFault();
+    if (fault !== undefined && !fault.retryable) throw fault;
+    if (performance.now() + RETRY_MS >= deadlineMs) throw notReached(connection.address, timeoutMs, fault);
+    await sleep(RETRY_MS);
+  }
+}
+
+function notReached(address: string, timeoutMs: number, fault: GridError | undefined): GridError {
+  const why = fault === undefined ? '' : `: ${fault.message}`;
+  return new GridError('CONNECT_TIMEOUT', `no coordinator answered at ${address} within ${timeoutMs} ms${why}`, {
+    hint: 'is the member of cluster.join running? it is the one that joins nobody',
+    details: { address, timeoutMs },
+    cause: fault,
+  });
 }
 
 /**

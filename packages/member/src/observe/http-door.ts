@@ -5,11 +5,15 @@
  * H1  Whatever is asked costs the member no more than a page a second: askers share it (shared-page.ts).
  * H2  Links, requests of a link and those of them that wait are bounded; a link that sends no request, or none any more, is
  *     closed after IDLE_MS, one that does not finish its headers too.
+ * H3  Beyond loopback it speaks TLS, and whoever reads the metrics shows who it is (security.ts); health is for all.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { TLSSocket, type TlsOptions } from 'node:tls';
 import { GridError, shortText } from '@ashlar/core';
+import type { HttpSecurity } from '../security.ts';
 import { SharedPage } from './shared-page.ts';
 
 const PAGE_EVERY_MS = 1000;
@@ -35,6 +39,8 @@ export interface HttpDoorOptions {
   readonly metrics: () => Promise<Page>;
   /** Why the member does not serve; empty: it does. */
   readonly notReady: () => readonly string[];
+  /** Undefined: anybody may read, without TLS (H3). */
+  readonly security?: HttpSecurity | undefined;
 }
 
 export class HttpDoor {
@@ -52,7 +58,12 @@ export class HttpDoor {
     }, PAGE_EVERY_MS);
     const timeouts = { requestTimeout: REQUEST_MS, headersTimeout: IDLE_MS, keepAliveTimeout: IDLE_MS };
     const settings = { ...timeouts, connectionsCheckingInterval: CHECK_EVERY_MS };
-    this.#server = createServer(settings, (request, response) => this.#take(request, response));
+    const take = (request: IncomingMessage, response: ServerResponse): void => this.#take(request, response);
+    const { security } = options;
+    this.#server =
+      security === undefined
+        ? createServer(settings, take)
+        : createTlsServer({ ...settings, ...tlsOf(security) }, take);
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.maxRequestsPerSocket = REQUESTS_MAX;
     this.#server.setTimeout(IDLE_MS);
@@ -98,6 +109,14 @@ export class HttpDoor {
     await closed;
   }
 
+  /** H3 */
+  #mayRead({ headers, socket }: IncomingMessage): boolean {
+    const { security } = this.#options;
+    if (security === undefined) return true;
+    const token = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1];
+    return security.mayRead(token, socket instanceof TLSSocket && socket.authorized);
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const text = (status: number, body: string | Buffer, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
@@ -106,6 +125,10 @@ export class HttpDoor {
     if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'GET only\n');
     switch (pathOf(request.url ?? '/')) {
       case '/metrics': {
+        if (!this.#mayRead(request)) {
+          response.setHeader('www-authenticate', 'Bearer');
+          return text(401, 'show the token of security.token: authorization: Bearer ...\n');
+        }
         const { bytes, contentType } = await this.#metrics.get();
         return text(200, bytes, contentType);
       }
@@ -120,6 +143,10 @@ export class HttpDoor {
         return text(404, 'here are /metrics, /healthz and /readyz\n');
     }
   }
+}
+
+function tlsOf({ tls: { certificate: cert, key, clientAuthority: ca, clientAuth } }: HttpSecurity): TlsOptions {
+  return { cert, key, ca, requestCert: clientAuth !== 'none', rejectUnauthorized: false, handshakeTimeout: IDLE_MS };
 }
 
 /** Without the query, and without the host of a proxy's request. Whatever else it is, it is no path of ours. */

@@ -2,7 +2,6 @@
 import { Router } from '@ashlar/routing';
 import type { KvService } from '@ashlar/transport';
 import type { MemberParts } from '../member-parts.ts';
-import { peerSecurity } from '../security.ts';
 
 export class GridRouter {
   readonly #parts: MemberParts;
@@ -35,7 +34,7 @@ export class GridRouter {
   }
 
   #connect(): Promise<Router> {
-    const { control, address, config, metrics, secret } = this.#parts;
+    const { control, address, config, metrics, security } = this.#parts;
     const context = { require: () => undefined } as never;
     return Router.connect({
       seeds: [address],
@@ -43,7 +42,7 @@ export class GridRouter {
       forListeners: this.#forListeners,
       messageBytesMax: config.limits.messageBytes,
       onLinkFailure: (service) => metrics.linkFailed(service),
-      ...peerSecurity(config.security, secret),
+      ...security.peers,
       local: {
         memberId: control.self,
         openStream: (answers) => this.#kv().openStream(answers, context),
