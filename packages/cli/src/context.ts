@@ -5,14 +5,12 @@
  */
 import type { Grid } from '@ashlar/api';
 import { Command, InvalidArgumentError } from 'commander';
+import { type ConnectionFlags, connectionOptions, connectRequest, withFlagNames } from './connection-options.ts';
 import type { CliIo } from './io.ts';
 import { errorJson, renderError } from './render/error.ts';
 import { makeScreen, type Screen } from './render/screen.ts';
 
-export const DEFAULT_ADDRESS = '127.0.0.1:7710';
-
-export interface CommonOptions {
-  readonly address: string;
+export interface CommonOptions extends ConnectionFlags {
   readonly json?: boolean;
 }
 
@@ -38,13 +36,10 @@ export function gridCommand(
   example: string,
   more: readonly string[] = [],
 ): Command {
-  return plainCommand(name, summary, example, more)
-    .option(
-      '-a, --address <host:port,...>',
-      'members to connect to (ASHLAR_ADDRESS)',
-      context.io.env['ASHLAR_ADDRESS'] || DEFAULT_ADDRESS,
-    )
-    .option('--json', 'answer as JSON');
+  return connectionOptions(plainCommand(name, summary, example, more), context.io.env).option(
+    '--json',
+    'answer as JSON',
+  );
 }
 
 /** @param more  further examples */
@@ -59,12 +54,11 @@ export async function withGrid(
   options: CommonOptions,
   use: (grid: Grid) => Promise<void>,
 ): Promise<void> {
-  const seeds = options.address
-    .split(',')
-    .map((seed) => seed.trim())
-    .filter((seed) => seed !== '');
-  const { signal } = context.io;
-  const grid = await abandonable(context.io.connect({ seeds, ...tokenOf(context.io.env) }), signal);
+  const { io } = context;
+  const connecting = io.connect(connectRequest(options, io.env)).catch((error: unknown) => {
+    throw withFlagNames(error, options, io.env);
+  });
+  const grid = await abandonable(connecting, io.signal);
   try {
     await use(grid);
   } finally {
@@ -112,8 +106,4 @@ async function abandonable(connecting: Promise<Grid>, signal: AbortSignal): Prom
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
-}
-
-function tokenOf({ ASHLAR_TOKEN: token }: Readonly<Record<string, string | undefined>>): { readonly token?: string } {
-  return token === undefined || token === '' ? {} : { token };
 }

@@ -6,8 +6,10 @@ export interface ConnectRequest {
   /** host:port of members. */
   readonly seeds: readonly string[];
   readonly connectTimeoutMs?: number;
-  /** Bearer token; the command line takes it from ASHLAR_TOKEN, so that it stands in no list of processes. */
+  /** Bearer token. */
   readonly token?: string;
+  /** PEM texts; undefined: without TLS. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly serverName?: string };
 }
 
 /** Settings of a member as typed: what they mean, and what environment, file and defaults add, the member knows. */
@@ -27,6 +29,8 @@ export interface RunningMember {
   readonly address: string;
   /** host:port of the HTTP door. */
   readonly httpAddress: string;
+  /** How it is spoken to there. Default http. */
+  readonly httpScheme?: 'http' | 'https';
   /** Orderly shutdown; resolves when both doors are closed. Idempotent. */
   stop(): Promise<void>;
 }

@@ -9,6 +9,9 @@ import { enableCompileCache } from 'node:module';
 // Worker threads find it in the environment: without it each would load the stripper of types, some 10 MB, for itself.
 const { directory } = enableCompileCache();
 if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] ??= directory;
+const { titleWithoutSecrets } = await import('./process-title.ts');
+const title = titleWithoutSecrets(process.argv.slice(2));
+if (title !== undefined) process.title = title;
 const { runCli } = await import('./program.ts');
 const { systemIo } = await import('./system-io.ts');
 

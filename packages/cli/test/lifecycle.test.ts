@@ -223,6 +223,25 @@ describe('a member that cannot start says why in one sentence', () => {
       1,
       /0\.0\.0\.0 without TLS.*insecure/s,
     ],
+    [
+      'a bind of the HTTP door for all the world',
+      ['--set', 'http.host=0.0.0.0'],
+      1,
+      /the HTTP door on 0\.0\.0\.0 without TLS.*insecure/s,
+    ],
+    [
+      'all addresses for others to reach it by',
+      ['--host', '0.0.0.0', '--insecure'],
+      1,
+      /0\.0\.0\.0 is no .*grpc\.advertise/s,
+    ],
+    [
+      'a certificate that is not there',
+      ['--tls-cert', '/nowhere/m.pem', '--tls-key', 'k'],
+      1,
+      /security\.certFile .*\/nowhere/s,
+    ],
+    ['certificates of callers without TLS', ['--client-auth', 'require'], 1, /clientAuth is require, .*--client-auth/s],
     ['a settings file that is not there', ['--config', '/nowhere/ashlar.yaml'], 1, /\/nowhere\/ashlar\.yaml/],
     [
       'no coordinator at any address',

@@ -1,6 +1,7 @@
 /** `ashlar sql`: a statement, statements from files or a pipe, or the shell. */
 import type { Grid } from '@ashlar/api';
 import { type Command, InvalidArgumentError } from 'commander';
+import { addressOf } from '../connection-options.ts';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
 import { parseResultMode, type ResultMode } from '../results/result-mode.ts';
 import { Interpreter } from '../shell/interpreter.ts';
@@ -62,7 +63,7 @@ async function run(context: CliContext, grid: Grid, statement: string | undefine
   const interpreter = new Interpreter(context, grid, each);
   const sources = await sourcesOf(context, statement, options.file);
   if (sources.length === 0) {
-    const greeting = `ashlar ${CLI_VERSION} at ${options.address}. \\? lists the commands, \\q leaves.`;
+    const greeting = `ashlar ${CLI_VERSION} at ${addressOf(options, io.env)}. \\? lists the commands, \\q leaves.`;
     await runShell(context, grid, interpreter, { settings, greeting });
     return;
   }

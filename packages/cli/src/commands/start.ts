@@ -29,6 +29,11 @@ const SHORT_FLAGS: Readonly<Record<string, readonly string[]>> = {
   membersExpected: ['cluster.expectedMembers'],
   join: ['cluster.join'],
   logLevel: ['log.level'],
+  advertise: ['grpc.advertise'],
+  tlsCert: ['security.certFile'],
+  tlsKey: ['security.keyFile'],
+  tlsCa: ['security.caFile'],
+  clientAuth: ['security.clientAuth'],
   insecure: ['security.insecure'],
 };
 
@@ -52,6 +57,11 @@ export function settingOptions(command: Command): Command {
     .option('--members-expected <count>', 'wait for this many members before partitions are handed out')
     .option('--join <host:port,...>', 'join the grid of these members')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .option('--advertise <host:port>', 'address under which others reach the member (default: the one it binds)')
+    .option('--tls-cert <file>', 'PEM certificate of the member; with it, the gRPC door speaks TLS')
+    .option('--tls-key <file>', 'PEM private key of it')
+    .option('--tls-ca <file>', 'PEM certificates of the authorities that sign those of members and clients')
+    .option('--client-auth <mode>', 'whether callers show a certificate: none, request or require')
     .option('--insecure', 'allow a bind beyond loopback without TLS and token')
     .option('--set <setting=value>', 'any other setting, e.g. workers.userThreads=2', collectSetting, []);
 }
@@ -135,7 +145,7 @@ async function startOrTell(context: CliContext, readyJson: boolean, request: Mem
 }
 
 function tellReady(context: CliContext, readyJson: boolean, member: RunningMember): void {
-  const { name, address, httpAddress } = member;
+  const { name, address, httpAddress, httpScheme = 'http' } = member;
   if (readyJson) {
     context.out.line(JSON.stringify({ event: 'listening', pid: process.pid, name, address, httpAddress }));
     return;
@@ -143,6 +153,8 @@ function tellReady(context: CliContext, readyJson: boolean, member: RunningMembe
   const { bold, dim } = context.err.colours;
   context.err.line(`${bold(`ashlar member ${name}`)} is ready`);
   context.err.line(`  gRPC     ${address}`);
-  context.err.line(`  metrics  http://${httpAddress}/metrics   health  http://${httpAddress}/healthz`);
+  context.err.line(
+    `  metrics  ${httpScheme}://${httpAddress}/metrics   health  ${httpScheme}://${httpAddress}/healthz`,
+  );
   context.err.line(dim(`  try      npx ashlar sql --address ${address} "SELECT 1 + 1 AS two"      stop: Ctrl-C`));
 }

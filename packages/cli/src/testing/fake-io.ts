@@ -2,7 +2,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { EntryEvent, Grid, GridKey, MemberStats } from '@ashlar/api';
 import { isError } from '@ashlar/core';
-import type { CliIo, InputStream, RunningMember } from '../io.ts';
+import type { CliIo, ConnectRequest, InputStream, RunningMember } from '../io.ts';
 import { runCli } from '../program.ts';
 import type { TextStream } from '../render/screen.ts';
 import { FakeGrid, type SqlAnswer } from './fake-grid.ts';
@@ -37,6 +37,8 @@ export interface Ran {
   readonly transcript: string;
   /** What the grid was asked: "connect host:port", "sql TEXT [params]". */
   readonly asked: readonly string[];
+  /** What was connected with. */
+  readonly requests: readonly ConnectRequest[];
   readonly maps: ReadonlyMap<string, ReadonlyMap<GridKey, unknown>>;
 }
 
@@ -64,6 +66,7 @@ export async function runFake(
   });
   const stderr = textStream(isTTY, world.columns, (text) => transcript.push(text));
   const asked: string[] = [];
+  const requests: ConnectRequest[] = [];
   const grid = new FakeGrid(world, asked);
   const interrupted = new AbortController();
   let onInterrupt: (() => void) | undefined;
@@ -91,8 +94,9 @@ export async function runFake(
       press = pressed;
       return () => {};
     },
-    connect: async ({ seeds }) => {
-      asked.push(`connect ${seeds.join(' ')}`);
+    connect: async (request) => {
+      asked.push(`connect ${request.seeds.join(' ')}`);
+      requests.push(request);
       if (world.connectFails !== undefined) throw world.connectFails;
       return grid as unknown as Grid;
     },
@@ -111,6 +115,7 @@ export async function runFake(
     stderr: stderr.text(),
     transcript: transcript.join(''),
     asked,
+    requests,
     maps: grid.entries,
   };
 }
