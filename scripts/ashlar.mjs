@@ -12,6 +12,10 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+// What a list of processes shows of this one; the command does the same (packages/cli/src/process-title.ts).
+if (process.argv.some((argument) => /^--token(=|$)|^(--set=)?security\.(token|memberToken)=/.test(argument))) {
+  process.title = 'ashlar';
+}
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const shipped = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
 const own = existsSync(shipped) ? shipped : process.execPath;
