@@ -262,6 +262,7 @@ describe('__proto__ and constructor', () => {
     expect(await client.sql(`SELECT m."${name}".polluted AS p ${from}`).all()).toEqual([{ p: 1 }]);
     expect(await fields.processWhere(`"${name}".x = 2`, [], ready.increment, { path: 'n', by: 1 })).toEqual({
       affected: 1,
+      notices: [],
     });
     await client.sql(`UPDATE "${fields.name}" SET "${name}".x = 3`).execute();
     await client.sql(`INSERT INTO "${fields.name}" (__key, "${name}".x) VALUES ('new', 4)`).execute();

@@ -344,11 +344,17 @@ describe('processWhere', () => {
   it('runs on every entry that meets the condition, on all members', async () => {
     const map = client.map<processors.Counter>('where');
     await map.putAll(Array.from({ length: 500 }, (_, index) => [index, { n: index }] as const));
-    expect(await map.processWhere('n < $1', [100], processors.add, { by: 1000 })).toEqual({ affected: 100 });
+    expect(await map.processWhere('n < $1', [100], processors.add, { by: 1000 })).toEqual({
+      affected: 100,
+      notices: [],
+    });
     const sums = await client.sql<{ n: number; changed: number }>`
       SELECT count(*) AS n, sum(CASE WHEN n >= 1000 THEN 1 ELSE 0 END) AS changed FROM "where"`.first();
     expect(Number(sums!.changed)).toBe(100);
-    expect(await map.processWhere('n >= 1000 AND n % 2 = 0', [], processors.removeIt)).toEqual({ affected: 50 });
+    expect(await map.processWhere('n >= 1000 AND n % 2 = 0', [], processors.removeIt)).toEqual({
+      affected: 50,
+      notices: [],
+    });
     expect(await map.size()).toBe(450);
   });
 

@@ -148,7 +148,10 @@ describe('refusals of a call over many entries', () => {
     expect(n).toBe(2000);
     const none = await failureOf(purses.processWhere('balance < 5', [], refusals.withdraw, FIVE));
     expect(none).toMatchObject({ code: 'PROCESSOR_REFUSED', details: { affected: 0, refused: 2000 } });
-    expect(await purses.processWhere('balance > 5', [], refusals.withdraw, FIVE)).toEqual({ affected: 2000 });
+    expect(await purses.processWhere('balance > 5', [], refusals.withdraw, FIVE)).toEqual({
+      affected: 2000,
+      notices: [],
+    });
   });
 });
 

@@ -94,7 +94,7 @@ describe.each(VALUES)('%s', (_, value) => {
     const found = await client
       .map<{ given: unknown }>('places')
       .processWhere('given = $1', [value], take, { given: value });
-    expect(found).toEqual({ affected: 1 });
+    expect(found).toEqual({ affected: 1, notices: [] });
     isSame(await given('places', KEYS[0]!), value);
     expect(await client.sql('DELETE FROM places WHERE given = $1', [value]).execute()).toEqual({ affected: 1 });
     expect(await client.map('places').has(KEYS[0]!)).toBe(false);
