@@ -101,6 +101,19 @@ describe('a function', () => {
     });
   });
 
+  it.each([
+    'SELECT row_number() OVER (ORDER BY brand) FROM accounts',
+    'SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY balance) FROM accounts',
+    'SELECT * FROM generate_series(1, 2)',
+    "SELECT json_object('a': 1)",
+  ])('in a form of its own is not supported yet: %s', (text) => {
+    expect(refused(text)).toMatchObject({
+      code: 'UNSUPPORTED_SQL',
+      message: expect.stringContaining('is not supported yet'),
+      hint: expect.stringMatching(/./),
+    });
+  });
+
   it.each<[string, string | undefined]>([
     ['lowr(brand)', "did you mean 'lower'?"],
     ['ifnull(brand, 1)', 'use coalesce(a, b)'],

@@ -29,11 +29,7 @@ export function bindCall(call: Call, context: BindContext, bind: Bind): Expr {
     .join('.')
     .replace(/^pg_catalog\./, '');
   if (call.over !== undefined) {
-    throw unsupported(
-      'a window function',
-      call.position,
-      'use GROUP BY, or ORDER BY and count the rows as you read them',
-    );
+    throw notYet('a window function', call.position, 'use GROUP BY, or ORDER BY and count the rows as you read them');
   }
   if (!isAggregate(name) && FUNCTIONS[name] === undefined) throw unknownFunction(name, call);
   if (call.orderBy.length > 0) {

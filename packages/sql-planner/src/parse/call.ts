@@ -1,5 +1,5 @@
 /** Calls of functions: arguments, DISTINCT, ORDER BY, FILTER, OVER. */
-import { unexpected, unsupported } from '../guard/sql-errors.ts';
+import { notYet, unexpected, unsupported } from '../guard/sql-errors.ts';
 import type { Cursor } from './cursor.ts';
 import type { Call, Expression, Name, OrderItem } from './syntax.ts';
 import { readOrderBy, readOver } from './window.ts';
@@ -54,7 +54,7 @@ function readArgument(cursor: Cursor): Expression {
 /** WITHIN GROUP, FILTER and OVER, in this order. */
 function finishCall(cursor: Cursor, call: Call): Call {
   if (cursor.isWord('within') && cursor.isWordAhead(1, 'group'))
-    throw unsupported(
+    throw notYet(
       'WITHIN GROUP',
       cursor.position,
       'the aggregates are count, sum, avg, min and max: read the rows for others',

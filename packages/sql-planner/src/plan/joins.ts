@@ -14,7 +14,7 @@ import { conjunction, conjunctsOf, relationsOf, renumber } from '../bind/expr-to
 import { bindExpression } from '../bind/expression.ts';
 import { expectBoolean } from '../bind/literals.ts';
 import { columnName, RELATION_STRIDE, type Relation } from '../bind/relation.ts';
-import { unsupported } from '../guard/sql-errors.ts';
+import { notYet, unsupported } from '../guard/sql-errors.ts';
 import type { FromItem, Join, JoinCondition, Name } from '../parse/syntax.ts';
 
 interface JoinStep {
@@ -45,7 +45,7 @@ function bindItem(item: FromItem, isJoin: boolean, context: BindContext): JoinSt
     case 'FromQuery':
       throw unsupported('a query in FROM', item.position, 'FROM takes maps: join them, or send two statements');
     case 'FromCall':
-      throw unsupported('a function in FROM', item.position, 'FROM takes maps: make the rows in the application');
+      throw notYet('a function in FROM', item.position, 'FROM takes maps: make the rows in the application');
   }
 }
 
