@@ -110,9 +110,14 @@ export class GridControl {
     return own;
   }
 
-  /** The map of a name, asking the coordinator once where it is not known. @throws GridError UNKNOWN_MAP */
+  /**
+   * The map of a name, asking the coordinator once where it is not known.
+   *
+   * @throws GridError UNKNOWN_MAP; MEMBER_UNREACHABLE when the coordinator, who would know, cannot be asked
+   */
   async mapNamed(name: string): Promise<CatalogedMap> {
-    const known = this.#maps.get(name) ?? (await this.#afterRefresh(() => this.#maps.get(name)));
+    if (!this.#maps.has(name)) await this.confirm(`map '${name}'`);
+    const known = this.#maps.get(name);
     if (known !== undefined) return known;
     const names = [...this.#maps.keys()];
     throw new UnknownMapError(name, names.length === 0 ? undefined : closest(name, names));
@@ -138,7 +143,8 @@ export class GridControl {
   /** The map of a name, made if it is not there. @throws GridError INVALID_NAME, MAP_CONFLICT, MAP_DROPPED */
   async mapFor(name: string, settings: MapSettings, declared: boolean): Promise<CatalogedMap> {
     // Who names no settings takes the map as it is, also one that another member made a moment ago.
-    const known = this.#maps.get(name) ?? (declared ? undefined : await this.#afterRefresh(() => this.#maps.get(name)));
+    if (!declared && !this.#maps.has(name)) await this.refresh().catch(() => undefined);
+    const known = this.#maps.get(name);
     if (known !== undefined && !declared) return known;
     if (known === undefined || !sameSettings(known, settings)) {
       this.#change(await this.submit({ kind: 'createMap', name, options: settings }));
@@ -148,9 +154,10 @@ export class GridControl {
     throw new MapDroppedError(name);
   }
 
-  /** @throws GridError UNKNOWN_MODULE with the nearest name */
+  /** @throws GridError UNKNOWN_MODULE with the nearest name; MEMBER_UNREACHABLE as mapNamed() */
   async moduleNamed(name: string): Promise<CatalogedModule> {
-    const known = this.#modules.get(name) ?? (await this.#afterRefresh(() => this.#modules.get(name)));
+    if (!this.#modules.has(name)) await this.confirm(`module '${name}'`);
+    const known = this.#modules.get(name);
     if (known !== undefined) return known;
     throw this.#unknownModule(name);
   }
@@ -176,9 +183,23 @@ export class GridControl {
     if (this.#coordinator.refresh !== undefined) this.#change(await this.#coordinator.refresh());
   }
 
-  async #afterRefresh<T>(find: () => T | undefined): Promise<T | undefined> {
-    await this.refresh().catch(() => undefined);
-    return find();
+  /**
+   * Asks for the newest catalog, so that what is not in it is nowhere.
+   *
+   * @param what  that is not known here
+   * @throws GridError MEMBER_UNREACHABLE: nobody can tell at this moment
+   */
+  async confirm(what: string): Promise<void> {
+    try {
+      await this.refresh();
+    } catch (error) {
+      const cause = GridError.wrap(error);
+      throw new GridError(
+        'MEMBER_UNREACHABLE',
+        `member '${this.self}' does not know ${what}, and the coordinator, who would, cannot be asked: ${cause.message}`,
+        { hint: 'repeat the call; if it goes on, see that the member of the coordinator runs', cause },
+      );
+    }
   }
 
   #change(state: ControlState): void {

@@ -103,12 +103,22 @@ async function mapOf(
   let map = known;
   const isWanted = mapId === 0 || known?.id === mapId;
   if (writes && isWanted) map = await control.mapFor(name, settings, declared);
-  else if (map === undefined && isWanted) map = await control.mapNamed(name).catch(() => undefined);
+  else if (map === undefined && isWanted) map = await mapToRead(reference, control);
   if (map === undefined || map.affinityParts === affinityParts) return map;
   throw new GridError('MAP_CONFLICT', `map '${name}' has affinityParts ${map.affinityParts}, not ${affinityParts}`, {
     hint: 'options are fixed when a map is created',
     details: { map: name, option: 'affinityParts', affinityParts: map.affinityParts },
   });
+}
+
+/** Undefined: there is no such map. @throws GridError LEASE_EXPIRED when that cannot be known (M3) */
+async function mapToRead(reference: MapReference, control: GridControl): Promise<CatalogedMap | undefined> {
+  try {
+    return await control.mapNamed(reference.name);
+  } catch (error) {
+    if (GridError.is(error, 'UNKNOWN_MAP')) return undefined;
+    throw behind(reference, control, error);
+  }
 }
 
 /** Asks the coordinator (M3). @throws GridError LEASE_EXPIRED: another try, later or elsewhere, may go well */

@@ -89,13 +89,13 @@ export function adminService(deps: AdminDependencies): AdminService {
     async mapSize({ map: name, grid, mapId = 0 }) {
       control.requireComplete();
       if (mapId > 0) return ownSize(await control.mapWithId(mapId as MapId, name));
-      const map = control.maps.get(name) ?? (await control.mapNamed(name).catch(() => undefined));
+      const map = await mapIfAny(name);
       if (map === undefined) return NO_SIZE;
       return grid ? gridSize(map) : ownSize(map);
     },
     async clear({ map: name }, { signal, deadlineMs }) {
       control.requireComplete();
-      const map = await control.mapNamed(name).catch(() => undefined);
+      const map = await mapIfAny(name);
       if (map === undefined) return { removed: 0, version: clock.now() };
       const { affected, version } = await deps.clearMap(map, { signal, deadlineMs });
       return { removed: affected, version };
@@ -103,7 +103,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     stats: stats.get,
     async dropMap({ map: name }) {
       control.requireComplete();
-      await control.refresh().catch(() => undefined);
+      await control.confirm(`what has the name '${name}'`);
       const mapId = control.maps.get(name)?.id ?? NO_MAP;
       // Where it is gone already, too: when this is answered no member has it.
       await control.submit({ kind: 'dropMap', name, mapId });
@@ -114,6 +114,16 @@ export function adminService(deps: AdminDependencies): AdminService {
       if (map !== undefined) store.dropColumns(map.id);
     },
   };
+
+  /** Undefined: there is none. @throws GridError MEMBER_UNREACHABLE when that cannot be known */
+  async function mapIfAny(name: string): Promise<CatalogedMap | undefined> {
+    try {
+      return await control.mapNamed(name);
+    } catch (error) {
+      if (GridError.is(error, 'UNKNOWN_MAP')) return undefined;
+      throw error;
+    }
+  }
 
   /** Of all members, or MAP_DROPPED: a map that goes while it is counted has no size. */
   async function gridSize(map: CatalogedMap): Promise<MapSize> {

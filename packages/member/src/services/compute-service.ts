@@ -80,7 +80,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
     },
     async undeploy({ name }) {
       control.requireComplete();
-      await control.refresh().catch(() => undefined);
+      await control.confirm(`what has the name '${name}'`);
       const existed = control.moduleIfKnown(name) !== undefined;
       await control.submit({ kind: 'removeModule', name });
       return { existed };

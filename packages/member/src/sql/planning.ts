@@ -155,7 +155,7 @@ export class Planning {
       if (!GridError.is(error, 'UNKNOWN_MAP') || fresh.size > 0) throw error;
       // It may have been created elsewhere a moment ago; the news may have come while the worker looked for it.
       const { control } = this.#deps;
-      await control.refresh().catch(() => undefined);
+      await control.confirm(`map '${error.details?.['map'] ?? 'of the statement'}'`);
       if (control.state.catalogVersion === task.catalog.catalogVersion) throw error;
       return this.#deps.pool.run<Planned>('plan', { ...task, catalog: this.view() }, { signal, wallMs }).result;
     } finally {
