@@ -185,7 +185,7 @@ export interface FreeMemory {
 /**
  * The arena has no room for this write. Nothing was applied; reads and removes go on.
  *
- * A value takes whatever pages are free; tables and indexes lie in one piece, so what is free in many may not hold them
+ * A long value takes whatever is free; keys, tables and indexes lie in one piece, so what is free in many may not hold them
  * (`isInPieces`).
  */
 export class OutOfMemoryError extends GridError {
@@ -196,7 +196,7 @@ export class OutOfMemoryError extends GridError {
     super(
       'OUT_OF_MEMORY',
       isInPieces
-        ? `no free block in the member's grid memory for the tables or the key of an entry: ${freeBytes} of ${maxBytes} bytes are free, but in pieces; largest free block: ${largestFreeBytes} bytes`
+        ? `no free block in the member's grid memory for an entry's key, its tables or a short value: ${valueBytesMax} of ${maxBytes} bytes are free, but in pieces; largest free block: ${largestFreeBytes} bytes`
         : `the member's ${maxBytes} bytes of grid memory are full: ${bytesWanted} wanted, ${freeBytes} free, ${reservedBytes} of them kept for removes and expiry; the longest value that fits has ${valueBytesMax} bytes, largest free block: ${largestFreeBytes} bytes`,
       {
         hint: isInPieces

@@ -15,6 +15,7 @@ import type { Arena, Ref } from './arena.ts';
 import {
   CONTROL_PAGES,
   GRANULE_BYTES,
+  LOG_BLOCK_BYTES,
   PAGE_BYTES,
   PAGE_GRANULES,
   PAGE_SHIFT,
@@ -41,6 +42,13 @@ for (let granules = 0, index = 0; granules <= SLAB_GRANULES_MAX; granules++) {
   CLASS_OF[granules] = index;
 }
 const GRANULES_OF = new Int32Array(CLASS_GRANULES);
+/**
+ * Free blocks of 512 bytes and more take pieces of long values; not those that log blocks take: what is free among them may
+ * be of the reserve, and is for removes.
+ */
+const PIECE_CLASSES = Array.from(GRANULES_OF.keys()).filter(
+  (sizeClass) => GRANULES_OF[sizeClass]! >= 64 && sizeClass !== CLASS_OF[LOG_BLOCK_BYTES / GRANULE_BYTES],
+);
 
 /** What an attempt to make room led to: what nobody needs was freed, something was given up for it, or nothing is left. */
 export type Relief = 'freed' | 'givenUp' | 'nothing';
@@ -57,8 +65,10 @@ export class BlockAllocator {
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   readonly #partial = new Int32Array(CLASS_GRANULES.length).fill(-1);
+  /** Of each class: blocks in use, and pages. */
+  readonly #usedOfClass = new Int32Array(CLASS_GRANULES.length);
+  readonly #pagesOfClass = new Int32Array(CLASS_GRANULES.length);
   #slabPages = 0;
-  #slabBytesUsed = 0;
   #runPages = 0;
   /** Called when there are no such pages; gives less each time until there is nothing. */
   onPressure: (pagesWanted: number) => Relief = () => 'nothing';
@@ -78,6 +88,12 @@ export class BlockAllocator {
   /** Bytes in slab pages that no block takes: what a neighbour of the same class can still use. */
   get slackBytes(): number {
     return this.#slabPages * PAGE_BYTES - this.#slabBytesUsed;
+  }
+
+  get #slabBytesUsed(): number {
+    return (
+      this.#usedOfClass.reduce((bytes, used, sizeClass) => bytes + used * GRANULES_OF[sizeClass]!, 0) * GRANULE_BYTES
+    );
   }
 
   get freeBytes(): number {
@@ -122,9 +138,8 @@ export class BlockAllocator {
     }
     this.#usedBlocks[page]! += 1;
     if (this.#freeHead[page]! < 0 && this.#bump[page]! + size > PAGE_GRANULES) this.#unlink(page, sizeClass);
-    const taken = size * GRANULE_BYTES;
-    this.#slabBytesUsed += taken;
-    account.bytes[kind]! += taken;
+    this.#usedOfClass[sizeClass]! += 1;
+    account.bytes[kind]! += size * GRANULE_BYTES;
     return ref;
   }
 
@@ -142,7 +157,7 @@ export class BlockAllocator {
     this.arena.segments[ref >>> SEGMENT_SHIFT]!.i32[(ref & SEGMENT_MASK) << 1] = this.#freeHead[page]!;
     this.#freeHead[page] = ref - page * PAGE_GRANULES;
     this.#usedBlocks[page]! -= 1;
-    this.#slabBytesUsed -= size * GRANULE_BYTES;
+    this.#usedOfClass[sizeClass]! -= 1;
     account.bytes[kind]! -= size * GRANULE_BYTES;
     if (wasFull) this.#link(page, sizeClass);
     if (this.#usedBlocks[page] === 0) this.#releaseSlab(page, sizeClass);
@@ -162,20 +177,48 @@ export class BlockAllocator {
   }
 
   /**
-   * One run for what may lie in several: asks for room only until `piecesPages` pages are free, however far apart.
+   * One run for whoever can do without it.
    *
+   * @param isHelped  says that it can, whatever is free by now: nothing more is given up then
    * @returns 0 when there is no such run
    */
-  allocateUnlessInPieces(bytes: number, piecesPages: number, account: ByteAccount, kind: MemoryKind): Ref {
+  allocateUnless(isHelped: () => boolean, bytes: number, account: ByteAccount, kind: MemoryKind): Ref {
     const count = Math.ceil(bytes / PAGE_BYTES);
-    const page = this.#takePages(count, false, () => this.pages.availablePages >= piecesPages);
+    const page = this.#takePages(count, false, isHelped);
     return page < 0 ? 0 : this.#newRun(page, count, account, kind);
+  }
+
+  /** allocateUnless() so many pages are free, in pieces. */
+  allocateUnlessInPieces(bytes: number, piecesPages: number, account: ByteAccount, kind: MemoryKind): Ref {
+    return this.allocateUnless(() => this.pages.availablePages >= piecesPages, bytes, account, kind);
   }
 
   /** The shortest free run, or `pagesMax` pages of it; nothing is given up for it. 0 when only the reserve is left. */
   allocatePiece(pagesMax: number, account: ByteAccount, kind: MemoryKind): Ref {
     const page = this.pages.allocateShortest(pagesMax);
     return page < 0 ? 0 : this.#newRun(page, this.pages.runLength(page), account, kind);
+  }
+
+  /** What free blocks of slabs hold in pieces with a header of `headerBytes` each. */
+  slackCapacity(headerBytes: number): number {
+    let bytes = 0;
+    for (const sizeClass of PIECE_CLASSES) {
+      const size = GRANULES_OF[sizeClass]!;
+      const blocks = this.#pagesOfClass[sizeClass]! * Math.floor(PAGE_GRANULES / size);
+      bytes += (blocks - this.#usedOfClass[sizeClass]!) * (size * GRANULE_BYTES - headerBytes);
+    }
+    return bytes;
+  }
+
+  /** A free block of a slab that there is: the shortest that holds `bytes`, else the longest. 0 when there is none. */
+  allocateSlack(bytes: number, account: ByteAccount, kind: MemoryKind): Ref {
+    let found = 0;
+    for (const sizeClass of PIECE_CLASSES) {
+      if (this.#partial[sizeClass]! < 0) continue;
+      found = GRANULES_OF[sizeClass]! * GRANULE_BYTES;
+      if (found >= bytes) break;
+    }
+    return found === 0 ? 0 : this.allocate(found, account, kind);
   }
 
   #allocateRun(bytes: number, account: ByteAccount, kind: MemoryKind, privileged: boolean): Ref {
@@ -223,6 +266,7 @@ export class BlockAllocator {
     this.#bump[page] = 0;
     this.#usedBlocks[page] = 0;
     this.#slabPages += 1;
+    this.#pagesOfClass[sizeClass]! += 1;
     this.#link(page, sizeClass);
     return page;
   }
@@ -231,6 +275,7 @@ export class BlockAllocator {
     this.#unlink(page, sizeClass);
     this.#class[page] = NO_CLASS;
     this.#slabPages -= 1;
+    this.#pagesOfClass[sizeClass]! -= 1;
     this.pages.free(page);
   }
 

@@ -26,7 +26,7 @@ import {
   VALUE_OFFSET,
   VALUE_REFS,
 } from './layout.ts';
-import { createExtents, extentPages, freeExtents } from './value-extents.ts';
+import { createExtents, fitsInExtents, freeExtents } from './value-extents.ts';
 
 /**
  * A value block holding buffer[start, end), with one reference; in extents where no run of pages is long enough.
@@ -44,7 +44,8 @@ export function createValue(
   let ref: Ref;
   if (bytes <= SLAB_BYTES_MAX) ref = blocks.allocate(bytes, account, MemoryKind.values);
   else {
-    ref = blocks.allocateUnlessInPieces(bytes, extentPages(end - start), account, MemoryKind.values);
+    const isHelped = (): boolean => fitsInExtents(blocks, end - start);
+    ref = blocks.allocateUnless(isHelped, bytes, account, MemoryKind.values);
     if (ref === 0) return createExtents(blocks, account, buffer, start, end);
   }
   if (ref === 0) return 0;

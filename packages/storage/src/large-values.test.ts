@@ -1,8 +1,10 @@
 /** Values of many pages: they lie in one piece where there is one, else in several; a refusal says what fits. */
 import { GridError } from '@ashlar/core';
-import { get, getAt, MAP, makeBench, put, remove, scanAt, settle } from './testing/store-bench.ts';
+import { closeAll, get, getAt, MAP, makeBench, put, remove, scanAt, settle } from './testing/store-bench.ts';
 
 const MIB = 2 ** 20;
+/** No two places of it are alike. */
+const NUMBERS = Array.from({ length: 2 ** 19 }, (_, number) => String(number).padStart(6, '0')).join('');
 
 function refusalOf(run: () => void): GridError {
   try {
@@ -33,12 +35,33 @@ describe('a large value', () => {
     for (let n = 0; n < count; n += 1) put(store, `k${n}`, 'x'.repeat(40_000));
     for (let n = 0; n < count; n += 2) remove(store, `k${n}`);
     settle(store);
-    const large = Array.from({ length: 3 * 2 ** 18 }, (_, word) => String(word % 10_000).padStart(4, '0')).join('');
+    const large = NUMBERS.slice(0, 3 * MIB);
     put(store, 'large', large);
     store.checkInvariants();
     expect(get(store, 'large') === large).toBe(true);
     expect(getAt(reader, 'large', store.openSnapshot().version) === large).toBe(true);
     for (let n = 1; n < count; n += 2) expect(get(store, `k${n}`)?.length).toBe(40_000);
+  });
+
+  it('fits beside short ones of which every second is gone, though no page is free', () => {
+    const { store } = makeBench({ maxBytes: 8 * MIB, logBytesPerPartition: 65_536 });
+    let count = 0;
+    refusalOf(() => {
+      for (; ; count += 1) put(store, `k${count}`, 'x'.repeat(3000));
+    });
+    for (let n = 0; n < count; n += 2) remove(store, `k${n}`);
+    settle(store);
+    expect(store.stats().freeBytes).toBeLessThan(MIB);
+    const large = NUMBERS.slice(0, 2.5 * MIB);
+    put(store, 'large', large);
+    expect(get(store, 'large') === large).toBe(true);
+    store.checkInvariants();
+    for (let n = 1; n < count; n += 2) expect(get(store, `k${n}`)?.length).toBe(3000);
+    for (let n = 1; n < count; n += 2) expect(remove(store, `k${n}`)).toBe(true);
+    expect(remove(store, 'large')).toBe(true);
+    closeAll(store);
+    expect(store.stats()).toMatchObject({ maps: [], slackBytes: 0 });
+    store.checkInvariants();
   });
 
   it('is refused only when so much is not free: then what fits is told, and fits', () => {

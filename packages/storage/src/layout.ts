@@ -139,7 +139,7 @@ export const VALUE_REFS = 0;
 export const VALUE_BYTES_USED = 1;
 export const VALUE_OFFSET = 8;
 
-/* ---- Extent: one of several runs of pages that a value lies in; the first one's first two fields are the value's ---- */
+/* ---- Extent: one of several blocks that a value lies in; the first one's first two fields are the value's ---- */
 
 /** Reference of the next extent, or 0. */
 export const EXTENT_NEXT = 2;

@@ -38,7 +38,7 @@ import { Snapshots } from './snapshots.ts';
 import { type MapOptions, StoredMap } from './stored-map.ts';
 import { TableDismantler } from './table-dismantler.ts';
 import { TimerWheel } from './timer-wheel.ts';
-import { EXTENT_PAGE_BYTES } from './value-extents.ts';
+import { extentBytesMax } from './value-extents.ts';
 import type { WriteBatch } from './write-batch.ts';
 
 /** Unit of an entry's access mark: 4 ms, so that 32 bits last for 203 days. */
@@ -284,7 +284,7 @@ export class StoreCore {
     return new OutOfMemoryError(bytesWanted, {
       freeBytes,
       largestFreeBytes,
-      valueBytesMax: this.blocks.pages.availablePages * EXTENT_PAGE_BYTES,
+      valueBytesMax: extentBytesMax(this.blocks),
       reservedBytes,
       maxBytes: this.arena.bytes,
     });

@@ -1,9 +1,10 @@
 /**
- * Values in extents: a value that no free run of pages holds lies in several, chained through their headers.
+ * Values in extents: a value that no free run of pages holds lies in several, and in free blocks of slabs where these do
+ * not do, chained through their headers.
  *
  *   valueRef -> [refs][~bytes][next][bytes here] data ... -> [0][0][next][bytes here] data ... -> [0][0][0][bytes here] data
  *
- * Only values of more than a slab's block are stored so, and only when no run is long enough though as many pages are free.
+ * Only values longer than a slab's block are stored so, and only when no run is long enough though as much is free.
  * The alternative, to clear a window by moving what lies in it, would have to find every reference to a block (value lanes of
  * all tables, log records, what a batch has staged), keep the old bytes until every reader has passed, and so could not
  * make room within the put that needs it; readers that compare references would have to know. A chain is written once and
@@ -14,7 +15,7 @@
  * V1  The sign of VALUE_BYTES_USED says how a value lies; it and the chain stay as they are while anybody may see the value.
  * V2  Extents hold a multiple of 8 bytes, but for the last; together they hold the value. None is empty.
  * V3  Extents are taken from the shortest free runs: the long ones stay for what has to lie in one (tables, indexes, columns).
- * V4  Nothing is given up for a value that fits into the free pages in pieces.
+ * V4  Nothing is given up for a value that fits into what is free, in pieces.
  */
 import { assert } from '@ashlar/core';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
@@ -33,12 +34,7 @@ import {
 } from './layout.ts';
 
 /** What a page of its own holds of a value. */
-export const EXTENT_PAGE_BYTES = PAGE_BYTES - EXTENT_OFFSET;
-
-/** Pages that a value of so many bytes takes at most. */
-export function extentPages(bytes: number): number {
-  return Math.ceil(bytes / EXTENT_PAGE_BYTES);
-}
+const EXTENT_PAGE_BYTES = PAGE_BYTES - EXTENT_OFFSET;
 
 export function liesInExtents(arena: Arena, value: Ref): boolean {
   return arena.segmentOf(value).i32[((value & SEGMENT_MASK) << 1) + VALUE_BYTES_USED]! < 0;
@@ -52,10 +48,19 @@ export function valueBytesOf(arena: Arena, value: Ref): number {
 
 /* ---- The writer's side ---------------------------------------------------------------------------------------- */
 
+/** The longest value that fits into what is free, in as many extents as it takes. */
+export function extentBytesMax(blocks: BlockAllocator): number {
+  return blocks.pages.availablePages * EXTENT_PAGE_BYTES + blocks.slackCapacity(EXTENT_OFFSET);
+}
+
+export function fitsInExtents(blocks: BlockAllocator, bytes: number): boolean {
+  return bytes <= blocks.pages.availablePages * EXTENT_PAGE_BYTES || bytes <= extentBytesMax(blocks);
+}
+
 /**
  * A value holding buffer[start, end) in as many extents as it takes, with one reference.
  *
- * @returns 0 when fewer pages are free than extentPages(); nothing has changed then
+ * @returns 0 when it does not fit; nothing has changed then
  */
 export function createExtents(
   blocks: BlockAllocator,
@@ -64,13 +69,12 @@ export function createExtents(
   start: number,
   end: number,
 ): Ref {
-  if (blocks.pages.availablePages < extentPages(end - start)) return 0;
+  if (!fitsInExtents(blocks, end - start)) return 0;
   let value: Ref = 0;
   let last: Ref = 0;
   for (let from = start; from < end; ) {
-    const pagesLeft = Math.ceil((EXTENT_OFFSET + end - from) / PAGE_BYTES);
-    const extent = blocks.allocatePiece(pagesLeft, account, MemoryKind.values);
-    assert(extent !== 0, 'as many pages are free as were counted');
+    const extent = allocateExtent(blocks, account, EXTENT_OFFSET + end - from);
+    assert(extent !== 0, 'as much is free as was counted');
     const to = Math.min(end, from + blocks.blockBytes(extent) - EXTENT_OFFSET);
     writeExtent(blocks.arena, extent, buffer, from, to);
     if (last === 0) value = extent;
@@ -83,6 +87,12 @@ export function createExtents(
   i32[at + VALUE_REFS] = 1;
   i32[at + VALUE_BYTES_USED] = ~(end - start);
   return value;
+}
+
+/** Of at most `bytes`: pages while there are any, then what is left in slabs. */
+function allocateExtent(blocks: BlockAllocator, account: ByteAccount, bytes: number): Ref {
+  const pages = blocks.allocatePiece(Math.ceil(bytes / PAGE_BYTES), account, MemoryKind.values);
+  return pages === 0 ? blocks.allocateSlack(bytes, account, MemoryKind.values) : pages;
 }
 
 function writeExtent(arena: Arena, extent: Ref, buffer: Uint8Array, from: number, to: number): void {
