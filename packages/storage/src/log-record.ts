@@ -35,7 +35,7 @@ import {
   VALUE_BYTES_USED,
   VALUE_OFFSET,
 } from './layout.ts';
-import { resolveLane } from './pending-words.ts';
+import { knownVersion, resolveLane } from './pending-words.ts';
 import { AssembledValue, murmurOfExtents, valueBytesOf } from './value-extents.ts';
 
 const { imul } = Math;
@@ -124,6 +124,10 @@ export class LogRecordView {
   /** The version of the batch; above every version while the batch is not committed. */
   get version(): Version {
     return resolveLane(this.#arena, this.#number(RECORD_VERSION_F64)) as Version;
+  }
+  /** As version, known from the sealing of its batch on; NaN before. Writer's thread only. */
+  get sealedVersion(): Version {
+    return knownVersion(this.#arena, this.#number(RECORD_VERSION_F64)) as Version;
   }
   /** The version of the value that this record replaced or removed; 0 when there was none. */
   get oldVersion(): Version {

@@ -15,6 +15,7 @@ import { LogRecordView, RecordCause } from './log-record.ts';
 import { PageLeases } from './page-leases.ts';
 import { Partition } from './partition.ts';
 import { type LogConsumer, type LogHolder, type LogState, PartitionLog } from './partition-log.ts';
+import { RecordFrameWriter } from './record-frame.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
 import type { StoreHandle } from './store-reader.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
@@ -45,6 +46,7 @@ export class MemberStore {
   readonly #finder: EntryFinder;
   readonly #record: LogRecordView;
   readonly #leases: PageLeases;
+  readonly #frames = new RecordFrameWriter();
 
   private constructor(options: StoreOptions) {
     const core = new StoreCore(options);
@@ -426,6 +428,32 @@ export class MemberStore {
     visit: (record: LogRecordView) => unknown,
   ): Sequence {
     return this.#logOf(partitionId).read(fromSequence, maxRecords, this.#record, visit) as Sequence;
+  }
+
+  /**
+   * Writes what is sealed in a partition as a frame, committed or not: for whoever keeps the log too. One record goes in
+   * any case.
+   *
+   * @param recordsMax  at most FRAME_RECORDS_MAX
+   * @param bytesMax    of keys and values
+   * @returns undefined when nothing from `fromSequence` on is sealed
+   * @throws GridError SEQUENCE_GONE
+   */
+  encodeLog(
+    partitionId: PartitionId,
+    fromSequence: Sequence,
+    recordsMax: number,
+    bytesMax: number,
+  ): Uint8Array | undefined {
+    const log = this.#logOf(partitionId);
+    log.checkThere(fromSequence);
+    const last = Math.min(this.#core.partitions[partitionId]!.sealedSequence, fromSequence + recordsMax - 1);
+    if (last < fromSequence) return undefined;
+    this.#frames.begin(partitionId, fromSequence, log.incarnation);
+    for (let sequence: number = fromSequence; sequence <= last && this.#frames.contentBytes < bytesMax; sequence++) {
+      this.#frames.add(this.#record.attach(log.recordRef(sequence)));
+    }
+    return this.#frames.finish();
   }
 
   /**

@@ -173,7 +173,7 @@ export class PartitionLog {
    * @throws GridError SEQUENCE_GONE when that was dropped already
    */
   addConsumer(durable: boolean, position: number, holder?: LogHolder): LogConsumer {
-    this.#checkThere(position);
+    this.checkThere(position);
     const consumer = new LogConsumer(this, durable, position, holder);
     this.#consumers.add(consumer);
     return consumer;
@@ -520,7 +520,7 @@ export class PartitionLog {
    * @throws GridError SEQUENCE_GONE when `from` was dropped
    */
   read(from: number, maxRecords: number, view: LogRecordView, visit: (record: LogRecordView) => unknown): number {
-    this.#checkThere(from);
+    this.checkThere(from);
     const stop = Math.min(this.#committed + 1, from + maxRecords);
     const { arena } = this.#host.blocks;
     let sequence = from;
@@ -532,7 +532,8 @@ export class PartitionLog {
     return sequence;
   }
 
-  #checkThere(sequence: number): void {
+  /** @throws GridError SEQUENCE_GONE when it was dropped, or was never given */
+  checkThere(sequence: number): void {
     if (sequence >= this.#first && sequence <= this.#next) return;
     throw new GridError('SEQUENCE_GONE', `sequence ${sequence} is no longer in the log`, {
       hint: 'read the present state at a snapshot and go on from its version',

@@ -65,6 +65,11 @@ export class Partition {
     this.log = log;
   }
 
+  /** The last sequence that is sealed: what may leave the member. */
+  get sealedSequence(): number {
+    return (this.openBatch?.firstSequenceIn(this) ?? this.log.nextSequence) - 1;
+  }
+
   get epoch(): Epoch {
     return this.log.epoch as Epoch;
   }

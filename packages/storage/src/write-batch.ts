@@ -117,6 +117,11 @@ export class WriteBatch implements RecordHeader {
     return this.#journalLength / JOURNAL_FIELDS;
   }
 
+  /** The sequence of its first record in a partition that it has joined. */
+  firstSequenceIn(partition: Partition): number {
+    return this.#firstSequences[this.#partitions.indexOf(partition)]!;
+  }
+
   /** From here on what is due is judged by the present moment. */
   pinTime(): void {
     this.#time();

@@ -1,0 +1,114 @@
+import { type Sequence, seededRandom } from '@ashlar/core';
+import fc from 'fast-check';
+import { RecordKind } from './log-record.ts';
+import { type RecordFrame, readRecordFrame } from './record-frame.ts';
+import { MAP, makeBench, PARTITION, put, stagePut, stageRemove, textOf } from './testing/store-bench.ts';
+
+const FIRST = 1 as Sequence;
+
+function textAt(bytes: Uint8Array, start: number, end: number): string {
+  return textOf(bytes, start, end);
+}
+
+/** One line a record. */
+function linesOf(frame: RecordFrame): string[] {
+  return Array.from({ length: frame.count }, (_, index) => {
+    const key = textAt(frame.keys, frame.keyStart(index), frame.field('keyEnd', index));
+    const value = textAt(frame.values, frame.valueStart(index), frame.field('valueEnd', index));
+    const fields = (['kind', 'mapId', 'version', 'epoch', 'requestSession', 'requestNumber', 'expiresAt'] as const).map(
+      (name) => frame.field(name, index),
+    );
+    return [frame.firstSequence + index, ...fields, key, value].join(' ');
+  });
+}
+
+/** A store whose first partition was written to at random, by batches that are all sealed; some are not committed. */
+function writtenStore(seed: number) {
+  const random = seededRandom(seed);
+  const bench = makeBench();
+  const { store } = bench;
+  let isDecided = true;
+  for (let round = 0; round < 40; round++) {
+    const requestSession = random.below(3) * 2 ** 40;
+    const batch = store.begin({ requestSession, requestNumber: round, catalogVersion: 7 });
+    for (let left = 1 + random.below(5); left > 0; left--) {
+      const key = `k${random.below(12)}`;
+      if (random.below(3) === 0) stageRemove(batch, key);
+      else stagePut(batch, key, 'v'.repeat(random.below(300)), PARTITION, random.below(2) * 9e15);
+    }
+    batch.seal();
+    isDecided &&= random.below(30) > 0;
+    if (isDecided) batch.commit();
+  }
+  return bench;
+}
+
+describe('a frame of log records', () => {
+  it('tells what the log tells, and what is sealed beyond it', () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const { store } = writtenStore(seed);
+        const frame = readRecordFrame(store.encodeLog(PARTITION, FIRST, 1000, Infinity)!);
+        expect([frame.partition, frame.incarnation]).toEqual([PARTITION, store.logInfo(PARTITION).incarnation]);
+        const lines = linesOf(frame);
+        let committed = 0;
+        store.readLog(PARTITION, FIRST, 1000, (record) => {
+          record.positionKey();
+          const key = textAt(record.bytes, record.start, record.stop);
+          record.positionValue();
+          const value = textAt(record.bytes, record.start, record.stop);
+          const { sequence, kind, mapId, version, epoch, requestSession, requestNumber, expiresAt } = record;
+          const line = [sequence, kind, mapId, version, epoch, requestSession, requestNumber, expiresAt, key, value];
+          expect(lines[sequence - 1]).toBe(line.join(' '));
+          committed += 1;
+        });
+        const superseded = lines.filter((_, index) => frame.field('kind', index) === RecordKind.superseded).length;
+        expect(committed).toBeLessThanOrEqual(lines.length - superseded);
+        expect(store.encodeLog(PARTITION, (frame.lastSequence + 1) as Sequence, 10, 10)).toBeUndefined();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('ends where it is told to, and before what is not sealed', () => {
+    const { store } = makeBench();
+    for (let round = 0; round < 5; round++) put(store, `k${round}`, 'x'.repeat(100));
+    const open = store.begin();
+    stagePut(open, 'open', '1');
+    const count = (from: number, recordsMax: number, bytesMax: number): number | undefined => {
+      const frame = store.encodeLog(PARTITION, from as Sequence, recordsMax, bytesMax);
+      return frame === undefined ? undefined : readRecordFrame(frame).count;
+    };
+    expect([count(1, 100, Infinity), count(1, 2, Infinity), count(4, 100, Infinity)]).toEqual([5, 2, 2]);
+    // A record goes in any case; the bound ends the frame behind the record that reaches it.
+    expect([count(1, 100, 1), count(1, 100, 150)]).toEqual([1, 2]);
+    expect(count(6, 100, Infinity)).toBeUndefined();
+    open.seal();
+    expect(count(6, 100, Infinity)).toBe(1);
+    expect(() => count(8, 1, 1)).toThrow(expect.objectContaining({ code: 'SEQUENCE_GONE' }));
+  });
+
+  it('is refused when any of its bytes is another, or missing', () => {
+    const bytes = writtenStore(5).store.encodeLog(PARTITION, FIRST, 20, Infinity)!;
+    const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
+    for (let at = 0; at < bytes.length; at++) {
+      const bent = bytes.slice();
+      bent[at]! ^= 1 << (at % 8);
+      expect(() => readRecordFrame(bent)).toThrow(refused);
+    }
+    for (let length = 0; length < bytes.length; length += 7) {
+      expect(() => readRecordFrame(bytes.subarray(0, length))).toThrow(refused);
+    }
+  });
+
+  it('costs what differs from record to record', () => {
+    const { store } = makeBench();
+    const batch = store.begin({ catalogVersion: 3 });
+    for (let index = 0; index < 1000; index++) stagePut(batch, `key${index + 1000}`, 'value');
+    batch.commit();
+    const bytes = store.encodeLog(PARTITION, FIRST, 1000, Infinity)!;
+    // Key and value, and the ends of both.
+    expect(bytes.length).toBeLessThan(1000 * (7 + 5 + 8) + 300);
+    expect(readRecordFrame(bytes).field('mapId', 999)).toBe(MAP);
+  });
+});

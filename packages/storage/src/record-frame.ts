@@ -1,0 +1,349 @@
+/**
+ * A run of one partition's log as bytes, for whoever keeps it too (a backup, a transfer, a disk): columns of records, keys
+ * and values as they lie in the arena.
+ *
+ *   [magic][format][partition][count][first sequence][incarnation][key bytes][value bytes]
+ *   [column] ...  [keys][values]  [checksum]
+ *
+ * A column is a byte that says how it is written, then that: nothing (all 0), one number (all equal), or one a record, of
+ * 8, 32 or 64 bits. So what a run of records shares costs nothing a record. Little-endian throughout.
+ *
+ * G1  The checksum (CRC-32) covers every byte before it: version, epoch and session like the values.
+ * G2  Sequences count up by one from the first: a superseded record keeps its place, without key and value.
+ * G3  What readRecordFrame() answers is whole: kinds, causes, lengths and ends agree with the bytes. Else it is refused.
+ * G4  Versions never fall along a frame (L1 of partition-log.ts).
+ *
+ * @see ISO 3309 for the checksum
+ */
+import { crc32 } from 'node:zlib';
+import { assert, GridError } from '@ashlar/core';
+import { copyBytes } from '@ashlar/serialization';
+import { type LogRecordView, RecordCause, RecordKind } from './log-record.ts';
+
+const MAGIC = 0x4641_4c41;
+const FORMAT = 1;
+const HEADER_BYTES = 48;
+const CHECKSUM_BYTES = 4;
+/** Of a frame: what a reader makes room for before it has seen them. */
+export const FRAME_RECORDS_MAX = 65_536;
+
+/** Fields of a record that have a column, by its place on the wire. */
+const COLUMN = {
+  kind: 0,
+  cause: 1,
+  mapId: 2,
+  catalogVersion: 3,
+  epoch: 4,
+  version: 5,
+  requestSession: 6,
+  requestNumber: 7,
+  principal: 8,
+  transactionId: 9,
+  originSite: 10,
+  originSequence: 11,
+  expiresAt: 12,
+  keyEnd: 13,
+  valueEnd: 14,
+} as const;
+const COLUMN_COUNT = 15;
+
+/** How a column is written. */
+const ENCODING = { zero: 0, one: 1, u8: 2, u32: 3, f64: 4 } as const;
+/** Bytes of a record in a column, by encoding. */
+const WIDTHS = [0, 0, 1, 4, 8] as const;
+
+const KINDS: ReadonlySet<number> = new Set(Object.values(RecordKind));
+const CAUSES: ReadonlySet<number> = new Set(Object.values(RecordCause));
+const FIRST_RECORDS = 64;
+const FIRST_BYTES = 4096;
+
+/** Gathers records, then writes them as one frame; used again for the next. Writer's thread only. */
+export class RecordFrameWriter {
+  #columns: Float64Array[] = Array.from({ length: COLUMN_COUNT }, () => new Float64Array(FIRST_RECORDS));
+  #count = 0;
+  #partition = 0;
+  #firstSequence = 0;
+  #incarnation = 0;
+  readonly #keys = new Bytes();
+  readonly #values = new Bytes();
+
+  /** @param incarnation  of the log */
+  begin(partition: number, firstSequence: number, incarnation: number): void {
+    this.#count = 0;
+    this.#keys.length = 0;
+    this.#values.length = 0;
+    this.#partition = partition;
+    this.#firstSequence = firstSequence;
+    this.#incarnation = incarnation;
+  }
+
+  /** Records so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes of keys and values so far: what bounds a frame. */
+  get contentBytes(): number {
+    return this.#keys.length + this.#values.length;
+  }
+
+  /** The next record of the log; its batch is sealed. */
+  add(record: LogRecordView): void {
+    const at = this.#count;
+    assert(at < FRAME_RECORDS_MAX, 'a frame has a bound');
+    assert(record.sequence === this.#firstSequence + at, 'G2: sequences count up by one');
+    const version = record.sealedVersion;
+    assert(!Number.isNaN(version), 'only what is sealed leaves the member');
+    if (at === this.#columns[0]!.length) this.#grow();
+    const columns = this.#columns;
+    const { kind } = record;
+    if (kind !== RecordKind.superseded) this.#addContent(record);
+    columns[COLUMN.kind]![at] = kind;
+    columns[COLUMN.cause]![at] = record.cause;
+    columns[COLUMN.mapId]![at] = record.mapId;
+    columns[COLUMN.catalogVersion]![at] = record.catalogVersion;
+    columns[COLUMN.epoch]![at] = record.epoch;
+    columns[COLUMN.version]![at] = version;
+    columns[COLUMN.requestSession]![at] = record.requestSession;
+    columns[COLUMN.requestNumber]![at] = record.requestNumber;
+    columns[COLUMN.principal]![at] = record.principal;
+    columns[COLUMN.transactionId]![at] = record.transactionId;
+    columns[COLUMN.originSite]![at] = record.originSite;
+    columns[COLUMN.originSequence]![at] = record.originSequence;
+    columns[COLUMN.expiresAt]![at] = record.expiresAt;
+    columns[COLUMN.keyEnd]![at] = this.#keys.length;
+    columns[COLUMN.valueEnd]![at] = this.#values.length;
+    this.#count = at + 1;
+  }
+
+  #addContent(record: LogRecordView): void {
+    record.positionKey();
+    this.#keys.append(record.bytes, record.start, record.stop);
+    if (!record.hasValue) return;
+    record.positionValue();
+    this.#values.append(record.bytes, record.start, record.stop);
+  }
+
+  #grow(): void {
+    this.#columns = this.#columns.map((column) => {
+      const grown = new Float64Array(column.length * 2);
+      grown.set(column);
+      return grown;
+    });
+  }
+
+  /** The frame, in memory of its own. */
+  finish(): Uint8Array {
+    const count = this.#count;
+    assert(count > 0, 'a frame has records');
+    const encodings = this.#columns.map((column) => encodingOf(column, count));
+    let bytes = HEADER_BYTES + this.contentBytes + CHECKSUM_BYTES;
+    for (const encoding of encodings) bytes += 1 + columnBytes(encoding, count);
+    const frame = new Uint8Array(bytes);
+    const view = new DataView(frame.buffer);
+    this.#writeHeader(view);
+    let at = HEADER_BYTES;
+    for (let column = 0; column < COLUMN_COUNT; column++) {
+      at = writeColumn(view, at, this.#columns[column]!, count, encodings[column]!);
+    }
+    frame.set(this.#keys.used, at);
+    frame.set(this.#values.used, at + this.#keys.length);
+    view.setUint32(bytes - CHECKSUM_BYTES, crc32(frame.subarray(0, bytes - CHECKSUM_BYTES)), true);
+    return frame;
+  }
+
+  #writeHeader(view: DataView): void {
+    view.setUint32(0, MAGIC, true);
+    view.setUint32(4, FORMAT, true);
+    view.setUint32(8, this.#partition, true);
+    view.setUint32(12, this.#count, true);
+    view.setFloat64(16, this.#firstSequence, true);
+    view.setFloat64(24, this.#incarnation, true);
+    view.setFloat64(32, this.#keys.length, true);
+    view.setFloat64(40, this.#values.length, true);
+  }
+}
+
+/** Bytes that are appended to. */
+class Bytes {
+  length = 0;
+  #bytes = new Uint8Array(FIRST_BYTES);
+
+  append(from: Uint8Array, start: number, end: number): void {
+    const length = this.length + end - start;
+    if (length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+      grown.set(this.used);
+      this.#bytes = grown;
+    }
+    copyBytes(from, start, end, this.#bytes, this.length);
+    this.length = length;
+  }
+
+  get used(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+}
+
+/** The shortest way to write the first `count` numbers of a column. */
+function encodingOf(column: Float64Array, count: number): number {
+  const first = column[0]!;
+  let isOne = true;
+  let highest = 0;
+  for (let index = 0; index < count; index++) {
+    const value = column[index]!;
+    if (value !== first) isOne = false;
+    if (value >>> 0 !== value) highest = Infinity;
+    else if (value > highest) highest = value;
+  }
+  if (isOne) return first === 0 ? ENCODING.zero : ENCODING.one;
+  if (highest <= 0xff) return ENCODING.u8;
+  return highest <= 0xffff_ffff ? ENCODING.u32 : ENCODING.f64;
+}
+
+function columnBytes(encoding: number, count: number): number {
+  return encoding === ENCODING.one ? 8 : WIDTHS[encoding]! * count;
+}
+
+/** @returns where the next column begins */
+function writeColumn(view: DataView, at: number, column: Float64Array, count: number, encoding: number): number {
+  view.setUint8(at, encoding);
+  const start = at + 1;
+  switch (encoding) {
+    case ENCODING.one:
+      view.setFloat64(start, column[0]!, true);
+      break;
+    case ENCODING.u8:
+      for (let index = 0; index < count; index++) view.setUint8(start + index, column[index]!);
+      break;
+    case ENCODING.u32:
+      for (let index = 0; index < count; index++) view.setUint32(start + 4 * index, column[index]!, true);
+      break;
+    case ENCODING.f64:
+      for (let index = 0; index < count; index++) view.setFloat64(start + 8 * index, column[index]!, true);
+      break;
+  }
+  return start + columnBytes(encoding, count);
+}
+
+/** A frame as it was read: fields by record, keys and values where they lie. Whole (G3). */
+export class RecordFrame {
+  readonly partition: number;
+  readonly count: number;
+  readonly firstSequence: number;
+  readonly incarnation: number;
+  /** Keys of all records, one behind the other. */
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  readonly #columns: readonly ArrayLike<number>[];
+
+  constructor(
+    header: Pick<RecordFrame, 'partition' | 'count' | 'firstSequence' | 'incarnation'>,
+    columns: readonly ArrayLike<number>[],
+    keys: Uint8Array,
+    values: Uint8Array,
+  ) {
+    this.partition = header.partition;
+    this.count = header.count;
+    this.firstSequence = header.firstSequence;
+    this.incarnation = header.incarnation;
+    this.#columns = columns;
+    this.keys = keys;
+    this.values = values;
+  }
+
+  get lastSequence(): number {
+    return this.firstSequence + this.count - 1;
+  }
+
+  /** A field of a record; `index` counts from 0. */
+  field(name: keyof typeof COLUMN, index: number): number {
+    return this.#columns[COLUMN[name]]![index]!;
+  }
+
+  keyStart(index: number): number {
+    return index === 0 ? 0 : this.#columns[COLUMN.keyEnd]![index - 1]!;
+  }
+
+  valueStart(index: number): number {
+    return index === 0 ? 0 : this.#columns[COLUMN.valueEnd]![index - 1]!;
+  }
+}
+
+/**
+ * @returns the frame; keys and values are views of `bytes`
+ * @throws GridError INVALID_ARGUMENT when it is not a whole frame of this format (G1, G3, G4)
+ */
+export function readRecordFrame(bytes: Uint8Array): RecordFrame {
+  const end = bytes.length - CHECKSUM_BYTES;
+  if (end < HEADER_BYTES) throw malformed('it is too short');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(0, true) !== MAGIC) throw malformed('it does not begin as one');
+  if (view.getUint32(4, true) !== FORMAT) throw malformed(`format ${view.getUint32(4, true)} is not known here`);
+  if (view.getUint32(end, true) !== crc32(bytes.subarray(0, end))) throw malformed('its checksum is wrong');
+  const count = view.getUint32(12, true);
+  const header = {
+    partition: view.getUint32(8, true),
+    count,
+    firstSequence: view.getFloat64(16, true),
+    incarnation: view.getFloat64(24, true),
+  };
+  const keyBytes = view.getFloat64(32, true);
+  const valueBytes = view.getFloat64(40, true);
+  if (count > FRAME_RECORDS_MAX) throw malformed(`${count} records are too many`);
+  const columns: ArrayLike<number>[] = [];
+  let at = HEADER_BYTES;
+  for (let column = 0; column < COLUMN_COUNT; column++) {
+    const encoding = at < end ? view.getUint8(at) : WIDTHS.length;
+    if (encoding >= WIDTHS.length) throw malformed('a column has no known encoding');
+    const length = columnBytes(encoding, count);
+    if (length > end - at - 1) throw malformed('a column does not fit');
+    columns.push(readColumn(view, at + 1, encoding, count));
+    at += 1 + length;
+  }
+  if (at + keyBytes + valueBytes !== end) throw malformed('keys and values do not fill it');
+  const keys = bytes.subarray(at, at + keyBytes);
+  const frame = new RecordFrame(header, columns, keys, bytes.subarray(at + keyBytes, end));
+  checkRecords(frame);
+  return frame;
+}
+
+function readColumn(view: DataView, at: number, encoding: number, count: number): ArrayLike<number> {
+  const column = encoding === ENCODING.u8 ? new Uint8Array(count) : new Float64Array(count);
+  switch (encoding) {
+    case ENCODING.one:
+      column.fill(view.getFloat64(at, true));
+      break;
+    case ENCODING.u8:
+      for (let index = 0; index < count; index++) column[index] = view.getUint8(at + index);
+      break;
+    case ENCODING.u32:
+      for (let index = 0; index < count; index++) column[index] = view.getUint32(at + 4 * index, true);
+      break;
+    case ENCODING.f64:
+      for (let index = 0; index < count; index++) column[index] = view.getFloat64(at + 8 * index, true);
+      break;
+  }
+  return column;
+}
+
+function checkRecords(frame: RecordFrame): void {
+  const { count, firstSequence, keys, values } = frame;
+  if (count === 0 || !Number.isSafeInteger(firstSequence) || firstSequence < 1) throw malformed('it has no records');
+  let [keyEnd, valueEnd, version] = [0, 0, 0];
+  for (let index = 0; index < count; index++) {
+    if (!KINDS.has(frame.field('kind', index))) throw malformed('a record is of no known kind');
+    if (!CAUSES.has(frame.field('cause', index))) throw malformed('a record has no known cause');
+    if (!(frame.field('keyEnd', index) >= keyEnd)) throw malformed('its keys do not follow each other');
+    if (!(frame.field('valueEnd', index) >= valueEnd)) throw malformed('its values do not follow each other');
+    if (!(frame.field('version', index) >= version)) throw malformed('its versions fall');
+    keyEnd = frame.field('keyEnd', index);
+    valueEnd = frame.field('valueEnd', index);
+    version = frame.field('version', index);
+  }
+  if (keyEnd !== keys.length || valueEnd !== values.length) throw malformed('its ends do not meet its bytes');
+}
+
+function malformed(why: string): GridError {
+  return new GridError('INVALID_ARGUMENT', `not a whole frame of log records: ${why}`);
+}
