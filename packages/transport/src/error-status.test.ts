@@ -82,11 +82,19 @@ describe('a failure that is not ours', () => {
     );
   });
 
-  it('is a lost connection where the library says that the session closed under the call', () => {
-    const details =
-      'Received RST_STREAM with code 2 triggered by internal client error: Session closed with error code 2';
+  it.each([
+    'Received RST_STREAM with code 2 triggered by internal client error: Session closed with error code 2',
+    'Received RST_STREAM with code 0 (Call ended without gRPC status)',
+    'Received RST_STREAM with code 2 (Internal server error)',
+    'Received RST_STREAM with code 5',
+    'Failed to start HTTP/2 stream with error The session has been destroyed',
+  ])('is a lost connection where the library says: %s', (details) => {
     const plain = { code: status.INTERNAL, metadata: new Metadata() };
     expect(fromStatus({ ...plain, details }, 'MapSize').code).toBe('CONNECTION_LOST');
+  });
+
+  it('is INTERNAL where nothing says more', () => {
+    const plain = { code: status.INTERNAL, metadata: new Metadata() };
     expect(fromStatus({ ...plain, details: 'anything else' }, 'MapSize').code).toBe('INTERNAL');
   });
 });

@@ -256,8 +256,12 @@ function statusDetails(code: number, text: string, error: Buffer): Buffer {
   return writer.finish();
 }
 
-/** The library's own words for a link that broke under the call, where it does not say UNAVAILABLE. */
-const BROKEN_LINK = /triggered by internal client error|Session closed|ECONNRESET|EPIPE|ETIMEDOUT/;
+/**
+ * The library's own words for a link that broke under the call, or before it, where it does not say UNAVAILABLE. A member
+ * of ours ends a stream with a status that tells the error: a reset without one comes from between.
+ */
+const BROKEN_LINK =
+  /Received RST_STREAM|Failed to start HTTP\/2 stream|Session closed|ended without gRPC status|ECONNRESET|EPIPE|ETIMEDOUT/;
 const TOO_LARGE = /message larger than max \((\d+) vs\.? (\d+)\)/;
 
 /** What a failed call says, as a GridError. */
