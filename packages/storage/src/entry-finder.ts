@@ -4,7 +4,8 @@
  *
  * F1  What an open batch of somebody else staged is seen by nobody.
  * F2  Absence by deadline is told by a record: the look that finds an entry due has staged it, or names in
- *     `found.undecided` the batch that will tell. Only where memory has no room for it is the entry hidden without one.
+ *     `found.undecided` the batch that will tell. Only where memory has no room for it, and in backups, whose primary
+ *     will tell, is the entry hidden without one.
  */
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
@@ -88,12 +89,13 @@ export class EntryFinder {
     const expiresAt = table.expiresAtOf(slot);
     if (expiresAt === 0 && map.maxIdleUs === 0) return false;
     const now = core.clock.now();
-    const cause = core.dueCause(map, entry, expiresAt, now);
+    const cause = core.dueCause(map, table, entry, expiresAt, now);
     if (cause === RecordCause.request) {
       if (map.maxIdleUs !== 0) core.touch(entry, now);
       return false;
     }
-    const { openBatch } = core.partitions[table.partitionId]!;
+    const { openBatch, role } = core.partitions[table.partitionId]!;
+    if (role === 'backup') return true;
     const writer = writerAbove(core, table, entry, slot);
     if (writer !== undefined && writer !== within) this.found.undecided = writer;
     else if (openBatch !== undefined && openBatch !== within) this.found.undecided = openBatch;

@@ -84,21 +84,21 @@ class Sweep {
     const end = chunk.f64[chunk.end + at]!;
     if (end !== LIVE) return resolveLane(arena, end) < PENDING_BASE ? Infinity : this.#now + TICK_US;
     const expiresAt = chunk.f64[chunk.expiresAt + at]!;
-    const idle = map.maxIdleUs === 0 ? Infinity : this.#core.idleDeadline(map, entry, this.#now);
+    const idle = map.maxIdleUs === 0 ? Infinity : this.#core.idleDeadline(map, table, entry, this.#now);
     return Math.min(expiresAt === 0 ? Infinity : expiresAt, idle);
   }
 
-  /** Unless another batch is open in the partition, or there is no room for it. */
+  /** Unless another member's record will tell, another batch is open in the partition, or there is no room for it. */
   #expire(map: StoredMap, table: SlotTable, entry: Ref): void {
     const partitionId = table.partitionId as PartitionId;
     const partition = this.#core.partitions[partitionId]!;
     const known = this.#batches.get(partitionId);
-    if (partition.openBatch !== known) return;
+    if (partition.role === 'backup' || partition.openBatch !== known) return;
     const words = this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
     const newest = words[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
     const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
     const expiresAt = chunk.f64[chunk.expiresAt + (newest & CHUNK_MASK)]!;
-    const cause = this.#core.dueCause(map, entry, expiresAt, this.#now);
+    const cause = this.#core.dueCause(map, table, entry, expiresAt, this.#now);
     try {
       const batch = known ?? new WriteBatch(this.#core, {});
       this.#batches.set(partitionId, batch);

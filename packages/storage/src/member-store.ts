@@ -13,9 +13,10 @@ import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
 import { LogRecordView, RecordCause } from './log-record.ts';
 import { PageLeases } from './page-leases.ts';
-import { Partition } from './partition.ts';
+import { Partition, type PartitionRole } from './partition.ts';
 import { type LogConsumer, type LogHolder, type LogState, PartitionLog } from './partition-log.ts';
-import { RecordFrameWriter } from './record-frame.ts';
+import { type RecordFrame, RecordFrameWriter } from './record-frame.ts';
+import { ReplicaTail } from './replica-tail.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
 import type { StoreHandle } from './store-reader.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
@@ -25,6 +26,16 @@ import { WriteBatch } from './write-batch.ts';
 export interface PinnedSnapshot {
   readonly id: number;
   readonly version: Version;
+}
+
+/** How a partition is opened. */
+export interface PartitionOptions {
+  /** Default: primary. */
+  readonly role?: PartitionRole;
+  /** Of the log that is handed on, so that tokens stay good; default: a new one. */
+  readonly incarnation?: number;
+  /** The last sequence that the partition's state includes already. Default: 0. */
+  readonly lastSequence?: Sequence;
 }
 
 /** What durable consumers hold of the logs of a member. */
@@ -96,11 +107,11 @@ export class MemberStore {
   }
 
   /**
-   * Makes the partition this member's, with an empty log of a new incarnation; or, if it is open, raises its epoch.
+   * Makes the partition this member's, with an empty log; or, if it is open, raises its epoch.
    *
-   * @param lastSequence  the last sequence that the partition's state includes already
+   * @throws GridError OVERLOADED when too many batches are under way for a first backup
    */
-  openPartition(partitionId: PartitionId, epoch: Epoch, lastSequence: Sequence = 0 as Sequence): void {
+  openPartition(partitionId: PartitionId, epoch: Epoch, options: PartitionOptions = {}): void {
     const core = this.#core;
     const open = core.partitions[partitionId];
     if (open !== undefined) {
@@ -109,20 +120,86 @@ export class MemberStore {
       return;
     }
     assert(partitionId >= 0 && partitionId < core.partitions.length, 'partitions are numbered below their count');
-    const log = new PartitionLog(core.logHost, core.clock.tick(), epoch, lastSequence);
-    core.partitions[partitionId] = new Partition(partitionId, log);
+    const { role = 'primary', incarnation, lastSequence = 0 } = options;
+    const log = new PartitionLog(core.logHost, incarnation ?? core.clock.tick(), epoch, lastSequence);
+    const partition = new Partition(partitionId, log);
+    if (role === 'backup') {
+      core.takeReplicaLanes();
+      partition.tail = new ReplicaTail(core, partition);
+    }
+    core.partitions[partitionId] = partition;
   }
 
-  /** The partition leaves this member: its tables in all maps and its log go. Nothing may be staged in it. */
+  /**
+   * A backup becomes the primary. What it holds beyond its commit index is committed or dropped before. The clock must
+   * have passed the last version of the log.
+   */
+  promotePartition(partitionId: PartitionId, epoch: Epoch): void {
+    const partition = this.#backup(partitionId);
+    const { log } = partition;
+    assert(partition.tail!.length === 0, 'a tail is committed or dropped before the partition is promoted');
+    assert(epoch > log.epoch, 'a promotion raises the epoch');
+    if (log.committedSequence >= log.firstSequence) {
+      assert(log.versionOf(log.committedSequence) <= this.#core.clock.now(), 'L1: versions rise with sequences');
+    }
+    log.epoch = epoch;
+    log.keepsUndecided = false;
+    partition.tail = undefined;
+    partition.idleFloor = this.#core.clock.now();
+  }
+
+  /**
+   * The partition leaves this member: its tables in all maps and its log go. What is staged in it is undone, from the
+   * back; batches that staged elsewhere too go on without it.
+   */
   closePartition(partitionId: PartitionId): void {
     const core = this.#core;
     const partition = core.partitions[partitionId];
     if (partition === undefined) return;
-    assert(partition.staged.isEmpty, 'a partition is closed when nothing is staged in it');
+    partition.tail?.dropTail();
+    for (let last = partition.staged.last; last !== undefined; last = partition.staged.last) last.excise(partition);
     while (core.patchQueue.length > 0) core.reclaim(4096);
     for (const map of core.maps.values()) core.dropTable(map, partitionId);
     partition.log.destroy();
     core.partitions[partitionId] = undefined;
+  }
+
+  /** Undefined: it is not here. */
+  roleOf(partitionId: PartitionId): PartitionRole | undefined {
+    return this.#core.partitions[partitionId]?.role;
+  }
+
+  /* ---- A backup's copy ---------------------------------------------------------------------------------------------- */
+
+  /**
+   * Stages what is new in a frame of the primary's log; nobody sees it before commitBackup().
+   *
+   * @returns the next sequence wanted: one of the frame where a record is of a map that is not here yet
+   * @throws OutOfMemoryError; what came before in the frame is staged
+   */
+  applyFrame(frame: RecordFrame): Sequence {
+    return this.#backup(frame.partition as PartitionId).tail!.apply(frame) as Sequence;
+  }
+
+  /** Everything up to `sequence` is committed at the primary: readers and events may have it, as far as it is here. */
+  commitBackup(partitionId: PartitionId, sequence: Sequence): void {
+    this.#backup(partitionId).tail!.commitTo(sequence);
+  }
+
+  /** Records of a backup beyond its commit index. */
+  tailLength(partitionId: PartitionId): number {
+    return this.#backup(partitionId).tail!.length;
+  }
+
+  /** Takes back what a backup holds beyond its commit index. */
+  dropTail(partitionId: PartitionId): void {
+    this.#backup(partitionId).tail!.dropTail();
+  }
+
+  #backup(partitionId: PartitionId): Partition {
+    const partition = this.#core.partitions[partitionId];
+    assert(partition?.tail !== undefined, 'the member is a backup of the partition');
+    return partition;
   }
 
   isPartitionOpen(partitionId: PartitionId): boolean {

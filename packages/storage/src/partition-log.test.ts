@@ -139,7 +139,7 @@ describe('the log', () => {
     const first = store.logInfo(PARTITION).incarnation;
     store.closePartition(PARTITION);
     expect(get(store, 'a')).toBeUndefined();
-    store.openPartition(PARTITION, 2 as Epoch, 40 as Sequence);
+    store.openPartition(PARTITION, 2 as Epoch, { lastSequence: 40 as Sequence });
     put(store, 'a', '2');
     const { incarnation, firstSequence, committedSequence } = store.logInfo(PARTITION);
     expect(incarnation).not.toBe(first);

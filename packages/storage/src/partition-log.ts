@@ -45,6 +45,7 @@ import {
   supersedeRecord,
   writeRecord,
 } from './log-record.ts';
+import { knownVersion } from './pending-words.ts';
 import { valueBytesOf } from './value-extents.ts';
 
 /** Where every partition's log takes its bytes from, and what they all may hold together. */
@@ -126,8 +127,10 @@ export class LogConsumer {
 
 export class PartitionLog {
   readonly incarnation: number;
-  /** Of the partition; written into every record. */
+  /** Of the partition; written into every record of its own. */
   epoch: number;
+  /** What is undecided stays in any case: it is another member's, and its commit comes. */
+  keepsUndecided = false;
   readonly #host: LogHost;
   /** blocks[number % length] where number = (sequence - 1) / LOG_BLOCK_RECORDS; the length is a power of two. */
   #blockRefs = new Uint32Array(4);
@@ -233,7 +236,13 @@ export class PartitionLog {
     if (budget.bytesUsed + wanted > budget.bytesMax) for (const log of overgrown) log.shrink();
     this.#dropCommitted(wanted, held);
     // Undecided records go only where neither this log nor all together have room (L6).
-    while (this.#first < this.#next && this.#first < held && this.#isOverOwn(wanted) && this.#isOverAll(wanted)) {
+    while (
+      !this.keepsUndecided &&
+      this.#first < this.#next &&
+      this.#first < held &&
+      this.#isOverOwn(wanted) &&
+      this.#isOverAll(wanted)
+    ) {
       this.#dropFirst();
     }
     if (this.#first === this.#next || !this.#isOverOwn(wanted)) return;
@@ -327,7 +336,8 @@ export class PartitionLog {
   /**
    * Appends a staged record; reserve() has just said yes. It takes references of its own.
    *
-   * @param lane  the pending lane of the batch
+   * @param lane   the pending lane of the batch; of another member's record its version
+   * @param epoch  in which it was written
    * @returns its sequence
    */
   append(
@@ -341,6 +351,7 @@ export class PartitionLog {
     oldValue: Ref,
     oldVersion: number,
     cause: RecordCause,
+    epoch = this.epoch,
   ): number {
     const blocks = this.#host.blocks;
     const sequence = this.#next;
@@ -349,7 +360,7 @@ export class PartitionLog {
       blocks.arena,
       record,
       header,
-      this.epoch,
+      epoch,
       kind,
       mapId,
       sequence,
@@ -376,6 +387,14 @@ export class PartitionLog {
     this.#noteSize();
     this.#next = sequence + 1;
     return sequence;
+  }
+
+  /** Of a record whose batch is sealed. */
+  versionOf(sequence: number): number {
+    const record = this.recordRef(sequence);
+    const { arena } = this.#host.blocks;
+    const { f64 } = arena.segments[record >>> SEGMENT_SHIFT]!;
+    return knownVersion(arena, f64[(record & SEGMENT_MASK) + RECORD_VERSION_F64]!);
   }
 
   /** The entry that a record is about. */
@@ -439,7 +458,7 @@ export class PartitionLog {
    * @returns how many; less than `maxRecords` means that nothing more can be dropped
    */
   trim(maxRecords: number, withUndecided: boolean): number {
-    const end = Math.min(this.#held(), withUndecided ? this.#next : this.#committed + 1);
+    const end = Math.min(this.#held(), withUndecided && !this.keepsUndecided ? this.#next : this.#committed + 1);
     let dropped = 0;
     for (; dropped < maxRecords && this.#first < end; dropped++) this.#dropFirst();
     return dropped;

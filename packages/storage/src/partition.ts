@@ -1,6 +1,7 @@
 /** A partition as this member holds it: its log, its epoch, and the batches that are under way in it. */
 import type { Epoch, PartitionId } from '@ashlar/core';
 import type { PartitionLog } from './partition-log.ts';
+import type { ReplicaTail } from './replica-tail.ts';
 import type { WriteBatch } from './write-batch.ts';
 
 /**
@@ -53,9 +54,16 @@ function isAtOrBelow(batch: WriteBatch, version: number): boolean {
   return batch.state === 'sealed' && batch.version <= version;
 }
 
+/** What a member is to a partition: it writes, or it keeps what another writes. */
+export type PartitionRole = 'primary' | 'backup';
+
 export class Partition {
   readonly id: PartitionId;
   readonly log: PartitionLog;
+  /** Of a backup: what it holds beyond its commit index. Undefined: this member is the primary. */
+  tail: ReplicaTail | undefined = undefined;
+  /** Entries are idle from here on at the earliest, in version units: a new primary has not seen who read them. */
+  idleFloor = 0;
   /** The batch that is staging here: no other may, so that a log holds each batch in one piece. */
   openBatch: WriteBatch | undefined = undefined;
   readonly staged = new StagedBatches();
@@ -63,6 +71,10 @@ export class Partition {
   constructor(id: PartitionId, log: PartitionLog) {
     this.id = id;
     this.log = log;
+  }
+
+  get role(): PartitionRole {
+    return this.tail === undefined ? 'primary' : 'backup';
   }
 
   /** The last sequence that is sealed: what may leave the member. */

@@ -64,7 +64,7 @@ export class PendingWords<Batch> {
   }
 
   /** @returns a word in state staged, or -1 when all are in use */
-  take(batch: Batch): number {
+  take(batch: Batch | undefined): number {
     if (this.#freeCount === 0) return -1;
     this.#freeCount -= 1;
     const word = this.#free[this.#freeCount]!;

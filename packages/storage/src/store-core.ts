@@ -31,7 +31,7 @@ import { RecordCause } from './log-record.ts';
 import { MapDirectory } from './map-directory.ts';
 import type { Partition } from './partition.ts';
 import type { LogBudget, LogHost } from './partition-log.ts';
-import { PendingWords } from './pending-words.ts';
+import { PendingWords, pendingLane } from './pending-words.ts';
 import { ReaderEpochs } from './reader-epochs.ts';
 import { SlotTable } from './slot-table.ts';
 import { Snapshots } from './snapshots.ts';
@@ -106,6 +106,8 @@ export class StoreCore {
   readonly logBudget: LogBudget;
   /** Sealed, not yet decided. */
   readonly sealed = new SmallSet<WriteBatch>();
+  /** Lanes of what backups stage, once there is one; [0, 0] before. */
+  replicaLanes: readonly [number, number] = [0, 0];
   /** Decides batches that the store itself writes, once they are sealed. */
   decide: (batch: WriteBatch) => void = (batch) => batch.commit();
   /** Committed, their lanes not yet patched; oldest first. */
@@ -191,7 +193,12 @@ export class StoreCore {
     const map = this.maps.get(mapId);
     if (map !== undefined) return map;
     const name = `#${mapId}`;
-    throw mapId <= this.#highestMapId ? new MapDroppedError(name, { mapId }) : new UnknownMapError(name);
+    throw this.hasSeenMap(mapId) ? new MapDroppedError(name, { mapId }) : new UnknownMapError(name);
+  }
+
+  /** Whether a map of this id is here, or was. */
+  hasSeenMap(mapId: MapId): boolean {
+    return mapId <= this.#highestMapId;
   }
 
   openMap(mapId: MapId, options: MapOptions): void {
@@ -303,17 +310,31 @@ export class StoreCore {
    *
    * @param expiresAt  the deadline of its value
    */
-  dueCause(map: StoredMap, entry: Ref, expiresAt: number, now: number): RecordCause {
+  dueCause(map: StoredMap, table: SlotTable, entry: Ref, expiresAt: number, now: number): RecordCause {
     if (expiresAt !== 0 && expiresAt <= now) return RecordCause.timeToLive;
-    return map.maxIdleUs !== 0 && this.idleDeadline(map, entry, now) <= now ? RecordCause.maxIdle : 0;
+    return map.maxIdleUs !== 0 && this.idleDeadline(map, table, entry, now) <= now ? RecordCause.maxIdle : 0;
   }
 
   /** When the entry will have been idle for too long. */
-  idleDeadline(map: StoredMap, entry: Ref, now: number): number {
+  idleDeadline(map: StoredMap, table: SlotTable, entry: Ref, now: number): number {
     const units = Math.floor(now / ACCESS_UNIT_US);
     const access = this.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_ACCESS]!;
     const idleUnits = (units - access) >>> 0;
-    return (units - idleUnits) * ACCESS_UNIT_US + map.maxIdleUs;
+    const floor = this.partitions[table.partitionId]?.idleFloor ?? 0;
+    return Math.max((units - idleUnits) * ACCESS_UNIT_US, floor) + map.maxIdleUs;
+  }
+
+  /** Takes the words under which backups stage, with the first of them. */
+  takeReplicaLanes(): void {
+    if (this.replicaLanes[0] !== 0) return;
+    const words = [this.words.take(undefined), this.words.take(undefined)] as const;
+    if (words[0] < 0 || words[1] < 0) throw new GridError('OVERLOADED', 'too many batches are under way');
+    this.replicaLanes = [pendingLane(words[0]), pendingLane(words[1])];
+  }
+
+  /** Batches that are neither committed nor aborted, or not patched yet. */
+  get undecidedBatches(): number {
+    return this.words.inUse - (this.replicaLanes[0] === 0 ? 0 : 2);
   }
 
   /* ---- Left for later ------------------------------------------------------------------------------------------------ */

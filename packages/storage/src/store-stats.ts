@@ -53,7 +53,7 @@ export function collectStats(core: StoreCore): StoreStats {
     snapshots: core.snapshots.openCount,
     oldestSnapshot: oldest === Infinity ? undefined : oldest,
     timers: core.timers.count,
-    undecidedBatches: core.words.inUse,
+    undecidedBatches: core.undecidedBatches,
     partitionsOpen: core.partitions.reduce((sum, partition) => sum + (partition === undefined ? 0 : 1), 0),
   };
 }

@@ -12,6 +12,7 @@
  * U4  No two states of an entry share a version. A key written twice leaves one slot and one record that counts, the last,
  *     which tells the value from before the batch; or, `oncePerKey`, the batch refuses the key and wants to be cut.
  * U5  commit() and abort() allocate nothing in the arena and cannot fail.
+ * U6  A partition that the member loses is cut out of the batch; the rest commits at the batch's version.
  */
 import {
   assert,
@@ -41,6 +42,8 @@ type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
 
 /** Journal: table, staged slot + 1, closed slot + 1 of an operation. */
 const JOURNAL_FIELDS = 3;
+/** In place of the table: the operation was undone. */
+const EXCISED = -1;
 
 export class WriteBatch implements RecordHeader {
   catalogVersion: number;
@@ -71,6 +74,8 @@ export class WriteBatch implements RecordHeader {
   #patched = 0;
   /** Made with the first key that comes again. */
   #rewrites: KeyRewrites | undefined;
+  /** Those that were excised. */
+  readonly lostPartitions: PartitionId[] = [];
   /** Told once the batch is committed or aborted. */
   #whenDecided: (() => void)[] | undefined;
   /** The last operation was refused because of its key (BatchHeader.oncePerKey): nothing of it was staged. */
@@ -252,8 +257,11 @@ export class WriteBatch implements RecordHeader {
   #join(partitionId: PartitionId): Partition {
     const partition = this.#core.partitions[partitionId];
     if (partition !== undefined && partition.openBatch === this) return partition;
+    // The partitions that it had staged in are lost (U6): what follows in it cannot apply either.
+    if (this.#state === 'aborted') throw new StaleEpochError(partitionId, this.#epoch ?? 0, 0);
     assert(this.#state === 'open', 'operations come before seal()');
-    if (partition === undefined) throw new StaleEpochError(partitionId, this.#epoch ?? 0, 0);
+    if (partition === undefined || partition.role === 'backup')
+      throw new StaleEpochError(partitionId, this.#epoch ?? 0, partition?.epoch ?? 0);
     if (this.#epoch !== undefined && this.#epoch !== partition.epoch) {
       throw new StaleEpochError(partitionId, this.#epoch, partition.epoch);
     }
@@ -464,7 +472,7 @@ export class WriteBatch implements RecordHeader {
     const at = newest & CHUNK_MASK;
     const expiresAt = chunk.f64[chunk.expiresAt + at]!;
     if ((expiresAt === 0 && map.maxIdleUs === 0) || chunk.f64[chunk.end + at] !== LIVE) return false;
-    const cause = this.#core.dueCause(map, entry, expiresAt, this.#time());
+    const cause = this.#core.dueCause(map, table, entry, expiresAt, this.#time());
     return cause !== 0 && this.#stageClose(partition, table, entry, RecordKind.expire, cause);
   }
 
@@ -564,6 +572,7 @@ export class WriteBatch implements RecordHeader {
     const from = this.#patched;
     const to = Math.min(this.#journalLength, from + maxChanges * JOURNAL_FIELDS);
     for (let at = from; at < to; at += JOURNAL_FIELDS) {
+      if (journal[at] === EXCISED) continue;
       const table = core.tables[journal[at]!]!;
       const garbage = table.patch(journal[at + 1]! - 1, journal[at + 2]! - 1, this.#lane, this.#version);
       if (garbage > 0) core.noteGarbage(table, garbage);
@@ -588,6 +597,51 @@ export class WriteBatch implements RecordHeader {
     return this.#word;
   }
 
+  /** Undoes what was staged in one partition, or in all that are left. */
+  #undo(partitionId: PartitionId | undefined): void {
+    const core = this.#core;
+    for (let at = this.#journalLength - JOURNAL_FIELDS; at >= 0; at -= JOURNAL_FIELDS) {
+      if (this.#journal[at] === EXCISED) continue;
+      const table = core.tables[this.#journal[at]!]!;
+      if (partitionId !== undefined && table.partitionId !== partitionId) continue;
+      const staged = this.#journal[at + 1]!;
+      const closed = this.#journal[at + 2]!;
+      if (staged !== 0) table.undoNew(staged - 1);
+      if (closed !== 0) table.undoClose(closed - 1);
+      core.noteGarbage(table, 1);
+      this.#journal[at] = EXCISED;
+    }
+  }
+
+  /**
+   * The member has lost a partition: what the batch staged there is undone, the rest goes on. From the back of its log, as
+   * an abort; a batch that has nothing else is aborted.
+   */
+  excise(partition: Partition): void {
+    assert(partition.staged.last === this, 'U2: batches leave from the back of the log');
+    if (this.#partitions.length === 1) {
+      this.abort();
+      return;
+    }
+    this.#undo(partition.id);
+    this.#core.collect();
+    const index = this.#partitions.indexOf(partition);
+    partition.staged.removeLast();
+    if (partition.openBatch === this) partition.openBatch = undefined;
+    partition.log.undo(this.#firstSequences[index]!);
+    this.#partitions.splice(index, 1);
+    this.#firstSequences.splice(index, 1);
+    this.#lastSequences.splice(index, 1);
+    for (let at = this.#tables.length - 1; at >= 0; at--) {
+      const table = this.#tables[at]!;
+      if (table.partitionId !== partition.id) continue;
+      if (table.stagedBy === this) table.stagedBy = undefined;
+      this.#tables.splice(at, 1);
+      this.#liveChanges.splice(at, 1);
+    }
+    this.lostPartitions.push(partition.id);
+  }
+
   /** Undoes everything: slots, indexes, records, byte counts. */
   abort(): void {
     assert(this.#state === 'open' || this.#state === 'sealed', 'only an undecided batch is aborted');
@@ -597,14 +651,7 @@ export class WriteBatch implements RecordHeader {
     const core = this.#core;
     core.sealed.delete(this);
     for (const table of this.#tables) if (table.stagedBy === this) table.stagedBy = undefined;
-    for (let at = this.#journalLength - JOURNAL_FIELDS; at >= 0; at -= JOURNAL_FIELDS) {
-      const table = core.tables[this.#journal[at]!]!;
-      const staged = this.#journal[at + 1]!;
-      const closed = this.#journal[at + 2]!;
-      if (staged !== 0) table.undoNew(staged - 1);
-      if (closed !== 0) table.undoClose(closed - 1);
-      core.noteGarbage(table, 1);
-    }
+    this.#undo(undefined);
     core.collect();
     for (let index = 0; index < this.#partitions.length; index++) {
       const partition = this.#partitions[index]!;

@@ -83,8 +83,9 @@ export function put(
   value: string,
   partition: number = PARTITION,
   expiresAt = 0,
+  map: MapId = MAP,
 ): void {
-  while (!inBatch(store, (batch) => stagePut(batch, key, value, partition, expiresAt)));
+  while (!inBatch(store, (batch) => stagePut(batch, key, value, partition, expiresAt, map)));
 }
 
 export function remove(store: MemberStore, key: string, partition: number = PARTITION): boolean {

@@ -1,0 +1,268 @@
+/** A primary and a backup of one partition: what the backup shows is what the primary had at the backup's commit index. */
+import { type Epoch, type MapId, type Sequence, seededRandom, type Version } from '@ashlar/core';
+import fc from 'fast-check';
+import { readRecordFrame } from './record-frame.ts';
+import {
+  type Bench,
+  bytesOf,
+  closeAll,
+  get,
+  MAP,
+  makeBench,
+  PARTITION,
+  put,
+  recordsOf,
+  scanAt,
+  settle,
+  stagePut,
+  stageRemove,
+} from './testing/store-bench.ts';
+import type { WriteBatch } from './write-batch.ts';
+
+function backupBench(options: Parameters<typeof makeBench>[0] = {}, incarnation?: number): Bench {
+  const bench = makeBench(options);
+  bench.store.closePartition(PARTITION);
+  bench.store.openPartition(PARTITION, 1 as Epoch, { role: 'backup', incarnation });
+  return bench;
+}
+
+/** Ships what is sealed. @returns the sequence that the backup wants next */
+function ship(from: Bench, to: Bench, recordsMax = 1000): number {
+  const next = (to.store.logInfo(PARTITION).committedSequence + to.store.tailLength(PARTITION) + 1) as Sequence;
+  const frame = from.store.encodeLog(PARTITION, next, recordsMax, Infinity);
+  return frame === undefined ? next : to.store.applyFrame(readRecordFrame(frame));
+}
+
+function commit(from: Bench, to: Bench, sequence = from.store.logInfo(PARTITION).committedSequence): void {
+  to.store.commitBackup(PARTITION, sequence);
+}
+
+/** All that is committed. */
+function shown(bench: Bench): Map<string, string> {
+  return scanAt(bench.reader, Number.MAX_SAFE_INTEGER as Version);
+}
+
+function promote(from: Bench, backup: Bench): void {
+  backup.clock.observe(from.clock.now());
+  backup.store.promotePartition(PARTITION, 2 as Epoch);
+}
+
+describe('a backup', () => {
+  it('shows nothing before the commit index reaches it, and then what the primary shows, with its records', () => {
+    const primary = makeBench();
+    const backup = backupBench();
+    put(primary.store, 'a', '1');
+    const sealed = primary.store.begin({ requestSession: 5, requestNumber: 6 });
+    stagePut(sealed, 'a', '2');
+    stagePut(sealed, 'b', '1');
+    sealed.seal();
+    ship(primary, backup);
+    expect([get(backup.store, 'a'), recordsOf(backup.store)]).toEqual([undefined, []]);
+    commit(primary, backup);
+    expect([get(backup.store, 'a'), get(backup.store, 'b')]).toEqual(['1', undefined]);
+    sealed.commit();
+    commit(primary, backup);
+    expect([get(backup.store, 'a'), get(backup.store, 'b')]).toEqual(['2', '1']);
+    expect(backup.store.found.version).toBe(sealed.version);
+    expect(recordsOf(backup.store)).toEqual(recordsOf(primary.store));
+    backup.store.readLog(PARTITION, 2 as Sequence, 1, (record) => {
+      expect([record.version, record.epoch, record.requestSession, record.requestNumber]).toEqual([
+        sealed.version,
+        1,
+        5,
+        6,
+      ]);
+      expect(record.checksum).toBe(record.computeChecksum());
+    });
+    backup.store.checkInvariants();
+  });
+
+  it('is written to by nobody else', () => {
+    const { store } = backupBench();
+    expect(() => put(store, 'a', '1')).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+    expect(store.roleOf(PARTITION)).toBe('backup');
+  });
+
+  it('drops its tail, and takes the same records again', () => {
+    const primary = makeBench();
+    const backup = backupBench();
+    put(primary.store, 'a', '1');
+    ship(primary, backup);
+    commit(primary, backup);
+    for (const value of ['2', '3', '4']) put(primary.store, 'a', value);
+    put(primary.store, 'b', '1');
+    ship(primary, backup);
+    backup.store.dropTail(PARTITION);
+    settle(backup.store);
+    expect([...shown(backup)]).toEqual([['a', '1']]);
+    backup.store.checkInvariants();
+    ship(primary, backup, 2);
+    ship(primary, backup);
+    // What comes twice is passed over.
+    backup.store.applyFrame(readRecordFrame(primary.store.encodeLog(PARTITION, 1 as Sequence, 100, Infinity)!));
+    commit(primary, backup);
+    expect(shown(backup)).toEqual(shown(primary));
+    backup.store.checkInvariants();
+  });
+
+  it('refuses a log that differs from its own', () => {
+    const [one, other, backup] = [makeBench(), makeBench(), backupBench()];
+    put(one.store, 'a', '1');
+    other.time.ms += 5;
+    put(other.store, 'a', '1');
+    ship(one, backup);
+    const frame = readRecordFrame(other.store.encodeLog(PARTITION, 1 as Sequence, 1, 1)!);
+    expect(() => backup.store.applyFrame(frame)).toThrow('T1');
+  });
+
+  it('waits before a record of a map that it does not know; one of a dropped map keeps its sequence', () => {
+    const primary = makeBench();
+    const backup = backupBench();
+    const LATER = 2 as MapId;
+    primary.store.openMap(LATER, { affinityParts: 0 });
+    put(primary.store, 'a', '1');
+    put(primary.store, 'x', '1', PARTITION, 0, LATER);
+    put(primary.store, 'b', '1');
+    expect([ship(primary, backup), ship(primary, backup)]).toEqual([2, 2]);
+    backup.store.openMap(LATER, { affinityParts: 0 });
+    expect(ship(primary, backup)).toBe(4);
+    commit(primary, backup);
+    expect([get(backup.store, 'x', PARTITION, LATER), get(backup.store, 'b')]).toEqual(['1', '1']);
+    put(primary.store, 'y', '1', PARTITION, 0, LATER);
+    put(primary.store, 'c', '1');
+    backup.store.dropMap(LATER);
+    expect(ship(primary, backup)).toBe(6);
+    commit(primary, backup);
+    expect(recordsOf(backup.store, 4)).toEqual(['5 put c -> 1']);
+    settle(backup.store);
+    backup.store.checkInvariants();
+  });
+
+  it('expires nothing by itself; promoted, it does, and who read what while it was a backup counts as just now', () => {
+    const primary = makeBench({ maxIdleMs: 1000 });
+    const backup = backupBench({ maxIdleMs: 1000 });
+    const at = (primary.time.ms + 300) * 1000;
+    put(primary.store, 'due', '1', PARTITION, at);
+    put(primary.store, 'idle', '1');
+    ship(primary, backup);
+    commit(primary, backup);
+    backup.time.ms += 900;
+    backup.store.sweepExpired(100);
+    // It is not shown, but its end is the primary's to write.
+    expect([get(backup.store, 'due'), recordsOf(backup.store).length]).toEqual([undefined, 2]);
+    promote(primary, backup);
+    backup.time.ms += 900;
+    expect(get(backup.store, 'idle')).toBe('1');
+    backup.store.sweepExpired(100);
+    expect(recordsOf(backup.store, 3)).toEqual(['3 expire due 1']);
+    backup.time.ms += 1200;
+    backup.store.sweepExpired(100);
+    expect(recordsOf(backup.store, 4)).toEqual(['4 expire idle 1']);
+    backup.store.checkInvariants();
+  });
+
+  it('promoted, hands on the incarnation and goes on with sequence and version', () => {
+    const primary = makeBench();
+    const { incarnation } = primary.store.logInfo(PARTITION);
+    const backup = backupBench({}, incarnation);
+    for (const value of ['1', '2', '3']) put(primary.store, 'a', value);
+    get(primary.store, 'a');
+    const last = primary.store.found.version;
+    ship(primary, backup);
+    commit(primary, backup);
+    promote(primary, backup);
+    put(backup.store, 'a', '4');
+    expect(backup.store.logInfo(PARTITION)).toMatchObject({ incarnation, committedSequence: 4 });
+    expect([get(backup.store, 'a'), recordsOf(backup.store, 3)]).toEqual(['4', ['3 put a 2 -> 3', '4 put a 3 -> 4']]);
+    expect(backup.store.found.version).toBeGreaterThan(last);
+    backup.store.checkInvariants();
+  });
+
+  it('and its primary agree over random batches, frames, commit indexes and dropped tails', () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => agree(seed)),
+      { numRuns: Number(process.env['ASHLAR_MODEL_RUNS'] ?? 25) },
+    );
+  });
+});
+
+function agree(seed: number): void {
+  const random = seededRandom(seed);
+  const primary = makeBench({ maxBytes: 4 * 2 ** 20, logBytesPerPartition: 200_000 });
+  const backup = backupBench({ maxBytes: 4 * 2 ** 20, logBytesPerPartition: 200_000 });
+  const waiting: WriteBatch[] = [];
+  /** By commit index: what the primary showed. */
+  const states = new Map<number, Map<string, string>>([[0, new Map()]]);
+  const remember = (): void => {
+    states.set(primary.store.logInfo(PARTITION).committedSequence, shown(primary));
+  };
+  const commitOldest = (): void => {
+    waiting.shift()?.commit();
+    remember();
+  };
+  for (let step = 0; step < 250; step++) {
+    const dice = random.below(100);
+    if (dice < 45) {
+      const batch = primary.store.begin({ oncePerKey: random.below(2) === 0 });
+      for (let left = 1 + random.below(6); left > 0; left--) {
+        const key = `k${random.below(15)}`;
+        if (random.below(3) === 0) stageRemove(batch, key);
+        else stagePut(batch, key, 'v'.repeat(random.below(200)), PARTITION, 0);
+      }
+      batch.seal();
+      waiting.push(batch);
+    } else if (dice < 65) commitOldest();
+    else if (dice < 85) ship(primary, backup, 1 + random.below(12));
+    else if (dice < 93) {
+      const index = [...states.keys()].filter(
+        (sequence) => sequence <= primary.store.logInfo(PARTITION).committedSequence,
+      );
+      commit(primary, backup, index[random.below(index.length)] as Sequence);
+      const reached = backup.store.logInfo(PARTITION).committedSequence;
+      const expected = states.get(reached);
+      if (expected !== undefined) expect(shown(backup)).toEqual(expected);
+    } else if (dice < 96) backup.store.dropTail(PARTITION);
+    else if (dice < 98) backup.store.checkInvariants();
+    else backup.store.reclaim(50);
+  }
+  while (waiting.length > 0) commitOldest();
+  for (let before = 0; before !== ship(primary, backup); before = ship(primary, backup));
+  commit(primary, backup);
+  expect(shown(backup)).toEqual(shown(primary));
+  for (const key of ['k1', 'k2', 'k3']) expect(get(backup.store, key)).toBe(get(primary.store, key));
+  backup.store.checkInvariants();
+  settle(backup.store);
+  closeAll(backup.store, [MAP], 2);
+  backup.store.checkInvariants();
+  expect(backup.store.stats()).toMatchObject({ maps: [], slackBytes: 0, logBytes: 0, undecidedBatches: 0 });
+}
+
+describe('a partition that leaves', () => {
+  it('is cut out of batches that are under way; what they staged elsewhere goes on', () => {
+    const { store } = makeBench();
+    put(store, 'kept', '1', 1);
+    const single = store.begin();
+    stagePut(single, 'a', '1');
+    single.seal();
+    const both = store.begin();
+    stagePut(both, 'b', '1');
+    stagePut(both, 'kept', '2', 1);
+    both.seal();
+    const open = store.begin();
+    stagePut(open, 'c', '1');
+    stagePut(open, 'more', '1', 1);
+    store.closePartition(PARTITION);
+    expect([single.state, both.state, open.state]).toEqual(['aborted', 'sealed', 'open']);
+    expect([both.lostPartitions, open.lostPartitions]).toEqual([[PARTITION], [PARTITION]]);
+    expect(() => stagePut(open, 'd', '1')).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+    stagePut(open, 'last', '1', 1);
+    both.commit();
+    open.commit();
+    expect([get(store, 'kept', 1), get(store, 'more', 1), get(store, 'last', 1)]).toEqual(['2', '1', '1']);
+    expect(store.entryCount(MAP)).toBe(3);
+    settle(store);
+    store.checkInvariants();
+    store.openPartition(PARTITION, 2 as Epoch);
+    expect(store.find(MAP, PARTITION, bytesOf('a'), 0, 1)).toBe(false);
+  });
+});

@@ -1,0 +1,330 @@
+/**
+ * What a backup holds of a partition beyond its commit index: records of the primary, staged as they came and made visible
+ * in order as the index rises.
+ *
+ *   frame -> append to the log, stage slots -> [tail] -> commitTo(index): lanes are patched, readers and events have it
+ *                                                   \--> dropTail(): everything as at the index
+ *
+ * Nothing is encoded anew: key and value are copied as they lie in the frame, version, epoch and sequence are those of the
+ * primary. All memory is taken when a record is staged, so a commit cannot fail.
+ *
+ * T1  The tail follows the log without a gap; what came before is skipped, and is the same record (asserted by version).
+ * T2  A record ahead of the catalog is not staged: apply() stops before it. One of a map that was dropped keeps its
+ *     sequence and does nothing.
+ * T3  Two changes of one slot never carry the same pending lane: there are two, taken in turn along the chain of a key.
+ * T4  Undecided records stay in the log, however full that is.
+ */
+import { assert, type MapId } from '@ashlar/core';
+import { hashBytes } from '@ashlar/serialization';
+import { MemoryKind } from './accounts.ts';
+import type { Ref } from './arena.ts';
+import { createEntry, createValue, releaseValue } from './blocks.ts';
+import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
+import { type RecordCause, type RecordHeader, RecordKind } from './log-record.ts';
+import type { Partition } from './partition.ts';
+import { knownVersion } from './pending-words.ts';
+import type { RecordFrame } from './record-frame.ts';
+import type { SlotTable } from './slot-table.ts';
+import type { StoreCore } from './store-core.ts';
+import type { StoredMap } from './stored-map.ts';
+
+/** Of a staged record: table index + 1 (0: it does nothing), staged slot + 1, closed slot + 1, change of live entries. */
+const FIELDS = 4;
+const FIRST_RECORDS = 64;
+
+export class ReplicaTail {
+  readonly #core: StoreCore;
+  readonly #partition: Partition;
+  /** By sequence, in a ring of a power of two. */
+  #journal = new Int32Array(FIRST_RECORDS * FIELDS);
+  readonly #header: RecordHeader = {
+    catalogVersion: 0,
+    principal: 0,
+    requestSession: 0,
+    requestNumber: 0,
+    transactionId: 0,
+    originSite: 0,
+    originSequence: 0,
+  };
+
+  constructor(core: StoreCore, partition: Partition) {
+    this.#core = core;
+    this.#partition = partition;
+    partition.log.keepsUndecided = true;
+  }
+
+  /** Records that are not committed. */
+  get length(): number {
+    const { log } = this.#partition;
+    return log.nextSequence - 1 - log.committedSequence;
+  }
+
+  /* ---- Staging ---------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Stages what is new in a frame.
+   *
+   * @returns the sequence that is wanted next: one of the frame where a record is ahead of the catalog (T2)
+   * @throws OutOfMemoryError what came before it in the frame is staged
+   */
+  apply(frame: RecordFrame): number {
+    const { log } = this.#partition;
+    assert(frame.partition === this.#partition.id, 'a frame is of the partition');
+    assert(frame.firstSequence <= log.nextSequence, 'T1: a frame meets the log');
+    this.#checkKnown(frame);
+    for (let index = log.nextSequence - frame.firstSequence; index < frame.count; index++) {
+      if (!this.#applyRecord(frame, index)) break;
+    }
+    return log.nextSequence;
+  }
+
+  /** What is here already is what came before. */
+  #checkKnown(frame: RecordFrame): void {
+    const { log } = this.#partition;
+    const last = Math.min(frame.lastSequence, log.nextSequence - 1);
+    if (last < Math.max(frame.firstSequence, log.firstSequence)) return;
+    const isSame = log.versionOf(last) === frame.field('version', last - frame.firstSequence);
+    assert(isSame, 'T1: two logs of a partition agree as far as both go');
+  }
+
+  /** @returns false when its map is not known yet */
+  #applyRecord(frame: RecordFrame, index: number): boolean {
+    const core = this.#core;
+    const mapId = frame.field('mapId', index) as MapId;
+    const kind = frame.field('kind', index) as RecordKind;
+    const map = core.maps.get(mapId);
+    if (map === undefined && !core.hasSeenMap(mapId) && kind !== RecordKind.superseded) return false;
+    this.#readHeader(frame, index);
+    if (map !== undefined && kind === RecordKind.put) this.#put(map, frame, index);
+    else if (map !== undefined && isEnd(kind)) this.#end(map, frame, index, kind);
+    else this.#appendEmpty(frame, index, kind);
+    return true;
+  }
+
+  #readHeader(frame: RecordFrame, index: number): void {
+    const header = this.#header;
+    header.catalogVersion = frame.field('catalogVersion', index);
+    header.principal = frame.field('principal', index);
+    header.requestSession = frame.field('requestSession', index);
+    header.requestNumber = frame.field('requestNumber', index);
+    header.transactionId = frame.field('transactionId', index);
+    header.originSite = frame.field('originSite', index);
+    header.originSequence = frame.field('originSequence', index);
+  }
+
+  #put(map: StoredMap, frame: RecordFrame, index: number): void {
+    const core = this.#core;
+    const partition = this.#partition;
+    const [start, end] = [frame.valueStart(index), frame.field('valueEnd', index)];
+    const table = map.tables[partition.id] ?? core.createTable(map, partition);
+    const deadline = frame.field('expiresAt', index);
+    if (!partition.log.reserve(end - start, true) || !table.slots.reserve() || !table.index.reserve()) {
+      throw core.outOfMemory(end - start);
+    }
+    const value = createValue(core.blocks, map.account, frame.values, start, end);
+    if (value === 0) throw core.outOfMemory(end - start);
+    const entry = this.#entryFor(map, table, frame, index, deadline, value);
+    const newest = this.#liveSlot(table, entry);
+    const lane = this.#laneAbove(table, entry);
+    const oldValue = newest < 0 ? 0 : table.valueOf(newest);
+    const oldVersion = newest < 0 ? 0 : this.#versionOf(table, entry, newest);
+    const sequence = this.#append(frame, index, RecordKind.put, map.mapId, entry, value, oldValue, oldVersion);
+    const slot = table.stageNew(entry, value, deadline, lane);
+    if (newest >= 0) table.stageClose(newest, lane);
+    this.#note(sequence, table.tableIndex + 1, slot + 1, newest + 1, newest < 0 ? 1 : 0);
+    if (map.maxIdleUs !== 0) core.touch(entry, core.clock.now());
+  }
+
+  #end(map: StoredMap, frame: RecordFrame, index: number, kind: RecordKind): void {
+    const table = map.tables[this.#partition.id];
+    const entry = table === undefined ? 0 : this.#findEntry(table, frame, index);
+    const newest = table === undefined || entry === 0 ? -1 : this.#liveSlot(table, entry);
+    if (table === undefined || newest < 0) {
+      this.#appendEmpty(frame, index, kind);
+      return;
+    }
+    if (!this.#partition.log.reserve(0, true)) throw this.#core.outOfMemory(0);
+    const oldVersion = this.#versionOf(table, entry, newest);
+    const sequence = this.#append(frame, index, kind, map.mapId, entry, 0, table.valueOf(newest), oldVersion);
+    table.stageClose(newest, this.#laneAbove(table, entry));
+    this.#note(sequence, table.tableIndex + 1, 0, newest + 1, -1);
+  }
+
+  /** A record that changes nothing here keeps its sequence, and readers pass it over. */
+  #appendEmpty(frame: RecordFrame, index: number, kind: RecordKind): void {
+    if (!this.#partition.log.reserve(0, true)) throw this.#core.outOfMemory(0);
+    const told = isEnd(kind) || kind === RecordKind.put ? RecordKind.superseded : kind;
+    this.#note(this.#append(frame, index, told, frame.field('mapId', index), 0, 0, 0, 0), 0, 0, 0, 0);
+  }
+
+  #append(
+    frame: RecordFrame,
+    index: number,
+    kind: RecordKind,
+    mapId: number,
+    entry: Ref,
+    value: Ref,
+    oldValue: Ref,
+    oldVersion: number,
+  ): number {
+    const version = frame.field('version', index);
+    const cause = frame.field('cause', index) as RecordCause;
+    const epoch = frame.field('epoch', index);
+    const expiresAt = value === 0 ? 0 : frame.field('expiresAt', index);
+    const { log } = this.#partition;
+    return log.append(this.#header, kind, mapId, version, entry, value, expiresAt, oldValue, oldVersion, cause, epoch);
+  }
+
+  #findEntry(table: SlotTable, frame: RecordFrame, index: number): Ref {
+    const [start, end] = [frame.keyStart(index), frame.field('keyEnd', index)];
+    return table.index.find(hashBytes(frame.keys, start, end, this.#core.hashSeed), frame.keys, start, end);
+  }
+
+  /** The entry of a put, made where there is none; with a timer where it has a deadline. Gives `value` back if it throws. */
+  #entryFor(map: StoredMap, table: SlotTable, frame: RecordFrame, index: number, deadline: number, value: Ref): Ref {
+    const { blocks, timers, clock } = this.#core;
+    const known = this.#findEntry(table, frame, index);
+    const wantsTimer = deadline !== 0 || map.maxIdleUs !== 0;
+    const timerOf = (entry: Ref): Ref =>
+      blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
+    if (known !== 0 && (!wantsTimer || timerOf(known) !== 0)) {
+      if (deadline !== 0) timers.ensure(timerOf(known), deadline);
+      return known;
+    }
+    const timer = wantsTimer ? timers.create(map.account) : 0;
+    const [start, end] = [frame.keyStart(index), frame.field('keyEnd', index)];
+    const entry = known !== 0 ? known : createEntry(blocks, map.account, frame.keys, start, end);
+    if (entry === 0 || (wantsTimer && timer === 0)) {
+      releaseValue(blocks, map.account, value);
+      if (timer !== 0) blocks.free(timer, map.account, MemoryKind.entries);
+      if (known === 0 && entry !== 0) blocks.free(entry, map.account, MemoryKind.entries);
+      throw this.#core.outOfMemory(end - start);
+    }
+    if (known === 0) table.index.insert(hashBytes(frame.keys, start, end, this.#core.hashSeed), entry);
+    if (timer !== 0) {
+      table.hasDeadlines = true;
+      const idle = map.maxIdleUs === 0 ? Infinity : clock.now() + map.maxIdleUs;
+      timers.start(timer, entry, table.tableIndex, Math.min(deadline === 0 ? Infinity : deadline, idle));
+    }
+    return entry;
+  }
+
+  #newestOf(entry: Ref): number {
+    return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
+  }
+
+  /** The newest slot of an entry when nothing has ended it; -1 else. */
+  #liveSlot(table: SlotTable, entry: Ref): number {
+    const newest = this.#newestOf(entry);
+    if (newest < 0) return -1;
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    return chunk.f64[chunk.end + (newest & CHUNK_MASK)] === LIVE ? newest : -1;
+  }
+
+  /** The lane for the next change of an entry: not that of its newest slot (T3). */
+  #laneAbove(table: SlotTable, entry: Ref): number {
+    const [one, other] = this.#core.replicaLanes;
+    const newest = this.#newestOf(entry);
+    if (newest < 0) return one;
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    const end = chunk.f64[chunk.end + at]!;
+    return (end === LIVE ? chunk.f64[chunk.begin + at] : end) === one ? other : one;
+  }
+
+  /** The version of an entry's newest slot, which may be staged. */
+  #versionOf(table: SlotTable, entry: Ref, slot: number): number {
+    const chunk = table.chunks[slot >>> CHUNK_SHIFT]!;
+    const begin = chunk.f64[chunk.begin + (slot & CHUNK_MASK)]!;
+    if (!this.#core.replicaLanes.includes(begin)) return knownVersion(this.#core.arena, begin);
+    const { log } = this.#partition;
+    let sequence = log.nextSequence - 1;
+    while (log.entryOf(sequence) !== entry) sequence -= 1;
+    return log.versionOf(sequence);
+  }
+
+  /* ---- Deciding --------------------------------------------------------------------------------------------------- */
+
+  /** Everything up to `sequence` is committed at the primary, as far as it is here. */
+  commitTo(sequence: number): void {
+    const core = this.#core;
+    const { id, log } = this.#partition;
+    const last = Math.min(sequence, log.nextSequence - 1);
+    if (last <= log.committedSequence) return;
+    for (let at = log.committedSequence + 1; at <= last; at++) this.#patch(at, log.versionOf(at));
+    core.collect();
+    log.commit(last);
+    core.committed(id, last);
+  }
+
+  #patch(sequence: number, version: number): void {
+    const at = this.#placeOf(sequence);
+    const table = this.#tableAt(at);
+    if (table === undefined) return;
+    const [staged, closed] = [this.#journal[at + 1]! - 1, this.#journal[at + 2]! - 1];
+    const garbage = table.patch(staged, closed, this.#laneOf(table, staged, closed), version);
+    if (garbage > 0) this.#core.noteGarbage(table, garbage);
+    table.countLive(this.#journal[at + 3]!);
+  }
+
+  /** Which of the two lanes a record staged under. */
+  #laneOf(table: SlotTable, staged: number, closed: number): number {
+    const slot = staged >= 0 ? staged : closed;
+    const chunk = table.chunks[slot >>> CHUNK_SHIFT]!;
+    return chunk.f64[(staged >= 0 ? chunk.begin : chunk.end) + (slot & CHUNK_MASK)]!;
+  }
+
+  /** Takes back what is not committed, from the back. */
+  dropTail(): void {
+    const core = this.#core;
+    const { log } = this.#partition;
+    if (this.length === 0) return;
+    for (let sequence = log.nextSequence - 1; sequence > log.committedSequence; sequence--) {
+      const at = this.#placeOf(sequence);
+      const table = this.#tableAt(at);
+      if (table === undefined) continue;
+      if (this.#journal[at + 1]! > 0) table.undoNew(this.#journal[at + 1]! - 1);
+      if (this.#journal[at + 2]! > 0) table.undoClose(this.#journal[at + 2]! - 1);
+      core.noteGarbage(table, 1);
+    }
+    core.collect();
+    log.undo(log.committedSequence + 1);
+  }
+
+  /* ---- The journal ------------------------------------------------------------------------------------------------ */
+
+  #placeOf(sequence: number): number {
+    return ((sequence * FIELDS) % this.#journal.length) | 0;
+  }
+
+  /** Undefined: the record does nothing, or its map was dropped since. */
+  #tableAt(at: number): SlotTable | undefined {
+    const index = this.#journal[at]! - 1;
+    return index < 0 ? undefined : this.#core.tables[index];
+  }
+
+  #note(sequence: number, table: number, staged: number, closed: number, liveChange: number): void {
+    if (this.length * FIELDS > this.#journal.length) this.#grow(sequence);
+    const at = this.#placeOf(sequence);
+    this.#journal[at] = table;
+    this.#journal[at + 1] = staged;
+    this.#journal[at + 2] = closed;
+    this.#journal[at + 3] = liveChange;
+  }
+
+  /** @param next  the sequence that has no place yet */
+  #grow(next: number): void {
+    const old = this.#journal;
+    const grown = new Int32Array(old.length * 2);
+    for (let sequence = this.#partition.log.committedSequence + 1; sequence < next; sequence++) {
+      const from = (sequence * FIELDS) % old.length;
+      for (let field = 0; field < FIELDS; field++)
+        grown[((sequence * FIELDS) % grown.length) + field] = old[from + field]!;
+    }
+    this.#journal = grown;
+  }
+}
+
+function isEnd(kind: RecordKind): boolean {
+  return kind === RecordKind.remove || kind === RecordKind.expire || kind === RecordKind.evict;
+}
