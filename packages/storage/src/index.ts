@@ -28,10 +28,11 @@ export {
   WORKERS_MAX,
 } from './layout.ts';
 export { LogRecordView, RecordCause, RecordKind } from './log-record.ts';
-export { type LogRoom, MemberStore, type PartitionOptions, type PinnedSnapshot } from './member-store.ts';
+export { type LogRoom, MemberStore, type PinnedSnapshot } from './member-store.ts';
 export { pageRef } from './page-leases.ts';
 export type { PartitionRole } from './partition.ts';
 export type { LogConsumer, LogHolder, LogState } from './partition-log.ts';
+export type { PartitionOptions } from './partition-roles.ts';
 export { resolveLane } from './pending-words.ts';
 export { FRAME_RECORDS_MAX, RecordFrame, readRecordFrame } from './record-frame.ts';
 export { allVisible, isVisible, SlotChunkView, visibleSlots } from './slot-chunk.ts';

@@ -13,10 +13,10 @@ import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
 import { LogRecordView, RecordCause } from './log-record.ts';
 import { PageLeases } from './page-leases.ts';
-import { Partition, type PartitionRole } from './partition.ts';
-import { type LogConsumer, type LogHolder, type LogState, PartitionLog } from './partition-log.ts';
+import type { PartitionRole } from './partition.ts';
+import type { LogConsumer, LogHolder, LogState, PartitionLog } from './partition-log.ts';
+import { closePartition, openPartition, type PartitionOptions, promotePartition, tailOf } from './partition-roles.ts';
 import { type RecordFrame, RecordFrameWriter } from './record-frame.ts';
-import { ReplicaTail } from './replica-tail.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
 import type { StoreHandle } from './store-reader.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
@@ -26,16 +26,6 @@ import { WriteBatch } from './write-batch.ts';
 export interface PinnedSnapshot {
   readonly id: number;
   readonly version: Version;
-}
-
-/** How a partition is opened. */
-export interface PartitionOptions {
-  /** Default: primary. */
-  readonly role?: PartitionRole;
-  /** Of the log that is handed on, so that tokens stay good; default: a new one. */
-  readonly incarnation?: number;
-  /** The last sequence that the partition's state includes already. Default: 0. */
-  readonly lastSequence?: Sequence;
 }
 
 /** What durable consumers hold of the logs of a member. */
@@ -112,22 +102,7 @@ export class MemberStore {
    * @throws GridError OVERLOADED when too many batches are under way for a first backup
    */
   openPartition(partitionId: PartitionId, epoch: Epoch, options: PartitionOptions = {}): void {
-    const core = this.#core;
-    const open = core.partitions[partitionId];
-    if (open !== undefined) {
-      assert(epoch >= open.epoch, 'an epoch only grows');
-      open.log.epoch = epoch;
-      return;
-    }
-    assert(partitionId >= 0 && partitionId < core.partitions.length, 'partitions are numbered below their count');
-    const { role = 'primary', incarnation, lastSequence = 0 } = options;
-    const log = new PartitionLog(core.logHost, incarnation ?? core.clock.tick(), epoch, lastSequence);
-    const partition = new Partition(partitionId, log);
-    if (role === 'backup') {
-      core.takeReplicaLanes();
-      partition.tail = new ReplicaTail(core, partition);
-    }
-    core.partitions[partitionId] = partition;
+    openPartition(this.#core, partitionId, epoch, options);
   }
 
   /**
@@ -135,17 +110,7 @@ export class MemberStore {
    * have passed the last version of the log.
    */
   promotePartition(partitionId: PartitionId, epoch: Epoch): void {
-    const partition = this.#backup(partitionId);
-    const { log } = partition;
-    assert(partition.tail!.length === 0, 'a tail is committed or dropped before the partition is promoted');
-    assert(epoch > log.epoch, 'a promotion raises the epoch');
-    if (log.committedSequence >= log.firstSequence) {
-      assert(log.versionOf(log.committedSequence) <= this.#core.clock.now(), 'L1: versions rise with sequences');
-    }
-    log.epoch = epoch;
-    log.keepsUndecided = false;
-    partition.tail = undefined;
-    partition.idleFloor = this.#core.clock.now();
+    promotePartition(this.#core, partitionId, epoch);
   }
 
   /**
@@ -153,15 +118,7 @@ export class MemberStore {
    * back; batches that staged elsewhere too go on without it.
    */
   closePartition(partitionId: PartitionId): void {
-    const core = this.#core;
-    const partition = core.partitions[partitionId];
-    if (partition === undefined) return;
-    partition.tail?.dropTail();
-    for (let last = partition.staged.last; last !== undefined; last = partition.staged.last) last.excise(partition);
-    while (core.patchQueue.length > 0) core.reclaim(4096);
-    for (const map of core.maps.values()) core.dropTable(map, partitionId);
-    partition.log.destroy();
-    core.partitions[partitionId] = undefined;
+    closePartition(this.#core, partitionId);
   }
 
   /** Undefined: it is not here. */
@@ -178,28 +135,22 @@ export class MemberStore {
    * @throws OutOfMemoryError; what came before in the frame is staged
    */
   applyFrame(frame: RecordFrame): Sequence {
-    return this.#backup(frame.partition as PartitionId).tail!.apply(frame) as Sequence;
+    return tailOf(this.#core, frame.partition as PartitionId).apply(frame) as Sequence;
   }
 
   /** Everything up to `sequence` is committed at the primary: readers and events may have it, as far as it is here. */
   commitBackup(partitionId: PartitionId, sequence: Sequence): void {
-    this.#backup(partitionId).tail!.commitTo(sequence);
+    tailOf(this.#core, partitionId).commitTo(sequence);
   }
 
   /** Records of a backup beyond its commit index. */
   tailLength(partitionId: PartitionId): number {
-    return this.#backup(partitionId).tail!.length;
+    return tailOf(this.#core, partitionId).length;
   }
 
   /** Takes back what a backup holds beyond its commit index. */
   dropTail(partitionId: PartitionId): void {
-    this.#backup(partitionId).tail!.dropTail();
-  }
-
-  #backup(partitionId: PartitionId): Partition {
-    const partition = this.#core.partitions[partitionId];
-    assert(partition?.tail !== undefined, 'the member is a backup of the partition');
-    return partition;
+    tailOf(this.#core, partitionId).dropTail();
   }
 
   isPartitionOpen(partitionId: PartitionId): boolean {

@@ -16,6 +16,7 @@ import {
 } from '@ashlar/core';
 import { ByteAccount, MemoryKind } from './accounts.ts';
 import { Arena, type Ref } from './arena.ts';
+import { BatchJournal } from './batch-journal.ts';
 import { BlockAllocator, type Relief } from './block-allocator.ts';
 import { dropChunkColumns } from './chunk-columns.ts';
 import {
@@ -61,7 +62,6 @@ const SHORT_SHARE = 1 / 32;
 const WAIT_EVERY_US = 100_000;
 const WAITS_MAX = 20;
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
-const JOURNAL_LENGTH = 96;
 const PATCH_AT_ONCE_MAX = 2048;
 /** Journals beyond this length are not kept for the next batch. */
 const JOURNAL_KEPT_MAX = 65_536;
@@ -123,7 +123,7 @@ export class StoreCore {
   readonly #littered: SlotTable[] = [];
   #doomed: SlotTable[] = [];
   #highestMapId = 0;
-  readonly #journals: Int32Array[] = [];
+  readonly #journals: BatchJournal[] = [];
   #trimCursor = 0;
   /** The changes of the snapshots up to which held slots are looked at again, and since when. */
   #passOf = 0;
@@ -339,18 +339,14 @@ export class StoreCore {
 
   /* ---- Left for later ------------------------------------------------------------------------------------------------ */
 
-  takeJournal(): Int32Array {
-    return this.#journals.pop() ?? new Int32Array(JOURNAL_LENGTH);
+  takeJournal(): BatchJournal {
+    return this.#journals.pop() ?? new BatchJournal();
   }
 
-  growJournal(journal: Int32Array): Int32Array {
-    const grown = new Int32Array(journal.length * 2);
-    grown.set(journal);
-    return grown;
-  }
-
-  giveJournal(journal: Int32Array): void {
-    if (journal.length <= JOURNAL_KEPT_MAX && this.#journals.length < JOURNALS_KEPT) this.#journals.push(journal);
+  giveJournal(journal: BatchJournal): void {
+    if (journal.capacity > JOURNAL_KEPT_MAX || this.#journals.length === JOURNALS_KEPT) return;
+    journal.clear();
+    this.#journals.push(journal);
   }
 
   /** A batch that is decided leaves slots behind in a table; collect() follows. */

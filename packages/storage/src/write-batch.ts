@@ -27,6 +27,7 @@ import { hashBytes } from '@ashlar/serialization';
 import { MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
 import { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
+import type { BatchJournal } from './batch-journal.ts';
 import { createEntry, createValue, releaseValue } from './blocks.ts';
 import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
@@ -39,11 +40,6 @@ import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
 
 type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
-
-/** Journal: table, staged slot + 1, closed slot + 1 of an operation. */
-const JOURNAL_FIELDS = 3;
-/** In place of the table: the operation was undone. */
-const EXCISED = -1;
 
 export class WriteBatch implements RecordHeader {
   catalogVersion: number;
@@ -69,8 +65,7 @@ export class WriteBatch implements RecordHeader {
   /** Tables written to, and by how many the batch changes their live entries. */
   readonly #tables: SlotTable[] = [];
   readonly #liveChanges: number[] = [];
-  #journal: Int32Array;
-  #journalLength = 0;
+  readonly #journal: BatchJournal;
   #patched = 0;
   /** Made with the first key that comes again. */
   #rewrites: KeyRewrites | undefined;
@@ -119,7 +114,7 @@ export class WriteBatch implements RecordHeader {
 
   /** Changes staged so far: slots written and slots closed, counted by key. */
   get changeCount(): number {
-    return this.#journalLength / JOURNAL_FIELDS;
+    return this.#journal.count;
   }
 
   /** The sequence of its first record in a partition that it has joined. */
@@ -351,7 +346,7 @@ export class WriteBatch implements RecordHeader {
     if (newest < 0) {
       this.#countLive(table, 1);
       this.#record(log, RecordKind.put, table, entry, value, expiresAt, 0, 0, cause);
-      this.#note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
+      this.#journal.note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
       return;
     }
     const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
@@ -370,7 +365,7 @@ export class WriteBatch implements RecordHeader {
     this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
     const slot = table.stageNew(entry, value, expiresAt, this.#lane);
     if (isLive) table.stageClose(newest, this.#lane);
-    this.#note(table.tableIndex, slot + 1, isLive ? newest + 1 : 0);
+    this.#journal.note(table.tableIndex, slot + 1, isLive ? newest + 1 : 0);
   }
 
   /** As #stagePut(), for a key that this batch has staged or closed already. */
@@ -388,7 +383,7 @@ export class WriteBatch implements RecordHeader {
     if (chunk.f64[chunk.end + at] !== LIVE) this.#countLive(table, 1);
     this.#recordAgain(partition, RecordKind.put, table, entry, newest, value, expiresAt, cause);
     if (chunk.f64[chunk.begin + at] === this.#lane) table.restage(newest, value, expiresAt);
-    else this.#note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
+    else this.#journal.note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
   }
 
   #stageClose(partition: Partition, table: SlotTable, entry: Ref, kind: RecordKind, cause: RecordCause): boolean {
@@ -408,7 +403,7 @@ export class WriteBatch implements RecordHeader {
     const oldValue = chunk.u32[chunk.valueRef + at]!;
     this.#record(partition.log, kind, table, entry, 0, 0, oldValue, this.#knownVersion(begin), cause);
     table.stageClose(newest, this.#lane);
-    this.#note(table.tableIndex, 0, newest + 1);
+    this.#journal.note(table.tableIndex, 0, newest + 1);
     return true;
   }
 
@@ -485,15 +480,6 @@ export class WriteBatch implements RecordHeader {
     table.stagedChange += change;
   }
 
-  #note(tableIndex: number, stagedPlusOne: number, closedPlusOne: number): void {
-    const at = this.#journalLength;
-    if (at + JOURNAL_FIELDS > this.#journal.length) this.#journal = this.#core.growJournal(this.#journal);
-    this.#journal[at] = tableIndex;
-    this.#journal[at + 1] = stagedPlusOne;
-    this.#journal[at + 2] = closedPlusOne;
-    this.#journalLength = at + JOURNAL_FIELDS;
-  }
-
   /* ---- Deciding ------------------------------------------------------------------------------------------------------- */
 
   /**
@@ -568,20 +554,13 @@ export class WriteBatch implements RecordHeader {
    */
   patch(maxChanges: number): number {
     const core = this.#core;
-    const journal = this.#journal;
     const from = this.#patched;
-    const to = Math.min(this.#journalLength, from + maxChanges * JOURNAL_FIELDS);
-    for (let at = from; at < to; at += JOURNAL_FIELDS) {
-      if (journal[at] === EXCISED) continue;
-      const table = core.tables[journal[at]!]!;
-      const garbage = table.patch(journal[at + 1]! - 1, journal[at + 2]! - 1, this.#lane, this.#version);
-      if (garbage > 0) core.noteGarbage(table, garbage);
-    }
+    const to = Math.min(this.changeCount, from + maxChanges);
+    this.#journal.patch(core, from, to, this.#lane, this.#version);
     core.collect();
     this.#patched = to;
-    const changes = (to - from) / JOURNAL_FIELDS;
-    if (to === this.#journalLength && changes < maxChanges) this.#finishPatching();
-    return changes;
+    if (to === this.changeCount && to - from < maxChanges) this.#finishPatching();
+    return to - from;
   }
 
   #finishPatching(): void {
@@ -597,22 +576,6 @@ export class WriteBatch implements RecordHeader {
     return this.#word;
   }
 
-  /** Undoes what was staged in one partition, or in all that are left. */
-  #undo(partitionId: PartitionId | undefined): void {
-    const core = this.#core;
-    for (let at = this.#journalLength - JOURNAL_FIELDS; at >= 0; at -= JOURNAL_FIELDS) {
-      if (this.#journal[at] === EXCISED) continue;
-      const table = core.tables[this.#journal[at]!]!;
-      if (partitionId !== undefined && table.partitionId !== partitionId) continue;
-      const staged = this.#journal[at + 1]!;
-      const closed = this.#journal[at + 2]!;
-      if (staged !== 0) table.undoNew(staged - 1);
-      if (closed !== 0) table.undoClose(closed - 1);
-      core.noteGarbage(table, 1);
-      this.#journal[at] = EXCISED;
-    }
-  }
-
   /**
    * The member has lost a partition: what the batch staged there is undone, the rest goes on. From the back of its log, as
    * an abort; a batch that has nothing else is aborted.
@@ -623,7 +586,7 @@ export class WriteBatch implements RecordHeader {
       this.abort();
       return;
     }
-    this.#undo(partition.id);
+    this.#journal.undo(this.#core, partition.id);
     this.#core.collect();
     const index = this.#partitions.indexOf(partition);
     partition.staged.removeLast();
@@ -651,7 +614,7 @@ export class WriteBatch implements RecordHeader {
     const core = this.#core;
     core.sealed.delete(this);
     for (const table of this.#tables) if (table.stagedBy === this) table.stagedBy = undefined;
-    this.#undo(undefined);
+    this.#journal.undo(core);
     core.collect();
     for (let index = 0; index < this.#partitions.length; index++) {
       const partition = this.#partitions[index]!;

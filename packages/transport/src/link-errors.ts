@@ -18,7 +18,9 @@ export function linkReason(details: string): string {
 
 /** Says of a call that nothing of it left: there was no connection to send it over. */
 export function wasNeverSent(details: string): boolean {
-  return /No connection established|Name resolution failed|Channel has been shut down|Failed to start HTTP\/2 stream/.test(details);
+  return /No connection established|Name resolution failed|Channel has been shut down|Failed to start HTTP\/2 stream/.test(
+    details,
+  );
 }
 
 /** A link that broke under a call, or was not there for it. */

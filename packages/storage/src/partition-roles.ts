@@ -1,0 +1,77 @@
+/**
+ * A partition comes to a member, changes its role there, and leaves.
+ *
+ *   open(primary) ------------------------------> close
+ *   open(backup) --commit or drop the tail--> promote --> ...
+ */
+import { assert, type Epoch, type PartitionId, type Sequence } from '@ashlar/core';
+import { Partition, type PartitionRole } from './partition.ts';
+import { PartitionLog } from './partition-log.ts';
+import { ReplicaTail } from './replica-tail.ts';
+import type { StoreCore } from './store-core.ts';
+
+/** How a partition is opened. */
+export interface PartitionOptions {
+  /** Default: primary. */
+  readonly role?: PartitionRole;
+  /** Of the log that is handed on, so that tokens stay good; default: a new one. */
+  readonly incarnation?: number;
+  /** The last sequence that the partition's state includes already. Default: 0. */
+  readonly lastSequence?: Sequence;
+}
+
+/** As MemberStore.openPartition(). */
+export function openPartition(core: StoreCore, id: PartitionId, epoch: Epoch, options: PartitionOptions): void {
+  const open = core.partitions[id];
+  if (open !== undefined) {
+    assert(epoch >= open.epoch, 'an epoch only grows');
+    open.log.epoch = epoch;
+    return;
+  }
+  assert(id >= 0 && id < core.partitions.length, 'partitions are numbered below their count');
+  const { role = 'primary', incarnation, lastSequence = 0 } = options;
+  const partition = new Partition(
+    id,
+    new PartitionLog(core.logHost, incarnation ?? core.clock.tick(), epoch, lastSequence),
+  );
+  if (role === 'backup') {
+    core.takeReplicaLanes();
+    partition.tail = new ReplicaTail(core, partition);
+  }
+  core.partitions[id] = partition;
+}
+
+/** As MemberStore.promotePartition(). */
+export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch): void {
+  const tail = tailOf(core, id);
+  const partition = core.partitions[id]!;
+  const { log } = partition;
+  assert(tail.length === 0, 'a tail is committed or dropped before the partition is promoted');
+  assert(epoch > log.epoch, 'a promotion raises the epoch');
+  if (log.committedSequence >= log.firstSequence) {
+    assert(log.versionOf(log.committedSequence) <= core.clock.now(), 'L1: versions rise with sequences');
+  }
+  log.epoch = epoch;
+  log.keepsUndecided = false;
+  partition.tail = undefined;
+  partition.idleFloor = core.clock.now();
+}
+
+/** As MemberStore.closePartition(). */
+export function closePartition(core: StoreCore, id: PartitionId): void {
+  const partition = core.partitions[id];
+  if (partition === undefined) return;
+  partition.tail?.dropTail();
+  for (let last = partition.staged.last; last !== undefined; last = partition.staged.last) last.excise(partition);
+  while (core.patchQueue.length > 0) core.reclaim(4096);
+  for (const map of core.maps.values()) core.dropTable(map, id);
+  partition.log.destroy();
+  core.partitions[id] = undefined;
+}
+
+/** What a backup holds beyond its commit index. */
+export function tailOf(core: StoreCore, id: PartitionId): ReplicaTail {
+  const tail = core.partitions[id]?.tail;
+  assert(tail !== undefined, 'the member is a backup of the partition');
+  return tail;
+}
