@@ -198,6 +198,45 @@ describe('a member that asks for certificates', () => {
   });
 });
 
+describe('a member that others cannot talk to', () => {
+  it('since its certificate is for other hosts, is told with the reason, by clients and in the log', async () => {
+    const start = ({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }, join?: string) => {
+      const files = { 'security.certFile': certFile, 'security.keyFile': keyFile, 'log.level': 'warn' };
+      return MemberProcess.start(memberFlags({ settings: secured('none', files) }, 2, join));
+    };
+    const first = await start(member);
+    const second = await start(here.make({ hosts: ['grid.example'] }), first.address).catch((error: unknown) => error);
+    try {
+      if (!(second instanceof MemberProcess)) throw second;
+      const grid = await connect({ seeds: [first.address], tls: { ca: here.ca } });
+      const pings = await grid.ping();
+      expect(pings.map(({ error }) => error?.code)).toEqual([undefined, 'UNTRUSTED_CERTIFICATE']);
+      await grid.close();
+      const { stdout, code } = await runInProcess(['ping', '--address', first.address, ...tlsFlags]);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining('UNTRUSTED_CERTIFICATE') });
+      for (let tries = 0; tries < 500 && !first.log.some((line) => line.includes('cannot be talked to')); tries += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      expect(first.log.join('\n')).toMatch(/"code":"UNTRUSTED_CERTIFICATE".*grid\.example.*member cannot be talked to/);
+    } finally {
+      if (second instanceof MemberProcess) await second.end('SIGKILL');
+      await first.end('SIGKILL');
+    }
+  });
+
+  it('tells the address that it was told to, with the port that it got', async () => {
+    const grid = await TestGrid.start({ members: 2, settings: { 'grpc.advertise': 'localhost:0' } });
+    try {
+      const client = await grid.connect();
+      const addresses = (await client.ping()).map(({ address }) => address);
+      expect(addresses.sort()).toEqual([...grid.seeds].sort());
+      for (const address of addresses) expect(address).toMatch(/^localhost:[1-9]\d+$/);
+    } finally {
+      await grid.stop();
+    }
+  });
+});
+
 describe('members known by the subject of their certificates', () => {
   const settings = (clientAuth: string): Record<string, string> =>
     secured(clientAuth, { 'security.memberSubject': 'member' });

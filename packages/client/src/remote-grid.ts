@@ -26,6 +26,7 @@ import { checkMapName, checkMapOptions, checkSeeds, checkStatement } from './che
 import { ClientTurns } from './client-turns.ts';
 import { DefinitionNames } from './definition-names.ts';
 import { type MapContext, RemoteMap } from './grid-map.ts';
+import { MemberFaults } from './member-faults.ts';
 import { ADMIN_TIMEOUT_MS, type ConnectOptions, DEFAULT_SEEDS, DEFAULT_SQL_TIMEOUT_MS } from './options.ts';
 import { checkedToken, clientTls } from './security.ts';
 import { GridSqlResult } from './sql-result.ts';
@@ -54,6 +55,7 @@ class RemoteGrid implements Grid {
   readonly sql: SqlTag;
   readonly #router: Router;
   readonly #names = new DefinitionNames();
+  readonly #faults = new MemberFaults();
   readonly #context: MapContext;
 
   constructor(router: Router, sqlTimeoutMs: number) {
@@ -189,6 +191,8 @@ class RemoteGrid implements Grid {
         const { error } = told;
         if (error !== undefined && (options.signal?.aborted === true || this.#router.isClosed)) throw error;
         if (!GridError.is(error, 'CONNECTION_LOST')) return told;
+        const fault = await this.#faults.lasting(connection);
+        if (fault !== undefined) return { ...told, error: fault };
         const sinceMs = connection.down?.sinceMs ?? Date.now();
         return { ...told, error: new MemberUnreachableError(member.id, member.address, sinceMs) };
       }),

@@ -79,7 +79,9 @@ export class GridSoak {
   }
 
   #connect(): Promise<Grid> {
-    return connect({ seeds: this.#members.map(({ address }) => address), timeoutMs: CALL_TIMEOUT_MS });
+    const seeds = this.#members.map(({ address }) => address);
+    // A guest may come while all of them are started again.
+    return connect({ seeds, timeoutMs: CALL_TIMEOUT_MS, waitForMembers: true });
   }
 
   /** All tasks, until the signal fires or one of them fails. */

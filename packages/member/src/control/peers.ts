@@ -9,6 +9,7 @@ import { type ConnectionOptions, connectMember, type LinkDown, type MemberConnec
 export interface PeerLog {
   info(facts: object, message: string): void;
   warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
 }
 
 /** A member, and which process of it. */
@@ -95,8 +96,17 @@ export class Peers {
     else {
       const since = new Date(down.sinceMs).toISOString();
       this.#log.warn({ member: id, address: peer.address, since }, 'member is lost');
+      void this.#tellFault(id, peer);
     }
     peer.lostMs = down?.sinceMs;
+  }
+
+  /** What no waiting mends, such as a certificate that does not name its address. */
+  async #tellFault(id: MemberId, { address, connection }: Peer): Promise<void> {
+    const fault = await connection.findFault();
+    if (fault === undefined || fault.retryable || this.#peers.get(id)?.connection !== connection) return;
+    const { code, message: why, hint } = fault;
+    this.#log.error({ member: id, address, code, why, hint }, 'member cannot be talked to');
   }
 
   #tellBack(id: MemberId, address: string, lostMs: number): void {
