@@ -1,4 +1,4 @@
-import { certificates } from '@ashlar/transport/testing';
+import { certificates, FakeMember } from '@ashlar/transport/testing';
 import { connect } from './index.ts';
 import type { ConnectOptions, TlsOptions } from './options.ts';
 import { checkedToken, clientTls } from './security.ts';
@@ -57,6 +57,28 @@ describe('token of connect', () => {
       code: 'INVALID_ARGUMENT',
       message: expect.not.stringMatching(/ses/),
     });
+  });
+
+  it.each<[string, () => string]>([
+    ['gives none', () => 'sesame\n'],
+    [
+      'throws',
+      () => {
+        throw new Error('sesame');
+      },
+    ],
+    ['gives a promise', (async () => 'sesame') as unknown as () => string],
+  ])('of a function that %s ends connect at once', async (_, token) => {
+    const member = new FakeMember('m');
+    const address = await member.start(0);
+    try {
+      await expect(connect({ seeds: [address], token, connectTimeoutMs: 2 ** 31 })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.not.stringMatching(/sesame/),
+      });
+    } finally {
+      await member.stop();
+    }
   });
 
   it('of a function is looked at when it is asked for', () => {

@@ -53,7 +53,18 @@ function named(option: string, pem: Pem | undefined): NamedPem | undefined {
 /** @throws GridError INVALID_ARGUMENT; of a function: at the call that asks for it */
 export function checkedToken(token: ConnectOptions['token']): ConnectOptions['token'] {
   if (typeof token !== 'function') return checkToken(token);
-  return () => checkToken(token());
+  return () => checkToken(given(token));
+}
+
+function given(token: () => unknown): unknown {
+  try {
+    return token();
+  } catch (cause) {
+    throw new GridError('INVALID_ARGUMENT', 'the function that gives the token has thrown', {
+      hint: 'what it threw is the cause of this error',
+      cause,
+    });
+  }
 }
 
 function checkToken(token: unknown): string | undefined {

@@ -19,7 +19,13 @@ const RETRY_MAX_MS = 200;
 /** With less time left nobody is asked again: what was said last tells more than a deadline. */
 const ASK_LEAST_MS = 50;
 /** Failures that another seed or a later moment will not mend. */
-const FINAL_CODES: readonly string[] = ['UNAUTHENTICATED', 'PERMISSION_DENIED', 'UNSUPPORTED_PROTOCOL'];
+const FINAL_CODES: readonly string[] = [
+  'UNAUTHENTICATED',
+  'PERMISSION_DENIED',
+  'UNSUPPORTED_PROTOCOL',
+  // Of a function that gives the token.
+  'INVALID_ARGUMENT',
+];
 /** What stands between us and a seed, and no waiting mends; the first of them tells most. */
 const FAULT_CODES: readonly string[] = [
   'CLIENT_CERTIFICATE_REFUSED',
