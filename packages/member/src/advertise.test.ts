@@ -19,6 +19,8 @@ describe('the address under which others reach a member', () => {
   it.each<[Record<string, string>]>([
     [{ 'grpc.host': '0.0.0.0' }],
     [{ 'grpc.host': '::' }],
+    [{ 'grpc.host': '' }],
+    [{ 'grpc.host': '0' }],
     [{ 'grpc.host': '[::]' }],
     [{ 'grpc.host': '0:0:0:0:0:0:0:0' }],
     [{ 'grpc.host': '::ffff:0.0.0.0' }],

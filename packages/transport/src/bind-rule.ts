@@ -19,9 +19,9 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK.test(host.replace(/^\[(.*)\]$/, '$1'));
 }
 
-/** All addresses of the machine, and so none that others could be told. */
+/** All addresses of the machine, and so none that others could be told; no host is all of them too. */
 export function isWildcard(host: string): boolean {
-  return /^(0\.0\.0\.0|(0*:)+0*|::ffff:0\.0\.0\.0)$/i.test(host.replace(/^\[(.*)\]$/, '$1'));
+  return /^(|0|0\.0\.0\.0|(0*:)+0*|::ffff:0\.0\.0\.0)$/i.test(host.replace(/^\[(.*)\]$/, '$1'));
 }
 
 /** @throws GridError INSECURE_BIND */
