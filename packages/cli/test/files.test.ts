@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Decimal, type Grid, type GridKey } from '@ashlar/client';
+import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
 import { Duck } from './sql/duck.ts';
 import { TestGrid } from './support/grid.ts';
@@ -128,6 +129,43 @@ describe('Parquet', () => {
     );
     const big = 9007199254740993n;
     expect(row).toEqual({ small: 5, big, list: [5, big], o: { n: 7 }, j: { n: big } });
+  });
+
+  it('may tell its types by logical types alone, as Arrow does', async () => {
+    const optional = { repetition_type: 'OPTIONAL' } as const;
+    const time = (unit: 'MILLIS' | 'MICROS' | 'NANOS') => ({ type: 'TIME', isAdjustedToUTC: false, unit }) as const;
+    const schema: SchemaElement[] = [
+      { name: 'root', num_children: 4 },
+      { name: 'ms', type: 'INT32', logical_type: time('MILLIS'), ...optional },
+      { name: 'us', type: 'INT64', logical_type: time('MICROS'), ...optional },
+      { name: 'ns', type: 'INT64', logical_type: time('NANOS'), ...optional },
+      { name: 'day', type: 'INT32', logical_type: { type: 'DATE' }, ...optional },
+    ];
+    const bytes = new ByteWriter();
+    const writer = new ParquetWriter({ writer: bytes, schema });
+    await writer.write({
+      columnData: [
+        { name: 'ms', data: [3_723_004, null] },
+        { name: 'us', data: [3_723_000_004n, null] },
+        { name: 'ns', data: [86_399_999_999_999n, null] },
+        { name: 'day', data: [-1, null] },
+      ],
+    });
+    await writer.finish();
+    const file = join(folder, 'logical.parquet');
+    await writeFile(file, new Uint8Array(bytes.getBuffer()));
+    const rows = await imported(file);
+    expect(rows.get(0)).toEqual({
+      ...{ ms: '01:02:03.004', us: '01:02:03.000004', ns: '23:59:59.999999999' },
+      ...{ day: new Date('1969-12-31') },
+    });
+    expect(rows.get(1)).toEqual({ ms: null, us: null, ns: null, day: null });
+  });
+
+  it('that holds a time no Date has is refused, and not called damaged', async () => {
+    const run = await ashlar('import', await parquetOf("SELECT 'infinity'::TIMESTAMP AS t"), '--map', 'endless');
+    expect(run).toMatchObject({ code: 1, stderr: expect.stringMatching(/column t .* is out of range/) });
+    expect(run.stderr).toContain('hint: write it as text');
   });
 
   it('may have two columns of one name', async () => {

@@ -8,7 +8,8 @@
  * C2  An empty field is null; in quotes it is the empty text, where the column is one of texts. With a null text of the
  *     caller's, that text is null where it stands without quotes, and an empty field is an empty text.
  * C3  A line is a row: a blank one is a row of null where the file has one column, and nothing elsewhere.
- * C4  Columns of an export that hold keys and values as text (`exported-rows.ts`) are text.
+ * C4  A first line `sep=;`, with which spreadsheets tell the delimiter, is none of the rows.
+ * C5  Columns of an export that hold keys and values as text (`exported-rows.ts`) are text.
  */
 import { statSync } from 'node:fs';
 import { Readable } from 'node:stream';
@@ -21,6 +22,7 @@ import { type Document, type RowBatch, type RowSource, setField } from './rows.t
 import { uniqueNames } from './unique-names.ts';
 
 const BATCH_ROWS = 2048;
+const TOLD_DELIMITER = /^sep=([^\r\n"])\r?\n/i;
 const DELIMITERS = [',', ';', '\t', '|'];
 /** Rows of the sample that are looked at for each delimiter. */
 const SNIFFED_ROWS = 200;
@@ -103,9 +105,11 @@ async function* rowsOf(
 
 async function formOf(file: TextFile, options: CsvOptions): Promise<CsvForm> {
   const { nullText = '' } = options;
-  const delimiter = options.delimiter ?? sniffDelimiter(file.sample);
+  const told = TOLD_DELIMITER.exec(file.sample)?.[1];
+  const delimiter = options.delimiter ?? told ?? sniffDelimiter(file.sample);
   const parsing: Options = {
     ...linesOptions(file.sample, delimiter),
+    from_line: told === undefined ? 1 : 2,
     cast: (text: string, { quoting }: CastingContext) => (quoting || text !== nullText ? text : null),
   };
   const [header] = await firstRecord(file, parsing);

@@ -238,6 +238,15 @@ describe('the delimiter of a CSV file', () => {
     expect(await rowsOf('csv', 'a\n"x,y;z"\n')).toEqual([{ a: 'x,y;z' }]);
   });
 
+  it.each([
+    ['', 'sep=;\r\na;b\r\n1;x,y\r\n'],
+    ['behind a mark', '\uFEFFsep=;\na;b\n1;x,y\n'],
+  ])('is taken from the line by which spreadsheets tell it %s', async (_where, text) => {
+    expect(await rowsOf('csv', text)).toEqual([{ a: 1, b: 'x,y' }]);
+    expect(await rowsOf('csv', text, { delimiter: ';' })).toEqual([{ a: 1, b: 'x,y' }]);
+    await expect(rowsOf('csv', `${text}3\n`)).rejects.toMatchObject({ message: expect.stringMatching(/line 4/) });
+  });
+
   it('can be said', async () => {
     expect(await rowsOf('csv', 'a:b\n1:2\n', { delimiter: ':' })).toEqual([{ a: 1, b: 2 }]);
     expect(await rowsOf('csv', 'a,b\n1,2\n', { delimiter: ';' })).toEqual([{ 'a,b': '1,2' }]);
@@ -303,6 +312,13 @@ describe('a file that is not text', () => {
         message: expect.stringMatching(message),
       });
     }
+  });
+
+  it('is told to be unpacked, by its name alone', async () => {
+    await expect(rowsOf('csv.gz', 'a\n1\n')).rejects.toMatchObject({
+      message: expect.stringMatching(/\.csv\.gz is compressed$/),
+      hint: 'unpack it first',
+    });
   });
 
   it('is told when an option means nothing to its kind', async () => {

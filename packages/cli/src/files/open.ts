@@ -22,6 +22,8 @@ const ENDINGS: Readonly<Record<string, Kind>> = {
   '.json': 'json',
 };
 
+const COMPRESSED = new Set(['.gz', '.tgz', '.zst', '.bz2', '.xz', '.lz4', '.br', '.zip', '.7z']);
+
 /** Options that mean something, by kind. */
 const OPTIONS: Readonly<Record<Kind, readonly (keyof OpenOptions)[]>> = {
   parquet: [],
@@ -58,6 +60,9 @@ function kindOf(path: string): Kind {
   if (!statSync(path).isFile()) throw new GridError('INVALID_ARGUMENT', `${path} is not a file`);
   const kind = ENDINGS[extname(path).toLowerCase()];
   if (kind !== undefined) return kind;
+  if (COMPRESSED.has(extname(path).toLowerCase())) {
+    throw new GridError('INVALID_ARGUMENT', `${basename(path)} is compressed`, { hint: 'unpack it first' });
+  }
   throw new GridError('INVALID_ARGUMENT', `${basename(path)}: unknown kind of file`, {
     hint: `files end in ${Object.keys(ENDINGS).join(', ')}`,
   });

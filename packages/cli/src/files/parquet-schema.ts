@@ -43,7 +43,8 @@ export interface ReadableParquet {
 }
 
 /** @throws Error when row groups do not have the columns of the schema */
-export function readableParquet(metadata: FileMetaData): ReadableParquet {
+export function readableParquet(given: FileMetaData): ReadableParquet {
+  const metadata = { ...given, schema: given.schema.map(withConvertedType) };
   const aliases = aliasesOf(parquetSchema(metadata));
   const schema = metadata.schema.map((element, index) => ({ ...bareElement(element), name: aliases.names[index]! }));
   const row_groups = metadata.row_groups.map((group) => {
@@ -113,18 +114,40 @@ const TAKEN_OFF = new Set([
   'TIME_MICROS',
 ]);
 
+/** Logical types and the converted types that they took the place of. */
+const CONVERTED = {
+  LIST: 'LIST',
+  MAP: 'MAP',
+  DATE: 'DATE',
+  ENUM: 'ENUM',
+  BSON: 'BSON',
+  DECIMAL: 'DECIMAL',
+} as const;
+
+/**
+ * The library asks for converted types, which a writer may leave out: Arrow does for a TIME of no zone. A TIME of nanoseconds
+ * never had one, and is told from microseconds by its unit.
+ */
+function withConvertedType(element: SchemaElement): SchemaElement {
+  const { converted_type, logical_type } = element;
+  // Writers give it a converted type that every reader knows: UTF8.
+  if (logical_type?.type === 'JSON') return { ...element, converted_type: 'JSON' };
+  if (converted_type !== undefined || logical_type === undefined) return element;
+  if (logical_type.type === 'TIME') {
+    return { ...element, converted_type: logical_type.unit === 'MILLIS' ? 'TIME_MILLIS' : 'TIME_MICROS' };
+  }
+  const type = CONVERTED[logical_type.type as keyof typeof CONVERTED];
+  return type === undefined ? element : { ...element, converted_type: type };
+}
+
 function bareElement(element: SchemaElement): SchemaElement {
-  if (element.logical_type?.type === 'JSON') return { ...element, converted_type: 'JSON' };
   if (!TAKEN_OFF.has(typeNameOf(element))) return element;
   const { converted_type: _converted, logical_type: _logical, ...bare } = element;
   return bare;
 }
 
-/** The converted type, or that which the logical type stands for where a file has only that. */
-function typeNameOf({ converted_type, logical_type }: SchemaElement): string {
-  if (converted_type !== undefined) return converted_type;
-  if (logical_type?.type === 'TIME') return 'TIME_MICROS';
-  return logical_type?.type ?? '';
+function typeNameOf({ converted_type }: SchemaElement): string {
+  return converted_type ?? '';
 }
 
 /* ---- Converters -------------------------------------------------------------------------------------------------- */

@@ -51,6 +51,9 @@ const parsers: Partial<ParquetParsers> = {
   jsonFromBytes: (bytes: Uint8Array | undefined) => bytes && parseExactJson(text.decode(bytes)),
 };
 
+/** Of `dateOf`: nothing is wrong with the file. */
+const OUT_OF_RANGE = /^a time of .* is out of range$/;
+
 /** @throws RangeError outside of what a Date holds: a year of 275760, or 'infinity' */
 function dateOf(milliseconds: number): Date | undefined {
   // The library hands the nulls of a dictionary's column through here, too.
@@ -132,7 +135,9 @@ async function readColumns(
     }).catch((cause: unknown) => {
       const where = `${path}: column ${name} from row ${rowStart}`;
       throw new GridError('INVALID_ARGUMENT', `${where} cannot be read: ${reasonOf(cause)}`, {
-        hint: 'the file is damaged or incomplete; the rows before this place were stored',
+        hint: OUT_OF_RANGE.test(reasonOf(cause))
+          ? 'write it as text; the rows before this place were stored'
+          : 'the file is damaged or incomplete; the rows before this place were stored',
         details: { column: name, row: rowStart },
         cause,
       });
