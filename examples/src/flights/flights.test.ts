@@ -18,7 +18,7 @@ function partitionOf(flights: readonly Flight[]): Parameters<typeof delayHistogr
     partitionId: 0,
     count: flights.length,
     numbers: (path) => Float64Array.from(flights, (flight) => flight[path as 'delay'] ?? Number.NaN),
-    column: (path) => flights.map((flight) => flight[path as keyof Flight]),
+    column: (path) => flights.map((flight) => flight[path as keyof Flight]) as never[],
     entries: () => flights.map((flight, row) => [row, flight] as const)[Symbol.iterator](),
   };
 }

@@ -7,6 +7,9 @@
 import type { TimeToLive } from '@ashlar/core';
 import type { Call } from './calls.ts';
 import type { EntryEvent, GridKey, GridMap, MapDefinition } from './maps.ts';
+import type { Synchronous } from './mistakes.ts';
+import type { NumberPath, PathOf, ValueAt } from './paths.ts';
+import type { ArgumentsOf, ProcessorOn, ResultOf } from './processors.ts';
 
 /** The entry a processor works on: a copy. What it assigns is committed after the function returned, or not at all. */
 export interface MutableEntry<V> {
@@ -38,20 +41,23 @@ export interface EntryProcessor<V = unknown, Args = unknown, Result = unknown> {
   readonly kind: 'processor';
   readonly name: Named | undefined;
   readonly run: (entry: MutableEntry<V>, args: Args) => Result;
+  /** Ready-made processors are no processors of an application: see ReadyProcessor. */
+  readonly '~ready'?: undefined;
 }
 
 /**
- * A synchronous function over one entry. Code may run more than once; it commits once.
+ * A synchronous function over one entry. Code may run more than once; it commits once. It refuses by `throw new Refusal(...)`.
  *
  * @example export const debit = defineProcessor<Account, { amount: number }, number>((entry, { amount }) => {
+ *   if (entry.value === undefined) throw new Refusal('NO_ACCOUNT');
  *   entry.value = { ...entry.value, balance: entry.value.balance - amount };
  *   return entry.value.balance;
  * });
  */
 export function defineProcessor<V, Args = void, Result = void>(
-  run: (entry: MutableEntry<V>, args: Args) => Result,
+  run: (entry: MutableEntry<V>, args: Args) => Synchronous<Result>,
 ): EntryProcessor<V, Args, Result> {
-  return { kind: 'processor', name: undefined, run };
+  return { kind: 'processor', name: undefined, run: run as EntryProcessor<V, Args, Result>['run'] };
 }
 
 /** A column of one partition as a job sees it: a copy of the values, in the order of the partition's rows. */
@@ -59,9 +65,9 @@ export interface PartitionRows<K extends GridKey, V> {
   readonly partitionId: number;
   readonly count: number;
   /** Numbers at a path, one a row; NaN where the path is missing, null or not a number. */
-  numbers(path: string): Float64Array;
+  numbers<Path extends string>(path: NumberPath<V, Path>): Float64Array;
   /** Values at a path, one a row; undefined where the path is missing. */
-  column(path: string): unknown[];
+  column<Path extends string>(path: PathOf<V, Path>): (ValueAt<V, Path> | undefined)[];
   entries(): IterableIterator<readonly [K, V]>;
 }
 
@@ -72,19 +78,29 @@ export interface JobContext {
 }
 
 /** Map-reduce over the partitions of one map, against one snapshot of the whole grid. */
-export interface Job<Args = unknown, Partial = unknown, Result = unknown> {
+export interface Job<Args = unknown, Partial = unknown, Result = unknown, V = unknown, K extends GridKey = GridKey> {
   readonly kind: 'job';
   readonly name: Named | undefined;
-  readonly map: (rows: PartitionRows<GridKey, unknown>, args: Args, context: JobContext) => Partial;
+  readonly map: (rows: PartitionRows<K, V>, args: Args, context: JobContext) => Partial;
   /** Merges the partial results; runs on the member that coordinates the job. Must not depend on their order. */
-  readonly reduce: (partials: readonly Partial[], args: Args) => Result;
+  readonly reduce: (partials: readonly Awaited<Partial>[], args: Args) => Result;
+  /** Carries the types of the map that it reads; never present at run time. */
+  readonly '~reads'?: readonly [K, V];
 }
 
-export function defineJob<V, Args = unknown, Partial = unknown, Result = Partial>(job: {
-  readonly map: (rows: PartitionRows<GridKey, V>, args: Args, context: JobContext) => Partial;
-  readonly reduce: (partials: readonly Partial[], args: Args) => Result;
-}): Job<Args, Partial, Result> {
-  return { kind: 'job', name: undefined, map: job.map as Job<Args, Partial, Result>['map'], reduce: job.reduce };
+/**
+ * Map-reduce over a map with values V; it is run with such maps only. Both functions may be async.
+ *
+ * @example export const total = defineJob<Account, unknown, number>({
+ *   map: (rows) => rows.numbers('balance').reduce((sum, balance) => sum + balance, 0),
+ *   reduce: (partials) => partials.reduce((sum, partial) => sum + partial, 0),
+ * });
+ */
+export function defineJob<V, Args = unknown, Partial = unknown, Result = Partial, K extends GridKey = GridKey>(job: {
+  readonly map: (rows: PartitionRows<K, V>, args: Args, context: JobContext) => Partial;
+  readonly reduce: (partials: readonly Awaited<Partial>[], args: Args) => Result;
+}): Job<Args, Partial, Result, V, K> {
+  return { kind: 'job', name: undefined, map: job.map, reduce: job.reduce };
 }
 
 /**
@@ -104,15 +120,16 @@ export type WriteSetItem =
 
 /** The grid as a listener sees it: calls go through the member, never to a worker that the call's own chain holds. */
 export interface ListenerGrid {
-  map<K extends GridKey, V>(
-    map: MapDefinition<K, V> | string,
-  ): Pick<GridMap<K, V>, 'get' | 'getAll' | 'process'> & {
-    /** One call an element, each with arguments of its own; results in their order. Calls on one key keep their order. */
-    processEach<Args, Result>(
-      calls: readonly (readonly [K, Args])[],
-      processor: EntryProcessor<V, Args, Result>,
-    ): Promise<Result[]>;
-  };
+  map<K extends GridKey, V>(map: MapDefinition<K, V> | string): ListenerMap<K, V>;
+}
+
+/** A map as a listener sees it. */
+export interface ListenerMap<K extends GridKey, V> extends Pick<GridMap<K, V>, 'get' | 'getAll' | 'process'> {
+  /** One call an element, each with arguments of its own; results in their order. Calls on one key keep their order. */
+  processEach<P extends ProcessorOn<V>, Path extends string>(
+    calls: readonly (readonly [K, ArgumentsOf<P, V, Path>])[],
+    processor: P,
+  ): Promise<ResultOf<P, V, Path>[]>;
 }
 
 /**
@@ -155,39 +172,4 @@ export function writePut<K extends GridKey, V>(
 
 export interface RunOptions extends Call {
   readonly onProgress?: (share: number) => void;
-}
-
-/** The module name under which ready-made processors are called. */
-export const READY_MODULE = 'ashlar';
-
-/** What ready-made processors take beside their own arguments. */
-export interface ReadyOptions {
-  /** Of an entry that they store; without it the entry keeps its deadline, and a new one takes the map's. */
-  readonly ttlMs?: TimeToLive;
-}
-
-/** Ready-made processors run on the partition's writer itself: no worker, no module. */
-export const ready = Object.freeze({
-  /** Adds to the number at `path` (0 when missing) and answers the sum. */
-  increment: readyMade<{ readonly path: string; readonly by: number } & ReadyOptions, number>('increment'),
-  /** Merges into the document by RFC 7396 and answers nothing. A value that is no object is TYPE_MISMATCH. */
-  mergePatch: readyMade<{ readonly patch: object } & ReadyOptions, void>('mergePatch'),
-  /** Appends to the array at `path` (made when missing) and answers its new length. */
-  append: readyMade<{ readonly path: string; readonly items: readonly unknown[] } & ReadyOptions, number>('append'),
-  /**
-   * Stores `value` (undefined: removes the entry) when the entry's value equals `expected` (undefined: absent); answers
-   * whether it did.
-   */
-  compareAndSet: readyMade<{ readonly expected: unknown; readonly value: unknown } & ReadyOptions, boolean>(
-    'compareAndSet',
-  ),
-});
-
-function readyMade<Args, Result>(
-  exportName: string,
-): EntryProcessor<unknown, Args, Result> & EntryProcessor<never, Args, Result> {
-  const run = (): never => {
-    throw new TypeError(`the ready-made processor '${exportName}' runs in a member`);
-  };
-  return { kind: 'processor', name: { module: READY_MODULE, exportName }, run };
 }

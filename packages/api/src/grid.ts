@@ -2,7 +2,7 @@
 import type { GridError } from '@ashlar/core';
 import type { Call } from './calls.ts';
 import type { Job, RunOptions } from './compute.ts';
-import type { GridKey, GridMap, MapDefinition } from './maps.ts';
+import type { GridKey, GridMap, MapDefinition, UntypedDefinition } from './maps.ts';
 
 /** What SQL types arrive as: see the table in the client's README. */
 export type SqlTypeName =
@@ -117,14 +117,14 @@ export interface MapSummary {
   readonly bytes: number;
 }
 
-/** What a job is run with: its own arguments, if it has any, and the map it reads. */
-export type JobArguments<Args> = (undefined extends Args ? unknown : Args) & {
-  readonly map: MapDefinition<GridKey, unknown> | MapDefinition<never, unknown> | string;
+/** What a job is run with: its own arguments, if it has any, and the map it reads: one that has values as it wants them. */
+export type JobArguments<Args, V = unknown, K extends GridKey = GridKey> = (undefined extends Args ? unknown : Args) & {
+  readonly map: MapDefinition<K, V> | UntypedDefinition | string;
 };
 
 export interface Grid extends AsyncDisposable {
-  map<K extends GridKey, V>(definition: MapDefinition<K, V>): GridMap<K, V>;
   map<V = unknown>(name: string): GridMap<GridKey, V>;
+  map<K extends GridKey, V>(definition: MapDefinition<K, V> | string): GridMap<K, V>;
   readonly sql: SqlTag;
   /** Every map there is, by name. */
   maps(call?: Call): Promise<readonly MapSummary[]>;
@@ -139,11 +139,11 @@ export interface Grid extends AsyncDisposable {
   deploy(file: string | URL, options?: DeployOptions): Promise<DeployedModule>;
   /** Stops a module's listeners and forgets its name. */
   undeploy(module: string, call?: Call): Promise<boolean>;
-  run<Args, Partial, Result>(
-    job: Job<Args, Partial, Result>,
-    args: JobArguments<Args>,
+  run<Args, Partial, Result, V, K extends GridKey>(
+    job: Job<Args, Partial, Result, V, K>,
+    args: JobArguments<Args, V, K>,
     options?: RunOptions,
-  ): Promise<Result>;
+  ): Promise<Awaited<Result>>;
   /** Of every member in the table; one that cannot be reached is told as such. */
   ping(call?: Call): Promise<readonly PingResult[]>;
   /** Of every member in the table; one that cannot be reached is told as such. */

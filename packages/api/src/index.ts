@@ -10,12 +10,11 @@ export {
   type Job,
   type JobContext,
   type ListenerGrid,
+  type ListenerMap,
   type MutableEntry,
   type Named,
   type PartitionRows,
-  READY_MODULE,
   type RunOptions,
-  ready,
   type WriteSetItem,
   writePut,
 } from './compute.ts';
@@ -53,5 +52,19 @@ export {
   type PutOptions,
   type SubscribeOptions,
   type SubscriptionStats,
+  type UntypedDefinition,
 } from './maps.ts';
+export type { Mistake, Numeric, Synchronous } from './mistakes.ts';
+export type { ArrayPath, ElementAt, NumberPath, PathOf, ValueAt } from './paths.ts';
+export type { ArgumentsOf, ProcessorOn, ResultOf } from './processors.ts';
+export {
+  type PatchOf,
+  READY_MODULE,
+  type ReadyArguments,
+  type ReadyName,
+  type ReadyOptions,
+  type ReadyProcessor,
+  type ReadyResult,
+  ready,
+} from './ready.ts';
 export { REFUSAL_CODE_LENGTH_MAX, REFUSAL_DETAILS_BYTES_MAX, Refusal } from './refusal.ts';

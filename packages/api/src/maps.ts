@@ -1,7 +1,7 @@
 /** Maps as applications see them: definitions, verbs, entries, events. */
 import type { TimeToLive } from '@ashlar/core';
 import type { Call, JsonPath } from './calls.ts';
-import type { EntryProcessor } from './compute.ts';
+import type { ArgumentsOf, ProcessorOn, ResultOf } from './processors.ts';
 
 /** Keys: integral numbers and bigints of equal value are one key; -0 is 0; NaN is refused; arrays are composite keys. */
 export type GridKey = string | number | bigint | Uint8Array | readonly (string | number | bigint | Uint8Array)[];
@@ -27,12 +27,19 @@ export interface MapDefinition<K extends GridKey = GridKey, V = unknown> {
   readonly '~types'?: readonly [K, V];
 }
 
+/** Of a map whose values nobody has typed. */
+export interface UntypedDefinition extends MapDefinition {
+  readonly '~types'?: undefined;
+}
+
 /**
  * Names a map and its types.
  *
  * @example const Accounts = defineMap<string, { brand: string; balance: number }>('accounts');
  */
-export function defineMap<K extends GridKey, V>(name: string, options: MapOptions = {}): MapDefinition<K, V> {
+export function defineMap(name: string, options?: MapOptions): UntypedDefinition;
+export function defineMap<K extends GridKey, V>(name: string, options?: MapOptions): MapDefinition<K, V>;
+export function defineMap(name: string, options: MapOptions = {}): UntypedDefinition {
   return Object.freeze({ name, options: Object.freeze({ ...options }) });
 }
 
@@ -154,28 +161,35 @@ export interface GridMap<K extends GridKey, V> {
   keys(call?: Call): AsyncIterableIterator<K>;
   entries(call?: Call): AsyncIterableIterator<Entry<K, V>>;
   /** Runs a deployed (or ready-made) processor beside the entry and answers its result. */
-  process<Args, Result>(key: K, processor: EntryProcessor<V, Args, Result>, args: Args, call?: Call): Promise<Result>;
+  process<P extends ProcessorOn<V>, Path extends string>(
+    key: K,
+    processor: P,
+    args: ArgumentsOf<P, V, Path>,
+    call?: Call,
+  ): Promise<ResultOf<P, V, Path>>;
   /**
    * One call a key; results in the order of the keys. Atomic per key. Done in part it rejects with PARTIAL: repeat it for
    * `details.notDoneKeys` only, and read `details.unknownKeys` first.
    */
-  processAll<Args, Result>(
+  processAll<P extends ProcessorOn<V>, Path extends string>(
     keys: readonly K[],
-    processor: EntryProcessor<V, Args, Result>,
-    args: Args,
+    processor: P,
+    args: ArgumentsOf<P, V, Path>,
     call?: Call,
-  ): Promise<Result[]>;
+  ): Promise<ResultOf<P, V, Path>[]>;
   /**
-   * Runs the processor on every entry that meets the SQL condition, re-checked where the entry changed meanwhile. Where a path
-   * that no declaration gives a type holds a value of another kind than the condition asks for, it reads as NULL, and the
-   * notices tell; with `strict` such a value ends the call with TYPE_MISMATCH before an entry is changed.
+   * Runs the processor on every entry that meets the SQL condition, re-checked where the entry changed meanwhile; arguments may
+   * be left out where it does without. Where a path that no declaration gives a type holds a value of another kind than the
+   * condition asks for, it reads as NULL, and the notices tell; with `strict` such a value ends the call with TYPE_MISMATCH
+   * before an entry is changed.
    */
-  processWhere<Args, Result>(
+  processWhere<P extends ProcessorOn<V>, Path extends string>(
     where: string,
     params: readonly unknown[],
-    processor: EntryProcessor<V, Args, Result>,
-    args?: Args,
-    options?: ConditionOptions,
+    processor: P,
+    ...rest: undefined extends ArgumentsOf<P, V, Path>
+      ? [args?: ArgumentsOf<P, V, Path>, options?: ConditionOptions]
+      : [args: ArgumentsOf<P, V, Path>, options?: ConditionOptions]
   ): Promise<ProcessedWhere>;
   /**
    * Changes of the map that has the name, or of the first that gets it. When that map is dropped the feed gives what is left

@@ -273,8 +273,8 @@ describe('what writes', () => {
   });
 
   it('processWhere runs on what compares', async () => {
-    const map: GridMap<GridKey, { n: unknown }> = client.map('processed');
-    await map.putAll(Array.from({ length: 200 }, (_, n): [GridKey, { n: unknown }] => [n, { n }]));
+    const map = client.map<{ n: unknown; seen?: number }>('processed');
+    await map.putAll(Array.from({ length: 200 }, (_, n) => [n, { n }] as const));
     await map.put('odd', { n: 'n/a' });
     const { affected } = await map.processWhere('n < 50', [], ready.increment, { path: 'seen', by: 1 });
     expect(affected).toBe(50);

@@ -77,7 +77,9 @@ describe('other calls at once', () => {
     expect(run.every((bytes) => bytes === 320)).toBe(true);
     const found = await Promise.all(
       Array.from({ length: 500 }, (_, n) =>
-        client.map<{ n: number }>('rows').processWhere('n = $1', [n], ready.mergePatch, { patch: { seen: true } }),
+        client
+          .map<{ n: number; seen?: boolean }>('rows')
+          .processWhere('n = $1', [n], ready.mergePatch, { patch: { seen: true } }),
       ),
     );
     expect(found.every(({ affected }) => affected === 1)).toBe(true);

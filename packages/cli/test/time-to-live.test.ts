@@ -6,6 +6,7 @@ import { TestGrid } from './support/grid.ts';
 
 interface Counter {
   readonly n: number;
+  readonly all?: readonly number[];
 }
 type CounterMap = GridMap<string, Counter>;
 

@@ -248,7 +248,9 @@ describe('a statement', () => {
     const refused = { code: 'INVALID_PARAMETER' };
     const map = grid.map('m');
     await expect(grid.sql('S', parameters).all()).rejects.toMatchObject(refused);
-    await expect(map.processWhere('a = $1', parameters, ready.increment)).rejects.toMatchObject(refused);
+    await expect(map.processWhere('a = $1', parameters, ready.increment, { path: 'n', by: 1 })).rejects.toMatchObject(
+      refused,
+    );
     if (!Array.isArray(parameters)) return;
     const feed = map.subscribe({ where: 'a = $1', params: parameters })[Symbol.asyncIterator]();
     await expect(feed.next()).rejects.toMatchObject(refused);

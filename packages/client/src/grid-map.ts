@@ -10,6 +10,7 @@ import type {
   GridMap,
   ProcessedWhere,
   PutOptions,
+  ReadyProcessor,
   SubscribeOptions,
 } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
@@ -32,6 +33,9 @@ export interface MapContext {
   readonly names: DefinitionNames;
   readonly sqlTimeoutMs: number;
 }
+
+/** Of an application or ready-made: what it takes and answers is for the callers' types. */
+type AnyProcessor = EntryProcessor<never, never, unknown> | ReadyProcessor;
 
 export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
   readonly name: string;
@@ -145,7 +149,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     yield* result;
   }
 
-  process<Args, Result>(key: K, processor: EntryProcessor<V, Args, Result>, args: Args, call?: Call): Promise<Result> {
+  process<Result>(key: K, processor: AnyProcessor, args: unknown, call?: Call): Promise<Result> {
     return this.#settled(() => {
       const extras = { processor: this.#context.names.of(processor) };
       const value = args === undefined ? NOTHING : args;
@@ -153,10 +157,10 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     });
   }
 
-  async processAll<Args, Result>(
+  async processAll<Result>(
     keys: readonly K[],
-    processor: EntryProcessor<V, Args, Result>,
-    args: Args,
+    processor: AnyProcessor,
+    args: unknown,
     call: Call = {},
   ): Promise<Result[]> {
     checkIterable('processAll', keys);
@@ -166,11 +170,11 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     return results as Result[];
   }
 
-  async processWhere<Args, Result>(
+  async processWhere(
     where: string,
     params: readonly unknown[],
-    processor: EntryProcessor<V, Args, Result>,
-    args?: Args,
+    processor: AnyProcessor,
+    args?: unknown,
     options: ConditionOptions = {},
   ): Promise<ProcessedWhere> {
     const { module, exportName } = this.#context.names.of(processor);

@@ -69,8 +69,8 @@ class RemoteGrid implements Grid {
     }) as SqlTag;
   }
 
-  map<K extends GridKey, V>(definition: MapDefinition<K, V>): GridMap<K, V>;
   map<V = unknown>(name: string): GridMap<GridKey, V>;
+  map<K extends GridKey, V>(definition: MapDefinition<K, V> | string): GridMap<K, V>;
   map(definition: MapDefinition | string): GridMap<GridKey, unknown> {
     const { name, options } = isDefinition(definition) ? definition : { name: definition, options: {} };
     checkMapName(name);
@@ -137,11 +137,11 @@ class RemoteGrid implements Grid {
     return existed;
   }
 
-  async run<Args, Partial, Result>(
-    job: Job<Args, Partial, Result>,
-    args: JobArguments<Args>,
+  async run<Args, Partial, Result, V, K extends GridKey>(
+    job: Job<Args, Partial, Result, V, K>,
+    args: JobArguments<Args, V, K>,
     options: RunOptions = {},
-  ): Promise<Result> {
+  ): Promise<Awaited<Result>> {
     const { module, exportName } = this.#names.of(job);
     const { map, ...rest } = args as { readonly map: MapDefinition | string };
     const request = {
@@ -152,10 +152,10 @@ class RemoteGrid implements Grid {
       sessionVersion: this.#router.sessionVersion,
     };
     const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? NO_TIMEOUT_MS };
-    return this.#context.turns.runJob(limits, async (member, call) => {
+    return this.#context.turns.runJob(limits, async (member, call): Promise<Awaited<Result>> => {
       const grpcCall = options.timeoutMs === undefined ? { signal: options.signal } : call;
       for await (const output of member.compute.runJob(request, grpcCall)) {
-        if (output.kind === 'result') return resultOf<Result>(output.bytes);
+        if (output.kind === 'result') return resultOf<Awaited<Result>>(output.bytes);
         options.onProgress?.(output.share);
       }
       throw new GridError('INTERNAL', 'the job ended without a result');

@@ -57,14 +57,15 @@ export class SnapshotRows implements PartitionRows<GridKey, unknown> {
     return numbers;
   }
 
-  column(path: string): unknown[] {
+  /** What lies at the path is for the types of user code to say. */
+  column(path: string): never[] {
     const parsed = Path.parse(parsePath(path));
     const values: unknown[] = [];
     this.#visitRows((chunk, slot) => {
       const value = this.#valueOf(chunk, slot);
       values.push(value.find(parsed, chunk.start, chunk.stop) ? value.decode() : undefined);
     });
-    return values;
+    return values as never[];
   }
 
   *entries(): IterableIterator<readonly [GridKey, unknown]> {

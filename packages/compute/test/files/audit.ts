@@ -30,7 +30,7 @@ export const total = defineListener({
       add,
     );
     const stored = await totals.getAll(['all', 'none']);
-    await totals.process('all', ready.increment, { path: 'x', by: 1 });
+    await grid.map<string, unknown>(Totals.name).process('all', ready.increment, { path: 'x', by: 1 });
     return [
       writePut(Totals, 'seen', sums.length),
       writePut({ name: 'audit', options: {} }, 'stored', [...sums, ...stored]),
