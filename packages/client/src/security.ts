@@ -72,7 +72,7 @@ function checkToken(token: unknown): string | undefined {
   if (typeof token === 'string' && TOKEN.test(token)) return token;
   throw new GridError(
     'INVALID_ARGUMENT',
-    'the token is no token: a text of printable ASCII, without blanks around it, is wanted',
+    'the token is not valid: printable ASCII without blanks around it is expected',
     {
       hint: 'does it end with the line end of a file?',
     },

@@ -30,7 +30,7 @@ describe('the address under which others reach a member', () => {
     expect(() => refuseUnreachable(of(flags))).toThrow(
       expect.objectContaining({
         code: 'INVALID_CONFIG',
-        message: expect.stringMatching(/is no address under which others reach/),
+        message: expect.stringMatching(/is not an address at which others can reach/),
         hint: expect.stringMatching(/grpc\.advertise \(--advertise\)/),
       }),
     );

@@ -10,7 +10,7 @@ export function refuseUnreachable({ grpc: { host, advertise } }: Pick<Doors, 'gr
   const setting = advertise === '' ? 'grpc.host' : 'grpc.advertise';
   const told = advertise === '' ? host : hostAndPort(advertise).host;
   if (!isWildcard(told)) return;
-  throw new GridError('INVALID_CONFIG', `${setting}: ${told} is no address under which others reach this member`, {
+  throw new GridError('INVALID_CONFIG', `${setting}: ${told} is not an address at which others can reach this member`, {
     hint: 'give grpc.advertise (--advertise): host name or address of this machine, and port, as clients and members see them',
     details: { setting: 'grpc.advertise' },
   });

@@ -30,7 +30,7 @@ function load(file: string): ControlState | GridFloors | undefined {
     throw new GridError('INVALID_CONFIG', `${file} cannot be read: ${(error as Error).message}`);
   }
   const kept = parse(text);
-  if (kept === undefined) throw damaged(file, 'it is no JSON object');
+  if (kept === undefined) throw damaged(file, 'it is not a JSON object');
   return kept['format'] === undefined ? floorsOf(file, kept) : stateOf(file, kept);
 }
 

@@ -39,7 +39,7 @@ export function valueOfJson(text: string, bytesMax: number): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new GridError('INVALID_VALUE', `the value is no JSON: ${(error as Error).message}`);
+    throw new GridError('INVALID_VALUE', `the value is not JSON: ${(error as Error).message}`);
   }
 }
 
