@@ -481,6 +481,7 @@ export class MemberStore {
     for (let sequence: number = fromSequence; sequence <= last && this.#frames.contentBytes < bytesMax; sequence++) {
       this.#frames.add(this.#record.attach(log.recordRef(sequence)));
     }
+    log.noteLeft(fromSequence + this.#frames.count - 1);
     return this.#frames.finish();
   }
 

@@ -12,7 +12,8 @@
  *
  * L1  Sequences have no gaps; versions rise with them (equal within a batch).
  * L2  Only records up to `committed` are read.
- * L3  Undoing takes the newest records away, and with them their references; their sequences are given anew.
+ * L3  Undoing takes the newest records away, and with them their references; their sequences are given anew. What has left
+ *     the member is never undone, so that no two records ever bear one sequence: it commits, or the partition goes with it.
  * L4  The incarnation changes whenever history may have been lost.
  * L5  What a batch wrote of a key before it wrote it again is superseded and skipped by readers; its sequence stays.
  * L6  What is undecided stays, also beyond the log's bound, while the budget has room: a statement's events can be read.
@@ -131,6 +132,8 @@ export class PartitionLog {
   epoch: number;
   /** What is undecided stays in any case: it is another member's, and its commit comes. */
   keepsUndecided = false;
+  /** The last sequence that left the member. */
+  leftSequence = 0;
   readonly #host: LogHost;
   /** blocks[number % length] where number = (sequence - 1) / LOG_BLOCK_RECORDS; the length is a power of two. */
   #blockRefs = new Uint32Array(4);
@@ -426,9 +429,20 @@ export class PartitionLog {
     this.#committed = sequence;
   }
 
+  /** Records up to `sequence` are told to somebody outside. */
+  noteLeft(sequence: number): void {
+    if (sequence > this.leftSequence) this.leftSequence = sequence;
+  }
+
+  /** The partition goes: what has left the member may be undone after all. */
+  abandon(): void {
+    this.leftSequence = 0;
+  }
+
   /** Takes back what was appended from `sequence` on. */
   undo(sequence: number): void {
     assert(sequence > this.#committed, 'L2: what is committed stays');
+    assert(sequence > this.leftSequence, 'L3: what has left the member is not undone');
     while (this.#next > sequence) {
       this.#next -= 1;
       if (this.#next >= this.#first) this.#release(this.#next);

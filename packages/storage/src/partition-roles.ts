@@ -61,6 +61,7 @@ export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch)
 export function closePartition(core: StoreCore, id: PartitionId): void {
   const partition = core.partitions[id];
   if (partition === undefined) return;
+  partition.log.abandon();
   partition.tail?.dropTail();
   for (let last = partition.staged.last; last !== undefined; last = partition.staged.last) last.excise(partition);
   while (core.patchQueue.length > 0) core.reclaim(4096);

@@ -88,6 +88,25 @@ describe('a frame of log records', () => {
     expect(() => count(8, 1, 1)).toThrow(expect.objectContaining({ code: 'SEQUENCE_GONE' }));
   });
 
+  it('binds what it tells: what has left is not undone, unless the partition goes', () => {
+    const { store } = makeBench();
+    const seal = (key: string) => {
+      const batch = store.begin();
+      stagePut(batch, key, '1');
+      batch.seal();
+      return batch;
+    };
+    const [told, later] = [seal('told'), seal('later')];
+    store.encodeLog(PARTITION, FIRST, 1, Infinity);
+    later.abort();
+    expect(() => told.abort()).toThrow('L3');
+    const again = seal('again');
+    expect(store.encodeLog(PARTITION, 2 as Sequence, 1, Infinity)).toBeDefined();
+    store.closePartition(PARTITION);
+    expect([told.state, again.state]).toEqual(['aborted', 'aborted']);
+    store.checkInvariants();
+  });
+
   it('is refused when any of its bytes is another, or missing', () => {
     const bytes = writtenStore(5).store.encodeLog(PARTITION, FIRST, 20, Infinity)!;
     const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });

@@ -608,8 +608,10 @@ export class WriteBatch implements RecordHeader {
   /** Undoes everything: slots, indexes, records, byte counts. */
   abort(): void {
     assert(this.#state === 'open' || this.#state === 'sealed', 'only an undecided batch is aborted');
-    for (const partition of this.#partitions) {
-      assert(partition.staged.last === this, 'U2: batches abort from the back of the log');
+    for (let index = 0; index < this.#partitions.length; index++) {
+      const { staged, log } = this.#partitions[index]!;
+      assert(staged.last === this, 'U2: batches abort from the back of the log');
+      assert(this.#firstSequences[index]! > log.leftSequence, 'L3: what has left the member is not undone');
     }
     const core = this.#core;
     core.sealed.delete(this);
