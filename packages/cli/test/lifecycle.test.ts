@@ -233,7 +233,7 @@ describe('a member that cannot start says why in one sentence', () => {
       'all addresses for others to reach it by',
       ['--host', '0.0.0.0', '--insecure'],
       1,
-      /0\.0\.0\.0 is no .*grpc\.advertise/s,
+      /0\.0\.0\.0 is not an .*grpc\.advertise/s,
     ],
     [
       'a certificate that is not there',
