@@ -27,6 +27,13 @@ afterAll(async () => {
 const ashlar = (args: readonly string[], input?: string) => runCliProcess(args, env, input);
 const file = (name: string): string => join(folder, name);
 
+describe('sql --mode csv', () => {
+  it('numbers labels that come again, as JSON does', async () => {
+    const { stdout } = await ashlar(['sql', '--mode', 'csv', 'SELECT 1 AS a, 2 AS a, 3 AS a_1']);
+    expect(stdout).toBe('a,a_2,a_1\n1,2,3\n');
+  });
+});
+
 describe('sql --json', () => {
   it('numbers labels that come again, in columns and rows alike', async () => {
     const { code, stdout } = await ashlar(['sql', '--json', 'SELECT 1 AS a, 2 AS a']);

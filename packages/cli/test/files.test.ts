@@ -246,6 +246,25 @@ describe('an export', () => {
     expect((await imported(file)).get('k')).toEqual({ b: Uint8Array.of(0, 200), t: 'x' });
   });
 
+  it.each(['', '__key', '__value', '__version', '__expires_at'])(
+    "of documents with a field '%s' loses nothing in silence",
+    async (field) => {
+      await client.map('fields').clear();
+      const document = { n: 1, [field]: 2 };
+      await client.map('fields').put('k', document);
+      for (const ending of ['csv', 'parquet']) {
+        const refused = await ashlar('export', 'fields', join(folder, `fields.${ending}`));
+        expect(refused).toMatchObject({
+          code: 1,
+          stderr: expect.stringMatching(/no column can stand for it.*ndjson/s),
+        });
+      }
+      const file = join(folder, 'fields.ndjson');
+      expect(await ashlar('export', 'fields', file)).toMatchObject({ code: 0, stderr: '' });
+      expect(await imported(file)).toEqual(new Map([['k', document]]));
+    },
+  );
+
   it('to ndjson brings every character back', async () => {
     const odd = { t: 'a\u2028b\u2029c\r\n\u0085"\\', n: 9007199254740993n, u: '\u{1F600}' };
     await client.map('odd').put('k\u2028', odd);

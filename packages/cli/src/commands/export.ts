@@ -184,12 +184,25 @@ async function columnsFor(grid: Grid, map: string, format: ExportFormat, call: E
   const whole = { names: ['__key', '__value'], areFields: false, valuesBesideFields: false };
   if (holdsValues(format)) return whole;
   const fields = await grid.sql(`SELECT * FROM ${sqlName(map)} LIMIT 0`, [], call).columns();
-  // A field of this name would stand beside the key.
-  const names = fields.map(({ name }) => name).filter((name) => name !== '__key');
+  const names = fields.map(({ name }) => name);
   if (names.length === 0) return whole;
+  for (const name of names) requireColumnName(map, name);
   const valuesBesideFields = await hasValuesWithoutFields(grid, map, call);
   const values = valuesBesideFields ? ['__value'] : [];
   return { names: ['__key', ...names.map(sqlName), ...values], areFields: true, valuesBesideFields };
+}
+
+/** What SQL means by these names is not a field of the documents. */
+const RESERVED: ReadonlySet<string> = new Set(['__key', '__value', '__version', '__expires_at']);
+
+/** @throws GridError INVALID_VALUE for a field that no column of a statement can be */
+function requireColumnName(map: string, field: string): void {
+  if (field !== '' && !RESERVED.has(field)) return;
+  const what = field === '' ? 'a field without a name' : `a field '${field}', which names something else in SQL`;
+  throw new GridError('INVALID_VALUE', `documents of ${map} have ${what}: no column can stand for it`, {
+    hint: 'export to .ndjson, which has a place for every value',
+    details: { map, field },
+  });
 }
 
 async function hasValuesWithoutFields(grid: Grid, map: string, call: ExportCall): Promise<boolean> {

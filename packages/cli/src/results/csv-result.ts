@@ -1,5 +1,9 @@
-/** A result as CSV with a header line. NULL is an empty field, the empty string is `""`. */
+/**
+ * A result as CSV with a header line, in which columns of one label are told apart as in JSON (`a`, `a_1`): what reads it by
+ * names would lose one. NULL is an empty field, the empty string is `""`.
+ */
 import type { ResultColumn } from '@ashlar/api';
+import { distinctNames } from '@ashlar/core';
 import { stringify } from 'csv-stringify/sync';
 import { formatValue } from '../render/format.ts';
 import { type TextStream, writeAll } from '../render/screen.ts';
@@ -9,7 +13,8 @@ import { rowsOf } from './rows-of.ts';
 export function csvResult(stream: TextStream): ResultWriter {
   return {
     rowsMax: Number.POSITIVE_INFINITY,
-    begin: (columns: readonly ResultColumn[]) => writeAll(stream, csvLines([columns.map(({ name }) => name)])),
+    begin: (columns: readonly ResultColumn[]) =>
+      writeAll(stream, csvLines([distinctNames(columns.map(({ name }) => name))])),
     rows: (batch, rowCount) => writeAll(stream, csvLines(rowsOf(batch, rowCount))),
     end: async () => {},
   };
