@@ -105,6 +105,47 @@ describe('a text as a condition', () => {
   });
 });
 
+describe('a text that a parameter brings', () => {
+  it.each<[string, string, unknown]>([
+    ['abs($1)', '-7', 7],
+    ['round($1, 1)', '7.25', 7.3],
+    ['sqrt($1)', '9', 3],
+    ['$1 ^ 2', '3', 9],
+    ["left('abcdefghi', $1)", '7', 'abcdefg'],
+    ['extract(year FROM $1)', '2024-05-06', Decimal.parse('2024')],
+    ["date_trunc('month', $1)", '2024-05-06', new Date('2024-05-01')],
+    ['greatest($1, 5)', '7', 7],
+    ['least(5, $1)', '7', 5],
+    ['coalesce($1, 5)', '7', 7],
+    ['coalesce(NULL, $1, 5) + 1', '7', 8],
+    ['CASE WHEN true THEN $1 ELSE 5 END', '7', 7],
+    ['nullif($1, 7)', '7', null],
+    ['nullif(7, $1)', '7', null],
+    ['$1 IN (7, 8)', '7', true],
+    ['$1 NOT IN (7, 8)', '7', false],
+    ["date '2024-01-01' + $1", '7', new Date('2024-01-08')],
+    ["greatest($1, date '2024-01-01')", '2024-01-08', new Date('2024-01-08')],
+    ['length($1)', '7', 1],
+  ])('is read in %s as a quoted literal is: %s', async (expression, text, expected) => {
+    expect(await resultOf(expression, [text])).toEqual(expected);
+    expect(await resultOf(expression.replaceAll('$1', `'${text}'`))).toEqual(expected);
+  });
+
+  it('changes nothing for other values', async () => {
+    expect(await resultOf('round($1, 1)', [Decimal.parse('7.25')])).toEqual(Decimal.parse('7.3'));
+    expect(await resultOf('greatest($1, 5)', [7n])).toBe(7n);
+    expect(await resultOf('coalesce($1, 5) / 2', [7])).toBe(3.5);
+    expect(await resultOf("date '2024-01-01' + $1", ['1 day'])).toEqual(new Date('2024-01-02'));
+    await expect(resultOf('abs($1)', ['x'])).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+  });
+
+  it.each([7, 7n])('days beside a date are whole numbers: %p', async (days) => {
+    expect(await resultOf("date '2024-01-08' - $1", [days])).toEqual(new Date('2024-01-01'));
+    expect(await resultOf("$1 + date '2024-01-01'", [days])).toEqual(new Date('2024-01-08'));
+    await expect(resultOf("date '2024-01-08' - $1", [7.5])).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+  });
+});
+
 describe('LIMIT and OFFSET', () => {
   it.each<[unknown, number]>([
     [1, 1],

@@ -177,12 +177,18 @@ export function bindArithmetic(
   position: TextPosition,
   context: BindContext,
 ): Expr {
-  const a = adopt(left, literalTypeBeside(operator, right.type));
-  const b = adopt(right, literalTypeBeside(operator, left.type));
+  const a = operandBeside(left, operator, right.type);
+  const b = operandBeside(right, operator, left.type);
   const type = operationType(operator, a.type, b.type, position);
   const plain = { kind: 'arithmetic', operator, left: a, right: b, type, at: position.offset } as const;
   if (isReal(a) && isReal(b)) return { ...call('float4', [plain], plain.at), type };
   return type === 'any' ? readNumbers(plain, position, context) : plain;
+}
+
+function operandBeside(expr: Expr, operator: ArithmeticOperator, other: SqlType): Expr {
+  // Days are whole numbers, which parameters bring as doubles.
+  const isOfDays = other === 'date' && (operator === '+' || operator === '-');
+  return isOfDays && expr.kind === 'parameter' ? asBigint(expr) : adopt(expr, literalTypeBeside(operator, other));
 }
 
 /** Single precision: what is calculated of two such numbers is one too. */

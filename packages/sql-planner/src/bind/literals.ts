@@ -18,10 +18,22 @@ export function castTo(operand: Expr, type: SqlType, at: number): Expr {
   return { kind: 'cast', operand, type, at };
 }
 
-/** A string literal as one of `type`; every other expression, and a literal that meets no type, as it is. */
+/**
+ * A string literal as one of `type`, and a parameter with the text that it may bring read as that; every other expression,
+ * and what meets no type, as it is.
+ */
 export function adopt(expr: Expr, type: SqlType | undefined): Expr {
+  if (expr.kind === 'parameter') return readingTextAs(expr, type);
   if (!isUntyped(expr) || type === undefined || isOpen(type) || type === 'text' || type === 'json') return expr;
   return castTo(expr, type, expr.at);
+}
+
+/** Numbers and times that a parameter brings stay as they are: only a text is what it meets. */
+function readingTextAs(expr: Extract<Expr, { kind: 'parameter' }>, type: SqlType | undefined): Expr {
+  if (expr.type !== 'any' || expr.beside !== undefined || type === undefined) return expr;
+  if (isNumeric(type)) return { ...expr, beside: 'number' };
+  if (type === 'timestamptz' || type === 'date') return { ...expr, beside: 'timestamptz' };
+  return type === 'boolean' ? { ...expr, beside: 'boolean' } : expr;
 }
 
 /**
@@ -47,13 +59,16 @@ export function unify(
   positionOf: (index: number) => TextPosition,
 ): { readonly exprs: readonly Expr[]; readonly type: SqlType } {
   let common: SqlType = 'null';
+  // Of all but parameters, which bring what they bring: a text is read as the others are.
+  let written: SqlType = 'null';
   exprs.forEach((expr, index) => {
     if (isUntyped(expr)) return;
     const next = commonType([common, expr.type]);
     if (next === undefined) throw mismatch(`${what} cannot combine ${common} and ${expr.type}`, positionOf(index));
     common = next;
+    if (expr.kind !== 'parameter') written = commonType([written, expr.type]) ?? common;
   });
-  const adopted = exprs.map((expr) => adopt(expr, common));
+  const adopted = exprs.map((expr) => adopt(expr, isOpen(written) ? common : written));
   return { exprs: adopted, type: commonType(adopted.map(({ type }) => type)) ?? 'any' };
 }
 

@@ -108,7 +108,9 @@ function bindSort(item: OrderItem, outputs: readonly OutputItem[], context: Bind
 function bindLimits(query: Query, scope: Scope): Limits {
   const bind = (expression: Expression | undefined, clause: string): Expr | undefined => {
     if (expression === undefined) return undefined;
-    const bound = adopt(bindExpression(expression, { scope, aggregates: undefined, clause }), 'int8');
+    const given = bindExpression(expression, { scope, aggregates: undefined, clause });
+    // What a parameter may bring is looked at when it is there (sql-executor's limit.ts).
+    const bound = given.kind === 'parameter' ? given : adopt(given, 'int8');
     if (containsColumn(bound))
       throw unsupported(`a column in ${clause}`, expression.position, `${clause} takes a number or a parameter`);
     if (!isNumeric(bound.type) && !isOpen(bound.type)) throw mismatch(`${clause} takes a number`, expression.position);
