@@ -7,6 +7,7 @@ import { planCondition, planStatement } from '@ashlar/sql-planner';
 import { type StoreHandle, StoreReader } from '@ashlar/storage';
 import { serveWorker, type WorkerContext } from '@ashlar/workers';
 import { scanForChanges } from './sql/change-scan.ts';
+import { type GetTask, getRows } from './sql/get-rows.ts';
 import { findPaths } from './sql/path-scan.ts';
 import type { ChangeTask, ConditionTask, FragmentTask, MergeTask, PathsTask, PlanTask } from './sql/query-tasks.ts';
 
@@ -22,6 +23,7 @@ const serve: (envelope: never) => Promise<unknown> = serveWorker<StoreReader>(
         emit: (batch) => context.post(batch, [batch.buffer as ArrayBuffer]),
       }),
     merge: (task: MergeTask, context: Context) => runMerge(task, { cancelled: () => context.cancelled() }),
+    get: (task: GetTask) => getRows(task),
     paths: (task: PathsTask, context: Context) => findPaths(task, context),
     change: (task: ChangeTask, context: Context) => scanForChanges(task, context),
   },

@@ -181,7 +181,17 @@ export function memberServices(parts: MemberParts): {
   sessionSweep.unref();
   const services: GridServices = {
     kv,
-    sql: sqlService({ control, planning, queries, changes, forward, metrics, clock, tracing: parts.tracing }),
+    sql: sqlService({
+      control,
+      pool: queryPool,
+      planning,
+      queries,
+      changes,
+      forward,
+      metrics,
+      clock,
+      tracing: parts.tracing,
+    }),
     compute: compute.service,
     events: eventsService({ control, hub, logs: logSource(store), metrics, planCondition }),
     admin: adminService({

@@ -1,26 +1,13 @@
 /**
  * The sql service: a statement from its text to header, batches, end.
  *
- *   get      one key: read at its primary, projected here
+ *   get      one key: read at its primary, projected here, or in a worker where the document is long
  *   query    coordinated here, rows stream under the caller's credit
  *   changes  one end with the number of entries
  *   explain  the plan as rows of text; ANALYZE also runs it
  */
 import { GridError, type MemberId, type TraceContext, type Version } from '@ashlar/core';
-import {
-  canonicalNumber,
-  compareAcrossKinds,
-  DocumentRow,
-  type Expr,
-  evaluatorOf,
-  isMet,
-  noticesOf,
-  OddRows,
-  OddTally,
-  type RowValue,
-  type SqlType,
-  vectorOf,
-} from '@ashlar/expressions';
+import { canonicalNumber, noticesOf, OddTally, type SqlType } from '@ashlar/expressions';
 import {
   batchRowCount,
   type Column,
@@ -30,25 +17,25 @@ import {
   encodeKey,
   ValueTag,
 } from '@ashlar/serialization';
-import { encodeBatch } from '@ashlar/sql-executor';
 import {
   type FragmentNode,
   type GetPlan,
   type Plan,
   type PlanColumn,
   planText,
-  type SortKey,
   type StageMember,
   withPosition,
 } from '@ashlar/sql-plan';
 import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
+import type { WorkerPool } from '@ashlar/workers';
 import type { GridControl } from '../control/grid-control.ts';
 import { jsonText } from '../kv/json-text.ts';
 import type { KeyForwarder } from '../kv/kv-service.ts';
-import { checkOneGo } from '../kv/one-go.ts';
+import { isOneGo } from '../kv/one-go.ts';
 import type { MemberMetrics } from '../observe/metrics.ts';
 import { type SpanAttributes, type Tracing, tracedCall, tracedStream } from '../observe/tracing.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
+import { type GetRows, type GetTask, getRows, rowsBatch } from '../sql/get-rows.ts';
 import type { Planning } from '../sql/planning.ts';
 import type { QueryCoordinator, StageRun, Statement } from '../sql/query-coordinator.ts';
 import { ambiguousTexts, bothKeysNotice, keysMeant } from '../sql/quoted-keys.ts';
@@ -67,6 +54,7 @@ export interface SqlDependencies {
   readonly queries: QueryCoordinator;
   readonly changes: ChangeCoordinator;
   readonly forward: KeyForwarder;
+  readonly pool: WorkerPool;
   readonly metrics: MemberMetrics;
   readonly tracing: Tracing;
   readonly clock: { now(): Version };
@@ -281,47 +269,23 @@ function mapOf(fragment: Extract<Plan, { kind: 'query' }>['stages'][number]['fra
 
 /* ---- Get --------------------------------------------------------------------------------------------------------- */
 
-/** The key, or both keys where a text in quotes means two. */
-async function* runGet(plan: GetPlan, statement: Statement, { forward }: SqlDependencies): AsyncGenerator<Uint8Array> {
-  const { parameters, clockMs, strict, odd, trace } = statement;
-  const oddRows = strict ? undefined : new OddRows();
-  const context = { parameters, nowMs: clockMs, oddRows };
+/** The key, or both keys where a text in quotes means two. Long documents are for a worker: they would hold the loop. */
+async function* runGet(plan: GetPlan, statement: Statement, deps: SqlDependencies): AsyncGenerator<Uint8Array> {
+  const { parameters, parameterBytes, clockMs, strict, odd, trace, signal } = statement;
+  const { forward, pool } = deps;
   const keys = keysMeant(plan.key, parameters);
-  const entries = await Promise.all(keys.map((key) => forward.get(plan.scan.map, key, trace)));
-  if (entries.length > 1 && entries.every((entry) => entry !== undefined)) {
+  const found = await Promise.all(keys.map((key) => forward.get(plan.scan.map, key, trace)));
+  if (found.length > 1 && found.every((entry) => entry !== undefined)) {
     odd.add([{ what: bothKeysNotice(String(keys[0])), rows: 0 }]);
   }
-  const row = new DocumentRow(plan.scan.columns);
-  const { filter } = plan.scan;
-  const rows: { readonly values: RowValue[]; readonly keys: RowValue[] }[] = [];
-  const valuesOf = (exprs: readonly Expr[]): RowValue[] => exprs.map((expr) => evaluatorOf(expr)(row.value, context));
-  const sort = plan.sort ?? [];
-  for (const [index, entry] of entries.entries()) {
-    if (entry === undefined) continue;
-    const keyBytes = encodeKey(keys[index]!);
-    checkOneGo(entry.value);
-    row.document(entry.value, 0, entry.value.length, entry.version, entry.expiresAtMs * 1000);
-    row.key(keyBytes, 0, keyBytes.length);
-    if (oddRows !== undefined) oddRows.row++;
-    if (filter !== undefined && !isMet(filter, row.value, context)) continue;
-    rows.push({ values: valuesOf(plan.exprs), keys: valuesOf(sort.map(({ expr }) => expr)) });
-  }
-  if (oddRows !== undefined) odd.add(oddRows.counts());
-  rows.sort((a, b) => orderOf(sort, a.keys, b.keys));
-  const values = rows.map((found) => found.values);
-  if (rows.length > 0) yield rowsBatch(plan.output, values);
-}
-
-/** Negative, 0 or positive as a row with the keys `a` comes before, with or after one with `b`. */
-function orderOf(sort: readonly SortKey[], a: readonly RowValue[], b: readonly RowValue[]): number {
-  for (const [index, { descending, nullsFirst }] of sort.entries()) {
-    const [left, right] = [a[index]!, b[index]!];
-    if (left === null && right === null) continue;
-    if (left === null || right === null) return (left === null) === nullsFirst ? -1 : 1;
-    const order = compareAcrossKinds(left, right);
-    if (order !== 0) return descending ? -order : order;
-  }
-  return 0;
+  const entries = found.flatMap((entry, index) =>
+    entry === undefined ? [] : [{ ...entry, key: encodeKey(keys[index]!) }],
+  );
+  const task: GetTask = { plan, entries, parameters: parameterBytes, clockMs, strict };
+  const isShort = entries.every(({ value }) => isOneGo(value));
+  const rows = isShort ? getRows(task, parameters) : await pool.run<GetRows>('get', task, { signal }).result;
+  odd.add(rows.odd);
+  if (rows.batch !== undefined) yield rows.batch;
 }
 
 /** Texts of one statement whose keys are looked for to tell of both. */
@@ -347,16 +311,6 @@ async function tellBothKeys(
 function scanOf(fragment: FragmentNode): Extract<FragmentNode, { kind: 'Scan' }> | undefined {
   if (fragment.kind === 'Scan') return fragment;
   return fragment.kind === 'Rows' ? undefined : scanOf(fragment.input);
-}
-
-function rowsBatch(columns: readonly PlanColumn[], rows: readonly (readonly RowValue[])[]): Uint8Array {
-  const vectors = columns.map(({ type }, index) =>
-    vectorOf(
-      type,
-      rows.map((row) => row[index]!),
-    ),
-  );
-  return encodeBatch({ length: rows.length, columns: vectors }, columns);
 }
 
 /* ---- Explain ------------------------------------------------------------------------------------------------------- */
