@@ -23,6 +23,7 @@ import { MemberMetrics } from './observe/metrics.ts';
 import { loadTracing, type Tracing } from './observe/tracing.ts';
 import { type MemberSecurity, memberSecurity } from './security.ts';
 import { logSource } from './services/events-service.ts';
+import { withTokenFiles } from './token-files.ts';
 
 const HASH_SEED_BYTES = 4;
 const SUBSCRIPTIONS_MAX = 1000;
@@ -111,8 +112,9 @@ export async function makeParts(
   closers: Closers,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<MemberParts> {
-  const secret = memberSecret({ given: told.security.memberToken, env });
-  const security = memberSecurity(told, secret);
+  const tokens = withTokenFiles(told.security);
+  const secret = memberSecret({ given: tokens.memberToken, env });
+  const security = memberSecurity({ ...told, security: tokens }, secret);
   refuseUnreachable(told);
   tellSecret(secret, told, log);
   for (const warning of security.warnings) log.warn(warning);

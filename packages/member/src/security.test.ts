@@ -6,6 +6,7 @@ import { certificates } from '@ashlar/transport/testing';
 import { loadConfig } from './config/load.ts';
 import type { MemberSecret } from './member-secret.ts';
 import { memberSecurity } from './security.ts';
+import { withTokenFiles } from './token-files.ts';
 
 const DAY_MS = 86_400_000;
 const SERVER_USE = '1.3.6.1.5.5.7.3.1';
@@ -124,6 +125,39 @@ describe('a bind beyond loopback', () => {
     const byCertificate = door(required);
     expect(byCertificate.tls.clientAuth).toBe('request');
     expect([byCertificate.mayRead(undefined, false), byCertificate.mayRead(undefined, true)]).toEqual([false, true]);
+  });
+});
+
+describe('tokens', () => {
+  const of = (flags: Record<string, string>) => withTokenFiles(loadConfig({ flags }).config.security);
+
+  it('come from files, without the line end', () => {
+    const files = { 'security.tokenFile': file('t', 'sesame\n'), 'security.memberTokenFile': file('mt', ' hush \r\n') };
+    expect(of(files)).toMatchObject({ token: 'sesame', memberToken: 'hush' });
+    expect(of({ 'security.token': 'sesame' })).toMatchObject({ token: 'sesame', memberToken: '' });
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['that is not there', '/nowhere/t', /cannot be read: there is no such file/],
+    ['that is a folder', folder, /cannot be read: EISDIR/],
+    ['that is empty, which must not open the door', file('none', '\n'), /holds no token/],
+    ['of two lines', file('two', 'sesame\nhush\n'), /holds no token/],
+  ])('of a file %s are refused by name', (_, path, message) => {
+    for (const setting of ['security.tokenFile', 'security.memberTokenFile']) {
+      const refusal = { code: 'INVALID_CONFIG', message: expect.stringMatching(message) };
+      expect(() => of({ [setting]: path })).toThrow(expect.objectContaining(refusal));
+      expect(() => of({ [setting]: path })).toThrow(`${setting} (${path})`);
+      expect(() => of({ [setting]: path })).not.toThrow(/sesame|hush/);
+    }
+  });
+
+  it('of clients and members are two, wherever that of members comes from', () => {
+    expect(() => securityOf({ 'security.token': secret.text })).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_CONFIG',
+        message: expect.stringMatching(/one token \(members: a test\)/),
+      }),
+    );
   });
 });
 

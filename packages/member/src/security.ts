@@ -58,6 +58,11 @@ export interface HttpSecurity {
 /** @throws GridError INVALID_CONFIG naming the setting and the file, INSECURE_BIND */
 export function memberSecurity({ security, grpc, http }: MemberConfig, secret: MemberSecret): MemberSecurity {
   const { insecure, token, memberSubject, clientAuth } = security;
+  if (token !== '' && isSame(token, secret.text)) {
+    throw new GridError('INVALID_CONFIG', `clients and members have one token (members: ${secret.source})`, {
+      hint: 'give them different ones: with one, every client could act as a member',
+    });
+  }
   const { authority, certificate, key } = readPems(security);
   const hasTls = certificate !== undefined && key !== undefined;
   const isGuarded = token !== '' || clientAuth === 'require';

@@ -195,6 +195,8 @@ describe('configuration', () => {
   it.each<[string, Record<string, string>, RegExp]>([
     ['a certificate without its key', { 'security.certFile': 'c' }, /certFile and security\.keyFile belong together/],
     ['a key without its certificate', { 'security.keyFile': 'k' }, /belong together/],
+    ['two tokens', { 'security.token': 't', 'security.tokenFile': 'f' }, /both give a token/],
+    ['two tokens of members', { 'security.memberToken': 't', 'security.memberTokenFile': 'f' }, /both give a token/],
     ['an authority alone', { 'security.caFile': 'a' }, /caFile does nothing/],
     [
       'certificates of callers without TLS',

@@ -55,6 +55,20 @@ const RULES: readonly Rule[] = [
     hint: 'set security.clientAuth to request or require, and security.caFile to the authority that signs them',
   },
   {
+    settings: ['security.token', 'security.tokenFile'],
+    fault: ({ security: { token, tokenFile } }) =>
+      token === '' || tokenFile === '' ? undefined : 'security.token and security.tokenFile both give a token',
+    hint: 'give one of them',
+  },
+  {
+    settings: ['security.memberToken', 'security.memberTokenFile'],
+    fault: ({ security: { memberToken, memberTokenFile } }) =>
+      memberToken === '' || memberTokenFile === ''
+        ? undefined
+        : 'security.memberToken and security.memberTokenFile both give a token',
+    hint: 'give one of them',
+  },
+  {
     settings: ['security.memberToken', 'security.token'],
     fault: ({ security: { memberToken, token } }) =>
       memberToken === '' || memberToken !== token ? undefined : 'clients and members have one token',

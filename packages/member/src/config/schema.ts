@@ -234,11 +234,13 @@ export const memberSchema = z.strictObject({
     .strictObject({
       insecure: flag('Allow a bind wider than loopback without TLS and token.'),
       token: text('Clients must bring this bearer token.', '', SECRET),
+      tokenFile: text('File that holds security.token; what surrounds it, such as a line end, is left out.', ''),
       memberToken: text(
         'What members show each other. Default: ASHLAR_MEMBER_SECRET, else the file ~/.ashlar/member-secret.',
         '',
         SECRET,
       ),
+      memberTokenFile: text('File that holds security.memberToken.', ''),
       memberSubject: text(
         'Common name of the certificates by which members are known, in place of a token. Wants clientAuth request or require.',
         '',
