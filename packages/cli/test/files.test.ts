@@ -223,6 +223,17 @@ describe('an export', () => {
     expect(await imported(file)).toEqual(new Map(rows));
   });
 
+  it('to Parquet keeps whole numbers wider than 64 bits, alone in their field too', async () => {
+    const rows: [GridKey, unknown][] = [
+      [1, { n: 2n ** 70n, m: 2n ** 64n, l: 2n ** 63n - 1n }],
+      [2, { n: -(2n ** 63n) - 1n, m: 5, l: -(2n ** 63n) }],
+    ];
+    await client.map('wider').putAll(rows);
+    const file = join(folder, 'wider.parquet');
+    expect(await ashlar('export', 'wider', file)).toMatchObject({ code: 0, stderr: '' });
+    expect(await imported(file)).toEqual(new Map(rows));
+  });
+
   it('to CSV and back keeps nulls and empty texts with a null text', async () => {
     await client.map('nulls').putAll([
       [1, { a: '', b: 'x' }],

@@ -71,7 +71,8 @@ function isOfType(value: unknown, type: SqlTypeName): boolean {
     case 'float8':
       return typeof value === 'number';
     case 'int8':
-      return typeof value === 'number' || typeof value === 'bigint';
+      // Bigints of the grid may be wider than the type.
+      return typeof value === 'number' || (typeof value === 'bigint' && BigInt.asIntN(64, value) === value);
     case 'numeric':
       return Decimal.is(value);
     case 'text':

@@ -14,6 +14,7 @@
 import { statSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { GridError } from '@ashlar/api';
+import { CancelledError } from '@ashlar/core';
 import { type CastingContext, type Options, type Parser, parse } from 'csv-parse';
 import { parse as parseNow } from 'csv-parse/sync';
 import { openText, type TextFile, textOf, unreadable } from './encoded-text.ts';
@@ -56,12 +57,12 @@ export async function openCsv(path: string, options: CsvOptions = {}): Promise<R
     bytesTotal: statSync(path).size,
     notices: form.notices,
     textColumns: { keys: true, values: true },
-    batches: (limit = Number.POSITIVE_INFINITY) => readCsv(form, limit),
+    batches: (limit = Number.POSITIVE_INFINITY, signal) => readCsv(form, limit, signal),
   };
 }
 
-async function* readCsv(form: CsvForm, limit: number): AsyncGenerator<RowBatch> {
-  const types = await typesOf(form, limit);
+async function* readCsv(form: CsvForm, limit: number, signal: AbortSignal | undefined): AsyncGenerator<RowBatch> {
+  const types = await typesOf(form, limit, signal);
   let bytesRead = 0;
   const rows = rowsOf(form, limit, (bytes) => {
     bytesRead = bytes;
@@ -177,7 +178,7 @@ const NUMBER = /^[ \t]*[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[
 const NOT_FINITE = /^[ \t]*(?:NaN|-?Infinity)[ \t]*$/;
 
 /** Reads the file once for the types of its columns (C1). */
-async function typesOf(form: CsvForm, limit: number): Promise<readonly ColumnType[]> {
+async function typesOf(form: CsvForm, limit: number, signal: AbortSignal | undefined): Promise<readonly ColumnType[]> {
   const { names } = form;
   const seen = names.map((name) => ({
     numbers: !isExportColumn(name, names),
@@ -185,6 +186,7 @@ async function typesOf(form: CsvForm, limit: number): Promise<readonly ColumnTyp
     values: 0,
   }));
   for await (const fields of rowsOf(form, limit, () => {})) {
+    if (signal?.aborted) throw new CancelledError('loading');
     for (let column = 0; column < seen.length; column += 1) {
       const value = fields[column];
       if (value === null || value === undefined || value === '') continue;

@@ -218,6 +218,16 @@ describe('lines of CSV', () => {
   });
 });
 
+it('reading a CSV file for its types ends when the signal fires', async () => {
+  const path = join(folder, 'cancelled.csv');
+  await writeFile(path, 'a,b\n1,2\nnot,a,row\n');
+  const source = await openRows(path);
+  const stop = new AbortController();
+  stop.abort();
+  const first = source.batches(undefined, stop.signal)[Symbol.asyncIterator]().next();
+  await expect(first).rejects.toMatchObject({ code: 'CANCELLED' });
+});
+
 describe('the delimiter of a CSV file', () => {
   it.each([
     [',', 'a,b\n"x;y",2\n'],

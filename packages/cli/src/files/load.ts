@@ -59,7 +59,7 @@ export async function loadRows<V>(
     inFlight.add(put);
   };
   try {
-    for await (const batch of source.batches(options.limit)) {
+    for await (const batch of source.batches(options.limit, signal)) {
       bytes = batch.bytesRead;
       for (let from = 0; from < batch.rows.length; from += batchRows) {
         const entries = batch.rows.slice(from, from + batchRows).map((row): [GridKey, V] => {

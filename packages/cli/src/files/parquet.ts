@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { constants, zstdDecompressSync } from 'node:zlib';
 import { GridError } from '@ashlar/api';
-import { isError } from '@ashlar/core';
+import { CancelledError, isError } from '@ashlar/core';
 import {
   asyncBufferFromFile,
   type ColumnData,
@@ -85,7 +85,7 @@ export async function openParquet(path: string): Promise<RowSource> {
     bytesTotal: file.byteLength,
     notices: readable.notices,
     textColumns: { keys: false, values: hasTextValues(readable.metadata) },
-    batches: (limit = Number.POSITIVE_INFINITY) => readGroups({ path, file, ...readable }, limit),
+    batches: (limit = Number.POSITIVE_INFINITY, signal) => readGroups({ path, file, signal, ...readable }, limit),
   };
 }
 
@@ -97,6 +97,7 @@ function hasTextValues({ key_value_metadata }: FileMetaData): boolean {
 interface OpenFile extends ReadableParquet {
   readonly path: string;
   readonly file: AsyncBuffer;
+  readonly signal: AbortSignal | undefined;
 }
 
 async function* readGroups(open: OpenFile, limit: number): AsyncGenerator<RowBatch> {
@@ -118,12 +119,13 @@ async function* readGroups(open: OpenFile, limit: number): AsyncGenerator<RowBat
 
 /** The columns of one row group, each with the rows rowStart .. rowEnd-1; the event loop turns after each. */
 async function readColumns(
-  { path, file, metadata, columns }: OpenFile,
+  { path, file, signal, metadata, columns }: OpenFile,
   rowStart: number,
   rowEnd: number,
 ): Promise<readonly Column[]> {
   const data: Column[] = [];
   for (const { name, alias } of columns) {
+    if (signal?.aborted) throw new CancelledError('loading');
     const pieces: Piece[] = [];
     const onChunk = (chunk: ColumnData): void => {
       pieces.push({ at: chunk.rowStart, data: chunk.columnData });

@@ -25,6 +25,9 @@ export interface RowSource {
   readonly notices?: readonly string[];
   /** Columns of an export that hold keys and values as text; undefined: none does. */
   readonly textColumns?: TextColumns;
-  /** @param limit  rows wanted at most; the last batch is cut to it */
-  batches(limit?: number): AsyncIterable<RowBatch>;
+  /**
+   * @param limit  rows wanted at most; the last batch is cut to it
+   * @param signal  looked at where much is read before a batch can be given; who takes the batches looks at it between them
+   */
+  batches(limit?: number, signal?: AbortSignal): AsyncIterable<RowBatch>;
 }
