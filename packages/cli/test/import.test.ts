@@ -90,7 +90,7 @@ describe('a half-written Parquet file', () => {
     const place = /holed\.parquet: column (\S+) from row (\d+) cannot be read: .+ \(INVALID_ARGUMENT\)/s.exec(
       run.stderr,
     );
-    expect(run.stderr).toMatch(/hint: .*rows before it are stored/);
+    expect(run.stderr).toMatch(/hint: .*rows before this place were stored/);
     const stored = Number(place![2]);
     expect(stored % GROUP_ROWS).toBe(0);
     expect(stored).toBeGreaterThan(0);
