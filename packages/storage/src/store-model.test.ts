@@ -265,7 +265,13 @@ class Run {
     for (let partition = 0; partition < PARTITIONS; partition++) {
       const id = partition as PartitionId;
       const known = this.followed[partition]!;
-      const { firstSequence } = store.logInfo(id);
+      const { firstSequence, committedSequence } = store.logInfo(id);
+      if (firstSequence > committedSequence) {
+        // Full memory dropped even what is undecided: there is nothing to read, and its sequences may be given anew (L3).
+        known.clear();
+        this.followedTo[partition] = committedSequence + 1;
+        continue;
+      }
       const isGapless = this.followedTo[partition]! >= firstSequence;
       if (!isGapless) known.clear();
       const from = isGapless ? this.followedTo[partition]! : firstSequence;
