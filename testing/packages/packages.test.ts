@@ -133,12 +133,13 @@ describe.each(INSTALLERS)('an application, installed by %s', (installer) => {
 
   it.each(['typescript55', 'typescript', 'typescript7'])('has types that %s takes', async (name) => {
     application.write('readme.ts', README_EXAMPLE.replace('127.0.0.1:7710', address));
+    application.write('types.ts', readFileSync(join(ROOT, 'packages/api/test/types.ts'), 'utf8'));
     for (const [module, resolution] of [
       ['nodenext', 'nodenext'],
       ['esnext', 'bundler'],
     ]) {
       const how = ['--module', module!, '--moduleResolution', resolution!];
-      const { stdout, code } = await tsc(name, ...STRICT, ...how, '--noEmit', 'readme.ts', 'deploys.ts');
+      const { stdout, code } = await tsc(name, ...STRICT, ...how, '--noEmit', 'readme.ts', 'deploys.ts', 'types.ts');
       expect({ stdout, code }).toEqual({ stdout: '', code: 0 });
     }
   });
