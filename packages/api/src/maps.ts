@@ -24,7 +24,7 @@ export interface MapDefinition<K extends GridKey = GridKey, V = unknown> {
   readonly name: string;
   readonly options: MapOptions;
   /** Carries the types; never present at run time. */
-  readonly '~types'?: readonly [K, V];
+  readonly '~types'?: readonly [K, V] | undefined; // with undefined: applications may compile with exactOptionalPropertyTypes
 }
 
 /** Of a map whose values nobody has typed. */
