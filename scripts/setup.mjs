@@ -7,7 +7,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -26,6 +26,7 @@ if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
   const started = Date.now();
   const result = spawnSync('npx', ['--yes', PNPM, 'install', '--frozen-lockfile', '--reporter=silent'], {
     cwd: root,
+    env: { ...process.env, ...cacheOfOurs() },
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
   });
@@ -47,4 +48,23 @@ if (!existsSync(shipped) && (major < 22 || (major === 22 && minor < 18))) {
     `ashlar: no Node package for ${process.platform}-${process.arch}; install Node 22.18 or later (this is ${process.versions.node})\n`,
   );
   process.exit(1);
+}
+
+/** Where the home folder takes no files npm and pnpm have nowhere to keep what they fetch: then that lies in the checkout. */
+function cacheOfOurs() {
+  const { HOME, npm_config_cache } = process.env;
+  const fallback = join(root, 'node_modules', '.cache', 'npm');
+  // npm hands its own cache to the scripts that it runs: the place may be one in the home folder.
+  if (process.platform === 'win32' || HOME === undefined || canWrite(npm_config_cache ?? join(HOME, '.npm'))) return {};
+  return { npm_config_cache: fallback, XDG_DATA_HOME: fallback, XDG_CACHE_HOME: fallback, XDG_STATE_HOME: fallback };
+}
+
+function canWrite(folder) {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
