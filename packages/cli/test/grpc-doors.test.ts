@@ -106,7 +106,7 @@ const REFUSED: readonly Refusal[] = [
   ],
   ['Get of an integer that no number holds', 'Kv/Get', [inMap('inputs'), key(bigKey)], 'INVALID_KEY', /2\^53/],
   ['Put without a value', 'Kv/Put', [inMap('inputs'), textKey('k')], 'INVALID_VALUE', /no value/],
-  ['Put of half a JSON text', 'Kv/Put', [inMap('inputs'), textKey('k'), json('{"a":')], 'INVALID_VALUE', /no JSON/],
+  ['Put of half a JSON text', 'Kv/Put', [inMap('inputs'), textKey('k'), json('{"a":')], 'INVALID_VALUE', /not JSON/],
   [
     'Put of JSON 20,000 levels deep',
     'Kv/Put',
