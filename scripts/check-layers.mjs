@@ -11,6 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** From the floor up: a room may import only from earlier rows, and only those named. */
 const ROOMS = {
   core: [],
+  observe: ['core'],
   api: ['core'],
   serialization: ['core', 'api'],
   storage: ['core', 'serialization'],
@@ -27,19 +28,8 @@ const ROOMS = {
   'sql-executor': ['core', 'api', 'serialization', 'storage', 'expressions', 'sql-plan'],
   client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   member: [
-    ...[
-      'core',
-      'api',
-      'serialization',
-      'storage',
-      'expressions',
-      'transport',
-      'routing',
-      'cluster',
-      'workers',
-      'events',
-    ],
-    ...['compute', 'modules', 'sql-plan', 'sql-planner', 'sql-executor'],
+    ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
+    ...['cluster', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner', 'sql-executor'],
   ],
   cli: ['core', 'api', 'client', 'member'],
 };

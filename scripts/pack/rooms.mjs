@@ -73,17 +73,7 @@ export function libraries() {
 }
 
 const ROOMS = [
-  ...[
-    'core',
-    'api',
-    'serialization',
-    'storage',
-    'expressions',
-    'transport',
-    'routing',
-    'cluster',
-    'modules',
-    'workers',
-  ],
-  ...['events', 'compute', 'sql-plan', 'sql-planner', 'sql-executor', 'client', 'member', 'cli'],
+  ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
+  ...['cluster', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner', 'sql-executor'],
+  ...['client', 'member', 'cli'],
 ];

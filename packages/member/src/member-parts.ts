@@ -5,6 +5,7 @@ import { EmbeddedCoordinator } from '@ashlar/cluster';
 import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
 import { HybridClock, type MemberId } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
+import { MemberMetrics, NO_TRACING, type Tracing } from '@ashlar/observe';
 import { MemberStore } from '@ashlar/storage';
 import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool } from '@ashlar/workers';
 import type { Logger } from 'pino';
@@ -19,8 +20,7 @@ import { Peers } from './control/peers.ts';
 import { RemoteCoordinator } from './control/remote-coordinator.ts';
 import { SpreadingCoordinator } from './control/spreading-coordinator.ts';
 import { type MemberSecret, memberSecret } from './member-secret.ts';
-import { MemberMetrics } from './observe/metrics.ts';
-import { loadTracing, type Tracing } from './observe/tracing.ts';
+import { loadTracing } from './open-telemetry.ts';
 import { type MemberSecurity, memberSecurity } from './security.ts';
 import { logSource } from './services/events-service.ts';
 import { withTokenFiles } from './token-files.ts';
@@ -162,7 +162,7 @@ export async function makeParts(
   store.addCommitListener((partition) => hub.committed(partition));
   const parts: MemberParts = {
     ...{ config, log, clock, store, control, peers, modules, metrics, hub, ...pools },
-    tracing: await loadTracing(),
+    tracing: (await loadTracing()) ?? NO_TRACING,
     processorRunner: new ProcessorRunner(pools.userLanes, modules),
     incarnation: randomUUID(),
     security,

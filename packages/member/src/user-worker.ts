@@ -2,7 +2,7 @@
 import { setTraceRunner, userHandlers } from '@ashlar/compute';
 import { type StoreHandle, StoreReader } from '@ashlar/storage';
 import { serveWorker } from '@ashlar/workers';
-import { loadTraceRunner } from './observe/tracing.ts';
+import { loadTraceRunner } from './open-telemetry.ts';
 
 setTraceRunner(await loadTraceRunner());
 

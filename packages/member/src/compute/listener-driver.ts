@@ -8,7 +8,7 @@
  */
 import type { ControlState } from '@ashlar/cluster';
 import { ListenerRunner } from '@ashlar/compute';
-import type { Reading } from '../observe/metrics.ts';
+import type { Reading } from '@ashlar/observe';
 import { type ListenerDependencies, type ListenerWish, RunningListener } from './running-listener.ts';
 
 /** Listeners with a line of their own in the metrics. */

@@ -1,13 +1,12 @@
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap } from '@ashlar/cluster';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
+import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore, RecordKind } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { jest } from '@jest/globals';
 import type { GridControl } from '../control/grid-control.ts';
-import { MemberMetrics } from '../observe/metrics.ts';
-import { NO_TRACING } from '../observe/tracing.ts';
 import { AnswerMemoryPool } from './answers.ts';
 import { EntryLimits } from './entry-limits.ts';
 import { keyGateName } from './gate-names.ts';

@@ -5,6 +5,7 @@
  * looked up) makes the later batches of its stream wait too.
  */
 import { GridError, type TraceContext, ttlNumber } from '@ashlar/core';
+import type { MemberMetrics, Tracing } from '@ashlar/observe';
 import { checkKey, decodeKey, decodeValue, encodeValue, type Key } from '@ashlar/serialization';
 import {
   isMutation,
@@ -16,14 +17,12 @@ import {
   type KvService,
   type PutRequest,
 } from '@ashlar/transport';
-import { countBatch, countEach, countersOf } from '../observe/batch-counts.ts';
-import { BatchSpans } from '../observe/batch-spans.ts';
-import type { MemberMetrics } from '../observe/metrics.ts';
-import type { Tracing } from '../observe/tracing.ts';
 import { type AnswerHeader, Answers } from './answers.ts';
 import { offsetsOf } from './batch-columns.ts';
+import { countBatch, countEach, countersOf } from './batch-counts.ts';
 import { type BatchMaps, knownMaps, mapIdsToTell, mapsOf } from './batch-maps.ts';
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
+import { BatchSpans } from './batch-spans.ts';
 import { jsonText, valueOfJson } from './json-text.ts';
 import type { LogPressure } from './log-pressure.ts';
 import { checkOneGo } from './one-go.ts';

@@ -1,9 +1,9 @@
 import type { CatalogedMap } from '@ashlar/cluster';
 import type { ProcessorBatch } from '@ashlar/compute';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
+import { NO_TRACING } from '@ashlar/observe';
 import { encodeKey } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
-import { NO_TRACING } from '../observe/tracing.ts';
 import { EntryLimits } from './entry-limits.ts';
 import { keyGateName } from './gate-names.ts';
 import { KeyGate } from './key-gate.ts';

@@ -18,16 +18,16 @@ import {
   readyProcessor,
 } from '@ashlar/compute';
 import { GridError, MapDroppedError, type PartitionId, type Random, type TraceContext, TTL_KEEP } from '@ashlar/core';
+import type { Tracing } from '@ashlar/observe';
 import { compareBytes, decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
-import { processorSpans } from '../observe/processor-spans.ts';
-import type { Tracing } from '../observe/tracing.ts';
 import { deadlineOf } from './deadlines.ts';
 import type { EntryLimits } from './entry-limits.ts';
 import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
 import type { KeyGate } from './key-gate.ts';
 import { keyText } from './key-text.ts';
 import { checkOneGo } from './one-go.ts';
+import { processorSpans } from './processor-spans.ts';
 
 /**
  * Who made calls and is told of each by the number it gave it. Exactly one of the functions is called, once a call; none of

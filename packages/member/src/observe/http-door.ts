@@ -13,8 +13,8 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { TLSSocket, type TlsOptions } from 'node:tls';
 import { GridError, shortText } from '@ashlar/core';
+import { SharedPage } from '@ashlar/observe';
 import type { HttpSecurity } from '../security.ts';
-import { SharedPage } from './shared-page.ts';
 
 const PAGE_EVERY_MS = 1000;
 const CONNECTIONS_MAX = 128;

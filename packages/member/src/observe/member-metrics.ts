@@ -1,10 +1,10 @@
 /** The figures of one member's parts: memory by map and kind, pools, the event loop, the door, the grid around it. */
+
+import { LoopDelay, type Reading } from '@ashlar/observe';
 import type { StoreStats } from '@ashlar/storage';
 import type { DoorStats } from '@ashlar/transport';
 import type { PoolStats } from '@ashlar/workers';
 import type { Closers, MemberParts } from '../member-parts.ts';
-import { LoopDelay } from './loop-delay.ts';
-import type { Reading } from './metrics.ts';
 
 /** Lanes of the user pool, in their order. */
 const LANES = ['user-listener', 'user-processor', 'user-job'] as const;

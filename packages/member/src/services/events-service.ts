@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
 import type { EventHub, LogSource, Subscription } from '@ashlar/events';
+import type { MemberMetrics } from '@ashlar/observe';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import type { MemberStore } from '@ashlar/storage';
@@ -18,7 +19,6 @@ import {
   type SubscribeRequest,
 } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
-import type { MemberMetrics } from '../observe/metrics.ts';
 
 /** One pull: at most so many bytes of events, and so many records read for them (a time slice of about 2 ms). */
 const PULL_BYTES = 128 * 1024;

@@ -2,6 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { type MapId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
+import { tracedCall, tracedStream } from '@ashlar/observe';
 import { decodeValue, encodeMessage } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -19,7 +20,6 @@ import { Sessions } from '../kv/sessions.ts';
 import { type NeedMap, needMapOf } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
-import { tracedCall, tracedStream } from '../observe/tracing.ts';
 import { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import { ChangeCoordinator, type ChangeRequest } from '../sql/change-coordinator.ts';

@@ -2,12 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogCommand, checkedCommand, tableOf } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { type Tracing, tracedStream } from '@ashlar/observe';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import type { GridControl } from '../control/grid-control.ts';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
 import { stateBytes, stateOf } from '../control/remote-coordinator.ts';
-import { type Tracing, tracedStream } from '../observe/tracing.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { ChangeRequest } from '../sql/change-coordinator.ts';
 import type { ChangeOutcome } from '../sql/change-runner.ts';

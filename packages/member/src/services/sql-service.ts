@@ -8,6 +8,7 @@
  */
 import { GridError, type MemberId, type TraceContext, type Version } from '@ashlar/core';
 import { canonicalNumber, noticesOf, OddTally, type SqlType } from '@ashlar/expressions';
+import { type MemberMetrics, type SpanAttributes, type Tracing, tracedCall, tracedStream } from '@ashlar/observe';
 import {
   batchRowCount,
   type Column,
@@ -32,8 +33,6 @@ import type { GridControl } from '../control/grid-control.ts';
 import { jsonText } from '../kv/json-text.ts';
 import type { KeyForwarder } from '../kv/kv-service.ts';
 import { isOneGo } from '../kv/one-go.ts';
-import type { MemberMetrics } from '../observe/metrics.ts';
-import { type SpanAttributes, type Tracing, tracedCall, tracedStream } from '../observe/tracing.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import { type GetRows, type GetTask, getRows, rowsBatch } from '../sql/get-rows.ts';
 import type { Planning } from '../sql/planning.ts';

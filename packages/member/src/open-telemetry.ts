@@ -1,41 +1,22 @@
 /**
- * Spans of a member's work, by `@opentelemetry/api` where it is installed beside the member, else none.
- *
- *   trace of the caller (gRPC metadata, kv batch) -> begin: span -> trace of the span -> other members, worker tasks
+ * Spans by `@opentelemetry/api` where it is installed beside the member. Loaded by the main thread and by user workers, so it
+ * imports nothing that runs but `core`.
  *
  * T1  Without OpenTelemetry, or without an SDK in this process, the caller's trace goes on as it came.
  * T2  Spans of key-value batches and processor tasks are made only for callers that are traced; statements, jobs and
  *     listener runs begin a trace of their own where nobody else did, if the SDK samples it.
  */
 import { GridError, spanOf, type TraceContext, traceContextOf } from '@ashlar/core';
+import type { Tracing } from '@ashlar/observe';
 
 type Api = typeof import('@opentelemetry/api');
 
-export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>;
-
-/** Work under way that has a span, if anybody wants one. */
-export interface TracedWork {
-  /** For whatever this work causes. */
-  readonly trace: TraceContext | undefined;
-  /** Once. */
-  end(error?: unknown): void;
-}
-
-export interface Tracing {
-  /** @param parent  the trace of who asked; undefined: a trace of its own */
-  begin(name: string, parent: TraceContext | undefined, attributes: SpanAttributes): TracedWork;
-}
-
-/** T1: what comes goes on. */
-export const NO_TRACING: Tracing = {
-  begin: (_name, trace) => ({ trace, end: () => undefined }),
-};
-
 const TRACER = 'ashlar';
 
-export async function loadTracing(): Promise<Tracing> {
+/** Undefined: there is no OpenTelemetry. */
+export async function loadTracing(): Promise<Tracing | undefined> {
   const api = await loadApi();
-  return api === undefined ? NO_TRACING : spansOf(api);
+  return api === undefined ? undefined : spansOf(api);
 }
 
 /** Runs user code of a worker thread in the trace of its caller, so that spans it makes are children of ours. */
@@ -81,35 +62,4 @@ function fail(span: ReturnType<ReturnType<Api['trace']['getTracer']>['startSpan'
   const { code, message } = GridError.wrap(error);
   span.setAttribute('error.type', code);
   span.setStatus({ code: api.SpanStatusCode.ERROR, message });
-}
-
-/** Runs `work` in a span that ends with it. */
-export async function tracedCall<T>(
-  { trace, end }: TracedWork,
-  work: (trace: TraceContext | undefined) => Promise<T>,
-): Promise<T> {
-  try {
-    const result = await work(trace);
-    end();
-    return result;
-  } catch (error) {
-    end(error);
-    throw error;
-  }
-}
-
-/** A stream in a span that ends with it, also when the reader leaves. */
-export async function* tracedStream<T>(
-  { trace, end }: TracedWork,
-  work: (trace: TraceContext | undefined) => AsyncIterable<T>,
-): AsyncGenerator<T, void, undefined> {
-  let failure: unknown;
-  try {
-    yield* work(trace);
-  } catch (error) {
-    failure = error;
-    throw error;
-  } finally {
-    end(failure);
-  }
 }

@@ -1,6 +1,6 @@
 /** Spans of a task of processor calls: one for each trace that its calls belong to, and none where no caller is traced. */
 import type { TraceContext } from '@ashlar/core';
-import type { TracedWork, Tracing } from './tracing.ts';
+import type { TracedWork, Tracing } from '@ashlar/observe';
 
 export interface ProcessorSpans {
   /** What the worker needs to run each call in its trace; see ProcessorBatch. */

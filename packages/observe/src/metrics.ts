@@ -8,7 +8,6 @@
  * R2  Labels are bounded: maps by MAPS_LABELLED_MAX, everything else by sets that the code knows.
  */
 import type { ErrorCode } from '@ashlar/core';
-import type { Figure } from '@ashlar/transport';
 import { Counter, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
 import { LatencyHistogram } from './histogram.ts';
 import { COUNT, CountersByMap, type MapCounters } from './map-counters.ts';
@@ -21,6 +20,13 @@ const BUCKETS_US = [
 /** One value with labels, read when the page is asked for. */
 export interface Reading {
   readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** One line of the page, as data. */
+export interface Figure {
+  readonly name: string;
+  readonly labels: readonly { readonly name: string; readonly value: string }[];
   readonly value: number;
 }
 

@@ -1,7 +1,7 @@
 /** Spans of a key-value batch: one for each trace that its operations belong to. */
 import type { TraceContext } from '@ashlar/core';
+import type { TracedWork, Tracing } from '@ashlar/observe';
 import { type KvBatch, traceOf } from '@ashlar/transport';
-import type { TracedWork, Tracing } from './tracing.ts';
 
 export class BatchSpans {
   readonly #batch: KvBatch;

@@ -2,8 +2,9 @@
  * Counts a batch of key-value operations when it is answered: a few additions and two histogram updates, whatever its
  * size. Only a batch over several maps is gone through once more, to give each map what is its own.
  */
+
+import { COUNT, type CountersByMap, type MapCounters } from '@ashlar/observe';
 import { OPCODE, STATUS } from '@ashlar/transport';
-import { COUNT, type CountersByMap, type MapCounters } from './map-counters.ts';
 
 /** What a batch tells of itself. */
 export interface CountedBatch {
