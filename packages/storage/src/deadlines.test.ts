@@ -1,5 +1,6 @@
 import type { Sequence } from '@ashlar/core';
-import { RecordCause } from './log-record.ts';
+import type { WriteBatch } from './batch/write-batch.ts';
+import { RecordCause } from './log/log-record.ts';
 import {
   bytesOf,
   get,
@@ -14,7 +15,6 @@ import {
   settle,
   stagePut,
 } from './testing/store-bench.ts';
-import type { WriteBatch } from './write-batch.ts';
 
 describe('a deadline', () => {
   it('ends an entry by a record: of the get that meets it, or of the sweep', () => {

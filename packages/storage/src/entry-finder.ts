@@ -9,8 +9,7 @@
  */
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
-import type { Ref } from './arena.ts';
-import { committedSlot, FoundEntry } from './found-entry.ts';
+import { WriteBatch } from './batch/write-batch.ts';
 import {
   CHUNK_MASK,
   CHUNK_SHIFT,
@@ -21,12 +20,13 @@ import {
   SEGMENT_MASK,
   SEGMENT_SHIFT,
 } from './layout.ts';
-import { RecordCause } from './log-record.ts';
-import { SlotChunkView } from './slot-chunk.ts';
-import type { SlotTable } from './slot-table.ts';
+import { RecordCause } from './log/log-record.ts';
+import type { Ref } from './memory/arena.ts';
+import { committedSlot, FoundEntry } from './slots/found-entry.ts';
+import { SlotChunkView } from './slots/slot-chunk.ts';
+import type { SlotTable } from './slots/slot-table.ts';
 import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
-import { WriteBatch } from './write-batch.ts';
 
 export class EntryFinder {
   readonly found: FoundEntry;

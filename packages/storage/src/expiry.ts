@@ -7,15 +7,15 @@
  * something is undecided.
  */
 import { GridError, type PartitionId } from '@ashlar/core';
-import type { Ref } from './arena.ts';
+import { resolveLane } from './batch/pending-words.ts';
+import { WriteBatch } from './batch/write-batch.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, LIVE, PENDING_BASE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
-import { RecordCause } from './log-record.ts';
-import { resolveLane } from './pending-words.ts';
-import type { SlotTable } from './slot-table.ts';
+import { RecordCause } from './log/log-record.ts';
+import type { Ref } from './memory/arena.ts';
+import type { SlotTable } from './slots/slot-table.ts';
 import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
 import { TICK_US } from './timer-wheel.ts';
-import { WriteBatch } from './write-batch.ts';
 
 /**
  * Writes the expiry of what is due, in one batch.

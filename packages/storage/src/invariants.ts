@@ -1,7 +1,6 @@
 /** The walk over everything: checks the numbered invariants of tables, entries, log, timers and accounts. For tests. */
 import { assert } from '@ashlar/core';
-import type { ByteAccount } from './accounts.ts';
-import type { Ref } from './arena.ts';
+import { resolveLane, wordOfLane } from './batch/pending-words.ts';
 import {
   ABORTED,
   CHUNK_MASK,
@@ -23,12 +22,13 @@ import {
   TALLY_PENDING,
   VALUE_REFS,
 } from './layout.ts';
-import { LogRecordView } from './log-record.ts';
-import { resolveLane, wordOfLane } from './pending-words.ts';
-import type { SlotChunkView } from './slot-chunk.ts';
-import type { SlotTable } from './slot-table.ts';
+import { LogRecordView } from './log/log-record.ts';
+import type { ByteAccount } from './memory/accounts.ts';
+import type { Ref } from './memory/arena.ts';
+import { checkExtents, liesInExtents } from './memory/value-extents.ts';
+import type { SlotChunkView } from './slots/slot-chunk.ts';
+import type { SlotTable } from './slots/slot-table.ts';
 import type { StoreCore } from './store-core.ts';
-import { checkExtents, liesInExtents } from './value-extents.ts';
 
 /** References that the walk has met, by block. */
 class RefCounts {

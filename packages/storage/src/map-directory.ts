@@ -4,7 +4,6 @@
  *   bucket [map id][directory] -> directory [table of partition 0][0][table of partition 2] ...
  */
 import { GridError } from '@ashlar/core';
-import type { Arena, Ref } from './arena.ts';
 import {
   MAP_BUCKET_DROPPED,
   MAP_BUCKET_STRIDE,
@@ -14,6 +13,7 @@ import {
   SEGMENT_MASK,
   SEGMENT_SHIFT,
 } from './layout.ts';
+import type { Arena, Ref } from './memory/arena.ts';
 
 const { imul } = Math;
 

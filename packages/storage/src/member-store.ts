@@ -3,25 +3,25 @@
  * reclaim() and sweepExpired(), which the member calls in slices. No I/O, no timers, no time of its own.
  */
 import { assert, type Epoch, GridError, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
-import type { Ref } from './arena.ts';
-import type { BatchHeader } from './batch-header.ts';
-import { publishRegion } from './chunk-columns.ts';
+import type { BatchHeader } from './batch/batch-header.ts';
+import { WriteBatch } from './batch/write-batch.ts';
+import { publishRegion } from './columns/chunk-columns.ts';
 import { EntryFinder } from './entry-finder.ts';
 import { sweepExpired } from './expiry.ts';
-import type { FoundEntry } from './found-entry.ts';
 import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
-import { LogRecordView, RecordCause } from './log-record.ts';
-import { PageLeases } from './page-leases.ts';
+import { LogRecordView, RecordCause } from './log/log-record.ts';
+import type { LogConsumer, LogHolder, LogState, PartitionLog } from './log/partition-log.ts';
+import { type RecordFrame, RecordFrameWriter } from './log/record-frame.ts';
+import type { Ref } from './memory/arena.ts';
+import { PageLeases } from './memory/page-leases.ts';
 import type { PartitionRole } from './partition.ts';
-import type { LogConsumer, LogHolder, LogState, PartitionLog } from './partition-log.ts';
 import { closePartition, openPartition, type PartitionOptions, promotePartition, tailOf } from './partition-roles.ts';
-import { type RecordFrame, RecordFrameWriter } from './record-frame.ts';
+import type { FoundEntry } from './slots/found-entry.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
 import type { StoreHandle } from './store-reader.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
 import type { MapOptions } from './stored-map.ts';
-import { WriteBatch } from './write-batch.ts';
 
 export interface PinnedSnapshot {
   readonly id: number;

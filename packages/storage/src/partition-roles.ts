@@ -5,8 +5,8 @@
  *   open(backup) --commit or drop the tail--> promote --> ...
  */
 import { assert, type Epoch, type PartitionId, type Sequence } from '@ashlar/core';
+import { PartitionLog } from './log/partition-log.ts';
 import { Partition, type PartitionRole } from './partition.ts';
-import { PartitionLog } from './partition-log.ts';
 import { ReplicaTail } from './replica-tail.ts';
 import type { StoreCore } from './store-core.ts';
 

@@ -1,8 +1,8 @@
 /** A partition as this member holds it: its log, its epoch, and the batches that are under way in it. */
 import type { Epoch, PartitionId } from '@ashlar/core';
-import type { PartitionLog } from './partition-log.ts';
+import type { WriteBatch } from './batch/write-batch.ts';
+import type { PartitionLog } from './log/partition-log.ts';
 import type { ReplicaTail } from './replica-tail.ts';
-import type { WriteBatch } from './write-batch.ts';
 
 /**
  * Batches that are neither committed nor aborted, in log order: they commit from the front, abort from the back. Mostly

@@ -10,8 +10,9 @@
  *     epoch lies between, so a reader that was not seen cannot find what was unlinked.
  * E3  A worker that was killed counts until workerGone() says that its thread has exited.
  */
-import type { Arena } from './arena.ts';
+
 import { CONTROL_EPOCH_WORD, WORKER_WORD_STRIDE, WORKER_WORDS_START } from './layout.ts';
+import type { Arena } from './memory/arena.ts';
 
 /** Something unlinked, and how it is given back once no reader can see it. */
 interface Retired {

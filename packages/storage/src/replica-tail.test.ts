@@ -1,7 +1,8 @@
 /** A primary and a backup of one partition: what the backup shows is what the primary had at the backup's commit index. */
 import { type Epoch, type MapId, type Sequence, seededRandom, type Version } from '@ashlar/core';
 import fc from 'fast-check';
-import { readRecordFrame } from './record-frame.ts';
+import type { WriteBatch } from './batch/write-batch.ts';
+import { readRecordFrame } from './log/record-frame.ts';
 import {
   type Bench,
   bytesOf,
@@ -17,7 +18,6 @@ import {
   stagePut,
   stageRemove,
 } from './testing/store-bench.ts';
-import type { WriteBatch } from './write-batch.ts';
 
 function backupBench(options: Parameters<typeof makeBench>[0] = {}, incarnation?: number): Bench {
   const bench = makeBench(options);

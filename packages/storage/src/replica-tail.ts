@@ -16,15 +16,15 @@
  */
 import { assert, type MapId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
-import { MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
-import { createEntry, createValue, releaseValue } from './blocks.ts';
+import { knownVersion } from './batch/pending-words.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
-import { type RecordCause, type RecordHeader, RecordKind } from './log-record.ts';
+import { type RecordCause, type RecordHeader, RecordKind } from './log/log-record.ts';
+import type { RecordFrame } from './log/record-frame.ts';
+import { MemoryKind } from './memory/accounts.ts';
+import type { Ref } from './memory/arena.ts';
+import { createEntry, createValue, releaseValue } from './memory/blocks.ts';
 import type { Partition } from './partition.ts';
-import { knownVersion } from './pending-words.ts';
-import type { RecordFrame } from './record-frame.ts';
-import type { SlotTable } from './slot-table.ts';
+import type { SlotTable } from './slots/slot-table.ts';
 import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
 

@@ -12,8 +12,8 @@
  * N3  A pin may be raised to any later version: it keeps whatever ends above it.
  */
 import { assert, GridError, type Version } from '@ashlar/core';
-import type { Arena } from './arena.ts';
 import { SNAPSHOTS_MAX, SNAPSHOTS_START } from './layout.ts';
+import type { Arena } from './memory/arena.ts';
 
 const GENERATIONS = 2 ** 21;
 

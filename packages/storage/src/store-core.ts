@@ -14,11 +14,10 @@ import {
   SmallSet,
   UnknownMapError,
 } from '@ashlar/core';
-import { ByteAccount, MemoryKind } from './accounts.ts';
-import { Arena, type Ref } from './arena.ts';
+import { PendingWords, pendingLane } from './batch/pending-words.ts';
+import type { WriteBatch } from './batch/write-batch.ts';
 import { BatchJournal } from './batch-journal.ts';
-import { BlockAllocator, type Relief } from './block-allocator.ts';
-import { dropChunkColumns } from './chunk-columns.ts';
+import { dropChunkColumns } from './columns/chunk-columns.ts';
 import {
   CONTROL_MAGIC,
   CONTROL_MAGIC_WORD,
@@ -28,19 +27,20 @@ import {
   SEGMENT_MASK,
   SEGMENT_SHIFT,
 } from './layout.ts';
-import { RecordCause } from './log-record.ts';
+import { RecordCause } from './log/log-record.ts';
+import type { LogBudget, LogHost } from './log/partition-log.ts';
 import { MapDirectory } from './map-directory.ts';
+import { ByteAccount, MemoryKind } from './memory/accounts.ts';
+import { Arena, type Ref } from './memory/arena.ts';
+import { BlockAllocator, type Relief } from './memory/block-allocator.ts';
+import { extentBytesMax } from './memory/value-extents.ts';
 import type { Partition } from './partition.ts';
-import type { LogBudget, LogHost } from './partition-log.ts';
-import { PendingWords, pendingLane } from './pending-words.ts';
 import { ReaderEpochs } from './reader-epochs.ts';
-import { SlotTable } from './slot-table.ts';
+import { SlotTable } from './slots/slot-table.ts';
+import { TableDismantler } from './slots/table-dismantler.ts';
 import { Snapshots } from './snapshots.ts';
 import { type MapOptions, StoredMap } from './stored-map.ts';
-import { TableDismantler } from './table-dismantler.ts';
 import { TimerWheel } from './timer-wheel.ts';
-import { extentBytesMax } from './value-extents.ts';
-import type { WriteBatch } from './write-batch.ts';
 
 /** Unit of an entry's access mark: 4 ms, so that 32 bits last for 203 days. */
 export const ACCESS_UNIT_US = 4096;

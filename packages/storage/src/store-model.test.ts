@@ -5,7 +5,8 @@
 import type { MapId, PartitionId, Sequence, Version } from '@ashlar/core';
 import { GridError, seededRandom } from '@ashlar/core';
 import fc from 'fast-check';
-import type { LogRecordView } from './log-record.ts';
+import type { WriteBatch } from './batch/write-batch.ts';
+import type { LogRecordView } from './log/log-record.ts';
 import {
   closeAll,
   get,
@@ -19,7 +20,6 @@ import {
   stageRemove,
   textOf,
 } from './testing/store-bench.ts';
-import type { WriteBatch } from './write-batch.ts';
 
 interface Row {
   readonly value: string;

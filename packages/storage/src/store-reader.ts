@@ -10,8 +10,7 @@
  */
 import { assert, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
-import { Arena, type Ref } from './arena.ts';
-import { probeIndex } from './index-probe.ts';
+import { resolveLane } from './batch/pending-words.ts';
 import {
   CHUNK_MASK,
   CHUNK_SHIFT,
@@ -35,8 +34,9 @@ import {
   WORKERS_MAX,
 } from './layout.ts';
 import { findMapDirectory, findTable } from './map-directory.ts';
-import { resolveLane } from './pending-words.ts';
-import { SlotChunkView } from './slot-chunk.ts';
+import { Arena, type Ref } from './memory/arena.ts';
+import { probeIndex } from './slots/index-probe.ts';
+import { SlotChunkView } from './slots/slot-chunk.ts';
 import { isSnapshotAlive } from './snapshots.ts';
 
 /** What a worker needs to read; structured-cloneable. Goes over a private port, never into workerData. */

@@ -1,5 +1,5 @@
 /** Figures of a store, for metrics and people. O(maps + partitions). */
-import type { MemoryKindName } from './accounts.ts';
+import type { MemoryKindName } from './memory/accounts.ts';
 import type { StoreCore } from './store-core.ts';
 
 export interface MapStats {

@@ -1,7 +1,7 @@
 import { type Epoch, GridError, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
 import { CHUNK_SLOTS_MAX, SNAPSHOTS_MAX } from './layout.ts';
-import { RecordCause } from './log-record.ts';
-import { allVisible } from './slot-chunk.ts';
+import { RecordCause } from './log/log-record.ts';
+import { allVisible } from './slots/slot-chunk.ts';
 import {
   bytesOf,
   closeAll,

@@ -1,10 +1,10 @@
 /** A map as this member holds it: options, account, its tables by partition, the numbers of its columns. */
 import type { MapId } from '@ashlar/core';
-import type { ByteAccount } from './accounts.ts';
-import type { Ref } from './arena.ts';
 import { COLUMNS_MAX } from './layout.ts';
-import type { SlotTable } from './slot-table.ts';
-import type { TableHost } from './table-host.ts';
+import type { ByteAccount } from './memory/accounts.ts';
+import type { Ref } from './memory/arena.ts';
+import type { SlotTable } from './slots/slot-table.ts';
+import type { TableHost } from './slots/table-host.ts';
 
 export interface MapOptions {
   /** How many leading elements of an array key choose its partition; 0: all. Kept for the catalog, not used here. */

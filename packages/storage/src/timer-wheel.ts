@@ -14,9 +14,6 @@
  * @see Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987
  */
 import { assert } from '@ashlar/core';
-import { type ByteAccount, MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
-import type { BlockAllocator } from './block-allocator.ts';
 import {
   ENTRY_TIMER,
   SEGMENT_MASK,
@@ -29,6 +26,9 @@ import {
   TIMER_PREVIOUS,
   TIMER_TABLE,
 } from './layout.ts';
+import { type ByteAccount, MemoryKind } from './memory/accounts.ts';
+import type { Ref } from './memory/arena.ts';
+import type { BlockAllocator } from './memory/block-allocator.ts';
 
 /** Microseconds of one tick. */
 export const TICK_US = 32_768;

@@ -3,9 +3,10 @@
  *
  * See region-layout.ts for the rule (F1 to F5) that the methods here apply.
  */
+
+import { resolveLane } from '../batch/pending-words.ts';
 import { CHUNK_SLOTS_MAX, PENDING_BASE, PENDING_END, TALLY_PENDING } from '../layout.ts';
-import { resolveLane } from '../pending-words.ts';
-import { type SlotChunkView, visibleSlots } from '../slot-chunk.ts';
+import { type SlotChunkView, visibleSlots } from '../slots/slot-chunk.ts';
 import type { RegionView } from './region-view.ts';
 import type { SlotSelection } from './types.ts';
 

@@ -19,7 +19,7 @@
 import { assert, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { decodeKey, ValueTag } from '@ashlar/serialization';
 import { CHUNK_SLOTS_MAX, COLUMNS_MAX } from '../layout.ts';
-import { SlotChunkView } from '../slot-chunk.ts';
+import { SlotChunkView } from '../slots/slot-chunk.ts';
 import type { StoreReader } from '../store-reader.ts';
 import { ChunkScope } from './chunk-scope.ts';
 import { ElementReaders, elementValue, TAG_OF } from './element-readers.ts';

@@ -1,6 +1,6 @@
 /** Readers of encoded values: one a segment of the arena, and one a copy of a value that lies in extents. */
 import { type Path, ValueReader, ValueTag, ValueType } from '@ashlar/serialization';
-import type { SlotChunkView } from '../slot-chunk.ts';
+import type { SlotChunkView } from '../slots/slot-chunk.ts';
 
 /** TAG_OF[ValueType]: what SQL sees in an element. */
 export const TAG_OF: Uint8Array = Uint8Array.from({ length: 16 }, (_, type) => {

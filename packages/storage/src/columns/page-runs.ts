@@ -1,7 +1,8 @@
 /** Leased pages that a task brought along: runs of neighbouring pages, used whole. */
-import type { Ref } from '../arena.ts';
+
 import { PAGE_BYTES } from '../layout.ts';
-import { pageRef } from '../page-leases.ts';
+import type { Ref } from '../memory/arena.ts';
+import { pageRef } from '../memory/page-leases.ts';
 
 export class PageRuns {
   #runs: Int32Array[] = [];

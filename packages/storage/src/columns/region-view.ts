@@ -6,8 +6,8 @@
  *     the reader epoch, with the same serial number.
  */
 import { ValueTag } from '@ashlar/serialization';
-import type { Arena, Ref } from '../arena.ts';
 import { SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
+import type { Arena, Ref } from '../memory/arena.ts';
 import {
   REGION_BIGINTS,
   REGION_CHUNK_REF,

@@ -1,7 +1,7 @@
 /** Writes the rows of a buffer into leased pages: the lanes they need, in the order of region-layout.ts. */
 import { ValueTag } from '@ashlar/serialization';
-import type { Arena, Ref } from '../arena.ts';
 import { SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
+import type { Arena, Ref } from '../memory/arena.ts';
 import { type PageRuns, runRef } from './page-runs.ts';
 import {
   REGION_BIGINTS,

@@ -4,7 +4,7 @@
  */
 import { decodeKey, type Path, type ValueReader, ValueTag, ValueType } from '@ashlar/serialization';
 import { CHUNK_SLOTS_MAX } from '../layout.ts';
-import type { SlotChunkView } from '../slot-chunk.ts';
+import type { SlotChunkView } from '../slots/slot-chunk.ts';
 import { type ElementReaders, TAG_OF } from './element-readers.ts';
 import { TextDictionary } from './text-dictionary.ts';
 import type { SlotSelection } from './types.ts';

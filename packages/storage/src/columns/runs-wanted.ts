@@ -1,6 +1,6 @@
 /** How many pages a task should bring for a column chunk: the main thread asks before it lends them. */
 import { PAGE_BYTES, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
-import type { SlotChunkView } from '../slot-chunk.ts';
+import type { SlotChunkView } from '../slots/slot-chunk.ts';
 import { REGION_BYTES, REGION_CHUNK_REF, REGION_FILLED_AT_F64, REGION_HEAD_BYTES } from './region-layout.ts';
 
 /** Chunks with fewer rows are read from bytes: a column would take a page for a few of them. */

@@ -1,7 +1,7 @@
 /** What a scan asks of columns, and what it gets. */
 import type { MapId, PartitionId } from '@ashlar/core';
 import type { Column, ColumnType, Path } from '@ashlar/serialization';
-import type { Ref } from '../arena.ts';
+import type { Ref } from '../memory/arena.ts';
 
 /** Where a column's values come from: a path of the document, or the entry itself. */
 export type ColumnSource =

@@ -1,11 +1,11 @@
 /** For tests of this package: a store on virtual time, keys and values as text, and short ways to write and read. */
 import { type Epoch, HybridClock, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
-import { RecordKind } from '../log-record.ts';
+import type { WriteBatch } from '../batch/write-batch.ts';
+import { RecordKind } from '../log/log-record.ts';
 import { MemberStore } from '../member-store.ts';
-import { visibleSlots } from '../slot-chunk.ts';
+import { visibleSlots } from '../slots/slot-chunk.ts';
 import type { StoreOptions } from '../store-core.ts';
 import { StoreReader } from '../store-reader.ts';
-import type { WriteBatch } from '../write-batch.ts';
 
 export const MAP = 1 as MapId;
 export const PARTITION = 0 as PartitionId;

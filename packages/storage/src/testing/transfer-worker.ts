@@ -4,7 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import type { MapId, PartitionId } from '@ashlar/core';
-import { SlotChunkView, visibleSlots } from '../slot-chunk.ts';
+import { SlotChunkView, visibleSlots } from '../slots/slot-chunk.ts';
 import { type StoreHandle, StoreReader } from '../store-reader.ts';
 import { accountNumberOf, balanceOf, encodeAccountKey, isSound } from './transfer-accounts.ts';
 

@@ -1,6 +1,6 @@
 /** How a batch of writes is begun, and what its puts may say of deadlines. */
 import type { Epoch } from '@ashlar/core';
-import type { RecordHeader } from './log-record.ts';
+import type { RecordHeader } from '../log/log-record.ts';
 
 /** What the records of a batch say beside their operation. All but the epoch may be changed between operations. */
 export interface BatchHeader extends Partial<RecordHeader> {

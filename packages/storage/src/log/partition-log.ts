@@ -20,10 +20,7 @@
  * L7  A full log takes what a durable consumer writes to get on: it could never let go of the log otherwise.
  */
 import { assert, GridError, type SmallSet } from '@ashlar/core';
-import { type ByteAccount, MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
-import type { BlockAllocator } from './block-allocator.ts';
-import { holdEntry, holdValue, releaseEntry, releaseValue } from './blocks.ts';
+import { knownVersion } from '../batch/pending-words.ts';
 import {
   LOG_BLOCK_BYTES,
   LOG_BLOCK_RECORDS,
@@ -36,7 +33,12 @@ import {
   RECORD_VERSION_F64,
   SEGMENT_MASK,
   SEGMENT_SHIFT,
-} from './layout.ts';
+} from '../layout.ts';
+import { type ByteAccount, MemoryKind } from '../memory/accounts.ts';
+import type { Ref } from '../memory/arena.ts';
+import type { BlockAllocator } from '../memory/block-allocator.ts';
+import { holdEntry, holdValue, releaseEntry, releaseValue } from '../memory/blocks.ts';
+import { valueBytesOf } from '../memory/value-extents.ts';
 import {
   isSuperseded,
   type LogRecordView,
@@ -46,8 +48,6 @@ import {
   supersedeRecord,
   writeRecord,
 } from './log-record.ts';
-import { knownVersion } from './pending-words.ts';
-import { valueBytesOf } from './value-extents.ts';
 
 /** Where every partition's log takes its bytes from, and what they all may hold together. */
 export interface LogHost {

@@ -1,7 +1,8 @@
 /** What a read of the newest value finds, and the walk to the newest committed slot. Writer's thread only. */
 import type { Version } from '@ashlar/core';
 import { copyBytes } from '@ashlar/serialization';
-import type { Arena, Ref } from './arena.ts';
+import { knownVersion, type PendingWords, resolveLane } from '../batch/pending-words.ts';
+import type { WriteBatch } from '../batch/write-batch.ts';
 import {
   CHUNK_MASK,
   CHUNK_SHIFT,
@@ -12,12 +13,11 @@ import {
   SEGMENT_SHIFT,
   VALUE_BYTES_USED,
   VALUE_OFFSET,
-} from './layout.ts';
-import { knownVersion, type PendingWords, resolveLane } from './pending-words.ts';
+} from '../layout.ts';
+import type { Arena, Ref } from '../memory/arena.ts';
+import { assembleExtents, copyExtents } from '../memory/value-extents.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import type { SlotTable } from './slot-table.ts';
-import { assembleExtents, copyExtents } from './value-extents.ts';
-import type { WriteBatch } from './write-batch.ts';
 
 /** A flyweight, moved by every find(). What it names stays in place until the member's next write or reclaim(). */
 export class FoundEntry {

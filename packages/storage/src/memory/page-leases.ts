@@ -3,10 +3,10 @@
  * named by its first page. What a worker held when it died is returned by whoever watched it. Writer's thread only.
  */
 import { assert, type MapId } from '@ashlar/core';
+import { PAGE_BYTES, PAGE_GRANULES, PAGE_SHIFT } from '../layout.ts';
+import type { StoreCore } from '../store-core.ts';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
 import type { Ref } from './arena.ts';
-import { PAGE_BYTES, PAGE_GRANULES, PAGE_SHIFT } from './layout.ts';
-import type { StoreCore } from './store-core.ts';
 
 /** Columns are a cache: no pages for them when less than this share of all pages is free. */
 const COLUMN_FREE_SHARE_MIN = 1 / 16;

@@ -24,20 +24,20 @@ import {
   type Version,
 } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
-import { MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
+import type { BatchJournal } from '../batch-journal.ts';
+import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
+import { RecordCause, type RecordHeader, RecordKind } from '../log/log-record.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
+import { MemoryKind } from '../memory/accounts.ts';
+import type { Ref } from '../memory/arena.ts';
+import { createEntry, createValue, releaseValue } from '../memory/blocks.ts';
+import type { Partition } from '../partition.ts';
+import type { SlotTable } from '../slots/slot-table.ts';
+import type { StoreCore } from '../store-core.ts';
+import type { StoredMap } from '../stored-map.ts';
 import { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
-import type { BatchJournal } from './batch-journal.ts';
-import { createEntry, createValue, releaseValue } from './blocks.ts';
 import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
-import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
-import { RecordCause, type RecordHeader, RecordKind } from './log-record.ts';
-import type { Partition } from './partition.ts';
-import type { PartitionLog } from './partition-log.ts';
 import { pendingLane, wordOfLane } from './pending-words.ts';
-import type { SlotTable } from './slot-table.ts';
-import type { StoreCore } from './store-core.ts';
-import type { StoredMap } from './stored-map.ts';
 
 type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
 

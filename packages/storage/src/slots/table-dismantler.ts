@@ -1,5 +1,5 @@
 /** Takes dropped tables apart, a slice at a time, once no reader can be in them. Writer's thread only. */
-import type { ReaderEpochs } from './reader-epochs.ts';
+import type { ReaderEpochs } from '../reader-epochs.ts';
 import type { SlotTable } from './slot-table.ts';
 
 interface Dropped {

@@ -1,8 +1,8 @@
 import type { Epoch, PartitionId, Sequence } from '@ashlar/core';
 import { murmur3 } from '@ashlar/serialization';
+import { get, MAP, makeBench, PARTITION, put, remove, settle, stagePut, stageRemove } from '../testing/store-bench.ts';
 import { murmurOfBlock } from './checksum.ts';
 import { RecordCause, RecordKind } from './log-record.ts';
-import { get, MAP, makeBench, PARTITION, put, remove, settle, stagePut, stageRemove } from './testing/store-bench.ts';
 
 const SECOND_US = 1_000_000;
 

@@ -6,7 +6,7 @@
  * A2  Each segment has one set of views for its life; kernels take a view and a base, never views of their own.
  */
 import { assert, GridError } from '@ashlar/core';
-import { ARENA_BYTES_MAX, CONTROL_PAGES, PAGE_BYTES, SEGMENT_BYTES_MAX, SEGMENT_SHIFT } from './layout.ts';
+import { ARENA_BYTES_MAX, CONTROL_PAGES, PAGE_BYTES, SEGMENT_BYTES_MAX, SEGMENT_SHIFT } from '../layout.ts';
 
 /** A place in the arena: granules of 8 bytes from its start; 0 is none. */
 export type Ref = number;

@@ -1,5 +1,5 @@
 /** Finding an entry by its key: the part of the entry index that every thread runs. */
-import type { Arena, Ref } from './arena.ts';
+
 import {
   ENTRY_KEY_BYTES,
   ENTRY_KEY_BYTES_MASK,
@@ -8,7 +8,8 @@ import {
   INDEX_TOMBSTONE,
   SEGMENT_MASK,
   SEGMENT_SHIFT,
-} from './layout.ts';
+} from '../layout.ts';
+import type { Arena, Ref } from '../memory/arena.ts';
 
 /**
  * Linear probing from the hash's home bucket.

@@ -11,9 +11,7 @@
  * H3  Free slots hang in one list through their `previous` lanes; they count as hidden.
  */
 import { assert } from '@ashlar/core';
-import { MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
-import { dropChunkColumns } from './chunk-columns.ts';
+import { dropChunkColumns } from '../columns/chunk-columns.ts';
 import {
   CHUNK_CAPACITY,
   CHUNK_HEADER_BYTES,
@@ -32,7 +30,9 @@ import {
   TABLE_CHUNK_COUNT,
   TABLE_CHUNK_DIRECTORY,
   TALLY_HIDDEN,
-} from './layout.ts';
+} from '../layout.ts';
+import { MemoryKind } from '../memory/accounts.ts';
+import type { Ref } from '../memory/arena.ts';
 import { SlotChunkView } from './slot-chunk.ts';
 import type { TableHost } from './table-host.ts';
 

@@ -2,7 +2,7 @@
  * A first-in first-out list of slots of one table, linked through their expiresAt lanes. Closed and limbo slots have no
  * deadline any more, and readers never look at that lane, so the list takes no memory. Writer's thread only.
  */
-import { CHUNK_MASK, CHUNK_SHIFT } from './layout.ts';
+import { CHUNK_MASK, CHUNK_SHIFT } from '../layout.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 
 const END = -1;

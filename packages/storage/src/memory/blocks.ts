@@ -7,10 +7,6 @@
  */
 import { assert } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
-import { type ByteAccount, MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
-import { type BlockAllocator, SLAB_BYTES_MAX } from './block-allocator.ts';
-import { copyToWords } from './copy-to-words.ts';
 import {
   ENTRY_ACCESS,
   ENTRY_KEY_BYTES,
@@ -25,7 +21,11 @@ import {
   VALUE_BYTES_USED,
   VALUE_OFFSET,
   VALUE_REFS,
-} from './layout.ts';
+} from '../layout.ts';
+import { type ByteAccount, MemoryKind } from './accounts.ts';
+import type { Ref } from './arena.ts';
+import { type BlockAllocator, SLAB_BYTES_MAX } from './block-allocator.ts';
+import { copyToWords } from './copy-to-words.ts';
 import { createExtents, fitsInExtents, freeExtents } from './value-extents.ts';
 
 /**

@@ -1,6 +1,7 @@
 /** The checksum of log records: MurmurHash3_x86_32 over key and value, with the record's numbers mixed in. */
-import type { Arena, Ref } from './arena.ts';
-import { SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
+
+import { SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
+import type { Arena, Ref } from '../memory/arena.ts';
 
 const { imul } = Math;
 

@@ -8,7 +8,7 @@
  *     lane: whoever saw the word in a lane then reads at a lower version, to which any later commit is invisible too.
  *     Otherwise it waits for the reader epoch.
  */
-import type { Arena } from './arena.ts';
+
 import {
   PENDING_BASE,
   PENDING_COMMITTED,
@@ -18,7 +18,8 @@ import {
   PENDING_WORD_STRIDE,
   PENDING_WORDS_MAX,
   PENDING_WORDS_START,
-} from './layout.ts';
+} from '../layout.ts';
+import type { Arena } from '../memory/arena.ts';
 
 /** The content of a version lane that names a word. */
 export function pendingLane(word: number): number {

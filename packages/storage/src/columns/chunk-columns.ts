@@ -7,11 +7,12 @@
  * Q1  A region is whole when it is published and never changes; readers find it by one load of its reference.
  * Q2  What is taken away is freed when every reader has passed.
  */
-import { MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
-import { CHUNK_COLUMNS, COLUMN_DIRECTORY_BYTES, COLUMNS_MAX, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
-import type { SlotChunkView } from './slot-chunk.ts';
-import type { TableHost } from './table-host.ts';
+
+import { CHUNK_COLUMNS, COLUMN_DIRECTORY_BYTES, COLUMNS_MAX, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
+import { MemoryKind } from '../memory/accounts.ts';
+import type { Ref } from '../memory/arena.ts';
+import type { SlotChunkView } from '../slots/slot-chunk.ts';
+import type { TableHost } from '../slots/table-host.ts';
 
 /**
  * Swings the reference of a column to a filled region and retires the one before.

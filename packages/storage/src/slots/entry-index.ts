@@ -12,11 +12,6 @@
  * X4  Empty buckets remain, so that every probe ends: used + tombstones stay below FULL_SHARE of the capacity.
  */
 import { assert } from '@ashlar/core';
-import { MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
-import { SLAB_BYTES_MAX } from './block-allocator.ts';
-import { keyHash } from './blocks.ts';
-import { probeIndex } from './index-probe.ts';
 import {
   INDEX_BUCKET_BYTES,
   INDEX_BUCKET_WORDS,
@@ -29,7 +24,12 @@ import {
   SEGMENT_MASK,
   SEGMENT_SHIFT,
   TABLE_INDEX,
-} from './layout.ts';
+} from '../layout.ts';
+import { MemoryKind } from '../memory/accounts.ts';
+import type { Ref } from '../memory/arena.ts';
+import { SLAB_BYTES_MAX } from '../memory/block-allocator.ts';
+import { keyHash } from '../memory/blocks.ts';
+import { probeIndex } from './index-probe.ts';
 import type { TableHost } from './table-host.ts';
 
 const GROW_SHARE = 0.7;

@@ -23,10 +23,8 @@
  *     stands on it goes on to the older ones. The newest slot of an entry leaves only after all older ones.
  * I6  An entry stands in the index exactly while its `newest` is not 0.
  */
-import { MemoryKind } from './accounts.ts';
-import type { Ref } from './arena.ts';
-import { keyHash, releaseEntry, releaseValue } from './blocks.ts';
-import { EntryIndex } from './entry-index.ts';
+
+import { wordOfLane } from '../batch/pending-words.ts';
 import {
   ABORTED,
   CHUNK_MASK,
@@ -50,13 +48,16 @@ import {
   TABLE_PARTITION_ID,
   TALLY_HIDDEN,
   TALLY_PENDING,
-} from './layout.ts';
-import { wordOfLane } from './pending-words.ts';
+} from '../layout.ts';
+import { MemoryKind } from '../memory/accounts.ts';
+import type { Ref } from '../memory/arena.ts';
+import { keyHash, releaseEntry, releaseValue } from '../memory/blocks.ts';
+import type { Snapshots } from '../snapshots.ts';
+import { EntryIndex } from './entry-index.ts';
 import { bridge, olderThan, validPrevious } from './slot-chain.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import { SlotChunks } from './slot-chunks.ts';
 import { SlotList } from './slot-list.ts';
-import type { Snapshots } from './snapshots.ts';
 import type { TableHost } from './table-host.ts';
 
 export class SlotTable {

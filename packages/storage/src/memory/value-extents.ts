@@ -18,10 +18,6 @@
  * V4  Nothing is given up for a value that fits into what is free, in pieces.
  */
 import { assert } from '@ashlar/core';
-import { type ByteAccount, MemoryKind } from './accounts.ts';
-import type { Arena, Ref } from './arena.ts';
-import type { BlockAllocator } from './block-allocator.ts';
-import { finishMurmur, mixWords } from './checksum.ts';
 import {
   EXTENT_BYTES_USED,
   EXTENT_NEXT,
@@ -31,7 +27,11 @@ import {
   SEGMENT_SHIFT,
   VALUE_BYTES_USED,
   VALUE_REFS,
-} from './layout.ts';
+} from '../layout.ts';
+import { finishMurmur, mixWords } from '../log/checksum.ts';
+import { type ByteAccount, MemoryKind } from './accounts.ts';
+import type { Arena, Ref } from './arena.ts';
+import type { BlockAllocator } from './block-allocator.ts';
 
 /** What a page of its own holds of a value. */
 const EXTENT_PAGE_BYTES = PAGE_BYTES - EXTENT_OFFSET;

@@ -14,7 +14,8 @@
  *                                 moment, so whatever changes later does so above every version read now
  *   columns                       a region holds a slot's occupant by versions (columns/), whichever region is found
  */
-import type { Arena, Ref, Segment } from './arena.ts';
+
+import { resolveLane } from '../batch/pending-words.ts';
 import {
   CHUNK_CAPACITY,
   CHUNK_COLUMNS,
@@ -32,9 +33,9 @@ import {
   TALLY_PENDING,
   VALUE_BYTES_USED,
   VALUE_OFFSET,
-} from './layout.ts';
-import { resolveLane } from './pending-words.ts';
-import { AssembledValue } from './value-extents.ts';
+} from '../layout.ts';
+import type { Arena, Ref, Segment } from '../memory/arena.ts';
+import { AssembledValue } from '../memory/value-extents.ts';
 
 export class SlotChunkView {
   readonly arena: Arena;

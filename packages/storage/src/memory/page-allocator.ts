@@ -13,7 +13,7 @@
  * P3  The last `reservePages` free pages go only to privileged requests: removes and expiry work when memory is full.
  */
 import { assert } from '@ashlar/core';
-import { PAGE_SHIFT, SEGMENT_SHIFT } from './layout.ts';
+import { PAGE_SHIFT, SEGMENT_SHIFT } from '../layout.ts';
 
 const PAGES_PER_SEGMENT_SHIFT = SEGMENT_SHIFT - PAGE_SHIFT;
 const BINS = 20;

@@ -10,8 +10,6 @@
  * B2  charged bytes + slack + free pages + control pages = the arena.
  */
 import { assert } from '@ashlar/core';
-import type { ByteAccount, MemoryKind } from './accounts.ts';
-import type { Arena, Ref } from './arena.ts';
 import {
   CONTROL_PAGES,
   GRANULE_BYTES,
@@ -21,7 +19,9 @@ import {
   PAGE_SHIFT,
   SEGMENT_MASK,
   SEGMENT_SHIFT,
-} from './layout.ts';
+} from '../layout.ts';
+import type { ByteAccount, MemoryKind } from './accounts.ts';
+import type { Arena, Ref } from './arena.ts';
 import { PageAllocator } from './page-allocator.ts';
 
 /** Block sizes in granules: at most an eighth (a quarter over 2 KiB) is lost, and a page is filled well. */

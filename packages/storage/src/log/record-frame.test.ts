@@ -1,8 +1,8 @@
 import { type Sequence, seededRandom } from '@ashlar/core';
 import fc from 'fast-check';
+import { MAP, makeBench, PARTITION, put, stagePut, stageRemove, textOf } from '../testing/store-bench.ts';
 import { RecordKind } from './log-record.ts';
 import { type RecordFrame, readRecordFrame } from './record-frame.ts';
-import { MAP, makeBench, PARTITION, put, stagePut, stageRemove, textOf } from './testing/store-bench.ts';
 
 const FIRST = 1 as Sequence;
 

@@ -4,7 +4,7 @@
  * Records are looked up by entry from the first key on that comes again; until then nothing is kept. What the log dropped
  * meanwhile is gone and needs no mark.
  */
-import type { Arena, Ref } from './arena.ts';
+
 import {
   CHUNK_MASK,
   CHUNK_SHIFT,
@@ -13,9 +13,10 @@ import {
   ENTRY_STAGED_ONE,
   SEGMENT_MASK,
   SEGMENT_SHIFT,
-} from './layout.ts';
-import type { PartitionLog } from './partition-log.ts';
-import type { SlotTable } from './slot-table.ts';
+} from '../layout.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
+import type { Arena, Ref } from '../memory/arena.ts';
+import type { SlotTable } from '../slots/slot-table.ts';
 
 /** Of one undecided batch. */
 export class KeyRewrites {

@@ -1,10 +1,11 @@
 /** What a table needs from the store around it. */
-import type { ByteAccount } from './accounts.ts';
-import type { BlockAllocator } from './block-allocator.ts';
-import type { PendingWords } from './pending-words.ts';
-import type { ReaderEpochs } from './reader-epochs.ts';
-import type { TimerWheel } from './timer-wheel.ts';
-import type { WriteBatch } from './write-batch.ts';
+
+import type { PendingWords } from '../batch/pending-words.ts';
+import type { WriteBatch } from '../batch/write-batch.ts';
+import type { ByteAccount } from '../memory/accounts.ts';
+import type { BlockAllocator } from '../memory/block-allocator.ts';
+import type { ReaderEpochs } from '../reader-epochs.ts';
+import type { TimerWheel } from '../timer-wheel.ts';
 
 export interface TableHost {
   readonly blocks: BlockAllocator;

@@ -3,8 +3,7 @@
  * there, and an unknown kind is refused.
  */
 import type { Epoch, MapId, Sequence, Version } from '@ashlar/core';
-import type { Arena, Ref } from './arena.ts';
-import { mixNumber, murmurOfBlock } from './checksum.ts';
+import { knownVersion, resolveLane } from '../batch/pending-words.ts';
 import {
   ENTRY_KEY_BYTES,
   ENTRY_KEY_BYTES_MASK,
@@ -34,9 +33,10 @@ import {
   SEGMENT_SHIFT,
   VALUE_BYTES_USED,
   VALUE_OFFSET,
-} from './layout.ts';
-import { knownVersion, resolveLane } from './pending-words.ts';
-import { AssembledValue, murmurOfExtents, valueBytesOf } from './value-extents.ts';
+} from '../layout.ts';
+import type { Arena, Ref } from '../memory/arena.ts';
+import { AssembledValue, murmurOfExtents, valueBytesOf } from '../memory/value-extents.ts';
+import { mixNumber, murmurOfBlock } from './checksum.ts';
 
 const { imul } = Math;
 

@@ -2,9 +2,10 @@
  * The chain of an entry's slots, from the newest to older ones (the writer's side): links that are checked before they are
  * followed, and slots that leave from between. I4 and I7 of slot-table.ts.
  */
-import type { Ref } from './arena.ts';
-import { CHUNK_MASK, CHUNK_SHIFT, FREE, PENDING_BASE, PENDING_WORDS_MAX } from './layout.ts';
-import { resolveLane } from './pending-words.ts';
+
+import { resolveLane } from '../batch/pending-words.ts';
+import { CHUNK_MASK, CHUNK_SHIFT, FREE, PENDING_BASE, PENDING_WORDS_MAX } from '../layout.ts';
+import type { Ref } from '../memory/arena.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 
 type Chunks = readonly SlotChunkView[];

@@ -1,12 +1,12 @@
 /** Pages and blocks against dumb twins; index, wheel and list by themselves. */
 import { seededRandom } from '@ashlar/core';
 import fc from 'fast-check';
+import { CONTROL_PAGES, PAGE_BYTES, PAGE_SHIFT, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
+import { TICK_US, TimerWheel } from '../timer-wheel.ts';
 import { ByteAccount, MemoryKind } from './accounts.ts';
 import { Arena } from './arena.ts';
 import { BlockAllocator } from './block-allocator.ts';
-import { CONTROL_PAGES, PAGE_BYTES, PAGE_SHIFT, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
 import { PageAllocator } from './page-allocator.ts';
-import { TICK_US, TimerWheel } from './timer-wheel.ts';
 
 describe('the page allocator', () => {
   it('never gives a page twice, joins what comes back and keeps its reserve', () => {
