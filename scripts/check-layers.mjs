@@ -20,6 +20,7 @@ const ROOMS = {
   routing: ['core', 'serialization', 'transport'],
   cluster: ['core'],
   modules: ['core', 'api'],
+  terminal: ['core', 'api'],
   workers: ['core', 'storage'],
   events: ['core', 'serialization', 'storage', 'expressions'],
   compute: ['core', 'api', 'serialization', 'storage', 'expressions', 'modules', 'workers'],
@@ -31,7 +32,7 @@ const ROOMS = {
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
     ...['cluster', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner', 'sql-executor'],
   ],
-  cli: ['core', 'api', 'client', 'member'],
+  cli: ['core', 'api', 'terminal', 'client', 'member'],
 };
 
 /** Libraries that more than one room may name, with the reason. */

@@ -1,4 +1,4 @@
-import { openRows, type RowSource } from '@ashlar/cli';
+import { openRows, type RowSource } from '@ashlar/terminal';
 import { duckdbAnswers } from '../testing/duckdb-answers.ts';
 import { delayHistogram, type HistogramArgs } from './flights.jobs.ts';
 import { DELAY_BINS, histogramBars } from './histogram.ts';

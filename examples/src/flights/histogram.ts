@@ -1,5 +1,5 @@
 /** The delay histogram as a chart: the bins asked for and their labels. */
-import type { Bar } from '@ashlar/cli';
+import type { Bar } from '@ashlar/terminal';
 import type { HistogramArgs } from './flights.jobs.ts';
 
 /** Quarters of an hour from half an hour early to three hours late. */

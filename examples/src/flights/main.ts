@@ -4,8 +4,9 @@
  *
  *   node --conditions=@ashlar/source examples/src/flights/main.ts [host:port]
  */
-import { loadRows, openRows } from '@ashlar/cli';
+
 import { connect, type GridKey } from '@ashlar/client';
+import { loadRows, openRows } from '@ashlar/terminal';
 import { delayHistogram } from './flights.jobs.ts';
 import { DELAY_BINS, histogramBars } from './histogram.ts';
 import { Airports, dataFile, Flights } from './model.ts';

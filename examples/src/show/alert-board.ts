@@ -1,7 +1,7 @@
 /** The subscription to alerts and what the terminal shows of it while transactions stream in. */
 
 import type { Grid } from '@ashlar/api';
-import { formatCount, formatQuantity, type LiveBlock, type Screen, startLiveBlock } from '@ashlar/cli';
+import { formatCount, formatQuantity, type LiveBlock, type Screen, startLiveBlock } from '@ashlar/terminal';
 import type { FeedItem } from '../fraud/feed.ts';
 import { type Alert, Alerts } from '../fraud/model.ts';
 import { type AlertId, alertId } from '../fraud/reference.ts';

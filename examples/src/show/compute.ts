@@ -1,5 +1,5 @@
 /** Act 3: a job in TypeScript runs beside the data on both members. */
-import { formatDuration, formatQuantity, renderBarChart } from '@ashlar/cli';
+import { formatDuration, formatQuantity, renderBarChart } from '@ashlar/terminal';
 import { delayHistogram, type HistogramArgs } from '../flights/flights.jobs.ts';
 import { DELAY_BINS, histogramBars } from '../flights/histogram.ts';
 import { Flights } from '../flights/model.ts';

@@ -8,7 +8,7 @@ import {
   formatShare,
   renderTable,
   type Screen,
-} from '@ashlar/cli';
+} from '@ashlar/terminal';
 import { type FeedItem, feed, nextTransactions } from '../fraud/feed.ts';
 import { Alerts, Customers, Terminals, Transactions } from '../fraud/model.ts';
 import { QualityCounter, type ScenarioQuality } from '../fraud/quality.ts';

@@ -9,7 +9,7 @@ import {
   loadRows,
   openRows,
   startProgress,
-} from '@ashlar/cli';
+} from '@ashlar/terminal';
 import { Airports, dataFile, Flights } from '../flights/model.ts';
 import { headline, type Stage } from './stage.ts';
 

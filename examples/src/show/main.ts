@@ -7,8 +7,9 @@
  * W2  Ctrl-C ends it within a second, at any moment: exit code 0 once it serves, 130 before.
  * W3  With --json, the show writes one line to stdout, at its end; text for people goes to stderr.
  */
-import { formatBytes, makeScreen, renderError, type Screen } from '@ashlar/cli';
+
 import { connect } from '@ashlar/client';
+import { formatBytes, makeScreen, renderError, type Screen } from '@ashlar/terminal';
 import { compute } from './compute.ts';
 import { fraud } from './fraud.ts';
 import { readMemories } from './health.ts';

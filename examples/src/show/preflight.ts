@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { GridError } from '@ashlar/api';
-import { formatBytes } from '@ashlar/cli';
+import { formatBytes } from '@ashlar/terminal';
 import type { ShowOptions } from './options.ts';
 
 /** Heap, stacks and buffers of a member, beside grid memory; and all of the show itself. */

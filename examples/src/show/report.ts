@@ -1,5 +1,5 @@
 /** The end of the show: all figures as one JSON line, and for people what listens where and what to try next. */
-import { formatBytes, type Screen, toPlain } from '@ashlar/cli';
+import { formatBytes, type Screen, toPlain } from '@ashlar/terminal';
 import type { HistogramFigures } from './compute.ts';
 import type { FraudFigures } from './fraud.ts';
 import type { MemberMemory } from './health.ts';

@@ -1,7 +1,7 @@
 /** Act 2: three statements, fanned out to the partitions of both members. */
 
 import type { ResultColumn } from '@ashlar/api';
-import { renderTable, renderTableFooter } from '@ashlar/cli';
+import { renderTable, renderTableFooter } from '@ashlar/terminal';
 import { flightStatements, type Statement } from '../flights/statements.ts';
 import { headline, type Stage } from './stage.ts';
 

@@ -1,7 +1,7 @@
 /** What every act of the show works with. */
 
 import type { Grid } from '@ashlar/api';
-import type { Screen } from '@ashlar/cli';
+import type { Screen } from '@ashlar/terminal';
 import type { ShowOptions } from './options.ts';
 
 export interface Stage {

@@ -4,11 +4,10 @@
  * Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 stopped by Ctrl-C.
  */
 import type { Grid } from '@ashlar/api';
+import { errorJson, makeScreen, renderError, type Screen } from '@ashlar/terminal';
 import { Command, InvalidArgumentError } from 'commander';
 import { type ConnectionFlags, connectionOptions, connectRequest, withFlagNames } from './connection-options.ts';
 import type { CliIo } from './io.ts';
-import { errorJson, renderError } from './render/error.ts';
-import { makeScreen, type Screen } from './render/screen.ts';
 
 export interface CommonOptions extends ConnectionFlags {
   readonly json?: boolean;

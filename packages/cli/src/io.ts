@@ -1,6 +1,6 @@
 /** What a command touches of the world, handed in: streams, environment, Ctrl-C, the grid. Tests hand in their own. */
 import type { Grid } from '@ashlar/api';
-import type { TextStream } from './render/screen.ts';
+import type { TextStream } from '@ashlar/terminal';
 
 export interface ConnectRequest {
   /** host:port of members. */

@@ -1,7 +1,6 @@
 /** The figures of a load: as a table for people, a line a figure for programs. */
 
-import { formatCount, formatDuration, formatRate } from '../render/format.ts';
-import type { TableData } from '../render/table.ts';
+import { formatCount, formatDuration, formatRate, type TableData } from '@ashlar/terminal';
 import type { LoadPlan, LoadResult, Tally } from './load.ts';
 
 const NS_PER_MS = 1e6;

@@ -2,13 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { type Grid, GridError } from '@ashlar/api';
 import { seededRandom } from '@ashlar/core';
+import { formatBytes, formatCount, formatQuantity, renderTable, startLiveBlock } from '@ashlar/terminal';
 import { type Command, InvalidArgumentError } from 'commander';
 import { fill, type LoadPlan, type LoadResult, runLoad } from '../bench/load.ts';
 import { errorCount, figuresOf, liveLine, tableOf } from '../bench/report.ts';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { formatBytes, formatCount, formatQuantity } from '../render/format.ts';
-import { startLiveBlock } from '../render/live.ts';
-import { renderTable } from '../render/table.ts';
 
 interface BenchOptions extends CommonOptions {
   readonly map?: string;

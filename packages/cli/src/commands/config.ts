@@ -1,7 +1,8 @@
 /** `ashlar config`: the settings a member would start with and where each comes from; the schema of ashlar.yaml. */
+
+import { renderTable } from '@ashlar/terminal';
 import { Command } from 'commander';
 import { type CliContext, guarded, plainCommand } from '../context.ts';
-import { renderTable } from '../render/table.ts';
 import { memberRequest, type SettingOptions, settingOptions } from './start.ts';
 
 interface PrintOptions extends SettingOptions {

@@ -1,21 +1,26 @@
 /** `ashlar export`: the entries of a map, as they are at one moment, into a file. */
 import { type Grid, GridError, type GridKey } from '@ashlar/api';
-import type { Command } from 'commander';
-import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { ColumnTypes } from '../files/column-types.ts';
 import {
+  ColumnTypes,
   EXPORT_FORMATS,
   type ExportFormat,
+  fileSink,
+  formatBytes,
+  formatDuration,
   formatOf,
+  formatQuantity,
+  formatRate,
   hasTypes,
   holdsValues,
+  keyText,
   openRowFile,
-} from '../files/export-file.ts';
-import { fileSink, type Sink, streamSink } from '../files/sink.ts';
-import { formatBytes, formatDuration, formatQuantity, formatRate } from '../render/format.ts';
-import { startProgress } from '../render/progress.ts';
-import { sqlName } from '../values/sql-name.ts';
-import { keyText } from '../values/text-form.ts';
+  type Sink,
+  sqlName,
+  startProgress,
+  streamSink,
+} from '@ashlar/terminal';
+import type { Command } from 'commander';
+import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
 
 interface ExportOptions extends CommonOptions {
   readonly format?: string;

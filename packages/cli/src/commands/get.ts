@@ -1,10 +1,8 @@
 /** `ashlar get`: values by their keys. */
 import type { Entry, GridKey } from '@ashlar/api';
+import { exactJson, keyJson, keyText, parseKey, requireMap, valueText, writeAll } from '@ashlar/terminal';
 import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, withGrid } from '../context.ts';
-import { requireMap } from '../nearest.ts';
-import { writeAll } from '../render/screen.ts';
-import { exactJson, keyJson, keyText, parseKey, valueText } from '../values/text-form.ts';
 
 interface GetOptions extends CommonOptions {
   readonly text?: boolean;

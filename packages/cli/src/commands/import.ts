@@ -1,13 +1,24 @@
 /** `ashlar import`: fills a map from a file of rows. */
 import { GridError, type GridKey } from '@ashlar/api';
+import {
+  type Document,
+  formatBytes,
+  formatDuration,
+  formatQuantity,
+  formatRate,
+  isExported,
+  keyOfRow,
+  type LoadOptions,
+  type LoadResult,
+  loadRows,
+  openRows,
+  type ProgressOptions,
+  type RowSource,
+  startProgress,
+  valueOfRow,
+} from '@ashlar/terminal';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { isExported, keyOfRow, valueOfRow } from '../files/exported-rows.ts';
-import { type LoadOptions, type LoadResult, loadRows } from '../files/load.ts';
-import { openRows } from '../files/open.ts';
-import type { Document, RowSource } from '../files/rows.ts';
-import { formatBytes, formatDuration, formatQuantity, formatRate } from '../render/format.ts';
-import { type ProgressOptions, startProgress } from '../render/progress.ts';
 
 /** How long a grid may take to be there. */
 const READY_MS = 5000;

@@ -1,10 +1,8 @@
 /** `ashlar keys`: the keys of a map over one snapshot, a key a line, in the form that `get` takes. */
 import type { GridKey } from '@ashlar/api';
+import { keyJson, keyText, sqlName, writeAll } from '@ashlar/terminal';
 import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { writeAll } from '../render/screen.ts';
-import { sqlName } from '../values/sql-name.ts';
-import { keyJson, keyText } from '../values/text-form.ts';
 
 interface KeysOptions extends CommonOptions {
   readonly limit?: number;

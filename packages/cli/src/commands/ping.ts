@@ -1,10 +1,8 @@
 /** `ashlar ping`: reaches every member once and tells the round trips. */
 import type { PingResult } from '@ashlar/api';
+import { formatDuration, plainError, renderError, renderTable } from '@ashlar/terminal';
 import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, withGrid } from '../context.ts';
-import { plainError, renderError } from '../render/error.ts';
-import { formatDuration } from '../render/format.ts';
-import { renderTable } from '../render/table.ts';
 
 /** A member that answers later is told as silent. */
 const ANSWER_MS = 3000;

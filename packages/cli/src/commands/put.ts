@@ -1,10 +1,10 @@
 /** `ashlar put`: stores one entry. */
 import type { Grid, GridKey, TimeToLive } from '@ashlar/api';
+import { keyJson, keyText, parseKey, parseValue } from '@ashlar/terminal';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, withGrid } from '../context.ts';
 import type { InputStream } from '../io.ts';
 import { parseDuration } from '../values/duration.ts';
-import { keyJson, keyText, parseKey, parseValue } from '../values/text-form.ts';
 
 interface PutOptions extends CommonOptions {
   readonly text?: boolean;

@@ -1,9 +1,8 @@
 /** `ashlar rm`: removes entries. */
+
+import { formatQuantity, parseKey, requireMap } from '@ashlar/terminal';
 import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, withGrid } from '../context.ts';
-import { requireMap } from '../nearest.ts';
-import { formatQuantity } from '../render/format.ts';
-import { parseKey } from '../values/text-form.ts';
 
 interface RemoveOptions extends CommonOptions {
   readonly text?: boolean;

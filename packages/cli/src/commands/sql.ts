@@ -1,9 +1,9 @@
 /** `ashlar sql`: a statement, statements from files or a pipe, or the shell. */
 import type { Grid } from '@ashlar/api';
+import { parseResultMode, parseValue, type ResultMode } from '@ashlar/terminal';
 import { type Command, InvalidArgumentError } from 'commander';
 import { addressOf } from '../connection-options.ts';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { parseResultMode, type ResultMode } from '../results/result-mode.ts';
 import { Interpreter } from '../shell/interpreter.ts';
 import { parseMeta } from '../shell/meta-commands.ts';
 import { runStatement } from '../shell/run-statement.ts';
@@ -11,7 +11,6 @@ import { openScript, runScript, type Source, scriptLines } from '../shell/script
 import type { Settings } from '../shell/session.ts';
 import { runShell } from '../shell/shell.ts';
 import { lastStatement, NOTHING_YET, split } from '../shell/splitter.ts';
-import { parseValue } from '../values/text-form.ts';
 import { CLI_VERSION } from '../version.ts';
 
 interface SqlOptions extends CommonOptions {

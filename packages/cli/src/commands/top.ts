@@ -1,11 +1,9 @@
 /** `ashlar top`: members and maps, looked at again and again; on a terminal in place, elsewhere block by block. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemberStats } from '@ashlar/api';
+import { formatQuantity, makeColours, startLiveBlock } from '@ashlar/terminal';
 import type { Command } from 'commander';
-import picocolors from 'picocolors';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { formatQuantity } from '../render/format.ts';
-import { startLiveBlock } from '../render/live.ts';
 import { since } from '../stats/figures.ts';
 import { type GridSummary, summarize } from '../stats/summary.ts';
 import { mapTable, memberTable, plainSummary } from '../stats/tables.ts';
@@ -71,7 +69,7 @@ function shower({ out }: CliContext, { json }: TopOptions): (summary: GridSummar
 }
 
 function block({ members, maps }: GridSummary): string[] {
-  const plain = picocolors.createColors(false);
+  const plain = makeColours(false);
   const time = new Date().toTimeString().slice(0, 8);
   const shown = maps.slice(0, MAPS_SHOWN_MAX);
   const lines = [

@@ -1,11 +1,19 @@
 /** `ashlar watch`: changes of a map as they happen, one a line. */
 import { type EntryEvent, type EventType, type Grid, GridError, type GridKey } from '@ashlar/api';
+import {
+  type Colours,
+  exactJson,
+  keyJson,
+  keyText,
+  parseValue,
+  printable,
+  requireMap,
+  unknownName,
+  valueText,
+  writeAll,
+} from '@ashlar/terminal';
 import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, parseCount, withGrid } from '../context.ts';
-import { requireMap, unknownName } from '../nearest.ts';
-import { printable } from '../render/cells.ts';
-import { type Colours, writeAll } from '../render/screen.ts';
-import { exactJson, keyJson, keyText, parseValue, valueText } from '../values/text-form.ts';
 
 const TYPES: readonly EventType[] = ['insert', 'update', 'remove', 'expire', 'evict', 'load', 'reload'];
 const MICROS_PER_MS = 1000;

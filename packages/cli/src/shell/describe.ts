@@ -1,8 +1,6 @@
 /** `\d`: the maps of the grid, and the columns of one as a sample of its entries shows them. */
 import type { Grid, ResultColumn } from '@ashlar/api';
-import { formatBytes, formatCount, formatShare, toPlain } from '../render/format.ts';
-import type { TableData } from '../render/table.ts';
-import { sqlName } from '../values/sql-name.ts';
+import { formatBytes, formatCount, formatShare, sqlName, type TableData, toPlain } from '@ashlar/terminal';
 
 const SAMPLE_ROWS = 1000;
 

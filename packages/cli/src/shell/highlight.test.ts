@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
+import { makeColours } from '@ashlar/terminal';
 import * as fc from 'fast-check';
-import picocolors from 'picocolors';
 import { highlight } from './highlight.ts';
 
-const colours = picocolors.createColors(true);
+const colours = makeColours(true);
 
 it('colours words, strings, numbers, comments and parameters', () => {
   const line = "select count(n), 'x', 1.5 from m where a = $1 -- end";
@@ -21,7 +21,7 @@ it('knows from the lines before that it is inside a string', () => {
 });
 
 it('leaves everything as it is without colours', () => {
-  expect(highlight("select 'a'", picocolors.createColors(false))).toBe("select 'a'");
+  expect(highlight("select 'a'", makeColours(false))).toBe("select 'a'");
 });
 
 it('never changes the text', () => {

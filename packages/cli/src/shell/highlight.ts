@@ -1,5 +1,5 @@
 /** Colours SQL while it is typed: words, strings, numbers, comments, parameters. Never changes what it colours. */
-import type { Colours } from '../render/screen.ts';
+import type { Colours } from '@ashlar/terminal';
 import { type PieceKind, piecesOf } from './sql-text.ts';
 import { isFunction, isKeyword } from './words.ts';
 

@@ -1,7 +1,7 @@
 /** Carries out what the session decided, one effect after the other: asks the grid, writes answers. */
 import { type Grid, GridError } from '@ashlar/api';
+import { layOutTable } from '@ashlar/terminal';
 import type { CliContext } from '../context.ts';
-import { layOutTable } from '../render/table.ts';
 import { type Description, describeMap, describeMaps } from './describe.ts';
 import { metaHelp } from './meta-commands.ts';
 import { runStatement } from './run-statement.ts';

@@ -9,8 +9,8 @@
  * E2  On a dumb terminal nothing is redrawn: prompts are written, lines are read.
  */
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from 'node:readline';
+import type { Screen } from '@ashlar/terminal';
 import type { InputStream } from '../io.ts';
-import type { Screen } from '../render/screen.ts';
 import { HISTORY_ENTRIES_MAX, type History } from './history.ts';
 import { PromptOutput } from './prompt-output.ts';
 

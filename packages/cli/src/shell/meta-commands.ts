@@ -4,8 +4,7 @@
  * A line is one when it begins with a backslash or a dot, or is a bare word that users type to leave or to get help.
  */
 import { GridError } from '@ashlar/api';
-import { nearest } from '../nearest.ts';
-import { parseResultMode, RESULT_MODES, type ResultMode } from '../results/result-mode.ts';
+import { nearest, parseResultMode, RESULT_MODES, type ResultMode } from '@ashlar/terminal';
 
 export type MetaCommand =
   | { readonly kind: 'help' }

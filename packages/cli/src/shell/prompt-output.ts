@@ -1,6 +1,6 @@
 /** Where the line editor draws. While a statement runs it is muted: what is typed ahead shows with the next prompt. */
 import { Writable } from 'node:stream';
-import type { TextStream } from '../render/screen.ts';
+import type { TextStream } from '@ashlar/terminal';
 
 export class PromptOutput extends Writable {
   isMuted = false;

@@ -1,10 +1,7 @@
 /** Runs one statement and writes what it answers, in the form that was asked for. */
 import type { Grid, ResultColumn, SqlResult } from '@ashlar/api';
+import { formatDuration, formatQuantity, makeResultWriter, type ResultMode, writeAll } from '@ashlar/terminal';
 import type { CliContext } from '../context.ts';
-import { formatDuration, formatQuantity } from '../render/format.ts';
-import { writeAll } from '../render/screen.ts';
-import type { ResultMode } from '../results/result-mode.ts';
-import { makeResultWriter } from '../results/result-writer.ts';
 
 export interface StatementOptions {
   readonly params: readonly unknown[];

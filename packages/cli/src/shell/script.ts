@@ -7,9 +7,8 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { GridError } from '@ashlar/api';
+import { errorJson, linesOf, renderError } from '@ashlar/terminal';
 import type { CliContext } from '../context.ts';
-import { linesOf } from '../files/text-lines.ts';
-import { errorJson, renderError } from '../render/error.ts';
 import { type Interpreter, placeOf } from './interpreter.ts';
 import { type Effect, newSession, onEnd, onLine, type Settings } from './session.ts';
 

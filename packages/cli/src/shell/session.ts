@@ -8,7 +8,7 @@
  * N2  Line numbers count every line that came in, commands and comments included.
  */
 import { GridError } from '@ashlar/api';
-import type { ResultMode } from '../results/result-mode.ts';
+import type { ResultMode } from '@ashlar/terminal';
 import { type MetaCommand, parseMeta } from './meta-commands.ts';
 import { lastStatement, NOTHING_YET, type Rest, type Statement, split } from './splitter.ts';
 

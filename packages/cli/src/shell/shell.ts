@@ -6,8 +6,8 @@
  *     and after every error.
  */
 import type { Grid } from '@ashlar/api';
+import { errorJson, renderError } from '@ashlar/terminal';
 import type { CliContext } from '../context.ts';
-import { errorJson, renderError } from '../render/error.ts';
 import { Completions } from './completions.ts';
 import { highlight } from './highlight.ts';
 import { History, historyFile } from './history.ts';

@@ -1,7 +1,6 @@
 /** A line below a statement that takes its time: how long it runs, and whether the grid can be reached at all. */
 import type { Grid } from '@ashlar/api';
-import { startLiveBlock } from '../render/live.ts';
-import type { Screen } from '../render/screen.ts';
+import { type Screen, startLiveBlock } from '@ashlar/terminal';
 
 const FIRST_SHOWN_MS = 2000;
 const EVERY_MS = 1000;

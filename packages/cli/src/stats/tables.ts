@@ -1,7 +1,13 @@
 /** A look at a grid as tables for people, and as plain data for programs. Pure. */
-import { formatBytes, formatCount, formatDuration, formatRate, formatShare } from '../render/format.ts';
-import type { Colours } from '../render/screen.ts';
-import { renderTable } from '../render/table.ts';
+import {
+  type Colours,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatRate,
+  formatShare,
+  renderTable,
+} from '@ashlar/terminal';
 import type { Activity, GridSummary, ListenerLine, MapLine, MemberLine } from './summary.ts';
 
 const ACTIVITY = ['gets/s', 'hits', 'puts/s', 'get p50', 'get p99', 'put p50', 'put p99'] as const;

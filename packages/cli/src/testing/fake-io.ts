@@ -2,9 +2,9 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { EntryEvent, Grid, GridKey, MemberStats } from '@ashlar/api';
 import { isError } from '@ashlar/core';
+import type { TextStream } from '@ashlar/terminal';
 import type { CliIo, ConnectRequest, InputStream, RunningMember } from '../io.ts';
 import { runCli } from '../program.ts';
-import type { TextStream } from '../render/screen.ts';
 import { FakeGrid, type SqlAnswer } from './fake-grid.ts';
 
 export type { SqlAnswer } from './fake-grid.ts';

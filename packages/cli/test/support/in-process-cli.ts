@@ -1,7 +1,8 @@
 /** The command line in this process, with real connections: for tests of many commands, where a process each is too slow. */
 import { Readable } from 'node:stream';
 import { connect } from '@ashlar/client';
-import { type CliIo, runCli, type TextStream } from '../../src/index.ts';
+import type { TextStream } from '@ashlar/terminal';
+import { type CliIo, runCli } from '../../src/index.ts';
 
 export interface InProcessRun {
   readonly code: number;

@@ -14,6 +14,11 @@ export interface TextStream {
 
 export type Colours = ReturnType<typeof picocolors.createColors>;
 
+/** @param isOn  false: functions that change nothing */
+export function makeColours(isOn: boolean): Colours {
+  return picocolors.createColors(isOn);
+}
+
 export interface Screen {
   readonly stream: TextStream;
   /** Whether bars and redrawn lines make sense here. */
@@ -43,7 +48,7 @@ export function makeScreen(stream: TextStream, env: Readonly<Record<string, stri
   return {
     stream,
     isTerminal,
-    colours: picocolors.createColors(isTerminal && !noColour),
+    colours: makeColours(isTerminal && !noColour),
     get width() {
       return stream.columns ?? PLAIN_WIDTH; // a terminal may be resized
     },
