@@ -9,16 +9,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { memberFlags } from '../../packages/cli/test/support/grid.ts';
-import { MemberProcess } from '../../packages/cli/test/support/member-process.ts';
 import { connect, type Grid } from '../../packages/client/src/index.ts';
+import { memberFlags } from '../grid/support/grid.ts';
+import { MemberProcess } from '../grid/support/member-process.ts';
 import { AREAS, type Target } from './areas.ts';
 import { Canary, type CanaryReport } from './canary.ts';
 import { Chance } from './chance.ts';
 import { type Finding, Findings } from './findings.ts';
 
 const SECRET = 'the secret of the members that are fuzzed';
-const MODULE = fileURLToPath(new URL('../../packages/cli/test/fixtures/answer-one.ts', import.meta.url));
+const MODULE = fileURLToPath(new URL('../grid/fixtures/answer-one.ts', import.meta.url));
 /** After the last input: what is under way may end. */
 const REST_MS = 2000;
 const ENTRIES = 200;

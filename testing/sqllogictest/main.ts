@@ -9,7 +9,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { TestGrid } from '../../packages/cli/test/support/grid.ts';
+import { TestGrid } from '../grid/support/grid.ts';
 import { type Judgement, runFile, type Verdict } from './run-file.ts';
 
 const { values: flags, positionals } = parseArgs({

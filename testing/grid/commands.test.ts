@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Grid } from '@ashlar/client';
-import { FUNCTIONS } from '../src/shell/words.ts';
+import { FUNCTIONS } from '../../packages/cli/src/shell/words.ts';
 import { TestGrid } from './support/grid.ts';
 import { endingOf, runCliProcess, spawnCli } from './support/member-process.ts';
 

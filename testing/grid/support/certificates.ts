@@ -22,7 +22,7 @@ interface CertificatesScript {
 }
 
 const { makeAuthority, makeCertificate } = (await import(
-  new URL('../../../../scripts/certificates.mjs', import.meta.url).href
+  new URL('../../../scripts/certificates.mjs', import.meta.url).href
 )) as CertificatesScript;
 
 const DAY_MS = 86_400_000;

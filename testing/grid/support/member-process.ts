@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../packages/cli/src/main.ts', import.meta.url));
 const READY_TIMEOUT_MS = 20_000;
 /** Of a command that is expected to end by itself. */
 const COMMAND_TIMEOUT_MS = 20_000;

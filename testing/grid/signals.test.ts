@@ -6,8 +6,7 @@ import { SETTINGS, settingText } from '@ashlar/member';
 import { memberFlags, TestGrid } from './support/grid.ts';
 import { MemberProcess, runCliProcess } from './support/member-process.ts';
 
-const page = (name: string): string =>
-  readFileSync(fileURLToPath(new URL(`../../../${name}`, import.meta.url)), 'utf8');
+const page = (name: string): string => readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), 'utf8');
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 let grid: TestGrid;

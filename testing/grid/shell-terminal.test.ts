@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { TestGrid } from './support/grid.ts';
 import { Terminal } from './support/terminal.ts';
 
-const { hasServer } = (await import(new URL('../../../scripts/servers.mjs', import.meta.url).href)) as {
+const { hasServer } = (await import(new URL('../../scripts/servers.mjs', import.meta.url).href)) as {
   hasServer: (name: string) => boolean;
 };
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
 /** Takes longer than anybody waits. */
 const ENDLESS = 'select count(*) from people a, people b where a.age * b.age = -1;';
 const describeOnTerminal = hasServer('tmux') ? describe : describe.skip;

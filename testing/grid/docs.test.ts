@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TestGrid } from './support/grid.ts';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = (name: string): string => readFileSync(join(root, name), 'utf8');
 
 describe('README.md', () => {

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { connect } from '@ashlar/client';
 import type { TextStream } from '@ashlar/terminal';
-import { type CliIo, runCli } from '../../src/index.ts';
+import { type CliIo, runCli } from '../../../packages/cli/src/index.ts';
 
 export interface InProcessRun {
   readonly code: number;

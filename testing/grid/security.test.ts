@@ -1,7 +1,7 @@
 /** Members over TLS, with tokens and certificates: what works, and what each thing that is wrong is told as. */
 import { execFileSync } from 'node:child_process';
 import { type ConnectOptions, connect, type GridError } from '@ashlar/client';
-import { type ClientTls, connectMember } from '../../transport/src/index.ts';
+import { type ClientTls, connectMember } from '../../packages/transport/src/index.ts';
 import { CertificateFolder, EXPIRED, LOCAL } from './support/certificates.ts';
 import { memberFlags, TestGrid } from './support/grid.ts';
 import { runInProcess } from './support/in-process-cli.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const SCRIPT = fileURLToPath(new URL('../../../scripts/certificates.mjs', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../../scripts/certificates.mjs', import.meta.url));
 const SERVER = '1.3.6.1.5.5.7.3.1';
 const CLIENT = '1.3.6.1.5.5.7.3.2';
 const DAY_MS = 86_400_000;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GridError } from '@ashlar/core';
 import { connectMember, type MemberConnection, OPERATIONS } from '@ashlar/transport';
-import { memberFlags, TestGrid } from '../../cli/test/support/grid.ts';
-import { MemberProcess } from '../../cli/test/support/member-process.ts';
+import { memberFlags, TestGrid } from './support/grid.ts';
+import { MemberProcess } from './support/member-process.ts';
 
 const TOKEN = 'the token of clients';
 const SECRET = 'the secret of members';

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 
 const PREFIX_BYTES = 5;
-const ERRORS_PROTO = new URL('../../../../protos/ashlar/v1/errors.proto', import.meta.url);
+const ERRORS_PROTO = new URL('../../../protos/ashlar/v1/errors.proto', import.meta.url);
 
 /** A call that was answered by another status than OK. */
 export class GrpcFailure extends Error {
