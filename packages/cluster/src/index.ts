@@ -1,4 +1,7 @@
-/** cluster: who is a member, who owns what at which epoch, what the catalog holds. Pure; no I/O, no timers. */
+/**
+ * cluster: who is a member, who owns what at which epoch, what the catalog holds. Pure; no I/O, no timers; `GridView` is how a
+ * member follows it.
+ */
 export {
   type CatalogedMap,
   type CatalogedModule,
@@ -9,5 +12,6 @@ export { type CatalogCommand, checkedCommand, type ModuleCommand } from './comma
 export { type ControlCommand, type ControlState, type JoinedMember, tableOf } from './control-state.ts';
 export type { Coordinator } from './coordinator.ts';
 export { type ControlKeeper, EmbeddedCoordinator, type GridFloors } from './embedded-coordinator.ts';
+export { GridView } from './grid-view.ts';
 export { assignPartitions, type Owners } from './placement.ts';
 export { checkedState } from './state-check.ts';

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator } from '@ashlar/cluster';
+import { type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView } from '@ashlar/cluster';
 import { ModuleRegistry } from '@ashlar/compute';
 import { HybridClock, type MapId, type MemberId, OutOfMemoryError, type PartitionId } from '@ashlar/core';
 import { MemberStore } from '@ashlar/storage';
 import { pino } from 'pino';
 import { CatalogFollower } from './catalog-follower.ts';
-import { GridControl } from './control/grid-control.ts';
 
 const SELF = 'a' as MemberId;
 const PARTITION = 0 as PartitionId;
@@ -36,7 +35,7 @@ function bench(options: { readonly retryMs?: number } = {}) {
     keeper,
   });
   const failures: unknown[] = [];
-  const control = new GridControl(SELF, coordinator, (error) => failures.push(error));
+  const control = new GridView(SELF, coordinator, (error) => failures.push(error));
   const clock = new HybridClock();
   const store = MemberStore.create({ maxBytes: 4 << 20, partitionCount: 4, maxWorkers: 1, hashSeed: 1, clock });
   const modules = new ModuleRegistry();

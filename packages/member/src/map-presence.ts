@@ -1,12 +1,11 @@
 /** Maps that requests of other members name by their ids: here, heard of a moment ago elsewhere, or gone. */
-import type { CatalogedMap } from '@ashlar/cluster';
+import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { MapDroppedError, type MapId } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
 import { openMap } from './catalog-follower.ts';
-import type { GridControl } from './control/grid-control.ts';
 
 export interface PresenceParts {
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly store: Pick<MemberStore, 'hasMap' | 'openMap'>;
 }
 

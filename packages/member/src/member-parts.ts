@@ -1,7 +1,7 @@
 /** What one member is made of, and how its parts come about from its configuration. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { EmbeddedCoordinator } from '@ashlar/cluster';
+import { EmbeddedCoordinator, GridView } from '@ashlar/cluster';
 import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
 import { HybridClock, type MemberId } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
@@ -13,7 +13,6 @@ import { refuseUnreachable } from './advertise.ts';
 import type { MemberConfig } from './config/schema.ts';
 import { controlKeeper } from './control/control-keeper.ts';
 import { firstCoordinator } from './control/coordinator-search.ts';
-import { GridControl } from './control/grid-control.ts';
 import { type IsGiven, withGridSettings } from './control/grid-settings.ts';
 import { linesOf } from './control/membership-log.ts';
 import { Peers } from './control/peers.ts';
@@ -42,7 +41,7 @@ export interface MemberParts {
   readonly log: Logger;
   readonly clock: HybridClock;
   readonly store: MemberStore;
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly peers: Peers;
   readonly queryPool: WorkerPool;
   readonly userLanes: WorkerLanes;
@@ -133,7 +132,7 @@ export async function makeParts(
   if ('remote' in coordination) closers.push(() => coordination.remote.close());
   const { state } = 'remote' in coordination ? coordination.remote : coordination.embedded;
   const config = withGridSettings(told, isGiven, state);
-  const control = new GridControl(
+  const control = new GridView(
     self,
     'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log }),
     (error) => log.error({ err: error }, 'a change of the grid was followed in part'),

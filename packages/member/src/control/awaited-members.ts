@@ -1,6 +1,7 @@
 /** Members that a coordinator awaits after its own restart: not for ever, then they are lost like any other. */
+
+import type { GridView } from '@ashlar/cluster';
 import type { Logger } from 'pino';
-import type { GridControl } from './grid-control.ts';
 
 /**
  * Callers wait for an awaited member within their time; for a lost one they do not.
@@ -9,7 +10,7 @@ import type { GridControl } from './grid-control.ts';
  * @returns the way to stop
  */
 export function awaitMembers(
-  control: Pick<GridControl, 'onChange' | 'state' | 'submit'>,
+  control: Pick<GridView, 'onChange' | 'state' | 'submit'>,
   waitMs: number,
   log: Pick<Logger, 'warn' | 'error'>,
 ): () => void {

@@ -1,7 +1,6 @@
-import type { CatalogedMap, MapSettings } from '@ashlar/cluster';
+import type { CatalogedMap, GridView, MapSettings } from '@ashlar/cluster';
 import { GridError, type MapId } from '@ashlar/core';
 import { type KvBatch, type MapReference, OPCODE } from '@ashlar/transport';
-import type { GridControl } from '../control/grid-control.ts';
 import { type BatchMaps, knownMaps, mapIdsToTell, mapsOf } from './batch-maps.ts';
 
 const mapWith = (id: number, changes: Partial<CatalogedMap> = {}): CatalogedMap => ({
@@ -43,7 +42,7 @@ function bench(here: CatalogedMap | undefined, there: CatalogedMap | 'none' | un
     },
   };
   const store = { opened: [] as number[], hasMap: () => true, openMap: (id: number) => void store.opened.push(id) };
-  const deps = { control: control as unknown as GridControl, store };
+  const deps = { control: control as unknown as GridView, store };
   const found = (maps: MapReference[], opcode?: number): Promise<BatchMaps> => mapsOf(batch(maps, opcode), deps);
   return { deps, control, store, found };
 }

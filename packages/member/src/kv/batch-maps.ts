@@ -11,10 +11,9 @@
  * M3  Nothing is concluded from what this member does not know unless the coordinator was asked.
  * M4  A map that cannot be had is the trouble of its own operations, not of others in the batch.
  */
-import { type CatalogedMap, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
 import { GridError, invalidName, isName, MapDroppedError } from '@ashlar/core';
 import { isMutation, type KvBatch, type MapReference } from '@ashlar/transport';
-import type { GridControl } from '../control/grid-control.ts';
 import { openHere, type PresenceParts } from '../map-presence.ts';
 
 export interface BatchMaps {
@@ -86,7 +85,7 @@ function agrees(map: CatalogedMap, reference: MapReference): boolean {
 }
 
 /** Whether the caller knows of a later map, or of a later drop, than this member does (M2). */
-function isBehind({ maps, state }: GridControl, { name, mapId, newerThan }: MapReference): boolean {
+function isBehind({ maps, state }: GridView, { name, mapId, newerThan }: MapReference): boolean {
   const known = maps.get(name);
   return mapId > state.mapIdFloor || (mapId === 0 && known !== undefined && known.id <= newerThan);
 }
@@ -112,7 +111,7 @@ async function mapOf(
 }
 
 /** Undefined: there is no such map. @throws GridError LEASE_EXPIRED when that cannot be known (M3) */
-async function mapToRead(reference: MapReference, control: GridControl): Promise<CatalogedMap | undefined> {
+async function mapToRead(reference: MapReference, control: GridView): Promise<CatalogedMap | undefined> {
   try {
     return await control.mapNamed(reference.name);
   } catch (error) {
@@ -122,7 +121,7 @@ async function mapToRead(reference: MapReference, control: GridControl): Promise
 }
 
 /** Asks the coordinator (M3). @throws GridError LEASE_EXPIRED: another try, later or elsewhere, may go well */
-async function catchUp(reference: MapReference, control: GridControl): Promise<void> {
+async function catchUp(reference: MapReference, control: GridView): Promise<void> {
   try {
     await control.refresh();
   } catch (error) {
@@ -131,7 +130,7 @@ async function catchUp(reference: MapReference, control: GridControl): Promise<v
   if (isBehind(control, reference)) throw behind(reference, control, undefined);
 }
 
-function behind({ name, mapId, newerThan }: MapReference, control: GridControl, cause: unknown): GridError {
+function behind({ name, mapId, newerThan }: MapReference, control: GridView, cause: unknown): GridError {
   return new GridError('LEASE_EXPIRED', `member '${control.self}' does not know the newest map '${name}' yet`, {
     hint: 'try again: it cannot reach the coordinator at this moment',
     details: { map: name, mapId: mapId || newerThan },
@@ -147,6 +146,6 @@ function refusalOf(reference: MapReference, map: CatalogedMap | undefined): Grid
 }
 
 /** What a mutation gets whose map was dropped while it waited. */
-export function droppedMap({ name, id }: CatalogedMap, { maps }: GridControl): GridError {
+export function droppedMap({ name, id }: CatalogedMap, { maps }: GridView): GridError {
   return new MapDroppedError(name, { mapId: id, now: maps.get(name)?.id ?? 0 });
 }

@@ -2,12 +2,11 @@
  * Key-value operations of one batch on the store: reads, and mutations into one write batch, which is cut where a key comes
  * again. What else may stand in their way (a processor, a full log, an earlier sending) is the caller's.
  */
-import type { CatalogedMap } from '@ashlar/cluster';
+import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
 import { checkValue } from '@ashlar/serialization';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import { type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
-import type { GridControl } from '../control/grid-control.ts';
 import type { Answers } from './answers.ts';
 import { fitsCondition, keyStartOf, valueStartOf } from './batch-columns.ts';
 import type { BatchTargets } from './batch-targets.ts';
@@ -15,7 +14,7 @@ import { deadlineOf, ttlOf } from './deadlines.ts';
 
 export interface OperationDependencies {
   readonly store: MemberStore;
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly clock: { now(): number };
   readonly valueBytesMax: number;
 }

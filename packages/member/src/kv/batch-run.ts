@@ -18,10 +18,11 @@
  * B6  What a full log refuses waits for room within its caller's time (room-queue.ts), in the order of B1; what else the
  *     batch holds is answered meanwhile.
  */
+
+import type { GridView } from '@ashlar/cluster';
 import { GridError, type PartitionId, type TraceContext } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
-import type { GridControl } from '../control/grid-control.ts';
 import { type AnswerMemoryPool, Answers } from './answers.ts';
 import { operationsByPartition } from './batch-columns.ts';
 import type { BatchMaps } from './batch-maps.ts';
@@ -40,7 +41,7 @@ import type { WaitingKeys } from './waiting-keys.ts';
 
 export interface BatchDependencies {
   readonly store: MemberStore;
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly gate: KeyGate;
   readonly rooms: RoomQueue;
   readonly processors: ProcessorCalls;

@@ -1,12 +1,11 @@
 /** What the operations of a batch are aimed at: its maps, keys and processors, each checked before it is used. */
 import { READY_MODULE } from '@ashlar/api';
-import type { CatalogedMap } from '@ashlar/cluster';
+import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
 import { checkKey, partitionOf } from '@ashlar/serialization';
 import type { MemberStore } from '@ashlar/storage';
 import type { KvBatch } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
-import type { GridControl } from '../control/grid-control.ts';
 import { keyStartOf, mapIndexOf, sparse, valueStartOf, wrongPartition } from './batch-columns.ts';
 import { type BatchMaps, droppedMap } from './batch-maps.ts';
 import type { EntryLimits } from './entry-limits.ts';
@@ -16,7 +15,7 @@ import type { Session } from './sessions.ts';
 
 export interface TargetDependencies {
   readonly store: MemberStore;
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly limits: EntryLimits;
 }
 

@@ -1,5 +1,5 @@
 import { READY_MODULE } from '@ashlar/api';
-import { DEFAULT_MAP_SETTINGS, EmbeddedCoordinator } from '@ashlar/cluster';
+import { DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView } from '@ashlar/cluster';
 import { ModuleRegistry } from '@ashlar/compute';
 import { HybridClock, type MapId, type MemberId, seededRandom } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
@@ -8,7 +8,6 @@ import { MemberStore } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, type MapReference, OPCODE, STATUS } from '@ashlar/transport';
 import { pino } from 'pino';
 import { CatalogFollower } from '../catalog-follower.ts';
-import { GridControl } from '../control/grid-control.ts';
 import { AnswerMemoryPool } from './answers.ts';
 import { EntryLimits } from './entry-limits.ts';
 import { keyGateName } from './gate-names.ts';
@@ -32,7 +31,7 @@ async function bench() {
   });
   const clock = new HybridClock();
   const store = MemberStore.create({ maxBytes: 16 << 20, partitionCount: 1, maxWorkers: 0, hashSeed: 1, clock });
-  const control = new GridControl(SELF, coordinator);
+  const control = new GridView(SELF, coordinator);
   const follower = new CatalogFollower({
     store,
     control,

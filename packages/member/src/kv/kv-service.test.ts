@@ -1,12 +1,11 @@
 import { READY_MODULE } from '@ashlar/api';
-import type { CatalogedMap } from '@ashlar/cluster';
+import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore, RecordKind } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { jest } from '@jest/globals';
-import type { GridControl } from '../control/grid-control.ts';
 import { AnswerMemoryPool } from './answers.ts';
 import { EntryLimits } from './entry-limits.ts';
 import { keyGateName } from './gate-names.ts';
@@ -38,7 +37,7 @@ function bench(options: { readonly waitingMax?: number } = {}) {
     table: { tableVersion: 1 },
     serves: () => true,
     mapFor: () => made.promise,
-  } as unknown as GridControl;
+  } as unknown as GridView;
   const gate = new KeyGate(10);
   const rooms = new RoomQueue({
     isLogFull: (partition) => store.isLogFull(partition),

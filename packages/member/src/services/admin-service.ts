@@ -1,10 +1,9 @@
 /** The admin service: getting to know the grid; sizes, clear and drop over all members. */
-import type { CatalogedMap } from '@ashlar/cluster';
+import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTable } from '@ashlar/core';
 import { SharedPage } from '@ashlar/observe';
 import type { MemberStore } from '@ashlar/storage';
 import type { AdminService, CallContext, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
-import type { GridControl } from '../control/grid-control.ts';
 import type { Peers } from '../control/peers.ts';
 import type { ChangeOutcome } from '../sql/change-runner.ts';
 import { StateFeed } from './state-feed.ts';
@@ -22,7 +21,7 @@ interface MapSize {
 }
 
 export interface AdminDependencies {
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly peers: Peers;
   readonly store: MemberStore;
   readonly clock: { now(): number };

@@ -5,6 +5,7 @@
  *   MAP_DROPPED once the rest is told
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
 import type { EventHub, LogSource, Subscription } from '@ashlar/events';
 import type { MemberMetrics } from '@ashlar/observe';
@@ -18,7 +19,6 @@ import {
   type SubscribeOutput,
   type SubscribeRequest,
 } from '@ashlar/transport';
-import type { GridControl } from '../control/grid-control.ts';
 
 /** One pull: at most so many bytes of events, and so many records read for them (a time slice of about 2 ms). */
 const PULL_BYTES = 128 * 1024;
@@ -30,7 +30,7 @@ const CUT_LAG_RECORDS = 10_000;
 const TOKEN_FORMAT = 2;
 
 export interface EventsDependencies {
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly hub: EventHub;
   readonly logs: LogSource;
   readonly metrics: MemberMetrics;
@@ -99,7 +99,7 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
   });
 }
 
-function checkOwn(partition: number, control: GridControl): void {
+function checkOwn(partition: number, control: GridView): void {
   if (control.isMine(partition)) return;
   throw new GridError('STALE_EPOCH', `partition ${partition} is not on this member`, { details: { partition } });
 }

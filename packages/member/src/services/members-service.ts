@@ -1,11 +1,10 @@
 /** What members ask of each other: control, snapshots, parts of statements and jobs. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CatalogCommand, checkedCommand, tableOf } from '@ashlar/cluster';
+import { type CatalogCommand, checkedCommand, type GridView, tableOf } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { type Tracing, tracedStream } from '@ashlar/observe';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
-import type { GridControl } from '../control/grid-control.ts';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
 import { stateBytes, stateOf } from '../control/remote-coordinator.ts';
 import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
@@ -18,7 +17,7 @@ import { changeRequestOf, fragmentBodyOf } from './peer-plans.ts';
 import { StateFeed } from './state-feed.ts';
 
 export interface MembersDependencies {
-  readonly control: GridControl;
+  readonly control: GridView;
   /** Whether the coordinator is in this member. */
   readonly holdsCoordinator: boolean;
   readonly snapshots: LocalSnapshots;
@@ -156,7 +155,7 @@ function commandOf(body: Uint8Array): CatalogCommand {
 }
 
 /** @throws GridError INVALID_ARGUMENT */
-function knownMember(id: string, { table, self }: GridControl): MemberId {
+function knownMember(id: string, { table, self }: GridView): MemberId {
   if (id !== self && table.members.some((member) => member.id === id)) return id as MemberId;
   throw new GridError('INVALID_ARGUMENT', `'${id}' is not another member of this grid: it has no pins here`);
 }
@@ -170,7 +169,7 @@ function partitionsOf(request: ChangeRequest): readonly PartitionId[] {
   return (request.kind === 'insert' ? request.rows : request.task).partitions as readonly PartitionId[];
 }
 
-function checkOwn(partition: PartitionId, control: GridControl): void {
+function checkOwn(partition: PartitionId, control: GridView): void {
   if (control.isMine(partition)) return;
   throw new GridError('STALE_EPOCH', `partition ${partition} is not on this member`, { details: { partition } });
 }

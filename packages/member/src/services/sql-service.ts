@@ -6,6 +6,8 @@
  *   changes  one end with the number of entries
  *   explain  the plan as rows of text; ANALYZE also runs it
  */
+
+import type { GridView } from '@ashlar/cluster';
 import { GridError, type MemberId, type TraceContext, type Version } from '@ashlar/core';
 import { canonicalNumber, noticesOf, OddTally, type SqlType } from '@ashlar/expressions';
 import { type MemberMetrics, type SpanAttributes, type Tracing, tracedCall, tracedStream } from '@ashlar/observe';
@@ -29,7 +31,6 @@ import {
 } from '@ashlar/sql-plan';
 import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
 import type { WorkerPool } from '@ashlar/workers';
-import type { GridControl } from '../control/grid-control.ts';
 import { jsonText } from '../kv/json-text.ts';
 import type { KeyForwarder } from '../kv/kv-service.ts';
 import { isOneGo } from '../kv/one-go.ts';
@@ -48,7 +49,7 @@ const UNARY_TEXT_MAX = 16 << 20;
 const TEXT_TOLD_MAX = 1000;
 
 export interface SqlDependencies {
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly planning: Planning;
   readonly queries: QueryCoordinator;
   readonly changes: ChangeCoordinator;

@@ -7,8 +7,9 @@
  * Members hold a snapshot as long as it is read or renewed. Whoever opened one is at work until it says that it waits for
  * somebody else (isIdle): what is at work is renewed everywhere every `renewEveryMs`; what waits ages.
  */
+
+import type { GridView } from '@ashlar/cluster';
 import { CancelledError, type MemberId, type PartitionId, SmallSet, type Version } from '@ashlar/core';
-import type { GridControl } from '../control/grid-control.ts';
 import type { Peers } from '../control/peers.ts';
 import type { LocalSnapshots } from './local-snapshots.ts';
 
@@ -27,7 +28,7 @@ export interface GridSnapshot {
 }
 
 export interface GridSnapshotsDependencies {
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly peers: Peers;
   readonly local: LocalSnapshots;
   readonly clock: { observe(version: Version): void; now(): Version };

@@ -3,13 +3,11 @@
  * no transaction over members, so a statement that failed on one after another applied says what was applied.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CatalogedMap } from '@ashlar/cluster';
-import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
 import { encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
-import type { GridControl } from '../control/grid-control.ts';
 import type { EntryLimits } from '../kv/entry-limits.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeOutcome, InsertRows } from './change-runner.ts';
@@ -56,7 +54,7 @@ const INSERT_PAUSE_MS = 2;
 export type ChangeTarget = Pick<ModifyPlan, 'scan' | 'partitions'>;
 
 export interface ChangeCoordinatorDependencies {
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly snapshots: GridSnapshots;
   readonly queries: QueryCoordinator;
   readonly limits: EntryLimits;

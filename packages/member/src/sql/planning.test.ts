@@ -1,8 +1,8 @@
+import type { GridView } from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
 import { type CatalogView, type Plan, statementShape } from '@ashlar/sql-plan';
 import { planStatement } from '@ashlar/sql-planner';
 import type { WorkerPool } from '@ashlar/workers';
-import type { GridControl } from '../control/grid-control.ts';
 import { Planning } from './planning.ts';
 import type { PlanTask } from './query-tasks.ts';
 
@@ -23,7 +23,7 @@ async function bench() {
     },
   } as unknown as WorkerPool;
   const planning = new Planning({
-    control: { state, maps: new Map([[map.name, map]]) } as unknown as GridControl,
+    control: { state, maps: new Map([[map.name, map]]) } as unknown as GridView,
     pool,
     entryCount: () => 10,
     findPaths: async () => {

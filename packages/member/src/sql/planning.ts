@@ -13,10 +13,10 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
+import type { GridView } from '@ashlar/cluster';
 import { assert, GridError, type MapId } from '@ashlar/core';
 import { type CatalogView, type Plan, rebound, type StatementShape, statementShape } from '@ashlar/sql-plan';
 import type { WorkerPool } from '@ashlar/workers';
-import type { GridControl } from '../control/grid-control.ts';
 import type { DocumentPaths, PlanTask } from './query-tasks.ts';
 
 /**
@@ -30,7 +30,7 @@ const PLANS_MAX = 1000;
 const NOTHING: DocumentPaths = { paths: [], valueKinds: [] };
 
 export interface PlanningDependencies {
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly pool: WorkerPool;
   readonly entryCount: (mapId: MapId) => number;
   /** The paths that documents of a map have now, over the whole grid. */

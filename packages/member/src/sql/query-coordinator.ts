@@ -9,6 +9,8 @@
  * Q3  While a batch is with the reader nothing is asked of the members beyond their windows; a reader that stays away too
  *     long finds its result given up (HeldMemory).
  */
+
+import type { GridView } from '@ashlar/cluster';
 import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { OddTally } from '@ashlar/expressions';
 import { encodeKey, partitionOf } from '@ashlar/serialization';
@@ -25,7 +27,6 @@ import {
 } from '@ashlar/sql-executor';
 import type { FragmentNode, PartitionChoice, QueryPlan, Stage } from '@ashlar/sql-plan';
 import type { WorkerPool } from '@ashlar/workers';
-import type { GridControl } from '../control/grid-control.ts';
 import type { HeldMemory, Holding } from '../held/held-memory.ts';
 import type { GridSnapshot, GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { FragmentStats } from './fragment-runner.ts';
@@ -65,7 +66,7 @@ export interface FragmentCall {
 }
 
 export interface QueryDependencies {
-  readonly control: GridControl;
+  readonly control: GridView;
   readonly snapshots: GridSnapshots;
   readonly pool: WorkerPool;
   readonly memoryBytes: number;
@@ -239,7 +240,7 @@ function partitionsOfKeys(
   choice: Extract<PartitionChoice, { kind: 'keys' }>,
   fragment: FragmentNode,
   parameters: readonly unknown[],
-  control: GridControl,
+  control: GridView,
 ): Set<number> {
   const map = control.maps.get(mapOf(fragment));
   const partitions = new Set<number>();

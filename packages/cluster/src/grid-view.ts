@@ -2,8 +2,7 @@
  * What this member knows of the grid: table, maps, modules, and which partitions it serves. Follows the coordinator and
  * tells those who must act on a change, in one order: storage first, then the rest.
  */
-import type { CatalogedMap, CatalogedModule, ControlState, Coordinator, MapSettings } from '@ashlar/cluster';
-import { tableOf } from '@ashlar/cluster';
+
 import {
   type Epoch,
   GridError,
@@ -16,6 +15,9 @@ import {
   UnknownMapError,
 } from '@ashlar/core';
 import { closest } from 'fastest-levenshtein';
+import type { CatalogedMap, CatalogedModule, MapSettings } from './catalog.ts';
+import { type ControlState, tableOf } from './control-state.ts';
+import type { Coordinator } from './coordinator.ts';
 
 /** Never reached by a caller's table version: the partition is not ours. */
 const NOT_OURS = Infinity;
@@ -25,7 +27,7 @@ export interface Refreshable extends Coordinator {
   refresh?(): Promise<ControlState>;
 }
 
-export class GridControl {
+export class GridView {
   readonly self: MemberId;
   readonly #coordinator: Refreshable;
   readonly #listeners: ((state: ControlState, before: ControlState | undefined) => void)[] = [];
