@@ -30,6 +30,7 @@ export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch, withDeadline } 
 export type { LinkDown } from './link-watch.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { PartCount } from './part-count.ts';
+export { Peers } from './peers.ts';
 export { checkPems, type NamedPem, type TlsPems } from './pem-check.ts';
 export { DEFAULT_SERVER_LIMITS, serve } from './server.ts';
 export type { ClientAuth, DoorStats, GridServer, ServeOptions, ServerLimits, TlsFiles } from './server-types.ts';

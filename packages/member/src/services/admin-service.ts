@@ -3,8 +3,7 @@ import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTable } from '@ashlar/core';
 import { SharedPage } from '@ashlar/observe';
 import type { MemberStore } from '@ashlar/storage';
-import type { AdminService, CallContext, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
-import type { Peers } from '../control/peers.ts';
+import type { AdminService, CallContext, Figure, HelloResponse, Limits, MapInfo, Peers } from '@ashlar/transport';
 import type { ChangeOutcome } from '../sql/change-runner.ts';
 import { StateFeed } from './state-feed.ts';
 

@@ -10,7 +10,7 @@
 
 import type { GridView } from '@ashlar/cluster';
 import { CancelledError, type MemberId, type PartitionId, SmallSet, type Version } from '@ashlar/core';
-import type { Peers } from '../control/peers.ts';
+import type { Peers } from '@ashlar/transport';
 import type { LocalSnapshots } from './local-snapshots.ts';
 
 export interface GridSnapshot {

@@ -3,7 +3,8 @@
  * anybody asks for it. Who is lost and who is back is logged, once each.
  */
 import { GridError, type MemberAddress, type MemberId, type PartitionTable } from '@ashlar/core';
-import { type ConnectionOptions, connectMember, type LinkDown, type MemberConnection } from '@ashlar/transport';
+import { type ConnectionOptions, connectMember, type MemberConnection } from './connection.ts';
+import type { LinkDown } from './link-watch.ts';
 
 /** Where losses and returns are told. */
 export interface PeerLog {
