@@ -19,6 +19,7 @@ const ROOMS = {
   transport: ['core', 'serialization'],
   routing: ['core', 'serialization', 'transport'],
   cluster: ['core'],
+  partitions: ['core', 'serialization', 'storage', 'cluster'],
   modules: ['core', 'api'],
   terminal: ['core', 'api'],
   workers: ['core', 'storage'],
@@ -30,7 +31,8 @@ const ROOMS = {
   client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   member: [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
-    ...['cluster', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner', 'sql-executor'],
+    ...['cluster', 'partitions', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner'],
+    ...['sql-executor'],
   ],
   cli: ['core', 'api', 'terminal', 'client', 'member'],
 };

@@ -74,6 +74,6 @@ export function libraries() {
 
 const ROOMS = [
   ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
-  ...['cluster', 'modules', 'terminal', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner'],
-  ...['sql-executor', 'client', 'member', 'cli'],
+  ...['cluster', 'partitions', 'modules', 'terminal', 'workers', 'events', 'compute', 'sql-plan'],
+  ...['sql-planner', 'sql-executor', 'client', 'member', 'cli'],
 ];

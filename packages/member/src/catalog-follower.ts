@@ -7,10 +7,10 @@
  * F2  A step that fails keeps no other step, and no later state, from being followed. It is tried again with the next state,
  *     and every RETRY_MS; who asks for what it would have made is told its error.
  */
-import type { CatalogedMap, CatalogedModule, ControlState } from '@ashlar/cluster';
+import type { CatalogedModule, ControlState } from '@ashlar/cluster';
 import { type Epoch, GridError, type PartitionId } from '@ashlar/core';
 import type { ModuleExport } from '@ashlar/modules';
-import type { MemberStore } from '@ashlar/storage';
+import { openMap } from '@ashlar/partitions';
 import type { MemberParts } from './member-parts.ts';
 
 const RETRY_MS = 1000;
@@ -113,14 +113,6 @@ export class CatalogFollower {
       });
     }
   }
-}
-
-/** Makes a map of the catalog here. @throws OutOfMemoryError, GridError OVERLOADED */
-export function openMap(
-  store: Pick<MemberStore, 'openMap'>,
-  { id, affinityParts, ttlMs, maxIdleMs }: CatalogedMap,
-): void {
-  store.openMap(id, { affinityParts, ttlMs, maxIdleMs });
 }
 
 function limitsOf({ wallMs, heapBytes }: CatalogedModule) {

@@ -25,11 +25,9 @@ import {
 } from '@ashlar/compute';
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import type { EventColumns, Subscription } from '@ashlar/events';
+import type { EntryLimits, KeyGate, LogPressure } from '@ashlar/partitions';
 import type { Router } from '@ashlar/routing';
 import type { LogConsumer, LogHolder } from '@ashlar/storage';
-import type { EntryLimits } from '../kv/entry-limits.ts';
-import type { KeyGate } from '../kv/key-gate.ts';
-import type { LogPressure } from '../kv/log-pressure.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { LANE } from './lanes.ts';

@@ -10,14 +10,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { isTransient, type ListenerWrite } from '@ashlar/compute';
 import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
+import {
+  deadlineOf,
+  type EntryLimits,
+  type GateName,
+  type KeyGate,
+  keyGateName,
+  partitionGateName,
+} from '@ashlar/partitions';
 import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeValue, encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import { RecordCause } from '@ashlar/storage';
 import { OPCODE } from '@ashlar/transport';
-import { deadlineOf } from '../kv/deadlines.ts';
-import type { EntryLimits } from '../kv/entry-limits.ts';
-import { type GateName, keyGateName, partitionGateName } from '../kv/gate-names.ts';
-import type { KeyGate } from '../kv/key-gate.ts';
 import type { MemberParts } from '../member-parts.ts';
 
 export interface CommitterDependencies {

@@ -1,7 +1,7 @@
 /** Where the parts of an operation lie in the columns of its batch. */
 import type { CatalogedMap } from '@ashlar/cluster';
-import { GridError } from '@ashlar/core';
-import { isMutation, type KvBatch } from '@ashlar/transport';
+import { GridError, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
+import { isMutation, type KvBatch, OPCODE } from '@ashlar/transport';
 
 export function mapIndexOf({ mapIndexes }: KvBatch, operation: number): number {
   return mapIndexes?.[operation] ?? 0;
@@ -58,4 +58,10 @@ export function fitsCondition(batch: KvBatch, operation: number, version: number
   if (wanted === undefined || wanted === version) return true;
   if (Number.isSafeInteger(wanted) && wanted >= 0) return false;
   throw new GridError('INVALID_ARGUMENT', `a condition on version ${wanted}: the version of an entry is expected`);
+}
+
+/** Time to live of an operation. Unless it is told, a REPLACE keeps what the entry has; other puts take the map's default. */
+export function ttlOf({ ttlOperations, ttlMs, opcodes }: KvBatch, operation: number): number {
+  const told = ttlOperations.length === 0 ? undefined : sparse(ttlOperations, ttlMs, operation);
+  return told ?? (opcodes[operation] === OPCODE.REPLACE ? TTL_KEEP : TTL_DEFAULT);
 }

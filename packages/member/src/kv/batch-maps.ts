@@ -13,8 +13,8 @@
  */
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
 import { GridError, invalidName, isName, MapDroppedError } from '@ashlar/core';
+import { openHere, type PresenceParts } from '@ashlar/partitions';
 import { isMutation, type KvBatch, type MapReference } from '@ashlar/transport';
-import { openHere, type PresenceParts } from '../map-presence.ts';
 
 export interface BatchMaps {
   /** By map index: the map that has the name here; undefined: there is none, so reads find nothing. */

@@ -4,13 +4,13 @@
  */
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
+import { deadlineOf } from '@ashlar/partitions';
 import { checkValue } from '@ashlar/serialization';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import { type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import type { Answers } from './answers.ts';
-import { fitsCondition, keyStartOf, valueStartOf } from './batch-columns.ts';
+import { fitsCondition, keyStartOf, ttlOf, valueStartOf } from './batch-columns.ts';
 import type { BatchTargets } from './batch-targets.ts';
-import { deadlineOf, ttlOf } from './deadlines.ts';
 
 export interface OperationDependencies {
   readonly store: MemberStore;

@@ -21,6 +21,14 @@
 
 import type { GridView } from '@ashlar/cluster';
 import { GridError, type PartitionId, type TraceContext } from '@ashlar/core';
+import {
+  type EntryLimits,
+  type GateName,
+  type KeyGate,
+  partitionGateName,
+  type RoomQueue,
+  type WaitingKeys,
+} from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { type AnswerMemoryPool, Answers } from './answers.ts';
@@ -29,15 +37,10 @@ import type { BatchMaps } from './batch-maps.ts';
 import { BatchOperations } from './batch-operations.ts';
 import { BatchTargets } from './batch-targets.ts';
 import { EarlierSendings } from './earlier-sendings.ts';
-import type { EntryLimits } from './entry-limits.ts';
-import { type GateName, partitionGateName } from './gate-names.ts';
-import type { KeyGate } from './key-gate.ts';
 import { LateAnswers } from './late-answers.ts';
 import type { ProcessorCall, ProcessorCaller, ProcessorCalls } from './processor-calls.ts';
-import type { RoomQueue } from './room-queue.ts';
 import type { BatchRecord, Session } from './sessions.ts';
 import { dueMsOf, type RoomCaller, WaitingOperation } from './waiting-for-room.ts';
-import type { WaitingKeys } from './waiting-keys.ts';
 
 export interface BatchDependencies {
   readonly store: MemberStore;

@@ -2,14 +2,13 @@
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
+import { type EntryLimits, type GateName, keyGateName } from '@ashlar/partitions';
 import { checkKey, partitionOf } from '@ashlar/serialization';
 import type { MemberStore } from '@ashlar/storage';
 import type { KvBatch } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import { keyStartOf, mapIndexOf, sparse, valueStartOf, wrongPartition } from './batch-columns.ts';
 import { type BatchMaps, droppedMap } from './batch-maps.ts';
-import type { EntryLimits } from './entry-limits.ts';
-import { type GateName, keyGateName } from './gate-names.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-calls.ts';
 import type { Session } from './sessions.ts';
 

@@ -3,19 +3,15 @@ import { DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView } from '@ashlar/clu
 import { ModuleRegistry } from '@ashlar/compute';
 import { HybridClock, type MapId, type MemberId, seededRandom } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
+import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue } from '@ashlar/partitions';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, type MapReference, OPCODE, STATUS } from '@ashlar/transport';
 import { pino } from 'pino';
 import { CatalogFollower } from '../catalog-follower.ts';
 import { AnswerMemoryPool } from './answers.ts';
-import { EntryLimits } from './entry-limits.ts';
-import { keyGateName } from './gate-names.ts';
-import { KeyGate } from './key-gate.ts';
 import { type KeyForwarder, kvService } from './kv-service.ts';
-import { LogPressure } from './log-pressure.ts';
 import { ProcessorCalls } from './processor-calls.ts';
-import { RoomQueue } from './room-queue.ts';
 import { Sessions } from './sessions.ts';
 
 const SELF = 'a' as MemberId;

@@ -6,6 +6,7 @@
  */
 import { GridError, type TraceContext, ttlNumber } from '@ashlar/core';
 import type { MemberMetrics, Tracing } from '@ashlar/observe';
+import { checkOneGo, type LogPressure, WaitingKeys } from '@ashlar/partitions';
 import { checkKey, decodeKey, decodeValue, encodeValue, type Key } from '@ashlar/serialization';
 import {
   isMutation,
@@ -24,10 +25,7 @@ import { type BatchMaps, knownMaps, mapIdsToTell, mapsOf } from './batch-maps.ts
 import { type BatchDependencies, BatchRun } from './batch-run.ts';
 import { BatchSpans } from './batch-spans.ts';
 import { jsonText, valueOfJson } from './json-text.ts';
-import type { LogPressure } from './log-pressure.ts';
-import { checkOneGo } from './one-go.ts';
 import { BatchRecord, type Session, type Sessions } from './sessions.ts';
-import { WaitingKeys } from './waiting-keys.ts';
 
 /** Errors of longer batches have no stack traces. */
 const TRACED_OPERATIONS = 1024;

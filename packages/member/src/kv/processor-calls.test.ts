@@ -2,11 +2,9 @@ import type { CatalogedMap } from '@ashlar/cluster';
 import type { ProcessorBatch } from '@ashlar/compute';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { NO_TRACING } from '@ashlar/observe';
+import { EntryLimits, KeyGate, keyGateName } from '@ashlar/partitions';
 import { encodeKey } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
-import { EntryLimits } from './entry-limits.ts';
-import { keyGateName } from './gate-names.ts';
-import { KeyGate } from './key-gate.ts';
 import { ProcessorCall, type ProcessorCaller, ProcessorCalls, type ProcessorName } from './processor-calls.ts';
 
 const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };

@@ -19,14 +19,18 @@ import {
 } from '@ashlar/compute';
 import { GridError, MapDroppedError, type PartitionId, type Random, type TraceContext, TTL_KEEP } from '@ashlar/core';
 import type { Tracing } from '@ashlar/observe';
+import {
+  checkOneGo,
+  deadlineOf,
+  type EntryLimits,
+  type GateName,
+  type KeyGate,
+  keyGateName,
+  partitionGateName,
+} from '@ashlar/partitions';
 import { compareBytes, decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
-import { deadlineOf } from './deadlines.ts';
-import type { EntryLimits } from './entry-limits.ts';
-import { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
-import type { KeyGate } from './key-gate.ts';
 import { keyText } from './key-text.ts';
-import { checkOneGo } from './one-go.ts';
 import { processorSpans } from './processor-spans.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** What waits for room in a log for one batch: a mutation, a read behind it, or the mutations of an atomic batch. */
 import type { GridError, PartitionId } from '@ashlar/core';
+import type { RoomWaiter } from '@ashlar/partitions';
 import type { KvBatch } from '@ashlar/transport';
-import type { RoomWaiter } from './room-queue.ts';
 
 /** So much of its time is left to a caller for the answer that there was no room: a share, and a bound. */
 const ANSWER_SHARE = 0.1;

@@ -1,12 +1,10 @@
 /** The figures of one member's services: what waits in them, and how much may. */
 import type { EventHub } from '@ashlar/events';
 import type { MemberMetrics } from '@ashlar/observe';
+import type { KeyGate, LocalSnapshots, RoomQueue } from '@ashlar/partitions';
 import type { HeldMemory } from '../held/held-memory.ts';
-import type { KeyGate } from '../kv/key-gate.ts';
 import type { ProcessorCalls } from '../kv/processor-calls.ts';
-import type { RoomQueue } from '../kv/room-queue.ts';
 import type { Sessions } from '../kv/sessions.ts';
-import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 
 export interface ObservedServices {
   readonly gate: KeyGate;

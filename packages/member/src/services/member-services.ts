@@ -3,6 +3,15 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { type MapId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
 import { tracedCall, tracedStream } from '@ashlar/observe';
+import {
+  EntryLimits,
+  KeyGate,
+  LocalSnapshots,
+  LogPressure,
+  type NeedMap,
+  needMapOf,
+  RoomQueue,
+} from '@ashlar/partitions';
 import { decodeValue, encodeMessage } from '@ashlar/serialization';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
@@ -10,18 +19,12 @@ import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
 import { LANE } from '../compute/lanes.ts';
 import { HeldMemory } from '../held/held-memory.ts';
 import { AnswerMemoryPool } from '../kv/answers.ts';
-import { EntryLimits } from '../kv/entry-limits.ts';
-import { KeyGate } from '../kv/key-gate.ts';
 import { kvService } from '../kv/kv-service.ts';
-import { LogPressure } from '../kv/log-pressure.ts';
 import { ProcessorCalls } from '../kv/processor-calls.ts';
-import { RoomQueue } from '../kv/room-queue.ts';
 import { Sessions } from '../kv/sessions.ts';
-import { type NeedMap, needMapOf } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
 import { GridSnapshots } from '../snapshots/grid-snapshots.ts';
-import { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import { ChangeCoordinator, type ChangeRequest } from '../sql/change-coordinator.ts';
 import { type ChangeOutcome, ChangeRunner } from '../sql/change-runner.ts';
 import { ColumnKeeper } from '../sql/column-keeper.ts';

@@ -3,10 +3,9 @@
  * remembers what they found while its part of the map stays as it is.
  */
 import { CancelledError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { type LocalSnapshots, type NeedMap, needMapOf } from '@ashlar/partitions';
 import { decodeValue } from '@ashlar/serialization';
-import { type NeedMap, needMapOf } from '../map-presence.ts';
 import type { MemberParts } from '../member-parts.ts';
-import type { LocalSnapshots } from '../snapshots/local-snapshots.ts';
 import type { DocumentPaths, PathsTask } from '../sql/query-tasks.ts';
 
 /** Maps that are remembered; what was found first goes. */

@@ -10,8 +10,8 @@
 
 import type { GridView } from '@ashlar/cluster';
 import { CancelledError, type MemberId, type PartitionId, SmallSet, type Version } from '@ashlar/core';
+import type { LocalSnapshots } from '@ashlar/partitions';
 import type { Peers } from '@ashlar/transport';
-import type { LocalSnapshots } from './local-snapshots.ts';
 
 export interface GridSnapshot {
   readonly version: Version;

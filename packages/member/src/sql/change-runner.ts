@@ -22,21 +22,25 @@ import {
   type Version,
 } from '@ashlar/core';
 import { type OddCount, OddTally } from '@ashlar/expressions';
+import {
+  type EntryLimits,
+  type GateName,
+  type KeyGate,
+  keptDeadline,
+  LackOfRoom,
+  LogWait,
+  type NeedMap,
+  partitionGateName,
+} from '@ashlar/partitions';
 import { decodeKey, decodeRefusal, ValueWriter } from '@ashlar/serialization';
 import { tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
 import { LANE } from '../compute/lanes.ts';
-import { keptDeadline } from '../kv/deadlines.ts';
-import type { EntryLimits } from '../kv/entry-limits.ts';
-import { type GateName, partitionGateName } from '../kv/gate-names.ts';
-import type { KeyGate } from '../kv/key-gate.ts';
 import { keyText } from '../kv/key-text.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/processor-calls.ts';
-import type { NeedMap } from '../map-presence.ts';
 import type { ProcessorRequest } from './change-coordinator.ts';
 import { ChangeRule } from './changes.ts';
-import { LackOfRoom, LogWait } from './log-room.ts';
 import type { ChangedRows, ChangeTask } from './query-tasks.ts';
 import { RefusedCalls } from './refused-calls.ts';
 

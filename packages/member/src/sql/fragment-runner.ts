@@ -11,6 +11,7 @@
  */
 import { CancelledError, MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { type OddCount, OddTally } from '@ashlar/expressions';
+import type { NeedMap } from '@ashlar/partitions';
 import {
   columnsNeeded,
   type FragmentRest,
@@ -26,7 +27,6 @@ import type { MemberStore } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
 import { BatchFlow } from '../held/batch-flow.ts';
 import type { HeldMemory } from '../held/held-memory.ts';
-import type { NeedMap } from '../map-presence.ts';
 import type { ColumnKeeper, ColumnLease } from './column-keeper.ts';
 
 export interface FragmentRunnerDependencies {

@@ -1,14 +1,6 @@
 /** When entries expire: from the time to live that a write carries to what the store is told. */
 import { GridError, isTtlNumber, TTL_DEFAULT, TTL_KEEP, TTL_MAX_MS, TTL_NEVER } from '@ashlar/core';
 import { NO_DEADLINE } from '@ashlar/storage';
-import { type KvBatch, OPCODE } from '@ashlar/transport';
-import { sparse } from './batch-columns.ts';
-
-/** Time to live of an operation. Unless it is told, a REPLACE keeps what the entry has; other puts take the map's default. */
-export function ttlOf({ ttlOperations, ttlMs, opcodes }: KvBatch, operation: number): number {
-  const told = ttlOperations.length === 0 ? undefined : sparse(ttlOperations, ttlMs, operation);
-  return told ?? (opcodes[operation] === OPCODE.REPLACE ? TTL_KEEP : TTL_DEFAULT);
-}
 
 /**
  * The deadline to write, in version units; 0: the map's default.

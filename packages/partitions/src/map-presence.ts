@@ -2,7 +2,6 @@
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { MapDroppedError, type MapId } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
-import { openMap } from './catalog-follower.ts';
 
 export interface PresenceParts {
   readonly control: GridView;
@@ -33,4 +32,12 @@ export function openHere(map: CatalogedMap, { control, store }: PresenceParts): 
   const now = control.maps.get(map.name)?.id ?? 0;
   if (now !== map.id) throw new MapDroppedError(map.name, { mapId: map.id, now });
   openMap(store, map);
+}
+
+/** Makes a map of the catalog here. @throws OutOfMemoryError, GridError OVERLOADED */
+export function openMap(
+  store: Pick<MemberStore, 'openMap'>,
+  { id, affinityParts, ttlMs, maxIdleMs }: CatalogedMap,
+): void {
+  store.openMap(id, { affinityParts, ttlMs, maxIdleMs });
 }

@@ -1,0 +1,12 @@
+/** partitions: the partitions of one member: what writes pass and wait for, limits, local snapshots. */
+export { deadlineOf, keptDeadline } from './deadlines.ts';
+export { EntryLimits } from './entry-limits.ts';
+export { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
+export { KeyGate } from './key-gate.ts';
+export { LocalSnapshots } from './local-snapshots.ts';
+export { LogPressure } from './log-pressure.ts';
+export { LackOfRoom, LogWait } from './log-room.ts';
+export { type NeedMap, needMapOf, openHere, openMap, type PresenceParts } from './map-presence.ts';
+export { checkOneGo, isOneGo } from './one-go.ts';
+export { RoomQueue, type RoomWaiter } from './room-queue.ts';
+export { WaitingKeys } from './waiting-keys.ts';
