@@ -27,7 +27,7 @@ const ROOMS = {
   compute: ['core', 'api', 'serialization', 'storage', 'expressions', 'modules', 'workers'],
   'sql-plan': ['core', 'expressions'],
   'sql-planner': ['core', 'api', 'expressions', 'sql-plan'],
-  'sql-executor': ['core', 'api', 'serialization', 'storage', 'expressions', 'sql-plan'],
+  'sql-executor': ['core', 'api', 'serialization', 'storage', 'expressions', 'workers', 'sql-plan'],
   client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   member: [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],

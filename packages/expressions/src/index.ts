@@ -23,6 +23,7 @@ export { Interval, parseInterval } from './interval.ts';
 export { type Bound, boundsOf, type ColumnBound } from './kernel/bounds.ts';
 export { compileFilter, compileScalar, type FilterKernel, type ScalarKernel } from './kernel/compile.ts';
 export type { KernelOptions } from './kernel/kernels.ts';
+export { keyText } from './key-text.ts';
 export { RowDividesByZero } from './lax.ts';
 export { findingOf, kindNoun, kindOfValue, noticesOf, type OddCount, OddRows, OddTally } from './odd-rows.ts';
 export { plusExact } from './open-arithmetic.ts';

@@ -2,14 +2,23 @@
  * Entry file of the query workers: planning, fragments, merging, the scans of statements that change rows, looking for
  * the paths of documents. No user code is ever loaded here.
  */
-import { runFragment, runMerge, storeSource } from '@ashlar/sql-executor';
+import {
+  type ChangeTask,
+  type ConditionTask,
+  type FragmentTask,
+  findPaths,
+  type MergeTask,
+  type PathsTask,
+  type PlanTask,
+  runFragment,
+  runMerge,
+  scanForChanges,
+  storeSource,
+} from '@ashlar/sql-executor';
 import { planCondition, planStatement } from '@ashlar/sql-planner';
 import { type StoreHandle, StoreReader } from '@ashlar/storage';
 import { serveWorker, type WorkerContext } from '@ashlar/workers';
-import { scanForChanges } from './sql/change-scan.ts';
 import { type GetTask, getRows } from './sql/get-rows.ts';
-import { findPaths } from './sql/path-scan.ts';
-import type { ChangeTask, ConditionTask, FragmentTask, MergeTask, PathsTask, PlanTask } from './sql/query-tasks.ts';
 
 type Context = WorkerContext<StoreReader>;
 

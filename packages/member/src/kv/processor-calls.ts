@@ -18,6 +18,7 @@ import {
   readyProcessor,
 } from '@ashlar/compute';
 import { GridError, MapDroppedError, type PartitionId, type Random, type TraceContext, TTL_KEEP } from '@ashlar/core';
+import { keyText } from '@ashlar/expressions';
 import type { Tracing } from '@ashlar/observe';
 import {
   checkOneGo,
@@ -30,7 +31,6 @@ import {
 } from '@ashlar/partitions';
 import { compareBytes, decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
-import { keyText } from './key-text.ts';
 import { processorSpans } from './processor-spans.ts';
 
 /**

@@ -13,6 +13,7 @@ import {
   RoomQueue,
 } from '@ashlar/partitions';
 import { decodeValue, encodeMessage } from '@ashlar/serialization';
+import type { ConditionTask } from '@ashlar/sql-executor';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
@@ -31,7 +32,6 @@ import { ColumnKeeper } from '../sql/column-keeper.ts';
 import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
 import { Planning } from '../sql/planning.ts';
 import { type FragmentCall, QueryCoordinator } from '../sql/query-coordinator.ts';
-import type { ConditionTask } from '../sql/query-tasks.ts';
 import { wholeFragment } from '../sql/whole-parts.ts';
 import { adminService } from './admin-service.ts';
 import { computeService } from './compute-service.ts';

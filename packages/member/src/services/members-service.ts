@@ -5,13 +5,13 @@ import { GridError, type MapId, type MemberId, type PartitionId, type Version } 
 import { type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots } from '@ashlar/partitions';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
+import type { DocumentPaths } from '@ashlar/sql-executor';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
 import { stateBytes, stateOf } from '../control/remote-coordinator.ts';
 import type { ChangeRequest } from '../sql/change-coordinator.ts';
 import type { ChangeOutcome } from '../sql/change-runner.ts';
 import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
-import type { DocumentPaths } from '../sql/query-tasks.ts';
 import { PROTOCOL } from './admin-service.ts';
 import { changeRequestOf, fragmentBodyOf } from './peer-plans.ts';
 import { StateFeed } from './state-feed.ts';

@@ -5,8 +5,8 @@
 import { CancelledError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { type LocalSnapshots, type NeedMap, needMapOf } from '@ashlar/partitions';
 import { decodeValue } from '@ashlar/serialization';
+import type { DocumentPaths, PathsTask } from '@ashlar/sql-executor';
 import type { MemberParts } from '../member-parts.ts';
-import type { DocumentPaths, PathsTask } from '../sql/query-tasks.ts';
 
 /** Maps that are remembered; what was found first goes. */
 const REMEMBERED_MAX = 1000;

@@ -8,12 +8,11 @@ import { GridError, type MapId, type MemberId, type PartitionId, type Version } 
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
 import type { EntryLimits } from '@ashlar/partitions';
 import { encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
+import { assign, atPath, type ChangeTask } from '@ashlar/sql-executor';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeOutcome, InsertRows } from './change-runner.ts';
-import { assign, atPath } from './changes.ts';
 import type { QueryCoordinator, Statement } from './query-coordinator.ts';
-import type { ChangeTask } from './query-tasks.ts';
 import { ambiguousTexts, keyValue, refuseBothKeys } from './quoted-keys.ts';
 import { RefusedCalls } from './refused-calls.ts';
 

@@ -21,7 +21,7 @@ import {
   type TraceContext,
   type Version,
 } from '@ashlar/core';
-import { type OddCount, OddTally } from '@ashlar/expressions';
+import { keyText, type OddCount, OddTally } from '@ashlar/expressions';
 import {
   type EntryLimits,
   type GateName,
@@ -33,15 +33,12 @@ import {
   partitionGateName,
 } from '@ashlar/partitions';
 import { decodeKey, decodeRefusal, ValueWriter } from '@ashlar/serialization';
-import { tasksFor } from '@ashlar/sql-executor';
+import { type ChangedRows, ChangeRule, type ChangeTask, tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
 import { LANE } from '../compute/lanes.ts';
-import { keyText } from '../kv/key-text.ts';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/processor-calls.ts';
 import type { ProcessorRequest } from './change-coordinator.ts';
-import { ChangeRule } from './changes.ts';
-import type { ChangedRows, ChangeTask } from './query-tasks.ts';
 import { RefusedCalls } from './refused-calls.ts';
 
 const SLICE_MS = 2;

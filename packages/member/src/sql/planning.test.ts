@@ -1,10 +1,10 @@
 import type { GridView } from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
+import type { PlanTask } from '@ashlar/sql-executor';
 import { type CatalogView, type Plan, statementShape } from '@ashlar/sql-plan';
 import { planStatement } from '@ashlar/sql-planner';
 import type { WorkerPool } from '@ashlar/workers';
 import { Planning } from './planning.ts';
-import type { PlanTask } from './query-tasks.ts';
 
 const { signal } = new AbortController();
 

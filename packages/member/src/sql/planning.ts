@@ -15,9 +15,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { GridView } from '@ashlar/cluster';
 import { assert, GridError, type MapId } from '@ashlar/core';
+import type { DocumentPaths, PlanTask } from '@ashlar/sql-executor';
 import { type CatalogView, type Plan, rebound, type StatementShape, statementShape } from '@ashlar/sql-plan';
 import type { WorkerPool } from '@ashlar/workers';
-import type { DocumentPaths, PlanTask } from './query-tasks.ts';
 
 /**
  * Guard and grammar together take well below a millisecond; what takes much longer is meant to. On a machine with fewer

@@ -4,8 +4,8 @@ import { canonicalNumber } from '@ashlar/expressions';
 import { ByteColumn, ValueWriter } from '@ashlar/serialization';
 import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
+import type { ChangedRows, ChangeTask } from '../query-tasks.ts';
 import { ChangeRule } from './changes.ts';
-import type { ChangedRows, ChangeTask } from './query-tasks.ts';
 
 export function scanForChanges(task: ChangeTask, context: WorkerContext<StoreReader>): ChangedRows {
   const scan = new ChangeScan(task);

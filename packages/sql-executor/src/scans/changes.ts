@@ -11,13 +11,13 @@ import {
   evaluatorOf,
   Interval,
   isMet,
+  keyText,
   kindOfValue,
   OddRows,
   type RowValue,
 } from '@ashlar/expressions';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
-import { keyText } from '../kv/key-text.ts';
-import type { Assignment, ChangeTask } from './query-tasks.ts';
+import type { Assignment, ChangeTask } from '../query-tasks.ts';
 
 type Container = Record<string | number, unknown>;
 

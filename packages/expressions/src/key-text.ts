@@ -1,5 +1,6 @@
 /** Keys as errors show them. */
-import { formatValue, type RowValue } from '@ashlar/expressions';
+import { formatValue } from './text-form.ts';
+import type { RowValue } from './values.ts';
 
 /** Characters of a key that an error shows. */
 const KEY_SHOWN_MAX = 100;

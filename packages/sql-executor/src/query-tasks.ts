@@ -1,7 +1,6 @@
 /** What the main thread asks of a query worker, and what comes back: plain data. */
 import type { PartitionId, Version } from '@ashlar/core';
 import type { Expr, OddCount } from '@ashlar/expressions';
-import type { FragmentTask, MergeTask } from '@ashlar/sql-executor';
 import type { CatalogView, ModifyPlan } from '@ashlar/sql-plan';
 
 export interface PlanTask {
@@ -75,5 +74,3 @@ export interface ChangedRows {
   /** Of the keys that ambiguous texts mean, those of entries that meet the condition. */
   readonly keysFound: readonly unknown[];
 }
-
-export type { FragmentTask, MergeTask };

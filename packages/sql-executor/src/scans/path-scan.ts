@@ -12,7 +12,7 @@ import { EXTENSION, ValueReader, ValueType } from '@ashlar/serialization';
 import { VALUE_KIND } from '@ashlar/sql-plan';
 import { CHUNK_SLOTS_MAX, isVisible, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
-import type { DocumentPaths, PathsTask } from './query-tasks.ts';
+import type { DocumentPaths, PathsTask } from '../query-tasks.ts';
 
 /** Paths beyond are not reported: documents with so many are maps in disguise. */
 const PATHS_MAX = 2000;
