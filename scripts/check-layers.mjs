@@ -28,11 +28,15 @@ const ROOMS = {
   'sql-plan': ['core', 'expressions'],
   'sql-planner': ['core', 'api', 'expressions', 'sql-plan'],
   'sql-executor': ['core', 'api', 'serialization', 'storage', 'expressions', 'workers', 'sql-plan'],
+  'compute-runtime': [
+    ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
+    ...['cluster', 'partitions', 'workers', 'events', 'compute'],
+  ],
   client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   member: [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
     ...['cluster', 'partitions', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner'],
-    ...['sql-executor'],
+    ...['sql-executor', 'compute-runtime'],
   ],
   cli: ['core', 'api', 'terminal', 'client', 'member'],
 };

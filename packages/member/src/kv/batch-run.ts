@@ -20,6 +20,7 @@
  */
 
 import type { GridView } from '@ashlar/cluster';
+import type { ProcessorCall, ProcessorCaller, ProcessorCalls } from '@ashlar/compute-runtime';
 import { GridError, type PartitionId, type TraceContext } from '@ashlar/core';
 import {
   type EntryLimits,
@@ -38,7 +39,6 @@ import { BatchOperations } from './batch-operations.ts';
 import { BatchTargets } from './batch-targets.ts';
 import { EarlierSendings } from './earlier-sendings.ts';
 import { LateAnswers } from './late-answers.ts';
-import type { ProcessorCall, ProcessorCaller, ProcessorCalls } from './processor-calls.ts';
 import type { BatchRecord, Session } from './sessions.ts';
 import { dueMsOf, type RoomCaller, WaitingOperation } from './waiting-for-room.ts';
 

@@ -1,15 +1,15 @@
 /** What the operations of a batch are aimed at: its maps, keys and processors, each checked before it is used. */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
+import { LANE } from '@ashlar/compute';
+import { ProcessorCall, type ProcessorCaller, type ProcessorName } from '@ashlar/compute-runtime';
 import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
 import { type EntryLimits, type GateName, keyGateName } from '@ashlar/partitions';
 import { checkKey, partitionOf } from '@ashlar/serialization';
 import type { MemberStore } from '@ashlar/storage';
 import type { KvBatch } from '@ashlar/transport';
-import { LANE } from '../compute/lanes.ts';
 import { keyStartOf, mapIndexOf, sparse, valueStartOf, wrongPartition } from './batch-columns.ts';
 import { type BatchMaps, droppedMap } from './batch-maps.ts';
-import { ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-calls.ts';
 import type { Session } from './sessions.ts';
 
 export interface TargetDependencies {

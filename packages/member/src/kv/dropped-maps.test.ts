@@ -1,6 +1,7 @@
 import { READY_MODULE } from '@ashlar/api';
 import { DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView } from '@ashlar/cluster';
 import { ModuleRegistry } from '@ashlar/compute';
+import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { HybridClock, type MapId, type MemberId, seededRandom } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
 import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue } from '@ashlar/partitions';
@@ -11,7 +12,6 @@ import { pino } from 'pino';
 import { CatalogFollower } from '../catalog-follower.ts';
 import { AnswerMemoryPool } from './answers.ts';
 import { type KeyForwarder, kvService } from './kv-service.ts';
-import { ProcessorCalls } from './processor-calls.ts';
 import { Sessions } from './sessions.ts';
 
 const SELF = 'a' as MemberId;

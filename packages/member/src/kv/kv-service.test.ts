@@ -1,5 +1,6 @@
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
+import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
 import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue } from '@ashlar/partitions';
@@ -9,7 +10,6 @@ import { type CallContext, type KvAnswers, type KvBatch, OPCODE, STATUS } from '
 import { jest } from '@jest/globals';
 import { AnswerMemoryPool } from './answers.ts';
 import { type KeyForwarder, kvService } from './kv-service.ts';
-import { ProcessorCalls } from './processor-calls.ts';
 import { Sessions } from './sessions.ts';
 
 const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };

@@ -1,9 +1,10 @@
 /** The figures of one member's services: what waits in them, and how much may. */
+
+import type { ProcessorCalls } from '@ashlar/compute-runtime';
 import type { EventHub } from '@ashlar/events';
 import type { MemberMetrics } from '@ashlar/observe';
 import type { KeyGate, LocalSnapshots, RoomQueue } from '@ashlar/partitions';
 import type { HeldMemory } from '../held/held-memory.ts';
-import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { Sessions } from '../kv/sessions.ts';
 
 export interface ObservedServices {

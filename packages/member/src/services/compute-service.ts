@@ -3,7 +3,8 @@
  */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedModule, ControlState } from '@ashlar/cluster';
-import { type JobActivity, JobRunner } from '@ashlar/compute';
+import { type JobActivity, JobRunner, LANE } from '@ashlar/compute';
+import { ListenerDriver, type ProcessorCalls, stateOfListener } from '@ashlar/compute-runtime';
 import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import { noticesOf, OddTally } from '@ashlar/expressions';
 import { type TracedWork, tracedStream } from '@ashlar/observe';
@@ -20,16 +21,13 @@ import type {
   RunJobPartRequest,
   RunJobRequest,
 } from '@ashlar/transport';
-import { LANE } from '../compute/lanes.ts';
-import { ListenerDriver, stateOfListener } from '../compute/listener-driver.ts';
-import { PieceStream } from '../compute/piece-stream.ts';
 import type { HeldMemory, Holding } from '../held/held-memory.ts';
-import type { ProcessorCalls } from '../kv/processor-calls.ts';
 import type { MemberParts } from '../member-parts.ts';
 import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import { mergeStreams } from '../sql/merge-streams.ts';
 import { wholeJobPart } from '../sql/whole-parts.ts';
+import { PieceStream } from './piece-stream.ts';
 
 /** How often a job that waits for a thread keeps its snapshot, in the time that the snapshot has. */
 const LOOKS_AN_AGE = 4;

@@ -1,5 +1,7 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
+import { LANE } from '@ashlar/compute';
+import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { type MapId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
 import { tracedCall, tracedStream } from '@ashlar/observe';
@@ -17,11 +19,9 @@ import type { ConditionTask } from '@ashlar/sql-executor';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
-import { LANE } from '../compute/lanes.ts';
 import { HeldMemory } from '../held/held-memory.ts';
 import { AnswerMemoryPool } from '../kv/answers.ts';
 import { kvService } from '../kv/kv-service.ts';
-import { ProcessorCalls } from '../kv/processor-calls.ts';
 import { Sessions } from '../kv/sessions.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';

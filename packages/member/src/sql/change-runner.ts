@@ -12,6 +12,8 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CatalogedMap } from '@ashlar/cluster';
+import { LANE } from '@ashlar/compute';
+import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '@ashlar/compute-runtime';
 import {
   CancelledError,
   GridError,
@@ -36,8 +38,6 @@ import { decodeKey, decodeRefusal, ValueWriter } from '@ashlar/serialization';
 import { type ChangedRows, ChangeRule, type ChangeTask, tasksFor } from '@ashlar/sql-executor';
 import { type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
-import { LANE } from '../compute/lanes.ts';
-import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '../kv/processor-calls.ts';
 import type { ProcessorRequest } from './change-coordinator.ts';
 import { RefusedCalls } from './refused-calls.ts';
 

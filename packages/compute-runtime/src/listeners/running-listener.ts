@@ -18,6 +18,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   isTransient,
+  LANE,
   type ListenerEvent,
   type ListenerOutcome,
   type ListenerRunner,
@@ -28,11 +29,10 @@ import type { EventColumns, Subscription } from '@ashlar/events';
 import type { EntryLimits, KeyGate, LogPressure } from '@ashlar/partitions';
 import type { Router } from '@ashlar/routing';
 import type { LogConsumer, LogHolder } from '@ashlar/storage';
-import type { ProcessorCalls } from '../kv/processor-calls.ts';
-import type { MemberParts } from '../member-parts.ts';
-import { LANE } from './lanes.ts';
+import type { ProcessorCalls } from '../processor-calls.ts';
 import { ListenerCalls } from './listener-calls.ts';
 import { GroupTrouble, type HealthState, ListenerHealth } from './listener-health.ts';
+import type { ListenerParts } from './listener-parts.ts';
 import { WriteSetCommitter } from './write-set-committer.ts';
 
 const PULL_BYTES = 256 * 1024;
@@ -43,7 +43,7 @@ const RETRY_MAX_MS = 2000;
 const CHECKPOINT_MAP = 'sys.listeners';
 
 export interface ListenerDependencies {
-  readonly parts: MemberParts;
+  readonly parts: ListenerParts;
   readonly router: () => Promise<Router>;
   readonly processors: ProcessorCalls;
   readonly gate: KeyGate;

@@ -22,10 +22,10 @@ import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeValue, encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import { RecordCause } from '@ashlar/storage';
 import { OPCODE } from '@ashlar/transport';
-import type { MemberParts } from '../member-parts.ts';
+import type { ListenerParts } from './listener-parts.ts';
 
 export interface CommitterDependencies {
-  readonly parts: MemberParts;
+  readonly parts: ListenerParts;
   readonly router: () => Promise<Router>;
   readonly gate: KeyGate;
   readonly limits: EntryLimits;

@@ -1,17 +1,16 @@
 /** Calls that listeners make into the grid: keys of this member at once, those of others through the router. */
 
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
-import type { ListenerCall, ListenerCallAnswer } from '@ashlar/compute';
+import { LANE, type ListenerCall, type ListenerCallAnswer } from '@ashlar/compute';
 import { GridError, type MapId, type PartitionId, type TraceContext } from '@ashlar/core';
 import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeRefusal, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
-import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from '../kv/processor-calls.ts';
-import type { MemberParts } from '../member-parts.ts';
-import { LANE } from './lanes.ts';
+import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from '../processor-calls.ts';
+import type { ListenerParts } from './listener-parts.ts';
 
 export interface ListenerCallsDependencies {
-  readonly parts: MemberParts;
+  readonly parts: ListenerParts;
   readonly router: () => Promise<Router>;
   readonly processors: ProcessorCalls;
 }

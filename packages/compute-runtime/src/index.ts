@@ -1,0 +1,3 @@
+/** compute-runtime: the main thread's half of compute: calls of processors, listeners and their write-sets. */
+export { ListenerDriver, stateOfListener } from './listeners/listener-driver.ts';
+export { ProcessorCall, type ProcessorCaller, ProcessorCalls, type ProcessorName } from './processor-calls.ts';

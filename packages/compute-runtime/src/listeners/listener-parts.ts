@@ -1,0 +1,27 @@
+/** What listeners need of the member they run on. */
+import type { GridView } from '@ashlar/cluster';
+import type { ModuleRegistry } from '@ashlar/compute';
+import type { HybridClock } from '@ashlar/core';
+import type { EventHub } from '@ashlar/events';
+import type { MemberMetrics, Tracing } from '@ashlar/observe';
+import type { MemberStore } from '@ashlar/storage';
+import type { WorkerLanes } from '@ashlar/workers';
+
+/** Where their states and failures are told. */
+export interface ListenerLog {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+export interface ListenerParts {
+  readonly clock: HybridClock;
+  readonly store: MemberStore;
+  readonly control: GridView;
+  readonly userLanes: WorkerLanes;
+  readonly modules: ModuleRegistry;
+  readonly hub: EventHub;
+  readonly metrics: MemberMetrics;
+  readonly tracing: Tracing;
+  readonly log: ListenerLog;
+}
