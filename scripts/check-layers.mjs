@@ -32,11 +32,15 @@ const ROOMS = {
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
     ...['cluster', 'partitions', 'workers', 'events', 'compute'],
   ],
+  kv: [
+    ...['core', 'observe', 'api', 'serialization', 'storage', 'transport', 'cluster', 'partitions'],
+    ...['compute', 'compute-runtime'],
+  ],
   client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   member: [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
     ...['cluster', 'partitions', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner'],
-    ...['sql-executor', 'compute-runtime'],
+    ...['sql-executor', 'compute-runtime', 'kv'],
   ],
   cli: ['core', 'api', 'terminal', 'client', 'member'],
 };

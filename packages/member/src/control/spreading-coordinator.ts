@@ -7,7 +7,7 @@
  *
  * A1  After the answer to a drop no live member takes a write for the dropped map, and none shows it.
  * A2  A member that cannot be reached for `goneMs` is taken for dead. Should it live all the same, mutations that name a
- *     later map are not applied by it before it has caught up (kv/batch-maps.ts).
+ *     later map are not applied by it before it has caught up (kv/src/batch-maps.ts).
  * A3  A member that can be reached and does not confirm in time fails the change (DEADLINE_EXCEEDED; the change itself
  *     stands). Only a map that is made waits for nobody longer than `createWaitMs`: who is asked for an unknown map asks
  *     the coordinator.

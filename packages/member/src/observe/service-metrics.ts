@@ -2,10 +2,10 @@
 
 import type { ProcessorCalls } from '@ashlar/compute-runtime';
 import type { EventHub } from '@ashlar/events';
+import type { Sessions } from '@ashlar/kv';
 import type { MemberMetrics } from '@ashlar/observe';
 import type { KeyGate, LocalSnapshots, RoomQueue } from '@ashlar/partitions';
 import type { HeldMemory } from '../held/held-memory.ts';
-import type { Sessions } from '../kv/sessions.ts';
 
 export interface ObservedServices {
   readonly gate: KeyGate;

@@ -1,11 +1,11 @@
 /** Single keys for whoever asks this member: at once where the key is here, through the router where it is not. */
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import type { PartitionId, TraceContext } from '@ashlar/core';
+import type { KeyForwarder } from '@ashlar/kv';
 import { COUNT } from '@ashlar/observe';
 import { type EntryAnswer, NOTHING, type Router } from '@ashlar/routing';
 import { decodeValue, encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
-import type { KeyForwarder } from '../kv/kv-service.ts';
 import type { MemberParts } from '../member-parts.ts';
 
 export function keyForwarder({ control, store, metrics }: MemberParts, router: () => Promise<Router>): KeyForwarder {

@@ -4,6 +4,7 @@ import { LANE } from '@ashlar/compute';
 import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { type MapId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
+import { AnswerMemoryPool, kvService, Sessions } from '@ashlar/kv';
 import { tracedCall, tracedStream } from '@ashlar/observe';
 import {
   EntryLimits,
@@ -20,9 +21,6 @@ import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
 import { HeldMemory } from '../held/held-memory.ts';
-import { AnswerMemoryPool } from '../kv/answers.ts';
-import { kvService } from '../kv/kv-service.ts';
-import { Sessions } from '../kv/sessions.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
 import { GridSnapshots } from '../snapshots/grid-snapshots.ts';

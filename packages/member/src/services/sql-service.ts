@@ -10,6 +10,7 @@
 import type { GridView } from '@ashlar/cluster';
 import { GridError, type MemberId, type TraceContext, type Version } from '@ashlar/core';
 import { canonicalNumber, noticesOf, OddTally, type SqlType } from '@ashlar/expressions';
+import { jsonText, type KeyForwarder } from '@ashlar/kv';
 import { type MemberMetrics, type SpanAttributes, type Tracing, tracedCall, tracedStream } from '@ashlar/observe';
 import { isOneGo } from '@ashlar/partitions';
 import {
@@ -32,8 +33,6 @@ import {
 } from '@ashlar/sql-plan';
 import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
 import type { WorkerPool } from '@ashlar/workers';
-import { jsonText } from '../kv/json-text.ts';
-import type { KeyForwarder } from '../kv/kv-service.ts';
 import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
 import { type GetRows, type GetTask, getRows, rowsBatch } from '../sql/get-rows.ts';
 import type { Planning } from '../sql/planning.ts';

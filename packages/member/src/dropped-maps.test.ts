@@ -3,16 +3,14 @@ import { DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView } from '@ashlar/clu
 import { ModuleRegistry } from '@ashlar/compute';
 import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { HybridClock, type MapId, type MemberId, seededRandom } from '@ashlar/core';
+import { AnswerMemoryPool, type KeyForwarder, kvService, Sessions } from '@ashlar/kv';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
 import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue } from '@ashlar/partitions';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, type MapReference, OPCODE, STATUS } from '@ashlar/transport';
 import { pino } from 'pino';
-import { CatalogFollower } from '../catalog-follower.ts';
-import { AnswerMemoryPool } from './answers.ts';
-import { type KeyForwarder, kvService } from './kv-service.ts';
-import { Sessions } from './sessions.ts';
+import { CatalogFollower } from './catalog-follower.ts';
 
 const SELF = 'a' as MemberId;
 const KEY = encodeKey('k');
