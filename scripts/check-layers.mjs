@@ -36,11 +36,15 @@ const ROOMS = {
     ...['core', 'observe', 'api', 'serialization', 'storage', 'transport', 'cluster', 'partitions'],
     ...['compute', 'compute-runtime'],
   ],
+  'sql-runtime': [
+    ...['core', 'api', 'serialization', 'storage', 'expressions', 'transport', 'cluster', 'partitions'],
+    ...['workers', 'compute', 'sql-plan', 'sql-executor', 'compute-runtime'],
+  ],
   client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   member: [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
     ...['cluster', 'partitions', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner'],
-    ...['sql-executor', 'compute-runtime', 'kv'],
+    ...['sql-executor', 'compute-runtime', 'kv', 'sql-runtime'],
   ],
   cli: ['core', 'api', 'terminal', 'client', 'member'],
 };

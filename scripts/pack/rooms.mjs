@@ -75,5 +75,5 @@ export function libraries() {
 const ROOMS = [
   ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
   ...['cluster', 'partitions', 'modules', 'terminal', 'workers', 'events', 'compute', 'sql-plan'],
-  ...['sql-planner', 'sql-executor', 'compute-runtime', 'kv', 'client', 'member', 'cli'],
+  ...['sql-planner', 'sql-executor', 'compute-runtime', 'kv', 'sql-runtime', 'client', 'member', 'cli'],
 ];

@@ -16,9 +16,9 @@ import {
   storeSource,
 } from '@ashlar/sql-executor';
 import { planCondition, planStatement } from '@ashlar/sql-planner';
+import { type GetTask, getRows } from '@ashlar/sql-runtime';
 import { type StoreHandle, StoreReader } from '@ashlar/storage';
 import { serveWorker, type WorkerContext } from '@ashlar/workers';
-import { type GetTask, getRows } from './sql/get-rows.ts';
 
 type Context = WorkerContext<StoreReader>;
 

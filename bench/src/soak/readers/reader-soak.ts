@@ -34,7 +34,7 @@ const SETTINGS = {
   'cluster.partitionCount': 16,
   'workers.userThreads': 1,
 };
-/** Beyond the bound a window of its own for each stream (`member/src/held/held-memory.ts`, M2). */
+/** Beyond the bound a window of its own for each stream (`sql-runtime/src/held/held-memory.ts`, M2). */
 const SLACK_BYTES = 16 * MIB;
 const CALL_TIMEOUT_MS = 60_000;
 const SQL_TIMEOUT_MS = 600_000;

@@ -5,7 +5,7 @@ import type { EventHub } from '@ashlar/events';
 import type { Sessions } from '@ashlar/kv';
 import type { MemberMetrics } from '@ashlar/observe';
 import type { KeyGate, LocalSnapshots, RoomQueue } from '@ashlar/partitions';
-import type { HeldMemory } from '../held/held-memory.ts';
+import type { HeldMemory } from '@ashlar/sql-runtime';
 
 export interface ObservedServices {
   readonly gate: KeyGate;

@@ -2,9 +2,9 @@
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTable } from '@ashlar/core';
 import { SharedPage } from '@ashlar/observe';
+import type { ChangeOutcome } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
 import type { AdminService, CallContext, Figure, HelloResponse, Limits, MapInfo, Peers } from '@ashlar/transport';
-import type { ChangeOutcome } from '../sql/change-runner.ts';
 import { StateFeed } from './state-feed.ts';
 
 export const PROTOCOL = { min: 1, max: 1 } as const;

@@ -12,6 +12,14 @@ import type { EntryLimits, KeyGate, LocalSnapshots, LogPressure, NeedMap } from 
 import type { Router } from '@ashlar/routing';
 import { decodeParameters } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
+import {
+  type ChangeCoordinator,
+  type GridSnapshots,
+  type HeldMemory,
+  type Holding,
+  mergeStreams,
+  wholeJobPart,
+} from '@ashlar/sql-runtime';
 import type {
   ComputeService,
   DeployRequest,
@@ -21,12 +29,7 @@ import type {
   RunJobPartRequest,
   RunJobRequest,
 } from '@ashlar/transport';
-import type { HeldMemory, Holding } from '../held/held-memory.ts';
 import type { MemberParts } from '../member-parts.ts';
-import type { GridSnapshots } from '../snapshots/grid-snapshots.ts';
-import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
-import { mergeStreams } from '../sql/merge-streams.ts';
-import { wholeJobPart } from '../sql/whole-parts.ts';
 import { PieceStream } from './piece-stream.ts';
 
 /** How often a job that waits for a thread keeps its snapshot, in the time that the snapshot has. */

@@ -19,26 +19,33 @@ import { decodeValue, encodeMessage } from '@ashlar/serialization';
 import type { ConditionTask } from '@ashlar/sql-executor';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
+import {
+  ChangeCoordinator,
+  type ChangeOutcome,
+  type ChangeRequest,
+  ChangeRunner,
+  ColumnKeeper,
+  type FragmentBody,
+  type FragmentCall,
+  type FragmentRunnerDependencies,
+  type FragmentStats,
+  GridSnapshots,
+  HeldMemory,
+  PathFinder,
+  Planning,
+  QueryCoordinator,
+  runLocalFragment,
+  wholeFragment,
+} from '@ashlar/sql-runtime';
 import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
-import { HeldMemory } from '../held/held-memory.ts';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
-import { GridSnapshots } from '../snapshots/grid-snapshots.ts';
-import { ChangeCoordinator, type ChangeRequest } from '../sql/change-coordinator.ts';
-import { type ChangeOutcome, ChangeRunner } from '../sql/change-runner.ts';
-import { ColumnKeeper } from '../sql/column-keeper.ts';
-import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
-import { Planning } from '../sql/planning.ts';
-import { type FragmentCall, QueryCoordinator } from '../sql/query-coordinator.ts';
-import { wholeFragment } from '../sql/whole-parts.ts';
 import { adminService } from './admin-service.ts';
 import { computeService } from './compute-service.ts';
 import { eventsService, logSource } from './events-service.ts';
 import { GridRouter } from './grid-router.ts';
 import { keyForwarder } from './key-forwarder.ts';
 import { buildStagesOf, membersService } from './members-service.ts';
-import { PathFinder } from './path-finder.ts';
-import type { FragmentBody } from './peer-plans.ts';
 import { sqlService } from './sql-service.ts';
 
 const WAITING_MAX = 100_000;

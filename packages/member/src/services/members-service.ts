@@ -6,14 +6,19 @@ import { type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots } from '@ashlar/partitions';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { DocumentPaths } from '@ashlar/sql-executor';
+import {
+  type ChangeOutcome,
+  type ChangeRequest,
+  changeRequestOf,
+  type FragmentRunnerDependencies,
+  type FragmentStats,
+  fragmentBodyOf,
+  runLocalFragment,
+} from '@ashlar/sql-runtime';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
 import { stateBytes, stateOf } from '../control/remote-coordinator.ts';
-import type { ChangeRequest } from '../sql/change-coordinator.ts';
-import type { ChangeOutcome } from '../sql/change-runner.ts';
-import { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from '../sql/fragment-runner.ts';
 import { PROTOCOL } from './admin-service.ts';
-import { changeRequestOf, fragmentBodyOf } from './peer-plans.ts';
 import { StateFeed } from './state-feed.ts';
 
 export interface MembersDependencies {

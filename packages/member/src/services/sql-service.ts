@@ -31,13 +31,22 @@ import {
   type StageMember,
   withPosition,
 } from '@ashlar/sql-plan';
+import {
+  ambiguousTexts,
+  bothKeysNotice,
+  type ChangeCoordinator,
+  type GetRows,
+  type GetTask,
+  getRows,
+  keysMeant,
+  type Planning,
+  type QueryCoordinator,
+  rowsBatch,
+  type StageRun,
+  type Statement,
+} from '@ashlar/sql-runtime';
 import type { CallContext, SqlOutput, SqlRequest, SqlService, WireColumn } from '@ashlar/transport';
 import type { WorkerPool } from '@ashlar/workers';
-import type { ChangeCoordinator } from '../sql/change-coordinator.ts';
-import { type GetRows, type GetTask, getRows, rowsBatch } from '../sql/get-rows.ts';
-import type { Planning } from '../sql/planning.ts';
-import type { QueryCoordinator, StageRun, Statement } from '../sql/query-coordinator.ts';
-import { ambiguousTexts, bothKeysNotice, keysMeant } from '../sql/quoted-keys.ts';
 
 /** Unary queries answer with all rows at once. */
 const UNARY_ROWS_MAX = 10_000;

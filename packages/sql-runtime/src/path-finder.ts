@@ -2,11 +2,22 @@
  * What the documents of a map have, paths and kinds of numbers, over the whole grid: each member asks its query workers, and
  * remembers what they found while its part of the map stays as it is.
  */
+import type { GridView } from '@ashlar/cluster';
 import { CancelledError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { type LocalSnapshots, type NeedMap, needMapOf } from '@ashlar/partitions';
 import { decodeValue } from '@ashlar/serialization';
 import type { DocumentPaths, PathsTask } from '@ashlar/sql-executor';
-import type { MemberParts } from '../member-parts.ts';
+import type { MemberStore } from '@ashlar/storage';
+import type { Peers } from '@ashlar/transport';
+import type { WorkerPool } from '@ashlar/workers';
+
+/** What it needs of the member. */
+export interface PathFinderParts {
+  readonly control: GridView;
+  readonly store: MemberStore;
+  readonly peers: Peers;
+  readonly queryPool: WorkerPool;
+}
 
 /** Maps that are remembered; what was found first goes. */
 const REMEMBERED_MAX = 1000;
@@ -24,13 +35,13 @@ interface Look {
 }
 
 export class PathFinder {
-  readonly #parts: MemberParts;
+  readonly #parts: PathFinderParts;
   readonly #snapshots: LocalSnapshots;
   readonly #needMap: NeedMap;
   readonly #remembered = new Map<MapId, Remembered>();
   readonly #looks = new Map<MapId, Look>();
 
-  constructor(parts: MemberParts, snapshots: LocalSnapshots) {
+  constructor(parts: PathFinderParts, snapshots: LocalSnapshots) {
     this.#parts = parts;
     this.#snapshots = snapshots;
     this.#needMap = needMapOf(parts);

@@ -1,12 +1,12 @@
 import { MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import type { RunOptions, WorkerTask } from '@ashlar/workers';
-import { HeldMemory } from '../held/held-memory.ts';
 import {
   type FragmentJob,
   type FragmentRunnerDependencies,
   type FragmentStats,
   runLocalFragment,
 } from './fragment-runner.ts';
+import { HeldMemory } from './held/held-memory.ts';
 
 const MAP = 5 as MapId;
 const FRAGMENT = { kind: 'Scan', map: 'm', mapId: MAP, columns: [], filter: undefined } as unknown;

@@ -25,9 +25,9 @@ import {
 import type { FragmentNode } from '@ashlar/sql-plan';
 import type { MemberStore } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
-import { BatchFlow } from '../held/batch-flow.ts';
-import type { HeldMemory } from '../held/held-memory.ts';
 import type { ColumnKeeper, ColumnLease } from './column-keeper.ts';
+import { BatchFlow } from './held/batch-flow.ts';
+import type { HeldMemory } from './held/held-memory.ts';
 
 export interface FragmentRunnerDependencies {
   readonly store: MemberStore;
