@@ -14,9 +14,9 @@ import {
   SmallSet,
   UnknownMapError,
 } from '@ashlar/core';
+import { BatchJournal } from './batch/batch-journal.ts';
 import { PendingWords, pendingLane } from './batch/pending-words.ts';
 import type { WriteBatch } from './batch/write-batch.ts';
-import { BatchJournal } from './batch-journal.ts';
 import { dropChunkColumns } from './columns/chunk-columns.ts';
 import {
   CONTROL_MAGIC,

@@ -24,7 +24,6 @@ import {
   type Version,
 } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
-import type { BatchJournal } from '../batch-journal.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
 import { RecordCause, type RecordHeader, RecordKind } from '../log/log-record.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
@@ -36,6 +35,7 @@ import type { SlotTable } from '../slots/slot-table.ts';
 import type { StoreCore } from '../store-core.ts';
 import type { StoredMap } from '../stored-map.ts';
 import { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
+import type { BatchJournal } from './batch-journal.ts';
 import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
 import { pendingLane, wordOfLane } from './pending-words.ts';
 

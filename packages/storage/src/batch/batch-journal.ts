@@ -4,7 +4,7 @@
  *
  *   [table index][staged slot + 1][closed slot + 1] ...
  */
-import type { StoreCore } from './store-core.ts';
+import type { StoreCore } from '../store-core.ts';
 
 const FIELDS = 3;
 const FIRST_OPERATIONS = 32;
