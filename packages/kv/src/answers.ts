@@ -9,6 +9,7 @@ import { isMutation, type KvAnswers, type OperationErrors, STATUS } from '@ashla
 import type { KeptAnswers } from './sessions.ts';
 
 const NO_BYTES = new Uint8Array(0);
+const NO_ERRORS: readonly GridError[] = [];
 const FIRST_COUNT = 64;
 const FIRST_BYTES = 8 << 10;
 /** Errors of one batch that are told apart; beyond, those of one code share the first of them. */
@@ -110,7 +111,7 @@ export class Answers {
 
   /** The first of the errors; undefined: no operation failed. */
   get firstError(): GridError | undefined {
-    return this.#errors.values().next().value?.error;
+    return this.#errors.size === 0 ? undefined : this.#errors.values().next().value?.error;
   }
 
   /** Operations [first, end) as they go onto the wire. The arrays are the caller's. */
@@ -124,6 +125,10 @@ export class Answers {
       expiresAtMs: this.#expiresAtMs?.subarray(first, end),
       errors: this.#errors.size === 0 ? [] : this.#errorsOf(first, end),
     };
+  }
+
+  get hasFailures(): boolean {
+    return this.#errors.size > 0;
   }
 
   /** Each error and the operations that it befell. */
@@ -147,7 +152,7 @@ export class Answers {
       statuses,
       valueEnds: bytes === 0 ? [] : valueEnds,
       values: bytes === 0 ? NO_BYTES : this.#gathered(mutations, bytes),
-      errors: [...this.#errors.values()].map(({ error }) => error),
+      errors: this.#errors.size === 0 ? NO_ERRORS : [...this.#errors.values()].map(({ error }) => error),
       errorOf: this.#errors.size === 0 ? NO_BYTES : this.#keptErrorOf(mutations),
     };
   }

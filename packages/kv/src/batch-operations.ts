@@ -74,7 +74,8 @@ export class BatchOperations {
     const batch = this.#batch;
     const { store } = this.#deps;
     const partition = batch.partitions[operation]! as PartitionId;
-    const [start, end] = [keyStartOf(this.#batch, operation), batch.keyEnds[operation]!];
+    const start = keyStartOf(batch, operation);
+    const end = batch.keyEnds[operation]!;
     const isFound = store.find(map.id, partition, batch.keys, start, end, this.#writes);
     const isStaged = batch.opcodes[operation] === OPCODE.GET_ENTRY && isFound && Number.isNaN(store.found.version);
     if (!isStaged) return isFound;

@@ -97,7 +97,7 @@ export class BatchRun implements ProcessorCaller, RoomCaller {
   told = 0;
   calls = 0;
   /** performance.now() when the batch came: its deadlines count from there. */
-  arrivedMs = performance.now();
+  arrivedMs = 0;
   /** The traces that operations belong to, where callers are traced. */
   traceOf: ((operation: number) => TraceContext | undefined) | undefined;
 
@@ -215,9 +215,9 @@ export class BatchRun implements ProcessorCaller, RoomCaller {
     return this.#roomWaiters !== undefined;
   }
 
-  /** Runs of operations [first, end) that are not told yet, when all are answered. */
+  /** Of a batch that has waited: runs of operations [first, end) that are not told yet, when all are answered. */
   untold(): Iterable<readonly [first: number, end: number]> {
-    return this.hasWaited ? this.#late!.untold(this.told, false) : [[this.told, this.batch.count]];
+    return this.#late!.untold(this.told, false);
   }
 
   /** What is answered does not wait for what may wait long (B6). */

@@ -192,9 +192,9 @@ class BatchStream implements KvBatchSink {
       setTimeout(() => this.#answer(answers), this.#deps.pressure.delayMs);
       return;
     }
-    for (const [first, end] of run.untold()) {
-      this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
-    }
+    if (!hasWaited) this.#answer(run.answers.piece(run.told, batch.count, this.#headerOf(run, mapIds)));
+    else
+      for (const [first, end] of run.untold()) this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
     run.answers.release(answerMemory);
   }
 
@@ -206,9 +206,14 @@ class BatchStream implements KvBatchSink {
     const { metrics } = this.#deps;
     const us = (performance.now() - arrivedMs) * 1000;
     if (run.calls > 0) metrics.processLatency.record(us, run.calls);
-    for (const { operations, error } of run.answers.failures) metrics.operationsFailed(error.code, operations.length);
+    if (run.answers.hasFailures) this.#countFailures(run.answers);
     if (maps.length > 1) countEach(run, maps, us, metrics.maps);
     else countBatch(run, countersOf(maps[0], metrics.maps), us);
+  }
+
+  #countFailures({ failures }: Answers): void {
+    const { metrics } = this.#deps;
+    for (const { operations, error } of failures) metrics.operationsFailed(error.code, operations.length);
   }
 
   /** Nothing of the batch was done. */

@@ -41,6 +41,8 @@ import { pendingLane, wordOfLane } from './pending-words.ts';
 
 type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
 
+const NO_PARTITIONS: readonly PartitionId[] = [];
+
 export class WriteBatch implements RecordHeader {
   catalogVersion: number;
   principal: number;
@@ -70,7 +72,7 @@ export class WriteBatch implements RecordHeader {
   /** Made with the first key that comes again. */
   #rewrites: KeyRewrites | undefined;
   /** Those that were excised. */
-  readonly lostPartitions: PartitionId[] = [];
+  lostPartitions: readonly PartitionId[] = NO_PARTITIONS;
   /** Told once the batch is committed or aborted. */
   #whenDecided: (() => void)[] | undefined;
   /** The last operation was refused because of its key (BatchHeader.oncePerKey): nothing of it was staged. */
@@ -602,7 +604,7 @@ export class WriteBatch implements RecordHeader {
       this.#tables.splice(at, 1);
       this.#liveChanges.splice(at, 1);
     }
-    this.lostPartitions.push(partition.id);
+    this.lostPartitions = [...this.lostPartitions, partition.id];
   }
 
   /** Undoes everything: slots, indexes, records, byte counts. */

@@ -41,14 +41,27 @@ export function createValue(
   end: number,
 ): Ref {
   const bytes = VALUE_OFFSET + end - start;
-  let ref: Ref;
-  if (bytes <= SLAB_BYTES_MAX) ref = blocks.allocate(bytes, account, MemoryKind.values);
-  else {
-    const isHelped = (): boolean => fitsInExtents(blocks, end - start);
-    ref = blocks.allocateUnless(isHelped, bytes, account, MemoryKind.values);
-    if (ref === 0) return createExtents(blocks, account, buffer, start, end);
-  }
-  if (ref === 0) return 0;
+  if (bytes > SLAB_BYTES_MAX) return createLongValue(blocks, account, buffer, start, end);
+  const ref = blocks.allocate(bytes, account, MemoryKind.values);
+  return ref === 0 ? 0 : filled(blocks, ref, buffer, start, end);
+}
+
+/** Apart, because its closure would cost every short value a context. */
+function createLongValue(
+  blocks: BlockAllocator,
+  account: ByteAccount,
+  buffer: Uint8Array,
+  start: number,
+  end: number,
+): Ref {
+  const isHelped = (): boolean => fitsInExtents(blocks, end - start);
+  const ref = blocks.allocateUnless(isHelped, VALUE_OFFSET + end - start, account, MemoryKind.values);
+  if (ref === 0) return createExtents(blocks, account, buffer, start, end);
+  return filled(blocks, ref, buffer, start, end);
+}
+
+/** A new block of one piece takes its value. */
+function filled(blocks: BlockAllocator, ref: Ref, buffer: Uint8Array, start: number, end: number): Ref {
   const segment = blocks.arena.segments[ref >>> SEGMENT_SHIFT]!;
   const at = ref & SEGMENT_MASK;
   segment.i32[(at << 1) + VALUE_REFS] = 1;
