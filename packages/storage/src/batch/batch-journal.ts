@@ -3,17 +3,25 @@
  * again by later batches.
  *
  *   [table index][staged slot + 1][closed slot + 1] ...
+ *
+ * Beside it what the batch keeps of its partitions and tables, by their place in the batch's own lists.
  */
 import type { StoreCore } from '../store-core.ts';
 
 const FIELDS = 3;
 const FIRST_OPERATIONS = 32;
+const FIRST_PLACES = 16;
 /** In place of the table: the operation was undone. */
 const UNDONE = -1;
 
 export class BatchJournal {
   #fields = new Int32Array(FIRST_OPERATIONS * FIELDS);
   #length = 0;
+  /** By partition: the batch's first record in its log, and the last, once it is sealed. */
+  firstSequences = new Float64Array(FIRST_PLACES);
+  lastSequences = new Float64Array(FIRST_PLACES);
+  /** By table: how many live entries more there are, once it is sealed. */
+  liveChanges = new Int32Array(FIRST_PLACES);
 
   /** Operations noted: slots written and slots closed, counted by key. */
   get count(): number {
@@ -27,6 +35,29 @@ export class BatchJournal {
 
   clear(): void {
     this.#length = 0;
+  }
+
+  /** Room for one more partition, at `place`. */
+  reservePartition(place: number): void {
+    if (place < this.firstSequences.length) return;
+    this.firstSequences = grown(this.firstSequences, new Float64Array(place * 2));
+    this.lastSequences = grown(this.lastSequences, new Float64Array(place * 2));
+  }
+
+  /** Room for one more table, at `place`. */
+  reserveTable(place: number): void {
+    if (place >= this.liveChanges.length) this.liveChanges = grown(this.liveChanges, new Int32Array(place * 2));
+  }
+
+  /** The partition at `place` leaves the batch's list. */
+  removePartition(place: number): void {
+    this.firstSequences.copyWithin(place, place + 1);
+    this.lastSequences.copyWithin(place, place + 1);
+  }
+
+  /** The table at `place` leaves the batch's list. */
+  removeTable(place: number): void {
+    this.liveChanges.copyWithin(place, place + 1);
   }
 
   /** 0 for a slot: none. */
@@ -71,4 +102,9 @@ export class BatchJournal {
       fields[at] = UNDONE;
     }
   }
+}
+
+function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
 }

@@ -62,11 +62,8 @@ export class WriteBatch implements RecordHeader {
   /** The clock when the batch began; what is due is judged by it. */
   #now = 0;
   readonly #partitions: Partition[] = [];
-  readonly #firstSequences: number[] = [];
-  readonly #lastSequences: number[] = [];
   /** Tables written to, and by how many the batch changes their live entries. */
   readonly #tables: SlotTable[] = [];
-  readonly #liveChanges: number[] = [];
   readonly #journal: BatchJournal;
   #patched = 0;
   /** Made with the first key that comes again. */
@@ -121,7 +118,7 @@ export class WriteBatch implements RecordHeader {
 
   /** The sequence of its first record in a partition that it has joined. */
   firstSequenceIn(partition: Partition): number {
-    return this.#firstSequences[this.#partitions.indexOf(partition)]!;
+    return this.#journal.firstSequences[this.#partitions.indexOf(partition)]!;
   }
 
   /** From here on what is due is judged by the present moment. */
@@ -270,8 +267,10 @@ export class WriteBatch implements RecordHeader {
     }
     partition.openBatch = this;
     partition.staged.push(this);
+    const place = this.#partitions.length;
+    this.#journal.reservePartition(place);
+    this.#journal.firstSequences[place] = partition.log.nextSequence;
     this.#partitions.push(partition);
-    this.#firstSequences.push(partition.log.nextSequence);
     return partition;
   }
 
@@ -439,7 +438,7 @@ export class WriteBatch implements RecordHeader {
   ): void {
     const { log } = partition;
     this.#rewrites ??= new KeyRewrites();
-    this.#rewrites.supersede(log, this.#firstSequences[this.#partitions.indexOf(partition)]!, entry);
+    this.#rewrites.supersede(log, this.firstSequenceIn(partition), entry);
     const before = slotBefore(this.#lane, table, newest);
     if (before < 0) {
       if (value !== 0) this.#record(log, kind, table, entry, value, expiresAt, 0, 0, cause);
@@ -477,6 +476,7 @@ export class WriteBatch implements RecordHeader {
     if (table.stagedBy !== this) {
       table.stagedBy = this;
       table.stagedChange = 0;
+      this.#journal.reserveTable(this.#tables.length);
       this.#tables.push(table);
     }
     table.stagedChange += change;
@@ -492,12 +492,15 @@ export class WriteBatch implements RecordHeader {
     assert(this.#state === 'open', 'a batch is sealed once');
     this.#version = this.#core.clock.tick();
     this.#core.words.seal(this.#word, this.#version);
-    for (const partition of this.#partitions) {
+    const { lastSequences, liveChanges } = this.#journal;
+    for (let place = 0; place < this.#partitions.length; place++) {
+      const partition = this.#partitions[place]!;
       partition.openBatch = undefined;
-      this.#lastSequences.push(partition.log.nextSequence - 1);
+      lastSequences[place] = partition.log.nextSequence - 1;
     }
-    for (const table of this.#tables) {
-      this.#liveChanges.push(table.stagedChange);
+    for (let place = 0; place < this.#tables.length; place++) {
+      const table = this.#tables[place]!;
+      liveChanges[place] = table.stagedChange;
       table.stagedBy = undefined;
     }
     this.#state = 'sealed';
@@ -523,19 +526,19 @@ export class WriteBatch implements RecordHeader {
   commit(): void {
     if (this.#state === 'open') this.seal();
     assert(this.#state === 'sealed', 'a batch is committed once');
-    for (const partition of this.#partitions)
-      assert(partition.staged.first === this, 'U2: batches commit in log order');
+    for (let place = 0; place < this.#partitions.length; place++)
+      assert(this.#partitions[place]!.staged.first === this, 'U2: batches commit in log order');
     const core = this.#core;
     core.sealed.delete(this);
     this.#state = 'committed';
     core.words.commit(this.#word);
     for (let index = 0; index < this.#tables.length; index++) {
-      this.#tables[index]!.countLive(this.#liveChanges[index]!);
+      this.#tables[index]!.countLive(this.#journal.liveChanges[index]!);
     }
     for (let index = 0; index < this.#partitions.length; index++) {
       const partition = this.#partitions[index]!;
       partition.staged.removeFirst();
-      partition.log.commit(this.#lastSequences[index]!);
+      partition.log.commit(this.#journal.lastSequences[index]!);
     }
     if (this.changeCount <= core.patchAtOnceMax) {
       this.patch(this.changeCount + 1);
@@ -544,7 +547,9 @@ export class WriteBatch implements RecordHeader {
       core.patchQueue.push(this);
     }
     for (let index = 0; index < this.#partitions.length; index++) {
-      core.committed(this.#partitions[index]!.id, this.#lastSequences[index]!);
+      // Its journal may be another batch's by now.
+      const { id, log } = this.#partitions[index]!;
+      core.committed(id, log.committedSequence);
     }
     this.#tellDecided();
   }
@@ -568,7 +573,7 @@ export class WriteBatch implements RecordHeader {
   #finishPatching(): void {
     for (let index = 0; index < this.#partitions.length; index++) {
       const log = this.#partitions[index]!.log;
-      log.patchVersions(this.#firstSequences[index]!, this.#lastSequences[index]!, this.#version);
+      log.patchVersions(this.#journal.firstSequences[index]!, this.#journal.lastSequences[index]!, this.#version);
     }
     this.#core.giveJournal(this.#journal);
   }
@@ -593,16 +598,15 @@ export class WriteBatch implements RecordHeader {
     const index = this.#partitions.indexOf(partition);
     partition.staged.removeLast();
     if (partition.openBatch === this) partition.openBatch = undefined;
-    partition.log.undo(this.#firstSequences[index]!);
+    partition.log.undo(this.#journal.firstSequences[index]!);
     this.#partitions.splice(index, 1);
-    this.#firstSequences.splice(index, 1);
-    this.#lastSequences.splice(index, 1);
+    this.#journal.removePartition(index);
     for (let at = this.#tables.length - 1; at >= 0; at--) {
       const table = this.#tables[at]!;
       if (table.partitionId !== partition.id) continue;
       if (table.stagedBy === this) table.stagedBy = undefined;
       this.#tables.splice(at, 1);
-      this.#liveChanges.splice(at, 1);
+      this.#journal.removeTable(at);
     }
     this.lostPartitions = [...this.lostPartitions, partition.id];
   }
@@ -613,7 +617,7 @@ export class WriteBatch implements RecordHeader {
     for (let index = 0; index < this.#partitions.length; index++) {
       const { staged, log } = this.#partitions[index]!;
       assert(staged.last === this, 'U2: batches abort from the back of the log');
-      assert(this.#firstSequences[index]! > log.leftSequence, 'L3: what has left the member is not undone');
+      assert(this.#journal.firstSequences[index]! > log.leftSequence, 'L3: what has left the member is not undone');
     }
     const core = this.#core;
     core.sealed.delete(this);
@@ -624,7 +628,7 @@ export class WriteBatch implements RecordHeader {
       const partition = this.#partitions[index]!;
       partition.staged.removeLast();
       partition.openBatch = undefined;
-      partition.log.undo(this.#firstSequences[index]!);
+      partition.log.undo(this.#journal.firstSequences[index]!);
     }
     this.#state = 'aborted';
     core.words.give(this.#word);
