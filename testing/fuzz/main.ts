@@ -40,8 +40,8 @@ const { values: flags } = parseArgs({
 const seconds = Number(flags.seconds);
 const seed = Number(flags.seed);
 const areas = flags.areas.split(',');
-const stranger = areas.find((area) => AREAS[area] === undefined);
-if (stranger !== undefined || !(seconds > 0) || !Number.isSafeInteger(seed)) {
+const unknown = areas.find((area) => AREAS[area] === undefined);
+if (unknown !== undefined || !(seconds > 0) || !Number.isSafeInteger(seed)) {
   console.error(USAGE);
   process.exit(2);
 }

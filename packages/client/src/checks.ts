@@ -102,9 +102,9 @@ export function checkSubscribeOptions({ where, params, from, types, onSlow }: Su
     if (given === undefined || Array.isArray(given)) continue;
     throw new GridError('INVALID_ARGUMENT', `${name} of a subscription is an array, not ${typeName(given)}`);
   }
-  const stranger = types?.find((type) => !EVENT_TYPES.includes(type));
-  if (stranger !== undefined) {
-    throw new GridError('INVALID_ARGUMENT', `there are no events of type '${String(stranger)}'`, {
+  const unknown = types?.find((type) => !EVENT_TYPES.includes(type));
+  if (unknown !== undefined) {
+    throw new GridError('INVALID_ARGUMENT', `there are no events of type '${String(unknown)}'`, {
       hint: `types are ${EVENT_TYPES.join(', ')}`,
     });
   }

@@ -17,9 +17,9 @@ export function clientTls(tls: TlsOptions | undefined): ClientTls | undefined {
       hint: 'tls: {} believes the authorities of the system',
     });
   }
-  const stranger = Object.keys(tls).find((name) => !TLS_OPTIONS.includes(name));
-  if (stranger !== undefined) {
-    throw new GridError('INVALID_ARGUMENT', `tls has no option '${stranger}'`, {
+  const unknown = Object.keys(tls).find((name) => !TLS_OPTIONS.includes(name));
+  if (unknown !== undefined) {
+    throw new GridError('INVALID_ARGUMENT', `tls has no option '${unknown}'`, {
       hint: 'it has ca, cert, key, serverName',
     });
   }

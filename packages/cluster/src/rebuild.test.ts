@@ -84,8 +84,8 @@ describe('a coordinator that lost its grid', () => {
     expect(refused(complete, HELD)).toThrow(/'b' holds grid old.*grid new, which is complete/);
     const others = after(fresh('new', 2, 32), join('a', 'two'));
     expect(refused(others, HELD)).toThrow(/16 partitions.*started for 32/);
-    const stranger = after(fresh('new'), join('z'));
-    expect(refused(stranger, HELD)).toThrow(/a, b.*'z' does not belong/);
+    const unknown = after(fresh('new'), join('z'));
+    expect(refused(unknown, HELD)).toThrow(/a, b.*'z' does not belong/);
   });
 
   it('goes on above a member that knows more than its file', () => {
@@ -141,7 +141,7 @@ describe('a control state from a file or a wire', () => {
     ['an owner that is nobody', (state) => ({ ...state, owners: HELD.owners.map(() => [7]) })],
     ['a member twice', (state) => ({ ...state, members: [member('a'), member('a')] })],
     ['a member without an incarnation', (state) => ({ ...state, members: [member('a', ''), member('b')] })],
-    ['an awaited stranger', (state) => ({ ...state, awaited: ['z'] })],
+    ['an awaited member that is not known', (state) => ({ ...state, awaited: ['z'] })],
     ['a version that is no count', (state) => ({ ...state, tableVersion: 1.5 })],
     ['modules that are none', (state) => ({ ...state, modules: [{ name: 'm' }] })],
   ])('with %s is refused by name', (_, damage) => {

@@ -40,10 +40,10 @@ export function takeOver(state: ControlState, held: ControlState, joiner: Member
       `start the coordinator's member with cluster.partitionCount=${held.partitionCount}`,
     );
   }
-  const stranger = state.members.find(({ id }) => held.members.every((member) => member.id !== id));
-  if (stranger !== undefined) {
+  const unknown = state.members.find(({ id }) => held.members.every((member) => member.id !== id));
+  if (unknown !== undefined) {
     throw conflict(
-      `member '${joiner}' holds a grid of ${held.members.map(({ id }) => id).join(', ')}, to which '${stranger.id}' does not belong`,
+      `member '${joiner}' holds a grid of ${held.members.map(({ id }) => id).join(', ')}, to which '${unknown.id}' does not belong`,
       'start the member under the name that it had (--name)',
     );
   }

@@ -75,7 +75,7 @@ function cookieIn(folder: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  refuseStranger(folder, 0o022);
+  refuseForeign(folder, 0o022);
   const file = join(folder, FILE);
   return readCookie(file) ?? makeCookie(file);
 }
@@ -83,7 +83,7 @@ function cookieIn(folder: string): string {
 function readCookie(file: string): string | undefined {
   let text: string;
   try {
-    refuseStranger(file, OTHERS);
+    refuseForeign(file, OTHERS);
     text = readFileSync(file, 'utf8').trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -110,7 +110,7 @@ function makeCookie(file: string): string {
 }
 
 /** M2. @throws GridError INVALID_CONFIG */
-function refuseStranger(path: string, forbidden: number): void {
+function refuseForeign(path: string, forbidden: number): void {
   const owner = process.getuid?.();
   if (owner === undefined) return;
   const { uid, mode } = lstatSync(path);

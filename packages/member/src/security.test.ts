@@ -19,8 +19,8 @@ const file = (name: string, text: string): string => {
   return path;
 };
 const authority = makeAuthority();
-const pairOf = (name: string, wish: object = {}) => {
-  const { cert, key } = makeCertificate(authority, { name, hosts: ['localhost'], ...wish });
+const pairOf = (name: string, spec: object = {}) => {
+  const { cert, key } = makeCertificate(authority, { name, hosts: ['localhost'], ...spec });
   return { certFile: file(`${name}.pem`, cert), keyFile: file(`${name}.key`, key) };
 };
 const caFile = file('ca.pem', authority.cert);

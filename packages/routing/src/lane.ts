@@ -24,7 +24,7 @@ import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
 import type { MapHandle } from './map-handle.ts';
 import type { MemberLink } from './member-link.ts';
-import { type LooseOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
+import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 
 /** What a lane needs of its router. */
 export interface LaneHost {
@@ -41,13 +41,13 @@ export interface LaneHost {
   scheduleFlush(): void;
   observe(answers: KvAnswers): void;
   /** Operations FAILED, REFUSED or NOT_RUN, by index in `answers`. */
-  troubles(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void;
+  failures(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void;
   /** Operations whose way broke; they are to be routed anew. */
-  reroute(operations: readonly LooseOperation[]): void;
+  reroute(operations: readonly DetachedOperation[]): void;
   /** The link broke (or cannot be made): is the member still there? */
   onDown(): void;
   /** Another member, perhaps of another grid, answers at this address. */
-  onStranger(hello: HelloResponse): void;
+  onUnknownMember(hello: HelloResponse): void;
 }
 
 export interface LaneLimits {
@@ -300,16 +300,16 @@ export class Lane {
     const first = answers.firstOperation ?? 0;
     const { statuses } = answers;
     const { targets, slots } = batch;
-    let troubles: number[] | undefined;
+    let failures: number[] | undefined;
     for (let index = from; index < to; index++) {
       const operation = first + index;
       if (statuses[index]! <= STATUS.TRUE) {
         targets[operation]!.answer(slots[operation]!, answers, index);
         batch.settle(operation);
-      } else if (troubles === undefined) troubles = [index];
-      else troubles.push(index);
+      } else if (failures === undefined) failures = [index];
+      else failures.push(index);
     }
-    if (troubles !== undefined) this.#host.troubles(batch, answers, troubles);
+    if (failures !== undefined) this.#host.failures(batch, answers, failures);
     if (batch.noteAnswered(first + from, to - from)) this.#forget(batch);
     this.pump();
     if (this.isGathering) this.#host.scheduleFlush();
@@ -333,7 +333,7 @@ export class Lane {
       );
       if (this.#closed) return;
       if (hello !== undefined && (hello.gridId !== this.#host.gridId || hello.memberId !== this.member.id)) {
-        this.#host.onStranger(hello);
+        this.#host.onUnknownMember(hello);
         throw new Failure('CONNECTION_LOST', `another member (${hello.memberId}) answers at ${this.member.address}`);
       }
       this.#openStream();
@@ -372,9 +372,9 @@ export class Lane {
   }
 
   /** L3. What nobody waits for any more is not sent again. */
-  #takeInFlight(): LooseOperation[] {
+  #takeInFlight(): DetachedOperation[] {
     this.#deliverAll();
-    const loose: LooseOperation[] = [];
+    const loose: DetachedOperation[] = [];
     for (const batch of this.#inFlight.takeAll()) {
       this.#inFlightBytes -= batch.message.length;
       this.#host.account(-batch.message.length, -batch.count);
@@ -387,7 +387,7 @@ export class Lane {
   }
 
   /** Takes back what was never sent, to send it another way. */
-  takeQueued(): LooseOperation[] {
+  takeQueued(): DetachedOperation[] {
     for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
     return this.#outbox.splice(0).flatMap((batch) => {
       this.#host.account(-batch.message.length, -batch.count);

@@ -1,18 +1,18 @@
 /** Operations that wait a little before they are routed again; the wait doubles with every try of one operation. */
 import type { GridError } from '@ashlar/core';
-import type { LooseOperation } from './sealed-batch.ts';
+import type { DetachedOperation } from './sealed-batch.ts';
 
 const FIRST_MS = 5;
 const MAX_MS = 500;
 
 interface Parked {
-  readonly operation: LooseOperation;
+  readonly operation: DetachedOperation;
   readonly dueMs: number;
   readonly reason: GridError;
 }
 
 export class RetryQueue {
-  readonly #route: (operations: LooseOperation[]) => void;
+  readonly #route: (operations: DetachedOperation[]) => void;
   readonly #account: (bytes: number, operations: number) => void;
   /** How often each call met trouble; forgotten with the call. */
   readonly #tries = new WeakMap<object, number>();
@@ -22,7 +22,7 @@ export class RetryQueue {
 
   /** @param account  told of bytes and operations that begin (or, negative, end) to wait here */
   constructor(
-    route: (operations: LooseOperation[]) => void,
+    route: (operations: DetachedOperation[]) => void,
     account: (bytes: number, operations: number) => void = () => undefined,
   ) {
     this.#route = route;
@@ -34,7 +34,7 @@ export class RetryQueue {
   }
 
   /** Operations of one call that are parked together stay together. */
-  park(operations: readonly LooseOperation[], reason: GridError, nowMs: number): void {
+  park(operations: readonly DetachedOperation[], reason: GridError, nowMs: number): void {
     const dueOf = new Map<object, number>();
     for (const operation of operations) {
       const { target } = operation;
@@ -66,7 +66,7 @@ export class RetryQueue {
   }
 
   /** Fails what is overdue. */
-  sweep(nowMs: number, overdue: (operation: LooseOperation, reason: GridError) => GridError): void {
+  sweep(nowMs: number, overdue: (operation: DetachedOperation, reason: GridError) => GridError): void {
     this.#parked = this.#parked.filter(({ operation, reason }) => {
       const { target } = operation;
       if (!target.done && target.deadlineMs <= nowMs) {
@@ -103,6 +103,6 @@ export class RetryQueue {
   }
 }
 
-function bytesOf({ key, value }: LooseOperation): number {
+function bytesOf({ key, value }: DetachedOperation): number {
   return key.length + value.length;
 }

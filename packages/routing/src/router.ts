@@ -28,19 +28,19 @@ import type { CallOptions, HelloResponse, KvAnswers, MemberConnection } from '@a
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { Connections } from './connections.ts';
+import { groupByLane, sendGroup } from './detached-routing.ts';
 import { clientClosed, noOwner } from './errors.ts';
+import { splitFailures } from './failure-split.ts';
 import { KnownTable } from './known-table.ts';
 import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
-import { groupByLane, sendGroup } from './loose-routing.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
 import { QueueRoom } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { type RouterOptions, type RouterSettings, sessionRequest, settingsOf } from './router-options.ts';
-import { type LooseOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
+import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 import { SessionKeeper } from './session-keeper.ts';
 import { TableRefresher } from './table-refresher.ts';
-import { sortTroubles } from './troubles.ts';
 
 const WINDOW_BATCHES = 32;
 const WINDOW_BYTES = 8 << 20;
@@ -358,10 +358,10 @@ export class Router {
       account: (bytes, operations) => router.#account(bytes, operations),
       scheduleFlush: () => router.#scheduleFlush(),
       observe: (answers) => router.#observe(answers),
-      troubles: (batch, answers, operations) => router.#troubles(batch, answers, operations),
+      failures: (batch, answers, operations) => router.#failures(batch, answers, operations),
       reroute: (operations) => router.#route(operations),
       onDown: () => void router.refresh(),
-      onStranger: (hello) => router.applyTable(hello.table),
+      onUnknownMember: (hello) => router.applyTable(hello.table),
     };
   }
 
@@ -407,8 +407,8 @@ export class Router {
 
   // --- trouble
 
-  #troubles(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void {
-    const { again, reason } = sortTroubles(batch, answers, operations, (error, operation) =>
+  #failures(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void {
+    const { again, reason } = splitFailures(batch, answers, operations, (error, operation) =>
       this.#mayTryAgain(error, batch, operation),
     );
     if (again.length === 0) return;
@@ -442,26 +442,26 @@ export class Router {
     }
   }
 
-  #park(operations: readonly LooseOperation[], reason: GridError): void {
+  #park(operations: readonly DetachedOperation[], reason: GridError): void {
     this.#armSweeper();
     this.#retries.park(operations, reason, performance.now());
   }
 
   /** Finds a lane for each operation; what was in doubt goes under its number, what is atomic stays together. */
-  #route(operations: readonly LooseOperation[]): void {
+  #route(operations: readonly DetachedOperation[]): void {
     if (this.#closed) {
       for (const { target, slot, key } of operations) target.fail(slot, clientClosed(), key);
       return;
     }
-    const { groups, homeless } = groupByLane(operations, {
+    const { groups, unrouted } = groupByLane(operations, {
       partitionOf: ({ map, key }) => this.partitionOf(map, key, 0, key.length),
       laneOf: (partition) => this.laneOf(partition),
       isLost: (session) => this.#session.isLost(session),
     });
     for (const group of groups) sendGroup(group, this.limits.valueBytesMax, () => this.#sealContext());
-    if (homeless.length > 0) {
+    if (unrouted.length > 0) {
       void this.refresh();
-      this.#park(homeless, this.#known.whyNobody());
+      this.#park(unrouted, this.#known.whyNobody());
     }
   }
 
@@ -582,10 +582,10 @@ export class Router {
     clearInterval(this.#leaseTimer);
     clearInterval(this.#gatheringTimer);
     for (const listener of this.#onClose.splice(0)) listener();
-    const farewell = [...this.#lanes.values()].map((lane) =>
-      lane.endSession(this.#session.numbers.session, FAREWELL_MS),
+    const closing = [...this.#lanes.values()].map((lane) =>
+      lane.endSession(this.#session.numbers.session, CLOSE_SESSION_MS),
     );
-    await Promise.all(farewell);
+    await Promise.all(closing);
     this.#retries.close(clientClosed());
     for (const lane of this.#lanes.values()) lane.close(clientClosed());
     this.#connections.close();
@@ -593,4 +593,4 @@ export class Router {
   }
 }
 
-const FAREWELL_MS = 200;
+const CLOSE_SESSION_MS = 200;

@@ -18,7 +18,7 @@ export interface Request {
 }
 
 /** An operation outside of a batch. */
-export interface LooseOperation {
+export interface DetachedOperation {
   readonly opcode: number;
   readonly map: MapHandle;
   /** What was sent before is sent again for the same map; undefined: for the one that has the name. */
@@ -154,7 +154,7 @@ export class SealedBatch {
   }
 
   /** Of its mutations only `kept` may be sent again. */
-  keepOnly(kept: readonly LooseOperation[]): void {
+  keepOnly(kept: readonly DetachedOperation[]): void {
     if (this.#range !== undefined) {
       this.#range.left = kept.filter(({ request }) => request !== undefined).length;
       return;
@@ -170,9 +170,9 @@ export class SealedBatch {
    *
    * @param inDoubt  they may have been applied: mutations keep their numbers
    */
-  takeApart(wanted: (operation: number) => boolean, inDoubt: boolean): LooseOperation[] {
+  takeApart(wanted: (operation: number) => boolean, inDoubt: boolean): DetachedOperation[] {
     const batch = decodeBatch(this.message);
-    const loose: LooseOperation[] = [];
+    const loose: DetachedOperation[] = [];
     let mutation = 0;
     for (let operation = 0; operation < this.count; operation++) {
       const number = (this.#range?.first ?? 0) + mutation;

@@ -3,16 +3,16 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { type ClientTls, connectMember } from './index.ts';
 import type { TlsFiles } from './server-types.ts';
-import { type CertificateWish, certificates, FakeMember, type PemPair } from './testing/index.ts';
+import { type CertificateSpec, certificates, FakeMember, type PemPair } from './testing/index.ts';
 
 const DAY_MS = 86_400_000;
 const LOCAL = ['localhost', '127.0.0.1'];
 const { makeAuthority, makeCertificate } = await certificates();
 const ours = makeAuthority();
 const theirs = makeAuthority({ name: 'another authority' });
-const signed = (wish: Partial<CertificateWish> = {}, authority = ours): PemPair =>
+const signed = (wish: Partial<CertificateSpec> = {}, authority = ours): PemPair =>
   makeCertificate(authority, { name: 'member', hosts: LOCAL, ...wish });
-const client = (wish: Partial<CertificateWish> = {}, authority = ours) => {
+const client = (wish: Partial<CertificateSpec> = {}, authority = ours) => {
   const { cert, key } = makeCertificate(authority, { name: 'client', ...wish });
   return { certificate: Buffer.from(cert), key: Buffer.from(key) };
 };

@@ -8,7 +8,7 @@ export interface PemPair {
   readonly key: string;
 }
 
-export interface CertificateWish {
+export interface CertificateSpec {
   readonly name?: string;
   /** None: a client's certificate. */
   readonly hosts?: readonly string[];
@@ -18,7 +18,7 @@ export interface CertificateWish {
 
 interface CertificatesScript {
   makeAuthority(wish?: { readonly name?: string }): PemPair;
-  makeCertificate(authority: PemPair, wish: CertificateWish & { readonly name: string }): PemPair;
+  makeCertificate(authority: PemPair, wish: CertificateSpec & { readonly name: string }): PemPair;
 }
 
 const { makeAuthority, makeCertificate } = (await import(
@@ -48,7 +48,7 @@ export class CertificateFolder {
     this.caFile = this.file('ca.pem', this.ca);
   }
 
-  make({ name = 'member', hosts = [], ...times }: CertificateWish): CertificateFiles {
+  make({ name = 'member', hosts = [], ...times }: CertificateSpec): CertificateFiles {
     const pair = makeCertificate(this.#authority, { name, hosts, ...times });
     const folder = String((this.#count += 1));
     mkdirSync(join(this.path, folder));

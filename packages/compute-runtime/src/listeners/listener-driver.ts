@@ -9,7 +9,7 @@
 import type { ControlState } from '@ashlar/cluster';
 import { ListenerRunner } from '@ashlar/compute';
 import type { Reading } from '@ashlar/observe';
-import { type ListenerDependencies, type ListenerWish, RunningListener } from './running-listener.ts';
+import { type ListenerDependencies, type ListenerSpec, RunningListener } from './running-listener.ts';
 
 /** Listeners with a line of their own in the metrics. */
 const LISTENERS_LABELLED_MAX = 50;
@@ -62,16 +62,16 @@ export class ListenerDriver {
 
   /** Of the first LISTENERS_LABELLED_MAX. */
   #states(): readonly Reading[] {
-    const states = new Map([...this.#running].map(([id, { wish, state }]) => [id, { wish, state: state as string }]));
+    const states = new Map([...this.#running].map(([id, { spec, state }]) => [id, { spec, state: state as string }]));
     const { state: grid } = this.#deps.parts.control;
-    for (const [id, wish] of wantedListeners(grid)) {
+    for (const [id, spec] of wantedListeners(grid)) {
       if (states.has(id)) continue;
-      const state = stateOfListener(wish, grid);
+      const state = stateOfListener(spec, grid);
       // It should run: starting it failed, and is tried again.
-      states.set(id, { wish, state: state === 'running' ? 'failing' : state });
+      states.set(id, { spec, state: state === 'running' ? 'failing' : state });
     }
-    return [...states.values()].slice(0, LISTENERS_LABELLED_MAX).map(({ wish, state }) => ({
-      labels: { listener: nameOf(wish), map: wish.map, state },
+    return [...states.values()].slice(0, LISTENERS_LABELLED_MAX).map(({ spec, state }) => ({
+      labels: { listener: nameOf(spec), map: spec.map, state },
       value: 1,
     }));
   }
@@ -85,12 +85,12 @@ export class ListenerDriver {
   /** Starts what is deployed and has its map, stops what is deployed no more. */
   #follow(state: ControlState): void {
     const wanted = wantedListeners(state);
-    const deployed = new Map([...wanted.values()].map((wish) => [nameOf(wish), wish.generation]));
+    const deployed = new Map([...wanted.values()].map((spec) => [nameOf(spec), spec.generation]));
     for (const [id, listener] of this.#running) {
-      const isGettingTheRest = !listener.hasEnded && stateOfListener(listener.wish, state) === 'ended';
-      const generation = deployed.get(nameOf(listener.wish));
+      const isGettingTheRest = !listener.hasEnded && stateOfListener(listener.spec, state) === 'ended';
+      const generation = deployed.get(nameOf(listener.spec));
       if (generation !== undefined && (wanted.has(id) || isGettingTheRest)) {
-        listener.follow({ ...listener.wish, generation });
+        listener.follow({ ...listener.spec, generation });
         continue;
       }
       this.#running.delete(id);
@@ -98,18 +98,18 @@ export class ListenerDriver {
     }
     if (!this.#deps.parts.control.isComplete) return;
     clearTimeout(this.#retryTimer);
-    for (const [id, wish] of wanted) {
-      if (!this.#running.has(id) && stateOfListener(wish, state) === 'running') this.#start(id, wish);
+    for (const [id, spec] of wanted) {
+      if (!this.#running.has(id) && stateOfListener(spec, state) === 'running') this.#start(id, spec);
     }
   }
 
   /** One that cannot start (too many subscriptions) keeps no other from it, and is tried again. */
-  #start(id: string, wish: ListenerWish): void {
+  #start(id: string, spec: ListenerSpec): void {
     const { control, log } = this.#deps.parts;
     try {
-      this.#running.set(id, new RunningListener(wish, this.#runner, this.#deps));
+      this.#running.set(id, new RunningListener(spec, this.#runner, this.#deps));
     } catch (error) {
-      log.error({ err: error, listener: nameOf(wish), map: wish.map }, 'a listener could not be started');
+      log.error({ err: error, listener: nameOf(spec), map: spec.map }, 'a listener could not be started');
       clearTimeout(this.#retryTimer);
       this.#retryTimer = setTimeout(() => this.#follow(control.state), START_RETRY_MS);
       this.#retryTimer.unref();
@@ -117,13 +117,13 @@ export class ListenerDriver {
   }
 }
 
-function nameOf({ module, exportName }: ListenerWish): string {
+function nameOf({ module, exportName }: ListenerSpec): string {
   return `${module}.${exportName}`;
 }
 
 /** By module, export and map. */
-function wantedListeners(state: ControlState): Map<string, ListenerWish> {
-  const wanted = new Map<string, ListenerWish>();
+function wantedListeners(state: ControlState): Map<string, ListenerSpec> {
+  const wanted = new Map<string, ListenerSpec>();
   for (const { name: module, exports, generation } of state.modules) {
     for (const { name: exportName, kind, map, mapId } of exports) {
       if (kind !== 'listener') continue;
@@ -137,13 +137,13 @@ const LISTENER_STATES = ['running', 'waiting', 'ended'] as const;
 export type ListenerState = (typeof LISTENER_STATES)[number];
 
 /** What is to become of a listener in the grid: it waits for a map, runs, or has ended with its map. */
-export function stateOfListener({ mapId }: Pick<ListenerWish, 'mapId'>, { maps }: ControlState): ListenerState {
+export function stateOfListener({ mapId }: Pick<ListenerSpec, 'mapId'>, { maps }: ControlState): ListenerState {
   if (mapId === 0) return 'waiting';
   return maps.some(({ id }) => id === mapId) ? 'running' : 'ended';
 }
 
 function countsByState(state: ControlState) {
-  const states = [...wantedListeners(state).values()].map((wish) => stateOfListener(wish, state));
+  const states = [...wantedListeners(state).values()].map((spec) => stateOfListener(spec, state));
   return LISTENER_STATES.map((one) => ({
     labels: { state: one },
     value: states.filter((listener) => listener === one).length,

@@ -51,7 +51,7 @@ export interface ListenerDependencies {
   readonly pressure: LogPressure;
 }
 
-export interface ListenerWish {
+export interface ListenerSpec {
   readonly module: string;
   readonly exportName: string;
   readonly map: string;
@@ -79,7 +79,7 @@ interface Failure {
 }
 
 export class RunningListener implements LogHolder {
-  #wish: ListenerWish;
+  #spec: ListenerSpec;
   readonly #health = new ListenerHealth((from, to, error) => this.#tellState(from, to, error));
   readonly #runner: ListenerRunner;
   readonly #deps: ListenerDependencies;
@@ -100,15 +100,15 @@ export class RunningListener implements LogHolder {
   passedOver = 0;
 
   /** Stands on every partition of this member from here on: changes committed later are seen. */
-  constructor(wish: ListenerWish, runner: ListenerRunner, deps: ListenerDependencies) {
+  constructor(spec: ListenerSpec, runner: ListenerRunner, deps: ListenerDependencies) {
     const { control, hub, store, log } = deps.parts;
-    this.#wish = wish;
+    this.#spec = spec;
     this.#runner = runner;
     this.#deps = deps;
     this.#subscription = hub.open({
-      map: wish.map,
-      mapIdNow: () => control.maps.get(wish.map)?.id,
-      boundTo: wish.mapId,
+      map: spec.map,
+      mapIdNow: () => control.maps.get(spec.map)?.id,
+      boundTo: spec.mapId,
       partitions: control.ownPartitions,
       after: undefined,
       ...{ types: [], condition: undefined, columns: [], parameters: [] },
@@ -125,7 +125,7 @@ export class RunningListener implements LogHolder {
     this.#calls = new ListenerCalls(deps);
     deps.pressure.hold(1);
     this.#loop = this.#run();
-    log.info({ listener: this.name, map: wish.map }, 'listener started');
+    log.info({ listener: this.name, map: spec.map }, 'listener started');
   }
 
   get lag(): number {
@@ -137,8 +137,8 @@ export class RunningListener implements LogHolder {
     return this.#health.failures;
   }
 
-  get wish(): ListenerWish {
-    return this.#wish;
+  get spec(): ListenerSpec {
+    return this.#spec;
   }
 
   /** It holds the logs, and only a deployment lets it go on. */
@@ -151,9 +151,9 @@ export class RunningListener implements LogHolder {
   }
 
   /** Its module was deployed again: from here on other code runs, and quarantine is over. */
-  follow(wish: ListenerWish): void {
-    if (wish.generation === this.#wish.generation) return;
-    this.#wish = wish;
+  follow(spec: ListenerSpec): void {
+    if (spec.generation === this.#spec.generation) return;
+    this.#spec = spec;
     this.#health.redeployed();
     this.#wake();
   }
@@ -185,13 +185,13 @@ export class RunningListener implements LogHolder {
   #endWithMap(): void {
     this.#letGo();
     this.#deps.parts.log.warn(
-      { listener: this.name, map: this.#wish.map, mapId: this.#wish.mapId },
+      { listener: this.name, map: this.#spec.map, mapId: this.#spec.mapId },
       'the map of a listener was dropped: the listener has ended; deploy its module again for a new map of that name',
     );
   }
 
   get name(): string {
-    return `${this.#wish.module}.${this.#wish.exportName}`;
+    return `${this.#spec.module}.${this.#spec.exportName}`;
   }
 
   #tellState(from: HealthState, to: HealthState, error: GridError | undefined): void {
@@ -284,10 +284,10 @@ export class RunningListener implements LogHolder {
   async #runNow(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
     const { tracing } = this.#deps.parts;
     const count = groups.reduce((sum, { events }) => sum + events.length, 0);
-    const attributes = { 'ashlar.listener': this.name, 'ashlar.map': this.#wish.map, 'ashlar.events': count };
+    const attributes = { 'ashlar.listener': this.name, 'ashlar.map': this.#spec.map, 'ashlar.events': count };
     const { trace, end } = tracing.begin('ashlar.listener', undefined, attributes);
     const outcomes = await this.#runner.run(
-      { ...this.#wish, groups: groups.map(({ events }) => events) },
+      { ...this.#spec, groups: groups.map(({ events }) => events) },
       {
         callHandler: (call) => this.#calls.handle(call, trace),
         depth: LANE.listener,

@@ -6,7 +6,7 @@ export interface PemPair {
   readonly key: string;
 }
 
-export interface CertificateWish {
+export interface CertificateSpec {
   /** Common name. */
   readonly name: string;
   /** Names and addresses under which a member is reached; none: a client's certificate. */
@@ -19,7 +19,7 @@ export interface CertificateWish {
 
 interface CertificatesScript {
   makeAuthority(wish?: { readonly name?: string; readonly from?: Date; readonly until?: Date }): PemPair;
-  makeCertificate(authority: PemPair, wish: CertificateWish): PemPair;
+  makeCertificate(authority: PemPair, wish: CertificateSpec): PemPair;
 }
 
 const script = new URL('../../../../scripts/certificates.mjs', import.meta.url).href;

@@ -6,18 +6,18 @@ import { OPCODE } from '@ashlar/transport';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
 import type { Lane } from './lane.ts';
-import { type LooseOperation, type Request, type SealContext, SealedBatch } from './sealed-batch.ts';
+import { type DetachedOperation, type Request, type SealContext, SealedBatch } from './sealed-batch.ts';
 
 /** Operations that may share batches. */
 export interface LaneGroup {
   readonly lane: Lane;
-  readonly operations: LooseOperation[];
+  readonly operations: DetachedOperation[];
   /** Parallel. */
   readonly partitions: number[];
 }
 
 export interface Places {
-  partitionOf(operation: LooseOperation): number;
+  partitionOf(operation: DetachedOperation): number;
   /** Undefined: nobody owns the partition. */
   laneOf(partition: number): Lane | undefined;
   /** The session belongs to a grid that is gone: what was sent in it stays in doubt. */
@@ -26,11 +26,11 @@ export interface Places {
 
 /** Fails what is in doubt for good; gives the rest by lane, and what has none. */
 export function groupByLane(
-  operations: readonly LooseOperation[],
+  operations: readonly DetachedOperation[],
   places: Places,
-): { readonly groups: readonly LaneGroup[]; readonly homeless: readonly LooseOperation[] } {
+): { readonly groups: readonly LaneGroup[]; readonly unrouted: readonly DetachedOperation[] } {
   const scopes = new Map<CallTarget | undefined, Map<string, LaneGroup>>();
-  const homeless: LooseOperation[] = [];
+  const unrouted: DetachedOperation[] = [];
   for (const operation of operations) {
     if (operation.request !== undefined && places.isLost(operation.request.range.session)) {
       operation.target.fail(operation.slot, new OutcomeUnknownError('the call'), operation.key);
@@ -38,15 +38,15 @@ export function groupByLane(
     }
     const partition = places.partitionOf(operation);
     const lane = places.laneOf(partition);
-    if (lane === undefined) homeless.push(operation);
+    if (lane === undefined) unrouted.push(operation);
     else addTo(scopes, operation, partition, lane);
   }
-  return { groups: [...scopes.values()].flatMap((groups) => [...groups.values()]), homeless };
+  return { groups: [...scopes.values()].flatMap((groups) => [...groups.values()]), unrouted };
 }
 
 function addTo(
   scopes: Map<CallTarget | undefined, Map<string, LaneGroup>>,
-  operation: LooseOperation,
+  operation: DetachedOperation,
   partition: number,
   lane: Lane,
 ): void {

@@ -2,11 +2,11 @@
 import { GridError, type WireError } from '@ashlar/core';
 import { type KvAnswers, STATUS } from '@ashlar/transport';
 import { refusalOf } from './call-target.ts';
-import type { LooseOperation, SealedBatch } from './sealed-batch.ts';
+import type { DetachedOperation, SealedBatch } from './sealed-batch.ts';
 
-export interface Troubles {
+export interface FailureSplit {
   /** To be routed again. */
-  readonly again: readonly LooseOperation[];
+  readonly again: readonly DetachedOperation[];
   /** Why; undefined: for no fault of theirs, so without a pause. */
   readonly reason: GridError | undefined;
 }
@@ -17,12 +17,12 @@ export interface Troubles {
  * @param operations   FAILED, REFUSED or NOT_RUN, by index in `answers`
  * @param mayTryAgain  whether nothing was applied and another try may go well
  */
-export function sortTroubles(
+export function splitFailures(
   batch: SealedBatch,
   answers: KvAnswers,
   operations: readonly number[],
   mayTryAgain: (error: WireError, operation: number) => boolean,
-): Troubles {
+): FailureSplit {
   const errors = errorsByOperation(answers);
   const first = answers.firstOperation ?? 0;
   const again = new Set<number>();
