@@ -8,7 +8,7 @@ import { TestGrid } from './support/grid.ts';
 
 /** Calls that a listener makes may be repeated after a failure: a busy machine must not look like one. */
 const PATIENT = { wallMs: 20_000 };
-const WALL_MS = 100;
+const WALL_MS = 400;
 
 let grid: TestGrid;
 let client: Grid;
