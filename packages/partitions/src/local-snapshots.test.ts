@@ -100,6 +100,17 @@ describe('snapshots of a member', () => {
     await expect(snapshots.open(pins[0]!, 9 as Version)).resolves.toBe(pins[0]);
   });
 
+  it('P2: are gone also when they go in the turn in which the last batch is decided', async () => {
+    const { snapshots, clock, open, waiting } = localSnapshots();
+    clock.isStalled = true;
+    const { pinId } = snapshots.pin(SEEN);
+    const opening = snapshots.open(pinId, 9 as Version);
+    waiting[0]!();
+    snapshots.release(pinId);
+    await expect(opening).rejects.toMatchObject({ code: 'SNAPSHOT_EXPIRED' });
+    expect(open.size).toBe(0);
+  });
+
   it('P3: give way one by one, the one not touched for longest first', () => {
     const { snapshots, clock, open } = localSnapshots();
     const [one, two, three] = [1, 2, 3].map((at) => {

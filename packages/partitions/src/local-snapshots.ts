@@ -105,7 +105,9 @@ export class LocalSnapshots {
     if (!this.#opened.has(pinId)) {
       clock.observe(version);
       await this.#whenDecided(pinId, version, partitions, signal);
-      store.openAt(pinId, version, partitions);
+      // It may have gone in the turn in which the last batch was decided, or another call may have opened it.
+      if (!this.#touchedMs.has(pinId)) throw goneWhileOpened();
+      if (!this.#opened.has(pinId)) store.openAt(pinId, version, partitions);
       this.#opened.add(pinId);
     }
     this.touch(pinId);
@@ -147,8 +149,7 @@ export class LocalSnapshots {
 
   /** A pin that is being opened is gone (P2). */
   #endOpening(id: number): void {
-    const error = new GridError('SNAPSHOT_EXPIRED', 'the snapshot expired while it was opened', { hint: 'ask again' });
-    this.#opening.get(id)?.(error);
+    this.#opening.get(id)?.(goneWhileOpened());
   }
 
   /** A member started anew, or left: nobody asks for what it pinned (P4). */
@@ -211,4 +212,8 @@ export class LocalSnapshots {
     this.#options.store.expireSnapshot(id);
     this.#endOpening(id);
   }
+}
+
+function goneWhileOpened(): GridError {
+  return new GridError('SNAPSHOT_EXPIRED', 'the snapshot expired while it was opened', { hint: 'ask again' });
 }
