@@ -74,6 +74,19 @@ describe('a deadline', () => {
     store.checkInvariants();
   });
 
+  it('that passes between a put and a look of one batch takes neither the put nor its event away', () => {
+    const { store, time } = makeBench();
+    const batch = store.begin({ oncePerKey: true });
+    stagePut(batch, 'a', 'v', PARTITION, (time.ms + 1) * 1000);
+    time.ms += 5;
+    const key = bytesOf('a');
+    expect([store.find(MAP, PARTITION, key, 0, 1, batch), store.found.undecided === batch]).toEqual([false, true]);
+    batch.commit();
+    expect(get(store, 'a')).toBeUndefined();
+    expect(recordsOf(store)).toEqual(['1 put a -> v', '2 expire a v']);
+    store.checkInvariants();
+  });
+
   it('of an entry whose expiry was aborted is met again', () => {
     const { store, time } = makeBench();
     const sealed: WriteBatch[] = [];

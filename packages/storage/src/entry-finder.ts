@@ -97,7 +97,7 @@ export class EntryFinder {
     const { openBatch, role } = core.partitions[table.partitionId]!;
     if (role === 'backup') return true;
     const writer = writerAbove(core, table, entry, slot);
-    if (writer !== undefined && writer !== within) this.found.undecided = writer;
+    if (writer !== undefined) this.found.undecided = writer;
     else if (openBatch !== undefined && openBatch !== within) this.found.undecided = openBatch;
     else this.#expire(table, entry, cause, openBatch);
     return true;
