@@ -125,11 +125,16 @@ export class EntryFinder {
   }
 }
 
-/** The batch that wrote or closed the entry above a slot that is visible, and is not decided. */
+/**
+ * The batch that wrote or closed the entry above a slot that is visible, and is not decided; the open one that wrote the
+ * slot itself, which would take its own write back if it told the expiry.
+ */
 function writerAbove(core: StoreCore, table: SlotTable, entry: Ref, slot: number): WriteBatch | undefined {
   const newest = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
   const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
   const at = newest & CHUNK_MASK;
-  const batch = core.words.batchOf(chunk.f64[(newest === slot ? chunk.end : chunk.begin) + at]!);
+  const own = core.words.batchOf(chunk.f64[chunk.begin + at]!);
+  if (own?.state === 'open') return own;
+  const batch = newest === slot ? core.words.batchOf(chunk.f64[chunk.end + at]!) : own;
   return batch?.state === 'open' || batch?.state === 'sealed' ? batch : undefined;
 }
