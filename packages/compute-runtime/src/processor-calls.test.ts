@@ -2,7 +2,7 @@ import type { CatalogedMap } from '@ashlar/cluster';
 import type { ProcessorBatch } from '@ashlar/compute';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { NO_TRACING } from '@ashlar/observe';
-import { EntryLimits, KeyGate, keyGateName } from '@ashlar/partitions';
+import { EntryLimits, KeyGate, keyGateName, WritePath } from '@ashlar/partitions';
 import { encodeKey } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { ProcessorCall, type ProcessorCaller, ProcessorCalls, type ProcessorName } from './processor-calls.ts';
@@ -20,6 +20,7 @@ function bench() {
   store.openPartition(0 as PartitionId, 1 as Epoch);
   const sent: ProcessorBatch[] = [];
   const calls = new ProcessorCalls({
+    writes: new WritePath(store),
     ...{ store, gate: new KeyGate(10), clock, limits: new EntryLimits({ keyBytesMax: 1024, valueBytesMax: 1024 }) },
     ...{ random: seededRandom(1), partitionCount: 1, tasksMax: 1, tracing: NO_TRACING },
     run: (batch) => {

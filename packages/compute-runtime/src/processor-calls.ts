@@ -28,6 +28,7 @@ import {
   type KeyGate,
   keyGateName,
   partitionGateName,
+  type WritePath,
 } from '@ashlar/partitions';
 import { compareBytes, decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
@@ -117,6 +118,7 @@ export interface ProcessorName {
 
 export interface ProcessorCallsDependencies {
   readonly store: MemberStore;
+  readonly writes: WritePath;
   readonly gate: KeyGate;
   readonly limits: EntryLimits;
   readonly clock: { now(): number };
@@ -302,21 +304,21 @@ export class ProcessorCalls {
   /** Commits what the calls left, lets the keys go, then answers. */
   #finish(entries: readonly ProcessorCall[], outcomes: ProcessorOutcomes, progress: Progress): void {
     let unstaged: Map<ProcessorCall, unknown> | undefined;
-    const { store } = this.#deps;
+    const writePath = this.#deps.writes;
     const header = entries.some((call) => call.isProgress) ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY;
-    let writes = store.begin(header);
+    let writes = writePath.begin(header);
     for (let entry = 0; entry < entries.length; entry++) {
       try {
         while (!this.#stage(writes, entries[entry]!, outcomes.entry(entry))) {
-          writes.commit();
-          writes = store.begin(header);
+          writePath.submit(writes);
+          writes = writePath.begin(header);
         }
       } catch (error) {
         unstaged ??= new Map();
         unstaged.set(entries[entry]!, error);
       }
     }
-    writes.commit();
+    writePath.submit(writes);
     // Whoever wants to wait for room in a log does so before those who wait for the key are let through.
     const early = unstaged === undefined ? undefined : tellFullLogs(entries, outcomes, unstaged);
     progress.isHeld = false;
@@ -421,14 +423,14 @@ export class ProcessorCalls {
 
   /** @param stage  answers false when the batch is to be cut first */
   #writeAtOnce(header: BatchHeader, stage: (writes: WriteBatch) => boolean): void {
-    const { store } = this.#deps;
-    let writes = store.begin(header);
+    const writePath = this.#deps.writes;
+    let writes = writePath.begin(header);
     try {
       while (!stage(writes)) {
-        writes.commit();
-        writes = store.begin(header);
+        writePath.submit(writes);
+        writes = writePath.begin(header);
       }
-      writes.commit();
+      writePath.submit(writes);
     } catch (error) {
       writes.abort();
       throw error;

@@ -4,7 +4,7 @@
  */
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
-import { deadlineOf } from '@ashlar/partitions';
+import { deadlineOf, type WritePath } from '@ashlar/partitions';
 import { checkValue } from '@ashlar/serialization';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import { type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
@@ -14,6 +14,7 @@ import type { BatchTargets } from './batch-targets.ts';
 
 export interface OperationDependencies {
   readonly store: MemberStore;
+  readonly writes: WritePath;
   readonly control: GridView;
   readonly clock: { now(): number };
   readonly valueBytesMax: number;
@@ -182,8 +183,8 @@ export class BatchOperations {
   #begun(): WriteBatch {
     if (this.#writes !== undefined) return this.#writes;
     const { session, firstRequest, atomic } = this.#batch;
-    const { control, store } = this.#deps;
-    this.#writes = store.begin({
+    const { control, writes } = this.#deps;
+    this.#writes = writes.begin({
       ...{ requestSession: session, requestNumber: firstRequest },
       catalogVersion: control.state.catalogVersion,
       oncePerKey: !atomic,
@@ -197,7 +198,7 @@ export class BatchOperations {
     if (this.#writes === undefined) return;
     const writes = this.#writes;
     this.#writes = undefined;
-    writes.commit();
+    this.#deps.writes.submit(writes);
     this.highestVersion = Math.max(this.highestVersion, writes.version);
   }
 

@@ -29,6 +29,7 @@ import {
   partitionGateName,
   type RoomQueue,
   type WaitingKeys,
+  type WritePath,
 } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
 import { isMutation, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
@@ -44,6 +45,7 @@ import { dueMsOf, type RoomCaller, WaitingOperation } from './waiting-for-room.t
 
 export interface BatchDependencies {
   readonly store: MemberStore;
+  readonly writes: WritePath;
   readonly control: GridView;
   readonly gate: KeyGate;
   readonly rooms: RoomQueue;

@@ -3,7 +3,7 @@ import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
-import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue } from '@ashlar/partitions';
+import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue, WritePath } from '@ashlar/partitions';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore, RecordKind } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
@@ -43,12 +43,23 @@ function bench(options: { readonly waitingMax?: number } = {}) {
   const sessions = new Sessions({ leaseMs: 10_000, sessionsMax: 10, nowMs: () => 0, newId: () => SESSION });
   sessions.open(SESSION);
   const limits = new EntryLimits({ keyBytesMax: 1024, valueBytesMax: 1024 });
+  const writes = new WritePath(store);
   const processors = new ProcessorCalls({
-    ...{ store, gate, clock, limits, partitionCount: 1, random: seededRandom(1), tasksMax: 1, tracing: NO_TRACING },
+    ...{
+      store,
+      writes,
+      gate,
+      clock,
+      limits,
+      partitionCount: 1,
+      random: seededRandom(1),
+      tasksMax: 1,
+      tracing: NO_TRACING,
+    },
     run: () => Promise.reject(new Error('none are called')),
   });
   const service = kvService({
-    ...{ store, control, gate, rooms, processors, clock, sessions, metrics, pressure: new LogPressure(store) },
+    ...{ store, writes, control, gate, rooms, processors, clock, sessions, metrics, pressure: new LogPressure(store) },
     ...{
       limits,
       valueBytesMax: 1024,

@@ -5,7 +5,7 @@ import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { HybridClock, type MapId, type MemberId, seededRandom } from '@ashlar/core';
 import { AnswerMemoryPool, type KeyForwarder, kvService, Sessions } from '@ashlar/kv';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
-import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue } from '@ashlar/partitions';
+import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue, WritePath } from '@ashlar/partitions';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, type MapReference, OPCODE, STATUS } from '@ashlar/transport';
@@ -43,13 +43,24 @@ async function bench() {
   const sessions = new Sessions({ leaseMs: 10_000, sessionsMax: 10, nowMs: () => 0, newId: () => SESSION });
   sessions.open(SESSION);
   const limits = new EntryLimits({ keyBytesMax: 1024, valueBytesMax: 1024 });
+  const writes = new WritePath(store);
   const processors = new ProcessorCalls({
-    ...{ store, gate, clock, limits, partitionCount: 1, random: seededRandom(1), tasksMax: 1, tracing: NO_TRACING },
+    ...{
+      store,
+      writes,
+      gate,
+      clock,
+      limits,
+      partitionCount: 1,
+      random: seededRandom(1),
+      tasksMax: 1,
+      tracing: NO_TRACING,
+    },
     run: () => Promise.reject(new Error('none are called')),
   });
   const service = kvService({
     rooms: new RoomQueue({ isLogFull: () => false, waitingMax: 10 }),
-    ...{ store, control, gate, processors, clock, sessions, limits, valueBytesMax: 1024, tracing: NO_TRACING },
+    ...{ store, writes, control, gate, processors, clock, sessions, limits, valueBytesMax: 1024, tracing: NO_TRACING },
     ...{ metrics: new MemberMetrics(), pressure: new LogPressure(store), answerMemory: new AnswerMemoryPool() },
     forward: {} as KeyForwarder,
   });

@@ -3,9 +3,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { EmbeddedCoordinator, GridView } from '@ashlar/cluster';
 import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
-import { HybridClock, type MemberId } from '@ashlar/core';
+import { HybridClock, type MemberId, seededRandom } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
 import { MemberMetrics, NO_TRACING, type Tracing } from '@ashlar/observe';
+import { type Committer, LateCommits, PROMPT_COMMITTER, WritePath } from '@ashlar/partitions';
 import { MemberStore } from '@ashlar/storage';
 import { Peers } from '@ashlar/transport';
 import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool } from '@ashlar/workers';
@@ -41,6 +42,8 @@ export interface MemberParts {
   readonly log: Logger;
   readonly clock: HybridClock;
   readonly store: MemberStore;
+  /** The one way in which data changes. */
+  readonly writes: WritePath;
   readonly control: GridView;
   readonly peers: Peers;
   readonly queryPool: WorkerPool;
@@ -149,6 +152,8 @@ export async function makeParts(
     clock,
     logBytesPerPartition: config.memory.logBytesPerPartition,
   });
+  const writes = new WritePath(store, committerOf(config, store));
+  closers.push(() => writes.close());
   const pools = makePools(config, store, indexes, threads);
   closers.push(() => pools.queryPool.close());
   closers.push(() => pools.userLanes.close());
@@ -160,7 +165,7 @@ export async function makeParts(
   });
   store.addCommitListener((partition) => hub.committed(partition));
   const parts: MemberParts = {
-    ...{ config, log, clock, store, control, peers, modules, metrics, hub, ...pools },
+    ...{ config, log, clock, store, writes, control, peers, modules, metrics, hub, ...pools },
     tracing: (await loadTracing()) ?? NO_TRACING,
     processorRunner: new ProcessorRunner(pools.userLanes, modules),
     incarnation: randomUUID(),
@@ -170,6 +175,22 @@ export async function makeParts(
     address: '',
   };
   return parts;
+}
+
+/** Commits come at once, or late where a test wants it so. */
+function committerOf({ testing }: MemberConfig, store: MemberStore): Committer {
+  const { commitDelayMs, commitDropPerMille, seed } = testing;
+  if (commitDelayMs === 0 && commitDropPerMille === 0) return PROMPT_COMMITTER;
+  return new LateCommits(store, {
+    random: seededRandom(seed),
+    delayMaxMs: commitDelayMs,
+    dropShare: commitDropPerMille / 1000,
+    nowMs: () => performance.now(),
+    later: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+  });
 }
 
 /** Threads of the query pool and of each lane of the user pool, and the readers' numbers for all of them. */

@@ -3,6 +3,7 @@ export { deadlineOf, keptDeadline } from './deadlines.ts';
 export { EntryLimits } from './entry-limits.ts';
 export { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
 export { KeyGate } from './key-gate.ts';
+export { type LateCommitOptions, LateCommits } from './late-commits.ts';
 export { LocalSnapshots } from './local-snapshots.ts';
 export { LogPressure } from './log-pressure.ts';
 export { LackOfRoom, LogWait } from './log-room.ts';
@@ -10,3 +11,4 @@ export { type NeedMap, needMapOf, openHere, openMap, type PresenceParts } from '
 export { checkOneGo, isOneGo } from './one-go.ts';
 export { RoomQueue, type RoomWaiter } from './room-queue.ts';
 export { WaitingKeys } from './waiting-keys.ts';
+export { type Committer, decided, PROMPT_COMMITTER, WritePath } from './write-path.ts';

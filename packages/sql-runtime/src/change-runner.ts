@@ -33,6 +33,7 @@ import {
   LogWait,
   type NeedMap,
   partitionGateName,
+  type WritePath,
 } from '@ashlar/partitions';
 import { decodeKey, decodeRefusal, ValueWriter } from '@ashlar/serialization';
 import { type ChangedRows, ChangeRule, type ChangeTask, tasksFor } from '@ashlar/sql-executor';
@@ -48,6 +49,7 @@ const PROCESS_WINDOW = 1024;
 
 export interface ChangeDependencies {
   readonly store: MemberStore;
+  readonly writes: WritePath;
   readonly needMap: NeedMap;
   readonly pool: WorkerPool;
   readonly gate: KeyGate;
@@ -307,11 +309,11 @@ export class ChangeRunner {
   async #staged({ partitions, rowCount, stage }: StagedWork, signal: AbortSignal): Promise<ChangeOutcome | LackOfRoom> {
     const names = [...partitions].sort((a, b) => a - b).map(partitionGateName);
     await this.#holdAll(names, partitions, signal);
-    const writes = this.#deps.store.begin();
+    const writes = this.#deps.writes.begin();
     const progress = { rows: 0 };
     try {
       const affected = await stage(writes, progress);
-      writes.commit();
+      this.#deps.writes.submit(writes);
       return { affected, version: writes.version, odd: [] };
     } catch (error) {
       const isFull = GridError.is(error, 'LOG_FULL');

@@ -16,7 +16,14 @@ import { type RecordFrame, RecordFrameWriter } from './log/record-frame.ts';
 import type { Ref } from './memory/arena.ts';
 import { PageLeases } from './memory/page-leases.ts';
 import type { PartitionRole } from './partition.ts';
-import { closePartition, openPartition, type PartitionOptions, promotePartition, tailOf } from './partition-roles.ts';
+import {
+  closePartition,
+  dropUndecided,
+  openPartition,
+  type PartitionOptions,
+  promotePartition,
+  tailOf,
+} from './partition-roles.ts';
 import type { FoundEntry } from './slots/found-entry.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
 import type { StoreHandle } from './store-reader.ts';
@@ -111,6 +118,16 @@ export class MemberStore {
    */
   promotePartition(partitionId: PartitionId, epoch: Epoch): void {
     promotePartition(this.#core, partitionId, epoch);
+  }
+
+  /**
+   * What is undecided in a partition is lost from a batch on: it is undone from the back. Batches that staged elsewhere too
+   * go on without the partition, and name it in `lostPartitions`.
+   *
+   * @param first  sealed or open, and undecided there
+   */
+  dropUndecided(partitionId: PartitionId, first: WriteBatch): void {
+    dropUndecided(this.#core, partitionId, first);
   }
 
   /**

@@ -5,6 +5,7 @@
  *   open(backup) --commit or drop the tail--> promote --> ...
  */
 import { assert, type Epoch, type PartitionId, type Sequence } from '@ashlar/core';
+import type { WriteBatch } from './batch/write-batch.ts';
 import { PartitionLog } from './log/partition-log.ts';
 import { Partition, type PartitionRole } from './partition.ts';
 import { ReplicaTail } from './replica-tail.ts';
@@ -55,6 +56,17 @@ export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch)
   log.keepsUndecided = false;
   partition.tail = undefined;
   partition.idleFloor = core.clock.now();
+}
+
+/** As MemberStore.dropUndecided(). */
+export function dropUndecided(core: StoreCore, id: PartitionId, first: WriteBatch): void {
+  const { staged } = core.partitions[id]!;
+  for (let isFirst = false; !isFirst; ) {
+    const { last } = staged;
+    assert(last !== undefined, 'the batch is undecided in the partition');
+    isFirst = last === first;
+    last.excise(core.partitions[id]!);
+  }
 }
 
 /** As MemberStore.closePartition(). */

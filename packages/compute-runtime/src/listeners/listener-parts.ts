@@ -4,6 +4,7 @@ import type { ModuleRegistry } from '@ashlar/compute';
 import type { HybridClock } from '@ashlar/core';
 import type { EventHub } from '@ashlar/events';
 import type { MemberMetrics, Tracing } from '@ashlar/observe';
+import type { WritePath } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
 import type { WorkerLanes } from '@ashlar/workers';
 
@@ -17,6 +18,7 @@ export interface ListenerLog {
 export interface ListenerParts {
   readonly clock: HybridClock;
   readonly store: MemberStore;
+  readonly writes: WritePath;
   readonly control: GridView;
   readonly userLanes: WorkerLanes;
   readonly modules: ModuleRegistry;

@@ -94,9 +94,9 @@ export class WriteSetCommitter {
     own: readonly PlacedWrite[],
     others: readonly PlacedWrite[],
   ): void {
-    const { store, clock } = this.#deps.parts;
+    const { store, writes, clock } = this.#deps.parts;
     // Another log may be full of what this listener has still to read.
-    const batch = store.begin({ isProgress: true });
+    const batch = writes.begin({ isProgress: true });
     try {
       for (const { write, map, partition: target } of own) {
         store.expireBefore(batch, map.id, target, write.key, 0, write.key.length);
@@ -125,7 +125,7 @@ export class WriteSetCommitter {
         0,
         RecordCause.listener,
       );
-      batch.commit();
+      writes.submit(batch);
     } catch (error) {
       batch.abort();
       throw error;

@@ -230,6 +230,21 @@ export const memberSchema = z.strictObject({
       pretty: flag('Readable lines instead of JSON.'),
     })
     .prefault({}),
+  testing: z
+    .strictObject({
+      commitDelayMs: duration(
+        'Commits come late, each by a time of its own up to this one, as they do with backups. 0: at once.',
+        0,
+      ),
+      commitDropPerMille: count(
+        'Of a thousand late commits so many are lost, with all behind them in the partition.',
+        0,
+        0,
+        1000,
+      ),
+      seed: count('Of the delays and losses.', 1, 0, 2 ** 31),
+    })
+    .prefault({}),
   security: z
     .strictObject({
       insecure: flag('Allow a bind wider than loopback without TLS and token.'),

@@ -72,7 +72,7 @@ export function memberServices(parts: MemberParts): {
   readonly endWaiting: () => void;
   readonly close: () => Promise<void>;
 } {
-  const { config, clock, store, control, peers, queryPool, metrics, hub } = parts;
+  const { config, clock, store, writes, control, peers, queryPool, metrics, hub } = parts;
   const gate = new KeyGate(WAITING_MAX);
   const rooms = new RoomQueue({
     isLogFull: (partition) => store.isPartitionOpen(partition) && store.isLogFull(partition),
@@ -87,7 +87,7 @@ export function memberServices(parts: MemberParts): {
   });
   const limits = new EntryLimits(limitsOf(parts));
   const processors = new ProcessorCalls({
-    ...{ store, gate, clock, limits, tracing: parts.tracing },
+    ...{ store, writes, gate, clock, limits, tracing: parts.tracing },
     random: seededRandom(randomBytes(4).readInt32LE()),
     partitionCount: config.cluster.partitionCount,
     run: (batch) => parts.processorRunner.run(batch, { depth: LANE.processor }),
@@ -134,7 +134,7 @@ export function memberServices(parts: MemberParts): {
     ...{ memoryBytes: config.memory.queryMaxBytes, held },
     runFragment: (call, stats) => runFragment(call, stats, parts, fragments),
   });
-  const changeRunner = new ChangeRunner({ store, needMap, pool: queryPool, gate, processors, clock, limits });
+  const changeRunner = new ChangeRunner({ store, writes, needMap, pool: queryPool, gate, processors, clock, limits });
   const change = (request: ChangeRequest, call: Caused): Promise<ChangeOutcome> =>
     runChange(request, call, parts, changeRunner, needMap);
   const changes = new ChangeCoordinator({
@@ -156,7 +156,7 @@ export function memberServices(parts: MemberParts): {
   const listenerRouter: GridRouter = new GridRouter(parts, () => kv, true);
   const forward = keyForwarder(parts, router.get);
   const kv = kvService({
-    ...{ store, control, gate, rooms, processors, clock, sessions, metrics, forward, pressure },
+    ...{ store, writes, control, gate, rooms, processors, clock, sessions, metrics, forward, pressure },
     tracing: parts.tracing,
     limits,
     valueBytesMax: config.limits.valueBytes,

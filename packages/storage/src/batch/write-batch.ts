@@ -111,6 +111,18 @@ export class WriteBatch implements RecordHeader {
     return this.#lane;
   }
 
+  /** Those that it has staged in and not lost. */
+  get partitionIds(): readonly PartitionId[] {
+    return this.#partitions.map(({ id }) => id);
+  }
+
+  /** Sealed, and the first in the log of each of its partitions: it may commit now (U2). */
+  get isNext(): boolean {
+    if (this.#state !== 'sealed') return false;
+    for (const { staged } of this.#partitions) if (staged.first !== this) return false;
+    return true;
+  }
+
   /** Changes staged so far: slots written and slots closed, counted by key. */
   get changeCount(): number {
     return this.#journal.count;
@@ -252,7 +264,8 @@ export class WriteBatch implements RecordHeader {
     const partition = this.#core.partitions[partitionId];
     if (partition !== undefined && partition.openBatch === this) return partition;
     // The partitions that it had staged in are lost (U6): what follows in it cannot apply either.
-    if (this.#state === 'aborted') throw new StaleEpochError(partitionId, this.#epoch ?? 0, 0);
+    if (this.#state === 'aborted' || this.lostPartitions.includes(partitionId))
+      throw new StaleEpochError(partitionId, this.#epoch ?? 0, partition?.epoch ?? 0);
     assert(this.#state === 'open', 'operations come before seal()');
     if (partition === undefined || partition.role === 'backup')
       throw new StaleEpochError(partitionId, this.#epoch ?? 0, partition?.epoch ?? 0);
@@ -490,6 +503,7 @@ export class WriteBatch implements RecordHeader {
    */
   seal(): Version {
     assert(this.#state === 'open', 'a batch is sealed once');
+    if (this.changeCount === 0) this.#leavePartitions();
     this.#version = this.#core.clock.tick();
     this.#core.words.seal(this.#word, this.#version);
     const { lastSequences, liveChanges } = this.#journal;
@@ -506,6 +520,15 @@ export class WriteBatch implements RecordHeader {
     this.#state = 'sealed';
     this.#core.sealed.add(this);
     return this.#version as Version;
+  }
+
+  /** It has staged nothing anywhere: it stands in nobody's way, and nobody in its. */
+  #leavePartitions(): void {
+    for (const partition of this.#partitions) {
+      partition.staged.removeLast();
+      partition.openBatch = undefined;
+    }
+    this.#partitions.length = 0;
   }
 
   /** Calls `tell` once the batch is committed or aborted, after everything that follows from it here. */

@@ -1,0 +1,85 @@
+/**
+ * The one way in which data changes: whoever writes stages in a batch and submits it; answers hang on its decision.
+ *
+ *   begin -> stage ... -> submit: sealed -> committer -> committed: answer
+ *                                                    '-> aborted:   in doubt; nothing that was derived from it is told
+ *
+ * A sealed batch is the ticket of its writer: version, state, `whenDecided`. Keys that a writer holds are free once it is
+ * submitted: the next look at them sees what is sealed (`findNewest`), and its own answer hangs on that.
+ *
+ * P1  Nobody but a committer commits; in every partition batches commit in the order in which they were sealed.
+ * P2  Who staged behind an undecided batch of the partition is decided after it: it waits for its own batch alone. Who
+ *     staged nothing there waits for what it saw (`found.undecided`).
+ * P3  A committer that is prompt has decided when submit() returns. Then one batch may serve many partitions; else each
+ *     partition is to have its own, so that a slow one holds up no other.
+ */
+import type { BatchHeader, MemberStore, WriteBatch } from '@ashlar/storage';
+
+/** Says when what is sealed is committed. */
+export interface Committer {
+  /** Whether all of decide() happens within the call. */
+  readonly isPrompt: boolean;
+  /** Takes over a sealed batch: commits it, or aborts it where it is lost. Called in the order of sealing. */
+  decide(batch: WriteBatch): void;
+  /** Decides whatever waits, and from here on everything at once. */
+  close(): void;
+}
+
+/** Of a member that has to wait for nobody. */
+export const PROMPT_COMMITTER: Committer = {
+  isPrompt: true,
+  decide: (batch) => batch.commit(),
+  close: () => undefined,
+};
+
+export class WritePath {
+  readonly #store: MemberStore;
+  readonly #committer: Committer;
+
+  constructor(store: MemberStore, committer: Committer = PROMPT_COMMITTER) {
+    this.#store = store;
+    this.#committer = committer;
+    store.onSealed((batch) => committer.decide(batch));
+  }
+
+  /** Whether what is submitted is decided when submit() returns (P3). */
+  get isPrompt(): boolean {
+    return this.#committer.isPrompt;
+  }
+
+  /** @throws GridError OVERLOADED when too many batches are under way */
+  begin(header?: BatchHeader): WriteBatch {
+    return this.#store.begin(header);
+  }
+
+  /**
+   * Seals a batch and hands it to the committer. It cannot fail.
+   *
+   * @returns whether it is committed already; if not, `batch.whenDecided()` tells when `batch.state` says what became of it
+   */
+  submit(batch: WriteBatch): boolean {
+    batch.seal();
+    if (batch.changeCount === 0) batch.commit();
+    else this.#committer.decide(batch);
+    return batch.state === 'committed';
+  }
+
+  /** Decides whatever waits. */
+  close(): void {
+    this.#committer.close();
+  }
+}
+
+/**
+ * Resolves once a submitted batch is decided.
+ *
+ * @returns whether it is committed in all of its partitions
+ */
+export function decided(batch: WriteBatch): Promise<boolean> | boolean {
+  if (batch.state !== 'sealed') return isWhole(batch);
+  return new Promise((resolve) => batch.whenDecided(() => resolve(isWhole(batch))));
+}
+
+function isWhole({ state, lostPartitions }: WriteBatch): boolean {
+  return state === 'committed' && lostPartitions.length === 0;
+}
