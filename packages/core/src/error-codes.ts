@@ -35,6 +35,8 @@ export const ERROR_CODES = {
   TLS_MISMATCH: { retryable: false },
   UNTRUSTED_CERTIFICATE: { retryable: false },
   CLIENT_CERTIFICATE_REFUSED: { retryable: false },
+  /** Between members and routing only: applications are told OUTCOME_UNKNOWN. */
+  IN_DOUBT: { retryable: false },
   // Maps, keys, values, memory
   UNKNOWN_MAP: { retryable: false },
   MAP_CONFLICT: { retryable: false },
@@ -92,4 +94,12 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 export function isErrorCode(text: unknown): text is ErrorCode {
   return typeof text === 'string' && Object.hasOwn(ERROR_CODES, text);
+}
+
+/**
+ * Whether a mutation that was answered so was never sealed: nothing of it was or will be applied, and it may be sent again
+ * under a new number. Nobody answers so what it has sealed.
+ */
+export function wasNeverSealed(code: ErrorCode): boolean {
+  return code === 'STALE_EPOCH' || code === 'LEASE_EXPIRED' || code === 'SHUTTING_DOWN';
 }

@@ -2,7 +2,7 @@
 export { AssertionError, assert, unreachable } from './assert.ts';
 export { HybridClock, systemTime, type TimeSource } from './clock.ts';
 export { distinctNames, numberedName } from './distinct-names.ts';
-export { ERROR_CODES, type ErrorCode, isErrorCode } from './error-codes.ts';
+export { ERROR_CODES, type ErrorCode, isErrorCode, wasNeverSealed } from './error-codes.ts';
 export {
   CancelledError,
   DeadlineExceededError,

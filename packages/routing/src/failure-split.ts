@@ -1,8 +1,17 @@
-/** Operations of a batch that were not answered well: which go on, which are over. */
+/**
+ * Operations of a batch that were not answered well: which go on, under which number, and which are over.
+ *
+ * F1  Only what a member never sealed goes on under a new number: it says so by the error (errors.proto), or by NOT_RUN.
+ * F2  What it sealed and lost (IN_DOUBT) goes on under its own number, so that whoever is asked next answers from the log, or
+ *     applies it once. The code itself reaches no caller.
+ */
 import { GridError, type WireError } from '@ashlar/core';
 import { type KvAnswers, STATUS } from '@ashlar/transport';
 import { refusalOf } from './call-target.ts';
 import type { DetachedOperation, SealedBatch } from './sealed-batch.ts';
+
+/** What becomes of a failed operation: it is sent again under a new number, or its own, or its caller is told. */
+export type WayOn = 'anew' | 'inDoubt' | 'over';
 
 export interface FailureSplit {
   /** To be routed again. */
@@ -14,33 +23,37 @@ export interface FailureSplit {
 /**
  * Fails the operations that are over with their errors.
  *
- * @param operations   FAILED, REFUSED or NOT_RUN, by index in `answers`
- * @param mayTryAgain  whether nothing was applied and another try may go well
+ * @param operations  FAILED, REFUSED or NOT_RUN, by index in `answers`
+ * @param wayOn       what an operation may do after an error
  */
 export function splitFailures(
   batch: SealedBatch,
   answers: KvAnswers,
   operations: readonly number[],
-  mayTryAgain: (error: WireError, operation: number) => boolean,
+  wayOn: (error: WireError, operation: number) => WayOn,
 ): FailureSplit {
   const errors = errorsByOperation(answers);
   const first = answers.firstOperation ?? 0;
-  const again = new Set<number>();
+  const again = new Map<number, WayOn>();
   let reason: GridError | undefined;
   for (const index of operations) {
     const operation = first + index;
     const error = errors.get(index);
-    if (answers.statuses[index] === STATUS.NOT_RUN) again.add(operation);
+    if (answers.statuses[index] === STATUS.NOT_RUN) again.set(operation, 'anew');
     else if (answers.statuses[index] === STATUS.REFUSED) fail(batch, operation, refusalOf(answers, index));
-    else if (error !== undefined && mayTryAgain(error, operation)) {
-      again.add(operation);
-      reason ??= GridError.from(error);
-    } else {
-      fail(batch, operation, error === undefined ? withoutError() : GridError.from(error));
+    else if (error === undefined) fail(batch, operation, withoutError());
+    else {
+      const way = wayOn(error, operation);
+      if (way === 'over') fail(batch, operation, GridError.from(error));
+      else {
+        again.set(operation, way);
+        reason ??= GridError.from(error);
+      }
     }
   }
+  if (again.size === 0) return { again: [], reason };
   const isAlive = (operation: number): boolean => again.has(operation) && !batch.targets[operation]!.done;
-  return { again: again.size === 0 ? [] : batch.takeApart(isAlive, false), reason };
+  return { again: batch.takeApart(isAlive, (operation) => again.get(operation) === 'inDoubt'), reason };
 }
 
 function withoutError(): GridError {

@@ -228,7 +228,7 @@ export class Lane {
   /** Some calls gave up while they waited here: only the others are sent. */
   #thinOut(batch: SealedBatch): void {
     this.#host.account(-batch.message.length, -batch.count);
-    const alive = batch.takeApart((operation) => !batch.targets[operation]!.done, false);
+    const alive = batch.takeApart((operation) => !batch.targets[operation]!.done);
     batch.keepOnly(alive);
     this.#host.reroute(alive);
   }
@@ -379,7 +379,7 @@ export class Lane {
       this.#inFlightBytes -= batch.message.length;
       this.#host.account(-batch.message.length, -batch.count);
       const alive = (operation: number): boolean => !batch.isAnswered(operation) && !batch.targets[operation]!.done;
-      const mine = batch.takeApart(alive, true);
+      const mine = batch.takeApart(alive, () => true);
       batch.keepOnly(mine);
       loose.push(...mine);
     }
@@ -391,7 +391,7 @@ export class Lane {
     for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
     return this.#outbox.splice(0).flatMap((batch) => {
       this.#host.account(-batch.message.length, -batch.count);
-      const alive = batch.takeApart((operation) => !batch.targets[operation]!.done, false);
+      const alive = batch.takeApart((operation) => !batch.targets[operation]!.done);
       batch.keepOnly(alive);
       return alive;
     });

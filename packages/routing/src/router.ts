@@ -6,7 +6,7 @@
  *                                        +---- retry <- trouble +
  *
  * R1  Every call settles: with its answer, its error, or at its deadline.
- * R2  A mutation is sent again only under the number it had, unless a member said that it was not applied.
+ * R2  A mutation is sent again only under the number it had, unless a member said that it was never sealed.
  * R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
  * R4  While any member answers, calls for one that is known to be down, and is not awaited, fail in a moment
  *     (MEMBER_UNREACHABLE). While none does, or the grid awaits members, calls wait within their time.
@@ -30,7 +30,7 @@ import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './ca
 import { Connections } from './connections.ts';
 import { groupByLane, sendGroup } from './detached-routing.ts';
 import { clientClosed, noOwner } from './errors.ts';
-import { splitFailures } from './failure-split.ts';
+import { splitFailures, type WayOn } from './failure-split.ts';
 import { KnownTable } from './known-table.ts';
 import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
@@ -281,7 +281,7 @@ export class Router {
     }
     batch.settleAll();
     this.#park(
-      batch.takeApart((operation) => !batch.targets[operation]!.done, false),
+      batch.takeApart((operation) => !batch.targets[operation]!.done),
       this.#known.whyNobody(),
     );
   }
@@ -409,36 +409,39 @@ export class Router {
 
   #failures(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void {
     const { again, reason } = splitFailures(batch, answers, operations, (error, operation) =>
-      this.#mayTryAgain(error, batch, operation),
+      this.#waysOn(error, batch, operation),
     );
     if (again.length === 0) return;
     if (reason === undefined) this.#route(again);
     else this.#park(again, reason);
   }
 
-  /** Whether the member said that nothing was applied, and things can be mended here. */
-  #mayTryAgain(error: WireError, batch: SealedBatch, operation: number): boolean {
+  /** What a failed operation may do (R2), and what is to be mended here before. */
+  #waysOn(error: WireError, batch: SealedBatch, operation: number): WayOn {
     switch (error.code) {
       case 'STALE_EPOCH':
       case 'LEASE_EXPIRED':
       case 'SHUTTING_DOWN':
       case 'GRID_INCOMPLETE':
         void this.refresh();
-        return true;
+        return 'anew';
+      case 'IN_DOUBT':
+        void this.refresh();
+        return 'inDoubt';
       case 'SESSION_EXPIRED':
         this.#session.renew(batch.session);
-        return !batch.wasResent;
+        return batch.wasResent ? 'over' : 'anew';
       case 'MAP_DROPPED':
         // Nothing was applied: the call means whichever map has the name by now.
         batch.learnDropped(operation, error.details);
-        return true;
+        return 'anew';
       case 'MAP_CONFLICT':
-        return batch.learnAffinity(operation, error.details);
+        return batch.learnAffinity(operation, error.details) ? 'anew' : 'over';
       case 'LOG_FULL':
         // A call of its own keeps its place among those on its key: only its caller may send it again.
-        return !batch.targets[operation]!.isOneCall;
+        return batch.targets[operation]!.isOneCall ? 'over' : 'anew';
       default:
-        return false;
+        return 'over';
     }
   }
 
@@ -545,7 +548,7 @@ export class Router {
       lane.sweep(nowMs, (target, wasSent, isMutation) => this.#overdue(target, wasSent, isMutation, lane));
     }
     this.#retries.sweep(nowMs, (operation, reason) => {
-      if (operation.request !== undefined) return new OutcomeUnknownError('the call', reason);
+      if (operation.request !== undefined) return new OutcomeUnknownError('the call', reason, doubtOf(reason));
       if (reason.code === 'LOG_FULL') return reason;
       if (reason.code === 'GRID_INCOMPLETE') return this.#known.whatIsMissing() ?? reason;
       return new DeadlineExceededError(`the call (last trouble: ${reason.message})`, operation.target.timeoutMs);
@@ -591,6 +594,11 @@ export class Router {
     this.#connections.close();
     this.#room.wakeAll();
   }
+}
+
+/** Why nobody knows what became of a mutation that waits to be asked for again; undefined: its link broke. */
+function doubtOf(reason: GridError): string | undefined {
+  return reason.code === 'IN_DOUBT' ? 'then its partition was lost, and nobody could be asked in its time' : undefined;
 }
 
 const CLOSE_SESSION_MS = 200;

@@ -73,6 +73,8 @@ export class SealedBatch {
   readonly #atomic: boolean;
   /** Of a first sending. */
   readonly #range: NumberRange | undefined;
+  /** Numbers of the range that this batch answers for: not those of operations that went on in doubt. */
+  #ownNumbers: number;
   /** Of a sending again, by operation. */
   readonly #requests: readonly Request[] | undefined;
   /** Of a sending again: those that were not applied for sure, now as then. */
@@ -98,6 +100,7 @@ export class SealedBatch {
     this.#atomic = builder.atomic;
     this.#requests = requests;
     this.#range = requests === undefined ? context.numbers.take(builder.mutations) : undefined;
+    this.#ownNumbers = builder.mutations;
     this.session = builder.mutations === 0 ? 0 : (requests?.[0]?.range.session ?? context.numbers.session);
     this.#sealedMs = context.nowMs;
     this.#deadlineMs = deadlineFor(builder.minDeadlineMs, context.nowMs);
@@ -148,15 +151,16 @@ export class SealedBatch {
     if (request !== undefined) request.range.left--;
   }
 
-  /** The whole batch is over: what goes on of a first sending does so under new numbers. */
+  /** The whole batch is over: what goes on of a first sending does so under new numbers, or was taken out in doubt. */
   settleAll(): void {
-    if (this.#range !== undefined) this.#range.left = 0;
+    if (this.#range !== undefined) this.#range.left -= this.#ownNumbers;
+    this.#ownNumbers = 0;
   }
 
-  /** Of its mutations only `kept` may be sent again. */
+  /** Of its mutations only `kept`, which were taken out of it, may be sent again. */
   keepOnly(kept: readonly DetachedOperation[]): void {
     if (this.#range !== undefined) {
-      this.#range.left = kept.filter(({ request }) => request !== undefined).length;
+      this.settleAll();
       return;
     }
     const numbers = new Set(kept.map(({ request }) => request?.number));
@@ -168,9 +172,12 @@ export class SealedBatch {
   /**
    * The operations for which `wanted` says so, outside of the batch.
    *
-   * @param inDoubt  they may have been applied: mutations keep their numbers
+   * @param isInDoubt  it may have been applied: a mutation keeps its number, and answers for it from here on
    */
-  takeApart(wanted: (operation: number) => boolean, inDoubt: boolean): DetachedOperation[] {
+  takeApart(
+    wanted: (operation: number) => boolean,
+    isInDoubt: (operation: number) => boolean = neverInDoubt,
+  ): DetachedOperation[] {
     const batch = decodeBatch(this.message);
     const loose: DetachedOperation[] = [];
     let mutation = 0;
@@ -181,7 +188,7 @@ export class SealedBatch {
       const start = operation === 0 ? 0 : batch.keyEnds[operation - 1]!;
       const valueStart = operation === 0 ? 0 : (batch.valueEnds?.[operation - 1] ?? 0);
       const mapIndex = batch.mapIndexes?.[operation] ?? 0;
-      const request = this.#requestOf(operation, number, inDoubt);
+      const request = this.#requestOf(operation, number, isInDoubt);
       loose.push({
         opcode: this.opcodes[operation]!,
         map: this.#maps[mapIndex]!,
@@ -201,13 +208,11 @@ export class SealedBatch {
     return loose;
   }
 
-  #requestOf(operation: number, number: number, inDoubt: boolean): Request | undefined {
+  #requestOf(operation: number, number: number, isInDoubt: (operation: number) => boolean): Request | undefined {
     if (this.#refused?.has(operation) === true) return undefined;
-    return this.#requests?.[operation] ?? this.#firstRequest(operation, number, inDoubt);
-  }
-
-  #firstRequest(operation: number, number: number, inDoubt: boolean): Request | undefined {
-    if (!inDoubt || this.#range === undefined || !this.isMutation(operation)) return undefined;
+    if (this.#requests !== undefined) return this.#requests[operation];
+    if (this.#range === undefined || !this.isMutation(operation) || !isInDoubt(operation)) return undefined;
+    this.#ownNumbers--;
     return { range: this.#range, number };
   }
 
@@ -255,6 +260,10 @@ export class SealedBatch {
     const { keyEnds, keys } = decodeBatch(this.message);
     return keys.subarray(operation === 0 ? 0 : keyEnds[operation - 1]!, keyEnds[operation]!);
   }
+}
+
+function neverInDoubt(): boolean {
+  return false;
 }
 
 function sparse(operations: Uint32Array, values: Uint32Array | Float64Array, operation: number): number | undefined {
