@@ -6,7 +6,7 @@ import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
 import { HybridClock, type MemberId, seededRandom } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
 import { MemberMetrics, NO_TRACING, type Tracing } from '@ashlar/observe';
-import { type Committer, LateCommits, PROMPT_COMMITTER, WritePath } from '@ashlar/partitions';
+import { type Committer, LateCommits, Ownership, PROMPT_COMMITTER, WritePath } from '@ashlar/partitions';
 import { MemberStore } from '@ashlar/storage';
 import { Peers } from '@ashlar/transport';
 import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool } from '@ashlar/workers';
@@ -45,6 +45,8 @@ export interface MemberParts {
   /** The one way in which data changes. */
   readonly writes: WritePath;
   readonly control: GridView;
+  /** Of partitions, since when: for what acts on one in several steps. */
+  readonly ownership: Ownership;
   readonly peers: Peers;
   readonly queryPool: WorkerPool;
   readonly userLanes: WorkerLanes;
@@ -140,6 +142,8 @@ export async function makeParts(
     'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log }),
     (error) => log.error({ err: error }, 'a change of the grid was followed in part'),
   );
+  // Before whoever acts on a change of the table: what was lost with it is lost for all of them.
+  const ownership = new Ownership(control);
   control.onChange((now, before) => {
     for (const { level, facts, message } of linesOf(before, now, self)) log[level](facts, message);
     peers.follow(now.members, self);
@@ -165,7 +169,7 @@ export async function makeParts(
   });
   store.addCommitListener((partition) => hub.committed(partition));
   const parts: MemberParts = {
-    ...{ config, log, clock, store, writes, control, peers, modules, metrics, hub, ...pools },
+    ...{ config, log, clock, store, writes, control, ownership, peers, modules, metrics, hub, ...pools },
     tracing: (await loadTracing()) ?? NO_TRACING,
     processorRunner: new ProcessorRunner(pools.userLanes, modules),
     incarnation: randomUUID(),

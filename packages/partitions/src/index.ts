@@ -9,6 +9,7 @@ export { LogPressure } from './log-pressure.ts';
 export { LackOfRoom, LogWait } from './log-room.ts';
 export { type NeedMap, needMapOf, openHere, openMap, type PresenceParts } from './map-presence.ts';
 export { checkOneGo, isOneGo } from './one-go.ts';
+export { Ownership, type OwnershipStamp } from './ownership.ts';
 export { RoomQueue, type RoomWaiter } from './room-queue.ts';
 export { WaitingKeys } from './waiting-keys.ts';
 export { type Committer, decided, PROMPT_COMMITTER, WritePath } from './write-path.ts';

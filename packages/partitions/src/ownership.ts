@@ -1,0 +1,99 @@
+/**
+ * Which partitions this member is the primary of, and since when. Whatever acts on a partition in more than one step takes a
+ * stamp with its first step and shows it at every later one, in the turn in which it acts.
+ *
+ *   stamp -> wait, scan, run user code ... -> check(partition, stamp) -> stage at epochOf(partition)
+ *
+ * O1  A partition that was lost since the stamp fails the check, also when it has come back: what was read before is not what
+ *     lies in it now.
+ * O2  A check holds for its turn. Who goes on in a later one checks again.
+ * O3  A failed check is STALE_EPOCH: nothing was sealed by whoever checked, so its caller may ask again.
+ */
+import type { ControlState, GridView } from '@ashlar/cluster';
+import { type Epoch, type Kind, StaleEpochError } from '@ashlar/core';
+
+/** A moment in the history of what a member holds: compared with later ones of the same member only. */
+export type OwnershipStamp = Kind<number, 'OwnershipStamp'>;
+
+/** What it follows. */
+export type OwnershipSource = Pick<GridView, 'self' | 'onChange' | 'table' | 'serves'>;
+
+/** Of a partition that is not this member's. */
+const NOT_OURS = Number.POSITIVE_INFINITY;
+const NO_EPOCH = 0 as Epoch;
+
+export class Ownership {
+  readonly #control: OwnershipSource;
+  /** gainedAt[partition]: the moment at which the present ownership began. */
+  #gainedAt: number[] = [];
+  #epochs: readonly Epoch[] = [];
+  #gridId = '';
+  #now = 0;
+
+  /** Follows from now on. To be made before what acts on a change of the table. */
+  constructor(control: OwnershipSource) {
+    this.#control = control;
+    control.onChange((state) => this.#follow(state));
+  }
+
+  /** The present moment. */
+  get stamp(): OwnershipStamp {
+    return this.#now as OwnershipStamp;
+  }
+
+  isMine(partition: number): boolean {
+    return this.#gainedAt[partition] !== undefined && this.#gainedAt[partition] !== NOT_OURS;
+  }
+
+  /** Whether the partition is this member's, and was without a break since the stamp. */
+  isHeldSince(partition: number, stamp: OwnershipStamp): boolean {
+    return (this.#gainedAt[partition] ?? NOT_OURS) <= stamp;
+  }
+
+  /** The epoch in which this member is the partition's primary, for BatchHeader.epoch. @throws StaleEpochError */
+  epochOf(partition: number): Epoch {
+    if (this.isMine(partition)) return this.#epochs[partition]!;
+    throw this.#stale(partition, this.#epochs[partition] ?? NO_EPOCH);
+  }
+
+  /** @throws StaleEpochError when the partition is not this member's, or was lost since the stamp (O1) */
+  check(partition: number, stamp: OwnershipStamp): void {
+    if (!this.isHeldSince(partition, stamp)) throw this.#stale(partition, NO_EPOCH);
+  }
+
+  /** As check(), for all of them. */
+  checkAll(partitions: Iterable<number>, stamp: OwnershipStamp): void {
+    for (const partition of partitions) this.check(partition, stamp);
+  }
+
+  /**
+   * Whether a caller that routed by this version of the table means the ownership that this member has.
+   *
+   * @throws StaleEpochError
+   */
+  checkRouted(partitions: Iterable<number>, tableVersion: number): void {
+    for (const partition of partitions) {
+      if (this.#control.serves(partition, tableVersion)) continue;
+      throw new StaleEpochError(partition, tableVersion, this.#control.table.tableVersion);
+    }
+  }
+
+  #stale(partition: number, known: Epoch): StaleEpochError {
+    return new StaleEpochError(partition, known, this.#epochs[partition] ?? NO_EPOCH);
+  }
+
+  #follow({ owners, epochs, members, gridId }: Pick<ControlState, 'owners' | 'epochs' | 'members' | 'gridId'>): void {
+    const self = members.findIndex(({ id }) => id === this.#control.self);
+    const isOtherGrid = gridId !== this.#gridId;
+    const now = this.#now + 1;
+    this.#gainedAt = epochs.map((epoch, partition) => {
+      if (self < 0 || owners[partition]?.[0] !== self) return NOT_OURS;
+      const since = this.#gainedAt[partition] ?? NOT_OURS;
+      const isSame = !isOtherGrid && since !== NOT_OURS && this.#epochs[partition] === epoch;
+      return isSame ? since : now;
+    });
+    this.#now = now;
+    this.#epochs = epochs;
+    this.#gridId = gridId;
+  }
+}
