@@ -2,6 +2,7 @@
 export { deadlineOf, keptDeadline } from './deadlines.ts';
 export { EntryLimits } from './entry-limits.ts';
 export { type GateName, keyGateName, partitionGateName } from './gate-names.ts';
+export { HELD_KINDS, HeldAnswers, type HeldKind } from './held-answers.ts';
 export { KeyGate } from './key-gate.ts';
 export { type LateCommitOptions, LateCommits } from './late-commits.ts';
 export { LocalSnapshots } from './local-snapshots.ts';

@@ -14,6 +14,7 @@
  *     partition is to have its own, so that a slow one holds up no other.
  */
 import type { BatchHeader, MemberStore, WriteBatch } from '@ashlar/storage';
+import { HeldAnswers } from './held-answers.ts';
 
 /** Says when what is sealed is committed. */
 export interface Committer {
@@ -33,6 +34,8 @@ export const PROMPT_COMMITTER: Committer = {
 };
 
 export class WritePath {
+  /** Whoever holds an answer until a batch is committed counts it here. */
+  readonly held = new HeldAnswers();
   readonly #store: MemberStore;
   readonly #committer: Committer;
 

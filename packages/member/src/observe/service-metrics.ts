@@ -4,7 +4,7 @@ import type { ProcessorCalls } from '@ashlar/compute-runtime';
 import type { EventHub } from '@ashlar/events';
 import type { Sessions } from '@ashlar/kv';
 import type { MemberMetrics } from '@ashlar/observe';
-import type { KeyGate, LocalSnapshots, RoomQueue } from '@ashlar/partitions';
+import { HELD_KINDS, type KeyGate, type LocalSnapshots, type RoomQueue, type WritePath } from '@ashlar/partitions';
 import type { HeldMemory } from '@ashlar/sql-runtime';
 
 export interface ObservedServices {
@@ -15,10 +15,11 @@ export interface ObservedServices {
   readonly hub: EventHub;
   readonly held: HeldMemory;
   readonly snapshots: LocalSnapshots;
+  readonly writes: WritePath;
 }
 
 export function serviceMetrics(metrics: MemberMetrics, observed: ObservedServices): void {
-  const { gate, rooms, sessions, processors, hub, held, snapshots } = observed;
+  const { gate, rooms, sessions, processors, hub, held, snapshots, writes } = observed;
   metrics.gauge(
     'ashlar_sync_queue_depth',
     'What is behind: mutations that wait for a processor to let their key go, or for room in a log that listeners hold, and committed log records that subscriptions and listeners have not read. There are no backups yet that could be behind.',
@@ -27,6 +28,12 @@ export function serviceMetrics(metrics: MemberMetrics, observed: ObservedService
       { labels: { kind: 'log-room' }, value: rooms.count },
       { labels: { kind: 'events' }, value: hub.lag().sum },
     ],
+    ['kind'],
+  );
+  metrics.counter(
+    'ashlar_held_answers_total',
+    'Answers that waited for a commit, by what they tell.',
+    () => HELD_KINDS.map((kind) => ({ labels: { kind }, value: writes.held.of(kind) })),
     ['kind'],
   );
   metrics.gauge(

@@ -184,6 +184,7 @@ export function memberServices(parts: MemberParts): {
     hub,
     held,
     snapshots: localSnapshots,
+    writes,
   });
   const sessionSweep = setInterval(() => sessions.sweep(), config.limits.sessionTtlMs);
   sessionSweep.unref();
