@@ -103,6 +103,24 @@ describe('a member that follows the catalog', () => {
     expect([seen, store.mapIds, failures.length]).toEqual([[0, 1, 2], ids(), 2]);
   });
 
+  it('F2: lets go of a partition that had another primary in between, though it never saw that', async () => {
+    const { control, store, follower, create, join, submit, ids } = bench();
+    await join();
+    await create('a');
+    const [map] = ids() as [MapId];
+    const batch = store.begin();
+    batch.put(map, PARTITION, BYTES, 0, 1, BYTES, 0, 1);
+    batch.commit();
+    const { incarnation } = store.logInfo(PARTITION);
+    await create('b');
+    expect(store.logInfo(PARTITION).incarnation).toBe(incarnation);
+    const member = { id: SELF, address: '127.0.0.1:1', httpAddress: '', zone: '', incarnation: 'two' };
+    await submit({ kind: 'join', member });
+    expect([store.epochOf(PARTITION), follower.failure]).toEqual([control.epochOf(PARTITION), undefined]);
+    expect(store.find(map, PARTITION, BYTES, 0, 1)).toBe(false);
+    expect(store.logInfo(PARTITION).incarnation).not.toBe(incarnation);
+  });
+
   it('runs the newest deployment of a module, and none that is removed', async () => {
     const { modules, submit } = bench();
     const deploy = (bundle: string) => {

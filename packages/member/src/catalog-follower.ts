@@ -4,7 +4,8 @@
  *   state -> what is there differs? -> one step a difference -> a step that failed is tried again
  *
  * F1  Steps come from what is there now, not from what the last state said: a state that was missed leaves nothing behind.
- * F2  A step that fails keeps no other step, and no later state, from being followed. It is tried again with the next state,
+ * F2  A partition whose epoch has risen had another primary meanwhile: what was here of it goes, also where no state said so.
+ * F3  A step that fails keeps no other step, and no later state, from being followed. It is tried again with the next state,
  *     and every RETRY_MS; who asks for what it would have made is told its error.
  */
 import type { CatalogedModule, ControlState } from '@ashlar/cluster';
@@ -83,8 +84,11 @@ export class CatalogFollower {
     owners.forEach((_owners, index) => {
       const partition = index as PartitionId;
       this.#attempt(`partition ${index}`, () => {
-        if (control.isMine(index)) store.openPartition(partition, epochs[index] as Epoch);
-        else if (store.isPartitionOpen(partition)) store.closePartition(partition);
+        const epoch = epochs[index] as Epoch;
+        const isMine = control.isMine(index);
+        const known = store.epochOf(partition);
+        if (known !== undefined && (!isMine || known !== epoch)) store.closePartition(partition);
+        if (isMine) store.openPartition(partition, epoch);
       });
     });
   }

@@ -156,6 +156,7 @@ export async function makeParts(
     clock,
     logBytesPerPartition: config.memory.logBytesPerPartition,
   });
+  store.checkEpochs((partition) => ownership.epochOf(partition));
   const writes = new WritePath(store, committerOf(config, store));
   closers.push(() => writes.close());
   const pools = makePools(config, store, indexes, threads);

@@ -1,4 +1,4 @@
-import type { Sequence } from '@ashlar/core';
+import { type Epoch, type Sequence, StaleEpochError } from '@ashlar/core';
 import type { WriteBatch } from './batch/write-batch.ts';
 import { RecordCause } from './log/log-record.ts';
 import {
@@ -39,6 +39,26 @@ describe('a deadline', () => {
     time.ms += 60;
     store.sweepExpired(100);
     expect(store.stats().timers).toBe(0);
+    store.checkInvariants();
+  });
+
+  it('is told by nobody while the member is not sure of the partition, and afterwards once', () => {
+    const { store, time } = makeBench();
+    put(store, 'read', 'r', PARTITION, (time.ms + 50) * 1000);
+    time.ms += 120;
+    let isPrimary = false;
+    store.checkEpochs((partition) => {
+      if (!isPrimary) throw new StaleEpochError(partition, 0, 9);
+      return 1 as Epoch;
+    });
+    expect(() => get(store, 'read')).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+    store.sweepExpired(100);
+    expect(recordsOf(store, 2)).toEqual([]);
+    isPrimary = true;
+    time.ms += 120;
+    store.sweepExpired(100);
+    expect(get(store, 'read')).toBeUndefined();
+    expect(recordsOf(store, 2)).toEqual(['2 expire read r']);
     store.checkInvariants();
   });
 

@@ -34,8 +34,11 @@ export function sweepExpired(core: StoreCore, maxTimers: number): boolean {
   return looked < maxTimers;
 }
 
-/** The log, memory, or the words of batches have no room: the entry is looked at again. */
-const ROOMLESS = ['LOG_FULL', 'OUT_OF_MEMORY', 'OVERLOADED'] as const;
+/**
+ * The log, memory, or the words of batches have no room, or the partition is about to leave the member: the entry is looked at
+ * again.
+ */
+const NOT_NOW = ['LOG_FULL', 'OUT_OF_MEMORY', 'OVERLOADED', 'STALE_EPOCH'] as const;
 
 class Sweep {
   readonly #core: StoreCore;
@@ -104,7 +107,7 @@ class Sweep {
       this.#batches.set(partitionId, batch);
       batch.expire(partitionId, table, entry, cause === 0 ? RecordCause.maxIdle : cause);
     } catch (error) {
-      if (!ROOMLESS.some((code) => GridError.is(error, code))) throw error;
+      if (!NOT_NOW.some((code) => GridError.is(error, code))) throw error;
     }
   }
 }

@@ -139,6 +139,11 @@ export class MemberStore {
   }
 
   /** Undefined: it is not here. */
+  epochOf(partitionId: PartitionId): Epoch | undefined {
+    return this.#core.epochOf(partitionId);
+  }
+
+  /** Undefined: it is not here. */
   roleOf(partitionId: PartitionId): PartitionRole | undefined {
     return this.#core.partitions[partitionId]?.role;
   }
@@ -302,6 +307,16 @@ export class MemberStore {
    */
   onSealed(decide: (batch: WriteBatch) => void): void {
     this.#core.decide = decide;
+  }
+
+  /**
+   * Every batch, the store's own too, enters a partition only at the epoch in which the member takes itself for its primary:
+   * between a change of the table and its being followed here nothing is written.
+   *
+   * @param epochNow  throws StaleEpochError where the member is not the primary
+   */
+  checkEpochs(epochNow: (partitionId: PartitionId) => Epoch): void {
+    this.#core.epochNow = epochNow;
   }
 
   /** Called after each commit, once a partition, with the last committed sequence. */

@@ -110,6 +110,8 @@ export class StoreCore {
   replicaLanes: readonly [number, number] = [0, 0];
   /** Decides batches that the store itself writes, once they are sealed. */
   decide: (batch: WriteBatch) => void = (batch) => batch.commit();
+  /** The epoch in which the member takes itself for a partition's primary. @throws StaleEpochError where it does not */
+  epochNow: ((partitionId: PartitionId) => Epoch) | undefined;
   /** Committed, their lanes not yet patched; oldest first. */
   readonly patchQueue: WriteBatch[] = [];
   readonly listeners: CommitListener[] = [];

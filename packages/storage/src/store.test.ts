@@ -1,4 +1,12 @@
-import { type Epoch, GridError, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
+import {
+  type Epoch,
+  GridError,
+  type MapId,
+  type PartitionId,
+  type Sequence,
+  StaleEpochError,
+  type Version,
+} from '@ashlar/core';
 import { CHUNK_SLOTS_MAX, SNAPSHOTS_MAX } from './layout.ts';
 import { RecordCause } from './log/log-record.ts';
 import { allVisible } from './slots/slot-chunk.ts';
@@ -237,6 +245,28 @@ describe('a batch', () => {
     expect(() => write(1, 1)).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
     write(7, 0);
     expect(get(store, 'a')).toBe('a');
+  });
+
+  it('that names no epoch enters a partition only at the one in which the member takes itself for its primary', () => {
+    const { store } = makeBench();
+    let epoch = 1;
+    store.checkEpochs((partition) => {
+      if (epoch === 0) throw new StaleEpochError(partition, 0, 9);
+      return epoch as Epoch;
+    });
+    put(store, 'a', '1');
+    for (const other of [0, 2]) {
+      epoch = other;
+      const batch = store.begin();
+      expect(() => stagePut(batch, 'a', '2')).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+      expect(() => stageRemove(batch, 'a')).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+      expect(batch.changeCount).toBe(0);
+      batch.abort();
+    }
+    store.openPartition(PARTITION, 2 as Epoch);
+    put(store, 'a', '3');
+    expect(get(store, 'a')).toBe('3');
+    store.checkInvariants();
   });
 });
 

@@ -4,7 +4,7 @@ import type { RecordHeader } from '../log/log-record.ts';
 
 /** What the records of a batch say beside their operation. All but the epoch may be changed between operations. */
 export interface BatchHeader extends Partial<RecordHeader> {
-  /** What the caller takes for the partitions' epoch; omitted: not checked. */
+  /** What the caller takes for the partitions' epoch; omitted: what MemberStore.checkEpochs() was told says. */
   readonly epoch?: Epoch;
   /**
    * A key that comes again (or was due and leaves its expiry first) is not staged: put() answers false, `wantsCut` says

@@ -269,9 +269,9 @@ export class WriteBatch implements RecordHeader {
     assert(this.#state === 'open', 'operations come before seal()');
     if (partition === undefined || partition.role === 'backup')
       throw new StaleEpochError(partitionId, this.#epoch ?? 0, partition?.epoch ?? 0);
-    if (this.#epoch !== undefined && this.#epoch !== partition.epoch) {
-      throw new StaleEpochError(partitionId, this.#epoch, partition.epoch);
-    }
+    const epoch = this.#epoch ?? this.#core.epochNow?.(partitionId);
+    if (epoch !== undefined && epoch !== partition.epoch)
+      throw new StaleEpochError(partitionId, epoch, partition.epoch);
     if (partition.openBatch !== undefined) {
       throw new GridError('OVERLOADED', `another batch is staging in partition ${partitionId}`, {
         hint: 'wait until it is sealed',
