@@ -14,3 +14,4 @@ export { Ownership, type OwnershipStamp } from './ownership.ts';
 export { RoomQueue, type RoomWaiter } from './room-queue.ts';
 export { WaitingKeys } from './waiting-keys.ts';
 export { type Committer, decided, PROMPT_COMMITTER, WritePath } from './write-path.ts';
+export { WriteTurns } from './write-turns.ts';

@@ -15,6 +15,7 @@
  */
 import type { BatchHeader, MemberStore, WriteBatch } from '@ashlar/storage';
 import { HeldAnswers } from './held-answers.ts';
+import { WriteTurns } from './write-turns.ts';
 
 /** Says when what is sealed is committed. */
 export interface Committer {
@@ -36,12 +37,15 @@ export const PROMPT_COMMITTER: Committer = {
 export class WritePath {
   /** Whoever holds an answer until a batch is committed counts it here. */
   readonly held = new HeldAnswers();
+  /** Who may wait for the next batch asks here first: begin() refuses once there are too many. */
+  readonly turns: WriteTurns;
   readonly #store: MemberStore;
   readonly #committer: Committer;
 
   constructor(store: MemberStore, committer: Committer = PROMPT_COMMITTER) {
     this.#store = store;
     this.#committer = committer;
+    this.turns = new WriteTurns(store);
     store.onSealed((batch) => committer.decide(batch));
   }
 

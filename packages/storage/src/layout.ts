@@ -53,7 +53,8 @@ export const SNAPSHOTS_START = WORKER_WORDS_START + WORKERS_MAX * WORKER_WORD_ST
 /** One word a snapshot: its id while it is alive, 0 otherwise. */
 export const SNAPSHOT_STRIDE = 1;
 
-export const PENDING_WORDS_MAX = 1024;
+/** Batches under way at once: each partition that a client's batch writes to has one of its own while commits are awaited. */
+export const PENDING_WORDS_MAX = 4096;
 export const PENDING_WORDS_START = SNAPSHOTS_START + SNAPSHOTS_MAX * SNAPSHOT_STRIDE;
 /** state i32, unused, version f64. */
 export const PENDING_WORD_STRIDE = 4;

@@ -285,6 +285,16 @@ export class MemberStore {
     return new WriteBatch(this.#core, header);
   }
 
+  /** Batches that may be begun beside those under way. */
+  get freeBatches(): number {
+    return this.#core.words.free;
+  }
+
+  /** Calls `tell` whenever a batch that was under way leaves room for another one. Undefined: nobody waits. */
+  onBatchFree(tell: (() => void) | undefined): void {
+    this.#core.words.onFree = tell;
+  }
+
   /**
    * Stages the removal of the entries in slots [fromSlot, ...) of one partition.
    *

@@ -58,6 +58,8 @@ export class PendingWords<Batch> {
   readonly #batches = new Array<Batch | undefined>(PENDING_WORDS_MAX).fill(undefined);
   readonly #free = new Int32Array(PENDING_WORDS_MAX);
   #freeCount = PENDING_WORDS_MAX;
+  /** Told with every word that comes back, while somebody waits for one. */
+  onFree: (() => void) | undefined;
 
   constructor(arena: Arena) {
     this.#arena = arena;
@@ -78,6 +80,7 @@ export class PendingWords<Batch> {
     this.#free[this.#freeCount] = word;
     this.#freeCount += 1;
     this.#batches[word] = undefined;
+    this.onFree?.();
   }
 
   /** Whose changes a lane is of; undefined: it names no word that is in use. */
@@ -102,6 +105,10 @@ export class PendingWords<Batch> {
   /** Makes everything staged under the word visible: the one store of a commit. */
   commit(word: number): void {
     Atomics.store(this.#arena.segments[0]!.i32, this.#at(word), PENDING_COMMITTED);
+  }
+
+  get free(): number {
+    return this.#freeCount;
   }
 
   get inUse(): number {
