@@ -132,7 +132,8 @@ export interface Grid extends AsyncDisposable {
    * Removes a map with all its entries and its definition; false where there was none. When it resolves no live member
    * has the map. What reads or follows it meanwhile ends with MAP_DROPPED.
    *
-   * @throws (rejects with) GridError DEADLINE_EXCEEDED when a member does not confirm it in time: it is dropped all the same
+   * @throws (rejects with) GridError DEADLINE_EXCEEDED when a member does not confirm it in time: it is dropped all the
+   *   same; OUTCOME_UNKNOWN when no answer came in time
    */
   drop(map: string, call?: Call): Promise<boolean>;
   /** Bundles a TypeScript or JavaScript file, puts it on every member and names its processors, jobs and listeners. */

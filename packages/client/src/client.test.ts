@@ -256,7 +256,7 @@ describe('a statement', () => {
     await expect(feed.next()).rejects.toMatchObject(refused);
   });
 
-  it('can be cancelled, and has its time', async () => {
+  it('can be cancelled', async () => {
     member.services.sql.execute = async function* (_, { signal }) {
       yield HEADER;
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -265,7 +265,21 @@ describe('a statement', () => {
     const all = grid.sql('S', [], { signal: abort.signal }).all();
     setTimeout(() => abort.abort(), 30);
     await expect(all).rejects.toMatchObject({ code: 'CANCELLED' });
-    await expect(grid.sql('S', [], { timeoutMs: 50 }).all()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  });
+
+  it.each([
+    ['SELECT 1', 'DEADLINE_EXCEEDED', true],
+    ["WITH x AS (SELECT 'update') SELECT * FROM x", 'DEADLINE_EXCEEDED', true],
+    ['DELETE FROM m', 'OUTCOME_UNKNOWN', false],
+  ])('has its time: %s ends with %s, before its first answer and after', async (text, code, retryable) => {
+    const ended = { code, retryable };
+    for (const first of [[], [HEADER]]) {
+      member.services.sql.execute = async function* (_, { signal }) {
+        yield* first;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      };
+      await expect(grid.sql(text, [], { timeoutMs: 50 }).all()).rejects.toMatchObject(ended);
+    }
   });
 
   it.each([

@@ -157,7 +157,8 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
       const sessionVersion = this.#router.sessionVersion;
       const request = { text, parameters: encoded, sessionVersion, rowsMax, strict };
-      const options = { signal, timeoutMs: Math.max(1, deadlineMs - performance.now()) };
+      const timeoutMs = Math.max(1, deadlineMs - performance.now());
+      const options = { signal, timeoutMs, onlyReads: onlyReads(text) };
       const outputs = this.#router.anyConnection().sql.execute(request, options);
       try {
         const first = await outputs.next();

@@ -9,7 +9,7 @@ export const ERROR_CODES = {
   INVALID_ARGUMENT: { retryable: false },
   INTERNAL: { retryable: false },
   CANCELLED: { retryable: false },
-  DEADLINE_EXCEEDED: { retryable: false },
+  DEADLINE_EXCEEDED: { retryable: true },
   OUTCOME_UNKNOWN: { retryable: false },
   MESSAGE_TOO_LARGE: { retryable: false },
   OVERLOADED: { retryable: true },

@@ -253,6 +253,7 @@ export class CancelledError extends GridError {
   }
 }
 
+/** Its time is over, and nothing was changed: it only read, or was never sent. A write that was sent is OUTCOME_UNKNOWN. */
 export class DeadlineExceededError extends GridError {
   override readonly name = 'DeadlineExceededError';
   constructor(what: string, timeoutMs: number) {

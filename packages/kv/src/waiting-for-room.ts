@@ -1,11 +1,8 @@
 /** What waits for room in a log for one batch: a mutation, a read behind it, or the mutations of an atomic batch. */
 import type { GridError, PartitionId } from '@ashlar/core';
-import type { RoomWaiter } from '@ashlar/partitions';
+import { answerMarginMs, type RoomWaiter } from '@ashlar/partitions';
 import type { KvBatch } from '@ashlar/transport';
 
-/** So much of its time is left to a caller for the answer that there was no room: a share, and a bound. */
-const ANSWER_SHARE = 0.1;
-const ANSWER_MAX_MS = 250;
 /** Of callers that have no deadline. */
 const WAIT_MS = 5000;
 
@@ -13,7 +10,7 @@ const WAIT_MS = 5000;
 export function dueMsOf({ deadlineMs, deadlineExtras }: KvBatch, operation: number, arrivedMs: number): number {
   if (deadlineMs === 0) return arrivedMs + WAIT_MS;
   const ms = deadlineMs + (deadlineExtras?.[operation] ?? 0);
-  return arrivedMs + ms - Math.min(ANSWER_MAX_MS, ms * ANSWER_SHARE);
+  return arrivedMs + ms - answerMarginMs(ms);
 }
 
 /** Who waits: a batch, with its own numbers for what does. */

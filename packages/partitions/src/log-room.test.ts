@@ -43,7 +43,7 @@ describe('a statement that lacks room in the logs', () => {
     });
   });
 
-  it('fails when no listener gets on, when its time is over, and when it is given up', async () => {
+  it('fails when no listener gets on, when its time does for no further attempt, and when it is given up', async () => {
     const stuck = listeners(1000, 0);
     const lack = new LackOfRoom(FULL, 500, 1, 1);
     await expect(new LogWait(stuck.look, undefined, 30).until(lack, never)).rejects.toBe(FULL);
@@ -52,6 +52,9 @@ describe('a statement that lacks room in the logs', () => {
     await expect(new LogWait(stuck.look, 60_000).until(new LackOfRoom(stopped, 500, 1, 1), never)).rejects.toBe(
       stopped,
     );
+    const slow = new LackOfRoom(FULL, 500, 1, 1, 60_000);
+    const plenty = listeners(0, 0);
+    await expect(new LogWait(plenty.look, 50_000).until(slow, never)).rejects.toBe(FULL);
     const abort = new AbortController();
     const waiting = new LogWait(stuck.look, undefined).until(lack, abort.signal);
     abort.abort();

@@ -6,7 +6,7 @@
  *                                               '-> else: wait until listeners have let go of so much -> stage again
  *
  * R1  Who waits holds nothing: no partition, no staged record; so listeners get on.
- * R2  When the statement's time is nearly over (without a deadline: when no listener has got on for STALL_MS), or the log is
+ * R2  When there is no time for another attempt and its answer (without a deadline: when no listener has got on for STALL_MS), or the log is
  *     held by a listener in quarantine, it fails with LOG_FULL, as it would without waiting: a caller is told why, not only
  *     that it took too long.
  */
@@ -27,13 +27,16 @@ export class LackOfRoom {
   readonly error: GridError;
   /** Bytes of log that the whole statement needs, about. */
   readonly bytesWanted: number;
+  /** How long it took to find out: another attempt takes as long. */
+  readonly attemptMs: number;
 
   /**
    * @param stagedBytes  of log, for the rows before
    * @param stagedRows   of rowCount
    */
-  constructor(error: GridError, stagedBytes: number, stagedRows: number, rowCount: number) {
+  constructor(error: GridError, stagedBytes: number, stagedRows: number, rowCount: number, attemptMs = 0) {
     this.error = error;
+    this.attemptMs = attemptMs;
     this.bytesWanted = Math.ceil((stagedBytes * rowCount * ESTIMATE_MARGIN) / Math.max(1, stagedRows));
   }
 }
@@ -81,7 +84,7 @@ export class LogWait {
         this.#consumed = consumed;
         this.#movedAtMs = nowMs;
       } else if (nowMs - this.#movedAtMs > this.#stallMs) throw lack.error;
-      if (nowMs > this.#dueMs) throw lack.error;
+      if (nowMs + lack.attemptMs > this.#dueMs) throw lack.error;
       await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) throw new CancelledError('the statement');
       if (bytesMax - heldBytes >= lack.bytesWanted) return;

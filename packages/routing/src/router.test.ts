@@ -116,7 +116,7 @@ describe('time and cancellation', () => {
     const [quick, patient] = await Promise.allSettled([get(router, 1, { timeoutMs: 50 }), get(router, 2)]);
     expect(quick).toMatchObject({
       status: 'rejected',
-      reason: { code: 'DEADLINE_EXCEEDED', details: { timeoutMs: 50 } },
+      reason: { code: 'DEADLINE_EXCEEDED', retryable: true, details: { timeoutMs: 50 } },
     });
     expect(patient.status).toBe('fulfilled');
   });

@@ -529,12 +529,16 @@ export class Router {
 
   /** The clock of deadlines runs while something waits. */
   #armSweeper(): void {
-    this.#sweeper ??= setTimeout(() => {
-      this.#sweeper = undefined;
-      this.#sweep();
-      const isIdle = this.#retries.size === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
-      if (!isIdle && !this.#closed) this.#armSweeper();
-    }, SWEEP_MS);
+    // Behind the sockets: where this process was late, what has been answered in time lies in them and is read first.
+    this.#sweeper ??= setTimeout(() => setImmediate(() => this.#onSweeper()), SWEEP_MS);
+  }
+
+  #onSweeper(): void {
+    this.#sweeper = undefined;
+    if (this.#closed) return;
+    this.#sweep();
+    const isIdle = this.#retries.size === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
+    if (!isIdle) this.#armSweeper();
   }
 
   #sweep(): void {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
-import type { EntryLimits } from '@ashlar/partitions';
+import { answerMarginMs, type EntryLimits } from '@ashlar/partitions';
 import { encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import { assign, atPath, type ChangeTask } from '@ashlar/sql-executor';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
@@ -32,12 +32,14 @@ export type ChangeRequest =
   | { readonly kind: 'process'; readonly task: ChangeTask; readonly processor: ProcessorRequest }
   | { readonly kind: 'insert'; readonly map: string; readonly mapId: MapId; readonly rows: InsertRows };
 
-/** What is left of a statement's time for the way back, where it waited for listeners. */
-const ANSWER_MARGIN_MS = 300;
+/** What is left of a statement's time at least for the way back over two members, where it waited for listeners. */
+const ANSWER_MARGIN_MIN_MS = 300;
 
 /** How long a statement may wait; undefined: its caller set no time. */
 function waitMsOf({ deadlineMs }: Statement): number | undefined {
-  return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - performance.now() - ANSWER_MARGIN_MS);
+  if (deadlineMs === undefined) return undefined;
+  const leftMs = deadlineMs - performance.now();
+  return Math.max(0, leftMs - Math.max(ANSWER_MARGIN_MIN_MS, answerMarginMs(leftMs)));
 }
 
 function insertOf({ name, id }: CatalogedMap, rows: InsertRows, statement: Statement): ChangeRequest {

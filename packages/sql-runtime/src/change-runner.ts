@@ -311,6 +311,7 @@ export class ChangeRunner {
     await this.#holdAll(names, partitions, signal);
     const writes = this.#deps.writes.begin();
     const progress = { rows: 0 };
+    const startedMs = performance.now();
     try {
       const affected = await stage(writes, progress);
       this.#deps.writes.submit(writes);
@@ -320,7 +321,7 @@ export class ChangeRunner {
       const stagedBytes = isFull ? this.#deps.store.undecidedLogBytes(partitions) : 0;
       writes.abort();
       if (!isFull) throw error;
-      return new LackOfRoom(error, stagedBytes, progress.rows, rowCount);
+      return new LackOfRoom(error, stagedBytes, progress.rows, rowCount, performance.now() - startedMs);
     } finally {
       for (const name of names) this.#deps.gate.release(name);
     }

@@ -2,7 +2,8 @@
  * The caller's side of unary calls and streams of answers: deadlines, cancellation, errors by name.
  *
  * A broken link says CONNECTION_LOST (MEMBER_UNREACHABLE between members) where sending again is safe (the call has no
- * effect, or never left), and OUTCOME_UNKNOWN where it may have been applied. A link that is known to be down says so at
+ * effect, or never left), and OUTCOME_UNKNOWN where it may have been applied. So does a call whose time is over:
+ * DEADLINE_EXCEEDED may be repeated, a write that was sent is OUTCOME_UNKNOWN. A link that is known to be down says so at
  * once.
  */
 import {
@@ -35,6 +36,8 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** The trace it belongs to. Default: what the connection says. */
   readonly trace?: TraceContext | undefined;
+  /** This one changes nothing, though others of its method do. */
+  readonly onlyReads?: boolean | undefined;
 }
 
 /** What calls of one connection share. */
@@ -297,15 +300,29 @@ function linkError(caller: Caller, error: ServiceError, method: Asked, options: 
   let own = fromStatus(error, method.name);
   // Without a cause it is the member's own error, which says what took too long, or who cancelled.
   if (own.cause !== undefined) {
-    if (own.code === 'DEADLINE_EXCEEDED' && options.timeoutMs !== undefined) {
-      return new DeadlineExceededError(method.name, options.timeoutMs);
-    }
+    if (own.code === 'DEADLINE_EXCEEDED') return overdue(error, own, method, options);
     // Nobody here did: the stream was cut at the other end, or between.
     if (own.code === 'CANCELLED') own = connectionLost(method.name, error.details);
   }
   if (own.code !== 'CONNECTION_LOST') return own;
-  if (method.effect !== 'none' && !wasNeverSent(error.details)) return new OutcomeUnknownError(method.name);
+  if (mayHaveApplied(error, method, options)) return new OutcomeUnknownError(method.name);
   return caller.peer === undefined ? own : notThere(caller, method.name);
+}
+
+/** @param own  what the status says by itself */
+function overdue(error: ServiceError, own: GridError, method: Asked, options: CallOptions): GridError {
+  const { timeoutMs } = options;
+  const late = timeoutMs === undefined ? own : new DeadlineExceededError(method.name, timeoutMs);
+  if (!mayHaveApplied(error, method, options)) return late;
+  return new OutcomeUnknownError(
+    method.name,
+    late,
+    timeoutMs === undefined ? 'and not answered in time' : `and not answered within ${timeoutMs} ms`,
+  );
+}
+
+function mayHaveApplied({ details }: ServiceError, { effect }: Asked, { onlyReads }: CallOptions): boolean {
+  return effect !== 'none' && onlyReads !== true && !wasNeverSent(details);
 }
 
 /** Nothing was changed: the member was not there to do it. */

@@ -16,11 +16,12 @@ export function linkReason(details: string): string {
   return REASONS.find(([pattern]) => pattern.test(details))?.[1] ?? 'the connection broke';
 }
 
-/** Says of a call that nothing of it left: there was no connection to send it over. */
+const NEVER_SENT =
+  /No connection established|Name resolution failed|Channel has been shut down|Failed to start HTTP\/2 stream|[Ww]aiting for (?:LB pick|name resolution|metadata filters)/;
+
+/** Says of a call that nothing of it left: there was no connection to send it over, in all its time or any more. */
 export function wasNeverSent(details: string): boolean {
-  return /No connection established|Name resolution failed|Channel has been shut down|Failed to start HTTP\/2 stream/.test(
-    details,
-  );
+  return NEVER_SENT.test(details);
 }
 
 /** A link that broke under a call, or was not there for it. */

@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { GridError } from '@ashlar/core';
 import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js';
 import { connectMember, type MemberConnection } from './connection.ts';
@@ -77,6 +78,47 @@ describe('unary calls', () => {
       code: 'DEADLINE_EXCEEDED',
     });
     await until(() => heard?.aborted === true);
+  });
+
+  it('say OUTCOME_UNKNOWN when a write is overdue, DEADLINE_EXCEEDED of what only reads, which may be repeated', async () => {
+    const never = new Promise<never>(() => undefined);
+    Object.assign(member.services.admin, { clear: () => never, dropMap: () => never, mapSize: () => never });
+    Object.assign(member.services.members, { changeCatalog: () => never });
+    const { admin, members } = connection;
+    const limits = { timeoutMs: 50 };
+    const writes = [() => admin.clear({ map: 'm' }, limits), () => admin.dropMap({ map: 'm' }, limits)];
+    for (const write of writes) {
+      await expect(write()).rejects.toMatchObject({
+        code: 'OUTCOME_UNKNOWN',
+        retryable: false,
+        message: expect.stringContaining('not answered within 50 ms'),
+        cause: { code: 'DEADLINE_EXCEEDED', details: limits },
+      });
+    }
+    const reads = [
+      () => admin.mapSize({ map: 'm', grid: true }, limits),
+      () => members.changeCatalog({ body: new Uint8Array() }, { ...limits, onlyReads: true }),
+    ];
+    for (const read of reads) {
+      await expect(read()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', retryable: true, details: limits });
+    }
+  });
+
+  it('that never left in their time are DEADLINE_EXCEEDED, also writes', async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const unheard = connectMember(`127.0.0.1:${(silent.address() as AddressInfo).port}`);
+    try {
+      await expect(unheard.admin.clear({ map: 'm' }, { timeoutMs: 50 })).rejects.toMatchObject({
+        code: 'DEADLINE_EXCEEDED',
+        retryable: true,
+      });
+    } finally {
+      unheard.close();
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    }
   });
 
   it('have no deadline where it lies further than timers reach', async () => {

@@ -63,7 +63,7 @@ export class RemoteCoordinator implements Coordinator {
   ): Promise<RemoteCoordinator> {
     await reached(connection, timeoutMs);
     try {
-      const { body } = await connection.members.changeCatalog({ body: NO_CHANGE }, { timeoutMs });
+      const { body } = await connection.members.changeCatalog({ body: NO_CHANGE }, { timeoutMs, onlyReads: true });
       return new RemoteCoordinator(connection, memberId, stateOf(body), log);
     } catch (error) {
       // A certificate of ours is looked at when the link stands already. Nothing was to be changed: all is as it was.
@@ -130,7 +130,8 @@ export class RemoteCoordinator implements Coordinator {
 
   async refresh(): Promise<ControlState> {
     // Not by opening a stream and leaving it: a peer that resets many streams has its connection closed.
-    const { body } = await this.#connection.members.changeCatalog({ body: NO_CHANGE }, { timeoutMs: CALL_TIMEOUT_MS });
+    const options = { timeoutMs: CALL_TIMEOUT_MS, onlyReads: true };
+    const { body } = await this.#connection.members.changeCatalog({ body: NO_CHANGE }, options);
     this.#accept(stateOf(body));
     return this.#state;
   }
