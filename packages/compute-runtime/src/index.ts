@@ -1,3 +1,4 @@
 /** compute-runtime: the main thread's half of compute: calls of processors, listeners and their write-sets. */
 export { ListenerDriver, stateOfListener } from './listeners/listener-driver.ts';
-export { ProcessorCall, type ProcessorCaller, ProcessorCalls, type ProcessorName } from './processor-calls.ts';
+export { ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-call.ts';
+export { ProcessorCalls } from './processor-calls.ts';

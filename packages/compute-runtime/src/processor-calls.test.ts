@@ -5,7 +5,8 @@ import { NO_TRACING } from '@ashlar/observe';
 import { EntryLimits, KeyGate, keyGateName, WritePath } from '@ashlar/partitions';
 import { encodeKey } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
-import { ProcessorCall, type ProcessorCaller, ProcessorCalls, type ProcessorName } from './processor-calls.ts';
+import { ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-call.ts';
+import { ProcessorCalls } from './processor-calls.ts';
 
 const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
 const INCREMENT: ProcessorName = { module: 'counters', exportName: 'increment', depth: 0 };

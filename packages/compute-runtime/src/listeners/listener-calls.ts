@@ -6,7 +6,8 @@ import { GridError, type MapId, type PartitionId, type TraceContext } from '@ash
 import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeRefusal, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
-import { ProcessorCall, type ProcessorCaller, type ProcessorCalls, type ProcessorName } from '../processor-calls.ts';
+import { ProcessorCall, type ProcessorCaller, type ProcessorName } from '../processor-call.ts';
+import type { ProcessorCalls } from '../processor-calls.ts';
 import type { ListenerParts } from './listener-parts.ts';
 
 export interface ListenerCallsDependencies {

@@ -1,0 +1,120 @@
+/** One call of a processor on its way, who made it, and what runs. */
+import type { CatalogedMap } from '@ashlar/cluster';
+import type { PartitionId, TraceContext } from '@ashlar/core';
+import { type GateName, keyGateName } from '@ashlar/partitions';
+import { compareBytes } from '@ashlar/serialization';
+
+/**
+ * Who made calls and is told of each by the number it gave it. Exactly one of the functions is called, once a call; none of
+ * them throws.
+ */
+export interface ProcessorCaller {
+  /** The result in MessagePack, `bytes[start, end)`; empty: undefined. The bytes are good during the call only. */
+  onResult(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  onError(slot: number, error: unknown): void;
+  /** User code refused the call: bytes[start, end) are the refusal (`encodeRefusal`), good during the call only. */
+  onRefused(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  /** The entry is not as the caller wants it any more. */
+  onSkipped?(slot: number): void;
+}
+
+/** One call. Its bytes stay valid until it is answered. */
+export class ProcessorCall {
+  readonly map: CatalogedMap;
+  readonly partition: PartitionId;
+  /** Canonical bytes keys[keyStart, keyEnd). */
+  readonly keys: Uint8Array;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  /** MessagePack args[argsStart, argsEnd); empty: called without arguments. */
+  readonly args: Uint8Array;
+  readonly argsStart: number;
+  readonly argsEnd: number;
+  readonly processor: ProcessorName;
+  readonly caller: ProcessorCaller;
+  readonly slot: number;
+  /**
+   * The entry must still be so, else the call is skipped; such a call chains with no other. It looks at the newest state,
+   * and the last thing that it does with the store is that look.
+   */
+  readonly isWanted: (() => boolean) | undefined;
+  /** The trace it belongs to, where its caller is traced. */
+  trace: TraceContext | undefined = undefined;
+  /** A listener made it to get on with its events. */
+  isProgress = false;
+  /** The next call on the same entry in the same task. */
+  next: ProcessorCall | undefined = undefined;
+  /** Of the first call on an entry: the last one, and how many there are. */
+  last: ProcessorCall = this;
+  count = 1;
+  /** It is on its way to a worker: nothing joins it any more. */
+  isSent = false;
+  /** Of its key at the gate. */
+  readonly name: GateName;
+
+  constructor(
+    map: CatalogedMap,
+    partition: PartitionId,
+    keys: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    args: Uint8Array,
+    argsStart: number,
+    argsEnd: number,
+    processor: ProcessorName,
+    caller: ProcessorCaller,
+    slot: number,
+    isWanted?: () => boolean,
+  ) {
+    this.map = map;
+    this.partition = partition;
+    this.keys = keys;
+    this.keyStart = keyStart;
+    this.keyEnd = keyEnd;
+    this.args = args;
+    this.argsStart = argsStart;
+    this.argsEnd = argsEnd;
+    this.processor = processor;
+    this.caller = caller;
+    this.slot = slot;
+    this.isWanted = isWanted;
+    this.name = keyGateName(map.id, keys, keyStart, keyEnd);
+  }
+}
+
+/** What runs, and how deep in calls from user code. */
+export interface ProcessorName {
+  readonly module: string;
+  readonly exportName: string;
+  readonly depth: number;
+}
+
+let lastProcessor: ProcessorName | undefined;
+let lastName = '';
+
+/** Of the group in which calls of the processor gather. */
+export function groupName(processor: ProcessorName): string {
+  if (processor !== lastProcessor) {
+    lastProcessor = processor;
+    lastName = `${processor.depth} ${processor.module} ${processor.exportName}`;
+  }
+  return lastName;
+}
+
+/** Whether a call can run in the same task as the one that holds its name: the same processor, the very same key. */
+export function isSameWork(first: ProcessorCall, call: ProcessorCall): boolean {
+  if (first.map.id !== call.map.id || groupName(first.processor) !== groupName(call.processor)) return false;
+  return compareBytes(first.keys, first.keyStart, first.keyEnd, call.keys, call.keyStart, call.keyEnd) === 0;
+}
+
+/** Visits every call in the order of its task, with its index there and the index of its entry. */
+export function eachCall(
+  entries: readonly ProcessorCall[],
+  visit: (call: ProcessorCall, index: number, entry: number) => void,
+): void {
+  let index = 0;
+  for (let entry = 0; entry < entries.length; entry++) {
+    for (let call: ProcessorCall | undefined = entries[entry]; call !== undefined; call = call.next)
+      visit(call, index++, entry);
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * Ready-made processors: pure functions over the decoded value, run at once by the partition's writer. No worker, and no
+ * key held but by a call that cannot stage at the moment.
+ *
+ *   run -> newest state -> function -> stage, submit --> committed: answer
+ *    |                        '-- keeps the entry ----> what it was read from is committed: answer
+ *    '-- no batch, or an open one hides the entry: its key is held, and it is tried again --> ...
+ *
+ * R1  Calls on a key take effect in the order in which they came, also those that wait for a batch.
+ * R2  At most `waitingMax` wait; the next one is refused and has changed nothing.
+ */
+import { readyProcessor } from '@ashlar/compute';
+import { GridError, MapDroppedError, TTL_KEEP } from '@ashlar/core';
+import { keyText } from '@ashlar/expressions';
+import { checkOneGo, deadlineOf, type EntryLimits, type WritePath } from '@ashlar/partitions';
+import { decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
+import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
+import type { ProcessorCall } from './processor-call.ts';
+import { changeInDoubt, isBlocked, isVoid, readLost } from './undecided.ts';
+
+export interface ReadyCallsDependencies {
+  readonly store: MemberStore;
+  readonly writes: WritePath;
+  readonly limits: EntryLimits;
+  readonly clock: { now(): number };
+  /** Holds the key of a call that waits for a batch. */
+  readonly hold: (call: ProcessorCall) => void;
+  readonly release: (call: ProcessorCall) => void;
+  readonly waitingMax: number;
+}
+
+const ONCE_PER_KEY: BatchHeader = { oncePerKey: true };
+const PROGRESS_ONCE_PER_KEY: BatchHeader = { oncePerKey: true, isProgress: true };
+const UNDEFINED_RESULT = new Uint8Array(0);
+/** Batches that stand in the way are decided in the order of a network's round trip. */
+const LOOK_MS = 1;
+/** Of one look: calls in vain. */
+const MISSES_A_LOOK = 32;
+
+export class ReadyCalls {
+  readonly #deps: ReadyCallsDependencies;
+  #waiting: ProcessorCall[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  /** Of the call that runs: what was seen, or the batch that it staged in. */
+  #hangsOn: WriteBatch | undefined;
+  #isStaged = false;
+
+  constructor(deps: ReadyCallsDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Calls that wait for a batch. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** The key must be free. Answers through the call's caller. */
+  run(call: ProcessorCall): void {
+    if (this.#attempt(call)) return;
+    const { waitingMax, hold } = this.#deps;
+    if (this.#waiting.length >= waitingMax) {
+      const error = new GridError('OVERLOADED', `${waitingMax} calls wait for commits`, { hint: 'send fewer at once' });
+      call.caller.onError(call.slot, error);
+      return;
+    }
+    // Nothing joins it: it is not on its way to a worker.
+    call.isSent = true;
+    hold(call);
+    this.#waiting.push(call);
+    this.#timer ??= setTimeout(() => this.#look(), LOOK_MS).unref();
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const left: ProcessorCall[] = [];
+    let at = 0;
+    for (; at < waiting.length && left.length < MISSES_A_LOOK; at++) {
+      const call = waiting[at]!;
+      if (this.#attempt(call)) this.#deps.release(call);
+      else left.push(call);
+    }
+    // What was let through by a release may wait by now, too: behind these.
+    this.#waiting = [...left, ...waiting.slice(at), ...this.#waiting];
+    if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => this.#look(), LOOK_MS).unref();
+  }
+
+  /** @returns false: it has done nothing, and is to be tried again */
+  #attempt(call: ProcessorCall): boolean {
+    this.#hangsOn = undefined;
+    this.#isStaged = false;
+    let result: Uint8Array = UNDEFINED_RESULT;
+    let error: unknown;
+    let isSkipped = false;
+    try {
+      const outcome = this.#result(call);
+      if (outcome === 'blocked') return false;
+      if (outcome === 'skipped') isSkipped = true;
+      else result = outcome;
+    } catch (failure) {
+      if (isBlocked(failure)) return false;
+      error = GridError.is(failure, 'TYPE_MISMATCH') ? atKey(failure, call) : failure;
+    }
+    this.#answer(call, result, error, isSkipped);
+    return true;
+  }
+
+  /** @returns the result in MessagePack; or that the call is not wanted, or that an open batch hides what it reads */
+  #result(call: ProcessorCall): Uint8Array | 'skipped' | 'blocked' {
+    const { store, limits, clock } = this.#deps;
+    const { map, partition, keys, keyStart, keyEnd, args, argsStart, argsEnd } = call;
+    const run = readyProcessor(call.processor.exportName);
+    if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
+    const { found } = store;
+    if (call.isWanted?.() === false) {
+      this.#hangsOn = found.undecided;
+      return found.undecided?.state === 'open' ? 'blocked' : 'skipped';
+    }
+    const exists = store.findNewest(map.id, partition, keys, keyStart, keyEnd);
+    this.#hangsOn = found.undecided;
+    if (found.undecided?.state === 'open') return 'blocked';
+    const { expiresAt } = found;
+    if (exists) checkOneGo(found.valueBytes, found.valueStart, found.valueEnd);
+    checkOneGo(args, argsStart, argsEnd);
+    const value = exists ? decodeValue(found.valueBytes, found.valueStart, found.valueEnd) : undefined;
+    const outcome = run(value, argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined);
+    const result = outcome.result === undefined ? UNDEFINED_RESULT : encodeValue(outcome.result);
+    if (outcome.action === 'keep') return result;
+    const bytes = outcome.action === 'set' ? encodeValue(outcome.value) : undefined;
+    if (bytes !== undefined) limits.checkValue(bytes.length);
+    const ttl = outcome.action === 'set' ? (outcome.ttl ?? TTL_KEEP) : TTL_KEEP;
+    this.#write(call, bytes, deadlineOf(ttl, clock.now(), exists ? expiresAt : undefined));
+    return result;
+  }
+
+  /** @param bytes  undefined: the entry is removed */
+  #write(call: ProcessorCall, bytes: Uint8Array | undefined, deadline: number): void {
+    const { writes } = this.#deps;
+    const header = call.isProgress ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY;
+    let batch = writes.begin(header);
+    try {
+      while (!stage(batch, call, bytes, deadline)) {
+        writes.submit(batch);
+        batch = writes.begin(header);
+      }
+    } catch (error) {
+      if (batch.state === 'open') batch.abort();
+      throw error;
+    }
+    if (batch.changeCount > 0) {
+      this.#hangsOn = batch;
+      this.#isStaged = true;
+    }
+    writes.submit(batch);
+  }
+
+  #answer(call: ProcessorCall, result: Uint8Array, error: unknown, isSkipped: boolean): void {
+    const batch = this.#hangsOn;
+    // A full log is no news of the entry: whoever wants to wait for room does so now.
+    if (batch === undefined || GridError.is(error, 'LOG_FULL')) {
+      tell(call, result, error, isSkipped);
+      return;
+    }
+    const isStaged = this.#isStaged;
+    if (batch.state === 'sealed') {
+      this.#deps.writes.held.note('ready-made');
+      batch.whenDecided(() => tell(call, result, lossOf(call, batch, isStaged) ?? error, isSkipped));
+    } else tell(call, result, lossOf(call, batch, isStaged) ?? error, isSkipped);
+  }
+}
+
+function tell({ caller, slot }: ProcessorCall, result: Uint8Array, error: unknown, isSkipped: boolean): void {
+  if (error !== undefined) caller.onError(slot, error);
+  else if (isSkipped) caller.onSkipped?.(slot);
+  else caller.onResult(slot, result, 0, result.length);
+}
+
+/** Why the answer that hangs on a decided batch must not be told. */
+function lossOf({ partition }: ProcessorCall, batch: WriteBatch, isStaged: boolean): GridError | undefined {
+  if (!isVoid(batch, partition)) return undefined;
+  return isStaged ? changeInDoubt(partition) : readLost(partition);
+}
+
+/** @returns false: the batch is to be cut first */
+function stage(
+  batch: WriteBatch,
+  { map, partition, keys, keyStart, keyEnd }: ProcessorCall,
+  bytes: Uint8Array | undefined,
+  deadline: number,
+): boolean {
+  const cause = RecordCause.processor;
+  if (bytes === undefined) return batch.remove(map.id, partition, keys, keyStart, keyEnd, cause) || !batch.wantsCut;
+  return batch.put(map.id, partition, keys, keyStart, keyEnd, bytes, 0, bytes.length, deadline, cause);
+}
+
+/** An error of a value that a processor cannot use, with the key of the entry. */
+function atKey(error: GridError, { keys, keyStart, keyEnd }: ProcessorCall): GridError {
+  const key = keyText(decodeKey(keys, keyStart, keyEnd));
+  const { hint, details } = error;
+  return new GridError(error.code, `${error.message}: the entry with the key ${key}`, {
+    hint,
+    details: { ...details, key },
+    cause: error,
+  });
+}
