@@ -40,7 +40,7 @@ describe('INSERT', () => {
     await expect(affected('INSERT INTO kinds (v) VALUES (1)')).rejects.toMatchObject({ code: 'SYNTAX_ERROR' });
   });
 
-  it('of a key that is there is DUPLICATE_KEY, and nothing is inserted on that member', async () => {
+  it('of a key that is there is DUPLICATE_KEY, and nothing is inserted', async () => {
     const together = client.map(defineMap<readonly [string, number], { n: number }>('together', { affinityParts: 1 }));
     await together.put(['a', 3], { n: -3 });
     const keys = Array.from({ length: 6 }, (_, n) => ['a', n]);
@@ -57,13 +57,36 @@ describe('INSERT', () => {
     expect(await client.map('together').size()).toBe(6);
   });
 
-  it('over both members says what one applied when the other refused', async () => {
-    await client.map('spread').put(50, { n: -1 });
+  it('over both members that one of them refuses inserts nothing on the other', async () => {
     const rows = Array.from({ length: 100 }, (_, n) => `(${n}, ${n})`).join(', ');
-    const failure = await affected(`INSERT INTO spread (__key, n) VALUES ${rows}`).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'PARTIAL_COMMIT', details: { cause: 'DUPLICATE_KEY' } });
-    const { details } = failure as { details: { affected: number } };
-    expect(await client.map('spread').size()).toBe(details.affected + 1);
+    for (const taken of [3, 50, 77]) {
+      const name = `spread${taken}`;
+      const map = client.map(name);
+      await map.put(taken, { n: -1 });
+      const insert = `INSERT INTO ${name} (__key, n) VALUES ${rows}`;
+      await expect(affected(insert)).rejects.toMatchObject({
+        code: 'DUPLICATE_KEY',
+        details: { map: name, key: String(taken) },
+      });
+      expect(await map.size()).toBe(1);
+      expect(await affected(`${insert} ON CONFLICT DO NOTHING`)).toBe(99);
+    }
+  });
+
+  it('with a key twice among its own rows inserts nothing, wherever the other rows lie', async () => {
+    const rows = Array.from({ length: 60 }, (_, n) => `(${n}, ${n})`);
+    for (const again of [0, 30, 59]) {
+      const insert = `INSERT INTO twice (__key, n) VALUES ${[...rows, `(${again}, -1)`].join(', ')}`;
+      await expect(affected(insert)).rejects.toMatchObject({ code: 'DUPLICATE_KEY' });
+      expect(await client.map('twice').size()).toBe(0);
+    }
+  });
+
+  it('with a value that one member refuses inserts nothing on the other', async () => {
+    const rows = Array.from({ length: 40 }, (_, n) => `(${n}, ${n})`);
+    const insert = `INSERT INTO odd_rows (__key, n) VALUES ${[...rows, '(40, 1 / (40 - 40))'].join(', ')}`;
+    await expect(affected(insert)).rejects.toMatchObject({ code: 'DIVISION_BY_ZERO' });
+    expect(await client.map('odd_rows').size()).toBe(0);
   });
 });
 
@@ -105,6 +128,30 @@ describe('UPDATE', () => {
     await expect(affected('UPDATE kept SET a.b = 1, a = 2')).rejects.toMatchObject({ code: 'SYNTAX_ERROR' });
     await expect(affected('UPDATE kept SET a = 1 / 0')).rejects.toMatchObject({ code: 'DIVISION_BY_ZERO' });
     expect(await client.map('kept').get(1)).toEqual({ text: 'x' });
+  });
+
+  it('that fails by one row changes nothing on any member, whatever the row makes it fail by', async () => {
+    const map = client.map<Record<string, unknown>>('one_odd_row');
+    const entries = Array.from({ length: 200 }, (_, n) => [n, { n, by: 1, text: 'x' }] as const);
+    const cases = [
+      ['SET n = n / by', { by: 0 }, 'DIVISION_BY_ZERO'],
+      ['SET n = n + 1', { n: 'seven' }, 'TYPE_MISMATCH'],
+      ['SET text.inner = 1 WHERE __key = 7', {}, 'TYPE_MISMATCH'],
+      ['SET n = 10 / by WHERE n >= 0 OR by = 0', { by: 0 }, 'DIVISION_BY_ZERO'],
+      ['SET n = n::int', { n: 'seven' }, 'INVALID_CAST'],
+    ] as const;
+    for (const [clauses, odd, code] of cases) {
+      await map.putAll(entries);
+      await map.put(7, { ...entries[7]![1], ...odd });
+      const before = await map.getAll(entries.map(([key]) => key));
+      await expect(affected(`UPDATE one_odd_row ${clauses}`)).rejects.toMatchObject({ code });
+      expect(await map.getAll(entries.map(([key]) => key))).toEqual(before);
+    }
+    await map.put(7, { n: 7, by: 0 });
+    await expect(affected('DELETE FROM one_odd_row WHERE 1 / by > 0')).rejects.toMatchObject({
+      code: 'DIVISION_BY_ZERO',
+    });
+    expect(await map.size()).toBe(200);
   });
 
   it('leaves the time to live as it is', async () => {
@@ -170,6 +217,44 @@ async function sharesOfMembers(map: string): Promise<number[]> {
   const plan = await explained(client, `ANALYZE SELECT count(*) FROM ${map} WHERE n IS NOT NULL`);
   return plan.flatMap((line) => (/^stage 0 .* (\d+) rows scanned/.exec(line)?.[1] ?? []) as string).map(Number);
 }
+
+describe('statements in flight together', () => {
+  it('each see what those before have done: n = n + 1 ten times leaves 10, by key and over all members', async () => {
+    const map = client.map<{ n: number }>('counted');
+    const keys = Array.from({ length: 50 }, (_, n) => n);
+    await map.putAll(keys.map((key) => [key, { n: 0 }]));
+    await Promise.all(keys.slice(0, 10).map(() => affected('UPDATE counted SET n = n + 1 WHERE __key = 3')));
+    expect(await map.get(3)).toEqual({ n: 10 });
+    await Promise.all(keys.slice(0, 10).map(() => affected('UPDATE counted SET n = n + 1')));
+    expect(await rowsOf(client, 'SELECT min(n), max(n) FROM counted WHERE __key <> 3')).toEqual([[10, 10]]);
+    expect(await map.get(3)).toEqual({ n: 20 });
+  });
+
+  it('over the same entries in every order never wait for each other for ever', async () => {
+    const clients = [client, await grid.connect({ seeds: [grid.seeds[1]!] }), await grid.connect()];
+    const map = client.map<{ n: number }>('crossed');
+    const keys = Array.from({ length: 300 }, (_, n) => n);
+    await map.putAll(keys.map((key) => [key, { n: 0 }]));
+    const sums = await Promise.all(
+      Array.from({ length: 60 }, (_, round) => {
+        const of = clients[round % clients.length]!;
+        const where = round % 3 === 0 ? '' : ` WHERE __key % ${2 + (round % 5)} = ${round % 2}`;
+        return of.sql(`UPDATE crossed SET n = n + 1${where}`).execute();
+      }),
+    );
+    const added = sums.reduce((sum, outcome) => sum + outcome.affected, 0);
+    expect(await rowsOf(client, 'SELECT sum(n) FROM crossed')).toEqual([[added]]);
+  });
+
+  it('that insert the same keys: one of them does, all others are refused whole', async () => {
+    const rows = (n: number): string => Array.from({ length: 40 }, (_, key) => `(${key}, ${n})`).join(', ');
+    const tries = Array.from({ length: 8 }, (_, n) => affected(`INSERT INTO raced (__key, n) VALUES ${rows(n)}`));
+    const ended = await Promise.allSettled(tries);
+    expect(ended.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const winner = ended.findIndex(({ status }) => status === 'fulfilled');
+    expect(await rowsOf(client, 'SELECT n, count(*) FROM raced GROUP BY n')).toEqual([[winner, 40]]);
+  });
+});
 
 describe('writers beside each other', () => {
   it('lose nothing: UPDATEs of two clients, conditional replaces, puts, increments on the same entries', async () => {

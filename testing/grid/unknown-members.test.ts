@@ -46,12 +46,16 @@ async function answers(connection: MemberConnection): Promise<Map<string, string
   return codes;
 }
 
-type Call = (request: object, options: { timeoutMs: number }) => Promise<unknown> | AsyncGenerator;
+type Call = (
+  request: object,
+  options: { timeoutMs: number },
+) => Promise<unknown> | AsyncGenerator | { ask(input: object, effect: 'none'): Promise<unknown> };
 
 async function codeOf(call: Call): Promise<string> {
   try {
     const answer = call(ANYTHING, { timeoutMs: 2000 });
     if ('then' in answer) await answer;
+    else if ('ask' in answer) await answer.ask({ ...ANYTHING, step: 'find' }, 'none');
     else for await (const _ of answer) break;
     return 'OK';
   } catch (error) {

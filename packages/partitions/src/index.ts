@@ -8,7 +8,7 @@ export { KeyGate } from './key-gate.ts';
 export { type LateCommitOptions, LateCommits } from './late-commits.ts';
 export { LocalSnapshots } from './local-snapshots.ts';
 export { LogPressure } from './log-pressure.ts';
-export { LackOfRoom, LogWait } from './log-room.ts';
+export { isTooLargeForLogs, LackOfRoom, LogWait, tooLargeForLogs } from './log-room.ts';
 export { type NeedMap, needMapOf, openHere, openMap, type PresenceParts } from './map-presence.ts';
 export { checkOneGo, isOneGo } from './one-go.ts';
 export { Ownership, type OwnershipStamp } from './ownership.ts';

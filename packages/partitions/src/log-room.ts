@@ -75,7 +75,7 @@ export class LogWait {
    * @throws GridError LOG_FULL: there can never be so much room, or listeners do not get on; CANCELLED
    */
   async until(lack: LackOfRoom, signal: AbortSignal): Promise<void> {
-    if (this.isHopeless(lack)) throw tooLarge(lack.bytesWanted, this.#room().bytesMax);
+    if (this.isHopeless(lack)) throw tooLargeForLogs(lack.bytesWanted, this.#room().bytesMax);
     if (lack.error.details?.['isStopped'] === true) throw lack.error;
     for (;;) {
       const { bytesMax, heldBytes, consumed } = this.#room();
@@ -92,13 +92,21 @@ export class LogWait {
   }
 }
 
-function tooLarge(bytesWanted: number, bytesMax: number): GridError {
+/** LOG_FULL for ever: what the statement writes can never lie in the logs together. */
+export function tooLargeForLogs(bytesWanted: number, bytesMax: number): GridError {
   return new GridError(
     'LOG_FULL',
-    `the statement would write ${bytesWanted} bytes of log on a member, and listeners may hold ${bytesMax}; nothing is changed`,
+    `the statement would write ${bytesWanted} bytes of log on a member, and ${bytesMax} are the most that may wait there for its commit and for listeners; nothing is changed`,
     {
-      hint: 'change fewer rows at a time, or raise memory.maxBytes: held logs have a quarter of it',
+      hint: 'change fewer rows at a time (clear() removes all of a map in pieces), or raise memory.maxBytes: held logs have a quarter of it',
       details: { bytesWanted, limitBytes: bytesMax },
     },
   );
+}
+
+/** Whether an error is of tooLargeForLogs(), here or at another member. */
+export function isTooLargeForLogs(error: unknown): boolean {
+  if (!GridError.is(error, 'LOG_FULL')) return false;
+  const { bytesWanted, limitBytes } = error.details ?? {};
+  return Number(bytesWanted) > Number(limitBytes);
 }

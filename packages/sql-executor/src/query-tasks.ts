@@ -69,6 +69,8 @@ export interface ChangedRows {
   /** New documents of an UPDATE; empty otherwise. */
   readonly valueEnds: Uint32Array;
   readonly values: Uint8Array;
+  /** Bytes of the documents as they were, all together. */
+  readonly oldBytes: number;
   /** Rows that the condition read laxly. */
   readonly odd: readonly OddCount[];
   /** Of the keys that ambiguous texts mean, those of entries that meet the condition. */

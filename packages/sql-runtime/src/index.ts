@@ -1,6 +1,11 @@
 /** sql-runtime: a statement from text to rows over the grid: planning, coordinators, runners, columns, grid snapshots. */
-export { ChangeCoordinator, type ChangeRequest } from './change-coordinator.ts';
-export { type ChangeOutcome, ChangeRunner } from './change-runner.ts';
+export { ChangeCoordinator } from './changes/change-coordinator.ts';
+export { ChangePart, PART_LEASE_MS } from './changes/change-part.ts';
+export type { Caused, ChangeOutcome, ChangeRequest, RowChange } from './changes/change-request.ts';
+export { ChangeRunner } from './changes/change-runner.ts';
+export { OwnPart, type PartHandle } from './changes/part-handle.ts';
+export { PeerPart, servePart } from './changes/peer-parts.ts';
+export { ProcessWhere } from './changes/process-where.ts';
 export { ColumnKeeper } from './column-keeper.ts';
 export { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from './fragment-runner.ts';
 export { type GetRows, type GetTask, getRows, rowsBatch } from './get-rows.ts';

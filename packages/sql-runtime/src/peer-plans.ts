@@ -10,7 +10,7 @@ import { GridError } from '@ashlar/core';
 import type { Aggregate, Expr } from '@ashlar/expressions';
 import { decodeMessage } from '@ashlar/serialization';
 import type { FragmentNode } from '@ashlar/sql-plan';
-import type { ChangeRequest } from './change-coordinator.ts';
+import type { ChangeRequest } from './changes/change-request.ts';
 
 /** What goes with a fragment's plan. */
 export interface FragmentBody {

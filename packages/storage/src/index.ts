@@ -28,7 +28,7 @@ export {
   WORKERS_MAX,
 } from './layout.ts';
 export { LogRecordView, RecordCause, RecordKind } from './log/log-record.ts';
-export type { LogConsumer, LogHolder, LogState } from './log/partition-log.ts';
+export { type LogConsumer, type LogHolder, type LogState, logBytesOf } from './log/partition-log.ts';
 export { FRAME_RECORDS_MAX, RecordFrame, readRecordFrame } from './log/record-frame.ts';
 export { type LogRoom, MemberStore, type PinnedSnapshot } from './member-store.ts';
 export { MEMORY_KINDS, type MemoryKindName } from './memory/accounts.ts';

@@ -5,6 +5,7 @@ import { answerBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH, METHODS } from './methods.ts';
 import { serviceDefinition } from './proto-files.ts';
 import { creditCall, type ServerState, streamCall, unaryCall } from './server-calls.ts';
+import { conversationCall } from './server-conversation.ts';
 import { kvBatchCall, type ServerKvStream, type StreamBounds } from './server-kv-stream.ts';
 import type { GridServices, SubscribeOutput } from './services.ts';
 
@@ -109,6 +110,7 @@ function bindMembers({ members }: GridServices, state: ServerState): UntypedServ
     ),
     RunJobPart: streamCall(m.runJobPart, (request, context) => members.runJobPart(request, context), state),
     ModifyRows: unaryCall(m.modifyRows, (request, context) => members.modifyRows(request, context), state),
+    ChangePart: conversationCall(m.changePart, (inputs, context) => members.changePart(inputs, context), state),
   };
 }
 

@@ -59,7 +59,7 @@ export interface Caller {
   token(): string | undefined;
 }
 
-interface ActiveCall {
+export interface ActiveCall {
   readonly startedMs: number;
   /** It waited for a link that did not come. */
   isUnsent: boolean;
@@ -83,7 +83,7 @@ export function dropUnsent(caller: Caller, sinceMs: number): void {
   }
 }
 
-function begin(caller: Caller, call: { cancel(): void }): ActiveCall {
+export function begin(caller: Caller, call: { cancel(): void }): ActiveCall {
   const active: ActiveCall = { startedMs: Date.now(), isUnsent: false, cancel: () => call.cancel() };
   caller.active.add(active);
   return active;
@@ -104,12 +104,12 @@ export function metadataOf(caller: Caller, options: CallOptions): Metadata {
   return metadata;
 }
 
-function grpcOptions(options: CallOptions): GrpcCallOptions {
+export function grpcOptions(options: CallOptions): GrpcCallOptions {
   const { timeoutMs } = options;
   return timeoutMs === undefined || timeoutMs > DEADLINE_MS_MAX ? {} : { deadline: Date.now() + timeoutMs };
 }
 
-function encodeRequest<Request>(
+export function encodeRequest<Request>(
   caller: Caller,
   method: Pick<Method<Request, never>, 'path' | 'encodeRequest'>,
   request: Request,
@@ -126,7 +126,7 @@ function encodeRequest<Request>(
 /** A timer takes at most 2^31 ms, and more is no deadline but for ever. */
 const DEADLINE_MS_MAX = 2 ** 30;
 
-function sameBytes(bytes: Buffer): Buffer {
+export function sameBytes(bytes: Buffer): Buffer {
   return bytes;
 }
 
@@ -246,12 +246,12 @@ async function* readAnswers<Response>(
   }
 }
 
-function isServiceError(error: unknown): error is ServiceError {
+export function isServiceError(error: unknown): error is ServiceError {
   return isError(error) && 'metadata' in error && 'code' in error && typeof error.code === 'number';
 }
 
 /** What no call need be made for. Else the link is kept up from here on. */
-function refuseEarly(
+export function refuseEarly(
   caller: Caller,
   { name, service }: Pick<Method<never, never>, 'name' | 'service'>,
   options: CallOptions,
@@ -267,9 +267,9 @@ function closed(what: string): GridError {
   return new GridError('CLIENT_CLOSED', `${what}: the connection was closed`);
 }
 
-type Asked = Pick<Method<never, never>, 'name' | 'service' | 'effect'>;
+export type Asked = Pick<Method<never, never>, 'name' | 'service' | 'effect'>;
 
-function callError(
+export function callError(
   caller: Caller,
   error: ServiceError,
   method: Asked,

@@ -11,6 +11,7 @@ import {
   closeCaller,
   dropUnsent,
 } from './client-calls.ts';
+import { type Conversation, openConversation } from './client-conversation.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
 import { type ClientTls, TlsCredentials } from './client-tls.ts';
 import { eventBatchBytes } from './event-codec.ts';
@@ -109,6 +110,8 @@ export interface MemberConnection {
     readonly runFragment: CreditStream<s.FragmentRequest, s.FragmentOutput>;
     readonly runJobPart: Stream<s.RunJobPartRequest, s.JobPartOutput>;
     readonly modifyRows: Ask<{ body: Uint8Array; tableVersion: number }, s.ModifyRowsResponse>;
+    /** Ended by close(), unless the member ends it. */
+    changePart(options?: CallOptions): Conversation<s.PartInput, s.PartOutput>;
   };
   /**
    * Resolves once there is a connection (it is kept up and re-made by itself from then on).
@@ -262,6 +265,7 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       runFragment: credit(m.runFragment, batchBytes),
       runJobPart: stream(m.runJobPart),
       modifyRows: ask(m.modifyRows),
+      changePart: (options) => openConversation(caller, m.changePart, options),
     },
     ready: (timeoutMs) => ready(caller, timeoutMs),
     reach: (timeoutMs) => reach(caller, timeoutMs),

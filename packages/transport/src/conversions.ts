@@ -8,10 +8,13 @@ import type {
   JobOutput,
   JobPartOutput,
   JoinResponse,
+  PartInput,
+  PartOutput,
   SqlOutput,
   SubscribeRequest,
   WireOnSlow,
 } from './services.ts';
+import { PART_STATES, PART_STEPS } from './services.ts';
 import { malformed } from './wire.ts';
 
 /** Plain data of services.ts to the object proto-loader encodes, and back. */
@@ -146,6 +149,26 @@ export const jobPartOutput: Conversion<JobPartOutput> = {
     if (wire.partial !== undefined) return { kind: 'partial', bytes: wire.partial };
     if (wire.end !== undefined) return { ...wire.end, kind: 'end' } as JobPartOutput;
     throw malformed('an answer of a part of a job of no known kind');
+  },
+};
+
+export const partInput: Conversion<PartInput> = {
+  out: (value) => ({ ...value, step: PART_STEPS.indexOf(value.step) }),
+  in: (message) => {
+    const wire = message as Omit<PartInput, 'step'> & { readonly step: number };
+    const step = PART_STEPS[wire.step];
+    if (step === undefined) throw malformed('a step of a part of a statement of no known kind');
+    return { ...wire, step };
+  },
+};
+
+export const partOutput: Conversion<PartOutput> = {
+  out: (value) => ({ ...value, state: PART_STATES.indexOf(value.state) }),
+  in: (message) => {
+    const wire = message as Omit<PartOutput, 'state'> & { readonly state: number };
+    const state = PART_STATES[wire.state];
+    if (state === undefined) throw malformed('a state of a part of a statement of no known kind');
+    return { ...wire, state };
   },
 };
 

@@ -1,6 +1,7 @@
 /** transport: typed messages between processes: batches, deadlines, backpressure. Imports core, serialization. */
 export { type DoorBind, isLoopback, isWildcard, refuseInsecureBind } from './bind-rule.ts';
 export type { CallOptions } from './client-calls.ts';
+export type { Conversation } from './client-conversation.ts';
 export type { KvStream, KvStreamListener } from './client-kv-stream.ts';
 export { type ClientTls, hostAndPort } from './client-tls.ts';
 export {
@@ -65,6 +66,10 @@ export type {
   ModuleExport,
   ModuleInfo,
   OpenSnapshotRequest,
+  PartInput,
+  PartOutput,
+  PartState,
+  PartStep,
   Principal,
   ProcessWhereRequest,
   PutRequest,

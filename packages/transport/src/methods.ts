@@ -15,6 +15,8 @@ import {
   jobOutput,
   jobPartOutput,
   joinResponse,
+  partInput,
+  partOutput,
   sqlOutput,
   subscribeRequest,
   table,
@@ -184,4 +186,6 @@ export const METHODS = {
   modifyRows: method<{ body: Uint8Array; tableVersion: number }, s.ModifyRowsResponse>('Members', 'ModifyRows', {
     effect: 'write',
   }),
+  /** Each input says whether it has an effect: only a commit does. */
+  changePart: method<s.PartInput, s.PartOutput>('Members', 'ChangePart', { request: partInput, response: partOutput }),
 } as const;

@@ -33,7 +33,7 @@ export interface ServerState {
 /** Credit a caller may hold, at most: it bounds nothing of ours, but keeps the sum exact. */
 const CREDIT_BYTES_MAX = 1 << 30;
 
-function refuseWhenDraining(state: ServerState): void {
+export function refuseWhenDraining(state: ServerState): void {
   if (state.draining)
     throw new GridError('SHUTTING_DOWN', 'the member is shutting down', { hint: 'ask another member' });
 }
@@ -169,7 +169,7 @@ export function creditCall<Request, Response>(
 type StreamingCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
 /** Ends the call with the outcome of `run`. */
-function finish(call: StreamingCall, state: ServerState, run: Promise<void>): void {
+export function finish(call: StreamingCall, state: ServerState, run: Promise<void>): void {
   run.then(
     () => call.end(),
     (error: unknown) => {
@@ -188,13 +188,13 @@ interface Sending<Response> {
   readonly weigh?: (response: Response) => number;
 }
 
-function outgoingOf(call: StreamingCall, { signal }: CallContext, state: ServerState): OutgoingCall {
+export function outgoingOf(call: StreamingCall, { signal }: CallContext, state: ServerState): OutgoingCall {
   const outgoing = state.outgoing.open(state.traffic.linkOf(call.getPeer()));
   signal.addEventListener('abort', () => outgoing.close(), { once: true });
   return outgoing;
 }
 
-async function sendAll<Response>(sending: Sending<Response>, answers: AsyncIterable<Response>): Promise<void> {
+export async function sendAll<Response>(sending: Sending<Response>, answers: AsyncIterable<Response>): Promise<void> {
   const { call, method, context, state, credit, weigh, outgoing } = sending;
   const { signal } = context;
   const caller = new CallerLeaves(signal);

@@ -349,6 +349,8 @@ describe('permissions', () => {
 function callsOf(to: MemberConnection): Record<string, () => Promise<unknown>> {
   const all: Record<string, unknown> = { ...to.kv, ...to.sql, ...to.compute, ...to.events, ...to.admin, ...to.members };
   delete all['openStream'];
+  const ask = { step: 'find', body: new Uint8Array(0), tableVersion: 0 } as const;
+  all['changePart'] = () => to.members.changePart().ask(ask, 'none');
   const anything = {
     map: 'm',
     key: { text: 'k' },

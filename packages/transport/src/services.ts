@@ -475,6 +475,29 @@ export interface ModifyRowsResponse {
   readonly body: Uint8Array;
 }
 
+/** Steps of one member's part of a statement, and what they come to; their meaning stands in member.proto. */
+export const PART_STEPS = ['find', 'stage', 'stageInTurn', 'release', 'awaitRoom', 'keep', 'commit'] as const;
+export const PART_STATES = [
+  ...(['found', 'staged', 'busy', 'noRoom', 'released', 'ready', 'kept', 'committed'] as const),
+];
+export type PartStep = (typeof PART_STEPS)[number];
+export type PartState = (typeof PART_STATES)[number];
+
+export interface PartInput {
+  /** Of the first input: MessagePack of what to change. */
+  readonly body: Uint8Array;
+  readonly step: PartStep;
+  readonly tableVersion: number;
+}
+
+export interface PartOutput {
+  readonly state: PartState;
+  readonly rows: number;
+  readonly version: number;
+  readonly body: Uint8Array;
+  readonly leaseMs: number;
+}
+
 /** Needs the permission `member`. */
 export interface MembersService {
   join(request: JoinRequest, context: CallContext): Promise<JoinResponse>;
@@ -505,6 +528,8 @@ export interface MembersService {
     request: { readonly body: Uint8Array; readonly tableVersion: number },
     context: CallContext,
   ): Promise<ModifyRowsResponse>;
+  /** One output an input. The caller may leave at any time: `context.signal` tells. */
+  changePart(inputs: AsyncIterable<PartInput>, context: CallContext): AsyncIterable<PartOutput>;
 }
 
 export interface GridServices {

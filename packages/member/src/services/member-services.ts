@@ -20,8 +20,10 @@ import type { ConditionTask } from '@ashlar/sql-executor';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import {
+  type Caused,
   ChangeCoordinator,
   type ChangeOutcome,
+  ChangePart,
   type ChangeRequest,
   ChangeRunner,
   ColumnKeeper,
@@ -31,9 +33,13 @@ import {
   type FragmentStats,
   GridSnapshots,
   HeldMemory,
+  OwnPart,
   PathFinder,
+  PeerPart,
   Planning,
+  ProcessWhere,
   QueryCoordinator,
+  type RowChange,
   runLocalFragment,
   wholeFragment,
 } from '@ashlar/sql-runtime';
@@ -60,9 +66,6 @@ const CONDITION_WALL_MS = 5000;
 /** Processor tasks under way at once, a thread. */
 const NO_PARAMETERS = { parameters: [], parameterBytes: new Uint8Array(0) } as const;
 const TASKS_A_THREAD = 2;
-
-/** What a part of a statement has from the whole. */
-type Caused = { readonly signal: AbortSignal; readonly trace: TraceContext | undefined };
 
 export function memberServices(parts: MemberParts): {
   readonly services: GridServices;
@@ -134,13 +137,22 @@ export function memberServices(parts: MemberParts): {
     ...{ memoryBytes: config.memory.queryMaxBytes, held },
     runFragment: (call, stats) => runFragment(call, stats, parts, fragments),
   });
-  const changeRunner = new ChangeRunner({ store, writes, needMap, pool: queryPool, gate, processors, clock, limits });
+  const staging = { store, writes, ownership: parts.ownership, gate, processors };
+  const changeRunner = new ChangeRunner({ ...staging, needMap, pool: queryPool, clock, limits });
+  const scan: ChangeRunner['scan'] = (task, signal) => changeRunner.scan(task, signal);
+  const processWhere = new ProcessWhere({ store, processors, clock, scan });
   const change = (request: ChangeRequest, call: Caused): Promise<ChangeOutcome> =>
-    runChange(request, call, parts, changeRunner, needMap);
+    runChange(request, call, parts, changeRunner, processWhere, needMap);
+  const changePart = (rows: RowChange, leaseMs: number): ChangePart =>
+    new ChangePart((signal) => changeRunner.find(rows, signal), staging, leaseMs);
   const changes = new ChangeCoordinator({
     ...{ control, snapshots, queries, limits },
     run: (member, request, call) =>
       member === control.self ? change(request, call) : remoteChange(member, request, call, parts),
+    open: (member, rows, call) =>
+      member === control.self
+        ? new OwnPart(member, changePart(rows, Number.POSITIVE_INFINITY))
+        : peerPart(member, rows, call, parts),
   });
   const paths = new PathFinder(parts, localSnapshots);
   const planning = new Planning({
@@ -215,7 +227,7 @@ export function memberServices(parts: MemberParts): {
         }),
     }),
     members: membersService({
-      ...{ control, clock, fragments, change, tracing: parts.tracing },
+      ...{ control, clock, fragments, change, changePart, tracing: parts.tracing },
       findPaths: (mapId, signal) => paths.here(mapId, signal),
       holdsCoordinator: parts.remoteCoordinator === undefined,
       snapshots: localSnapshots,
@@ -307,17 +319,16 @@ async function runChange(
   { signal, trace: parent }: Caused,
   { tracing }: MemberParts,
   runner: ChangeRunner,
+  processWhere: ProcessWhere,
   needMap: NeedMap,
 ): Promise<ChangeOutcome> {
   return tracedCall(tracing.begin('ashlar.sql.change', parent, {}), (trace) => run(trace));
 
   async function run(trace: TraceContext | undefined): Promise<ChangeOutcome> {
-    if (request.kind === 'change') return runner.change(request.task, signal);
+    if (request.kind === 'change' || request.kind === 'insert') return runner.run(request, signal);
     if (request.kind === 'check') return runner.check(request.task, signal);
-    if (request.kind === 'insert')
-      return runner.insert(await needMap(request.mapId, request.map), request.rows, signal);
     const { mapId, map } = request.task.scan;
-    return runner.process(request.task, await needMap(mapId as MapId, map), request.processor, { signal, trace });
+    return processWhere.run(request.task, await needMap(mapId as MapId, map), request.processor, { signal, trace });
   }
 }
 
@@ -335,4 +346,14 @@ async function remoteChange(
   );
   const { odd, keysFound } = decodeValue(body) as Pick<ChangeOutcome, 'odd' | 'keysFound'>;
   return { affected, version: version as Version, odd, keysFound };
+}
+
+function peerPart(
+  member: FragmentCall['member'],
+  change: RowChange,
+  { trace }: Caused,
+  { control, peers }: MemberParts,
+): PeerPart {
+  const conversation = peers.to(member, control.table).members.changePart({ trace });
+  return new PeerPart(member, change, conversation, control.table.tableVersion);
 }

@@ -8,12 +8,16 @@ import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { DocumentPaths } from '@ashlar/sql-executor';
 import {
   type ChangeOutcome,
+  type ChangePart,
   type ChangeRequest,
   changeRequestOf,
   type FragmentRunnerDependencies,
   type FragmentStats,
   fragmentBodyOf,
+  PART_LEASE_MS,
+  type RowChange,
   runLocalFragment,
+  servePart,
 } from '@ashlar/sql-runtime';
 import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
@@ -31,6 +35,7 @@ export interface MembersDependencies {
   readonly fragments: FragmentRunnerDependencies;
   readonly findPaths: (mapId: MapId, signal: AbortSignal) => Promise<DocumentPaths>;
   readonly change: (request: ChangeRequest, call: Caused) => Promise<ChangeOutcome>;
+  readonly changePart: (rows: RowChange, leaseMs: number) => ChangePart;
   readonly jobPart: (request: RunJobPartRequest, call: Caused) => AsyncIterable<JobPartOutput>;
   readonly tracing: Tracing;
 }
@@ -144,6 +149,14 @@ export function membersService(deps: MembersDependencies): MembersService {
       for (const partition of partitionsOf(request)) checkOwn(partition, control);
       const { affected, version, odd, keysFound = [] } = await whenComplete(() => deps.change(request, context));
       return { affected, version, body: encodeValue({ odd, keysFound }) };
+    },
+    changePart(inputs, { signal, trace }) {
+      const open = (rows: RowChange): ChangePart => {
+        for (const partition of partitionsOf(rows)) checkOwn(partition, control);
+        return whenComplete(() => deps.changePart(rows, PART_LEASE_MS));
+      };
+      const span = deps.tracing.begin('ashlar.sql.change', trace, {});
+      return tracedStream(span, () => servePart(inputs, open, signal));
     },
   };
 }

@@ -45,6 +45,7 @@ class ChangeScan {
   /** Both keys that each ambiguous text means. */
   readonly #meant: ReadonlySet<unknown>;
   readonly #keysFound = new Set<unknown>();
+  #oldBytes = 0;
 
   constructor(task: ChangeTask) {
     this.#task = task;
@@ -65,6 +66,7 @@ class ChangeScan {
     if (this.#meant.size > 0 && this.#meant.has(row.currentKey)) this.#keysFound.add(row.currentKey);
     this.#partitions.push(partition);
     this.#versions.push(version);
+    this.#oldBytes += stop - start;
     this.#keys.append(keyBytes, keyStart, keyStop);
     this.#keyEnds.push(this.#keys.length);
     if (this.#task.kind === 'update') {
@@ -85,6 +87,7 @@ class ChangeScan {
       keys: this.#keys.take(),
       valueEnds: Uint32Array.from(this.#valueEnds),
       values: this.#values.take(),
+      oldBytes: this.#oldBytes,
       odd: this.#rule.oddRows?.counts() ?? [],
       keysFound: [...this.#keysFound],
     };

@@ -88,6 +88,11 @@ const SHRINK_RECORDS = 512;
 const SHRINK_AFTER_US = 2_000_000;
 const RECORD_GRANULES = RECORD_BYTES / 8;
 
+/** Bytes of log of so many records, with the values that they name: before them and after them. */
+export function logBytesOf(records: number, valueBytes: number): number {
+  return records * RECORD_BYTES + valueBytes;
+}
+
 /** Whom a durable consumer reads for; told to those who are refused because of it. */
 export interface LogHolder {
   readonly name: string;

@@ -1,36 +1,35 @@
 /**
- * Coordinates INSERT, UPDATE, DELETE over the members that hold the entries. Each member commits at one point; there is
- * no transaction over members, so a statement that failed on one after another applied says what was applied.
+ * Coordinates INSERT, UPDATE, DELETE over the members that hold the entries.
+ *
+ *   one member  -> one call: staged and committed there
+ *   several     -> staged on all, then committed on all (staged-statement.ts)
+ *
+ * Each member commits at one point. There is no transaction over members: a member or link that is lost between staging and
+ * commit leaves a statement applied in part, and it says so (PARTIAL_COMMIT).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
-import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
-import { answerMarginMs, type EntryLimits } from '@ashlar/partitions';
+import { answerMarginMs, type EntryLimits, isTooLargeForLogs } from '@ashlar/partitions';
 import { encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import { assign, atPath, type ChangeTask } from '@ashlar/sql-executor';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
-import type { ChangeOutcome, InsertRows } from './change-runner.ts';
-import type { GridSnapshots } from './grid-snapshots.ts';
-import type { QueryCoordinator, Statement } from './query-coordinator.ts';
-import { ambiguousTexts, keyValue, refuseBothKeys } from './quoted-keys.ts';
+import type { GridSnapshots } from '../grid-snapshots.ts';
+import type { QueryCoordinator, Statement } from '../query-coordinator.ts';
+import { ambiguousTexts, keyValue, refuseBothKeys } from '../quoted-keys.ts';
+import { PART_KEEP_MS } from './change-part.ts';
+import type {
+  Caused,
+  ChangeOutcome,
+  ChangeRequest,
+  InsertRows,
+  ProcessorRequest,
+  RowChange,
+} from './change-request.ts';
+import type { FoundRows, PartHandle } from './part-handle.ts';
 import { RefusedCalls } from './refused-calls.ts';
-
-/** A processor and its arguments. */
-export interface ProcessorRequest {
-  readonly module: string;
-  readonly exportName: string;
-  /** MessagePack; empty: none. */
-  readonly args: Uint8Array;
-}
-
-/** What one member is asked to do; plain data. */
-export type ChangeRequest =
-  | { readonly kind: 'change'; readonly task: ChangeTask }
-  /** Makes the new documents and throws them away: whether one cannot be made. */
-  | { readonly kind: 'check'; readonly task: ChangeTask }
-  | { readonly kind: 'process'; readonly task: ChangeTask; readonly processor: ProcessorRequest }
-  | { readonly kind: 'insert'; readonly map: string; readonly mapId: MapId; readonly rows: InsertRows };
+import { runStaged } from './staged-statement.ts';
 
 /** What is left of a statement's time at least for the way back over two members, where it waited for listeners. */
 const ANSWER_MARGIN_MIN_MS = 300;
@@ -42,7 +41,7 @@ function waitMsOf({ deadlineMs }: Statement): number | undefined {
   return Math.max(0, leftMs - Math.max(ANSWER_MARGIN_MIN_MS, answerMarginMs(leftMs)));
 }
 
-function insertOf({ name, id }: CatalogedMap, rows: InsertRows, statement: Statement): ChangeRequest {
+function insertOf({ name, id }: CatalogedMap, rows: InsertRows, statement: Statement): RowChange {
   return { kind: 'insert', map: name, mapId: id, rows: { ...rows, waitMs: waitMsOf(statement) } };
 }
 
@@ -50,6 +49,16 @@ function insertOf({ name, id }: CatalogedMap, rows: InsertRows, statement: State
 const INSERT_TRIES = 8;
 /** Before the second try; twice as long before each that follows. */
 const INSERT_PAUSE_MS = 2;
+
+interface PlacedTask {
+  readonly member: MemberId;
+  readonly task: ChangeTask;
+}
+
+interface PlacedChange<Change = RowChange> {
+  readonly member: MemberId;
+  readonly change: Change;
+}
 
 /** Which entries: a scan with its filter, and where they can be. */
 export type ChangeTarget = Pick<ModifyPlan, 'scan' | 'partitions'>;
@@ -59,12 +68,10 @@ export interface ChangeCoordinatorDependencies {
   readonly snapshots: GridSnapshots;
   readonly queries: QueryCoordinator;
   readonly limits: EntryLimits;
-  /** On this member or another. */
-  readonly run: (
-    member: MemberId,
-    request: ChangeRequest,
-    call: Pick<Statement, 'signal' | 'trace'>,
-  ) => Promise<ChangeOutcome>;
+  /** In one call, on this member or another. */
+  readonly run: (member: MemberId, request: ChangeRequest, call: Caused) => Promise<ChangeOutcome>;
+  /** One member's part, this one's or another's. @throws GridError MEMBER_UNREACHABLE */
+  readonly open: (member: MemberId, change: RowChange, call: Caused) => PartHandle;
 }
 
 export class ChangeCoordinator {
@@ -75,22 +82,46 @@ export class ChangeCoordinator {
   }
 
   modify(plan: ModifyPlan, statement: Statement, inPieces = false): Promise<ChangeOutcome> {
-    return this.#onMembers(plan, plan, statement, (task) => ({ kind: 'change', task: { ...task, inPieces } }));
+    return this.#overTasks(plan, plan, statement, async (tasks, texts) => {
+      const changes = tasks.map(({ member, task }): PlacedChange => {
+        return { member, change: { kind: 'change', task: { ...task, inPieces } } };
+      });
+      if (changes.length === 1) return this.#deps.run(changes[0]!.member, changes[0]!.change, statement);
+      try {
+        return await this.#staged(changes, statement, (found) => refuseBothKeys(keysIn(found), texts));
+      } catch (error) {
+        if (!inPieces || !isTooLargeForLogs(error)) throw error;
+        return this.#eachForItself(changes, statement, 'PARTIAL_COMMIT');
+      }
+    });
   }
 
   /** Runs a processor on every entry that meets a condition, looked at again where it changed meanwhile. */
   process(condition: ChangeTarget, processor: ProcessorRequest, statement: Statement): Promise<ChangeOutcome> {
     const change = { kind: 'process', assignments: [] } as const;
-    return this.#onMembers(condition, change, statement, (task) => ({ kind: 'process', task, processor }));
+    return this.#overTasks(condition, change, statement, async (tasks, texts) => {
+      const { filter } = condition.scan;
+      // What cannot be computed on one member must not leave the others changed; nor may a text change two keys.
+      const mayFail = statement.strict || (filter !== undefined && !comparesOnly(filter));
+      if (texts.length > 0 || (mayFail && tasks.length > 1)) {
+        const checks = tasks.map(({ member, task }) => this.#deps.run(member, { kind: 'check', task }, statement));
+        refuseBothKeys(await keysFoundBy(checks), texts);
+      }
+      const calls = tasks.map(({ member, task }): PlacedChange<ChangeRequest> => {
+        return { member, change: { kind: 'process', task, processor } };
+      });
+      return this.#eachForItself(calls, statement, 'PARTIAL');
+    });
   }
 
-  async #onMembers(
+  /** Runs a change of what a snapshot of all members concerned shows. */
+  async #overTasks(
     target: ChangeTarget,
     { kind, assignments }: Pick<ChangeTask, 'kind' | 'assignments'>,
     statement: Statement,
-    request: (task: ChangeTask) => ChangeRequest,
+    run: (tasks: readonly PlacedTask[], ambiguousTexts: readonly string[]) => Promise<ChangeOutcome>,
   ): Promise<ChangeOutcome> {
-    const { queries, snapshots, run } = this.#deps;
+    const { queries, snapshots } = this.#deps;
     const { parameters, parameterBytes, clockMs, strict, seen, signal } = statement;
     const { scan } = target;
     const parts = queries.membersOf(target.partitions, scan, parameters);
@@ -105,21 +136,42 @@ export class ChangeCoordinator {
         const common = { ...read, waitMs: waitMsOf(statement) };
         return { member, task: { kind, scan, assignments, ambiguousTexts: texts, ...common } };
       });
-      // What cannot be computed on one member must not leave the others changed; nor may a text change two keys.
-      const mayFail = kind === 'update' || strict || (scan.filter !== undefined && !comparesOnly(scan.filter));
-      if (texts.length > 0 || (mayFail && tasks.length > 1)) {
-        const checks = tasks.map(({ member, task }) => run(member, { kind: 'check', task }, statement));
-        refuseBothKeys(await keysFoundBy(checks), texts);
-      }
-      const outcome = await allOrPartial(
-        tasks.map(({ member, task }) => ({ member, outcome: run(member, request(task), statement) })),
-        kind === 'process' ? 'PARTIAL' : 'PARTIAL_COMMIT',
-      );
+      const outcome = await run(tasks, texts);
       statement.odd.add(outcome.odd);
       return outcome;
     } finally {
       snapshot.release();
     }
+  }
+
+  /** Staged on all members, then committed on all. */
+  #staged(
+    changes: readonly PlacedChange[],
+    statement: Statement,
+    check?: (found: readonly FoundRows[]) => void,
+    rowsOf?: (part: PartHandle) => number,
+  ): Promise<ChangeOutcome> {
+    const parts: PartHandle[] = [];
+    try {
+      for (const { member, change } of changes) parts.push(this.#deps.open(member, change, statement));
+    } catch (error) {
+      for (const part of parts) part.close();
+      throw error;
+    }
+    return runStaged(parts, { check, rowsOf, keepMs: PART_KEEP_MS, signal: statement.signal });
+  }
+
+  /** On each member in one call, whatever becomes of it on the others. */
+  #eachForItself(
+    changes: readonly PlacedChange<ChangeRequest>[],
+    statement: Statement,
+    code: 'PARTIAL' | 'PARTIAL_COMMIT',
+  ): Promise<ChangeOutcome> {
+    const { run } = this.#deps;
+    return allOrPartial(
+      changes.map(({ member, change }) => ({ member, outcome: run(member, change, statement) })),
+      code,
+    );
   }
 
   /**
@@ -153,11 +205,9 @@ export class ChangeCoordinator {
     const { control, run } = this.#deps;
     const map = await control.mapFor(plan.map, DEFAULT_MAP_SETTINGS, false);
     const byMember = this.#placeRows(plan, map, statement);
-    const outcomes = [...byMember].map(([member, rows]) => ({
-      member,
-      outcome: run(member, insertOf(map, rows, statement), statement),
-    }));
-    return allOrPartial(outcomes, 'PARTIAL_COMMIT');
+    const changes = [...byMember].map(([member, rows]) => ({ member, change: insertOf(map, rows, statement) }));
+    if (changes.length === 1) return run(changes[0]!.member, changes[0]!.change, statement);
+    return this.#staged(changes, statement, undefined, ({ member }) => byMember.get(member)!.keys.length);
   }
 
   #placeRows(plan: InsertPlan, map: CatalogedMap, statement: Statement): Map<MemberId, InsertRows> {
@@ -208,6 +258,10 @@ function documentOf(row: InsertPlan['rows'][number], key: Key, statement: Statem
 
 function valueOfExpr(expr: InsertPlan['rows'][number]['key'], { parameters, clockMs }: Statement): RowValue {
   return interpret(expr, () => null, { parameters, nowMs: clockMs });
+}
+
+function keysIn(found: readonly FoundRows[]): ReadonlySet<unknown> {
+  return new Set(found.flatMap(({ keysFound }) => keysFound));
 }
 
 /**

@@ -1,0 +1,48 @@
+/** What a member is asked to change, as its coordinator says it and the wire carries it: plain data. */
+import type { MapId, TraceContext, Version } from '@ashlar/core';
+import type { OddCount } from '@ashlar/expressions';
+import type { ChangeTask } from '@ashlar/sql-executor';
+
+/** A processor and its arguments. */
+export interface ProcessorRequest {
+  readonly module: string;
+  readonly exportName: string;
+  /** MessagePack; empty: none. */
+  readonly args: Uint8Array;
+}
+
+/** Rows of one member to insert, as columns. */
+export interface InsertRows {
+  readonly partitions: readonly number[];
+  readonly keys: readonly Uint8Array[];
+  readonly values: readonly Uint8Array[];
+  readonly onConflict: 'error' | 'nothing' | 'replace';
+  /** As of ChangeTask. */
+  readonly waitMs?: number | undefined;
+}
+
+/** What can be staged, and committed later. */
+export type RowChange =
+  | { readonly kind: 'change'; readonly task: ChangeTask }
+  | { readonly kind: 'insert'; readonly map: string; readonly mapId: MapId; readonly rows: InsertRows };
+
+export type ChangeRequest =
+  | RowChange
+  /** Looks for the entries and changes none: whether a condition, or a new document, cannot be computed. */
+  | { readonly kind: 'check'; readonly task: ChangeTask }
+  | { readonly kind: 'process'; readonly task: ChangeTask; readonly processor: ProcessorRequest };
+
+export interface ChangeOutcome {
+  readonly affected: number;
+  readonly version: Version;
+  /** Rows that the condition read laxly. */
+  readonly odd: readonly OddCount[];
+  /** Of a check: see ChangedRows. */
+  readonly keysFound?: readonly unknown[] | undefined;
+}
+
+/** What a part of a statement has from the whole. */
+export interface Caused {
+  readonly signal: AbortSignal;
+  readonly trace: TraceContext | undefined;
+}

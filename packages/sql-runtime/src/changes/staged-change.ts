@@ -1,0 +1,175 @@
+/**
+ * A change of rows on this member between its staging and its decision.
+ *
+ *   hold the partitions -> stage row by row -> commit: sealed, partitions let go, answered when committed
+ *                                         '--> abort:  as if it had never been
+ *
+ * G1  What is staged becomes visible at one point for the whole member, or not at all.
+ * G2  While it is staged, other mutations of its partitions wait; from the seal on they go on, and see it.
+ * G3  An error that was derived from what is undecided is told only if that stays; else it is staged again.
+ */
+import { GridError, OutcomeUnknownError } from '@ashlar/core';
+import { decided, LackOfRoom, type Ownership, type OwnershipStamp, type WritePath } from '@ashlar/partitions';
+import type { MemberStore, WriteBatch } from '@ashlar/storage';
+import type { ChangeOutcome } from './change-request.ts';
+import { type HoldDependencies, PartitionHold } from './partition-hold.ts';
+import { SeenBatches } from './seen-batches.ts';
+
+export interface StagingDependencies extends HoldDependencies {
+  readonly store: MemberStore;
+  readonly writes: WritePath;
+  readonly ownership: Pick<Ownership, 'stamp' | 'checkAll'>;
+}
+
+/** Where rows are staged. */
+export class Staging {
+  readonly batch: WriteBatch;
+  readonly signal: AbortSignal;
+  readonly seen: SeenBatches = new SeenBatches();
+  /** How far it has come. */
+  rows = 0;
+
+  constructor(batch: WriteBatch, signal: AbortSignal) {
+    this.batch = batch;
+    this.signal = signal;
+  }
+}
+
+/** Rows to stage together. */
+export interface ChangeWork {
+  readonly partitions: ReadonlySet<number>;
+  readonly rowCount: number;
+  /** Bytes of log that it needs at least, about. */
+  readonly logBytes: number;
+  /** Since when the partitions must have been this member's, without a break: what was found is not what lies there else. */
+  readonly stamp: OwnershipStamp;
+  /** @returns rows changed @throws GridError where one cannot be staged, or `into.signal` fires */
+  readonly stage: (into: Staging) => Promise<number>;
+}
+
+export class StagedChange {
+  readonly affected: number;
+  readonly #work: ChangeWork;
+  readonly #staging: Staging;
+  readonly #hold: PartitionHold;
+  readonly #deps: StagingDependencies;
+
+  private constructor(
+    work: ChangeWork,
+    affected: number,
+    staging: Staging,
+    hold: PartitionHold,
+    deps: StagingDependencies,
+  ) {
+    this.#work = work;
+    this.affected = affected;
+    this.#staging = staging;
+    this.#hold = hold;
+    this.#deps = deps;
+  }
+
+  /**
+   * @param isInTurn  waits for partitions that others hold
+   * @returns undefined: others hold one; LackOfRoom: a log refused more. Nothing is staged or held then
+   * @throws what staging throws; nothing is staged or held then
+   */
+  static async stage(
+    work: ChangeWork,
+    deps: StagingDependencies,
+    isInTurn: boolean,
+    signal: AbortSignal,
+  ): Promise<StagedChange | LackOfRoom | undefined> {
+    for (;;) {
+      const { partitions } = work;
+      const hold = isInTurn
+        ? await PartitionHold.inTurn(partitions, deps, signal)
+        : PartitionHold.now(partitions, deps);
+      if (hold === undefined) return undefined;
+      const staged = await stageHeld(work, deps, hold, signal);
+      if (!(staged instanceof Failure)) return new StagedChange(work, staged.affected, staged.staging, hold, deps);
+      if (staged.lack !== undefined) return staged.lack;
+      if (staged.seen === undefined || (await staged.seen.haveStayed())) throw staged.error;
+    }
+  }
+
+  /**
+   * @returns once it is committed
+   * @throws GridError STALE_EPOCH: a partition has left the member, nothing is changed; OUTCOME_UNKNOWN: one left it later
+   */
+  async commit(): Promise<Pick<ChangeOutcome, 'affected' | 'version'>> {
+    const { batch, seen } = this.#staging;
+    if (batch.state !== 'open' || batch.lostPartitions.length > 0) {
+      this.abort();
+      throw partitionLost(batch);
+    }
+    const { partitions, stamp } = this.#work;
+    try {
+      this.#deps.ownership.checkAll(partitions, stamp);
+    } catch (error) {
+      this.abort();
+      throw error;
+    }
+    const { writes } = this.#deps;
+    const isCommitted = writes.submit(batch) && batch.lostPartitions.length === 0;
+    this.#hold.release();
+    if (!isCommitted || !seen.isEmpty) writes.held.note('statement');
+    const isWhole = isCommitted || (await decided(batch));
+    if (!isWhole || (!seen.isEmpty && !(await seen.haveStayed()))) throw new OutcomeUnknownError('the statement');
+    return { affected: this.affected, version: batch.version };
+  }
+
+  abort(): void {
+    undo(this.#staging.batch);
+    this.#hold.release();
+  }
+}
+
+/** Why nothing is staged. */
+class Failure {
+  readonly error: unknown;
+  /** A log was full. */
+  readonly lack: LackOfRoom | undefined;
+  /** What the error may have been derived from. */
+  readonly seen: SeenBatches | undefined;
+
+  constructor(error: unknown, lack: LackOfRoom | undefined, seen: SeenBatches | undefined) {
+    this.error = error;
+    this.lack = lack;
+    this.seen = seen;
+  }
+}
+
+async function stageHeld(
+  work: ChangeWork,
+  { store, writes, ownership }: StagingDependencies,
+  hold: PartitionHold,
+  signal: AbortSignal,
+): Promise<{ readonly affected: number; readonly staging: Staging } | Failure> {
+  let staging: Staging | undefined;
+  const startedMs = performance.now();
+  try {
+    ownership.checkAll(work.partitions, work.stamp);
+    staging = new Staging(writes.begin(), signal);
+    return { affected: await work.stage(staging), staging };
+  } catch (error) {
+    const isFull = GridError.is(error, 'LOG_FULL');
+    const stagedBytes = isFull ? store.undecidedLogBytes(work.partitions) : 0;
+    if (staging !== undefined) undo(staging.batch);
+    hold.release();
+    const tookMs = performance.now() - startedMs;
+    const lack = isFull ? new LackOfRoom(error, stagedBytes, staging?.rows ?? 0, work.rowCount, tookMs) : undefined;
+    return new Failure(error, lack, staging === undefined || staging.seen.isEmpty ? undefined : staging.seen);
+  }
+}
+
+/** The store has undone it already where its last partition was lost. */
+function undo(batch: WriteBatch): void {
+  if (batch.state === 'open') batch.abort();
+}
+
+function partitionLost({ lostPartitions }: WriteBatch): GridError {
+  const lost = lostPartitions.length === 0 ? 'its partitions' : `partition ${lostPartitions.join(', ')}`;
+  return new GridError('STALE_EPOCH', `${lost} left the member while the statement was staged; nothing is changed`, {
+    hint: 'try again',
+  });
+}
