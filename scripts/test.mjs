@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NODE_OPTIONS_OF_TESTS } from './node-options.mjs';
 import { missingServers, SERVERS } from './servers.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -17,11 +18,6 @@ if (missing.length > 0 && process.env.ASHLAR_REQUIRE_SERVERS === '1') {
   process.exit(1);
 }
 
-const nodeOptions = [
-  '--experimental-vm-modules',
-  '--conditions=@ashlar/source',
-  '--disable-warning=ExperimentalWarning',
-];
 const steps = [
   ['build and types', bin('tsc'), ['-b'], {}],
   ['types of the tests', bin('tsc'), ['-p', 'tsconfig.tests.json'], {}],
@@ -31,7 +27,7 @@ const steps = [
     'tests',
     process.execPath,
     [join('node_modules', 'jest', 'bin', 'jest.js'), ...process.argv.slice(2)],
-    { NODE_OPTIONS: nodeOptions.join(' ') },
+    { NODE_OPTIONS: NODE_OPTIONS_OF_TESTS },
   ],
 ];
 

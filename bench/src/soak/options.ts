@@ -6,10 +6,13 @@ export interface SoakOptions {
   /** 32 bits. */
   readonly seed: number;
   readonly json: boolean;
+  /** Commits of the members come up to so late. 0: at once. */
+  readonly commitDelayMs: number;
 }
 
-export const USAGE = 'usage: npm run soak -- [--minutes N] [--seed N] [--json]';
+export const USAGE = 'usage: npm run soak -- [--minutes N] [--seed N] [--commit-delay MS] [--json]';
 const DEFAULT_MINUTES = 5;
+const DEFAULT_COMMIT_DELAY_MS = 20;
 
 /**
  * @param chance  gives the seed where none is stated
@@ -18,7 +21,12 @@ const DEFAULT_MINUTES = 5;
 export function parseOptions(args: readonly string[], chance: () => number): SoakOptions {
   const { values } = parseArgs({
     args: [...args],
-    options: { json: { type: 'boolean', default: false }, minutes: { type: 'string' }, seed: { type: 'string' } },
+    options: {
+      json: { type: 'boolean', default: false },
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      'commit-delay': { type: 'string', default: String(DEFAULT_COMMIT_DELAY_MS) },
+    },
   });
   const minutes = values.minutes === undefined ? DEFAULT_MINUTES : Number(values.minutes);
   if (!(minutes > 0 && minutes <= 7 * 24 * 60))
@@ -27,5 +35,9 @@ export function parseOptions(args: readonly string[], chance: () => number): Soa
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
     throw new Error(`--seed ${values.seed}: a whole number from 0 to 4294967295 is expected`);
   }
-  return { durationMs: minutes * 60_000, seed, json: values.json };
+  const commitDelayMs = Number(values['commit-delay']);
+  if (!(Number.isInteger(commitDelayMs) && commitDelayMs >= 0 && commitDelayMs <= 1000)) {
+    throw new Error(`--commit-delay ${values['commit-delay']}: whole milliseconds from 0 to 1000 are expected`);
+  }
+  return { durationMs: minutes * 60_000, seed, json: values.json, commitDelayMs };
 }

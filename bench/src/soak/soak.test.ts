@@ -103,13 +103,23 @@ describe('what the soak looks for', () => {
 
 describe('the command line', () => {
   it('runs for five minutes with a seed by chance, or as it is told', () => {
-    expect(parseOptions([], () => 0.5)).toEqual({ durationMs: 300_000, seed: 2 ** 30, json: false });
-    expect(parseOptions(['--minutes', '0.5', '--seed', '7', '--json'], Math.random)).toEqual({
+    expect(parseOptions([], () => 0.5)).toEqual({
+      ...{ durationMs: 300_000, seed: 2 ** 30, json: false, commitDelayMs: 20 },
+    });
+    expect(parseOptions(['--minutes', '0.5', '--seed', '7', '--json', '--commit-delay', '0'], Math.random)).toEqual({
       durationMs: 30_000,
       seed: 7,
       json: true,
+      commitDelayMs: 0,
     });
-    for (const wrong of [['--minutes', '0'], ['--seed', '1.5'], ['--minutes', 'x'], ['--turns', '1'], ['five']]) {
+    for (const wrong of [
+      ['--minutes', '0'],
+      ['--seed', '1.5'],
+      ['--minutes', 'x'],
+      ['--turns', '1'],
+      ['five'],
+      ['--commit-delay', 'x'],
+    ]) {
       expect(() => parseOptions(wrong, Math.random)).toThrow();
     }
   });
