@@ -21,6 +21,7 @@ import type { ServerKvStream } from './server-kv-stream.ts';
 import type { DoorStats, GridServer, ServeOptions, ServerLimits } from './server-types.ts';
 import { Traffic } from './traffic.ts';
 import { TurnQuota } from './turn-quota.ts';
+import { openUploadWindows } from './upload-window.ts';
 
 export const DEFAULT_SERVER_LIMITS: Required<ServerLimits> = {
   messageBytesMax: 32 << 20,
@@ -112,6 +113,7 @@ class Door implements GridServer {
   readonly #health: HealthImplementation;
   readonly #limits: Required<ServerLimits>;
   readonly #stopWatching: () => void;
+  readonly #closeWindows: () => void;
 
   constructor(
     server: Server,
@@ -128,6 +130,7 @@ class Door implements GridServer {
     this.#health = health;
     this.#limits = limits;
     this.#stopWatching = state.traffic.watch(port);
+    this.#closeWindows = openUploadWindows(port, FLOW_CONTROL_WINDOW_BYTES);
   }
 
   stats(): DoorStats {
@@ -168,6 +171,7 @@ class Door implements GridServer {
     const force = setTimeout(() => this.#server.forceShutdown(), deadlineMs + LAST_WORDS_MS);
     await ended;
     this.#stopWatching();
+    this.#closeWindows();
     this.#state.outgoing.close();
     clearTimeout(cut);
     clearTimeout(force);
