@@ -206,7 +206,7 @@ async function metrics(member: MemberProcess, name: string): Promise<number> {
 async function mapIds(folder: string, kept: string): Promise<number[]> {
   if (kept !== 'on disk') return [];
   const { state } = JSON.parse(await readFile(join(folder, 'data', 'coordinator.json'), 'utf8')) as {
-    readonly state: { readonly maps: readonly { readonly id: number }[] };
+    readonly state: { readonly catalog: { readonly maps: readonly { readonly id: number }[] } };
   };
-  return state.maps.map(({ id }) => id);
+  return state.catalog.maps.map(({ id }) => id);
 }

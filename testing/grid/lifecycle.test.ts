@@ -69,8 +69,8 @@ describe('a grid that runs', () => {
     expect(await sum('ashlar_partitions_owned')).toBe(256);
     expect(await sum('ashlar_members')).toBe(4);
     expect(await sum('ashlar_sync_queue_depth')).toBe(0);
-    expect(await sum('ashlar_replication_failures_total')).toBe(0);
-    expect(await sum('ashlar_leader_elections_total')).toBeGreaterThanOrEqual(0);
+    expect(await sum('ashlar_member_link_failures_total')).toBe(0);
+    expect(await sum('ashlar_epoch_changes_total')).toBeGreaterThanOrEqual(0);
     expect(await sum('ashlar_grid_memory_bytes', { map: 'watched', kind: 'values' })).toBeGreaterThan(4000);
     const { text } = await grid.members[0]!.page('/metrics');
     for (const line of text.split('\n'))

@@ -104,7 +104,7 @@ describe('the metrics', () => {
       expect(await member.metric('ashlar_received_bytes_total')).toBeGreaterThan(1000);
       expect(await member.metric('ashlar_sent_bytes_total')).toBeGreaterThan(100);
       expect(await member.metric('ashlar_worker_heap_bytes', { pool: 'query' })).toBeGreaterThan(1e6);
-      expect(await member.metric('ashlar_leader_elections_total')).toBe(1);
+      expect(await member.metric('ashlar_epoch_changes_total')).toBe(1);
     }
   });
 
@@ -197,7 +197,7 @@ describe('a member that is alone, or told to stop', () => {
         .map('m')
         .size({ timeoutMs: 500 })
         .catch(() => undefined);
-      const failures = await lone.members[0]!.metric('ashlar_replication_failures_total');
+      const failures = await lone.members[0]!.metric('ashlar_member_link_failures_total');
       expect(failures).toBeGreaterThan(0);
       expect(await own.stats({ timeoutMs: 500 })).toMatchObject([
         { error: undefined },

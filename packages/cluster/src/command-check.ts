@@ -2,21 +2,25 @@
  * Commands that change the catalog, looked at field by field before any state changes: they come from wires, and what one
  * member takes every other has to be able to follow.
  *
- * K1  What comes out has the fields of its type and no others, each within its bounds.
- * K2  A refusal says which field, what it holds, and what is wanted.
+ * command-check K1  What comes out has the fields of its type and no others, each within its bounds.
+ * command-check K2  A refusal says which field, what it holds, and what is wanted.
  */
-import { createHash } from 'node:crypto';
 import { checkName, GridError, HEAP_BYTES_MAX, HEAP_BYTES_MIN, WALL_MS_MAX } from '@ashlar/core';
-import type { CatalogedExport, MapSettings } from './catalog.ts';
+import { bundleHash, isBundleHash } from './bundles.ts';
+import type { CatalogedExport, MapSettings } from './catalog-state.ts';
 
-/** What a deployment hands in. */
-export interface ModuleCommand {
+/** What is known of a module but its code. */
+export interface ModuleFacts {
   readonly name: string;
   readonly hash: string;
-  readonly bundle: string;
   readonly exports: readonly Omit<CatalogedExport, 'mapId'>[];
   readonly wallMs: number;
   readonly heapBytes: number;
+}
+
+/** What a deployment hands in. */
+export interface ModuleCommand extends ModuleFacts {
+  readonly bundle: string;
 }
 
 export type CatalogCommand =
@@ -71,26 +75,36 @@ function mapIdOf(mapId: unknown): number | undefined {
 }
 
 function moduleOf(module: unknown): ModuleCommand {
+  const facts = checkedModule(module);
+  const bundle = textOf(`the bundle of module '${facts.name}'`, (module as Fields)['bundle']);
+  const actual = bundleHash(bundle);
+  if (facts.hash === actual) return { ...facts, bundle };
+  throw refused(`hash of module '${facts.name}'`, facts.hash, `${actual}, the SHA-256 of its bundle`);
+}
+
+/**
+ * A module without its bundle, as a catalog has it.
+ *
+ * @throws GridError INVALID_ARGUMENT, INVALID_NAME
+ */
+export function checkedModule(module: unknown): ModuleFacts {
   const fields = fieldsOf(module, 'a module');
   const name = nameOf('module', fields['name']);
-  const bundle = textOf(`the bundle of module '${name}'`, fields['bundle']);
   return {
     name,
-    bundle,
-    hash: hashOf(name, bundle, fields['hash']),
+    hash: hashOf(name, fields['hash']),
     exports: exportsOf(name, fields['exports']),
     wallMs: wallOf(name, fields['wallMs']),
     heapBytes: heapOf(name, fields['heapBytes']),
   };
 }
 
-function hashOf(module: string, bundle: string, hash: unknown): string {
-  const actual = createHash('sha256').update(bundle, 'utf8').digest('hex');
-  if (hash === actual) return actual;
-  throw refused(`hash of module '${module}'`, hash, `${actual}, the SHA-256 of its bundle`);
+function hashOf(module: string, hash: unknown): string {
+  if (isBundleHash(hash)) return hash;
+  throw refused(`hash of module '${module}'`, hash, 'the SHA-256 of its bundle, 64 hexadecimal digits');
 }
 
-function exportsOf(module: string, exports: unknown): ModuleCommand['exports'] {
+function exportsOf(module: string, exports: unknown): ModuleFacts['exports'] {
   if (!Array.isArray(exports)) throw refused(`exports of module '${module}'`, exports, 'a list of what it exports');
   if (exports.length > EXPORTS_MAX) {
     throw new GridError(
@@ -105,7 +119,7 @@ function exportsOf(module: string, exports: unknown): ModuleCommand['exports'] {
   throw new GridError('INVALID_ARGUMENT', `module '${module}' exports the same name more than once`);
 }
 
-function exportOf(module: string, exported: unknown): ModuleCommand['exports'][number] {
+function exportOf(module: string, exported: unknown): ModuleFacts['exports'][number] {
   const { name, kind, map } = fieldsOf(exported, `an export of module '${module}'`);
   if (!EXPORT_KINDS.includes(kind)) {
     throw refused(`kind of an export of module '${module}'`, kind, 'processor, job or listener');

@@ -1,13 +1,41 @@
 /**
- * The coordinator's contract: one ordered history of control states, whoever keeps it.
+ * The coordinator's contract: one ordered history each of a grid's table and of its catalog, whoever keeps them, and the
+ * bundles that the catalog refers to, by hash. `testing/coordinator-suite.ts` is the contract as tests; every engine passes it.
+ *
+ *   submit(command) -> step over the newest pair -> compare-and-set of the values that differ, bundles with it -> the pair
+ *
+ * An engine that many may change at once reads the pair, steps, and sets what differs provided that both values are still
+ * those it read, with the new bundle in the same transaction; otherwise it reads and steps again.
+ *
+ * coordinator O1  What `submit` or `refresh` answered, this handle knows from then on; it never goes back to an older value
+ *                 of the same grid.
+ * coordinator O2  `refresh` is as new as every change that was answered, to anybody, before it was asked.
+ * coordinator O3  A watch tells every value that is newer than the last, in order, and nothing twice; it may pass over some.
+ *                 A change of the one value tells nothing to those who watch the other.
+ * coordinator O4  A bundle that the catalog refers to can be had by its hash while anybody asked holds it; one that it refers
+ *                 to no more is let go.
  */
-import type { ControlCommand, ControlState } from './control-state.ts';
+import type { CatalogState } from './catalog-state.ts';
+import type { ControlCommand, ControlState } from './step.ts';
+import type { TableState } from './table-state.ts';
 
 export interface Coordinator {
-  /** The newest state known here. */
+  /** The newest pair known here. */
   readonly state: ControlState;
-  /** Applies a command to the one history and answers the state that holds it. @throws GridError as `step` does */
+  /**
+   * Applies a command to the one history and answers the pair that holds it.
+   *
+   * @throws GridError as `step` does; MEMBER_UNREACHABLE, OUTCOME_UNKNOWN when the history cannot be reached
+   */
   submit(command: ControlCommand): Promise<ControlState>;
-  /** Calls back after every change, in order, never with an older state. Returns the way to stop. */
-  watch(listener: (state: ControlState) => void): () => void;
+  /** Asks for the newest pair (coordinator O2). @throws GridError MEMBER_UNREACHABLE, DEADLINE_EXCEEDED: nobody can tell now */
+  refresh(): Promise<ControlState>;
+  /** Calls back after every change of the table (coordinator O3). Returns the way to stop. */
+  watchTable(listener: (table: TableState) => void): () => void;
+  /** The same for the catalog. */
+  watchCatalog(listener: (catalog: CatalogState) => void): () => void;
+  /** The text of a bundle that is at hand; undefined: it is not, `bundle` may find it. */
+  bundleAtHand(hash: string): string | undefined;
+  /** The text of a bundle that the catalog refers to. @throws GridError BUNDLE_MISSING: nobody who was asked has it */
+  bundle(hash: string): Promise<string>;
 }

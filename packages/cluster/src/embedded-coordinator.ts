@@ -1,11 +1,19 @@
 /**
  * The coordinator inside one member: the same contract, no high availability. When its member dies nothing can change
- * until it is back; what the grid holds is served on. Started again, it goes on with what a keeper has (the whole state);
- * without, with what the members that live hold (rebuild.ts).
+ * until it is back; what the grid holds is served on. Started again, it goes on with what a keeper has (both values, and the
+ * bundles); without, with what the members that live hold (rebuild.ts), of whom it also asks the bundles that it lacks.
+ *
+ * embedded-coordinator E1  A pair is kept before anybody sees it, and so is every bundle that it refers to and that a
+ *                          deployment brought.
+ * embedded-coordinator E2  Bundles that the newest catalog does not refer to are let go, after it is kept.
  */
-import { type ControlCommand, type ControlState, emptyState, step } from './control-state.ts';
+import { BundleStore, missingBundle } from './bundles.ts';
+import { bundleHashesOf, type CatalogState } from './catalog-state.ts';
 import type { Coordinator } from './coordinator.ts';
 import { restored } from './rebuild.ts';
+import { type ControlCommand, type ControlState, emptyState, step } from './step.ts';
+import type { TableState } from './table-state.ts';
+import { Watchers } from './watchers.ts';
 
 /** What files of the first releases have: the grid's name, and what must never be given twice. */
 export interface GridFloors {
@@ -14,11 +22,26 @@ export interface GridFloors {
   readonly mapIdFloor: number;
 }
 
+/** Where an embedded coordinator keeps its grid. */
 export interface ControlKeeper {
   load(): ControlState | GridFloors | undefined;
-  /** Keeps a state before it is shown to anyone. */
+  /** Keeps a pair before it is shown to anyone; both values or none. */
   save(state: ControlState): void;
+  /** Undefined: it has none under the hash, or what it has there is damaged. */
+  loadBundle(hash: string): string | undefined;
+  saveBundle(hash: string, text: string): void;
+  /** Lets go of every bundle but these. One that cannot be removed now is tried again with the next. */
+  keepBundles(hashes: ReadonlySet<string>): void;
 }
+
+/** Keeps nothing: a coordinator that is started again goes on with what its members hold. */
+export const NO_KEEPER: ControlKeeper = {
+  load: () => undefined,
+  save: () => undefined,
+  loadBundle: () => undefined,
+  saveBundle: () => undefined,
+  keepBundles: () => undefined,
+};
 
 export interface EmbeddedOptions {
   readonly partitionCount: number;
@@ -26,22 +49,41 @@ export interface EmbeddedOptions {
   /** Names the grid when the keeper has nothing. */
   readonly newGridId: () => string;
   readonly keeper: ControlKeeper;
+  /**
+   * Asks the members for a bundle that was lost here.
+   *
+   * @throws GridError BUNDLE_MISSING when none of them has it
+   */
+  readonly findBundle?: ((hash: string) => Promise<string>) | undefined;
 }
 
 export class EmbeddedCoordinator implements Coordinator {
   readonly #keeper: ControlKeeper;
-  readonly #listeners = new Set<(state: ControlState) => void>();
+  readonly #findBundle: EmbeddedOptions['findBundle'];
+  readonly #tables = new Watchers<TableState>();
+  readonly #catalogs = new Watchers<CatalogState>();
+  readonly #bundles = new BundleStore();
   #state: ControlState;
 
-  constructor({ partitionCount, expectedMembers, newGridId, keeper }: EmbeddedOptions) {
+  constructor({ partitionCount, expectedMembers, newGridId, keeper, findBundle }: EmbeddedOptions) {
     const kept = keeper.load();
-    if (kept !== undefined && 'owners' in kept && kept.owners.length > 0) this.#state = restored(kept);
+    if (kept !== undefined && 'table' in kept && kept.table.owners.length > 0) this.#state = restored(kept);
     else {
-      const { gridId, epochFloor, mapIdFloor } = kept ?? { gridId: newGridId(), epochFloor: 0, mapIdFloor: 0 };
+      const { gridId, epochFloor, mapIdFloor } = floorsOf(kept) ?? {
+        gridId: newGridId(),
+        epochFloor: 0,
+        mapIdFloor: 0,
+      };
       this.#state = emptyState({ gridId, epochFloor, mapIdFloor, partitionCount, expectedMembers });
     }
     keeper.save(this.#state);
     this.#keeper = keeper;
+    this.#findBundle = findBundle;
+    this.#followCatalog(this.#state.catalog);
+    for (const hash of this.#bundles.missing) {
+      const text = keeper.loadBundle(hash);
+      if (text !== undefined) this.#bundles.put(hash, text);
+    }
   }
 
   get state(): ControlState {
@@ -51,15 +93,66 @@ export class EmbeddedCoordinator implements Coordinator {
   async submit(command: ControlCommand): Promise<ControlState> {
     const before = this.#state;
     const after = step(before, command);
+    if (command.kind === 'putModule') this.#keepBundle(command.module, after.catalog);
     if (after === before) return before;
     this.#keeper.save(after);
     this.#state = after;
-    for (const listener of this.#listeners) listener(after);
+    if (after.catalog !== before.catalog) this.#followCatalog(after.catalog);
+    if (command.kind === 'putModule') this.#holdBundle(command.module);
+    // The catalog first: a grid that is taken over is complete with its table, and has its maps by then.
+    if (after.catalog !== before.catalog) this.#catalogs.tell(after.catalog);
+    if (after.table !== before.table) this.#tables.tell(after.table);
     return after;
   }
 
-  watch(listener: (state: ControlState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** What is here is the newest: nobody else changes it. */
+  async refresh(): Promise<ControlState> {
+    return this.#state;
   }
+
+  watchTable(listener: (table: TableState) => void): () => void {
+    return this.#tables.add(listener);
+  }
+
+  watchCatalog(listener: (catalog: CatalogState) => void): () => void {
+    return this.#catalogs.add(listener);
+  }
+
+  bundleAtHand(hash: string): string | undefined {
+    return this.#bundles.text(hash);
+  }
+
+  async bundle(hash: string): Promise<string> {
+    const atHand = this.#bundles.text(hash);
+    if (atHand !== undefined) return atHand;
+    if (this.#findBundle === undefined || !this.#bundles.isWanted(hash)) throw missingBundle(hash);
+    const text = await this.#findBundle(hash);
+    this.#bundles.put(hash, text);
+    if (this.#bundles.isWanted(hash)) this.#keeper.saveBundle(hash, text);
+    return text;
+  }
+
+  /** embedded-coordinator E1. Also where the module is there already: its bundle may have been lost. */
+  #keepBundle({ hash, bundle }: { readonly hash: string; readonly bundle: string }, after: CatalogState): void {
+    if (this.#bundles.text(hash) !== undefined || !bundleHashesOf(after).has(hash)) return;
+    this.#keeper.saveBundle(hash, bundle);
+    this.#holdBundle({ hash, bundle });
+  }
+
+  #holdBundle({ hash, bundle }: { readonly hash: string; readonly bundle: string }): void {
+    const isLacking = this.#bundles.isWanted(hash) && this.#bundles.text(hash) === undefined;
+    if (isLacking) this.#bundles.put(hash, bundle);
+  }
+
+  #followCatalog(catalog: CatalogState): void {
+    this.#bundles.follow(catalog);
+    this.#keeper.keepBundles(bundleHashesOf(catalog));
+  }
+}
+
+/** What must not be given twice by a grid that begins anew: its keeper's floors, or those of a grid that never was complete. */
+function floorsOf(kept: ControlState | GridFloors | undefined): GridFloors | undefined {
+  if (kept === undefined || !('table' in kept)) return kept;
+  const { table, catalog } = kept;
+  return { gridId: table.gridId, epochFloor: table.epochFloor, mapIdFloor: catalog.mapIdFloor };
 }

@@ -1,9 +1,17 @@
 /**
- * What this member knows of the grid: table, maps, modules, and which partitions it serves. Follows the coordinator and
- * tells those who must act on a change, in one order: storage first, then the rest.
+ * What this member knows of the grid: table, maps, modules, and which partitions it serves. Follows both values of the
+ * coordinator and tells those who must act on a change, in one order: storage first, then the rest.
+ *
+ * grid-view G1  Table and catalog are told apart: a change of the one tells nothing to those who follow the other.
+ * grid-view G2  Of one grid neither value goes back. Another grid's takes its place whatever its version: the coordinator was
+ *               started again, and went on with what a member holds.
+ * grid-view G3  Who comes with a catalog's version is answered from that catalog or a later one, or not at all.
+ * grid-view G4  However many ask for the newest at once, one question is under way, and one more stands for those who came
+ *               while it was.
  */
 
 import {
+  assert,
   type Epoch,
   GridError,
   GridIncompleteError,
@@ -11,29 +19,33 @@ import {
   type MapId,
   type MemberId,
   type PartitionId,
-  type PartitionTable,
   UnknownMapError,
 } from '@ashlar/core';
 import { closest } from 'fastest-levenshtein';
-import type { CatalogedMap, CatalogedModule, MapSettings } from './catalog.ts';
-import { type ControlState, tableOf } from './control-state.ts';
+import type { CatalogedMap, CatalogedModule, CatalogState, MapSettings } from './catalog-state.ts';
+import { CatalogWaits, type WaitUntil } from './catalog-waits.ts';
 import type { Coordinator } from './coordinator.ts';
+import { SharedCall } from './shared-call.ts';
+import { type ControlCommand, type ControlState, isTableCommand } from './step.ts';
+import type { TableState } from './table-state.ts';
 
 /** Never reached by a caller's table version: the partition is not ours. */
 const NOT_OURS = Infinity;
 
-export interface Refreshable extends Coordinator {
-  /** Asks for the newest state when something unknown is named: it may have been made a moment ago elsewhere. */
-  refresh?(): Promise<ControlState>;
-}
+/** Told of a value, and of the one before it; undefined: the listener has just begun to follow. */
+export type Follow<T> = (now: T, before: T | undefined) => void;
 
 export class GridView {
   readonly self: MemberId;
-  readonly #coordinator: Refreshable;
-  readonly #listeners: ((state: ControlState, before: ControlState | undefined) => void)[] = [];
+  readonly #coordinator: Coordinator;
+  readonly #tableFollowers: Follow<TableState>[] = [];
+  readonly #catalogFollowers: Follow<CatalogState>[] = [];
+  readonly #bundleFollowers: ((hash: string) => void)[] = [];
   readonly #onFailure: (error: unknown) => void;
-  #state: ControlState;
-  #table: PartitionTable;
+  readonly #refreshing: SharedCall<ControlState>;
+  readonly #waits: CatalogWaits;
+  #table: TableState;
+  #catalog: CatalogState;
   #maps = new Map<string, CatalogedMap>();
   #byId = new Map<MapId, CatalogedMap>();
   #modules = new Map<string, CatalogedModule>();
@@ -41,32 +53,41 @@ export class GridView {
   #ownedSince: Float64Array;
 
   /** @param onFailure  told of what a listener throws: it keeps no other from being told (F3 of catalog-follower.ts) */
-  constructor(self: MemberId, coordinator: Refreshable, onFailure: (error: unknown) => void = () => undefined) {
+  constructor(self: MemberId, coordinator: Coordinator, onFailure: (error: unknown) => void = () => undefined) {
     this.self = self;
     this.#onFailure = onFailure;
     this.#coordinator = coordinator;
-    this.#state = coordinator.state;
-    this.#table = tableOf(this.#state);
-    this.#ownedSince = new Float64Array(this.#state.partitionCount).fill(NOT_OURS);
-    this.#take(this.#state, undefined);
-    coordinator.watch((state) => this.#change(state));
+    this.#refreshing = new SharedCall(() => coordinator.refresh());
+    this.#waits = new CatalogWaits({
+      version: () => this.#catalog.catalogVersion,
+      refresh: () => this.refresh(),
+      whose: `member '${self}'`,
+    });
+    const { table, catalog } = coordinator.state;
+    this.#table = table;
+    this.#catalog = catalog;
+    this.#ownedSince = new Float64Array(table.partitionCount).fill(NOT_OURS);
+    this.#takeTable(table, undefined);
+    this.#takeCatalog(catalog);
+    coordinator.watchTable((now) => this.#tableChanged(now));
+    coordinator.watchCatalog((now) => this.#catalogChanged(now));
   }
 
-  get state(): ControlState {
-    return this.#state;
-  }
-
-  get table(): PartitionTable {
+  get table(): TableState {
     return this.#table;
   }
 
+  get catalog(): CatalogState {
+    return this.#catalog;
+  }
+
   get partitionCount(): number {
-    return this.#state.partitionCount;
+    return this.#ownedSince.length;
   }
 
   /** Whether the expected members have joined and partitions have owners. */
   get isComplete(): boolean {
-    return this.#state.owners.length > 0;
+    return this.#table.owners.length > 0;
   }
 
   get maps(): ReadonlyMap<string, CatalogedMap> {
@@ -78,15 +99,26 @@ export class GridView {
     if (!this.isComplete) throw new GridIncompleteError(this.#table);
   }
 
-  /** Calls back with the present state and at every change. */
-  onChange(listener: (state: ControlState, before: ControlState | undefined) => void): void {
-    this.#listeners.push(listener);
-    listener(this.#state, undefined);
+  /** Calls back with the present table and at every change of it. */
+  onTable(follow: Follow<TableState>): void {
+    this.#tableFollowers.push(follow);
+    follow(this.#table, undefined);
+  }
+
+  /** Calls back with the present catalog and at every change of it. */
+  onCatalog(follow: Follow<CatalogState>): void {
+    this.#catalogFollowers.push(follow);
+    follow(this.#catalog, undefined);
+  }
+
+  /** Calls back when a bundle that was asked for with `bundle` is at hand. */
+  onBundle(follow: (hash: string) => void): void {
+    this.#bundleFollowers.push(follow);
   }
 
   /** @throws GridError as `step` does; GRID_INCOMPLETE: an incomplete grid's catalog may yet become another's */
-  async submit(command: Parameters<Coordinator['submit']>[0]): Promise<ControlState> {
-    if (command.kind !== 'join' && command.kind !== 'stopAwaiting') this.requireComplete();
+  async submit(command: ControlCommand): Promise<ControlState> {
+    if (!isTableCommand(command)) this.requireComplete();
     return this.#coordinator.submit(command);
   }
 
@@ -100,7 +132,7 @@ export class GridView {
   }
 
   epochOf(partition: number): Epoch {
-    return this.#state.epochs[partition]!;
+    return this.#table.epochs[partition]!;
   }
 
   /** The partitions of this member, ascending. */
@@ -132,11 +164,11 @@ export class GridView {
    * @throws GridError MAP_DROPPED; where it is not known that the map is gone: LEASE_EXPIRED, or what asking fails with
    */
   async mapWithId(id: MapId, name: string): Promise<CatalogedMap> {
-    if (this.#byId.get(id) === undefined && id > this.#state.mapIdFloor) await this.refresh();
+    if (this.#byId.get(id) === undefined && id > this.#catalog.mapIdFloor) await this.refresh();
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
     // Ids only grow: of one above all that were heard of here nothing can be said.
-    if (id > this.#state.mapIdFloor) {
+    if (id > this.#catalog.mapIdFloor) {
       throw new GridError('LEASE_EXPIRED', `member '${this.self}' has not heard of map '${name}' yet`);
     }
     throw new MapDroppedError(name, { mapId: id, now: this.#maps.get(name)?.id ?? 0 });
@@ -149,7 +181,7 @@ export class GridView {
     const known = this.#maps.get(name);
     if (known !== undefined && !declared) return known;
     if (known === undefined || !sameSettings(known, settings)) {
-      this.#change(await this.submit({ kind: 'createMap', name, options: settings }));
+      this.#take(await this.submit({ kind: 'createMap', name, options: settings }));
     }
     const made = this.#maps.get(name);
     if (made !== undefined) return made;
@@ -181,8 +213,32 @@ export class GridView {
     return this.#modules.get(name);
   }
 
+  /** The text of a bundle that is at hand; undefined: it is not, `bundle` may find it. */
+  bundleAtHand(hash: string): string | undefined {
+    return this.#coordinator.bundleAtHand(hash);
+  }
+
+  /** Finds a bundle, and tells those who follow bundles of it first. @throws GridError BUNDLE_MISSING */
+  async bundle(hash: string): Promise<string> {
+    const text = await this.#coordinator.bundle(hash);
+    for (const follow of this.#bundleFollowers) this.#telling(() => follow(hash));
+    return text;
+  }
+
+  /** Asks the coordinator for the newest of both values. @throws GridError MEMBER_UNREACHABLE, DEADLINE_EXCEEDED */
   async refresh(): Promise<void> {
-    if (this.#coordinator.refresh !== undefined) this.#change(await this.#coordinator.refresh());
+    this.#take(await this.#refreshing.call());
+  }
+
+  /**
+   * Waits until the catalog here is at `version` or a later one, asking the coordinator where it does not come by itself
+   * (grid-view G3).
+   *
+   * @returns undefined: it is already
+   * @throws (rejects with) GridError LEASE_EXPIRED when the caller's time is over; CANCELLED
+   */
+  waitForCatalog(version: number, until: WaitUntil): Promise<void> | undefined {
+    return version <= this.#catalog.catalogVersion ? undefined : this.#waits.wait(version, until);
   }
 
   /**
@@ -204,34 +260,52 @@ export class GridView {
     }
   }
 
-  #change(state: ControlState): void {
-    const before = this.#state;
-    // Of another grid: the coordinator was started again, and went on with what a member holds.
-    const isOther = state.gridId !== before.gridId;
-    const isNewer = state.tableVersion + state.catalogVersion > before.tableVersion + before.catalogVersion;
-    if (!isOther && !isNewer) return;
-    this.#take(state, before);
-    for (const listener of this.#listeners) {
-      try {
-        listener(state, before);
-      } catch (error) {
-        this.#onFailure(error);
-      }
+  #take({ table, catalog }: ControlState): void {
+    this.#catalogChanged(catalog);
+    this.#tableChanged(table);
+  }
+
+  #tableChanged(table: TableState): void {
+    const before = this.#table;
+    if (table.gridId === before.gridId && table.tableVersion <= before.tableVersion) return;
+    this.#takeTable(table, before);
+    for (const follow of this.#tableFollowers) this.#telling(() => follow(table, before));
+  }
+
+  #catalogChanged(catalog: CatalogState): void {
+    const before = this.#catalog;
+    if (catalog.gridId === before.gridId && catalog.catalogVersion <= before.catalogVersion) return;
+    this.#takeCatalog(catalog);
+    for (const follow of this.#catalogFollowers) this.#telling(() => follow(catalog, before));
+    // Behind those who make it so: who waited for the catalog finds its maps open.
+    this.#waits.reached(catalog.catalogVersion);
+  }
+
+  #telling(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.#onFailure(error);
     }
   }
 
-  #take(state: ControlState, before: ControlState | undefined): void {
-    this.#state = state;
-    this.#table = tableOf(state);
-    this.#maps = new Map(state.maps.map((map) => [map.name, map]));
-    this.#byId = new Map(state.maps.map((map) => [map.id, map]));
-    this.#modules = new Map(state.modules.map((module) => [module.name, module]));
+  #takeCatalog(catalog: CatalogState): void {
+    this.#catalog = catalog;
+    this.#maps = new Map(catalog.maps.map((map) => [map.name, map]));
+    this.#byId = new Map(catalog.maps.map((map) => [map.id, map]));
+    this.#modules = new Map(catalog.modules.map((module) => [module.name, module]));
+    assert(this.#maps.size === this.#byId.size, 'catalog-state C1: two maps of a catalog have one name or one id');
+  }
+
+  #takeTable(table: TableState, before: TableState | undefined): void {
+    assert(table.partitionCount === this.#ownedSince.length, 'the number of partitions of a grid changed');
+    this.#table = table;
     for (let partition = 0; partition < this.#ownedSince.length; partition++) {
-      const owner = state.owners[partition]?.[0];
-      const isOwn = owner !== undefined && state.members[owner]!.id === this.self;
-      const isSame = before !== undefined && before.epochs[partition] === state.epochs[partition];
+      const owner = table.owners[partition]?.[0];
+      const isOwn = owner !== undefined && table.members[owner]!.id === this.self;
+      const isSame = before !== undefined && before.epochs[partition] === table.epochs[partition];
       if (!isOwn) this.#ownedSince[partition] = NOT_OURS;
-      else if (!isSame || this.#ownedSince[partition] === NOT_OURS) this.#ownedSince[partition] = state.tableVersion;
+      else if (!isSame || this.#ownedSince[partition] === NOT_OURS) this.#ownedSince[partition] = table.tableVersion;
     }
   }
 }

@@ -1,17 +1,28 @@
 /**
- * cluster: who is a member, who owns what at which epoch, what the catalog holds. Pure; no I/O, no timers; `GridView` is how a
- * member follows it.
+ * cluster: who is a member, who owns what at which epoch, what the catalog holds. Pure; no I/O, no timers of its own but for
+ * who waits for a newer catalog; `GridView` is how a member follows it.
  */
+export { BundleStore, bundleHash, missingBundle } from './bundles.ts';
 export {
+  bundleHashesOf,
   type CatalogedMap,
   type CatalogedModule,
+  type CatalogState,
   DEFAULT_MAP_SETTINGS,
   type MapSettings,
-} from './catalog.ts';
+} from './catalog-state.ts';
 export { type CatalogCommand, checkedCommand, type ModuleCommand } from './command-check.ts';
-export { type ControlCommand, type ControlState, type JoinedMember, tableOf } from './control-state.ts';
 export type { Coordinator } from './coordinator.ts';
-export { type ControlKeeper, EmbeddedCoordinator, type GridFloors } from './embedded-coordinator.ts';
-export { GridView } from './grid-view.ts';
+export {
+  type ControlKeeper,
+  EmbeddedCoordinator,
+  type EmbeddedOptions,
+  type GridFloors,
+  NO_KEEPER,
+} from './embedded-coordinator.ts';
+export { type Follow, GridView } from './grid-view.ts';
 export { assignPartitions, type Owners } from './placement.ts';
-export { checkedState } from './state-check.ts';
+export { checkedCatalog, checkedState, checkedTable } from './state-check.ts';
+export { type ControlCommand, type ControlState, isTableCommand, type TableCommand } from './step.ts';
+export type { JoinedMember, TableState } from './table-state.ts';
+export { Watchers } from './watchers.ts';

@@ -5,10 +5,13 @@
  * Plain rendezvous over 256 partitions is uneven by some ten per cent; a cap of ceil(partitions / members) primaries a
  * member, filled in the order of the weights, evens it out and still moves little.
  *
+ * placement P1  A partition's owners are different members.
+ * placement P2  No member is primary of more than ceil(partitions / members).
+ *
  * @see Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998
  * @see Mirrokni, Thorup, Zadimoghaddam, "Consistent hashing with bounded loads", 2016
  */
-import { GridError, type MemberId } from '@ashlar/core';
+import { assert, GridError, type MemberId } from '@ashlar/core';
 
 const { imul } = Math;
 
@@ -23,13 +26,15 @@ export type Owners = readonly (readonly number[])[];
  * @throws GridError INVALID_ARGUMENT when `members` is empty
  */
 export function assignPartitions(members: readonly MemberId[], partitionCount: number, copies: number): Owners {
+  assert(copies >= 1, 'placement P1: a partition has at least its primary');
   if (members.length === 0) throw new GridError('INVALID_ARGUMENT', 'no members to place partitions on');
   const primaryLimit = Math.ceil(partitionCount / members.length);
   const primaries = new Uint32Array(members.length);
   const owners: number[][] = [];
   for (let partition = 0; partition < partitionCount; partition++) {
     const ranked = rank(members, partition);
-    const primary = ranked.find((member) => primaries[member]! < primaryLimit) ?? ranked[0]!;
+    const primary = ranked.find((member) => primaries[member]! < primaryLimit);
+    assert(primary !== undefined, 'placement P2: all members have their share, and a partition is left');
     primaries[primary]!++;
     const backups = ranked.filter((member) => member !== primary).slice(0, copies - 1);
     owners.push([primary, ...backups]);

@@ -1,12 +1,14 @@
 /**
- * A control state from a file or a wire, looked at field by field before anybody goes by it.
+ * A table or a catalog from a file or a wire, looked at field by field before anybody goes by it.
  *
- * V1  What comes out could have come about by steps: sizes agree, indexes lie within, floors lie above what was given.
+ * state-check V1  What comes out could have come about by steps: sizes agree, indexes lie within, floors lie above what was
+ *                 given.
  */
 import { type Epoch, GridError, type MapId, type MemberId } from '@ashlar/core';
-import type { CatalogedMap, CatalogedModule } from './catalog.ts';
-import { checkedCommand } from './command-check.ts';
-import type { ControlState, JoinedMember } from './control-state.ts';
+import { BUNDLE_CHARACTERS_MAX, type CatalogedMap, type CatalogedModule, type CatalogState } from './catalog-state.ts';
+import { checkedCommand, checkedModule } from './command-check.ts';
+import type { ControlState } from './step.ts';
+import type { JoinedMember, TableState } from './table-state.ts';
 
 const MEMBERS_MAX = 64;
 const PARTITIONS_MAX = 4096;
@@ -17,6 +19,15 @@ type Fields = Readonly<Record<string, unknown>>;
 /** @throws GridError CORRUPT_DATA with what is wrong */
 export function checkedState(value: unknown): ControlState {
   const fields = fieldsOf(value, 'the state');
+  const table = checkedTable(fields['table']);
+  const catalog = checkedCatalog(fields['catalog']);
+  if (table.gridId !== catalog.gridId) throw damaged('its table and its catalog are of two grids');
+  return { table, catalog };
+}
+
+/** @throws GridError CORRUPT_DATA with what is wrong */
+export function checkedTable(value: unknown): TableState {
+  const fields = fieldsOf(value, 'the table');
   const members = listOf('members', fields['members'], MEMBERS_MAX).map(memberOf);
   const ids = unique(
     'members',
@@ -24,21 +35,35 @@ export function checkedState(value: unknown): ControlState {
   );
   const partitionCount = countOf('partitionCount', fields['partitionCount'], PARTITIONS_MAX);
   const epochFloor = countOf('epochFloor', fields['epochFloor']);
-  const mapIdFloor = countOf('mapIdFloor', fields['mapIdFloor']);
   const owners = ownersOf(fields['owners'], partitionCount, members.length);
   return {
-    ...{ partitionCount, epochFloor, mapIdFloor, members, owners },
+    ...{ partitionCount, epochFloor, members, owners },
     gridId: textOf('gridId', fields['gridId']),
     expectedMembers: countOf('expectedMembers', fields['expectedMembers'], MEMBERS_MAX),
     tableVersion: countOf('tableVersion', fields['tableVersion']),
-    catalogVersion: countOf('catalogVersion', fields['catalogVersion']),
     epochs: epochsOf(fields['epochs'], owners.length, epochFloor),
     awaited: listOf('awaited', fields['awaited'] ?? [], MEMBERS_MAX).map((id) => {
       if (ids.has(id as MemberId)) return id as MemberId;
       throw damaged('it awaits a member that it does not have');
     }),
+  };
+}
+
+/** @throws GridError CORRUPT_DATA with what is wrong */
+export function checkedCatalog(value: unknown): CatalogState {
+  const fields = fieldsOf(value, 'the catalog');
+  const mapIdFloor = countOf('mapIdFloor', fields['mapIdFloor']);
+  const modules = listOf('modules', fields['modules']).map((module) => moduleOf(module, mapIdFloor));
+  unique(
+    'modules',
+    modules.map(({ name }) => name),
+  );
+  return {
+    mapIdFloor,
+    modules,
+    gridId: textOf('gridId', fields['gridId']),
+    catalogVersion: countOf('catalogVersion', fields['catalogVersion']),
     maps: mapsOf(fields['maps'], mapIdFloor),
-    modules: listOf('modules', fields['modules']).map((module) => moduleOf(module, mapIdFloor)),
   };
 }
 
@@ -74,10 +99,8 @@ function epochsOf(value: unknown, partitions: number, floor: number): Epoch[] {
 
 function mapsOf(value: unknown, mapIdFloor: number): CatalogedMap[] {
   const maps = listOf('maps', value).map((one): CatalogedMap => {
-    const { id, name, affinityParts, ttlMs, maxIdleMs } = fieldsOf(one, 'a map');
-    const made = asOurs(() =>
-      checkedCommand({ kind: 'createMap', name, options: { affinityParts, ttlMs, maxIdleMs } }),
-    );
+    const { id, name, ...options } = fieldsOf(one, 'a map');
+    const made = asOurs(() => checkedCommand({ kind: 'createMap', name, options }));
     if (made.kind !== 'createMap') throw damaged('a map is none');
     return { id: countOf('a map id', id, mapIdFloor) as MapId, name: made.name, ...made.options };
   });
@@ -94,12 +117,12 @@ function mapsOf(value: unknown, mapIdFloor: number): CatalogedMap[] {
 
 function moduleOf(value: unknown, mapIdFloor: number): CatalogedModule {
   const fields = fieldsOf(value, 'a module');
-  const put = asOurs(() => checkedCommand({ kind: 'putModule', module: fields }));
-  if (put.kind !== 'putModule') throw damaged('a module is none');
+  const module = asOurs(() => checkedModule(fields));
   const ids = listOf('exports of a module', fields['exports']).map((one) => fieldsOf(one, 'an export')['mapId']);
   return {
-    ...put.module,
-    exports: put.module.exports.map((exported, index) => ({
+    ...module,
+    bundleCharacters: countOf('the length of a bundle', fields['bundleCharacters'], BUNDLE_CHARACTERS_MAX),
+    exports: module.exports.map((exported, index) => ({
       ...exported,
       mapId: countOf('the map of an export', ids[index], mapIdFloor) as MapId,
     })),

@@ -52,6 +52,8 @@ export interface DefaultLimits {
 
 export class ModuleRegistry {
   readonly #byName = new Map<string, RegisteredModule>();
+  /** By name: why a module that is deployed cannot run here yet. */
+  readonly #lacking = new Map<string, GridError>();
   readonly #defaults: DefaultLimits;
 
   constructor(defaults: DefaultLimits = { wallMs: DEFAULT_WALL_MS, heapBytes: DEFAULT_HEAP_BYTES }) {
@@ -80,12 +82,19 @@ export class ModuleRegistry {
     new Uint8Array(text).set(bytes);
     const added = { name: module.name, hash, text, exports: module.exports, limits: limitsOf(module, this.#defaults) };
     this.#byName.set(module.name, added);
+    this.#lacking.delete(module.name);
     return added;
+  }
+
+  /** A module is deployed, and its text is not here yet: nothing runs under the name, an older text neither. */
+  lack(name: string, why: GridError): void {
+    this.#byName.delete(name);
+    this.#lacking.set(name, why);
   }
 
   /** @returns whether there was one */
   remove(name: string): boolean {
-    return this.#byName.delete(name);
+    return this.#lacking.delete(name) || this.#byName.delete(name);
   }
 
   find(name: string): RegisteredModule | undefined {
@@ -100,11 +109,13 @@ export class ModuleRegistry {
   /**
    * The module that exports such a definition.
    *
-   * @throws GridError UNKNOWN_MODULE, UNKNOWN_EXPORT
+   * @throws GridError UNKNOWN_MODULE, UNKNOWN_EXPORT; BUNDLE_MISSING when its text is not here yet
    */
   resolve(name: string, exportName: string, kind: ModuleExport['kind']): RegisteredModule {
     const module = this.#byName.get(name);
     if (module === undefined) {
+      const why = this.#lacking.get(name);
+      if (why !== undefined) throw why;
       throw new GridError('UNKNOWN_MODULE', `no module '${name}' is deployed`, {
         hint: 'deploy its file first',
         details: { module: name, deployed: [...this.#byName.keys()].sort() },

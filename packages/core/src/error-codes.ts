@@ -79,6 +79,7 @@ export const ERROR_CODES = {
   WORKER_LOST: { retryable: true },
   CALL_DEPTH_EXCEEDED: { retryable: false },
   PROCESSOR_REFUSED: { retryable: false },
+  BUNDLE_MISSING: { retryable: true },
   // Events
   SEQUENCE_GONE: { retryable: false },
   INVALID_TOKEN: { retryable: false },

@@ -20,12 +20,12 @@ function bench(here: CatalogedMap | undefined, there: CatalogedMap | 'none' | un
   const control = {
     self: 'a',
     maps: new Map(here === undefined ? [] : [['m', here]]),
-    state: { mapIdFloor: floor },
+    catalog: { mapIdFloor: floor },
     made: [] as MapSettings[],
     async refresh() {
       if (there === undefined) throw new GridError('CONNECTION_LOST', 'away');
       this.maps = new Map(there === 'none' ? [] : [['m', there]]);
-      this.state = { mapIdFloor: 100 };
+      this.catalog = { mapIdFloor: 100 };
     },
     async mapNamed() {
       const map = this.maps.get('m');

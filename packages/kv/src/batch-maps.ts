@@ -85,9 +85,9 @@ function agrees(map: CatalogedMap, reference: MapReference): boolean {
 }
 
 /** Whether the caller knows of a later map, or of a later drop, than this member does (M2). */
-function isBehind({ maps, state }: GridView, { name, mapId, newerThan }: MapReference): boolean {
+function isBehind({ maps, catalog }: GridView, { name, mapId, newerThan }: MapReference): boolean {
   const known = maps.get(name);
-  return mapId > state.mapIdFloor || (mapId === 0 && known !== undefined && known.id <= newerThan);
+  return mapId > catalog.mapIdFloor || (mapId === 0 && known !== undefined && known.id <= newerThan);
 }
 
 async function mapOf(

@@ -186,7 +186,7 @@ export class BatchOperations {
     const { control, writes } = this.#deps;
     this.#writes = writes.begin({
       ...{ requestSession: session, requestNumber: firstRequest },
-      catalogVersion: control.state.catalogVersion,
+      catalogVersion: control.catalog.catalogVersion,
       oncePerKey: !atomic,
       isProgress: this.#isProgress,
     });

@@ -29,7 +29,7 @@ function bench(options: { readonly waitingMax?: number } = {}) {
   const control = {
     maps,
     partitionCount: 1,
-    state: { catalogVersion: 1 },
+    catalog: { catalogVersion: 1 },
     table: { tableVersion: 1 },
     serves: () => true,
     mapFor: () => made.promise,

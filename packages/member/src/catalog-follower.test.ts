@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView } from '@ashlar/cluster';
+import { bundleHash, type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView } from '@ashlar/cluster';
+import { MemoryKeeper, moduleOf } from '@ashlar/cluster/testing';
 import { ModuleRegistry } from '@ashlar/compute';
 import { HybridClock, type MapId, type MemberId, OutOfMemoryError, type PartitionId } from '@ashlar/core';
 import { MemberStore } from '@ashlar/storage';
@@ -10,6 +11,7 @@ import { CatalogFollower } from './catalog-follower.ts';
 const SELF = 'a' as MemberId;
 const PARTITION = 0 as PartitionId;
 const BYTES = Uint8Array.of(1);
+const EXPORTS = [{ name: 'run', kind: 'job', map: '' }];
 
 /** The next map finds no memory. */
 function failOnce(store: MemberStore): void {
@@ -27,7 +29,7 @@ function failOnce(store: MemberStore): void {
 }
 
 function bench(options: { readonly retryMs?: number } = {}) {
-  const keeper = { load: () => undefined, save: () => undefined };
+  const keeper = new MemoryKeeper();
   const coordinator = new EmbeddedCoordinator({
     partitionCount: 4,
     expectedMembers: 1,
@@ -48,8 +50,8 @@ function bench(options: { readonly retryMs?: number } = {}) {
       kind: 'join',
       member: { id: SELF, address: '127.0.0.1:1', httpAddress: '', zone: '', incarnation: 'one' },
     });
-  const ids = () => control.state.maps.map(({ id }) => id);
-  return { control, store, modules, follower, failures, submit, create, drop, join, ids };
+  const ids = () => control.catalog.maps.map(({ id }) => id);
+  return { coordinator, control, store, modules, follower, failures, submit, create, drop, join, ids };
 }
 
 describe('a member that follows the catalog', () => {
@@ -93,11 +95,11 @@ describe('a member that follows the catalog', () => {
 
   it('misses nothing of a state that another follower throws at', async () => {
     const { control, store, failures, create, ids } = bench();
-    control.onChange((state) => {
-      if (state.maps.length > 0) throw new Error('no');
+    control.onCatalog(({ maps }) => {
+      if (maps.length > 0) throw new Error('no');
     });
     const seen: number[] = [];
-    control.onChange(({ maps }) => seen.push(maps.length));
+    control.onCatalog(({ maps }) => seen.push(maps.length));
     await create('a');
     await create('b');
     expect([seen, store.mapIds, failures.length]).toEqual([[0, 1, 2], ids(), 2]);
@@ -119,6 +121,37 @@ describe('a member that follows the catalog', () => {
     expect([store.epochOf(PARTITION), follower.failure]).toEqual([control.epochOf(PARTITION), undefined]);
     expect(store.find(map, PARTITION, BYTES, 0, 1)).toBe(false);
     expect(store.logInfo(PARTITION).incarnation).not.toBe(incarnation);
+  });
+
+  it('F4: runs no older text of a module whose new one is missing, says so, and deploys it when it comes', async () => {
+    const found = Promise.withResolvers<string>();
+    const { coordinator, control, modules, follower, submit } = bench();
+    const put = (bundle: string) => submit({ kind: 'putModule', module: moduleOf({ bundle, exports: EXPORTS }) });
+    await put('1;');
+    expect(modules.resolve('audit', 'run', 'job').hash).toBe(bundleHash('1;'));
+    const { bundleAtHand } = coordinator;
+    coordinator.bundleAtHand = () => undefined;
+    coordinator.bundle = () => found.promise;
+    await put('2;');
+    const missing = expect.objectContaining({ code: 'BUNDLE_MISSING', retryable: true });
+    expect(() => modules.resolve('audit', 'run', 'job')).toThrow(missing);
+    expect([modules.find('audit'), follower.failure?.code]).toEqual([undefined, 'BUNDLE_MISSING']);
+    await submit({ kind: 'createMap', name: 'm', options: DEFAULT_MAP_SETTINGS });
+    expect(control.maps.has('m')).toBe(true);
+    coordinator.bundleAtHand = bundleAtHand;
+    found.resolve('2;');
+    while (follower.failure !== undefined) await sleep(1);
+    expect(modules.resolve('audit', 'run', 'job').hash).toBe(bundleHash('2;'));
+  });
+
+  it('F4: forgets a module that is removed before its text came', async () => {
+    const { coordinator, modules, follower, submit } = bench();
+    coordinator.bundleAtHand = () => undefined;
+    coordinator.bundle = () => new Promise(() => undefined);
+    await submit({ kind: 'putModule', module: moduleOf({ exports: EXPORTS }) });
+    await submit({ kind: 'removeModule', name: 'audit' });
+    expect(follower.failure).toBeUndefined();
+    expect(() => modules.resolve('audit', 'run', 'job')).toThrow(expect.objectContaining({ code: 'UNKNOWN_MODULE' }));
   });
 
   it('runs the newest deployment of a module, and none that is removed', async () => {

@@ -1,14 +1,20 @@
 /**
- * Makes store and modules what the grid's control state says: maps, partitions at their epochs, deployed code.
+ * Makes store and modules what the grid's table and catalog say: maps, partitions at their epochs, deployed code.
  *
- *   state -> what is there differs? -> one step a difference -> a step that failed is tried again
+ *   table, catalog -> what is there differs? -> one step a difference -> a step that failed is tried again
+ *   a module whose bundle is not at hand -> it is sought -> deployed when it comes
  *
- * F1  Steps come from what is there now, not from what the last state said: a state that was missed leaves nothing behind.
- * F2  A partition whose epoch has risen had another primary meanwhile: what was here of it goes, also where no state said so.
- * F3  A step that fails keeps no other step, and no later state, from being followed. It is tried again with the next state,
- *     and every RETRY_MS; who asks for what it would have made is told its error.
+ * catalog-follower F1  Steps come from what is there now, not from what the last value said: one that was missed leaves
+ *                      nothing behind.
+ * catalog-follower F2  A partition whose epoch has risen had another primary meanwhile: what was here of it goes, also where
+ *                      no table said so.
+ * catalog-follower F3  A step that fails keeps no other step, and no later value, from being followed. It is tried again with
+ *                      the next value, and every RETRY_MS; who asks for what it would have made is told its error.
+ * catalog-follower F4  Under a module's name the newest deployment runs or none: while its bundle is missing, calls of it are
+ *                      told so (BUNDLE_MISSING), and an older text runs no more.
  */
-import type { CatalogedModule, ControlState } from '@ashlar/cluster';
+import type { CatalogedModule, CatalogState, TableState } from '@ashlar/cluster';
+import { missingBundle } from '@ashlar/cluster';
 import { type Epoch, GridError, type PartitionId } from '@ashlar/core';
 import type { ModuleExport } from '@ashlar/modules';
 import { openMap } from '@ashlar/partitions';
@@ -25,33 +31,43 @@ export class CatalogFollower {
   readonly #failures = new Map<string, GridError>();
   /** By name: the generation that runs here. */
   readonly #generations = new Map<string, number>();
+  /** Hashes of bundles that are sought. */
+  readonly #seeking = new Set<string>();
   #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   /** Follows from now on. */
   constructor(parts: FollowerParts, retryMs = RETRY_MS) {
     this.#parts = parts;
     this.#retryMs = retryMs;
-    parts.control.onChange((state) => this.#follow(state));
+    const { control } = parts;
+    // Maps first: who finds a partition open finds its maps.
+    control.onCatalog(() => this.#follow());
+    control.onTable(() => this.#follow());
+    control.onBundle(() => this.#follow());
   }
 
-  /** The first step that could not be done with the newest state; undefined: all are. */
+  /** The first step that could not be done with the newest values; undefined: all are. */
   get failure(): GridError | undefined {
     const [first] = this.#failures.values();
     return first;
   }
 
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#retry);
   }
 
-  #follow(state: ControlState): void {
+  #follow(): void {
+    if (this.#isClosed) return;
     clearTimeout(this.#retry);
     this.#failures.clear();
-    this.#followMaps(state);
-    this.#followPartitions(state);
-    this.#followModules(state);
+    const { table, catalog } = this.#parts.control;
+    this.#followMaps(catalog);
+    this.#followPartitions(table);
+    this.#followModules(catalog);
     if (this.#failures.size === 0) return;
-    this.#retry = setTimeout(() => this.#follow(this.#parts.control.state), this.#retryMs);
+    this.#retry = setTimeout(() => this.#follow(), this.#retryMs);
     this.#retry.unref();
   }
 
@@ -64,7 +80,7 @@ export class CatalogFollower {
     }
   }
 
-  #followMaps({ maps }: ControlState): void {
+  #followMaps({ maps }: CatalogState): void {
     const { store, log } = this.#parts;
     const wanted = new Set(maps.map(({ id }) => id));
     for (const id of store.mapIds) {
@@ -79,7 +95,7 @@ export class CatalogFollower {
     }
   }
 
-  #followPartitions({ owners, epochs }: ControlState): void {
+  #followPartitions({ owners, epochs }: TableState): void {
     const { store, control } = this.#parts;
     owners.forEach((_owners, index) => {
       const partition = index as PartitionId;
@@ -93,7 +109,7 @@ export class CatalogFollower {
     });
   }
 
-  #followModules({ modules }: ControlState): void {
+  #followModules({ modules }: CatalogState): void {
     const { modules: registry, log } = this.#parts;
     for (const name of this.#generations.keys()) {
       if (modules.some((module) => module.name === name)) continue;
@@ -102,22 +118,45 @@ export class CatalogFollower {
       log.info({ module: name }, 'module removed');
     }
     for (const module of modules) {
-      const { name, hash, generation } = module;
-      if (this.#generations.get(name) === generation) continue;
-      this.#attempt(`module ${name}`, () => {
-        registry.add({
-          name,
-          hash,
-          text: module.bundle,
-          exports: module.exports.map(exportOf),
-          limits: limitsOf(module),
-        });
-        this.#generations.set(name, generation);
-        log.info({ module: name, hash }, 'module deployed');
-      });
+      if (this.#generations.get(module.name) !== module.generation) this.#followModule(module);
+    }
+  }
+
+  #followModule(module: CatalogedModule): void {
+    const { modules: registry, control, log } = this.#parts;
+    const { name, hash, generation } = module;
+    const text = control.bundleAtHand(hash);
+    if (text === undefined) {
+      // Known by name from now on: when it is undeployed before its bundle comes, nothing of it stays.
+      this.#generations.set(name, LACKING);
+      registry.lack(name, missingBundle(hash));
+      this.#failures.set(`module ${name}`, missingBundle(hash));
+      void this.#seek(hash, name);
+      return;
+    }
+    this.#attempt(`module ${name}`, () => {
+      registry.add({ name, hash, text, exports: module.exports.map(exportOf), limits: limitsOf(module) });
+      this.#generations.set(name, generation);
+      log.info({ module: name, hash }, 'module deployed');
+    });
+  }
+
+  /** When it is found, `onBundle` follows. */
+  async #seek(hash: string, name: string): Promise<void> {
+    if (this.#seeking.has(hash)) return;
+    this.#seeking.add(hash);
+    try {
+      await this.#parts.control.bundle(hash);
+    } catch (error) {
+      this.#parts.log.warn({ err: error, module: name }, 'the bundle of a module is missing: it is sought again');
+    } finally {
+      this.#seeking.delete(hash);
     }
   }
 }
+
+/** Generations are versions of catalogs: from 1. */
+const LACKING = 0;
 
 function limitsOf({ wallMs, heapBytes }: CatalogedModule) {
   return { ...(wallMs > 0 ? { wallMs } : {}), ...(heapBytes > 0 ? { heapBytes } : {}) };

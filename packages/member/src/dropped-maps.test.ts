@@ -1,5 +1,5 @@
 import { READY_MODULE } from '@ashlar/api';
-import { DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView } from '@ashlar/cluster';
+import { DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, GridView, NO_KEEPER } from '@ashlar/cluster';
 import { ModuleRegistry } from '@ashlar/compute';
 import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { HybridClock, type MapId, type MemberId, seededRandom } from '@ashlar/core';
@@ -21,7 +21,7 @@ const NO_INDEXES = new Uint32Array(0);
 async function bench() {
   const coordinator = new EmbeddedCoordinator({
     ...{ partitionCount: 1, expectedMembers: 1, newGridId: () => 'grid' },
-    keeper: { load: () => undefined, save: () => undefined },
+    keeper: NO_KEEPER,
   });
   const clock = new HybridClock();
   const store = MemberStore.create({ maxBytes: 16 << 20, partitionCount: 1, maxWorkers: 0, hashSeed: 1, clock });

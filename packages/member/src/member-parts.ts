@@ -1,7 +1,7 @@
 /** What one member is made of, and how its parts come about from its configuration. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { EmbeddedCoordinator, GridView } from '@ashlar/cluster';
+import { type ControlState, EmbeddedCoordinator, GridView, type TableState } from '@ashlar/cluster';
 import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
 import { HybridClock, type MemberId, seededRandom } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
@@ -13,15 +13,17 @@ import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool
 import type { Logger } from 'pino';
 import { refuseUnreachable } from './advertise.ts';
 import type { MemberConfig } from './config/schema.ts';
+import { type BundleHolder, bundleFrom } from './control/bundle-search.ts';
 import { controlKeeper } from './control/control-keeper.ts';
 import { firstCoordinator } from './control/coordinator-search.ts';
 import { type IsGiven, withGridSettings } from './control/grid-settings.ts';
 import { linesOf } from './control/membership-log.ts';
-import { RemoteCoordinator } from './control/remote-coordinator.ts';
+import { RemoteCoordinator, type RemoteOptions } from './control/remote-coordinator.ts';
 import { SpreadingCoordinator } from './control/spreading-coordinator.ts';
 import { type MemberSecret, memberSecret } from './member-secret.ts';
 import { loadTracing } from './open-telemetry.ts';
 import { type MemberSecurity, memberSecurity } from './security.ts';
+import { PROTOCOL } from './services/admin-service.ts';
 import { logSource } from './services/events-service.ts';
 import { withTokenFiles } from './token-files.ts';
 
@@ -69,17 +71,34 @@ export interface MemberParts {
 /** The coordinator of this member: here, or where `cluster.join` says. */
 type Coordination = { readonly embedded: EmbeddedCoordinator } | { readonly remote: RemoteCoordinator };
 
-async function coordinate(config: MemberConfig, self: MemberId, peers: Peers, log: Logger): Promise<Coordination> {
+/** What a coordinator is told of the member in which it is, or is followed. */
+interface CoordinatorParts {
+  readonly config: MemberConfig;
+  readonly self: MemberId;
+  readonly peers: Peers;
+  readonly clock: HybridClock;
+  readonly log: Logger;
+}
+
+async function coordinate({ config, self, peers, clock, log }: CoordinatorParts): Promise<Coordination> {
   const { join, partitionCount, expectedMembers, dataDirectory, joinTimeoutMs } = config.cluster;
+  const others = (table: TableState): Iterable<BundleHolder> =>
+    table.members.filter(({ id }) => id !== self).map(({ id }) => peers.to(id, table));
   if (join.length === 0) {
     const keeper = controlKeeper(dataDirectory);
-    return { embedded: new EmbeddedCoordinator({ partitionCount, expectedMembers, newGridId: randomUUID, keeper }) };
+    const embedded: EmbeddedCoordinator = new EmbeddedCoordinator({
+      ...{ partitionCount, expectedMembers, newGridId: randomUUID, keeper },
+      findBundle: (hash) => bundleFrom(others(embedded.state.table), hash),
+    });
+    return { embedded };
   }
+  const { min: protocolMin, max: protocolMax } = PROTOCOL;
+  const options: RemoteOptions = { log, protocolMin, protocolMax, version: () => clock.now(), others };
   const remote = await firstCoordinator(join, joinTimeoutMs, async (address, timeoutMs) => {
     let known: RemoteCoordinator | undefined;
     const connection = peers.at(address, () => known?.nameAt(address) ?? 'coordinator');
     try {
-      known = await RemoteCoordinator.connect(connection, self, timeoutMs, log);
+      known = await RemoteCoordinator.connect(connection, self, timeoutMs, options);
       return known;
     } catch (error) {
       connection.close();
@@ -96,8 +115,8 @@ function spreading(
 ): SpreadingCoordinator {
   return new SpreadingCoordinator(embedded, {
     ...{ self, log },
-    askToFollow: ({ id }, catalogVersion, timeoutMs) =>
-      peers.to(id, embedded.state).members.followCatalog({ catalogVersion }, { timeoutMs }),
+    askToFollow: ({ id }, request, timeoutMs) =>
+      peers.to(id, embedded.state.table).members.followCatalog(request, { timeoutMs }),
   });
 }
 
@@ -133,10 +152,11 @@ export async function makeParts(
   const peers = new Peers(links, log);
   closers.push(() => peers.close());
   const self = (told.name || nameOf(told)) as MemberId;
-  const coordination = await coordinate(told, self, peers, log);
+  const coordination = await coordinate({ config: told, self, peers, clock, log });
   if ('remote' in coordination) closers.push(() => coordination.remote.close());
-  const { state } = 'remote' in coordination ? coordination.remote : coordination.embedded;
-  const config = withGridSettings(told, isGiven, state);
+  const { state }: { readonly state: ControlState } =
+    'remote' in coordination ? coordination.remote : coordination.embedded;
+  const config = withGridSettings(told, isGiven, state.table);
   const control = new GridView(
     self,
     'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log }),
@@ -144,7 +164,7 @@ export async function makeParts(
   );
   // Before whoever acts on a change of the table: what was lost with it is lost for all of them.
   const ownership = new Ownership(control);
-  control.onChange((now, before) => {
+  control.onTable((now, before) => {
     for (const { level, facts, message } of linesOf(before, now, self)) log[level](facts, message);
     peers.follow(now.members, self);
   });

@@ -16,7 +16,6 @@ import type { IsGiven } from './control/grid-settings.ts';
 import { type Closers, type MemberParts, makeParts, threadsOf } from './member-parts.ts';
 import { HttpDoor } from './observe/http-door.ts';
 import { doorMetrics, memberMetrics } from './observe/member-metrics.ts';
-import { PROTOCOL } from './services/admin-service.ts';
 import { memberServices } from './services/member-services.ts';
 import { SliceLoop } from './slice-loop.ts';
 
@@ -94,7 +93,7 @@ export class Member {
     memberMetrics(parts, this.#closers);
     const follower = new CatalogFollower(parts);
     this.#closers.push(() => follower.close());
-    parts.control.onChange(() => parts.hub.mapsChanged());
+    parts.control.onCatalog(() => parts.hub.mapsChanged());
     const { services, relieve, endWaiting, close } = memberServices(parts);
     this.#endWaiting = endWaiting;
     this.#closers.push(close);
@@ -132,7 +131,7 @@ export class Member {
   }
 
   async #join(): Promise<void> {
-    const { config, control, clock, incarnation, address, remoteCoordinator, log } = this.#parts;
+    const { config, control, incarnation, address, remoteCoordinator, log } = this.#parts;
     const zone = config.zone || hostname();
     const self: JoinedMember = { id: control.self, address, httpAddress: this.#httpAddress, zone, incarnation };
     if (remoteCoordinator === undefined) {
@@ -140,9 +139,7 @@ export class Member {
       await control.submit({ kind: 'join', member: self });
       return;
     }
-    const { min: protocolMin, max: protocolMax } = PROTOCOL;
-    const timeoutMs = config.cluster.joinTimeoutMs;
-    await remoteCoordinator.join(self, { timeoutMs, protocolMin, protocolMax, version: () => clock.now() });
+    await remoteCoordinator.join(self, config.cluster.joinTimeoutMs);
   }
 
   /** Why the member does not serve yet, or no more; empty: it does. */
@@ -151,7 +148,7 @@ export class Member {
     const { control, remoteCoordinator } = this.#parts;
     if (remoteCoordinator?.refusal !== undefined) return [remoteCoordinator.refusal.message];
     if (control.isComplete) return [];
-    return [`${control.table.members.length} of ${control.state.expectedMembers} members have joined`];
+    return [`${control.table.members.length} of ${control.table.expectedMembers} members have joined`];
   }
 }
 
@@ -163,7 +160,7 @@ function openDoor({ config, security }: MemberParts, services: GridServices): Pr
 
 /** Starts the query threads behind the first answers: a thread loads the planner when it plans for the first time. */
 function warmUp({ config, queryPool, control }: MemberParts): void {
-  const catalog = { catalogVersion: control.state.catalogVersion, maps: [] };
+  const catalog = { catalogVersion: control.catalog.catalogVersion, maps: [] };
   const task = { text: 'SELECT 1', catalog, freshPaths: [] };
   const { query } = threadsOf(config).threads;
   setTimeout(() => {

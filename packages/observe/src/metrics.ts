@@ -51,7 +51,7 @@ export class MemberMetrics {
   eventsSent = 0;
   filterDivisionsByZero = 0;
   filterOddValues = 0;
-  leaderElections = 0;
+  epochChanges = 0;
   delayedAnswers = 0;
   readonly processLatency = new LatencyHistogram();
   readonly queryLatency = new LatencyHistogram();
@@ -178,13 +178,13 @@ export class MemberMetrics {
       histograms(({ putLatency }) => putLatency),
     );
     this.counter(
-      'ashlar_leader_elections_total',
-      'Changes of the partition table in which partitions got a new primary or epoch, as this member saw them. The embedded coordinator decides them; there is no election among members yet.',
-      () => this.leaderElections,
+      'ashlar_epoch_changes_total',
+      'Changes of the partition table in which partitions got a new epoch, for a new primary or a new process of it, as this member saw them.',
+      () => this.epochChanges,
     );
     this.counter(
-      'ashlar_replication_failures_total',
-      'Exchanges with other members that a broken or silent link ended: forwarded reads and writes, parts of statements and jobs, control states. There are no backups yet whose replication could fail.',
+      'ashlar_member_link_failures_total',
+      'Exchanges with other members that a broken or silent link ended: forwarded reads and writes, parts of statements and jobs, changes of table and catalog.',
       () => SERVICES.map((service) => ({ labels: { service }, value: this.linkFailures.get(service) ?? 0 })),
       ['service'],
     );

@@ -83,7 +83,7 @@ describe('the figures of a member', () => {
     expect(lines.get('ashlar_queue_depth{queue="gate"}')).toBe(3);
     expect(lines.get('ashlar_queue_limit{queue="gate"}')).toBe(10);
     expect(lines.get('ashlar_operation_errors_total{code="OUT_OF_MEMORY"}')).toBe(2);
-    expect(lines.get('ashlar_replication_failures_total{service="Kv"}')).toBe(1);
+    expect(lines.get('ashlar_member_link_failures_total{service="Kv"}')).toBe(1);
   });
 
   it('tell how late the event loop is without a reader disturbing another', () => {

@@ -1,4 +1,5 @@
-import { type ControlState, GridView, type JoinedMember } from '@ashlar/cluster';
+import { GridView, type JoinedMember, type TableState } from '@ashlar/cluster';
+import { freshState, ManualCoordinator } from '@ashlar/cluster/testing';
 import type { Epoch, MemberId } from '@ashlar/core';
 import { Ownership } from './ownership.ts';
 
@@ -8,53 +9,38 @@ function member(id: string): JoinedMember {
   return { id: id as MemberId, address: `127.0.0.1:${id}`, httpAddress: '', zone: '', incarnation: 'one' };
 }
 
+const EMPTY = freshState('grid', 2, 4);
+const TABLE: TableState = {
+  ...EMPTY.table,
+  tableVersion: 1,
+  members: [member('a'), member('b')],
+  owners: [[0], [0], [1], [1]],
+  epochs: [1, 1, 1, 1] as Epoch[],
+  epochFloor: 1,
+};
+
 /** A table of four partitions that a test rewrites as a coordinator would. */
 class Bench {
-  #watcher: ((state: ControlState) => void) | undefined;
-  state: ControlState = {
-    gridId: 'grid',
-    partitionCount: 4,
-    expectedMembers: 2,
-    tableVersion: 1,
-    catalogVersion: 0,
-    members: [member('a'), member('b')],
-    owners: [[0], [0], [1], [1]],
-    epochs: [1, 1, 1, 1] as Epoch[],
-    epochFloor: 1,
-    mapIdFloor: 0,
-    awaited: [],
-    maps: [],
-    modules: [],
-  };
+  readonly #coordinator = new ManualCoordinator({ ...EMPTY, table: TABLE });
   readonly view: GridView;
   readonly ownership: Ownership;
 
   constructor() {
-    const bench = this;
-    this.view = new GridView(SELF, {
-      get state() {
-        return bench.state;
-      },
-      submit: async () => bench.state,
-      watch: (listener) => {
-        bench.#watcher = listener;
-        return () => undefined;
-      },
-    });
+    this.view = new GridView(SELF, this.#coordinator);
     this.ownership = new Ownership(this.view);
   }
 
-  change(change: Partial<ControlState>): void {
-    this.state = { ...this.state, tableVersion: this.state.tableVersion + 1, ...change };
-    this.#watcher?.(this.state);
+  change(change: Partial<TableState>): void {
+    this.#coordinator.changeTable(change);
   }
 
   /** Gives a partition to a member, at the next epoch. */
   move(partition: number, owner: number): void {
-    const epoch = (this.state.epochFloor + 1) as Epoch;
+    const { owners, epochs, epochFloor } = this.view.table;
+    const epoch = (epochFloor + 1) as Epoch;
     this.change({
-      owners: this.state.owners.with(partition, [owner]),
-      epochs: this.state.epochs.with(partition, epoch),
+      owners: owners.with(partition, [owner]),
+      epochs: epochs.with(partition, epoch),
       epochFloor: epoch,
     });
   }

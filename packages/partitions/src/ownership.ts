@@ -9,14 +9,14 @@
  * O2  A check holds for its turn. Who goes on in a later one checks again.
  * O3  A failed check is STALE_EPOCH: nothing was sealed by whoever checked, so its caller may ask again.
  */
-import type { ControlState, GridView } from '@ashlar/cluster';
+import type { GridView, TableState } from '@ashlar/cluster';
 import { type Epoch, type Kind, StaleEpochError } from '@ashlar/core';
 
 /** A moment in the history of what a member holds: compared with later ones of the same member only. */
 export type OwnershipStamp = Kind<number, 'OwnershipStamp'>;
 
 /** What it follows. */
-export type OwnershipSource = Pick<GridView, 'self' | 'onChange' | 'table' | 'serves'>;
+export type OwnershipSource = Pick<GridView, 'self' | 'onTable' | 'table' | 'serves'>;
 
 /** Of a partition that is not this member's. */
 const NOT_OURS = Number.POSITIVE_INFINITY;
@@ -33,7 +33,7 @@ export class Ownership {
   /** Follows from now on. To be made before what acts on a change of the table. */
   constructor(control: OwnershipSource) {
     this.#control = control;
-    control.onChange((state) => this.#follow(state));
+    control.onTable((table) => this.#follow(table));
   }
 
   /** The present moment. */
@@ -82,7 +82,7 @@ export class Ownership {
     return new StaleEpochError(partition, known, this.#epochs[partition] ?? NO_EPOCH);
   }
 
-  #follow({ owners, epochs, members, gridId }: Pick<ControlState, 'owners' | 'epochs' | 'members' | 'gridId'>): void {
+  #follow({ owners, epochs, members, gridId }: TableState): void {
     const self = members.findIndex(({ id }) => id === this.#control.self);
     const isOtherGrid = gridId !== this.#gridId;
     const now = this.#now + 1;

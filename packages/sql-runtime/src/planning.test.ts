@@ -23,7 +23,7 @@ async function bench() {
     },
   } as unknown as WorkerPool;
   const planning = new Planning({
-    control: { state, maps: new Map([[map.name, map]]) } as unknown as GridView,
+    control: { catalog: state, maps: new Map([[map.name, map]]) } as unknown as GridView,
     pool,
     entryCount: () => 10,
     findPaths: async () => {

@@ -86,7 +86,7 @@ export class Planning {
   async plan(text: string, signal: AbortSignal): Promise<Plan> {
     const { control } = this.#deps;
     const cached = this.#plans.get(text);
-    const { catalogVersion } = control.state;
+    const { catalogVersion } = control.catalog;
     if (cached?.catalogVersion === catalogVersion && (await this.#stillHolds(cached, signal))) return cached.plan;
     const shape = statementShape(text);
     const known = shape === undefined ? undefined : this.#shapes.get(shape.key);
@@ -137,8 +137,8 @@ export class Planning {
   view(fresh: ReadonlyMap<string, Basis> = new Map()): CatalogView {
     const { control, entryCount } = this.#deps;
     return {
-      catalogVersion: control.state.catalogVersion,
-      maps: control.state.maps.map(({ id, name, affinityParts }) => {
+      catalogVersion: control.catalog.catalogVersion,
+      maps: control.catalog.maps.map(({ id, name, affinityParts }) => {
         const found = fresh.get(name)?.found ?? this.#paths.get(id)?.found;
         const { paths, valueKinds } = found ?? { paths: undefined, valueKinds: undefined };
         return { name, mapId: id, affinityParts, paths, valueKinds, entries: entryCount(id) };
@@ -156,7 +156,7 @@ export class Planning {
       // It may have been created elsewhere a moment ago; the news may have come while the worker looked for it.
       const { control } = this.#deps;
       await control.confirm(`map '${error.details?.['map'] ?? 'of the statement'}'`);
-      if (control.state.catalogVersion === task.catalog.catalogVersion) throw error;
+      if (control.catalog.catalogVersion === task.catalog.catalogVersion) throw error;
       return this.#deps.pool.run<Planned>('plan', { ...task, catalog: this.view() }, { signal, wallMs }).result;
     } finally {
       this.#isWarm = true;

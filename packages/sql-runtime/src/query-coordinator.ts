@@ -132,9 +132,9 @@ export class QueryCoordinator {
     const { control } = this.#deps;
     const wanted = choice.kind === 'all' ? undefined : partitionsOfKeys(choice, fragment, parameters, control);
     const parts = new Map<MemberId, PartitionId[]>();
-    control.state.owners.forEach(([owner], partition) => {
+    control.table.owners.forEach(([owner], partition) => {
       if (owner === undefined || (wanted !== undefined && !wanted.has(partition))) return;
-      const { id } = control.state.members[owner]!;
+      const { id } = control.table.members[owner]!;
       const own = parts.get(id);
       if (own === undefined) parts.set(id, [partition as PartitionId]);
       else own.push(partition as PartitionId);

@@ -93,6 +93,8 @@ function bindMembers({ members }: GridServices, state: ServerState): UntypedServ
     Heartbeat: unaryCall(m.heartbeat, (request, context) => members.heartbeat(request, context), state),
     WatchControl: streamCall(m.watchControl, (request, context) => members.watchControl(request, context), state),
     FollowCatalog: unaryCall(m.followCatalog, (request, context) => members.followCatalog(request, context), state),
+    FetchBundle: unaryCall(m.fetchBundle, (request, context) => members.fetchBundle(request, context), state),
+    ReadControl: unaryCall(m.readControl, (request, context) => members.readControl(request, context), state),
     ChangeCatalog: unaryCall(m.changeCatalog, (request, context) => members.changeCatalog(request, context), state),
     PinSnapshot: unaryCall(m.pinSnapshot, (request, context) => members.pinSnapshot(request, context), state),
     OpenSnapshot: unaryCall(m.openSnapshot, (request, context) => members.openSnapshot(request, context), state),

@@ -105,7 +105,9 @@ export interface MemberConnection {
     readonly pinSnapshot: Ask<{ version: number; memberId: string }, { pinId: number; version: number }>;
     readonly openSnapshot: Ask<s.OpenSnapshotRequest, { snapshotId: number }>;
     readonly releaseSnapshot: Ask<{ snapshotId: number }, Nothing>;
-    readonly followCatalog: Ask<{ catalogVersion: number }, { catalogVersion: number }>;
+    readonly readControl: Ask<s.ReadControlRequest, s.ControlUpdate>;
+    readonly followCatalog: Ask<s.FollowCatalogRequest, { catalogVersion: number }>;
+    readonly fetchBundle: Ask<{ hash: string }, { text: Uint8Array }>;
     readonly findPaths: Ask<{ mapId: number }, { body: Uint8Array }>;
     readonly runFragment: CreditStream<s.FragmentRequest, s.FragmentOutput>;
     readonly runJobPart: Stream<s.RunJobPartRequest, s.JobPartOutput>;
@@ -260,7 +262,9 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       pinSnapshot: ask(m.pinSnapshot),
       openSnapshot: ask(m.openSnapshot),
       releaseSnapshot: ask(m.releaseSnapshot),
+      readControl: ask(m.readControl),
       followCatalog: ask(m.followCatalog),
+      fetchBundle: ask(m.fetchBundle),
       findPaths: ask(m.findPaths),
       runFragment: credit(m.runFragment, batchBytes),
       runJobPart: stream(m.runJobPart),

@@ -1,13 +1,11 @@
 /** Messages whose shape on the wire differs from that of services.ts: unions, the flattened partition table, defaults. */
 import type { Epoch, MemberAddress, PartitionTable } from '@ashlar/core';
 import type {
-  ControlUpdate,
   DeployRequest,
   FragmentOutput,
   HelloResponse,
   JobOutput,
   JobPartOutput,
-  JoinResponse,
   PartInput,
   PartOutput,
   SqlOutput,
@@ -77,22 +75,6 @@ export const helloResponse: Conversion<HelloResponse> = {
     const wire = message as WithTable<HelloResponse>;
     if ((wire.limits as object | null) === null) throw malformed('a hello without limits');
     return { ...wire, table: requiredTable(wire.table) };
-  },
-};
-
-export const joinResponse: Conversion<JoinResponse> = {
-  out: (value) => ({ ...value, table: table.out(value.table) }),
-  in: (message) => {
-    const wire = message as WithTable<JoinResponse>;
-    return { ...wire, table: requiredTable(wire.table) };
-  },
-};
-
-export const controlUpdate: Conversion<ControlUpdate> = {
-  out: (value) => ({ ...value, table: value.table === undefined ? null : table.out(value.table) }),
-  in: (message) => {
-    const wire = message as WithTable<ControlUpdate>;
-    return { ...wire, table: wire.table === null ? undefined : table.in(wire.table) };
   },
 };
 

@@ -51,6 +51,7 @@ const STATUS_OF: Partial<Record<ErrorCode, status>> = {
   PARTIAL: status.ABORTED,
   PARTIAL_COMMIT: status.ABORTED,
   WORKER_LOST: status.ABORTED,
+  BUNDLE_MISSING: status.ABORTED,
   MAP_DROPPED: status.NOT_FOUND,
   UNKNOWN_MAP: status.NOT_FOUND,
   UNKNOWN_MODULE: status.NOT_FOUND,

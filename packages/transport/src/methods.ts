@@ -7,14 +7,12 @@
 import { GridError, type PartitionTable } from '@ashlar/core';
 import {
   type Conversion,
-  controlUpdate,
   creditInput,
   deployRequest,
   fragmentOutput,
   helloResponse,
   jobOutput,
   jobPartOutput,
-  joinResponse,
   partInput,
   partOutput,
   sqlOutput,
@@ -161,16 +159,18 @@ export const METHODS = {
   dropColumns: method<{ map: string }, Nothing>('Admin', 'DropColumns'),
   stats: shared(method<Nothing, s.StatsResponse>('Admin', 'Stats')),
 
-  join: method<s.JoinRequest, s.JoinResponse>('Members', 'Join', { response: joinResponse }),
+  join: method<s.JoinRequest, s.JoinResponse>('Members', 'Join'),
   leave: method<{ memberId: string; incarnation: string }, Nothing>('Members', 'Leave'),
   heartbeat: method<s.HeartbeatRequest, { leaseMs: number; version: number }>('Members', 'Heartbeat'),
-  watchControl: method<{ memberId: string }, s.ControlUpdate>('Members', 'WatchControl', { response: controlUpdate }),
+  watchControl: method<{ memberId: string }, s.ControlUpdate>('Members', 'WatchControl'),
   changeCatalog: method<{ body: Uint8Array }, { catalogVersion: number; body: Uint8Array }>(
     'Members',
     'ChangeCatalog',
     { effect: 'write' },
   ),
-  followCatalog: method<{ catalogVersion: number }, { catalogVersion: number }>('Members', 'FollowCatalog'),
+  readControl: method<s.ReadControlRequest, s.ControlUpdate>('Members', 'ReadControl'),
+  followCatalog: method<s.FollowCatalogRequest, { catalogVersion: number }>('Members', 'FollowCatalog'),
+  fetchBundle: method<{ hash: string }, { text: Uint8Array }>('Members', 'FetchBundle'),
   pinSnapshot: method<{ version: number; memberId: string }, { pinId: number; version: number }>(
     'Members',
     'PinSnapshot',

@@ -396,15 +396,11 @@ export interface JoinRequest {
   readonly gridId: string;
   readonly protocolMin: number;
   readonly protocolMax: number;
-  /** MessagePack of the control state that it holds; none or empty: nothing. */
+  /** MessagePack of the table and the catalog that it holds, as { table, catalog }; none or empty: nothing. */
   readonly held?: Uint8Array | undefined;
 }
 
-export interface JoinResponse {
-  readonly table: PartitionTable;
-  /** MessagePack. */
-  readonly catalog: Uint8Array;
-  readonly catalogVersion: number;
+export interface JoinResponse extends ControlUpdate {
   readonly version: number;
   readonly leaseMs: number;
 }
@@ -417,12 +413,26 @@ export interface HeartbeatRequest {
   readonly catalogVersion: number;
 }
 
+/** The two values of a grid, each where it is newer than what the reader has. */
 export interface ControlUpdate {
-  /** Undefined: unchanged. */
-  readonly table: PartitionTable | undefined;
   /** MessagePack; empty: unchanged. */
+  readonly table: Uint8Array;
+  /** MessagePack, without bundles; empty: unchanged. */
   readonly catalog: Uint8Array;
+}
+
+/** What the caller has. */
+export interface ReadControlRequest {
+  /** Empty: nothing. */
+  readonly gridId: string;
+  readonly tableVersion: number;
   readonly catalogVersion: number;
+}
+
+export interface FollowCatalogRequest {
+  readonly catalogVersion: number;
+  /** Of a deployment: the bundle that has to be there, too. None or empty: any. */
+  readonly bundleHash?: string | undefined;
 }
 
 export interface OpenSnapshotRequest {
@@ -511,10 +521,9 @@ export interface MembersService {
     request: { readonly body: Uint8Array },
     context: CallContext,
   ): Promise<{ readonly catalogVersion: number; readonly body: Uint8Array }>;
-  followCatalog(
-    request: { readonly catalogVersion: number },
-    context: CallContext,
-  ): Promise<{ readonly catalogVersion: number }>;
+  readControl(request: ReadControlRequest, context: CallContext): Promise<ControlUpdate>;
+  followCatalog(request: FollowCatalogRequest, context: CallContext): Promise<{ readonly catalogVersion: number }>;
+  fetchBundle(request: { readonly hash: string }, context: CallContext): Promise<{ readonly text: Uint8Array }>;
   pinSnapshot(
     request: { readonly version: number; readonly memberId: string },
     context: CallContext,

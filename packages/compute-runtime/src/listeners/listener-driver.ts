@@ -6,7 +6,7 @@
  * that has the name by then. A new deployment under the name changes the code that its next events run through, lets it
  * out of quarantine, and nothing else: no event is lost or seen twice. Undeployed, it forgets its place.
  */
-import type { ControlState } from '@ashlar/cluster';
+import type { CatalogState } from '@ashlar/cluster';
 import { ListenerRunner } from '@ashlar/compute';
 import type { Reading } from '@ashlar/observe';
 import { type ListenerDependencies, type ListenerSpec, RunningListener } from './running-listener.ts';
@@ -48,11 +48,12 @@ export class ListenerDriver {
     metrics.gauge(
       'ashlar_listeners',
       'Listeners of the deployed modules: running, waiting for the first map of their name, or ended with a map that was dropped.',
-      () => countsByState(deps.parts.control.state),
+      () => countsByState(deps.parts.control.catalog),
       ['state'],
     );
     // At once: a map's first put follows the change that creates the map, and its listeners must stand by then.
-    deps.parts.control.onChange((state) => this.#follow(state));
+    deps.parts.control.onCatalog(() => this.#follow());
+    deps.parts.control.onTable(() => this.#follow());
   }
 
   async close(): Promise<void> {
@@ -63,10 +64,10 @@ export class ListenerDriver {
   /** Of the first LISTENERS_LABELLED_MAX. */
   #states(): readonly Reading[] {
     const states = new Map([...this.#running].map(([id, { spec, state }]) => [id, { spec, state: state as string }]));
-    const { state: grid } = this.#deps.parts.control;
-    for (const [id, spec] of wantedListeners(grid)) {
+    const { catalog } = this.#deps.parts.control;
+    for (const [id, spec] of wantedListeners(catalog)) {
       if (states.has(id)) continue;
-      const state = stateOfListener(spec, grid);
+      const state = stateOfListener(spec, catalog);
       // It should run: starting it failed, and is tried again.
       states.set(id, { spec, state: state === 'running' ? 'failing' : state });
     }
@@ -83,11 +84,12 @@ export class ListenerDriver {
   }
 
   /** Starts what is deployed and has its map, stops what is deployed no more. */
-  #follow(state: ControlState): void {
-    const wanted = wantedListeners(state);
+  #follow(): void {
+    const { catalog } = this.#deps.parts.control;
+    const wanted = wantedListeners(catalog);
     const deployed = new Map([...wanted.values()].map((spec) => [nameOf(spec), spec.generation]));
     for (const [id, listener] of this.#running) {
-      const isGettingTheRest = !listener.hasEnded && stateOfListener(listener.spec, state) === 'ended';
+      const isGettingTheRest = !listener.hasEnded && stateOfListener(listener.spec, catalog) === 'ended';
       const generation = deployed.get(nameOf(listener.spec));
       if (generation !== undefined && (wanted.has(id) || isGettingTheRest)) {
         listener.follow({ ...listener.spec, generation });
@@ -99,19 +101,19 @@ export class ListenerDriver {
     if (!this.#deps.parts.control.isComplete) return;
     clearTimeout(this.#retryTimer);
     for (const [id, spec] of wanted) {
-      if (!this.#running.has(id) && stateOfListener(spec, state) === 'running') this.#start(id, spec);
+      if (!this.#running.has(id) && stateOfListener(spec, catalog) === 'running') this.#start(id, spec);
     }
   }
 
   /** One that cannot start (too many subscriptions) keeps no other from it, and is tried again. */
   #start(id: string, spec: ListenerSpec): void {
-    const { control, log } = this.#deps.parts;
+    const { log } = this.#deps.parts;
     try {
       this.#running.set(id, new RunningListener(spec, this.#runner, this.#deps));
     } catch (error) {
       log.error({ err: error, listener: nameOf(spec), map: spec.map }, 'a listener could not be started');
       clearTimeout(this.#retryTimer);
-      this.#retryTimer = setTimeout(() => this.#follow(control.state), START_RETRY_MS);
+      this.#retryTimer = setTimeout(() => this.#follow(), START_RETRY_MS);
       this.#retryTimer.unref();
     }
   }
@@ -122,9 +124,9 @@ function nameOf({ module, exportName }: ListenerSpec): string {
 }
 
 /** By module, export and map. */
-function wantedListeners(state: ControlState): Map<string, ListenerSpec> {
+function wantedListeners(catalog: CatalogState): Map<string, ListenerSpec> {
   const wanted = new Map<string, ListenerSpec>();
-  for (const { name: module, exports, generation } of state.modules) {
+  for (const { name: module, exports, generation } of catalog.modules) {
     for (const { name: exportName, kind, map, mapId } of exports) {
       if (kind !== 'listener') continue;
       wanted.set(`${module}.${exportName} ${map} ${mapId}`, { module, exportName, map, mapId, generation });
@@ -137,13 +139,13 @@ const LISTENER_STATES = ['running', 'waiting', 'ended'] as const;
 export type ListenerState = (typeof LISTENER_STATES)[number];
 
 /** What is to become of a listener in the grid: it waits for a map, runs, or has ended with its map. */
-export function stateOfListener({ mapId }: Pick<ListenerSpec, 'mapId'>, { maps }: ControlState): ListenerState {
+export function stateOfListener({ mapId }: Pick<ListenerSpec, 'mapId'>, { maps }: CatalogState): ListenerState {
   if (mapId === 0) return 'waiting';
   return maps.some(({ id }) => id === mapId) ? 'running' : 'ended';
 }
 
-function countsByState(state: ControlState) {
-  const states = [...wantedListeners(state).values()].map((spec) => stateOfListener(spec, state));
+function countsByState(catalog: CatalogState) {
+  const states = [...wantedListeners(catalog).values()].map((spec) => stateOfListener(spec, catalog));
   return LISTENER_STATES.map((one) => ({
     labels: { state: one },
     value: states.filter((listener) => listener === one).length,

@@ -10,19 +10,19 @@ import type { Logger } from 'pino';
  * @returns the way to stop
  */
 export function awaitMembers(
-  control: Pick<GridView, 'onChange' | 'state' | 'submit'>,
+  control: Pick<GridView, 'onTable' | 'table' | 'submit'>,
   waitMs: number,
   log: Pick<Logger, 'warn' | 'error'>,
 ): () => void {
   let timer: NodeJS.Timeout | undefined;
   const giveUp = (): void => {
     timer = undefined;
-    const { awaited } = control.state;
+    const { awaited } = control.table;
     if (awaited.length === 0) return;
     log.warn({ members: awaited, waitedMs: waitMs }, 'members have not come back');
     control.submit({ kind: 'stopAwaiting' }).catch((err: unknown) => log.error({ err }, 'the table could not be kept'));
   };
-  control.onChange(({ awaited }) => {
+  control.onTable(({ awaited }) => {
     if (awaited.length > 0) timer ??= setTimeout(giveUp, waitMs).unref();
   });
   return () => clearTimeout(timer);

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_MAP_SETTINGS, EmbeddedCoordinator } from '@ashlar/cluster';
+import { bundleHash, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator } from '@ashlar/cluster';
+import { BUNDLE, moduleOf } from '@ashlar/cluster/testing';
 import type { MemberId } from '@ashlar/core';
 import { controlKeeper } from './control-keeper.ts';
 
@@ -28,8 +30,27 @@ describe('what a coordinator keeps on disk', () => {
     await first.submit({ kind: 'join', member: self });
     await first.submit({ kind: 'createMap', name: 'm', options: DEFAULT_MAP_SETTINGS });
     expect(readdirSync(join(folder, 'data'))).toEqual(['coordinator.json']);
-    const { state } = start();
-    expect(state).toMatchObject({ gridId: 'grid', maps: first.state.maps, owners: first.state.owners });
+    const { table, catalog } = start().state;
+    expect(catalog).toEqual(first.state.catalog);
+    expect(table).toMatchObject({ gridId: 'grid', owners: first.state.table.owners });
+  });
+
+  it('of one value with the bundles in it, as releases before wrote it, is table, catalog and bundles', async () => {
+    const first = start();
+    await first.submit({ kind: 'join', member: self });
+    await first.submit({ kind: 'createMap', name: 'm', options: DEFAULT_MAP_SETTINGS });
+    await first.submit({ kind: 'putModule', module: moduleOf() });
+    const { table, catalog } = first.state;
+    const modules = catalog.modules.map(({ bundleCharacters: _, ...module }) => ({ ...module, bundle: BUNDLE }));
+    const whole = JSON.stringify({ ...table, ...catalog, modules });
+    const digest = createHash('sha256').update(whole).digest('hex');
+    writeFileSync(file, `{"format":2,"digest":"${digest}","state":${whole}}\n`);
+    rmSync(join(folder, 'data', 'bundles'), { recursive: true });
+    const second = start();
+    expect(second.state.catalog).toEqual(catalog);
+    expect(second.bundleAtHand(bundleHash(BUNDLE))).toBe(BUNDLE);
+    expect(start().bundleAtHand(bundleHash(BUNDLE))).toBe(BUNDLE);
+    expect(readFileSync(file, 'utf8')).not.toContain(BUNDLE);
   });
 
   it('is nothing without a directory', () => {
@@ -41,7 +62,15 @@ describe('what a coordinator keeps on disk', () => {
   it('is refused where it is damaged, by file and reason, and stays as it is', async () => {
     await start().submit({ kind: 'join', member: self });
     const text = readFileSync(file, 'utf8');
-    const damages = ['', '{', text.slice(0, text.length / 2), text.replace('"grid"', '"grit"'), '[]', '{"format":2}'];
+    const damages = [
+      '',
+      '{',
+      text.slice(0, text.length / 2),
+      text.replace('"grid"', '"grit"'),
+      '[]',
+      '{"format":3}',
+      '{"format":2}',
+    ];
     for (const damaged of damages) {
       writeFileSync(file, damaged);
       expect(start).toThrow(
@@ -50,15 +79,36 @@ describe('what a coordinator keeps on disk', () => {
       expect(start).toThrow(file);
       expect(readFileSync(file, 'utf8')).toBe(damaged);
     }
-    writeFileSync(file, text.replace('"format":2', '"format":3'));
-    expect(start).toThrow(/format 3/);
+    writeFileSync(file, text.replace('"format":3', '"format":4'));
+    expect(start).toThrow(/format 4/);
   });
 
   it('of the first releases is the name of the grid and its floors', async () => {
     start();
     writeFileSync(file, '{"gridId":"first","epochFloor":7}\n');
-    const state = await start().submit({ kind: 'join', member: self });
-    expect(state).toMatchObject({ gridId: 'first', epochFloor: 8 });
+    const { table } = await start().submit({ kind: 'join', member: self });
+    expect(table).toMatchObject({ gridId: 'first', epochFloor: 8 });
+  });
+
+  it('holds the bundles of modules apart, each under its hash, and lets go of those that no module has', async () => {
+    const first = start();
+    await first.submit({ kind: 'putModule', module: moduleOf() });
+    const bundles = join(folder, 'data', 'bundles');
+    expect(readdirSync(bundles)).toEqual([`${bundleHash(BUNDLE)}.mjs`]);
+    expect(readFileSync(file, 'utf8')).not.toContain(BUNDLE);
+    await first.submit({ kind: 'putModule', module: moduleOf({ bundle: '2;' }) });
+    expect(readdirSync(bundles)).toEqual([`${bundleHash('2;')}.mjs`]);
+  });
+
+  it('takes a bundle that is damaged for one that is missing', async () => {
+    const first = start();
+    await first.submit({ kind: 'join', member: self });
+    await first.submit({ kind: 'putModule', module: moduleOf() });
+    writeFileSync(join(folder, 'data', 'bundles', `${bundleHash(BUNDLE)}.mjs`), 'other();');
+    const second = start();
+    expect(second.state.catalog).toEqual(first.state.catalog);
+    expect(second.bundleAtHand(bundleHash(BUNDLE))).toBeUndefined();
+    await expect(second.bundle(bundleHash(BUNDLE))).rejects.toMatchObject({ code: 'BUNDLE_MISSING' });
   });
 
   it('that cannot be written keeps the state from changing', async () => {
@@ -66,6 +116,6 @@ describe('what a coordinator keeps on disk', () => {
     rmSync(join(folder, 'data'), { recursive: true });
     writeFileSync(join(folder, 'data'), 'a file');
     await expect(coordinator.submit({ kind: 'join', member: self })).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
-    expect(coordinator.state.members).toEqual([]);
+    expect(coordinator.state.table.members).toEqual([]);
   });
 });

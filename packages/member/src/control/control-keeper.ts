@@ -1,27 +1,81 @@
 /**
- * Keeps the control state in a file: written whole with its digest, synced, renamed over the old one, and the rename synced.
+ * Keeps table and catalog in one file, written whole with its digest, synced, renamed over the old one, and the rename
+ * synced; and each bundle in a file of its own that never changes.
  *
- *   coordinator.json:  { format, digest, state }      the digest is the SHA-256 of the state's JSON
+ *   coordinator.json:   { format, digest, state: { table, catalog } }      the digest is the SHA-256 of the state's JSON
+ *   bundles/HASH.mjs    the text of a bundle                               its SHA-256 is its name
  *
- * What is read is checked field by field: a file that is damaged is refused, never taken for a new grid.
+ * What is read is checked field by field: a file that is damaged is refused, never taken for a new grid. A bundle that is
+ * damaged or gone is no loss: the members that run it have it.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { type ControlKeeper, type ControlState, checkedState, type GridFloors } from '@ashlar/cluster';
+import {
+  bundleHash,
+  type ControlKeeper,
+  type ControlState,
+  checkedState,
+  type GridFloors,
+  NO_KEEPER,
+} from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
 
 const FILE = 'coordinator.json';
-const FORMAT = 2;
+const BUNDLES = 'bundles';
+const BUNDLE_ENDING = '.mjs';
+const FORMAT = 3;
+/** One value with the bundles in it. */
+const FORMAT_WITH_BUNDLES = 2;
 
 /** Without a directory nothing is kept: a restarted coordinator goes on with what its members hold. */
 export function controlKeeper(directory: string): ControlKeeper {
-  if (directory === '') return { load: () => undefined, save: () => undefined };
+  if (directory === '') return NO_KEEPER;
   const file = join(directory, FILE);
-  return { load: () => load(file), save: (state) => save(directory, file, state) };
+  const bundles = join(directory, BUNDLES);
+  const fileOf = (hash: string): string => join(bundles, `${hash}${BUNDLE_ENDING}`);
+  return {
+    load: () => load(file, (hash, text) => writeWhole(bundles, fileOf(hash), text)),
+    save: (state) => save(directory, file, state),
+    loadBundle: (hash) => loadBundle(fileOf(hash), hash),
+    saveBundle: (hash, text) => writeWhole(bundles, fileOf(hash), text),
+    keepBundles: (hashes) => keepBundles(bundles, hashes),
+  };
 }
 
-function load(file: string): ControlState | GridFloors | undefined {
+function loadBundle(file: string, hash: string): string | undefined {
+  try {
+    const text = readFileSync(file, 'utf8');
+    return bundleHash(text) === hash ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A file that stays, for it cannot be removed now, does no harm. */
+function keepBundles(directory: string, hashes: ReadonlySet<string>): void {
+  try {
+    for (const name of readdirSync(directory)) {
+      if (!hashes.has(name.slice(0, -BUNDLE_ENDING.length))) rmSync(join(directory, name), { force: true });
+    }
+  } catch {
+    // No bundle was kept yet.
+  }
+}
+
+type SaveBundle = (hash: string, text: string) => void;
+
+function load(file: string, saveBundle: SaveBundle): ControlState | GridFloors | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -31,7 +85,7 @@ function load(file: string): ControlState | GridFloors | undefined {
   }
   const kept = parse(text);
   if (kept === undefined) throw damaged(file, 'it is not a JSON object');
-  return kept['format'] === undefined ? floorsOf(file, kept) : stateOf(file, kept);
+  return kept['format'] === undefined ? floorsOf(file, kept) : stateOf(file, kept, saveBundle);
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -44,18 +98,30 @@ function floorsOf(file: string, { gridId, epochFloor, mapIdFloor = 0 }: Fields):
   throw damaged(file, 'it lacks the id or the epoch of its grid');
 }
 
-function stateOf(file: string, { format, digest, state }: Fields): ControlState {
-  if (format !== FORMAT) {
+function stateOf(file: string, { format, digest, state }: Fields, saveBundle: SaveBundle): ControlState {
+  if (format !== FORMAT && format !== FORMAT_WITH_BUNDLES) {
     throw new GridError('INVALID_CONFIG', `${file} has format ${String(format)}, this release reads ${FORMAT}`, {
       hint: 'start the release that wrote it',
     });
   }
   if (digest !== digestOf(JSON.stringify(state) ?? '')) throw damaged(file, 'its digest is not that of its state');
   try {
-    return checkedState(state);
+    return checkedState(format === FORMAT ? state : split(state as Fields, saveBundle));
   } catch (error) {
     throw damaged(file, GridError.wrap(error).message);
   }
+}
+
+/** Of one value with the bundles in it: table and catalog, and the bundles in files of their own. */
+function split(state: Fields, saveBundle: SaveBundle): Fields {
+  const { gridId, catalogVersion, mapIdFloor, maps, modules, ...table } = state;
+  const apart = (modules as readonly Fields[]).map(({ bundle, ...module }) => {
+    const text = String(bundle);
+    const hash = bundleHash(text);
+    saveBundle(hash, text);
+    return { ...module, hash, bundleCharacters: text.length };
+  });
+  return { table: { gridId, ...table }, catalog: { gridId, catalogVersion, mapIdFloor, maps, modules: apart } };
 }
 
 function isCount(value: unknown): value is number {
@@ -83,12 +149,17 @@ function damaged(file: string, why: string): GridError {
 
 function save(directory: string, file: string, state: ControlState): void {
   const text = JSON.stringify(state);
+  writeWhole(directory, file, `{"format":${FORMAT},"digest":"${digestOf(text)}","state":${text}}\n`);
+}
+
+/** On disk as a whole when it returns, or as it was. */
+function writeWhole(directory: string, file: string, text: string): void {
   const next = `${file}.next`;
   try {
     mkdirSync(directory, { recursive: true });
     const descriptor = openSync(next, 'w');
     try {
-      writeFileSync(descriptor, `{"format":${FORMAT},"digest":"${digestOf(text)}","state":${text}}\n`);
+      writeFileSync(descriptor, text);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

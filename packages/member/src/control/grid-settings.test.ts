@@ -1,11 +1,11 @@
-import type { ControlState } from '@ashlar/cluster';
+import type { TableState } from '@ashlar/cluster';
 import { loadConfig } from '../config/load.ts';
 import { withGridSettings } from './grid-settings.ts';
 
-const state = { partitionCount: 32, expectedMembers: 3 } as ControlState;
+const table = { partitionCount: 32, expectedMembers: 3 } as TableState;
 const given = (flags: Record<string, number>) => {
   const { config, origins } = loadConfig({ flags });
-  return withGridSettings(config, (setting) => origins.get(setting)?.origin !== 'default', state).cluster;
+  return withGridSettings(config, (setting) => origins.get(setting)?.origin !== 'default', table).cluster;
 };
 
 describe('a member that joins', () => {

@@ -1,4 +1,4 @@
-import { type ControlCommand, type ControlState, EmbeddedCoordinator } from '@ashlar/cluster';
+import { type ControlCommand, type ControlState, EmbeddedCoordinator, NO_KEEPER } from '@ashlar/cluster';
 import type { MemberId } from '@ashlar/core';
 import { linesOf } from './membership-log.ts';
 
@@ -10,14 +10,13 @@ const join = (id: string, incarnation = 'one', held?: ControlState): ControlComm
 
 /** The lines that b logs of these changes, a change a list. */
 async function told(gridId: string, ...commands: ControlCommand[]) {
-  const keeper = { load: () => undefined, save: () => undefined };
-  const options = { partitionCount: 4, expectedMembers: 2, keeper };
+  const options = { partitionCount: 4, expectedMembers: 2, keeper: NO_KEEPER };
   const coordinator = new EmbeddedCoordinator({ ...options, newGridId: () => gridId });
   const lines: string[][] = [];
   for (const command of commands) {
     const before = coordinator.state;
     const after = await coordinator.submit(command);
-    lines.push(linesOf(before, after, 'b' as MemberId).map(({ level, message }) => `${level} ${message}`));
+    lines.push(linesOf(before.table, after.table, 'b' as MemberId).map(({ level, message }) => `${level} ${message}`));
   }
   return { lines, state: coordinator.state };
 }
@@ -45,6 +44,6 @@ describe('what a member logs of its grid', () => {
 
   it('is nothing of the state it begins with', async () => {
     const { state } = await told('g', join('a'), join('b'));
-    expect(linesOf(undefined, state, 'b' as MemberId)).toEqual([]);
+    expect(linesOf(undefined, state.table, 'b' as MemberId)).toEqual([]);
   });
 });

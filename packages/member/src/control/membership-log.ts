@@ -1,5 +1,5 @@
-/** What changes of the grid a member tells its log: each once, out of two states. Pure. */
-import type { ControlState, JoinedMember } from '@ashlar/cluster';
+/** What changes of the grid a member tells its log: each once, out of two tables. Pure. */
+import type { JoinedMember, TableState } from '@ashlar/cluster';
 import type { MemberId } from '@ashlar/core';
 
 export interface LogLine {
@@ -9,7 +9,7 @@ export interface LogLine {
 }
 
 /** @param before  undefined: the member has just begun to follow */
-export function linesOf(before: ControlState | undefined, after: ControlState, self: MemberId): readonly LogLine[] {
+export function linesOf(before: TableState | undefined, after: TableState, self: MemberId): readonly LogLine[] {
   if (before === undefined) return [];
   const lines: LogLine[] = [];
   if (before.gridId !== after.gridId) {
@@ -30,19 +30,14 @@ export function linesOf(before: ControlState | undefined, after: ControlState, s
   return lines;
 }
 
-function arrivalOf(
-  member: JoinedMember,
-  known: JoinedMember | undefined,
-  state: ControlState,
-  self: MemberId,
-): LogLine {
+function arrivalOf(member: JoinedMember, known: JoinedMember | undefined, state: TableState, self: MemberId): LogLine {
   const { id, address } = member;
   if (known === undefined) return { level: 'info', facts: { member: id, address }, message: 'member joined' };
   return startsEmpty(member, state, self);
 }
 
 /** What a member's process before this one held is gone. */
-function startsEmpty(member: JoinedMember, { owners, members }: ControlState, self: MemberId): LogLine {
+function startsEmpty(member: JoinedMember, { owners, members }: TableState, self: MemberId): LogLine {
   const { id, address } = member;
   const index = members.indexOf(member);
   const partitions = owners.filter(([primary]) => primary === index).length;
@@ -50,6 +45,6 @@ function startsEmpty(member: JoinedMember, { owners, members }: ControlState, se
   return { level: 'warn', facts: { member: id, address, partitions }, message };
 }
 
-function idsOf({ members }: ControlState): string[] {
+function idsOf({ members }: TableState): string[] {
   return members.map(({ id }) => id);
 }

@@ -1,51 +1,96 @@
 /**
  * The coordinator as a member sees it that does not hold it: the same contract over `members` calls.
  *
- *   join -> state; watchControl -> every later state; submit -> changeCatalog, answered with the state that holds it
+ *   join, readControl -> both values; watchControl -> each that changes; submit -> changeCatalog, answered with the catalog
+ *   a catalog that names new bundles -> they are fetched -> it is told
  *
- * A stream that ends is opened again; states only ever replace older ones, so a repeated or late one does no harm. A
+ * A stream that ends is opened again; values only ever replace older ones, so a repeated or late one does no harm. A
  * coordinator that was started again and does not know this member any more is joined again, with the grid that is held
  * here: it goes on with it, or refuses by name, and the member serves on what it has.
+ *
+ * remote-coordinator R1  A catalog is told when its bundles are at hand, or after BUNDLES_WAIT_MS: then `bundle` may find
+ *                        them yet. Nothing else of the catalog waits for them longer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  BundleStore,
+  bundleHashesOf,
+  type CatalogState,
   type ControlCommand,
   type ControlState,
   type Coordinator,
-  checkedState,
+  isTableCommand,
   type JoinedMember,
+  type TableCommand,
+  type TableState,
+  Watchers,
 } from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
-import { decodeValue, encodeValue } from '@ashlar/serialization';
-import type { MemberConnection } from '@ashlar/transport';
+import { encodeValue } from '@ashlar/serialization';
+import type { ControlUpdate, MemberConnection } from '@ashlar/transport';
 import type { Logger } from 'pino';
+import { type BundleHolder, bundleFrom } from './bundle-search.ts';
+import { heldBytes, NOTHING, valuesOf } from './control-values.ts';
 
 const RETRY_MS = 200;
 /** A coordinator that refused is asked again so often. */
 const REFUSED_RETRY_MS = 2000;
 const REJOIN_TIMEOUT_MS = 5000;
-/** A change of nothing: the answer holds the present state. */
-const NO_CHANGE = new Uint8Array(0);
 const CALL_TIMEOUT_MS = 5000;
+const BUNDLES_WAIT_MS = 2000;
+const NOBODY = { gridId: '', tableVersion: 0, catalogVersion: 0 };
+
+export type CoordinatorLog = Pick<Logger, 'info' | 'warn' | 'error'>;
+
+export interface RemoteOptions {
+  readonly log: CoordinatorLog;
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+  /** The joiner's clock. */
+  readonly version: () => number;
+  /** Members that may have a bundle which the coordinator's member has not. */
+  readonly others?: ((table: TableState) => Iterable<BundleHolder>) | undefined;
+  /** Default BUNDLES_WAIT_MS. */
+  readonly bundlesWaitMs?: number | undefined;
+}
+
+/** What the coordinator answered: values that are new here. */
+interface News {
+  readonly table: TableState | undefined;
+  readonly catalog: CatalogState | undefined;
+}
+
+interface Bundle {
+  readonly hash: string;
+  readonly text: string;
+}
+
+function broughtBy(command: ControlCommand): Bundle[] {
+  return command.kind === 'putModule' ? [{ hash: command.module.hash, text: command.module.bundle }] : [];
+}
 
 export class RemoteCoordinator implements Coordinator {
   readonly #connection: MemberConnection;
   readonly #memberId: string;
-  readonly #listeners = new Set<(state: ControlState) => void>();
+  readonly #options: RemoteOptions;
+  readonly #tables = new Watchers<TableState>();
+  readonly #catalogs = new Watchers<CatalogState>();
+  readonly #bundles = new BundleStore();
+  /** Bundles that were sought in vain when their catalog came. */
+  readonly #sought = new Set<string>();
   readonly #closing = new AbortController();
-  readonly #log: CoordinatorLog;
   #state: ControlState;
   #isConnected = true;
   /** Once this member has joined: how it does. */
-  #joining: { readonly self: JoinedMember; readonly options: JoinOptions } | undefined;
+  #self: JoinedMember | undefined;
   #refusal: GridError | undefined;
 
-  private constructor(connection: MemberConnection, memberId: string, state: ControlState, log: CoordinatorLog) {
+  private constructor(connection: MemberConnection, memberId: string, state: ControlState, options: RemoteOptions) {
     this.#connection = connection;
     this.#memberId = memberId;
     this.#state = state;
-    this.#log = log;
-    void this.#follow();
+    this.#options = options;
+    this.#bundles.follow(state.catalog);
   }
 
   /**
@@ -59,12 +104,14 @@ export class RemoteCoordinator implements Coordinator {
     connection: MemberConnection,
     memberId: string,
     timeoutMs: number,
-    log: CoordinatorLog,
+    options: RemoteOptions,
   ): Promise<RemoteCoordinator> {
     await reached(connection, timeoutMs);
     try {
-      const { body } = await connection.members.changeCatalog({ body: NO_CHANGE }, { timeoutMs, onlyReads: true });
-      return new RemoteCoordinator(connection, memberId, stateOf(body), log);
+      const made = new RemoteCoordinator(connection, memberId, await stateAt(connection, timeoutMs), options);
+      for (const { hash, text } of await made.#findBundles(made.#state.catalog, [])) made.#bundles.put(hash, text);
+      void made.#follow();
+      return made;
     } catch (error) {
       // A certificate of ours is looked at when the link stands already. Nothing was to be changed: all is as it was.
       const isBroken = GridError.is(error, 'MEMBER_UNREACHABLE') || GridError.is(error, 'OUTCOME_UNKNOWN');
@@ -72,22 +119,20 @@ export class RemoteCoordinator implements Coordinator {
     }
   }
 
-  /** Asks for a place in the grid. @throws GridError as the coordinator refuses */
-  async join(self: JoinedMember, options: JoinOptions): Promise<void> {
-    const state = await this.#ask(self, options, NO_CHANGE);
-    this.#joining = { self, options };
-    this.#accept(state);
+  /** Asks for a place in the grid, for this member. @throws GridError as the coordinator refuses */
+  async join(self: JoinedMember, timeoutMs: number): Promise<void> {
+    const news = await this.#ask(self, NOTHING, timeoutMs);
+    this.#self = self;
+    await this.#accept(news);
   }
 
-  /** @param held  the control state that is held here, where the coordinator is to go on with it */
-  async #ask(self: JoinedMember, options: JoinOptions, held: Uint8Array): Promise<ControlState> {
-    const { timeoutMs, protocolMin, protocolMax, version } = options;
-    const { id, address, httpAddress, zone, incarnation } = self;
-    const member = { id, address, httpAddress, zone };
-    const { gridId } = this.#state;
-    const request = { member, incarnation, version: version(), gridId, protocolMin, protocolMax, held };
-    const { catalog } = await this.#connection.members.join(request, { timeoutMs });
-    return stateOf(catalog);
+  /** @param held  table and catalog that are held here, where the coordinator is to go on with them */
+  async #ask(member: JoinedMember, held: Uint8Array, timeoutMs: number): Promise<News> {
+    const { protocolMin, protocolMax, version } = this.#options;
+    const { incarnation, ...address } = member;
+    const { gridId } = this.#state.table;
+    const request = { member: address, incarnation, version: version(), gridId, protocolMin, protocolMax, held };
+    return valuesOf(await this.#connection.members.join(request, { timeoutMs }));
   }
 
   /** Why the coordinator does not take this member back. */
@@ -99,27 +144,29 @@ export class RemoteCoordinator implements Coordinator {
     return this.#state;
   }
 
-  /** What the member at an address is called, as far as the state tells. */
+  /** What the member at an address is called, as far as the table tells. */
   nameAt(address: string): string | undefined {
-    return this.#state.members.find((member) => member.address === address)?.id;
+    return this.#state.table.members.find((member) => member.address === address)?.id;
   }
 
-  /** Whether the stream of states stands: without it the catalog cannot change, what is here is served on. */
+  /** Whether the stream of changes stands: without it the catalog cannot change, what is here is served on. */
   get isConnected(): boolean {
     return this.#isConnected;
   }
 
+  /** @throws GridError as `step` does; INVALID_ARGUMENT: only the coordinator's own member stops awaiting others */
   async submit(command: ControlCommand): Promise<ControlState> {
     if (this.#refusal !== undefined) throw this.#refusal;
+    if (isTableCommand(command)) return this.#submitTable(command);
     const body = encodeValue(command);
     const deadlineMs = performance.now() + CALL_TIMEOUT_MS;
     for (;;) {
       const timeoutMs = Math.max(1, deadlineMs - performance.now());
       try {
         const answer = await this.#connection.members.changeCatalog({ body }, { timeoutMs });
-        const state = stateOf(answer.body);
-        this.#accept(state);
-        return state;
+        const { catalog } = valuesOf({ table: NOTHING, catalog: answer.body });
+        await this.#accept({ table: undefined, catalog }, broughtBy(command));
+        return this.#state;
       } catch (error) {
         const isOver = this.#closing.signal.aborted || performance.now() + RETRY_MS >= deadlineMs;
         if (isOver || this.#connection.down !== undefined || !mayRepeat(command, error)) throw error;
@@ -128,22 +175,72 @@ export class RemoteCoordinator implements Coordinator {
     }
   }
 
+  async #submitTable(command: TableCommand): Promise<ControlState> {
+    if (command.kind === 'join') {
+      const held = command.held === undefined ? NOTHING : heldBytes(command.held);
+      await this.#accept(await this.#ask(command.member, held, CALL_TIMEOUT_MS));
+      return this.#state;
+    }
+    throw new GridError('INVALID_ARGUMENT', `${command.kind} is for the member that holds the coordinator`);
+  }
+
   async refresh(): Promise<ControlState> {
     // Not by opening a stream and leaving it: a peer that resets many streams has its connection closed.
-    const options = { timeoutMs: CALL_TIMEOUT_MS, onlyReads: true };
-    const { body } = await this.#connection.members.changeCatalog({ body: NO_CHANGE }, options);
-    this.#accept(stateOf(body));
+    const { gridId, tableVersion } = this.#state.table;
+    const { catalogVersion } = this.#state.catalog;
+    const has = { gridId, tableVersion, catalogVersion };
+    const update = await this.#connection.members.readControl(has, { timeoutMs: CALL_TIMEOUT_MS });
+    await this.#accept(valuesOf(update));
     return this.#state;
   }
 
-  watch(listener: (state: ControlState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  watchTable(listener: (table: TableState) => void): () => void {
+    return this.#tables.add(listener);
+  }
+
+  watchCatalog(listener: (catalog: CatalogState) => void): () => void {
+    return this.#catalogs.add(listener);
+  }
+
+  bundleAtHand(hash: string): string | undefined {
+    return this.#bundles.text(hash);
+  }
+
+  async bundle(hash: string): Promise<string> {
+    const atHand = this.#bundles.text(hash);
+    if (atHand !== undefined) return atHand;
+    const text = await this.#findBundle(hash);
+    this.#bundles.put(hash, text);
+    return text;
   }
 
   close(): void {
     this.#closing.abort();
-    this.#listeners.clear();
+    this.#tables.clear();
+    this.#catalogs.clear();
+  }
+
+  /** The coordinator's member is asked first: a deployment gives it there. */
+  #findBundle(hash: string, signal = this.#closing.signal): Promise<string> {
+    const others = this.#options.others?.(this.#state.table) ?? [];
+    return bundleFrom([this.#connection, ...others], hash, signal);
+  }
+
+  /** Those of a catalog's bundles that are not here, once each: what was sought in vain is left to `bundle` (R1). */
+  async #findBundles(catalog: CatalogState, brought: readonly Bundle[]): Promise<Bundle[]> {
+    const isLacking = (hash: string): boolean =>
+      this.#bundles.text(hash) === undefined && !this.#sought.has(hash) && !brought.some((one) => one.hash === hash);
+    const lacking = [...bundleHashesOf(catalog)].filter(isLacking);
+    if (lacking.length === 0) return [];
+    const { bundlesWaitMs = BUNDLES_WAIT_MS } = this.#options;
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(bundlesWaitMs)]);
+    const found: Bundle[] = [];
+    for (const hash of lacking) {
+      const text = await this.#findBundle(hash, signal).catch(() => undefined);
+      if (text === undefined) this.#sought.add(hash);
+      else found.push({ hash, text });
+    }
+    return found;
   }
 
   async #follow(): Promise<void> {
@@ -151,10 +248,7 @@ export class RemoteCoordinator implements Coordinator {
     while (!signal.aborted) {
       try {
         for await (const update of this.#connection.members.watchControl({ memberId: this.#memberId }, { signal })) {
-          if (update.catalog.length === 0) continue;
-          const state = stateOf(update.catalog);
-          if (this.#joining !== undefined && !this.#isIn(state)) await this.#joinAgain();
-          else this.#accept(state);
+          await this.#follows(update);
           this.#tellConnected(true);
         }
       } catch {
@@ -166,25 +260,32 @@ export class RemoteCoordinator implements Coordinator {
     }
   }
 
-  /** Whether the coordinator knows this member, as it is, in the grid that it is in. */
-  #isIn({ gridId, members, awaited }: ControlState): boolean {
-    const { id, incarnation } = this.#joining!.self;
-    const isKnown = members.some((member) => member.id === id && member.incarnation === incarnation);
-    return isKnown && gridId === this.#state.gridId && !awaited.includes(id);
+  async #follows(update: ControlUpdate): Promise<void> {
+    const news = valuesOf(update);
+    if (this.#self !== undefined && news.table !== undefined && !this.#isIn(news.table, this.#self)) {
+      await this.#joinAgain(this.#self);
+    } else await this.#accept(news);
   }
 
-  async #joinAgain(): Promise<void> {
-    const { self, options } = this.#joining!;
+  /** Whether the coordinator knows this member, as it is, in the grid that it is in. */
+  #isIn({ gridId, members, awaited }: TableState, { id, incarnation }: JoinedMember): boolean {
+    const isKnown = members.some((member) => member.id === id && member.incarnation === incarnation);
+    return isKnown && gridId === this.#state.table.gridId && !awaited.includes(id);
+  }
+
+  async #joinAgain(self: JoinedMember): Promise<void> {
     try {
-      const state = await this.#ask(self, { ...options, timeoutMs: REJOIN_TIMEOUT_MS }, stateBytes(this.#state));
+      const news = await this.#ask(self, heldBytes(this.#state), REJOIN_TIMEOUT_MS);
       this.#refusal = undefined;
-      this.#accept(state);
-      this.#log.info({ grid: state.gridId, table: state.tableVersion }, 'joined the coordinator again');
+      await this.#accept(news);
+      const { gridId, tableVersion } = this.#state.table;
+      this.#options.log.info({ grid: gridId, table: tableVersion }, 'joined the coordinator again');
     } catch (error) {
       const refusal = GridError.wrap(error);
       if (!refusal.retryable && refusal.message !== this.#refusal?.message) {
         this.#refusal = refusal;
-        this.#log.error({ err: refusal }, 'the coordinator does not take this member back; it serves on what it holds');
+        const what = 'the coordinator does not take this member back; it serves on what it holds';
+        this.#options.log.error({ err: refusal }, what);
       }
       throw refusal;
     }
@@ -194,25 +295,45 @@ export class RemoteCoordinator implements Coordinator {
     if (isConnected === this.#isConnected) return;
     this.#isConnected = isConnected;
     const facts = { coordinator: this.#connection.address };
-    if (isConnected) this.#log.info(facts, 'coordinator is back');
-    else this.#log.warn(facts, 'coordinator is lost: maps and modules cannot be made, members cannot join');
+    const { log } = this.#options;
+    if (isConnected) log.info(facts, 'coordinator is back');
+    else log.warn(facts, 'coordinator is lost: maps and modules cannot be made, members cannot join');
   }
 
-  #accept(state: ControlState): void {
+  /** @param brought  bundles that came with the news */
+  async #accept({ table, catalog }: News, brought: readonly Bundle[] = []): Promise<void> {
+    const found = catalog !== undefined && this.#takes(catalog) ? await this.#findBundles(catalog, brought) : [];
+    // Looked at again: another answer may have been taken while bundles were fetched.
     const before = this.#state;
-    if (state.gridId === before.gridId) {
-      const isNewer =
-        state.tableVersion >= before.tableVersion &&
-        state.catalogVersion >= before.catalogVersion &&
-        state.tableVersion + state.catalogVersion > before.tableVersion + before.catalogVersion;
-      if (!isNewer) return;
-    } else if (this.#joining !== undefined && before.owners.length > 0) {
-      // A grid that holds something is left by nobody.
-      return;
+    const after = {
+      table: table !== undefined && this.#takes(table) ? table : before.table,
+      catalog: catalog !== undefined && this.#takes(catalog) ? catalog : before.catalog,
+    };
+    // One value of another grid is nothing without the other.
+    if (after.table.gridId !== after.catalog.gridId) return;
+    this.#state = after;
+    if (after.catalog !== before.catalog) {
+      for (const hash of this.#bundles.follow(after.catalog)) this.#sought.delete(hash);
+      for (const { hash, text } of [...brought, ...found]) this.#bundles.put(hash, text);
+      this.#catalogs.tell(after.catalog);
     }
-    this.#state = state;
-    for (const listener of this.#listeners) listener(state);
+    if (after.table !== before.table) this.#tables.tell(after.table);
   }
+
+  /** Whether a value takes the place of the one that is held. A grid that holds something is left by nobody. */
+  #takes(value: TableState | CatalogState): boolean {
+    const { table, catalog } = this.#state;
+    const isNewer =
+      'tableVersion' in value ? value.tableVersion > table.tableVersion : value.catalogVersion > catalog.catalogVersion;
+    return value.gridId === table.gridId ? isNewer : this.#self === undefined || table.owners.length === 0;
+  }
+}
+
+/** @throws GridError as the call; INVALID_ARGUMENT: it is not the coordinator's member */
+async function stateAt(connection: MemberConnection, timeoutMs: number): Promise<ControlState> {
+  const { table, catalog } = valuesOf(await connection.members.readControl(NOBODY, { timeoutMs }));
+  if (table !== undefined && catalog !== undefined) return { table, catalog };
+  throw new GridError('CORRUPT_DATA', 'the coordinator told a grid without its table or its catalog');
 }
 
 /** Resolves when there is a link. A coordinator that is not there yet is waited for; one that cannot be talked to is not. */
@@ -248,29 +369,4 @@ function notReached(address: string, timeoutMs: number, fault: GridError | undef
 function mayRepeat(command: ControlCommand, error: unknown): boolean {
   const isIdempotent = command.kind === 'createMap' || (command.kind === 'dropMap' && command.mapId !== undefined);
   return isIdempotent && (GridError.is(error, 'MEMBER_UNREACHABLE') || GridError.is(error, 'OUTCOME_UNKNOWN'));
-}
-
-export interface JoinOptions {
-  readonly timeoutMs: number;
-  readonly protocolMin: number;
-  readonly protocolMax: number;
-  /** The joiner's clock. */
-  readonly version: () => number;
-}
-
-export type CoordinatorLog = Pick<Logger, 'info' | 'warn' | 'error'>;
-
-export function stateBytes(state: ControlState): Uint8Array {
-  return encodeValue(state);
-}
-
-/** @throws GridError CORRUPT_DATA */
-export function stateOf(bytes: Uint8Array): ControlState {
-  let value: unknown;
-  try {
-    value = decodeValue(bytes);
-  } catch (error) {
-    throw new GridError('CORRUPT_DATA', 'a control state could not be read', { cause: error });
-  }
-  return checkedState(value);
 }

@@ -1,12 +1,12 @@
-import { type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator } from '@ashlar/cluster';
+import { type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, NO_KEEPER } from '@ashlar/cluster';
 import { GridError, type MemberId } from '@ashlar/core';
 import { SpreadingCoordinator, type SpreadingOptions } from './spreading-coordinator.ts';
 
 const [SELF, PEER] = ['a', 'b'] as [MemberId, MemberId];
 
 async function bench(askToFollow: SpreadingOptions['askToFollow']) {
-  const keeper = { load: () => undefined, save: () => undefined };
-  const embedded = new EmbeddedCoordinator({ partitionCount: 4, expectedMembers: 2, newGridId: () => 'g', keeper });
+  const options = { partitionCount: 4, expectedMembers: 2, keeper: NO_KEEPER };
+  const embedded = new EmbeddedCoordinator({ ...options, newGridId: () => 'g' });
   const warned: unknown[] = [];
   const log = { warn: (facts: unknown) => void warned.push(facts) } as unknown as SpreadingOptions['log'];
   const waits = { waitMs: 60, createWaitMs: 30, goneMs: 20, retryMs: 1 };
@@ -28,8 +28,8 @@ describe('a change of the catalog', () => {
   it('is answered when every other member follows it', async () => {
     const asked: [string, number][] = [];
     const held = Promise.withResolvers<void>();
-    const { spreading } = await bench(async ({ id }, version) => {
-      asked.push([id, version]);
+    const { spreading } = await bench(async ({ id }, { catalogVersion }) => {
+      asked.push([id, catalogVersion]);
       await held.promise;
     });
     let isAnswered = false;
@@ -44,7 +44,7 @@ describe('a change of the catalog', () => {
 
   it('asks again also where it changes nothing', async () => {
     const asked: number[] = [];
-    const { spreading } = await bench(async (_, version) => asked.push(version));
+    const { spreading } = await bench(async (_, { catalogVersion }) => asked.push(catalogVersion));
     await spreading.submit(CREATE);
     await spreading.submit(CREATE);
     expect(asked).toEqual([1, 1]);
@@ -61,7 +61,7 @@ describe('a change of the catalog', () => {
     const { spreading, warned } = await bench(lost);
     await spreading.submit(CREATE);
     await spreading.submit(DROP);
-    expect([spreading.state.maps, warned]).toEqual([[], []]);
+    expect([spreading.state.catalog.maps, warned]).toEqual([[], []]);
   });
 
   it('that a member does not confirm stands, and says so; only a new map is answered all the same', async () => {
@@ -71,7 +71,7 @@ describe('a change of the catalog', () => {
       code: 'DEADLINE_EXCEEDED',
       details: { members: [PEER] },
     });
-    expect([spreading.state.maps, warned.length]).toEqual([[], 2]);
+    expect([spreading.state.catalog.maps, warned.length]).toEqual([[], 2]);
   });
 
   it('that is refused asks nobody', async () => {

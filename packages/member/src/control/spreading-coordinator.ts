@@ -5,16 +5,26 @@
  *   submit -> step -> every other member: "do you follow version v?" -- yes --> answered
  *                                              \-- it asks for the state, if it is behind, and follows it first
  *
- * A1  After the answer to a drop no live member takes a write for the dropped map, and none shows it.
- * A2  A member that cannot be reached for `goneMs` is taken for dead. Should it live all the same, mutations that name a
+ * spreading-coordinator A1  After the answer to a drop no live member takes a write for the dropped map, and none shows it.
+ * spreading-coordinator A2  A member that cannot be reached for `goneMs` is taken for dead. Should it live all the same, mutations that name a
  *     later map are not applied by it before it has caught up (kv/src/batch-maps.ts).
- * A3  A member that can be reached and does not confirm in time fails the change (DEADLINE_EXCEEDED; the change itself
+ * spreading-coordinator A3  A member that can be reached and does not confirm in time fails the change (DEADLINE_EXCEEDED; the change itself
  *     stands). Only a map that is made waits for nobody longer than `createWaitMs`: who is asked for an unknown map asks
  *     the coordinator.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CatalogCommand, ControlCommand, ControlState, Coordinator, JoinedMember } from '@ashlar/cluster';
+import {
+  type CatalogCommand,
+  type CatalogState,
+  type ControlCommand,
+  type ControlState,
+  type Coordinator,
+  isTableCommand,
+  type JoinedMember,
+  type TableState,
+} from '@ashlar/cluster';
 import { GridError, type MemberId } from '@ashlar/core';
+import type { FollowCatalogRequest } from '@ashlar/transport';
 import type { Logger } from 'pino';
 
 export interface SpreadingWaits {
@@ -36,8 +46,8 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 
 export interface SpreadingOptions {
   readonly self: MemberId;
-  /** Resolves when the member follows the catalog at that version or a later one. */
-  readonly askToFollow: (member: JoinedMember, catalogVersion: number, timeoutMs: number) => Promise<unknown>;
+  /** Resolves when the member follows the catalog at that version or a later one, and has the bundle that is named. */
+  readonly askToFollow: (member: JoinedMember, request: FollowCatalogRequest, timeoutMs: number) => Promise<unknown>;
   readonly log: Pick<Logger, 'warn'>;
   readonly waits?: SpreadingWaits;
 }
@@ -57,24 +67,42 @@ export class SpreadingCoordinator implements Coordinator {
     return this.#inner.state;
   }
 
-  watch(listener: (state: ControlState) => void): () => void {
-    return this.#inner.watch(listener);
+  refresh(): Promise<ControlState> {
+    return this.#inner.refresh();
+  }
+
+  watchTable(listener: (table: TableState) => void): () => void {
+    return this.#inner.watchTable(listener);
+  }
+
+  watchCatalog(listener: (catalog: CatalogState) => void): () => void {
+    return this.#inner.watchCatalog(listener);
+  }
+
+  bundleAtHand(hash: string): string | undefined {
+    return this.#inner.bundleAtHand(hash);
+  }
+
+  bundle(hash: string): Promise<string> {
+    return this.#inner.bundle(hash);
   }
 
   /** @throws GridError as `step` does; DEADLINE_EXCEEDED when a member does not confirm: the change stands */
   async submit(command: ControlCommand): Promise<ControlState> {
     const state = await this.#inner.submit(command);
     // Also where nothing changed: whoever asks again wants it to hold everywhere, too.
-    if (command.kind !== 'join' && command.kind !== 'stopAwaiting') await this.#spread(state, command);
+    if (!isTableCommand(command)) await this.#spread(state, command);
     return state;
   }
 
-  async #spread({ members, catalogVersion }: ControlState, command: CatalogCommand): Promise<void> {
+  async #spread({ table, catalog }: ControlState, command: CatalogCommand): Promise<void> {
     const { self, log } = this.#options;
     const waitMs = command.kind === 'createMap' ? this.#waits.createWaitMs : this.#waits.waitMs;
-    const others = members.filter(({ id }) => id !== self);
+    const others = table.members.filter(({ id }) => id !== self);
+    const { catalogVersion } = catalog;
+    const request = { catalogVersion, bundleHash: command.kind === 'putModule' ? command.module.hash : '' };
     const asked = await Promise.all(
-      others.map(async (member) => ({ member, failure: await this.#reach(member, catalogVersion, waitMs) })),
+      others.map(async (member) => ({ member, failure: await this.#reach(member, request, waitMs) })),
     );
     const missing = asked.filter(({ failure }) => failure !== undefined);
     if (missing.length === 0) return;
@@ -94,15 +122,15 @@ export class SpreadingCoordinator implements Coordinator {
     );
   }
 
-  /** Resolves with undefined when the member follows, or is gone (A2). */
-  async #reach(member: JoinedMember, catalogVersion: number, waitMs: number): Promise<GridError | undefined> {
+  /** Resolves with undefined when the member follows, or is gone (spreading-coordinator A2). */
+  async #reach(member: JoinedMember, request: FollowCatalogRequest, waitMs: number): Promise<GridError | undefined> {
     const deadlineMs = performance.now() + waitMs;
     const { goneMs, retryMs } = this.#waits;
     let failedSinceMs: number | undefined;
     for (;;) {
       const nowMs = performance.now();
       try {
-        await this.#options.askToFollow(member, catalogVersion, Math.max(1, deadlineMs - nowMs));
+        await this.#options.askToFollow(member, request, Math.max(1, deadlineMs - nowMs));
         return undefined;
       } catch (error) {
         const failure = GridError.wrap(error);

@@ -26,7 +26,7 @@ describe('the HTTP door', () => {
     expect(text).toContain('ashlar_gets_total{map="a\\"b",result="hit"} 3');
     expect(text).toContain('ashlar_put_latency_seconds_bucket{map="a\\"b",le="0.00005"} 10');
     expect(text).toContain('ashlar_put_latency_seconds_count{map="a\\"b"} 10');
-    for (const name of ['ashlar_leader_elections_total', 'ashlar_replication_failures_total', 'ashlar_rss_bytes']) {
+    for (const name of ['ashlar_epoch_changes_total', 'ashlar_member_link_failures_total', 'ashlar_rss_bytes']) {
       expect(text).toContain(`# TYPE ${name}`);
     }
   });

@@ -88,7 +88,7 @@ class Sums {
 }
 
 function memoryReadings(stats: StoreStats, control: MemberParts['control'], { maps }: Labelled): Reading[] {
-  const byId = new Map(control.state.maps.map((map) => [map.id as number, map]));
+  const byId = new Map(control.catalog.maps.map((map) => [map.id as number, map]));
   const sums = new Sums();
   for (const { mapId, bytes } of stats.maps) {
     const map = byId.get(mapId);
@@ -101,7 +101,7 @@ function memoryReadings(stats: StoreStats, control: MemberParts['control'], { ma
 
 function entryReadings(store: MemberParts['store'], control: MemberParts['control'], { maps }: Labelled): Reading[] {
   const sums = new Sums();
-  for (const map of control.state.maps) sums.add({ map: maps.of(map).label }, store.entryCount(map.id));
+  for (const map of control.catalog.maps) sums.add({ map: maps.of(map).label }, store.entryCount(map.id));
   return sums.readings;
 }
 
@@ -183,7 +183,7 @@ function poolMetrics({ metrics, queryPool, userLanes }: MemberParts): void {
 
 function gridMetrics({ metrics, control, hub }: MemberParts): void {
   metrics.gauge('ashlar_members', 'Members in the table.', () => control.table.members.length);
-  metrics.gauge('ashlar_members_expected', 'Members the table waits for.', () => control.state.expectedMembers);
+  metrics.gauge('ashlar_members_expected', 'Members the table waits for.', () => control.table.expectedMembers);
   metrics.gauge('ashlar_partitions_owned', 'Partitions this member is primary of.', () => control.ownPartitions.length);
   metrics.gauge('ashlar_table_version', 'Version of the partition table.', () => control.table.tableVersion);
   metrics.gauge('ashlar_subscriptions', 'Open subscriptions, those of listeners among them.', () => hub.count);
@@ -193,10 +193,10 @@ function gridMetrics({ metrics, control, hub }: MemberParts): void {
     'Log records that the subscription which is furthest behind has not read.',
     () => hub.lag().most,
   );
-  control.onChange((state, before) => {
-    metrics.maps.follow(state.maps);
-    const isNewEpoch = state.epochs.some((epoch, partition) => epoch !== (before?.epochs[partition] ?? 0));
-    if (isNewEpoch && state.owners.length > 0) metrics.leaderElections++;
+  control.onCatalog(({ maps }) => metrics.maps.follow(maps));
+  control.onTable((table, before) => {
+    const isNewEpoch = table.epochs.some((epoch, partition) => epoch !== (before?.epochs[partition] ?? 0));
+    if (isNewEpoch && table.owners.length > 0) metrics.epochChanges++;
   });
 }
 

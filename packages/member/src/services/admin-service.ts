@@ -37,7 +37,7 @@ export interface AdminDependencies {
 export function adminService(deps: AdminDependencies): AdminService {
   const { control, store, clock, incarnation, limits } = deps;
   const tables = new StateFeed<PartitionTable>();
-  control.onChange(() => tables.publish(control.table));
+  control.onTable((table) => tables.publish(table));
   const elsewhere = (run: (id: MemberId) => Promise<MapSize>): Promise<MapSize[]> =>
     Promise.all(control.table.members.filter(({ id }) => id !== control.self).map(({ id }) => run(id)));
   const stats = new SharedPage(
@@ -46,7 +46,7 @@ export function adminService(deps: AdminDependencies): AdminService {
   );
   const maps = new SharedPage(async () => {
     control.requireComplete();
-    const infos = control.state.maps.map(async (map): Promise<readonly MapInfo[]> => {
+    const infos = control.catalog.maps.map(async (map): Promise<readonly MapInfo[]> => {
       try {
         return [{ ...map, ...(await gridSize(map)) }];
       } catch (error) {
@@ -72,7 +72,7 @@ export function adminService(deps: AdminDependencies): AdminService {
         protocolMin: PROTOCOL.min,
         protocolMax: PROTOCOL.max,
         features: 0,
-        gridId: control.state.gridId,
+        gridId: control.table.gridId,
         incarnation,
         memberId: control.self,
         partitionCount: control.partitionCount,

@@ -2,7 +2,7 @@
  * The compute service: deploying modules, jobs over the grid, processors over a condition.
  */
 import { READY_MODULE } from '@ashlar/api';
-import type { CatalogedModule, ControlState } from '@ashlar/cluster';
+import type { CatalogedModule, CatalogState } from '@ashlar/cluster';
 import { type JobActivity, JobRunner, LANE } from '@ashlar/compute';
 import { ListenerDriver, type ProcessorCalls, stateOfListener } from '@ashlar/compute-runtime';
 import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
@@ -83,8 +83,8 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
       return { existed };
     },
     async listModules() {
-      const { state } = control;
-      return { modules: state.modules.map((module) => listed(module, state)) };
+      const { catalog } = control;
+      return { modules: catalog.modules.map((module) => listed(module, catalog)) };
     },
     runJob: (request, { signal, trace }) =>
       tracedStream(begin('ashlar.job', request, trace), (own) =>
@@ -121,8 +121,8 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
   return { service, jobPart, close: () => listeners.close() };
 }
 
-function listed({ name, hash, exports }: CatalogedModule, state: ControlState): ModuleInfo {
-  const told = exports.map((one) => ({ ...one, state: one.kind === 'listener' ? stateOfListener(one, state) : '' }));
+function listed({ name, hash, exports }: CatalogedModule, catalog: CatalogState): ModuleInfo {
+  const told = exports.map((one) => ({ ...one, state: one.kind === 'listener' ? stateOfListener(one, catalog) : '' }));
   return { name, hash, exports: told };
 }
 
@@ -273,9 +273,9 @@ async function* runJobPart(
 
 function membersWithPartitions({ control }: MemberParts): Map<MemberId, PartitionId[]> {
   const members = new Map<MemberId, PartitionId[]>();
-  control.state.owners.forEach(([owner], partition) => {
+  control.table.owners.forEach(([owner], partition) => {
     if (owner === undefined) return;
-    const { id } = control.state.members[owner]!;
+    const { id } = control.table.members[owner]!;
     const partitions = members.get(id) ?? [];
     partitions.push(partition as PartitionId);
     members.set(id, partitions);

@@ -82,7 +82,7 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
   }
   const start = request.from === '' ? undefined : startOf(request.from, request.map);
   // Only who has heard of the token's map can tell that it is gone.
-  if (start !== undefined && start.mapId > control.state.mapIdFloor) await control.refresh();
+  if (start !== undefined && start.mapId > control.catalog.mapIdFloor) await control.refresh();
   const after = start === undefined ? undefined : positionsOf(start, request.map, partitions, deps);
   return hub.open({
     map: request.map,

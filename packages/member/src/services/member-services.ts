@@ -104,9 +104,9 @@ export function memberServices(parts: MemberParts): {
     openMax: SNAPSHOTS_MAX,
     memberCount: () => Math.max(1, control.table.members.length),
   });
-  control.onChange((state, before) => {
+  control.onTable((table, before) => {
     for (const { id, incarnation } of before?.members ?? []) {
-      if (!state.members.some((now) => now.id === id && now.incarnation === incarnation)) localSnapshots.releaseOf(id);
+      if (!table.members.some((now) => now.id === id && now.incarnation === incarnation)) localSnapshots.releaseOf(id);
     }
   });
   store.onSnapshotPressure(() => localSnapshots.giveWay(0));

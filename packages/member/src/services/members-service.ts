@@ -1,6 +1,5 @@
 /** What members ask of each other: control, snapshots, parts of statements and jobs. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type CatalogCommand, checkedCommand, type GridView, tableOf } from '@ashlar/cluster';
+import { type CatalogCommand, type ControlState, checkedCommand, type GridView, missingBundle } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots } from '@ashlar/partitions';
@@ -19,9 +18,9 @@ import {
   runLocalFragment,
   servePart,
 } from '@ashlar/sql-runtime';
-import type { CallContext, ControlUpdate, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
+import type { CallContext, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
+import { heldOf, newerThan, updateOf, updatesOf } from '../control/control-values.ts';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
-import { stateBytes, stateOf } from '../control/remote-coordinator.ts';
 import { PROTOCOL } from './admin-service.ts';
 import { StateFeed } from './state-feed.ts';
 
@@ -44,17 +43,13 @@ export interface MembersDependencies {
 type Caused = Pick<CallContext, 'signal' | 'trace'>;
 
 const LEASE_MS = 10_000;
-/** For a state that the coordinator has sent, and how often it is looked for. */
-const STATE_WAIT_MS = 50;
-const STATE_LOOK_MS = 2;
 
 export function membersService(deps: MembersDependencies): MembersService {
   const { control, snapshots, clock } = deps;
-  const updates = new StateFeed<ControlUpdate>();
-  control.onChange((state) => {
-    const { catalogVersion } = state;
-    updates.publish({ table: tableOf(state), catalog: stateBytes(state), catalogVersion });
-  });
+  const states = new StateFeed<ControlState>();
+  const now = (): ControlState => ({ table: control.table, catalog: control.catalog });
+  control.onTable(() => states.publish(now()));
+  control.onCatalog(() => states.publish(now()));
   const mustCoordinate = (): void => {
     if (deps.holdsCoordinator) return;
     throw new GridError('INVALID_ARGUMENT', 'the coordinator is not in this member', {
@@ -74,17 +69,9 @@ export function membersService(deps: MembersDependencies): MembersService {
       }
       clock.observe(version as Version);
       const joined = joinerOf({ member, incarnation });
-      await refuseTakenName(joined, { self: control.self, members: control.state.members, hello: deps.hello });
-      const holds = held === undefined || held.length === 0 ? undefined : stateOf(held);
-      const state = await control.submit({ kind: 'join', member: joined, held: holds });
-      const { catalogVersion } = state;
-      return {
-        table: tableOf(state),
-        catalog: stateBytes(state),
-        catalogVersion,
-        version: clock.now(),
-        leaseMs: LEASE_MS,
-      };
+      await refuseTakenName(joined, { self: control.self, members: control.table.members, hello: deps.hello });
+      const state = await control.submit({ kind: 'join', member: joined, held: heldOf(held) });
+      return { ...updateOf(state, undefined), version: clock.now(), leaseMs: LEASE_MS };
     },
     // The table is fixed: a member that leaves is missed, and takes its partitions back when it returns.
     leave: async () => undefined,
@@ -92,20 +79,26 @@ export function membersService(deps: MembersDependencies): MembersService {
       clock.observe(version as Version);
       return { leaseMs: LEASE_MS, version: clock.now() };
     },
-    watchControl: (_request, { signal }) => updates.follow(signal),
+    watchControl: (_request, { signal }) => updatesOf(states.follow(signal)),
     async changeCatalog({ body }) {
       mustCoordinate();
-      const state = body.length === 0 ? control.state : await control.submit(commandOf(body));
-      return { catalogVersion: state.catalogVersion, body: stateBytes(state) };
+      const { table, catalog } = await control.submit(commandOf(body));
+      return { catalogVersion: catalog.catalogVersion, body: updateOf({ table, catalog }, undefined).catalog };
     },
-    async followCatalog({ catalogVersion }) {
-      const isBehind = (): boolean => control.state.catalogVersion < catalogVersion;
-      // The state is on its way mostly: asked for, all of it would come once more.
-      for (let waitedMs = 0; isBehind() && waitedMs < STATE_WAIT_MS; waitedMs += STATE_LOOK_MS)
-        await sleep(STATE_LOOK_MS);
-      if (isBehind()) await control.refresh();
-      if (control.state.catalogVersion >= catalogVersion) return { catalogVersion: control.state.catalogVersion };
-      throw new GridError('LEASE_EXPIRED', `member '${control.self}' does not follow catalog ${catalogVersion} yet`);
+    async readControl(has) {
+      mustCoordinate();
+      return newerThan(now(), has);
+    },
+    async followCatalog({ catalogVersion, bundleHash = '' }, { signal, deadlineMs }) {
+      await control.waitForCatalog(catalogVersion, { signal, deadlineMs });
+      const isWanted = control.catalog.modules.some(({ hash }) => hash === bundleHash);
+      if (isWanted) await control.bundle(bundleHash);
+      return { catalogVersion: control.catalog.catalogVersion };
+    },
+    async fetchBundle({ hash }) {
+      const text = control.bundleAtHand(hash);
+      if (text === undefined) throw missingBundle(hash);
+      return { text: Buffer.from(text, 'utf8') };
     },
     pinSnapshot: async ({ version, memberId }) =>
       whenComplete(() => snapshots.pin(version as Version, knownMember(memberId, control))),

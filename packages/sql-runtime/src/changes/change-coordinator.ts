@@ -222,9 +222,9 @@ export class ChangeCoordinator {
       const value = encodeValue(documentOf(row, given, statement));
       limits.check(key.length, value.length);
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
-      const owner = control.state.owners[partition]?.[0];
+      const owner = control.table.owners[partition]?.[0];
       if (owner === undefined) throw new GridError('SHUTTING_DOWN', `partition ${partition} has no owner`);
-      const { id } = control.state.members[owner]!;
+      const { id } = control.table.members[owner]!;
       const rows = placed.get(id) ?? { partitions: [], keys: [], values: [], onConflict: plan.onConflict };
       placed.set(id, rows);
       rows.partitions.push(partition);

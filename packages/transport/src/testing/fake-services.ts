@@ -32,6 +32,8 @@ export function unsupportedServices(): { -readonly [K in keyof Unserved]: Unserv
       releaseSnapshot: async () => undefined,
       runFragment: unsupported,
       runJobPart: unsupported,
+      readControl: async () => ({ table: NO_BYTES, catalog: NO_BYTES }),
+      fetchBundle: async () => ({ text: NO_BYTES }),
       followCatalog: async ({ catalogVersion }) => ({ catalogVersion }),
       findPaths: async () => ({ body: NO_BYTES }),
       modifyRows: async () => ({ affected: 0, version: 1, body: NO_BYTES }),

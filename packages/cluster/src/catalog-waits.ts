@@ -1,0 +1,122 @@
+/**
+ * Who waits for a version of the catalog: those that ask something of a member that is behind.
+ *
+ *   wait(version) -> it comes by itself within COMING_MS -> answered
+ *                \-> the coordinator is asked, again every RETRY_MS, until the caller's time is over
+ *
+ * catalog-waits W1  Nobody is let through before the version is here; who is told so in vain gets LEASE_EXPIRED: nothing was
+ *                   done, and another try, later or elsewhere, may go well.
+ * catalog-waits W2  However many wait, the coordinator is asked by one of them at a time.
+ * catalog-waits W3  At most WAITING_MAX wait; more are refused at once (OVERLOADED).
+ */
+import { assert, CancelledError, GridError } from '@ashlar/core';
+
+/** A change that was told mostly is on its way: asked for, it would come once more. */
+const COMING_MS = 50;
+const RETRY_MS = 200;
+/** Of a caller that names none. */
+const PATIENCE_MS = 5000;
+const WAITING_MAX = 65_536;
+
+export interface WaitUntil {
+  /** performance.now() at which the caller's time is over; undefined: five seconds from now. */
+  readonly deadlineMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CatalogWaitsOptions {
+  /** The catalog's version here. */
+  readonly version: () => number;
+  readonly refresh: () => Promise<void>;
+  /** For the error. */
+  readonly whose: string;
+}
+
+interface Waiting {
+  readonly version: number;
+  readonly resolve: () => void;
+}
+
+export class CatalogWaits {
+  readonly #options: CatalogWaitsOptions;
+  readonly #waiting = new Set<Waiting>();
+  #timer: NodeJS.Timeout | undefined;
+  #isAsking = false;
+  #failure: unknown;
+
+  constructor(options: CatalogWaitsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws (rejects with) GridError LEASE_EXPIRED, CANCELLED, OVERLOADED */
+  wait(version: number, { deadlineMs, signal }: WaitUntil): Promise<void> {
+    if (this.#waiting.size >= WAITING_MAX) {
+      return Promise.reject(new GridError('OVERLOADED', `more than ${WAITING_MAX} requests wait for a newer catalog`));
+    }
+    const leftMs = deadlineMs === undefined ? PATIENCE_MS : Math.max(1, deadlineMs - performance.now());
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        this.#waiting.delete(waiting);
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        if (this.#waiting.size === 0) this.#stopAsking();
+      };
+      const waiting: Waiting = {
+        version,
+        resolve: () => {
+          end();
+          resolve();
+        },
+      };
+      const fail = (error: GridError): void => {
+        end();
+        reject(error);
+      };
+      const onAbort = (): void => fail(new CancelledError('the call'));
+      const timer = setTimeout(() => fail(this.#behind(version)), leftMs);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#waiting.add(waiting);
+      this.#askIn(COMING_MS);
+      if (signal?.aborted === true) onAbort();
+    });
+  }
+
+  /** The catalog is at that version. */
+  reached(version: number): void {
+    assert(version <= this.#options.version(), 'catalog-waits W1: a version is told that is not here');
+    for (const waiting of [...this.#waiting]) if (waiting.version <= version) waiting.resolve();
+  }
+
+  /** Unless it is about to be asked already (catalog-waits W2). */
+  #askIn(ms: number): void {
+    if (!this.#isAsking) this.#timer ??= setTimeout(() => void this.#ask(), ms);
+  }
+
+  async #ask(): Promise<void> {
+    this.#timer = undefined;
+    this.#isAsking = true;
+    try {
+      await this.#options.refresh();
+      this.#failure = undefined;
+    } catch (error) {
+      this.#failure = error;
+    }
+    this.#isAsking = false;
+    if (this.#waiting.size > 0) this.#askIn(RETRY_MS);
+  }
+
+  #stopAsking(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#failure = undefined;
+  }
+
+  #behind(wanted: number): GridError {
+    const { version, whose } = this.#options;
+    return new GridError('LEASE_EXPIRED', `${whose} does not follow catalog ${wanted} yet`, {
+      hint: 'try again: it cannot reach the coordinator at this moment, or the coordinator is behind itself',
+      details: { wanted, has: version() },
+      cause: this.#failure,
+    });
+  }
+}

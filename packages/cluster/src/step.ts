@@ -1,0 +1,108 @@
+/**
+ * The one step of a grid's control state, a pair of values: the table and the catalog.
+ *
+ *   command -> step({ table, catalog }, command) -> { table', catalog' }        or a GridError, and both stay
+ *
+ * Whoever keeps the pair (the embedded coordinator, a consensus engine by compare-and-set) applies the same steps in one
+ * order, so that two coordinators cannot differ. No I/O, no clock, no chance.
+ *
+ * step S1  A value that a command does not change is the same object afterwards; a command that changes nothing gives the
+ *          pair back. What a keeper has to compare and set is what is another object.
+ * step S2  A command changes one of the two values, but for a grid that is taken over from a member (rebuild.ts).
+ * step S3  What comes out follows from what went in as table-state and catalog-state have it (asserted).
+ */
+import { assert } from '@ashlar/core';
+import {
+  assertCatalogFollows,
+  type CatalogChange,
+  type CatalogState,
+  createMap,
+  dropMap,
+  emptyCatalog,
+  putModule,
+  removeModule,
+} from './catalog-state.ts';
+import { type CatalogCommand, checkedCommand } from './command-check.ts';
+import { isLost, takeOver } from './rebuild.ts';
+import {
+  assertTableFollows,
+  emptyTable,
+  type JoinedMember,
+  joined,
+  notAwaiting,
+  type TableState,
+} from './table-state.ts';
+
+/** Table and catalog of one grid. */
+export interface ControlState {
+  readonly table: TableState;
+  readonly catalog: CatalogState;
+}
+
+export type TableCommand =
+  /** `held`: the grid that the member is in, as far as it knows. */
+  | { readonly kind: 'join'; readonly member: JoinedMember; readonly held?: ControlState | undefined }
+  /** Members that have not come by now are lost, not awaited. */
+  | { readonly kind: 'stopAwaiting' };
+
+export type ControlCommand = TableCommand | CatalogCommand;
+
+export function emptyState(
+  options: Parameters<typeof emptyTable>[0] & Parameters<typeof emptyCatalog>[0],
+): ControlState {
+  const { gridId, partitionCount, expectedMembers, epochFloor, mapIdFloor } = options;
+  return {
+    table: emptyTable({ gridId, partitionCount, expectedMembers, epochFloor }),
+    catalog: emptyCatalog({ gridId, mapIdFloor }),
+  };
+}
+
+/** Whether a command is one of the table; else it is one of the catalog. */
+export function isTableCommand(command: ControlCommand): command is TableCommand {
+  return command.kind === 'join' || command.kind === 'stopAwaiting';
+}
+
+/**
+ * Applies one command. Creating what is there already, with the same settings, changes nothing and is no error.
+ *
+ * @param command  one that changes the catalog may be anything: it is checked before the state changes
+ * @throws GridError MAP_CONFLICT, INVALID_NAME, INVALID_ARGUMENT, OVERLOADED (too many maps or modules), GRID_CONFLICT
+ */
+export function step(state: ControlState, command: ControlCommand): ControlState {
+  if (isTableCommand(command)) return tableStep(state, command);
+  const { catalog } = state;
+  const change = changeOf(catalog, checkedCommand(command));
+  if (change === undefined) return state;
+  const after = { ...catalog, ...change };
+  assertCatalogFollows(after, catalog);
+  return { ...state, catalog: after };
+}
+
+function tableStep(state: ControlState, command: TableCommand): ControlState {
+  if (command.kind === 'stopAwaiting') return withTable(state, notAwaiting(state.table));
+  const { member, held } = command;
+  const isRebuilt = held !== undefined && isLost(state, held, member.id);
+  const base = isRebuilt ? takeOver(state, held, member.id) : state;
+  return withTable(base, joined(base.table, member));
+}
+
+/** step S1, S3 */
+function withTable(state: ControlState, table: TableState): ControlState {
+  if (table === state.table) return state;
+  assertTableFollows(table, state.table);
+  assert(table.gridId === state.catalog.gridId, 'step S2: table and catalog are of two grids');
+  return { ...state, table };
+}
+
+function changeOf(catalog: CatalogState, command: CatalogCommand): CatalogChange {
+  switch (command.kind) {
+    case 'createMap':
+      return createMap(catalog, command.name, command.options);
+    case 'dropMap':
+      return dropMap(catalog, command.name, command.mapId);
+    case 'putModule':
+      return putModule(catalog, command.module);
+    case 'removeModule':
+      return removeModule(catalog, command.name);
+  }
+}

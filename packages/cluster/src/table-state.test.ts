@@ -1,0 +1,66 @@
+import type { Epoch } from '@ashlar/core';
+import { assertTableFollows, joined, notAwaiting, type TableState, withMember } from './table-state.ts';
+import { after, freshState, joins, memberNamed } from './testing/values.ts';
+
+const EMPTY = freshState('grid', 2, 256).table;
+const ONE = joined(EMPTY, memberNamed('a'));
+const TWO = joined(ONE, memberNamed('b'));
+
+describe('a table', () => {
+  it('has owners when the expected members have joined', () => {
+    expect([ONE.owners, ONE.epochs, ONE.tableVersion]).toEqual([[], [], 1]);
+    expect([TWO.owners.length, TWO.epochFloor, TWO.tableVersion]).toEqual([256, 1, 2]);
+    expect(new Set(TWO.epochs)).toEqual(new Set([1]));
+  });
+
+  it('T2: begins above the epochs that were given before', () => {
+    const table = joined(joined({ ...EMPTY, epochFloor: 7 }, memberNamed('a')), memberNamed('b'));
+    expect([table.epochFloor, table.epochs[0]]).toEqual([8, 8]);
+  });
+
+  it('T3: that is complete takes nobody else, by name', () => {
+    expect(() => joined(TWO, memberNamed('c'))).toThrow(/complete.*2 members/);
+  });
+
+  it('T2: gives a new process its own partitions at new epochs, and nobody else one', () => {
+    const table = withMember(TWO, memberNamed('b', 'two'));
+    table.owners.forEach(([primary], partition) => {
+      expect(table.epochs[partition]! - TWO.epochs[partition]!).toBe(primary === 1 ? 1 : 0);
+    });
+    expect(table.owners).toBe(TWO.owners);
+  });
+
+  it('gives a new process of an incomplete grid no epoch', () => {
+    expect(withMember(ONE, memberNamed('a', 'two'))).toMatchObject({ epochs: [], epochFloor: 0, tableVersion: 2 });
+  });
+
+  it('awaits a member until it comes or is given up', () => {
+    const awaiting: TableState = { ...TWO, awaited: [memberNamed('a').id, memberNamed('b').id] };
+    const came = withMember(awaiting, memberNamed('a'));
+    expect([came.awaited, came.epochs]).toEqual([['b'], TWO.epochs]);
+    expect(notAwaiting(came)).toMatchObject({ awaited: [], tableVersion: came.tableVersion + 1 });
+    expect(notAwaiting(TWO)).toBe(TWO);
+  });
+});
+
+describe('what follows a table', () => {
+  const next = withMember(TWO, memberNamed('b', 'two'));
+
+  it('is what steps make', () => {
+    expect(() => assertTableFollows(next, TWO)).not.toThrow();
+    expect(after(freshState(), joins('a'), joins('b')).table.owners).toHaveLength(16);
+  });
+
+  it.each<[string, TableState, RegExp]>([
+    ['another grid', { ...next, gridId: 'other' }, /T1/],
+    ['a version passed over', { ...next, tableVersion: next.tableVersion + 1 }, /T1/],
+    ['a lower floor', { ...next, epochFloor: 0 }, /T2/],
+    ['an epoch that falls', { ...next, epochs: next.epochs.map(() => 0 as Epoch) }, /T2/],
+    ['an epoch above the floor', { ...next, epochs: next.epochs.map(() => 9 as Epoch) }, /T2/],
+    ['a new process at old epochs', { ...next, epochs: TWO.epochs }, /T2.*epoch 1 after 1/],
+    ['no epochs', { ...next, epochs: [] }, /T2/],
+    ['other owners', { ...next, owners: next.owners.map(() => [0]) }, /T3/],
+  ])('is not one with %s', (_, table, broken) => {
+    expect(() => assertTableFollows(table, TWO)).toThrow(broken);
+  });
+});

@@ -1,0 +1,15 @@
+/** cluster, for tests: what they begin with, and the coordinator's contract as a suite that every engine passes. */
+export { type CoordinatorBench, describeCoordinator } from './coordinator-suite.ts';
+export { ManualCoordinator } from './manual-coordinator.ts';
+export {
+  after,
+  BUNDLE,
+  creates,
+  deploys,
+  drops,
+  freshState,
+  joins,
+  MemoryKeeper,
+  memberNamed,
+  moduleOf,
+} from './values.ts';
