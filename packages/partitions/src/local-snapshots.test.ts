@@ -1,10 +1,31 @@
-import type { MemberId, Version } from '@ashlar/core';
+import { type MemberId, type PartitionId, StaleEpochError, type Version } from '@ashlar/core';
 import { LocalSnapshots } from './local-snapshots.ts';
+import type { OwnershipStamp } from './ownership.ts';
 
 const SEEN = 0 as Version;
 
+/** What a member holds: everything, until a test takes a partition and gives it back. */
+function holdings() {
+  const gainedAt = new Map<number, number>();
+  let now = 0;
+  return {
+    get stamp() {
+      return now as OwnershipStamp;
+    },
+    checkAll: (partitions: Iterable<number>, stamp: number): void => {
+      for (const partition of partitions)
+        if ((gainedAt.get(partition) ?? 0) > stamp) throw new StaleEpochError(partition, 0, 0);
+    },
+    lose: (partition: number): void => {
+      now += 1;
+      gainedAt.set(partition, now);
+    },
+  };
+}
+
 function localSnapshots() {
   const clock = { ms: 0, isStalled: false };
+  const held = holdings();
   const waiting: (() => void)[] = [];
   const open = new Set<number>();
   let lastId = 0;
@@ -24,12 +45,13 @@ function localSnapshots() {
   const snapshots = new LocalSnapshots({
     store,
     clock: { observe: () => undefined, now: () => 0 as Version },
+    ownership: held,
     maxAgeMs: 60_000,
     openMax: 3,
     memberCount: () => 1,
     nowMs: () => clock.ms,
   });
-  return { snapshots, clock, open, waiting };
+  return { snapshots, clock, open, waiting, lose: held.lose };
 }
 
 describe('snapshots of a member', () => {
@@ -50,7 +72,42 @@ describe('snapshots of a member', () => {
     expect(snapshots.openCount).toBe(2);
   });
 
-  it('P4: of another member are bounded by its share, and end with it', () => {
+  it('P4: are not opened nor read in a partition that was lost since they were pinned, though it has come back', async () => {
+    const { snapshots, lose } = localSnapshots();
+    const [mine, other] = [3, 4] as PartitionId[];
+    const early = snapshots.pin(SEEN).pinId;
+    const read = snapshots.pin(SEEN).pinId;
+    await snapshots.open(read, 9 as Version, [mine!, other!]);
+    snapshots.checkHeld(read, [mine!, other!]);
+    lose(mine!);
+    await expect(snapshots.open(early, 9 as Version, [other!, mine!])).rejects.toMatchObject({ code: 'STALE_EPOCH' });
+    await snapshots.open(early, 9 as Version, [other!]);
+    const stale = expect.objectContaining({ code: 'STALE_EPOCH', retryable: true });
+    expect(() => snapshots.checkHeld(read, [other!, mine!])).toThrow(stale);
+    snapshots.checkHeld(read, [other!]);
+    const later = snapshots.pin(SEEN).pinId;
+    await snapshots.open(later, 10 as Version, [mine!]);
+    snapshots.checkHeld(later, [mine!]);
+  });
+
+  it('P4: that are lost while what is undecided is waited for are not opened', async () => {
+    const { snapshots, clock, waiting, lose } = localSnapshots();
+    const { pinId } = snapshots.pin(SEEN);
+    clock.isStalled = true;
+    const opening = snapshots.open(pinId, 9 as Version, [3 as PartitionId]);
+    lose(3);
+    waiting[0]!();
+    await expect(opening).rejects.toMatchObject({ code: 'STALE_EPOCH' });
+  });
+
+  it('are read by nobody once they are gone', () => {
+    const { snapshots } = localSnapshots();
+    const { pinId } = snapshots.pin(SEEN);
+    snapshots.release(pinId);
+    expect(() => snapshots.checkHeld(pinId, [])).toThrow(expect.objectContaining({ code: 'SNAPSHOT_EXPIRED' }));
+  });
+
+  it('P5: of another member are bounded by its share, and end with it', () => {
     const open = new Set<number>();
     let lastId = 0;
     const store = {
@@ -64,7 +121,8 @@ describe('snapshots of a member', () => {
       expireSnapshot: (id: number) => open.delete(id),
     };
     const clock = { observe: () => undefined, now: () => SEEN };
-    const options = { store, clock, maxAgeMs: 60_000, openMax: 100, nowMs: () => 0 };
+    const ownership = holdings();
+    const options = { store, clock, ownership, maxAgeMs: 60_000, openMax: 100, nowMs: () => 0 };
     const snapshots = new LocalSnapshots({ ...options, memberCount: () => 2 });
     const [a, b] = ['a', 'b'] as MemberId[];
     for (let count = 0; count < 50; count++) snapshots.pin(SEEN, a);

@@ -9,11 +9,14 @@
  * P2  open(v) answers only when everything accepted at or below v in the partitions that are read is committed; others do
  *     not hold it up. A pin that ends meanwhile ends the wait.
  * P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest first.
- * P4  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes when it
+ * P4  A snapshot is of the partitions as they were held when it was pinned: one that was lost since, also if it has come back, is
+ *     not read under it. Who reads says so before it tells what it found.
+ * P5  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes when it
  *     starts anew.
  */
 import { CancelledError, GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
+import type { Ownership, OwnershipStamp } from './ownership.ts';
 
 /** Places a member has in any case. */
 const SHARE_MIN = 25;
@@ -21,6 +24,7 @@ const SHARE_MIN = 25;
 export interface LocalSnapshotsOptions {
   readonly store: Pick<MemberStore, 'pin' | 'openAt' | 'whenDecided' | 'releaseSnapshot' | 'expireSnapshot'>;
   readonly clock: { observe(version: Version): void; now(): Version };
+  readonly ownership: Pick<Ownership, 'stamp' | 'checkAll'>;
   readonly maxAgeMs: number;
   readonly openMax: number;
   /** Of the grid, this one among them. */
@@ -32,6 +36,8 @@ export class LocalSnapshots {
   readonly #options: LocalSnapshotsOptions;
   /** By snapshot id: the other member that pinned it. */
   readonly #owners = new Map<number, MemberId>();
+  /** By snapshot id: when it was pinned, in the history of what this member holds. */
+  readonly #pinnedAt = new Map<number, OwnershipStamp>();
   /** By snapshot id, which is the store's: when it was touched last. */
   readonly #touchedMs = new Map<number, number>();
   /** Ids of those that are at their version. */
@@ -72,7 +78,7 @@ export class LocalSnapshots {
    * @throws GridError OVERLOADED, CLOCK_AHEAD
    */
   pin(seen: Version, owner?: MemberId): { readonly pinId: number; readonly version: Version } {
-    const { store, clock, openMax, nowMs } = this.#options;
+    const { store, clock, ownership, openMax, nowMs } = this.#options;
     if (this.#touchedMs.size >= openMax) {
       throw new GridError('OVERLOADED', `the member has ${openMax} open snapshots`, {
         hint: 'finish or close statements whose results nobody reads',
@@ -82,6 +88,7 @@ export class LocalSnapshots {
     clock.observe(seen);
     const { id, version } = store.pin();
     this.#touchedMs.set(id, nowMs());
+    this.#pinnedAt.set(id, ownership.stamp);
     if (owner !== undefined) this.#owners.set(id, owner);
     return { pinId: id, version };
   }
@@ -90,7 +97,7 @@ export class LocalSnapshots {
    * Moves a pin up to the grid's version; asked again for a snapshot that is open there, renews it.
    *
    * @param partitions  those it will be read in; omitted: all
-   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes; CANCELLED
+   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes; STALE_EPOCH (P4); CANCELLED
    */
   async open(
     pinId: number,
@@ -107,11 +114,24 @@ export class LocalSnapshots {
       await this.#whenDecided(pinId, version, partitions, signal);
       // It may have gone in the turn in which the last batch was decided, or another call may have opened it.
       if (!this.#touchedMs.has(pinId)) throw goneWhileOpened();
+      if (partitions !== undefined) this.checkHeld(pinId, partitions);
       if (!this.#opened.has(pinId)) store.openAt(pinId, version, partitions);
       this.#opened.add(pinId);
     }
     this.touch(pinId);
     return pinId;
+  }
+
+  /**
+   * What is read in these partitions under the snapshot is what was there when it was pinned (P4).
+   *
+   * @throws GridError STALE_EPOCH when one of them was lost since; SNAPSHOT_EXPIRED when the snapshot is not open any more
+   */
+  checkHeld(id: number, partitions: Iterable<PartitionId>): void {
+    const pinnedAt = this.#pinnedAt.get(id);
+    if (pinnedAt === undefined)
+      throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot is no longer open here', { hint: 'ask again' });
+    this.#options.ownership.checkAll(partitions, pinnedAt);
   }
 
   async #whenDecided(
@@ -141,6 +161,7 @@ export class LocalSnapshots {
 
   release(id: number): void {
     this.#owners.delete(id);
+    this.#pinnedAt.delete(id);
     this.#opened.delete(id);
     if (!this.#touchedMs.delete(id)) return;
     this.#options.store.releaseSnapshot(id);
@@ -152,12 +173,12 @@ export class LocalSnapshots {
     this.#opening.get(id)?.(goneWhileOpened());
   }
 
-  /** A member started anew, or left: nobody asks for what it pinned (P4). */
+  /** A member started anew, or left: nobody asks for what it pinned (P5). */
   releaseOf(owner: MemberId): void {
     for (const [id, by] of this.#owners) if (by === owner) this.release(id);
   }
 
-  /** @throws GridError OVERLOADED (P4) */
+  /** @throws GridError OVERLOADED (P5) */
   #checkShare(owner: MemberId): void {
     const { openMax, memberCount } = this.#options;
     const share = Math.max(SHARE_MIN, Math.floor(openMax / memberCount()));
@@ -207,6 +228,7 @@ export class LocalSnapshots {
 
   #expire(id: number): void {
     this.#touchedMs.delete(id);
+    this.#pinnedAt.delete(id);
     this.#owners.delete(id);
     this.#opened.delete(id);
     this.#options.store.expireSnapshot(id);

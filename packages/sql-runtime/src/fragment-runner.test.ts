@@ -1,4 +1,4 @@
-import { MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { MapDroppedError, type MapId, type PartitionId, StaleEpochError, type Version } from '@ashlar/core';
 import type { RunOptions, WorkerTask } from '@ashlar/workers';
 import {
   type FragmentJob,
@@ -13,6 +13,7 @@ const FRAGMENT = { kind: 'Scan', map: 'm', mapId: MAP, columns: [], filter: unde
 
 /** A member of which `rows[partition]` entries live now, and whose snapshot sees versions in `seen`. */
 function memberWith(rows: readonly number[], seen: readonly number[], looks: boolean[] = []) {
+  const lost = { afterTasks: Number.POSITIVE_INFINITY };
   const scanned: number[] = [];
   const held = new HeldMemory({ bytesMax: 1 << 20, statementBytesMax: 1 << 20, unreadMaxMs: 1000, nowMs: () => 0 });
   const run = (_kind: string, task: { partitions: readonly number[] }, options: RunOptions): WorkerTask<unknown> => {
@@ -37,9 +38,14 @@ function memberWith(rows: readonly number[], seen: readonly number[], looks: boo
     pool: { stats: () => ({ threads: 2 }), run },
     columns: { warmLease: () => undefined, lease: () => lease },
     held,
-    touch: () => undefined,
+    snapshots: {
+      touch: () => undefined,
+      checkHeld: (_: number, partitions: readonly number[]) => {
+        if (scanned.length >= lost.afterTasks) throw new StaleEpochError(partitions[0]!, 1, 2);
+      },
+    },
   } as unknown as FragmentRunnerDependencies;
-  return { deps, scanned, held };
+  return { deps, scanned, held, lost };
 }
 
 function jobOver(partitions: readonly number[]): FragmentJob {
@@ -69,6 +75,22 @@ describe("a member's part of a query", () => {
     expect(held.bytes).toBe(0);
     expect(stats.odd).toEqual([{ what: 'hold text in n', rows: stats.tasks * 2 }]);
   });
+
+  it.each([0, 1, 2])(
+    'F3: ends with STALE_EPOCH where a partition was lost after %i tasks, not with what is left',
+    async (tasks) => {
+      const { deps, held, lost } = memberWith([3, 3], [0, 1]);
+      lost.afterTasks = tasks;
+      const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
+      let scanned = 0;
+      const read = async (): Promise<void> => {
+        const job = { ...jobOver([0, 1]), onScanned: () => void scanned++ };
+        for await (const _batch of runLocalFragment(job, deps, stats));
+      };
+      await expect(read()).rejects.toMatchObject({ code: 'STALE_EPOCH', retryable: true });
+      expect([scanned, held.bytes]).toEqual([0, 0]);
+    },
+  );
 
   it.each([
     ['before it began', [false]],

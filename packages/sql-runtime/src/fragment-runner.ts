@@ -7,11 +7,13 @@
  * F1  What waits for the reader stays within a window (BatchFlow): tasks that have no room end, and what they leave is done
  *     by later ones once the reader has taken something. A reader that does not read stops the scan and holds no thread.
  * F2  What the snapshot may see is scanned, also in partitions that hold nothing any more.
- * F3  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
+ * F3  What is handed out was read in partitions that this member holds as it did when the snapshot was pinned: one that is lost
+ *     meanwhile ends the part with STALE_EPOCH, never with fewer rows.
+ * F4  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
  */
 import { CancelledError, MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { type OddCount, OddTally } from '@ashlar/expressions';
-import type { NeedMap } from '@ashlar/partitions';
+import type { LocalSnapshots, NeedMap } from '@ashlar/partitions';
 import {
   columnsNeeded,
   type FragmentRest,
@@ -35,8 +37,7 @@ export interface FragmentRunnerDependencies {
   readonly pool: WorkerPool;
   readonly columns: ColumnKeeper;
   readonly held: HeldMemory;
-  /** A snapshot is being read here. */
-  readonly touch: (snapshotId: number) => void;
+  readonly snapshots: Pick<LocalSnapshots, 'touch' | 'checkHeld'>;
 }
 
 export interface FragmentJob {
@@ -81,6 +82,7 @@ export async function* runLocalFragment(
   const startNext = (): void => {
     // Tasks are made from what is there: from a map that is gone, none would be.
     if (!deps.store.hasMap(job.mapId as MapId)) throw new MapDroppedError(scan.map, scan);
+    deps.snapshots.checkHeld(job.snapshotId, job.partitions);
     start(work.next());
   };
   const odd = new OddTally();
@@ -107,12 +109,13 @@ export async function* runLocalFragment(
       while (running.size < threads && !work.isHandedOut(running.size) && flow.hasRoom) startNext();
       if (!isScanned && running.size === 0 && work.isHandedOut(0)) {
         isScanned = true;
+        deps.snapshots.checkHeld(job.snapshotId, job.partitions);
         job.onScanned?.();
       }
       const batch = flow.take();
       if (batch !== undefined) {
         yield batch;
-        deps.touch(job.snapshotId);
+        deps.snapshots.touch(job.snapshotId);
       } else if (isScanned) return;
       else if (running.size > 0) await flow.changed();
       else flow.isDrained();

@@ -20,17 +20,18 @@ function twoMembers() {
     openSnapshot: async () => ({}),
     releaseSnapshot: async ({ snapshotId }: { snapshotId: number }) => void held.delete(`other ${snapshotId}`),
   };
+  const own = {
+    pinSnapshot: async () => {
+      held.add('self 1');
+      return { pinId: 1, version: 10 };
+    },
+    openSnapshot: async () => ({}),
+    releaseSnapshot: async ({ snapshotId }: { snapshotId: number }) => void held.delete(`self ${snapshotId}`),
+  };
   const deps = {
     control: { self: SELF, table: { tableVersion: 1 } },
-    peers: { to: () => ({ members: other }) },
-    local: {
-      pin: () => {
-        held.add('self 1');
-        return { pinId: 1, version: 10 };
-      },
-      open: async () => 1,
-      release: (id: number) => held.delete(`self ${id}`),
-    },
+    calls: { to: (member: MemberId) => ({ members: member === SELF ? own : other }) },
+    touchOwn: () => undefined,
     clock: { observe: () => undefined, now: () => 5 as Version },
     renewEveryMs: 1000,
   } as unknown as GridSnapshotsDependencies;

@@ -10,8 +10,7 @@
 
 import type { GridView } from '@ashlar/cluster';
 import { CancelledError, type MemberId, type PartitionId, SmallSet, type Version } from '@ashlar/core';
-import type { LocalSnapshots } from '@ashlar/partitions';
-import type { Peers } from '@ashlar/transport';
+import type { GridCalls } from '@ashlar/transport';
 
 export interface GridSnapshot {
   readonly version: Version;
@@ -29,8 +28,9 @@ export interface GridSnapshot {
 
 export interface GridSnapshotsDependencies {
   readonly control: GridView;
-  readonly peers: Peers;
-  readonly local: LocalSnapshots;
+  readonly calls: GridCalls;
+  /** A snapshot of this member is at work: a call would cost more. */
+  readonly touchOwn: (pinId: number) => void;
   readonly clock: { observe(version: Version): void; now(): Version };
   readonly renewEveryMs: number;
 }
@@ -92,20 +92,15 @@ export class GridSnapshots {
 
   /** @internal A member that does not hold it any more says so to its reader. */
   renew(member: MemberId, pinId: number, version: Version): void {
-    const { control, peers, local } = this.#deps;
-    if (member === control.self) {
-      local.touch(pinId);
-      return;
-    }
-    const { members } = peers.to(member, control.table);
+    const { control, calls } = this.#deps;
     const request = { pinId, version, partitions: [], tableVersion: control.table.tableVersion };
-    members.openSnapshot(request, { timeoutMs: CALL_TIMEOUT_MS }).catch(() => undefined);
+    unheard(() => calls.to(member).members.openSnapshot(request, { timeoutMs: CALL_TIMEOUT_MS }));
   }
 
   /** @internal Others are told by the interval alone. */
   touch(pins: ReadonlyMap<MemberId, number>): void {
     const pinId = pins.get(this.#deps.control.self);
-    if (pinId !== undefined) this.#deps.local.touch(pinId);
+    if (pinId !== undefined) this.#deps.touchOwn(pinId);
   }
 
   #renewAll(): void {
@@ -114,16 +109,13 @@ export class GridSnapshots {
 
   /** Not cancelled: a pin whose answer nobody hears would be held until its lease ends. */
   async #pin(member: MemberId, seen: Version): Promise<{ pinId: number; version: Version }> {
-    const { control, peers, local } = this.#deps;
-    if (member === control.self) return local.pin(seen);
-    const { members } = peers.to(member, control.table);
-    const { pinId, version } = await members.pinSnapshot(
-      { version: seen, memberId: control.self },
-      { timeoutMs: CALL_TIMEOUT_MS },
-    );
+    const { control, calls } = this.#deps;
+    const request = { version: seen, memberId: control.self };
+    const { pinId, version } = await calls.to(member).members.pinSnapshot(request, { timeoutMs: CALL_TIMEOUT_MS });
     return { pinId, version: version as Version };
   }
 
+  /** What is undecided there is waited for as long as the statement has time. */
   async #openAt(
     member: MemberId,
     pinId: number,
@@ -131,26 +123,25 @@ export class GridSnapshots {
     partitions: readonly PartitionId[],
     signal?: AbortSignal,
   ): Promise<void> {
-    const { control, peers, local } = this.#deps;
-    if (member === control.self) {
-      await local.open(pinId, version, partitions, signal);
-      return;
-    }
-    const { members } = peers.to(member, control.table);
+    const { control, calls } = this.#deps;
     const { tableVersion } = control.table;
-    await members.openSnapshot({ pinId, version, partitions, tableVersion }, { timeoutMs: CALL_TIMEOUT_MS, signal });
+    const limits = signal === undefined ? { timeoutMs: CALL_TIMEOUT_MS } : { signal };
+    await calls.to(member).members.openSnapshot({ pinId, version, partitions, tableVersion }, limits);
   }
 
-  /** @internal Of an open snapshot. */
+  /** @internal Of an open snapshot. A member that cannot be reached lets it go by its age. */
   release(member: MemberId, pinId: number): void {
-    const { control, peers, local } = this.#deps;
-    if (member === control.self) {
-      local.release(pinId);
-      return;
-    }
-    const { members } = peers.to(member, control.table);
-    // A member that cannot be reached lets the snapshot go by its age.
-    members.releaseSnapshot({ snapshotId: pinId }, { timeoutMs: CALL_TIMEOUT_MS }).catch(() => undefined);
+    const { calls } = this.#deps;
+    unheard(() => calls.to(member).members.releaseSnapshot({ snapshotId: pinId }, { timeoutMs: CALL_TIMEOUT_MS }));
+  }
+}
+
+/** Makes a call whose answer concerns nobody, nor that its member has left the table. */
+function unheard(call: () => Promise<unknown>): void {
+  try {
+    call().catch(() => undefined);
+  } catch {
+    // It could not even be asked.
   }
 }
 

@@ -7,6 +7,7 @@ export { OwnPart, type PartHandle } from './changes/part-handle.ts';
 export { PeerPart, servePart } from './changes/peer-parts.ts';
 export { ProcessWhere } from './changes/process-where.ts';
 export { ColumnKeeper } from './column-keeper.ts';
+export { buildTablesOf, callFragment, type FragmentCallsDependencies } from './fragment-calls.ts';
 export { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from './fragment-runner.ts';
 export { type GetRows, type GetTask, getRows, rowsBatch } from './get-rows.ts';
 export { GridSnapshots } from './grid-snapshots.ts';
@@ -17,4 +18,4 @@ export { changeRequestOf, type FragmentBody, fragmentBodyOf } from './peer-plans
 export { Planning } from './planning.ts';
 export { type FragmentCall, QueryCoordinator, type StageRun, type Statement } from './query-coordinator.ts';
 export { ambiguousTexts, bothKeysNotice, keysMeant } from './quoted-keys.ts';
-export { wholeFragment, wholeJobPart } from './whole-parts.ts';
+export { wholeJobPart } from './whole-parts.ts';

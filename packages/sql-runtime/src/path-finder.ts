@@ -3,19 +3,19 @@
  * remembers what they found while its part of the map stays as it is.
  */
 import type { GridView } from '@ashlar/cluster';
-import { CancelledError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { CancelledError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { type LocalSnapshots, type NeedMap, needMapOf } from '@ashlar/partitions';
 import { decodeValue } from '@ashlar/serialization';
 import type { DocumentPaths, PathsTask } from '@ashlar/sql-executor';
 import type { MemberStore } from '@ashlar/storage';
-import type { Peers } from '@ashlar/transport';
+import type { GridCalls } from '@ashlar/transport';
 import type { WorkerPool } from '@ashlar/workers';
 
 /** What it needs of the member. */
 export interface PathFinderParts {
   readonly control: GridView;
   readonly store: MemberStore;
-  readonly peers: Peers;
+  readonly calls: GridCalls;
   readonly queryPool: WorkerPool;
 }
 
@@ -49,10 +49,12 @@ export class PathFinder {
 
   /** On all members. */
   async inGrid({ id }: { readonly id: MapId }, signal: AbortSignal): Promise<DocumentPaths> {
-    const { control } = this.#parts;
-    const members = control.table.members.map((member) => member.id);
+    const { control, calls } = this.#parts;
     const found = await Promise.all(
-      members.map((member) => (member === control.self ? this.here(id, signal) : this.#on(member, id, signal))),
+      control.table.members.map(async ({ id: member }) => {
+        const { body } = await calls.to(member).members.findPaths({ mapId: id }, { signal });
+        return decodeValue(body) as DocumentPaths;
+      }),
     );
     return found.length === 1 ? found[0]! : united(found);
   }
@@ -103,18 +105,12 @@ export class PathFinder {
       const snapshotId = await this.#snapshots.open(pinId, version, partitions);
       const task: PathsTask = { mapId, partitions, snapshotId, snapshotVersion: version };
       const found = await queryPool.run<DocumentPaths>('paths', task).result;
+      this.#snapshots.checkHeld(snapshotId, partitions);
       this.#remember(mapId, { changes, found });
       return found;
     } finally {
       this.#snapshots.release(pinId);
     }
-  }
-
-  async #on(member: MemberId, mapId: MapId, signal: AbortSignal): Promise<DocumentPaths> {
-    const { control, peers } = this.#parts;
-    const { members: service } = peers.to(member, control.table);
-    const { body } = await service.findPaths({ mapId }, { signal });
-    return decodeValue(body) as DocumentPaths;
   }
 
   #remember(mapId: MapId, remembered: Remembered): void {

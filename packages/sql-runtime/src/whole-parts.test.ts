@@ -46,6 +46,14 @@ describe("a member's part", () => {
     await expect(batchesOf()).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
   });
 
+  it('of a statement says when nothing more is read there, before the batches that are left', async () => {
+    const seen: string[] = [];
+    const outputs = streamOf<FragmentOutput>(BATCH, { kind: 'scanned' }, BATCH, endOf(2));
+    const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
+    for await (const _ of wholeFragment(MEMBER, outputs, stats, () => seen.push('scanned'))) seen.push('batch');
+    expect(seen).toEqual(['batch', 'scanned', 'batch']);
+  });
+
   it('of a job is whole when it has as many partial results as its end says', async () => {
     expect(await partialsOf({ kind: 'progress', share: 0.5 }, PARTIAL, { kind: 'end', partials: 1 })).toBe(1);
     await expect(partialsOf(PARTIAL, { kind: 'end', partials: 2 })).rejects.toMatchObject({ code: 'INTERNAL' });

@@ -10,19 +10,22 @@ import type { FragmentStats } from './fragment-runner.ts';
 /**
  * The batches of one member's fragment; its statistics go into `stats`.
  *
+ * @param onScanned  called when nothing more is read there; batches may still be on their way
  * @throws GridError CONNECTION_LOST when the stream breaks off, INTERNAL when a batch is missing
  */
 export async function* wholeFragment(
   member: MemberId,
   outputs: AsyncIterable<FragmentOutput>,
   stats: FragmentStats,
+  onScanned: () => void = () => undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const count = new PartCount(`the rows of member '${member}'`);
   for await (const output of outputs) {
     if (output.kind === 'batch') {
       count.add();
       yield output.bytes;
-    } else {
+    } else if (output.kind === 'scanned') onScanned();
+    else {
       count.end(output.batches);
       Object.assign(stats, decodeValue(output.body));
     }

@@ -124,7 +124,7 @@ export function encodeRequest<Request>(
 }
 
 /** A timer takes at most 2^31 ms, and more is no deadline but for ever. */
-const DEADLINE_MS_MAX = 2 ** 30;
+export const DEADLINE_MS_MAX = 2 ** 30;
 
 export function sameBytes(bytes: Buffer): Buffer {
   return bytes;

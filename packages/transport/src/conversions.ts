@@ -101,10 +101,14 @@ export const sqlOutput: Conversion<SqlOutput> = {
 };
 
 export const fragmentOutput: Conversion<FragmentOutput> = {
-  out: (value) => (value.kind === 'batch' ? { batch: value.bytes } : { end: value }),
+  out: (value) => {
+    if (value.kind === 'batch') return { batch: value.bytes };
+    return value.kind === 'scanned' ? { scanned: true } : { end: value };
+  },
   in: (message) => {
-    const wire = message as { readonly batch?: Uint8Array; readonly end?: object };
+    const wire = message as { readonly batch?: Uint8Array; readonly scanned?: boolean; readonly end?: object };
     if (wire.batch !== undefined) return { kind: 'batch', bytes: wire.batch };
+    if (wire.scanned !== undefined) return { kind: 'scanned' };
     if (wire.end !== undefined) return { ...wire.end, kind: 'end' } as FragmentOutput;
     throw malformed('an answer of a fragment of no known kind');
   },

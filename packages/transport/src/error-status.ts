@@ -166,11 +166,15 @@ export function decodeError(bytes: Uint8Array): WireError {
   };
 }
 
+/** What a caller is told of a handler's failure: within bounds (E1), and nothing of what is not ours. */
+export function wireErrorOf(thrown: unknown): WireError {
+  const wire = GridError.wrap(thrown).toWire();
+  return boundedError(isOurs(thrown) ? wire : { ...wire, message: 'internal error of the member' });
+}
+
 /** What a handler's failure looks like on the wire. */
 export function toStatus(thrown: unknown): StatusObject {
-  const error = GridError.wrap(thrown);
-  const told = isOurs(thrown) ? error.toWire() : { ...error.toWire(), message: 'internal error of the member' };
-  const wire = boundedError(told);
+  const wire = wireErrorOf(thrown);
   const text = statusText(wire);
   const code = statusOf(wire.code);
   const metadata = new Metadata();

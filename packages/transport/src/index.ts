@@ -29,6 +29,8 @@ export {
 } from './kv-batch.ts';
 export { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch, withDeadline } from './kv-codec.ts';
 export type { LinkDown } from './link-watch.ts';
+export { LOCAL_PEER, localCalls } from './local-calls.ts';
+export { type GridCalls, type GridCallsParts, gridCalls, type MemberCalls } from './member-calls.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { PartCount } from './part-count.ts';
 export { Peers } from './peers.ts';

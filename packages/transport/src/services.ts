@@ -459,6 +459,8 @@ export interface FragmentRequest {
 
 export type FragmentOutput =
   | { readonly kind: 'batch'; readonly bytes: Uint8Array }
+  /** Nothing more is read from the snapshot: it may go, also while batches wait for their reader. At most once. */
+  | { readonly kind: 'scanned' }
   /** `body`: MessagePack of statistics, may be empty. `batches`: sent before it. */
   | { readonly kind: 'end'; readonly rows: number; readonly body: Uint8Array; readonly batches: number };
 

@@ -4,7 +4,7 @@ import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTa
 import { SharedPage } from '@ashlar/observe';
 import type { ChangeOutcome } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
-import type { AdminService, CallContext, Figure, HelloResponse, Limits, MapInfo, Peers } from '@ashlar/transport';
+import type { AdminService, CallContext, Figure, GridCalls, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
 import { StateFeed } from './state-feed.ts';
 
 export const PROTOCOL = { min: 1, max: 1 } as const;
@@ -21,7 +21,7 @@ interface MapSize {
 
 export interface AdminDependencies {
   readonly control: GridView;
-  readonly peers: Peers;
+  readonly calls: GridCalls;
   readonly store: MemberStore;
   readonly clock: { now(): number };
   readonly incarnation: string;
@@ -38,8 +38,6 @@ export function adminService(deps: AdminDependencies): AdminService {
   const { control, store, clock, incarnation, limits } = deps;
   const tables = new StateFeed<PartitionTable>();
   control.onTable((table) => tables.publish(table));
-  const elsewhere = (run: (id: MemberId) => Promise<MapSize>): Promise<MapSize[]> =>
-    Promise.all(control.table.members.filter(({ id }) => id !== control.self).map(({ id }) => run(id)));
   const stats = new SharedPage(
     async () => ({ memberId: control.self, figures: await deps.figures() }),
     SHARED_EVERY_MS,
@@ -124,19 +122,15 @@ export function adminService(deps: AdminDependencies): AdminService {
   }
 
   /** Of all members, or MAP_DROPPED: a map that goes while it is counted has no size. */
-  async function gridSize(map: CatalogedMap): Promise<MapSize> {
-    const own = ownSize(map);
-    return sum([own, ...(await elsewhere((id) => remoteSize(id, map)))]);
+  async function gridSize({ name, id: mapId }: CatalogedMap): Promise<MapSize> {
+    const sizeAt = (member: MemberId): Promise<MapSize> =>
+      deps.calls.to(member).admin.mapSize({ map: name, grid: false, mapId }, { timeoutMs: CALL_TIMEOUT_MS });
+    return sum(await Promise.all(control.table.members.map(({ id }) => sizeAt(id))));
   }
 
   function ownSize({ id, name }: CatalogedMap): MapSize {
     if (!store.hasMap(id)) throw new MapDroppedError(name, { mapId: id, now: control.maps.get(name)?.id ?? 0 });
     return { entries: store.entryCount(id), bytes: store.mapBytes(id) };
-  }
-
-  async function remoteSize(id: MemberId, map: CatalogedMap): Promise<MapSize> {
-    const { admin } = deps.peers.to(id, control.table);
-    return admin.mapSize({ map: map.name, grid: false, mapId: map.id }, { timeoutMs: CALL_TIMEOUT_MS });
   }
 }
 

@@ -2,10 +2,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { LANE } from '@ashlar/compute';
 import { ProcessorCalls } from '@ashlar/compute-runtime';
-import { type MapId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
+import { type MapId, type MemberId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
 import { AnswerMemoryPool, kvService, Sessions } from '@ashlar/kv';
-import { tracedCall, tracedStream } from '@ashlar/observe';
+import { tracedCall } from '@ashlar/observe';
 import {
   EntryLimits,
   KeyGate,
@@ -27,10 +27,8 @@ import {
   type ChangeRequest,
   ChangeRunner,
   ColumnKeeper,
-  type FragmentBody,
-  type FragmentCall,
+  callFragment,
   type FragmentRunnerDependencies,
-  type FragmentStats,
   GridSnapshots,
   HeldMemory,
   OwnPart,
@@ -40,10 +38,8 @@ import {
   ProcessWhere,
   QueryCoordinator,
   type RowChange,
-  runLocalFragment,
-  wholeFragment,
 } from '@ashlar/sql-runtime';
-import { DEFAULT_SERVER_LIMITS, type GridServices } from '@ashlar/transport';
+import { DEFAULT_SERVER_LIMITS, type GridCalls, type GridServices, gridCalls } from '@ashlar/transport';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
 import { adminService } from './admin-service.ts';
@@ -51,7 +47,7 @@ import { computeService } from './compute-service.ts';
 import { eventsService, logSource } from './events-service.ts';
 import { GridRouter } from './grid-router.ts';
 import { keyForwarder } from './key-forwarder.ts';
-import { buildStagesOf, membersService } from './members-service.ts';
+import { membersService } from './members-service.ts';
 import { sqlService } from './sql-service.ts';
 
 const WAITING_MAX = 100_000;
@@ -75,7 +71,7 @@ export function memberServices(parts: MemberParts): {
   readonly endWaiting: () => void;
   readonly close: () => Promise<void>;
 } {
-  const { config, clock, store, writes, control, peers, queryPool, metrics, hub } = parts;
+  const { config, clock, store, writes, control, ownership, peers, queryPool, metrics, hub } = parts;
   const gate = new KeyGate(WAITING_MAX);
   const rooms = new RoomQueue({
     isLogFull: (partition) => store.isPartitionOpen(partition) && store.isLogFull(partition),
@@ -99,7 +95,7 @@ export function memberServices(parts: MemberParts): {
   const { snapshotMaxAgeMs } = config.limits;
   const nowMs = (): number => performance.now();
   const localSnapshots = new LocalSnapshots({
-    ...{ store, clock, nowMs },
+    ...{ store, clock, nowMs, ownership },
     maxAgeMs: snapshotMaxAgeMs,
     openMax: SNAPSHOTS_MAX,
     memberCount: () => Math.max(1, control.table.members.length),
@@ -111,7 +107,11 @@ export function memberServices(parts: MemberParts): {
   });
   store.onSnapshotPressure(() => localSnapshots.giveWay(0));
   const renewEveryMs = snapshotMaxAgeMs / RENEWALS_AN_AGE;
-  const snapshots = new GridSnapshots({ control, peers, local: localSnapshots, clock, renewEveryMs });
+  const calls = gridCalls({ self: control.self, peers, table: () => control.table, services: () => services });
+  const snapshots = new GridSnapshots({
+    ...{ control, calls, clock, renewEveryMs },
+    touchOwn: (pinId) => localSnapshots.touch(pinId),
+  });
   const held = new HeldMemory({
     bytesMax: config.memory.statementsMaxBytes,
     statementBytesMax: config.memory.queryMaxBytes,
@@ -130,12 +130,13 @@ export function memberServices(parts: MemberParts): {
     pool: queryPool,
     columns: new ColumnKeeper(store, parts.mainReaderIndex),
     held,
-    touch: (snapshotId) => localSnapshots.touch(snapshotId),
+    snapshots: localSnapshots,
   };
   const queries = new QueryCoordinator({
     ...{ control, snapshots, pool: queryPool },
     ...{ memoryBytes: config.memory.queryMaxBytes, held },
-    runFragment: (call, stats) => runFragment(call, stats, parts, fragments),
+    runFragment: (call, stats) =>
+      callFragment(call, stats, { calls, control, memoryBytes: config.memory.queryMaxBytes }),
   });
   const staging = { store, writes, ownership: parts.ownership, gate, processors };
   const changeRunner = new ChangeRunner({ ...staging, needMap, pool: queryPool, clock, limits });
@@ -147,14 +148,13 @@ export function memberServices(parts: MemberParts): {
     new ChangePart((signal) => changeRunner.find(rows, signal), staging, leaseMs);
   const changes = new ChangeCoordinator({
     ...{ control, snapshots, queries, limits },
-    run: (member, request, call) =>
-      member === control.self ? change(request, call) : remoteChange(member, request, call, parts),
+    run: (member, request, call) => callChange(member, request, call, { calls, control }),
     open: (member, rows, call) =>
       member === control.self
         ? new OwnPart(member, changePart(rows, Number.POSITIVE_INFINITY))
-        : peerPart(member, rows, call, parts),
+        : peerPart(member, rows, call, { calls, control }),
   });
-  const paths = new PathFinder(parts, localSnapshots);
+  const paths = new PathFinder({ ...parts, calls }, localSnapshots);
   const planning = new Planning({
     ...{ control, pool: queryPool },
     entryCount: (mapId) => store.entryCount(mapId),
@@ -216,7 +216,7 @@ export function memberServices(parts: MemberParts): {
     compute: compute.service,
     events: eventsService({ control, hub, logs: logSource(store), metrics, planCondition }),
     admin: adminService({
-      ...{ control, peers, store, clock, incarnation: parts.incarnation },
+      ...{ control, calls, store, clock, incarnation: parts.incarnation },
       address: () => parts.address,
       limits: limitsOf(parts),
       figures: () => metrics.figures(),
@@ -227,11 +227,11 @@ export function memberServices(parts: MemberParts): {
         }),
     }),
     members: membersService({
-      ...{ control, clock, fragments, change, changePart, tracing: parts.tracing },
+      ...{ control, ownership, clock, fragments, change, changePart, tracing: parts.tracing },
       findPaths: (mapId, signal) => paths.here(mapId, signal),
       holdsCoordinator: parts.remoteCoordinator === undefined,
       snapshots: localSnapshots,
-      hello: ({ id }, request, timeoutMs) => peers.to(id, control.table).admin.hello(request, { timeoutMs }),
+      hello: ({ id }, request, timeoutMs) => calls.to(id).admin.hello(request, { timeoutMs }),
       jobPart: compute.jobPart,
     }),
   };
@@ -264,56 +264,6 @@ function limitsOf({ config }: MemberParts) {
 
 const KV_WINDOW = { batchesMax: DEFAULT_SERVER_LIMITS.batchesMax, batchBytesMax: DEFAULT_SERVER_LIMITS.batchBytesMax };
 
-/** One member's part of a stage: here, or over the network. */
-async function* runFragment(
-  call: FragmentCall,
-  stats: FragmentStats,
-  { control, peers, config, tracing }: MemberParts,
-  fragments: FragmentRunnerDependencies,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const { fragment, partitions, snapshotId, version, buildTables, statement, onScanned } = call;
-  const { parameterBytes, clockMs, strict, signal, trace } = statement;
-  const mapId = mapIdOf(fragment);
-  const memoryBytes = config.memory.queryMaxBytes;
-  if (call.member === control.self) {
-    const job = {
-      fragment,
-      mapId,
-      partitions,
-      snapshotId,
-      snapshotVersion: version,
-      parameters: parameterBytes,
-      buildTables,
-      memoryBytes,
-      clockMs,
-      strict,
-      signal,
-      onScanned,
-    };
-    const span = tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
-    yield* tracedStream(span, () => runLocalFragment(job, fragments, stats));
-    return;
-  }
-  const body: FragmentBody = { fragment, mapId, clockMs, strict, buildStages: buildStagesOf(buildTables) };
-  const request = {
-    plan: encodeMessage(body),
-    partitions,
-    snapshotId,
-    version,
-    parameters: parameterBytes,
-    buildTables: buildTables.flatMap(({ batches }) => batches),
-    memoryBytes,
-    tableVersion: control.table.tableVersion,
-  };
-  const outputs = peers.to(call.member, control.table).members.runFragment(request, { signal, trace });
-  yield* wholeFragment(call.member, outputs, stats);
-}
-
-function mapIdOf(fragment: FragmentCall['fragment']): number {
-  if (fragment.kind === 'Scan') return fragment.mapId;
-  return fragment.kind === 'Rows' ? 0 : mapIdOf(fragment.input);
-}
-
 async function runChange(
   request: ChangeRequest,
   { signal, trace: parent }: Caused,
@@ -332,28 +282,22 @@ async function runChange(
   }
 }
 
-async function remoteChange(
-  member: FragmentCall['member'],
-  request: ChangeRequest,
+/** How a coordinator reaches members. */
+type Reach = Pick<MemberParts, 'control'> & { readonly calls: GridCalls };
+
+async function callChange(
+  member: MemberId,
+  change: ChangeRequest,
   { signal, trace }: Caused,
-  { control, peers }: MemberParts,
+  { calls, control }: Reach,
 ): Promise<ChangeOutcome> {
-  const { members } = peers.to(member, control.table);
-  const { tableVersion } = control.table;
-  const { affected, version, body } = await members.modifyRows(
-    { body: encodeMessage(request), tableVersion },
-    { signal, trace },
-  );
+  const request = { body: encodeMessage(change), tableVersion: control.table.tableVersion };
+  const { affected, version, body } = await calls.to(member).members.modifyRows(request, { signal, trace });
   const { odd, keysFound } = decodeValue(body) as Pick<ChangeOutcome, 'odd' | 'keysFound'>;
   return { affected, version: version as Version, odd, keysFound };
 }
 
-function peerPart(
-  member: FragmentCall['member'],
-  change: RowChange,
-  { trace }: Caused,
-  { control, peers }: MemberParts,
-): PeerPart {
-  const conversation = peers.to(member, control.table).members.changePart({ trace });
+function peerPart(member: MemberId, change: RowChange, { trace }: Caused, { calls, control }: Reach): PeerPart {
+  const conversation = calls.to(member).members.changePart({ trace });
   return new PeerPart(member, change, conversation, control.table.tableVersion);
 }

@@ -2,10 +2,11 @@
 import { type CatalogCommand, type ControlState, checkedCommand, type GridView, missingBundle } from '@ashlar/cluster';
 import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { type Tracing, tracedStream } from '@ashlar/observe';
-import type { LocalSnapshots } from '@ashlar/partitions';
+import type { LocalSnapshots, Ownership } from '@ashlar/partitions';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { DocumentPaths } from '@ashlar/sql-executor';
 import {
+  buildTablesOf,
   type ChangeOutcome,
   type ChangePart,
   type ChangeRequest,
@@ -18,7 +19,13 @@ import {
   runLocalFragment,
   servePart,
 } from '@ashlar/sql-runtime';
-import type { CallContext, JobPartOutput, MembersService, RunJobPartRequest } from '@ashlar/transport';
+import {
+  type CallContext,
+  type JobPartOutput,
+  LOCAL_PEER,
+  type MembersService,
+  type RunJobPartRequest,
+} from '@ashlar/transport';
 import { heldOf, newerThan, updateOf, updatesOf } from '../control/control-values.ts';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
 import { PROTOCOL } from './admin-service.ts';
@@ -26,6 +33,7 @@ import { StateFeed } from './state-feed.ts';
 
 export interface MembersDependencies {
   readonly control: GridView;
+  readonly ownership: Ownership;
   /** Whether the coordinator is in this member. */
   readonly holdsCoordinator: boolean;
   readonly snapshots: LocalSnapshots;
@@ -45,7 +53,7 @@ type Caused = Pick<CallContext, 'signal' | 'trace'>;
 const LEASE_MS = 10_000;
 
 export function membersService(deps: MembersDependencies): MembersService {
-  const { control, snapshots, clock } = deps;
+  const { control, ownership, snapshots, clock } = deps;
   const states = new StateFeed<ControlState>();
   const now = (): ControlState => ({ table: control.table, catalog: control.catalog });
   control.onTable(() => states.publish(now()));
@@ -60,6 +68,10 @@ export function membersService(deps: MembersDependencies): MembersService {
   const whenComplete = <T>(run: () => T): T => {
     control.requireComplete();
     return run();
+  };
+  /** A caller that routed by a newer table may know of another owner than we: we catch up before we judge. */
+  const whenKnown = async (tableVersion: number): Promise<void> => {
+    if (tableVersion > control.table.tableVersion) await control.refresh();
   };
   return {
     async join({ member, incarnation, version, protocolMin, protocolMax, held }) {
@@ -100,11 +112,15 @@ export function membersService(deps: MembersDependencies): MembersService {
       if (text === undefined) throw missingBundle(hash);
       return { text: Buffer.from(text, 'utf8') };
     },
-    pinSnapshot: async ({ version, memberId }) =>
-      whenComplete(() => snapshots.pin(version as Version, knownMember(memberId, control))),
-    openSnapshot: async ({ pinId, version, partitions }, { signal }) => ({
-      snapshotId: await snapshots.open(pinId, version as Version, readIn(partitions), signal),
-    }),
+    pinSnapshot: async ({ version, memberId }, { peer }) => {
+      const owner = peer === LOCAL_PEER ? undefined : knownMember(memberId, control);
+      return whenComplete(() => snapshots.pin(version as Version, owner));
+    },
+    async openSnapshot({ pinId, version, partitions, tableVersion }, { signal }) {
+      await whenKnown(tableVersion);
+      ownership.checkRouted(partitions, tableVersion);
+      return { snapshotId: await snapshots.open(pinId, version as Version, readIn(partitions), signal) };
+    },
     releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),
     findPaths: async ({ mapId }, { signal }) => ({
       body: encodeValue(await whenComplete(() => deps.findPaths(mapId as MapId, signal))),
@@ -112,8 +128,11 @@ export function membersService(deps: MembersDependencies): MembersService {
     async *runFragment(request, { signal, trace }) {
       const { fragment, mapId, clockMs, strict, buildStages } = fragmentBodyOf(request.plan);
       const partitions = request.partitions as readonly PartitionId[];
-      for (const partition of partitions) checkOwn(partition, control);
+      await whenKnown(request.tableVersion);
+      ownership.checkRouted(partitions, request.tableVersion);
       const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
+      let isScanned = false;
+      let isTold = false;
       const job = {
         fragment,
         mapId,
@@ -121,31 +140,40 @@ export function membersService(deps: MembersDependencies): MembersService {
         snapshotId: request.snapshotId,
         snapshotVersion: request.version as Version,
         parameters: new Uint8Array(request.parameters),
-        buildTables: groupTables(buildStages, request.buildTables),
+        buildTables: buildTablesOf(buildStages, request.buildTables),
         memoryBytes: request.memoryBytes,
         clockMs,
         strict,
         signal,
+        onScanned: () => {
+          isScanned = true;
+        },
       };
       const span = deps.tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
       const batches = tracedStream(span, () => runLocalFragment(job, deps.fragments, stats));
       let sent = 0;
       for await (const bytes of batches) {
+        if (isScanned && !isTold) {
+          isTold = true;
+          yield { kind: 'scanned' };
+        }
         sent += 1;
         yield { kind: 'batch', bytes };
       }
       yield { kind: 'end', rows: stats.rowsOut, body: encodeValue(stats), batches: sent };
     },
     runJobPart: (request, context) => whenComplete(() => deps.jobPart(request, context)),
-    async modifyRows({ body }, context) {
+    async modifyRows({ body, tableVersion }, context) {
       const request = changeRequestOf(body);
-      for (const partition of partitionsOf(request)) checkOwn(partition, control);
+      await whenKnown(tableVersion);
+      ownership.checkRouted(partitionsOf(request), tableVersion);
       const { affected, version, odd, keysFound = [] } = await whenComplete(() => deps.change(request, context));
       return { affected, version, body: encodeValue({ odd, keysFound }) };
     },
     changePart(inputs, { signal, trace }) {
-      const open = (rows: RowChange): ChangePart => {
-        for (const partition of partitionsOf(rows)) checkOwn(partition, control);
+      const open = async (rows: RowChange, tableVersion: number): Promise<ChangePart> => {
+        await whenKnown(tableVersion);
+        ownership.checkRouted(partitionsOf(rows), tableVersion);
         return whenComplete(() => deps.changePart(rows, PART_LEASE_MS));
       };
       const span = deps.tracing.begin('ashlar.sql.change', trace, {});
@@ -178,37 +206,4 @@ function readIn(partitions: readonly number[]): readonly PartitionId[] | undefin
 
 function partitionsOf(request: ChangeRequest): readonly PartitionId[] {
   return (request.kind === 'insert' ? request.rows : request.task).partitions as readonly PartitionId[];
-}
-
-function checkOwn(partition: PartitionId, control: GridView): void {
-  if (control.isMine(partition)) return;
-  throw new GridError('STALE_EPOCH', `partition ${partition} is not on this member`, { details: { partition } });
-}
-
-function groupTables(
-  stages: readonly number[],
-  tables: readonly Uint8Array[],
-): { stage: number; batches: Uint8Array[] }[] {
-  const byStage = new Map<number, Uint8Array[]>();
-  for (const stage of new Set(stages)) byStage.set(stage, []);
-  // A stage without rows has an empty table of its own; the stages of the batches follow behind -1.
-  const marks = stages.indexOf(-1);
-  const ofBatch = stages.slice(marks + 1);
-  if (ofBatch.length !== tables.length) {
-    throw new GridError('INTERNAL', `${tables.length} of ${ofBatch.length} batches to join with arrived`);
-  }
-  for (const [index, table] of tables.entries()) byStage.get(ofBatch[index]!)?.push(table);
-  byStage.delete(-1);
-  return [...byStage].map(([stage, batches]) => ({ stage, batches }));
-}
-
-/** Inverse of groupTables: names of all stages, -1, then the stage of each batch. */
-export function buildStagesOf(
-  buildTables: readonly { readonly stage: number; readonly batches: readonly Uint8Array[] }[],
-): number[] {
-  return [
-    ...buildTables.map(({ stage }) => stage),
-    -1,
-    ...buildTables.flatMap(({ stage, batches }) => batches.map(() => stage)),
-  ];
 }

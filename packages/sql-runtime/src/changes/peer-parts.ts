@@ -2,7 +2,7 @@
  * Parts of statements at other members: what a coordinator asks for and what the member does, over one conversation
  * (`Members/ChangePart`). A conversation that ends, however it ends, closes the part.
  */
-import { assert, type MemberId, type Version } from '@ashlar/core';
+import { assert, CancelledError, type MemberId, type Version } from '@ashlar/core';
 import { decodeValue, encodeMessage, encodeValue } from '@ashlar/serialization';
 import type { Conversation, PartInput, PartOutput, PartStep } from '@ashlar/transport';
 import { changeRequestOf } from '../peer-plans.ts';
@@ -22,15 +22,16 @@ const LEASE_MARGIN_MS = 500;
  */
 export async function* servePart(
   inputs: AsyncIterable<PartInput>,
-  open: (change: RowChange) => ChangePart,
+  open: (change: RowChange, tableVersion: number) => Promise<ChangePart>,
   signal: AbortSignal,
 ): AsyncGenerator<PartOutput, void, undefined> {
   let part: ChangePart | undefined;
   // The generator may be waiting for something that ends only so.
   signal.addEventListener('abort', () => part?.close(), { once: true });
   try {
-    for await (const { body, step } of inputs) {
-      part ??= open(rowChangeOf(body));
+    for await (const { body, step, tableVersion } of inputs) {
+      part ??= await open(rowChangeOf(body), tableVersion);
+      if (signal.aborted) throw new CancelledError('a part of a statement');
       yield await answered(part, step);
       if (step === 'commit') return;
     }
