@@ -318,6 +318,27 @@ describe('a subscription', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 
+  it.each([
+    ['comes again', [1, 1]],
+    ['comes behind a later one', [2, 1]],
+    ['came before the subscription began', [0]],
+  ])('takes nothing of a batch in which an event %s', async (_, sequences) => {
+    const records = sequences.map((sequence) => ({
+      ...{ type: 'insert', partition: 0, sequence, key: 'a', value: 1, oldValue: undefined },
+    })) as readonly LogRecord[];
+    for (const member of fake.members) {
+      member.services.events.subscribe = async function* ({ partitions }, { signal }) {
+        const all = partitions.map(() => 0);
+        const start = { partitions, incarnations: all, sequences: all, partitionCount: PARTITION_COUNT };
+        yield { kind: 'standing', ...start };
+        if (partitions.includes(0)) yield { kind: 'events', events: batchOf(records), number: 1 };
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      };
+    }
+    const events = grid.map('m').subscribe();
+    await expect(events.next()).rejects.toMatchObject({ code: 'INTERNAL', details: { partition: 0 } });
+  });
+
   it('refuses a token that is not its own', async () => {
     const events = await standing();
     logs.append(0, 'insert', 'a', { n: 1 });

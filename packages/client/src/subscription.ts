@@ -6,7 +6,8 @@
  *
  * U1  `received` is what came, `handed` what the application took: a broken link goes on behind `received`, a token
  *     tells `handed`. Nothing is repeated, nothing missed.
- * U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it is taken.
+ * U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it is taken. Unless it
+ *     conflates, a partition's events come at rising sequences and versions: anything else is a fault of the member (INTERNAL).
  * U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application. A grid that was started
  *     anew has other logs, also where its partitions and sequences look alike: no position of the old one counts there.
  * U4  It belongs to one map. When that is dropped it gives what every member still has of it, then MAP_DROPPED.
@@ -21,7 +22,7 @@ import {
   primariesOf,
 } from '@ashlar/core';
 import { pause, type Router } from '@ashlar/routing';
-import type { SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
+import type { EventBatch, SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
 import { EVENT_TYPES } from '@ashlar/transport';
 import { checkSubscribeOptions, parameterBytes } from './checks.ts';
 import { eventsOf } from './entry-events.ts';
@@ -293,6 +294,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
       link.batches += 1;
       checkBatches(link, output.number);
       const { partitions, sequences, count } = output.events;
+      if (this.#options.onSlow !== 'conflate') checkOrder(output.events, this.#received);
       for (let index = 0; index < count; index++) this.#received[partitions[index]!] = sequences[index]!;
       this.#put({ feed, output });
     } else {
@@ -420,6 +422,29 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     for (const wake of this.#wakeFeeds.splice(0)) wake();
     this.#wakeReader?.();
   }
+}
+
+/** @throws GridError INTERNAL when an event comes again, or out of its partition's order (U2) */
+function checkOrder({ partitions, sequences, versions, count }: EventBatch, received: Float64Array): void {
+  let [last, partition] = [0, -1];
+  for (let index = 0; index < count; index++) {
+    const isSame = partitions[index] === partition;
+    partition = partitions[index]!;
+    const before = isSame ? sequences[index - 1]! : received[partition]!;
+    if (sequences[index]! <= before || (isSame && versions[index]! < last))
+      throw outOfOrder(partition, sequences[index]!);
+    last = versions[index]!;
+  }
+}
+
+function outOfOrder(partition: number, sequence: number): GridError {
+  return new GridError(
+    'INTERNAL',
+    `an event of partition ${partition} came out of its order, at sequence ${sequence}`,
+    {
+      details: { partition, sequence },
+    },
+  );
 }
 
 /** @throws GridError CONNECTION_LOST when a batch is missing: the feed goes on behind what came (U2) */

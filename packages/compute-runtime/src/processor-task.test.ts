@@ -161,6 +161,30 @@ describe('what is lost with its partition', () => {
     bench.commits.commitAll();
     expect(bench.told).toEqual([{ name: 'changing', result: 1 }]);
   });
+
+  it.each(['look', 'add'])(
+    'T1: and not regained before a task ends answers nothing that it read (%s)',
+    async (name) => {
+      const bench = new ComputeBench();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      bench.put('k', 1);
+      bench.commits.commitAll();
+      bench.beforeTask = promise;
+      bench.submit('under way', 'k', name);
+      await bench.settle();
+      bench.store.closePartition(0 as never);
+      bench.beforeTask = undefined;
+      resolve();
+      await bench.settle();
+      bench.submit('later', 'k', name);
+      await bench.settle();
+      expect(bench.told).toEqual([
+        { name: 'under way', code: 'STALE_EPOCH' },
+        { name: 'later', code: 'STALE_EPOCH' },
+      ]);
+      expect([bench.tasks, bench.gate.heldCount]).toEqual([1, 0]);
+    },
+  );
 });
 
 describe('a task that finds no batch to stage in', () => {

@@ -4,7 +4,8 @@
  *   pack: newest state -> [worker] -> stage: batches -> submit -> keys are let go -> committed: answers
  *
  * T1  Calls read the newest state, what is sealed and not decided included, and nobody else writes their keys until
- *     their own change is sealed. What they read and lost its partition meanwhile was never there: they run again.
+ *     their own change is sealed. What they read and lost its partition meanwhile was never there: they run again, where the
+ *     partition is here.
  * T2  All answers of an entry hang on one batch: the one that staged its change, or, where nothing was staged (kept,
  *     refused, failed), the one that it was read from. Where that is lost, the change is in doubt, or the calls were never
  *     sealed and may be made again.
@@ -223,8 +224,7 @@ export class ProcessorTask {
   #wasLost(entry: number, partition: PartitionId): boolean {
     const seen = this.#hangsOn?.[entry];
     if (seen !== undefined && isVoid(seen, partition)) return true;
-    const epoch = this.#deps.store.epochOf(partition);
-    return epoch !== undefined && epoch !== this.#epochs[entry];
+    return this.#deps.store.epochOf(partition) !== this.#epochs[entry];
   }
 
   /** @returns false: the batch is to be cut first, the entry's expiry has to go before */

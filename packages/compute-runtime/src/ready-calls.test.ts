@@ -52,6 +52,17 @@ describe('ready-made processors', () => {
     expect(bench.get('k')).toBeUndefined();
   });
 
+  it('answer nothing of a partition that is not here', () => {
+    const bench = new ComputeBench();
+    bench.store.closePartition(0 as never);
+    increment(bench, 'changing');
+    bench.submit('keeping', 'k', 'compareAndSet', { expected: 'other', value: 'new' }, READY);
+    expect(bench.told).toEqual([
+      { name: 'changing', code: 'STALE_EPOCH' },
+      { name: 'keeping', code: 'STALE_EPOCH' },
+    ]);
+  });
+
   it('R1: wait for a batch in their order, and hold their key meanwhile', async () => {
     const bench = new ComputeBench();
     const open = bench.takeAllWords();

@@ -1,5 +1,5 @@
-import { type Epoch, HybridClock, type MapId, type PartitionId } from '@ashlar/core';
-import { MemberStore } from '@ashlar/storage';
+import { type Epoch, HybridClock, type MapId, type PartitionId, StaleEpochError } from '@ashlar/core';
+import { type LogRecordView, MemberStore } from '@ashlar/storage';
 import { EventHub, type LogSource, type Subscription, type SubscriptionOptions } from './index.ts';
 
 const [FIRST, SECOND] = [1, 2] as [MapId, MapId];
@@ -11,7 +11,7 @@ function bench() {
   const clock = new HybridClock();
   const store = MemberStore.create({ maxBytes: 8 << 20, partitionCount: 2, maxWorkers: 0, hashSeed: 1, clock });
   for (const partition of [0, 1]) store.openPartition(partition as PartitionId, 1 as Epoch);
-  const logs: LogSource = {
+  const logs: { -readonly [K in keyof LogSource]: LogSource[K] } = {
     readLog: (partition, from, recordsMax, visit) =>
       store.readLog(partition as PartitionId, from as never, recordsMax, (record) => {
         visit(record);
@@ -42,7 +42,7 @@ function bench() {
       ...{ types: [], condition: undefined, columns: [], parameters: [], onSlow: 'lag', cutLagRecords: 10 },
       ...options,
     });
-  return { store, hub, name, put, open };
+  return { store, hub, logs, name, put, open };
 }
 
 /** Events until nothing more is left, or the code of the error it ends with. */
@@ -122,6 +122,49 @@ describe('a subscription', () => {
     while (store.logInfo(0 as PartitionId).firstSequence === 1) put(100);
     name(undefined);
     expect(rest(subscription).at(-1)).toBe('MAP_DROPPED');
+  });
+
+  it.each(['lag', 'conflate'] as const)(
+    'U7: ends with STALE_EPOCH where a partition was lost, though another log is in its place (%s)',
+    (onSlow) => {
+      const { store, name, put, open } = bench();
+      name(FIRST);
+      let isLost = false;
+      const checkHeld = (): void => {
+        if (isLost) throw new StaleEpochError(0, 1, 3);
+      };
+      const subscription = open({ checkHeld, onSlow });
+      put(3);
+      expect(subscription.pull(NO_LIMIT, 2).events?.count).toBe(onSlow === 'lag' ? 2 : 1);
+      store.closePartition(0 as PartitionId);
+      isLost = true;
+      store.openPartition(0 as PartitionId, 3 as Epoch);
+      put(9);
+      expect(rest(subscription)).toEqual(['STALE_EPOCH']);
+      subscription.notify();
+      expect(rest(subscription)).toEqual(['STALE_EPOCH']);
+      expect(() => open({ checkHeld })).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+    },
+  );
+
+  it('U8: reads no log that goes back in version or epoch', () => {
+    const { store, logs, name, put, open } = bench();
+    name(FIRST);
+    const subscription = open({ partitions: [0] });
+    put(1);
+    expect(rest(subscription)).toEqual([1]);
+    const { readLog } = logs;
+    const told = { sequence: 2, version: 1, epoch: 1 };
+    logs.readLog = (_partition, _from, _max, visit) => {
+      visit(told as LogRecordView);
+      return 3;
+    };
+    put(1);
+    expect(() => subscription.pull(NO_LIMIT, NO_LIMIT)).toThrow('U8: versions rise');
+    Object.assign(told, { version: Number.MAX_SAFE_INTEGER, epoch: 0 });
+    expect(() => subscription.pull(NO_LIMIT, NO_LIMIT)).toThrow('U8: epochs rise');
+    logs.readLog = readLog;
+    store.checkInvariants();
   });
 
   it('waits with its end for partitions on hold', () => {

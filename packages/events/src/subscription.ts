@@ -13,8 +13,11 @@
  * U5  A partition on hold is passed over; it goes on where it was.
  * U6  A subscription belongs to one map, not to a name: to the one it is opened for, or else to the first that has the name
  *     from then on. When that map is dropped it gives what the logs still hold of it, then MAP_DROPPED.
+ * U7  It reads the logs that it was opened for: where a partition was lost since, also if it has come back, it ends with
+ *     STALE_EPOCH before it reads what another log says at its place. Whoever follows goes on by its token.
+ * U8  What it reads of a log rises in sequence, version and epoch.
  */
-import { GridError, MapDroppedError } from '@ashlar/core';
+import { assert, GridError, MapDroppedError } from '@ashlar/core';
 import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
 import { Conflation, type ConflationBudget } from './conflation.ts';
 import { EVENT_TYPE, type EventColumns, EventColumnsWriter, type EventTypeNumber } from './event-columns.ts';
@@ -40,6 +43,8 @@ export interface SubscriptionOptions extends FilterOptions {
   /** The map it belongs to; undefined: the first that has the name (U6). */
   readonly boundTo: number | undefined;
   readonly partitions: readonly number[];
+  /** @throws GridError STALE_EPOCH when a partition was lost since the subscription was asked for (U7) */
+  readonly checkHeld?: (() => void) | undefined;
   /** The last sequence seen, a number a partition; undefined: now. */
   readonly after: readonly number[] | undefined;
   readonly onSlow: OnSlow;
@@ -69,6 +74,10 @@ export class Subscription {
   readonly #onSlow: OnSlow;
   readonly #cutLag: number;
   readonly #filter: EventFilter;
+  readonly #checkHeld: (() => void) | undefined;
+  /** By index of partition: version and epoch of the last record that was read (U8). */
+  readonly #versions: Float64Array;
+  readonly #epochs: Float64Array;
   readonly #writer = new EventColumnsWriter(BATCH_EVENTS);
   /** Only where it conflates. */
   readonly #conflation: Conflation | undefined;
@@ -93,6 +102,10 @@ export class Subscription {
     this.#conflation = options.onSlow === 'conflate' ? new Conflation(budget) : undefined;
     this.#cutLag = options.cutLagRecords;
     this.#filter = new EventFilter(options);
+    this.#checkHeld = options.checkHeld;
+    this.#checkHeld?.();
+    this.#versions = new Float64Array(options.partitions.length);
+    this.#epochs = new Float64Array(options.partitions.length);
     this.#next = Float64Array.from(options.partitions, (partition, index) => {
       return (options.after?.[index] ?? logs.committedSequence(partition)) + 1;
     });
@@ -161,6 +174,7 @@ export class Subscription {
   /** Nobody is waiting for it: what was committed is taken before the log gives it up. */
   #gather(): void {
     try {
+      this.#checkHeld?.();
       this.#followMap();
       this.#read(Number.POSITIVE_INFINITY, GATHER_RECORDS);
     } catch {
@@ -187,10 +201,11 @@ export class Subscription {
   /**
    * The next events, at most `bytesMax` and a record more, after at most `recordsMax` records.
    *
-   * @throws GridError SEQUENCE_GONE, SLOW_CONSUMER, MAP_DROPPED, or what the condition throws
+   * @throws GridError SEQUENCE_GONE, SLOW_CONSUMER, MAP_DROPPED, STALE_EPOCH, or what the condition throws
    */
   pull(bytesMax: number, recordsMax: number): Pulled {
     this.#isStale = false;
+    this.#checkHeld?.();
     this.#followMap();
     if (this.#onSlow === 'cut') this.#checkLag();
     const resolved = this.#logs.resolvedVersion();
@@ -244,9 +259,24 @@ export class Subscription {
 
   #readSome(index: number, partition: number, recordsMax: number): number {
     const from = this.#next[index]!;
-    const next = this.#logs.readLog(partition, from, recordsMax, (record) => this.#visit(record, partition));
+    let last = from - 1;
+    const next = this.#logs.readLog(partition, from, recordsMax, (record) => {
+      assert(record.sequence > last, 'U8: a log is read in its order');
+      last = record.sequence;
+      this.#checkOrder(record, index);
+      this.#visit(record, partition);
+    });
+    assert(next > last, 'U8: a log is read in its order');
     this.#next[index] = next;
     return Math.max(1, next - from);
+  }
+
+  /** U8 */
+  #checkOrder({ version, epoch }: LogRecordView, index: number): void {
+    assert(version >= this.#versions[index]!, 'U8: versions rise with sequences');
+    assert(epoch >= this.#epochs[index]!, 'U8: epochs rise with sequences');
+    this.#versions[index] = version;
+    this.#epochs[index] = epoch;
   }
 
   #visit(record: LogRecordView, partition: number): void {

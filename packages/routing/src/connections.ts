@@ -1,5 +1,12 @@
 /** Connections to members, one a member: found through seeds, kept, and asked in turn for what any member can answer. */
-import { CancelledError, GridError, GridIncompleteError, type MemberAddress, type PartitionTable } from '@ashlar/core';
+import {
+  CancelledError,
+  GridError,
+  GridIncompleteError,
+  type MemberAddress,
+  type PartitionTable,
+  wasNeverSealed,
+} from '@ashlar/core';
 import {
   type CallOptions,
   type ConnectionOptions,
@@ -207,7 +214,7 @@ export class Connections {
 
 /** Whether another member, or the same a little later, may answer. */
 export function worthAnotherMember(error: GridError): boolean {
-  return isLinkTrouble(error) || error.code === 'SHUTTING_DOWN' || error.code === 'GRID_INCOMPLETE';
+  return isLinkTrouble(error) || wasNeverSealed(error.code) || error.code === 'GRID_INCOMPLETE';
 }
 
 /** For a greeting that failed: with what stands in its way, where that can be told. */

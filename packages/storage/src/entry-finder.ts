@@ -44,6 +44,7 @@ export class EntryFinder {
    * @param key       canonical bytes key[start, end)
    * @param within    an open batch that sees its own changes too; the version of what it staged is NaN
    * @param isNewest  sealed changes count: `found.undecided` is then the batch on which the answer hangs
+   * @throws GridError STALE_EPOCH when the partition is not on this member: nobody can say here that a key is absent
    */
   find(
     mapId: MapId,
@@ -57,8 +58,12 @@ export class EntryFinder {
     const core = this.#core;
     this.found.undecided = undefined;
     const map = core.maps.get(mapId);
-    const table = map?.tables[partitionId];
-    if (map === undefined || table === undefined) return false;
+    if (map === undefined) return false;
+    const table = map.tables[partitionId];
+    if (table === undefined) {
+      if (core.partitions[partitionId] === undefined) throw notHere(partitionId);
+      return false;
+    }
     const entry = table.index.find(hashBytes(key, start, end, core.hashSeed), key, start, end);
     if (entry === 0) return false;
     const words = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
@@ -123,6 +128,10 @@ export class EntryFinder {
     core.decide(batch);
     if (batch.state === 'sealed') this.found.undecided = batch;
   }
+}
+
+function notHere(partitionId: PartitionId): GridError {
+  return new GridError('STALE_EPOCH', `partition ${partitionId} is not on this member`, { details: { partitionId } });
 }
 
 /**

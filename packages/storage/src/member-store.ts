@@ -226,7 +226,7 @@ export class MemberStore {
 
   /* ---- Reading the newest -------------------------------------------------------------------------------------------- */
 
-  /** As EntryFinder.find() with what is committed. */
+  /** As EntryFinder.find() with what is committed. @throws GridError STALE_EPOCH where the partition is not here */
   find(
     mapId: MapId,
     partitionId: PartitionId,

@@ -247,6 +247,20 @@ describe('a batch', () => {
     expect(get(store, 'a')).toBe('a');
   });
 
+  it('says of no key that it is absent in a partition that is not here', () => {
+    const { store } = makeBench();
+    const [here, gone] = [PARTITION, 1 as PartitionId];
+    const key = bytesOf('a');
+    put(store, 'a', '1', gone);
+    store.closePartition(gone);
+    expect(store.find(MAP, here, key, 0, 1)).toBe(false);
+    const stale = expect.objectContaining({ code: 'STALE_EPOCH', details: { partitionId: 1 } });
+    expect(() => store.find(MAP, gone, key, 0, 1)).toThrow(stale);
+    expect(() => store.findNewest(MAP, gone, key, 0, 1)).toThrow(stale);
+    store.openPartition(gone, 2 as Epoch);
+    expect(store.find(MAP, gone, key, 0, 1)).toBe(false);
+  });
+
   it('that names no epoch enters a partition only at the one in which the member takes itself for its primary', () => {
     const { store } = makeBench();
     let epoch = 1;

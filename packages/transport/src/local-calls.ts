@@ -213,6 +213,7 @@ class LocalCall {
   /** What ended it before its handler did. */
   failure: GridError | undefined;
   readonly #method: Called;
+  readonly #mayHaveApplied: boolean;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
@@ -220,9 +221,10 @@ class LocalCall {
 
   /** @throws GridError CANCELLED when the caller has left already: no handler hears of it */
   constructor(method: Called, options: CallOptions = {}) {
-    const { signal, timeoutMs, trace } = options;
+    const { signal, timeoutMs, trace, onlyReads } = options;
     if (signal?.aborted === true) throw new CancelledError(method.name);
     this.#method = method;
+    this.#mayHaveApplied = method.effect !== 'none' && onlyReads !== true;
     this.#signal = signal;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     const isTimed = timeoutMs !== undefined && timeoutMs <= DEADLINE_MS_MAX;
@@ -241,7 +243,7 @@ class LocalCall {
 
   #overdue(timeoutMs: number): GridError {
     const late = new DeadlineExceededError(this.#method.name, timeoutMs);
-    if (this.#method.effect === 'none') return late;
+    if (!this.#mayHaveApplied) return late;
     return new OutcomeUnknownError(this.#method.name, late, `and not answered within ${timeoutMs} ms`);
   }
 

@@ -230,6 +230,17 @@ describe.each([
       await until(() => context!.signal.aborted);
     });
 
+    it('by their time are OUTCOME_UNKNOWN where they may have changed something', async () => {
+      Object.assign(services.members, { modifyRows: () => never, changeCatalog: () => never });
+      const changes = members.modifyRows({ body: NO_BYTES, tableVersion: 1 }, { timeoutMs: 60 });
+      await expect(changes).rejects.toMatchObject({
+        ...{ code: 'OUTCOME_UNKNOWN', retryable: false, message: expect.stringContaining('not answered within 60 ms') },
+        cause: { code: 'DEADLINE_EXCEEDED' },
+      });
+      const reads = members.changeCatalog({ body: NO_BYTES }, { timeoutMs: 60, onlyReads: true });
+      await expect(reads).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', retryable: true });
+    });
+
     it('have no deadline where none was set, or one further than timers reach', async () => {
       const told: (number | undefined)[] = [];
       services.admin.mapSize = async (_request, { deadlineMs }) => {

@@ -23,6 +23,7 @@ import {
 import type {
   ComputeService,
   DeployRequest,
+  GridCalls,
   JobOutput,
   JobPartOutput,
   ModuleInfo,
@@ -36,10 +37,11 @@ import { PieceStream } from './piece-stream.ts';
 const LOOKS_AN_AGE = 4;
 export interface ComputeDependencies {
   readonly parts: MemberParts;
+  readonly calls: GridCalls;
   readonly needMap: NeedMap;
   readonly router: () => Promise<Router>;
   readonly snapshots: GridSnapshots;
-  readonly localSnapshots: Pick<LocalSnapshots, 'touch'>;
+  readonly localSnapshots: Pick<LocalSnapshots, 'touch' | 'checkHeld'>;
   readonly held: HeldMemory;
   readonly changes: ChangeCoordinator;
   readonly processors: ProcessorCalls;
@@ -87,9 +89,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
       return { modules: catalog.modules.map((module) => listed(module, catalog)) };
     },
     runJob: (request, { signal, trace }) =>
-      tracedStream(begin('ashlar.job', request, trace), (own) =>
-        runJob(request, { signal, trace: own }, deps, jobs, jobPart),
-      ),
+      tracedStream(begin('ashlar.job', request, trace), (own) => runJob(request, { signal, trace: own }, deps, jobs)),
     async processWhere(request, { signal, trace, deadlineMs }) {
       control.requireComplete();
       if (request.module !== READY_MODULE) await control.moduleNamed(request.module);
@@ -141,7 +141,6 @@ async function* runJob(
   { signal, trace }: Caused,
   deps: ComputeDependencies,
   jobs: JobRunner,
-  jobPart: (request: RunJobPartRequest, call: Caused) => AsyncGenerator<JobPartOutput>,
 ): AsyncGenerator<JobOutput, void, undefined> {
   const { control } = deps.parts;
   control.requireComplete();
@@ -154,7 +153,7 @@ async function* runJob(
   }
   const holding = deps.held.open();
   try {
-    const partials = yield* mapped({ ...request, mapId }, { signal, trace }, deps, jobPart, holding);
+    const partials = yield* mapped({ ...request, mapId }, { signal, trace }, deps, holding);
     const { module, exportName, arguments: args } = request;
     const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
     const result = (await jobs.reduce(job, { depth: LANE.job, signal, trace })) ?? new Uint8Array(0);
@@ -169,11 +168,10 @@ async function* runJob(
 async function* mapped(
   request: RunJobRequest & { readonly mapId: MapId },
   { signal, trace }: Caused,
-  { parts, snapshots }: ComputeDependencies,
-  jobPart: (request: RunJobPartRequest, call: Caused) => AsyncGenerator<JobPartOutput>,
+  { parts, calls, snapshots }: ComputeDependencies,
   holding: Holding,
 ): AsyncGenerator<JobOutput, Uint8Array[], undefined> {
-  const { control, peers } = parts;
+  const { control } = parts;
   const members = membersWithPartitions(parts);
   const snapshot = await snapshots.open(members, request.sessionVersion as Version, signal);
   snapshot.isIdle = true;
@@ -191,10 +189,7 @@ async function* mapped(
         snapshotId: snapshot.ids.get(member)!,
         version: snapshot.version,
       };
-      const outputs =
-        member === control.self
-          ? jobPart(part, { signal, trace })
-          : peers.to(member, control.table).members.runJobPart(part, { signal, trace });
+      const outputs = calls.to(member).members.runJobPart(part, { signal, trace });
       return wholeJobPart(member, outputs, () => snapshot.releaseAt(member));
     });
     const shares = new Map<MemberId, number>();
@@ -237,6 +232,8 @@ async function* runJobPart(
     snapshotId: request.snapshotId,
     version: request.version as Version,
   };
+  const checkHeld = (): void => localSnapshots.checkHeld(request.snapshotId, job.partitionIds);
+  checkHeld();
   const activity: JobActivity = { tasksRunning: 0 };
   const touch = (): void => localSnapshots.touch(request.snapshotId);
   const options = {
@@ -259,7 +256,10 @@ async function* runJobPart(
     const mapped = jobs.map(job, { ...options, hold }).finally(() => progress.end());
     mapped.catch(() => undefined);
     yield* progress;
-    for (const partial of await mapped) {
+    const partials = await mapped;
+    // What was lost while it was read is not in them.
+    checkHeld();
+    for (const partial of partials) {
       yield { kind: 'partial', bytes: partial ?? new Uint8Array(0) };
       holding.giveBack(partial?.length ?? 0);
       count += 1;

@@ -9,6 +9,7 @@ import type { GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
 import type { EventHub, LogSource, Subscription } from '@ashlar/events';
 import type { MemberMetrics } from '@ashlar/observe';
+import type { Ownership } from '@ashlar/partitions';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import type { MemberStore } from '@ashlar/storage';
@@ -31,6 +32,7 @@ const TOKEN_FORMAT = 2;
 
 export interface EventsDependencies {
   readonly control: GridView;
+  readonly ownership: Ownership;
   readonly hub: EventHub;
   readonly logs: LogSource;
   readonly metrics: MemberMetrics;
@@ -66,12 +68,14 @@ export function eventsService(deps: EventsDependencies): EventsService {
 }
 
 async function open(request: SubscribeRequest, deps: EventsDependencies, signal: AbortSignal): Promise<Subscription> {
-  const { control, hub } = deps;
+  const { control, ownership, hub } = deps;
   control.requireComplete();
+  const stamp = ownership.stamp;
   // The map need not be there yet: its first put creates it, and is seen.
   if (!control.maps.has(request.map)) await control.refresh().catch(() => undefined);
   const partitions = request.partitions.length === 0 ? control.ownPartitions : request.partitions;
-  for (const partition of partitions) checkOwn(partition, control);
+  const checkHeld = (): void => ownership.checkAll(partitions, stamp);
+  checkHeld();
   const parameters = decodeParameters(request.parameters);
   const condition = request.where === '' ? undefined : await deps.planCondition(request.map, request.where, signal);
   if (condition !== undefined && condition.parameterCount > parameters.length) {
@@ -83,12 +87,14 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
   const start = request.from === '' ? undefined : startOf(request.from, request.map);
   // Only who has heard of the token's map can tell that it is gone.
   if (start !== undefined && start.mapId > control.catalog.mapIdFloor) await control.refresh();
+  checkHeld();
   const after = start === undefined ? undefined : positionsOf(start, request.map, partitions, deps);
   return hub.open({
     map: request.map,
     mapIdNow: () => control.maps.get(request.map)?.id,
     boundTo: start?.mapId || undefined,
     partitions,
+    checkHeld,
     after,
     types: request.types,
     condition: condition?.scan.filter,
@@ -97,11 +103,6 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
     onSlow: request.onSlow,
     cutLagRecords: CUT_LAG_RECORDS,
   });
-}
-
-function checkOwn(partition: number, control: GridView): void {
-  if (control.isMine(partition)) return;
-  throw new GridError('STALE_EPOCH', `partition ${partition} is not on this member`, { details: { partition } });
 }
 
 /** What a token says (layout: events.proto). */
@@ -213,6 +214,5 @@ async function* follow(
       subscription.changed(),
       sleep(RESOLVED_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined),
     ]);
-    for (const partition of subscription.partitions) checkOwn(partition, deps.control);
   }
 }

@@ -176,6 +176,7 @@ export function memberServices(parts: MemberParts): {
   });
   const compute = computeService({
     parts,
+    calls,
     needMap,
     router: listenerRouter.get,
     snapshots,
@@ -214,7 +215,7 @@ export function memberServices(parts: MemberParts): {
       tracing: parts.tracing,
     }),
     compute: compute.service,
-    events: eventsService({ control, hub, logs: logSource(store), metrics, planCondition }),
+    events: eventsService({ control, ownership, hub, logs: logSource(store), metrics, planCondition }),
     admin: adminService({
       ...{ control, calls, store, clock, incarnation: parts.incarnation },
       address: () => parts.address,

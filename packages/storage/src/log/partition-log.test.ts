@@ -138,8 +138,9 @@ describe('the log', () => {
     put(store, 'a', '1');
     const first = store.logInfo(PARTITION).incarnation;
     store.closePartition(PARTITION);
-    expect(get(store, 'a')).toBeUndefined();
+    expect(() => get(store, 'a')).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
     store.openPartition(PARTITION, 2 as Epoch, { lastSequence: 40 as Sequence });
+    expect(get(store, 'a')).toBeUndefined();
     put(store, 'a', '2');
     const { incarnation, firstSequence, committedSequence } = store.logInfo(PARTITION);
     expect(incarnation).not.toBe(first);
