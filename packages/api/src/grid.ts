@@ -1,4 +1,4 @@
-/** The grid as applications see it. `@ashlar/client` implements it over the network, a member for its own process. */
+/** The grid as applications see it. `@ashlar/client` implements it over the network. */
 import type { GridError } from '@ashlar/core';
 import type { Call } from './calls.ts';
 import type { Job, RunOptions } from './compute.ts';

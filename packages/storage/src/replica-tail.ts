@@ -94,11 +94,24 @@ export class ReplicaTail {
     const kind = frame.field('kind', index) as RecordKind;
     const map = core.maps.get(mapId);
     if (map === undefined && !core.hasSeenMap(mapId) && kind !== RecordKind.superseded) return false;
+    this.#checkOrder(frame, index);
     this.#readHeader(frame, index);
     if (map !== undefined && kind === RecordKind.put) this.#put(map, frame, index);
     else if (map !== undefined && isEnd(kind)) this.#end(map, frame, index, kind);
     else this.#appendEmpty(frame, index, kind);
     return true;
+  }
+
+  /** What arrives rises in version and epoch, as what leaves does (record-frame.ts). */
+  #checkOrder(frame: RecordFrame, index: number): void {
+    const { log } = this.#partition;
+    const version = frame.field('version', index);
+    if (index > 0) {
+      assert(version >= frame.field('version', index - 1), 'versions rise with sequences');
+      assert(frame.field('epoch', index) >= frame.field('epoch', index - 1), 'epochs rise with sequences');
+    } else if (log.nextSequence > log.firstSequence) {
+      assert(version >= log.versionOf(log.nextSequence - 1), 'versions rise with sequences');
+    }
   }
 
   #readHeader(frame: RecordFrame, index: number): void {

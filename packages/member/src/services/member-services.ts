@@ -139,9 +139,16 @@ export function memberServices(parts: MemberParts): {
       callFragment(call, stats, { calls, control, memoryBytes: config.memory.queryMaxBytes }),
   });
   const staging = { store, writes, ownership: parts.ownership, gate, processors };
-  const changeRunner = new ChangeRunner({ ...staging, needMap, pool: queryPool, clock, limits });
+  const changeRunner = new ChangeRunner({
+    ...staging,
+    needMap,
+    pool: queryPool,
+    clock,
+    limits,
+    snapshots: localSnapshots,
+  });
   const scan: ChangeRunner['scan'] = (task, signal) => changeRunner.scan(task, signal);
-  const processWhere = new ProcessWhere({ store, processors, clock, scan });
+  const processWhere = new ProcessWhere({ store, processors, clock, ownership, scan });
   const change = (request: ChangeRequest, call: Caused): Promise<ChangeOutcome> =>
     runChange(request, call, parts, changeRunner, processWhere, needMap);
   const changePart = (rows: RowChange, leaseMs: number): ChangePart =>

@@ -1,3 +1,4 @@
+import type { Epoch } from '@ashlar/core';
 import { ChangeBench, HeldCommits } from '../testing/change-bench.ts';
 
 const KEYS = Array.from({ length: 20 }, (_, key) => key);
@@ -117,6 +118,24 @@ describe('a change of rows on one member', () => {
     const cleared = await bench.run(bench.change('DELETE FROM m', [], { inPieces: true }));
     expect(cleared.affected).toBe(rows);
   });
+
+  it.each(['UPDATE m SET n = 2', 'DELETE FROM m'])(
+    'finds nothing less where a partition was lost: %s',
+    async (text) => {
+      const bench = new ChangeBench();
+      for (const key of KEYS) bench.put(key, { n: 1 });
+      const change = bench.change(text);
+      const lost = bench.partitionOf(KEYS[0]!);
+      bench.lost = lost;
+      bench.store.closePartition(lost);
+      bench.store.openPartition(lost, 3 as Epoch);
+      await expect(bench.run(change)).rejects.toThrow(`lost ${lost}`);
+      bench.lost = -1;
+      const others = KEYS.filter((key) => bench.partitionOf(key) !== lost);
+      expect(others.map((key) => bench.get(key))).toEqual(others.map(() => ({ n: 1 })));
+      expect(bench.isQuiet()).toBe(true);
+    },
+  );
 
   it('does nothing in a partition that the member lost meanwhile', async () => {
     const bench = new ChangeBench();

@@ -14,7 +14,14 @@
  */
 import { CancelledError, type MapId, type Version } from '@ashlar/core';
 import { type OddCount, OddTally } from '@ashlar/expressions';
-import { LackOfRoom, LogWait, type NeedMap, type OwnershipStamp, tooLargeForLogs } from '@ashlar/partitions';
+import {
+  LackOfRoom,
+  type LocalSnapshots,
+  LogWait,
+  type NeedMap,
+  type OwnershipStamp,
+  tooLargeForLogs,
+} from '@ashlar/partitions';
 import { type ChangedRows, type ChangeTask, tasksFor } from '@ashlar/sql-executor';
 import { logBytesOf } from '@ashlar/storage';
 import type { WorkerPool } from '@ashlar/workers';
@@ -30,6 +37,7 @@ export interface ChangeRunnerDependencies extends StagingDependencies, RowStager
   readonly needMap: NeedMap;
   readonly pool: WorkerPool;
   readonly clock: { now(): Version };
+  readonly snapshots: Pick<LocalSnapshots, 'checkHeld'>;
 }
 
 export class ChangeRunner {
@@ -88,9 +96,14 @@ export class ChangeRunner {
     return { affected: 0, version: this.#deps.clock.now(), odd: [], keysFound };
   }
 
-  /** The entries that meet the condition at the snapshot, task by task. */
+  /**
+   * The entries that meet the condition at the snapshot, task by task.
+   *
+   * @throws what scanning throws; GridError STALE_EPOCH when a partition was lost since the snapshot was pinned: it may have had
+   *   entries that are not found
+   */
   async scan(task: ChangeTask, signal: AbortSignal): Promise<readonly ChangedRows[]> {
-    const { store, pool, needMap } = this.#deps;
+    const { store, pool, needMap, snapshots } = this.#deps;
     const { mapId, map } = task.scan;
     if (!store.hasMap(mapId as MapId)) await needMap(mapId as MapId, map);
     const sized = task.partitions.map((partitionId) => ({
@@ -102,9 +115,11 @@ export class ChangeRunner {
       pool.stats().threads,
     );
     const options = { signal, cancelFlag: true };
-    return Promise.all(
+    const found = await Promise.all(
       tasks.map((partitions) => pool.run<ChangedRows>('change', { ...task, partitions }, options).result),
     );
+    snapshots.checkHeld(task.snapshotId, task.partitions);
+    return found;
   }
 
   #workOf(task: ChangeTask, rows: readonly ChangedRow[], logBytes: number, stamp: OwnershipStamp): ChangeWork {

@@ -4,7 +4,9 @@
  * X1  Each call is a mutation of its own: it is looked at again whether its entry still meets the condition, and a refusal
  *     concerns its own entry alone.
  * X2  What a full log refuses is called again once there is room: nothing of it was applied.
- * X3  That an entry does not meet it any more counts once it is committed.
+ * X3  An entry that is gone with its partition is no entry that does not meet the condition any more: the call ends with
+ *     STALE_EPOCH.
+ * X4  That an entry does not meet it any more counts once it is committed.
  */
 import type { CatalogedMap } from '@ashlar/cluster';
 import { LANE } from '@ashlar/compute';
@@ -18,7 +20,7 @@ import {
   type Version,
 } from '@ashlar/core';
 import { keyText } from '@ashlar/expressions';
-import { decided, LackOfRoom, LogWait } from '@ashlar/partitions';
+import { decided, LackOfRoom, LogWait, type Ownership, type OwnershipStamp } from '@ashlar/partitions';
 import { decodeKey, decodeRefusal } from '@ashlar/serialization';
 import { type ChangedRows, ChangeRule, type ChangeTask } from '@ashlar/sql-executor';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
@@ -33,6 +35,7 @@ export interface ProcessWhereDependencies {
   readonly store: MemberStore;
   readonly processors: ProcessorCalls;
   readonly clock: { now(): Version };
+  readonly ownership: Pick<Ownership, 'stamp' | 'check'>;
   /** The entries that meet the condition at the snapshot. */
   readonly scan: (task: ChangeTask, signal: AbortSignal) => Promise<readonly ChangedRows[]>;
 }
@@ -55,6 +58,7 @@ export class ProcessWhere {
     processor: ProcessorRequest,
     { signal, trace }: Caused,
   ): Promise<ChangeOutcome> {
+    const { stamp } = this.#deps.ownership;
     const found = await this.#deps.scan(task, signal);
     const rule = new ChangeRule(task);
     const wait = new LogWait(() => this.#deps.store.logRoom(), task.waitMs);
@@ -66,7 +70,9 @@ export class ProcessWhere {
         const window = rowIndexes(part).slice(from, from + PROCESS_WINDOW);
         const settled = await Promise.allSettled(
           window.map((index) =>
-            this.#whenRoom(wait, signal, () => this.#processRow(map, part, index, rule, { ...processor, trace })),
+            this.#whenRoom(wait, signal, () =>
+              this.#processRow(map, part, index, rule, { ...processor, trace, stamp }),
+            ),
           ),
         );
         affected += settled.filter((call) => call.status === 'fulfilled' && call.value).length;
@@ -101,14 +107,15 @@ export class ProcessWhere {
     part: ChangedRows,
     index: number,
     rule: ChangeRule,
-    processor: ProcessorRequest & { readonly trace: TraceContext | undefined },
+    processor: ProcessorRequest & { readonly trace: TraceContext | undefined; readonly stamp: OwnershipStamp },
   ): Promise<boolean> {
-    const { processors, store } = this.#deps;
+    const { processors, store, ownership } = this.#deps;
     const partition = part.partitions[index]! as PartitionId;
     const key = part.keys.subarray(index === 0 ? 0 : part.keyEnds[index - 1]!, part.keyEnds[index]!);
     let seen: WriteBatch | undefined;
     const isWanted = (): boolean => {
       if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
+      ownership.check(partition, processor.stamp);
       const isThere = store.findNewest(map.id, partition, key, 0, key.length);
       const { found } = store;
       seen = found.undecided;
@@ -137,7 +144,7 @@ export class ProcessWhere {
     return promise;
   }
 
-  /** An entry that is as it is because of what is undecided is looked at again if that does not stay (X3). */
+  /** An entry that is as it is because of what is undecided is looked at again if that does not stay (X4). */
   async #skipped(seen: WriteBatch | undefined, resolve: (ran: false) => void, again: () => void): Promise<void> {
     if (seen === undefined || (await decided(seen))) resolve(false);
     else again();

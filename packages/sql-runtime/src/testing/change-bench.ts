@@ -90,7 +90,10 @@ export class ChangeBench {
     };
     this.staging = { store, writes, ownership, gate, processors };
     const pool = this.#scansHere();
-    this.runner = new ChangeRunner({ ...this.staging, limits, clock, pool, needMap: async () => MAP });
+    this.runner = new ChangeRunner({
+      ...{ ...this.staging, limits, clock, pool, needMap: async () => MAP },
+      snapshots: { checkHeld: (_, partitions) => ownership.checkAll(partitions, ownership.stamp) },
+    });
   }
 
   /** Scans run at once, in this thread. */

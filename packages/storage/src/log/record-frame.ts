@@ -11,7 +11,7 @@
  * G1  The checksum (CRC-32) covers every byte before it: version, epoch and session like the values.
  * G2  Sequences count up by one from the first: a superseded record keeps its place, without key and value.
  * G3  What readRecordFrame() answers is whole: kinds, causes, lengths and ends agree with the bytes. Else it is refused.
- * G4  Versions never fall along a frame (L1 of partition-log.ts).
+ * G4  Versions and epochs never fall along a frame (L1 of partition-log.ts): asserted where it is written and where it is applied.
  *
  * @see ISO 3309 for the checksum
  */
@@ -96,6 +96,10 @@ export class RecordFrameWriter {
     assert(!Number.isNaN(version), 'only what is sealed leaves the member');
     if (at === this.#columns[0]!.length) this.#grow();
     const columns = this.#columns;
+    if (at > 0) {
+      assert(version >= columns[COLUMN.version]![at - 1]!, 'versions rise with sequences');
+      assert(record.epoch >= columns[COLUMN.epoch]![at - 1]!, 'epochs rise with sequences');
+    }
     const { kind } = record;
     if (kind !== RecordKind.superseded) this.#addContent(record);
     columns[COLUMN.kind]![at] = kind;
