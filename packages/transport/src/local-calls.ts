@@ -156,6 +156,8 @@ class LocalConversation<Input, Output> implements Conversation<Input, Output> {
   #input: Input | undefined;
   #wakeHandler: (() => void) | undefined;
   #failure: GridError | undefined;
+  /** The handler goes on by itself until it wants an input, as it does behind a socket. */
+  #next: Promise<IteratorResult<Output, unknown>> | undefined;
 
   constructor(
     method: Called,
@@ -185,8 +187,10 @@ class LocalConversation<Input, Output> implements Conversation<Input, Output> {
     this.#input = input;
     this.#wakeHandler?.();
     try {
-      const { done, value } = await this.#call.orEnded(this.#outputs.next());
-      if (done !== true) return value;
+      const next = await this.#call.orEnded(this.#next ?? this.#outputs.next());
+      this.#next = this.#outputs.next();
+      this.#next.catch(() => undefined);
+      if (next.done !== true) return next.value;
       throw connectionLost(this.#method.name, '');
     } catch (error) {
       this.#end(this.#call.told(error));
