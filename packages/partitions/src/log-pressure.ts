@@ -1,7 +1,7 @@
 /**
- * Pressure of logs that durable consumers hold: a log at 80 % of its bound delays the answers of those who write to it,
- * long before it has to refuse them (LOG_FULL when all held logs have a quarter of the memory). Looked at only while
- * somebody holds logs at all.
+ * Pressure of logs that durable consumers hold: where what they have not read takes 80 % of the room of all logs, the answers
+ * of those who write beyond a log's floor are delayed, long before it has to refuse them (LOG_FULL, when nothing of the room
+ * can be given up). Looked at only while somebody holds logs at all: what is undecided holds up its callers by itself.
  */
 import type { PartitionId } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';

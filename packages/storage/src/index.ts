@@ -27,8 +27,9 @@ export {
   SNAPSHOTS_MAX,
   WORKERS_MAX,
 } from './layout.ts';
+export type { LogState } from './log/log-budget.ts';
 export { LogRecordView, RecordCause, RecordKind } from './log/log-record.ts';
-export { type LogConsumer, type LogHolder, type LogState, logBytesOf } from './log/partition-log.ts';
+export { type LogConsumer, type LogHolder, logBytesOf } from './log/partition-log.ts';
 export { FRAME_RECORDS_MAX, RecordFrame, readRecordFrame } from './log/record-frame.ts';
 export { type LogRoom, MemberStore, type PinnedSnapshot } from './member-store.ts';
 export { MEMORY_KINDS, type MemoryKindName } from './memory/accounts.ts';

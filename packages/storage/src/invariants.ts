@@ -55,9 +55,11 @@ export function checkStore(core: StoreCore): void {
   for (const table of tables) if (!table.dropped) checkTable(core, table, entries, values);
   const view = new LogRecordView(core.arena);
   let logBytes = 0;
+  let excess = 0;
   for (const partition of core.partitions) {
     if (partition === undefined) continue;
     logBytes += partition.log.bytes;
+    excess += Math.max(0, partition.log.bytes - core.logBudget.floorBytes);
     partition.log.checkInvariants(view, (record) => {
       if (record.entryRef !== 0) entries.add(record.entryRef);
       if (record.hasValue) values.add(record.valueRef);
@@ -65,6 +67,7 @@ export function checkStore(core: StoreCore): void {
     });
   }
   assert(logBytes === core.logBudget.bytesUsed, 'the bytes of the logs add up');
+  assert(excess === core.logBudget.excessBytes, 'what logs have beyond their floors adds up');
   core.timers.checkInvariants();
   const accounts: ByteAccount[] = [core.systemAccount, ...core.accounts.values()];
   core.blocks.checkInvariants(accounts);

@@ -10,8 +10,9 @@ import { EntryFinder } from './entry-finder.ts';
 import { sweepExpired } from './expiry.ts';
 import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
+import type { LogState } from './log/log-budget.ts';
 import { LogRecordView, RecordCause } from './log/log-record.ts';
-import type { LogConsumer, LogHolder, LogState, PartitionLog } from './log/partition-log.ts';
+import type { LogConsumer, LogHolder, PartitionLog } from './log/partition-log.ts';
 import { type RecordFrame, RecordFrameWriter } from './log/record-frame.ts';
 import type { Ref } from './memory/arena.ts';
 import { PageLeases } from './memory/page-leases.ts';
@@ -35,13 +36,13 @@ export interface PinnedSnapshot {
   readonly version: Version;
 }
 
-/** What durable consumers hold of the logs of a member. */
+/** The room that all logs of a member have together, and what of it cannot be given up. */
 export interface LogRoom {
-  /** What they may hold. */
+  /** The most that one statement can have in them, however its records lie. More is refused before it stages. */
   readonly bytesMax: number;
-  /** What they hold at the moment, about. */
+  /** What is undecided, or what durable consumers have not read, about. */
   readonly heldBytes: number;
-  /** Records that they have done with since the member started. */
+  /** Records that durable consumers have done with since the member started. */
   readonly consumed: number;
 }
 
@@ -537,15 +538,13 @@ export class MemberStore {
     return log.addConsumer(options.durable, options.at ?? log.committedSequence + 1, options.holder);
   }
 
-  /** How much of the logs' room durable consumers hold, and whether they get on. */
+  /** How much of the logs' room cannot be given up, and whether durable consumers get on. O(partitions). */
   logRoom(): LogRoom {
-    const { heldBytesMax, consumed } = this.#core.logBudget;
-    let heldBytes = 0;
-    for (const partition of this.#core.partitions) if (partition !== undefined) heldBytes += partition.log.heldBytes;
-    return { bytesMax: heldBytesMax, heldBytes, consumed };
+    const { statementBytesMax, keptBytes, consumed } = this.#core.logBudget;
+    return { bytesMax: statementBytesMax, heldBytes: keptBytes, consumed };
   }
 
-  /** Whether a partition's log refuses whatever comes, because durable consumers hold it. */
+  /** Whether a partition's log refuses whatever comes, because of what is undecided or held. */
   isLogFull(partitionId: PartitionId): boolean {
     return this.#logOf(partitionId).state === 'full';
   }

@@ -53,7 +53,6 @@ export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch)
     assert(log.versionOf(log.committedSequence) <= core.clock.now(), 'L1: versions rise with sequences');
   }
   log.epoch = epoch;
-  log.keepsUndecided = false;
   partition.tail = undefined;
   partition.idleFloor = core.clock.now();
 }

@@ -12,7 +12,7 @@
  * T2  A record ahead of the catalog is not staged: apply() stops before it. One of a map that was dropped keeps its
  *     sequence and does nothing.
  * T3  Two changes of one slot never carry the same pending lane: there are two, taken in turn along the chain of a key.
- * T4  Undecided records stay in the log, however full that is.
+ * T4  The log takes its records also when it is full (B3 of log-budget.ts): the primary has made room for them.
  */
 import { assert, type MapId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
@@ -50,7 +50,6 @@ export class ReplicaTail {
   constructor(core: StoreCore, partition: Partition) {
     this.#core = core;
     this.#partition = partition;
-    partition.log.keepsUndecided = true;
   }
 
   /** Records that are not committed. */

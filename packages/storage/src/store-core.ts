@@ -27,8 +27,9 @@ import {
   SEGMENT_MASK,
   SEGMENT_SHIFT,
 } from './layout.ts';
+import { LogBudget } from './log/log-budget.ts';
 import { RecordCause } from './log/log-record.ts';
-import type { LogBudget, LogHost } from './log/partition-log.ts';
+import type { LogHost } from './log/partition-log.ts';
 import { MapDirectory } from './map-directory.ts';
 import { ByteAccount, MemoryKind } from './memory/accounts.ts';
 import { Arena, type Ref } from './memory/arena.ts';
@@ -47,11 +48,8 @@ export const ACCESS_UNIT_US = 4096;
 /** Share of the pages kept for removes, expiry and the log when memory is full. */
 const RESERVE_SHARE = 1 / 128;
 const RESERVE_PAGES_MIN = 4;
+/** Of the memory, for the logs of all partitions. */
 const LOG_SHARE = 1 / 8;
-/** What logs may take of the memory while durable consumers hold them. */
-const LOG_HELD_SHARE = 1 / 4;
-const LOG_PARTITION_BYTES_MIN = 65_536;
-const LOG_PARTITION_BYTES_MAX = 16 * 2 ** 20;
 /** Steps of work and records dropped by one attempt to make room. */
 const PRESSURE_STEPS = 4096;
 /** How often, at most, all slots that snapshots hold are looked at again. */
@@ -78,7 +76,7 @@ export interface StoreOptions {
   /** 32 bits from a secure random source: the key of the entry index. */
   readonly hashSeed: number;
   readonly clock: StoreClock;
-  /** Bound of one partition's log. Default: four fair shares of an eighth of maxBytes, 64 KiB to 16 MiB. */
+  /** Most that one partition's log keeps of what nobody has to read. Default: what all logs, an eighth of maxBytes, have room for. */
   readonly logBytesPerPartition?: number;
   /** Batches of at most so many changes are patched within commit(), larger ones by reclaim(). Tests make it small. */
   readonly patchAtOnceMax?: number;
@@ -126,7 +124,6 @@ export class StoreCore {
   #doomed: SlotTable[] = [];
   #highestMapId = 0;
   readonly #journals: BatchJournal[] = [];
-  #trimCursor = 0;
   /** The changes of the snapshots up to which held slots are looked at again, and since when. */
   #passOf = 0;
   #passAt = 0;
@@ -152,24 +149,17 @@ export class StoreCore {
     this.hashSeed = options.hashSeed;
     this.patchAtOnceMax = options.patchAtOnceMax ?? PATCH_AT_ONCE_MAX;
     this.partitions = new Array<Partition | undefined>(options.partitionCount).fill(undefined);
-    const bytesMax = Math.floor(arena.bytes * LOG_SHARE);
-    const share = Math.floor((4 * bytesMax) / options.partitionCount);
-    this.logBudget = {
-      bytesMax,
-      heldBytesMax: Math.floor(arena.bytes * LOG_HELD_SHARE),
-      bytesUsed: 0,
-      consumed: 0,
-      partitionBytesMax:
-        options.logBytesPerPartition ?? Math.min(LOG_PARTITION_BYTES_MAX, Math.max(LOG_PARTITION_BYTES_MIN, share)),
-    };
+    this.logBudget = new LogBudget({
+      bytesMax: Math.floor(arena.bytes * LOG_SHARE),
+      partitionCount: options.partitionCount,
+      historyBytesMax: options.logBytesPerPartition ?? Infinity,
+      now: () => this.clock.now(),
+    });
     this.logHost = {
       blocks: this.blocks,
       account: this.systemAccount,
       accountOf: (mapId) => this.accountOf(mapId),
       budget: this.logBudget,
-      now: () => this.clock.now(),
-      overgrown: new SmallSet(),
-      dropHistory: (maxRecords) => this.#trimLogs(maxRecords, false),
     };
     this.dismantler = new TableDismantler((table) => this.#tableGone(table));
   }
@@ -390,7 +380,7 @@ export class StoreCore {
     if (steps < maxSteps) steps += this.#collectGarbage(maxSteps - steps);
     this.#dismantleDecided();
     if (steps < maxSteps) steps += this.dismantler.run(this.epochs, maxSteps - steps);
-    for (const log of this.logHost.overgrown) log.shrinkInTime();
+    this.logBudget.shrinkInTime();
     return steps;
   }
 
@@ -463,7 +453,7 @@ export class StoreCore {
         return 'freed';
       }
       if (this.holdsForSnapshots && this.snapshotsGiveWay()) return 'freed';
-      return this.#trimLogs(PRESSURE_STEPS, true) > 0 ? 'givenUp' : 'nothing';
+      return this.logBudget.dropHistory(PRESSURE_STEPS) > 0 ? 'givenUp' : 'nothing';
     } finally {
       this.#relieving = false;
     }
@@ -503,18 +493,6 @@ export class StoreCore {
   /** Little is left: what is held for nobody is looked for at once, and snapshots had better give way. */
   get isShort(): boolean {
     return this.blocks.pages.freePages < this.arena.pageCount * SHORT_SHARE;
-  }
-
-  /** Drops the oldest records of all logs in turn. */
-  #trimLogs(maxRecords: number, withUndecided: boolean): number {
-    const count = this.partitions.length;
-    let dropped = 0;
-    for (let visited = 0; visited < count && dropped < maxRecords; visited++) {
-      const partition = this.partitions[this.#trimCursor];
-      this.#trimCursor = (this.#trimCursor + 1) % count;
-      if (partition !== undefined) dropped += partition.log.trim(Math.min(64, maxRecords - dropped), withUndecided);
-    }
-    return dropped;
   }
 
   /** Takes the columns of one map, or of all, away. @returns whether there were any */

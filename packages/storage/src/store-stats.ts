@@ -24,6 +24,8 @@ export interface StoreStats {
   readonly systemBytes: Readonly<Record<MemoryKindName, number>>;
   /** Records and the values they name. */
   readonly logBytes: number;
+  /** Of it what is undecided, or held by durable consumers, about. */
+  readonly logKeptBytes: number;
   readonly logBytesMax: number;
   readonly snapshots: number;
   /** The lowest version an open snapshot reads; undefined when none is open. */
@@ -49,6 +51,7 @@ export function collectStats(core: StoreCore): StoreStats {
     maps,
     systemBytes: core.systemAccount.toObject(),
     logBytes: core.logBudget.bytesUsed,
+    logKeptBytes: core.logBudget.keptBytes,
     logBytesMax: core.logBudget.bytesMax,
     snapshots: core.snapshots.openCount,
     oldestSnapshot: oldest === Infinity ? undefined : oldest,

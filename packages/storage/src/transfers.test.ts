@@ -65,8 +65,8 @@ class Bank {
   }
 
   /**
-   * Some transfers in one batch; a third of the batches is aborted, some change the key twice. What memory does not take
-   * is given up.
+   * Some transfers in one batch; a third of the batches is aborted, some change the key twice. What memory or the log does
+   * not take is given up.
    */
   transfer(): void {
     const batch = this.store.begin();
@@ -74,7 +74,7 @@ class Bank {
       this.#stageTransfers(batch);
     } catch (error) {
       batch.abort();
-      if (!GridError.is(error, 'OUT_OF_MEMORY')) throw error;
+      if (!GridError.is(error, 'OUT_OF_MEMORY') && !GridError.is(error, 'LOG_FULL')) throw error;
     }
   }
 

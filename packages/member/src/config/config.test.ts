@@ -220,11 +220,6 @@ describe('configuration', () => {
     ],
     ['a member that joins itself', { 'cluster.join': '127.0.0.1:7710' }, /its own address/],
     ['a log beyond the share of logs', { 'memory.logBytesPerPartition': '65MiB' }, /does not fit into the 64MiB/],
-    [
-      'logs beyond the memory',
-      { 'memory.logBytesPerPartition': '3MiB', 'memory.maxBytes': '512MiB' },
-      /logs of 256 partitions may hold 768MiB, more than the grid memory of 512MiB/,
-    ],
     ['values beyond a message', { 'limits.valueBytes': '64MiB' }, /does not fit into a message of 64MiB/],
   ])('refuses %s in one sentence', (_, flags, message) => {
     expect(refusal({ flags }).message).toMatch(message);

@@ -99,15 +99,6 @@ const RULES: readonly Rule[] = [
     hint: 'logs have an eighth of memory.maxBytes: raise it, or lower memory.logBytesPerPartition',
   },
   {
-    settings: ['memory.logBytesPerPartition', 'cluster.partitionCount', 'memory.maxBytes'],
-    fault: ({ memory, cluster }, isGiven) => {
-      const wanted = memory.logBytesPerPartition * cluster.partitionCount;
-      if (!isGiven('memory.logBytesPerPartition') || wanted <= memory.maxBytes) return undefined;
-      return `the logs of ${cluster.partitionCount} partitions may hold ${formatSize(wanted)}, more than the grid memory of ${formatSize(memory.maxBytes)}`;
-    },
-    hint: 'raise memory.maxBytes, or lower memory.logBytesPerPartition',
-  },
-  {
     settings: ['memory.queryMaxBytes', 'memory.statementsMaxBytes'],
     fault: ({ memory: { queryMaxBytes, statementsMaxBytes } }, isGiven) => {
       const isMeant = isGiven('memory.queryMaxBytes') && isGiven('memory.statementsMaxBytes');

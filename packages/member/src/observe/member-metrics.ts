@@ -45,6 +45,11 @@ function memoryMetrics({ metrics, store, control, config }: MemberParts): void {
     ['map'],
   );
   metrics.gauge('ashlar_log_bytes', 'Logs of all partitions, with the values they name.', () => stats().logBytes);
+  metrics.gauge(
+    'ashlar_log_kept_bytes',
+    'Of the logs, what cannot be given up: not committed yet, or not read by a durable consumer.',
+    () => stats().logKeptBytes,
+  );
   metrics.gauge('ashlar_log_max_bytes', 'Bound of all logs together.', () => stats().logBytesMax);
   metrics.gauge(
     'ashlar_query_memory_max_bytes',

@@ -30,6 +30,7 @@ import type { PartitionLog } from '../log/partition-log.ts';
 import { MemoryKind } from '../memory/accounts.ts';
 import type { Ref } from '../memory/arena.ts';
 import { createEntry, createValue, releaseValue } from '../memory/blocks.ts';
+import { valueBytesOf } from '../memory/value-extents.ts';
 import type { Partition } from '../partition.ts';
 import type { SlotTable } from '../slots/slot-table.ts';
 import type { StoreCore } from '../store-core.ts';
@@ -172,28 +173,51 @@ export class WriteBatch implements RecordHeader {
     if (!partition.log.reserve(length, this.#isProgress) || !table.slots.reserve()) throw core.outOfMemory(length);
     const valueRef = createValue(core.blocks, map.account, value, valueStart, valueEnd);
     if (valueRef === 0) throw core.outOfMemory(length);
+    try {
+      return this.#putValue(map, partition, table, key, keyStart, keyEnd, valueRef, length, deadline, cause);
+    } catch (error) {
+      // Refused: nothing refers to it (U3).
+      releaseValue(core.blocks, map.account, valueRef);
+      throw error;
+    }
+  }
+
+  #putValue(
+    map: StoredMap,
+    partition: Partition,
+    table: SlotTable,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Ref,
+    length: number,
+    deadline: number,
+    cause: RecordCause,
+  ): boolean {
+    const core = this.#core;
     // Making room may give up entries, so the entry is looked up after the last allocation that concerns it.
     const hash = hashBytes(key, keyStart, keyEnd, core.hashSeed);
     let entry = table.index.find(hash, key, keyStart, keyEnd);
-    if (this.#oncePerKey && entry !== 0 && isWrittenBy(this.#lane, core.arena, table, entry))
-      return this.#wantCut(map, valueRef);
+    if (entry !== 0 && this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry))
+      return this.#wantCut(map, value);
     if (entry !== 0 && table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) {
-      if (this.#oncePerKey) return this.#wantCut(map, valueRef);
-      if (!partition.log.reserve(length, this.#isProgress)) this.#refuse(map, valueRef, 0, length);
+      if (this.#oncePerKey) return this.#wantCut(map, value);
+      this.#reserve(partition, length);
       entry = table.index.find(hash, key, keyStart, keyEnd);
     }
+    if (entry !== 0) this.#reserveReplaced(partition, table, entry, length);
     if ((deadline !== 0 || map.maxIdleUs !== 0) && (entry === 0 || this.#timerOf(entry) === 0)) {
-      this.#putWithTimer(map, partition, table, hash, key, keyStart, keyEnd, valueRef, deadline, cause);
+      this.#putWithTimer(map, partition, table, hash, key, keyStart, keyEnd, value, deadline, cause);
       return true;
     }
     if (entry === 0) {
       entry = this.#newEntry(map, table, key, keyStart, keyEnd);
-      if (entry === 0) this.#refuse(map, valueRef, 0, length);
-      this.#stagePut(partition, table, entry, valueRef, deadline, cause);
+      if (entry === 0) throw core.outOfMemory(length);
+      this.#stagePut(partition, table, entry, value, deadline, cause);
       table.index.insert(hash, entry);
     } else {
       if (deadline !== 0) core.timers.ensure(this.#timerOf(entry), deadline);
-      this.#stagePut(partition, table, entry, valueRef, deadline, cause);
+      this.#stagePut(partition, table, entry, value, deadline, cause);
     }
     if (map.maxIdleUs !== 0) core.touch(entry, this.#time());
     return true;
@@ -235,7 +259,7 @@ export class WriteBatch implements RecordHeader {
     const partition = this.#join(partitionId);
     const table = map.tables[partitionId];
     if (table === undefined) return false;
-    if (!partition.log.reserve(0, this.#isProgress)) throw core.outOfMemory(0);
+    this.#reserve(partition, 0);
     const entry = table.index.find(hashBytes(key, keyStart, keyEnd, core.hashSeed), key, keyStart, keyEnd);
     if (entry === 0) return false;
     if (this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry)) {
@@ -253,7 +277,7 @@ export class WriteBatch implements RecordHeader {
    */
   expire(partitionId: PartitionId, table: SlotTable, entry: Ref, cause: RecordCause): boolean {
     const partition = this.#join(partitionId);
-    if (!partition.log.reserve(0, this.#isProgress)) throw this.#core.outOfMemory(0);
+    this.#reserve(partition, 0);
     return this.#stageClose(partition, table, entry, RecordKind.expire, cause);
   }
 
@@ -283,6 +307,7 @@ export class WriteBatch implements RecordHeader {
     const place = this.#partitions.length;
     this.#journal.reservePartition(place);
     this.#journal.firstSequences[place] = partition.log.nextSequence;
+    partition.log.openFrom = partition.log.nextSequence;
     this.#partitions.push(partition);
     return partition;
   }
@@ -299,12 +324,22 @@ export class WriteBatch implements RecordHeader {
     return false;
   }
 
-  /** Gives back what a put had taken, and says why it is refused. */
-  #refuse(map: StoredMap, value: Ref, timer: Ref, bytes: number): never {
-    const { blocks } = this.#core;
-    releaseValue(blocks, map.account, value);
-    if (timer !== 0) blocks.free(timer, map.account, MemoryKind.entries);
-    throw this.#core.outOfMemory(bytes);
+  /** Room in the log for a record with so many bytes of values. @throws OutOfMemoryError, GridError LOG_FULL */
+  #reserve(partition: Partition, bytes: number): void {
+    if (!partition.log.reserve(bytes, this.#isProgress)) throw this.#core.outOfMemory(bytes);
+  }
+
+  /** As #reserve(), with the value that the next record of the entry will tell as the old one. */
+  #reserveReplaced(partition: Partition, table: SlotTable, entry: Ref, bytes: number): void {
+    const newest = this.#newestOf(entry);
+    if (newest < 0) return;
+    const before = slotBefore(this.#lane, table, newest);
+    if (before < 0) return;
+    const chunk = table.chunks[before >>> CHUNK_SHIFT]!;
+    const at = before & CHUNK_MASK;
+    const end = chunk.f64[chunk.end + at]!;
+    if (end !== LIVE && end !== this.#lane) return;
+    this.#reserve(partition, bytes + valueBytesOf(this.#core.arena, chunk.u32[chunk.valueRef + at]!));
   }
 
   #newEntry(map: StoredMap, table: SlotTable, key: Uint8Array, start: number, end: number): Ref {
@@ -332,12 +367,15 @@ export class WriteBatch implements RecordHeader {
     const { timers } = this.#core;
     table.hasDeadlines = true;
     const timer = timers.create(map.account);
-    if (timer === 0) this.#refuse(map, value, 0, end - start);
+    if (timer === 0) throw this.#core.outOfMemory(end - start);
     let entry = table.index.find(hash, key, start, end);
     const isNew = entry === 0;
     if (isNew) {
       entry = this.#newEntry(map, table, key, start, end);
-      if (entry === 0) this.#refuse(map, value, timer, end - start);
+      if (entry === 0) {
+        this.#core.blocks.free(timer, map.account, MemoryKind.entries);
+        throw this.#core.outOfMemory(end - start);
+      }
     }
     this.#stagePut(partition, table, entry, value, deadline, cause);
     if (isNew) table.index.insert(hash, entry);
@@ -406,6 +444,7 @@ export class WriteBatch implements RecordHeader {
     const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
     const at = newest & CHUNK_MASK;
     if (chunk.f64[chunk.end + at] !== LIVE) return false;
+    this.#reserveReplaced(partition, table, entry, 0);
     this.#countLive(table, -1);
     const begin = chunk.f64[chunk.begin + at]!;
     if (begin === this.#lane) {
@@ -510,6 +549,7 @@ export class WriteBatch implements RecordHeader {
     for (let place = 0; place < this.#partitions.length; place++) {
       const partition = this.#partitions[place]!;
       partition.openBatch = undefined;
+      partition.log.openFrom = Infinity;
       lastSequences[place] = partition.log.nextSequence - 1;
     }
     for (let place = 0; place < this.#tables.length; place++) {
@@ -527,6 +567,7 @@ export class WriteBatch implements RecordHeader {
     for (const partition of this.#partitions) {
       partition.staged.removeLast();
       partition.openBatch = undefined;
+      partition.log.openFrom = Infinity;
     }
     this.#partitions.length = 0;
   }
@@ -651,6 +692,7 @@ export class WriteBatch implements RecordHeader {
       const partition = this.#partitions[index]!;
       partition.staged.removeLast();
       partition.openBatch = undefined;
+      partition.log.openFrom = Infinity;
       partition.log.undo(this.#journal.firstSequences[index]!);
     }
     this.#state = 'aborted';

@@ -1,8 +1,10 @@
 import type { Epoch, PartitionId, Sequence } from '@ashlar/core';
 import { murmur3 } from '@ashlar/serialization';
+import type { WriteBatch } from '../batch/write-batch.ts';
 import { get, MAP, makeBench, PARTITION, put, remove, settle, stagePut, stageRemove } from '../testing/store-bench.ts';
 import { murmurOfBlock } from './checksum.ts';
 import { RecordCause, RecordKind } from './log-record.ts';
+import { logBytesOf } from './partition-log.ts';
 
 const SECOND_US = 1_000_000;
 
@@ -58,7 +60,7 @@ describe('the log', () => {
       }
     };
     expect(fill).toThrow(expect.objectContaining({ code: 'LOG_FULL', retryable: true }));
-    expect([...states]).toEqual(['ok', 'delay']);
+    expect([...states]).toEqual(['ok', 'delay', 'full']);
     expect(() => remove(store, 'a')).toThrow(expect.objectContaining({ code: 'LOG_FULL' }));
     expect(store.logRoom().heldBytes).toBeGreaterThan(0.99 * store.logRoom().bytesMax);
     durable.advance(store.logInfo(PARTITION).committedSequence);
@@ -107,13 +109,138 @@ describe('the log', () => {
     store.checkInvariants();
   });
 
-  it('of a batch that no budget can hold is dropped before it is seen, when nobody holds it', () => {
+  it('never drops what is undecided: a step that no budget can hold stays until it is committed, and is read', () => {
     const { store } = makeBench({ logBytesPerPartition: 20_000 });
+    const cuttable = store.addConsumer(PARTITION, { durable: false });
     const batch = store.begin();
     for (let index = 0; index < 12_000; index++) stagePut(batch, `k${index % 50}`, 'some value');
-    expect(store.stats().logBytes).toBeLessThan(store.stats().logBytesMax + 256);
+    expect(store.stats().logBytes).toBeGreaterThan(12_000 * 128);
     batch.commit();
+    let seen = 0;
+    store.readLog(PARTITION, cuttable.position as Sequence, 20_000, () => seen++);
+    expect(seen).toBe(50);
     settle(store);
+    put(store, 'k', 'v');
+    expect(store.stats().logBytes).toBeLessThanOrEqual(store.stats().logBytesMax);
+    store.checkInvariants();
+  });
+
+  it('counts what a record replaces or removes before it is staged', () => {
+    const { store } = makeBench({ maxBytes: 16 * 2 ** 20 });
+    const long = 'x'.repeat(900_000);
+    for (let key = 0; key < 4; key++) put(store, `k${key}`, long);
+    store.addConsumer(PARTITION, { durable: true });
+    remove(store, 'k0');
+    put(store, 'k1', 'short');
+    const full = expect.objectContaining({ code: 'LOG_FULL' });
+    expect(() => remove(store, 'k2')).toThrow(full);
+    expect(() => put(store, 'k3', 'short')).toThrow(full);
+    expect(() => put(store, 'k1', 'short')).not.toThrow();
+    expect(store.stats().logBytes).toBeLessThanOrEqual(store.stats().logBytesMax);
+    store.checkInvariants();
+  });
+
+  it('makes writers wait that find it full of what is undecided, and has room once that is committed', () => {
+    const { store } = makeBench();
+    const batches: WriteBatch[] = [];
+    const stageAll = (): void => {
+      for (;;) {
+        const batch = store.begin();
+        batches.push(batch);
+        for (let index = 0; index < 100; index++) stagePut(batch, `k${index}`, 'some value', index % 2);
+        batch.seal();
+      }
+    };
+    expect(stageAll).toThrow(expect.objectContaining({ code: 'LOG_FULL', retryable: true }));
+    const undecided = store.stats().logBytes;
+    expect(undecided).toBeLessThanOrEqual(store.stats().logBytesMax);
+    expect(undecided).toBeGreaterThan(0.9 * store.stats().logBytesMax);
+    expect(store.isLogFull(PARTITION)).toBe(true);
+    expect(store.logRoom().heldBytes).toBeGreaterThan(0.9 * store.logRoom().bytesMax);
+    expect(store.logInfo(PARTITION).firstSequence).toBe(1);
+    for (const batch of batches) batch.commit();
+    expect(store.isLogFull(PARTITION)).toBe(false);
+    for (let index = 0; index < 5000; index++) put(store, 'k', 'room again');
+    expect(store.stats().logBytes).toBeLessThanOrEqual(store.stats().logBytesMax);
+    settle(store);
+    store.checkInvariants();
+  });
+
+  it('keeps its budget however many partitions are held, and leaves each its floor', () => {
+    const partitionCount = 64;
+    const { store } = makeBench({ maxBytes: 64 * 2 ** 20, partitionCount });
+    const consumers = Array.from({ length: partitionCount }, (_, id) =>
+      store.addConsumer(id as PartitionId, { durable: true }),
+    );
+    const fill = (partition: number): number => {
+      for (let count = 0; ; count++) {
+        try {
+          put(store, `k${count % 9}`, 'v'.repeat(100), partition);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'LOG_FULL' });
+          return count;
+        }
+      }
+    };
+    const counts = consumers.map((_, partition) => fill(partition));
+    const { logBytes, logBytesMax } = store.stats();
+    expect(logBytesMax).toBe(8 * 2 ** 20);
+    expect(logBytes).toBeLessThanOrEqual(logBytesMax);
+    expect(logBytes).toBeGreaterThan(0.95 * logBytesMax);
+    // The first takes far more than an even part, the last has its floor all the same: an eighth of one.
+    expect(counts[0]! / counts.at(-1)!).toBeGreaterThan(100);
+    expect(Math.min(...counts) * 400).toBeGreaterThan((0.8 * logBytesMax) / partitionCount / 8);
+    for (const consumer of consumers) consumer.close();
+    for (let partition = 0; partition < partitionCount; partition++) put(store, 'k', 'room again', partition);
+    store.checkInvariants();
+  });
+
+  it('has its oldest given up for a hot one, so that all keep about the same time', () => {
+    const { store, time } = makeBench({ maxBytes: 64 * 2 ** 20, partitionCount: 16 });
+    const at = new Map<number, number>();
+    for (let step = 0; step < 160_000; step++) {
+      if (step % 100 === 0) time.ms += 1;
+      put(store, `k${step % 50}`, 'v'.repeat(40), step % 10 === 0 ? 1 + (Math.floor(step / 10) % 15) : 0);
+    }
+    for (let partition = 0; partition < 16; partition++) {
+      const { firstSequence } = store.logInfo(partition as PartitionId);
+      store.readLog(partition as PartitionId, firstSequence, 1, (record) => at.set(partition, record.version / 1000));
+    }
+    const ages = [...at.values()].map((firstMs) => time.ms - firstMs);
+    expect(store.logInfo(PARTITION).bytes).toBeGreaterThan(0.5 * store.stats().logBytesMax);
+    expect(Math.max(...ages) / Math.min(...ages)).toBeLessThan(2);
+    store.checkInvariants();
+  });
+
+  it('takes one value that no budget can hold, also where it is held', () => {
+    const { store } = makeBench({ maxBytes: 16 * 2 ** 20 });
+    const long = 'x'.repeat(3 * 2 ** 20);
+    put(store, 'long', long);
+    const consumer = store.addConsumer(PARTITION, { durable: true });
+    put(store, 'long', 'short');
+    expect(() => put(store, 'long', long)).toThrow(expect.objectContaining({ code: 'LOG_FULL' }));
+    consumer.advance(store.logInfo(PARTITION).committedSequence + 1);
+    put(store, 'long', long);
+    consumer.close();
+    put(store, 'long', 'short');
+    store.checkInvariants();
+  });
+
+  it('tells what a statement would take, and the most that it may', () => {
+    const { store } = makeBench();
+    const { bytesMax } = store.logRoom();
+    const rows = Math.floor(bytesMax / logBytesOf(1, 20));
+    store.addConsumer(PARTITION, { durable: true });
+    const batch = store.begin();
+    for (let row = 0; row < rows; row++) stagePut(batch, `k${row}`, 'v'.repeat(20));
+    batch.abort();
+    const larger = store.begin();
+    expect(() => {
+      for (let row = 0; row < rows + 200; row++) stagePut(larger, `k${row}`, 'v'.repeat(20));
+    }).toThrow(
+      expect.objectContaining({ code: 'LOG_FULL', hint: expect.stringMatching(/write less.*memory\.maxBytes/) }),
+    );
+    larger.abort();
     store.checkInvariants();
   });
 

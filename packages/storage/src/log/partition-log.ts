@@ -5,10 +5,9 @@
  *   [ block of 32 records ][ block ][ block ........ ]      first <= committed < next
  *     ^first                  ^committed      ^next
  *
- * Bounded by bytes (records plus the values they name): each log has a bound of its own, and all of a member share a
- * budget. What is dropped is the oldest. A cuttable consumer that is overtaken finds SEQUENCE_GONE; a durable one holds
- * what it has not read: from 80 % of the log's bound on writers are to be delayed; beyond its bound the log grows while
- * the budget for held logs has room, then appending is refused (LOG_FULL). Writer's thread only.
+ * Bounded by bytes (records plus the values they name): all logs of a member share a budget (log-budget.ts). What is dropped
+ * is the oldest. A cuttable consumer that is overtaken finds SEQUENCE_GONE; a durable one holds what it has not read.
+ * Writer's thread only.
  *
  * L1  Sequences have no gaps; versions rise with them (equal within a batch).
  * L2  Only records up to `committed` are read.
@@ -16,10 +15,9 @@
  *     the member is never undone, so that no two records ever bear one sequence: it commits, or the partition goes with it.
  * L4  The incarnation changes whenever history may have been lost.
  * L5  What a batch wrote of a key before it wrote it again is superseded and skipped by readers; its sequence stays.
- * L6  What is undecided stays, also beyond the log's bound, while the budget has room: a statement's events can be read.
- * L7  A full log takes what a durable consumer writes to get on: it could never let go of the log otherwise.
+ * L6  What is undecided stays until it is decided: first <= committed + 1. No sequence that was read is ever given anew.
  */
-import { assert, GridError, type SmallSet } from '@ashlar/core';
+import { assert, GridError } from '@ashlar/core';
 import { knownVersion } from '../batch/pending-words.ts';
 import {
   LOG_BLOCK_BYTES,
@@ -39,6 +37,7 @@ import type { Ref } from '../memory/arena.ts';
 import type { BlockAllocator } from '../memory/block-allocator.ts';
 import { holdEntry, holdValue, releaseEntry, releaseValue } from '../memory/blocks.ts';
 import { valueBytesOf } from '../memory/value-extents.ts';
+import type { LogBudget, LogState } from './log-budget.ts';
 import {
   isSuperseded,
   type LogRecordView,
@@ -57,35 +56,8 @@ export interface LogHost {
   /** Of the map whose keys and values a record names. */
   accountOf(mapId: number): ByteAccount;
   readonly budget: LogBudget;
-  /** The clock, in version units. */
-  now(): number;
-  /** Logs beyond their own bounds: they pay first when the budget has no room. */
-  readonly overgrown: SmallSet<PartitionLog>;
-  /** Drops up to so many committed records that nobody holds, of all logs in turn. @returns how many */
-  dropHistory(maxRecords: number): number;
 }
 
-/** Bytes of all logs of a member. */
-export interface LogBudget {
-  /** Of what nobody has to read. */
-  readonly bytesMax: number;
-  /** With what durable consumers hold: beyond it no log grows over its own bound. */
-  readonly heldBytesMax: number;
-  readonly partitionBytesMax: number;
-  bytesUsed: number;
-  /** Records that durable consumers have done with; rises. */
-  consumed: number;
-}
-
-/** How full the log is for writers, counting what durable consumers hold. */
-export type LogState = 'ok' | 'delay' | 'full';
-
-const DELAY_SHARE = 0.8;
-/** Dropped at once, at least: what one record names is fetched from memory while another is worked on. */
-const DROPPED_TOGETHER_BYTES = 4096;
-/** An overgrown log shrinks by so many records an append; without any it begins to after a while. */
-const SHRINK_RECORDS = 512;
-const SHRINK_AFTER_US = 2_000_000;
 const RECORD_GRANULES = RECORD_BYTES / 8;
 
 /** Bytes of log of so many records, with the values that they name: before them and after them. */
@@ -122,8 +94,9 @@ export class LogConsumer {
 
   advance(position: number): void {
     assert(position >= this.position, 'a consumer goes forward');
-    if (this.durable) this.log.noteConsumed(position - this.position);
+    const read = position - this.position;
     this.position = position;
+    if (this.durable) this.log.noteConsumed(read);
   }
 
   close(): void {
@@ -135,8 +108,8 @@ export class PartitionLog {
   readonly incarnation: number;
   /** Of the partition; written into every record of its own. */
   epoch: number;
-  /** What is undecided stays in any case: it is another member's, and its commit comes. */
-  keepsUndecided = false;
+  /** The first sequence of the batch that is staging here; Infinity: none is. */
+  openFrom = Infinity;
   /** The last sequence that left the member. */
   leftSequence = 0;
   readonly #host: LogHost;
@@ -148,9 +121,6 @@ export class PartitionLog {
   #committed: number;
   #bytes = 0;
   readonly #consumers = new Set<LogConsumer>();
-  #isOvergrown = false;
-  /** When it became so, in version units. */
-  #grownAt = 0;
 
   /** @param lastSequence  the last sequence that is part of the partition's state already; 0 for a new one */
   constructor(host: LogHost, incarnation: number, epoch: number, lastSequence: number) {
@@ -160,6 +130,7 @@ export class PartitionLog {
     this.#first = lastSequence + 1;
     this.#next = lastSequence + 1;
     this.#committed = lastSequence;
+    host.budget.open(this);
   }
 
   get firstSequence(): number {
@@ -192,6 +163,7 @@ export class PartitionLog {
 
   removeConsumer(consumer: LogConsumer): void {
     this.#consumers.delete(consumer);
+    this.#host.budget.noteRelease();
   }
 
   /** The lowest sequence that a durable consumer still wants; Infinity without any. */
@@ -202,21 +174,49 @@ export class PartitionLog {
   }
 
   get state(): LogState {
-    if (this.#consumers.size === 0 || this.#held() > this.#first) return 'ok';
-    const { partitionBytesMax, bytesUsed, heldBytesMax } = this.#host.budget;
-    if (this.#bytes >= partitionBytesMax && bytesUsed >= heldBytesMax) return 'full';
-    return this.#bytes >= partitionBytesMax * DELAY_SHARE ? 'delay' : 'ok';
+    return this.#host.budget.stateOf(this);
   }
 
-  /** Bytes that durable consumers still want, about: records are taken to be alike. */
-  get heldBytes(): number {
-    const held = this.#consumers.size === 0 ? Infinity : this.#held();
-    if (held >= this.#next) return 0;
-    return (this.#bytes * (this.#next - Math.max(held, this.#first))) / (this.#next - this.#first);
+  /** The first sequence that has to stay: held by a durable consumer, or undecided. */
+  get #kept(): number {
+    const undecided = this.#committed + 1;
+    return this.#consumers.size === 0 ? undecided : Math.min(this.#held(), undecided);
+  }
+
+  /** Bytes of what has to stay, about: records are taken to be alike. */
+  get keptBytes(): number {
+    const kept = Math.max(this.#kept, this.#first);
+    return kept >= this.#next ? 0 : (this.#bytes * (this.#next - kept)) / (this.#next - this.#first);
+  }
+
+  /** It holds nothing, or nothing but what the open batch has staged, and no durable consumer would hold that (B4). */
+  get isAlone(): boolean {
+    return this.#first === this.#next || (this.#first >= this.openFrom && this.#held() === Infinity);
+  }
+
+  /** Whether it has something to drop. */
+  get hasHistory(): boolean {
+    return this.#first < this.#kept;
+  }
+
+  /** Of the oldest record, which is committed; a lane that is not patched yet counts as the newest. */
+  get firstVersion(): number {
+    const record = this.recordRef(this.#first);
+    return this.#host.blocks.arena.segments[record >>> SEGMENT_SHIFT]!.f64[
+      (record & SEGMENT_MASK) + RECORD_VERSION_F64
+    ]!;
+  }
+
+  /** The durable consumer that is furthest behind; undefined: none has anything to read. */
+  get slowest(): LogConsumer | undefined {
+    const held = this.#held();
+    if (held > this.#committed) return undefined;
+    for (const consumer of this.#consumers) if (consumer.durable && consumer.position === held) return consumer;
+    return undefined;
   }
 
   noteConsumed(records: number): void {
-    this.#host.budget.consumed += records;
+    this.#host.budget.noteConsumed(records);
   }
 
   /* ---- Writing -------------------------------------------------------------------------------------------------- */
@@ -224,93 +224,16 @@ export class PartitionLog {
   /**
    * Makes room for one record that names `pinnedBytes` of values, dropping the oldest.
    *
-   * @param isProgress  a durable consumer writes it to get on (L7)
+   * @param isProgress  it is taken in any case (B3 of log-budget.ts)
    * @returns false when memory is full
-   * @throws GridError LOG_FULL when durable consumers hold a full log
+   * @throws GridError LOG_FULL when what is undecided or held fills the budget
    */
   reserve(pinnedBytes: number, isProgress: boolean): boolean {
-    const budget = this.#host.budget;
+    const { budget } = this.#host;
     const wanted = RECORD_BYTES + pinnedBytes;
-    if (this.#bytes + wanted > budget.partitionBytesMax || budget.bytesUsed + wanted > budget.bytesMax) {
-      this.#makeRoom(wanted, isProgress);
-    }
+    if (!budget.hasRoom(this, wanted)) budget.makeRoom(this, wanted, isProgress);
     if (((this.#next - 1) & (LOG_BLOCK_RECORDS - 1)) !== 0 && this.#blockCount > 0) return true;
     return this.#addBlock();
-  }
-
-  #makeRoom(wanted: number, isProgress: boolean): void {
-    const { budget, overgrown } = this.#host;
-    const held = this.#consumers.size === 0 ? Infinity : this.#held();
-    if (budget.bytesUsed + wanted > budget.bytesMax) for (const log of overgrown) log.shrink();
-    this.#dropCommitted(wanted, held);
-    // Undecided records go only where neither this log nor all together have room (L6).
-    while (
-      !this.keepsUndecided &&
-      this.#first < this.#next &&
-      this.#first < held &&
-      this.#isOverOwn(wanted) &&
-      this.#isOverAll(wanted)
-    ) {
-      this.#dropFirst();
-    }
-    if (this.#first === this.#next || !this.#isOverOwn(wanted)) return;
-    const isRoom = (): boolean => budget.bytesUsed + wanted <= budget.heldBytesMax;
-    if (isProgress || isRoom() || (this.#host.dropHistory(SHRINK_RECORDS) > 0 && isRoom())) return;
-    throw logFull(this.#slowest(held)?.holder, {
-      bytes: this.#bytes,
-      limitBytes: budget.partitionBytesMax,
-      allBytes: budget.bytesUsed,
-    });
-  }
-
-  /** The durable consumer that is furthest behind. */
-  #slowest(held: number): LogConsumer | undefined {
-    for (const consumer of this.#consumers) if (consumer.durable && consumer.position === held) return consumer;
-    return undefined;
-  }
-
-  /** Drops the oldest of what is committed and not held until there is room, and a little more. */
-  #dropCommitted(wanted: number, held: number): void {
-    const enough = this.#bytes - DROPPED_TOGETHER_BYTES;
-    let left = this.#isOvergrown ? SHRINK_RECORDS : Infinity;
-    while (left > 0 && this.#first <= this.#committed && this.#first < held) {
-      if (!this.#isOverOwn(wanted) && !this.#isOverAll(wanted) && this.#bytes <= enough) return;
-      this.#dropFirst();
-      left -= 1;
-    }
-  }
-
-  #isOverOwn(wanted: number): boolean {
-    return this.#bytes + wanted > this.#host.budget.partitionBytesMax;
-  }
-
-  #isOverAll(wanted: number): boolean {
-    const { bytesUsed, bytesMax } = this.#host.budget;
-    return bytesUsed + wanted > bytesMax;
-  }
-
-  /** An overgrown log goes back towards its own bound, a few records at a time. */
-  shrink(): void {
-    const held = this.#consumers.size === 0 ? Infinity : this.#held();
-    for (let left = SHRINK_RECORDS; left > 0 && this.#isOvergrown; left--) {
-      if (this.#first > this.#committed || this.#first >= held) return;
-      this.#dropFirst();
-    }
-  }
-
-  /** Whether the log is beyond its own bound; its host knows of those that are. */
-  #noteSize(): void {
-    const isOvergrown = this.#bytes > this.#host.budget.partitionBytesMax;
-    if (isOvergrown === this.#isOvergrown) return;
-    this.#isOvergrown = isOvergrown;
-    if (isOvergrown) this.#host.overgrown.add(this);
-    else this.#host.overgrown.delete(this);
-    this.#grownAt = this.#host.now();
-  }
-
-  /** As shrink(), once who reads the log had time to read what made it grow. */
-  shrinkInTime(): void {
-    if (this.#host.now() - this.#grownAt >= SHRINK_AFTER_US) this.shrink();
   }
 
   #addBlock(): boolean {
@@ -391,8 +314,7 @@ export class PartitionLog {
       bytes += valueBytesOf(blocks.arena, oldValue);
     }
     this.#bytes += bytes;
-    this.#host.budget.bytesUsed += bytes;
-    this.#noteSize();
+    this.#host.budget.noteBytes(this, bytes);
     this.#next = sequence + 1;
     return sequence;
   }
@@ -432,6 +354,7 @@ export class PartitionLog {
   commit(sequence: number): void {
     assert(sequence >= this.#committed && sequence < this.#next, 'L1: commits follow the log');
     this.#committed = sequence;
+    this.#host.budget.noteRelease();
   }
 
   /** Records up to `sequence` are told to somebody outside. */
@@ -450,12 +373,10 @@ export class PartitionLog {
     assert(sequence > this.leftSequence, 'L3: what has left the member is not undone');
     while (this.#next > sequence) {
       this.#next -= 1;
-      if (this.#next >= this.#first) this.#release(this.#next);
+      this.#release(this.#next);
     }
     const lastBlock = Math.floor((this.#next - 2) / LOG_BLOCK_RECORDS);
     this.#keepBlocks(this.#next <= this.#first ? 0 : lastBlock - this.#firstBlockNumber() + 1);
-    // Part of what is taken back may have been dropped already.
-    if (this.#first > this.#next) this.#first = this.#next;
   }
 
   /** Frees the newest blocks until `wanted` are left. */
@@ -471,15 +392,14 @@ export class PartitionLog {
   /* ---- Dropping ------------------------------------------------------------------------------------------------- */
 
   /**
-   * Drops the oldest records that no durable consumer holds.
+   * Drops the oldest records that are committed and that no durable consumer holds, until `bytesLeft` are left.
    *
-   * @param withUndecided  also what is not committed yet
-   * @returns how many; less than `maxRecords` means that nothing more can be dropped
+   * @returns how many
    */
-  trim(maxRecords: number, withUndecided: boolean): number {
-    const end = Math.min(this.#held(), withUndecided && !this.keepsUndecided ? this.#next : this.#committed + 1);
+  dropOldest(maxRecords: number, bytesLeft: number): number {
+    const end = this.#kept;
     let dropped = 0;
-    for (; dropped < maxRecords && this.#first < end; dropped++) this.#dropFirst();
+    for (; dropped < maxRecords && this.#first < end && this.#bytes > bytesLeft; dropped++) this.#dropFirst();
     return dropped;
   }
 
@@ -513,15 +433,14 @@ export class PartitionLog {
       releaseValue(blocks, account, oldValue);
     }
     this.#bytes -= bytes;
-    budget.bytesUsed -= bytes;
-    this.#noteSize();
+    budget.noteBytes(this, -bytes);
   }
 
   /** Bytes of the records that are not committed. O(records). */
   get undecidedBytes(): number {
     const { blocks } = this.#host;
     let bytes = 0;
-    for (let at = Math.max(this.#committed + 1, this.#first); at < this.#next; at++) {
+    for (let at = this.#committed + 1; at < this.#next; at++) {
       const record = this.recordRef(at);
       const u32 = blocks.arena.segments[record >>> SEGMENT_SHIFT]!.u32;
       const fields = (record & SEGMENT_MASK) << 1;
@@ -539,6 +458,7 @@ export class PartitionLog {
     while (this.#first < this.#next) this.#dropFirst();
     this.#keepBlocks(0);
     this.#consumers.clear();
+    this.#host.budget.close(this);
   }
 
   /* ---- Reading -------------------------------------------------------------------------------------------------- */
@@ -583,6 +503,7 @@ export class PartitionLog {
   checkInvariants(view: LogRecordView, onRecord: (record: LogRecordView) => void): void {
     let lastVersion = 0;
     let bytes = 0;
+    assert(this.#first <= this.#committed + 1, 'L6: what is undecided stays');
     for (let sequence = this.#first; sequence < this.#next; sequence++) {
       view.attach(this.recordRef(sequence));
       assert(view.sequence === sequence, 'L1: a record lies at its sequence');
@@ -599,15 +520,4 @@ export class PartitionLog {
     }
     assert(bytes === this.#bytes, 'the bytes of the records add up');
   }
-}
-
-function logFull(holder: LogHolder | undefined, figures: Readonly<Record<string, number>>): GridError {
-  const isStopped = holder?.isStopped === true;
-  const who = holder === undefined ? 'a listener' : `the listener ${holder.name}`;
-  const why = isStopped ? `${who} is in quarantine and reads no further` : `${who} has not read it yet`;
-  const cure = isStopped ? 'mend the listener and deploy its module again, or undeploy it' : 'make the listener faster';
-  return new GridError('LOG_FULL', `the log is full: ${why}`, {
-    hint: `${cure} (ashlar stats shows its lag), or raise memory.maxBytes: held logs have a quarter of it`,
-    details: { ...(holder === undefined ? {} : { listener: holder.name }), isStopped, ...figures },
-  });
 }

@@ -1,0 +1,279 @@
+/**
+ * The memory of all logs of a member: one budget, shared by the partitions, with a floor for each.
+ *
+ *   [ floor 0 | floor 1 | ... | floor n ][ shared: whoever writes more takes more ........................ ] = bytesMax
+ *
+ * A record that the budget has no room for drops history first: the oldest that nobody holds, of whichever log, so that
+ * about the same time is kept of all of them. What is undecided stays, and what a durable consumer has not read: where that
+ * fills the budget, writers are delayed from 80 % on, and then refused (LOG_FULL) until it is committed, or read.
+ * Writer's thread only.
+ *
+ * B1  A log has its floor in any case: what others hold never keeps it from that.
+ * B2  All logs together stay within the budget, but for B3 and B4.
+ * B3  A durable consumer's own writes are always taken: it could never let go of the logs otherwise. So are the records
+ *     of another member, which has made room for them.
+ * B4  A step that no budget would ever hold is taken where nothing else is kept beyond the floors: one long value; or all
+ *     of a batch, where no durable consumer would hold it.
+ * B5  Nothing undecided is dropped, nor what a durable consumer has not read.
+ */
+import { assert, GridError } from '@ashlar/core';
+import type { LogHolder, PartitionLog } from './partition-log.ts';
+
+/** How full the log is for writers, counting what is undecided or held. */
+export type LogState = 'ok' | 'delay' | 'full';
+
+const DELAY_SHARE = 0.8;
+/** Of an even part. */
+const FLOOR_SHARE = 1 / 8;
+/** Made at once, at least: what one record names is fetched from memory while another is worked on. */
+const ROOM_TOGETHER_BYTES = 4096;
+/** A log beyond its own bound shrinks by so many records an append; without any it begins to after a while. */
+const SHRINK_RECORDS = 512;
+const SHRINK_AFTER_US = 2_000_000;
+/** Logs of which the one with the oldest record gives it up. */
+const LOOKED_AT = 8;
+const GIVEN_UP_TOGETHER = 32;
+
+export interface LogBudgetOptions {
+  readonly bytesMax: number;
+  readonly partitionCount: number;
+  /** Most that one log keeps of history; Infinity: what the budget has room for. */
+  readonly historyBytesMax: number;
+  /** The clock, in version units. */
+  readonly now: () => number;
+}
+
+export class LogBudget {
+  readonly bytesMax: number;
+  readonly floorBytes: number;
+  readonly historyBytesMax: number;
+  /** Of all logs: records and the values they name. */
+  bytesUsed = 0;
+  /** Of it, what logs have beyond their floors. */
+  excessBytes = 0;
+  /** What logs may have beyond the floors of all that are open. */
+  sharedBytes: number;
+  /** Records that durable consumers have done with; rises. */
+  consumed = 0;
+  /** Changes whenever something may be dropped that could not be before. */
+  #releases = 0;
+  /** #releases when nothing was found to drop. */
+  #fruitlessAt = -1;
+  /** Bytes appended, ever. */
+  #appended = 0;
+  /** #appended when the bytes that must stay were last counted, and their sum then. */
+  #countedAt = 0;
+  #kept = 0;
+  readonly #logs: PartitionLog[] = [];
+  #cursor = 0;
+  readonly #now: () => number;
+  /** Logs beyond historyBytesMax, and since when. */
+  readonly #overgrown = new Map<PartitionLog, number>();
+
+  constructor({ bytesMax, partitionCount, historyBytesMax, now }: LogBudgetOptions) {
+    this.bytesMax = bytesMax;
+    this.sharedBytes = bytesMax;
+    this.historyBytesMax = historyBytesMax;
+    this.floorBytes = Math.floor((bytesMax * FLOOR_SHARE) / partitionCount);
+    this.#now = now;
+  }
+
+  open(log: PartitionLog): void {
+    this.#logs.push(log);
+    this.sharedBytes -= this.floorBytes;
+  }
+
+  close(log: PartitionLog): void {
+    const at = this.#logs.indexOf(log);
+    assert(at >= 0 && log.bytes === 0, 'a log is closed once, when it is empty');
+    this.#logs.splice(at, 1);
+    this.sharedBytes += this.floorBytes;
+    this.noteRelease();
+  }
+
+  /** The most that one statement can have in the logs, however its records lie in them. */
+  get statementBytesMax(): number {
+    return this.sharedBytes + this.floorBytes;
+  }
+
+  /* ---- Counting ----------------------------------------------------------------------------------------------- */
+
+  /** A log has grown, or (negative) shrunk. */
+  noteBytes(log: PartitionLog, bytes: number): void {
+    const after = log.bytes;
+    const { floorBytes, historyBytesMax } = this;
+    this.bytesUsed += bytes;
+    if (bytes > 0) this.#appended += bytes;
+    this.excessBytes += Math.max(0, after - floorBytes) - Math.max(0, after - bytes - floorBytes);
+    if (after > historyBytesMax !== after - bytes > historyBytesMax) this.#noteOvergrown(log, after > historyBytesMax);
+  }
+
+  #noteOvergrown(log: PartitionLog, isOvergrown: boolean): void {
+    if (isOvergrown) this.#overgrown.set(log, this.#now());
+    else this.#overgrown.delete(log);
+  }
+
+  /** Something was committed or read: it may be dropped now. */
+  noteRelease(): void {
+    this.#releases += 1;
+  }
+
+  noteConsumed(records: number): void {
+    this.consumed += records;
+    this.#releases += 1;
+  }
+
+  /** Bytes that are undecided or held, in all logs, about. O(logs). */
+  get keptBytes(): number {
+    let kept = 0;
+    for (const log of this.#logs) kept += log.keptBytes;
+    this.#kept = kept;
+    this.#countedAt = this.#appended;
+    return kept;
+  }
+
+  /** As keptBytes >= bytes; counted only where it may be. */
+  #keepsAtLeast(bytes: number): boolean {
+    return this.#kept + this.#appended - this.#countedAt >= bytes && this.keptBytes >= bytes;
+  }
+
+  stateOf(log: PartitionLog): LogState {
+    const own = log.keptBytes;
+    if (own < this.floorBytes || !this.#keepsAtLeast(this.statementBytesMax * DELAY_SHARE)) return 'ok';
+    return this.#isFull(ROOM_TOGETHER_BYTES) ? 'full' : 'delay';
+  }
+
+  /** Whether no record of so many bytes has room beyond the floors, whatever history is given up. */
+  #isFull(wanted: number): boolean {
+    let excess = wanted;
+    for (const log of this.#logs) excess += Math.max(0, log.keptBytes - this.floorBytes);
+    return excess > this.sharedBytes;
+  }
+
+  /* ---- Making room ---------------------------------------------------------------------------------------------- */
+
+  /** Whether a record has room without more ado. */
+  hasRoom(log: PartitionLog, wanted: number): boolean {
+    const after = log.bytes + wanted;
+    if (after > this.historyBytesMax) return false;
+    return after <= this.floorBytes || this.excessBytes + wanted <= this.sharedBytes;
+  }
+
+  /**
+   * Drops history until a record has room.
+   *
+   * @param isProgress  it is taken in any case (B3)
+   * @throws GridError LOG_FULL
+   */
+  makeRoom(log: PartitionLog, wanted: number, isProgress: boolean): void {
+    this.#shrinkTo(log, wanted);
+    if (this.#hasShare(log, wanted)) return;
+    this.#giveUp(wanted + ROOM_TOGETHER_BYTES);
+    if (this.#hasShare(log, wanted)) return;
+    log.dropOldest(Infinity, Math.max(0, this.floorBytes - wanted));
+    if (this.#hasShare(log, wanted) || isProgress) return;
+    if (this.#isAlone(log)) return;
+    throw this.#logFull(log);
+  }
+
+  /** Whether nobody keeps anything beyond the floors but who stages at the moment (B4). */
+  #isAlone(log: PartitionLog): boolean {
+    return log.isAlone && this.#logs.every((one) => one.bytes <= this.floorBytes || one.isAlone);
+  }
+
+  #hasShare(log: PartitionLog, wanted: number): boolean {
+    return log.bytes + wanted <= this.floorBytes || this.excessBytes + wanted <= this.sharedBytes;
+  }
+
+  /** The log's own bound of history: a little more is dropped than has to be, a long way back goes in steps. */
+  #shrinkTo(log: PartitionLog, wanted: number): void {
+    const { historyBytesMax } = this;
+    if (log.bytes + wanted <= historyBytesMax) return;
+    const enough = Math.min(historyBytesMax - wanted, log.bytes - ROOM_TOGETHER_BYTES);
+    log.dropOldest(log.bytes > historyBytesMax ? SHRINK_RECORDS : Infinity, Math.max(0, enough));
+  }
+
+  /** Has the logs that are beyond their floors give up their oldest until there is room for `wanted`. */
+  #giveUp(wanted: number): void {
+    if (this.#fruitlessAt === this.#releases) return;
+    while (this.excessBytes + wanted > this.sharedBytes) {
+      const log = this.#oldest();
+      if (log === undefined) {
+        this.#fruitlessAt = this.#releases;
+        return;
+      }
+      log.dropOldest(GIVEN_UP_TOGETHER, this.floorBytes);
+    }
+  }
+
+  /** Of some logs that can give up something, the one whose first record is the oldest; undefined: none of all can. */
+  #oldest(): PartitionLog | undefined {
+    const count = this.#logs.length;
+    let oldest: PartitionLog | undefined;
+    let found = 0;
+    for (let looked = 0; looked < count && found < LOOKED_AT; looked++) {
+      const log = this.#logs[this.#cursor % count]!;
+      this.#cursor = (this.#cursor + 1) % count;
+      if (log.bytes <= this.floorBytes || !log.hasHistory) continue;
+      found += 1;
+      if (oldest === undefined || log.firstVersion < oldest.firstVersion) oldest = log;
+    }
+    return oldest;
+  }
+
+  /** Memory is full: drops the oldest that nobody holds, of all logs in turn. @returns how many records */
+  dropHistory(maxRecords: number): number {
+    const count = this.#logs.length;
+    let dropped = 0;
+    for (let visited = 0; visited < count && dropped < maxRecords; visited++) {
+      const log = this.#logs[this.#cursor % count]!;
+      this.#cursor = (this.#cursor + 1) % count;
+      dropped += log.dropOldest(Math.min(64, maxRecords - dropped), 0);
+    }
+    return dropped;
+  }
+
+  /** Logs go back towards their own bound a few records at a time, once who reads them had time to read what made them grow. */
+  shrinkInTime(): void {
+    if (this.#overgrown.size === 0) return;
+    const since = this.#now() - SHRINK_AFTER_US;
+    for (const [log, grownAt] of this.#overgrown) {
+      if (grownAt <= since) log.dropOldest(SHRINK_RECORDS, this.historyBytesMax);
+    }
+  }
+
+  /* ---- Saying why ----------------------------------------------------------------------------------------------- */
+
+  #logFull(log: PartitionLog): GridError {
+    const holder = this.#holderOf(log);
+    const figures = { bytes: log.bytes, limitBytes: this.bytesMax, allBytes: this.bytesUsed };
+    return holder === undefined ? fullOfUndecided(figures) : fullOfHeld(holder.holder, figures);
+  }
+
+  /** The durable consumer that is furthest behind: of the log, or of the one that keeps most. Undefined: nobody is behind. */
+  #holderOf(log: PartitionLog): { readonly holder: LogHolder | undefined } | undefined {
+    const own = log.slowest;
+    if (own !== undefined) return own;
+    let most: PartitionLog | undefined;
+    for (const one of this.#logs) if (one.slowest !== undefined && one.bytes > (most?.bytes ?? 0)) most = one;
+    return most?.slowest;
+  }
+}
+
+function fullOfHeld(holder: LogHolder | undefined, figures: Readonly<Record<string, number>>): GridError {
+  const isStopped = holder?.isStopped === true;
+  const who = holder === undefined ? 'a listener' : `the listener ${holder.name}`;
+  const why = isStopped ? `${who} is in quarantine and reads no further` : `${who} has not read it yet`;
+  const cure = isStopped ? 'mend the listener and deploy its module again, or undeploy it' : 'make the listener faster';
+  return new GridError('LOG_FULL', `the log is full: ${why}`, {
+    hint: `${cure} (ashlar stats shows its lag), or raise memory.maxBytes: logs have an eighth of it`,
+    details: { ...(holder === undefined ? {} : { listener: holder.name }), isStopped, ...figures },
+  });
+}
+
+function fullOfUndecided(figures: Readonly<Record<string, number>>): GridError {
+  return new GridError('LOG_FULL', 'the log is full of writes that are not committed yet', {
+    hint: 'write less in one step, send it again a little later, or raise memory.maxBytes: logs have an eighth of it',
+    details: { isStopped: false, ...figures },
+  });
+}
