@@ -112,7 +112,7 @@ describe('with a listener on the same map', () => {
 
 describe('with a listener that does not get on', () => {
   it('a statement that lacks room says so before its time is over, changes nothing, and applies when it is gone', async () => {
-    const small = await TestGrid.start({ members: 1, memory: '32MiB', settings: { 'cluster.partitionCount': 4 } });
+    const small = await TestGrid.start({ members: 1, memory: '64MiB', settings: { 'cluster.partitionCount': 4 } });
     try {
       const own = await small.connect();
       const stuck = own.map<number>('stuck');
