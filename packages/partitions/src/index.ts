@@ -1,5 +1,6 @@
 /** partitions: the partitions of one member: what writes pass and wait for, limits, local snapshots. */
 export { answerMarginMs } from './answer-margin.ts';
+export { AnswerWindow, type EarlierOutcome } from './answer-window.ts';
 export { deadlineOf, keptDeadline } from './deadlines.ts';
 export { EntryLimits } from './entry-limits.ts';
 export { type GateName, keyGateName, partitionGateName } from './gate-names.ts';

@@ -27,6 +27,7 @@ export {
   SNAPSHOTS_MAX,
   WORKERS_MAX,
 } from './layout.ts';
+export type { AnswerQuery, AnswerSearch, AnswerState } from './log/answer-search.ts';
 export type { LogState } from './log/log-budget.ts';
 export { LogRecordView, RecordCause, RecordKind } from './log/log-record.ts';
 export { type LogConsumer, type LogHolder, logBytesOf } from './log/partition-log.ts';

@@ -10,6 +10,7 @@ import { EntryFinder } from './entry-finder.ts';
 import { sweepExpired } from './expiry.ts';
 import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
+import { type AnswerQuery, AnswerSearch } from './log/answer-search.ts';
 import type { LogState } from './log/log-budget.ts';
 import { LogRecordView, RecordCause } from './log/log-record.ts';
 import type { LogConsumer, LogHolder, PartitionLog } from './log/partition-log.ts';
@@ -536,6 +537,12 @@ export class MemberStore {
   addConsumer(partitionId: PartitionId, options: { durable: boolean; at?: Sequence; holder?: LogHolder }): LogConsumer {
     const log = this.#logOf(partitionId);
     return log.addConsumer(options.durable, options.at ?? log.committedSequence + 1, options.holder);
+  }
+
+  /** Looks for what became of mutations that may have been sent before. @throws GridError SEQUENCE_GONE: not on this member */
+  searchAnswers(partitionId: PartitionId, query: AnswerQuery): AnswerSearch {
+    const { arena, words } = this.#core;
+    return new AnswerSearch(this.#logOf(partitionId), arena, words, this.#record, query);
   }
 
   /** How much of the logs' room cannot be given up, and whether durable consumers get on. O(partitions). */

@@ -96,6 +96,7 @@ export class ReplicaTail {
     this.#checkOrder(frame, index);
     this.#readHeader(frame, index);
     if (map !== undefined && kind === RecordKind.put) this.#put(map, frame, index);
+    else if (map !== undefined && kind === RecordKind.answer) this.#answer(map, frame, index);
     else if (map !== undefined && isEnd(kind)) this.#end(map, frame, index, kind);
     else this.#appendEmpty(frame, index, kind);
     return true;
@@ -122,6 +123,17 @@ export class ReplicaTail {
     header.transactionId = frame.field('transactionId', index);
     header.originSite = frame.field('originSite', index);
     header.originSequence = frame.field('originSequence', index);
+  }
+
+  #answer(map: StoredMap, frame: RecordFrame, index: number): void {
+    const { blocks } = this.#core;
+    const [start, end] = [frame.valueStart(index), frame.field('valueEnd', index)];
+    if (!this.#partition.log.reserve(end - start, true)) throw this.#core.outOfMemory(end - start);
+    const value = createValue(blocks, map.account, frame.values, start, end);
+    if (value === 0) throw this.#core.outOfMemory(end - start);
+    const sequence = this.#append(frame, index, RecordKind.answer, map.mapId, 0, value, 0, 0);
+    releaseValue(blocks, map.account, value);
+    this.#note(sequence, 0, 0, 0, 0);
   }
 
   #put(map: StoredMap, frame: RecordFrame, index: number): void {

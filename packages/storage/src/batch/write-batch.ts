@@ -281,6 +281,24 @@ export class WriteBatch implements RecordHeader {
     return this.#stageClose(partition, table, entry, RecordKind.expire, cause);
   }
 
+  /**
+   * Stages what a mutation of this batch is answered, where its record cannot tell it: under the request number that the
+   * batch has at the moment, in the partition of the change. Copied; gone with the change if that is undone.
+   *
+   * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (U3)
+   */
+  answer(mapId: MapId, partitionId: PartitionId, result: Uint8Array, start: number, end: number): void {
+    const core = this.#core;
+    const partition = this.#join(partitionId);
+    assert(partition.log.nextSequence > this.firstSequenceIn(partition), 'an answer is of a change beside it');
+    const { account } = core.mapOf(mapId);
+    this.#reserve(partition, end - start);
+    const value = createValue(core.blocks, account, result, start, end);
+    if (value === 0) throw core.outOfMemory(end - start);
+    partition.log.append(this, RecordKind.answer, mapId, this.#lane, 0, value, 0, 0, 0, RecordCause.request);
+    releaseValue(core.blocks, account, value);
+  }
+
   /* ---- Staging ------------------------------------------------------------------------------------------------------ */
 
   /** Enters a partition, once: from here on it is this batch's until it is sealed (U1). */

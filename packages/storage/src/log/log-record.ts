@@ -52,6 +52,8 @@ export const RecordKind = {
   control: 8,
   /** Written again by the batch that wrote it: it tells nothing and is read by nobody. */
   superseded: 9,
+  /** What a mutation was answered where its record cannot tell it: its value. For who sends it again, and for nobody else. */
+  answer: 10,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -336,7 +338,8 @@ export function supersedeRecord(arena: Arena, record: Ref): void {
   );
 }
 
-export function isSuperseded(arena: Arena, record: Ref): boolean {
+/** Whether a record tells readers of the log nothing: superseded, or an answer. */
+export function isUntold(arena: Arena, record: Ref): boolean {
   const word = arena.segments[record >>> SEGMENT_SHIFT]!.u32[((record & SEGMENT_MASK) << 1) + RECORD_FORMAT_KIND]!;
-  return word >>> 16 === RecordKind.superseded;
+  return word >>> 16 >= RecordKind.superseded;
 }

@@ -39,7 +39,7 @@ import { holdEntry, holdValue, releaseEntry, releaseValue } from '../memory/bloc
 import { valueBytesOf } from '../memory/value-extents.ts';
 import type { LogBudget, LogState } from './log-budget.ts';
 import {
-  isSuperseded,
+  isUntold,
   type LogRecordView,
   type RecordCause,
   type RecordHeader,
@@ -110,6 +110,8 @@ export class PartitionLog {
   epoch: number;
   /** The first sequence of the batch that is staging here; Infinity: none is. */
   openFrom = Infinity;
+  /** Nothing above this version was dropped: of the newest record that was, or of the log's beginning; Infinity: not known. */
+  droppedVersion: number;
   /** The last sequence that left the member. */
   leftSequence = 0;
   readonly #host: LogHost;
@@ -130,6 +132,8 @@ export class PartitionLog {
     this.#first = lastSequence + 1;
     this.#next = lastSequence + 1;
     this.#committed = lastSequence;
+    // Versions from before the incarnation are those of another history; what a log was handed on with is not known here.
+    this.droppedVersion = lastSequence === 0 ? incarnation : Infinity;
     host.budget.open(this);
   }
 
@@ -404,6 +408,7 @@ export class PartitionLog {
   }
 
   #dropFirst(): void {
+    this.droppedVersion = this.versionOf(this.#first);
     this.#release(this.#first);
     const place = this.#firstBlockNumber() % this.#blockRefs.length;
     this.#first += 1;
@@ -470,7 +475,7 @@ export class PartitionLog {
   }
 
   /**
-   * Visits committed records in order, those that are superseded left out.
+   * Visits committed records in order, those that tell nothing left out.
    *
    * @param view   moved from record to record
    * @param visit  answers false to stop after the record
@@ -485,7 +490,7 @@ export class PartitionLog {
     while (sequence < stop) {
       const record = this.recordRef(sequence);
       sequence += 1;
-      if (!isSuperseded(arena, record) && visit(view.attach(record)) === false) break;
+      if (!isUntold(arena, record) && visit(view.attach(record)) === false) break;
     }
     return sequence;
   }

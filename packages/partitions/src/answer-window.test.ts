@@ -1,0 +1,79 @@
+import { type Epoch, HybridClock, type MapId, type PartitionId } from '@ashlar/core';
+import { MemberStore, type WriteBatch } from '@ashlar/storage';
+import { AnswerWindow } from './answer-window.ts';
+
+const MAP = 1 as MapId;
+const PARTITION = 0 as PartitionId;
+const SESSION = 77;
+
+function bench() {
+  let ms = 1_000_000;
+  const time = { monotonicMs: () => ms, wallMs: () => ms };
+  const clock = new HybridClock(time);
+  const store = MemberStore.create({ maxBytes: 8 << 20, partitionCount: 1, maxWorkers: 0, hashSeed: 1, clock });
+  store.openMap(MAP, { affinityParts: 0 });
+  store.openPartition(PARTITION, 1 as Epoch);
+  ms += 1;
+  const floor = clock.now();
+  ms += 1;
+  const stage = (number: number, key: string, value: string | undefined): WriteBatch => {
+    const batch = store.begin({ requestSession: SESSION, requestNumber: number });
+    const [keyBytes, bytes] = [Buffer.from(key), Buffer.from(value ?? '')];
+    if (value === undefined) batch.remove(MAP, PARTITION, keyBytes, 0, keyBytes.length);
+    else batch.put(MAP, PARTITION, keyBytes, 0, keyBytes.length, bytes, 0, bytes.length);
+    return batch;
+  };
+  const window = new AnswerWindow(store, 2);
+  const find = (...numbers: number[]) => window.find(PARTITION, { session: SESSION, numbers, floor });
+  return { store, stage, find };
+}
+
+describe('the log as answer window', () => {
+  it('tells what a mutation did, what it replaced, and its result', async () => {
+    const { stage, find } = bench();
+    const put = stage(1, 'k', 'old');
+    put.commit();
+    for (let number = 10; number < 20; number++) stage(number, 'other', 'x').commit();
+    const processed = stage(2, 'k', 'new');
+    processed.answer(MAP, PARTITION, Buffer.from('made'), 0, 4);
+    processed.commit();
+    stage(3, 'none', undefined).commit();
+    const [first, second, third] = await find(1, 2, 3);
+    const { version } = put;
+    expect(first).toEqual({
+      ...{ kind: 'applied', change: 'put', version, oldVersion: 0, oldValue: undefined, result: undefined },
+    });
+    expect(second).toMatchObject({ kind: 'applied', change: 'put', version: processed.version, oldVersion: version });
+    expect(second).toMatchObject({
+      oldValue: new Uint8Array(Buffer.from('old')),
+      result: new Uint8Array(Buffer.from('made')),
+    });
+    expect(third).toEqual({ kind: 'notApplied' });
+  });
+
+  it('joins what is undecided: tells it once it is committed, and that it was not applied where it is lost', async () => {
+    for (const isLost of [false, true]) {
+      const { stage, find } = bench();
+      const batch = stage(1, 'k', 'v');
+      batch.seal();
+      let answered: unknown;
+      const asked = find(1).then((outcomes) => (answered = outcomes[0]));
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(answered).toBeUndefined();
+      if (isLost) batch.abort();
+      else batch.commit();
+      await asked;
+      expect(answered).toMatchObject({ kind: isLost ? 'notApplied' : 'applied' });
+    }
+  });
+
+  it('does not know what is no longer there', async () => {
+    const { store, stage, find } = bench();
+    stage(1, 'k', 'v').commit();
+    store.closePartition(PARTITION);
+    store.openPartition(PARTITION, 2 as Epoch);
+    expect(await find(1)).toEqual([{ kind: 'unknown' }]);
+    store.closePartition(PARTITION);
+    await expect(find(1)).rejects.toMatchObject({ code: 'SEQUENCE_GONE' });
+  });
+});
