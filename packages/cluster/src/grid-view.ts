@@ -44,6 +44,7 @@ export class GridView {
   readonly #onFailure: (error: unknown) => void;
   readonly #refreshing: SharedCall<ControlState>;
   readonly #waits: CatalogWaits;
+  readonly #standing: (() => Promise<void>)[] = [];
   #table: TableState;
   #catalog: CatalogState;
   #maps = new Map<string, CatalogedMap>();
@@ -114,6 +115,16 @@ export class GridView {
   /** Calls back when a bundle that was asked for with `bundle` is at hand. */
   onBundle(follow: (hash: string) => void): void {
     this.#bundleFollowers.push(follow);
+  }
+
+  /** @param wait  resolves when what the present state asks of somebody stands; asked before a change counts as followed */
+  addStanding(wait: () => Promise<void>): void {
+    this.#standing.push(wait);
+  }
+
+  /** Resolves when everything that the present state asks of this member stands. */
+  async stands(): Promise<void> {
+    await Promise.all(this.#standing.map((wait) => wait()));
   }
 
   /** @throws GridError as `step` does; GRID_INCOMPLETE: an incomplete grid's catalog may yet become another's */

@@ -167,6 +167,7 @@ export function isTransient(error: GridError): boolean {
     case 'CANCELLED':
     case 'DEADLINE_EXCEEDED':
     case 'OUTCOME_UNKNOWN':
+    case 'IN_DOUBT':
     case 'SNAPSHOT_EXPIRED':
       return true;
     default:

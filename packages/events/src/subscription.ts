@@ -50,6 +50,8 @@ export interface SubscriptionOptions extends FilterOptions {
   readonly onSlow: OnSlow;
   /** For `cut`. */
   readonly cutLagRecords: number;
+  /** The map whose records foreignRecords() leaves out; omitted: none are counted. */
+  readonly uncountedMapId?: () => number | undefined;
 }
 
 export interface Pulled {
@@ -90,6 +92,10 @@ export class Subscription {
   #isStale = true;
   #mapId: number | undefined;
   #isDropped = false;
+  readonly #uncountedMapId: (() => number | undefined) | undefined;
+  #uncounted: number | undefined;
+  /** foreign[partition]; empty where nobody asks. */
+  readonly #foreign: Uint32Array;
 
   /** @param budget  of the member, for what conflating subscriptions keep */
   constructor(logs: LogSource, options: SubscriptionOptions, budget: ConflationBudget) {
@@ -101,6 +107,8 @@ export class Subscription {
     this.#onSlow = options.onSlow;
     this.#conflation = options.onSlow === 'conflate' ? new Conflation(budget) : undefined;
     this.#cutLag = options.cutLagRecords;
+    this.#uncountedMapId = options.uncountedMapId;
+    this.#foreign = new Uint32Array(options.uncountedMapId === undefined ? 0 : Math.max(0, ...options.partitions) + 1);
     this.#filter = new EventFilter(options);
     this.#checkHeld = options.checkHeld;
     this.#checkHeld?.();
@@ -134,6 +142,15 @@ export class Subscription {
   /** The last sequence read in each partition. */
   get positions(): number[] {
     return Array.from(this.#next, (next) => next - 1);
+  }
+
+  /** Records that were read of a partition and made no event, since forgetForeign(). */
+  foreignRecords(partition: number): number {
+    return this.#foreign[partition] ?? 0;
+  }
+
+  forgetForeign(partition: number): void {
+    this.#foreign[partition] = 0;
   }
 
   /** Documents that its condition had no clear answer for. */
@@ -207,6 +224,7 @@ export class Subscription {
     this.#isStale = false;
     this.#checkHeld?.();
     this.#followMap();
+    this.#uncounted = this.#uncountedMapId?.();
     if (this.#onSlow === 'cut') this.#checkLag();
     const resolved = this.#logs.resolvedVersion();
     const isRead = this.#isDropped ? this.#readRest(bytesMax, recordsMax) : this.#read(bytesMax, recordsMax);
@@ -280,9 +298,11 @@ export class Subscription {
   }
 
   #visit(record: LogRecordView, partition: number): void {
-    if (record.mapId !== this.#mapId) return;
-    const type = eventTypeOf(record);
-    if (type === undefined || !this.#filter.wants(type, record)) return;
+    const type = record.mapId === this.#mapId ? eventTypeOf(record) : undefined;
+    if (type === undefined || !this.#filter.wants(type, record)) {
+      if (record.mapId !== this.#uncounted) this.#foreign[partition]!++;
+      return;
+    }
     if (this.#conflation !== undefined) {
       this.#conflation.add(type, partition, record);
       return;

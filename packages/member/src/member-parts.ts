@@ -111,10 +111,20 @@ async function coordinate({ config, self, peers, clock, log }: CoordinatorParts)
 /** With answers that hold everywhere. */
 function spreading(
   embedded: EmbeddedCoordinator,
-  { self, peers, log }: { readonly self: MemberId; readonly peers: Peers; readonly log: Logger },
+  {
+    self,
+    peers,
+    log,
+    standHere,
+  }: {
+    readonly self: MemberId;
+    readonly peers: Peers;
+    readonly log: Logger;
+    readonly standHere: () => Promise<void>;
+  },
 ): SpreadingCoordinator {
   return new SpreadingCoordinator(embedded, {
-    ...{ self, log },
+    ...{ self, log, standHere },
     askToFollow: ({ id }, request, timeoutMs) =>
       peers.to(id, embedded.state.table).members.followCatalog(request, { timeoutMs }),
   });
@@ -157,9 +167,10 @@ export async function makeParts(
   const { state }: { readonly state: ControlState } =
     'remote' in coordination ? coordination.remote : coordination.embedded;
   const config = withGridSettings(told, isGiven, state.table);
-  const control = new GridView(
+  const standHere = (): Promise<void> => control.stands();
+  const control: GridView = new GridView(
     self,
-    'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log }),
+    'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log, standHere }),
     (error) => log.error({ err: error }, 'a change of the grid was followed in part'),
   );
   // Before whoever acts on a change of the table: what was lost with it is lost for all of them.

@@ -314,6 +314,28 @@ export class MemberStore {
   }
 
   /**
+   * Visits the keys of the entries in slots [fromSlot, ...) of one partition, as clear() walks. `visit` must not write to the
+   * store; the bytes are good during the call only.
+   *
+   * @param maxOperations  slots looked at
+   * @returns the slot to go on from, or -1 at the end
+   */
+  visitKeys(
+    mapId: MapId,
+    partitionId: PartitionId,
+    fromSlot: number,
+    maxOperations: number,
+    visit: (bytes: Uint8Array, start: number, end: number) => void,
+  ): number {
+    const table = this.#core.mapOf(mapId).tables[partitionId];
+    if (table === undefined) return -1;
+    return table.visitNewest(fromSlot, maxOperations, (chunk, slot) => {
+      chunk.positionKey(slot);
+      visit(chunk.bytes, chunk.start, chunk.stop);
+    });
+  }
+
+  /**
    * Decides the batches that the store writes by itself (what expires), once they are sealed: in the order of their logs.
    * Default: commits them at once.
    */

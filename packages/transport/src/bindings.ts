@@ -113,6 +113,7 @@ function bindMembers({ members }: GridServices, state: ServerState): UntypedServ
     RunJobPart: streamCall(m.runJobPart, (request, context) => members.runJobPart(request, context), state),
     ModifyRows: unaryCall(m.modifyRows, (request, context) => members.modifyRows(request, context), state),
     ChangePart: conversationCall(m.changePart, (inputs, context) => members.changePart(inputs, context), state),
+    DeliverWrites: unaryCall(m.deliverWrites, (request, context) => members.deliverWrites(request, context), state),
   };
 }
 

@@ -114,6 +114,7 @@ export interface MemberConnection {
     readonly modifyRows: Ask<{ body: Uint8Array; tableVersion: number }, s.ModifyRowsResponse>;
     /** Ended by close(), unless the member ends it. */
     changePart(options?: CallOptions): Conversation<s.PartInput, s.PartOutput>;
+    readonly deliverWrites: Ask<{ body: Uint8Array }, { body: Uint8Array }>;
   };
   /**
    * Resolves once there is a connection (it is kept up and re-made by itself from then on).
@@ -270,6 +271,7 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       runJobPart: stream(m.runJobPart),
       modifyRows: ask(m.modifyRows),
       changePart: (options) => openConversation(caller, m.changePart, options),
+      deliverWrites: ask(m.deliverWrites),
     },
     ready: (timeoutMs) => ready(caller, timeoutMs),
     reach: (timeoutMs) => reach(caller, timeoutMs),

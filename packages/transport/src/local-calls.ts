@@ -57,6 +57,7 @@ function membersCalls(services: () => Pick<GridServices, 'members'>): MembersCal
     runFragment: stream(m.runFragment, (members, request, context) => members.runFragment(request, context)),
     runJobPart: stream(m.runJobPart, (members, request, context) => members.runJobPart(request, context)),
     modifyRows: ask(m.modifyRows, (members, request, context) => members.modifyRows(request, context)),
+    deliverWrites: ask(m.deliverWrites, (members, request, context) => members.deliverWrites(request, context)),
     changePart: (options) =>
       new LocalConversation(m.changePart, options, (inputs, context) => services().members.changePart(inputs, context)),
   };

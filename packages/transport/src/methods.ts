@@ -188,4 +188,5 @@ export const METHODS = {
   }),
   /** Each input says whether it has an effect: only a commit does. */
   changePart: method<s.PartInput, s.PartOutput>('Members', 'ChangePart', { request: partInput, response: partOutput }),
+  deliverWrites: method<{ body: Uint8Array }, { body: Uint8Array }>('Members', 'DeliverWrites', { effect: 'write' }),
 } as const;

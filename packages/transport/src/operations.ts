@@ -74,4 +74,5 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['/ashlar.v1.Members/RunJobPart', about('member')],
   ['/ashlar.v1.Members/ModifyRows', about('member')],
   ['/ashlar.v1.Members/ChangePart', about('member')],
+  ['/ashlar.v1.Members/DeliverWrites', about('member')],
 ]);

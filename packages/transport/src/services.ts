@@ -541,6 +541,7 @@ export interface MembersService {
   ): Promise<ModifyRowsResponse>;
   /** One output an input. The caller may leave at any time: `context.signal` tells. */
   changePart(inputs: AsyncIterable<PartInput>, context: CallContext): AsyncIterable<PartOutput>;
+  deliverWrites(request: { readonly body: Uint8Array }, context: CallContext): Promise<{ readonly body: Uint8Array }>;
 }
 
 export interface GridServices {

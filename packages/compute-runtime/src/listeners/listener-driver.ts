@@ -5,36 +5,85 @@
  * the map is dropped it gets what is left of its events and has ended: a deployment of its module binds it to the map
  * that has the name by then. A new deployment under the name changes the code that its next events run through, lets it
  * out of quarantine, and nothing else: no event is lost or seen twice. Undeployed, it forgets its place.
+ *
+ * listener-driver 1  A change is followed here once every listener that it starts stands on committed checkpoints
+ *                    (`standing`): a deployment is answered then, and a map that was made takes no write before.
+ * listener-driver 2  When partitions come or go, listeners go on from the checkpoints that lie in those that are there.
+ * listener-driver 3  One that was undeployed has gone before another with its name and map begins.
  */
 import type { CatalogState } from '@ashlar/cluster';
-import { ListenerRunner } from '@ashlar/compute';
 import type { Reading } from '@ashlar/observe';
-import { type ListenerDependencies, type ListenerSpec, RunningListener } from './running-listener.ts';
+import { ForgottenListeners } from './forgotten-listeners.ts';
+import { listenerText } from './listener-records.ts';
+import type { ListenerDependencies, ListenerSpec } from './listener-spec.ts';
+import { RunningListener } from './running-listener.ts';
 
 /** Listeners with a line of their own in the metrics. */
 const LISTENERS_LABELLED_MAX = 50;
-const START_RETRY_MS = 5000;
 
 export class ListenerDriver {
   readonly #deps: ListenerDependencies;
-  readonly #runner: ListenerRunner;
   readonly #running = new Map<string, RunningListener>();
-  #retryTimer: NodeJS.Timeout | undefined;
+  /** Undeployed, and still delivering what their last steps wrote. */
+  readonly #retiring = new Map<string, { readonly listener: RunningListener; readonly gone: Promise<void> }>();
+  readonly #forgotten: ForgottenListeners;
+  /** By id: starts once the one before it has gone. */
+  readonly #starting = new Map<string, Promise<void>>();
+  #ownership = '';
+  #isClosed = false;
 
   constructor(deps: ListenerDependencies) {
     this.#deps = deps;
-    this.#runner = new ListenerRunner(deps.parts.userLanes, deps.parts.modules);
-    const { metrics } = deps.parts;
-    metrics.counter('ashlar_listener_events_total', 'Events that listeners have done with.', () =>
-      this.#sum(({ done }) => done),
+    this.#forgotten = new ForgottenListeners({
+      ...{ parts: deps.parts, gate: deps.gate },
+      isKnown: (id) => wantedListeners(deps.parts.control.catalog).has(id) || this.#retiring.has(id),
+    });
+    this.#countInMetrics();
+    deps.parts.control.onCatalog(() => this.#follow());
+    deps.parts.control.onTable(() => this.#follow());
+    deps.parts.control.addStanding(() => this.standing());
+  }
+
+  /** Resolves once every listener that is to run here stands on committed checkpoints. Never rejects. */
+  async standing(): Promise<void> {
+    await Promise.all(this.#starting.values());
+    await Promise.all([...this.#running.values()].map((listener) => listener.standing));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#forgotten.close();
+    const all = [...this.#running.values(), ...[...this.#retiring.values()].map(({ listener }) => listener)];
+    await Promise.all(all.map((listener) => listener.stop()));
+  }
+
+  #countInMetrics(): void {
+    const { metrics, control } = this.#deps.parts;
+    const sum = (read: (listener: RunningListener) => number) => () => this.#sum(read);
+    metrics.counter(
+      'ashlar_listener_events_total',
+      'Events that listeners have done with.',
+      sum(({ done }) => done),
     );
     metrics.counter(
       'ashlar_listener_failures_total',
       'Runs of listeners that failed by their own fault: an error, a limit exceeded, their thread ended.',
-      () => this.#sum(({ failures }) => failures),
+      sum(({ failures }) => failures),
     );
-    metrics.counter('ashlar_listener_passed_over_total', 'Groups of events that listeners were given up on.', () =>
-      this.#sum(({ passedOver }) => passedOver),
+    metrics.counter(
+      'ashlar_listener_passed_over_total',
+      'Groups of events that listeners were given up on.',
+      sum(({ passedOver }) => passedOver),
+    );
+    metrics.counter(
+      'ashlar_listener_gaps_total',
+      'Partitions whose log did not reach back to the checkpoint of a listener: it may have missed events.',
+      sum(({ gaps }) => gaps),
+    );
+    metrics.gauge(
+      'ashlar_listener_undelivered_writes',
+      'Writes of listeners that the partitions they are for have not taken yet.',
+      () => this.#deps.courier.undelivered,
     );
     metrics.gauge(
       'ashlar_listener_state',
@@ -42,33 +91,27 @@ export class ListenerDriver {
       () => this.#states(),
       ['listener', 'map', 'state'],
     );
-    metrics.gauge('ashlar_listener_lag_records', 'Log records that listeners have not read.', () =>
-      this.#sum(({ lag }) => lag),
+    metrics.gauge(
+      'ashlar_listener_lag_records',
+      'Log records that listeners have not read.',
+      sum(({ lag }) => lag),
     );
     metrics.gauge(
       'ashlar_listeners',
       'Listeners of the deployed modules: running, waiting for the first map of their name, or ended with a map that was dropped.',
-      () => countsByState(deps.parts.control.catalog),
+      () => countsByState(control.catalog),
       ['state'],
     );
-    // At once: a map's first put follows the change that creates the map, and its listeners must stand by then.
-    deps.parts.control.onCatalog(() => this.#follow());
-    deps.parts.control.onTable(() => this.#follow());
   }
 
-  async close(): Promise<void> {
-    clearTimeout(this.#retryTimer);
-    await Promise.all([...this.#running.values()].map((listener) => listener.stop()));
-  }
-
-  /** Of the first LISTENERS_LABELLED_MAX. */
+  /** The first LISTENERS_LABELLED_MAX. */
   #states(): readonly Reading[] {
     const states = new Map([...this.#running].map(([id, { spec, state }]) => [id, { spec, state: state as string }]));
     const { catalog } = this.#deps.parts.control;
     for (const [id, spec] of wantedListeners(catalog)) {
       if (states.has(id)) continue;
       const state = stateOfListener(spec, catalog);
-      // It should run: starting it failed, and is tried again.
+      // It should run, and waits for the one before it to be gone.
       states.set(id, { spec, state: state === 'running' ? 'failing' : state });
     }
     return [...states.values()].slice(0, LISTENERS_LABELLED_MAX).map(({ spec, state }) => ({
@@ -96,26 +139,51 @@ export class ListenerDriver {
         continue;
       }
       this.#running.delete(id);
-      void listener.stop();
+      this.#retire(id, listener);
+      this.#forgotten.expect();
     }
     if (!this.#deps.parts.control.isComplete) return;
-    clearTimeout(this.#retryTimer);
+    this.#followPartitions();
     for (const [id, spec] of wanted) {
       if (!this.#running.has(id) && stateOfListener(spec, catalog) === 'running') this.#start(id, spec);
     }
   }
 
-  /** One that cannot start (too many subscriptions) keeps no other from it, and is tried again. */
+  #followPartitions(): void {
+    const { control } = this.#deps.parts;
+    const ownership = control.ownPartitions.map((partition) => `${partition}:${control.epochOf(partition)}`).join();
+    if (ownership === this.#ownership) return;
+    this.#ownership = ownership;
+    for (const listener of this.#running.values()) listener.reopen();
+    // What lies in partitions that came may belong to listeners that were undeployed meanwhile.
+    this.#forgotten.expect();
+  }
+
+  #retire(id: string, listener: RunningListener): void {
+    const gone = listener.retire().then(() => {
+      if (this.#retiring.get(id)?.listener === listener) this.#retiring.delete(id);
+    });
+    this.#retiring.set(id, { listener, gone });
+  }
+
   #start(id: string, spec: ListenerSpec): void {
-    const { log } = this.#deps.parts;
-    try {
-      this.#running.set(id, new RunningListener(spec, this.#runner, this.#deps));
-    } catch (error) {
-      log.error({ err: error, listener: nameOf(spec), map: spec.map }, 'a listener could not be started');
-      clearTimeout(this.#retryTimer);
-      this.#retryTimer = setTimeout(() => this.#follow(), START_RETRY_MS);
-      this.#retryTimer.unref();
+    const before = this.#retiring.get(id);
+    if (before === undefined) {
+      this.#running.set(id, new RunningListener(spec, this.#deps, false));
+      return;
     }
+    if (this.#starting.has(id)) return;
+    const start = async (): Promise<void> => {
+      await before.listener.stop();
+      await before.gone;
+      this.#starting.delete(id);
+      const now = wantedListeners(this.#deps.parts.control.catalog).get(id);
+      if (now === undefined || this.#running.has(id) || this.#isClosed) return;
+      const listener = new RunningListener(now, this.#deps, true);
+      this.#running.set(id, listener);
+      await listener.standing;
+    };
+    this.#starting.set(id, start());
   }
 }
 
@@ -123,13 +191,14 @@ function nameOf({ module, exportName }: ListenerSpec): string {
   return `${module}.${exportName}`;
 }
 
-/** By module, export and map. */
+/** By their ids: module, export and map. Those that wait for a map go by their name alone. */
 function wantedListeners(catalog: CatalogState): Map<string, ListenerSpec> {
   const wanted = new Map<string, ListenerSpec>();
   for (const { name: module, exports, generation } of catalog.modules) {
     for (const { name: exportName, kind, map, mapId } of exports) {
       if (kind !== 'listener') continue;
-      wanted.set(`${module}.${exportName} ${map} ${mapId}`, { module, exportName, map, mapId, generation });
+      const spec = { module, exportName, map, mapId, generation };
+      wanted.set(listenerText(spec), spec);
     }
   }
   return wanted;

@@ -1,12 +1,10 @@
 /** What listeners need of the member they run on. */
 import type { GridView } from '@ashlar/cluster';
-import type { ModuleRegistry } from '@ashlar/compute';
 import type { HybridClock } from '@ashlar/core';
 import type { EventHub } from '@ashlar/events';
 import type { MemberMetrics, Tracing } from '@ashlar/observe';
 import type { WritePath } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
-import type { WorkerLanes } from '@ashlar/workers';
 
 /** Where their states and failures are told. */
 export interface ListenerLog {
@@ -20,8 +18,6 @@ export interface ListenerParts {
   readonly store: MemberStore;
   readonly writes: WritePath;
   readonly control: GridView;
-  readonly userLanes: WorkerLanes;
-  readonly modules: ModuleRegistry;
   readonly hub: EventHub;
   readonly metrics: MemberMetrics;
   readonly tracing: Tracing;

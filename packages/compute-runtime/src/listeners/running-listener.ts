@@ -1,135 +1,77 @@
 /**
- * One `after` listener on this member: from the logs of its partitions through user workers to committed write-sets.
+ * One `after` listener on this member, for as long as it is deployed: what it is called, how it does, and the run that it is
+ * in (listener-run.ts).
  *
- *   log -> pull -> groups by partition -> listener task -> write-sets -> commit with the checkpoint -> remote writes
- *                     '-- a group that failed: its partition is on hold, tried again alone --^
- *
- * D1  A listener holds the log behind what it has done (a durable consumer), so it misses nothing; where listeners hold
- *     all that logs may take, writes wait or are refused (LOG_FULL). What the listener itself writes is always taken.
- * D2  A write-set's writes on this member and the partition's checkpoint commit together. Writes for other members lie in
- *     the checkpoint record until they are acknowledged; they are sent again until they are.
- * D3  A group that fails is tried again after a pause that doubles; because of itself a few times (listener-health.ts), then
- *     it is given up with an error in the log and in the metrics, or the listener goes into quarantine: then nothing runs
- *     until its module is deployed again, and it keeps its place. Meanwhile the group's partition waits, and no other.
- * D4  At most one group a partition is under way, so that effects come in the order of the events.
- * D5  When its map is dropped it gets what the logs hold of it, lets them go, and has ended.
- * D6  While its runs kill their threads they take turns, with pauses in between.
+ * running-listener 1  It holds the log behind what it has done (a durable consumer), so it misses nothing; where listeners
+ *                     hold all that logs may take, writes wait or are refused (LOG_FULL). What it writes itself is always
+ *                     taken.
+ * running-listener 2  A group that fails is tried again after a pause that doubles; because of itself a few times
+ *                     (listener-health.ts), then it is given up with an error in the log and in the metrics, or the listener
+ *                     goes into quarantine: then nothing runs until its module is deployed again, and it keeps its place.
+ * running-listener 3  At most one run reads and writes its checkpoints: a new one begins when the last has stopped.
+ * running-listener 4  When its map is dropped it gets what the logs hold of it, lets them go, and has ended.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  isTransient,
-  LANE,
-  type ListenerEvent,
-  type ListenerOutcome,
-  type ListenerRunner,
-  type ListenerWrite,
-} from '@ashlar/compute';
-import { GridError, type MapId, type PartitionId } from '@ashlar/core';
-import type { EventColumns, Subscription } from '@ashlar/events';
-import type { EntryLimits, KeyGate, LogPressure } from '@ashlar/partitions';
-import type { Router } from '@ashlar/routing';
-import type { LogConsumer, LogHolder } from '@ashlar/storage';
-import type { ProcessorCalls } from '../processor-calls.ts';
+import type { GridError, PartitionId } from '@ashlar/core';
+import type { LogHolder } from '@ashlar/storage';
+import type { EventGroup } from './event-groups.ts';
 import { ListenerCalls } from './listener-calls.ts';
-import { GroupTrouble, type HealthState, ListenerHealth } from './listener-health.ts';
-import type { ListenerParts } from './listener-parts.ts';
-import { WriteSetCommitter } from './write-set-committer.ts';
+import { type HealthState, ListenerHealth } from './listener-health.ts';
+import { listenerText } from './listener-records.ts';
+import { ListenerRun, type RunWatch } from './listener-run.ts';
+import type { ListenerDependencies, ListenerSpec } from './listener-spec.ts';
+import { ListenerTasks } from './listener-tasks.ts';
 
-const PULL_BYTES = 256 * 1024;
-const PULL_RECORDS = 1024;
-const RETRY_FIRST_MS = 20;
-const RETRY_MAX_MS = 2000;
-/** Where listeners keep how far they came. */
-const CHECKPOINT_MAP = 'sys.listeners';
-
-export interface ListenerDependencies {
-  readonly parts: ListenerParts;
-  readonly router: () => Promise<Router>;
-  readonly processors: ProcessorCalls;
-  readonly gate: KeyGate;
-  readonly limits: EntryLimits;
-  readonly pressure: LogPressure;
-}
-
-export interface ListenerSpec {
-  readonly module: string;
-  readonly exportName: string;
-  readonly map: string;
-  /** The map it belongs to, whatever has the name by now; 0: none yet. */
-  readonly mapId: MapId;
-  /** Of the module's deployment. */
-  readonly generation: number;
-}
-
-/** Events of one partition on their way through a listener. */
-interface EventGroup {
-  readonly partition: PartitionId;
-  readonly events: readonly ListenerEvent[];
-  /** Of each event in the log. */
-  readonly sequences: readonly number[];
-  readonly lastSequence: number;
-}
-
-/** Why a group is not done. `transient`: the same events may well succeed later; `isRefusal`: they need no other try. */
-interface Failure {
-  readonly error: GridError;
-  readonly transient: boolean;
-  readonly isDeath: boolean;
-  readonly isRefusal: boolean;
-}
+/** How long the outboxes of a listener that is undeployed may still be delivered. */
+const RETIRE_MS = 5 * 60_000;
 
 export class RunningListener implements LogHolder {
   #spec: ListenerSpec;
-  readonly #health = new ListenerHealth((from, to, error) => this.#tellState(from, to, error));
-  readonly #runner: ListenerRunner;
   readonly #deps: ListenerDependencies;
-  readonly #subscription: Subscription;
-  readonly #consumers: ReadonlyMap<number, LogConsumer>;
-  readonly #committer: WriteSetCommitter;
-  readonly #calls: ListenerCalls;
-  readonly #stopping = new AbortController();
-  readonly #retries = new Set<Promise<void>>();
-  readonly #loop: Promise<void>;
+  readonly #health = new ListenerHealth((from, to, error) => this.#tellState(from, to, error));
+  readonly #tasks: ListenerTasks;
+  #run: ListenerRun;
+  /** The run that is stopping, and what follows it. */
+  #turn: Promise<void> = Promise.resolve();
+  #standing: Promise<void>;
+  #isStopped = false;
+  /** Somebody will go on from its checkpoints. */
+  #isHandedOn = false;
   #isLetGo = false;
-  /** The last of those runs that take turns. */
-  #turn: Promise<unknown> = Promise.resolve();
-  /** Ends the waiting in quarantine. */
-  #wake: () => void = () => undefined;
+  #isUndelivered = false;
   /** Events that it has done with, and groups that were given up. */
   done = 0;
   passedOver = 0;
+  /** Partitions whose log did not reach back to the checkpoint. */
+  gaps = 0;
 
-  /** Stands on every partition of this member from here on: changes committed later are seen. */
-  constructor(spec: ListenerSpec, runner: ListenerRunner, deps: ListenerDependencies) {
-    const { control, hub, store, log } = deps.parts;
+  /** @param startsAnew  a checkpoint of a listener that was undeployed a moment ago is no place to start from */
+  constructor(spec: ListenerSpec, deps: ListenerDependencies, startsAnew: boolean) {
     this.#spec = spec;
-    this.#runner = runner;
     this.#deps = deps;
-    this.#subscription = hub.open({
-      map: spec.map,
-      mapIdNow: () => control.maps.get(spec.map)?.id,
-      boundTo: spec.mapId,
-      partitions: control.ownPartitions,
-      after: undefined,
-      ...{ types: [], condition: undefined, columns: [], parameters: [] },
-      onSlow: 'lag',
-      cutLagRecords: Number.POSITIVE_INFINITY,
+    this.#tasks = new ListenerTasks({
+      spec: () => this.#spec,
+      health: this.#health,
+      runner: deps.runner,
+      calls: new ListenerCalls(deps),
+      tracing: deps.parts.tracing,
     });
-    this.#consumers = new Map(
-      this.#subscription.partitions.map((partition) => [
-        partition,
-        store.addConsumer(partition as PartitionId, { durable: true, holder: this }),
-      ]),
-    );
-    this.#committer = new WriteSetCommitter(this.name, CHECKPOINT_MAP, deps);
-    this.#calls = new ListenerCalls(deps);
     deps.pressure.hold(1);
-    this.#loop = this.#run();
-    log.info({ listener: this.name, map: spec.map }, 'listener started');
+    this.#run = this.#newRun(startsAnew);
+    this.#standing = this.#run.standing;
+    deps.parts.log.info({ listener: this.name, map: spec.map }, 'listener started');
+  }
+
+  get name(): string {
+    return `${this.#spec.module}.${this.#spec.exportName}`;
+  }
+
+  /** One text for each listener: its map belongs to it. */
+  get id(): string {
+    return listenerText(this.#spec);
   }
 
   get lag(): number {
-    return this.#isLetGo ? 0 : this.#subscription.lagRecords;
+    return this.#isLetGo ? 0 : this.#run.lag;
   }
 
   /** Runs that failed by the listener's own fault. */
@@ -150,48 +92,115 @@ export class RunningListener implements LogHolder {
     return this.#isLetGo ? 'ended' : this.#health.state;
   }
 
+  /** It holds no log any more: it was stopped, or its map is gone and all of its events are done with. */
+  get hasEnded(): boolean {
+    return this.#isLetGo;
+  }
+
+  /** Resolves once its checkpoints are committed in all partitions of this member. Never rejects. */
+  get standing(): Promise<void> {
+    return this.#standing;
+  }
+
   /** Its module was deployed again: from here on other code runs, and quarantine is over. */
   follow(spec: ListenerSpec): void {
     if (spec.generation === this.#spec.generation) return;
     this.#spec = spec;
     this.#health.redeployed();
-    this.#wake();
+    this.#tasks.wake();
   }
 
+  /** Other partitions are this member's, or at other epochs: it goes on from the checkpoints that lie in them. */
+  reopen(): void {
+    if (this.#isStopped || this.#isLetGo) return;
+    const before = this.#run;
+    this.#turn = this.#turn.then(async () => {
+      await before.stop(0);
+      if (!this.#isStopped && !this.#isLetGo) {
+        this.#run = this.#newRun(false);
+        await this.#run.standing;
+      }
+      before.close();
+    });
+    this.#standing = this.#turn;
+  }
+
+  /** Keeps its checkpoints: whoever starts it again goes on from them. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#wake();
-    this.#subscription.notify();
-    await this.#loop;
-    await Promise.all(this.#retries);
+    this.#isStopped = true;
+    this.#isHandedOn = true;
+    const stopping = this.#run.stop(0);
+    await this.#turn;
+    await stopping;
+    await this.#run.stop(0);
     this.#letGo();
   }
 
-  /** It holds no log any more: it was stopped, or its map is gone and all of its events are done with. */
-  get hasEnded(): boolean {
-    return this.#isLetGo;
+  /**
+   * It is undeployed: what its last steps wrote is still delivered, within a time; then its checkpoints go. Where stop() is
+   * called meanwhile they stay, with what is left in their outboxes.
+   */
+  async retire(): Promise<void> {
+    this.#isStopped = true;
+    await this.#turn;
+    await this.#run.stop(RETIRE_MS);
+    if (!this.#isHandedOn) {
+      const { undelivered } = this.#run;
+      const facts = { listener: this.name, outboxes: undelivered, afterMs: RETIRE_MS };
+      if (undelivered > 0)
+        this.#deps.parts.log.error(facts, 'writes of an undeployed listener were not taken: they are dropped');
+      await this.#run.forget();
+    }
+    this.#letGo();
+  }
+
+  #newRun(startsAnew: boolean): ListenerRun {
+    return new ListenerRun({
+      ...{ spec: this.#spec, holder: this, deps: this.#deps, startsAnew },
+      ...{ health: this.#health, tasks: this.#tasks, watch: this.#watch() },
+    });
   }
 
   /** Holds no log any more. Idempotent. */
   #letGo(): void {
     if (this.#isLetGo) return;
     this.#isLetGo = true;
-    for (const consumer of this.#consumers.values()) consumer.close();
+    this.#run.close();
     this.#deps.pressure.hold(-1);
-    this.#deps.parts.hub.close(this.#subscription);
   }
 
-  /** Its map was dropped, and all that was left of its events is done with. */
-  #endWithMap(): void {
-    this.#letGo();
-    this.#deps.parts.log.warn(
-      { listener: this.name, map: this.#spec.map, mapId: this.#spec.mapId },
-      'the map of a listener was dropped: the listener has ended; deploy its module again for a new map of that name',
-    );
-  }
+  /* ---- What it tells ---------------------------------------------------------------------------------------------- */
 
-  get name(): string {
-    return `${this.#spec.module}.${this.#spec.exportName}`;
+  #watch(): RunWatch {
+    const { log } = this.#deps.parts;
+    const listener = this.name;
+    return {
+      onFailedStart: (error) =>
+        log.error({ err: error, listener }, 'a listener could not be started: it is tried again'),
+      onGap: (partition, { incarnation, sequence }, firstSequence) => {
+        this.gaps += 1;
+        const facts = { listener, partition, incarnation, sequence, firstSequence };
+        log.error(facts, 'the log does not reach back to where a listener was: it may have missed events');
+      },
+      onDone: (events) => {
+        this.done += events;
+      },
+      onPassedOver: (group, error, isRefusal) => this.#tellPassedOver(group, error, isRefusal),
+      onUndelivered: (partition, error) => this.#tellUndelivered(partition, error),
+      onLeftOut: (partition, writes, error) => {
+        this.passedOver += 1;
+        log.error(
+          { err: error, listener, partition, writes },
+          'writes of a listener can never be taken: they are left out',
+        );
+      },
+      onQuiet: () => {
+        this.#health.recovered();
+        if (this.#isUndelivered) log.info({ listener }, 'writes of a listener are taken again');
+        this.#isUndelivered = false;
+      },
+      onMapDropped: () => void this.#endWithMap(),
+    };
   }
 
   #tellState(from: HealthState, to: HealthState, error: GridError | undefined): void {
@@ -205,231 +214,35 @@ export class RunningListener implements LogHolder {
     }
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      try {
-        const { events, more } = this.#subscription.pull(PULL_BYTES, PULL_RECORDS);
-        if (events !== undefined) await this.#handle(groupsOf(events));
-        this.#advance();
-        if (!more) await this.#subscription.changed();
-      } catch (error) {
-        if (signal.aborted) return;
-        if (GridError.is(error, 'MAP_DROPPED')) {
-          this.#endWithMap();
-          return;
-        }
-        this.#deps.parts.log.error({ err: error, listener: this.name }, 'listener stopped reading for a moment');
-        await this.#pause(RETRY_MAX_MS);
-      }
-    }
+  #tellUndelivered(partition: PartitionId, error: GridError): void {
+    if (this.#isUndelivered) return;
+    this.#isUndelivered = true;
+    const facts = { err: error, listener: this.name, partition };
+    this.#deps.parts.log.warn(facts, 'writes of a listener are not taken: they are sent until they are');
   }
 
-  /** What is done lets the log go. */
-  #advance(): void {
-    const { partitions, positions } = this.#subscription;
-    partitions.forEach((partition, index) => {
-      if (!this.#subscription.isOnHold(partition)) this.#consumers.get(partition)!.advance(positions[index]! + 1);
-    });
-  }
-
-  async #handle(groups: readonly EventGroup[]): Promise<void> {
-    const { successes } = this.#health;
-    const outcomes = await this.#runGroups(groups);
-    const failures = await Promise.all(outcomes.map((outcome, index) => this.#commit(groups[index]!, outcome)));
-    failures.forEach((failure, index) => {
-      if (failure === undefined || this.#stopping.signal.aborted) return;
-      const group = groups[index]!;
-      this.#subscription.hold(group.partition);
-      const retrying = this.#retry(group, failure, successes).finally(() => {
-        this.#retries.delete(retrying);
-        if (this.#retries.size === 0) this.#health.recovered();
-      });
-      this.#retries.add(retrying);
-    });
-    if (this.#retries.size === 0) this.#health.recovered();
-  }
-
-  /** All groups in one task; where a death leaves open whose fault it was, each in a task of its own. */
-  async #runGroups(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
-    const run = (some: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> => this.#runTask(some);
-    const outcomes = await run(groups);
-    if (!outcomes.some(({ kind }) => kind === 'shared')) return outcomes;
-    const alone: ListenerOutcome[] = [];
-    for (const group of groups) alone.push(...(await run([group])));
-    return alone;
-  }
-
-  async #runTask(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
-    if (!this.#health.isDying && this.state !== 'quarantined') return this.#runNow(groups);
-    const turn = this.#turn.then(async () => {
-      await this.#untilMayRun();
-      return this.#runNow(groups);
-    });
-    this.#turn = turn.catch(() => undefined);
-    return turn;
-  }
-
-  /** Resolves also when the listener stops. */
-  async #untilMayRun(): Promise<void> {
-    const { signal } = this.#stopping;
-    if (this.#health.pauseMs > 0) await this.#pause(this.#health.pauseMs);
-    while (this.state === 'quarantined' && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-
-  async #runNow(groups: readonly EventGroup[]): Promise<readonly ListenerOutcome[]> {
-    const { tracing } = this.#deps.parts;
-    const count = groups.reduce((sum, { events }) => sum + events.length, 0);
-    const attributes = { 'ashlar.listener': this.name, 'ashlar.map': this.#spec.map, 'ashlar.events': count };
-    const { trace, end } = tracing.begin('ashlar.listener', undefined, attributes);
-    const outcomes = await this.#runner.run(
-      { ...this.#spec, groups: groups.map(({ events }) => events) },
-      {
-        callHandler: (call) => this.#calls.handle(call, trace),
-        depth: LANE.listener,
-        signal: this.#stopping.signal,
-        trace,
-      },
-    );
-    const failed = outcomes.find((outcome) => outcome.kind !== 'writes');
-    end(failed?.error);
-    if (!this.#stopping.signal.aborted) this.#judge(groups, outcomes);
-    return outcomes;
-  }
-
-  /** A death is one, however many groups it took along. */
-  #judge(groups: readonly EventGroup[], outcomes: readonly ListenerOutcome[]): void {
-    let hasSucceeded = false;
-    for (const outcome of outcomes) {
-      if (outcome.kind === 'writes') hasSucceeded = true;
-      else if (outcome.kind !== 'refused' && outcome.isDeath) {
-        this.#health.died(outcome.error, groups.length === 1 ? groups[0]!.partition : undefined);
-        return;
-      } else if (outcome.kind === 'failed' && !outcome.transient) this.#health.failed(outcome.error);
-    }
-    if (hasSucceeded) this.#health.succeeded();
-  }
-
-  /** @returns why the group is not done; undefined: its write-set is committed */
-  async #commit(group: EventGroup, outcome: ListenerOutcome): Promise<Failure | undefined> {
-    if (outcome.kind !== 'writes') return failureOf(outcome);
-    try {
-      await this.#commitWrites(group, outcome.writes);
-      return undefined;
-    } catch (error) {
-      const told = GridError.wrap(error);
-      const transient = isTransient(told);
-      if (!transient) this.#health.failed(told);
-      return { error: told, transient, isDeath: false, isRefusal: false };
-    }
-  }
-
-  async #commitWrites(group: EventGroup, writes: readonly ListenerWrite[]): Promise<void> {
-    const { partition, lastSequence } = group;
-    const letGo = (): void => this.#consumers.get(partition)!.advance(lastSequence + 1);
-    await this.#committer.commit(partition, lastSequence, writes, this.#stopping.signal, letGo);
-    this.done += group.events.length;
-  }
-
-  /** Brings a group on hold to its end; then its partition is read on. Never rejects. */
-  async #retry(group: EventGroup, first: Failure, successesBefore: number): Promise<void> {
-    await this.#settle(group, first, successesBefore);
-    if (!this.#stopping.signal.aborted) this.#subscription.release(group.partition);
-  }
-
-  /** Tries a group again, alone, until it is done, given up or refused; what is refused of several events is found one by one. */
-  async #settle(group: EventGroup, first: Failure, successesBefore: number): Promise<void> {
-    const { signal } = this.#stopping;
-    let failure: Failure | undefined = first;
-    let trouble = new GroupTrouble(this.#health, successesBefore);
-    for (let pauseMs = RETRY_FIRST_MS; failure !== undefined; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
-      if (failure.isRefusal) break;
-      if (trouble.isOutdated(this.#health)) trouble = new GroupTrouble(this.#health, this.#health.successes);
-      if (!failure.transient) trouble.add(failure.isDeath);
-      if (trouble.isExhausted && this.#health.mayGiveUp(trouble, failure.error)) break;
-      await this.#pause(pauseMs);
-      const [outcome] = await this.#runGroups([group]);
-      if (signal.aborted) return;
-      failure = await this.#commit(group, outcome!);
-    }
-    if (signal.aborted) return;
-    if (failure?.isRefusal === true && group.events.length > 1) {
-      await this.#oneByOne(group);
-      return;
-    }
-    if (failure !== undefined) this.#passOver(group, failure);
-    this.#consumers.get(group.partition)!.advance(group.lastSequence + 1);
-  }
-
-  async #oneByOne({ partition, events, sequences }: EventGroup): Promise<void> {
-    for (const [index, event] of events.entries()) {
-      const lastSequence = sequences[index]!;
-      const alone: EventGroup = { partition, events: [event], sequences: [lastSequence], lastSequence };
-      const [outcome] = await this.#runGroups([alone]);
-      if (this.#stopping.signal.aborted) return;
-      const failure = await this.#commit(alone, outcome!);
-      if (failure !== undefined) await this.#settle(alone, failure, this.#health.successes);
-      if (this.#stopping.signal.aborted) return;
-    }
-  }
-
-  #passOver({ partition, events, lastSequence }: EventGroup, { error, isRefusal }: Failure): void {
+  #tellPassedOver({ partition, events, lastSequence }: EventGroup, error: GridError, isRefusal: boolean): void {
     this.passedOver++;
+    const { log } = this.#deps.parts;
     if (isRefusal) {
       const { code, details } = error.refusal ?? {};
       const refused = { listener: this.name, partition, lastSequence, refusal: code, details };
-      this.#deps.parts.log.warn(refused, 'a listener refused an event: it is passed over');
+      log.warn(refused, 'a listener refused an event: it is passed over');
       return;
     }
-    this.#deps.parts.log.error(
+    log.error(
       { err: error, listener: this.name, partition, events: events.length, lastSequence },
       'a listener failed on the same events again and again: they are passed over',
     );
   }
 
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
+  /** Its map was dropped, and all that was left of its events is done with. */
+  async #endWithMap(): Promise<void> {
+    await this.#run.forget();
+    this.#letGo();
+    this.#deps.parts.log.warn(
+      { listener: this.name, map: this.#spec.map, mapId: this.#spec.mapId },
+      'the map of a listener was dropped: the listener has ended; deploy its module again for a new map of that name',
+    );
   }
-}
-
-function failureOf(outcome: Exclude<ListenerOutcome, { readonly kind: 'writes' }>): Failure {
-  const { kind, error } = outcome;
-  if (kind === 'refused') return { error, transient: false, isDeath: false, isRefusal: true };
-  const { isDeath } = outcome;
-  return { error, transient: kind === 'shared' || outcome.transient, isDeath, isRefusal: false };
-}
-
-const TYPES = ['insert', 'update', 'remove', 'expire', 'evict', 'load', 'reload'] as const;
-
-/** Events as a listener takes them: by partition, in the order of the logs. */
-function groupsOf(events: EventColumns): EventGroup[] {
-  const groups = new Map<number, { events: ListenerEvent[]; sequences: number[]; lastSequence: number }>();
-  for (let index = 0; index < events.count; index++) {
-    const partition = events.partitions[index]!;
-    const group = groups.get(partition) ?? { events: [], sequences: [], lastSequence: 0 };
-    groups.set(partition, group);
-    group.lastSequence = events.sequences[index]!;
-    group.sequences.push(group.lastSequence);
-    group.events.push({
-      type: TYPES[events.types[index]!]!,
-      key: piece(events.keys, events.keyEnds, index),
-      value: nonEmpty(piece(events.values, events.valueEnds, index)),
-      oldValue: nonEmpty(piece(events.oldValues, events.oldValueEnds, index)),
-      version: events.versions[index]!,
-      token: '',
-    });
-  }
-  return [...groups].map(([partition, group]) => ({ partition: partition as PartitionId, ...group }));
-}
-
-function piece(bytes: Uint8Array, ends: Uint32Array, index: number): Uint8Array {
-  return bytes.subarray(index === 0 ? 0 : ends[index - 1]!, ends[index]!);
-}
-
-function nonEmpty(bytes: Uint8Array): Uint8Array | undefined {
-  return bytes.length === 0 ? undefined : bytes;
 }

@@ -2,8 +2,10 @@
  * The coordinator of this member, with answers that hold everywhere: a change of the catalog is answered when every live
  * member follows it.
  *
- *   submit -> step -> every other member: "do you follow version v?" -- yes --> answered
- *                                              \-- it asks for the state, if it is behind, and follows it first
+ *   submit -> step -> every member: "do you follow version v?" -- yes --> answered
+ *                                        \-- it asks for the state, if it is behind, and follows it first
+ *
+ * To follow is to have taken the state, and to stand by what it asks for: listeners have their first checkpoints.
  *
  * spreading-coordinator A1  After the answer to a drop no live member takes a write for the dropped map, and none shows it.
  * spreading-coordinator A2  A member that cannot be reached for `goneMs` is taken for dead. Should it live all the same, mutations that name a
@@ -48,6 +50,8 @@ export interface SpreadingOptions {
   readonly self: MemberId;
   /** Resolves when the member follows the catalog at that version or a later one, and has the bundle that is named. */
   readonly askToFollow: (member: JoinedMember, request: FollowCatalogRequest, timeoutMs: number) => Promise<unknown>;
+  /** Resolves when this member, which has taken the change already, does what it asks of it. */
+  readonly standHere?: () => Promise<void>;
   readonly log: Pick<Logger, 'warn'>;
   readonly waits?: SpreadingWaits;
 }
@@ -98,11 +102,13 @@ export class SpreadingCoordinator implements Coordinator {
   async #spread({ table, catalog }: ControlState, command: CatalogCommand): Promise<void> {
     const { self, log } = this.#options;
     const waitMs = command.kind === 'createMap' ? this.#waits.createWaitMs : this.#waits.waitMs;
-    const others = table.members.filter(({ id }) => id !== self);
     const { catalogVersion } = catalog;
     const request = { catalogVersion, bundleHash: command.kind === 'putModule' ? command.module.hash : '' };
     const asked = await Promise.all(
-      others.map(async (member) => ({ member, failure: await this.#reach(member, request, waitMs) })),
+      table.members.map(async (member) => {
+        const isSelf = member.id === self;
+        return { member, failure: await (isSelf ? this.#standHere(waitMs) : this.#reach(member, request, waitMs)) };
+      }),
     );
     const missing = asked.filter(({ failure }) => failure !== undefined);
     if (missing.length === 0) return;
@@ -120,6 +126,17 @@ export class SpreadingCoordinator implements Coordinator {
         cause: failure,
       },
     );
+  }
+
+  async #standHere(waitMs: number): Promise<GridError | undefined> {
+    const { standHere } = this.#options;
+    if (standHere === undefined) return undefined;
+    const ended = new AbortController();
+    const late = sleep(waitMs, true, { signal: ended.signal, ref: false }).catch(() => false);
+    const isLate = await Promise.race([standHere().then(() => false), late]);
+    ended.abort();
+    if (!isLate) return undefined;
+    return new GridError('LEASE_EXPIRED', `what the change asks of this member does not stand after ${waitMs} ms`);
   }
 
   /** Resolves with undefined when the member follows, or is gone (spreading-coordinator A2). */

@@ -2,9 +2,15 @@
  * The compute service: deploying modules, jobs over the grid, processors over a condition.
  */
 import { READY_MODULE } from '@ashlar/api';
-import type { CatalogedModule, CatalogState } from '@ashlar/cluster';
-import { type JobActivity, JobRunner, LANE } from '@ashlar/compute';
-import { ListenerDriver, type ProcessorCalls, stateOfListener } from '@ashlar/compute-runtime';
+import { type CatalogedModule, type CatalogState, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import { type JobActivity, JobRunner, LANE, ListenerRunner } from '@ashlar/compute';
+import {
+  type DeliveryDoor,
+  LISTENER_MAP,
+  ListenerDriver,
+  type ProcessorCalls,
+  stateOfListener,
+} from '@ashlar/compute-runtime';
 import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import { noticesOf, OddTally } from '@ashlar/expressions';
 import { type TracedWork, tracedStream } from '@ashlar/observe';
@@ -48,6 +54,7 @@ export interface ComputeDependencies {
   readonly gate: KeyGate;
   readonly limits: EntryLimits;
   readonly pressure: LogPressure;
+  readonly deliveries: DeliveryDoor;
   readonly planCondition: (map: string, condition: string, signal: AbortSignal) => Promise<PlannedCondition>;
 }
 
@@ -67,7 +74,11 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
   const begin = (name: string, { module, exportName, map }: JobName, trace: TraceContext | undefined): TracedWork =>
     tracing.begin(name, trace, { 'ashlar.job': `${module}.${exportName}`, 'ashlar.map': map });
   const jobs = new JobRunner(parts.userLanes, parts.modules);
-  const listeners = new ListenerDriver(deps);
+  const listeners = new ListenerDriver({
+    ...deps,
+    courier: deps.deliveries.courier,
+    runner: new ListenerRunner(parts.userLanes, parts.modules),
+  });
   const jobPart = (request: RunJobPartRequest, { signal, trace }: Caused): AsyncGenerator<JobPartOutput> =>
     tracedStream(begin('ashlar.job.part', request, trace), (own) =>
       runJobPart(request, { signal, trace: own }, deps, jobs),
@@ -126,10 +137,12 @@ function listed({ name, hash, exports }: CatalogedModule, catalog: CatalogState)
   return { name, hash, exports: told };
 }
 
-/** On every live member when it resolves. */
+/** On every live member when it resolves; its listeners stand there on committed checkpoints. */
 async function deploy(request: DeployRequest, { control }: MemberParts): Promise<void> {
   const { name, hash, bundle, limits, exports } = request;
   const module = { name, hash, bundle: Buffer.from(bundle).toString('utf8'), exports, ...limits };
+  // Before the listeners are there: a member that would have to make it could not follow the deployment meanwhile.
+  if (exports.some(({ kind }) => kind === 'listener')) await control.mapFor(LISTENER_MAP, DEFAULT_MAP_SETTINGS, false);
   await control.submit({ kind: 'putModule', module });
 }
 

@@ -1,7 +1,7 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { LANE } from '@ashlar/compute';
-import { ProcessorCalls } from '@ashlar/compute-runtime';
+import { DeliveryDoor, ProcessorCalls } from '@ashlar/compute-runtime';
 import { type MapId, type MemberId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
 import { AnswerMemoryPool, kvService, Sessions } from '@ashlar/kv';
@@ -59,6 +59,8 @@ const LOOKS_AN_AGE = 8;
 const UNTOUCHED_LEAST_MS = 1000;
 const RENEWALS_AN_AGE = 4;
 const CONDITION_WALL_MS = 5000;
+/** Above the time that a member waits for a key before it says that it did not take writes (delivery-target.ts). */
+const DELIVERY_TIMEOUT_MS = 5000;
 /** Processor tasks under way at once, a thread. */
 const NO_PARAMETERS = { parameters: [], parameterBytes: new Uint8Array(0) } as const;
 const TASKS_A_THREAD = 2;
@@ -181,9 +183,17 @@ export function memberServices(parts: MemberParts): {
     valueBytesMax: config.limits.valueBytes,
     answerMemory: new AnswerMemoryPool(),
   });
+  const deliveries = new DeliveryDoor({
+    ...{ store, writes, control, clock, gate, limits, needMap },
+    send: async (member, body) => {
+      const { members } = calls.to(member);
+      return (await members.deliverWrites({ body }, { timeoutMs: DELIVERY_TIMEOUT_MS })).body;
+    },
+  });
   const compute = computeService({
     parts,
     calls,
+    deliveries,
     needMap,
     router: listenerRouter.get,
     snapshots,
@@ -241,6 +251,7 @@ export function memberServices(parts: MemberParts): {
       snapshots: localSnapshots,
       hello: ({ id }, request, timeoutMs) => calls.to(id).admin.hello(request, { timeoutMs }),
       jobPart: compute.jobPart,
+      deliver: (body) => deliveries.take(body),
     }),
   };
   const close = async (): Promise<void> => {

@@ -44,6 +44,8 @@ export interface MembersDependencies {
   readonly change: (request: ChangeRequest, call: Caused) => Promise<ChangeOutcome>;
   readonly changePart: (rows: RowChange, leaseMs: number) => ChangePart;
   readonly jobPart: (request: RunJobPartRequest, call: Caused) => AsyncIterable<JobPartOutput>;
+  /** Writes of other members' listeners, as compute-runtime's listener-records.ts has them. */
+  readonly deliver: (body: Uint8Array) => Promise<Uint8Array>;
   readonly tracing: Tracing;
 }
 
@@ -105,6 +107,7 @@ export function membersService(deps: MembersDependencies): MembersService {
       await control.waitForCatalog(catalogVersion, { signal, deadlineMs });
       const isWanted = control.catalog.modules.some(({ hash }) => hash === bundleHash);
       if (isWanted) await control.bundle(bundleHash);
+      await control.stands();
       return { catalogVersion: control.catalog.catalogVersion };
     },
     async fetchBundle({ hash }) {
@@ -163,6 +166,7 @@ export function membersService(deps: MembersDependencies): MembersService {
       yield { kind: 'end', rows: stats.rowsOut, body: encodeValue(stats), batches: sent };
     },
     runJobPart: (request, context) => whenComplete(() => deps.jobPart(request, context)),
+    deliverWrites: async ({ body }) => ({ body: await whenComplete(() => deps.deliver(body)) }),
     async modifyRows({ body, tableVersion }, context) {
       const request = changeRequestOf(body);
       await whenKnown(tableVersion);

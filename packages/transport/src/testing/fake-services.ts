@@ -36,6 +36,7 @@ export function unsupportedServices(): { -readonly [K in keyof Unserved]: Unserv
       fetchBundle: async () => ({ text: NO_BYTES }),
       followCatalog: async ({ catalogVersion }) => ({ catalogVersion }),
       findPaths: async () => ({ body: NO_BYTES }),
+      deliverWrites: async () => ({ body: NO_BYTES }),
       modifyRows: async () => ({ affected: 0, version: 1, body: NO_BYTES }),
       changePart: unsupported,
     },

@@ -1,0 +1,30 @@
+/** Which listener, and what it needs of the member it runs on. */
+import type { ListenerRunner } from '@ashlar/compute';
+import type { MapId } from '@ashlar/core';
+import type { EntryLimits, KeyGate, LogPressure } from '@ashlar/partitions';
+import type { Router } from '@ashlar/routing';
+import type { ProcessorCalls } from '../processor-calls.ts';
+import type { ListenerParts } from './listener-parts.ts';
+import type { OutboxCourier } from './outbox-courier.ts';
+
+export interface ListenerDependencies {
+  readonly parts: ListenerParts;
+  /** Runs their code in user workers. */
+  readonly runner: Pick<ListenerRunner, 'run'>;
+  readonly router: () => Promise<Router>;
+  readonly processors: ProcessorCalls;
+  readonly gate: KeyGate;
+  readonly limits: EntryLimits;
+  readonly pressure: LogPressure;
+  readonly courier: OutboxCourier;
+}
+
+export interface ListenerSpec {
+  readonly module: string;
+  readonly exportName: string;
+  readonly map: string;
+  /** The map it belongs to, whatever has the name by now; 0: none yet. */
+  readonly mapId: MapId;
+  /** Of the module's deployment. */
+  readonly generation: number;
+}
