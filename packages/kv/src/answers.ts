@@ -100,8 +100,21 @@ export class Answers {
     this.#expiresAtMs[operation] = expiresAtMs;
   }
 
+  /** Takes back what an operation was answered, before anybody was told: it is answered anew. */
+  clear(operation: number): void {
+    this.statuses[operation] = STATUS.FALSE;
+    if (this.#versions !== undefined) this.#versions[operation] = 0;
+    if (this.#expiresAtMs !== undefined) this.#expiresAtMs[operation] = 0;
+    if (this.#ends[operation] === this.#starts[operation]) return;
+    this.#ends[operation] = this.#starts[operation]!;
+    this.#isOrdered = false;
+  }
+
+  /** The first error of an operation is the one that it is answered with, without a value. */
   fail(operation: number, cause: unknown): void {
+    if (this.statuses[operation] === STATUS.FAILED) return;
     const error = GridError.wrap(cause);
+    this.clear(operation);
     this.statuses[operation] = STATUS.FAILED;
     const key = this.#errors.size < ERRORS_MAX ? `${error.code} ${error.message}` : error.code;
     const known = this.#errors.get(key);

@@ -1,145 +1,11 @@
 import { READY_MODULE } from '@ashlar/api';
-import type { CatalogedMap, GridView } from '@ashlar/cluster';
-import { ProcessorCalls } from '@ashlar/compute-runtime';
-import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
-import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
-import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue, WritePath } from '@ashlar/partitions';
-import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
-import { MemberStore, RecordKind } from '@ashlar/storage';
-import { type CallContext, type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
+import type { PartitionId } from '@ashlar/core';
+import { keyGateName } from '@ashlar/partitions';
+import { encodeValue } from '@ashlar/serialization';
+import { RecordKind } from '@ashlar/storage';
+import { type CallContext, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { jest } from '@jest/globals';
-import { AnswerMemoryPool } from './answers.ts';
-import { type KeyForwarder, kvService } from './kv-service.ts';
-import { Sessions } from './sessions.ts';
-
-const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
-const KEY = encodeKey('k');
-const SESSION = 7;
-
-/** A service over one partition whose map is made when the test says so. */
-function bench(options: { readonly waitingMax?: number } = {}) {
-  let aheadMs = 0;
-  const now = (): number => performance.now() + aheadMs;
-  const clock = new HybridClock({ monotonicMs: now, wallMs: now });
-  const store = MemberStore.create({ maxBytes: 16 << 20, partitionCount: 1, maxWorkers: 0, hashSeed: 1, clock });
-  store.openMap(MAP.id, { ttlMs: 0, maxIdleMs: 0 } as never);
-  store.openPartition(0 as PartitionId, 1 as Epoch);
-  const maps = new Map<string, CatalogedMap>();
-  const made = Promise.withResolvers<CatalogedMap>();
-  const control = {
-    maps,
-    partitionCount: 1,
-    catalog: { catalogVersion: 1 },
-    table: { tableVersion: 1 },
-    serves: () => true,
-    mapFor: () => made.promise,
-  } as unknown as GridView;
-  const gate = new KeyGate(10);
-  const rooms = new RoomQueue({
-    isLogFull: (partition) => store.isLogFull(partition),
-    waitingMax: options.waitingMax ?? 1000,
-  });
-  const metrics = new MemberMetrics();
-  const sessions = new Sessions({ leaseMs: 10_000, sessionsMax: 10, nowMs: () => 0, newId: () => SESSION });
-  sessions.open(SESSION);
-  const limits = new EntryLimits({ keyBytesMax: 1024, valueBytesMax: 1024 });
-  const writes = new WritePath(store);
-  const processors = new ProcessorCalls({
-    ...{
-      store,
-      writes,
-      gate,
-      clock,
-      limits,
-      partitionCount: 1,
-      random: seededRandom(1),
-      tasksMax: 1,
-      tracing: NO_TRACING,
-    },
-    run: () => Promise.reject(new Error('none are called')),
-  });
-  const service = kvService({
-    ...{ store, writes, control, gate, rooms, processors, clock, sessions, metrics, pressure: new LogPressure(store) },
-    ...{
-      limits,
-      valueBytesMax: 1024,
-      answerMemory: new AnswerMemoryPool(),
-      tracing: NO_TRACING,
-      forward: {} as KeyForwarder,
-    },
-  });
-  const stream = (generation?: number) => {
-    const answers: KvAnswers[] = [];
-    const sink = service.openStream(
-      { write: (one) => answers.push({ ...one, statuses: one.statuses.slice() }) },
-      {} as CallContext,
-      generation,
-    );
-    return { answers, send: (batch: KvBatch) => sink.onBatch(batch), close: () => sink.onClose() };
-  };
-  const value = (): unknown => {
-    if (!store.find(MAP.id, 0 as PartitionId, KEY, 0, KEY.length)) return undefined;
-    const { valueBytes, valueStart, valueEnd } = store.found;
-    return decodeValue(valueBytes, valueStart, valueEnd);
-  };
-  /** What the log tells, in its order. */
-  const told = (): { kind: number; version: number; value: unknown }[] => {
-    const records: { kind: number; version: number; value: unknown }[] = [];
-    store.readLog(0 as PartitionId, 1 as never, 100, (record) => {
-      record.positionValue();
-      const there = record.hasValue ? decodeValue(record.bytes, record.start, record.stop) : undefined;
-      records.push({ kind: record.kind, version: record.version, value: there });
-    });
-    return records;
-  };
-  const later = (ms: number): void => {
-    aheadMs += ms;
-  };
-  return {
-    service,
-    stream,
-    value,
-    told,
-    later,
-    metrics,
-    sessions,
-    gate,
-    store,
-    mapIsKnown: () => maps.set(MAP.name, MAP),
-    mapIsMade: () => made.resolve(MAP),
-  };
-}
-
-function put(value: unknown, firstRequest: number, changes: Partial<KvBatch> = {}): KvBatch {
-  const values = encodeValue(value);
-  return {
-    batchId: firstRequest,
-    session: SESSION,
-    firstRequest,
-    lowestUnanswered: 0,
-    ...{ sessionVersion: 0, deadlineMs: 0, consistency: 0, tableVersion: 1, atomic: false, resent: false },
-    maps: [{ name: MAP.name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 }],
-    processors: [],
-    count: 1,
-    opcodes: Uint8Array.of(OPCODE.PUT),
-    mapIndexes: undefined,
-    partitions: Uint32Array.of(0),
-    keyEnds: Uint32Array.of(KEY.length),
-    keys: KEY,
-    valueEnds: Uint32Array.of(values.length),
-    values,
-    ttlOperations: new Uint32Array(0),
-    ttlMs: new Float64Array(0),
-    ifVersionOperations: new Uint32Array(0),
-    ifVersions: new Float64Array(0),
-    processorOperations: new Uint32Array(0),
-    processorIndexes: new Uint32Array(0),
-    requestOffsets: undefined,
-    traces: [],
-    traceIndexes: undefined,
-    ...changes,
-  };
-}
+import { bench, KEY, MAP, put, SESSION } from './testing/kv-bench.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -420,10 +286,10 @@ describe('a batch with something wrong in it', () => {
     expect(value()).toBe(1);
   });
 
-  it('and an exception that nobody foresaw is answered, and the next one too (B5)', () => {
+  it('and an exception that nobody foresaw is answered, and the next one too (B4)', () => {
     const { stream, value, store } = ready();
     const one = stream();
-    const find = jest.spyOn(store, 'find').mockImplementation(() => {
+    const find = jest.spyOn(store, 'findNewest').mockImplementation(() => {
       throw new TypeError('a mistake of ours');
     });
     const begin = jest.spyOn(store, 'begin').mockImplementation(() => {
@@ -439,7 +305,7 @@ describe('a batch with something wrong in it', () => {
     expect(value()).toBe(4);
   });
 
-  it('and an exception in a step that comes out of the gate is its own (B5)', () => {
+  it('and an exception in a step that comes out of the gate is its own (B4)', () => {
     const { stream, value, store, gate } = ready();
     const [one, other] = [stream(), stream()];
     const name = keyGateName(MAP.id, KEY, 0, KEY.length);

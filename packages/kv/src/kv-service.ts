@@ -2,7 +2,7 @@
  * The kv service: streams of batches, sessions, and the unary twins for people.
  *
  * A batch is worked on at once and in the order of its stream. Only one that must wait for its maps (to be created, or
- * looked up) makes the later batches of its stream wait too.
+ * looked up), or because too many commits are awaited, makes the later batches of its stream wait too.
  */
 import { GridError, type TraceContext, ttlNumber } from '@ashlar/core';
 import type { MemberMetrics, Tracing } from '@ashlar/observe';
@@ -22,10 +22,12 @@ import { type AnswerHeader, Answers } from './answers.ts';
 import { offsetsOf } from './batch-columns.ts';
 import { countBatch, countEach, countersOf } from './batch-counts.ts';
 import { type BatchMaps, knownMaps, mapIdsToTell, mapsOf } from './batch-maps.ts';
-import { type BatchDependencies, BatchRun } from './batch-run.ts';
+import { type BatchListener, BatchRun } from './batch-run.ts';
+import type { BatchDependencies } from './batch-scope.ts';
 import { BatchSpans } from './batch-spans.ts';
 import { jsonText, valueOfJson } from './json-text.ts';
 import { BatchRecord, type Session, type Sessions } from './sessions.ts';
+import { UndecidedPartitions } from './undecided-partitions.ts';
 
 /** Errors of longer batches have no stack traces. */
 const TRACED_OPERATIONS = 1024;
@@ -94,8 +96,10 @@ class BatchStream implements KvBatchSink {
   /** Of its caller's streams to this member; 0: not counted. */
   readonly #generation: number;
   readonly #waiting = new WaitingKeys();
+  /** Of batches without a session. */
+  readonly undecided = new UndecidedPartitions();
   #isClosed = false;
-  /** Set while a batch waits for its maps. */
+  /** Set while a batch waits as a whole. */
   #tail: Promise<void> | undefined;
 
   constructor(deps: KvDependencies, sink: KvAnswerSink, generation: number) {
@@ -107,35 +111,45 @@ class BatchStream implements KvBatchSink {
   onBatch(batch: KvBatch): void {
     const arrivedMs = performance.now();
     const known = this.#tail === undefined ? knownMaps(batch, this.#deps) : undefined;
-    if (known !== undefined) {
-      this.#run(batch, known, arrivedMs);
-      return;
-    }
-    const before = this.#tail ?? Promise.resolve();
-    const next = before
-      .then(() => mapsOf(batch, this.#deps))
-      .then((found) => this.#run(batch, found, arrivedMs))
-      .catch((error: unknown) => this.#refuse(batch, error))
-      .finally(() => {
-        if (this.#tail === next) this.#tail = undefined;
-      });
-    this.#tail = next;
+    if (known === undefined) this.#runAfter(this.#tail, batch, arrivedMs);
+    else this.#goOnAfter(this.#run(batch, known, arrivedMs));
+  }
+
+  #runAfter(before: Promise<void> | undefined, batch: KvBatch, arrivedMs: number): void {
+    const run = async (): Promise<void> => {
+      try {
+        await before;
+        await this.#run(batch, knownMaps(batch, this.#deps) ?? (await mapsOf(batch, this.#deps)), arrivedMs);
+      } catch (error) {
+        this.#refuse(batch, error);
+      }
+    };
+    this.#goOnAfter(run());
+  }
+
+  /** Later batches come after it. */
+  #goOnAfter(running: Promise<void> | undefined): void {
+    if (running === undefined) return;
+    const tail = running.finally(() => {
+      if (this.#tail === tail) this.#tail = undefined;
+    });
+    this.#tail = tail;
   }
 
   onClose(): void {
     this.#isClosed = true;
   }
 
-  #run(batch: KvBatch, found: BatchMaps, arrivedMs: number): void {
+  /** @returns as BatchRun.start() */
+  #run(batch: KvBatch, found: BatchMaps, arrivedMs: number): Promise<void> | undefined {
     let run: BatchRun;
     try {
       run = this.#prepare(batch, found, arrivedMs);
     } catch (error) {
       this.#refuse(batch, error);
-      return;
+      return undefined;
     }
-    if (batch.count > TRACED_OPERATIONS) withoutStacks(() => run.start());
-    else run.start();
+    return batch.count > TRACED_OPERATIONS ? withoutStacks(() => run.start()) : run.start();
   }
 
   /** @throws GridError CLOCK_AHEAD, OVERLOADED, OUTCOME_UNKNOWN */
@@ -151,28 +165,34 @@ class BatchStream implements KvBatchSink {
     const mapIds = mapIdsToTell(sent, found.maps);
     const spans = batch.traces.length === 0 ? undefined : new BatchSpans(batch, this.#deps.tracing);
     if (record !== undefined) session!.note(record);
-    const run = new BatchRun(batch, found, session, record, this.#waiting, this.#deps, {
-      onPiece: (run, first, end) => {
-        // Under pressure writers are delayed: the whole answer is.
-        if (this.#deps.pressure.isHigh(batch.partitions)) return false;
-        this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
-        return true;
-      },
-      onScattered: (run, first, end) => this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds))),
-      onDone: (run) => {
-        try {
-          spans?.end(run.answers.firstError);
-          record?.finish(run.answers.kept(batch.opcodes));
-          this.#measure(run, found.maps, arrivedMs);
-          this.#answerAll(run, mapIds);
-        } catch (error) {
-          this.#refuse(batch, error);
-        }
-      },
-    });
-    run.arrivedMs = arrivedMs;
-    if (spans !== undefined) run.traceOf = spans.traceOf;
-    return run;
+    const { undecided } = session ?? this;
+    const options = { found, session, record, waiting: this.#waiting, undecided, arrivedMs, traceOf: spans?.traceOf };
+    return new BatchRun(batch, options, this.#deps, new BatchEnd(this, record, spans, mapIds, found.maps));
+  }
+
+  tellRun(run: BatchRun, first: number, end: number, mapIds: Uint32Array | undefined): boolean {
+    // Under pressure writers are delayed, unless they have waited for room already: the whole answer is.
+    if (!run.progress.hasWaited && this.#deps.pressure.isHigh(run.batch.partitions)) return false;
+    this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
+    return true;
+  }
+
+  endRun(
+    run: BatchRun,
+    record: BatchRecord | undefined,
+    spans: BatchSpans | undefined,
+    mapIds: Uint32Array | undefined,
+    maps: BatchMaps['maps'],
+  ): void {
+    const { batch } = run;
+    try {
+      spans?.end(run.answers.firstError);
+      record?.finish(run.answers.kept(batch.opcodes));
+      this.#measure(run, maps);
+      this.#answerAll(run, mapIds);
+    } catch (error) {
+      this.#refuse(batch, error);
+    }
   }
 
   #headerOf({ batch, highestVersion }: BatchRun, mapIds: Uint32Array | undefined): AnswerHeader {
@@ -184,27 +204,30 @@ class BatchStream implements KvBatchSink {
 
   /** Tells what was not told yet; writers under pressure wait for it, unless they have waited for room already. */
   #answerAll(run: BatchRun, mapIds: Uint32Array | undefined): void {
-    const { batch, puts, removes, calls, hasWaited } = run;
+    const { batch, puts, removes, calls } = run;
     const { pressure, metrics, answerMemory } = this.#deps;
-    if (!hasWaited && puts + removes + calls > 0 && pressure.isHigh(batch.partitions)) {
-      metrics.delayedAnswers++;
-      const answers = run.answers.piece(run.told, batch.count, this.#headerOf(run, mapIds));
-      setTimeout(() => this.#answer(answers), this.#deps.pressure.delayMs);
+    const isDelayed = !run.progress.hasWaited && puts + removes + calls > 0 && pressure.isHigh(batch.partitions);
+    if (!isDelayed) {
+      for (const [first, end] of run.untold()) this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
+      run.answers.release(answerMemory);
       return;
     }
-    if (!hasWaited) this.#answer(run.answers.piece(run.told, batch.count, this.#headerOf(run, mapIds)));
-    else
-      for (const [first, end] of run.untold()) this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
-    run.answers.release(answerMemory);
+    metrics.delayedAnswers++;
+    const pieces = Array.from(run.untold(), ([first, end]) =>
+      run.answers.piece(first, end, this.#headerOf(run, mapIds)),
+    );
+    setTimeout(() => {
+      for (const piece of pieces) this.#answer(piece);
+    }, pressure.delayMs);
   }
 
   #answer(answers: KvAnswers): void {
     if (!this.#isClosed) this.#sink.write(answers);
   }
 
-  #measure(run: BatchRun, maps: BatchMaps['maps'], arrivedMs: number): void {
+  #measure(run: BatchRun, maps: BatchMaps['maps']): void {
     const { metrics } = this.#deps;
-    const us = (performance.now() - arrivedMs) * 1000;
+    const us = (performance.now() - run.arrivedMs) * 1000;
     if (run.calls > 0) metrics.processLatency.record(us, run.calls);
     if (run.answers.hasFailures) this.#countFailures(run.answers);
     if (maps.length > 1) countEach(run, maps, us, metrics.maps);
@@ -235,12 +258,44 @@ class BatchStream implements KvBatchSink {
   }
 }
 
+/** Hands the answers of one batch to its stream. */
+class BatchEnd implements BatchListener {
+  readonly #stream: BatchStream;
+  readonly #record: BatchRecord | undefined;
+  readonly #spans: BatchSpans | undefined;
+  readonly #mapIds: Uint32Array | undefined;
+  readonly #maps: BatchMaps['maps'];
+
+  /** @param record  where the session keeps the answers */
+  constructor(
+    stream: BatchStream,
+    record: BatchRecord | undefined,
+    spans: BatchSpans | undefined,
+    mapIds: Uint32Array | undefined,
+    maps: BatchMaps['maps'],
+  ) {
+    this.#stream = stream;
+    this.#record = record;
+    this.#spans = spans;
+    this.#mapIds = mapIds;
+    this.#maps = maps;
+  }
+
+  onAnswers(run: BatchRun, first: number, end: number): boolean {
+    return this.#stream.tellRun(run, first, end, this.#mapIds);
+  }
+
+  onDone(run: BatchRun): void {
+    this.#stream.endRun(run, this.#record, this.#spans, this.#mapIds, this.#maps);
+  }
+}
+
 /** What is refused in a long batch is refused a hundred thousand times: a trace each would hold the loop. */
-function withoutStacks(run: () => void): void {
+function withoutStacks<T>(run: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    run();
+    return run();
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }

@@ -16,9 +16,12 @@
  *     and sends again, or gave up, what was under way on it.
  * W7  A session that ended and is opened again under its id answers for no number that came before: those are below its
  *     floor. Of so many ended ones is known how far they came as there may be sessions, the latest.
+ * W8  A record is finished once all of its answers are final. What ended in doubt (IN_DOUBT) it answers no more: the number
+ *     was taken back here, and its repetition is applied as if it were the first.
  */
 import { GridError } from '@ashlar/core';
 import { STATUS } from '@ashlar/transport';
+import { UndecidedPartitions } from './undecided-partitions.ts';
 
 const KEPT_VALUE_BYTES = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
@@ -58,6 +61,8 @@ export class BatchRecord {
   /** places.get(number) in #numbers, once somebody asks for one of many. */
   #places: Map<number, number> | undefined;
   #answers: KeptAnswers | undefined;
+  /** Numbers that ended in doubt (W8). */
+  #inDoubt: Set<number> | undefined;
   #waiting: (() => void)[] | undefined;
   /** Of the session that keeps it; undefined: none does (any more). */
   session: Session | undefined;
@@ -79,7 +84,17 @@ export class BatchRecord {
   /** The batch is answered. */
   finish(answers: KeptAnswers): void {
     this.#answers = this.#keep(answers);
+    if (answers.errors.some(({ code }) => code === 'IN_DOUBT')) this.#inDoubt = this.#numbersInDoubt(answers);
     for (const tell of this.#waiting?.splice(0) ?? []) tell();
+  }
+
+  #numbersInDoubt({ errors, errorOf }: KeptAnswers): Set<number> {
+    const inDoubt = new Set<number>();
+    let index = 0;
+    for (const number of this.#allNumbers()) {
+      if (errors[(errorOf[index++] ?? 0) - 1]?.code === 'IN_DOUBT') inDoubt.add(number);
+    }
+    return inDoubt;
   }
 
   /** What of a batch's answers is kept (W3). */
@@ -102,9 +117,9 @@ export class BatchRecord {
     this.#waiting.push(tell);
   }
 
-  /** The place of a number among the mutations; -1: it is not here. */
+  /** The place of a number among the mutations; -1: it is not here, or not answered by this record (W8). */
   indexOf(number: number): number {
-    if (number < this.first || number > this.last) return -1;
+    if (number < this.first || number > this.last || this.#inDoubt?.has(number) === true) return -1;
     const numbers = this.#numbers;
     if (numbers === undefined) return number - this.first;
     if (numbers.length > TABLE_FROM) return (this.#places ??= placesOf(numbers)).get(number) ?? -1;
@@ -112,8 +127,12 @@ export class BatchRecord {
     return -1;
   }
 
-  /** Its numbers, in the order of its mutations. */
+  /** The numbers that it answers, in the order of its mutations. */
   *numbers(): Iterable<number> {
+    for (const number of this.#allNumbers()) if (this.#inDoubt?.has(number) !== true) yield number;
+  }
+
+  *#allNumbers(): Iterable<number> {
     if (this.#numbers === undefined) for (let number = this.first; number <= this.last; number++) yield number;
     else for (let index = 0; index < this.#numbers.length; index++) yield this.#numbers[index]!;
   }
@@ -156,6 +175,7 @@ export interface KeptAnswers {
 
 export class Session {
   readonly id: number;
+  readonly undecided = new UndecidedPartitions();
   expiresAtMs = 0;
   /** Of another member's listeners: full logs take what it writes. */
   isForListeners = false;

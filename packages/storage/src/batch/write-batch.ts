@@ -91,7 +91,10 @@ export class WriteBatch implements RecordHeader {
     this.originSequence = header.originSequence ?? 0;
     this.#word = core.words.take(this);
     if (this.#word < 0) {
-      throw new GridError('OVERLOADED', 'too many batches are under way', { hint: 'commit or abort what is staged' });
+      throw new GridError('OVERLOADED', 'too many batches are under way', {
+        hint: 'commit or abort what is staged',
+        details: { isCrowded: true },
+      });
     }
     this.#lane = pendingLane(this.#word);
     this.#journal = core.takeJournal();
@@ -317,7 +320,7 @@ export class WriteBatch implements RecordHeader {
     if (partition.openBatch !== undefined) {
       throw new GridError('OVERLOADED', `another batch is staging in partition ${partitionId}`, {
         hint: 'wait until it is sealed',
-        details: { partitionId },
+        details: { partitionId, isCrowded: true },
       });
     }
     partition.openBatch = this;

@@ -1,0 +1,168 @@
+/**
+ * Which operations of a batch are answered, and who is told when.
+ *
+ * A1  Every operation is told once, and only when all that it waits for is over: a processor, room in a log, a commit.
+ * A2  Runs of answers that nothing before them is missing to are told as they come about, if they are worth a message.
+ * A3  What is answered does not wait for what may wait long: behind an operation that waits for room it is told in the same
+ *     turn; behind one whose commit is late, after SCATTER_MS, so that commits that come together are told together.
+ * A4  An exception that nobody foresaw fails what is not told yet, and touches neither the stream nor the process, also
+ *     where it comes out of somebody else's loop.
+ */
+import type { Answers } from './answers.ts';
+import { LateAnswers } from './late-answers.ts';
+
+/** Answers that are worth a message of their own. */
+const PIECE_OPERATIONS = 64;
+const SCATTER_MS = 5;
+
+/** Who sends the answers, and gives up what is staged. */
+export interface AnswerTeller {
+  /** Operations [first, end) are answered; others may not be for long. @returns false: their answers go with later ones */
+  tell(first: number, end: number): boolean;
+  /** All operations are answered; untold() are not told yet. */
+  tellDone(): void;
+  /** The run ends by an exception (A4). */
+  giveUp(): void;
+}
+
+export class AnswerProgress {
+  readonly #answers: Answers;
+  readonly #count: number;
+  readonly #teller: AnswerTeller;
+  /** Operations without an answer, and one for the run over them itself. */
+  #open = 1;
+  #isOver = false;
+  #isStarted = false;
+  /** Made for the first operation that is answered late. */
+  #late: LateAnswers | undefined;
+  /** Operations [0, told) are told. */
+  #told = 0;
+  #isScattered = false;
+  #isTellingSoon = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** An operation has waited for room in a log (A3). */
+  hasWaited = false;
+
+  constructor(answers: Answers, count: number, teller: AnswerTeller) {
+    this.#answers = answers;
+    this.#count = count;
+    this.#teller = teller;
+  }
+
+  /** All operations are answered, or the run was broken off. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Every operation had its first turn. */
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  /** Every operation had its first turn: from here on those that are not open are answered. */
+  started(): void {
+    this.#isStarted = true;
+    if (this.hasWaited) this.#tellSoon();
+    else if (this.#late !== undefined && this.#late.fresh > 0) this.tellWithin();
+    this.#settle();
+  }
+
+  /** The operation is answered later: settleLate() follows. */
+  openLate(operation: number): void {
+    this.#open++;
+    this.#late ??= new LateAnswers(this.#count);
+    this.#late.begin(operation);
+  }
+
+  /** One thing less that the operation waits for. */
+  settleLate(operation: number): void {
+    const late = this.#late!;
+    late.end(operation);
+    if (this.hasWaited) this.#tellSoon();
+    else if (this.#open > 1 && late.fresh >= PIECE_OPERATIONS && this.#isStarted) this.#tellPiece(late);
+    this.#settle();
+  }
+
+  /** The operation goes on waiting for what it began to wait for before. */
+  settleUnanswered(operation: number): void {
+    this.#open--;
+    this.#late!.endUnanswered(operation);
+  }
+
+  /** Commits have settled operations: the others may be much later (A3). */
+  tellWithin(): void {
+    if (this.#isOver || this.hasWaited || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#tellScattered();
+    }, SCATTER_MS);
+  }
+
+  /** Runs of operations [first, end) that are not told yet, when all are answered. */
+  untold(): Iterable<readonly [first: number, end: number]> {
+    return this.#isScattered ? this.#late!.untold(this.#told, false) : [[this.#told, this.#count]];
+  }
+
+  /** A step that is taken out of somebody else's loop (A4). */
+  later(step: () => void): () => void {
+    return () => this.guard(step);
+  }
+
+  /** Takes a step of a run that is not over (A4). */
+  guard(step: () => void): void {
+    if (this.#isOver) return;
+    try {
+      step();
+    } catch (error) {
+      this.breakOff(error);
+    }
+  }
+
+  /** A4: what is not told yet fails, whatever became of it. */
+  breakOff(error: unknown): void {
+    if (this.#isOver) return;
+    this.#teller.giveUp();
+    for (let operation = this.#told; operation < this.#count; operation++) {
+      if (this.#late?.isTold(operation) !== true) this.#answers.fail(operation, error);
+    }
+    this.#end();
+  }
+
+  #tellPiece(late: LateAnswers): void {
+    late.fresh = 0;
+    const end = late.endOfAnswered(this.#told);
+    if (end - this.#told < PIECE_OPERATIONS || end === this.#count) return;
+    if (this.#teller.tell(this.#told, end)) this.#told = end;
+  }
+
+  #tellSoon(): void {
+    if (this.#isTellingSoon) return;
+    this.#isTellingSoon = true;
+    setImmediate(() => {
+      this.#isTellingSoon = false;
+      this.#tellScattered();
+    });
+  }
+
+  #tellScattered(): void {
+    if (!this.#isStarted) return;
+    this.guard(() => {
+      for (const [first, end] of this.#late!.untold(this.#told, true)) {
+        if (!this.#teller.tell(first, end)) continue;
+        this.#isScattered = true;
+        this.#late!.noteTold(first, end);
+      }
+    });
+  }
+
+  /** One thing less is open; the last one ends the run. */
+  #settle(): void {
+    if (--this.#open === 0 && !this.#isOver) this.#end();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#teller.tellDone();
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Operations of a batch whose answers are known and hang on a commit: one listener a write batch, whatever hangs on it.
+ *
+ *   own batch       put, remove, read of what it staged  --'
+ *   another's batch failed condition, absence, own read  ---> committed: told
+ *                                                        '--> aborted, or the partition lost: in doubt; reads are read again
+ *   open batch of another that hides a key --> decided: looked at again
+ *
+ * H1  What staged something waits for its own batch alone: that is decided after all that it saw in the partition (P2 of
+ *     write-path.ts). What staged nothing waits for the batch of what it saw.
+ * H2  What is lost is looked at in a later turn: the store is taking batches back at the moment.
+ */
+import { GridError } from '@ashlar/core';
+import type { WriteBatch } from '@ashlar/storage';
+import { isMutation } from '@ashlar/transport';
+import type { BatchScope } from './batch-scope.ts';
+
+/** Reads once more, and settles the operation. */
+type ReadAgain = (operation: number) => void;
+
+export class HeldOperations {
+  readonly #scope: BatchScope;
+  readonly #readAgain: ReadAgain;
+  readonly #onOthers = new Map<WriteBatch, number[]>();
+  readonly #hidden = new Map<WriteBatch, number[]>();
+
+  constructor(scope: BatchScope, readAgain: ReadAgain) {
+    this.#scope = scope;
+    this.#readAgain = readAgain;
+  }
+
+  /** A submitted write batch of this run that is not committed, and the operations that are answered with it. */
+  hangOwn(batch: WriteBatch, partition: number, operations: readonly number[]): void {
+    const { progress, undecided } = this.#scope;
+    for (const operation of operations) progress.openLate(operation);
+    if (batch.state !== 'sealed') {
+      this.#decided(batch, operations);
+      return;
+    }
+    undecided.begin(partition);
+    batch.whenDecided(() => {
+      undecided.end(partition);
+      this.#decided(batch, operations);
+    });
+  }
+
+  /** The answer of an operation that staged nothing hangs on a sealed batch of somebody else. */
+  hang(batch: WriteBatch, operation: number): void {
+    this.#add(this.#onOthers, batch, operation, (operations) => this.#decided(batch, operations));
+  }
+
+  /** The operation is a read, and an open batch of somebody else will tell what it finds. */
+  hide(batch: WriteBatch, operation: number): void {
+    this.#add(this.#hidden, batch, operation, (operations) => this.#soon(operations, this.#readAgain));
+  }
+
+  #add(
+    groups: Map<WriteBatch, number[]>,
+    batch: WriteBatch,
+    operation: number,
+    tell: (operations: readonly number[]) => void,
+  ): void {
+    this.#scope.progress.openLate(operation);
+    const known = groups.get(batch);
+    if (known !== undefined) {
+      known.push(operation);
+      return;
+    }
+    const operations = [operation];
+    groups.set(batch, operations);
+    batch.whenDecided(() => {
+      groups.delete(batch);
+      tell(operations);
+    });
+  }
+
+  #decided(batch: WriteBatch, operations: readonly number[]): void {
+    const { progress, batch: sent } = this.#scope;
+    const lost: number[] = [];
+    progress.guard(() => {
+      for (const operation of operations) {
+        if (isLost(batch, sent.partitions[operation]!)) lost.push(operation);
+        else progress.settleLate(operation);
+      }
+      if (lost.length > 0) this.#soon(lost, (operation) => this.#lose(operation));
+      progress.tellWithin();
+    });
+  }
+
+  /** H2 */
+  #soon(operations: readonly number[], step: (operation: number) => void): void {
+    queueMicrotask(
+      this.#scope.progress.later(() => {
+        for (const operation of operations) step(operation);
+        this.#scope.progress.tellWithin();
+      }),
+    );
+  }
+
+  #lose(operation: number): void {
+    const { batch, answers, progress } = this.#scope;
+    if (!isMutation(batch.opcodes[operation]!)) {
+      this.#readAgain(operation);
+      return;
+    }
+    answers.fail(operation, inDoubt(batch.partitions[operation]!));
+    progress.settleLate(operation);
+  }
+}
+
+/** Whether what was staged or seen in the partition never came to be, as far as this member knows. */
+function isLost({ state, lostPartitions }: WriteBatch, partition: number): boolean {
+  return state === 'aborted' || lostPartitions.some((lost) => lost === partition);
+}
+
+/** What a mutation is answered whose commit, or whose answer's, is uncertain. */
+export function inDoubt(partition: number): GridError {
+  return new GridError('IN_DOUBT', `partition ${partition} was lost before the commit was certain`, {
+    hint: 'ask for it again under its own number',
+    details: { partitionId: partition },
+  });
+}
