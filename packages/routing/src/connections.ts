@@ -155,7 +155,7 @@ export class Connections {
       const isThere = table.members.some((member) => member.id === id && member.address === address);
       if (isThere && connection.down === undefined) continue;
       if (isThere) this.#lostMs.set(id, connection.down!.sinceMs);
-      connection.close();
+      connection.abandon();
       this.#byMember.delete(id);
     }
   }

@@ -489,7 +489,7 @@ export class Lane {
     this.#stream = undefined;
     this.#host.reroute([...this.#takeInFlight(), ...this.takeQueued()]);
     stream?.close();
-    this.#link.close();
+    this.#link.abandon();
   }
 }
 

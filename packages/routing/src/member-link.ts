@@ -30,6 +30,8 @@ export interface MemberLink {
   /** @param generation  counts the streams of a session up, so that batches on one that was left are void */
   openStream(listener: KvStreamListener, generation: number): KvStream;
   close(): void;
+  /** Closes it because its member left or moved. */
+  abandon(): void;
 }
 
 export function remoteLink(connection: MemberConnection): MemberLink {
@@ -49,6 +51,7 @@ export function remoteLink(connection: MemberConnection): MemberLink {
     },
     openStream: (listener, generation) => kv.openStream(listener, generation),
     close: () => connection.close(),
+    abandon: () => connection.abandon(),
   };
 }
 
@@ -71,6 +74,7 @@ export function localLink(member: LocalMember): MemberLink {
     closeSession: async () => undefined,
     openStream: (listener) => localStream(member, listener),
     close: () => undefined,
+    abandon: () => undefined,
   };
 }
 

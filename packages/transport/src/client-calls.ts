@@ -51,6 +51,8 @@ export interface Caller {
   /** Calls under way: cancelled when the connection is closed. */
   readonly active: Set<ActiveCall>;
   isClosed: boolean;
+  /** It was closed for the member's sake, not for its caller's: what it cut is lost, not given up. */
+  isAbandoned: boolean;
   /** Told of what a broken or silent link ended. */
   readonly onLinkFailure: ((service: string, error: GridError) => void) | undefined;
   /** The trace of the present call, where callers are traced. */
@@ -256,7 +258,7 @@ export function refuseEarly(
   { name, service }: Pick<Method<never, never>, 'name' | 'service'>,
   options: CallOptions,
 ): void {
-  if (caller.isClosed) throw closed(name);
+  if (caller.isClosed) throw caller.isAbandoned ? notThere(caller, name) : closed(name);
   if (options.signal?.aborted === true) throw new CancelledError(name);
   caller.link.want();
   if (caller.link.down === undefined) return;
@@ -276,7 +278,7 @@ export function callError(
   options: CallOptions,
   isUnsent: boolean,
 ): GridError {
-  if (caller.isClosed) return closed(method.name);
+  if (caller.isClosed && !caller.isAbandoned) return closed(method.name);
   if (options.signal?.aborted === true) return new CancelledError(method.name);
   const own = isUnsent ? notThere(caller, method.name) : linkError(caller, error, method, options);
   return LINK_FAILURES.has(own.code) ? told(caller, method.service, own) : own;

@@ -141,6 +141,11 @@ export interface MemberConnection {
   keepUp(): void;
   /** Ends everything under way with CLIENT_CLOSED. */
   close(): void;
+  /**
+   * Closes it because its member left, moved or is another process by now: everything under way ends as if the link had
+   * broken, and nobody is told that it was the caller who went.
+   */
+  abandon(): void;
 }
 
 export const DEFAULT_MESSAGE_BYTES_MAX = 32 << 20;
@@ -167,6 +172,7 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
     messageBytesMax,
     active: new Set(),
     isClosed: false,
+    isAbandoned: false,
     token: typeof token === 'function' ? token : () => token,
     onLinkFailure: options.onLinkFailure,
     trace: options.trace,
@@ -290,6 +296,10 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
     },
     keepUp: () => caller.link.want(),
     close: () => closeCaller(caller),
+    abandon: () => {
+      caller.isAbandoned = true;
+      closeCaller(caller);
+    },
   };
 }
 

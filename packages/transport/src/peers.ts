@@ -51,7 +51,7 @@ export class Peers {
   follow(members: readonly PeerMember[], self: MemberId): void {
     for (const [id, { connection }] of this.#peers) {
       if (members.some((member) => member.id === id)) continue;
-      connection.close();
+      connection.abandon();
       this.#peers.delete(id);
     }
     for (const member of members) if (member.id !== self) this.#keepUp(member);
@@ -68,7 +68,7 @@ export class Peers {
   }
 
   #drop({ id, address }: MemberAddress, peer: Peer): void {
-    peer.connection.close();
+    peer.connection.abandon();
     this.#peers.delete(id);
     if (peer.lostMs !== undefined) this.#tellBack(id, address, peer.lostMs);
   }

@@ -121,6 +121,34 @@ describe('unary calls', () => {
     }
   });
 
+  it('that a link is let go under for its member ends as if it had broken; for its caller with CLIENT_CLOSED', async () => {
+    const never = new Promise<never>(() => undefined);
+    let arrived = 0;
+    const hang = (): Promise<never> => {
+      arrived++;
+      return never;
+    };
+    Object.assign(member.services.admin, { clear: hang, mapSize: hang });
+    const peer = connectMember(connection.address, { peer: 'a' });
+    const calls = [connection, peer].flatMap(({ admin }) => [
+      admin.clear({ map: 'm' }),
+      admin.mapSize({ map: 'm', grid: false }),
+    ]);
+    const ended = Promise.allSettled(calls);
+    await until(() => arrived === 4);
+    for (const link of [connection, peer]) link.abandon();
+    expect((await ended).map((call) => (call as PromiseRejectedResult).reason.code)).toEqual([
+      ...['OUTCOME_UNKNOWN', 'CONNECTION_LOST', 'OUTCOME_UNKNOWN', 'MEMBER_UNREACHABLE'],
+    ]);
+    await expect(connection.admin.ping(undefined)).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    await expect(peer.admin.ping(undefined)).rejects.toMatchObject({ code: 'MEMBER_UNREACHABLE' });
+    const closed = connectMember(connection.address);
+    const call = closed.admin.mapSize({ map: 'm', grid: false });
+    await until(() => arrived === 5);
+    closed.close();
+    await expect(call).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
+  });
+
   it('have no deadline where it lies further than timers reach', async () => {
     const { memberId } = await connection.admin.ping(undefined, { timeoutMs: 2 ** 31 - 1 });
     expect(memberId).toBe('a');
