@@ -34,6 +34,7 @@ function columnsOf(count: number, chance: Chance): Parameters<typeof encodeBatch
     deadlineMs: chance.below(5000),
     consistency: chance.once(20) ? chance.below(9) : 0,
     tableVersion: chance.pick([0, 1, 2, 1000, chance.whole()]),
+    catalogVersion: chance.pick([0, 0, 0, 1, 2]),
     atomic: chance.once(3),
     resent: chance.once(3),
     maps,

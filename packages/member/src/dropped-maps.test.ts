@@ -85,7 +85,7 @@ function batch(request: number, map: Partial<MapReference>, changes: Partial<KvB
   const values = encodeValue({ by: 1 });
   return {
     ...{ batchId: ++batchId, session: SESSION, firstRequest: request, lowestUnanswered: 0, sessionVersion: 0 },
-    ...{ deadlineMs: 0, consistency: 0, tableVersion: 1, atomic: false, resent: false },
+    ...{ deadlineMs: 0, consistency: 0, tableVersion: 1, catalogVersion: 0, atomic: false, resent: false },
     maps: [{ name: 'm', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0, ...map }],
     processors: [],
     count: 1,

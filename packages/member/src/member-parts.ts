@@ -17,6 +17,7 @@ import { type BundleHolder, bundleFrom } from './control/bundle-search.ts';
 import { controlKeeper } from './control/control-keeper.ts';
 import { firstCoordinator } from './control/coordinator-search.ts';
 import { type IsGiven, withGridSettings } from './control/grid-settings.ts';
+import { MemberCatalog } from './control/member-catalog.ts';
 import { linesOf } from './control/membership-log.ts';
 import { RemoteCoordinator, type RemoteOptions } from './control/remote-coordinator.ts';
 import { SpreadingCoordinator } from './control/spreading-coordinator.ts';
@@ -47,6 +48,8 @@ export interface MemberParts {
   /** The one way in which data changes. */
   readonly writes: WritePath;
   readonly control: GridView;
+  /** Of `control`, for calls to others and for the door. */
+  readonly catalog: MemberCatalog;
   /** Of partitions, since when: for what acts on one in several steps. */
   readonly ownership: Ownership;
   readonly peers: Peers;
@@ -154,9 +157,11 @@ export async function makeParts(
   const { threads, indexes } = threadsOf(told);
   const clock = new HybridClock(undefined, { maxClockAheadMs: told.limits.maxClockAheadMs });
   const metrics = new MemberMetrics();
+  const catalog = new MemberCatalog();
   const links = {
     messageBytesMax: told.limits.messageBytes,
     onLinkFailure: (service: string) => metrics.linkFailed(service),
+    catalog,
     ...security.peers,
   };
   const peers = new Peers(links, log);
@@ -173,6 +178,7 @@ export async function makeParts(
     'remote' in coordination ? coordination.remote : spreading(coordination.embedded, { self, peers, log, standHere }),
     (error) => log.error({ err: error }, 'a change of the grid was followed in part'),
   );
+  catalog.begin(control);
   // Before whoever acts on a change of the table: what was lost with it is lost for all of them.
   const ownership = new Ownership(control);
   control.onTable((now, before) => {
@@ -201,7 +207,7 @@ export async function makeParts(
   });
   store.addCommitListener((partition) => hub.committed(partition));
   const parts: MemberParts = {
-    ...{ config, log, clock, store, writes, control, ownership, peers, modules, metrics, hub, ...pools },
+    ...{ config, log, clock, catalog, store, writes, control, ownership, peers, modules, metrics, hub, ...pools },
     tracing: (await loadTracing()) ?? NO_TRACING,
     processorRunner: new ProcessorRunner(pools.userLanes, modules),
     incarnation: randomUUID(),

@@ -152,10 +152,10 @@ export class Member {
   }
 }
 
-function openDoor({ config, security }: MemberParts, services: GridServices): Promise<GridServer> {
+function openDoor({ config, security, catalog }: MemberParts, services: GridServices): Promise<GridServer> {
   const { host, port } = config.grpc;
   const limits = { messageBytesMax: config.limits.messageBytes };
-  return serve({ host, port, services, limits, ...security.door });
+  return serve({ host, port, services, catalog, limits, ...security.door });
 }
 
 /** Starts the query threads behind the first answers: a thread loads the planner when it plans for the first time. */

@@ -51,6 +51,7 @@ export interface BatchHeader {
   readonly sessionVersion: number;
   readonly deadlineMs: number;
   readonly tableVersion: number;
+  readonly catalogVersion: number;
   readonly resent: boolean;
 }
 

@@ -35,7 +35,10 @@ const DEFAULTS = {
 
 /** Options with their defaults. */
 export type RouterSettings = Required<
-  Omit<RouterOptions, 'local' | 'tls' | 'token' | 'messageBytesMax' | 'keepaliveMs' | 'onLinkFailure' | 'trace'>
+  Omit<
+    RouterOptions,
+    'local' | 'tls' | 'token' | 'messageBytesMax' | 'keepaliveMs' | 'onLinkFailure' | 'trace' | 'catalog'
+  >
 >;
 
 export function settingsOf(options: RouterOptions): RouterSettings {

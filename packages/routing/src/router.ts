@@ -24,13 +24,14 @@ import {
   type WireError,
 } from '@ashlar/core';
 import { type Key, KeyWriter, partitionOf } from '@ashlar/serialization';
-import type { CallOptions, HelloResponse, KvAnswers, MemberConnection } from '@ashlar/transport';
+import type { CallOptions, CatalogKnowledge, HelloResponse, KvAnswers, MemberConnection } from '@ashlar/transport';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { Connections } from './connections.ts';
 import { groupByLane, sendGroup } from './detached-routing.ts';
 import { clientClosed, noOwner } from './errors.ts';
 import { splitFailures, type WayOn } from './failure-split.ts';
+import { HeardCatalog, versionIn } from './heard-catalog.ts';
 import { KnownTable } from './known-table.ts';
 import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
@@ -54,6 +55,7 @@ export class Router {
   readonly #connections: Connections;
   readonly #local: LocalMember | undefined;
   readonly #trace: RouterOptions['trace'];
+  readonly #catalog: CatalogKnowledge;
   readonly #lanes = new Map<string, Lane>();
   readonly #maps = new MapHandles();
   readonly #keys = new KeyWriter();
@@ -80,7 +82,8 @@ export class Router {
    */
   static async connect(options: RouterOptions): Promise<Router> {
     const settings = settingsOf(options);
-    const connections = new Connections(options, settings.clientName);
+    const catalog = options.catalog ?? new HeardCatalog();
+    const connections = new Connections({ ...options, catalog }, settings.clientName);
     try {
       const { seeds, connectTimeoutMs: timeoutMs, waitForMembers } = settings;
       const hello = await connections.open(seeds, { timeoutMs, waitForMembers });
@@ -88,7 +91,7 @@ export class Router {
       assert(member !== undefined, 'open takes members that are in their own table');
       const { kv } = connections.of(member);
       const lease = await kv.openSession(sessionRequest(settings), { timeoutMs });
-      return new Router(settings, connections, hello, member, lease, options);
+      return new Router(settings, connections, hello, member, lease, { ...options, catalog });
     } catch (error) {
       connections.close();
       throw error;
@@ -101,13 +104,14 @@ export class Router {
     hello: HelloResponse,
     first: MemberAddress,
     lease: { readonly session: number; readonly leaseMs: number },
-    { local, trace }: Pick<RouterOptions, 'local' | 'trace'>,
+    { local, trace, catalog }: Pick<RouterOptions, 'local' | 'trace'> & { readonly catalog: CatalogKnowledge },
   ) {
     this.#settings = settings;
     this.#room = new QueueRoom(settings);
     this.#connections = connections;
     this.#local = local;
     this.#trace = trace;
+    this.#catalog = catalog;
     this.#known = new KnownTable(hello.table, hello.partitionCount);
     this.limits = hello.limits;
     this.#session = new SessionKeeper(lease.session, () => this.#openSession());
@@ -370,6 +374,7 @@ export class Router {
       numbers: this.#session.numbers,
       sessionVersion: this.#sessionVersion,
       tableVersion: this.table.tableVersion,
+      catalogVersion: versionIn(this.table.gridId, this.#catalog.known()),
       nowMs: this.#nowMs,
     };
   }
@@ -403,6 +408,10 @@ export class Router {
   #observe(answers: KvAnswers): void {
     this.observeVersion(answers.highestVersion);
     if (answers.tableVersion > this.table.tableVersion) void this.refresh();
+    const { catalogVersion = 0 } = answers;
+    const { gridId } = this.table;
+    if (catalogVersion > versionIn(gridId, this.#catalog.known()))
+      this.#catalog.heard({ gridId, version: catalogVersion });
   }
 
   // --- trouble

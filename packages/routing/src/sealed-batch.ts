@@ -41,6 +41,7 @@ export interface SealContext {
   readonly numbers: RequestNumbers;
   readonly sessionVersion: number;
   readonly tableVersion: number;
+  readonly catalogVersion: number;
   readonly nowMs: number;
 }
 
@@ -112,6 +113,7 @@ export class SealedBatch {
       sessionVersion: context.sessionVersion,
       deadlineMs: this.#deadlineMs,
       tableVersion: context.tableVersion,
+      catalogVersion: context.catalogVersion,
       resent: requests !== undefined,
     });
     builder.reset();

@@ -26,6 +26,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { fromStatus } from './error-status.ts';
+import { type CatalogKnowledge, catalogTold, writeCatalog } from './known-catalog.ts';
 import { connectionLost, wasNeverSent } from './link-errors.ts';
 import type { LinkWatch } from './link-watch.ts';
 import type { CreditInput, Method } from './methods.ts';
@@ -57,6 +58,8 @@ export interface Caller {
   readonly onLinkFailure: ((service: string, error: GridError) => void) | undefined;
   /** The trace of the present call, where callers are traced. */
   readonly trace: (() => TraceContext | undefined) | undefined;
+  /** What the caller knows of the catalog. */
+  readonly catalog: CatalogKnowledge | undefined;
   /** The bearer token now. */
   token(): string | undefined;
 }
@@ -106,6 +109,26 @@ export function metadataOf(caller: Caller, options: CallOptions): Metadata {
   return metadata;
 }
 
+export function metadataFor(
+  caller: Caller,
+  { namesCatalog }: Pick<Method<never, never>, 'namesCatalog'>,
+  options: CallOptions,
+): Metadata {
+  const metadata = metadataOf(caller, options);
+  const known = namesCatalog ? caller.catalog?.known() : undefined;
+  if (known !== undefined) writeCatalog(metadata, known);
+  return metadata;
+}
+
+/** The trailer tells of the member's catalog: heard before whoever awaits the answer goes on. */
+export function hearCatalog({ catalog }: Caller, call: ClientUnaryCall | ClientReadableStream<Buffer>): void {
+  if (catalog === undefined) return;
+  call.on('status', ({ metadata }: { readonly metadata: Metadata }) => {
+    const told = catalogTold(metadata);
+    if (told !== undefined) catalog.heard(told);
+  });
+}
+
 export function grpcOptions(options: CallOptions): GrpcCallOptions {
   const { timeoutMs } = options;
   return timeoutMs === undefined || timeoutMs > DEADLINE_MS_MAX ? {} : { deadline: Date.now() + timeoutMs };
@@ -147,7 +170,7 @@ export async function callUnary<Request, Response>(
       sameBytes,
       sameBytes,
       message,
-      metadataOf(caller, options),
+      metadataFor(caller, method, options),
       grpcOptions(options),
       (error, bytes) => {
         options.signal?.removeEventListener('abort', cancel);
@@ -156,6 +179,7 @@ export async function callUnary<Request, Response>(
         else reject(callError(caller, error, method, options, active.isUnsent));
       },
     );
+    hearCatalog(caller, call);
     const active = begin(caller, call);
     const cancel = (): void => call.cancel();
     options.signal?.addEventListener('abort', cancel, { once: true });
@@ -176,7 +200,7 @@ export function callStream<Request, Response>(
       sameBytes,
       sameBytes,
       encodeRequest(caller, method, request),
-      metadataOf(caller, options),
+      metadataFor(caller, method, options),
       grpcOptions(options),
     );
   return readAnswers(caller, open, method, options, () => undefined);
@@ -203,7 +227,7 @@ export function callWithCredit<Request, Response>(
       method.path,
       sameBytes,
       sameBytes,
-      metadataOf(caller, options),
+      metadataFor(caller, method, options),
       grpcOptions(options),
     );
     call.write(first);
@@ -228,6 +252,7 @@ async function* readAnswers<Response>(
 ): AsyncGenerator<Response, void, undefined> {
   refuseEarly(caller, method, options);
   const call = open();
+  hearCatalog(caller, call);
   const active = begin(caller, call);
   const cancel = (): void => call.cancel();
   // A cancelled stream says so once more after nobody reads it.

@@ -12,8 +12,9 @@ import {
   callError,
   encodeRequest,
   grpcOptions,
+  hearCatalog,
   isServiceError,
-  metadataOf,
+  metadataFor,
   refuseEarly,
   sameBytes,
 } from './client-calls.ts';
@@ -61,8 +62,9 @@ class OpenConversation<Input, Output> implements Conversation<Input, Output> {
   constructor(caller: Caller, method: Method<Input, Output>, options: CallOptions) {
     this.#caller = caller;
     this.#method = method;
-    const metadata = metadataOf(caller, options);
+    const metadata = metadataFor(caller, method, options);
     this.#call = caller.client.makeBidiStreamRequest(method.path, sameBytes, sameBytes, metadata, grpcOptions(options));
+    hearCatalog(caller, this.#call);
     this.#active = begin(caller, this.#call);
     this.#call.on('data', (message: Buffer) => this.#onAnswer(message));
     this.#call.on('error', (error: unknown) => this.#onEnd(error));

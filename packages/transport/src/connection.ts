@@ -15,6 +15,7 @@ import { type Conversation, openConversation } from './client-conversation.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
 import { type ClientTls, TlsCredentials } from './client-tls.ts';
 import { eventBatchBytes } from './event-codec.ts';
+import type { CatalogKnowledge } from './known-catalog.ts';
 import { connectionLost } from './link-errors.ts';
 import { linkFaultError } from './link-faults.ts';
 import { findLinkFault } from './link-probe.ts';
@@ -32,6 +33,8 @@ export interface ConnectionOptions {
   readonly onLinkFailure?: ((service: string, error: GridError) => void) | undefined;
   /** The trace of the present call, asked for at every call that names none. */
   readonly trace?: (() => TraceContext | undefined) | undefined;
+  /** What the caller knows of the catalog: it travels with calls, and what members tell is heard. */
+  readonly catalog?: CatalogKnowledge | undefined;
   /** A link without a sign of life is probed after this time and given up after as much again. Default 5000. */
   readonly keepaliveMs?: number;
   /**
@@ -176,6 +179,7 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
     token: typeof token === 'function' ? token : () => token,
     onLinkFailure: options.onLinkFailure,
     trace: options.trace,
+    catalog: options.catalog,
   };
   return connectionOf(address, caller, options.tls);
 }

@@ -76,6 +76,8 @@ export interface KvBatch {
   /** 0 primary, 1 backup. */
   readonly consistency: number;
   readonly tableVersion: number;
+  /** Of the newest catalog that the caller has heard of; 0: none. */
+  readonly catalogVersion: number;
   readonly atomic: boolean;
   readonly resent: boolean;
   readonly maps: readonly MapReference[];
@@ -122,6 +124,8 @@ export interface KvAnswers {
   readonly batchId: number;
   readonly highestVersion: number;
   readonly tableVersion: number;
+  /** Of the member's catalog: its door adds it (server-kv-stream.ts). */
+  readonly catalogVersion?: number | undefined;
   /** The operation that element 0 of the columns, and index 0 in `errors`, belongs to; default 0. */
   readonly firstOperation?: number;
   /** Parallel to the batch's maps: ids of those that have their names, 0: none. Undefined: those the caller named. */

@@ -14,6 +14,7 @@ function batchOf(changes: Partial<KvBatch> = {}): KvBatch {
     deadlineMs: 5000,
     consistency: 1,
     tableVersion: 3,
+    catalogVersion: 4,
     atomic: true,
     resent: true,
     maps: [
@@ -67,6 +68,7 @@ function answersOf(changes: Partial<KvAnswers> = {}): KvAnswers {
     batchId: 7,
     highestVersion: 1_700_000_000_000_000,
     tableVersion: 3,
+    catalogVersion: 4,
     firstOperation: 0,
     statuses: Uint8Array.of(0, 1, 2, 1),
     valueEnds: Uint32Array.of(0, 3, 3, 5),

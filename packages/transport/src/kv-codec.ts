@@ -38,8 +38,8 @@ const LAST_REQUEST = Number.MAX_SAFE_INTEGER - 2 ** 32;
 /** Maps, processors and traces that one batch names, each. */
 const TABLE_MAX = 1024;
 const TRACE_BYTES_MAX = 1024;
-const BATCH_FIELDS = 35;
-const ANSWER_FIELDS = 11;
+const BATCH_FIELDS = 36;
+const ANSWER_FIELDS = 12;
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -62,6 +62,7 @@ export function encodeBatch(batch: KvBatch): Buffer {
   for (const map of maps) writer.message(12, map);
   for (const processor of processors) writer.message(13, processor);
   for (const trace of traces) writer.message(14, trace);
+  writer.uint(15, batch.catalogVersion);
   const { count } = batch;
   writer.bytesOf(20, batch.opcodes, count);
   if (batch.mapIndexes !== undefined) writer.column(21, batch.mapIndexes, count);
@@ -200,6 +201,7 @@ function emptyBatch(
     deadlineMs: 0,
     consistency: 0,
     tableVersion: 0,
+    catalogVersion: 0,
     atomic: false,
     resent: false,
     maps,
@@ -247,6 +249,7 @@ function readBatchHeader(
     case 12: maps.push(decodedMap(reader.bytes())); break;
     case 13: processors.push(decodeProcessor(reader.bytes())); break;
     case 14: traces.push(decodeTrace(reader.bytes())); break;
+    case 15: batch.catalogVersion = reader.uint(); break;
     default: reader.skip();
   }
 }
@@ -409,8 +412,15 @@ function checkSparse(column: string, operations: Uint32Array, values: number, co
   }
 }
 
-/** @param takeBuffer  memory of so many bytes for the message; its own by default */
-export function encodeAnswers(answers: KvAnswers, takeBuffer?: (bytes: number) => Buffer): Buffer {
+/**
+ * @param takeBuffer  memory of so many bytes for the message; its own by default
+ * @param catalogVersion  of the member's catalog
+ */
+export function encodeAnswers(
+  answers: KvAnswers,
+  takeBuffer?: (bytes: number) => Buffer,
+  catalogVersion = answers.catalogVersion ?? 0,
+): Buffer {
   const errors = answers.errors.map(encodeOperationErrors);
   const count = answers.statuses.length;
   const bytesMax =
@@ -425,6 +435,7 @@ export function encodeAnswers(answers: KvAnswers, takeBuffer?: (bytes: number) =
   writer.uint(3, answers.tableVersion);
   writer.uint(4, answers.firstOperation ?? 0);
   if (answers.mapIds !== undefined) writer.column(5, answers.mapIds);
+  writer.uint(6, catalogVersion);
   writer.bytes(20, answers.statuses);
   if (answers.valueEnds !== undefined) writer.column(21, answers.valueEnds);
   writer.bytes(22, answers.values);
@@ -449,6 +460,7 @@ export function decodeAnswers(bytes: Uint8Array): KvAnswers {
     batchId: 0,
     highestVersion: 0,
     tableVersion: 0,
+    catalogVersion: 0,
     firstOperation: 0,
     mapIds: undefined,
     statuses: NO_BYTES,
@@ -467,6 +479,7 @@ export function decodeAnswers(bytes: Uint8Array): KvAnswers {
       case 3: answers.tableVersion = reader.uint(); break;
       case 4: answers.firstOperation = reader.uint(); break;
       case 5: answers.mapIds = reader.fixed32(answers.mapIds ?? NO_INDEXES); break;
+      case 6: answers.catalogVersion = reader.uint(); break;
       case 20: answers.statuses = reader.bytes(); break;
       case 21: answers.valueEnds = reader.fixed32(answers.valueEnds ?? NO_INDEXES); break;
       case 22: answers.values = reader.bytes(); break;

@@ -49,6 +49,7 @@ function batchOf(batchId: number, opcodes: readonly number[], changes: Partial<K
     traceIndexes: undefined,
     consistency: 0,
     tableVersion: 1,
+    catalogVersion: 0,
     atomic: false,
     resent: false,
     maps,

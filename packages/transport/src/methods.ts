@@ -36,6 +36,8 @@ export interface Method<Request, Response> {
   readonly service: string;
   readonly name: string;
   readonly effect: Effect;
+  /** Whether it is about what the catalog holds: the caller's version of it travels with it (known-catalog.ts). */
+  readonly namesCatalog: boolean;
   readonly encodeRequest: Encode<Request>;
   readonly decodeRequest: Decode<Request>;
   readonly encodeResponse: Encode<Response>;
@@ -51,6 +53,7 @@ interface Codecs<Request, Response> {
   readonly request?: Conversion<Request>;
   readonly response?: Conversion<Response>;
   readonly effect?: Effect;
+  readonly namesCatalog?: boolean;
 }
 
 function method<Request, Response>(
@@ -75,6 +78,7 @@ function method<Request, Response>(
     service,
     name,
     effect: codecs.effect ?? 'none',
+    namesCatalog: codecs.namesCatalog ?? false,
     encodeRequest: (value) => definition().requestSerialize(request === undefined ? (value ?? {}) : request.out(value)),
     decodeRequest: (bytes) => converted(parsed(definition().requestDeserialize, checked(bytes)), request),
     encodeResponse: (value) =>
@@ -117,29 +121,38 @@ export const METHODS = {
   openSession: method<s.SessionRequest, s.SessionLease>('Kv', 'OpenSession'),
   renewSession: method<{ session: number; lowestUnanswered: number }, s.SessionLease>('Kv', 'RenewSession'),
   closeSession: method<{ session: number }, Nothing>('Kv', 'CloseSession'),
-  get: method<{ map: string; key: s.KeyText }, s.GetResponse>('Kv', 'Get'),
-  put: method<s.PutRequest, { version: number }>('Kv', 'Put', { effect: 'write' }),
-  remove: method<{ map: string; key: s.KeyText }, { removed: boolean }>('Kv', 'Remove', { effect: 'write' }),
+  get: method<{ map: string; key: s.KeyText }, s.GetResponse>('Kv', 'Get', { namesCatalog: true }),
+  put: method<s.PutRequest, { version: number }>('Kv', 'Put', { effect: 'write', namesCatalog: true }),
+  remove: method<{ map: string; key: s.KeyText }, { removed: boolean }>('Kv', 'Remove', {
+    effect: 'write',
+    namesCatalog: true,
+  }),
 
   execute: method<CreditInput<s.SqlRequest>, s.SqlOutput>('Sql', 'Execute', {
     request: creditInput<s.SqlRequest>(),
     response: sqlOutput,
     effect: 'write',
+    namesCatalog: true,
   }),
-  query: method<s.SqlRequest, s.QueryResponse>('Sql', 'Query', { effect: 'write' }),
+  query: method<s.SqlRequest, s.QueryResponse>('Sql', 'Query', { effect: 'write', namesCatalog: true }),
 
-  deploy: method<s.DeployRequest, { module: string; hash: string }>('Compute', 'Deploy', { request: deployRequest }),
-  undeploy: method<{ name: string }, { existed: boolean }>('Compute', 'Undeploy'),
-  listModules: method<Nothing, { modules: readonly s.ModuleInfo[] }>('Compute', 'ListModules'),
-  runJob: method<s.RunJobRequest, s.JobOutput>('Compute', 'RunJob', { response: jobOutput }),
+  deploy: method<s.DeployRequest, { module: string; hash: string }>('Compute', 'Deploy', {
+    request: deployRequest,
+    namesCatalog: true,
+  }),
+  undeploy: method<{ name: string }, { existed: boolean }>('Compute', 'Undeploy', { namesCatalog: true }),
+  listModules: method<Nothing, { modules: readonly s.ModuleInfo[] }>('Compute', 'ListModules', { namesCatalog: true }),
+  runJob: method<s.RunJobRequest, s.JobOutput>('Compute', 'RunJob', { response: jobOutput, namesCatalog: true }),
   processWhere: method<s.ProcessWhereRequest, s.ProcessWhereResponse>('Compute', 'ProcessWhere', {
     effect: 'write',
+    namesCatalog: true,
   }),
 
   /** Its events take the fast codec. */
   subscribe: {
     ...method<CreditInput<s.SubscribeRequest>, s.SubscribeOutput>('Events', 'Subscribe', {
       request: creditInput(subscribeRequest),
+      namesCatalog: true,
     }),
     encodeResponse: encodeSubscribeOutput,
     decodeResponse: decodeSubscribeOutput,
@@ -149,13 +162,20 @@ export const METHODS = {
   getTable: method<Nothing, PartitionTable>('Admin', 'GetTable', { response: table }),
   watchTable: method<Nothing, PartitionTable>('Admin', 'WatchTable', { response: table }),
   ping: method<Nothing, { memberId: string; address: string; version: number }>('Admin', 'Ping'),
-  listMaps: shared(method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps')),
+  listMaps: shared(method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps', { namesCatalog: true })),
   mapSize: method<{ map: string; grid: boolean; mapId?: number }, { entries: number; bytes: number }>(
     'Admin',
     'MapSize',
+    { namesCatalog: true },
   ),
-  clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', { effect: 'write' }),
-  dropMap: method<{ map: string }, { existed: boolean; mapId: number }>('Admin', 'DropMap', { effect: 'write' }),
+  clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', {
+    effect: 'write',
+    namesCatalog: true,
+  }),
+  dropMap: method<{ map: string }, { existed: boolean; mapId: number }>('Admin', 'DropMap', {
+    effect: 'write',
+    namesCatalog: true,
+  }),
   dropColumns: method<{ map: string }, Nothing>('Admin', 'DropColumns'),
   stats: shared(method<Nothing, s.StatsResponse>('Admin', 'Stats')),
 
@@ -177,16 +197,28 @@ export const METHODS = {
   ),
   openSnapshot: method<s.OpenSnapshotRequest, { snapshotId: number }>('Members', 'OpenSnapshot'),
   releaseSnapshot: method<{ snapshotId: number }, Nothing>('Members', 'ReleaseSnapshot'),
-  findPaths: method<{ mapId: number }, { body: Uint8Array }>('Members', 'FindPaths'),
+  findPaths: method<{ mapId: number }, { body: Uint8Array }>('Members', 'FindPaths', { namesCatalog: true }),
   runFragment: method<CreditInput<s.FragmentRequest>, s.FragmentOutput>('Members', 'RunFragment', {
     request: creditInput<s.FragmentRequest>(),
     response: fragmentOutput,
+    namesCatalog: true,
   }),
-  runJobPart: method<s.RunJobPartRequest, s.JobPartOutput>('Members', 'RunJobPart', { response: jobPartOutput }),
+  runJobPart: method<s.RunJobPartRequest, s.JobPartOutput>('Members', 'RunJobPart', {
+    response: jobPartOutput,
+    namesCatalog: true,
+  }),
   modifyRows: method<{ body: Uint8Array; tableVersion: number }, s.ModifyRowsResponse>('Members', 'ModifyRows', {
     effect: 'write',
+    namesCatalog: true,
   }),
   /** Each input says whether it has an effect: only a commit does. */
-  changePart: method<s.PartInput, s.PartOutput>('Members', 'ChangePart', { request: partInput, response: partOutput }),
-  deliverWrites: method<{ body: Uint8Array }, { body: Uint8Array }>('Members', 'DeliverWrites', { effect: 'write' }),
+  changePart: method<s.PartInput, s.PartOutput>('Members', 'ChangePart', {
+    request: partInput,
+    response: partOutput,
+    namesCatalog: true,
+  }),
+  deliverWrites: method<{ body: Uint8Array }, { body: Uint8Array }>('Members', 'DeliverWrites', {
+    effect: 'write',
+    namesCatalog: true,
+  }),
 } as const;

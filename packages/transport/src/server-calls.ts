@@ -7,11 +7,18 @@
  * byte quota allows it.
  */
 import { CancelledError, GridError } from '@ashlar/core';
-import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type {
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  StatusObject,
+  sendUnaryData,
+} from '@grpc/grpc-js';
 import type { ActiveCalls } from './active-calls.ts';
 import { type AnyCall, authorizeCall, type Doorkeeper, openContext } from './call-context.ts';
 import { CallerLeaves } from './caller-leaves.ts';
 import { Credit } from './credit.ts';
+import { type CatalogDoor, catalogIn, catalogTrailer, followed, writeCatalog } from './known-catalog.ts';
 import type { CreditInput, Method } from './methods.ts';
 import type { Outgoing, OutgoingCall } from './outgoing.ts';
 import type { CallContext } from './services.ts';
@@ -21,6 +28,7 @@ import type { TurnQuota } from './turn-quota.ts';
 /** What all calls of one server share. */
 export interface ServerState {
   readonly doorkeeper: Doorkeeper;
+  readonly catalog: CatalogDoor | undefined;
   readonly quota: TurnQuota;
   readonly messageBytesMax: number;
   readonly active: ActiveCalls;
@@ -52,7 +60,7 @@ export function encodeBounded<T>(encode: (value: T) => Buffer, value: T, path: s
 /** Who calls, may they, and what do they ask. */
 async function admit<Request>(
   call: AnyCall,
-  path: string,
+  method: Pick<Method<never, never>, 'path' | 'namesCatalog'>,
   request: () => Request,
   state: ServerState,
   abort: AbortController,
@@ -60,8 +68,19 @@ async function admit<Request>(
   refuseWhenDraining(state);
   const context = await openContext(call, state.doorkeeper, abort);
   const decoded = request();
-  authorizeCall(path, decoded, context);
+  authorizeCall(method.path, decoded, context);
+  await caughtUp(call, method, state, context);
   return { context, request: decoded };
+}
+
+/** A caller may know a later catalog than this member (known-catalog N1). */
+export function caughtUp(
+  call: AnyCall,
+  { namesCatalog }: Pick<Method<never, never>, 'namesCatalog'>,
+  { catalog }: ServerState,
+  context: CallContext,
+): Promise<void> | undefined {
+  return namesCatalog && catalog !== undefined ? followed(catalogIn(call.metadata), catalog, context) : undefined;
 }
 
 export function unaryCall<Request, Response>(
@@ -71,7 +90,7 @@ export function unaryCall<Request, Response>(
 ): (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => void {
   const respond = async (call: ServerUnaryCall<Buffer, Buffer>, abort: AbortController): Promise<Buffer> => {
     state.traffic.bytesIn += call.request.length;
-    const admitted = await admit(call, method.path, () => method.decodeRequest(call.request), state, abort);
+    const admitted = await admit(call, method, () => method.decodeRequest(call.request), state, abort);
     const response = await handler(admitted.request, admitted.context);
     const bytes = encodeBounded(method.encodeResponse, response, method.path, state);
     state.traffic.bytesOut += bytes.length;
@@ -80,8 +99,8 @@ export function unaryCall<Request, Response>(
   return (call, answer) => {
     const abort = new AbortController();
     state.active.track(method.name, method.effect, abort, respond(call, abort)).then(
-      (bytes) => answer(null, bytes),
-      (error: unknown) => answer(state.traffic.refusal(error)),
+      (bytes) => answer(null, bytes, method.namesCatalog ? catalogTrailer(state.catalog) : undefined),
+      (error: unknown) => answer(refusalOf(method, error, state)),
     );
   };
 }
@@ -96,14 +115,14 @@ export function streamCall<Request, Response>(
     const run = async (): Promise<void> => {
       state.traffic.bytesIn += call.request.length;
       const decode = (): Request => method.decodeRequest(call.request);
-      const { context, request } = await admit(call, method.path, decode, state, abort);
+      const { context, request } = await admit(call, method, decode, state, abort);
       const outgoing = outgoingOf(call, context, state);
       await sendAll(
         { call, method, context, state, credit: undefined, outgoing },
         handler(request, { ...context, answers: outgoing }),
       );
     };
-    finish(call, state, state.active.track(method.name, method.effect, abort, run()));
+    finish(call, method, state, state.active.track(method.name, method.effect, abort, run()));
   };
 }
 
@@ -130,6 +149,7 @@ export function creditCall<Request, Response>(
       const input = method.decodeRequest(first);
       if (input.request === undefined) throw new GridError('INVALID_ARGUMENT', 'the first message is not a request');
       authorizeCall(method.path, input.request, context);
+      await caughtUp(call, method, state, context);
       const granted = Math.min(input.creditBytes, CREDIT_BYTES_MAX);
       credit = new Credit(pending + granted);
       if (isClosed) credit.finish();
@@ -149,7 +169,7 @@ export function creditCall<Request, Response>(
       state.traffic.bytesIn += message.length;
       if (!started) {
         started = true;
-        finish(call, state, state.active.track(method.name, method.effect, abort, run(message)));
+        finish(call, method, state, state.active.track(method.name, method.effect, abort, run(message)));
         return;
       }
       try {
@@ -161,19 +181,36 @@ export function creditCall<Request, Response>(
     call.on('end', () => {
       isClosed = true;
       credit?.finish();
-      if (!started) finish(call, state, Promise.reject(new GridError('INVALID_ARGUMENT', 'no request was sent')));
+      if (!started)
+        finish(call, method, state, Promise.reject(new GridError('INVALID_ARGUMENT', 'no request was sent')));
     });
   };
+}
+
+/** A change of the catalog may have failed and stand: the caller knows the catalog that it has led to. */
+function refusalOf(
+  { namesCatalog }: Pick<Method<never, never>, 'namesCatalog'>,
+  error: unknown,
+  { traffic, catalog }: ServerState,
+): StatusObject {
+  const refusal = traffic.refusal(error);
+  if (namesCatalog && catalog !== undefined) writeCatalog(refusal.metadata, catalog.known());
+  return refusal;
 }
 
 type StreamingCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
 /** Ends the call with the outcome of `run`. */
-export function finish(call: StreamingCall, state: ServerState, run: Promise<void>): void {
+export function finish(
+  call: StreamingCall,
+  method: Pick<Method<never, never>, 'namesCatalog'>,
+  state: ServerState,
+  run: Promise<void>,
+): void {
   run.then(
-    () => call.end(),
+    () => call.end(method.namesCatalog ? catalogTrailer(state.catalog) : undefined),
     (error: unknown) => {
-      if (!call.cancelled) call.emit('error', state.traffic.refusal(error));
+      if (!call.cancelled) call.emit('error', refusalOf(method, error, state));
     },
   );
 }

@@ -12,7 +12,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { authorizeCall, openContext } from './call-context.ts';
 import { CallerLeaves } from './caller-leaves.ts';
 import type { Method } from './methods.ts';
-import { finish, outgoingOf, refuseWhenDraining, type ServerState, sendAll } from './server-calls.ts';
+import { caughtUp, finish, outgoingOf, refuseWhenDraining, type ServerState, sendAll } from './server-calls.ts';
 import type { CallContext } from './services.ts';
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
@@ -38,11 +38,12 @@ export function conversationCall<Input, Output>(
       const first = await next();
       if (first === undefined) throw new GridError('INVALID_ARGUMENT', 'no request was sent');
       authorizeCall(method.path, first, context);
+      await caughtUp(call, method, state, context);
       const outgoing = outgoingOf(call, context, state);
       const outputs = handler(inputsFrom(first, next), { ...context, answers: outgoing });
       await sendAll({ call, method, context, state, credit: undefined, outgoing }, outputs);
     };
-    finish(call, state, state.active.track(method.name, method.effect, abort, run()));
+    finish(call, method, state, state.active.track(method.name, method.effect, abort, run()));
   };
 }
 

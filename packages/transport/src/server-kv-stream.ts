@@ -5,6 +5,9 @@
  *
  * Bounds: a stream with `batchesMax` batches or `batchBytesMax` bytes unanswered, or whose caller does not read, is not
  * read further (policy: wait); HTTP/2 flow control then stops the caller.
+ *
+ * A batch whose caller knows a later catalog than this member waits until it has caught up, within its callers' time, and
+ * the later batches of the stream behind it: their order stays (known-catalog N1).
  */
 import { GridError, SmallSet, type WireError } from '@ashlar/core';
 import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
@@ -31,6 +34,10 @@ function permissionBit(opcode: number): number {
   return opcode >= OPCODE.PUT ? 2 : 1;
 }
 
+const NO_CATALOG = { version: 0 };
+/** For an answer to reach its caller. */
+const ANSWER_MS = 50;
+
 /** Maps whose permissions a stream remembers; beyond, all are asked for anew. */
 const ALLOWED_MAX = 1024;
 
@@ -56,6 +63,8 @@ export class ServerKvStream {
   readonly #allowed = new Map<string, Partial<Record<Permission, boolean>>>();
   readonly #outgoing: OutgoingCall;
   #unansweredBytes = 0;
+  /** Set while a batch waits for the catalog. */
+  #waiting: Promise<void> | undefined;
   #closed = false;
 
   constructor(
@@ -131,8 +140,30 @@ export class ServerKvStream {
       return;
     }
     const denied = this.#denied(batch);
-    if (denied === undefined) this.#sink.onBatch(batch);
-    else this.#answer(refusal(batch, denied));
+    if (denied !== undefined) {
+      this.#answer(refusal(batch, denied));
+      return;
+    }
+    const following = this.#state.catalog?.follow(batch.catalogVersion, { deadlineMs: latestOf(batch) });
+    if (following === undefined && this.#waiting === undefined) this.#sink.onBatch(batch);
+    else this.#wait(batch, following);
+  }
+
+  #wait(batch: KvBatch, following: Promise<void> | undefined): void {
+    const failed = following?.then(
+      () => undefined,
+      (error: unknown) => GridError.wrap(error),
+    );
+    const waiting = Promise.resolve(this.#waiting)
+      .then(() => failed)
+      .then((error) => {
+        if (this.#waiting === waiting) this.#waiting = undefined;
+        if (this.#closed) return;
+        if (error === undefined) this.#sink.onBatch(batch);
+        else this.#answerOrEnd(refusal(batch, () => error.toWire()));
+      })
+      .catch((error: unknown) => this.#fail(error));
+    this.#waiting = waiting;
   }
 
   /** Undefined when everything is allowed; else the error of each operation that is not. */
@@ -204,7 +235,8 @@ export class ServerKvStream {
   }
 
   #send(answers: KvAnswers): void {
-    const bytes = encodeAnswers(answers, (length) => answerBuffers.take(length));
+    const { version } = this.#state.catalog?.known() ?? NO_CATALOG;
+    const bytes = encodeAnswers(answers, (length) => answerBuffers.take(length), version);
     this.#state.traffic.bytesOut += bytes.length;
     this.#outgoing.write(this.#call, bytes, this.#onFlushed);
   }
@@ -234,6 +266,11 @@ export class ServerKvStream {
     this.#outgoing.closeWhenFlushed();
     this.#sink.onClose();
   }
+}
+
+/** When a batch is to be answered at the latest, for its first caller to hear why; undefined: no caller ever stops waiting. */
+function latestOf({ deadlineMs }: KvBatch): number | undefined {
+  return deadlineMs === 0 ? undefined : performance.now() + Math.max(1, deadlineMs - ANSWER_MS);
 }
 
 /** @throws GridError INVALID_ARGUMENT */

@@ -1,5 +1,6 @@
 /** What `serve` takes and gives. */
 import type { ErrorCode } from '@ashlar/core';
+import type { CatalogDoor } from './known-catalog.ts';
 import type { Permission } from './operations.ts';
 import type { GridServices, Principal } from './services.ts';
 
@@ -51,6 +52,8 @@ export interface ServeOptions {
   /** Whether `principal` may; asked once an operation (once a stream and map for kv batches). */
   authorize(permission: Permission, map: string | undefined, principal: Principal): boolean;
   readonly services: GridServices;
+  /** The catalog of the member: calls of callers that know a later one wait for it. Default: none wait. */
+  readonly catalog?: CatalogDoor | undefined;
   readonly limits?: ServerLimits;
   /** Allows a bind wider than loopback without TLS or without `authenticate`. */
   readonly insecure?: boolean;

@@ -47,6 +47,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
   const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const state: ServerState = {
     doorkeeper: options,
+    catalog: options.catalog,
     quota: new TurnQuota(),
     messageBytesMax: limits.messageBytesMax,
     active: new ActiveCalls(),

@@ -126,7 +126,7 @@ export function put(value: unknown, firstRequest: number, changes: Partial<KvBat
     session: SESSION,
     firstRequest,
     lowestUnanswered: 0,
-    ...{ sessionVersion: 0, deadlineMs: 0, consistency: 0, tableVersion: 1, atomic: false, resent: false },
+    ...{ sessionVersion: 0, deadlineMs: 0, consistency: 0, tableVersion: 1, catalogVersion: 0, atomic: false, resent: false },
     maps: [{ name: MAP.name, affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 }],
     processors: [],
     count: 1,

@@ -34,7 +34,7 @@ export class GridRouter {
   }
 
   #connect(): Promise<Router> {
-    const { control, address, config, metrics, security } = this.#parts;
+    const { control, catalog, address, config, metrics, security } = this.#parts;
     const context = { require: () => undefined } as never;
     return Router.connect({
       seeds: [address],
@@ -42,6 +42,7 @@ export class GridRouter {
       forListeners: this.#forListeners,
       messageBytesMax: config.limits.messageBytes,
       onLinkFailure: (service) => metrics.linkFailed(service),
+      catalog,
       ...security.peers,
       local: {
         memberId: control.self,

@@ -1,0 +1,27 @@
+/**
+ * The newest catalog that members have told a caller of: it goes with every call and batch, so that no member answers from an
+ * older one.
+ *
+ * heard-catalog H1  Of one grid the version only grows; what another grid's member tells takes its place.
+ */
+import type { CatalogKnowledge, KnownCatalog } from '@ashlar/transport';
+
+export class HeardCatalog implements CatalogKnowledge {
+  #known: KnownCatalog | undefined;
+
+  known(): KnownCatalog | undefined {
+    return this.#known;
+  }
+
+  heard(catalog: KnownCatalog): void {
+    const known = this.#known;
+    if (known === undefined || known.gridId !== catalog.gridId || known.version < catalog.version) {
+      this.#known = catalog;
+    }
+  }
+}
+
+/** What is known of one grid's catalog; 0: nothing. */
+export function versionIn(gridId: string, known: KnownCatalog | undefined): number {
+  return known?.gridId === gridId ? known.version : 0;
+}
