@@ -3,13 +3,15 @@
  *
  *   record -> (first of its key) kept | merged with what is kept -> moved behind all others -> columns, when it is read
  *
- * K1  A change tells the old value from before the first of its records and the newest value: so the old value of each
- *     event is what the event before left, also where many were merged. Of an entry that came and went nothing is told.
- * K2  Within a partition changes are given in the order of their newest record: everything up to an event's sequence is
- *     told when it is, so its token resumes without a gap.
- * K3  At most `CHANGES_MAX` changes and `BYTES_MAX` bytes are kept, and of all subscriptions of a member `bytesMax` of its
- *     budget; beyond, nothing more is taken and the subscriber lags in the log.
+ * conflation K1  A change tells the old value from before the first of its records and the newest value: so the old value of
+ *                each event is what the event before left, also where many were merged. Of an entry that came and went
+ *                nothing is told.
+ * conflation K2  Within a partition changes are given in the order of their newest record: everything up to an event's
+ *                sequence is told when it is, so its token resumes without a gap.
+ * conflation K3  At most `CHANGES_MAX` changes and `BYTES_MAX` bytes are kept, and of all subscriptions of a member
+ *                `bytesMax` of its budget; beyond, nothing more is taken and the subscriber lags in the log.
  */
+import { assert } from '@ashlar/core';
 import type { LogRecordView } from '@ashlar/storage';
 import { EVENT_TYPE, type EventColumnsWriter, type EventTypeNumber } from './event-columns.ts';
 
@@ -58,7 +60,11 @@ export class Conflation {
     const key = record.bytes.slice(record.start, record.stop);
     const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
     const known = this.#changes.get(name);
-    if (known !== undefined) this.#drop(name, known);
+    if (known !== undefined) {
+      const isLater = known.partition === partition && known.sequence < record.sequence;
+      assert(isLater, 'conflation K2: an older record of a key comes behind a newer one');
+      this.#drop(name, known);
+    }
     const value = newValueOf(record);
     const oldValue = known === undefined ? oldValueOf(record) : known.oldValue;
     const merged = known === undefined ? type : mergedType(type, value !== undefined, oldValue !== undefined);
@@ -85,6 +91,7 @@ export class Conflation {
 
   clear(): void {
     for (const [name, change] of this.#changes) this.#drop(name, change);
+    assert(this.#bytes === 0, 'conflation K3: nothing is kept, and bytes are counted');
   }
 
   #drop(name: string, change: Change): void {

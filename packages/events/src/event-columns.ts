@@ -1,7 +1,11 @@
 /**
  * Events as parallel columns: element i of each column belongs to event i. Records are copied out of the arena here,
  * once, into buffers that may leave the process.
+ *
+ * event-columns C1  An event is whole when it is closed, and only closed ones are taken; at most `capacity` of them.
+ * event-columns C2  Ends never fall: an event's bytes lie from the end of the one before to its own.
  */
+import { assert } from '@ashlar/core';
 import { ByteColumn } from '@ashlar/serialization';
 
 /** By number, as the wire has them. */
@@ -36,6 +40,7 @@ export class EventColumnsWriter {
   readonly #values = new ByteColumn();
   readonly #oldValues = new ByteColumn();
   #count = 0;
+  #isOpen = false;
 
   /** @param capacity  the most events a batch may have */
   constructor(capacity: number) {
@@ -63,6 +68,11 @@ export class EventColumnsWriter {
 
   /** Begins an event; key, value and old value follow by appendKey, appendValue, appendOldValue, then close. */
   open(type: EventTypeNumber, partition: number, sequence: number, version: number): void {
+    assert(
+      !this.#isOpen && this.#count < this.#capacity,
+      'event-columns C1: there is no room, or an event is not closed',
+    );
+    this.#isOpen = true;
     const at = this.#count;
     this.#types[at] = type;
     this.#partitions[at] = partition;
@@ -83,6 +93,8 @@ export class EventColumnsWriter {
   }
 
   close(): void {
+    assert(this.#isOpen, 'event-columns C1: nothing is open that could be closed');
+    this.#isOpen = false;
     const at = this.#count++;
     this.#keyEnds[at] = this.#keys.length;
     this.#valueEnds[at] = this.#values.length;
@@ -91,6 +103,7 @@ export class EventColumnsWriter {
 
   /** The events so far, as arrays of their own; the writer is empty again. */
   take(): EventColumns {
+    assert(!this.#isOpen, 'event-columns C1: an event is taken that is not whole');
     const count = this.#count;
     const columns: EventColumns = {
       count,

@@ -1,5 +1,12 @@
-/** All subscriptions of a member: tells those of a partition that it has new records, once a commit. */
-import { GridError } from '@ashlar/core';
+/**
+ * All subscriptions of a member: tells those of a partition that it has new records, once a commit.
+ *
+ * event-hub H1  A subscription is told of the partitions that it reads from `open` to `close`, and of no others; a closed one
+ *               of none.
+ * event-hub H2  At most `subscriptionsMax` are open; what those that conflate keep together is within one budget, and what a
+ *               closed one kept is given back.
+ */
+import { assert, GridError } from '@ashlar/core';
 import { type LogSource, Subscription, type SubscriptionOptions } from './subscription.ts';
 
 /** Bytes that conflating subscriptions of a member keep together. */
@@ -50,6 +57,10 @@ export class EventHub {
       });
     }
     const subscription = new Subscription(this.#logs, options, this.#budget);
+    assert(
+      subscription.partitions.every((partition) => this.#byPartition[partition] !== undefined),
+      'event-hub H1: a subscription reads a partition that the grid has not',
+    );
     for (const partition of subscription.partitions) this.#byPartition[partition]!.add(subscription);
     this.#open.add(subscription);
     return subscription;
@@ -59,6 +70,8 @@ export class EventHub {
     this.#open.delete(subscription);
     subscription.close();
     for (const partition of subscription.partitions) this.#byPartition[partition]!.delete(subscription);
+    const isGivenBack = this.#open.size > 0 || this.#budget.bytes === 0;
+    assert(isGivenBack, 'event-hub H2: nobody is open, and changes are kept');
   }
 
   /** Maps were made or dropped. */

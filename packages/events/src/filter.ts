@@ -1,9 +1,9 @@
 /**
  * Which records a subscription wants: by type, and by a condition over the document.
  *
- * E1  No document ends a feed: values of odd kinds read as NULL, and a document whose own zero the condition divides by
- *     does not match. Both are counted.
- * E2  What is wrong with the condition itself is refused when the subscription opens.
+ * filter F1  No document ends a feed: values of odd kinds read as NULL, and a document whose own zero the condition divides
+ *            by does not match. Both are counted.
+ * filter F2  What is wrong with the condition itself is refused when the subscription opens.
  */
 import {
   checkConstantParts,

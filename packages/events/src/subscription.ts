@@ -3,19 +3,21 @@
  *
  *   log -> filter -> columns, pulled batch by batch; between pulls nothing is held but the cursors
  *
- * U1  Events of a partition come in the order of its log, each once; so events of one key come in order.
- * U2  Slowness costs no memory: the cursor stays, the log moves. `lag` reads on while the log holds the place, then
- *     SEQUENCE_GONE; `conflate` takes what is committed out of the log also while it is not read, one change a key within
- *     bounds (conflation.ts), and lags beyond them; `cut` ends with SLOW_CONSUMER when it is further behind than
- *     `cutLagRecords`.
- * U3  resolved(v) is said only when everything committed at or below v in these partitions was read.
- * U4  One pull reads at most `recordsMax` records: the caller's time slice.
- * U5  A partition on hold is passed over; it goes on where it was.
- * U6  A subscription belongs to one map, not to a name: to the one it is opened for, or else to the first that has the name
- *     from then on. When that map is dropped it gives what the logs still hold of it, then MAP_DROPPED.
- * U7  It reads the logs that it was opened for: where a partition was lost since, also if it has come back, it ends with
- *     STALE_EPOCH before it reads what another log says at its place. Whoever follows goes on by its token.
- * U8  What it reads of a log rises in sequence, version and epoch.
+ * subscription U1  Events of a partition come in the order of its log, each once; so events of one key come in order.
+ * subscription U2  Slowness costs no memory: the cursor stays, the log moves. `lag` reads on while the log holds the place,
+ *                  then SEQUENCE_GONE; `conflate` takes what is committed out of the log also while it is not read, one change
+ *                  a key within bounds (conflation.ts), and lags beyond them; `cut` ends with SLOW_CONSUMER when it is further
+ *                  behind than `cutLagRecords`.
+ * subscription U3  resolved(v) is said only when everything committed at or below v in these partitions was read.
+ * subscription U4  One pull reads at most `recordsMax` records: the caller's time slice.
+ * subscription U5  A partition on hold is passed over; it goes on where it was.
+ * subscription U6  A subscription belongs to one map, not to a name: to the one it is opened for, or else to the first that
+ *                  has the name from then on. When that map is dropped it gives what the logs still hold of it, then
+ *                  MAP_DROPPED.
+ * subscription U7  It reads the logs that it was opened for: where a partition was lost since, also if it has come back, it
+ *                  ends with STALE_EPOCH before it reads what another log says at its place. Whoever follows goes on by its
+ *                  token.
+ * subscription U8  What it reads of a log rises in sequence, version and epoch.
  */
 import { assert, GridError, MapDroppedError } from '@ashlar/core';
 import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
@@ -40,10 +42,10 @@ export interface SubscriptionOptions extends FilterOptions {
   readonly map: string;
   /** Which map has the name now. */
   readonly mapIdNow: () => number | undefined;
-  /** The map it belongs to; undefined: the first that has the name (U6). */
+  /** The map it belongs to; undefined: the first that has the name (subscription U6). */
   readonly boundTo: number | undefined;
   readonly partitions: readonly number[];
-  /** @throws GridError STALE_EPOCH when a partition was lost since the subscription was asked for (U7) */
+  /** @throws GridError STALE_EPOCH when a partition was lost since the subscription was asked for (subscription U7) */
   readonly checkHeld?: (() => void) | undefined;
   /** The last sequence seen, a number a partition; undefined: now. */
   readonly after: readonly number[] | undefined;
@@ -77,7 +79,7 @@ export class Subscription {
   readonly #cutLag: number;
   readonly #filter: EventFilter;
   readonly #checkHeld: (() => void) | undefined;
-  /** By index of partition: version and epoch of the last record that was read (U8). */
+  /** By index of partition: version and epoch of the last record that was read (subscription U8). */
   readonly #versions: Float64Array;
   readonly #epochs: Float64Array;
   readonly #writer = new EventColumnsWriter(BATCH_EVENTS);
@@ -96,6 +98,7 @@ export class Subscription {
   #uncounted: number | undefined;
   /** foreign[partition]; empty where nobody asks. */
   readonly #foreign: Uint32Array;
+  #isClosed = false;
 
   /** @param budget  of the member, for what conflating subscriptions keep */
   constructor(logs: LogSource, options: SubscriptionOptions, budget: ConflationBudget) {
@@ -125,7 +128,7 @@ export class Subscription {
     return this.#mapId;
   }
 
-  /** Maps were made or dropped: to be told of every such change, so that none is missed (U6). */
+  /** Maps were made or dropped: to be told of every such change, so that none is missed (subscription U6). */
   mapsChanged(): void {
     if (this.#followMap()) this.notify();
   }
@@ -169,6 +172,7 @@ export class Subscription {
 
   /** Reads no more of the partition until `release`. */
   hold(partition: number): void {
+    assert(this.partitions.includes(partition), 'subscription U5: a partition is put on hold that it does not read');
     this.#onHold.add(partition);
   }
 
@@ -185,7 +189,7 @@ export class Subscription {
   notify(): void {
     this.#isStale = true;
     if (this.#wake !== undefined) this.#wake();
-    else if (this.#conflation !== undefined) this.#gather();
+    else if (this.#conflation !== undefined && !this.#isClosed) this.#gather();
   }
 
   /** Nobody is waiting for it: what was committed is taken before the log gives it up. */
@@ -199,8 +203,9 @@ export class Subscription {
     }
   }
 
-  /** Gives back what it keeps. */
+  /** Gives back what it keeps, and keeps nothing from then on. */
   close(): void {
+    this.#isClosed = true;
     this.#conflation?.clear();
   }
 
@@ -279,12 +284,12 @@ export class Subscription {
     const from = this.#next[index]!;
     let last = from - 1;
     const next = this.#logs.readLog(partition, from, recordsMax, (record) => {
-      assert(record.sequence > last, 'U8: a log is read in its order');
+      assert(record.sequence > last, 'subscription U8: a log is read in its order');
       last = record.sequence;
       this.#checkOrder(record, index);
       this.#visit(record, partition);
     });
-    assert(next > last, 'U8: a log is read in its order');
+    assert(next > last, 'subscription U8: a log is read in its order');
     this.#next[index] = next;
     return Math.max(1, next - from);
   }
