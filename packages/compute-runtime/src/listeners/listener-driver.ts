@@ -1,7 +1,7 @@
 /**
  * Which `after` listeners run on this member: those of the deployed modules whose map is there.
  *
- * A listener belongs to one map, not to a name (cluster/catalog.ts, C2), and is known by module, export and that map. When
+ * A listener belongs to one map, not to a name (cluster: catalog-state C2), and is known by module, export and that map. When
  * the map is dropped it gets what is left of its events and has ended: a deployment of its module binds it to the map
  * that has the name by then. A new deployment under the name changes the code that its next events run through, lets it
  * out of quarantine, and nothing else: no event is lost or seen twice. Undeployed, it forgets its place.
