@@ -1,9 +1,10 @@
 /** The coordinator's member is killed and started again with its command: the grid goes on as it was, out loud. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Grid, GridError, type GridMap, ready } from '@ashlar/client';
+import { add } from './fixtures/processors.ts';
 import { EventLog } from './support/event-log.ts';
 import { memberFlags } from './support/grid.ts';
 import { MemberProcess, runCliProcess } from './support/member-process.ts';
@@ -37,6 +38,8 @@ describe.each(['in memory', 'on disk'])('a coordinator that keeps the grid %s', 
   let grid: RestartableGrid;
   let folder: string;
   let client: Grid;
+  /** Hash of the module. */
+  let deployed: string;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'ashlar-'));
@@ -56,7 +59,7 @@ describe.each(['in memory', 'on disk'])('a coordinator that keeps the grid %s', 
     await map.putAll(KEYS.map((n) => [n, { n }]));
     await numbers(client, 'dropped').put(1, { n: 1 });
     await client.drop('dropped');
-    await client.deploy(PROCESSORS);
+    deployed = (await client.deploy(PROCESSORS)).hash;
     const feed = await EventLog.open(map);
     const table = await metrics(grid.member(1), 'ashlar_partitions_owned');
 
@@ -79,6 +82,13 @@ describe.each(['in memory', 'on disk'])('a coordinator that keeps the grid %s', 
     expect(await untilLogged(grid.member(1), 'joined the coordinator again')).toHaveLength(1);
     const empty = await untilLogged(grid.member(0), 'partitions of this member start empty');
     expect(empty).toMatchObject([{ member: address, partitions: 64 - table }]);
+  });
+
+  it('runs the modules that were deployed before on every member, the one that was started again among them', async () => {
+    const map = numbers(client, 'run');
+    const results = await Promise.all(KEYS.map((n) => repeated(() => map.process(n, add, { by: n }))));
+    expect(results).toEqual(KEYS);
+    expect(await bundleFiles(folder)).toEqual(kept === 'on disk' ? [`${deployed}.mjs`] : []);
   });
 
   it('makes and drops maps, deploys and joins as before, and gives no map id twice', async () => {
@@ -197,6 +207,11 @@ describe('a member that joins', () => {
     }
   });
 });
+
+/** Of a coordinator that keeps its grid on disk. */
+async function bundleFiles(folder: string): Promise<string[]> {
+  return readdir(join(folder, 'data', 'bundles')).catch(() => []);
+}
 
 async function metrics(member: MemberProcess, name: string): Promise<number> {
   return (await member.metric(name))!;
