@@ -1,4 +1,6 @@
 /** cluster, for tests: what they begin with, and the coordinator's contract as a suite that every engine passes. */
+
+export { CompareAndSetCoordinator, SharedValues } from './compare-and-set.ts';
 export { type CoordinatorBench, describeCoordinator } from './coordinator-suite.ts';
 export { ManualCoordinator } from './manual-coordinator.ts';
 export {

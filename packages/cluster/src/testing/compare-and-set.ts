@@ -1,0 +1,134 @@
+/**
+ * A coordinator over two values that are changed by compare-and-set, and blobs by hash: what a consensus engine has. In memory,
+ * for tests: that the contract fits such an engine, and that its steps stay right however many handles step at once.
+ *
+ *   read the pair -> step -> swap what differs, if both are still as read, the new bundle with it -> else from the start
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { BundleStore, missingBundle } from '../bundles.ts';
+import { bundleHashesOf, type CatalogState } from '../catalog-state.ts';
+import type { Coordinator } from '../coordinator.ts';
+import { type ControlCommand, type ControlState, step } from '../step.ts';
+import type { TableState } from '../table-state.ts';
+import { Watchers } from '../watchers.ts';
+
+/** The engine: what all handles share. */
+export class SharedValues {
+  #state: ControlState;
+  readonly #bundles = new Map<string, string>();
+  readonly watchers = new Watchers<ControlState>();
+  /** Swaps that came too late. */
+  conflicts = 0;
+
+  constructor(state: ControlState) {
+    this.#state = state;
+  }
+
+  get state(): ControlState {
+    return this.#state;
+  }
+
+  bundle(hash: string): string | undefined {
+    return this.#bundles.get(hash);
+  }
+
+  /** One transaction: both values and the bundles, or nothing. @returns whether `before` was still the newest */
+  swap(before: ControlState, after: ControlState, brought: ReadonlyMap<string, string>): boolean {
+    if (before.table !== this.#state.table || before.catalog !== this.#state.catalog) {
+      this.conflicts++;
+      return false;
+    }
+    this.#state = after;
+    const wanted = bundleHashesOf(after.catalog);
+    for (const [hash, text] of brought) this.#bundles.set(hash, text);
+    for (const hash of this.#bundles.keys()) if (!wanted.has(hash)) this.#bundles.delete(hash);
+    // As a stream from the engine: later, and perhaps behind a newer one.
+    setImmediate(() => this.watchers.tell(after));
+    return true;
+  }
+}
+
+export class CompareAndSetCoordinator implements Coordinator {
+  readonly #shared: SharedValues;
+  readonly #bundles = new BundleStore();
+  readonly #tables = new Watchers<TableState>();
+  readonly #catalogs = new Watchers<CatalogState>();
+  readonly #stop: () => void;
+  #state: ControlState;
+
+  constructor(shared: SharedValues) {
+    this.#shared = shared;
+    this.#state = shared.state;
+    this.#stop = shared.watchers.add((state) => this.#accept(state));
+  }
+
+  get state(): ControlState {
+    return this.#state;
+  }
+
+  async submit(command: ControlCommand): Promise<ControlState> {
+    for (;;) {
+      const before = await this.#read();
+      const after = step(before, command);
+      const isDone = after === before || this.#shared.swap(before, after, broughtBy(command, after));
+      if (!isDone) continue;
+      this.#accept(after);
+      return after;
+    }
+  }
+
+  async refresh(): Promise<ControlState> {
+    this.#accept(await this.#read());
+    return this.#state;
+  }
+
+  watchTable(listener: (table: TableState) => void): () => void {
+    return this.#tables.add(listener);
+  }
+
+  watchCatalog(listener: (catalog: CatalogState) => void): () => void {
+    return this.#catalogs.add(listener);
+  }
+
+  bundleAtHand(hash: string): string | undefined {
+    return this.#bundles.text(hash);
+  }
+
+  async bundle(hash: string): Promise<string> {
+    await turn();
+    const text = this.#shared.bundle(hash);
+    if (text === undefined) throw missingBundle(hash);
+    this.#bundles.put(hash, text);
+    return text;
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  /** There and back: others step meanwhile. */
+  async #read(): Promise<ControlState> {
+    await turn();
+    const { state } = this.#shared;
+    await turn();
+    return state;
+  }
+
+  #accept({ table, catalog }: ControlState): void {
+    const before = this.#state;
+    this.#state = {
+      table: table.tableVersion > before.table.tableVersion ? table : before.table,
+      catalog: catalog.catalogVersion > before.catalog.catalogVersion ? catalog : before.catalog,
+    };
+    if (this.#state.catalog !== before.catalog) {
+      this.#bundles.follow(this.#state.catalog);
+      this.#catalogs.tell(this.#state.catalog);
+    }
+    if (this.#state.table !== before.table) this.#tables.tell(this.#state.table);
+  }
+}
+
+function broughtBy(command: ControlCommand, { catalog }: ControlState): ReadonlyMap<string, string> {
+  if (command.kind !== 'putModule' || !bundleHashesOf(catalog).has(command.module.hash)) return new Map();
+  return new Map([[command.module.hash, command.module.bundle]]);
+}
