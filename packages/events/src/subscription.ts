@@ -296,8 +296,8 @@ export class Subscription {
 
   /** U8 */
   #checkOrder({ version, epoch }: LogRecordView, index: number): void {
-    assert(version >= this.#versions[index]!, 'U8: versions rise with sequences');
-    assert(epoch >= this.#epochs[index]!, 'U8: epochs rise with sequences');
+    assert(version >= this.#versions[index]!, 'subscription U8: versions rise with sequences');
+    assert(epoch >= this.#epochs[index]!, 'subscription U8: epochs rise with sequences');
     this.#versions[index] = version;
     this.#epochs[index] = epoch;
   }
