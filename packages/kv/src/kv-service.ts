@@ -96,8 +96,8 @@ class BatchStream implements KvBatchSink {
   /** Of its caller's streams to this member; 0: not counted. */
   readonly #generation: number;
   readonly #waiting = new WaitingKeys();
-  /** Of batches without a session. */
-  readonly undecided = new UndecidedPartitions();
+  /** Of its caller: of the session that it wrote with last. Batches that only read name none. */
+  #undecided = new UndecidedPartitions();
   #isClosed = false;
   /** Set while a batch waits as a whole. */
   #tail: Promise<void> | undefined;
@@ -165,7 +165,8 @@ class BatchStream implements KvBatchSink {
     const mapIds = mapIdsToTell(sent, found.maps);
     const spans = batch.traces.length === 0 ? undefined : new BatchSpans(batch, this.#deps.tracing);
     if (record !== undefined) session!.note(record);
-    const { undecided } = session ?? this;
+    if (session !== undefined) this.#undecided = session.undecided;
+    const undecided = this.#undecided;
     const options = { found, session, record, waiting: this.#waiting, undecided, arrivedMs, traceOf: spans?.traceOf };
     return new BatchRun(batch, options, this.#deps, new BatchEnd(this, record, spans, mapIds, found.maps));
   }

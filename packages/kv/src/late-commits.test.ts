@@ -187,6 +187,16 @@ describe('a read of a session', () => {
     expect(told(other.answers)).toEqual([[STATUS.TRUE, 1]]);
   });
 
+  it('that comes in a batch which only reads, and so names no session, sees what its stream wrote', () => {
+    const { stream, commits } = ready();
+    const { send, answers } = stream();
+    send(put(1, 1));
+    send(read(OPCODE.GET, { session: 0 }));
+    expect(answers).toEqual([]);
+    commits.commit();
+    expect(told(answers).at(-1)).toEqual([STATUS.TRUE, 1]);
+  });
+
   it('that a stream without a session sends sees what that stream wrote', () => {
     const { stream, commits } = ready();
     const { send, answers } = stream();
