@@ -17,7 +17,7 @@ const LATE = { ASHLAR_TESTING_COMMIT_DELAY_MS: '20ms', ASHLAR_TESTING_SEED: '7' 
 /** Where members are started. */
 const ALL = [
   'testing/grid/',
-  'testing/linearizability/',
+  'testing/grid/linearizability/',
   'testing/sqllogictest/',
   'testing/fuzz/',
   'examples/',
@@ -28,7 +28,7 @@ const SAMPLE = [
   ...['kv', 'compute', 'events', 'refusals', 'time-to-live', 'versions', 'sessions', 'many-calls'],
   ...['sql', 'sql-changes', 'listeners', 'log-waits', 'drops', 'import', 'unread-results'],
 ].map((name) => `testing/grid/${name}.test.ts`);
-const SAMPLE_ELSEWHERE = ['testing/linearizability/', 'testing/sqllogictest/', 'soak'];
+const SAMPLE_ELSEWHERE = ['testing/grid/linearizability/', 'testing/sqllogictest/', 'soak'];
 
 const given = process.argv.slice(2).filter((argument) => argument !== '--sample');
 const isSample = process.argv.includes('--sample');

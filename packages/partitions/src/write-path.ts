@@ -21,6 +21,8 @@ import { WriteTurns } from './write-turns.ts';
 export interface Committer {
   /** Whether all of decide() happens within the call. */
   readonly isPrompt: boolean;
+  /** Batches that it lost, in part or as a whole; undefined: it loses none. */
+  readonly dropped?: number;
   /** Takes over a sealed batch: commits it, or aborts it where it is lost. Called in the order of sealing. */
   decide(batch: WriteBatch): void;
   /** Decides whatever waits, and from here on everything at once. */
@@ -69,6 +71,11 @@ export class WritePath {
     if (batch.changeCount === 0) batch.commit();
     else this.#committer.decide(batch);
     return batch.state === 'committed';
+  }
+
+  /** Batches that were lost with a partition after they were sealed, in part or as a whole. */
+  get lostBatches(): number {
+    return this.#committer.dropped ?? 0;
   }
 
   /** Decides whatever waits. */

@@ -31,6 +31,11 @@ export function serviceMetrics(metrics: MemberMetrics, observed: ObservedService
     ['kind'],
   );
   metrics.counter(
+    'ashlar_lost_batches_total',
+    'Batches that were lost with a partition after they were sealed, in part or as a whole.',
+    () => writes.lostBatches,
+  );
+  metrics.counter(
     'ashlar_held_answers_total',
     'Answers that waited for a commit, by what they tell.',
     () => HELD_KINDS.map((kind) => ({ labels: { kind }, value: writes.held.of(kind) })),
