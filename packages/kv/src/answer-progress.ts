@@ -2,7 +2,8 @@
  * Which operations of a batch are answered, and who is told when.
  *
  * A1  Every operation is told once, and only when all that it waits for is over: a processor, room in a log, a commit.
- * A2  Runs of answers that nothing before them is missing to are told as they come about, if they are worth a message.
+ * A2  Runs of answers that nothing before them is missing to are told as they come about, if they are worth a message; but
+ *     not once some behind them are told (A3): those would be told again.
  * A3  What is answered does not wait for what may wait long: behind an operation that waits for room it is told in the same
  *     turn; behind one whose commit is late, after SCATTER_MS, so that commits that come together are told together.
  * A4  An exception that nobody foresaw fails what is not told yet, and touches neither the stream nor the process, also
@@ -79,6 +80,7 @@ export class AnswerProgress {
     const late = this.#late!;
     late.end(operation);
     if (this.hasWaited) this.#tellSoon();
+    else if (this.#isScattered) this.tellWithin();
     else if (this.#open > 1 && late.fresh >= PIECE_OPERATIONS && this.#isStarted) this.#tellPiece(late);
     this.#settle();
   }

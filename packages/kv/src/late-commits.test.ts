@@ -307,6 +307,41 @@ it('a partition whose commits are late holds up no other, also of the same batch
   expect(answers.length).toBe(4);
 });
 
+it('a long batch whose partitions commit in any order is answered once an operation', async () => {
+  const partitionCount = 8;
+  const { stream, commits } = ready(partitionCount);
+  const { send, answers } = stream();
+  const count = 1000;
+  const keys = Array.from({ length: count }, (_, at) => encodeKey(`k${at}`));
+  const values = keys.map((_, at) => encodeValue(at));
+  const endsOf = (parts: readonly Uint8Array[]): Uint32Array => {
+    let end = 0;
+    return Uint32Array.from(parts, ({ length }) => (end += length));
+  };
+  send(
+    put(0, 1, {
+      count,
+      opcodes: new Uint8Array(count).fill(OPCODE.PUT),
+      partitions: Uint32Array.from(keys, (key) => partitionOf(key, 0, key.length, 0, partitionCount)),
+      keyEnds: endsOf(keys),
+      keys: Buffer.concat(keys),
+      valueEnds: endsOf(values),
+      values: Buffer.concat(values),
+    }),
+  );
+  const answered = (): number => answers.reduce((sum, { statuses }) => sum + statuses.length, 0);
+  for (const partition of [1, 0, 2, 3, 4, 5, 6, 7]) {
+    const before = answered();
+    commits.commit(partition);
+    await until(() => answered() > before);
+  }
+  const times = new Uint8Array(count);
+  for (const { firstOperation = 0, statuses } of answers) {
+    for (let at = 0; at < statuses.length; at++) times[firstOperation + at]!++;
+  }
+  expect(times.every((time) => time === 1)).toBe(true);
+});
+
 it('more batches than there may be under way wait for their turn, in order, and none is refused', async () => {
   const { stream, commits, value, store, writes } = ready();
   const { send, answers } = stream();

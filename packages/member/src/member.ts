@@ -2,7 +2,7 @@
  * One member: wires the rooms and owns their lives.
  *
  *   config -> store, clock -> coordinator (here or elsewhere) -> pools -> services -> doors open -> join -> ready
- *   stop:    not ready -> doors drain -> pools end -> links close, within STOP_MS
+ *   stop:    not ready -> doors take nothing new, what is sealed is decided -> doors drain -> pools end -> links close, within STOP_MS
  */
 import { hostname } from 'node:os';
 import type { JoinedMember } from '@ashlar/cluster';
@@ -82,7 +82,10 @@ export class Member {
     const { log } = this.#parts;
     log.info('stopping');
     this.#endWaiting();
-    await this.#server?.drain(STOP_MS);
+    // From here on nothing is sealed that was not taken before; what is sealed is decided while its callers can be told.
+    const drained = this.#server?.drain(STOP_MS);
+    this.#parts.writes.close();
+    await drained;
     for (const close of this.#closers.reverse()) await close();
     log.info('stopped');
   }
