@@ -4,7 +4,7 @@
  *   number known? -- no --> it is applied
  *                '-- yes -> final: the same answer again
  *                       '-> undecided: joins it, and is answered with it
- *                       '-> in doubt: it was taken back here, and is applied
+ *                       '-> in doubt, or never sealed: nothing of it is here, and it is applied
  */
 import { GridError } from '@ashlar/core';
 import { STATUS } from '@ashlar/transport';

@@ -1,3 +1,4 @@
+import { GridError } from '@ashlar/core';
 import { STATUS } from '@ashlar/transport';
 import { BatchRecord, keptAnswer, Sessions } from './sessions.ts';
 
@@ -43,6 +44,19 @@ describe('the answers of a session', () => {
     errors: [],
     errorOf: [],
   };
+
+  it.each(['IN_DOUBT', 'STALE_EPOCH', 'LEASE_EXPIRED', 'SHUTTING_DOWN'] as const)(
+    'W8: do not tell %s again: the repetition is applied',
+    (code) => {
+      const session = sessionsAt({ ms: 0 }).open(0);
+      const record = session.note(new BatchRecord(5, 7));
+      const full = new GridError('OUT_OF_MEMORY', 'full');
+      const errors = [new GridError(code, 'nothing of it is here'), full];
+      record.finish({ ...answers, statuses: Uint8Array.of(2, 1, 2), valueEnds: [], errors, errorOf: [1, 0, 2] });
+      expect([5, 6, 7].map((number) => session.find(number, undefined))).toEqual([undefined, record, record]);
+      expect(keptAnswer(record, 7)).toMatchObject({ error: full });
+    },
+  );
 
   it('are found again by number until the session confirms them (W1, W2)', () => {
     const session = sessionsAt({ ms: 0 }).open(0);

@@ -16,10 +16,10 @@
  *     and sends again, or gave up, what was under way on it.
  * W7  A session that ended and is opened again under its id answers for no number that came before: those are below its
  *     floor. Of so many ended ones is known how far they came as there may be sessions, the latest.
- * W8  A record is finished once all of its answers are final. What ended in doubt (IN_DOUBT) it answers no more: the number
- *     was taken back here, and its repetition is applied as if it were the first.
+ * W8  A record is finished once all of its answers are final. What ended in doubt (IN_DOUBT), or was never sealed
+ *     (STALE_EPOCH ...), it answers no more: nothing of it is here, and its repetition is applied as if it were the first.
  */
-import { GridError } from '@ashlar/core';
+import { GridError, wasNeverSealed } from '@ashlar/core';
 import { STATUS } from '@ashlar/transport';
 import { UndecidedPartitions } from './undecided-partitions.ts';
 
@@ -61,8 +61,8 @@ export class BatchRecord {
   /** places.get(number) in #numbers, once somebody asks for one of many. */
   #places: Map<number, number> | undefined;
   #answers: KeptAnswers | undefined;
-  /** Numbers that ended in doubt (W8). */
-  #inDoubt: Set<number> | undefined;
+  /** Numbers that it does not answer (W8). */
+  #open: Set<number> | undefined;
   #waiting: (() => void)[] | undefined;
   /** Of the session that keeps it; undefined: none does (any more). */
   session: Session | undefined;
@@ -84,17 +84,18 @@ export class BatchRecord {
   /** The batch is answered. */
   finish(answers: KeptAnswers): void {
     this.#answers = this.#keep(answers);
-    if (answers.errors.some(({ code }) => code === 'IN_DOUBT')) this.#inDoubt = this.#numbersInDoubt(answers);
+    if (answers.errors.some(isNoAnswer)) this.#open = this.#numbersOpen(answers);
     for (const tell of this.#waiting?.splice(0) ?? []) tell();
   }
 
-  #numbersInDoubt({ errors, errorOf }: KeptAnswers): Set<number> {
-    const inDoubt = new Set<number>();
+  #numbersOpen({ errors, errorOf }: KeptAnswers): Set<number> {
+    const open = new Set<number>();
     let index = 0;
     for (const number of this.#allNumbers()) {
-      if (errors[(errorOf[index++] ?? 0) - 1]?.code === 'IN_DOUBT') inDoubt.add(number);
+      const error = errors[(errorOf[index++] ?? 0) - 1];
+      if (error !== undefined && isNoAnswer(error)) open.add(number);
     }
-    return inDoubt;
+    return open;
   }
 
   /** What of a batch's answers is kept (W3). */
@@ -119,7 +120,7 @@ export class BatchRecord {
 
   /** The place of a number among the mutations; -1: it is not here, or not answered by this record (W8). */
   indexOf(number: number): number {
-    if (number < this.first || number > this.last || this.#inDoubt?.has(number) === true) return -1;
+    if (number < this.first || number > this.last || this.#open?.has(number) === true) return -1;
     const numbers = this.#numbers;
     if (numbers === undefined) return number - this.first;
     if (numbers.length > TABLE_FROM) return (this.#places ??= placesOf(numbers)).get(number) ?? -1;
@@ -129,13 +130,18 @@ export class BatchRecord {
 
   /** The numbers that it answers, in the order of its mutations. */
   *numbers(): Iterable<number> {
-    for (const number of this.#allNumbers()) if (this.#inDoubt?.has(number) !== true) yield number;
+    for (const number of this.#allNumbers()) if (this.#open?.has(number) !== true) yield number;
   }
 
   *#allNumbers(): Iterable<number> {
     if (this.#numbers === undefined) for (let number = this.first; number <= this.last; number++) yield number;
     else for (let index = 0; index < this.#numbers.length; index++) yield this.#numbers[index]!;
   }
+}
+
+/** W8 */
+function isNoAnswer({ code }: GridError): boolean {
+  return code === 'IN_DOUBT' || wasNeverSealed(code);
 }
 
 /** The answers with the values of refusals alone; undefined where nothing was refused. */
