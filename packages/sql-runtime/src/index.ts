@@ -12,10 +12,8 @@ export { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment }
 export { type GetRows, type GetTask, getRows, rowsBatch } from './get-rows.ts';
 export { GridSnapshots } from './grid-snapshots.ts';
 export { HeldMemory, Holding } from './held/held-memory.ts';
-export { mergeStreams } from './merge-streams.ts';
 export { PathFinder } from './path-finder.ts';
 export { changeRequestOf, type FragmentBody, fragmentBodyOf } from './peer-plans.ts';
 export { Planning } from './planning.ts';
 export { type FragmentCall, QueryCoordinator, type StageRun, type Statement } from './query-coordinator.ts';
 export { ambiguousTexts, bothKeysNotice, keysMeant } from './quoted-keys.ts';
-export { wholeJobPart } from './whole-parts.ts';

@@ -26,11 +26,11 @@ import {
   sliceBatch,
 } from '@ashlar/sql-executor';
 import type { FragmentNode, PartitionChoice, QueryPlan, Stage } from '@ashlar/sql-plan';
+import { mergeStreams } from '@ashlar/transport';
 import type { WorkerPool } from '@ashlar/workers';
 import type { FragmentStats } from './fragment-runner.ts';
 import type { GridSnapshot, GridSnapshots } from './grid-snapshots.ts';
 import type { HeldMemory, Holding } from './held/held-memory.ts';
-import { mergeStreams } from './merge-streams.ts';
 import { keysMeant } from './quoted-keys.ts';
 
 export interface Statement {

@@ -1,12 +1,11 @@
 import type { MemberId } from '@ashlar/core';
 import { encodeValue } from '@ashlar/serialization';
-import type { FragmentOutput, JobPartOutput } from '@ashlar/transport';
+import type { FragmentOutput } from '@ashlar/transport';
 import type { FragmentStats } from './fragment-runner.ts';
-import { wholeFragment, wholeJobPart } from './whole-parts.ts';
+import { wholeFragment } from './whole-parts.ts';
 
 const MEMBER = 'b' as MemberId;
 const BATCH: FragmentOutput = { kind: 'batch', bytes: Uint8Array.of(1) };
-const PARTIAL: JobPartOutput = { kind: 'partial', bytes: Uint8Array.of(1) };
 
 async function* streamOf<T>(...outputs: T[]): AsyncGenerator<T> {
   yield* outputs;
@@ -21,13 +20,6 @@ async function batchesOf(...outputs: FragmentOutput[]): Promise<{ batches: numbe
   let batches = 0;
   for await (const _ of wholeFragment(MEMBER, streamOf(...outputs), stats)) batches += 1;
   return { batches, rowsScanned: stats.rowsScanned };
-}
-
-async function partialsOf(...outputs: JobPartOutput[]): Promise<number> {
-  let partials = 0;
-  for await (const { output } of wholeJobPart(MEMBER, streamOf(...outputs)))
-    if (output.kind === 'partial') partials += 1;
-  return partials;
 }
 
 describe("a member's part", () => {
@@ -52,11 +44,5 @@ describe("a member's part", () => {
     const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
     for await (const _ of wholeFragment(MEMBER, outputs, stats, () => seen.push('scanned'))) seen.push('batch');
     expect(seen).toEqual(['batch', 'scanned', 'batch']);
-  });
-
-  it('of a job is whole when it has as many partial results as its end says', async () => {
-    expect(await partialsOf({ kind: 'progress', share: 0.5 }, PARTIAL, { kind: 'end', partials: 1 })).toBe(1);
-    await expect(partialsOf(PARTIAL, { kind: 'end', partials: 2 })).rejects.toMatchObject({ code: 'INTERNAL' });
-    await expect(partialsOf(PARTIAL)).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
   });
 });

@@ -1,10 +1,10 @@
 /**
- * Members' parts of statements and jobs as they come, held against what their ends say: a merge over a part that lacks
+ * Members' parts of statements as they come, held against what their ends say: a merge over a part that lacks
  * something would be a wrong answer that looks right, so it fails instead.
  */
 import type { MemberId } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
-import { type FragmentOutput, type JobPartOutput, PartCount } from '@ashlar/transport';
+import { type FragmentOutput, PartCount } from '@ashlar/transport';
 import type { FragmentStats } from './fragment-runner.ts';
 
 /**
@@ -31,25 +31,4 @@ export async function* wholeFragment(
     }
   }
   count.checkEnded();
-}
-
-/**
- * Progress and partial results of one member's part of a job.
- *
- * @param onEnd  called when all are there
- * @throws GridError CONNECTION_LOST when the stream breaks off, INTERNAL when a partial result is missing
- */
-export async function* wholeJobPart(
-  member: MemberId,
-  outputs: AsyncIterable<JobPartOutput>,
-  onEnd: () => void = () => undefined,
-): AsyncGenerator<{ readonly member: MemberId; readonly output: JobPartOutput }, void, undefined> {
-  const count = new PartCount(`the partial results of member '${member}'`);
-  for await (const output of outputs) {
-    if (output.kind === 'partial') count.add();
-    else if (output.kind === 'end') count.end(output.partials);
-    yield { member, output };
-  }
-  count.checkEnded();
-  onEnd();
 }

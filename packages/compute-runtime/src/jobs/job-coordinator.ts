@@ -1,0 +1,172 @@
+/**
+ * A job over the grid, from the member that was asked: every member maps its partitions against one snapshot of the grid, this
+ * one reduces.
+ *
+ *   snapshot over all members -> a part on each (job-part-runner.ts) -> partial results, held within bounds -> reduce -> result
+ *
+ * job-coordinator J1  A result comes from a partial result of every partition, or the job fails.
+ * job-coordinator J2  A member's snapshot lives by the progress of its own part, and goes when that ends.
+ */
+import type { GridView } from '@ashlar/cluster';
+import { type JobRunner, LANE } from '@ashlar/compute';
+import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
+import { type Tracing, tracedStream } from '@ashlar/observe';
+import { type GridCalls, type JobOutput, mergeStreams, type RunJobRequest } from '@ashlar/transport';
+import { nonEmpty } from './job-bytes.ts';
+import { wholeJobPart } from './whole-job-part.ts';
+
+/** What a job, or a part of one, has from its caller. */
+export interface JobCall {
+  readonly signal: AbortSignal;
+  readonly trace: TraceContext | undefined;
+}
+
+/** A snapshot over several members, as jobs use it. */
+export interface JobSnapshot {
+  readonly version: Version;
+  /** Its name on each member. */
+  readonly ids: ReadonlyMap<MemberId, number>;
+  /** It ages by what is read in it, and is not renewed for nothing. */
+  isIdle: boolean;
+  releaseAt(member: MemberId): void;
+  /** Idempotent; never rejects. */
+  release(): void;
+}
+
+/** Bytes of partial results on this member's heap. */
+export interface JobHolding {
+  readonly bytes: number;
+  /** As soon as there is room; undefined: there is. */
+  take(bytes: number, signal: AbortSignal): Promise<void> | undefined;
+  count(bytes: number): void;
+  giveBack(bytes: number): void;
+  close(): void;
+}
+
+export interface JobCoordinatorDependencies {
+  readonly control: Pick<
+    GridView,
+    'requireComplete' | 'isComplete' | 'moduleNamed' | 'mapNamed' | 'table' | 'partitionCount'
+  >;
+  readonly calls: {
+    to(member: MemberId): { readonly members: Pick<ReturnType<GridCalls['to']>['members'], 'runJobPart'> };
+  };
+  readonly snapshots: {
+    open(
+      parts: ReadonlyMap<MemberId, readonly PartitionId[]>,
+      seen: Version,
+      signal: AbortSignal,
+    ): Promise<JobSnapshot>;
+  };
+  readonly held: { open(): JobHolding };
+  readonly runner: Pick<JobRunner, 'reduce'>;
+  readonly tracing: Tracing;
+}
+
+export class JobCoordinator {
+  readonly #deps: JobCoordinatorDependencies;
+
+  constructor(deps: JobCoordinatorDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Progress, then the result. @throws GridError UNKNOWN_MODULE, UNKNOWN_MAP, or what a part or the reduction fails with */
+  run(request: RunJobRequest, { signal, trace }: JobCall): AsyncGenerator<JobOutput, void, undefined> {
+    const { module, exportName, map } = request;
+    const attributes = { 'ashlar.job': `${module}.${exportName}`, 'ashlar.map': map };
+    const span = this.#deps.tracing.begin('ashlar.job', trace, attributes);
+    return tracedStream(span, (own) => runJob(request, { signal, trace: own }, this.#deps));
+  }
+}
+
+async function* runJob(
+  request: RunJobRequest,
+  { signal, trace }: JobCall,
+  deps: JobCoordinatorDependencies,
+): AsyncGenerator<JobOutput, void, undefined> {
+  const { control } = deps;
+  control.requireComplete();
+  await control.moduleNamed(request.module);
+  const { id: mapId } = await control.mapNamed(request.map);
+  if (!control.isComplete) {
+    throw new GridError('SHUTTING_DOWN', 'the grid is not complete yet', {
+      hint: 'wait until all members have joined',
+    });
+  }
+  const holding = deps.held.open();
+  try {
+    const partials = yield* mapped({ ...request, mapId }, { signal, trace }, deps, holding);
+    const { module, exportName, arguments: args } = request;
+    const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
+    const result = (await deps.runner.reduce(job, { depth: LANE.job, signal, trace })) ?? new Uint8Array(0);
+    holding.count(result.length - holding.bytes);
+    yield { kind: 'result', bytes: result };
+  } finally {
+    holding.close();
+  }
+}
+
+/** Partial results of all members (job-coordinator J2). */
+async function* mapped(
+  request: RunJobRequest & { readonly mapId: MapId },
+  { signal, trace }: JobCall,
+  { control, calls, snapshots }: JobCoordinatorDependencies,
+  holding: JobHolding,
+): AsyncGenerator<JobOutput, Uint8Array[], undefined> {
+  const members = membersWithPartitions(control);
+  const snapshot = await snapshots.open(members, request.sessionVersion as Version, signal);
+  snapshot.isIdle = true;
+  const partials: Uint8Array[] = [];
+  try {
+    const { module, exportName, map, mapId, arguments: args } = request;
+    const streams = [...members].map(([member, partitions]) => {
+      const part = {
+        module,
+        exportName,
+        map,
+        mapId,
+        arguments: args,
+        partitions,
+        snapshotId: snapshot.ids.get(member)!,
+        version: snapshot.version,
+      };
+      const outputs = calls.to(member).members.runJobPart(part, { signal, trace });
+      return wholeJobPart(member, outputs, () => snapshot.releaseAt(member));
+    });
+    const shares = new Map<MemberId, number>();
+    for await (const { member, output } of mergeStreams(streams)) {
+      if (output.kind === 'partial') {
+        const room = holding.take(output.bytes.length, signal);
+        if (room !== undefined) await room;
+        partials.push(output.bytes);
+      } else if (output.kind === 'progress') {
+        shares.set(member, output.share * members.get(member)!.length);
+        yield { kind: 'progress', share: sum(shares.values()) / control.partitionCount };
+      }
+    }
+  } finally {
+    snapshot.release();
+  }
+  if (partials.length !== control.partitionCount) {
+    throw new GridError('INTERNAL', `${partials.length} of ${control.partitionCount} partial results arrived`);
+  }
+  return partials;
+}
+
+function membersWithPartitions({ table }: Pick<GridView, 'table'>): Map<MemberId, PartitionId[]> {
+  const members = new Map<MemberId, PartitionId[]>();
+  table.owners.forEach(([owner], partition) => {
+    if (owner === undefined) return;
+    const { id } = table.members[owner]!;
+    const partitions = members.get(id) ?? [];
+    partitions.push(partition as PartitionId);
+    members.set(id, partitions);
+  });
+  return members;
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}

@@ -1,0 +1,108 @@
+/** Listeners of real members whose threads end, whose members stall and come back: one effect for every event. */
+import type { EntryEvent, GridKey } from '@ashlar/api';
+import type { Grid } from '@ashlar/client';
+import { Causes, Effects } from './fixtures/effects.ts';
+import { RestartableGrid } from './support/restartable-grid.ts';
+
+const KEYS = Array.from({ length: 300 }, (_, key) => key);
+/** Longer than a member waits for the answer to a delivery. */
+const STALL_MS = 6000;
+
+let grid: RestartableGrid;
+let client: Grid;
+
+beforeAll(async () => {
+  const settings = { 'cluster.partitionCount': 16, 'workers.userThreads': 1, 'log.level': 'warn' };
+  grid = await RestartableGrid.start({ settings });
+  client = await grid.connect();
+  await client.map(Causes).size();
+  await client.deploy(new URL('./fixtures/effects.ts', import.meta.url), { limits: { wallMs: 20_000 } });
+}, 60_000);
+
+afterAll(() => grid.stop());
+
+/** Counts what becomes of the effects: an effect that came twice is an update. */
+async function watched(): Promise<{ stop(): Promise<Record<string, number>> }> {
+  const ready = Promise.withResolvers<void>();
+  const counts: Record<string, number> = {};
+  const events = client.map(Effects).subscribe({ onReady: () => ready.resolve() });
+  const reading = (async () => {
+    for await (const { type } of events as AsyncIterable<EntryEvent<GridKey, unknown>>) {
+      counts[type] = (counts[type] ?? 0) + 1;
+    }
+  })();
+  await ready.promise;
+  return {
+    stop: async () => {
+      await events.return!();
+      await reading;
+      return counts;
+    },
+  };
+}
+
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+async function undelivered(): Promise<number> {
+  const figures = await Promise.all([0, 1].map((at) => grid.member(at).metric('ashlar_listener_undelivered_writes')));
+  return figures.reduce((sum: number, figure) => sum + (figure ?? 0), 0);
+}
+
+async function lag(): Promise<number> {
+  const figures = await Promise.all([0, 1].map((at) => grid.member(at).metric('ashlar_listener_lag_records')));
+  return figures.reduce((sum: number, figure) => sum + (figure ?? 0), 0);
+}
+
+describe('the effects of a listener', () => {
+  it('come once for every event, though its threads end now and then', async () => {
+    const causes = client.map(Causes);
+    const seen = await watched();
+    for (let n = 0; n < 10; n++) await Promise.all(KEYS.map((key) => causes.put(key, { n })));
+    const events = 10 * KEYS.length;
+    await until(async () => (await client.map(Effects).size()) >= 2 * events);
+    await until(async () => (await undelivered()) === 0);
+    expect(await client.map(Effects).size()).toBe(2 * events);
+    expect(await seen.stop()).toEqual({ insert: 2 * events });
+  }, 120_000);
+
+  it('come once where a member stalls, and what was sent to it in vain arrives after all', async () => {
+    const causes = client.map(Causes);
+    const before = await client.map(Effects).size();
+    const seen = await watched();
+    // Those whose answers come while one member stands still.
+    const stalled = grid.member(1).child;
+    await Promise.all(KEYS.map((key) => causes.put(key, { n: 100 })));
+    stalled.kill('SIGSTOP');
+    const puts = KEYS.map((key) => causes.put(key, { n: 101 }));
+    await new Promise((resolve) => setTimeout(resolve, STALL_MS));
+    stalled.kill('SIGCONT');
+    const done = (await Promise.allSettled(puts)).filter(({ status }) => status === 'fulfilled').length;
+    expect(done).toBeGreaterThan(0);
+    await until(async () => (await client.map(Effects).size()) >= before + 2 * (KEYS.length + done));
+    await until(async () => (await lag()) + (await undelivered()) === 0);
+    const counts = await seen.stop();
+    expect(Object.keys(counts)).toEqual(['insert']);
+    // A put whose outcome nobody knows has its effects or has none.
+    expect(counts['insert']! % 2).toBe(0);
+  }, 120_000);
+
+  it('go on after a member came back, which has nothing of the time before', async () => {
+    const causes = client.map(Causes);
+    await grid.member(1).end('SIGKILL');
+    await grid.startOne(1);
+    const isBack = async (): Promise<boolean> => {
+      const puts = await Promise.allSettled(KEYS.map((key) => causes.put(key, { n: 199 })));
+      return puts.every(({ status }) => status === 'fulfilled');
+    };
+    await until(isBack);
+    const version = async (key: number): Promise<number> => (await causes.getEntry(key))!.version;
+    await Promise.all(KEYS.map((key) => causes.put(key, { n: 200 })));
+    for (const key of KEYS) {
+      const effect = [key, await version(key), 0] as const;
+      await until(async () => (await client.map(Effects).get(effect)) === 200);
+    }
+    await until(async () => (await lag()) + (await undelivered()) === 0);
+  }, 120_000);
+});
