@@ -129,6 +129,24 @@ describe('a member that is told to stop', () => {
     }
   });
 
+  it('decides what is sealed and answers it before its doors close, however late the commits are', async () => {
+    const grid = await TestGrid.start({ members: 1, settings: { 'testing.commitDelayMs': '10m' } });
+    try {
+      const client = await grid.connect({ timeoutMs: 60_000 });
+      const map = client.map<number>('late');
+      const keys = Array.from({ length: 50 }, (_, key) => key);
+      const puts = Promise.allSettled(keys.map((key) => map.put(key, key)));
+      const member = grid.members[0]!;
+      const isHeld = async (): Promise<boolean> =>
+        (await member.page('/metrics')).text.includes(`ashlar_held_answers_total{kind="put"} ${keys.length}`);
+      while (!(await isHeld())) await pause(20);
+      expect(await member.end('SIGTERM')).toMatchObject({ code: 0, signal: null });
+      expect((await puts).map(({ status }) => status)).toEqual(keys.map(() => 'fulfilled'));
+    } finally {
+      await grid.stop();
+    }
+  });
+
   it('ends when its parent is gone', async () => {
     const member = await MemberProcess.start(memberFlags({}, 1, undefined));
     member.child.stdin!.destroy();
