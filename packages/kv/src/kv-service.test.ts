@@ -1,7 +1,7 @@
 import { READY_MODULE } from '@ashlar/api';
 import type { PartitionId } from '@ashlar/core';
 import { keyGateName } from '@ashlar/partitions';
-import { encodeValue } from '@ashlar/serialization';
+import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { RecordKind } from '@ashlar/storage';
 import { type CallContext, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { jest } from '@jest/globals';
@@ -180,6 +180,32 @@ describe('a first copy that a stalled link holds', () => {
     expect(stalled.answers).toMatchObject([UNKNOWN]);
     expect(value()).toBe(2);
   });
+});
+
+it('each record has the number of its own mutation, in whatever order they come', () => {
+  const { stream, store, mapIsKnown } = bench();
+  mapIsKnown();
+  const { send } = stream();
+  send(put(1, 5));
+  const values = encodeValue(2);
+  const keys = ['a', 'b', 'c'].map((name) => encodeKey(name));
+  const [a, b] = [keys[0]!.length, keys[1]!.length];
+  const many = put(2, 10, {
+    count: 3,
+    opcodes: Uint8Array.of(OPCODE.PUT, OPCODE.GET, OPCODE.PUT),
+    partitions: new Uint32Array(3),
+    keyEnds: Uint32Array.of(a, a + b, a + b + keys[2]!.length),
+    keys: Buffer.concat(keys),
+    valueEnds: Uint32Array.of(values.length, values.length, 2 * values.length),
+    values: Buffer.concat([values, values]),
+  });
+  send(many);
+  send({ ...many, batchId: 20, firstRequest: 20, requestOffsets: Uint32Array.of(4, 0, 1) });
+  const numbers: number[] = [];
+  store.readLog(0 as PartitionId, 1 as never, 100, (record) => {
+    numbers.push(record.requestNumber);
+  });
+  expect(numbers).toEqual([5, 10, 11, 24, 21]);
 });
 
 describe('a key that comes again in a batch', () => {
