@@ -1,6 +1,7 @@
 /**
  * What `npm test` does, in order, ending at the first step that fails: types and build, format and lint, direction of
- * imports, every test. Runs under the Node that the checkout brought (the shell found it first on its PATH).
+ * imports, doors of the packages, every test. Runs under the Node that the checkout brought (the shell found it first on
+ * its PATH).
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -23,6 +24,7 @@ const steps = [
   ['types of the tests', bin('tsc'), ['-p', 'tsconfig.tests.json'], {}],
   ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.'], {}],
   ['direction of imports', process.execPath, ['scripts/check-layers.mjs'], {}],
+  ['doors of the packages', process.execPath, ['scripts/doors.mjs'], {}],
   [
     'tests',
     process.execPath,
