@@ -37,7 +37,7 @@ const ROOMS = {
     ...['compute', 'compute-runtime'],
   ],
   'sql-runtime': [
-    ...['core', 'api', 'serialization', 'storage', 'expressions', 'transport', 'cluster', 'partitions'],
+    ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'cluster', 'partitions'],
     ...['workers', 'compute', 'sql-plan', 'sql-executor', 'compute-runtime'],
   ],
   client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],

@@ -11,7 +11,7 @@
  */
 import { assert, type PartitionId, unreachable, type Version } from '@ashlar/core';
 import type { OddCount } from '@ashlar/expressions';
-import type { FragmentNode, ScanColumn } from '@ashlar/sql-plan';
+import { type FragmentNode, type ScanColumn, scanUnder } from '@ashlar/sql-plan';
 import { type ExecContext, execContext, oddCountsOf, type TaskControl } from './context.ts';
 import { lateColumnsOf } from './late-columns.ts';
 import { PartialAggregateOperator } from './operators/aggregate.ts';
@@ -228,9 +228,9 @@ function nextClaim(claims: PartitionClaims, slices: RowSlices | undefined): numb
 
 /** The scan that feeds a fragment. */
 export function scanOf(node: FragmentNode): ScanNode {
-  if (node.kind === 'Scan') return node;
-  assert(node.kind !== 'Rows', 'rows that come from no map belong to the merge');
-  return scanOf(node.input);
+  const scan = scanUnder(node);
+  assert(scan !== undefined, 'rows that come from no map belong to the merge');
+  return scan;
 }
 
 /** The columns that a fragment's scan reads: what main may lease pages for. */

@@ -18,6 +18,7 @@ export type {
   Stage,
 } from './plan.ts';
 export { VALUE_KIND } from './plan.ts';
+export { scanUnder } from './plan-parts.ts';
 export { type PlanTextOptions, planText, type StageActual, type StageMember } from './plan-text.ts';
 export { rebound, type StatementShape, statementShape } from './statement-shape.ts';
 export { positionAt, withPosition } from './text-position.ts';

@@ -101,7 +101,7 @@ export interface Stage {
   readonly id: number;
   readonly exchange: 'broadcast' | 'gather';
   readonly fragment: FragmentNode;
-  /** Partitions that can hold rows; undefined: all. Pruned where the key or its affinity part is given. */
+  /** Partitions that can hold rows. Pruned where the condition gives whole keys; an affinity part alone prunes nothing. */
   readonly partitions: PartitionChoice;
   readonly output: readonly PlanColumn[];
 }

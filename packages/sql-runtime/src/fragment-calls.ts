@@ -7,7 +7,7 @@
 import { GridError } from '@ashlar/core';
 import { encodeMessage } from '@ashlar/serialization';
 import type { FragmentTask } from '@ashlar/sql-executor';
-import type { FragmentNode } from '@ashlar/sql-plan';
+import { scanUnder } from '@ashlar/sql-plan';
 import type { GridCalls } from '@ashlar/transport';
 import type { FragmentStats } from './fragment-runner.ts';
 import type { FragmentBody } from './peer-plans.ts';
@@ -31,7 +31,7 @@ export function callFragment(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { member, fragment, partitions, snapshotId, version, buildTables, statement, onScanned } = call;
   const { parameterBytes: parameters, clockMs, strict, signal, trace } = statement;
-  const mapId = mapIdOf(fragment);
+  const mapId = scanUnder(fragment)?.mapId ?? 0;
   const body: FragmentBody = { fragment, mapId, clockMs, strict, buildStages: buildStagesOf(buildTables) };
   const request = {
     ...{ plan: encodeMessage(body), partitions, snapshotId, version, parameters, memoryBytes },
@@ -40,11 +40,6 @@ export function callFragment(
   };
   const outputs = calls.to(member).members.runFragment(request, { signal, trace });
   return wholeFragment(member, outputs, stats, onScanned);
-}
-
-function mapIdOf(fragment: FragmentNode): number {
-  if (fragment.kind === 'Scan') return fragment.mapId;
-  return fragment.kind === 'Rows' ? 0 : mapIdOf(fragment.input);
 }
 
 function buildStagesOf(buildTables: BuildTables): number[] {

@@ -9,11 +9,22 @@ export { ProcessWhere } from './changes/process-where.ts';
 export { ColumnKeeper } from './column-keeper.ts';
 export { buildTablesOf, callFragment, type FragmentCallsDependencies } from './fragment-calls.ts';
 export { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from './fragment-runner.ts';
-export { type GetRows, type GetTask, getRows, rowsBatch } from './get-rows.ts';
+export { type GetTask, getRows } from './get-rows.ts';
 export { GridSnapshots } from './grid-snapshots.ts';
 export { HeldMemory, Holding } from './held/held-memory.ts';
 export { PathFinder } from './path-finder.ts';
 export { changeRequestOf, type FragmentBody, fragmentBodyOf } from './peer-plans.ts';
 export { Planning } from './planning.ts';
-export { type FragmentCall, QueryCoordinator, type StageRun, type Statement } from './query-coordinator.ts';
-export { ambiguousTexts, bothKeysNotice, keysMeant } from './quoted-keys.ts';
+export { type FragmentCall, QueryCoordinator } from './query-coordinator.ts';
+export { checkParameterCount } from './statements/parameters.ts';
+export {
+  decodedValues,
+  type PrepareContext,
+  type PreparedStatement,
+  type ResultColumn,
+  type RunContext,
+  type StatementOutput,
+  type StatementValues,
+  valuesOf,
+} from './statements/statement-types.ts';
+export { Statements } from './statements/statements.ts';

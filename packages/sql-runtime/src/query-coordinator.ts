@@ -25,7 +25,7 @@ import {
   runMerge,
   sliceBatch,
 } from '@ashlar/sql-executor';
-import type { FragmentNode, PartitionChoice, QueryPlan, Stage } from '@ashlar/sql-plan';
+import { type FragmentNode, type PartitionChoice, type QueryPlan, type Stage, scanUnder } from '@ashlar/sql-plan';
 import { mergeStreams } from '@ashlar/transport';
 import type { WorkerPool } from '@ashlar/workers';
 import type { FragmentStats } from './fragment-runner.ts';
@@ -242,7 +242,7 @@ function partitionsOfKeys(
   parameters: readonly unknown[],
   control: GridView,
 ): Set<number> {
-  const map = control.maps.get(mapOf(fragment));
+  const map = control.maps.get(scanUnder(fragment)?.map ?? '');
   const partitions = new Set<number>();
   for (const expr of choice.keys) {
     for (const key of keysMeant(expr, parameters)) {
@@ -251,11 +251,6 @@ function partitionsOfKeys(
     }
   }
   return partitions;
-}
-
-function mapOf(fragment: FragmentNode): string {
-  if (fragment.kind === 'Scan') return fragment.map;
-  return fragment.kind === 'Rows' ? '' : mapOf(fragment.input);
 }
 
 /** Batches on their way to the reader: its statement is at work again when it asks for the next one (Q3). */

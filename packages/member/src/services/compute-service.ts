@@ -12,13 +12,13 @@ import {
   type ProcessorCalls,
   stateOfListener,
 } from '@ashlar/compute-runtime';
-import { GridError, type Version } from '@ashlar/core';
+import type { Version } from '@ashlar/core';
 import { noticesOf, OddTally } from '@ashlar/expressions';
 import type { EntryLimits, KeyGate, LocalSnapshots, LogPressure, NeedMap } from '@ashlar/partitions';
 import type { Router } from '@ashlar/routing';
 import { decodeParameters } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
-import type { ChangeCoordinator, GridSnapshots, HeldMemory } from '@ashlar/sql-runtime';
+import { type ChangeCoordinator, checkParameterCount, type GridSnapshots, type HeldMemory } from '@ashlar/sql-runtime';
 import type {
   ComputeService,
   DeployRequest,
@@ -89,12 +89,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
       const parameters = decodeParameters(request.parameters);
       await control.mapNamed(request.map);
       const condition = await deps.planCondition(request.map, request.where, signal);
-      if (condition.parameterCount > parameters.length) {
-        throw new GridError(
-          'INVALID_PARAMETER',
-          `the condition asks for ${condition.parameterCount} parameters, ${parameters.length} are given`,
-        );
-      }
+      checkParameterCount('the condition', condition.parameterCount, parameters.length);
       const statement = {
         parameters,
         parameterBytes: new Uint8Array(request.parameters),

@@ -12,6 +12,7 @@ import type { MemberMetrics } from '@ashlar/observe';
 import type { Ownership } from '@ashlar/partitions';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
+import { checkParameterCount } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
 import {
   type CallContext,
@@ -78,12 +79,7 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
   checkHeld();
   const parameters = decodeParameters(request.parameters);
   const condition = request.where === '' ? undefined : await deps.planCondition(request.map, request.where, signal);
-  if (condition !== undefined && condition.parameterCount > parameters.length) {
-    throw new GridError(
-      'INVALID_PARAMETER',
-      `the condition asks for ${condition.parameterCount} parameters, ${parameters.length} are given`,
-    );
-  }
+  if (condition !== undefined) checkParameterCount('the condition', condition.parameterCount, parameters.length);
   const start = request.from === '' ? undefined : startOf(request.from, request.map);
   // Only who has heard of the token's map can tell that it is gone.
   if (start !== undefined && start.mapId > control.catalog.mapIdFloor) await control.refresh();

@@ -38,6 +38,7 @@ import {
   ProcessWhere,
   QueryCoordinator,
   type RowChange,
+  Statements,
 } from '@ashlar/sql-runtime';
 import { DEFAULT_SERVER_LIMITS, type GridCalls, type GridServices, gridCalls } from '@ashlar/transport';
 import type { MemberParts } from '../member-parts.ts';
@@ -218,19 +219,13 @@ export function memberServices(parts: MemberParts): {
   });
   const sessionSweep = setInterval(() => sessions.sweep(), config.limits.sessionTtlMs);
   sessionSweep.unref();
+  const statements = new Statements({
+    ...{ control, planning, queries, changes, metrics, clock },
+    ...{ pool: queryPool, keys: forward, tracing: parts.tracing },
+  });
   const services: GridServices = {
     kv,
-    sql: sqlService({
-      control,
-      pool: queryPool,
-      planning,
-      queries,
-      changes,
-      forward,
-      metrics,
-      clock,
-      tracing: parts.tracing,
-    }),
+    sql: sqlService(statements),
     compute: compute.service,
     events: eventsService({ control, ownership, hub, logs: logSource(store), metrics, planCondition }),
     admin: adminService({

@@ -1,0 +1,87 @@
+/** Statements as doors see them: prepared, run with values, answered as header, batches, end. No door's wire in it. */
+import type { TraceContext, Version } from '@ashlar/core';
+import type { SqlType } from '@ashlar/expressions';
+import { decodeParameters, encodeParameters } from '@ashlar/serialization';
+import type { PlanColumn } from '@ashlar/sql-plan';
+
+/** What a statement is given for $1, $2 ...: as values, and as threads and members hand them on. */
+export interface StatementValues {
+  readonly values: readonly unknown[];
+  readonly bytes: Uint8Array;
+}
+
+export function valuesOf(values: readonly unknown[]): StatementValues {
+  return { values, bytes: encodeParameters(values) };
+}
+
+/** @param bytes  of serialization's parameters.ts; empty: none @throws GridError INVALID_PARAMETER */
+export function decodedValues(bytes: Uint8Array): StatementValues {
+  // On its own: a thread that gets a view gets all of its buffer.
+  return { values: decodeParameters(bytes), bytes: new Uint8Array(bytes) };
+}
+
+/** Who prepares. */
+export interface PrepareContext {
+  readonly signal: AbortSignal;
+  /** The trace it belongs to. */
+  readonly trace: TraceContext | undefined;
+}
+
+/** Who runs. */
+export interface RunContext extends PrepareContext {
+  /** When the caller gives up, as performance.now() tells time; undefined: nobody said. */
+  readonly deadlineMs: number | undefined;
+  /** The highest version that the caller's session has seen. */
+  readonly seen: Version;
+  /** Values of odd kinds in undeclared paths are errors, not NULL. */
+  readonly strict: boolean;
+  /** No more rows than so many are read; 0: all. Batches come whole. */
+  readonly rowsMax: number;
+  /** @throws GridError PERMISSION_DENIED */
+  require(permission: MapPermission['permission'], map: string): void;
+}
+
+/** What a statement needs permission for. */
+export interface MapPermission {
+  readonly permission: 'read' | 'write';
+  readonly map: string;
+}
+
+/** A column of a result; `unknown` where nobody can tell its type. */
+export interface ResultColumn {
+  readonly name: string;
+  readonly type: string;
+  /** int8 that is a count: applications get it as a number. */
+  readonly isCount?: boolean | undefined;
+}
+
+export type StatementOutput =
+  /** First. Types as far as plan and first batch tell them. */
+  | { readonly kind: 'header'; readonly columns: readonly ResultColumn[]; readonly notices: readonly string[] }
+  | { readonly kind: 'batch'; readonly bytes: Uint8Array }
+  /** Last. */
+  | {
+      readonly kind: 'end';
+      /** Rows changed; of what changes nothing: rows read. */
+      readonly affected: number;
+      readonly rows: number;
+      readonly version: number;
+      readonly elapsedMs: number;
+      readonly notices: readonly string[];
+      /** Sent before it. */
+      readonly batches: number;
+    };
+
+export interface PreparedStatement {
+  /** By number, $1 first. `any`: what it is given decides. */
+  readonly parameters: readonly SqlType[];
+  /** Of its result; none: it changes rows. `any`: the rows decide. */
+  readonly columns: readonly PlanColumn[];
+  readonly notices: readonly string[];
+  readonly permissions: readonly MapPermission[];
+  /**
+   * Runs it, as often as wanted: by the plan as prepared, or by a new one where the catalog or the documents that it rests on
+   * have changed. header, batches, end; fails by throwing.
+   */
+  run(values: StatementValues, context: RunContext): AsyncGenerator<StatementOutput, void, undefined>;
+}
