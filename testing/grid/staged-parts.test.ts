@@ -60,6 +60,7 @@ async function stageByHand(
 ): Promise<Conversation<PartInput, PartOutput>> {
   const { members, admin } = connectionTo(member);
   const { id } = (await admin.listMaps(undefined)).maps.find(({ name }) => name === 'm')!;
+  const { tableVersion } = await admin.getTable(undefined);
   const rows = {
     partitions: keys.map(partition),
     keys: keys.map((key) => encodeKey(key)),
@@ -68,7 +69,7 @@ async function stageByHand(
   };
   const part = members.changePart();
   const body = encodeMessage({ kind: 'insert', map: 'm', mapId: id as MapId, rows });
-  const staged = await part.ask({ step: 'stage', body, tableVersion: 0 }, 'none');
+  const staged = await part.ask({ step: 'stage', body, tableVersion }, 'none');
   expect(staged).toMatchObject({ state: 'staged', leaseMs: 3000 });
   return part;
 }
