@@ -210,7 +210,7 @@ describe('a search for what became of mutations', () => {
           if (applied) expect(oldValueOf(found, 0)).toBe(old);
         }
         const { firstSequence, committedSequence } = bench.store.logInfo(0 as PartitionId);
-        expect(committedSequence - firstSequence).toBeGreaterThan(10);
+        expect(committedSequence).toBeGreaterThan(firstSequence);
       }),
       { numRuns: 30 },
     );

@@ -30,9 +30,9 @@ const ROOM_TOGETHER_BYTES = 4096;
 /** A log beyond its own bound shrinks by so many records an append; without any it begins to after a while. */
 const SHRINK_RECORDS = 512;
 const SHRINK_AFTER_US = 2_000_000;
-/** Logs of which the one with the oldest record gives it up. */
-const LOOKED_AT = 8;
 const GIVEN_UP_TOGETHER = 32;
+/** Of the time that the logs keep: given up together. */
+const TIME_TOGETHER_SHARE = 1 / 32;
 
 export interface LogBudgetOptions {
   readonly bytesMax: number;
@@ -66,6 +66,9 @@ export class LogBudget {
   #kept = 0;
   readonly #logs: PartitionLog[] = [];
   #cursor = 0;
+  /** Logs that give up what is not newer than #victimsUpTo, the oldest last. */
+  #victims: PartitionLog[] = [];
+  #victimsUpTo = 0;
   readonly #now: () => number;
   /** Logs beyond historyBytesMax, and since when. */
   readonly #overgrown = new Map<PartitionLog, number>();
@@ -87,6 +90,7 @@ export class LogBudget {
     const at = this.#logs.indexOf(log);
     assert(at >= 0 && log.bytes === 0, 'a log is closed once, when it is empty');
     this.#logs.splice(at, 1);
+    this.#victims.length = 0;
     this.sharedBytes += this.floorBytes;
     this.noteRelease();
   }
@@ -202,23 +206,41 @@ export class LogBudget {
         this.#fruitlessAt = this.#releases;
         return;
       }
-      log.dropOldest(GIVEN_UP_TOGETHER, this.floorBytes);
+      log.dropOldest(GIVEN_UP_TOGETHER, this.floorBytes, this.#victimsUpTo);
     }
   }
 
-  /** Of some logs that can give up something, the one whose first record is the oldest; undefined: none of all can. */
+  /** A log that gives up its oldest; undefined: none can. */
   #oldest(): PartitionLog | undefined {
-    const count = this.#logs.length;
-    let oldest: PartitionLog | undefined;
-    let found = 0;
-    for (let looked = 0; looked < count && found < LOOKED_AT; looked++) {
-      const log = this.#logs[this.#cursor % count]!;
-      this.#cursor = (this.#cursor + 1) % count;
-      if (log.bytes <= this.floorBytes || !log.hasHistory) continue;
-      found += 1;
-      if (oldest === undefined || log.firstVersion < oldest.firstVersion) oldest = log;
+    const victim = this.#nextVictim();
+    if (victim !== undefined) return victim;
+    this.#chooseVictims();
+    return this.#nextVictim();
+  }
+
+  #nextVictim(): PartitionLog | undefined {
+    const victims = this.#victims;
+    for (let log = victims.at(-1); log !== undefined; log = victims.at(-1)) {
+      if (this.#canGiveUp(log) && log.firstVersion <= this.#victimsUpTo) return log;
+      victims.pop();
     }
-    return oldest;
+    return undefined;
+  }
+
+  #canGiveUp(log: PartitionLog): boolean {
+    return log.bytes > this.floorBytes && log.hasHistory;
+  }
+
+  /** Looks at all logs once for much that is dropped. */
+  #chooseVictims(): void {
+    const ages = new Map<PartitionLog, number>();
+    for (const log of this.#logs) if (this.#canGiveUp(log)) ages.set(log, log.firstVersion);
+    const victims = [...ages.keys()].sort((a, b) => ages.get(b)! - ages.get(a)!);
+    this.#victims = victims;
+    if (victims.length === 0) return;
+    const oldest = ages.get(victims.at(-1)!)!;
+    const middle = ages.get(victims[victims.length >>> 1]!)!;
+    this.#victimsUpTo = oldest + (middle - oldest) / 4 + Math.max(0, this.#now() - middle) * TIME_TOGETHER_SHARE;
   }
 
   /** Memory is full: drops the oldest that nobody holds, of all logs in turn. @returns how many records */

@@ -212,6 +212,26 @@ describe('the log', () => {
     store.checkInvariants();
   });
 
+  it('has what is old given up before what is fresh, wherever the old lies', () => {
+    const partitionCount = 64;
+    const { store, time } = makeBench({ maxBytes: 32 * 2 ** 20, partitionCount });
+    for (let step = 0; step < 40_000; step++) {
+      time.ms += 0.1;
+      put(store, `k${step % 9}`, 'v'.repeat(100), step % 12);
+    }
+    time.ms += 1000;
+    const from = Array.from({ length: partitionCount }, (_, id) => store.logInfo(id as PartitionId).committedSequence);
+    for (let step = 0; step < 12_000; step++) {
+      time.ms += 0.1;
+      put(store, `f${step}`, 'v'.repeat(100), step % partitionCount);
+    }
+    expect(12_000 * 228).toBeGreaterThan(0.6 * store.stats().logBytesMax);
+    for (const [id, sequence] of from.entries()) {
+      expect(store.logInfo(id as PartitionId).firstSequence).toBeLessThanOrEqual(sequence + 1);
+    }
+    store.checkInvariants();
+  });
+
   it('takes one value that no budget can hold, also where it is held', () => {
     const { store } = makeBench({ maxBytes: 16 * 2 ** 20 });
     const long = 'x'.repeat(3 * 2 ** 20);

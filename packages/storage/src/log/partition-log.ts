@@ -398,12 +398,17 @@ export class PartitionLog {
   /**
    * Drops the oldest records that are committed and that no durable consumer holds, until `bytesLeft` are left.
    *
+   * @param upTo  no newer ones
    * @returns how many
    */
-  dropOldest(maxRecords: number, bytesLeft: number): number {
+  dropOldest(maxRecords: number, bytesLeft: number, upTo = Infinity): number {
     const end = this.#kept;
     let dropped = 0;
-    for (; dropped < maxRecords && this.#first < end && this.#bytes > bytesLeft; dropped++) this.#dropFirst();
+    while (dropped < maxRecords && this.#first < end && this.#bytes > bytesLeft) {
+      if (upTo !== Infinity && this.firstVersion > upTo) break;
+      this.#dropFirst();
+      dropped += 1;
+    }
     return dropped;
   }
 
