@@ -8,16 +8,20 @@
  */
 import type { GridKey, PartitionRows } from '@ashlar/api';
 import { Decimal } from '@ashlar/api';
-import { GridError, MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { GridError, type Version } from '@ashlar/core';
 import { decodeKey, Path, ValueReader, ValueType } from '@ashlar/serialization';
-import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
+import {
+  CHUNK_SLOTS_MAX,
+  type ChunkPlace,
+  enterChunk,
+  type SlotChunkView,
+  type StoreReader,
+  visibleSlots,
+} from '@ashlar/storage';
 import { parsePath } from './path-text.ts';
 
-export interface SnapshotPlace {
-  readonly mapId: MapId;
-  /** Its name, for errors. */
+export interface SnapshotPlace extends ChunkPlace {
   readonly map: string;
-  readonly partitionId: PartitionId;
   readonly snapshotId: number;
   readonly version: Version;
 }
@@ -106,16 +110,10 @@ export class SnapshotRows implements PartitionRows<GridKey, unknown> {
 
   /** @returns how many rows the chunk has, or -1 when there is no such chunk */
   #visitChunk(chunkIndex: number, firstRow: number, visit: Visit | undefined): number {
-    const { mapId, partitionId, version } = this.#place;
-    this.#reader.enter();
     try {
-      const table = this.#reader.table(mapId, partitionId);
-      if (table === undefined || chunkIndex >= table.chunkCount) {
-        if (this.#reader.hasMap(mapId)) return -1;
-        throw new MapDroppedError(this.#place.map, { mapId });
-      }
-      const chunk = table.chunk(chunkIndex);
-      const count = visibleSlots(chunk, version, slots);
+      const chunk = enterChunk(this.#reader, this.#place, chunkIndex);
+      if (chunk === undefined) return -1;
+      const count = visibleSlots(chunk, this.#place.version, slots);
       if (visit !== undefined) for (let at = 0; at < count; at++) visit(chunk, slots[at]!, firstRow + at);
       return count;
     } catch (error) {

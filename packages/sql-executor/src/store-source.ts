@@ -10,7 +10,7 @@
  * S3  What was read counts only if the snapshot is still alive afterwards: checkAlive() before anything is delivered.
  * S4  A scan that finds no more chunks has read all of them only if the map is still there: MAP_DROPPED otherwise.
  */
-import { GridError, MapDroppedError, type MapId } from '@ashlar/core';
+import { GridError, type MapId } from '@ashlar/core';
 import {
   BATCH_ROWS,
   boundsOf,
@@ -22,7 +22,7 @@ import {
 } from '@ashlar/expressions';
 import { Path } from '@ashlar/serialization';
 import type { ScanColumn } from '@ashlar/sql-plan';
-import { ColumnReader, type ColumnSpec, type SlotSelection, type StoreReader } from '@ashlar/storage';
+import { ColumnReader, type ColumnSpec, enterChunk, type SlotSelection, type StoreReader } from '@ashlar/storage';
 import type { FragmentTask } from './fragment.ts';
 import type { RowSource, ScannedRows, ScanRequest, SourceYield } from './row-source.ts';
 import { LATE, type LateColumns } from './rows.ts';
@@ -73,7 +73,9 @@ class StoreSource implements RowSource {
 
   *scan(request: ScanRequest): Iterable<ScannedRows> {
     const prepared = (this.#prepared ??= this.#prepare(request));
+    const { map } = request.scan;
     const mapId = request.scan.mapId as MapId;
+    const place = { mapId, map, partitionId: request.partition };
     if (!this.#isBegun) {
       const { snapshotVersion, leasedPages = [] } = this.#task;
       this.#columns.begin({ mapId, version: snapshotVersion, pages: leasedPages });
@@ -81,23 +83,14 @@ class StoreSource implements RowSource {
     }
     try {
       for (let index = request.fromChunk; ; index++) {
-        this.#reader.enter();
-        const table = this.#reader.table(mapId, request.partition);
-        if (table === undefined || index >= table.chunkCount) {
-          this.#checkMap(request);
-          return;
-        }
-        const visible = this.#columns.enter(table.chunk(index), request.partition, index);
+        const chunk = enterChunk(this.#reader, place, index);
+        if (chunk === undefined) return;
+        const visible = this.#columns.enter(chunk, request.partition, index);
         if (visible > 0) yield this.#rows(prepared, request, visible, index);
       }
     } finally {
       this.#reader.leave();
     }
-  }
-
-  /** An end of the table because the map was dropped is no end of its rows (S4). */
-  #checkMap({ scan: { map, mapId } }: ScanRequest): void {
-    if (!this.#reader.hasMap(mapId as MapId)) throw new MapDroppedError(map, { mapId });
   }
 
   checkAlive(): void {

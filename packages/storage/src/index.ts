@@ -3,6 +3,7 @@
 export { type BatchHeader, NO_DEADLINE } from './batch/batch-header.ts';
 export { resolveLane } from './batch/pending-words.ts';
 export type { WriteBatch } from './batch/write-batch.ts';
+export { type ChunkPlace, enterChunk } from './chunk-walk.ts';
 export {
   type ColumnBound,
   type ColumnOffer,

@@ -1,8 +1,8 @@
 /** The scan of UPDATE, DELETE and processWhere: which entries a snapshot shows that meet the condition. */
-import { GridError, MapDroppedError } from '@ashlar/core';
+import { GridError, type MapId } from '@ashlar/core';
 import { canonicalNumber } from '@ashlar/expressions';
 import { ByteColumn, ValueWriter } from '@ashlar/serialization';
-import { CHUNK_SLOTS_MAX, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
+import { CHUNK_SLOTS_MAX, enterChunk, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
 import type { ChangedRows, ChangeTask } from '../query-tasks.ts';
 import { ChangeRule } from './changes.ts';
@@ -12,19 +12,17 @@ export function scanForChanges(task: ChangeTask, context: WorkerContext<StoreRea
   const slots = new Uint16Array(CHUNK_SLOTS_MAX);
   const { reader } = context;
   for (const partition of task.partitions) {
-    reader.enter();
+    const place = { mapId: task.scan.mapId as MapId, map: task.scan.map, partitionId: partition };
     try {
-      const table = reader.table(task.scan.mapId as never, partition);
-      for (let index = 0; table !== undefined && index < table.chunkCount; index++) {
+      for (let index = 0; ; index++) {
         context.throwIfCancelled();
-        const chunk = table.chunk(index);
+        const chunk = enterChunk(reader, place, index);
+        if (chunk === undefined) break;
         const count = visibleSlots(chunk, task.snapshotVersion, slots);
         for (let at = 0; at < count; at++) scan.look(partition, chunk, slots[at]!);
         if (!reader.snapshotAlive(task.snapshotId))
           throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot of the statement expired');
       }
-      // Chunks that are not found any more because the map was dropped were not looked at.
-      if (!reader.hasMap(task.scan.mapId as never)) throw new MapDroppedError(task.scan.map, task.scan);
     } finally {
       reader.leave();
     }

@@ -7,10 +7,17 @@
  * P2  Kinds are exact: each has witnesses, some of the slots where it was met last; when none of a kind is left, the map is
  *     looked at from the start.
  */
-import { GridError, type PartitionId } from '@ashlar/core';
+import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { EXTENSION, ValueReader, ValueType } from '@ashlar/serialization';
 import { VALUE_KIND } from '@ashlar/sql-plan';
-import { CHUNK_SLOTS_MAX, isVisible, type SlotChunkView, type StoreReader, visibleSlots } from '@ashlar/storage';
+import {
+  CHUNK_SLOTS_MAX,
+  enterChunk,
+  isVisible,
+  type SlotChunkView,
+  type StoreReader,
+  visibleSlots,
+} from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
 import type { DocumentPaths, PathsTask } from '../query-tasks.ts';
 
@@ -84,12 +91,13 @@ function scan(task: PathsTask, context: WorkerContext<StoreReader>, known: MapKn
   const { reader } = context;
   if (known.chunks.size > CHUNKS_REMEMBERED_MAX) known.chunks.clear();
   for (const partition of task.partitions) {
-    reader.enter();
+    const place = { mapId: task.mapId as MapId, partitionId: partition };
     try {
-      const table = reader.table(task.mapId as never, partition);
-      for (let index = 0; table !== undefined && index < table.chunkCount; index++) {
+      for (let index = 0; ; index++) {
         context.throwIfCancelled();
-        lookAt({ partition, index, chunk: table.chunk(index) }, task.snapshotVersion, slots, known);
+        const chunk = enterChunk(reader, place, index);
+        if (chunk === undefined) break;
+        lookAt({ partition, index, chunk }, task.snapshotVersion, slots, known);
         if (!reader.snapshotAlive(task.snapshotId)) throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot expired');
       }
     } finally {

@@ -1,0 +1,40 @@
+/**
+ * The one way along the chunks of a partition that a snapshot is read by:
+ *
+ *   for (let index = 0; ; index++) { enterChunk(reader, place, index) -> rows of the chunk }, then reader.leave()
+ *
+ * W1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that (S1 of
+ *     store-reader.ts): the writer can use memory again while a long scan goes on.
+ * W2  Chunks end where the table does, and only while the map is there: where its name is given, one that was dropped is
+ *     told from one that ends.
+ */
+import { MapDroppedError, type MapId, type PartitionId } from '@ashlar/core';
+import type { SlotChunkView } from './slots/slot-chunk.ts';
+import type { StoreReader } from './store-reader.ts';
+
+/** What is walked along. */
+export interface ChunkPlace {
+  readonly mapId: MapId;
+  /** The map's name, for MAP_DROPPED; omitted: a map that is gone ends as its table does. */
+  readonly map?: string;
+  readonly partitionId: PartitionId;
+}
+
+/**
+ * Enters the reader epoch anew and moves to a chunk.
+ *
+ * @param chunkIndex  from 0
+ * @returns undefined when there is no such chunk; the view is valid until the reader's next enter() or leave()
+ * @throws MapDroppedError when the map that is named is not there (W2)
+ */
+export function enterChunk(
+  reader: StoreReader,
+  { mapId, map, partitionId }: ChunkPlace,
+  chunkIndex: number,
+): SlotChunkView | undefined {
+  reader.enter();
+  const table = reader.table(mapId, partitionId);
+  if (table !== undefined && chunkIndex < table.chunkCount) return table.chunk(chunkIndex);
+  if (map !== undefined && !reader.hasMap(mapId)) throw new MapDroppedError(map, { mapId });
+  return undefined;
+}
