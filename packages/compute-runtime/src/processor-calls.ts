@@ -4,12 +4,12 @@
  *   call -> hold its key -> pending group -> task in a user worker -> outcomes -> sealed -> release keys
  *                                                                                   '-> committed -> answer
  *
- * P1  A key is held from the submission of a call until its outcome is sealed; calls of the same processor on a key that
- *     has not been sent yet join it and chain. Whoever comes next on the key sees what is sealed.
- * P2  At most `tasksMax` tasks of a lane are under way; meanwhile calls gather, so batches grow with the load.
- * P3  A call that failed changed nothing; one whose commit is refused (memory) fails with that error.
- * P4  No call is refused for want of a write batch: it waits (LOOK_MS), and so do calls behind HELD_TASKS_MAX tasks whose
- *     answers wait for commits.
+ * processor-calls P1  A key is held from the submission of a call until its outcome is sealed; calls of the same processor on a
+ *                     key that has not been sent yet join it and chain. Whoever comes next on the key sees what is sealed.
+ * processor-calls P2  At most `tasksMax` tasks of a lane are under way; meanwhile calls gather, so batches grow with the load.
+ * processor-calls P3  A call that failed changed nothing; one whose commit is refused (memory) fails with that error.
+ * processor-calls P4  No call is refused for want of a write batch: it waits (LOOK_MS), and so do calls behind HELD_TASKS_MAX
+ *                     tasks whose answers wait for commits.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { READY_MODULE } from '@ashlar/api';

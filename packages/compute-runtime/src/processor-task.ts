@@ -3,13 +3,13 @@
  *
  *   pack: newest state -> [worker] -> stage: batches -> submit -> keys are let go -> committed: answers
  *
- * T1  Calls read the newest state, what is sealed and not decided included, and nobody else writes their keys until
- *     their own change is sealed. What they read and lost its partition meanwhile was never there: they run again, where the
- *     partition is here.
- * T2  All answers of an entry hang on one batch: the one that staged its change, or, where nothing was staged (kept,
- *     refused, failed), the one that it was read from. Where that is lost, the change is in doubt, or the calls were never
- *     sealed and may be made again.
- * T3  One listener waits for all answers that hang on a batch.
+ * processor-task T1  Calls read the newest state, what is sealed and not decided included, and nobody else writes their keys
+ *                    until their own change is sealed. What they read and lost its partition meanwhile was never there: they
+ *                    run again, where the partition is here.
+ * processor-task T2  All answers of an entry hang on one batch: the one that staged its change, or, where nothing was staged
+ *                    (kept, refused, failed), the one that it was read from. Where that is lost, the change is in doubt, or the
+ *                    calls were never sealed and may be made again.
+ * processor-task T3  One listener waits for all answers that hang on a batch.
  */
 import type { BatchPacker, EntryOutcome, ProcessorOutcomes } from '@ashlar/compute';
 import { type Epoch, GridError, MapDroppedError, type PartitionId, type Random, TTL_KEEP } from '@ashlar/core';
@@ -220,7 +220,7 @@ export class ProcessorTask {
     return true;
   }
 
-  /** Whether what the calls read was never there (T1). */
+  /** Whether what the calls read was never there (processor-task T1). */
   #wasLost(entry: number, partition: PartitionId): boolean {
     const seen = this.#hangsOn?.[entry];
     if (seen !== undefined && isVoid(seen, partition)) return true;
@@ -278,7 +278,7 @@ export class ProcessorTask {
 
   /* ---- Answers ---------------------------------------------------------------------------------------------------- */
 
-  /** One listener a batch waits for the answers that hang on it (T3). */
+  /** One listener a batch waits for the answers that hang on it (processor-task T3). */
   #wait(): void {
     const hangsOn = this.#hangsOn;
     if (hangsOn === undefined) return;
@@ -341,7 +341,7 @@ export class ProcessorTask {
     else caller.onResult(slot, bytes, start, end);
   }
 
-  /** Why the answers of an entry must not be told (T2). */
+  /** Why the answers of an entry must not be told (processor-task T2). */
   #lossOf(entry: number): GridError | undefined {
     const batch = this.#hangsOn?.[entry];
     const { partition } = this.entries[entry]!;

@@ -6,8 +6,8 @@
  *    |                        '-- keeps the entry ----> what it was read from is committed: answer
  *    '-- no batch, or an open one hides the entry: its key is held, and it is tried again --> ...
  *
- * R1  Calls on a key take effect in the order in which they came, also those that wait for a batch.
- * R2  At most `waitingMax` wait; the next one is refused and has changed nothing.
+ * ready-calls R1  Calls on a key take effect in the order in which they came, also those that wait for a batch.
+ * ready-calls R2  At most `waitingMax` wait; the next one is refused and has changed nothing.
  */
 import { readyProcessor } from '@ashlar/compute';
 import { GridError, MapDroppedError, TTL_KEEP } from '@ashlar/core';

@@ -2,11 +2,11 @@
  * The main thread's half of listeners: events of some partitions to a worker, its calls into the grid to the member,
  * write-sets back.
  *
- * L1  What a listener does becomes real only when the member commits its write-set: a worker killed at any moment has
- *     written nothing. Calls it made may be made again.
- * L2  While calls wait for the member, the listener's wall clock stands still.
- * L3  A failed group fails alone when its error was its own; a death fails all groups of the task, for several of them
- *     may have been half way. Then run each alone to find the one to blame (kind 'shared').
+ * listener-runner L1  What a listener does becomes real only when the member commits its write-set: a worker killed at any
+ *                     moment has written nothing. Calls it made may be made again.
+ * listener-runner L2  While calls wait for the member, the listener's wall clock stands still.
+ * listener-runner L3  A failed group fails alone when its error was its own; a death fails all groups of the task, for several
+ *                     of them may have been half way. Then run each alone to find the one to blame (kind 'shared').
  */
 import type { EventType } from '@ashlar/api';
 import { assert, GridError, type TraceContext, unreachable } from '@ashlar/core';

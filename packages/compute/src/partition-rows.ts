@@ -1,10 +1,11 @@
 /**
  * One partition's rows as a job sees them: copies, made chunk by chunk out of the arena.
  *
- * N1  User code never runs while the reader looks at the arena: each chunk is copied between enter() and leave().
- * N2  What is handed out was read while the snapshot was open; else SNAPSHOT_EXPIRED is thrown instead.
- * N3  All calls see the same rows in the same order: those that the snapshot's version sees, by slot.
- * N4  Rows end where the table does, and only while the map is there: MAP_DROPPED otherwise.
+ * partition-rows N1  User code never runs while the reader looks at the arena: each chunk is copied between enter() and
+ *                    leave().
+ * partition-rows N2  What is handed out was read while the snapshot was open; else SNAPSHOT_EXPIRED is thrown instead.
+ * partition-rows N3  All calls see the same rows in the same order: those that the snapshot's version sees, by slot.
+ * partition-rows N4  Rows end where the table does, and only while the map is there: MAP_DROPPED otherwise.
  */
 import type { GridKey, PartitionRows } from '@ashlar/api';
 import { Decimal } from '@ashlar/api';

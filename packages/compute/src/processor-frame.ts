@@ -4,10 +4,10 @@
  *
  *   [header: 16 words][f64 lanes][i32 lanes][input bytes: keys, values, args][output bytes: values, results, errors]
  *
- * F1  COMPLETED = n says: the outcome lanes and bytes of calls [0, n) are there. It is stored (Atomics) after them, and
- *     the worker that writes it is the only one.
- * F2  Call n = COMPLETED is the one that runs while PHASE is RUNNING: it alone is to blame for a death.
- * F3  A frame whose worker was killed is never used again: the thread may write until its exit.
+ * processor-frame F1  COMPLETED = n says: the outcome lanes and bytes of calls [0, n) are there. It is stored (Atomics) after
+ *                     them, and the worker that writes it is the only one.
+ * processor-frame F2  Call n = COMPLETED is the one that runs while PHASE is RUNNING: it alone is to blame for a death.
+ * processor-frame F3  A frame whose worker was killed is never used again: the thread may write until its exit.
  */
 import { assert } from '@ashlar/core';
 import { copyBytes } from '@ashlar/serialization';
@@ -180,7 +180,7 @@ export class ProcessorFrame {
     return this.#f64[this.#ttlIn + entry]!;
   }
 
-  /** Publishes the outcome of call COMPLETED (F1). `value*` are of SET, `result*` of a result or an error. */
+  /** Publishes the outcome of call COMPLETED (processor-frame F1). `value*` are of SET, `result*` of a result or an error. */
   complete(
     call: number,
     action: Action,

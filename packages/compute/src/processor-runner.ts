@@ -5,9 +5,10 @@
  *              ^         | killed at call n: [0, n) keep their outcomes, n gets the error, the rest goes on
  *              '---------'                    in a new frame, from the values that [0, n) left
  *
- * R1  Every call of a batch gets exactly one outcome, also when workers die: run() never rejects.
- * R2  A batch ends: each round completes a call, blames a call, or doubles the room for an outcome up to a bound.
- * R3  No batch waits for a worker that its caller holds: it runs in the lane of its depth.
+ * processor-runner R1  Every call of a batch gets exactly one outcome, also when workers die: run() never rejects.
+ * processor-runner R2  A batch ends: each round completes a call, blames a call, or doubles the room for an outcome up to a
+ *                      bound.
+ * processor-runner R3  No batch waits for a worker that its caller holds: it runs in the lane of its depth.
  */
 import { GridError } from '@ashlar/core';
 import type { WorkerLanes } from '@ashlar/workers';

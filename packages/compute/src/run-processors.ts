@@ -3,9 +3,9 @@
  *
  *   current value of the entry -> decode on demand -> run -> encode what was assigned -> publish -> next call
  *
- * P1  A call's changes are in the frame after it returned, or not at all; a call that throws changed nothing.
- * P2  A later call on an entry starts from the bytes an earlier one stored, never from its objects.
- * P3  Nothing of user code runs between the last outcome and the end of the task.
+ * run-processors P1  A call's changes are in the frame after it returned, or not at all; a call that throws changed nothing.
+ * run-processors P2  A later call on an entry starts from the bytes an earlier one stored, never from its objects.
+ * run-processors P3  Nothing of user code runs between the last outcome and the end of the task.
  */
 import { types } from 'node:util';
 import { type EntryProcessor, Refusal } from '@ashlar/api';

@@ -5,8 +5,8 @@
  *   PROGRESS  worker: grows with every step the task reports; the watchdog counts wall clock from its last change
  *   CANCEL    main: number of the task that shall end early; the task looks at it once a chunk
  *
- * B1  RUNNING is set before the task's first instruction and cleared after its last, before the answer is sent: a
- *     worker whose RUNNING differs from the number of a task is not killed for that task's time.
+ * control-block B1  RUNNING is set before the task's first instruction and cleared after its last, before the answer is sent: a
+ *                   worker whose RUNNING differs from the number of a task is not killed for that task's time.
  */
 const RUNNING = 0;
 const PROGRESS = 1;

@@ -5,10 +5,10 @@
  * would hand it the arena the next time the harness calls them. This is a fence against accidents and casual prying,
  * not a sandbox: a thread shares its process with everything in it (see the README).
  *
- * H1  Runs before the first user module is loaded, and once.
- * H2  Methods stay what they are and objects stay extensible, so that ordinary libraries (polyfills of missing methods,
- *     classes that override) still load. Object.prototype, Array.prototype and Error.prototype keep writable methods
- *     for the same reason: the harness gives no arena view to any of them.
+ * harden H1  Runs before the first user module is loaded, and once.
+ * harden H2  Methods stay what they are and objects stay extensible, so that ordinary libraries (polyfills of missing methods,
+ *            classes that override) still load. Object.prototype, Array.prototype and Error.prototype keep writable methods for
+ *            the same reason: the harness gives no arena view to any of them.
  */
 import { register } from './refused-builtins.ts';
 

@@ -1,7 +1,8 @@
 /**
  * Numbers of reader-epoch words: one for each living worker of all pools of a member.
  *
- * A1  A number belongs to at most one worker between take() and release(); release() follows the worker's 'exit' event.
+ * index-allocator A1  A number belongs to at most one worker between take() and release(); release() follows the worker's
+ *                     'exit' event.
  */
 import { assert } from '@ashlar/core';
 

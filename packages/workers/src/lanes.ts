@@ -2,8 +2,8 @@
  * Lanes of workers by the depth of a call: code that runs in lane d calls into lane d + 1, never into its own, so a
  * chain of calls never waits for a worker that it holds itself.
  *
- * L1  A task of depth d runs in lane d; from LANE_COUNT on it is refused with CALL_DEPTH_EXCEEDED.
- * L2  Each lane has threads and a queue of its own; the threads of a lane start with its first task.
+ * lanes L1  A task of depth d runs in lane d; from LANE_COUNT on it is refused with CALL_DEPTH_EXCEEDED.
+ * lanes L2  Each lane has threads and a queue of its own; the threads of a lane start with its first task.
  */
 import { GridError } from '@ashlar/core';
 import {

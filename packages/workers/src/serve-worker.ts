@@ -4,11 +4,11 @@
  *   piscina's port --Envelope--> serve: attach once -> RUNNING = task -> handler -> RUNNING = 0 --Answer--> main
  *   private port   <--TaskMessage--> the running task
  *
- * S1  The attachment (store handle, control words, port) comes with the first task, before user code is loaded, and
- *     lives in a closure of this call: no export, no global, no workerData leads to it.
- * S2  A worker runs one task at a time.
- * S3  A handler's failure is an Answer; nothing a handler throws reaches piscina, which would lose its fields.
- * S4  An Answer says how many messages its task posted: main takes it only with all of them.
+ * serve-worker S1  The attachment (store handle, control words, port) comes with the first task, before user code is loaded,
+ *                  and lives in a closure of this call: no export, no global, no workerData leads to it.
+ * serve-worker S2  A worker runs one task at a time.
+ * serve-worker S3  A handler's failure is an Answer; nothing a handler throws reaches piscina, which would lose its fields.
+ * serve-worker S4  An Answer says how many messages its task posted: main takes it only with all of them.
  */
 
 import type { MessagePort, Transferable } from 'node:worker_threads';

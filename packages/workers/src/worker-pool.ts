@@ -10,14 +10,16 @@
  * thread is free; more than one task a worker hangs the sibling of a killed one; it has no word for "this worker is
  * new", so the choice of a worker (loadBalancer) is where a new worker gets its attachment.
  *
- * W1  A task that was killed has no result, and its promise is rejected at once; its thread may live on until 'exit'.
- * W2  A worker's number goes back to the allocator after 'exit', never before.
- * W3  Wall clock counts from when the worker began the task, or reported its last step.
- * W4  No more than `queueMax` tasks wait.
- * W5  A message reaches the task that posted it, whatever its thread runs by then: piscina hands a thread the next task
- *     before we have read the messages of the one before, so a thread has several tasks whose messages are still due.
- * W6  A task settles after all its messages, and fails when fewer arrived than its worker says it posted: a lost message
- *     is never a short result.
+ * worker-pool W1  A task that was killed has no result, and its promise is rejected at once; its thread may live on until
+ *                 'exit'.
+ * worker-pool W2  A worker's number goes back to the allocator after 'exit', never before.
+ * worker-pool W3  Wall clock counts from when the worker began the task, or reported its last step.
+ * worker-pool W4  No more than `queueMax` tasks wait.
+ * worker-pool W5  A message reaches the task that posted it, whatever its thread runs by then: piscina hands a thread the next
+ *                 task before we have read the messages of the one before, so a thread has several tasks whose messages are
+ *                 still due.
+ * worker-pool W6  A task settles after all its messages, and fails when fewer arrived than its worker says it posted: a lost
+ *                 message is never a short result.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -133,7 +135,7 @@ interface WorkerState {
   readonly control: ControlBlock;
   readonly port: MessagePort;
   readonly exited: Promise<void>;
-  /** Handed to the thread and not settled; the newest is the one that runs (W5). */
+  /** Handed to the thread and not settled; the newest is the one that runs (worker-pool W5). */
   readonly tasks: SmallSet<TaskRecord>;
   newest: TaskRecord | undefined;
 }
@@ -499,7 +501,7 @@ function deliver(record: TaskRecord, body: unknown): void {
   }
 }
 
-/** A message that cannot be read counts as none: then its task misses it (W6). */
+/** A message that cannot be read counts as none: then its task misses it (worker-pool W6). */
 function nextMessage(port: MessagePort): TaskMessage | undefined {
   try {
     return receiveMessageOnPort(port)?.message as TaskMessage | undefined;

@@ -4,10 +4,10 @@
  *   healthy --a run fails--> failing --a run goes well, nothing is to be tried again--> healthy
  *                               '--its code kills threads, or fails on whatever comes--> quarantined --redeployed--> healthy
  *
- * H1  After runs that killed their thread in a row there is a pause before the next one that doubles.
- * H2  Events are given up on only where the listener is known to work with others; else it is the listener that is at
- *     fault, and its events are kept for a better one.
- * H3  In quarantine nothing runs. Only a new deployment ends it.
+ * listener-health H1  After runs that killed their thread in a row there is a pause before the next one that doubles.
+ * listener-health H2  Events are given up on only where the listener is known to work with others; else it is the listener that
+ *                     is at fault, and its events are kept for a better one.
+ * listener-health H3  In quarantine nothing runs. Only a new deployment ends it.
  */
 import type { GridError } from '@ashlar/core';
 
