@@ -44,12 +44,12 @@ export class ProcessorCall {
   isProgress = false;
   /** The next call on the same entry in the same task. */
   next: ProcessorCall | undefined = undefined;
-  /** Of the first call on an entry: the last one, and how many there are. */
+  /** Kept by the first call on an entry: the last one, and how many there are. */
   last: ProcessorCall = this;
   count = 1;
   /** It is on its way to a worker: nothing joins it any more. */
   isSent = false;
-  /** Of its key at the gate. */
+  /** The name of its key at the gate. */
   readonly name: GateName;
 
   constructor(
@@ -92,7 +92,7 @@ export interface ProcessorName {
 let lastProcessor: ProcessorName | undefined;
 let lastName = '';
 
-/** Of the group in which calls of the processor gather. */
+/** The name of the group in which calls of the processor gather. */
 export function groupName(processor: ProcessorName): string {
   if (processor !== lastProcessor) {
     lastProcessor = processor;

@@ -34,14 +34,14 @@ const PROGRESS_ONCE_PER_KEY: BatchHeader = { oncePerKey: true, isProgress: true 
 const UNDEFINED_RESULT = new Uint8Array(0);
 /** Batches that stand in the way are decided in the order of a network's round trip. */
 const LOOK_MS = 1;
-/** Of one look: calls in vain. */
+/** Calls that one look may try in vain. */
 const MISSES_A_LOOK = 32;
 
 export class ReadyCalls {
   readonly #deps: ReadyCallsDependencies;
   #waiting: ProcessorCall[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Of the call that runs: what was seen, or the batch that it staged in. */
+  /** What hangs on the call that runs: what was seen, or the batch that it staged in. */
   #hangsOn: WriteBatch | undefined;
   #isStaged = false;
 

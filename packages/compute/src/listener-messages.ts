@@ -54,7 +54,7 @@ export interface CallsMessage {
 export interface CallColumns {
   readonly operation: 'get' | 'process';
   readonly map: string;
-  /** Of 'process'. */
+  /** Set for 'process' only. */
   readonly module: string;
   readonly exportName: string;
   /** Names the answers. */
@@ -67,6 +67,6 @@ export interface CallColumns {
 export interface AnswersMessage {
   readonly firstId: number;
   readonly results: PackedBytes;
-  /** Of those that failed: index and error. */
+  /** Index and error of each call that failed. */
   readonly errors: readonly (readonly [number, CrossingError])[];
 }

@@ -40,7 +40,7 @@ export interface ListenerEvent {
 export interface ListenerCall {
   readonly operation: 'get' | 'process';
   readonly map: string;
-  /** Of 'process'. */
+  /** Set for 'process' only. */
   readonly module: string;
   readonly exportName: string;
   readonly keys: readonly Uint8Array[];

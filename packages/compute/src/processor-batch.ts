@@ -14,9 +14,9 @@ export interface ProcessorBatch {
   /** Canonical keys, values and arguments (MessagePack). */
   readonly bytes: Uint8Array;
   readonly byteCount: number;
-  /** Of entry e from 4 * e on: key start and end, value start and end; a value at -1: there is no entry. */
+  /** Entry e begins at 4 * e: key start and end, value start and end; a value at -1: there is no entry. */
   readonly entryBounds: Int32Array;
-  /** Of call c from 2 * c on: start and end of its arguments; -1: called without. */
+  /** Call c begins at 2 * c: start and end of its arguments; -1: called without. */
   readonly callBounds: Int32Array;
   /** Milliseconds until the entry expires; NaN: it does not. */
   readonly ttlMs: Float64Array;
@@ -60,7 +60,7 @@ export interface ProcessorOutcomes {
   error(call: number): GridError | undefined;
   /** Whether user code refused the call; then it changed nothing, and its result is the refusal (`encodeRefusal`). */
   isRefused(call: number): boolean;
-  /** Of a call that did not fail. Good until the next call of result(). */
+  /** The result of a call that did not fail. Good until the next call of result(). */
   result(call: number): CallResult;
   /** Good until the next call of entry(). */
   entry(entry: number): EntryOutcome;

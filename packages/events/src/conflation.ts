@@ -17,7 +17,7 @@ import { EVENT_TYPE, type EventColumnsWriter, type EventTypeNumber } from './eve
 
 const CHANGES_MAX = 65_536;
 const BYTES_MAX = 8 << 20;
-/** Of a change on the heap, besides its bytes. */
+/** Bytes that a change takes on the heap, besides its own. */
 const CHANGE_BYTES = 200;
 
 /** Bytes that all conflating subscriptions of a member hold together. */

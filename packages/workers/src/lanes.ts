@@ -40,12 +40,12 @@ export class WorkerLanes {
     return { result: refused, post: () => undefined, kill: () => undefined };
   }
 
-  /** Of each lane. */
+  /** One for each lane. */
   stats(): readonly PoolStats[] {
     return this.#lanes.map((lane) => lane.stats());
   }
 
-  /** Of the workers of each lane. */
+  /** What the workers of each lane hold. */
   memory(): Promise<readonly WorkerMemory[]>[] {
     return this.#lanes.map((lane) => lane.memory());
   }

@@ -230,7 +230,7 @@ export class WorkerPool {
     };
   }
 
-  /** Of each worker that has run a task and answers at once; it is asked by interrupt, also while it runs one. */
+  /** What each worker holds that has run a task and answers at once; it is asked by interrupt, also while it runs one. */
   async memory(): Promise<readonly WorkerMemory[]> {
     const given = new AbortController();
     const late = sleep(MEMORY_ANSWER_MS, undefined, { signal: given.signal, ref: false }).catch(() => undefined);

@@ -116,7 +116,7 @@ export class DeliveryTarget {
     return decodeMark(valueBytes.slice(valueStart, valueEnd));
   }
 
-  /** Of the maps written to: those that are gone. Others are here when it resolves. */
+  /** Those of the maps written to that are gone. Others are here when it resolves. */
   async #droppedMaps(writes: readonly PlacedWrite[]): Promise<ReadonlySet<MapId>> {
     const { needMap, store } = this.#parts;
     const dropped = new Set<MapId>();

@@ -7,7 +7,7 @@ import type { EventColumns } from '@ashlar/events';
 export interface EventGroup {
   readonly partition: PartitionId;
   readonly events: readonly ListenerEvent[];
-  /** Of each event in the log. */
+  /** The place of each event in the log. */
   readonly sequences: readonly number[];
   readonly lastSequence: number;
 }

@@ -24,9 +24,9 @@ export interface ListenerId {
 
 /** Names what a listener did with the events of one partition up to a sequence. */
 export interface Step {
-  /** Of the log that the events are in. */
+  /** Names the log that the events are in. */
   readonly incarnation: number;
-  /** Of the last event. */
+  /** The last event's. */
   readonly sequence: number;
 }
 

@@ -25,6 +25,6 @@ export interface ListenerSpec {
   readonly map: string;
   /** The map it belongs to, whatever has the name by now; 0: none yet. */
   readonly mapId: MapId;
-  /** Of the module's deployment. */
+  /** The generation of the module's deployment. */
   readonly generation: number;
 }

@@ -50,7 +50,7 @@ const MESSAGE_BYTES = 512 * 1024;
 const MESSAGES_MAX = 4;
 const PAUSE_FIRST_MS = 20;
 const PAUSE_MAX_MS = 2000;
-/** Of a write on its way, beside its key and value. */
+/** Bytes that a write takes on its way, beside its key and value. */
 const WRITE_OVERHEAD = 64;
 /** What no other try and no other member mends. */
 const FINAL: ReadonlySet<string> = new Set([

@@ -150,7 +150,7 @@ export class BenchMember {
   /** Runs of the listener's code: the events of each. */
   readonly runs: (readonly BenchEvent[])[] = [];
   code: ListenerCode = copyEvents;
-  /** Of deliveries that this member sends. */
+  /** What happens to deliveries that this member sends. */
   fault: Fault = (pass) => pass();
   /** An outcome instead of running the code. */
   failNext: ListenerOutcome | undefined;
