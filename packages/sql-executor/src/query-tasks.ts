@@ -73,6 +73,6 @@ export interface ChangedRows {
   readonly oldBytes: number;
   /** Rows that the condition read laxly. */
   readonly odd: readonly OddCount[];
-  /** Of the keys that ambiguous texts mean, those of entries that meet the condition. */
+  /** Keys that ambiguous texts mean, of entries that meet the condition. */
   readonly keysFound: readonly unknown[];
 }

@@ -9,7 +9,7 @@ import type { OutputCredit } from './output-credit.ts';
 import type { Operator, Rows } from './rows.ts';
 
 const SLICE_BYTES = 256 * 1024;
-/** Of a task that does not know yet how much a row makes. */
+/** What a task begins with, before it knows how much a row makes. */
 const FIRST_SLICE_ROWS = 64;
 
 /** What a push led to: all rows went, no more are wanted, or the reader has no room from this row on. */

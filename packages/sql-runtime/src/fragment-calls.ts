@@ -17,7 +17,7 @@ import { wholeFragment } from './whole-parts.ts';
 export interface FragmentCallsDependencies {
   readonly calls: GridCalls;
   readonly control: { readonly table: { readonly tableVersion: number } };
-  /** Of one task of a query. */
+  /** What one task of a query may take. */
   readonly memoryBytes: number;
 }
 

@@ -39,7 +39,7 @@ export interface PlanningDependencies {
 
 interface CachedPlan {
   readonly plan: Plan;
-  /** Of the catalog it was made from. */
+  /** The version of the catalog that it was made from. */
   readonly catalogVersion: number;
   /** What was found in the documents of the maps that it depends on. */
   readonly restsOn: readonly Basis[];

@@ -37,7 +37,7 @@ export class OutputOperator implements Operator {
     this.#memory = new MemoryShare(context.memory, 'the result');
   }
 
-  /** Of what was sent and what is gathered for the next batch. */
+  /** What was sent, and what is gathered for the next batch. */
   get bytesMade(): number {
     return this.#sentBytes + this.#bufferBytes;
   }

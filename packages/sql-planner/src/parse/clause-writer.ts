@@ -59,7 +59,7 @@ export class ClauseWriter {
     this.#start = cursor.token;
   }
 
-  /** Of the first token. */
+  /** Where the first token stands. */
   get position(): TextPosition {
     return this.#start.position;
   }

@@ -22,7 +22,7 @@ export class ParameterList {
     return this.#count;
   }
 
-  /** Of named ones, by index. */
+  /** Names of those that have one, by index. */
   get names(): readonly string[] {
     return [...this.#indexOfName.keys()];
   }

@@ -23,7 +23,7 @@ export interface ParsedStatement {
   /** How many values it asks for; of $n the highest n. */
   readonly parameterCount: number;
   readonly parameterStyle: ParameterStyle;
-  /** Of :name parameters, by index; empty otherwise. */
+  /** Names of :name parameters, by index; empty otherwise. */
   readonly parameterNames: readonly string[];
   readonly notices: readonly SqlNotice[];
 }

@@ -25,7 +25,7 @@ import type { CommonTable, Expression, OrderItem, Query, QueryBody, Select, SetO
 /** ORDER BY, LIMIT and OFFSET as they were read behind an operand: the whole query's, if it is the last. */
 interface Tail extends Bounds {
   readonly orderBy: readonly OrderItem[];
-  /** Of its first word; undefined when there is none. */
+  /** Where its first word stands; undefined when there is none. */
   readonly position: TextPosition | undefined;
 }
 

@@ -45,7 +45,7 @@ function insertOf({ name, id }: CatalogedMap, rows: InsertRows, statement: State
   return { kind: 'insert', map: name, mapId: id, rows: { ...rows, waitMs: waitMsOf(statement) } };
 }
 
-/** Of an INSERT whose map is dropped again and again, or whose member is slow to hear of the drop. */
+/** Tries of an INSERT whose map is dropped again and again, or whose member is slow to hear of the drop. */
 const INSERT_TRIES = 8;
 /** Before the second try; twice as long before each that follows. */
 const INSERT_PAUSE_MS = 2;

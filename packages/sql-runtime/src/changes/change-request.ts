@@ -37,7 +37,7 @@ export interface ChangeOutcome {
   readonly version: Version;
   /** Rows that the condition read laxly. */
   readonly odd: readonly OddCount[];
-  /** Of a check: see ChangedRows. */
+  /** What a check found: see ChangedRows. */
   readonly keysFound?: readonly unknown[] | undefined;
 }
 

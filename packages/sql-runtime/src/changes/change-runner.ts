@@ -238,7 +238,7 @@ function lackOf({ logBytes, rowCount }: ChangeWork, { store }: StagingDependenci
   return new LackOfRoom(tooLargeForLogs(logBytes, store.logRoom().bytesMax), logBytes, rowCount, rowCount);
 }
 
-/** Of log, at least: each record holds what was there and what comes. */
+/** Bytes of log, at least: each record holds what was there and what comes. */
 function bytesOf(task: ChangeTask, found: readonly ChangedRows[]): number {
   let rows = 0;
   let bytes = 0;

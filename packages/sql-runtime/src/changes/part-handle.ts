@@ -27,7 +27,7 @@ export interface PartHandle {
   close(): void;
 }
 
-/** Of the coordinator's own member: it needs no lease. */
+/** The part of the coordinator's own member: it needs no lease. */
 export class OwnPart implements PartHandle {
   readonly member: MemberId;
   readonly isKept = true;

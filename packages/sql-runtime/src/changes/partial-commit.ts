@@ -51,7 +51,7 @@ function membersOf(results: readonly CommitResult[]): readonly string[] {
   return results.map(({ member }) => member);
 }
 
-/** Of what may go in pieces, and was broken off between two of them. */
+/** What may go in pieces was broken off between two of them. */
 export function brokenOff(affected: number, error: unknown): GridError {
   const cause = GridError.wrap(error);
   return new GridError('PARTIAL_COMMIT', `${affected} entries were removed, then it failed: ${cause.message}`, {

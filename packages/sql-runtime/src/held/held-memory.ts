@@ -15,9 +15,9 @@
 import { assert, CancelledError, GridError, SmallSet } from '@ashlar/core';
 
 export interface HeldMemoryOptions {
-  /** Of all holdings together. */
+  /** What all holdings together may have. */
   readonly bytesMax: number;
-  /** Of what one statement or job gathers. */
+  /** What one statement or job may gather. */
   readonly statementBytesMax: number;
   readonly unreadMaxMs: number;
   /** How long gathering waits for others to end. Default 5000. */
@@ -27,7 +27,7 @@ export interface HeldMemoryOptions {
 
 const WINDOW_BYTES_MAX = 4 << 20;
 const WINDOW_BYTES_MIN = 256 << 10;
-/** Of the member's bound, for all that passes through. */
+/** The share of the member's bound that is left to what passes through. */
 const WINDOWS_SHARE = 1 / 4;
 /** Unread for less, a result is not given up for others. */
 const UNREAD_LEAST_MS = 1000;
@@ -62,7 +62,7 @@ export class HeldMemory {
     return this.#options.statementBytesMax;
   }
 
-  /** Of the holding that has the most. */
+  /** What the largest holding has. */
   get bytesOfLargest(): number {
     let most = 0;
     for (const { bytes } of this.#open) most = Math.max(most, bytes);

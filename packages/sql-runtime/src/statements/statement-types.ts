@@ -75,7 +75,7 @@ export type StatementOutput =
 export interface PreparedStatement {
   /** By number, $1 first. `any`: what it is given decides. */
   readonly parameters: readonly SqlType[];
-  /** Of its result; none: it changes rows. `any`: the rows decide. */
+  /** Columns of its result; none: it changes rows. `any`: the rows decide. */
   readonly columns: readonly PlanColumn[];
   readonly notices: readonly string[];
   readonly permissions: readonly MapPermission[];
