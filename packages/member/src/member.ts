@@ -66,7 +66,7 @@ export class Member {
     return this.#parts.address;
   }
 
-  /** Of the HTTP door. */
+  /** The scheme of the HTTP door. */
   get httpScheme(): 'http' | 'https' {
     return this.#parts.security.http === undefined ? 'http' : 'https';
   }

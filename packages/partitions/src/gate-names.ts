@@ -5,14 +5,14 @@
 import { randomInt } from 'node:crypto';
 import { hashBytes } from '@ashlar/serialization';
 
-/** Of a key: 0 .. 2^31 - 1; of a partition: negative. */
+/** What is held at the gate: a key is 0 .. 2^31 - 1, a partition is negative. */
 export type GateName = number;
 
 /** Nobody outside can choose keys that share a name. */
 const SEED = randomInt(2 ** 32);
 const MAP_STEP = 0x9e37_79b9;
 
-/** Of the key whose canonical bytes are bytes[start, end). */
+/** The name of the key whose canonical bytes are bytes[start, end). */
 export function keyGateName(mapId: number, bytes: Uint8Array, start: number, end: number): GateName {
   return hashBytes(bytes, start, end, (SEED + Math.imul(mapId, MAP_STEP)) | 0) >>> 1;
 }

@@ -27,7 +27,7 @@ export interface LocalSnapshotsOptions {
   readonly ownership: Pick<Ownership, 'stamp' | 'checkAll'>;
   readonly maxAgeMs: number;
   readonly openMax: number;
-  /** Of the grid, this one among them. */
+  /** Members of the grid, this one among them. */
   readonly memberCount: () => number;
   readonly nowMs: () => number;
 }
@@ -64,7 +64,7 @@ export class LocalSnapshots {
     return { age: this.#expiredByAge, memory: this.#expiredForMemory };
   }
 
-  /** Of the snapshot that has not been touched for longest; 0 when none is open. */
+  /** For how long the snapshot that was touched longest ago has lain untouched; 0 when none is open. */
   get longestUntouchedMs(): number {
     const oldest = this.#oldest();
     return oldest === undefined ? 0 : this.#options.nowMs() - oldest.touchedMs;

@@ -18,7 +18,7 @@ export type OwnershipStamp = Kind<number, 'OwnershipStamp'>;
 /** What it follows. */
 export type OwnershipSource = Pick<GridView, 'self' | 'onTable' | 'table' | 'serves'>;
 
-/** Of a partition that is not this member's. */
+/** Stands for a partition that is not this member's. */
 const NOT_OURS = Number.POSITIVE_INFINITY;
 const NO_EPOCH = 0 as Epoch;
 

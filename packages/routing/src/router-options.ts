@@ -9,7 +9,7 @@ export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink'
   readonly connectTimeoutMs?: number;
   /** Whether to go on asking, within that time, where nobody listens at any seed yet. Default false. */
   readonly waitForMembers?: boolean;
-  /** Of calls that name none. Default 5000. */
+  /** The time-out of calls that name none. Default 5000. */
   readonly timeoutMs?: number;
   /** Shown to operators. */
   readonly clientName?: string;

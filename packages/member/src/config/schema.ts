@@ -22,7 +22,7 @@ interface Quantity {
   readonly kind: 'size' | 'time';
   readonly parse: (text: string) => number | undefined;
   readonly pattern: RegExp;
-  /** Of bounds, in errors. */
+  /** How a bound is written in errors. */
   readonly format: (amount: number) => string;
   readonly example: string;
 }

@@ -18,9 +18,9 @@ import type { HttpSecurity } from '../security.ts';
 
 const PAGE_EVERY_MS = 1000;
 const CONNECTIONS_MAX = 128;
-/** Of one link, in its life. */
+/** Requests of one link, in its life. */
 const REQUESTS_MAX = 1000;
-/** Of one link, unanswered: pipelined ones. */
+/** Unanswered requests of one link: pipelined ones. */
 const WAITING_MAX = 8;
 const IDLE_MS = 5000;
 const REQUEST_MS = 10_000;

@@ -46,7 +46,7 @@ export function widerType(one: SqlTypeName, other: SqlTypeName): SqlTypeName {
   return 'json';
 }
 
-/** Of a column's values: as told where all are of that type; undefined where all are null. */
+/** The type of a column's values: json where they are of several, undefined where all are null. */
 function typeOfValues(values: readonly unknown[], told: SqlTypeName): SqlTypeName | undefined {
   let found: SqlTypeName | undefined;
   for (const value of values) {
