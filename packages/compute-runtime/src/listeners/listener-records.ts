@@ -9,7 +9,7 @@
  *                     source follow each other: incarnations rise, and sequences within one.
  * listener-records 2  A step's writes for one target are numbered from 0; a mark says how many of its last step were taken.
  */
-import type { MapId, PartitionId } from '@ashlar/core';
+import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { decodeKey, decodeMessage, encodeKey, encodeMessage } from '@ashlar/serialization';
 
 /** The map of these records. */
@@ -154,9 +154,12 @@ export function encodeDeliveries(deliveries: readonly Delivery[]): Uint8Array {
   );
 }
 
-/** @throws GridError CORRUPT_DATA */
+/** @throws GridError CORRUPT_DATA, INVALID_ARGUMENT: the message is not a list of deliveries */
 export function decodeDeliveries(bytes: Uint8Array): readonly Delivery[] {
-  return (decodeMessage(bytes) as readonly WireDelivery[]).map((wire): Delivery => {
+  const told = decodeMessage(bytes);
+  if (!Array.isArray(told)) throw notDeliveries();
+  return told.map((wire: WireDelivery): Delivery => {
+    if (!isDelivery(wire)) throw notDeliveries();
     const [[module, exportName, mapId], source, partition, incarnation, sequence, first, writes] = wire;
     return {
       listener: { module, exportName, mapId: mapId as MapId },
@@ -165,6 +168,27 @@ export function decodeDeliveries(bytes: Uint8Array): readonly Delivery[] {
       ...{ incarnation, sequence, first },
       writes: writes.map(fromWire),
     };
+  });
+}
+
+function isDelivery(wire: unknown): boolean {
+  if (!Array.isArray(wire) || wire.length !== 7) return false;
+  const [listener, source, partition, incarnation, sequence, first, writes] = wire as unknown[];
+  if (!Array.isArray(listener) || typeof listener[0] !== 'string' || typeof listener[1] !== 'string') return false;
+  if (![listener[2], source, partition, incarnation, sequence, first].every(Number.isSafeInteger)) return false;
+  return Array.isArray(writes) && writes.every(isWrite);
+}
+
+function isWrite(write: unknown): boolean {
+  if (!Array.isArray(write) || write.length !== 5) return false;
+  const [map, mapId, key, value, ttlMs] = write as unknown[];
+  if (typeof map !== 'string' || !Number.isSafeInteger(mapId) || !(key instanceof Uint8Array)) return false;
+  return (value === null || value instanceof Uint8Array) && (ttlMs === null || typeof ttlMs === 'number');
+}
+
+function notDeliveries(): GridError {
+  return new GridError('INVALID_ARGUMENT', 'the message is not a list of deliveries', {
+    hint: 'members send it to each other; it is nothing that a client calls',
   });
 }
 
