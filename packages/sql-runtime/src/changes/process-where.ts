@@ -7,6 +7,7 @@
  * X3  An entry that is gone with its partition is no entry that does not meet the condition any more: the call ends with
  *     STALE_EPOCH.
  * X4  That an entry does not meet it any more counts once it is committed.
+ * X5  A call that was sealed and lost has no number under which anybody could ask again: its outcome is unknown.
  */
 import type { CatalogedMap } from '@ashlar/cluster';
 import { LANE } from '@ashlar/compute';
@@ -15,6 +16,7 @@ import {
   CancelledError,
   GridError,
   MapDroppedError,
+  OutcomeUnknownError,
   type PartitionId,
   type TraceContext,
   type Version,
@@ -130,7 +132,7 @@ export class ProcessWhere {
       const caller: ProcessorCaller = {
         onResult: () => resolve(true),
         onSkipped: () => void this.#skipped(seen, resolve, submit),
-        onError: (_, error) => reject(error),
+        onError: (_, error) => reject(asTold(error)),
         onRefused: (_, bytes, start, end) => reject(decodeRefusal(bytes, start, end)),
       };
       const { module, exportName, args, trace } = processor;
@@ -149,6 +151,12 @@ export class ProcessWhere {
     if (seen === undefined || (await decided(seen))) resolve(false);
     else again();
   }
+}
+
+/** X5 */
+function asTold(error: unknown): unknown {
+  if (!GridError.is(error, 'IN_DOUBT')) return error;
+  return new OutcomeUnknownError('a call of the processor', error, 'then its partition was lost');
 }
 
 function isRefused(
