@@ -14,7 +14,7 @@ let grid: TestGrid;
 let client: Grid;
 
 beforeAll(async () => {
-  // One thread a lane: calls from listeners could starve each other if they shared one.
+  // One thread a pool: calls from listeners could starve each other if they shared one.
   grid = await TestGrid.start({ settings: { 'workers.userThreads': 1 } });
   client = await grid.connect();
   await client.deploy(fixture('listeners.ts'), { limits: PATIENT });

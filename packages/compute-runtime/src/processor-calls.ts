@@ -6,7 +6,7 @@
  *
  * processor-calls P1  A key is held from the submission of a call until its outcome is sealed; calls of the same processor on a
  *                     key that has not been sent yet join it and chain. Whoever comes next on the key sees what is sealed.
- * processor-calls P2  At most `tasksMax` tasks of a lane are under way; meanwhile calls gather, so batches grow with the load.
+ * processor-calls P2  At most `tasksMax` tasks of one depth are under way; meanwhile calls gather, so batches grow with the load.
  * processor-calls P3  A call that failed changed nothing; one whose commit is refused (memory) fails with that error.
  * processor-calls P4  No call is refused for want of a write batch: it waits (LOOK_MS), and so do calls behind HELD_TASKS_MAX
  *                     tasks whose answers wait for commits.
@@ -26,7 +26,7 @@ export interface ProcessorCallsDependencies extends ProcessorTaskDependencies {
   readonly gate: KeyGate;
   readonly partitionCount: number;
   readonly run: (batch: ProcessorBatch, depth: number) => Promise<ProcessorOutcomes>;
-  /** Tasks of one lane under way at once. */
+  /** Tasks of one depth under way at once. */
   readonly tasksMax: number;
   readonly tracing: Tracing;
 }

@@ -1,7 +1,7 @@
 /** compute: entry processors, jobs, listeners, modules. Main-thread halves and worker halves; see the README. */
 export { BatchPacker } from './batch-packer.ts';
+export { CALL_DEPTH } from './call-depth.ts';
 export { type JobActivity, type JobMap, type JobOptions, type JobReduce, JobRunner } from './job-runner.ts';
-export { LANE } from './lanes.ts';
 export {
   isTransient,
   type ListenerCall,

@@ -5,7 +5,7 @@
  * tasks are told by flag; a task that does not end within CANCEL_GRACE_MS loses its thread.
  */
 import { assert, GridError, type MapId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
-import type { RunOptions, WorkerLanes, WorkerTask } from '@ashlar/workers';
+import type { RunOptions, WorkerPools, WorkerTask } from '@ashlar/workers';
 import { jobAnswer, type OrRefused } from './crossing-errors.ts';
 import { type ModuleRegistry, sourceOf } from './module-registry.ts';
 import { type PackedBytes, packBytes, unpackBytes } from './packed-bytes.ts';
@@ -54,11 +54,11 @@ const PARTITIONS_PER_TASK = 16;
 const CANCEL_GRACE_MS = 500;
 
 export class JobRunner {
-  readonly #lanes: WorkerLanes;
+  readonly #pools: WorkerPools;
   readonly #modules: ModuleRegistry;
 
-  constructor(lanes: WorkerLanes, modules: ModuleRegistry) {
-    this.#lanes = lanes;
+  constructor(pools: WorkerPools, modules: ModuleRegistry) {
+    this.#pools = pools;
     this.#modules = modules;
   }
 
@@ -122,7 +122,7 @@ export class JobRunner {
   }
 
   #run<T>(kind: string, task: object, limits: RunOptions, { depth = 0, signal }: JobOptions): WorkerTask<T> {
-    const running = this.#lanes.run<T>(depth, kind, task, { ...limits, signal, cancelFlag: true });
+    const running = this.#pools.run<T>(depth, kind, task, { ...limits, signal, cancelFlag: true });
     if (signal === undefined) return running;
     const error = new GridError('CANCELLED', 'the job was cancelled');
     let timer: NodeJS.Timeout | undefined;

@@ -10,7 +10,7 @@
  */
 import type { EventType } from '@ashlar/api';
 import { assert, GridError, type TraceContext, unreachable } from '@ashlar/core';
-import type { WorkerLanes, WorkerTask } from '@ashlar/workers';
+import type { WorkerPools, WorkerTask } from '@ashlar/workers';
 import { crossed, crossing } from './crossing-errors.ts';
 import {
   type AnswersMessage,
@@ -102,11 +102,11 @@ const DEATHS: ReadonlySet<string> = new Set(['USER_CODE_TIMEOUT', 'USER_CODE_OUT
 const TYPE_INDEX = new Map(EVENT_TYPES.map((type, index) => [type, index]));
 
 export class ListenerRunner {
-  readonly #lanes: WorkerLanes;
+  readonly #pools: WorkerPools;
   readonly #modules: ModuleRegistry;
 
-  constructor(lanes: WorkerLanes, modules: ModuleRegistry) {
-    this.#lanes = lanes;
+  constructor(pools: WorkerPools, modules: ModuleRegistry) {
+    this.#pools = pools;
     this.#modules = modules;
   }
 
@@ -137,7 +137,7 @@ export class ListenerRunner {
     const groups = run.groups.map(columnsOf);
     const task: ListenerTask = { source: sourceOf(module), exportName: run.exportName, map: run.map, groups, trace };
     let waiting = 0;
-    const running: WorkerTask<readonly GroupAnswer[]> = this.#lanes.run(depth, 'listener', task, {
+    const running: WorkerTask<readonly GroupAnswer[]> = this.#pools.run(depth, 'listener', task, {
       transfer: groups.flatMap(({ keys, values, oldValues }) => buffersOf(keys, values, oldValues)),
       wallMs: module.limits.wallMs,
       memoryMax: module.limits.memoryMax,

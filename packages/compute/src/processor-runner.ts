@@ -8,10 +8,10 @@
  * processor-runner R1  Every call of a batch gets exactly one outcome, also when workers die: run() never rejects.
  * processor-runner R2  A batch ends: each round completes a call, blames a call, or doubles the room for an outcome up to a
  *                      bound.
- * processor-runner R3  No batch waits for a worker that its caller holds: it runs in the lane of its depth.
+ * processor-runner R3  No batch waits for a worker that its caller holds: it runs in the pool of its depth.
  */
 import { GridError } from '@ashlar/core';
-import type { WorkerLanes } from '@ashlar/workers';
+import type { WorkerPools } from '@ashlar/workers';
 import { BatchPacker } from './batch-packer.ts';
 import { FramePool } from './frame-pool.ts';
 import { type ModuleRegistry, type RegisteredModule, sourceOf } from './module-registry.ts';
@@ -34,12 +34,12 @@ const OUTPUT_BYTES_PER_CALL = 256;
 const BLAMED: ReadonlySet<string> = new Set(['USER_CODE_TIMEOUT', 'USER_CODE_OUT_OF_MEMORY', 'USER_CODE_FAILED']);
 
 export class ProcessorRunner {
-  readonly #lanes: WorkerLanes;
+  readonly #pools: WorkerPools;
   readonly #modules: ModuleRegistry;
   readonly #frames = new FramePool();
 
-  constructor(lanes: WorkerLanes, modules: ModuleRegistry) {
-    this.#lanes = lanes;
+  constructor(pools: WorkerPools, modules: ModuleRegistry) {
+    this.#pools = pools;
     this.#modules = modules;
   }
 
@@ -52,7 +52,7 @@ export class ProcessorRunner {
     const outcomes = new CollectedOutcomes(batch, (frame) => this.#frames.give(frame));
     try {
       const module = this.#modules.resolve(batch.module, batch.exportName, 'processor');
-      await new Round(this.#lanes, this.#frames, module, batch, options, outcomes).finish();
+      await new Round(this.#pools, this.#frames, module, batch, options, outcomes).finish();
     } catch (error) {
       outcomes.addErrors(0, batch.callCount, GridError.wrap(error));
     }
@@ -70,7 +70,7 @@ interface Death {
 
 /** A batch on its way, over as many frames as it takes. */
 class Round {
-  readonly #lanes: WorkerLanes;
+  readonly #pools: WorkerPools;
   readonly #frames: FramePool;
   readonly #module: RegisteredModule;
   readonly #batch: ProcessorBatch;
@@ -79,14 +79,14 @@ class Round {
   #done = 0;
 
   constructor(
-    lanes: WorkerLanes,
+    pools: WorkerPools,
     frames: FramePool,
     module: RegisteredModule,
     batch: ProcessorBatch,
     options: ProcessorRunOptions,
     outcomes: CollectedOutcomes,
   ) {
-    this.#lanes = lanes;
+    this.#pools = pools;
     this.#frames = frames;
     this.#module = module;
     this.#batch = batch;
@@ -130,7 +130,7 @@ class Round {
       completedAtKill = frame.completed;
     };
     try {
-      await this.#lanes.run(depth, 'processors', task, { wallMs, memoryMax, signal, onKill }).result;
+      await this.#pools.run(depth, 'processors', task, { wallMs, memoryMax, signal, onKill }).result;
       return undefined;
     } catch (error) {
       return { error: GridError.wrap(error), isKill, completedAtKill };

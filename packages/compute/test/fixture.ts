@@ -1,15 +1,15 @@
 /**
- * A compute half of a member for the tests: lanes over real threads, a registry with one module: under the name of its
+ * A compute half of a member for the tests: pools over real threads, a registry with one module: under the name of its
  * file with the limits asked for, and as 'patient' with a wall clock that no test reaches.
  */
 import type { ModuleLimits } from '@ashlar/api';
 import { bundleModule } from '@ashlar/modules';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
-import { IndexAllocator, USER_HEAP_BACKSTOP, WorkerLanes } from '@ashlar/workers';
+import { IndexAllocator, USER_HEAP_BACKSTOP, WorkerPools } from '@ashlar/workers';
 import { BatchPacker, type EntryOutcome, ModuleRegistry, type ProcessorOutcomes } from '../src/index.ts';
 
 export interface Fixture {
-  readonly lanes: WorkerLanes;
+  readonly pools: WorkerPools;
   readonly modules: ModuleRegistry;
   close(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export async function makeFixture(options: {
   readonly store?: unknown;
   readonly onWorkerGone?: (index: number) => void;
 }): Promise<Fixture> {
-  const lanes = new WorkerLanes({
+  const pools = new WorkerPools({
     name: 'user',
     entry: new URL('./user-worker.ts', import.meta.url),
     threads: options.threads ?? [1, 1, 1],
@@ -35,7 +35,7 @@ export async function makeFixture(options: {
   const { hash, text, exports, defaultName } = await bundleModule(new URL(`./files/${options.file}`, import.meta.url));
   modules.add({ name: defaultName, hash, text, exports, limits: options.limits });
   modules.add({ name: 'patient', hash, text, exports, limits: { wallMs: 20_000, heapBytes: 64 << 20 } });
-  return { lanes, modules, close: () => lanes.close() };
+  return { pools, modules, close: () => pools.close() };
 }
 
 export interface CallOf {

@@ -25,7 +25,7 @@ describe('user code', () => {
     const doors = ['workers', 'compute', 'storage', 'serialization'].map(
       (name) => new URL(`../../${name}/src/index.ts`, import.meta.url).href,
     );
-    const partials = await new JobRunner(fixture.lanes, fixture.modules).map({
+    const partials = await new JobRunner(fixture.pools, fixture.modules).map({
       module: 'spy',
       exportName: 'spy',
       args: encodeValue({ doors: [...doors, new URL('./user-worker.ts', import.meta.url).href] }),

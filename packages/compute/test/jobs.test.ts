@@ -38,7 +38,7 @@ beforeAll(async () => {
     store: store.handle,
     onWorkerGone: (index) => store.workerGone(index),
   });
-  runner = new JobRunner(fixture.lanes, fixture.modules);
+  runner = new JobRunner(fixture.pools, fixture.modules);
 });
 afterAll(() => fixture.close());
 

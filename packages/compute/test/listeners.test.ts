@@ -19,7 +19,7 @@ let runner: ListenerRunner;
 
 beforeAll(async () => {
   fixture = await makeFixture({ file: 'audit.ts', limits: { wallMs: 200 }, threads: [2, 1, 1] });
-  runner = new ListenerRunner(fixture.lanes, fixture.modules);
+  runner = new ListenerRunner(fixture.pools, fixture.modules);
 });
 afterAll(() => fixture.close());
 
@@ -34,11 +34,11 @@ function event(key: string, value: unknown, oldValue?: unknown, token = key): Li
   };
 }
 
-/** The member's side for the tests: one map of numbers, processors in lanes of their own. */
+/** The member's side for the tests: one map of numbers, processors in pools of their own. */
 class FakeMember {
   readonly values = new Map<string, Uint8Array>();
   readonly calls: ListenerCall[] = [];
-  readonly #processors = new ProcessorRunner(fixture.lanes, fixture.modules);
+  readonly #processors = new ProcessorRunner(fixture.pools, fixture.modules);
   #queue: Promise<unknown> = Promise.resolve();
 
   readonly handle = (call: ListenerCall): Promise<ListenerCallAnswer> => {

@@ -11,7 +11,7 @@ let runner: ProcessorRunner;
 
 beforeAll(async () => {
   fixture = await makeFixture({ file: 'script.ts', limits: { wallMs: 5_000 }, threads: [2, 1, 1] });
-  runner = new ProcessorRunner(fixture.lanes, fixture.modules);
+  runner = new ProcessorRunner(fixture.pools, fixture.modules);
 });
 afterAll(() => fixture.close());
 

@@ -6,7 +6,7 @@ let runner: ProcessorRunner;
 
 beforeAll(async () => {
   fixture = await makeFixture({ file: 'bank.ts', limits: { wallMs: 200, heapBytes: 64 << 20 } });
-  runner = new ProcessorRunner(fixture.lanes, fixture.modules);
+  runner = new ProcessorRunner(fixture.pools, fixture.modules);
 });
 afterAll(() => fixture.close());
 

@@ -1,7 +1,7 @@
 /** What the operations of a batch are aimed at: its maps, keys and processors, each checked before it is used. */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
-import { LANE } from '@ashlar/compute';
+import { CALL_DEPTH } from '@ashlar/compute';
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from '@ashlar/compute-runtime';
 import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
 import { type EntryLimits, type GateName, keyGateName } from '@ashlar/partitions';
@@ -111,7 +111,7 @@ export class BatchTargets {
     if (named === undefined) return undefined;
     if (named.module !== READY_MODULE) this.#deps.control.checkModule(named.module);
     const { module, exportName } = named;
-    const processor: ProcessorName = { module, exportName, depth: LANE.processor };
+    const processor: ProcessorName = { module, exportName, depth: CALL_DEPTH.processor };
     this.#processors[index] = processor;
     return processor;
   }

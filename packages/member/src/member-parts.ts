@@ -9,7 +9,7 @@ import { MemberMetrics, NO_TRACING, type Tracing } from '@ashlar/observe';
 import { type Committer, LateCommits, Ownership, PROMPT_COMMITTER, WritePath } from '@ashlar/partitions';
 import { MemberStore } from '@ashlar/storage';
 import { Peers } from '@ashlar/transport';
-import { IndexAllocator, LANE_COUNT, USER_HEAP_BACKSTOP, WorkerLanes, WorkerPool } from '@ashlar/workers';
+import { CALL_DEPTH_COUNT, IndexAllocator, USER_HEAP_BACKSTOP, WorkerPool, WorkerPools } from '@ashlar/workers';
 import type { Logger } from 'pino';
 import { refuseUnreachable } from './advertise.ts';
 import type { MemberConfig } from './config/schema.ts';
@@ -54,7 +54,7 @@ export interface MemberParts {
   readonly ownership: Ownership;
   readonly peers: Peers;
   readonly queryPool: WorkerPool;
-  readonly userLanes: WorkerLanes;
+  readonly userPools: WorkerPools;
   readonly modules: ModuleRegistry;
   readonly processorRunner: ProcessorRunner;
   readonly hub: EventHub;
@@ -198,7 +198,7 @@ export async function makeParts(
   closers.push(() => writes.close());
   const pools = makePools(config, store, indexes, threads);
   closers.push(() => pools.queryPool.close());
-  closers.push(() => pools.userLanes.close());
+  closers.push(() => pools.userPools.close());
   const { userWallMs: wallMs, userHeapBytes: heapBytes } = config.workers;
   const modules = new ModuleRegistry({ wallMs, heapBytes });
   const hub = new EventHub(logSource(store), {
@@ -209,7 +209,7 @@ export async function makeParts(
   const parts: MemberParts = {
     ...{ config, log, clock, catalog, store, writes, control, ownership, peers, modules, metrics, hub, ...pools },
     tracing: (await loadTracing()) ?? NO_TRACING,
-    processorRunner: new ProcessorRunner(pools.userLanes, modules),
+    processorRunner: new ProcessorRunner(pools.userPools, modules),
     incarnation: randomUUID(),
     security,
     mainReaderIndex: indexes.capacity,
@@ -235,14 +235,14 @@ function committerOf({ testing }: MemberConfig, store: MemberStore): Committer {
   });
 }
 
-/** Threads of the query pool and of each lane of the user pool, and the readers' numbers for all of them. */
+/** Threads of the query pool and of each user pool, and the readers' numbers for all of them. */
 export function threadsOf(config: MemberConfig): { threads: { query: number; user: number }; indexes: IndexAllocator } {
   const usual = Math.min(availableParallelism(), THREADS_MAX);
   const threads = {
     query: config.workers.queryThreads || usual,
     user: config.workers.userThreads || usual,
   };
-  const indexes = new IndexAllocator(threads.query + threads.user * LANE_COUNT + SPARE_WORKERS);
+  const indexes = new IndexAllocator(threads.query + threads.user * CALL_DEPTH_COUNT + SPARE_WORKERS);
   return { threads, indexes };
 }
 
@@ -251,7 +251,7 @@ function makePools(
   store: MemberStore,
   workerIndexes: IndexAllocator,
   threads: { readonly query: number; readonly user: number },
-): { queryPool: WorkerPool; userLanes: WorkerLanes } {
+): { queryPool: WorkerPool; userPools: WorkerPools } {
   const common = {
     store: store.handle,
     workerIndexes,
@@ -266,7 +266,7 @@ function makePools(
     role: 'query',
     niceness: QUERY_NICENESS,
   });
-  const userLanes = new WorkerLanes({
+  const userPools = new WorkerPools({
     ...common,
     name: 'user',
     entry: entryFile('user-worker'),
@@ -274,7 +274,7 @@ function makePools(
     role: 'user',
     resourceLimits: USER_HEAP_BACKSTOP,
   });
-  return { queryPool, userLanes };
+  return { queryPool, userPools };
 }
 
 /** Beside this file, in source and in what was built from it. */

@@ -4,9 +4,9 @@ import {
   IndexAllocator,
   keepLoopsInterruptible,
   USER_HEAP_BACKSTOP,
-  WorkerLanes,
   WorkerPool,
   type WorkerPoolOptions,
+  WorkerPools,
 } from '../src/index.ts';
 import { isLaterTask, TASK_NUMBER_MAX } from '../src/protocol.ts';
 
@@ -316,10 +316,10 @@ describe('giving up', () => {
   });
 });
 
-describe('lanes', () => {
-  it('serve a deeper call while the lane above is held, and refuse the fourth', async () => {
-    const lanes = new WorkerLanes({
-      name: 'lane',
+describe('pools', () => {
+  it('serve a deeper call while the pool above is held, and refuse the fourth', async () => {
+    const pools = new WorkerPools({
+      name: 'pool',
       entry,
       threads: [1, 1, 1],
       store: new SharedArrayBuffer(4),
@@ -327,13 +327,13 @@ describe('lanes', () => {
       onWorkerGone: () => undefined,
       queueMax: 10,
     });
-    open.push(lanes);
-    const outer = lanes.run<number>(0, 'converse', 1, {
+    open.push(pools);
+    const outer = pools.run<number>(0, 'converse', 1, {
       onMessage: () => {
-        lanes.run<number>(1, 'echo', 5).result.then((answer) => outer.post(answer));
+        pools.run<number>(1, 'echo', 5).result.then((answer) => outer.post(answer));
       },
     });
     expect(await outer.result).toBe(5);
-    await expect(lanes.run(3, 'echo', 1).result).rejects.toMatchObject({ code: 'CALL_DEPTH_EXCEEDED' });
+    await expect(pools.run(3, 'echo', 1).result).rejects.toMatchObject({ code: 'CALL_DEPTH_EXCEEDED' });
   });
 });

@@ -8,7 +8,7 @@
  * job-coordinator J2  A member's snapshot lives by the progress of its own part, and goes when that ends.
  */
 import type { GridView } from '@ashlar/cluster';
-import { type JobRunner, LANE } from '@ashlar/compute';
+import { CALL_DEPTH, type JobRunner } from '@ashlar/compute';
 import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import { type Tracing, tracedStream } from '@ashlar/observe';
 import { type GridCalls, type JobOutput, mergeStreams, type RunJobRequest } from '@ashlar/transport';
@@ -98,7 +98,7 @@ async function* runJob(
     const partials = yield* mapped({ ...request, mapId }, { signal, trace }, deps, holding);
     const { module, exportName, arguments: args } = request;
     const job = { module, exportName, args: nonEmpty(args), partials: partials.map(nonEmpty) };
-    const result = (await deps.runner.reduce(job, { depth: LANE.job, signal, trace })) ?? new Uint8Array(0);
+    const result = (await deps.runner.reduce(job, { depth: CALL_DEPTH.job, signal, trace })) ?? new Uint8Array(0);
     holding.count(result.length - holding.bytes);
     yield { kind: 'result', bytes: result };
   } finally {

@@ -6,7 +6,7 @@
  * job-part-runner J2  A partition that was lost since the snapshot was opened fails the part.
  */
 import type { GridView } from '@ashlar/cluster';
-import { type JobActivity, type JobRunner, LANE } from '@ashlar/compute';
+import { CALL_DEPTH, type JobActivity, type JobRunner } from '@ashlar/compute';
 import type { MapId, PartitionId, Version } from '@ashlar/core';
 import { type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots, NeedMap } from '@ashlar/partitions';
@@ -67,7 +67,7 @@ async function* runJobPart(
   const activity: JobActivity = { tasksRunning: 0 };
   const touch = (): void => snapshots.touch(request.snapshotId);
   const options = {
-    depth: LANE.job,
+    depth: CALL_DEPTH.job,
     signal,
     trace,
     activity,

@@ -1,7 +1,7 @@
 /** Calls that listeners make into the grid: keys of this member at once, those of others through the router. */
 
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
-import { LANE, type ListenerCall, type ListenerCallAnswer } from '@ashlar/compute';
+import { CALL_DEPTH, type ListenerCall, type ListenerCallAnswer } from '@ashlar/compute';
 import { GridError, type MapId, type PartitionId, type TraceContext } from '@ashlar/core';
 import { NOTHING, type Router } from '@ashlar/routing';
 import { decodeKey, decodeRefusal, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
@@ -35,7 +35,7 @@ export class ListenerCalls {
       if (--open === 0) resolve();
     };
     const { module, exportName } = call;
-    const processor: ProcessorName = { module, exportName, depth: LANE.processor };
+    const processor: ProcessorName = { module, exportName, depth: CALL_DEPTH.processor };
     const succeed = (index: number, result: Uint8Array | undefined): void => {
       results[index] = result;
       settle();

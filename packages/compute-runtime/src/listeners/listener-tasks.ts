@@ -6,7 +6,7 @@
  * listener-tasks 2  While runs kill their threads they take turns, with pauses in between; in quarantine nothing runs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LANE, type ListenerOutcome, type ListenerRunner } from '@ashlar/compute';
+import { CALL_DEPTH, type ListenerOutcome, type ListenerRunner } from '@ashlar/compute';
 import type { Tracing } from '@ashlar/observe';
 import type { EventGroup } from './event-groups.ts';
 import type { ListenerCalls } from './listener-calls.ts';
@@ -81,7 +81,7 @@ export class ListenerTasks {
     const { trace, end } = tracing.begin('ashlar.listener', undefined, attributes);
     const outcomes = await runner.run(
       { ...spec, groups: groups.map(({ events }) => events) },
-      { callHandler: (call) => calls.handle(call, trace), depth: LANE.listener, signal, trace },
+      { callHandler: (call) => calls.handle(call, trace), depth: CALL_DEPTH.listener, signal, trace },
     );
     end(outcomes.find((outcome) => outcome.kind !== 'writes')?.error);
     if (!signal.aborted) this.#judge(groups, outcomes);

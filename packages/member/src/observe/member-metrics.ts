@@ -6,8 +6,8 @@ import type { DoorStats } from '@ashlar/transport';
 import type { PoolStats } from '@ashlar/workers';
 import type { Closers, MemberParts } from '../member-parts.ts';
 
-/** Lanes of the user pool, in their order. */
-const LANES = ['user-listener', 'user-processor', 'user-job'] as const;
+/** The user pools, by the depth of the calls that they run. */
+const USER_POOLS = ['user-listener', 'user-processor', 'user-job'] as const;
 
 export function memberMetrics(parts: MemberParts, closers: Closers): void {
   memoryMetrics(parts);
@@ -148,10 +148,10 @@ const POOL_COUNTERS: readonly (readonly [string, string, (stats: PoolStats) => n
   ],
 ];
 
-function poolMetrics({ metrics, queryPool, userLanes }: MemberParts): void {
+function poolMetrics({ metrics, queryPool, userPools }: MemberParts): void {
   const pools = (): readonly (readonly [string, PoolStats])[] => [
     ['query', queryPool.stats()],
-    ...userLanes.stats().map((stats, lane) => [LANES[lane]!, stats] as const),
+    ...userPools.stats().map((stats, depth) => [USER_POOLS[depth]!, stats] as const),
   ];
   const rows = (read: (stats: PoolStats) => number) => (): Reading[] =>
     pools().map(([pool, stats]) => ({ labels: { pool }, value: read(stats) }));
@@ -161,10 +161,10 @@ function poolMetrics({ metrics, queryPool, userLanes }: MemberParts): void {
     metrics.queue(`pool-${pool}`, () => new Map(pools()).get(pool)!.queued, queueMax);
   }
   const memory = async (read: 'heapBytes' | 'externalBytes'): Promise<Reading[]> => {
-    const found = await Promise.all([queryPool.memory(), ...userLanes.memory()]);
+    const found = await Promise.all([queryPool.memory(), ...userPools.memory()]);
     return found.flatMap((workers, index) =>
       workers.map((worker) => ({
-        labels: { pool: index === 0 ? 'query' : LANES[index - 1]!, worker: String(worker.index) },
+        labels: { pool: index === 0 ? 'query' : USER_POOLS[index - 1]!, worker: String(worker.index) },
         value: worker[read],
       })),
     );

@@ -55,7 +55,7 @@ export interface ComputeParts {
 export function computeService(deps: ComputeDependencies): ComputeParts {
   const { parts } = deps;
   const { control, tracing } = parts;
-  const runner = new JobRunner(parts.userLanes, parts.modules);
+  const runner = new JobRunner(parts.userPools, parts.modules);
   const jobs = new JobCoordinator({ ...deps, control, tracing, runner });
   const jobParts = new JobPartRunner({
     ...{ control, tracing, runner, needMap: deps.needMap, held: deps.held, snapshots: deps.localSnapshots },
@@ -64,7 +64,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
   const listeners = new ListenerDriver({
     ...deps,
     courier: deps.deliveries.courier,
-    runner: new ListenerRunner(parts.userLanes, parts.modules),
+    runner: new ListenerRunner(parts.userPools, parts.modules),
   });
   const service: ComputeService = {
     async deploy(request) {

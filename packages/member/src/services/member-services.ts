@@ -1,6 +1,6 @@
 /** All services of a member, built over its parts. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { LANE } from '@ashlar/compute';
+import { CALL_DEPTH } from '@ashlar/compute';
 import { DeliveryDoor, ProcessorCalls } from '@ashlar/compute-runtime';
 import { type MapId, type MemberId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
@@ -92,8 +92,8 @@ export function memberServices(parts: MemberParts): {
     ...{ store, writes, gate, clock, limits, tracing: parts.tracing },
     random: seededRandom(randomBytes(4).readInt32LE()),
     partitionCount: config.cluster.partitionCount,
-    run: (batch) => parts.processorRunner.run(batch, { depth: LANE.processor }),
-    tasksMax: TASKS_A_THREAD * parts.userLanes.stats()[LANE.processor]!.threads,
+    run: (batch) => parts.processorRunner.run(batch, { depth: CALL_DEPTH.processor }),
+    tasksMax: TASKS_A_THREAD * parts.userPools.stats()[CALL_DEPTH.processor]!.threads,
   });
   const { snapshotMaxAgeMs } = config.limits;
   const nowMs = (): number => performance.now();

@@ -10,7 +10,7 @@
  * X5  A call that was sealed and lost has no number under which anybody could ask again: its outcome is unknown.
  */
 import type { CatalogedMap } from '@ashlar/cluster';
-import { LANE } from '@ashlar/compute';
+import { CALL_DEPTH } from '@ashlar/compute';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '@ashlar/compute-runtime';
 import {
   CancelledError,
@@ -136,7 +136,7 @@ export class ProcessWhere {
         onRefused: (_, bytes, start, end) => reject(decodeRefusal(bytes, start, end)),
       };
       const { module, exportName, args, trace } = processor;
-      const name = { module, exportName, depth: LANE.processor };
+      const name = { module, exportName, depth: CALL_DEPTH.processor };
       const { length } = args;
       const call = new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, name, caller, 0, isWanted);
       call.trace = trace;
