@@ -5,17 +5,17 @@ import { type GateName, keyGateName } from '@ashlar/partitions';
 import { compareBytes } from '@ashlar/serialization';
 
 /**
- * Who made calls and is told of each by the number it gave it. Exactly one of the functions is called, once a call; none of
+ * Who made calls and is told of each by the position that it gave it. Exactly one of the functions is called, once a call; none of
  * them throws.
  */
 export interface ProcessorCaller {
   /** The result in MessagePack, `bytes[start, end)`; empty: undefined. The bytes are good during the call only. */
-  onResult(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  onError(slot: number, error: unknown): void;
+  onResult(position: number, bytes: Uint8Array, start: number, end: number): void;
+  onError(position: number, error: unknown): void;
   /** User code refused the call: bytes[start, end) are the refusal (`encodeRefusal`), good during the call only. */
-  onRefused(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  onRefused(position: number, bytes: Uint8Array, start: number, end: number): void;
   /** The entry is not as the caller wants it any more. */
-  onSkipped?(slot: number): void;
+  onSkipped?(position: number): void;
 }
 
 /** One call. Its bytes stay valid until it is answered. */
@@ -32,7 +32,7 @@ export class ProcessorCall {
   readonly argsEnd: number;
   readonly processor: ProcessorName;
   readonly caller: ProcessorCaller;
-  readonly slot: number;
+  readonly position: number;
   /**
    * The entry must still be so, else the call is skipped; such a call chains with no other. It looks at the newest state,
    * and the last thing that it does with the store is that look.
@@ -63,7 +63,7 @@ export class ProcessorCall {
     argsEnd: number,
     processor: ProcessorName,
     caller: ProcessorCaller,
-    slot: number,
+    position: number,
     isWanted?: () => boolean,
   ) {
     this.map = map;
@@ -76,7 +76,7 @@ export class ProcessorCall {
     this.argsEnd = argsEnd;
     this.processor = processor;
     this.caller = caller;
-    this.slot = slot;
+    this.position = position;
     this.isWanted = isWanted;
     this.name = keyGateName(map.id, keys, keyStart, keyEnd);
   }

@@ -105,7 +105,7 @@ export class ProcessorCalls implements TaskHost {
       if (held === undefined) this.submit(call);
       else if (held !== call.name || !this.join(call)) gate.wait(held, () => this.submitWhenFree(call));
     } catch (error) {
-      call.caller.onError(call.slot, error);
+      call.caller.onError(call.position, error);
     }
   }
 

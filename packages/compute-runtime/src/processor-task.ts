@@ -135,11 +135,11 @@ export class ProcessorTask {
       }
     } catch (error) {
       this.#host.release(first);
-      eachCall([first], ({ caller, slot }) => caller.onError(slot, error));
+      eachCall([first], ({ caller, position }) => caller.onError(position, error));
       return undefined;
     }
     this.#host.release(first);
-    first.caller.onSkipped?.(first.slot);
+    first.caller.onSkipped?.(first.position);
     return undefined;
   }
 
@@ -184,7 +184,7 @@ export class ProcessorTask {
     const held = entries.filter((_, entry) => stages[entry]! < Stage.FREE);
     stages.fill(Stage.OVER);
     for (const first of held) this.#host.release(first);
-    eachCall(open, ({ caller, slot }) => caller.onError(slot, error));
+    eachCall(open, ({ caller, position }) => caller.onError(position, error));
     this.#end(this.#left);
   }
 
@@ -272,7 +272,7 @@ export class ProcessorTask {
       const error = this.#refusals!.get(entry);
       if (!GridError.is(error, 'LOG_FULL') || outcomes.error(index) !== undefined || outcomes.isRefused(index)) return;
       told.add(call);
-      call.caller.onError(call.slot, error);
+      call.caller.onError(call.position, error);
     });
   }
 
@@ -323,7 +323,7 @@ export class ProcessorTask {
   }
 
   #tell(
-    { caller, slot }: ProcessorCall,
+    { caller, position }: ProcessorCall,
     index: number,
     entry: number,
     outcomes: ProcessorOutcomes,
@@ -333,12 +333,12 @@ export class ProcessorTask {
     const isRefused = failure === undefined && outcomes.isRefused(index);
     const error = failure ?? (isRefused ? undefined : this.#refusals?.get(entry));
     if (error !== undefined) {
-      caller.onError(slot, error);
+      caller.onError(position, error);
       return;
     }
     const { bytes, start, end } = outcomes.result(index);
-    if (isRefused) caller.onRefused(slot, bytes, start, end);
-    else caller.onResult(slot, bytes, start, end);
+    if (isRefused) caller.onRefused(position, bytes, start, end);
+    else caller.onResult(position, bytes, start, end);
   }
 
   /** Why the answers of an entry must not be told (processor-task T2). */

@@ -60,7 +60,7 @@ export class ReadyCalls {
     const { waitingMax, hold } = this.#deps;
     if (this.#waiting.length >= waitingMax) {
       const error = new GridError('OVERLOADED', `${waitingMax} calls wait for commits`, { hint: 'send fewer at once' });
-      call.caller.onError(call.slot, error);
+      call.caller.onError(call.position, error);
       return;
     }
     // Nothing joins it: it is not on its way to a worker.
@@ -170,10 +170,10 @@ export class ReadyCalls {
   }
 }
 
-function tell({ caller, slot }: ProcessorCall, result: Uint8Array, error: unknown, isSkipped: boolean): void {
-  if (error !== undefined) caller.onError(slot, error);
-  else if (isSkipped) caller.onSkipped?.(slot);
-  else caller.onResult(slot, result, 0, result.length);
+function tell({ caller, position }: ProcessorCall, result: Uint8Array, error: unknown, isSkipped: boolean): void {
+  if (error !== undefined) caller.onError(position, error);
+  else if (isSkipped) caller.onSkipped?.(position);
+  else caller.onResult(position, result, 0, result.length);
 }
 
 /** Why the answer that hangs on a decided batch must not be told. */

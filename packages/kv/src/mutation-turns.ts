@@ -104,7 +104,7 @@ export class MutationTurns implements ProcessorCaller {
   /** @returns false: it must wait behind what holds the key */
   #join(call: ProcessorCall, holder: GateName): boolean {
     if (holder !== call.name || !this.#scope.deps.processors.join(call)) return false;
-    this.#opened(call.slot);
+    this.#opened(call.position);
     return true;
   }
 
@@ -155,7 +155,7 @@ export class MutationTurns implements ProcessorCaller {
   #process(call: ProcessorCall): void {
     // What was staged before it on this key must be there when the processor reads it.
     this.#writes.commitIn(call.partition);
-    this.#opened(call.slot);
+    this.#opened(call.position);
     this.#scope.deps.processors.submit(call);
   }
 

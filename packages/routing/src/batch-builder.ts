@@ -28,8 +28,8 @@ const NO_VALUE = Symbol('no value');
 
 const NO_INDEXES = new Uint32Array(0);
 const NO_NUMBERS = new Float64Array(0);
-/** Slots of a batch whose operations all have slot 0. Never written to. */
-const NO_SLOTS = new Uint32Array(BATCH_OPERATIONS_MAX);
+/** The positions where each operation is its target's only one. Never written to. */
+const ALL_ZERO = new Uint32Array(BATCH_OPERATIONS_MAX);
 
 /** For operations without a value. */
 export const NOTHING: unknown = NO_VALUE;
@@ -63,7 +63,7 @@ export class BatchBuilder {
   minDeadlineMs = Number.POSITIVE_INFINITY;
   #maxDeadlineMs = 0;
   targets: CallTarget[] = [];
-  slots = NO_SLOTS;
+  positions = ALL_ZERO;
   maps: MapHandle[] = [];
   /** By map index: the id of the map that what is sent again was meant for. */
   #pinned: (number | undefined)[] = [];
@@ -116,13 +116,13 @@ export class BatchBuilder {
     value: unknown,
     extras: OperationExtras | undefined,
     target: CallTarget,
-    slot: number,
+    position: number,
   ): void {
     if (value !== NO_VALUE) {
       this.#values.write(value);
       this.#hasValues = true;
     }
-    this.#append(opcode, map, partition, keys, keyStart, keyEnd, extras, target, slot);
+    this.#append(opcode, map, partition, keys, keyStart, keyEnd, extras, target, position);
   }
 
   /** What the message will have, at most. */
@@ -143,7 +143,7 @@ export class BatchBuilder {
     value: Uint8Array,
     extras: OperationExtras | undefined,
     target: CallTarget,
-    slot: number,
+    position: number,
     requestNumber: number | undefined,
     mapId: number | undefined,
   ): void {
@@ -155,7 +155,7 @@ export class BatchBuilder {
       while (this.#requestNumbers.length < this.count) this.#requestNumbers.push(0);
       this.#requestNumbers.push(requestNumber);
     }
-    this.#append(opcode, map, partition, key, 0, key.length, extras, target, slot, mapId);
+    this.#append(opcode, map, partition, key, 0, key.length, extras, target, position, mapId);
   }
 
   #append(
@@ -167,7 +167,7 @@ export class BatchBuilder {
     keyEnd: number,
     extras: OperationExtras | undefined,
     target: CallTarget,
-    slot: number,
+    position: number,
     mapId?: number,
   ): void {
     const index = this.count;
@@ -179,7 +179,7 @@ export class BatchBuilder {
     this.#keyEnds[index] = this.#keyBytes;
     this.#valueEnds[index] = this.#values.end + this.#rawValueBytes;
     this.targets.push(target);
-    if (slot !== 0 || index >= NO_SLOTS.length) this.#noteSlot(index, slot);
+    if (position !== 0 || index >= ALL_ZERO.length) this.#notePosition(index, position);
     if (extras !== undefined) this.#appendExtras(index, extras);
     if (target.deadlineMs < this.minDeadlineMs) this.minDeadlineMs = target.deadlineMs;
     if (target.deadlineMs > this.#maxDeadlineMs) this.#maxDeadlineMs = target.deadlineMs;
@@ -188,10 +188,10 @@ export class BatchBuilder {
     this.count = index + 1;
   }
 
-  /** Single calls all have slot 0 and share an array of zeros. */
-  #noteSlot(index: number, slot: number): void {
-    if (this.slots === NO_SLOTS) this.slots = new Uint32Array(Math.max(this.#opcodes.length, FIRST_CAPACITY));
-    this.slots[index] = slot;
+  /** Single calls all have position 0 and share an array of zeros. */
+  #notePosition(index: number, position: number): void {
+    if (this.positions === ALL_ZERO) this.positions = new Uint32Array(Math.max(this.#opcodes.length, FIRST_CAPACITY));
+    this.positions[index] = position;
   }
 
   #appendKey(keys: Uint8Array, start: number, end: number): void {
@@ -269,7 +269,7 @@ export class BatchBuilder {
     this.#mapIndexes = grown(this.#mapIndexes);
     this.#keyEnds = grown(this.#keyEnds);
     this.#valueEnds = grown(this.#valueEnds);
-    if (this.slots !== NO_SLOTS) this.slots = grown(this.slots);
+    if (this.positions !== ALL_ZERO) this.positions = grown(this.positions);
   }
 
   /** A copy of the opcodes. */
@@ -335,7 +335,7 @@ export class BatchBuilder {
         values.subarray(index === 0 ? 0 : this.#valueEnds[index - 1]!, this.#valueEnds[index]!),
         extras,
         this.targets[index]!,
-        this.slots[index]!,
+        this.positions[index]!,
         undefined,
         undefined,
       );
@@ -374,7 +374,7 @@ export class BatchBuilder {
     this.minDeadlineMs = Number.POSITIVE_INFINITY;
     this.#maxDeadlineMs = 0;
     this.targets = [];
-    this.slots = NO_SLOTS;
+    this.positions = ALL_ZERO;
     this.maps = [];
     this.#pinned = [];
     this.processors = [];

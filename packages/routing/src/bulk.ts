@@ -10,8 +10,8 @@ import type { CallLimits } from './call-target.ts';
 import { pause } from './connections.ts';
 import { clientClosed } from './errors.ts';
 import { GroupCall } from './group-call.ts';
-import type { Lane } from './lane.ts';
 import type { MapHandle } from './map-handle.ts';
+import type { MemberQueue } from './member-queue.ts';
 import type { Router } from './router.ts';
 
 const SLICE_MS = 5;
@@ -161,7 +161,7 @@ class Gathering {
   readonly #group: GroupCall;
   readonly #keys = new KeyWriter();
   /** By partition once `#byPartition`, else by primary (undefined: none). */
-  #builders = new Map<number | Lane | undefined, BatchBuilder>();
+  #builders = new Map<number | MemberQueue | undefined, BatchBuilder>();
   #byPartition = false;
   #bytes = 0;
   /** Entries so far. */
@@ -180,18 +180,18 @@ class Gathering {
     keys.write(key);
     checkLength(keys, this.#router.limits.keyBytesMax);
     const partition = this.#router.partitionOf(this.#map, keys.bytes, keys.start, keys.end);
-    const builder = this.#builderOf(this.#byPartition ? partition : this.#router.laneOf(partition));
+    const builder = this.#builderOf(this.#byPartition ? partition : this.#router.queueOf(partition));
     const before = builder.bytes;
     const { start, end } = keys;
-    const slot = this.#group.askFor(key);
+    const position = this.#group.askFor(key);
     this.count++;
-    builder.add(OPCODE.PUT, this.#map, partition, keys.bytes, start, end, value, this.#extras, this.#group, slot);
+    builder.add(OPCODE.PUT, this.#map, partition, keys.bytes, start, end, value, this.#extras, this.#group, position);
     this.#bytes += builder.bytes - before;
     if (!this.#byPartition && builder.bytes > GATHER_BYTES_MAX) this.#split();
     this.#refuseTooMuch(builder);
   }
 
-  #builderOf(place: number | Lane | undefined): BatchBuilder {
+  #builderOf(place: number | MemberQueue | undefined): BatchBuilder {
     let builder = this.#builders.get(place);
     if (builder === undefined) this.#builders.set(place, (builder = this.#router.newBuilder(true)));
     return builder;
@@ -223,11 +223,11 @@ class Gathering {
       if (this.#group.done) return;
       if (this.#group.isOverdue) {
         const why = this.#router.whatIsMissing();
-        for (let index = 0; index < builder.count; index++) this.#group.giveUp(builder.slots[index]!, why);
+        for (let index = 0; index < builder.count; index++) this.#group.giveUp(builder.positions[index]!, why);
         continue;
       }
-      const lane = typeof place === 'number' ? this.#router.laneOf(place) : place;
-      this.#router.dispatch(lane, builder);
+      const queue = typeof place === 'number' ? this.#router.queueOf(place) : place;
+      this.#router.dispatch(queue, builder);
       this.#group.feed();
       await roomOrEnd(this.#router.room(), this.#group);
     }

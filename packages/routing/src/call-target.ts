@@ -20,12 +20,12 @@ export interface CallTarget {
   /**
    * The operation's answer: TRUE or FALSE.
    *
-   * @param slot       what the caller gave when it added the operation
+   * @param position   the operation's among all of this target: what the caller gave when it added it
    * @param operation  its index in the columns of `answers`
    */
-  answer(slot: number, answers: KvAnswers, operation: number): void;
+  answer(position: number, answers: KvAnswers, operation: number): void;
   /** @param key  the operation's key in canonical bytes, for messages */
-  fail(slot: number, error: GridError, key: Uint8Array | undefined): void;
+  fail(position: number, error: GridError, key: Uint8Array | undefined): void;
 }
 
 /** What a call may be limited by. */
@@ -132,7 +132,7 @@ export class SingleCall implements CallTarget {
     else signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  answer(_slot: number, answers: KvAnswers, operation: number): void {
+  answer(_position: number, answers: KvAnswers, operation: number): void {
     if (this.done) return;
     this.#end();
     try {
@@ -142,7 +142,7 @@ export class SingleCall implements CallTarget {
     }
   }
 
-  fail(_slot: number, error: GridError): void {
+  fail(_position: number, error: GridError): void {
     if (this.done) return;
     this.#end();
     this.#reject(error);

@@ -1,16 +1,16 @@
 /**
- * Operations outside of batches back into batches: by lane; what is in doubt under its numbers, what is atomic together.
+ * Operations outside of batches back into batches: by queue; what is in doubt under its numbers, what is atomic together.
  */
 import { OutcomeUnknownError } from '@ashlar/core';
 import { OPCODE } from '@ashlar/transport';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
-import type { Lane } from './lane.ts';
+import type { MemberQueue } from './member-queue.ts';
 import { type DetachedOperation, type Request, type SealContext, SealedBatch } from './sealed-batch.ts';
 
 /** Operations that may share batches. */
-export interface LaneGroup {
-  readonly lane: Lane;
+export interface QueueGroup {
+  readonly queue: MemberQueue;
   readonly operations: DetachedOperation[];
   /** Parallel. */
   readonly partitions: number[];
@@ -19,65 +19,65 @@ export interface LaneGroup {
 export interface Places {
   partitionOf(operation: DetachedOperation): number;
   /** Undefined: nobody owns the partition. */
-  laneOf(partition: number): Lane | undefined;
+  queueOf(partition: number): MemberQueue | undefined;
   /** The session belongs to a grid that is gone: what was sent in it stays in doubt. */
   isLost(session: number): boolean;
 }
 
-/** Fails what is in doubt for good; gives the rest by lane, and what has none. */
-export function groupByLane(
+/** Fails what is in doubt for good; gives the rest by queue, and what has none. */
+export function groupByQueue(
   operations: readonly DetachedOperation[],
   places: Places,
-): { readonly groups: readonly LaneGroup[]; readonly unrouted: readonly DetachedOperation[] } {
-  const scopes = new Map<CallTarget | undefined, Map<string, LaneGroup>>();
+): { readonly groups: readonly QueueGroup[]; readonly unrouted: readonly DetachedOperation[] } {
+  const scopes = new Map<CallTarget | undefined, Map<string, QueueGroup>>();
   const unrouted: DetachedOperation[] = [];
   for (const operation of operations) {
     if (operation.request !== undefined && places.isLost(operation.request.range.session)) {
-      operation.target.fail(operation.slot, new OutcomeUnknownError('the call'), operation.key);
+      operation.target.fail(operation.position, new OutcomeUnknownError('the call'), operation.key);
       continue;
     }
     const partition = places.partitionOf(operation);
-    const lane = places.laneOf(partition);
-    if (lane === undefined) unrouted.push(operation);
-    else addTo(scopes, operation, partition, lane);
+    const queue = places.queueOf(partition);
+    if (queue === undefined) unrouted.push(operation);
+    else addTo(scopes, operation, partition, queue);
   }
   return { groups: [...scopes.values()].flatMap((groups) => [...groups.values()]), unrouted };
 }
 
 function addTo(
-  scopes: Map<CallTarget | undefined, Map<string, LaneGroup>>,
+  scopes: Map<CallTarget | undefined, Map<string, QueueGroup>>,
   operation: DetachedOperation,
   partition: number,
-  lane: Lane,
+  queue: MemberQueue,
 ): void {
   const { atomic, consistency, request, opcode, target } = operation;
   // Atomic is one call's share of one partition; several of them may be too large for one message.
   const scope = atomic ? target : undefined;
   const kind = `${consistency} ${request?.range.session ?? 0} ${opcode === OPCODE.PROCESS}`;
-  const name = `${lane.member.id} ${kind} ${atomic ? partition : ''}`;
+  const name = `${queue.member.id} ${kind} ${atomic ? partition : ''}`;
   let groups = scopes.get(scope);
   if (groups === undefined) scopes.set(scope, (groups = new Map()));
   let group = groups.get(name);
-  if (group === undefined) groups.set(name, (group = { lane, operations: [], partitions: [] }));
+  if (group === undefined) groups.set(name, (group = { queue, operations: [], partitions: [] }));
   group.operations.push(operation);
   group.partitions.push(partition);
 }
 
 /** Seals a group into batches and queues them. */
-export function sendGroup(group: LaneGroup, valueBytesMax: number, sealContext: () => SealContext): void {
-  const { lane, operations, partitions } = group;
+export function sendGroup(group: QueueGroup, valueBytesMax: number, sealContext: () => SealContext): void {
+  const { queue, operations, partitions } = group;
   const { atomic, consistency, request } = operations[0]!;
   const builder = new BatchBuilder({ valueBytesMax, atomic, consistency });
   let requests: Request[] = [];
   const send = (): void => {
-    lane.enqueue(new SealedBatch(builder, sealContext(), request === undefined ? undefined : requests));
+    queue.enqueue(new SealedBatch(builder, sealContext(), request === undefined ? undefined : requests));
     requests = [];
   };
   operations.forEach((operation, index) => {
-    const { opcode, map, mapId, key, value, ttlMs, ifVersion, processor, target, slot } = operation;
+    const { opcode, map, mapId, key, value, ttlMs, ifVersion, processor, target, position } = operation;
     const extras = { ttlMs, ifVersion, processor };
     const number = operation.request?.number;
-    builder.addEncoded(opcode, map, partitions[index]!, key, value, extras, target, slot, number, mapId);
+    builder.addEncoded(opcode, map, partitions[index]!, key, value, extras, target, position, number, mapId);
     if (operation.request !== undefined) requests.push(operation.request);
     const isFull = builder.count >= BATCH_OPERATIONS_MAX || builder.bytes >= BATCH_BYTES_MAX;
     if (isFull && !atomic) send();

@@ -61,7 +61,7 @@ function withoutError(): GridError {
 }
 
 function fail(batch: SealedBatch, operation: number, error: GridError): void {
-  batch.targets[operation]!.fail(batch.slots[operation]!, error, batch.keyOf(operation));
+  batch.targets[operation]!.fail(batch.positions[operation]!, error, batch.keyOf(operation));
   batch.settle(operation);
 }
 

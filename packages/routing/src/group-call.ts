@@ -22,7 +22,7 @@ export class GroupCall implements CallTarget {
   readonly #patienceMs: number | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
-  /** By slot; stays empty for PUT. */
+  /** By position; stays empty for PUT. */
   readonly #results: unknown[] = [];
   readonly #outcomes: GroupOutcomes;
   /** Where the caller has no list of keys: the first of them, to name them in an error. */
@@ -32,7 +32,7 @@ export class GroupCall implements CallTarget {
   #resolve!: (results: readonly unknown[]) => void;
   #reject!: (error: unknown) => void;
 
-  /** @param keys  of all slots; omitted: ask() is told */
+  /** @param keys  of all positions; omitted: ask() is told */
   constructor(opcode: number, what: string, limits: CallLimits, defaultTimeoutMs: number, keys?: readonly Key[]) {
     this.#opcode = opcode;
     this.#outcomes = new GroupOutcomes(keys ?? this.#firstKeys, isMutation(opcode));
@@ -52,7 +52,7 @@ export class GroupCall implements CallTarget {
     else limits.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** An operation is added; returns its slot. */
+  /** An operation is added; returns its position. */
   ask(): number {
     return this.#asked++;
   }
@@ -69,25 +69,25 @@ export class GroupCall implements CallTarget {
     this.#finishIfComplete();
   }
 
-  answer(slot: number, answers: KvAnswers, operation: number): void {
+  answer(position: number, answers: KvAnswers, operation: number): void {
     if (this.done) return;
     if (this.#opcode !== OPCODE.PUT) {
       try {
-        this.#results[slot] = resultOf(this.#opcode, answers, operation);
+        this.#results[position] = resultOf(this.#opcode, answers, operation);
       } catch (error) {
-        this.fail(slot, GridError.wrap(error), undefined);
+        this.fail(position, GridError.wrap(error), undefined);
         return;
       }
     }
-    if (!this.#outcomes.done(slot)) return;
+    if (!this.#outcomes.done(position)) return;
     // Looking at the clock once in a while is enough.
     if ((this.#outcomes.settled & 63) === 0) this.#progress();
     this.#finishIfComplete();
   }
 
-  fail(slot: number, error: GridError, key: Uint8Array | undefined): void {
+  fail(position: number, error: GridError, key: Uint8Array | undefined): void {
     if (this.done) return;
-    this.#outcomes.failed(slot, error, key);
+    this.#outcomes.failed(position, error, key);
     this.#finishIfComplete();
   }
 
@@ -103,9 +103,9 @@ export class GroupCall implements CallTarget {
     return performance.now() > this.deadlineMs;
   }
 
-  /** Its time is over before operation `slot` was sent. @param why  default: the time */
-  giveUp(slot: number, why?: GridError): void {
-    this.fail(slot, why ?? this.#late(), undefined);
+  /** Its time is over before operation `position` was sent. @param why  default: the time */
+  giveUp(position: number, why?: GridError): void {
+    this.fail(position, why ?? this.#late(), undefined);
   }
 
   /** Its time is over before `count` more keys were asked for. @param why  default: the time */

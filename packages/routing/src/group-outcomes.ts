@@ -1,7 +1,7 @@
 /**
  * What became of each operation of a group call, and the error that says so.
  *
- * O1  Each slot gets one outcome, the first; one byte a slot stands for it.
+ * O1  Each operation, by its position in the group, gets one outcome, the first; one byte a position stands for it.
  * O2  Keys are named up to KEYS_NAMED_MAX of a kind; how many more there are is said. So are refusals, with what they say.
  * O3  A group of mutations that was done in part is PARTIAL, never retryable as a whole; if nothing of it was applied, its
  *     code is that of the first failure.
@@ -28,16 +28,16 @@ interface Named {
 }
 
 export class GroupOutcomes {
-  /** By slot, at least the first KEYS_NAMED_MAX of them; whoever asks adds to it or hands all of them in. */
+  /** By position, at least the first KEYS_NAMED_MAX of them; whoever asks adds to it or hands all of them in. */
   readonly #keys: readonly Key[];
   readonly #writes: boolean;
-  #bySlot = new Uint8Array(FIRST_CAPACITY);
+  #byPosition = new Uint8Array(FIRST_CAPACITY);
   /** Of keys that failed and are not among `#keys`. */
   readonly #texts = new Map<number, string>();
   #firstError: GridError | undefined;
   /** The first KEYS_NAMED_MAX. */
   #refusals: KeyRefusal[] | undefined;
-  /** Slots with an outcome. */
+  /** Positions with an outcome. */
   settled = 0;
   /** Keys that were never asked for. */
   unasked = 0;
@@ -52,23 +52,23 @@ export class GroupOutcomes {
     return this.#firstError;
   }
 
-  /** @returns false when the slot had an outcome already */
-  done(slot: number): boolean {
-    return this.#settle(slot, DONE);
+  /** @returns false when the position had an outcome already */
+  done(position: number): boolean {
+    return this.#settle(position, DONE);
   }
 
-  /** @param key  canonical bytes, for slots whose key is not known here */
-  failed(slot: number, error: GridError, key: Uint8Array | undefined): void {
+  /** @param key  canonical bytes, for positions whose key is not known here */
+  failed(position: number, error: GridError, key: Uint8Array | undefined): void {
     const inDoubt = this.#writes && IN_DOUBT.has(error.code);
-    if (!this.#settle(slot, inDoubt ? UNKNOWN : NOT_DONE)) return;
+    if (!this.#settle(position, inDoubt ? UNKNOWN : NOT_DONE)) return;
     this.#firstError ??= error;
-    if (error.refusal !== undefined) this.#noteRefusal(slot, error.refusal, key);
-    if (key === undefined || this.#texts.size >= KEYS_NAMED_MAX || slot < this.#keys.length) return;
-    this.#texts.set(slot, keyText(decodeKey(key, 0, key.length)));
+    if (error.refusal !== undefined) this.#noteRefusal(position, error.refusal, key);
+    if (key === undefined || this.#texts.size >= KEYS_NAMED_MAX || position < this.#keys.length) return;
+    this.#texts.set(position, keyText(decodeKey(key, 0, key.length)));
   }
 
-  #noteRefusal(slot: number, { code, details }: RefusalFacts, bytes: Uint8Array | undefined): void {
-    const key = slot < this.#keys.length ? this.#keys[slot] : bytes && decodeKey(bytes, 0, bytes.length);
+  #noteRefusal(position: number, { code, details }: RefusalFacts, bytes: Uint8Array | undefined): void {
+    const key = position < this.#keys.length ? this.#keys[position] : bytes && decodeKey(bytes, 0, bytes.length);
     this.#refusals ??= [];
     if (key !== undefined && this.#refusals.length < KEYS_NAMED_MAX) this.#refusals.push({ key, code, details });
   }
@@ -79,24 +79,24 @@ export class GroupOutcomes {
     this.unasked += count;
   }
 
-  #settle(slot: number, outcome: number): boolean {
-    if (slot >= this.#bySlot.length) this.#grow(slot);
-    if (this.#bySlot[slot] !== PENDING) return false;
-    this.#bySlot[slot] = outcome;
+  #settle(position: number, outcome: number): boolean {
+    if (position >= this.#byPosition.length) this.#grow(position);
+    if (this.#byPosition[position] !== PENDING) return false;
+    this.#byPosition[position] = outcome;
     this.settled++;
     return true;
   }
 
-  #grow(slot: number): void {
-    const grown = new Uint8Array(Math.max(this.#bySlot.length * 2, slot + 1));
-    grown.set(this.#bySlot);
-    this.#bySlot = grown;
+  #grow(position: number): void {
+    const grown = new Uint8Array(Math.max(this.#byPosition.length * 2, position + 1));
+    grown.set(this.#byPosition);
+    this.#byPosition = grown;
   }
 
   /**
    * The error of the whole group.
    *
-   * @param asked  slots there are
+   * @param asked  positions there are
    * @param first  the first failure
    */
   error(what: string, asked: number, first: GridError): GridError {
@@ -124,7 +124,7 @@ export class GroupOutcomes {
   /** The group's caller gives up: of mutations, what was asked for and is not answered may be done or not. */
   cancelled(what: string, asked: number): GridError {
     if (!this.#writes || asked === 0) return new CancelledError(what);
-    for (let slot = 0; slot < asked; slot++) this.#settle(slot, UNKNOWN);
+    for (let position = 0; position < asked; position++) this.#settle(position, UNKNOWN);
     const [, done, notDone, unknown] = this.#named(asked) as [Named, Named, Named, Named];
     return new GridError('CANCELLED', `${what} was cancelled`, {
       hint: 'details say what had been done by then',
@@ -135,11 +135,11 @@ export class GroupOutcomes {
   /** By outcome. What is pending is not done: it was never asked for. */
   #named(total: number): readonly Named[] {
     const named: Named[] = Array.from({ length: 4 }, () => ({ keys: [], count: 0 }));
-    for (let slot = 0; slot < total; slot++) {
-      const kind = named[this.#bySlot[slot] || NOT_DONE]!;
+    for (let position = 0; position < total; position++) {
+      const kind = named[this.#byPosition[position] || NOT_DONE]!;
       kind.count++;
       if (kind.keys.length >= KEYS_NAMED_MAX) continue;
-      const text = slot < this.#keys.length ? keyText(this.#keys[slot]!) : this.#texts.get(slot);
+      const text = position < this.#keys.length ? keyText(this.#keys[position]!) : this.#texts.get(position);
       if (text !== undefined) kind.keys.push(text);
     }
     return named;

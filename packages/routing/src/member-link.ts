@@ -1,4 +1,4 @@
-/** What a lane needs of a member: over the network, or (in a member itself) by a call. */
+/** What a queue needs of a member: over the network, or (in a member itself) by a call. */
 
 import { GridError } from '@ashlar/core';
 import {

@@ -70,7 +70,7 @@ export class RetryQueue {
     this.#parked = this.#parked.filter(({ operation, reason }) => {
       const { target } = operation;
       if (!target.done && target.deadlineMs <= nowMs) {
-        target.fail(operation.slot, overdue(operation, reason), operation.key);
+        target.fail(operation.position, overdue(operation, reason), operation.key);
       }
       if (target.done && operation.request !== undefined) operation.request.range.left--;
       if (target.done) this.#account(-bytesOf(operation), -1);
@@ -81,7 +81,7 @@ export class RetryQueue {
   /** Fails everything. */
   close(error: GridError): void {
     clearTimeout(this.#timer);
-    for (const { operation } of this.#parked.splice(0)) operation.target.fail(operation.slot, error, operation.key);
+    for (const { operation } of this.#parked.splice(0)) operation.target.fail(operation.position, error, operation.key);
   }
 
   #arm(nowMs: number): void {

@@ -1,7 +1,7 @@
 /**
  * The caller's side of the partition table, for clients and members alike.
  *
- *   call -> key bytes -> partition -> primary -> its lane ... answer -> promise
+ *   call -> key bytes -> partition -> primary -> its queue ... answer -> promise
  *                                        ^                      |
  *                                        +---- retry <- trouble +
  *
@@ -28,14 +28,14 @@ import type { CallOptions, CatalogKnowledge, HelloResponse, KvAnswers, MemberCon
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { Connections } from './connections.ts';
-import { groupByLane, sendGroup } from './detached-routing.ts';
+import { groupByQueue, sendGroup } from './detached-routing.ts';
 import { clientClosed, noOwner } from './errors.ts';
 import { splitFailures, type WayOn } from './failure-split.ts';
 import { HeardCatalog, versionIn } from './heard-catalog.ts';
 import { KnownTable } from './known-table.ts';
-import { Lane, type LaneHost, type LaneLimits } from './lane.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
+import { MemberQueue, type MemberQueueHost, type MemberQueueLimits } from './member-queue.ts';
 import { QueueRoom } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { type RouterOptions, type RouterSettings, sessionRequest, settingsOf } from './router-options.ts';
@@ -56,13 +56,13 @@ export class Router {
   readonly #local: LocalMember | undefined;
   readonly #trace: RouterOptions['trace'];
   readonly #catalog: CatalogKnowledge;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #queues = new Map<string, MemberQueue>();
   readonly #maps = new MapHandles();
   readonly #keys = new KeyWriter();
   readonly #session: SessionKeeper;
   readonly #tables: TableRefresher;
   readonly #retries: RetryQueue;
-  readonly #host: LaneHost;
+  readonly #host: MemberQueueHost;
   readonly #room: QueueRoom;
   readonly #known: KnownTable;
   #sessionVersion = 0;
@@ -125,7 +125,7 @@ export class Router {
       (bytes, operations) => this.#account(bytes, operations),
     );
     this.#host = this.#makeHost();
-    this.#laneTo(first).noteSession(lease.session);
+    this.#queueTo(first).noteSession(lease.session);
     this.#leaseTimer = setInterval(() => this.#renewLeases(), Math.max(100, lease.leaseMs / 3));
     this.#leaseTimer.unref();
     this.#pollGathering();
@@ -218,14 +218,14 @@ export class Router {
   /** Adds one operation of a group call. */
   addTo(
     target: CallTarget,
-    slot: number,
+    position: number,
     opcode: number,
     map: MapHandle,
     key: Key,
     value: unknown,
     extras: OperationExtras | undefined,
   ): void {
-    this.#add(opcode, map, key, value, extras, false, target, slot);
+    this.#add(opcode, map, key, value, extras, false, target, position);
   }
 
   /** Limits with the trace that the call belongs to. */
@@ -251,19 +251,19 @@ export class Router {
     extras: OperationExtras | undefined,
     readBackup: boolean,
     target: CallTarget,
-    slot: number,
+    position: number,
   ): void {
     const keys = this.#keys;
     keys.reset();
     keys.write(key);
     const partition = this.partitionOf(map, keys.bytes, keys.start, keys.end);
-    const lane = this.laneOf(partition);
-    if (lane !== undefined) {
-      lane.add(opcode, map, partition, keys.bytes, keys.start, keys.end, value, extras, readBackup, target, slot);
+    const queue = this.queueOf(partition);
+    if (queue !== undefined) {
+      queue.add(opcode, map, partition, keys.bytes, keys.start, keys.end, value, extras, readBackup, target, position);
       return;
     }
     const builder = this.newBuilder(false, readBackup ? 1 : 0);
-    builder.add(opcode, map, partition, keys.bytes, keys.start, keys.end, value, extras, target, slot);
+    builder.add(opcode, map, partition, keys.bytes, keys.start, keys.end, value, extras, target, position);
     this.dispatch(undefined, builder);
   }
 
@@ -276,11 +276,11 @@ export class Router {
     return new BatchBuilder({ valueBytesMax: this.limits.valueBytesMax, atomic, consistency });
   }
 
-  /** Seals and sends a batch made by the caller; without a lane it waits for an owner. Empties the builder. */
-  dispatch(lane: Lane | undefined, builder: BatchBuilder): void {
+  /** Seals and sends a batch made by the caller; without a queue it waits for an owner. Empties the builder. */
+  dispatch(queue: MemberQueue | undefined, builder: BatchBuilder): void {
     const batch = new SealedBatch(builder, this.#sealContext());
-    if (lane !== undefined) {
-      lane.enqueue(batch);
+    if (queue !== undefined) {
+      queue.enqueue(batch);
       return;
     }
     batch.settleAll();
@@ -290,11 +290,11 @@ export class Router {
     );
   }
 
-  /** The lane to a partition's primary; undefined while nobody owns it. */
-  laneOf(partition: number): Lane | undefined {
+  /** The queue to a partition's primary; undefined while nobody owns it. */
+  queueOf(partition: number): MemberQueue | undefined {
     const member = this.#known.isComplete ? primaryOf(this.table, partition as PartitionId) : undefined;
     if (member === undefined) return undefined;
-    return this.#lanes.get(member.id) ?? this.#laneTo(member);
+    return this.#queues.get(member.id) ?? this.#queueTo(member);
   }
 
   /** Undefined: there is room now; else a promise that resolves when there may be. */
@@ -329,19 +329,19 @@ export class Router {
     return this.#connections.of(member);
   }
 
-  // --- lanes
+  // --- queues
 
-  #laneTo(member: MemberAddress): Lane {
+  #queueTo(member: MemberAddress): MemberQueue {
     const link =
       this.#local?.memberId === member.id ? localLink(this.#local) : remoteLink(this.#connections.of(member));
-    const lane = new Lane(member, link, this.#host);
-    this.#lanes.set(member.id, lane);
-    return lane;
+    const queue = new MemberQueue(member, link, this.#host);
+    this.#queues.set(member.id, queue);
+    return queue;
   }
 
-  #makeHost(): LaneHost {
+  #makeHost(): MemberQueueHost {
     const router = this;
-    const laneLimits: LaneLimits = {
+    const queueLimits: MemberQueueLimits = {
       batchOperationsMax: BATCH_OPERATIONS_MAX,
       batchBytesMax: BATCH_BYTES_MAX,
       windowBatches: Math.max(1, Math.min(WINDOW_BATCHES, this.limits.batchesMax)),
@@ -349,7 +349,7 @@ export class Router {
       valueBytesMax: this.limits.valueBytesMax,
     };
     return {
-      limits: laneLimits,
+      limits: queueLimits,
       get gridId() {
         return router.table.gridId;
       },
@@ -387,14 +387,14 @@ export class Router {
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    // Calls of this turn count from here, also when a lane asked for the flush and the last call was long ago.
+    // Calls of this turn count from here, also when a queue asked for the flush and the last call was long ago.
     this.#nowMs = performance.now();
     this.#armSweeper();
-    // Once what runs now is over, idle lanes go: no answer is on its way to them whose waiters could ask for more. The
+    // Once what runs now is over, idle queues go: no answer is on its way to them whose waiters could ask for more. The
     // others gather until the event loop has turned.
     process.nextTick(() => {
-      for (const lane of this.#lanes.values()) if (lane.isQuiet) lane.flush();
-      if ([...this.#lanes.values()].every((lane) => !lane.isGathering)) this.#flushScheduled = false;
+      for (const queue of this.#queues.values()) if (queue.isQuiet) queue.flush();
+      if ([...this.#queues.values()].every((queue) => !queue.isGathering)) this.#flushScheduled = false;
       else setImmediate(() => this.#flushAll());
     });
   }
@@ -402,7 +402,7 @@ export class Router {
   #flushAll(): void {
     this.#flushScheduled = false;
     this.#nowMs = performance.now();
-    for (const lane of this.#lanes.values()) lane.flush();
+    for (const queue of this.#queues.values()) queue.flush();
   }
 
   #observe(answers: KvAnswers): void {
@@ -459,15 +459,15 @@ export class Router {
     this.#retries.park(operations, reason, performance.now());
   }
 
-  /** Finds a lane for each operation; what was in doubt goes under its number, what is atomic stays together. */
+  /** Finds a queue for each operation; what was in doubt goes under its number, what is atomic stays together. */
   #route(operations: readonly DetachedOperation[]): void {
     if (this.#closed) {
-      for (const { target, slot, key } of operations) target.fail(slot, clientClosed(), key);
+      for (const { target, position, key } of operations) target.fail(position, clientClosed(), key);
       return;
     }
-    const { groups, unrouted } = groupByLane(operations, {
+    const { groups, unrouted } = groupByQueue(operations, {
       partitionOf: ({ map, key }) => this.partitionOf(map, key, 0, key.length),
-      laneOf: (partition) => this.laneOf(partition),
+      queueOf: (partition) => this.queueOf(partition),
       isLost: (session) => this.#session.isLost(session),
     });
     for (const group of groups) sendGroup(group, this.limits.valueBytesMax, () => this.#sealContext());
@@ -484,11 +484,11 @@ export class Router {
     return this.#tables.refresh();
   }
 
-  /** What a member told: lanes of members that left are given up, what waited is routed again. */
+  /** What a member told: queues of members that left are given up, what waited is routed again. */
   applyTable(table: PartitionTable): void {
     if (this.#closed) return;
     const isOther = table.gridId !== this.table.gridId;
-    if (this.#known.offer(table, !this.#hasLiveLane)) this.#takeTable(isOther);
+    if (this.#known.offer(table, !this.#hasLiveQueue)) this.#takeTable(isOther);
   }
 
   /** @param isOther  of a grid that was started anew: its members know no session */
@@ -497,14 +497,14 @@ export class Router {
     if (isOther) this.#session.giveUp();
     if (isOther) this.#maps.forget();
     this.#connections.follow(table);
-    for (const [id, lane] of this.#lanes) {
+    for (const [id, queue] of this.#queues) {
       const member = table.members.find((candidate) => candidate.id === id);
-      if (member?.address === lane.member.address && lane.down === undefined) {
-        if (isOther || !lane.isUp) this.#route(lane.takeQueued());
+      if (member?.address === queue.member.address && queue.down === undefined) {
+        if (isOther || !queue.isUp) this.#route(queue.takeQueued());
         continue;
       }
-      this.#lanes.delete(id);
-      lane.retire();
+      this.#queues.delete(id);
+      queue.retire();
     }
     this.#retries.wake();
     this.#pollGathering();
@@ -525,15 +525,15 @@ export class Router {
       const lease = await connection.kv.openSession(sessionRequest(this.#settings), options);
       return { session: lease.session, address: connection.address };
     });
-    for (const lane of this.#lanes.values()) {
-      if (lane.member.address === opened.address) lane.noteSession(opened.session);
+    for (const queue of this.#queues.values()) {
+      if (queue.member.address === opened.address) queue.noteSession(opened.session);
     }
     return opened.session;
   }
 
   #renewLeases(): void {
     const { session, lowest } = this.#session.numbers;
-    for (const lane of this.#lanes.values()) lane.renew(session, lowest);
+    for (const queue of this.#queues.values()) queue.renew(session, lowest);
   }
 
   /** The clock of deadlines runs while something waits. */
@@ -546,19 +546,19 @@ export class Router {
     this.#sweeper = undefined;
     if (this.#closed) return;
     this.#sweep();
-    const isIdle = this.#retries.size === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
+    const isIdle = this.#retries.size === 0 && [...this.#queues.values()].every((queue) => queue.isIdle);
     if (!isIdle) this.#armSweeper();
   }
 
   #sweep(): void {
     const nowMs = performance.now();
-    for (const lane of this.#lanes.values()) {
+    for (const queue of this.#queues.values()) {
       // What waits for a lost member may have another owner by now.
-      if (!lane.isUp && !lane.isIdle) {
+      if (!queue.isUp && !queue.isIdle) {
         this.#tables.refreshIfDue(nowMs);
-        this.#failUnreachable(lane, nowMs);
+        this.#failUnreachable(queue, nowMs);
       }
-      lane.sweep(nowMs, (target, wasSent, isMutation) => this.#overdue(target, wasSent, isMutation, lane));
+      queue.sweep(nowMs, (target, wasSent, isMutation) => this.#overdue(target, wasSent, isMutation, queue));
     }
     this.#retries.sweep(nowMs, (operation, reason) => {
       if (operation.request !== undefined) return new OutcomeUnknownError('the call', reason, doubtOf(reason));
@@ -569,25 +569,25 @@ export class Router {
   }
 
   /** R4: somebody of the grid, who is still there, says that the table is as it was: nobody else can be asked. */
-  #failUnreachable(lane: Lane, nowMs: number): void {
-    const { down, member, lostAtMs } = lane;
+  #failUnreachable(queue: MemberQueue, nowMs: number): void {
+    const { down, member, lostAtMs } = queue;
     if (down === undefined || this.table.awaited.includes(member.id) || !this.#tables.isConfirmed(lostAtMs, nowMs))
       return;
-    lane.failUnsent(new MemberUnreachableError(member.id, member.address, down.sinceMs));
+    queue.failUnsent(new MemberUnreachableError(member.id, member.address, down.sinceMs));
   }
 
-  get #hasLiveLane(): boolean {
-    return [...this.#lanes.values()].some((lane) => lane.isUp);
+  get #hasLiveQueue(): boolean {
+    return [...this.#queues.values()].some((queue) => queue.isUp);
   }
 
-  #overdue(target: CallTarget, wasSent: boolean, isMutation: boolean, lane: Lane): GridError {
+  #overdue(target: CallTarget, wasSent: boolean, isMutation: boolean, queue: MemberQueue): GridError {
     if (wasSent && isMutation) {
-      const why = lane.isUp ? `and not answered within ${target.timeoutMs} ms` : undefined;
-      return new OutcomeUnknownError('the call', lane.lastError, why);
+      const why = queue.isUp ? `and not answered within ${target.timeoutMs} ms` : undefined;
+      return new OutcomeUnknownError('the call', queue.lastError, why);
     }
-    if (lane.isUp) return new DeadlineExceededError('the call', target.timeoutMs);
-    const { id, address } = lane.member;
-    return this.#known.whatIsMissing() ?? new MemberUnreachableError(id, address, lane.lostAt);
+    if (queue.isUp) return new DeadlineExceededError('the call', target.timeoutMs);
+    const { id, address } = queue.member;
+    return this.#known.whatIsMissing() ?? new MemberUnreachableError(id, address, queue.lostAt);
   }
 
   /** Rejects what is under way with CLIENT_CLOSED. Idempotent. */
@@ -598,12 +598,12 @@ export class Router {
     clearInterval(this.#leaseTimer);
     clearInterval(this.#gatheringTimer);
     for (const listener of this.#onClose.splice(0)) listener();
-    const closing = [...this.#lanes.values()].map((lane) =>
-      lane.endSession(this.#session.numbers.session, CLOSE_SESSION_MS),
+    const closing = [...this.#queues.values()].map((queue) =>
+      queue.endSession(this.#session.numbers.session, CLOSE_SESSION_MS),
     );
     await Promise.all(closing);
     this.#retries.close(clientClosed());
-    for (const lane of this.#lanes.values()) lane.close(clientClosed());
+    for (const queue of this.#queues.values()) queue.close(clientClosed());
     this.#connections.close();
     this.#room.wakeAll();
   }

@@ -31,7 +31,7 @@ export interface DetachedOperation {
   readonly consistency: number;
   readonly atomic: boolean;
   readonly target: CallTarget;
-  readonly slot: number;
+  readonly position: number;
   /** Undefined: it was not sent, or not applied for sure. */
   readonly request: Request | undefined;
 }
@@ -60,7 +60,7 @@ export class SealedBatch {
   readonly count: number;
   readonly opcodes: Uint8Array;
   readonly targets: readonly CallTarget[];
-  readonly slots: Uint32Array;
+  readonly positions: Uint32Array;
   readonly session: number;
   /** It was given to a stream: its mutations may have been applied. */
   wasSent = false;
@@ -93,7 +93,7 @@ export class SealedBatch {
     this.count = builder.count;
     this.opcodes = builder.opcodes;
     this.targets = builder.targets;
-    this.slots = builder.slots;
+    this.positions = builder.positions;
     this.minDeadlineMs = builder.minDeadlineMs;
     this.#maps = builder.maps;
     this.#processors = builder.processors;
@@ -203,7 +203,7 @@ export class SealedBatch {
         consistency: this.#consistency,
         atomic: this.#atomic,
         target: this.targets[operation]!,
-        slot: this.slots[operation]!,
+        position: this.positions[operation]!,
         request,
       });
     }

@@ -68,7 +68,7 @@ export class TableRefresher {
         }
         foreign ??= table;
       } catch {
-        // The next member may know; lanes ask again while they are down.
+        // The next member may know; queues ask again while they are down.
       }
     }
     return foreign;

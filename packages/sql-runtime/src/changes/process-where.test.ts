@@ -39,8 +39,8 @@ function processing(count: number, answer: (call: ProcessorCall, index: number) 
 }
 
 describe('a call that was sealed and lost with its partition', () => {
-  const lose = ({ caller, slot }: ProcessorCall): void =>
-    caller.onError(slot, new GridError('IN_DOUBT', 'the partition was lost'));
+  const lose = ({ caller, position }: ProcessorCall): void =>
+    caller.onError(position, new GridError('IN_DOUBT', 'the partition was lost'));
 
   it('X5: has an unknown outcome, and IN_DOUBT reaches nobody', async () => {
     await expect(processing(1, lose)).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN', retryable: false });
@@ -48,7 +48,7 @@ describe('a call that was sealed and lost with its partition', () => {
 
   it('X5: is told so beside calls that were applied', async () => {
     const answer = (call: ProcessorCall, index: number): void =>
-      index === 0 ? call.caller.onResult(call.slot, new Uint8Array(0), 0, 0) : lose(call);
+      index === 0 ? call.caller.onResult(call.position, new Uint8Array(0), 0, 0) : lose(call);
     await expect(processing(3, answer)).rejects.toMatchObject({
       code: 'PARTIAL',
       details: { affected: 1, cause: 'OUTCOME_UNKNOWN' },

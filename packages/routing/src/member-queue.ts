@@ -1,13 +1,16 @@
 /**
- * The way to one member: builders that gather operations, a bounded window of batches under way, reconnection.
+ * A client's queue for one member: builders that gather operations, a bounded window of batches under way, reconnection.
  *
  *   add -> builder -> (turn over, or full) seal -> outbox -> (window open, link up) stream -> answers -> targets
  *
- * L1  At most `windowBatches` batches and `windowBytes` bytes are unanswered; one batch may always be under way.
- * L2  A batch of a session is sent only after the session was opened at this member.
- * L3  When the stream breaks, mutations under way go on under their numbers, reads as if never sent.
- * L4  Streams are numbered upwards: what a broken one still carries is void once the member has seen a newer one.
- * L5  Only what is not in doubt is given up early: a mutation that was sent waits for the member to come back.
+ * member-queue Q1  At most `windowBatches` batches and `windowBytes` bytes are unanswered; one batch may always be under
+ *                  way.
+ * member-queue Q2  A batch of a session is sent only after the session was opened at this member.
+ * member-queue Q3  When the stream breaks, mutations under way go on under their numbers, reads as if never sent.
+ * member-queue Q4  Streams are numbered upwards: what a broken one still carries is void once the member has seen a newer
+ *                  one.
+ * member-queue Q5  Only what is not in doubt is given up early: a mutation that was sent waits for the member to come
+ *                  back.
  */
 import { GridError as Failure, type GridError, type MemberAddress, SmallSet } from '@ashlar/core';
 import {
@@ -26,9 +29,9 @@ import type { MapHandle } from './map-handle.ts';
 import type { MemberLink } from './member-link.ts';
 import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 
-/** What a lane needs of its router. */
-export interface LaneHost {
-  readonly limits: LaneLimits;
+/** What a queue needs of its router. */
+export interface MemberQueueHost {
+  readonly limits: MemberQueueLimits;
   /** The grid we belong to now. */
   readonly gridId: string;
   readonly clientName: string;
@@ -50,7 +53,7 @@ export interface LaneHost {
   onUnknownMember(hello: HelloResponse): void;
 }
 
-export interface LaneLimits {
+export interface MemberQueueLimits {
   readonly batchOperationsMax: number;
   readonly batchBytesMax: number;
   readonly windowBatches: number;
@@ -73,15 +76,15 @@ const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 1_000;
 const SESSION_PAUSE_MS = 100;
 
-/** Of the newest stream of any lane (L4): a lane that takes another's place goes on above it. */
+/** The newest stream's number over all queues (Q4): a queue that takes another's place goes on above it. */
 let streamGeneration = 0;
 
 /** Operations that may wait for user code travel apart from those that never do. */
 type BuilderKind = 'quick' | 'process' | 'backup';
 
-export class Lane {
+export class MemberQueue {
   readonly member: MemberAddress;
-  readonly #host: LaneHost;
+  readonly #host: MemberQueueHost;
   readonly #link: MemberLink;
   readonly #builders: Record<BuilderKind, BatchBuilder>;
   readonly #outbox: SealedBatch[] = [];
@@ -98,7 +101,7 @@ export class Lane {
   #backoffMs = BACKOFF_FIRST_MS;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(member: MemberAddress, link: MemberLink, host: LaneHost) {
+  constructor(member: MemberAddress, link: MemberLink, host: MemberQueueHost) {
     this.member = member;
     this.#host = host;
     this.#link = link;
@@ -167,12 +170,12 @@ export class Lane {
     extras: OperationExtras | undefined,
     readBackup: boolean,
     target: CallTarget,
-    slot: number,
+    position: number,
   ): void {
     const kind = opcode === OPCODE.PROCESS ? 'process' : readBackup ? 'backup' : 'quick';
     const builder = this.#builders[kind];
     if (builder.count === 0) this.#host.scheduleFlush();
-    builder.add(opcode, map, partition, keys, keyStart, keyEnd, value, extras, target, slot);
+    builder.add(opcode, map, partition, keys, keyStart, keyEnd, value, extras, target, position);
     const { batchOperationsMax, batchBytesMax } = this.#host.limits;
     if (builder.count >= batchOperationsMax || builder.bytes >= batchBytesMax) {
       this.#seal(builder);
@@ -249,7 +252,7 @@ export class Lane {
     this.#forget(batch);
     for (let operation = 0; operation < batch.count; operation++) {
       batch.settle(operation);
-      batch.targets[operation]!.fail(batch.slots[operation]!, error, batch.keyOf(operation));
+      batch.targets[operation]!.fail(batch.positions[operation]!, error, batch.keyOf(operation));
     }
   }
 
@@ -299,12 +302,12 @@ export class Lane {
   #deliver(batch: SealedBatch, answers: KvAnswers, from: number, to: number): void {
     const first = answers.firstOperation ?? 0;
     const { statuses } = answers;
-    const { targets, slots } = batch;
+    const { targets, positions } = batch;
     let failures: number[] | undefined;
     for (let index = from; index < to; index++) {
       const operation = first + index;
       if (statuses[index]! <= STATUS.TRUE) {
-        targets[operation]!.answer(slots[operation]!, answers, index);
+        targets[operation]!.answer(positions[operation]!, answers, index);
         batch.settle(operation);
       } else if (failures === undefined) failures = [index];
       else failures.push(index);
@@ -371,7 +374,7 @@ export class Lane {
     this.#host.onDown();
   }
 
-  /** L3. What nobody waits for any more is not sent again. */
+  /** Q3: what nobody waits for any more is not sent again. */
   #takeInFlight(): DetachedOperation[] {
     this.#deliverAll();
     const loose: DetachedOperation[] = [];
@@ -431,7 +434,7 @@ export class Lane {
       if (builder.minDeadlineMs > nowMs) continue;
       builder.targets.forEach((target, operation) => {
         if (!target.done && target.deadlineMs <= nowMs) {
-          target.fail(builder.slots[operation]!, overdue(target, false, false), undefined);
+          target.fail(builder.positions[operation]!, overdue(target, false, false), undefined);
         }
       });
     }
@@ -440,13 +443,13 @@ export class Lane {
     for (const batch of this.#inFlight) sweepBatch(batch, nowMs, overdue);
   }
 
-  /** The member cannot be reached: what is not in doubt fails now (L5). */
+  /** The member cannot be reached: what is not in doubt fails now (Q5). */
   failUnsent(error: GridError): void {
     for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
     for (const batch of this.#outbox) {
       batch.targets.forEach((target, operation) => {
         if (target.done || (batch.wasResent && batch.isMutation(operation))) return;
-        target.fail(batch.slots[operation]!, error, batch.keyOf(operation));
+        target.fail(batch.positions[operation]!, error, batch.keyOf(operation));
       });
       if (batch.targets.every((target) => target.done)) batch.minDeadlineMs = Number.POSITIVE_INFINITY;
     }
@@ -470,9 +473,9 @@ export class Lane {
     this.#deliverAll();
     clearTimeout(this.#timer);
     const all = [...this.#outbox.splice(0), ...this.#inFlight.takeAll()];
-    for (const { targets, slots } of [...all, ...Object.values(this.#builders)]) {
+    for (const { targets, positions } of [...all, ...Object.values(this.#builders)]) {
       targets.forEach((target, operation) => {
-        target.fail(slots[operation]!, error, undefined);
+        target.fail(positions[operation]!, error, undefined);
       });
     }
     const stream = this.#stream;
@@ -505,7 +508,7 @@ function sweepBatch(
     if (target.deadlineMs <= nowMs) {
       const inDoubt = batch.wasSent || batch.wasResent;
       target.fail(
-        batch.slots[operation]!,
+        batch.positions[operation]!,
         overdue(target, inDoubt, batch.isMutation(operation)),
         batch.keyOf(operation),
       );
