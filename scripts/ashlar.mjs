@@ -25,7 +25,7 @@ const child = spawn(
   [
     '--conditions=@ashlar/source',
     '--disable-warning=ExperimentalWarning',
-    // Of a member, see packages/cli/src/member-flags.ts; a larger client sets its own in NODE_OPTIONS.
+    // The flags of a member, see packages/cli/src/member-flags.ts; a larger client sets its own in NODE_OPTIONS.
     ...memberFlags(process.env.NODE_OPTIONS ?? ''),
     join(root, 'packages', 'cli', 'src', 'main.ts'),
     ...process.argv.slice(2),

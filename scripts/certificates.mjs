@@ -56,7 +56,7 @@ function objectId(text) {
   return der(OBJECT_ID, Buffer.from(bytes));
 }
 
-/** Of years up to 2049 with two digits, as RFC 5280 wants it. */
+/** A time in DER: years up to 2049 with two digits, as RFC 5280 wants it. */
 function time(date) {
   const digits = `${date.toISOString().replace(/\D/g, '').slice(0, 14)}Z`;
   return date.getUTCFullYear() < 2050 ? der(0x17, Buffer.from(digits.slice(2))) : der(0x18, Buffer.from(digits));

@@ -7,7 +7,7 @@ const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta
 
 export interface MemberProcess extends Child {
   readonly address: string;
-  /** Of /metrics. */
+  /** Address of the HTTP door, where /metrics is. */
   readonly httpAddress: string;
 }
 

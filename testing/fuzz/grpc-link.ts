@@ -6,7 +6,7 @@ const PREFIX_BYTES = 5;
 /** The member is asked to end a call within CALL_MS; one without an end after GIVE_UP_MS hangs. */
 const CALL_MS = 1500;
 const GIVE_UP_MS = 10_000;
-/** Of our side: Node's own bound resets streams with large messages. */
+/** Session memory on our side: Node's own bound resets streams with large messages. */
 const SESSION_MEGABYTES = 1000;
 
 export interface GrpcAnswer {

@@ -61,7 +61,7 @@ function bytesOf(field: string, chance: Chance): Buffer {
   return chance.once(3) ? chance.bytes(60) : chance.messagePack();
 }
 
-/** Of what members send each other: the right names, with anything in them. */
+/** A body as members send them to each other: the right names, with anything in them. */
 function bodyOf(chance: Chance): unknown {
   const kinds = ['createMap', 'dropMap', 'putModule', 'removeModule', 'join', 'change', 'process', 'insert', 'Scan'];
   return {

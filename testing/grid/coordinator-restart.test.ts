@@ -208,7 +208,7 @@ describe('a member that joins', () => {
   });
 });
 
-/** Of a coordinator that keeps its grid on disk. */
+/** The bundle files of a coordinator that keeps its grid on disk. */
 async function bundleFiles(folder: string): Promise<string[]> {
   return readdir(join(folder, 'data', 'bundles')).catch(() => []);
 }

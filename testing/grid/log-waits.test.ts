@@ -109,7 +109,7 @@ describe('beside a listener that does not get on', () => {
     const { elapsedMs } = await grid.members[0]!.end('SIGTERM');
     await client.close();
     expect((await ended).every(({ status }) => status === 'rejected')).toBe(true);
-    // Of the five seconds that calls under way are given.
+    // Calls under way are given five seconds.
     expect(elapsedMs).toBeLessThan(4500);
   }, 60_000);
 });

@@ -8,7 +8,7 @@ const MIB = 1 << 20;
 const ROWS = 20_000;
 const ROW_BYTES = 1000;
 const BOUND_MIB = 32;
-/** Of each of the results that are not read. */
+/** How many results are left unread. */
 const UNREAD = 24;
 const WHOLE = 'SELECT n, fill FROM rows';
 

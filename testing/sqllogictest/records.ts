@@ -12,7 +12,7 @@ export interface StatementRecord {
   readonly kind: 'statement';
   readonly sql: string;
   readonly fails: boolean;
-  /** Of its first line in the file, from 1. */
+  /** Number of its first line in the file, from 1. */
   readonly line: number;
 }
 

@@ -12,7 +12,7 @@ export interface RunRequest {
 
 export interface RunFigures {
   readonly opsPerS: number;
-  /** Of all counters afterwards. */
+  /** Sum of all counters afterwards. */
   readonly sum: number;
 }
 

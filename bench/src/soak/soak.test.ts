@@ -10,7 +10,7 @@ import type { Tally } from './tally.ts';
 
 const DURATION_MS = Number(process.env['ASHLAR_SOAK_MS'] ?? 5000);
 const TIMEOUT_MS = DURATION_MS + 60_000;
-/** Of all grids together. */
+/** Time for all grids together. */
 const ANSWERS_MS = 2 * DURATION_MS;
 const SEED = 7;
 

@@ -21,7 +21,7 @@ import { headline, type Stage } from './stage.ts';
 export interface FraudFigures {
   readonly transactions: number;
   readonly confirmations: number;
-  /** Of those sent at full speed: from the first put until everything was scored. */
+  /** Time of the transactions sent at full speed, from the first put until everything was scored. */
   readonly seconds: number;
   readonly transactionsPerSecond: number;
   readonly alerts: number;

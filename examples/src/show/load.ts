@@ -17,7 +17,7 @@ export interface LoadFigures {
   readonly rows: number;
   readonly seconds: number;
   readonly rowsPerSecond: number;
-  /** Of the file. */
+  /** Size of the file. */
   readonly bytes: number;
   readonly airports: number;
 }

@@ -145,9 +145,9 @@ export interface Grid extends AsyncDisposable {
     args: JobArguments<Args, V, K>,
     options?: RunOptions,
   ): Promise<Awaited<Result>>;
-  /** Of every member in the table; one that cannot be reached is told as such. */
+  /** Asks every member in the table for a sign of life; one that cannot be reached is listed as such. */
   ping(call?: Call): Promise<readonly PingResult[]>;
-  /** Of every member in the table; one that cannot be reached is told as such. */
+  /** The metrics of every member in the table; one that cannot be reached is listed as such. */
   stats(call?: Call): Promise<readonly MemberStats[]>;
   /** Rejects what is in flight with CLIENT_CLOSED. Idempotent. */
   close(): Promise<void>;

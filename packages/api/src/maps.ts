@@ -27,7 +27,7 @@ export interface MapDefinition<K extends GridKey = GridKey, V = unknown> {
   readonly '~types'?: readonly [K, V] | undefined; // with undefined: applications may compile with exactOptionalPropertyTypes
 }
 
-/** Of a map whose values nobody has typed. */
+/** The definition of a map whose keys and values have no declared types. */
 export interface UntypedDefinition extends MapDefinition {
   readonly '~types'?: undefined;
 }

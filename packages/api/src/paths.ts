@@ -28,7 +28,7 @@ type Indexed<V, Text extends string> = Text extends `${number}][${infer More}`
 
 type Element<V> = IsUnknown<V> extends true ? unknown : V extends readonly (infer E)[] ? E : never;
 
-/** Of any member of a union that has it. */
+/** Type of a field, from whichever members of a union have it. */
 type Field<V, Name extends string> =
   IsUnknown<V> extends true
     ? unknown

@@ -20,7 +20,7 @@ export interface ReadyProcessor<Name extends ReadyName = ReadyName> {
 
 /** What ready-made processors take beside their own arguments. */
 export interface ReadyOptions {
-  /** Of an entry that they store; without it the entry keeps its deadline, and a new one takes the map's. */
+  /** Time to live of an entry that is stored; without it the entry keeps its deadline, and a new one takes the map's. */
   readonly ttlMs?: TimeToLive | undefined;
 }
 
@@ -51,7 +51,7 @@ type AddendOf<T> =
         | (Extract<T, bigint> extends never ? never : number | bigint)
         | (Extract<T, Decimal> extends never ? never : Numeric);
 
-/** Of a value whose type is not known: a number, as most are. */
+/** Type of a sum; a value whose type is not known counts as a number, as most are. */
 type SumOf<T> = IsUnknown<T> extends true ? number : Widened<Extract<T, Numeric>>;
 
 type Widened<T> = T extends number ? number : T extends bigint ? bigint : T;

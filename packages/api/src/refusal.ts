@@ -1,9 +1,9 @@
 /** How user code says no: a processor, a job or a listener refuses, and its caller learns why in the application's words. */
 import { GridError } from '@ashlar/core';
 
-/** UTF-16 units of a code. */
+/** Longest code of a refusal, in UTF-16 units. */
 export const REFUSAL_CODE_LENGTH_MAX = 128;
-/** Of the details as they are stored (MessagePack). */
+/** Most bytes of a refusal's details as they are stored (MessagePack). */
 export const REFUSAL_DETAILS_BYTES_MAX = 3072;
 
 /** Shared by all realms and all copies of this file in a process: a bundled module brings its own. */

@@ -5,7 +5,7 @@ import { Turns } from './turns.ts';
 
 /** A member. From sent to first row: a member plans and runs a few at a time, more would wait there. */
 const STATEMENTS_MAX = 64;
-/** Of the grid. Results not read to their end: each keeps a snapshot on every member that it reads. */
+/** Results of the whole grid that are not read to their end: each keeps a snapshot on every member that it reads. */
 const RESULTS_MAX = 400;
 /** A member. Questions about the grid, clear, processWhere. */
 const CALLS_MAX = 64;

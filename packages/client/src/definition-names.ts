@@ -39,7 +39,7 @@ export class DefinitionNames {
   }
 }
 
-/** Of a CommonJS file, those of `module.exports` as well: Node finds their names by reading the text, and not all of them. */
+/** The named exports. For a CommonJS file those of `module.exports` too: Node finds names by reading the text, and not all. */
 function namedExports(exported: Record<string, unknown>): [string, unknown][] {
   const { default: whole } = exported;
   const isObject = typeof whole === 'object' && whole !== null && !isDefinition(whole);

@@ -34,7 +34,7 @@ export interface MapContext {
   readonly sqlTimeoutMs: number;
 }
 
-/** Of an application or ready-made: what it takes and answers is for the callers' types. */
+/** A processor of the application or a ready-made one: the callers' types say what it takes and answers. */
 type AnyProcessor = EntryProcessor<never, never, unknown> | ReadyProcessor;
 
 export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {

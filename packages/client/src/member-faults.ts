@@ -3,7 +3,7 @@ import type { GridError } from '@ashlar/core';
 import type { MemberConnection } from '@ashlar/transport';
 
 interface Found {
-  /** Of the loss it was looked for. */
+  /** When the link was lost whose reason was looked for. */
   readonly sinceMs: number | undefined;
   readonly fault: Promise<GridError | undefined>;
 }

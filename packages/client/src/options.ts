@@ -31,9 +31,9 @@ export interface ConnectOptions {
    * grid. Default false: CONNECTION_REFUSED at once.
    */
   readonly waitForMembers?: boolean;
-  /** Of key-value calls that name none. Default 5000. */
+  /** Timeout of key-value calls that name none, in milliseconds. Default 5000. */
   readonly timeoutMs?: number;
-  /** Of statements that name none. Default 30 000. */
+  /** Timeout of statements that name none, in milliseconds. Default 30 000. */
   readonly sqlTimeoutMs?: number;
   /** Shown to operators. */
   readonly clientName?: string;
@@ -41,5 +41,5 @@ export interface ConnectOptions {
 
 export const DEFAULT_SEEDS: readonly string[] = ['127.0.0.1:7710'];
 export const DEFAULT_SQL_TIMEOUT_MS = 30_000;
-/** Of deployments and questions about the grid. */
+/** Timeout of deployments and of questions about the grid. */
 export const ADMIN_TIMEOUT_MS = 10_000;

@@ -32,7 +32,7 @@ import { checkedToken, clientTls } from './security.ts';
 import { GridSqlResult } from './sql-result.ts';
 import { presentTrace } from './tracing.ts';
 
-/** Of a job that names no time: as good as none. */
+/** Timeout of a job that names none: as good as no limit. */
 const NO_TIMEOUT_MS = 0x7fff_ffff;
 
 /**

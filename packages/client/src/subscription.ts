@@ -76,7 +76,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   readonly #router: Router;
   readonly #map: string;
   readonly #options: SubscribeOptions;
-  /** Of its condition; encoded once, as they were when it began. */
+  /** Parameters of its condition; encoded once, as they were when it began. */
   #parameters: Uint8Array = new Uint8Array(0);
   #received!: Float64Array;
   #handed!: Float64Array;
@@ -93,7 +93,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   #failure: GridError | undefined;
   /** The map that the subscription belongs to; 0: none has the name yet. */
   #mapId = 0;
-  /** Of the first feed that has told the rest of a dropped map: the others may have more to tell. */
+  /** MAP_DROPPED of the first feed that reached the end of a dropped map: the other feeds may have more to deliver. */
   #dropped: GridError | undefined;
   #ended = false;
   #isReady = false;

@@ -7,12 +7,12 @@ import { GridError } from '@ashlar/core';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 
 const FORMAT = 2;
-/** Of the first release: it does not say which map of its name it means. */
+/** The format of the first release: it does not say which map of its name it means. */
 const FORMAT_WITHOUT_ID = 1;
 
 export interface Position {
   readonly map: string;
-  /** Of the map that had the name; 0: there was none. */
+  /** Id of the map that had the name; 0: there was none. */
   readonly mapId: number;
   /** By partition. */
   readonly incarnations: Float64Array;

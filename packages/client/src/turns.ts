@@ -13,7 +13,7 @@ export interface TurnLimits {
   readonly signal?: AbortSignal | undefined;
   /** For the message. */
   readonly timeoutMs: number;
-  /** Of performance.now(); Infinity: none. */
+  /** Deadline by performance.now(); Infinity: none. */
   readonly deadlineMs: number;
 }
 

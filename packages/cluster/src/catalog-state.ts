@@ -39,9 +39,9 @@ export interface CatalogedExport {
   readonly name: string;
   /** processor, job, listener */
   readonly kind: string;
-  /** Of a listener: the name of the map whose changes it gets; else empty. */
+  /** Name of the map whose changes a listener gets; empty for other kinds. */
   readonly map: string;
-  /** Of a listener: that map (catalog-state C2); 0: none yet. */
+  /** Id of that map (catalog-state C2); 0: none yet. */
   readonly mapId: MapId;
 }
 
@@ -179,7 +179,7 @@ export function putModule(catalog: CatalogState, module: ModuleCommand): Catalog
   return { catalogVersion, modules: [...others, put] };
 }
 
-/** Of all bundles: one that several modules have counts once. */
+/** Characters of all bundles; one that several modules share counts once. */
 function charactersOf(modules: readonly Pick<CatalogedModule, 'hash' | 'bundleCharacters'>[]): number {
   const byHash = new Map(modules.map(({ hash, bundleCharacters }) => [hash, bundleCharacters]));
   return [...byHash.values()].reduce((sum, characters) => sum + characters, 0);

@@ -14,7 +14,7 @@ import { assert, CancelledError, GridError } from '@ashlar/core';
 /** A change that was told mostly is on its way: asked for, it would come once more. */
 const COMING_MS = 50;
 const RETRY_MS = 200;
-/** Of a caller that names none. */
+/** How long a caller that names no time waits. */
 const PATIENCE_MS = 5000;
 const WAITING_MAX = 65_536;
 

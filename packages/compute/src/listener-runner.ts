@@ -72,8 +72,9 @@ export interface ListenerWrite {
 export type ListenerOutcome =
   | { readonly kind: 'writes'; readonly writes: readonly ListenerWrite[] }
   /**
-   * Of this group alone. `transient`: the same events may well succeed later; else they fail again. `isDeath`: it cost the
-   * thread that it ran in.
+
+   * This group of events failed; the others are not concerned. `transient`: the same events may well succeed later, else
+   * they would fail again. `isDeath`: the failure cost the thread that it ran in.
    */
   | { readonly kind: 'failed'; readonly error: GridError; readonly transient: boolean; readonly isDeath: boolean }
   /** The listener refused these events, and will refuse them again: one or more of them is not for it. */

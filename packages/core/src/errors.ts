@@ -21,9 +21,9 @@ export interface ErrorExtras {
   readonly position?: TextPosition | undefined;
   /** Facts for programs: names, numbers, limits. Plain data only. */
   readonly details?: Readonly<Record<string, string | number | boolean | readonly string[]>> | undefined;
-  /** Of PROCESSOR_REFUSED, and of a PARTIAL whose first failure was one. */
+  /** What was refused, for PROCESSOR_REFUSED and for a PARTIAL whose first failure was one. */
   readonly refusal?: RefusalFacts | undefined;
-  /** Of a call over many keys: who was refused. */
+  /** For a call over many keys: the keys that were refused. */
   readonly refusals?: readonly KeyRefusal[] | undefined;
   readonly cause?: unknown;
 }
@@ -56,7 +56,7 @@ export class GridError extends Error {
   readonly details: ErrorExtras['details'];
   /** What user code refused with. Undefined: it did not, or nobody knows any more what with. */
   readonly refusal: RefusalFacts | undefined;
-  /** Of `processAll`: the keys that were refused and what with, the first 1,000 in the order of their answers. */
+  /** The keys that `processAll` was refused for, each with its refusal: the first 1,000 in the order of their answers. */
   readonly refusals: readonly KeyRefusal[] | undefined;
 
   constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
@@ -177,7 +177,7 @@ export interface FreeMemory {
   readonly largestFreeBytes: number;
   /** The longest value that fits, in as many pieces as it takes. */
   readonly valueBytesMax: number;
-  /** Of the free bytes: kept for removes, expiry and the log. */
+  /** The part of the free bytes that is kept for removes, expiry and the log. */
   readonly reservedBytes: number;
   readonly maxBytes: number;
 }

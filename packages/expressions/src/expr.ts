@@ -45,7 +45,7 @@ export type Expr =
       readonly operator: ArithmeticOperator;
       readonly left: Expr;
       readonly right: Expr;
-      /** Of type `any` only. */
+      /** How operands of no declared type are read as numbers; with type `any` only. */
       readonly numbers?: NumberReading | undefined;
     })
   | (Base & { readonly kind: 'negate'; readonly operand: Expr })

@@ -20,9 +20,9 @@ import { type RowValue, tagIn, tagOf, withArticle } from './values.ts';
 export interface OddCount {
   /** Begins with the verb, in the plural: `hold text in n`. A whole sentence where no rows are counted. */
   readonly what: string;
-  /** 0: of no rows in particular. */
+  /** Number of rows; 0: it is about no rows in particular. */
   readonly rows: number;
-  /** Of a join: the kinds of values that both sides of its key held, as bits by tag; told where they share none. */
+  /** For a join: the kinds of values that both sides of its key held, as bits by tag; told where they share none. */
   readonly sides?: KeyKinds | undefined;
 }
 

@@ -50,7 +50,7 @@ export interface RunOptions {
   readonly found: BatchMaps;
   readonly session: Session | undefined;
   readonly record: BatchRecord | undefined;
-  /** Of the batch's stream. */
+  /** Keys on which mutations of the batch's stream wait. */
   readonly waiting: WaitingKeys;
   readonly undecided: UndecidedPartitions;
   readonly arrivedMs: number;

@@ -38,7 +38,7 @@ export interface BatchScope {
   readonly record: BatchRecord | undefined;
   /** Keys on which mutations of the batch's stream wait. */
   readonly waiting: WaitingKeys;
-  /** Of the session, or of the stream where there is none. */
+  /** Undecided writes of the session, or of the stream where there is none. */
   readonly undecided: UndecidedPartitions;
   /** performance.now() when the batch came: its deadlines count from there. */
   readonly arrivedMs: number;

@@ -38,7 +38,7 @@ export class BatchTargets {
     return this.#found.maps[mapIndexOf(this.#batch, operation)];
   }
 
-  /** Of the operation's key; undefined where there is no such map. */
+  /** The operation's key as the gate names it; undefined where there is no such map. */
   gateNameOf(operation: number): GateName | undefined {
     const map = this.mapOf(operation);
     if (map === undefined) return undefined;

@@ -93,10 +93,10 @@ function leaseOf(session: Session, sessions: Sessions): { session: number; lease
 class BatchStream implements KvBatchSink {
   readonly #deps: KvDependencies;
   readonly #sink: KvAnswerSink;
-  /** Of its caller's streams to this member; 0: not counted. */
+  /** Number of this stream among those of its caller to this member; 0: not counted. */
   readonly #generation: number;
   readonly #waiting = new WaitingKeys();
-  /** Of its caller: of the session that it wrote with last. Batches that only read name none. */
+  /** Undecided writes of the session that the caller wrote with last. Batches that only read name no session. */
   #undecided = new UndecidedPartitions();
   #isClosed = false;
   /** Set while a batch waits as a whole. */

@@ -469,7 +469,7 @@ function run(twin: Map<string, number>, opcode: number, key: string, value: numb
   }
 }
 
-/** Of a grid of two partitions. */
+/** A key in this partition of a grid of two. */
 function keyIn(partition: number): Uint8Array {
   for (let at = 0; ; at++) {
     const key = encodeKey(`k${at}`);

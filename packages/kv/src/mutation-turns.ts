@@ -142,7 +142,7 @@ export class MutationTurns implements ProcessorCaller {
 
   /* ---- Processors ------------------------------------------------------------------------------------------------- */
 
-  /** Of a PROCESS operation. */
+  /** The processor call that a PROCESS operation asks for. */
   #callOf(operation: number): ProcessorCall | undefined {
     const { batch, targets, traceOf, isProgress } = this.#scope;
     if (batch.opcodes[operation] !== OPCODE.PROCESS) return undefined;

@@ -86,7 +86,7 @@ export class Repeats {
   }
 }
 
-/** Of a member whose memory for answers is used up. */
+/** What is answered for a refusal that was not kept: the member's memory for answers was used up. */
 function forgottenRefusal(): GridError {
   return new GridError('PROCESSOR_REFUSED', 'the processor refused; its details were too long to keep', {
     hint: 'nothing was applied: a new call tells why, if it still refuses',

@@ -11,7 +11,7 @@ import { answerMarginMs, type RoomWaiter } from '@ashlar/partitions';
 import { isMutation, type KvBatch } from '@ashlar/transport';
 import type { BatchScope } from './batch-scope.ts';
 
-/** Of callers that have no deadline. */
+/** How long callers without a deadline wait. */
 const WAIT_MS = 5000;
 
 /** What a try came to; undefined: the operation is done with, or will be. */

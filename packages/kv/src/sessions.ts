@@ -29,7 +29,7 @@ const RECORDS_MAX = 8192;
 /** What a record takes beside the values: itself, and each of its mutations. */
 const RECORD_BYTES = 256;
 const MUTATION_BYTES = 24;
-/** Of the budget, one session. */
+/** One session may have 1/SHARE of the budget. */
 const SHARE = 4;
 /** Numbers of a record, and records of a search, from which on a table is quicker than looking at each. */
 const TABLE_FROM = 16;
@@ -64,7 +64,7 @@ export class BatchRecord {
   /** Numbers that it does not answer (W8). */
   #open: Set<number> | undefined;
   #waiting: (() => void)[] | undefined;
-  /** Of the session that keeps it; undefined: none does (any more). */
+  /** The session that keeps it; undefined: none does (any more). */
   session: Session | undefined;
   /** What it takes of the budget. */
   bytes: number;
@@ -183,15 +183,15 @@ export class Session {
   readonly id: number;
   readonly undecided = new UndecidedPartitions();
   expiresAtMs = 0;
-  /** Of another member's listeners: full logs take what it writes. */
+  /** Whether it is the session of another member's listeners: full logs take what it writes. */
   isForListeners = false;
   #floor = 0;
-  /** Of all numbers that came. */
+  /** The highest of all numbers that came. */
   #highest = 0;
   #generation = 0;
   #records: BatchRecord[] = [];
   readonly #budget: AnswerBudget;
-  /** Of the budget. */
+  /** What its records take of the budget. */
   #bytes = 0;
 
   constructor(id: number, budget: AnswerBudget) {
@@ -369,7 +369,7 @@ export interface SessionsOptions {
   readonly sessionsMax: number;
   readonly nowMs: () => number;
   readonly newId: () => number;
-  /** Of the answers of all sessions together. Default 256 MiB. */
+  /** Most bytes of the answers of all sessions together. Default 256 MiB. */
   readonly answerBytesMax?: number;
 }
 
@@ -377,7 +377,7 @@ const ANSWER_BYTES_MAX = 256 << 20;
 
 export class Sessions {
   readonly #sessions = new Map<number, Session>();
-  /** Of sessions that ended, the latest: the highest number that came (W7). */
+  /** The highest number that came in each of the sessions that ended last (sessions W7). */
   readonly #ended = new Map<number, number>();
   readonly #leaseMs: number;
   readonly #sessionsMax: number;

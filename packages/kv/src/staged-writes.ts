@@ -23,11 +23,11 @@ export class StagedWrites {
   readonly isPrompt: boolean;
   readonly #scope: BatchScope;
   readonly #numbers: RequestNumbers;
-  /** Of prompt commits. */
+  /** The one write batch where commits are prompt. */
   #shared: WriteBatch | undefined;
-  /** Of late ones, by partition. */
+  /** The write batches where commits come late, by partition. */
   #own: Map<number, PartitionWrites> | undefined;
-  /** Of what was submitted. */
+  /** The highest version that was submitted. */
   highestVersion = 0;
 
   constructor(scope: BatchScope) {

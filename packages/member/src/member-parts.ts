@@ -48,9 +48,9 @@ export interface MemberParts {
   /** The one way in which data changes. */
   readonly writes: WritePath;
   readonly control: GridView;
-  /** Of `control`, for calls to others and for the door. */
+  /** The catalog in `control`, for calls to other members and for the door. */
   readonly catalog: MemberCatalog;
-  /** Of partitions, since when: for what acts on one in several steps. */
+  /** Which partitions are owned here, and since when: for what acts on a partition in several steps. */
   readonly ownership: Ownership;
   readonly peers: Peers;
   readonly queryPool: WorkerPool;

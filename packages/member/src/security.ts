@@ -48,7 +48,7 @@ export interface MemberSecurity {
   readonly warnings: readonly string[];
 }
 
-/** Of the HTTP door beyond loopback. */
+/** How the HTTP door is secured where it listens beyond loopback. */
 export interface HttpSecurity {
   readonly tls: TlsFiles;
   /** Whether a caller may read the metrics. @param token  of `authorization: Bearer ...`; `hasCertificate`: one of ours */

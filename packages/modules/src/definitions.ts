@@ -53,7 +53,7 @@ export async function loadModule(
   }
 }
 
-/** Of the innermost call in the module. */
+/** Where the innermost call of the module stands in its source; undefined: no call of the module is on the stack. */
 function placeOf(error: unknown, sourceOf: SourceOf): SourcePlace | undefined {
   const stack = isError(error) ? (error.stack ?? '') : '';
   const frame = /data:text\/javascript;base64,[\w+/=]*:(\d+):(\d+)/.exec(stack);

@@ -30,7 +30,7 @@ export class LoopDelay {
     this.#timer.unref();
   }
 
-  /** Of the last whole window; before the first is over, of its part so far. */
+  /** Delays in the last whole window; before the first one is over, in its part so far. */
   get delays(): Delays {
     return this.#window ?? this.#read();
   }

@@ -42,7 +42,7 @@ interface Queue {
 export class MemberMetrics {
   readonly registry = new Registry();
   readonly maps = new CountersByMap();
-  /** Of key-value operations: they do not end their stream. */
+  /** Errors of key-value operations, which do not end their stream, by code. */
   readonly operationErrors = new Map<ErrorCode, number>();
   /** Exchanges with other members that a broken or silent link ended, by service. */
   readonly linkFailures = new Map<string, number>();

@@ -1,9 +1,9 @@
 /**
- * What is kept of a caller's time for the answer that there was no room, no place, no turn: who waits for it in a member
- * gives up so long before. A caller is told why, then, and not only that its time is over.
+ * The part of a caller's time that is kept for an answer such as "no room", "no place" or "no turn": what waits in a member
+ * gives up that long before the caller does, so that the caller learns why, and not only that its time is over.
  */
 
-/** Of a busy machine too, where each turn of each loop comes late: the longer somebody can wait, the more it may take. */
+/** Share of the caller's time: on a busy machine each turn of each loop comes late, and longer waits can spare more. */
 const SHARE = 0.2;
 const MAX_MS = 1000;
 

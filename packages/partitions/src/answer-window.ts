@@ -19,7 +19,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PartitionId } from '@ashlar/core';
 import { type AnswerQuery, type AnswerSearch, type MemberStore, RecordKind } from '@ashlar/storage';
 
-/** Of one turn: a fraction of a millisecond. */
+/** Records looked at in one turn of the event loop: a fraction of a millisecond. */
 const SLICE_RECORDS = 16_384;
 
 /** What became of a mutation. */
@@ -31,7 +31,7 @@ export type EarlierOutcome =
       /** What it did to the entry. `rewritten`: a later write of the same step did it over. */
       readonly change: 'put' | 'remove' | 'rewritten';
       readonly version: number;
-      /** Of the value that it replaced or removed; 0: there was none. */
+      /** Version of the value that it replaced or removed; 0: there was none. */
       readonly oldVersion: number;
       /** MessagePack; undefined: there was none. */
       readonly oldValue: Uint8Array | undefined;

@@ -13,7 +13,7 @@ import { HeldNames } from './held-names.ts';
 /** Lets one waiting mutation go on. It may hold the key again (a processor) or be done at once. It does not throw. */
 export type Waiting = () => void;
 
-/** Of a hold that nobody asks about. */
+/** The holder of a hold that nobody asks about. */
 const ANYONE: object = Object.freeze({});
 
 export class KeyGate {

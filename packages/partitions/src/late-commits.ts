@@ -14,7 +14,7 @@ export interface LateCommitOptions {
   readonly random: Random;
   /** Delays are spread evenly over [0, delayMaxMs]. */
   readonly delayMaxMs: number;
-  /** Of batches: how many take the undecided tail of a partition with them. 0: none. */
+  /** Share of batches, 0 to 1, that take the undecided tail of a partition with them. */
   readonly dropShare: number;
   readonly nowMs: () => number;
   /** Calls back after `ms`; answers how to call that off. */

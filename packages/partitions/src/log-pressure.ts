@@ -10,7 +10,7 @@ import type { MemberStore } from '@ashlar/storage';
 const DELAY_MIN_MS = 5;
 /** And to a handful, where hardly any room is left. */
 const DELAY_MAX_MS = 200;
-/** Of the room of held logs: below it there is enough. */
+/** Share of the logs' room up to which held records leave enough; beyond it delays grow. */
 const HELD_FREE = 0.5;
 
 export class LogPressure {

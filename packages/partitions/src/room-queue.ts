@@ -11,9 +11,9 @@
 import { GridError, type PartitionId } from '@ashlar/core';
 
 const LOOK_MS = 10;
-/** Of one look; what is left is done in the next. */
+/** Time that one look may take; what is left is done in the next. */
 const SLICE_MS = 4;
-/** Of one partition: processors that run again find out only later whether there is room. */
+/** Attempts of one partition in one look: processors that run again find out only later whether there is room. */
 const ATTEMPTS_A_LOOK = 64;
 /** A log that stays full is asked why so often, in looks: its listener may be in quarantine by now. */
 const LOOKS_A_REASON = 50;

@@ -29,7 +29,7 @@ export interface Committer {
   close(): void;
 }
 
-/** Of a member that has to wait for nobody. */
+/** Commits every batch at once: the committer of a member that has to wait for nobody. */
 export const PROMPT_COMMITTER: Committer = {
   isPrompt: true,
   decide: (batch) => batch.commit(),

@@ -17,9 +17,9 @@ export const BATCH_OPERATIONS_MAX = 1024;
 export const BATCH_BYTES_MAX = 512 << 10;
 const FIRST_CAPACITY = 16;
 const FIRST_KEY_BYTES = 1024;
-/** Of one operation besides key and value: opcode, indexes, ends. */
+/** What one operation takes besides key and value: opcode, indexes, ends. */
 const OPERATION_BYTES = 1 + 5 * 4;
-/** Of one extra: operation and value. */
+/** What one extra takes: operation and value. */
 const SPARSE_BYTES = 12;
 const HEADER_BYTES_MAX = 4096;
 const UNTRACED: Pick<KvBatch, 'traces' | 'traceIndexes'> = { traces: [], traceIndexes: undefined };

@@ -19,7 +19,7 @@ const SLICE_MS = 5;
 const SLICE_CHECK = 64;
 /** Who waits for room looks at the clock so often. */
 const ROOM_CHECK_MS = 25;
-/** Of a text as a key, besides those of its characters. */
+/** Bytes that a text takes as a key besides those of its characters. */
 const KEY_OTHER_BYTES = 8;
 /** Until here putAll gathers by member; beyond, by partition. */
 const GATHER_BYTES_MAX = 512 << 10;

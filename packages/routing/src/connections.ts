@@ -30,7 +30,7 @@ const FINAL_CODES: readonly string[] = [
   'UNAUTHENTICATED',
   'PERMISSION_DENIED',
   'UNSUPPORTED_PROTOCOL',
-  // Of a function that gives the token.
+  // Thrown by the application's function that gives the token.
   'INVALID_ARGUMENT',
 ];
 /** What stands between us and a seed, and no waiting mends; the first of them tells most. */
@@ -52,7 +52,7 @@ export interface OpenOptions {
 
 interface Known {
   readonly connection: MemberConnection;
-  /** Of the member, as its table told; a seed may be reached under another one. */
+  /** Address of the member as the partition table has it; a seed may be reached under another one. */
   readonly address: string;
 }
 
@@ -61,7 +61,7 @@ export class Connections {
   readonly #caller: string;
   /** By member id. */
   readonly #byMember = new Map<string, Known>();
-  /** Of connections that are to be made anew: since when those before them are lost. */
+  /** By member id: when the last connection was lost, while no new one stands. performance.now(). */
   readonly #lostMs = new Map<string, number>();
   #turn = 0;
 

@@ -11,7 +11,7 @@ import { noOwner } from './errors.ts';
 export class KnownTable {
   #table: PartitionTable;
   #partitionCount: number;
-  /** Of a grid that is gathering at the addresses of ours. */
+  /** The table of another grid that is gathering at the addresses of ours. */
   #gathering: PartitionTable | undefined;
 
   /** @param partitionCount  of the grid, also while nobody owns a partition */

@@ -72,13 +72,13 @@ export class SealedBatch {
   readonly #processors: readonly ProcessorReference[];
   readonly #consistency: number;
   readonly #atomic: boolean;
-  /** Of a first sending. */
+  /** The request numbers of a first sending; undefined: the batch is sent again. */
   readonly #range: NumberRange | undefined;
   /** Numbers of the range that this batch answers for: not those of operations that went on in doubt. */
   #ownNumbers: number;
-  /** Of a sending again, by operation. */
+  /** The requests of a batch that is sent again, by operation; undefined: it is sent for the first time. */
   readonly #requests: readonly Request[] | undefined;
-  /** Of a sending again: those that were not applied for sure, now as then. */
+  /** Operations of a batch that is sent again which were certainly not applied, now as then. */
   #refused: Set<number> | undefined;
   /** 1 for operations answered, once answers came in pieces. */
   #answered: Uint8Array | undefined;
@@ -159,7 +159,7 @@ export class SealedBatch {
     this.#ownNumbers = 0;
   }
 
-  /** Of its mutations only `kept`, which were taken out of it, may be sent again. */
+  /** From now on only `kept`, mutations that were taken out of this batch, may be sent again. */
   keepOnly(kept: readonly DetachedOperation[]): void {
     if (this.#range !== undefined) {
       this.settleAll();

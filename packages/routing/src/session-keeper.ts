@@ -3,7 +3,7 @@ import { RequestNumbers } from './request-numbers.ts';
 
 export class SessionKeeper {
   readonly #open: () => Promise<number>;
-  /** Of grids that are gone: what was sent in them stays in doubt. */
+  /** Sessions of grids that are gone: what was sent in them stays in doubt. */
   readonly #lost = new Set<number>();
   #numbers: RequestNumbers;
   #renewing: Promise<void> | undefined;

@@ -7,7 +7,7 @@ import { decodeValue } from './value-decoder.ts';
 import { elementsUpTo } from './value-scan.ts';
 import { encodeValue } from './value-writer.ts';
 
-/** Of all parameters of a statement together: they are decoded in one go. */
+/** Most elements of all parameters of a statement together: they are decoded in one go. */
 const ELEMENTS_MAX = 1_000_000;
 const NONE = new Uint8Array(0);
 

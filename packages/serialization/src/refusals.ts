@@ -16,9 +16,9 @@ export interface RefusingCode {
   readonly exportName: string;
 }
 
-/** Of the names of a module and an export. */
+/** Most bytes that the names of a module and an export take together. */
 const NAME_BYTES_MAX = 256;
-/** Of details that are measured. */
+/** Takes details to measure their length. */
 const measured = new ValueWriter();
 
 /**
@@ -62,7 +62,7 @@ function refusedError(refusal: RefusalFacts, { module, exportName }: RefusingCod
   });
 }
 
-/** Of an error with a refusal. */
+/** Bytes of the refusal that an error carries. */
 export function encodeRefusal({ refusal, details }: Pick<WireError, 'refusal' | 'details'>): Uint8Array {
   const { module = '', exportName = '' } = details ?? {};
   const names = [module, exportName].map((name) => shortTextBytes(String(name), NAME_BYTES_MAX));

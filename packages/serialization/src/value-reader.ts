@@ -32,7 +32,7 @@ export class ValueReader {
   readonly #view: DataView;
   readonly #decoder: ValueDecoder;
 
-  /** Of the element found last. All other fields are of that element too. */
+  /** Type of the element found last. All other fields are about that element too. */
   type: ValueType = ValueType.MISSING;
   /**
    * NUMBER: the number. BOOLEAN: 0 or 1. DATE: milliseconds since 1970. BIGINT: the nearest double, exact while safe.

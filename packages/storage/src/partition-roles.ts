@@ -15,7 +15,7 @@ import type { StoreCore } from './store-core.ts';
 export interface PartitionOptions {
   /** Default: primary. */
   readonly role?: PartitionRole;
-  /** Of the log that is handed on, so that tokens stay good; default: a new one. */
+  /** Incarnation of the log that is handed on, so that tokens stay good; default: a new one. */
   readonly incarnation?: number;
   /** The last sequence that the partition's state includes already. Default: 0. */
   readonly lastSequence?: Sequence;

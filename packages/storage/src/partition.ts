@@ -60,7 +60,7 @@ export type PartitionRole = 'primary' | 'backup';
 export class Partition {
   readonly id: PartitionId;
   readonly log: PartitionLog;
-  /** Of a backup: what it holds beyond its commit index. Undefined: this member is the primary. */
+  /** The records that a backup holds beyond its commit index. Undefined: this member is the primary. */
   tail: ReplicaTail | undefined = undefined;
   /** Entries are idle from here on at the earliest, in version units: a new primary has not seen who read them. */
   idleFloor = 0;

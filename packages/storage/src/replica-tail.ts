@@ -28,7 +28,7 @@ import type { SlotTable } from './slots/slot-table.ts';
 import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
 
-/** Of a staged record: table index + 1 (0: it does nothing), staged slot + 1, closed slot + 1, change of live entries. */
+/** Fields of a staged record: table index + 1 (0: it does nothing), staged slot + 1, closed slot + 1, change of live entries. */
 const FIELDS = 4;
 const FIRST_RECORDS = 64;
 

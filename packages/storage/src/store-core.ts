@@ -48,7 +48,7 @@ export const ACCESS_UNIT_US = 4096;
 /** Share of the pages kept for removes, expiry and the log when memory is full. */
 const RESERVE_SHARE = 1 / 128;
 const RESERVE_PAGES_MIN = 4;
-/** Of the memory, for the logs of all partitions. */
+/** Share of the memory for the logs of all partitions. */
 const LOG_SHARE = 1 / 8;
 /** Steps of work and records dropped by one attempt to make room. */
 const PRESSURE_STEPS = 4096;

@@ -62,7 +62,7 @@ const NUMBERS = Array.from({ length: 60_000 }, (_, number) => String(number).pad
 /** What a follower of a partition's log holds of a key. */
 interface Followed {
   readonly value: string | undefined;
-  /** Of the last record of the key. */
+  /** Version of the last record of the key. */
   readonly version: number;
 }
 

@@ -24,7 +24,7 @@ export interface StoreStats {
   readonly systemBytes: Readonly<Record<MemoryKindName, number>>;
   /** Records and the values they name. */
   readonly logBytes: number;
-  /** Of it what is undecided, or held by durable consumers, about. */
+  /** About how much of `logBytes` is undecided or held by durable consumers. */
   readonly logKeptBytes: number;
   readonly logBytesMax: number;
   readonly snapshots: number;

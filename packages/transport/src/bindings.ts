@@ -14,7 +14,7 @@ type ServiceName = (typeof SERVICE_NAMES)[number];
 
 const m = METHODS;
 
-/** Of a result: only its batches cost credit. */
+/** Bytes of a result's message that cost credit: only its batches do. */
 function batchBytes(output: { readonly kind: string; readonly bytes?: Uint8Array }): number {
   return output.kind === 'batch' ? (output.bytes?.length ?? 0) : 0;
 }

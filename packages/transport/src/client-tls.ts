@@ -8,7 +8,7 @@ import { isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect, createSecureContext, type SecureContext } from 'node:tls';
 import { CallCredentials, ChannelCredentials } from '@grpc/grpc-js';
 
-/** Of its own, so that types of applications name no library. */
+/** TLS settings of a client: a type of our own, so that types of applications name no library. */
 export interface ClientTls {
   /** PEM; default: the system's. */
   readonly authority?: Buffer;

@@ -27,7 +27,7 @@ export interface ConnectionOptions {
   readonly tls?: ClientTls | undefined;
   /** Bearer token, asked for at every call. */
   readonly token?: string | (() => string | undefined) | undefined;
-  /** Of one message in either direction. Default 32 MiB. */
+  /** Most bytes of one message, in either direction. Default 32 MiB. */
   readonly messageBytesMax?: number;
   /** Told of every call and stream that a broken or silent link ended: its service, and the error. */
   readonly onLinkFailure?: ((service: string, error: GridError) => void) | undefined;

@@ -50,7 +50,7 @@ export interface MapReference {
   readonly ttlMs: number;
   /** 0: none. */
   readonly maxIdleMs: number;
-  /** Of the map that is meant; 0: not known, whichever has the name. */
+  /** Id of the map that is meant; 0: not known, whichever has the name. */
   readonly mapId: number;
   /** With mapId 0: the map with this id is known to be dropped, a later one is meant; 0: none is known. */
   readonly newerThan: number;
@@ -65,7 +65,7 @@ export interface KvBatch {
   readonly batchId: number;
   /** 0: none. */
   readonly session: number;
-  /** Of the first mutation; see requestNumbers. */
+  /** Request number of the first mutation; see requestNumbers. */
   readonly firstRequest: number;
   readonly lowestUnanswered: number;
   readonly sessionVersion: number;
@@ -76,7 +76,7 @@ export interface KvBatch {
   /** 0 primary, 1 backup. */
   readonly consistency: number;
   readonly tableVersion: number;
-  /** Of the newest catalog that the caller has heard of; 0: none. */
+  /** Version of the newest catalog that the caller has heard of; 0: none. */
   readonly catalogVersion: number;
   readonly atomic: boolean;
   readonly resent: boolean;
@@ -124,7 +124,7 @@ export interface KvAnswers {
   readonly batchId: number;
   readonly highestVersion: number;
   readonly tableVersion: number;
-  /** Of the member's catalog: its door adds it (server-kv-stream.ts). */
+  /** Version of the member's catalog; its door adds it (server-kv-stream.ts). */
   readonly catalogVersion?: number | undefined;
   /** The operation that element 0 of the columns, and index 0 in `errors`, belongs to; default 0. */
   readonly firstOperation?: number;
@@ -135,7 +135,7 @@ export interface KvAnswers {
   /** Undefined: no answer has a value. */
   readonly valueEnds: Uint32Array | undefined;
   readonly values: Uint8Array;
-  /** Of entries read by GET_ENTRY, 0 for the other operations; undefined: the batch has none. */
+  /** Versions of the entries that GET_ENTRY read, 0 for other operations; undefined: the batch has no GET_ENTRY. */
   readonly versions: Float64Array | undefined;
   /** Milliseconds since 1970, 0: does not expire; present as `versions` is. */
   readonly expiresAtMs: Float64Array | undefined;

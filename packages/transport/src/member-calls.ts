@@ -41,7 +41,7 @@ export interface GridCallsParts {
   readonly peers: Pick<Peers, 'to'>;
   /** The newest table. */
   readonly table: () => Pick<PartitionTable, 'members'>;
-  /** Of this member; asked for at each call: they are made after what calls them. */
+  /** The services of this member; asked for at each call, because they are made after what calls them. */
   readonly services: () => Pick<GridServices, 'admin' | 'members'>;
 }
 

@@ -34,5 +34,5 @@ export class MessageBuffers {
   };
 }
 
-/** Of all kv streams of this process: they share a thread. */
+/** The buffers of all kv streams of this process, which share a thread. */
 export const answerBuffers = new MessageBuffers();

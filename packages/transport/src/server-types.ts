@@ -22,15 +22,15 @@ export interface TlsFiles {
 }
 
 export interface ServerLimits {
-  /** Of one message in either direction. Default 32 MiB. */
+  /** Most bytes of one message, in either direction. Default 32 MiB. */
   readonly messageBytesMax?: number;
-  /** Of one connection. Default 1000. */
+  /** Most streams of one connection. Default 1000. */
   readonly streamsMax?: number;
   /** Unanswered bytes of one kv stream at which it is no longer read. Default 32 MiB. */
   readonly batchBytesMax?: number;
   /** Unanswered batches of one kv stream at which it is no longer read. Default 256. */
   readonly batchesMax?: number;
-  /** Of answers of all calls that their callers have not taken. Default 128 MiB. */
+  /** Most bytes of answers, over all calls, that callers have not taken yet. Default 128 MiB. */
   readonly unsentBytesMax?: number;
 }
 
@@ -61,7 +61,7 @@ export interface ServeOptions {
 
 /** What a door sees, now and since it was opened. */
 export interface DoorStats {
-  /** Of messages, without frames and headers. */
+  /** Bytes of messages, without frames and headers. */
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly connections: number;

@@ -43,7 +43,7 @@ export interface CallContext {
    * @throws GridError PERMISSION_DENIED
    */
   require(permission: Permission, map: string | undefined): void;
-  /** Of a stream. Who makes large answers all at once looks here before. */
+  /** Room for the answers of a stream: whoever makes large answers all at once looks here first. */
   readonly answers?: AnswerRoom | undefined;
 }
 
@@ -87,7 +87,7 @@ export interface SessionRequest {
   /** 0 asks for a new one. */
   readonly session: number;
   readonly clientName: string;
-  /** Of a member's listeners: full logs take what it writes. Default false. */
+  /** Whether the session is that of a member's listeners: full logs take what it writes. Default false. */
   readonly forListeners?: boolean;
 }
 
@@ -189,9 +189,9 @@ export interface SqlService {
 export interface ModuleExport {
   readonly name: string;
   readonly kind: string;
-  /** Of a listener: the map whose changes it gets; else empty. */
+  /** Name of the map whose changes a listener gets; empty for other kinds. */
   readonly map: string;
-  /** Of a listener that is listed: running, waiting or ended; else empty. */
+  /** State of a listener in a listing: running, waiting or ended; else empty. */
   readonly state?: string;
 }
 
@@ -320,7 +320,7 @@ export interface HelloResponse {
   readonly protocolMax: number;
   readonly features: number;
   readonly gridId: string;
-  /** Of the member's process. */
+  /** Incarnation of the member's process: another one means that its memory is another. */
   readonly incarnation: string;
   readonly memberId: string;
   readonly partitionCount: number;
@@ -373,7 +373,7 @@ export interface AdminService {
     request: { readonly map: string },
     context: CallContext,
   ): Promise<{ readonly existed: boolean; readonly mapId: number }>;
-  /** Of the member asked. A map that does not exist has none. */
+  /** Drops the columns that the asked member has of a map. A map that does not exist has none. */
   dropColumns(request: { readonly map: string }, context: CallContext): Promise<void>;
   /** The same names, labels and numbers as /metrics. */
   stats(context: CallContext): Promise<StatsResponse>;
@@ -431,7 +431,7 @@ export interface ReadControlRequest {
 
 export interface FollowCatalogRequest {
   readonly catalogVersion: number;
-  /** Of a deployment: the bundle that has to be there, too. None or empty: any. */
+  /** Hash of the bundle that has to be there too, for a deployment. None or empty: any. */
   readonly bundleHash?: string | undefined;
 }
 
@@ -496,7 +496,7 @@ export type PartStep = (typeof PART_STEPS)[number];
 export type PartState = (typeof PART_STATES)[number];
 
 export interface PartInput {
-  /** Of the first input: MessagePack of what to change. */
+  /** MessagePack of what to change; in the first input only. */
   readonly body: Uint8Array;
   readonly step: PartStep;
   readonly tableVersion: number;

@@ -13,7 +13,7 @@ import type { Link } from './outgoing.ts';
 const ACCEPTED = 'net.server.socket';
 
 export class Traffic {
-  /** Of messages, without frames and headers. */
+  /** Bytes of messages, without frames and headers. */
   bytesIn = 0;
   bytesOut = 0;
   /** Links open now, and all there were. */

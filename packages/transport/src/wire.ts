@@ -118,7 +118,7 @@ export function textBound(text: string): number {
 
 /** Walks the fields of one message: `while (reader.next()) switch (reader.field) { ... default: reader.skip(); }` */
 export class WireReader {
-  /** Of the field before us. */
+  /** Number of the field that comes next. */
   field = 0;
   readonly #bytes: Uint8Array;
   readonly #end: number;

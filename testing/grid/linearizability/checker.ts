@@ -36,7 +36,7 @@ interface Mark {
   readonly operation: number;
   readonly isCall: boolean;
   readonly time: number;
-  /** Of a call whose operation returned. */
+  /** For a call whose operation returned: the mark of its return. */
   end: Mark | undefined;
   next: Mark | undefined;
   previous: Mark | undefined;
@@ -140,7 +140,7 @@ function unlift(call: Mark): void {
 class DoneSet {
   readonly #isDone: Uint8Array;
   readonly #returned: number;
-  /** Of those that returned, [0, first) are done. */
+  /** The first of those that returned which is not done: [0, first) are. */
   #first = 0;
   /** Done, and at or above `first`. */
   readonly #others = new Set<number>();

@@ -6,7 +6,7 @@ export type Value = number | null;
 interface Timed {
   readonly client: number;
   readonly key: string;
-  /** Of one monotonic clock, in nanoseconds: before the call was made, after its answer came. */
+  /** Nanoseconds of one monotonic clock: `call` before the call was made, `return` after its answer came. */
   readonly call: number;
   /** Null: nothing came back. */
   readonly return: number | null;

@@ -49,7 +49,7 @@ class Recorder {
   readonly #options: RecorderOptions;
   readonly #random: Random;
   #clients = 0;
-  /** Of the last write: no two write the same. */
+  /** Value of the last write: no two write the same. */
   #value = 0;
 
   constructor(options: RecorderOptions) {

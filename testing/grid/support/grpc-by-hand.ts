@@ -12,7 +12,7 @@ const ERRORS_PROTO = new URL('../../../protos/ashlar/v1/errors.proto', import.me
 /** A call that was answered by another status than OK. */
 export class GrpcFailure extends Error {
   readonly status: number;
-  /** Of errors.proto; undefined where the answer names none. */
+  /** A code of errors.proto; undefined where the answer names none. */
   readonly code: string | undefined;
 
   constructor(status: number, message: string, code: string | undefined) {

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../../packages/cli/src/main.ts', import.meta.url));
 const READY_TIMEOUT_MS = 20_000;
-/** Of a command that is expected to end by itself. */
+/** Time for a command that is expected to end by itself. */
 const COMMAND_TIMEOUT_MS = 20_000;
 const LOG_TAIL_LINES = 200;
 

@@ -5,7 +5,7 @@ import { MemberProcess } from './member-process.ts';
 import { freePort } from './tcp-proxy.ts';
 
 export interface RestartableOptions extends TestGridOptions {
-  /** Of the first member alone, which holds the coordinator. */
+  /** Settings of the first member alone, which holds the coordinator. */
   readonly firstSettings?: Readonly<Record<string, string | number>>;
 }
 

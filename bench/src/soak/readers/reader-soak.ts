@@ -13,7 +13,7 @@ import { type MemberProcess, startMember } from '../../member-process.ts';
 import { SoakFault, Tally } from '../tally.ts';
 
 export interface ReaderSoakOptions {
-  /** Of the map that is read. */
+  /** Rows of the map that is read. */
   readonly rows: number;
   readonly unread: number;
   /** How long a round of the steady reader takes. */

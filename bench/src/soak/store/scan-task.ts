@@ -7,7 +7,7 @@ export interface ScanSetting {
   readonly mapId: number;
   readonly partitionCount: number;
   readonly keyCount: number;
-  /** Of the columns key, n, x, label, fill. */
+  /** Numbers of the columns key, n, x, label, fill. */
   readonly columnNumbers: readonly number[];
   /** Regions of all threads, past ones too, are told apart by it. */
   readonly firstSerial: number;

@@ -14,7 +14,7 @@ export interface LoadPlan {
   readonly keys: number;
   readonly valueBytes: number;
   readonly inFlight: number;
-  /** Of 100 operations, so many read. */
+  /** Operations of 100 that read. */
   readonly reads: number;
   readonly durationMs: number;
 }

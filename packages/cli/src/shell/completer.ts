@@ -8,7 +8,7 @@ import { FUNCTIONS, KEYWORDS } from './words.ts';
 
 export interface Names {
   readonly maps: readonly string[];
-  /** Of the maps that the statement names. */
+  /** Columns of the maps that the statement names. */
   readonly columns: readonly string[];
   /** Files that a path may go on with. */
   readonly files: readonly string[];
@@ -19,7 +19,7 @@ export interface Question {
   /** The part of the line that the answers replace. */
   readonly word: string;
   readonly kind: 'nothing' | 'command' | 'choice' | 'map' | 'file' | 'sql';
-  /** Of a command: what may stand here. */
+  /** For a command: what may stand here. */
   readonly choices: readonly string[];
   /** Maps whose columns may be meant. */
   readonly columnsOf: readonly string[];

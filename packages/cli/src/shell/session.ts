@@ -22,7 +22,7 @@ export interface Settings {
 export interface Session {
   readonly settings: Settings;
   readonly rest: Rest;
-  /** Of the line that comes next, from 1. */
+  /** Number of the line that comes next, from 1. */
   readonly lineNumber: number;
   /** Ctrl-C in a row on an empty line. */
   readonly interrupts: number;

@@ -25,7 +25,7 @@ export class ManualCommits implements Committer {
     this.commitAll();
   }
 
-  /** Of one partition only: `partition`. */
+  /** Commits what waits. @param partition  only batches of this one; undefined: all */
   commitAll(partition?: number): void {
     for (const batch of [...this.waiting]) {
       if (partition !== undefined && !batch.partitionIds.includes(partition as PartitionId)) continue;

@@ -17,7 +17,7 @@ export type Lane = 'number' | 'dictionary' | 'lookup' | 'text' | 'null' | 'mixed
 
 export interface ColumnProfile {
   readonly lane: Lane;
-  /** Of lane `number`; TEXT for the text lanes. */
+  /** Type of the values of the lane `number`; TEXT for the text lanes. */
   readonly tag: Tag;
   /** Whether NULL or missing rows occur. */
   readonly nullable: boolean;

@@ -43,7 +43,7 @@ export type ScalarFunction = (input: KernelInput, length: number, numbers: Float
 export interface Source<Run> {
   readonly needs: KernelNeeds;
   readonly run: Run;
-  /** Of a scalar kernel's values. */
+  /** Type of the values that a scalar kernel computes. */
   readonly tag: Tag;
   readonly nullable: boolean;
 }

@@ -4,9 +4,9 @@ import type { LoadedConfig } from './load.ts';
 import type { MemberConfig } from './schema.ts';
 import { formatSize } from './units.ts';
 
-/** The logs of all partitions have so much of the grid memory, at most. */
+/** Share of the grid memory that the logs of all partitions may have together. */
 const LOG_SHARE = 1 / 8;
-/** Of a message, for what is not values. */
+/** Share of a message that is kept for what is not values. */
 const MESSAGE_OVERHEAD_SHARE = 1 / 16;
 
 interface Rule {

@@ -112,7 +112,7 @@ function stateOf(file: string, { format, digest, state }: Fields, saveBundle: Sa
   }
 }
 
-/** Of one value with the bundles in it: table and catalog, and the bundles in files of their own. */
+/** Splits one value that includes the bundles into table and catalog, and puts the bundles into files of their own. */
 function split(state: Fields, saveBundle: SaveBundle): Fields {
   const { gridId, catalogVersion, mapIdFloor, maps, modules, ...table } = state;
   const apart = (modules as readonly Fields[]).map(({ bundle, ...module }) => {

@@ -25,7 +25,7 @@ function bytesOf(value: TableState | CatalogState): Uint8Array {
   return bytes;
 }
 
-/** Of a pair what another one that is known lacks; undefined: everything. */
+/** The parts of a state that `known` does not have; undefined: nothing is known, all of it is sent. */
 export function updateOf({ table, catalog }: ControlState, known: ControlState | undefined): ControlUpdate {
   return {
     table: table === known?.table ? NOTHING : bytesOf(table),
@@ -33,7 +33,7 @@ export function updateOf({ table, catalog }: ControlState, known: ControlState |
   };
 }
 
-/** Of a pair what is newer than what a reader has. */
+/** The parts of a state that are newer than what a reader has. */
 export function newerThan({ table, catalog }: ControlState, has: ReadControlRequest): ControlUpdate {
   const isSame = has.gridId === table.gridId;
   return {
@@ -42,7 +42,7 @@ export function newerThan({ table, catalog }: ControlState, has: ReadControlRequ
   };
 }
 
-/** Of every newer pair what a reader of this feed was not sent. */
+/** The parts of every newer state that the reader of this feed was not sent yet. */
 export async function* updatesOf(states: AsyncIterable<ControlState>): AsyncGenerator<ControlUpdate, void, undefined> {
   let sent: ControlState | undefined;
   for await (const state of states) {

@@ -121,7 +121,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     }
   }
 
-  /** Of all members, or MAP_DROPPED: a map that goes while it is counted has no size. */
+  /** The size over all members. @throws GridError MAP_DROPPED when the map is dropped while it is counted */
   async function gridSize({ name, id: mapId }: CatalogedMap): Promise<MapSize> {
     const sizeAt = (member: MemberId): Promise<MapSize> =>
       deps.calls.to(member).admin.mapSize({ map: name, grid: false, mapId }, { timeoutMs: CALL_TIMEOUT_MS });

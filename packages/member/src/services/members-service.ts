@@ -203,7 +203,7 @@ function knownMember(id: string, { table, self }: GridView): MemberId {
   throw new GridError('INVALID_ARGUMENT', `'${id}' is not another member of this grid: it has no pins here`);
 }
 
-/** Of a snapshot; undefined: all that are here. */
+/** The partitions that a snapshot reads; undefined: all that are here. */
 function readIn(partitions: readonly number[]): readonly PartitionId[] | undefined {
   return partitions.length === 0 ? undefined : (partitions as readonly PartitionId[]);
 }

@@ -93,7 +93,7 @@ export class ExtremeAccumulator implements Accumulator {
     if (tag === held && tag < Tag.BIGINT) return compareNumbers(number, this.numbers[group]!) * this.#sign < 0;
     const candidate = rowValue(tag, number, value);
     const order = this.#order(candidate, rowValue(held, this.numbers[group]!, this.#values.get(group)));
-    // Of equal numbers the plainest: a number before a bigint before a decimal, in whatever order they come.
+    // Among equal numbers the plainest wins, in whatever order they come: a number before a bigint before a decimal.
     return order === 0 ? tag < held : order * this.#sign < 0;
   }
 

@@ -59,7 +59,7 @@ export function unify(
   positionOf: (index: number) => TextPosition,
 ): { readonly exprs: readonly Expr[]; readonly type: SqlType } {
   let common: SqlType = 'null';
-  // Of all but parameters, which bring what they bring: a text is read as the others are.
+  // The type of all but parameters, whose type is what they bring: a text is read as the others are.
   let written: SqlType = 'null';
   exprs.forEach((expr, index) => {
     if (isUntyped(expr)) return;

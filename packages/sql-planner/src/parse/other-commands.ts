@@ -37,7 +37,7 @@ const COMMANDS: ReadonlyMap<string, string> = new Map(
     merge: OVERWRITE,
     refresh: VIEWS,
     truncate: 'write DELETE FROM, or call grid.map(name).clear()',
-    // Of other databases.
+    // Commands of other databases.
     ...{ attach: FILES, detach: FILES, pragma: SETTINGS, replace: OVERWRITE, upsert: OVERWRITE, use: SCHEMAS },
   }),
 );

@@ -18,9 +18,9 @@ import type { PartitionLog } from '../log/partition-log.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { SlotTable } from '../slots/slot-table.ts';
 
-/** Of one undecided batch. */
+/** The keys that one undecided batch writes more than once. */
 export class KeyRewrites {
-  /** Of each log, by entry: the sequence of the record that counts. */
+  /** By log and entry: the sequence of the record that counts. */
   readonly #last = new Map<PartitionLog, Map<Ref, number>>();
 
   /**

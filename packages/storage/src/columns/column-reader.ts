@@ -35,7 +35,7 @@ import { type ColumnBound, mayMatch } from './zone.ts';
 
 export interface ColumnTask {
   readonly mapId: MapId;
-  /** Of an open snapshot; columns are built under it. */
+  /** Version of an open snapshot; columns are built as of it. */
   readonly version: Version;
   /** Leased runs of pages that columns may be built in; best of one and of two pages. */
   readonly pages: readonly Int32Array[];

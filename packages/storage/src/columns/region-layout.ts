@@ -49,7 +49,7 @@ export const REGION_HAS_NAN = 17;
 export const REGION_BYTES = 24;
 /** Tells this region from all others, also from those that lay in the same pages before. */
 export const REGION_SERIAL_F64 = 9;
-/** Of the number lane; min > max when it holds nothing but NaN. */
+/** Bounds of the number lane; min > max when it holds nothing but NaN. */
 export const REGION_MIN_F64 = 10;
 export const REGION_MAX_F64 = 11;
 export const REGION_HEAD_BYTES = 128;

@@ -29,7 +29,7 @@ import type { PartitionLog } from './partition-log.ts';
 
 export interface AnswerQuery {
   readonly session: number;
-  /** Of the mutations, each once. */
+  /** Request numbers of the mutations that are looked for, each once. */
   readonly numbers: readonly number[];
   /** The highest version that their caller knew when they were sent for the first time. */
   readonly floor: number;

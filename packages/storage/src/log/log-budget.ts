@@ -23,7 +23,7 @@ import type { LogHolder, PartitionLog } from './partition-log.ts';
 export type LogState = 'ok' | 'delay' | 'full';
 
 const DELAY_SHARE = 0.8;
-/** Of an even part. */
+/** A partition's floor as a share of an even part of the budget. */
 const FLOOR_SHARE = 1 / 8;
 /** Made at once, at least: what one record names is fetched from memory while another is worked on. */
 const ROOM_TOGETHER_BYTES = 4096;
@@ -31,7 +31,7 @@ const ROOM_TOGETHER_BYTES = 4096;
 const SHRINK_RECORDS = 512;
 const SHRINK_AFTER_US = 2_000_000;
 const GIVEN_UP_TOGETHER = 32;
-/** Of the time that the logs keep: given up together. */
+/** Share of the time span which the logs cover that is given up together. */
 const TIME_TOGETHER_SHARE = 1 / 32;
 
 export interface LogBudgetOptions {
@@ -47,9 +47,9 @@ export class LogBudget {
   readonly bytesMax: number;
   readonly floorBytes: number;
   readonly historyBytesMax: number;
-  /** Of all logs: records and the values they name. */
+  /** Bytes of all logs: records and the values they name. */
   bytesUsed = 0;
-  /** Of it, what logs have beyond their floors. */
+  /** The part of `bytesUsed` that logs have beyond their floors. */
   excessBytes = 0;
   /** What logs may have beyond the floors of all that are open. */
   sharedBytes: number;

@@ -51,9 +51,9 @@ import {
 /** Where every partition's log takes its bytes from, and what they all may hold together. */
 export interface LogHost {
   readonly blocks: BlockAllocator;
-  /** Of the records. */
+  /** What records are charged to. */
   readonly account: ByteAccount;
-  /** Of the map whose keys and values a record names. */
+  /** What the keys and values that a record names are charged to: the account of their map. */
   accountOf(mapId: number): ByteAccount;
   readonly budget: LogBudget;
 }
@@ -106,7 +106,7 @@ export class LogConsumer {
 
 export class PartitionLog {
   readonly incarnation: number;
-  /** Of the partition; written into every record of its own. */
+  /** Epoch of the partition; every record that this member makes carries it. */
   epoch: number;
   /** The first sequence of the batch that is staging here; Infinity: none is. */
   openFrom = Infinity;
@@ -203,7 +203,7 @@ export class PartitionLog {
     return this.#first < this.#kept;
   }
 
-  /** Of the oldest record, which is committed; a lane that is not patched yet counts as the newest. */
+  /** Version of the oldest record, which is committed; one whose version is not written yet counts as the newest. */
   get firstVersion(): number {
     const record = this.recordRef(this.#first);
     return this.#host.blocks.arena.segments[record >>> SEGMENT_SHIFT]!.f64[
@@ -323,7 +323,7 @@ export class PartitionLog {
     return sequence;
   }
 
-  /** Of a record whose batch is sealed. */
+  /** Version of a record whose batch is sealed. */
   versionOf(sequence: number): number {
     const record = this.recordRef(sequence);
     const { arena } = this.#host.blocks;

@@ -24,7 +24,7 @@ const MAGIC = 0x4641_4c41;
 const FORMAT = 1;
 const HEADER_BYTES = 48;
 const CHECKSUM_BYTES = 4;
-/** Of a frame: what a reader makes room for before it has seen them. */
+/** Most records of a frame: a reader makes room for them before it has seen them. */
 export const FRAME_RECORDS_MAX = 65_536;
 
 /** Fields of a record that have a column, by its place on the wire. */

@@ -65,7 +65,7 @@ export class BlockAllocator {
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   readonly #partial = new Int32Array(CLASS_GRANULES.length).fill(-1);
-  /** Of each class: blocks in use, and pages. */
+  /** By size class: blocks in use, and pages. */
   readonly #usedOfClass = new Int32Array(CLASS_GRANULES.length);
   readonly #pagesOfClass = new Int32Array(CLASS_GRANULES.length);
   #slabPages = 0;

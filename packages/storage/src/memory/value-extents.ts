@@ -89,7 +89,7 @@ export function createExtents(
   return value;
 }
 
-/** Of at most `bytes`: pages while there are any, then what is left in slabs. */
+/** Takes a piece of at most `bytes`: from pages while there are any, then from what is left in slabs. */
 function allocateExtent(blocks: BlockAllocator, account: ByteAccount, bytes: number): Ref {
   const pages = blocks.allocatePiece(Math.ceil(bytes / PAGE_BYTES), account, MemoryKind.values);
   return pages === 0 ? blocks.allocateSlack(bytes, account, MemoryKind.values) : pages;

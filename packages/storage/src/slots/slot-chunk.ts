@@ -39,7 +39,7 @@ import { AssembledValue } from '../memory/value-extents.ts';
 
 export class SlotChunkView {
   readonly arena: Arena;
-  /** Of the chunk; 0 before the first attach(). */
+  /** Where the chunk lies; 0 before the first attach(). */
   ref: Ref = 0;
   segment: Segment;
   f64: Float64Array;

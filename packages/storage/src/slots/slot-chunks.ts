@@ -42,7 +42,7 @@ export class SlotChunks {
   /** One view a chunk. The last is replaced as it grows. */
   readonly list: SlotChunkView[] = [];
   readonly host: TableHost;
-  /** Of the table. */
+  /** Where the table's header lies. */
   readonly #header: Ref;
   #directory: Ref = 0;
   #directoryCapacity = 0;

@@ -14,7 +14,7 @@ export interface TableHost {
   readonly words: PendingWords<WriteBatch>;
   /** The key of the entry index's hash. */
   readonly hashSeed: number;
-  /** Of the map. */
+  /** What the map's memory is charged to. */
   readonly account: ByteAccount;
   /** Rises with every change of the map's entries and columns. */
   changes: number;

@@ -100,7 +100,7 @@ interface JsonFrame {
   readonly none: string;
 }
 
-/** Of two columns: key and value. */
+/** Writes rows of two columns, key and value, as JSON. */
 function jsonFile(sink: Sink, { head, between, tail, none }: JsonFrame): RowFileWriter {
   let before = head;
   return {

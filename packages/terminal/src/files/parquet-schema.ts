@@ -261,7 +261,7 @@ function leafConverter(element: SchemaElement): Convert | undefined {
   }
 }
 
-/** Of a DECIMAL without its point; bytes are two's complement, the highest first. */
+/** The digits of a DECIMAL as a whole number, without the point; bytes are two's complement, the highest first. */
 function wholeNumber(stored: number | bigint | Uint8Array): bigint {
   if (!(stored instanceof Uint8Array)) return BigInt(stored);
   if (stored.length === 0) return 0n;

@@ -51,7 +51,7 @@ const parsers: Partial<ParquetParsers> = {
   jsonFromBytes: (bytes: Uint8Array | undefined) => bytes && parseExactJson(text.decode(bytes)),
 };
 
-/** Of `dateOf`: nothing is wrong with the file. */
+/** Message of the RangeError that `dateOf` throws: nothing is wrong with the file. */
 const OUT_OF_RANGE = /^a time of .* is out of range$/;
 
 /** @throws RangeError outside of what a Date holds: a year of 275760, or 'infinity' */

@@ -11,7 +11,7 @@ export interface SchemaField {
   readonly isRepeated: boolean;
   /** TYPE_STRING, TYPE_MESSAGE ... */
   readonly type: string;
-  /** Of a message or enum: its name. */
+  /** Name of the message or enum, where the type is one. */
   readonly typeName: string;
 }
 
