@@ -3,7 +3,7 @@
  * It is the only one at work while it runs; the others wait for their turn.
  */
 import { cpuMsOf } from '../cpu-time.ts';
-import { inLanes } from '../in-lanes.ts';
+import { keepUnderWay } from '../keep-under-way.ts';
 import { serveLines } from '../serve-lines.ts';
 import { ReadCheck } from './read-check.ts';
 import { type KvSubject, openSubject, type SubjectName } from './subjects.ts';
@@ -45,7 +45,7 @@ process.exit(0);
 
 async function run(subject: KvSubject, { seed, count, writeShare, inFlight }: RunRequest): Promise<RunFigures> {
   const sequence = makeSequence(seed, count, writeShare);
-  await inLanes(FILL_IN_FLIGHT, KEY_COUNT, async (key) => {
+  await keepUnderWay(FILL_IN_FLIGHT, KEY_COUNT, async (key) => {
     await subject.put(KEYS[key]!, writtenValue(key, -1));
   });
   const check = subject.hasValues ? new ReadCheck() : undefined;
@@ -75,7 +75,7 @@ async function drive(
   latenciesUs: Float32Array,
   check: ReadCheck | undefined,
 ): Promise<void> {
-  await inLanes(inFlight, keys.length, async (operation) => {
+  await keepUnderWay(inFlight, keys.length, async (operation) => {
     const key = keys[operation]!;
     const startedMs = performance.now();
     if (writes[operation] === 1) {
@@ -94,7 +94,7 @@ async function drive(
 /** @throws when an entry is not what the sequence left */
 async function verify(subject: KvSubject, sequence: Sequence): Promise<number> {
   let checksum = 0;
-  await inLanes(FILL_IN_FLIGHT, KEY_COUNT, async (key) => {
+  await keepUnderWay(FILL_IN_FLIGHT, KEY_COUNT, async (key) => {
     const operation = operationOf(await subject.get(KEYS[key]!), key);
     checksum = checksumStep(checksum, key, operation);
   });

@@ -1,6 +1,6 @@
 /** The client process of one subject of `process`: told what to run by a line of JSON, answers with a line of figures. */
 import { seededRandom } from '@ashlar/core';
-import { inLanes } from '../in-lanes.ts';
+import { keepUnderWay } from '../keep-under-way.ts';
 import { serveLines } from '../serve-lines.ts';
 import { openSubject, type ProcessSubject, type SubjectName } from './subjects.ts';
 
@@ -30,7 +30,7 @@ async function run(subject: ProcessSubject, { seed, count, inFlight }: RunReques
   const keys = Uint32Array.from({ length: count }, () => random.below(KEYS.length));
   const amounts = Uint8Array.from({ length: count }, () => 1 + random.below(9));
   const startedMs = performance.now();
-  await inLanes(inFlight, count, async (call) => {
+  await keepUnderWay(inFlight, count, async (call) => {
     const after = await subject.increment(KEYS[keys[call]!]!, amounts[call]!);
     if (!(after >= amounts[call]!)) throw new Error(`${KEYS[keys[call]!]}: ${after} after adding ${amounts[call]}`);
   });

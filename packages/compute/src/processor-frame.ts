@@ -101,11 +101,11 @@ export class ProcessorFrame {
       i32[this.#entries + at] = moved(entryBounds[at]!, base);
     for (let entry = 0; entry < batch.entryCount; entry++) f64[this.#ttlIn + entry] = ttlMs[entry]!;
     for (let call = 0; call < batch.callCount; call++) {
-      const lane = this.#calls + call * I32_CALL_LANES;
-      i32[lane] = entryOf[call]!;
-      i32[lane + 1] = seeds[call]!;
-      i32[lane + 2] = moved(callBounds[call * 2]!, base);
-      i32[lane + 3] = moved(callBounds[call * 2 + 1]!, base);
+      const first = this.#calls + call * I32_CALL_LANES;
+      i32[first] = entryOf[call]!;
+      i32[first + 1] = seeds[call]!;
+      i32[first + 2] = moved(callBounds[call * 2]!, base);
+      i32[first + 3] = moved(callBounds[call * 2 + 1]!, base);
       f64[this.#nowMs + call] = nowMs[call]!;
     }
     i32[OUTPUT_START] = end;
@@ -190,13 +190,13 @@ export class ProcessorFrame {
     resultStart: number,
     resultEnd: number,
   ): void {
-    const lane = this.#calls + call * I32_CALL_LANES + 4;
+    const first = this.#calls + call * I32_CALL_LANES + 4;
     const i32 = this.#i32;
-    i32[lane] = action;
-    i32[lane + 1] = valueStart;
-    i32[lane + 2] = valueEnd;
-    i32[lane + 3] = resultStart;
-    i32[lane + 4] = resultEnd;
+    i32[first] = action;
+    i32[first + 1] = valueStart;
+    i32[first + 2] = valueEnd;
+    i32[first + 3] = resultStart;
+    i32[first + 4] = resultEnd;
     this.#f64[this.#ttlOut + call] = ttlMs;
     store(i32, COMPLETED, call + 1);
   }

@@ -52,7 +52,7 @@ export class ClosedSums {
     };
     return [
       ...Array.from({ length: 3 }, () => forever(() => this.#movePocket())),
-      ...Array.from({ length: 2 }, (_, lane) => this.#moveAccounts(lane, 2)),
+      ...Array.from({ length: 2 }, (_, mover) => this.#moveAccounts(mover, 2)),
       forever(() => this.#updatePockets(), 50),
       forever(() => this.#stumble(), STUMBLE_EVERY_MS),
       this.#forge(),
@@ -94,11 +94,11 @@ export class ClosedSums {
     await attempt(this.#call, 'transfers by UPDATE', () => this.#grid.sql(text, parameters).execute());
   }
 
-  async #moveAccounts(lane: number, lanes: number): Promise<void> {
+  async #moveAccounts(mover: number, movers: number): Promise<void> {
     const { signal } = this.#call;
     const accounts = this.#grid.map(Accounts);
     for (let turn = 0; !signal.aborted; turn++) {
-      const pair = lane + lanes * (turn % (PAIRS / lanes));
+      const pair = mover + movers * (turn % (PAIRS / movers));
       const left = this.#random.below(OPENING * 2);
       const both = [
         [[pair, 0], { balance: left }],

@@ -93,9 +93,9 @@ export class GridSoak {
     await grid.map(Rows).put(0, { key: 0, n: 0, x: 0, label: '', fill: '' });
     await grid.map(Rows).remove(0);
     const readers = [grid, other].map((client) => new RowReader(client, this.#ledger, this.#random, call));
-    const lanes = Array.from({ length: WRITERS }, (_, lane) => this.#writer(lane, call));
+    const writers = Array.from({ length: WRITERS }, (_, index) => this.#writer(index, call));
     const tasks = [
-      ...lanes.map((lane) => lane.run()),
+      ...writers.map((writer) => writer.run()),
       ...readers.flatMap((reader) => [reader.select(), reader.get(), reader.list()]),
       readers[1]!.inspect(),
       new RowEvents(other, this.#ledger, call).run(),
@@ -116,9 +116,9 @@ export class GridSoak {
     await grid.map('ballast').putAll(Array.from({ length: BALLAST.entries }, (_, key) => [key, value]));
   }
 
-  #writer(lane: number, call: Call): RowWriter {
-    const keys = Array.from({ length: KEYS }, (_, key) => key).filter((key) => key % WRITERS === lane);
-    return new RowWriter(this.#clients[lane % 2]!, this.#ledger, this.#random, keys, call);
+  #writer(index: number, call: Call): RowWriter {
+    const keys = Array.from({ length: KEYS }, (_, key) => key).filter((key) => key % WRITERS === index);
+    return new RowWriter(this.#clients[index % 2]!, this.#ledger, this.#random, keys, call);
   }
 
   /** Statements find their columns warm and cold in turn. */

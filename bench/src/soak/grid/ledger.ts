@@ -1,5 +1,5 @@
 /**
- * What is known of every row: which writes were sent, which answers came. One lane writes a key, one write at a time, so
+ * What is known of every row: which writes were sent, which answers came. One writer writes a key, one write at a time, so
  * a reader that began after an answer has a bound from below, and every reader one from above.
  *
  * L1  A read that begins after write n of a key was answered sees n or a later one; after a remove, a later one or none.

@@ -1,4 +1,4 @@
-/** Lanes that write rows by every way there is, each its own keys, one call at a time. */
+/** Writers of rows, by every way there is, each of its own keys, one call at a time. */
 import type { Grid, GridMap } from '@ashlar/client';
 import type { Random } from '@ashlar/core';
 import { type CheckedRow, rowOf } from '../rows.ts';

@@ -113,7 +113,7 @@ export class ReaderSoak {
 
   async #overwrite(hot: GridMap<GridKey, Hot>, signal: AbortSignal): Promise<void> {
     let n = 0;
-    const lane = async (): Promise<void> => {
+    const writer = async (): Promise<void> => {
       while (!signal.aborted) {
         n += 1;
         try {
@@ -124,7 +124,7 @@ export class ReaderSoak {
         this.tally.add('keys overwritten');
       }
     };
-    await Promise.all(Array.from({ length: WRITERS }, lane));
+    await Promise.all(Array.from({ length: WRITERS }, writer));
   }
 
   /** Takes about `roundMs` for all rows. */

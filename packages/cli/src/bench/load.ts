@@ -1,8 +1,8 @@
 /**
  * A load of gets and puts against one map: a fixed number of operations under way, each followed by the next.
  *
- *   lane 1   get --------> put -> get --->          a lane awaits its operation, then starts another
- *   lane n   put -> get -----> get -> put
+ *   caller 1   get --------> put -> get --->          a caller awaits its operation, then starts another
+ *   caller n   put -> get -----> get -> put
  *
  * Latencies are what the caller waits, batching and queueing included.
  */
@@ -53,7 +53,7 @@ export async function fill(map: BenchMap, { keys, valueBytes }: LoadPlan, signal
 }
 
 /**
- * Runs the load until its time is over or the signal fires; a failed operation is counted, and the lane goes on.
+ * Runs the load until its time is over or the signal fires; a failed operation is counted, and its caller goes on.
  *
  * @param random  from 0 up to 1
  * @param onTick  about ten times a second
@@ -72,7 +72,7 @@ export async function runLoad(
   let startedMs = performance.now();
   let isOver = false;
   const soFar = (): LoadResult => ({ gets, puts, errors, durationMs: performance.now() - startedMs });
-  const lane = async (): Promise<void> => {
+  const caller = async (): Promise<void> => {
     while (!isOver) {
       const isRead = random() * 100 < plan.reads;
       const tally = isRead ? gets : puts;
@@ -96,7 +96,7 @@ export async function runLoad(
     startedMs = performance.now();
   };
   const ticking = setInterval(() => onTick(soFar()), 100);
-  const lanes = Array.from({ length: plan.inFlight }, lane);
+  const callers = Array.from({ length: plan.inFlight }, caller);
   try {
     await pause(Math.min(WARM_UP_MAX_MS, plan.durationMs * WARM_UP_SHARE), signal);
     begin();
@@ -105,7 +105,7 @@ export async function runLoad(
   } finally {
     isOver = true;
     clearInterval(ticking);
-    await Promise.all(lanes);
+    await Promise.all(callers);
   }
 }
 

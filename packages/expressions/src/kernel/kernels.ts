@@ -184,20 +184,20 @@ export class Kernels<Run> {
   #fill({ needs }: Source<Run>, batch: Batch, context: EvalContext): boolean {
     const { input, program } = this;
     const columnAt = (position: number) => batch.columns[program.columns[position]!]!;
-    for (const [slot, position] of needs.numbers.entries()) input.numbers[slot] = columnAt(position).numbers;
-    for (const [slot, position] of needs.tags.entries()) input.tags[slot] = columnAt(position).tags;
-    for (const [slot, position] of needs.codes.entries()) input.codes[slot] = columnAt(position).codes;
-    for (const [slot, position] of needs.texts.entries()) {
+    for (const [index, position] of needs.numbers.entries()) input.numbers[index] = columnAt(position).numbers;
+    for (const [index, position] of needs.tags.entries()) input.tags[index] = columnAt(position).tags;
+    for (const [index, position] of needs.codes.entries()) input.codes[index] = columnAt(position).codes;
+    for (const [index, position] of needs.texts.entries()) {
       const column = columnAt(position);
-      input.texts[slot] = column.dictionary ?? column.values;
+      input.texts[index] = column.dictionary ?? column.values;
     }
-    for (const [slot, { node, column, result }] of needs.tables.entries()) {
+    for (const [index, { node, column, result }] of needs.tables.entries()) {
       const dictionary = columnAt(column).dictionary!;
       const table = tableOf(evaluatorOf(program.nodes[node]!.expr), dictionary, result, this.probeOf(context));
       if (table === undefined) return false;
-      input.tables[slot] = table.values;
-      input.nulls[slot] = table.nulls;
-      input.nullCodes[slot] = dictionary.length;
+      input.tables[index] = table.values;
+      input.nulls[index] = table.nulls;
+      input.nullCodes[index] = dictionary.length;
     }
     return true;
   }

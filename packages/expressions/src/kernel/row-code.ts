@@ -25,7 +25,7 @@ import {
 } from './code.ts';
 import { type ColumnProfile, tagAs } from './profile.ts';
 import type { Program, ProgramNode } from './program.ts';
-import { type ConstantForm, isDear, type KernelNeeds, push, RowLines, slot } from './row-lines.ts';
+import { type ConstantForm, isDear, type KernelNeeds, positionIn, push, RowLines } from './row-lines.ts';
 
 /** The most constants of an IN that are compared one by one. */
 const IN_INLINE_MAX = 4;
@@ -436,8 +436,8 @@ export class RowCode {
     const value = last === undefined || !hasField ? undefined : this.number(last);
     const lane = value === undefined ? undefined : laneFunction(name, value.tag, children.length);
     if (value === undefined || lane === undefined) return undefined;
-    const slotOf = push(this.#out.needs.functions, { node: node.number, argument: value.tag });
-    const result = this.#out.define(`functions[${slotOf}](${value.code})`);
+    const index = push(this.#out.needs.functions, { node: node.number, argument: value.tag });
+    const result = this.#out.define(`functions[${index}](${value.code})`);
     this.#giveUp(`${result} !== ${result}`, value.isNull);
     return { code: result, isNull: value.isNull, tag: lane.tag, mayBeNaN: false };
   }
@@ -461,7 +461,7 @@ export class RowCode {
   }
 
   #dictionaryText(column: number): string {
-    return `texts${slot(this.#out.needs.texts, column)}[${this.#out.load('codes', column)}]`;
+    return `texts${positionIn(this.#out.needs.texts, column)}[${this.#out.load('codes', column)}]`;
   }
 
   // ---- tables by dictionary code ----

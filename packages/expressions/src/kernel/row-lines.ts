@@ -78,7 +78,7 @@ export class RowLines {
 
   /** The row's value in a lane of a column. */
   load(lane: 'numbers' | 'tags' | 'codes' | 'texts', column: number): string {
-    const load = `${lane}${slot(this.needs[lane], column)}[i]`;
+    const load = `${lane}${positionIn(this.needs[lane], column)}[i]`;
     const known = this.#loads.get(load);
     if (known !== undefined) return known;
     const name = this.name();
@@ -121,7 +121,7 @@ export function push<Item>(list: Item[], item: Item): number {
 }
 
 /** The position of `item` in `list`, appended if it is not there. */
-export function slot(list: number[], item: number): number {
+export function positionIn(list: number[], item: number): number {
   const known = list.indexOf(item);
   return known >= 0 ? known : push(list, item);
 }

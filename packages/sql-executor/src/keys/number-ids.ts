@@ -50,8 +50,8 @@ export class NumberIds {
       if (whole === value) return this.direct[whole]!;
     }
     if (Number.isNaN(value)) return this.#nanId;
-    const slot = this.#slotOf(value + 0);
-    return this.#ids[slot]!;
+    const bucket = this.#bucketOf(value + 0);
+    return this.#ids[bucket]!;
   }
 
   /** Gives `id` to a value that find() did not know. */
@@ -73,17 +73,17 @@ export class NumberIds {
     this.#insert(key, id);
   }
 
-  #slotOf(key: number): number {
+  #bucketOf(key: number): number {
     const mask = this.#keys.length - 1;
-    let slot = hash(key) & mask;
-    while (this.#ids[slot] !== EMPTY && this.#keys[slot] !== key) slot = (slot + 1) & mask;
-    return slot;
+    let bucket = hash(key) & mask;
+    while (this.#ids[bucket] !== EMPTY && this.#keys[bucket] !== key) bucket = (bucket + 1) & mask;
+    return bucket;
   }
 
   #insert(key: number, id: number): void {
-    const slot = this.#slotOf(key);
-    this.#keys[slot] = key;
-    this.#ids[slot] = id;
+    const bucket = this.#bucketOf(key);
+    this.#keys[bucket] = key;
+    this.#ids[bucket] = id;
     this.#tableSize++;
   }
 
@@ -103,11 +103,11 @@ export class NumberIds {
     this.#keys = new Float64Array(capacity);
     this.#ids = new Int32Array(capacity).fill(EMPTY);
     this.#tableSize = 0;
-    for (let slot = 0; slot < ids.length; slot++) {
-      if (ids[slot] === EMPTY) continue;
-      const key = keys[slot]!;
-      if (Number.isInteger(key) && key >= 0 && key < this.direct.length) this.direct[key] = ids[slot]!;
-      else this.#insert(key, ids[slot]!);
+    for (let bucket = 0; bucket < ids.length; bucket++) {
+      if (ids[bucket] === EMPTY) continue;
+      const key = keys[bucket]!;
+      if (Number.isInteger(key) && key >= 0 && key < this.direct.length) this.direct[key] = ids[bucket]!;
+      else this.#insert(key, ids[bucket]!);
     }
   }
 }

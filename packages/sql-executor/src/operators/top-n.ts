@@ -95,10 +95,10 @@ export class TopNOperator implements Operator {
     for (let index = 0; index < rows.count; index++) if (compare(index + 1, 0) < 0) winners.push(index);
     if (winners.length === 0) return;
     const chosen = Uint16Array.from(winners);
-    const slots = ({ selection }: { readonly selection: Uint16Array | undefined }): Uint16Array =>
+    const chosenOf = ({ selection }: { readonly selection: Uint16Array | undefined }): Uint16Array =>
       selection === undefined ? chosen : chosen.map((index) => selection[index]!);
-    this.#keys.append({ vectors: keys.vectors, selection: slots(keys), count: winners.length });
-    this.#rows.append(readRows(rows, slots(rows), winners.length));
+    this.#keys.append({ vectors: keys.vectors, selection: chosenOf(keys), count: winners.length });
+    this.#rows.append(readRows(rows, chosenOf(rows), winners.length));
   }
 }
 

@@ -8,7 +8,7 @@ import type { TextPosition } from '@ashlar/core';
 import postgresql from 'node-sql-parser/build/postgresql.js';
 import { nearestClauseWord, unexpected, unreadable } from '../guard/sql-errors.ts';
 import type { Cursor } from './cursor.ts';
-import type { Skeleton, Slot } from './skeleton.ts';
+import type { Placeholder, Skeleton } from './skeleton.ts';
 
 const parser = new postgresql.Parser();
 const OPTIONS = { database: 'postgresql', trimQuery: false };
@@ -102,20 +102,20 @@ export class AstNode {
     });
   }
 
-  /** The slot of a number that this node itself is. */
-  numberedSlot(): Slot {
+  /** The placeholder that this node, a number, is. */
+  numberedPlaceholder(): Placeholder {
     this.takeOneOf('type', ['number']);
-    const slot = this.#slot(this.take('value'));
+    const placeholder = this.#placeholder(this.take('value'));
     this.close();
-    return slot;
+    return placeholder;
   }
 
-  /** The slot that a field names, `t` and a number; undefined when the field is empty. */
-  namedSlot(field: string): Slot | undefined {
+  /** The placeholder that a field names, `t` and a number; undefined when the field is empty. */
+  namedPlaceholder(field: string): Placeholder | undefined {
     const value = this.take(field);
     if (value === undefined) return undefined;
     const digits = typeof value === 'string' && /^t\d+$/.test(value) ? Number(value.slice(1)) : undefined;
-    return this.#slot(digits);
+    return this.#placeholder(digits);
   }
 
   /** Ends the reading. @throws GridError UNSUPPORTED_SQL when a field was not taken and holds something */
@@ -125,10 +125,10 @@ export class AstNode {
     }
   }
 
-  #slot(index: unknown): Slot {
-    const slot = typeof index === 'number' ? this.#skeleton.slotAt(index) : undefined;
-    if (slot === undefined) throw strange('this statement', this.position);
-    return slot;
+  #placeholder(index: unknown): Placeholder {
+    const placeholder = typeof index === 'number' ? this.#skeleton.placeholderAt(index) : undefined;
+    if (placeholder === undefined) throw strange('this statement', this.position);
+    return placeholder;
   }
 }
 

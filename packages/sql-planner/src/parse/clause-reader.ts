@@ -1,48 +1,53 @@
-/** From node-sql-parser's tree back to ours: each placeholder becomes what stands in its slot. */
+/** From node-sql-parser's tree back to ours: each placeholder becomes what it stands for. */
 import type { TextPosition } from '@ashlar/core';
 import { syntaxError, unreadable, unsupported } from '../guard/sql-errors.ts';
 import type { AstNode } from './clause-parser.ts';
 import { type JoinMark, withAlias } from './from.ts';
-import type { Slot } from './skeleton.ts';
+import type { Placeholder } from './skeleton.ts';
 import type { Alias, Expression, FromItem, JoinCondition, Name, OrderItem, Path, SelectItem } from './syntax.ts';
 
 /** The expression of a node that is a placeholder; undefined when the field is empty. */
 export function readExpressionField(ast: AstNode, field: string): Expression | undefined {
   const node = ast.child(field);
-  return node === undefined ? undefined : expressionOf(node.numberedSlot(), ast.position);
+  return node === undefined ? undefined : expressionOf(node.numberedPlaceholder(), ast.position);
 }
 
-export function expressionOf(slot: Slot, position: TextPosition): Expression {
-  if (slot.kind === 'expression') return slot.expression;
-  const place = slot.kind === 'star' ? slot.item.position : position;
+export function expressionOf(placeholder: Placeholder, position: TextPosition): Expression {
+  if (placeholder.kind === 'expression') return placeholder.expression;
+  const place = placeholder.kind === 'star' ? placeholder.item.position : position;
   throw unsupported('* outside a select list', place, 'name the columns here; count(*) counts rows');
 }
 
 function aliasField(ast: AstNode, field: string): Alias | undefined {
-  const slot = ast.namedSlot(field);
-  if (slot === undefined) return undefined;
-  if (slot.kind !== 'alias') throw unreadable('this alias', ast.position);
-  return slot.alias;
+  const placeholder = ast.namedPlaceholder(field);
+  if (placeholder === undefined) return undefined;
+  if (placeholder.kind !== 'alias') throw unreadable('this alias', ast.position);
+  return placeholder.alias;
 }
 
 /** The columns of SELECT or RETURNING. */
 export function readSelectItems(ast: AstNode): SelectItem[] {
   return ast.children('columns').map((column) => {
     column.takeOneOf('type', ['expr', null]);
-    const slot = column.child('expr')?.numberedSlot();
-    if (slot === undefined) throw unreadable('this column', ast.position);
+    const placeholder = column.child('expr')?.numberedPlaceholder();
+    if (placeholder === undefined) throw unreadable('this column', ast.position);
     const alias = aliasField(column, 'as')?.name;
     column.close();
-    if (slot.kind === 'star') {
+    if (placeholder.kind === 'star') {
       if (alias !== undefined) throw syntaxError('* has no alias', alias.position);
-      return slot.item;
+      return placeholder.item;
     }
-    return { kind: 'Column', expression: expressionOf(slot, ast.position), alias, position: slotPosition(slot, ast) };
+    return {
+      kind: 'Column',
+      expression: expressionOf(placeholder, ast.position),
+      alias,
+      position: placeholderPosition(placeholder, ast),
+    };
   });
 }
 
-function slotPosition(slot: Slot, ast: AstNode): TextPosition {
-  return slot.kind === 'expression' ? slot.position : ast.position;
+function placeholderPosition(placeholder: Placeholder, ast: AstNode): TextPosition {
+  return placeholder.kind === 'expression' ? placeholder.position : ast.position;
 }
 
 /** DISTINCT and the expressions of DISTINCT ON. */
@@ -64,7 +69,9 @@ export function readDistinct(ast: AstNode): { readonly distinct: boolean; readon
 export function readGroupBy(ast: AstNode): Expression[] {
   const node = ast.child('groupby');
   if (node === undefined) return [];
-  const expressions = node.children('columns').map((column) => expressionOf(column.numberedSlot(), ast.position));
+  const expressions = node
+    .children('columns')
+    .map((column) => expressionOf(column.numberedPlaceholder(), ast.position));
   node.close();
   return expressions;
 }
@@ -72,16 +79,16 @@ export function readGroupBy(ast: AstNode): Expression[] {
 /** ORDER BY. */
 export function readOrderItems(ast: AstNode): OrderItem[] {
   return ast.children('orderby').map((item) => {
-    const slot = item.child('expr')?.numberedSlot();
-    if (slot === undefined) throw unreadable('this ORDER BY', ast.position);
+    const placeholder = item.child('expr')?.numberedPlaceholder();
+    if (placeholder === undefined) throw unreadable('this ORDER BY', ast.position);
     const descending = item.takeOneOf('type', ['ASC', 'DESC', null]) === 'DESC';
     const nulls = item.takeOneOf('nulls', ['NULLS FIRST', 'NULLS LAST', '', null]);
     item.close();
     return {
-      expression: expressionOf(slot, ast.position),
+      expression: expressionOf(placeholder, ast.position),
       descending,
       nulls: nulls === 'NULLS FIRST' ? 'first' : nulls === 'NULLS LAST' ? 'last' : undefined,
-      position: slotPosition(slot, ast),
+      position: placeholderPosition(placeholder, ast),
     };
   });
 }
@@ -98,7 +105,7 @@ export function readBounds(ast: AstNode): Bounds {
   const separator = node.takeOneOf('seperator', ['offset', '', null]);
   const [first, second, third] = node
     .children('value')
-    .map((value) => expressionOf(value.numberedSlot(), ast.position));
+    .map((value) => expressionOf(value.numberedPlaceholder(), ast.position));
   node.close();
   if (third !== undefined) throw unreadable('this LIMIT', ast.position);
   if (separator !== 'offset') return { limit: first, offset: undefined };
@@ -114,9 +121,9 @@ export function readJoinedTables(ast: AstNode, joins: readonly JoinMark[]): From
   const tables = ast.children('from');
   const items: FromItem[] = [];
   tables.forEach((table, index) => {
-    const slot = table.namedSlot('table');
-    if (slot?.kind !== 'source') throw unreadable('this table', ast.position);
-    const right = withAlias(slot.item, aliasField(table, 'as'));
+    const placeholder = table.namedPlaceholder('table');
+    if (placeholder?.kind !== 'source') throw unreadable('this table', ast.position);
+    const right = withAlias(placeholder.item, aliasField(table, 'as'));
     const mark = index === 0 ? undefined : joins[index - 1];
     const condition = readCondition(table, mark);
     table.close();
@@ -165,12 +172,12 @@ export function readAssignments(
   return ast.children('set').map((assignment) => {
     assignment.takeOneOf('type', ['column_ref']);
     const name = assignment.child('column')?.child('expr');
-    const slot = name?.namedSlot('value');
+    const placeholder = name?.namedPlaceholder('value');
     name?.takeOneOf('type', ['default']);
     name?.close();
     const value = readExpressionField(assignment, 'value');
     assignment.close();
-    if (slot?.kind !== 'target' || value === undefined) throw unreadable('this SET', ast.position);
-    return { target: slot.path, value, position: slot.path.position };
+    if (placeholder?.kind !== 'target' || value === undefined) throw unreadable('this SET', ast.position);
+    return { target: placeholder.path, value, position: placeholder.path.position };
   });
 }

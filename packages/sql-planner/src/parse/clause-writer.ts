@@ -1,6 +1,6 @@
 /**
- * Walks the clauses of SELECT, UPDATE and DELETE and writes their skeleton: expressions, names and tables are read and put
- * into slots; clause words go to node-sql-parser, which decides whether they fit together.
+ * Walks the clauses of SELECT, UPDATE and DELETE and writes their skeleton: for expressions, names and tables, which are
+ * read here, placeholders stand; clause words go to node-sql-parser, which decides whether they fit together.
  *
  *   SELECT -> FROM <-> ON -> WHERE -> GROUP BY -> HAVING -> ORDER BY -> LIMIT / OFFSET / FETCH
  *
@@ -98,15 +98,15 @@ export class ClauseWriter {
   /** A table of FROM. */
   source(): void {
     const { token } = this.cursor;
-    this.skeleton.slot({ kind: 'source', item: readSource(this.cursor, readBracketedFrom) }, token);
+    this.skeleton.placeholder({ kind: 'source', item: readSource(this.cursor, readBracketedFrom) }, token);
     this.#itemRead = true;
   }
 
-  /** An expression into a slot. */
+  /** A placeholder for an expression. */
   expression(): void {
     const { token } = this.cursor;
     const expression = this.cursor.grammar.expression(this.cursor);
-    this.skeleton.slot({ kind: 'expression', expression, position: token.position }, token);
+    this.skeleton.placeholder({ kind: 'expression', expression, position: token.position }, token);
     this.#itemRead = true;
   }
 
@@ -311,7 +311,7 @@ export class ClauseWriter {
         this.countItem(this.cursor.token);
         this.skeleton.words(',', this.cursor.advance());
       }
-      this.#aliasSlot(this.cursor.token, plainAlias(this.cursor.name("a column's name")));
+      this.#aliasPlaceholder(this.cursor.token, plainAlias(this.cursor.name("a column's name")));
     } while (this.cursor.isSign(','));
     this.skeleton.words(')', this.cursor.expectSign(')'));
     if (this.cursor.isWord('as'))
@@ -325,13 +325,13 @@ export class ClauseWriter {
   #alias(token: Token): true {
     const label = this.#clause === 'select' ? this.cursor.label('a label') : this.cursor.name('an alias');
     const columns = this.#clause === 'from' && this.cursor.isSign('(') ? this.cursor.nameList("a column's name") : [];
-    this.#aliasSlot(token, { ...plainAlias(label), columns });
+    this.#aliasPlaceholder(token, { ...plainAlias(label), columns });
     this.#aliasRead = true;
     return true;
   }
 
-  #aliasSlot(token: Token, alias: Alias): void {
-    this.skeleton.slot({ kind: 'alias', alias }, token);
+  #aliasPlaceholder(token: Token, alias: Alias): void {
+    this.skeleton.placeholder({ kind: 'alias', alias }, token);
   }
 
   #direction(token: Token): boolean {
@@ -360,7 +360,7 @@ export class ClauseWriter {
     }
     this.cursor.advance();
     const item: SelectItem = { kind: 'Star', qualifier, position: token.position };
-    this.skeleton.slot({ kind: 'star', item }, token);
+    this.skeleton.placeholder({ kind: 'star', item }, token);
     this.#itemRead = true;
     return true;
   }
@@ -395,18 +395,18 @@ export class ClauseWriter {
         limit = { expression: word.value === 'limit' ? this.#limit() : this.#fetch() };
       } else break;
     }
-    this.#limitSlot('LIMIT', limit?.expression, token);
-    this.#limitSlot('OFFSET', offset?.expression, token);
+    this.#limitPlaceholder('LIMIT', limit?.expression, token);
+    this.#limitPlaceholder('OFFSET', offset?.expression, token);
     this.#tailPosition ??= token.position;
     this.#enter('limit');
     this.#itemRead = true;
     return true;
   }
 
-  #limitSlot(word: string, expression: Expression | undefined, token: Token): void {
+  #limitPlaceholder(word: string, expression: Expression | undefined, token: Token): void {
     if (expression === undefined) return;
     this.skeleton.words(word, token);
-    this.skeleton.slot({ kind: 'expression', expression, position: expression.position }, token);
+    this.skeleton.placeholder({ kind: 'expression', expression, position: expression.position }, token);
   }
 
   #limit(): Expression | undefined {

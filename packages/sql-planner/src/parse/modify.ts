@@ -76,7 +76,7 @@ export function readUpdate(cursor: Cursor): Update {
   const { token } = cursor;
   const table = readTarget(cursor, false);
   writer.begin('UPDATE', 'set');
-  writer.skeleton.slot({ kind: 'source', item: table }, token);
+  writer.skeleton.placeholder({ kind: 'source', item: table }, token);
   writeAssignments(writer);
   writer.run();
   const ast = writer.parse();
@@ -97,10 +97,10 @@ function writeAssignments(writer: ClauseWriter): void {
     const { token } = cursor;
     if (cursor.isSign('('))
       throw unsupported('SET (...) = ...', token.position, 'set each column on its own: SET a = 1, b = 2');
-    skeleton.slot({ kind: 'target', path: readTargetPath(cursor) }, token);
+    skeleton.placeholder({ kind: 'target', path: readTargetPath(cursor) }, token);
     skeleton.words('=', cursor.expectSign('='));
     const { position, token: first } = cursor;
-    skeleton.slot({ kind: 'expression', expression: readValueOrDefault(cursor), position }, first);
+    skeleton.placeholder({ kind: 'expression', expression: readValueOrDefault(cursor), position }, first);
     if (!cursor.isSign(',')) return;
     writer.countItem(cursor.token);
     skeleton.words(',', cursor.advance());
@@ -121,7 +121,7 @@ export function readDelete(cursor: Cursor): Delete {
       'SELECT the keys first, then DELETE ... WHERE __key IN (...)',
     );
   writer.begin('DELETE FROM', 'set');
-  writer.skeleton.slot({ kind: 'source', item: table }, token);
+  writer.skeleton.placeholder({ kind: 'source', item: table }, token);
   writer.run();
   const ast = writer.parse();
   ast.takeOneOf('type', ['delete']);

@@ -4,7 +4,7 @@
  *
  *   SELECT sum("a"), b + 1 c FROM "T" x WHERE a OR b   ->   SELECT 0, 1 t2 FROM t3 t4 WHERE 5
  *
- * K1  Placeholder n is slot n; what it stands for has been read and keeps its place.
+ * K1  Placeholder n of the text is the n-th of the list; what it stands for has been read and keeps its place.
  * K2  The text holds nothing of the user's: only words of ours and placeholders.
  * K3  It never nests, so the parser's backtracking stays linear.
  */
@@ -12,7 +12,8 @@ import type { TextPosition } from '@ashlar/core';
 import type { Token } from '../guard/token.ts';
 import type { Alias, Expression, FromItem, Path, SelectItem } from './syntax.ts';
 
-export type Slot =
+/** What a placeholder stands for. */
+export type Placeholder =
   | { readonly kind: 'expression'; readonly expression: Expression; readonly position: TextPosition }
   | { readonly kind: 'star'; readonly item: SelectItem }
   | { readonly kind: 'source'; readonly item: FromItem }
@@ -21,7 +22,7 @@ export type Slot =
 
 export class Skeleton {
   #text = '';
-  readonly #slots: Slot[] = [];
+  readonly #placeholders: Placeholder[] = [];
   /** Where in the text each piece begins, and the token it stands for. */
   readonly #starts: number[] = [];
   readonly #tokens: Token[] = [];
@@ -30,8 +31,8 @@ export class Skeleton {
     return this.#text;
   }
 
-  get slotCount(): number {
-    return this.#slots.length;
+  get placeholderCount(): number {
+    return this.#placeholders.length;
   }
 
   /** Appends words of ours. */
@@ -41,15 +42,15 @@ export class Skeleton {
   }
 
   /** Appends a placeholder: a number where an expression stands, `t` and a number where a name stands. */
-  slot(slot: Slot, token: Token): void {
+  placeholder(placeholder: Placeholder, token: Token): void {
     this.#mark(token);
-    const named = slot.kind === 'source' || slot.kind === 'alias' || slot.kind === 'target';
-    this.#text += named ? ` t${this.#slots.length}` : ` ${this.#slots.length}`;
-    this.#slots.push(slot);
+    const named = placeholder.kind === 'source' || placeholder.kind === 'alias' || placeholder.kind === 'target';
+    this.#text += named ? ` t${this.#placeholders.length}` : ` ${this.#placeholders.length}`;
+    this.#placeholders.push(placeholder);
   }
 
-  slotAt(index: number): Slot | undefined {
-    return this.#slots[index];
+  placeholderAt(index: number): Placeholder | undefined {
+    return this.#placeholders[index];
   }
 
   /** The token of the piece that holds this offset of the text; undefined behind the last piece. */
