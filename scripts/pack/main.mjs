@@ -3,9 +3,9 @@
  *
  *   sources --esbuild--> dist/*.js        tsc's declarations --> types/        both + manifest + README --> NAME-VERSION.tgz
  *
- * P1  Nothing of this workspace is named in a manifest: rooms are inside, libraries stand with the exact versions that the
- *     rooms name, and @ashlar/api with its own.
- * P2  No tests, no build records, no source maps: `files` names what goes in.
+ * main P1  Nothing of this workspace is named in a manifest: rooms are inside, libraries stand with the exact versions that
+ *          the rooms name, and @ashlar/api with its own.
+ * main P2  No tests, no build records, no source maps: `files` names what goes in.
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -2,8 +2,8 @@
  * Reads sqllogictest files: the original form (one expected value a line, results as hashes) and the portable one (one
  * row a line).
  *
- * R1  Records are separated by blank lines; lines that start with # are comments.
- * R2  `skipif` and `onlyif` guard the record below them; an engine with PostgreSQL's flavour runs as `postgresql`.
+ * records R1  Records are separated by blank lines; lines that start with # are comments.
+ * records R2  `skipif` and `onlyif` guard the record below them; an engine with PostgreSQL's flavour runs as `postgresql`.
  */
 
 export type SortMode = 'nosort' | 'rowsort' | 'valuesort';
@@ -73,7 +73,7 @@ function sortMode(word: string | undefined): SortMode {
   return word === 'rowsort' || word === 'valuesort' ? word : 'nosort';
 }
 
-/** R2: whether all guards let the record through. */
+/** records R2: whether all guards let the record through. */
 function isGuarded(guards: readonly string[]): boolean {
   return guards.every((guard) => {
     const [word, engine] = guard.trim().split(/\s+/);

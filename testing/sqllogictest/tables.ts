@@ -5,8 +5,8 @@
  *   INSERT INTO t VALUES (1, 'x')           INSERT INTO t (__key, "a", "b") VALUES (17, CAST(1 AS bigint), CAST('x' AS text))
  *   DROP TABLE t                            empties the map
  *
- * T1  Every column is given in every row, in the table's order, so that `*` lists what the table has.
- * T2  A value is cast to its column's type: an undeclared number would be double precision, and `/` another operator.
+ * tables T1  Every column is given in every row, in the table's order, so that `*` lists what the table has.
+ * tables T2  A value is cast to its column's type: an undeclared number would be double precision, and `/` another operator.
  */
 
 export interface TableColumn {
@@ -74,7 +74,7 @@ export class Tables {
   }
 }
 
-/** T2 */
+/** tables T2 */
 function cell(text: string, { type }: TableColumn): string {
   return type === '' ? text : `CAST(${text} AS ${type})`;
 }

@@ -2,10 +2,10 @@
  * Three rules that find suspicious card transactions. Pure functions over event time: the same ones run in the grid
  * (fraud.processors.ts) and in the single-threaded reference (reference.ts), and give the same alerts.
  *
- * R1  A customer's verdicts depend only on that customer's transactions up to then, in their order.
- * R2  A terminal's verdicts depend only on the sets of its transactions and confirmations, not on their order of arrival:
- *     whichever comes last completes the same pair. So partitions may run ahead of each other.
- * R3  A call that is repeated changes nothing and gives at least the verdicts of the first.
+ * rules R1  A customer's verdicts depend only on that customer's transactions up to then, in their order.
+ * rules R2  A terminal's verdicts depend only on the sets of its transactions and confirmations, not on their order of
+ *           arrival: whichever comes last completes the same pair. So partitions may run ahead of each other.
+ * rules R3  A call that is repeated changes nothing and gives at least the verdicts of the first.
  */
 import { type CustomerState, DAY_MS, type Rule, type TerminalState, type TerminalTransaction } from './model.ts';
 

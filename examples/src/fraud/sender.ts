@@ -1,10 +1,10 @@
 /**
  * Puts the feed into the grid, at full speed or at a given pace, never too far ahead.
  *
- * N1  At most IN_FLIGHT_MAX puts are unanswered.
- * N2  Puts are made in the order of the feed; a confirmation only when the put of its transaction was answered.
- * N3  Every transaction that lies AHEAD_MAX transactions, or AHEAD_MS of event time, behind the one to be sent was scored:
- *     so alerts follow closely, and partitions do not run further apart than the rules remember.
+ * sender N1  At most IN_FLIGHT_MAX puts are unanswered.
+ * sender N2  Puts are made in the order of the feed; a confirmation only when the put of its transaction was answered.
+ * sender N3  Every transaction that lies AHEAD_MAX transactions, or AHEAD_MS of event time, behind the one to be sent was
+ *            scored: so alerts follow closely, and partitions do not run further apart than the rules remember.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Grid, GridError, type GridMap } from '@ashlar/api';

@@ -14,8 +14,8 @@
  * made as reach the wanted number of transactions in DAYS days; the radius grows so that a customer reaches as many
  * terminals as published, and the daily draws shrink with the number of customers, so that the shares stay as published.
  *
- * S1  The same options give the same transactions, on every machine.
- * S2  Transactions come in the order of their time; txId counts 0, 1, 2 ...; there are exactly as many as wanted.
+ * simulation S1  The same options give the same transactions, on every machine.
+ * simulation S2  Transactions come in the order of their time; txId counts 0, 1, 2 ...; there are exactly as many as wanted.
  */
 import { type Random, seededRandom } from '@ashlar/core';
 import { DAY_MS } from './model.ts';

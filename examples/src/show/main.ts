@@ -3,9 +3,9 @@
  *
  *   members -> load -> select -> compute -> fraud -> what to try next -> serve until Ctrl-C (or leave, with --once)
  *
- * W1  Whatever happens, no member outlives the show (members.ts).
- * W2  Ctrl-C ends it within a second, at any moment: exit code 0 once it serves, 130 before.
- * W3  With --json, the show writes one line to stdout, at its end; text for people goes to stderr.
+ * main W1  Whatever happens, no member outlives the show (members.ts).
+ * main W2  Ctrl-C ends it within a second, at any moment: exit code 0 once it serves, 130 before.
+ * main W3  With --json, the show writes one line to stdout, at its end; text for people goes to stderr.
  */
 
 import { connect } from '@ashlar/client';

@@ -1,8 +1,8 @@
 /**
  * The show's members: child processes that run `ashlar start`.
  *
- * M1  A member ends with the show, however that ends: `--exit-with-parent` makes it watch the pipe at its stdin.
- * M2  stop() returns when every child has exited: asked first (SIGTERM), killed after GRACE_MS.
+ * members M1  A member ends with the show, however that ends: `--exit-with-parent` makes it watch the pipe at its stdin.
+ * members M2  stop() returns when every child has exited: asked first (SIGTERM), killed after GRACE_MS.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname, extname, join } from 'node:path';

@@ -2,9 +2,9 @@
  * A grid in one process for tests of user code: maps are JavaScript Maps, user code runs at once, and the log of each
  * partition is a queue that the test drains in an order of its choosing.
  *
- * G1  Events of one partition reach the listener in order, in batches of random size.
- * G2  Between partitions the order is random, from the seed.
- * G3  Now and then a batch is run twice, as after a failure: calls repeat, the first write-set is lost.
+ * stand-in-grid G1  Events of one partition reach the listener in order, in batches of random size.
+ * stand-in-grid G2  Between partitions the order is random, from the seed.
+ * stand-in-grid G3  Now and then a batch is run twice, as after a failure: calls repeat, the first write-set is lost.
  */
 import type { AfterListener, EntryEvent, EntryProcessor, GridKey, ListenerGrid, MutableEntry } from '@ashlar/api';
 import { type Random, seededRandom } from '@ashlar/core';

@@ -101,7 +101,7 @@ describe('Decimal and fractions', () => {
     );
   });
 
-  it('end at the limits of D2, and not before', () => {
+  it('end at the limits of decimal D2, and not before', () => {
     const most = 10n ** BigInt(Decimal.DIGITS_MAX) - 1n;
     const overflow = expect.objectContaining({ code: 'NUMERIC_OVERFLOW' });
     expect(Decimal.of(most, Decimal.SCALE_MAX).unscaled).toBe(most);

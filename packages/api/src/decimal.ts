@@ -3,12 +3,13 @@
  *
  *   value = unscaled / 10^scale          1.50 = { unscaled: 150n, scale: 2 }
  *
- * D1  A Decimal never changes: every operation gives a new one.
- * D2  0 <= scale <= Decimal.SCALE_MAX and |unscaled| < 10^Decimal.DIGITS_MAX; there is no NaN, infinity or negative zero.
- * D3  The scale is kept for display, as PostgreSQL's numeric does: 1.50 prints "1.50". Comparison and equality see the
- *     value alone: 1.50 equals 1.5. `canonical()` is the one form (fewest digits) that all equal Decimals share, for
- *     use as a key of a Map or a group.
- * D4  plus, minus and times are exact; only rescale, dividedBy and toNumber round.
+ * decimal D1  A Decimal never changes: every operation gives a new one.
+ * decimal D2  0 <= scale <= Decimal.SCALE_MAX and |unscaled| < 10^Decimal.DIGITS_MAX; there is no NaN, infinity or negative
+ *             zero.
+ * decimal D3  The scale is kept for display, as PostgreSQL's numeric does: 1.50 prints "1.50". Comparison and equality see
+ *             the value alone: 1.50 equals 1.5. `canonical()` is the one form (fewest digits) that all equal Decimals share,
+ *             for use as a key of a Map or a group.
+ * decimal D4  plus, minus and times are exact; only rescale, dividedBy and toNumber round.
  */
 import { GridError } from '@ashlar/core';
 
@@ -64,7 +65,7 @@ export class Decimal {
   /**
    * The decimal unscaled / 10^scale.
    *
-   * @throws GridError NUMERIC_OVERFLOW beyond the limits of D2; INVALID_ARGUMENT when scale is not a whole number >= 0
+   * @throws GridError NUMERIC_OVERFLOW beyond the limits of decimal D2; INVALID_ARGUMENT when scale is not a whole number >= 0
    */
   static of(unscaled: bigint, scale: number): Decimal {
     if (!Number.isInteger(scale) || scale < 0) {
@@ -78,7 +79,7 @@ export class Decimal {
    * Reads "12", "-0.50", ".5", "1e3", "1.25E-7"; white space around it is allowed. The scale is the number of digits
    * written after the point, less the exponent, and never below 0.
    *
-   * @throws GridError INVALID_ARGUMENT when the text is no decimal number; NUMERIC_OVERFLOW beyond the limits of D2
+   * @throws GridError INVALID_ARGUMENT when the text is no decimal number; NUMERIC_OVERFLOW beyond the limits of decimal D2
    */
   static parse(text: string): Decimal {
     if (text.length > TEXT_LENGTH_MAX) throw overflow(`a text of ${text.length} characters`);

@@ -1,9 +1,9 @@
 /**
  * Where the grid is and what is shown to it, by flags or environment: the same for every command that connects.
  *
- * O1  A flag comes before a variable; a variable that is empty counts as none.
- * O2  Any of the TLS options switches TLS on; nothing else does.
- * O3  No error holds a token or a key.
+ * connection-options O1  A flag comes before a variable; a variable that is empty counts as none.
+ * connection-options O2  Any of the TLS options switches TLS on; nothing else does.
+ * connection-options O3  No error holds a token or a key.
  */
 import { readFileSync } from 'node:fs';
 import { GridError } from '@ashlar/api';
@@ -102,7 +102,7 @@ interface TlsFiles {
   readonly names: Readonly<Record<string, string>>;
 }
 
-/** Undefined: no TLS (O2). */
+/** Undefined: no TLS (connection-options O2). */
 function tlsFiles(flags: ConnectionFlags, env: Env): TlsFiles | undefined {
   const ca = given(flags.tlsCa, '--tls-ca', env, 'ASHLAR_TLS_CA');
   const cert = given(flags.tlsCert, '--tls-cert', env, 'ASHLAR_TLS_CERT');

@@ -1,10 +1,11 @@
 /**
  * A statement: sent when its result is first asked for, read once, batch by batch under credit.
  *
- * Q1  What only reads is asked of another member when a link breaks before the first row was handed over.
- * Q2  Leaving a loop early cancels the statement.
- * Q4  It waits its turn among the client's statements until it is sent, and among its open results until it is read.
- * Q3  A result that lacks a batch, or its end, is an error, never a short result.
+ * sql-result Q1  What only reads is asked of another member when a link breaks before the first row was handed over.
+ * sql-result Q2  Leaving a loop early cancels the statement.
+ * sql-result Q4  It waits its turn among the client's statements until it is sent, and among its open results until it is
+ *                read.
+ * sql-result Q3  A result that lacks a batch, or its end, is an error, never a short result.
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
 import { CancelledError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';

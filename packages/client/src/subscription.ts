@@ -4,13 +4,15 @@
  *   member a --\
  *   member b ----> inbox (a few batches; then members wait) --> events --> the application
  *
- * U1  `received` is what came, `handed` what the application took: a broken link goes on behind `received`, a token
- *     tells `handed`. Nothing is repeated, nothing missed.
- * U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it is taken. Unless it
- *     conflates, a partition's events come at rising sequences and versions: anything else is a fault of the member (INTERNAL).
- * U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application. A grid that was started
- *     anew has other logs, also where its partitions and sequences look alike: no position of the old one counts there.
- * U4  It belongs to one map. When that is dropped it gives what every member still has of it, then MAP_DROPPED.
+ * subscription U1  `received` is what came, `handed` what the application took: a broken link goes on behind `received`, a
+ *                  token tells `handed`. Nothing is repeated, nothing missed.
+ * subscription U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it
+ *                  is taken. Unless it conflates, a partition's events come at rising sequences and versions: anything else
+ *                  is a fault of the member (INTERNAL).
+ * subscription U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application. A grid that
+ *                  was started anew has other logs, also where its partitions and sequences look alike: no position of the
+ *                  old one counts there.
+ * subscription U4  It belongs to one map. When that is dropped it gives what every member still has of it, then MAP_DROPPED.
  */
 import type { EntryEvent, EventFeed, GridKey, SubscribeOptions, SubscriptionStats } from '@ashlar/api';
 import {
@@ -194,7 +196,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     }
   }
 
-  /** U3 */
+  /** subscription U3 */
   #checkGrid(): void {
     const { table, partitionCount } = this.#router;
     if (table.gridId === this.#gridId && partitionCount === this.#known.length) return;
@@ -248,7 +250,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     }
   }
 
-  /** The map is gone, and so is this feed: the subscription ends with the last one (U4). */
+  /** The map is gone, and so is this feed: the subscription ends with the last one (subscription U4). */
   #endFeed(feed: Feed): void {
     feed.isOver = true;
     if ([...this.#feeds.values()].every(({ isOver }) => isOver)) this.#fail(this.#dropped!);
@@ -424,7 +426,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   }
 }
 
-/** @throws GridError INTERNAL when an event comes again, or out of its partition's order (U2) */
+/** @throws GridError INTERNAL when an event comes again, or out of its partition's order (subscription U2) */
 function checkOrder({ partitions, sequences, versions, count }: EventBatch, received: Float64Array): void {
   let [last, partition] = [0, -1];
   for (let index = 0; index < count; index++) {
@@ -447,7 +449,7 @@ function outOfOrder(partition: number, sequence: number): GridError {
   );
 }
 
-/** @throws GridError CONNECTION_LOST when a batch is missing: the feed goes on behind what came (U2) */
+/** @throws GridError CONNECTION_LOST when a batch is missing: the feed goes on behind what came (subscription U2) */
 function checkBatches({ feed, batches }: Link, sent: number): void {
   if (batches === sent) return;
   throw new GridError('CONNECTION_LOST', `${batches} of ${sent} batches of events came from '${feed.member.id}'`);

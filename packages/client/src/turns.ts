@@ -4,8 +4,9 @@
  *
  *   enter -> room? now : queue -> turn ... leave -> next
  *
- * T1  A turn ends when its holder leaves, or with the holder's deadline: what was forgotten stops nobody for ever.
- * T2  Who waits leaves the queue by its signal (CANCELLED), its deadline (DEADLINE_EXCEEDED: nothing was sent) or close().
+ * turns T1  A turn ends when its holder leaves, or with the holder's deadline: what was forgotten stops nobody for ever.
+ * turns T2  Who waits leaves the queue by its signal (CANCELLED), its deadline (DEADLINE_EXCEEDED: nothing was sent) or
+ *           close().
  */
 import { CancelledError, GridError } from '@ashlar/core';
 
@@ -111,7 +112,7 @@ export class Turns {
     }
   }
 
-  /** T1 */
+  /** turns T1 */
   #look(): void {
     const nowMs = performance.now();
     for (const turn of this.#held) if (turn.deadlineMs <= nowMs) this.#held.delete(turn);

@@ -53,7 +53,7 @@ export class GridView {
   /** ownedSince[partition]: the table version at which our ownership of its present epoch began. */
   #ownedSince: Float64Array;
 
-  /** @param onFailure  told of what a listener throws: it keeps no other from being told (F3 of catalog-follower.ts) */
+  /** @param onFailure  told of what a listener throws: it keeps no other from being told (catalog-follower F3) */
   constructor(self: MemberId, coordinator: Coordinator, onFailure: (error: unknown) => void = () => undefined) {
     this.self = self;
     this.#onFailure = onFailure;

@@ -1,6 +1,6 @@
 /**
  * The write batches of one task. Where commits are prompt one serves all of its partitions; else each partition has its
- * own, so that a slow one holds up no other (P3 of write-path.ts).
+ * own, so that a slow one holds up no other (write-path P3).
  */
 import type { PartitionId } from '@ashlar/core';
 import type { WritePath } from '@ashlar/partitions';

@@ -5,9 +5,9 @@
  * microseconds that never go back, advance at the monotonic rate and are slewed to the wall clock, so that a jump of
  * the wall clock moves no deadline.
  *
- * C1  now() and tick() never return less than any version returned or observed before.
- * C2  tick() is strictly greater than every version returned or observed before.
- * C3  The physical part never moves faster than the monotonic clock by more than SLEW_RATE.
+ * clock C1  now() and tick() never return less than any version returned or observed before.
+ * clock C2  tick() is strictly greater than every version returned or observed before.
+ * clock C3  The physical part never moves faster than the monotonic clock by more than SLEW_RATE.
  */
 import { assert } from './assert.ts';
 import { GridError } from './errors.ts';

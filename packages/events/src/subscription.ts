@@ -294,7 +294,7 @@ export class Subscription {
     return Math.max(1, next - from);
   }
 
-  /** U8 */
+  /** subscription U8 */
   #checkOrder({ version, epoch }: LogRecordView, index: number): void {
     assert(version >= this.#versions[index]!, 'subscription U8: versions rise with sequences');
     assert(epoch >= this.#epochs[index]!, 'subscription U8: epochs rise with sequences');

@@ -4,11 +4,11 @@
  *   a double that is whole      its binary value: 2 ** 60 is 1152921504606846976
  *   a double with a fraction    the decimal that it prints as: 0.1 is 1/10, as everybody who wrote it meant
  *
- * E1  The order is total and the same for `=`, `<`, IN, ORDER BY and zone maps; equal numbers have the same key in GROUP BY,
- *     DISTINCT and joins (sql-executor's keys). PostgreSQL compares a double with a numeric or bigint as doubles, so that
- *     there 2^53 = 2^53 + 1.
- * E2  Printing is monotone (the decimal of a double lies nearer to it than to any other), so the two readings do not
- *     contradict each other.
+ * exact E1  The order is total and the same for `=`, `<`, IN, ORDER BY and zone maps; equal numbers have the same key in
+ *           GROUP BY, DISTINCT and joins (sql-executor's keys). PostgreSQL compares a double with a numeric or bigint as
+ *           doubles, so that there 2^53 = 2^53 + 1.
+ * exact E2  Printing is monotone (the decimal of a double lies nearer to it than to any other), so the two readings do not
+ *           contradict each other.
  */
 import { Decimal } from '@ashlar/api';
 

@@ -2,9 +2,9 @@
  * The interpreter: an expression as a tree of closures over one row. The twin of the generated kernels, and the path
  * for few rows, single documents, and processes where code generation is disallowed.
  *
- * T1  Three-valued logic; AND, OR, CASE and COALESCE evaluate from the left and no further than they must.
- * T2  Kernels send every row that they cannot do themselves here, errors included; so results agree by construction
- *     wherever a kernel has no opinion of its own.
+ * interpret T1  Three-valued logic; AND, OR, CASE and COALESCE evaluate from the left and no further than they must.
+ * interpret T2  Kernels send every row that they cannot do themselves here, errors included; so results agree by
+ *               construction wherever a kernel has no opinion of its own.
  */
 import { types as nodeTypes } from 'node:util';
 import { unreachable } from '@ashlar/core';

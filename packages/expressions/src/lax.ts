@@ -3,8 +3,8 @@
  *
  *   undeclared path within, context counts odd rows -> OddRows, NULL      else -> GridError
  *
- * L1  Errors of the statement itself stay errors: of parts without a column, of constants that a function refuses.
- * L2  Division by zero of a row's data stays an error too, but where the context says that it drops the row.
+ * lax L1  Errors of the statement itself stay errors: of parts without a column, of constants that a function refuses.
+ * lax L2  Division by zero of a row's data stays an error too, but where the context says that it drops the row.
  */
 import { types as nodeTypes } from 'node:util';
 import { GridError } from '@ashlar/core';

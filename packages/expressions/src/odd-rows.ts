@@ -6,8 +6,8 @@
  * SQL/JSON's lax mode: documents have no schema, so one of an odd kind must not end a statement that only reads. What a
  * context holds no OddRows for is strict: the same places are errors there (values that would be written, `strict: true`).
  *
- * O1  A row counts once for each finding, however often an expression looks at it.
- * O2  Of the places that make the same finding the one with most rows is told, so the number is never too large.
+ * odd-rows O1  A row counts once for each finding, however often an expression looks at it.
+ * odd-rows O2  Of the places that make the same finding the one with most rows is told, so the number is never too large.
  */
 import { types as nodeTypes } from 'node:util';
 import type { Expr } from './expr.ts';
@@ -89,7 +89,7 @@ export function kindNoun(tag: number): string {
 }
 
 export class OddRows {
-  /** Which row is being looked at: another number for each row of an expression (O1). */
+  /** Which row is being looked at: another number for each row of an expression (odd-rows O1). */
   row = 0;
   /** Rows of which anything was noted. */
   rowsNoted = 0;

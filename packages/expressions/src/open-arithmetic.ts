@@ -6,10 +6,10 @@
  *   number, bigint within 2^53     double
  *   number, wide bigint | Decimal  numeric, the number as the decimal that it prints as: no digit is lost on the way
  *
- * O1  A literal or parameter takes the kind of the row's value: beside a number a Decimal of the statement is a double, beside
- *     a bigint a whole number of the statement is a bigint.
- * O2  Where the planner knows that a path holds bigints alone (`int8`), integers are PostgreSQL's: quotients truncate. A sum
- *     of bigints (`whole`) has no bounds.
+ * open-arithmetic O1  A literal or parameter takes the kind of the row's value: beside a number a Decimal of the statement
+ *                     is a double, beside a bigint a whole number of the statement is a bigint.
+ * open-arithmetic O2  Where the planner knows that a path holds bigints alone (`int8`), integers are PostgreSQL's: quotients
+ *                     truncate. A sum of bigints (`whole`) has no bounds.
  */
 import { Decimal } from '@ashlar/api';
 import { arithmetic } from './arithmetic.ts';

@@ -2,8 +2,9 @@
  * Texts of a statement, quoted literals and string parameters, as the kind of value that they meet: as in PostgreSQL a
  * quoted literal has no type of its own, so `k = '3'` finds the number 3, and `b = 'true'` the boolean.
  *
- * Q1  Only what a cast to that kind would read. A text that meets a text stays one; so does what cannot be read.
- * Q2  Beside a key only a canonical spelling: '1' means the key 1, '01' does not. So two lookups find all that it means.
+ * quoted Q1  Only what a cast to that kind would read. A text that meets a text stays one; so does what cannot be read.
+ * quoted Q2  Beside a key only a canonical spelling: '1' means the key 1, '01' does not. So two lookups find all that it
+ *            means.
  */
 import { Decimal } from '@ashlar/api';
 import { castValue } from './cast.ts';

@@ -3,10 +3,11 @@
  *
  *   document or vector -> RowValue (+ static type of the expression) -> leaf functions -> RowValue -> vector
  *
- * V1  null is SQL NULL and also a missing path; `undefined` never appears.
- * V2  A number is int4 where the static type says int4, else float8; a Date is a date where the static type says date,
- *     else timestamptz. Every other value is its own type. So the static type and the value together fix the tag, and
- *     a value that flows into `any` becomes what a document could hold: an int4 becomes float8, a date timestamptz.
+ * values V1  null is SQL NULL and also a missing path; `undefined` never appears.
+ * values V2  A number is int4 where the static type says int4, else float8; a Date is a date where the static type says
+ *            date, else timestamptz. Every other value is its own type. So the static type and the value together fix the
+ *            tag, and a value that flows into `any` becomes what a document could hold: an int4 becomes float8, a date
+ *            timestamptz.
  */
 import { types } from 'node:util';
 import { Decimal } from '@ashlar/api';
@@ -29,7 +30,7 @@ export interface EvalContext {
   readonly dropsDivisionByZero?: boolean | undefined;
 }
 
-/** The tag of a value alone: numbers are float8, Dates timestamps (V2 for where the static type says otherwise). */
+/** The tag of a value alone: numbers are float8, Dates timestamps (values V2 for where the static type says otherwise). */
 export function tagOf(value: RowValue): Tag {
   switch (typeof value) {
     case 'number':

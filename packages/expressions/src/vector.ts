@@ -3,7 +3,7 @@
  *
  *   tags[row] (or `uniform`) -> numbers[row] | dictionary[codes[row]] | values[row]
  *
- * N1  A vector of static type `any` or `json` holds no INT and no DATE (V2 of values.ts).
+ * vector N1  A vector of static type `any` or `json` holds no INT and no DATE (values V2).
  */
 import { assert } from '@ashlar/core';
 import { type SqlType, Tag, type Vector } from './types.ts';

@@ -1,13 +1,15 @@
 /**
  * Which operations of a batch are answered, and who is told when.
  *
- * A1  Every operation is told once, and only when all that it waits for is over: a processor, room in a log, a commit.
- * A2  Runs of answers that nothing before them is missing to are told as they come about, if they are worth a message; but
- *     not once some behind them are told (A3): those would be told again.
- * A3  What is answered does not wait for what may wait long: behind an operation that waits for room it is told in the same
- *     turn; behind one whose commit is late, after SCATTER_MS, so that commits that come together are told together.
- * A4  An exception that nobody foresaw fails what is not told yet, and touches neither the stream nor the process, also
- *     where it comes out of somebody else's loop.
+ * answer-progress A1  Every operation is told once, and only when all that it waits for is over: a processor, room in a log,
+ *                     a commit.
+ * answer-progress A2  Runs of answers that nothing before them is missing to are told as they come about, if they are worth
+ *                     a message; but not once some behind them are told (answer-progress A3): those would be told again.
+ * answer-progress A3  What is answered does not wait for what may wait long: behind an operation that waits for room it is
+ *                     told in the same turn; behind one whose commit is late, after SCATTER_MS, so that commits that come
+ *                     together are told together.
+ * answer-progress A4  An exception that nobody foresaw fails what is not told yet, and touches neither the stream nor the
+ *                     process, also where it comes out of somebody else's loop.
  */
 import type { Answers } from './answers.ts';
 import { LateAnswers } from './late-answers.ts';
@@ -22,7 +24,7 @@ export interface AnswerTeller {
   tell(first: number, end: number): boolean;
   /** All operations are answered; untold() are not told yet. */
   tellDone(): void;
-  /** The run ends by an exception (A4). */
+  /** The run ends by an exception (answer-progress A4). */
   giveUp(): void;
 }
 
@@ -41,7 +43,7 @@ export class AnswerProgress {
   #isScattered = false;
   #isTellingSoon = false;
   #timer: NodeJS.Timeout | undefined;
-  /** An operation has waited for room in a log (A3). */
+  /** An operation has waited for room in a log (answer-progress A3). */
   hasWaited = false;
 
   constructor(answers: Answers, count: number, teller: AnswerTeller) {
@@ -91,7 +93,7 @@ export class AnswerProgress {
     this.#late!.endUnanswered(operation);
   }
 
-  /** Commits have settled operations: the others may be much later (A3). */
+  /** Commits have settled operations: the others may be much later (answer-progress A3). */
   tellWithin(): void {
     if (this.#isOver || this.hasWaited || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
@@ -105,12 +107,12 @@ export class AnswerProgress {
     return this.#isScattered ? this.#late!.untold(this.#told, false) : [[this.#told, this.#count]];
   }
 
-  /** A step that is taken out of somebody else's loop (A4). */
+  /** A step that is taken out of somebody else's loop (answer-progress A4). */
   later(step: () => void): () => void {
     return () => this.guard(step);
   }
 
-  /** Takes a step of a run that is not over (A4). */
+  /** Takes a step of a run that is not over (answer-progress A4). */
   guard(step: () => void): void {
     if (this.#isOver) return;
     try {
@@ -120,7 +122,7 @@ export class AnswerProgress {
     }
   }
 
-  /** A4: what is not told yet fails, whatever became of it. */
+  /** answer-progress A4: what is not told yet fails, whatever became of it. */
   breakOff(error: unknown): void {
     if (this.#isOver) return;
     this.#teller.giveUp();

@@ -6,10 +6,10 @@
  *                       \- no: the caller is behind --------------------------+-> reads: the map of the name
  *                       \- no: there is none -> the first mutation makes it   |   mutations: refused, MAP_DROPPED
  *
- * M1  A mutation takes effect in the map it means, or nowhere: it means an id where its caller knows one.
- * M2  Which ids are older than others is told by the ids themselves: they only grow.
- * M3  Nothing is concluded from what this member does not know unless the coordinator was asked.
- * M4  A map that cannot be had is the trouble of its own operations, not of others in the batch.
+ * batch-maps M1  A mutation takes effect in the map it means, or nowhere: it means an id where its caller knows one.
+ * batch-maps M2  Which ids are older than others is told by the ids themselves: they only grow.
+ * batch-maps M3  Nothing is concluded from what this member does not know unless the coordinator was asked.
+ * batch-maps M4  A map that cannot be had is the trouble of its own operations, not of others in the batch.
  */
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
 import { GridError, invalidName, isName, MapDroppedError } from '@ashlar/core';
@@ -21,7 +21,7 @@ export interface BatchMaps {
   readonly maps: readonly (CatalogedMap | undefined)[];
   /** By map index: why neither its reads nor its mutations are answered. Undefined: all are. */
   readonly failures: readonly (GridError | undefined)[] | undefined;
-  /** By map index: why mutations of it are refused (M1). Undefined: none are. */
+  /** By map index: why mutations of it are refused (batch-maps M1). Undefined: none are. */
   readonly refusals: readonly (GridError | undefined)[] | undefined;
 }
 
@@ -38,7 +38,7 @@ export function knownMaps({ maps }: KvBatch, { control, store }: PresenceParts):
 }
 
 /**
- * The maps of a batch, looked up and made where they have to be (M4). What a map may fail with: MAP_CONFLICT,
+ * The maps of a batch, looked up and made where they have to be (batch-maps M4). What a map may fail with: MAP_CONFLICT,
  * INVALID_ARGUMENT, OUT_OF_MEMORY; LEASE_EXPIRED when this member is behind and cannot ask the coordinator.
  */
 export async function mapsOf(batch: KvBatch, deps: PresenceParts): Promise<BatchMaps> {
@@ -84,7 +84,7 @@ function agrees(map: CatalogedMap, reference: MapReference): boolean {
   return !reference.declared || (map.ttlMs === reference.ttlMs && map.maxIdleMs === reference.maxIdleMs);
 }
 
-/** Whether the caller knows of a later map, or of a later drop, than this member does (M2). */
+/** Whether the caller knows of a later map, or of a later drop, than this member does (batch-maps M2). */
 function isBehind({ maps, catalog }: GridView, { name, mapId, newerThan }: MapReference): boolean {
   const known = maps.get(name);
   return mapId > catalog.mapIdFloor || (mapId === 0 && known !== undefined && known.id <= newerThan);
@@ -110,7 +110,7 @@ async function mapOf(
   });
 }
 
-/** Undefined: there is no such map. @throws GridError LEASE_EXPIRED when that cannot be known (M3) */
+/** Undefined: there is no such map. @throws GridError LEASE_EXPIRED when that cannot be known (batch-maps M3) */
 async function mapToRead(reference: MapReference, control: GridView): Promise<CatalogedMap | undefined> {
   try {
     return await control.mapNamed(reference.name);
@@ -120,7 +120,7 @@ async function mapToRead(reference: MapReference, control: GridView): Promise<Ca
   }
 }
 
-/** Asks the coordinator (M3). @throws GridError LEASE_EXPIRED: another try, later or elsewhere, may go well */
+/** Asks the coordinator (batch-maps M3). @throws GridError LEASE_EXPIRED: another try, later or elsewhere, may go well */
 async function catchUp(reference: MapReference, control: GridView): Promise<void> {
   try {
     await control.refresh();

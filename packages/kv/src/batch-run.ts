@@ -5,17 +5,18 @@
  *                            '--> mutation: its turn (mutation-turns.ts)  ---> answers (answer-progress.ts) -> caller
  *                                 -> store (mutations.ts) -> commit       --'
  *
- * B1  Operations on one key take effect in their order within a batch, and batches of a stream in theirs. A read waits
- *     only behind mutations of its own stream that wait; it sees what was committed before a processor that runs.
- * B2  A refused operation changes nothing and spoils no other, unless the batch is atomic: then no mutation of its
- *     partition applies, and all of them are answered with its error (atomic-groups.ts).
- * B3  An answer is told only when it is certain: with the commit of what it tells, or of what it was derived from
- *     (held-operations.ts). The keys are free before, at the seal.
- * B4  What goes wrong in a batch is its own (A4 of answer-progress.ts).
- * B5  What a full log refuses waits for room within its caller's time (room-waits.ts), in the order of B1; what else the
- *     batch holds is answered meanwhile.
- * B6  Where too many commits are awaited a batch stops before its next mutation and goes on in its turn (write-turns.ts);
- *     later batches of its stream come after it.
+ * batch-run B1  Operations on one key take effect in their order within a batch, and batches of a stream in theirs. A read
+ *               waits only behind mutations of its own stream that wait; it sees what was committed before a processor that
+ *               runs.
+ * batch-run B2  A refused operation changes nothing and spoils no other, unless the batch is atomic: then no mutation of its
+ *               partition applies, and all of them are answered with its error (atomic-groups.ts).
+ * batch-run B3  An answer is told only when it is certain: with the commit of what it tells, or of what it was derived from
+ *               (held-operations.ts). The keys are free before, at the seal.
+ * batch-run B4  What goes wrong in a batch is its own (answer-progress A4).
+ * batch-run B5  What a full log refuses waits for room within its caller's time (room-waits.ts), in the order of B1; what
+ *               else the batch holds is answered meanwhile.
+ * batch-run B6  Where too many commits are awaited a batch stops before its next mutation and goes on in its turn
+ *               (write-turns.ts); later batches of its stream come after it.
  */
 import type { TraceContext } from '@ashlar/core';
 import type { WaitingKeys } from '@ashlar/partitions';
@@ -129,7 +130,7 @@ export class BatchRun implements BatchScope, AnswerTeller, RoomWork {
     return this.progress.untold();
   }
 
-  /** @returns undefined: every operation had its first turn. Else the rest waits (B6), and it resolves once they all had it */
+  /** @returns undefined: every operation had its first turn. Else the rest waits (batch-run B6): resolves once all had it */
   start(): Promise<void> | undefined {
     if (this.#advance()) return undefined;
     return new Promise((resolve) => {
@@ -156,7 +157,7 @@ export class BatchRun implements BatchScope, AnswerTeller, RoomWork {
     return true;
   }
 
-  /** @returns false: it stopped before the end (B6) */
+  /** @returns false: it stopped before the end (batch-run B6) */
   #runAll(): boolean {
     if (this.batch.atomic) return this.#runGroups();
     const { count, opcodes } = this.batch;
@@ -181,7 +182,7 @@ export class BatchRun implements BatchScope, AnswerTeller, RoomWork {
     }
   }
 
-  /** Reads now, or behind a mutation of the same stream that waits for the key (B1). */
+  /** Reads now, or behind a mutation of the same stream that waits for the key (batch-run B1). */
   #readInOrder(operation: number): void {
     if (this.waiting.isEmpty) this.#reads.read(operation);
     else this.#readBehind(operation);

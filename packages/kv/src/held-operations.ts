@@ -6,9 +6,9 @@
  *                                                        '--> aborted, or the partition lost: in doubt; reads are read again
  *   open batch of another that hides a key --> decided: looked at again
  *
- * H1  What staged something waits for its own batch alone: that is decided after all that it saw in the partition (P2 of
- *     write-path.ts). What staged nothing waits for the batch of what it saw.
- * H2  What is lost is looked at in a later turn: the store is taking batches back at the moment.
+ * held-operations H1  What staged something waits for its own batch alone: that is decided after all that it saw in the
+ *                     partition (write-path P2). What staged nothing waits for the batch of what it saw.
+ * held-operations H2  What is lost is looked at in a later turn: the store is taking batches back at the moment.
  */
 import { GridError } from '@ashlar/core';
 import type { WriteBatch } from '@ashlar/storage';
@@ -87,7 +87,7 @@ export class HeldOperations {
     });
   }
 
-  /** H2 */
+  /** held-operations H2 */
   #soon(operations: readonly number[], step: (operation: number) => void): void {
     queueMicrotask(
       this.#scope.progress.later(() => {

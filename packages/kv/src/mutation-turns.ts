@@ -5,7 +5,7 @@
  *                                                                 \- yes -> waits behind the processor, then applied alone
  *   PROCESS   -> its key is held until the processor's outcome is sealed
  *
- * Operations on one key take effect in their order within a batch, and batches of a stream in theirs (B1 of batch-run.ts).
+ * Operations on one key take effect in their order within a batch, and batches of a stream in theirs (batch-run B1).
  */
 import type { ProcessorCall, ProcessorCaller } from '@ashlar/compute-runtime';
 import { GridError } from '@ashlar/core';

@@ -2,9 +2,9 @@
  * Mutations of one batch on the store. What else may stand in their way (a processor, a full log, an earlier sending) is
  * mutation-turns.ts.
  *
- * M1  Conditions and old values are those of the newest state, sealed changes included; the answer hangs on what it was
- *     derived from (H1 of held-operations.ts).
- * M2  A refused mutation has changed nothing.
+ * mutations M1  Conditions and old values are those of the newest state, sealed changes included; the answer hangs on what
+ *               it was derived from (held-operations H1).
+ * mutations M2  A refused mutation has changed nothing.
  */
 import type { CatalogedMap } from '@ashlar/cluster';
 import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
@@ -29,7 +29,7 @@ export class Mutations {
     this.#writes = writes;
   }
 
-  /** @throws GridError: it has changed nothing (M2) */
+  /** @throws GridError: it has changed nothing (mutations M2) */
   mutate(operation: number): void {
     const { batch, answers, targets } = this.#scope;
     const map = targets.checkedMap(operation, this.isLate);
@@ -112,7 +112,7 @@ export class Mutations {
     return deps.store.findNewest(map.id, partition, batch.keys, start, batch.keyEnds[operation]!, own);
   }
 
-  /** In a write batch of its own where the present one has written the key already (S2). */
+  /** In a write batch of its own where the present one has written the key already (staged-writes S2). */
   #remove(map: CatalogedMap, operation: number, isWanted: boolean): boolean {
     if (!isWanted) return false;
     const { keys, keyEnds, partitions } = this.#scope.batch;
@@ -153,7 +153,7 @@ export class Mutations {
     return deadlineOf(ttl, 0, isThere ? store.found.expiresAt : undefined);
   }
 
-  /** A key of an atomic group that is due expires at a version of its own (S2). */
+  /** A key of an atomic group that is due expires at a version of its own (staged-writes S2). */
   expireBefore(operation: number): void {
     const { batch, deps, targets } = this.#scope;
     const map = targets.mapOf(operation);

@@ -1,12 +1,13 @@
 /**
  * Reads of one batch.
  *
- * R1  A read sees what is committed, and what its own batch has staged. Where its session has undecided mutations in the
- *     partition it sees the newest state instead, and is held until that is committed: so a session reads what it wrote, and
- *     nobody reads what may be lost.
- * R2  Absence by deadline is held until the record that tells it is committed; where an open batch will write that record,
- *     the key is looked at again once it is decided.
- * R3  A read waits behind mutations of its own stream that wait; it sees what was committed before a processor that runs.
+ * reads R1  A read sees what is committed, and what its own batch has staged. Where its session has undecided mutations in
+ *           the partition it sees the newest state instead, and is held until that is committed: so a session reads what it
+ *           wrote, and nobody reads what may be lost.
+ * reads R2  Absence by deadline is held until the record that tells it is committed; where an open batch will write that
+ *           record, the key is looked at again once it is decided.
+ * reads R3  A read waits behind mutations of its own stream that wait; it sees what was committed before a processor that
+ *           runs.
  */
 import type { CatalogedMap } from '@ashlar/cluster';
 import type { PartitionId } from '@ashlar/core';

@@ -2,9 +2,9 @@
  * What waits for room for one batch: a mutation, a read behind it, or the mutations of an atomic batch. Room is what a full
  * log lacks, or a partition in which somebody else stages, or, where all batches are under way, the next one.
  *
- * N1  What waits for a partition is tried in the order in which it came, in a write batch of its own; the rest of its batch
- *     is answered meanwhile (A3 of answer-progress.ts).
- * N2  What a listener writes to get on is taken by full logs, so it never waits for one.
+ * room-waits N1  What waits for a partition is tried in the order in which it came, in a write batch of its own; the rest of
+ *                its batch is answered meanwhile (answer-progress A3).
+ * room-waits N2  What a listener writes to get on is taken by full logs, so it never waits for one.
  */
 import type { GridError, PartitionId } from '@ashlar/core';
 import { answerMarginMs, type RoomWaiter } from '@ashlar/partitions';

@@ -5,19 +5,20 @@
  * everything below a number is answered. Numbers that lie above all that came are new; every other batch is looked up,
  * whatever it says of itself: the first copy of a mutation may come after its resend, out of a link that was stalled.
  *
- * W1  A record stays while any of its numbers is at or above the session's floor.
- * W2  A number below the floor, or of a session that is not known, has an unknown outcome when it comes again.
- * W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome, version and refusals.
- *     All answers together are kept within a budget of the member, those of one session within a share of it: beyond it
- *     values go first, then the session has to confirm before it may change anything more.
- * W4  A session ends when it was silent for its lease; at most `sessionsMax` exist.
- * W5  A number is answered by the first record that has it; a record never waits for itself or a later one.
- * W6  Batches of a stream of an older generation than the session has shown are void: their caller has left that stream
- *     and sends again, or gave up, what was under way on it.
- * W7  A session that ended and is opened again under its id answers for no number that came before: those are below its
- *     floor. Of so many ended ones is known how far they came as there may be sessions, the latest.
- * W8  A record is finished once all of its answers are final. What ended in doubt (IN_DOUBT), or was never sealed
- *     (STALE_EPOCH ...), it answers no more: nothing of it is here, and its repetition is applied as if it were the first.
+ * sessions W1  A record stays while any of its numbers is at or above the session's floor.
+ * sessions W2  A number below the floor, or of a session that is not known, has an unknown outcome when it comes again.
+ * sessions W3  Values of answers are kept up to KEPT_VALUE_BYTES a batch; beyond it only outcome, version and refusals. All
+ *              answers together are kept within a budget of the member, those of one session within a share of it: beyond it
+ *              values go first, then the session has to confirm before it may change anything more.
+ * sessions W4  A session ends when it was silent for its lease; at most `sessionsMax` exist.
+ * sessions W5  A number is answered by the first record that has it; a record never waits for itself or a later one.
+ * sessions W6  Batches of a stream of an older generation than the session has shown are void: their caller has left that
+ *              stream and sends again, or gave up, what was under way on it.
+ * sessions W7  A session that ended and is opened again under its id answers for no number that came before: those are below
+ *              its floor. Of so many ended ones is known how far they came as there may be sessions, the latest.
+ * sessions W8  A record is finished once all of its answers are final. What ended in doubt (IN_DOUBT), or was never sealed
+ *              (STALE_EPOCH ...), it answers no more: nothing of it is here, and its repetition is applied as if it were the
+ *              first.
  */
 import { GridError, wasNeverSealed } from '@ashlar/core';
 import { STATUS } from '@ashlar/transport';
@@ -44,7 +45,7 @@ export class AnswerBudget {
   }
 }
 
-/** What one mutation was answered. `value` undefined though one was sent: too long to keep (W3). */
+/** What one mutation was answered. `value` undefined though one was sent: too long to keep (sessions W3). */
 export interface KeptAnswer {
   readonly status: number;
   readonly value: Uint8Array | undefined;
@@ -61,7 +62,7 @@ export class BatchRecord {
   /** places.get(number) in #numbers, once somebody asks for one of many. */
   #places: Map<number, number> | undefined;
   #answers: KeptAnswers | undefined;
-  /** Numbers that it does not answer (W8). */
+  /** Numbers that it does not answer (sessions W8). */
   #open: Set<number> | undefined;
   #waiting: (() => void)[] | undefined;
   /** The session that keeps it; undefined: none does (any more). */
@@ -98,7 +99,7 @@ export class BatchRecord {
     return open;
   }
 
-  /** What of a batch's answers is kept (W3). */
+  /** What of a batch's answers is kept (sessions W3). */
   #keep(answers: KeptAnswers): KeptAnswers {
     const { length } = answers.values;
     if (length === 0) return answers;
@@ -118,7 +119,7 @@ export class BatchRecord {
     this.#waiting.push(tell);
   }
 
-  /** The place of a number among the mutations; -1: it is not here, or not answered by this record (W8). */
+  /** The place of a number among the mutations; -1: it is not here, or not answered by this record (sessions W8). */
   indexOf(number: number): number {
     if (number < this.first || number > this.last || this.#open?.has(number) === true) return -1;
     const numbers = this.#numbers;
@@ -139,7 +140,7 @@ export class BatchRecord {
   }
 }
 
-/** W8 */
+/** sessions W8 */
 function isNoAnswer({ code }: GridError): boolean {
   return code === 'IN_DOUBT' || wasNeverSealed(code);
 }
@@ -203,7 +204,7 @@ export class Session {
     return this.#records.length;
   }
 
-  /** Everything below is answered and may be forgotten (W1). */
+  /** Everything below is answered and may be forgotten (sessions W1). */
   raiseFloor(lowestUnanswered: number): void {
     if (lowestUnanswered <= this.#floor) return;
     this.#floor = lowestUnanswered;
@@ -263,7 +264,7 @@ export class Session {
   }
 
   /**
-   * A batch comes on a stream of this generation (W6); 0: its caller does not count streams.
+   * A batch comes on a stream of this generation (sessions W6); 0: its caller does not count streams.
    *
    * @throws GridError OUTCOME_UNKNOWN when the stream was left for a newer one: the batch must change nothing
    */
@@ -275,8 +276,8 @@ export class Session {
   /**
    * The record that answers a number, undefined when the number was never seen.
    *
-   * @param asking  the record of the batch that asks: only earlier ones count (W5)
-   * @throws GridError OUTCOME_UNKNOWN (W2)
+   * @param asking  the record of the batch that asks: only earlier ones count (sessions W5)
+   * @throws GridError OUTCOME_UNKNOWN (sessions W2)
    */
   find(number: number, asking: BatchRecord | undefined): BatchRecord | undefined {
     return this.earlier(number, number, asking).find(number);
@@ -292,7 +293,7 @@ export class Session {
     );
   }
 
-  /** @throws GridError OUTCOME_UNKNOWN for a number below the floor (W2) */
+  /** @throws GridError OUTCOME_UNKNOWN for a number below the floor (sessions W2) */
   checkFloor(number: number): void {
     if (number < this.#floor) throw unknownOutcome('the session has confirmed a later answer');
   }
@@ -309,7 +310,7 @@ export class EarlierRecords {
     this.#records = records;
   }
 
-  /** As Session.find. @throws GridError OUTCOME_UNKNOWN (W2) */
+  /** As Session.find. @throws GridError OUTCOME_UNKNOWN (sessions W2) */
   find(number: number): BatchRecord | undefined {
     this.#session.checkFloor(number);
     if (this.#records.length <= TABLE_FROM) return this.#records.find((record) => record.indexOf(number) >= 0);

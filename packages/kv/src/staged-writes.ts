@@ -1,11 +1,11 @@
 /**
  * The write batches of one batch of operations: staged one by one, submitted together.
  *
- * S1  Where commits are prompt one write batch serves all partitions: it is decided in the call. Else each partition has
- *     its own, so that one whose commit is late holds up no other.
- * S2  No two states of an entry share a version: where a key comes again, or was due, the partition's write batch is cut.
- *     In an atomic batch only the last write of a key is told.
- * S3  A write batch is open within a turn of the event loop only: whoever lets go of the turn has submitted.
+ * staged-writes S1  Where commits are prompt one write batch serves all partitions: it is decided in the call. Else each
+ *                   partition has its own, so that one whose commit is late holds up no other.
+ * staged-writes S2  No two states of an entry share a version: where a key comes again, or was due, the partition's write
+ *                   batch is cut. In an atomic batch only the last write of a key is told.
+ * staged-writes S3  A write batch is open within a turn of the event loop only: whoever lets go of the turn has submitted.
  */
 import { assert } from '@ashlar/core';
 import type { BatchHeader, WriteBatch } from '@ashlar/storage';
@@ -19,7 +19,7 @@ interface PartitionWrites {
 }
 
 export class StagedWrites {
-  /** S1 */
+  /** staged-writes S1 */
   readonly isPrompt: boolean;
   readonly #scope: BatchScope;
   readonly #numbers: RequestNumbers;
@@ -59,7 +59,7 @@ export class StagedWrites {
       const batch = this.#shared;
       this.#shared = undefined;
       const isCommitted = this.#submit(batch);
-      assert(isCommitted, 'P3: a prompt committer has decided when submit() returns');
+      assert(isCommitted, 'write-path P3: a prompt committer has decided when submit() returns');
     }
     if (this.#own === undefined) return;
     const own = this.#own;

@@ -7,8 +7,9 @@
  * folder cannot be written (or there is none) it lies in a folder of the user's own among the temporary files; where that
  * cannot be either, this process makes a secret that nobody else has, and says so.
  *
- * M1  The file is made whole, in one step: who finds it finds all of it, and of two that make it at once one wins.
- * M2  A file or folder that others may read or write, or that belongs to somebody else, is not trusted.
+ * member-secret M1  The file is made whole, in one step: who finds it finds all of it, and of two that make it at once one
+ *                   wins.
+ * member-secret M2  A file or folder that others may read or write, or that belongs to somebody else, is not trusted.
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,7 +38,7 @@ export interface SecretPlaces {
   readonly folders?: readonly string[];
 }
 
-/** @throws GridError INVALID_CONFIG for a file that cannot be trusted (M2) */
+/** @throws GridError INVALID_CONFIG for a file that cannot be trusted (member-secret M2) */
 export function memberSecret({ given, env, folders = usualFolders() }: SecretPlaces): MemberSecret {
   if (given !== '') return { text: given, source: 'security.memberToken', alone: undefined };
   const fromEnv = env['ASHLAR_MEMBER_SECRET'] ?? '';
@@ -95,7 +96,7 @@ function readCookie(file: string): string | undefined {
   });
 }
 
-/** M1: written under another name, then linked; a link never replaces what is there. */
+/** member-secret M1: written under another name, then linked; a link never replaces what is there. */
 function makeCookie(file: string): string {
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
   writeFileSync(draft, `${newSecret()}\n`, { mode: 0o600, flag: 'wx' });
@@ -109,7 +110,7 @@ function makeCookie(file: string): string {
   return readCookie(file)!;
 }
 
-/** M2. @throws GridError INVALID_CONFIG */
+/** member-secret M2. @throws GridError INVALID_CONFIG */
 function refuseForeign(path: string, forbidden: number): void {
   const owner = process.getuid?.();
   if (owner === undefined) return;

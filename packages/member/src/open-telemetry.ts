@@ -2,9 +2,9 @@
  * Spans by `@opentelemetry/api` where it is installed beside the member. Loaded by the main thread and by user workers, so it
  * imports nothing that runs but `core`.
  *
- * T1  Without OpenTelemetry, or without an SDK in this process, the caller's trace goes on as it came.
- * T2  Spans of key-value batches and processor tasks are made only for callers that are traced; statements, jobs and
- *     listener runs begin a trace of their own where nobody else did, if the SDK samples it.
+ * open-telemetry T1  Without OpenTelemetry, or without an SDK in this process, the caller's trace goes on as it came.
+ * open-telemetry T2  Spans of key-value batches and processor tasks are made only for callers that are traced; statements,
+ *                    jobs and listener runs begin a trace of their own where nobody else did, if the SDK samples it.
  */
 import { GridError, spanOf, type TraceContext, traceContextOf } from '@ashlar/core';
 import type { Tracing } from '@ashlar/observe';

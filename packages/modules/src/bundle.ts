@@ -4,9 +4,9 @@
  *   file.ts -> esbuild (imports bundled, types stripped) -> text -> SHA-256 = id
  *                                                            '-> evaluated once here -> exports and their kinds
  *
- * M1  The same sources give the same bytes, on every machine: nothing of the machine (paths, time) is in the text.
- * M2  The text imports nothing but `node:` modules.
- * M3  Definitions are exports of the text by name, those of a CommonJS file as well (commonjs.ts).
+ * bundle M1  The same sources give the same bytes, on every machine: nothing of the machine (paths, time) is in the text.
+ * bundle M2  The text imports nothing but `node:` modules.
+ * bundle M3  Definitions are exports of the text by name, those of a CommonJS file as well (commonjs.ts).
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';

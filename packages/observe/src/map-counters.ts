@@ -2,10 +2,10 @@
  * What is counted of each map. Counting is an addition to a number in a typed array, a few times a batch; names and
  * labels come in only when somebody asks.
  *
- * M1  The first MAPS_LABELLED_MAX maps of the catalog have counters of their own; what the others do is counted together
- *     under OTHER_MAPS, so that the page of a grid with thousands of maps stays readable and cheap. All members agree on
- *     which maps these are.
- * M2  A map that is dropped leaves its place to the next one. Its numbers go with it.
+ * map-counters M1  The first MAPS_LABELLED_MAX maps of the catalog have counters of their own; what the others do is counted
+ *                  together under OTHER_MAPS, so that the page of a grid with thousands of maps stays readable and cheap.
+ *                  All members agree on which maps these are.
+ * map-counters M2  A map that is dropped leaves its place to the next one. Its numbers go with it.
  */
 import { LatencyHistogram } from './histogram.ts';
 
@@ -44,7 +44,7 @@ export class CountersByMap {
     }
   }
 
-  /** The counters of a map: its own, or those that it shares (M1). */
+  /** The counters of a map: its own, or those that it shares (map-counters M1). */
   of({ id }: { readonly id: number }): MapCounters {
     return this.#byId.get(id) ?? this.#other;
   }

@@ -4,8 +4,8 @@
  * Counting is plain number arithmetic on the main thread; prom-client only keeps the names and writes the format when
  * somebody asks.
  *
- * R1  A figure is read in one place, the `read` of its metric: text and data cannot differ but by the moment.
- * R2  Labels are bounded: maps by MAPS_LABELLED_MAX, everything else by sets that the code knows.
+ * metrics R1  A figure is read in one place, the `read` of its metric: text and data cannot differ but by the moment.
+ * metrics R2  Labels are bounded: maps by MAPS_LABELLED_MAX, everything else by sets that the code knows.
  */
 import type { ErrorCode } from '@ashlar/core';
 import { Counter, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';

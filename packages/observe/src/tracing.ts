@@ -3,7 +3,7 @@
  *
  *   trace of the caller (gRPC metadata, kv batch) -> begin: span -> trace of the span -> other members, worker tasks
  *
- * T1  Where nobody makes spans, the caller's trace goes on as it came.
+ * tracing T1  Where nobody makes spans, the caller's trace goes on as it came.
  */
 import type { TraceContext } from '@ashlar/core';
 
@@ -22,7 +22,7 @@ export interface Tracing {
   begin(name: string, parent: TraceContext | undefined, attributes: SpanAttributes): TracedWork;
 }
 
-/** T1: what comes goes on. */
+/** tracing T1: what comes goes on. */
 export const NO_TRACING: Tracing = {
   begin: (_name, trace) => ({ trace, end: () => undefined }),
 };

@@ -8,12 +8,16 @@
  *                                                           |-> notApplied: it may be carried out
  *                                                           '-> unknown:    OUTCOME_UNKNOWN
  *
- * W1  `notApplied` is said only where the log is whole from the first sending on: "not found" is never taken for it.
- * W2  Nothing is said of what is undecided before it is decided: committed, it is `applied`; lost, it is looked for again.
- * W3  What changed nothing (a condition that failed, a refused processor, a remove of what was not there) leaves no record:
- *     it is `notApplied` and may be carried out again, as its caller has no answer yet. What a processor that changed its
- *     entry answered cannot be derived: WriteBatch.answer() puts it beside the change.
- * W4  A first sending that is read after its resend must apply nothing: streams count up for that (kv.proto), not the log.
+ * answer-window W1  `notApplied` is said only where the log is whole from the first sending on: "not found" is never taken
+ *                   for it.
+ * answer-window W2  Nothing is said of what is undecided before it is decided: committed, it is `applied`; lost, it is
+ *                   looked for again.
+ * answer-window W3  What changed nothing (a condition that failed, a refused processor, a remove of what was not there)
+ *                   leaves no record: it is `notApplied` and may be carried out again, as its caller has no answer yet. What
+ *                   a processor that changed its entry answered cannot be derived: WriteBatch.answer() puts it beside the
+ *                   change.
+ * answer-window W4  A first sending that is read after its resend must apply nothing: streams count up for that (kv.proto),
+ *                   not the log.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PartitionId } from '@ashlar/core';
@@ -63,7 +67,7 @@ export class AnswerWindow {
   }
 }
 
-/** Waits for what is undecided (W2). @returns whether anything was: it is looked for again then */
+/** Waits for what is undecided (answer-window W2). @returns whether anything was: it is looked for again then */
 async function joined(search: AnswerSearch, count: number): Promise<boolean> {
   let wasUndecided = false;
   for (let index = 0; index < count; index++) {

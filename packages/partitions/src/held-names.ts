@@ -2,8 +2,8 @@
  * Who holds which name: a hash table of small numbers. Names come and go with every processor call, and a Map would be
  * built anew all the time, for it forgets what was removed only by copying itself.
  *
- * T1  Linear probing: no empty place lies between a name's home and its place, removals close the gap.
- * T2  At most half of the places are taken. The table grows, and does not shrink.
+ * held-names T1  Linear probing: no empty place lies between a name's home and its place, removals close the gap.
+ * held-names T2  At most half of the places are taken. The table grows, and does not shrink.
  */
 import type { GateName } from './gate-names.ts';
 
@@ -44,7 +44,7 @@ export class HeldNames {
     let gap = this.#placeOf(name);
     if (this.#holders[gap] === undefined) return false;
     this.#count--;
-    // What follows moves up as far as its home allows (T1).
+    // What follows moves up as far as its home allows (held-names T1).
     for (let place = (gap + 1) & this.#mask; this.#holders[place] !== undefined; place = (place + 1) & this.#mask) {
       const home = this.#homeOf(this.#names[place]!);
       if (((place - home) & this.#mask) < ((place - gap) & this.#mask)) continue;

@@ -2,9 +2,9 @@
  * The gate before each key: while a processor runs on a key, every other mutation of that key waits behind it, in the
  * order of arrival. Keys nobody works on cost nothing.
  *
- * K1  What waits for a key is let through in the order it came.
- * K2  A name (gate-names.ts) is in the table exactly while it is held.
- * K3  At most `waitingMax` mutations wait; the next one is refused and has changed nothing.
+ * key-gate K1  What waits for a key is let through in the order it came.
+ * key-gate K2  A name (gate-names.ts) is in the table exactly while it is held.
+ * key-gate K3  At most `waitingMax` mutations wait; the next one is refused and has changed nothing.
  */
 import { assert, GridError } from '@ashlar/core';
 import type { GateName } from './gate-names.ts';
@@ -55,11 +55,11 @@ export class KeyGate {
   }
 
   hold(name: GateName, holder: object = ANYONE): void {
-    assert(!this.#held.has(name), 'K2: a name is held once');
+    assert(!this.#held.has(name), 'key-gate K2: a name is held once');
     this.#held.add(name, holder);
   }
 
-  /** @throws GridError OVERLOADED when too many wait (K3) */
+  /** @throws GridError OVERLOADED when too many wait (key-gate K3) */
   wait(name: GateName, next: Waiting): void {
     assert(this.#held.has(name), 'only a held name is waited for');
     if (this.#waiting >= this.#waitingMax) {

@@ -2,9 +2,10 @@
  * Commits that come late, as backups will make them: for tests and for those who want to see what their application does
  * then. Each batch waits for a time of its own; batches of different partitions overtake each other.
  *
- * C1  In every partition batches commit in log order, whatever their times (P1 of write-path.ts).
- * C2  A partition that drops loses everything undecided from a batch on, as a member does that loses it to another.
- * C3  Equal seeds and equal calls of decide() give equal delays and drops.
+ * late-commits C1  In every partition batches commit in log order, whatever their times (write-path P1).
+ * late-commits C2  A partition that drops loses everything undecided from a batch on, as a member does that loses it to
+ *                  another.
+ * late-commits C3  Equal seeds and equal calls of decide() give equal delays and drops.
  */
 import type { Random } from '@ashlar/core';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';

@@ -4,15 +4,16 @@
  *   pin: this member's clock is held and answered -> open at the highest clock of all members -> touch ... -> release
  *                                                                              not touched for maxAgeMs -> expired
  *
- * P1  What is pinned or open is held for `maxAgeMs` after it was last read or renewed: a coordinator that died, and a
- *     reader that does not read, hold no memory for longer.
- * P2  open(v) answers only when everything accepted at or below v in the partitions that are read is committed; others do
- *     not hold it up. A pin that ends meanwhile ends the wait.
- * P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest first.
- * P4  A snapshot is of the partitions as they were held when it was pinned: one that was lost since, also if it has come back, is
- *     not read under it. Who reads says so before it tells what it found.
- * P5  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes when it
- *     starts anew.
+ * local-snapshots P1  What is pinned or open is held for `maxAgeMs` after it was last read or renewed: a coordinator that
+ *                     died, and a reader that does not read, hold no memory for longer.
+ * local-snapshots P2  open(v) answers only when everything accepted at or below v in the partitions that are read is
+ *                     committed; others do not hold it up. A pin that ends meanwhile ends the wait.
+ * local-snapshots P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest
+ *                     first.
+ * local-snapshots P4  A snapshot is of the partitions as they were held when it was pinned: one that was lost since, also if
+ *                     it has come back, is not read under it. Who reads says so before it tells what it found.
+ * local-snapshots P5  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes
+ *                     when it starts anew.
  */
 import { CancelledError, GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
@@ -97,7 +98,7 @@ export class LocalSnapshots {
    * Moves a pin up to the grid's version; asked again for a snapshot that is open there, renews it.
    *
    * @param partitions  those it will be read in; omitted: all
-   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes; STALE_EPOCH (P4); CANCELLED
+   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes; STALE_EPOCH (local-snapshots P4); CANCELLED
    */
   async open(
     pinId: number,
@@ -123,7 +124,7 @@ export class LocalSnapshots {
   }
 
   /**
-   * What is read in these partitions under the snapshot is what was there when it was pinned (P4).
+   * What is read in these partitions under the snapshot is what was there when it was pinned (local-snapshots P4).
    *
    * @throws GridError STALE_EPOCH when one of them was lost since; SNAPSHOT_EXPIRED when the snapshot is not open any more
    */
@@ -168,17 +169,17 @@ export class LocalSnapshots {
     this.#endOpening(id);
   }
 
-  /** A pin that is being opened is gone (P2). */
+  /** A pin that is being opened is gone (local-snapshots P2). */
   #endOpening(id: number): void {
     this.#opening.get(id)?.(goneWhileOpened());
   }
 
-  /** A member started anew, or left: nobody asks for what it pinned (P5). */
+  /** A member started anew, or left: nobody asks for what it pinned (local-snapshots P5). */
   releaseOf(owner: MemberId): void {
     for (const [id, by] of this.#owners) if (by === owner) this.release(id);
   }
 
-  /** @throws GridError OVERLOADED (P5) */
+  /** @throws GridError OVERLOADED (local-snapshots P5) */
   #checkShare(owner: MemberId): void {
     const { openMax, memberCount } = this.#options;
     const share = Math.max(SHARE_MIN, Math.floor(openMax / memberCount()));
@@ -190,7 +191,7 @@ export class LocalSnapshots {
     });
   }
 
-  /** Expires what was not touched for too long (P1). Called now and then. */
+  /** Expires what was not touched for too long (local-snapshots P1). Called now and then. */
   sweep(): void {
     const sinceMs = this.#options.nowMs() - this.#options.maxAgeMs;
     for (const [id, touchedMs] of this.#touchedMs) {
@@ -201,7 +202,7 @@ export class LocalSnapshots {
   }
 
   /**
-   * Memory is short: the snapshot that was not touched for longest goes (P3).
+   * Memory is short: the snapshot that was not touched for longest goes (local-snapshots P3).
    *
    * @param leastMs  one touched since then stays
    * @returns whether there was one

@@ -5,10 +5,10 @@
  *   LOG_FULL -> what the whole statement needs, by what it had staged -> more than there can be: refused, with what to set
  *                                               '-> else: wait until listeners have let go of so much -> stage again
  *
- * R1  Who waits holds nothing: no partition, no staged record; so listeners get on.
- * R2  When there is no time for another attempt and its answer (without a deadline: when no listener has got on for STALL_MS), or the log is
- *     held by a listener in quarantine, it fails with LOG_FULL, as it would without waiting: a caller is told why, not only
- *     that it took too long.
+ * log-room R1  Who waits holds nothing: no partition, no staged record; so listeners get on.
+ * log-room R2  When there is no time for another attempt and its answer (without a deadline: when no listener has got on for
+ *              STALL_MS), or the log is held by a listener in quarantine, it fails with LOG_FULL, as it would without
+ *              waiting: a caller is told why, not only that it took too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledError, GridError } from '@ashlar/core';

@@ -4,10 +4,10 @@
  *
  *   stamp -> wait, scan, run user code ... -> check(partition, stamp) -> stage at epochOf(partition)
  *
- * O1  A partition that was lost since the stamp fails the check, also when it has come back: what was read before is not what
- *     lies in it now.
- * O2  A check holds for its turn. Who goes on in a later one checks again.
- * O3  A failed check is STALE_EPOCH: nothing was sealed by whoever checked, so its caller may ask again.
+ * ownership O1  A partition that was lost since the stamp fails the check, also when it has come back: what was read before
+ *               is not what lies in it now.
+ * ownership O2  A check holds for its turn. Who goes on in a later one checks again.
+ * ownership O3  A failed check is STALE_EPOCH: nothing was sealed by whoever checked, so its caller may ask again.
  */
 import type { GridView, TableState } from '@ashlar/cluster';
 import { type Epoch, type Kind, StaleEpochError } from '@ashlar/core';
@@ -56,7 +56,7 @@ export class Ownership {
     throw this.#stale(partition, this.#epochs[partition] ?? NO_EPOCH);
   }
 
-  /** @throws StaleEpochError when the partition is not this member's, or was lost since the stamp (O1) */
+  /** @throws StaleEpochError when the partition is not this member's, or was lost since the stamp (ownership O1) */
   check(partition: number, stamp: OwnershipStamp): void {
     if (!this.isHeldSince(partition, stamp)) throw this.#stale(partition, NO_EPOCH);
   }

@@ -4,9 +4,10 @@
  *   LOG_FULL -> wait -> [queue of the partition] -- every LOOK_MS the first is tried --> applied, then the next
  *                                                '-- its time is nearly over, or nobody will make room --> LOG_FULL
  *
- * Q1  What waits for a partition goes on in the order in which it came first; what comes later waits behind it.
- * Q2  What waits holds nothing: no key, no partition, nothing staged. So listeners get on.
- * Q3  At most `waitingMax` wait; the next one is refused. Their bytes lie in batches of streams, whose bounds hold.
+ * room-queue Q1  What waits for a partition goes on in the order in which it came first; what comes later waits behind it.
+ * room-queue Q2  What waits holds nothing: no key, no partition, nothing staged. So listeners get on.
+ * room-queue Q3  At most `waitingMax` wait; the next one is refused. Their bytes lie in batches of streams, whose bounds
+ *                hold.
  */
 import { GridError, type PartitionId } from '@ashlar/core';
 

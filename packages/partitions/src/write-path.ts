@@ -7,11 +7,11 @@
  * A sealed batch is the ticket of its writer: version, state, `whenDecided`. Keys that a writer holds are free once it is
  * submitted: the next look at them sees what is sealed (`findNewest`), and its own answer hangs on that.
  *
- * P1  Nobody but a committer commits; in every partition batches commit in the order in which they were sealed.
- * P2  Who staged behind an undecided batch of the partition is decided after it: it waits for its own batch alone. Who
- *     staged nothing there waits for what it saw (`found.undecided`).
- * P3  A committer that is prompt has decided when submit() returns. Then one batch may serve many partitions; else each
- *     partition is to have its own, so that a slow one holds up no other.
+ * write-path P1  Nobody but a committer commits; in every partition batches commit in the order in which they were sealed.
+ * write-path P2  Who staged behind an undecided batch of the partition is decided after it: it waits for its own batch
+ *                alone. Who staged nothing there waits for what it saw (`found.undecided`).
+ * write-path P3  A committer that is prompt has decided when submit() returns. Then one batch may serve many partitions;
+ *                else each partition is to have its own, so that a slow one holds up no other.
  */
 import type { BatchHeader, MemberStore, WriteBatch } from '@ashlar/storage';
 import { HeldAnswers } from './held-answers.ts';
@@ -51,7 +51,7 @@ export class WritePath {
     store.onSealed((batch) => committer.decide(batch));
   }
 
-  /** Whether what is submitted is decided when submit() returns (P3). */
+  /** Whether what is submitted is decided when submit() returns (write-path P3). */
   get isPrompt(): boolean {
     return this.#committer.isPrompt;
   }

@@ -4,9 +4,11 @@
  *   isShort? -- no --> begin, stage, submit
  *           '-- yes -> wait(step) --> batches are decided --> step: goes on, and waits again where it is short again
  *
- * T1  Who waits goes on in the order in which it came; whoever comes later finds `isShort` and waits behind.
- * T2  RESERVED batches are left to those who cannot wait: what expires, statements, single steps that came their way.
- * T3  What waits holds nothing. How much waits is bounded by those who send it: a stream is not read beyond its window.
+ * write-turns T1  Who waits goes on in the order in which it came; whoever comes later finds `isShort` and waits behind.
+ * write-turns T2  RESERVED batches are left to those who cannot wait: what expires, statements, single steps that came their
+ *                 way.
+ * write-turns T3  What waits holds nothing. How much waits is bounded by those who send it: a stream is not read beyond its
+ *                 window.
  */
 import type { MemberStore } from '@ashlar/storage';
 
@@ -18,7 +20,7 @@ export class WriteTurns {
   #waiting: (() => void)[] = [];
   #isScheduled = false;
 
-  /** @param reserved  batches that are left to others (T2) */
+  /** @param reserved  batches that are left to others (write-turns T2) */
   constructor(store: Pick<MemberStore, 'freeBatches' | 'onBatchFree'>, reserved = RESERVED) {
     this.#store = store;
     this.#reserved = reserved;

@@ -3,8 +3,8 @@
  *
  *   value -> values (may be refused, nothing has happened) -> key, opcode, partition ... -> seal() -> one message
  *
- * B1  A refused value leaves the builder as it was.
- * B2  The sealed message is a copy: the builder may be filled again at once.
+ * batch-builder B1  A refused value leaves the builder as it was.
+ * batch-builder B2  The sealed message is a copy: the builder may be filled again at once.
  */
 import { assert, type TraceContext } from '@ashlar/core';
 import { ValueWriter } from '@ashlar/serialization';
@@ -277,7 +277,7 @@ export class BatchBuilder {
     return this.#opcodes.slice(0, this.count);
   }
 
-  /** The message (B2). */
+  /** The message (batch-builder B2). */
   seal(header: BatchHeader): Buffer {
     const batch: KvBatch = {
       ...header,

@@ -1,10 +1,12 @@
 /**
  * What became of each operation of a group call, and the error that says so.
  *
- * O1  Each operation, by its position in the group, gets one outcome, the first; one byte a position stands for it.
- * O2  Keys are named up to KEYS_NAMED_MAX of a kind; how many more there are is said. So are refusals, with what they say.
- * O3  A group of mutations that was done in part is PARTIAL, never retryable as a whole; if nothing of it was applied, its
- *     code is that of the first failure.
+ * group-outcomes O1  Each operation, by its position in the group, gets one outcome, the first; one byte a position stands
+ *                    for it.
+ * group-outcomes O2  Keys are named up to KEYS_NAMED_MAX of a kind; how many more there are is said. So are refusals, with
+ *                    what they say.
+ * group-outcomes O3  A group of mutations that was done in part is PARTIAL, never retryable as a whole; if nothing of it was
+ *                    applied, its code is that of the first failure.
  */
 import { CancelledError, GridError, type KeyRefusal, type RefusalFacts } from '@ashlar/core';
 import { decodeKey, type Key } from '@ashlar/serialization';

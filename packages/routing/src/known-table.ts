@@ -1,9 +1,9 @@
 /**
  * The partition table a router goes by, and which other one may take its place. Pure.
  *
- * T1  Of one grid only a newer table takes the place of an older one.
- * T2  Another grid's takes it when nobody of ours is left, and it is complete; or when ours never was.
- * T3  The number of partitions is known from the first hello on, also while nobody owns one.
+ * known-table T1  Of one grid only a newer table takes the place of an older one.
+ * known-table T2  Another grid's takes it when nobody of ours is left, and it is complete; or when ours never was.
+ * known-table T3  The number of partitions is known from the first hello on, also while nobody owns one.
  */
 import { type GridError, GridIncompleteError, type PartitionTable } from '@ashlar/core';
 import { noOwner } from './errors.ts';

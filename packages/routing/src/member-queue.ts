@@ -76,7 +76,7 @@ const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 1_000;
 const SESSION_PAUSE_MS = 100;
 
-/** The newest stream's number over all queues (Q4): a queue that takes another's place goes on above it. */
+/** The newest stream's number over all queues (member-queue Q4): a queue that takes another's place goes on above it. */
 let streamGeneration = 0;
 
 /** Operations that may wait for user code travel apart from those that never do. */
@@ -374,7 +374,7 @@ export class MemberQueue {
     this.#host.onDown();
   }
 
-  /** Q3: what nobody waits for any more is not sent again. */
+  /** member-queue Q3: what nobody waits for any more is not sent again. */
   #takeInFlight(): DetachedOperation[] {
     this.#deliverAll();
     const loose: DetachedOperation[] = [];
@@ -443,7 +443,7 @@ export class MemberQueue {
     for (const batch of this.#inFlight) sweepBatch(batch, nowMs, overdue);
   }
 
-  /** The member cannot be reached: what is not in doubt fails now (Q5). */
+  /** The member cannot be reached: what is not in doubt fails now (member-queue Q5). */
   failUnsent(error: GridError): void {
     for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
     for (const batch of this.#outbox) {

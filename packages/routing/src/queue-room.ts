@@ -1,4 +1,4 @@
-/** What a router has queued and under way, in bytes and operations, and who waits until there is room for more (R3). */
+/** What a router has queued and under way, in bytes and operations, and who waits until there is room for more (router R3). */
 import { GridError } from '@ashlar/core';
 
 /** Group calls go on when less than this is queued. */

@@ -1,8 +1,8 @@
 /**
  * Numbers of a session's mutations, and the lowest that may still be sent again: below it members forget answers.
  *
- * N1  Numbers rise by one and are never reused within a session.
- * N2  `lowest` never passes a number whose mutation may yet be sent (again).
+ * request-numbers N1  Numbers rise by one and are never reused within a session.
+ * request-numbers N2  `lowest` never passes a number whose mutation may yet be sent (again).
  */
 
 /** A run of numbers given to one batch. */

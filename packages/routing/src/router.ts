@@ -5,11 +5,11 @@
  *                                        ^                      |
  *                                        +---- retry <- trouble +
  *
- * R1  Every call settles: with its answer, its error, or at its deadline.
- * R2  A mutation is sent again only under the number it had, unless a member said that it was never sealed.
- * R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
- * R4  While any member answers, calls for one that is known to be down, and is not awaited, fail in a moment
- *     (MEMBER_UNREACHABLE). While none does, or the grid awaits members, calls wait within their time.
+ * router R1  Every call settles: with its answer, its error, or at its deadline.
+ * router R2  A mutation is sent again only under the number it had, unless a member said that it was never sealed.
+ * router R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
+ * router R4  While any member answers, calls for one that is known to be down, and is not awaited, fail in a moment
+ *            (MEMBER_UNREACHABLE). While none does, or the grid awaits members, calls wait within their time.
  */
 import {
   assert,
@@ -425,7 +425,7 @@ export class Router {
     else this.#park(again, reason);
   }
 
-  /** What a failed operation may do (R2), and what is to be mended here before. */
+  /** What a failed operation may do (router R2), and what is to be mended here before. */
   #waysOn(error: WireError, batch: SealedBatch, operation: number): WayOn {
     switch (error.code) {
       case 'STALE_EPOCH':
@@ -568,7 +568,7 @@ export class Router {
     });
   }
 
-  /** R4: somebody of the grid, who is still there, says that the table is as it was: nobody else can be asked. */
+  /** router R4: somebody of the grid, who is still there, says that the table is as it was: nobody else can be asked. */
   #failUnreachable(queue: MemberQueue, nowMs: number): void {
     const { down, member, lostAtMs } = queue;
     if (down === undefined || this.table.awaited.includes(member.id) || !this.#tables.isConfirmed(lostAtMs, nowMs))

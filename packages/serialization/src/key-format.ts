@@ -12,12 +12,12 @@
  *   bytes    0x50, the bytes with each 0x00 written as 0x00 0xff, then 0x00
  *   array    0x60, then its elements, one after the other, to the end of the key
  *
- * K1  Integral numbers and bigints of equal value have the same bytes; -0 has those of 0.
- * K2  numbers < strings (in code point order) < bytes < arrays (element by element, a prefix first).
- * K3  Every element ends by itself, so the first elements of an array are a prefix of its bytes after the tag, and the
- *     bytes of [k, x] after the tag start with the bytes of k: co-location hashes both alike.
- * K4  A key has one encoding only: `checkKey` refuses every other form, so that two writers cannot make two entries of
- *     one key.
+ * key-format K1  Integral numbers and bigints of equal value have the same bytes; -0 has those of 0.
+ * key-format K2  numbers < strings (in code point order) < bytes < arrays (element by element, a prefix first).
+ * key-format K3  Every element ends by itself, so the first elements of an array are a prefix of its bytes after the tag,
+ *                and the bytes of [k, x] after the tag start with the bytes of k: co-location hashes both alike.
+ * key-format K4  A key has one encoding only: `checkKey` refuses every other form, so that two writers cannot make two
+ *                entries of one key.
  *
  * The form follows the tuple layer of FoundationDB, but keeps one numeric order over integers and fractions.
  */

@@ -1,7 +1,7 @@
 /**
  * Keys back from their canonical bytes (see key-format.ts), and what can be said of a key without decoding it.
  *
- * R1  No function reads outside [start, end), whatever the bytes are.
+ * key-reader R1  No function reads outside [start, end), whatever the bytes are.
  */
 import { isUtf8 } from 'node:buffer';
 import { GridError } from '@ashlar/core';
@@ -184,7 +184,7 @@ function digitsValue(bytes: Uint8Array, first: number, after: number, mask: numb
 }
 
 /**
- * Refuses bytes that are not the canonical encoding of a key (K4). For keys that come from outside.
+ * Refuses bytes that are not the canonical encoding of a key (key-format K4). For keys that come from outside.
  *
  * @throws GridError INVALID_KEY or KEY_TOO_LARGE
  */
@@ -237,7 +237,7 @@ function isCanonicalNumber(bytes: Uint8Array, at: number, end: number): boolean 
   return fraction > 0 && fraction < 1 && whole + fraction - whole === fraction;
 }
 
-/** Negative, 0 or positive as key `a` sorts before, with or after key `b` (K2). */
+/** Negative, 0 or positive as key `a` sorts before, with or after key `b` (key-format K2). */
 export function compareKeys(a: Uint8Array, b: Uint8Array): number {
   return compareBytes(a, 0, a.length, b, 0, b.length);
 }

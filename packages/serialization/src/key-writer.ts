@@ -3,8 +3,8 @@
  *
  *   writer.reset(); for (const key of keys) { writer.write(key); use(writer.bytes, writer.start, writer.end); }
  *
- * W1  A refused key leaves the writer as it was: `start`, `end` and all bytes before `end` are untouched.
- * W2  `bytes` may be another buffer after each write; offsets stay valid until reset().
+ * key-writer W1  A refused key leaves the writer as it was: `start`, `end` and all bytes before `end` are untouched.
+ * key-writer W2  `bytes` may be another buffer after each write; offsets stay valid until reset().
  */
 import { ESCAPE, FRACTION_LIMIT, invalidKey, KEY_BYTES_MAX, KEY_TAG, type Key, keyTooLarge } from './key-format.ts';
 import { writeAscii } from './text.ts';

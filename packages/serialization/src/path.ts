@@ -1,7 +1,7 @@
 /**
  * Where an element lies within a value: names of fields and indexes of arrays, from the outermost inwards.
  *
- * P1  A name finds only a field of an object, an index (from 0) only an element of an array; all else is missing.
+ * path P1  A name finds only a field of an object, an index (from 0) only an element of an array; all else is missing.
  */
 import { GridError } from '@ashlar/core';
 import { VALUE_DEPTH_MAX } from './value-format.ts';

@@ -2,8 +2,8 @@
  * Refusals of user code on their way to who called: MessagePack of [module, export, code] or, with details, of
  * [module, export, code, details].
  *
- * X1  All of it has less than 4 KiB: the details are bounded before anything is sent, so that a refusal fits wherever an
- *     error does.
+ * refusals X1  All of it has less than 4 KiB: the details are bounded before anything is sent, so that a refusal fits
+ *              wherever an error does.
  */
 import { REFUSAL_CODE_LENGTH_MAX, REFUSAL_DETAILS_BYTES_MAX, type Refusal } from '@ashlar/api';
 import { GridError, type RefusalFacts, shortText, shortTextBytes, type WireError } from '@ashlar/core';

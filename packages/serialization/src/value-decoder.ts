@@ -1,10 +1,11 @@
 /**
  * MessagePack bytes (see value-format.ts) to JavaScript values, all copied out. Also over shared memory.
  *
- * D1  Nothing outside [start, end) is read; a bad byte is CORRUPT_DATA, never a crash, a hang or a half-made value.
- * D2  No memory is taken for a count that the bytes do not hold: arrays grow as their elements are read.
- * D3  Recursion ends at the decoder's depth, VALUE_DEPTH_MAX for values.
- * D4  Names are data: "__proto__" becomes a field of its own, no prototype is touched.
+ * value-decoder D1  Nothing outside [start, end) is read; a bad byte is CORRUPT_DATA, never a crash, a hang or a half-made
+ *                   value.
+ * value-decoder D2  No memory is taken for a count that the bytes do not hold: arrays grow as their elements are read.
+ * value-decoder D3  Recursion ends at the decoder's depth, VALUE_DEPTH_MAX for values.
+ * value-decoder D4  Names are data: "__proto__" becomes a field of its own, no prototype is touched.
  *
  * Why not msgpackr's Unpackr: it renames "__proto__", recurses without a bound, and cannot read a range of shared
  * memory without a new view for each value.

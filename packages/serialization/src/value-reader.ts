@@ -5,8 +5,8 @@
  *
  * One reader a worker and memory segment; offsets are absolute within it. No object is made by a read.
  *
- * V1  Nothing outside [start, end) is read, whatever the bytes are; a bad byte is CORRUPT_DATA.
- * V2  The work is at most one step a byte; there is no recursion.
+ * value-reader V1  Nothing outside [start, end) is read, whatever the bytes are; a bad byte is CORRUPT_DATA.
+ * value-reader V2  The work is at most one step a byte; there is no recursion.
  */
 
 import { uint16 } from './big-endian.ts';

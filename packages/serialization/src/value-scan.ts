@@ -1,7 +1,7 @@
 /**
  * The extent and the well-formedness of encoded values, without decoding them.
  *
- * S1  No function reads outside [at, end), whatever the bytes are; each terminates after at most end - at steps.
+ * value-scan S1  No function reads outside [at, end), whatever the bytes are; each terminates after at most end - at steps.
  */
 import { GridError } from '@ashlar/core';
 import { uint16, uint32 } from './big-endian.ts';

@@ -3,9 +3,9 @@
  *
  *   writer.reset(); for (const value of values) { writer.write(value); use(writer.bytes, writer.start, writer.end); }
  *
- * W1  A refused value leaves the writer as it was: `start`, `end` and all bytes before `end` are untouched.
- * W2  `bytes` may be another buffer after each write; offsets stay valid until reset().
- * W3  No input overflows the stack: recursion ends at the writer's depth, VALUE_DEPTH_MAX for values.
+ * value-writer W1  A refused value leaves the writer as it was: `start`, `end` and all bytes before `end` are untouched.
+ * value-writer W2  `bytes` may be another buffer after each write; offsets stay valid until reset().
+ * value-writer W3  No input overflows the stack: recursion ends at the writer's depth, VALUE_DEPTH_MAX for values.
  *
  * Why not msgpackr's Packr: it overflows the stack on deep and cyclic values, writes functions and undefined as
  * extensions of its own, takes Map and Set silently, and cannot name the field it fails on. The bytes of what both

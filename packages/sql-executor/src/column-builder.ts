@@ -3,8 +3,8 @@
  *
  *   append(vector, selection) ... -> tags[row], numbers[row], values[row] -> slice or gather as vectors
  *
- * C1  A row lies in the lane its tag names (see Tag); what the other lane holds there means nothing.
- * C2  `bytes` estimates what the rows hold, texts and objects included.
+ * column-builder C1  A row lies in the lane its tag names (see Tag); what the other lane holds there means nothing.
+ * column-builder C2  `bytes` estimates what the rows hold, texts and objects included.
  */
 
 import { Decimal } from '@ashlar/api';

@@ -3,10 +3,10 @@
  *
  *   main: grant ------ shared word: bytes left, below 0 when overdrawn ------ workers: use, hasRoom
  *
- * O1  A task asks for room before each slice of rows and ends where there is none, so what waits for the reader is what
- *     was granted and one slice a task more.
- * O2  A task waits at most PATIENCE_MS for a reader that is about to take something: ending and starting anew costs more.
- *     Longer waits would keep the thread from other statements.
+ * output-credit O1  A task asks for room before each slice of rows and ends where there is none, so what waits for the
+ *                   reader is what was granted and one slice a task more.
+ * output-credit O2  A task waits at most PATIENCE_MS for a reader that is about to take something: ending and starting anew
+ *                   costs more. Longer waits would keep the thread from other statements.
  */
 const WORDS = 1;
 const LEFT = 0;

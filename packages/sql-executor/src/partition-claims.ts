@@ -5,7 +5,7 @@
  *
  *   main: make ----- shared word: next index ----- workers: claim
  *
- * C1  Every index below `count` is claimed once.
+ * partition-claims C1  Every index below `count` is claimed once.
  *
  * @see Leis, Boncz, Kemper, Neumann, "Morsel-driven parallelism", SIGMOD 2014
  */

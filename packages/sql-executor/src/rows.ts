@@ -1,12 +1,12 @@
 /**
  * What flows between operators: a batch, and which of its rows count.
  *
- * R1  Vectors belong to whoever pushes them and may be overwritten once push() has returned: an operator that keeps rows
- *     copies them.
- * R2  An expression is evaluated over selected rows only: a row that a filter dropped must not divide by zero. So before
- *     anything but a column is computed, the rows are compacted.
- * R3  Columns may be left for later, where the pipeline asked for it (late-columns.ts): only Project of bare columns and
- *     TopN ever see such rows.
+ * rows R1  Vectors belong to whoever pushes them and may be overwritten once push() has returned: an operator that keeps
+ *          rows copies them.
+ * rows R2  An expression is evaluated over selected rows only: a row that a filter dropped must not divide by zero. So
+ *          before anything but a column is computed, the rows are compacted.
+ * rows R3  Columns may be left for later, where the pipeline asked for it (late-columns.ts): only Project of bare columns
+ *          and TopN ever see such rows.
  */
 import { type Batch, compileScalar, type EvalContext, type Expr, gather, type Vector } from '@ashlar/expressions';
 
@@ -67,7 +67,7 @@ export interface Evaluated {
   readonly count: number;
 }
 
-/** Computes expressions over rows: bare columns as they are, without copying; anything else over compacted rows (R2). */
+/** Computes expressions over rows: bare columns as they are, without copying; anything else over compacted rows (rows R2). */
 export class Evaluator {
   /** The column that each expression is, if all of them are bare columns. */
   readonly indexes: readonly number[] | undefined;

@@ -3,12 +3,14 @@
  *
  *   chunk -> visible slots -> zone maps -> columns of the filter -> filter -> the other columns, of the rows that passed
  *
- * S1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that; so what a chunk's
- *     rows point to stays until the next chunk is asked for.
- * S2  Columns that the filter does not need are read for the rows that passed it alone, late ones when they are asked
- *     for.
- * S3  What was read counts only if the snapshot is still alive afterwards: checkAlive() before anything is delivered.
- * S4  A scan that finds no more chunks has read all of them only if the map is still there: MAP_DROPPED otherwise.
+ * store-source S1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that; so what a
+ *                  chunk's rows point to stays until the next chunk is asked for.
+ * store-source S2  Columns that the filter does not need are read for the rows that passed it alone, late ones when they are
+ *                  asked for.
+ * store-source S3  What was read counts only if the snapshot is still alive afterwards: checkAlive() before anything is
+ *                  delivered.
+ * store-source S4  A scan that finds no more chunks has read all of them only if the map is still there: MAP_DROPPED
+ *                  otherwise.
  */
 import { GridError, type MapId } from '@ashlar/core';
 import {

@@ -8,8 +8,10 @@
  * text belongs to the shape as it is written. No parser is asked: a text in which anything could be mistaken for such a
  * number (comments, other quotes than the plain ones) has no shape.
  *
- * S1  Texts of one shape are the same but for the numbers taken out; these have the same SQL types, one by one.
- * S2  Two numbers that are equal in one text of a shape are equal in all: plans find equal expressions (GROUP BY).
+ * statement-shape S1  Texts of one shape are the same but for the numbers taken out; these have the same SQL types, one by
+ *                     one.
+ * statement-shape S2  Two numbers that are equal in one text of a shape are equal in all: plans find equal expressions
+ *                     (GROUP BY).
  */
 import type { Expr, Literal } from '@ashlar/expressions';
 import type { Plan } from './plan.ts';
@@ -62,7 +64,7 @@ export function statementShape(text: string): StatementShape | undefined {
   return numbers.length === 0 ? undefined : { key: key + text.slice(from), numbers };
 }
 
-/** Which of all the numbers of a text is the first that is written so (S2). */
+/** Which of all the numbers of a text is the first that is written so (statement-shape S2). */
 function firstEqual(plain: string, digits: string): number {
   let index = 0;
   for (const [number] of plain.matchAll(NUMBER)) {

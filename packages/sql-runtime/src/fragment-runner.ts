@@ -4,12 +4,14 @@
  *   all columns there:  one task a thread, each claims partition after partition --+
  *   columns to make:    tasks sized by rows, each with pages for its partitions ---+--> batches, under a byte bound
  *
- * F1  What waits for the reader stays within a window (BatchFlow): tasks that have no room end, and what they leave is done
- *     by later ones once the reader has taken something. A reader that does not read stops the scan and holds no thread.
- * F2  What the snapshot may see is scanned, also in partitions that hold nothing any more.
- * F3  What is handed out was read in partitions that this member holds as it did when the snapshot was pinned: one that is lost
- *     meanwhile ends the part with STALE_EPOCH, never with fewer rows.
- * F4  What workers make of columns is published while the statement's snapshot is open, then unused pages return.
+ * fragment-runner F1  What waits for the reader stays within a window (BatchFlow): tasks that have no room end, and what
+ *                     they leave is done by later ones once the reader has taken something. A reader that does not read
+ *                     stops the scan and holds no thread.
+ * fragment-runner F2  What the snapshot may see is scanned, also in partitions that hold nothing any more.
+ * fragment-runner F3  What is handed out was read in partitions that this member holds as it did when the snapshot was
+ *                     pinned: one that is lost meanwhile ends the part with STALE_EPOCH, never with fewer rows.
+ * fragment-runner F4  What workers make of columns is published while the statement's snapshot is open, then unused pages
+ *                     return.
  */
 import { CancelledError, MapDroppedError, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { type OddCount, OddTally } from '@ashlar/expressions';

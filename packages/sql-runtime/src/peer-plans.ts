@@ -2,8 +2,8 @@
  * Plans and changes that other members send, as MessagePack: looked at as a whole before anything runs by them, so that what is
  * malformed is the caller's mistake and not an exception of ours in the middle of a statement.
  *
- * L1  Every node has a kind that there is, and the parts of its kind. The tables are records over the unions of kinds: a new
- *     kind does not compile until it is here.
+ * peer-plans L1  Every node has a kind that there is, and the parts of its kind. The tables are records over the unions of
+ *                kinds: a new kind does not compile until it is here.
  */
 
 import { GridError } from '@ashlar/core';

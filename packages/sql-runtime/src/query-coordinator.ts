@@ -3,11 +3,12 @@
  *
  *   text -> plan -> snapshot over the members concerned -> broadcast stages -> gather stage -> merge -> batches
  *
- * Q1  A statement reads at one version on all members; the snapshot goes when the last row is read or the caller leaves.
- * Q2  Rows that need no merging flow through as they come; others are gathered under the query's memory bound, and the
- *     snapshot goes before they are merged.
- * Q3  While a batch is with the reader nothing is asked of the members beyond their windows; a reader that stays away too
- *     long finds its result given up (HeldMemory).
+ * query-coordinator Q1  A statement reads at one version on all members; the snapshot goes when the last row is read or the
+ *                       caller leaves.
+ * query-coordinator Q2  Rows that need no merging flow through as they come; others are gathered under the query's memory
+ *                       bound, and the snapshot goes before they are merged.
+ * query-coordinator Q3  While a batch is with the reader nothing is asked of the members beyond their windows; a reader that
+ *                       stays away too long finds its result given up (HeldMemory).
  */
 
 import type { GridView } from '@ashlar/cluster';
@@ -253,7 +254,7 @@ function partitionsOfKeys(
   return partitions;
 }
 
-/** Batches on their way to the reader: its statement is at work again when it asks for the next one (Q3). */
+/** Batches on their way to the reader: its statement is at work again when it asks for the next one (query-coordinator Q3). */
 async function* handedOut(
   batches: AsyncGenerator<Uint8Array, void, undefined>,
   holding: Holding,

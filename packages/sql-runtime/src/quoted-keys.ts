@@ -3,7 +3,7 @@
  *
  *   __key = '1' -> the keys '1' and 1      __key = '01' -> the key '01'      __key = 1 -> the key 1
  *
- * K1  What the expressions find equal to a key is among the keys meant, so pruned partitions hold all of them.
+ * quoted-keys K1  What the expressions find equal to a key is among the keys meant, so pruned partitions hold all of them.
  */
 import { Decimal } from '@ashlar/api';
 import { GridError } from '@ashlar/core';

@@ -3,10 +3,10 @@
  *
  *   for (let index = 0; ; index++) { enterChunk(reader, place, index) -> rows of the chunk }, then reader.leave()
  *
- * W1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that (S1 of
- *     store-reader.ts): the writer can use memory again while a long scan goes on.
- * W2  Chunks end where the table does, and only while the map is there: where its name is given, one that was dropped is
- *     told from one that ends.
+ * chunk-walk W1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that (S1 of
+ *                store-reader.ts): the writer can use memory again while a long scan goes on.
+ * chunk-walk W2  Chunks end where the table does, and only while the map is there: where its name is given, one that was
+ *                dropped is told from one that ends.
  */
 import { MapDroppedError, type MapId, type PartitionId } from '@ashlar/core';
 import type { SlotChunkView } from './slots/slot-chunk.ts';
@@ -25,7 +25,7 @@ export interface ChunkPlace {
  *
  * @param chunkIndex  from 0
  * @returns undefined when there is no such chunk; the view is valid until the reader's next enter() or leave()
- * @throws MapDroppedError when the map that is named is not there (W2)
+ * @throws MapDroppedError when the map that is named is not there (chunk-walk W2)
  */
 export function enterChunk(
   reader: StoreReader,

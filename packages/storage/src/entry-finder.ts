@@ -2,10 +2,10 @@
  * Looks at single entries by key, as the writer's thread may: at what is committed, or at the newest state with what is
  * sealed. What is due is hidden, and its expiry is written by the look that meets it.
  *
- * F1  What an open batch of somebody else staged is seen by nobody.
- * F2  Absence by deadline is told by a record: the look that finds an entry due has staged it, or names in
- *     `found.undecided` the batch that will tell. Only where memory has no room for it, and in backups, whose primary
- *     will tell, is the entry hidden without one.
+ * entry-finder F1  What an open batch of somebody else staged is seen by nobody.
+ * entry-finder F2  Absence by deadline is told by a record: the look that finds an entry due has staged it, or names in
+ *                  `found.undecided` the batch that will tell. Only where memory has no room for it, and in backups, whose
+ *                  primary will tell, is the entry hidden without one.
  */
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';

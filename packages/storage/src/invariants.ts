@@ -72,9 +72,10 @@ export function checkStore(core: StoreCore): void {
   const accounts: ByteAccount[] = [core.systemAccount, ...core.accounts.values()];
   core.blocks.checkInvariants(accounts);
   if (!isQuiet) return;
-  for (const [ref, count] of entries) assert(wordAt(core, ref, ENTRY_REFS) === count, 'K1: entry references add up');
+  for (const [ref, count] of entries)
+    assert(wordAt(core, ref, ENTRY_REFS) === count, 'blocks K1: entry references add up');
   for (const [ref, count] of values) {
-    assert(wordAt(core, ref, VALUE_REFS) === count, 'K1: value references add up');
+    assert(wordAt(core, ref, VALUE_REFS) === count, 'blocks K1: value references add up');
     if (liesInExtents(core.arena, ref)) checkExtents(core.arena, ref);
   }
 }
@@ -100,7 +101,7 @@ function checkTable(core: StoreCore, table: SlotTable, entries: RefCounts, value
     checkChain(core, table, entry);
   });
   for (const entry of table.unlinkedEntries()) {
-    assert(wordAt(core, entry, ENTRY_NEWEST) === 0, 'I6: an unlinked entry has no newest slot');
+    assert(wordAt(core, entry, ENTRY_NEWEST) === 0, 'slot-table I6: an unlinked entry has no newest slot');
     entries.add(entry);
   }
 }
@@ -143,21 +144,25 @@ function checkChunk(
     }
     if (begin < PENDING_BASE && end === LIVE) {
       assert(begin <= chunk.maxBegin, 'maxBegin covers every committed slot');
-      assert(!isListed, 'I1: a live slot is in no list');
+      assert(!isListed, 'slot-table I1: a live slot is in no list');
     } else hidden += 1;
     if (isLiveNow(chunk, begin, end)) live += 1;
-    if (begin < PENDING_BASE && end < PENDING_BASE) assert(begin < end && isListed, 'I1: a closed slot is in a list');
+    if (begin < PENDING_BASE && end < PENDING_BASE)
+      assert(begin < end && isListed, 'slot-table I1: a closed slot is in a list');
     if (begin === FREE || begin === ABORTED) assert(isListed, 'a slot given up is in a list');
     const entry = chunk.u32[chunk.entryRef + at]!;
     const value = chunk.u32[chunk.valueRef + at]!;
     assert((entry === 0) === (value === 0), 'a slot has an entry and a value, or neither');
-    if (entry === 0) assert(begin === FREE && end === 0 && isListed, 'I1: a slot without an entry is free');
+    if (entry === 0) assert(begin === FREE && end === 0 && isListed, 'slot-table I1: a slot without an entry is free');
     if (entry !== 0) {
       entries.add(entry);
       values.add(value);
     }
   }
-  assert(chunk.tally === hidden * TALLY_HIDDEN + pending * TALLY_PENDING, 'I5: the tally counts hidden and pending');
+  assert(
+    chunk.tally === hidden * TALLY_HIDDEN + pending * TALLY_PENDING,
+    'slot-table I5: the tally counts hidden and pending',
+  );
   return { live, pending };
 }
 
@@ -166,10 +171,10 @@ function isLiveNow(chunk: SlotChunkView, begin: number, end: number): boolean {
   return resolveLane(chunk.arena, begin) < PENDING_BASE && resolveLane(chunk.arena, end) >= PENDING_BASE;
 }
 
-/** I2, I4: along the chain versions fall and do not overlap. */
+/** slot-table I2, I4: along the chain versions fall and do not overlap. */
 function checkChain(core: StoreCore, table: SlotTable, entry: Ref): void {
   let link = wordAt(core, entry, ENTRY_NEWEST);
-  assert(link !== 0, 'I6: an entry in the index has a newest slot');
+  assert(link !== 0, 'slot-table I6: an entry in the index has a newest slot');
   checkEntryValue(core, table, entry, link - 1);
   let bound = Infinity;
   while (link !== 0) {
@@ -181,7 +186,7 @@ function checkChain(core: StoreCore, table: SlotTable, entry: Ref): void {
     if (begin < PENDING_BASE) {
       if (begin >= bound) return;
       const end = chunk.f64[chunk.end + at]!;
-      assert(end >= PENDING_BASE || end <= bound, 'I2: a version ends before the next begins');
+      assert(end >= PENDING_BASE || end <= bound, 'slot-table I2: a version ends before the next begins');
       bound = begin;
     }
     link = chunk.u32[chunk.previous + at]!;

@@ -50,7 +50,7 @@ export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch)
   assert(tail.length === 0, 'a tail is committed or dropped before the partition is promoted');
   assert(epoch > log.epoch, 'a promotion raises the epoch');
   if (log.committedSequence >= log.firstSequence) {
-    assert(log.versionOf(log.committedSequence) <= core.clock.now(), 'L1: versions rise with sequences');
+    assert(log.versionOf(log.committedSequence) <= core.clock.now(), 'partition-log L1: versions rise with sequences');
   }
   log.epoch = epoch;
   partition.tail = undefined;

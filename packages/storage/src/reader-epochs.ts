@@ -5,10 +5,10 @@
  *   writer:  unlink X, stamp = current epoch, advance    ...    reuse X once every word is 0 or above the stamp
  *   reader:  word = current epoch, read references, look, word = 0
  *
- * E1  A reader stores its word before it loads any reference, and keeps none once the word changed.
- * E2  The writer unlinks before it advances and looks at the words afterwards; the sequentially consistent store of the
- *     epoch lies between, so a reader that was not seen cannot find what was unlinked.
- * E3  A worker that was killed counts until workerGone() says that its thread has exited.
+ * reader-epochs E1  A reader stores its word before it loads any reference, and keeps none once the word changed.
+ * reader-epochs E2  The writer unlinks before it advances and looks at the words afterwards; the sequentially consistent
+ *                   store of the epoch lies between, so a reader that was not seen cannot find what was unlinked.
+ * reader-epochs E3  A worker that was killed counts until workerGone() says that its thread has exited.
  */
 
 import { CONTROL_EPOCH_WORD, WORKER_WORD_STRIDE, WORKER_WORDS_START } from './layout.ts';

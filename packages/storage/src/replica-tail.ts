@@ -8,11 +8,13 @@
  * Nothing is encoded anew: key and value are copied as they lie in the frame, version, epoch and sequence are those of the
  * primary. All memory is taken when a record is staged, so a commit cannot fail.
  *
- * T1  The tail follows the log without a gap; what came before is skipped, and is the same record (asserted by version).
- * T2  A record ahead of the catalog is not staged: apply() stops before it. One of a map that was dropped keeps its
- *     sequence and does nothing.
- * T3  Two changes of one slot never carry the same pending lane: there are two, taken in turn along the chain of a key.
- * T4  The log takes its records also when it is full (B3 of log-budget.ts): the primary has made room for them.
+ * replica-tail T1  The tail follows the log without a gap; what came before is skipped, and is the same record (asserted by
+ *                  version).
+ * replica-tail T2  A record ahead of the catalog is not staged: apply() stops before it. One of a map that was dropped keeps
+ *                  its sequence and does nothing.
+ * replica-tail T3  Two changes of one slot never carry the same pending lane: there are two, taken in turn along the chain
+ *                  of a key.
+ * replica-tail T4  The log takes its records also when it is full (log-budget B3): the primary has made room for them.
  */
 import { assert, type MapId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
@@ -63,13 +65,13 @@ export class ReplicaTail {
   /**
    * Stages what is new in a frame.
    *
-   * @returns the sequence that is wanted next: one of the frame where a record is ahead of the catalog (T2)
+   * @returns the sequence that is wanted next: one of the frame where a record is ahead of the catalog (replica-tail T2)
    * @throws OutOfMemoryError what came before it in the frame is staged
    */
   apply(frame: RecordFrame): number {
     const { log } = this.#partition;
     assert(frame.partition === this.#partition.id, 'a frame is of the partition');
-    assert(frame.firstSequence <= log.nextSequence, 'T1: a frame meets the log');
+    assert(frame.firstSequence <= log.nextSequence, 'replica-tail T1: a frame meets the log');
     this.#checkKnown(frame);
     for (let index = log.nextSequence - frame.firstSequence; index < frame.count; index++) {
       if (!this.#applyRecord(frame, index)) break;
@@ -83,7 +85,7 @@ export class ReplicaTail {
     const last = Math.min(frame.lastSequence, log.nextSequence - 1);
     if (last < Math.max(frame.firstSequence, log.firstSequence)) return;
     const isSame = log.versionOf(last) === frame.field('version', last - frame.firstSequence);
-    assert(isSame, 'T1: two logs of a partition agree as far as both go');
+    assert(isSame, 'replica-tail T1: two logs of a partition agree as far as both go');
   }
 
   /** @returns false when its map is not known yet */
@@ -245,7 +247,7 @@ export class ReplicaTail {
     return chunk.f64[chunk.end + (newest & CHUNK_MASK)] === LIVE ? newest : -1;
   }
 
-  /** The lane for the next change of an entry: not that of its newest slot (T3). */
+  /** The lane for the next change of an entry: not that of its newest slot (replica-tail T3). */
   #laneAbove(table: SlotTable, entry: Ref): number {
     const [one, other] = this.#core.replicaLanes;
     const newest = this.#newestOf(entry);

@@ -6,10 +6,10 @@
  * snapshot's version v; each member then raises its pin to v (openAt). From its pin on a member frees nothing that v
  * might see.
  *
- * N1  A snapshot is marked dead in shared memory before anything it held is freed; a result read at it is checked
- *     against the mark before it is delivered.
- * N2  An id is not reused within 2^21 snapshots of the same place.
- * N3  A pin may be raised to any later version: it keeps whatever ends above it.
+ * snapshots N1  A snapshot is marked dead in shared memory before anything it held is freed; a result read at it is checked
+ *               against the mark before it is delivered.
+ * snapshots N2  An id is not reused within 2^21 snapshots of the same place.
+ * snapshots N3  A pin may be raised to any later version: it keeps whatever ends above it.
  */
 import { assert, GridError, type Version } from '@ashlar/core';
 import { SNAPSHOTS_MAX, SNAPSHOTS_START } from './layout.ts';
@@ -104,7 +104,7 @@ export class Snapshots {
     return this.#oldest;
   }
 
-  /** Whether any open snapshot sees a slot of these versions, or might (N3). */
+  /** Whether any open snapshot sees a slot of these versions, or might (snapshots N3). */
   needs(begin: number, end: number): boolean {
     if (end > this.#lowestPin) return true;
     const first = this.#firstRaisedFrom(begin);

@@ -402,7 +402,7 @@ export class StoreCore {
       if (done === wanted) break;
       this.patchQueue.shift();
       const { word } = batch;
-      // A snapshot may have been opened meanwhile and its reader may hold a lane that names the word (W2).
+      // A snapshot may have been opened meanwhile and its reader may hold a lane that names the word (pending-words W2).
       this.epochs.retire(0, () => this.words.give(word));
     }
     return steps;

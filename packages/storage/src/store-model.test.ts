@@ -270,7 +270,7 @@ class Run {
       const id = partition as PartitionId;
       const known = this.followed[partition]!;
       const { firstSequence, committedSequence } = store.logInfo(id);
-      // What full memory dropped was committed: no sequence is given anew (L6 of partition-log.ts).
+      // What full memory dropped was committed: no sequence is given anew (partition-log L6).
       expect(firstSequence).toBeLessThanOrEqual(committedSequence + 1);
       const isGapless = this.followedTo[partition]! >= firstSequence;
       if (!isGapless) known.clear();

@@ -3,10 +3,10 @@
  *
  *   enter() -> table() -> chunk() -> visibleSlots() -> values, keys, columns -> leave()
  *
- * S1  References are used between enter() and the next enter() or leave() only; enter anew for each chunk, so that the
- *     writer can use memory again. Tables and chunks are asked for anew after each enter().
- * S2  A version is one of an open snapshot that the worker heard of before enter(). Check snapshotAlive() before a
- *     result is delivered: an expired snapshot's slots may have been used again while it was read.
+ * store-reader S1  References are used between enter() and the next enter() or leave() only; enter anew for each chunk, so
+ *                  that the writer can use memory again. Tables and chunks are asked for anew after each enter().
+ * store-reader S2  A version is one of an open snapshot that the worker heard of before enter(). Check snapshotAlive()
+ *                  before a result is delivered: an expired snapshot's slots may have been used again while it was read.
  */
 import { assert, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
@@ -180,7 +180,7 @@ export class StoreReader {
     return true;
   }
 
-  /** Walks from the newest slot of the entry to the one that `version` sees; links are checked, see I4 of slot-table. */
+  /** Walks from the newest slot of the entry to the one that `version` sees; links are checked, see slot-table I4. */
   #findVersion(table: SlotTableView, entry: Ref, version: number): boolean {
     const chunk = this.foundChunk;
     const words = this.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;

@@ -7,9 +7,10 @@
  *
  * Writer's thread only; time is handed in, in the clock's microseconds.
  *
- * T1  A timer hangs in exactly one bucket; it comes up in the tick of its deadline or, beyond the last level, earlier.
- * T2  Work is bounded by the caller's count: what is due waits in its bucket.
- * T3  No timer is hung into the bucket that is being worked off, so working off ends.
+ * timer-wheel T1  A timer hangs in exactly one bucket; it comes up in the tick of its deadline or, beyond the last level,
+ *                 earlier.
+ * timer-wheel T2  Work is bounded by the caller's count: what is due waits in its bucket.
+ * timer-wheel T3  No timer is hung into the bucket that is being worked off, so working off ends.
  *
  * @see Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987
  */
@@ -165,7 +166,7 @@ export class TimerWheel {
     this.#heads[bucket] = timer;
   }
 
-  /** The lowest level that reaches the tick; buckets are counted from the running one, so none is met twice (T3). */
+  /** The lowest level that reaches the tick; buckets are counted from the running one, so none is met twice (timer-wheel T3). */
   #bucketOf(tick: number): number {
     for (let level = 0, span = 1; level < LEVELS; level++, span *= LEVEL_BUCKETS) {
       const ahead = Math.floor(tick / span) - Math.floor(this.#tick / span);
@@ -198,20 +199,26 @@ export class TimerWheel {
     this.#blocks.arena.segments[ref >>> SEGMENT_SHIFT]!.u32[((ref & SEGMENT_MASK) << 1) + field] = value;
   }
 
-  /** T1: every bucket is a sound list, and together they hold all timers. */
+  /** timer-wheel T1: every bucket is a sound list, and together they hold all timers. */
   checkInvariants(): void {
     let counted = 0;
-    assert(this.#counts.reduce((sum, count) => sum + count, 0) === this.#count, 'T1: the levels hold all timers');
+    assert(
+      this.#counts.reduce((sum, count) => sum + count, 0) === this.#count,
+      'timer-wheel T1: the levels hold all timers',
+    );
     for (let bucket = 0; bucket < this.#heads.length; bucket++) {
       let previous = 0;
       for (let timer = this.#heads[bucket]!; timer !== 0; timer = this.#get(timer, TIMER_NEXT)) {
-        assert(this.#get(timer, TIMER_PREVIOUS) === previous, 'T1: lists are linked both ways');
-        assert(this.#get(timer, TIMER_BUCKET) === bucket, 'T1: a timer knows its bucket');
-        assert(this.#get(this.#get(timer, TIMER_ENTRY), ENTRY_TIMER) === timer, 'T1: entry and timer know each other');
+        assert(this.#get(timer, TIMER_PREVIOUS) === previous, 'timer-wheel T1: lists are linked both ways');
+        assert(this.#get(timer, TIMER_BUCKET) === bucket, 'timer-wheel T1: a timer knows its bucket');
+        assert(
+          this.#get(this.#get(timer, TIMER_ENTRY), ENTRY_TIMER) === timer,
+          'timer-wheel T1: entry and timer know each other',
+        );
         previous = timer;
         counted += 1;
       }
     }
-    assert(counted === this.#count, 'T1: every timer hangs in a bucket');
+    assert(counted === this.#count, 'timer-wheel T1: every timer hangs in a bucket');
   }
 }

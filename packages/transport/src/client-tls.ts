@@ -1,8 +1,9 @@
 /**
  * How a client proves who it is, and whom it believes; and the same as the library's credentials.
  *
- * T1  The member's certificate must be signed by the authority and name the host that was asked for, or `serverName`.
- *     An IP address is looked for among the certificate's addresses and never sent as a server name (RFC 6066).
+ * client-tls T1  The member's certificate must be signed by the authority and name the host that was asked for, or
+ *                `serverName`. An IP address is looked for among the certificate's addresses and never sent as a server name
+ *                (RFC 6066).
  */
 import { isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect, createSecureContext, type SecureContext } from 'node:tls';
@@ -26,7 +27,7 @@ export function hostAndPort(address: string): { readonly host: string; readonly 
   return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) };
 }
 
-/** What a TLS handshake with the member at `address` is made with (T1). */
+/** What a TLS handshake with the member at `address` is made with (client-tls T1). */
 export function handshakeOptions(address: string, tls: ClientTls, secureContext: SecureContext): ConnectionOptions {
   const host = tls.serverName ?? hostAndPort(address).host;
   const name = isIP(host) === 0 ? { servername: host } : {};

@@ -5,9 +5,9 @@
  * which grpcurl and other tools show. In: the whole error from there; a status that is not ours (a broken link, a proxy)
  * becomes the code that fits.
  *
- * E1  Headers and trailers of one answer stay below 8 KiB, which every HTTP/2 peer takes: a longer block ends the whole
- *     link, with all calls on it. So the texts of a status are bounded in bytes, whatever the error says; beside a refusal,
- *     which has up to 4 KiB, they are shorter.
+ * error-status E1  Headers and trailers of one answer stay below 8 KiB, which every HTTP/2 peer takes: a longer block ends
+ *                  the whole link, with all calls on it. So the texts of a status are bounded in bytes, whatever the error
+ *                  says; beside a refusal, which has up to 4 KiB, they are shorter.
  */
 import {
   assert,
@@ -166,7 +166,7 @@ export function decodeError(bytes: Uint8Array): WireError {
   };
 }
 
-/** What a caller is told of a handler's failure: within bounds (E1), and nothing of what is not ours. */
+/** What a caller is told of a handler's failure: within bounds (error-status E1), and nothing of what is not ours. */
 export function wireErrorOf(thrown: unknown): WireError {
   const wire = GridError.wrap(thrown).toWire();
   return boundedError(isOurs(thrown) ? wire : { ...wire, message: 'internal error of the member' });
@@ -182,7 +182,7 @@ export function toStatus(thrown: unknown): StatusObject {
   return { code, details: text, metadata };
 }
 
-/** Bytes of the parts of a status (E1). The text is also written percent-encoded, three bytes for some of its bytes. */
+/** Bytes of the parts of a status (error-status E1). The text is also written percent-encoded, three bytes for some of its bytes. */
 const ROOM = { message: 1024, hint: 512, details: 1024, text: 768 } as const;
 const ROOM_BESIDE_REFUSAL = { message: 256, hint: 128, details: 512, text: 256 } as const;
 

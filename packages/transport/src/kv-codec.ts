@@ -1,12 +1,12 @@
 /**
  * KvBatch and KvAnswers to bytes and back.
  *
- * C1  Encoding copies: columns may be reused, and values may lie in shared memory, once it has returned.
- * C2  A decoded batch is consistent: columns have one length, ends rise and lie within their bytes, indexes exist,
- *     sparse columns ascend. What depends on the grid (partitions, names, keys) is the member's to check.
- * C3  Answers larger than a message are cut into runs of operations (KvAnswers.firstOperation).
- * C4  Names and lists of a batch are bounded before anything is made of them; a name that is too long stays one, so that
- *     its operations are refused and not the stream.
+ * kv-codec C1  Encoding copies: columns may be reused, and values may lie in shared memory, once it has returned.
+ * kv-codec C2  A decoded batch is consistent: columns have one length, ends rise and lie within their bytes, indexes exist,
+ *              sparse columns ascend. What depends on the grid (partitions, names, keys) is the member's to check.
+ * kv-codec C3  Answers larger than a message are cut into runs of operations (KvAnswers.firstOperation).
+ * kv-codec C4  Names and lists of a batch are bounded before anything is made of them; a name that is too long stays one, so
+ *              that its operations are refused and not the stream.
  */
 import { NAME_BYTES_MAX, type TraceContext } from '@ashlar/core';
 import { decodeError, encodeError } from './error-status.ts';
@@ -161,7 +161,7 @@ function encodeTrace({ traceparent, tracestate }: TraceContext): Buffer {
   return writer.finish();
 }
 
-/** @throws GridError INVALID_ARGUMENT when the bytes are no consistent batch (C2) */
+/** @throws GridError INVALID_ARGUMENT when the bytes are no consistent batch (kv-codec C2) */
 export function decodeBatch(bytes: Uint8Array): KvBatch {
   const maps: MapReference[] = [];
   const processors: ProcessorReference[] = [];
@@ -514,7 +514,7 @@ function checkAnswers(answers: KvAnswers): void {
   for (const { operations } of answers.errors) checkIndexes('errors', operations, count);
 }
 
-/** C3: the answers as they are, or in runs whose values have at most `valueBytesMax` bytes (or are single). */
+/** kv-codec C3: the answers as they are, or in runs whose values have at most `valueBytesMax` bytes (or are single). */
 export function* piecesOf(answers: KvAnswers, valueBytesMax: number): Generator<KvAnswers> {
   const { valueEnds } = answers;
   if (valueEnds === undefined || answers.values.length <= valueBytesMax) {

@@ -9,8 +9,8 @@
  *         '- it is not answered, without TLS: does it speak TLS? -> told
  *                                with TLS: our certificate -------> told, when a second knock says the same
  *
- * P1  It ends within four times KNOCK_MS, whatever is at the other end.
- * P2  It only ever tells what it has seen; what it cannot tell is undefined.
+ * link-probe P1  It ends within four times KNOCK_MS, whatever is at the other end.
+ * link-probe P2  It only ever tells what it has seen; what it cannot tell is undefined.
  */
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';

@@ -5,9 +5,9 @@
  *   up -- lost -------------------------------> down -- connected again --> up
  *         (a reconnect within the grace is no news)
  *
- * W1  Once wanted, a link that is not up is tried again for ever; the channel backs off, with jitter.
- * W2  `down` is told once a loss, `up` once a return: never two of a kind in a row.
- * W3  While a link is down nothing was sent over it since `sinceMs`.
+ * link-watch W1  Once wanted, a link that is not up is tried again for ever; the channel backs off, with jitter.
+ * link-watch W2  `down` is told once a loss, `up` once a return: never two of a kind in a row.
+ * link-watch W3  While a link is down nothing was sent over it since `sinceMs`.
  */
 import { type Channel, connectivityState } from '@grpc/grpc-js';
 

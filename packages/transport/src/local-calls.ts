@@ -7,10 +7,11 @@
  *
  *   conversation -> each input to the handler, its next output back
  *
- * T1  A failure is told as the wire tells it (error-status.ts): an error of ours whole, any other as INTERNAL without its text.
- *     What was thrown is its cause.
- * T2  The caller's signal and the call's time end it at once, whatever its handler does; the handler's signal fires.
- * T3  A reader that leaves waits until its handler has let go, unless the call has ended before.
+ * local-calls T1  A failure is told as the wire tells it (error-status.ts): an error of ours whole, any other as INTERNAL
+ *                 without its text. What was thrown is its cause.
+ * local-calls T2  The caller's signal and the call's time end it at once, whatever its handler does; the handler's signal
+ *                 fires.
+ * local-calls T3  A reader that leaves waits until its handler has let go, unless the call has ended before.
  */
 import { CancelledError, DeadlineExceededError, GridError, OutcomeUnknownError } from '@ashlar/core';
 import { type CallOptions, DEADLINE_MS_MAX } from './client-calls.ts';
@@ -141,7 +142,7 @@ async function* stream<Response>(
   }
 }
 
-/** T3. One that was ended may still be computing: it is told, and not waited for. */
+/** local-calls T3. One that was ended may still be computing: it is told, and not waited for. */
 async function left(answers: AsyncIterator<unknown> | undefined, call: LocalCall): Promise<void> {
   call.leave();
   const leaving = answers?.return?.().then(undefined, () => undefined);
@@ -268,7 +269,7 @@ class LocalCall {
     });
   }
 
-  /** T1. */
+  /** local-calls T1. */
   told(error: unknown): GridError {
     if (this.failure !== undefined) return this.failure;
     const wire = wireErrorOf(error);

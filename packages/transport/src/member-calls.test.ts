@@ -1,4 +1,4 @@
-/** What both twins of a member's calls keep (M1 to M5 of member-calls.ts): over a socket, and within the process. */
+/** What both twins of a member's calls keep (member-calls M1 to M5): over a socket, and within the process. */
 import { getEventListeners } from 'node:events';
 import { GridError, type MemberId, type PartitionTable } from '@ashlar/core';
 import { connectMember } from './connection.ts';

@@ -6,14 +6,14 @@
  *
  * Both twins keep it (member-calls.test.ts):
  *
- * M1  A failure is a GridError with code, message, hint, details and refusal of what the handler threw; what is not ours is
- *     INTERNAL without its text.
- * M2  The caller's signal ends a call with CANCELLED at once. Its time ends it with DEADLINE_EXCEEDED, or with OUTCOME_UNKNOWN
- *     where it may have changed something. In both cases the handler's signal fires.
- * M3  A stream is pulled: a reader that stands still stops its producer within a window. A reader that leaves ends the call, and
- *     the handler's iterator is returned.
- * M4  The trace of a call arrives with it.
- * M5  What was handed over belongs to both sides: neither changes it afterwards.
+ * member-calls M1  A failure is a GridError with code, message, hint, details and refusal of what the handler threw; what is
+ *                  not ours is INTERNAL without its text.
+ * member-calls M2  The caller's signal ends a call with CANCELLED at once. Its time ends it with DEADLINE_EXCEEDED, or with
+ *                  OUTCOME_UNKNOWN where it may have changed something. In both cases the handler's signal fires.
+ * member-calls M3  A stream is pulled: a reader that stands still stops its producer within a window. A reader that leaves
+ *                  ends the call, and the handler's iterator is returned.
+ * member-calls M4  The trace of a call arrives with it.
+ * member-calls M5  What was handed over belongs to both sides: neither changes it afterwards.
  */
 import type { MemberId, PartitionTable } from '@ashlar/core';
 import type { MemberConnection } from './connection.ts';

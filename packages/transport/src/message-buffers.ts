@@ -3,8 +3,9 @@
  *
  *   take -> encode -> stream.write ... serialize() -> grpc-js copies -> next serialize() -> taken again
  *
- * M1  A buffer is free once grpc-js has copied it, which it does right after serialize() and before another serialize().
- * M2  A message that is never serialized (its stream died) keeps its buffer; both are garbage then.
+ * message-buffers M1  A buffer is free once grpc-js has copied it, which it does right after serialize() and before another
+ *                     serialize().
+ * message-buffers M2  A message that is never serialized (its stream died) keeps its buffer; both are garbage then.
  */
 const BUFFER_BYTES = 128 << 10;
 const SHORT_BYTES = 4 << 10;
@@ -25,7 +26,7 @@ export class MessageBuffers {
     return made;
   }
 
-  /** The serializer of the streams (M1). */
+  /** The serializer of the streams (message-buffers M1). */
   readonly serialize = (message: Buffer): Buffer => {
     const whole = this.#serialized === undefined ? undefined : this.#wholeOf.get(this.#serialized.buffer);
     if (whole !== undefined && this.#free.length < KEPT_MAX) this.#free.push(whole);

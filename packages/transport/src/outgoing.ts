@@ -4,11 +4,11 @@
  *
  *   write --> unsent of this call --> unsent of the door <= bytesMax --flushed--> 0
  *
- * O1  A call has at most CALL_BYTES unsent and one message: then its producer stops (a stream of results) or is not read
- *     any further (a stream of batches).
- * O2  Beyond `bytesMax` of the door no producer goes on until something was flushed.
- * O3  A caller that takes nothing for STALLED_MS, or for a second while the door has no room, loses its link: nothing else
- *     gives the memory back. The one that stands for longest first.
+ * outgoing O1  A call has at most CALL_BYTES unsent and one message: then its producer stops (a stream of results) or is not
+ *              read any further (a stream of batches).
+ * outgoing O2  Beyond `bytesMax` of the door no producer goes on until something was flushed.
+ * outgoing O3  A caller that takes nothing for STALLED_MS, or for a second while the door has no room, loses its link:
+ *              nothing else gives the memory back. The one that stands for longest first.
  */
 
 /** What a call may have unsent before it stops. */
@@ -74,7 +74,7 @@ export class Outgoing {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** O3. Called now and then. */
+  /** outgoing O3. Called now and then. */
   look(): void {
     const nowMs = this.#nowMs();
     if (this.#bytes === 0) return;
@@ -141,7 +141,7 @@ export class OutgoingCall {
     return this.#bytes;
   }
 
-  /** Whether what follows should wait (O1, O2). */
+  /** Whether what follows should wait (outgoing O1, O2). */
   get isCongested(): boolean {
     return this.#bytes >= CALL_BYTES || (this.#bytes > 0 && this.#outgoing.isFull);
   }

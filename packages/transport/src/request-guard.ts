@@ -4,10 +4,11 @@
  *
  *   bytes -> guard (this file) -> decode -> authorize -> handler
  *
- * Q1  Every field has the wire type of its schema and lies within its message; unknown fields are passed over.
- * Q2  A text is as long as its use allows (TEXT_BOUNDS), any other at most TEXT_BYTES_MAX: a name of 30 MB costs nothing.
- * Q3  Integers of a schema are below 2^53, so none changes on its way to a number.
- * Q4  A message has at most FIELDS_MAX fields, and lists what LIST_BOUNDS say.
+ * request-guard Q1  Every field has the wire type of its schema and lies within its message; unknown fields are passed over.
+ * request-guard Q2  A text is as long as its use allows (TEXT_BOUNDS), any other at most TEXT_BYTES_MAX: a name of 30 MB
+ *                   costs nothing.
+ * request-guard Q3  Integers of a schema are below 2^53, so none changes on its way to a number.
+ * request-guard Q4  A message has at most FIELDS_MAX fields, and lists what LIST_BOUNDS say.
  */
 import { assert, GridError, NAME_BYTES_MAX, NAME_LENGTH_MAX } from '@ashlar/core';
 import { packageDefinition } from './proto-files.ts';

@@ -4,8 +4,10 @@
  *
  *   context (who) -> first input: decode -> authorize -> handler: one output an input -> end
  *
- * V1  Nothing of a caller is kept but the input at hand: what it sends ahead stays in the stream's window.
- * V2  When the caller leaves, the handler's wait for its next input ends with CANCELLED, and its signal fires.
+ * server-conversation V1  Nothing of a caller is kept but the input at hand: what it sends ahead stays in the stream's
+ *                         window.
+ * server-conversation V2  When the caller leaves, the handler's wait for its next input ends with CANCELLED, and its signal
+ *                         fires.
  */
 import { GridError } from '@ashlar/core';
 import type { ServerDuplexStream } from '@grpc/grpc-js';

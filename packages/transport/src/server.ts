@@ -1,9 +1,9 @@
 /**
  * The gRPC door of a member: services, health, reflection, limits, drain.
  *
- * D1  Bound to loopback unless told; a wider bind without TLS and authentication is refused unless `insecure`.
- * D2  Every method passes its row of OPERATIONS; reflection and health are open to all (they tell the schema and
- *     whether we serve).
+ * server D1  Bound to loopback unless told; a wider bind without TLS and authentication is refused unless `insecure`.
+ * server D2  Every method passes its row of OPERATIONS; reflection and health are open to all (they tell the schema and
+ *            whether we serve).
  */
 import './quiet-grpc.ts';
 import { GridError } from '@ashlar/core';

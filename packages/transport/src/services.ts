@@ -1,10 +1,11 @@
 /**
  * What a member answers: one interface a service of `protos/ashlar/v1`, plain data in, plain data or async iterables out.
  *
- * S1  A handler is called only after its operation was authorized (operations.ts).
- * S2  A handler throws (or rejects with) GridError; anything else reaches the caller as INTERNAL without its text.
- * S3  An async iterable is pulled: the next element is asked for only while the caller has granted credit, so a handler
- *     never holds more than one element ready. When the caller leaves, `return()` is called and the signal fires.
+ * services S1  A handler is called only after its operation was authorized (operations.ts).
+ * services S2  A handler throws (or rejects with) GridError; anything else reaches the caller as INTERNAL without its text.
+ * services S3  An async iterable is pulled: the next element is asked for only while the caller has granted credit, so a
+ *              handler never holds more than one element ready. When the caller leaves, `return()` is called and the signal
+ *              fires.
  */
 import type { PartitionTable, TraceContext } from '@ashlar/core';
 import type { EventBatch } from './event-batch.ts';

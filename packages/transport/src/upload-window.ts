@@ -3,8 +3,10 @@
  * side only; on the serving side those of HTTP/2's default stay, 64 KiB, and a caller with large values waits for the network
  * instead of the member (grpc-node pull request 3058).
  *
- * W1  A session's window, and those of its streams, are opened with its first stream: before any of its bytes were read.
- * W2  It uses what Node publishes of every HTTP/2 server of the process, and nothing that is private to grpc-js.
+ * upload-window W1  A session's window, and those of its streams, are opened with its first stream: before any of its bytes
+ *                   were read.
+ * upload-window W2  It uses what Node publishes of every HTTP/2 server of the process, and nothing that is private to
+ *                   grpc-js.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';

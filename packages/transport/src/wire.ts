@@ -2,8 +2,8 @@
  * The protobuf wire format by hand, for the messages of the hot path: packed fixed-width fields are plain little-endian
  * arrays, so a column is one copy, whatever its length.
  *
- * W1  Every length is checked against the bytes that are there before anything is allocated for it.
- * W2  Unknown fields are skipped; groups and malformed input are refused.
+ * wire W1  Every length is checked against the bytes that are there before anything is allocated for it.
+ * wire W2  Unknown fields are skipped; groups and malformed input are refused.
  *
  * @see https://protobuf.dev/programming-guides/encoding/
  */

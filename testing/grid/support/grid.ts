@@ -5,7 +5,7 @@
  *   const client = await grid.connect();                 closed by stop()
  *   await grid.stop();                                   in afterAll
  *
- * G1  stop() ends every client and every member, whatever state they are in.
+ * grid G1  stop() ends every client and every member, whatever state they are in.
  */
 import { type ConnectOptions, connect, type Grid } from '@ashlar/client';
 import { MemberProcess } from './member-process.ts';

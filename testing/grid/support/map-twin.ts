@@ -1,8 +1,8 @@
 /**
  * A plain Map that answers as a grid map must: the dumb twin of `GridMap` for one caller.
  *
- * T1  Keys are equal as the grid says: integral numbers and bigints of equal value, 0 and -0, bytes by content.
- * T2  Every write gives the entry a new version; what the grid calls it is learnt by getEntry.
+ * map-twin T1  Keys are equal as the grid says: integral numbers and bigints of equal value, 0 and -0, bytes by content.
+ * map-twin T2  Every write gives the entry a new version; what the grid calls it is learnt by getEntry.
  */
 import { Decimal, type GridKey } from '@ashlar/client';
 
@@ -54,7 +54,7 @@ export class MapTwin {
   }
 }
 
-/** One text for all keys that are equal (T1). */
+/** One text for all keys that are equal (map-twin T1). */
 export function keyText(key: GridKey): string {
   if (Array.isArray(key)) return `[${key.map((part: GridKey) => keyText(part)).join(',')}]`;
   if (key instanceof Uint8Array) return `bytes ${Buffer.from(key).toString('hex')}`;

@@ -1,8 +1,9 @@
 /**
  * One member as a child process: `ashlar start` from the source, on free ports, with little memory.
  *
- * P1  The child watches the pipe at its stdin (`--exit-with-parent`), so it never outlives the tests.
- * P2  Nothing waits without a bound: a start that tells nothing within READY_TIMEOUT_MS rejects with what the child wrote.
+ * member-process P1  The child watches the pipe at its stdin (`--exit-with-parent`), so it never outlives the tests.
+ * member-process P2  Nothing waits without a bound: a start that tells nothing within READY_TIMEOUT_MS rejects with what the
+ *                    child wrote.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -32,7 +33,7 @@ export function spawnCli(args: readonly string[], env: Readonly<Record<string, s
   });
 }
 
-/** Runs the command line to its end; a run that does not end is killed (P2). @param input  what its stdin holds */
+/** Runs the command line to its end; a run that does not end is killed (member-process P2). @param input  what its stdin holds */
 export async function runCliProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},

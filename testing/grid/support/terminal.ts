@@ -1,8 +1,8 @@
 /**
  * A terminal for a test: a tmux server of its own, with one program in it.
  *
- * X1  end() ends the server and all that runs in it.
- * X2  Nothing waits without a bound: what does not come within WAIT_MS rejects with what the screen shows.
+ * terminal X1  end() ends the server and all that runs in it.
+ * terminal X2  Nothing waits without a bound: what does not come within WAIT_MS rejects with what the screen shows.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -2,8 +2,9 @@
  * Questions with known answers, many at once: sixteen callers ask by every way there is, while others are cancelled in the
  * middle and user code is killed. A message that reaches the wrong task, or nobody, shows as a short answer.
  *
- * A1  Grids of one member with 1, 2 and 4 threads a pool and one of two members take turns until the signal fires.
- * A2  Whoever is cancelled or killed is told so; everybody else gets the whole answer.
+ * answers-soak A1  Grids of one member with 1, 2 and 4 threads a pool and one of two members take turns until the signal
+ *                  fires.
+ * answers-soak A2  Whoever is cancelled or killed is told so; everybody else gets the whole answer.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect, type Grid, GridError } from '@ashlar/client';

@@ -1,8 +1,10 @@
 /**
  * Two members as processes, little memory, three clients: everything at once, and every reader looks at what it reads.
  *
- * G1  Rows tell of themselves what is wrong with them (rows.ts); the ledger tells which of them may be seen (ledger.ts).
- * G2  When all is over, the last state is read once more, and nothing is held: no snapshot, no subscription, no task.
+ * grid-soak G1  Rows tell of themselves what is wrong with them (rows.ts); the ledger tells which of them may be seen
+ *               (ledger.ts).
+ * grid-soak G2  When all is over, the last state is read once more, and nothing is held: no snapshot, no subscription, no
+ *               task.
  */
 import { connect, type Grid } from '@ashlar/client';
 import { type Random, seededRandom } from '@ashlar/core';

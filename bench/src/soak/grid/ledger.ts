@@ -2,10 +2,11 @@
  * What is known of every row: which writes were sent, which answers came. One writer writes a key, one write at a time, so
  * a reader that began after an answer has a bound from below, and every reader one from above.
  *
- * L1  A read that begins after write n of a key was answered sees n or a later one; after a remove, a later one or none.
- * L2  Nobody sees a write that was not sent.
- * L3  A row that was stored to stay is there until a remove or a write that expires is sent.
- * L4  A row whose time to live has passed by EXPIRY_SLACK_MS is gone.
+ * ledger L1  A read that begins after write n of a key was answered sees n or a later one; after a remove, a later one or
+ *            none.
+ * ledger L2  Nobody sees a write that was not sent.
+ * ledger L3  A row that was stored to stay is there until a remove or a write that expires is sent.
+ * ledger L4  A row whose time to live has passed by EXPIRY_SLACK_MS is gone.
  */
 import { type CheckedRow, whatIsWrong } from '../rows.ts';
 import { SoakFault } from '../tally.ts';

@@ -2,10 +2,10 @@
  * One member, little memory: a few keys are overwritten at full speed beside results that nobody reads and one that is
  * read steadily. Readers never stop writers, and who reads on comes to the end.
  *
- * S1  No write is refused.
- * S2  The steady reader gets every row of its snapshot, each once, and no other.
- * S3  A result that was not read comes whole, or ends with SNAPSHOT_EXPIRED.
- * S4  What the member holds for results stays within its bound.
+ * reader-soak S1  No write is refused.
+ * reader-soak S2  The steady reader gets every row of its snapshot, each once, and no other.
+ * reader-soak S3  A result that was not read comes whole, or ends with SNAPSHOT_EXPIRED.
+ * reader-soak S4  What the member holds for results stays within its bound.
  */
 import { readFileSync } from 'node:fs';
 import { connect, type Grid, GridError, type GridKey, type GridMap } from '@ashlar/client';
@@ -34,7 +34,7 @@ const SETTINGS = {
   'cluster.partitionCount': 16,
   'workers.userThreads': 1,
 };
-/** Beyond the bound a window of its own for each stream (`sql-runtime/src/held/held-memory.ts`, M2). */
+/** Beyond the bound a window of its own for each stream (held-memory M2). */
 const SLACK_BYTES = 16 * MIB;
 const CALL_TIMEOUT_MS = 60_000;
 const SQL_TIMEOUT_MS = 600_000;

@@ -3,9 +3,9 @@
  * memory, so that slots, blocks and pages are used again all the time; threads scan at snapshots, fill columns, and die.
  * Columns are taken away, and a map is dropped and filled anew, while threads read them.
  *
- * T1  The writer knows what every snapshot holds: it is the only one that writes, and a snapshot opens between batches.
- *     A thread must see just that: the write of each key, by bytes, by columns, by the index.
- * T2  An entry whose deadline passed within DUE_MS may be there or not: expiry is written by the sweep.
+ * store-soak T1  The writer knows what every snapshot holds: it is the only one that writes, and a snapshot opens between
+ *                batches. A thread must see just that: the write of each key, by bytes, by columns, by the index.
+ * store-soak T2  An entry whose deadline passed within DUE_MS may be there or not: expiry is written by the sweep.
  */
 import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';

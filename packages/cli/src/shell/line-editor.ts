@@ -5,8 +5,8 @@
  *
  * Only readline's public parts are used: it draws without colours, and where its cursor is tells us where to draw.
  *
- * E1  Readline holds as history what our History has: statements as a whole, not their lines.
- * E2  On a dumb terminal nothing is redrawn: prompts are written, lines are read.
+ * line-editor E1  Readline holds as history what our History has: statements as a whole, not their lines.
+ * line-editor E2  On a dumb terminal nothing is redrawn: prompts are written, lines are read.
  */
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from 'node:readline';
 import type { Screen } from '@ashlar/terminal';

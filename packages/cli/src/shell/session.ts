@@ -3,9 +3,9 @@
  *
  *   line, interrupt, end  ->  session + effects
  *
- * N1  A line is a command of the shell where no statement is under way; one with a backslash, which SQL has no use for,
- *     also between the lines of a statement. It leaves that as it is.
- * N2  Line numbers count every line that came in, commands and comments included.
+ * session N1  A line is a command of the shell where no statement is under way; one with a backslash, which SQL has no use
+ *             for, also between the lines of a statement. It leaves that as it is.
+ * session N2  Line numbers count every line that came in, commands and comments included.
  */
 import { GridError } from '@ashlar/api';
 import type { ResultMode } from '@ashlar/terminal';

@@ -1,9 +1,9 @@
 /**
  * The interactive shell: a prompt, a line, what follows from it, again.
  *
- * T1  One effect runs at a time; lines typed meanwhile wait.
- * T2  Ctrl-C cancels what runs, in the grid too; with nothing running it clears the line. The shell goes on in either case,
- *     and after every error.
+ * shell T1  One effect runs at a time; lines typed meanwhile wait.
+ * shell T2  Ctrl-C cancels what runs, in the grid too; with nothing running it clears the line. The shell goes on in either
+ *           case, and after every error.
  */
 import type { Grid } from '@ashlar/api';
 import { errorJson, renderError } from '@ashlar/terminal';

@@ -2,7 +2,7 @@
  * Cuts text that arrives line by line into statements, each ended by a semicolon outside of strings, comments and
  * brackets.
  *
- * S1  What was scanned is not scanned again, but for the last piece: it may go on in the next line.
+ * splitter S1  What was scanned is not scanned again, but for the last piece: it may go on in the next line.
  */
 import { type Open, piecesOf } from './sql-text.ts';
 

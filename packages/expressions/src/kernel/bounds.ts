@@ -1,7 +1,7 @@
 /**
  * What a condition says about single columns, for zone maps: bounds that every row it keeps must meet.
  *
- * B1  Leaving a bound out is always right; a bound is given only if rows that miss it make the condition not TRUE.
+ * bounds B1  Leaving a bound out is always right; a bound is given only if rows that miss it make the condition not TRUE.
  */
 import { types } from 'node:util';
 import { parseTime } from '../datetime.ts';

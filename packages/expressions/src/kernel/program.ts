@@ -4,9 +4,9 @@
  *   expr -> nodes: preorder, where a part without columns is one leaf ("constant"), folded once a context
  *        -> shape: a text that is equal for two expressions exactly when the same source fits both
  *
- * P1  Node numbers follow from the shape alone, so a cached source may name parts of any expression of its shape.
- * P2  No name, literal or parameter of the statement stands in a shape where the source would quote it: sources are
- *     written from node numbers only.
+ * program P1  Node numbers follow from the shape alone, so a cached source may name parts of any expression of its shape.
+ * program P2  No name, literal or parameter of the statement stands in a shape where the source would quote it: sources are
+ *             written from node numbers only.
  */
 import { isConstant } from '../constants.ts';
 import type { Expr } from '../expr.ts';

@@ -3,11 +3,11 @@
  *
  *   lines of statements + an expression for the value; `break row` hands the row to the interpreter
  *
- * W1  Statements have no effect but on locals of the row, so a row may be given up anywhere.
- * W2  What this file writes equals the interpreter on every row that it does not give up: it gives up before every
- *     error, and writes no code for what it does not know (then a closure of the interpreter stands in).
- * W3  Code that may give up a row or calls a closure runs only where the interpreter would evaluate it, behind an `if`;
- *     the rest runs always, since bits are cheaper than branches.
+ * row-code W1  Statements have no effect but on locals of the row, so a row may be given up anywhere.
+ * row-code W2  What this file writes equals the interpreter on every row that it does not give up: it gives up before every
+ *              error, and writes no code for what it does not know (then a closure of the interpreter stands in).
+ * row-code W3  Code that may give up a row or calls a closure runs only where the interpreter would evaluate it, behind an
+ *              `if`; the rest runs always, since bits are cheaper than branches.
  */
 import type { CompareOperator } from '../expr.ts';
 import { laneFunction } from '../functions/lanes.ts';
@@ -141,7 +141,7 @@ export class RowCode {
     return { isTrue, isNull: isNull === undefined ? undefined : this.#out.bit(`${isNull} & (${isTrue} ^ 1)`) };
   }
 
-  /** The condition `node`, evaluated only where `condition` holds if it is dear or may give up (W3); false elsewhere. */
+  /** The condition `node`, evaluated only where `condition` holds if it is dear or may give up (row-code W3); false elsewhere. */
   #guarded(condition: string, node: ProgramNode): TruthCode {
     const [lines, value] = this.#out.captured(() => this.truth(node));
     if (!isDear(lines)) {

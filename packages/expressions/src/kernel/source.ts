@@ -1,7 +1,7 @@
 /**
  * Whole kernels from the code of a row: source text, compiled once a shape and profile, kept in a bounded cache.
  *
- * S1  Sources hold no text of the statement: only what row-code.ts writes from node numbers and closed lists.
+ * source S1  Sources hold no text of the statement: only what row-code.ts writes from node numbers and closed lists.
  */
 import type { compareText } from '../compare.ts';
 import { Tag } from '../types.ts';

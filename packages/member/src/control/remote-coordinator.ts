@@ -226,7 +226,7 @@ export class RemoteCoordinator implements Coordinator {
     return bundleFrom([this.#connection, ...others], hash, signal);
   }
 
-  /** Those of a catalog's bundles that are not here, once each: what was sought in vain is left to `bundle` (R1). */
+  /** Those of a catalog's bundles that are not here, once each. What was not found is left to `bundle` (remote-coordinator R1). */
   async #findBundles(catalog: CatalogState, brought: readonly Bundle[]): Promise<Bundle[]> {
     const isLacking = (hash: string): boolean =>
       this.#bundles.text(hash) === undefined && !this.#sought.has(hash) && !brought.some((one) => one.hash === hash);

@@ -2,10 +2,11 @@
  * The HTTP door: /metrics for Prometheus, /healthz (the process answers, its event loop turns), /readyz (it serves
  * its partitions; until then, and once it is told to stop, 503 and why as JSON).
  *
- * H1  Whatever is asked costs the member no more than a page a second: askers share it (shared-page.ts).
- * H2  Links, requests of a link and those of them that wait are bounded; a link that sends no request, or none any more, is
- *     closed after IDLE_MS, one that does not finish its headers too.
- * H3  Beyond loopback it speaks TLS, and whoever reads the metrics shows who it is (security.ts); health is for all.
+ * http-door H1  Whatever is asked costs the member no more than a page a second: askers share it (shared-page.ts).
+ * http-door H2  Links, requests of a link and those of them that wait are bounded; a link that sends no request, or none any
+ *               more, is closed after IDLE_MS, one that does not finish its headers too.
+ * http-door H3  Beyond loopback it speaks TLS, and whoever reads the metrics shows who it is (security.ts); health is for
+ *               all.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -39,7 +40,7 @@ export interface HttpDoorOptions {
   readonly metrics: () => Promise<Page>;
   /** Why the member does not serve; empty: it does. */
   readonly notReady: () => readonly string[];
-  /** Undefined: anybody may read, without TLS (H3). */
+  /** Undefined: anybody may read, without TLS (http-door H3). */
   readonly security?: HttpSecurity | undefined;
 }
 
@@ -69,7 +70,7 @@ export class HttpDoor {
     this.#server.setTimeout(IDLE_MS);
   }
 
-  /** H2 */
+  /** http-door H2 */
   #take(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     const waiting = (this.#waiting.get(socket) ?? 0) + 1;
@@ -109,7 +110,7 @@ export class HttpDoor {
     await closed;
   }
 
-  /** H3 */
+  /** http-door H3 */
   #mayRead({ headers, socket }: IncomingMessage): boolean {
     const { security } = this.#options;
     if (security === undefined) return true;

@@ -1,7 +1,7 @@
 /**
- * Bytes of a result batch to columns: see layout.ts. Any bytes are either read or refused (B3).
+ * Bytes of a result batch to columns: see layout.ts. Any bytes are either read or refused (layout B3).
  *
- * D1  Lanes may be views of the batch's buffer: a batch that was decoded must not be written to.
+ * decode D1  Lanes may be views of the batch's buffer: a batch that was decoded must not be written to.
  */
 import { Decimal } from '@ashlar/api';
 import { readText } from '../text.ts';

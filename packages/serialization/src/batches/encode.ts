@@ -1,9 +1,9 @@
 /**
  * Columns to bytes: see layout.ts for the layout.
  *
- * E1  The layout of a column follows from its values' tags, not from its SQL type alone: one tag (with or without nulls)
- *     takes that tag's layout, several take a dense union. MISSING is written as NULL.
- * E2  Nothing is lost: integers beyond 32 bits go as INT64, bigints beyond 64 bits as decimal text.
+ * encode E1  The layout of a column follows from its values' tags, not from its SQL type alone: one tag (with or without
+ *            nulls) takes that tag's layout, several take a dense union. MISSING is written as NULL.
+ * encode E2  Nothing is lost: integers beyond 32 bits go as INT64, bigints beyond 64 bits as decimal text.
  */
 import { Decimal } from '@ashlar/api';
 import { encodeValue } from '../value-writer.ts';

@@ -7,11 +7,11 @@
  *   buffers   u32 offset from the start of the batch · u32 bytes      in the order of the nodes
  *   body      the buffers, each at a multiple of 8, zero-padded to one
  *
- * B1  Numbers are little-endian. The body begins at a multiple of 8, so views fit where the batch itself is aligned.
- * B2  A node's first buffer is its validity bitmap (Arrow: bit set = not null, least significant first), of 0 bytes when
- *     there are no nulls; NULLS and DENSE_UNION have none.
- * B3  A reader checks every offset, length and code against the batch before it makes a view: any bytes are either read
- *     or refused as CORRUPT_DATA.
+ * layout B1  Numbers are little-endian. The body begins at a multiple of 8, so views fit where the batch itself is aligned.
+ * layout B2  A node's first buffer is its validity bitmap (Arrow: bit set = not null, least significant first), of 0 bytes
+ *            when there are no nulls; NULLS and DENSE_UNION have none.
+ * layout B3  A reader checks every offset, length and code against the batch before it makes a view: any bytes are either
+ *            read or refused as CORRUPT_DATA.
  */
 import { GridError } from '@ashlar/core';
 

@@ -3,10 +3,13 @@
  *
  *   row -> add(group, value) or a kernel's loop over the lanes -> state columns -> addState on the merging side -> result
  *
- * A1  Lanes are indexed by group; reserve(n) is called before a group below n is touched, and may replace every lane.
- * A2  Rows of a group are counted once for all aggregates, in `rows`. An aggregate keeps `skipped`, the rows that its
- *     count leaves out, as a negative number: count = rows + skipped. A merged state adds to `skipped` alone.
- * A3  state() and addState() are a pair: merging the states of any split of the rows gives what all rows at once give.
+ * accumulator A1  Lanes are indexed by group; reserve(n) is called before a group below n is touched, and may replace every
+ *                 lane.
+ * accumulator A2  Rows of a group are counted once for all aggregates, in `rows`. An aggregate keeps `skipped`, the rows
+ *                 that its count leaves out, as a negative number: count = rows + skipped. A merged state adds to `skipped`
+ *                 alone.
+ * accumulator A3  state() and addState() are a pair: merging the states of any split of the rows gives what all rows at once
+ *                 give.
  */
 import type { Vector } from '@ashlar/expressions';
 

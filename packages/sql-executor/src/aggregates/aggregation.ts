@@ -3,8 +3,8 @@
  *
  *   rows -> group of each row (RowIds) -> kernel or by-row twin -> accumulators' lanes -> states or results
  *
- * G1  Groups are numbered from 0 as they are met. Without GROUP BY there is one, group 0.
- * G2  All groups of a chunk are known, and lanes have room for them, before its rows are aggregated.
+ * aggregation G1  Groups are numbered from 0 as they are met. Without GROUP BY there is one, group 0.
+ * aggregation G2  All groups of a chunk are known, and lanes have room for them, before its rows are aggregated.
  */
 import {
   type Aggregate,

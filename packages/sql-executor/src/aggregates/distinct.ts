@@ -3,7 +3,7 @@
  *
  *   (group, value id) -> pair id, once; a state is the group's values as an encoded batch; the result aggregates pairs
  *
- * D1  NULL is no value: count, sum and avg leave it out, DISTINCT or not.
+ * distinct D1  NULL is no value: count, sum and avg leave it out, DISTINCT or not.
  */
 import { type Aggregate, Tag, type Vector } from '@ashlar/expressions';
 import { decodeColumns, encodeColumns } from '@ashlar/serialization';

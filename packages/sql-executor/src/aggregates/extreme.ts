@@ -1,8 +1,8 @@
 /**
  * min and max.
  *
- * M1  `fastTags[group]` is the tag of the group's number when a kernel may compare against `numbers[group]` by `<` alone:
- *     a value of the number lane that is not NaN. Else 0 (none yet) or OTHER, and add() decides.
+ * extreme M1  `fastTags[group]` is the tag of the group's number when a kernel may compare against `numbers[group]` by `<`
+ *             alone: a value of the number lane that is not NaN. Else 0 (none yet) or OTHER, and add() decides.
  */
 import {
   type Aggregate,

@@ -3,10 +3,11 @@
  *
  *   shape { groups, rows: selected, steps: ['float', 'none', 'minTags'] } -> source text -> Function, cached by shape
  *
- * K1  Source text is made of the words below and of indexes only. Names, literals and values are arguments.
- * K2  A kernel and the slow rows after it do what updateByRow (by-row.ts) does; tests hold the two together.
- * K3  A kernel calls nothing: after a call V8 must look up every lane again, which costs half the speed. Rows that need
- *     one (a first value, a bigint, an overflow) are noted in `slow` and added afterwards; no aggregate minds the order.
+ * kernel K1  Source text is made of the words below and of indexes only. Names, literals and values are arguments.
+ * kernel K2  A kernel and the slow rows after it do what updateByRow (by-row.ts) does; tests hold the two together.
+ * kernel K3  A kernel calls nothing: after a call V8 must look up every lane again, which costs half the speed. Rows that
+ *            need one (a first value, a bigint, an overflow) are noted in `slow` and added afterwards; no aggregate minds
+ *            the order.
  */
 
 /** What is done per aggregate and row. A `Tags` step decides by the row's tag, the others know it. */
@@ -37,7 +38,7 @@ export interface KernelStep {
   /** Lane that takes the values: sums, or the extreme so far. */
   readonly lane: Float64Array | undefined;
   readonly fastTags: Uint8Array | undefined;
-  /** Lane of rows that do not count (A2). */
+  /** Lane of rows that do not count (accumulator A2). */
   readonly skipped: Float64Array | undefined;
   readonly add: (group: number, row: number) => void;
   /** slow[0 .. slow count): indexes (into the selection) of rows left to add(). As long as a batch. */

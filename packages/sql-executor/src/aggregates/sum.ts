@@ -4,12 +4,13 @@
  *   float8, and numbers of undeclared paths     `floats`: double sums
  *   int4, int8, numeric, bigints of documents   `integers`: whole numbers within 2^52, spilled to `exact`: bigint or Decimal
  *
- * S1  |integers[group]| <= 2^52, so every addition to it is exact; what would pass that goes to exact[group].
- * S2  The sum of a group is floats + integers + exact. With operands of static type int4, int8 or numeric `floats` is 0.
- *     A Decimal, and a bigint that no double holds, lose no digit to doubles among them: their sum is a Decimal.
- * S3  `exactCounts` counts what went to integers or exact; rows + skipped counts floats (A2). Where all values are exact
- *     by type, rows + skipped counts them instead, and kernels add to `integers`.
- * S4  Values of undeclared paths that are no numbers are left out, where odd rows are counted; avg divides by what it summed.
+ * sum S1  |integers[group]| <= 2^52, so every addition to it is exact; what would pass that goes to exact[group].
+ * sum S2  The sum of a group is floats + integers + exact. With operands of static type int4, int8 or numeric `floats` is 0.
+ *         A Decimal, and a bigint that no double holds, lose no digit to doubles among them: their sum is a Decimal.
+ * sum S3  `exactCounts` counts what went to integers or exact; rows + skipped counts floats (A2). Where all values are exact
+ *         by type, rows + skipped counts them instead, and kernels add to `integers`.
+ * sum S4  Values of undeclared paths that are no numbers are left out, where odd rows are counted; avg divides by what it
+ *         summed.
  */
 import { Decimal } from '@ashlar/api';
 import type { GridError } from '@ashlar/core';
@@ -32,7 +33,7 @@ import { type Accumulator, type GroupRows, grown } from './accumulator.ts';
 import { numericAverage } from './average.ts';
 import { countVector } from './count.ts';
 
-/** Sums of whole numbers stay below this in a double; see S1. */
+/** Sums of whole numbers stay below this in a double; see sum S1. */
 export const INTEGER_LIMIT = 2 ** 52;
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
@@ -113,7 +114,7 @@ export class SumAccumulator implements Accumulator {
     }
   }
 
-  /** S4: a value that is no number does not count. */
+  /** sum S4: a value that is no number does not count. */
   #skipOdd(group: number, tag: number): void {
     const { operand } = this.#aggregate;
     if (this.#oddRows === undefined || !readsUndeclared(operand!)) throw this.#mismatch();

@@ -3,8 +3,9 @@
  *
  *   small whole number -> direct[number]          other -> open addressing over keys[], ids[]
  *
- * N1  `direct[v]` is the id of v, or -1; it covers 0 <= v < direct.length, and no number in that range is in the table.
- * N2  The table is a power of two and at most half full, so every probe ends.
+ * number-ids N1  `direct[v]` is the id of v, or -1; it covers 0 <= v < direct.length, and no number in that range is in the
+ *                table.
+ * number-ids N2  The table is a power of two and at most half full, so every probe ends.
  */
 
 const { imul } = Math;
@@ -87,7 +88,7 @@ export class NumberIds {
     this.#tableSize++;
   }
 
-  /** Covers `key` directly and takes the numbers of the new range out of the table (N1). */
+  /** Covers `key` directly and takes the numbers of the new range out of the table (number-ids N1). */
   #growDirect(key: number): void {
     let length = this.direct.length;
     while (length <= key) length *= 2;

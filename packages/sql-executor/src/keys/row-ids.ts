@@ -5,8 +5,8 @@
  *   column 1 -> id b ┴ (a, b) -> id ab ┐
  *   column 2 -> id c ------------------┴ (ab, c) -> id abc
  *
- * T1  Without columns there is one tuple, id 0.
- * T2  An id of the last step is the id of the tuple; each step keeps its pairs, so that ids turn back into values.
+ * row-ids T1  Without columns there is one tuple, id 0.
+ * row-ids T2  An id of the last step is the id of the tuple; each step keeps its pairs, so that ids turn back into values.
  */
 import { assert } from '@ashlar/core';
 import { BATCH_ROWS, type SqlType, type Vector } from '@ashlar/expressions';

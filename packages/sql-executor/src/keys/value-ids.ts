@@ -4,9 +4,10 @@
  *
  *   text by code -> codeIds[code], once a dictionary     number -> NumberIds     text -> Map     rest -> Map by valueKey
  *
- * V1  `stored` holds the first value seen of each id, so that ids turn back into values; of equal numbers of several kinds
- *     the plainest: a number before a bigint before a decimal, whatever the order in which they came.
- * V2  Equal values (valueKey) share an id; NULL and MISSING share one, unless nulls are left out (-1).
+ * value-ids V1  `stored` holds the first value seen of each id, so that ids turn back into values; of equal numbers of
+ *               several kinds the plainest: a number before a bigint before a decimal, whatever the order in which they
+ *               came.
+ * value-ids V2  Equal values (valueKey) share an id; NULL and MISSING share one, unless nulls are left out (-1).
  */
 import { assert } from '@ashlar/core';
 import { type SqlType, Tag, type Vector } from '@ashlar/expressions';
@@ -31,7 +32,7 @@ export class ValueIds {
   readonly #others = new Map<string, number>();
   readonly #booleans = [NOT_FOUND, NOT_FOUND];
   #nullId = NOT_FOUND;
-  /** Ids of numbers whose stored value is a bigint or decimal: a number may still take its place (V1). */
+  /** Ids of numbers whose stored value is a bigint or decimal: a number may still take its place (value-ids V1). */
   #exactNumbers = 0;
   #dictionary: readonly string[] | undefined;
   #codeIds = new Int32Array(0);
@@ -212,7 +213,7 @@ export class ValueIds {
     return id;
   }
 
-  /** Keeps the plainer of two equal numbers (V1). */
+  /** Keeps the plainer of two equal numbers (value-ids V1). */
   #preferPlainer(id: number, tag: number, number: number, value: unknown): void {
     const held = this.stored.tags[id]!;
     if (held < Tag.BIGINT || tag >= held) return;
@@ -236,7 +237,7 @@ export class ValueIds {
     return id;
   }
 
-  /** A number that no double equals is a bigint before a decimal (V1). */
+  /** A number that no double equals is a bigint before a decimal (value-ids V1). */
   #idOfOther(tag: number, key: string, value: unknown, unknown: Unknown): number {
     const id = this.#idOfText(this.#others, tag, key, value, unknown);
     if (tag === Tag.BIGINT && unknown === 'add' && this.stored.tags[id] === Tag.DECIMAL) {

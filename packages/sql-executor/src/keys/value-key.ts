@@ -4,11 +4,11 @@
  *   number 1, int 1, bigint 1n, decimal 1.00 -> the number 1        timestamp, date -> milliseconds
  *   decimal 0.10 -> the number 0.1           2n ** 70n + 1n -> text 'n1180591620717411303425'
  *
- * K1  Values of the same key are equal, and equal values have the same key: by exact value, as `=` sees it
- *     (expressions' exact.ts).
- * K2  A number takes the number itself as its key. A bigint or decimal takes the double of equal value if there is one;
- *     a fraction has one when it is what the double prints as (0.1). So keys are exact among decimals and among doubles,
- *     and an exact fraction meets the double that a document would hold for it.
+ * value-key K1  Values of the same key are equal, and equal values have the same key: by exact value, as `=` sees it
+ *               (expressions' exact.ts).
+ * value-key K2  A number takes the number itself as its key. A bigint or decimal takes the double of equal value if there is
+ *               one; a fraction has one when it is what the double prints as (0.1). So keys are exact among decimals and
+ *               among doubles, and an exact fraction meets the double that a document would hold for it.
  */
 import { Decimal } from '@ashlar/api';
 import { type Interval, Tag } from '@ashlar/expressions';

@@ -1,8 +1,8 @@
 /**
  * Rows not seen before; the first of equal rows passes at once.
  *
- * D1  Rows with a bigint or decimal in a column that may hold numbers of several kinds wait for the end: a number of the same
- *     value may still come, and is what is delivered then (keys/value-ids.ts, V1).
+ * distinct D1  Rows with a bigint or decimal in a column that may hold numbers of several kinds wait for the end: a number
+ *              of the same value may still come, and is what is delivered then (value-ids V1).
  */
 import { BATCH_ROWS, type SqlType, Tag, type Vector } from '@ashlar/expressions';
 import { type ExecContext, MemoryShare } from '../context.ts';
@@ -17,7 +17,7 @@ export class DistinctOperator implements Operator {
   readonly #selected = new Uint16Array(BATCH_ROWS);
   /** passed[id - known] = 1 once a row of that new id has passed. */
   readonly #passed = new Uint8Array(BATCH_ROWS);
-  /** Ids of rows that wait (D1). */
+  /** Ids of rows that wait (distinct D1). */
   readonly #waiting: number[] = [];
   #wantsMore = true;
   readonly #memory: MemoryShare;
@@ -60,7 +60,7 @@ export class DistinctOperator implements Operator {
   }
 }
 
-/** Whether a column has rows whose values a number of another kind may equal (D1). */
+/** Whether a column has rows whose values a number of another kind may equal (distinct D1). */
 function mayHoldExact({ type, uniform }: Vector): boolean {
   return type !== 'int8' && type !== 'numeric' && (uniform === undefined || isExactTag(uniform));
 }

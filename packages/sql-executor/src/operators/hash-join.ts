@@ -3,10 +3,10 @@
  *
  *   probe keys -> tuple -> build rows of its chain -> joined batch -> residual -> next
  *
- * H1  Output columns are the input's, then the build's. A left join passes each input row at least once: with NULLs where
- *     no build row met the keys and the residual.
- * H2  Matches leave in batches of at most BATCH_ROWS, with a look at the cancel flag before each: a product of big sides
- *     can be stopped.
+ * hash-join H1  Output columns are the input's, then the build's. A left join passes each input row at least once: with
+ *               NULLs where no build row met the keys and the residual.
+ * hash-join H2  Matches leave in batches of at most BATCH_ROWS, with a look at the cancel flag before each: a product of big
+ *               sides can be stopped.
  */
 import { BATCH_ROWS, type Batch, compileFilter, gather } from '@ashlar/expressions';
 import { exprText } from '@ashlar/sql-plan';

@@ -3,8 +3,8 @@
  *
  *   key values -> tuple id (RowIds) -> first[id] -> row -> next[row] -> ... -> -1
  *
- * J1  A row with NULL in any key is in no chain. Without keys every row is in the chain of tuple 0: a product.
- * J2  Rows of a chain are in the order they came.
+ * join-table J1  A row with NULL in any key is in no chain. Without keys every row is in the chain of tuple 0: a product.
+ * join-table J2  Rows of a chain are in the order they came.
  */
 import { BATCH_ROWS } from '@ashlar/expressions';
 import type { FragmentNode } from '@ashlar/sql-plan';

@@ -1,7 +1,7 @@
 /**
  * The order of buffered rows by sort keys, and a stable sort that can be cancelled.
  *
- * O1  compare(a, b) is a total order but for equal keys; the sort keeps equal rows in the order they came.
+ * order O1  compare(a, b) is a total order but for equal keys; the sort keeps equal rows in the order they came.
  */
 import { compareAcrossKinds, compareText, compareValues, type OddRows, Tag, valueAt } from '@ashlar/expressions';
 import { exprText, type SortKey } from '@ashlar/sql-plan';

@@ -1,9 +1,9 @@
 /**
  * The end of a pipeline: rows become encoded batches.
  *
- * U1  A batch has at most BATCH_ROWS rows and about BATCH_BYTES; one row may be larger.
- * U2  Small pushes are gathered into one batch; a push that fills one goes as it is, so that a dictionary of a chunk is
- *     sent as a dictionary.
+ * output U1  A batch has at most BATCH_ROWS rows and about BATCH_BYTES; one row may be larger.
+ * output U2  Small pushes are gathered into one batch; a push that fills one goes as it is, so that a dictionary of a chunk
+ *            is sent as a dictionary.
  */
 import { BATCH_ROWS, Tag, type Vector } from '@ashlar/expressions';
 import { valueBytes, valueIn } from '../column-builder.ts';

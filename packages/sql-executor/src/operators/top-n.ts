@@ -3,9 +3,9 @@
  *
  *   rows that beat the worst kept -> buffer of up to 2 * limit -> sorted, cut to `limit` -> ...
  *
- * T1  Row `limit - 1` of the buffer is the worst kept once the buffer was cut for the first time; a later row that does
- *     not sort before it can be left out, since of equal rows the earlier stays.
- * T2  Columns that are left for later are read for the rows that enter the buffer alone.
+ * top-n T1  Row `limit - 1` of the buffer is the worst kept once the buffer was cut for the first time; a later row that
+ *           does not sort before it can be left out, since of equal rows the earlier stays.
+ * top-n T2  Columns that are left for later are read for the rows that enter the buffer alone.
  */
 
 import { BATCH_ROWS } from '@ashlar/expressions';

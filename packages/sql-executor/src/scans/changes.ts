@@ -1,7 +1,7 @@
 /**
  * Documents and conditions of statements that change entries; the same code in workers and on the writer.
  *
- * W1  Conditions read undeclared paths laxly, assignments never do: what is written is right or an error.
+ * changes W1  Conditions read undeclared paths laxly, assignments never do: what is written is right or an error.
  */
 
 import { GridError } from '@ashlar/core';
@@ -28,7 +28,7 @@ export class ChangeRule {
   readonly oddRows: OddRows | undefined;
   readonly #task: Pick<ChangeTask, 'scan' | 'assignments'>;
   readonly #conditions: EvalContext;
-  /** What is written is strict (W1). */
+  /** What is written is strict (changes W1). */
   readonly #assignments: EvalContext;
 
   constructor(task: Pick<ChangeTask, 'scan' | 'assignments' | 'parameters' | 'clockMs' | 'strict'>) {

@@ -2,10 +2,10 @@
  * Which paths the documents of a map have, and which kinds of values lie there: for `SELECT *`, for names in another case, for
  * "did you mean", for how undeclared paths are read.
  *
- * P1  A worker remembers, a chunk, what it found there up to which version, and looks only at slots that began later. So a path
- *     may be reported that no document has any more, and then is a column of NULLs.
- * P2  Kinds are exact: each has witnesses, some of the slots where it was met last; when none of a kind is left, the map is
- *     looked at from the start.
+ * path-scan P1  A worker remembers, a chunk, what it found there up to which version, and looks only at slots that began
+ *               later. So a path may be reported that no document has any more, and then is a column of NULLs.
+ * path-scan P2  Kinds are exact: each has witnesses, some of the slots where it was met last; when none of a kind is left,
+ *               the map is looked at from the start.
  */
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { EXTENSION, ValueReader, ValueType } from '@ashlar/serialization';
@@ -167,7 +167,7 @@ class PathCollector {
     };
   }
 
-  /** P2 */
+  /** path-scan P2 */
   hasWitnesses(stands: (witness: Witness) => boolean): boolean {
     return this.#fields.every(({ witnesses }) => witnesses.every((slots) => slots?.some(stands) ?? true));
   }

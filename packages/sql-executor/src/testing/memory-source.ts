@@ -95,7 +95,7 @@ function coded(vector: Vector, width: 'codes8' | 'codes16'): Vector {
   return { ...vector, codes, dictionary, values: hasOthers ? values : undefined };
 }
 
-/** What R1 allows a source to do: operators that kept a lane would show it. */
+/** What rows R1 allows a source to do: operators that kept a lane would show it. */
 function wipe(vector: Vector): void {
   vector.numbers?.fill(Number.NaN);
   vector.tags?.fill(Tag.TEXT);

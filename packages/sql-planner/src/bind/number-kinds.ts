@@ -7,8 +7,9 @@
  *   a path of numbers alone   float8   a literal beside it is a double
  *   anything else             mixed    decided row by row, and never truncated (expressions' open-arithmetic.ts)
  *
- * K1  A path is looked at only where its kind makes a difference: in a quotient, or where values of CASE, COALESCE and the like
- *     meet a literal, a parameter or an integer. Other plans do not depend on what the documents hold.
+ * number-kinds K1  A path is looked at only where its kind makes a difference: in a quotient, or where values of CASE,
+ *                  COALESCE and the like meet a literal, a parameter or an integer. Other plans do not depend on what the
+ *                  documents hold.
  */
 import { type Aggregate, childrenOf, type Expr, type PathType, readText, type SqlType } from '@ashlar/expressions';
 import { VALUE_KIND } from '@ashlar/sql-plan';
@@ -121,7 +122,7 @@ export function isOfSums(expr: Expr, context: BindContext): boolean {
 
 /**
  * Expressions whose values meet in CASE, COALESCE and the like, as the one kind that the paths among them have: numbers of the
- * statement, and texts in quotes or parameters that can be read as it; K1.
+ * statement, and texts in quotes or parameters that can be read as it; number-kinds K1.
  *
  * @throws PathsWanted
  */

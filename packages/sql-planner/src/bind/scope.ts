@@ -1,10 +1,11 @@
 /**
  * Names to columns: the relations of one FROM, and which of them a name means.
  *
- * N1  A first step that names a relation (its alias, else its map) qualifies; everything else is a path.
- * N2  A field matches exactly first, then by a unique match without regard to case; a label keeps the document's spelling.
- * N3  A path that no document has is NULL and a notice, not an error: documents need no schema.
- * N4  ON sees the relations of its own item of FROM; a column of USING is one column, the left side's.
+ * scope N1  A first step that names a relation (its alias, else its map) qualifies; everything else is a path.
+ * scope N2  A field matches exactly first, then by a unique match without regard to case; a label keeps the document's
+ *           spelling.
+ * scope N3  A path that no document has is NULL and a notice, not an error: documents need no schema.
+ * scope N4  ON sees the relations of its own item of FROM; a column of USING is one column, the left side's.
  */
 import { GridError, type TextPosition, UnknownMapError } from '@ashlar/core';
 import type { Expr } from '@ashlar/expressions';
@@ -82,7 +83,7 @@ export class Scope {
     return relation;
   }
 
-  /** Binds one item of FROM: names within see the relations that are added within (N4). */
+  /** Binds one item of FROM: names within see the relations that are added within (scope N4). */
   withinItem<T>(bind: () => T): T {
     this.#itemStart = this.relations.length;
     const bound = bind();
@@ -174,7 +175,7 @@ export class Scope {
     });
   }
 
-  /** A field that is to be written, as the documents spell it (N2); as it stands where none has it. */
+  /** A field that is to be written, as the documents spell it (scope N2); as it stands where none has it. */
   writtenName(relation: Relation, name: Name): string {
     this.#wantPaths(relation, [], name);
     return this.#uniqueSpelling(relation.fields, name) ?? name.text;
@@ -222,7 +223,7 @@ export class Scope {
     return [...names, ...rest.slice(depth).map(stepOf)];
   }
 
-  /** N2, N3: a name as the documents spell it in the object at `parent`; undefined where none has it. */
+  /** scope N2, N3: a name as the documents spell it in the object at `parent`; undefined where none has it. */
   #spelling(relation: Relation, parent: readonly string[], name: Name): string | undefined {
     this.#wantPaths(relation, parent, name);
     const known = relation.childrenOf(parent);

@@ -4,9 +4,9 @@
  *
  *   text -> size -> tokens -> brackets balanced, depth, counts -> one statement
  *
- * G1  Brackets are balanced and at most BRACKET_DEPTH_MAX deep.
- * G2  There is exactly one statement; the only semicolons are behind it.
- * G3  Joins, SELECTs, list items, steps of a path and tokens are within their bounds.
+ * guard G1  Brackets are balanced and at most BRACKET_DEPTH_MAX deep.
+ * guard G2  There is exactly one statement; the only semicolons are behind it.
+ * guard G3  Joins, SELECTs, list items, steps of a path and tokens are within their bounds.
  */
 import type { TextPosition } from '@ashlar/core';
 import { tokenize } from './lexer.ts';

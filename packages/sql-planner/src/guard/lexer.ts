@@ -4,9 +4,9 @@
  *
  *   text -> tokens, each with its place; white space and comments are gone
  *
- * L1  Every character of the text is part of exactly one token, comment or white space: nothing is skipped silently.
- * L2  The lexer alone decides where a string ends; no later stage reads a quote again.
- * L3  The time is linear in the text.
+ * lexer L1  Every character of the text is part of exactly one token, comment or white space: nothing is skipped silently.
+ * lexer L2  The lexer alone decides where a string ends; no later stage reads a quote again.
+ * lexer L3  The time is linear in the text.
  */
 import type { TextPosition } from '@ashlar/core';
 import { endsOperand } from './keywords.ts';

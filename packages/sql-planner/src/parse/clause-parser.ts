@@ -1,8 +1,8 @@
 /**
  * node-sql-parser: reads a skeleton into its syntax tree. The only file that knows the library.
  *
- * N1  Every node that comes back is read through AstNode: a field that no reader takes, and that is not empty, is an
- *     error at `close`, so a form we do not know never passes for one we do.
+ * clause-parser N1  Every node that comes back is read through AstNode: a field that no reader takes, and that is not empty,
+ *                   is an error at `close`, so a form we do not know never passes for one we do.
  */
 import type { TextPosition } from '@ashlar/core';
 import postgresql from 'node-sql-parser/build/postgresql.js';

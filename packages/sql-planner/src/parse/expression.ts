@@ -3,9 +3,10 @@
  *
  *   a OR b AND NOT c = 1 + 2 || 'x'   ->   Or(a, And(b, Not(c = ((1 + 2) || 'x'))))
  *
- * E1  An operator of level L takes as its right operand what binds tighter than L (as tight, if it associates to the right).
- * E2  The height of an expression is at most LIMITS.expressionDepthMax.
- * E3  Every token is read once, from left to right: the time is linear.
+ * expression E1  An operator of level L takes as its right operand what binds tighter than L (as tight, if it associates to
+ *                the right).
+ * expression E2  The height of an expression is at most LIMITS.expressionDepthMax.
+ * expression E3  Every token is read once, from left to right: the time is linear.
  */
 import type { TextPosition } from '@ashlar/core';
 import { LIMITS } from '../guard/guard.ts';

@@ -4,10 +4,10 @@
  *   Statement = Query | Insert | Update | Delete | Explain | ShowMaps | Describe
  *   Query     = WITH + body (Select, Values, SetOperation or a Query in brackets) + ORDER BY, LIMIT, OFFSET
  *
- * S1  Brackets of grouping are gone; operators are bound by PostgreSQL's precedence.
- * S2  Chains of AND, of OR and of one set operator's arguments are flat where PostgreSQL's tree is flat; the height of an
- *     expression is at most LIMITS.expressionDepthMax, so a walker may recurse.
- * S3  Literals are exact: integers of any size as bigint, decimals as text.
+ * syntax S1  Brackets of grouping are gone; operators are bound by PostgreSQL's precedence.
+ * syntax S2  Chains of AND, of OR and of one set operator's arguments are flat where PostgreSQL's tree is flat; the height
+ *            of an expression is at most LIMITS.expressionDepthMax, so a walker may recurse.
+ * syntax S3  Literals are exact: integers of any size as bigint, decimals as text.
  */
 import type { TextPosition } from '@ashlar/core';
 

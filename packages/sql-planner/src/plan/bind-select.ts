@@ -1,9 +1,9 @@
 /**
  * The clauses of one SELECT, bound over one scope.
  *
- * B1  GROUP BY: a name is a column of the documents before it is a label of the result; ORDER BY: the other way round.
- *     Both as PostgreSQL has it. In an expression a name is always a column.
- * B2  An aggregate stands for a column with index AGGREGATE_BASE + its place; those of all clauses are one list.
+ * bind-select B1  GROUP BY: a name is a column of the documents before it is a label of the result; ORDER BY: the other way
+ *                 round. Both as PostgreSQL has it. In an expression a name is always a column.
+ * bind-select B2  An aggregate stands for a column with index AGGREGATE_BASE + its place; those of all clauses are one list.
  */
 import { GridError } from '@ashlar/core';
 import { childrenOf, type Expr } from '@ashlar/expressions';
@@ -82,7 +82,7 @@ function bindCondition(condition: Expression | undefined, context: BindContext):
   return expectBoolean(bindExpression(condition, context), context.clause, condition.position);
 }
 
-/** A group is an output's place, a column, an output's label, or an expression (B1). */
+/** A group is an output's place, a column, an output's label, or an expression (bind-select B1). */
 function bindGroup(item: Expression, outputs: readonly OutputItem[], context: BindContext): Expr {
   const place = ordinalOf(item, outputs.length, 'GROUP BY') ?? labelledOutput(item, outputs, context.scope);
   if (place === undefined) return bindExpression(item, context);

@@ -2,10 +2,10 @@
  * FROM to a chain of joins: the first relation is scanned and probes, every further one is scanned on all members,
  * broadcast, and built into a hash table.
  *
- * J1  A condition on one relation goes into its scan, unless the relation's missing rows are filled with NULL by a LEFT
- *     JOIN and the condition is not of that join's own ON.
- * J2  An equality between the relations so far and the next one becomes a pair of keys; what is left is a residual.
- * J3  Where all joins are inner the largest map probes and the rest follow by what they are joined to.
+ * joins J1  A condition on one relation goes into its scan, unless the relation's missing rows are filled with NULL by a
+ *           LEFT JOIN and the condition is not of that join's own ON.
+ * joins J2  An equality between the relations so far and the next one becomes a pair of keys; what is left is a residual.
+ * joins J3  Where all joins are inner the largest map probes and the rest follow by what they are joined to.
  */
 import type { Expr } from '@ashlar/expressions';
 import type { FragmentNode, PlanColumn, Stage } from '@ashlar/sql-plan';
@@ -110,7 +110,7 @@ export interface LaidOut {
   readonly number: (index: number) => number;
 }
 
-/** Places every condition (J1, J2), orders the relations (J3) and numbers the columns. */
+/** Places every condition (joins J1, J2), orders the relations (joins J3) and numbers the columns. */
 export function layOut(tree: JoinTree, where: readonly Expr[]): LaidOut {
   const steps = tree.steps.some(({ join }) => join === 'left') ? tree.steps : reorder(tree, where);
   const offsets = new Map<number, number>();
@@ -204,7 +204,7 @@ function keyPair(condition: Expr, seen: ReadonlySet<number>, next: number): { pr
   return undefined;
 }
 
-/** J3: the largest map first, then what an equality connects, the smallest of them first. */
+/** joins J3: the largest map first, then what an equality connects, the smallest of them first. */
 function reorder(tree: JoinTree, where: readonly Expr[]): readonly JoinStep[] {
   const pool = [...where, ...tree.steps.flatMap(({ on }) => on)];
   const left = [...tree.steps].sort((a, b) => b.relation.map.entries - a.relation.map.entries);

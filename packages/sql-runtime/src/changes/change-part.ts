@@ -6,9 +6,9 @@
  *            v  '-- awaitRoom
  *         busy, noRoom: nothing held
  *
- * A1  What is staged is undone when its coordinator leaves (close()), or is not heard of for a lease (keep()).
- * A2  While others of the statement may be staged it waits for nothing but partitions (H1 of partition-hold.ts): for room in
- *     the logs it waits only when it is told that none is.
+ * change-part A1  What is staged is undone when its coordinator leaves (close()), or is not heard of for a lease (keep()).
+ * change-part A2  While others of the statement may be staged it waits for nothing but partitions (partition-hold H1):
+ *                 for room in the logs it waits only when it is told that none is.
  */
 import { assert, CancelledError, GridError } from '@ashlar/core';
 import { LackOfRoom, type LogWait } from '@ashlar/partitions';
@@ -77,7 +77,7 @@ export class ChangePart {
 
   /** @throws GridError LOG_FULL: there can never be so much room, or not in time */
   async awaitRoom(): Promise<void> {
-    assert(this.#staged === undefined, 'A2: who waits for room holds nothing');
+    assert(this.#staged === undefined, 'change-part A2: who waits for room holds nothing');
     const lack = this.#lack;
     this.#lack = undefined;
     if (lack !== undefined) await this.#found!.wait.until(lack, this.#abort.signal);

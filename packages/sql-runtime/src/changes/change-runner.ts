@@ -4,13 +4,14 @@
  *   scan at the snapshot -> rows with the version seen -> hold the partitions -> each row: still that version? stage it;
  *   another one? look at the newest state again -> commit: one visibility point for the whole member
  *
- * C1  While rows are staged no other mutation touches their partitions: they wait at the gate, in order.
- * C2  Staging runs in slices, so that a statement over millions of rows lets gets and other partitions through.
- * C3  A failure leaves the member as if the statement had never been.
- * C4  What is larger than the logs may hold of undecided records is refused before it stages anything. Where listeners hold
- *     the logs, a statement waits for them (log-room.ts), holding nothing. What may be done in pieces (clear, processors) is,
- *     where all of it at once has no room.
- * C5  What was undecided when it was looked at is told once it is decided (staged-change.ts G3).
+ * change-runner C1  While rows are staged no other mutation touches their partitions: they wait at the gate, in order.
+ * change-runner C2  Staging runs in slices, so that a statement over millions of rows lets gets and other partitions
+ *                   through.
+ * change-runner C3  A failure leaves the member as if the statement had never been.
+ * change-runner C4  What is larger than the logs may hold of undecided records is refused before it stages anything. Where
+ *                   listeners hold the logs, a statement waits for them (log-room.ts), holding nothing. What may be done in
+ *                   pieces (clear, processors) is, where all of it at once has no room.
+ * change-runner C5  What was undecided when it was looked at is told once it is decided (staged-change G3).
  */
 import { CancelledError, type MapId, type Version } from '@ashlar/core';
 import { type OddCount, OddTally } from '@ashlar/expressions';
@@ -225,7 +226,7 @@ export class ChangeRunner {
   /**
    * One row may be longer than the logs' budget: they take it as they take a put of it, where nothing else is kept.
    *
-   * @throws GridError LOG_FULL (C4)
+   * @throws GridError LOG_FULL (change-runner C4)
    */
   #refuseTooLarge({ logBytes, rowCount }: ChangeWork): void {
     const { bytesMax } = this.#deps.store.logRoom();

@@ -2,10 +2,12 @@
  * The partitions that a statement holds from before it stages until it commits or gives up. Other mutations of theirs wait
  * at the gate meanwhile.
  *
- * H1  A partition is waited for only while lower ones are held; and of the members of a statement only the last that holds
- *     anything, in the order of their ids, waits. So no two statements ever wait for each other.
- * H2  Whoever waits gets the partition in the order of arrival. Who leaves meanwhile lets go of what he holds at once.
- * H3  No processor that runs has a key of theirs: its outcome is committed before anything is staged.
+ * partition-hold H1  A partition is waited for only while lower ones are held; and of the members of a statement only the
+ *                    last that holds anything, in the order of their ids, waits. So no two statements ever wait for each
+ *                    other.
+ * partition-hold H2  Whoever waits gets the partition in the order of arrival. Who leaves meanwhile lets go of what he holds
+ *                    at once.
+ * partition-hold H3  No processor that runs has a key of theirs: its outcome is committed before anything is staged.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ProcessorCalls } from '@ashlar/compute-runtime';
@@ -72,7 +74,7 @@ export class PartitionHold {
     this.#names.push(name);
   }
 
-  /** Takes it within the turn in which it becomes free, before who came later (H2). */
+  /** Takes it within the turn in which it becomes free, before who came later (partition-hold H2). */
   #takeWhenFree(name: GateName, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) throw new CancelledError('the statement');

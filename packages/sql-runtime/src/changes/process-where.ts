@@ -1,13 +1,14 @@
 /**
  * processWhere on one member: the entries that meet a condition, and a processor on each of them.
  *
- * X1  Each call is a mutation of its own: it is looked at again whether its entry still meets the condition, and a refusal
- *     concerns its own entry alone.
- * X2  What a full log refuses is called again once there is room: nothing of it was applied.
- * X3  An entry that is gone with its partition is no entry that does not meet the condition any more: the call ends with
- *     STALE_EPOCH.
- * X4  That an entry does not meet it any more counts once it is committed.
- * X5  A call that was sealed and lost has no number under which anybody could ask again: its outcome is unknown.
+ * process-where X1  Each call is a mutation of its own: it is looked at again whether its entry still meets the condition,
+ *                   and a refusal concerns its own entry alone.
+ * process-where X2  What a full log refuses is called again once there is room: nothing of it was applied.
+ * process-where X3  An entry that is gone with its partition is no entry that does not meet the condition any more: the call
+ *                   ends with STALE_EPOCH.
+ * process-where X4  That an entry does not meet it any more counts once it is committed.
+ * process-where X5  A call that was sealed and lost has no number under which anybody could ask again: its outcome is
+ *                   unknown.
  */
 import type { CatalogedMap } from '@ashlar/cluster';
 import { CALL_DEPTH } from '@ashlar/compute';
@@ -146,14 +147,14 @@ export class ProcessWhere {
     return promise;
   }
 
-  /** An entry that is as it is because of what is undecided is looked at again if that does not stay (X4). */
+  /** An entry that is as it is because of what is undecided is looked at again if that does not stay (process-where X4). */
   async #skipped(seen: WriteBatch | undefined, resolve: (ran: false) => void, again: () => void): Promise<void> {
     if (seen === undefined || (await decided(seen))) resolve(false);
     else again();
   }
 }
 
-/** X5 */
+/** process-where X5 */
 function asTold(error: unknown): unknown {
   if (!GridError.is(error, 'IN_DOUBT')) return error;
   return new OutcomeUnknownError('a call of the processor', error, 'then its partition was lost');

@@ -4,9 +4,9 @@
  *   hold the partitions -> stage row by row -> commit: sealed, partitions let go, answered when committed
  *                                         '--> abort:  as if it had never been
  *
- * G1  What is staged becomes visible at one point for the whole member, or not at all.
- * G2  While it is staged, other mutations of its partitions wait; from the seal on they go on, and see it.
- * G3  An error that was derived from what is undecided is told only if that stays; else it is staged again.
+ * staged-change G1  What is staged becomes visible at one point for the whole member, or not at all.
+ * staged-change G2  While it is staged, other mutations of its partitions wait; from the seal on they go on, and see it.
+ * staged-change G3  An error that was derived from what is undecided is told only if that stays; else it is staged again.
  */
 import { GridError, OutcomeUnknownError } from '@ashlar/core';
 import { decided, LackOfRoom, type Ownership, type OwnershipStamp, type WritePath } from '@ashlar/partitions';

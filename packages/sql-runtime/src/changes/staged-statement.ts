@@ -5,11 +5,11 @@
  *                   ^    others hold a partition |   '-> one failed: all are undone, its error
  *                   '- in turn, in order of ids -'
  *
- * S1  What fails by the data (types, duplicates, division, memory, limits, logs) fails before anything is committed: then
- *     nothing is changed anywhere. What is still lost afterwards is a member or a link.
- * S2  Only the last staged part in the order of member ids waits for partitions (H1 of partition-hold.ts).
- * S3  What is staged is kept while others stage, and is as new as its lease when the commits leave.
- * S4  The caller's leaving ends the statement up to the moment of commit, and no more from then on.
+ * staged-statement S1  What fails by the data (types, duplicates, division, memory, limits, logs) fails before anything is
+ *                      committed: then nothing is changed anywhere. What is still lost afterwards is a member or a link.
+ * staged-statement S2  Only the last staged part in the order of member ids waits for partitions (partition-hold H1).
+ * staged-statement S3  What is staged is kept while others stage, and is as new as its lease when the commits leave.
+ * staged-statement S4  The caller's leaving ends the statement up to the moment of commit, and no more from then on.
  */
 import { CancelledError, GridError, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
@@ -94,7 +94,7 @@ class StagedStatement {
     const states = await settled(parts, (part) => part.stage(false));
     const first = states.findIndex((state) => state !== 'staged');
     if (first < 0) return true;
-    // Whoever is above must not be held while the first one is waited for (S2).
+    // Whoever is above must not be held while the first one is waited for (staged-statement S2).
     const above = parts.filter((_, index) => index > first && states[index] === 'staged');
     await settled(above, (part) => part.release());
     const isFull = states.includes('noRoom');

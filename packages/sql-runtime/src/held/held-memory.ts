@@ -5,12 +5,12 @@
  *   passes through   window: a share of the member's bound, then the producer stops ---+
  *   gathered whole   take: the statement's bound, then the member's ------------------+--> bytes <= bytesMax
  *
- * M1  `bytes` is the sum of all open holdings; one that is closed or given up counts nothing.
- * M2  A window is never 0: with the bound used up a stream still moves one batch at a time, so that readers which go on
- *     always come to their end. What exceeds the bound is WINDOW_BYTES_MIN a stream.
- * M3  Where gathering would pass the member's bound, results that nobody reads are given up, longest unread first; then
- *     it waits `takeWaitMs` for others to end; then OVERLOADED.
- * M4  A result that is not read for `unreadMaxMs` is given up: its reader gets SNAPSHOT_EXPIRED.
+ * held-memory M1  `bytes` is the sum of all open holdings; one that is closed or given up counts nothing.
+ * held-memory M2  A window is never 0: with the bound used up a stream still moves one batch at a time, so that readers
+ *                 which go on always come to their end. What exceeds the bound is WINDOW_BYTES_MIN a stream.
+ * held-memory M3  Where gathering would pass the member's bound, results that nobody reads are given up, longest unread
+ *                 first; then it waits `takeWaitMs` for others to end; then OVERLOADED.
+ * held-memory M4  A result that is not read for `unreadMaxMs` is given up: its reader gets SNAPSHOT_EXPIRED.
  */
 import { assert, CancelledError, GridError, SmallSet } from '@ashlar/core';
 
@@ -80,13 +80,13 @@ export class HeldMemory {
     return holding;
   }
 
-  /** What one stream may have under way between its producer and its reader (M2). */
+  /** What one stream may have under way between its producer and its reader (held-memory M2). */
   windowBytes(): number {
     const share = (this.#options.bytesMax * WINDOWS_SHARE) / Math.max(1, this.#open.size);
     return Math.max(WINDOW_BYTES_MIN, Math.min(WINDOW_BYTES_MAX, Math.floor(share)));
   }
 
-  /** Gives up what was not read for too long (M4). Called now and then. */
+  /** Gives up what was not read for too long (held-memory M4). Called now and then. */
   sweep(): void {
     const { nowMs, unreadMaxMs } = this.#options;
     const sinceMs = nowMs() - unreadMaxMs;

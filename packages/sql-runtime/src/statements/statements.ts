@@ -6,8 +6,8 @@
  *                                                            changes  one end with the number of rows
  *                                                            explain  the plan as rows of text; ANALYZE also runs it
  *
- * E1  A statement runs by a plan of the present catalog: what was prepared before it changed is planned anew.
- * E2  Whatever fails is told with its place in the text, where it has one.
+ * statements E1  A statement runs by a plan of the present catalog: what was prepared before it changed is planned anew.
+ * statements E2  Whatever fails is told with its place in the text, where it has one.
  */
 import type { GridView } from '@ashlar/cluster';
 import type { Version } from '@ashlar/core';
@@ -171,7 +171,7 @@ class Prepared implements PreparedStatement {
     yield* told(plan, statement, this.#deps, { startedMs, rowsMax: context.rowsMax });
   }
 
-  /** E1. */
+  /** statements E1. */
   async #presentPlan(context: RunContext): Promise<Plan> {
     const isPresent = this.#isFresh && this.#plan.catalogVersion === this.#deps.control.catalog.catalogVersion;
     this.#isFresh = false;

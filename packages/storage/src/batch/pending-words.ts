@@ -3,10 +3,10 @@
  * word in the version lane; the word says whether, and at which version, the batch is committed. Afterwards the lanes
  * are patched with the version itself and the word is free.
  *
- * W1  The version is stored before the state, and the state by Atomics.
- * W2  A word is used again at once only if no snapshot can have been opened between its commit and the last patch of a
- *     lane: whoever saw the word in a lane then reads at a lower version, to which any later commit is invisible too.
- *     Otherwise it waits for the reader epoch.
+ * pending-words W1  The version is stored before the state, and the state by Atomics.
+ * pending-words W2  A word is used again at once only if no snapshot can have been opened between its commit and the last
+ *                   patch of a lane: whoever saw the word in a lane then reads at a lower version, to which any later commit
+ *                   is invisible too. Otherwise it waits for the reader epoch.
  */
 
 import {

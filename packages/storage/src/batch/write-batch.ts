@@ -5,14 +5,16 @@
  *   begin -> put, remove, ... -> [seal: version] -> commit: one Atomics.store -> lanes are patched
  *                                             \--> abort: everything as before
  *
- * U1  While a batch stages in a partition no other may, so its records lie together and versions rise with sequences.
- *     From seal() on the next batch may stage behind it.
- * U2  In every partition batches commit from the front and abort from the back.
- * U3  A refused operation (memory, log) leaves the batch as it was: the caller goes on, commits the rest, or aborts.
- * U4  No two states of an entry share a version. A key written twice leaves one slot and one record that counts, the last,
- *     which tells the value from before the batch; or, `oncePerKey`, the batch refuses the key and wants to be cut.
- * U5  commit() and abort() allocate nothing in the arena and cannot fail.
- * U6  A partition that the member loses is cut out of the batch; the rest commits at the batch's version.
+ * write-batch U1  While a batch stages in a partition no other may, so its records lie together and versions rise with
+ *                 sequences. From seal() on the next batch may stage behind it.
+ * write-batch U2  In every partition batches commit from the front and abort from the back.
+ * write-batch U3  A refused operation (memory, log) leaves the batch as it was: the caller goes on, commits the rest, or
+ *                 aborts.
+ * write-batch U4  No two states of an entry share a version. A key written twice leaves one slot and one record that counts,
+ *                 the last, which tells the value from before the batch; or, `oncePerKey`, the batch refuses the key and
+ *                 wants to be cut.
+ * write-batch U5  commit() and abort() allocate nothing in the arena and cannot fail.
+ * write-batch U6  A partition that the member loses is cut out of the batch; the rest commits at the batch's version.
  */
 import {
   assert,
@@ -120,7 +122,7 @@ export class WriteBatch implements RecordHeader {
     return this.#partitions.map(({ id }) => id);
   }
 
-  /** Sealed, and the first in the log of each of its partitions: it may commit now (U2). */
+  /** Sealed, and the first in the log of each of its partitions: it may commit now (write-batch U2). */
   get isNext(): boolean {
     if (this.#state !== 'sealed') return false;
     for (const { staged } of this.#partitions) if (staged.first !== this) return false;
@@ -151,7 +153,7 @@ export class WriteBatch implements RecordHeader {
    * @param value      MessagePack bytes value[valueStart, valueEnd)
    * @param expiresAt  deadline in version units; 0: the map's default; NO_DEADLINE: none
    * @returns false: its key was written or expired by this batch, which is to be cut (`wantsCut`)
-   * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (U3)
+   * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (write-batch U3)
    * @throws StaleEpochError, UnknownMapError, GridError OVERLOADED when another batch is staging in the partition
    */
   put(
@@ -179,7 +181,7 @@ export class WriteBatch implements RecordHeader {
     try {
       return this.#putValue(map, partition, table, key, keyStart, keyEnd, valueRef, length, deadline, cause);
     } catch (error) {
-      // Refused: nothing refers to it (U3).
+      // Refused: nothing refers to it (write-batch U3).
       releaseValue(core.blocks, map.account, valueRef);
       throw error;
     }
@@ -288,7 +290,7 @@ export class WriteBatch implements RecordHeader {
    * Stages what a mutation of this batch is answered, where its record cannot tell it: under the request number that the
    * batch has at the moment, in the partition of the change. Copied; gone with the change if that is undone.
    *
-   * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (U3)
+   * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (write-batch U3)
    */
   answer(mapId: MapId, partitionId: PartitionId, result: Uint8Array, start: number, end: number): void {
     const core = this.#core;
@@ -304,11 +306,11 @@ export class WriteBatch implements RecordHeader {
 
   /* ---- Staging ------------------------------------------------------------------------------------------------------ */
 
-  /** Enters a partition, once: from here on it is this batch's until it is sealed (U1). */
+  /** Enters a partition, once: from here on it is this batch's until it is sealed (write-batch U1). */
   #join(partitionId: PartitionId): Partition {
     const partition = this.#core.partitions[partitionId];
     if (partition !== undefined && partition.openBatch === this) return partition;
-    // The partitions that it had staged in are lost (U6): what follows in it cannot apply either.
+    // The partitions that it had staged in are lost (write-batch U6): what follows in it cannot apply either.
     if (this.#state === 'aborted' || this.lostPartitions.includes(partitionId))
       throw new StaleEpochError(partitionId, this.#epoch ?? 0, partition?.epoch ?? 0);
     assert(this.#state === 'open', 'operations come before seal()');
@@ -498,7 +500,7 @@ export class WriteBatch implements RecordHeader {
     this.#rewrites?.note(log, entry, sequence);
   }
 
-  /** Records the change from before the batch to `value` (0: none), in place of what it recorded of the key so far (U4). */
+  /** Records the change from before the batch to `value` (0: none), in place of what it recorded of the key so far (write-batch U4). */
   #recordAgain(
     partition: Partition,
     kind: RecordKind,
@@ -612,7 +614,7 @@ export class WriteBatch implements RecordHeader {
     if (this.#state === 'open') this.seal();
     assert(this.#state === 'sealed', 'a batch is committed once');
     for (let place = 0; place < this.#partitions.length; place++)
-      assert(this.#partitions[place]!.staged.first === this, 'U2: batches commit in log order');
+      assert(this.#partitions[place]!.staged.first === this, 'write-batch U2: batches commit in log order');
     const core = this.#core;
     core.sealed.delete(this);
     this.#state = 'committed';
@@ -673,7 +675,7 @@ export class WriteBatch implements RecordHeader {
    * an abort; a batch that has nothing else is aborted.
    */
   excise(partition: Partition): void {
-    assert(partition.staged.last === this, 'U2: batches leave from the back of the log');
+    assert(partition.staged.last === this, 'write-batch U2: batches leave from the back of the log');
     if (this.#partitions.length === 1) {
       this.abort();
       return;
@@ -701,8 +703,11 @@ export class WriteBatch implements RecordHeader {
     assert(this.#state === 'open' || this.#state === 'sealed', 'only an undecided batch is aborted');
     for (let index = 0; index < this.#partitions.length; index++) {
       const { staged, log } = this.#partitions[index]!;
-      assert(staged.last === this, 'U2: batches abort from the back of the log');
-      assert(this.#journal.firstSequences[index]! > log.leftSequence, 'L3: what has left the member is not undone');
+      assert(staged.last === this, 'write-batch U2: batches abort from the back of the log');
+      assert(
+        this.#journal.firstSequences[index]! > log.leftSequence,
+        'partition-log L3: what has left the member is not undone',
+      );
     }
     const core = this.#core;
     core.sealed.delete(this);

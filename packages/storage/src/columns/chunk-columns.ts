@@ -4,8 +4,8 @@
  *
  *   chunk header -> column directory [region][0][region] ...    one reference a column number
  *
- * Q1  A region is whole when it is published and never changes; readers find it by one load of its reference.
- * Q2  What is taken away is freed when every reader has passed.
+ * chunk-columns Q1  A region is whole when it is published and never changes; readers find it by one load of its reference.
+ * chunk-columns Q2  What is taken away is freed when every reader has passed.
  */
 
 import { CHUNK_COLUMNS, COLUMN_DIRECTORY_BYTES, COLUMNS_MAX, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';

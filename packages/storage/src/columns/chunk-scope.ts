@@ -1,7 +1,7 @@
 /**
  * The chunk that a reader is at: which slots the snapshot sees, and which of them a region holds.
  *
- * See region-layout.ts for the rule (F1 to F5) that the methods here apply.
+ * See region-layout F1 to F5 for the rule that the methods here apply.
  */
 
 import { resolveLane } from '../batch/pending-words.ts';

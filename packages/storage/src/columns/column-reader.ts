@@ -9,12 +9,12 @@
  *   3. a copy of its region's lanes, the unfilled slots read from the values' bytes;
  *   4. the values' bytes alone, into scratch memory: nothing else is needed, so a scan goes on when no page is leased.
  *
- * C1  "It pays" is the ski-rental rule: slots read from bytes are counted a column chunk, and when they are as many as a
- *     build reads, the build costs no more than what was spent. So a column costs at most twice what the best choice
- *     would have, whatever queries and writes follow.
- * C2  Vectors are valid until the next enter() or finish(): lanes lie in shared memory under the reader epoch, or in
- *     scratch memory. Dictionaries and texts may be kept.
- * C3  A slot's rows are read only if the snapshot sees it; other rows of a vector hold anything.
+ * column-reader C1  "It pays" is the ski-rental rule: slots read from bytes are counted a column chunk, and when they are as
+ *                   many as a build reads, the build costs no more than what was spent. So a column costs at most twice what
+ *                   the best choice would have, whatever queries and writes follow.
+ * column-reader C2  Vectors are valid until the next enter() or finish(): lanes lie in shared memory under the reader epoch,
+ *                   or in scratch memory. Dictionaries and texts may be kept.
+ * column-reader C3  A slot's rows are read only if the snapshot sees it; other rows of a vector hold anything.
  */
 import { assert, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { decodeKey, ValueTag } from '@ashlar/serialization';

@@ -286,7 +286,7 @@ class Run {
     }
   }
 
-  /** Z1: a chunk is skipped only when no visible row meets the bound. */
+  /** zone Z1: a chunk is skipped only when no visible row meets the bound. */
   checkZone(spec: ColumnSpec, slots: readonly number[], docs: Map<number, { doc: Doc }>): void {
     const { source } = spec;
     if (source.kind !== 'path') return;

@@ -11,16 +11,19 @@
  *
  *   slot s is in the region exactly when its present occupant is visible at `filledAt`: begin <= filledAt < end
  *
- * F1  The builder reads under an open snapshot at `filledAt` and stores every slot that this snapshot sees. Whether an
- *     occupant is visible at filledAt never changes: what is committed later, a pending begin or end included, gets a
- *     version above every snapshot's that was open before (core clock C2; a snapshot opens when all at or below its
- *     version is committed).
- * F2  A slot used again has an occupant that began after filledAt, so it is not in the region. The snapshot may be closed
- *     before the region is published: what was visible at filledAt and is gone is not visible at filledAt any more.
- * F3  Older snapshots: a slot closed at or before filledAt is not in the region (its end says so), though they see it.
- * F4  A region belongs to the chunk whose reference it names; the grown copy of a chunk, or the chunk of a partition
- *     that left and came back, is another. Whoever loads old versions into a partition drops its columns afterwards.
- * F5  Slots that were handed out after the build lie at or beyond `covered`, or began after filledAt.
+ * region-layout F1  The builder reads under an open snapshot at `filledAt` and stores every slot that this snapshot sees.
+ *                   Whether an occupant is visible at filledAt never changes: what is committed later, a pending begin or
+ *                   end included, gets a version above every snapshot's that was open before (core clock C2; a snapshot
+ *                   opens when all at or below its version is committed).
+ * region-layout F2  A slot used again has an occupant that began after filledAt, so it is not in the region. The snapshot
+ *                   may be closed before the region is published: what was visible at filledAt and is gone is not visible at
+ *                   filledAt any more.
+ * region-layout F3  Older snapshots: a slot closed at or before filledAt is not in the region (its end says so), though they
+ *                   see it.
+ * region-layout F4  A region belongs to the chunk whose reference it names; the grown copy of a chunk, or the chunk of a
+ *                   partition that left and came back, is another. Whoever loads old versions into a partition drops its
+ *                   columns afterwards.
+ * region-layout F5  Slots that were handed out after the build lie at or beyond `covered`, or began after filledAt.
  */
 
 /** Version of the snapshot that the rows were read under. */

@@ -2,8 +2,8 @@
  * Regions as the reader's lanes: views over the pages, the dictionary decoded. Kept by serial number, so that a warm
  * scan makes neither views nor strings.
  *
- * R1  A view may be kept longer than its region lives, and is used only after the chunk named the region again under
- *     the reader epoch, with the same serial number.
+ * region-view R1  A view may be kept longer than its region lives, and is used only after the chunk named the region again
+ *                 under the reader epoch, with the same serial number.
  */
 import { ValueTag } from '@ashlar/serialization';
 import { SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';

@@ -1,4 +1,4 @@
-/** Columns in the situations that their rules are about (region-layout.ts F1 to F5, column-reader.ts C1). */
+/** Columns in the situations that their rules are about (region-layout F1 to F5, column-reader C1). */
 import type { MapId, PartitionId, Version } from '@ashlar/core';
 import { encodeKey, encodeValue, Path } from '@ashlar/serialization';
 import { type Bench, makeBench, settle } from '../testing/store-bench.ts';

@@ -1,7 +1,7 @@
 /**
  * The distinct texts of one chunk, numbered as they come. Open addressing over the UTF-8 bytes; no string is made.
  *
- * D1  A dictionary gives up, until reset(), when texts hardly repeat, are long, or are too many.
+ * text-dictionary D1  A dictionary gives up, until reset(), when texts hardly repeat, are long, or are too many.
  */
 const { imul } = Math;
 

@@ -1,7 +1,7 @@
 /**
  * Zone maps: what a column chunk can contain, so that a scan skips chunks in which no row can meet a condition.
  *
- * Z1  `mayMatch` answers false only when no filled slot can make the condition TRUE; in doubt it answers true.
+ * zone Z1  `mayMatch` answers false only when no filled slot can make the condition TRUE; in doubt it answers true.
  */
 import { ValueTag } from '@ashlar/serialization';
 import type { RegionView } from './region-view.ts';

@@ -5,12 +5,14 @@
  *   [ dropped ... droppedVersion ][ first ....... version <= floor | ........ number 7 ....... next )
  *                                                  stop here <------------------------ one pass
  *
- * S1  A mutation's record has a version above the one that its caller knew when it was first sent (the floor). So where the
- *     log goes back to the floor, or has dropped nothing above it, what is not found was never applied.
- * S2  What is found may be undecided: it is told by the batch that staged it, and joined, not answered.
- * S3  Between two slices the log may grow, drop and undo: what is told is looked at again when it is asked for.
- * S4  What was told as `notApplied` may be applied yet where its first sending still travels: that is the caller's to exclude
- *     (stream generations).
+ * answer-search S1  A mutation's record has a version above the one that its caller knew when it was first sent (the floor).
+ *                   So where the log goes back to the floor, or has dropped nothing above it, what is not found was never
+ *                   applied.
+ * answer-search S2  What is found may be undecided: it is told by the batch that staged it, and joined, not answered.
+ * answer-search S3  Between two slices the log may grow, drop and undo: what is told is looked at again when it is asked
+ *                   for.
+ * answer-search S4  What was told as `notApplied` may be applied yet where its first sending still travels: that is the
+ *                   caller's to exclude (stream generations).
  */
 import { assert } from '@ashlar/core';
 import type { PendingWords } from '../batch/pending-words.ts';
@@ -148,7 +150,7 @@ export class AnswerSearch {
     return this.#view.attach(this.#log.recordRef(sequence));
   }
 
-  /** Whether the record is still there, and still of the mutation (S3). */
+  /** Whether the record is still there, and still of the mutation (answer-search S3). */
   #bears(sequence: number, index: number): boolean {
     if (sequence < this.#log.firstSequence || sequence >= this.#log.nextSequence) return false;
     const { requestSession, requestNumber } = this.#view.attach(this.#log.recordRef(sequence));

@@ -8,13 +8,13 @@
  * fills the budget, writers are delayed from 80 % on, and then refused (LOG_FULL) until it is committed, or read.
  * Writer's thread only.
  *
- * B1  A log has its floor in any case: what others hold never keeps it from that.
- * B2  All logs together stay within the budget, but for B3 and B4.
- * B3  A durable consumer's own writes are always taken: it could never let go of the logs otherwise. So are the records
- *     of another member, which has made room for them.
- * B4  A step that no budget would ever hold is taken where nothing else is kept beyond the floors: one long value; or all
- *     of a batch, where no durable consumer would hold it.
- * B5  Nothing undecided is dropped, nor what a durable consumer has not read.
+ * log-budget B1  A log has its floor in any case: what others hold never keeps it from that.
+ * log-budget B2  All logs together stay within the budget, but for B3 and B4.
+ * log-budget B3  A durable consumer's own writes are always taken: it could never let go of the logs otherwise. So are the
+ *                records of another member, which has made room for them.
+ * log-budget B4  A step that no budget would ever hold is taken where nothing else is kept beyond the floors: one long
+ *                value; or all of a batch, where no durable consumer would hold it.
+ * log-budget B5  Nothing undecided is dropped, nor what a durable consumer has not read.
  */
 import { assert, GridError } from '@ashlar/core';
 import type { LogHolder, PartitionLog } from './partition-log.ts';
@@ -166,7 +166,7 @@ export class LogBudget {
   /**
    * Drops history until a record has room.
    *
-   * @param isProgress  it is taken in any case (B3)
+   * @param isProgress  it is taken in any case (log-budget B3)
    * @throws GridError LOG_FULL
    */
   makeRoom(log: PartitionLog, wanted: number, isProgress: boolean): void {
@@ -180,7 +180,7 @@ export class LogBudget {
     throw this.#logFull(log);
   }
 
-  /** Whether nobody keeps anything beyond the floors but who stages at the moment (B4). */
+  /** Whether nobody keeps anything beyond the floors but who stages at the moment (log-budget B4). */
   #isAlone(log: PartitionLog): boolean {
     return log.isAlone && this.#logs.every((one) => one.bytes <= this.floorBytes || one.isAlone);
   }

@@ -9,13 +9,16 @@
  * is the oldest. A cuttable consumer that is overtaken finds SEQUENCE_GONE; a durable one holds what it has not read.
  * Writer's thread only.
  *
- * L1  Sequences have no gaps; versions rise with them (equal within a batch).
- * L2  Only records up to `committed` are read.
- * L3  Undoing takes the newest records away, and with them their references; their sequences are given anew. What has left
- *     the member is never undone, so that no two records ever bear one sequence: it commits, or the partition goes with it.
- * L4  The incarnation changes whenever history may have been lost.
- * L5  What a batch wrote of a key before it wrote it again is superseded and skipped by readers; its sequence stays.
- * L6  What is undecided stays until it is decided: first <= committed + 1. No sequence that was read is ever given anew.
+ * partition-log L1  Sequences have no gaps; versions rise with them (equal within a batch).
+ * partition-log L2  Only records up to `committed` are read.
+ * partition-log L3  Undoing takes the newest records away, and with them their references; their sequences are given anew.
+ *                   What has left the member is never undone, so that no two records ever bear one sequence: it commits, or
+ *                   the partition goes with it.
+ * partition-log L4  The incarnation changes whenever history may have been lost.
+ * partition-log L5  What a batch wrote of a key before it wrote it again is superseded and skipped by readers; its sequence
+ *                   stays.
+ * partition-log L6  What is undecided stays until it is decided: first <= committed + 1. No sequence that was read is ever
+ *                   given anew.
  */
 import { assert, GridError } from '@ashlar/core';
 import { knownVersion } from '../batch/pending-words.ts';
@@ -193,7 +196,7 @@ export class PartitionLog {
     return kept >= this.#next ? 0 : (this.#bytes * (this.#next - kept)) / (this.#next - this.#first);
   }
 
-  /** It holds nothing, or nothing but what the open batch has staged, and no durable consumer would hold that (B4). */
+  /** It holds nothing, or nothing but what the open batch has staged, and no durable consumer would hold that (log-budget B4). */
   get isAlone(): boolean {
     return this.#first === this.#next || (this.#first >= this.openFrom && this.#held() === Infinity);
   }
@@ -228,7 +231,7 @@ export class PartitionLog {
   /**
    * Makes room for one record that names `pinnedBytes` of values, dropping the oldest.
    *
-   * @param isProgress  it is taken in any case (B3 of log-budget.ts)
+   * @param isProgress  it is taken in any case (log-budget B3)
    * @returns false when memory is full
    * @throws GridError LOG_FULL when what is undecided or held fills the budget
    */
@@ -339,9 +342,9 @@ export class PartitionLog {
     ]!;
   }
 
-  /** The batch that staged the record writes its key again (L5). */
+  /** The batch that staged the record writes its key again (partition-log L5). */
   supersede(sequence: number): void {
-    assert(sequence > this.#committed, 'L2: what is committed stays');
+    assert(sequence > this.#committed, 'partition-log L2: what is committed stays');
     supersedeRecord(this.#host.blocks.arena, this.recordRef(sequence));
   }
 
@@ -356,7 +359,7 @@ export class PartitionLog {
 
   /** Everything up to `sequence` is committed: readers may have it. */
   commit(sequence: number): void {
-    assert(sequence >= this.#committed && sequence < this.#next, 'L1: commits follow the log');
+    assert(sequence >= this.#committed && sequence < this.#next, 'partition-log L1: commits follow the log');
     this.#committed = sequence;
     this.#host.budget.noteRelease();
   }
@@ -373,8 +376,8 @@ export class PartitionLog {
 
   /** Takes back what was appended from `sequence` on. */
   undo(sequence: number): void {
-    assert(sequence > this.#committed, 'L2: what is committed stays');
-    assert(sequence > this.leftSequence, 'L3: what has left the member is not undone');
+    assert(sequence > this.#committed, 'partition-log L2: what is committed stays');
+    assert(sequence > this.leftSequence, 'partition-log L3: what has left the member is not undone');
     while (this.#next > sequence) {
       this.#next -= 1;
       this.#release(this.#next);
@@ -509,18 +512,21 @@ export class PartitionLog {
     });
   }
 
-  /** L1 and the checksums; answers the records' references through `view`. */
+  /** partition-log L1 and the checksums; answers the records' references through `view`. */
   checkInvariants(view: LogRecordView, onRecord: (record: LogRecordView) => void): void {
     let lastVersion = 0;
     let bytes = 0;
-    assert(this.#first <= this.#committed + 1, 'L6: what is undecided stays');
+    assert(this.#first <= this.#committed + 1, 'partition-log L6: what is undecided stays');
     for (let sequence = this.#first; sequence < this.#next; sequence++) {
       view.attach(this.recordRef(sequence));
-      assert(view.sequence === sequence, 'L1: a record lies at its sequence');
+      assert(view.sequence === sequence, 'partition-log L1: a record lies at its sequence');
       // What is staged has no version yet; it lies behind everything committed.
       const { version } = view;
       const isStaged = version >= PENDING_BASE;
-      assert(isStaged ? sequence > this.#committed : version >= lastVersion, 'L1: versions rise with sequences');
+      assert(
+        isStaged ? sequence > this.#committed : version >= lastVersion,
+        'partition-log L1: versions rise with sequences',
+      );
       assert(view.checksum === view.computeChecksum(), 'a record is as it was written');
       if (!isStaged) lastVersion = version;
       bytes += RECORD_BYTES;

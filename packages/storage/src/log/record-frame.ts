@@ -8,10 +8,12 @@
  * A column is a byte that says how it is written, then that: nothing (all 0), one number (all equal), or one a record, of
  * 8, 32 or 64 bits. So what a run of records shares costs nothing a record. Little-endian throughout.
  *
- * G1  The checksum (CRC-32) covers every byte before it: version, epoch and session like the values.
- * G2  Sequences count up by one from the first: a superseded record keeps its place, without key and value.
- * G3  What readRecordFrame() answers is whole: kinds, causes, lengths and ends agree with the bytes. Else it is refused.
- * G4  Versions and epochs never fall along a frame (L1 of partition-log.ts): asserted where it is written and where it is applied.
+ * record-frame G1  The checksum (CRC-32) covers every byte before it: version, epoch and session like the values.
+ * record-frame G2  Sequences count up by one from the first: a superseded record keeps its place, without key and value.
+ * record-frame G3  What readRecordFrame() answers is whole: kinds, causes, lengths and ends agree with the bytes. Else it is
+ *                  refused.
+ * record-frame G4  Versions and epochs never fall along a frame (partition-log L1): asserted where it is written and
+ *                  where it is applied.
  *
  * @see ISO 3309 for the checksum
  */
@@ -91,7 +93,7 @@ export class RecordFrameWriter {
   add(record: LogRecordView): void {
     const at = this.#count;
     assert(at < FRAME_RECORDS_MAX, 'a frame has a bound');
-    assert(record.sequence === this.#firstSequence + at, 'G2: sequences count up by one');
+    assert(record.sequence === this.#firstSequence + at, 'record-frame G2: sequences count up by one');
     const version = record.sealedVersion;
     assert(!Number.isNaN(version), 'only what is sealed leaves the member');
     if (at === this.#columns[0]!.length) this.#grow();
@@ -230,7 +232,7 @@ function writeColumn(view: DataView, at: number, column: Float64Array, count: nu
   return start + columnBytes(encoding, count);
 }
 
-/** A frame as it was read: fields by record, keys and values where they lie. Whole (G3). */
+/** A frame as it was read: fields by record, keys and values where they lie. Whole (record-frame G3). */
 export class RecordFrame {
   readonly partition: number;
   readonly count: number;
@@ -276,7 +278,7 @@ export class RecordFrame {
 
 /**
  * @returns the frame; keys and values are views of `bytes`
- * @throws GridError INVALID_ARGUMENT when it is not a whole frame of this format (G1, G3, G4)
+ * @throws GridError INVALID_ARGUMENT when it is not a whole frame of this format (record-frame G1, G3, G4)
  */
 export function readRecordFrame(bytes: Uint8Array): RecordFrame {
   const end = bytes.length - CHECKSUM_BYTES;

@@ -2,8 +2,8 @@
  * The arena: all data memory of a member, reserved at start as SharedArrayBuffers of fixed size. Pages cost nothing
  * until they are touched. A reference (layout.ts) names a place in it; 0 is none.
  *
- * A1  The buffers are fixed: growable ones make every access several times slower.
- * A2  Each segment has one set of views for its life; kernels take a view and a base, never views of their own.
+ * arena A1  The buffers are fixed: growable ones make every access several times slower.
+ * arena A2  Each segment has one set of views for its life; kernels take a view and a base, never views of their own.
  */
 import { assert, GridError } from '@ashlar/core';
 import { ARENA_BYTES_MAX, CONTROL_PAGES, PAGE_BYTES, SEGMENT_BYTES_MAX, SEGMENT_SHIFT } from '../layout.ts';

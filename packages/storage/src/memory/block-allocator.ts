@@ -6,8 +6,8 @@
  *
  * Only the writer's thread runs it. A block given back here must be out of every reader's sight already (epochs.ts).
  *
- * B1  Pages of one class with a free block hang in one list; full pages in none; an empty page goes back.
- * B2  charged bytes + slack + free pages + control pages = the arena.
+ * block-allocator B1  Pages of one class with a free block hang in one list; full pages in none; an empty page goes back.
+ * block-allocator B2  charged bytes + slack + free pages + control pages = the arena.
  */
 import { assert } from '@ashlar/core';
 import {
@@ -295,12 +295,15 @@ export class BlockAllocator {
     if (next >= 0) this.#previous[next] = previous;
   }
 
-  /** B1, B2. `accounts` are all there are. */
+  /** block-allocator B1, B2. `accounts` are all there are. */
   checkInvariants(accounts: Iterable<ByteAccount>): void {
     this.pages.checkInvariants(CONTROL_PAGES);
     for (let sizeClass = 0; sizeClass < GRANULES_OF.length; sizeClass++) {
       for (let page = this.#partial[sizeClass]!; page >= 0; page = this.#next[page]!) {
-        assert(this.#class[page] === sizeClass && this.#usedBlocks[page]! > 0, 'B1: a listed slab is of its class');
+        assert(
+          this.#class[page] === sizeClass && this.#usedBlocks[page]! > 0,
+          'block-allocator B1: a listed slab is of its class',
+        );
       }
     }
     let charged = 0;
@@ -308,8 +311,11 @@ export class BlockAllocator {
       for (const bytes of account.bytes) assert(bytes >= 0, 'no account is negative');
       charged += account.total;
     }
-    assert(charged === this.#slabBytesUsed + this.#runPages * PAGE_BYTES, 'B2: every block is charged to an account');
+    assert(
+      charged === this.#slabBytesUsed + this.#runPages * PAGE_BYTES,
+      'block-allocator B2: every block is charged to an account',
+    );
     const pages = this.#slabPages + this.#runPages + this.pages.freePages + CONTROL_PAGES;
-    assert(pages === this.arena.pageCount, 'B2: every page is free, a slab, a run or control');
+    assert(pages === this.arena.pageCount, 'block-allocator B2: every page is free, a slab, a run or control');
   }
 }

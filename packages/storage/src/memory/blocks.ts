@@ -2,8 +2,8 @@
  * Entry and value blocks: allocation and reference counts. A value is shared by its slot and by the log records that
  * name it; an entry is held by the index, its slots and its log records. Writer's thread only.
  *
- * K1  A block is freed when its last reference goes; references of slots and of the index go only after every reader
- *     has passed (slot-table.ts), so the last one to go may free at once.
+ * blocks K1  A block is freed when its last reference goes; references of slots and of the index go only after every reader
+ *            has passed (slot-table.ts), so the last one to go may free at once.
  */
 import { assert } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
@@ -78,7 +78,7 @@ export function releaseValue(blocks: BlockAllocator, account: ByteAccount, value
   const i32 = blocks.arena.segments[value >>> SEGMENT_SHIFT]!.i32;
   const at = (value & SEGMENT_MASK) << 1;
   const refs = i32[at + VALUE_REFS]! - 1;
-  assert(refs >= 0, 'K1: a value is not released twice');
+  assert(refs >= 0, 'blocks K1: a value is not released twice');
   i32[at + VALUE_REFS] = refs;
   if (refs !== 0) return;
   if (i32[at + VALUE_BYTES_USED]! < 0) freeExtents(blocks, account, value);
@@ -129,7 +129,7 @@ export function releaseEntry(blocks: BlockAllocator, account: ByteAccount, entry
   const i32 = blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.i32;
   const at = ((entry & SEGMENT_MASK) << 1) + ENTRY_REFS;
   const refs = i32[at]! - 1;
-  assert(refs >= 0, 'K1: an entry is not released twice');
+  assert(refs >= 0, 'blocks K1: an entry is not released twice');
   i32[at] = refs;
   if (refs === 0) blocks.free(entry, account, MemoryKind.entries);
 }

@@ -6,11 +6,12 @@
  *
  * Only the writer's thread runs it; its tables lie on the ordinary heap, 17 bytes a page.
  *
- * P1  A run never crosses two segments.
- * P2  No two neighbouring runs of one segment are both free.
- * P4  Short runs are cut from the beginning of the smallest free run that holds them, long ones from the end of theirs: so
- *     that pages which come and go one by one leave the long runs alone.
- * P3  The last `reservePages` free pages go only to privileged requests: removes and expiry work when memory is full.
+ * page-allocator P1  A run never crosses two segments.
+ * page-allocator P2  No two neighbouring runs of one segment are both free.
+ * page-allocator P4  Short runs are cut from the beginning of the smallest free run that holds them, long ones from the end
+ *                    of theirs: so that pages which come and go one by one leave the long runs alone.
+ * page-allocator P3  The last `reservePages` free pages go only to privileged requests: removes and expiry work when memory
+ *                    is full.
  */
 import { assert } from '@ashlar/core';
 import { PAGE_SHIFT, SEGMENT_SHIFT } from '../layout.ts';
@@ -19,7 +20,7 @@ const PAGES_PER_SEGMENT_SHIFT = SEGMENT_SHIFT - PAGE_SHIFT;
 const BINS = 20;
 /** Runs of the request's own bin looked at before a larger bin is split. */
 const OWN_BIN_TRIES = 16;
-/** From here on a run is long (P4). */
+/** From here on a run is long (page-allocator P4). */
 const LONG_RUN_PAGES = 8;
 
 const { clz32 } = Math;
@@ -91,7 +92,7 @@ export class PageAllocator {
     return -1;
   }
 
-  /** Cuts `pages` pages from the free run `found` (P4). @returns the first of them */
+  /** Cuts `pages` pages from the free run `found` (page-allocator P4). @returns the first of them */
   #take(found: number, pages: number): number {
     const rest = this.#length[found]! - pages;
     this.#removeFree(found);
@@ -175,14 +176,14 @@ export class PageAllocator {
     this.#free[first + pages - 1] = 0;
   }
 
-  /** Walks all free runs: lists, marks and counts agree (P1, P2). */
+  /** Walks all free runs: lists, marks and counts agree (page-allocator P1, P2). */
   checkInvariants(firstPage: number): void {
     let counted = 0;
     for (let bin = 0; bin < BINS; bin++) {
       for (let run = this.#bins[bin]!; run >= 0; run = this.#next[run]!) {
         const pages = this.#length[run]!;
         assert(this.#free[run] === 1 && binOf(pages) === bin, 'a listed run is free and in its bin');
-        assert(sameSegment(run, run + pages - 1), 'P1: a run lies in one segment');
+        assert(sameSegment(run, run + pages - 1), 'page-allocator P1: a run lies in one segment');
         counted += pages;
       }
     }
@@ -191,7 +192,10 @@ export class PageAllocator {
     for (let page = firstPage; page < this.pageCount; page += this.#length[page]!) {
       const free = this.#free[page] === 1;
       assert(this.#length[page]! > 0, 'runs follow each other without gaps');
-      assert(!(free && lastFree && sameSegment(page - 1, page)), 'P2: neighbouring free runs are joined');
+      assert(
+        !(free && lastFree && sameSegment(page - 1, page)),
+        'page-allocator P2: neighbouring free runs are joined',
+      );
       lastFree = free;
     }
   }

@@ -12,10 +12,12 @@
  * reference holds the first extent, that one the others. Its price is a copy in one piece at each read (O(value), as decoding
  * is), and one test of a sign that was loaded anyway at the reads of all others.
  *
- * V1  The sign of VALUE_BYTES_USED says how a value lies; it and the chain stay as they are while anybody may see the value.
- * V2  Extents hold a multiple of 8 bytes, but for the last; together they hold the value. None is empty.
- * V3  Extents are taken from the shortest free runs: the long ones stay for what has to lie in one (tables, indexes, columns).
- * V4  Nothing is given up for a value that fits into what is free, in pieces.
+ * value-extents V1  The sign of VALUE_BYTES_USED says how a value lies; it and the chain stay as they are while anybody may
+ *                   see the value.
+ * value-extents V2  Extents hold a multiple of 8 bytes, but for the last; together they hold the value. None is empty.
+ * value-extents V3  Extents are taken from the shortest free runs: the long ones stay for what has to lie in one (tables,
+ *                   indexes, columns).
+ * value-extents V4  Nothing is given up for a value that fits into what is free, in pieces.
  */
 import { assert } from '@ashlar/core';
 import {
@@ -158,16 +160,16 @@ export function copyExtents(arena: Arena, value: Ref, target: Uint8Array, at: nu
   }
 }
 
-/** V2. @throws AssertionError */
+/** value-extents V2. @throws AssertionError */
 export function checkExtents(arena: Arena, value: Ref): void {
   let left = valueBytesOf(arena, value);
   for (let extent = value; extent !== 0; extent = nextOf(arena, extent)) {
-    assert(extent < arena.bytes / 8, 'V2: an extent lies in the arena');
+    assert(extent < arena.bytes / 8, 'value-extents V2: an extent lies in the arena');
     const bytes = arena.segmentOf(extent).i32[((extent & SEGMENT_MASK) << 1) + EXTENT_BYTES_USED]!;
-    assert(bytes > 0 && bytes <= left, 'V2: extents hold the value and no more');
+    assert(bytes > 0 && bytes <= left, 'value-extents V2: extents hold the value and no more');
     left -= bytes;
   }
-  assert(left === 0, 'V2: extents hold the whole value');
+  assert(left === 0, 'value-extents V2: extents hold the whole value');
 }
 
 /** The last value that a view assembled, for the columns of one row: good as long as its reference is. */

@@ -6,10 +6,10 @@
  * It grows beside itself: the new buckets are cleared, then filled, a slice with every insert or removal, while readers
  * go on in the old ones, which stay complete; then the descriptor is swung. No insert does more than a slice.
  *
- * X1  An entry stands in exactly one bucket; probing from its home bucket meets no empty bucket before it.
- * X2  The buckets that readers find are complete at every moment.
- * X3  While growing, the new buckets hold exactly the entries of the old buckets below the copy cursor.
- * X4  Empty buckets remain, so that every probe ends: used + tombstones stay below FULL_SHARE of the capacity.
+ * entry-index X1  An entry stands in exactly one bucket; probing from its home bucket meets no empty bucket before it.
+ * entry-index X2  The buckets that readers find are complete at every moment.
+ * entry-index X3  While growing, the new buckets hold exactly the entries of the old buckets below the copy cursor.
+ * entry-index X4  Empty buckets remain, so that every probe ends: used + tombstones stay below FULL_SHARE of the capacity.
  */
 import { assert } from '@ashlar/core';
 import {
@@ -118,10 +118,13 @@ export class EntryIndex {
 
   remove(hash: number, entry: Ref): void {
     const bucket = this.#entomb(this.#buckets, this.#capacity, hash, entry);
-    assert(bucket >= 0, 'X1: a removed entry is in the index');
+    assert(bucket >= 0, 'entry-index X1: a removed entry is in the index');
     this.#entries -= 1;
     if (this.#nextBuckets !== 0 && bucket < this.#copyCursor) {
-      assert(this.#entomb(this.#nextBuckets, this.#nextCapacity, hash, entry) >= 0, 'X3: copied entries are in both');
+      assert(
+        this.#entomb(this.#nextBuckets, this.#nextCapacity, hash, entry) >= 0,
+        'entry-index X3: copied entries are in both',
+      );
     }
   }
 
@@ -274,7 +277,7 @@ export class EntryIndex {
     u32.fill(0, base + fromWord, base + toWord);
   }
 
-  /** X1, X4; `onEntry` sees every entry once. */
+  /** entry-index X1, X4; `onEntry` sees every entry once. */
   checkInvariants(onEntry: (entry: Ref) => void): void {
     let entries = 0;
     let occupied = 0;
@@ -285,13 +288,16 @@ export class EntryIndex {
       if (entry === 0 || entry === INDEX_TOMBSTONE) continue;
       entries += 1;
       const hash = u32[base + bucket * INDEX_BUCKET_WORDS]!;
-      assert(keyHash(this.#host, entry) === hash, 'X1: a bucket holds its entry with its hash');
+      assert(keyHash(this.#host, entry) === hash, 'entry-index X1: a bucket holds its entry with its hash');
       for (let probe = hash & (this.#capacity - 1); probe !== bucket; probe = (probe + 1) & (this.#capacity - 1)) {
-        assert(u32[base + probe * INDEX_BUCKET_WORDS + 1] !== 0, 'X1: no empty bucket lies before an entry');
+        assert(
+          u32[base + probe * INDEX_BUCKET_WORDS + 1] !== 0,
+          'entry-index X1: no empty bucket lies before an entry',
+        );
       }
       onEntry(entry);
     }
-    assert(entries === this.#entries && occupied === this.#occupied, 'X4: counts agree with the buckets');
-    assert(occupied < this.#capacity, 'X4: an empty bucket ends every probe');
+    assert(entries === this.#entries && occupied === this.#occupied, 'entry-index X4: counts agree with the buckets');
+    assert(occupied < this.#capacity, 'entry-index X4: an empty bucket ends every probe');
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The chain of an entry's slots, from the newest to older ones (the writer's side): links that are checked before they are
- * followed, and slots that leave from between. I4 and I7 of slot-table.ts.
+ * followed, and slots that leave from between. slot-table I4 and I7.
  */
 
 import { resolveLane } from '../batch/pending-words.ts';
@@ -31,7 +31,7 @@ export function bridge(chunks: Chunks, entry: Ref, newest: number, leaving: numb
   }
 }
 
-/** The link, or 0 when its slot has been given up meanwhile (I4). */
+/** The link, or 0 when its slot has been given up meanwhile (slot-table I4). */
 export function validPrevious(chunks: Chunks, entry: Ref, link: number): number {
   if (link === 0) return 0;
   const slot = link - 1;
@@ -40,7 +40,7 @@ export function validPrevious(chunks: Chunks, entry: Ref, link: number): number 
   return chunk.u32[chunk.entryRef + at] === entry && chunk.f64[chunk.begin + at] !== FREE ? link : 0;
 }
 
-/** The link of a committed slot that begins at `bound`, or 0 when there is nothing older any more (I4). */
+/** The link of a committed slot that begins at `bound`, or 0 when there is nothing older any more (slot-table I4). */
 export function olderThan(chunks: Chunks, entry: Ref, link: number, bound: number): number {
   const valid = validPrevious(chunks, entry, link);
   if (valid === 0) return 0;

@@ -6,9 +6,9 @@
  * The last chunk grows by copy, swing, retire; slot numbers stay. Then full chunks are added; where no run of pages holds a
  * full one though pages are free, chunks of one page. A slot's number is chunk index * 4096 + place.
  *
- * H1  Readers find a chunk only when all of its header is written, and a slot only when `used` covers it.
- * H2  An old copy of a chunk stays true for whoever reads it: its readers came before any later commit.
- * H3  Free slots hang in one list through their `previous` lanes; they count as hidden.
+ * slot-chunks H1  Readers find a chunk only when all of its header is written, and a slot only when `used` covers it.
+ * slot-chunks H2  An old copy of a chunk stays true for whoever reads it: its readers came before any later commit.
+ * slot-chunks H3  Free slots hang in one list through their `previous` lanes; they count as hidden.
  */
 import { assert } from '@ashlar/core';
 import { dropChunkColumns } from '../columns/chunk-columns.ts';

@@ -12,16 +12,17 @@
  * Closed, held and limbo slots hang in lists of the table; the links lie in their expiresAt lane, which only the writer reads:
  * a remove needs no memory.
  *
- * I1  begin < end of a committed slot; a live slot has end === LIVE; a free one begin === FREE and no entry.
- * I2  At every version a key has at most one visible slot.
- * I3  A slot is used again only when the record that closed it is committed, no open snapshot sees it, and every worker
- *     has passed the reader epoch in which it could still be found.
- * I4  `previous` of a committed slot may name one that was given up or used again since: whoever follows it checks that
- *     the slot's entry is the same and that versions fall. A staged slot's `previous` is right, or 0.
- * I5  tally = hidden slots of [0, used) and pending lanes of the chunk (layout.ts).
- * I7  A slot that leaves from between two others of its chain is bridged first and keeps its lanes until it is free: who
- *     stands on it goes on to the older ones. The newest slot of an entry leaves only after all older ones.
- * I6  An entry stands in the index exactly while its `newest` is not 0.
+ * slot-table I1  begin < end of a committed slot; a live slot has end === LIVE; a free one begin === FREE and no entry.
+ * slot-table I2  At every version a key has at most one visible slot.
+ * slot-table I3  A slot is used again only when the record that closed it is committed, no open snapshot sees it, and every
+ *                worker has passed the reader epoch in which it could still be found.
+ * slot-table I4  `previous` of a committed slot may name one that was given up or used again since: whoever follows it
+ *                checks that the slot's entry is the same and that versions fall. A staged slot's `previous` is right, or 0.
+ * slot-table I5  tally = hidden slots of [0, used) and pending lanes of the chunk (layout.ts).
+ * slot-table I7  A slot that leaves from between two others of its chain is bridged first and keeps its lanes until it is
+ *                free: who stands on it goes on to the older ones. The newest slot of an entry leaves only after all older
+ *                ones.
+ * slot-table I6  An entry stands in the index exactly while its `newest` is not 0.
  */
 
 import { wordOfLane } from '../batch/pending-words.ts';

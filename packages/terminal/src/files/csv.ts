@@ -3,13 +3,13 @@
  *
  *   pass 1: every value of every column -> its type        pass 2: rows -> documents, in batches
  *
- * C1  A column has one type over the whole file: number or boolean when every value is one, else text (so that codes like
- *     007, and whole numbers that no double holds, stay as they are written).
- * C2  An empty field is null; in quotes it is the empty text, where the column is one of texts. With a null text of the
- *     caller's, that text is null where it stands without quotes, and an empty field is an empty text.
- * C3  A line is a row: a blank one is a row of null where the file has one column, and nothing elsewhere.
- * C4  A first line `sep=;`, with which spreadsheets tell the delimiter, is none of the rows.
- * C5  Columns of an export that hold keys and values as text (`exported-rows.ts`) are text.
+ * csv C1  A column has one type over the whole file: number or boolean when every value is one, else text (so that codes
+ *         like 007, and whole numbers that no double holds, stay as they are written).
+ * csv C2  An empty field is null; in quotes it is the empty text, where the column is one of texts. With a null text of the
+ *         caller's, that text is null where it stands without quotes, and an empty field is an empty text.
+ * csv C3  A line is a row: a blank one is a row of null where the file has one column, and nothing elsewhere.
+ * csv C4  A first line `sep=;`, with which spreadsheets tell the delimiter, is none of the rows.
+ * csv C5  Columns of an export that hold keys and values as text (`exported-rows.ts`) are text.
  */
 import { statSync } from 'node:fs';
 import { Readable } from 'node:stream';
@@ -177,7 +177,7 @@ const NUMBER = /^[ \t]*[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[
 /** As the exports of this product, and of most others, write what JSON lacks. */
 const NOT_FINITE = /^[ \t]*(?:NaN|-?Infinity)[ \t]*$/;
 
-/** Reads the file once for the types of its columns (C1). */
+/** Reads the file once for the types of its columns (csv C1). */
 async function typesOf(form: CsvForm, limit: number, signal: AbortSignal | undefined): Promise<readonly ColumnType[]> {
   const { names } = form;
   const seen = names.map((name) => ({

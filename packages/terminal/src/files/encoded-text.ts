@@ -1,9 +1,9 @@
 /**
  * The text of a file, in whatever encoding it is, read once from front to end.
  *
- * E1  Bytes that are no text of the encoding are refused, with their line and their place in the file: nothing is
- *     replaced in silence.
- * E2  A byte order mark at the front says the encoding where nobody else does, and is no part of the text.
+ * encoded-text E1  Bytes that are no text of the encoding are refused, with their line and their place in the file: nothing
+ *                  is replaced in silence.
+ * encoded-text E2  A byte order mark at the front says the encoding where nobody else does, and is no part of the text.
  */
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';

@@ -1,8 +1,8 @@
 /**
  * Fills a map from a file: putAll in batches, a bounded number of them under way.
  *
- * L1  At most `inFlightMax` batches are unanswered; reading waits for the grid.
- * L2  When loading ends, well or not, no batch is under way any more.
+ * load L1  At most `inFlightMax` batches are unanswered; reading waits for the grid.
+ * load L2  When loading ends, well or not, no batch is under way any more.
  */
 import type { GridKey, GridMap } from '@ashlar/api';
 import { CancelledError } from '@ashlar/core';

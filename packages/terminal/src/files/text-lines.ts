@@ -1,7 +1,8 @@
 /**
  * Text cut into lines at \n alone: U+2028 and a lone \r are characters of their line, as JSON and SQL have it.
  *
- * N1  A line comes without its \n; a \r before it stays, for the caller to drop where it is no part of the content.
+ * text-lines N1  A line comes without its \n; a \r before it stays, for the caller to drop where it is no part of the
+ *                content.
  */
 
 /** The lines of a text that comes in pieces; the last one need not have an end. */

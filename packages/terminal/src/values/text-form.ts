@@ -1,9 +1,9 @@
 /**
  * Keys and values as people type and read them.
  *
- * V1  `parseKey` reads back what `keyText` writes. So does `parseValue` for values that JSON has; whole doubles beyond 2^53
- *     come back as bigints, times and bytes as text.
- * V2  A text stands as it is wherever it cannot be taken for JSON, else as a JSON string.
+ * text-form V1  `parseKey` reads back what `keyText` writes. So does `parseValue` for values that JSON has; whole doubles
+ *               beyond 2^53 come back as bigints, times and bytes as text.
+ * text-form V2  A text stands as it is wherever it cannot be taken for JSON, else as a JSON string.
  *
  *   5 -> 5   "5" -> "5"   SEA -> SEA   ["a",1] -> ["a",1]   {"bytes":"0aff"} is the key of the bytes 0a ff
  */
