@@ -17,6 +17,7 @@ import {
   type KvBatchSink,
   type KvService,
   type PutRequest,
+  type SessionLease,
 } from '@ashlar/transport';
 import { type AnswerHeader, Answers } from './answers.ts';
 import { offsetsOf } from './batch-columns.ts';
@@ -60,13 +61,13 @@ export function kvService(deps: KvDependencies): KvService {
       if (forListeners) context.require('member', undefined);
       const opened = deps.sessions.open(session);
       if (forListeners) opened.isForListeners = true;
-      return leaseOf(opened, deps.sessions);
+      return leaseOf(opened, deps);
     },
     async renewSession({ session, lowestUnanswered }) {
       const known = deps.sessions.touch(session);
       if (known === undefined) throw new GridError('SESSION_EXPIRED', `session ${session} is not known here`);
       known.raiseFloor(lowestUnanswered);
-      return leaseOf(known, deps.sessions);
+      return leaseOf(known, deps);
     },
     closeSession: async ({ session }) => deps.sessions.close(session),
     async get({ map, key }, { trace }) {
@@ -85,8 +86,8 @@ export function kvService(deps: KvDependencies): KvService {
   };
 }
 
-function leaseOf(session: Session, sessions: Sessions): { session: number; leaseMs: number } {
-  return { session: session.id, leaseMs: sessions.leaseMs };
+function leaseOf({ id }: Session, { sessions, clock }: KvDependencies): SessionLease {
+  return { session: id, leaseMs: sessions.leaseMs, version: clock.now() };
 }
 
 /** One caller's stream. */

@@ -53,6 +53,7 @@ export interface BatchHeader {
   readonly tableVersion: number;
   readonly catalogVersion: number;
   readonly resent: boolean;
+  readonly firstVersion: number;
 }
 
 export class BatchBuilder {

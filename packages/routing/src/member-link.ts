@@ -25,7 +25,7 @@ export interface MemberLink {
   /** Undefined: it is the member we live in. */
   hello(request: HelloRequest, timeoutMs: number): Promise<HelloResponse | undefined>;
   openSession(request: SessionRequest, timeoutMs: number): Promise<SessionLease>;
-  renewSession(session: number, lowestUnanswered: number, timeoutMs: number): Promise<void>;
+  renewSession(session: number, lowestUnanswered: number, timeoutMs: number): Promise<SessionLease>;
   closeSession(session: number, timeoutMs: number): Promise<void>;
   /** @param generation  counts the streams of a session up, so that batches on one that was left are void */
   openStream(listener: KvStreamListener, generation: number): KvStream;
@@ -43,9 +43,8 @@ export function remoteLink(connection: MemberConnection): MemberLink {
     ready: (timeoutMs) => connection.ready(timeoutMs),
     hello: (request, timeoutMs) => admin.hello(request, { timeoutMs }),
     openSession: (request, timeoutMs) => kv.openSession(request, { timeoutMs }),
-    renewSession: async (session, lowestUnanswered, timeoutMs) => {
-      await kv.renewSession({ session, lowestUnanswered }, { timeoutMs });
-    },
+    renewSession: (session, lowestUnanswered, timeoutMs) =>
+      kv.renewSession({ session, lowestUnanswered }, { timeoutMs }),
     closeSession: async (session, timeoutMs) => {
       await kv.closeSession({ session }, { timeoutMs });
     },
@@ -68,9 +67,7 @@ export function localLink(member: LocalMember): MemberLink {
     ready: async () => undefined,
     hello: async () => undefined,
     openSession: (request) => member.openSession(request),
-    renewSession: async (session) => {
-      await member.openSession({ session, clientName: 'local' });
-    },
+    renewSession: (session) => member.openSession({ session, clientName: 'local' }),
     closeSession: async () => undefined,
     openStream: (listener) => localStream(member, listener),
     close: () => undefined,

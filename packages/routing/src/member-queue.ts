@@ -43,6 +43,8 @@ export interface MemberQueueHost {
   account(bytes: number, operations: number): void;
   scheduleFlush(): void;
   observe(answers: KvAnswers): void;
+  /** The session has seen a version. */
+  observeVersion(version: number): void;
   /** Operations FAILED, REFUSED or NOT_RUN, by index in `answers`. */
   failures(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void;
   /** Operations whose way broke; they are to be routed anew. */
@@ -404,7 +406,8 @@ export class MemberQueue {
     if (this.#openingSession) return;
     this.#openingSession = true;
     try {
-      await this.#link.openSession(this.#host.sessionRequest(session), CONNECT_TRY_MS);
+      const lease = await this.#link.openSession(this.#host.sessionRequest(session), CONNECT_TRY_MS);
+      this.#host.observeVersion(lease.version);
       this.#openedSessions.add(session);
     } catch (error) {
       this.#lastError = Failure.wrap(error);
@@ -418,7 +421,10 @@ export class MemberQueue {
   /** Tells the member that the session lives. */
   renew(session: number, lowestUnanswered: number): void {
     if (this.#stream === undefined || !this.#openedSessions.has(session)) return;
-    this.#link.renewSession(session, lowestUnanswered, CONNECT_TRY_MS).catch(() => undefined);
+    this.#link.renewSession(session, lowestUnanswered, CONNECT_TRY_MS).then(
+      ({ version }) => this.#host.observeVersion(version),
+      () => undefined,
+    );
   }
 
   async endSession(session: number, timeoutMs: number): Promise<void> {

@@ -9,6 +9,8 @@
 export interface NumberRange {
   readonly session: number;
   readonly first: number;
+  /** The highest version that the session had seen when the batch was sealed: every record of it is above. */
+  readonly version: number;
   /** Mutations of it that may yet be sent (again). */
   left: number;
 }
@@ -27,8 +29,9 @@ export class RequestNumbers {
     this.session = session;
   }
 
-  take(count: number): NumberRange {
-    const range: NumberRange = { session: this.session, first: this.#next, left: count };
+  /** @param version  the highest that the session has seen */
+  take(count: number, version: number): NumberRange {
+    const range: NumberRange = { session: this.session, first: this.#next, version, left: count };
     this.#next += count;
     if (count > 0) this.#ranges.push(range);
     return range;

@@ -223,6 +223,18 @@ describe('a link that breaks', () => {
     expect(again).toMatchObject({ resent: true, firstRequest: 1, count: 50 });
   });
 
+  it('sends again with the version of the first sending, whatever the session has seen since', async () => {
+    bench.sole.version = 5000;
+    const router = await bench.connect();
+    await restartUnder(() => {
+      queueMicrotask(() => setImmediate(() => router.observeVersion(9000)));
+      return [put(router, 1, 'one')];
+    });
+    const [first, again] = [bench.sole.batches[0]!, bench.sole.batches.at(-1)!];
+    expect(first).toMatchObject({ resent: false, sessionVersion: 5000, firstVersion: 0 });
+    expect(again).toMatchObject({ resent: true, sessionVersion: 9000, firstVersion: 5000 });
+  });
+
   it('lets calls made meanwhile wait for it', async () => {
     const router = await bench.connect();
     const { port } = bench.sole;

@@ -24,7 +24,14 @@ import {
   type WireError,
 } from '@ashlar/core';
 import { type Key, KeyWriter, partitionOf } from '@ashlar/serialization';
-import type { CallOptions, CatalogKnowledge, HelloResponse, KvAnswers, MemberConnection } from '@ashlar/transport';
+import type {
+  CallOptions,
+  CatalogKnowledge,
+  HelloResponse,
+  KvAnswers,
+  MemberConnection,
+  SessionLease,
+} from '@ashlar/transport';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { Connections } from './connections.ts';
@@ -103,7 +110,7 @@ export class Router {
     connections: Connections,
     hello: HelloResponse,
     first: MemberAddress,
-    lease: { readonly session: number; readonly leaseMs: number },
+    lease: SessionLease,
     { local, trace, catalog }: Pick<RouterOptions, 'local' | 'trace'> & { readonly catalog: CatalogKnowledge },
   ) {
     this.#settings = settings;
@@ -126,6 +133,7 @@ export class Router {
     );
     this.#host = this.#makeHost();
     this.#queueTo(first).noteSession(lease.session);
+    this.observeVersion(lease.version);
     this.#leaseTimer = setInterval(() => this.#renewLeases(), Math.max(100, lease.leaseMs / 3));
     this.#leaseTimer.unref();
     this.#pollGathering();
@@ -362,6 +370,7 @@ export class Router {
       account: (bytes, operations) => router.#account(bytes, operations),
       scheduleFlush: () => router.#scheduleFlush(),
       observe: (answers) => router.#observe(answers),
+      observeVersion: (version) => router.observeVersion(version),
       failures: (batch, answers, operations) => router.#failures(batch, answers, operations),
       reroute: (operations) => router.#route(operations),
       onDown: () => void router.refresh(),
@@ -523,6 +532,7 @@ export class Router {
     const { timeoutMs } = this.#settings;
     const opened = await this.any({ timeoutMs }, async (connection, options) => {
       const lease = await connection.kv.openSession(sessionRequest(this.#settings), options);
+      this.observeVersion(lease.version);
       return { session: lease.session, address: connection.address };
     });
     for (const queue of this.#queues.values()) {

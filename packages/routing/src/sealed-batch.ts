@@ -100,7 +100,7 @@ export class SealedBatch {
     this.#consistency = builder.consistency;
     this.#atomic = builder.atomic;
     this.#requests = requests;
-    this.#range = requests === undefined ? context.numbers.take(builder.mutations) : undefined;
+    this.#range = requests === undefined ? context.numbers.take(builder.mutations, context.sessionVersion) : undefined;
     this.#ownNumbers = builder.mutations;
     this.session = builder.mutations === 0 ? 0 : (requests?.[0]?.range.session ?? context.numbers.session);
     this.#sealedMs = context.nowMs;
@@ -115,6 +115,7 @@ export class SealedBatch {
       tableVersion: context.tableVersion,
       catalogVersion: context.catalogVersion,
       resent: requests !== undefined,
+      firstVersion: requests === undefined ? 0 : Math.min(...requests.map(({ range }) => range.version)),
     });
     builder.reset();
   }

@@ -80,6 +80,8 @@ export interface KvBatch {
   readonly catalogVersion: number;
   readonly atomic: boolean;
   readonly resent: boolean;
+  /** Of what is sent again: the lowest sessionVersion of a first sending; 0: not known. */
+  readonly firstVersion?: number;
   readonly maps: readonly MapReference[];
   readonly processors: readonly ProcessorReference[];
   readonly count: number;

@@ -17,6 +17,7 @@ function batchOf(changes: Partial<KvBatch> = {}): KvBatch {
     catalogVersion: 4,
     atomic: true,
     resent: true,
+    firstVersion: 1_600_000_000_000_000,
     maps: [
       { name: 'accounts', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 },
       { name: '__proto__', affinityParts: 2, declared: true, ttlMs: 1.5, maxIdleMs: 60_000, mapId: 9, newerThan: 3 },

@@ -38,7 +38,7 @@ const LAST_REQUEST = Number.MAX_SAFE_INTEGER - 2 ** 32;
 /** Maps, processors and traces that one batch names, each. */
 const TABLE_MAX = 1024;
 const TRACE_BYTES_MAX = 1024;
-const BATCH_FIELDS = 36;
+const BATCH_FIELDS = 37;
 const ANSWER_FIELDS = 12;
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
@@ -63,6 +63,7 @@ export function encodeBatch(batch: KvBatch): Buffer {
   for (const processor of processors) writer.message(13, processor);
   for (const trace of traces) writer.message(14, trace);
   writer.uint(15, batch.catalogVersion);
+  writer.uint(16, batch.firstVersion ?? 0);
   const { count } = batch;
   writer.bytesOf(20, batch.opcodes, count);
   if (batch.mapIndexes !== undefined) writer.column(21, batch.mapIndexes, count);
@@ -204,6 +205,7 @@ function emptyBatch(
     catalogVersion: 0,
     atomic: false,
     resent: false,
+    firstVersion: 0,
     maps,
     processors,
     count: 0,
@@ -250,6 +252,7 @@ function readBatchHeader(
     case 13: processors.push(decodeProcessor(reader.bytes())); break;
     case 14: traces.push(decodeTrace(reader.bytes())); break;
     case 15: batch.catalogVersion = reader.uint(); break;
+    case 16: batch.firstVersion = reader.uint(); break;
     default: reader.skip();
   }
 }

@@ -73,6 +73,8 @@ export interface KvBatchSink {
 export interface SessionLease {
   readonly session: number;
   readonly leaseMs: number;
+  /** The member's clock: the session has seen it. */
+  readonly version: number;
 }
 
 /** A key as people write it; exactly one field is set. */

@@ -70,6 +70,8 @@ export class FakeMember {
   incarnation = 'i1';
   streamsOpened = 0;
   leaseMs = 30_000;
+  /** What leases tell of its clock. */
+  version = 1;
   server: GridServer | undefined;
 
   constructor(id: string, store: FakeStore = newStore()) {
@@ -101,9 +103,9 @@ export class FakeMember {
       openSession: async ({ session }) => {
         const id = session === 0 ? nextSession++ : session;
         this.store.sessions.add(id);
-        return { session: id, leaseMs: this.leaseMs };
+        return { session: id, leaseMs: this.leaseMs, version: this.version };
       },
-      renewSession: async ({ session }) => ({ session, leaseMs: this.leaseMs }),
+      renewSession: async ({ session }) => ({ session, leaseMs: this.leaseMs, version: this.version }),
       closeSession: async ({ session }) => {
         this.store.sessions.delete(session);
       },
