@@ -164,7 +164,9 @@ export const subscribeRequest: Conversion<SubscribeRequest> = {
   out: (value) => ({ ...value, onSlow: ON_SLOW.indexOf(value.onSlow) }),
   in: (message) => {
     const wire = message as Omit<SubscribeRequest, 'onSlow'> & { readonly onSlow: number };
-    return { ...wire, onSlow: ON_SLOW[wire.onSlow] ?? 'lag' };
+    const onSlow = ON_SLOW[wire.onSlow];
+    if (onSlow === undefined) throw malformed('a subscription with a way to be slow of no known kind');
+    return { ...wire, onSlow };
   },
 };
 

@@ -1,6 +1,8 @@
 /** Effect once: what a listener writes takes effect once for every event, whatever is restarted, moved, lost or repeated. */
 import { GridError, type PartitionId, seededRandom } from '@ashlar/core';
+import { Subscription } from '@ashlar/events';
 import { decodeKey } from '@ashlar/serialization';
+import { jest } from '@jest/globals';
 import { type BenchMember, type BenchOptions, ListenerBench, SOURCE, TARGET, until } from './testing/listener-bench.ts';
 
 let bench: ListenerBench;
@@ -60,6 +62,30 @@ describe('a listener', () => {
     await putAll(KEYS, 1);
     await untilCopied(KEYS, 1);
     expect(effects()).toEqual(expected(KEYS, 1));
+  });
+
+  it('reads changes that are not its own slice by slice, and lets others have their turn between them', async () => {
+    await start();
+    const [member] = bench.members as [BenchMember];
+    const { pull } = Subscription.prototype;
+    const turns: number[] = [];
+    let [turn, isRead] = [0, false];
+    const spy = jest.spyOn(Subscription.prototype, 'pull').mockImplementation(function (this: Subscription, ...asked) {
+      turns.push(turn);
+      const pulled = pull.apply(this, asked);
+      isRead = !pulled.more;
+      return pulled;
+    });
+    try {
+      await Promise.all(Array.from({ length: 6000 }, (_, key) => bench.put(TARGET, key, 0)));
+      for (isRead = false; !isRead; turn++) await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      spy.mockRestore();
+    }
+    expect(turns.length).toBeGreaterThan(4);
+    // A commit that wakes it while it reads may come in the same turn.
+    expect(new Set(turns).size).toBeGreaterThanOrEqual(turns.length - 1);
+    expect(member.runs).toEqual([]);
   });
 
   it('goes on from its checkpoints after a restart: nothing is lost, nothing comes twice', async () => {

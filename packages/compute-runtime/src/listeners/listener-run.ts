@@ -12,7 +12,7 @@
  *                 it.
  * listener-run 4  Once a step is committed its events are never given to the listener's code again.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { isTransient, type ListenerOutcome, type ListenerWrite } from '@ashlar/compute';
 import { GridError, type PartitionId } from '@ashlar/core';
@@ -155,6 +155,8 @@ export class ListenerRun {
         if (events !== undefined) await this.#handle(groupsOf(events));
         await this.#advance();
         if (!more) await subscription.changed();
+        // A slice without events for the listener gives no turn away by itself.
+        else if (events === undefined) await nextTurn();
       } catch (error) {
         if (signal.aborted) return;
         if (GridError.is(error, 'MAP_DROPPED')) {

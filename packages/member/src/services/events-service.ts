@@ -4,7 +4,7 @@
  *   standing -> (events | resolved)* ; a partition that leaves ends the call with STALE_EPOCH, a map that is dropped with
  *   MAP_DROPPED once the rest is told
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
 import type { EventHub, LogSource, Subscription } from '@ashlar/events';
@@ -16,6 +16,7 @@ import { checkParameterCount } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
 import {
   type CallContext,
+  EVENT_TYPES,
   type EventsService,
   eventBatchBytes,
   type SubscribeOutput,
@@ -71,6 +72,7 @@ export function eventsService(deps: EventsDependencies): EventsService {
 async function open(request: SubscribeRequest, deps: EventsDependencies, signal: AbortSignal): Promise<Subscription> {
   const { control, ownership, hub } = deps;
   control.requireComplete();
+  checkAsked(request);
   const stamp = ownership.stamp;
   // The map need not be there yet: its first put creates it, and is seen.
   if (!control.maps.has(request.map)) await control.refresh().catch(() => undefined);
@@ -98,6 +100,21 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
     parameters,
     onSlow: request.onSlow,
     cutLagRecords: CUT_LAG_RECORDS,
+  });
+}
+
+/** @throws GridError INVALID_ARGUMENT */
+function checkAsked({ types, partitions }: SubscribeRequest): void {
+  const unknown = types.find((type) => EVENT_TYPES[type] === undefined);
+  if (unknown !== undefined) {
+    throw new GridError('INVALID_ARGUMENT', `there is no type ${unknown} of events`, {
+      hint: `types are 0 to ${EVENT_TYPES.length - 1}: ${EVENT_TYPES.join(', ')}`,
+      details: { type: unknown },
+    });
+  }
+  if (new Set(partitions).size === partitions.length) return;
+  throw new GridError('INVALID_ARGUMENT', 'a subscription asks for a partition twice', {
+    hint: 'name each partition once, or none for all that the member has',
   });
 }
 
@@ -205,10 +222,22 @@ async function* follow(
       const { positions: sequences, mapId = 0 } = subscription;
       yield { kind: 'resolved', version: resolved, sequences, batches, mapId, ...filtered };
     }
-    if (more) continue;
-    await Promise.race([
-      subscription.changed(),
-      sleep(RESOLVED_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined),
-    ]);
+    if (!more) await changedOrDue(subscription, signal);
+    // A slice of which nothing is sent gives no turn away by itself.
+    else if (events === undefined) await nextTurn();
   }
+}
+
+/** Resolves at the next commit, when it is time to say how far the subscription is resolved, or when its caller leaves. */
+function changedOrDue(subscription: Subscription, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, RESOLVED_EVERY_MS).unref();
+    signal.addEventListener('abort', done, { once: true });
+    void subscription.changed().then(done);
+  });
 }
