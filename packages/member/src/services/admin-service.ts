@@ -128,9 +128,12 @@ export function adminService(deps: AdminDependencies): AdminService {
     return sum(await Promise.all(control.table.members.map(({ id }) => sizeAt(id))));
   }
 
+  /** Of what this member has; of a map that could not be opened here yet that is nothing. */
   function ownSize({ id, name }: CatalogedMap): MapSize {
-    if (!store.hasMap(id)) throw new MapDroppedError(name, { mapId: id, now: control.maps.get(name)?.id ?? 0 });
-    return { entries: store.entryCount(id), bytes: store.mapBytes(id) };
+    if (store.hasMap(id)) return { entries: store.entryCount(id), bytes: store.mapBytes(id) };
+    const now = control.maps.get(name)?.id ?? NO_MAP;
+    if (now === id) return NO_SIZE;
+    throw new MapDroppedError(name, { mapId: id, now });
   }
 }
 
