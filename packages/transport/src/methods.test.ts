@@ -44,9 +44,12 @@ function credited<T>(...requests: readonly T[]): CreditInput<T>[] {
 const SAMPLES: Samples = {
   openSession: {
     requests: [{ session: 2 ** 47, clientName: 'c', forListeners: true }],
-    responses: [{ session: 2 ** 47, leaseMs: 2 }],
+    responses: [{ session: 2 ** 47, leaseMs: 2, version: 2 ** 52 }],
   },
-  renewSession: { requests: [{ session: 1, lowestUnanswered: 2 }], responses: [{ session: 1, leaseMs: 2 }] },
+  renewSession: {
+    requests: [{ session: 1, lowestUnanswered: 2 }],
+    responses: [{ session: 1, leaseMs: 2, version: 3 }],
+  },
   closeSession: { requests: [{ session: 1 }], responses: [undefined] },
   get: {
     requests: KEYS.map((key) => ({ map: 'm', key })),
