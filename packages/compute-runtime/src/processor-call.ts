@@ -1,7 +1,7 @@
 /** One call of a processor on its way, who made it, and what runs. */
 import type { CatalogedMap } from '@ashlar/cluster';
 import type { PartitionId, TraceContext } from '@ashlar/core';
-import { type GateName, keyGateName } from '@ashlar/partitions';
+import { keyLockId, type LockId } from '@ashlar/partitions';
 import { compareBytes } from '@ashlar/serialization';
 
 /**
@@ -50,7 +50,7 @@ export class ProcessorCall {
   /** It is on its way to a worker: nothing joins it any more. */
   isSent = false;
   /** The name of its key at the gate. */
-  readonly name: GateName;
+  readonly name: LockId;
 
   constructor(
     map: CatalogedMap,
@@ -78,7 +78,7 @@ export class ProcessorCall {
     this.caller = caller;
     this.position = position;
     this.isWanted = isWanted;
-    this.name = keyGateName(map.id, keys, keyStart, keyEnd);
+    this.name = keyLockId(map.id, keys, keyStart, keyEnd);
   }
 }
 

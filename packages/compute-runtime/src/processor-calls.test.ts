@@ -2,7 +2,7 @@ import type { CatalogedMap } from '@ashlar/cluster';
 import type { ProcessorBatch } from '@ashlar/compute';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { NO_TRACING } from '@ashlar/observe';
-import { EntryLimits, KeyGate, keyGateName, WritePath } from '@ashlar/partitions';
+import { EntryLimits, KeyGate, keyLockId, WritePath } from '@ashlar/partitions';
 import { encodeKey } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-call.ts';
@@ -41,7 +41,7 @@ function sharedName(): readonly [Uint8Array, Uint8Array] {
   const known = new Map<number, Uint8Array>();
   for (let number = 0; ; number++) {
     const key = encodeKey(number);
-    const name = keyGateName(MAP.id, key, 0, key.length);
+    const name = keyLockId(MAP.id, key, 0, key.length);
     const other = known.get(name);
     if (other !== undefined) return [other, key];
     known.set(name, key);

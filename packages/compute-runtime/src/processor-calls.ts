@@ -6,7 +6,8 @@
  *
  * processor-calls P1  A key is held from the submission of a call until its outcome is sealed; calls of the same processor on a
  *                     key that has not been sent yet join it and chain. Whoever comes next on the key sees what is sealed.
- * processor-calls P2  At most `tasksMax` tasks of one depth are under way; meanwhile calls gather, so batches grow with the load.
+ * processor-calls P2  At most `tasksMax` tasks of one depth are under way; meanwhile calls gather, so batches grow with the
+ *                     load.
  * processor-calls P3  A call that failed changed nothing; one whose commit is refused (memory) fails with that error.
  * processor-calls P4  No call is refused for want of a write batch: it waits (LOOK_MS), and so do calls behind HELD_TASKS_MAX
  *                     tasks whose answers wait for commits.
@@ -16,7 +17,7 @@ import { READY_MODULE } from '@ashlar/api';
 import { BatchPacker, type ProcessorBatch, type ProcessorOutcomes } from '@ashlar/compute';
 import type { PartitionId } from '@ashlar/core';
 import type { Tracing } from '@ashlar/observe';
-import { type KeyGate, partitionGateName } from '@ashlar/partitions';
+import { type KeyGate, partitionLockId } from '@ashlar/partitions';
 import { groupName, isSameWork, ProcessorCall, type ProcessorName } from './processor-call.ts';
 import { processorSpans } from './processor-spans.ts';
 import { ProcessorTask, type ProcessorTaskDependencies, type TaskHost } from './processor-task.ts';
@@ -99,7 +100,7 @@ export class ProcessorCalls implements TaskHost {
   /** As submit, once nothing holds the key; or behind a call of the same processor that is still to be sent. */
   submitWhenFree(call: ProcessorCall): void {
     const { gate } = this.#deps;
-    const partition = partitionGateName(call.partition);
+    const partition = partitionLockId(call.partition);
     const held = gate.heldCount === 0 ? undefined : [partition, call.name].find((name) => gate.isHeld(name));
     try {
       if (held === undefined) this.submit(call);

@@ -19,7 +19,7 @@ const PIECE_OPERATIONS = 64;
 const SCATTER_MS = 5;
 
 /** Who sends the answers, and gives up what is staged. */
-export interface AnswerTeller {
+export interface AnswerSender {
   /** Operations [first, end) are answered; others may not be for long. @returns false: their answers go with later ones */
   tell(first: number, end: number): boolean;
   /** All operations are answered; untold() are not told yet. */
@@ -31,7 +31,7 @@ export interface AnswerTeller {
 export class AnswerProgress {
   readonly #answers: Answers;
   readonly #count: number;
-  readonly #teller: AnswerTeller;
+  readonly #sender: AnswerSender;
   /** Operations without an answer, and one for the run over them itself. */
   #open = 1;
   #isOver = false;
@@ -46,10 +46,10 @@ export class AnswerProgress {
   /** An operation has waited for room in a log (answer-progress A3). */
   hasWaited = false;
 
-  constructor(answers: Answers, count: number, teller: AnswerTeller) {
+  constructor(answers: Answers, count: number, sender: AnswerSender) {
     this.#answers = answers;
     this.#count = count;
-    this.#teller = teller;
+    this.#sender = sender;
   }
 
   /** All operations are answered, or the run was broken off. */
@@ -125,7 +125,7 @@ export class AnswerProgress {
   /** answer-progress A4: what is not told yet fails, whatever became of it. */
   breakOff(error: unknown): void {
     if (this.#isOver) return;
-    this.#teller.giveUp();
+    this.#sender.giveUp();
     for (let operation = this.#told; operation < this.#count; operation++) {
       if (this.#late?.isTold(operation) !== true) this.#answers.fail(operation, error);
     }
@@ -136,7 +136,7 @@ export class AnswerProgress {
     late.fresh = 0;
     const end = late.endOfAnswered(this.#told);
     if (end - this.#told < PIECE_OPERATIONS || end === this.#count) return;
-    if (this.#teller.tell(this.#told, end)) this.#told = end;
+    if (this.#sender.tell(this.#told, end)) this.#told = end;
   }
 
   #tellSoon(): void {
@@ -152,7 +152,7 @@ export class AnswerProgress {
     if (!this.#isStarted) return;
     this.guard(() => {
       for (const [first, end] of this.#late!.untold(this.#told, true)) {
-        if (!this.#teller.tell(first, end)) continue;
+        if (!this.#sender.tell(first, end)) continue;
         this.#isScattered = true;
         this.#late!.noteTold(first, end);
       }
@@ -167,6 +167,6 @@ export class AnswerProgress {
   #end(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#teller.tellDone();
+    this.#sender.tellDone();
   }
 }

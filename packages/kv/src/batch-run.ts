@@ -21,7 +21,7 @@
 import type { TraceContext } from '@ashlar/core';
 import type { WaitingKeys } from '@ashlar/partitions';
 import { isMutation, type KvBatch } from '@ashlar/transport';
-import { AnswerProgress, type AnswerTeller } from './answer-progress.ts';
+import { AnswerProgress, type AnswerSender } from './answer-progress.ts';
 import { Answers } from './answers.ts';
 import { AtomicGroups } from './atomic-groups.ts';
 import type { BatchMaps } from './batch-maps.ts';
@@ -39,7 +39,7 @@ import type { UndecidedPartitions } from './undecided-partitions.ts';
 
 /** Who sends the answers. */
 export interface BatchListener {
-  /** As AnswerTeller.tell(). */
+  /** As AnswerSender.tell(). */
   onAnswers(run: BatchRun, first: number, end: number): boolean;
   /** All operations are answered; `run.untold()` are not told yet. */
   onDone(run: BatchRun): void;
@@ -58,7 +58,7 @@ export interface RunOptions {
   readonly traceOf: ((operation: number) => TraceContext | undefined) | undefined;
 }
 
-export class BatchRun implements BatchScope, AnswerTeller, RoomWork {
+export class BatchRun implements BatchScope, AnswerSender, RoomWork {
   readonly batch: KvBatch;
   readonly answers: Answers;
   readonly progress: AnswerProgress;
@@ -189,7 +189,7 @@ export class BatchRun implements BatchScope, AnswerTeller, RoomWork {
   }
 
   #readBehind(operation: number): void {
-    const name = this.targets.gateNameOf(operation);
+    const name = this.targets.lockIdOf(operation);
     if (name === undefined || !this.waiting.has(name)) {
       this.#reads.read(operation);
       return;
@@ -214,7 +214,7 @@ export class BatchRun implements BatchScope, AnswerTeller, RoomWork {
     progress.openLate(operation);
   }
 
-  /* ---- AnswerTeller ------------------------------------------------------------------------------------------------ */
+  /* ---- AnswerSender ------------------------------------------------------------------------------------------------ */
 
   tell(first: number, end: number): boolean {
     return this.#listener.onAnswers(this, first, end);

@@ -4,7 +4,7 @@ import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { CALL_DEPTH } from '@ashlar/compute';
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from '@ashlar/compute-runtime';
 import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
-import { type EntryLimits, type GateName, keyGateName } from '@ashlar/partitions';
+import { type EntryLimits, keyLockId, type LockId } from '@ashlar/partitions';
 import { checkKey, partitionOf } from '@ashlar/serialization';
 import type { MemberStore } from '@ashlar/storage';
 import type { KvBatch } from '@ashlar/transport';
@@ -39,10 +39,10 @@ export class BatchTargets {
   }
 
   /** The operation's key as the gate names it; undefined where there is no such map. */
-  gateNameOf(operation: number): GateName | undefined {
+  lockIdOf(operation: number): LockId | undefined {
     const map = this.mapOf(operation);
     if (map === undefined) return undefined;
-    return keyGateName(map.id, this.#batch.keys, keyStartOf(this.#batch, operation), this.#batch.keyEnds[operation]!);
+    return keyLockId(map.id, this.#batch.keys, keyStartOf(this.#batch, operation), this.#batch.keyEnds[operation]!);
   }
 
   /** @throws GridError STALE_EPOCH, or what the operation's map failed with */

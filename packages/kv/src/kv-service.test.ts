@@ -1,6 +1,6 @@
 import { READY_MODULE } from '@ashlar/api';
 import type { PartitionId } from '@ashlar/core';
-import { keyGateName } from '@ashlar/partitions';
+import { keyLockId } from '@ashlar/partitions';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { RecordKind } from '@ashlar/storage';
 import { type CallContext, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
@@ -140,7 +140,7 @@ describe('a first copy that a stalled link holds', () => {
   it('joins its resend while that waits for the key', () => {
     const { stream, value, gate } = ready();
     const [stalled, fresh] = [stream(), stream()];
-    const name = keyGateName(MAP.id, KEY, 0, KEY.length);
+    const name = keyLockId(MAP.id, KEY, 0, KEY.length);
     gate.hold(name);
     fresh.send(increment(1, { resent: true }));
     stalled.send(increment(1));
@@ -334,7 +334,7 @@ describe('a batch with something wrong in it', () => {
   it('and an exception in a step that comes out of the gate is its own (B4)', () => {
     const { stream, value, store, gate } = ready();
     const [one, other] = [stream(), stream()];
-    const name = keyGateName(MAP.id, KEY, 0, KEY.length);
+    const name = keyLockId(MAP.id, KEY, 0, KEY.length);
     gate.hold(name);
     one.send(put(1, 1));
     one.send(put(2, 2, { atomic: true }));
@@ -353,7 +353,7 @@ describe('a batch with something wrong in it', () => {
   it('and too many waiters are refused, atomic batches too', () => {
     const { stream, gate } = ready();
     const one = stream();
-    gate.hold(keyGateName(MAP.id, KEY, 0, KEY.length));
+    gate.hold(keyLockId(MAP.id, KEY, 0, KEY.length));
     for (let number = 1; number <= 12; number++) one.send(put(number, number, { atomic: number > 5 }));
     expect(one.answers).toMatchObject([...failed('OVERLOADED'), ...failed('OVERLOADED')]);
     expect(gate.waitingCount).toBe(10);

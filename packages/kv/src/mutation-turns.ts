@@ -9,7 +9,7 @@
  */
 import type { ProcessorCall, ProcessorCaller } from '@ashlar/compute-runtime';
 import { GridError } from '@ashlar/core';
-import { type GateName, partitionGateName } from '@ashlar/partitions';
+import { type LockId, partitionLockId } from '@ashlar/partitions';
 import { OPCODE, STATUS } from '@ashlar/transport';
 import type { BatchScope } from './batch-scope.ts';
 import type { Mutations } from './mutations.ts';
@@ -52,22 +52,22 @@ export class MutationTurns implements ProcessorCaller {
   }
 
   /** The gate's name that a mutation has to wait for. */
-  holderOf(operation: number, known?: GateName): GateName | undefined {
+  holderOf(operation: number, known?: LockId): LockId | undefined {
     const { deps, batch, targets } = this.#scope;
     const { gate } = deps;
     if (gate.heldCount === 0) return undefined;
-    const partition = partitionGateName(batch.partitions[operation]!);
+    const partition = partitionLockId(batch.partitions[operation]!);
     if (gate.isHeld(partition)) return partition;
-    const name = known ?? targets.gateNameOf(operation);
+    const name = known ?? targets.lockIdOf(operation);
     return name !== undefined && gate.isHeld(name) ? name : undefined;
   }
 
   /** Whether others wait for room in the partition, and nothing holds the key: then it waits behind them. */
-  isBehindOthers(operation: number, known?: GateName): boolean {
+  isBehindOthers(operation: number, known?: LockId): boolean {
     const { deps, batch, targets, isProgress, waiting } = this.#scope;
     const { rooms, gate } = deps;
     if (rooms.count === 0 || !rooms.has(batch.partitions[operation]!)) return false;
-    const name = known ?? targets.gateNameOf(operation);
+    const name = known ?? targets.lockIdOf(operation);
     if (isProgress && (name === undefined || !waiting.has(name))) return false;
     return name === undefined || !gate.isHeld(name);
   }
@@ -102,7 +102,7 @@ export class MutationTurns implements ProcessorCaller {
   }
 
   /** @returns false: it must wait behind what holds the key */
-  #join(call: ProcessorCall, holder: GateName): boolean {
+  #join(call: ProcessorCall, holder: LockId): boolean {
     if (holder !== call.name || !this.#scope.deps.processors.join(call)) return false;
     this.#opened(call.position);
     return true;
@@ -124,9 +124,9 @@ export class MutationTurns implements ProcessorCaller {
   }
 
   /** When its turn has come it runs alone, in a write batch of its own. */
-  #waitFor(holder: GateName, operation: number): void {
+  #waitFor(holder: LockId, operation: number): void {
     const { deps, progress, targets, waiting } = this.#scope;
-    const name = targets.gateNameOf(operation)!;
+    const name = targets.lockIdOf(operation)!;
     const step = progress.later(() => {
       this.mutateWhenFree(operation);
       this.#writes.commit();

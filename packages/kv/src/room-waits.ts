@@ -49,7 +49,7 @@ export class RoomWaits {
     progress.hasWaited = true;
     this.#waiters.set(operation, waiter);
     waiter.isWaiting = true;
-    const name = targets.gateNameOf(operation);
+    const name = targets.lockIdOf(operation);
     if (name !== undefined) waiting.begin(name);
   }
 
@@ -105,7 +105,7 @@ export class RoomWaits {
     const waiter = this.#waiters.get(operation)!;
     if (!waiter.isWaiting) return;
     waiter.isWaiting = false;
-    const name = this.#scope.targets.gateNameOf(operation);
+    const name = this.#scope.targets.lockIdOf(operation);
     if (name !== undefined) this.#scope.waiting.end(name);
   }
 

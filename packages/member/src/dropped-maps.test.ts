@@ -5,7 +5,7 @@ import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { HybridClock, type MapId, type MemberId, seededRandom } from '@ashlar/core';
 import { AnswerMemoryPool, type KeyForwarder, kvService, Sessions } from '@ashlar/kv';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
-import { EntryLimits, KeyGate, keyGateName, LogPressure, RoomQueue, WritePath } from '@ashlar/partitions';
+import { EntryLimits, KeyGate, keyLockId, LogPressure, RoomQueue, WritePath } from '@ashlar/partitions';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, type MapReference, OPCODE, STATUS } from '@ashlar/transport';
@@ -156,7 +156,7 @@ describe('mutations for a map that was dropped', () => {
   ])('are refused when they waited for the key meanwhile: %s', async (_, changes) => {
     const { create, drop, send, answers, gate, count, close } = await bench();
     const old = await create();
-    const name = keyGateName(old, KEY, 0, KEY.length);
+    const name = keyLockId(old, KEY, 0, KEY.length);
     gate.hold(name);
     expect(await send(batch(1, { mapId: old }, changes))).toBeUndefined();
     await drop();

@@ -3,12 +3,12 @@
  * order of arrival. Keys nobody works on cost nothing.
  *
  * key-gate K1  What waits for a key is let through in the order it came.
- * key-gate K2  A name (gate-names.ts) is in the table exactly while it is held.
+ * key-gate K2  A lock id (lock-ids.ts) is in the table exactly while it is held.
  * key-gate K3  At most `waitingMax` mutations wait; the next one is refused and has changed nothing.
  */
 import { assert, GridError } from '@ashlar/core';
-import type { GateName } from './gate-names.ts';
-import { HeldNames } from './held-names.ts';
+import { HeldLocks } from './held-locks.ts';
+import type { LockId } from './lock-ids.ts';
 
 /** Lets one waiting mutation go on. It may hold the key again (a processor) or be done at once. It does not throw. */
 export type Waiting = () => void;
@@ -17,10 +17,10 @@ export type Waiting = () => void;
 const ANYONE: object = Object.freeze({});
 
 export class KeyGate {
-  /** Who holds a name. */
-  readonly #held = new HeldNames();
-  /** Who waits for a held name, where anyone does. */
-  readonly #queues = new Map<GateName, Waiting[]>();
+  /** Holders by lock id. */
+  readonly #held = new HeldLocks();
+  /** By lock id: what waits for it, where anything does. */
+  readonly #queues = new Map<LockId, Waiting[]>();
   readonly #waitingMax: number;
   #waiting = 0;
 
@@ -40,57 +40,57 @@ export class KeyGate {
     return this.#waitingMax;
   }
 
-  isHeld(name: GateName): boolean {
-    return this.#held.has(name);
+  isHeld(id: LockId): boolean {
+    return this.#held.has(id);
   }
 
-  /** What hold() was given; undefined: the name is free. */
-  holderOf(name: GateName): object | undefined {
-    return this.#held.get(name);
+  /** What hold() was given; undefined: the lock is free. */
+  holderOf(id: LockId): object | undefined {
+    return this.#held.get(id);
   }
 
-  /** Whether mutations wait for a held name. */
-  hasWaiting(name: GateName): boolean {
-    return this.#queues.has(name);
+  /** Whether mutations wait for the lock. */
+  hasWaiting(id: LockId): boolean {
+    return this.#queues.has(id);
   }
 
-  hold(name: GateName, holder: object = ANYONE): void {
-    assert(!this.#held.has(name), 'key-gate K2: a name is held once');
-    this.#held.add(name, holder);
+  hold(id: LockId, holder: object = ANYONE): void {
+    assert(!this.#held.has(id), 'key-gate K2: a lock is held once');
+    this.#held.add(id, holder);
   }
 
   /** @throws GridError OVERLOADED when too many wait (key-gate K3) */
-  wait(name: GateName, next: Waiting): void {
-    assert(this.#held.has(name), 'only a held name is waited for');
+  wait(id: LockId, next: Waiting): void {
+    assert(this.#held.has(id), 'only a held lock is waited for');
     if (this.#waiting >= this.#waitingMax) {
       throw new GridError('OVERLOADED', `${this.#waitingMax} mutations wait for processors`, {
         hint: 'send fewer at once, or make the processor faster',
       });
     }
     this.#waiting++;
-    const queue = this.#queues.get(name);
-    if (queue === undefined) this.#queues.set(name, [next]);
+    const queue = this.#queues.get(id);
+    if (queue === undefined) this.#queues.set(id, [next]);
     else queue.push(next);
   }
 
-  /** Ends the hold; whoever waits goes on until one of them holds the name again. */
-  release(name: GateName): void {
-    const wasHeld = this.#held.delete(name);
-    assert(wasHeld, 'only a held name is released');
-    if (this.#queues.size > 0) this.#letThrough(name);
+  /** Ends the hold; whoever waits goes on until one of them holds the lock again. */
+  release(id: LockId): void {
+    const wasHeld = this.#held.delete(id);
+    assert(wasHeld, 'only a held lock is released');
+    if (this.#queues.size > 0) this.#letThrough(id);
   }
 
-  #letThrough(name: GateName): void {
-    const queue = this.#queues.get(name);
+  #letThrough(id: LockId): void {
+    const queue = this.#queues.get(id);
     if (queue === undefined) return;
-    this.#queues.delete(name);
+    this.#queues.delete(id);
     for (let at = 0; at < queue.length; at++) {
       this.#waiting--;
       queue[at]!();
-      if (!this.#held.has(name)) continue;
+      if (!this.#held.has(id)) continue;
       // Held again: the rest waits on, before anyone who comes later.
       const rest = queue.slice(at + 1);
-      if (rest.length > 0) this.#queues.set(name, [...rest, ...(this.#queues.get(name) ?? [])]);
+      if (rest.length > 0) this.#queues.set(id, [...rest, ...(this.#queues.get(id) ?? [])]);
       return;
     }
   }

@@ -200,7 +200,7 @@ export class Connections {
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= retryMs + ASK_LEAST_MS) {
         await pause(Math.max(0, leftMs));
-        throw last === undefined || isLinkTrouble(last) ? nobodyThere(table(), options.timeoutMs) : last;
+        throw last === undefined || isLinkFailure(last) ? nobodyThere(table(), options.timeoutMs) : last;
       }
       await pause(retryMs);
     }
@@ -214,14 +214,14 @@ export class Connections {
 
 /** Whether another member, or the same a little later, may answer. */
 export function worthAnotherMember(error: GridError): boolean {
-  return isLinkTrouble(error) || wasNeverSealed(error.code) || error.code === 'GRID_INCOMPLETE';
+  return isLinkFailure(error) || wasNeverSealed(error.code) || error.code === 'GRID_INCOMPLETE';
 }
 
 /** For a greeting that failed: with what stands in its way, where that can be told. */
 function explained(connection: MemberConnection): (error: unknown) => Promise<never> {
   return async (error) => {
     const failure = GridError.wrap(error);
-    throw (isLinkTrouble(failure) ? await connection.findFault() : undefined) ?? failure;
+    throw (isLinkFailure(failure) ? await connection.findFault() : undefined) ?? failure;
   };
 }
 
@@ -239,7 +239,7 @@ function nobodyListens(failures: readonly GridError[], { code, hint, details }: 
   return new GridError(code, `nobody listens at any of ${addresses.join(', ')}`, { hint, details });
 }
 
-function isLinkTrouble({ code }: GridError): boolean {
+function isLinkFailure({ code }: GridError): boolean {
   return code === 'CONNECTION_LOST' || code === 'CONNECT_TIMEOUT';
 }
 

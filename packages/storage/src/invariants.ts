@@ -49,9 +49,9 @@ export function checkStore(core: StoreCore): void {
   assert(control[CONTROL_MAGIC_WORD] === CONTROL_MAGIC, 'nothing is ever written through reference 0');
   const entries = new RefCounts();
   const values = new RefCounts();
-  const tables: SlotTable[] = [...core.dismantler.tables, ...core.doomedTables];
+  const tables: SlotTable[] = [...core.reclaimer.tables, ...core.doomedTables];
   for (const map of core.maps.values()) for (const table of map.tables) if (table !== undefined) tables.push(table);
-  const isQuiet = core.dismantler.tables.length === 0;
+  const isQuiet = core.reclaimer.tables.length === 0;
   for (const table of tables) if (!table.dropped) checkTable(core, table, entries, values);
   const view = new LogRecordView(core.arena);
   let logBytes = 0;

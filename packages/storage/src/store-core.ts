@@ -38,7 +38,7 @@ import { extentBytesMax } from './memory/value-extents.ts';
 import type { Partition } from './partition.ts';
 import { ReaderEpochs } from './reader-epochs.ts';
 import { SlotTable } from './slots/slot-table.ts';
-import { TableDismantler } from './slots/table-dismantler.ts';
+import { TableReclaimer } from './slots/table-reclaimer.ts';
 import { Snapshots } from './snapshots.ts';
 import { type MapOptions, StoredMap } from './stored-map.ts';
 import { TimerWheel } from './timer-wheel.ts';
@@ -113,14 +113,14 @@ export class StoreCore {
   /** Committed, their lanes not yet patched; oldest first. */
   readonly patchQueue: WriteBatch[] = [];
   readonly listeners: CommitListener[] = [];
-  readonly dismantler: TableDismantler;
+  readonly reclaimer: TableReclaimer;
   /** Bytes that belong to no map. */
   readonly systemAccount = new ByteAccount();
   readonly #accounts = new Map<number, ByteAccount>();
   readonly #freeTableIndexes: number[] = [];
   #garbageTables: SlotTable[] = [];
   /** Tables in which noteGarbage() counted since collect(). */
-  readonly #littered: SlotTable[] = [];
+  readonly #tablesWithGarbage: SlotTable[] = [];
   #doomed: SlotTable[] = [];
   #highestMapId = 0;
   readonly #journals: BatchJournal[] = [];
@@ -161,7 +161,7 @@ export class StoreCore {
       accountOf: (mapId) => this.accountOf(mapId),
       budget: this.logBudget,
     };
-    this.dismantler = new TableDismantler((table) => this.#tableGone(table));
+    this.reclaimer = new TableReclaimer((table) => this.#tableGone(table));
   }
 
   /* ---- Maps and tables -------------------------------------------------------------------------------------------- */
@@ -219,7 +219,7 @@ export class StoreCore {
     this.mapDirectory.remove(mapId);
     this.maps.delete(mapId);
     for (const table of map.tables) if (table !== undefined) this.#doomed.push(table);
-    this.#dismantleDecided();
+    this.#reclaimDecided();
     const { account } = map;
     this.epochs.retire(this.blocks.blockBytes(map.directory), () =>
       this.blocks.free(map.directory, account, MemoryKind.slots),
@@ -227,13 +227,13 @@ export class StoreCore {
   }
 
   /** Hands on the tables of dropped maps in which nothing is undecided. */
-  #dismantleDecided(): void {
+  #reclaimDecided(): void {
     if (this.#doomed.length === 0) return;
     const stamp = this.epochs.advance();
     this.#doomed = this.#doomed.filter((table) => {
       const isStaging = this.partitions[table.partitionId]?.staged.isEmpty === false;
       if (isStaging || table.undecided > 0) return true;
-      this.dismantler.add(table, stamp);
+      this.reclaimer.add(table, stamp);
       return false;
     });
   }
@@ -266,7 +266,7 @@ export class StoreCore {
     map.tables[partitionId] = undefined;
     const u32 = this.arena.segmentOf(map.directory).u32;
     Atomics.store(u32, ((map.directory & SEGMENT_MASK) << 1) + partitionId, 0);
-    this.dismantler.add(table, this.epochs.advance());
+    this.reclaimer.add(table, this.epochs.advance());
   }
 
   #tableGone(table: SlotTable): void {
@@ -343,13 +343,13 @@ export class StoreCore {
 
   /** A batch that is decided leaves slots behind in a table; collect() follows. */
   noteGarbage(table: SlotTable, slots: number): void {
-    if (table.newGarbage === 0) this.#littered.push(table);
+    if (table.newGarbage === 0) this.#tablesWithGarbage.push(table);
     table.newGarbage += slots;
   }
 
   /** Frees what can be freed in the tables that have just made garbage: one reader epoch for all of them. */
   collect(): void {
-    const tables = this.#littered;
+    const tables = this.#tablesWithGarbage;
     if (tables.length === 0) return;
     for (const table of tables) table.unlink(this.snapshots, this.#passOf, 2 * table.newGarbage + 2);
     const stamp = this.epochs.advance();
@@ -378,8 +378,8 @@ export class StoreCore {
     this.epochs.releasePassed();
     this.#beginPassIfDue();
     if (steps < maxSteps) steps += this.#collectGarbage(maxSteps - steps);
-    this.#dismantleDecided();
-    if (steps < maxSteps) steps += this.dismantler.run(this.epochs, maxSteps - steps);
+    this.#reclaimDecided();
+    if (steps < maxSteps) steps += this.reclaimer.run(this.epochs, maxSteps - steps);
     this.logBudget.shrinkInTime();
     return steps;
   }
@@ -430,7 +430,7 @@ export class StoreCore {
       this.patchQueue.length > 0 ||
       this.#garbageTables.length > 0 ||
       this.#doomed.length > 0 ||
-      this.dismantler.isBusy ||
+      this.reclaimer.isBusy ||
       this.epochs.retiredBytes > 0
     );
   }

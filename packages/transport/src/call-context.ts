@@ -20,18 +20,18 @@ const MEMBER_HINT =
   'members show one secret: security.memberToken, ASHLAR_MEMBER_SECRET, or the file ~/.ashlar/member-secret';
 const BEARER = /^Bearer (.+)$/i;
 
-export type Doorkeeper = Pick<ServeOptions, 'authenticate' | 'authorize'>;
+export type AccessControl = Pick<ServeOptions, 'authenticate' | 'authorize'>;
 
 /**
  * @param abort  fires also when the caller leaves
  * @throws GridError UNAUTHENTICATED
  */
-export async function openContext(call: AnyCall, doorkeeper: Doorkeeper, abort: AbortController): Promise<CallContext> {
+export async function openContext(call: AnyCall, access: AccessControl, abort: AbortController): Promise<CallContext> {
   call.on('cancelled', () => abort.abort());
   if (call.cancelled) abort.abort();
   const peer = call.getPeer();
   const token = BEARER.exec(firstText(call.metadata, 'authorization') ?? '')?.[1];
-  const { authenticate } = doorkeeper;
+  const { authenticate } = access;
   const principal = authenticate === undefined ? ANONYMOUS : await authenticate(token, peer, subjectOf(call));
   return {
     signal: abort.signal,
@@ -39,7 +39,7 @@ export async function openContext(call: AnyCall, doorkeeper: Doorkeeper, abort: 
     principal,
     trace: traceOf(call.metadata),
     peer,
-    require: (permission, map) => requirePermission(doorkeeper, permission, map, principal),
+    require: (permission, map) => requirePermission(access, permission, map, principal),
   };
 }
 
@@ -56,12 +56,12 @@ export function authorizeCall(path: string, request: unknown, context: CallConte
 }
 
 function requirePermission(
-  doorkeeper: Doorkeeper,
+  access: AccessControl,
   permission: Permission,
   map: string | undefined,
   principal: Principal,
 ): void {
-  if (!doorkeeper.authorize(permission, map, principal)) throw permissionDenied(permission, map, principal);
+  if (!access.authorize(permission, map, principal)) throw permissionDenied(permission, map, principal);
 }
 
 export function permissionDenied(permission: Permission, map: string | undefined, principal: Principal): GridError {

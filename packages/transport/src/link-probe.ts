@@ -1,22 +1,22 @@
 /**
- * Why there is no link to a member, found out by knocking at its door: the library tells it in few words, if at all.
+ * Why there is no link to a member, found out by probing its door: the library tells it in few words, if at all.
  *
- *   knock -- refused, no such host -------------------------------> told
+ *   probe -- refused, no such host -------------------------------> told
  *         |- TLS fails: the certificate's fault ------------------> told
  *         |             else: does it answer without TLS? --------> told
  *         |- our greeting is answered in HTTP/2 ------------------> nothing is wrong (any more)
  *         |                           in other words -------------> no member
  *         '- it is not answered, without TLS: does it speak TLS? -> told
- *                                with TLS: our certificate -------> told, when a second knock says the same
+ *                                with TLS: our certificate -------> told, when a second probe says the same
  *
- * link-probe P1  It ends within four times KNOCK_MS, whatever is at the other end.
+ * link-probe P1  It ends within four times PROBE_MS, whatever is at the other end.
  * link-probe P2  It only ever tells what it has seen; what it cannot tell is undefined.
  */
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type ClientTls, handshakeOptions, hostAndPort, secureContextOf } from './client-tls.ts';
 
-const KNOCK_MS = 1_000;
+const PROBE_MS = 1_000;
 /** HTTP/2: the client's preface, and its SETTINGS without a setting. */
 const GREETING = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
 const FRAME_HEADER_BYTES = 9;
@@ -41,62 +41,62 @@ export type LinkFault =
   | { readonly kind: 'clientCertificate' };
 
 /** What came of one attempt. */
-interface Knock {
+interface Probe {
   /** The connection stood, and where it was asked for, TLS was agreed on. */
   readonly isOpen: boolean;
   /** The first answer to the greeting. */
   readonly answer?: Buffer;
   readonly error?: NodeJS.ErrnoException & { readonly cert?: { readonly subjectaltname?: string } };
-  /** Nothing came within KNOCK_MS. */
+  /** Nothing came within PROBE_MS. */
   readonly isSilent?: boolean;
 }
 
-/** Knocks once or several times. @returns undefined: nothing is wrong any more, or nobody can tell what is */
+/** Probes once or several times. @returns undefined: nothing is wrong any more, or nobody can tell what is */
 export async function findLinkFault(address: string, tls: ClientTls | undefined): Promise<LinkFault | undefined> {
-  const knock = await (tls === undefined ? knockPlain(address) : knockTls(address, tls));
-  const unreached = reachFault(knock);
+  const probe = await (tls === undefined ? probePlain(address) : probeTls(address, tls));
+  const unreached = reachFault(probe);
   if (unreached !== undefined) return unreached;
-  if (tls === undefined) return plainFault(address, knock);
-  if (knock.isOpen) return openTlsFault(address, tls, knock);
-  const certificate = certificateFault(knock.error);
+  if (tls === undefined) return plainFault(address, probe);
+  if (probe.isOpen) return openTlsFault(address, tls, probe);
+  const certificate = certificateFault(probe.error);
   if (certificate !== undefined) return certificate;
-  if (wantsCertificate(knock.error)) return { kind: 'clientCertificate' };
-  if (knock.isSilent === true) return undefined;
-  const plain = await knockPlain(address);
+  if (wantsCertificate(probe.error)) return { kind: 'clientCertificate' };
+  if (probe.isSilent === true) return undefined;
+  const plain = await probePlain(address);
   if (plain.answer === undefined) return undefined;
   if (isSettings(plain.answer)) return { kind: 'memberSpeaksPlaintext' };
   return isTlsAlert(plain.answer) ? undefined : { kind: 'noMember' };
 }
 
-function reachFault({ error }: Knock): LinkFault | undefined {
+function reachFault({ error }: Probe): LinkFault | undefined {
   if (error?.code === 'ECONNREFUSED') return { kind: 'refused' };
   // Not EAI_AGAIN: a name server that is busy.
   return error?.code === 'ENOTFOUND' ? { kind: 'unknownHost' } : undefined;
 }
 
-async function plainFault(address: string, { answer, isOpen, isSilent }: Knock): Promise<LinkFault | undefined> {
+async function plainFault(address: string, { answer, isOpen, isSilent }: Probe): Promise<LinkFault | undefined> {
   if (answer !== undefined) {
     if (isSettings(answer)) return undefined;
     return { kind: isTlsAlert(answer) ? 'memberSpeaksTls' : 'noMember' };
   }
   if (!isOpen || isSilent === true) return undefined;
-  const trusting = await knockTls(address, {}, true);
+  const trusting = await probeTls(address, {}, true);
   return trusting.isOpen || wantsCertificate(trusting.error) ? { kind: 'memberSpeaksTls' } : undefined;
 }
 
 /** TLS was agreed on: a server looks at the client's certificate only after that. */
-async function openTlsFault(address: string, tls: ClientTls, knock: Knock): Promise<LinkFault | undefined> {
-  const { answer, error, isSilent } = knock;
+async function openTlsFault(address: string, tls: ClientTls, probe: Probe): Promise<LinkFault | undefined> {
+  const { answer, error, isSilent } = probe;
   if (answer !== undefined) return isSettings(answer) ? undefined : { kind: 'noMember' };
   if (isSilent === true) return undefined;
   if (wantsCertificate(error)) return { kind: 'clientCertificate' };
   // Closed without a word: so does a member that does not take our certificate, and one that is just stopping.
-  const again = await knockTls(address, tls);
+  const again = await probeTls(address, tls);
   const isSame = again.isOpen && again.answer === undefined && again.isSilent !== true;
   return isSame ? { kind: 'clientCertificate' } : undefined;
 }
 
-function wantsCertificate(error: Knock['error']): boolean {
+function wantsCertificate(error: Probe['error']): boolean {
   return /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|CERTIFICATE_(EXPIRED|UNKNOWN))/.test(
     error?.code ?? '',
   );
@@ -125,7 +125,7 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, CertificateFault>> = {
   CA_MD_TOO_WEAK: 'invalid',
 };
 
-function certificateFault(error: Knock['error']): LinkFault | undefined {
+function certificateFault(error: Probe['error']): LinkFault | undefined {
   const fault = CERTIFICATE_FAULTS[error?.code ?? ''];
   if (fault === undefined) return undefined;
   return { kind: 'certificate', fault, names: error?.cert?.subjectaltname };
@@ -139,32 +139,32 @@ function isTlsAlert(answer: Buffer): boolean {
   return answer[0] === TLS_ALERT && answer[1] === TLS_MAJOR;
 }
 
-function knockPlain(address: string): Promise<Knock> {
+function probePlain(address: string): Promise<Probe> {
   const socket = connectPlain(hostAndPort(address));
-  return knockAt(socket, 'connect');
+  return probeAt(socket, 'connect');
 }
 
 /** @param isTrusting  whatever certificate it has */
-function knockTls(address: string, tls: ClientTls, isTrusting = false): Promise<Knock> {
+function probeTls(address: string, tls: ClientTls, isTrusting = false): Promise<Probe> {
   const options = handshakeOptions(address, tls, secureContextOf(tls));
   const { host, port } = hostAndPort(address);
   // The name that is looked for in the certificate may be another than the host that is connected to.
   const transport = connectPlain({ host, port });
   const socket = connectTls({ ...options, socket: transport, rejectUnauthorized: !isTrusting });
   transport.once('error', (error) => socket.destroy(error));
-  return knockAt(socket, 'secureConnect');
+  return probeAt(socket, 'secureConnect');
 }
 
 /** Greets when the connection stands, and waits for what happens first. */
-function knockAt(socket: Socket, opened: 'connect' | 'secureConnect'): Promise<Knock> {
+function probeAt(socket: Socket, opened: 'connect' | 'secureConnect'): Promise<Probe> {
   return new Promise((resolve) => {
     let isOpen = false;
-    const end = (outcome: Omit<Knock, 'isOpen'>): void => {
+    const end = (outcome: Omit<Probe, 'isOpen'>): void => {
       clearTimeout(timer);
       resolve({ isOpen, ...outcome });
       socket.destroy();
     };
-    const timer = setTimeout(() => end({ isSilent: true }), KNOCK_MS);
+    const timer = setTimeout(() => end({ isSilent: true }), PROBE_MS);
     socket.once(opened, () => {
       isOpen = true;
       socket.write(GREETING);

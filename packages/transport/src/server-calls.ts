@@ -15,7 +15,7 @@ import type {
   sendUnaryData,
 } from '@grpc/grpc-js';
 import type { ActiveCalls } from './active-calls.ts';
-import { type AnyCall, authorizeCall, type Doorkeeper, openContext } from './call-context.ts';
+import { type AccessControl, type AnyCall, authorizeCall, openContext } from './call-context.ts';
 import { CallerLeaves } from './caller-leaves.ts';
 import { Credit } from './credit.ts';
 import { type CatalogDoor, catalogIn, catalogTrailer, followed, writeCatalog } from './known-catalog.ts';
@@ -27,7 +27,7 @@ import type { TurnQuota } from './turn-quota.ts';
 
 /** What all calls of one server share. */
 export interface ServerState {
-  readonly doorkeeper: Doorkeeper;
+  readonly access: AccessControl;
   readonly catalog: CatalogDoor | undefined;
   readonly quota: TurnQuota;
   readonly messageBytesMax: number;
@@ -66,7 +66,7 @@ async function admit<Request>(
   abort: AbortController,
 ): Promise<{ readonly context: CallContext; readonly request: Request }> {
   refuseWhenDraining(state);
-  const context = await openContext(call, state.doorkeeper, abort);
+  const context = await openContext(call, state.access, abort);
   const decoded = request();
   authorizeCall(method.path, decoded, context);
   await caughtUp(call, method, state, context);
@@ -145,7 +145,7 @@ export function creditCall<Request, Response>(
     let isClosed = false;
     const run = async (first: Buffer): Promise<void> => {
       refuseWhenDraining(state);
-      const context = await openContext(call, state.doorkeeper, abort);
+      const context = await openContext(call, state.access, abort);
       const input = method.decodeRequest(first);
       if (input.request === undefined) throw new GridError('INVALID_ARGUMENT', 'the first message is not a request');
       authorizeCall(method.path, input.request, context);

@@ -28,7 +28,7 @@ export function conversationCall<Input, Output>(
     const abort = new AbortController();
     const run = async (): Promise<void> => {
       refuseWhenDraining(state);
-      const context = await openContext(call, state.doorkeeper, abort);
+      const context = await openContext(call, state.access, abort);
       const caller = new CallerLeaves(context.signal);
       const messages = (call as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
       const next = async (): Promise<Input | undefined> => {

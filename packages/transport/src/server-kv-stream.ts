@@ -205,7 +205,7 @@ export class ServerKvStream {
       if (this.#allowed.size >= ALLOWED_MAX) this.#allowed.clear();
       this.#allowed.set(map, known);
     }
-    known[permission] ??= this.#state.doorkeeper.authorize(permission, map, this.#context.principal);
+    known[permission] ??= this.#state.access.authorize(permission, map, this.#context.principal);
     return known[permission];
   }
 
@@ -314,7 +314,7 @@ export function kvBatchCall(
 ): (call: ServerDuplexStream<Buffer, Buffer>) => void {
   const open = async (call: ServerDuplexStream<Buffer, Buffer>): Promise<void> => {
     if (state.draining) throw new GridError('SHUTTING_DOWN', 'the member is shutting down');
-    const context = await openContext(call, state.doorkeeper, new AbortController());
+    const context = await openContext(call, state.access, new AbortController());
     authorizeCall(KV_BATCH_PATH, undefined, context);
     const stream = new ServerKvStream(call, state, bounds, context, service);
     streams.add(stream);

@@ -46,7 +46,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
   refuseInsecureBind({ door: 'the gRPC door', host, hasTls: options.tls !== undefined, isGuarded, ...options });
   const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const state: ServerState = {
-    doorkeeper: options,
+    access: options,
     catalog: options.catalog,
     quota: new TurnQuota(),
     messageBytesMax: limits.messageBytesMax,

@@ -2,14 +2,14 @@
  * The checkpoints of one listener in the partitions of this member: read back, written with what commits with them, taken
  * away.
  *
- * checkpoints 1  A checkpoint that was read is committed: what is undecided is waited for.
- * checkpoints 2  Writes of the source's own partition, the checkpoint and the outbox of a step commit in one batch.
+ * checkpoints C1  A checkpoint that was read is committed: what is undecided is waited for.
+ * checkpoints C2  Writes of the source's own partition, the checkpoint and the outbox of a step commit in one batch.
  */
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
 import { assert, type Epoch, GridError, type PartitionId } from '@ashlar/core';
-import { decided, openHere, partitionGateName } from '@ashlar/partitions';
+import { decided, openHere, partitionLockId } from '@ashlar/partitions';
 import { type MemberStore, RecordCause } from '@ashlar/storage';
-import { type GatedWrites, gateNamesOf, stageRecord, stageWrites } from './gated-writes.ts';
+import { type GatedWrites, lockIdsOf, stageRecord, stageWrites } from './gated-writes.ts';
 import {
   type Checkpoint,
   checkpointKey,
@@ -83,7 +83,7 @@ export class Checkpoints {
     const record = encodeCheckpoint(checkpoint);
     // Another log may be full of what the listener has still to read.
     const header = { isProgress: true, epoch };
-    const isCommitted = await this.#writes.commit(gateNamesOf(partition, own), header, signal, (batch) => {
+    const isCommitted = await this.#writes.commit(lockIdsOf(partition, own), header, signal, (batch) => {
       stageWrites(batch, partition, own, this.#parts);
       stageRecord(batch, id, partition, this.#key, record);
       return undefined;
@@ -100,7 +100,7 @@ export class Checkpoints {
     const { control } = this.#parts;
     const map = control.maps.get(LISTENER_MAP);
     if (map === undefined) return;
-    const names = [partitionGateName(partition)];
+    const names = [partitionLockId(partition)];
     await this.#writes.commit(names, { isProgress: true, epoch }, signal, (batch) => {
       const { length } = this.#key;
       batch.remove(map.id, partition, this.#key, 0, length, RecordCause.listener);
@@ -109,12 +109,12 @@ export class Checkpoints {
   }
 }
 
-/** The checkpoint after a step. @throws AssertionError where steps do not rise (listener-records 1) */
+/** The checkpoint after a step. @throws AssertionError where steps do not rise (listener-records R1) */
 export function stepFrom(before: Checkpoint, after: Checkpoint): Checkpoint {
   assert(
     after.incarnation > before.incarnation ||
       (after.incarnation === before.incarnation && after.sequence >= before.sequence),
-    'listener-records 1: the steps of a source rise',
+    'listener-records R1: the steps of a source rise',
   );
   return after;
 }

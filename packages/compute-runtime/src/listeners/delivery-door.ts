@@ -7,7 +7,7 @@ import type { MemberStore } from '@ashlar/storage';
 import { DeliveryTarget } from './delivery-target.ts';
 import { GatedWrites } from './gated-writes.ts';
 import { type Delivery, decodeDeliveries, encodeDeliveries } from './listener-records.ts';
-import { OutboxCourier } from './outbox-courier.ts';
+import { OutboxRelay } from './outbox-relay.ts';
 
 export interface DeliveryDoorParts {
   readonly store: MemberStore;
@@ -22,13 +22,13 @@ export interface DeliveryDoorParts {
 }
 
 export class DeliveryDoor {
-  readonly courier: OutboxCourier;
+  readonly relay: OutboxRelay;
   readonly #target: DeliveryTarget;
 
   constructor(parts: DeliveryDoorParts) {
     const { control, send } = parts;
     this.#target = new DeliveryTarget({ ...parts, writes: new GatedWrites(parts) });
-    this.courier = new OutboxCourier({
+    this.relay = new OutboxRelay({
       control,
       deliver: async (member, deliveries) =>
         member === control.self

@@ -5,18 +5,18 @@
  *   delivery -> key gate -> what does the mark say? -- taken already --> answered once that is committed
  *                                 '-- not taken: writes + mark in one batch --> answered once it is committed
  *
- * delivery-target 1  A mark commits with the writes that it stands for.
- * delivery-target 2  The next step of a source is sent only when the last one is answered, so what comes behind its mark
- *                    was taken: it is answered, and changes nothing.
- * delivery-target 3  A write for a map that was dropped is void, as it would have been a moment before the drop.
- * delivery-target 4  No delivery is waited for longer than `waitMs`: it is sent again, and the mark knows it.
+ * delivery-target T1  A mark commits with the writes that it stands for.
+ * delivery-target T2  The next step of a source is sent only when the last one is answered, so what comes behind its mark
+ *                     was taken: it is answered, and changes nothing.
+ * delivery-target T3  A write for a map that was dropped is void, as it would have been a moment before the drop.
+ * delivery-target T4  No delivery is waited for longer than `waitMs`: it is sent again, and the mark knows it.
  */
 import type { GridView } from '@ashlar/cluster';
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import type { EntryLimits, NeedMap } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
 import { listenerMap } from './checkpoints.ts';
-import { type GatedWrites, gateNamesOf, stageRecord, stageWrites } from './gated-writes.ts';
+import { type GatedWrites, lockIdsOf, stageRecord, stageWrites } from './gated-writes.ts';
 import {
   type Delivery,
   decodeMark,
@@ -84,7 +84,7 @@ export class DeliveryTarget {
     const dropped = await this.#droppedMaps(delivery.writes);
     const key = markKey(listener, source);
     const epoch = control.epochOf(partition);
-    const names = gateNamesOf(partition, delivery.writes);
+    const names = lockIdsOf(partition, delivery.writes);
     return writes.commit(names, { isProgress: true, epoch }, signal, (batch) => {
       const mark = this.#mark(mapId, partition, key);
       const { undecided } = store.found;

@@ -2,12 +2,12 @@
  * Takes away what listeners left in this member's partitions that are deployed no more: marks of what was taken from them,
  * and checkpoints that nobody was there to take away.
  *
- * forgotten-listeners 1  A mark outlives its listener by longer than that still delivers (running-listener.ts, RETIRE_MS), so
- *                        no late copy of a delivery is taken for a new one.
+ * forgotten-listeners F1  A mark outlives its listener by longer than that still delivers (running-listener.ts, RETIRE_MS),
+ *                         so no late copy of a delivery is taken for a new one.
  */
 import type { GridView } from '@ashlar/cluster';
 import type { PartitionId } from '@ashlar/core';
-import { type KeyGate, partitionGateName, type WritePath } from '@ashlar/partitions';
+import { type KeyGate, partitionLockId, type WritePath } from '@ashlar/partitions';
 import { type MemberStore, RecordCause } from '@ashlar/storage';
 import { GatedWrites } from './gated-writes.ts';
 import { LISTENER_MAP, listenerOfKey, listenerText } from './listener-records.ts';
@@ -75,7 +75,7 @@ export class ForgottenListeners {
     partition: PartitionId,
     keys: readonly Uint8Array[],
   ): Promise<boolean> {
-    const names = [partitionGateName(partition)];
+    const names = [partitionLockId(partition)];
     const { signal } = this.#closing;
     const removing = this.#writes.commit(names, { isProgress: true }, signal, (batch) => {
       for (const key of keys) batch.remove(mapId, partition, key, 0, key.length, RecordCause.listener);

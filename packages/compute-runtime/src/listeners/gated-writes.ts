@@ -6,10 +6,10 @@ import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core
 import {
   deadlineOf,
   decided,
-  type GateName,
   type KeyGate,
-  keyGateName,
-  partitionGateName,
+  keyLockId,
+  type LockId,
+  partitionLockId,
   type WritePath,
 } from '@ashlar/partitions';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
@@ -37,7 +37,7 @@ export class GatedWrites {
    * @returns whether it is committed; false: its partition was lost, and nobody here knows what became of it
    * @throws GridError as `stage` does; CANCELLED; OVERLOADED: nothing was sealed
    */
-  commit(names: readonly GateName[], header: BatchHeader, signal: AbortSignal, stage: Stage): Promise<boolean> {
+  commit(names: readonly LockId[], header: BatchHeader, signal: AbortSignal, stage: Stage): Promise<boolean> {
     const gate = this.#gate;
     return new Promise((resolve, reject) => {
       const attempt = (): void => {
@@ -73,8 +73,8 @@ export class GatedWrites {
 }
 
 /** The gate's names of a partition and of what is written in it. */
-export function gateNamesOf(partition: PartitionId, writes: readonly PlacedWrite[]): GateName[] {
-  return [partitionGateName(partition), ...writes.map(({ mapId, key }) => keyGateName(mapId, key, 0, key.length))];
+export function lockIdsOf(partition: PartitionId, writes: readonly PlacedWrite[]): LockId[] {
+  return [partitionLockId(partition), ...writes.map(({ mapId, key }) => keyLockId(mapId, key, 0, key.length))];
 }
 
 /** Stages writes of one partition, in their order. They come first in the batch: what is due ends before it. */

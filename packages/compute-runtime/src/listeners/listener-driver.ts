@@ -6,10 +6,10 @@
  * that has the name by then. A new deployment under the name changes the code that its next events run through, lets it
  * out of quarantine, and nothing else: no event is lost or seen twice. Undeployed, it forgets its place.
  *
- * listener-driver 1  A change is followed here once every listener that it starts stands on committed checkpoints
- *                    (`standing`): a deployment is answered then, and a map that was made takes no write before.
- * listener-driver 2  When partitions come or go, listeners go on from the checkpoints that lie in those that are there.
- * listener-driver 3  One that was undeployed has gone before another with its name and map begins.
+ * listener-driver D1  A change is followed here once every listener that it starts stands on committed checkpoints
+ *                     (`standing`): a deployment is answered then, and a map that was made takes no write before.
+ * listener-driver D2  When partitions come or go, listeners go on from the checkpoints that lie in those that are there.
+ * listener-driver D3  One that was undeployed has gone before another with its name and map begins.
  */
 import type { CatalogState } from '@ashlar/cluster';
 import type { Reading } from '@ashlar/observe';
@@ -83,7 +83,7 @@ export class ListenerDriver {
     metrics.gauge(
       'ashlar_listener_undelivered_writes',
       'Writes of listeners that the partitions they are for have not taken yet.',
-      () => this.#deps.courier.undelivered,
+      () => this.#deps.relay.undelivered,
     );
     metrics.gauge(
       'ashlar_listener_state',

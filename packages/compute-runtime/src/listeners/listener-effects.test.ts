@@ -47,7 +47,7 @@ function keysInOutboxes(): number[] {
 }
 
 function idle(member: BenchMember): Promise<void> {
-  return until(() => member.door.courier.undelivered === 0);
+  return until(() => member.door.relay.undelivered === 0);
 }
 
 describe('a listener', () => {
@@ -293,7 +293,7 @@ describe('a listener that is undeployed', () => {
     const [first, second] = bench.members as [BenchMember, BenchMember];
     first.fault = () => Promise.reject(new GridError('MEMBER_UNREACHABLE', 'cut'));
     await putAll(KEYS, 1);
-    await until(() => keysInOutboxes().length > 0 && second.door.courier.undelivered === 0);
+    await until(() => keysInOutboxes().length > 0 && second.door.relay.undelivered === 0);
     await bench.undeploy();
     const left = keysInOutboxes();
     await putAll(KEYS, 2);

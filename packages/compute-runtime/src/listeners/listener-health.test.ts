@@ -1,5 +1,5 @@
 import { GridError } from '@ashlar/core';
-import { DEATH_TRIES_MAX, GroupTrouble, ListenerHealth, TRIES_MAX } from './listener-health.ts';
+import { DEATH_TRIES_MAX, GroupFailures, ListenerHealth, TRIES_MAX } from './listener-health.ts';
 
 const DEATH = new GridError('USER_CODE_OUT_OF_MEMORY', 'too much');
 const THROW = new GridError('USER_CODE_FAILED', 'RangeError: no');
@@ -10,13 +10,13 @@ function watched() {
   return { health, changes };
 }
 
-function exhausted(health: ListenerHealth, isDeath: boolean): GroupTrouble {
-  const trouble = new GroupTrouble(health, health.successes);
-  for (let tries = 1; !trouble.isExhausted; tries++) {
-    trouble.add(isDeath);
+function exhausted(health: ListenerHealth, isDeath: boolean): GroupFailures {
+  const failures = new GroupFailures(health, health.successes);
+  for (let tries = 1; !failures.isExhausted; tries++) {
+    failures.add(isDeath);
     expect(tries).toBeLessThanOrEqual(isDeath ? DEATH_TRIES_MAX : TRIES_MAX);
   }
-  return trouble;
+  return failures;
 }
 
 describe('the health of a listener', () => {
@@ -40,7 +40,7 @@ describe('the health of a listener', () => {
     }
     expect(pauses).toEqual([0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
     health.succeeded();
-    expect([health.pauseMs, health.isDying]).toEqual([0, false]);
+    expect([health.pauseMs, health.killsThreads]).toEqual([0, false]);
   });
 
   it('is put in quarantine by deaths over several partitions, told once, and by a deployment let out', () => {
@@ -53,7 +53,7 @@ describe('the health of a listener', () => {
     ]);
     health.recovered();
     expect(health.state).toBe('quarantined');
-    const before = new GroupTrouble(health, health.successes);
+    const before = new GroupFailures(health, health.successes);
     health.redeployed();
     expect([health.state, health.pauseMs, before.isOutdated(health)]).toEqual(['healthy', 0, true]);
   });
@@ -63,9 +63,9 @@ describe('the health of a listener', () => {
     expect(health.mayGiveUp(exhausted(health, true), DEATH)).toBe(false);
     expect(health.state).toBe('quarantined');
     health.redeployed();
-    const trouble = exhausted(health, true);
+    const failures = exhausted(health, true);
     health.succeeded();
-    expect(health.mayGiveUp(trouble, DEATH)).toBe(true);
+    expect(health.mayGiveUp(failures, DEATH)).toBe(true);
     expect(health.state).toBe('healthy');
   });
 

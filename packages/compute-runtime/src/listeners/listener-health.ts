@@ -26,7 +26,7 @@ const DEATHS_MAX = 6;
 const PARTITIONS_TO_BLAME = 3;
 
 /** The failures of one group of events so far. */
-export class GroupTrouble {
+export class GroupFailures {
   readonly #successesBefore: number;
   readonly #deployment: number;
   #deaths = 0;
@@ -85,7 +85,7 @@ export class ListenerHealth {
   }
 
   /** Whether its last run killed its thread: then its runs take turns. */
-  get isDying(): boolean {
+  get killsThreads(): boolean {
     return this.#deathsInARow > 0;
   }
 
@@ -131,10 +131,10 @@ export class ListenerHealth {
    *
    * @returns whether to give up on its events; false: the listener is in quarantine now
    */
-  mayGiveUp(trouble: GroupTrouble, error: GridError): boolean {
-    if (trouble.wasBlamedAlone(this)) return true;
+  mayGiveUp(failures: GroupFailures, error: GridError): boolean {
+    if (failures.wasBlamedAlone(this)) return true;
     // The only events there are may be bad ones: once, and not where they cost threads.
-    if (!trouble.hasDeaths && this.#givenUpInARow++ === 0) return true;
+    if (!failures.hasDeaths && this.#givenUpInARow++ === 0) return true;
     this.#quarantine(error);
     return false;
   }

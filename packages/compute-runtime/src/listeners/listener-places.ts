@@ -2,11 +2,11 @@
  * The places of a listener in the logs of this member's partitions: where it goes on, from which sequence it holds the log,
  * and what of its outbox is to be delivered first.
  *
- * listener-places 1  A place begins with its checkpoint: with the one that lies in the partition, or with a first one at the
- *                    present end of the log, which is committed before the place is open.
- * listener-places 2  The log is held from the checkpoint on, so that what a restart reads again is there.
- * listener-places 3  Where the log does not reach back to the checkpoint, or is another one, events may be missing: that is
- *                    told and counted, and the listener goes on with the oldest that there is.
+ * listener-places P1  A place begins with its checkpoint: with the one that lies in the partition, or with a first one at
+ *                     the present end of the log, which is committed before the place is open.
+ * listener-places P2  The log is held from the checkpoint on, so that what a restart reads again is there.
+ * listener-places P3  Where the log does not reach back to the checkpoint, or is another one, events may be missing: that is
+ *                     told and counted, and the listener goes on with the oldest that there is.
  */
 import { assert, type Epoch, type GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import type { LogConsumer, LogHolder } from '@ashlar/storage';
@@ -71,7 +71,7 @@ export class ListenerPlace {
     outbox: Outbox | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    assert(sequence >= this.sequence, 'listener-records 1: the steps of a source rise');
+    assert(sequence >= this.sequence, 'listener-records R1: the steps of a source rise');
     const next = { incarnation: this.incarnation, sequence, outbox };
     await this.#checkpoints.write(this, next, own, signal);
     this.#checkpoint = next;
@@ -115,7 +115,7 @@ export async function openPlace(
   }
 }
 
-/** The sequence to read first (listener-places 3). */
+/** The sequence to read first (listener-places P3). */
 function resumeAt(
   partition: PartitionId,
   known: Checkpoint,

@@ -5,9 +5,9 @@
  *   checkpoint  [module, export, map id]          in the source partition: how far the listener came, and its outbox
  *   mark        [module, export, map id, source]  in a target partition: what was taken there from the source's outboxes
  *
- * listener-records 1  A step is named by the log it came from (incarnation) and the sequence of its last event. Steps of one
- *                     source follow each other: incarnations rise, and sequences within one.
- * listener-records 2  A step's writes for one target are numbered from 0; a mark says how many of its last step were taken.
+ * listener-records R1  A step is named by the log it came from (incarnation) and the sequence of its last event. Steps of
+ *                      one source follow each other: incarnations rise, and sequences within one.
+ * listener-records R2  A step's writes for one target are numbered from 0; a mark says how many of its last step were taken.
  */
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { decodeKey, decodeMessage, encodeKey, encodeMessage } from '@ashlar/serialization';

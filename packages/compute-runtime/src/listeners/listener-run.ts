@@ -5,12 +5,12 @@
  *   checkpoints -> log -> pull -> groups by partition -> user code -> own writes + checkpoint + outbox commit -> deliveries
  *                           '-- a group that failed: its partition is on hold, tried again alone --^
  *
- * listener-run 1  A step is done when its batch is committed and its outbox delivered; a batch that was lost is done again
- *                 from the checkpoint.
- * listener-run 2  At most one step a partition is under way, so that effects come in the order of the events.
- * listener-run 3  A partition whose step takes long (it failed, or its outbox is not taken) is on hold, and no other waits for
- *                 it.
- * listener-run 4  Once a step is committed its events are never given to the listener's code again.
+ * listener-run R1  A step is done when its batch is committed and its outbox delivered; a batch that was lost is done again
+ *                  from the checkpoint.
+ * listener-run R2  At most one step a partition is under way, so that effects come in the order of the events.
+ * listener-run R3  A partition whose step takes long (it failed, or its outbox is not taken) is on hold, and no other waits
+ *                  for it.
+ * listener-run R4  Once a step is committed its events are never given to the listener's code again.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
@@ -22,7 +22,7 @@ import type { LogHolder } from '@ashlar/storage';
 import { Checkpoints } from './checkpoints.ts';
 import { type EventGroup, groupsOf, singles } from './event-groups.ts';
 import { GatedWrites } from './gated-writes.ts';
-import { GroupTrouble, type ListenerHealth } from './listener-health.ts';
+import { GroupFailures, type ListenerHealth } from './listener-health.ts';
 import { isPartitionGone, type ListenerPlace, openPlace } from './listener-places.ts';
 import { type Checkpoint, LISTENER_MAP, type Outbox, type OutboxPart, type PlacedWrite } from './listener-records.ts';
 import type { ListenerDependencies, ListenerSpec } from './listener-spec.ts';
@@ -322,11 +322,11 @@ export class ListenerRun {
   async #deliver({ partition }: ListenerPlace, outbox: Outbox): Promise<boolean> {
     const { deps, spec, watch } = this.#options;
     const { signal } = this.#leaving;
-    const courierWatch = { onDelay: watch.onUndelivered, onRefused: watch.onLeftOut };
+    const relayWatch = { onDelay: watch.onUndelivered, onRefused: watch.onLeftOut };
     this.undelivered += 1;
     while (!signal.aborted) {
       try {
-        await deps.courier.deliver(spec, partition, outbox, courierWatch, signal);
+        await deps.relay.deliver(spec, partition, outbox, relayWatch, signal);
         this.undelivered -= 1;
         return true;
       } catch (error) {
@@ -376,12 +376,12 @@ export class ListenerRun {
     const { health, tasks } = this.#options;
     const { signal } = this.#stopping;
     let failure = first;
-    let trouble = new GroupTrouble(health, successesBefore);
+    let failures = new GroupFailures(health, successesBefore);
     for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
       if (failure.isRefusal) break;
-      if (trouble.isOutdated(health)) trouble = new GroupTrouble(health, health.successes);
-      if (!failure.transient) trouble.add(failure.isDeath);
-      if (trouble.isExhausted && health.mayGiveUp(trouble, failure.error)) break;
+      if (failures.isOutdated(health)) failures = new GroupFailures(health, health.successes);
+      if (!failure.transient) failures.add(failure.isDeath);
+      if (failures.isExhausted && health.mayGiveUp(failures, failure.error)) break;
       await this.#pause(pauseMs);
       if (signal.aborted) return;
       const [ran] = await tasks.run([group], signal);

@@ -5,7 +5,7 @@ import type { EntryLimits, KeyGate, LogPressure } from '@ashlar/partitions';
 import type { Router } from '@ashlar/routing';
 import type { ProcessorCalls } from '../processor-calls.ts';
 import type { ListenerParts } from './listener-parts.ts';
-import type { OutboxCourier } from './outbox-courier.ts';
+import type { OutboxRelay } from './outbox-relay.ts';
 
 export interface ListenerDependencies {
   readonly parts: ListenerParts;
@@ -16,7 +16,7 @@ export interface ListenerDependencies {
   readonly gate: KeyGate;
   readonly limits: EntryLimits;
   readonly pressure: LogPressure;
-  readonly courier: OutboxCourier;
+  readonly relay: OutboxRelay;
 }
 
 export interface ListenerSpec {

@@ -1,9 +1,9 @@
 /**
  * Runs a listener's code on groups of events, and judges by the outcomes how the listener does.
  *
- * listener-tasks 1  All groups of a pull run in one task; where a death leaves open whose fault it was, each in a task of its
- *                   own.
- * listener-tasks 2  While runs kill their threads they take turns, with pauses in between; in quarantine nothing runs.
+ * listener-tasks T1  All groups of a pull run in one task; where a death leaves open whose fault it was, each in a task of
+ *                    its own.
+ * listener-tasks T2  While runs kill their threads they take turns, with pauses in between; in quarantine nothing runs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CALL_DEPTH, type ListenerOutcome, type ListenerRunner } from '@ashlar/compute';
@@ -48,7 +48,7 @@ export class ListenerTasks {
 
   async #runTask(groups: readonly EventGroup[], signal: AbortSignal): Promise<readonly ListenerOutcome[]> {
     const { health } = this.#options;
-    if (!health.isDying && health.state !== 'quarantined') return this.#runNow(groups, signal);
+    if (!health.killsThreads && health.state !== 'quarantined') return this.#runNow(groups, signal);
     const turn = this.#turn.then(async () => {
       await this.#untilMayRun(signal);
       return this.#runNow(groups, signal);

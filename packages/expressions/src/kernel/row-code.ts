@@ -25,7 +25,7 @@ import {
 } from './code.ts';
 import { type ColumnProfile, tagAs } from './profile.ts';
 import type { Program, ProgramNode } from './program.ts';
-import { type ConstantForm, isDear, type KernelNeeds, positionIn, push, RowLines } from './row-lines.ts';
+import { type ConstantForm, isCostly, type KernelNeeds, positionIn, push, RowLines } from './row-lines.ts';
 
 /** The most constants of an IN that are compared one by one. */
 const IN_INLINE_MAX = 4;
@@ -144,7 +144,7 @@ export class RowCode {
   /** The condition `node`, evaluated only where `condition` holds if it is dear or may give up (row-code W3); false elsewhere. */
   #guarded(condition: string, node: ProgramNode): TruthCode {
     const [lines, value] = this.#out.captured(() => this.truth(node));
-    if (!isDear(lines)) {
+    if (!isCostly(lines)) {
       this.#out.add(...lines);
       return value;
     }

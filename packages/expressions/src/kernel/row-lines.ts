@@ -111,7 +111,7 @@ export class RowLines {
 }
 
 /** Whether statements may give up the row or call a closure. */
-export function isDear(lines: readonly string[]): boolean {
+export function isCostly(lines: readonly string[]): boolean {
   return lines.some((line) => line.includes('break row') || line.includes('closures['));
 }
 

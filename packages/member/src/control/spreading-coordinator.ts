@@ -8,11 +8,12 @@
  * To follow is to have taken the state, and to stand by what it asks for: listeners have their first checkpoints.
  *
  * spreading-coordinator A1  After the answer to a drop no live member takes a write for the dropped map, and none shows it.
- * spreading-coordinator A2  A member that cannot be reached for `goneMs` is taken for dead. Should it live all the same, mutations that name a
- *     later map are not applied by it before it has caught up (kv/src/batch-maps.ts).
- * spreading-coordinator A3  A member that can be reached and does not confirm in time fails the change (DEADLINE_EXCEEDED; the change itself
- *     stands). Only a map that is made waits for nobody longer than `createWaitMs`: who is asked for an unknown map asks
- *     the coordinator.
+ * spreading-coordinator A2  A member that cannot be reached for `goneMs` is taken for dead. Should it live all the same,
+ *                           mutations that name a later map are not applied by it before it has caught up
+ *                           (kv/src/batch-maps.ts).
+ * spreading-coordinator A3  A member that can be reached and does not confirm in time fails the change (DEADLINE_EXCEEDED;
+ *                           the change itself stands). Only a map that is made waits for nobody longer than `createWaitMs`:
+ *                           who is asked for an unknown map asks the coordinator.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {

@@ -63,7 +63,7 @@ export function computeService(deps: ComputeDependencies): ComputeParts {
   });
   const listeners = new ListenerDriver({
     ...deps,
-    courier: deps.deliveries.courier,
+    relay: deps.deliveries.relay,
     runner: new ListenerRunner(parts.userPools, parts.modules),
   });
   const service: ComputeService = {

@@ -16,7 +16,7 @@ import type { Call } from '../parse/syntax.ts';
 import { AGGREGATE_BASE, type Bind, type BindContext } from './context.ts';
 import { adopt, castTo, expectBoolean, literalTypeAmong, unify } from './literals.ts';
 import { asNumeric, inOneKind } from './number-kinds.ts';
-import { habitOf, insteadOfFunction, isPostgresFunction } from './postgres-functions.ts';
+import { hintForFunction, insteadOfFunction, isPostgresFunction } from './postgres-functions.ts';
 import { isNumeric, isOpen, mismatch } from './types.ts';
 
 const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max'] as const;
@@ -97,7 +97,7 @@ function unknownFunction(name: string, call: Call): GridError {
   const near = distance(name, nearest) <= (name.length < 4 ? 1 : Math.max(2, name.length / 3));
   return new GridError('UNKNOWN_FUNCTION', `unknown function '${name}'`, {
     position: call.position,
-    hint: habitOf(name) ?? (near ? `did you mean '${nearest}'?` : undefined),
+    hint: hintForFunction(name) ?? (near ? `did you mean '${nearest}'?` : undefined),
     details: { function: name },
   });
 }

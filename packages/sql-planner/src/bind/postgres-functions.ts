@@ -130,7 +130,7 @@ export function insteadOfFunction(name: string): string {
 }
 
 /** Functions of other databases, and what they are called here. */
-const HABITS: Readonly<Record<string, string>> = {
+const HINTS: Readonly<Record<string, string>> = {
   charindex: 'use strpos(text, part)',
   getdate: 'use now()',
   group_concat: insteadOfFunction('string_agg'),
@@ -148,6 +148,6 @@ const HABITS: Readonly<Record<string, string>> = {
 };
 
 /** The hint for a name that is a function elsewhere, or undefined. */
-export function habitOf(name: string): string | undefined {
-  return Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
+export function hintForFunction(name: string): string | undefined {
+  return Object.hasOwn(HINTS, name) ? HINTS[name] : undefined;
 }

@@ -51,16 +51,16 @@ export function shown(token: Token): string {
   return token.kind === 'string' || token.kind === 'quoted' ? text : `'${text}'`;
 }
 
-const HABITS: Readonly<Record<string, string>> = {
+const HINTS: Readonly<Record<string, string>> = {
   '==': 'equality is a single =',
   '&&': 'write AND',
   '`': 'names are quoted with double quotes',
 };
 
-/** What the writer may have meant: a habit from another language, or the clause word nearest to a misspelled one. */
+/** What the writer may have meant: a hint from another language, or the clause word nearest to a misspelled one. */
 export function hintFor(token: Token): string | undefined {
-  const habit = Object.hasOwn(HABITS, token.text) ? HABITS[token.text] : undefined;
-  if (habit !== undefined) return habit;
+  const hint = Object.hasOwn(HINTS, token.text) ? HINTS[token.text] : undefined;
+  if (hint !== undefined) return hint;
   if (token.kind !== 'word') return undefined;
   const nearest = nearestClauseWord(token.text);
   return nearest === undefined ? undefined : `did you mean ${nearest}?`;

@@ -1,4 +1,4 @@
-import { partitionGateName } from '@ashlar/partitions';
+import { partitionLockId } from '@ashlar/partitions';
 import { jest } from '@jest/globals';
 import { ChangeBench } from '../testing/change-bench.ts';
 
@@ -52,15 +52,15 @@ describe('a part of a statement', () => {
 
   it('holds a partition only while it holds all lower ones, and lets go of them when its statement leaves', async () => {
     const bench = filled();
-    bench.gate.hold(partitionGateName(2));
+    bench.gate.hold(partitionLockId(2));
     const part = bench.part(bench.change('UPDATE m SET n = 1'));
     const staged = part.stage(true);
     await turns();
-    expect([0, 1, 3].map((partition) => bench.gate.isHeld(partitionGateName(partition)))).toEqual([true, true, false]);
+    expect([0, 1, 3].map((partition) => bench.gate.isHeld(partitionLockId(partition)))).toEqual([true, true, false]);
     part.close();
     await expect(staged).rejects.toMatchObject({ code: 'CANCELLED' });
     expect(bench.gate.heldCount).toBe(1);
-    bench.gate.release(partitionGateName(2));
+    bench.gate.release(partitionLockId(2));
     expect(bench.isQuiet()).toBe(true);
   });
 

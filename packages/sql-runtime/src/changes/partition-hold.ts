@@ -12,7 +12,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ProcessorCalls } from '@ashlar/compute-runtime';
 import { CancelledError, type PartitionId } from '@ashlar/core';
-import { type GateName, type KeyGate, partitionGateName } from '@ashlar/partitions';
+import { type KeyGate, type LockId, partitionLockId } from '@ashlar/partitions';
 
 export interface HoldDependencies {
   readonly gate: KeyGate;
@@ -21,7 +21,7 @@ export interface HoldDependencies {
 
 export class PartitionHold {
   readonly #gate: KeyGate;
-  #names: GateName[] = [];
+  #names: LockId[] = [];
 
   private constructor(gate: KeyGate) {
     this.#gate = gate;
@@ -30,10 +30,10 @@ export class PartitionHold {
   /** All of them, if nobody holds one or a key of one at this moment; else undefined, and none. */
   static now(partitions: ReadonlySet<number>, { gate, processors }: HoldDependencies): PartitionHold | undefined {
     for (const partition of partitions) {
-      if (gate.isHeld(partitionGateName(partition)) || processors.isBusy(partition as PartitionId)) return undefined;
+      if (gate.isHeld(partitionLockId(partition)) || processors.isBusy(partition as PartitionId)) return undefined;
     }
     const hold = new PartitionHold(gate);
-    for (const partition of partitions) hold.#take(partitionGateName(partition));
+    for (const partition of partitions) hold.#take(partitionLockId(partition));
     return hold;
   }
 
@@ -46,7 +46,7 @@ export class PartitionHold {
     const hold = new PartitionHold(gate);
     try {
       for (const partition of [...partitions].sort((a, b) => a - b)) {
-        const name = partitionGateName(partition);
+        const name = partitionLockId(partition);
         if (gate.isHeld(name)) await hold.#takeWhenFree(name, signal);
         else hold.#take(name);
       }
@@ -69,13 +69,13 @@ export class PartitionHold {
     for (const name of names) this.#gate.release(name);
   }
 
-  #take(name: GateName): void {
+  #take(name: LockId): void {
     this.#gate.hold(name);
     this.#names.push(name);
   }
 
   /** Takes it within the turn in which it becomes free, before who came later (partition-hold H2). */
-  #takeWhenFree(name: GateName, signal: AbortSignal): Promise<void> {
+  #takeWhenFree(name: LockId, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) throw new CancelledError('the statement');
       let hasLeft = false;

@@ -539,7 +539,7 @@ export class SlotTable {
   /* ---- End ------------------------------------------------------------------------------------------------------ */
 
   /** Lets go of what slots [from, from + count) hold. No reader is left. @returns the next slot, or -1 at the end */
-  dismantleSlots(from: number, count: number): number {
+  reclaimSlots(from: number, count: number): number {
     const { blocks, account } = this.host;
     const chunk = this.chunks[from >>> CHUNK_SHIFT];
     if (chunk === undefined) return -1;
@@ -556,7 +556,7 @@ export class SlotTable {
   }
 
   /** Lets go of the entries in buckets [from, from + count). @returns the next bucket, or -1 at the end */
-  dismantleIndex(from: number, count: number): number {
+  reclaimIndex(from: number, count: number): number {
     const { blocks, account, timers } = this.host;
     return this.index.visit(from, count, (entry) => {
       const timer = blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;

@@ -19,7 +19,7 @@ export async function openJson(path: string, encoding?: string): Promise<RowSour
 }
 
 async function* readJson(file: TextFile, limit = Number.POSITIVE_INFINITY): AsyncGenerator<RowBatch> {
-  const cutter = new ObjectCutter(file.path);
+  const splitter = new ObjectSplitter(file.path);
   let bytesRead = 0;
   let rows: Document[] = [];
   let rowCount = 0;
@@ -27,7 +27,7 @@ async function* readJson(file: TextFile, limit = Number.POSITIVE_INFINITY): Asyn
     bytesRead = bytes;
   });
   for await (const piece of pieces) {
-    for (const { text, line } of cutter.cut(piece)) {
+    for (const { text, line } of splitter.cut(piece)) {
       if (rowCount >= limit) break;
       rows.push(rowOf(file.path, text, line));
       rowCount += 1;
@@ -37,7 +37,7 @@ async function* readJson(file: TextFile, limit = Number.POSITIVE_INFINITY): Asyn
     yield { rows, bytesRead };
     rows = [];
   }
-  if (rowCount < limit) cutter.end();
+  if (rowCount < limit) splitter.end();
   if (rows.length > 0) yield { rows, bytesRead };
 }
 
@@ -55,7 +55,7 @@ const [QUOTE, BACKSLASH, OPEN, CLOSE, LEFT, RIGHT, COMMA, NEWLINE] = [...'"\\{}[
 );
 
 /** Cuts text that comes in pieces. */
-class ObjectCutter {
+class ObjectSplitter {
   readonly #path: string;
   #expected: Expected = 'start';
   /** The begun object, of the pieces before. */

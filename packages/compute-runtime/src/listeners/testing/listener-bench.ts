@@ -210,7 +210,7 @@ export class BenchMember {
       log,
     };
     return new ListenerDriver({
-      ...{ parts, gate, limits: LIMITS, pressure: new LogPressure(store), courier: this.door.courier },
+      ...{ parts, gate, limits: LIMITS, pressure: new LogPressure(store), relay: this.door.relay },
       runner: { run: (run) => this.#run(run) },
       router: () => Promise.reject(new Error('no calls are made')),
       processors: {} as never,

@@ -4,10 +4,10 @@
  *   outbox part -> deliveries of bounded size, one after the other -> by member, the deliveries of a turn in one message
  *                       '-- not taken: pause that doubles, who owns the partition now? --^
  *
- * outbox-courier 1  The deliveries of a part are sent one after the other; parts do not wait for each other.
- * outbox-courier 2  What cannot be taken by anyone, ever (a value longer than the target allows), is told and left out; all
- *                   else is sent again until it is taken or the signal fires.
- * outbox-courier 3  At most MESSAGES_MAX messages a member are under way, of MESSAGE_BYTES each and a write more.
+ * outbox-relay O1  The deliveries of a part are sent one after the other; parts do not wait for each other.
+ * outbox-relay O2  What cannot be taken by anyone, ever (a value longer than the target allows), is told and left out; all
+ *                  else is sent again until it is taken or the signal fires.
+ * outbox-relay O3  At most MESSAGES_MAX messages a member are under way, of MESSAGE_BYTES each and a write more.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GridView } from '@ashlar/cluster';
@@ -21,14 +21,14 @@ export type Deliver = (
 ) => Promise<readonly (GridError | undefined)[]>;
 
 /** What becomes of a listener's outboxes, for whoever tells of it. */
-export interface CourierWatch {
+export interface RelayWatch {
   /** Writes were not taken, and are sent again. Once a try. */
   onDelay(partition: PartitionId, error: GridError): void;
   /** Writes can never be taken, and were left out. */
   onRefused(partition: PartitionId, writes: number, error: GridError): void;
 }
 
-export interface CourierOptions {
+export interface OutboxRelayOptions {
   readonly control: Pick<GridView, 'table' | 'refresh'>;
   readonly deliver: Deliver;
   readonly pauseFirstMs?: number;
@@ -62,13 +62,13 @@ const FINAL: ReadonlySet<string> = new Set([
   'MESSAGE_TOO_LARGE',
 ]);
 
-export class OutboxCourier {
-  readonly #options: CourierOptions;
+export class OutboxRelay {
+  readonly #options: OutboxRelayOptions;
   readonly #queues = new Map<MemberId, MemberQueue>();
   /** Writes that are not taken yet. */
   undelivered = 0;
 
-  constructor(options: CourierOptions) {
+  constructor(options: OutboxRelayOptions) {
     this.#options = options;
   }
 
@@ -81,7 +81,7 @@ export class OutboxCourier {
     listener: ListenerId,
     source: PartitionId,
     { incarnation, sequence, parts }: Outbox,
-    watch: CourierWatch,
+    watch: RelayWatch,
     signal: AbortSignal,
   ): Promise<void> {
     const step = { listener, source, incarnation, sequence };
@@ -94,7 +94,7 @@ export class OutboxCourier {
   async #bring(
     step: Pick<Delivery, 'listener' | 'source' | 'incarnation' | 'sequence'>,
     { partition, writes }: OutboxPart,
-    watch: CourierWatch,
+    watch: RelayWatch,
     signal: AbortSignal,
   ): Promise<void> {
     this.undelivered += writes.length;
@@ -110,7 +110,7 @@ export class OutboxCourier {
     }
   }
 
-  async #until(delivery: Delivery, bytes: number, watch: CourierWatch, signal: AbortSignal): Promise<void> {
+  async #until(delivery: Delivery, bytes: number, watch: RelayWatch, signal: AbortSignal): Promise<void> {
     const { partition, writes } = delivery;
     const { control, pauseFirstMs = PAUSE_FIRST_MS } = this.#options;
     for (let pauseMs = pauseFirstMs; ; pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * 2)) {
@@ -132,7 +132,7 @@ export class OutboxCourier {
   }
 
   /** One of the writes is refused for good: the others are not. */
-  async #oneByOne(delivery: Delivery, watch: CourierWatch, signal: AbortSignal): Promise<void> {
+  async #oneByOne(delivery: Delivery, watch: RelayWatch, signal: AbortSignal): Promise<void> {
     for (const [index, write] of delivery.writes.entries()) {
       const alone = { ...delivery, first: delivery.first + index, writes: [write] };
       await this.#until(alone, bytesOf(write), watch, signal);

@@ -12,7 +12,7 @@ interface Dropped {
   bucket: number;
 }
 
-export class TableDismantler {
+export class TableReclaimer {
   readonly #queue: Dropped[] = [];
   readonly #gone: (table: SlotTable) => void;
 
@@ -37,8 +37,8 @@ export class TableDismantler {
       const dropped = this.#queue[0]!;
       if (!epochs.passed(dropped.stamp)) return steps;
       const slice = Math.min(maxSteps - steps, 1024);
-      if (dropped.slot >= 0) dropped.slot = dropped.table.dismantleSlots(dropped.slot, slice);
-      else if (dropped.bucket >= 0) dropped.bucket = dropped.table.dismantleIndex(dropped.bucket, slice);
+      if (dropped.slot >= 0) dropped.slot = dropped.table.reclaimSlots(dropped.slot, slice);
+      else if (dropped.bucket >= 0) dropped.bucket = dropped.table.reclaimIndex(dropped.bucket, slice);
       else {
         dropped.table.destroy();
         this.#queue.shift();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { HeldNames } from './held-names.ts';
+import { HeldLocks } from './held-locks.ts';
 
 describe('held names', () => {
   it('are found like in a map, however names collide and go', () => {
@@ -7,7 +7,7 @@ describe('held names', () => {
     const step = fc.record({ name, isGone: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
-        const names = new HeldNames();
+        const names = new HeldLocks();
         const twin = new Map<number, object>();
         for (const { name, isGone } of steps) {
           if (isGone) expect(names.delete(name)).toBe(twin.delete(name));
@@ -24,7 +24,7 @@ describe('held names', () => {
   });
 
   it('grow and stay complete', () => {
-    const names = new HeldNames();
+    const names = new HeldLocks();
     const holders = Array.from({ length: 5000 }, () => ({}));
     for (const [name, holder] of holders.entries()) names.add(name, holder);
     for (let name = 0; name < holders.length; name += 2) expect(names.delete(name)).toBe(true);
