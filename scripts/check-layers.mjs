@@ -18,9 +18,10 @@ const ROOMS = {
   expressions: ['core', 'api', 'serialization', 'storage'],
   transport: ['core', 'serialization'],
   routing: ['core', 'serialization', 'transport'],
+  modules: ['core', 'api'],
+  grid: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   cluster: ['core'],
   partitions: ['core', 'serialization', 'storage', 'cluster'],
-  modules: ['core', 'api'],
   terminal: ['core', 'api'],
   workers: ['core', 'storage'],
   events: ['core', 'serialization', 'storage', 'expressions'],
@@ -30,7 +31,7 @@ const ROOMS = {
   'sql-executor': ['core', 'api', 'serialization', 'storage', 'expressions', 'workers', 'sql-plan'],
   'compute-runtime': [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
-    ...['cluster', 'partitions', 'workers', 'events', 'compute'],
+    ...['grid', 'cluster', 'partitions', 'workers', 'events', 'compute'],
   ],
   kv: [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'transport', 'cluster', 'partitions'],
@@ -40,10 +41,10 @@ const ROOMS = {
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'cluster', 'partitions'],
     ...['workers', 'compute', 'sql-plan', 'sql-executor', 'compute-runtime'],
   ],
-  client: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
+  client: ['core', 'api', 'transport', 'routing', 'grid'],
   member: [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
-    ...['cluster', 'partitions', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner'],
+    ...['grid', 'cluster', 'partitions', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner'],
     ...['sql-executor', 'compute-runtime', 'kv', 'sql-runtime'],
   ],
   cli: ['core', 'api', 'terminal', 'client', 'member'],

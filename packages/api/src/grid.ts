@@ -1,4 +1,7 @@
-/** The grid as applications see it. `@ashlar/client` implements it over the network. */
+/**
+ * The grid as applications see it, and members have it for what is asked of them. The room `grid` implements it over a router:
+ * `@ashlar/client` gives it by a connection.
+ */
 import type { GridError } from '@ashlar/core';
 import type { Call } from './calls.ts';
 import type { Job, RunOptions } from './compute.ts';

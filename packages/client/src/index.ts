@@ -40,5 +40,5 @@ export {
   type SubscribeOptions,
   writePut,
 } from '@ashlar/api';
+export { connect } from './connect.ts';
 export type { ConnectOptions, Pem, TlsOptions } from './options.ts';
-export { connect } from './remote-grid.ts';

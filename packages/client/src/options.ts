@@ -40,6 +40,3 @@ export interface ConnectOptions {
 }
 
 export const DEFAULT_SEEDS: readonly string[] = ['127.0.0.1:7710'];
-export const DEFAULT_SQL_TIMEOUT_MS = 30_000;
-/** Timeout of deployments and of questions about the grid. */
-export const ADMIN_TIMEOUT_MS = 10_000;

@@ -1,5 +1,5 @@
 /** compute-runtime: the main thread's half of compute: calls of processors, listeners and their write-sets. */
-export { type JobCall, JobCoordinator } from './jobs/job-coordinator.ts';
+export { JobCoordinator } from './jobs/job-coordinator.ts';
 export { JobPartRunner } from './jobs/job-part-runner.ts';
 export { DeliveryDoor } from './listeners/delivery-door.ts';
 export { ListenerDriver, stateOfListener } from './listeners/listener-driver.ts';

@@ -5,11 +5,12 @@
  * listener-runner L1  What a listener does becomes real only when the member commits its write-set: a worker killed at any
  *                     moment has written nothing. Calls it made may be made again.
  * listener-runner L2  While calls wait for the member, the listener's wall clock stands still.
+ *                     A call ends with the run that made it.
  * listener-runner L3  A failed group fails alone when its error was its own; a death fails all groups of the task, for several
  *                     of them may have been half way. Then run each alone to find the one to blame (kind 'shared').
  */
 import type { EventType } from '@ashlar/api';
-import { assert, GridError, type TraceContext, unreachable } from '@ashlar/core';
+import { assert, type CallScope, GridError, type TraceContext, unreachable } from '@ashlar/core';
 import type { WorkerPools, WorkerTask } from '@ashlar/workers';
 import { crossed, crossing } from './crossing-errors.ts';
 import {
@@ -56,8 +57,12 @@ export interface ListenerCallAnswer {
   readonly errors: readonly (readonly [index: number, error: GridError])[];
 }
 
-/** Answers the calls of a listener. A rejection fails each of them. */
-export type ListenerCallHandler = (call: ListenerCall) => Promise<ListenerCallAnswer>;
+/**
+ * Answers the calls of a listener. A rejection fails each of them.
+ *
+ * @param scope  the run that they are made in: its signal fires when that has ended, however it did
+ */
+export type ListenerCallHandler = (call: ListenerCall, scope: CallScope) => Promise<ListenerCallAnswer>;
 
 export interface ListenerWrite {
   readonly map: string;
@@ -137,6 +142,8 @@ export class ListenerRunner {
     const module = this.#modules.resolve(run.module, run.exportName, 'listener');
     const groups = run.groups.map(columnsOf);
     const task: ListenerTask = { source: sourceOf(module), exportName: run.exportName, map: run.map, groups, trace };
+    const ended = new AbortController();
+    const scope = { signal: ended.signal, trace };
     let waiting = 0;
     const running: WorkerTask<readonly GroupAnswer[]> = this.#pools.run(depth, 'listener', task, {
       transfer: groups.flatMap(({ keys, values, oldValues }) => buffersOf(keys, values, oldValues)),
@@ -147,7 +154,7 @@ export class ListenerRunner {
       onMessage: (message) => {
         for (const call of (message as CallsMessage).calls) {
           waiting += 1;
-          answer(call, callHandler, depth + 1)
+          answer(call, (one) => callHandler(one, scope), depth + 1)
             .then((answers) => running.post(answers, buffersOf(answers.results)))
             .finally(() => {
               waiting -= 1;
@@ -155,6 +162,8 @@ export class ListenerRunner {
         }
       },
     });
+    const end = (): void => ended.abort();
+    running.result.then(end, end);
     return running.result;
   }
 }
@@ -181,7 +190,11 @@ function failed(error: GridError, isDeath: boolean): ListenerOutcome {
 }
 
 /** Asks the member; a rejection becomes the error of each call. */
-async function answer(call: CallColumns, handler: ListenerCallHandler, depth: number): Promise<AnswersMessage> {
+async function answer(
+  call: CallColumns,
+  handler: (call: ListenerCall) => Promise<ListenerCallAnswer>,
+  depth: number,
+): Promise<AnswersMessage> {
   const { operation, map, module, exportName, firstId } = call;
   const keys = unpackAll(call.keys);
   try {

@@ -1,5 +1,6 @@
 /** core: the words every room speaks. Imports nothing, does no I/O. */
 export { AssertionError, assert, unreachable } from './assert.ts';
+export type { CallScope } from './call-scope.ts';
 export { HybridClock, systemTime, type TimeSource } from './clock.ts';
 export { distinctNames, numberedName } from './distinct-names.ts';
 export { ERROR_CODES, type ErrorCode, isErrorCode, wasNeverSealed } from './error-codes.ts';

@@ -4,7 +4,7 @@
  * A batch is worked on at once and in the order of its stream. Only one that must wait for its maps (to be created, or
  * looked up), or because too many commits are awaited, makes the later batches of its stream wait too.
  */
-import { GridError, type TraceContext, ttlNumber } from '@ashlar/core';
+import { type CallScope, GridError, ttlNumber } from '@ashlar/core';
 import type { MemberMetrics, Tracing } from '@ashlar/observe';
 import { checkOneGo, type LogPressure, WaitingKeys } from '@ashlar/partitions';
 import { checkKey, decodeKey, decodeValue, encodeValue, type Key } from '@ashlar/serialization';
@@ -48,10 +48,10 @@ export interface KeyForwarder {
   get(
     map: string,
     key: Key,
-    trace?: TraceContext,
+    scope: CallScope,
   ): Promise<{ value: Uint8Array; version: number; expiresAtMs: number } | undefined>;
-  put(map: string, key: Key, value: Uint8Array, ttlMs: number, trace?: TraceContext): Promise<void>;
-  remove(map: string, key: Key, trace?: TraceContext): Promise<boolean>;
+  put(map: string, key: Key, value: Uint8Array, ttlMs: number, scope: CallScope): Promise<void>;
+  remove(map: string, key: Key, scope: CallScope): Promise<boolean>;
 }
 
 export function kvService(deps: KvDependencies): KvService {
@@ -70,19 +70,19 @@ export function kvService(deps: KvDependencies): KvService {
       return leaseOf(known, deps);
     },
     closeSession: async ({ session }) => deps.sessions.close(session),
-    async get({ map, key }, { trace }) {
-      const entry = await deps.forward.get(map, keyOf(key), trace);
+    async get({ map, key }, context) {
+      const entry = await deps.forward.get(map, keyOf(key), context);
       if (entry === undefined) return { found: false, json: '', version: 0, expiresAtMs: 0 };
       const { version, expiresAtMs } = entry;
       checkOneGo(entry.value);
       return { found: true, json: jsonText(decodeValue(entry.value)), version, expiresAtMs };
     },
-    async put({ map, key, ttlMs, ...request }, { trace }) {
+    async put({ map, key, ttlMs, ...request }, context) {
       if (ttlMs !== 0) ttlNumber(ttlMs, 'ttl_ms (time to live)');
-      await deps.forward.put(map, keyOf(key), valueBytesOf(request, deps.valueBytesMax), ttlMs, trace);
+      await deps.forward.put(map, keyOf(key), valueBytesOf(request, deps.valueBytesMax), ttlMs, context);
       return { version: deps.clock.now() };
     },
-    remove: async ({ map, key }, { trace }) => ({ removed: await deps.forward.remove(map, keyOf(key), trace) }),
+    remove: async ({ map, key }, context) => ({ removed: await deps.forward.remove(map, keyOf(key), context) }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** sql-runtime: a statement from text to rows over the grid: planning, coordinators, runners, columns, grid snapshots. */
 export { ChangeCoordinator } from './changes/change-coordinator.ts';
 export { ChangePart, PART_LEASE_MS } from './changes/change-part.ts';
-export type { Caused, ChangeOutcome, ChangeRequest, RowChange } from './changes/change-request.ts';
+export type { ChangeOutcome, ChangeRequest, RowChange } from './changes/change-request.ts';
 export { ChangeRunner } from './changes/change-runner.ts';
 export { OwnPart, type PartHandle } from './changes/part-handle.ts';
 export { PeerPart, servePart } from './changes/peer-parts.ts';

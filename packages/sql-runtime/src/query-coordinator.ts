@@ -12,7 +12,7 @@
  */
 
 import type { GridView } from '@ashlar/cluster';
-import { GridError, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
+import { type CallScope, GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import type { OddTally } from '@ashlar/expressions';
 import { encodeKey, partitionOf } from '@ashlar/serialization';
 import {
@@ -34,7 +34,7 @@ import type { GridSnapshot, GridSnapshots } from './grid-snapshots.ts';
 import type { HeldMemory, Holding } from './held/held-memory.ts';
 import { keysMeant } from './quoted-keys.ts';
 
-export interface Statement {
+export interface Statement extends CallScope {
   readonly parameters: readonly unknown[];
   /** The same, as threads and members hand them on. */
   readonly parameterBytes: Uint8Array;
@@ -46,11 +46,6 @@ export interface Statement {
   readonly odd: OddTally;
   /** The highest version the caller's session has seen. */
   readonly seen: Version;
-  readonly signal: AbortSignal;
-  /** When its caller gives up, as performance.now() tells time; undefined: nobody said. */
-  readonly deadlineMs?: number | undefined;
-  /** The trace it belongs to. */
-  readonly trace: TraceContext | undefined;
 }
 
 /** One member's part of a stage. */

@@ -9,17 +9,11 @@
  */
 import type { GridView } from '@ashlar/cluster';
 import { CALL_DEPTH, type JobRunner } from '@ashlar/compute';
-import { GridError, type MapId, type MemberId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
+import { type CallScope, GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { type Tracing, tracedStream } from '@ashlar/observe';
 import { type GridCalls, type JobOutput, mergeStreams, type RunJobRequest } from '@ashlar/transport';
 import { nonEmpty } from './job-bytes.ts';
 import { wholeJobPart } from './whole-job-part.ts';
-
-/** What a job, or a part of one, has from its caller. */
-export interface JobCall {
-  readonly signal: AbortSignal;
-  readonly trace: TraceContext | undefined;
-}
 
 /** A snapshot over several members, as jobs use it. */
 export interface JobSnapshot {
@@ -71,7 +65,7 @@ export class JobCoordinator {
   }
 
   /** Progress, then the result. @throws GridError UNKNOWN_MODULE, UNKNOWN_MAP, or what a part or the reduction fails with */
-  run(request: RunJobRequest, { signal, trace }: JobCall): AsyncGenerator<JobOutput, void, undefined> {
+  run(request: RunJobRequest, { signal, trace }: CallScope): AsyncGenerator<JobOutput, void, undefined> {
     const { module, exportName, map } = request;
     const attributes = { 'ashlar.job': `${module}.${exportName}`, 'ashlar.map': map };
     const span = this.#deps.tracing.begin('ashlar.job', trace, attributes);
@@ -81,7 +75,7 @@ export class JobCoordinator {
 
 async function* runJob(
   request: RunJobRequest,
-  { signal, trace }: JobCall,
+  { signal, trace }: CallScope,
   deps: JobCoordinatorDependencies,
 ): AsyncGenerator<JobOutput, void, undefined> {
   const { control } = deps;
@@ -109,7 +103,7 @@ async function* runJob(
 /** Partial results of all members (job-coordinator J2). */
 async function* mapped(
   request: RunJobRequest & { readonly mapId: MapId },
-  { signal, trace }: JobCall,
+  { signal, trace }: CallScope,
   { control, calls, snapshots }: JobCoordinatorDependencies,
   holding: JobHolding,
 ): AsyncGenerator<JobOutput, Uint8Array[], undefined> {

@@ -7,12 +7,12 @@
  */
 import type { GridView } from '@ashlar/cluster';
 import { CALL_DEPTH, type JobActivity, type JobRunner } from '@ashlar/compute';
-import type { MapId, PartitionId, Version } from '@ashlar/core';
+import type { CallScope, MapId, PartitionId, Version } from '@ashlar/core';
 import { type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots, NeedMap } from '@ashlar/partitions';
 import type { JobPartOutput, RunJobPartRequest } from '@ashlar/transport';
 import { nonEmpty } from './job-bytes.ts';
-import type { JobCall, JobHolding } from './job-coordinator.ts';
+import type { JobHolding } from './job-coordinator.ts';
 import { PieceStream } from './piece-stream.ts';
 
 /** How often a job that waits for a thread keeps its snapshot, in the time that the snapshot has. */
@@ -36,7 +36,7 @@ export class JobPartRunner {
   }
 
   /** @throws GridError as JobRunner.map(); STALE_EPOCH where a partition was lost */
-  run(request: RunJobPartRequest, { signal, trace }: JobCall): AsyncGenerator<JobPartOutput, void, undefined> {
+  run(request: RunJobPartRequest, { signal, trace }: CallScope): AsyncGenerator<JobPartOutput, void, undefined> {
     const { module, exportName, map } = request;
     const attributes = { 'ashlar.job': `${module}.${exportName}`, 'ashlar.map': map };
     const span = this.#deps.tracing.begin('ashlar.job.part', trace, attributes);
@@ -46,7 +46,7 @@ export class JobPartRunner {
 
 async function* runJobPart(
   request: RunJobPartRequest,
-  { signal, trace }: JobCall,
+  { signal, trace }: CallScope,
   { control, needMap, snapshots, held, runner, snapshotMaxAgeMs }: JobPartDependencies,
 ): AsyncGenerator<JobPartOutput, void, undefined> {
   await control.moduleNamed(request.module);

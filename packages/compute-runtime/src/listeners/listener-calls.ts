@@ -1,74 +1,74 @@
-/** Calls that listeners make into the grid: keys of this member at once, those of others through the router. */
-
+/**
+ * Calls that listeners make into the grid: keys of this member at once, those of others through the member's grid.
+ *
+ * listener-calls 1  A call is answered within CALL_MAX_MS, and within the run that it is made in, wherever its key lies: what
+ *                   has been handed on by then is OUTCOME_UNKNOWN, what nobody waits for is let go.
+ */
+import type { Grid, GridKey } from '@ashlar/api';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { CALL_DEPTH, type ListenerCall, type ListenerCallAnswer } from '@ashlar/compute';
-import { GridError, type MapId, type PartitionId, type TraceContext } from '@ashlar/core';
-import { NOTHING, type Router } from '@ashlar/routing';
+import {
+  type CallScope,
+  CancelledError,
+  GridError,
+  type MapId,
+  OutcomeUnknownError,
+  type PartitionId,
+} from '@ashlar/core';
+import { namedProcessor } from '@ashlar/grid';
 import { decodeKey, decodeRefusal, decodeValue, encodeValue, partitionOf } from '@ashlar/serialization';
-import { OPCODE } from '@ashlar/transport';
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from '../processor-call.ts';
-import type { ProcessorCalls } from '../processor-calls.ts';
-import type { ListenerParts } from './listener-parts.ts';
+import type { ListenerDependencies } from './listener-spec.ts';
 
-export interface ListenerCallsDependencies {
-  readonly parts: ListenerParts;
-  readonly router: () => Promise<Router>;
-  readonly processors: ProcessorCalls;
-}
+/** Above what a call has to wait for in the ordinary way: a full queue before its key, a processor's wall clock. */
+const CALL_MAX_MS = 30_000;
+const NO_BYTES = new Uint8Array(0);
+
+export type ListenerCallsDependencies = Pick<ListenerDependencies, 'parts' | 'grid' | 'processors'> & {
+  readonly callMaxMs?: number;
+};
 
 export class ListenerCalls {
   readonly #deps: ListenerCallsDependencies;
+  readonly #callMaxMs: number;
 
   constructor(deps: ListenerCallsDependencies) {
     this.#deps = deps;
+    this.#callMaxMs = deps.callMaxMs ?? CALL_MAX_MS;
   }
 
-  /** Answers aligned with the call's keys. Calls on one key are handed on in their order. */
-  readonly handle = async (call: ListenerCall, trace: TraceContext | undefined): Promise<ListenerCallAnswer> => {
+  /**
+   * Answers aligned with the call's keys. Calls on one key are handed on in their order.
+   *
+   * @param run  of the listener's code: its calls end with it, and are of its trace
+   */
+  readonly handle = async (call: ListenerCall, run: CallScope): Promise<ListenerCallAnswer> => {
     const { control } = this.#deps.parts;
     const map = await control.mapFor(call.map, DEFAULT_MAP_SETTINGS, false);
-    const results: (Uint8Array | undefined)[] = new Array(call.keys.length).fill(undefined);
-    const errors: (readonly [number, GridError])[] = [];
-    const { promise, resolve } = Promise.withResolvers<void>();
-    let open = call.keys.length + 1;
-    const settle = (): void => {
-      if (--open === 0) resolve();
-    };
+    const scope: CallScope = { ...run, deadlineMs: performance.now() + this.#callMaxMs };
+    const answers = new AnswersOf(call.keys.length);
     const { module, exportName } = call;
     const processor: ProcessorName = { module, exportName, depth: CALL_DEPTH.processor };
-    const succeed = (index: number, result: Uint8Array | undefined): void => {
-      results[index] = result;
-      settle();
-    };
-    const fail = (index: number, error: unknown): void => {
-      errors.push([index, GridError.wrap(error)]);
-      settle();
-    };
-    const caller: ProcessorCaller = {
-      onResult: (index, bytes, start, end) => succeed(index, start === end ? undefined : bytes.slice(start, end)),
-      onError: fail,
-      onRefused: (index, bytes, start, end) => fail(index, decodeRefusal(bytes, start, end)),
-    };
+    let grid: Promise<Grid> | undefined;
     for (const [index, key] of call.keys.entries()) {
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
-      if (!control.isMine(partition))
-        this.#remote(call, index, trace).then(
-          (result) => succeed(index, result),
-          (error) => fail(index, error),
+      if (!control.isMine(partition)) {
+        grid ??= this.#deps.grid(scope);
+        this.#remote(grid, call, index).then(
+          (result) => answers.succeed(index, result),
+          (error) => answers.onError(index, error),
         );
-      else if (call.operation === 'get') succeed(index, this.#get(map.id, partition, key));
+      } else if (call.operation === 'get') answers.succeed(index, this.#get(map.id, partition, key));
       else {
         const args = call.args[index] ?? NO_BYTES;
         const { length } = args;
-        const made = new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, processor, caller, index);
-        made.trace = trace;
+        const made = new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, processor, answers, index);
+        made.trace = run.trace;
         made.isProgress = true;
         this.#deps.processors.submitWhenFree(made);
       }
     }
-    settle();
-    await promise;
-    return { results, errors };
+    return answers.all(scope);
   };
 
   #get(mapId: MapId, partition: PartitionId, key: Uint8Array): Uint8Array | undefined {
@@ -78,26 +78,72 @@ export class ListenerCalls {
     return valueBytes.slice(valueStart, valueEnd);
   }
 
-  async #remote(call: ListenerCall, index: number, trace: TraceContext | undefined): Promise<Uint8Array | undefined> {
-    const limits = { trace };
-    const router = await this.#deps.router();
-    const key = decodeKey(call.keys[index]!);
-    const map = router.map(call.map, undefined);
-    const { module, exportName } = call;
-    const args = call.args[index];
-    const result =
-      call.operation === 'get'
-        ? await router.call(OPCODE.GET, map, key, NOTHING, undefined, limits)
-        : await router.call(
-            OPCODE.PROCESS,
-            map,
-            key,
-            args === undefined ? NOTHING : decodeValue(args),
-            { processor: { module, exportName } },
-            limits,
-          );
+  async #remote(grid: Promise<Grid>, call: ListenerCall, index: number): Promise<Uint8Array | undefined> {
+    const map = (await grid).map(call.map);
+    const key = decodeKey(call.keys[index]!) as GridKey;
+    const result = call.operation === 'get' ? await map.get(key) : await map.process(key, ...processing(call, index));
     return result === undefined ? undefined : encodeValue(result);
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
+function processing({ module, exportName, args }: ListenerCall, index: number) {
+  const encoded = args[index];
+  return [namedProcessor({ module, exportName }), encoded === undefined ? undefined : decodeValue(encoded)] as const;
+}
+
+/** The answers of one message of calls, as they come. */
+class AnswersOf implements ProcessorCaller {
+  readonly #results: (Uint8Array | undefined)[];
+  readonly #errors: (readonly [index: number, error: GridError])[] = [];
+  readonly #isAnswered: Uint8Array;
+  readonly #all = Promise.withResolvers<void>();
+  #open: number;
+
+  constructor(count: number) {
+    this.#results = new Array(count).fill(undefined);
+    this.#isAnswered = new Uint8Array(count);
+    this.#open = count;
+  }
+
+  onResult(index: number, bytes: Uint8Array, start: number, end: number): void {
+    this.succeed(index, start === end ? undefined : bytes.slice(start, end));
+  }
+
+  onError(index: number, error: unknown): void {
+    if (this.#isFirst(index)) this.#errors.push([index, GridError.wrap(error)]);
+  }
+
+  onRefused(index: number, bytes: Uint8Array, start: number, end: number): void {
+    this.onError(index, decodeRefusal(bytes, start, end));
+  }
+
+  succeed(index: number, result: Uint8Array | undefined): void {
+    if (this.#isFirst(index)) this.#results[index] = result;
+  }
+
+  /** Resolves once all are there, or nobody waits for the rest any more (listener-calls 1). */
+  async all({ signal, deadlineMs }: CallScope): Promise<ListenerCallAnswer> {
+    if (this.#open > 0) {
+      const cancel = (): void => this.#giveUp(new CancelledError('the call'));
+      const overdue = (): void => this.#giveUp(new OutcomeUnknownError('the call', undefined, 'and took too long'));
+      const timer = setTimeout(overdue, Math.max(1, deadlineMs! - performance.now()));
+      signal.addEventListener('abort', cancel, { once: true });
+      if (signal.aborted) cancel();
+      await this.#all.promise;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', cancel);
+    }
+    return { results: this.#results, errors: this.#errors };
+  }
+
+  #giveUp(error: GridError): void {
+    for (let index = 0; index < this.#isAnswered.length; index++) this.onError(index, error);
+  }
+
+  #isFirst(index: number): boolean {
+    if (this.#isAnswered[index] === 1) return false;
+    this.#isAnswered[index] = 1;
+    if (--this.#open === 0) this.#all.resolve();
+    return true;
+  }
+}

@@ -1,8 +1,8 @@
 /** Which listener, and what it needs of the member it runs on. */
+import type { Grid } from '@ashlar/api';
 import type { ListenerRunner } from '@ashlar/compute';
-import type { MapId } from '@ashlar/core';
+import type { CallScope, MapId } from '@ashlar/core';
 import type { EntryLimits, KeyGate, LogPressure } from '@ashlar/partitions';
-import type { Router } from '@ashlar/routing';
 import type { ProcessorCalls } from '../processor-calls.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import type { OutboxRelay } from './outbox-relay.ts';
@@ -11,7 +11,8 @@ export interface ListenerDependencies {
   readonly parts: ListenerParts;
   /** Runs their code in user workers. */
   readonly runner: Pick<ListenerRunner, 'run'>;
-  readonly router: () => Promise<Router>;
+  /** The grid for calls that its code makes, within the run that it makes them in. */
+  readonly grid: (scope: CallScope) => Promise<Grid>;
   readonly processors: ProcessorCalls;
   readonly gate: KeyGate;
   readonly limits: EntryLimits;

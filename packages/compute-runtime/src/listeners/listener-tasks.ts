@@ -81,7 +81,7 @@ export class ListenerTasks {
     const { trace, end } = tracing.begin('ashlar.listener', undefined, attributes);
     const outcomes = await runner.run(
       { ...spec, groups: groups.map(({ events }) => events) },
-      { callHandler: (call) => calls.handle(call, trace), depth: CALL_DEPTH.listener, signal, trace },
+      { callHandler: calls.handle, depth: CALL_DEPTH.listener, signal, trace },
     );
     end(outcomes.find((outcome) => outcome.kind !== 'writes')?.error);
     if (!signal.aborted) this.#judge(groups, outcomes);

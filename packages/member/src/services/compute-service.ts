@@ -1,10 +1,9 @@
 /** The compute service: from gRPC to modules of the catalog, jobs and processors over a condition. */
-import { READY_MODULE } from '@ashlar/api';
+import { type Grid, READY_MODULE } from '@ashlar/api';
 import { type CatalogedModule, type CatalogState, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { JobRunner, ListenerRunner } from '@ashlar/compute';
 import {
   type DeliveryDoor,
-  type JobCall,
   JobCoordinator,
   JobPartRunner,
   LISTENER_MAP,
@@ -12,10 +11,9 @@ import {
   type ProcessorCalls,
   stateOfListener,
 } from '@ashlar/compute-runtime';
-import type { Version } from '@ashlar/core';
+import type { CallScope, Version } from '@ashlar/core';
 import { noticesOf, OddTally } from '@ashlar/expressions';
 import type { EntryLimits, KeyGate, LocalSnapshots, LogPressure, NeedMap } from '@ashlar/partitions';
-import type { Router } from '@ashlar/routing';
 import { decodeParameters } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { type ChangeCoordinator, checkParameterCount, type GridSnapshots, type HeldMemory } from '@ashlar/sql-runtime';
@@ -33,7 +31,8 @@ export interface ComputeDependencies {
   readonly parts: MemberParts;
   readonly calls: GridCalls;
   readonly needMap: NeedMap;
-  readonly router: () => Promise<Router>;
+  /** For calls that listeners make. */
+  readonly grid: (scope: CallScope) => Promise<Grid>;
   readonly snapshots: GridSnapshots;
   readonly localSnapshots: Pick<LocalSnapshots, 'touch' | 'checkHeld'>;
   readonly held: HeldMemory;
@@ -48,7 +47,7 @@ export interface ComputeDependencies {
 
 export interface ComputeParts {
   readonly service: ComputeService;
-  readonly jobPart: (request: RunJobPartRequest, call: JobCall) => AsyncIterable<JobPartOutput>;
+  readonly jobPart: (request: RunJobPartRequest, call: CallScope) => AsyncIterable<JobPartOutput>;
   readonly close: () => Promise<void>;
 }
 

@@ -1,16 +1,18 @@
-/** Single keys for whoever asks this member: at once where the key is here, through the router where it is not. */
+/** Single keys for whoever asks this member: at once where the key is here, through the member's grid where it is not. */
+import type { Grid, GridKey } from '@ashlar/api';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
-import type { PartitionId, TraceContext } from '@ashlar/core';
+import type { CallScope, PartitionId } from '@ashlar/core';
 import type { KeyForwarder } from '@ashlar/kv';
 import { COUNT } from '@ashlar/observe';
-import { type EntryAnswer, NOTHING, type Router } from '@ashlar/routing';
-import { decodeValue, encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
-import { OPCODE } from '@ashlar/transport';
+import { decodeValue, encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import type { MemberParts } from '../member-parts.ts';
 
-export function keyForwarder({ control, store, metrics }: MemberParts, router: () => Promise<Router>): KeyForwarder {
+export function keyForwarder(
+  { control, store, metrics }: MemberParts,
+  within: (scope: CallScope) => Promise<Grid>,
+): KeyForwarder {
   return {
-    async get(name, key, trace) {
+    async get(name, key, scope) {
       control.requireComplete();
       const map = await control.mapNamed(name);
       const bytes = encodeKey(key);
@@ -22,31 +24,21 @@ export function keyForwarder({ control, store, metrics }: MemberParts, router: (
         const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
         return { value: valueBytes.slice(valueStart, valueEnd), version, expiresAtMs: expiresAt / 1000 };
       }
-      const entry = (await call(await router(), OPCODE.GET_ENTRY, name, key, { trace })) as EntryAnswer | undefined;
+      const grid = await within(scope);
+      const entry = await grid.map(name).getEntry(key as GridKey);
       if (entry === undefined) return undefined;
       return { value: encodeValue(entry.value), version: entry.version, expiresAtMs: entry.expiresAtMs ?? 0 };
     },
-    async put(name, key, value, ttlMs, trace) {
+    async put(name, key, value, ttlMs, scope) {
       await control.mapFor(name, DEFAULT_MAP_SETTINGS, false);
-      await call(await router(), OPCODE.PUT, name, key, { trace }, decodeValue(value), ttlMs);
+      const grid = await within(scope);
+      await grid.map(name).put(key as GridKey, decodeValue(value), ttlMs === 0 ? {} : { ttlMs });
     },
-    async remove(name, key, trace) {
+    async remove(name, key, scope) {
       control.requireComplete();
       await control.mapNamed(name);
-      return (await call(await router(), OPCODE.REMOVE, name, key, { trace })) === true;
+      const grid = await within(scope);
+      return grid.map(name).remove(key as GridKey);
     },
   };
-}
-
-function call(
-  router: Router,
-  opcode: number,
-  name: string,
-  key: Key,
-  limits: { readonly trace: TraceContext | undefined },
-  value: unknown = NOTHING,
-  ttlMs = 0,
-): Promise<unknown> {
-  const extras = ttlMs === 0 ? undefined : { ttlMs };
-  return router.call(opcode, router.map(name, undefined), key, value, extras, limits);
 }

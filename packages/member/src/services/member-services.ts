@@ -2,7 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { CALL_DEPTH } from '@ashlar/compute';
 import { DeliveryDoor, ProcessorCalls } from '@ashlar/compute-runtime';
-import { type MapId, type MemberId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
+import { type CallScope, type MapId, type MemberId, seededRandom, type TraceContext, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
 import { AnswerMemoryPool, kvService, Sessions } from '@ashlar/kv';
 import { tracedCall } from '@ashlar/observe';
@@ -20,7 +20,6 @@ import type { ConditionTask } from '@ashlar/sql-executor';
 import type { CatalogView } from '@ashlar/sql-plan';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import {
-  type Caused,
   ChangeCoordinator,
   type ChangeOutcome,
   ChangePart,
@@ -46,8 +45,8 @@ import { serviceMetrics } from '../observe/service-metrics.ts';
 import { adminService } from './admin-service.ts';
 import { computeService } from './compute-service.ts';
 import { eventsService, logSource } from './events-service.ts';
-import { GridRouter } from './grid-router.ts';
 import { keyForwarder } from './key-forwarder.ts';
+import { MemberGrid } from './member-grid.ts';
 import { membersService } from './members-service.ts';
 import { sqlService } from './sql-service.ts';
 
@@ -152,7 +151,7 @@ export function memberServices(parts: MemberParts): {
   });
   const scan: ChangeRunner['scan'] = (task, signal) => changeRunner.scan(task, signal);
   const processWhere = new ProcessWhere({ store, processors, clock, ownership, scan });
-  const change = (request: ChangeRequest, call: Caused): Promise<ChangeOutcome> =>
+  const change = (request: ChangeRequest, call: CallScope): Promise<ChangeOutcome> =>
     runChange(request, call, parts, changeRunner, processWhere, needMap);
   const changePart = (rows: RowChange, leaseMs: number): ChangePart =>
     new ChangePart((signal) => changeRunner.find(rows, signal), staging, leaseMs);
@@ -174,9 +173,9 @@ export function memberServices(parts: MemberParts): {
     const task: ConditionTask = { map, condition, catalog: withMap(planning.view(), map) };
     return queryPool.run<PlannedCondition>('condition', task, { signal, wallMs: CONDITION_WALL_MS }).result;
   };
-  const router: GridRouter = new GridRouter(parts, () => kv, false);
-  const listenerRouter: GridRouter = new GridRouter(parts, () => kv, true);
-  const forward = keyForwarder(parts, router.get);
+  const grid: MemberGrid = new MemberGrid(parts, () => kv, false);
+  const listenerGrid: MemberGrid = new MemberGrid(parts, () => kv, true);
+  const forward = keyForwarder(parts, grid.within);
   const kv = kvService({
     ...{ store, writes, control, gate, rooms, processors, clock, sessions, metrics, forward, pressure },
     tracing: parts.tracing,
@@ -196,7 +195,7 @@ export function memberServices(parts: MemberParts): {
     calls,
     deliveries,
     needMap,
-    router: listenerRouter.get,
+    grid: listenerGrid.within,
     snapshots,
     localSnapshots,
     held,
@@ -254,8 +253,8 @@ export function memberServices(parts: MemberParts): {
     clearInterval(unreadSweep);
     snapshots.close();
     await compute.close();
-    await router.close();
-    await listenerRouter.close();
+    await grid.close();
+    await listenerGrid.close();
     localSnapshots.close();
   };
   const relieve = (): void => {
@@ -280,7 +279,7 @@ const KV_WINDOW = { batchesMax: DEFAULT_SERVER_LIMITS.batchesMax, batchBytesMax:
 
 async function runChange(
   request: ChangeRequest,
-  { signal, trace: parent }: Caused,
+  { signal, trace: parent }: CallScope,
   { tracing }: MemberParts,
   runner: ChangeRunner,
   processWhere: ProcessWhere,
@@ -302,7 +301,7 @@ type Reach = Pick<MemberParts, 'control'> & { readonly calls: GridCalls };
 async function callChange(
   member: MemberId,
   change: ChangeRequest,
-  { signal, trace }: Caused,
+  { signal, trace }: CallScope,
   { calls, control }: Reach,
 ): Promise<ChangeOutcome> {
   const request = { body: encodeMessage(change), tableVersion: control.table.tableVersion };
@@ -311,7 +310,7 @@ async function callChange(
   return { affected, version: version as Version, odd, keysFound };
 }
 
-function peerPart(member: MemberId, change: RowChange, { trace }: Caused, { calls, control }: Reach): PeerPart {
+function peerPart(member: MemberId, change: RowChange, { trace }: CallScope, { calls, control }: Reach): PeerPart {
   const conversation = calls.to(member).members.changePart({ trace });
   return new PeerPart(member, change, conversation, control.table.tableVersion);
 }

@@ -1,6 +1,6 @@
 /** What members ask of each other: control, snapshots, parts of statements and jobs. */
 import { type CatalogCommand, type ControlState, checkedCommand, type GridView, missingBundle } from '@ashlar/cluster';
-import { GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { type CallScope, GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots, Ownership } from '@ashlar/partitions';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
@@ -19,13 +19,7 @@ import {
   runLocalFragment,
   servePart,
 } from '@ashlar/sql-runtime';
-import {
-  type CallContext,
-  type JobPartOutput,
-  LOCAL_PEER,
-  type MembersService,
-  type RunJobPartRequest,
-} from '@ashlar/transport';
+import { type JobPartOutput, LOCAL_PEER, type MembersService, type RunJobPartRequest } from '@ashlar/transport';
 import { heldOf, newerThan, updateOf, updatesOf } from '../control/control-values.ts';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
 import { PROTOCOL } from './admin-service.ts';
@@ -41,16 +35,13 @@ export interface MembersDependencies {
   readonly clock: { now(): Version; observe(version: Version): void };
   readonly fragments: FragmentRunnerDependencies;
   readonly findPaths: (mapId: MapId, signal: AbortSignal) => Promise<DocumentPaths>;
-  readonly change: (request: ChangeRequest, call: Caused) => Promise<ChangeOutcome>;
+  readonly change: (request: ChangeRequest, call: CallScope) => Promise<ChangeOutcome>;
   readonly changePart: (rows: RowChange, leaseMs: number) => ChangePart;
-  readonly jobPart: (request: RunJobPartRequest, call: Caused) => AsyncIterable<JobPartOutput>;
+  readonly jobPart: (request: RunJobPartRequest, call: CallScope) => AsyncIterable<JobPartOutput>;
   /** Writes of other members' listeners, as compute-runtime's listener-records.ts has them. */
   readonly deliver: (body: Uint8Array) => Promise<Uint8Array>;
   readonly tracing: Tracing;
 }
-
-/** What a part of a statement or job has from the whole. */
-type Caused = Pick<CallContext, 'signal' | 'trace'>;
 
 const LEASE_MS = 10_000;
 

@@ -9,7 +9,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
-import { GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import { type CallScope, GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
 import { answerMarginMs, type EntryLimits, isTooLargeForLogs } from '@ashlar/partitions';
 import { encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
@@ -19,14 +19,7 @@ import type { GridSnapshots } from '../grid-snapshots.ts';
 import type { QueryCoordinator, Statement } from '../query-coordinator.ts';
 import { ambiguousTexts, keyValue, refuseBothKeys } from '../quoted-keys.ts';
 import { PART_KEEP_MS } from './change-part.ts';
-import type {
-  Caused,
-  ChangeOutcome,
-  ChangeRequest,
-  InsertRows,
-  ProcessorRequest,
-  RowChange,
-} from './change-request.ts';
+import type { ChangeOutcome, ChangeRequest, InsertRows, ProcessorRequest, RowChange } from './change-request.ts';
 import type { FoundRows, PartHandle } from './part-handle.ts';
 import { RefusedCalls } from './refused-calls.ts';
 import { runStaged } from './staged-statement.ts';
@@ -69,9 +62,9 @@ export interface ChangeCoordinatorDependencies {
   readonly queries: QueryCoordinator;
   readonly limits: EntryLimits;
   /** In one call, on this member or another. */
-  readonly run: (member: MemberId, request: ChangeRequest, call: Caused) => Promise<ChangeOutcome>;
+  readonly run: (member: MemberId, request: ChangeRequest, call: CallScope) => Promise<ChangeOutcome>;
   /** One member's part, this one's or another's. @throws GridError MEMBER_UNREACHABLE */
-  readonly open: (member: MemberId, change: RowChange, call: Caused) => PartHandle;
+  readonly open: (member: MemberId, change: RowChange, call: CallScope) => PartHandle;
 }
 
 export class ChangeCoordinator {

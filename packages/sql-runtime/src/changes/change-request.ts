@@ -1,5 +1,5 @@
 /** What a member is asked to change, as its coordinator says it and the wire carries it: plain data. */
-import type { MapId, TraceContext, Version } from '@ashlar/core';
+import type { MapId, Version } from '@ashlar/core';
 import type { OddCount } from '@ashlar/expressions';
 import type { ChangeTask } from '@ashlar/sql-executor';
 
@@ -39,10 +39,4 @@ export interface ChangeOutcome {
   readonly odd: readonly OddCount[];
   /** What a check found: see ChangedRows. */
   readonly keysFound?: readonly unknown[] | undefined;
-}
-
-/** What a part of a statement has from the whole. */
-export interface Caused {
-  readonly signal: AbortSignal;
-  readonly trace: TraceContext | undefined;
 }

@@ -14,6 +14,7 @@ import type { CatalogedMap } from '@ashlar/cluster';
 import { CALL_DEPTH } from '@ashlar/compute';
 import { ProcessorCall, type ProcessorCaller, type ProcessorCalls } from '@ashlar/compute-runtime';
 import {
+  type CallScope,
   CancelledError,
   GridError,
   MapDroppedError,
@@ -27,7 +28,7 @@ import { decided, LackOfRoom, LogWait, type Ownership, type OwnershipStamp } fro
 import { decodeKey, decodeRefusal } from '@ashlar/serialization';
 import { type ChangedRows, ChangeRule, type ChangeTask } from '@ashlar/sql-executor';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
-import type { Caused, ChangeOutcome, ProcessorRequest } from './change-request.ts';
+import type { ChangeOutcome, ProcessorRequest } from './change-request.ts';
 import { oddOf } from './change-runner.ts';
 import { RefusedCalls } from './refused-calls.ts';
 
@@ -59,7 +60,7 @@ export class ProcessWhere {
     task: ChangeTask,
     map: CatalogedMap,
     processor: ProcessorRequest,
-    { signal, trace }: Caused,
+    { signal, trace }: CallScope,
   ): Promise<ChangeOutcome> {
     const { stamp } = this.#deps.ownership;
     const found = await this.#deps.scan(task, signal);

@@ -1,5 +1,5 @@
 /** Statements that read single keys, and those that look up keys by a text that may mean two. */
-import type { TraceContext } from '@ashlar/core';
+import type { CallScope } from '@ashlar/core';
 import { canonicalNumber } from '@ashlar/expressions';
 import { isOneGo } from '@ashlar/partitions';
 import { encodeKey, type Key } from '@ashlar/serialization';
@@ -12,7 +12,7 @@ import { ambiguousTexts, bothKeysNotice, keysMeant } from '../quoted-keys.ts';
 /** Single entries, wherever they are. */
 export interface KeyReader {
   /** @throws GridError UNKNOWN_MAP, and what a read of a key throws */
-  get(map: string, key: Key, trace: TraceContext | undefined): Promise<Omit<ReadEntry, 'key'> | undefined>;
+  get(map: string, key: Key, scope: CallScope): Promise<Omit<ReadEntry, 'key'> | undefined>;
 }
 
 export interface KeyReads {
@@ -22,10 +22,10 @@ export interface KeyReads {
 
 /** The key, or both keys where a text in quotes means two. Long documents are for a worker: they would hold the loop. */
 export async function* runGet(plan: GetPlan, statement: Statement, deps: KeyReads): AsyncGenerator<Uint8Array> {
-  const { parameters, parameterBytes, clockMs, strict, odd, trace, signal } = statement;
+  const { parameters, parameterBytes, clockMs, strict, odd, signal } = statement;
   const { keys: reader, pool } = deps;
   const keys = keysMeant(plan.key, parameters);
-  const found = await Promise.all(keys.map((key) => reader.get(plan.scan.map, key, trace)));
+  const found = await Promise.all(keys.map((key) => reader.get(plan.scan.map, key, statement)));
   if (found.length > 1 && found.every((entry) => entry !== undefined)) {
     odd.add([{ what: bothKeysNotice(String(keys[0])), rows: 0 }]);
   }
@@ -45,15 +45,16 @@ const TOLD_TEXTS_MAX = 20;
 /** Tells where a map has both keys that a text means, for a query that looks up keys by name. */
 export async function tellBothKeys(
   { stages }: Extract<Plan, { kind: 'query' }>,
-  { parameters, odd, trace }: Statement,
+  statement: Statement,
   { keys: reader }: Pick<KeyReads, 'keys'>,
 ): Promise<void> {
+  const { parameters, odd } = statement;
   for (const { fragment } of stages) {
     const scan = scanUnder(fragment);
     if (scan === undefined) continue;
     for (const text of ambiguousTexts(scan.filter, parameters).slice(0, TOLD_TEXTS_MAX)) {
       const keys = [text, canonicalNumber(text)!];
-      const entries = await Promise.all(keys.map((key) => reader.get(scan.map, key, trace)));
+      const entries = await Promise.all(keys.map((key) => reader.get(scan.map, key, statement)));
       if (entries.every((entry) => entry !== undefined)) odd.add([{ what: bothKeysNotice(text), rows: 0 }]);
     }
   }

@@ -212,7 +212,7 @@ export class BenchMember {
     return new ListenerDriver({
       ...{ parts, gate, limits: LIMITS, pressure: new LogPressure(store), relay: this.door.relay },
       runner: { run: (run) => this.#run(run) },
-      router: () => Promise.reject(new Error('no calls are made')),
+      grid: () => Promise.reject(new Error('no calls are made')),
       processors: {} as never,
     });
   }

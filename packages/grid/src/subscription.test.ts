@@ -1,8 +1,9 @@
+import type { EntryEvent, EventType, Grid } from '@ashlar/api';
 import { GridError, seededRandom } from '@ashlar/core';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { EVENT_TYPES, type EventBatch, type SubscribeOutput, type SubscribeRequest } from '@ashlar/transport';
 import { FakeGrid, PARTITION_COUNT } from '@ashlar/transport/testing';
-import { connect, type EntryEvent, type EventType, type Grid } from './index.ts';
+import { connect } from './testing/connected-grid.ts';
 import { decodeToken } from './token.ts';
 
 type Update = EntryEvent<unknown, { n: number }>;

@@ -15,7 +15,7 @@ const JOBS_MAX = 16;
 type Asked<T> = (connection: MemberConnection, options: CallOptions) => Promise<T>;
 type AskLimits = CallLimits & { readonly timeoutMs: number };
 
-export class ClientTurns {
+export class CallTurns {
   readonly statements: Turns;
   readonly results: Turns;
   readonly #calls: Turns;

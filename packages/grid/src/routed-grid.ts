@@ -1,4 +1,4 @@
-/** The grid over the network: maps, statements, modules, jobs. */
+/** Maps, statements, modules, jobs: the verbs of `Grid`, for whoever has a router. */
 import type {
   Call,
   DeployedModule,
@@ -18,55 +18,54 @@ import type {
   SqlResult,
   SqlTag,
 } from '@ashlar/api';
-import { GridError, type MemberAddress, MemberUnreachableError } from '@ashlar/core';
-import { Router } from '@ashlar/routing';
+import { type CallScope, GridError, type MemberAddress, MemberUnreachableError } from '@ashlar/core';
+import type { Router } from '@ashlar/routing';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { CallOptions, MemberConnection, Figure as WireFigure } from '@ashlar/transport';
-import { checkMapName, checkMapOptions, checkSeeds, checkStatement } from './checks.ts';
-import { ClientTurns } from './client-turns.ts';
+import { CallTurns } from './call-turns.ts';
+import { checkMapName, checkMapOptions, checkStatement } from './checks.ts';
 import { DefinitionNames } from './definition-names.ts';
-import { type MapContext, RemoteMap } from './grid-map.ts';
 import { MemberFaults } from './member-faults.ts';
-import { ADMIN_TIMEOUT_MS, type ConnectOptions, DEFAULT_SEEDS, DEFAULT_SQL_TIMEOUT_MS } from './options.ts';
-import { checkedToken, clientTls } from './security.ts';
+import { type MapContext, RoutedMap } from './routed-map.ts';
+import { type TimedLimits, timed } from './scoped-limits.ts';
 import { GridSqlResult } from './sql-result.ts';
-import { presentTrace } from './tracing.ts';
-
-/** Timeout of a job that names none: as good as no limit. */
-const NO_TIMEOUT_MS = 0x7fff_ffff;
+import { ADMIN_TIMEOUT_MS, DEFAULT_SQL_TIMEOUT_MS, NO_TIMEOUT_MS } from './time-outs.ts';
 
 /**
- * Finds the grid and opens a session.
+ * The grid over a router: what applications have of it by their connection, and a member by its own.
  *
- * @throws (rejects with) GridError INVALID_ARGUMENT; CONNECT_TIMEOUT, GRID_INCOMPLETE within the time; at once CONNECTION_REFUSED,
- *   UNKNOWN_HOST, NOT_A_MEMBER, TLS_MISMATCH, UNTRUSTED_CERTIFICATE, CLIENT_CERTIFICATE_REFUSED, UNAUTHENTICATED,
- *   UNSUPPORTED_PROTOCOL
- * @example const grid = await connect({ seeds: ['127.0.0.1:7710'] })
+ * routed-grid 1  What is made within a call (`within`) shares connections, session and turns with the rest, and ends with
+ *                that call. Closing it ends nothing else.
  */
-export async function connect(options: ConnectOptions = {}): Promise<Grid> {
-  const { seeds = DEFAULT_SEEDS, sqlTimeoutMs, tls, token, ...rest } = options;
-  checkSeeds(seeds);
-  const shown = { tls: clientTls(tls), token: checkedToken(token) };
-  const router = await Router.connect({ ...rest, ...shown, seeds, trace: await presentTrace() });
-  return new RemoteGrid(router, sqlTimeoutMs ?? DEFAULT_SQL_TIMEOUT_MS);
-}
-
-class RemoteGrid implements Grid {
+export class RoutedGrid implements Grid {
   readonly sql: SqlTag;
   readonly #router: Router;
-  readonly #names = new DefinitionNames();
-  readonly #faults = new MemberFaults();
+  readonly #names: DefinitionNames;
+  readonly #faults: MemberFaults;
   readonly #context: MapContext;
 
-  constructor(router: Router, sqlTimeoutMs: number) {
-    this.#router = router;
-    this.#context = { router, turns: new ClientTurns(router), names: this.#names, sqlTimeoutMs };
+  /** @param sqlTimeoutMs  of statements that name no time */
+  static over(router: Router, sqlTimeoutMs = DEFAULT_SQL_TIMEOUT_MS): RoutedGrid {
+    const context = { router, turns: new CallTurns(router), names: new DefinitionNames(), sqlTimeoutMs };
+    return new RoutedGrid({ ...context, scope: undefined }, new MemberFaults());
+  }
+
+  private constructor(context: MapContext, faults: MemberFaults) {
+    this.#router = context.router;
+    this.#names = context.names;
+    this.#faults = faults;
+    this.#context = context;
     this.sql = ((text: TemplateStringsArray | string, ...rest: unknown[]) => {
       checkStatement(text);
       return typeof text === 'string'
         ? this.#statement(text, (rest[0] as readonly unknown[] | undefined) ?? [], rest[1] as SqlOptions | undefined)
         : this.#statement(templateText(text), rest, undefined);
     }) as SqlTag;
+  }
+
+  /** The grid for what is asked within a call (routed-grid 1, scoped-limits.ts). */
+  within(scope: CallScope): Grid {
+    return new RoutedGrid({ ...this.#context, scope }, this.#faults);
   }
 
   map<V = unknown>(name: string): GridMap<GridKey, V>;
@@ -76,11 +75,11 @@ class RemoteGrid implements Grid {
     checkMapName(name);
     checkMapOptions(options);
     const declared = Object.keys(options).length === 0 ? undefined : options;
-    return new RemoteMap<GridKey, unknown>(this.#context, this.#router.map(name, declared));
+    return new RoutedMap<GridKey, unknown>(this.#context, this.#router.map(name, declared));
   }
 
   async maps(call: Call = {}): Promise<readonly MapSummary[]> {
-    const { maps } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
+    const { maps } = await this.#context.turns.ask(this.#timed(call), (member, options) =>
       member.admin.listMaps(undefined, options),
     );
     const summaries = maps.map(({ name, entries, bytes }) => ({ name, entries, bytes }));
@@ -89,7 +88,7 @@ class RemoteGrid implements Grid {
 
   async drop(map: string, call: Call = {}): Promise<boolean> {
     checkMapName(map);
-    const { existed, mapId } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
+    const { existed, mapId } = await this.#context.turns.ask(this.#timed(call), (member, options) =>
       member.admin.dropMap({ map }, options),
     );
     this.#router.dropped(map, mapId);
@@ -100,8 +99,7 @@ class RemoteGrid implements Grid {
     return new GridSqlResult<Row>(this.#router, this.#context.turns, {
       text,
       parameters,
-      signal: options?.signal,
-      timeoutMs: options?.timeoutMs ?? this.#context.sqlTimeoutMs,
+      limits: () => timed(this.#context.scope, options, this.#context.sqlTimeoutMs),
       strict: options?.strict ?? false,
     });
   }
@@ -123,7 +121,7 @@ class RemoteGrid implements Grid {
         return { name: exportName, kind, map: kind === 'listener' ? exported.map : '' };
       }),
     };
-    const deployed = await this.#context.turns.ask(withTimeout(options), (member, call) =>
+    const deployed = await this.#context.turns.ask(this.#timed(options), (member, call) =>
       member.compute.deploy(request, call),
     );
     await this.#names.learn(path, deployed.module);
@@ -131,7 +129,7 @@ class RemoteGrid implements Grid {
   }
 
   async undeploy(module: string, call: Call = {}): Promise<boolean> {
-    const { existed } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
+    const { existed } = await this.#context.turns.ask(this.#timed(call), (member, options) =>
       member.compute.undeploy({ name: module }, options),
     );
     return existed;
@@ -151,9 +149,9 @@ class RemoteGrid implements Grid {
       arguments: encodeValue(rest),
       sessionVersion: this.#router.sessionVersion,
     };
-    const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? NO_TIMEOUT_MS };
+    const limits = timed(this.#context.scope, options, NO_TIMEOUT_MS);
     return this.#context.turns.runJob(limits, async (member, call): Promise<Awaited<Result>> => {
-      const grpcCall = options.timeoutMs === undefined ? { signal: options.signal } : call;
+      const grpcCall = limits.timeoutMs === NO_TIMEOUT_MS ? { ...call, timeoutMs: undefined } : call;
       for await (const output of member.compute.runJob(request, grpcCall)) {
         if (output.kind === 'result') return resultOf<Awaited<Result>>(output.bytes);
         options.onProgress?.(output.share);
@@ -183,7 +181,7 @@ class RemoteGrid implements Grid {
     call: Call,
     ask: (connection: MemberConnection, member: MemberAddress, options: CallOptions) => Promise<T>,
   ): Promise<T[]> {
-    const options = withTimeout(call);
+    const options = this.#timed(call);
     return Promise.all(
       this.#router.table.members.map(async (member) => {
         const connection = this.#router.connectionTo(member);
@@ -199,8 +197,12 @@ class RemoteGrid implements Grid {
     );
   }
 
-  close(): Promise<void> {
-    return this.#router.close();
+  async close(): Promise<void> {
+    if (this.#context.scope === undefined) await this.#router.close();
+  }
+
+  #timed(call: Call): TimedLimits {
+    return timed(this.#context.scope, call, ADMIN_TIMEOUT_MS);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -232,8 +234,4 @@ function templateText(texts: TemplateStringsArray): string {
 
 function resultOf<Result>(bytes: Uint8Array): Result {
   return (bytes.length === 0 ? undefined : decodeValue(bytes)) as Result;
-}
-
-function withTimeout(call: Call): { readonly signal: AbortSignal | undefined; readonly timeoutMs: number } {
-  return { signal: call.signal, timeoutMs: call.timeoutMs ?? ADMIN_TIMEOUT_MS };
 }

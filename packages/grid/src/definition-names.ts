@@ -5,13 +5,22 @@
  */
 import { realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import type { Named } from '@ashlar/api';
+import type { EntryProcessor, Named } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
 
 /** A processor, job or listener as the application holds it. */
 export interface Definition {
   readonly kind: string;
   readonly name: Named | undefined;
+}
+
+/** A deployed or ready-made processor that is known by its names only. */
+export function namedProcessor(name: Named): EntryProcessor<unknown, unknown, unknown> {
+  return { kind: 'processor', name, run: notHere };
+}
+
+function notHere(): never {
+  throw new GridError('INTERNAL', 'a processor runs beside its entry');
 }
 
 export class DefinitionNames {

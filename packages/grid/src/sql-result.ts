@@ -12,16 +12,17 @@ import { CancelledError, distinctNames, GridError, OutcomeUnknownError } from '@
 import { nobodyThere, pause, type Router, worthAnotherMember } from '@ashlar/routing';
 import { COLUMN_TYPES, columnValues, decodeColumns } from '@ashlar/serialization';
 import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
+import type { CallTurns } from './call-turns.ts';
 import { parameterBytes } from './checks.ts';
-import type { ClientTurns } from './client-turns.ts';
 import { onlyReads } from './only-reads.ts';
+import type { TimedLimits } from './scoped-limits.ts';
 import type { Turn } from './turns.ts';
 
 export interface Statement {
   readonly text: string;
   readonly parameters: readonly unknown[];
-  readonly signal: AbortSignal | undefined;
-  readonly timeoutMs: number;
+  /** Its limits from now on; asked once, when it is sent. @throws GridError: it must not be sent any more */
+  readonly limits: () => TimedLimits;
   readonly strict: boolean;
 }
 
@@ -35,7 +36,7 @@ type Header = SqlOutput & { readonly kind: 'header' };
 
 export class GridSqlResult<Row> implements SqlResult<Row> {
   readonly #router: Router;
-  readonly #turns: ClientTurns;
+  readonly #turns: CallTurns;
   readonly #statement: Statement;
   /** Among the open results. */
   #place: Turn | undefined;
@@ -45,7 +46,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   #isRead = false;
   #notices: readonly string[] = [];
 
-  constructor(router: Router, turns: ClientTurns, statement: Statement) {
+  constructor(router: Router, turns: CallTurns, statement: Statement) {
     this.#router = router;
     this.#turns = turns;
     this.#statement = statement;
@@ -132,10 +133,9 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   }
 
   async #send(rowsMax: number): Promise<Header> {
-    const { parameters, signal, timeoutMs } = this.#statement;
-    const encoded = parameterBytes(parameters);
-    const deadlineMs = performance.now() + timeoutMs;
-    const limits = { signal, timeoutMs, deadlineMs };
+    const encoded = parameterBytes(this.#statement.parameters);
+    const given = this.#statement.limits();
+    const limits = { ...given, deadlineMs: performance.now() + given.timeoutMs };
     const { results, statements } = this.#turns;
     const place = results.enter(limits);
     this.#place = place instanceof Promise ? await place : place;
@@ -143,7 +143,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
       const entered = statements.enter(limits);
       const turn = entered instanceof Promise ? await entered : entered;
       try {
-        return await this.#ask(encoded, rowsMax, deadlineMs);
+        return await this.#ask(encoded, rowsMax, limits);
       } finally {
         turn.leave();
       }
@@ -153,13 +153,18 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     }
   }
 
-  async #ask(encoded: Uint8Array, rowsMax: number, deadlineMs: number): Promise<Header> {
-    const { text, signal, strict } = this.#statement;
+  async #ask(
+    encoded: Uint8Array,
+    rowsMax: number,
+    limits: TimedLimits & { readonly deadlineMs: number },
+  ): Promise<Header> {
+    const { text, strict } = this.#statement;
+    const { signal, trace, deadlineMs } = limits;
     for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
       const sessionVersion = this.#router.sessionVersion;
       const request = { text, parameters: encoded, sessionVersion, rowsMax, strict };
       const timeoutMs = Math.max(1, deadlineMs - performance.now());
-      const options = { signal, timeoutMs, onlyReads: onlyReads(text) };
+      const options = { signal, timeoutMs, trace, onlyReads: onlyReads(text) };
       const outputs = this.#router.anyConnection().sql.execute(request, options);
       try {
         const first = await outputs.next();
@@ -176,15 +181,14 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
         const leftMs = deadlineMs - performance.now();
         const isLast = leftMs <= retryMs + ASK_LEAST_MS;
         await pause(Math.max(0, isLast ? leftMs : retryMs));
-        if (isLast) throw this.#overdue(failure);
+        if (isLast) throw this.#overdue(failure, limits.timeoutMs);
       }
     }
   }
 
   /** Nobody took the statement in its time, for this reason. */
-  #overdue(last: GridError): GridError {
-    const { table } = this.#router;
-    return last.code === 'CONNECTION_LOST' ? nobodyThere(table, this.#statement.timeoutMs) : last;
+  #overdue(last: GridError, timeoutMs: number): GridError {
+    return last.code === 'CONNECTION_LOST' ? nobodyThere(this.#router.table, timeoutMs) : last;
   }
 
   /** A link that broke leaves in doubt only what may have changed something. */

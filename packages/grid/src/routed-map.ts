@@ -13,31 +13,43 @@ import type {
   ReadyProcessor,
   SubscribeOptions,
 } from '@ashlar/api';
-import { GridError } from '@ashlar/core';
-import { type EntryAnswer, forAll, type MapHandle, NOTHING, putAll, type Router } from '@ashlar/routing';
+import { type CallScope, GridError } from '@ashlar/core';
+import {
+  type CallLimits,
+  type EntryAnswer,
+  forAll,
+  type MapHandle,
+  NOTHING,
+  type OperationExtras,
+  putAll,
+  type Router,
+} from '@ashlar/routing';
 import { encodeValue } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
+import type { CallTurns } from './call-turns.ts';
 import { checkIterable, extrasOf, parameterBytes } from './checks.ts';
-import type { ClientTurns } from './client-turns.ts';
 import type { DefinitionNames } from './definition-names.ts';
-import { ADMIN_TIMEOUT_MS } from './options.ts';
+import { endOf, limitsIn, timed } from './scoped-limits.ts';
 import { GridSqlResult } from './sql-result.ts';
 import { Subscription } from './subscription.ts';
+import { ADMIN_TIMEOUT_MS } from './time-outs.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
 /** What a map shares with its grid. */
 export interface MapContext {
   readonly router: Router;
-  readonly turns: ClientTurns;
+  readonly turns: CallTurns;
   readonly names: DefinitionNames;
   readonly sqlTimeoutMs: number;
+  /** The call that all calls are made in; undefined: they stand for themselves. */
+  readonly scope: CallScope | undefined;
 }
 
 /** A processor of the application or a ready-made one: the callers' types say what it takes and answers. */
 type AnyProcessor = EntryProcessor<never, never, unknown> | ReadyProcessor;
 
-export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
+export class RoutedMap<K extends GridKey, V> implements GridMap<K, V> {
   readonly name: string;
   readonly #context: MapContext;
   readonly #router: Router;
@@ -51,17 +63,26 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
   }
 
   get(key: K, call?: Call): Promise<V | undefined> {
-    return this.#router.call(OPCODE.GET, this.#handle, key, NOTHING, undefined, call) as Promise<V | undefined>;
+    return this.#call(OPCODE.GET, key, NOTHING, undefined, call) as Promise<V | undefined>;
   }
 
   async getEntry(key: K, call?: Call): Promise<Entry<K, V> | undefined> {
-    const answer = await this.#router.call(OPCODE.GET_ENTRY, this.#handle, key, NOTHING, undefined, call);
+    const answer = await this.#call(OPCODE.GET_ENTRY, key, NOTHING, undefined, call);
     return answer === undefined ? undefined : { key, ...(answer as EntryAnswer & { readonly value: V }) };
   }
 
   async getAll(keys: readonly K[], call: Call = {}): Promise<(V | undefined)[]> {
     checkIterable('getAll', keys);
-    const all = await forAll(this.#router, OPCODE.GET, this.#handle, keys, NOTHING, undefined, call, 'getAll');
+    const all = await forAll(
+      this.#router,
+      OPCODE.GET,
+      this.#handle,
+      keys,
+      NOTHING,
+      undefined,
+      this.#grouped(call),
+      'getAll',
+    );
     return all as (V | undefined)[];
   }
 
@@ -71,7 +92,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
 
   async putAll(entries: Iterable<readonly [K, V]>, options: PutOptions = {}): Promise<void> {
     checkIterable('putAll', entries);
-    await putAll(this.#router, this.#handle, entries, extrasOf(options), options);
+    await putAll(this.#router, this.#handle, entries, extrasOf(options), this.#grouped(options));
   }
 
   putIfAbsent(key: K, value: V, options?: PutOptions): Promise<boolean> {
@@ -88,32 +109,32 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
 
   remove(key: K, options?: Call & Condition): Promise<boolean> {
     return this.#settled(() => {
-      const extras = extrasOf(options);
-      return this.#router.call(OPCODE.REMOVE, this.#handle, key, NOTHING, extras, options) as Promise<boolean>;
+      return this.#call(OPCODE.REMOVE, key, NOTHING, extrasOf(options), options) as Promise<boolean>;
     });
   }
 
   getAndRemove(key: K, call?: Call): Promise<V | undefined> {
-    const answer = this.#router.call(OPCODE.GET_AND_REMOVE, this.#handle, key, NOTHING, undefined, call);
-    return answer as Promise<V | undefined>;
+    return this.#call(OPCODE.GET_AND_REMOVE, key, NOTHING, undefined, call) as Promise<V | undefined>;
   }
 
   has(key: K, call?: Call): Promise<boolean> {
-    return this.#router.call(OPCODE.HAS, this.#handle, key, NOTHING, undefined, call) as Promise<boolean>;
+    return this.#call(OPCODE.HAS, key, NOTHING, undefined, call) as Promise<boolean>;
   }
 
   async size(call: Call = {}): Promise<number> {
     const request = { map: this.name, grid: true };
-    const { entries } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
-      member.admin.mapSize(request, options),
+    const { entries } = await this.#context.turns.ask(
+      timed(this.#context.scope, call, ADMIN_TIMEOUT_MS),
+      (member, options) => member.admin.mapSize(request, options),
     );
     return entries;
   }
 
   async clear(call: Call = {}): Promise<void> {
     const request = { map: this.name };
-    const { version } = await this.#context.turns.ask(withTimeout(call), (member, options) =>
-      member.admin.clear(request, options),
+    const { version } = await this.#context.turns.ask(
+      timed(this.#context.scope, call, ADMIN_TIMEOUT_MS),
+      (member, options) => member.admin.clear(request, options),
     );
     this.#router.observeVersion(version);
   }
@@ -135,8 +156,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     const result = new GridSqlResult<Row>(this.#router, this.#context.turns, {
       text: `SELECT ${columns} FROM "${this.name.replaceAll('"', '""')}"`,
       parameters: [],
-      signal: call?.signal,
-      timeoutMs: call?.timeoutMs ?? this.#context.sqlTimeoutMs,
+      limits: () => timed(this.#context.scope, call, this.#context.sqlTimeoutMs),
       strict: false,
     });
     try {
@@ -153,7 +173,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     return this.#settled(() => {
       const extras = { processor: this.#context.names.of(processor) };
       const value = args === undefined ? NOTHING : args;
-      return this.#router.call(OPCODE.PROCESS, this.#handle, key, value, extras, call) as Promise<Result>;
+      return this.#call(OPCODE.PROCESS, key, value, extras, call) as Promise<Result>;
     });
   }
 
@@ -166,7 +186,8 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
     checkIterable('processAll', keys);
     const extras = { processor: this.#context.names.of(processor) };
     const value = args === undefined ? NOTHING : args;
-    const results = await forAll(this.#router, OPCODE.PROCESS, this.#handle, keys, value, extras, call, 'processAll');
+    const limits = this.#grouped(call);
+    const results = await forAll(this.#router, OPCODE.PROCESS, this.#handle, keys, value, extras, limits, 'processAll');
     return results as Result[];
   }
 
@@ -188,7 +209,7 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
       sessionVersion: this.#router.sessionVersion,
       strict: options.strict ?? false,
     };
-    const limits = { ...options, timeoutMs: options.timeoutMs ?? this.#context.sqlTimeoutMs };
+    const limits = timed(this.#context.scope, options, this.#context.sqlTimeoutMs);
     const { affected, version, notices } = await this.#context.turns.ask(limits, (member, call) =>
       member.compute.processWhere(request, call),
     );
@@ -197,11 +218,34 @@ export class RemoteMap<K extends GridKey, V> implements GridMap<K, V> {
   }
 
   subscribe(options: SubscribeOptions = {}): EventFeed<K, V> {
-    return new Subscription<K, V>(this.#router, this.name, options);
+    const { scope } = this.#context;
+    const limits = scope === undefined ? options : { ...options, signal: endOf(scope, options.signal) };
+    return new Subscription<K, V>(this.#router, this.name, limits as SubscribeOptions);
   }
 
   #store(opcode: number, key: K, value: V, options: (PutOptions & Condition) | undefined): Promise<unknown> {
-    return this.#settled(() => this.#router.call(opcode, this.#handle, key, value, extrasOf(options), options));
+    return this.#settled(() => this.#call(opcode, key, value, extrasOf(options), options));
+  }
+
+  #call(
+    opcode: number,
+    key: K,
+    value: unknown,
+    extras: OperationExtras | undefined,
+    call: Call | undefined,
+  ): Promise<unknown> {
+    const { scope } = this.#context;
+    if (scope === undefined) return this.#router.call(opcode, this.#handle, key, value, extras, call);
+    return this.#settled(() => {
+      const limits = limitsIn(scope, call, this.#router.defaultTimeoutMs);
+      return this.#router.call(opcode, this.#handle, key, value, extras, limits);
+    });
+  }
+
+  /** Limits of calls on many keys: without a time they end when nothing more is answered. */
+  #grouped(call: Call): CallLimits {
+    const { scope } = this.#context;
+    return scope === undefined ? call : limitsIn(scope, call, Number.POSITIVE_INFINITY);
   }
 
   /** Refusals reject, they are never thrown. */
@@ -219,8 +263,4 @@ interface EntryRow<K, V> {
   readonly value: V;
   readonly version: number | bigint;
   readonly expires: Date | null;
-}
-
-function withTimeout(call: Call): Call & { readonly timeoutMs: number } {
-  return { ...call, timeoutMs: call.timeoutMs ?? ADMIN_TIMEOUT_MS };
 }

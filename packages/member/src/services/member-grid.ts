@@ -1,13 +1,19 @@
-/** The member's own way to keys of the whole grid, made when it is first needed. */
+/**
+ * The grid as the member itself has it, for what its services and its user code ask of it: always within the call that they
+ * ask for. Its connections are made when they are first needed; keys of this member take no detour over a socket.
+ */
+import type { Grid } from '@ashlar/api';
+import type { CallScope } from '@ashlar/core';
+import { RoutedGrid } from '@ashlar/grid';
 import { Router } from '@ashlar/routing';
 import type { KvService } from '@ashlar/transport';
 import type { MemberParts } from '../member-parts.ts';
 
-export class GridRouter {
+export class MemberGrid {
   readonly #parts: MemberParts;
   readonly #kv: () => KvService;
   readonly #forListeners: boolean;
-  #router: Promise<Router> | undefined;
+  #grid: Promise<RoutedGrid> | undefined;
 
   /**
    * @param kv            this member's own service: its keys take no detour over a socket
@@ -19,24 +25,28 @@ export class GridRouter {
     this.#forListeners = forListeners;
   }
 
-  /** @throws GridError CONNECT_TIMEOUT while the member is not in its table yet */
-  readonly get = (): Promise<Router> => {
-    this.#router ??= this.#connect().catch((error: unknown) => {
-      this.#router = undefined;
+  /**
+   * Calls made of it end with the call that they are made in, within its time, and are of its trace.
+   *
+   * @throws GridError CONNECT_TIMEOUT while the member is not in its table yet
+   */
+  readonly within = async (scope: CallScope): Promise<Grid> => {
+    this.#grid ??= this.#connect().catch((error: unknown) => {
+      this.#grid = undefined;
       throw error;
     });
-    return this.#router;
+    return (await this.#grid).within(scope);
   };
 
   async close(): Promise<void> {
-    const router = await this.#router?.catch(() => undefined);
-    await router?.close();
+    const grid = await this.#grid?.catch(() => undefined);
+    await grid?.close();
   }
 
-  #connect(): Promise<Router> {
+  async #connect(): Promise<RoutedGrid> {
     const { control, catalog, address, config, metrics, security } = this.#parts;
     const context = { require: () => undefined } as never;
-    return Router.connect({
+    const router = await Router.connect({
       seeds: [address],
       clientName: `member ${control.self}`,
       forListeners: this.#forListeners,
@@ -50,5 +60,6 @@ export class GridRouter {
         openSession: (request) => this.#kv().openSession(request, context),
       },
     });
+    return RoutedGrid.over(router);
   }
 }

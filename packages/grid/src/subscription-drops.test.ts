@@ -3,7 +3,7 @@ import { GridError, MapDroppedError } from '@ashlar/core';
 import { encodeKey } from '@ashlar/serialization';
 import type { SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
 import { FakeGrid, PARTITION_COUNT } from '@ashlar/transport/testing';
-import { connect } from './index.ts';
+import { connect } from './testing/connected-grid.ts';
 import { decodeToken } from './token.ts';
 
 /** What a member does in one call of a subscription, behind its standing. */

@@ -1,0 +1,14 @@
+import type { TraceContext } from './trace-context.ts';
+
+/**
+ * The call for which work is done, whatever room or member does it: the work ends when its signal fires, has its time at
+ * most, and belongs to its trace.
+ */
+export interface CallScope {
+  /** Fires when the call is given up, or its caller has left. */
+  readonly signal: AbortSignal;
+  /** performance.now() of this process at which its time is over; undefined: nobody said. */
+  readonly deadlineMs?: number | undefined;
+  /** Undefined: its caller is not traced. */
+  readonly trace: TraceContext | undefined;
+}
