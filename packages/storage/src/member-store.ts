@@ -167,6 +167,14 @@ export class MemberStore {
     tailOf(this.#core, partitionId).commitTo(sequence);
   }
 
+  /**
+   * From where a log is held for durable consumers of another member: frames tell it to a backup, and the backup that is
+   * promoted holds it on until its own consumers stand. Infinity: nothing is held for others any more.
+   */
+  holdLog(partitionId: PartitionId, fromSequence: number): void {
+    this.#core.partitions[partitionId]?.log.holdFrom(fromSequence);
+  }
+
   /** Records of a backup beyond its commit index. */
   tailLength(partitionId: PartitionId): number {
     return tailOf(this.#core, partitionId).length;
@@ -543,7 +551,7 @@ export class MemberStore {
     log.checkThere(fromSequence);
     const last = Math.min(this.#core.partitions[partitionId]!.sealedSequence, fromSequence + recordsMax - 1);
     if (last < fromSequence) return undefined;
-    this.#frames.begin(partitionId, fromSequence, log.incarnation);
+    this.#frames.begin(partitionId, fromSequence, log);
     for (let sequence: number = fromSequence; sequence <= last && this.#frames.contentBytes < bytesMax; sequence++) {
       this.#frames.add(this.#record.attach(log.recordRef(sequence)));
     }
@@ -590,6 +598,8 @@ export class MemberStore {
     incarnation: number;
     firstSequence: Sequence;
     committedSequence: Sequence;
+    /** The lowest sequence that durable consumers want; Infinity: none. */
+    heldFrom: number;
     bytes: number;
     state: LogState;
   } {
@@ -598,6 +608,7 @@ export class MemberStore {
       incarnation: log.incarnation,
       firstSequence: log.firstSequence as Sequence,
       committedSequence: log.committedSequence as Sequence,
+      heldFrom: log.heldFrom,
       bytes: log.bytes,
       state: log.state,
     };

@@ -178,6 +178,80 @@ describe('a backup', () => {
     backup.store.checkInvariants();
   });
 
+  it('keeps what durable consumers of its primary have still to read, and promoted until its own stand', () => {
+    const primary = makeBench();
+    const backup = backupBench({ logBytesPerPartition: 4096 });
+    const consumer = primary.store.addConsumer(PARTITION, { durable: true, at: 1 as Sequence });
+    const write = (count: number): void => {
+      for (; count > 0; count--) put(primary.store, 'a', 'v'.repeat(100));
+      ship(primary, backup);
+      commit(primary, backup);
+    };
+    const first = (): number => backup.store.logInfo(PARTITION).firstSequence;
+    write(100);
+    const old = readRecordFrame(primary.store.encodeLog(PARTITION, 1 as Sequence, 100, Infinity)!);
+    expect(backup.store.logInfo(PARTITION)).toMatchObject({ firstSequence: 1, heldFrom: 1 });
+    consumer.advance(61);
+    write(1);
+    // What is told late tells nothing any more.
+    backup.store.applyFrame(old);
+    expect(backup.store.logInfo(PARTITION).heldFrom).toBe(61);
+    put(primary.store, 'a', '1');
+    expect([ship(primary, backup), first()]).toEqual([103, 61]);
+    commit(primary, backup);
+    promote(primary, backup);
+    for (let round = 0; round < 100; round++) put(backup.store, 'b', 'v'.repeat(100));
+    expect([first(), recordsOf(backup.store, 61)[0]]).toEqual([
+      61,
+      `61 put a ${'v'.repeat(100)} -> ${'v'.repeat(100)}`,
+    ]);
+    const own = backup.store.addConsumer(PARTITION, { durable: true, at: 150 as Sequence });
+    backup.store.holdLog(PARTITION, Infinity);
+    put(backup.store, 'b', '1');
+    expect(first()).toBe(150);
+    own.close();
+    put(backup.store, 'b', '2');
+    expect(first()).toBeGreaterThan(150);
+    backup.store.checkInvariants();
+  });
+
+  it('lets go of what nobody holds any more at the primary', () => {
+    const primary = makeBench();
+    const backup = backupBench({ logBytesPerPartition: 4096 });
+    const consumer = primary.store.addConsumer(PARTITION, { durable: true, at: 1 as Sequence });
+    for (let round = 0; round < 100; round++) put(primary.store, 'a', 'v'.repeat(100));
+    ship(primary, backup);
+    commit(primary, backup);
+    consumer.close();
+    put(primary.store, 'a', '1');
+    put(primary.store, 'a', '2');
+    ship(primary, backup);
+    commit(primary, backup);
+    expect(backup.store.logInfo(PARTITION).heldFrom).toBe(Infinity);
+    expect(backup.store.logInfo(PARTITION).bytes).toBeLessThanOrEqual(4096);
+  });
+
+  it('that begins in the middle of a log knows how far back it reaches', () => {
+    const primary = makeBench();
+    const { incarnation } = primary.store.logInfo(PARTITION);
+    const before = primary.clock.now();
+    put(primary.store, 'a', '1');
+    const between = primary.clock.now();
+    put(primary.store, 'a', '2');
+    const backup = makeBench();
+    backup.store.closePartition(PARTITION);
+    backup.store.openPartition(PARTITION, 1 as Epoch, { role: 'backup', incarnation, lastSequence: 1 as Sequence });
+    const stateOf = (floor: number): string => {
+      const search = backup.store.searchAnswers(PARTITION, { session: 5, numbers: [1], floor });
+      while (!search.step(100));
+      return search.stateOf(0);
+    };
+    expect(stateOf(Number.MAX_SAFE_INTEGER)).toBe('unknown');
+    ship(primary, backup);
+    commit(primary, backup);
+    expect([stateOf(between), stateOf(before)]).toEqual(['notApplied', 'unknown']);
+  });
+
   it('and its primary agree over random batches, frames, commit indexes and dropped tails', () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => agree(seed)),

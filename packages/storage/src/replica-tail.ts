@@ -15,6 +15,8 @@
  * replica-tail T3  Two changes of one slot never carry the same pending lane: there are two, taken in turn along the chain
  *                  of a key.
  * replica-tail T4  The log takes its records also when it is full (log-budget B3): the primary has made room for them.
+ * replica-tail T5  The terms of the primary's log are those of the backup's: what its durable consumers hold is held here
+ *                  (partition-log L7), and what a log that begins later does not reach back to is known by its version.
  */
 import { assert, type MapId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
@@ -73,6 +75,7 @@ export class ReplicaTail {
     assert(frame.partition === this.#partition.id, 'a frame is of the partition');
     assert(frame.firstSequence <= log.nextSequence, 'replica-tail T1: a frame meets the log');
     this.#checkKnown(frame);
+    this.#takeTerms(frame);
     for (let index = log.nextSequence - frame.firstSequence; index < frame.count; index++) {
       if (!this.#applyRecord(frame, index)) break;
     }
@@ -86,6 +89,17 @@ export class ReplicaTail {
     if (last < Math.max(frame.firstSequence, log.firstSequence)) return;
     const isSame = log.versionOf(last) === frame.field('version', last - frame.firstSequence);
     assert(isSame, 'replica-tail T1: two logs of a partition agree as far as both go');
+  }
+
+  /** What is new in a frame is what the log holds from now on; an older one, sent again, tells nothing any more (replica-tail T5). */
+  #takeTerms({ firstSequence, lastSequence, heldFrom, versionBefore }: RecordFrame): void {
+    const { log } = this.#partition;
+    const { nextSequence } = log;
+    if (lastSequence >= nextSequence - 1) log.holdFrom(heldFrom);
+    if (firstSequence !== nextSequence || versionBefore === Infinity) return;
+    const known = log.versionBefore(nextSequence);
+    if (known === Infinity) log.droppedVersion = versionBefore;
+    else if (nextSequence > 1) assert(known === versionBefore, 'replica-tail T1: two logs of a partition agree where one goes on');
   }
 
   /** @returns false when its map is not known yet */

@@ -19,6 +19,8 @@
  *                   stays.
  * partition-log L6  What is undecided stays until it is decided: first <= committed + 1. No sequence that was read is ever
  *                   given anew.
+ * partition-log L7  What durable consumers of the primary have still to read stays in its backups too; and in the one that is
+ *                   promoted until they read on there: holdFrom(), which a new primary ends once its own consumers stand.
  */
 import { assert, GridError } from '@ashlar/core';
 import { knownVersion } from '../batch/pending-words.ts';
@@ -75,6 +77,9 @@ export interface LogHolder {
   readonly isStopped: boolean;
 }
 
+/** Durable consumers of another member (partition-log L7): who they read for is not known here. */
+const HANDED_ON: { readonly holder: LogHolder | undefined } = { holder: undefined };
+
 /** Someone who reads a log at a pace of its own. */
 export class LogConsumer {
   readonly log: PartitionLog;
@@ -126,6 +131,8 @@ export class PartitionLog {
   #committed: number;
   #bytes = 0;
   readonly #consumers = new Set<LogConsumer>();
+  /** The lowest sequence that durable consumers of another member want (partition-log L7); Infinity: none. */
+  #handedHold = Infinity;
 
   /** @param lastSequence  the last sequence that is part of the partition's state already; 0 for a new one */
   constructor(host: LogHost, incarnation: number, epoch: number, lastSequence: number) {
@@ -135,7 +142,7 @@ export class PartitionLog {
     this.#first = lastSequence + 1;
     this.#next = lastSequence + 1;
     this.#committed = lastSequence;
-    // Versions from before the incarnation are those of another history; what a log was handed on with is not known here.
+    // Versions from before the incarnation are those of another history; what came before `lastSequence` the first frame tells.
     this.droppedVersion = lastSequence === 0 ? incarnation : Infinity;
     host.budget.open(this);
   }
@@ -173,9 +180,16 @@ export class PartitionLog {
     this.#host.budget.noteRelease();
   }
 
-  /** The lowest sequence that a durable consumer still wants; Infinity without any. */
-  #held(): number {
-    let held = Infinity;
+  /** Keeps what durable consumers of the primary want: from `sequence` on; Infinity: nothing (partition-log L7). */
+  holdFrom(sequence: number): void {
+    if (sequence === this.#handedHold) return;
+    this.#handedHold = sequence;
+    this.#host.budget.noteRelease();
+  }
+
+  /** The lowest sequence that a durable consumer still wants, here or where the log comes from; Infinity without any. */
+  get heldFrom(): number {
+    let held = this.#handedHold;
     for (const consumer of this.#consumers) if (consumer.durable && consumer.position < held) held = consumer.position;
     return held;
   }
@@ -187,7 +201,7 @@ export class PartitionLog {
   /** The first sequence that has to stay: held by a durable consumer, or undecided. */
   get #kept(): number {
     const undecided = this.#committed + 1;
-    return this.#consumers.size === 0 ? undecided : Math.min(this.#held(), undecided);
+    return this.#consumers.size === 0 ? Math.min(this.#handedHold, undecided) : Math.min(this.heldFrom, undecided);
   }
 
   /** Bytes of what has to stay, about: records are taken to be alike. */
@@ -198,7 +212,7 @@ export class PartitionLog {
 
   /** It holds nothing, or nothing but what the open batch has staged, and no durable consumer would hold that (log-budget B4). */
   get isAlone(): boolean {
-    return this.#first === this.#next || (this.#first >= this.openFrom && this.#held() === Infinity);
+    return this.#first === this.#next || (this.#first >= this.openFrom && this.heldFrom === Infinity);
   }
 
   /** Whether it has something to drop. */
@@ -215,11 +229,11 @@ export class PartitionLog {
   }
 
   /** The durable consumer that is furthest behind; undefined: none has anything to read. */
-  get slowest(): LogConsumer | undefined {
-    const held = this.#held();
+  get slowest(): { readonly holder: LogHolder | undefined } | undefined {
+    const held = this.heldFrom;
     if (held > this.#committed) return undefined;
     for (const consumer of this.#consumers) if (consumer.durable && consumer.position === held) return consumer;
-    return undefined;
+    return HANDED_ON;
   }
 
   noteConsumed(records: number): void {
@@ -324,6 +338,14 @@ export class PartitionLog {
     this.#host.budget.noteBytes(this, bytes);
     this.#next = sequence + 1;
     return sequence;
+  }
+
+  /**
+   * The version of the record before `sequence`, which may be dropped: nothing that went before it is newer. Infinity: not
+   * known.
+   */
+  versionBefore(sequence: number): number {
+    return sequence <= this.#first ? this.droppedVersion : this.versionOf(sequence - 1);
   }
 
   /** Version of a record whose batch is sealed. */

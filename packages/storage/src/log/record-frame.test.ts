@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { type Sequence, seededRandom } from '@ashlar/core';
 import fc from 'fast-check';
 import { MAP, makeBench, PARTITION, put, stagePut, stageRemove, textOf } from '../testing/store-bench.ts';
@@ -117,6 +118,48 @@ describe('a frame of log records', () => {
     }
     for (let length = 0; length < bytes.length; length += 7) {
       expect(() => readRecordFrame(bytes.subarray(0, length))).toThrow(refused);
+    }
+  });
+
+  it('tells the terms of its log: where it begins, from where it is held, and which version goes before', () => {
+    const { store } = makeBench({ logBytesPerPartition: 2000 });
+    for (let round = 0; round < 30; round++) put(store, 'a', 'x'.repeat(50));
+    const { firstSequence } = store.logInfo(PARTITION);
+    const terms = (from: number) => readRecordFrame(store.encodeLog(PARTITION, from as Sequence, 1, Infinity)!);
+    expect(terms(30)).toMatchObject({ trimFloor: firstSequence, heldFrom: Infinity });
+    expect(terms(30).versionBefore).toBe(terms(29).field('version', 0));
+    const consumer = store.addConsumer(PARTITION, { durable: true, at: 25 as Sequence });
+    expect(terms(30).heldFrom).toBe(25);
+    // Of the first that is left, what was dropped before it is known.
+    expect(terms(firstSequence).versionBefore).toBeGreaterThan(0);
+    expect(terms(firstSequence).versionBefore).toBeLessThan(terms(firstSequence).field('version', 0));
+    consumer.close();
+  });
+
+  it('is refused when its terms cannot be those of its log', () => {
+    const bytes = writtenStore(5).store.encodeLog(PARTITION, 3 as Sequence, 20, Infinity)!;
+    const [TRIM_FLOOR, HELD_FROM, VERSION_BEFORE] = [48, 56, 64];
+    const withTerm = (at: number, value: number): Uint8Array => {
+      const bent = bytes.slice();
+      const view = new DataView(bent.buffer);
+      view.setFloat64(at, value, true);
+      view.setUint32(bent.length - 4, crc32(bent.subarray(0, bent.length - 4)), true);
+      return bent;
+    };
+    for (const [at, value] of [
+      ...[0, 4, 1.5, -1, Number.NaN, Infinity].map((floor) => [TRIM_FLOOR, floor] as const),
+      ...[0, 1.5, -Infinity, Number.NaN].map((held) => [HELD_FROM, held] as const),
+      ...[-1, 9e15, Number.NaN].map((version) => [VERSION_BEFORE, version] as const),
+    ]) {
+      expect(() => readRecordFrame(withTerm(at, value))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    }
+    for (const [at, value] of [
+      [TRIM_FLOOR, 3],
+      [HELD_FROM, 1],
+      [HELD_FROM, Infinity],
+      [VERSION_BEFORE, Infinity],
+    ] as const) {
+      expect(readRecordFrame(withTerm(at, value)).firstSequence).toBe(3);
     }
   });
 

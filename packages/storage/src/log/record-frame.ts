@@ -3,7 +3,7 @@
  * and values as they lie in the arena.
  *
  *   [magic][format][partition][count][first sequence][incarnation][key bytes][value bytes]
- *   [column] ...  [keys][values]  [checksum]
+ *   [trim floor][held from][version before]  [column] ...  [keys][values]  [checksum]
  *
  * A column is a byte that says how it is written, then that: nothing (all 0), one number (all equal), or one a record, of
  * 8, 32 or 64 bits. So what a run of records shares costs nothing a record. Little-endian throughout.
@@ -14,6 +14,9 @@
  *                  refused.
  * record-frame G4  Versions and epochs never fall along a frame (partition-log L1): asserted where it is written and
  *                  where it is applied.
+ * record-frame G5  With the records go the terms of the log that they are from: its first sequence (the trim floor: whoever
+ *                  wants an earlier one cannot catch up from frames), from where durable consumers hold it, and the version
+ *                  before the frame.
  *
  * @see ISO 3309 for the checksum
  */
@@ -23,8 +26,8 @@ import { copyBytes } from '@ashlar/serialization';
 import { type LogRecordView, RecordCause, RecordKind } from './log-record.ts';
 
 const MAGIC = 0x4641_4c41;
-const FORMAT = 1;
-const HEADER_BYTES = 48;
+const FORMAT = 2;
+const HEADER_BYTES = 72;
 const CHECKSUM_BYTES = 4;
 /** Most records of a frame: a reader makes room for them before it has seen them. */
 export const FRAME_RECORDS_MAX = 65_536;
@@ -59,6 +62,17 @@ const CAUSES: ReadonlySet<number> = new Set(Object.values(RecordCause));
 const FIRST_RECORDS = 64;
 const FIRST_BYTES = 4096;
 
+/** What a log tells of itself beside its records (record-frame G5). */
+export interface LogTerms {
+  readonly incarnation: number;
+  /** The trim floor: the first sequence that it still has. */
+  readonly firstSequence: number;
+  /** The lowest sequence that durable consumers want; Infinity: none. */
+  readonly heldFrom: number;
+  /** Of the record before a sequence; Infinity: not known. */
+  versionBefore(sequence: number): number;
+}
+
 /** Gathers records, then writes them as one frame; used again for the next. Writer's thread only. */
 export class RecordFrameWriter {
   #columns: Float64Array[] = Array.from({ length: COLUMN_COUNT }, () => new Float64Array(FIRST_RECORDS));
@@ -66,17 +80,22 @@ export class RecordFrameWriter {
   #partition = 0;
   #firstSequence = 0;
   #incarnation = 0;
+  #trimFloor = 0;
+  #heldFrom = 0;
+  #versionBefore = 0;
   readonly #keys = new Bytes();
   readonly #values = new Bytes();
 
-  /** @param incarnation  of the log */
-  begin(partition: number, firstSequence: number, incarnation: number): void {
+  begin(partition: number, firstSequence: number, log: LogTerms): void {
     this.#count = 0;
     this.#keys.length = 0;
     this.#values.length = 0;
     this.#partition = partition;
     this.#firstSequence = firstSequence;
-    this.#incarnation = incarnation;
+    this.#incarnation = log.incarnation;
+    this.#trimFloor = log.firstSequence;
+    this.#heldFrom = log.heldFrom;
+    this.#versionBefore = log.versionBefore(firstSequence);
   }
 
   /** Records so far. */
@@ -167,6 +186,9 @@ export class RecordFrameWriter {
     view.setFloat64(24, this.#incarnation, true);
     view.setFloat64(32, this.#keys.length, true);
     view.setFloat64(40, this.#values.length, true);
+    view.setFloat64(48, this.#trimFloor, true);
+    view.setFloat64(56, this.#heldFrom, true);
+    view.setFloat64(64, this.#versionBefore, true);
   }
 }
 
@@ -232,27 +254,36 @@ function writeColumn(view: DataView, at: number, column: Float64Array, count: nu
   return start + columnBytes(encoding, count);
 }
 
+type FrameHeader = Pick<
+  RecordFrame,
+  'partition' | 'count' | 'firstSequence' | 'incarnation' | 'trimFloor' | 'heldFrom' | 'versionBefore'
+>;
+
 /** A frame as it was read: fields by record, keys and values where they lie. Whole (record-frame G3). */
 export class RecordFrame {
   readonly partition: number;
   readonly count: number;
   readonly firstSequence: number;
   readonly incarnation: number;
+  /** The first sequence that the log had when the frame was written (record-frame G5). */
+  readonly trimFloor: number;
+  /** The lowest sequence that durable consumers of the log wanted then; Infinity: none. */
+  readonly heldFrom: number;
+  /** Of the record before the first; Infinity: not known. */
+  readonly versionBefore: number;
   /** Keys of all records, one behind the other. */
   readonly keys: Uint8Array;
   readonly values: Uint8Array;
   readonly #columns: readonly ArrayLike<number>[];
 
-  constructor(
-    header: Pick<RecordFrame, 'partition' | 'count' | 'firstSequence' | 'incarnation'>,
-    columns: readonly ArrayLike<number>[],
-    keys: Uint8Array,
-    values: Uint8Array,
-  ) {
+  constructor(header: FrameHeader, columns: readonly ArrayLike<number>[], keys: Uint8Array, values: Uint8Array) {
     this.partition = header.partition;
     this.count = header.count;
     this.firstSequence = header.firstSequence;
     this.incarnation = header.incarnation;
+    this.trimFloor = header.trimFloor;
+    this.heldFrom = header.heldFrom;
+    this.versionBefore = header.versionBefore;
     this.#columns = columns;
     this.keys = keys;
     this.values = values;
@@ -293,6 +324,9 @@ export function readRecordFrame(bytes: Uint8Array): RecordFrame {
     count,
     firstSequence: view.getFloat64(16, true),
     incarnation: view.getFloat64(24, true),
+    trimFloor: view.getFloat64(48, true),
+    heldFrom: view.getFloat64(56, true),
+    versionBefore: view.getFloat64(64, true),
   };
   const keyBytes = view.getFloat64(32, true);
   const valueBytes = view.getFloat64(40, true);
@@ -335,7 +369,8 @@ function readColumn(view: DataView, at: number, encoding: number, count: number)
 
 function checkRecords(frame: RecordFrame): void {
   const { count, firstSequence, keys, values } = frame;
-  if (count === 0 || !Number.isSafeInteger(firstSequence) || firstSequence < 1) throw malformed('it has no records');
+  if (count === 0 || !isSequence(firstSequence)) throw malformed('it has no records');
+  checkTerms(frame);
   let [keyEnd, valueEnd, version] = [0, 0, 0];
   for (let index = 0; index < count; index++) {
     if (!KINDS.has(frame.field('kind', index))) throw malformed('a record is of no known kind');
@@ -348,6 +383,18 @@ function checkRecords(frame: RecordFrame): void {
     version = frame.field('version', index);
   }
   if (keyEnd !== keys.length || valueEnd !== values.length) throw malformed('its ends do not meet its bytes');
+}
+
+function checkTerms(frame: RecordFrame): void {
+  const { firstSequence, trimFloor, heldFrom, versionBefore } = frame;
+  if (!isSequence(trimFloor) || trimFloor > firstSequence) throw malformed('its log begins behind it');
+  if (!isSequence(heldFrom) && heldFrom !== Infinity) throw malformed('its log is held from no sequence');
+  if (versionBefore === Infinity) return;
+  if (!(versionBefore >= 0 && versionBefore <= frame.field('version', 0))) throw malformed('its versions fall');
+}
+
+function isSequence(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
 }
 
 function malformed(why: string): GridError {
