@@ -10,6 +10,7 @@
  *                     (`standing`): a deployment is answered then, and a map that was made takes no write before.
  * listener-driver D2  When partitions come or go, listeners go on from the checkpoints that lie in those that are there.
  * listener-driver D3  One that was undeployed has gone before another with its name and map begins.
+ * listener-driver D4  A log that came with a partition is held as it was held there until every listener stands on it.
  */
 import type { CatalogState } from '@ashlar/cluster';
 import type { Reading } from '@ashlar/observe';
@@ -30,13 +31,18 @@ export class ListenerDriver {
   /** By id: starts once the one before it has gone. */
   readonly #starting = new Map<string, Promise<void>>();
   #ownership = '';
+  /** Logs of partitions that came may be held for the listeners of the member that had them. */
+  #isHolding = false;
   #isClosed = false;
+  /** Of the catalog that was looked at last. */
+  #wantedIn: { readonly catalog: CatalogState; readonly wanted: ReadonlyMap<string, ListenerSpec> } | undefined;
 
   constructor(deps: ListenerDependencies) {
     this.#deps = deps;
     this.#forgotten = new ForgottenListeners({
       ...{ parts: deps.parts, gate: deps.gate },
-      isKnown: (id) => wantedListeners(deps.parts.control.catalog).has(id) || this.#retiring.has(id),
+      isKnown: (id) => this.#wanted().has(id) || this.#retiring.has(id),
+      times: deps.forgetTimes,
     });
     this.#countInMetrics();
     deps.parts.control.onCatalog(() => this.#follow());
@@ -129,7 +135,7 @@ export class ListenerDriver {
   /** Starts what is deployed and has its map, stops what is deployed no more. */
   #follow(): void {
     const { catalog } = this.#deps.parts.control;
-    const wanted = wantedListeners(catalog);
+    const wanted = this.#wanted();
     const deployed = new Map([...wanted.values()].map((spec) => [nameOf(spec), spec.generation]));
     for (const [id, listener] of this.#running) {
       const isGettingTheRest = !listener.hasEnded && stateOfListener(listener.spec, catalog) === 'ended';
@@ -140,13 +146,29 @@ export class ListenerDriver {
       }
       this.#running.delete(id);
       this.#retire(id, listener);
-      this.#forgotten.expect();
     }
     if (!this.#deps.parts.control.isComplete) return;
     this.#followPartitions();
     for (const [id, spec] of wanted) {
       if (!this.#running.has(id) && stateOfListener(spec, catalog) === 'running') this.#start(id, spec);
     }
+    if (this.#isHolding) void this.#takeOverHolds();
+  }
+
+  #wanted(): ReadonlyMap<string, ListenerSpec> {
+    const { catalog } = this.#deps.parts.control;
+    if (this.#wantedIn?.catalog !== catalog) this.#wantedIn = { catalog, wanted: wantedListeners(catalog) };
+    return this.#wantedIn.wanted;
+  }
+
+  /** What listeners held of the logs where partitions come from is held until those here stand (listener-driver D4). */
+  async #takeOverHolds(): Promise<void> {
+    const ownership = this.#ownership;
+    await this.standing();
+    if (this.#isClosed || ownership !== this.#ownership || !this.#isHolding) return;
+    this.#isHolding = false;
+    const { control, store } = this.#deps.parts;
+    for (const partition of control.ownPartitions) store.holdLog(partition, Infinity);
   }
 
   #followPartitions(): void {
@@ -154,6 +176,7 @@ export class ListenerDriver {
     const ownership = control.ownPartitions.map((partition) => `${partition}:${control.epochOf(partition)}`).join();
     if (ownership === this.#ownership) return;
     this.#ownership = ownership;
+    this.#isHolding = true;
     for (const listener of this.#running.values()) listener.reopen();
     // What lies in partitions that came may belong to listeners that were undeployed meanwhile.
     this.#forgotten.expect();
@@ -162,6 +185,7 @@ export class ListenerDriver {
   #retire(id: string, listener: RunningListener): void {
     const gone = listener.retire().then(() => {
       if (this.#retiring.get(id)?.listener === listener) this.#retiring.delete(id);
+      this.#forgotten.expect(id);
     });
     this.#retiring.set(id, { listener, gone });
   }

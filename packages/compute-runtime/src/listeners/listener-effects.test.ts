@@ -146,6 +146,38 @@ describe('a listener', () => {
     expect([...first.told, ...second.told].filter((line) => line.includes('missed'))).toEqual([]);
   });
 
+  it('resumes without a gap on a backup that is promoted, however little its log would keep by itself', async () => {
+    await start({ members: 2, logBytesPerPartition: 4096 });
+    const [first, second] = bench.members as [BenchMember, BenchMember];
+    const [partition] = first.control.ownPartitions as [PartitionId];
+    const keys = Array.from({ length: 200 }, (_, key) => key).filter((key) => bench.partitionOf(key) === partition);
+    bench.backUp(partition, second);
+    first.fault = () => Promise.reject(new GridError('MEMBER_UNREACHABLE', 'cut'));
+    for (let value = 1; value <= 10; value++) {
+      await putAll(keys, value);
+      bench.ship(partition, second);
+    }
+    const held = second.store.logInfo(partition);
+    expect(held.bytes).toBeGreaterThan(10 * 4096);
+    expect(held.heldFrom).toBe(first.checkpoint(partition)!.sequence + 1);
+    bench.move(partition, second);
+    // Listeners do not stand there yet; whatever is written meanwhile, the log keeps what they want.
+    await putAll(keys, 11);
+    first.fault = (pass) => pass();
+    await untilCopied(keys, 11);
+    await Promise.all([idle(first), idle(second)]);
+    for (let value = 1; value <= 11; value++) {
+      expect(keys.filter((key) => bench.get(TARGET, copyOf(key, value)) !== value)).toEqual([]);
+    }
+    const missed = [...first.told, ...second.told].filter((line) => line.includes('missed'));
+    expect(missed).toEqual([]);
+    // Once they stand nothing is held for those of the time before.
+    await until(() => second.store.logInfo(partition).heldFrom > held.committedSequence);
+    await putAll(keys, 12);
+    await untilCopied(keys, 12);
+    expect(second.store.logInfo(partition).bytes).toBeLessThan(held.bytes / 2);
+  });
+
   it('has one effect where answers are lost and deliveries arrive twice, late and out of order', async () => {
     await start({ members: 2 });
     const random = seededRandom(5);

@@ -4,6 +4,7 @@ import type { ListenerRunner } from '@ashlar/compute';
 import type { CallScope, MapId } from '@ashlar/core';
 import type { EntryLimits, KeyGate, LogPressure } from '@ashlar/partitions';
 import type { ProcessorCalls } from '../processor-calls.ts';
+import type { ForgetTimes } from './forgotten-listeners.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import type { OutboxRelay } from './outbox-relay.ts';
 
@@ -18,6 +19,8 @@ export interface ListenerDependencies {
   readonly limits: EntryLimits;
   readonly pressure: LogPressure;
   readonly relay: OutboxRelay;
+  /** When records of undeployed listeners go; omitted: minutes after them. */
+  readonly forgetTimes?: ForgetTimes | undefined;
 }
 
 export interface ListenerSpec {

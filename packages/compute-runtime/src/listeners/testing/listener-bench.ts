@@ -40,8 +40,18 @@ import {
 import { decodeKey, decodeValue, encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import { MemberStore, RecordKind, readRecordFrame } from '@ashlar/storage';
 import { DeliveryDoor } from '../delivery-door.ts';
+import type { ForgetTimes } from '../forgotten-listeners.ts';
 import { ListenerDriver } from '../listener-driver.ts';
-import { type Checkpoint, checkpointKey, decodeCheckpoint, LISTENER_MAP } from '../listener-records.ts';
+import {
+  type Checkpoint,
+  checkpointKey,
+  decodeCheckpoint,
+  decodeMark,
+  LISTENER_MAP,
+  type ListenerId,
+  type Mark,
+  markKey,
+} from '../listener-records.ts';
 
 export const PARTITIONS = 4;
 export const MODULE = 'm';
@@ -66,6 +76,10 @@ export interface BenchOptions {
   readonly lateMs?: number;
   readonly dropShare?: number;
   readonly seed?: number;
+  /** Most that a log keeps of what nobody holds. */
+  readonly logBytesPerPartition?: number;
+  /** When records of undeployed listeners go; default: in minutes. */
+  readonly forgetTimes?: ForgetTimes;
 }
 
 /** What happens to deliveries from one member to another: answer as `pass` does, or fail. */
@@ -157,10 +171,13 @@ export class BenchMember {
   driver: ListenerDriver;
   readonly #bench: ListenerBench;
   readonly #hub: EventHub;
+  readonly #forgetTimes: ForgetTimes | undefined;
 
-  constructor(id: MemberId, bench: ListenerBench, { lateMs = 0, dropShare = 0, seed = 1 }: BenchOptions) {
+  constructor(id: MemberId, bench: ListenerBench, options: BenchOptions) {
+    const { lateMs = 0, dropShare = 0, seed = 1, logBytesPerPartition } = options;
     this.id = id;
     this.#bench = bench;
+    this.#forgetTimes = options.forgetTimes;
     const { clock } = this;
     this.store = MemberStore.create({
       maxBytes: 32 << 20,
@@ -168,6 +185,7 @@ export class BenchMember {
       maxWorkers: 0,
       hashSeed: 1,
       clock,
+      ...(logBytesPerPartition === undefined ? {} : { logBytesPerPartition }),
     });
     const { store } = this;
     const random = seededRandom(seed);
@@ -214,6 +232,7 @@ export class BenchMember {
       runner: { run: (run) => this.#run(run) },
       grid: () => Promise.reject(new Error('no calls are made')),
       processors: {} as never,
+      forgetTimes: this.#forgetTimes,
     });
   }
 
@@ -281,15 +300,27 @@ export class BenchMember {
   }
 
   checkpoint(partition: PartitionId): Checkpoint | undefined {
+    const bytes = this.#record(partition, checkpointKey(this.#bench.listener));
+    return bytes === undefined ? undefined : decodeCheckpoint(bytes);
+  }
+
+  /** What was taken here from the outboxes of `source`. */
+  mark(partition: PartitionId, source: PartitionId): Mark | undefined {
+    const bytes = this.#record(partition, markKey(this.#bench.listener, source));
+    return bytes === undefined ? undefined : decodeMark(bytes);
+  }
+
+  /** Records of listeners, of whatever kind, in this member's partitions. */
+  get listenerRecords(): number {
     const id = this.control.maps.get(LISTENER_MAP)?.id;
-    const key = checkpointKey({
-      module: MODULE,
-      exportName: LISTENER,
-      mapId: this.control.maps.get(SOURCE)?.id ?? (0 as MapId),
-    });
+    return id === undefined ? 0 : this.store.entryCount(id);
+  }
+
+  #record(partition: PartitionId, key: Uint8Array): Uint8Array | undefined {
+    const id = this.control.maps.get(LISTENER_MAP)?.id;
     if (id === undefined || !this.store.find(id, partition, key, 0, key.length)) return undefined;
     const { valueBytes, valueStart, valueEnd } = this.store.found;
-    return decodeCheckpoint(valueBytes.slice(valueStart, valueEnd));
+    return valueBytes.slice(valueStart, valueEnd);
   }
 
   /** Puts into a map as its log tells them: the key of each. */
@@ -362,6 +393,12 @@ export class ListenerBench {
     await this.coordinator.submit({ kind: 'putModule', module });
   }
 
+  /** The listener as it is known. */
+  get listener(): ListenerId {
+    const mapId = this.members[0]!.control.maps.get(SOURCE)?.id ?? (0 as MapId);
+    return { module: MODULE, exportName: LISTENER, mapId };
+  }
+
   undeploy(): Promise<unknown> {
     return this.coordinator.submit({ kind: 'removeModule', name: MODULE });
   }
@@ -391,21 +428,33 @@ export class ListenerBench {
     return this.#receiving.has(`${id} ${partition}`);
   }
 
-  /** Hands a partition with its data and its log to another member. */
-  move(partition: PartitionId, to: BenchMember): void {
+  /** Another member keeps a partition too from now on: ship() brings it what there is. */
+  backUp(partition: PartitionId, to: BenchMember): void {
     const from = this.ownerOf(partition);
-    const { incarnation, firstSequence, committedSequence } = from.store.logInfo(partition);
-    const name = `${to.id} ${partition}`;
-    this.#receiving.add(name);
+    const { incarnation } = from.store.logInfo(partition);
+    this.#receiving.add(`${to.id} ${partition}`);
     to.store.openPartition(partition, from.control.epochOf(partition), { role: 'backup', incarnation });
-    for (let next: number = firstSequence; next <= committedSequence; ) {
+  }
+
+  ship(partition: PartitionId, to: BenchMember): void {
+    const from = this.ownerOf(partition);
+    const { committedSequence } = from.store.logInfo(partition);
+    const { committedSequence: shown } = to.store.logInfo(partition);
+    for (let next = shown + to.store.tailLength(partition) + 1; next <= committedSequence; ) {
       const frame = from.store.encodeLog(partition, next as Sequence, 1000, Infinity)!;
       next = to.store.applyFrame(readRecordFrame(frame));
     }
     to.store.commitBackup(partition, committedSequence);
+  }
+
+  /** Hands a partition with its data and its log to another member, which may have kept it before. */
+  move(partition: PartitionId, to: BenchMember): void {
+    const from = this.ownerOf(partition);
+    if (!this.isReceiving(to, partition)) this.backUp(partition, to);
+    this.ship(partition, to);
     to.clock.observe(from.clock.now());
     this.coordinator.move(partition, this.members.indexOf(to));
-    this.#receiving.delete(name);
+    this.#receiving.delete(`${to.id} ${partition}`);
   }
 
   async close(): Promise<void> {
