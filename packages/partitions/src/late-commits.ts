@@ -6,8 +6,10 @@
  * late-commits C2  A partition that drops loses everything undecided from a batch on, as a member does that loses it to
  *                  another.
  * late-commits C3  Equal seeds and equal calls of decide() give equal delays and drops.
+ * late-commits C4  A decision costs the same however many wait: a batch counts those that are before it in its partitions, and
+ *                  they tell.
  */
-import type { Random } from '@ashlar/core';
+import type { PartitionId, Random } from '@ashlar/core';
 import type { MemberStore, WriteBatch } from '@ashlar/storage';
 import type { Committer } from './write-path.ts';
 
@@ -22,20 +24,26 @@ export interface LateCommitOptions {
   readonly later: (ms: number, run: () => void) => () => void;
 }
 
+/** A sealed batch on its way to its decision. */
 interface Waiting {
   readonly batch: WriteBatch;
-  readonly dueMs: number;
   readonly isDropped: boolean;
+  isDue: boolean;
+  /** Batches of its partitions that are to be decided before it, as far as it has been told. */
+  ahead: number;
 }
 
 export class LateCommits implements Committer {
   readonly isPrompt = false;
   readonly #store: MemberStore;
   readonly #options: LateCommitOptions;
-  /** In the order of sealing. */
-  #waiting: Waiting[] = [];
-  #cancel: (() => void) | undefined;
-  #alarmMs = Infinity;
+  /** By the millisecond in which they are due: one alarm for each. */
+  readonly #alarms = new Map<number, { readonly waiting: Waiting[]; readonly cancel: () => void }>();
+  /** The last batch that was sealed in a partition. */
+  readonly #last = new Map<PartitionId, WriteBatch>();
+  /** Due, and nothing is before them. */
+  #ready: Waiting[] = [];
+  #isDeciding = false;
   #isClosed = false;
   /** Batches that were dropped, in part or as a whole. */
   dropped = 0;
@@ -47,45 +55,80 @@ export class LateCommits implements Committer {
 
   decide(batch: WriteBatch): void {
     const { random, delayMaxMs, dropShare, nowMs } = this.#options;
-    const dueMs = this.#isClosed ? 0 : nowMs() + random.next() * delayMaxMs;
-    const isDropped = dropShare > 0 && random.next() < dropShare;
-    this.#waiting.push({ batch, dueMs, isDropped: isDropped && !this.#isClosed });
-    if (this.#isClosed) this.#decideDue(Infinity);
-    else this.#arm(dueMs);
+    const dueMs = nowMs() + random.next() * delayMaxMs;
+    const isDropped = dropShare > 0 && random.next() < dropShare && !this.#isClosed;
+    const waiting: Waiting = { batch, isDropped, isDue: this.#isClosed, ahead: 0 };
+    this.#queueBehind(waiting);
+    if (this.#isClosed) this.#settle(waiting);
+    else this.#arm(waiting, dueMs);
+    this.#decideReady();
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#cancel?.();
-    this.#decideDue(Infinity);
+    for (const { waiting, cancel } of this.#alarms.values()) {
+      cancel();
+      for (const one of waiting) this.#fallDue(one);
+    }
+    this.#alarms.clear();
+    this.#decideReady();
   }
 
-  #arm(dueMs: number): void {
-    if (dueMs >= this.#alarmMs) return;
-    this.#cancel?.();
-    this.#alarmMs = dueMs;
-    this.#cancel = this.#options.later(Math.max(0, dueMs - this.#options.nowMs()), () => {
-      this.#alarmMs = Infinity;
-      this.#decideDue(this.#options.nowMs());
-      const next = Math.min(...this.#waiting.map((waiting) => waiting.dueMs));
-      // Whoever is due and not first waits for one that is not due.
-      if (next < Infinity) this.#arm(Math.max(next, this.#options.nowMs() + 1));
-    });
-  }
-
-  /** Those that are due, as far as they are first in their partitions; the decision of one lets others be first. */
-  #decideDue(nowMs: number): void {
-    for (let isOver = false; !isOver; ) {
-      const ready = this.#waiting.filter((waiting) => waiting.dueMs <= nowMs && this.#isReady(waiting));
-      const done = new Set(ready);
-      this.#waiting = this.#waiting.filter((waiting) => !done.has(waiting));
-      for (const waiting of ready) this.#decide(waiting);
-      isOver = ready.length === 0;
+  /** late-commits C1: it comes after the last batch of each of its partitions. */
+  #queueBehind(waiting: Waiting): void {
+    const { batch } = waiting;
+    for (const partition of batch.partitionIds) {
+      const before = this.#last.get(partition);
+      this.#last.set(partition, batch);
+      if (before?.state !== 'sealed') continue;
+      waiting.ahead++;
+      before.whenDecided(() => {
+        waiting.ahead--;
+        this.#settle(waiting);
+        // The store may be taking batches back at the moment.
+        if (!this.#isDeciding && this.#ready.length > 0) queueMicrotask(() => this.#decideReady());
+      });
     }
   }
 
-  #isReady({ batch }: Waiting): boolean {
-    return batch.state !== 'sealed' || batch.isNext;
+  #arm(waiting: Waiting, dueMs: number): void {
+    const dueAt = Math.ceil(dueMs);
+    const alarm = this.#alarms.get(dueAt);
+    if (alarm !== undefined) {
+      alarm.waiting.push(waiting);
+      return;
+    }
+    const due = [waiting];
+    const cancel = this.#options.later(Math.max(0, dueAt - this.#options.nowMs()), () => {
+      this.#alarms.delete(dueAt);
+      for (const one of due) this.#fallDue(one);
+      this.#decideReady();
+    });
+    this.#alarms.set(dueAt, { waiting: due, cancel });
+  }
+
+  #fallDue(waiting: Waiting): void {
+    waiting.isDue = true;
+    this.#settle(waiting);
+  }
+
+  #settle(waiting: Waiting): void {
+    if (waiting.isDue && waiting.ahead === 0) this.#ready.push(waiting);
+  }
+
+  /** The decision of one lets others be ready: they come in the next round. */
+  #decideReady(): void {
+    if (this.#isDeciding) return;
+    this.#isDeciding = true;
+    try {
+      while (this.#ready.length > 0) {
+        const ready = this.#ready;
+        this.#ready = [];
+        for (const waiting of ready) this.#decide(waiting);
+      }
+    } finally {
+      this.#isDeciding = false;
+    }
   }
 
   #decide({ batch, isDropped }: Waiting): void {

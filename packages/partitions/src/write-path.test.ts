@@ -139,6 +139,25 @@ describe('late commits', () => {
     expect(store.isUndecidedAt(store.pin().version)).toBe(false);
   });
 
+  it('late-commits C4: look at each batch once, however many of one partition wait and whatever their times', () => {
+    const store = openStore();
+    const { path, advance } = late(store, seededRandom(1));
+    const count = 3000;
+    const looks: number[] = [];
+    for (let key = 0; key < count; key++) {
+      const batch = path.begin();
+      put(batch, 0, key);
+      path.submit(batch);
+      let asked = 0;
+      const { state } = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(batch) as typeof batch);
+      Object.defineProperty(batch, 'state', { get: () => (asked++, state.get!.call(batch)) });
+      batch.whenDecided(() => looks.push(asked));
+    }
+    advance(22);
+    expect(looks.length).toBe(count);
+    expect(Math.max(...looks)).toBeLessThan(10);
+  });
+
   it('end, in log order, whatever the delays and losses', () => {
     fc.assert(
       fc.property(

@@ -66,3 +66,19 @@ it('makes nobody wait for ever who comes when there is room already', async () =
   await turn();
   expect(isDone).toBe(true);
 });
+
+it('tells whoever waits for room in its turn, or when that gives up', async () => {
+  const { free, turns } = bench(2);
+  const [staying, leaving] = [new AbortController(), new AbortController()];
+  const done: string[] = [];
+  void turns.room(staying.signal).then(() => done.push('room'));
+  void turns.room(leaving.signal).then(() => done.push('left'));
+  await turn();
+  expect(done).toEqual([]);
+  leaving.abort();
+  await turns.room(leaving.signal);
+  expect(done).toEqual(['left']);
+  free(1);
+  await turn();
+  expect([done, turns.waitingCount]).toEqual([['left', 'room'], 0]);
+});

@@ -5,8 +5,8 @@
  *           '-- yes -> wait(step) --> batches are decided --> step: goes on, and waits again where it is short again
  *
  * write-turns T1  Who waits goes on in the order in which it came; whoever comes later finds `isShort` and waits behind.
- * write-turns T2  RESERVED batches are left to those who cannot wait: what expires, statements, single steps that came their
- *                 way.
+ * write-turns T2  RESERVED batches are left to those who cannot wait (what expires), or hold keys and partitions: processors
+ *                 whose code has run, statements. A statement that finds none of those either lets go, and waits here.
  * write-turns T3  What waits holds nothing. How much waits is bounded by those who send it: a stream is not read beyond its
  *                 window.
  */
@@ -40,6 +40,22 @@ export class WriteTurns {
     this.#waiting.push(step);
     if (this.#waiting.length === 1) this.#store.onBatchFree(() => this.#schedule());
     if (this.#store.freeBatches > this.#reserved) this.#schedule();
+  }
+
+  /** Resolves once it is somebody's turn, or `signal` fires. Others may be faster: who finds no batch then comes again. */
+  room(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const go = (): void => {
+        signal.removeEventListener('abort', go);
+        resolve();
+      };
+      if (signal.aborted) {
+        resolve();
+        return;
+      }
+      signal.addEventListener('abort', go, { once: true });
+      this.wait(go);
+    });
   }
 
   #schedule(): void {

@@ -1,6 +1,6 @@
 /**
  * Batches of listeners: staged once no processor and no statement holds what they write, in the turn in which the last one
- * lets go; done once they are committed.
+ * lets go; done once they are committed. Where as many batches are under way as there may be they wait for their turn.
  */
 import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
 import {
@@ -44,8 +44,9 @@ export class GatedWrites {
         try {
           if (signal.aborted) throw new GridError('CANCELLED', 'the write was given up before it was made');
           const held = gate.heldCount === 0 ? undefined : names.find((name) => gate.isHeld(name));
-          if (held === undefined) resolve(this.#write(header, stage));
-          else gate.wait(held, attempt);
+          if (held !== undefined) gate.wait(held, attempt);
+          else if (this.#writes.turns.isShort) this.#writes.turns.wait(attempt);
+          else resolve(this.#write(header, stage));
         } catch (error) {
           reject(error);
         }

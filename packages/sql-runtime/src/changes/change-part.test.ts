@@ -50,6 +50,20 @@ describe('a part of a statement', () => {
     expect(bench.isQuiet()).toBe(true);
   });
 
+  it('is busy where as many batches are under way as there may be, and waits for one only in turn', async () => {
+    const bench = filled();
+    const part = bench.part(bench.change('UPDATE m SET n = 1'));
+    const batches = bench.takeAllBatches();
+    expect([await part.stage(false), bench.gate.heldCount]).toEqual(['busy', 0]);
+    const staged = part.stage(true);
+    await turns();
+    expect(bench.gate.heldCount).toBe(0);
+    for (const batch of batches) batch.abort();
+    expect(await staged).toBe('staged');
+    expect(await part.commit()).toMatchObject({ affected: 20 });
+    expect(bench.isQuiet()).toBe(true);
+  });
+
   it('holds a partition only while it holds all lower ones, and lets go of them when its statement leaves', async () => {
     const bench = filled();
     bench.gate.hold(partitionLockId(2));

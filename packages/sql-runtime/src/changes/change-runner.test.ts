@@ -86,6 +86,24 @@ describe('a change of rows on one member', () => {
     }
   });
 
+  it('staged-change G4: waits where as many batches are under way as there may be, and holds nothing meanwhile', async () => {
+    const bench = new ChangeBench();
+    bench.put('k', { n: 1 });
+    const batches = bench.takeAllBatches();
+    const leaving = new AbortController();
+    const update = bench.run(bench.change('UPDATE m SET n = n + 1'));
+    const left = bench.run(bench.change('UPDATE m SET n = 7'), leaving.signal);
+    const inserts = [1, 2, 3].map((key) => bench.run(bench.insert([[key, { n: key }]])));
+    expect(await stateOf(update)).toBe('pending');
+    expect(bench.gate.heldCount).toBe(0);
+    leaving.abort();
+    await expect(left).rejects.toMatchObject({ code: 'CANCELLED' });
+    for (const batch of batches) batch.abort();
+    expect(await update).toMatchObject({ affected: 1 });
+    for (const insert of inserts) expect(await insert).toMatchObject({ affected: 1 });
+    expect([bench.get('k'), bench.isQuiet(), bench.writes.turns.waitingCount]).toEqual([{ n: 2 }, true, 0]);
+  });
+
   it('whose sealed batch is lost is in doubt', async () => {
     const committer = new HeldCommits();
     const bench = new ChangeBench({ committer });

@@ -7,6 +7,8 @@
  * staged-change G1  What is staged becomes visible at one point for the whole member, or not at all.
  * staged-change G2  While it is staged, other mutations of its partitions wait; from the seal on they go on, and see it.
  * staged-change G3  An error that was derived from what is undecided is told only if that stays; else it is staged again.
+ * staged-change G4  Where as many batches are under way as there may be it waits for one in its turn, and holds nothing
+ *                   meanwhile.
  */
 import { GridError, OutcomeUnknownError } from '@ashlar/core';
 import { decided, LackOfRoom, type Ownership, type OwnershipStamp, type WritePath } from '@ashlar/partitions';
@@ -70,7 +72,7 @@ export class StagedChange {
 
   /**
    * @param isInTurn  waits for partitions that others hold
-   * @returns undefined: others hold one; LackOfRoom: a log refused more. Nothing is staged or held then
+   * @returns undefined: others hold one, or no batch is free; LackOfRoom: a log refused more. Nothing is staged or held then
    * @throws what staging throws; nothing is staged or held then
    */
   static async stage(
@@ -85,7 +87,13 @@ export class StagedChange {
         ? await PartitionHold.inTurn(partitions, deps, signal)
         : PartitionHold.now(partitions, deps);
       if (hold === undefined) return undefined;
-      const staged = await stageHeld(work, deps, hold, signal);
+      const batch = beginOrLetGo(deps.writes, hold);
+      if (batch === undefined && !isInTurn) return undefined;
+      if (batch === undefined) {
+        await deps.writes.turns.room(signal);
+        continue;
+      }
+      const staged = await stageHeld(work, deps, hold, new Staging(batch, signal));
       if (!(staged instanceof Failure)) return new StagedChange(work, staged.affected, staged.staging, hold, deps);
       if (staged.lack !== undefined) return staged.lack;
       if (staged.seen === undefined || (await staged.seen.haveStayed())) throw staged.error;
@@ -139,26 +147,36 @@ class Failure {
   }
 }
 
+/** @returns undefined: no batch is free (staged-change G4), and what was held is let go */
+function beginOrLetGo(writes: WritePath, hold: PartitionHold): WriteBatch | undefined {
+  try {
+    return writes.begin();
+  } catch (error) {
+    hold.release();
+    if (GridError.is(error, 'OVERLOADED')) return undefined;
+    throw error;
+  }
+}
+
 async function stageHeld(
   work: ChangeWork,
-  { store, writes, ownership }: StagingDependencies,
+  { store, ownership }: StagingDependencies,
   hold: PartitionHold,
-  signal: AbortSignal,
+  staging: Staging,
 ): Promise<{ readonly affected: number; readonly staging: Staging } | Failure> {
-  let staging: Staging | undefined;
   const startedMs = performance.now();
+  const { batch, seen } = staging;
   try {
     ownership.checkAll(work.partitions, work.stamp);
-    staging = new Staging(writes.begin(), signal);
     return { affected: await work.stage(staging), staging };
   } catch (error) {
     const isFull = GridError.is(error, 'LOG_FULL');
     const stagedBytes = isFull ? store.undecidedLogBytes(work.partitions) : 0;
-    if (staging !== undefined) undo(staging.batch);
+    undo(batch);
     hold.release();
     const tookMs = performance.now() - startedMs;
-    const lack = isFull ? new LackOfRoom(error, stagedBytes, staging?.rows ?? 0, work.rowCount, tookMs) : undefined;
-    return new Failure(error, lack, staging === undefined || staging.seen.isEmpty ? undefined : staging.seen);
+    const lack = isFull ? new LackOfRoom(error, stagedBytes, staging.rows, work.rowCount, tookMs) : undefined;
+    return new Failure(error, lack, seen.isEmpty ? undefined : seen);
   }
 }
 

@@ -160,6 +160,11 @@ export class ChangeBench {
     return this.runner.run(change, signal);
   }
 
+  /** Open batches that stage nothing, as many as there may be. */
+  takeAllBatches(): WriteBatch[] {
+    return Array.from({ length: this.store.freeBatches }, () => this.writes.begin());
+  }
+
   /** Whether nothing is held, and no batch is under way. */
   isQuiet(): boolean {
     const partitions = Array.from({ length: this.#partitionCount }, (_, id) => id as PartitionId);
