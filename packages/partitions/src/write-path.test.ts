@@ -150,7 +150,12 @@ describe('late commits', () => {
       path.submit(batch);
       let asked = 0;
       const { state } = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(batch) as typeof batch);
-      Object.defineProperty(batch, 'state', { get: () => (asked++, state.get!.call(batch)) });
+      Object.defineProperty(batch, 'state', {
+        get: () => {
+          asked++;
+          return state.get!.call(batch);
+        },
+      });
       batch.whenDecided(() => looks.push(asked));
     }
     advance(22);
