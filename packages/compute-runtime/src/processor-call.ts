@@ -42,6 +42,9 @@ export class ProcessorCall {
   trace: TraceContext | undefined = undefined;
   /** A listener made it to get on with its events. */
   isProgress = false;
+  /** Under which its caller may send it again; 0: it does not. */
+  session = 0;
+  requestNumber = 0;
   /** The next call on the same entry in the same task. */
   next: ProcessorCall | undefined = undefined;
   /** Kept by the first call on an entry: the last one, and how many there are. */

@@ -10,11 +10,13 @@
  *                    (kept, refused, failed), the one that it was read from. Where that is lost, the change is in doubt, or the
  *                    calls were never sealed and may be made again.
  * processor-task T3  One listener waits for all answers that hang on a batch.
+ * processor-task T4  What tells a call that is sent again that it was applied is in the batch of the change (call-answers.ts).
  */
 import type { BatchPacker, EntryOutcome, ProcessorOutcomes } from '@ashlar/compute';
 import { type Epoch, GridError, MapDroppedError, type PartitionId, type Random, TTL_KEEP } from '@ashlar/core';
 import { deadlineOf, type EntryLimits, type WritePath } from '@ashlar/partitions';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
+import { lastChanger, numberAs, stageAnswers } from './call-answers.ts';
 import { eachCall, type ProcessorCall, type ProcessorName } from './processor-call.ts';
 import { TaskBatches } from './task-batches.ts';
 import { changeInDoubt, isBlocked, isVoid, readLost } from './undecided.ts';
@@ -155,9 +157,11 @@ export class ProcessorTask {
     const isProgress = entries.some((call) => call.isProgress);
     const batches = new TaskBatches(this.#deps.writes, isProgress ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY);
     let blocked = 0;
+    let firstCall = 0;
     try {
       for (let entry = 0; entry < entries.length; entry++) {
-        if (stages[entry] === Stage.HELD && !this.#stageEntry(entry, batches)) blocked++;
+        if (stages[entry] === Stage.HELD && !this.#stageEntry(entry, firstCall, batches)) blocked++;
+        firstCall += entries[entry]!.count;
       }
       batches.submit();
     } catch (error) {
@@ -190,8 +194,11 @@ export class ProcessorTask {
 
   /* ---- Staging ---------------------------------------------------------------------------------------------------- */
 
-  /** @returns false: there is no batch for it now */
-  #stageEntry(entry: number, batches: TaskBatches): boolean {
+  /**
+   * @param firstCall  index of its first call in the task
+   * @returns false: there is no batch for it now
+   */
+  #stageEntry(entry: number, firstCall: number, batches: TaskBatches): boolean {
     const first = this.entries[entry]!;
     const { partition } = first;
     if (this.#wasLost(entry, partition)) {
@@ -200,18 +207,28 @@ export class ProcessorTask {
       this.#end(1);
       return true;
     }
+    let isStaged = false;
     try {
-      const outcome = this.#outcomes!.entry(entry);
+      const outcomes = this.#outcomes!;
+      const outcome = outcomes.entry(entry);
+      const { lastChange } = outcome;
+      const changer = first.count === 1 ? first : lastChanger(first, firstCall, outcome);
       for (;;) {
         const batch = batches.of(partition);
         const before = batch.changeCount;
-        if (!this.#stageOutcome(batch, first, entry, outcome)) batches.cut(partition);
-        else {
-          if (batch.changeCount > before && !this.#deps.writes.isPrompt) this.#noteStaged(entry, batch);
-          break;
+        numberAs(batch, changer);
+        if (!this.#stageOutcome(batch, first, entry, outcome)) {
+          batches.cut(partition);
+          continue;
         }
+        isStaged = batch.changeCount > before;
+        const hasAnswers = stageAnswers(batch, first, firstCall, lastChange, outcomes, isStaged);
+        if ((isStaged || hasAnswers) && !this.#deps.writes.isPrompt) this.#noteStaged(entry, batch);
+        break;
       }
     } catch (error) {
+      // A change without what belongs to it goes, and all that the batch holds with it.
+      if (isStaged) throw error;
       if (isBlocked(error)) return false;
       this.#refusals ??= new Map();
       this.#refusals.set(entry, error);

@@ -8,6 +8,8 @@
  *
  * ready-calls R1  Calls on a key take effect in the order in which they came, also those that wait for a batch.
  * ready-calls R2  At most `waitingMax` wait; the next one is refused and has changed nothing.
+ * ready-calls R3  A record bears the number of its call. What it was answered is kept nowhere: the function is pure, and is run
+ *                 again on the old value that the record tells (readyResult).
  */
 import { readyProcessor } from '@ashlar/compute';
 import { GridError, MapDroppedError, TTL_KEEP } from '@ashlar/core';
@@ -15,6 +17,7 @@ import { keyText } from '@ashlar/expressions';
 import { checkOneGo, deadlineOf, type EntryLimits, type WritePath } from '@ashlar/partitions';
 import { decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
+import { numberAs } from './call-answers.ts';
 import type { ProcessorCall } from './processor-call.ts';
 import { changeInDoubt, isBlocked, isVoid, readLost } from './undecided.ts';
 
@@ -139,10 +142,12 @@ export class ReadyCalls {
     const { writes } = this.#deps;
     const header = call.isProgress ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY;
     let batch = writes.begin(header);
+    numberAs(batch, call);
     try {
       while (!stage(batch, call, bytes, deadline)) {
         writes.submit(batch);
         batch = writes.begin(header);
+        numberAs(batch, call);
       }
     } catch (error) {
       if (batch.state === 'open') batch.abort();
@@ -168,6 +173,26 @@ export class ReadyCalls {
       batch.whenDecided(() => tell(call, result, lossOf(call, batch, isStaged) ?? error, isSkipped));
     } else tell(call, result, lossOf(call, batch, isStaged) ?? error, isSkipped);
   }
+}
+
+/**
+ * What a ready-made processor that changed its entry answered, from the value that it replaced.
+ *
+ * @param oldValue  MessagePack; undefined: there was none
+ * @param args      MessagePack args[argsStart, argsEnd); empty: called without arguments
+ * @returns MessagePack; empty: undefined
+ */
+export function readyResult(
+  exportName: string,
+  oldValue: Uint8Array | undefined,
+  args: Uint8Array,
+  argsStart: number,
+  argsEnd: number,
+): Uint8Array {
+  const value = oldValue === undefined ? undefined : decodeValue(oldValue, 0, oldValue.length);
+  const given = argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined;
+  const { result } = readyProcessor(exportName)(value, given);
+  return result === undefined ? UNDEFINED_RESULT : encodeValue(result);
 }
 
 function tell({ caller, position }: ProcessorCall, result: Uint8Array, error: unknown, isSkipped: boolean): void {

@@ -43,6 +43,8 @@ export interface EntryOutcome {
   readonly ttlMs: number | undefined;
   /** It was removed on the way: what is 'set' is a new entry, and the deadline of the old one does not count. */
   readonly isRenewed: boolean;
+  /** The call of the batch that changed it last; -1: none did. */
+  readonly lastChange: number;
 }
 
 /** What a call answered: MessagePack bytes `bytes[start, end)`, in memory that release() gives away. */
@@ -60,6 +62,8 @@ export interface ProcessorOutcomes {
   error(call: number): GridError | undefined;
   /** Whether user code refused the call; then it changed nothing, and its result is the refusal (`encodeRefusal`). */
   isRefused(call: number): boolean;
+  /** Whether the call stored, removed or re-dated its entry. */
+  hasChanged(call: number): boolean;
   /** The result of a call that did not fail. Good until the next call of result(). */
   result(call: number): CallResult;
   /** Good until the next call of entry(). */

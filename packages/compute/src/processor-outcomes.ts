@@ -32,6 +32,7 @@ export class CollectedOutcomes implements ProcessorOutcomes {
     valueEnd: 0,
     ttlMs: undefined,
     isRenewed: false,
+    lastChange: -1,
   };
   readonly #result: Changeable<CallResult> = { bytes: NO_BYTES, start: 0, end: 0 };
   /** By entry: the call that stored or removed it last, and the one that set its time to live last; -1: none. */
@@ -90,6 +91,15 @@ export class CollectedOutcomes implements ProcessorOutcomes {
     return frame.action(call - firstCall) === Action.REFUSED;
   }
 
+  hasChanged(call: number): boolean {
+    if (this.#errors.size > 0 && this.#errors.has(call)) return false;
+    const { frame, firstCall } = this.#segmentOf(call);
+    const local = call - firstCall;
+    const action = frame.action(local);
+    if (action === Action.KEEP) return !Number.isNaN(frame.newTtlMs(local));
+    return action === Action.SET || action === Action.REMOVE;
+  }
+
   result(call: number): CallResult {
     const { frame, firstCall } = this.#segmentOf(call);
     const start = frame.resultStart(call - firstCall);
@@ -107,6 +117,7 @@ export class CollectedOutcomes implements ProcessorOutcomes {
     outcome.action = 'keep';
     outcome.ttlMs = ttl < 0 ? undefined : this.#ttlOf(ttl);
     outcome.isRenewed = this.#wasRemoved[entry] === 1;
+    outcome.lastChange = Math.max(change, ttl);
     if (change < 0) return outcome;
     const { frame, firstCall } = this.#segmentOf(change);
     const start = frame.newValueStart(change - firstCall);

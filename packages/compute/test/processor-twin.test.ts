@@ -21,6 +21,9 @@ interface TwinState {
   newTtlMs: number | undefined;
   action: 'keep' | 'set' | 'remove';
   isRenewed: boolean;
+  /** Of the call that ran last. */
+  hasChanged: boolean;
+  lastChange: number;
 }
 
 /** One call, run directly over plain objects. */
@@ -53,6 +56,7 @@ function runTwin(state: TwinState, key: string, step: Step, now: number, seed: n
     },
     random: () => random.next(),
   };
+  state.hasChanged = false;
   if (step.op === 'exit') return 'USER_CODE_FAILED';
   try {
     const result = script.run(entry, step);
@@ -66,6 +70,7 @@ function runTwin(state: TwinState, key: string, step: Step, now: number, seed: n
 function applyTo(state: TwinState, isAssigned: boolean, value: unknown, ttlMs: number | undefined): void {
   if (isAssigned && value === undefined && state.value === undefined) return;
   if (isAssigned) {
+    state.hasChanged = true;
     state.action = value === undefined ? 'remove' : 'set';
     state.value = value;
     if (value === undefined) {
@@ -75,6 +80,7 @@ function applyTo(state: TwinState, isAssigned: boolean, value: unknown, ttlMs: n
     }
   }
   if (ttlMs !== undefined && state.value !== undefined) {
+    state.hasChanged = true;
     state.ttlMs = ttlMs;
     state.newTtlMs = ttlMs;
   }
@@ -115,17 +121,24 @@ describe('a batch of processor calls', () => {
         const batch = toBatch({ values, calls });
         const outcomes = await runner.run(batch);
         const states = values.map(
-          (value): TwinState => ({ value, ttlMs: undefined, newTtlMs: undefined, action: 'keep', isRenewed: false }),
+          (value): TwinState => ({
+            ...{ value, ttlMs: undefined, newTtlMs: undefined, action: 'keep', isRenewed: false },
+            ...{ hasChanged: false, lastChange: -1 },
+          }),
         );
         for (const [index, call] of calls.entries()) {
           const entry = call.entry % values.length;
-          const expected = runTwin(states[entry]!, `k${entry}`, call.step, batch.nowMs[index]!, batch.seeds[index]!);
+          const state = states[entry]!;
+          const expected = runTwin(state, `k${entry}`, call.step, batch.nowMs[index]!, batch.seeds[index]!);
           expect(stored(resultOf(outcomes, index))).toEqual(stored(expected));
+          expect(outcomes.hasChanged(index)).toBe(state.hasChanged);
+          if (state.hasChanged) state.lastChange = index;
         }
         for (const [entry, state] of states.entries()) {
           const outcome = outcomes.entry(entry);
-          const { action, ttlMs, isRenewed } = outcome;
+          const { action, ttlMs, isRenewed, lastChange } = outcome;
           expect([action, ttlMs, isRenewed]).toEqual([state.action, state.newTtlMs, state.isRenewed]);
+          expect(lastChange).toBe(state.lastChange);
           if (action === 'set') expect(stored(newValueOf(outcome))).toEqual(stored(state.value));
         }
         outcomes.release();

@@ -149,6 +149,8 @@ export class MutationTurns implements ProcessorCaller {
     const call = targets.callOf(operation, this, this.#mutations.isLate);
     call.trace = traceOf?.(operation);
     call.isProgress = isProgress;
+    call.session = batch.session;
+    call.requestNumber = this.#writes.numberOf(operation);
     return call;
   }
 

@@ -41,6 +41,11 @@ export class StagedWrites {
     return this.isPrompt ? this.#shared : this.#own?.get(partition)?.batch;
   }
 
+  /** Under which its session knows an operation; 0: it does not. */
+  numberOf(operation: number): number {
+    return this.#numbers.of(operation);
+  }
+
   /** The write batch for an operation of the partition. @throws GridError OVERLOADED */
   begun(partition: number, operation: number): WriteBatch {
     const batch = this.in(partition) ?? this.#begin(partition);

@@ -15,13 +15,14 @@
  * answer-window W3  What changed nothing (a condition that failed, a refused processor, a remove of what was not there)
  *                   leaves no record: it is `notApplied` and may be carried out again, as its caller has no answer yet. What
  *                   a processor that changed its entry answered cannot be derived: WriteBatch.answer() puts it beside the
- *                   change.
+ *                   change. Where that is lost (it was too long to keep) the outcome is `unknown`. Ready-made processors
+ *                   are pure: their results are computed again from the old value.
  * answer-window W4  A first sending that is read after its resend must apply nothing: streams count up for that (kv.proto),
  *                   not the log.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PartitionId } from '@ashlar/core';
-import { type AnswerQuery, type AnswerSearch, type MemberStore, RecordKind } from '@ashlar/storage';
+import { type AnswerQuery, type AnswerSearch, type MemberStore, RecordCause, RecordKind } from '@ashlar/storage';
 
 /** Records looked at in one turn of the event loop: a fraction of a millisecond. */
 const SLICE_RECORDS = 16_384;
@@ -32,7 +33,7 @@ export type EarlierOutcome =
   | { readonly kind: 'unknown' }
   | {
       readonly kind: 'applied';
-      /** What it did to the entry. `rewritten`: a later write of the same step did it over. */
+      /** What it did to the entry. `rewritten`: a later write of the same step did it over; there may be no old value then. */
       readonly change: 'put' | 'remove' | 'rewritten';
       readonly version: number;
       /** Version of the value that it replaced or removed; 0: there was none. */
@@ -83,6 +84,8 @@ async function joined(search: AnswerSearch, count: number): Promise<boolean> {
 function outcomeOf(search: AnswerSearch, index: number): EarlierOutcome {
   const state = search.stateOf(index);
   if (state !== 'applied') return { kind: state };
+  const result = resultOf(search, index);
+  if (result === 'lost') return { kind: 'unknown' };
   const record = search.record(index);
   const { kind, version, oldVersion, hasOldValue } = record;
   let oldValue: Uint8Array | undefined;
@@ -90,12 +93,14 @@ function outcomeOf(search: AnswerSearch, index: number): EarlierOutcome {
     record.positionOldValue();
     oldValue = record.bytes.slice(record.start, record.stop);
   }
-  return { kind: 'applied', change: changeOf(kind), version, oldVersion, oldValue, result: resultOf(search, index) };
+  return { kind: 'applied', change: changeOf(kind), version, oldVersion, oldValue, result };
 }
 
-function resultOf(search: AnswerSearch, index: number): Uint8Array | undefined {
+/** @returns 'lost': it was not kept; undefined: it was undefined */
+function resultOf(search: AnswerSearch, index: number): Uint8Array | 'lost' | undefined {
   const record = search.result(index);
   if (record === undefined) return undefined;
+  if (!record.hasValue) return record.cause === RecordCause.memory ? 'lost' : undefined;
   record.positionValue();
   return record.bytes.slice(record.start, record.stop);
 }

@@ -68,7 +68,7 @@ export class WritePath {
    */
   submit(batch: WriteBatch): boolean {
     batch.seal();
-    if (batch.changeCount === 0) batch.commit();
+    if (batch.isEmpty) batch.commit();
     else this.#committer.decide(batch);
     return batch.state === 'committed';
   }

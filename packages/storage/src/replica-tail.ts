@@ -146,10 +146,10 @@ export class ReplicaTail {
     const { blocks } = this.#core;
     const [start, end] = [frame.valueStart(index), frame.field('valueEnd', index)];
     if (!this.#partition.log.reserve(end - start, true)) throw this.#core.outOfMemory(end - start);
-    const value = createValue(blocks, map.account, frame.values, start, end);
-    if (value === 0) throw this.#core.outOfMemory(end - start);
+    const value = end === start ? 0 : createValue(blocks, map.account, frame.values, start, end);
+    if (value === 0 && end > start) throw this.#core.outOfMemory(end - start);
     const sequence = this.#append(frame, index, RecordKind.answer, map.mapId, 0, value, 0, 0);
-    releaseValue(blocks, map.account, value);
+    if (value !== 0) releaseValue(blocks, map.account, value);
     this.#note(sequence, 0, 0, 0, 0);
   }
 

@@ -11,6 +11,7 @@ import { ProcessorCalls } from '../processor-calls.ts';
 
 export const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
 export const PARTITIONS = 2;
+export const SESSION = 7;
 
 /** Commits when the test says so, in the order of sealing. */
 export class ManualCommits implements Committer {
@@ -102,9 +103,14 @@ export class ComputeBench {
     const partition = (options.partition ?? 0) as PartitionId;
     const { length } = argBytes;
     const { isWanted } = options;
-    return new ProcessorCall(
+    const call = new ProcessorCall(
       ...([MAP, partition, keyBytes, 0, keyBytes.length, argBytes, 0, length, processor, caller, 0, isWanted] as const),
     );
+    if (options.requestNumber !== undefined) {
+      call.session = SESSION;
+      call.requestNumber = options.requestNumber;
+    }
+    return call;
   }
 
   submit(name: string, key: string, exportName: string, args?: unknown, options?: CallOptions): void {
@@ -176,6 +182,7 @@ export class ComputeBench {
       decoded(entryBounds[entry * 4 + 2]!, entryBounds[entry * 4 + 3]!),
     );
     const changed = new Set<number>();
+    const changes: boolean[] = Array.from({ length: callCount }, () => false);
     const results: Uint8Array[] = [];
     const errors: (GridError | undefined)[] = [];
     const run = this.processors.get(batch.exportName)!;
@@ -186,8 +193,9 @@ export class ComputeBench {
         if ('set' in outcome) {
           values[entry] = outcome.set;
           changed.add(entry);
+          changes[call] = true;
         }
-        results[call] = encodeValue(outcome.result);
+        results[call] = outcome.result === undefined ? new Uint8Array(0) : encodeValue(outcome.result);
       } catch (error) {
         errors[call] = GridError.wrap(error);
       }
@@ -200,14 +208,22 @@ export class ComputeBench {
       entry: (entry) => {
         const value = values[entry] === undefined ? new Uint8Array(0) : encodeValue(values[entry]);
         const action = !changed.has(entry) ? 'keep' : values[entry] === undefined ? 'remove' : 'set';
-        return { action, bytes: value, valueStart: 0, valueEnd: value.length, ttlMs: undefined, isRenewed: false };
+        const lastChange = changes.findLastIndex((isChange, call) => isChange && entryOf[call] === entry);
+        return { action, bytes: value, ...whole(value), ttlMs: undefined, isRenewed: false, lastChange };
       },
+      hasChanged: (call) => changes[call] === true,
       release: () => undefined,
     };
   }
 }
 
+function whole(value: Uint8Array): { readonly valueStart: number; readonly valueEnd: number } {
+  return { valueStart: 0, valueEnd: value.length };
+}
+
 export interface CallOptions {
+  /** Under which it may be sent again. */
+  readonly requestNumber?: number;
   readonly module?: string;
   readonly partition?: number;
   readonly isWanted?: () => boolean;

@@ -45,6 +45,8 @@ import { pendingLane, wordOfLane } from './pending-words.ts';
 type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
 
 const NO_PARTITIONS: readonly PartitionId[] = [];
+/** A longer result of a processor is not kept for those who send the call again: logs are for changes. */
+const RESULT_BYTES_MAX = 16 << 10;
 
 export class WriteBatch implements RecordHeader {
   catalogVersion: number;
@@ -77,6 +79,7 @@ export class WriteBatch implements RecordHeader {
   #whenDecided: (() => void)[] | undefined;
   /** The last operation was refused because of its key (BatchHeader.oncePerKey): nothing of it was staged. */
   wantsCut = false;
+  #hasAnswers = false;
 
   /** @throws GridError OVERLOADED when too many batches are under way */
   constructor(core: StoreCore, header: BatchHeader) {
@@ -132,6 +135,11 @@ export class WriteBatch implements RecordHeader {
   /** Changes staged so far: slots written and slots closed, counted by key. */
   get changeCount(): number {
     return this.#journal.count;
+  }
+
+  /** Nothing is staged that somebody would have to wait for. */
+  get isEmpty(): boolean {
+    return this.changeCount === 0 && !this.#hasAnswers;
   }
 
   /** The sequence of its first record in a partition that it has joined. */
@@ -288,20 +296,24 @@ export class WriteBatch implements RecordHeader {
 
   /**
    * Stages what a mutation of this batch is answered, where its record cannot tell it: under the request number that the
-   * batch has at the moment, in the partition of the change. Copied; gone with the change if that is undone.
+   * batch has at the moment, in the partition of the change. Copied; gone with the change if that is undone. Without bytes
+   * it tells that the mutation was applied, where a later one of the batch did its change over. The logs take it in any
+   * case, as they take the change; one beyond RESULT_BYTES_MAX, or that memory has no room for, is noted as lost.
    *
-   * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (write-batch U3)
+   * @throws OutOfMemoryError when even the reserve is used up; else as put()
    */
   answer(mapId: MapId, partitionId: PartitionId, result: Uint8Array, start: number, end: number): void {
     const core = this.#core;
     const partition = this.#join(partitionId);
-    assert(partition.log.nextSequence > this.firstSequenceIn(partition), 'an answer is of a change beside it');
+    const { log } = partition;
     const { account } = core.mapOf(mapId);
-    this.#reserve(partition, end - start);
-    const value = createValue(core.blocks, account, result, start, end);
-    if (value === 0) throw core.outOfMemory(end - start);
-    partition.log.append(this, RecordKind.answer, mapId, this.#lane, 0, value, 0, 0, 0, RecordCause.request);
-    releaseValue(core.blocks, account, value);
+    const length = end - start <= RESULT_BYTES_MAX ? end - start : 0;
+    if (!log.reserve(length, true)) throw core.outOfMemory(length);
+    const value = length === 0 ? 0 : createValue(core.blocks, account, result, start, end);
+    const cause = end > start && value === 0 ? RecordCause.memory : RecordCause.request;
+    log.append(this, RecordKind.answer, mapId, this.#lane, 0, value, 0, 0, 0, cause);
+    if (value !== 0) releaseValue(core.blocks, account, value);
+    this.#hasAnswers = true;
   }
 
   /* ---- Staging ------------------------------------------------------------------------------------------------------ */
@@ -565,7 +577,7 @@ export class WriteBatch implements RecordHeader {
    */
   seal(): Version {
     assert(this.#state === 'open', 'a batch is sealed once');
-    if (this.changeCount === 0) this.#leavePartitions();
+    if (this.isEmpty) this.#leavePartitions();
     this.#version = this.#core.clock.tick();
     this.#core.words.seal(this.#word, this.#version);
     const { lastSequences, liveChanges } = this.#journal;

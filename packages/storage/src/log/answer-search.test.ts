@@ -13,7 +13,7 @@ import {
   textOf,
 } from '../testing/store-bench.ts';
 import type { AnswerSearch } from './answer-search.ts';
-import { RecordKind } from './log-record.ts';
+import { RecordCause, RecordKind } from './log-record.ts';
 import { readRecordFrame } from './record-frame.ts';
 
 const SESSION = 2 ** 40;
@@ -156,6 +156,49 @@ describe('a search for what became of mutations', () => {
     undone.abort();
     expect(search(bench, [3], floor).stateOf(0)).toBe('notApplied');
     bench.store.checkInvariants();
+  });
+
+  it('answer-search S5: takes an answer that is alone for a mutation that was applied, and knows of a result that it is lost', () => {
+    const bench = makeBench();
+    const backup = makeBench();
+    backup.store.closePartition(PARTITION);
+    const { incarnation } = bench.store.logInfo(PARTITION);
+    backup.store.openPartition(PARTITION, 1 as Epoch, { role: 'backup', incarnation });
+    const floor = bench.clock.now();
+    const batch = stage(bench, [[2, 'a', 'x']]);
+    for (const [number, result] of [
+      [1, ''],
+      [2, 'x'.repeat(100_000)],
+      [3, 'short'],
+    ] as const) {
+      batch.requestNumber = number;
+      batch.answer(MAP, PARTITION, bytesOf(result), 0, result.length);
+    }
+    expect(search(bench, [1], floor).undecided(0)).toBe(batch);
+    batch.commit();
+    const alone = bench.store.begin({ requestSession: SESSION, requestNumber: 4 });
+    alone.answer(MAP, PARTITION, bytesOf('nothing is left of it'), 0, 10);
+    expect(alone.isEmpty).toBe(false);
+    alone.commit();
+    const undone = bench.store.begin({ requestSession: SESSION, requestNumber: 5 });
+    undone.answer(MAP, PARTITION, bytesOf('undone'), 0, 6);
+    undone.abort();
+    expect(backup.store.applyFrame(readRecordFrame(bench.store.encodeLog(PARTITION, 1 as Sequence, 10, 1e6)!))).toBe(6);
+    backup.store.commitBackup(PARTITION, 5 as Sequence);
+    for (const one of [bench, backup]) {
+      const found = search(one, [1, 2, 3, 4, 5], floor);
+      expect([0, 1, 2, 3, 4].map((index) => found.stateOf(index))).toEqual([
+        ...['applied', 'applied', 'applied', 'applied', 'notApplied'],
+      ]);
+      expect([0, 1, 2, 3].map((index) => found.record(index).kind)).toEqual([
+        ...[RecordKind.answer, RecordKind.put, RecordKind.answer, RecordKind.answer],
+      ]);
+      const lost = found.result(1)!;
+      expect([lost.hasValue, lost.cause]).toEqual([false, RecordCause.memory]);
+      expect([resultOf(found, 2), resultOf(found, 3)]).toEqual(['short', 'nothing is']);
+      settle(one.store);
+      one.store.checkInvariants();
+    }
   });
 
   it('takes no expiry that a mutation met for the mutation', () => {

@@ -13,6 +13,8 @@
  *                   for.
  * answer-search S4  What was told as `notApplied` may be applied yet where its first sending still travels: that is the
  *                   caller's to exclude (stream generations).
+ * answer-search S5  A mutation whose change a later one of its batch did over may have left its answer alone: that says that
+ *                   it was applied.
  */
 import { assert } from '@ashlar/core';
 import type { PendingWords } from '../batch/pending-words.ts';
@@ -117,17 +119,23 @@ export class AnswerSearch {
     }
   }
 
+  /** The record that says that a mutation was applied; 0: there is none. */
+  #sequenceOf(index: number): number {
+    const change = this.#changes[index]!;
+    return change === 0 ? this.#results[index]! : change;
+  }
+
   /** @param index  in the query's numbers */
   stateOf(index: number): AnswerState {
     assert(this.#isDone, 'a search that is over tells');
-    const sequence = this.#changes[index]!;
+    const sequence = this.#sequenceOf(index);
     if (sequence === 0) return this.#reachesFloor ? 'notApplied' : 'unknown';
     return this.#bears(sequence, index) ? 'applied' : 'unknown';
   }
 
   /** The batch that has staged the change and is undecided; undefined: the change is committed. */
   undecided(index: number): WriteBatch | undefined {
-    const sequence = this.#changes[index]!;
+    const sequence = this.#sequenceOf(index);
     if (sequence <= this.#log.committedSequence) return undefined;
     const record = this.#log.recordRef(sequence);
     const { f64 } = this.#arena.segments[record >>> SEGMENT_SHIFT]!;
@@ -136,14 +144,18 @@ export class AnswerSearch {
 
   /**
    * The record of a change that is applied: its kind, versions, old value. A superseded one was applied as part of a step in
-   * which its key was written again; the old value that it tells is the one from before the step. Valid during the call.
+   * which its key was written again; the old value that it tells is the one from before the step. Where an answer is alone
+   * (answer-search S5) it is that, and tells no old value. Valid during the call.
    */
   record(index: number): LogRecordView {
     assert(this.stateOf(index) === 'applied', 'what is applied has a record');
-    return this.#view.attach(this.#log.recordRef(this.#changes[index]!));
+    return this.#view.attach(this.#log.recordRef(this.#sequenceOf(index)));
   }
 
-  /** The record whose value is the result that its member answered; undefined: none was written. Valid during the call. */
+  /**
+   * The record whose value is the result that its member answered; without a value and caused by memory, that it is lost.
+   * Undefined: none was written. Valid during the call.
+   */
   result(index: number): LogRecordView | undefined {
     const sequence = this.#results[index]!;
     if (sequence === 0 || !this.#bears(sequence, index)) return undefined;

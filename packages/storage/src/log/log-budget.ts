@@ -11,7 +11,8 @@
  * log-budget B1  A log has its floor in any case: what others hold never keeps it from that.
  * log-budget B2  All logs together stay within the budget, but for B3 and B4.
  * log-budget B3  A durable consumer's own writes are always taken: it could never let go of the logs otherwise. So are the
- *                records of another member, which has made room for them.
+ *                records of another member, which has made room for them, and the answers beside changes that are
+ *                taken already.
  * log-budget B4  A step that no budget would ever hold is taken where nothing else is kept beyond the floors: one long
  *                value; or all of a batch, where no durable consumer would hold it.
  * log-budget B5  Nothing undecided is dropped, nor what a durable consumer has not read.

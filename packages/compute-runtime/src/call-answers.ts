@@ -1,0 +1,54 @@
+/**
+ * What calls were answered, kept beside their changes in the log for those who send them again (answer-window.ts).
+ *
+ *   calls of one entry:  1 set   2 look   3 set, its result      its record: number 3
+ *                                                                answers:    of 3 its result, of 1 that it was applied
+ *
+ * call-answers N1  Every call that changed its entry has left something under its session and number: the last one the
+ *                  record of the change, and its result unless that is undefined; the others an answer each.
+ * call-answers N2  Calls that changed nothing have left nothing: they may be carried out again.
+ */
+import type { EntryOutcome, ProcessorOutcomes } from '@ashlar/compute';
+import type { WriteBatch } from '@ashlar/storage';
+import { eachCall, type ProcessorCall } from './processor-call.ts';
+
+/** What is staged next is of the call. */
+export function numberAs(batch: WriteBatch, { session, requestNumber }: ProcessorCall): void {
+  batch.requestSession = session;
+  batch.requestNumber = requestNumber;
+}
+
+/** The call among those on one entry that changed it last, whose record the change is. */
+export function lastChanger(first: ProcessorCall, firstCall: number, { lastChange }: EntryOutcome): ProcessorCall {
+  let call = first;
+  for (let index = firstCall; index < lastChange; index++) call = call.next ?? call;
+  return call;
+}
+
+/**
+ * @param firstCall  index of the entry's first call in its task
+ * @param isStaged   the change that they left is in the batch; else there was none in the end
+ * @returns whether anything is staged
+ */
+export function stageAnswers(
+  batch: WriteBatch,
+  first: ProcessorCall,
+  firstCall: number,
+  lastChange: number,
+  outcomes: ProcessorOutcomes,
+  isStaged: boolean,
+): boolean {
+  // Whoever is alone and left no change has changed nothing.
+  if (!isStaged && first.count === 1) return false;
+  let hasAnswers = false;
+  eachCall([first], (call, place) => {
+    const index = firstCall + place;
+    if (call.requestNumber === 0 || !outcomes.hasChanged(index)) return;
+    const { bytes, start, end } = outcomes.result(index);
+    if (isStaged && index === lastChange && start === end) return;
+    numberAs(batch, call);
+    batch.answer(call.map.id, call.partition, bytes, start, end);
+    hasAnswers = true;
+  });
+  return hasAnswers;
+}
