@@ -1,8 +1,8 @@
-import { partitionGateName } from '@ashlar/partitions';
+import { partitionLockId } from '@ashlar/partitions';
 import { ComputeBench } from '../testing/compute-bench.ts';
 import { GatedWrites } from './gated-writes.ts';
 
-const NAMES = [partitionGateName(0 as never)];
+const NAMES = [partitionLockId(0 as never)];
 
 describe('batches of listeners', () => {
   it('wait where as many batches are under way as there may be, and are staged in their order', async () => {
