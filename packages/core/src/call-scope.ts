@@ -1,8 +1,8 @@
 import type { TraceContext } from './trace-context.ts';
 
 /**
- * The call for which work is done, whatever room or member does it: the work ends when its signal fires, has its time at
- * most, and belongs to its trace.
+ * The call for which work is done, whichever room or member does it: the work ends when its signal fires, takes no longer
+ * than its deadline, and belongs to its trace.
  */
 export interface CallScope {
   /** Fires when the call is given up, or its caller has left. */

@@ -54,7 +54,7 @@ export class GridError extends Error {
   readonly hint: string | undefined;
   readonly position: TextPosition | undefined;
   readonly details: ErrorExtras['details'];
-  /** What user code refused with. Undefined: it did not, or nobody knows any more what with. */
+  /** Code and details that user code refused with. Undefined: it did not refuse, or they were not kept. */
   readonly refusal: RefusalFacts | undefined;
   /** The keys that `processAll` was refused for, each with its refusal: the first 1,000 in the order of their answers. */
   readonly refusals: readonly KeyRefusal[] | undefined;
@@ -146,7 +146,7 @@ export class MemberUnreachableError extends GridError {
   }
 }
 
-/** What a grid tells of who is in it, as far as it matters for who is missing. */
+/** Who is in a grid, as far as it matters for who is missing. */
 export interface GridAttendance {
   readonly members: readonly { readonly id: string }[];
   /** Members that the partition table waits for. */

@@ -1,4 +1,4 @@
-/** Texts that are told to people, cut to a length: whatever a caller hands in, no error grows with it. */
+/** Texts for people, cut to a length: whatever a caller hands in, no error grows with it. */
 
 /** UTF-16 units of a message, a hint and each text among the details of an error. */
 export const ERROR_TEXT_MAX = 1024;

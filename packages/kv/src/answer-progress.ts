@@ -1,28 +1,29 @@
 /**
- * Which operations of a batch are answered, and who is told when.
+ * Which operations of a batch are answered, and when their answers are sent.
  *
- * answer-progress A1  Every operation is told once, and only when all that it waits for is over: a processor, room in a log,
- *                     a commit.
- * answer-progress A2  Runs of answers that nothing before them is missing to are told as they come about, if they are worth
- *                     a message; but not once some behind them are told (answer-progress A3): those would be told again.
- * answer-progress A3  What is answered does not wait for what may wait long: behind an operation that waits for room it is
- *                     told in the same turn; behind one whose commit is late, after SCATTER_MS, so that commits that come
- *                     together are told together.
- * answer-progress A4  An exception that nobody foresaw fails what is not told yet, and touches neither the stream nor the
+ * answer-progress A1  Every answer is sent once, and only when all that its operation waits for is over: a processor, room
+ *                     in a log, a commit.
+ * answer-progress A2  Answers are sent in the order of the operations as soon as those before them are there, if they are
+ *                     worth a message; but not once later ones were sent ahead (answer-progress A3), which would be sent
+ *                     twice.
+ * answer-progress A3  An answer does not wait for one that may take long: behind an operation that waits for room it is sent
+ *                     in the same turn; behind one whose commit is late, after SCATTER_MS, so that answers whose commits
+ *                     come together travel together.
+ * answer-progress A4  An unforeseen exception fails what is not answered yet, and touches neither the stream nor the
  *                     process, also where it comes out of somebody else's loop.
  */
 import type { Answers } from './answers.ts';
 import { LateAnswers } from './late-answers.ts';
 
-/** Answers that are worth a message of their own. */
+/** Answers from which on a message of their own is worth it. */
 const PIECE_OPERATIONS = 64;
 const SCATTER_MS = 5;
 
 /** Who sends the answers, and gives up what is staged. */
 export interface AnswerSender {
-  /** Operations [first, end) are answered; others may not be for long. @returns false: their answers go with later ones */
+  /** Operations [first, end) are answered; others may take long. @returns false: not sent, they go with later ones */
   tell(first: number, end: number): boolean;
-  /** All operations are answered; untold() are not told yet. */
+  /** All operations are answered; the answers of untold() are not sent yet. */
   tellDone(): void;
   /** The run ends by an exception (answer-progress A4). */
   giveUp(): void;
@@ -38,7 +39,7 @@ export class AnswerProgress {
   #isStarted = false;
   /** Made for the first operation that is answered late. */
   #late: LateAnswers | undefined;
-  /** Operations [0, told) are told. */
+  /** The answers of operations [0, told) are sent. */
   #told = 0;
   #isScattered = false;
   #isTellingSoon = false;
@@ -102,7 +103,7 @@ export class AnswerProgress {
     }, SCATTER_MS);
   }
 
-  /** Runs of operations [first, end) that are not told yet, when all are answered. */
+  /** Runs of operations [first, end) whose answers are not sent yet, when all are answered. */
   untold(): Iterable<readonly [first: number, end: number]> {
     return this.#isScattered ? this.#late!.untold(this.#told, false) : [[this.#told, this.#count]];
   }
@@ -122,7 +123,7 @@ export class AnswerProgress {
     }
   }
 
-  /** answer-progress A4: what is not told yet fails, whatever became of it. */
+  /** answer-progress A4: what is not answered yet fails, whatever became of it. */
   breakOff(error: unknown): void {
     if (this.#isOver) return;
     this.#sender.giveUp();

@@ -12,7 +12,7 @@ const NO_BYTES = new Uint8Array(0);
 const NO_ERRORS: readonly GridError[] = [];
 const FIRST_COUNT = 64;
 const FIRST_BYTES = 8 << 10;
-/** Errors of one batch that are told apart; beyond, those of one code share the first of them. */
+/** Distinct errors kept for one batch; beyond, errors of one code share the first of them. */
 const ERRORS_MAX = 1024;
 const KEPT_MAX = 32;
 const KEPT_BYTES_MAX = 256 << 10;
@@ -100,7 +100,7 @@ export class Answers {
     this.#expiresAtMs[operation] = expiresAtMs;
   }
 
-  /** Takes back what an operation was answered, before anybody was told: it is answered anew. */
+  /** Takes back the answer of an operation before it is sent: the operation is answered anew. */
   clear(operation: number): void {
     this.statuses[operation] = STATUS.FALSE;
     if (this.#versions !== undefined) this.#versions[operation] = 0;
@@ -144,7 +144,7 @@ export class Answers {
     return this.#errors.size > 0;
   }
 
-  /** Each error and the operations that it befell. */
+  /** Each error and the operations that failed with it. */
   get failures(): Iterable<{ readonly operations: readonly number[]; readonly error: GridError }> {
     return this.#errors.values();
   }

@@ -60,7 +60,7 @@ export function fitsCondition(batch: KvBatch, operation: number, version: number
   throw new GridError('INVALID_ARGUMENT', `a condition on version ${wanted}: the version of an entry is expected`);
 }
 
-/** Time to live of an operation. Unless it is told, a REPLACE keeps what the entry has; other puts take the map's default. */
+/** Time to live of an operation. Where none is given, a REPLACE keeps the entry's; other puts take the map's default. */
 export function ttlOf({ ttlOperations, ttlMs, opcodes }: KvBatch, operation: number): number {
   const told = ttlOperations.length === 0 ? undefined : sparse(ttlOperations, ttlMs, operation);
   return told ?? (opcodes[operation] === OPCODE.REPLACE ? TTL_KEEP : TTL_DEFAULT);

@@ -6,7 +6,7 @@
 import { COUNT, type CountersByMap, type MapCounters } from '@ashlar/observe';
 import { OPCODE, STATUS } from '@ashlar/transport';
 
-/** What a batch tells of itself. */
+/** What is counted of a batch. */
 export interface CountedBatch {
   readonly batch: {
     readonly count: number;

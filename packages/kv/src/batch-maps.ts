@@ -9,7 +9,7 @@
  * batch-maps M1  A mutation takes effect in the map it means, or nowhere: it means an id where its caller knows one.
  * batch-maps M2  Which ids are older than others is told by the ids themselves: they only grow.
  * batch-maps M3  Nothing is concluded from what this member does not know unless the coordinator was asked.
- * batch-maps M4  A map that cannot be had is the trouble of its own operations, not of others in the batch.
+ * batch-maps M4  A map that cannot be had fails its own operations, and no others of the batch.
  */
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
 import { GridError, invalidName, isName, MapDroppedError } from '@ashlar/core';
@@ -66,7 +66,7 @@ async function openedMapOf(
   return map;
 }
 
-/** Ids to tell a caller that named others, or none; undefined: it named those it got. */
+/** Map ids to send to a caller that named others, or none; undefined: it named those that it got. */
 export function mapIdsToTell({ maps }: KvBatch, got: BatchMaps['maps']): Uint32Array | undefined {
   for (let index = 0; index < maps.length; index++) {
     const id = got[index]?.id;

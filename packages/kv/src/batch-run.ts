@@ -10,9 +10,11 @@
  *               runs.
  * batch-run B2  A refused operation changes nothing and spoils no other, unless the batch is atomic: then no mutation of its
  *               partition applies, and all of them are answered with its error (atomic-groups.ts).
- * batch-run B3  An answer is told only when it is certain: with the commit of what it tells, or of what it was derived from
- *               (held-operations.ts). The keys are free before, at the seal.
- * batch-run B4  What goes wrong in a batch is its own (answer-progress A4).
+
+
+ * batch-run B3  An answer is sent only when it is certain: with the commit of what it reports, or of what it was derived
+ *               from (held-operations.ts). The keys are free before that, at the seal.
+ * batch-run B4  What goes wrong in a batch concerns no other (answer-progress A4).
  * batch-run B5  What a full log refuses waits for room within its caller's time (room-waits.ts), in the order of B1; what
  *               else the batch holds is answered meanwhile.
  * batch-run B6  Where too many commits are awaited a batch stops before its next mutation and goes on in its turn
@@ -41,7 +43,7 @@ import type { UndecidedPartitions } from './undecided-partitions.ts';
 export interface BatchListener {
   /** As AnswerSender.tell(). */
   onAnswers(run: BatchRun, first: number, end: number): boolean;
-  /** All operations are answered; `run.untold()` are not told yet. */
+  /** All operations are answered; the answers of `run.untold()` are not sent yet. */
   onDone(run: BatchRun): void;
 }
 
@@ -125,12 +127,12 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork {
     return this.#writes.highestVersion;
   }
 
-  /** Runs of operations [first, end) that are not told yet, when all are answered. */
+  /** Runs of operations [first, end) whose answers are not sent yet, when all are answered. */
   untold(): Iterable<readonly [first: number, end: number]> {
     return this.progress.untold();
   }
 
-  /** @returns undefined: every operation had its first turn. Else the rest waits (batch-run B6): resolves once all had it */
+  /** @returns undefined: every operation had its first turn. Else some wait (batch-run B6), and it resolves when all had it */
   start(): Promise<void> | undefined {
     if (this.#advance()) return undefined;
     return new Promise((resolve) => {

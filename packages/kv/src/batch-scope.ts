@@ -44,7 +44,7 @@ export interface BatchScope {
   readonly arrivedMs: number;
   /** The traces that operations belong to, where callers are traced. */
   readonly traceOf: ((operation: number) => TraceContext | undefined) | undefined;
-  /** A listener writes to get on: full logs take it, so it waits for none. */
+  /** Whether a listener writes to make progress: full logs take what it writes, so it waits for none. */
   readonly isProgress: boolean;
   /** The parts that most batches do without: made when they are asked for. */
   readonly held: HeldOperations;

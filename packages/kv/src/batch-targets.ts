@@ -1,4 +1,4 @@
-/** What the operations of a batch are aimed at: its maps, keys and processors, each checked before it is used. */
+/** What the operations of a batch are for: its maps, keys and processors, each checked before it is used. */
 import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { CALL_DEPTH } from '@ashlar/compute';

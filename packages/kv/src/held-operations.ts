@@ -2,13 +2,14 @@
  * Operations of a batch whose answers are known and hang on a commit: one listener a write batch, whatever hangs on it.
  *
  *   own batch       put, remove, read of what it staged  --'
- *   another's batch failed condition, absence, own read  ---> committed: told
- *                                                        '--> aborted, or the partition lost: in doubt; reads are read again
- *   open batch of another that hides a key --> decided: looked at again
+
+ *   another's batch failed condition, absence, own read  ---> committed: answered
+ *                                                        '--> aborted, or the partition lost: in doubt; reads are repeated
+ *   open batch of another that hides a key --> decided: the key is read again
  *
  * held-operations H1  What staged something waits for its own batch alone: that is decided after all that it saw in the
  *                     partition (write-path P2). What staged nothing waits for the batch of what it saw.
- * held-operations H2  What is lost is looked at in a later turn: the store is taking batches back at the moment.
+ * held-operations H2  What is lost is dealt with in a later turn, for the store is still taking batches back in this one.
  */
 import { GridError } from '@ashlar/core';
 import type { WriteBatch } from '@ashlar/storage';
@@ -49,7 +50,7 @@ export class HeldOperations {
     this.#add(this.#onOthers, batch, operation, (operations) => this.#decided(batch, operations));
   }
 
-  /** The operation is a read, and an open batch of somebody else will tell what it finds. */
+  /** The operation is a read, and what it finds depends on an open batch of somebody else. */
   hide(batch: WriteBatch, operation: number): void {
     this.#add(this.#hidden, batch, operation, (operations) => this.#soon(operations, this.#readAgain));
   }
@@ -113,7 +114,7 @@ function isLost({ state, lostPartitions }: WriteBatch, partition: number): boole
   return state === 'aborted' || lostPartitions.some((lost) => lost === partition);
 }
 
-/** What a mutation is answered whose commit, or whose answer's, is uncertain. */
+/** The error of a mutation that may or may not be committed, or whose answer hangs on such a one. */
 export function inDoubt(partition: number): GridError {
   return new GridError('IN_DOUBT', `partition ${partition} was lost before the commit was certain`, {
     hint: 'ask for it again under its own number',

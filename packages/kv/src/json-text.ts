@@ -50,7 +50,7 @@ const BRACE_BIT = 0x20;
 const OPENING = 0x7b;
 const CLOSING = 0x7d;
 
-/** The most brackets that are open at once, outside of texts; of a text that is no JSON some number. */
+/** The most brackets that are open at once, outside of strings; some number for a text that is not JSON. */
 function depthOf(text: string): number {
   let depth = 0;
   let deepest = 0;
@@ -63,7 +63,7 @@ function depthOf(text: string): number {
   return deepest;
 }
 
-/** Where the text that begins at `at` ends: its quote, or the end of everything. */
+/** Where the string that begins at `at` ends: its closing quote, or the end of everything. */
 function textEnd(text: string, at: number): number {
   let end = at;
   while (end < text.length && text.charCodeAt(end) !== QUOTE) end += text.charCodeAt(end) === BACKSLASH ? 2 : 1;

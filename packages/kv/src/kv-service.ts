@@ -43,7 +43,7 @@ export interface KvDependencies extends BatchDependencies {
   readonly forward: KeyForwarder;
 }
 
-/** What the unary twins need of the whole grid. */
+/** What the unary calls need of the whole grid. */
 export interface KeyForwarder {
   get(
     map: string,
@@ -204,7 +204,7 @@ class BatchStream implements KvBatchSink {
     return { batchId, highestVersion: Math.max(highestVersion, clock.now()), tableVersion, mapIds };
   }
 
-  /** Tells what was not told yet; writers under pressure wait for it, unless they have waited for room already. */
+  /** Sends the answers that are left; writers under pressure wait for them, unless they have waited for room already. */
   #answerAll(run: BatchRun, mapIds: Uint32Array | undefined): void {
     const { batch, puts, removes, calls } = run;
     const { pressure, metrics, answerMemory } = this.#deps;
@@ -292,7 +292,7 @@ class BatchEnd implements BatchListener {
   }
 }
 
-/** What is refused in a long batch is refused a hundred thousand times: a trace each would hold the loop. */
+/** A long batch may be refused a hundred thousand times over: a stack trace for each would hold the event loop. */
 function withoutStacks<T>(run: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;

@@ -1,10 +1,10 @@
-/** Operations of one batch that are answered late, and what of its answers was told out of their order. */
+/** Operations of one batch that are answered late, and which of its answers were sent out of order. */
 export class LateAnswers {
   /** open[operation]: answers it waits for. */
   readonly #open: Uint8Array;
-  /** 1: told, while operations before it were not. */
+  /** 1: sent, while operations before it were not. */
   #told: Uint8Array | undefined;
-  /** Answers that came since somebody was told. */
+  /** Answers that came since some were sent last. */
   fresh = 0;
 
   constructor(count: number) {
@@ -41,7 +41,7 @@ export class LateAnswers {
     this.#told.fill(1, first, end);
   }
 
-  /** Runs [first, end) from `from` on that are not told and answered, or that are just not told. */
+  /** Runs [first, end) from `from` on whose answers are not sent; with `answered` only those that have an answer. */
   *untold(from: number, answered: boolean): Generator<readonly [first: number, end: number]> {
     const isNews = (operation: number): boolean =>
       !this.isTold(operation) && (!answered || this.#open[operation] === 0);

@@ -51,7 +51,7 @@ export class MutationTurns implements ProcessorCaller {
     }
   }
 
-  /** The gate's name that a mutation has to wait for. */
+  /** The lock that a mutation has to wait for. */
   holderOf(operation: number, known?: LockId): LockId | undefined {
     const { deps, batch, targets } = this.#scope;
     const { gate } = deps;

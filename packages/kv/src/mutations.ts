@@ -1,6 +1,6 @@
 /**
  * Mutations of one batch on the store. What else may stand in their way (a processor, a full log, an earlier sending) is
- * mutation-turns.ts.
+ * the business of mutation-turns.ts.
  *
  * mutations M1  Conditions and old values are those of the newest state, sealed changes included; the answer hangs on what
  *               it was derived from (held-operations H1).
@@ -42,7 +42,7 @@ export class Mutations {
     if (!this.#writes.isPrompt) this.#note(operation, 'put');
   }
 
-  /** A mutation that depends on what is there. */
+  /** A mutation whose effect depends on the entry that is there. */
   #mutateBySight(map: CatalogedMap, operation: number): void {
     const partition = this.#scope.batch.partitions[operation]!;
     const own = this.#writes.in(partition);
@@ -66,7 +66,7 @@ export class Mutations {
     }
   }
 
-  /** @returns what is answered: whether it did what it is for, or, where a value is told, whether there was one */
+  /** @returns what is answered: whether it took effect, or, where a value is answered, whether there was one */
   #apply(map: CatalogedMap, operation: number, exists: boolean): boolean {
     const { batch, deps } = this.#scope;
     const isWanted = exists && fitsCondition(batch, operation, deps.store.found.version);
@@ -98,7 +98,7 @@ export class Mutations {
     answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
   }
 
-  /** Whatever it staged or saw in its own batch, its commit tells (late commits only). */
+  /** Its answer hangs on the commit of whatever it staged, or saw, in its own batch (late commits only). */
   #note(operation: number, kind: HeldKind): void {
     const partition = this.#scope.batch.partitions[operation]!;
     this.#scope.deps.writes.held.note(kind);

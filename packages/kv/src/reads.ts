@@ -4,8 +4,8 @@
  * reads R1  A read sees what is committed, and what its own batch has staged. Where its session has undecided mutations in
  *           the partition it sees the newest state instead, and is held until that is committed: so a session reads what it
  *           wrote, and nobody reads what may be lost.
- * reads R2  Absence by deadline is held until the record that tells it is committed; where an open batch will write that
- *           record, the key is looked at again once it is decided.
+ * reads R2  An absence by deadline is answered once the record of the expiry is committed; where an open batch will write
+ *           that record, the key is looked at again when the batch is decided.
  * reads R3  A read waits behind mutations of its own stream that wait; it sees what was committed before a processor that
  *           runs.
  */
@@ -17,7 +17,7 @@ import { keyStartOf } from './batch-columns.ts';
 import type { BatchScope } from './batch-scope.ts';
 import type { StagedWrites } from './staged-writes.ts';
 
-/** What a look found; 'hidden': nothing yet, it is looked again. */
+/** Whether a look found an entry; 'hidden': nobody knows yet, the key is looked at again. */
 type Look = boolean | 'hidden';
 
 export class Reads {
@@ -40,7 +40,7 @@ export class Reads {
     }
   }
 
-  /** What was read hung on what is lost: it is read once more, as if for the first time. */
+  /** What was read depended on a batch that is lost: it is read once more, as if for the first time. */
   readAgain(operation: number): void {
     const { answers } = this.#scope;
     if (answers.statuses[operation] === STATUS.TRUE) this.hits--;
@@ -67,7 +67,7 @@ export class Reads {
     if (opcode === OPCODE.GET_ENTRY) answers.entry(operation, found.version, found.expiresAt / 1000);
   }
 
-  /** What its own batch has staged has no version before it is sealed: GET_ENTRY, which tells it, submits. */
+  /** What its own batch has staged has no version before it is sealed: GET_ENTRY, which answers the version, submits. */
   #look(map: CatalogedMap, operation: number): Look {
     const { store } = this.#scope.deps;
     const partition = this.#scope.batch.partitions[operation]!;

@@ -53,7 +53,7 @@ export class Repeats {
     }
   }
 
-  /** What answered a mutation, or will; undefined: nobody ever saw it. @throws GridError OUTCOME_UNKNOWN */
+  /** The record that answered a mutation, or will; undefined: it never came here. @throws GridError OUTCOME_UNKNOWN */
   #recordOf(operation: number): BatchRecord | undefined {
     const { session, record } = this.#scope;
     const number = this.#numbers.of(operation);

@@ -1,6 +1,6 @@
 /**
- * What waits for room for one batch: a mutation, a read behind it, or the mutations of an atomic batch. Room is what a full
- * log lacks, or a partition in which somebody else stages, or, where all batches are under way, the next one.
+ * What of one batch waits for room: a mutation, a read behind it, or the mutations of an atomic batch. They wait for room in
+ * a full log, for a partition in which somebody else stages, or, where all write batches are under way, for the next one.
  *
  * room-waits N1  What waits for a partition is tried in the order in which it came, in a write batch of its own; the rest of
  *                its batch is answered meanwhile (answer-progress A3).
@@ -14,10 +14,10 @@ import type { BatchScope } from './batch-scope.ts';
 /** How long callers without a deadline wait. */
 const WAIT_MS = 5000;
 
-/** What a try came to; undefined: the operation is done with, or will be. */
+/** Outcome of an attempt; undefined: the operation is done, or will be. */
 export type Attempt = GridError | 'held' | undefined;
 
-/** Who does what has waited. */
+/** Carries out what has waited. */
 export interface RoomWork {
   /** Tries a mutation. */
   attempt(operation: number): Attempt;
@@ -100,7 +100,7 @@ export class RoomWaits {
     return new WaitingOperation(this, operation, batch.partitions[operation]! as PartitionId, dueMs);
   }
 
-  /** It is done with: later operations of the stream on its key wait for it no more. */
+  /** The operation is done: later operations of the stream on its key no longer wait for it. */
   #end(operation: number): void {
     const waiter = this.#waiters.get(operation)!;
     if (!waiter.isWaiting) return;

@@ -15,10 +15,10 @@
  * sessions W6  Batches of a stream of an older generation than the session has shown are void: their caller has left that
  *              stream and sends again, or gave up, what was under way on it.
  * sessions W7  A session that ended and is opened again under its id answers for no number that came before: those are below
- *              its floor. Of so many ended ones is known how far they came as there may be sessions, the latest.
- * sessions W8  A record is finished once all of its answers are final. What ended in doubt (IN_DOUBT), or was never sealed
- *              (STALE_EPOCH ...), it answers no more: nothing of it is here, and its repetition is applied as if it were the
- *              first.
+ *              its floor. How far they came is remembered for the sessions that ended last, as many as there may be sessions.
+ * sessions W8  A record is finished once all of its answers are final. It answers no longer for what ended in doubt
+ *              (IN_DOUBT) or was never sealed (STALE_EPOCH ...): nothing of that is here, and its repetition is applied as
+ *              if it were the first.
  */
 import { GridError, wasNeverSealed } from '@ashlar/core';
 import { STATUS } from '@ashlar/transport';
@@ -35,7 +35,7 @@ const SHARE = 4;
 /** Numbers of a record, and records of a search, from which on a table is quicker than looking at each. */
 const TABLE_FROM = 16;
 
-/** Bytes of answers that are kept, and may be. */
+/** Bytes of answers that are kept, and the bound on them. */
 export class AnswerBudget {
   readonly bytesMax: number;
   bytes = 0;
@@ -45,7 +45,7 @@ export class AnswerBudget {
   }
 }
 
-/** What one mutation was answered. `value` undefined though one was sent: too long to keep (sessions W3). */
+/** The answer of one mutation. `value` undefined though one was sent: too long to keep (sessions W3). */
 export interface KeptAnswer {
   readonly status: number;
   readonly value: Uint8Array | undefined;

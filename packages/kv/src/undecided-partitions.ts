@@ -9,7 +9,7 @@ export class UndecidedPartitions {
     return this.#counts.size > 0 && this.#counts.has(partition);
   }
 
-  /** One thing more is undecided: a batch, or a processor's call. */
+  /** One more thing is undecided: a batch, or a processor's call. */
   begin(partition: number): void {
     this.#counts.set(partition, (this.#counts.get(partition) ?? 0) + 1);
   }

@@ -1,7 +1,7 @@
 /**
- * The log as answer window: what a mutation that is sent again was answered the first time, as the log of its partition
- * tells. It costs nothing while nothing is sent again, knows sessions that the member has never heard of, and moves with
- * the partition.
+ * The log as answer window: the log of a partition knows how a mutation that is sent again was answered the first time. It
+ * costs nothing while nothing is sent again, knows sessions that the member has never heard of, and moves with the
+ * partition.
  *
  *   resent call -> one pass backwards a partition, in slices --> applied:    kind, versions, old value, result
  *                                                           |-> undecided:  joined: asked again once its batch is decided

@@ -1,19 +1,19 @@
 /**
- * Answers that wait for a commit, counted by what they tell. Where commits are prompt none is ever held.
+ * Answers that wait for a commit, counted by what they report. Where commits are prompt none is ever held.
  *
  * A held answer is one that was known and could not be told when its work was done: it hangs on a batch that was sealed
  * and not decided. What waits for anything else (a processor's turn, room in a log) is not counted here.
  */
 
-/** What an answer tells, by the label of its metric. */
+/** What an answer reports, by the label of its metric. */
 export type HeldKind =
   | 'put'
   | 'remove'
   /** A condition that did not hold: a mutation that changed nothing because of what another one wrote. */
   | 'condition'
-  /** There was no such entry: removed, or expired, by somebody whose commit is to come. */
+  /** There was no such entry: somebody removed it, or it expired, and that is not committed yet. */
   | 'absence'
-  /** The value that a mutation replaced or removed was another's, and not committed. */
+  /** The value that a mutation replaced or removed was written by another one, and is not committed yet. */
   | 'old-value'
   /** A read that sees what its own session wrote. */
   | 'own-read'

@@ -44,7 +44,7 @@ export class HeldLocks {
     let gap = this.#placeOf(id);
     if (this.#holders[gap] === undefined) return false;
     this.#count--;
-    // What follows moves up as far as its first allows (held-locks T1).
+    // What follows moves up as far as its first place allows (held-locks T1).
     for (let place = (gap + 1) & this.#mask; this.#holders[place] !== undefined; place = (place + 1) & this.#mask) {
       const first = this.#firstPlaceOf(this.#ids[place]!);
       if (((place - first) & this.#mask) < ((place - gap) & this.#mask)) continue;
