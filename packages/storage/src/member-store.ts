@@ -384,9 +384,8 @@ export class MemberStore {
    * not sealed yet gets a version above the clock.
    */
   resolvedVersion(): Version {
-    let lowest = Infinity;
-    for (const batch of this.#core.sealed) if (batch.version < lowest) lowest = batch.version;
-    return (lowest === Infinity ? this.#core.clock.now() : lowest - 1) as Version;
+    const lowest = this.#core.sealed.first;
+    return (lowest === undefined ? this.#core.clock.now() : lowest.version - 1) as Version;
   }
 
   /**
@@ -420,11 +419,8 @@ export class MemberStore {
   #undecidedAt(version: Version, partitions?: readonly PartitionId[]): ReadonlySet<WriteBatch> {
     const { sealed } = this.#core;
     if (sealed.size === 0) return NO_BATCHES;
+    if (partitions === undefined) return new Set(sealed.upTo(version));
     const undecided = new Set<WriteBatch>();
-    if (partitions === undefined) {
-      for (const batch of sealed) if (batch.version <= version) undecided.add(batch);
-      return undecided;
-    }
     const add = (batch: WriteBatch): void => {
       undecided.add(batch);
     };

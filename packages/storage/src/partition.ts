@@ -1,58 +1,9 @@
 /** A partition as this member holds it: its log, its epoch, and the batches that are under way in it. */
 import type { Epoch, PartitionId } from '@ashlar/core';
+import { StagedBatches } from './batch/staged-batches.ts';
 import type { WriteBatch } from './batch/write-batch.ts';
 import type { PartitionLog } from './log/partition-log.ts';
 import type { ReplicaTail } from './replica-tail.ts';
-
-/**
- * Batches that are neither committed nor aborted, in log order: they commit from the front, abort from the back. Mostly
- * there is one, which costs no array.
- */
-class StagedBatches {
-  #first: WriteBatch | undefined = undefined;
-  readonly #others: WriteBatch[] = [];
-
-  get first(): WriteBatch | undefined {
-    return this.#first;
-  }
-
-  get last(): WriteBatch | undefined {
-    return this.#others.at(-1) ?? this.#first;
-  }
-
-  get isEmpty(): boolean {
-    return this.#first === undefined;
-  }
-
-  /** Calls `visit` for each at or below the version, in log order: versions rise along it. */
-  visitUpTo(version: number, visit: (batch: WriteBatch) => void): void {
-    if (this.#first === undefined || !isAtOrBelow(this.#first, version)) return;
-    visit(this.#first);
-    for (const batch of this.#others) {
-      if (!isAtOrBelow(batch, version)) return;
-      visit(batch);
-    }
-  }
-
-  push(batch: WriteBatch): void {
-    if (this.#first === undefined) this.#first = batch;
-    else this.#others.push(batch);
-  }
-
-  removeFirst(): void {
-    this.#first = this.#others.length === 0 ? undefined : this.#others.shift();
-  }
-
-  removeLast(): void {
-    if (this.#others.length === 0) this.#first = undefined;
-    else this.#others.pop();
-  }
-}
-
-/** A batch that is not sealed gets a version above every one that is known. */
-function isAtOrBelow(batch: WriteBatch, version: number): boolean {
-  return batch.state === 'sealed' && batch.version <= version;
-}
 
 /** What a member is to a partition: it writes, or it keeps what another writes. */
 export type PartitionRole = 'primary' | 'backup';
@@ -66,7 +17,7 @@ export class Partition {
   idleFloor = 0;
   /** The batch that is staging here: no other may, so that a log holds each batch in one piece. */
   openBatch: WriteBatch | undefined = undefined;
-  readonly staged = new StagedBatches();
+  readonly staged = new StagedBatches<WriteBatch>();
 
   constructor(id: PartitionId, log: PartitionLog) {
     this.id = id;

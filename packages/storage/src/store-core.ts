@@ -11,11 +11,11 @@ import {
   type MapId,
   OutOfMemoryError,
   type PartitionId,
-  SmallSet,
   UnknownMapError,
 } from '@ashlar/core';
 import { BatchJournal } from './batch/batch-journal.ts';
 import { PendingWords, pendingLane } from './batch/pending-words.ts';
+import { SealedBatches } from './batch/sealed-batches.ts';
 import type { WriteBatch } from './batch/write-batch.ts';
 import { dropChunkColumns } from './columns/chunk-columns.ts';
 import {
@@ -103,7 +103,7 @@ export class StoreCore {
   readonly logHost: LogHost;
   readonly logBudget: LogBudget;
   /** Sealed, not yet decided. */
-  readonly sealed = new SmallSet<WriteBatch>();
+  readonly sealed = new SealedBatches<WriteBatch>();
   /** Lanes of what backups stage, once there is one; [0, 0] before. */
   replicaLanes: readonly [number, number] = [0, 0];
   /** Decides batches that the store itself writes, once they are sealed. */

@@ -41,14 +41,15 @@ import { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
 import type { BatchJournal } from './batch-journal.ts';
 import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
 import { pendingLane, wordOfLane } from './pending-words.ts';
+import type { ChainedBatch } from './sealed-batches.ts';
 
-type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
+export type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
 
 const NO_PARTITIONS: readonly PartitionId[] = [];
 /** A longer result of a processor is not kept for those who send the call again: logs are for changes. */
 const RESULT_BYTES_MAX = 16 << 10;
 
-export class WriteBatch implements RecordHeader {
+export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
   catalogVersion: number;
   principal: number;
   requestSession: number;
@@ -80,6 +81,8 @@ export class WriteBatch implements RecordHeader {
   /** The last operation was refused because of its key (BatchHeader.oncePerKey): nothing of it was staged. */
   wantsCut = false;
   #hasAnswers = false;
+  sealedBefore: WriteBatch | undefined = undefined;
+  sealedAfter: WriteBatch | undefined = undefined;
 
   /** @throws GridError OVERLOADED when too many batches are under way */
   constructor(core: StoreCore, header: BatchHeader) {
