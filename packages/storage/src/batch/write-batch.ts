@@ -25,29 +25,20 @@ import {
   StaleEpochError,
   type Version,
 } from '@ashlar/core';
-import { hashBytes } from '@ashlar/serialization';
-import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
 import { RecordCause, type RecordHeader, RecordKind } from '../log/log-record.ts';
-import type { PartitionLog } from '../log/partition-log.ts';
-import { MemoryKind } from '../memory/accounts.ts';
 import type { Ref } from '../memory/arena.ts';
-import { createEntry, createValue, releaseValue } from '../memory/blocks.ts';
-import { valueBytesOf } from '../memory/value-extents.ts';
 import type { Partition } from '../partition.ts';
 import type { SlotTable } from '../slots/slot-table.ts';
 import type { StoreCore } from '../store-core.ts';
-import type { StoredMap } from '../stored-map.ts';
-import { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
+import type { BatchHeader } from './batch-header.ts';
 import type { BatchJournal } from './batch-journal.ts';
-import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
-import { pendingLane, wordOfLane } from './pending-words.ts';
+import { EntryStager } from './entry-stager.ts';
+import { pendingLane } from './pending-words.ts';
 import type { ChainedBatch } from './sealed-batches.ts';
 
 export type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
 
 const NO_PARTITIONS: readonly PartitionId[] = [];
-/** A longer result of a processor is not kept for those who send the call again: logs are for changes. */
-const RESULT_BYTES_MAX = 16 << 10;
 
 export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
   catalogVersion: number;
@@ -59,21 +50,14 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
   originSequence: number;
   readonly #core: StoreCore;
   readonly #epoch: Epoch | undefined;
-  readonly #oncePerKey: boolean;
-  readonly #isProgress: boolean;
   readonly #word: number;
   readonly #lane: number;
   #state: BatchState = 'open';
   #version = 0;
-  /** The clock when the batch began; what is due is judged by it. */
-  #now = 0;
   readonly #partitions: Partition[] = [];
-  /** Tables written to, and by how many the batch changes their live entries. */
-  readonly #tables: SlotTable[] = [];
   readonly #journal: BatchJournal;
+  readonly #stager: EntryStager;
   #patched = 0;
-  /** Made with the first key that comes again. */
-  #rewrites: KeyRewrites | undefined;
   /** Those that were excised. */
   lostPartitions: readonly PartitionId[] = NO_PARTITIONS;
   /** Told once the batch is committed or aborted. */
@@ -88,8 +72,6 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
   constructor(core: StoreCore, header: BatchHeader) {
     this.#core = core;
     this.#epoch = header.epoch;
-    this.#oncePerKey = header.oncePerKey ?? false;
-    this.#isProgress = header.isProgress === true;
     this.catalogVersion = header.catalogVersion ?? 0;
     this.principal = header.principal ?? 0;
     this.requestSession = header.requestSession ?? 0;
@@ -106,6 +88,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     }
     this.#lane = pendingLane(this.#word);
     this.#journal = core.takeJournal();
+    this.#stager = new EntryStager(core, this, this.#lane, this.#journal, header);
   }
 
   /** The version of the batch. Given by seal() or commit(). */
@@ -152,7 +135,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
 
   /** From here on what is due is judged by the present moment. */
   pinTime(): void {
-    this.#time();
+    this.#stager.time();
   }
 
   /* ---- Operations ------------------------------------------------------------------------------------------------- */
@@ -179,64 +162,9 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     expiresAt = 0,
     cause: RecordCause = RecordCause.request,
   ): boolean {
-    const core = this.#core;
-    const map = core.mapOf(mapId);
+    const map = this.#core.mapOf(mapId);
     const partition = this.#join(partitionId);
-    const table = map.tables[partitionId] ?? core.createTable(map, partition);
-    let deadline = expiresAt === NO_DEADLINE ? 0 : expiresAt;
-    if (expiresAt === 0 && map.ttlUs !== 0) deadline = this.#time() + map.ttlUs;
-    const length = valueEnd - valueStart;
-    if (!partition.log.reserve(length, this.#isProgress) || !table.slots.reserve()) throw core.outOfMemory(length);
-    const valueRef = createValue(core.blocks, map.account, value, valueStart, valueEnd);
-    if (valueRef === 0) throw core.outOfMemory(length);
-    try {
-      return this.#putValue(map, partition, table, key, keyStart, keyEnd, valueRef, length, deadline, cause);
-    } catch (error) {
-      // Refused: nothing refers to it (write-batch U3).
-      releaseValue(core.blocks, map.account, valueRef);
-      throw error;
-    }
-  }
-
-  #putValue(
-    map: StoredMap,
-    partition: Partition,
-    table: SlotTable,
-    key: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    value: Ref,
-    length: number,
-    deadline: number,
-    cause: RecordCause,
-  ): boolean {
-    const core = this.#core;
-    // Making room may give up entries, so the entry is looked up after the last allocation that concerns it.
-    const hash = hashBytes(key, keyStart, keyEnd, core.hashSeed);
-    let entry = table.index.find(hash, key, keyStart, keyEnd);
-    if (entry !== 0 && this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry))
-      return this.#wantCut(map, value);
-    if (entry !== 0 && table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) {
-      if (this.#oncePerKey) return this.#wantCut(map, value);
-      this.#reserve(partition, length);
-      entry = table.index.find(hash, key, keyStart, keyEnd);
-    }
-    if (entry !== 0) this.#reserveReplaced(partition, table, entry, length);
-    if ((deadline !== 0 || map.maxIdleUs !== 0) && (entry === 0 || this.#timerOf(entry) === 0)) {
-      this.#putWithTimer(map, partition, table, hash, key, keyStart, keyEnd, value, deadline, cause);
-      return true;
-    }
-    if (entry === 0) {
-      entry = this.#newEntry(map, table, key, keyStart, keyEnd);
-      if (entry === 0) throw core.outOfMemory(length);
-      this.#stagePut(partition, table, entry, value, deadline, cause);
-      table.index.insert(hash, entry);
-    } else {
-      if (deadline !== 0) core.timers.ensure(this.#timerOf(entry), deadline);
-      this.#stagePut(partition, table, entry, value, deadline, cause);
-    }
-    if (map.maxIdleUs !== 0) core.touch(entry, this.#time());
-    return true;
+    return this.#stager.put(map, partition, key, keyStart, keyEnd, value, valueStart, valueEnd, expiresAt, cause);
   }
 
   /**
@@ -253,37 +181,15 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     keyEnd: number,
     cause: RecordCause = RecordCause.request,
   ): boolean {
-    return this.#close(mapId, partitionId, key, keyStart, keyEnd, RecordKind.remove, cause);
+    const map = this.#core.mapOf(mapId);
+    return this.#stager.close(map, this.#join(partitionId), key, keyStart, keyEnd, RecordKind.remove, cause);
   }
 
   /** As remove(), recorded as an eviction. */
   evict(mapId: MapId, partitionId: PartitionId, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
-    return this.#close(mapId, partitionId, key, keyStart, keyEnd, RecordKind.evict, RecordCause.memory);
-  }
-
-  #close(
-    mapId: MapId,
-    partitionId: PartitionId,
-    key: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    kind: RecordKind,
-    cause: RecordCause,
-  ): boolean {
-    const core = this.#core;
-    const map = core.mapOf(mapId);
+    const map = this.#core.mapOf(mapId);
     const partition = this.#join(partitionId);
-    const table = map.tables[partitionId];
-    if (table === undefined) return false;
-    this.#reserve(partition, 0);
-    const entry = table.index.find(hashBytes(key, keyStart, keyEnd, core.hashSeed), key, keyStart, keyEnd);
-    if (entry === 0) return false;
-    if (this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry)) {
-      this.wantsCut = true;
-      return false;
-    }
-    if (table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) return false;
-    return this.#stageClose(partition, table, entry, kind, cause);
+    return this.#stager.close(map, partition, key, keyStart, keyEnd, RecordKind.evict, RecordCause.memory);
   }
 
   /**
@@ -292,9 +198,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
    * @returns false when nothing live is there
    */
   expire(partitionId: PartitionId, table: SlotTable, entry: Ref, cause: RecordCause): boolean {
-    const partition = this.#join(partitionId);
-    this.#reserve(partition, 0);
-    return this.#stageClose(partition, table, entry, RecordKind.expire, cause);
+    return this.#stager.expire(this.#join(partitionId), table, entry, cause);
   }
 
   /**
@@ -306,20 +210,12 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
    * @throws OutOfMemoryError when even the reserve is used up; else as put()
    */
   answer(mapId: MapId, partitionId: PartitionId, result: Uint8Array, start: number, end: number): void {
-    const core = this.#core;
     const partition = this.#join(partitionId);
-    const { log } = partition;
-    const { account } = core.mapOf(mapId);
-    const length = end - start <= RESULT_BYTES_MAX ? end - start : 0;
-    if (!log.reserve(length, true)) throw core.outOfMemory(length);
-    const value = length === 0 ? 0 : createValue(core.blocks, account, result, start, end);
-    const cause = end > start && value === 0 ? RecordCause.memory : RecordCause.request;
-    log.append(this, RecordKind.answer, mapId, this.#lane, 0, value, 0, 0, 0, cause);
-    if (value !== 0) releaseValue(core.blocks, account, value);
+    this.#stager.answer(this.#core.mapOf(mapId), partition, result, start, end);
     this.#hasAnswers = true;
   }
 
-  /* ---- Staging ------------------------------------------------------------------------------------------------------ */
+  /* ---- Joining ------------------------------------------------------------------------------------------------------ */
 
   /** Enters a partition, once: from here on it is this batch's until it is sealed (write-batch U1). */
   #join(partitionId: PartitionId): Partition {
@@ -350,228 +246,6 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     return partition;
   }
 
-  #time(): number {
-    if (this.#now === 0) this.#now = this.#core.clock.now();
-    return this.#now;
-  }
-
-  /** Gives back the value of a put whose key comes again. */
-  #wantCut(map: StoredMap, value: Ref): false {
-    releaseValue(this.#core.blocks, map.account, value);
-    this.wantsCut = true;
-    return false;
-  }
-
-  /** Room in the log for a record with so many bytes of values. @throws OutOfMemoryError, GridError LOG_FULL */
-  #reserve(partition: Partition, bytes: number): void {
-    if (!partition.log.reserve(bytes, this.#isProgress)) throw this.#core.outOfMemory(bytes);
-  }
-
-  /** As #reserve(), with the value that the next record of the entry will tell as the old one. */
-  #reserveReplaced(partition: Partition, table: SlotTable, entry: Ref, bytes: number): void {
-    const newest = this.#newestOf(entry);
-    if (newest < 0) return;
-    const before = slotBefore(this.#lane, table, newest);
-    if (before < 0) return;
-    const chunk = table.chunks[before >>> CHUNK_SHIFT]!;
-    const at = before & CHUNK_MASK;
-    const end = chunk.f64[chunk.end + at]!;
-    if (end !== LIVE && end !== this.#lane) return;
-    this.#reserve(partition, bytes + valueBytesOf(this.#core.arena, chunk.u32[chunk.valueRef + at]!));
-  }
-
-  #newEntry(map: StoredMap, table: SlotTable, key: Uint8Array, start: number, end: number): Ref {
-    if (!table.index.reserve()) return 0;
-    return createEntry(this.#core.blocks, map.account, key, start, end);
-  }
-
-  #timerOf(entry: Ref): Ref {
-    return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
-  }
-
-  /** A put whose entry has a deadline but no timer yet. */
-  #putWithTimer(
-    map: StoredMap,
-    partition: Partition,
-    table: SlotTable,
-    hash: number,
-    key: Uint8Array,
-    start: number,
-    end: number,
-    value: Ref,
-    deadline: number,
-    cause: RecordCause,
-  ): void {
-    const { timers } = this.#core;
-    table.hasDeadlines = true;
-    const timer = timers.create(map.account);
-    if (timer === 0) throw this.#core.outOfMemory(end - start);
-    let entry = table.index.find(hash, key, start, end);
-    const isNew = entry === 0;
-    if (isNew) {
-      entry = this.#newEntry(map, table, key, start, end);
-      if (entry === 0) {
-        this.#core.blocks.free(timer, map.account, MemoryKind.entries);
-        throw this.#core.outOfMemory(end - start);
-      }
-    }
-    this.#stagePut(partition, table, entry, value, deadline, cause);
-    if (isNew) table.index.insert(hash, entry);
-    const idleDeadline = map.maxIdleUs === 0 ? Infinity : this.#time() + map.maxIdleUs;
-    timers.start(timer, entry, table.tableIndex, Math.min(deadline === 0 ? Infinity : deadline, idleDeadline));
-    if (map.maxIdleUs !== 0) this.#core.touch(entry, this.#time());
-  }
-
-  /** Stages a value for an entry; everything it needs is reserved. */
-  #stagePut(
-    partition: Partition,
-    table: SlotTable,
-    entry: Ref,
-    value: Ref,
-    expiresAt: number,
-    cause: RecordCause,
-  ): void {
-    const { log } = partition;
-    const newest = this.#newestOf(entry);
-    if (newest < 0) {
-      this.#countLive(table, 1);
-      this.#record(log, RecordKind.put, table, entry, value, expiresAt, 0, 0, cause);
-      this.#journal.note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
-      return;
-    }
-    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
-    const at = newest & CHUNK_MASK;
-    const begin = chunk.f64[chunk.begin + at]!;
-    const end = chunk.f64[chunk.end + at]!;
-    if (begin === this.#lane || end === this.#lane) {
-      this.#stagePutAgain(partition, table, entry, newest, value, expiresAt, cause);
-      return;
-    }
-    const isLive = end === LIVE;
-    const oldValue = isLive ? chunk.u32[chunk.valueRef + at]! : 0;
-    const oldVersion = isLive ? this.#knownVersion(begin) : 0;
-    if (!isLive) this.#countLive(table, 1);
-    const kind = RecordKind.put;
-    this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
-    const slot = table.stageNew(entry, value, expiresAt, this.#lane);
-    if (isLive) table.stageClose(newest, this.#lane);
-    this.#journal.note(table.tableIndex, slot + 1, isLive ? newest + 1 : 0);
-  }
-
-  /** As #stagePut(), for a key that this batch has staged or closed already. */
-  #stagePutAgain(
-    partition: Partition,
-    table: SlotTable,
-    entry: Ref,
-    newest: number,
-    value: Ref,
-    expiresAt: number,
-    cause: RecordCause,
-  ): void {
-    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
-    const at = newest & CHUNK_MASK;
-    if (chunk.f64[chunk.end + at] !== LIVE) this.#countLive(table, 1);
-    this.#recordAgain(partition, RecordKind.put, table, entry, newest, value, expiresAt, cause);
-    if (chunk.f64[chunk.begin + at] === this.#lane) table.restage(newest, value, expiresAt);
-    else this.#journal.note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
-  }
-
-  #stageClose(partition: Partition, table: SlotTable, entry: Ref, kind: RecordKind, cause: RecordCause): boolean {
-    const newest = this.#newestOf(entry);
-    if (newest < 0) return false;
-    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
-    const at = newest & CHUNK_MASK;
-    if (chunk.f64[chunk.end + at] !== LIVE) return false;
-    this.#reserveReplaced(partition, table, entry, 0);
-    this.#countLive(table, -1);
-    const begin = chunk.f64[chunk.begin + at]!;
-    if (begin === this.#lane) {
-      // Nobody learns of what this batch staged: told is the end of what was there before, if anything was.
-      this.#recordAgain(partition, kind, table, entry, newest, 0, 0, cause);
-      table.unstage(newest, this.#lane);
-      return true;
-    }
-    const oldValue = chunk.u32[chunk.valueRef + at]!;
-    this.#record(partition.log, kind, table, entry, 0, 0, oldValue, this.#knownVersion(begin), cause);
-    table.stageClose(newest, this.#lane);
-    this.#journal.note(table.tableIndex, 0, newest + 1);
-    return true;
-  }
-
-  #record(
-    log: PartitionLog,
-    kind: RecordKind,
-    table: SlotTable,
-    entry: Ref,
-    value: Ref,
-    expiresAt: number,
-    oldValue: Ref,
-    oldVersion: number,
-    cause: RecordCause,
-  ): void {
-    const lane = this.#lane;
-    const { mapId } = table;
-    const sequence = log.append(this, kind, mapId, lane, entry, value, expiresAt, oldValue, oldVersion, cause);
-    this.#rewrites?.note(log, entry, sequence);
-  }
-
-  /** Records the change from before the batch to `value` (0: none), in place of what it recorded of the key so far (write-batch U4). */
-  #recordAgain(
-    partition: Partition,
-    kind: RecordKind,
-    table: SlotTable,
-    entry: Ref,
-    newest: number,
-    value: Ref,
-    expiresAt: number,
-    cause: RecordCause,
-  ): void {
-    const { log } = partition;
-    this.#rewrites ??= new KeyRewrites();
-    this.#rewrites.supersede(log, this.firstSequenceIn(partition), entry);
-    const before = slotBefore(this.#lane, table, newest);
-    if (before < 0) {
-      if (value !== 0) this.#record(log, kind, table, entry, value, expiresAt, 0, 0, cause);
-      return;
-    }
-    const chunk = table.chunks[before >>> CHUNK_SHIFT]!;
-    const at = before & CHUNK_MASK;
-    const oldVersion = this.#knownVersion(chunk.f64[chunk.begin + at]!);
-    const oldValue = chunk.u32[chunk.valueRef + at]!;
-    this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
-  }
-
-  /** A sealed batch's version is known though it is not committed. */
-  #knownVersion(begin: number): number {
-    const word = wordOfLane(begin);
-    return word < 0 ? begin : this.#core.words.versionOf(word);
-  }
-
-  #newestOf(entry: Ref): number {
-    return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
-  }
-
-  /** A condition that meets a due entry writes the expiry first. @returns whether it did */
-  #expireIfDue(map: StoredMap, partition: Partition, table: SlotTable, entry: Ref): boolean {
-    const newest = this.#newestOf(entry);
-    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
-    const at = newest & CHUNK_MASK;
-    const expiresAt = chunk.f64[chunk.expiresAt + at]!;
-    if ((expiresAt === 0 && map.maxIdleUs === 0) || chunk.f64[chunk.end + at] !== LIVE) return false;
-    const cause = this.#core.dueCause(map, table, entry, expiresAt, this.#time());
-    return cause !== 0 && this.#stageClose(partition, table, entry, RecordKind.expire, cause);
-  }
-
-  #countLive(table: SlotTable, change: number): void {
-    if (table.stagedBy !== this) {
-      table.stagedBy = this;
-      table.stagedChange = 0;
-      this.#journal.reserveTable(this.#tables.length);
-      this.#tables.push(table);
-    }
-    table.stagedChange += change;
-  }
-
   /* ---- Deciding ------------------------------------------------------------------------------------------------------- */
 
   /**
@@ -590,8 +264,9 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
       partition.log.openFrom = Infinity;
       lastSequences[place] = partition.log.nextSequence - 1;
     }
-    for (let place = 0; place < this.#tables.length; place++) {
-      const table = this.#tables[place]!;
+    const { tables } = this.#stager;
+    for (let place = 0; place < tables.length; place++) {
+      const table = tables[place]!;
       liveChanges[place] = table.stagedChange;
       table.stagedBy = undefined;
     }
@@ -634,8 +309,9 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     core.sealed.delete(this);
     this.#state = 'committed';
     core.words.commit(this.#word);
-    for (let index = 0; index < this.#tables.length; index++) {
-      this.#tables[index]!.countLive(this.#journal.liveChanges[index]!);
+    const { tables } = this.#stager;
+    for (let index = 0; index < tables.length; index++) {
+      tables[index]!.countLive(this.#journal.liveChanges[index]!);
     }
     for (let index = 0; index < this.#partitions.length; index++) {
       const partition = this.#partitions[index]!;
@@ -703,11 +379,12 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     partition.log.undo(this.#journal.firstSequences[index]!);
     this.#partitions.splice(index, 1);
     this.#journal.removePartition(index);
-    for (let at = this.#tables.length - 1; at >= 0; at--) {
-      const table = this.#tables[at]!;
+    const { tables } = this.#stager;
+    for (let at = tables.length - 1; at >= 0; at--) {
+      const table = tables[at]!;
       if (table.partitionId !== partition.id) continue;
       if (table.stagedBy === this) table.stagedBy = undefined;
-      this.#tables.splice(at, 1);
+      tables.splice(at, 1);
       this.#journal.removeTable(at);
     }
     this.lostPartitions = [...this.lostPartitions, partition.id];
@@ -726,7 +403,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     }
     const core = this.#core;
     core.sealed.delete(this);
-    for (const table of this.#tables) if (table.stagedBy === this) table.stagedBy = undefined;
+    for (const table of this.#stager.tables) if (table.stagedBy === this) table.stagedBy = undefined;
     this.#journal.undo(core);
     core.collect();
     for (let index = 0; index < this.#partitions.length; index++) {

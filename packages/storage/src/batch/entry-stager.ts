@@ -1,0 +1,398 @@
+/**
+ * How the operations of one batch become slots and records: what each needs is reserved, then it is staged, and nothing of it
+ * is left where it is refused.
+ *
+ *   put -> room in the log -> value block -> entry -> record (the old value with it) -> slot, the old one closed
+ *   close, expire -> room in the log -> record -> slot closed
+ *
+ * entry-stager E1  A refused operation leaves everything as it was (write-batch U3): all that can be refused comes before the
+ *                  record; from the record on nothing fails.
+ * entry-stager E2  A key that comes again changes the slot and record that count (write-batch U4), or is refused (oncePerKey).
+ * entry-stager E3  An entry is looked up after the last allocation that concerns it: making room may give entries up.
+ */
+import { hashBytes } from '@ashlar/serialization';
+import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
+import { RecordCause, RecordKind } from '../log/log-record.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
+import { MemoryKind } from '../memory/accounts.ts';
+import type { Ref } from '../memory/arena.ts';
+import { createEntry, createValue, releaseValue } from '../memory/blocks.ts';
+import { valueBytesOf } from '../memory/value-extents.ts';
+import type { Partition } from '../partition.ts';
+import type { SlotTable } from '../slots/slot-table.ts';
+import type { StoreCore } from '../store-core.ts';
+import type { StoredMap } from '../stored-map.ts';
+import { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
+import type { BatchJournal } from './batch-journal.ts';
+import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
+import { wordOfLane } from './pending-words.ts';
+import type { WriteBatch } from './write-batch.ts';
+
+/** A longer result of a processor is not kept for those who send the call again: logs are for changes. */
+const RESULT_BYTES_MAX = 16 << 10;
+
+export class EntryStager {
+  /** Tables written to, and by how many the batch changes their live entries. */
+  readonly tables: SlotTable[] = [];
+  readonly #core: StoreCore;
+  readonly #batch: WriteBatch;
+  readonly #lane: number;
+  readonly #journal: BatchJournal;
+  readonly #oncePerKey: boolean;
+  readonly #isProgress: boolean;
+  /** The clock when the batch began; what is due is judged by it. */
+  #now = 0;
+  /** Made with the first key that comes again. */
+  #rewrites: KeyRewrites | undefined;
+
+  /** @param lane  what stands in the lanes of what the batch stages */
+  constructor(core: StoreCore, batch: WriteBatch, lane: number, journal: BatchJournal, header: BatchHeader) {
+    this.#core = core;
+    this.#batch = batch;
+    this.#lane = lane;
+    this.#journal = journal;
+    this.#oncePerKey = header.oncePerKey ?? false;
+    this.#isProgress = header.isProgress === true;
+  }
+
+  /** The moment by which the batch judges what is due; the present one for who asks first. */
+  time(): number {
+    if (this.#now === 0) this.#now = this.#core.clock.now();
+    return this.#now;
+  }
+
+  /* ---- Operations, in a partition that the batch has joined -------------------------------------------------------- */
+
+  /** As WriteBatch.put(). */
+  put(
+    map: StoredMap,
+    partition: Partition,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expiresAt: number,
+    cause: RecordCause,
+  ): boolean {
+    const core = this.#core;
+    const table = map.tables[partition.id] ?? core.createTable(map, partition);
+    let deadline = expiresAt === NO_DEADLINE ? 0 : expiresAt;
+    if (expiresAt === 0 && map.ttlUs !== 0) deadline = this.time() + map.ttlUs;
+    const length = valueEnd - valueStart;
+    if (!partition.log.reserve(length, this.#isProgress) || !table.slots.reserve()) throw core.outOfMemory(length);
+    const valueRef = createValue(core.blocks, map.account, value, valueStart, valueEnd);
+    if (valueRef === 0) throw core.outOfMemory(length);
+    try {
+      return this.#putValue(map, partition, table, key, keyStart, keyEnd, valueRef, length, deadline, cause);
+    } catch (error) {
+      // Refused: nothing refers to it (entry-stager E1).
+      releaseValue(core.blocks, map.account, valueRef);
+      throw error;
+    }
+  }
+
+  #putValue(
+    map: StoredMap,
+    partition: Partition,
+    table: SlotTable,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Ref,
+    length: number,
+    deadline: number,
+    cause: RecordCause,
+  ): boolean {
+    const core = this.#core;
+    // Making room may give up entries, so the entry is looked up after the last allocation that concerns it.
+    const hash = hashBytes(key, keyStart, keyEnd, core.hashSeed);
+    let entry = table.index.find(hash, key, keyStart, keyEnd);
+    if (entry !== 0 && this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry))
+      return this.#wantCut(map, value);
+    if (entry !== 0 && table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) {
+      if (this.#oncePerKey) return this.#wantCut(map, value);
+      this.#reserve(partition, length);
+      entry = table.index.find(hash, key, keyStart, keyEnd);
+    }
+    if (entry !== 0) this.#reserveReplaced(partition, table, entry, length);
+    if ((deadline !== 0 || map.maxIdleUs !== 0) && (entry === 0 || this.#timerOf(entry) === 0)) {
+      this.#putWithTimer(map, partition, table, hash, key, keyStart, keyEnd, value, deadline, cause);
+      return true;
+    }
+    if (entry === 0) {
+      entry = this.#newEntry(map, table, key, keyStart, keyEnd);
+      if (entry === 0) throw core.outOfMemory(length);
+      this.#stagePut(partition, table, entry, value, deadline, cause);
+      table.index.insert(hash, entry);
+    } else {
+      if (deadline !== 0) core.timers.ensure(this.#timerOf(entry), deadline);
+      this.#stagePut(partition, table, entry, value, deadline, cause);
+    }
+    if (map.maxIdleUs !== 0) core.touch(entry, this.time());
+    return true;
+  }
+
+  /** Stages the end of what lives under a key. @returns as WriteBatch.remove() */
+  close(
+    map: StoredMap,
+    partition: Partition,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    kind: RecordKind,
+    cause: RecordCause,
+  ): boolean {
+    const core = this.#core;
+    const table = map.tables[partition.id];
+    if (table === undefined) return false;
+    this.#reserve(partition, 0);
+    const entry = table.index.find(hashBytes(key, keyStart, keyEnd, core.hashSeed), key, keyStart, keyEnd);
+    if (entry === 0) return false;
+    if (this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry)) {
+      this.#batch.wantsCut = true;
+      return false;
+    }
+    if (table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) return false;
+    return this.#stageClose(partition, table, entry, kind, cause);
+  }
+
+  /** As WriteBatch.expire(). */
+  expire(partition: Partition, table: SlotTable, entry: Ref, cause: RecordCause): boolean {
+    this.#reserve(partition, 0);
+    return this.#stageClose(partition, table, entry, RecordKind.expire, cause);
+  }
+
+  /** As WriteBatch.answer(). */
+  answer(map: StoredMap, partition: Partition, result: Uint8Array, start: number, end: number): void {
+    const core = this.#core;
+    const { log } = partition;
+    const { account, mapId } = map;
+    const length = end - start <= RESULT_BYTES_MAX ? end - start : 0;
+    if (!log.reserve(length, true)) throw core.outOfMemory(length);
+    const value = length === 0 ? 0 : createValue(core.blocks, account, result, start, end);
+    const cause = end > start && value === 0 ? RecordCause.memory : RecordCause.request;
+    log.append(this.#batch, RecordKind.answer, mapId, this.#lane, 0, value, 0, 0, 0, cause);
+    if (value !== 0) releaseValue(core.blocks, account, value);
+  }
+
+  /* ---- Staging ------------------------------------------------------------------------------------------------------ */
+
+  /** Gives back the value of a put whose key comes again. */
+  #wantCut(map: StoredMap, value: Ref): false {
+    releaseValue(this.#core.blocks, map.account, value);
+    this.#batch.wantsCut = true;
+    return false;
+  }
+
+  /** Room in the log for a record with so many bytes of values. @throws OutOfMemoryError, GridError LOG_FULL */
+  #reserve(partition: Partition, bytes: number): void {
+    if (!partition.log.reserve(bytes, this.#isProgress)) throw this.#core.outOfMemory(bytes);
+  }
+
+  /** As #reserve(), with the value that the next record of the entry will tell as the old one. */
+  #reserveReplaced(partition: Partition, table: SlotTable, entry: Ref, bytes: number): void {
+    const newest = this.#newestOf(entry);
+    if (newest < 0) return;
+    const before = slotBefore(this.#lane, table, newest);
+    if (before < 0) return;
+    const chunk = table.chunks[before >>> CHUNK_SHIFT]!;
+    const at = before & CHUNK_MASK;
+    const end = chunk.f64[chunk.end + at]!;
+    if (end !== LIVE && end !== this.#lane) return;
+    this.#reserve(partition, bytes + valueBytesOf(this.#core.arena, chunk.u32[chunk.valueRef + at]!));
+  }
+
+  #newEntry(map: StoredMap, table: SlotTable, key: Uint8Array, start: number, end: number): Ref {
+    if (!table.index.reserve()) return 0;
+    return createEntry(this.#core.blocks, map.account, key, start, end);
+  }
+
+  #timerOf(entry: Ref): Ref {
+    return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
+  }
+
+  /** A put whose entry has a deadline but no timer yet. */
+  #putWithTimer(
+    map: StoredMap,
+    partition: Partition,
+    table: SlotTable,
+    hash: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    value: Ref,
+    deadline: number,
+    cause: RecordCause,
+  ): void {
+    const { timers } = this.#core;
+    table.hasDeadlines = true;
+    const timer = timers.create(map.account);
+    if (timer === 0) throw this.#core.outOfMemory(end - start);
+    let entry = table.index.find(hash, key, start, end);
+    const isNew = entry === 0;
+    if (isNew) {
+      entry = this.#newEntry(map, table, key, start, end);
+      if (entry === 0) {
+        this.#core.blocks.free(timer, map.account, MemoryKind.entries);
+        throw this.#core.outOfMemory(end - start);
+      }
+    }
+    this.#stagePut(partition, table, entry, value, deadline, cause);
+    if (isNew) table.index.insert(hash, entry);
+    const idleDeadline = map.maxIdleUs === 0 ? Infinity : this.time() + map.maxIdleUs;
+    timers.start(timer, entry, table.tableIndex, Math.min(deadline === 0 ? Infinity : deadline, idleDeadline));
+    if (map.maxIdleUs !== 0) this.#core.touch(entry, this.time());
+  }
+
+  /** Stages a value for an entry; everything it needs is reserved. */
+  #stagePut(
+    partition: Partition,
+    table: SlotTable,
+    entry: Ref,
+    value: Ref,
+    expiresAt: number,
+    cause: RecordCause,
+  ): void {
+    const { log } = partition;
+    const newest = this.#newestOf(entry);
+    if (newest < 0) {
+      this.#countLive(table, 1);
+      this.#record(log, RecordKind.put, table, entry, value, expiresAt, 0, 0, cause);
+      this.#journal.note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
+      return;
+    }
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    const begin = chunk.f64[chunk.begin + at]!;
+    const end = chunk.f64[chunk.end + at]!;
+    if (begin === this.#lane || end === this.#lane) {
+      this.#stagePutAgain(partition, table, entry, newest, value, expiresAt, cause);
+      return;
+    }
+    const isLive = end === LIVE;
+    const oldValue = isLive ? chunk.u32[chunk.valueRef + at]! : 0;
+    const oldVersion = isLive ? this.#knownVersion(begin) : 0;
+    if (!isLive) this.#countLive(table, 1);
+    const kind = RecordKind.put;
+    this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
+    const slot = table.stageNew(entry, value, expiresAt, this.#lane);
+    if (isLive) table.stageClose(newest, this.#lane);
+    this.#journal.note(table.tableIndex, slot + 1, isLive ? newest + 1 : 0);
+  }
+
+  /** As #stagePut(), for a key that this batch has staged or closed already. */
+  #stagePutAgain(
+    partition: Partition,
+    table: SlotTable,
+    entry: Ref,
+    newest: number,
+    value: Ref,
+    expiresAt: number,
+    cause: RecordCause,
+  ): void {
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    if (chunk.f64[chunk.end + at] !== LIVE) this.#countLive(table, 1);
+    this.#recordAgain(partition, RecordKind.put, table, entry, newest, value, expiresAt, cause);
+    if (chunk.f64[chunk.begin + at] === this.#lane) table.restage(newest, value, expiresAt);
+    else this.#journal.note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
+  }
+
+  #stageClose(partition: Partition, table: SlotTable, entry: Ref, kind: RecordKind, cause: RecordCause): boolean {
+    const newest = this.#newestOf(entry);
+    if (newest < 0) return false;
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    if (chunk.f64[chunk.end + at] !== LIVE) return false;
+    this.#reserveReplaced(partition, table, entry, 0);
+    this.#countLive(table, -1);
+    const begin = chunk.f64[chunk.begin + at]!;
+    if (begin === this.#lane) {
+      // Nobody learns of what this batch staged: told is the end of what was there before, if anything was.
+      this.#recordAgain(partition, kind, table, entry, newest, 0, 0, cause);
+      table.unstage(newest, this.#lane);
+      return true;
+    }
+    const oldValue = chunk.u32[chunk.valueRef + at]!;
+    this.#record(partition.log, kind, table, entry, 0, 0, oldValue, this.#knownVersion(begin), cause);
+    table.stageClose(newest, this.#lane);
+    this.#journal.note(table.tableIndex, 0, newest + 1);
+    return true;
+  }
+
+  #record(
+    log: PartitionLog,
+    kind: RecordKind,
+    table: SlotTable,
+    entry: Ref,
+    value: Ref,
+    expiresAt: number,
+    oldValue: Ref,
+    oldVersion: number,
+    cause: RecordCause,
+  ): void {
+    const lane = this.#lane;
+    const { mapId } = table;
+    const sequence = log.append(this.#batch, kind, mapId, lane, entry, value, expiresAt, oldValue, oldVersion, cause);
+    this.#rewrites?.note(log, entry, sequence);
+  }
+
+  /** Records the change from before the batch to `value` (0: none), in place of what it recorded of the key so far (write-batch U4). */
+  #recordAgain(
+    partition: Partition,
+    kind: RecordKind,
+    table: SlotTable,
+    entry: Ref,
+    newest: number,
+    value: Ref,
+    expiresAt: number,
+    cause: RecordCause,
+  ): void {
+    const { log } = partition;
+    this.#rewrites ??= new KeyRewrites();
+    this.#rewrites.supersede(log, this.#batch.firstSequenceIn(partition), entry);
+    const before = slotBefore(this.#lane, table, newest);
+    if (before < 0) {
+      if (value !== 0) this.#record(log, kind, table, entry, value, expiresAt, 0, 0, cause);
+      return;
+    }
+    const chunk = table.chunks[before >>> CHUNK_SHIFT]!;
+    const at = before & CHUNK_MASK;
+    const oldVersion = this.#knownVersion(chunk.f64[chunk.begin + at]!);
+    const oldValue = chunk.u32[chunk.valueRef + at]!;
+    this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
+  }
+
+  /** A sealed batch's version is known though it is not committed. */
+  #knownVersion(begin: number): number {
+    const word = wordOfLane(begin);
+    return word < 0 ? begin : this.#core.words.versionOf(word);
+  }
+
+  #newestOf(entry: Ref): number {
+    return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;
+  }
+
+  /** A condition that meets a due entry writes the expiry first. @returns whether it did */
+  #expireIfDue(map: StoredMap, partition: Partition, table: SlotTable, entry: Ref): boolean {
+    const newest = this.#newestOf(entry);
+    const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
+    const at = newest & CHUNK_MASK;
+    const expiresAt = chunk.f64[chunk.expiresAt + at]!;
+    if ((expiresAt === 0 && map.maxIdleUs === 0) || chunk.f64[chunk.end + at] !== LIVE) return false;
+    const cause = this.#core.dueCause(map, table, entry, expiresAt, this.time());
+    return cause !== 0 && this.#stageClose(partition, table, entry, RecordKind.expire, cause);
+  }
+
+  #countLive(table: SlotTable, change: number): void {
+    if (table.stagedBy !== this.#batch) {
+      table.stagedBy = this.#batch;
+      table.stagedChange = 0;
+      this.#journal.reserveTable(this.tables.length);
+      this.tables.push(table);
+    }
+    table.stagedChange += change;
+  }
+}
