@@ -2,7 +2,7 @@
  * One member's store: the writer's door. Main thread only; every call is bounded, what takes longer is left for
  * reclaim() and sweepExpired(), which the member calls in slices. No I/O, no timers, no time of its own.
  */
-import { assert, type Epoch, GridError, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
+import { assert, type Epoch, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
 import type { BatchHeader } from './batch/batch-header.ts';
 import { WriteBatch } from './batch/write-batch.ts';
 import { publishRegion } from './columns/chunk-columns.ts';
@@ -10,11 +10,12 @@ import { EntryFinder } from './entry-finder.ts';
 import { sweepExpired } from './expiry.ts';
 import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
-import { type AnswerQuery, AnswerSearch } from './log/answer-search.ts';
-import type { LogState } from './log/log-budget.ts';
-import { LogRecordView, RecordCause } from './log/log-record.ts';
-import type { LogConsumer, LogHolder, PartitionLog } from './log/partition-log.ts';
-import { type RecordFrame, RecordFrameWriter } from './log/record-frame.ts';
+import type { AnswerQuery, AnswerSearch } from './log/answer-search.ts';
+import { type LogRecordView, RecordCause } from './log/log-record.ts';
+import type { LogConsumer } from './log/partition-log.ts';
+import type { RecordFrame } from './log/record-frame.ts';
+import { type ConsumerOptions, type LogInfo, type LogRoom, StoreLogs } from './log/store-logs.ts';
+import { entryCount, hasVersions, visitKeys } from './map-contents.ts';
 import type { Ref } from './memory/arena.ts';
 import { PageLeases } from './memory/page-leases.ts';
 import type { PartitionRole } from './partition.ts';
@@ -27,41 +28,32 @@ import {
   tailOf,
 } from './partition-roles.ts';
 import type { FoundEntry } from './slots/found-entry.ts';
+import {
+  openAt,
+  openSnapshot,
+  type PinnedSnapshot,
+  pin,
+  resolvedVersion,
+  undecidedAt,
+  whenDecided,
+} from './snapshot-opening.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
 import type { StoreHandle } from './store-reader.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
 import type { MapOptions } from './stored-map.ts';
-
-export interface PinnedSnapshot {
-  readonly id: number;
-  readonly version: Version;
-}
-
-/** The room that all logs of a member have together, and what of it cannot be given up. */
-export interface LogRoom {
-  /** The most that one statement can have in them, however its records lie. More is refused before it stages. */
-  readonly bytesMax: number;
-  /** What is undecided, or what durable consumers have not read, about. */
-  readonly heldBytes: number;
-  /** Records that durable consumers have done with since the member started. */
-  readonly consumed: number;
-}
-
-const NO_BATCHES: ReadonlySet<WriteBatch> = new Set();
 
 export class MemberStore {
   readonly handle: StoreHandle;
   readonly found: FoundEntry;
   readonly #core: StoreCore;
   readonly #finder: EntryFinder;
-  readonly #record: LogRecordView;
+  readonly #logs: StoreLogs;
   readonly #leases: PageLeases;
-  readonly #frames = new RecordFrameWriter();
 
   private constructor(options: StoreOptions) {
     const core = new StoreCore(options);
     this.#core = core;
-    this.#record = new LogRecordView(core.arena);
+    this.#logs = new StoreLogs(core);
     this.#leases = new PageLeases(core);
     this.handle = {
       segments: core.arena.segments.map((segment) => segment.buffer),
@@ -196,12 +188,7 @@ export class MemberStore {
 
   /** Live entries of a map, in one partition or in all that are here. */
   entryCount(mapId: MapId, partitionId?: PartitionId): number {
-    const map = this.#core.maps.get(mapId);
-    if (map === undefined) return 0;
-    if (partitionId !== undefined) return map.tables[partitionId]?.liveCount ?? 0;
-    let sum = 0;
-    for (const table of map.tables) if (table !== undefined) sum += table.liveCount;
-    return sum;
+    return entryCount(this.#core, mapId, partitionId);
   }
 
   /**
@@ -209,11 +196,7 @@ export class MemberStore {
    * also what was removed since.
    */
   hasVersions(mapId: MapId, partitionId: PartitionId): boolean {
-    const table = this.#core.maps.get(mapId)?.tables[partitionId];
-    return (
-      table !== undefined &&
-      (table.liveCount > 0 || table.undecided > 0 || !table.closed.isEmpty || !table.held.isEmpty)
-    );
+    return hasVersions(this.#core, mapId, partitionId);
   }
 
   /**
@@ -313,10 +296,7 @@ export class MemberStore {
    * @throws GridError LOG_FULL
    */
   clear(batch: WriteBatch, mapId: MapId, partitionId: PartitionId, fromSlot: number, maxOperations: number): number {
-    const table = this.#core.mapOf(mapId).tables[partitionId];
-    if (table === undefined) return -1;
-    return table.visitNewest(fromSlot, maxOperations, (chunk, slot) => {
-      chunk.positionKey(slot);
+    return visitKeys(this.#core, mapId, partitionId, fromSlot, maxOperations, (chunk) => {
       batch.remove(mapId, partitionId, chunk.bytes, chunk.start, chunk.stop, RecordCause.clear);
     });
   }
@@ -335,10 +315,7 @@ export class MemberStore {
     maxOperations: number,
     visit: (bytes: Uint8Array, start: number, end: number) => void,
   ): number {
-    const table = this.#core.mapOf(mapId).tables[partitionId];
-    if (table === undefined) return -1;
-    return table.visitNewest(fromSlot, maxOperations, (chunk, slot) => {
-      chunk.positionKey(slot);
+    return visitKeys(this.#core, mapId, partitionId, fromSlot, maxOperations, (chunk) => {
       visit(chunk.bytes, chunk.start, chunk.stop);
     });
   }
@@ -375,8 +352,7 @@ export class MemberStore {
    * @throws GridError OVERLOADED when too many are open
    */
   pin(): PinnedSnapshot {
-    const version = this.#core.clock.now();
-    return { id: this.#core.snapshots.pin(version), version };
+    return pin(this.#core);
   }
 
   /**
@@ -384,8 +360,7 @@ export class MemberStore {
    * not sealed yet gets a version above the clock.
    */
   resolvedVersion(): Version {
-    const lowest = this.#core.sealed.first;
-    return (lowest === undefined ? this.#core.clock.now() : lowest.version - 1) as Version;
+    return resolvedVersion(this.#core);
   }
 
   /**
@@ -394,7 +369,7 @@ export class MemberStore {
    * @param partitions  those that the snapshot is read in; omitted: all
    */
   isUndecidedAt(version: Version, partitions?: readonly PartitionId[]): boolean {
-    return this.#undecidedAt(version, partitions).size > 0;
+    return undecidedAt(this.#core, version, partitions).size > 0;
   }
 
   /**
@@ -405,27 +380,7 @@ export class MemberStore {
    * @returns true: all are decided already, and `tell` is not called
    */
   whenDecided(version: Version, partitions: readonly PartitionId[] | undefined, tell: () => void): boolean {
-    const undecided = this.#undecidedAt(version, partitions);
-    let left = undecided.size;
-    const one = (): void => {
-      left -= 1;
-      if (left === 0) tell();
-    };
-    for (const batch of undecided) batch.whenDecided(one);
-    return left === 0;
-  }
-
-  /** O(1) where nothing is sealed. */
-  #undecidedAt(version: Version, partitions?: readonly PartitionId[]): ReadonlySet<WriteBatch> {
-    const { sealed } = this.#core;
-    if (sealed.size === 0) return NO_BATCHES;
-    if (partitions === undefined) return new Set(sealed.upTo(version));
-    const undecided = new Set<WriteBatch>();
-    const add = (batch: WriteBatch): void => {
-      undecided.add(batch);
-    };
-    for (const partition of partitions) this.#core.partitions[partition]?.staged.visitUpTo(version, add);
-    return undecided;
+    return whenDecided(this.#core, version, partitions, tell);
   }
 
   /**
@@ -435,25 +390,12 @@ export class MemberStore {
    * @throws GridError CLOCK_AHEAD; AssertionError while isUndecidedAt(version, partitions)
    */
   openAt(id: number, version: Version, partitions?: readonly PartitionId[]): void {
-    this.#core.clock.observe(version);
-    assert(
-      !this.isUndecidedAt(version, partitions),
-      'a snapshot is opened when all at or below its version is committed',
-    );
-    this.#core.snapshots.raise(id, version);
+    openAt(this.#core, id, version, partitions);
   }
 
   /** Both steps for this member alone. */
   openSnapshot(): PinnedSnapshot {
-    const pinned = this.pin();
-    if (this.isUndecidedAt(pinned.version)) {
-      this.#core.snapshots.close(pinned.id);
-      throw new GridError('OVERLOADED', 'writes at or below the snapshot are not committed yet', {
-        hint: 'pin, wait for the commits, then open at the version',
-      });
-    }
-    this.#core.snapshots.raise(pinned.id, pinned.version);
-    return pinned;
+    return openSnapshot(this.#core);
   }
 
   /** @returns false when it had expired or was released */
@@ -525,7 +467,7 @@ export class MemberStore {
     maxRecords: number,
     visit: (record: LogRecordView) => unknown,
   ): Sequence {
-    return this.#logOf(partitionId).read(fromSequence, maxRecords, this.#record, visit) as Sequence;
+    return this.#logs.read(partitionId, fromSequence, maxRecords, visit);
   }
 
   /**
@@ -543,80 +485,37 @@ export class MemberStore {
     recordsMax: number,
     bytesMax: number,
   ): Uint8Array | undefined {
-    const log = this.#logOf(partitionId);
-    log.checkThere(fromSequence);
-    const last = Math.min(this.#core.partitions[partitionId]!.sealedSequence, fromSequence + recordsMax - 1);
-    if (last < fromSequence) return undefined;
-    this.#frames.begin(partitionId, fromSequence, log);
-    for (let sequence: number = fromSequence; sequence <= last && this.#frames.contentBytes < bytesMax; sequence++) {
-      this.#frames.add(this.#record.attach(log.recordRef(sequence)));
-    }
-    log.noteLeft(fromSequence + this.#frames.count - 1);
-    return this.#frames.finish();
+    return this.#logs.encode(partitionId, fromSequence, recordsMax, bytesMax);
   }
 
-  /**
-   * @param options.durable  it holds the log until it has read it; otherwise it may be overtaken (SEQUENCE_GONE)
-   * @param options.at       the next sequence it wants; default: what is committed next
-   * @param options.holder   whom it reads for: named to those who are refused because of it
-   */
-  addConsumer(partitionId: PartitionId, options: { durable: boolean; at?: Sequence; holder?: LogHolder }): LogConsumer {
-    const log = this.#logOf(partitionId);
-    return log.addConsumer(options.durable, options.at ?? log.committedSequence + 1, options.holder);
+  /** Somebody reads a partition's log from now on. @throws GridError SEQUENCE_GONE */
+  addConsumer(partitionId: PartitionId, options: ConsumerOptions): LogConsumer {
+    return this.#logs.addConsumer(partitionId, options);
   }
 
   /** Looks for what became of mutations that may have been sent before. @throws GridError SEQUENCE_GONE: not on this member */
   searchAnswers(partitionId: PartitionId, query: AnswerQuery): AnswerSearch {
-    const { arena, words } = this.#core;
-    return new AnswerSearch(this.#logOf(partitionId), arena, words, this.#record, query);
+    return this.#logs.searchAnswers(partitionId, query);
   }
 
   /** How much of the logs' room cannot be given up, and whether durable consumers get on. O(partitions). */
   logRoom(): LogRoom {
-    const { statementBytesMax, keptBytes, consumed } = this.#core.logBudget;
-    return { bytesMax: statementBytesMax, heldBytes: keptBytes, consumed };
+    return this.#logs.room();
   }
 
   /** Whether a partition's log refuses whatever comes, because of what is undecided or held. */
   isLogFull(partitionId: PartitionId): boolean {
-    return this.#logOf(partitionId).state === 'full';
+    return this.#logs.logOf(partitionId).state === 'full';
   }
 
   /** Bytes of log of what is staged in these partitions. O(records): for a batch that is to be given up. */
   undecidedLogBytes(partitions: Iterable<number>): number {
-    let bytes = 0;
-    for (const partition of partitions) bytes += this.#core.partitions[partition]?.log.undecidedBytes ?? 0;
-    return bytes;
+    return this.#logs.undecidedBytes(partitions);
   }
 
-  /** Where a partition's log stands. */
-  logInfo(partitionId: PartitionId): {
-    incarnation: number;
-    firstSequence: Sequence;
-    committedSequence: Sequence;
-    /** The lowest sequence that durable consumers want; Infinity: none. */
-    heldFrom: number;
-    bytes: number;
-    state: LogState;
-  } {
-    const log = this.#logOf(partitionId);
-    return {
-      incarnation: log.incarnation,
-      firstSequence: log.firstSequence as Sequence,
-      committedSequence: log.committedSequence as Sequence,
-      heldFrom: log.heldFrom,
-      bytes: log.bytes,
-      state: log.state,
-    };
-  }
-
-  #logOf(partitionId: PartitionId): PartitionLog {
-    const partition = this.#core.partitions[partitionId];
-    if (partition !== undefined) return partition.log;
-    throw new GridError('SEQUENCE_GONE', `partition ${partitionId} is not on this member`, {
-      hint: 'refresh the partition table',
-      details: { partitionId },
-    });
+  /** @throws GridError SEQUENCE_GONE: the partition is not on this member */
+  logInfo(partitionId: PartitionId): LogInfo {
+    return this.#logs.infoOf(partitionId);
   }
 
   /* ---- Columns -------------------------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,134 @@
+/**
+ * The logs of a member's partitions for those who read them: events and listeners by record, other members by frame, who
+ * sends a mutation again by its number. On the writer's thread.
+ *
+ * store-logs G1  Only what is committed is read by record; frames hold what is sealed.
+ * store-logs G2  What leaves the member is noted in its log before it is handed out: it is never undone here (partition-log
+ *                L3).
+ */
+import { GridError, type PartitionId, type Sequence } from '@ashlar/core';
+import type { StoreCore } from '../store-core.ts';
+import { type AnswerQuery, AnswerSearch } from './answer-search.ts';
+import type { LogState } from './log-budget.ts';
+import { LogRecordView } from './log-record.ts';
+import type { LogConsumer, LogHolder, PartitionLog } from './partition-log.ts';
+import { RecordFrameWriter } from './record-frame.ts';
+
+/** The room that all logs of a member have together, and what of it cannot be given up. */
+export interface LogRoom {
+  /** The most that one statement can have in them, however its records lie. More is refused before it stages. */
+  readonly bytesMax: number;
+  /** What is undecided, or what durable consumers have not read, about. */
+  readonly heldBytes: number;
+  /** Records that durable consumers have done with since the member started. */
+  readonly consumed: number;
+}
+
+/** Where a partition's log stands. */
+export interface LogInfo {
+  readonly incarnation: number;
+  readonly firstSequence: Sequence;
+  readonly committedSequence: Sequence;
+  /** The lowest sequence that durable consumers want; Infinity: none. */
+  readonly heldFrom: number;
+  readonly bytes: number;
+  readonly state: LogState;
+}
+
+/** How somebody reads a log at a pace of its own. */
+export interface ConsumerOptions {
+  /** It holds the log until it has read it; otherwise it may be overtaken (SEQUENCE_GONE). */
+  readonly durable: boolean;
+  /** The next sequence it wants; default: what is committed next. */
+  readonly at?: Sequence;
+  /** Whom it reads for: named to those who are refused because of it. */
+  readonly holder?: LogHolder;
+}
+
+export class StoreLogs {
+  readonly #core: StoreCore;
+  readonly #record: LogRecordView;
+  readonly #frames = new RecordFrameWriter();
+
+  constructor(core: StoreCore) {
+    this.#core = core;
+    this.#record = new LogRecordView(core.arena);
+  }
+
+  /** As MemberStore.readLog(). */
+  read(
+    partitionId: PartitionId,
+    fromSequence: Sequence,
+    maxRecords: number,
+    visit: (record: LogRecordView) => unknown,
+  ): Sequence {
+    return this.logOf(partitionId).read(fromSequence, maxRecords, this.#record, visit) as Sequence;
+  }
+
+  /** As MemberStore.encodeLog(). */
+  encode(
+    partitionId: PartitionId,
+    fromSequence: Sequence,
+    recordsMax: number,
+    bytesMax: number,
+  ): Uint8Array | undefined {
+    const log = this.logOf(partitionId);
+    log.checkThere(fromSequence);
+    const last = Math.min(this.#core.partitions[partitionId]!.sealedSequence, fromSequence + recordsMax - 1);
+    if (last < fromSequence) return undefined;
+    this.#frames.begin(partitionId, fromSequence, log);
+    for (let sequence: number = fromSequence; sequence <= last && this.#frames.contentBytes < bytesMax; sequence++) {
+      this.#frames.add(this.#record.attach(log.recordRef(sequence)));
+    }
+    log.noteLeft(fromSequence + this.#frames.count - 1);
+    return this.#frames.finish();
+  }
+
+  /** As MemberStore.addConsumer(). */
+  addConsumer(partitionId: PartitionId, { durable, at, holder }: ConsumerOptions): LogConsumer {
+    const log = this.logOf(partitionId);
+    return log.addConsumer(durable, at ?? log.committedSequence + 1, holder);
+  }
+
+  /** As MemberStore.searchAnswers(). */
+  searchAnswers(partitionId: PartitionId, query: AnswerQuery): AnswerSearch {
+    const { arena, words } = this.#core;
+    return new AnswerSearch(this.logOf(partitionId), arena, words, this.#record, query);
+  }
+
+  /** As MemberStore.logRoom(). */
+  room(): LogRoom {
+    const { statementBytesMax, keptBytes, consumed } = this.#core.logBudget;
+    return { bytesMax: statementBytesMax, heldBytes: keptBytes, consumed };
+  }
+
+  /** As MemberStore.undecidedLogBytes(). */
+  undecidedBytes(partitions: Iterable<number>): number {
+    let bytes = 0;
+    for (const partition of partitions) bytes += this.#core.partitions[partition]?.log.undecidedBytes ?? 0;
+    return bytes;
+  }
+
+  /** As MemberStore.logInfo(). */
+  infoOf(partitionId: PartitionId): LogInfo {
+    const log = this.logOf(partitionId);
+    return {
+      incarnation: log.incarnation,
+      firstSequence: log.firstSequence as Sequence,
+      committedSequence: log.committedSequence as Sequence,
+      heldFrom: log.heldFrom,
+      bytes: log.bytes,
+      state: log.state,
+    };
+  }
+
+  /** @throws GridError SEQUENCE_GONE: the partition is not on this member */
+  logOf(partitionId: PartitionId): PartitionLog {
+    const partition = this.#core.partitions[partitionId];
+    if (partition !== undefined) return partition.log;
+    throw new GridError('SEQUENCE_GONE', `partition ${partitionId} is not on this member`, {
+      hint: 'refresh the partition table',
+      details: { partitionId },
+    });
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * What lies in a map, partition by partition: how much, whether any snapshot may see some of it, and the walk along its
+ * entries in slices.
+ */
+import type { MapId, PartitionId } from '@ashlar/core';
+import type { SlotChunkView } from './slots/slot-chunk.ts';
+import type { StoreCore } from './store-core.ts';
+
+/** As MemberStore.entryCount(). */
+export function entryCount(core: StoreCore, mapId: MapId, partitionId?: PartitionId): number {
+  const map = core.maps.get(mapId);
+  if (map === undefined) return 0;
+  if (partitionId !== undefined) return map.tables[partitionId]?.liveCount ?? 0;
+  let sum = 0;
+  for (const table of map.tables) if (table !== undefined) sum += table.liveCount;
+  return sum;
+}
+
+/** As MemberStore.hasVersions(). */
+export function hasVersions(core: StoreCore, mapId: MapId, partitionId: PartitionId): boolean {
+  const table = core.maps.get(mapId)?.tables[partitionId];
+  return (
+    table !== undefined && (table.liveCount > 0 || table.undecided > 0 || !table.closed.isEmpty || !table.held.isEmpty)
+  );
+}
+
+/**
+ * Visits the keys of the entries in slots [fromSlot, ...) of one partition: each where it lies, `bytes[start, stop)` of the
+ * chunk.
+ *
+ * @param maxSlots  slots looked at
+ * @returns the slot to go on from, or -1 at the end
+ */
+export function visitKeys(
+  core: StoreCore,
+  mapId: MapId,
+  partitionId: PartitionId,
+  fromSlot: number,
+  maxSlots: number,
+  visit: (chunk: SlotChunkView) => void,
+): number {
+  const table = core.mapOf(mapId).tables[partitionId];
+  if (table === undefined) return -1;
+  return table.visitNewest(fromSlot, maxSlots, (chunk, slot) => {
+    chunk.positionKey(slot);
+    visit(chunk);
+  });
+}
