@@ -1,4 +1,4 @@
-/** What a bench is told on its command line besides its name. */
+/** The command line of a bench, besides its name. */
 import { parseArgs } from 'node:util';
 
 export interface BenchOptions {

@@ -70,7 +70,7 @@ function messagesFor({ request, isRequestStream }: SchemaMethod, chance: Chance)
   });
 }
 
-/** One stream of batches. Answers tell an INTERNAL within them. */
+/** One stream of batches. An INTERNAL is found within the answers. */
 async function kv(link: GrpcLink, { chance, findings }: AreaRun): Promise<void> {
   const batches = Array.from({ length: 1 + chance.below(BATCHES_A_STREAM) }, () => batchOf(chance));
   const input = (): string => batches.map((one) => one.toString('hex')).join(' ');

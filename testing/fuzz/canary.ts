@@ -40,7 +40,7 @@ export class Canary {
     this.#report.catch(() => undefined);
   }
 
-  /** Ends it and tells what it saw. */
+  /** Ends it and answers what it saw. */
   async stop(): Promise<CanaryReport> {
     this.#worker.postMessage('stop');
     const report = await this.#report;

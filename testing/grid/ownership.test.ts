@@ -1,4 +1,4 @@
-/** Members that leave and come back while everything is under way: what they lost is told as lost, the rest goes on. */
+/** Members that leave and come back while everything is under way: what they lost is reported as lost, the rest goes on. */
 import { fileURLToPath } from 'node:url';
 import { type Grid, GridError, type GridMap, ready } from '@ashlar/client';
 import * as jobs from './fixtures/jobs.ts';

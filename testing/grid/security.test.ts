@@ -1,4 +1,4 @@
-/** Members over TLS, with tokens and certificates: what works, and what each thing that is wrong is told as. */
+/** Members over TLS, with tokens and certificates: what works, and which error each fault becomes. */
 import { execFileSync } from 'node:child_process';
 import { type ConnectOptions, connect, type GridError } from '@ashlar/client';
 import { type ClientTls, connectMember } from '../../packages/transport/src/index.ts';

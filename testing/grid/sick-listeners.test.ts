@@ -1,4 +1,4 @@
-/** Listeners whose code fails on whatever comes: they harm nobody else, are told of, and lose (almost) nothing. */
+/** Listeners whose code fails on whatever comes: they harm nobody else, are reported, and lose (almost) nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Grid, ready } from '@ashlar/client';
 import { TestGrid } from './support/grid.ts';

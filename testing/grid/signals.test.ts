@@ -1,4 +1,4 @@
-/** What members tell of themselves: every metric documented and drawn, text and data alike, golden signals that move. */
+/** What members report of themselves: every metric documented and drawn, text and data alike, golden signals that move. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Grid } from '@ashlar/client';

@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => grid.stop());
 
-/** Each event tells the state that the one before left, under a version of its own. */
+/** Each event has the state that the one before left, under a version of its own. */
 function expectAChain(events: Events): void {
   const last = new Map<GridKey, { version: number; n: number | undefined }>();
   for (const { key, version, value, oldValue } of events) {

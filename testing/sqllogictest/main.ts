@@ -1,5 +1,5 @@
 /**
- * Runs sqllogictest files against a grid of two members, started for each file, and tells what passes, what is refused by
+ * Runs sqllogictest files against a grid of two members, started for each file, and prints what passes, what is refused by
  * name, and what is wrong.
  *
  *   node --conditions=@ashlar/source testing/sqllogictest/main.ts <files or folders> [--show N] [--members N]

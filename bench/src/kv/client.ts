@@ -1,5 +1,5 @@
 /**
- * The client process of one subject: told by lines of JSON on stdin what to run, answers with a line of figures.
+ * The client process of one subject: gets what to run as lines of JSON on stdin, answers with a line of figures.
  * It is the only one at work while it runs; the others wait for their turn.
  */
 import { cpuMsOf } from '../cpu-time.ts';

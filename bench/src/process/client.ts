@@ -1,4 +1,4 @@
-/** The client process of one subject of `process`: told what to run by a line of JSON, answers with a line of figures. */
+/** The client process of one subject of `process`: gets what to run as a line of JSON, answers with a line of figures. */
 import { seededRandom } from '@ashlar/core';
 import { keepUnderWay } from '../keep-under-way.ts';
 import { serveLines } from '../serve-lines.ts';

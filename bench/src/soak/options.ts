@@ -1,4 +1,4 @@
-/** What the soak is told on its command line. */
+/** The soak's command line. */
 import { parseArgs } from 'node:util';
 
 export interface SoakOptions {

@@ -1,5 +1,5 @@
 /**
- * Rows that tell what is wrong with them: every field follows from the key and from a counter that each write of the key
+ * Rows that show what is wrong with them: every field follows from the key and from a counter that each write of the key
  * raises. A row of two writes (torn), of another key (freed) or of a write that was never sent (future) cannot be whole.
  */
 

@@ -1,4 +1,4 @@
-/** Waits until the listener has scored what was sent, told from the states it keeps. */
+/** Waits until the listener has scored what was sent, by the states it keeps. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Grid } from '@ashlar/api';
 import { stallAlarm } from './sender.ts';

@@ -80,7 +80,7 @@ interface Round {
   readonly waiting: Map<number, number>;
 }
 
-/** How far the grid has scored what was sent, told from the customers' states. */
+/** How far the grid has scored what was sent, by the customers' states. */
 class Scoring {
   readonly #customers: GridMap<number, CustomerState>;
   readonly #signal: AbortSignal;

@@ -23,7 +23,7 @@ async function readMemory({ name, address, httpAddress }: MemberInfo, signal: Ab
   return { name, address, httpAddress, heapBytes: gauge(text, HEAP), rssBytes: gauge(text, RSS) };
 }
 
-/** NaN when the member does not tell. */
+/** NaN when the member does not report it. */
 export function gauge(metrics: string, pattern: RegExp): number {
   return Number(pattern.exec(metrics)?.[1] ?? Number.NaN);
 }

@@ -40,7 +40,7 @@ export interface SqlResult<Row> extends AsyncIterable<Row> {
   /** Names and types, once the first batch is here. */
   columns(): Promise<readonly ResultColumn[]>;
   /**
-   * Things worth telling that are no errors: a path no row has, with the nearest name; how many rows held values of a kind
+   * Things worth knowing that are no errors: a path no row has, with the nearest name; how many rows held values of a kind
    * that the statement had no use for (known when the result is read to its end).
    */
   notices(): Promise<readonly string[]>;
@@ -62,7 +62,7 @@ export interface SqlTag {
 export interface SqlOptions extends Call {
   /**
    * Where a path that no declaration gives a type holds a value of another kind than the statement asks for, ends the
-   * statement with TYPE_MISMATCH and the like. Default false: such a value reads as NULL, and `notices()` tell of it.
+   * statement with TYPE_MISMATCH and the like. Default false: such a value reads as NULL, and `notices()` say so.
    */
   readonly strict?: boolean | undefined;
 }
@@ -95,7 +95,7 @@ export interface PingResult {
   readonly error: GridError | undefined;
 }
 
-/** One number that a member tells: a line of its /metrics page. */
+/** One number that a member reports: a line of its /metrics page. */
 export interface Figure {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;

@@ -11,7 +11,7 @@ export interface MapOptions {
   readonly affinityParts?: number;
   /**
    * Time to live of an entry in milliseconds, from the last write that takes the default: `put`, `putAll`, `putIfAbsent`
-   * and `getAndPut` do unless told otherwise, `replace`, processors and UPDATE keep the deadline that the entry has.
+   * and `getAndPut` do unless a call says otherwise, `replace`, processors and UPDATE keep the deadline that the entry has.
    * Default: none.
    */
   readonly ttlMs?: number;
@@ -94,8 +94,8 @@ export interface SubscribeOptions extends Call {
   readonly types?: readonly EventType[];
   /**
    * What happens to a subscriber that reads too slowly. `'lag'` (default): it reads on from the log while the log holds it,
-   * then SEQUENCE_GONE. `'conflate'`: it is told one change a key, from the state it was told last (`oldValue`) to the newest
-   * one: updates become one, an entry that went and came again is an update, one that came and went is not told; the member
+   * then SEQUENCE_GONE. `'conflate'`: it gets one change a key, from the state it got last (`oldValue`) to the newest
+   * one: updates become one, an entry that went and came again is an update, one that came and went is left out; the member
    * keeps some 65,000 such keys or 8 MiB for it, beyond it lags. `'cut'`: it ends with SLOW_CONSUMER.
    */
   readonly onSlow?: 'lag' | 'conflate' | 'cut';
@@ -110,7 +110,7 @@ export interface EventFeed<K extends GridKey, V> extends AsyncIterableIterator<E
   stats(): SubscriptionStats;
 }
 
-/** As far as the members have told: they do so every 100 ms. */
+/** As far as the members have reported it, which they do every 100 ms. */
 export interface SubscriptionStats {
   /** Changes that were left out because the condition divides by a zero of theirs. */
   readonly dividedByZero: number;
@@ -138,7 +138,7 @@ export interface GridMap<K extends GridKey, V> {
   getEntry(key: K, call?: Call): Promise<Entry<K, V> | undefined>;
   /** Values in the order of the keys; undefined where there is none. A failure names the keys without an answer. */
   getAll(keys: readonly K[], call?: Call): Promise<(V | undefined)[]>;
-  /** Stores; the entry lives as the map's `ttlMs` says from now, unless told otherwise. */
+  /** Stores; the entry lives for the map's `ttlMs` from now, unless the options say otherwise. */
   put(key: K, value: V, options?: PutOptions): Promise<void>;
   /**
    * Atomic per partition; deadlines as of `put`. Stored in part it rejects with PARTIAL, which names the keys done, not done and
@@ -149,7 +149,7 @@ export interface GridMap<K extends GridKey, V> {
   putIfAbsent(key: K, value: V, options?: PutOptions): Promise<boolean>;
   /** Stores and answers the old value; deadlines as of `put`. */
   getAndPut(key: K, value: V, options?: PutOptions): Promise<V | undefined>;
-  /** Stores only where the entry exists (and has the version, if asked); true when stored. Keeps the deadline unless told. */
+  /** Stores only where the entry exists (and has the version, if asked); true when stored. Keeps the deadline unless the options give one. */
   replace(key: K, value: V, options?: PutOptions & Condition): Promise<boolean>;
   /** True when an entry was removed. */
   remove(key: K, options?: Call & Condition): Promise<boolean>;
@@ -180,7 +180,7 @@ export interface GridMap<K extends GridKey, V> {
   /**
    * Runs the processor on every entry that meets the SQL condition, re-checked where the entry changed meanwhile; arguments may
    * be left out where it does without. Where a path that no declaration gives a type holds a value of another kind than the
-   * condition asks for, it reads as NULL, and the notices tell; with `strict` such a value ends the call with TYPE_MISMATCH
+   * condition asks for, it reads as NULL, and the notices say so; with `strict` such a value ends the call with TYPE_MISMATCH
    * before an entry is changed.
    */
   processWhere<P extends ProcessorOn<V>, Path extends string>(

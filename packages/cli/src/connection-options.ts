@@ -25,7 +25,7 @@ export interface ConnectionFlags {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Adds the options to a command; its help tells the address that counts. */
+/** Adds the options to a command; its help shows the address that counts. */
 export function connectionOptions(command: Command, env: Env): Command {
   return command
     .optionsGroup('Connecting:')

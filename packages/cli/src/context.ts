@@ -65,7 +65,7 @@ export async function withGrid(
   }
 }
 
-/** Runs a command's body: what it throws is told, and becomes exit code 1 (130 after Ctrl-C). */
+/** Runs a command's body: what it throws is printed, and becomes exit code 1 (130 after Ctrl-C). */
 export async function guarded(
   context: CliContext,
   about: { readonly json?: boolean | undefined; readonly statement?: string },

@@ -24,6 +24,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => {});
 
 const exitCode = await runCli(process.argv.slice(2), systemIo());
-// The end of a terminal is never told; that everything before was written, is.
+// A terminal never reports its end, but it does report that everything before was written.
 await new Promise((resolve) => process.stdout.write('', resolve));
 process.exit(exitCode);

@@ -4,14 +4,14 @@
  *   wait(version) -> it comes by itself within COMING_MS -> answered
  *                \-> the coordinator is asked, again every RETRY_MS, until the caller's time is over
  *
- * catalog-waits W1  Nobody is let through before the version is here; who is told so in vain gets LEASE_EXPIRED: nothing was
+ * catalog-waits W1  Nobody is let through before the version is here; whoever waits in vain gets LEASE_EXPIRED: nothing was
  *                   done, and another try, later or elsewhere, may go well.
  * catalog-waits W2  However many wait, the coordinator is asked by one of them at a time.
  * catalog-waits W3  At most WAITING_MAX wait; more are refused at once (OVERLOADED).
  */
 import { assert, CancelledError, GridError } from '@ashlar/core';
 
-/** A change that was told mostly is on its way: asked for, it would come once more. */
+/** A change that was announced is mostly on its way: asked for, it would come once more. */
 const COMING_MS = 50;
 const RETRY_MS = 200;
 /** How long a caller that names no time waits. */

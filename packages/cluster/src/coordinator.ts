@@ -10,8 +10,8 @@
  * coordinator O1  What `submit` or `refresh` answered, this handle knows from then on; it never goes back to an older value
  *                 of the same grid.
  * coordinator O2  `refresh` is as new as every change that was answered, to anybody, before it was asked.
- * coordinator O3  A watch tells every value that is newer than the last, in order, and nothing twice; it may pass over some.
- *                 A change of the one value tells nothing to those who watch the other.
+ * coordinator O3  A watch delivers values that are newer than the last, in order, and nothing twice; it may pass over some.
+ *                 A change of one value is not delivered to those who watch the other.
  * coordinator O4  A bundle that the catalog refers to can be had by its hash while anybody asked holds it; one that it refers
  *                 to no more is let go.
  */
@@ -28,7 +28,7 @@ export interface Coordinator {
    * @throws GridError as `step` does; MEMBER_UNREACHABLE, OUTCOME_UNKNOWN when the history cannot be reached
    */
   submit(command: ControlCommand): Promise<ControlState>;
-  /** Asks for the newest pair (coordinator O2). @throws GridError MEMBER_UNREACHABLE, DEADLINE_EXCEEDED: nobody can tell now */
+  /** Asks for the newest pair (coordinator O2). @throws GridError MEMBER_UNREACHABLE, DEADLINE_EXCEEDED: none can be asked */
   refresh(): Promise<ControlState>;
   /** Calls back after every change of the table (coordinator O3). Returns the way to stop. */
   watchTable(listener: (table: TableState) => void): () => void;

@@ -1,8 +1,8 @@
 /**
  * What this member knows of the grid: table, maps, modules, and which partitions it serves. Follows both values of the
- * coordinator and tells those who must act on a change, in one order: storage first, then the rest.
+ * coordinator and calls those who must act on a change, in one order: storage first, then the rest.
  *
- * grid-view G1  Table and catalog are told apart: a change of the one tells nothing to those who follow the other.
+ * grid-view G1  Table and catalog are followed apart: a change of one is not passed on to those who follow the other.
  * grid-view G2  Of one grid neither value goes back. Another grid's takes its place whatever its version: the coordinator was
  *               started again, and went on with what a member holds.
  * grid-view G3  Who comes with a catalog's version is answered from that catalog or a later one, or not at all.
@@ -53,7 +53,7 @@ export class GridView {
   /** ownedSince[partition]: the table version at which our ownership of its present epoch began. */
   #ownedSince: Float64Array;
 
-  /** @param onFailure  told of what a listener throws: it keeps no other from being told (catalog-follower F3) */
+  /** @param onFailure  gets what a listener throws, which keeps no other from being called (catalog-follower F3) */
   constructor(self: MemberId, coordinator: Coordinator, onFailure: (error: unknown) => void = () => undefined) {
     this.self = self;
     this.#onFailure = onFailure;
@@ -229,7 +229,7 @@ export class GridView {
     return this.#coordinator.bundleAtHand(hash);
   }
 
-  /** Finds a bundle, and tells those who follow bundles of it first. @throws GridError BUNDLE_MISSING */
+  /** Finds a bundle, and hands it to those who follow bundles first. @throws GridError BUNDLE_MISSING */
   async bundle(hash: string): Promise<string> {
     const text = await this.#coordinator.bundle(hash);
     for (const follow of this.#bundleFollowers) this.#telling(() => follow(hash));
@@ -256,7 +256,7 @@ export class GridView {
    * Asks for the newest catalog, so that what is not in it is nowhere.
    *
    * @param what  that is not known here
-   * @throws GridError MEMBER_UNREACHABLE: nobody can tell at this moment
+   * @throws GridError MEMBER_UNREACHABLE: nobody can be asked at this moment
    */
   async confirm(what: string): Promise<void> {
     try {

@@ -1,4 +1,4 @@
-/** Who is told of a value that changes: in the order in which they came, each to the end of what it is told. */
+/** Those who watch a value: called in the order in which they came, each with every change until it leaves. */
 export class Watchers<T> {
   readonly #listeners = new Set<(value: T) => void>();
 

@@ -5,7 +5,7 @@ import { keyLockId, type LockId } from '@ashlar/partitions';
 import { compareBytes } from '@ashlar/serialization';
 
 /**
- * Who made calls and is told of each by the position that it gave it. Exactly one of the functions is called, once a call; none of
+ * Whoever made calls, and learns of each by the position that it gave it. Exactly one of the functions is called, once a call; none of
  * them throws.
  */
 export interface ProcessorCaller {

@@ -44,7 +44,7 @@ const GROUPS_KEPT = 256;
 /** Packed batches whose memory is kept for later ones. */
 const PACKERS_KEPT = 16;
 const PACKER_BYTES_KEPT = 256 << 10;
-/** Tasks whose answers wait for commits: no more are begun until some are told. */
+/** Tasks whose answers wait for commits: no more are begun until some are answered. */
 const HELD_TASKS_MAX = 256;
 /** What found no batch to stage in looks again so often. */
 const LOOK_MS = 1;

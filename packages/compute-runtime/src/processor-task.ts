@@ -29,7 +29,7 @@ export interface ProcessorTaskDependencies {
   readonly random: Random;
 }
 
-/** Whom a task tells what becomes of the entries whose keys are held for it. */
+/** Learns what becomes of the entries whose keys are held for a task. */
 export interface TaskHost {
   /** The entry's change is sealed, or there is none: the key is free. */
   release(first: ProcessorCall): void;
@@ -37,7 +37,7 @@ export interface TaskHost {
   again(first: ProcessorCall): void;
   /** Answers are known that hang on a batch which is not decided. */
   onHeld(): void;
-  /** They are told: all calls are answered or run again. */
+  /** They are sent: all calls are answered or run again. */
   onHeldTold(): void;
 }
 
@@ -77,7 +77,7 @@ export class ProcessorTask {
   #staged: Set<number> | undefined;
   /** By entry: why its change was not staged. */
   #refusals: Map<number, unknown> | undefined;
-  /** Calls that were told of a full log before the others. */
+  /** Calls that got the error of a full log before the others. */
   #toldEarly: ReadonlySet<ProcessorCall> | undefined;
   #isHeld = false;
 
@@ -358,7 +358,7 @@ export class ProcessorTask {
     else caller.onResult(position, bytes, start, end);
   }
 
-  /** Why the answers of an entry must not be told (processor-task T2). */
+  /** Why the answers of an entry must not be sent (processor-task T2). */
   #lossOf(entry: number): GridError | undefined {
     const batch = this.#hangsOn?.[entry];
     const { partition } = this.entries[entry]!;

@@ -201,7 +201,7 @@ function tell({ caller, position }: ProcessorCall, result: Uint8Array, error: un
   else caller.onResult(position, result, 0, result.length);
 }
 
-/** Why the answer that hangs on a decided batch must not be told. */
+/** Why the answer that hangs on a decided batch must not be sent. */
 function lossOf({ partition }: ProcessorCall, batch: WriteBatch, isStaged: boolean): GridError | undefined {
   if (!isVoid(batch, partition)) return undefined;
   return isStaged ? changeInDoubt(partition) : readLost(partition);

@@ -2,7 +2,7 @@
 import { GridError, type PartitionId } from '@ashlar/core';
 import type { WriteBatch } from '@ashlar/storage';
 
-/** Whether what was staged in the partition, or seen there, is undone: nothing that was derived from it may be told. */
+/** Whether what was staged in the partition, or seen there, is undone: nothing that was derived from it may be answered. */
 export function isVoid(batch: WriteBatch, partition: PartitionId): boolean {
   return batch.state === 'aborted' || batch.lostPartitions.includes(partition);
 }

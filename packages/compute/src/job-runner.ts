@@ -2,7 +2,7 @@
  * The main thread's half of jobs: partitions to tasks, partial results back, progress, cancel.
  *
  * A job has no wall clock unless its module sets one (then it counts between two reports of progress). To give up, the
- * tasks are told by flag; a task that does not end within CANCEL_GRACE_MS loses its thread.
+ * tasks are cancelled by a flag; a task that does not end within CANCEL_GRACE_MS loses its thread.
  */
 import { assert, GridError, type MapId, type PartitionId, type TraceContext, type Version } from '@ashlar/core';
 import type { RunOptions, WorkerPools, WorkerTask } from '@ashlar/workers';

@@ -34,7 +34,7 @@ export interface KnownLimits {
   readonly heapBytes: number;
   /**
    * Heap and external memory at which the worker is stopped, bytes: heapBytes and what the collector may leave lying
-   * around, for V8 tells what is in use, not what is alive (60 MB alive were seen as 230 to 400 MB in use).
+   * around, for V8 reports what is in use, not what is alive (60 MB alive were seen as 230 to 400 MB in use).
    */
   readonly memoryMax: number;
 }

@@ -22,7 +22,7 @@ export class CollectedOutcomes implements ProcessorOutcomes {
   readonly callCount: number;
   readonly #entryOf: Int32Array;
   readonly #segments: Segment[] = [];
-  /** Outcomes of calls that no frame tells about: killed, or never run. */
+  /** Outcomes of calls that are in no frame: killed, or never run. */
   readonly #errors = new Map<number, GridError>();
   /** What entry() and result() answer, moved from one to the next. */
   readonly #entry: Changeable<EntryOutcome> = {

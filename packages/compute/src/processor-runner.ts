@@ -44,7 +44,7 @@ export class ProcessorRunner {
   }
 
   /**
-   * Runs the calls of a batch. Errors are told for each call: UNKNOWN_MODULE, UNKNOWN_EXPORT, PROCESSOR_ASYNC,
+   * Runs the calls of a batch. Each call has its own error: UNKNOWN_MODULE, UNKNOWN_EXPORT, PROCESSOR_ASYNC,
    * USER_CODE_FAILED, USER_CODE_TIMEOUT, USER_CODE_OUT_OF_MEMORY, INVALID_VALUE, VALUE_TOO_LARGE, OVERLOADED,
    * CALL_DEPTH_EXCEEDED, CANCELLED, SHUTTING_DOWN.
    */

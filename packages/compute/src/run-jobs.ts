@@ -97,7 +97,7 @@ async function calledBy(place: CodePlace, call: () => unknown): Promise<unknown>
   }
 }
 
-/** Progress of a task over its partitions, told at most every PROGRESS_EVERY_MS. */
+/** Progress of a task over its partitions, reported at most every PROGRESS_EVERY_MS. */
 class ProgressOf {
   readonly #context: WorkerContext<StoreReader>;
   readonly #count: number;

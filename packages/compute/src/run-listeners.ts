@@ -66,7 +66,7 @@ async function runGroup(
   return writeColumns(await run(events, grid));
 }
 
-/** Ours (a call into the grid that failed) passes through user code as it is, so that its code still tells. */
+/** Ours (a call into the grid that failed) passes through user code as it is, so that its code is kept. */
 function errorOf(error: unknown, place: CodePlace): GridError {
   try {
     if (Refusal.is(error)) return refusedBy(error, place);

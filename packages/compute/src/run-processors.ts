@@ -185,7 +185,7 @@ class BatchRun {
     return this.#unchanged(call, Action.REFUSED, refused);
   }
 
-  /** @param why  what its caller is told */
+  /** @param why  the error that its caller gets */
   #unchanged(call: number, action: Action, why: Uint8Array): boolean {
     const at = this.#copyOutput(why, why.length);
     if (at < 0) return false;

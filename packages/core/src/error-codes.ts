@@ -35,7 +35,7 @@ export const ERROR_CODES = {
   TLS_MISMATCH: { retryable: false },
   UNTRUSTED_CERTIFICATE: { retryable: false },
   CLIENT_CERTIFICATE_REFUSED: { retryable: false },
-  /** Between members and routing only: applications are told OUTCOME_UNKNOWN. */
+  /** Between members and routing only: applications get OUTCOME_UNKNOWN. */
   IN_DOUBT: { retryable: false },
   // Maps, keys, values, memory
   UNKNOWN_MAP: { retryable: false },

@@ -1,5 +1,5 @@
 /**
- * What a slow subscriber has not been told yet, one change a key: from the state that it knows to the newest one.
+ * What a slow subscriber has not received yet, one change a key: from the state that it knows to the newest one.
  *
  *   record -> (first of its key) kept | merged with what is kept -> moved behind all others -> columns, when it is read
  *

@@ -128,7 +128,7 @@ export class Subscription {
     return this.#mapId;
   }
 
-  /** Maps were made or dropped: to be told of every such change, so that none is missed (subscription U6). */
+  /** Maps were made or dropped: to be called for every such change, so that none is missed (subscription U6). */
   mapsChanged(): void {
     if (this.#followMap()) this.notify();
   }

@@ -7,7 +7,7 @@
  *   times        timestamptz +- interval, timestamptz - timestamptz, date +- days, interval * number
  *
  * The type of a result follows from the values' types alone (design: a number of an undeclared path is float8), and
- * `arithmeticType` tells it beforehand. Division by zero is an error for every type.
+ * `arithmeticType` says so beforehand. Division by zero is an error for every type.
  */
 
 import { Decimal } from '@ashlar/api';
@@ -79,7 +79,7 @@ function timeType(operator: ArithmeticOperator, left: SqlType, right: SqlType): 
 /**
  * `left operator right` of values that are not null, whose static types are given.
  *
- * @returns a value of the type that arithmeticType tells for the values' own types
+ * @returns a value of the type that arithmeticType gives for the values' own types
  * @throws GridError TYPE_MISMATCH, NUMERIC_OVERFLOW, DIVISION_BY_ZERO
  */
 export function arithmetic(

@@ -7,7 +7,7 @@
  * context holds no OddRows for is strict: the same places are errors there (values that would be written, `strict: true`).
  *
  * odd-rows O1  A row counts once for each finding, however often an expression looks at it.
- * odd-rows O2  Of the places that make the same finding the one with most rows is told, so the number is never too large.
+ * odd-rows O2  Where several places make the same finding, the one with most rows counts, so the number is never too large.
  */
 import { types as nodeTypes } from 'node:util';
 import type { Expr } from './expr.ts';
@@ -22,7 +22,7 @@ export interface OddCount {
   readonly what: string;
   /** Number of rows; 0: it is about no rows in particular. */
   readonly rows: number;
-  /** For a join: the kinds of values that both sides of its key held, as bits by tag; told where they share none. */
+  /** For a join: the kinds of values that both sides of its key held, as bits by tag; a finding where they share none. */
   readonly sides?: KeyKinds | undefined;
 }
 
@@ -42,7 +42,7 @@ interface Counter {
 
 /** Texts of a statement that a finding quotes. */
 const QUOTED_MAX = 40;
-/** Findings told of one statement. */
+/** Most findings that one statement reports. */
 const FINDINGS_MAX = 20;
 /** Tags are smaller. */
 const TAGS = 32;
@@ -253,7 +253,7 @@ function together(a: OddCount, b: OddCount): OddCount {
   return { ...a, sides: { ...a.sides, leftKinds, rightKinds } };
 }
 
-/** What a user is told of what a whole statement counted. */
+/** The notices that a user gets for what a whole statement counted. */
 export function noticesOf(counts: readonly OddCount[]): string[] {
   const findings = counts.filter(isWorthTelling).sort((a, b) => b.rows - a.rows || (a.what < b.what ? -1 : 1));
   const notices = findings.slice(0, FINDINGS_MAX).map(noticeOf);

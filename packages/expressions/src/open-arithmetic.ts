@@ -19,7 +19,7 @@ import { hasColumns } from './expr-parts.ts';
 import type { SqlType } from './types.ts';
 import { type RowValue, typeOf } from './values.ts';
 
-/** One side of an operator, as its expression tells it. */
+/** One side of an operator, as far as its expression says. */
 export interface Side {
   readonly type: SqlType;
   /** The same for all rows. */

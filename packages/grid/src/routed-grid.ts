@@ -176,7 +176,7 @@ export class RoutedGrid implements Grid {
     });
   }
 
-  /** One answer a member of the table, in its order; a member that cannot be asked is told as such, by name. */
+  /** One answer a member of the table, in its order; a member that cannot be asked is listed as such, by name. */
   async #ofEvery<T extends { readonly error: GridError | undefined }>(
     call: Call,
     ask: (connection: MemberConnection, member: MemberAddress, options: CallOptions) => Promise<T>,

@@ -28,7 +28,7 @@ export interface Statement {
 
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 200;
-/** With less time left nobody is asked again: what was said last tells more than a deadline. */
+/** With less time left nobody is asked again: the last error says more than a deadline would. */
 const ASK_LEAST_MS = 50;
 const SQL_TYPES: ReadonlySet<string> = new Set(COLUMN_TYPES.filter((type) => type !== 'any' && type !== 'null'));
 

@@ -52,7 +52,7 @@ interface Link {
   readonly feed: Feed;
   /** Event batches that came. */
   batches: number;
-  /** What its member last told; counted from the link's beginning. */
+  /** What its member last reported; counted from the link's beginning. */
   counts: SubscriptionStats;
 }
 
@@ -69,7 +69,7 @@ interface Feed {
   readonly partitions: readonly number[];
   readonly abort: AbortController;
   isStanding: boolean;
-  /** It has told all that is left of a map that was dropped. */
+  /** It has delivered all that is left of a map that was dropped. */
   isOver: boolean;
   resolvedVersion: number;
 }

@@ -66,7 +66,7 @@ export class Turns {
     return this.#wait(limits);
   }
 
-  /** Who waits is told CLIENT_CLOSED. */
+  /** Whoever waits gets CLIENT_CLOSED. */
   close(): void {
     this.#isClosed = true;
     for (const { settle } of [...this.#queue]) settle(closed());

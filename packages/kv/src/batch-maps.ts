@@ -7,7 +7,7 @@
  *                       \- no: there is none -> the first mutation makes it   |   mutations: refused, MAP_DROPPED
  *
  * batch-maps M1  A mutation takes effect in the map it means, or nowhere: it means an id where its caller knows one.
- * batch-maps M2  Which ids are older than others is told by the ids themselves: they only grow.
+ * batch-maps M2  Ids only grow, so that of two the older one is known.
  * batch-maps M3  Nothing is concluded from what this member does not know unless the coordinator was asked.
  * batch-maps M4  A map that cannot be had fails its own operations, and no others of the batch.
  */

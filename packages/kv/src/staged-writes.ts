@@ -4,7 +4,7 @@
  * staged-writes S1  Where commits are prompt one write batch serves all partitions: it is decided in the call. Else each
  *                   partition has its own, so that one whose commit is late holds up no other.
  * staged-writes S2  No two states of an entry share a version: where a key comes again, or was due, the partition's write
- *                   batch is cut. In an atomic batch only the last write of a key is told.
+ *                   batch is cut. In an atomic batch only the last write of a key has an event.
  * staged-writes S3  A write batch is open within a turn of the event loop only: whoever lets go of the turn has submitted.
  */
 import { assert } from '@ashlar/core';

@@ -1,4 +1,4 @@
-/** Under which address others reach this member: what it is told, else what it binds, which must be one address then. */
+/** The address under which others reach this member: the configured one, else the one it binds (then a single address). */
 import { GridError } from '@ashlar/core';
 import { hostAndPort, isWildcard } from '@ashlar/transport';
 import type { MemberConfig } from './config/schema.ts';

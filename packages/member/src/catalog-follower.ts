@@ -9,9 +9,9 @@
  * catalog-follower F2  A partition whose epoch has risen had another primary meanwhile: what was here of it goes, also where
  *                      no table said so.
  * catalog-follower F3  A step that fails keeps no other step, and no later value, from being followed. It is tried again with
- *                      the next value, and every RETRY_MS; who asks for what it would have made is told its error.
+ *                      the next value, and every RETRY_MS; whoever asks for what it would have made gets its error.
  * catalog-follower F4  Under a module's name the newest deployment runs or none: while its bundle is missing, calls of it are
- *                      told so (BUNDLE_MISSING), and an older text runs no more.
+ *                      refused with BUNDLE_MISSING, and an older text no longer runs.
  */
 import type { CatalogedModule, CatalogState, TableState } from '@ashlar/cluster';
 import { missingBundle } from '@ashlar/cluster';

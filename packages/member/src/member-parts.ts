@@ -74,7 +74,7 @@ export interface MemberParts {
 /** The coordinator of this member: here, or where `cluster.join` says. */
 type Coordination = { readonly embedded: EmbeddedCoordinator } | { readonly remote: RemoteCoordinator };
 
-/** What a coordinator is told of the member in which it is, or is followed. */
+/** What a coordinator needs of the member in which it runs, or by which it is followed. */
 interface CoordinatorParts {
   readonly config: MemberConfig;
   readonly self: MemberId;

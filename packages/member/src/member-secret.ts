@@ -3,7 +3,7 @@
  *
  *   security.memberToken -> ASHLAR_MEMBER_SECRET -> ~/.ashlar/member-secret, made at the first start
  *
- * The file is the cookie of one user on one machine: two members of that user join without being told. Where the home
+ * The file is the cookie of one user on one machine: two members of that user join without any setting. Where the home
  * folder cannot be written (or there is none) it lies in a folder of the user's own among the temporary files; where that
  * cannot be either, this process makes a secret that nobody else has, and says so.
  *

@@ -82,7 +82,7 @@ export class Member {
     const { log } = this.#parts;
     log.info('stopping');
     this.#endWaiting();
-    // From here on nothing is sealed that was not taken before; what is sealed is decided while its callers can be told.
+    // From here on nothing is sealed that was not taken before; what is sealed is decided while its callers can still be answered.
     const drained = this.#server?.drain(STOP_MS);
     this.#parts.writes.close();
     await drained;

@@ -1,4 +1,4 @@
-/** observe: how a member tells what it does: histograms, counters, metrics, spans. */
+/** observe: what a member reports of its work: histograms, counters, metrics, spans. */
 export { LoopDelay } from './loop-delay.ts';
 export { COUNT, CountersByMap, MapCounters } from './map-counters.ts';
 export { MemberMetrics, type Reading } from './metrics.ts';

@@ -1,5 +1,5 @@
 /**
- * What a member counts, and how it is told: as Prometheus text (/metrics) and as data (Admin.Stats), from one registry.
+ * What a member counts, and how that is read: as Prometheus text (/metrics) and as data (Admin.Stats), from one registry.
  *
  * Counting is plain number arithmetic on the main thread; prom-client only keeps the names and writes the format when
  * somebody asks.
@@ -139,7 +139,7 @@ export class MemberMetrics {
     this.operationErrors.set(code, (this.operationErrors.get(code) ?? 0) + operations);
   }
 
-  /** Everything that /metrics tells, as data. */
+  /** Everything that /metrics shows, as data. */
   async figures(): Promise<Figure[]> {
     const metrics = (await this.registry.getMetricsAsJSON()) as unknown as readonly MetricObjectWithValues<
       MetricValue<string> & { readonly metricName?: string }

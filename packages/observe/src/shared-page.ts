@@ -1,5 +1,5 @@
 /**
- * Something that is costly to tell and asked for by anyone: made at most once in `everyMs`, and shared by all who asked
+ * Something that is costly to make and that anyone may ask for: made at most once in `everyMs`, and shared by all who asked
  * meanwhile. What they get was made after they asked, so nobody reads old figures; the next asker after a pause does not wait.
  */
 import { setTimeout as sleep } from 'node:timers/promises';

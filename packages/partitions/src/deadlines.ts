@@ -1,4 +1,4 @@
-/** When entries expire: from the time to live that a write carries to what the store is told. */
+/** When entries expire: from the time to live that a write carries to the deadline that the store is given. */
 import { GridError, isTtlNumber, TTL_DEFAULT, TTL_KEEP, TTL_MAX_MS, TTL_NEVER } from '@ashlar/core';
 import { NO_DEADLINE } from '@ashlar/storage';
 

@@ -1,7 +1,7 @@
 /**
  * Answers that wait for a commit, counted by what they report. Where commits are prompt none is ever held.
  *
- * A held answer is one that was known and could not be told when its work was done: it hangs on a batch that was sealed
+ * A held answer is one that was known and could not be sent when its work was done: it hangs on a batch that was sealed
  * and not decided. What waits for anything else (a processor's turn, room in a log) is not counted here.
  */
 

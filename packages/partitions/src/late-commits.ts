@@ -29,7 +29,7 @@ interface Waiting {
   readonly batch: WriteBatch;
   readonly isDropped: boolean;
   isDue: boolean;
-  /** Batches of its partitions that are to be decided before it, as far as it has been told. */
+  /** Number of batches of its partitions that are to be decided before it. */
   ahead: number;
 }
 

@@ -11,7 +11,7 @@
  * local-snapshots P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest
  *                     first.
  * local-snapshots P4  A snapshot is of the partitions as they were held when it was pinned: one that was lost since, also if
- *                     it has come back, is not read under it. Who reads says so before it tells what it found.
+ *                     it has come back, is not read under it. Readers check that before they hand on what they found.
  * local-snapshots P5  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes
  *                     when it starts anew.
  */

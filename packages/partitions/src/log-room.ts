@@ -8,7 +8,7 @@
  * log-room R1  Who waits holds nothing: no partition, no staged record; so listeners get on.
  * log-room R2  When there is no time for another attempt and its answer (without a deadline: when no listener has got on for
  *              STALL_MS), or the log is held by a listener in quarantine, it fails with LOG_FULL, as it would without
- *              waiting: a caller is told why, not only that it took too long.
+ *              waiting: a caller learns why, not only that it took too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledError, GridError } from '@ashlar/core';

@@ -1,4 +1,4 @@
-/** What is submitted is decided in log order, at once or late; what is lost is told as lost. */
+/** What is submitted is decided in log order, at once or late; what is lost is reported as lost. */
 import { type Epoch, HybridClock, type MapId, type PartitionId, type Random, seededRandom } from '@ashlar/core';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore, type WriteBatch } from '@ashlar/storage';

@@ -2,7 +2,7 @@
  * The one way in which data changes: whoever writes stages in a batch and submits it; answers hang on its decision.
  *
  *   begin -> stage ... -> submit: sealed -> committer -> committed: answer
- *                                                    '-> aborted:   in doubt; nothing that was derived from it is told
+ *                                                    '-> aborted:   in doubt; nothing that was derived from it is answered
  *
  * A sealed batch is the ticket of its writer: version, state, `whenDecided`. Keys that a writer holds are free once it is
  * submitted: the next look at them sees what is sealed (`findNewest`), and its own answer hangs on that.
@@ -64,7 +64,7 @@ export class WritePath {
   /**
    * Seals a batch and hands it to the committer. It cannot fail.
    *
-   * @returns whether it is committed already; if not, `batch.whenDecided()` tells when `batch.state` says what became of it
+   * @returns whether it is committed already; if not, `batch.whenDecided()` calls back when `batch.state` says what became of it
    */
   submit(batch: WriteBatch): boolean {
     batch.seal();

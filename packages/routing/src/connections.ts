@@ -23,7 +23,7 @@ const SEED_PAUSE_FIRST_MS = 50;
 const SEED_PAUSE_MAX_MS = 500;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 200;
-/** With less time left nobody is asked again: what was said last tells more than a deadline. */
+/** With less time left nobody is asked again: the last error says more than a deadline would. */
 const ASK_LEAST_MS = 50;
 /** Failures that another seed or a later moment will not mend. */
 const FINAL_CODES: readonly string[] = [
@@ -33,7 +33,7 @@ const FINAL_CODES: readonly string[] = [
   // Thrown by the application's function that gives the token.
   'INVALID_ARGUMENT',
 ];
-/** What stands between us and a seed, and no waiting mends; the first of them tells most. */
+/** What stands between us and a seed and does not go away by waiting; the most telling ones first. */
 const FAULT_CODES: readonly string[] = [
   'CLIENT_CERTIFICATE_REFUSED',
   'UNTRUSTED_CERTIFICATE',
@@ -217,7 +217,7 @@ export function worthAnotherMember(error: GridError): boolean {
   return isLinkFailure(error) || wasNeverSealed(error.code) || error.code === 'GRID_INCOMPLETE';
 }
 
-/** For a greeting that failed: with what stands in its way, where that can be told. */
+/** The error of a greeting that failed: with what stands in its way, where that can be found out. */
 function explained(connection: MemberConnection): (error: unknown) => Promise<never> {
   return async (error) => {
     const failure = GridError.wrap(error);

@@ -11,7 +11,7 @@ import { type KvAnswers, STATUS } from '@ashlar/transport';
 import { refusalOf } from './call-target.ts';
 import type { DetachedOperation, SealedBatch } from './sealed-batch.ts';
 
-/** What becomes of a failed operation: it is sent again under a new number, or its own, or its caller is told. */
+/** What becomes of a failed operation: it is sent again under a new number or its own, or its caller gets the error. */
 export type WayOn = 'anew' | 'inDoubt' | 'over';
 
 export interface FailureSplit {

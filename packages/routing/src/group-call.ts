@@ -32,7 +32,7 @@ export class GroupCall implements CallTarget {
   #resolve!: (results: readonly unknown[]) => void;
   #reject!: (error: unknown) => void;
 
-  /** @param keys  of all positions; omitted: ask() is told */
+  /** @param keys  of all positions; omitted: ask() is given them */
   constructor(opcode: number, what: string, limits: CallLimits, defaultTimeoutMs: number, keys?: readonly Key[]) {
     this.#opcode = opcode;
     this.#outcomes = new GroupOutcomes(keys ?? this.#firstKeys, isMutation(opcode));

@@ -1,8 +1,8 @@
 /**
- * The newest catalog that members have told a caller of: it goes with every call and batch, so that no member answers from an
+ * The newest catalog that a caller has heard of from members: it goes with every call and batch, so that no member answers from an
  * older one.
  *
- * heard-catalog H1  Of one grid the version only grows; what another grid's member tells takes its place.
+ * heard-catalog H1  Within one grid the version only grows; what a member of another grid reports takes its place.
  */
 import type { CatalogKnowledge, KnownCatalog } from '@ashlar/transport';
 

@@ -34,7 +34,7 @@ export class KnownTable {
   }
 
   /**
-   * A member told its table.
+   * A member sent its table.
    *
    * @param isAlone  no member of our grid is connected
    * @returns whether it is the one to go by from now on

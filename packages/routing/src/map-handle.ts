@@ -1,4 +1,4 @@
-/** A map as calls name it: what a batch tells the member, and what routing needs to find a key's partition. */
+/** A map as calls name it: what a batch says of it to the member, and what routing needs to find a key's partition. */
 import type { MapReference } from '@ashlar/transport';
 
 export interface MapOptionsGiven {
@@ -31,7 +31,7 @@ export class MapHandle implements MapReference {
     this.maxIdleMs = options?.maxIdleMs ?? 0;
   }
 
-  /** A member told which map has the name; 0: none. Old news are passed over: ids only grow. */
+  /** Takes note of the id that a member reports for the name; 0: none. Older reports are ignored: ids only grow. */
   learn(mapId: number): void {
     if (mapId > this.mapId && mapId > this.newerThan) this.mapId = mapId;
   }

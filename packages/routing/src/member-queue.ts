@@ -260,7 +260,7 @@ export class MemberQueue {
 
   /**
    * Answers to many callers are handed out in slices, a turn of the event loop between any two: what the first callers ask
-   * for next is on its way, and the member at work, while the others are told.
+   * for next is on its way, and the member at work, while the others get their answers.
    */
   #onAnswers(answers: KvAnswers): void {
     const batch = this.#inFlight.find(({ batchId }) => batchId === answers.batchId);

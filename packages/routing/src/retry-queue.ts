@@ -20,7 +20,7 @@ export class RetryQueue {
   #timer: NodeJS.Timeout | undefined;
   #timerMs = 0;
 
-  /** @param account  told of bytes and operations that begin (or, negative, end) to wait here */
+  /** @param account  counts the bytes and operations that begin (or, negative, end) to wait here */
   constructor(
     route: (operations: DetachedOperation[]) => void,
     account: (bytes: number, operations: number) => void = () => undefined,

@@ -493,7 +493,7 @@ export class Router {
     return this.#tables.refresh();
   }
 
-  /** What a member told: queues of members that left are given up, what waited is routed again. */
+  /** Takes a table that a member sent: queues of members that left are given up, what waited is routed again. */
   applyTable(table: PartitionTable): void {
     if (this.#closed) return;
     const isOther = table.gridId !== this.table.gridId;
@@ -520,7 +520,7 @@ export class Router {
     for (const listener of this.#onTable) listener(table);
   }
 
-  /** Who waits for a grid to be complete is told by nobody: it asks. */
+  /** Nobody announces that a grid is complete: whoever waits for it asks. */
   #pollGathering(): void {
     clearInterval(this.#gatheringTimer);
     if (this.#known.isComplete || this.#closed) return;

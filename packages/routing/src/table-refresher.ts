@@ -15,7 +15,7 @@ export interface TableSources {
   connections(): readonly MemberConnection[];
   /** The grid that the table in use is of. */
   gridId(): string;
-  /** Gets what a member told, whether it is newer or not: of our grid if any told one, else of another. */
+  /** Gets the table that a member sent, whether it is newer or not: one of our grid if there is any, else of another. */
   take(table: PartitionTable): void;
 }
 
@@ -23,7 +23,7 @@ export class TableRefresher {
   readonly #sources: TableSources;
   #asking: Promise<void> | undefined;
   #askedMs = 0;
-  /** The member that last told a table of our grid. */
+  /** The member that last sent a table of our grid. */
   #confirmation: { readonly by: MemberConnection; readonly atMs: number } | undefined;
 
   constructor(sources: TableSources) {
@@ -42,7 +42,7 @@ export class TableRefresher {
     if (nowMs - this.#askedMs > EVERY_MS) void this.refresh();
   }
 
-  /** Whether a member that has been there since then told, after `sinceMs` and a moment ago, the table of our grid. */
+  /** Whether a member that has been there since then sent the table of our grid, after `sinceMs` and a moment ago. */
   isConfirmed(sinceMs: number, nowMs: number): boolean {
     if (this.#confirmation === undefined) return false;
     const { by, atMs } = this.#confirmation;

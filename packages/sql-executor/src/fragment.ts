@@ -6,7 +6,7 @@
  * fragment F1  Tasks of one fragment may cut the partitions in any way: their outputs together merge to the same result.
  * fragment F2  The cancel flag and the memory budget are looked at once a chunk, or once a batch where a chunk makes many.
  * fragment F3  Nothing leaves before the source has said that its snapshot was alive after the last read.
- * fragment F4  A task that passes rows on as they come ends where its reader has no room, and tells what is left: a later
+ * fragment F4  A task that passes rows on as they come ends where its reader has no room, and says what is left: a later
  *              task goes on there. One that gathers them (aggregates, TOP N) goes on to its end.
  */
 import { assert, type PartitionId, unreachable, type Version } from '@ashlar/core';

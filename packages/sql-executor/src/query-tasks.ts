@@ -45,7 +45,7 @@ export interface ChangeTask {
   readonly clockMs: number;
   /** Values of odd kinds in undeclared paths of the condition are errors, not NULL. */
   readonly strict: boolean;
-  /** Texts that keys are compared with, and that may mean a number too: which of both is found is told. */
+  /** Texts that keys are compared with, and that may mean a number too: the result says which of both were found. */
   readonly ambiguousTexts: readonly string[];
   /** It may be applied in several steps, where listeners hold the logs and all of it at once has no room. */
   readonly inPieces?: boolean;

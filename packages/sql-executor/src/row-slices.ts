@@ -1,6 +1,6 @@
 /**
  * Pushes the rows of a chunk through a pipeline in slices that make about SLICE_BYTES of output each, as long as the
- * reader has room, and tells where to go on otherwise. Rows of a chunk at a snapshot have a fixed order, so a place is a
+ * reader has room, and otherwise says where to go on. Rows of a chunk at a snapshot have a fixed order, so a place is a
  * chunk and a row of those that pass its filter.
  */
 import { BATCH_ROWS } from '@ashlar/expressions';

@@ -45,7 +45,7 @@ export interface StageActual {
 export interface PlanTextOptions {
   /** Partitions of the grid. */
   readonly partitionCount?: number | undefined;
-  /** Members that run a stage; absent or empty: not told. A get and the scans of UPDATE and DELETE are stage 0. */
+  /** Members that run a stage; absent or empty: not given. A get and the scans of UPDATE and DELETE are stage 0. */
   readonly members?: ((stageId: number) => readonly StageMember[]) | undefined;
 }
 

@@ -18,7 +18,7 @@ export interface GridSnapshot {
   readonly ids: ReadonlyMap<MemberId, number>;
   /** Nothing happens to it at the moment: it is not renewed. Set back when work goes on. */
   isIdle: boolean;
-  /** Its age starts anew, on every member. Cheap: others are told at most every `renewEveryMs`. */
+  /** Its age starts anew, on every member. Cheap: messages to others go out at most every `renewEveryMs`. */
   renew(): void;
   /** On one member; nothing more is read there. */
   releaseAt(member: MemberId): void;
@@ -97,7 +97,7 @@ export class GridSnapshots {
     unheard(() => calls.to(member).members.openSnapshot(request, { timeoutMs: CALL_TIMEOUT_MS }));
   }
 
-  /** @internal Others are told by the interval alone. */
+  /** @internal Other members are renewed by the interval alone. */
   touch(pins: ReadonlyMap<MemberId, number>): void {
     const pinId = pins.get(this.#deps.control.self);
     if (pinId !== undefined) this.#deps.touchOwn(pinId);
@@ -151,7 +151,7 @@ class OpenSnapshot implements GridSnapshot {
   readonly #held: Map<MemberId, number>;
   readonly #snapshots: GridSnapshots;
   isIdle = false;
-  /** Something happened since members were told last. */
+  /** Something happened since members were renewed last. */
   #isNews = false;
 
   constructor(version: Version, ids: ReadonlyMap<MemberId, number>, snapshots: GridSnapshots) {

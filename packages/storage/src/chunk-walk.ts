@@ -6,7 +6,7 @@
  * chunk-walk W1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that (S1 of
  *                store-reader.ts): the writer can use memory again while a long scan goes on.
  * chunk-walk W2  Chunks end where the table does, and only while the map is there: where its name is given, one that was
- *                dropped is told from one that ends.
+ *                dropped is distinguished from one that ends.
  */
 import { MapDroppedError, type MapId, type PartitionId } from '@ashlar/core';
 import type { SlotChunkView } from './slots/slot-chunk.ts';

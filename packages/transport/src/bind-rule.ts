@@ -19,7 +19,7 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK.test(host.replace(/^\[(.*)\]$/, '$1'));
 }
 
-/** All addresses of the machine, and so none that others could be told; no host is all of them too. */
+/** Names for all addresses of the machine, under none of which others could reach it; no host means all of them too. */
 export function isWildcard(host: string): boolean {
   return /^(|0|0\.0\.0\.0|(0*:)+0*|::ffff:0\.0\.0\.0)$/i.test(host.replace(/^\[(.*)\]$/, '$1'));
 }

@@ -120,7 +120,7 @@ export function metadataFor(
   return metadata;
 }
 
-/** The trailer tells of the member's catalog: heard before whoever awaits the answer goes on. */
+/** The trailer has the version of the member's catalog: noted before whoever awaits the answer goes on. */
 export function hearCatalog({ catalog }: Caller, call: ClientUnaryCall | ClientReadableStream<Buffer>): void {
   if (catalog === undefined) return;
   call.on('status', ({ metadata }: { readonly metadata: Metadata }) => {

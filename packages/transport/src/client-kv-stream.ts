@@ -29,7 +29,7 @@ function sameBytes(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** @param generation  which of the caller's streams to this member it is, counting up from 1; 0: not told */
+/** @param generation  which of the caller's streams to this member it is, counting up from 1; 0: not given */
 export function openKvStream(caller: Caller, listener: KvStreamListener, generation: number): KvStream {
   return new ClientKvStream(caller, listener, generation);
 }

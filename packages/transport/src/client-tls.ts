@@ -70,7 +70,7 @@ export class TlsCredentials extends ChannelCredentials {
 function shakeHands(socket: Socket, options: ConnectionOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const secured = connect({ ...options, socket }, () => resolve(secured));
-    // For as long as it lives: what breaks later is told by the session that uses it.
+    // For as long as it lives: what breaks later is reported by the session that uses it.
     secured.on('error', reject);
     secured.once('close', () => reject(new Error('closed before TLS was agreed on')));
   });

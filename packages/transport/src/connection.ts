@@ -33,7 +33,7 @@ export interface ConnectionOptions {
   readonly onLinkFailure?: ((service: string, error: GridError) => void) | undefined;
   /** The trace of the present call, asked for at every call that names none. */
   readonly trace?: (() => TraceContext | undefined) | undefined;
-  /** What the caller knows of the catalog: it travels with calls, and what members tell is heard. */
+  /** What the caller knows of the catalog: it travels with calls, and what members report is taken over. */
   readonly catalog?: CatalogKnowledge | undefined;
   /** A link without a sign of life is probed after this time and given up after as much again. Default 5000. */
   readonly keepaliveMs?: number;
@@ -125,13 +125,13 @@ export interface MemberConnection {
    * @throws (rejects with) GridError CONNECT_TIMEOUT
    */
   ready(timeoutMs: number): Promise<void>;
-  /** The same, but rejects as soon as an attempt has failed, for who wants to tell why. */
+  /** The same, but rejects as soon as an attempt has failed, for whoever wants to say why. */
   reach(timeoutMs: number): Promise<void>;
   /**
    * Looks for what stands between us and the member, with connections of its own.
    *
    * @returns CONNECTION_REFUSED, UNKNOWN_HOST, NOT_A_MEMBER, TLS_MISMATCH, UNTRUSTED_CERTIFICATE or
-   *   CLIENT_CERTIFICATE_REFUSED; undefined: nothing any more, or nothing that can be told
+   *   CLIENT_CERTIFICATE_REFUSED; undefined: nothing any more, or nothing that can be found out
    */
   findFault(): Promise<GridError | undefined>;
   /** Whether there is a connection now. */
@@ -146,7 +146,7 @@ export interface MemberConnection {
   close(): void;
   /**
    * Closes it because its member left, moved or is another process by now: everything under way ends as if the link had
-   * broken, and nobody is told that it was the caller who went.
+   * broken; nobody sees that it was the caller who left.
    */
   abandon(): void;
 }

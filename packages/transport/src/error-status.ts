@@ -166,7 +166,7 @@ export function decodeError(bytes: Uint8Array): WireError {
   };
 }
 
-/** What a caller is told of a handler's failure: within bounds (error-status E1), and nothing of what is not ours. */
+/** What a caller learns of a handler's failure: within bounds (error-status E1), and nothing of errors that are not ours. */
 export function wireErrorOf(thrown: unknown): WireError {
   const wire = GridError.wrap(thrown).toWire();
   return boundedError(isOurs(thrown) ? wire : { ...wire, message: 'internal error of the member' });
@@ -263,7 +263,7 @@ function statusDetails(code: number, text: string, error: Buffer): Buffer {
 
 /**
  * The library's own words for a link that broke under the call, or before it, where it does not say UNAVAILABLE. A member
- * of ours ends a stream with a status that tells the error: a reset without one comes from between.
+ * of ours ends a stream with a status that names the error: a reset without one comes from between.
  */
 const BROKEN_LINK =
   /Received RST_STREAM|Failed to start HTTP\/2 stream|Session closed|ended without gRPC status|ECONNRESET|EPIPE|ETIMEDOUT/;
@@ -276,7 +276,7 @@ export function fromStatus(error: ServiceError | StatusObject, what: string): Gr
   return wire === undefined ? foreignError(error, what) : GridError.from(wire);
 }
 
-/** A status that no member of ours made: the library's, a proxy's. Its text is told to nobody but the cause. */
+/** A status that no member of ours made: the library's, a proxy's. Its text is kept in the cause alone. */
 function foreignError(error: ServiceError | StatusObject, what: string): GridError {
   const cause = error instanceof Error ? error : undefined;
   switch (error.code) {

@@ -25,7 +25,7 @@ export interface KnownCatalog {
 export interface CatalogKnowledge {
   /** Undefined: nothing. */
   known(): KnownCatalog | undefined;
-  /** A member told of its catalog. */
+  /** Takes note of the catalog's version that a member reports. */
   heard(catalog: KnownCatalog): void;
 }
 
@@ -68,7 +68,7 @@ export function catalogIn(metadata: Metadata): KnownCatalog | undefined {
   return { gridId, version: Number(version) };
 }
 
-/** What a trailer tells; one that cannot be read tells nothing: the answer is what counts. */
+/** The version in a trailer; one that cannot be read counts as none: the answer is what matters. */
 export function catalogTold(metadata: Metadata): KnownCatalog | undefined {
   try {
     return catalogIn(metadata);

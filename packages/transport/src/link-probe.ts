@@ -1,16 +1,16 @@
 /**
- * Why there is no link to a member, found out by probing its door: the library tells it in few words, if at all.
+ * Why there is no link to a member, found out by probing its door: the library says it in few words, if at all.
  *
- *   probe -- refused, no such host -------------------------------> told
- *         |- TLS fails: the certificate's fault ------------------> told
- *         |             else: does it answer without TLS? --------> told
+ *   probe -- refused, no such host -------------------------------> found
+ *         |- TLS fails: the certificate's fault ------------------> found
+ *         |             else: does it answer without TLS? --------> found
  *         |- our greeting is answered in HTTP/2 ------------------> nothing is wrong (any more)
  *         |                           in other words -------------> no member
- *         '- it is not answered, without TLS: does it speak TLS? -> told
- *                                with TLS: our certificate -------> told, when a second probe says the same
+ *         '- it is not answered, without TLS: does it speak TLS? -> found
+ *                                with TLS: our certificate -------> found, when a second probe says the same
  *
  * link-probe P1  It ends within four times PROBE_MS, whatever is at the other end.
- * link-probe P2  It only ever tells what it has seen; what it cannot tell is undefined.
+ * link-probe P2  It only ever reports what it has seen; what it cannot find out is undefined.
  */
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -51,7 +51,7 @@ interface Probe {
   readonly isSilent?: boolean;
 }
 
-/** Probes once or several times. @returns undefined: nothing is wrong any more, or nobody can tell what is */
+/** Probes once or several times. @returns undefined: nothing is wrong any more, or what is wrong cannot be found out */
 export async function findLinkFault(address: string, tls: ClientTls | undefined): Promise<LinkFault | undefined> {
   const probe = await (tls === undefined ? probePlain(address) : probeTls(address, tls));
   const unreached = reachFault(probe);

@@ -1,12 +1,13 @@
 /**
- * Whether the link to a member stands, as its channel tells: what is known to be down is told at once, not by a time-out.
+ * Whether the link to a member is up, by the state of its channel: a link that is known to be down is reported at once, not
+ * by a time-out.
  *
  *             refused, or nothing for GRACE_MS
  *   up -- lost -------------------------------> down -- connected again --> up
  *         (a reconnect within the grace is no news)
  *
  * link-watch W1  Once wanted, a link that is not up is tried again for ever; the channel backs off, with jitter.
- * link-watch W2  `down` is told once a loss, `up` once a return: never two of a kind in a row.
+ * link-watch W2  `down` is reported once a loss, `up` once a return: never two of a kind in a row.
  * link-watch W3  While a link is down nothing was sent over it since `sinceMs`.
  */
 import { type Channel, connectivityState } from '@grpc/grpc-js';

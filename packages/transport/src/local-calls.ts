@@ -7,7 +7,7 @@
  *
  *   conversation -> each input to the handler, its next output back
  *
- * local-calls T1  A failure is told as the wire tells it (error-status.ts): an error of ours whole, any other as INTERNAL
+ * local-calls T1  A failure is the same as over the wire (error-status.ts): an error of ours whole, any other as INTERNAL
  *                 without its text. What was thrown is its cause.
  * local-calls T2  The caller's signal and the call's time end it at once, whatever its handler does; the handler's signal
  *                 fires.
@@ -142,7 +142,7 @@ async function* stream<Response>(
   }
 }
 
-/** local-calls T3. One that was ended may still be computing: it is told, and not waited for. */
+/** local-calls T3. One that was ended may still be computing: it is cancelled, and not waited for. */
 async function left(answers: AsyncIterator<unknown> | undefined, call: LocalCall): Promise<void> {
   call.leave();
   const leaving = answers?.return?.().then(undefined, () => undefined);

@@ -17,7 +17,7 @@ const STALLED_MS = 60_000;
 const STALLED_LEAST_MS = 1000;
 const LOOK_EVERY_MS = 500;
 
-/** Writes and tells when a message has left. */
+/** Writes a message and calls back when it has left. */
 export interface Writable {
   write(bytes: Buffer, flushed: () => void): boolean;
 }

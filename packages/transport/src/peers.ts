@@ -6,7 +6,7 @@ import { GridError, type MemberAddress, type MemberId, type PartitionTable } fro
 import { type ConnectionOptions, connectMember, type MemberConnection } from './connection.ts';
 import type { LinkDown } from './link-watch.ts';
 
-/** Where losses and returns are told. */
+/** Where losses and returns are reported. */
 export interface PeerLog {
   info(facts: object, message: string): void;
   warn(facts: object, message: string): void;

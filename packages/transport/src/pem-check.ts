@@ -1,4 +1,4 @@
-/** Looks at PEM texts before anything is made of them, so that what is wrong is told by the name of what was given. */
+/** Looks at PEM texts before anything is made of them, so that an error names the file or option that is wrong. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { type ErrorCode, GridError } from '@ashlar/core';
 

@@ -22,7 +22,7 @@ export function packageDefinition(): PackageDefinition {
   return loaded;
 }
 
-/** The same with field names as they stand in the files: what reflection tells. */
+/** The same with field names as they stand in the files: what reflection answers. */
 export function definitionAsWritten(): PackageDefinition {
   return load(true);
 }

@@ -88,7 +88,7 @@ interface Field {
   readonly message: Guard | undefined;
 }
 
-/** What proto-loader tells of a field. */
+/** What proto-loader says of a field. */
 interface FieldDescriptor {
   readonly name: string;
   readonly number: number;

@@ -96,7 +96,7 @@ export interface SessionRequest {
 
 export interface KvService {
   /** A stream opens. Mutations, reads and processors are authorized batch by batch before `onBatch`. */
-  /** @param generation  which of its caller's streams to this member it is, counting up; 0 (default): not told */
+  /** @param generation  which of its caller's streams to this member it is, counting up; 0 (default): not given */
   openStream(answers: KvAnswerSink, context: CallContext, generation?: number): KvBatchSink;
   /** @param request.session  0 asks for a new id */
   openSession(request: SessionRequest, context: CallContext): Promise<SessionLease>;
@@ -542,7 +542,7 @@ export interface MembersService {
     request: { readonly body: Uint8Array; readonly tableVersion: number },
     context: CallContext,
   ): Promise<ModifyRowsResponse>;
-  /** One output an input. The caller may leave at any time: `context.signal` tells. */
+  /** One output an input. The caller may leave at any time: then `context.signal` fires. */
   changePart(inputs: AsyncIterable<PartInput>, context: CallContext): AsyncIterable<PartOutput>;
   deliverWrites(request: { readonly body: Uint8Array }, context: CallContext): Promise<{ readonly body: Uint8Array }>;
 }

@@ -9,7 +9,7 @@ import type { StatusObject } from '@grpc/grpc-js';
 import { toStatus } from './error-status.ts';
 import type { Link } from './outgoing.ts';
 
-/** Node tells of every socket that a server of this process accepts. */
+/** Channel on which Node announces every socket that a server of this process accepts. */
 const ACCEPTED = 'net.server.socket';
 
 export class Traffic {

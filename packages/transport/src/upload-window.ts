@@ -1,5 +1,5 @@
 /**
- * How much callers may send before the member has taken it. grpc-js opens windows of the size that it is told on the calling
+ * How much callers may send before the member has taken it. grpc-js opens windows of the configured size on the calling
  * side only; on the serving side those of HTTP/2's default stay, 64 KiB, and a caller with large values waits for the network
  * instead of the member (grpc-node pull request 3058).
  *
@@ -11,7 +11,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 
-/** Node tells of every stream that a server of this process is asked for. */
+/** Channel on which Node announces every stream that a server of this process is asked for. */
 const STREAM_CREATED = 'http2.server.stream.created';
 
 /**

@@ -1,4 +1,4 @@
-/** How the death of a worker thread is told to the caller of the task that ran in it. */
+/** The error that the caller of a task gets when the worker thread in which it ran dies. */
 import { GridError } from '@ashlar/core';
 
 /** A limit that the watchdog found exceeded. */

@@ -64,7 +64,7 @@ export interface WorkerPoolOptions {
   readonly onWorkerGone: (workerIndex: number) => void;
   /** Tasks that may wait for a thread. */
   readonly queueMax: number;
-  /** Says how a death is told: USER_CODE_* or as a query's. Default 'user'. */
+  /** Which errors the death of a thread becomes: USER_CODE_*, or those of a query. Default 'user'. */
   readonly role?: 'user' | 'query';
   readonly resourceLimits?: ResourceLimits;
   /** Environment of the workers; default: a copy of the process's. */
@@ -77,7 +77,7 @@ export interface WorkerPoolOptions {
 
 export interface RunOptions {
   readonly transfer?: readonly Transferable[];
-  /** Gives up: a waiting task leaves the queue; a running one is told by flag (`cancelFlag`) or killed. */
+  /** Gives up: a waiting task leaves the queue; a running one is cancelled by its flag (`cancelFlag`) or killed. */
   readonly signal?: AbortSignal | undefined;
   /** Wall clock of one step, milliseconds; a breach kills the thread. Default: none. */
   readonly wallMs?: number | undefined;

@@ -2,7 +2,7 @@
  * One member as a child process: `ashlar start` from the source, on free ports, with little memory.
  *
  * member-process P1  The child watches the pipe at its stdin (`--exit-with-parent`), so it never outlives the tests.
- * member-process P2  Nothing waits without a bound: a start that tells nothing within READY_TIMEOUT_MS rejects with what the
+ * member-process P2  Nothing waits without a bound: a start that says nothing within READY_TIMEOUT_MS rejects with what the
  *                    child wrote.
  */
 import { type ChildProcess, spawn } from 'node:child_process';

@@ -1,5 +1,5 @@
 /**
- * A client to be killed: does one thing without end and tells how far it is, a number a line.
+ * A client to be killed: does one thing without end and prints how far it is, a number a line.
  *
  *   node vanishing-client.ts load|select|entries|subscribe SEEDS
  */

@@ -4,7 +4,7 @@
  *
  * answers-soak A1  Grids of one member with 1, 2 and 4 threads a pool and one of two members take turns until the signal
  *                  fires.
- * answers-soak A2  Whoever is cancelled or killed is told so; everybody else gets the whole answer.
+ * answers-soak A2  Whoever is cancelled or killed gets an error that says so; everybody else gets the whole answer.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect, type Grid, GridError } from '@ashlar/client';

@@ -1,7 +1,7 @@
 /**
  * Two members as processes, little memory, three clients: everything at once, and every reader looks at what it reads.
  *
- * grid-soak G1  Rows tell of themselves what is wrong with them (rows.ts); the ledger tells which of them may be seen
+ * grid-soak G1  Rows show by themselves what is wrong with them (rows.ts); the ledger knows which of them may be seen
  *               (ledger.ts).
  * grid-soak G2  When all is over, the last state is read once more, and nothing is held: no snapshot, no subscription, no
  *               task.

@@ -36,7 +36,7 @@ export function benchCommand(context: CliContext): Command {
     );
 }
 
-/** Ctrl-C ends it early: the map is dropped and the figures so far are told all the same. */
+/** Ctrl-C ends it early: the map is dropped and the figures so far are printed all the same. */
 async function bench(context: CliContext, grid: Grid, options: BenchOptions): Promise<void> {
   const { keys, valueBytes, inFlight, reads, seconds } = options;
   const plan: LoadPlan = { keys, valueBytes, inFlight, reads, durationMs: seconds * 1000 };

@@ -87,7 +87,7 @@ interface ExportCall {
 interface ExportColumns {
   /** SQL names. */
   readonly names: readonly string[];
-  /** A column a field: values that are no documents are told by `KIND`, and stand in `__value` where there are any. */
+  /** A column a field: values that are no documents are marked by `KIND`, and stand in `__value` where there are any. */
   readonly areFields: boolean;
   readonly valuesBesideFields: boolean;
 }

@@ -24,7 +24,7 @@ export function getCommand(context: CliContext): Command {
     );
 }
 
-/** Keys that are not there are told, and make the exit code 1. */
+/** Keys that are not there are named, and make the exit code 1. */
 async function get(context: CliContext, map: string, texts: readonly string[], options: GetOptions): Promise<void> {
   const { io, err } = context;
   const keys = texts.map((text) => parseKey(text, options.text));

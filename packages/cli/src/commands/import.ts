@@ -63,7 +63,7 @@ async function importFile(context: CliContext, file: string, options: ImportOpti
       limit: options.limit,
       signal: context.io.signal,
     };
-    // Whoever cannot be asked, or is missing, is told before a row is read.
+    // A grid that cannot be reached, or is incomplete, is reported before a row is read.
     await grid.maps({ signal: context.io.signal, timeoutMs: READY_MS });
     const result = await loadShowing(context, source, options.map, grid.map(options.map), load);
     const perSecond = (result.rows / result.durationMs) * 1000;
@@ -79,7 +79,7 @@ async function importFile(context: CliContext, file: string, options: ImportOpti
   });
 }
 
-/** Progress counts rows where the file tells how many there are, bytes elsewhere. */
+/** Progress counts rows where the file says how many there are, bytes elsewhere. */
 async function loadShowing(
   context: CliContext,
   source: RowSource,

@@ -1,10 +1,10 @@
-/** `ashlar ping`: reaches every member once and tells the round trips. */
+/** `ashlar ping`: reaches every member once and prints the round trips. */
 import type { PingResult } from '@ashlar/api';
 import { formatDuration, plainError, renderError, renderTable } from '@ashlar/terminal';
 import type { Command } from 'commander';
 import { type CliContext, type CommonOptions, gridCommand, guarded, withGrid } from '../context.ts';
 
-/** A member that answers later is told as silent. */
+/** A member that answers later counts as silent. */
 const ANSWER_MS = 3000;
 
 export function pingCommand(context: CliContext): Command {

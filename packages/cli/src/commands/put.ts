@@ -33,7 +33,7 @@ export function putCommand(context: CliContext): Command {
     );
 }
 
-/** What a condition prevents is told, and makes the exit code 1. */
+/** A put that a condition prevents is reported, and makes the exit code 1. */
 async function put(
   context: CliContext,
   map: string,

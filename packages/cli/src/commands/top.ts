@@ -14,7 +14,7 @@ interface TopOptions extends CommonOptions {
 }
 
 const DEFAULT_INTERVAL_MS = 1000;
-/** A member that answers later is told as silent. */
+/** A member that answers later counts as silent. */
 const ANSWER_MS = 2000;
 /** On a terminal the block is redrawn in place and must fit. */
 const MAPS_SHOWN_MAX = 15;

@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatShare, sqlName, type TableData, toPlain
 
 const SAMPLE_ROWS = 1000;
 
-/** What is told of maps: to people as a table, to programs as objects. */
+/** Descriptions of maps: for people as a table, for programs as objects. */
 export interface Description {
   readonly table: TableData;
   readonly objects: readonly object[];

@@ -13,7 +13,7 @@ export interface StatementOptions {
   readonly mode: ResultMode;
   /** Rows that people are shown. */
   readonly rowsMax: number;
-  /** Whether people are told the time. */
+  /** Whether the time is shown. */
   readonly timing: boolean;
   /** Called before anything is written; more than once. */
   readonly beforeOutput?: () => void;
@@ -52,7 +52,7 @@ async function tellChange(
     await writeAll(out.stream, `${JSON.stringify({ affected, timeMs: durationMs })}\n`);
     return;
   }
-  // CSV holds rows only: what is no row is told beside it.
+  // CSV holds rows only: what is no row goes to the error stream.
   const screen = mode === 'csv' ? err : out;
   screen.line(`${formatQuantity(affected, 'row')} changed${timing ? ` in ${formatDuration(durationMs)}` : ''}`);
 }

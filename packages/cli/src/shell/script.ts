@@ -13,7 +13,7 @@ import { type Interpreter, placeOf } from './interpreter.ts';
 import { type Effect, newSession, onEnd, onLine, type Settings } from './session.ts';
 
 export interface Source {
-  /** How errors call it. Undefined: only the line is told. */
+  /** How errors call it. Undefined: they name only the line. */
   readonly name: string | undefined;
   readonly lines: AsyncIterable<string> | Iterable<string>;
 }
@@ -48,7 +48,7 @@ export async function* scriptLines(input: NodeJS.ReadableStream): AsyncGenerator
   yield* linesOf(input as unknown as AsyncIterable<string>);
 }
 
-/** Runs a script; a failure is told, with its place. */
+/** Runs a script; a failure is printed, with its place. */
 export async function runScript(
   world: ScriptWorld,
   source: Source,

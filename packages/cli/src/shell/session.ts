@@ -62,7 +62,7 @@ export function onLine(before: Session, line: string): Step {
   return onText(session, { ...NOTHING_YET, line: lineNumber }, line);
 }
 
-/** Clears what was typed; the second time in a row with nothing there, tells how to leave. */
+/** Clears what was typed; the second time in a row with nothing there, says how to leave. */
 export function onInterrupt(before: Session, typed: string): Step {
   const isEmpty = before.rest.inside === 'nothing' && typed.trim() === '';
   const interrupts = before.interrupts + 1;

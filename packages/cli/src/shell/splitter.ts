@@ -21,7 +21,7 @@ export interface Rest {
   /** Up to here the pieces are known, and `depth` brackets open. */
   readonly scannedTo: number;
   readonly depth: number;
-  /** What the text ends inside of: the continuation prompt tells it. */
+  /** What the text ends inside of: the continuation prompt shows it. */
   readonly inside: Open | 'bracket' | 'statement' | 'nothing';
 }
 

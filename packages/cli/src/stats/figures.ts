@@ -1,4 +1,4 @@
-/** Reading what members tell: sums of figures, what happened between two looks, quantiles of latency histograms. Pure. */
+/** Reading what members report: sums of figures, what happened between two looks, quantiles of latency histograms. Pure. */
 import type { Figure, MemberStats } from '@ashlar/api';
 
 type Labels = Readonly<Record<string, string>>;
@@ -10,7 +10,7 @@ export function sumOf(figures: readonly Figure[], name: string, labels: Labels =
   return sum;
 }
 
-/** The values a label takes, in the order told. */
+/** The values a label takes, in the order in which they come. */
 export function labelValues(figures: readonly Figure[], name: string, label: string): string[] {
   const found = figures.filter((figure) => figure.name === name).map(({ labels }) => labels[label]);
   return [...new Set(found.filter((value) => value !== undefined))];
@@ -20,7 +20,7 @@ function hasLabels({ labels }: Figure, wanted: Labels): boolean {
   return Object.entries(wanted).every(([label, value]) => labels[label] === value);
 }
 
-/** What only grows, by name: these are told as what they grew between two looks. */
+/** What only grows, by name: shown as the growth between two looks. */
 const GROWING = /_(total|bucket|count|sum)$/;
 
 /**

@@ -1,4 +1,4 @@
-/** One look at a grid, from what its members tell: a line a member, a line a map. Pure. */
+/** One look at a grid, from what its members report: a line a member, a line a map. Pure. */
 import type { Figure, MemberStats } from '@ashlar/api';
 import { labelValues, quantileMs, sumOf } from './figures.ts';
 
@@ -47,19 +47,19 @@ export interface GridSummary {
 export interface ListenerLine {
   readonly listener: string;
   readonly map: string;
-  /** The worst that a member tells: quarantined, failing, ended (with its map), waiting (for one), healthy. */
+  /** The worst state that a member reports: quarantined, failing, ended (with its map), waiting (for one), healthy. */
   readonly state: string;
-  /** The members that tell it. */
+  /** The members that report it. */
   readonly members: readonly string[];
 }
 
 export interface SummaryOptions {
-  /** What grows is told per second of this interval. */
+  /** What grows is shown per second of this interval. */
   readonly seconds: number;
 }
 
 /**
- * @param rates  figures in which what grows is told for an interval
+ * @param rates  figures in which what grows is given for an interval
  * @param whole  figures whose hit rates and latencies count; the same as `rates`, or those since the start
  */
 export function summarize(

@@ -1,5 +1,5 @@
 /**
- * How one listener is doing, by what became of its runs. Pure: it decides, the listener acts and tells.
+ * How one listener is doing, by what became of its runs. Pure: it decides, the listener acts and reports.
  *
  *   healthy --a run fails--> failing --a run goes well, nothing is to be tried again--> healthy
  *                               '--its code kills threads, or fails on whatever comes--> quarantined --redeployed--> healthy

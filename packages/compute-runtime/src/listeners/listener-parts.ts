@@ -6,7 +6,7 @@ import type { MemberMetrics, Tracing } from '@ashlar/observe';
 import type { WritePath } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
 
-/** Where their states and failures are told. */
+/** Where their states and failures are reported. */
 export interface ListenerLog {
   info(facts: object, message: string): void;
   warn(facts: object, message: string): void;

@@ -6,7 +6,7 @@
  *                     the present end of the log, which is committed before the place is open.
  * listener-places P2  The log is held from the checkpoint on, so that what a restart reads again is there.
  * listener-places P3  Where the log does not reach back to the checkpoint, or is another one, events may be missing: that is
- *                     told and counted, and the listener goes on with the oldest that there is.
+ *                     logged and counted, and the listener goes on with the oldest that there is.
  */
 import { assert, type Epoch, type GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import type { LogConsumer, LogHolder } from '@ashlar/storage';

@@ -38,7 +38,7 @@ const DELIVERY_GRACE_MS = 20;
 /** Records of other maps between a checkpoint and the place that was read: then it is written anew. */
 const FOREIGN_RECORDS_MAX = 64;
 
-/** What a run tells the listener that it belongs to. */
+/** What a run reports to the listener that it belongs to. */
 export interface RunWatch {
   onFailedStart(error: GridError): void;
   onGap(partition: PartitionId, checkpoint: Checkpoint, firstSequence: number): void;

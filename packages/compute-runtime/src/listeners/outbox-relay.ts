@@ -5,7 +5,7 @@
  *                       '-- not taken: pause that doubles, who owns the partition now? --^
  *
  * outbox-relay O1  The deliveries of a part are sent one after the other; parts do not wait for each other.
- * outbox-relay O2  What cannot be taken by anyone, ever (a value longer than the target allows), is told and left out; all
+ * outbox-relay O2  What cannot be taken by anyone, ever (a value longer than the target allows), is logged and left out; all
  *                  else is sent again until it is taken or the signal fires.
  * outbox-relay O3  At most MESSAGES_MAX messages a member are under way, of MESSAGE_BYTES each and a write more.
  */
@@ -20,7 +20,7 @@ export type Deliver = (
   deliveries: readonly Delivery[],
 ) => Promise<readonly (GridError | undefined)[]>;
 
-/** What becomes of a listener's outboxes, for whoever tells of it. */
+/** What becomes of a listener's outboxes, for whoever reports it. */
 export interface RelayWatch {
   /** Writes were not taken, and are sent again. Once a try. */
   onDelay(partition: PartitionId, error: GridError): void;

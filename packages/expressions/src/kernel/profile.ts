@@ -26,7 +26,7 @@ export interface ColumnProfile {
 const NULLS = (1 << Tag.MISSING) | (1 << Tag.NULL);
 const NUMBER_LANE_TAGS: readonly Tag[] = [Tag.BOOLEAN, Tag.NUMBER, Tag.INT, Tag.TIMESTAMP, Tag.DATE];
 
-/** The profile as one number, 0 .. 1023: what kernels of one expression are told apart by. */
+/** The profile as one number, 0 .. 1023, by which the kernels of one expression are told apart. */
 export function profileCode(vector: Vector, count: number): number {
   const mask = vector.uniform === undefined ? maskOf(vector.tags!, vector.length) : 1 << vector.uniform;
   const nullable = (mask & NULLS) === 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-/** Looks for the bundle of a module among members: each tells only of what it has at hand, so nobody asks in a circle. */
+/** Looks for the bundle of a module among members: each answers only with what it has at hand, so nobody asks in a circle. */
 import { bundleHash, missingBundle } from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
 import type { MemberConnection } from '@ashlar/transport';

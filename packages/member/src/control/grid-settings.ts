@@ -1,4 +1,4 @@
-/** Settings that all members of a grid share: a member that joins takes them from the grid, unless it was told others. */
+/** Settings that all members of a grid share: a member that joins takes them from the grid, unless it was given its own. */
 import type { TableState } from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
 import type { MemberConfig } from '../config/schema.ts';
@@ -13,7 +13,7 @@ const SHARED = {
 
 /**
  * @param table  of the grid that the member joins, or goes on with
- * @throws GridError INVALID_CONFIG when it was told other settings than the grid has
+ * @throws GridError INVALID_CONFIG when it was given other settings than the grid has
  */
 export function withGridSettings(config: MemberConfig, isGiven: IsGiven, table: TableState): MemberConfig {
   for (const [name, what] of Object.entries(SHARED) as [keyof typeof SHARED, string][]) {

@@ -27,7 +27,7 @@ export class MemberCatalog implements CatalogKnowledge, CatalogDoor {
   /** Others tell what they have; the coordinator tells this member. */
   heard(): void {}
 
-  /** A grid that is being put together again has no catalog to wait for: who asks is told who is missing. */
+  /** A grid that is being put together again has no catalog to wait for: whoever asks learns who is missing. */
   follow(version: number, until: Parameters<CatalogDoor['follow']>[1]): Promise<void> | undefined {
     return this.#view?.isComplete === true ? this.#view.waitForCatalog(version, until) : undefined;
   }

@@ -1,4 +1,4 @@
-/** What changes of the grid a member tells its log: each once, out of two tables. Pure. */
+/** Which changes of the grid a member logs: each once, from two tables. Pure. */
 import type { JoinedMember, TableState } from '@ashlar/cluster';
 import type { MemberId } from '@ashlar/core';
 

@@ -2,13 +2,13 @@
  * The coordinator as a member sees it that does not hold it: the same contract over `members` calls.
  *
  *   join, readControl -> both values; watchControl -> each that changes; submit -> changeCatalog, answered with the catalog
- *   a catalog that names new bundles -> they are fetched -> it is told
+ *   a catalog that names new bundles -> they are fetched -> it is passed on
  *
  * A stream that ends is opened again; values only ever replace older ones, so a repeated or late one does no harm. A
  * coordinator that was started again and does not know this member any more is joined again, with the grid that is held
  * here: it goes on with it, or refuses by name, and the member serves on what it has.
  *
- * remote-coordinator R1  A catalog is told when its bundles are at hand, or after BUNDLES_WAIT_MS: then `bundle` may find
+ * remote-coordinator R1  A catalog is passed on when its bundles are at hand, or after BUNDLES_WAIT_MS: then `bundle` may find
  *                        them yet. Nothing else of the catalog waits for them longer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -144,7 +144,7 @@ export class RemoteCoordinator implements Coordinator {
     return this.#state;
   }
 
-  /** What the member at an address is called, as far as the table tells. */
+  /** Name of the member at an address, as far as the table knows. */
   nameAt(address: string): string | undefined {
     return this.#state.table.members.find((member) => member.address === address)?.id;
   }

@@ -28,7 +28,7 @@ export interface AdminDependencies {
   /** Known once the door is open. */
   readonly address: () => string;
   readonly limits: Limits;
-  /** What /metrics tells. */
+  /** The figures of /metrics. */
   readonly figures: () => Promise<Figure[]>;
   /** Removes every entry of a map, over the whole grid. */
   readonly clearMap: (map: CatalogedMap, call: Pick<CallContext, 'signal' | 'deadlineMs'>) => Promise<ChangeOutcome>;

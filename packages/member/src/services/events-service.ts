@@ -2,7 +2,7 @@
  * The events service: subscriptions over the partitions of this member, pulled under the caller's credit.
  *
  *   standing -> (events | resolved)* ; a partition that leaves ends the call with STALE_EPOCH, a map that is dropped with
- *   MAP_DROPPED once the rest is told
+ *   MAP_DROPPED once the rest is sent
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GridView } from '@ashlar/cluster';
@@ -83,7 +83,7 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
   const condition = request.where === '' ? undefined : await deps.planCondition(request.map, request.where, signal);
   if (condition !== undefined) checkParameterCount('the condition', condition.parameterCount, parameters.length);
   const start = request.from === '' ? undefined : startOf(request.from, request.map);
-  // Only who has heard of the token's map can tell that it is gone.
+  // Only a member that has heard of the token's map can know that it is gone.
   if (start !== undefined && start.mapId > control.catalog.mapIdFloor) await control.refresh();
   checkHeld();
   const after = start === undefined ? undefined : positionsOf(start, request.map, partitions, deps);

@@ -13,7 +13,7 @@
 import { Decimal } from '@ashlar/api';
 import { type Interval, Tag } from '@ashlar/expressions';
 
-/** A number, or a text whose first character tells the kind. */
+/** A number, or a text whose first character names the kind. */
 export type ValueKey = number | string;
 
 /** The key of a value of the value lane (BIGINT, DECIMAL, BYTES, INTERVAL, JSON); TEXT has a table of its own. */

@@ -18,7 +18,7 @@ const CANCEL_ROWS = 65_536;
 /**
  * Compares rows of `keys` columns by their index, as `order` says.
  *
- * @param oddRows  told where a key mixes kinds, which then are ordered too; undefined: comparing them is TYPE_MISMATCH
+ * @param oddRows  counts where a key mixes kinds, which then are ordered too; undefined: comparing them is TYPE_MISMATCH
  */
 export function comparatorOf(
   keys: readonly ColumnBuilder[],

@@ -59,7 +59,7 @@ export function runQuery(query: Query, rows: readonly Row[], cut: Cut = {}): Row
   return runWithNotices(query, rows, cut).rows;
 }
 
-/** The result, and what was told of rows that were read laxly. */
+/** The result, and the findings about rows that were read laxly. */
 export function runWithNotices(
   query: Query,
   rows: readonly Row[],

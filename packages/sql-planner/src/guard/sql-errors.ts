@@ -1,4 +1,4 @@
-/** The errors of reading a SQL text. Each names its place; a hint tells what to write instead. */
+/** The errors of reading a SQL text. Each names its place; a hint says what to write instead. */
 import { GridError, type TextPosition } from '@ashlar/core';
 import { closest } from 'fastest-levenshtein';
 import { CLAUSE_WORDS } from './keywords.ts';

@@ -8,7 +8,7 @@
  *
  * change-part A1  What is staged is undone when its coordinator leaves (close()), or is not heard of for a lease (keep()).
  * change-part A2  While others of the statement may be staged it waits for nothing but partitions (partition-hold H1):
- *                 for room in the logs it waits only when it is told that none is.
+ *                 for room in the logs it waits only when its coordinator says that none is.
  */
 import { assert, CancelledError, GridError } from '@ashlar/core';
 import { LackOfRoom, type LogWait } from '@ashlar/partitions';

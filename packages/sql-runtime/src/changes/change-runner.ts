@@ -11,7 +11,7 @@
  * change-runner C4  What is larger than the logs may hold of undecided records is refused before it stages anything. Where
  *                   listeners hold the logs, a statement waits for them (log-room.ts), holding nothing. What may be done in
  *                   pieces (clear, processors) is, where all of it at once has no room.
- * change-runner C5  What was undecided when it was looked at is told once it is decided (staged-change G3).
+ * change-runner C5  What was undecided when it was looked at is answered once it is decided (staged-change G3).
  */
 import { CancelledError, type MapId, type Version } from '@ashlar/core';
 import { type OddCount, OddTally } from '@ashlar/expressions';

@@ -1,4 +1,4 @@
-/** What a statement over several members tells when not all of its commits are known to have gone well. */
+/** The error of a statement over several members when not all of its commits are known to have gone well. */
 import { GridError, type MemberId, OutcomeUnknownError } from '@ashlar/core';
 
 export interface CommitResult {

@@ -19,7 +19,7 @@ export class RefusedCalls {
     if (this.#keys.length < KEYS_MAX) this.#keys.push(key());
   }
 
-  /** Takes over what another member tells of its entries. @returns whether it tells of any */
+  /** Takes over the refusals that another member reports. @returns whether there are any */
   addTold(failure: GridError): boolean {
     const { refused, refusedKeys } = failure.details ?? {};
     if (typeof refused !== 'number' || failure.refusal === undefined) return false;

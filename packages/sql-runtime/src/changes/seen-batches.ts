@@ -1,6 +1,6 @@
 /**
  * Undecided batches of others that a statement has looked at. What it derives from them (an answer, an error, that there is
- * nothing to do) is told once they are decided.
+ * nothing to do) is answered once they are decided.
  */
 import { decided } from '@ashlar/partitions';
 import type { WriteBatch } from '@ashlar/storage';

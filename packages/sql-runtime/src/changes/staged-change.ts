@@ -6,7 +6,7 @@
  *
  * staged-change G1  What is staged becomes visible at one point for the whole member, or not at all.
  * staged-change G2  While it is staged, other mutations of its partitions wait; from the seal on they go on, and see it.
- * staged-change G3  An error that was derived from what is undecided is told only if that stays; else it is staged again.
+ * staged-change G3  An error that was derived from what is undecided is answered only if that stays; else it is staged again.
  * staged-change G4  Where as many batches are under way as there may be it waits for one in its turn, and holds nothing
  *                   meanwhile.
  */

@@ -39,7 +39,7 @@ export async function* runGet(plan: GetPlan, statement: Statement, deps: KeyRead
   if (rows.batch !== undefined) yield rows.batch;
 }
 
-/** Texts of one statement whose keys are looked for to tell of both. */
+/** Most texts of one statement for which both keys are looked for. */
 const TOLD_TEXTS_MAX = 20;
 
 /** Tells where a map has both keys that a text means, for a query that looks up keys by name. */

@@ -1,10 +1,10 @@
-/** The columns of a result as callers are told them. */
+/** The columns of a result as callers see them. */
 import { type Column, decodeColumns, ValueTag } from '@ashlar/serialization';
 import type { PlanColumn } from '@ashlar/sql-plan';
 import type { ResultColumn } from './statement-types.ts';
 
 /**
- * A column without a static type is told by what its first rows are, where these agree.
+ * The type of a column without a static one is that of its first rows, where these agree.
  *
  * @param first  the first batch; undefined: there is none
  */

@@ -29,7 +29,7 @@ export interface PrepareContext {
 
 /** Who runs. */
 export interface RunContext extends PrepareContext {
-  /** When the caller gives up, as performance.now() tells time; undefined: nobody said. */
+  /** When the caller gives up, by performance.now(); undefined: it did not say. */
   readonly deadlineMs: number | undefined;
   /** The highest version that the caller's session has seen. */
   readonly seen: Version;
@@ -47,7 +47,7 @@ export interface MapPermission {
   readonly map: string;
 }
 
-/** A column of a result; `unknown` where nobody can tell its type. */
+/** A column of a result; `unknown` where its type cannot be known. */
 export interface ResultColumn {
   readonly name: string;
   readonly type: string;
@@ -56,7 +56,7 @@ export interface ResultColumn {
 }
 
 export type StatementOutput =
-  /** First. Types as far as plan and first batch tell them. */
+  /** Comes first. Types as far as the plan and the first batch show them. */
   | { readonly kind: 'header'; readonly columns: readonly ResultColumn[]; readonly notices: readonly string[] }
   | { readonly kind: 'batch'; readonly bytes: Uint8Array }
   /** Last. */

@@ -7,7 +7,7 @@
  *                                                            explain  the plan as rows of text; ANALYZE also runs it
  *
  * statements E1  A statement runs by a plan of the present catalog: what was prepared before it changed is planned anew.
- * statements E2  Whatever fails is told with its place in the text, where it has one.
+ * statements E2  Every error has its place in the text, where there is one.
  */
 import type { GridView } from '@ashlar/cluster';
 import type { Version } from '@ashlar/core';
@@ -111,7 +111,7 @@ export class Statements {
   }
 }
 
-/** Parameters are not told: they are the callers' data. */
+/** Parameters are not shown: they are the callers' data. */
 function attributesOf(text: string): SpanAttributes {
   return { 'db.system.name': 'ashlar', 'db.query.text': text.slice(0, TEXT_TOLD_MAX) };
 }

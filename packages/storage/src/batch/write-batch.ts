@@ -11,7 +11,7 @@
  * write-batch U3  A refused operation (memory, log) leaves the batch as it was: the caller goes on, commits the rest, or
  *                 aborts.
  * write-batch U4  No two states of an entry share a version. A key written twice leaves one slot and one record that counts,
- *                 the last, which tells the value from before the batch; or, `oncePerKey`, the batch refuses the key and
+ *                 the last, with the value from before the batch; or, `oncePerKey`, the batch refuses the key and
  *                 wants to be cut.
  * write-batch U5  commit() and abort() allocate nothing in the arena and cannot fail.
  * write-batch U6  A partition that the member loses is cut out of the batch; the rest commits at the batch's version.

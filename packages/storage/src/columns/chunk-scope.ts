@@ -46,7 +46,7 @@ export class ChunkScope {
     return this.#isWhole || this.visibleCount === 0 ? this.visibleCount : this.#visible[this.visibleCount - 1]! + 1;
   }
 
-  /** Whether every visible slot is in the region, as far as the chunk's counters tell. */
+  /** Whether every visible slot is in the region, as far as the chunk's counters show. */
   isFilled(region: RegionView): boolean {
     if (this.length > region.covered) return false;
     if (this.version < region.filledAt) return this.#tally === 0;

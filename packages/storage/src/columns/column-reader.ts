@@ -115,7 +115,7 @@ export class ColumnReader {
     return this.#scope.length;
   }
 
-  /** Whether a visible row may meet the condition on a column; true when the column does not tell (zone.ts). */
+  /** Whether a visible row may meet the condition on a column; true when the column's zone map does not exclude it (zone.ts). */
   mayMatch(spec: ColumnSpec, bound: ColumnBound): boolean {
     const region = this.#regionOf(spec);
     return region === undefined || !this.#scope.isFilled(region) || mayMatch(region, bound);

@@ -82,7 +82,7 @@ export interface WrittenRegion {
  * Fills a run of leased pages with the rows.
  *
  * @param filledAt  version of the snapshot that they were read under
- * @param serial    tells the region from all others
+ * @param serial    distinguishes the region from all others
  * @returns undefined when no run is large enough
  */
 export function writeRegion(

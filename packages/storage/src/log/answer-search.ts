@@ -1,5 +1,5 @@
 /**
- * What became of mutations that may have been sent before, as a partition's log tells: the records that bear their session
+ * What became of mutations that may have been sent before, by a partition's log: the records that bear their session
  * and numbers, looked for from the newest backwards, in slices.
  *
  *   [ dropped ... droppedVersion ][ first ....... version <= floor | ........ number 7 ....... next )

@@ -50,7 +50,7 @@ export const RecordKind = {
   commit: 6,
   abort: 7,
   control: 8,
-  /** Written again by the batch that wrote it: it tells nothing and is read by nobody. */
+  /** Superseded: its batch wrote the key again. Read by nobody. */
   superseded: 9,
   /** What a mutation was answered where its record cannot tell it: its value. For who sends it again, and for nobody else. */
   answer: 10,
@@ -320,7 +320,7 @@ export function writeRecord(
   u32[words + RECORD_CHECKSUM] = recordChecksum(arena, formatKind, mapId, sequence, entry, value, expiresAt);
 }
 
-/** Makes a record one that tells nothing; what it refers to stays with it until it is dropped. */
+/** Marks a record as superseded; what it refers to stays with it until it is dropped. */
 export function supersedeRecord(arena: Arena, record: Ref): void {
   const { f64, u32 } = arena.segments[record >>> SEGMENT_SHIFT]!;
   const at = record & SEGMENT_MASK;
@@ -338,7 +338,7 @@ export function supersedeRecord(arena: Arena, record: Ref): void {
   );
 }
 
-/** Whether a record tells readers of the log nothing: superseded, or an answer. */
+/** Whether readers of the log pass over a record: it is superseded, or an answer. */
 export function isUntold(arena: Arena, record: Ref): boolean {
   const word = arena.segments[record >>> SEGMENT_SHIFT]!.u32[((record & SEGMENT_MASK) << 1) + RECORD_FORMAT_KIND]!;
   return word >>> 16 >= RecordKind.superseded;

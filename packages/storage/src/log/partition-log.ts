@@ -70,7 +70,7 @@ export function logBytesOf(records: number, valueBytes: number): number {
   return records * RECORD_BYTES + valueBytes;
 }
 
-/** Whom a durable consumer reads for; told to those who are refused because of it. */
+/** Whom a durable consumer reads for; named to those who are refused because of it. */
 export interface LogHolder {
   readonly name: string;
   /** It does not read on by itself: who waits for it waits in vain. */
@@ -386,7 +386,7 @@ export class PartitionLog {
     this.#host.budget.noteRelease();
   }
 
-  /** Records up to `sequence` are told to somebody outside. */
+  /** Records up to `sequence` are sent to somebody outside. */
   noteLeft(sequence: number): void {
     if (sequence > this.leftSequence) this.leftSequence = sequence;
   }
@@ -505,7 +505,7 @@ export class PartitionLog {
   }
 
   /**
-   * Visits committed records in order, those that tell nothing left out.
+   * Visits committed records in order, but for superseded records and answers.
    *
    * @param view   moved from record to record
    * @param visit  answers false to stop after the record

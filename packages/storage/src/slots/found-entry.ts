@@ -28,10 +28,10 @@ export class FoundEntry {
   #bytes: Uint8Array | undefined;
   #value: Ref = 0;
   /**
-   * What was found, or that nothing was, hangs on this batch: nothing derived from it may be told before the batch is
+   * What was found, or that nothing was, hangs on this batch: nothing derived from it may be answered before the batch is
    * committed, and where it is aborted the look is void. Undefined: all of it is committed.
    *
-   * An open batch (another's, not sealed yet) hides what only its decision will tell: look again once it is decided.
+   * An open batch (another's, not sealed yet) hides what only its decision will show: look again once it is decided.
    */
   undecided: WriteBatch | undefined = undefined;
   readonly #arena: Arena;

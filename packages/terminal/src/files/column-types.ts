@@ -1,7 +1,7 @@
 /**
  * The types of a result's columns over all of its rows.
  *
- * A result tells types by its first rows: paths that are not declared may hold numbers in these and texts in the next. A file
+ * A result takes its types from its first rows: paths that are not declared may hold numbers in these and texts in the next. A file
  * has one type a column, so a writer that has begun with too narrow a one begins again with what was learnt.
  */
 import { types as nodeTypes } from 'node:util';

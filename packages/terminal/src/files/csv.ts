@@ -8,7 +8,7 @@
  * csv C2  An empty field is null; in quotes it is the empty text, where the column is one of texts. With a null text of the
  *         caller's, that text is null where it stands without quotes, and an empty field is an empty text.
  * csv C3  A line is a row: a blank one is a row of null where the file has one column, and nothing elsewhere.
- * csv C4  A first line `sep=;`, with which spreadsheets tell the delimiter, is none of the rows.
+ * csv C4  A first line `sep=;`, with which spreadsheets name the delimiter, is not a row.
  * csv C5  Columns of an export that hold keys and values as text (`exported-rows.ts`) are text.
  */
 import { statSync } from 'node:fs';
@@ -166,7 +166,7 @@ function fieldCounts(sample: string, delimiter: string): number[] {
     });
     return records.map((record) => record.length);
   } catch {
-    // A quoted field that the sample cuts: by this delimiter nothing can be told.
+    // The sample cuts a quoted field: nothing can be said about this delimiter.
     return [];
   }
 }

@@ -46,7 +46,7 @@ export async function openText(path: string, encoding?: string): Promise<TextFil
   return { path, encoding: known, sample };
 }
 
-/** The text in pieces. @param onBytes  told how many bytes of the file were read */
+/** The text in pieces. @param onBytes  called with the number of bytes of the file that were read */
 export async function* textOf(
   file: TextFile,
   onBytes: (count: number) => void,
@@ -121,7 +121,7 @@ function compressionOf(head: Buffer): { readonly what: string; readonly hint: st
 
 /* ---- Where bytes are no text ------------------------------------------------------------------------------------- */
 
-/** @param near  bytes that were read when the decoder refused; its own place it does not tell */
+/** @param near  bytes that were read when the decoder refused; it does not say where exactly */
 async function badBytes(file: TextFile, near: number, cause: unknown): Promise<GridError> {
   const isUtf8File = file.encoding === 'utf-8';
   const { offset, line } = await placeOfBadBytes(file.path, isUtf8File, near);

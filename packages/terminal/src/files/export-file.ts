@@ -29,7 +29,7 @@ export interface RowFileOptions {
 
 export interface RowFileWriter {
   begin(columns: readonly ResultColumn[]): Promise<void>;
-  /** Writes the columns that `begin` was told; a batch may have more behind them. */
+  /** Writes the columns that `begin` was given; a batch may have more behind them. */
   rows(batch: ColumnBatch): Promise<void>;
   end(): Promise<void>;
 }

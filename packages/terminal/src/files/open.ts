@@ -8,7 +8,7 @@ import { openNdjson } from './ndjson.ts';
 import { openParquet } from './parquet.ts';
 import type { RowSource } from './rows.ts';
 
-/** How a file is to be read, where its ending and its first bytes do not tell. */
+/** How a file is to be read, where its ending and its first bytes do not say. */
 export type OpenOptions = CsvOptions;
 
 type Kind = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'json';

@@ -126,7 +126,7 @@ const CONVERTED = {
 
 /**
  * The library asks for converted types, which a writer may leave out: Arrow does for a TIME of no zone. A TIME of nanoseconds
- * never had one, and is told from microseconds by its unit.
+ * never had one, and is recognised by its unit, which is not microseconds.
  */
 function withConvertedType(element: SchemaElement): SchemaElement {
   const { converted_type, logical_type } = element;
@@ -167,7 +167,7 @@ function valueConverter(node: SchemaTree, place: number, aliases: readonly strin
   return structConverter(node, place, aliases);
 }
 
-/** As the library tells lists from other groups. */
+/** Whether a group is a list, by the library's own rule. */
 function isList({ element, children }: SchemaTree): boolean {
   const [repeated] = children;
   if (element.converted_type !== 'LIST' || children.length !== 1 || repeated === undefined) return false;

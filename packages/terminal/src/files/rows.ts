@@ -17,7 +17,7 @@ export interface RowBatch {
 
 /** A file under reading. Batches come in the order of the file; a broken file throws INVALID_ARGUMENT with its place. */
 export interface RowSource {
-  /** Rows in the file; undefined when only reading tells. */
+  /** Rows in the file; undefined when only reading it shows. */
   readonly rowCount: number | undefined;
   /** Size of the file. */
   readonly bytesTotal: number;

@@ -9,7 +9,7 @@ export function widthOf(text: string): number {
   return PLAIN.test(text) ? text.length : stringWidth(text);
 }
 
-/** At most `widthMax` columns of a text; what is cut is told by an ellipsis. */
+/** At most `widthMax` columns of a text; an ellipsis stands for what is cut. */
 export function cutToWidth(text: string, widthMax: number): string {
   if (text.length <= widthMax && PLAIN.test(text)) return text;
   if (PLAIN.test(text)) return `${text.slice(0, widthMax - 1)}…`;

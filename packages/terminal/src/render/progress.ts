@@ -19,7 +19,7 @@ export interface Progress {
 }
 
 const PLAIN_LINE_EVERY_MS = 5000;
-/** Time left is told by the speed of this much of the past, so that a slow start is forgotten. */
+/** Time left is estimated from the speed of this much of the past, so that a slow start is forgotten. */
 const SPEED_WINDOW_MS = 4000;
 
 export function startProgress(screen: Screen, options: ProgressOptions): Progress {

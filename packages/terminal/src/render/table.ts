@@ -34,7 +34,7 @@ export interface RenderedTable {
 
 const NUMERIC = new Set(['int4', 'int8', 'float8', 'numeric']);
 const DEFAULT_CELL_CHARS_MAX = 60;
-/** Narrower than this, a column tells nothing. */
+/** Narrower than this, a column shows nothing useful. */
 const CELL_CHARS_MIN = 8;
 /** A line and a space on either side. */
 const CELL_FRAME = 3;

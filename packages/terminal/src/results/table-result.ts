@@ -27,7 +27,7 @@ export function tableResult(screen: Screen, rowsMax: number): ResultWriter {
   };
 }
 
-/** What is told below the rows that are shown to people. */
+/** What stands below the rows that are shown to people. */
 export function footer({ rowCount, durationMs, more }: ResultEnd, columnsLeftOut = 0): string {
   const columns = columnsLeftOut === 0 ? '' : `; ${formatQuantity(columnsLeftOut, 'column')} more: \\x shows them`;
   if (!more) return `${renderTableFooter(rowCount, durationMs)}${columns}`;
