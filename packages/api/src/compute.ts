@@ -60,7 +60,7 @@ export function defineProcessor<V, Args = void, Result = void>(
   return { kind: 'processor', name: undefined, run: run as EntryProcessor<V, Args, Result>['run'] };
 }
 
-/** A column of one partition as a job sees it: a copy of the values, in the order of the partition's rows. */
+/** The rows of one partition as a job sees them: copies, in the same order in every call. */
 export interface PartitionRows<K extends GridKey, V> {
   readonly partitionId: number;
   readonly count: number;
@@ -73,7 +73,7 @@ export interface PartitionRows<K extends GridKey, V> {
 
 export interface JobContext {
   readonly signal: AbortSignal;
-  /** 0 .. 1 of this partition's work; shown to who asks for progress. */
+  /** Reports the share, 0 to 1, of this partition's work that is done, for whoever asks for progress. */
   progress(share: number): void;
 }
 
@@ -104,8 +104,8 @@ export function defineJob<V, Args = unknown, Partial = unknown, Result = Partial
 }
 
 /**
- * A change that a listener hands back. Those for entries on the listener's member are applied once, with its place in the
- * log; those for other members follow in order, at least once.
+ * A change that a listener hands back. Each takes effect once: those for the partition of the events commit with the
+ * listener's checkpoint, those for other partitions, on whichever member, follow in the order of the events.
  */
 export type WriteSetItem =
   | {
@@ -113,7 +113,7 @@ export type WriteSetItem =
       readonly map: string;
       readonly key: GridKey;
       readonly value: unknown;
-      /** As of a put. */
+      /** As for a put. */
       readonly ttlMs?: TimeToLive;
     }
   | { readonly kind: 'remove'; readonly map: string; readonly key: GridKey };

@@ -7,7 +7,7 @@ import type { Call } from './calls.ts';
 import type { Job, RunOptions } from './compute.ts';
 import type { GridKey, GridMap, MapDefinition, UntypedDefinition } from './maps.ts';
 
-/** What SQL types arrive as: see the table in the client's README. */
+/** SQL types of results; the client's README has the JavaScript type of each. */
 export type SqlTypeName =
   | 'boolean'
   | 'int4'
@@ -61,7 +61,7 @@ export interface SqlTag {
 
 export interface SqlOptions extends Call {
   /**
-   * Where a path that no declaration gives a type holds a value of another kind than the statement asks for, ends the
+   * Where a path without a declared type holds a value of another kind than the statement asks for, ends the
    * statement with TYPE_MISMATCH and the like. Default false: such a value reads as NULL, and `notices()` say so.
    */
   readonly strict?: boolean | undefined;

@@ -83,7 +83,7 @@ export type EntryEvent<K, V> =
 
 export interface SubscribeOptions extends Call {
   /**
-   * An SQL condition on the new value (on the old one where there is no new): `balance < $1`. No document ends the
+   * An SQL condition on the new value (on the old one where there is no new one): `balance < $1`. No document ends the
    * subscription: a value of another kind reads as NULL, and one that the condition divides by zero does not match.
    */
   readonly where?: string;
@@ -99,7 +99,7 @@ export interface SubscribeOptions extends Call {
    * keeps some 65,000 such keys or 8 MiB for it, beyond it lags. `'cut'`: it ends with SLOW_CONSUMER.
    */
   readonly onSlow?: 'lag' | 'conflate' | 'cut';
-  /** Called once the subscription stands on every partition: changes made from then on are seen. */
+  /** Called once the subscription has its place in every partition: changes made from then on are seen. */
   readonly onReady?: () => void;
   /** Called when every partition says that no event at or below `version` follows. */
   readonly onResolved?: (version: number) => void;
@@ -112,7 +112,7 @@ export interface EventFeed<K extends GridKey, V> extends AsyncIterableIterator<E
 
 /** As far as the members have reported it, which they do every 100 ms. */
 export interface SubscriptionStats {
-  /** Changes that were left out because the condition divides by a zero of theirs. */
+  /** Changes that were left out because the condition divides by a zero in them. */
   readonly dividedByZero: number;
   /** Changes with values of other kinds than the condition asks for, which read as NULL in it. */
   readonly oddValues: number;
@@ -127,7 +127,7 @@ export interface ConditionOptions extends Call {
 export interface ProcessedWhere {
   /** Entries that the processor ran on. */
   readonly affected: number;
-  /** For people: what looks like a mistake in the condition, and how many rows at least held values of odd kinds. */
+  /** For people: what looks like a mistake in the condition, and in how many rows at least values had unexpected kinds. */
   readonly notices: readonly string[];
 }
 

@@ -16,7 +16,7 @@ export type Numeric = number | bigint | Decimal;
 
 export type IsUnknown<T> = unknown extends T ? true : false;
 
-/** What a function without a result answers. */
+/** The return type of a function without a result. */
 type Nothing = ReturnType<() => void>;
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { IsUnknown, Mistake, Numeric, Scalar } from './mistakes.ts';
 
-/** The type of what lies at a path; never: no value of the type has anything there. */
+/** The type of the value at a path; never: no value of the type has anything there. */
 export type ValueAt<V, Path extends string> = string extends Path
   ? unknown
   : Path extends `${string}"${string}`

@@ -1,9 +1,9 @@
-/** What a processor may be called on, takes and answers: its own types, or for ready-made ones what follows from the map's. */
+/** What processors may be called on, take and answer: their own types; for ready-made ones, what follows from the map's. */
 import type { EntryProcessor } from './compute.ts';
 import type { IsUnknown } from './mistakes.ts';
 import type { ReadyArguments, ReadyProcessor, ReadyResult } from './ready.ts';
 
-/** Processors for entries with values V; of values that nobody has typed, all. */
+/** Processors for entries with values V; for values without a declared type, all processors. */
 export type ProcessorOn<V> = EntryProcessor<IsUnknown<V> extends true ? never : V, never, unknown> | ReadyProcessor;
 
 /** Path: of a ready-made processor that takes one. */

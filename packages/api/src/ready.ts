@@ -10,7 +10,7 @@ export const READY_MODULE = 'ashlar';
 
 export type ReadyName = 'increment' | 'mergePatch' | 'append' | 'compareAndSet';
 
-/** One of them. Its arguments and its result follow from the values of the map that it is called on. */
+/** A ready-made processor. Its arguments and its result follow from the values of the map that it is called on. */
 export interface ReadyProcessor<Name extends ReadyName = ReadyName> {
   readonly kind: 'processor';
   readonly name: Named;
@@ -24,7 +24,7 @@ export interface ReadyOptions {
   readonly ttlMs?: TimeToLive | undefined;
 }
 
-/** What each takes on a map with values V. */
+/** Arguments of each ready-made processor on a map with values V. */
 export type ReadyArguments<Name extends ReadyName, V, Path extends string> = Name extends 'increment'
   ? { readonly path: NumberPath<V, Path>; readonly by: AddendOf<ValueAt<V, Path>> } & ReadyOptions
   : Name extends 'append'
@@ -33,7 +33,7 @@ export type ReadyArguments<Name extends ReadyName, V, Path extends string> = Nam
       ? { readonly patch: PatchOf<V> } & ReadyOptions
       : { readonly expected: V | undefined; readonly value: V | undefined } & ReadyOptions;
 
-/** What each answers. */
+/** Result of each ready-made processor. */
 export type ReadyResult<Name extends ReadyName, V, Path extends string> = Name extends 'increment'
   ? SumOf<ValueAt<V, Path>>
   : Name extends 'append'
@@ -42,7 +42,7 @@ export type ReadyResult<Name extends ReadyName, V, Path extends string> = Name e
       ? undefined
       : boolean;
 
-/** What may be added to a number of this type without changing its kind: integers go to bigints and Decimals too. */
+/** What may be added to a number of this type without changing its kind: whole numbers may be added to bigints and Decimals too. */
 type AddendOf<T> =
   IsUnknown<T> extends true
     ? Numeric
@@ -56,7 +56,7 @@ type SumOf<T> = IsUnknown<T> extends true ? number : Widened<Extract<T, Numeric>
 
 type Widened<T> = T extends number ? number : T extends bigint ? bigint : T;
 
-/** A merge patch (RFC 7396): null removes a field, which only those take that may be missing. */
+/** A merge patch (RFC 7396): null removes a field, and only fields that may be missing take it. */
 export type PatchOf<V> =
   IsUnknown<V> extends true
     ? object

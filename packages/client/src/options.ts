@@ -22,9 +22,9 @@ export interface ConnectOptions {
   readonly seeds?: readonly string[];
   /** Bearer token (`security.token` of the grid), or a function that gives the present one, asked for at every call. */
   readonly token?: string | (() => string | undefined);
-  /** Members with `security.certFile` want it. */
+  /** TLS; members with `security.certFile` need it. */
   readonly tls?: TlsOptions;
-  /** Default 10 000. */
+  /** Milliseconds until connecting fails. Default 10 000. */
   readonly connectTimeoutMs?: number;
   /**
    * Whether to go on asking, within `connectTimeoutMs`, where nobody listens at any seed: for who starts together with its
@@ -35,7 +35,7 @@ export interface ConnectOptions {
   readonly timeoutMs?: number;
   /** Timeout of statements that name none, in milliseconds. Default 30 000. */
   readonly sqlTimeoutMs?: number;
-  /** Shown to operators. */
+  /** Name that operators see. */
   readonly clientName?: string;
 }
 

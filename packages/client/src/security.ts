@@ -6,7 +6,7 @@ import { type ClientTls, checkPems, type NamedPem } from '@ashlar/transport';
 import type { ConnectOptions, Pem, TlsOptions } from './options.ts';
 
 const TLS_OPTIONS: readonly string[] = ['ca', 'cert', 'key', 'serverName', 'authority', 'certificate'];
-/** What a header carries. */
+/** A token that an HTTP header can carry. */
 const TOKEN = /^[!-~]([ -~]*[!-~])?$/;
 
 /** @throws GridError INVALID_ARGUMENT naming the option */

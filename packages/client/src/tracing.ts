@@ -22,7 +22,7 @@ export async function presentTrace(): Promise<(() => TraceContext | undefined) |
   };
 }
 
-/** Only "it is not there" is no failure. */
+/** That it is not installed is no failure; everything else is. */
 function noneInstalled(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
 }

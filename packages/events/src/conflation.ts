@@ -3,11 +3,11 @@
  *
  *   record -> (first of its key) kept | merged with what is kept -> moved behind all others -> columns, when it is read
  *
- * conflation K1  A change tells the old value from before the first of its records and the newest value: so the old value of
- *                each event is what the event before left, also where many were merged. Of an entry that came and went
- *                nothing is told.
+ * conflation K1  A change has the old value from before the first of its records and the newest value: so the old value of each
+ *                event is what the event before left, also where many were merged. An entry that came and went leaves no
+ *                change.
  * conflation K2  Within a partition changes are given in the order of their newest record: everything up to an event's
- *                sequence is told when it is, so its token resumes without a gap.
+ *                sequence is delivered with it, so its token resumes without a gap.
  * conflation K3  At most `CHANGES_MAX` changes and `BYTES_MAX` bytes are kept, and of all subscriptions of a member
  *                `bytesMax` of its budget; beyond, nothing more is taken and the subscriber lags in the log.
  */
@@ -119,7 +119,7 @@ function oldValueOf(record: LogRecordView): Uint8Array | undefined {
   return record.bytes.slice(record.start, record.stop);
 }
 
-/** What the newest record is to who knows the entry (or not) from before all that was merged; undefined: nothing. */
+/** The type of a merged change, by whether the entry was there before the first record; undefined: no change. */
 function mergedType(newest: EventTypeNumber, isThere: boolean, wasThere: boolean): EventTypeNumber | undefined {
   if (!isThere) return wasThere ? newest : undefined;
   const isLoad = newest === EVENT_TYPE.load || newest === EVENT_TYPE.reload;

@@ -22,7 +22,7 @@ import type { EventTypeNumber } from './event-columns.ts';
 export interface FilterOptions {
   /** Empty: all. */
   readonly types: readonly number[];
-  /** Over `columns`; undefined: every record. */
+  /** The condition over `columns`; undefined: every record. */
   readonly condition: Expr | undefined;
   readonly columns: readonly DocumentColumn[];
   readonly parameters: readonly unknown[];
@@ -32,7 +32,7 @@ export interface FilterOptions {
 export interface FilterCounts {
   /** Left out: the condition divides by a zero of their own. */
   readonly dividedByZero: number;
-  /** Holding a value of another kind than the condition asks for, which read as NULL. */
+  /** Documents with a value of another kind than the condition asks for, which reads as NULL. */
   readonly oddValues: number;
 }
 

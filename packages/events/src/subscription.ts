@@ -50,7 +50,7 @@ export interface SubscriptionOptions extends FilterOptions {
   /** The last sequence seen, a number a partition; undefined: now. */
   readonly after: readonly number[] | undefined;
   readonly onSlow: OnSlow;
-  /** For `cut`. */
+  /** Log records behind which a subscription with `cut` ends. */
   readonly cutLagRecords: number;
   /** The map whose records foreignRecords() leaves out; omitted: none are counted. */
   readonly uncountedMapId?: () => number | undefined;
@@ -67,7 +67,7 @@ export interface Pulled {
 
 const BATCH_EVENTS = 2048;
 const READ_RECORDS = 512;
-/** Read for a conflating subscription at a commit, while nobody pulls it. */
+/** Records that a commit reads for a conflating subscription while nobody pulls it. */
 const GATHER_RECORDS = 4096;
 
 export class Subscription {
@@ -199,7 +199,7 @@ export class Subscription {
       this.#followMap();
       this.#read(Number.POSITIVE_INFINITY, GATHER_RECORDS);
     } catch {
-      // The next pull meets the same, and says so.
+      // The next pull meets the same error and throws it.
     }
   }
 
@@ -243,7 +243,7 @@ export class Subscription {
     return { events, more, resolved: more || this.#onHold.size > 0 ? undefined : resolved };
   }
 
-  /** As #read, of a map that is gone: where the log has moved on, nothing more can be given in order. */
+  /** As #read, for a map that is gone: where the log has moved on, nothing more can be delivered in order. */
   #readRest(bytesMax: number, recordsMax: number): boolean {
     try {
       return this.#read(bytesMax, recordsMax);
@@ -341,7 +341,7 @@ export class Subscription {
   }
 }
 
-/** What a record is to a subscriber; undefined: nothing (control records, an entry that never was). */
+/** The event that a record is to a subscriber; undefined: none (control records, an entry that never was). */
 function eventTypeOf(record: LogRecordView): EventTypeNumber | undefined {
   switch (record.kind) {
     case RecordKind.put:

@@ -3,13 +3,13 @@ import type { CallLimits, Router } from '@ashlar/routing';
 import type { CallOptions, MemberConnection } from '@ashlar/transport';
 import { Turns } from './turns.ts';
 
-/** A member. From sent to first row: a member plans and runs a few at a time, more would wait there. */
+/** Statements under way for each member, from sent to first row: a member runs a few at a time, more would wait there. */
 const STATEMENTS_MAX = 64;
 /** Results of the whole grid that are not read to their end: each keeps a snapshot on every member that it reads. */
 const RESULTS_MAX = 400;
-/** A member. Questions about the grid, clear, processWhere. */
+/** Other calls under way for each member: questions about the grid, clear, processWhere. */
 const CALLS_MAX = 64;
-/** A member. */
+/** Jobs under way for each member. */
 const JOBS_MAX = 16;
 
 type Asked<T> = (connection: MemberConnection, options: CallOptions) => Promise<T>;

@@ -8,7 +8,7 @@ import { EVENT_TYPES } from '@ashlar/transport';
 const PARTS_MAX = 0xffff;
 const ON_SLOW: readonly string[] = ['lag', 'conflate', 'cut'];
 
-/** @throws GridError INVALID_NAME: not even text; which texts are names is the grid's to say */
+/** @throws GridError INVALID_NAME when it is not even text; the grid decides which texts are names */
 export function checkMapName(name: unknown): asserts name is string {
   if (typeof name === 'string') return;
   throw new GridError('INVALID_NAME', `a map's name is a string, not ${typeName(name)}`);

@@ -3,14 +3,14 @@
  * In doubt a statement writes.
  */
 
-/** What is no word of the statement: comments, texts in quotes of all kinds, names in quotes. */
+/** What is not a word of the statement: comments, quoted strings of all kinds, quoted names. */
 const SKIPPED =
   /\/\*|--[^\n]*|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$(?:[A-Za-z_]\w*)?\$)[\s\S]*?\1|[A-Za-z_]\w*/g;
 const COMMENT_EDGE = /\/\*|\*\//g;
 const READERS = /^(?:select|values|explain|show|table|describe|desc|with)$/i;
 const WRITERS = /^(?:insert|update|delete|merge)$/i;
 
-/** Statements that read may start otherwise only by a bracket. */
+/** Words that begin a statement which only reads; it may begin with a bracket instead. */
 export function onlyReads(text: string): boolean {
   let first: string | undefined;
   let writes = false;

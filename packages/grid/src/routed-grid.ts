@@ -34,7 +34,7 @@ import { ADMIN_TIMEOUT_MS, DEFAULT_SQL_TIMEOUT_MS, NO_TIMEOUT_MS } from './time-
 /**
  * The grid over a router: what applications have of it by their connection, and a member by its own.
  *
- * routed-grid 1  What is made within a call (`within`) shares connections, session and turns with the rest, and ends with
+ * routed-grid R1  What is made within a call (`within`) shares connections, session and turns with the rest, and ends with
  *                that call. Closing it ends nothing else.
  */
 export class RoutedGrid implements Grid {
@@ -63,7 +63,7 @@ export class RoutedGrid implements Grid {
     }) as SqlTag;
   }
 
-  /** The grid for what is asked within a call (routed-grid 1, scoped-limits.ts). */
+  /** The grid for what is asked within a call (routed-grid R1, scoped-limits.ts). */
   within(scope: CallScope): Grid {
     return new RoutedGrid({ ...this.#context, scope }, this.#faults);
   }
@@ -105,7 +105,7 @@ export class RoutedGrid implements Grid {
   }
 
   async deploy(file: string | URL, options: DeployOptions = {}): Promise<DeployedModule> {
-    // Loaded only by who deploys: it brings a bundler.
+    // Loaded only when something is deployed: it brings a bundler.
     const { bundleModule, moduleFile } = await import('@ashlar/modules');
     const path = moduleFile(file);
     const bundle = await bundleModule(path);
@@ -210,7 +210,7 @@ export class RoutedGrid implements Grid {
   }
 }
 
-/** What a call came to: its answer, or why there is none. */
+/** The outcome of a call: its answer, or why there is none. */
 async function answerOf<T>(call: Promise<T>): Promise<{ readonly answer?: T; readonly error: GridError | undefined }> {
   try {
     return { answer: await call, error: undefined };

@@ -42,7 +42,7 @@ export interface MapContext {
   readonly turns: CallTurns;
   readonly names: DefinitionNames;
   readonly sqlTimeoutMs: number;
-  /** The call that all calls are made in; undefined: they stand for themselves. */
+  /** The call within which all calls are made; undefined: they stand alone. */
   readonly scope: CallScope | undefined;
 }
 
@@ -162,7 +162,7 @@ export class RoutedMap<K extends GridKey, V> implements GridMap<K, V> {
     try {
       await result.columns();
     } catch (error) {
-      // Only before the first row: later it would end a walk that has not seen everything.
+      // Only before the first row: later it would end an iteration that has not seen everything.
       if (!GridError.is(error, 'UNKNOWN_MAP')) throw error;
       return;
     }

@@ -44,7 +44,7 @@ export function timed(scope: CallScope | undefined, call: Call | undefined, defa
   return { ...limits, timeoutMs: limits.timeoutMs ?? timeoutMs };
 }
 
-/** Fires with the scope, and when its time is over: for what goes on until it is ended. */
+/** A signal that fires with the scope, and when its time is over: for work that goes on until it is ended. */
 export function endOf(scope: CallScope, given: AbortSignal | undefined): AbortSignal | undefined {
   const { signal, deadlineMs } = scope;
   const own = eitherOf(signal, given);

@@ -38,7 +38,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   readonly #router: Router;
   readonly #turns: CallTurns;
   readonly #statement: Statement;
-  /** Among the open results. */
+  /** Its place among the open results. */
   #place: Turn | undefined;
   #outputs: AsyncGenerator<SqlOutput, void, undefined> | undefined;
   #header: Promise<Header> | undefined;
@@ -186,7 +186,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     }
   }
 
-  /** Nobody took the statement in its time, for this reason. */
+  /** The error of a statement that no member took in its time. @param last  why */
   #overdue(last: GridError, timeoutMs: number): GridError {
     return last.code === 'CONNECTION_LOST' ? nobodyThere(this.#router.table, timeoutMs) : last;
   }
@@ -245,7 +245,7 @@ function* rowsOf<Row>(batch: ColumnBatch): Generator<Row, void, undefined> {
   }
 }
 
-/** As a field of its own: an assignment would set the prototype. */
+/** Defines the field: an assignment to `__proto__` would set the prototype. */
 function setOwn(object: object, name: string, value: unknown): void {
   Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
 }

@@ -5,11 +5,11 @@
  *   member b ----> inbox (a few batches; then members wait) --> events --> the application
  *
  * subscription U1  `received` is what came, `handed` what the application took: a broken link goes on behind `received`, a
- *                  token tells `handed`. Nothing is repeated, nothing missed.
+ *                  token names `handed`. Nothing is repeated, nothing missed.
  * subscription U2  Batches are numbered by link: where one is missing the link counts as broken, before anything behind it
  *                  is taken. Unless it conflates, a partition's events come at rising sequences and versions: anything else
  *                  is a fault of the member (INTERNAL).
- * subscription U3  What cannot be gone on with (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application. A grid that
+ * subscription U3  What a feed cannot recover from (SEQUENCE_GONE, SLOW_CONSUMER ...) is thrown to the application. A grid that
  *                  was started anew has other logs, also where its partitions and sequences look alike: no position of the
  *                  old one counts there.
  * subscription U4  It belongs to one map. When that is dropped it gives what every member still has of it, then MAP_DROPPED.
@@ -34,7 +34,7 @@ import { decodeToken, encodeToken } from './token.ts';
 const INBOX_MAX = 4;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1_000;
-/** Tries to hear the rest of a dropped map from a member whose link broke. */
+/** Attempts to get the rest of a dropped map from a member whose link broke. */
 const REST_TRIES_MAX = 5;
 /** A link broke, or a partition moved: go on from the last position. */
 const GO_ON_CODES: ReadonlySet<string> = new Set([
@@ -349,7 +349,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     }
   }
 
-  /** Whether it is known in every partition where it begins. */
+  /** Whether its first position is known in every partition. */
   #isPlaced(): boolean {
     if (!this.#placed) this.#placed = this.#known.every((known) => known === 1);
     return this.#placed;

@@ -1,10 +1,10 @@
 /**
  * Calls of one kind take turns: so many are under way, the others wait in the order in which they came, within their own
- * time. A member refuses what comes all at once; a client that asks for ten thousand things waits for its own.
+ * time. A member refuses too much at once; a client that asks for ten thousand things waits in its own queue.
  *
  *   enter -> room? now : queue -> turn ... leave -> next
  *
- * turns T1  A turn ends when its holder leaves, or with the holder's deadline: what was forgotten stops nobody for ever.
+ * turns T1  A turn ends when its holder leaves, or with the holder's deadline: one that is never given back stops nobody for ever.
  * turns T2  Who waits leaves the queue by its signal (CANCELLED), its deadline (DEADLINE_EXCEEDED: nothing was sent) or
  *           close().
  */
@@ -12,7 +12,7 @@ import { CancelledError, GridError } from '@ashlar/core';
 
 export interface TurnLimits {
   readonly signal?: AbortSignal | undefined;
-  /** For the message. */
+  /** The caller's timeout, for the error's message. */
   readonly timeoutMs: number;
   /** Deadline by performance.now(); Infinity: none. */
   readonly deadlineMs: number;
@@ -24,7 +24,7 @@ export interface Turn {
 }
 
 const QUEUE_MAX = 100_000;
-/** What nobody left is looked for so often while others wait. */
+/** How often turns past their deadline are looked for while others wait. */
 const LOOK_EVERY_MS = 100;
 /** A timer takes at most 2^31 ms. */
 const TIMER_MS_MAX = 0x7fff_ffff;

@@ -12,7 +12,7 @@ import { encodeBatch, isMutation, type KvBatch, type MapReference, type Processo
 import type { CallTarget } from './call-target.ts';
 import type { MapHandle } from './map-handle.ts';
 
-/** A batch with so many operations, or so many bytes, is sent without waiting for the end of the turn. */
+/** A batch with that many operations, or that many bytes, is sent without waiting for the end of the turn. */
 export const BATCH_OPERATIONS_MAX = 1024;
 export const BATCH_BYTES_MAX = 512 << 10;
 const FIRST_CAPACITY = 16;
@@ -126,14 +126,14 @@ export class BatchBuilder {
     this.#append(opcode, map, partition, keys, keyStart, keyEnd, extras, target, position);
   }
 
-  /** What the message will have, at most. */
+  /** Most bytes that the message will have. */
   get wireBytes(): number {
     const sparse = (this.#ttlMs.length + this.#ifVersions.length + this.#processorIndexes.length) * SPARSE_BYTES;
     return this.bytes + this.count * OPERATION_BYTES + sparse + HEADER_BYTES_MAX;
   }
 
   /**
-   * Adds an operation whose value is encoded already; for the rare ways (sent again, sent elsewhere). Only before those
+   * Adds an operation whose value is encoded already; for the rare cases (sent again, sent elsewhere). Only before those
    * with values to encode.
    */
   addEncoded(
@@ -314,7 +314,7 @@ export class BatchBuilder {
     return Uint32Array.from(this.targets, ({ deadlineMs }) => Math.min(0xffff_ffff, deadlineMs - first));
   }
 
-  /** What lies behind the last value's end counts for nothing. */
+  /** The bytes of all values; what lies behind the last value's end is not part of them. */
   #allValues(): Uint8Array {
     const { bytes, end } = this.#values;
     return this.#rawValueBytes === 0 ? bytes : Buffer.concat([...this.#rawValues, bytes.subarray(0, end)]);

@@ -15,13 +15,13 @@ import type { MemberQueue } from './member-queue.ts';
 import type { Router } from './router.ts';
 
 const SLICE_MS = 5;
-/** The clock is looked at once in so many entries. */
+/** Entries between two looks at the clock. */
 const SLICE_CHECK = 64;
-/** Who waits for room looks at the clock so often. */
+/** How often a group that waits for room looks at the clock. */
 const ROOM_CHECK_MS = 25;
 /** Bytes that a text takes as a key besides those of its characters. */
 const KEY_OTHER_BYTES = 8;
-/** Until here putAll gathers by member; beyond, by partition. */
+/** Up to this size putAll gathers by member; beyond it, by partition. */
 const GATHER_BYTES_MAX = 512 << 10;
 
 /** Lets the event loop turn when a slice is used up. */
@@ -87,11 +87,11 @@ export async function forAll(
   return group.finished;
 }
 
-/** A list that is changed must be sound before any of it is sent. @throws GridError INVALID_KEY, KEY_TOO_LARGE */
+/** Keys of mutations are all checked before any of them is sent. @throws GridError INVALID_KEY, KEY_TOO_LARGE */
 function checkKeys(keys: readonly Key[], keyBytesMax: number): void {
   const writer = new KeyWriter();
   for (const key of keys) {
-    // Most keys are seen to be sound without being written: a character has at most three bytes.
+    // Most keys are known to fit without being encoded: a character has at most three bytes.
     if (typeof key === 'number' ? !Number.isNaN(key) : typeof key === 'string' && isShort(key, keyBytesMax)) continue;
     writer.reset();
     writer.write(key);
@@ -208,7 +208,7 @@ class Gathering {
     });
   }
 
-  /** From here on by partition. */
+  /** From now on entries are gathered by partition. */
   #split(): void {
     const old = this.#builders;
     this.#builders = new Map();

@@ -36,7 +36,7 @@ export interface CallLimits {
   readonly trace?: TraceContext | undefined;
 }
 
-/** @throws GridError INVALID_ARGUMENT when it is no time: a call would never end by it */
+/** @throws GridError INVALID_ARGUMENT when it is not a time: the call would never end */
 export function checkTimeout(timeoutMs: number): number {
   if (timeoutMs > 0) return timeoutMs;
   throw new GridError('INVALID_ARGUMENT', `timeoutMs is ${timeoutMs}: a positive number of milliseconds is expected`);
@@ -68,7 +68,7 @@ export function refusalOf({ valueEnds, values }: KvAnswers, operation: number): 
   }
 }
 
-/** What a call of this kind resolves to. */
+/** The result of a call of this kind. */
 export function resultOf(opcode: number, answers: KvAnswers, operation: number): unknown {
   switch (opcode) {
     case OPCODE.GET:

@@ -190,7 +190,7 @@ export class Connections {
           return await ask(connection, { ...options, timeoutMs: leftMs });
         } catch (error) {
           const failure = GridError.wrap(error);
-          // That there was no time for another try says less than why one was needed.
+          // The reason for another attempt says more than that there was no time for it.
           if (failure.code === 'DEADLINE_EXCEEDED' && last?.code === 'GRID_INCOMPLETE') throw last;
           if (!worthAnotherMember(failure)) throw failure;
           last = failure;

@@ -24,7 +24,7 @@ export interface Places {
   isLost(session: number): boolean;
 }
 
-/** Fails what is in doubt for good; gives the rest by queue, and what has none. */
+/** Fails what stays in doubt for ever; sorts the rest by queue, and lists what has none. */
 export function groupByQueue(
   operations: readonly DetachedOperation[],
   places: Places,

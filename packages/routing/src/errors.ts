@@ -1,4 +1,4 @@
-/** Errors that several files of this room make. */
+/** Errors that several files of this package throw. */
 import { GridError } from '@ashlar/core';
 
 export function clientClosed(): GridError {

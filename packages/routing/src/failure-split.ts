@@ -1,10 +1,10 @@
 /**
- * Operations of a batch that were not answered well: which go on, under which number, and which are over.
+ * The operations of a batch that failed: which of them go on, under which number, and which are over.
  *
  * failure-split F1  Only what a member never sealed goes on under a new number: it says so by the error (errors.proto), or
  *                   by NOT_RUN.
- * failure-split F2  What it sealed and lost (IN_DOUBT) goes on under its own number, so that whoever is asked next answers
- *                   from the log, or applies it once. The code itself reaches no caller.
+ * failure-split F2  What it sealed and lost (IN_DOUBT) goes on under its own number, so that the next member that is asked
+ *                   answers from the log, or applies it once. The code itself reaches no caller.
  */
 import { GridError, type WireError } from '@ashlar/core';
 import { type KvAnswers, STATUS } from '@ashlar/transport';

@@ -18,7 +18,7 @@ export class GroupCall implements CallTarget {
   readonly finished: Promise<readonly unknown[]>;
   readonly #opcode: number;
   readonly #what: string;
-  /** Milliseconds a progress is good for; undefined: the deadline stands. */
+  /** Milliseconds by which each answer moves the deadline; undefined: the deadline is fixed. */
   readonly #patienceMs: number | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
@@ -98,7 +98,7 @@ export class GroupCall implements CallTarget {
     this.#reject(error);
   }
 
-  /** Nothing was answered for too long: it makes no sense to ask more. */
+  /** Nothing was answered for too long: there is no point in asking for more. */
   get isOverdue(): boolean {
     return performance.now() > this.deadlineMs;
   }

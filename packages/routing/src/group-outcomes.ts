@@ -3,8 +3,8 @@
  *
  * group-outcomes O1  Each operation, by its position in the group, gets one outcome, the first; one byte a position stands
  *                    for it.
- * group-outcomes O2  Keys are named up to KEYS_NAMED_MAX of a kind; how many more there are is said. So are refusals, with
- *                    what they say.
+ * group-outcomes O2  Keys are named up to KEYS_NAMED_MAX of a kind; and their number is given. The same holds for refusals,
+ *                    with code and details.
  * group-outcomes O3  A group of mutations that was done in part is PARTIAL, never retryable as a whole; if nothing of it was
  *                    applied, its code is that of the first failure.
  */
@@ -34,7 +34,7 @@ export class GroupOutcomes {
   readonly #keys: readonly Key[];
   readonly #writes: boolean;
   #byPosition = new Uint8Array(FIRST_CAPACITY);
-  /** Of keys that failed and are not among `#keys`. */
+  /** The texts of keys that failed and are not among `#keys`. */
   readonly #texts = new Map<number, string>();
   #firstError: GridError | undefined;
   /** The first KEYS_NAMED_MAX. */

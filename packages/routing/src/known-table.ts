@@ -2,7 +2,8 @@
  * The partition table a router goes by, and which other one may take its place. Pure.
  *
  * known-table T1  Of one grid only a newer table takes the place of an older one.
- * known-table T2  Another grid's takes it when nobody of ours is left, and it is complete; or when ours never was.
+ * known-table T2  The table of another grid takes its place when no member of ours is left and the other is complete, or when ours
+ *                 never was.
  * known-table T3  The number of partitions is known from the first hello on, also while nobody owns one.
  */
 import { type GridError, GridIncompleteError, type PartitionTable } from '@ashlar/core';
@@ -56,7 +57,7 @@ export class KnownTable {
     return true;
   }
 
-  /** The grid is being put together: who is missing; undefined: that is not what is wrong. */
+  /** Who is missing in a grid that still gathers its members; undefined: it is complete. */
   whatIsMissing(): GridError | undefined {
     if (this.#gathering !== undefined) return new GridIncompleteError(this.#gathering);
     return this.isComplete ? undefined : new GridIncompleteError(this.#table);

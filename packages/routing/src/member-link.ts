@@ -1,4 +1,4 @@
-/** What a queue needs of a member: over the network, or (in a member itself) by a call. */
+/** What a queue needs of a member: over the network, or, for the member that it is in, by a function call. */
 
 import { GridError } from '@ashlar/core';
 import {
@@ -27,7 +27,7 @@ export interface MemberLink {
   openSession(request: SessionRequest, timeoutMs: number): Promise<SessionLease>;
   renewSession(session: number, lowestUnanswered: number, timeoutMs: number): Promise<SessionLease>;
   closeSession(session: number, timeoutMs: number): Promise<void>;
-  /** @param generation  counts the streams of a session up, so that batches on one that was left are void */
+  /** @param generation  number of the stream within its session, counting up: batches on an older stream are void */
   openStream(listener: KvStreamListener, generation: number): KvStream;
   close(): void;
   /** Closes it because its member left or moved. */
@@ -54,7 +54,7 @@ export function remoteLink(connection: MemberConnection): MemberLink {
   };
 }
 
-/** The member a router lives in: its batches take no detour over a socket. */
+/** The member that a router lives in: its batches do not go through a socket. */
 export interface LocalMember {
   readonly memberId: string;
   openStream(answers: KvAnswerSink): KvBatchSink;

@@ -47,7 +47,7 @@ export interface MemberQueueHost {
   observeVersion(version: number): void;
   /** Operations FAILED, REFUSED or NOT_RUN, by index in `answers`. */
   failures(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void;
-  /** Operations whose way broke; they are to be routed anew. */
+  /** Operations whose link broke; they are to be routed anew. */
   reroute(operations: readonly DetachedOperation[]): void;
   /** The link broke (or cannot be made): is the member still there? */
   onDown(): void;
@@ -63,7 +63,7 @@ export interface MemberQueueLimits {
   readonly valueBytesMax: number;
 }
 
-/** Answers handed out at once; a batch of so many is worth its message. */
+/** Answers that are handed out in one go; a batch of that many is worth a message of its own. */
 const SLICE_OPERATIONS = 128;
 
 interface AnswerSlice {
@@ -125,7 +125,7 @@ export class MemberQueue {
     return this.#stream === undefined ? this.#link.down : undefined;
   }
 
-  /** performance.now() at which the link was found not to stand. */
+  /** performance.now() when the link was found to be down. */
   get lostAtMs(): number {
     return this.#lostAtMs;
   }
@@ -140,12 +140,12 @@ export class MemberQueue {
     return this.#lastError;
   }
 
-  /** Nothing is sent and unanswered, or waits to be sent. */
+  /** Whether nothing is unanswered and nothing waits to be sent. */
   get isQuiet(): boolean {
     return this.#inFlight.size + this.#outbox.length === 0;
   }
 
-  /** Operations wait for a flush. */
+  /** Whether operations wait for a flush. */
   get isGathering(): boolean {
     const { quick, process, backup } = this.#builders;
     return quick.count + process.count + backup.count > 0;
@@ -462,7 +462,7 @@ export class MemberQueue {
     this.#dropAbandoned();
   }
 
-  /** Batches nobody waits for any more give their place free, also while there is no link. */
+  /** Batches that nobody waits for any more make room for others, also while there is no link. */
   #dropAbandoned(): void {
     for (let index = this.#outbox.length - 1; index >= 0; index--) {
       const batch = this.#outbox[index]!;

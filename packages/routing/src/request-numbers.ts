@@ -15,7 +15,7 @@ export interface NumberRange {
   left: number;
 }
 
-/** Mutations in doubt a session may span: bounds the window of answers in a member. */
+/** Most numbers between a session's lowest unanswered mutation and its newest: bounds the answers that a member keeps. */
 const SPAN_MAX = 1 << 18;
 
 export class RequestNumbers {

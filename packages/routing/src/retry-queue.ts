@@ -14,7 +14,7 @@ interface Parked {
 export class RetryQueue {
   readonly #route: (operations: DetachedOperation[]) => void;
   readonly #account: (bytes: number, operations: number) => void;
-  /** How often each call met trouble; forgotten with the call. */
+  /** Attempts of each call so far; forgotten with the call. */
   readonly #tries = new WeakMap<object, number>();
   #parked: Parked[] = [];
   #timer: NodeJS.Timeout | undefined;

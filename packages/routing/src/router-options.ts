@@ -5,13 +5,13 @@ import type { LocalMember } from './member-link.ts';
 export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink' | 'lostMs'> {
   /** host:port of members to ask first. */
   readonly seeds: readonly string[];
-  /** Default 10 000. */
+  /** Milliseconds until connecting fails. Default 10 000. */
   readonly connectTimeoutMs?: number;
   /** Whether to go on asking, within that time, where nobody listens at any seed yet. Default false. */
   readonly waitForMembers?: boolean;
   /** The time-out of calls that name none. Default 5000. */
   readonly timeoutMs?: number;
-  /** Shown to operators. */
+  /** Name that operators see. */
   readonly clientName?: string;
   /** Calls of a member's listeners (kv.proto, for_listeners). Default false. */
   readonly forListeners?: boolean;

@@ -3,7 +3,7 @@
  *
  *   call -> key bytes -> partition -> primary -> its queue ... answer -> promise
  *                                        ^                      |
- *                                        +---- retry <- trouble +
+ *                                        +---- retry <- failure +
  *
  * router R1  Every call settles: with its answer, its error, or at its deadline.
  * router R2  A mutation is sent again only under the number it had, unless a member said that it was never sealed.
@@ -148,7 +148,7 @@ export class Router {
     return this.#known.partitionCount;
   }
 
-  /** The grid is being put together: who is missing; undefined: that is not what is wrong. */
+  /** Who is missing in a grid that still gathers its members; undefined: it is complete. */
   whatIsMissing(): GridError | undefined {
     return this.#known.whatIsMissing();
   }
@@ -423,7 +423,7 @@ export class Router {
       this.#catalog.heard({ gridId, version: catalogVersion });
   }
 
-  // --- trouble
+  // --- failures
 
   #failures(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void {
     const { again, reason } = splitFailures(batch, answers, operations, (error, operation) =>
@@ -434,7 +434,7 @@ export class Router {
     else this.#park(again, reason);
   }
 
-  /** What a failed operation may do (router R2), and what is to be mended here before. */
+  /** How a failed operation may go on (router R2), after what has to be repaired here first. */
   #waysOn(error: WireError, batch: SealedBatch, operation: number): WayOn {
     switch (error.code) {
       case 'STALE_EPOCH':
@@ -548,7 +548,7 @@ export class Router {
 
   /** The clock of deadlines runs while something waits. */
   #armSweeper(): void {
-    // Behind the sockets: where this process was late, what has been answered in time lies in them and is read first.
+    // After the sockets were read: where this process was late, answers that came in time still lie in them.
     this.#sweeper ??= setTimeout(() => setImmediate(() => this.#onSweeper()), SWEEP_MS);
   }
 
@@ -563,7 +563,7 @@ export class Router {
   #sweep(): void {
     const nowMs = performance.now();
     for (const queue of this.#queues.values()) {
-      // What waits for a lost member may have another owner by now.
+      // What waits for a lost member may belong to another owner by now.
       if (!queue.isUp && !queue.isIdle) {
         this.#tables.refreshIfDue(nowMs);
         this.#failUnreachable(queue, nowMs);
@@ -578,7 +578,7 @@ export class Router {
     });
   }
 
-  /** router R4: somebody of the grid, who is still there, says that the table is as it was: nobody else can be asked. */
+  /** router R4: a living member of the grid says that the table is unchanged: nobody else can be asked. */
   #failUnreachable(queue: MemberQueue, nowMs: number): void {
     const { down, member, lostAtMs } = queue;
     if (down === undefined || this.table.awaited.includes(member.id) || !this.#tables.isConfirmed(lostAtMs, nowMs))
@@ -619,7 +619,7 @@ export class Router {
   }
 }
 
-/** Why nobody knows what became of a mutation that waits to be asked for again; undefined: its link broke. */
+/** Why the outcome of a mutation that waits to be asked for again is unknown; undefined: its link broke. */
 function doubtOf(reason: GridError): string | undefined {
   return reason.code === 'IN_DOUBT' ? 'then its partition was lost, and nobody could be asked in its time' : undefined;
 }

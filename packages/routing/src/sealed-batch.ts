@@ -1,7 +1,7 @@
 /**
  * A batch as a message, on its way or waiting for its way, and what it takes apart into when its way breaks.
  *
- * Taken apart are only batches that met trouble (a broken link, another owner); that way is slow, and objects stand for
+ * Only batches that failed (a broken link, another owner) are taken apart; that path is slow, and objects stand for
  * operations on it.
  */
 import type { WireError } from '@ashlar/core';
@@ -62,7 +62,7 @@ export class SealedBatch {
   readonly targets: readonly CallTarget[];
   readonly positions: Uint32Array;
   readonly session: number;
-  /** It was given to a stream: its mutations may have been applied. */
+  /** Whether it was given to a stream: then its mutations may have been applied. */
   wasSent = false;
   minDeadlineMs: number;
   readonly #deadlineMs: number;
@@ -274,7 +274,7 @@ function sparse(operations: Uint32Array, values: Uint32Array | Float64Array, ope
   return index < 0 ? undefined : values[index];
 }
 
-/** Milliseconds a member should bother; 0: no end. */
+/** Milliseconds that a member has for it; 0: no limit. */
 function deadlineFor(minDeadlineMs: number, nowMs: number): number {
   if (!Number.isFinite(minDeadlineMs)) return 0;
   return Math.max(1, Math.min(0xffff_ffff, Math.ceil(minDeadlineMs - nowMs)));

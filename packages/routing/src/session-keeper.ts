@@ -34,7 +34,7 @@ export class SessionKeeper {
       .then((session) => {
         this.#numbers = new RequestNumbers(session);
       })
-      // Whoever meets the forgotten session again asks again.
+      // The next batch that finds the session forgotten asks again.
       .catch(() => undefined)
       .finally(() => {
         this.#renewing = undefined;

@@ -3,17 +3,17 @@ import type { PartitionTable } from '@ashlar/core';
 import type { MemberConnection } from '@ashlar/transport';
 import { pause } from './connections.ts';
 
-/** Who asks in a moment has nearly always the same reason: one answer serves all. */
+/** Questions within a moment nearly always have the same reason: one answer serves them all. */
 const GATHER_MS = 20;
 const EVERY_MS = 100;
 const ANSWER_MS = 1_000;
-/** Word of a member that is older counts no more. */
+/** A confirmation that is older than this does not count. */
 const CONFIRMED_MS = 2_000;
 
 export interface TableSources {
   /** Whom to ask, best first. */
   connections(): readonly MemberConnection[];
-  /** The grid that the table in use is of. */
+  /** Id of the grid whose table is in use. */
   gridId(): string;
   /** Gets the table that a member sent, whether it is newer or not: one of our grid if there is any, else of another. */
   take(table: PartitionTable): void;
