@@ -1,6 +1,6 @@
 /**
  * The catalog: maps and modules of a grid, as one value with a version of its own, and its pure steps over what was checked
- * (command-check.ts). Of a module it holds what it is called and the hash of its bundle; bundles lie apart (bundles.ts), so
+ * (command-check.ts). It holds the name of a module and the hash of its bundle; bundles lie apart (bundles.ts), so
  * that the value stays small however much code is deployed.
  *
  *   createMap, dropMap, putModule, removeModule -> catalog'          or a GridError, and the catalog stays
@@ -65,7 +65,7 @@ export interface CatalogState {
   readonly gridId: string;
   /** Grows with every change of the catalog, and with nothing else. */
   readonly catalogVersion: number;
-  /** The highest map id ever given: kept on disk by the coordinator, as the epoch floor is. */
+  /** The highest map id ever given; kept on disk by the coordinator, as the epoch floor is. */
   readonly mapIdFloor: number;
   readonly maps: readonly CatalogedMap[];
   readonly modules: readonly CatalogedModule[];
@@ -74,7 +74,7 @@ export interface CatalogState {
 const NO_MAP = 0 as MapId;
 const MAPS_MAX = 4096;
 const MODULES_MAX = 256;
-/** All bundles together: every member holds them in memory. */
+/** Most characters of all bundles together: every member holds them in memory. */
 export const BUNDLE_CHARACTERS_MAX = 8 << 20;
 
 export function emptyCatalog({ gridId, mapIdFloor }: Pick<CatalogState, 'gridId' | 'mapIdFloor'>): CatalogState {
@@ -86,7 +86,7 @@ export function bundleHashesOf({ modules }: Pick<CatalogState, 'modules'>): Read
   return new Set(modules.map(({ hash }) => hash));
 }
 
-/** @throws AssertionError when one catalog cannot come of the other by a step (catalog-state C1, C3) */
+/** @throws AssertionError when `after` cannot result from `before` by a step (catalog-state C1, C3) */
 export function assertCatalogFollows(after: CatalogState, before: CatalogState): void {
   assert(after.gridId === before.gridId, 'catalog-state C3: a step of the catalog leaves its grid');
   assert(
@@ -104,7 +104,7 @@ export function assertCatalogFollows(after: CatalogState, before: CatalogState):
   }
 }
 
-/** What differs of the catalog afterwards; undefined: nothing. */
+/** The fields of the catalog that a step changes; undefined: none. */
 export type CatalogChange = Partial<Omit<CatalogState, 'gridId'>> | undefined;
 
 /** @throws GridError MAP_CONFLICT, OVERLOADED */

@@ -1,5 +1,5 @@
 /**
- * Who waits for a version of the catalog: those that ask something of a member that is behind.
+ * Calls that wait for a version of the catalog, because the member that they ask is behind.
  *
  *   wait(version) -> it comes by itself within COMING_MS -> answered
  *                \-> the coordinator is asked, again every RETRY_MS, until the caller's time is over
@@ -28,7 +28,7 @@ export interface CatalogWaitsOptions {
   /** The catalog's version here. */
   readonly version: () => number;
   readonly refresh: () => Promise<void>;
-  /** For the error. */
+  /** Whose catalog it is, for the error. */
   readonly whose: string;
 }
 

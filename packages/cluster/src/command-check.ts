@@ -9,7 +9,7 @@ import { checkName, GridError, HEAP_BYTES_MAX, HEAP_BYTES_MIN, WALL_MS_MAX } fro
 import { bundleHash, isBundleHash } from './bundles.ts';
 import type { CatalogedExport, MapSettings } from './catalog-state.ts';
 
-/** What is known of a module but its code. */
+/** A module without its code. */
 export interface ModuleFacts {
   readonly name: string;
   readonly hash: string;
@@ -18,7 +18,7 @@ export interface ModuleFacts {
   readonly heapBytes: number;
 }
 
-/** What a deployment hands in. */
+/** A module as a deployment hands it in. */
 export interface ModuleCommand extends ModuleFacts {
   readonly bundle: string;
 }
@@ -32,7 +32,7 @@ export type CatalogCommand =
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A key has at most so many elements. */
+/** Most elements of a key. */
 const AFFINITY_PARTS_MAX = 0xffff;
 /** A hundred years: deadlines stay far below 2^53 microseconds. */
 const DURATION_MS_MAX = 100 * 365 * 86_400_000;
@@ -177,7 +177,7 @@ function refused(what: string, value: unknown, wanted: string): GridError {
   return new GridError('INVALID_ARGUMENT', `${what} is ${shown(value)}`, { hint: `wanted: ${wanted}` });
 }
 
-/** A value in a message. */
+/** A value as messages show it. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, SHOWN_CHARACTERS_MAX));
   return typeof value === 'object' && value !== null ? 'an object' : String(value);

@@ -7,13 +7,13 @@
  * An engine that many may change at once reads the pair, steps, and sets what differs provided that both values are still
  * those it read, with the new bundle in the same transaction; otherwise it reads and steps again.
  *
- * coordinator O1  What `submit` or `refresh` answered, this handle knows from then on; it never goes back to an older value
- *                 of the same grid.
+ * coordinator O1  A handle knows what its `submit` or `refresh` answered from then on; it never goes back to an older value of
+ *                 the same grid.
  * coordinator O2  `refresh` is as new as every change that was answered, to anybody, before it was asked.
  * coordinator O3  A watch delivers values that are newer than the last, in order, and nothing twice; it may pass over some.
  *                 A change of one value is not delivered to those who watch the other.
- * coordinator O4  A bundle that the catalog refers to can be had by its hash while anybody asked holds it; one that it refers
- *                 to no more is let go.
+ * coordinator O4  A bundle that the catalog refers to can be fetched by its hash while anybody who is asked holds it; one that
+ *                 it no longer refers to is let go.
  */
 import type { CatalogState } from './catalog-state.ts';
 import type { ControlCommand, ControlState } from './step.ts';
@@ -34,7 +34,7 @@ export interface Coordinator {
   watchTable(listener: (table: TableState) => void): () => void;
   /** The same for the catalog. */
   watchCatalog(listener: (catalog: CatalogState) => void): () => void;
-  /** The text of a bundle that is at hand; undefined: it is not, `bundle` may find it. */
+  /** The text of a bundle that is at hand; undefined: it is not, and `bundle` may find it. */
   bundleAtHand(hash: string): string | undefined;
   /** The text of a bundle that the catalog refers to. @throws GridError BUNDLE_MISSING: nobody who was asked has it */
   bundle(hash: string): Promise<string>;

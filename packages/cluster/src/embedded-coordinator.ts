@@ -1,7 +1,7 @@
 /**
  * The coordinator inside one member: the same contract, no high availability. When its member dies nothing can change
  * until it is back; what the grid holds is served on. Started again, it goes on with what a keeper has (both values, and the
- * bundles); without, with what the members that live hold (rebuild.ts), of whom it also asks the bundles that it lacks.
+ * bundles); without a keeper, with what living members hold (rebuild.ts), which it also asks for the bundles that it lacks.
  *
  * embedded-coordinator E1  A pair is kept before anybody sees it, and so is every bundle that it refers to and that a
  *                          deployment brought.
@@ -15,7 +15,7 @@ import { type ControlCommand, type ControlState, emptyState, step } from './step
 import type { TableState } from './table-state.ts';
 import { Watchers } from './watchers.ts';
 
-/** What files of the first releases have: the grid's name, and what must never be given twice. */
+/** What the files of the first releases hold: the grid's name, and the floors below which nothing may be given again. */
 export interface GridFloors {
   readonly gridId: string;
   readonly epochFloor: number;

@@ -5,7 +5,7 @@
  * grid-view G1  Table and catalog are followed apart: a change of one is not passed on to those who follow the other.
  * grid-view G2  Of one grid neither value goes back. Another grid's takes its place whatever its version: the coordinator was
  *               started again, and went on with what a member holds.
- * grid-view G3  Who comes with a catalog's version is answered from that catalog or a later one, or not at all.
+ * grid-view G3  A caller that brings a catalog version is answered from that catalog or a later one, or not at all.
  * grid-view G4  However many ask for the newest at once, one question is under way, and one more stands for those who came
  *               while it was.
  */
@@ -32,7 +32,7 @@ import type { TableState } from './table-state.ts';
 /** Never reached by a caller's table version: the partition is not ours. */
 const NOT_OURS = Infinity;
 
-/** Told of a value, and of the one before it; undefined: the listener has just begun to follow. */
+/** Called with a value and the one before it; undefined: the listener has just begun to follow. */
 export type Follow<T> = (now: T, before: T | undefined) => void;
 
 export class GridView {
@@ -95,7 +95,7 @@ export class GridView {
     return this.#maps;
   }
 
-  /** @throws GridError GRID_INCOMPLETE while partitions have no owners: nothing can be asked of all of the grid */
+  /** @throws GridError GRID_INCOMPLETE while partitions have no owners: then the whole grid cannot be asked for anything */
   requireComplete(): void {
     if (!this.isComplete) throw new GridIncompleteError(this.#table);
   }
@@ -117,12 +117,12 @@ export class GridView {
     this.#bundleFollowers.push(follow);
   }
 
-  /** @param wait  resolves when what the present state asks of somebody stands; asked before a change counts as followed */
+  /** @param wait  resolves when its part of what the present state asks for is done; a change counts as followed only then */
   addStanding(wait: () => Promise<void>): void {
     this.#standing.push(wait);
   }
 
-  /** Resolves when everything that the present state asks of this member stands. */
+  /** Resolves when this member has done everything that the present state asks of it. */
   async stands(): Promise<void> {
     await Promise.all(this.#standing.map((wait) => wait()));
   }
@@ -178,7 +178,7 @@ export class GridView {
     if (this.#byId.get(id) === undefined && id > this.#catalog.mapIdFloor) await this.refresh();
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
-    // Ids only grow: of one above all that were heard of here nothing can be said.
+    // Ids only grow: nothing can be said of one above all that were heard of here.
     if (id > this.#catalog.mapIdFloor) {
       throw new GridError('LEASE_EXPIRED', `member '${this.self}' has not heard of map '${name}' yet`);
     }
@@ -187,7 +187,7 @@ export class GridView {
 
   /** The map of a name, made if it is not there. @throws GridError INVALID_NAME, MAP_CONFLICT, MAP_DROPPED */
   async mapFor(name: string, settings: MapSettings, declared: boolean): Promise<CatalogedMap> {
-    // Who names no settings takes the map as it is, also one that another member made a moment ago.
+    // A caller without settings takes the map as it is, also one that another member made a moment ago.
     if (!declared && !this.#maps.has(name)) await this.refresh().catch(() => undefined);
     const known = this.#maps.get(name);
     if (known !== undefined && !declared) return known;
@@ -207,7 +207,7 @@ export class GridView {
     throw this.#unknownModule(name);
   }
 
-  /** A deployment is answered when all members know it: nobody is asked. @throws GridError UNKNOWN_MODULE */
+  /** Asks nobody, for a deployment is answered only when all members know it. @throws GridError UNKNOWN_MODULE */
   checkModule(name: string): void {
     if (!this.#modules.has(name)) throw this.#unknownModule(name);
   }

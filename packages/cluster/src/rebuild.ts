@@ -12,12 +12,12 @@ import { GridError, type MemberId } from '@ashlar/core';
 import type { ControlState } from './step.ts';
 import { type TableState, withMember } from './table-state.ts';
 
-/** More changes than a coordinator makes while a member that lives hears of none. */
+/** More changes than a coordinator can make while a living member hears of none of them. */
 const GAP = 1024;
 
 /** Whether a joining member holds a grid that the coordinator has lost. @throws GridError GRID_CONFLICT (rebuild B2) */
 export function isLost(state: ControlState, held: ControlState, joiner: MemberId): boolean {
-  // What never was complete holds nothing.
+  // A grid that never was complete holds nothing.
   if (held.table.owners.length === 0) return false;
   const { gridId } = state.table;
   if (held.table.gridId === gridId) return isAhead(held, state);
@@ -79,7 +79,7 @@ function checkTaken(table: TableState, held: TableState, joiner: MemberId): void
   );
 }
 
-/** A complete grid as the disk has it: everybody is awaited. */
+/** A complete grid as it was read from disk: all of its members are awaited. */
 export function restored({ table, catalog }: ControlState): ControlState {
   const awaited = table.members.map(({ id }) => id);
   return { table: { ...table, awaited, tableVersion: table.tableVersion + 1 }, catalog };

@@ -1,10 +1,10 @@
 /**
- * One question that many have at the same time, asked once for all of them.
+ * A question that many callers have at the same time, asked once for all of them.
  *
  *   call, nothing under way -> asked        call while one is under way -> asked once more after it, for all who came since
  *
- * shared-call C1  What a call answers was asked for after the call was made: it is never older than its caller.
- * shared-call C2  At most one question is under way, and at most one stands behind it.
+ * shared-call C1  The answer that a caller gets was asked for after it called: it is never older than its caller.
+ * shared-call C2  At most one question is under way, and at most one waits behind it.
  */
 import { assert } from '@ashlar/core';
 

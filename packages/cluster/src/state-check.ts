@@ -1,5 +1,5 @@
 /**
- * A table or a catalog from a file or a wire, looked at field by field before anybody goes by it.
+ * Checks a table or a catalog from a file or a wire field by field before anybody relies on it.
  *
  * state-check V1  What comes out could have come about by steps: sizes agree, indexes lie within, floors lie above what was
  *                 given.
@@ -130,7 +130,7 @@ function moduleOf(value: unknown, mapIdFloor: number): CatalogedModule {
   };
 }
 
-/** What a step would refuse is damage here. */
+/** Turns the errors of a step into CORRUPT_DATA: what a step would refuse is damage here. */
 function asOurs<T>(check: () => T): T {
   try {
     return check();

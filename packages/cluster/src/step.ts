@@ -7,9 +7,9 @@
  * order, so that two coordinators cannot differ. No I/O, no clock, no chance.
  *
  * step S1  A value that a command does not change is the same object afterwards; a command that changes nothing gives the
- *          pair back. What a keeper has to compare and set is what is another object.
+ *          pair back. A keeper has to compare and set only what is another object.
  * step S2  A command changes one of the two values, but for a grid that is taken over from a member (rebuild.ts).
- * step S3  What comes out follows from what went in as table-state and catalog-state have it (asserted).
+ * step S3  The result follows from the input by the rules of table-state and catalog-state (asserted).
  */
 import { assert } from '@ashlar/core';
 import {
@@ -57,7 +57,7 @@ export function emptyState(
   };
 }
 
-/** Whether a command is one of the table; else it is one of the catalog. */
+/** Whether a command changes the table; otherwise it changes the catalog. */
 export function isTableCommand(command: ControlCommand): command is TableCommand {
   return command.kind === 'join' || command.kind === 'stopAwaiting';
 }

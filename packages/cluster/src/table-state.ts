@@ -19,7 +19,7 @@ export interface JoinedMember extends MemberAddress {
   readonly incarnation: string;
 }
 
-/** What clients and members route by, and what the coordinator needs to go on with it. */
+/** The partition table by which clients and members route, with what the coordinator needs to continue it. */
 export interface TableState extends PartitionTable {
   readonly partitionCount: number;
   readonly members: readonly JoinedMember[];
@@ -27,7 +27,7 @@ export interface TableState extends PartitionTable {
   readonly epochFloor: number;
 }
 
-/** A grid that has nothing yet but its name. */
+/** The table of a grid that has nothing yet but its name. */
 export function emptyTable(
   options: Pick<TableState, 'gridId' | 'partitionCount' | 'expectedMembers' | 'epochFloor'>,
 ): TableState {
@@ -53,7 +53,7 @@ export function joined(table: TableState, member: JoinedMember): TableState {
   return completed({ ...table, members: [...table.members, member], tableVersion: table.tableVersion + 1 });
 }
 
-/** With owners for its partitions, once all expected members are there. */
+/** The table with owners for its partitions, once all expected members are there. */
 function completed(table: TableState): TableState {
   const { members, expectedMembers, partitionCount, epochFloor } = table;
   if (members.length < expectedMembers) return table;
@@ -90,7 +90,7 @@ export function notAwaiting(table: TableState): TableState {
   return awaited.length === 0 ? table : { ...table, awaited: [] as MemberId[], tableVersion: tableVersion + 1 };
 }
 
-/** @throws AssertionError when one table cannot come of the other by a step (table-state T1-T3) */
+/** @throws AssertionError when `after` cannot result from `before` by a step (table-state T1-T3) */
 export function assertTableFollows(after: TableState, before: TableState): void {
   assert(after.gridId === before.gridId, 'table-state T1: a step of the table leaves its grid');
   assert(

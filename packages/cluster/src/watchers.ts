@@ -1,4 +1,4 @@
-/** Those who watch a value: called in the order in which they came, each with every change until it leaves. */
+/** The watchers of a value: called in the order in which they came, each with every change until it leaves. */
 export class Watchers<T> {
   readonly #listeners = new Set<(value: T) => void>();
 

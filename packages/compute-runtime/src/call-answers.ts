@@ -4,7 +4,7 @@
  *   calls of one entry:  1 set   2 look   3 set, its result      its record: number 3
  *                                                                answers:    of 3 its result, of 1 that it was applied
  *
- * call-answers N1  Every call that changed its entry has left something under its session and number: the last one the
+ * call-answers N1  Every call that changed its entry has left something under its session and number: the last of them the
  *                  record of the change, and its result unless that is undefined; the others an answer each.
  * call-answers N2  Calls that changed nothing have left nothing: they may be carried out again.
  */
@@ -12,7 +12,7 @@ import type { EntryOutcome, ProcessorOutcomes } from '@ashlar/compute';
 import type { WriteBatch } from '@ashlar/storage';
 import { eachCall, type ProcessorCall } from './processor-call.ts';
 
-/** What is staged next is of the call. */
+/** What is staged next belongs to the call. */
 export function numberAs(batch: WriteBatch, { session, requestNumber }: ProcessorCall): void {
   batch.requestSession = session;
   batch.requestNumber = requestNumber;
@@ -38,7 +38,7 @@ export function stageAnswers(
   outcomes: ProcessorOutcomes,
   isStaged: boolean,
 ): boolean {
-  // Whoever is alone and left no change has changed nothing.
+  // A call that ran alone and left no change has changed nothing.
   if (!isStaged && first.count === 1) return false;
   let hasAnswers = false;
   eachCall([first], (call, place) => {

@@ -14,7 +14,7 @@ export interface ProcessorCaller {
   onError(position: number, error: unknown): void;
   /** User code refused the call: bytes[start, end) are the refusal (`encodeRefusal`), good during the call only. */
   onRefused(position: number, bytes: Uint8Array, start: number, end: number): void;
-  /** The entry is not as the caller wants it any more. */
+  /** The call was skipped: the entry no longer is as the caller wants it. */
   onSkipped?(position: number): void;
 }
 
@@ -34,15 +34,15 @@ export class ProcessorCall {
   readonly caller: ProcessorCaller;
   readonly position: number;
   /**
-   * The entry must still be so, else the call is skipped; such a call chains with no other. It looks at the newest state,
-   * and the last thing that it does with the store is that look.
+   * Whether the entry still is as the caller wants it; if not, the call is skipped. Such a call chains with no other. It
+   * reads the newest state, and the last thing that it does with the store is that look.
    */
   readonly isWanted: (() => boolean) | undefined;
   /** The trace it belongs to, where its caller is traced. */
   trace: TraceContext | undefined = undefined;
-  /** A listener made it to get on with its events. */
+  /** Whether a listener made it, to make progress with its events. */
   isProgress = false;
-  /** Under which its caller may send it again; 0: it does not. */
+  /** The session under which its caller may send it again; 0: it does not. */
   session = 0;
   requestNumber = 0;
   /** The next call on the same entry in the same task. */
@@ -52,7 +52,7 @@ export class ProcessorCall {
   count = 1;
   /** It is on its way to a worker: nothing joins it any more. */
   isSent = false;
-  /** The name of its key at the gate. */
+  /** The lock id of its key. */
   readonly name: LockId;
 
   constructor(
@@ -85,7 +85,7 @@ export class ProcessorCall {
   }
 }
 
-/** What runs, and how deep in calls from user code. */
+/** The processor that runs, and how deep within calls from user code. */
 export interface ProcessorName {
   readonly module: string;
   readonly exportName: string;

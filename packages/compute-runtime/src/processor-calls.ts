@@ -46,7 +46,7 @@ const PACKERS_KEPT = 16;
 const PACKER_BYTES_KEPT = 256 << 10;
 /** Tasks whose answers wait for commits: no more are begun until some are answered. */
 const HELD_TASKS_MAX = 256;
-/** What found no batch to stage in looks again so often. */
+/** How often a task that found no batch to stage in looks again. */
 const LOOK_MS = 1;
 
 export class ProcessorCalls implements TaskHost {

@@ -4,13 +4,13 @@
  *   pack: newest state -> [worker] -> stage: batches -> submit -> keys are let go -> committed: answers
  *
  * processor-task T1  Calls read the newest state, what is sealed and not decided included, and nobody else writes their keys
- *                    until their own change is sealed. What they read and lost its partition meanwhile was never there: they
- *                    run again, where the partition is here.
+ *                    until their own change is sealed. If the partition that they read from is lost meanwhile, what they read
+ *                    was never there: they run again, where the partition is here.
  * processor-task T2  All answers of an entry hang on one batch: the one that staged its change, or, where nothing was staged
  *                    (kept, refused, failed), the one that it was read from. Where that is lost, the change is in doubt, or the
  *                    calls were never sealed and may be made again.
  * processor-task T3  One listener waits for all answers that hang on a batch.
- * processor-task T4  What tells a call that is sent again that it was applied is in the batch of the change (call-answers.ts).
+ * processor-task T4  What lets a call that is sent again be answered is in the batch of its change (call-answers.ts).
  */
 import type { BatchPacker, EntryOutcome, ProcessorOutcomes } from '@ashlar/compute';
 import { type Epoch, GridError, MapDroppedError, type PartitionId, type Random, TTL_KEEP } from '@ashlar/core';
@@ -124,7 +124,7 @@ export class ProcessorTask {
     try {
       const isWanted = first.isWanted?.() ?? true;
       const isThere = isWanted && store.findNewest(map.id, partition, keys, keyStart, keyEnd);
-      // An open batch hides what is to be read; a skip is told when what it was seen by is decided.
+      // An open batch hides what is to be read; a skip is answered when the batch in which it was seen is decided.
       const { undecided } = found;
       if (undecided?.state === 'open' || (undecided?.state === 'sealed' && !isWanted)) {
         undecided.whenDecided(() => this.#host.again(first));
@@ -280,7 +280,7 @@ export class ProcessorTask {
     this.#hangsOn[entry] = batch;
   }
 
-  /** Tells the calls whose changes a full log refused. */
+  /** Answers the calls whose changes a full log refused. */
   #tellFullLogs(outcomes: ProcessorOutcomes): void {
     const told = new Set(this.#toldEarly);
     this.#toldEarly = told;
@@ -366,7 +366,7 @@ export class ProcessorTask {
     return this.#staged?.has(entry) === true ? changeInDoubt(partition) : readLost(partition);
   }
 
-  /** So many entries more are over. */
+  /** `count` more entries are over. */
   #end(count: number): void {
     this.#left -= count;
     if (this.#left > 0 || count === 0) return;

@@ -8,8 +8,8 @@
  *
  * ready-calls R1  Calls on a key take effect in the order in which they came, also those that wait for a batch.
  * ready-calls R2  At most `waitingMax` wait; the next one is refused and has changed nothing.
- * ready-calls R3  A record bears the number of its call. What it was answered is kept nowhere: the function is pure, and is run
- *                 again on the old value that the record tells (readyResult).
+ * ready-calls R3  A record bears the number of its call. The call's answer is not kept: the function is pure, and is run again
+ *                 on the old value that the record has (readyResult).
  */
 import { readyProcessor } from '@ashlar/compute';
 import { GridError, MapDroppedError, TTL_KEEP } from '@ashlar/core';
@@ -35,9 +35,9 @@ export interface ReadyCallsDependencies {
 const ONCE_PER_KEY: BatchHeader = { oncePerKey: true };
 const PROGRESS_ONCE_PER_KEY: BatchHeader = { oncePerKey: true, isProgress: true };
 const UNDEFINED_RESULT = new Uint8Array(0);
-/** Batches that stand in the way are decided in the order of a network's round trip. */
+/** How often waiting calls are tried: the batches in their way are decided within about a network round trip. */
 const LOOK_MS = 1;
-/** Calls that one look may try in vain. */
+/** Failed attempts after which one look ends. */
 const MISSES_A_LOOK = 32;
 
 export class ReadyCalls {
@@ -84,7 +84,7 @@ export class ReadyCalls {
       if (this.#attempt(call)) this.#deps.release(call);
       else left.push(call);
     }
-    // What was let through by a release may wait by now, too: behind these.
+    // Calls that a release let through may wait by now, too: behind these.
     this.#waiting = [...left, ...waiting.slice(at), ...this.#waiting];
     if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => this.#look(), LOOK_MS).unref();
   }
@@ -162,7 +162,7 @@ export class ReadyCalls {
 
   #answer(call: ProcessorCall, result: Uint8Array, error: unknown, isSkipped: boolean): void {
     const batch = this.#hangsOn;
-    // A full log is no news of the entry: whoever wants to wait for room does so now.
+    // A full log says nothing about the entry: a caller that wants to wait for room does so now.
     if (batch === undefined || GridError.is(error, 'LOG_FULL')) {
       tell(call, result, error, isSkipped);
       return;

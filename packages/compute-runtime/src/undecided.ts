@@ -1,4 +1,4 @@
-/** What hangs on a batch that somebody sealed and nobody decided yet. */
+/** What hangs on a batch that is sealed and not decided yet. */
 import { GridError, type PartitionId } from '@ashlar/core';
 import type { WriteBatch } from '@ashlar/storage';
 
@@ -23,7 +23,7 @@ export function readLost(partition: PartitionId): GridError {
   });
 }
 
-/** No word for another batch, or another batch is staging in the partition: both pass by themselves. */
+/** Whether no batch is free, or another one is staging in the partition: both pass by themselves. */
 export function isBlocked(error: unknown): boolean {
   return GridError.is(error, 'OVERLOADED');
 }

@@ -21,7 +21,7 @@ interface TwinState {
   newTtlMs: number | undefined;
   action: 'keep' | 'set' | 'remove';
   isRenewed: boolean;
-  /** Of the call that ran last. */
+  /** What the call that ran last answered. */
   hasChanged: boolean;
   lastChange: number;
 }

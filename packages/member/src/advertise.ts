@@ -5,7 +5,7 @@ import type { MemberConfig } from './config/schema.ts';
 
 type Doors = Pick<MemberConfig, 'grpc' | 'http'>;
 
-/** @throws GridError INVALID_CONFIG: all addresses of this machine are none for others */
+/** @throws GridError INVALID_CONFIG when it binds all addresses of the machine: others cannot reach it by those */
 export function refuseUnreachable({ grpc: { host, advertise } }: Pick<Doors, 'grpc'>): void {
   const setting = advertise === '' ? 'grpc.host' : 'grpc.advertise';
   const told = advertise === '' ? host : hostAndPort(advertise).host;
@@ -22,7 +22,7 @@ export function grpcAddress({ grpc: { host, advertise } }: Pick<Doors, 'grpc'>, 
   return hostPort(told.host, told.port === 0 ? port : told.port);
 }
 
-/** The same of the HTTP door: it is on the same machine. */
+/** host:port of the HTTP door, which is on the same machine. */
 export function httpAddress({ grpc, http: { host } }: Doors, port: number): string {
   const told = isWildcard(host) ? hostAndPort(grpcAddress({ grpc }, 0)).host : host;
   return hostPort(told.replace(/^\[(.*)\]$/, '$1'), port);

@@ -1,5 +1,5 @@
 /**
- * Makes store and modules what the grid's table and catalog say: maps, partitions at their epochs, deployed code.
+ * Brings store and modules to what the grid's table and catalog say: maps, partitions at their epochs, deployed code.
  *
  *   table, catalog -> what is there differs? -> one step a difference -> a step that failed is tried again
  *   a module whose bundle is not at hand -> it is sought -> deployed when it comes
@@ -8,8 +8,8 @@
  *                      nothing behind.
  * catalog-follower F2  A partition whose epoch has risen had another primary meanwhile: what was here of it goes, also where
  *                      no table said so.
- * catalog-follower F3  A step that fails keeps no other step, and no later value, from being followed. It is tried again with
- *                      the next value, and every RETRY_MS; whoever asks for what it would have made gets its error.
+ * catalog-follower F3  A step that fails keeps no other step from being done, and no later value from being followed. It is tried
+ *                      again with the next value, and every RETRY_MS; whoever asks for what it would have made gets its error.
  * catalog-follower F4  Under a module's name the newest deployment runs or none: while its bundle is missing, calls of it are
  *                      refused with BUNDLE_MISSING, and an older text no longer runs.
  */
@@ -141,7 +141,7 @@ export class CatalogFollower {
     });
   }
 
-  /** When it is found, `onBundle` follows. */
+  /** Looks for a bundle; when it is found, `onBundle` is called. */
   async #seek(hash: string, name: string): Promise<void> {
     if (this.#seeking.has(hash)) return;
     this.#seeking.add(hash);

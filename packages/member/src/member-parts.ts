@@ -1,4 +1,4 @@
-/** What one member is made of, and how its parts come about from its configuration. */
+/** The parts of one member, and how they are made from its configuration. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { type ControlState, EmbeddedCoordinator, GridView, type TableState } from '@ashlar/cluster';
@@ -33,10 +33,10 @@ const SUBSCRIPTIONS_MAX = 1000;
 /** Worker numbers beyond the threads: a killed worker keeps its own until it is gone. */
 const SPARE_WORKERS = 8;
 const THREADS_MAX = 4;
-/** Query workers give way to the main thread where the system has a nice value a thread. */
+/** Nice value of query workers, so that they give way to the main thread where the system has one for each thread. */
 const QUERY_NICENESS = 5;
 
-/** What is to be closed when a member stops or does not come up: the last one first. */
+/** What is to be closed when a member stops or fails to start, the last one first. */
 export type Closers = (() => Promise<void> | void)[];
 
 /** What one running member is made of; handed to those who build on it. */
@@ -63,7 +63,7 @@ export interface MemberParts {
   readonly incarnation: string;
   /** Who may talk to it, and how it talks to others. */
   readonly security: MemberSecurity;
-  /** A reader's number for the main thread itself. */
+  /** Reader index of the main thread itself. */
   readonly mainReaderIndex: number;
   /** Undefined: the coordinator is in this member. */
   readonly remoteCoordinator: RemoteCoordinator | undefined;
@@ -111,7 +111,7 @@ async function coordinate({ config, self, peers, clock, log }: CoordinatorParts)
   return { remote };
 }
 
-/** With answers that hold everywhere. */
+/** The coordinator, with answers that hold everywhere. */
 function spreading(
   embedded: EmbeddedCoordinator,
   {

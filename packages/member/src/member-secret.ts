@@ -1,5 +1,5 @@
 /**
- * What members of one grid show each other, so that no stranger and no client can act as one.
+ * The secret that members of one grid show each other, so that no unknown process and no client can act as a member.
  *
  *   security.memberToken -> ASHLAR_MEMBER_SECRET -> ~/.ashlar/member-secret, made at the first start
  *
@@ -7,8 +7,8 @@
  * folder cannot be written (or there is none) it lies in a folder of the user's own among the temporary files; where that
  * cannot be either, this process makes a secret that nobody else has, and says so.
  *
- * member-secret M1  The file is made whole, in one step: who finds it finds all of it, and of two that make it at once one
- *                   wins.
+ * member-secret M1  The file is made whole, in one step: whoever finds it finds all of it, and of two processes that make
+ *                   it at once one wins.
  * member-secret M2  A file or folder that others may read or write, or that belongs to somebody else, is not trusted.
  */
 import { randomBytes } from 'node:crypto';
@@ -26,7 +26,7 @@ export interface MemberSecret {
   readonly text: string;
   /** Where it comes from, for the log; never the secret. */
   readonly source: string;
-  /** Why no other process can have it; undefined: others can. */
+  /** Why no other process can know it; undefined: others can. */
   readonly alone: string | undefined;
 }
 
@@ -60,7 +60,7 @@ function usualFolders(): string[] {
   try {
     folders.push(join(homedir(), '.ashlar'));
   } catch {
-    // A user without a home: the next place.
+    // The user has no home folder: the next place is tried.
   }
   return [...folders, join(tmpdir(), `ashlar-${process.getuid?.() ?? 'user'}`)];
 }

@@ -145,7 +145,7 @@ export class Member {
     await remoteCoordinator.join(self, config.cluster.joinTimeoutMs);
   }
 
-  /** Why the member does not serve yet, or no more; empty: it does. */
+  /** Why the member does not serve yet, or no longer does; empty: it serves. */
   #notReady(): string[] {
     if (this.#isStopping) return ['the member is stopping'];
     const { control, remoteCoordinator } = this.#parts;

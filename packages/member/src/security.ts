@@ -44,7 +44,7 @@ export interface MemberSecurity {
   readonly peers: Pick<ConnectionOptions, 'tls' | 'token'>;
   /** Undefined: the HTTP door is on loopback, or was allowed to be open. */
   readonly http: HttpSecurity | undefined;
-  /** What is not wrong, but soon will be. */
+  /** What is right now and soon will not be, such as a certificate that expires. */
   readonly warnings: readonly string[];
 }
 
@@ -87,7 +87,7 @@ export function memberSecurity({ security, grpc, http }: MemberConfig, secret: M
   };
 }
 
-/** Members' methods are the members'; everything else is open to whoever was let in. */
+/** Members' methods are for members only; everything else is open to whoever was let in. */
 export function mayCall(permission: Permission, _map: string | undefined, { roles }: Principal): boolean {
   return permission !== 'member' || roles.includes('member');
 }
@@ -123,7 +123,7 @@ function principalOf({ given, subject }: Shown, { token, secret, memberSubject }
 
 /** Probes read health without a token; the certificate counts where the gRPC door would not let in anybody without. */
 function httpSecurity(tls: TlsFiles, { token, secret }: Known): HttpSecurity {
-  // Who may not show a certificate (a probe) is to get as far as health.
+  // A caller without a certificate (a probe) must still reach the health pages.
   const clientAuth = tls.clientAuth === 'none' ? 'none' : 'request';
   return {
     tls: { ...tls, clientAuth },
@@ -132,7 +132,7 @@ function httpSecurity(tls: TlsFiles, { token, secret }: Known): HttpSecurity {
   };
 }
 
-/** Digests have one length, so that the comparison takes one time. */
+/** Compares digests, which have one length, so that the comparison always takes the same time. */
 function isSame(a: string, b: string): boolean {
   const [first, second] = [a, b].map((text) => createHash('sha256').update(text).digest());
   return timingSafeEqual(first!, second!);

@@ -1,4 +1,4 @@
-/** Runs work that is left for later in slices of the main thread: often while there is some, seldom while there is none. */
+/** Runs deferred work in slices of the main thread: often while there is some, seldom while there is none. */
 const BUSY_PAUSE_MS = 1;
 const IDLE_PAUSE_MS = 20;
 

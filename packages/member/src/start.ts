@@ -7,7 +7,7 @@ import { type LoadedConfig, loadConfig } from './config/load.ts';
 import { Member } from './member.ts';
 
 const DEFAULT_FILE = 'ashlar.yaml';
-/** Node, its threads and their heaps, beside the grid memory. */
+/** Memory of Node, its threads and their heaps, beside the grid memory. */
 const PROCESS_BYTES = 160 * 2 ** 20;
 
 export interface StartRequest {
@@ -27,7 +27,7 @@ export interface StartedMember {
   /** host:port of the HTTP door. */
   readonly httpAddress: string;
   readonly httpScheme: 'http' | 'https';
-  /** In order, within 5 seconds. Idempotent. */
+  /** Stops the member in order, within 5 seconds. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ async function logDestination(pretty: boolean): Promise<DestinationStream> {
   return prettyLines({ destination: STDERR, sync: true, colorize, ignore: 'pid,hostname,name' });
 }
 
-/** Configuration out of flags, environment and file. @throws GridError INVALID_CONFIG */
+/** Configuration from flags, environment and file. @throws GridError INVALID_CONFIG */
 export function configOf({ flags, flagNames, configFile, env }: StartRequest): LoadedConfig {
   return loadConfig({ flags, flagNames, env, file: readConfig(configFile || env['ASHLAR_CONFIG'] || undefined) });
 }

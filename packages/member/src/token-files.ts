@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { GridError } from '@ashlar/core';
 import type { MemberConfig } from './config/schema.ts';
 
-/** What a header carries. */
+/** A token that an HTTP header can carry. */
 const TOKEN = /^[!-~]([ -~]*[!-~])?$/;
 
 /**

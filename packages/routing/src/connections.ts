@@ -130,7 +130,7 @@ export class Connections {
         { hint: 'install the client of the grid’s release' },
       );
     }
-    // Its door is open before it has its place.
+    // Its door opens before it has joined.
     if (!hello.table.members.some(({ id }) => id === hello.memberId)) throw new GridIncompleteError(hello.table);
     return hello;
   }

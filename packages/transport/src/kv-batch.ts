@@ -80,7 +80,7 @@ export interface KvBatch {
   readonly catalogVersion: number;
   readonly atomic: boolean;
   readonly resent: boolean;
-  /** Of what is sent again: the lowest sessionVersion of a first sending; 0: not known. */
+  /** For a batch that is sent again: the lowest sessionVersion of a first sending; 0: not known. */
   readonly firstVersion?: number;
   readonly maps: readonly MapReference[];
   readonly processors: readonly ProcessorReference[];

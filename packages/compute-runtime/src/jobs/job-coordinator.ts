@@ -5,7 +5,7 @@
  *   snapshot over all members -> a part on each (job-part-runner.ts) -> partial results, held within bounds -> reduce -> result
  *
  * job-coordinator J1  A result comes from a partial result of every partition, or the job fails.
- * job-coordinator J2  A member's snapshot lives by the progress of its own part, and goes when that ends.
+ * job-coordinator J2  A member's snapshot lives as long as its own part makes progress, and goes when that ends.
  */
 import type { GridView } from '@ashlar/cluster';
 import { CALL_DEPTH, type JobRunner } from '@ashlar/compute';
@@ -20,7 +20,7 @@ export interface JobSnapshot {
   readonly version: Version;
   /** Its name on each member. */
   readonly ids: ReadonlyMap<MemberId, number>;
-  /** It ages by what is read in it, and is not renewed for nothing. */
+  /** True: it is kept alive only by being read, not by renewals. */
   isIdle: boolean;
   releaseAt(member: MemberId): void;
   /** Idempotent; never rejects. */

@@ -15,7 +15,7 @@ import { nonEmpty } from './job-bytes.ts';
 import type { JobHolding } from './job-coordinator.ts';
 import { PieceStream } from './piece-stream.ts';
 
-/** How often a job that waits for a thread keeps its snapshot, in the time that the snapshot has. */
+/** How often, within a snapshot's maximal age, a job that waits for a thread renews it. */
 const LOOKS_AN_AGE = 4;
 
 export interface JobPartDependencies {

@@ -1,4 +1,4 @@
-/** A member's part of a job as it comes, held against what its end says: what is missing fails, it is never left out. */
+/** A member's part of a job as it comes, checked against the count at its end: a missing piece is an error, never left out. */
 import type { MemberId } from '@ashlar/core';
 import { type JobPartOutput, PartCount } from '@ashlar/transport';
 

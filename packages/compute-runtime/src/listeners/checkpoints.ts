@@ -2,7 +2,7 @@
  * The checkpoints of one listener in the partitions of this member: read back, written with what commits with them, taken
  * away.
  *
- * checkpoints C1  A checkpoint that was read is committed: what is undecided is waited for.
+ * checkpoints C1  A checkpoint that was read is committed: reading waits for what is undecided.
  * checkpoints C2  Writes of the source's own partition, the checkpoint and the outbox of a step commit in one batch.
  */
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
@@ -81,7 +81,7 @@ export class Checkpoints {
   ): Promise<void> {
     const { id } = await listenerMap(this.#parts);
     const record = encodeCheckpoint(checkpoint);
-    // Another log may be full of what the listener has still to read.
+    // Another log may be full of what the listener still has to read.
     const header = { isProgress: true, epoch };
     const isCommitted = await this.#writes.commit(lockIdsOf(partition, own), header, signal, (batch) => {
       stageWrites(batch, partition, own, this.#parts);
@@ -95,7 +95,7 @@ export class Checkpoints {
     throw new GridError('OUTCOME_UNKNOWN', `partition ${partition} was lost while a listener's step was committed`);
   }
 
-  /** There is no listener to go on from it. */
+  /** Takes the checkpoint away: no listener will go on from it. */
   async remove({ partition, epoch }: CheckpointPlace, signal: AbortSignal): Promise<void> {
     const { control } = this.#parts;
     const map = control.maps.get(LISTENER_MAP);

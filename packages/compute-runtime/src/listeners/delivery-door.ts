@@ -44,7 +44,7 @@ export class DeliveryDoor {
   }
 }
 
-/** What it was refused with by user code is not part of it: nobody's code runs here. */
+/** The failure as plain data. It has no refusal of user code, for no user code runs here. */
 function wireOf(failure: GridError): Record<string, unknown> {
   const { code, message, hint, details } = failure.toWire();
   return { code, message, ...(hint === undefined ? {} : { hint }), ...(details === undefined ? {} : { details }) };

@@ -9,7 +9,7 @@
  * delivery-target T2  The next step of a source is sent only when the last one is answered, so what comes behind its mark
  *                     was taken: it is answered, and changes nothing.
  * delivery-target T3  A write for a map that was dropped is void, as it would have been a moment before the drop.
- * delivery-target T4  No delivery is waited for longer than `waitMs`: it is sent again, and the mark knows it.
+ * delivery-target T4  No delivery is waited for longer than `waitMs`: it is sent again, and the mark recognises it.
  */
 import type { GridView } from '@ashlar/cluster';
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
@@ -116,7 +116,7 @@ export class DeliveryTarget {
     return decodeMark(valueBytes.slice(valueStart, valueEnd));
   }
 
-  /** Those of the maps written to that are gone. Others are here when it resolves. */
+  /** Those of the maps written to that were dropped. All others are here when it resolves. */
   async #droppedMaps(writes: readonly PlacedWrite[]): Promise<ReadonlySet<MapId>> {
     const { needMap, store } = this.#parts;
     const dropped = new Set<MapId>();

@@ -1,11 +1,11 @@
 /**
- * Takes away what listeners left in this member's partitions that are deployed no more: marks of what was taken from them,
- * and checkpoints that nobody was there to take away.
+ * Takes away what listeners that are no longer deployed left in this member's partitions: marks of what was taken from
+ * them, and checkpoints that nobody was there to take away.
  *
  *   expect() -> waitMs -> sweep: whose records lie here, and who is not known? -- for waitMs --> taken away
  *                          ^                                                  '-- not yet ----> again when it is due
  *
- * forgotten-listeners F1  A mark outlives its listener by longer than that still delivers (running-listener.ts, RETIRE_MS), so
+ * forgotten-listeners F1  A mark outlives the time in which its listener may still deliver (running-listener.ts, RETIRE_MS), so
  *                         no late copy of a delivery is taken for a new one: each listener has its own time, from when it was
  *                         first missed.
  * forgotten-listeners F2  A sweep that is expected comes, however often others are expected meanwhile: marks do not gather.
@@ -47,7 +47,7 @@ const TIMES: ForgetTimes = {
 const SLICE_SLOTS = 1000;
 /** Records that could not be taken away are tried again after this share of the wait. */
 const RETRY_SHARE = 1 / 15;
-/** What is no record of ours belongs to nobody that could come back. */
+/** Owner of records that are not ours: nobody who could come back. */
 const NOBODY = '';
 
 export class ForgottenListeners {
@@ -128,7 +128,7 @@ export class ForgottenListeners {
         const removed = due.length === 0 ? 0 : await this.#remove(mapId, partition, due);
         if (removed === undefined) for (const [id] of due) left.add(id);
         else count += removed;
-        // Between slices others have their turn.
+        // Other work has its turn between slices.
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
@@ -172,7 +172,7 @@ export class ForgottenListeners {
     return undefined;
   }
 
-  /** Forgets whom nothing is left of, and looks again when the next one is due. */
+  /** Forgets listeners of which nothing is left, and looks again when the next one is due. */
   #lookAhead(left: ReadonlySet<string>, startedMs: number): void {
     const { nowMs, waitMs } = this.#times;
     for (const [id, missedMs] of this.#missedMs) {

@@ -1,6 +1,6 @@
 /**
  * Batches of listeners: staged once no processor and no statement holds what they write, in the turn in which the last one
- * lets go; done once they are committed. Where as many batches are under way as there may be they wait for their turn.
+ * lets go; done once they are committed. Where too many batches are under way they wait for their turn.
  */
 import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
 import {
@@ -32,7 +32,7 @@ export class GatedWrites {
   }
 
   /**
-   * @param names   of what is to be written, at the gate
+   * @param names   lock ids of what is to be written
    * @param signal  until the batch is sealed it is given up when this fires
    * @returns whether it is committed; false: its partition was lost, and nobody here knows what became of it
    * @throws GridError as `stage` does; CANCELLED; OVERLOADED: nothing was sealed
@@ -73,7 +73,7 @@ export class GatedWrites {
   }
 }
 
-/** The gate's names of a partition and of what is written in it. */
+/** The lock ids of a partition and of the keys that are written in it. */
 export function lockIdsOf(partition: PartitionId, writes: readonly PlacedWrite[]): LockId[] {
   return [partitionLockId(partition), ...writes.map(({ mapId, key }) => keyLockId(mapId, key, 0, key.length))];
 }

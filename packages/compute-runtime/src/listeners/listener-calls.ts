@@ -1,7 +1,7 @@
 /**
  * Calls that listeners make into the grid: keys of this member at once, those of others through the member's grid.
  *
- * listener-calls 1  A call is answered within CALL_MAX_MS, and within the run that it is made in, wherever its key lies: what
+ * listener-calls C1  A call is answered within CALL_MAX_MS, and within the run that it is made in, wherever its key lies: what
  *                   has been handed on by then is OUTCOME_UNKNOWN, what nobody waits for is let go.
  */
 import type { Grid, GridKey } from '@ashlar/api';
@@ -20,7 +20,7 @@ import { decodeKey, decodeRefusal, decodeValue, encodeValue, partitionOf } from 
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from '../processor-call.ts';
 import type { ListenerDependencies } from './listener-spec.ts';
 
-/** Above what a call has to wait for in the ordinary way: a full queue before its key, a processor's wall clock. */
+/** Longer than a call ordinarily waits: for a full queue before its key, for a processor's wall clock. */
 const CALL_MAX_MS = 30_000;
 const NO_BYTES = new Uint8Array(0);
 
@@ -121,7 +121,7 @@ class AnswersOf implements ProcessorCaller {
     if (this.#isFirst(index)) this.#results[index] = result;
   }
 
-  /** Resolves once all are there, or nobody waits for the rest any more (listener-calls 1). */
+  /** Resolves once all are there, or nobody waits for the rest any more (listener-calls C1). */
   async all({ signal, deadlineMs }: CallScope): Promise<ListenerCallAnswer> {
     if (this.#open > 0) {
       const cancel = (): void => this.#giveUp(new CancelledError('the call'));

@@ -34,7 +34,7 @@ export class ListenerDriver {
   /** Logs of partitions that came may be held for the listeners of the member that had them. */
   #isHolding = false;
   #isClosed = false;
-  /** Of the catalog that was looked at last. */
+  /** The catalog that was looked at last, and the listeners that it wants. */
   #wantedIn: { readonly catalog: CatalogState; readonly wanted: ReadonlyMap<string, ListenerSpec> } | undefined;
 
   constructor(deps: ListenerDependencies) {
@@ -110,7 +110,7 @@ export class ListenerDriver {
     );
   }
 
-  /** The first LISTENERS_LABELLED_MAX. */
+  /** The states of the first LISTENERS_LABELLED_MAX listeners. */
   #states(): readonly Reading[] {
     const states = new Map([...this.#running].map(([id, { spec, state }]) => [id, { spec, state: state as string }]));
     const { catalog } = this.#deps.parts.control;

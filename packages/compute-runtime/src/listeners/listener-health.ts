@@ -4,9 +4,9 @@
  *   healthy --a run fails--> failing --a run goes well, nothing is to be tried again--> healthy
  *                               '--its code kills threads, or fails on whatever comes--> quarantined --redeployed--> healthy
  *
- * listener-health H1  After runs that killed their thread in a row there is a pause before the next one that doubles.
+ * listener-health H1  After a row of runs that killed their thread there is a pause before the next run, which doubles.
  * listener-health H2  Events are given up on only where the listener is known to work with others; else it is the listener that
- *                     is at fault, and its events are kept for a better one.
+ *                     is at fault, and its events are kept for better code.
  * listener-health H3  In quarantine nothing runs. Only a new deployment ends it.
  */
 import type { GridError } from '@ashlar/core';
@@ -18,10 +18,10 @@ export type StateChange = (from: HealthState, to: HealthState, error: GridError 
 
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5000;
-/** Tries of one group: runs that kill their thread cost one each. */
+/** Runs that one group of events may end by the death of their thread. */
 export const DEATH_TRIES_MAX = 4;
 export const TRIES_MAX = 10;
-/** So many deaths in a row, over so many partitions, are no fault of single events. */
+/** This many deaths in a row, over this many partitions, are not the fault of single events. */
 const DEATHS_MAX = 6;
 const PARTITIONS_TO_BLAME = 3;
 
@@ -89,7 +89,7 @@ export class ListenerHealth {
     return this.#deathsInARow > 0;
   }
 
-  /** Before the next run. */
+  /** Milliseconds to wait before the next run. */
   get pauseMs(): number {
     if (this.#deathsInARow === 0) return 0;
     return Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** (this.#deathsInARow - 1));
@@ -133,7 +133,7 @@ export class ListenerHealth {
    */
   mayGiveUp(failures: GroupFailures, error: GridError): boolean {
     if (failures.wasBlamedAlone(this)) return true;
-    // The only events there are may be bad ones: once, and not where they cost threads.
+    // The only events there are may be bad ones: that is granted once, and not where they cost threads.
     if (!failures.hasDeaths && this.#givenUpInARow++ === 0) return true;
     this.#quarantine(error);
     return false;

@@ -18,7 +18,7 @@ export interface PlacesOptions {
   readonly parts: Pick<ListenerParts, 'store' | 'control'>;
   readonly checkpoints: Checkpoints;
   readonly holder: LogHolder;
-  /** A checkpoint that lies there is of a listener that was given up: only its outbox counts. */
+  /** Whether a checkpoint that lies there belongs to a listener that was given up: then only its outbox counts. */
   readonly startsAnew: boolean;
   /** Events between the checkpoint and `firstSequence` are not in the log. */
   readonly onGap: (partition: PartitionId, checkpoint: Checkpoint, firstSequence: number) => void;

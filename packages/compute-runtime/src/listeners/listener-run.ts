@@ -33,7 +33,7 @@ const PULL_RECORDS = 1024;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 2000;
 const START_RETRY_MS = 1000;
-/** Deliveries of a pull are waited for so long before other partitions go on without theirs. */
+/** How long the deliveries of a pull are waited for before other partitions go on without them. */
 const DELIVERY_GRACE_MS = 20;
 /** Records of other maps between a checkpoint and the place that was read: then it is written anew. */
 const FOREIGN_RECORDS_MAX = 64;
@@ -47,7 +47,7 @@ export interface RunWatch {
   /** Writes of an outbox are not taken and are sent again. */
   onUndelivered(partition: PartitionId, error: GridError): void;
   onLeftOut(partition: PartitionId, writes: number, error: GridError): void;
-  /** Nothing is to be tried again. */
+  /** No group is waiting to be tried again. */
   onQuiet(): void;
   onMapDropped(): void;
 }
@@ -155,7 +155,7 @@ export class ListenerRun {
         if (events !== undefined) await this.#handle(groupsOf(events));
         await this.#advance();
         if (!more) await subscription.changed();
-        // A slice without events for the listener gives no turn away by itself.
+        // A slice without events for the listener does not yield to the event loop by itself.
         else if (events === undefined) await nextTurn();
       } catch (error) {
         if (signal.aborted) return;
@@ -221,7 +221,7 @@ export class ListenerRun {
     });
   }
 
-  /** Outboxes of the time before. */
+  /** Delivers the outboxes that earlier runs left. */
   #deliverWhatIsLeft(): void {
     for (const place of this.#places.values()) {
       const { outbox } = place;

@@ -27,7 +27,7 @@ export interface ListenerSpec {
   readonly module: string;
   readonly exportName: string;
   readonly map: string;
-  /** The map it belongs to, whatever has the name by now; 0: none yet. */
+  /** Id of the map it belongs to, whichever map has the name by now; 0: none yet. */
   readonly mapId: MapId;
   /** The generation of the module's deployment. */
   readonly generation: number;

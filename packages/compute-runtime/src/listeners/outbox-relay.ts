@@ -22,7 +22,7 @@ export type Deliver = (
 
 /** What becomes of a listener's outboxes, for whoever reports it. */
 export interface RelayWatch {
-  /** Writes were not taken, and are sent again. Once a try. */
+  /** Writes were not taken, and are sent again. Called once for each attempt. */
   onDelay(partition: PartitionId, error: GridError): void;
   /** Writes can never be taken, and were left out. */
   onRefused(partition: PartitionId, writes: number, error: GridError): void;
@@ -52,7 +52,7 @@ const PAUSE_FIRST_MS = 20;
 const PAUSE_MAX_MS = 2000;
 /** Bytes that a write takes on its way, beside its key and value. */
 const WRITE_OVERHEAD = 64;
-/** What no other try and no other member mends. */
+/** Errors that no other attempt and no other member will avoid. */
 const FINAL: ReadonlySet<string> = new Set([
   'KEY_TOO_LARGE',
   'VALUE_TOO_LARGE',
@@ -131,7 +131,7 @@ export class OutboxRelay {
     }
   }
 
-  /** One of the writes is refused for good: the others are not. */
+  /** Sends the writes one by one, because one of them is refused for good and the others are not. */
   async #oneByOne(delivery: Delivery, watch: RelayWatch, signal: AbortSignal): Promise<void> {
     for (const [index, write] of delivery.writes.entries()) {
       const alone = { ...delivery, first: delivery.first + index, writes: [write] };

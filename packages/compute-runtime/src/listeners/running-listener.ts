@@ -1,12 +1,12 @@
 /**
- * One `after` listener on this member, for as long as it is deployed: what it is called, how it does, and the run that it is
- * in (listener-run.ts).
+ * One `after` listener on this member, for as long as it is deployed: its name, how it is doing, and the run that it is in
+ * (listener-run.ts).
  *
  * running-listener L1  It holds the log behind what it has done (a durable consumer), so it misses nothing; where listeners
  *                      hold all that logs may take, writes wait or are refused (LOG_FULL). What it writes itself is always
  *                      taken.
- * running-listener L2  A group that fails is tried again after a pause that doubles; because of itself a few times
- *                      (listener-health.ts), then it is given up with an error in the log and in the metrics, or the
+ * running-listener L2  A group that fails is tried again after a pause that doubles; if the listener is at fault a
+ *                      few times (listener-health.ts), then it is given up with an error in the log and in the metrics, or the
  *                      listener goes into quarantine: then nothing runs until its module is deployed again, and it keeps its
  *                      place.
  * running-listener L3  At most one run reads and writes its checkpoints: a new one begins when the last has stopped.

@@ -1,4 +1,4 @@
-/** What must hold between settings: each by itself is fine, together they cannot work. Said before anything starts. */
+/** Checks between settings that are fine each by itself and cannot work together, before anything starts. */
 import { GridError } from '@ashlar/core';
 import type { LoadedConfig } from './load.ts';
 import type { MemberConfig } from './schema.ts';
@@ -12,7 +12,7 @@ const MESSAGE_OVERHEAD_SHARE = 1 / 16;
 interface Rule {
   /** The settings to look at; named in the error with where they were given. */
   readonly settings: readonly string[];
-  /** What is wrong; undefined: nothing. */
+  /** Says what is wrong; undefined: nothing. */
   readonly fault: (config: MemberConfig, isGiven: (setting: string) => boolean) => string | undefined;
   readonly hint: string;
 }

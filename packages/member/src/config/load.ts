@@ -1,5 +1,5 @@
 /**
- * One configuration out of flags > ASHLAR_* > file > defaults, with where each value came from.
+ * One configuration from flags > ASHLAR_* > file > defaults, with the origin of each value.
  *
  *   file -> one value a setting, with its line -.
  *   ASHLAR_* variables --------------------------+-> schema -> checks over several settings -> configuration, origins
@@ -189,7 +189,7 @@ function refused(message: string, hint?: string): GridError {
   return new GridError('INVALID_CONFIG', message, { hint });
 }
 
-/** With the nearest name: of a setting given without its group, the one in its group. */
+/** The error for an unknown name, with the nearest known one; for a setting given without its group, the one in its group. */
 function unknown(name: string, known: readonly string[], message: string): GridError {
   const last = name.slice(name.lastIndexOf('.') + 1);
   const inGroup = known.find((candidate) => candidate.endsWith(`.${last}`));

@@ -5,14 +5,14 @@
 import { z } from 'zod';
 import { formatDuration, formatSize, parseDuration, parseSize, SIZE_PATTERN, TIME_PATTERN } from './units.ts';
 
-/** What a value of a setting is: for `config print`, and for what is said of a wrong one. */
+/** Kind of a setting's value, for `config print` and for error messages. */
 export type SettingKind = 'size' | 'time' | 'count' | 'text' | 'flag' | 'list' | 'choice';
 
 interface SettingFacts {
   readonly kind: SettingKind;
-  /** What is expected, for errors: "a size such as 512MiB". */
+  /** The expected value in words, for errors: "a size such as 512MiB". */
   readonly expected: string;
-  /** Never shown. */
+  /** Whether the value must never be shown. */
   readonly isSecret: boolean;
 }
 
@@ -22,7 +22,7 @@ interface Quantity {
   readonly kind: 'size' | 'time';
   readonly parse: (text: string) => number | undefined;
   readonly pattern: RegExp;
-  /** How a bound is written in errors. */
+  /** Writes a bound as errors show it. */
   readonly format: (amount: number) => string;
   readonly example: string;
 }
@@ -139,7 +139,7 @@ function choice<const Words extends readonly [string, ...string[]]>(
 }
 
 const MIB = 2 ** 20;
-/** Travels in a header. */
+/** A text that can travel in an HTTP header. */
 const SECRET = {
   isSecret: true,
   pattern: /^([!-~]([ -~]*[!-~])?)?$/,

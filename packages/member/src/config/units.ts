@@ -21,7 +21,7 @@ const TIME_UNITS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** What parseSize and parseDuration take, for schemas. */
+/** The texts that parseSize and parseDuration take, for schemas. */
 export const SIZE_PATTERN = /^\s*\d+(\.\d+)?\s*([kKmMgG]?[bB]?|[kKmMgG][iI][bB])\s*$/;
 export const TIME_PATTERN = /^\s*\d+(\.\d+)?\s*([mM][sS]|[sS]|[mM]([iI][nN])?|[hH]|[dD])?\s*$/;
 

@@ -3,7 +3,7 @@ import { bundleHash, missingBundle } from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
 import type { MemberConnection } from '@ashlar/transport';
 
-/** One member is given so long: 8 MiB take a fraction of it. */
+/** Time that one member is given: 8 MiB take a fraction of it. */
 const ASK_MS = 2000;
 
 export type BundleHolder = { readonly members: Pick<MemberConnection['members'], 'fetchBundle'> };

@@ -35,7 +35,7 @@ const FILE = 'coordinator.json';
 const BUNDLES = 'bundles';
 const BUNDLE_ENDING = '.mjs';
 const FORMAT = 3;
-/** One value with the bundles in it. */
+/** The file format that held everything in one value, bundles included. */
 const FORMAT_WITH_BUNDLES = 2;
 
 /** Without a directory nothing is kept: a restarted coordinator goes on with what its members hold. */
@@ -62,14 +62,14 @@ function loadBundle(file: string, hash: string): string | undefined {
   }
 }
 
-/** A file that stays, for it cannot be removed now, does no harm. */
+/** Removes all other bundles; a file that cannot be removed now does no harm. */
 function keepBundles(directory: string, hashes: ReadonlySet<string>): void {
   try {
     for (const name of readdirSync(directory)) {
       if (!hashes.has(name.slice(0, -BUNDLE_ENDING.length))) rmSync(join(directory, name), { force: true });
     }
   } catch {
-    // No bundle was kept yet.
+    // No bundle has been kept yet.
   }
 }
 
@@ -152,7 +152,7 @@ function save(directory: string, file: string, state: ControlState): void {
   writeWhole(directory, file, `{"format":${FORMAT},"digest":"${digestOf(text)}","state":${text}}\n`);
 }
 
-/** On disk as a whole when it returns, or as it was. */
+/** Writes a file: when it returns the new content is on disk as a whole, otherwise the old one is. */
 function writeWhole(directory: string, file: string, text: string): void {
   const next = `${file}.next`;
   try {
@@ -174,7 +174,7 @@ function writeWhole(directory: string, file: string, text: string): void {
   }
 }
 
-/** The rename itself is on disk only when the directory is. */
+/** Syncs the directory: only then is the rename itself on disk. */
 function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {

@@ -12,10 +12,10 @@ import { GridError } from '@ashlar/core';
 
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 2000;
-/** One address is given so long while others wait to be asked; twice as long in each round that follows. */
+/** Time for one address while others wait to be asked; it doubles with each further round. */
 const ATTEMPT_FIRST_MS = 1000;
 
-/** Codes of answers that come again and again. */
+/** Codes of refusals that asking again would only repeat. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'INVALID_ARGUMENT',
   'UNAUTHENTICATED',

@@ -3,7 +3,7 @@ import type { TableState } from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
 import type { MemberConfig } from '../config/schema.ts';
 
-/** Whether a setting was given, by file, environment or flag: its default is nobody's spec. */
+/** Whether a setting was given, by file, environment or flag: a default was not chosen by anybody. */
 export type IsGiven = (setting: string) => boolean;
 
 const SHARED = {

@@ -6,14 +6,14 @@ import type { JoinedMember } from '@ashlar/cluster';
 import { GridError, type MemberId, NAME_LENGTH_MAX } from '@ashlar/core';
 import type { HelloRequest, HelloResponse, JoinRequest } from '@ashlar/transport';
 
-/** A member that lives answers well within it; one that is gone is mostly refused at once. */
+/** A living member answers well within this time; for one that is gone the connection is mostly refused at once. */
 const ANSWER_MS = 1000;
 
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:,[\]]+):\d{1,5}$/;
 /** Names of members are host:port or what an operator gave: text without spaces around it. */
 const NAME = /^\S(.*\S)?$/;
 
-/** Who asks to join, its fields looked at. @throws GridError INVALID_ARGUMENT */
+/** The member that asks to join, with its fields checked. @throws GridError INVALID_ARGUMENT */
 export function joinerOf({ member, incarnation }: Pick<JoinRequest, 'member' | 'incarnation'>): JoinedMember {
   // A message without its field is null.
   const { id = '', address = '', httpAddress = '', zone = '' } = (member as JoinRequest['member'] | null) ?? {};
@@ -53,7 +53,7 @@ async function answers(known: JoinedMember, hello: JoinGuardDependencies['hello'
     const { memberId, incarnation } = await hello(known, request, ANSWER_MS);
     return memberId === known.id && incarnation === known.incarnation;
   } catch {
-    // Nobody there, on its way down, or silent: the name is free.
+    // Nobody is there, or it is stopping, or silent: the name is free.
     return false;
   }
 }

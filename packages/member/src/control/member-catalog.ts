@@ -9,7 +9,7 @@ export class MemberCatalog implements CatalogKnowledge, CatalogDoor {
   #of: CatalogState | undefined;
   #known: KnownCatalog = { gridId: '', version: 0 };
 
-  /** Before it, nothing is known. */
+  /** Follows the view from now on; before that nothing is known. */
   begin(view: Followed): void {
     this.#view = view;
   }
@@ -24,7 +24,7 @@ export class MemberCatalog implements CatalogKnowledge, CatalogDoor {
     return this.#known;
   }
 
-  /** Others tell what they have; the coordinator tells this member. */
+  /** Ignores what others report: this member hears of changes from the coordinator. */
   heard(): void {}
 
   /** A grid that is being put together again has no catalog to wait for: whoever asks learns who is missing. */

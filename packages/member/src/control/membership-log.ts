@@ -36,7 +36,7 @@ function arrivalOf(member: JoinedMember, known: JoinedMember | undefined, state:
   return startsEmpty(member, state, self);
 }
 
-/** What a member's process before this one held is gone. */
+/** Whether what a member's earlier process held is gone. */
 function startsEmpty(member: JoinedMember, { owners, members }: TableState, self: MemberId): LogLine {
   const { id, address } = member;
   const index = members.indexOf(member);

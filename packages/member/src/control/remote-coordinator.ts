@@ -1,15 +1,15 @@
 /**
- * The coordinator as a member sees it that does not hold it: the same contract over `members` calls.
+ * The coordinator as seen by a member that does not hold it: the same contract over `members` calls.
  *
  *   join, readControl -> both values; watchControl -> each that changes; submit -> changeCatalog, answered with the catalog
  *   a catalog that names new bundles -> they are fetched -> it is passed on
  *
  * A stream that ends is opened again; values only ever replace older ones, so a repeated or late one does no harm. A
  * coordinator that was started again and does not know this member any more is joined again, with the grid that is held
- * here: it goes on with it, or refuses by name, and the member serves on what it has.
+ * here: it goes on with that grid or refuses by name, and the member goes on serving what it has.
  *
  * remote-coordinator R1  A catalog is passed on when its bundles are at hand, or after BUNDLES_WAIT_MS: then `bundle` may find
- *                        them yet. Nothing else of the catalog waits for them longer.
+ *                        them yet. Nothing else waits for them longer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -33,7 +33,7 @@ import { type BundleHolder, bundleFrom } from './bundle-search.ts';
 import { heldBytes, NOTHING, valuesOf } from './control-values.ts';
 
 const RETRY_MS = 200;
-/** A coordinator that refused is asked again so often. */
+/** How often a coordinator that refused is asked again. */
 const REFUSED_RETRY_MS = 2000;
 const REJOIN_TIMEOUT_MS = 5000;
 const CALL_TIMEOUT_MS = 5000;
@@ -54,7 +54,7 @@ export interface RemoteOptions {
   readonly bundlesWaitMs?: number | undefined;
 }
 
-/** What the coordinator answered: values that are new here. */
+/** Values in the coordinator's answer that are new here. */
 interface News {
   readonly table: TableState | undefined;
   readonly catalog: CatalogState | undefined;
@@ -81,7 +81,7 @@ export class RemoteCoordinator implements Coordinator {
   readonly #closing = new AbortController();
   #state: ControlState;
   #isConnected = true;
-  /** Once this member has joined: how it does. */
+  /** This member as it joined; undefined before. */
   #self: JoinedMember | undefined;
   #refusal: GridError | undefined;
 
@@ -113,7 +113,7 @@ export class RemoteCoordinator implements Coordinator {
       void made.#follow();
       return made;
     } catch (error) {
-      // A certificate of ours is looked at when the link stands already. Nothing was to be changed: all is as it was.
+      // Our certificate is checked only when the link is up already. The call was to change nothing, so nothing is in doubt.
       const isBroken = GridError.is(error, 'MEMBER_UNREACHABLE') || GridError.is(error, 'OUTCOME_UNKNOWN');
       throw (isBroken ? await connection.findFault() : undefined) ?? error;
     }
@@ -149,7 +149,7 @@ export class RemoteCoordinator implements Coordinator {
     return this.#state.table.members.find((member) => member.address === address)?.id;
   }
 
-  /** Whether the stream of changes stands: without it the catalog cannot change, what is here is served on. */
+  /** Whether the stream of changes is up: without it the catalog cannot change, and what is here is served on. */
   get isConnected(): boolean {
     return this.#isConnected;
   }
@@ -320,7 +320,7 @@ export class RemoteCoordinator implements Coordinator {
     if (after.table !== before.table) this.#tables.tell(after.table);
   }
 
-  /** Whether a value takes the place of the one that is held. A grid that holds something is left by nobody. */
+  /** Whether a value takes the place of the one that is held. No member leaves a grid that holds something. */
   #takes(value: TableState | CatalogState): boolean {
     const { table, catalog } = this.#state;
     const isNewer =

@@ -1,11 +1,11 @@
 /**
- * The coordinator of this member, with answers that hold everywhere: a change of the catalog is answered when every live
+ * The coordinator of this member, whose answers hold everywhere: a change of the catalog is answered when every live
  * member follows it.
  *
  *   submit -> step -> every member: "do you follow version v?" -- yes --> answered
  *                                        \-- it asks for the state, if it is behind, and follows it first
  *
- * To follow is to have taken the state, and to stand by what it asks for: listeners have their first checkpoints.
+ * To follow is to have taken the state and to have done what it asks for: listeners have their first checkpoints.
  *
  * spreading-coordinator A1  After the answer to a drop no live member takes a write for the dropped map, and none shows it.
  * spreading-coordinator A2  A member that cannot be reached for `goneMs` is taken for dead. Should it live all the same,
@@ -13,7 +13,7 @@
  *                           (kv/src/batch-maps.ts).
  * spreading-coordinator A3  A member that can be reached and does not confirm in time fails the change (DEADLINE_EXCEEDED;
  *                           the change itself stands). Only a map that is made waits for nobody longer than `createWaitMs`:
- *                           who is asked for an unknown map asks the coordinator.
+ *                           a member that is asked for an unknown map asks the coordinator.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -39,7 +39,7 @@ export interface SpreadingWaits {
 }
 
 const WAITS: SpreadingWaits = { waitMs: 3000, createWaitMs: 500, goneMs: 1000, retryMs: 20 };
-/** What calls to a member fail with that is not there, or is leaving. */
+/** Errors of calls to a member that is not there, or is leaving. */
 const UNREACHABLE: ReadonlySet<string> = new Set([
   'CONNECTION_LOST',
   'CONNECT_TIMEOUT',

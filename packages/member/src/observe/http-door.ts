@@ -2,7 +2,7 @@
  * The HTTP door: /metrics for Prometheus, /healthz (the process answers, its event loop turns), /readyz (it serves
  * its partitions; until then, and once it is told to stop, 503 and why as JSON).
  *
- * http-door H1  Whatever is asked costs the member no more than a page a second: askers share it (shared-page.ts).
+ * http-door H1  However often it is asked, the member makes at most one page a second: callers share it (shared-page.ts).
  * http-door H2  Links, requests of a link and those of them that wait are bounded; a link that sends no request, or none any
  *               more, is closed after IDLE_MS, one that does not finish its headers too.
  * http-door H3  Beyond loopback it speaks TLS, and whoever reads the metrics shows who it is (security.ts); health is for
@@ -150,7 +150,7 @@ function tlsOf({ tls: { certificate: cert, key, clientAuthority: ca, clientAuth 
   return { cert, key, ca, requestCert: clientAuth !== 'none', rejectUnauthorized: false, handshakeTimeout: IDLE_MS };
 }
 
-/** Without the query, and without the host of a proxy's request. Whatever else it is, it is no path of ours. */
+/** Without the query, and without the host of a proxy's request. Anything else is no path of ours. */
 function pathOf(url: string): string {
   const path = url.replace(/^https?:\/\/[^/?#]*/i, '');
   const end = path.search(/[?#]/);

@@ -10,7 +10,7 @@ import { StateFeed } from './state-feed.ts';
 export const PROTOCOL = { min: 1, max: 1 } as const;
 const CALL_TIMEOUT_MS = 5000;
 const NO_MAP = 0 as MapId;
-/** Answers that cost much are made at most so often, and shared. */
+/** Least time between two answers that are costly to make; those in between share one. */
 const SHARED_EVERY_MS = 50;
 const NO_SIZE: MapSize = { entries: 0, bytes: 0 };
 
@@ -128,7 +128,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     return sum(await Promise.all(control.table.members.map(({ id }) => sizeAt(id))));
   }
 
-  /** Of what this member has; of a map that could not be opened here yet that is nothing. */
+  /** The size of what this member has; 0 for a map that could not be opened here yet. */
   function ownSize({ id, name }: CatalogedMap): MapSize {
     if (store.hasMap(id)) return { entries: store.entryCount(id), bytes: store.mapBytes(id) };
     const now = control.maps.get(name)?.id ?? NO_MAP;

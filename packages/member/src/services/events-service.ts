@@ -223,7 +223,7 @@ async function* follow(
       yield { kind: 'resolved', version: resolved, sequences, batches, mapId, ...filtered };
     }
     if (!more) await changedOrDue(subscription, signal);
-    // A slice of which nothing is sent gives no turn away by itself.
+    // A slice of which nothing is sent does not yield to the event loop by itself.
     else if (events === undefined) await nextTurn();
   }
 }

@@ -53,13 +53,13 @@ import { sqlService } from './sql-service.ts';
 const WAITING_MAX = 100_000;
 const SESSIONS_MAX = 10_000;
 const SNAPSHOTS_MAX = 500;
-/** Unread results and untouched snapshots are looked for so often in the time that they have. */
+/** How often, within their maximal age, unread results and untouched snapshots are looked for. */
 const LOOKS_AN_AGE = 8;
 /** A snapshot that was read since is not the first to give way where memory is short. */
 const UNTOUCHED_LEAST_MS = 1000;
 const RENEWALS_AN_AGE = 4;
 const CONDITION_WALL_MS = 5000;
-/** Above the time that a member waits for a key before it says that it did not take writes (delivery-target.ts). */
+/** Longer than a member waits for a key before it answers that it did not take writes (delivery-target.ts). */
 const DELIVERY_TIMEOUT_MS = 5000;
 /** Processor tasks under way at once, a thread. */
 const NO_PARAMETERS = { parameters: [], parameterBytes: new Uint8Array(0) } as const;

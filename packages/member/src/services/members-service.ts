@@ -78,7 +78,7 @@ export function membersService(deps: MembersDependencies): MembersService {
       const state = await control.submit({ kind: 'join', member: joined, held: heldOf(held) });
       return { ...updateOf(state, undefined), version: clock.now(), leaseMs: LEASE_MS };
     },
-    // The table is fixed: a member that leaves is missed, and takes its partitions back when it returns.
+    // The table is fixed: a member that leaves keeps its partitions, and takes them back when it returns.
     leave: async () => undefined,
     async heartbeat({ version }) {
       clock.observe(version as Version);

@@ -5,7 +5,7 @@ import { columnValue, decodeColumns } from '@ashlar/serialization';
 import { decodedValues, type Statements } from '@ashlar/sql-runtime';
 import type { CallContext, SqlOutput, SqlRequest, SqlService } from '@ashlar/transport';
 
-/** Unary queries answer with all rows at once. */
+/** Most rows of a unary query, which answers with all rows at once. */
 const UNARY_ROWS_MAX = 10_000;
 /** Bytes of one batch of rows, which only a row with a huge value has more of, and characters of all rows as text. */
 const UNARY_BATCH_BYTES_MAX = 2 << 20;

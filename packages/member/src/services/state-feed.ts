@@ -1,4 +1,4 @@
-/** A value that changes, as streams: each follower gets the newest, and skips those it was too slow for. */
+/** A value that changes, as streams: each follower gets the newest, and skips those for which it was too slow. */
 export class StateFeed<T> {
   #value: { readonly of: T } | undefined;
   #version = 0;

@@ -130,7 +130,7 @@ describe('a frame of log records', () => {
     expect(terms(30).versionBefore).toBe(terms(29).field('version', 0));
     const consumer = store.addConsumer(PARTITION, { durable: true, at: 25 as Sequence });
     expect(terms(30).heldFrom).toBe(25);
-    // Of the first that is left, what was dropped before it is known.
+    // What was dropped before the first record that is left is known.
     expect(terms(firstSequence).versionBefore).toBeGreaterThan(0);
     expect(terms(firstSequence).versionBefore).toBeLessThan(terms(firstSequence).field('version', 0));
     consumer.close();

@@ -69,7 +69,7 @@ export interface LogTerms {
   readonly firstSequence: number;
   /** The lowest sequence that durable consumers want; Infinity: none. */
   readonly heldFrom: number;
-  /** Of the record before a sequence; Infinity: not known. */
+  /** Version of the record before a sequence; Infinity: not known. */
   versionBefore(sequence: number): number;
 }
 
@@ -269,7 +269,7 @@ export class RecordFrame {
   readonly trimFloor: number;
   /** The lowest sequence that durable consumers of the log wanted then; Infinity: none. */
   readonly heldFrom: number;
-  /** Of the record before the first; Infinity: not known. */
+  /** Version of the record before the first; Infinity: not known. */
   readonly versionBefore: number;
   /** Keys of all records, one behind the other. */
   readonly keys: Uint8Array;
