@@ -3,8 +3,8 @@
  *
  *   for (let index = 0; ; index++) { enterChunk(reader, place, index) -> rows of the chunk }, then reader.leave()
  *
- * chunk-walk W1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that (S1 of
- *                store-reader.ts): the writer can use memory again while a long scan goes on.
+ * chunk-walk W1  The reader epoch is entered anew for every chunk, and table and chunk are asked for after that
+ *                (store-reader S1): the writer can use memory again while a long scan goes on.
  * chunk-walk W2  Chunks end where the table does, and only while the map is there: where its name is given, one that was
  *                dropped is distinguished from one that ends.
  */
@@ -12,7 +12,7 @@ import { MapDroppedError, type MapId, type PartitionId } from '@ashlar/core';
 import type { SlotChunkView } from './slots/slot-chunk.ts';
 import type { StoreReader } from './store-reader.ts';
 
-/** What is walked along. */
+/** The chunks that are walked along: those of one map in one partition. */
 export interface ChunkPlace {
   readonly mapId: MapId;
   /** The map's name, for MAP_DROPPED; omitted: a map that is gone ends as its table does. */

@@ -2,10 +2,10 @@
  * Looks at single entries by key, as the writer's thread may: at what is committed, or at the newest state with what is
  * sealed. What is due is hidden, and its expiry is written by the look that meets it.
  *
- * entry-finder F1  What an open batch of somebody else staged is seen by nobody.
- * entry-finder F2  Absence by deadline is told by a record: the look that finds an entry due has staged it, or names in
- *                  `found.undecided` the batch that will tell. Only where memory has no room for it, and in backups, whose
- *                  primary will tell, is the entry hidden without one.
+ * entry-finder F1  Nobody sees what an open batch of somebody else has staged.
+ * entry-finder F2  An entry that is due is absent by a record: the look that finds it due has staged that record, or names in
+ *                  `found.undecided` the batch that will write it. Only where memory has no room for it, and in backups,
+ *                  whose primary writes it, is the entry hidden without one.
  */
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
@@ -38,7 +38,7 @@ export class EntryFinder {
   }
 
   /**
-   * Finds the newest value of a key; `found` then tells where it lies. An entry that is due is expired first, and only the
+   * Finds the newest value of a key; `found` then says where it lies. An entry that is due is expired first, and only the
    * committed record of that makes it absent: until then `found.undecided` says what to wait for.
    *
    * @param key       canonical bytes key[start, end)
@@ -136,7 +136,7 @@ function notHere(partitionId: PartitionId): GridError {
 
 /**
  * The batch that wrote or closed the entry above a slot that is visible, and is not decided; the open one that wrote the
- * slot itself, which would take its own write back if it told the expiry.
+ * slot itself, which would take its own write back if it wrote the expiry.
  */
 function writerAbove(core: StoreCore, table: SlotTable, entry: Ref, slot: number): WriteBatch | undefined {
   const newest = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]! - 1;

@@ -91,7 +91,7 @@ class Sweep {
     return Math.min(expiresAt === 0 ? Infinity : expiresAt, idle);
   }
 
-  /** Unless another member's record will tell, another batch is open in the partition, or there is no room for it. */
+  /** Expires the entry, unless the primary's record will, another batch is open in the partition, or there is no room. */
   #expire(map: StoredMap, table: SlotTable, entry: Ref): void {
     const partitionId = table.partitionId as PartitionId;
     const partition = this.#core.partitions[partitionId]!;

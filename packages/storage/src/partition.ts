@@ -5,7 +5,7 @@ import type { WriteBatch } from './batch/write-batch.ts';
 import type { PartitionLog } from './log/partition-log.ts';
 import type { ReplicaTail } from './replica-tail.ts';
 
-/** What a member is to a partition: it writes, or it keeps what another writes. */
+/** Role of a member for a partition: it writes, or it keeps what another member writes. */
 export type PartitionRole = 'primary' | 'backup';
 
 export class Partition {

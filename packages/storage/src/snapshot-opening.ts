@@ -1,5 +1,5 @@
 /**
- * From a moment to a snapshot: what has to be decided before a version may be read, and by whom that is told.
+ * How a moment becomes a snapshot: what has to be decided before a version may be read, and who calls back then.
  *
  *   pin (everything from now on is kept) -> all at or below the version are decided -> the pin is raised to the version
  *

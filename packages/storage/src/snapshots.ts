@@ -111,7 +111,7 @@ export class Snapshots {
     return first < this.#raised.length && this.#raised[first]! < end;
   }
 
-  /** Rises whenever something may have become nobody's that was needed before. */
+  /** Rises whenever something that was needed before may no longer be needed by anybody. */
   get changes(): number {
     return this.#changes;
   }
@@ -125,7 +125,7 @@ export class Snapshots {
     return this.#control[SNAPSHOTS_START + place] === id && id !== 0 ? place : -1;
   }
 
-  /** The place reads at its version no more. */
+  /** The place no longer reads at its version. */
   #letGo(place: number): void {
     this.#changes += 1;
     if (this.#isRaised[place] === 0) return;

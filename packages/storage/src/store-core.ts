@@ -56,7 +56,7 @@ const PRESSURE_STEPS = 4096;
 const PASS_EVERY_US = 1_000_000;
 /** Share of the pages below which memory is short. */
 const SHORT_SHARE = 1 / 32;
-/** The writer waits for readers so often at most, and so many milliseconds. */
+/** The writer waits for readers at most this often, and at most this many milliseconds. */
 const WAIT_EVERY_US = 100_000;
 const WAITS_MAX = 20;
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
@@ -384,7 +384,7 @@ export class StoreCore {
     return steps;
   }
 
-  /** Snapshots come and go all the time; that they did is looked at for all held slots only now and then. */
+  /** Snapshots come and go all the time; all held slots are looked at again for that only now and then. */
   #beginPassIfDue(): void {
     const now = this.clock.now();
     if (now - this.#passAt < PASS_EVERY_US && !this.isShort) return;

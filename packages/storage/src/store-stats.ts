@@ -12,9 +12,9 @@ export interface MapStats {
 
 export interface StoreStats {
   readonly maxBytes: number;
-  /** In pages that nobody has. */
+  /** Bytes in pages that nobody has. */
   readonly freeBytes: number;
-  /** In slab pages, between blocks: usable by blocks of the same size class. */
+  /** Bytes in slab pages, between blocks: usable by blocks of the same size class. */
   readonly slackBytes: number;
   /** Unlinked tables, chunks and regions that a reader may still see. */
   readonly retiredBytes: number;

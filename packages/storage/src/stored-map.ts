@@ -11,7 +11,7 @@ export interface MapOptions {
   readonly affinityParts: number;
   /** Default time to live of its entries, counted from each write. */
   readonly ttlMs?: number | undefined;
-  /** Entries that nobody reads or writes for so long expire. */
+  /** Milliseconds without a read or write after which an entry expires. */
   readonly maxIdleMs?: number | undefined;
 }
 

@@ -1,10 +1,10 @@
-/** How a batch of writes is begun, and what its puts may say of deadlines. */
+/** How a batch of writes is begun, and the deadline of a put that is to have none. */
 import type { Epoch } from '@ashlar/core';
 import type { RecordHeader } from '../log/log-record.ts';
 
 /** What the records of a batch say beside their operation. All but the epoch may be changed between operations. */
 export interface BatchHeader extends Partial<RecordHeader> {
-  /** What the caller takes for the partitions' epoch; omitted: what MemberStore.checkEpochs() was told says. */
+  /** The epoch that the caller expects of the partitions; omitted: the one that MemberStore.checkEpochs() gives. */
   readonly epoch?: Epoch;
   /**
    * A key that comes again (or was due and leaves its expiry first) is not staged: put() answers false, `wantsCut` says

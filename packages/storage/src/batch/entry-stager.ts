@@ -28,7 +28,7 @@ import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
 import { wordOfLane } from './pending-words.ts';
 import type { WriteBatch } from './write-batch.ts';
 
-/** A longer result of a processor is not kept for those who send the call again: logs are for changes. */
+/** Longest result of a processor that is kept for callers that send again: logs are for changes. */
 const RESULT_BYTES_MAX = 16 << 10;
 
 export class EntryStager {
@@ -55,7 +55,7 @@ export class EntryStager {
     this.#isProgress = header.isProgress === true;
   }
 
-  /** The moment by which the batch judges what is due; the present one for who asks first. */
+  /** The moment by which the batch judges what is due: the present one when it is first asked for. */
   time(): number {
     if (this.#now === 0) this.#now = this.#core.clock.now();
     return this.#now;
@@ -191,7 +191,7 @@ export class EntryStager {
     if (!partition.log.reserve(bytes, this.#isProgress)) throw this.#core.outOfMemory(bytes);
   }
 
-  /** As #reserve(), with the value that the next record of the entry will tell as the old one. */
+  /** As #reserve(), with the value that the next record of the entry will have as its old one. */
   #reserveReplaced(partition: Partition, table: SlotTable, entry: Ref, bytes: number): void {
     const newest = this.#newestOf(entry);
     if (newest < 0) return;
@@ -310,7 +310,7 @@ export class EntryStager {
     this.#countLive(table, -1);
     const begin = chunk.f64[chunk.begin + at]!;
     if (begin === this.#lane) {
-      // Nobody learns of what this batch staged: told is the end of what was there before, if anything was.
+      // Nobody learns of what this batch staged: recorded is the end of what was there before, if anything was.
       this.#recordAgain(partition, kind, table, entry, newest, 0, 0, cause);
       table.unstage(newest, this.#lane);
       return true;

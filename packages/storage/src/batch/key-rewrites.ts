@@ -1,5 +1,5 @@
 /**
- * A key that a batch writes again: which slot was live before the batch, and which record of it counts no more.
+ * A key that a batch writes again: which slot was live before the batch, and which record of it no longer counts.
  *
  * Records are looked up by entry from the first key on that comes again; until then nothing is kept. What the log dropped
  * meanwhile is gone and needs no mark.

@@ -58,7 +58,7 @@ export class PendingWords<Batch> {
   readonly #batches = new Array<Batch | undefined>(PENDING_WORDS_MAX).fill(undefined);
   readonly #free = new Int32Array(PENDING_WORDS_MAX);
   #freeCount = PENDING_WORDS_MAX;
-  /** Told with every word that comes back, while somebody waits for one. */
+  /** Called with every word that comes back, while somebody waits for one. */
   onFree: (() => void) | undefined;
 
   constructor(arena: Arena) {
@@ -83,7 +83,7 @@ export class PendingWords<Batch> {
     this.onFree?.();
   }
 
-  /** Whose changes a lane is of; undefined: it names no word that is in use. */
+  /** The batch whose change a lane holds; undefined: it names no word that is in use. */
   batchOf(lane: number): Batch | undefined {
     const word = wordOfLane(lane);
     return word < 0 ? undefined : this.#batches[word];

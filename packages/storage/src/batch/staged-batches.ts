@@ -8,7 +8,7 @@
  */
 import type { BatchState } from './write-batch.ts';
 
-/** What is asked of a batch. */
+/** What the list needs of a batch. */
 interface StagedBatch {
   readonly state: BatchState;
   /** Given once it is sealed. */

@@ -60,7 +60,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
   #patched = 0;
   /** Those that were excised. */
   lostPartitions: readonly PartitionId[] = NO_PARTITIONS;
-  /** Told once the batch is committed or aborted. */
+  /** Called once the batch is committed or aborted. */
   #whenDecided: (() => void)[] | undefined;
   /** The last operation was refused because of its key (BatchHeader.oncePerKey): nothing of it was staged. */
   wantsCut = false;
@@ -133,7 +133,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     return this.#journal.firstSequences[this.#partitions.indexOf(partition)]!;
   }
 
-  /** From here on what is due is judged by the present moment. */
+  /** Fixes the present as the moment by which the batch judges what is due. */
   pinTime(): void {
     this.#stager.time();
   }
@@ -202,9 +202,9 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
   }
 
   /**
-   * Stages what a mutation of this batch is answered, where its record cannot tell it: under the request number that the
+   * Stages the answer to a mutation of this batch, where its record cannot give it: under the request number that the
    * batch has at the moment, in the partition of the change. Copied; gone with the change if that is undone. Without bytes
-   * it tells that the mutation was applied, where a later one of the batch did its change over. The logs take it in any
+   * it says that the mutation was applied, where a later one of the batch replaced its change. The logs take it in any
    * case, as they take the change; one beyond RESULT_BYTES_MAX, or that memory has no room for, is noted as lost.
    *
    * @throws OutOfMemoryError when even the reserve is used up; else as put()

@@ -1,4 +1,4 @@
-/** The main thread's part: takes what a task made of its leased pages. */
+/** The main thread's part: takes over what a task made of its leased pages. */
 import type { MemberStore } from '../member-store.ts';
 import type { ColumnYield } from './column-reader.ts';
 import { runRef } from './page-runs.ts';

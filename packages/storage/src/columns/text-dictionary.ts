@@ -10,7 +10,7 @@ const BUCKETS = 8192;
 const TEXTS_MAX = BUCKETS / 2;
 const TEXT_BYTES_MAX = 256;
 const BYTES_MAX = 128 * 1024;
-/** From so many distinct texts on it gives up when nearly all of them were new. */
+/** Distinct texts from which on it gives up if nearly all of them were new. */
 const TRIED = 512;
 const NEW_SHARE_MAX = 15 / 16;
 

@@ -1,4 +1,4 @@
-/** What a scan asks of columns, and what it gets. */
+/** The columns that a scan asks for, and the vectors that it gets. */
 import type { MapId, PartitionId } from '@ashlar/core';
 import type { Column, ColumnType, Path } from '@ashlar/serialization';
 import type { Ref } from '../memory/arena.ts';

@@ -8,13 +8,13 @@
  * answer-search S1  A mutation's record has a version above the one that its caller knew when it was first sent (the floor).
  *                   So where the log goes back to the floor, or has dropped nothing above it, what is not found was never
  *                   applied.
- * answer-search S2  What is found may be undecided: it is told by the batch that staged it, and joined, not answered.
- * answer-search S3  Between two slices the log may grow, drop and undo: what is told is looked at again when it is asked
+ * answer-search S2  What is found may be undecided: the batch that staged it is named, so that the caller joins it.
+ * answer-search S3  Between two slices the log may grow, drop and undo: what was found is looked at again when it is asked
  *                   for.
- * answer-search S4  What was told as `notApplied` may be applied yet where its first sending still travels: that is the
- *                   caller's to exclude (stream generations).
- * answer-search S5  A mutation whose change a later one of its batch did over may have left its answer alone: that says that
- *                   it was applied.
+ * answer-search S4  What is `notApplied` may still be applied while its first sending travels: excluding that is the
+ *                   caller's task (stream generations).
+ * answer-search S5  A mutation whose change a later one of its batch replaced may have left nothing but its answer, which
+ *                   says that it was applied.
  */
 import { assert } from '@ashlar/core';
 import type { PendingWords } from '../batch/pending-words.ts';
@@ -40,7 +40,7 @@ export interface AnswerQuery {
 }
 
 /**
- * `applied`: there is a record, and record() tells it. `notApplied`: there never was one. `unknown`: the log no longer
+ * `applied`: there is a record, and record() gives it. `notApplied`: there never was one. `unknown`: the log no longer
  * reaches as far back, or what was found has gone meanwhile.
  */
 export type AnswerState = 'applied' | 'notApplied' | 'unknown';
@@ -144,8 +144,8 @@ export class AnswerSearch {
 
   /**
    * The record of a change that is applied: its kind, versions, old value. A superseded one was applied as part of a step in
-   * which its key was written again; the old value that it tells is the one from before the step. Where an answer is alone
-   * (answer-search S5) it is that, and tells no old value. Valid during the call.
+   * which its key was written again; its old value is the one from before the step. Where an answer is alone
+   * (answer-search S5) it is that, and has no old value. Valid during the call.
    */
   record(index: number): LogRecordView {
     assert(this.stateOf(index) === 'applied', 'what is applied has a record');

@@ -26,9 +26,9 @@ export type LogState = 'ok' | 'delay' | 'full';
 const DELAY_SHARE = 0.8;
 /** A partition's floor as a share of an even part of the budget. */
 const FLOOR_SHARE = 1 / 8;
-/** Made at once, at least: what one record names is fetched from memory while another is worked on. */
+/** Least room that is made in one go: what one record names is fetched from memory while another is worked on. */
 const ROOM_TOGETHER_BYTES = 4096;
-/** A log beyond its own bound shrinks by so many records an append; without any it begins to after a while. */
+/** Records by which a log beyond its own bound shrinks with each append; without appends it begins to after a while. */
 const SHRINK_RECORDS = 512;
 const SHRINK_AFTER_US = 2_000_000;
 const GIVEN_UP_TOGETHER = 32;
@@ -157,7 +157,7 @@ export class LogBudget {
 
   /* ---- Making room ---------------------------------------------------------------------------------------------- */
 
-  /** Whether a record has room without more ado. */
+  /** Whether a record has room without dropping anything. */
   hasRoom(log: PartitionLog, wanted: number): boolean {
     const after = log.bytes + wanted;
     if (after > this.historyBytesMax) return false;
@@ -181,7 +181,7 @@ export class LogBudget {
     throw this.#logFull(log);
   }
 
-  /** Whether nobody keeps anything beyond the floors but who stages at the moment (log-budget B4). */
+  /** Whether nothing is kept beyond the floors but what is being staged at the moment (log-budget B4). */
   #isAlone(log: PartitionLog): boolean {
     return log.isAlone && this.#logs.every((one) => one.bytes <= this.floorBytes || one.isAlone);
   }

@@ -52,7 +52,7 @@ export const RecordKind = {
   control: 8,
   /** Superseded: its batch wrote the key again. Read by nobody. */
   superseded: 9,
-  /** What a mutation was answered where its record cannot tell it: its value. For who sends it again, and for nobody else. */
+  /** The answer to a mutation, as its value, where the record of its change cannot give it. Only for callers that send again. */
   answer: 10,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
@@ -170,7 +170,7 @@ export class LogRecordView {
   get hasOldValue(): boolean {
     return this.#word(RECORD_OLD_VALUE) !== 0;
   }
-  /** As written: of everything but the version. */
+  /** The checksum as written: over everything but the version. */
   get checksum(): number {
     return this.#word(RECORD_CHECKSUM);
   }

@@ -73,11 +73,11 @@ export function logBytesOf(records: number, valueBytes: number): number {
 /** Whom a durable consumer reads for; named to those who are refused because of it. */
 export interface LogHolder {
   readonly name: string;
-  /** It does not read on by itself: who waits for it waits in vain. */
+  /** Whether it has stopped reading: whoever waits for it waits in vain. */
   readonly isStopped: boolean;
 }
 
-/** Durable consumers of another member (partition-log L7): who they read for is not known here. */
+/** Durable consumers of another member (partition-log L7): whom they read for is not known here. */
 const HANDED_ON: { readonly holder: LogHolder | undefined } = { holder: undefined };
 
 /** Someone who reads a log at a pace of its own. */
@@ -118,7 +118,7 @@ export class PartitionLog {
   epoch: number;
   /** The first sequence of the batch that is staging here; Infinity: none is. */
   openFrom = Infinity;
-  /** Nothing above this version was dropped: of the newest record that was, or of the log's beginning; Infinity: not known. */
+  /** Version of the newest record that was dropped, or of the log's beginning: nothing above it is missing. Infinity: not known. */
   droppedVersion: number;
   /** The last sequence that left the member. */
   leftSequence = 0;

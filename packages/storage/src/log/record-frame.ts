@@ -62,7 +62,7 @@ const CAUSES: ReadonlySet<number> = new Set(Object.values(RecordCause));
 const FIRST_RECORDS = 64;
 const FIRST_BYTES = 4096;
 
-/** What a log tells of itself beside its records (record-frame G5). */
+/** What a frame says of its log beside the records (record-frame G5). */
 export interface LogTerms {
   readonly incarnation: number;
   /** The trim floor: the first sequence that it still has. */

@@ -50,7 +50,7 @@ const PIECE_CLASSES = Array.from(GRANULES_OF.keys()).filter(
   (sizeClass) => GRANULES_OF[sizeClass]! >= 64 && sizeClass !== CLASS_OF[LOG_BLOCK_BYTES / GRANULE_BYTES],
 );
 
-/** What an attempt to make room led to: what nobody needs was freed, something was given up for it, or nothing is left. */
+/** Outcome of an attempt to make room: what nobody needs was freed, something was given up for it, or nothing is left. */
 export type Relief = 'freed' | 'givenUp' | 'nothing';
 
 export class BlockAllocator {

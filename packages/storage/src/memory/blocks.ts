@@ -46,7 +46,7 @@ export function createValue(
   return ref === 0 ? 0 : filled(blocks, ref, buffer, start, end);
 }
 
-/** Apart, because its closure would cost every short value a context. */
+/** A function of its own, because its closure would cost every short value a context. */
 function createLongValue(
   blocks: BlockAllocator,
   account: ByteAccount,

@@ -35,7 +35,7 @@ import { type ByteAccount, MemoryKind } from './accounts.ts';
 import type { Arena, Ref } from './arena.ts';
 import type { BlockAllocator } from './block-allocator.ts';
 
-/** What a page of its own holds of a value. */
+/** Bytes of a value that fit into an extent of one page. */
 const EXTENT_PAGE_BYTES = PAGE_BYTES - EXTENT_OFFSET;
 
 export function liesInExtents(arena: Arena, value: Ref): boolean {

@@ -33,10 +33,10 @@ import { probeIndex } from './index-probe.ts';
 import type { TableHost } from './table-host.ts';
 
 const GROW_SHARE = 0.7;
-/** From here on growing is pressing: entries are close to being refused. */
+/** Share of full buckets from which on growing is urgent: new entries are close to being refused. */
 const PRESSING_SHARE = 0.9;
 const FULL_SHARE = 0.94;
-/** Where growing got no memory it is tried again after so many more entries. */
+/** Share of further entries after which growing is tried again where it got no memory. */
 const RETRY_SHARE = 1 / 128;
 /** Words cleared and buckets copied by one insert. */
 const CLEAR_SLICE_WORDS = 1024;
@@ -184,7 +184,7 @@ export class EntryIndex {
     }
   }
 
-  /** Begins to grow, or to shed tombstones. Full memory is no failure yet: there is room up to FULL_SHARE. */
+  /** Begins to grow, or to drop tombstones. Full memory is no failure yet: there is room up to FULL_SHARE. */
   #startGrowing(): void {
     let capacity = INDEX_CAPACITY_MIN;
     while (capacity * GROW_SHARE < this.#entries * 1.5 + 1) capacity *= 2;

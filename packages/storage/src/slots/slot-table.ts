@@ -99,7 +99,7 @@ export class SlotTable {
   hasDeadlines = false;
   /** Slots that the batch being decided left behind so far. */
   newGarbage = 0;
-  /** Whether the table stands in the reclaimer's list. */
+  /** Whether the table is in the list of those with garbage. */
   queued = false;
   dropped = false;
 
