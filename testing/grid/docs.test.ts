@@ -3,10 +3,20 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ERROR_CODES } from '@ashlar/core';
 import { TestGrid } from './support/grid.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = (name: string): string => readFileSync(join(root, name), 'utf8');
+/** Files that documents name and that are the reader's to write. */
+const THEIR_FILES: ReadonlySet<string> = new Set(['tracing.mjs']);
+/** Words in capitals that are no error codes: constants, and a variable of the system. */
+const OTHER_CAPITALS: ReadonlySet<string> = new Set([
+  'MODULE_BYTES_MAX',
+  'NO_COLOR',
+  'CALL_DEPTH',
+  'USER_HEAP_BACKSTOP',
+]);
 
 describe('README.md', () => {
   let grid: TestGrid;
@@ -61,14 +71,44 @@ describe('every page', () => {
   });
 });
 
-describe('ARCHITECTURE.md', () => {
-  it('names files that are there', () => {
-    const files = new Set(globSync('packages/*/src/**/*.ts', { cwd: root }).map((file) => basename(file)));
-    for (const [, path] of page('ARCHITECTURE.md').matchAll(/`([\w./-]+\.(?:ts|proto|mjs))`/g)) {
-      const isWhole = existsSync(join(root, path!)) || existsSync(join(root, 'packages', path!));
-      expect({ path, isThere: isWhole || files.has(basename(path!)) }).toEqual({ path, isThere: true });
-    }
+describe('documents about the code', () => {
+  const rooms = globSync('packages/*/README.md', { cwd: root });
+  const sources = globSync(['{packages,bench,examples,testing,scripts,protos}/**/*.{ts,mjs,proto}'], {
+    cwd: root,
+    exclude: (name) => name === 'node_modules' || name === 'dist',
   });
+
+  it.each(['ARCHITECTURE.md', 'docs/guarantees.md', 'docs/operating.md', ...rooms])(
+    '%s names files that are there',
+    (name) => {
+      const files = new Set(sources.map((file) => basename(file)));
+      for (const [, path] of page(name).matchAll(/`([\w./-]*\w\.(?:ts|proto|mjs))`/g)) {
+        const isWhole = existsSync(join(root, path!)) || existsSync(join(root, 'packages', path!));
+        const isThere = isWhole || files.has(basename(path!)) || THEIR_FILES.has(path!);
+        expect({ path, isThere }).toEqual({ path, isThere: true });
+      }
+    },
+  );
+
+  it.each(rooms)('%s says what its room imports, as its manifest does', (name) => {
+    const { dependencies = {} } = JSON.parse(page(join(dirname(name), 'package.json'))) as {
+      dependencies?: Record<string, string>;
+    };
+    const imported = Object.keys(dependencies).flatMap((dependency) => /^@ashlar\/(.*)/.exec(dependency)?.[1] ?? []);
+    const [, told] = /^(?:Imports:|- \*\*Imports\.\*\*) (.*)\.$/m.exec(page(name)) ?? [];
+    const named = [...(told ?? '').matchAll(/`([a-z-]+)`/g)].map(([, room]) => room!);
+    expect(named.sort()).toEqual(imported.sort());
+  });
+
+  it.each(['README.md', 'docs/guarantees.md', 'docs/operating.md', 'docs/packages.md', ...rooms])(
+    '%s names error codes that there are',
+    (name) => {
+      const [others, codes] = [OTHER_CAPITALS, new Set<string>(Object.keys(ERROR_CODES))];
+      const named = [...page(name).matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, code]) => code!);
+      const unknown = named.filter((code) => !codes.has(code) && !others.has(code) && !code.startsWith('ASHLAR_'));
+      expect(unknown).toEqual([]);
+    },
+  );
 });
 
 /** Runs a module's text from this folder, where packages are found as an application's would be. */
