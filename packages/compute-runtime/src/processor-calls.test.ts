@@ -70,3 +70,25 @@ describe('calls on one key', () => {
     expect(calls.join(callOn(one))).toBe(true);
   });
 });
+
+describe('a partition with calls', () => {
+  it('is told to be idle when the last of them lets go, once, unless nobody waits any more', async () => {
+    const { calls, sent } = bench();
+    const [one, other] = [callOn(encodeKey('one')), callOn(encodeKey('other'))];
+    calls.submit(one);
+    calls.submit(other);
+    await turn();
+    expect([sent.length, calls.isBusy(one.partition)]).toEqual([1, true]);
+    const told: string[] = [];
+    const stop = calls.onIdle(one.partition, () => told.push('first'));
+    stop();
+    calls.onIdle(one.partition, () => told.push('second'));
+    calls.release(one);
+    expect(told).toEqual([]);
+    calls.release(other);
+    expect(told).toEqual(['second']);
+    calls.submit(callOn(encodeKey('later')));
+    expect(() => calls.onIdle(one.partition, () => undefined)).not.toThrow();
+    expect(() => calls.onIdle(one.partition, () => undefined)).toThrow('its one holder');
+  });
+});

@@ -15,7 +15,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { READY_MODULE } from '@ashlar/api';
 import { BatchPacker, type ProcessorBatch, type ProcessorOutcomes } from '@ashlar/compute';
-import type { PartitionId } from '@ashlar/core';
+import { assert, type PartitionId } from '@ashlar/core';
 import type { Tracing } from '@ashlar/observe';
 import { type KeyGate, partitionLockId } from '@ashlar/partitions';
 import { groupName, isSameWork, ProcessorCall, type ProcessorName } from './processor-call.ts';
@@ -58,6 +58,8 @@ export class ProcessorCalls implements TaskHost {
   readonly #underWay: number[] = [];
   /** busy[partition]: keys held for processors. */
   readonly #busy: Uint32Array;
+  /** By partition: who holds it and waits for the calls that were there before. */
+  readonly #idleWaits = new Map<PartitionId, () => void>();
   readonly #packers: BatchPacker[] = [];
   readonly #ready: ReadyCalls;
   /** Tasks whose answers wait for a commit. */
@@ -83,6 +85,23 @@ export class ProcessorCalls implements TaskHost {
   /** Whether a call holds a key of the partition. */
   isBusy(partition: PartitionId): boolean {
     return this.#busy[partition]! > 0;
+  }
+
+  /**
+   * Calls `next` once no call holds a key of the partition, in the turn in which the last one lets go: for whoever holds the
+   * partition at the gate, so that no call comes after that. It does not throw.
+   *
+   * @returns how to wait no more
+   */
+  onIdle(partition: PartitionId, next: () => void): () => void {
+    assert(
+      this.isBusy(partition) && !this.#idleWaits.has(partition),
+      'a busy partition is waited for by its one holder',
+    );
+    this.#idleWaits.set(partition, next);
+    return () => {
+      if (this.#idleWaits.get(partition) === next) this.#idleWaits.delete(partition);
+    };
   }
 
   /** The key must be free. Answers through the call's caller. */
@@ -199,8 +218,16 @@ export class ProcessorCalls implements TaskHost {
 
   /** @see TaskHost */
   release({ name, partition }: ProcessorCall): void {
-    this.#busy[partition]!--;
+    const left = --this.#busy[partition]!;
     this.#deps.gate.release(name);
+    if (left === 0 && this.#idleWaits.size > 0) this.#tellIdle(partition);
+  }
+
+  #tellIdle(partition: PartitionId): void {
+    const next = this.#idleWaits.get(partition);
+    if (next === undefined || this.isBusy(partition)) return;
+    this.#idleWaits.delete(partition);
+    next();
   }
 
   /** @see TaskHost */

@@ -7,16 +7,16 @@
  *                    other.
  * partition-hold H2  Whoever waits gets the partition in the order of arrival. Who leaves meanwhile lets go of what he holds
  *                    at once.
- * partition-hold H3  No processor that runs has a key of theirs: its outcome is committed before anything is staged.
+ * partition-hold H3  No processor that runs has a key of theirs: its outcome is sealed before anything is staged. None begins
+ *                    on a key of a partition that is held, so each partition is waited for once.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ProcessorCalls } from '@ashlar/compute-runtime';
 import { CancelledError, type PartitionId } from '@ashlar/core';
 import { type KeyGate, type LockId, partitionLockId } from '@ashlar/partitions';
 
 export interface HoldDependencies {
   readonly gate: KeyGate;
-  readonly processors: Pick<ProcessorCalls, 'isBusy'>;
+  readonly processors: Pick<ProcessorCalls, 'isBusy' | 'onIdle'>;
 }
 
 export class PartitionHold {
@@ -50,9 +50,8 @@ export class PartitionHold {
         if (gate.isHeld(name)) await hold.#takeWhenFree(name, signal);
         else hold.#take(name);
       }
-      while ([...partitions].some((partition) => processors.isBusy(partition as PartitionId))) {
-        await nextTurn();
-        if (signal.aborted) break;
+      for (const partition of partitions) {
+        if (processors.isBusy(partition as PartitionId)) await idle(partition as PartitionId, processors, signal);
       }
       if (signal.aborted) throw new CancelledError('the statement');
       return hold;
@@ -76,20 +75,37 @@ export class PartitionHold {
 
   /** Takes it within the turn in which it becomes free, before who came later (partition-hold H2). */
   #takeWhenFree(name: LockId, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) throw new CancelledError('the statement');
-      let hasLeft = false;
-      const leave = (): void => {
-        hasLeft = true;
-        reject(new CancelledError('the statement'));
-      };
+    let hasLeft = false;
+    return untilTold(signal, (done) => {
       this.#gate.wait(name, () => {
         if (hasLeft) return;
-        signal.removeEventListener('abort', leave);
         this.#take(name);
-        resolve();
+        done();
       });
-      signal.addEventListener('abort', leave, { once: true });
+      return () => {
+        hasLeft = true;
+      };
     });
   }
+}
+
+/** Until the last processor lets go of the partition, which is held. */
+function idle(partition: PartitionId, processors: HoldDependencies['processors'], signal: AbortSignal): Promise<void> {
+  return untilTold(signal, (done) => processors.onIdle(partition, done));
+}
+
+/** @param wait  answers how to wait no more @throws GridError CANCELLED when the signal fires first */
+function untilTold(signal: AbortSignal, wait: (done: () => void) => () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) throw new CancelledError('the statement');
+    const stop = wait(() => {
+      signal.removeEventListener('abort', leave);
+      resolve();
+    });
+    function leave(): void {
+      stop();
+      reject(new CancelledError('the statement'));
+    }
+    signal.addEventListener('abort', leave, { once: true });
+  });
 }
