@@ -176,6 +176,48 @@ describe('DELETE', () => {
   });
 });
 
+describe('TRUNCATE', () => {
+  it('removes every entry on all members and tells how many; the map and what it is declared as stay', async () => {
+    const map = client.map(defineMap<number, { n: number }>('emptied', { ttlMs: 600_000 }));
+    await map.putAll(Array.from({ length: 1000 }, (_, n) => [n, { n }]));
+    const types: Record<string, number> = {};
+    const ready = Promise.withResolvers<void>();
+    const events = map.subscribe({ onReady: () => ready.resolve() });
+    const reading = (async () => {
+      for await (const { type } of events) {
+        types[type] = (types[type] ?? 0) + 1;
+        if (types[type] === 1000) break;
+      }
+    })();
+    await ready.promise;
+    const plan = await explained(client, 'TRUNCATE emptied');
+    expect(plan[0]).toBe('Truncate emptied: 256 partitions');
+    expect(plan.filter((line) => /^ {2}on 127\.0\.0\.1:\d+: 128 partitions$/.test(line))).toHaveLength(2);
+    expect(await map.size()).toBe(1000);
+    expect(await affected('TRUNCATE emptied')).toBe(1000);
+    await reading;
+    expect([types, await map.size()]).toEqual([{ remove: 1000 }, 0]);
+    expect(await affected('TRUNCATE TABLE emptied')).toBe(0);
+    await map.put(1, { n: 1 });
+    expect((await map.getEntry(1))!.expiresAtMs).toBeGreaterThan(Date.now());
+  });
+
+  it('goes beyond what the logs hold at once, and refuses a map that is not there', async () => {
+    const map = client.map<string>('voluminous');
+    const text = 'x'.repeat(100_000);
+    for (let from = 0; from < 900; from += 100) {
+      await map.putAll(Array.from({ length: 100 }, (_, n) => [from + n, text]));
+    }
+    await expect(affected('DELETE FROM voluminous')).rejects.toMatchObject({ code: 'LOG_FULL' });
+    expect(await affected('TRUNCATE voluminous')).toBe(900);
+    expect(await map.size()).toBe(0);
+    await expect(affected('TRUNCATE voluminus')).rejects.toMatchObject({
+      code: 'UNKNOWN_MAP',
+      hint: expect.stringMatching(/did you mean 'voluminous'/),
+    });
+  });
+});
+
 describe('an UPDATE of 100,000 rows', () => {
   const COUNT = 100_000;
 

@@ -33,7 +33,7 @@ export interface SqlResult<Row> extends AsyncIterable<Row> {
   all(): Promise<Row[]>;
   /** The first row, or undefined; the rest is not computed further. */
   first(): Promise<Row | undefined>;
-  /** Rows changed by INSERT, UPDATE, DELETE; rows returned by SELECT. */
+  /** Rows changed by INSERT, UPDATE, DELETE, TRUNCATE; rows returned by SELECT. */
   execute(): Promise<{ readonly affected: number }>;
   /** Rows column by column, as they come; the fastest way to read many. */
   batches(): AsyncIterable<ColumnBatch>;

@@ -16,6 +16,7 @@ export type {
   ScanColumn,
   SortKey,
   Stage,
+  TruncatePlan,
 } from './plan.ts';
 export { VALUE_KIND } from './plan.ts';
 export { scanUnder } from './plan-parts.ts';

@@ -27,6 +27,7 @@ import type {
   ScanColumn,
   SortKey,
   Stage,
+  TruncatePlan,
 } from './plan.ts';
 
 /** Who runs a stage; `actual` where it has run (EXPLAIN ANALYZE). */
@@ -45,7 +46,7 @@ export interface StageActual {
 export interface PlanTextOptions {
   /** Partitions of the grid. */
   readonly partitionCount?: number | undefined;
-  /** Members that run a stage; absent or empty: not given. A get and the scans of UPDATE and DELETE are stage 0. */
+  /** Members that run a stage; absent or empty: not given. A get, and what finds the entries of a change, is stage 0. */
   readonly members?: ((stageId: number) => readonly StageMember[]) | undefined;
 }
 
@@ -67,6 +68,8 @@ function planLines(plan: Plan, options: PlanTextOptions): string[] {
     case 'update':
     case 'delete':
       return modifyLines(plan, options);
+    case 'truncate':
+      return truncateLines(plan, options);
     case 'explain':
       return [plan.analyze ? 'Explain analyze' : 'Explain', ...indented(planLines(plan.target, options))];
     default:
@@ -241,6 +244,13 @@ function modifyLines(plan: ModifyPlan, options: PlanTextOptions): string[] {
     ...indented([...memberLines(members), ...set, ...scanLines(plan.scan)]),
     ...noticeLines(plan.notices),
   ];
+}
+
+function truncateLines({ map, notices }: TruncatePlan, options: PlanTextOptions): string[] {
+  const members = options.members?.(0) ?? [];
+  const heading = `Truncate ${map}: ${partitionsText({ kind: 'all' }, options, members)}`;
+  const how = 'all at once on each member, or in pieces where the logs have no room for that';
+  return [heading, ...indented([...memberLines(members), how]), ...noticeLines(notices)];
 }
 
 function noticeLines(notices: readonly string[]): string[] {

@@ -165,16 +165,26 @@ export interface ModifyPlan {
   readonly notices: readonly string[];
 }
 
-export interface ExplainPlan {
-  readonly kind: 'explain';
-  readonly analyze: boolean;
-  readonly target: QueryPlan | GetPlan | InsertPlan | ModifyPlan;
+/** TRUNCATE: every entry of a map goes; where the logs do not hold that at once, piece by piece. */
+export interface TruncatePlan {
+  readonly kind: 'truncate';
+  readonly map: string;
+  readonly mapId: number;
   readonly parameterCount: number;
   readonly catalogVersion: number;
   readonly notices: readonly string[];
 }
 
-export type Plan = QueryPlan | GetPlan | InsertPlan | ModifyPlan | ExplainPlan;
+export interface ExplainPlan {
+  readonly kind: 'explain';
+  readonly analyze: boolean;
+  readonly target: Exclude<Plan, ExplainPlan>;
+  readonly parameterCount: number;
+  readonly catalogVersion: number;
+  readonly notices: readonly string[];
+}
+
+export type Plan = QueryPlan | GetPlan | InsertPlan | ModifyPlan | TruncatePlan | ExplainPlan;
 
 /** What the planner may know of the maps: plain data, sent to the thread that plans. */
 export interface CatalogView {

@@ -22,7 +22,7 @@ function check(text: string): void {
 const WORDS =
   'SELECT FROM WHERE GROUP BY ORDER LIMIT OFFSET JOIN LEFT CROSS ON USING AS ( ) [ ] , . ; :: : * + - = < > <> || \'x\' "y" ' +
   '1 1.5 $1 ? :p a b t UNION ALL DISTINCT CASE WHEN THEN ELSE END NOT AND OR IN BETWEEN LIKE IS NULL INSERT INTO VALUES ' +
-  'UPDATE SET DELETE RETURNING EXPLAIN WITH OVER PARTITION FILTER INTERVAL date count __proto__ constructor toString';
+  'UPDATE SET DELETE TRUNCATE RETURNING EXPLAIN WITH OVER PARTITION FILTER INTERVAL date count __proto__ constructor toString';
 
 describe('the parser, given anything', () => {
   it('answers characters in any order', () => {

@@ -9,6 +9,9 @@ type Case = readonly [marked: string, code: ErrorCode, message: string, hint?: s
 
 const INSERT_HINT =
   'INSERT takes VALUES only: read the rows with SELECT and store them with putAll, or use ashlar export and ashlar import';
+const ONE_BY_ONE_HINT = 'send one statement a map: there are no transactions, each commits by itself';
+const ALONE_HINT = 'send it as a statement of its own';
+const SOME_HINT = 'TRUNCATE removes every entry: DELETE FROM map WHERE ... removes some';
 const AGGREGATE_HINT = 'conditions on aggregates belong in HAVING';
 
 function itRefuses(cases: readonly Case[], run: (text: string) => unknown = plan): void {
@@ -340,6 +343,31 @@ describe('INSERT, UPDATE, DELETE', () => {
     ['UPDATE accounts SET brand = 1 FROM ¦brands', 'UNSUPPORTED_SQL', 'UPDATE ... FROM'],
     ['UPDATE accounts SET brand = 1 RETURNING ¦*', 'UNSUPPORTED_SQL', 'RETURNING'],
     ['DELETE FROM accounts RETURNING ¦brand', 'UNSUPPORTED_SQL', 'RETURNING'],
+    ['TRUNCATE ¦brandz', 'UNKNOWN_MAP', "'brandz'", "did you mean 'brands'?"],
+    ['TRUNCATE accounts¦, brands', 'UNSUPPORTED_SQL', 'TRUNCATE of several maps', ONE_BY_ONE_HINT],
+    [
+      'TRUNCATE accounts ¦RESTART IDENTITY',
+      'UNSUPPORTED_SQL',
+      'RESTART IDENTITY',
+      'leave it out: there are no sequences',
+    ],
+    ['TRUNCATE accounts ¦CASCADE', 'UNSUPPORTED_SQL', 'CASCADE', 'leave it out: no map refers to another'],
+    ['TRUNCATE ¦ONLY accounts', 'UNSUPPORTED_SQL', 'ONLY', 'leave it out: a map has no child tables'],
+    ['TRUNCATE accounts ¦WHERE balance < 0', 'SYNTAX_ERROR', "unexpected 'WHERE'", SOME_HINT],
+    ['TRUNCATE accounts ¦RETURNING *', 'SYNTAX_ERROR', "unexpected 'RETURNING'", SOME_HINT],
+    ['TRUNCATE accounts ¦a', 'SYNTAX_ERROR', "unexpected 'a'", SOME_HINT],
+    ['TRUNCATE accounts AS ¦a', 'SYNTAX_ERROR', 'TRUNCATE takes no alias', 'leave it out'],
+    ['TRUNCATE¦', 'SYNTAX_ERROR', 'expected'],
+    ['TRUNCATE TABLE¦', 'SYNTAX_ERROR', 'expected'],
+    ['TRUNCATE accounts CONTINUE¦', 'SYNTAX_ERROR', 'expected IDENTITY'],
+    ['TRUNCATE ¦(SELECT 1)', 'SYNTAX_ERROR', 'expected'],
+    ['TRUNCATE accounts; ¦SELECT 1', 'SYNTAX_ERROR', 'exactly one statement', 'send each statement on its own'],
+    ['WITH x AS (¦TRUNCATE accounts) SELECT 1', 'UNSUPPORTED_SQL', 'TRUNCATE within WITH', ALONE_HINT],
+    ['SELECT * FROM (¦TRUNCATE accounts) x', 'UNSUPPORTED_SQL', 'TRUNCATE within another statement', ALONE_HINT],
+    ['SELECT (¦TRUNCATE TABLE accounts)', 'UNSUPPORTED_SQL', 'TRUNCATE within another statement', ALONE_HINT],
+    ['SELECT * FROM (¦DELETE FROM accounts) x', 'UNSUPPORTED_SQL', 'DELETE within another statement', ALONE_HINT],
+    ['SELECT 1 WHERE EXISTS (¦INSERT INTO a VALUES (1))', 'UNSUPPORTED_SQL', 'INSERT within another', ALONE_HINT],
+    ['SELECT (¦UPDATE accounts SET brand = 1)', 'UNSUPPORTED_SQL', 'UPDATE within another statement', ALONE_HINT],
     ['DELETE FROM accounts WHERE ¦5', 'TYPE_MISMATCH', 'WHERE must be boolean'],
   ]);
 });

@@ -16,8 +16,7 @@ describe('a statement of another kind', () => {
     ['CREATE SEQUENCE s', 'CREATE SEQUENCE', /crypto\.randomUUID/],
     ['CREATE ROLE r', 'CREATE ROLE', /docs\/operating\.md/],
     ['ALTER TABLE t ADD COLUMN a int', 'ALTER TABLE', /UPDATE \.\.\. SET/],
-    ['DROP TABLE accounts', 'DROP TABLE', /grid\.drop/],
-    ['TRUNCATE accounts', 'TRUNCATE', /DELETE FROM/],
+    ['DROP TABLE accounts', 'DROP TABLE', /grid\.drop.*TRUNCATE/],
     ['MERGE INTO a USING b ON TRUE', 'MERGE', /put and putAll overwrite/],
     ["COPY accounts FROM 'x.csv'", 'COPY', /ashlar import/],
     ['BEGIN', 'BEGIN', /no transactions/],
@@ -46,7 +45,7 @@ describe('a statement of another kind', () => {
     const words =
       `abort alter analyze begin call checkpoint close cluster comment commit copy create deallocate declare discard
       do drop end execute fetch grant import listen load lock merge move notify prepare reassign refresh reindex release reset
-      revoke rollback savepoint security set start truncate unlisten vacuum`.split(/\s+/);
+      revoke rollback savepoint security set start unlisten vacuum`.split(/\s+/);
     for (const word of words) {
       const error = refused(`${word} x`);
       expect([word, error.code]).toEqual([word, 'UNSUPPORTED_SQL']);

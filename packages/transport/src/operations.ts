@@ -14,7 +14,7 @@ export type Permission =
   /** Put code on members. */
   | 'deploy'
   | 'subscribe'
-  /** Create and drop maps, clear. */
+  /** Create and drop maps. */
   | 'define'
   /** List maps, modules, sizes. */
   | 'inspect'

@@ -41,7 +41,7 @@ export async function runStatement(
   for (const notice of await result.notices()) context.err.line(`${yellow('notice:')} ${notice}`);
 }
 
-/** INSERT, UPDATE and DELETE answer no columns. */
+/** INSERT, UPDATE, DELETE and TRUNCATE answer no columns. */
 async function tellChange(
   { out, err }: CliContext,
   affected: number,

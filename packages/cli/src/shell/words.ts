@@ -5,7 +5,7 @@ const list = (text: string): readonly string[] => text.trim().split(/\s+/);
 export const KEYWORDS: readonly string[] = list(`
   all and as asc between by case cast cross current_date current_timestamp delete desc describe distinct else end escape exists
   explain false filter first from group having ilike in inner insert interval into is join last left like limit not null
-  nulls offset on or order outer select set show then true update using values when where
+  nulls offset on or order outer select set show then true truncate update using values when where
   bigint boolean bytea date decimal double float8 int4 int8 integer json jsonb numeric precision real text time
   timestamp timestamptz varchar zone`);
 

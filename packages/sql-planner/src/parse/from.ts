@@ -1,8 +1,10 @@
 /** The tables of FROM: names, regions, queries, calls, joins in brackets; and the words that join them. */
+
 import type { TextPosition } from '@ashlar/core';
 import { unexpected, unsupported } from '../guard/sql-errors.ts';
 import { readCall } from './call.ts';
 import type { Cursor } from './cursor.ts';
+import { refuseInnerChange } from './inner-changes.ts';
 import type { Alias, FromItem, Join, Name, Table } from './syntax.ts';
 
 /** How a table is joined to those before it in the same FROM. */
@@ -35,6 +37,7 @@ export function readSource(cursor: Cursor, bracketed: (cursor: Cursor) => FromIt
   const lateral = cursor.acceptWord('lateral');
   if (cursor.isSign('(')) {
     if (cursor.isQueryGroup()) return readFromQuery(cursor, lateral, position);
+    refuseInnerChange(cursor);
     if (lateral) throw unexpected(cursor.token, 'a query');
     cursor.advance();
     const item = cursor.nested(() => bracketed(cursor));

@@ -1,4 +1,5 @@
 /** What stands between operators: literals, parameters, paths, brackets, CASE, CAST, ARRAY, ROW, EXISTS and calls. */
+
 import type { TextPosition } from '@ashlar/core';
 import { canBeName, FUNCTION_ONLY_WORDS } from '../guard/keywords.ts';
 import { syntaxError, unexpected, unsupported } from '../guard/sql-errors.ts';
@@ -6,6 +7,7 @@ import type { Token } from '../guard/token.ts';
 import { readCall } from './call.ts';
 import { isSpecialCall, readKeywordCall, readSpecialCall } from './call-forms.ts';
 import type { Cursor } from './cursor.ts';
+import { refuseInnerChange } from './inner-changes.ts';
 import type { CaseBranch, Expression, Literal, LiteralValue, Name, NameStep, PathStep } from './syntax.ts';
 import { isTypedLiteral, readIntervalFields, readTypeName } from './type-name.ts';
 
@@ -151,6 +153,7 @@ function readSubscriptStep(cursor: Cursor): PathStep {
 function readGroup(cursor: Cursor): Expression {
   const { position } = cursor;
   if (cursor.isQueryGroup()) return withSteps(cursor, readSubquery(cursor, 'scalar', position));
+  refuseInnerChange(cursor);
   cursor.advance();
   const items = [cursor.grammar.expression(cursor)];
   while (cursor.acceptSign(',')) items.push(cursor.grammar.expression(cursor));
@@ -174,7 +177,10 @@ function readSubquery(cursor: Cursor, form: 'scalar' | 'exists' | 'array', posit
 
 function readExists(cursor: Cursor): Expression {
   const { position } = cursor.advance();
-  if (!cursor.isQueryGroup()) throw unexpected(cursor.ahead(1), 'a query');
+  if (!cursor.isQueryGroup()) {
+    refuseInnerChange(cursor);
+    throw unexpected(cursor.ahead(1), 'a query');
+  }
   return readSubquery(cursor, 'exists', position);
 }
 

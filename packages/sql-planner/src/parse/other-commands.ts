@@ -23,7 +23,7 @@ const COMMANDS: ReadonlyMap<string, string> = new Map(
   Object.entries({
     ...{ abort: ONE_BY_ONE, begin: ONE_BY_ONE, commit: ONE_BY_ONE, end: ONE_BY_ONE, release: ONE_BY_ONE },
     ...{ rollback: ONE_BY_ONE, savepoint: ONE_BY_ONE, start: ONE_BY_ONE },
-    ...{ alter: MAPS, create: MAPS, drop: 'grid.drop(name) removes a map, DELETE FROM empties it' },
+    ...{ alter: MAPS, create: MAPS, drop: 'grid.drop(name) removes a map, TRUNCATE empties it' },
     ...{ analyse: UPKEEP, analyze: UPKEEP, checkpoint: UPKEEP, cluster: UPKEEP, reindex: UPKEEP, vacuum: UPKEEP },
     ...{ call: 'grid.run(job, { map }) runs a job of yours beside the data', do: CODE, load: CODE },
     ...{ close: CURSORS, declare: CURSORS, fetch: CURSORS, move: CURSORS },
@@ -36,7 +36,6 @@ const COMMANDS: ReadonlyMap<string, string> = new Map(
     lock: LOCKS,
     merge: OVERWRITE,
     refresh: VIEWS,
-    truncate: 'write DELETE FROM, or call grid.map(name).clear()',
     // Commands of other databases.
     ...{ attach: FILES, detach: FILES, pragma: SETTINGS, replace: OVERWRITE, upsert: OVERWRITE, use: SCHEMAS },
   }),

@@ -1,7 +1,7 @@
 /**
  * One statement from its text: the door of guard and parser.
  *
- *   text -> guard -> tokens -> SELECT, VALUES, INSERT, UPDATE, DELETE, EXPLAIN, SHOW, DESCRIBE -> tree
+ *   text -> guard -> tokens -> SELECT, VALUES, INSERT, UPDATE, DELETE, TRUNCATE, EXPLAIN, SHOW, DESCRIBE -> tree
  *
  * Pure and synchronous; meant for a worker thread whose caller sets a deadline.
  */
@@ -17,6 +17,7 @@ import { ParameterList, type ParameterStyle } from './parameters.ts';
 import { readQuery } from './query.ts';
 import { isShow, readShow } from './show.ts';
 import type { Explain, Statement } from './syntax.ts';
+import { readTruncate } from './truncate.ts';
 
 export interface ParsedStatement {
   readonly statement: Statement;
@@ -72,6 +73,7 @@ function readExplainable(cursor: Cursor): Explain['statement'] {
   if (cursor.isWord('insert')) return readInsert(cursor);
   if (cursor.isWord('update')) return readUpdate(cursor);
   if (cursor.isWord('delete')) return readDelete(cursor);
+  if (cursor.isWord('truncate')) return readTruncate(cursor);
   refuseOtherCommand(cursor);
   if (isShow(cursor))
     throw unsupported(`EXPLAIN ${token.text.toUpperCase()}`, token.position, 'send it without EXPLAIN');

@@ -63,7 +63,7 @@ function readCommonTable(cursor: Cursor): CommonTable {
   const hinted = isNot ? cursor.expectWord('materialized') !== undefined : cursor.acceptWord('materialized');
   if (!cursor.isQueryGroup()) {
     const inner = cursor.ahead(1);
-    if (/^(insert|update|delete|merge)$/.test(inner.value)) {
+    if (/^(insert|update|delete|merge|truncate)$/.test(inner.value)) {
       throw unsupported(`${inner.text.toUpperCase()} within WITH`, inner.position, 'send it as a statement of its own');
     }
     throw unexpected(cursor.token, 'a query in brackets');

@@ -1,7 +1,7 @@
 /**
  * The syntax tree: what the parser gives and all that the binder sees of SQL. A closed union; each node has its place.
  *
- *   Statement = Query | Insert | Update | Delete | Explain | ShowMaps | Describe
+ *   Statement = Query | Insert | Update | Delete | Truncate | Explain | ShowMaps | Describe
  *   Query     = WITH + body (Select, Values, SetOperation or a Query in brackets) + ORDER BY, LIMIT, OFFSET
  *
  * syntax S1  Brackets of grouping are gone; operators are bound by PostgreSQL's precedence.
@@ -443,12 +443,17 @@ export interface Delete extends Node {
   readonly returning: readonly SelectItem[];
 }
 
+export interface Truncate extends Node {
+  readonly kind: 'Truncate';
+  readonly table: Table;
+}
+
 export interface Explain extends Node {
   readonly kind: 'Explain';
   readonly analyze: boolean;
   /** Further options, in lower case: verbose, format, ... */
   readonly options: readonly { readonly name: string; readonly value: string | undefined }[];
-  readonly statement: Query | Insert | Update | Delete;
+  readonly statement: Query | Insert | Update | Delete | Truncate;
 }
 
 /** SHOW TABLES: the maps that there are. */
@@ -462,4 +467,4 @@ export interface Describe extends Node {
   readonly table: Table;
 }
 
-export type Statement = Query | Insert | Update | Delete | Explain | ShowMaps | Describe;
+export type Statement = Explain['statement'] | Explain | ShowMaps | Describe;

@@ -1,8 +1,8 @@
-/** INSERT, UPDATE, DELETE to plans. */
+/** INSERT, UPDATE, DELETE, TRUNCATE to plans. */
 
 import { GridError } from '@ashlar/core';
 import type { Expr } from '@ashlar/expressions';
-import type { CatalogMap, CatalogView, InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
+import type { CatalogMap, CatalogView, InsertPlan, ModifyPlan, TruncatePlan } from '@ashlar/sql-plan';
 import type { BindContext } from '../bind/context.ts';
 import { conjunction, conjunctsOf, renumber } from '../bind/expr-tools.ts';
 import { bindExpression } from '../bind/expression.ts';
@@ -10,7 +10,7 @@ import { expectBoolean } from '../bind/literals.ts';
 import { RELATION_STRIDE, Relation, specialOf } from '../bind/relation.ts';
 import { findMap, partOfSpecial, type Scope } from '../bind/scope.ts';
 import { syntaxError, unsupported } from '../guard/sql-errors.ts';
-import type { Delete, Expression, Insert, OnConflict, Path, Update } from '../parse/syntax.ts';
+import type { Delete, Expression, Insert, OnConflict, Path, Truncate, Update } from '../parse/syntax.ts';
 import type { PlanFacts } from './bind-select.ts';
 import { partitionsOf } from './prune.ts';
 
@@ -124,6 +124,12 @@ export function planDelete(statement: Delete, facts: PlanFacts): ModifyPlan {
   const relation = facts.scope.add(statement.table);
   const columns = leadingColumns(relation);
   return { kind: 'delete', assignments: [], ...scanFor(relation, statement.where, facts), ...columns };
+}
+
+/** No name of the statement is one of a document: nothing is looked for, and no row is found by a scan. */
+export function planTruncate({ table }: Truncate, facts: PlanFacts, catalog: CatalogView): TruncatePlan {
+  const { name, mapId } = findMap(catalog, table);
+  return { kind: 'truncate', map: name, mapId, ...common(facts) };
 }
 
 /** The key is column 0, the version column 1: by them the row is found again. */

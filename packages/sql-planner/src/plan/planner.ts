@@ -6,8 +6,8 @@
 import { GridError } from '@ashlar/core';
 import {
   type CatalogView,
+  type ExplainPlan,
   type GetPlan,
-  type InsertPlan,
   type ModifyPlan,
   type PartitionChoice,
   type Plan,
@@ -20,7 +20,7 @@ import { unsupported } from '../guard/sql-errors.ts';
 import { parseStatement } from '../parse/parse.ts';
 import type { Explain, FromItem, Query, SetOperation, Statement, Table } from '../parse/syntax.ts';
 import type { PlanFacts } from './bind-select.ts';
-import { planDelete, planInsert, planUpdate } from './modify.ts';
+import { planDelete, planInsert, planTruncate, planUpdate } from './modify.ts';
 import { planSelect } from './select.ts';
 import { planDescribe, planShowMaps } from './show.ts';
 
@@ -177,11 +177,7 @@ function planOf(statement: Statement, facts: PlanFacts, catalog: CatalogView): P
   };
 }
 
-function planTarget(
-  statement: Explain['statement'],
-  facts: PlanFacts,
-  catalog: CatalogView,
-): QueryPlan | GetPlan | InsertPlan | ModifyPlan {
+function planTarget(statement: Explain['statement'], facts: PlanFacts, catalog: CatalogView): ExplainPlan['target'] {
   switch (statement.kind) {
     case 'Query':
       return planQuery(statement, facts);
@@ -191,6 +187,8 @@ function planTarget(
       return planUpdate(statement, facts);
     case 'Delete':
       return planDelete(statement, facts);
+    case 'Truncate':
+      return planTruncate(statement, facts, catalog);
   }
 }
 

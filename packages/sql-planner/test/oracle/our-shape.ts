@@ -51,6 +51,8 @@ export function statementShape(statement: Statement): Shape {
       const set = assignments.map(({ target, value }) => [targetShape(target), expression(value)]);
       return ['update', tableShape(table), set, from.map(fromShape), optional(where), items(returning)];
     }
+    case 'Truncate':
+      return ['truncate', tableShape(statement.table)];
     case 'Delete':
       return ['delete', tableShape(statement.table), optional(statement.where), items(statement.returning)];
     case 'Explain':

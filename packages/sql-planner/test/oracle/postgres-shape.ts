@@ -42,6 +42,13 @@ function statementShape(node: Fields): Shape {
     }
     case 'DeleteStmt':
       return ['delete', rangeVar(fields(body['relation'])), optional(body['whereClause']), returning(body)];
+    case 'TruncateStmt': {
+      const { relations, restart_seqs: restarts = false, behavior } = body;
+      if (restarts === true || behavior !== 'DROP_RESTRICT') throw new UnknownNode('options of TRUNCATE');
+      const [relation, ...others] = list(relations);
+      if (others.length > 0) throw new UnknownNode('several relations');
+      return ['truncate', rangeVar(fields(fields(relation)['RangeVar']))];
+    }
     case 'ExplainStmt': {
       const analyze = list(body['options']).some((option) => isAnalyze(fields(fields(option)['DefElem'])));
       return ['explain', analyze, statementShape(fields(body['query']))];

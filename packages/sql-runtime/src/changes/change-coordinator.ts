@@ -172,8 +172,8 @@ export class ChangeCoordinator {
    *
    * @throws MapDroppedError when it is dropped meanwhile: nothing of it is left then
    */
-  clear({ name: map, id }: CatalogedMap, statement: Statement): Promise<ChangeOutcome> {
-    const scan = { kind: 'Scan', map, mapId: id, alias: map, columns: [], filter: undefined } as const;
+  clear({ name: map, id }: Pick<CatalogedMap, 'name' | 'id'>, statement: Statement): Promise<ChangeOutcome> {
+    const scan = everyEntry(map, id);
     const facts = { parameterCount: 0, catalogVersion: 0, notices: [] };
     return this.modify(
       { kind: 'delete', map, mapId: id, scan, partitions: { kind: 'all' }, assignments: [], ...facts },
@@ -251,6 +251,11 @@ function documentOf(row: InsertPlan['rows'][number], key: Key, statement: Statem
 
 function valueOfExpr(expr: InsertPlan['rows'][number]['key'], { parameters, clockMs }: Statement): RowValue {
   return interpret(expr, () => null, { parameters, nowMs: clockMs });
+}
+
+/** What finds all entries of a map. */
+export function everyEntry(map: string, mapId: number): ChangeTarget['scan'] {
+  return { kind: 'Scan', map, mapId, alias: map, columns: [], filter: undefined };
 }
 
 function keysIn(found: readonly FoundRows[]): ReadonlySet<unknown> {

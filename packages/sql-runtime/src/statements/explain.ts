@@ -4,6 +4,7 @@ import type { MemberId } from '@ashlar/core';
 import type { SqlType } from '@ashlar/expressions';
 import { batchRowCount } from '@ashlar/serialization';
 import { type Plan, type PlanColumn, planText, type StageMember } from '@ashlar/sql-plan';
+import { everyEntry } from '../changes/change-coordinator.ts';
 import { rowsBatch } from '../get-rows.ts';
 import type { QueryCoordinator, StageRun, Statement } from '../query-coordinator.ts';
 
@@ -55,6 +56,8 @@ function partsOf(
     case 'update':
     case 'delete':
       return queries.membersOf(target.partitions, target.scan, parameters);
+    case 'truncate':
+      return queries.membersOf({ kind: 'all' }, everyEntry(target.map, target.mapId), parameters);
     default:
       return [];
   }

@@ -9,6 +9,7 @@ export function permissionsOf(plan: Plan): readonly MapPermission[] {
     case 'get':
       return [{ permission: 'read', map: plan.scan.map }];
     case 'insert':
+    case 'truncate':
       return [{ permission: 'write', map: plan.map }];
     case 'update':
     case 'delete':

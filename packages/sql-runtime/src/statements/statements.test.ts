@@ -41,6 +41,7 @@ function bench() {
     } as never,
     changes: {
       insert: async ({ rows }) => ({ affected: rows.length, version: 5 as Version, odd: [] }),
+      clear: async ({ name, id }) => ({ affected: name.length + id, version: 6 as Version, odd: [] }),
       modify: async () => {
         throw new GridError('DIVISION_BY_ZERO', 'division by zero', { position: undefined, details: { offset: 0 } });
       },
@@ -134,7 +135,12 @@ describe('a prepared statement', () => {
       { kind: 'header', columns: [] },
       { kind: 'end', affected: 2, rows: 0, version: 5, batches: 0 },
     ]);
-    expect(asked).toEqual(['write t']);
+    const emptied = await collect(statements.execute('TRUNCATE t', valuesOf([]), context));
+    expect(emptied).toMatchObject([
+      { kind: 'header', columns: [] },
+      { kind: 'end', rows: 0, version: 6, batches: 0 },
+    ]);
+    expect(asked).toEqual(['write t', 'write t']);
   });
 
   it('fails with too few parameters, without a permission, and by what running throws; each counts once', async () => {

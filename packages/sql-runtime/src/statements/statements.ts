@@ -10,7 +10,7 @@
  * statements E2  Every error has its place in the text, where there is one.
  */
 import type { GridView } from '@ashlar/cluster';
-import type { Version } from '@ashlar/core';
+import type { MapId, Version } from '@ashlar/core';
 import { noticesOf, OddTally } from '@ashlar/expressions';
 import { type MemberMetrics, type SpanAttributes, type Tracing, tracedCall, tracedStream } from '@ashlar/observe';
 import { batchRowCount } from '@ashlar/serialization';
@@ -38,7 +38,7 @@ export interface StatementDependencies extends KeyReads {
   readonly control: GridView;
   readonly planning: Pick<Planning, 'plan'>;
   readonly queries: QueryCoordinator;
-  readonly changes: Pick<ChangeCoordinator, 'insert' | 'modify'>;
+  readonly changes: Pick<ChangeCoordinator, 'insert' | 'modify' | 'clear'>;
   readonly metrics: Pick<MemberMetrics, 'queries' | 'queryFailures' | 'queryLatency'>;
   readonly tracing: Tracing;
   readonly clock: { now(): Version };
@@ -233,6 +233,8 @@ function outputsOf(
     case 'update':
     case 'delete':
       return once(() => deps.changes.modify(plan, statement));
+    case 'truncate':
+      return once(() => deps.changes.clear({ name: plan.map, id: plan.mapId as MapId }, statement));
     case 'explain':
       return explain(plan, statement, deps);
   }
