@@ -383,5 +383,6 @@ function stagePut(
   end: number,
   expiresAt: number,
 ): boolean {
-  return writes.put(map.id, partition, keys, keyStart, keyEnd, value, start, end, expiresAt, RecordCause.processor);
+  const staged = writes.value(value, start, end, expiresAt, RecordCause.processor);
+  return writes.put(map.id, partition, keys, keyStart, keyEnd, staged);
 }

@@ -216,7 +216,7 @@ function stage(
 ): boolean {
   const cause = RecordCause.processor;
   if (bytes === undefined) return batch.remove(map.id, partition, keys, keyStart, keyEnd, cause) || !batch.wantsCut;
-  return batch.put(map.id, partition, keys, keyStart, keyEnd, bytes, 0, bytes.length, deadline, cause);
+  return batch.put(map.id, partition, keys, keyStart, keyEnd, batch.value(bytes, 0, bytes.length, deadline, cause));
 }
 
 /** An error of a value that a processor cannot use, with the key of the entry. */

@@ -18,7 +18,7 @@ describe('user code', () => {
       encodeKey('k'),
       encodeValue({ balance: 1, brand: 'a text of more than a few bytes', x: new Uint8Array(9) }),
     ];
-    batch.put(MAP, PARTITION, key, 0, key.length, value, 0, value.length);
+    batch.put(MAP, PARTITION, key, 0, key.length, batch.value(value, 0, value.length));
     batch.commit();
     const fixture = await makeFixture({ file: 'spy.ts', store: store.handle });
     const { id, version } = store.openSnapshot();

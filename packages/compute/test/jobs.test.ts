@@ -17,7 +17,7 @@ function put(row: number, value: unknown): void {
   const batch = store.begin();
   const key = encodeKey(row);
   const bytes = encodeValue(value);
-  batch.put(MAP, (row % PARTITIONS) as PartitionId, key, 0, key.length, bytes, 0, bytes.length);
+  batch.put(MAP, (row % PARTITIONS) as PartitionId, key, 0, key.length, batch.value(bytes, 0, bytes.length));
   batch.commit();
 }
 

@@ -44,7 +44,7 @@ function bench(logBytesPerPartition = 64 << 10) {
     if (value === undefined) batch.remove(MAP, partitionOf(key), bytes, 0, bytes.length);
     else {
       const text = Buffer.from(value);
-      batch.put(MAP, partitionOf(key), bytes, 0, bytes.length, text, 0, text.length);
+      batch.put(MAP, partitionOf(key), bytes, 0, bytes.length, batch.value(text, 0, text.length));
     }
     batch.commit();
   };

@@ -36,7 +36,7 @@ function wanted(filter: EventFilter, ...writes: (readonly [key: string, value: u
     if (value === undefined) batch.remove(MAP, PARTITION, bytes, 0, bytes.length);
     else {
       const document = encodeValue(value);
-      batch.put(MAP, PARTITION, bytes, 0, bytes.length, document, 0, document.length);
+      batch.put(MAP, PARTITION, bytes, 0, bytes.length, batch.value(document, 0, document.length));
     }
     batch.commit();
   }

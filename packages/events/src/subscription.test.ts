@@ -32,7 +32,7 @@ function bench() {
   const put = (count: number, partition = 0): void => {
     for (let index = 0; index < count; index++) {
       const batch = store.begin();
-      batch.put(now!, partition as PartitionId, BYTES, 0, 1, BYTES, 0, 2);
+      batch.put(now!, partition as PartitionId, BYTES, 0, 1, batch.value(BYTES, 0, 2));
       batch.commit();
     }
   };

@@ -138,7 +138,7 @@ export class Mutations {
     const expiresAt = this.#deadlineOf(map, operation);
     for (;;) {
       const writes = this.#writes.begun(partition, operation);
-      if (writes.put(map.id, partition, keys, start, end, values, valueStart, valueEnd, expiresAt)) break;
+      if (writes.put(map.id, partition, keys, start, end, writes.value(values, valueStart, valueEnd, expiresAt))) break;
       this.#writes.commitIn(partition);
     }
     this.puts++;

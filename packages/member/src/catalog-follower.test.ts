@@ -61,7 +61,7 @@ describe('a member that follows the catalog', () => {
     await create('a');
     const [dropped] = ids() as [MapId];
     const batch = store.begin();
-    batch.put(dropped, PARTITION, BYTES, 0, 1, BYTES, 0, 1);
+    batch.put(dropped, PARTITION, BYTES, 0, 1, batch.value(BYTES, 0, 1));
     await drop('a');
     await create('b');
     expect([store.hasMap(dropped), store.mapIds]).toEqual([false, ids()]);
@@ -111,7 +111,7 @@ describe('a member that follows the catalog', () => {
     await create('a');
     const [map] = ids() as [MapId];
     const batch = store.begin();
-    batch.put(map, PARTITION, BYTES, 0, 1, BYTES, 0, 1);
+    batch.put(map, PARTITION, BYTES, 0, 1, batch.value(BYTES, 0, 1));
     batch.commit();
     const { incarnation } = store.logInfo(PARTITION);
     await create('b');

@@ -20,7 +20,7 @@ function bench() {
     const batch = store.begin({ requestSession: SESSION, requestNumber: number });
     const [keyBytes, bytes] = [Buffer.from(key), Buffer.from(value ?? '')];
     if (value === undefined) batch.remove(MAP, PARTITION, keyBytes, 0, keyBytes.length);
-    else batch.put(MAP, PARTITION, keyBytes, 0, keyBytes.length, bytes, 0, bytes.length);
+    else batch.put(MAP, PARTITION, keyBytes, 0, keyBytes.length, batch.value(bytes, 0, bytes.length));
     return batch;
   };
   const window = new AnswerWindow(store, 2);

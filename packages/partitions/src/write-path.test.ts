@@ -45,7 +45,7 @@ function late(store: MemberStore, random: Random, dropShare = 0) {
 
 function put(batch: WriteBatch, partition: number, key: number, value: unknown = key): void {
   const [keyBytes, bytes] = [encodeKey(key), encodeValue(value)];
-  batch.put(MAP, partition as PartitionId, keyBytes, 0, keyBytes.length, bytes, 0, bytes.length);
+  batch.put(MAP, partition as PartitionId, keyBytes, 0, keyBytes.length, batch.value(bytes, 0, bytes.length));
 }
 
 function has(store: MemberStore, partition: number, key: number): boolean {

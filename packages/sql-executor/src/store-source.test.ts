@@ -72,7 +72,7 @@ class Bench {
       const partition = (number % PARTITIONS) as PartitionId;
       const key = encodeKey(number);
       const value = encodeValue(doc(row));
-      batch.put(MAP, partition, key, 0, key.length, value, 0, value.length);
+      batch.put(MAP, partition, key, 0, key.length, batch.value(value, 0, value.length));
       this.rows[partition]!.set(number, row);
     }
     batch.commit();

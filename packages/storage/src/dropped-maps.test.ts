@@ -64,7 +64,7 @@ describe('a map dropped while something is staged in it', () => {
     const batch = store.begin();
     stagePut(batch, 'a', '1');
     store.dropMap(MAP);
-    batch.put(other, PARTITION, bytesOf('k'), 0, 1, bytesOf('v'), 0, 1);
+    batch.put(other, PARTITION, bytesOf('k'), 0, 1, batch.value(bytesOf('v'), 0, 1));
     batch.commit();
     expect(store.find(other, PARTITION, bytesOf('k'), 0, 1)).toBe(true);
     expect(settledSlots(store)).toBeGreaterThan(0);

@@ -23,6 +23,7 @@ import { hashBytes } from '@ashlar/serialization';
 import { knownVersion } from './batch/pending-words.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
 import { type RecordCause, type RecordHeader, RecordKind } from './log/log-record.ts';
+import type { RecordDraft } from './log/record-draft.ts';
 import type { RecordFrame } from './log/record-frame.ts';
 import { MemoryKind } from './memory/accounts.ts';
 import type { Ref } from './memory/arena.ts';
@@ -148,7 +149,8 @@ export class ReplicaTail {
     if (!this.#partition.log.reserve(end - start, true)) throw this.#core.outOfMemory(end - start);
     const value = end === start ? 0 : createValue(blocks, map.account, frame.values, start, end);
     if (value === 0 && end > start) throw this.#core.outOfMemory(end - start);
-    const sequence = this.#append(frame, index, RecordKind.answer, map.mapId, 0, value, 0, 0);
+    const draft = this.#draft(frame, index, RecordKind.answer, 0).stores(value, frame.field('expiresAt', index));
+    const sequence = this.#partition.log.append(this.#header, draft);
     if (value !== 0) releaseValue(blocks, map.account, value);
     this.#note(sequence, 0, 0, 0, 0);
   }
@@ -169,7 +171,8 @@ export class ReplicaTail {
     const lane = this.#laneAbove(table, entry);
     const oldValue = newest < 0 ? 0 : table.valueOf(newest);
     const oldVersion = newest < 0 ? 0 : this.#versionOf(table, entry, newest);
-    const sequence = this.#append(frame, index, RecordKind.put, map.mapId, entry, value, oldValue, oldVersion);
+    const draft = this.#draft(frame, index, RecordKind.put, entry).stores(value, deadline);
+    const sequence = partition.log.append(this.#header, draft.replaces(oldValue, oldVersion));
     const slot = table.stageNew(entry, value, deadline, lane);
     if (newest >= 0) table.stageClose(newest, lane);
     this.#note(sequence, table.tableIndex + 1, slot + 1, newest + 1, newest < 0 ? 1 : 0);
@@ -186,7 +189,8 @@ export class ReplicaTail {
     }
     if (!this.#partition.log.reserve(0, true)) throw this.#core.outOfMemory(0);
     const oldVersion = this.#versionOf(table, entry, newest);
-    const sequence = this.#append(frame, index, kind, map.mapId, entry, 0, table.valueOf(newest), oldVersion);
+    const draft = this.#draft(frame, index, kind, entry).replaces(table.valueOf(newest), oldVersion);
+    const sequence = this.#partition.log.append(this.#header, draft);
     table.stageClose(newest, this.#laneAbove(table, entry));
     this.#note(sequence, table.tableIndex + 1, 0, newest + 1, -1);
   }
@@ -195,25 +199,15 @@ export class ReplicaTail {
   #appendEmpty(frame: RecordFrame, index: number, kind: RecordKind): void {
     if (!this.#partition.log.reserve(0, true)) throw this.#core.outOfMemory(0);
     const told = isEnd(kind) || kind === RecordKind.put ? RecordKind.superseded : kind;
-    this.#note(this.#append(frame, index, told, frame.field('mapId', index), 0, 0, 0, 0), 0, 0, 0, 0);
+    this.#note(this.#partition.log.append(this.#header, this.#draft(frame, index, told, 0)), 0, 0, 0, 0);
   }
 
-  #append(
-    frame: RecordFrame,
-    index: number,
-    kind: RecordKind,
-    mapId: number,
-    entry: Ref,
-    value: Ref,
-    oldValue: Ref,
-    oldVersion: number,
-  ): number {
+  /** The record of a frame, of a kind that may have come to be another one here; its values follow. */
+  #draft(frame: RecordFrame, index: number, kind: RecordKind, entry: Ref): RecordDraft {
     const version = frame.field('version', index);
     const cause = frame.field('cause', index) as RecordCause;
-    const epoch = frame.field('epoch', index);
-    const expiresAt = value === 0 ? 0 : frame.field('expiresAt', index);
-    const { log } = this.#partition;
-    return log.append(this.#header, kind, mapId, version, entry, value, expiresAt, oldValue, oldVersion, cause, epoch);
+    const draft = this.#core.recordDraft;
+    return draft.begin(kind, frame.field('mapId', index), version, frame.field('epoch', index), cause, entry);
   }
 
   #findEntry(table: SlotTable, frame: RecordFrame, index: number): Ref {

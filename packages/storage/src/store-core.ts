@@ -16,6 +16,7 @@ import {
 import { BatchJournal } from './batch/batch-journal.ts';
 import { PendingWords, pendingLane } from './batch/pending-words.ts';
 import { SealedBatches } from './batch/sealed-batches.ts';
+import { ValueDraft } from './batch/value-draft.ts';
 import type { WriteBatch } from './batch/write-batch.ts';
 import { dropChunkColumns } from './columns/chunk-columns.ts';
 import {
@@ -30,6 +31,7 @@ import {
 import { LogBudget } from './log/log-budget.ts';
 import { RecordCause } from './log/log-record.ts';
 import type { LogHost } from './log/partition-log.ts';
+import { RecordDraft } from './log/record-draft.ts';
 import { MapDirectory } from './map-directory.ts';
 import { ByteAccount, MemoryKind } from './memory/accounts.ts';
 import { Arena, type Ref } from './memory/arena.ts';
@@ -93,6 +95,9 @@ export class StoreCore {
   readonly snapshots: Snapshots;
   readonly timers: TimerWheel;
   readonly mapDirectory: MapDirectory;
+  /** Used again for each record, and for each value that is put. */
+  readonly recordDraft = new RecordDraft();
+  readonly valueDraft = new ValueDraft();
   readonly clock: StoreClock;
   readonly hashSeed: number;
   readonly patchAtOnceMax: number;

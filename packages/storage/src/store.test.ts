@@ -233,7 +233,7 @@ describe('a batch', () => {
     const write = (epoch: number, partition: number): void => {
       const batch = store.begin({ epoch: epoch as Epoch });
       try {
-        batch.put(MAP, partition as PartitionId, key, 0, 1, key, 0, 1);
+        batch.put(MAP, partition as PartitionId, key, 0, 1, batch.value(key, 0, 1));
         batch.commit();
       } catch (error) {
         batch.abort();

@@ -57,7 +57,7 @@ class Bank {
     const partition = (account % PARTITIONS) as PartitionId;
     // An account without money is removed, and comes back with the next transfer.
     if (balance === 0) batch.remove(MAP, partition, this.#key, 0, 8);
-    else batch.put(MAP, partition, this.#key, 0, 8, value, 0, value.length);
+    else batch.put(MAP, partition, this.#key, 0, 8, batch.value(value, 0, value.length));
   }
 
   #paddingBytes(): number {

@@ -157,7 +157,7 @@ export class StoreSoak {
     const dueMs = random.below(5) === 0 ? this.#time.ms + 1 + random.below(2000) : Infinity;
     const expiresAt = dueMs === Infinity ? 0 : dueMs * 1000;
     const isDone = this.#unlessFull(dueMs === Infinity ? 'puts' : 'puts that expire', () =>
-      batch.put(ROWS, partition, bytes, 0, bytes.length, value, 0, value.length, expiresAt),
+      batch.put(ROWS, partition, bytes, 0, bytes.length, batch.value(value, 0, value.length, expiresAt)),
     );
     if (isDone) after.set(key, { n, dueMs });
   }
@@ -197,7 +197,7 @@ export class StoreSoak {
       const value = encodeValue(rowOf(key, this.#passingMap));
       const target = (key % PARTITIONS) as PartitionId;
       const isDone = this.#unlessFull('rows of passing maps', () =>
-        batch.put(this.#passingMap, target, bytes, 0, bytes.length, value, 0, value.length, 0),
+        batch.put(this.#passingMap, target, bytes, 0, bytes.length, batch.value(value, 0, value.length)),
       );
       if (!isDone) break;
     }

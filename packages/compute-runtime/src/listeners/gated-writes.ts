@@ -94,7 +94,8 @@ export function stageWrites(
     const ttl = ttlMs ?? TTL_DEFAULT;
     const isThere = ttl === TTL_KEEP && store.findNewest(mapId, partition, key, 0, key.length, batch);
     const expiresAt = deadlineOf(ttl, clock.now(), isThere ? store.found.expiresAt : undefined);
-    batch.put(mapId, partition, key, 0, key.length, value, 0, value.length, expiresAt, RecordCause.listener);
+    const staged = batch.value(value, 0, value.length, expiresAt, RecordCause.listener);
+    batch.put(mapId, partition, key, 0, key.length, staged);
   }
 }
 
@@ -106,5 +107,5 @@ export function stageRecord(
   key: Uint8Array,
   record: Uint8Array,
 ): void {
-  batch.put(mapId, partition, key, 0, key.length, record, 0, record.length, 0, RecordCause.listener);
+  batch.put(mapId, partition, key, 0, key.length, batch.value(record, 0, record.length, 0, RecordCause.listener));
 }

@@ -127,7 +127,8 @@ export class ComputeBench {
 
   stage(batch: WriteBatch, key: string, value: unknown, partition = 0, expiresAt = 0): void {
     const [keyBytes, bytes] = [encodeKey(key), encodeValue(value)];
-    batch.put(MAP.id, partition as PartitionId, keyBytes, 0, keyBytes.length, bytes, 0, bytes.length, expiresAt);
+    const staged = batch.value(bytes, 0, bytes.length, expiresAt);
+    batch.put(MAP.id, partition as PartitionId, keyBytes, 0, keyBytes.length, staged);
   }
 
   /** What readers see. */

@@ -56,7 +56,7 @@ export async function testGrid({
     for (const key of keys) {
       const [bytes, value] = [encodeKey(key), encodeValue({ of: key })];
       const batch = store.begin();
-      batch.put(mapId, partition as PartitionId, bytes, 0, bytes.length, value, 0, value.length);
+      batch.put(mapId, partition as PartitionId, bytes, 0, bytes.length, batch.value(value, 0, value.length));
       batch.commit();
     }
   };

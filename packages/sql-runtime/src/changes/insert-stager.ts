@@ -31,7 +31,7 @@ export async function stageInserts(
     if (exists && onConflict === 'error') throw duplicateKey(map.name, key);
     if (exists && onConflict === 'nothing') continue;
     const value = values[index]!;
-    batch.put(map.id, partition, key, 0, key.length, value, 0, value.length, 0, RecordCause.statement);
+    batch.put(map.id, partition, key, 0, key.length, batch.value(value, 0, value.length, 0, RecordCause.statement));
     affected++;
   }
   return affected;

@@ -75,7 +75,7 @@ export class RowStager {
     const value = isSame ? part.values : this.#writer.bytes;
     this.#deps.limits.checkValue(to - from);
     const expiresAt = keptDeadline(found.expiresAt);
-    batch.put(mapId, partition, part.keys, start, end, value, from, to, expiresAt, RecordCause.statement);
+    batch.put(mapId, partition, part.keys, start, end, batch.value(value, from, to, expiresAt, RecordCause.statement));
     return true;
   }
 

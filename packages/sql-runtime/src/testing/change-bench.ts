@@ -114,7 +114,7 @@ export class ChangeBench {
   put(key: Key, value: unknown): void {
     const batch = this.writes.begin();
     const [bytes, encoded] = [encodeKey(key), encodeValue(value)];
-    batch.put(MAP.id, this.partitionOf(key), bytes, 0, bytes.length, encoded, 0, encoded.length);
+    batch.put(MAP.id, this.partitionOf(key), bytes, 0, bytes.length, batch.value(encoded, 0, encoded.length));
     this.writes.submit(batch);
   }
 

@@ -14,6 +14,7 @@ import { hashBytes } from '@ashlar/serialization';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
 import { RecordCause, RecordKind } from '../log/log-record.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
+import type { RecordDraft } from '../log/record-draft.ts';
 import { MemoryKind } from '../memory/accounts.ts';
 import type { Ref } from '../memory/arena.ts';
 import { createEntry, createValue, releaseValue } from '../memory/blocks.ts';
@@ -26,6 +27,7 @@ import { type BatchHeader, NO_DEADLINE } from './batch-header.ts';
 import type { BatchJournal } from './batch-journal.ts';
 import { isWrittenBy, KeyRewrites, slotBefore } from './key-rewrites.ts';
 import { wordOfLane } from './pending-words.ts';
+import type { ValueDraft } from './value-draft.ts';
 import type { WriteBatch } from './write-batch.ts';
 
 /** Longest result of a processor that is kept for callers that send again: logs are for changes. */
@@ -70,25 +72,22 @@ export class EntryStager {
     key: Uint8Array,
     keyStart: number,
     keyEnd: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueEnd: number,
-    expiresAt: number,
-    cause: RecordCause,
+    value: ValueDraft,
   ): boolean {
     const core = this.#core;
     const table = map.tables[partition.id] ?? core.createTable(map, partition);
-    let deadline = expiresAt === NO_DEADLINE ? 0 : expiresAt;
-    if (expiresAt === 0 && map.ttlUs !== 0) deadline = this.time() + map.ttlUs;
-    const length = valueEnd - valueStart;
+    const { length, expiresAt } = value;
+    value.deadline = expiresAt === NO_DEADLINE ? 0 : expiresAt;
+    if (expiresAt === 0 && map.ttlUs !== 0) value.deadline = this.time() + map.ttlUs;
     if (!partition.log.reserve(length, this.#isProgress) || !table.slots.reserve()) throw core.outOfMemory(length);
-    const valueRef = createValue(core.blocks, map.account, value, valueStart, valueEnd);
-    if (valueRef === 0) throw core.outOfMemory(length);
+    value.ref = createValue(core.blocks, map.account, value.bytes, value.start, value.end);
+    value.letGo();
+    if (value.ref === 0) throw core.outOfMemory(length);
     try {
-      return this.#putValue(map, partition, table, key, keyStart, keyEnd, valueRef, length, deadline, cause);
+      return this.#putValue(map, partition, table, key, keyStart, keyEnd, value);
     } catch (error) {
       // Refused: nothing refers to it (entry-stager E1).
-      releaseValue(core.blocks, map.account, valueRef);
+      releaseValue(core.blocks, map.account, value.ref);
       throw error;
     }
   }
@@ -100,36 +99,39 @@ export class EntryStager {
     key: Uint8Array,
     keyStart: number,
     keyEnd: number,
-    value: Ref,
-    length: number,
-    deadline: number,
-    cause: RecordCause,
+    value: ValueDraft,
   ): boolean {
     const core = this.#core;
-    // Making room may give up entries, so the entry is looked up after the last allocation that concerns it.
+    const { length, deadline } = value;
+    // entry-stager E3.
     const hash = hashBytes(key, keyStart, keyEnd, core.hashSeed);
     let entry = table.index.find(hash, key, keyStart, keyEnd);
     if (entry !== 0 && this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry))
-      return this.#wantCut(map, value);
+      return this.#wantCut(map, value.ref);
     if (entry !== 0 && table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) {
-      if (this.#oncePerKey) return this.#wantCut(map, value);
+      if (this.#oncePerKey) return this.#wantCut(map, value.ref);
       this.#reserve(partition, length);
       entry = table.index.find(hash, key, keyStart, keyEnd);
     }
     if (entry !== 0) this.#reserveReplaced(partition, table, entry, length);
+    let timer: Ref = 0;
     if ((deadline !== 0 || map.maxIdleUs !== 0) && (entry === 0 || this.#timerOf(entry) === 0)) {
-      this.#putWithTimer(map, partition, table, hash, key, keyStart, keyEnd, value, deadline, cause);
-      return true;
+      timer = this.#newTimer(map, table, length);
+      entry = table.index.find(hash, key, keyStart, keyEnd);
     }
     if (entry === 0) {
       entry = this.#newEntry(map, table, key, keyStart, keyEnd);
-      if (entry === 0) throw core.outOfMemory(length);
-      this.#stagePut(partition, table, entry, value, deadline, cause);
+      if (entry === 0) {
+        if (timer !== 0) core.blocks.free(timer, map.account, MemoryKind.entries);
+        throw core.outOfMemory(length);
+      }
+      this.#stagePut(partition, table, entry, value);
       table.index.insert(hash, entry);
     } else {
-      if (deadline !== 0) core.timers.ensure(this.#timerOf(entry), deadline);
-      this.#stagePut(partition, table, entry, value, deadline, cause);
+      if (deadline !== 0 && timer === 0) core.timers.ensure(this.#timerOf(entry), deadline);
+      this.#stagePut(partition, table, entry, value);
     }
+    if (timer !== 0) this.#startTimer(map, table, entry, timer, deadline);
     if (map.maxIdleUs !== 0) core.touch(entry, this.time());
     return true;
   }
@@ -173,7 +175,8 @@ export class EntryStager {
     if (!log.reserve(length, true)) throw core.outOfMemory(length);
     const value = length === 0 ? 0 : createValue(core.blocks, account, result, start, end);
     const cause = end > start && value === 0 ? RecordCause.memory : RecordCause.request;
-    log.append(this.#batch, RecordKind.answer, mapId, this.#lane, 0, value, 0, 0, 0, cause);
+    const draft = core.recordDraft.begin(RecordKind.answer, mapId, this.#lane, log.epoch, cause, 0);
+    log.append(this.#batch, draft.stores(value, 0));
     if (value !== 0) releaseValue(core.blocks, account, value);
   }
 
@@ -213,54 +216,29 @@ export class EntryStager {
     return this.#core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
   }
 
-  /** A put whose entry has a deadline but no timer yet. */
-  #putWithTimer(
-    map: StoredMap,
-    partition: Partition,
-    table: SlotTable,
-    hash: number,
-    key: Uint8Array,
-    start: number,
-    end: number,
-    value: Ref,
-    deadline: number,
-    cause: RecordCause,
-  ): void {
-    const { timers } = this.#core;
+  /** The timer of an entry that gets a deadline and has none yet. */
+  #newTimer(map: StoredMap, table: SlotTable, bytes: number): Ref {
     table.hasDeadlines = true;
-    const timer = timers.create(map.account);
-    if (timer === 0) throw this.#core.outOfMemory(end - start);
-    let entry = table.index.find(hash, key, start, end);
-    const isNew = entry === 0;
-    if (isNew) {
-      entry = this.#newEntry(map, table, key, start, end);
-      if (entry === 0) {
-        this.#core.blocks.free(timer, map.account, MemoryKind.entries);
-        throw this.#core.outOfMemory(end - start);
-      }
-    }
-    this.#stagePut(partition, table, entry, value, deadline, cause);
-    if (isNew) table.index.insert(hash, entry);
+    const timer = this.#core.timers.create(map.account);
+    if (timer === 0) throw this.#core.outOfMemory(bytes);
+    return timer;
+  }
+
+  #startTimer(map: StoredMap, table: SlotTable, entry: Ref, timer: Ref, deadline: number): void {
     const idleDeadline = map.maxIdleUs === 0 ? Infinity : this.time() + map.maxIdleUs;
-    timers.start(timer, entry, table.tableIndex, Math.min(deadline === 0 ? Infinity : deadline, idleDeadline));
-    if (map.maxIdleUs !== 0) this.#core.touch(entry, this.time());
+    const first = Math.min(deadline === 0 ? Infinity : deadline, idleDeadline);
+    this.#core.timers.start(timer, entry, table.tableIndex, first);
   }
 
   /** Stages a value for an entry; everything it needs is reserved. */
-  #stagePut(
-    partition: Partition,
-    table: SlotTable,
-    entry: Ref,
-    value: Ref,
-    expiresAt: number,
-    cause: RecordCause,
-  ): void {
+  #stagePut(partition: Partition, table: SlotTable, entry: Ref, value: ValueDraft): void {
     const { log } = partition;
+    const { ref, deadline } = value;
     const newest = this.#newestOf(entry);
     if (newest < 0) {
       this.#countLive(table, 1);
-      this.#record(log, RecordKind.put, table, entry, value, expiresAt, 0, 0, cause);
-      this.#journal.note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
+      this.#append(log, this.#draft(log, RecordKind.put, table, entry, value.cause).stores(ref, deadline));
+      this.#journal.note(table.tableIndex, table.stageNew(entry, ref, deadline, this.#lane) + 1, 0);
       return;
     }
     const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
@@ -268,36 +246,32 @@ export class EntryStager {
     const begin = chunk.f64[chunk.begin + at]!;
     const end = chunk.f64[chunk.end + at]!;
     if (begin === this.#lane || end === this.#lane) {
-      this.#stagePutAgain(partition, table, entry, newest, value, expiresAt, cause);
+      this.#stagePutAgain(partition, table, entry, newest, value);
       return;
     }
     const isLive = end === LIVE;
-    const oldValue = isLive ? chunk.u32[chunk.valueRef + at]! : 0;
-    const oldVersion = isLive ? this.#knownVersion(begin) : 0;
     if (!isLive) this.#countLive(table, 1);
-    const kind = RecordKind.put;
-    this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
-    const slot = table.stageNew(entry, value, expiresAt, this.#lane);
+    const draft = this.#draft(log, RecordKind.put, table, entry, value.cause).stores(ref, deadline);
+    if (isLive) draft.replaces(chunk.u32[chunk.valueRef + at]!, this.#knownVersion(begin));
+    this.#append(log, draft);
+    const slot = table.stageNew(entry, ref, deadline, this.#lane);
     if (isLive) table.stageClose(newest, this.#lane);
     this.#journal.note(table.tableIndex, slot + 1, isLive ? newest + 1 : 0);
   }
 
   /** As #stagePut(), for a key that this batch has staged or closed already. */
-  #stagePutAgain(
-    partition: Partition,
-    table: SlotTable,
-    entry: Ref,
-    newest: number,
-    value: Ref,
-    expiresAt: number,
-    cause: RecordCause,
-  ): void {
+  #stagePutAgain(partition: Partition, table: SlotTable, entry: Ref, newest: number, value: ValueDraft): void {
+    const { log } = partition;
+    const { ref, deadline } = value;
     const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
     const at = newest & CHUNK_MASK;
     if (chunk.f64[chunk.end + at] !== LIVE) this.#countLive(table, 1);
-    this.#recordAgain(partition, RecordKind.put, table, entry, newest, value, expiresAt, cause);
-    if (chunk.f64[chunk.begin + at] === this.#lane) table.restage(newest, value, expiresAt);
-    else this.#journal.note(table.tableIndex, table.stageNew(entry, value, expiresAt, this.#lane) + 1, 0);
+    this.#supersede(partition, entry);
+    const draft = this.#draft(log, RecordKind.put, table, entry, value.cause).stores(ref, deadline);
+    this.#replaceBefore(draft, table, newest);
+    this.#append(log, draft);
+    if (chunk.f64[chunk.begin + at] === this.#lane) table.restage(newest, ref, deadline);
+    else this.#journal.note(table.tableIndex, table.stageNew(entry, ref, deadline, this.#lane) + 1, 0);
   }
 
   #stageClose(partition: Partition, table: SlotTable, entry: Ref, kind: RecordKind, cause: RecordCause): boolean {
@@ -309,60 +283,46 @@ export class EntryStager {
     this.#reserveReplaced(partition, table, entry, 0);
     this.#countLive(table, -1);
     const begin = chunk.f64[chunk.begin + at]!;
+    const { log } = partition;
     if (begin === this.#lane) {
       // Nobody learns of what this batch staged: recorded is the end of what was there before, if anything was.
-      this.#recordAgain(partition, kind, table, entry, newest, 0, 0, cause);
+      this.#supersede(partition, entry);
+      const draft = this.#draft(log, kind, table, entry, cause);
+      if (this.#replaceBefore(draft, table, newest)) this.#append(log, draft);
       table.unstage(newest, this.#lane);
       return true;
     }
     const oldValue = chunk.u32[chunk.valueRef + at]!;
-    this.#record(partition.log, kind, table, entry, 0, 0, oldValue, this.#knownVersion(begin), cause);
+    this.#append(log, this.#draft(log, kind, table, entry, cause).replaces(oldValue, this.#knownVersion(begin)));
     table.stageClose(newest, this.#lane);
     this.#journal.note(table.tableIndex, 0, newest + 1);
     return true;
   }
 
-  #record(
-    log: PartitionLog,
-    kind: RecordKind,
-    table: SlotTable,
-    entry: Ref,
-    value: Ref,
-    expiresAt: number,
-    oldValue: Ref,
-    oldVersion: number,
-    cause: RecordCause,
-  ): void {
-    const lane = this.#lane;
-    const { mapId } = table;
-    const sequence = log.append(this.#batch, kind, mapId, lane, entry, value, expiresAt, oldValue, oldVersion, cause);
-    this.#rewrites?.note(log, entry, sequence);
+  /** The record of an operation on an entry; what it stores and replaces follows. */
+  #draft(log: PartitionLog, kind: RecordKind, table: SlotTable, entry: Ref, cause: RecordCause): RecordDraft {
+    return this.#core.recordDraft.begin(kind, table.mapId, this.#lane, log.epoch, cause, entry);
   }
 
-  /** Records the change from before the batch to `value` (0: none), in place of what it recorded of the key so far (write-batch U4). */
-  #recordAgain(
-    partition: Partition,
-    kind: RecordKind,
-    table: SlotTable,
-    entry: Ref,
-    newest: number,
-    value: Ref,
-    expiresAt: number,
-    cause: RecordCause,
-  ): void {
-    const { log } = partition;
+  #append(log: PartitionLog, draft: RecordDraft): void {
+    const sequence = log.append(this.#batch, draft);
+    this.#rewrites?.note(log, draft.entry, sequence);
+  }
+
+  /** What the batch recorded of the key so far counts no more (write-batch U4). */
+  #supersede(partition: Partition, entry: Ref): void {
     this.#rewrites ??= new KeyRewrites();
-    this.#rewrites.supersede(log, this.#batch.firstSequenceIn(partition), entry);
+    this.#rewrites.supersede(partition.log, this.#batch.firstSequenceIn(partition), entry);
+  }
+
+  /** What a key that comes again replaces is what was there before the batch. @returns whether anything was */
+  #replaceBefore(draft: RecordDraft, table: SlotTable, newest: number): boolean {
     const before = slotBefore(this.#lane, table, newest);
-    if (before < 0) {
-      if (value !== 0) this.#record(log, kind, table, entry, value, expiresAt, 0, 0, cause);
-      return;
-    }
+    if (before < 0) return false;
     const chunk = table.chunks[before >>> CHUNK_SHIFT]!;
     const at = before & CHUNK_MASK;
-    const oldVersion = this.#knownVersion(chunk.f64[chunk.begin + at]!);
-    const oldValue = chunk.u32[chunk.valueRef + at]!;
-    this.#record(log, kind, table, entry, value, expiresAt, oldValue, oldVersion, cause);
+    draft.replaces(chunk.u32[chunk.valueRef + at]!, this.#knownVersion(chunk.f64[chunk.begin + at]!));
+    return true;
   }
 
   /** A sealed batch's version is known though it is not committed. */

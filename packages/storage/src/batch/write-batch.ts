@@ -35,6 +35,7 @@ import type { BatchJournal } from './batch-journal.ts';
 import { EntryStager } from './entry-stager.ts';
 import { pendingLane } from './pending-words.ts';
 import type { ChainedBatch } from './sealed-batches.ts';
+import type { ValueDraft } from './value-draft.ts';
 
 export type BatchState = 'open' | 'sealed' | 'committed' | 'aborted';
 
@@ -141,11 +142,26 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
   /* ---- Operations ------------------------------------------------------------------------------------------------- */
 
   /**
+   * The value for the put() that follows at once: lent to it, one object for all.
+   *
+   * @param bytes      MessagePack bytes[start, end)
+   * @param expiresAt  deadline in version units; 0: the map's default; NO_DEADLINE: none
+   */
+  value(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    expiresAt = 0,
+    cause: RecordCause = RecordCause.request,
+  ): ValueDraft {
+    return this.#core.valueDraft.fill(bytes, start, end, expiresAt, cause);
+  }
+
+  /**
    * Stages a value for a key. Key and value are copied.
    *
    * @param key        canonical bytes key[keyStart, keyEnd)
-   * @param value      MessagePack bytes value[valueStart, valueEnd)
-   * @param expiresAt  deadline in version units; 0: the map's default; NO_DEADLINE: none
+   * @param value      of this batch's value()
    * @returns false: its key was written or expired by this batch, which is to be cut (`wantsCut`)
    * @throws OutOfMemoryError, GridError LOG_FULL: nothing was staged by this call (write-batch U3)
    * @throws StaleEpochError, UnknownMapError, GridError OVERLOADED when another batch is staging in the partition
@@ -156,15 +172,10 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     key: Uint8Array,
     keyStart: number,
     keyEnd: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueEnd: number,
-    expiresAt = 0,
-    cause: RecordCause = RecordCause.request,
+    value: ValueDraft,
   ): boolean {
     const map = this.#core.mapOf(mapId);
-    const partition = this.#join(partitionId);
-    return this.#stager.put(map, partition, key, keyStart, keyEnd, value, valueStart, valueEnd, expiresAt, cause);
+    return this.#stager.put(map, this.#join(partitionId), key, keyStart, keyEnd, value);
   }
 
   /**

@@ -167,7 +167,7 @@ class Run {
     }
     const doc = randomDoc(this.random);
     const value = encodeValue(doc);
-    batch.put(MAP, partition as PartitionId, key, 0, key.length, value, 0, value.length, 0);
+    batch.put(MAP, partition as PartitionId, key, 0, key.length, batch.value(value, 0, value.length));
     after[partition]!.set(name, decodeValue(value) as Doc);
   }
 

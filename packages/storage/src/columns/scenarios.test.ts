@@ -29,7 +29,7 @@ class Setup {
     for (let number = from; number < from + count; number++) {
       const key = encodeKey(number);
       const value = encodeValue({ n: make(number) });
-      batch.put(MAP, PARTITION, key, 0, key.length, value, 0, value.length, 0);
+      batch.put(MAP, PARTITION, key, 0, key.length, batch.value(value, 0, value.length));
     }
     batch.commit();
   }

@@ -37,6 +37,7 @@ import {
 import type { Arena, Ref } from '../memory/arena.ts';
 import { AssembledValue, murmurOfExtents, valueBytesOf } from '../memory/value-extents.ts';
 import { mixNumber, murmurOfBlock } from './checksum.ts';
+import type { RecordDraft } from './record-draft.ts';
 
 const { imul } = Math;
 
@@ -275,47 +276,39 @@ export interface RecordHeader {
   originSequence: number;
 }
 
-/** Writes all fields of a record but its version, which stays `lane` until the batch is sealed. */
+/** Writes all fields of a record but its version, which stays the draft's lane until the batch is sealed. */
 export function writeRecord(
   arena: Arena,
   record: Ref,
-  header: RecordHeader,
-  epoch: number,
-  kind: RecordKind,
-  mapId: number,
   sequence: number,
-  lane: number,
-  entry: Ref,
-  value: Ref,
-  expiresAt: number,
-  oldValue: Ref,
-  oldVersion: number,
-  cause: RecordCause,
+  header: RecordHeader,
+  draft: Readonly<RecordDraft>,
 ): void {
   const segment = arena.segments[record >>> SEGMENT_SHIFT]!;
   const f64 = segment.f64;
   const u32 = segment.u32;
   const at = record & SEGMENT_MASK;
   const words = at << 1;
-  const formatKind = RECORD_FORMAT | (kind << 16);
+  const formatKind = RECORD_FORMAT | (draft.kind << 16);
+  const { mapId, entry, value, expiresAt } = draft;
   u32[words + RECORD_FORMAT_KIND] = formatKind;
   u32[words + RECORD_MAP_ID] = mapId;
   f64[at + RECORD_SEQUENCE_F64] = sequence;
-  f64[at + RECORD_VERSION_F64] = lane;
-  f64[at + RECORD_EPOCH_F64] = epoch;
+  f64[at + RECORD_VERSION_F64] = draft.lane;
+  f64[at + RECORD_EPOCH_F64] = draft.epoch;
   f64[at + RECORD_ORIGIN_SEQUENCE_F64] = header.originSequence;
   f64[at + RECORD_REQUEST_SESSION_F64] = header.requestSession;
   f64[at + RECORD_REQUEST_NUMBER_F64] = header.requestNumber;
   f64[at + RECORD_TRANSACTION_F64] = header.transactionId;
   f64[at + RECORD_EXPIRES_AT_F64] = expiresAt;
-  f64[at + RECORD_OLD_VERSION_F64] = oldVersion;
+  f64[at + RECORD_OLD_VERSION_F64] = draft.oldVersion;
   u32[words + RECORD_CATALOG_VERSION] = header.catalogVersion;
   u32[words + RECORD_ORIGIN_SITE] = header.originSite;
   u32[words + RECORD_PRINCIPAL] = header.principal;
-  u32[words + RECORD_CAUSE] = cause;
+  u32[words + RECORD_CAUSE] = draft.cause;
   u32[words + RECORD_ENTRY] = entry;
   u32[words + RECORD_VALUE] = value;
-  u32[words + RECORD_OLD_VALUE] = oldValue;
+  u32[words + RECORD_OLD_VALUE] = draft.oldValue;
   u32[words + RECORD_LENGTH] = value === 0 ? 0 : valueBytesOf(arena, value);
   u32[words + RECORD_CHECKSUM] = recordChecksum(arena, formatKind, mapId, sequence, entry, value, expiresAt);
 }

@@ -43,15 +43,8 @@ import type { BlockAllocator } from '../memory/block-allocator.ts';
 import { holdEntry, holdValue, releaseEntry, releaseValue } from '../memory/blocks.ts';
 import { valueBytesOf } from '../memory/value-extents.ts';
 import type { LogBudget, LogState } from './log-budget.ts';
-import {
-  isUntold,
-  type LogRecordView,
-  type RecordCause,
-  type RecordHeader,
-  type RecordKind,
-  supersedeRecord,
-  writeRecord,
-} from './log-record.ts';
+import { isUntold, type LogRecordView, type RecordHeader, supersedeRecord, writeRecord } from './log-record.ts';
+import type { RecordDraft } from './record-draft.ts';
 
 /** Where every partition's log takes its bytes from, and what they all may hold together. */
 export interface LogHost {
@@ -288,42 +281,13 @@ export class PartitionLog {
   /**
    * Appends a staged record; reserve() has just said yes. It takes references of its own.
    *
-   * @param lane   the pending lane of the batch; of another member's record its version
-   * @param epoch  in which it was written
    * @returns its sequence
    */
-  append(
-    header: RecordHeader,
-    kind: RecordKind,
-    mapId: number,
-    lane: number,
-    entry: Ref,
-    value: Ref,
-    expiresAt: number,
-    oldValue: Ref,
-    oldVersion: number,
-    cause: RecordCause,
-    epoch = this.epoch,
-  ): number {
+  append(header: RecordHeader, draft: Readonly<RecordDraft>): number {
     const blocks = this.#host.blocks;
     const sequence = this.#next;
-    const record = this.recordRef(sequence);
-    writeRecord(
-      blocks.arena,
-      record,
-      header,
-      epoch,
-      kind,
-      mapId,
-      sequence,
-      lane,
-      entry,
-      value,
-      expiresAt,
-      oldValue,
-      oldVersion,
-      cause,
-    );
+    writeRecord(blocks.arena, this.recordRef(sequence), sequence, header, draft);
+    const { entry, value, oldValue } = draft;
     let bytes = RECORD_BYTES;
     if (entry !== 0) holdEntry(blocks, entry);
     if (value !== 0) {

@@ -69,7 +69,14 @@ export function stagePut(
   const keyBytes = bytesOf(key);
   const valueBytes = bytesOf(value);
   const { length } = valueBytes;
-  return batch.put(map, partition as PartitionId, keyBytes, 0, keyBytes.length, valueBytes, 0, length, expiresAt);
+  return batch.put(
+    map,
+    partition as PartitionId,
+    keyBytes,
+    0,
+    keyBytes.length,
+    batch.value(valueBytes, 0, length, expiresAt),
+  );
 }
 
 export function stageRemove(batch: WriteBatch, key: string, partition: number = PARTITION, map: MapId = MAP): boolean {

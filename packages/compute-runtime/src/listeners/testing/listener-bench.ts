@@ -284,7 +284,7 @@ export class BenchMember {
     const [keyBytes, bytes] = [encodeKey(key), encodeValue(value)];
     const partition = this.#bench.partitionOf(key);
     const batch = this.writes.begin();
-    batch.put(id, partition, keyBytes, 0, keyBytes.length, bytes, 0, bytes.length);
+    batch.put(id, partition, keyBytes, 0, keyBytes.length, batch.value(bytes, 0, bytes.length));
     this.writes.submit(batch);
     await new Promise<void>((resolve) => (batch.state === 'sealed' ? batch.whenDecided(resolve) : resolve()));
     if ((batch.state as string) !== 'committed') throw new GridError('OUTCOME_UNKNOWN', 'the put was lost');

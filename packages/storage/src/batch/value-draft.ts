@@ -1,0 +1,43 @@
+/**
+ * A value on its way into the store: one object for all puts of a store, filled by WriteBatch.value() and lent to put()
+ * until that returns.
+ *
+ *   batch.put(map, partition, key, start, end, batch.value(bytes, from, to, expiresAt))
+ */
+import { RecordCause } from '../log/log-record.ts';
+import type { Ref } from '../memory/arena.ts';
+
+const NO_BYTES = new Uint8Array(0);
+
+export class ValueDraft {
+  /** MessagePack bytes[start, end). */
+  bytes: Uint8Array = NO_BYTES;
+  start = 0;
+  end = 0;
+  /** Deadline in version units; 0: the map's default; NO_DEADLINE: none. */
+  expiresAt = 0;
+  /** Why it is put. */
+  cause: RecordCause = RecordCause.request;
+  /** While it is put: the block that holds it, and its deadline with the map's default in it; 0: none. */
+  ref: Ref = 0;
+  deadline = 0;
+
+  /** @param bytes  copied by put(): they may change afterwards */
+  fill(bytes: Uint8Array, start: number, end: number, expiresAt: number, cause: RecordCause): this {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.expiresAt = expiresAt;
+    this.cause = cause;
+    return this;
+  }
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** It lies in the arena, or was refused: the bytes are the caller's again. */
+  letGo(): void {
+    this.bytes = NO_BYTES;
+  }
+}
