@@ -2,7 +2,7 @@
  * What an operation says in its record: one object for all records of a store, filled by whoever stages and written by the
  * log at once. No object a record, and no list of a dozen arguments in a row.
  *
- * record-draft F1  begin() sets every field, so nothing of the record before is told again.
+ * record-draft F1  begin() sets every field, so nothing of the record before is repeated.
  * record-draft F2  Between begin() and the log's append() nothing is reserved, looked up or staged that could begin another.
  */
 import { PENDING_BASE } from '../layout.ts';
