@@ -11,7 +11,7 @@ import { type ColumnOffer, type MemberStore, publishColumns, runsWanted, StoreRe
 
 /** The most runs one task borrows: some 12 MiB. */
 const RUNS_MAX = 256;
-/** Combinations of columns that are known to be there. */
+/** Most combinations of columns that are remembered as being there. */
 const WARM_MAX = 1000;
 
 export interface ColumnLease {
@@ -113,5 +113,5 @@ function isSame(some: readonly PartitionId[], others: readonly PartitionId[]): b
   return some.length === others.length && some.every((partition, index) => partition === others[index]);
 }
 
-/** No path is written so. */
+/** Name of the key's column: no path is written like it. */
 const KEY_COLUMN = 'key';

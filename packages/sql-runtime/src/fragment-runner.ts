@@ -54,7 +54,7 @@ export interface FragmentJob {
   readonly clockMs: number;
   readonly strict: boolean;
   readonly signal: AbortSignal;
-  /** All was read from the snapshot; batches may still wait for their reader. */
+  /** Called when all is read from the snapshot; batches may still wait for their reader. */
   readonly onScanned?: (() => void) | undefined;
 }
 
@@ -82,7 +82,7 @@ export async function* runLocalFragment(
   const flow = new BatchFlow(holding, buildBytesOf(job));
   const running = new Set<Promise<void>>();
   const startNext = (): void => {
-    // Tasks are made from what is there: from a map that is gone, none would be.
+    // Tasks are made from the data that is there: for a map that is gone there would be none.
     if (!deps.store.hasMap(job.mapId as MapId)) throw new MapDroppedError(scan.map, scan);
     deps.snapshots.checkHeld(job.snapshotId, job.partitions);
     start(work.next());
@@ -130,7 +130,7 @@ export async function* runLocalFragment(
   }
 }
 
-/** A task that goes on with a join makes its tables anew: it should make as much of output. */
+/** Bytes of the join tables: a task that goes on with a join makes them anew, so it should make at least as much output. */
 function buildBytesOf({ buildTables }: FragmentJob): number {
   let bytes = 0;
   for (const { batches } of buildTables) for (const batch of batches) bytes += batch.length;

@@ -16,7 +16,7 @@ export interface GridSnapshot {
   readonly version: Version;
   /** The snapshot's name on each member concerned. */
   readonly ids: ReadonlyMap<MemberId, number>;
-  /** Nothing happens to it at the moment: it is not renewed. Set back when work goes on. */
+  /** True while nothing is read in it: it is not renewed then. Set back when work goes on. */
   isIdle: boolean;
   /** Its age starts anew, on every member. Cheap: messages to others go out at most every `renewEveryMs`. */
   renew(): void;
@@ -136,7 +136,7 @@ export class GridSnapshots {
   }
 }
 
-/** Makes a call whose answer concerns nobody, nor that its member has left the table. */
+/** Makes a call whose outcome nobody waits for, not even that its member has left the table. */
 function unheard(call: () => Promise<unknown>): void {
   try {
     call().catch(() => undefined);

@@ -19,7 +19,7 @@ export interface PathFinderParts {
   readonly queryPool: WorkerPool;
 }
 
-/** Maps that are remembered; what was found first goes. */
+/** Most maps that are remembered; what was found first goes first. */
 const REMEMBERED_MAX = 1000;
 
 interface Remembered {
@@ -47,7 +47,7 @@ export class PathFinder {
     this.#needMap = needMapOf(parts);
   }
 
-  /** On all members. */
+  /** The paths in the documents of all members. */
   async inGrid({ id }: { readonly id: MapId }, signal: AbortSignal): Promise<DocumentPaths> {
     const { control, calls } = this.#parts;
     const found = await Promise.all(

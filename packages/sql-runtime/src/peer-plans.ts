@@ -12,7 +12,7 @@ import { decodeMessage } from '@ashlar/serialization';
 import type { FragmentNode } from '@ashlar/sql-plan';
 import type { ChangeRequest } from './changes/change-request.ts';
 
-/** What goes with a fragment's plan. */
+/** The plan of a fragment and what goes with it. */
 export interface FragmentBody {
   readonly fragment: FragmentNode;
   readonly mapId: number;

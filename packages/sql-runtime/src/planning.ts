@@ -3,8 +3,8 @@
  *
  *   text -> planned before? -> its shape planned before, and proven? -> a query worker
  *
- * A plan stands for other statements of its shape (sql-plan/statement-shape.ts) as far as it has foretold the plan of
- * one that differs in the same numbers; a shape whose plans depend on its numbers is found out so.
+ * A plan stands for other statements of its shape (sql-plan/statement-shape.ts) as far as it has predicted the plan of
+ * one that differs in the same numbers: that is how a shape whose plans depend on its numbers is found out.
  *
  * Where a name can only be judged with the paths of a map's documents (a star, a name in another case, a name that may be
  * misspelled), or a number by the kinds that a path holds, the worker says so; they are looked for over the whole grid, all maps
@@ -20,7 +20,7 @@ import { type CatalogView, type Plan, rebound, type StatementShape, statementSha
 import type { WorkerPool } from '@ashlar/workers';
 
 /**
- * Guard and grammar together take well below a millisecond; what takes much longer is meant to. On a machine with fewer
+ * Guard and grammar together take well below a millisecond; what takes much longer was written to. On a machine with fewer
  * cores than busy threads a thread may stand still for some hundred milliseconds, and that is no fault of the statement.
  */
 const PLAN_WALL_MS = 2000;

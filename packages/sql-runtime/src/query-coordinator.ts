@@ -1,5 +1,5 @@
 /**
- * Coordinates one statement from whatever member it reached.
+ * Coordinates one statement, on whichever member it reached.
  *
  *   text -> plan -> snapshot over the members concerned -> broadcast stages -> gather stage -> merge -> batches
  *
@@ -187,7 +187,7 @@ export class QueryCoordinator {
       return;
     }
     const inputs = await this.#gather(batches, statement, holding);
-    // What follows reads rows that are here.
+    // From here on only rows that are here are read.
     snapshot.release();
     const { signal } = statement;
     const task = this.#mergeTask(plan, inputs, statement);

@@ -52,7 +52,7 @@ export function ambiguousTexts(condition: Expr | undefined, parameters: readonly
 
 const EQUALITIES: ReadonlySet<string> = new Set(['=', '<>']);
 
-/** What a part of a condition looks for among the keys: by `<>` too, which may stand below a NOT. */
+/** The values that a part of a condition compares keys with: by `<>` too, which may stand below a NOT. */
 function lookedFor(expr: Expr): readonly Expr[] {
   if (expr.kind === 'in') return isKeyColumn(expr.operand) ? expr.list : [];
   const isEquality = expr.kind === 'distinctFrom' || (expr.kind === 'compare' && EQUALITIES.has(expr.operator));
@@ -65,7 +65,7 @@ function isKeyColumn(expr: Expr): boolean {
   return expr.kind === 'column' && expr.isKey === true;
 }
 
-/** What a notice says where a map has both keys that a text means. */
+/** The notice for a map that has both keys which a text may mean. */
 export function bothKeysNotice(text: string): string {
   return `__key = '${text}' means the key '${text}' and the key ${text}, and the map has both`;
 }

@@ -1,5 +1,5 @@
 /**
- * Members' parts of statements as they come, held against what their ends say: a merge over a part that lacks
+ * Members' parts of statements as they come, checked against the counts at their ends: a merge over a part that lacks
  * something would be a wrong answer that looks right, so it fails instead.
  */
 import type { MemberId } from '@ashlar/core';

@@ -1,4 +1,4 @@
-/** The calls a server has under way, so that the last of them can be cut with an error instead of a dead link. */
+/** The calls that a server has under way, so that the last of them can be ended with an error instead of a dead link. */
 import { GridError, OutcomeUnknownError } from '@ashlar/core';
 import type { Effect } from './methods.ts';
 

@@ -4,13 +4,13 @@ import { GridError } from '@ashlar/core';
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|(0*:)*0*:0*1|::ffff:127\.\d+\.\d+\.\d+)$/i;
 
 export interface DoorBind {
-  /** For the error: 'the gRPC door'. */
+  /** Name of the door, for the error: 'the gRPC door'. */
   readonly door: string;
   readonly host: string;
   readonly hasTls: boolean;
-  /** Callers must show a token, or a certificate. */
+  /** Whether callers must show a token, or a certificate. */
   readonly isGuarded: boolean;
-  /** The rule is waived. */
+  /** Whether the rule is waived. */
   readonly insecure?: boolean | undefined;
 }
 

@@ -1,11 +1,11 @@
-/** Who calls, until when, and may they: made once a call, before its handler runs. */
+/** Who calls, until when, and whether they may: determined once a call, before its handler runs. */
 import { GridError, type TraceContext } from '@ashlar/core';
 import type { Metadata } from '@grpc/grpc-js';
 import { OPERATIONS, type Permission } from './operations.ts';
 import type { ServeOptions } from './server-types.ts';
 import type { CallContext, Principal } from './services.ts';
 
-/** What all kinds of calls have. */
+/** What all kinds of calls have in common. */
 export interface AnyCall {
   readonly cancelled: boolean;
   readonly metadata: Metadata;
@@ -72,7 +72,7 @@ export function permissionDenied(permission: Permission, map: string | undefined
   });
 }
 
-/** Only certificates that the door's authority signed come so far (`tls.clientAuthority`). */
+/** The common name of the caller's certificate; only those that the door's authority signed get here (`tls.clientAuthority`). */
 function subjectOf(call: AnyCall): string | undefined {
   const name = call.getAuthContext().sslPeerCertificate?.subject?.CN;
   return typeof name === 'string' && name !== '' ? name : undefined;

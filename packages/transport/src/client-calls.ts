@@ -37,7 +37,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** The trace it belongs to. Default: what the connection says. */
   readonly trace?: TraceContext | undefined;
-  /** This one changes nothing, though others of its method do. */
+  /** Whether this call changes nothing, though others of its method do. */
   readonly onlyReads?: boolean | undefined;
 }
 
@@ -52,9 +52,9 @@ export interface Caller {
   /** Calls under way: cancelled when the connection is closed. */
   readonly active: Set<ActiveCall>;
   isClosed: boolean;
-  /** It was closed for the member's sake, not for its caller's: what it cut is lost, not given up. */
+  /** Whether it was closed because of the member, not by its caller: what it cut is lost, not given up. */
   isAbandoned: boolean;
-  /** Told of what a broken or silent link ended. */
+  /** Called for whatever a broken or silent link ended. */
   readonly onLinkFailure: ((service: string, error: GridError) => void) | undefined;
   /** The trace of the present call, where callers are traced. */
   readonly trace: (() => TraceContext | undefined) | undefined;
@@ -66,7 +66,7 @@ export interface Caller {
 
 export interface ActiveCall {
   readonly startedMs: number;
-  /** It waited for a link that did not come. */
+  /** Whether it waited for a link that did not come. */
   isUnsent: boolean;
   cancel(): void;
 }
@@ -277,7 +277,7 @@ export function isServiceError(error: unknown): error is ServiceError {
   return isError(error) && 'metadata' in error && 'code' in error && typeof error.code === 'number';
 }
 
-/** What no call need be made for. Else the link is kept up from here on. */
+/** Refuses a call that need not be made. Otherwise the link is kept up from here on. */
 export function refuseEarly(
   caller: Caller,
   { name, service }: Pick<Method<never, never>, 'name' | 'service'>,
@@ -314,7 +314,7 @@ function told(caller: Caller, service: string, error: GridError): GridError {
   return error;
 }
 
-/** What says that the other end could not be reached in time. */
+/** Codes that say that the other end could not be reached in time. */
 const LINK_FAILURES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CONNECTION_LOST',
   'MEMBER_UNREACHABLE',
@@ -352,7 +352,7 @@ function mayHaveApplied({ details }: ServiceError, { effect }: Asked, { onlyRead
   return effect !== 'none' && onlyReads !== true && !wasNeverSent(details);
 }
 
-/** Nothing was changed: the member was not there to do it. */
+/** The error of a call that found no member: nothing was changed. */
 function notThere({ peer, address, link }: Caller, what: string): GridError {
   if (peer === undefined) return connectionLost(what, 'No connection established');
   return new MemberUnreachableError(peer(), address, link.down?.sinceMs ?? link.lostMs ?? Date.now());

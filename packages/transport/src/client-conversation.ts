@@ -29,7 +29,7 @@ export interface Conversation<Input, Output> {
    * @throws (rejects with) GridError: the member's own, with which the call is over; CANCELLED after close(); those of a link
    */
   ask(input: Input, effect: Effect): Promise<Output>;
-  /** Ends the call; who waits for an answer gets CANCELLED. Idempotent. */
+  /** Ends the call; whoever waits for an answer gets CANCELLED. Idempotent. */
   close(): void;
 }
 
@@ -55,7 +55,7 @@ class OpenConversation<Input, Output> implements Conversation<Input, Output> {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   readonly #active: ActiveCall;
   #pending: Pending | undefined;
-  /** With what the call ended while nothing was asked. */
+  /** The error with which the call ended while nothing was asked. */
   #failure: unknown;
   #isClosed = false;
 

@@ -10,7 +10,7 @@ import { KV_BATCH_PATH, STREAM_GENERATION } from './methods.ts';
 export interface KvStreamListener {
   /** Answers, or a piece of them (`firstOperation`). */
   onAnswers(answers: KvAnswers): void;
-  /** The stream is over, by whatever side; nothing follows. Batches unanswered then may have been applied. */
+  /** The stream is over, whichever side ended it; nothing follows. Batches that are unanswered may have been applied. */
   onClosed(error: GridError): void;
 }
 

@@ -1,5 +1,5 @@
 /**
- * How a client proves who it is, and whom it believes; and the same as the library's credentials.
+ * How a client proves who it is, and whom it trusts; and the same as credentials of the gRPC library.
  *
  * client-tls T1  The member's certificate must be signed by the authority and name the host that was asked for, or
  *                `serverName`. An IP address is looked for among the certificate's addresses and never sent as a server name

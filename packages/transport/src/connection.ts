@@ -29,7 +29,7 @@ export interface ConnectionOptions {
   readonly token?: string | (() => string | undefined) | undefined;
   /** Most bytes of one message, in either direction. Default 32 MiB. */
   readonly messageBytesMax?: number;
-  /** Told of every call and stream that a broken or silent link ended: its service, and the error. */
+  /** Called for every call and stream that a broken or silent link ended, with its service and the error. */
   readonly onLinkFailure?: ((service: string, error: GridError) => void) | undefined;
   /** The trace of the present call, asked for at every call that names none. */
   readonly trace?: (() => TraceContext | undefined) | undefined;
@@ -42,9 +42,9 @@ export interface ConnectionOptions {
    * else with CONNECTION_LOST.
    */
   readonly peer?: string | (() => string) | undefined;
-  /** Since when a connection before it is lost, whose place it takes: milliseconds since 1970. */
+  /** When the connection whose place it takes was lost: milliseconds since 1970. */
   readonly lostMs?: number | undefined;
-  /** Told once when the link is known to be down, and once when it is up again. */
+  /** Called once when the link is known to be down, and once when it is up again. */
   readonly onLink?: ((down: LinkDown | undefined) => void) | undefined;
 }
 
@@ -128,7 +128,7 @@ export interface MemberConnection {
   /** The same, but rejects as soon as an attempt has failed, for whoever wants to say why. */
   reach(timeoutMs: number): Promise<void>;
   /**
-   * Looks for what stands between us and the member, with connections of its own.
+   * Finds out what stands between us and the member, by connections of its own.
    *
    * @returns CONNECTION_REFUSED, UNKNOWN_HOST, NOT_A_MEMBER, TLS_MISMATCH, UNTRUSTED_CERTIFICATE or
    *   CLIENT_CERTIFICATE_REFUSED; undefined: nothing any more, or nothing that can be found out
@@ -136,7 +136,7 @@ export interface MemberConnection {
   findFault(): Promise<GridError | undefined>;
   /** Whether there is a connection now. */
   readonly isUp: boolean;
-  /** performance.now() since which the connection stands without a break; undefined: it does not. */
+  /** performance.now() since which the connection has been up without a break; undefined: it is not up. */
   readonly upSinceMs: number | undefined;
   /** While the link is known to be down: calls fail at once, it is tried again in the background. */
   readonly down: LinkDown | undefined;

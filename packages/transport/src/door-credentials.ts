@@ -6,7 +6,7 @@ export function doorCredentials(tls: TlsFiles | undefined): ServerCredentials {
   return tls === undefined ? ServerCredentials.createInsecure() : new TlsDoorCredentials(tls);
 }
 
-/** The library's own ask for a certificate and refuse callers without one, or do not ask. */
+/** Credentials that ask for a certificate and let callers do without one: the library's own either require it or do not ask. */
 class TlsDoorCredentials extends ServerCredentials {
   constructor({ key, certificate, clientAuthority, clientAuth = 'none' }: TlsFiles) {
     super(

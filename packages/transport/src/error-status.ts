@@ -27,7 +27,7 @@ import { fieldsBound, textBound, WireReader, WireWriter } from './wire.ts';
 const DETAILS_KEY = 'grpc-status-details-bin';
 const ERROR_TYPE_URL = 'type.googleapis.com/ashlar.v1.Error';
 
-/** Codes whose kind is not FAILED_PRECONDITION (a state of the grid) come by name. */
+/** The gRPC status of each code; those not listed are FAILED_PRECONDITION (a state of the grid). */
 const STATUS_OF: Partial<Record<ErrorCode, status>> = {
   INTERNAL: status.INTERNAL,
   CANCELLED: status.CANCELLED,
@@ -243,7 +243,7 @@ function bytesOf(value: DetailValue): number {
   return typeof value === 'object' ? value.reduce((sum, text) => sum + Buffer.byteLength(text) + 2, 0) : 8;
 }
 
-/** Messages of foreign exceptions may hold what nobody outside should read. */
+/** Whether an error is ours: messages of other exceptions may hold what nobody outside should read. */
 function isOurs(thrown: unknown): boolean {
   return GridError.is(thrown) && Object.hasOwn(ERROR_CODES, thrown.code);
 }
@@ -269,7 +269,7 @@ const BROKEN_LINK =
   /Received RST_STREAM|Failed to start HTTP\/2 stream|Session closed|ended without gRPC status|ECONNRESET|EPIPE|ETIMEDOUT/;
 const TOO_LARGE = /message larger than max \((\d+) vs\.? (\d+)\)/;
 
-/** What a failed call says, as a GridError. */
+/** The error of a failed call, as a GridError. */
 export function fromStatus(error: ServiceError | StatusObject, what: string): GridError {
   const details = error.metadata?.get(DETAILS_KEY)[0];
   const wire = details instanceof Uint8Array ? errorOfDetails(details) : undefined;

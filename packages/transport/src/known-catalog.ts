@@ -12,11 +12,11 @@ import { GridError } from '@ashlar/core';
 import { Metadata } from '@grpc/grpc-js';
 
 const CATALOG_KEY = 'ashlar-catalog';
-/** A version, and which grid's; without a grid: that of whoever is asked. */
+/** A version and the grid that it belongs to; without a grid: that of whoever is asked. */
 const WRITTEN = /^(\d{1,16})(?:@(\S{1,512}))?$/;
 
 export interface KnownCatalog {
-  /** Empty: that of whoever is asked. */
+  /** Id of the grid; empty: that of whoever is asked. */
   readonly gridId: string;
   readonly version: number;
 }
@@ -29,7 +29,7 @@ export interface CatalogKnowledge {
   heard(catalog: KnownCatalog): void;
 }
 
-/** What the door of a member needs of it. */
+/** What the door of a member needs of its catalog. */
 export interface CatalogDoor {
   known(): KnownCatalog;
   /**

@@ -20,7 +20,7 @@ export const OPCODE = {
 
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
 
-/** Operations of one batch: what a member does in one go must not hold its loop. */
+/** Most operations of one batch: what a member does in one go must not hold its event loop. */
 export const BATCH_OPERATIONS_LIMIT = 1 << 17;
 
 /** Whether operations of this kind change entries, and so carry request numbers. */
@@ -35,7 +35,7 @@ export const STATUS = {
   /** Present, applied, yes. */
   TRUE: 1,
   FAILED: 2,
-  /** Nothing was done for a reason that lies in another operation of the batch: send it again. */
+  /** Nothing was done, because of another operation of the batch: send it again. */
   NOT_RUN: 3,
   /** User code refused the call, and nothing of it was applied; the value is its refusal (`encodeRefusal`). */
   REFUSED: 4,
@@ -44,7 +44,7 @@ export const STATUS = {
 export interface MapReference {
   readonly name: string;
   readonly affinityParts: number;
-  /** The options were stated by the caller; otherwise they count only if the map is created now. */
+  /** Whether the caller stated the options; otherwise they count only if the map is created now. */
   readonly declared: boolean;
   /** 0: none. */
   readonly ttlMs: number;
@@ -115,7 +115,7 @@ export function traceOf({ traces, traceIndexes }: KvBatch, operation: number): T
   return traceIndexes === undefined ? traces[0] : traces[traceIndexes[operation]! - 1];
 }
 
-/** An error and the operations of a batch (by index) it befell. */
+/** An error and the operations of a batch, by index, that failed with it. */
 export interface OperationErrors {
   readonly operations: Uint32Array;
   readonly error: WireError;

@@ -35,7 +35,7 @@ const ttlRules: Changeable<Pick<WireTtls, 'ruleOperations' | 'rules'>> = {
 const CONSISTENCY_MAX = 1;
 /** Offsets are 32 bits: every number of a batch is a safe integer. */
 const LAST_REQUEST = Number.MAX_SAFE_INTEGER - 2 ** 32;
-/** Maps, processors and traces that one batch names, each. */
+/** Most maps, processors and traces that one batch may name, each. */
 const TABLE_MAX = 1024;
 const TRACE_BYTES_MAX = 1024;
 const BATCH_FIELDS = 37;
@@ -85,7 +85,7 @@ export function encodeBatch(batch: KvBatch): Buffer {
   return writer.finish();
 }
 
-/** A sealed batch whose callers have so much time left by now: of a field that comes again, the last one counts. */
+/** A sealed batch with the time that its callers have left by now, appended: of a repeated field the last one counts. */
 export function withDeadline(message: Buffer, deadlineMs: number): Buffer {
   const writer = new WireWriter(fieldsBound(1));
   writer.uint(6, deadlineMs);
@@ -118,7 +118,7 @@ function batchBound(batch: KvBatch, tables: readonly Buffer[]): number {
   return fieldsBound(BATCH_FIELDS + tables.length) + columns + tableBytes + keys + values;
 }
 
-/** What was encoded of a map, while it says the same. */
+/** Encoded map references, good as long as the map says the same. */
 const encodedMaps = new WeakMap<MapReference, EncodedMap>();
 
 /** The bytes, and what may have changed since. */
@@ -288,7 +288,7 @@ function readBatchColumn(reader: WireReader, batch: Changeable<KvBatch>): void {
   }
 }
 
-/** The map that was decoded last: mostly the next one too. */
+/** The map that was decoded last: mostly the next one is the same. */
 let lastMap: { readonly bytes: Uint8Array; readonly map: MapReference } | undefined;
 
 function decodedMap(bytes: Uint8Array): MapReference {

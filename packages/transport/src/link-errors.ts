@@ -1,4 +1,4 @@
-/** What the library says of broken links, in our words: its own never reach a user. */
+/** The gRPC library's messages about broken links, in our words: its own never reach a user. */
 import { GridError } from '@ashlar/core';
 
 const REASONS: readonly (readonly [RegExp, string])[] = [
@@ -19,12 +19,12 @@ export function linkReason(details: string): string {
 const NEVER_SENT =
   /No connection established|Name resolution failed|Channel has been shut down|Failed to start HTTP\/2 stream|[Ww]aiting for (?:LB pick|name resolution|metadata filters)/;
 
-/** Says of a call that nothing of it left: there was no connection to send it over, in all its time or any more. */
+/** Whether nothing of a call was sent: there was no connection for it, never or not any more. */
 export function wasNeverSent(details: string): boolean {
   return NEVER_SENT.test(details);
 }
 
-/** A link that broke under a call, or was not there for it. */
+/** The error of a call whose link broke, or was not there. */
 export function connectionLost(what: string, details: string): GridError {
   return new GridError('CONNECTION_LOST', `${what}: ${linkReason(details)}`, {
     hint: 'nothing was changed: repeat it, or check that the member is running',

@@ -1,10 +1,10 @@
-/** What stands between us and a member, in words: an error of its own for each, with a way out. */
+/** What can stand between us and a member, in words: an error for each, with a way out. */
 import { X509Certificate } from 'node:crypto';
 import { type ErrorCode, GridError } from '@ashlar/core';
 import { type ClientTls, hostAndPort } from './client-tls.ts';
 import type { CertificateFault, LinkFault } from './link-probe.ts';
 
-/** Where each is given: on the command line, by an application, by a member. */
+/** Where each thing is set: on the command line, by an application, by a member. */
 const AUTHORITY = '--tls-ca (ASHLAR_TLS_CA), tls.ca of connect, security.caFile of a member';
 const CERTIFICATE =
   '--tls-cert and --tls-key, tls.cert and tls.key of connect, security.certFile and keyFile of a member';

@@ -40,9 +40,9 @@ export type LinkFault =
   | { readonly kind: 'certificate'; readonly fault: CertificateFault; readonly names?: string }
   | { readonly kind: 'clientCertificate' };
 
-/** What came of one attempt. */
+/** The outcome of one attempt. */
 interface Probe {
-  /** The connection stood, and where it was asked for, TLS was agreed on. */
+  /** Whether the connection was made, and TLS agreed on where it was asked for. */
   readonly isOpen: boolean;
   /** The first answer to the greeting. */
   readonly answer?: Buffer;
@@ -84,13 +84,13 @@ async function plainFault(address: string, { answer, isOpen, isSilent }: Probe):
   return trusting.isOpen || wantsCertificate(trusting.error) ? { kind: 'memberSpeaksTls' } : undefined;
 }
 
-/** TLS was agreed on: a server looks at the client's certificate only after that. */
+/** The fault of a link on which TLS was agreed: a server looks at the client's certificate only after that. */
 async function openTlsFault(address: string, tls: ClientTls, probe: Probe): Promise<LinkFault | undefined> {
   const { answer, error, isSilent } = probe;
   if (answer !== undefined) return isSettings(answer) ? undefined : { kind: 'noMember' };
   if (isSilent === true) return undefined;
   if (wantsCertificate(error)) return { kind: 'clientCertificate' };
-  // Closed without a word: so does a member that does not take our certificate, and one that is just stopping.
+  // Closed without an answer, as a member does that does not take our certificate, or one that is just stopping.
   const again = await probeTls(address, tls);
   const isSame = again.isOpen && again.answer === undefined && again.isSilent !== true;
   return isSame ? { kind: 'clientCertificate' } : undefined;

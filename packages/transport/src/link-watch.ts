@@ -4,7 +4,7 @@
  *
  *             refused, or nothing for GRACE_MS
  *   up -- lost -------------------------------> down -- connected again --> up
- *         (a reconnect within the grace is no news)
+ *         (a reconnect within the grace is not reported)
  *
  * link-watch W1  Once wanted, a link that is not up is tried again for ever; the channel backs off, with jitter.
  * link-watch W2  `down` is reported once a loss, `up` once a return: never two of a kind in a row.
@@ -12,9 +12,9 @@
  */
 import { type Channel, connectivityState } from '@grpc/grpc-js';
 
-/** A link that does not answer, and is not refused, for so long is down. */
+/** Time after which a link that does not answer, and is not refused, counts as down. */
 const GRACE_MS = 1_000;
-/** The same for one that never stood: who starts is busy. */
+/** The same for a link that was never up: a member that starts is busy. */
 const FIRST_GRACE_MS = 3_000;
 
 export interface LinkDown {
@@ -28,7 +28,7 @@ export class LinkWatch {
   #isWanted = false;
   #hasStood = false;
   #isClosed = false;
-  /** While it is not up. */
+  /** When it was lost, while it is not up. */
   #lostMs: number | undefined;
   #down: LinkDown | undefined;
   #upSinceMs: number | undefined;
@@ -57,7 +57,7 @@ export class LinkWatch {
     return this.#down;
   }
 
-  /** performance.now() since which it stands without a break; undefined: it does not. */
+  /** performance.now() since which it has been up without a break; undefined: it is not up. */
   get upSinceMs(): number | undefined {
     return this.isUp ? this.#upSinceMs : undefined;
   }

@@ -154,7 +154,7 @@ class LocalConversation<Input, Output> implements Conversation<Input, Output> {
   readonly #method: Called;
   readonly #call: LocalCall;
   readonly #outputs: AsyncIterator<Output>;
-  /** Asked and not read by the handler yet. */
+  /** The question that was asked and that the handler has not read yet. */
   #input: Input | undefined;
   #wakeHandler: (() => void) | undefined;
   #failure: GridError | undefined;
@@ -253,7 +253,7 @@ class LocalCall {
     return new OutcomeUnknownError(this.#method.name, late, `and not answered within ${timeoutMs} ms`);
   }
 
-  /** Whatever its handler does. */
+  /** Ends the call, whatever its handler does. */
   end(failure: GridError): void {
     this.failure ??= failure;
     this.#abort.abort(this.failure);
@@ -276,7 +276,7 @@ class LocalCall {
     return new GridError(wire.code, wire.message, { ...wire, cause: error });
   }
 
-  /** Its reader wants no more. */
+  /** The reader wants no more. */
   leave(): void {
     this.#abort.abort(LEFT);
   }

@@ -1,5 +1,5 @@
 /**
- * Memory for encoded answers, used again: an array of its own for each would be swept by collections of the whole heap.
+ * Memory for encoded answers, used again: an array for each would be freed only by collections of the whole heap.
  *
  *   take -> encode -> stream.write ... serialize() -> grpc-js copies -> next serialize() -> taken again
  *

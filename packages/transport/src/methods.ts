@@ -28,7 +28,7 @@ import { malformed } from './wire.ts';
 export type Encode<T> = (value: T) => Buffer;
 export type Decode<T> = (bytes: Buffer) => T;
 
-/** Why a broken call matters: 'write' may have been applied, 'none' may be sent again. */
+/** What a call may have done when its link breaks: a 'write' may have been applied, one with 'none' may be sent again. */
 export type Effect = 'none' | 'write';
 
 export interface Method<Request, Response> {
@@ -87,7 +87,7 @@ function method<Request, Response>(
   };
 }
 
-/** Bytes that the guard let through and the library does not: the caller's fault all the same. */
+/** Decodes; bytes that the guard let through and the library refuses are the caller's fault all the same. */
 function parsed(deserialize: (bytes: Buffer) => object, bytes: Buffer): object {
   try {
     return deserialize(bytes);

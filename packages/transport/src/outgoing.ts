@@ -8,10 +8,10 @@
  *              read any further (a stream of batches).
  * outgoing O2  Beyond `bytesMax` of the door no producer goes on until something was flushed.
  * outgoing O3  A caller that takes nothing for STALLED_MS, or for a second while the door has no room, loses its link:
- *              nothing else gives the memory back. The one that stands for longest first.
+ *              nothing else gives the memory back. The one that has taken nothing for longest goes first.
  */
 
-/** What a call may have unsent before it stops. */
+/** Bytes that a call may have unsent before it stops. */
 const CALL_BYTES = 1 << 20;
 const STALLED_MS = 60_000;
 const STALLED_LEAST_MS = 1000;
@@ -24,7 +24,7 @@ export interface Writable {
 
 /** The link that a call came by. */
 export interface Link {
-  /** Bytes that its socket has taken so far. A large message leaves over many looks. */
+  /** Bytes that its socket has taken so far: a large message is sent bit by bit. */
   readonly bytesTaken: number;
   cut(): void;
 }

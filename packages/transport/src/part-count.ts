@@ -1,5 +1,5 @@
 /**
- * Counts what came of a stream and holds it against what its last message says was sent: a short result must never look
+ * Counts the parts of a stream and checks them against the number in its last message: a short result must never look
  * like a whole one.
  */
 import { GridError } from '@ashlar/core';

@@ -59,7 +59,7 @@ export class Peers {
 
   #keepUp(member: PeerMember): void {
     const known = this.#peers.get(member.id);
-    // It joined anew: its process is there, however long the link would still wait for its next try.
+    // It joined anew, so its process is there, however long the link would still wait for its next attempt.
     const isNew = known?.incarnation !== undefined && known.incarnation !== member.incarnation;
     if (isNew && known.connection.down !== undefined) this.#drop(member, known);
     const peer = this.#peer(member);
@@ -102,7 +102,7 @@ export class Peers {
     peer.lostMs = down?.sinceMs;
   }
 
-  /** What no waiting mends, such as a certificate that does not name its address. */
+  /** Logs what waiting does not cure, such as a certificate that does not name its address. */
   async #tellFault(id: MemberId, { address, connection }: Peer): Promise<void> {
     const fault = await connection.findFault();
     if (fault === undefined || fault.retryable || this.#peers.get(id)?.connection !== connection) return;

@@ -16,7 +16,7 @@ import { malformed, WIRE_TYPE, WireReader } from './wire.ts';
 
 const TEXT_BYTES_MAX = 1024;
 const FIELDS_MAX = 1 << 16;
-/** What the planner takes, in characters, and the most bytes that so many can have. */
+/** Longest statement that the planner takes, in characters, and the most bytes that these can have. */
 const STATEMENT_LENGTH_MAX = 1 << 20;
 const STATEMENT_BYTES_MAX = STATEMENT_LENGTH_MAX * 3;
 const KEY_BYTES_MAX = 1 << 16;
@@ -57,7 +57,7 @@ const TOKEN: Bound = {
   bytesMax: TOKEN_BYTES_MAX,
   refuse: (bytes) => new GridError('INVALID_TOKEN', `a token of ${bytes} bytes does not belong to this grid`),
 };
-/** Its member knows how long a value may be. */
+/** No bound: the member that handles it knows how long a value may be. */
 const VALUE: Bound = { bytesMax: Number.MAX_SAFE_INTEGER, refuse: () => malformed('an endless text') };
 
 /** By message and field. */

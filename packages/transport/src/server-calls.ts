@@ -57,7 +57,7 @@ export function encodeBounded<T>(encode: (value: T) => Buffer, value: T, path: s
   return bytes;
 }
 
-/** Who calls, may they, and what do they ask. */
+/** Finds out who calls, whether they may, and what they ask. */
 async function admit<Request>(
   call: AnyCall,
   method: Pick<Method<never, never>, 'path' | 'namesCatalog'>,
@@ -187,7 +187,7 @@ export function creditCall<Request, Response>(
   };
 }
 
-/** A change of the catalog may have failed and stand: the caller knows the catalog that it has led to. */
+/** The status of a failed call. A change of the catalog may stand although it failed, so the catalog's version goes along. */
 function refusalOf(
   { namesCatalog }: Pick<Method<never, never>, 'namesCatalog'>,
   error: unknown,
@@ -238,7 +238,7 @@ export async function sendAll<Response>(sending: Sending<Response>, answers: Asy
   const iterator = answers[Symbol.asyncIterator]();
   try {
     for (;;) {
-      // What is cut must not look like what ended.
+      // A stream that is cut must not look like one that ended.
       if (signal.aborted) throw new CancelledError('the call');
       await credit?.available(signal);
       if (!outgoing.hasRoom) await caller.orElse(outgoing.room());

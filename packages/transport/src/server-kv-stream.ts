@@ -35,7 +35,7 @@ function permissionBit(opcode: number): number {
 }
 
 const NO_CATALOG = { version: 0 };
-/** For an answer to reach its caller. */
+/** Time that an answer needs to reach its caller. */
 const ANSWER_MS = 50;
 
 /** Maps whose permissions a stream remembers; beyond, all are asked for anew. */
@@ -43,7 +43,7 @@ const ALLOWED_MAX = 1024;
 
 /** Room of one message for what is not values. */
 const OTHER_SHARE = 4;
-/** Answers with more values travel in pieces, also below our own bound: callers may take shorter messages than we. */
+/** Bytes of values beyond which answers travel in pieces, also below our own bound: callers may take shorter messages. */
 const PIECE_BYTES = 8 << 20;
 
 interface UnansweredBatch {

@@ -1,4 +1,4 @@
-/** What `serve` takes and gives. */
+/** Options and result of `serve`. */
 import type { ErrorCode } from '@ashlar/core';
 import type { CatalogDoor } from './known-catalog.ts';
 import type { Permission } from './operations.ts';
@@ -47,7 +47,7 @@ export interface ServeOptions {
    * @throws GridError UNAUTHENTICATED
    */
   authenticate?(token: string | undefined, peer: string, subject: string | undefined): Principal | Promise<Principal>;
-  /** `authenticate` lets in callers that show nothing: the door counts as open. Default false. */
+  /** Whether `authenticate` lets in callers that show nothing: then the door counts as open. Default false. */
   readonly admitsAnyone?: boolean;
   /** Whether `principal` may; asked once an operation (once a stream and map for kv batches). */
   authorize(permission: Permission, map: string | undefined, principal: Principal): boolean;

@@ -1,7 +1,7 @@
 /**
  * The gRPC door of a member: services, health, reflection, limits, drain.
  *
- * server D1  Bound to loopback unless told; a wider bind without TLS and authentication is refused unless `insecure`.
+ * server D1  Bound to loopback by default; a wider bind without TLS and authentication is refused unless `insecure`.
  * server D2  Every method passes its row of OPERATIONS; reflection and health are open to all (they tell the schema and
  *            whether we serve).
  */
@@ -32,7 +32,7 @@ export const DEFAULT_SERVER_LIMITS: Required<ServerLimits> = {
 };
 
 const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
-/** For the errors of calls that are cut to reach their callers. */
+/** Time in which the errors of calls that are cut can reach their callers. */
 const LAST_WORDS_MS = 200;
 
 /**

@@ -15,7 +15,7 @@ import type { Permission } from './operations.ts';
 /** Who calls. `name` is for logs, records and permissions. */
 export interface Principal {
   readonly name: string;
-  /** What the authenticator knows of it; opaque to transport. */
+  /** Roles that the authenticator gave it; opaque to transport. */
   readonly roles: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export interface KvAnswerSink {
   write(answers: KvAnswers): void;
 }
 
-/** What the member does with one stream. */
+/** The member's side of one stream. */
 export interface KvBatchSink {
   /**
    * A batch, in the order sent. Its arrays are the batch's own and stay valid. Must end in `write`s with its batch id that
@@ -462,7 +462,7 @@ export interface FragmentRequest {
 
 export type FragmentOutput =
   | { readonly kind: 'batch'; readonly bytes: Uint8Array }
-  /** Nothing more is read from the snapshot: it may go, also while batches wait for their reader. At most once. */
+  /** Nothing more is read from the snapshot, so it may go, even while batches wait for their reader. At most once. */
   | { readonly kind: 'scanned' }
   /** `body`: MessagePack of statistics, may be empty. `batches`: sent before it. */
   | { readonly kind: 'end'; readonly rows: number; readonly body: Uint8Array; readonly batches: number };
@@ -490,7 +490,7 @@ export interface ModifyRowsResponse {
   readonly body: Uint8Array;
 }
 
-/** Steps of one member's part of a statement, and what they come to; their meaning stands in member.proto. */
+/** Steps of one member's part of a statement, and their outcomes; member.proto says what they mean. */
 export const PART_STEPS = ['find', 'stage', 'stageInTurn', 'release', 'awaitRoom', 'keep', 'commit'] as const;
 export const PART_STATES = [
   ...(['found', 'staged', 'busy', 'noRoom', 'released', 'ready', 'kept', 'committed'] as const),

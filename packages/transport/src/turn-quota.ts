@@ -1,6 +1,6 @@
 /**
  * Shares the event loop between results and key-value traffic: all streams of one process together send at most
- * TURN_BYTES_MAX a turn; who wants more waits, first come first served.
+ * TURN_BYTES_MAX a turn; what wants more waits, first come first served.
  */
 
 const TURN_BYTES_MAX = 1 << 20;

@@ -24,7 +24,7 @@ import type { FoundRows, PartHandle } from './part-handle.ts';
 import { RefusedCalls } from './refused-calls.ts';
 import { runStaged } from './staged-statement.ts';
 
-/** What is left of a statement's time at least for the way back over two members, where it waited for listeners. */
+/** Least time that a statement which waits for listeners keeps for the way back over two members. */
 const ANSWER_MARGIN_MIN_MS = 300;
 
 /** How long a statement may wait; undefined: its caller set no time. */
@@ -38,9 +38,9 @@ function insertOf({ name, id }: CatalogedMap, rows: InsertRows, statement: State
   return { kind: 'insert', map: name, mapId: id, rows: { ...rows, waitMs: waitMsOf(statement) } };
 }
 
-/** Tries of an INSERT whose map is dropped again and again, or whose member is slow to hear of the drop. */
+/** Attempts of an INSERT whose map is dropped again and again, or whose member is slow to hear of the drop. */
 const INSERT_TRIES = 8;
-/** Before the second try; twice as long before each that follows. */
+/** Pause before the second attempt; it doubles before each further one. */
 const INSERT_PAUSE_MS = 2;
 
 interface PlacedTask {
@@ -53,7 +53,7 @@ interface PlacedChange<Change = RowChange> {
   readonly change: Change;
 }
 
-/** Which entries: a scan with its filter, and where they can be. */
+/** The entries that are meant: a scan with its filter, and where they can be. */
 export type ChangeTarget = Pick<ModifyPlan, 'scan' | 'partitions'>;
 
 export interface ChangeCoordinatorDependencies {
@@ -137,7 +137,7 @@ export class ChangeCoordinator {
     }
   }
 
-  /** Staged on all members, then committed on all. */
+  /** Stages the change on all members, then commits it on all. */
   #staged(
     changes: readonly PlacedChange[],
     statement: Statement,
@@ -154,7 +154,7 @@ export class ChangeCoordinator {
     return runStaged(parts, { check, rowsOf, keepMs: PART_KEEP_MS, signal: statement.signal });
   }
 
-  /** On each member in one call, whatever becomes of it on the others. */
+  /** Runs the change on each member in one call, whatever becomes of it on the others. */
   #eachForItself(
     changes: readonly PlacedChange<ChangeRequest>[],
     statement: Statement,
@@ -276,7 +276,7 @@ async function keysFoundBy(checks: readonly Promise<ChangeOutcome>[]): Promise<R
   return found;
 }
 
-/** What never fails over rows that are read laxly: nothing is divided, called or matched with a pattern. */
+/** Kinds of expressions that never fail over rows that are read laxly: nothing is divided, called or matched with a pattern. */
 const COMPARISONS: ReadonlySet<Expr['kind']> = new Set<Expr['kind']>([
   ...(['column', 'literal', 'parameter', 'compare', 'distinctFrom', 'in'] as const),
   ...(['and', 'or', 'not', 'isNull', 'isTruth'] as const),
@@ -316,7 +316,7 @@ async function allOrPartial(
     affected += here;
     if (here > 0) applied.push(parts[index]!.member);
   });
-  // Repeating is safe only if it is as far as each of them is concerned.
+  // Repeating is safe only if it is safe for each of them.
   const failure = failures.find(({ retryable }) => !retryable) ?? failures[0];
   if (failure === undefined && refused.count > 0) throw refused.error(affected, applied);
   if (failure === undefined) return { affected, version: version as Version, odd: odd.counts() };

@@ -6,7 +6,7 @@
  *            v  '-- awaitRoom
  *         busy, noRoom: nothing held
  *
- * change-part A1  What is staged is undone when its coordinator leaves (close()), or is not heard of for a lease (keep()).
+ * change-part A1  What is staged is undone when its coordinator leaves (close()), or is silent for a lease (keep()).
  * change-part A2  While others of the statement may be staged it waits for nothing but partitions (partition-hold H1):
  *                 for room in the logs it waits only when its coordinator says that none is.
  */
@@ -15,7 +15,7 @@ import { LackOfRoom, type LogWait } from '@ashlar/partitions';
 import type { ChangeOutcome } from './change-request.ts';
 import { type ChangeWork, StagedChange, type StagingDependencies } from './staged-change.ts';
 
-/** What a member has for a statement; nothing of it is held. */
+/** What a member has found for a statement; nothing of it is held. */
 export interface FoundChange {
   readonly work: ChangeWork;
   readonly wait: LogWait;
@@ -26,7 +26,7 @@ export interface FoundChange {
 
 export type StageState = 'staged' | 'busy' | 'noRoom';
 
-/** Prolonged three times before it would end. */
+/** Lease of what is staged; it is prolonged three times within its length. */
 export const PART_LEASE_MS = 3000;
 export const PART_KEEP_MS = 1000;
 
@@ -83,7 +83,7 @@ export class ChangePart {
     if (lack !== undefined) await this.#found!.wait.until(lack, this.#abort.signal);
   }
 
-  /** Its coordinator is there. @throws GridError LEASE_EXPIRED: it is undone already */
+  /** Prolongs the lease. @throws GridError LEASE_EXPIRED: what was staged is undone already */
   keep(): void {
     this.#checkLease();
     this.#lease?.refresh();

@@ -1,4 +1,4 @@
-/** What a member is asked to change, as its coordinator says it and the wire carries it: plain data. */
+/** What a coordinator asks a member to change, as the wire carries it: plain data. */
 import type { MapId, Version } from '@ashlar/core';
 import type { OddCount } from '@ashlar/expressions';
 import type { ChangeTask } from '@ashlar/sql-executor';
@@ -21,14 +21,14 @@ export interface InsertRows {
   readonly waitMs?: number | undefined;
 }
 
-/** What can be staged, and committed later. */
+/** A change that can be staged, and committed later. */
 export type RowChange =
   | { readonly kind: 'change'; readonly task: ChangeTask }
   | { readonly kind: 'insert'; readonly map: string; readonly mapId: MapId; readonly rows: InsertRows };
 
 export type ChangeRequest =
   | RowChange
-  /** Looks for the entries and changes none: whether a condition, or a new document, cannot be computed. */
+  /** Looks for the entries and changes none: finds out whether a condition, or a new document, cannot be computed. */
   | { readonly kind: 'check'; readonly task: ChangeTask }
   | { readonly kind: 'process'; readonly task: ChangeTask; readonly processor: ProcessorRequest };
 

@@ -10,7 +10,7 @@
  * change-runner C3  A failure leaves the member as if the statement had never been.
  * change-runner C4  What is larger than the logs may hold of undecided records is refused before it stages anything. Where
  *                   listeners hold the logs, a statement waits for them (log-room.ts), holding nothing. What may be done in
- *                   pieces (clear, processors) is, where all of it at once has no room.
+ *                   pieces (clear, processors) is done so where all of it at once has no room.
  * change-runner C5  What was undecided when it was looked at is answered once it is decided (staged-change G3).
  */
 import { CancelledError, type MapId, type Version } from '@ashlar/core';
@@ -149,7 +149,7 @@ export class ChangeRunner {
 
   /* ---- Deciding --------------------------------------------------------------------------------------------------- */
 
-  /** All at once, or where that can never be, in pieces. */
+  /** Applies the change at once, or where that can never be, in pieces. */
   async #inPieces(
     task: ChangeTask,
     rows: readonly ChangedRow[],
@@ -238,7 +238,7 @@ export class ChangeRunner {
   }
 }
 
-/** Before anything is staged: what the whole of it needs. */
+/** The room that the whole change needs, before anything is staged. */
 function lackOf({ logBytes, rowCount }: ChangeWork, { store }: StagingDependencies): LackOfRoom {
   return new LackOfRoom(tooLargeForLogs(logBytes, store.logRoom().bytesMax), logBytes, rowCount, rowCount);
 }

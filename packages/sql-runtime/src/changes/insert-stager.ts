@@ -1,4 +1,4 @@
-/** Stages the rows of an INSERT, in their order: a key that stands in it twice is there the second time. */
+/** Stages the rows of an INSERT, in their order: a key that stands in it twice is a duplicate the second time. */
 import type { CatalogedMap } from '@ashlar/cluster';
 import { CancelledError, GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
 import { keyText } from '@ashlar/expressions';

@@ -18,9 +18,9 @@ export interface PartHandle {
   awaitRoom(): Promise<void>;
   /** @throws GridError: it is undone, or its member is lost */
   keep(): Promise<void>;
-  /** A step is under way. */
+  /** Whether a step is under way. */
   readonly isAsking: boolean;
-  /** A commit that is asked for now finds it staged, unless the link or the member is lost. */
+  /** Whether a commit that is asked for now finds it staged, unless the link or the member is lost. */
   readonly isKept: boolean;
   /** @throws GridError OUTCOME_UNKNOWN; any other: nothing is changed there */
   commit(): Promise<Pick<ChangeOutcome, 'affected' | 'version'>>;

@@ -3,9 +3,9 @@ import { GridError, type MemberId, OutcomeUnknownError } from '@ashlar/core';
 
 export interface CommitResult {
   readonly member: MemberId;
-  /** Changed; of a failure: that were staged. */
+  /** Rows that were changed; for a failure: rows that were staged. */
   readonly rows: number;
-  /** OUTCOME_UNKNOWN: nobody knows; any other: nothing is changed there. */
+  /** OUTCOME_UNKNOWN: the rows may be changed; any other: nothing is changed there. */
   readonly failure: GridError | undefined;
 }
 
@@ -51,7 +51,7 @@ function membersOf(results: readonly CommitResult[]): readonly string[] {
   return results.map(({ member }) => member);
 }
 
-/** What may go in pieces was broken off between two of them. */
+/** The error of a change that goes in pieces and was broken off between two of them. */
 export function brokenOff(affected: number, error: unknown): GridError {
   const cause = GridError.wrap(error);
   return new GridError('PARTIAL_COMMIT', `${affected} entries were removed, then it failed: ${cause.message}`, {

@@ -5,8 +5,8 @@
  * partition-hold H1  A partition is waited for only while lower ones are held; and of the members of a statement only the
  *                    last that holds anything, in the order of their ids, waits. So no two statements ever wait for each
  *                    other.
- * partition-hold H2  Whoever waits gets the partition in the order of arrival. Who leaves meanwhile lets go of what he holds
- *                    at once.
+ * partition-hold H2  Whoever waits gets the partition in the order of arrival. Whoever leaves meanwhile lets go of what it
+ *                    holds at once.
  * partition-hold H3  No processor that runs has a key of theirs: its outcome is sealed before anything is staged. None begins
  *                    on a key of a partition that is held, so each partition is waited for once.
  */
@@ -73,7 +73,7 @@ export class PartitionHold {
     this.#names.push(name);
   }
 
-  /** Takes it within the turn in which it becomes free, before who came later (partition-hold H2). */
+  /** Takes it within the turn in which it becomes free, before any later comer (partition-hold H2). */
   #takeWhenFree(name: LockId, signal: AbortSignal): Promise<void> {
     let hasLeft = false;
     return untilTold(signal, (done) => {

@@ -11,7 +11,7 @@ import type { ChangeOutcome, RowChange } from './change-request.ts';
 import type { FoundRows, PartHandle } from './part-handle.ts';
 
 const NO_BYTES = new Uint8Array(0);
-/** What a commit may still take on its way before the lease is over. */
+/** Time that a commit may still take on its way before the lease is over. */
 const LEASE_MARGIN_MS = 500;
 
 /* ---- The member's side --------------------------------------------------------------------------------------------- */

@@ -1,13 +1,13 @@
 /**
  * processWhere on one member: the entries that meet a condition, and a processor on each of them.
  *
- * process-where X1  Each call is a mutation of its own: it is looked at again whether its entry still meets the condition,
- *                   and a refusal concerns its own entry alone.
+ * process-where X1  Each call is a mutation of its own: whether its entry still meets the condition is checked again, and a
+ *                   refusal concerns its own entry alone.
  * process-where X2  What a full log refuses is called again once there is room: nothing of it was applied.
- * process-where X3  An entry that is gone with its partition is no entry that does not meet the condition any more: the call
- *                   ends with STALE_EPOCH.
- * process-where X4  That an entry does not meet it any more counts once it is committed.
- * process-where X5  A call that was sealed and lost has no number under which anybody could ask again: its outcome is
+ * process-where X3  An entry that is gone with its partition is not one that no longer meets the condition: the call ends with
+ *                   STALE_EPOCH.
+ * process-where X4  That an entry no longer meets the condition counts once the change behind that is committed.
+ * process-where X5  A call that was sealed and lost has no number under which it could be asked for again: its outcome is
  *                   unknown.
  */
 import type { CatalogedMap } from '@ashlar/cluster';

@@ -79,7 +79,7 @@ export class RowStager {
     return true;
   }
 
-  /** Looks again at the entry that the store has found, which is not as the scan saw it. */
+  /** Checks the entry that the store has found again, because it is not as the scan saw it. */
   #stillMatches({ keys }: ChangedRows, start: number, end: number): boolean {
     const { valueBytes, valueStart, valueEnd, version, expiresAt } = this.#deps.store.found;
     const row = this.#rule.row.key(keys, start, end);

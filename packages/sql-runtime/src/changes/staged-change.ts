@@ -23,12 +23,12 @@ export interface StagingDependencies extends HoldDependencies {
   readonly ownership: Pick<Ownership, 'stamp' | 'checkAll'>;
 }
 
-/** Where rows are staged. */
+/** The batch in which rows are staged, and how far that has come. */
 export class Staging {
   readonly batch: WriteBatch;
   readonly signal: AbortSignal;
   readonly seen: SeenBatches = new SeenBatches();
-  /** How far it has come. */
+  /** Rows staged so far. */
   rows = 0;
 
   constructor(batch: WriteBatch, signal: AbortSignal) {
@@ -135,7 +135,7 @@ export class StagedChange {
 /** Why nothing is staged. */
 class Failure {
   readonly error: unknown;
-  /** A log was full. */
+  /** The room that a full log lacked. */
   readonly lack: LackOfRoom | undefined;
   /** What the error may have been derived from. */
   readonly seen: SeenBatches | undefined;

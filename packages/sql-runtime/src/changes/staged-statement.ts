@@ -9,7 +9,7 @@
  *                      committed: then nothing is changed anywhere. What is still lost afterwards is a member or a link.
  * staged-statement S2  Only the last staged part in the order of member ids waits for partitions (partition-hold H1).
  * staged-statement S3  What is staged is kept while others stage, and is as new as its lease when the commits leave.
- * staged-statement S4  The caller's leaving ends the statement up to the moment of commit, and no more from then on.
+ * staged-statement S4  Up to the moment of commit the statement ends when its caller leaves; from then on it does not.
  */
 import { CancelledError, GridError, type Version } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
@@ -28,7 +28,7 @@ export interface StagedStatementOptions {
   readonly rowsOf?: ((part: PartHandle) => number) | undefined;
   /** Looks at what was found on all members. @throws GridError: nothing is staged then */
   readonly check?: ((found: readonly FoundRows[]) => void) | undefined;
-  /** Between two signs of life to what is staged. */
+  /** Milliseconds between two messages that keep what is staged. */
   readonly keepMs: number;
   readonly signal: AbortSignal;
 }
@@ -57,7 +57,7 @@ class StagedStatement {
   #parts: readonly Staged[] = [];
   readonly #odd = new OddTally();
   readonly #keeper: NodeJS.Timeout;
-  /** With what keeping one failed. */
+  /** The error with which keeping a part failed. */
   #lost: unknown;
 
   constructor(parts: readonly PartHandle[], options: StagedStatementOptions) {
@@ -149,7 +149,7 @@ function byMember(a: Staged, b: Staged): number {
   return a.part.member < b.part.member ? -1 : 1;
 }
 
-/** All results; once all have ended, the failure that is worst: repeating is safe only if it is as far as each is concerned. */
+/** All results; once all have ended, the worst failure: repeating is safe only if it is safe for each of them. */
 async function settled<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
   const ended = await Promise.allSettled(items.map(run));
   const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));

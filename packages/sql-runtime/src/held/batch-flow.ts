@@ -12,7 +12,7 @@ import type { Holding } from './held-memory.ts';
 export class BatchFlow {
   readonly credit = new OutputCredit();
   readonly #holding: Holding;
-  /** Output a task should at least make before it ends for want of room: its start must pay. */
+  /** Least output that a task should make before it ends for want of room, so that starting it is worthwhile. */
   readonly #windowLeast: number;
   readonly #batches: Uint8Array[] = [];
   #granted = 0;
@@ -27,7 +27,7 @@ export class BatchFlow {
     this.#refill();
   }
 
-  /** Whether it pays to start a task: half of the window is free. */
+  /** Whether starting a task is worthwhile: half of the window is free. */
   get hasRoom(): boolean {
     return this.credit.bytesLeft * 2 >= this.#window();
   }
@@ -53,7 +53,7 @@ export class BatchFlow {
     return batch;
   }
 
-  /** No task runs and nothing waits here: what was used of the credit came through, or belonged to tasks that failed. */
+  /** Called when no task runs and nothing waits: the credit that was used came through, or belonged to tasks that failed. */
   isDrained(): void {
     this.#takenBytes = this.#granted - this.credit.bytesLeft;
     this.#refill();

@@ -15,9 +15,9 @@
 import { assert, CancelledError, GridError, SmallSet } from '@ashlar/core';
 
 export interface HeldMemoryOptions {
-  /** What all holdings together may have. */
+  /** Most bytes of all holdings together. */
   readonly bytesMax: number;
-  /** What one statement or job may gather. */
+  /** Most bytes that one statement or job may gather. */
   readonly statementBytesMax: number;
   readonly unreadMaxMs: number;
   /** How long gathering waits for others to end. Default 5000. */
@@ -62,7 +62,7 @@ export class HeldMemory {
     return this.#options.statementBytesMax;
   }
 
-  /** What the largest holding has. */
+  /** Bytes of the largest holding. */
   get bytesOfLargest(): number {
     let most = 0;
     for (const { bytes } of this.#open) most = Math.max(most, bytes);

@@ -42,7 +42,7 @@ export async function* runGet(plan: GetPlan, statement: Statement, deps: KeyRead
 /** Most texts of one statement for which both keys are looked for. */
 const TOLD_TEXTS_MAX = 20;
 
-/** Tells where a map has both keys that a text means, for a query that looks up keys by name. */
+/** Adds a notice where a map has both keys that a text may mean, for a query that looks up keys. */
 export async function tellBothKeys(
   { stages }: Extract<Plan, { kind: 'query' }>,
   statement: Statement,

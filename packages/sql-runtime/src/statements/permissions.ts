@@ -1,4 +1,4 @@
-/** What a plan needs permission for. */
+/** The permissions that a plan needs. */
 import { type Plan, scanUnder } from '@ashlar/sql-plan';
 import type { MapPermission } from './statement-types.ts';
 

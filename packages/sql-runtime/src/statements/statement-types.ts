@@ -4,7 +4,7 @@ import type { SqlType } from '@ashlar/expressions';
 import { decodeParameters, encodeParameters } from '@ashlar/serialization';
 import type { PlanColumn } from '@ashlar/sql-plan';
 
-/** What a statement is given for $1, $2 ...: as values, and as threads and members hand them on. */
+/** The parameters $1, $2 ... of a statement: as values, and encoded, as threads and members hand them on. */
 export interface StatementValues {
   readonly values: readonly unknown[];
   readonly bytes: Uint8Array;
@@ -20,14 +20,14 @@ export function decodedValues(bytes: Uint8Array): StatementValues {
   return { values: decodeParameters(bytes), bytes: new Uint8Array(bytes) };
 }
 
-/** Who prepares. */
+/** The context in which a statement is prepared. */
 export interface PrepareContext {
   readonly signal: AbortSignal;
   /** The trace it belongs to. */
   readonly trace: TraceContext | undefined;
 }
 
-/** Who runs. */
+/** The context in which a statement is run. */
 export interface RunContext extends PrepareContext {
   /** When the caller gives up, by performance.now(); undefined: it did not say. */
   readonly deadlineMs: number | undefined;
@@ -35,13 +35,13 @@ export interface RunContext extends PrepareContext {
   readonly seen: Version;
   /** Values of odd kinds in undeclared paths are errors, not NULL. */
   readonly strict: boolean;
-  /** No more rows than so many are read; 0: all. Batches come whole. */
+  /** Rows after which no more are read; 0: all are. Batches come whole. */
   readonly rowsMax: number;
   /** @throws GridError PERMISSION_DENIED */
   require(permission: MapPermission['permission'], map: string): void;
 }
 
-/** What a statement needs permission for. */
+/** A permission that a statement needs. */
 export interface MapPermission {
   readonly permission: 'read' | 'write';
   readonly map: string;
@@ -62,7 +62,7 @@ export type StatementOutput =
   /** Last. */
   | {
       readonly kind: 'end';
-      /** Rows changed; of what changes nothing: rows read. */
+      /** Rows changed; for a statement that changes nothing, rows read. */
       readonly affected: number;
       readonly rows: number;
       readonly version: number;
