@@ -155,6 +155,7 @@ export interface GridMap<K extends GridKey, V> {
   remove(key: K, options?: Call & Condition): Promise<boolean>;
   getAndRemove(key: K, call?: Call): Promise<V | undefined>;
   has(key: K, call?: Call): Promise<boolean>;
+  /** How many entries there are. What was written before the call, by this client too, is waited for and counted. */
   size(call?: Call): Promise<number>;
   clear(call?: Call): Promise<void>;
   /** Over one snapshot, in no particular order: all of it, or MAP_DROPPED when the map is dropped meanwhile. */

@@ -191,6 +191,14 @@ export class MemberStore {
     return entryCount(this.#core, mapId, partitionId);
   }
 
+  /** Partitions in which something of the map is staged that may not be decided. */
+  undecidedPartitions(mapId: MapId): PartitionId[] {
+    const undecided: PartitionId[] = [];
+    for (const table of this.#core.maps.get(mapId)?.tables ?? [])
+      if (table !== undefined && table.undecided > 0) undecided.push(table.partitionId as PartitionId);
+    return undecided;
+  }
+
   /**
    * Whether some open snapshot may see an entry of the map in the partition. Not what lives there now: a snapshot sees
    * also what was removed since.

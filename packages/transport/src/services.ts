@@ -363,9 +363,9 @@ export interface AdminService {
     context: CallContext,
   ): Promise<{ readonly memberId: string; readonly address: string; readonly version: number }>;
   listMaps(context: CallContext): Promise<{ readonly maps: readonly MapInfo[] }>;
-  /** `grid` false: only the partitions this member owns. */
+  /** `grid` false: only the partitions this member owns; with `decided` once what is sealed in the map is decided. */
   mapSize(
-    request: { readonly map: string; readonly grid: boolean; readonly mapId?: number },
+    request: { readonly map: string; readonly grid: boolean; readonly mapId?: number; readonly decided?: boolean },
     context: CallContext,
   ): Promise<{ readonly entries: number; readonly bytes: number }>;
   clear(

@@ -1,6 +1,6 @@
 /** The admin service: getting to know the grid; sizes, clear and drop over all members. */
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
-import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTable } from '@ashlar/core';
+import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTable, type Version } from '@ashlar/core';
 import { SharedPage } from '@ashlar/observe';
 import type { ChangeOutcome } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
@@ -46,7 +46,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     control.requireComplete();
     const infos = control.catalog.maps.map(async (map): Promise<readonly MapInfo[]> => {
       try {
-        return [{ ...map, ...(await gridSize(map)) }];
+        return [{ ...map, ...(await gridSize(map, false)) }];
       } catch (error) {
         // Dropped while it was asked for: there is no such map any more.
         if (GridError.is(error, 'MAP_DROPPED')) return [];
@@ -82,12 +82,13 @@ export function adminService(deps: AdminDependencies): AdminService {
     watchTable: ({ signal }) => tables.follow(signal),
     ping: async () => ({ memberId: control.self, address: deps.address(), version: clock.now() }),
     listMaps: maps.get,
-    async mapSize({ map: name, grid, mapId = 0 }) {
+    async mapSize({ map: name, grid, mapId = 0, decided = false }) {
       control.requireComplete();
-      if (mapId > 0) return ownSize(await control.mapWithId(mapId as MapId, name));
-      const map = await mapIfAny(name);
+      const map = mapId > 0 ? await control.mapWithId(mapId as MapId, name) : await mapIfAny(name);
       if (map === undefined) return NO_SIZE;
-      return grid ? gridSize(map) : ownSize(map);
+      if (grid) return gridSize(map, true);
+      if (decided) await sealedIsDecided(map.id);
+      return ownSize(map);
     },
     async clear({ map: name }, { signal, deadlineMs }) {
       control.requireComplete();
@@ -122,10 +123,16 @@ export function adminService(deps: AdminDependencies): AdminService {
   }
 
   /** The size over all members. @throws GridError MAP_DROPPED when the map is dropped while it is counted */
-  async function gridSize({ name, id: mapId }: CatalogedMap): Promise<MapSize> {
+  async function gridSize({ name, id: mapId }: CatalogedMap, decided: boolean): Promise<MapSize> {
     const sizeAt = (member: MemberId): Promise<MapSize> =>
-      deps.calls.to(member).admin.mapSize({ map: name, grid: false, mapId }, { timeoutMs: CALL_TIMEOUT_MS });
+      deps.calls.to(member).admin.mapSize({ map: name, grid: false, mapId, decided }, { timeoutMs: CALL_TIMEOUT_MS });
     return sum(await Promise.all(control.table.members.map(({ id }) => sizeAt(id))));
+  }
+
+  /** Waits for what is sealed now: whoever writes and then asks finds its writes counted. */
+  async function sealedIsDecided(id: MapId): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (!store.whenDecided(clock.now() as Version, store.undecidedPartitions(id), resolve)) await promise;
   }
 
   /** The size of what this member has; 0 for a map that could not be opened here yet. */
