@@ -41,7 +41,7 @@ export class BatchPacker implements ProcessorBatch {
   }
 
   /**
-   * Adds an entry that exists not, until setValue() says otherwise.
+   * Adds an entry, which is absent unless setValue() gives it a value.
    *
    * @returns its index
    */

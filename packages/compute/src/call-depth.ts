@@ -1,5 +1,5 @@
 /**
- * How deep in calls from user code a piece of it runs, which says by which of the user pools. A listener may wait for
+ * How deep within calls from user code a piece of user code runs; that chooses its user pool. A listener may wait for
  * processors, a processor and a job wait for nobody: so with a pool for each no chain of calls, over any number of
  * members, waits for a thread that it holds itself.
  */

@@ -1,6 +1,6 @@
 /**
- * Errors of user code on their way between threads, where what structuredClone makes of a Decimal is a plain object: refusals
- * cross as MessagePack.
+ * Errors of user code on their way between threads. Refusals cross as MessagePack, because structuredClone makes a plain
+ * object of a Decimal.
  */
 import { GridError, type WireError } from '@ashlar/core';
 import { decodeRefusal, encodeRefusal } from '@ashlar/serialization';

@@ -1,4 +1,4 @@
-/** Whether two documents are equal: what compare-and-set asks. */
+/** Whether two documents are equal, as compare-and-set sees it. */
 import { types } from 'node:util';
 import { Decimal } from '@ashlar/api';
 

@@ -37,7 +37,7 @@ export interface JobOptions {
   readonly signal?: AbortSignal | undefined;
   /** 0 .. 1 of the partitions of this call. */
   readonly onProgress?: ((share: number) => void) | undefined;
-  /** Told how many tasks run and do not wait for a thread. */
+  /** Keeps count of the tasks that run and do not wait for a thread. */
   readonly activity?: JobActivity | undefined;
   /** Takes room for partial results as they come; its failure ends the job. */
   readonly hold?: ((bytes: number) => Promise<void> | undefined) | undefined;
@@ -139,7 +139,7 @@ export class JobRunner {
   }
 }
 
-/** What `take` makes of all results; or the first error after the other tasks were ended. */
+/** The results of `take` over all results; or the first error after the other tasks were ended. */
 async function allOrNone<T, Taken>(
   tasks: readonly WorkerTask<T>[],
   take: (result: T) => Promise<Taken>,

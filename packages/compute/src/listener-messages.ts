@@ -1,4 +1,4 @@
-/** What main and worker say to each other about listeners. Columns: what belongs to index i of each is one thing. */
+/** Messages between main and worker about listeners, in columns: element i of each belongs to the same thing. */
 import type { EventType } from '@ashlar/api';
 import type { TraceContext } from '@ashlar/core';
 import type { CrossingError } from './crossing-errors.ts';
@@ -27,7 +27,7 @@ export interface EventColumns {
 
 export const EVENT_TYPES: readonly EventType[] = ['insert', 'update', 'remove', 'expire', 'evict', 'load', 'reload'];
 
-/** What a listener made of one partition's events. */
+/** The outcome of one partition's events. */
 export type GroupAnswer =
   | { readonly writes: WriteColumns }
   /** `isRefusal`: the listener itself refused its events; not a call of it that was refused. */

@@ -2,12 +2,12 @@
  * The main thread's half of listeners: events of some partitions to a worker, its calls into the grid to the member,
  * write-sets back.
  *
- * listener-runner L1  What a listener does becomes real only when the member commits its write-set: a worker killed at any
- *                     moment has written nothing. Calls it made may be made again.
+ * listener-runner L1  A listener's effects happen only when the member commits its write-set: a worker killed at any moment has
+ *                     written nothing. Calls it made may be made again.
  * listener-runner L2  While calls wait for the member, the listener's wall clock stands still.
  *                     A call ends with the run that made it.
- * listener-runner L3  A failed group fails alone when its error was its own; a death fails all groups of the task, for several
- *                     of them may have been half way. Then run each alone to find the one to blame (kind 'shared').
+ * listener-runner L3  A failed group fails alone when its error was its own; a death fails all groups of the task, because
+ *                     several of them may have been half done. Then run each alone to find the one to blame (kind 'shared').
  */
 import type { EventType } from '@ashlar/api';
 import { assert, type CallScope, GridError, type TraceContext, unreachable } from '@ashlar/core';
@@ -73,7 +73,7 @@ export interface ListenerWrite {
   readonly ttlMs: number | undefined;
 }
 
-/** What a listener made of one partition's events. */
+/** The outcome of one partition's events. */
 export type ListenerOutcome =
   | { readonly kind: 'writes'; readonly writes: readonly ListenerWrite[] }
   /**
@@ -82,7 +82,7 @@ export type ListenerOutcome =
    * they would fail again. `isDeath`: the failure cost the thread that it ran in.
    */
   | { readonly kind: 'failed'; readonly error: GridError; readonly transient: boolean; readonly isDeath: boolean }
-  /** The listener refused these events, and will refuse them again: one or more of them is not for it. */
+  /** The listener refused these events, and will refuse them again: at least one of them is not for it. */
   | { readonly kind: 'refused'; readonly error: GridError }
   /** The worker died (`isDeath`), or never ran, with several groups at once: run them one by one. */
   | { readonly kind: 'shared'; readonly error: GridError; readonly isDeath: boolean };
@@ -103,7 +103,7 @@ export interface ListenerRunOptions {
   readonly trace?: TraceContext | undefined;
 }
 
-/** What a task fails with when its code cost the thread. */
+/** Errors of a task whose code cost the thread. */
 const DEATHS: ReadonlySet<string> = new Set(['USER_CODE_TIMEOUT', 'USER_CODE_OUT_OF_MEMORY', 'USER_CODE_FAILED']);
 const TYPE_INDEX = new Map(EVENT_TYPES.map((type, index) => [type, index]));
 

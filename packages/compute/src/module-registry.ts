@@ -2,8 +2,8 @@
  * The modules of a member, in the main thread: by name (the newest deployment) and by hash.
  *
  * A module's text lies in shared memory and its reference goes with every task: a worker that has not met the hash yet
- * loads it on the spot, whichever worker it is and however often workers are replaced. Nobody keeps a list of who
- * knows what.
+ * loads it on the spot, whichever worker it is and however often workers are replaced. Nobody keeps a list of which
+ * worker has which module.
  */
 import { createHash } from 'node:crypto';
 import type { ModuleLimits } from '@ashlar/api';
@@ -86,7 +86,7 @@ export class ModuleRegistry {
     return added;
   }
 
-  /** A module is deployed, and its text is not here yet: nothing runs under the name, an older text neither. */
+  /** Notes that a module is deployed whose text is not here yet: nothing runs under the name, not even an older text. */
   lack(name: string, why: GridError): void {
     this.#byName.delete(name);
     this.#lacking.set(name, why);

@@ -1,4 +1,4 @@
-/** Many byte strings as one message: two buffers that are moved between threads, whatever the count. */
+/** Any number of byte strings as one message: two buffers that are moved between threads. */
 import { assert } from '@ashlar/core';
 import { copyBytes } from '@ashlar/serialization';
 
@@ -43,7 +43,7 @@ export function unpackAll(packed: PackedBytes): Uint8Array[] {
   });
 }
 
-/** What moves with the message. */
+/** The buffers that move with the message. */
 export function buffersOf(...packed: readonly PackedBytes[]): ArrayBuffer[] {
   return packed.flatMap(({ bytes, bounds }) => [bytes.buffer, bounds.buffer]);
 }

@@ -62,7 +62,7 @@ export class SnapshotRows implements PartitionRows<GridKey, unknown> {
     return numbers;
   }
 
-  /** What lies at the path is for the types of user code to say. */
+  /** Typed as nothing here: the types of user code say what lies at the path. */
   column(path: string): never[] {
     const parsed = Path.parse(parsePath(path));
     const values: unknown[] = [];

@@ -8,7 +8,7 @@ import type { PathSegment } from '@ashlar/serialization';
 /** A name, a quoted name (JSON text) or an index, each with what separates it from the one before. */
 const SEGMENT = /(?:(^|\.)(?:("(?:[^"\\]|\\.)*")|([^.[\]"]+))|\[(\d{1,9})\])/gy;
 const SEGMENTS_MAX = 100;
-/** An index beyond the end of an array may be at most so far: what lies between is filled with null. */
+/** How far an index may lie beyond the end of an array: what lies between is filled with null. */
 const GAP_MAX = 1024;
 
 /** @throws GridError INVALID_ARGUMENT */

@@ -1,4 +1,4 @@
-/** What goes into and comes out of a batch of entry processor calls. */
+/** Input and output of a batch of entry processor calls. */
 import type { GridError, TraceContext } from '@ashlar/core';
 
 /**
@@ -32,7 +32,7 @@ export interface ProcessorBatch {
   readonly traceOf: readonly number[];
 }
 
-/** What became of an entry after all calls on it. */
+/** The state of an entry after all calls on it. */
 export interface EntryOutcome {
   readonly action: 'keep' | 'set' | 'remove';
   /** MessagePack bytes of 'set': `bytes[valueStart, valueEnd)`, in memory that release() gives away. */
@@ -41,13 +41,13 @@ export interface EntryOutcome {
   readonly valueEnd: number;
   /** New time to live as a number (core's time-to-live.ts); undefined: the deadline stays as it is. */
   readonly ttlMs: number | undefined;
-  /** It was removed on the way: what is 'set' is a new entry, and the deadline of the old one does not count. */
+  /** Whether it was removed on the way: what is 'set' is a new entry then, and the old deadline does not count. */
   readonly isRenewed: boolean;
   /** The call of the batch that changed it last; -1: none did. */
   readonly lastChange: number;
 }
 
-/** What a call answered: MessagePack bytes `bytes[start, end)`, in memory that release() gives away. */
+/** The result of a call: MessagePack bytes `bytes[start, end)`, in memory that release() gives away. */
 export interface CallResult {
   readonly bytes: Uint8Array;
   readonly start: number;
@@ -55,7 +55,7 @@ export interface CallResult {
   readonly end: number;
 }
 
-/** What came out of a batch: complete, whatever was killed on the way. */
+/** The outcomes of a batch: complete, whatever was killed on the way. */
 export interface ProcessorOutcomes {
   readonly callCount: number;
   /** Why the call failed; then it changed nothing. */
@@ -68,6 +68,6 @@ export interface ProcessorOutcomes {
   result(call: number): CallResult;
   /** Good until the next call of entry(). */
   entry(entry: number): EntryOutcome;
-  /** Values and results are copied or dropped: their memory may be used again. */
+  /** Called when values and results are copied or dropped: their memory may be used again. */
   release(): void;
 }

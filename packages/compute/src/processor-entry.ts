@@ -4,7 +4,7 @@ import { type Random, seededRandom, type TimeToLive, TTL_DEFAULT, TTL_KEEP, ttlN
 import { decodeKey, type ValueReader } from '@ashlar/serialization';
 import { ABSENT, type ProcessorFrame } from './processor-frame.ts';
 
-/** What the processor did to its value; which of its fields count follows from `kind`. */
+/** What the processor did to the value. */
 export type Change = 'none' | 'set' | 'remove';
 
 /** @see MutableEntry, which user code knows. The harness reads what was done through `inspect`, user code cannot. */
@@ -20,7 +20,7 @@ export class ProcessorEntry implements MutableEntry<unknown> {
   #change: Change = 'none';
   /** What was assigned, as a number (core's time-to-live.ts); undefined: nothing, or to keep what it has. */
   #ttl: number | undefined;
-  /** It was removed: what is stored then is a new entry. */
+  /** Whether it was removed: what is stored afterwards is a new entry. */
   #wasRemoved = false;
   #random: Random | undefined;
 

@@ -1,6 +1,6 @@
 /**
- * A batch of processor calls in one piece of shared memory: the main thread writes the calls, a worker writes what they
- * led to. Nothing in it is the arena: a worker killed at any moment leaves a frame that nobody looks at twice.
+ * A batch of processor calls in one piece of shared memory: the main thread writes the calls, a worker writes
+ * their outcomes. Nothing in it is the arena: a worker killed at any moment leaves a frame that nobody looks at twice.
  *
  *   [header: 16 words][f64 lanes][i32 lanes][input bytes: keys, values, args][output bytes: values, results, errors]
  *

@@ -1,4 +1,4 @@
-/** The outcomes of a batch, put together from the frames it took: one, or one more for every kill on the way. */
+/** The outcomes of a batch, put together from the frames it took: one, and one more for every kill on the way. */
 import { assert, GridError, type WireError } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
 import { ownBytes } from './own-bytes.ts';

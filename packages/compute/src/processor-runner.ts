@@ -1,5 +1,5 @@
 /**
- * The main thread's half of entry processors: batches to workers, outcomes back, blame where it belongs.
+ * The main thread's half of entry processors: batches go to workers, outcomes come back, and a death is blamed on the right call.
  *
  *   batch -> frame -> worker -> outcomes
  *              ^         | killed at call n: [0, n) keep their outcomes, n gets the error, the rest goes on
@@ -60,7 +60,7 @@ export class ProcessorRunner {
   }
 }
 
-/** How a task ended that did not end by itself. */
+/** How a task ended that did not end in order. */
 interface Death {
   readonly error: GridError;
   /** Killed by us: then the call that ran is known, and it is not to blame if it ended before its thread did. */

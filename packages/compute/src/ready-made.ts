@@ -8,7 +8,7 @@ import { GridError, ttlNumber } from '@ashlar/core';
 import { equalValues } from './equal-values.ts';
 import { parsePath, readPath, writePath } from './path-text.ts';
 
-/** What a ready-made processor wants done with the entry, and what it answers. */
+/** What is to be done with the entry, and the result of the call. */
 export type ReadyOutcome =
   | { readonly action: 'keep'; readonly result: unknown }
   /** `ttl`: a number of core's time-to-live.ts. */

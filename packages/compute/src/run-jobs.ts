@@ -118,7 +118,7 @@ class ProgressOf {
     this.#tell(0);
   }
 
-  /** What the user's map function gets for the next partition. */
+  /** The context that the user's map function gets for the next partition. */
   contextOfNext(): JobContext {
     return { signal: flagSignal(this.#context), progress: (share) => this.#tell(share) };
   }

@@ -142,7 +142,7 @@ class BatchRun {
     );
   }
 
-  /** Ours (a value that cannot be stored, an async processor) as it is, theirs wrapped. */
+  /** Our own errors (a value that cannot be stored, an async processor) as they are, those of user code wrapped. */
   #errorOf(error: unknown): WireError {
     if (!(error instanceof GridError)) return userErrorToWire(error, this.#place);
     return { ...error.toWire(), details: { ...error.details, ...this.#place } };

@@ -1,4 +1,4 @@
-/** The handlers of a user worker: member's entry file hands them to serveWorker. */
+/** The handlers of a user worker, which the member's entry file hands to serveWorker. */
 
 import type { StoreReader } from '@ashlar/storage';
 import type { Handler } from '@ashlar/workers';

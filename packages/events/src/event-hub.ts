@@ -1,8 +1,8 @@
 /**
  * All subscriptions of a member: notifies those of a partition that it has new records, once a commit.
  *
- * event-hub H1  A subscription is notified of the partitions that it reads, from `open` to `close`, and of no others; a closed one
- *               of none.
+ * event-hub H1  A subscription is notified of the partitions that it reads, from `open` to `close`, and of no others; a
+ *               closed one of none.
  * event-hub H2  At most `subscriptionsMax` are open; what those that conflate keep together is within one budget, and what a
  *               closed one kept is given back.
  */

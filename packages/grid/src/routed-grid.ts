@@ -35,7 +35,7 @@ import { ADMIN_TIMEOUT_MS, DEFAULT_SQL_TIMEOUT_MS, NO_TIMEOUT_MS } from './time-
  * The grid over a router: what applications have of it by their connection, and a member by its own.
  *
  * routed-grid R1  What is made within a call (`within`) shares connections, session and turns with the rest, and ends with
- *                that call. Closing it ends nothing else.
+ *                 that call. Closing it ends nothing else.
  */
 export class RoutedGrid implements Grid {
   readonly sql: SqlTag;

@@ -4,7 +4,8 @@
  *
  *   enter -> room? now : queue -> turn ... leave -> next
  *
- * turns T1  A turn ends when its holder leaves, or with the holder's deadline: one that is never given back stops nobody for ever.
+ * turns T1  A turn ends when its holder leaves, or with the holder's deadline: one that is never given back stops nobody for
+ *           ever.
  * turns T2  Who waits leaves the queue by its signal (CANCELLED), its deadline (DEADLINE_EXCEEDED: nothing was sent) or
  *           close().
  */

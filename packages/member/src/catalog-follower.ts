@@ -8,8 +8,9 @@
  *                      nothing behind.
  * catalog-follower F2  A partition whose epoch has risen had another primary meanwhile: what was here of it goes, also where
  *                      no table said so.
- * catalog-follower F3  A step that fails keeps no other step from being done, and no later value from being followed. It is tried
- *                      again with the next value, and every RETRY_MS; whoever asks for what it would have made gets its error.
+ * catalog-follower F3  A step that fails keeps no other step from being done, and no later value from being followed. It is
+ *                      tried again with the next value, and every RETRY_MS; whoever asks for what it would have made gets
+ *                      its error.
  * catalog-follower F4  Under a module's name the newest deployment runs or none: while its bundle is missing, calls of it are
  *                      refused with BUNDLE_MISSING, and an older text no longer runs.
  */

@@ -56,7 +56,7 @@ export async function bundleModule(file: string | URL): Promise<BundledModule> {
   return describeModule(text, defaultNameOf(path), sourceOf);
 }
 
-/** What compilers make of a file's ending. */
+/** The ending that compilers give to a file, by its own. */
 const COMPILED: Readonly<Record<string, string>> = { '.ts': '.js', '.tsx': '.js', '.mts': '.mjs', '.cts': '.cjs' };
 
 /**

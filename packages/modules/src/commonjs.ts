@@ -1,5 +1,5 @@
 /**
- * Bundles of CommonJS files. esbuild gives them one default export, `module.exports`; what a member looks for are names:
+ * Bundles of CommonJS files. esbuild gives them one default export, `module.exports`; members look for named exports:
  *
  *   export default require_bank();   ->   const { "debit": $0 } = require_bank();
  *                                         export { $0 as "debit" };

@@ -2,8 +2,8 @@
  * The partition table a router goes by, and which other one may take its place. Pure.
  *
  * known-table T1  Of one grid only a newer table takes the place of an older one.
- * known-table T2  The table of another grid takes its place when no member of ours is left and the other is complete, or when ours
- *                 never was.
+ * known-table T2  The table of another grid takes its place when no member of ours is left and the other is complete, or
+ *                 when ours never was.
  * known-table T3  The number of partitions is known from the first hello on, also while nobody owns one.
  */
 import { type GridError, GridIncompleteError, type PartitionTable } from '@ashlar/core';

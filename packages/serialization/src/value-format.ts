@@ -5,8 +5,8 @@
  *   ext 0x42  bigint beyond 64 bits: two's complement, big-endian, shortest
  *   ext 0x44  Decimal: scale (2 bytes, big-endian), then the unscaled digits as in 0x42
  *
- * value-format F1  The encoding distinguishes number from bigint: a number is a MessagePack integer of up to 32 bits or a float;
- *                  int64 and uint64 are bigints only.
+ * value-format F1  The encoding distinguishes number from bigint: a number is a MessagePack integer of up to 32 bits or a
+ *                  float; int64 and uint64 are bigints only.
  * value-format F2  Names of fields are strings. A value has at most VALUE_DEPTH_MAX containers within one another.
  */
 import { GridError } from '@ashlar/core';

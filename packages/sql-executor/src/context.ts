@@ -1,12 +1,12 @@
 /**
- * What every operator of one task shares: parameters, the memory budget, the question whether to go on.
+ * What all operators of one task share: parameters, the memory budget, whether to go on.
  */
 
 import { CancelledError, GridError } from '@ashlar/core';
 import { type EvalContext, type OddCount, OddRows } from '@ashlar/expressions';
 import { decodeParameters } from '@ashlar/serialization';
 
-/** What the caller of a task can do to it. */
+/** How the caller of a task controls it. */
 export interface TaskControl {
   /** Looked at per chunk of input and per batch of output. */
   cancelled(): boolean;
@@ -15,7 +15,7 @@ export interface TaskControl {
 export interface ExecContext {
   readonly evaluation: EvalContext;
   readonly memory: MemoryBudget;
-  /** Rows of one aggregation up to which generated kernels would not pay. */
+  /** Rows of one aggregation up to which generated kernels would not be worthwhile. */
   readonly interpretedRowsMax: number;
   /** @throws GridError CANCELLED */
   checkCancelled(): void;

@@ -13,7 +13,7 @@ const LEFT = 0;
 const PATIENCE_MS = 4;
 
 export class OutputCredit {
-  /** What a task is sent. */
+  /** The shared word, as a task is sent it. */
   readonly shared: SharedArrayBuffer;
   readonly #words: Int32Array;
 

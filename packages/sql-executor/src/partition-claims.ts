@@ -13,7 +13,7 @@ const NEXT = 0;
 const WORDS = 1;
 
 export class PartitionClaims {
-  /** What a task is sent. */
+  /** The shared word, as a task is sent it. */
   readonly shared: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #count: number;

@@ -16,14 +16,14 @@ export interface ConditionTask {
   readonly catalog: CatalogView;
 }
 
-/** What the documents of a map have. */
+/** The paths that the documents of a map have, with the kinds of values there. */
 export interface DocumentPaths {
   readonly paths: readonly (readonly string[])[];
   /** By place in `paths`: bits of VALUE_KIND. */
   readonly valueKinds: readonly number[];
 }
 
-/** What the documents of some partitions have. */
+/** Looks for the paths that the documents of some partitions have. */
 export interface PathsTask {
   readonly mapId: number;
   readonly partitions: readonly PartitionId[];
@@ -47,7 +47,7 @@ export interface ChangeTask {
   readonly strict: boolean;
   /** Texts that keys are compared with, and that may mean a number too: the result says which of both were found. */
   readonly ambiguousTexts: readonly string[];
-  /** It may be applied in several steps, where listeners hold the logs and all of it at once has no room. */
+  /** Whether it may be applied in several steps, where listeners hold the logs and all of it at once has no room. */
   readonly inPieces?: boolean;
   /** How long it may wait for listeners that hold the logs. */
   readonly waitMs?: number | undefined;

@@ -9,10 +9,10 @@ import type { OutputCredit } from './output-credit.ts';
 import type { Operator, Rows } from './rows.ts';
 
 const SLICE_BYTES = 256 * 1024;
-/** What a task begins with, before it knows how much a row makes. */
+/** Rows of a task's first slice, before it knows how much output a row makes. */
 const FIRST_SLICE_ROWS = 64;
 
-/** What a push led to: all rows went, no more are wanted, or the reader has no room from this row on. */
+/** Outcome of a push: all rows went, no more are wanted, or the reader has no room from this row on. */
 export type PushOutcome = 'done' | 'enough' | { readonly row: number };
 
 export class RowSlices {

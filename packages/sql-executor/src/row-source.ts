@@ -30,7 +30,7 @@ export interface ScanRequest {
   readonly fromChunk: number;
 }
 
-/** What a source made on the way and main may publish, and the leased runs of pages it did not need. */
+/** Columns that a source made on the way, for main to publish, and the leased runs of pages that it did not need. */
 export interface SourceYield {
   readonly columnOffers: readonly ColumnOffer[];
   readonly unusedPages: readonly Int32Array[];

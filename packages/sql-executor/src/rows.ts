@@ -1,5 +1,5 @@
 /**
- * What flows between operators: a batch, and which of its rows count.
+ * The rows that flow between operators: a batch, and which of its rows count.
  *
  * rows R1  Vectors belong to whoever pushes them and may be overwritten once push() has returned: an operator that keeps
  *          rows copies them.

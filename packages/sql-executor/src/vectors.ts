@@ -31,7 +31,7 @@ function intervalOf(value: unknown, tag: number): unknown {
 
 /**
  * Encodes a batch for the wire. The layout follows from what the vectors hold; `columns` names the SQL types that
- * readers are told, those of the vectors when it is left out.
+ * readers get, those of the vectors when it is left out.
  */
 export function encodeBatch(batch: Batch, columns?: readonly PlanColumn[]): Uint8Array {
   const typed = batch.columns.map((vector, index) => {

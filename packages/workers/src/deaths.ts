@@ -9,7 +9,7 @@ export interface Breach {
   readonly used: number;
 }
 
-/** The words of a pool's role. */
+/** The errors of a pool's role. */
 export interface DeathWords {
   breached(breach: Breach): GridError;
   outOfMemory(cause: unknown): GridError;

@@ -1,4 +1,4 @@
-/** What main and worker say to each other. Plain data; everything else about a task is the handler's own. */
+/** Messages between main and worker, as plain data; everything else about a task is up to its handler. */
 
 import type { MessagePort } from 'node:worker_threads';
 import type { WireError } from '@ashlar/core';
@@ -21,7 +21,7 @@ export interface Envelope {
   attachment: Attachment | undefined;
 }
 
-/** A task's end. A worker that can still speak never answers in another way; silence and exit are the pool's to explain. */
+/** A task's end. A worker that can still speak never answers in another way; silence and exit are for the pool to interpret. */
 export type Answer = (
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly error: WireError }

@@ -18,7 +18,7 @@ import { ControlBlock } from './control-block.ts';
 import { type Answer, type Attachment, type Envelope, isLaterTask, STRAY_TASK, type TaskMessage } from './protocol.ts';
 import { handlerErrorToWire } from './thrown.ts';
 
-/** What a handler sees besides its task. */
+/** What a handler has besides its task. */
 export interface WorkerContext<Reader> {
   /** Made once a worker by the entry file's `attach`. */
   readonly reader: Reader;

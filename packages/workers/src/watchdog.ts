@@ -27,7 +27,7 @@ export interface WatchdogOptions<Task> {
   readonly onBreach: (task: Task, breach: Breach) => void;
 }
 
-/** What was seen of a task at the last look. */
+/** The state of a task at the last look. */
 interface Sight {
   progress: number;
   /** When it was seen to move; NaN before it began. */
@@ -50,7 +50,7 @@ export class Watchdog<Task extends object> {
     this.#options = options;
   }
 
-  /** Something runs from now on. Cheap when the watchdog is awake. */
+  /** Called when something begins to run. Cheap while the watchdog is awake. */
   start(): void {
     if (this.#timer !== undefined || this.#isStopped) return;
     this.#sleep(LOOK_MS_MIN);

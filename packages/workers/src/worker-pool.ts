@@ -69,7 +69,7 @@ export interface WorkerPoolOptions {
   readonly resourceLimits?: ResourceLimits;
   /** Environment of the workers; default: a copy of the process's. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Added to the threads' nice value, where the system has one a thread. Default 0. */
+  /** Added to the threads' nice value, where the system has one for each thread. Default 0. */
   readonly niceness?: number;
   /** Threads start with the pool instead of with the first task. Default false. */
   readonly eager?: boolean;
@@ -120,7 +120,7 @@ export interface PoolStats {
   readonly strayErrors: number;
 }
 
-/** What a worker's isolate holds. Shared memory is not in it. */
+/** Memory of a worker's isolate. Shared memory is not in it. */
 export interface WorkerMemory {
   /** The worker's number among all workers of the member. */
   readonly index: number;
@@ -151,7 +151,7 @@ interface TaskRecord {
   worker: WorkerState | undefined;
   /** Messages taken off the port. */
   received: number;
-  /** What went wrong with its messages on this side. */
+  /** The error of handling its messages on this side. */
   failure: GridError | undefined;
   unlisten: () => void;
   readonly kept: (readonly [unknown, readonly Transferable[]])[];
@@ -501,7 +501,7 @@ function deliver(record: TaskRecord, body: unknown): void {
   }
 }
 
-/** A message that cannot be read counts as none: then its task misses it (worker-pool W6). */
+/** A message that cannot be read counts as none: its task then lacks it (worker-pool W6). */
 function nextMessage(port: MessagePort): TaskMessage | undefined {
   try {
     return receiveMessageOnPort(port)?.message as TaskMessage | undefined;
@@ -510,7 +510,7 @@ function nextMessage(port: MessagePort): TaskMessage | undefined {
   }
 }
 
-/** What is wrong with a task of which fewer messages arrived than it posted. */
+/** The error of a task of which fewer messages arrived than it posted. */
 function lossOf(record: TaskRecord, posted: number, pool: string): GridError | undefined {
   const { received } = record;
   if (received === posted) return undefined;

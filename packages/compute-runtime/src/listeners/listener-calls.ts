@@ -1,8 +1,8 @@
 /**
  * Calls that listeners make into the grid: keys of this member at once, those of others through the member's grid.
  *
- * listener-calls C1  A call is answered within CALL_MAX_MS, and within the run that it is made in, wherever its key lies: what
- *                   has been handed on by then is OUTCOME_UNKNOWN, what nobody waits for is let go.
+ * listener-calls C1  A call is answered within CALL_MAX_MS, and within the run that it is made in, wherever its key lies:
+ *                    what has been handed on by then is OUTCOME_UNKNOWN, what nobody waits for is let go.
  */
 import type { Grid, GridKey } from '@ashlar/api';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';

@@ -1,5 +1,5 @@
 /**
- * State of one aggregate for every group: what is counted, summed, compared.
+ * State of one aggregate for every group: counts, sums, extremes.
  *
  *   row -> add(group, value) or a kernel's loop over the lanes -> state columns -> addState on the merging side -> result
  *

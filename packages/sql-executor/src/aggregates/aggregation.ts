@@ -162,7 +162,7 @@ export class Aggregation {
     for (let index = 0; index < passed; index++) column.mask[this.#selected[index]!] = 1;
   }
 
-  /** Distinct values are few or the query is not: row by row through the twin's path. */
+  /** Adds distinct values, row by row as the interpreting twin does. */
   #addDistinct(column: Column, accumulator: DistinctAccumulator, vector: Vector, rows: Evaluated): void {
     const { selection, count } = rows;
     if (column.filter === undefined) {

@@ -29,7 +29,7 @@ export class ExtremeAccumulator implements Accumulator {
   readonly #values = new Map<number, unknown>();
   #valueBytes = 0;
   readonly #aggregate: Aggregate;
-  /** Told where kinds mix, which then are ordered too; undefined: comparing them is TYPE_MISMATCH. */
+  /** Counts where kinds mix, which then are ordered too; undefined: comparing them is TYPE_MISMATCH. */
   readonly #oddRows: OddRows | undefined;
   #isTold = false;
   /** 1 for min, -1 for max: a candidate wins when compare * sign < 0. */

@@ -1,4 +1,4 @@
-/** What a kernel does for one aggregate over one chunk, by the tags of the chunk's operand. */
+/** The step of a kernel for one aggregate over one chunk, by the tags of the chunk's operand. */
 import { type Aggregate, Tag, type Vector } from '@ashlar/expressions';
 import { valueIn } from '../column-builder.ts';
 import type { Accumulator } from './accumulator.ts';

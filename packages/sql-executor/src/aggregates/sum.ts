@@ -7,8 +7,8 @@
  * sum S1  |integers[group]| <= 2^52, so every addition to it is exact; what would pass that goes to exact[group].
  * sum S2  The sum of a group is floats + integers + exact. With operands of static type int4, int8 or numeric `floats` is 0.
  *         A Decimal, and a bigint that no double holds, lose no digit to doubles among them: their sum is a Decimal.
- * sum S3  `exactCounts` counts what went to integers or exact; rows + skipped counts floats (A2). Where all values are exact
- *         by type, rows + skipped counts them instead, and kernels add to `integers`.
+ * sum S3  `exactCounts` counts what went to integers or exact; rows + skipped counts floats (accumulator A2). Where all
+ *         values are exact by type, rows + skipped counts them instead, and kernels add to `integers`.
  * sum S4  Values of undeclared paths that are no numbers are left out, where odd rows are counted; avg divides by what it
  *         summed.
  */

@@ -71,7 +71,7 @@ export class HashJoinOperator implements Operator {
     this.#next.finish();
   }
 
-  /** Keys of unlike kinds never match; whether the sides share none is known when all their parts are put together. */
+  /** Reports the kinds of both sides' keys: unlike kinds never match, and whether the sides share one is known at the end. */
   #tellKinds(): void {
     const { oddRows } = this.#context.evaluation;
     const { probeKeys, buildKeys } = this.#node;

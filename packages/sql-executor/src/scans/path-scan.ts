@@ -65,7 +65,7 @@ interface Field {
   readonly witnesses: (Witness[] | undefined)[];
 }
 
-/** What this thread knows of a map: by partition and chunk, how far it was looked at; and what was found. */
+/** What this thread knows of a map: how far it has looked, by partition and chunk, and what it has found. */
 interface MapKnowledge {
   readonly chunks: Map<string, Remembered>;
   readonly paths: PathCollector;
@@ -252,7 +252,7 @@ function noteKind(field: Field, kind: number, witness: Witness): void {
   else copyTo(slots[witness.slot % WITNESSES_MAX]!, witness);
 }
 
-/** Field by field: it happens a value of every document that is looked at. */
+/** Copies field by field, because it runs for a value of every document that is looked at. */
 function copyTo(kept: Witness, seen: Witness): void {
   kept.partition = seen.partition;
   kept.chunk = seen.chunk;

@@ -1,4 +1,4 @@
-/** Plans run row at a time in the plainest way: what the executor's answers are held against. */
+/** Plans run row by row in the plainest way: the reference for the executor's answers. */
 import { Decimal } from '@ashlar/api';
 import { type Aggregate, compareValues, type Expr, Interval, interpret, type RowValue } from '@ashlar/expressions';
 import type { FragmentNode, MergeNode, SortKey } from '@ashlar/sql-plan';

@@ -1,10 +1,10 @@
-/** What binding a clause needs to know and leaves behind. */
+/** Input and results of binding one clause. */
 import type { Aggregate, Expr } from '@ashlar/expressions';
 import type { Expression } from '../parse/syntax.ts';
 import type { Shapes } from './expr-tools.ts';
 import type { Scope } from './scope.ts';
 
-/** What binding one clause may do and leaves behind. */
+/** What binding one clause may use, and what it collects. */
 export interface BindContext {
   readonly scope: Scope;
   /** Aggregates met so far; undefined where none may stand, with the clause's name for the error. */

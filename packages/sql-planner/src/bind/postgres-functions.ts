@@ -1,5 +1,5 @@
 /**
- * The functions that PostgreSQL has: what separates "not supported yet" from a misspelled name.
+ * The functions that PostgreSQL has: they separate "not supported yet" from a misspelled name.
  *
  * Source: `pg_proc` of PostgreSQL 18.7, the schema pg_catalog, without what is there for the server's own sake: functions
  * behind operators, types, indexes and aggregates (those that take or give `internal` or `cstring`, or are described as an

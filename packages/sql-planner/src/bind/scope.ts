@@ -15,10 +15,10 @@ import { unsupported } from '../guard/sql-errors.ts';
 import type { Name, PathStep, Table } from '../parse/syntax.ts';
 import { columnName, RELATION_STRIDE, Relation, specialOf } from './relation.ts';
 
-/** What looks for the paths of documents goes no deeper. */
+/** Depth to which the paths of documents are looked for. */
 const KNOWN_DEPTH = 4;
 
-/** More are of no use to a reader. */
+/** Most notices of a statement: more are of no use to a reader. */
 const NOTICES_MAX = 20;
 
 /** Thrown while binding when a name can only be judged with the paths of a map's documents at hand. */
@@ -159,7 +159,7 @@ export class Scope {
     return relation.valueKindsAt(column.path);
   }
 
-  /** What follows is decided by the paths that a map's documents have now. @throws PathsWanted */
+  /** Notes that the paths which a map's documents have now decide what follows. @throws PathsWanted */
   #restOn({ map }: Relation, isOfAny: boolean): void {
     if (!this.#fresh.has(map.name)) throw new PathsWanted(map.name, isOfAny);
     this.restsOn.add(map.name);

@@ -1,6 +1,6 @@
 /**
- * What stands before every parser: bounds that hold for the text and its tokens, so that nothing behind them can be made
- * to hang or to overflow.
+ * The guard before every parser: bounds for the text and its tokens, so that nothing behind them can be made to hang or to
+ * overflow.
  *
  *   text -> size -> tokens -> brackets balanced, depth, counts -> one statement
  *

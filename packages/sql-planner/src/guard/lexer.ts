@@ -24,7 +24,7 @@ const LINE_COMMENT = /--[^\n\r]*/y;
 const NUMBERED = /\$\d+/y;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
 const OPERATOR_START = /[-+*/<>=~!@#%^&|`?]/;
-/** The precision a numeric can be declared with; a conversion takes time in the square of the length. */
+/** Longest number, as long as the precision of a numeric can be: a conversion takes time in the square of the length. */
 const NUMBER_LENGTH_MAX = 1_000;
 const DIGIT = /\d/;
 

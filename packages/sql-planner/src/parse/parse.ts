@@ -29,7 +29,7 @@ export interface ParsedStatement {
   readonly notices: readonly SqlNotice[];
 }
 
-/** Something that is right and may not be meant. */
+/** Something that is valid and may not be what was meant. */
 export interface SqlNotice {
   readonly message: string;
   readonly position: TextPosition;
@@ -112,7 +112,7 @@ function readOption(cursor: Cursor): { name: string; value: string | undefined }
   return { name, value: value.toLowerCase() };
 }
 
-/** A backslash in '...' is itself: who writes one often means an escape. */
+/** A backslash in '...' stands for itself, though it is often meant as an escape. */
 function noticesOf(tokens: readonly Token[]): SqlNotice[] {
   return tokens
     .filter((token) => token.kind === 'string' && token.text.startsWith("'") && token.value.includes('\\'))

@@ -4,9 +4,9 @@
  *
  *   SELECT sum("a"), b + 1 c FROM "T" x WHERE a OR b   ->   SELECT 0, 1 t2 FROM t3 t4 WHERE 5
  *
- * K1  Placeholder n of the text is the n-th of the list; what it stands for has been read and keeps its place.
- * K2  The text holds nothing of the user's: only words of ours and placeholders.
- * K3  It never nests, so the parser's backtracking stays linear.
+ * skeleton K1  Placeholder n of the text is the n-th of the list; what it stands for has been read and keeps its place.
+ * skeleton K2  The text holds nothing of the user's: only words of ours and placeholders.
+ * skeleton K3  It never nests, so the parser's backtracking stays linear.
  */
 import type { TextPosition } from '@ashlar/core';
 import type { Token } from '../guard/token.ts';
