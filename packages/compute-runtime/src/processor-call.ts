@@ -18,6 +18,8 @@ export interface ProcessorCaller {
   onSkipped?(position: number): void;
 }
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
 /** One call. Its bytes stay valid until it is answered. */
 export class ProcessorCall {
   readonly map: CatalogedMap;
@@ -27,9 +29,9 @@ export class ProcessorCall {
   readonly keyStart: number;
   readonly keyEnd: number;
   /** MessagePack args[argsStart, argsEnd); empty: called without arguments. */
-  readonly args: Uint8Array;
-  readonly argsStart: number;
-  readonly argsEnd: number;
+  args = NO_BYTES;
+  argsStart = 0;
+  argsEnd = 0;
   readonly processor: ProcessorName;
   readonly caller: ProcessorCaller;
   readonly position: number;
@@ -37,7 +39,7 @@ export class ProcessorCall {
    * Whether the entry still is as the caller wants it; if not, the call is skipped. Such a call chains with no other. It
    * reads the newest state, and the last thing that it does with the store is that look.
    */
-  readonly isWanted: (() => boolean) | undefined;
+  isWanted: (() => boolean) | undefined = undefined;
   /** The trace it belongs to, where its caller is traced. */
   trace: TraceContext | undefined = undefined;
   /** Whether a listener made it, to make progress with its events. */
@@ -61,27 +63,27 @@ export class ProcessorCall {
     keys: Uint8Array,
     keyStart: number,
     keyEnd: number,
-    args: Uint8Array,
-    argsStart: number,
-    argsEnd: number,
     processor: ProcessorName,
     caller: ProcessorCaller,
     position: number,
-    isWanted?: () => boolean,
   ) {
     this.map = map;
     this.partition = partition;
     this.keys = keys;
     this.keyStart = keyStart;
     this.keyEnd = keyEnd;
-    this.args = args;
-    this.argsStart = argsStart;
-    this.argsEnd = argsEnd;
     this.processor = processor;
     this.caller = caller;
     this.position = position;
-    this.isWanted = isWanted;
     this.name = keyLockId(map.id, keys, keyStart, keyEnd);
+  }
+
+  /** What it is called with: MessagePack args[start, end). */
+  with(args: Uint8Array, start: number, end: number): this {
+    this.args = args;
+    this.argsStart = start;
+    this.argsEnd = end;
+    return this;
   }
 }
 

@@ -10,7 +10,6 @@ import { ProcessorCalls } from './processor-calls.ts';
 
 const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
 const INCREMENT: ProcessorName = { module: 'counters', exportName: 'increment', depth: 0 };
-const NO_ARGS = new Uint8Array(0);
 const CALLER: ProcessorCaller = { onResult: () => undefined, onError: () => undefined, onRefused: () => undefined };
 
 /** Calls whose tasks never end; `sent` holds the batches. */
@@ -33,7 +32,7 @@ function bench() {
 }
 
 function callOn(key: Uint8Array, processor = INCREMENT): ProcessorCall {
-  return new ProcessorCall(MAP, 0 as PartitionId, key, 0, key.length, NO_ARGS, 0, 0, processor, CALLER, 0);
+  return new ProcessorCall(MAP, 0 as PartitionId, key, 0, key.length, processor, CALLER, 0);
 }
 
 /** Two keys that share a name at the gate. */

@@ -88,19 +88,11 @@ export class BatchTargets {
     const processor = index === undefined ? undefined : this.#processorAt(index);
     if (processor === undefined) throw new GridError('INVALID_ARGUMENT', 'a PROCESS operation names no processor');
     const valueStart = valueStartOf(batch, operation);
-    return new ProcessorCall(
-      map,
-      batch.partitions[operation]! as PartitionId,
-      batch.keys,
-      keyStartOf(batch, operation),
-      batch.keyEnds[operation]!,
-      batch.values,
-      valueStart,
-      batch.valueEnds?.[operation] ?? valueStart,
-      processor,
-      caller,
-      operation,
-    );
+    const partition = batch.partitions[operation]! as PartitionId;
+    const keyStart = keyStartOf(batch, operation);
+    const keyEnd = batch.keyEnds[operation]!;
+    const call = new ProcessorCall(map, partition, batch.keys, keyStart, keyEnd, processor, caller, operation);
+    return call.with(batch.values, valueStart, batch.valueEnds?.[operation] ?? valueStart);
   }
 
   /** @throws GridError UNKNOWN_MODULE */

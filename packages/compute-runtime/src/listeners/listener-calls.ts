@@ -62,7 +62,8 @@ export class ListenerCalls {
       else {
         const args = call.args[index] ?? NO_BYTES;
         const { length } = args;
-        const made = new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, processor, answers, index);
+        const made = new ProcessorCall(map, partition, key, 0, key.length, processor, answers, index);
+        made.with(args, 0, length);
         made.trace = run.trace;
         made.isProgress = true;
         this.#deps.processors.submitWhenFree(made);

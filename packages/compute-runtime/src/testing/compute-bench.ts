@@ -103,9 +103,9 @@ export class ComputeBench {
     const partition = (options.partition ?? 0) as PartitionId;
     const { length } = argBytes;
     const { isWanted } = options;
-    const call = new ProcessorCall(
-      ...([MAP, partition, keyBytes, 0, keyBytes.length, argBytes, 0, length, processor, caller, 0, isWanted] as const),
-    );
+    const call = new ProcessorCall(MAP, partition, keyBytes, 0, keyBytes.length, processor, caller, 0);
+    call.with(argBytes, 0, length);
+    call.isWanted = isWanted;
     if (options.requestNumber !== undefined) {
       call.session = SESSION;
       call.requestNumber = options.requestNumber;

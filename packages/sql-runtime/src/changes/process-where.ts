@@ -140,7 +140,8 @@ export class ProcessWhere {
       const { module, exportName, args, trace } = processor;
       const name = { module, exportName, depth: CALL_DEPTH.processor };
       const { length } = args;
-      const call = new ProcessorCall(map, partition, key, 0, key.length, args, 0, length, name, caller, 0, isWanted);
+      const call = new ProcessorCall(map, partition, key, 0, key.length, name, caller, 0).with(args, 0, length);
+      call.isWanted = isWanted;
       call.trace = trace;
       processors.submitWhenFree(call);
     };
