@@ -1,9 +1,11 @@
 /**
- * `npm run soak -- [--minutes N] [--seed N] [--commit-delay MS] [--json]`: a store with threads, and a grid of two members, both written to,
+ * `npm run soak -- [--minutes N] [--seed N] [--commit-delay MS] [--commit-drops N]
+ * [--json]`: a store with threads, and a grid of two members, both written to,
  * read, expired and reused at full speed, and grids that are asked what must be answered so and not otherwise; ends at the
  * first row that must not be seen, or answer that must not be given. Exit code 0: none was.
  *
- * The members commit late, as they do with backups (--commit-delay 0: at once); they take that from the environment.
+ * The members commit late, as they do with backups (--commit-delay 0: at once), and with --commit-drops lose what a partition
+ * has not committed now and then, as a member does that loses the partition; they take both from the environment.
  */
 import { setUp } from '../report.ts';
 import { AnswersSoak } from './answers/answers-soak.ts';
@@ -59,6 +61,7 @@ async function soak(options: SoakOptions): Promise<number> {
   }
   const timer = setTimeout(() => stop.abort(), options.durationMs);
   process.env['ASHLAR_TESTING_COMMIT_DELAY_MS'] = `${options.commitDelayMs}ms`;
+  process.env['ASHLAR_TESTING_COMMIT_DROP_PER_MILLE'] = String(options.commitDropPerMille);
   process.env['ASHLAR_TESTING_SEED'] = String(options.seed % 2 ** 31);
   const parts = partsOf(options);
   process.stderr.write(

@@ -8,9 +8,11 @@ export interface SoakOptions {
   readonly json: boolean;
   /** Commits of the members come up to so late. 0: at once. */
   readonly commitDelayMs: number;
+  /** Of 1,000 batches of the members: so many take the undecided tail of a partition with them. */
+  readonly commitDropPerMille: number;
 }
 
-export const USAGE = 'usage: npm run soak -- [--minutes N] [--seed N] [--commit-delay MS] [--json]';
+export const USAGE = 'usage: npm run soak -- [--minutes N] [--seed N] [--commit-delay MS] [--commit-drops N] [--json]';
 const DEFAULT_MINUTES = 5;
 const DEFAULT_COMMIT_DELAY_MS = 20;
 
@@ -26,6 +28,7 @@ export function parseOptions(args: readonly string[], chance: () => number): Soa
       minutes: { type: 'string' },
       seed: { type: 'string' },
       'commit-delay': { type: 'string', default: String(DEFAULT_COMMIT_DELAY_MS) },
+      'commit-drops': { type: 'string', default: '0' },
     },
   });
   const minutes = values.minutes === undefined ? DEFAULT_MINUTES : Number(values.minutes);
@@ -35,9 +38,15 @@ export function parseOptions(args: readonly string[], chance: () => number): Soa
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
     throw new Error(`--seed ${values.seed}: a whole number from 0 to 4294967295 is expected`);
   }
-  const commitDelayMs = Number(values['commit-delay']);
-  if (!(Number.isInteger(commitDelayMs) && commitDelayMs >= 0 && commitDelayMs <= 1000)) {
-    throw new Error(`--commit-delay ${values['commit-delay']}: whole milliseconds from 0 to 1000 are expected`);
-  }
-  return { durationMs: minutes * 60_000, seed, json: values.json, commitDelayMs };
+  return {
+    ...{ durationMs: minutes * 60_000, seed, json: values.json },
+    commitDelayMs: wholeUpTo1000('commit-delay', values['commit-delay'].replace(/ms$/, ''), 'whole milliseconds'),
+    commitDropPerMille: wholeUpTo1000('commit-drops', values['commit-drops'], 'whole batches of 1,000'),
+  };
+}
+
+function wholeUpTo1000(flag: string, text: string, what: string): number {
+  const value = Number(text);
+  if (text !== '' && Number.isInteger(value) && value >= 0 && value <= 1000) return value;
+  throw new Error(`--${flag} ${text}: ${what} from 0 to 1000 are expected`);
 }

@@ -104,14 +104,18 @@ describe('what the soak looks for', () => {
 describe('the command line', () => {
   it('runs for five minutes with a seed by chance, or as it is told', () => {
     expect(parseOptions([], () => 0.5)).toEqual({
-      ...{ durationMs: 300_000, seed: 2 ** 30, json: false, commitDelayMs: 20 },
+      ...{ durationMs: 300_000, seed: 2 ** 30, json: false },
+      ...{ commitDelayMs: 20, commitDropPerMille: 0 },
     });
-    expect(parseOptions(['--minutes', '0.5', '--seed', '7', '--json', '--commit-delay', '0'], Math.random)).toEqual({
+    const told = ['--minutes', '0.5', '--seed', '7', '--json', '--commit-delay', '0', '--commit-drops', '5'];
+    expect(parseOptions(told, Math.random)).toEqual({
       durationMs: 30_000,
       seed: 7,
       json: true,
       commitDelayMs: 0,
+      commitDropPerMille: 5,
     });
+    expect(parseOptions(['--commit-delay', '15ms'], Math.random).commitDelayMs).toBe(15);
     for (const wrong of [
       ['--minutes', '0'],
       ['--seed', '1.5'],
@@ -119,6 +123,8 @@ describe('the command line', () => {
       ['--turns', '1'],
       ['five'],
       ['--commit-delay', 'x'],
+      ['--commit-delay', ''],
+      ['--commit-drops', '-1'],
     ]) {
       expect(() => parseOptions(wrong, Math.random)).toThrow();
     }
