@@ -194,6 +194,10 @@ describe('a member that is lost while it commits', () => {
         ...{ applied: [coordinator!.name], notApplied: [], unknown: [other!.name], cause: 'OUTCOME_UNKNOWN' },
         ...{ affected: 200 - theirs.length, rowsUnknown: theirs.length },
       },
+      outcomes: expect.arrayContaining([
+        { member: coordinator!.name, outcome: 'applied', rows: 200 - theirs.length },
+        { member: other!.name, outcome: 'unknown', rows: theirs.length },
+      ]),
     });
   }, 60_000);
 });

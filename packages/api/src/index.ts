@@ -1,5 +1,12 @@
 /** api: what applications and user code see. Types, definitions, Decimal; no I/O. */
-export { type ErrorCode, GridError, type KeyRefusal, type RefusalFacts, type TimeToLive } from '@ashlar/core';
+export {
+  type ErrorCode,
+  GridError,
+  type KeyRefusal,
+  type MemberOutcome,
+  type RefusalFacts,
+  type TimeToLive,
+} from '@ashlar/core';
 export type { Call, JsonPath } from './calls.ts';
 export {
   type AfterListener,

@@ -26,6 +26,7 @@ export {
   type MapDefinition,
   type MapOptions,
   type MapSummary,
+  type MemberOutcome,
   type MemberStats,
   type MutableEntry,
   type PingResult,

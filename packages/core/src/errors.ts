@@ -25,6 +25,8 @@ export interface ErrorExtras {
   readonly refusal?: RefusalFacts | undefined;
   /** For a call over many keys: the keys that were refused. */
   readonly refusals?: readonly KeyRefusal[] | undefined;
+  /** For PARTIAL_COMMIT, and a PARTIAL over several members: what became of it on each. */
+  readonly outcomes?: readonly MemberOutcome[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -39,6 +41,18 @@ export interface RefusalFacts {
 /** The refusal of one call among many. */
 export interface KeyRefusal extends RefusalFacts {
   readonly key: string | number | bigint | Uint8Array | readonly unknown[];
+}
+
+/**
+ * What became of a statement or call on one member. `applied`: all of it; `inPart`: the rows that are counted, and no others;
+ * `notApplied`: nothing; `unknown`: nobody can tell.
+ */
+export interface MemberOutcome {
+  /** Its name. */
+  readonly member: string;
+  readonly outcome: 'applied' | 'inPart' | 'notApplied' | 'unknown';
+  /** Entries that were changed; that were not; that may have been. Undefined: they were not counted. */
+  readonly rows: number | undefined;
 }
 
 /** A GridError as plain data, for gRPC, worker messages and `--json`. */
@@ -58,6 +72,8 @@ export class GridError extends Error {
   readonly refusal: RefusalFacts | undefined;
   /** The keys that `processAll` was refused for, each with its refusal: the first 1,000 in the order of their answers. */
   readonly refusals: readonly KeyRefusal[] | undefined;
+  /** What became of it on each member, of a statement or call that was done in part: at most 64 of them. */
+  readonly outcomes: readonly MemberOutcome[] | undefined;
 
   constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
     super(shortText(message), extras.cause === undefined ? undefined : { cause: extras.cause });
@@ -67,6 +83,7 @@ export class GridError extends Error {
     this.details = extras.details === undefined ? undefined : shortDetails(extras.details);
     this.refusal = extras.refusal;
     this.refusals = extras.refusals;
+    this.outcomes = extras.outcomes;
   }
 
   /** True only if nothing was applied, so that sending the request again is safe. */
@@ -81,8 +98,8 @@ export class GridError extends Error {
   }
 
   toWire(): WireError {
-    const { code, message, hint, position, details, refusal } = this;
-    return { code, message, hint, position, details, refusal };
+    const { code, message, hint, position, details, refusal, outcomes } = this;
+    return { code, message, hint, position, details, refusal, outcomes };
   }
 
   static from(wire: WireError): GridError {

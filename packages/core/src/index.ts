@@ -13,6 +13,7 @@ export {
   GridIncompleteError,
   type KeyRefusal,
   MapDroppedError,
+  type MemberOutcome,
   MemberUnreachableError,
   OutcomeUnknownError,
   OutOfMemoryError,

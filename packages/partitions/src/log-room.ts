@@ -98,7 +98,7 @@ export function tooLargeForLogs(bytesWanted: number, bytesMax: number): GridErro
     'LOG_FULL',
     `the statement would write ${bytesWanted} bytes of log on a member, and ${bytesMax} are the most that may wait there for its commit and for listeners; nothing is changed`,
     {
-      hint: 'change fewer rows at a time (clear() removes all of a map in pieces), or raise memory.maxBytes: logs have an eighth of it',
+      hint: 'change fewer rows at a time (clear() and TRUNCATE remove all of a map in pieces), or raise memory.maxBytes: logs have an eighth of it',
       details: { bytesWanted, limitBytes: bytesMax },
     },
   );

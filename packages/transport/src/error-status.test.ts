@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode, GridError } from '@ashlar/core';
+import { ERROR_CODES, type ErrorCode, GridError, type MemberOutcome } from '@ashlar/core';
 import { Metadata, status } from '@grpc/grpc-js';
 import { decodeError, encodeError, errorNumbers, fromStatus, toStatus } from './error-status.ts';
 
@@ -24,6 +24,18 @@ describe('a GridError on the wire', () => {
   it('comes back whole', () => {
     const back = decodeError(encodeError(full.toWire()));
     expect({ ...back, details: { ...back.details } }).toEqual(full.toWire());
+  });
+
+  it('comes back with what became of it on each member', () => {
+    const outcomes: readonly MemberOutcome[] = [
+      { member: 'a', outcome: 'applied', rows: 3 },
+      { member: 'b', outcome: 'inPart', rows: 2 ** 40 },
+      { member: 'c', outcome: 'notApplied', rows: 0 },
+      { member: 'd', outcome: 'unknown', rows: undefined },
+    ];
+    const error = new GridError('PARTIAL_COMMIT', 'in part', { outcomes, details: { affected: 3 } });
+    expect(fromStatus(toStatus(error), 'x')).toMatchObject({ code: 'PARTIAL_COMMIT', outcomes });
+    expect(decodeError(encodeError(full.toWire())).outcomes).toBeUndefined();
   });
 
   it('comes back whole from a status, whatever the code', () => {
@@ -63,6 +75,29 @@ describe('the status of an error with long texts', () => {
     const error = fromStatus(outcome, 'x');
     expect(error).toMatchObject({ code: 'UNKNOWN_MAP', details: { list: expect.any(Array) } });
     expect((error.details!['list'] as string[]).at(-1)).toMatch(/^… and \d+ more$/);
+  });
+});
+
+describe('the status of an error with the outcomes of many members', () => {
+  it.each([
+    [1, 5000],
+    [64, 200],
+    [500, 200],
+  ])('of %d with names of %d characters fits, and has first what was not applied', (count, length) => {
+    const outcomes = Array.from({ length: count }, (_, index): MemberOutcome => {
+      const outcome = index === count - 1 ? 'unknown' : 'applied';
+      return { member: `${index}-${'漢'.repeat(length)}`, outcome, rows: 1e15 + index };
+    });
+    const text = '漢'.repeat(5000);
+    const details = { list: new Array<string>(1000).fill('漢漢漢') };
+    const status = toStatus(new GridError('PARTIAL_COMMIT', text, { outcomes, hint: text, details }));
+    const bytes = (status.metadata.get('grpc-status-details-bin')[0] as Buffer).toString('base64').length;
+    expect(encodeURIComponent(Buffer.from(status.details).toString()).length + bytes).toBeLessThan(8000);
+    const told = fromStatus(status, 'x').outcomes!;
+    expect(told).toHaveLength(Math.min(count, 64));
+    expect(told.filter(({ outcome }) => outcome === 'unknown')).toEqual([
+      { member: expect.stringMatching(`^${count - 1}-`), outcome: 'unknown', rows: 1e15 + count - 1 },
+    ]);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   type ErrorCode,
   GridError,
   isErrorCode,
+  type MemberOutcome,
   shortTextBytes,
   type WireError,
 } from '@ashlar/core';
@@ -123,7 +124,17 @@ interface ErrorMessage {
   readonly details: readonly DetailMessage[];
   /** Empty: none. */
   readonly refusal: Uint8Array;
+  readonly outcomes: readonly OutcomeMessage[];
 }
+
+interface OutcomeMessage {
+  readonly member: string;
+  readonly outcome: number;
+  readonly rows?: number | undefined;
+}
+
+/** By their number on the wire. */
+const OUTCOMES = [undefined, 'applied', 'inPart', 'notApplied', 'unknown'] as const;
 
 type DetailValue = string | number | boolean | readonly string[];
 
@@ -137,6 +148,7 @@ export function encodeError(error: WireError): Buffer {
     position: error.position ?? null,
     details: Object.entries(error.details ?? {}).map(([name, value]) => detailMessage(name, value)),
     refusal: error.refusal === undefined ? NO_BYTES : encodeRefusal(error),
+    outcomes: (error.outcomes ?? []).map(outcomeMessage),
   };
   return messageType('Error').serialize(message);
 }
@@ -146,6 +158,16 @@ function detailMessage(name: string, value: DetailValue): DetailMessage {
   if (typeof value === 'number') return { name, number: value };
   if (typeof value === 'boolean') return { name, flag: value };
   return { name, list: { items: value } };
+}
+
+function outcomeMessage({ member, outcome, rows }: MemberOutcome): OutcomeMessage {
+  const kind = OUTCOMES.indexOf(outcome);
+  return rows === undefined ? { member, outcome: kind } : { member, outcome: kind, rows };
+}
+
+/** A kind of outcome that a later member sends is one that nobody here can tell. */
+function outcomeOf({ member, outcome, rows }: OutcomeMessage): MemberOutcome {
+  return { member, outcome: OUTCOMES[outcome] ?? 'unknown', rows };
 }
 
 export function decodeError(bytes: Uint8Array): WireError {
@@ -163,6 +185,7 @@ export function decodeError(bytes: Uint8Array): WireError {
     position: message.position ?? undefined,
     details: message.details.length === 0 ? undefined : details,
     refusal: message.refusal.length === 0 ? undefined : decodeRefusal(message.refusal).refusal,
+    outcomes: message.outcomes.length === 0 ? undefined : message.outcomes.map(outcomeOf),
   };
 }
 
@@ -184,10 +207,15 @@ export function toStatus(thrown: unknown): StatusObject {
 
 /** Bytes of the parts of a status (error-status E1). The text is also written percent-encoded, three bytes for some of its bytes. */
 const ROOM = { message: 1024, hint: 512, details: 1024, text: 768 } as const;
-const ROOM_BESIDE_REFUSAL = { message: 256, hint: 128, details: 512, text: 256 } as const;
+/** Beside a refusal or outcomes. */
+const ROOM_BESIDE_MORE = { message: 256, hint: 128, details: 512, text: 256 } as const;
 
-function roomOf({ refusal }: WireError): typeof ROOM | typeof ROOM_BESIDE_REFUSAL {
-  return refusal === undefined ? ROOM : ROOM_BESIDE_REFUSAL;
+/** Outcomes of members that an error lists, and bytes of all their names. */
+const OUTCOMES_MAX = 64;
+const OUTCOME_NAMES_BYTES = 2048;
+
+function roomOf({ refusal, outcomes }: WireError): typeof ROOM | typeof ROOM_BESIDE_MORE {
+  return refusal === undefined && outcomes === undefined ? ROOM : ROOM_BESIDE_MORE;
 }
 
 function statusText(error: WireError): string {
@@ -196,7 +224,7 @@ function statusText(error: WireError): string {
 }
 
 function boundedError(error: WireError): WireError {
-  const { code, message, hint, position, details, refusal } = error;
+  const { code, message, hint, position, details, refusal, outcomes } = error;
   const room = roomOf(error);
   return {
     code,
@@ -205,7 +233,17 @@ function boundedError(error: WireError): WireError {
     position,
     details: details === undefined ? undefined : boundedDetails(details, room.details),
     refusal,
+    outcomes: outcomes === undefined ? undefined : boundedOutcomes(outcomes),
   };
+}
+
+/** What was not applied, or is not known, is what its reader has to look at: it comes first where there are too many. */
+function boundedOutcomes(outcomes: readonly MemberOutcome[]): readonly MemberOutcome[] {
+  const isApplied = ({ outcome }: MemberOutcome): number => (outcome === 'applied' ? 1 : 0);
+  const isLong = outcomes.length > OUTCOMES_MAX;
+  const told = isLong ? outcomes.toSorted((a, b) => isApplied(a) - isApplied(b)).slice(0, OUTCOMES_MAX) : outcomes;
+  const nameBytes = Math.floor(OUTCOME_NAMES_BYTES / told.length);
+  return told.map((one) => ({ ...one, member: shortTextBytes(one.member, nameBytes) }));
 }
 
 /** As many of the details as there is room for, the first ones; a list that is cut says so. */

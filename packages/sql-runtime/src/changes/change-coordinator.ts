@@ -9,7 +9,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
-import { type CallScope, GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import {
+  type CallScope,
+  GridError,
+  type MemberId,
+  type MemberOutcome,
+  type PartitionId,
+  type Version,
+} from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
 import { answerMarginMs, type EntryLimits, isTooLargeForLogs } from '@ashlar/partitions';
 import { encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
@@ -300,21 +307,25 @@ async function allOrPartial(
   let version = 0;
   const applied: string[] = [];
   const failures: GridError[] = [];
+  const outcomes: MemberOutcome[] = [];
   const refused = new RefusedCalls();
   const odd = new OddTally();
   settled.forEach((result, index) => {
+    const { member } = parts[index]!;
     let here: number;
     if (result.status === 'rejected') {
       const failure = GridError.wrap(result.reason);
       if (!refused.addTold(failure)) failures.push(failure);
-      here = failure.code === 'PARTIAL' ? Number(failure.details?.['affected'] ?? 0) : 0;
+      here = changedDespite(failure);
+      outcomes.push(outcomeOf(member, failure, here));
     } else {
       here = result.value.affected;
       version = Math.max(version, result.value.version);
       odd.add(result.value.odd);
+      outcomes.push({ member, outcome: 'applied', rows: here });
     }
     affected += here;
-    if (here > 0) applied.push(parts[index]!.member);
+    if (here > 0) applied.push(member);
   });
   // Repeating is safe only if it is safe for each of them.
   const failure = failures.find(({ retryable }) => !retryable) ?? failures[0];
@@ -327,7 +338,18 @@ async function allOrPartial(
     {
       hint: 'find out what is left to do, and send the rest again',
       details: { affected, applied, cause: failure.code, ...refused.facts },
+      outcomes,
       cause: failure,
     },
   );
+}
+
+/** Entries that a member has changed although it failed. */
+function changedDespite({ code, details }: GridError): number {
+  return code === 'PARTIAL' || code === 'PARTIAL_COMMIT' ? Number(details?.['affected'] ?? 0) : 0;
+}
+
+function outcomeOf(member: MemberId, { code }: GridError, changed: number): MemberOutcome {
+  if (changed > 0) return { member, outcome: 'inPart', rows: changed };
+  return { member, outcome: code === 'OUTCOME_UNKNOWN' ? 'unknown' : 'notApplied', rows: undefined };
 }

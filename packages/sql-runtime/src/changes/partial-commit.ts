@@ -1,5 +1,5 @@
 /** The error of a statement over several members when not all of its commits are known to have gone well. */
-import { GridError, type MemberId, OutcomeUnknownError } from '@ashlar/core';
+import { GridError, type MemberId, type MemberOutcome, OutcomeUnknownError } from '@ashlar/core';
 
 export interface CommitResult {
   readonly member: MemberId;
@@ -34,6 +34,10 @@ export function partialCommit(results: readonly CommitResult[]): GridError {
         rowsUnknown: rowsOf(unknown),
         cause: cause.code,
       },
+      outcomes: results.map((one): MemberOutcome => {
+        const outcome = applied.includes(one) ? 'applied' : unknown.includes(one) ? 'unknown' : 'notApplied';
+        return { member: one.member, outcome, rows: one.rows };
+      }),
       cause,
     },
   );

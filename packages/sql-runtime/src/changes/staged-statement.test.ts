@@ -142,6 +142,11 @@ describe('a commit that is not heard of', () => {
         ...{ affected: 3, rowsNotApplied: 5, rowsUnknown: 4, cause: 'LEASE_EXPIRED' },
         ...{ applied: ['a'], notApplied: ['c'], unknown: ['b'] },
       },
+      outcomes: [
+        { member: 'a', outcome: 'applied', rows: 3 },
+        { member: 'b', outcome: 'unknown', rows: 4 },
+        { member: 'c', outcome: 'notApplied', rows: 5 },
+      ],
     });
     expect((ended as GridError).message).toContain(
       '3 rows on a were changed, 5 rows on c were not, 4 rows on b may have',

@@ -1,9 +1,9 @@
 /** An error as people read it: what went wrong, where in the statement, what to do about it. */
-import { GridError, type RefusalFacts } from '@ashlar/api';
+import { GridError, type MemberOutcome, type RefusalFacts } from '@ashlar/api';
 import { isError } from '@ashlar/core';
 import { exactJson } from '../values/text-form.ts';
 import { printable } from './cells.ts';
-import { toPlain } from './format.ts';
+import { formatQuantity, toPlain } from './format.ts';
 import type { Colours } from './screen.ts';
 
 /**
@@ -29,19 +29,31 @@ export function renderError(error: unknown, colours: Colours, statement?: string
     lines.push(`  ${text}`, `  ${indent}${colours.yellow('^')}`);
   }
   if (error.refusal !== undefined) lines.push(`  ${refusalText(error.refusal)}`);
+  for (const outcome of error.outcomes ?? []) lines.push(`  ${outcomeText(outcome)}`);
   if (error.hint !== undefined) lines.push(`${colours.cyan('hint:')} ${error.hint}`);
   return lines.join('\n');
 }
 
-/** The same for programs: one JSON object, `{"error":{code,message,hint,position,details,refusal}}`. @param more  further fields */
+/** The same for programs: one JSON object, `{"error":{code,message,hint,position,details,refusal,outcomes}}`. @param more  further fields */
 export function errorJson(error: unknown, more: object = {}): string {
   return JSON.stringify({ error: plainError(error), ...more });
 }
 
 export function plainError(error: unknown): object {
-  const { code, message, hint, position, details, refusal } = GridError.wrap(error);
+  const { code, message, hint, position, details, refusal, outcomes } = GridError.wrap(error);
   const told = refusal === undefined ? undefined : { code: refusal.code, details: toPlain(refusal.details) };
-  return { code, message, hint, position, details, refusal: told };
+  return { code, message, hint, position, details, refusal: told, outcomes };
+}
+
+const OUTCOMES = {
+  applied: 'applied',
+  inPart: 'applied in part',
+  notApplied: 'not applied',
+  unknown: 'outcome unknown',
+} as const;
+
+function outcomeText({ member, outcome, rows }: MemberOutcome): string {
+  return printable(`${member}: ${OUTCOMES[outcome]}${rows === undefined ? '' : `, ${formatQuantity(rows, 'row')}`}`);
 }
 
 function refusalText({ code, details }: RefusalFacts): string {

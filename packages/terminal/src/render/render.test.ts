@@ -128,6 +128,27 @@ describe('progress', () => {
   });
 });
 
+describe('an error of a statement that was done in part', () => {
+  const error = new GridError('PARTIAL_COMMIT', 'a member was lost', {
+    outcomes: [
+      { member: 'a', outcome: 'applied', rows: 1200 },
+      { member: 'b', outcome: 'inPart', rows: 1 },
+      { member: 'c', outcome: 'unknown', rows: undefined },
+    ],
+  });
+
+  it('says what became of it on each member, to people and programs', () => {
+    expect(renderError(error, textScreen(false).screen.colours).split('\n').slice(1)).toEqual([
+      '  a: applied, 1,200 rows',
+      '  b: applied in part, 1 row',
+      '  c: outcome unknown',
+    ]);
+    expect(JSON.parse(errorJson(error))).toMatchObject({
+      error: { outcomes: [{ member: 'a', outcome: 'applied', rows: 1200 }, { member: 'b' }, { member: 'c' }] },
+    });
+  });
+});
+
 describe('an error with a refusal', () => {
   const error = new GridError('PROCESSOR_REFUSED', 'bank.debit refused: POOR', {
     refusal: { code: 'POOR', details: { missing: Decimal.parse('1.50'), id: 7n } },
