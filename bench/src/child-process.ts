@@ -1,5 +1,5 @@
 /**
- * Processes of a bench: each may be pinned to a core, says when it is ready by a line of JSON, and is ended by its pid.
+ * Processes of a bench: each may be pinned to a core, writes a line of JSON when it is ready, and is ended by its pid.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

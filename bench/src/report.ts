@@ -1,4 +1,4 @@
-/** What a bench prints: the set-up, then a table; or one JSON line a figure. */
+/** The output of a bench: the set-up, then a table; or a JSON line for each figure. */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import type { BenchFigure as Figure } from '@ashlar/cli';
 
@@ -9,7 +9,7 @@ export interface Reporter {
   figure(figure: Figure): void;
   /** For people only. */
   note(text: string): void;
-  /** How far it is; on a terminal only, never among the figures. */
+  /** Shows how far the bench is; on a terminal only, never among the figures. */
   progress(text: string): void;
 }
 
@@ -42,7 +42,7 @@ export function makeReporter(json: boolean): Reporter {
   };
 }
 
-/** The machine and what else it was doing. */
+/** The machine and its load. */
 export function setUp(): string {
   const memory = (totalmem() / 2 ** 30).toFixed(0);
   const [load] = loadavg();

@@ -7,7 +7,7 @@ export interface RoundsOptions {
   readonly bench: string;
   readonly cases: readonly string[];
   readonly subjects: readonly string[];
-  /** Measured ones; one more goes before, to warm up. */
+  /** Measured rounds; one more goes before, to warm up. */
   readonly rounds: number;
 }
 

@@ -1,4 +1,4 @@
-/** The doors that are fuzzed: each area makes one input after the other until it is told to stop. */
+/** The doors that are fuzzed: each area makes one input after the other until it is stopped. */
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeAnswers } from '../../packages/transport/src/index.ts';
@@ -27,7 +27,7 @@ export interface AreaRun {
 }
 
 const KV_BATCH = '/ashlar.v1.Kv/Batch';
-/** Follow something for ever: they end by the deadline of their call. */
+/** Methods that follow something for ever: they end by the deadline of their call. */
 const ENDLESS = /\/(WatchTable|WatchControl|Subscribe)$/;
 const HTTP_MS = 3000;
 const LARGE_EVERY_MS = 300;

@@ -49,7 +49,7 @@ export class Canary {
   }
 }
 
-/** Milliseconds of processor time that the main thread of a process has had; undefined where the system does not tell. */
+/** Milliseconds of processor time that the main thread of a process has had; undefined where the system does not show it. */
 function cpuMs(pid: number): number | undefined {
   try {
     const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');

@@ -1,4 +1,4 @@
-/** What a fuzzer draws from: the same seed gives the same inputs, whatever they meet. */
+/** The random choices of a fuzzer: the same seed gives the same inputs, whatever they meet. */
 
 import { type Random, seededRandom } from '../../packages/core/src/index.ts';
 import { encodeValue } from '../../packages/serialization/src/index.ts';

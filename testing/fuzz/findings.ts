@@ -1,4 +1,4 @@
-/** What a run found, each kind of finding once with how often it came, and the input that showed it first. */
+/** The findings of a run: each kind once, with its count and the input that showed it first. */
 
 export type FindingKind = 'crash' | 'hang' | 'internal';
 

@@ -65,7 +65,7 @@ await Promise.all(members.map((member) => member.end('SIGKILL')));
 report(findings.all, reports);
 process.exit(findings.all.length === 0 ? 0 : 1);
 
-/** What inputs find: entries of several kinds, a module. */
+/** Fills the member with entries of several kinds and a module, for inputs to find. */
 async function fill(grid: Grid): Promise<void> {
   const chance = new Chance(seed);
   await grid.deploy(MODULE);

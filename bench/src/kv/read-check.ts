@@ -1,4 +1,4 @@
-/** Whether what is read is what may be read, while other operations on the key are under way. */
+/** Checks that a read saw a value that it may see, while other operations on the key are under way. */
 import { KEY_COUNT, operationOf } from './workload.ts';
 
 /** A read sees no write older than the newest answered one before it, and none that was not asked for yet. */

@@ -1,5 +1,5 @@
 /**
- * What every subject of `kv` is asked, in the same order, and what it has to answer.
+ * The operations that every subject of `kv` gets, in the same order, and the answers that are right.
  *
  * Operation i reads or writes key[i]; a write stores a value that names its key and i. So the last value of a key is the
  * one of its last write in the sequence, and a read may only see a write that was asked for and not yet followed by an

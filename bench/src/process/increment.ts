@@ -1,4 +1,4 @@
-/** What is deployed: adds to one field of a document. */
+/** The deployed processor: adds to one field of a document. */
 import { defineProcessor } from '@ashlar/api';
 
 export interface Counter {

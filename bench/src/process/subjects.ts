@@ -1,4 +1,4 @@
-/** Who increments in `process`. */
+/** The stores that `process` compares. */
 import { fileURLToPath } from 'node:url';
 import { connect, defineMap } from '@ashlar/client';
 import { Redis } from 'ioredis';
@@ -41,7 +41,7 @@ async function openAshlar(address: string): Promise<ProcessSubject> {
   };
 }
 
-/** A hash a counter, so that nothing is parsed; the faster one of ioredis' two modes. */
+/** One hash for each counter, so that nothing is parsed; the faster one of ioredis' two modes. */
 async function openRedis(address: string): Promise<ProcessSubject> {
   const [host, port] = address.split(':') as [string, string];
   const redis = new Redis({ host, port: Number(port), enableAutoPipelining: true });

@@ -17,7 +17,7 @@ export interface Document {
   readonly y: number;
   readonly g: number;
   readonly s: string;
-  /** Changed by updates, and asked for by nobody. */
+  /** Changed by updates; no statement reads it. */
   readonly revision: number;
 }
 
@@ -50,7 +50,7 @@ export class AshlarScan implements ScanSubject {
     return this.#grid.sql<Row>(statement(query, constant)).all();
   }
 
-  /** As if nobody had asked yet. */
+  /** Brings back the state before the first statement. */
   async dropColumns(): Promise<void> {
     await this.#admin.admin.dropColumns({ map: Rows.name }, { timeoutMs: ADMIN_TIMEOUT_MS });
   }

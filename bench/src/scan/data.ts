@@ -10,11 +10,11 @@ export const GROUP_COUNT = 50;
 const RANGE = 1000;
 
 export interface Columns {
-  /** 0..999: what filters look at. */
+  /** 0..999: the column that filters read. */
   readonly y: Float64Array;
-  /** What is summed. */
+  /** The column that is summed. */
   readonly x: Float64Array;
-  /** 0..49. */
+  /** Group of the row, 0..49. */
   readonly g: Int32Array;
 }
 

@@ -1,4 +1,4 @@
-/** The limit: the same work as bare loops over typed arrays, the rows cut between threads. Texts are codes already. */
+/** The limit: the same work as bare loops over typed arrays, the rows split between threads. Texts are codes already. */
 import { Worker } from 'node:worker_threads';
 import { type Columns, GROUP_COUNT, groupName, type QueryName, ROW_COUNT, type Row } from './data.ts';
 import type { Part, PartAnswer } from './loop-worker.ts';

@@ -1,4 +1,4 @@
-/** Who is asked by `scan`. */
+/** The stores that `scan` compares. */
 import type { QueryName, Row } from './data.ts';
 
 export interface ScanSubject {

@@ -1,4 +1,4 @@
-/** A process: rewrites so many entries a second, in batches, with values that change no answer. Says how many each second. */
+/** A process that rewrites a number of entries each second, in batches, with values that change no answer, and prints the number. */
 import { connect } from '@ashlar/client';
 import { seededRandom } from '@ashlar/core';
 import { documentOf, Rows } from './ashlar.ts';

@@ -6,7 +6,7 @@ export interface SoakOptions {
   /** 32 bits. */
   readonly seed: number;
   readonly json: boolean;
-  /** Commits of the members come up to so late. 0: at once. */
+  /** Longest delay of a commit in the members, milliseconds. 0: at once. */
   readonly commitDelayMs: number;
   /** Of 1,000 batches of the members: so many take the undecided tail of a partition with them. */
   readonly commitDropPerMille: number;

@@ -1,4 +1,4 @@
-/** What a soak did, counted by name; and the fault that ends it. */
+/** The counts of a soak, by name; and the fault that ends it. */
 
 export type Counts = Readonly<Record<string, number>>;
 

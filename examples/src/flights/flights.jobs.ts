@@ -1,4 +1,4 @@
-/** What runs in the grid: a histogram of delays, counted beside the data on every member. */
+/** The job of the flights example: a histogram of delays, counted beside the data on every member. */
 import { defineJob } from '@ashlar/api';
 import type { Flight } from './model.ts';
 

@@ -7,7 +7,7 @@ export interface Statement {
   readonly params: readonly unknown[];
 }
 
-/** One in so many flights must leave from an airport before it counts as busy. */
+/** A busy airport is the origin of one in this many flights, or more. */
 const BUSY_SHARE = 300;
 
 /** @param flightCount  flights loaded: what counts as a busy airport depends on it */

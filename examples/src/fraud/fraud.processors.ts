@@ -1,4 +1,4 @@
-/** What runs in the grid: an entry listener behind every transaction, and the processors that keep its state. */
+/** User code of the fraud example: an entry listener behind every transaction, and the processors that keep its state. */
 import { defineListener, defineProcessor, writePut } from '@ashlar/api';
 import {
   Alerts,

@@ -18,7 +18,7 @@ export interface Transaction {
   readonly confirmedAt?: Date;
 }
 
-/** What the grid knows of a customer. */
+/** The state that the grid keeps of a customer. */
 export interface CustomerState {
   /** Transactions of a customer come in order: what is not above this one was seen already. */
   readonly lastTxId: number;
@@ -40,7 +40,7 @@ export interface TerminalTransaction {
   readonly sentAtMs: number;
 }
 
-/** What the grid knows of a terminal: two sets, in no particular order, of the last weeks. */
+/** The state that the grid keeps of a terminal: two sets, in no particular order, of the last weeks. */
 export interface TerminalState {
   readonly transactions: readonly TerminalTransaction[];
   readonly confirmations: readonly { readonly txId: number; readonly confirmedAtMs: number }[];

@@ -1,4 +1,4 @@
-/** The rules on one thread over plain Maps: what the grid's alerts are compared with. */
+/** The rules on one thread over plain Maps, whose alerts the grid's are compared with. */
 import { type FeedItem, feed } from './feed.ts';
 import type { CustomerState, Rule, TerminalState, TerminalTransaction } from './model.ts';
 import { judgeCustomer, judgeTerminal } from './rules.ts';

@@ -13,7 +13,7 @@ interface Sums {
 /**
  * Resolves when customers and terminals have seen every transaction, and terminals every confirmation.
  *
- * @returns events that came too far out of order to be judged surely
+ * @returns events that came too far out of order for a sure judgement
  * @throws GridError DEADLINE_EXCEEDED when the listener stands still; the signal's reason
  */
 export async function untilScored(

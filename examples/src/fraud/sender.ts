@@ -20,7 +20,7 @@ const AHEAD_MS = 3 * DAY_MS;
 const ROUND_MAX = 2048;
 const ROUND_MS = DAY_MS;
 const CHECK_PAUSE_MS = 2;
-/** A listener that scores nothing for so long will not come back. */
+/** A listener that scores nothing for this long is taken for dead. */
 const STALLED_MS = 30_000;
 
 export interface SendOptions {
@@ -58,7 +58,7 @@ function toTransaction(item: FeedItem): Transaction {
   return item.kind === 'transaction' ? transaction : { ...transaction, confirmedAt: new Date(item.confirmedAtMs) };
 }
 
-/** Answers when the next item is due: so many a second from the first call on. */
+/** Returns a function that resolves when the next item is due: `perSecond` a second from the first call on. */
 function pace(perSecond: number, signal: AbortSignal): () => Promise<void> {
   let startMs: number | undefined;
   let count = 0;
@@ -141,7 +141,7 @@ export function stallAlarm(): (left: number) => void {
   };
 }
 
-/** Whether `later` is so many transactions or so much event time after `earlier`. */
+/** Whether `later` is at least this many transactions, or this much event time, after `earlier`. */
 function ahead(earlier: SimulatedTransaction, later: SimulatedTransaction, count: number, timeMs: number): boolean {
   return later.txId - earlier.txId >= count || later.atMs - earlier.atMs >= timeMs;
 }

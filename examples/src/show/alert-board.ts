@@ -17,7 +17,7 @@ export interface Latency {
 }
 
 export class AlertBoard {
-  /** Every alert that came, once. */
+  /** The alerts that came, each once. */
   readonly alerts = new Map<AlertId, Alert>();
   readonly #screen: Screen;
   readonly #block: LiveBlock;

@@ -26,20 +26,20 @@ export interface FraudFigures {
   readonly transactionsPerSecond: number;
   readonly alerts: number;
   readonly scenarios: readonly ScenarioQuality[];
-  /** At full speed: as much as the sender allows waits to be scored. */
+  /** Latency at full speed, when as much waits to be scored as the sender allows. */
   readonly latencyMs: Latency;
-  /** At a pace that the listener keeps up with, so that little waits. */
+  /** Figures at a pace that the listener keeps up with, so that little waits. */
   readonly paced: PacedFigures;
   /** Whether the alerts are exactly those of the same rules on one thread. */
   readonly agreesWithReference: boolean;
-  /** Events that came too far out of order to be judged surely. */
+  /** Events that came too far out of order for a sure judgement. */
   readonly late: number;
 }
 
 export interface PacedFigures {
   readonly transactions: number;
   readonly seconds: number;
-  /** As it was; PACED_PER_SECOND was wanted. */
+  /** The pace reached; PACED_PER_SECOND was wanted. */
   readonly transactionsPerSecond: number;
   readonly latencyMs: Latency;
 }
@@ -50,7 +50,7 @@ const PACED_MAX = 20_000;
 /** At most this share of all transactions is paced. */
 const PACED_SHARE = 1 / 4;
 const POLL_MS = 50;
-/** The alerts are complete when none came for so long. */
+/** The alerts are complete when none has come for this long. */
 const QUIET_MS = 250;
 
 export async function fraud(stage: Stage): Promise<FraudFigures> {

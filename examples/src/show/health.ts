@@ -1,4 +1,4 @@
-/** What each member's own metrics say of its memory. */
+/** The memory of each member, by its own metrics. */
 import type { MemberInfo } from './members.ts';
 
 export interface MemberMemory {

@@ -5,7 +5,7 @@ import { isError } from '@ashlar/core';
 import { FLIGHTS_MAX } from '../flights/model.ts';
 
 export interface ShowOptions {
-  /** Tell what there is, and do nothing. */
+  /** Print the help, and do nothing else. */
   readonly help: boolean;
   /** Leave after the show instead of serving on. */
   readonly once: boolean;
@@ -24,7 +24,7 @@ export interface ShowOptions {
 const USAGE =
   'flags: --once --json --rows N --transactions N --seed N --port N --memory SIZE; npm start -- --help explains them';
 
-/** What `npm start -- --help` prints. */
+/** Text of `npm start -- --help`. */
 export const SHOW_HELP = `Usage: npm start [-- FLAGS]
 
 The show: two members on this machine, 3,000,000 flights, three queries, a job, live fraud detection.

@@ -1,4 +1,4 @@
-/** What would go wrong later, said at once in one sentence: ports that are taken, memory that is not there. */
+/** Finds at once what would fail later, and says it in one sentence: ports that are taken, memory that is not there. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { GridError } from '@ashlar/api';

@@ -1,4 +1,4 @@
-/** What every act of the show works with. */
+/** The surroundings of every act of the show. */
 
 import type { Grid } from '@ashlar/api';
 import type { Screen } from '@ashlar/terminal';

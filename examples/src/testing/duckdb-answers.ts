@@ -1,4 +1,4 @@
-/** What DuckDB says to the show's questions on the same files: the oracle for the answers of the grid. */
+/** DuckDB's answers to the show's questions on the same files: the oracle for the answers of the grid. */
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { HistogramArgs } from '../flights/flights.jobs.ts';
 import { dataFile } from '../flights/model.ts';

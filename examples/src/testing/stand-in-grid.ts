@@ -21,7 +21,7 @@ export class StandInGrid {
   readonly #listener: AfterListener;
   readonly #random: Random;
   #version = 0;
-  /** Events no listener has seen. */
+  /** Number of events that no listener has seen. */
   pending = 0;
 
   constructor(listener: AfterListener<never, never>, seed: number) {
@@ -33,7 +33,7 @@ export class StandInGrid {
     return [...this.#entries(map).values()].map((entry) => entry.value);
   }
 
-  /** @param affinity  what chooses the partition */
+  /** @param affinity  chooses the partition */
   put(map: string, key: GridKey, value: unknown, affinity: number): void {
     const before = this.#write(map, key, value);
     if (map !== this.#listener.map) return;

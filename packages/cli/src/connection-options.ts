@@ -52,7 +52,7 @@ export function addressOf({ address }: ConnectionFlags, env: Env): string {
   return address ?? (env['ASHLAR_ADDRESS'] || DEFAULT_ADDRESS);
 }
 
-/** What `connect` is asked with. @throws GridError INVALID_ARGUMENT: a file that cannot be read, two tokens */
+/** Options of `connect` from flags and environment. @throws GridError INVALID_ARGUMENT: a file that cannot be read, two tokens */
 export function connectRequest(flags: ConnectionFlags, env: Env): ConnectRequest {
   const seeds = addressOf(flags, env)
     .split(',')

@@ -1,5 +1,5 @@
 /**
- * What all commands share: common options, connecting, exit codes, the shape of answers and errors.
+ * The parts that all commands share: common options, connecting, exit codes, the shape of answers and errors.
  *
  * Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 stopped by Ctrl-C.
  */

@@ -1,4 +1,4 @@
-/** What a command touches of the world, handed in: streams, environment, Ctrl-C, the grid. Tests hand in their own. */
+/** The outside world of a command, handed in: streams, environment, Ctrl-C, the grid. Tests hand in their own. */
 import type { Grid } from '@ashlar/api';
 import type { TextStream } from '@ashlar/terminal';
 
@@ -35,7 +35,7 @@ export interface RunningMember {
   stop(): Promise<void>;
 }
 
-/** What a command reads, and whether a person types it. */
+/** The input of a command, and whether a person types it. */
 export type InputStream = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 
 export interface CliIo {

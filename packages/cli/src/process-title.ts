@@ -1,4 +1,4 @@
-/** What lists of processes show of a command line that holds a secret: its command alone. */
+/** Arguments that hold a secret. A list of processes then shows the command alone. */
 const SECRET = /^--token(=|$)|^(--set=)?security\.(token|memberToken)=/;
 
 /** @returns undefined: nothing in it is secret, it may be shown as it was typed */

@@ -11,7 +11,7 @@ interface Item {
   readonly expr: ConstantExpr;
 }
 
-/** What of a list values of one kind are looked for in. */
+/** The part of a list in which values of one kind are looked for. */
 export interface KindList {
   /** Constants that a Set finds: numbers among numbers, texts among texts. NaN equals NaN and -0 equals 0, as in SQL. */
   readonly set: ReadonlySet<RowValue>;

@@ -1,5 +1,5 @@
 /**
- * What interpreting does where a row's values have no answer: strict, an error; lax, NULL and a row counted.
+ * Rows whose values have no answer, as the interpreter treats them: strict, an error; lax, NULL and a row counted.
  *
  *   undeclared path within, context counts odd rows -> OddRows, NULL      else -> GridError
  *

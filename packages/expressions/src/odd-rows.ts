@@ -127,14 +127,14 @@ export class OddRows {
     this.#count(site, operand, code, () => `${heldText(operand, value)} ${why()}`);
   }
 
-  /** What somebody else found: sums, sorts. `rows` are counted, 0 where the finding is of none in particular. */
+  /** Counts a finding of another operator, such as a sum or a sort. `rows` is 0 where no row in particular has it. */
   add(site: unknown, what: string, rows: number): void {
     let sums = this.#sums.get(site);
     if (sums === undefined) this.#sums.set(site, (sums = new Map()));
     sums.set(what, (sums.get(what) ?? 0) + rows);
   }
 
-  /** What the two sides of a join's key held. */
+  /** Kinds that the two sides of a join's key held. */
   keyKinds(site: unknown, sides: KeyKinds): void {
     this.#joins.set(site, sides);
   }
@@ -229,7 +229,7 @@ function noun(value: RowValue, expr: Expr): string {
 /** Different findings that are kept of one statement. */
 const FINDINGS_KEPT_MAX = 1000;
 
-/** What the parts of a statement counted, together. */
+/** The findings that the parts of a statement counted, together. */
 export class OddTally {
   readonly #sums = new Map<string, OddCount>();
 

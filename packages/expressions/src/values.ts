@@ -18,7 +18,7 @@ import { type SqlType, Tag } from './types.ts';
 /** One value of one row. Objects: Uint8Array, Date, Decimal, Interval, else JSON (plain objects and arrays). */
 export type RowValue = null | boolean | number | bigint | string | object;
 
-/** What an expression may know besides its row. */
+/** Everything that an expression may read besides its row. */
 export interface EvalContext {
   /** Typed values, null | boolean | number | bigint | string | Uint8Array | Date | Decimal | object; $1 is the first. */
   readonly parameters: readonly unknown[];

@@ -10,7 +10,7 @@ export class ByteColumn {
     this.length += size;
   }
 
-  /** What was appended; the column is empty again and keeps its room. */
+  /** Takes out the bytes that were appended; the column is then empty and keeps its room. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.#bytes.slice(0, this.length);
     this.length = 0;

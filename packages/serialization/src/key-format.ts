@@ -23,7 +23,7 @@
  */
 import { GridError } from '@ashlar/core';
 
-/** What may be a key. Same shape as GridKey of `@ashlar/api`. */
+/** A value that may be a key. Same shape as GridKey of `@ashlar/api`. */
 export type Key = KeyElement | readonly KeyElement[];
 export type KeyElement = string | number | bigint | Uint8Array;
 

@@ -22,7 +22,7 @@ const NAME_BYTES_MAX = 256;
 const measured = new ValueWriter();
 
 /**
- * What a Refusal becomes: the error that its caller gets.
+ * The error that the caller of a refusing function gets.
  *
  * @throws GridError INVALID_VALUE, VALUE_TOO_LARGE when its details cannot be sent; both name the refusal's code
  */

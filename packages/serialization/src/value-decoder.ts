@@ -251,7 +251,7 @@ export function decodeValue(bytes: Uint8Array, start = 0, end: number = bytes.le
 let lastDecoder: ValueDecoder | undefined;
 
 /**
- * What encodeMessage wrote.
+ * Decodes a message that encodeMessage wrote.
  *
  * @throws GridError CORRUPT_DATA
  */

@@ -18,7 +18,7 @@ export const MESSAGE_DEPTH_MAX = 2048;
 /** Bytes of one encoded value, at most, unless a writer is made with another limit. */
 export const VALUE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** What ValueReader found. */
+/** A value as ValueReader found it. */
 export const ValueType = {
   MISSING: 0,
   NULL: 1,

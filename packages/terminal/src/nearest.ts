@@ -5,7 +5,7 @@ import { closest, distance } from 'fastest-levenshtein';
 
 /** Two letters changed places. */
 const DISTANCE_MIN = 2;
-/** A name further away than this share of its length is no slip of the pen. */
+/** A name further away than this share of its length is not taken for a misspelling. */
 const DISTANCE_SHARE_MAX = 0.5;
 
 /** The nearest name, or undefined when none is near; letters of another case are as good as the same. */

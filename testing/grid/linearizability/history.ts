@@ -1,6 +1,6 @@
-/** What clients asked of a grid, and what came back: one record an operation, every key a register of its own. */
+/** The operations of clients and their answers: one record for each operation, every key a register of its own. */
 
-/** Null: absent. Values of writes differ, so that a value tells its write. */
+/** Null: absent. Every write has another value, so that a value shows its write. */
 export type Value = number | null;
 
 interface Timed {
@@ -57,7 +57,7 @@ export function applied(state: Value, operation: Operation): { readonly state: V
   }
 }
 
-/** Whether an operation may have answered so: what it did not tell is not judged. */
+/** Whether the operation may have answered this; parts that the answer does not hold are not judged. */
 export function fits(operation: Operation, out: Value | boolean): boolean {
   return operation.ok !== true || operation.op === 'put' || operation.out === undefined || operation.out === out;
 }

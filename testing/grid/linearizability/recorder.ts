@@ -15,7 +15,7 @@ export interface RecorderOptions {
   readonly timeoutMs: number;
 }
 
-/** What was recorded, and how the calls ended. */
+/** The recorded history, and how the calls ended. */
 export interface Recorded {
   readonly history: readonly Operation[];
   /** By code: failures that prove that nothing was applied, and others. */

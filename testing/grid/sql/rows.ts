@@ -1,4 +1,4 @@
-/** What tests ask of a statement's result. */
+/** The result of a statement as tests compare it. */
 import type { Grid } from '@ashlar/client';
 import type { TestGrid } from '../support/grid.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Questions with known answers, many at once: sixteen callers ask by every way there is, while others are cancelled in the
+ * Questions with known answers, many at once: sixteen callers ask in every way there is, while others are cancelled in the
  * middle and user code is killed. A message that reaches the wrong task, or nobody, shows as a short answer.
  *
  * answers-soak A1  Grids of one member with 1, 2 and 4 threads a pool and one of two members take turns until the signal
@@ -31,7 +31,7 @@ const MODULES = [
   { file: new URL('endless.ts', import.meta.url), name: 'endless', limits: { wallMs: 50 } },
 ];
 const CALL_TIMEOUT_MS = 30_000;
-/** Turns between two looks of a mirrored entry. */
+/** Pause between two looks at a mirrored entry. */
 const MIRROR_LOOK_MS = 5;
 const KILL_EVERY_MS = 100;
 const CANCEL_AFTER_MS_MAX = 6;

@@ -1,6 +1,7 @@
 /**
- * Questions to a grid whose answers are known: one of every way to ask. Each holds the answer that it must have, whoever
- * else asks at the same time.
+ * 
+Questions to a grid with known answers, one for every way to ask. Each must get its answer whoever else asks at the
+ * same time.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Grid } from '@ashlar/client';
@@ -8,7 +9,7 @@ import type { MemberConnection } from '@ashlar/transport';
 import { SoakFault } from '../tally.ts';
 import { FIXED_COUNT, FixedRows, look, Own, raise, sums } from './user-code.ts';
 
-/** Who asks: every caller has rows of its own to write. */
+/** A caller; each has rows of its own to write. */
 export interface Caller {
   readonly grid: Grid;
   readonly member: MemberConnection;
@@ -49,7 +50,7 @@ function statement(
 
 const each = NUMBERS.map((n) => [n]);
 
-/** Whatever reads, and changes nothing. */
+/** Questions that only read. */
 export const READS: readonly Question[] = [
   statement('SELECT count(*) FROM fixed', [[FIXED_COUNT]]),
   statement('SELECT n FROM fixed', each),

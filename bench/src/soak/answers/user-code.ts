@@ -1,9 +1,9 @@
-/** What the soak of known answers runs in the members: a job, processors, and a listener that asks before it writes. */
+/** User code of the soak of known answers: a job, processors, and a listener that reads before it writes. */
 import { defineJob, defineListener, defineMap, defineProcessor, writePut } from '@ashlar/api';
 
 export interface Fixed {
   readonly n: number;
-  /** n modulo 5. */
+  /** Group: n modulo 5. */
   readonly g: number;
   readonly t: string;
 }
@@ -13,7 +13,7 @@ export const FIXED_COUNT = 50;
 export const FixedRows = defineMap<number, Fixed>('fixed');
 /** The entries that each caller, by its number, writes, asks for and removes. */
 export const Own = defineMap<string, { readonly v: number; readonly c: number }>('own');
-/** What the listener copies. */
+/** The map whose entries the listener copies. */
 export const Source = defineMap<readonly [caller: number, turn: number], number>('source');
 export const Copy = defineMap<readonly [caller: number, turn: number], { turn: number; n: number; seen: number }>(
   'copy',

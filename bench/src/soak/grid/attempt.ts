@@ -18,7 +18,7 @@ export type Outcome<T> =
   | { readonly kind: 'refused' }
   | { readonly kind: 'unsure' };
 
-/** What every task works with. */
+/** The surroundings of every task. */
 export interface Call {
   readonly tally: Tally;
   readonly signal: AbortSignal;

@@ -19,7 +19,7 @@ import { RowReader } from './row-readers.ts';
 import { RowWriter } from './row-writers.ts';
 import { Rows } from './user-code.ts';
 
-/** As many a partition as a column needs to be kept. */
+/** Enough in each partition for its columns to be kept. */
 const KEYS = 6000;
 const WRITERS = 6;
 const SETTINGS = {
@@ -29,7 +29,7 @@ const SETTINGS = {
   'workers.queryThreads': 1,
   'workers.userThreads': 1,
 };
-/** Values that lie there, so that the rest of the memory is used again and again. */
+/** Values that are never changed, so that the rest of the memory is used again and again. */
 const BALLAST = { entries: 3000, bytes: 8000 };
 /** A busy machine must not look like user code without end. */
 const USER_CODE = { file: new URL('user-code.ts', import.meta.url), name: 'soak', limits: { wallMs: 20_000 } };
@@ -38,7 +38,7 @@ const MAPS = ['rows', 'pockets', 'accounts', 'chain'];
 const CALL_TIMEOUT_MS = 30_000;
 const DROP_COLUMNS_EVERY_MS = 700;
 const GUEST_EVERY_MS = 3000;
-/** What must come to nothing when nobody asks any more. */
+/** Figures that must fall to 0 when no client asks any more. */
 const HELD = ['ashlar_snapshots_open', 'ashlar_subscriptions', 'ashlar_pool_busy', 'ashlar_pool_queued'];
 const CALM_TRIES = 200;
 

@@ -1,5 +1,5 @@
 /**
- * What is known of every row: which writes were sent, which answers came. One writer writes a key, one write at a time, so
+ * The facts about every row: which writes were sent, which answers came. One writer writes a key, one write at a time, so
  * a reader that began after an answer has a bound from below, and every reader one from above.
  *
  * ledger L1  A read that begins after write n of a key was answered sees n or a later one; after a remove, a later one or
@@ -14,7 +14,7 @@ import { SoakFault } from '../tally.ts';
 /** A sweep comes some 100 ms behind the deadline; a machine that does ten things at once may be late with it. */
 const EXPIRY_SLACK_MS = 5000;
 
-/** What held when a read began. */
+/** The ledger as it was when a read began. */
 export interface LedgerView {
   readonly floor: Int32Array;
   readonly mustBeThere: Uint8Array;

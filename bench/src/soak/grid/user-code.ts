@@ -1,4 +1,4 @@
-/** What the soak runs in the members: processors that write whole rows and move what is kept, jobs that look at all. */
+/** User code of the soak: processors that write whole rows and move sums, jobs that check all rows. */
 import { defineJob, defineMap, defineProcessor } from '@ashlar/api';
 import { type CheckedRow, rowOf, whatIsWrong } from '../rows.ts';
 
@@ -65,7 +65,7 @@ export const inspect = defineJob<CheckedRow, unknown, Inspection>({
   }),
 });
 
-/** What all pockets, or all accounts, hold together. */
+/** Sum of all pockets, or of all accounts. */
 export const total = defineJob<Pocket & { readonly balance: number }, { paths: readonly string[] }, number>({
   map: (rows, { paths }) => {
     let sum = 0;

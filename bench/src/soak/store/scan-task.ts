@@ -1,4 +1,4 @@
-/** What the writer asks of a scanning thread, and what it is told. Plain data. */
+/** A task of a scanning thread and its result. Plain data. */
 import type { ColumnOffer, StoreHandle } from '@ashlar/storage';
 
 export interface ScanSetting {
@@ -9,7 +9,7 @@ export interface ScanSetting {
   readonly keyCount: number;
   /** Numbers of the columns key, n, x, label, fill. */
   readonly columnNumbers: readonly number[];
-  /** Regions of all threads, past ones too, are told apart by it. */
+  /** Distinguishes the regions of all threads, past ones too. */
   readonly firstSerial: number;
 }
 
@@ -28,7 +28,7 @@ export interface ScanAnswer {
   readonly rows: number;
   readonly passingRows: number;
   readonly lookups: number;
-  /** What was wrong, a few of it. */
+  /** The first few faults. */
   readonly faults: readonly string[];
   readonly offers: readonly ColumnOffer[];
   readonly unusedPages: readonly Int32Array[];

@@ -1,5 +1,5 @@
 /**
- * A thread that reads every row at the snapshot it is told of: from the values' bytes, through columns, and by key.
+ * A thread that reads every row at a given snapshot: from the values' bytes, through columns, and by key.
  * Reads as a query does: an epoch entered anew for each chunk, tables and chunks asked for after that.
  */
 import { parentPort } from 'node:worker_threads';
@@ -115,7 +115,7 @@ class Scanner {
     seen[key as number] = n;
   }
 
-  /** What is there of a map that may go at any moment is whole all the same. */
+  /** Rows of a map that may be dropped at any moment are whole all the same. */
   #scanPassing(passingMap: number): number {
     let rows = 0;
     for (let partition = 0; partition < this.#setting.partitionCount; partition++) {
@@ -150,7 +150,7 @@ class Scanner {
     if (this.#chunks % LINGER_EVERY_CHUNKS === 0) Atomics.wait(this.#still, 0, 0, LINGER_MS);
   }
 
-  /** Some keys through the index: what it finds is what the scan saw. */
+  /** Looks up some keys in the index: it must find what the scan saw. */
   #lookUp(mapId: MapId, seen: Int32Array): number {
     const { keyCount, partitionCount } = this.#setting;
     let lookups = 0;

@@ -19,7 +19,7 @@ export interface LoadPlan {
   readonly durationMs: number;
 }
 
-/** What one kind of operation did. Latencies in nanoseconds. */
+/** Result of one kind of operation. Latencies in nanoseconds. */
 export interface Tally {
   readonly latencies: RecordableHistogram;
   operations: number;

@@ -39,7 +39,7 @@ export function exportCommand(context: CliContext): Command {
     .argument('<file>', '.parquet, .csv, .ndjson, .jsonl or .json; - is standard output')
     .option('-f, --format <format>', `${EXPORT_FORMATS.join(', ')} (default: by the ending; ndjson for -)`)
     .option('--null <text>', 'what stands for NULL in csv (default: an empty field)')
-    .option('--timeout <ms>', 'gives up after so many milliseconds (default: a week)', parseCount)
+    .option('--timeout <ms>', 'milliseconds after which it gives up (default: a week)', parseCount)
     .action((map: string, file: string, options: ExportOptions) =>
       guarded(context, options, () => exportMap(context, map, file, options)),
     );
@@ -197,7 +197,7 @@ async function columnsFor(grid: Grid, map: string, format: ExportFormat, call: E
   return { names: ['__key', ...names.map(sqlName), ...values], areFields: true, valuesBesideFields };
 }
 
-/** What SQL means by these names is not a field of the documents. */
+/** Names that SQL does not read as fields of the documents. */
 const RESERVED: ReadonlySet<string> = new Set(['__key', '__value', '__version', '__expires_at']);
 
 /** @throws GridError INVALID_VALUE for a field that no column of a statement can be */

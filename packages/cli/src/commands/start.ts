@@ -8,7 +8,7 @@ import type { MemberRequest, RunningMember } from '../io.ts';
 const STOP_TIMEOUT_MS = 5000;
 const ORPHAN_STOP_TIMEOUT_MS = 1000;
 
-/** What settingOptions adds to a command. */
+/** Options that settingOptions adds to a command. */
 export interface SettingOptions {
   readonly config?: string;
   readonly set: readonly string[];
@@ -67,7 +67,7 @@ export function settingOptions(command: Command): Command {
 }
 
 /**
- * Runs until told to stop, by a signal or by the parent's end. A start that is still under way then is given up, and a
+ * Runs until it is stopped, by a signal or by the parent's end. A start that is still under way then is given up, and a
  * shutdown that takes too long is cut short: the process ends when this returns.
  */
 async function start(context: CliContext, options: StartOptions): Promise<void> {
@@ -109,7 +109,7 @@ async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> 
   }
 }
 
-/** What a member is asked to start with. A setting given by --set comes before one given by a short flag. */
+/** Settings of the command line. One given by --set comes before one given by a short flag. */
 export function memberRequest({ config, set, ...short }: SettingOptions, env: MemberRequest['env']): MemberRequest {
   const flags: Record<string, string | boolean> = {};
   const flagNames: Record<string, string> = {};

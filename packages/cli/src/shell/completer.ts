@@ -1,5 +1,5 @@
 /**
- * What Tab offers: commands of the shell and their arguments, keywords, functions, maps, and the columns of the maps that
+ * Completion by Tab: commands of the shell and their arguments, keywords, functions, maps, and the columns of the maps that
  * the statement names. Pure; who asks brings the names.
  */
 import { argumentOf, META_NAMES } from './meta-commands.ts';
@@ -14,7 +14,7 @@ export interface Names {
   readonly files: readonly string[];
 }
 
-/** What is being completed, and what must be known for that. */
+/** The text that is being completed, and what must be known for that. */
 export interface Question {
   /** The part of the line that the answers replace. */
   readonly word: string;

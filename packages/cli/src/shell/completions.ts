@@ -35,7 +35,7 @@ export class Completions {
     return (await this.#grid.maps({ signal })).map(({ name }) => name);
   }
 
-  /** What cannot be found out is not offered. */
+  /** The names that `ask` finds, kept for a while; none where it fails. */
   #names(key: string, ask: (signal: AbortSignal) => Promise<readonly string[]>): Promise<readonly string[]> {
     const known = this.#known.get(key);
     if (known !== undefined && known.untilMs > performance.now()) return known.names;

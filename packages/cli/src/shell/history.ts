@@ -1,5 +1,5 @@
 /**
- * What was entered, newest first, kept in a file over sessions.
+ * The statements that were entered, newest first, kept in a file across sessions.
  *
  * In the file the oldest stands first, an entry a line; line ends within a statement are U+0001 there, as psql keeps them.
  * Entries are appended as they come, so that shells side by side lose nothing; a file that has grown is cut at the start of a session. Where the file

@@ -3,7 +3,7 @@
  *
  *   keys -> readline edits and draws -> we draw the same line again, coloured
  *
- * Only readline's public parts are used: it draws without colours, and where its cursor is tells us where to draw.
+ * Only readline's public parts are used: it draws without colours, and we draw where its cursor is.
  *
  * line-editor E1  Readline holds as history what our History has: statements as a whole, not their lines.
  * line-editor E2  On a dumb terminal nothing is redrawn: prompts are written, lines are read.
@@ -65,7 +65,7 @@ export class LineEditor {
     }
   }
 
-  /** What is being typed, up to now. */
+  /** The text typed so far. */
   get line(): string {
     return this.#readline.line;
   }

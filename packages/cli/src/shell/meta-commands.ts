@@ -24,7 +24,7 @@ interface Definition {
   readonly names: readonly string[];
   readonly usage: string;
   readonly meaning: string;
-  /** What an argument may be; completion offers it. Undefined: the command takes none. */
+  /** The arguments that completion offers. Undefined: the command takes none. */
   readonly argument?: 'map' | 'file' | readonly string[];
   readonly parse: (argument: string | undefined) => MetaCommand;
 }
@@ -115,7 +115,7 @@ export function parseMeta(line: string): MetaCommand | undefined {
   return definition.parse(argument);
 }
 
-/** What may follow a command: undefined for one that is unknown or takes nothing. */
+/** The arguments that may follow a command; undefined for one that is unknown or takes none. */
 export function argumentOf(name: string): Definition['argument'] {
   return BY_NAME.get(name)?.argument;
 }

@@ -18,7 +18,7 @@ import { type Effect, newSession, onInterrupt, onLine, promptOf, type Session, t
 
 export interface ShellOptions {
   readonly settings: Settings;
-  /** Told before the first prompt. */
+  /** A notice that is shown before the first prompt. */
   readonly greeting: string;
 }
 

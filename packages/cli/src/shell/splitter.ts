@@ -21,7 +21,7 @@ export interface Rest {
   /** Up to here the pieces are known, and `depth` brackets open. */
   readonly scannedTo: number;
   readonly depth: number;
-  /** What the text ends inside of: the continuation prompt shows it. */
+  /** The construct, such as a quote, that the text ends inside of; the continuation prompt shows it. */
   readonly inside: Open | 'bracket' | 'statement' | 'nothing';
 }
 
@@ -57,7 +57,7 @@ export function split(rest: Rest, added: string): { readonly statements: readonl
   return { statements, rest: { text: left, line: lines(start), scannedTo: scannedTo - start, depth, inside } };
 }
 
-/** What is left, as the last statement of a text that ends without a semicolon. */
+/** The rest, as the last statement of a text that ends without a semicolon. */
 export function lastStatement(rest: Rest): Statement | undefined {
   const first = significantStart({ ...rest, scannedTo: rest.text.length });
   if (first === undefined) return undefined;

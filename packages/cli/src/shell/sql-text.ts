@@ -18,7 +18,7 @@ export type PieceKind =
   | 'semicolon'
   | 'operator';
 
-/** What a text can end inside of. */
+/** Constructs that a text can end inside of. */
 export type Open = 'string' | 'quotedName' | 'dollarString' | 'comment';
 
 export interface Piece {

@@ -20,12 +20,13 @@ function hasLabels({ labels }: Figure, wanted: Labels): boolean {
   return Object.entries(wanted).every(([label, value]) => labels[label] === value);
 }
 
-/** What only grows, by name: shown as the growth between two looks. */
+/** Names of figures that only grow; they are shown as the growth between two looks. */
 const GROWING = /_(total|bucket|count|sum)$/;
 
 /**
- * The figures of `now` with what grows told since `before`. A member that was started anew began at zero; one that is
- * new, or did not answer then, tells nothing that grew.
+ * 
+The figures of `now`, those that only grow as their growth since `before`. A member that was started anew began at
+ * zero; for one that is new, or did not answer then, there is no growth to show.
  */
 export function since(before: readonly MemberStats[], now: readonly MemberStats[]): MemberStats[] {
   const known = new Map(before.map((stats) => [stats.member, stats]));

@@ -2,7 +2,7 @@
 import type { Figure, MemberStats } from '@ashlar/api';
 import { labelValues, quantileMs, sumOf } from './figures.ts';
 
-/** What clients did, in an interval or since the start. NaN: nothing to divide by. */
+/** The work of clients, in an interval or since the start. NaN: nothing to divide by. */
 export interface Activity {
   readonly getsPerSecond: number;
   readonly hitRate: number;
@@ -54,7 +54,7 @@ export interface ListenerLine {
 }
 
 export interface SummaryOptions {
-  /** What grows is shown per second of this interval. */
+  /** Seconds between the two looks; counters are shown per second. */
   readonly seconds: number;
 }
 

@@ -26,7 +26,7 @@ export interface FakeAnswers {
   readonly answers?: Readonly<Record<string, SqlAnswer | Error>>;
   readonly maps?: Readonly<Record<string, readonly (readonly [GridKey, unknown])[]>>;
   readonly events?: readonly EntryEvent<GridKey, unknown>[];
-  /** What grid.stats() answers, look after look; the last one again and again. */
+  /** Answers of grid.stats(), one after the other; the last is repeated. */
   readonly looks?: readonly (readonly MemberStats[])[];
 }
 

@@ -1,4 +1,4 @@
-/** A world for command tests: text streams, and a grid that holds maps in memory and answers SQL as told. */
+/** A world for command tests: text streams, and a grid that holds maps in memory and answers SQL as the test says. */
 import { PassThrough, Readable } from 'node:stream';
 import type { EntryEvent, Grid, GridKey, MemberStats } from '@ashlar/api';
 import { isError } from '@ashlar/core';
@@ -10,21 +10,21 @@ import { FakeGrid, type SqlAnswer } from './fake-grid.ts';
 export type { SqlAnswer } from './fake-grid.ts';
 
 export interface FakeWorld {
-  /** What standard input holds. */
+  /** Contents of standard input. */
   readonly input?: string;
-  /** What someone types at a terminal, a line a prompt; '^C' is the key. */
+  /** Lines that someone types at a terminal, one for each prompt; '^C' is the key. */
   readonly typed?: readonly string[];
   readonly answer?: SqlAnswer | Error;
   /** By statement; others get `answer`. */
   readonly answers?: Readonly<Record<string, SqlAnswer | Error>>;
   readonly maps?: Readonly<Record<string, readonly (readonly [GridKey, unknown])[]>>;
-  /** What a subscription hears, until it is cancelled. */
+  /** Events that a subscription gets, until it is cancelled. */
   readonly events?: readonly EntryEvent<GridKey, unknown>[];
   readonly connectFails?: Error;
   readonly member?: RunningMember | Error;
   readonly env?: Record<string, string>;
   readonly isTTY?: boolean;
-  /** What grid.stats() answers, look after look; the last one again and again. */
+  /** Answers of grid.stats(), one after the other; the last is repeated. */
   readonly looks?: readonly (readonly MemberStats[])[];
   readonly columns?: number;
 }
@@ -35,9 +35,9 @@ export interface Ran {
   readonly stderr: string;
   /** Both, and what was typed, as a terminal shows them. */
   readonly transcript: string;
-  /** What the grid was asked: "connect host:port", "sql TEXT [params]". */
+  /** Calls of the grid: "connect host:port", "sql TEXT [params]". */
   readonly asked: readonly string[];
-  /** What was connected with. */
+  /** Options of the last `connect`. */
   readonly requests: readonly ConnectRequest[];
   readonly maps: ReadonlyMap<string, ReadonlyMap<GridKey, unknown>>;
 }

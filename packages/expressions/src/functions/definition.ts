@@ -1,4 +1,4 @@
-/** What a function of SQL is: its signature, which the binder reads, and its evaluation, which the rows run. */
+/** Definition of an SQL function: its signature, which the binder reads, and its evaluation, which runs for each row. */
 import { Decimal } from '@ashlar/api';
 import { COLUMN_TYPES } from '@ashlar/serialization';
 import { roundToEven } from '../cast.ts';

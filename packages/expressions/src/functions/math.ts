@@ -169,14 +169,14 @@ function truncatedQuotient(a: Decimal, b: Decimal): Decimal {
   return Decimal.of(a.rescale(scale).unscaled / b.rescale(scale).unscaled, 0);
 }
 
-/** What a cast to smallint does once the value is an integer. */
+/** The range check of a cast to smallint, once the value is an integer. */
 const smallint = strict('int4', [INTEGERS], (args, site) => {
   const value = integerArgument(args, 0, site);
   if (value >= -0x8000 && value <= 0x7fff) return value;
   throw outOfRange('smallint', site.at);
 });
 
-/** What a cast to real does once the value is a double: single precision. */
+/** The last step of a cast to real, once the value is a double: single precision. */
 const real = strict('float8', [['float8']], (args, site) => {
   const value = floatArgument(args, 0, site);
   const rounded = Math.fround(value);

@@ -21,7 +21,7 @@ import type { ConstantForm } from './row-lines.ts';
 import { type filterSource, isCached, isGenerationAllowed, type KernelInput, type Source } from './source.ts';
 import { tableOf } from './tables.ts';
 
-/** Generating and optimising a source costs as much as interpreting about so many rows. */
+/** Rows whose interpreting costs about as much as generating and optimising a source. */
 const INTERPRETED_ROWS_MAX = 2000;
 
 export interface KernelOptions {
@@ -33,7 +33,7 @@ const NO_BATCH: Batch = { length: 0, columns: [] };
 
 type MakeSource<Run> = (...args: Parameters<typeof filterSource>) => Source<Run> | undefined;
 
-/** What filters and scalars share. `Run` is the generated function. */
+/** Base of filters and scalars. `Run` is the generated function. */
 export class Kernels<Run> {
   readonly evaluate: Evaluator;
   readonly #expr: Expr;

@@ -39,7 +39,7 @@ export interface Program {
   readonly shape: string;
 }
 
-/** What of a node, besides kind, type and children, its source depends on: members of closed lists, flags and counts. */
+/** Properties of a node, besides kind, type and children, that its source depends on: members of closed lists, flags, counts. */
 function detailOf(expr: Expr): string {
   switch (expr.kind) {
     case 'compare':

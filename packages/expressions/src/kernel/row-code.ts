@@ -141,7 +141,7 @@ export class RowCode {
     return { isTrue, isNull: isNull === undefined ? undefined : this.#out.bit(`${isNull} & (${isTrue} ^ 1)`) };
   }
 
-  /** The condition `node`, evaluated only where `condition` holds if it is dear or may give up (row-code W3); false elsewhere. */
+  /** The condition `node`, evaluated only where `condition` holds if it is costly or may give up (row-code W3); false elsewhere. */
   #guarded(condition: string, node: ProgramNode): TruthCode {
     const [lines, value] = this.#out.captured(() => this.truth(node));
     if (!isCostly(lines)) {

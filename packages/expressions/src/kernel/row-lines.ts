@@ -8,7 +8,7 @@ import type { Tag } from '../types.ts';
  */
 export type ConstantForm = 'value' | 'time' | 'number' | 'double' | 'atLeast' | 'atMost' | 'equal';
 
-/** What the kernel needs beside the source: which parts of the program fill its inputs. */
+/** Inputs that the kernel needs beside the source: the parts of the program that fill them. */
 export interface KernelNeeds {
   /** Positions in Program.columns, by lane. */
   readonly numbers: number[];
@@ -86,7 +86,7 @@ export class RowLines {
     return name;
   }
 
-  /** What `write` adds, apart. */
+  /** The statements that `write` adds, kept apart. */
   captured<Value>(write: () => Value): readonly [readonly string[], Value] {
     const outer = this.#lines;
     this.#lines = [];
@@ -96,7 +96,7 @@ export class RowLines {
     return [lines, value];
   }
 
-  /** What `write` gives; when that is undefined, it leaves no statement and no need behind. */
+  /** The result of `write`; when that is undefined, no statement and no need are left behind. */
   attempt<Value>(write: () => Value | undefined): Value | undefined {
     const marks = Object.values(this.needs).map((list) => list.length);
     const lineCount = this.#lines.length;

@@ -219,18 +219,18 @@ export const memberSchema = z.strictObject({
       keyBytes: size('Longest key, encoded.', 64 * 1024, 16, 64 * 1024),
       valueBytes: size('Longest value.', 16 * MIB, 1024),
       messageBytes: size('Longest message between processes.', 64 * MIB, 64 * 1024),
-      sessionTtlMs: duration('A session that is silent so long is forgotten with its answers.', 60_000, 1000),
+      sessionTtlMs: duration('A session that is silent for this long is forgotten, with its answers.', 60_000, 1000),
       snapshotMaxAgeMs: duration(
         'A snapshot, or a result, that is not read for so long is given up (SNAPSHOT_EXPIRED).',
         60_000,
         100,
       ),
-      maxClockAheadMs: duration('Refuse clocks that are further ahead.', 500, 1),
+      maxClockAheadMs: duration('Clocks of other processes that are further ahead are refused.', 500, 1),
     })
     .prefault({}),
   log: z
     .strictObject({
-      level: choice('Least level that is logged.', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
+      level: choice('Lowest level that is logged.', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
       pretty: flag('Readable lines instead of JSON.'),
     })
     .prefault({}),
@@ -241,12 +241,12 @@ export const memberSchema = z.strictObject({
         0,
       ),
       commitDropPerMille: count(
-        'Of a thousand late commits so many are lost, with all behind them in the partition.',
+        'Late commits that are lost, of a thousand, with all behind them in the partition.',
         0,
         0,
         1000,
       ),
-      seed: count('Of the delays and losses.', 1, 0, 2 ** 31),
+      seed: count('Seed of the delays and losses.', 1, 0, 2 ** 31),
     })
     .prefault({}),
   security: z

@@ -41,7 +41,7 @@ function isKey(expr: Expr, relation: Relation): boolean {
   return relation.columns[expr.index % RELATION_STRIDE]?.source === 'key';
 }
 
-/** Types whose values have the bytes of the key that they equal. A numeric equals keys, but is none. */
+/** Types whose values are encoded as the key that they equal. A numeric can equal a key, but its encoding is another. */
 const KEY_TYPES: ReadonlySet<SqlType> = new Set(['any', 'null', 'text', 'int4', 'int8', 'float8', 'bytea']);
 
 function isKeyValue(expr: Expr): boolean {

@@ -36,11 +36,11 @@ export interface CsvOptions {
   /** One character; default: the one of , ; tab | that the first lines agree on. */
   readonly delimiter?: string | undefined;
   readonly encoding?: string | undefined;
-  /** What stands for null; default: an empty field. */
+  /** Text that stands for NULL; default: an empty field. */
   readonly nullText?: string | undefined;
 }
 
-/** What is known of a file before its rows are read. */
+/** Facts about a file that are known before its rows are read. */
 interface CsvForm {
   readonly file: TextFile;
   readonly names: readonly string[];

@@ -19,11 +19,11 @@ const ENDINGS: Readonly<Record<string, ExportFormat>> = {
   '.json': 'json',
 };
 
-/** What is written, besides a column a field. */
+/** Options of a row file, which has a column for each field. */
 export interface RowFileOptions {
   /** Values that are no documents stand as text in a `__value` column, the last one. */
   readonly valuesBesideFields: boolean;
-  /** What stands for NULL in CSV; default: an empty field. */
+  /** Text that stands for NULL in CSV; default: an empty field. */
   readonly nullText?: string | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the columns of a Parquet file mean, apart from how the library reads them.
+ * The types of the columns of a Parquet file, apart from how the library reads them.
  *
  *   metadata -> metadata the library reads without loss     every element called by its place (f1, f2 …), types that it
  *            \                                              reads with loss taken off: it hands out what is stored
@@ -30,7 +30,7 @@ type Convert = (value: never) => unknown;
 
 export interface ParquetColumn {
   readonly name: string;
-  /** What the library calls it. */
+  /** Its name in the library. */
   readonly alias: string;
   /** Undefined: values are as the library gives them, but for bigints, which narrow. */
   readonly convert: Convert | undefined;

@@ -1,6 +1,6 @@
 /**
  * Parquet files, a row group at a time: columns are decoded one by one, then turned into documents. What a Parquet type
- * becomes stands in `parquet-schema.ts`; here the library is told how to read texts and times without loss.
+ * becomes stands in `parquet-schema.ts`; here the library is set up to read texts and times without loss.
  */
 import { setImmediate } from 'node:timers/promises';
 import { constants, zstdDecompressSync } from 'node:zlib';

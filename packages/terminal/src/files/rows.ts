@@ -21,7 +21,7 @@ export interface RowSource {
   readonly rowCount: number | undefined;
   /** Size of the file. */
   readonly bytesTotal: number;
-  /** What a reader of the file should know of it: columns that were renamed. */
+  /** Notices for the reader of the file: columns that were renamed. */
   readonly notices?: readonly string[];
   /** Columns of an export that hold keys and values as text; undefined: none does. */
   readonly textColumns?: TextColumns;

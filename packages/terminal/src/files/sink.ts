@@ -43,7 +43,7 @@ export function fileSink(path: string): Sink {
     const why = isError(cause) ? cause.message : String(cause);
     throw new GridError('INVALID_ARGUMENT', `${path} cannot be written: ${why}`, { cause });
   });
-  closed.catch(() => {}); // told by the write or the commit that comes next
+  closed.catch(() => {}); // the next write or commit throws it
   return {
     get bytesWritten() {
       return stream.bytesWritten;

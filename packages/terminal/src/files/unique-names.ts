@@ -4,7 +4,7 @@ import { numberedName } from '@ashlar/core';
 
 export interface UniqueNames {
   readonly names: readonly string[];
-  /** What was renamed, in words, for the one who reads the file. */
+  /** The columns that were renamed, in words, for the one who reads the file. */
   readonly notices: readonly string[];
 }
 
