@@ -75,7 +75,7 @@ export class AnswersSoak {
       for (const client of clients) for (const { file, ...options } of MODULES) await client.deploy(file, options);
       const callers = Array.from({ length: CALLERS }, (_, number): Caller => {
         const member = connections[number % connections.length]!;
-        return { grid: clients[number % CONNECTIONS]!, member, number };
+        return { grid: clients[number % CONNECTIONS]!, member };
       });
       await this.#ask(callers, AbortSignal.any([signal, AbortSignal.timeout(this.#turnMs)]));
     } finally {

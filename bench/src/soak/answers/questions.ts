@@ -9,11 +9,10 @@ import type { MemberConnection } from '@ashlar/transport';
 import { SoakFault } from '../tally.ts';
 import { FIXED_COUNT, FixedRows, look, Own, raise, sums } from './user-code.ts';
 
-/** A caller; each has rows of its own to write. */
+/** A caller, and a member that it asks past its client. */
 export interface Caller {
   readonly grid: Grid;
   readonly member: MemberConnection;
-  readonly number: number;
 }
 
 export interface Question {
@@ -154,25 +153,33 @@ export const READS: readonly Question[] = [
   },
 ];
 
-/** Writes rows of the caller by every statement that writes, asks for them, and removes them again. */
-export const WRITES: Question = {
-  name: 'INSERT, UPDATE, processWhere, DELETE',
-  async ask({ grid, number }) {
-    const count = async (text: string): Promise<number> => (await grid.sql(text, [number]).execute()).affected;
+/**
+ * Writes rows by every statement that writes, asks for them, and removes them again. Each time they are others: what is left
+ * of a time whose outcome nobody knows is in nobody's way.
+ */
+class OwnRows implements Question {
+  readonly name = 'INSERT, UPDATE, processWhere, DELETE';
+  #times = 0;
+
+  async ask({ grid }: Caller): Promise<void> {
+    const mine = this.#times++;
+    const count = async (text: string): Promise<number> => (await grid.sql(text, [mine]).execute()).affected;
     const rows = Array.from({ length: OWN_ROWS }, (_, row) => `($${row + 2}, ${row}, $1)`);
-    const keys = Array.from({ length: OWN_ROWS }, (_, row) => `${number}:${row}`);
+    const keys = Array.from({ length: OWN_ROWS }, (_, row) => `${mine}:${row}`);
     const insert = `INSERT INTO own (__key, v, c) VALUES ${rows.join(', ')}`;
-    const { affected } = await grid.sql(insert, [number, ...keys]).execute();
+    const { affected } = await grid.sql(insert, [mine, ...keys]).execute();
     expectAnswer('INSERT', affected, OWN_ROWS);
     const where = 'c = $1';
     expectAnswer('UPDATE', await count(`UPDATE own SET v = v + 1 WHERE ${where}`), OWN_ROWS);
-    const processed = await grid.map(Own).processWhere(where, [number], raise, undefined);
+    const processed = await grid.map(Own).processWhere(where, [mine], raise, undefined);
     expectAnswer('processWhere', processed.affected, OWN_ROWS);
-    const [row] = await grid.sql<{ v: number }>(`SELECT sum(v) AS v FROM own WHERE ${where}`, [number]).all();
+    const [row] = await grid.sql<{ v: number }>(`SELECT sum(v) AS v FROM own WHERE ${where}`, [mine]).all();
     expectAnswer('the sum of own rows', Number(row!.v), (OWN_ROWS * (OWN_ROWS - 1)) / 2 + 2 * OWN_ROWS);
     expectAnswer('DELETE', await count(`DELETE FROM own WHERE ${where}`), OWN_ROWS);
-  },
-};
+  }
+}
+
+export const WRITES: Question = new OwnRows();
 
 function byNumber(a: number, b: number): number {
   return a - b;

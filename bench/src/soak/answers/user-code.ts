@@ -11,7 +11,7 @@ export interface Fixed {
 /** Never written to while questions are asked. */
 export const FIXED_COUNT = 50;
 export const FixedRows = defineMap<number, Fixed>('fixed');
-/** The entries that each caller, by its number, writes, asks for and removes. */
+/** The entries that each caller writes, asks for and removes. */
 export const Own = defineMap<string, { readonly v: number; readonly c: number }>('own');
 /** The map whose entries the listener copies. */
 export const Source = defineMap<readonly [caller: number, turn: number], number>('source');
