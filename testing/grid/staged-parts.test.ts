@@ -81,6 +81,16 @@ const isSettled = async (promise: Promise<unknown>, ms: number): Promise<boolean
   return (await Promise.race([promise.catch(() => undefined), timer])) !== late;
 };
 
+async function figure(member: MemberProcess, metric: string): Promise<number> {
+  const { figures } = await connectionTo(member).admin.stats(undefined);
+  return figures.filter(({ name }) => name === metric).reduce((sum, { value }) => sum + value, 0);
+}
+
+/** A part of a statement is staged there: it holds its partitions. */
+async function untilHeld(member: MemberProcess): Promise<void> {
+  while ((await figure(member, 'ashlar_keys_held')) === 0);
+}
+
 describe('what is staged', () => {
   it('is seen by nobody; writers of its partitions wait for it, reads and other partitions do not', async () => {
     await start();
@@ -134,11 +144,7 @@ describe('a statement that waits for a partition', () => {
       const caller = await grid.connect();
       const update = caller.sql('UPDATE m SET n = 7', [], { signal: abort.signal }).execute();
       update.catch(() => undefined);
-      // The lower member's part is staged, and holds its partitions, once a writer there has to wait.
-      const read = async () => (await connectionTo(lower!).admin.stats(undefined)).figures;
-      const isHeld = async (): Promise<boolean> =>
-        (await read()).some(({ name, value }) => name === 'ashlar_keys_held' && value > 0);
-      while (!(await isHeld()));
+      await untilHeld(lower!);
       if (ends === 'caller') abort.abort();
       else await held.ask(input('commit'), 'write');
       if (ends === 'caller') await expect(update).rejects.toMatchObject({ code: 'CANCELLED' });
@@ -150,6 +156,78 @@ describe('a statement that waits for a partition', () => {
       } else expect(await map.getAll([low!, high!])).toEqual([{ n: 7 }, { by: 'hand', n: 7 }]);
       await map.remove(1000 + low!);
     }
+  }, 60_000);
+
+  it('and whose coordinator is killed leaves nothing: its other parts are undone, and their keys are free', async () => {
+    await start();
+    const map = client.map<{ n: number }>('m');
+    await map.putAll(Array.from({ length: 200 }, (_, key) => [key, { n: 0 }]));
+    const [lower, higher] = inOrder();
+    const [low] = await keysOn(lower!);
+    await stageByHand(higher!, [(await keysOn(higher!))[0]!]);
+    const caller = await grid.connect({ seeds: [higher!.address] });
+    const update = caller.sql('UPDATE m SET n = 7', [], { timeoutMs: 30_000 }).execute();
+    update.catch(() => undefined);
+    await untilHeld(lower!);
+    const waiting = map.getAndPut(low!, { n: 1 }, { timeoutMs: 30_000 });
+    expect(await isSettled(waiting, 100)).toBe(false);
+    await higher!.end('SIGKILL');
+    expect(await waiting).toEqual({ n: 0 });
+    expect(await figure(lower!, 'ashlar_keys_held')).toBe(0);
+    await expect(update).rejects.toMatchObject({ code: expect.stringMatching(/OUTCOME_UNKNOWN|MEMBER_UNREACHABLE/) });
+    expect(await map.get(low!)).toEqual({ n: 1 });
+  }, 60_000);
+
+  it('and whose coordinator falls silent is undone after its lease; when that is back it runs again, or has changed nothing', async () => {
+    await start();
+    const map = client.map<{ n: number }>('m');
+    await map.putAll(Array.from({ length: 200 }, (_, key) => [key, { n: 0 }]));
+    const [lower, higher] = inOrder();
+    const keys = [...(await keysOn(lower!)), ...(await keysOn(higher!))];
+    const held = await stageByHand(higher!, [keys.at(-1)!]);
+    const caller = await grid.connect({ seeds: [higher!.address] });
+    const update = caller.sql('UPDATE m SET n = 7', [], { timeoutMs: 60_000 }).execute();
+    update.catch(() => undefined);
+    await untilHeld(lower!);
+    higher!.child.kill('SIGSTOP');
+    const before = await map.getAndPut(keys[0]!, { n: 1 }, { timeoutMs: 30_000 });
+    higher!.child.kill('SIGCONT');
+    expect(before).toEqual({ n: 0 });
+    held.close();
+    // It was undone, so it may be tried again, as a whole: what was put meanwhile is seen then.
+    const isDone = await update.then(
+      ({ affected }) => affected === keys.length,
+      () => false,
+    );
+    const after = await map.getAll(keys, { timeoutMs: 30_000 });
+    expect(after).toEqual(keys.map((_, at) => ({ n: isDone ? 7 : at === 0 ? 1 : 0 })));
+  }, 60_000);
+
+  it('holds up no statement and no writer of other partitions', async () => {
+    await start();
+    const map = client.map<{ n: number }>('m');
+    const all = Array.from({ length: 200 }, (_, key) => key);
+    await map.putAll(all.map((key) => [key, { n: 0 }]));
+    const [, higher] = inOrder();
+    const slow = partition((await keysOn(higher!))[0]!);
+    const isSlow = (key: number): boolean => partition(key) === slow;
+    const held = await stageByHand(higher!, [all.find(isSlow)!]);
+    const list = (keys: readonly number[]): string => keys.join(', ');
+    const waiting = client.sql(`UPDATE m SET n = n + 1 WHERE __key IN (${list(all.filter(isSlow))})`).execute();
+    const others = all.filter((key) => !isSlow(key));
+    for (let round = 0; round < 5; round++) {
+      const changed = await client.sql(`UPDATE m SET n = n + 1 WHERE __key IN (${list(others)})`).execute();
+      expect(changed.affected).toBe(others.length);
+    }
+    await map.put(others[0]!, { n: 9 });
+    expect(await isSettled(waiting, 50)).toBe(false);
+    held.close();
+    expect((await waiting).affected).toBe(all.length - others.length);
+    expect(await rowsOf(client, 'SELECT n, count(*) FROM m GROUP BY n ORDER BY n')).toEqual([
+      [1, all.length - others.length],
+      [5, others.length - 1],
+      [9, 1],
+    ]);
   }, 60_000);
 
   it('changes nothing anywhere when a member is lost before it commits', async () => {
