@@ -124,7 +124,7 @@ describe('a listener that throws, loops for ever, fills its heap or writes more 
     await client.map(Orders).put(9_999, { amount: 1 });
     await until(async () => (await client.map(Copies).size()) > copiedBefore);
     await until(async () => (await client.map(Survivors).getAll(keys)).filter((one) => one === undefined).length <= 20);
-    // After so many tries the events are passed over: what is behind them in their partitions comes then.
+    // After so many tries such an event is passed over: what is behind it in its partition comes then.
     await until(async () => (await client.map(Survivors).getAll(keys)).every((one) => one === 'copied'));
     await until(async () => log().length >= harms.length);
     const causes = ['RangeError: no such order', 'USER_CODE_TIMEOUT', 'USER_CODE_OUT_OF_MEMORY', 'VALUE_TOO_LARGE'];

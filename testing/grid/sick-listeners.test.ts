@@ -71,7 +71,7 @@ describe('a listener that fails on whatever comes', () => {
     for (const map of ['heap', 'endless', 'exits']) {
       await until(async () => !(await cured.getAll(keysOf(map) as never)).includes(undefined));
     }
-    // One group of the listener that only throws was passed over before the listener was found to be to blame.
+    // One event of the listener that only throws was passed over before the listener was found to be to blame.
     const copied = async (): Promise<number> =>
       (await cured.getAll(keysOf('throws') as never)).filter((value) => value !== undefined).length;
     await until(async () => (await copied()) >= EVENTS / 2);

@@ -78,7 +78,7 @@ export class ListenerDriver {
     );
     metrics.counter(
       'ashlar_listener_passed_over_total',
-      'Groups of events that listeners were given up on.',
+      'Events that listeners were given up on, or refused, and writes that can never be taken.',
       sum(({ passedOver }) => passedOver),
     );
     metrics.counter(

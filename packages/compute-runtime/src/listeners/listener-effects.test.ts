@@ -3,7 +3,15 @@ import { GridError, type PartitionId, seededRandom } from '@ashlar/core';
 import { Subscription } from '@ashlar/events';
 import { decodeKey } from '@ashlar/serialization';
 import { jest } from '@jest/globals';
-import { type BenchMember, type BenchOptions, ListenerBench, SOURCE, TARGET, until } from './testing/listener-bench.ts';
+import {
+  type BenchMember,
+  type BenchOptions,
+  copyEvents,
+  ListenerBench,
+  SOURCE,
+  TARGET,
+  until,
+} from './testing/listener-bench.ts';
 
 let bench: ListenerBench;
 
@@ -285,6 +293,27 @@ describe('a failed run', () => {
     await untilCopied(KEYS, 1);
     await idle(member);
     expect(effects()).toEqual(expected(KEYS, 1));
+  });
+
+  it('of several events is given up on for those at fault alone: the others have their effect, once', async () => {
+    await start();
+    const [member] = bench.members as [BenchMember];
+    const isAtFault = (key: unknown): boolean => (key as number) % 20 === 13;
+    member.code = (events) => {
+      if (events.some(({ key }) => isAtFault(key))) throw new GridError('USER_CODE_TIMEOUT', 'for ever');
+      return copyEvents(events);
+    };
+    await member.driver.close();
+    await putAll(KEYS, 1);
+    await member.restart();
+    const others = KEYS.filter((key) => !isAtFault(key));
+    await untilCopied(others, 1);
+    await idle(member);
+    await until(
+      () => member.told.filter((line) => line.includes('passed over')).length === KEYS.length - others.length,
+    );
+    expect(member.runs.some((events) => events.length > 1)).toBe(true);
+    expect(effects()).toEqual(expected(others, 1));
   });
 
   it('that was refused is passed over for good: a restart does not bring its event back', async () => {

@@ -11,6 +11,8 @@
  * listener-run R3  A partition whose step takes long (it failed, or its outbox is not taken) is on hold, and no other waits
  *                  for it.
  * listener-run R4  Once a step is committed its events are never given to the listener's code again.
+ * listener-run R5  A group of several events that failed by the listener's own fault is run event by event: only the one at
+ *                  fault is tried again and given up on.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
@@ -371,14 +373,14 @@ export class ListenerRun {
 
   /* ---- What failed ---------------------------------------------------------------------------------------------- */
 
-  /** Tries a group again, alone, until it is done, given up or refused; what is refused of several events is found one by one. */
+  /** Tries a group again, alone, until it is done, given up or refused; of several events it finds those at fault (R5). */
   async #settle(group: EventGroup, first: Failure, successesBefore: number): Promise<void> {
     const { health, tasks } = this.#options;
     const { signal } = this.#stopping;
     let failure = first;
     let failures = new GroupFailures(health, successesBefore);
     for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
-      if (failure.isRefusal) break;
+      if (failure.isRefusal || (!failure.transient && group.events.length > 1)) break;
       if (failures.isOutdated(health)) failures = new GroupFailures(health, health.successes);
       if (!failure.transient) failures.add(failure.isDeath);
       if (failures.isExhausted && health.mayGiveUp(failures, failure.error)) break;
@@ -391,19 +393,19 @@ export class ListenerRun {
       failure = outcome.failure;
     }
     if (signal.aborted) return;
-    if (failure.isRefusal && group.events.length > 1) await this.#oneByOne(group);
+    if (group.events.length > 1) await this.#oneByOne(group, successesBefore);
     else await this.#passOver(group, failure);
   }
 
-  async #oneByOne(group: EventGroup): Promise<void> {
-    const { health, tasks } = this.#options;
+  async #oneByOne(group: EventGroup, successesBefore: number): Promise<void> {
+    const { tasks } = this.#options;
     for (const alone of singles(group)) {
       if (this.#stopping.signal.aborted) return;
       const [ran] = await tasks.run([alone], this.#stopping.signal);
       if (this.#stopping.signal.aborted) return;
       const outcome = await this.#commit(alone, ran!);
       if ('delivering' in outcome) await outcome.delivering;
-      else await this.#settle(alone, outcome.failure, health.successes);
+      else await this.#settle(alone, outcome.failure, successesBefore);
     }
   }
 

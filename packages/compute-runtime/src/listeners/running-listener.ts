@@ -5,7 +5,7 @@
  * running-listener L1  It holds the log behind what it has done (a durable consumer), so it misses nothing; where listeners
  *                      hold all that logs may take, writes wait or are refused (LOG_FULL). What it writes itself is always
  *                      taken.
- * running-listener L2  A group that fails is tried again after a pause that doubles; if the listener is at fault a
+ * running-listener L2  An event that fails is tried again after a pause that doubles; if the listener is at fault a
  *                      few times (listener-health.ts), then it is given up with an error in the log and in the metrics, or the
  *                      listener goes into quarantine: then nothing runs until its module is deployed again, and it keeps its
  *                      place.
@@ -39,7 +39,7 @@ export class RunningListener implements LogHolder {
   #isHandedOn = false;
   #isLetGo = false;
   #isUndelivered = false;
-  /** Events that it has done with, and groups that were given up. */
+  /** Events that it has done with, and those that it was given up on. */
   done = 0;
   passedOver = 0;
   /** Partitions whose log did not reach back to the checkpoint. */
@@ -222,7 +222,7 @@ export class RunningListener implements LogHolder {
     this.#deps.parts.log.warn(facts, 'writes of a listener are not taken: they are sent until they are');
   }
 
-  #tellPassedOver({ partition, events, lastSequence }: EventGroup, error: GridError, isRefusal: boolean): void {
+  #tellPassedOver({ partition, lastSequence }: EventGroup, error: GridError, isRefusal: boolean): void {
     this.passedOver++;
     const { log } = this.#deps.parts;
     if (isRefusal) {
@@ -232,8 +232,8 @@ export class RunningListener implements LogHolder {
       return;
     }
     log.error(
-      { err: error, listener: this.name, partition, events: events.length, lastSequence },
-      'a listener failed on the same events again and again: they are passed over',
+      { err: error, listener: this.name, partition, lastSequence },
+      'a listener failed on the same event again and again: it is passed over',
     );
   }
 

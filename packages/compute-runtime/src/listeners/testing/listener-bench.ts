@@ -59,7 +59,7 @@ export const LISTENER = 'copy';
 export const SOURCE = 'source';
 export const TARGET = 'target';
 
-/** What the listener makes of an event. */
+/** What the listener makes of an event. What code throws has failed for good; USER_CODE_TIMEOUT: it killed its thread. */
 export interface BenchEvent {
   readonly key: Key;
   readonly value: unknown;
@@ -251,14 +251,23 @@ export class BenchMember {
       const failure = this.failNext;
       this.failNext = undefined;
       if (failure !== undefined) return failure;
-      const writes = this.code(seen).map(
+      return this.#outcomeOf(seen);
+    });
+  }
+
+  #outcomeOf(events: readonly BenchEvent[]): ListenerOutcome {
+    try {
+      const writes = this.code(events).map(
         ({ key, value }): ListenerWrite => ({
           ...{ map: TARGET, key: encodeKey(key), ttlMs: undefined },
           value: value === undefined ? undefined : encodeValue(value),
         }),
       );
       return { kind: 'writes', writes };
-    });
+    } catch (cause) {
+      const error = GridError.wrap(cause);
+      return { kind: 'failed', error, transient: false, isDeath: error.code === 'USER_CODE_TIMEOUT' };
+    }
   }
 
   #follow(): void {
