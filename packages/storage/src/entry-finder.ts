@@ -75,7 +75,7 @@ export class EntryFinder {
     if (words[at + ENTRY_KEY_BYTES]! >= ENTRY_STAGED_ONE) {
       slot = isNewest
         ? this.found.newestSlot(core.words, table, entry, newest, within)
-        : committedSlot(core.arena, table, entry, newest, within === undefined ? -1 : within.lane);
+        : committedSlot(core.arena, table, entry, newest, within?.lane ?? -1, core.patchQueue.length === 0);
       if (slot < 0) return false;
       value = table.valueOf(slot);
     }

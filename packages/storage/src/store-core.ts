@@ -39,6 +39,7 @@ import { BlockAllocator, type Relief } from './memory/block-allocator.ts';
 import { extentBytesMax } from './memory/value-extents.ts';
 import type { Partition } from './partition.ts';
 import { ReaderEpochs } from './reader-epochs.ts';
+import { DecidedSlots } from './slots/decided-slots.ts';
 import { SlotTable } from './slots/slot-table.ts';
 import { TableReclaimer } from './slots/table-reclaimer.ts';
 import { Snapshots } from './snapshots.ts';
@@ -92,6 +93,7 @@ export class StoreCore {
   readonly blocks: BlockAllocator;
   readonly epochs: ReaderEpochs;
   readonly words: PendingWords<WriteBatch>;
+  readonly decidedSlots = new DecidedSlots();
   readonly snapshots: Snapshots;
   readonly timers: TimerWheel;
   readonly mapDirectory: MapDirectory;
@@ -200,7 +202,7 @@ export class StoreCore {
 
   openMap(mapId: MapId, options: MapOptions): void {
     if (this.maps.has(mapId)) throw new GridError('MAP_CONFLICT', `map ${mapId} is open already`);
-    const { blocks, epochs, timers, words, hashSeed } = this;
+    const { blocks, epochs, timers, words, decidedSlots, hashSeed } = this;
     const account = this.accountOf(mapId);
     const count = this.options.partitionCount;
     const directory = blocks.allocate(count * 4, account, MemoryKind.slots);
@@ -209,7 +211,13 @@ export class StoreCore {
     this.arena.segmentOf(directory).u32.fill(0, at, at + count);
     this.maps.set(
       mapId,
-      new StoredMap(mapId, options, { blocks, epochs, timers, words, account, hashSeed, changes: 0 }, directory, count),
+      new StoredMap(
+        mapId,
+        options,
+        { blocks, epochs, timers, words, decidedSlots, account, hashSeed, changes: 0 },
+        directory,
+        count,
+      ),
     );
     this.mapDirectory.add(mapId, directory);
     this.#highestMapId = Math.max(this.#highestMapId, mapId);

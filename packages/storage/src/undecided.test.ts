@@ -1,5 +1,17 @@
-import type { PartitionId, Version } from '@ashlar/core';
-import { get, getAt, getNewest, makeBench, PARTITION, put, stagePut, stageRemove } from './testing/store-bench.ts';
+import { type PartitionId, seededRandom, type Version } from '@ashlar/core';
+import { jest } from '@jest/globals';
+import type { WriteBatch } from './batch/write-batch.ts';
+import {
+  get,
+  getAt,
+  getNewest,
+  makeBench,
+  PARTITION,
+  put,
+  settle,
+  stagePut,
+  stageRemove,
+} from './testing/store-bench.ts';
 
 describe('what is undecided', () => {
   it('is seen by a look at the newest state from its sealing on, with its version and what it hangs on', () => {
@@ -90,4 +102,95 @@ describe('what is undecided', () => {
     expect(getAt(reader, 'a', pinned.version)).toBe('1');
     stalled.commit();
   });
+});
+
+describe('a hot key, written faster than commits come', () => {
+  /** What readers of shared lanes do for each slot that they pass. */
+  function passed(work: () => void): number {
+    const spy = jest.spyOn(Atomics, 'load');
+    work();
+    const { length } = spy.mock.calls;
+    spy.mockRestore();
+    return length;
+  }
+
+  it('costs a look, and a commit, the same however much is undecided', () => {
+    const costs = [10, 1000].map((depth) => {
+      const { store } = makeBench();
+      const sealed: WriteBatch[] = [];
+      const write = (isRemoval: boolean): void => {
+        const batch = store.begin({ oncePerKey: true });
+        if (isRemoval) stageRemove(batch, 'k');
+        else stagePut(batch, 'k', `${sealed.length}`);
+        batch.seal();
+        sealed.push(batch);
+      };
+      for (let at = 0; at < depth; at++) write(at % 5 === 4);
+      sealed.shift()!.commit();
+      let most = 0;
+      for (let at = 0; at < 100; at++) {
+        const wasReplaced = ![0, 4].includes((at + 1) % 5);
+        const look = passed(() => get(store, 'k'));
+        const commit = passed(() => {
+          sealed.shift()!.commit();
+          settle(store);
+        });
+        // A slot that was removed, and not replaced, is walked to.
+        most = Math.max(most, look, wasReplaced ? commit : 0);
+        write(at % 5 === 4);
+      }
+      store.checkInvariants();
+      return most;
+    });
+    expect(costs[1]).toBeLessThan(costs[0]! + 20);
+  });
+
+  it.each([1, 2, 3])(
+    'agrees with a list of its states, whatever is committed, lost, read or given up (seed %i)',
+    (seed) => {
+      const random = seededRandom(seed);
+      const { store } = makeBench({ patchAtOnceMax: 1 });
+      const keys = ['a', 'b'];
+      const committed = new Map<string, string | undefined>();
+      const undecided: { readonly batch: WriteBatch; readonly writes: Map<string, string | undefined> }[] = [];
+      const snapshots: { readonly id: number; readonly seen: Map<string, string | undefined> }[] = [];
+      const write = (number: number): void => {
+        const writes = new Map<string, string | undefined>();
+        const batch = store.begin({ oncePerKey: true });
+        for (const key of keys) {
+          if (random.below(3) === 0) continue;
+          const value = random.below(3) === 0 ? undefined : `${number}`;
+          if (value === undefined) stageRemove(batch, key);
+          else stagePut(batch, key, value);
+          writes.set(key, value);
+        }
+        batch.seal();
+        if (batch.isEmpty) batch.commit();
+        else undecided.push({ batch, writes });
+      };
+      const commit = (): void => {
+        const first = undecided.shift();
+        first?.batch.commit();
+        for (const [key, value] of first?.writes ?? []) committed.set(key, value);
+      };
+      const steps = [
+        ...[write, write, write, commit, commit],
+        () => undecided.pop()?.batch.abort(),
+        () => store.reclaim(1 + random.below(5)),
+        () => {
+          if (undecided.length === 0) snapshots.push({ id: store.openSnapshot().id, seen: new Map(committed) });
+        },
+        () => snapshots.length > 0 && store.releaseSnapshot(snapshots.splice(random.below(snapshots.length), 1)[0]!.id),
+      ];
+      for (let number = 0; number < 3000; number++) {
+        steps[random.below(number % 500 < 300 ? steps.length : 6)]!(number);
+        for (const key of keys) {
+          expect(get(store, key)).toBe(committed.get(key));
+          const newest = undecided.findLast(({ writes }) => writes.has(key));
+          expect(getNewest(store, key)).toBe(newest === undefined ? committed.get(key) : newest.writes.get(key));
+        }
+        if (number % 100 === 0) store.checkInvariants();
+      }
+    },
+  );
 });

@@ -16,6 +16,7 @@ import {
 } from '../layout.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import { assembleExtents, copyExtents } from '../memory/value-extents.ts';
+import { NOTHING, UNKNOWN } from './decided-slots.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import type { SlotTable } from './slot-table.ts';
 
@@ -134,13 +135,24 @@ export class FoundEntry {
 }
 
 /**
- * Walks from the newest slot of an entry with staged changes to its newest committed one.
+ * The newest committed slot of an entry with staged changes: known, or walked to from the newest one.
  *
  * @param newest   slot + 1
  * @param ownLane  the lane of a batch whose own changes count as committed; -1: none
+ * @param isPatched  no batch is committed whose lanes do not say so yet
  * @returns the slot, or -1 when nothing committed is live
  */
-export function committedSlot(arena: Arena, table: SlotTable, entry: Ref, newest: number, ownLane: number): number {
+export function committedSlot(
+  arena: Arena,
+  table: SlotTable,
+  entry: Ref,
+  newest: number,
+  ownLane: number,
+  isPatched: boolean,
+): number {
+  const decided = isPatched && ownLane < 0 ? table.decidedSlot(entry) : UNKNOWN;
+  if (decided === NOTHING) return -1;
+  if (decided !== UNKNOWN) return table.endOf(decided) >= PENDING_BASE ? decided : -1;
   for (let link = newest; link !== 0; ) {
     const slot = link - 1;
     const chunk = table.chunks[slot >>> CHUNK_SHIFT]!;

@@ -54,6 +54,7 @@ import { MemoryKind } from '../memory/accounts.ts';
 import type { Ref } from '../memory/arena.ts';
 import { keyHash, releaseEntry, releaseValue } from '../memory/blocks.ts';
 import type { Snapshots } from '../snapshots.ts';
+import { NOTHING } from './decided-slots.ts';
 import { EntryIndex } from './entry-index.ts';
 import { bridge, olderThan, validPrevious } from './slot-chain.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
@@ -233,7 +234,7 @@ export class SlotTable {
     const tallyAt = chunk.header + CHUNK_TALLY;
     Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - 2 * TALLY_PENDING - TALLY_HIDDEN);
     this.closed.push(closed);
-    this.#decided(chunk.u32[chunk.entryRef + at]!, 2);
+    this.#committed(chunk.u32[chunk.entryRef + at]!, staged, version, 2);
     return true;
   }
 
@@ -258,7 +259,7 @@ export class SlotTable {
     // Last: a reader that finds the tally 0 finds the lanes and maxBegin as they are now.
     const tallyAt = chunk.header + CHUNK_TALLY;
     Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING - TALLY_HIDDEN);
-    this.#decided(chunk.u32[chunk.entryRef + at]!);
+    this.#committed(chunk.u32[chunk.entryRef + at]!, slot, version, 1);
     return true;
   }
 
@@ -274,24 +275,35 @@ export class SlotTable {
     const tallyAt = chunk.header + CHUNK_TALLY;
     Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING);
     this.closed.push(slot);
-    this.#decided(chunk.u32[chunk.entryRef + (slot & CHUNK_MASK)]!);
+    this.#committed(chunk.u32[chunk.entryRef + (slot & CHUNK_MASK)]!, slot, version, 1);
   }
 
-  /** Staged changes of the entry are decided. After the last one the entry names its newest value again. */
-  #decided(entry: Ref, changes = 1): void {
+  /** Changes of an entry are committed, in the order of its chain; the last of them in `slot`. */
+  #committed(entry: Ref, slot: number, version: number, changes: number): void {
+    if (this.#decided(entry, changes)) this.host.decidedSlots.note(entry, slot, version);
+  }
+
+  /**
+   * Staged changes of the entry are decided. After the last one the entry names its newest value again.
+   *
+   * @returns whether others are undecided
+   */
+  #decided(entry: Ref, changes = 1): boolean {
     const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
     const at = (entry & SEGMENT_MASK) << 1;
     const staged = u32[at + ENTRY_KEY_BYTES]! - changes * ENTRY_STAGED_ONE;
     u32[at + ENTRY_KEY_BYTES] = staged;
-    if (staged >= ENTRY_STAGED_ONE) return;
+    if (staged >= ENTRY_STAGED_ONE) return true;
+    this.host.decidedSlots.forget(entry);
     const newest = u32[at + ENTRY_NEWEST]! - 1;
     if (newest < 0) {
       u32[at + ENTRY_VALUE] = 0;
-      return;
+      return false;
     }
     const chunk = this.chunks[newest >>> CHUNK_SHIFT]!;
     const slot = newest & CHUNK_MASK;
     u32[at + ENTRY_VALUE] = chunk.f64[chunk.end + slot] === LIVE ? chunk.u32[chunk.valueRef + slot]! : 0;
+    return false;
   }
 
   /** A batch was committed that changed the number of live entries. */
@@ -385,7 +397,7 @@ export class SlotTable {
     }
     let steps = 0;
     for (; steps < maxSteps && this.#heldCount > 0; steps++) {
-      if (this.#passLeft === 0 && this.#endOf(this.held.head) > snapshots.oldest) break;
+      if (this.#passLeft === 0 && this.endOf(this.held.head) > snapshots.oldest) break;
       const slot = this.held.shift();
       this.#heldCount -= 1;
       this.#passLeft = Math.max(0, this.#passLeft - 1);
@@ -399,7 +411,7 @@ export class SlotTable {
     this.#heldCount += 1;
   }
 
-  #endOf(slot: number): number {
+  endOf(slot: number): number {
     const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
     return chunk.f64[chunk.end + (slot & CHUNK_MASK)]!;
   }
@@ -416,7 +428,7 @@ export class SlotTable {
       const older = olderThan(this.chunks, entry, chunk.u32[chunk.previous + at]!, begin);
       const newest = this.#newestOf(entry);
       if (newest !== slot + 1) {
-        bridge(this.chunks, entry, newest, slot, older);
+        bridge(this.chunks, entry, this.#aboveDecided(entry, newest, slot), slot, older);
         this.limbo.push(slot);
         return true;
       }
@@ -431,6 +443,20 @@ export class SlotTable {
   #newestOf(entry: Ref): number {
     const u32 = this.host.blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
     return u32[((entry & SEGMENT_MASK) << 1) + ENTRY_NEWEST]!;
+  }
+
+  /** The link from which a slot that leaves is to be found: past what is undecided, where that is known. */
+  #aboveDecided(entry: Ref, newest: number, leaving: number): number {
+    const slot = this.decidedSlot(entry);
+    return slot < 0 || slot === leaving ? newest : slot + 1;
+  }
+
+  /** Of an entry with undecided changes: the slot below which nothing is undecided; UNKNOWN, NOTHING. */
+  decidedSlot(entry: Ref): number {
+    const slot = this.host.decidedSlots.of(entry);
+    if (slot < 0) return slot;
+    const chunk = this.chunks[slot >>> CHUNK_SHIFT]!;
+    return chunk.f64[chunk.begin + (slot & CHUNK_MASK)] === FREE ? NOTHING : slot;
   }
 
   /** The second half: what is unlinked waits for the readers of epoch `stamp`, which has just ended. */
@@ -469,7 +495,8 @@ export class SlotTable {
       this.#unlinkEntry(entry);
     } else if (u32[newestAt - ENTRY_NEWEST + ENTRY_KEY_BYTES]! >= ENTRY_STAGED_ONE) {
       // What is staged may be undone, and then its link is followed by the writer without bounds.
-      bridge(this.chunks, entry, u32[newestAt]!, slot, 0);
+      bridge(this.chunks, entry, this.#aboveDecided(entry, u32[newestAt]!, slot), slot, 0);
+      this.host.decidedSlots.leave(entry, slot);
     }
     releaseValue(blocks, account, chunk.u32[chunk.valueRef + at]!);
     releaseEntry(blocks, account, entry);

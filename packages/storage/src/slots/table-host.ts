@@ -6,12 +6,14 @@ import type { ByteAccount } from '../memory/accounts.ts';
 import type { BlockAllocator } from '../memory/block-allocator.ts';
 import type { ReaderEpochs } from '../reader-epochs.ts';
 import type { TimerWheel } from '../timer-wheel.ts';
+import type { DecidedSlots } from './decided-slots.ts';
 
 export interface TableHost {
   readonly blocks: BlockAllocator;
   readonly epochs: ReaderEpochs;
   readonly timers: TimerWheel;
   readonly words: PendingWords<WriteBatch>;
+  readonly decidedSlots: DecidedSlots;
   /** The key of the entry index's hash. */
   readonly hashSeed: number;
   /** What the map's memory is charged to. */

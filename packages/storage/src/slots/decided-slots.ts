@@ -1,0 +1,58 @@
+/**
+ * Of entries with undecided changes: the slot whose beginning or end was committed last. What lies above it in the chain
+ * is undecided, and may be thousands of slots where a hot key is written faster than commits come: whoever looks for what
+ * is committed, or takes a slot out of the chain, starts here. Writer's thread only.
+ *
+ *   entry.newest -> staged -> staged -> ... -> decided last -> older -> ...
+ *
+ * A few entries are known, by their hash; one that takes the place of another is walked for from then on.
+ *
+ * decided-slots D1  What is known of an entry has been true ever since: it is forgotten once nothing of the entry is
+ *                   undecided. Where the slot itself has been given up, nothing is committed.
+ */
+import type { Ref } from '../memory/arena.ts';
+
+const { imul } = Math;
+
+const PLACES_BITS = 10;
+
+/** In place of a slot. */
+export const UNKNOWN = -1;
+/** The entry is undecided, and not there for whoever sees what is committed. */
+export const NOTHING = -2;
+
+export class DecidedSlots {
+  readonly #entries = new Uint32Array(1 << PLACES_BITS);
+  readonly #slots = new Int32Array(1 << PLACES_BITS);
+  readonly #versions = new Float64Array(1 << PLACES_BITS);
+
+  /** @param version  at which it was committed: what is noted late, of an earlier one, is no news */
+  note(entry: Ref, slot: number, version: number): void {
+    const place = placeOf(entry);
+    if (this.#entries[place] === entry && this.#versions[place]! > version) return;
+    this.#entries[place] = entry;
+    this.#slots[place] = slot;
+    this.#versions[place] = version;
+  }
+
+  /** Nothing of the entry is undecided any more. */
+  forget(entry: Ref): void {
+    const place = placeOf(entry);
+    if (this.#entries[place] === entry) this.#entries[place] = 0;
+  }
+
+  /** The slot was given up. */
+  leave(entry: Ref, slot: number): void {
+    if (this.of(entry) === slot) this.#slots[placeOf(entry)] = NOTHING;
+  }
+
+  /** The slot, UNKNOWN or NOTHING. */
+  of(entry: Ref): number {
+    const place = placeOf(entry);
+    return this.#entries[place] === entry ? this.#slots[place]! : UNKNOWN;
+  }
+}
+
+function placeOf(entry: Ref): number {
+  return imul(entry, 0x9e3779b1) >>> (32 - PLACES_BITS);
+}
