@@ -1,4 +1,5 @@
 import { partitionLockId } from '@ashlar/partitions';
+import type { WriteBatch } from '@ashlar/storage';
 import { ComputeBench } from '../testing/compute-bench.ts';
 import { GatedWrites } from './gated-writes.ts';
 
@@ -23,6 +24,20 @@ describe('batches of listeners', () => {
     for (const batch of batches) batch.abort();
     expect(await Promise.all(done)).toEqual([true, true]);
     expect([staged, bench.get('a'), bench.get('b')]).toEqual([['a', 'b'], 1, 1]);
+  });
+
+  it('are done once they are committed, and counted as held until then', async () => {
+    const bench = new ComputeBench();
+    const writes = new GatedWrites(bench);
+    const done: boolean[] = [];
+    const { signal } = new AbortController();
+    const stage = (batch: WriteBatch): undefined => bench.stage(batch, 'k', 1) as undefined;
+    void writes.commit(NAMES, {}, signal, stage).then((isCommitted) => done.push(isCommitted));
+    await bench.settle();
+    expect([done, bench.writes.held.of('write-set')]).toEqual([[], 1]);
+    bench.commits.commitAll();
+    await bench.settle();
+    expect(done).toEqual([true]);
   });
 
   it('stage nothing once they are given up', async () => {

@@ -65,7 +65,7 @@ export class GatedWrites {
       throw error;
     }
     if (batch.changeCount > 0) {
-      this.#writes.submit(batch);
+      if (!this.#writes.submit(batch)) this.#writes.held.note('write-set');
       return decided(batch);
     }
     batch.abort();
