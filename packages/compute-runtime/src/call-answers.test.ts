@@ -28,12 +28,13 @@ function ready(isPrompt = true) {
 }
 
 describe('a call that is sent again finds in the log', () => {
-  it('what it was answered, beside the change; one that answered nothing has left nothing more', async () => {
+  it('what it was answered, in the record of the change or beside it', async () => {
     const { bench, earlier, records } = ready();
     bench.submit('a', 'a', 'add', 5, { requestNumber: 1 });
     bench.submit('b', 'b', 'set', 'new', { requestNumber: 2 });
     await bench.settle();
-    expect(records()).toBe(3);
+    // Short results cost no record.
+    expect(records()).toBe(2);
     bench.submit('c', 'b', 'remove', undefined, { requestNumber: 3 });
     await bench.settle();
     expect(await earlier(1, 2, 3)).toEqual([

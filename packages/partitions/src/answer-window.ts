@@ -99,7 +99,7 @@ function outcomeOf(search: AnswerSearch, index: number): EarlierOutcome {
 /** @returns 'lost': it was not kept; undefined: it was undefined */
 function resultOf(search: AnswerSearch, index: number): Uint8Array | 'lost' | undefined {
   const record = search.result(index);
-  if (record === undefined) return undefined;
+  if (record === undefined) return search.record(index).shortResult;
   if (!record.hasValue) return record.cause === RecordCause.memory ? 'lost' : undefined;
   record.positionValue();
   return record.bytes.slice(record.start, record.stop);

@@ -190,6 +190,9 @@ export const RECORD_OLD_VALUE = 26;
 /** Bytes of the value. */
 export const RECORD_LENGTH = 27;
 export const RECORD_CHECKSUM = 28;
+/** A short result: a byte with its length and one (0: there is none), then its bytes. */
+export const RECORD_RESULT = 29;
+export const RECORD_RESULT_WORDS = 3;
 
 /* ---- Timer of an entry with a deadline; writer's thread only ----------------------------------------------------- */
 

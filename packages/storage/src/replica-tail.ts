@@ -117,6 +117,8 @@ export class ReplicaTail {
     else if (map !== undefined && kind === RecordKind.answer) this.#answer(map, frame, index);
     else if (map !== undefined && isEnd(kind)) this.#end(map, frame, index, kind);
     else this.#appendEmpty(frame, index, kind);
+    const result = frame.resultWords(index);
+    if (result !== undefined) this.#partition.log.takeResult(result);
     return true;
   }
 

@@ -406,6 +406,13 @@ export class StoreCore {
   }
 
   #patch(maxSteps: number): number {
+    this.decidedSlots.isLate = true;
+    const steps = this.#patchLate(maxSteps);
+    this.decidedSlots.isLate = false;
+    return steps;
+  }
+
+  #patchLate(maxSteps: number): number {
     let steps = 0;
     while (steps < maxSteps && this.patchQueue.length > 0) {
       const batch = this.patchQueue[0]!;

@@ -171,6 +171,8 @@ export class EntryStager {
     const core = this.#core;
     const { log } = partition;
     const { account, mapId } = map;
+    const from = this.#batch.firstSequenceIn(partition);
+    if (end > start && log.noteResult(from, this.#batch, result, start, end)) return;
     const length = end - start <= RESULT_BYTES_MAX ? end - start : 0;
     if (!log.reserve(length, true)) throw core.outOfMemory(length);
     const value = length === 0 ? 0 : createValue(core.blocks, account, result, start, end);

@@ -214,7 +214,8 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
 
   /**
    * Stages the answer to a mutation of this batch, where its record cannot give it: under the request number that the
-   * batch has at the moment, in the partition of the change. Copied; gone with the change if that is undone. Without bytes
+   * batch has at the moment, in the partition of the change. A short one goes into the record of the change, if that was
+   * staged last; others are records of their own. Copied; gone with the change if that is undone. Without bytes
    * it says that the mutation was applied, where a later one of the batch replaced its change. The logs take it in any
    * case, as they take the change; one beyond RESULT_BYTES_MAX, or that memory has no room for, is noted as lost.
    *

@@ -33,7 +33,10 @@ function oldValueOf(found: AnswerSearch, index: number): string | undefined {
 
 function resultOf(found: AnswerSearch, index: number): string | undefined {
   const record = found.result(index);
-  if (record === undefined) return undefined;
+  if (record === undefined) {
+    const short = found.record(index).shortResult;
+    return short && textOf(short, 0, short.length);
+  }
   record.positionValue();
   return textOf(record.bytes, record.start, record.stop);
 }
@@ -156,6 +159,43 @@ describe('a search for what became of mutations', () => {
     undone.abort();
     expect(search(bench, [3], floor).stateOf(0)).toBe('notApplied');
     bench.store.checkInvariants();
+  });
+
+  it('has a short result in the record of the change itself, which moves with it', () => {
+    const bench = makeBench();
+    const backup = makeBench();
+    backup.store.closePartition(PARTITION);
+    const { incarnation } = bench.store.logInfo(PARTITION);
+    backup.store.openPartition(PARTITION, 1 as Epoch, { role: 'backup', incarnation });
+    stage(bench, [[9, 'c', 'x']]).commit();
+    const floor = bench.clock.now();
+    bench.time.ms += 1;
+    const results = ['', 'r', 'elevenbytes', 'twelve bytes', 'q'.repeat(8)];
+    results.forEach((result, number) => {
+      const batch = stage(bench, [[number + 1, `k${number}`, number === 4 ? undefined : 'v']]);
+      if (number === 4) {
+        batch.requestNumber = 0;
+        stagePut(batch, 'k4', 'v');
+        batch.commit();
+        const removal = stage(bench, [[5, 'k4', undefined]]);
+        removal.answer(MAP, PARTITION, bytesOf(result), 0, result.length);
+        removal.commit();
+        return;
+      }
+      if (result !== '') batch.answer(MAP, PARTITION, bytesOf(result), 0, result.length);
+      batch.commit();
+    });
+    // One of its own for the long one alone.
+    expect(bench.store.logInfo(PARTITION).committedSequence).toBe(1 + 4 + 1 + 2);
+    const frame = bench.store.encodeLog(PARTITION, 1 as Sequence, 20, 1e6)!;
+    expect(backup.store.applyFrame(readRecordFrame(frame))).toBe(9);
+    backup.store.commitBackup(PARTITION, 8 as Sequence);
+    for (const one of [bench, backup]) {
+      const found = search(one, [1, 2, 3, 4, 5], floor);
+      expect([0, 1, 2, 3, 4].map((index) => resultOf(found, index) ?? '')).toEqual(results);
+      settle(one.store);
+      one.store.checkInvariants();
+    }
   });
 
   it('answer-search S5: takes an answer that is alone for a mutation that was applied, and knows of a result that it is lost', () => {

@@ -154,7 +154,7 @@ export class AnswerSearch {
 
   /**
    * The record whose value is the result that its member answered; without a value and caused by memory, that it is lost.
-   * Undefined: none was written. Valid during the call.
+   * Undefined: none was written, or a short one in the record of the change (`shortResult`). Valid during the call.
    */
   result(index: number): LogRecordView | undefined {
     const sequence = this.#results[index]!;

@@ -25,6 +25,8 @@ import {
   RECORD_PRINCIPAL,
   RECORD_REQUEST_NUMBER_F64,
   RECORD_REQUEST_SESSION_F64,
+  RECORD_RESULT,
+  RECORD_RESULT_WORDS,
   RECORD_SEQUENCE_F64,
   RECORD_TRANSACTION_F64,
   RECORD_VALUE,
@@ -209,6 +211,18 @@ export class LogRecordView {
     );
   }
 
+  /** A short result that the record of the change holds, in memory of its own; undefined: it holds none. */
+  get shortResult(): Uint8Array | undefined {
+    const words = Uint32Array.from({ length: RECORD_RESULT_WORDS }, (_, index) => this.resultWord(index));
+    const bytes = new Uint8Array(words.buffer);
+    return bytes[0] === 0 ? undefined : bytes.slice(1, bytes[0]);
+  }
+
+  /** A word of the short result as it lies there; 0 where there is none. */
+  resultWord(index: number): number {
+    return this.#word(RECORD_RESULT) === 0 ? 0 : this.#word(RECORD_RESULT + index);
+  }
+
   get entryRef(): Ref {
     return this.#word(RECORD_ENTRY);
   }
@@ -310,7 +324,37 @@ export function writeRecord(
   u32[words + RECORD_VALUE] = value;
   u32[words + RECORD_OLD_VALUE] = draft.oldValue;
   u32[words + RECORD_LENGTH] = value === 0 ? 0 : valueBytesOf(arena, value);
+  u32[words + RECORD_RESULT] = 0;
   u32[words + RECORD_CHECKSUM] = recordChecksum(arena, formatKind, mapId, sequence, entry, value, expiresAt);
+}
+
+/** Bytes of a result that finds room in the record of its change. */
+export const SHORT_RESULT_BYTES_MAX = RECORD_RESULT_WORDS * 4 - 1;
+
+/** Whether a record is the put or removal of the mutation that `header` names. */
+export function isChangeOf(arena: Arena, record: Ref, { requestSession, requestNumber }: RecordHeader): boolean {
+  const { f64, u32 } = arena.segments[record >>> SEGMENT_SHIFT]!;
+  const at = record & SEGMENT_MASK;
+  const kind = u32[(at << 1) + RECORD_FORMAT_KIND]! >>> 16;
+  if (kind !== RecordKind.put && kind !== RecordKind.remove) return false;
+  return (
+    f64[at + RECORD_REQUEST_SESSION_F64] === requestSession && f64[at + RECORD_REQUEST_NUMBER_F64] === requestNumber
+  );
+}
+
+/** Notes in the record of a change what its mutation was answered: at most SHORT_RESULT_BYTES_MAX. */
+export function writeResult(arena: Arena, record: Ref, result: Uint8Array, start: number, end: number): void {
+  const { u8 } = arena.segments[record >>> SEGMENT_SHIFT]!;
+  const at = (record & SEGMENT_MASK) * 8 + RECORD_RESULT * 4;
+  u8.fill(0, at, at + RECORD_RESULT_WORDS * 4);
+  u8[at] = end - start + 1;
+  for (let index = start; index < end; index++) u8[at + 1 + index - start] = result[index]!;
+}
+
+/** As writeResult(), with the words as they travel (LogRecordView.resultWord). */
+export function writeResultWords(arena: Arena, record: Ref, words: readonly number[]): void {
+  const { u32 } = arena.segments[record >>> SEGMENT_SHIFT]!;
+  u32.set(words, ((record & SEGMENT_MASK) << 1) + RECORD_RESULT);
 }
 
 /** Marks a record as superseded; what it refers to stays with it until it is dropped. */

@@ -43,7 +43,17 @@ import type { BlockAllocator } from '../memory/block-allocator.ts';
 import { holdEntry, holdValue, releaseEntry, releaseValue } from '../memory/blocks.ts';
 import { valueBytesOf } from '../memory/value-extents.ts';
 import type { LogBudget, LogState } from './log-budget.ts';
-import { isUntold, type LogRecordView, type RecordHeader, supersedeRecord, writeRecord } from './log-record.ts';
+import {
+  isChangeOf,
+  isUntold,
+  type LogRecordView,
+  type RecordHeader,
+  SHORT_RESULT_BYTES_MAX,
+  supersedeRecord,
+  writeRecord,
+  writeResult,
+  writeResultWords,
+} from './log-record.ts';
 import type { RecordDraft } from './record-draft.ts';
 
 /** Where every partition's log takes its bytes from, and what they all may hold together. */
@@ -302,6 +312,27 @@ export class PartitionLog {
     this.#host.budget.noteBytes(this, bytes);
     this.#next = sequence + 1;
     return sequence;
+  }
+
+  /**
+   * Notes a short result in the last record, if that is the change of the mutation that `header` names.
+   *
+   * @param from  first sequence of its batch
+   * @returns false: it is another record, and the result needs one of its own
+   */
+  noteResult(from: number, header: RecordHeader, result: Uint8Array, start: number, end: number): boolean {
+    const sequence = this.#next - 1;
+    if (sequence < from || end - start > SHORT_RESULT_BYTES_MAX) return false;
+    const { arena } = this.#host.blocks;
+    const record = this.recordRef(sequence);
+    if (!isChangeOf(arena, record, header)) return false;
+    writeResult(arena, record, result, start, end);
+    return true;
+  }
+
+  /** The words of a short result that came with the last record from another member. */
+  takeResult(words: readonly number[]): void {
+    writeResultWords(this.#host.blocks.arena, this.recordRef(this.#next - 1), words);
   }
 
   /**

@@ -23,10 +23,10 @@
 import { crc32 } from 'node:zlib';
 import { assert, GridError } from '@ashlar/core';
 import { copyBytes } from '@ashlar/serialization';
-import { type LogRecordView, RecordCause, RecordKind } from './log-record.ts';
+import { type LogRecordView, RecordCause, RecordKind, SHORT_RESULT_BYTES_MAX } from './log-record.ts';
 
 const MAGIC = 0x4641_4c41;
-const FORMAT = 2;
+const FORMAT = 3;
 const HEADER_BYTES = 72;
 const CHECKSUM_BYTES = 4;
 /** Most records of a frame: a reader makes room for them before it has seen them. */
@@ -49,8 +49,12 @@ const COLUMN = {
   expiresAt: 12,
   keyEnd: 13,
   valueEnd: 14,
+  /** Words of a short result. */
+  result: 15,
+  resultMiddle: 16,
+  resultEnd: 17,
 } as const;
-const COLUMN_COUNT = 15;
+const COLUMN_COUNT = 18;
 
 /** How a column is written. */
 const ENCODING = { zero: 0, one: 1, u8: 2, u32: 3, f64: 4 } as const;
@@ -138,6 +142,9 @@ export class RecordFrameWriter {
     columns[COLUMN.expiresAt]![at] = record.expiresAt;
     columns[COLUMN.keyEnd]![at] = this.#keys.length;
     columns[COLUMN.valueEnd]![at] = this.#values.length;
+    columns[COLUMN.result]![at] = record.resultWord(0);
+    columns[COLUMN.resultMiddle]![at] = record.resultWord(1);
+    columns[COLUMN.resultEnd]![at] = record.resultWord(2);
     this.#count = at + 1;
   }
 
@@ -298,6 +305,12 @@ export class RecordFrame {
     return this.#columns[COLUMN[name]]![index]!;
   }
 
+  /** Words of a short result; undefined: the record holds none. */
+  resultWords(index: number): readonly number[] | undefined {
+    const first = this.field('result', index);
+    return first === 0 ? undefined : [first, this.field('resultMiddle', index), this.field('resultEnd', index)];
+  }
+
   keyStart(index: number): number {
     return index === 0 ? 0 : this.#columns[COLUMN.keyEnd]![index - 1]!;
   }
@@ -378,11 +391,21 @@ function checkRecords(frame: RecordFrame): void {
     if (!(frame.field('keyEnd', index) >= keyEnd)) throw malformed('its keys do not follow each other');
     if (!(frame.field('valueEnd', index) >= valueEnd)) throw malformed('its values do not follow each other');
     if (!(frame.field('version', index) >= version)) throw malformed('its versions fall');
+    if (!isResult(frame, index)) throw malformed('a record has no whole result');
     keyEnd = frame.field('keyEnd', index);
     valueEnd = frame.field('valueEnd', index);
     version = frame.field('version', index);
   }
   if (keyEnd !== keys.length || valueEnd !== values.length) throw malformed('its ends do not meet its bytes');
+}
+
+/** Three words of 32 bits, whose first byte is a length that they have room for. */
+function isResult(frame: RecordFrame, index: number): boolean {
+  const words = frame.resultWords(index);
+  return (
+    words === undefined ||
+    (words.every((word) => word >>> 0 === word) && (words[0]! & 0xff) - 1 <= SHORT_RESULT_BYTES_MAX)
+  );
 }
 
 function checkTerms(frame: RecordFrame): void {

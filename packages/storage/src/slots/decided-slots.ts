@@ -8,7 +8,8 @@
  * A few entries are known, by their hash; one that takes the place of another is walked for from then on.
  *
  * decided-slots D1  What is known of an entry has been true ever since: it is forgotten once nothing of the entry is
- *                   undecided. Where the slot itself has been given up, nothing is committed.
+ *                   undecided, and once its chain begins anew. Where the slot itself has been given up, nothing is
+ *                   committed.
  */
 import type { Ref } from '../memory/arena.ts';
 
@@ -24,15 +25,17 @@ export const NOTHING = -2;
 export class DecidedSlots {
   readonly #entries = new Uint32Array(1 << PLACES_BITS);
   readonly #slots = new Int32Array(1 << PLACES_BITS);
-  readonly #versions = new Float64Array(1 << PLACES_BITS);
+  /** What is noted was committed a while ago: others may have been since, and it is walked for. */
+  isLate = false;
 
-  /** @param version  at which it was committed: what is noted late, of an earlier one, is no news */
-  note(entry: Ref, slot: number, version: number): void {
+  note(entry: Ref, slot: number): void {
+    if (this.isLate) {
+      this.forget(entry);
+      return;
+    }
     const place = placeOf(entry);
-    if (this.#entries[place] === entry && this.#versions[place]! > version) return;
     this.#entries[place] = entry;
     this.#slots[place] = slot;
-    this.#versions[place] = version;
   }
 
   /** Nothing of the entry is undecided any more. */

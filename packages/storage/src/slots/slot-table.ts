@@ -153,7 +153,10 @@ export class SlotTable {
     chunk.f64[chunk.expiresAt + at] = expiresAt;
     chunk.u32[chunk.valueRef + at] = value;
     chunk.u32[chunk.entryRef + at] = entry;
-    chunk.u32[chunk.previous + at] = u32[entryAt + ENTRY_NEWEST]!;
+    const newest = u32[entryAt + ENTRY_NEWEST]!;
+    // A new entry may lie where one was whose table went while it was undecided.
+    if (newest === 0) this.host.decidedSlots.forget(entry);
+    chunk.u32[chunk.previous + at] = newest;
     chunk.f64[chunk.begin + at] = lane;
     chunk.i32[chunk.header + CHUNK_TALLY]! += TALLY_PENDING;
     u32[entryAt + ENTRY_REFS]! += 1;
@@ -234,7 +237,7 @@ export class SlotTable {
     const tallyAt = chunk.header + CHUNK_TALLY;
     Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - 2 * TALLY_PENDING - TALLY_HIDDEN);
     this.closed.push(closed);
-    this.#committed(chunk.u32[chunk.entryRef + at]!, staged, version, 2);
+    this.#committed(chunk.u32[chunk.entryRef + at]!, staged, 2);
     return true;
   }
 
@@ -259,7 +262,7 @@ export class SlotTable {
     // Last: a reader that finds the tally 0 finds the lanes and maxBegin as they are now.
     const tallyAt = chunk.header + CHUNK_TALLY;
     Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING - TALLY_HIDDEN);
-    this.#committed(chunk.u32[chunk.entryRef + at]!, slot, version, 1);
+    this.#committed(chunk.u32[chunk.entryRef + at]!, slot, 1);
     return true;
   }
 
@@ -275,12 +278,12 @@ export class SlotTable {
     const tallyAt = chunk.header + CHUNK_TALLY;
     Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING);
     this.closed.push(slot);
-    this.#committed(chunk.u32[chunk.entryRef + (slot & CHUNK_MASK)]!, slot, version, 1);
+    this.#committed(chunk.u32[chunk.entryRef + (slot & CHUNK_MASK)]!, slot, 1);
   }
 
   /** Changes of an entry are committed, in the order of its chain; the last of them in `slot`. */
-  #committed(entry: Ref, slot: number, version: number, changes: number): void {
-    if (this.#decided(entry, changes)) this.host.decidedSlots.note(entry, slot, version);
+  #committed(entry: Ref, slot: number, changes: number): void {
+    if (this.#decided(entry, changes)) this.host.decidedSlots.note(entry, slot);
   }
 
   /**
