@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME [--json]`: prints the set-up, then the figures of one bench. */
+import { benchEvents } from './events/bench.ts';
 import { benchKv } from './kv/bench.ts';
 import { type BenchOptions, parseOptions } from './options.ts';
 import { benchProcess } from './process/bench.ts';
@@ -7,6 +8,7 @@ import { benchScan } from './scan/bench.ts';
 import { benchStart } from './start.ts';
 
 const BENCHES: Readonly<Record<string, (reporter: Reporter, options: BenchOptions) => Promise<void>>> = {
+  events: benchEvents,
   kv: benchKv,
   process: benchProcess,
   scan: benchScan,

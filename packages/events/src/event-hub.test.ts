@@ -111,4 +111,56 @@ describe('the subscriptions of a member', () => {
     await turn();
     expect([concerned.isWoken, other.isWoken]).toEqual([true, false]);
   });
+
+  it('H3: look in slices at what sleeps, and rest three times as long as a slice took', () => {
+    let nowMs = 0;
+    const due: { readonly delayMs: number; readonly run: () => void }[] = [];
+    const committed = [0];
+    let looks = 0;
+    const logs: LogSource = {
+      readLog: () => {
+        looks += 1;
+        nowMs += 0.1;
+        return committed[0]! + 1;
+      },
+      committedSequence: () => committed[0]!,
+      incarnation: () => 1,
+      resolvedVersion: () => 1,
+    };
+    const hub = new EventHub(logs, {
+      ...{ partitionCount: 1, subscriptionsMax: 100, nowMs: () => nowMs },
+      later: (delayMs, run) => due.push({ delayMs, run }),
+    });
+    for (let at = 0; at < 40; at++) {
+      const subscription = hub.open({
+        ...{ map: 'm', mapIdNow: () => 1, boundTo: undefined, partitions: [0], after: undefined, types: [] },
+        ...{ columns: [], condition: undefined, parameters: [], onSlow: 'lag', cutLagRecords: 10 },
+        sleepsThrough: true,
+      });
+      subscription.pull(1, 100);
+      void subscription.changed();
+    }
+    const commit = (): void => {
+      committed[0]! += 1;
+      hub.committed(0);
+    };
+    const next = (): number => {
+      const { delayMs, run } = due.shift()!;
+      run();
+      return delayMs;
+    };
+    commit();
+    commit();
+    expect([due.length, next(), looks]).toEqual([1, 0, 16]);
+    // Meanwhile the others wait, and no second look begins.
+    commit();
+    expect(due.length).toBe(1);
+    expect(next()).toBeCloseTo(4.8);
+    next();
+    expect(looks).toBe(32);
+    while (due.length > 0) next();
+    expect(hub.lag().sum).toBe(0);
+    // Those of the first slice were told of the third commit too.
+    expect(looks).toBe(40 + 16);
+  });
 });

@@ -5,22 +5,58 @@
  *               closed one of none.
  * event-hub H2  At most `subscriptionsMax` are open; what those that conflate keep together is within one budget, and what a
  *               closed one kept is given back.
+ * event-hub H3  Subscriptions that sleep through what they do not want are looked at together, in slices, and for at most a
+ *               quarter of the time: many that nothing is for do not keep those waiting that something is for.
  */
 import { assert, GridError } from '@ashlar/core';
-import { type LogSource, Subscription, type SubscriptionOptions } from './subscription.ts';
+import { EventColumnsWriter } from './event-columns.ts';
+import { BATCH_EVENTS, type LogSource, Subscription, type SubscriptionOptions } from './subscription.ts';
 
 /** Bytes that conflating subscriptions of a member keep together. */
 const CONFLATION_BYTES_MAX = 64 << 20;
+
+/** Records that one look goes over, of one subscription. */
+const LOOK_RECORDS = 256;
+/** Looks of one slice take about so long. */
+const LOOK_SLICE_MS = 0.5;
+/** Looked at at once, between two looks at the clock. */
+const LOOKS_AT_ONCE = 16;
+/** A shorter delay is a turn of the event loop: timers take a millisecond at least. */
+const TIMER_FROM_MS = 0.25;
+/** Rests after a slice, in times that it took. */
+const REST_SHARE = 3;
+
+export interface EventHubOptions {
+  readonly partitionCount: number;
+  readonly subscriptionsMax: number;
+  /** Milliseconds of a clock that only rises. */
+  readonly nowMs?: () => number;
+  /** Runs something after so many milliseconds, of the loop's next turn at the earliest. */
+  readonly later?: (delayMs: number, run: () => void) => void;
+}
+
+function laterByTimer(delayMs: number, run: () => void): void {
+  if (delayMs < TIMER_FROM_MS) setImmediate(run);
+  else setTimeout(run, delayMs).unref();
+}
 
 export class EventHub {
   readonly #logs: LogSource;
   readonly #subscriptionsMax: number;
   readonly #byPartition: Set<Subscription>[];
   readonly #open = new Set<Subscription>();
+  readonly #writer = new EventColumnsWriter(BATCH_EVENTS);
+  readonly #nowMs: () => number;
+  readonly #later: (delayMs: number, run: () => void) => void;
+  /** Asleep, with records that were not looked at (H3). */
+  #toLookAt: Subscription[] = [];
+  #isLookDue = false;
   readonly #budget = { bytes: 0, bytesMax: CONFLATION_BYTES_MAX };
 
-  constructor(logs: LogSource, options: { readonly partitionCount: number; readonly subscriptionsMax: number }) {
+  constructor(logs: LogSource, options: EventHubOptions) {
     this.#logs = logs;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#later = options.later ?? laterByTimer;
     this.#subscriptionsMax = options.subscriptionsMax;
     this.#byPartition = Array.from({ length: options.partitionCount }, () => new Set());
   }
@@ -56,7 +92,7 @@ export class EventHub {
         hint: 'close subscriptions that are not read, or share one',
       });
     }
-    const subscription = new Subscription(this.#logs, options, this.#budget);
+    const subscription = new Subscription(this.#logs, options, this.#budget, this.#writer);
     assert(
       subscription.partitions.every((partition) => this.#byPartition[partition] !== undefined),
       'event-hub H1: a subscription reads a partition that the grid has not',
@@ -81,6 +117,37 @@ export class EventHub {
 
   /** A batch was committed in a partition. */
   committed(partition: number): void {
-    for (const subscription of this.#byPartition[partition]!) subscription.notify();
+    for (const subscription of this.#byPartition[partition]!) {
+      if (subscription.committed(partition)) this.#toLookAt.push(subscription);
+    }
+    if (this.#toLookAt.length > 0) this.#lookAfter(0);
+  }
+
+  #lookAfter(delayMs: number): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    this.#later(delayMs, this.#look);
+  }
+
+  readonly #look = (): void => {
+    const startedMs = this.#nowMs();
+    const asleep = this.#toLookAt;
+    this.#toLookAt = [];
+    let at = 0;
+    for (; at < asleep.length; at++) {
+      if (at > 0 && at % LOOKS_AT_ONCE === 0 && this.#nowMs() - startedMs >= LOOK_SLICE_MS) break;
+      if (!asleep[at]!.lookAhead(LOOK_RECORDS)) this.#toLookAt.push(asleep[at]!);
+    }
+    // Those whose turn did not come are before those that had theirs.
+    if (at < asleep.length) this.#toLookAt = asleep.slice(at).concat(this.#toLookAt);
+    this.#rest(this.#nowMs() - startedMs);
+  };
+
+  /** Until the rest is over, what is told waits (H3). */
+  #rest(tookMs: number): void {
+    this.#later(tookMs * REST_SHARE, () => {
+      this.#isLookDue = false;
+      if (this.#toLookAt.length > 0) this.#lookAfter(0);
+    });
   }
 }

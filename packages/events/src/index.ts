@@ -1,4 +1,12 @@
-/** events: log to subscriptions: filter, order, resume, drop the slow. Main thread; no I/O, no timers. */
+/** events: log to subscriptions: filter, order, resume, drop the slow. Main thread; no I/O. */
 export { EVENT_TYPE, type EventColumns, EventColumnsWriter } from './event-columns.ts';
-export { EventHub } from './event-hub.ts';
-export { type LogSource, type OnSlow, type Pulled, Subscription, type SubscriptionOptions } from './subscription.ts';
+export { EventHub, type EventHubOptions } from './event-hub.ts';
+export type { FilterCounts } from './filter.ts';
+export {
+  type LogSource,
+  type OnSlow,
+  type Positions,
+  type Pulled,
+  Subscription,
+  type SubscriptionOptions,
+} from './subscription.ts';

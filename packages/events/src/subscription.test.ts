@@ -1,4 +1,4 @@
-import { type Epoch, HybridClock, type MapId, type PartitionId, StaleEpochError } from '@ashlar/core';
+import { type Epoch, GridError, HybridClock, type MapId, type PartitionId, StaleEpochError } from '@ashlar/core';
 import { type LogRecordView, MemberStore } from '@ashlar/storage';
 import { EventHub, type LogSource, type Subscription, type SubscriptionOptions } from './index.ts';
 
@@ -13,15 +13,13 @@ function bench() {
   for (const partition of [0, 1]) store.openPartition(partition as PartitionId, 1 as Epoch);
   const logs: { -readonly [K in keyof LogSource]: LogSource[K] } = {
     readLog: (partition, from, recordsMax, visit) =>
-      store.readLog(partition as PartitionId, from as never, recordsMax, (record) => {
-        visit(record);
-        return true;
-      }),
+      store.readLog(partition as PartitionId, from as never, recordsMax, visit),
     committedSequence: (partition) => store.logInfo(partition as PartitionId).committedSequence,
     incarnation: (partition) => store.logInfo(partition as PartitionId).incarnation,
     resolvedVersion: () => clock.now(),
   };
   const hub = new EventHub(logs, { partitionCount: 2, subscriptionsMax: 10 });
+  store.addCommitListener((partition) => hub.committed(partition));
   let now: MapId | undefined;
   const name = (mapId: MapId | undefined): void => {
     if (now !== undefined) store.dropMap(now);
@@ -59,6 +57,8 @@ function rest(subscription: Subscription, recordsMax = NO_LIMIT): (number | stri
     return told;
   }
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a subscription', () => {
   it('gives what is left of a dropped map, then MAP_DROPPED, for ever', () => {
@@ -141,7 +141,7 @@ describe('a subscription', () => {
       store.openPartition(0 as PartitionId, 3 as Epoch);
       put(9);
       expect(rest(subscription)).toEqual(['STALE_EPOCH']);
-      subscription.notify();
+      subscription.wake();
       expect(rest(subscription)).toEqual(['STALE_EPOCH']);
       expect(() => open({ checkHeld })).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
     },
@@ -178,5 +178,167 @@ describe('a subscription', () => {
     expect(rest(subscription)).toEqual([1]);
     subscription.release(1);
     expect(rest(subscription)).toEqual([1, 'MAP_DROPPED']);
+  });
+
+  it('U9: looks at the partitions that it was told of, and at no others', () => {
+    const { logs, name, put, open } = bench();
+    name(FIRST);
+    const subscription = open();
+    rest(subscription);
+    const asked: number[] = [];
+    const { committedSequence } = logs;
+    logs.committedSequence = (partition) => {
+      asked.push(partition);
+      return committedSequence(partition);
+    };
+    put(1, 1);
+    expect(rest(subscription)).toEqual([1]);
+    expect(rest(subscription)).toEqual([]);
+    expect(new Set(asked)).toEqual(new Set([1]));
+    expect(subscription.lagRecords).toBe(0);
+  });
+
+  it('U9: is told of its own partitions alone', () => {
+    const subscription = bench().open({ partitions: [1] });
+    expect(() => subscription.committed(0)).toThrow('subscription U9');
+    expect(() => subscription.committed(7)).toThrow('subscription U9');
+  });
+
+  it('tells where it has moved, each place once', () => {
+    const { name, put, open } = bench();
+    name(FIRST);
+    const subscription = open({ types: [2] });
+    expect([subscription.hasMoved, subscription.takeMoved()]).toEqual([false, { partitions: [], sequences: [] }]);
+    put(3);
+    put(2, 1);
+    rest(subscription);
+    expect(subscription.takeMoved()).toEqual({ partitions: [0, 1], sequences: [3, 2] });
+    put(1, 1);
+    rest(subscription);
+    expect([subscription.hasMoved, subscription.takeMoved()]).toEqual([true, { partitions: [1], sequences: [3] }]);
+  });
+
+  it('reads no more of a log than the bytes that were asked for, and a record', () => {
+    const { name, put, open } = bench();
+    name(FIRST);
+    const subscription = open({ partitions: [0] });
+    put(5);
+    const counts: (number | undefined)[] = [];
+    while (counts.length < 5) counts.push(subscription.pull(1, NO_LIMIT).events?.count);
+    expect(counts).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  it('gives what it read before an error, then the error', () => {
+    const { logs, name, put, open } = bench();
+    name(FIRST);
+    const subscription = open();
+    put(2);
+    put(1, 1);
+    const { readLog } = logs;
+    logs.readLog = (partition, ...others) => {
+      if (partition === 1) throw new GridError('SEQUENCE_GONE', 'the log moved on');
+      return readLog(partition, ...others);
+    };
+    expect(rest(subscription)).toEqual([2, 'SEQUENCE_GONE']);
+    expect(rest(subscription)).toEqual(['SEQUENCE_GONE']);
+    // What is given and what is left are of one subscription: another has nothing of it.
+    expect(rest(open({ partitions: [0] }))).toEqual([]);
+  });
+});
+
+describe('a subscription that sleeps through what it does not want', () => {
+  const REMOVE = 2;
+
+  /** A subscription to removals, asleep, and whether it was woken. */
+  function asleep() {
+    const all = bench();
+    all.name(FIRST);
+    const subscription = all.open({ types: [REMOVE], sleepsThrough: true });
+    rest(subscription);
+    const state = { isWoken: false };
+    const wait = (): void => {
+      state.isWoken = false;
+      void subscription.changed().then(() => {
+        state.isWoken = true;
+      });
+    };
+    wait();
+    const remove = (): void => {
+      const batch = all.store.begin();
+      batch.remove(FIRST, 0 as PartitionId, BYTES, 0, 1);
+      batch.commit();
+    };
+    return { ...all, subscription, state, wait, remove };
+  }
+
+  it('stays asleep, moves on and counts what it looked at', async () => {
+    const { subscription, state, put } = asleep();
+    put(3);
+    expect(subscription.committed(0)).toBe(false);
+    expect(subscription.lookAhead(2)).toBe(false);
+    expect(subscription.lookAhead(2)).toBe(true);
+    await turn();
+    expect([state.isWoken, subscription.positions, subscription.lagRecords]).toEqual([false, [3, 0], 0]);
+    expect(subscription.takeMoved()).toEqual({ partitions: [0], sequences: [3] });
+  });
+
+  it('is woken by what it wants, and given that once', async () => {
+    const { subscription, state, wait, put, remove } = asleep();
+    put(2);
+    remove();
+    put(1);
+    expect(subscription.lookAhead(NO_LIMIT)).toBe(true);
+    await turn();
+    expect(state.isWoken).toBe(true);
+    expect([rest(subscription), rest(subscription)]).toEqual([[1], []]);
+    wait();
+    put(1);
+    subscription.lookAhead(NO_LIMIT);
+    await turn();
+    expect([state.isWoken, subscription.positions]).toEqual([false, [5, 0]]);
+  });
+
+  it('is woken for the rest when records come while it is read', async () => {
+    const { subscription, state, wait, put, remove } = asleep();
+    remove();
+    put(1);
+    wait();
+    remove();
+    subscription.lookAhead(NO_LIMIT);
+    await turn();
+    expect([state.isWoken, rest(subscription)]).toEqual([true, [1]]);
+  });
+
+  it('is woken at once while what came last was wanted', async () => {
+    const { subscription, state, wait, put, remove } = asleep();
+    remove();
+    put(1);
+    subscription.lookAhead(NO_LIMIT);
+    remove();
+    expect(rest(subscription)).toEqual([1]);
+    wait();
+    put(1);
+    await turn();
+    expect(state.isWoken).toBe(true);
+  });
+
+  it.each([
+    ['its map is dropped', ({ name }: ReturnType<typeof asleep>) => name(undefined), 'MAP_DROPPED'],
+    [
+      'the log has moved on',
+      ({ logs, put }: ReturnType<typeof asleep>) => {
+        logs.readLog = () => {
+          throw new GridError('SEQUENCE_GONE', 'the log moved on');
+        };
+        put(1);
+      },
+      'SEQUENCE_GONE',
+    ],
+  ])('is woken when %s', async (_, change, code) => {
+    const all = asleep();
+    change(all);
+    all.subscription.lookAhead(NO_LIMIT);
+    await turn();
+    expect([all.state.isWoken, rest(all.subscription)]).toEqual([true, [code]]);
   });
 });

@@ -18,19 +18,25 @@
  *                  ends with STALE_EPOCH before it reads what another log says at its place. Whoever follows goes on by its
  *                  token.
  * subscription U8  What it reads of a log rises in sequence, version and epoch.
+ * subscription U9  A wake-up costs what changed: only partitions are looked at that were told of (`committed`), or whose last
+ *                  look left something. Whoever opens a subscription tells it of every commit from then on.
  */
 import { assert, GridError, MapDroppedError } from '@ashlar/core';
 import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
 import { Conflation, type ConflationBudget } from './conflation.ts';
 import { EVENT_TYPE, type EventColumns, EventColumnsWriter, type EventTypeNumber } from './event-columns.ts';
 import { EventFilter, type FilterCounts, type FilterOptions } from './filter.ts';
+import { IndexQueue } from './index-queue.ts';
 
 export type OnSlow = 'lag' | 'conflate' | 'cut';
 
 /** The logs of a member, as subscriptions read them. */
 export interface LogSource {
-  /** Calls back for up to `recordsMax` committed records from `from`; answers the next sequence. @throws SEQUENCE_GONE */
-  readLog(partition: number, from: number, recordsMax: number, visit: (record: LogRecordView) => void): number;
+  /**
+   * Calls back for up to `recordsMax` committed records from `from`, until one is answered with false; answers the sequence
+   * behind the last that it called back for. @throws SEQUENCE_GONE
+   */
+  readLog(partition: number, from: number, recordsMax: number, visit: (record: LogRecordView) => boolean): number;
   /** The sequence of the newest committed record. */
   committedSequence(partition: number): number;
   incarnation(partition: number): number;
@@ -54,6 +60,15 @@ export interface SubscriptionOptions extends FilterOptions {
   readonly cutLagRecords: number;
   /** The map whose records foreignRecords() leaves out; omitted: none are counted. */
   readonly uncountedMapId?: () => number | undefined;
+  /** Records that it does not want need not wake it: they are gone over by lookAhead(), when it is its turn. */
+  readonly sleepsThrough?: boolean;
+}
+
+/** Places of partitions, as parallel columns. */
+export interface Positions {
+  readonly partitions: number[];
+  /** The last sequence read. */
+  readonly sequences: number[];
 }
 
 export interface Pulled {
@@ -65,7 +80,7 @@ export interface Pulled {
   readonly resolved: number | undefined;
 }
 
-const BATCH_EVENTS = 2048;
+export const BATCH_EVENTS = 2048;
 const READ_RECORDS = 512;
 /** Records that a commit reads for a conflating subscription while nobody pulls it. */
 const GATHER_RECORDS = 4096;
@@ -82,14 +97,30 @@ export class Subscription {
   /** By index of partition: version and epoch of the last record that was read (subscription U8). */
   readonly #versions: Float64Array;
   readonly #epochs: Float64Array;
-  readonly #writer = new EventColumnsWriter(BATCH_EVENTS);
+  /** Shared by all subscriptions of a member: empty between calls. */
+  readonly #writer: EventColumnsWriter;
   /** Only where it conflates. */
   readonly #conflation: Conflation | undefined;
   /** nextSequence[index of partition]. */
   readonly #next: Float64Array;
   readonly #onHold = new Set<number>();
-  /** Where the next pull begins, so that no partition starves the others. */
-  #turn = 0;
+  /** indexOf[partition] in `partitions`; -1: not read. */
+  readonly #indexOf: Int32Array;
+  /** Indexes of partitions that may have something to read, each in its turn, so that none starves the others (U9). */
+  readonly #unread: IndexQueue;
+  /** Indexes of partitions whose position was not told since it moved: takeMoved(). */
+  readonly #moved: IndexQueue;
+  readonly #sleepsThrough: boolean;
+  /** The last pull found nothing: what comes is looked at before anybody is woken. */
+  #isAsleep = false;
+  /** It waits for lookAhead(). */
+  #isToLook = false;
+  /** What lookAhead() found to be wanted, and left for the next pull. */
+  #found: { readonly index: number; readonly sequence: number } | undefined;
+  /** Index of the partition that is being read, and the sequence before the record at hand. */
+  #reading = 0;
+  #lastSequence = 0;
+  #bytesMax = 0;
   #wake: (() => void) | undefined;
   #isStale = true;
   #mapId: number | undefined;
@@ -100,9 +131,18 @@ export class Subscription {
   readonly #foreign: Uint32Array;
   #isClosed = false;
 
-  /** @param budget  of the member, for what conflating subscriptions keep */
-  constructor(logs: LogSource, options: SubscriptionOptions, budget: ConflationBudget) {
+  /**
+   * @param budget  of the member, for what conflating subscriptions keep
+   * @param writer  of the member, for one pull at a time
+   */
+  constructor(
+    logs: LogSource,
+    options: SubscriptionOptions,
+    budget: ConflationBudget,
+    writer = new EventColumnsWriter(BATCH_EVENTS),
+  ) {
     this.#logs = logs;
+    this.#writer = writer;
     this.#map = options.map;
     this.#mapIdNow = options.mapIdNow;
     this.#mapId = options.boundTo;
@@ -120,6 +160,14 @@ export class Subscription {
     this.#next = Float64Array.from(options.partitions, (partition, index) => {
       return (options.after?.[index] ?? logs.committedSequence(partition)) + 1;
     });
+    this.#sleepsThrough = options.sleepsThrough === true;
+    this.#indexOf = new Int32Array(Math.max(-1, ...options.partitions) + 1).fill(-1);
+    this.#unread = new IndexQueue(options.partitions.length);
+    this.#moved = new IndexQueue(options.partitions.length);
+    options.partitions.forEach((partition, index) => {
+      this.#indexOf[partition] = index;
+      this.#unread.add(index);
+    });
     this.#followMap();
   }
 
@@ -130,7 +178,7 @@ export class Subscription {
 
   /** Maps were made or dropped: to be called for every such change, so that none is missed (subscription U6). */
   mapsChanged(): void {
-    if (this.#followMap()) this.notify();
+    if (this.#followMap()) this.wake();
   }
 
   /** @returns whether anything is different for it */
@@ -164,32 +212,108 @@ export class Subscription {
   /** Records not read yet, over all partitions, and changes kept. */
   get lagRecords(): number {
     let lag = this.#conflation?.size ?? 0;
-    this.partitions.forEach((partition, index) => {
-      lag += this.#logs.committedSequence(partition) + 1 - this.#next[index]!;
-    });
+    for (const index of this.#unread) lag += this.#lagOf(index);
+    for (const partition of this.#onHold) {
+      const index = this.#indexOf[partition]!;
+      if (!this.#unread.has(index)) lag += this.#lagOf(index);
+    }
     return lag;
+  }
+
+  #lagOf(index: number): number {
+    return this.#logs.committedSequence(this.partitions[index]!) + 1 - this.#next[index]!;
+  }
+
+  /** Positions have moved since takeMoved(). */
+  get hasMoved(): boolean {
+    return this.#moved.size > 0;
+  }
+
+  /** The positions that have moved since this was asked last. */
+  takeMoved(): Positions {
+    const moved: Positions = { partitions: [], sequences: [] };
+    for (let index = this.#moved.take(); index !== undefined; index = this.#moved.take()) {
+      moved.partitions.push(this.partitions[index]!);
+      moved.sequences.push(this.#next[index]! - 1);
+    }
+    return moved;
   }
 
   /** Reads no more of the partition until `release`. */
   hold(partition: number): void {
-    assert(this.partitions.includes(partition), 'subscription U5: a partition is put on hold that it does not read');
+    assert(this.#reads(partition), 'subscription U5: a partition is put on hold that it does not read');
     this.#onHold.add(partition);
   }
 
   release(partition: number): void {
     this.#onHold.delete(partition);
-    this.notify();
+    this.committed(partition);
+    this.wake();
   }
 
   isOnHold(partition: number): boolean {
     return this.#onHold.has(partition);
   }
 
-  /** Something was committed: a pull may find it. */
-  notify(): void {
+  #reads(partition: number): boolean {
+    return (this.#indexOf[partition] ?? -1) >= 0;
+  }
+
+  /**
+   * Something was committed in one of its partitions.
+   *
+   * @returns true: it is asleep, and lookAhead() is to be called, which may find that it need not be woken. Said once
+   *   until then.
+   */
+  committed(partition: number): boolean {
+    assert(this.#reads(partition), 'subscription U9: it is told of a partition that it does not read');
+    this.#unread.add(this.#indexOf[partition]!);
+    if (this.#sleepsThrough && this.#isAsleep && this.#wake !== undefined) {
+      const isNews = !this.#isToLook;
+      this.#isToLook = true;
+      return isNews;
+    }
+    this.wake();
+    return false;
+  }
+
+  /** Whoever waits for it looks again. */
+  wake(): void {
     this.#isStale = true;
     if (this.#wake !== undefined) this.#wake();
     else if (this.#conflation !== undefined && !this.#isClosed) this.#gather();
+  }
+
+  /**
+   * Goes over what the filter does not want, so that nobody is woken for it; wakes at the first that it does want, and at
+   * whatever else the next pull has to tell.
+   *
+   * @returns false: it is still asleep, and records are left that were not looked at
+   */
+  lookAhead(recordsMax: number): boolean {
+    this.#isToLook = false;
+    if (this.#wake === undefined || this.#isClosed) return true;
+    let isWanted = true;
+    try {
+      this.#checkHeld?.();
+      isWanted = this.#followMap() || this.#isDropped || this.#passOver(recordsMax);
+    } catch {
+      // The pull meets the same, and says so.
+    }
+    if (isWanted) this.wake();
+    this.#isToLook = !isWanted && this.#unread.size > 0;
+    return !this.#isToLook;
+  }
+
+  /** @returns whether it came to something that is wanted; `#found` says where */
+  #passOver(recordsMax: number): boolean {
+    let budget = recordsMax;
+    for (let index = this.#unread.peek(); index !== undefined && budget > 0; index = this.#unread.peek()) {
+      if (!this.#mayRead(index)) this.#unread.take();
+      else budget -= this.#readSome(index, budget, this.#isUnwanted);
+      if (this.#found !== undefined) return true;
+    }
+    return false;
   }
 
   /** Nobody is waiting for it: what was committed is taken before the log gives it up. */
@@ -209,7 +333,7 @@ export class Subscription {
     this.#conflation?.clear();
   }
 
-  /** Resolves at the next `notify`, or at once when there was one since the last pull. Never rejects. */
+  /** Resolves when it is woken next, or at once when it was since the last pull. Never rejects. */
   changed(): Promise<void> {
     if (this.#isStale) return Promise.resolve();
     return new Promise((resolve) => {
@@ -232,15 +356,26 @@ export class Subscription {
     this.#uncounted = this.#uncountedMapId?.();
     if (this.#onSlow === 'cut') this.#checkLag();
     const resolved = this.#logs.resolvedVersion();
-    const isRead = this.#isDropped ? this.#readRest(bytesMax, recordsMax) : this.#read(bytesMax, recordsMax);
+    const isRead = this.#isDropped ? this.#readRest(bytesMax, recordsMax) : this.#readFirst(bytesMax, recordsMax);
     this.#conflation?.moveTo(this.#writer, bytesMax);
     const isDone = isRead && (this.#conflation?.size ?? 0) === 0;
     const events = this.#writer.count === 0 ? undefined : this.#writer.take();
+    this.#isAsleep = events === undefined;
     const isOver = this.#isDropped && isDone && this.#onHold.size === 0;
     if (isOver && events === undefined) throw this.#dropped();
     const more = !isDone || isOver;
     if (more) this.#isStale = true;
     return { events, more, resolved: more || this.#onHold.size > 0 ? undefined : resolved };
+  }
+
+  /** As #read; what came before an error is delivered before it. */
+  #readFirst(bytesMax: number, recordsMax: number): boolean {
+    try {
+      return this.#read(bytesMax, recordsMax);
+    } catch (error) {
+      if (this.#writer.count === 0) throw error;
+      return false;
+    }
   }
 
   /** As #read, for a map that is gone: where the log has moved on, nothing more can be delivered in order. */
@@ -249,7 +384,8 @@ export class Subscription {
       return this.#read(bytesMax, recordsMax);
     } catch (error) {
       if (GridError.is(error, 'SEQUENCE_GONE')) return true;
-      throw error;
+      if (this.#writer.count === 0) throw error;
+      return false;
     }
   }
 
@@ -259,59 +395,86 @@ export class Subscription {
 
   /** Reads partitions in turn; true when all were read to their end. */
   #read(bytesMax: number, recordsMax: number): boolean {
-    const count = this.partitions.length;
     let budget = recordsMax;
-    for (let step = 0; step < count; step++) {
-      const index = (this.#turn + step) % count;
-      const partition = this.partitions[index]!;
-      if (this.#onHold.has(partition)) continue;
-      while (this.#next[index]! <= this.#logs.committedSequence(partition)) {
-        if (budget <= 0 || this.#hasEnough(bytesMax)) {
-          this.#turn = index;
-          return false;
-        }
-        budget -= this.#readSome(index, partition, Math.min(budget, READ_RECORDS, BATCH_EVENTS - this.#writer.count));
-      }
+    this.#bytesMax = bytesMax;
+    for (let index = this.#unread.peek(); index !== undefined; index = this.#unread.peek()) {
+      if (!this.#mayRead(index)) this.#unread.take();
+      else if (budget <= 0 || this.#hasEnough()) return this.#giveWay(index);
+      else
+        budget -= this.#readSome(index, Math.min(budget, READ_RECORDS, BATCH_EVENTS - this.#writer.count), this.#visit);
     }
     return true;
   }
 
-  #hasEnough(bytesMax: number): boolean {
-    return this.#conflation?.isFull ?? (this.#writer.bytes >= bytesMax || this.#writer.isFull);
+  /** What is left of a partition waits behind the others. */
+  #giveWay(index: number): false {
+    this.#unread.take();
+    this.#unread.add(index);
+    return false;
   }
 
-  #readSome(index: number, partition: number, recordsMax: number): number {
+  /** Whether a partition is not on hold and has records that were not read. */
+  #mayRead(index: number): boolean {
+    const partition = this.partitions[index]!;
+    return !this.#onHold.has(partition) && this.#next[index]! <= this.#logs.committedSequence(partition);
+  }
+
+  #hasEnough(): boolean {
+    return this.#conflation?.isFull ?? (this.#writer.bytes >= this.#bytesMax || this.#writer.isFull);
+  }
+
+  /** @returns records that were read, at least 1 */
+  #readSome(index: number, recordsMax: number, visit: (record: LogRecordView) => boolean): number {
     const from = this.#next[index]!;
-    let last = from - 1;
-    const next = this.#logs.readLog(partition, from, recordsMax, (record) => {
-      assert(record.sequence > last, 'subscription U8: a log is read in its order');
-      last = record.sequence;
-      this.#checkOrder(record, index);
-      this.#visit(record, partition);
-    });
-    assert(next > last, 'subscription U8: a log is read in its order');
-    this.#next[index] = next;
+    this.#reading = index;
+    this.#lastSequence = from - 1;
+    const next = this.#logs.readLog(this.partitions[index]!, from, recordsMax, visit);
+    assert(next > this.#lastSequence, 'subscription U8: a log is read in its order');
+    this.#next[index] = this.#found?.index === index ? this.#found.sequence : next;
+    if (this.#next[index]! > from) this.#moved.add(index);
     return Math.max(1, next - from);
   }
 
   /** subscription U8 */
-  #checkOrder({ version, epoch }: LogRecordView, index: number): void {
+  #checkOrder({ sequence, version, epoch }: LogRecordView): void {
+    const index = this.#reading;
+    assert(sequence > this.#lastSequence, 'subscription U8: a log is read in its order');
     assert(version >= this.#versions[index]!, 'subscription U8: versions rise with sequences');
     assert(epoch >= this.#epochs[index]!, 'subscription U8: epochs rise with sequences');
+    this.#lastSequence = sequence;
     this.#versions[index] = version;
     this.#epochs[index] = epoch;
   }
 
-  #visit(record: LogRecordView, partition: number): void {
+  /** What a record is to the subscriber; undefined: nothing that it wants. */
+  #wantedAs(record: LogRecordView): EventTypeNumber | undefined {
+    this.#checkOrder(record);
     const type = record.mapId === this.#mapId ? eventTypeOf(record) : undefined;
-    if (type === undefined || !this.#filter.wants(type, record)) {
-      if (record.mapId !== this.#uncounted) this.#foreign[partition]!++;
-      return;
-    }
-    if (this.#conflation !== undefined) {
-      this.#conflation.add(type, partition, record);
-      return;
-    }
+    const isKnown = this.#found?.index === this.#reading && this.#found.sequence === record.sequence;
+    if (isKnown) this.#found = undefined;
+    if (type !== undefined && (isKnown || this.#filter.wants(type, record))) return type;
+    if (record.mapId !== this.#uncounted) this.#foreign[this.partitions[this.#reading]!]!++;
+    return undefined;
+  }
+
+  /** Of lookAhead(): goes on until a record is wanted. */
+  readonly #isUnwanted = (record: LogRecordView): boolean => {
+    if (this.#wantedAs(record) === undefined) return true;
+    this.#found = { index: this.#reading, sequence: record.sequence };
+    return false;
+  };
+
+  /** Of a pull: goes on until there is enough. */
+  readonly #visit = (record: LogRecordView): boolean => {
+    const type = this.#wantedAs(record);
+    if (type === undefined) return true;
+    const partition = this.partitions[this.#reading]!;
+    if (this.#conflation !== undefined) this.#conflation.add(type, partition, record);
+    else this.#write(type, partition, record);
+    return !this.#hasEnough();
+  };
+
+  #write(type: EventTypeNumber, partition: number, record: LogRecordView): void {
     const writer = this.#writer;
     writer.open(type, partition, record.sequence, record.version);
     record.positionKey();

@@ -66,6 +66,7 @@ class FakeLogs {
       yield {
         kind: 'resolved',
         version: this.#version,
+        partitions,
         sequences: [...at],
         batches,
         dividedByZero: 0,

@@ -285,6 +285,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
       from: isResumed ? encodeToken(position) : '',
       onSlow: onSlow ?? 'lag',
       partitions: feed.partitions,
+      tellsResolved: this.#options.onResolved !== undefined,
     };
   }
 
@@ -302,7 +303,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     } else {
       checkBatches(link, output.batches);
       this.#count(link, output);
-      this.#advance(feed, output.sequences, this.#received);
+      this.#advance(output, this.#received);
       this.#put({ feed, output });
     }
   }
@@ -355,10 +356,9 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     return this.#placed;
   }
 
-  #advance(feed: Feed, sequences: readonly number[], positions: Float64Array): void {
-    sequences.forEach((sequence, index) => {
-      const partition = feed.partitions[index];
-      if (partition !== undefined && sequence > positions[partition]!) positions[partition] = sequence;
+  #advance({ partitions, sequences }: SubscribeOutput & { readonly kind: 'resolved' }, positions: Float64Array): void {
+    partitions.forEach((partition, index) => {
+      if (sequences[index]! > positions[partition]!) positions[partition] = sequences[index]!;
     });
   }
 
@@ -396,7 +396,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     if (output.kind === 'events') {
       yield* eventsOf<K, V>(output.events, this.#map, output.mapId ?? 0, this.#handed, this.#incarnations);
     } else if (output.kind === 'resolved') {
-      this.#advance(feed, output.sequences, this.#handed);
+      this.#advance(output, this.#handed);
       feed.resolvedVersion = Math.max(feed.resolvedVersion, output.version);
       this.#tellResolved();
     }

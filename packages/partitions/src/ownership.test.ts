@@ -73,6 +73,19 @@ describe('what a member holds', () => {
     ownership.check(1, before);
   });
 
+  it('is seen by a check that is kept, at the first use after the change', () => {
+    const bench = new Bench();
+    const { ownership } = bench;
+    const [both, first] = [ownership.checkOf([0, 1], ownership.stamp), ownership.checkOf([0], ownership.stamp)];
+    for (let use = 0; use < 2; use++) for (const check of [both, first]) check();
+    bench.move(1, 1);
+    bench.move(1, 0);
+    for (let use = 0; use < 2; use++) {
+      expect(both).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+      first();
+    }
+  });
+
   it('O1: that was lost and regained in states that it never saw is noticed by the epoch', () => {
     const bench = new Bench();
     const before = bench.ownership.stamp;

@@ -61,6 +61,16 @@ export class Ownership {
     if (!this.isHeldSince(partition, stamp)) throw this.#stale(partition, NO_EPOCH);
   }
 
+  /** A check of all of them since the stamp, for whoever checks often: it costs nothing while the table is the same. */
+  checkOf(partitions: Iterable<number>, stamp: OwnershipStamp): () => void {
+    let checkedAt = -1;
+    return () => {
+      if (checkedAt === this.#now) return;
+      this.checkAll(partitions, stamp);
+      checkedAt = this.#now;
+    };
+  }
+
   /** As check(), for all of them. */
   checkAll(partitions: Iterable<number>, stamp: OwnershipStamp): void {
     for (const partition of partitions) this.check(partition, stamp);

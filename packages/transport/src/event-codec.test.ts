@@ -33,10 +33,20 @@ describe('answers of a subscription', () => {
     } as const;
     expect(back(standing)).toEqual(standing);
     expect(
-      back({ kind: 'resolved', version: 12, sequences: [1, 2], batches: 3, dividedByZero: 2, oddValues: 3, mapId: 7 }),
+      back({
+        kind: 'resolved',
+        version: 12,
+        partitions: [4, 9],
+        sequences: [1, 2],
+        batches: 3,
+        dividedByZero: 2,
+        oddValues: 3,
+        mapId: 7,
+      }),
     ).toEqual({
       kind: 'resolved',
       version: 12,
+      partitions: [4, 9],
       sequences: [1, 2],
       batches: 3,
       dividedByZero: 2,
@@ -60,13 +70,14 @@ describe('answers of a subscription', () => {
         encodeSubscribeOutput({
           kind: 'resolved',
           version: 12,
+          partitions: [7],
           sequences: [3],
           batches: 2,
           dividedByZero: 2,
           oddValues: 3,
         }),
       ),
-    ).toMatchObject({ resolved: { version: 12, sequences: [3], batches: 2 } });
+    ).toMatchObject({ resolved: { version: 12, partitions: [7], sequences: [3], batches: 2 } });
   });
 
   it('of unequal columns are refused', () => {

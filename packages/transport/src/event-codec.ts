@@ -78,18 +78,20 @@ function decodeStanding(bytes: Uint8Array): SubscribeOutput {
 }
 
 function encodeResolved(resolved: SubscribeOutput & { readonly kind: 'resolved' }): Buffer {
-  const writer = new WireWriter(fieldsBound(6) + resolved.sequences.length * 8);
+  const writer = new WireWriter(fieldsBound(7) + resolved.sequences.length * 12);
   writer.uint(1, resolved.version);
   writer.column(2, Float64Array.from(resolved.sequences));
   writer.uint(3, resolved.batches);
   writer.uint(4, resolved.dividedByZero);
   writer.uint(5, resolved.oddValues);
   writer.uint(6, resolved.mapId ?? 0);
+  writer.column(7, Uint32Array.from(resolved.partitions));
   return writer.finish();
 }
 
 function decodeResolved(bytes: Uint8Array): SubscribeOutput {
   let version = 0;
+  let partitions = NO_INDEXES;
   let sequences = NO_NUMBERS;
   let batches = 0;
   let dividedByZero = 0;
@@ -103,9 +105,12 @@ function decodeResolved(bytes: Uint8Array): SubscribeOutput {
     else if (reader.field === 4) dividedByZero = reader.uint();
     else if (reader.field === 5) oddValues = reader.uint();
     else if (reader.field === 6) mapId = reader.uint();
+    else if (reader.field === 7) partitions = reader.fixed32(partitions);
     else reader.skip();
   }
-  return { kind: 'resolved', version, sequences: [...sequences], batches, dividedByZero, oddValues, mapId };
+  if (partitions.length !== sequences.length) throw malformed('positions of unequal columns');
+  const positions = { partitions: [...partitions], sequences: [...sequences] };
+  return { kind: 'resolved', version, ...positions, batches, dividedByZero, oddValues, mapId };
 }
 
 /** Bytes of the columns of `batch`: what it costs of a subscriber's credit. */

@@ -271,6 +271,8 @@ export interface SubscribeRequest {
   readonly onSlow: WireOnSlow;
   /** Empty: all that the member owns. */
   readonly partitions: readonly number[];
+  /** The caller waits for versions that are resolved; otherwise it is told of places that moved alone. */
+  readonly tellsResolved?: boolean;
 }
 
 export type SubscribeOutput =
@@ -286,10 +288,11 @@ export type SubscribeOutput =
     }
   /** `number` counts the batches of the call, from 1. */
   | { readonly kind: 'events'; readonly events: EventBatch; readonly number: number; readonly mapId?: number }
-  /** `sequences` is parallel to the partitions of `standing`, or empty. `batches`: sent before it. */
+  /** `sequences` is parallel to `partitions`: places that moved. `batches`: sent before it. */
   | {
       readonly kind: 'resolved';
       readonly version: number;
+      readonly partitions: readonly number[];
       readonly sequences: readonly number[];
       readonly batches: number;
       /** Changes that the condition had no clear answer for, since the call began. */

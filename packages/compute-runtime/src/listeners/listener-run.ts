@@ -118,7 +118,7 @@ export class ListenerRun {
   async stop(deliveryMs: number): Promise<void> {
     this.#stopping.abort();
     this.#options.tasks.wake();
-    this.#subscription?.notify();
+    this.#subscription?.wake();
     if (deliveryMs === 0) this.#leaving.abort();
     const timer = setTimeout(() => this.#leaving.abort(), deliveryMs);
     await this.#loop;

@@ -66,6 +66,8 @@ function handMade(pulls: readonly Pulled[]): EventHub {
     ...{ partitions: [0, 1], positions: [0, 0], mapId: 1, filterCounts: { dividedByZero: 0, oddValues: 0 } },
     pull: () => left.shift() ?? { events: undefined, more: false, resolved: 9 },
     changed: () => new Promise(() => undefined),
+    takeMoved: () => ({ partitions: [], sequences: [] }),
+    wake: () => undefined,
   } as unknown as Subscription;
   const nothing = (): void => undefined;
   return { open: () => subscription, close: nothing, committed: nothing, mapsChanged: nothing } as unknown as EventHub;
@@ -106,9 +108,52 @@ describe('a subscription', () => {
     put(0, 'x', 'y');
     const [events, resolved] = await take(stream, 2);
     expect(events).toMatchObject({ kind: 'events', number: 1, mapId, events: { count: 2 } });
-    expect(resolved).toMatchObject({ kind: 'resolved', sequences: [2, 1], batches: 1, mapId, oddValues: 0 });
+    expect(resolved).toMatchObject({
+      kind: 'resolved',
+      partitions: [0],
+      sequences: [2],
+      batches: 1,
+      mapId,
+      oddValues: 0,
+    });
     put(1, 'z');
     expect(await take(stream, 1)).toMatchObject([{ kind: 'events', number: 2, events: { count: 1 } }]);
+  });
+
+  it('says how far it is resolved behind each batch where its caller waits for versions, and now and then in any case', async () => {
+    const { subscribe, put } = await bench();
+    const kinds = async (stream: Stream): Promise<string[]> => {
+      await take(stream, 1);
+      const seen: string[] = [];
+      for (const value of ['x', 'y']) {
+        put(0, value);
+        seen.push(...(await take(stream, 1)).map(({ kind }) => kind));
+      }
+      return seen;
+    };
+    const waiting = subscribe({ tellsResolved: true });
+    expect(await kinds(waiting)).toEqual(['events', 'resolved']);
+    expect(await take(waiting, 1)).toMatchObject([{ kind: 'events' }]);
+    expect(await take(waiting, 3)).toMatchObject([
+      { kind: 'resolved', batches: 2 },
+      { kind: 'resolved', batches: 2, partitions: [0], sequences: [2] },
+      { kind: 'resolved', batches: 2, partitions: [], sequences: [] },
+    ]);
+    await waiting.return?.();
+    const other = subscribe();
+    expect(await kinds(other)).toEqual(['events', 'resolved']);
+    expect(await take(other, 2)).toMatchObject([
+      { kind: 'events' },
+      { kind: 'resolved', partitions: [0], sequences: [4] },
+    ]);
+  });
+
+  it('says where it is when it passed over what nobody wanted', async () => {
+    const { subscribe, put } = await bench();
+    const stream = subscribe({ types: [2] });
+    await take(stream, 2);
+    put(1, 'x', 'y');
+    expect(await take(stream, 1)).toMatchObject([{ kind: 'resolved', partitions: [1], sequences: [2], batches: 0 }]);
   });
 
   it('counts what it sends', async () => {

@@ -7,7 +7,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
-import type { EventHub, LogSource, Subscription } from '@ashlar/events';
+import type { EventHub, FilterCounts, LogSource, Positions, Subscription } from '@ashlar/events';
 import type { MemberMetrics } from '@ashlar/observe';
 import type { Ownership } from '@ashlar/partitions';
 import { decodeParameters, decodeValue } from '@ashlar/serialization';
@@ -26,11 +26,12 @@ import {
 /** One pull: at most so many bytes of events, and so many records read for them (a time slice of about 2 ms). */
 const PULL_BYTES = 128 * 1024;
 const PULL_RECORDS = 4096;
-/** How often an idle subscription says how far it is resolved. */
+/** How often a subscription tells of what no event told: places that moved, and versions that are resolved. */
 const RESOLVED_EVERY_MS = 100;
 /** `cut` ends a subscription that is this far behind. */
 const CUT_LAG_RECORDS = 10_000;
 const TOKEN_FORMAT = 2;
+const NO_POSITIONS: Positions = { partitions: [], sequences: [] };
 
 export interface EventsDependencies {
   readonly control: GridView;
@@ -45,10 +46,7 @@ export interface EventsDependencies {
 export function logSource(store: MemberStore): LogSource {
   return {
     readLog: (partition, from, recordsMax, visit) =>
-      store.readLog(partition as PartitionId, from as never, recordsMax, (record) => {
-        visit(record);
-        return true;
-      }),
+      store.readLog(partition as PartitionId, from as never, recordsMax, visit),
     committedSequence: (partition) => store.logInfo(partition as PartitionId).committedSequence,
     incarnation: (partition) => store.logInfo(partition as PartitionId).incarnation,
     resolvedVersion: () => store.resolvedVersion(),
@@ -56,17 +54,56 @@ export function logSource(store: MemberStore): LogSource {
 }
 
 export function eventsService(deps: EventsDependencies): EventsService {
+  const beat = new Beat();
   return {
     async *subscribe(request, context) {
       const subscription = await open(request, deps, context.signal);
+      const feed: Feed = { subscription, tellsResolved: request.tellsResolved === true, isDue: true };
+      beat.add(feed);
       try {
         yield standing(subscription, deps);
-        yield* follow(subscription, deps, context);
+        yield* follow(feed, deps, context);
       } finally {
+        beat.delete(feed);
         deps.hub.close(subscription);
       }
     },
   };
+}
+
+/** A subscription and what its caller wants to hear besides events. */
+interface Feed {
+  readonly subscription: Subscription;
+  /** Its caller waits for versions that are resolved. */
+  readonly tellsResolved: boolean;
+  /** RESOLVED_EVERY_MS have passed since it told of its places. */
+  isDue: boolean;
+}
+
+/** One timer for all feeds: wakes those that have something to tell besides events. */
+class Beat {
+  readonly #feeds = new Set<Feed>();
+  #timer: NodeJS.Timeout | undefined;
+
+  add(feed: Feed): void {
+    this.#feeds.add(feed);
+    this.#timer ??= setInterval(() => this.#strike(), RESOLVED_EVERY_MS).unref();
+  }
+
+  delete(feed: Feed): void {
+    this.#feeds.delete(feed);
+    if (this.#feeds.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #strike(): void {
+    for (const feed of this.#feeds) {
+      if (!feed.tellsResolved && !feed.subscription.hasMoved) continue;
+      feed.isDue = true;
+      feed.subscription.wake();
+    }
+  }
 }
 
 async function open(request: SubscribeRequest, deps: EventsDependencies, signal: AbortSignal): Promise<Subscription> {
@@ -77,7 +114,7 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
   // The map need not be there yet: its first put creates it, and is seen.
   if (!control.maps.has(request.map)) await control.refresh().catch(() => undefined);
   const partitions = request.partitions.length === 0 ? control.ownPartitions : request.partitions;
-  const checkHeld = (): void => ownership.checkAll(partitions, stamp);
+  const checkHeld = ownership.checkOf(partitions, stamp);
   checkHeld();
   const parameters = decodeParameters(request.parameters);
   const condition = request.where === '' ? undefined : await deps.planCondition(request.map, request.where, signal);
@@ -100,6 +137,7 @@ async function open(request: SubscribeRequest, deps: EventsDependencies, signal:
     parameters,
     onSlow: request.onSlow,
     cutLagRecords: CUT_LAG_RECORDS,
+    sleepsThrough: true,
   });
 }
 
@@ -196,48 +234,45 @@ function standing(subscription: Subscription, { control, logs }: EventsDependenc
 }
 
 async function* follow(
-  subscription: Subscription,
-  deps: EventsDependencies,
+  feed: Feed,
+  { metrics }: EventsDependencies,
   { signal, answers }: CallContext,
 ): AsyncGenerator<SubscribeOutput> {
-  let toldMs = 0;
+  const { subscription } = feed;
+  let counted = subscription.filterCounts;
   let batches = 0;
+  signal.addEventListener('abort', () => subscription.wake(), { once: true });
   while (!signal.aborted) {
     // All subscribers wake at one commit: each takes its room before the next one looks.
     if (answers?.hasRoom === false) await answers.room();
-    const before = subscription.filterCounts;
     const { events, more, resolved } = subscription.pull(PULL_BYTES, PULL_RECORDS);
-    const filtered = subscription.filterCounts;
-    deps.metrics.filterDivisionsByZero += filtered.dividedByZero - before.dividedByZero;
-    deps.metrics.filterOddValues += filtered.oddValues - before.oddValues;
+    counted = countFiltered(metrics, counted, subscription.filterCounts);
     if (events !== undefined) {
-      deps.metrics.eventsSent += events.count;
+      metrics.eventsSent += events.count;
       batches += 1;
       answers?.hold(eventBatchBytes(events));
       yield { kind: 'events', events, number: batches, mapId: subscription.mapId ?? 0 };
     }
-    const isDue = events !== undefined || performance.now() - toldMs >= RESOLVED_EVERY_MS;
-    if (resolved !== undefined && resolved > 0 && isDue) {
-      toldMs = performance.now();
-      const { positions: sequences, mapId = 0 } = subscription;
-      yield { kind: 'resolved', version: resolved, sequences, batches, mapId, ...filtered };
-    }
-    if (!more) await changedOrDue(subscription, signal);
+    const isDue = feed.isDue || (feed.tellsResolved && events !== undefined);
+    if (resolved !== undefined && resolved > 0 && isDue) yield resolvedOf(feed, resolved, batches);
+    if (!more) await subscription.changed();
     // A slice of which nothing is sent does not yield to the event loop by itself.
     else if (events === undefined) await nextTurn();
   }
 }
 
-/** Resolves at the next commit, when it is time to say how far the subscription is resolved, or when its caller leaves. */
-function changedOrDue(subscription: Subscription, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, RESOLVED_EVERY_MS).unref();
-    signal.addEventListener('abort', done, { once: true });
-    void subscription.changed().then(done);
-  });
+/** Places only when they are due: a caller that waits for versions hears those at once. */
+function resolvedOf(feed: Feed, version: number, batches: number): SubscribeOutput {
+  const { subscription } = feed;
+  const positions = feed.isDue ? subscription.takeMoved() : NO_POSITIONS;
+  feed.isDue = false;
+  const { mapId = 0, filterCounts } = subscription;
+  return { kind: 'resolved', version, ...positions, batches, mapId, ...filterCounts };
+}
+
+/** @returns `now` */
+function countFiltered(metrics: MemberMetrics, before: FilterCounts, now: FilterCounts): FilterCounts {
+  metrics.filterDivisionsByZero += now.dividedByZero - before.dividedByZero;
+  metrics.filterOddValues += now.oddValues - before.oddValues;
+  return now;
 }
