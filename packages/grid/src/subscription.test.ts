@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import type { EntryEvent, EventType, Grid } from '@ashlar/api';
 import { GridError, seededRandom } from '@ashlar/core';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
@@ -150,6 +151,20 @@ async function standing(options = {}): Promise<AsyncIterableIterator<Update>> {
 }
 
 describe('a subscription', () => {
+  it('leaves nothing at a signal that outlives it', async () => {
+    const { signal } = new AbortController();
+    for (let round = 0; round < 3; round++) {
+      const events = await standing({ signal });
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      await events.return?.();
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    }
+    const aborted = AbortSignal.abort();
+    const late = grid.map('m').subscribe({ signal: aborted, timeoutMs: 60_000 });
+    await expect(late.next()).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(getEventListeners(aborted, 'abort')).toHaveLength(0);
+  });
+
   it('hands nothing out before it knows where it begins in every partition: a token says so', async () => {
     const late = fake.members[1]!;
     const gate = Promise.withResolvers<void>();

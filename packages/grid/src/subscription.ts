@@ -137,15 +137,13 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   }
 
   #begin(): void {
-    const { signal, timeoutMs } = this.#options;
+    const { timeoutMs } = this.#options;
     try {
       checkSubscribeOptions(this.#options);
       this.#parameters = parameterBytes(this.#options.params ?? []);
       if (this.#startToken !== '') this.#takeStart();
-      const stop = (): void => this.#fail(new CancelledError('the subscription'));
-      if (signal?.aborted === true) stop();
-      else signal?.addEventListener('abort', stop, { once: true });
-      this.#watchRouter();
+      this.#watch();
+      if (this.#ended) return;
       this.#assign();
       if (timeoutMs !== undefined) {
         this.#readyTimer = setTimeout(() => {
@@ -158,11 +156,18 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     }
   }
 
-  #watchRouter(): void {
+  /** What ends it besides its feeds and its reader: nothing of it stays at signal and router when it has ended. */
+  #watch(): void {
+    const { signal } = this.#options;
+    const cancelled = (): void => this.#fail(new CancelledError('the subscription'));
     const clientClosed = (): void => this.#fail(new GridError('CLIENT_CLOSED', 'the client was closed'));
-    if (this.#router.isClosed) clientClosed();
+    if (signal?.aborted === true) cancelled();
+    else if (this.#router.isClosed) clientClosed();
+    if (this.#ended) return;
+    signal?.addEventListener('abort', cancelled, { once: true });
     const stops = [this.#router.onTable(() => this.#assign()), this.#router.onClose(clientClosed)];
     this.#stopWatching = () => {
+      signal?.removeEventListener('abort', cancelled);
       for (const stop of stops) stop();
     };
   }

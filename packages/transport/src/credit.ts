@@ -50,8 +50,11 @@ export class Credit {
     if (signal.aborted) throw new CancelledError('the call');
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    const onAbort = (): void => resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
     await promise;
+    // A long stream waits many times under one signal.
+    signal.removeEventListener('abort', onAbort);
     this.#wake = undefined;
   }
 }

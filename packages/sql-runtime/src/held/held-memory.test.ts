@@ -79,6 +79,8 @@ describe('memory that statements hold', () => {
     const leaving = new AbortController();
     const late = held.open().take(4 * MIB, signal)!;
     const gone = held.open().take(4 * MIB, leaving.signal)!;
+    const left = held.open().take(4 * MIB, AbortSignal.abort())!;
+    await expect(left).rejects.toMatchObject({ code: 'CANCELLED' });
     leaving.abort();
     await expect(gone).rejects.toMatchObject({ code: 'CANCELLED' });
     await expect(late).rejects.toMatchObject({ code: 'OVERLOADED' });

@@ -145,6 +145,7 @@ export class HeldMemory {
     this.#waiting.push(waiting);
     const timer = setTimeout(() => reject(this.#overloaded(bytes)), this.#options.takeWaitMs ?? TAKE_WAIT_MS);
     const onAbort = (): void => reject(new CancelledError('the statement'));
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       await promise;

@@ -1,0 +1,126 @@
+import { GridError } from '@ashlar/core';
+import { jest } from '@jest/globals';
+import type { CallTarget } from './call-target.ts';
+import { RetryQueue } from './retry-queue.ts';
+import type { DetachedOperation } from './sealed-batch.ts';
+
+const REASON = new GridError('STALE_EPOCH', 'moved');
+const KEY = Uint8Array.of(1, 2, 3);
+
+class Target implements CallTarget {
+  done = false;
+  readonly isOneCall = true;
+  readonly timeoutMs = 1000;
+  readonly trace = undefined;
+  readonly deadlineMs: number;
+  readonly failures: GridError[] = [];
+
+  constructor(deadlineMs = Number.POSITIVE_INFINITY) {
+    this.deadlineMs = deadlineMs;
+  }
+
+  answer(): void {
+    this.done = true;
+  }
+
+  fail(_position: number, error: GridError): void {
+    this.failures.push(error);
+    this.done = true;
+  }
+}
+
+function operation(target: CallTarget, changes: Partial<DetachedOperation> = {}): DetachedOperation {
+  return {
+    target,
+    position: 0,
+    key: KEY,
+    value: new Uint8Array(0),
+    request: undefined,
+    ...changes,
+  } as DetachedOperation;
+}
+
+function bench() {
+  const routed: DetachedOperation[][] = [];
+  const held = { bytes: 0, operations: 0 };
+  const queue = new RetryQueue(
+    (operations) => routed.push(operations),
+    (bytes, operations) => {
+      held.bytes += bytes;
+      held.operations += operations;
+    },
+  );
+  const park = (...operations: readonly DetachedOperation[]): void => queue.park(operations, REASON, performance.now());
+  return { queue, routed, held, park };
+}
+
+describe('operations that wait before they are routed again', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  it('wait twice as long with each try of their call, within a bound', () => {
+    const { routed, park } = bench();
+    const target = new Target();
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 10; attempt++) {
+      park(operation(target));
+      const before = performance.now();
+      while (routed.length === attempt) jest.advanceTimersByTime(1);
+      waits.push(performance.now() - before);
+    }
+    expect(waits).toEqual([5, 10, 20, 40, 80, 160, 320, 500, 500, 500]);
+  });
+
+  it('of one call stay together and in order, and those of another have their own wait', () => {
+    const { routed, park } = bench();
+    const [slow, quick] = [new Target(), new Target()];
+    park(operation(slow));
+    jest.advanceTimersByTime(5);
+    park(operation(slow, { position: 1 }), operation(quick), operation(slow, { position: 2 }));
+    jest.advanceTimersByTime(5);
+    expect(routed.at(-1)!.map(({ target }) => target)).toEqual([quick]);
+    jest.advanceTimersByTime(5);
+    expect(routed.at(-1)!.map(({ position }) => position)).toEqual([1, 2]);
+  });
+
+  it('are routed at once when what they waited for may have come', () => {
+    const { queue, routed, park } = bench();
+    park(operation(new Target()), operation(new Target()));
+    queue.wake();
+    expect([routed.length, routed[0]!.length, queue.size]).toEqual([1, 2, 0]);
+    queue.wake();
+    jest.advanceTimersByTime(1000);
+    expect(routed).toHaveLength(1);
+  });
+
+  it('that are overdue fail with the reason of their wait; what nobody waits for is dropped', () => {
+    const { queue, park, held } = bench();
+    const nowMs = performance.now();
+    const [over, left, waiting] = [new Target(nowMs + 1), new Target(), new Target(nowMs + 1000)];
+    const range = { session: 1, first: 1, version: 0, left: 3 };
+    park(operation(over, { request: { range, number: 1 } }), operation(left, { request: { range, number: 2 } }));
+    park(operation(waiting, { request: { range, number: 3 } }));
+    left.done = true;
+    queue.sweep(nowMs + 2, (_operation, reason) => reason);
+    expect([over.failures, left.failures, waiting.failures]).toEqual([[REASON], [], []]);
+    expect([queue.size, range.left, held]).toEqual([1, 1, { bytes: KEY.length, operations: 1 }]);
+  });
+
+  it('are counted from when they wait to when they do not', () => {
+    const { queue, park, held } = bench();
+    park(operation(new Target(), { value: Uint8Array.of(1) }), operation(new Target()));
+    expect(held).toEqual({ bytes: 2 * KEY.length + 1, operations: 2 });
+    queue.wake();
+    expect(held).toEqual({ bytes: 0, operations: 0 });
+  });
+
+  it('fail when the router closes', () => {
+    const { queue, routed, park } = bench();
+    const target = new Target();
+    park(operation(target));
+    const closed = new GridError('CLIENT_CLOSED', 'closed');
+    queue.close(closed);
+    jest.advanceTimersByTime(1000);
+    expect([target.failures, queue.size, routed]).toEqual([[closed], 0, []]);
+  });
+});
