@@ -42,11 +42,16 @@ export async function tracedCall<T>(
   }
 }
 
-/** A stream in a span that ends with it, also when the reader leaves. */
+/**
+ * A stream in a span that begins when it is first read, and ends with it, also when the reader leaves.
+ *
+ * @param begin  called once, or never where the reader leaves before it has read
+ */
 export async function* tracedStream<T>(
-  { trace, end }: TracedWork,
+  begin: () => TracedWork,
   work: (trace: TraceContext | undefined) => AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
+  const { trace, end } = begin();
   let failure: unknown;
   try {
     yield* work(trace);

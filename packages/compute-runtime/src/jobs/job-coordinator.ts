@@ -10,7 +10,7 @@
 import type { GridView } from '@ashlar/cluster';
 import { CALL_DEPTH, type JobRunner } from '@ashlar/compute';
 import { type CallScope, GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
-import { type Tracing, tracedStream } from '@ashlar/observe';
+import { type TracedWork, type Tracing, tracedStream } from '@ashlar/observe';
 import { type GridCalls, type JobOutput, mergeStreams, type RunJobRequest } from '@ashlar/transport';
 import { nonEmpty } from './job-bytes.ts';
 import { wholeJobPart } from './whole-job-part.ts';
@@ -68,8 +68,8 @@ export class JobCoordinator {
   run(request: RunJobRequest, { signal, trace }: CallScope): AsyncGenerator<JobOutput, void, undefined> {
     const { module, exportName, map } = request;
     const attributes = { 'ashlar.job': `${module}.${exportName}`, 'ashlar.map': map };
-    const span = this.#deps.tracing.begin('ashlar.job', trace, attributes);
-    return tracedStream(span, (own) => runJob(request, { signal, trace: own }, this.#deps));
+    const begin = (): TracedWork => this.#deps.tracing.begin('ashlar.job', trace, attributes);
+    return tracedStream(begin, (own) => runJob(request, { signal, trace: own }, this.#deps));
   }
 }
 

@@ -8,7 +8,7 @@
 import type { GridView } from '@ashlar/cluster';
 import { CALL_DEPTH, type JobActivity, type JobRunner } from '@ashlar/compute';
 import type { CallScope, MapId, PartitionId, Version } from '@ashlar/core';
-import { type Tracing, tracedStream } from '@ashlar/observe';
+import { type TracedWork, type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots, NeedMap } from '@ashlar/partitions';
 import type { JobPartOutput, RunJobPartRequest } from '@ashlar/transport';
 import { nonEmpty } from './job-bytes.ts';
@@ -39,8 +39,8 @@ export class JobPartRunner {
   run(request: RunJobPartRequest, { signal, trace }: CallScope): AsyncGenerator<JobPartOutput, void, undefined> {
     const { module, exportName, map } = request;
     const attributes = { 'ashlar.job': `${module}.${exportName}`, 'ashlar.map': map };
-    const span = this.#deps.tracing.begin('ashlar.job.part', trace, attributes);
-    return tracedStream(span, (own) => runJobPart(request, { signal, trace: own }, this.#deps));
+    const begin = (): TracedWork => this.#deps.tracing.begin('ashlar.job.part', trace, attributes);
+    return tracedStream(begin, (own) => runJobPart(request, { signal, trace: own }, this.#deps));
   }
 }
 

@@ -57,15 +57,7 @@ export function adminService(deps: AdminDependencies): AdminService {
   }, SHARED_EVERY_MS);
   return {
     async hello({ protocolMin, protocolMax }): Promise<HelloResponse> {
-      if (protocolMin > PROTOCOL.max || protocolMax < PROTOCOL.min) {
-        throw new GridError(
-          'UNSUPPORTED_PROTOCOL',
-          `the member speaks protocol ${PROTOCOL.min} to ${PROTOCOL.max}, the caller ${protocolMin} to ${protocolMax}`,
-          {
-            hint: 'use a client and a member of the same release',
-          },
-        );
-      }
+      checkProtocol('the caller', protocolMin, protocolMax);
       return {
         protocolMin: PROTOCOL.min,
         protocolMax: PROTOCOL.max,
@@ -142,6 +134,16 @@ export function adminService(deps: AdminDependencies): AdminService {
     if (now === id) return NO_SIZE;
     throw new MapDroppedError(name, { mapId: id, now });
   }
+}
+
+/** @param who  for the error: "the caller" @throws GridError UNSUPPORTED_PROTOCOL when there is none that both speak */
+export function checkProtocol(who: string, min: number, max: number): void {
+  if (min <= PROTOCOL.max && max >= PROTOCOL.min) return;
+  throw new GridError(
+    'UNSUPPORTED_PROTOCOL',
+    `the member speaks protocol ${PROTOCOL.min} to ${PROTOCOL.max}, ${who} ${min} to ${max}`,
+    { hint: 'use the same release for all members and clients of a grid' },
+  );
 }
 
 function sum(sizes: readonly MapSize[]): MapSize {

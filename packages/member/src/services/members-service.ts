@@ -1,7 +1,7 @@
 /** What members ask of each other: control, snapshots, parts of statements and jobs. */
 import { type CatalogCommand, type ControlState, checkedCommand, type GridView, missingBundle } from '@ashlar/cluster';
 import { type CallScope, GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
-import { type Tracing, tracedStream } from '@ashlar/observe';
+import { type TracedWork, type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots, Ownership } from '@ashlar/partitions';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
 import type { DocumentPaths } from '@ashlar/sql-executor';
@@ -22,7 +22,7 @@ import {
 import { type JobPartOutput, LOCAL_PEER, type MembersService, type RunJobPartRequest } from '@ashlar/transport';
 import { heldOf, newerThan, updateOf, updatesOf } from '../control/control-values.ts';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
-import { PROTOCOL } from './admin-service.ts';
+import { checkProtocol } from './admin-service.ts';
 import { StateFeed } from './state-feed.ts';
 
 export interface MembersDependencies {
@@ -69,9 +69,7 @@ export function membersService(deps: MembersDependencies): MembersService {
   return {
     async join({ member, incarnation, version, protocolMin, protocolMax, held }) {
       mustCoordinate();
-      if (protocolMin > PROTOCOL.max || protocolMax < PROTOCOL.min) {
-        throw new GridError('UNSUPPORTED_PROTOCOL', 'the joining member speaks another protocol');
-      }
+      checkProtocol('the joining member', protocolMin, protocolMax);
       clock.observe(version as Version);
       const joined = joinerOf({ member, incarnation });
       await refuseTakenName(joined, { self: control.self, members: control.table.members, hello: deps.hello });
@@ -143,8 +141,9 @@ export function membersService(deps: MembersDependencies): MembersService {
           isScanned = true;
         },
       };
-      const span = deps.tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
-      const batches = tracedStream(span, () => runLocalFragment(job, deps.fragments, stats));
+      const begin = (): TracedWork =>
+        deps.tracing.begin('ashlar.sql.fragment', trace, { 'ashlar.partitions': partitions.length });
+      const batches = tracedStream(begin, () => runLocalFragment(job, deps.fragments, stats));
       let sent = 0;
       for await (const bytes of batches) {
         if (isScanned && !isTold) {
@@ -171,8 +170,8 @@ export function membersService(deps: MembersDependencies): MembersService {
         ownership.checkRouted(partitionsOf(rows), tableVersion);
         return whenComplete(() => deps.changePart(rows, PART_LEASE_MS));
       };
-      const span = deps.tracing.begin('ashlar.sql.change', trace, {});
-      return tracedStream(span, () => servePart(inputs, open, signal));
+      const begin = (): TracedWork => deps.tracing.begin('ashlar.sql.change', trace, {});
+      return tracedStream(begin, () => servePart(inputs, open, signal));
     },
   };
 }

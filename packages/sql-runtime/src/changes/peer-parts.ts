@@ -2,7 +2,7 @@
  * Parts of statements at other members: what a coordinator asks for and what the member does, over one conversation
  * (`Members/ChangePart`). A conversation that ends, however it ends, closes the part.
  */
-import { assert, CancelledError, type MemberId, type Version } from '@ashlar/core';
+import { CancelledError, GridError, type MemberId, type Version } from '@ashlar/core';
 import { decodeValue, encodeMessage, encodeValue } from '@ashlar/serialization';
 import type { Conversation, PartInput, PartOutput, PartStep } from '@ashlar/transport';
 import { changeRequestOf } from '../peer-plans.ts';
@@ -17,6 +17,8 @@ const LEASE_MARGIN_MS = 500;
 /* ---- The member's side --------------------------------------------------------------------------------------------- */
 
 /**
+ * Throws INVALID_ARGUMENT for a request that is malformed, else what opening and the steps throw.
+ *
  * @param open    the part of a request that was checked; asked once
  * @param signal  fires when the coordinator leaves
  */
@@ -42,8 +44,10 @@ export async function* servePart(
 
 function rowChangeOf(body: Uint8Array): RowChange {
   const request = changeRequestOf(body);
-  assert(request.kind === 'change' || request.kind === 'insert', 'checks and processors have no parts');
-  return request;
+  if (request.kind === 'change' || request.kind === 'insert') return request;
+  throw new GridError('INVALID_ARGUMENT', `malformed request of a member: a ${request.kind} has no parts`, {
+    hint: 'all members of a grid must run the same release',
+  });
 }
 
 const OUTPUT = { rows: 0, version: 0, body: NO_BYTES, leaseMs: 0 } as const;

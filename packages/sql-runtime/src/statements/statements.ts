@@ -12,7 +12,14 @@
 import type { GridView } from '@ashlar/cluster';
 import type { MapId, Version } from '@ashlar/core';
 import { noticesOf, OddTally } from '@ashlar/expressions';
-import { type MemberMetrics, type SpanAttributes, type Tracing, tracedCall, tracedStream } from '@ashlar/observe';
+import {
+  type MemberMetrics,
+  type SpanAttributes,
+  type TracedWork,
+  type Tracing,
+  tracedCall,
+  tracedStream,
+} from '@ashlar/observe';
 import { batchRowCount } from '@ashlar/serialization';
 import { type Plan, type PlanColumn, withPosition } from '@ashlar/sql-plan';
 import type { ChangeCoordinator } from '../changes/change-coordinator.ts';
@@ -100,8 +107,8 @@ export class Statements {
     const startedMs = performance.now();
     metrics.queries++;
     try {
-      const span = tracing.begin('ashlar.sql', trace, attributesOf(text));
-      yield* tracedStream(span, run);
+      const begin = (): TracedWork => tracing.begin('ashlar.sql', trace, attributesOf(text));
+      yield* tracedStream(begin, run);
     } catch (error) {
       metrics.queryFailures++;
       throw withPosition(error, text);
