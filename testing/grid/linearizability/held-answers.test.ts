@@ -1,10 +1,12 @@
 /** Answers that wait for commits, of the kinds that no history of single keys brings about. */
-import type { Grid } from '@ashlar/client';
+import { type Grid, ready } from '@ashlar/client';
 import { Copies, Orders } from '../fixtures/listeners.ts';
+import * as processors from '../fixtures/processors.ts';
 import { TestGrid } from '../support/grid.ts';
 import { freePort, TcpProxy } from '../support/tcp-proxy.ts';
 
-const COMMIT_DELAY_MS = 1000;
+/** Longer than it takes to see in the figures that an answer is held. */
+const COMMIT_DELAY_MS = 4000;
 const KEYS = Array.from({ length: 40 }, (_, key) => key);
 
 let proxy: TcpProxy;
@@ -17,7 +19,7 @@ beforeAll(async () => {
   const address = { 'grpc.port': port, 'grpc.advertise': proxy.address };
   grid = await TestGrid.start({ members: 1, settings: { ...address, 'testing.commitDelayMs': COMMIT_DELAY_MS } });
   client = await grid.connect();
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await grid.stop();
@@ -32,17 +34,27 @@ async function until(isTrue: () => Promise<boolean>): Promise<void> {
 }
 
 describe('an answer is held until its commit', () => {
-  it('of a mutation that is sent again while its first sending is undecided', async () => {
-    const map = client.map<number>('duplicates');
-    await map.size();
+  it('of a mutation that is sent again while its first sending is undecided, and is applied once', async () => {
+    await client.deploy(new URL('../fixtures/processors.ts', import.meta.url));
+    const map = client.map<number | { n: number }>('duplicates');
+    const counters = client.map<{ n: number }>('counters');
+    // Their worker is there, then.
+    await counters.process('warm', processors.add, { by: 1 });
     const before = await held('put');
-    const putting = KEYS.map((key) => map.getAndPut(key, key));
+    const calls = [
+      ...KEYS.map((key) => map.getAndPut(key, key)),
+      ...KEYS.map((key) => counters.process(key, ready.increment, { path: 'n', by: 7 })),
+      ...KEYS.map((key) => counters.process(`${key}`, processors.add, { by: 8 })),
+    ];
     await until(async () => (await held('put')) >= before + KEYS.length);
     proxy.cut();
-    expect(await Promise.all(putting)).toEqual(KEYS.map(() => undefined));
+    const expected = [undefined, 7, 8].flatMap((answer) => KEYS.map(() => answer));
+    expect(await Promise.all(calls as Promise<unknown>[])).toEqual(expected);
     expect(await held('duplicate')).toBeGreaterThan(0);
     expect(await map.getAll(KEYS)).toEqual(KEYS);
-  }, 60_000);
+    expect(await counters.getAll(KEYS)).toEqual(KEYS.map(() => ({ n: 7 })));
+    expect(await counters.getAll(KEYS.map(String))).toEqual(KEYS.map(() => ({ n: 8 })));
+  }, 120_000);
 
   it('of a statement', async () => {
     const map = client.map<{ n: number }>('rows');
@@ -51,7 +63,7 @@ describe('an answer is held until its commit', () => {
     const { affected } = await client.sql('UPDATE rows SET n = n + 1').execute();
     expect([affected, (await map.get(7))!.n]).toEqual([KEYS.length, 8]);
     expect(await held('statement')).toBe(before + 1);
-  }, 60_000);
+  }, 120_000);
 
   it('of what a listener wrote, and of its place in the log', async () => {
     const [orders, copies] = [client.map(Orders), client.map(Copies)];
@@ -61,5 +73,5 @@ describe('an answer is held until its commit', () => {
     await orders.put(1, { amount: 5 });
     await until(async () => (await copies.size()) === 1);
     await until(async () => (await held('write-set')) > before);
-  }, 60_000);
+  }, 120_000);
 });
