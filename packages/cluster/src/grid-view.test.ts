@@ -1,4 +1,4 @@
-import type { MapId, MemberId } from '@ashlar/core';
+import { GridError, type MapId, type MemberId } from '@ashlar/core';
 import { EmbeddedCoordinator } from './embedded-coordinator.ts';
 import { GridView } from './grid-view.ts';
 import { ManualCoordinator } from './testing/manual-coordinator.ts';
@@ -65,6 +65,25 @@ describe('a view of the grid', () => {
     expect([view.serves(own!, 2), view.serves(own!, 3), view.epochOf(own!)]).toEqual([false, true, 2]);
     const others = view.table.owners.findIndex(([owner]) => owner === 1);
     expect([view.isMine(others), view.serves(others, 99), view.serves(99, 99)]).toEqual([false, false, false]);
+  });
+
+  it('G5: serves nobody who has a newer table, before it has it itself', async () => {
+    const known = after(freshState(), joins('a'), joins('b'));
+    const coordinator = new ManualCoordinator(known);
+    const view = new GridView(A, coordinator);
+    const [own] = view.ownPartitions;
+    const { tableVersion } = view.table;
+    expect(view.waitForTable(tableVersion, {})).toBeUndefined();
+    expect([view.serves(own!, tableVersion), view.serves(own!, tableVersion + 1)]).toEqual([true, false]);
+    const { table } = known;
+    coordinator.newest = { ...known, table: { ...table, tableVersion: tableVersion + 1 } };
+    await view.waitForTable(tableVersion + 1, {});
+    expect(view.serves(own!, tableVersion + 1)).toBe(true);
+    await view.waitForTable(tableVersion + 2, {});
+    expect(view.serves(own!, tableVersion + 2)).toBe(false);
+    coordinator.refresh = () => Promise.reject(new GridError('MEMBER_UNREACHABLE', 'away'));
+    const inVain = view.waitForTable(tableVersion + 2, { deadlineMs: performance.now() + 1 });
+    await expect(inVain).rejects.toMatchObject({ code: 'LEASE_EXPIRED', retryable: true });
   });
 });
 

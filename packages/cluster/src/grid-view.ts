@@ -8,6 +8,8 @@
  * grid-view G3  A caller that brings a catalog version is answered from that catalog or a later one, or not at all.
  * grid-view G4  However many ask for the newest at once, one question is under way, and one more stands for those who came
  *               while it was.
+ * grid-view G5  A partition is served for who means the ownership that this member has: not for one whose table is older than
+ *               it, and not for one whose table is newer than ours, by which it may be another's, or ours anew.
  */
 
 import {
@@ -23,14 +25,17 @@ import {
 } from '@ashlar/core';
 import { closest } from 'fastest-levenshtein';
 import type { CatalogedMap, CatalogedModule, CatalogState, MapSettings } from './catalog-state.ts';
-import { CatalogWaits, type WaitUntil } from './catalog-waits.ts';
 import type { Coordinator } from './coordinator.ts';
 import { SharedCall } from './shared-call.ts';
 import { type ControlCommand, type ControlState, isTableCommand } from './step.ts';
 import type { TableState } from './table-state.ts';
+import { VersionWaits, type WaitUntil } from './version-waits.ts';
 
 /** Never reached by a caller's table version: the partition is not ours. */
 const NOT_OURS = Infinity;
+
+/** Who has a newer table may be served elsewhere: it is not kept waiting long. */
+const TABLE_WAIT_MS = 1000;
 
 /** Called with a value and the one before it; undefined: the listener has just begun to follow. */
 export type Follow<T> = (now: T, before: T | undefined) => void;
@@ -43,7 +48,8 @@ export class GridView {
   readonly #bundleFollowers: ((hash: string) => void)[] = [];
   readonly #onFailure: (error: unknown) => void;
   readonly #refreshing: SharedCall<ControlState>;
-  readonly #waits: CatalogWaits;
+  readonly #catalogWaits: VersionWaits;
+  readonly #tableWaits: VersionWaits;
   readonly #standing: (() => Promise<void>)[] = [];
   #table: TableState;
   #catalog: CatalogState;
@@ -59,10 +65,13 @@ export class GridView {
     this.#onFailure = onFailure;
     this.#coordinator = coordinator;
     this.#refreshing = new SharedCall(() => coordinator.refresh());
-    this.#waits = new CatalogWaits({
-      version: () => this.#catalog.catalogVersion,
-      refresh: () => this.refresh(),
-      whose: `member '${self}'`,
+    const waits = { refresh: () => this.refresh(), whose: `member '${self}'` };
+    this.#catalogWaits = new VersionWaits({ ...waits, what: 'catalog', version: () => this.#catalog.catalogVersion });
+    this.#tableWaits = new VersionWaits({
+      ...waits,
+      what: 'table',
+      isAnswerFinal: true,
+      version: () => this.#table.tableVersion,
     });
     const { table, catalog } = coordinator.state;
     this.#table = table;
@@ -133,9 +142,10 @@ export class GridView {
     return this.#coordinator.submit(command);
   }
 
-  /** Whether this member serves a partition for a caller that routed with `tableVersion`. */
+  /** Whether this member serves a partition for a caller that routed with `tableVersion` (grid-view G5). */
   serves(partition: number, tableVersion: number): boolean {
-    return partition < this.#ownedSince.length && this.#ownedSince[partition]! <= tableVersion;
+    if (partition >= this.#ownedSince.length || tableVersion > this.#table.tableVersion) return false;
+    return this.#ownedSince[partition]! <= tableVersion;
   }
 
   isMine(partition: number): boolean {
@@ -249,7 +259,21 @@ export class GridView {
    * @throws (rejects with) GridError LEASE_EXPIRED when the caller's time is over; CANCELLED
    */
   waitForCatalog(version: number, until: WaitUntil): Promise<void> | undefined {
-    return version <= this.#catalog.catalogVersion ? undefined : this.#waits.wait(version, until);
+    return version <= this.#catalog.catalogVersion ? undefined : this.#catalogWaits.wait(version, until);
+  }
+
+  /**
+   * Catches up with the coordinator where a caller's table is newer than ours, for a second at most: it may know that
+   * partitions have changed hands (grid-view G5). Where the coordinator has none so new either, the caller's is of another grid
+   * and serves() refuses it. A grid that is not complete has no table to wait for.
+   *
+   * @returns undefined: it is here already
+   * @throws (rejects with) GridError LEASE_EXPIRED, which is never said of what was sealed; CANCELLED
+   */
+  waitForTable(version: number, { deadlineMs, signal }: WaitUntil): Promise<void> | undefined {
+    if (version <= this.#table.tableVersion || !this.isComplete) return undefined;
+    const latestMs = performance.now() + TABLE_WAIT_MS;
+    return this.#tableWaits.wait(version, { deadlineMs: Math.min(deadlineMs ?? latestMs, latestMs), signal });
   }
 
   /**
@@ -281,6 +305,8 @@ export class GridView {
     if (table.gridId === before.gridId && table.tableVersion <= before.tableVersion) return;
     this.#takeTable(table, before);
     for (const follow of this.#tableFollowers) this.#telling(() => follow(table, before));
+    // Behind those who make it so: who waited for the table finds its partitions open.
+    this.#tableWaits.reached(table.tableVersion);
   }
 
   #catalogChanged(catalog: CatalogState): void {
@@ -289,7 +315,7 @@ export class GridView {
     this.#takeCatalog(catalog);
     for (const follow of this.#catalogFollowers) this.#telling(() => follow(catalog, before));
     // Behind those who make it so: who waited for the catalog finds its maps open.
-    this.#waits.reached(catalog.catalogVersion);
+    this.#catalogWaits.reached(catalog.catalogVersion);
   }
 
   #telling(tell: () => void): void {

@@ -1,6 +1,6 @@
 /** One call of a processor on its way, who made it, and what runs. */
 import type { CatalogedMap } from '@ashlar/cluster';
-import type { PartitionId, TraceContext } from '@ashlar/core';
+import type { Epoch, PartitionId, TraceContext } from '@ashlar/core';
 import { keyLockId, type LockId } from '@ashlar/partitions';
 import { compareBytes } from '@ashlar/serialization';
 
@@ -47,6 +47,8 @@ export class ProcessorCall {
   /** The session under which its caller may send it again; 0: it does not. */
   session = 0;
   requestNumber = 0;
+  /** The epoch of its partition when it came; set by ProcessorCalls. It runs in no other. */
+  epoch: Epoch | undefined = undefined;
   /** The next call on the same entry in the same task. */
   next: ProcessorCall | undefined = undefined;
   /** Kept by the first call on an entry: the last one, and how many there are. */

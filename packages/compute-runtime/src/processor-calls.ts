@@ -11,6 +11,8 @@
  * processor-calls P3  A call that failed changed nothing; one whose commit is refused (memory) fails with that error.
  * processor-calls P4  No call is refused for want of a write batch: it waits (LOOK_MS), and so do calls behind HELD_TASKS_MAX
  *                     tasks whose answers wait for commits.
+ * processor-calls P5  A call runs in the epoch that its partition had when it came, or not at all (STALE_EPOCH): while the
+ *                     partition was elsewhere its caller may have sent it there.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { READY_MODULE } from '@ashlar/api';
@@ -106,6 +108,7 @@ export class ProcessorCalls implements TaskHost {
 
   /** The key must be free. Answers through the call's caller. */
   submit(call: ProcessorCall): void {
+    call.epoch ??= this.#deps.store.epochOf(call.partition);
     if (call.processor.module === READY_MODULE) {
       this.#ready.run(call);
       return;
@@ -119,6 +122,7 @@ export class ProcessorCalls implements TaskHost {
   /** As submit, once nothing holds the key; or behind a call of the same processor that is still to be sent. */
   submitWhenFree(call: ProcessorCall): void {
     const { gate } = this.#deps;
+    call.epoch ??= this.#deps.store.epochOf(call.partition);
     const partition = partitionLockId(call.partition);
     const held = gate.heldCount === 0 ? undefined : [partition, call.name].find((name) => gate.isHeld(name));
     try {
@@ -131,11 +135,13 @@ export class ProcessorCalls implements TaskHost {
 
   /** Chains a call behind one of the same processor on the same key, if that has not been sent and nothing waits. */
   join(call: ProcessorCall): boolean {
-    const { gate } = this.#deps;
+    const { gate, store } = this.#deps;
     if (call.isWanted !== undefined || gate.hasWaiting(call.name)) return false;
     const first = gate.holderOf(call.name);
     if (!(first instanceof ProcessorCall) || first.isSent || first.isWanted !== undefined) return false;
     if (!isSameWork(first, call) || first.count >= CALLS_A_TASK_MAX) return false;
+    call.epoch ??= store.epochOf(call.partition);
+    if (call.epoch !== first.epoch) return false;
     first.isProgress ||= call.isProgress;
     first.last.next = call;
     first.last = call;

@@ -145,21 +145,42 @@ describe('what is lost with its partition', () => {
     expect([bench.tasks, bench.gate.heldCount]).toEqual([3, 0]);
   });
 
-  it('T1: and regained at another epoch before a task ends makes its calls run again', async () => {
-    const bench = new ComputeBench();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    bench.put('k', 1);
-    bench.commits.commitAll();
-    bench.beforeTask = promise;
-    bench.submit('changing', 'k', 'add');
-    await bench.settle();
+  it.each(['add', 'look'])(
+    'T1: and regained at another epoch before a task ends fails its calls (%s)',
+    async (name) => {
+      const bench = new ComputeBench();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      bench.put('k', 1);
+      bench.commits.commitAll();
+      bench.beforeTask = promise;
+      bench.submit('under way', 'k', name);
+      await bench.settle();
+      bench.submit('behind', 'k', name);
+      bench.store.closePartition(0 as never);
+      bench.store.openPartition(0 as never, 3 as never);
+      bench.beforeTask = undefined;
+      resolve();
+      await bench.settle();
+      bench.commits.commitAll();
+      expect(bench.told).toEqual([
+        { name: 'under way', code: 'STALE_EPOCH' },
+        { name: 'behind', code: 'STALE_EPOCH' },
+      ]);
+      expect([bench.get('k'), bench.gate.heldCount]).toEqual([undefined, 0]);
+    },
+  );
+
+  it('P5: and regained before a call is sent fails it; one that came later runs, on what is there then', async () => {
+    const bench = new ComputeBench({ isPrompt: true });
+    bench.submit('before', 'k', 'add');
     bench.store.closePartition(0 as never);
     bench.store.openPartition(0 as never, 3 as never);
-    bench.beforeTask = undefined;
-    resolve();
+    bench.submit('after', 'k', 'add');
     await bench.settle();
-    bench.commits.commitAll();
-    expect(bench.told).toEqual([{ name: 'changing', result: 1 }]);
+    expect(bench.told).toEqual([
+      { name: 'before', code: 'STALE_EPOCH' },
+      { name: 'after', result: 1 },
+    ]);
   });
 
   it.each(['look', 'add'])(

@@ -13,13 +13,13 @@
  * processor-task T4  What lets a call that is sent again be answered is in the batch of its change (call-answers.ts).
  */
 import type { BatchPacker, EntryOutcome, ProcessorOutcomes } from '@ashlar/compute';
-import { type Epoch, GridError, MapDroppedError, type PartitionId, type Random, TTL_KEEP } from '@ashlar/core';
+import { GridError, MapDroppedError, type PartitionId, type Random, TTL_KEEP } from '@ashlar/core';
 import { deadlineOf, type EntryLimits, type WritePath } from '@ashlar/partitions';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { lastChanger, numberAs, stageAnswers } from './call-answers.ts';
 import { eachCall, type ProcessorCall, type ProcessorName } from './processor-call.ts';
 import { TaskBatches } from './task-batches.ts';
-import { changeInDoubt, isBlocked, isVoid, readLost } from './undecided.ts';
+import { changeInDoubt, checkEpoch, isBlocked, isVoid, readLost } from './undecided.ts';
 
 export interface ProcessorTaskDependencies {
   readonly store: MemberStore;
@@ -69,8 +69,6 @@ export class ProcessorTask {
   #stages: Uint8Array = new Uint8Array(0);
   /** Entries that are not OVER. */
   #left = 0;
-  /** By entry: the epoch of its partition when it was read. */
-  readonly #epochs: (Epoch | undefined)[] = [];
   /** By entry: what its answers hang on. Made with the first that hangs on anything. */
   #hangsOn: (WriteBatch | undefined)[] | undefined;
   /** Entries whose change was staged in the batch that they hang on. */
@@ -122,6 +120,7 @@ export class ProcessorTask {
     const { found } = store;
     const { map, partition, keys, keyStart, keyEnd } = first;
     try {
+      checkEpoch(first, store);
       const isWanted = first.isWanted?.() ?? true;
       const isThere = isWanted && store.findNewest(map.id, partition, keys, keyStart, keyEnd);
       // An open batch hides what is to be read; a skip is answered when the batch in which it was seen is decided.
@@ -132,7 +131,6 @@ export class ProcessorTask {
       }
       if (isWanted) {
         if (undecided !== undefined) this.#hang(this.entries.length, undecided);
-        this.#epochs.push(store.epochOf(partition));
         return isThere;
       }
     } catch (error) {
@@ -241,7 +239,7 @@ export class ProcessorTask {
   #wasLost(entry: number, partition: PartitionId): boolean {
     const seen = this.#hangsOn?.[entry];
     if (seen !== undefined && isVoid(seen, partition)) return true;
-    return this.#deps.store.epochOf(partition) !== this.#epochs[entry];
+    return this.#deps.store.epochOf(partition) !== this.entries[entry]!.epoch;
   }
 
   /** @returns false: the batch is to be cut first, the entry's expiry has to go before */

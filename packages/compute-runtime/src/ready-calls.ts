@@ -19,7 +19,7 @@ import { decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { numberAs } from './call-answers.ts';
 import type { ProcessorCall } from './processor-call.ts';
-import { changeInDoubt, isBlocked, isVoid, readLost } from './undecided.ts';
+import { changeInDoubt, checkEpoch, isBlocked, isVoid, readLost } from './undecided.ts';
 
 export interface ReadyCallsDependencies {
   readonly store: MemberStore;
@@ -114,6 +114,7 @@ export class ReadyCalls {
     const { store, limits, clock } = this.#deps;
     const { map, partition, keys, keyStart, keyEnd, args, argsStart, argsEnd } = call;
     const run = readyProcessor(call.processor.exportName);
+    checkEpoch(call, store);
     if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
     const { found } = store;
     if (call.isWanted?.() === false) {

@@ -1,6 +1,10 @@
 /** What hangs on a batch that is sealed and not decided yet. */
-import { GridError, type PartitionId } from '@ashlar/core';
-import type { WriteBatch } from '@ashlar/storage';
+import { type Epoch, GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
+import type { MemberStore, WriteBatch } from '@ashlar/storage';
+import type { ProcessorCall } from './processor-call.ts';
+
+/** Stands for the epoch of a partition that was not here. */
+const NEVER = 0 as Epoch;
 
 /** Whether what was staged in the partition, or seen there, is undone: nothing that was derived from it may be answered. */
 export function isVoid(batch: WriteBatch, partition: PartitionId): boolean {
@@ -21,6 +25,16 @@ export function readLost(partition: PartitionId): GridError {
     hint: 'call it again: it has changed nothing',
     details: { partitionId: partition },
   });
+}
+
+/**
+ * Whether the partition of a call is as it was when the call came (processor-calls P5).
+ *
+ * @throws StaleEpochError: nothing was sealed
+ */
+export function checkEpoch({ partition, epoch }: ProcessorCall, store: Pick<MemberStore, 'epochOf'>): void {
+  const now = store.epochOf(partition);
+  if (now === undefined || now !== epoch) throw new StaleEpochError(partition, epoch ?? NEVER, now ?? NEVER);
 }
 
 /** Whether no batch is free, or another one is staging in the partition: both pass by themselves. */

@@ -2,7 +2,11 @@
  * The kv service: streams of batches, sessions, and the unary twins for people.
  *
  * A batch is worked on at once and in the order of its stream. Only one that must wait for its maps (to be created, or
- * looked up), or because too many commits are awaited, makes the later batches of its stream wait too.
+ * looked up), for a table as new as its caller's, or because too many commits are awaited, makes the later batches of its
+ * stream wait too.
+ *
+ * kv-service 1  A batch whose caller routed by a newer table than this member has is not served by the older one: the member
+ *               catches up first, within the time of its callers, or refuses it with a code that says that nothing was sealed.
  */
 import { type CallScope, GridError, ttlNumber } from '@ashlar/core';
 import type { MemberMetrics, Tracing } from '@ashlar/observe';
@@ -30,6 +34,8 @@ import { jsonText, valueOfJson } from './json-text.ts';
 import { BatchRecord, type Session, type Sessions } from './sessions.ts';
 import { UndecidedPartitions } from './undecided-partitions.ts';
 
+/** For the way of a refusal to its caller. */
+const ANSWER_MS = 25;
 /** Errors of longer batches have no stack traces. */
 const TRACED_OPERATIONS = 1024;
 
@@ -111,7 +117,8 @@ class BatchStream implements KvBatchSink {
 
   onBatch(batch: KvBatch): void {
     const arrivedMs = performance.now();
-    const known = this.#tail === undefined ? knownMaps(batch, this.#deps) : undefined;
+    const isAtHand = this.#tail === undefined && batch.tableVersion <= this.#deps.control.table.tableVersion;
+    const known = isAtHand ? knownMaps(batch, this.#deps) : undefined;
     if (known === undefined) this.#runAfter(this.#tail, batch, arrivedMs);
     else this.#goOnAfter(this.#run(batch, known, arrivedMs));
   }
@@ -120,6 +127,8 @@ class BatchStream implements KvBatchSink {
     const run = async (): Promise<void> => {
       try {
         await before;
+        const behind = this.#deps.control.waitForTable(batch.tableVersion, untilOf(batch, arrivedMs));
+        if (behind !== undefined) await behind;
         await this.#run(batch, knownMaps(batch, this.#deps) ?? (await mapsOf(batch, this.#deps)), arrivedMs);
       } catch (error) {
         this.#refuse(batch, error);
@@ -258,6 +267,11 @@ class BatchStream implements KvBatchSink {
       }),
     );
   }
+}
+
+/** The time of a batch's callers. */
+function untilOf({ deadlineMs }: KvBatch, arrivedMs: number): { readonly deadlineMs: number | undefined } {
+  return { deadlineMs: deadlineMs === 0 ? undefined : arrivedMs + Math.max(1, deadlineMs - ANSWER_MS) };
 }
 
 /** Hands the answers of one batch to its stream. */

@@ -1,8 +1,10 @@
 import type { GridError } from '@ashlar/core';
+import { Client, credentials } from '@grpc/grpc-js';
 import type { KvStream } from './client-kv-stream.ts';
 import { connectMember, type MemberConnection } from './connection.ts';
 import { type KvAnswers, type KvBatch, OPCODE, STATUS } from './kv-batch.ts';
-import { encodeBatch } from './kv-codec.ts';
+import { decodeAnswers, encodeBatch } from './kv-codec.ts';
+import { KV_BATCH_PATH } from './methods.ts';
 import type { ServeOptions } from './server-types.ts';
 import { FakeMember } from './testing/index.ts';
 
@@ -93,6 +95,26 @@ describe('a kv stream', () => {
       [2, 2],
       [1, 1],
     ]);
+  });
+
+  it('whose caller sends no more tells what it is owed, then ends', async () => {
+    const late = Promise.withResolvers<void>();
+    member.beforeAnswer = ({ batchId }) => (batchId === 1 ? late.promise : undefined);
+    const client = new Client(await member.start(), credentials.createInsecure());
+    const asIs = (bytes: Buffer): Buffer => bytes;
+    const call = client.makeBidiStreamRequest(KV_BATCH_PATH, asIs, asIs);
+    const told: number[] = [];
+    const ended = new Promise((resolve, reject) => call.on('end', resolve).on('error', reject));
+    call.on('data', (bytes: Buffer) => {
+      told.push(decodeAnswers(bytes).batchId);
+      late.resolve();
+    });
+    for (const batchId of [1, 2]) call.write(batchOf(batchId, [OPCODE.GET]));
+    call.end();
+    await ended;
+    expect(told).toEqual([2, 1]);
+    client.close();
+    connection = connectMember('127.0.0.1:1');
   });
 
   it('of a caller without the permission refuses only what it is for', async () => {

@@ -65,6 +65,8 @@ export class ServerKvStream {
   #unansweredBytes = 0;
   /** Set while a batch waits for the catalog. */
   #waiting: Promise<void> | undefined;
+  /** The caller sends no more: it is told what it is owed, then the stream ends. */
+  #hasAll = false;
   #closed = false;
 
   constructor(
@@ -82,7 +84,10 @@ export class ServerKvStream {
     const generation = generationOf(call.metadata);
     this.#sink = service.openStream({ write: (answers) => this.#answerOrEnd(answers) }, context, generation);
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
-    call.on('end', () => this.#close());
+    call.on('end', () => {
+      this.#hasAll = true;
+      this.endWhenIdle();
+    });
     call.on('cancelled', () => {
       this.#close();
       this.#outgoing.close();
@@ -231,7 +236,7 @@ export class ServerKvStream {
       this.#unansweredBytes -= owed.bytes;
     }
     this.#throttle();
-    if (this.#state.draining) this.endWhenIdle();
+    if (this.#state.draining || this.#hasAll) this.endWhenIdle();
   }
 
   #send(answers: KvAnswers): void {
@@ -324,10 +329,7 @@ export function kvBatchCall(
       uncut();
     };
     call.on('cancelled', forget);
-    call.on('end', () => {
-      forget();
-      call.end();
-    });
+    call.on('finish', forget);
     call.on('error', forget);
     call.on('finish', forget);
   };

@@ -12,7 +12,7 @@
  * forgotten-listeners F3  A listener that is deployed again while its records wait to be taken away keeps them.
  */
 import type { GridView } from '@ashlar/cluster';
-import type { MapId, PartitionId } from '@ashlar/core';
+import type { Epoch, MapId, PartitionId } from '@ashlar/core';
 import { type KeyGate, partitionLockId, type WritePath } from '@ashlar/partitions';
 import { type MemberStore, RecordCause } from '@ashlar/storage';
 import { GatedWrites } from './gated-writes.ts';
@@ -118,6 +118,7 @@ export class ForgottenListeners {
       for (let slot = 0; slot >= 0; ) {
         if (this.#closing.signal.aborted || !store.hasMap(mapId)) return count;
         const due: (readonly [string, Uint8Array])[] = [];
+        const epoch = control.epochOf(partition);
         slot = store.visitKeys(mapId, partition, slot, SLICE_SLOTS, (bytes, start, end) => {
           const key = bytes.slice(start, end);
           const id = this.#idOf(key);
@@ -125,7 +126,7 @@ export class ForgottenListeners {
           if (this.#isDue(id)) due.push([id, key]);
           else left.add(id);
         });
-        const removed = due.length === 0 ? 0 : await this.#remove(mapId, partition, due);
+        const removed = due.length === 0 ? 0 : await this.#remove(mapId, partition, epoch, due);
         if (removed === undefined) for (const [id] of due) left.add(id);
         else count += removed;
         // Other work has its turn between slices.
@@ -152,12 +153,13 @@ export class ForgottenListeners {
   async #remove(
     mapId: MapId,
     partition: PartitionId,
+    epoch: Epoch,
     due: readonly (readonly [string, Uint8Array])[],
   ): Promise<number | undefined> {
     const names = [partitionLockId(partition)];
     const { signal } = this.#closing;
     let count = 0;
-    const removing = this.#writes.commit(names, { isProgress: true }, signal, (batch) => {
+    const removing = this.#writes.commit(names, { isProgress: true, epoch }, signal, (batch) => {
       count = 0;
       for (const [id, key] of due) {
         // It may have been deployed again while the partition was waited for (forgotten-listeners F3).

@@ -173,7 +173,8 @@ export class ListenerDriver {
 
   #followPartitions(): void {
     const { control } = this.#deps.parts;
-    const ownership = control.ownPartitions.map((partition) => `${partition}:${control.epochOf(partition)}`).join();
+    const epochs = control.ownPartitions.map((partition) => `${partition}:${control.epochOf(partition)}`);
+    const ownership = [control.table.gridId, ...epochs].join();
     if (ownership === this.#ownership) return;
     this.#ownership = ownership;
     this.#isHolding = true;

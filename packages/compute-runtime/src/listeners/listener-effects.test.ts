@@ -186,6 +186,29 @@ describe('a listener', () => {
     expect(second.store.logInfo(partition).bytes).toBeLessThan(held.bytes / 2);
   });
 
+  it('reads no further in a partition that is lost and comes back, and has one effect when it goes on', async () => {
+    await start({ members: 2 });
+    const [first, second] = bench.members as [BenchMember, BenchMember];
+    await putAll(KEYS, 1);
+    await untilCopied(KEYS, 1);
+    const [partition] = first.control.ownPartitions as [PartitionId];
+    const before = first.ownership.stamp;
+    const { code } = first;
+    first.code = (events) => {
+      first.code = code;
+      bench.move(partition, second);
+      bench.move(partition, first);
+      return code(events);
+    };
+    await putAll(KEYS, 2);
+    await untilCopied(KEYS, 2);
+    expect(first.ownership.isHeldSince(partition, before)).toBe(false);
+    await Promise.all([idle(first), idle(second)]);
+    const all = [1, 2].flatMap((value) => expected(KEYS, value)).sort();
+    expect([...new Set(effects())]).toEqual(all);
+    expect([...first.told, ...second.told].filter((line) => line.includes('stopped reading'))).toEqual([]);
+  });
+
   it('has one effect where answers are lost and deliveries arrive twice, late and out of order', async () => {
     await start({ members: 2 });
     const random = seededRandom(5);

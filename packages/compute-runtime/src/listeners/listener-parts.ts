@@ -3,7 +3,7 @@ import type { GridView } from '@ashlar/cluster';
 import type { HybridClock } from '@ashlar/core';
 import type { EventHub } from '@ashlar/events';
 import type { MemberMetrics, Tracing } from '@ashlar/observe';
-import type { WritePath } from '@ashlar/partitions';
+import type { Ownership, WritePath } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
 
 /** Where their states and failures are reported. */
@@ -18,6 +18,7 @@ export interface ListenerParts {
   readonly store: MemberStore;
   readonly writes: WritePath;
   readonly control: GridView;
+  readonly ownership: Pick<Ownership, 'stamp' | 'checkAll'>;
   readonly hub: EventHub;
   readonly metrics: MemberMetrics;
   readonly tracing: Tracing;

@@ -13,12 +13,15 @@
  * listener-run R4  Once a step is committed its events are never given to the listener's code again.
  * listener-run R5  A group of several events that failed by the listener's own fault is run event by event: only the one at
  *                  fault is tried again and given up on.
+ * listener-run R6  It reads partitions as this member has held them without a break since the run began; where one was lost,
+ *                  also if it came back, it reads no further: the run that follows goes on from the checkpoints.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { isTransient, type ListenerOutcome, type ListenerWrite } from '@ashlar/compute';
 import { GridError, type PartitionId } from '@ashlar/core';
 import type { Subscription } from '@ashlar/events';
+import type { OwnershipStamp } from '@ashlar/partitions';
 import { partitionOf } from '@ashlar/serialization';
 import type { LogHolder } from '@ashlar/storage';
 import { Checkpoints } from './checkpoints.ts';
@@ -88,6 +91,8 @@ export class ListenerRun {
   /** Steps of partitions on hold. */
   readonly #held = new Set<Promise<void>>();
   readonly #loop: Promise<void>;
+  /** The moment it began, in the history of what this member holds. */
+  readonly #stamp: OwnershipStamp;
   readonly #standing = Promise.withResolvers<void>();
   #isClosed = false;
   /** Outboxes that are not delivered. */
@@ -96,6 +101,7 @@ export class ListenerRun {
   constructor(options: ListenerRunOptions) {
     this.#options = options;
     const { deps, spec } = options;
+    this.#stamp = deps.parts.ownership.stamp;
     const writes = new GatedWrites({ gate: deps.gate, writes: deps.parts.writes });
     this.#checkpoints = new Checkpoints(spec, deps.parts, writes);
     this.#loop = this.#run();
@@ -165,8 +171,10 @@ export class ListenerRun {
           this.#options.watch.onMapDropped();
           return;
         }
-        const facts = { err: error, listener: this.#options.holder.name };
-        this.#options.deps.parts.log.error(facts, 'listener stopped reading for a moment');
+        if (!isPartitionGone(GridError.wrap(error))) {
+          const facts = { err: error, listener: this.#options.holder.name };
+          this.#options.deps.parts.log.error(facts, 'listener stopped reading for a moment');
+        }
         await this.#pause(RETRY_MAX_MS);
       }
     }
@@ -208,13 +216,15 @@ export class ListenerRun {
 
   #subscribe(): void {
     const { deps, spec } = this.#options;
-    const { control, hub } = deps.parts;
+    const { control, hub, ownership } = deps.parts;
     const places = [...this.#places.values()];
+    const partitions = places.map(({ partition }) => partition);
     this.#subscription = hub.open({
       map: spec.map,
       mapIdNow: () => control.maps.get(spec.map)?.id,
       boundTo: spec.mapId,
-      partitions: places.map(({ partition }) => partition),
+      partitions,
+      checkHeld: () => ownership.checkAll(partitions, this.#stamp),
       after: places.map(({ sequence }) => sequence),
       ...{ types: [], condition: undefined, columns: [], parameters: [] },
       onSlow: 'lag',

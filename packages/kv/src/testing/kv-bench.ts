@@ -40,6 +40,7 @@ export function bench(options: BenchOptions = {}) {
     catalog: { catalogVersion: 1 },
     table: { tableVersion: 1 },
     serves: () => true,
+    waitForTable: () => undefined,
     mapFor: () => made.promise,
   } as unknown as GridView;
   const gate = new KeyGate(10);

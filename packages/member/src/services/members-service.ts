@@ -62,9 +62,14 @@ export function membersService(deps: MembersDependencies): MembersService {
     control.requireComplete();
     return run();
   };
-  /** A caller that routed by a newer table may know of another owner than we: we catch up before we judge. */
-  const whenKnown = async (tableVersion: number): Promise<void> => {
-    if (tableVersion > control.table.tableVersion) await control.refresh();
+  /**
+   * That this member has the partitions which a caller's table gives it: behind that table it catches up before it judges.
+   *
+   * @throws (rejects with) GridError STALE_EPOCH, LEASE_EXPIRED: nothing was done
+   */
+  const routed = async (partitions: readonly number[], tableVersion: number, call: CallScope): Promise<void> => {
+    await control.waitForTable(tableVersion, call);
+    ownership.checkRouted(partitions, tableVersion);
   };
   return {
     async join({ member, incarnation, version, protocolMin, protocolMax, held }) {
@@ -108,20 +113,19 @@ export function membersService(deps: MembersDependencies): MembersService {
       const owner = peer === LOCAL_PEER ? undefined : knownMember(memberId, control);
       return whenComplete(() => snapshots.pin(version as Version, owner));
     },
-    async openSnapshot({ pinId, version, partitions, tableVersion }, { signal }) {
-      await whenKnown(tableVersion);
-      ownership.checkRouted(partitions, tableVersion);
-      return { snapshotId: await snapshots.open(pinId, version as Version, readIn(partitions), signal) };
+    async openSnapshot({ pinId, version, partitions, tableVersion }, call) {
+      await routed(partitions, tableVersion, call);
+      return { snapshotId: await snapshots.open(pinId, version as Version, readIn(partitions), call.signal) };
     },
     releaseSnapshot: async ({ snapshotId }) => snapshots.release(snapshotId),
     findPaths: async ({ mapId }, { signal }) => ({
       body: encodeValue(await whenComplete(() => deps.findPaths(mapId as MapId, signal))),
     }),
-    async *runFragment(request, { signal, trace }) {
+    async *runFragment(request, call) {
+      const { signal, trace } = call;
       const { fragment, mapId, clockMs, strict, buildStages } = fragmentBodyOf(request.plan);
       const partitions = request.partitions as readonly PartitionId[];
-      await whenKnown(request.tableVersion);
-      ownership.checkRouted(partitions, request.tableVersion);
+      await routed(partitions, request.tableVersion, call);
       const stats: FragmentStats = { rowsScanned: 0, rowsOut: 0, tasks: 0, odd: [] };
       let isScanned = false;
       let isTold = false;
@@ -159,15 +163,14 @@ export function membersService(deps: MembersDependencies): MembersService {
     deliverWrites: async ({ body }) => ({ body: await whenComplete(() => deps.deliver(body)) }),
     async modifyRows({ body, tableVersion }, context) {
       const request = changeRequestOf(body);
-      await whenKnown(tableVersion);
-      ownership.checkRouted(partitionsOf(request), tableVersion);
+      await routed(partitionsOf(request), tableVersion, context);
       const { affected, version, odd, keysFound = [] } = await whenComplete(() => deps.change(request, context));
       return { affected, version, body: encodeValue({ odd, keysFound }) };
     },
-    changePart(inputs, { signal, trace }) {
+    changePart(inputs, call) {
+      const { signal, trace } = call;
       const open = async (rows: RowChange, tableVersion: number): Promise<ChangePart> => {
-        await whenKnown(tableVersion);
-        ownership.checkRouted(partitionsOf(rows), tableVersion);
+        await routed(partitionsOf(rows), tableVersion, call);
         return whenComplete(() => deps.changePart(rows, PART_LEASE_MS));
       };
       const begin = (): TracedWork => deps.tracing.begin('ashlar.sql.change', trace, {});

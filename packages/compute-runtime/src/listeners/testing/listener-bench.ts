@@ -33,6 +33,7 @@ import {
   LateCommits,
   LogPressure,
   needMapOf,
+  Ownership,
   openMap,
   PROMPT_COMMITTER,
   WritePath,
@@ -159,6 +160,7 @@ export class BenchMember {
   readonly gate = new KeyGate(1000);
   readonly writes: WritePath;
   readonly control: GridView;
+  readonly ownership: Ownership;
   readonly door: DeliveryDoor;
   readonly told: string[] = [];
   /** Runs of the listener's code: the events of each. */
@@ -196,6 +198,7 @@ export class BenchMember {
     const late = { random, delayMaxMs: lateMs, dropShare, nowMs: () => performance.now(), later };
     this.writes = new WritePath(store, lateMs === 0 ? PROMPT_COMMITTER : new LateCommits(store, late));
     this.control = new GridView(id, bench.coordinator, (error) => this.told.push(`follow: ${error}`));
+    this.ownership = new Ownership(this.control);
     this.control.onCatalog(() => this.#follow());
     this.control.onTable(() => this.#follow());
     this.#hub = new EventHub(logsOf(store), { partitionCount: PARTITIONS, subscriptionsMax: 10 });
@@ -211,7 +214,7 @@ export class BenchMember {
   }
 
   #newDriver(): ListenerDriver {
-    const { clock, store, writes, control, gate, told } = this;
+    const { clock, store, writes, control, ownership, gate, told } = this;
     const log = {
       info: (_facts: object, message: string) => void told.push(message),
       warn: (_facts: object, message: string) => void told.push(message),
@@ -222,6 +225,7 @@ export class BenchMember {
       store,
       writes,
       control,
+      ownership,
       hub: this.#hub,
       metrics: new MemberMetrics(),
       tracing: NO_TRACING,

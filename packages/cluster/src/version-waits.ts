@@ -1,13 +1,14 @@
 /**
- * Calls that wait for a version of the catalog, because the member that they ask is behind.
+ * Calls that wait for a version of the catalog, or of the table, because the member that they ask is behind.
  *
  *   wait(version) -> it comes by itself within COMING_MS -> answered
  *                \-> the coordinator is asked, again every RETRY_MS, until the caller's time is over
  *
- * catalog-waits W1  Nobody is let through before the version is here; whoever waits in vain gets LEASE_EXPIRED: nothing was
- *                   done, and another try, later or elsewhere, may go well.
- * catalog-waits W2  However many wait, the coordinator is asked by one of them at a time.
- * catalog-waits W3  At most WAITING_MAX wait; more are refused at once (OVERLOADED).
+ * version-waits W1  Nobody is let through before the version is here; whoever waits in vain gets LEASE_EXPIRED: nothing was
+ *                   done, and another try, later or elsewhere, may go well. Only where the coordinator's word is final
+ *                   does its answer end the wait, too: then there is no such version.
+ * version-waits W2  However many wait, the coordinator is asked by one of them at a time.
+ * version-waits W3  At most WAITING_MAX wait; more are refused at once (OVERLOADED).
  */
 import { assert, CancelledError, GridError } from '@ashlar/core';
 
@@ -24,11 +25,18 @@ export interface WaitUntil {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface CatalogWaitsOptions {
-  /** The catalog's version here. */
+export interface VersionWaitsOptions {
+  /** Of what versions are waited for, for messages. */
+  readonly what: 'catalog' | 'table';
+  /** Its version here. */
   readonly version: () => number;
   readonly refresh: () => Promise<void>;
-  /** Whose catalog it is, for the error. */
+  /**
+   * Whether a version that the coordinator does not have is nobody's: who asked for it is let through, to be judged by what is
+   * here. Then it is asked at once. Default: it may be behind itself, and is asked again.
+   */
+  readonly isAnswerFinal?: boolean;
+  /** Whose it is, for the error. */
   readonly whose: string;
 }
 
@@ -37,21 +45,22 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
-export class CatalogWaits {
-  readonly #options: CatalogWaitsOptions;
+export class VersionWaits {
+  readonly #options: VersionWaitsOptions;
   readonly #waiting = new Set<Waiting>();
   #timer: NodeJS.Timeout | undefined;
   #isAsking = false;
   #failure: unknown;
 
-  constructor(options: CatalogWaitsOptions) {
+  constructor(options: VersionWaitsOptions) {
     this.#options = options;
   }
 
   /** @throws (rejects with) GridError LEASE_EXPIRED, CANCELLED, OVERLOADED */
   wait(version: number, { deadlineMs, signal }: WaitUntil): Promise<void> {
     if (this.#waiting.size >= WAITING_MAX) {
-      return Promise.reject(new GridError('OVERLOADED', `more than ${WAITING_MAX} requests wait for a newer catalog`));
+      const { what } = this.#options;
+      return Promise.reject(new GridError('OVERLOADED', `more than ${WAITING_MAX} requests wait for a newer ${what}`));
     }
     const leftMs = deadlineMs === undefined ? PATIENCE_MS : Math.max(1, deadlineMs - performance.now());
     return new Promise((resolve, reject) => {
@@ -76,18 +85,18 @@ export class CatalogWaits {
       const timer = setTimeout(() => fail(this.#behind(version)), leftMs);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.add(waiting);
-      this.#askIn(COMING_MS);
+      this.#askIn(this.#options.isAnswerFinal === true ? 0 : COMING_MS);
       if (signal?.aborted === true) onAbort();
     });
   }
 
-  /** The catalog is at that version. */
+  /** The version is here. */
   reached(version: number): void {
-    assert(version <= this.#options.version(), 'catalog-waits W1: a version is told that is not here');
+    assert(version <= this.#options.version(), 'version-waits W1: a version is told that is not here');
     for (const waiting of [...this.#waiting]) if (waiting.version <= version) waiting.resolve();
   }
 
-  /** Unless it is about to be asked already (catalog-waits W2). */
+  /** Unless it is about to be asked already (version-waits W2). */
   #askIn(ms: number): void {
     if (!this.#isAsking) this.#timer ??= setTimeout(() => void this.#ask(), ms);
   }
@@ -95,9 +104,11 @@ export class CatalogWaits {
   async #ask(): Promise<void> {
     this.#timer = undefined;
     this.#isAsking = true;
+    const asking = [...this.#waiting];
     try {
       await this.#options.refresh();
       this.#failure = undefined;
+      if (this.#options.isAnswerFinal === true) for (const waiting of asking) waiting.resolve();
     } catch (error) {
       this.#failure = error;
     }
@@ -112,8 +123,8 @@ export class CatalogWaits {
   }
 
   #behind(wanted: number): GridError {
-    const { version, whose } = this.#options;
-    return new GridError('LEASE_EXPIRED', `${whose} does not follow catalog ${wanted} yet`, {
+    const { what, version, whose } = this.#options;
+    return new GridError('LEASE_EXPIRED', `${whose} does not follow ${what} ${wanted} yet`, {
       hint: 'try again: it cannot reach the coordinator at this moment, or the coordinator is behind itself',
       details: { wanted, has: version() },
       cause: this.#failure,

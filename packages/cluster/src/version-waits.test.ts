@@ -1,11 +1,16 @@
 import { GridError } from '@ashlar/core';
-import { CatalogWaits } from './catalog-waits.ts';
+import { VersionWaits } from './version-waits.ts';
 
 /** @param answers  what the coordinator says, question by question: a version, or why it cannot be asked */
 function bench(...answers: (number | GridError)[]) {
+  return benchOf(false, ...answers);
+}
+
+function benchOf(isAnswerFinal: boolean, ...answers: (number | GridError)[]) {
   let version = 1;
   let asked = 0;
-  const waits = new CatalogWaits({
+  const waits = new VersionWaits({
+    ...{ what: 'catalog', isAnswerFinal },
     version: () => version,
     refresh: async () => {
       const answer = answers[Math.min(asked++, answers.length - 1)]!;
@@ -55,6 +60,12 @@ describe('who waits for a version of the catalog', () => {
       ...{ code: 'LEASE_EXPIRED', retryable: true, details: { wanted: 2, has: 1 }, cause: away },
       message: "member 'a' does not follow catalog 2 yet",
     });
+  });
+
+  it('W1: is let through by a word that is final, not by a failure to get one', async () => {
+    const { waits, asked } = benchOf(true, away, 1);
+    await waits.wait(9, {});
+    expect(asked()).toBe(2);
   });
 
   it('is let go when its caller leaves, also one that has left already', async () => {
