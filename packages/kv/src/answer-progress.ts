@@ -11,6 +11,8 @@
  *                     come together travel together.
  * answer-progress A4  An unforeseen exception fails what is not answered yet, and touches neither the stream nor the
  *                     process, also where it comes out of somebody else's loop.
+ * answer-progress A5  Whoever waits for one operation, which was sent again meanwhile, is told as soon as that is answered,
+ *                     whatever becomes of the rest of its batch.
  */
 import type { Answers } from './answers.ts';
 import { LateAnswers } from './late-answers.ts';
@@ -44,6 +46,8 @@ export class AnswerProgress {
   #isScattered = false;
   #isTellingSoon = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Who waits for single operations (answer-progress A5). */
+  #watchers: Map<number, (() => void)[]> | undefined;
   /** An operation has waited for room in a log (answer-progress A3). */
   hasWaited = false;
 
@@ -68,7 +72,32 @@ export class AnswerProgress {
     this.#isStarted = true;
     if (this.hasWaited) this.#tellSoon();
     else if (this.#late !== undefined && this.#late.fresh > 0) this.tellWithin();
+    this.#tellWatchers();
     this.#settle();
+  }
+
+  /** Whether what the operation is answered is final. */
+  isAnswered(operation: number): boolean {
+    return this.#isOver || (this.#isStarted && this.#late?.isOpen(operation) !== true);
+  }
+
+  /** Calls `tell` once the operation is answered, which it is not yet (answer-progress A5). It does not throw. */
+  whenAnswered(operation: number, tell: () => void): void {
+    this.#watchers ??= new Map();
+    const watchers = this.#watchers.get(operation);
+    if (watchers === undefined) this.#watchers.set(operation, [tell]);
+    else watchers.push(tell);
+  }
+
+  #tellWatchers(): void {
+    for (const operation of this.#watchers?.keys() ?? []) this.#tellWatchersOf(operation);
+  }
+
+  #tellWatchersOf(operation: number): void {
+    const watchers = this.isAnswered(operation) ? this.#watchers!.get(operation) : undefined;
+    if (watchers === undefined) return;
+    this.#watchers!.delete(operation);
+    for (const tell of watchers) tell();
   }
 
   /** The operation is answered later: settleLate() follows. */
@@ -82,6 +111,7 @@ export class AnswerProgress {
   settleLate(operation: number): void {
     const late = this.#late!;
     late.end(operation);
+    if (this.#watchers !== undefined) this.#tellWatchersOf(operation);
     if (this.hasWaited) this.#tellSoon();
     else if (this.#isScattered) this.tellWithin();
     else if (this.#open > 1 && late.fresh >= PIECE_OPERATIONS && this.#isStarted) this.#tellPiece(late);
@@ -168,6 +198,7 @@ export class AnswerProgress {
   #end(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    this.#tellWatchers();
     this.#sender.tellDone();
   }
 }

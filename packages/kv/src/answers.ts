@@ -6,7 +6,7 @@
 import { GridError } from '@ashlar/core';
 import { copyBytes } from '@ashlar/serialization';
 import { isMutation, type KvAnswers, type OperationErrors, STATUS } from '@ashlar/transport';
-import type { KeptAnswers } from './sessions.ts';
+import type { KeptAnswer, KeptAnswers } from './batch-record.ts';
 
 const NO_BYTES = new Uint8Array(0);
 const NO_ERRORS: readonly GridError[] = [];
@@ -16,6 +16,14 @@ const FIRST_BYTES = 8 << 10;
 const ERRORS_MAX = 1024;
 const KEPT_MAX = 32;
 const KEPT_BYTES_MAX = 256 << 10;
+
+/** An error, and the operations that it befell. */
+interface Failure {
+  readonly operations: number[];
+  readonly error: GridError;
+  /** So many of them are known by operation. */
+  looked: number;
+}
 
 /** Arrays of answers, used again for the next batch. */
 class AnswerMemory {
@@ -65,7 +73,9 @@ export class Answers {
   #isOrdered = true;
   #versions: Float64Array | undefined;
   #expiresAtMs: Float64Array | undefined;
-  readonly #errors = new Map<string, { operations: number[]; error: GridError }>();
+  readonly #errors = new Map<string, Failure>();
+  /** Made when somebody asks for one. */
+  #errorByOperation: Map<number, GridError> | undefined;
 
   constructor(count: number, memory: AnswerMemory) {
     memory.reset(count);
@@ -118,7 +128,7 @@ export class Answers {
     this.statuses[operation] = STATUS.FAILED;
     const key = this.#errors.size < ERRORS_MAX ? `${error.code} ${error.message}` : error.code;
     const known = this.#errors.get(key);
-    if (known === undefined) this.#errors.set(key, { operations: [operation], error });
+    if (known === undefined) this.#errors.set(key, { operations: [operation], error, looked: 0 });
     else known.operations.push(operation);
   }
 
@@ -168,6 +178,29 @@ export class Answers {
       errors: this.#errors.size === 0 ? NO_ERRORS : [...this.#errors.values()].map(({ error }) => error),
       errorOf: this.#errors.size === 0 ? NO_BYTES : this.#keptErrorOf(mutations),
     };
+  }
+
+  /** What one operation is answered, for whoever asks again: a copy. */
+  keptOf(operation: number): KeptAnswer {
+    const status = this.statuses[operation]!;
+    const [start, end] = [this.#starts[operation]!, this.#ends[operation]!];
+    const value = end > start ? this.#memory.bytes.slice(start, end) : undefined;
+    return {
+      status,
+      value,
+      valueDropped: false,
+      error: status === STATUS.FAILED ? this.#errorOf(operation) : undefined,
+    };
+  }
+
+  #errorOf(operation: number): GridError | undefined {
+    this.#errorByOperation ??= new Map();
+    for (const group of this.#errors.values()) {
+      const { operations, error } = group;
+      for (; group.looked < operations.length; group.looked++)
+        this.#errorByOperation.set(operations[group.looked]!, error);
+    }
+    return this.#errorByOperation.get(operation);
   }
 
   /** errorOf[mutation], as KeptAnswers has it. */
@@ -237,7 +270,7 @@ export class Answers {
 }
 
 /** The operations that are mutations. */
-function mutationsOf(opcodes: Uint8Array): Uint32Array {
+export function mutationsOf(opcodes: Uint8Array): Uint32Array {
   const mutations = new Uint32Array(opcodes.length);
   let count = 0;
   for (let operation = 0; operation < opcodes.length; operation++) {

@@ -54,12 +54,21 @@ export class AtomicGroups {
 
   #run(group: readonly number[]): void {
     const { turns } = this.#parts;
-    const { resent } = this.#scope.batch;
-    const todo = resent ? group.filter((operation) => !this.#scope.repeats.isAnsweredAnyway(operation)) : group;
+    const { isRepeat } = this.#scope;
+    let todo = isRepeat ? group.filter((operation) => !this.#scope.repeats.isKnown(operation)) : group;
     try {
       const blocked = todo.find((operation) => turns.holderOf(operation) !== undefined);
-      if (blocked !== undefined) this.#waitFor(todo, blocked);
-      else if (todo.length > 0 && turns.isBehindOthers(todo[0]!)) this.#scope.rooms.waitAll(todo);
+      if (blocked !== undefined) {
+        this.#waitFor(todo, blocked);
+        return;
+      }
+      if (isRepeat) {
+        const asked = todo;
+        const rest = this.#scope.repeats.restOf(asked, () => this.#run(asked));
+        if (rest === undefined) return;
+        todo = rest;
+      }
+      if (todo.length > 0 && turns.isBehindOthers(todo[0]!)) this.#scope.rooms.waitAll(todo);
       else this.#apply(todo);
     } catch (error) {
       this.#refused(todo, error);

@@ -21,21 +21,22 @@
  *               (write-turns.ts); later batches of its stream come after it.
  */
 import type { TraceContext } from '@ashlar/core';
-import type { WaitingKeys } from '@ashlar/partitions';
+import type { LockId, WaitingKeys } from '@ashlar/partitions';
 import { isMutation, type KvBatch } from '@ashlar/transport';
 import { AnswerProgress, type AnswerSender } from './answer-progress.ts';
-import { Answers } from './answers.ts';
+import { Answers, mutationsOf } from './answers.ts';
 import { AtomicGroups } from './atomic-groups.ts';
 import type { BatchMaps } from './batch-maps.ts';
+import type { BatchRecord, KeptAnswer, RunningBatch } from './batch-record.ts';
 import type { BatchDependencies, BatchScope } from './batch-scope.ts';
 import { BatchTargets } from './batch-targets.ts';
 import { HeldOperations } from './held-operations.ts';
 import { MutationTurns } from './mutation-turns.ts';
 import { Mutations } from './mutations.ts';
 import { Reads } from './reads.ts';
-import { Repeats } from './repeats.ts';
+import { Repeats, type RepeatWork } from './repeats.ts';
 import { type Attempt, RoomWaits, type RoomWork } from './room-waits.ts';
-import type { BatchRecord, Session } from './sessions.ts';
+import type { Session } from './sessions.ts';
 import { StagedWrites } from './staged-writes.ts';
 import type { UndecidedPartitions } from './undecided-partitions.ts';
 
@@ -53,6 +54,8 @@ export interface RunOptions {
   readonly found: BatchMaps;
   readonly session: Session | undefined;
   readonly record: BatchRecord | undefined;
+  /** As BatchScope has it. */
+  readonly isRepeat: boolean;
   /** Keys on which mutations of the batch's stream wait. */
   readonly waiting: WaitingKeys;
   readonly undecided: UndecidedPartitions;
@@ -60,8 +63,10 @@ export interface RunOptions {
   readonly traceOf: ((operation: number) => TraceContext | undefined) | undefined;
 }
 
-export class BatchRun implements BatchScope, AnswerSender, RoomWork {
+export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork, RunningBatch {
   readonly batch: KvBatch;
+  readonly isRepeat: boolean;
+  readonly isResent: boolean;
   readonly answers: Answers;
   readonly progress: AnswerProgress;
   readonly targets: BatchTargets;
@@ -83,6 +88,8 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork {
   #repeats: Repeats | undefined;
   #rooms: RoomWaits | undefined;
   #groups: AtomicGroups | undefined;
+  /** The operations that are mutations, once somebody joins one. */
+  #mutationsAt: Uint32Array | undefined;
   /** Operations [0, next) had their first turn. */
   #next = 0;
   #onThrough: (() => void) | undefined;
@@ -90,6 +97,8 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork {
   constructor(batch: KvBatch, options: RunOptions, deps: BatchDependencies, listener: BatchListener) {
     const { found, session } = options;
     this.batch = batch;
+    this.isRepeat = options.isRepeat;
+    this.isResent = batch.resent;
     this.answers = new Answers(batch.count, deps.answerMemory.take());
     this.progress = new AnswerProgress(this.answers, batch.count, this);
     this.targets = new BatchTargets(batch, found, session, deps);
@@ -106,6 +115,7 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork {
     this.#reads = new Reads(this, this.#writes);
     this.#mutations = new Mutations(this, this.#writes);
     this.#turns = new MutationTurns(this, this.#writes, this.#mutations);
+    if (options.record !== undefined) options.record.running = this;
   }
 
   get hits(): number {
@@ -244,6 +254,44 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork {
     this.#reads.read(operation);
   }
 
+  /* ---- RepeatWork -------------------------------------------------------------------------------------------------- */
+
+  holderOf(operation: number): LockId | undefined {
+    return this.#turns.holderOf(operation);
+  }
+
+  waitBehind(holder: LockId, operation: number): void {
+    this.#turns.waitBehind(holder, operation);
+  }
+
+  mutate(operation: number): void {
+    this.#turns.mutateWhenFree(operation);
+  }
+
+  commit(): void {
+    this.#writes.commit();
+  }
+
+  /* ---- RunningBatch ------------------------------------------------------------------------------------------------ */
+
+  isAnswered(mutation: number): boolean {
+    return this.progress.isAnswered(this.#operationOf(mutation));
+  }
+
+  whenAnswered(mutation: number, tell: () => void): void {
+    this.progress.whenAnswered(this.#operationOf(mutation), tell);
+  }
+
+  answerTo(mutation: number): KeptAnswer {
+    return this.answers.keptOf(this.#operationOf(mutation));
+  }
+
+  /** Of the mutation that is the so many-eth of the batch. */
+  #operationOf(mutation: number): number {
+    this.#mutationsAt ??= mutationsOf(this.batch.opcodes);
+    return this.#mutationsAt[mutation]!;
+  }
+
   /* ---- Parts that are made when they are needed --------------------------------------------------------------------- */
 
   get held(): HeldOperations {
@@ -255,7 +303,7 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork {
   }
 
   get repeats(): Repeats {
-    this.#repeats ??= new Repeats(this);
+    this.#repeats ??= new Repeats(this, this);
     return this.#repeats;
   }
 

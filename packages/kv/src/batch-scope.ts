@@ -2,16 +2,17 @@
 import type { GridView } from '@ashlar/cluster';
 import type { ProcessorCalls } from '@ashlar/compute-runtime';
 import type { TraceContext } from '@ashlar/core';
-import type { EntryLimits, KeyGate, RoomQueue, WaitingKeys, WritePath } from '@ashlar/partitions';
+import type { AnswerWindow, EntryLimits, KeyGate, RoomQueue, WaitingKeys, WritePath } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
 import type { KvBatch } from '@ashlar/transport';
 import type { AnswerProgress } from './answer-progress.ts';
 import type { AnswerMemoryPool, Answers } from './answers.ts';
+import type { BatchRecord } from './batch-record.ts';
 import type { BatchTargets } from './batch-targets.ts';
 import type { HeldOperations } from './held-operations.ts';
 import type { Repeats } from './repeats.ts';
 import type { RoomWaits } from './room-waits.ts';
-import type { BatchRecord, Session } from './sessions.ts';
+import type { Session } from './sessions.ts';
 import type { UndecidedPartitions } from './undecided-partitions.ts';
 
 export interface BatchDependencies {
@@ -25,10 +26,15 @@ export interface BatchDependencies {
   readonly limits: EntryLimits;
   readonly valueBytesMax: number;
   readonly answerMemory: AnswerMemoryPool;
+  readonly answerWindow: AnswerWindow;
 }
 
 export interface BatchScope {
   readonly batch: KvBatch;
+  /** Its mutations may have come before: each is looked up. */
+  readonly isRepeat: boolean;
+  /** Its caller says that it has sent them before; else it may be a first copy that comes late. */
+  readonly isResent: boolean;
   readonly answers: Answers;
   readonly progress: AnswerProgress;
   readonly targets: BatchTargets;

@@ -63,7 +63,7 @@ export class BatchTargets {
   checkedMap(operation: number, isLate: boolean): CatalogedMap {
     this.checkServed(operation);
     const batch = this.#batch;
-    if (batch.session !== 0 && this.#session === undefined) {
+    if (batch.session !== 0 && !this.#mayWrite()) {
       throw new GridError('SESSION_EXPIRED', 'the session is not known here', { hint: 'open a new session' });
     }
     const refusal = this.#found.refusals?.[mapIndexOf(batch, operation)];
@@ -79,6 +79,12 @@ export class BatchTargets {
     const partition = partitionOf(batch.keys, start, end, map.affinityParts, control.partitionCount);
     if (partition === batch.partitions[operation]) return map;
     throw wrongPartition(map, partition, batch.partitions[operation]!);
+  }
+
+  /** A session that is known here only for what it sends again may send nothing new. */
+  #mayWrite(): boolean {
+    const session = this.#session;
+    return session !== undefined && !session.isEnded && (session.isOpen || this.#batch.resent);
   }
 
   callOf(operation: number, caller: ProcessorCaller, isLate: boolean): ProcessorCall {

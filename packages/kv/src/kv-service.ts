@@ -8,7 +8,7 @@
  * kv-service 1  A batch whose caller routed by a newer table than this member has is not served by the older one: the member
  *               catches up first, within the time of its callers, or refuses it with a code that says that nothing was sealed.
  */
-import { type CallScope, GridError, ttlNumber } from '@ashlar/core';
+import { type CallScope, GridError, ttlNumber, wasNeverSealed } from '@ashlar/core';
 import type { MemberMetrics, Tracing } from '@ashlar/observe';
 import { checkOneGo, type LogPressure, WaitingKeys } from '@ashlar/partitions';
 import { checkKey, decodeKey, decodeValue, encodeValue, type Key } from '@ashlar/serialization';
@@ -24,14 +24,14 @@ import {
   type SessionLease,
 } from '@ashlar/transport';
 import { type AnswerHeader, Answers } from './answers.ts';
-import { offsetsOf } from './batch-columns.ts';
 import { countBatch, countEach, countersOf } from './batch-counts.ts';
 import { type BatchMaps, knownMaps, mapIdsToTell, mapsOf } from './batch-maps.ts';
-import { type BatchListener, BatchRun } from './batch-run.ts';
+import { BatchRecord } from './batch-record.ts';
+import { type BatchListener, BatchRun, type RunOptions } from './batch-run.ts';
 import type { BatchDependencies } from './batch-scope.ts';
 import { BatchSpans } from './batch-spans.ts';
 import { jsonText, valueOfJson } from './json-text.ts';
-import { BatchRecord, type Session, type Sessions } from './sessions.ts';
+import { type Session, type Sessions, unknownOutcome } from './sessions.ts';
 import { UndecidedPartitions } from './undecided-partitions.ts';
 
 /** For the way of a refusal to its caller. */
@@ -163,22 +163,31 @@ class BatchStream implements KvBatchSink {
   }
 
   /** @throws GridError CLOCK_AHEAD, OVERLOADED, OUTCOME_UNKNOWN */
-  #prepare(sent: KvBatch, found: BatchMaps, arrivedMs: number): BatchRun {
-    const { sessions, clock } = this.#deps;
-    const session = sent.session === 0 ? undefined : sessions.touch(sent.session);
+  #prepare(batch: KvBatch, found: BatchMaps, arrivedMs: number): BatchRun {
+    const { clock } = this.#deps;
+    const session = this.#sessionOf(batch);
     session?.enter(this.#generation);
-    if (sent.sessionVersion > 0) clock.observe(sent.sessionVersion as never);
-    session?.raiseFloor(sent.lowestUnanswered);
-    const record = session === undefined ? undefined : recordOf(sent);
-    const isLate = record !== undefined && !sent.resent && session!.mayHave(record.first, record.last);
-    const batch = isLate ? asResent(sent) : sent;
-    const mapIds = mapIdsToTell(sent, found.maps);
+    if (batch.sessionVersion > 0) clock.observe(batch.sessionVersion as never);
+    session?.raiseFloor(batch.lowestUnanswered);
+    const record = session === undefined ? undefined : recordOf(batch);
+    const isRepeat = batch.resent || (record !== undefined && session!.mayHave(record.first, record.last));
+    const mapIds = mapIdsToTell(batch, found.maps);
     const spans = batch.traces.length === 0 ? undefined : new BatchSpans(batch, this.#deps.tracing);
     if (record !== undefined) session!.note(record);
     if (session !== undefined) this.#undecided = session.undecided;
     const undecided = this.#undecided;
-    const options = { found, session, record, waiting: this.#waiting, undecided, arrivedMs, traceOf: spans?.traceOf };
+    const options: RunOptions = {
+      ...{ found, session, record, isRepeat, waiting: this.#waiting, undecided, arrivedMs },
+      traceOf: spans?.traceOf,
+    };
     return new BatchRun(batch, options, this.#deps, new BatchEnd(this, record, spans, mapIds, found.maps));
+  }
+
+  /** What is sent again is answered also in a session that is not known here (sessions W7). */
+  #sessionOf({ session, resent }: KvBatch): Session | undefined {
+    if (session === 0) return undefined;
+    const { sessions } = this.#deps;
+    return resent ? sessions.resume(session) : sessions.touch(session);
   }
 
   tellRun(run: BatchRun, first: number, end: number, mapIds: Uint32Array | undefined): boolean {
@@ -250,9 +259,11 @@ class BatchStream implements KvBatchSink {
     for (const { operations, error } of failures) metrics.operationsFailed(error.code, operations.length);
   }
 
-  /** Nothing of the batch was done. */
-  #refuse(batch: KvBatch, error: unknown): void {
+  /** Nothing of the batch was done. Of another copy of it nothing is known: that is what a sending again is told. */
+  #refuse(batch: KvBatch, cause: unknown): void {
     if (this.#isClosed) return;
+    const isDoubtful = batch.resent && !wasNeverSealed(GridError.wrap(cause).code);
+    const error = isDoubtful ? unknownOutcome('this copy was refused', cause) : cause;
     this.#deps.metrics.operationsFailed(GridError.wrap(error).code, batch.count);
     const { clock, control } = this.#deps;
     const answers = new Answers(batch.count, this.#deps.answerMemory.take());
@@ -334,11 +345,6 @@ function recordOf(batch: KvBatch): BatchRecord | undefined {
     if (number > last) last = number;
   }
   return new BatchRecord(first, last, numbers);
-}
-
-/** A first sending that may have been overtaken by its resend is looked up as if it were one itself. */
-function asResent(batch: KvBatch): KvBatch {
-  return { ...batch, resent: true, requestOffsets: batch.requestOffsets ?? offsetsOf(batch.opcodes) };
 }
 
 /* ---- Unary twins ------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,10 @@ export class LateAnswers {
     this.#open[operation]!--;
   }
 
+  isOpen(operation: number): boolean {
+    return this.#open[operation] !== 0;
+  }
+
   /** Where the answered operations from `from` on end. */
   endOfAnswered(from: number): number {
     let end = from;

@@ -33,9 +33,8 @@ export class MutationTurns implements ProcessorCaller {
 
   /** Applies a mutation now, or lets it wait behind what holds its key. Answers with what went wrong, if anything does. */
   mutateWhenFree(operation: number): void {
-    const { batch } = this.#scope;
     try {
-      if (batch.resent && this.#scope.repeats.isAnswered(operation)) return;
+      if (this.#scope.isRepeat && this.#scope.repeats.takes(operation)) return;
       const call = this.#callOf(operation);
       if (this.isBehindOthers(operation, call?.name)) {
         this.#scope.rooms.wait(operation);
@@ -45,7 +44,7 @@ export class MutationTurns implements ProcessorCaller {
       if (holder === undefined) {
         if (call === undefined) this.#mutations.mutate(operation);
         else this.#process(call);
-      } else if (call === undefined || !this.#join(call, holder)) this.#waitFor(holder, operation);
+      } else if (call === undefined || !this.#join(call, holder)) this.waitBehind(holder, operation);
     } catch (error) {
       this.#waitOrFail(operation, error);
     }
@@ -82,7 +81,7 @@ export class MutationTurns implements ProcessorCaller {
     this.#refusal = undefined;
     this.#attempted = operation;
     try {
-      if (this.#scope.batch.resent && this.#scope.repeats.isAnswered(operation)) return undefined;
+      if (this.#scope.isRepeat && this.#scope.repeats.takes(operation)) return undefined;
       const call = this.#callOf(operation);
       const holder = this.holderOf(operation, call?.name);
       if (holder !== undefined) {
@@ -123,8 +122,8 @@ export class MutationTurns implements ProcessorCaller {
     answers.fail(operation, cause);
   }
 
-  /** When its turn has come it runs alone, in a write batch of its own. */
-  #waitFor(holder: LockId, operation: number): void {
+  /** When its turn has come it runs alone, in a write batch of its own. @throws GridError OVERLOADED */
+  waitBehind(holder: LockId, operation: number): void {
     const { deps, progress, targets, waiting } = this.#scope;
     const name = targets.lockIdOf(operation)!;
     const step = progress.later(() => {

@@ -5,6 +5,8 @@
  * mutations M1  Conditions and old values are those of the newest state, sealed changes included; the answer hangs on what
  *               it was derived from (held-operations H1).
  * mutations M2  A refused mutation has changed nothing.
+ * mutations M3  What was answered can be told from the log: from the record of the change, or beside it where an atomic batch
+ *               has written the key before.
  */
 import type { CatalogedMap } from '@ashlar/cluster';
 import { GridError, type PartitionId, TTL_DEFAULT, TTL_KEEP } from '@ashlar/core';
@@ -15,6 +17,8 @@ import { OPCODE, STATUS } from '@ashlar/transport';
 import { fitsCondition, keyStartOf, ttlOf, valueStartOf } from './batch-columns.ts';
 import type { BatchScope } from './batch-scope.ts';
 import type { StagedWrites } from './staged-writes.ts';
+
+const NO_BYTES = new Uint8Array(0);
 
 export class Mutations {
   readonly #scope: BatchScope;
@@ -54,6 +58,7 @@ export class Mutations {
     const isDone = this.#apply(map, operation, exists);
     this.#scope.answers.statuses[operation] = isDone ? STATUS.TRUE : STATUS.FALSE;
     if (isRemoval(this.#scope.batch.opcodes[operation]!)) this.removes++;
+    if (isOwn && this.#scope.batch.atomic) this.#keepAnswer(map, operation, isDone);
     if (this.#writes.isPrompt) return;
     const now = this.#writes.in(partition);
     if (now !== own || (now !== undefined && now.changeCount !== changesBefore)) {
@@ -96,6 +101,16 @@ export class Mutations {
     const { answers, deps } = this.#scope;
     const { found } = deps.store;
     answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
+  }
+
+  /** The key had been written before in the same step: what was seen of it is a state that no record tells (mutations M3). */
+  #keepAnswer(map: CatalogedMap, operation: number, isDone: boolean): void {
+    const { batch, answers } = this.#scope;
+    const isChange = isDone || batch.opcodes[operation] === OPCODE.GET_AND_PUT;
+    if (batch.session === 0 || !isChange) return;
+    const { value = NO_BYTES } = answers.keptOf(operation);
+    const partition = batch.partitions[operation]! as PartitionId;
+    this.#writes.begun(partition, operation).answer(map.id, partition, value, 0, value.length);
   }
 
   /** Its answer hangs on the commit of whatever it staged, or saw, in its own batch (late commits only). */

@@ -1,11 +1,16 @@
 import { GridError } from '@ashlar/core';
 import { STATUS } from '@ashlar/transport';
-import { BatchRecord, keptAnswer, Sessions } from './sessions.ts';
+import { BatchRecord, type KeptAnswer } from './batch-record.ts';
+import { type Session, Sessions } from './sessions.ts';
 
 const sessionsAt = (now: { ms: number }, sessionsMax = 10): Sessions => {
   let last = 0;
   return new Sessions({ leaseMs: 1000, sessionsMax, nowMs: () => now.ms, newId: () => ++last });
 };
+
+const find = (session: Session, number: number, asking?: BatchRecord): BatchRecord | undefined =>
+  session.earlier(number, number, asking).find(number);
+const answerOf = (record: BatchRecord, number: number): KeptAnswer => record.answerTo(record.indexOf(number));
 
 describe('sessions', () => {
   it('W4: end when they are silent for their lease, and live on a sign of life', () => {
@@ -53,8 +58,8 @@ describe('the answers of a session', () => {
       const full = new GridError('OUT_OF_MEMORY', 'full');
       const errors = [new GridError(code, 'nothing of it is here'), full];
       record.finish({ ...answers, statuses: Uint8Array.of(2, 1, 2), valueEnds: [], errors, errorOf: [1, 0, 2] });
-      expect([5, 6, 7].map((number) => session.find(number, undefined))).toEqual([undefined, record, record]);
-      expect(keptAnswer(record, 7)).toMatchObject({ error: full });
+      expect([5, 6, 7].map((number) => find(session, number))).toEqual([undefined, record, record]);
+      expect(answerOf(record, 7)).toMatchObject({ error: full });
     },
   );
 
@@ -62,13 +67,13 @@ describe('the answers of a session', () => {
     const session = sessionsAt({ ms: 0 }).open(0);
     const record = session.note(new BatchRecord(5, 6));
     record.finish(answers);
-    expect(session.find(6, undefined)).toBe(record);
-    expect(keptAnswer(record, 5)).toMatchObject({ status: 1, value: undefined });
-    expect(keptAnswer(record, 6)).toMatchObject({ status: 1, value: Uint8Array.of(7, 8, 9) });
-    expect(session.find(7, undefined)).toBeUndefined();
+    expect(find(session, 6)).toBe(record);
+    expect(answerOf(record, 5)).toMatchObject({ status: 1, value: undefined });
+    expect(answerOf(record, 6)).toMatchObject({ status: 1, value: Uint8Array.of(7, 8, 9) });
+    expect(find(session, 7)).toBeUndefined();
     session.raiseFloor(6);
     expect(session.recordCount).toBe(1);
-    expect(() => session.find(5, undefined)).toThrow('may or may not');
+    expect(() => find(session, 5)).toThrow('may or may not');
     session.raiseFloor(7);
     expect(session.recordCount).toBe(0);
   });
@@ -78,8 +83,8 @@ describe('the answers of a session', () => {
     const first = session.note(new BatchRecord(1, 2));
     const again = session.note(new BatchRecord(2, 3, [3, 2]));
     const last = session.note(new BatchRecord(3, 3));
-    expect([session.find(2, first), session.find(2, again)]).toEqual([undefined, first]);
-    expect([session.find(3, again), session.find(3, last)]).toEqual([undefined, again]);
+    expect([find(session, 2, first), find(session, 2, again)]).toEqual([undefined, first]);
+    expect([find(session, 3, again), find(session, 3, last)]).toEqual([undefined, again]);
   });
 
   it('W3: drop long values and say so', () => {
@@ -92,7 +97,7 @@ describe('the answers of a session', () => {
       errors: [],
       errorOf: [],
     });
-    expect(keptAnswer(record, 1)).toMatchObject({ status: 1, value: undefined, valueDropped: true });
+    expect(answerOf(record, 1)).toMatchObject({ status: 1, value: undefined, valueDropped: true });
   });
 });
 
@@ -108,7 +113,7 @@ describe('refusals among the answers', () => {
   it('W3: are kept where other values are too long to be', () => {
     const record = sessionsAt({ ms: 0 }).open(0).note(new BatchRecord(1, 4));
     record.finish(answers());
-    expect([1, 2, 3, 4].map((number) => keptAnswer(record, number))).toMatchObject([
+    expect([1, 2, 3, 4].map((number) => answerOf(record, number))).toMatchObject([
       { status: STATUS.REFUSED, value: Uint8Array.of(1, 2, 3), valueDropped: false },
       { status: STATUS.TRUE, value: undefined, valueDropped: true },
       { status: STATUS.TRUE, value: undefined, valueDropped: false },
@@ -120,7 +125,11 @@ describe('refusals among the answers', () => {
     const options = { leaseMs: 1000, sessionsMax: 1, nowMs: () => 0, newId: () => 1, answerBytesMax: 4 * 353 };
     const record = new Sessions(options).open(0).note(new BatchRecord(1, 4));
     record.finish(answers());
-    expect(keptAnswer(record, 4)).toMatchObject({ status: STATUS.REFUSED, value: undefined, valueDropped: true });
+    expect(answerOf(record, 4)).toMatchObject({
+      status: STATUS.REFUSED,
+      value: undefined,
+      valueDropped: true,
+    });
   });
 });
 
@@ -141,7 +150,7 @@ describe('the budget of answers (W3)', () => {
     const session = opened(400_000).open(0);
     const records = [1, 2, 3].map((number) => session.note(new BatchRecord(number, number)));
     for (const record of records) record.finish(answers(40_000));
-    const kept = records.map((record, index) => keptAnswer(record, index + 1));
+    const kept = records.map((record, index) => answerOf(record, index + 1));
     expect(kept.map(({ status, valueDropped }) => [status, valueDropped])).toEqual([
       [1, false],
       [1, false],
@@ -150,17 +159,28 @@ describe('the budget of answers (W3)', () => {
     session.raiseFloor(3);
     const next = session.note(new BatchRecord(4, 4));
     next.finish(answers(40_000));
-    expect(keptAnswer(next, 4).valueDropped).toBe(false);
+    expect(answerOf(next, 4).valueDropped).toBe(false);
   });
 
-  it('refuses a session that confirms nothing, and no other', () => {
+  it('gives up the oldest answers of a session that confirms nothing, and of no other; what is worked on stays', () => {
     const sessions = opened(400_000);
     const [greedy, other] = [sessions.open(0), sessions.open(0)];
-    greedy.note(new BatchRecord(1, 4000));
-    expect(() => greedy.note(new BatchRecord(4001, 8000))).toThrow('did not confirm');
-    expect(() => other.note(new BatchRecord(1, 4000))).not.toThrow();
-    greedy.raiseFloor(4001);
-    expect(() => greedy.note(new BatchRecord(4001, 8000))).not.toThrow();
+    const kept = other.note(new BatchRecord(1, 1000));
+    kept.finish({ ...answers(0), valueEnds: [] });
+    const worked = greedy.note(new BatchRecord(1, 1000));
+    for (let first = 1001; first < 9000; first += 1000) {
+      greedy.note(new BatchRecord(first, first + 999)).finish({ ...answers(0), valueEnds: [] });
+    }
+    expect([find(greedy, 1), find(other, 1)]).toEqual([worked, kept]);
+    expect([find(greedy, 1001), greedy.hasForgotten(1001), other.hasForgotten(1)]).toEqual([undefined, true, false]);
+    expect(find(greedy, 8500)).toBeDefined();
+    expect(greedy.recordCount).toBeLessThan(5);
+  });
+
+  it('of nothing keeps no answer: the log has them all', () => {
+    const session = opened(0).open(0);
+    session.note(new BatchRecord(1, 1)).finish({ ...answers(0), valueEnds: [] });
+    expect([session.recordCount, session.hasForgotten(1), session.mayHave(1, 1)]).toEqual([0, true, true]);
   });
 
   it('is given back when sessions end, whatever comes of their batches later', () => {
@@ -174,7 +194,9 @@ describe('the budget of answers (W3)', () => {
       sessions.sweep();
       record.finish(answers(1000));
     }
-    expect(() => sessions.open(0).note(new BatchRecord(1, 4000))).not.toThrow();
+    const session = sessions.open(0);
+    session.note(new BatchRecord(1, 10)).finish(answers(1000));
+    expect(session.recordCount).toBe(1);
   });
 });
 
@@ -207,7 +229,7 @@ describe('a number that comes to a session', () => {
     const session = opened();
     session.raiseFloor(100);
     expect([session.mayHave(50, 50), session.mayHave(100, 100)]).toEqual([true, false]);
-    expect(() => session.find(50, undefined)).toThrow('may or may not');
+    expect(() => find(session, 50)).toThrow('may or may not');
   });
 
   it('W6: is void on a stream older than one that was seen, and not where streams are not counted', () => {
@@ -221,16 +243,43 @@ describe('a number that comes to a session', () => {
 });
 
 describe('a session that ended', () => {
-  it('W7: is opened again under its id without what came before: that is in doubt, what is new is new', () => {
+  it('W7: is opened again under its id without its answers; first copies of what came before are void', () => {
     const now = { ms: 0 };
     const sessions = sessionsAt(now);
-    sessions.open(77).note(new BatchRecord(3, 5));
+    const before = sessions.open(77);
+    before.note(new BatchRecord(3, 5));
     now.ms = 5000;
-    expect(sessions.touch(77)).toBeUndefined();
+    expect([sessions.touch(77), before.isEnded]).toEqual([undefined, true]);
     const again = sessions.open(77);
     expect([again.mayHave(4, 4), again.mayHave(6, 9)]).toEqual([true, false]);
-    expect(() => again.find(4, undefined)).toThrow(expect.objectContaining({ code: 'OUTCOME_UNKNOWN' }));
-    expect(again.find(6, undefined)).toBeUndefined();
+    expect([find(again, 4), again.hasForgotten(4), again.hasForgotten(6)]).toEqual([undefined, true, false]);
+  });
+
+  it('W7: is resumed by what it sends again, and may send what is new once it is opened', () => {
+    const sessions = sessionsAt({ ms: 0 }, 2);
+    const resumed = sessions.resume(77)!;
+    expect([resumed.isOpen, sessions.touch(77), sessions.resume(77)]).toEqual([false, resumed, resumed]);
+    expect([sessions.open(77), resumed.isOpen]).toEqual([resumed, true]);
+    sessions.open(78);
+    expect(sessions.resume(79)).toBeUndefined();
+  });
+
+  it('R1: proves that a number never came only for what was sent since it is known, and not forgotten', () => {
+    let version = 100;
+    const sessions = new Sessions({
+      ...{ leaseMs: 1000, sessionsMax: 10, nowMs: () => 0, newId: () => 1, answerBytesMax: 0 },
+      versionNow: () => version,
+    });
+    const session = sessions.open(77);
+    version = 200;
+    session
+      .note(new BatchRecord(1, 5))
+      .finish({ statuses: new Uint8Array(5), valueEnds: [], values: new Uint8Array(0), errors: [], errorOf: [] });
+    expect([session.neverCame(6, 99), session.neverCame(6, 100), session.neverCame(5, 150)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
   });
 
   it('W7: is forgotten behind as many others as there may be', () => {

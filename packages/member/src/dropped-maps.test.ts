@@ -5,7 +5,7 @@ import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { HybridClock, type MapId, type MemberId, seededRandom } from '@ashlar/core';
 import { AnswerMemoryPool, type KeyForwarder, kvService, Sessions } from '@ashlar/kv';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
-import { EntryLimits, KeyGate, keyLockId, LogPressure, RoomQueue, WritePath } from '@ashlar/partitions';
+import { AnswerWindow, EntryLimits, KeyGate, keyLockId, LogPressure, RoomQueue, WritePath } from '@ashlar/partitions';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, type MapReference, OPCODE, STATUS } from '@ashlar/transport';
@@ -62,6 +62,7 @@ async function bench() {
     rooms: new RoomQueue({ isLogFull: () => false, waitingMax: 10 }),
     ...{ store, writes, control, gate, processors, clock, sessions, limits, valueBytesMax: 1024, tracing: NO_TRACING },
     ...{ metrics: new MemberMetrics(), pressure: new LogPressure(store), answerMemory: new AnswerMemoryPool() },
+    answerWindow: new AnswerWindow(store),
     forward: {} as KeyForwarder,
   });
   const answers: KvAnswers[] = [];

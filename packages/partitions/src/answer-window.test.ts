@@ -57,7 +57,7 @@ describe('the log as answer window', () => {
       const batch = stage(1, 'k', 'v');
       batch.seal();
       let answered: unknown;
-      const asked = find(1).then((outcomes) => (answered = outcomes[0]));
+      const asked = Promise.resolve(find(1)).then((outcomes) => (answered = outcomes[0]));
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
       expect(answered).toBeUndefined();
       if (isLost) batch.abort();
@@ -74,6 +74,26 @@ describe('the log as answer window', () => {
     store.openPartition(PARTITION, 2 as Epoch);
     expect(await find(1)).toEqual([{ kind: 'unknown' }]);
     store.closePartition(PARTITION);
-    await expect(find(1)).rejects.toMatchObject({ code: 'SEQUENCE_GONE' });
+    expect(() => find(1)).toThrow(expect.objectContaining({ code: 'SEQUENCE_GONE' }));
+  });
+
+  it('W5: looks at so many records a turn, whoever asks; short searches do not wait for long ones', async () => {
+    const { store, stage, find } = bench();
+    stage(1, 'k', 'v').commit();
+    for (let number = 10; number < 40; number++) stage(number, 'other', 'x').commit();
+    stage(2, 'k', 'w').commit();
+    const told: string[] = [];
+    const long = Promise.resolve(find(1)).then(() => told.push('long'));
+    const short = Promise.resolve(find(2)).then(() => told.push('short'));
+    expect(told).toEqual([]);
+    await Promise.all([long, short]);
+    expect(told).toEqual(['short', 'long']);
+    store.checkInvariants();
+  });
+
+  it('W5: tells at once what this turn has room for', () => {
+    const { stage, find } = bench();
+    stage(1, 'k', 'v').commit();
+    expect(find(1)).toMatchObject([{ kind: 'applied', change: 'put' }]);
   });
 });

@@ -19,13 +19,18 @@
  *                   are pure: their results are computed again from the old value.
  * answer-window W4  A first sending that is read after its resend must apply nothing: streams count up for that (kv.proto),
  *                   not the log.
+ * answer-window W5  All searches of a member together look at `sliceRecords` records in a turn of the event loop, about.
+ *                   What fits in is told at once. As many are under way as batches that ask, which streams bound.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PartitionId } from '@ashlar/core';
 import { type AnswerQuery, type AnswerSearch, type MemberStore, RecordCause, RecordKind } from '@ashlar/storage';
 
 /** Records looked at in one turn of the event loop: a fraction of a millisecond. */
 const SLICE_RECORDS = 16_384;
+/** What a search costs beside the records that it looks at, in records. */
+const SEARCH_RECORDS = 32;
+
+const NO_BYTES = new Uint8Array(0);
 
 /** What became of a mutation. */
 export type EarlierOutcome =
@@ -40,45 +45,109 @@ export type EarlierOutcome =
       readonly oldVersion: number;
       /** MessagePack; undefined: there was none. */
       readonly oldValue: Uint8Array | undefined;
-      /** As it was handed to WriteBatch.answer(). */
+      /** As it was handed to WriteBatch.answer(), perhaps empty; undefined: nothing was. */
       readonly result: Uint8Array | undefined;
     };
+
+/** A search that goes on in later turns. */
+interface Walk {
+  readonly search: AnswerSearch;
+  readonly whenOver: () => void;
+}
 
 export class AnswerWindow {
   readonly #store: Pick<MemberStore, 'searchAnswers'>;
   readonly #sliceRecords: number;
+  /** Records that may still be looked at in this turn. */
+  #left: number;
+  #walks: Walk[] = [];
+  #isTurning = false;
 
   constructor(store: Pick<MemberStore, 'searchAnswers'>, sliceRecords: number = SLICE_RECORDS) {
     this.#store = store;
     this.#sliceRecords = sliceRecords;
+    this.#left = sliceRecords;
   }
 
   /**
    * @param query  of one session and partition
-   * @returns by the query's numbers; resolves once none of them is undecided any more
-   * @throws GridError SEQUENCE_GONE when the partition is not on this member
+   * @returns by the query's numbers, at once where this turn's share (W5) reaches and nothing is undecided; else it resolves
+   *          once that is so
+   * @throws GridError SEQUENCE_GONE when the partition is not on this member (at once, or rejects with it)
    */
-  async find(partition: PartitionId, query: AnswerQuery): Promise<readonly EarlierOutcome[]> {
-    for (;;) {
-      const search = this.#store.searchAnswers(partition, query);
-      while (!search.step(this.#sliceRecords)) await nextTurn();
-      if (!(await joined(search, query.numbers.length)))
-        return query.numbers.map((_, index) => outcomeOf(search, index));
+  find(partition: PartitionId, query: AnswerQuery): readonly EarlierOutcome[] | Promise<readonly EarlierOutcome[]> {
+    const search = this.#store.searchAnswers(partition, query);
+    const { length } = query.numbers;
+    if (this.#walks.length === 0 && this.#step(search) && undecidedOf(search, length).length === 0)
+      return outcomesOf(search, length);
+    return this.#findLater(search, partition, query);
+  }
+
+  async #findLater(
+    first: AnswerSearch,
+    partition: PartitionId,
+    query: AnswerQuery,
+  ): Promise<readonly EarlierOutcome[]> {
+    const { length } = query.numbers;
+    for (let search = first; ; search = this.#store.searchAnswers(partition, query)) {
+      if (!search.isOver) await this.#walked(search);
+      const undecided = undecidedOf(search, length);
+      if (undecided.length === 0) return outcomesOf(search, length);
+      for (const batch of undecided)
+        if (isUnderWay(batch)) await new Promise<void>((resolve) => batch.whenDecided(resolve));
     }
+  }
+
+  #walked(search: AnswerSearch): Promise<void> {
+    return new Promise((resolve) => {
+      this.#walks.push({ search, whenOver: resolve });
+      this.#turn();
+    });
+  }
+
+  /** One step within what is left of this turn. @returns whether the search is over */
+  #step(search: AnswerSearch): boolean {
+    if (this.#left <= 0) return false;
+    const before = search.looked;
+    const isOver = search.step(this.#left);
+    this.#left -= search.looked - before + SEARCH_RECORDS;
+    this.#turn();
+    return isOver;
+  }
+
+  /** The next turn has a share of its own, which the searches that wait take first, in turn. */
+  #turn(): void {
+    if (this.#isTurning) return;
+    this.#isTurning = true;
+    setImmediate(() => {
+      this.#isTurning = false;
+      this.#left = this.#sliceRecords;
+      while (this.#walks.length > 0 && this.#left > 0) {
+        const walk = this.#walks.shift()!;
+        if (this.#step(walk.search)) walk.whenOver();
+        else this.#walks.push(walk);
+      }
+    });
   }
 }
 
-/** Waits for what is undecided (answer-window W2). @returns whether anything was: it is looked for again then */
-async function joined(search: AnswerSearch, count: number): Promise<boolean> {
-  let wasUndecided = false;
+type Undecided = NonNullable<ReturnType<AnswerSearch['undecided']>>;
+
+function undecidedOf(search: AnswerSearch, count: number): readonly Undecided[] {
+  const batches = new Set<Undecided>();
   for (let index = 0; index < count; index++) {
     const batch = search.stateOf(index) === 'applied' ? search.undecided(index) : undefined;
-    if (batch === undefined) continue;
-    wasUndecided = true;
-    if (batch.state === 'open' || batch.state === 'sealed')
-      await new Promise<void>((resolve) => batch.whenDecided(resolve));
+    if (batch !== undefined) batches.add(batch);
   }
-  return wasUndecided;
+  return [...batches];
+}
+
+function isUnderWay({ state }: Undecided): boolean {
+  return state === 'open' || state === 'sealed';
+}
+
+function outcomesOf(search: AnswerSearch, count: number): readonly EarlierOutcome[] {
+  return Array.from({ length: count }, (_, index) => outcomeOf(search, index));
 }
 
 function outcomeOf(search: AnswerSearch, index: number): EarlierOutcome {
@@ -96,11 +165,11 @@ function outcomeOf(search: AnswerSearch, index: number): EarlierOutcome {
   return { kind: 'applied', change: changeOf(kind), version, oldVersion, oldValue, result };
 }
 
-/** @returns 'lost': it was not kept; undefined: it was undefined */
+/** @returns 'lost': it was not kept; undefined: there is none beside the change */
 function resultOf(search: AnswerSearch, index: number): Uint8Array | 'lost' | undefined {
   const record = search.result(index);
   if (record === undefined) return search.record(index).shortResult;
-  if (!record.hasValue) return record.cause === RecordCause.memory ? 'lost' : undefined;
+  if (!record.hasValue) return record.cause === RecordCause.memory ? 'lost' : NO_BYTES;
   record.positionValue();
   return record.bytes.slice(record.start, record.stop);
 }

@@ -21,6 +21,22 @@ describe('the gate before a key', () => {
     expect([gate.heldCount, gate.waitingCount]).toEqual([0, 0]);
   });
 
+  it('K1: lets whoever held several keys go first, and stops where one is held again', () => {
+    const gate = new KeyGate(10);
+    const seen: string[] = [];
+    for (const key of [KEY, 8]) {
+      gate.hold(key);
+      gate.wait(key, () => seen.push(`waited for ${key}`));
+    }
+    gate.releaseAll([KEY, 8], () => {
+      seen.push(`free: ${[KEY, 8].filter((key) => !gate.isHeld(key)).join()}`);
+      gate.hold(8);
+    });
+    expect(seen).toEqual(['free: 7,8', 'waited for 7']);
+    gate.release(8);
+    expect([seen.at(-1), gate.heldCount, gate.waitingCount]).toEqual(['waited for 8', 0, 0]);
+  });
+
   it('K3: refuses more than it may hold, and takes again once some went through', () => {
     const gate = new KeyGate(1);
     gate.hold(KEY);

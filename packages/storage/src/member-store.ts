@@ -177,6 +177,14 @@ export class MemberStore {
     tailOf(this.#core, partitionId).dropTail();
   }
 
+  /**
+   * The version from which on whatever was written to the partition was written by this member, without a break; Infinity: it
+   * is not here, or a backup.
+   */
+  primarySince(partitionId: PartitionId): number {
+    return this.#core.partitions[partitionId]?.primarySince ?? Infinity;
+  }
+
   isPartitionOpen(partitionId: PartitionId): boolean {
     return this.#core.partitions[partitionId] !== undefined;
   }

@@ -26,6 +26,7 @@ export function openPartition(core: StoreCore, id: PartitionId, epoch: Epoch, op
   const open = core.partitions[id];
   if (open !== undefined) {
     assert(epoch >= open.epoch, 'an epoch only grows');
+    if (epoch > open.epoch && open.role === 'primary') open.primarySince = core.clock.now();
     open.log.epoch = epoch;
     return;
   }
@@ -38,7 +39,7 @@ export function openPartition(core: StoreCore, id: PartitionId, epoch: Epoch, op
   if (role === 'backup') {
     core.takeReplicaLanes();
     partition.tail = new ReplicaTail(core, partition);
-  }
+  } else partition.primarySince = core.clock.now();
   core.partitions[id] = partition;
 }
 
@@ -55,6 +56,7 @@ export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch)
   log.epoch = epoch;
   partition.tail = undefined;
   partition.idleFloor = core.clock.now();
+  partition.primarySince = partition.idleFloor;
 }
 
 /** As MemberStore.dropUndecided(). */

@@ -15,6 +15,8 @@ export class Partition {
   tail: ReplicaTail | undefined = undefined;
   /** Entries are idle from here on at the earliest, in version units: a new primary has not seen who read them. */
   idleFloor = 0;
+  /** From this version on whatever is written to the partition is written by this member, without a break; Infinity: it is a backup. */
+  primarySince = Infinity;
   /** The batch that is staging here: no other may, so that a log holds each batch in one piece. */
   openBatch: WriteBatch | undefined = undefined;
   readonly staged = new StagedBatches<WriteBatch>();

@@ -3,7 +3,15 @@ import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
-import { type Committer, EntryLimits, KeyGate, LogPressure, RoomQueue, WritePath } from '@ashlar/partitions';
+import {
+  AnswerWindow,
+  type Committer,
+  EntryLimits,
+  KeyGate,
+  LogPressure,
+  RoomQueue,
+  WritePath,
+} from '@ashlar/partitions';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { type CallContext, type KvAnswers, type KvBatch, OPCODE } from '@ashlar/transport';
@@ -19,6 +27,10 @@ export interface BenchOptions {
   /** Mutations that may wait for room. */
   readonly waitingMax?: number;
   readonly partitionCount?: number;
+  /** Bytes of answers that sessions may keep. */
+  readonly answerBytesMax?: number;
+  /** Records of the log that are looked at in one turn. */
+  readonly sliceRecords?: number;
   /** Default: prompt. */
   readonly committer?: (store: MemberStore) => Committer;
 }
@@ -49,8 +61,12 @@ export function bench(options: BenchOptions = {}) {
     waitingMax: options.waitingMax ?? 1000,
   });
   const metrics = new MemberMetrics();
-  const sessions = new Sessions({ leaseMs: 10_000, sessionsMax: 10, nowMs: () => 0, newId: () => SESSION });
+  const sessions = new Sessions({
+    ...{ leaseMs: 10_000, sessionsMax: 10, nowMs: () => 0, newId: () => SESSION, versionNow: () => clock.now() },
+    ...(options.answerBytesMax === undefined ? {} : { answerBytesMax: options.answerBytesMax }),
+  });
   sessions.open(SESSION);
+  const since = clock.tick();
   const limits = new EntryLimits({ keyBytesMax: 1024, valueBytesMax: 1024 });
   const writes = new WritePath(store, options.committer?.(store));
   const processors = new ProcessorCalls({
@@ -73,6 +89,7 @@ export function bench(options: BenchOptions = {}) {
       limits,
       valueBytesMax: 1024,
       answerMemory: new AnswerMemoryPool(),
+      answerWindow: new AnswerWindow(store, options.sliceRecords),
       tracing: NO_TRACING,
       forward: {} as KeyForwarder,
     },
@@ -84,7 +101,11 @@ export function bench(options: BenchOptions = {}) {
       {} as CallContext,
       generation,
     );
-    return { answers, send: (batch: KvBatch) => sink.onBatch(batch), close: () => sink.onClose() };
+    return {
+      answers,
+      send: (batch: KvBatch) => sink.onBatch(batch.resent ? { firstVersion: since, ...batch } : batch),
+      close: () => sink.onClose(),
+    };
   };
   const value = (): unknown => {
     if (!store.find(MAP.id, 0 as PartitionId, KEY, 0, KEY.length)) return undefined;
@@ -115,6 +136,7 @@ export function bench(options: BenchOptions = {}) {
     gate,
     store,
     writes,
+    clock,
     mapIsKnown: () => maps.set(MAP.name, MAP),
     mapIsMade: () => made.resolve(MAP),
   };

@@ -174,6 +174,11 @@ export const memberSchema = z.strictObject({
       maxBytes: size('Grid memory: entries, keys, indexes, columns and logs together.', 512 * MIB, 16 * MIB),
       queryMaxBytes: size('Memory of one query on one member.', 256 * MIB, MIB),
       statementsMaxBytes: size('Memory of all statements and jobs together on one member.', 256 * MIB, 4 * MIB),
+      answersMaxBytes: size(
+        'Memory for what calls were answered, for those that are sent again after a broken link; beyond it the logs answer.',
+        256 * MIB,
+        0,
+      ),
       logBytesPerPartition: size(
         'Most that the log of a partition keeps of what nobody has to read. All logs share an eighth of memory.maxBytes; by default that alone bounds them.',
         1024 * 1024 * MIB,

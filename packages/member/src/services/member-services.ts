@@ -7,6 +7,7 @@ import { OddTally } from '@ashlar/expressions';
 import { AnswerMemoryPool, kvService, Sessions } from '@ashlar/kv';
 import { tracedCall } from '@ashlar/observe';
 import {
+  AnswerWindow,
   EntryLimits,
   KeyGate,
   LocalSnapshots,
@@ -85,6 +86,8 @@ export function memberServices(parts: MemberParts): {
     sessionsMax: SESSIONS_MAX,
     nowMs: () => performance.now(),
     newId: () => randomInt(1, 2 ** 47),
+    versionNow: () => clock.now(),
+    answerBytesMax: config.memory.answersMaxBytes,
   });
   const limits = new EntryLimits(limitsOf(parts));
   const processors = new ProcessorCalls({
@@ -182,6 +185,7 @@ export function memberServices(parts: MemberParts): {
     limits,
     valueBytesMax: config.limits.valueBytes,
     answerMemory: new AnswerMemoryPool(),
+    answerWindow: new AnswerWindow(store),
   });
   const deliveries = new DeliveryDoor({
     ...{ store, writes, control, clock, gate, limits, needMap },

@@ -60,6 +60,8 @@ export class AnswerSearch {
   #at: number;
   #reachesFloor = false;
   #isDone = false;
+  /** Records looked at so far. */
+  looked = 0;
 
   constructor(
     log: PartitionLog,
@@ -92,6 +94,7 @@ export class AnswerSearch {
     let at = Math.min(this.#at, log.nextSequence - 1);
     const stop = Math.max(log.firstSequence, at - maxRecords + 1);
     for (; at >= stop && this.#missing > 0 && !this.#reachesFloor; at--) this.#look(at);
+    this.looked += Math.max(0, this.#at - at);
     this.#at = at;
     if (this.#missing > 0 && !this.#reachesFloor && at >= log.firstSequence) return false;
     if (log.droppedVersion <= this.#query.floor) this.#reachesFloor = true;
@@ -123,6 +126,10 @@ export class AnswerSearch {
   #sequenceOf(index: number): number {
     const change = this.#changes[index]!;
     return change === 0 ? this.#results[index]! : change;
+  }
+
+  get isOver(): boolean {
+    return this.#isDone;
   }
 
   /** @param index  in the query's numbers */
