@@ -1,6 +1,7 @@
 /** One run of `events`: writes at its pace, and checks that each change is told once, those of a key in order. */
 import { keepUnderWay } from '../keep-under-way.ts';
-import { KEYS, operationOf, writtenValue } from '../kv/workload.ts';
+import { shapeOf } from '../kv/shapes.ts';
+import { KEYS } from '../kv/workload.ts';
 import type { EventsSubject } from './subjects.ts';
 
 export interface RunRequest {
@@ -25,6 +26,7 @@ export interface RunFigures {
 /** Keys in use: few, so that each is overwritten often. */
 const KEYS_USED = 1000;
 const STUCK_MS = 10_000;
+const SHAPE = shapeOf('text');
 
 export class Run {
   readonly #subject: EventsSubject;
@@ -48,7 +50,7 @@ export class Run {
   onEvent(value: string): void {
     const nowMs = performance.now();
     const key = Number(value.slice(0, 6));
-    const operation = operationOf(value, key);
+    const operation = SHAPE.operationOf(value, key);
     if (operation <= this.#lastOf[key]!) this.#wrong ??= new Error(`key ${key}: change ${operation} came out of order`);
     this.#lastOf[key] = operation;
     this.#eventUs[operation] = (nowMs - this.#startedMs[operation]!) * 1000;
@@ -100,7 +102,7 @@ export class Run {
     const key = operation % KEYS_USED;
     const startedMs = performance.now();
     this.#startedMs[operation] = startedMs;
-    await this.#subject.put(KEYS[key]!, writtenValue(key, operation));
+    await this.#subject.put(KEYS[key]!, SHAPE.make(key, operation) as string);
     this.#putUs[operation] = (performance.now() - startedMs) * 1000;
   }
 }

@@ -4,8 +4,10 @@ import { Redis } from 'ioredis';
 import { openEcho } from './echo-client.ts';
 
 export interface KvSubject {
-  get(key: string): Promise<string | null | undefined>;
-  put(key: string, value: string): Promise<unknown>;
+  get(key: string): Promise<unknown>;
+  put(key: string, value: unknown): Promise<unknown>;
+  /** Many at once, as a loader stores them; not offered where there is nothing to load. */
+  putAll?(entries: readonly (readonly [string, unknown])[]): Promise<unknown>;
   /** False: answers carry no values (echo), so there is nothing to check. */
   readonly hasValues: boolean;
   close(): Promise<unknown>;
@@ -30,10 +32,11 @@ export async function openSubject(name: SubjectName, address: string): Promise<K
 
 async function openAshlar(address: string): Promise<KvSubject> {
   const grid = await connect({ seeds: [address] });
-  const map = grid.map(defineMap<string, string>('kv'));
+  const map = grid.map(defineMap<string, unknown>('kv'));
   return {
     get: (key) => map.get(key),
     put: (key, value) => map.put(key, value),
+    putAll: (entries) => map.putAll(entries),
     hasValues: true,
     close: () => grid.close(),
   };
@@ -44,9 +47,23 @@ async function openRedis(address: string, enableAutoPipelining: boolean): Promis
   const redis = new Redis({ host, port: Number(port), enableAutoPipelining });
   await redis.flushall();
   return {
-    get: (key) => redis.get(key),
-    put: (key, value) => redis.set(key, value),
+    get: async (key) => fromText(await redis.get(key)),
+    put: (key, value) => redis.set(key, toText(value)),
+    putAll(entries) {
+      const pipeline = redis.pipeline();
+      for (const [key, value] of entries) pipeline.set(key, toText(value));
+      return pipeline.exec();
+    },
     hasValues: true,
     close: () => redis.quit(),
   };
+}
+
+/** Records are kept as JSON there, which is what applications do. */
+function toText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function fromText(text: string | null): unknown {
+  return text?.startsWith('{') ? JSON.parse(text) : text;
 }

@@ -8,12 +8,9 @@
 import { seededRandom } from '@ashlar/core';
 
 export const KEY_COUNT = 100_000;
-export const VALUE_LENGTH = 100;
 /** As in YCSB. */
 const ZIPF_EXPONENT = 0.99;
 const KEY_DIGITS = 6;
-const WRITE_DIGITS = 8;
-const FILLER = '-'.repeat(VALUE_LENGTH - KEY_DIGITS - WRITE_DIGITS - 1).concat('!');
 
 export const KEYS: readonly string[] = Array.from({ length: KEY_COUNT }, (_, key) => `key:${digits(key, KEY_DIGITS)}`);
 
@@ -24,11 +21,14 @@ export interface Sequence {
   readonly writes: Uint8Array;
 }
 
-/** @param writeShare  of 0..1 */
-export function makeSequence(seed: number, count: number, writeShare: number): Sequence {
+/**
+ * @param writeShare  of 0..1
+ * @param keyCount    the first so many of KEYS are used
+ */
+export function makeSequence(seed: number, count: number, writeShare: number, keyCount: number): Sequence {
   const random = seededRandom(seed);
-  const cumulative = zipfTable();
-  const ranked = shuffledKeys(random);
+  const cumulative = zipfTable(keyCount);
+  const ranked = shuffledKeys(random, keyCount);
   const keys = new Uint32Array(count);
   const writes = new Uint8Array(count);
   for (let at = 0; at < count; at++) {
@@ -38,23 +38,9 @@ export function makeSequence(seed: number, count: number, writeShare: number): S
   return { keys, writes };
 }
 
-/** The value that operation `operation` writes under a key; -1: the one it is filled with. */
-export function writtenValue(key: number, operation: number): string {
-  return digits(key, KEY_DIGITS) + digits(operation + 1, WRITE_DIGITS) + FILLER;
-}
-
-/** The operation that wrote a value. @throws when it is no value of this key */
-export function operationOf(value: string | null | undefined, key: number): number {
-  if (typeof value !== 'string' || value.length !== VALUE_LENGTH || value.charCodeAt(VALUE_LENGTH - 1) !== 0x21) {
-    throw new Error(`key ${key} answered ${JSON.stringify(value)}`);
-  }
-  if (number(value, 0, KEY_DIGITS) !== key) throw new Error(`key ${key} answered the value of another: ${value}`);
-  return number(value, KEY_DIGITS, KEY_DIGITS + WRITE_DIGITS) - 1;
-}
-
 /** Sum over all keys of a hash of what each should hold after the sequence. */
-export function expectedChecksum({ keys, writes }: Sequence): number {
-  const last = new Int32Array(KEY_COUNT).fill(-1);
+export function expectedChecksum({ keys, writes }: Sequence, keyCount: number): number {
+  const last = new Int32Array(keyCount).fill(-1);
   for (let at = 0; at < keys.length; at++) if (writes[at] === 1) last[keys[at]!] = at;
   return last.reduce((sum, operation, key) => checksumStep(sum, key, operation), 0);
 }
@@ -63,20 +49,21 @@ export function checksumStep(sum: number, key: number, operation: number): numbe
   return (sum + Math.imul(key + 1, 0x9e37_79b1) + Math.imul(operation + 2, 0x85eb_ca6b)) >>> 0;
 }
 
-function number(text: string, start: number, end: number): number {
+/** The decimal digits between two places of a text. */
+export function numberIn(text: string, start: number, end: number): number {
   let value = 0;
   for (let at = start; at < end; at++) value = value * 10 + text.charCodeAt(at) - 0x30;
   return value;
 }
 
-function digits(value: number, length: number): string {
+export function digits(value: number, length: number): string {
   return String(value).padStart(length, '0');
 }
 
-function zipfTable(): Float64Array {
-  const cumulative = new Float64Array(KEY_COUNT);
+function zipfTable(keyCount: number): Float64Array {
+  const cumulative = new Float64Array(keyCount);
   let sum = 0;
-  for (let rank = 0; rank < KEY_COUNT; rank++) {
+  for (let rank = 0; rank < keyCount; rank++) {
     sum += 1 / (rank + 1) ** ZIPF_EXPONENT;
     cumulative[rank] = sum;
   }
@@ -95,9 +82,9 @@ function rankOf(cumulative: Float64Array, share: number): number {
 }
 
 /** So that the hot keys are not neighbours. */
-function shuffledKeys(random: { next(): number }): Uint32Array {
-  const keys = Uint32Array.from({ length: KEY_COUNT }, (_, key) => key);
-  for (let at = KEY_COUNT - 1; at > 0; at--) {
+function shuffledKeys(random: { next(): number }, keyCount: number): Uint32Array {
+  const keys = Uint32Array.from({ length: keyCount }, (_, key) => key);
+  for (let at = keyCount - 1; at > 0; at--) {
     const other = Math.floor(random.next() * (at + 1));
     [keys[at], keys[other]] = [keys[other]!, keys[at]!];
   }
