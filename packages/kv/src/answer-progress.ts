@@ -41,7 +41,6 @@ export class AnswerProgress {
   #isStarted = false;
   /** Made for the first operation that is answered late. */
   #late: LateAnswers | undefined;
-  /** The answers of operations [0, told) are sent. */
   #told = 0;
   #isScattered = false;
   #isTellingSoon = false;
@@ -65,6 +64,26 @@ export class AnswerProgress {
   /** Every operation had its first turn. */
   get isStarted(): boolean {
     return this.#isStarted;
+  }
+
+  /**
+   * Sends the answers of [told, next), where all of them are there: their values are long, and need not be held until the
+   * end. Before started(); the answer of the last operation goes with tellDone().
+   *
+   * @returns whether they were sent
+   */
+  tellFirst(next: number): boolean {
+    const end = this.#late === undefined ? next : this.#late.endOfAnswered(this.#told);
+    if (this.#isScattered || end < next || next === this.#count) return false;
+    const first = this.#told;
+    if (!this.#sender.tell(first, next)) return false;
+    this.#told = next;
+    return true;
+  }
+
+  /** The answers of operations [0, told) are sent. */
+  get told(): number {
+    return this.#told;
   }
 
   /** Every operation had its first turn: from here on those that are not open are answered. */

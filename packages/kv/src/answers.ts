@@ -2,6 +2,10 @@
  * The answers of one batch as they come about: most in the order of the operations, some later (a processor's result,
  * a mutation that waited). Values lie in one buffer in the order in which they came; a piece of the answers puts its own
  * in order if they are not already.
+ *
+ * answers N1  Values of reads that were sent give their memory to those that come: what a batch holds of long values is about
+ *             a piece of them, in memory that the next batch uses again. Values of mutations stay: they are kept for whoever
+ *             asks again.
  */
 import { GridError } from '@ashlar/core';
 import { copyBytes } from '@ashlar/serialization';
@@ -16,6 +20,8 @@ const FIRST_BYTES = 8 << 10;
 const ERRORS_MAX = 1024;
 const KEPT_MAX = 32;
 const KEPT_BYTES_MAX = 256 << 10;
+/** Bytes of values that are worth a message of their own: with what else it has, it fits a buffer that is used again. */
+const PIECE_BYTES = 64 << 10;
 
 /** An error, and the operations that it befell. */
 interface Failure {
@@ -68,6 +74,10 @@ export class Answers {
   readonly #starts: Uint32Array;
   readonly #ends: Uint32Array;
   #length = 0;
+  /** Values below it stay until the end. */
+  #floor = 0;
+  /** Of `#length`: where isLong becomes true. */
+  #longAt = PIECE_BYTES;
   /** The operation whose value was appended last: values are in order as long as it grows. */
   #lastWithValue = -1;
   #isOrdered = true;
@@ -100,6 +110,27 @@ export class Answers {
     this.#ends[operation] = this.#length;
     if (operation < this.#lastWithValue) this.#isOrdered = false;
     this.#lastWithValue = operation;
+  }
+
+  /** The values that were not sent are worth a message. */
+  get isLong(): boolean {
+    return this.#length >= this.#longAt;
+  }
+
+  /** They can't be sent yet: isLong is false until there are more. */
+  notSent(): void {
+    this.#longAt = this.#length + PIECE_BYTES;
+  }
+
+  /** The answers of operations [first, end) were sent, which are all that have a value (answers N1). */
+  sent(first: number, end: number, opcodes: Uint8Array): void {
+    let hasKept = false;
+    for (let operation = first; operation < end && !hasKept; operation++) {
+      hasKept = this.#ends[operation] !== this.#starts[operation] && isMutation(opcodes[operation]!);
+    }
+    if (hasKept) this.#floor = this.#length;
+    else this.#length = this.#floor;
+    this.#longAt = this.#length + PIECE_BYTES;
   }
 
   /** Version and deadline of the entry that GET_ENTRY read. */

@@ -180,9 +180,20 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
       if (!isMutation(opcodes[operation]!)) this.#readInOrder(operation);
       else if (isPrompt || !turns.isShort) this.#turns.mutateWhenFree(operation);
       else return false;
+      if (this.answers.isLong) this.#tellLong(operation + 1);
     }
     this.#writes.commit();
     return true;
+  }
+
+  /** Long values are sent while the batch goes on. */
+  #tellLong(next: number): void {
+    const { answers, progress } = this;
+    const first = progress.told;
+    // What was staged is told with its commit, or waits for it.
+    this.#writes.commit();
+    if (progress.tellFirst(next)) answers.sent(first, next, this.batch.opcodes);
+    else answers.notSent();
   }
 
   #runGroups(): boolean {

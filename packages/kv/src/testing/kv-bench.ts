@@ -97,7 +97,15 @@ export function bench(options: BenchOptions = {}) {
   const stream = (generation?: number) => {
     const answers: KvAnswers[] = [];
     const sink = service.openStream(
-      { write: (one) => answers.push({ ...one, statuses: one.statuses.slice(), values: one.values.slice() }) },
+      {
+        write: (one) =>
+          answers.push({
+            ...one,
+            statuses: one.statuses.slice(),
+            values: one.values.slice(),
+            valueEnds: one.valueEnds?.slice(),
+          }),
+      },
       {} as CallContext,
       generation,
     );
