@@ -102,10 +102,9 @@ export class StagedWrites {
   }
 
   #header(): BatchHeader {
-    const { batch, deps, isProgress } = this.#scope;
+    const { batch, isProgress } = this.#scope;
     return {
       requestSession: batch.session,
-      catalogVersion: deps.control.catalog.catalogVersion,
       oncePerKey: !batch.atomic,
       isProgress,
     };

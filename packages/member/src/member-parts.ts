@@ -194,6 +194,7 @@ export async function makeParts(
     logBytesPerPartition: config.memory.logBytesPerPartition,
   });
   store.checkEpochs((partition) => ownership.epochOf(partition));
+  store.stampCatalog(() => control.catalog.catalogVersion);
   const writes = new WritePath(store, committerOf(config, store));
   closers.push(() => writes.close());
   const pools = makePools(config, store, indexes, threads);

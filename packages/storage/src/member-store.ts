@@ -354,6 +354,11 @@ export class MemberStore {
     this.#core.epochNow = epochNow;
   }
 
+  /** Every record, of the store's own batches too, names the version of the catalog by which it was written. */
+  stampCatalog(versionNow: () => number): void {
+    this.#core.catalogVersionNow = versionNow;
+  }
+
   /** Called after each commit, once a partition, with the last committed sequence. */
   addCommitListener(listener: CommitListener): void {
     this.#core.listeners.push(listener);

@@ -117,6 +117,8 @@ export class StoreCore {
   decide: (batch: WriteBatch) => void = (batch) => batch.commit();
   /** The epoch in which the member takes itself for a partition's primary. @throws StaleEpochError where it does not */
   epochNow: ((partitionId: PartitionId) => Epoch) | undefined;
+  /** The version of the catalog that the member follows. */
+  catalogVersionNow: () => number = () => 0;
   /** Committed, their lanes not yet patched; oldest first. */
   readonly patchQueue: WriteBatch[] = [];
   readonly listeners: CommitListener[] = [];

@@ -282,6 +282,23 @@ describe('a batch', () => {
     expect(get(store, 'a')).toBe('3');
     store.checkInvariants();
   });
+
+  it('names the catalog by which it was written in each of its records, the store in those of what expires too', () => {
+    const { store, time } = makeBench();
+    let catalogVersion = 5;
+    store.stampCatalog(() => catalogVersion);
+    put(store, 'a', '1');
+    put(store, 'due', '1', PARTITION, (time.ms + 10) * 1000);
+    catalogVersion = 6;
+    time.ms += 20;
+    expect(get(store, 'due')).toBeUndefined();
+    const given = store.begin({ catalogVersion: 3 });
+    stagePut(given, 'a', '2');
+    given.commit();
+    const versions: number[] = [];
+    store.readLog(PARTITION, 1 as Sequence, 10, (record) => versions.push(record.catalogVersion));
+    expect(versions).toEqual([5, 5, 6, 3]);
+  });
 });
 
 describe('a snapshot', () => {

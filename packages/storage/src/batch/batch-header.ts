@@ -2,7 +2,10 @@
 import type { Epoch } from '@ashlar/core';
 import type { RecordHeader } from '../log/log-record.ts';
 
-/** What the records of a batch say beside their operation. All but the epoch may be changed between operations. */
+/**
+ * What the records of a batch say beside their operation. All but the epoch may be changed between operations. Without a
+ * catalog version they name the one that MemberStore.stampCatalog() gives.
+ */
 export interface BatchHeader extends Partial<RecordHeader> {
   /** The epoch that the caller expects of the partitions; omitted: the one that MemberStore.checkEpochs() gives. */
   readonly epoch?: Epoch;

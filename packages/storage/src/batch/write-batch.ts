@@ -73,7 +73,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
   constructor(core: StoreCore, header: BatchHeader) {
     this.#core = core;
     this.#epoch = header.epoch;
-    this.catalogVersion = header.catalogVersion ?? 0;
+    this.catalogVersion = header.catalogVersion ?? core.catalogVersionNow();
     this.principal = header.principal ?? 0;
     this.requestSession = header.requestSession ?? 0;
     this.requestNumber = header.requestNumber ?? 0;
