@@ -10,6 +10,7 @@
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
 import { WriteBatch } from './batch/write-batch.ts';
+import { assertRange } from './edge-asserts.ts';
 import {
   CHUNK_MASK,
   CHUNK_SHIFT,
@@ -64,6 +65,7 @@ export class EntryFinder {
       if (core.partitions[partitionId] === undefined) throw notHere(partitionId);
       return false;
     }
+    assertRange(key, start, end);
     const entry = table.index.find(hashBytes(key, start, end, core.hashSeed), key, start, end);
     if (entry === 0) return false;
     const words = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;

@@ -3,6 +3,7 @@
  * entries in slices.
  */
 import type { MapId, PartitionId } from '@ashlar/core';
+import { assertCount, assertSlice } from './edge-asserts.ts';
 import type { SlotChunkView } from './slots/slot-chunk.ts';
 import type { StoreCore } from './store-core.ts';
 
@@ -39,6 +40,8 @@ export function visitKeys(
   maxSlots: number,
   visit: (chunk: SlotChunkView) => void,
 ): number {
+  assertCount(fromSlot, 0);
+  assertSlice(maxSlots);
   const table = core.mapOf(mapId).tables[partitionId];
   if (table === undefined) return -1;
   return table.visitNewest(fromSlot, maxSlots, (chunk, slot) => {

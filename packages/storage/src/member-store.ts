@@ -6,6 +6,7 @@ import { assert, type Epoch, type MapId, type PartitionId, type Sequence, type V
 import type { BatchHeader } from './batch/batch-header.ts';
 import { WriteBatch } from './batch/write-batch.ts';
 import { publishRegion } from './columns/chunk-columns.ts';
+import { assertColumn, assertCount, assertSlice } from './edge-asserts.ts';
 import { EntryFinder } from './entry-finder.ts';
 import { sweepExpired } from './expiry.ts';
 import { checkStore } from './invariants.ts';
@@ -67,7 +68,11 @@ export class MemberStore {
 
   /** @throws GridError INVALID_CONFIG, INSUFFICIENT_MEMORY */
   static create(options: StoreOptions): MemberStore {
-    assert(options.maxWorkers >= 0 && options.maxWorkers <= WORKERS_MAX, `at most ${WORKERS_MAX} workers read`);
+    const { maxWorkers, partitionCount, hashSeed } = options;
+    assertCount(maxWorkers, 0);
+    assert(maxWorkers <= WORKERS_MAX, `at most ${WORKERS_MAX} workers read`);
+    assertCount(partitionCount, 1);
+    assert(hashSeed >>> 0 === hashSeed, 'a hash seed has 32 bits');
     return new MemberStore(options);
   }
 
@@ -164,6 +169,7 @@ export class MemberStore {
    * promoted holds it on until its own consumers stand. Infinity: nothing is held for others any more.
    */
   holdLog(partitionId: PartitionId, fromSequence: number): void {
+    assert(fromSequence >= 0, 'a log is held from a sequence on');
     this.#core.partitions[partitionId]?.log.holdFrom(fromSequence);
   }
 
@@ -271,6 +277,7 @@ export class MemberStore {
     start: number,
     end: number,
   ): void {
+    assert(batch.state === 'open', 'an expiry comes before what an open batch will stage');
     if (!this.hasDeadlines(mapId, partitionId)) return;
     // Its moment comes first: what it will take for due is due now.
     batch.pinTime();
@@ -448,6 +455,8 @@ export class MemberStore {
 
   /** A worker's thread has exited. */
   workerGone(workerIndex: number): void {
+    assertCount(workerIndex, 0);
+    assert(workerIndex < this.#core.options.maxWorkers, 'workers are numbered below their count');
     this.#core.epochs.workerGone(workerIndex);
   }
 
@@ -459,6 +468,7 @@ export class MemberStore {
    * @returns steps done (about 100 ns each); less than `maxOperations`: nothing more can be done at this moment
    */
   reclaim(maxOperations: number): number {
+    assertSlice(maxOperations);
     const steps = this.#core.reclaim(maxOperations);
     if (steps < maxOperations) this.#core.forgetEmptyAccounts();
     return steps;
@@ -471,6 +481,7 @@ export class MemberStore {
    * @returns whether nothing more is due
    */
   sweepExpired(maxOperations: number): boolean {
+    assertSlice(maxOperations);
     return sweepExpired(this.#core, maxOperations);
   }
 
@@ -582,6 +593,7 @@ export class MemberStore {
     pageCount: number,
     chunkRef?: Ref,
   ): boolean {
+    assertColumn(columnNumber);
     const map = this.#core.maps.get(mapId);
     const chunk = map?.tables[partitionId]?.chunks[chunkIndex];
     if (map === undefined || chunk === undefined || (chunkRef !== undefined && chunk.ref !== chunkRef)) return false;

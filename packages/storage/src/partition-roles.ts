@@ -6,6 +6,7 @@
  */
 import { assert, type Epoch, type PartitionId, type Sequence } from '@ashlar/core';
 import type { WriteBatch } from './batch/write-batch.ts';
+import { assertCount } from './edge-asserts.ts';
 import { PartitionLog } from './log/partition-log.ts';
 import { Partition, type PartitionRole } from './partition.ts';
 import { ReplicaTail } from './replica-tail.ts';
@@ -23,15 +24,19 @@ export interface PartitionOptions {
 
 /** As MemberStore.openPartition(). */
 export function openPartition(core: StoreCore, id: PartitionId, epoch: Epoch, options: PartitionOptions): void {
+  assertCount(epoch, 0);
   const open = core.partitions[id];
   if (open !== undefined) {
+    assert(options.role === undefined || options.role === open.role, 'a role changes by promotion, or by closing');
     assert(epoch >= open.epoch, 'an epoch only grows');
     if (epoch > open.epoch && open.role === 'primary') open.primarySince = core.clock.now();
     open.log.epoch = epoch;
     return;
   }
-  assert(id >= 0 && id < core.partitions.length, 'partitions are numbered below their count');
+  assertCount(id, 0);
+  assert(id < core.partitions.length, 'partitions are numbered below their count');
   const { role = 'primary', incarnation, lastSequence = 0 } = options;
+  assertCount(lastSequence, 0);
   const partition = new Partition(
     id,
     new PartitionLog(core.logHost, incarnation ?? core.clock.tick(), epoch, lastSequence),
@@ -61,7 +66,8 @@ export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch)
 
 /** As MemberStore.dropUndecided(). */
 export function dropUndecided(core: StoreCore, id: PartitionId, first: WriteBatch): void {
-  const { staged } = core.partitions[id]!;
+  const staged = core.partitions[id]?.staged;
+  assert(staged !== undefined, 'what is undecided is dropped in a partition that is here');
   for (let isFirst = false; !isFirst; ) {
     const { last } = staged;
     assert(last !== undefined, 'the batch is undecided in the partition');

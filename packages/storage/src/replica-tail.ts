@@ -21,6 +21,7 @@
 import { assert, type MapId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
 import { knownVersion } from './batch/pending-words.ts';
+import { assertCount } from './edge-asserts.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
 import { type RecordCause, type RecordHeader, RecordKind } from './log/log-record.ts';
 import type { RecordDraft } from './log/record-draft.ts';
@@ -284,6 +285,7 @@ export class ReplicaTail {
 
   /** Everything up to `sequence` is committed at the primary, as far as it is here. */
   commitTo(sequence: number): void {
+    assertCount(sequence, 0);
     const core = this.#core;
     const { id, log } = this.#partition;
     const last = Math.min(sequence, log.nextSequence - 1);

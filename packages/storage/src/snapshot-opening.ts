@@ -8,6 +8,7 @@
  */
 import { assert, GridError, type PartitionId, type Version } from '@ashlar/core';
 import type { WriteBatch } from './batch/write-batch.ts';
+import { assertVersion } from './edge-asserts.ts';
 import type { StoreCore } from './store-core.ts';
 
 export interface PinnedSnapshot {
@@ -39,6 +40,7 @@ export function undecidedAt(
   version: Version,
   partitions?: readonly PartitionId[],
 ): ReadonlySet<WriteBatch> {
+  assertVersion(version);
   const { sealed } = core;
   if (sealed.size === 0) return NO_BATCHES;
   if (partitions === undefined) return new Set(sealed.upTo(version));

@@ -19,6 +19,7 @@ import { SealedBatches } from './batch/sealed-batches.ts';
 import { ValueDraft } from './batch/value-draft.ts';
 import type { WriteBatch } from './batch/write-batch.ts';
 import { dropChunkColumns } from './columns/chunk-columns.ts';
+import { assertCount, assertDuration } from './edge-asserts.ts';
 import {
   CONTROL_MAGIC,
   CONTROL_MAGIC_WORD,
@@ -204,6 +205,9 @@ export class StoreCore {
 
   openMap(mapId: MapId, options: MapOptions): void {
     if (this.maps.has(mapId)) throw new GridError('MAP_CONFLICT', `map ${mapId} is open already`);
+    assertCount(mapId, 1);
+    assertDuration(options.ttlMs);
+    assertDuration(options.maxIdleMs);
     const { blocks, epochs, timers, words, decidedSlots, hashSeed } = this;
     const account = this.accountOf(mapId);
     const count = this.options.partitionCount;

@@ -11,6 +11,7 @@
 import { assert, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
 import { resolveLane } from './batch/pending-words.ts';
+import { assertRange } from './edge-asserts.ts';
 import {
   CHUNK_MASK,
   CHUNK_SHIFT,
@@ -172,6 +173,7 @@ export class StoreReader {
     end: number,
     version: Version | number,
   ): boolean {
+    assertRange(key, start, end);
     const table = this.#find(this.#getTable, mapId, partitionId);
     if (table === undefined) return false;
     const entry = table.findEntry(hashBytes(key, start, end, this.#hashSeed), key, start, end);

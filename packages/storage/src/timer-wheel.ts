@@ -70,6 +70,7 @@ export class TimerWheel {
 
   /** Hangs a new timer up for an entry. */
   start(timer: Ref, entry: Ref, tableIndex: number, deadline: number): void {
+    assert(deadline >= 0 && deadline < Infinity, 'a timer has a deadline');
     this.#set(timer, TIMER_ENTRY, entry);
     this.#set(timer, TIMER_TABLE, tableIndex);
     this.#set(entry, ENTRY_TIMER, timer);

@@ -4,6 +4,8 @@
  *
  *   batch.put(map, partition, key, start, end, batch.value(bytes, from, to, expiresAt))
  */
+import { assert } from '@ashlar/core';
+import { assertRange } from '../edge-asserts.ts';
 import { RecordCause } from '../log/log-record.ts';
 import type { Ref } from '../memory/arena.ts';
 
@@ -24,6 +26,8 @@ export class ValueDraft {
 
   /** @param bytes  copied by put(): they may change afterwards */
   fill(bytes: Uint8Array, start: number, end: number, expiresAt: number, cause: RecordCause): this {
+    assertRange(bytes, start, end);
+    assert(expiresAt >= 0, 'a deadline is a moment of the clock');
     this.bytes = bytes;
     this.start = start;
     this.end = end;

@@ -25,6 +25,7 @@ import {
   StaleEpochError,
   type Version,
 } from '@ashlar/core';
+import { assertRange } from '../edge-asserts.ts';
 import { RecordCause, type RecordHeader, RecordKind } from '../log/log-record.ts';
 import type { Ref } from '../memory/arena.ts';
 import type { Partition } from '../partition.ts';
@@ -71,6 +72,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
 
   /** @throws GridError OVERLOADED when too many batches are under way */
   constructor(core: StoreCore, header: BatchHeader) {
+    assert(header.epoch === undefined || header.epoch >= 0, 'an epoch is a number from 0 on');
     this.#core = core;
     this.#epoch = header.epoch;
     this.catalogVersion = header.catalogVersion ?? core.catalogVersionNow();
@@ -131,7 +133,10 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
 
   /** The sequence of its first record in a partition that it has joined. */
   firstSequenceIn(partition: Partition): number {
-    return this.#journal.firstSequences[this.#partitions.indexOf(partition)]!;
+    // The partition that it stages in is the last one that it joined.
+    const place = this.#partitions.lastIndexOf(partition);
+    assert(place >= 0, 'a batch has a first record where it has joined');
+    return this.#journal.firstSequences[place]!;
   }
 
   /** Fixes the present as the moment by which the batch judges what is due. */
@@ -174,6 +179,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     keyEnd: number,
     value: ValueDraft,
   ): boolean {
+    assertRange(key, keyStart, keyEnd);
     const map = this.#core.mapOf(mapId);
     return this.#stager.put(map, this.#join(partitionId), key, keyStart, keyEnd, value);
   }
@@ -192,12 +198,14 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     keyEnd: number,
     cause: RecordCause = RecordCause.request,
   ): boolean {
+    assertRange(key, keyStart, keyEnd);
     const map = this.#core.mapOf(mapId);
     return this.#stager.close(map, this.#join(partitionId), key, keyStart, keyEnd, RecordKind.remove, cause);
   }
 
   /** As remove(), recorded as an eviction. */
   evict(mapId: MapId, partitionId: PartitionId, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
+    assertRange(key, keyStart, keyEnd);
     const map = this.#core.mapOf(mapId);
     const partition = this.#join(partitionId);
     return this.#stager.close(map, partition, key, keyStart, keyEnd, RecordKind.evict, RecordCause.memory);
@@ -222,6 +230,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
    * @throws OutOfMemoryError when even the reserve is used up; else as put()
    */
   answer(mapId: MapId, partitionId: PartitionId, result: Uint8Array, start: number, end: number): void {
+    assertRange(result, start, end);
     const partition = this.#join(partitionId);
     this.#stager.answer(this.#core.mapOf(mapId), partition, result, start, end);
     this.#hasAnswers = true;
@@ -350,6 +359,7 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
    * @returns changes patched; less than `maxChanges` means that all are
    */
   patch(maxChanges: number): number {
+    assert(this.#state === 'committed' && maxChanges >= 1, 'what is committed is patched, in slices');
     const core = this.#core;
     const from = this.#patched;
     const to = Math.min(this.changeCount, from + maxChanges);

@@ -75,6 +75,10 @@ export class LogBudget {
   readonly #overgrown = new Map<PartitionLog, number>();
 
   constructor({ bytesMax, partitionCount, historyBytesMax, now }: LogBudgetOptions) {
+    assert(
+      bytesMax > 0 && partitionCount > 0 && historyBytesMax > 0,
+      'a budget has bytes, and partitions to share them',
+    );
     this.bytesMax = bytesMax;
     this.sharedBytes = bytesMax;
     this.historyBytesMax = historyBytesMax;
@@ -83,6 +87,7 @@ export class LogBudget {
   }
 
   open(log: PartitionLog): void {
+    assert(log.bytes === 0, 'a log is opened when it is empty');
     this.#logs.push(log);
     this.sharedBytes -= this.floorBytes;
   }

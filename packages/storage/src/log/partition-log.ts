@@ -105,6 +105,7 @@ export class LogConsumer {
 
   advance(position: number): void {
     assert(position >= this.position, 'a consumer goes forward');
+    assert(position <= this.log.committedSequence + 1, 'partition-log L2: a consumer has read what is committed');
     const read = position - this.position;
     this.position = position;
     if (this.durable) this.log.noteConsumed(read);
@@ -253,6 +254,7 @@ export class PartitionLog {
    * @throws GridError LOG_FULL when what is undecided or held fills the budget
    */
   reserve(pinnedBytes: number, isProgress: boolean): boolean {
+    assert(pinnedBytes >= 0, 'room is made for bytes');
     const { budget } = this.#host;
     const wanted = RECORD_BYTES + pinnedBytes;
     if (!budget.hasRoom(this, wanted)) budget.makeRoom(this, wanted, isProgress);
@@ -383,6 +385,7 @@ export class PartitionLog {
 
   /** Records up to `sequence` are sent to somebody outside. */
   noteLeft(sequence: number): void {
+    assert(sequence < this.#next, 'what leaves the member is in the log');
     if (sequence > this.leftSequence) this.leftSequence = sequence;
   }
 
@@ -522,7 +525,7 @@ export class PartitionLog {
 
   /** @throws GridError SEQUENCE_GONE when it was dropped, or was never given */
   checkThere(sequence: number): void {
-    if (sequence >= this.#first && sequence <= this.#next) return;
+    if (Number.isSafeInteger(sequence) && sequence >= this.#first && sequence <= this.#next) return;
     throw new GridError('SEQUENCE_GONE', `sequence ${sequence} is no longer in the log`, {
       hint: 'read the present state at a snapshot and go on from its version',
       details: { sequence, firstSequence: this.#first, nextSequence: this.#next },

@@ -6,13 +6,14 @@
  * store-logs G2  What leaves the member is noted in its log before it is handed out: it is never undone here (partition-log
  *                L3).
  */
-import { GridError, type PartitionId, type Sequence } from '@ashlar/core';
+import { assert, GridError, type PartitionId, type Sequence } from '@ashlar/core';
+import { assertCount, assertSlice } from '../edge-asserts.ts';
 import type { StoreCore } from '../store-core.ts';
 import { type AnswerQuery, AnswerSearch } from './answer-search.ts';
 import type { LogState } from './log-budget.ts';
 import { LogRecordView } from './log-record.ts';
 import type { LogConsumer, LogHolder, PartitionLog } from './partition-log.ts';
-import { RecordFrameWriter } from './record-frame.ts';
+import { FRAME_RECORDS_MAX, RecordFrameWriter } from './record-frame.ts';
 
 /** The room that all logs of a member have together, and what of it cannot be given up. */
 export interface LogRoom {
@@ -62,6 +63,7 @@ export class StoreLogs {
     maxRecords: number,
     visit: (record: LogRecordView) => unknown,
   ): Sequence {
+    assertSlice(maxRecords);
     return this.logOf(partitionId).read(fromSequence, maxRecords, this.#record, visit) as Sequence;
   }
 
@@ -74,6 +76,8 @@ export class StoreLogs {
   ): Uint8Array | undefined {
     const log = this.logOf(partitionId);
     log.checkThere(fromSequence);
+    assertCount(recordsMax, 1);
+    assert(recordsMax <= FRAME_RECORDS_MAX && bytesMax > 0, 'a frame has a record, and no more than FRAME_RECORDS_MAX');
     const last = Math.min(this.#core.partitions[partitionId]!.sealedSequence, fromSequence + recordsMax - 1);
     if (last < fromSequence) return undefined;
     this.#frames.begin(partitionId, fromSequence, log);

@@ -3,6 +3,7 @@
  * named by its first page. What a worker held when it died is returned by whoever watched it. Writer's thread only.
  */
 import { assert, type MapId } from '@ashlar/core';
+import { assertCount } from '../edge-asserts.ts';
 import { PAGE_BYTES, PAGE_GRANULES, PAGE_SHIFT } from '../layout.ts';
 import type { StoreCore } from '../store-core.ts';
 import { type ByteAccount, MemoryKind } from './accounts.ts';
@@ -32,6 +33,7 @@ export class PageLeases {
   }
 
   lease(count: number, account: MapId | 'query'): Int32Array | undefined {
+    assertCount(count, 1);
     const { blocks } = this.#core;
     const lease: Lease =
       account === 'query'
