@@ -1,7 +1,7 @@
 /**
  * A batch in the making: operations for one member, column by column, in memory that is used again after each batch.
  *
- *   value -> values (may be refused, nothing has happened) -> key, opcode, partition ... -> seal() -> one message
+ *   writeValue (may be refused, nothing has happened) -> writeKey -> add: opcode, partition ... -> seal() -> one message
  *
  * batch-builder B1  A refused value leaves the builder as it was.
  * batch-builder B2  The sealed message is a copy: the builder may be filled again at once.
@@ -11,6 +11,7 @@ import { ValueWriter } from '@ashlar/serialization';
 import { encodeBatch, isMutation, type KvBatch, type MapReference, type ProcessorReference } from '@ashlar/transport';
 import type { CallTarget } from './call-target.ts';
 import type { MapHandle } from './map-handle.ts';
+import type { DetachedOperation } from './sealed-batch.ts';
 
 /** A batch with that many operations, or that many bytes, is sent without waiting for the end of the turn. */
 export const BATCH_OPERATIONS_MAX = 1024;
@@ -102,28 +103,42 @@ export class BatchBuilder {
   }
 
   /**
-   * Adds an operation whose key lies in keys[keyStart, keyEnd).
+   * First step of an operation, where it has a value. A getter of the value may run: nothing else is added meanwhile.
    *
    * @param value  NOTHING for kinds without one
    * @throws GridError INVALID_VALUE, VALUE_TOO_LARGE: nothing was added
    */
+  writeValue(value: unknown): void {
+    if (value === NO_VALUE) return;
+    this.#values.write(value);
+    this.#hasValues = true;
+  }
+
+  /** Second step: the key, keys[start, end). */
+  writeKey(keys: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (this.#keyBytes + length > this.#keys.length) {
+      const grown = new Uint8Array(Math.max(this.#keys.length * 2, this.#keyBytes + length));
+      grown.set(this.#keys.subarray(0, this.#keyBytes));
+      this.#keys = grown;
+    }
+    // Most keys are short: a loop is faster than a view and a copy.
+    const target = this.#keys;
+    const base = this.#keyBytes - start;
+    for (let at = start; at < end; at++) target[base + at] = keys[at]!;
+    this.#keyBytes += length;
+  }
+
+  /** Last step: the operation with the value and the key that were just written. */
   add(
     opcode: number,
     map: MapHandle,
     partition: number,
-    keys: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    value: unknown,
     extras: OperationExtras | undefined,
     target: CallTarget,
     position: number,
   ): void {
-    if (value !== NO_VALUE) {
-      this.#values.write(value);
-      this.#hasValues = true;
-    }
-    this.#append(opcode, map, partition, keys, keyStart, keyEnd, extras, target, position);
+    this.#append(opcode, this.#mapIndex(map), partition, extras, target, position);
   }
 
   /** Most bytes that the message will have. */
@@ -133,50 +148,40 @@ export class BatchBuilder {
   }
 
   /**
-   * Adds an operation whose value is encoded already; for the rare cases (sent again, sent elsewhere). Only before those
-   * with values to encode.
+   * First step of an operation whose value is encoded already; for the rare cases (sent again, sent elsewhere). Only before
+   * those with values to encode.
    */
-  addEncoded(
-    opcode: number,
-    map: MapHandle,
-    partition: number,
-    key: Uint8Array,
-    value: Uint8Array,
-    extras: OperationExtras | undefined,
-    target: CallTarget,
-    position: number,
-    requestNumber: number | undefined,
-    mapId: number | undefined,
-  ): void {
+  writeEncoded(value: Uint8Array): void {
     assert(this.#values.end === 0, 'encoded values come first');
     this.#rawValues.push(value);
     this.#rawValueBytes += value.length;
     if (value.length > 0) this.#hasValues = true;
-    if (requestNumber !== undefined) {
+  }
+
+  /** Last step for an operation that was sent before: under its number, for the map that it was meant for. */
+  addAgain(operation: DetachedOperation, partition: number): void {
+    const { opcode, map, mapId, ttlMs, ifVersion, processor, target, position, request } = operation;
+    if (request !== undefined) {
       while (this.#requestNumbers.length < this.count) this.#requestNumbers.push(0);
-      this.#requestNumbers.push(requestNumber);
+      this.#requestNumbers.push(request.number);
     }
-    this.#append(opcode, map, partition, key, 0, key.length, extras, target, position, mapId);
+    const mapIndex = mapId === undefined ? this.#mapIndex(map) : this.#pinnedIndex(map, mapId);
+    this.#append(opcode, mapIndex, partition, { ttlMs, ifVersion, processor }, target, position);
   }
 
   #append(
     opcode: number,
-    map: MapHandle,
+    mapIndex: number,
     partition: number,
-    keys: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
     extras: OperationExtras | undefined,
     target: CallTarget,
     position: number,
-    mapId?: number,
   ): void {
     const index = this.count;
     if (index === this.#opcodes.length) this.#grow();
     this.#opcodes[index] = opcode;
     this.#partitions[index] = partition;
-    this.#mapIndexes[index] = mapId === undefined ? this.#mapIndex(map) : this.#pinnedIndex(map, mapId);
-    this.#appendKey(keys, keyStart, keyEnd);
+    this.#mapIndexes[index] = mapIndex;
     this.#keyEnds[index] = this.#keyBytes;
     this.#valueEnds[index] = this.#values.end + this.#rawValueBytes;
     this.targets.push(target);
@@ -193,20 +198,6 @@ export class BatchBuilder {
   #notePosition(index: number, position: number): void {
     if (this.positions === ALL_ZERO) this.positions = new Uint32Array(Math.max(this.#opcodes.length, FIRST_CAPACITY));
     this.positions[index] = position;
-  }
-
-  #appendKey(keys: Uint8Array, start: number, end: number): void {
-    const length = end - start;
-    if (this.#keyBytes + length > this.#keys.length) {
-      const grown = new Uint8Array(Math.max(this.#keys.length * 2, this.#keyBytes + length));
-      grown.set(this.#keys.subarray(0, this.#keyBytes));
-      this.#keys = grown;
-    }
-    // Most keys are short: a loop is faster than a view and a copy.
-    const target = this.#keys;
-    const base = this.#keyBytes - start;
-    for (let at = start; at < end; at++) target[base + at] = keys[at]!;
-    this.#keyBytes += length;
   }
 
   #mapIndex(map: MapHandle): number {
@@ -328,22 +319,16 @@ export class BatchBuilder {
     const values = this.#allValues();
     for (let index = 0; index < this.count; index++) {
       const partition = this.#partitions[index]!;
-      builderOf(partition).addEncoded(
-        this.#opcodes[index]!,
-        this.maps[this.#mapIndexes[index]!]!,
-        partition,
-        this.#keys.subarray(index === 0 ? 0 : this.#keyEnds[index - 1]!, this.#keyEnds[index]!),
-        values.subarray(index === 0 ? 0 : this.#valueEnds[index - 1]!, this.#valueEnds[index]!),
-        extras,
-        this.targets[index]!,
-        this.positions[index]!,
-        undefined,
-        undefined,
-      );
+      const builder = builderOf(partition);
+      const valueStart = index === 0 ? 0 : this.#valueEnds[index - 1]!;
+      builder.writeEncoded(values.subarray(valueStart, this.#valueEnds[index]!));
+      builder.writeKey(this.#keys, index === 0 ? 0 : this.#keyEnds[index - 1]!, this.#keyEnds[index]!);
+      const map = this.maps[this.#mapIndexes[index]!]!;
+      builder.add(this.#opcodes[index]!, map, partition, extras, this.targets[index]!, this.positions[index]!);
     }
   }
 
-  /** The lowest request number given to `addEncoded`. */
+  /** The lowest request number of those that were sent before. */
   get firstRequestNumber(): number {
     return Math.min(...this.#requestNumbers.filter((number) => number > 0), Number.MAX_SAFE_INTEGER);
   }

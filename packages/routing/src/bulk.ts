@@ -185,7 +185,9 @@ class Gathering {
     const { start, end } = keys;
     const position = this.#group.askFor(key);
     this.count++;
-    builder.add(OPCODE.PUT, this.#map, partition, keys.bytes, start, end, value, this.#extras, this.#group, position);
+    builder.writeValue(value);
+    builder.writeKey(keys.bytes, start, end);
+    builder.add(OPCODE.PUT, this.#map, partition, this.#extras, this.#group, position);
     this.#bytes += builder.bytes - before;
     if (!this.#byPartition && builder.bytes > GATHER_BYTES_MAX) this.#split();
     this.#refuseTooMuch(builder);

@@ -74,10 +74,10 @@ export function sendGroup(group: QueueGroup, valueBytesMax: number, sealContext:
     requests = [];
   };
   operations.forEach((operation, index) => {
-    const { opcode, map, mapId, key, value, ttlMs, ifVersion, processor, target, position } = operation;
-    const extras = { ttlMs, ifVersion, processor };
-    const number = operation.request?.number;
-    builder.addEncoded(opcode, map, partitions[index]!, key, value, extras, target, position, number, mapId);
+    const { key, value } = operation;
+    builder.writeEncoded(value);
+    builder.writeKey(key, 0, key.length);
+    builder.addAgain(operation, partitions[index]!);
     if (operation.request !== undefined) requests.push(operation.request);
     const isFull = builder.count >= BATCH_OPERATIONS_MAX || builder.bytes >= BATCH_BYTES_MAX;
     if (isFull && !atomic) send();

@@ -23,9 +23,8 @@ import {
   type SessionRequest,
   STATUS,
 } from '@ashlar/transport';
-import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
+import { BatchBuilder } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
-import type { MapHandle } from './map-handle.ts';
 import type { MemberLink } from './member-link.ts';
 import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 
@@ -160,24 +159,16 @@ export class MemberQueue {
     this.#openedSessions.add(session);
   }
 
-  /** @throws GridError INVALID_VALUE, VALUE_TOO_LARGE: nothing was added */
-  add(
-    opcode: number,
-    map: MapHandle,
-    partition: number,
-    keys: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    value: unknown,
-    extras: OperationExtras | undefined,
-    readBackup: boolean,
-    target: CallTarget,
-    position: number,
-  ): void {
+  /** What gathers an operation of this kind; added() follows. */
+  builderFor(opcode: number, readBackup: boolean): BatchBuilder {
     const kind = opcode === OPCODE.PROCESS ? 'process' : readBackup ? 'backup' : 'quick';
     const builder = this.#builders[kind];
     if (builder.count === 0) this.#host.scheduleFlush();
-    builder.add(opcode, map, partition, keys, keyStart, keyEnd, value, extras, target, position);
+    return builder;
+  }
+
+  /** An operation was added to one of the builders. */
+  added(builder: BatchBuilder): void {
     const { batchOperationsMax, batchBytesMax } = this.#host.limits;
     if (builder.count >= batchOperationsMax || builder.bytes >= batchBytesMax) {
       this.#seal(builder);

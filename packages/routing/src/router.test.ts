@@ -38,6 +38,45 @@ describe('calls', () => {
     expect(await call(OPCODE.REMOVE)).toBe(false);
   });
 
+  it('that a getter of a value makes while the value is written take nothing of the call under way', async () => {
+    const router = await bench.connect();
+    const made: Promise<unknown>[] = [];
+    const nested = (key: string, inner: () => void) => ({
+      before: 1,
+      get x() {
+        inner();
+        return key;
+      },
+      after: 2,
+    });
+    const deepest = nested('c', () => made.push(get(router, 'a'), put(router, 'longer than the others', 4)));
+    const deeper = nested('b', () => made.push(put(router, 'c', deepest)));
+    made.push(
+      put(
+        router,
+        'a',
+        nested('a', () => made.push(put(router, 'b', deeper))),
+      ),
+    );
+    await Promise.all(made);
+    for (const key of ['a', 'b', 'c']) expect(await get(router, key)).toEqual({ before: 1, x: key, after: 2 });
+    expect(await get(router, 'longer than the others')).toBe(4);
+  });
+
+  it('whose value cannot be written, and those that its getter made, end each for itself', async () => {
+    const router = await bench.connect();
+    const made: Promise<unknown>[] = [];
+    const refused = put(router, 'a', {
+      get x() {
+        made.push(put(router, 'b', 1));
+        return () => 1;
+      },
+    });
+    await expect(refused).rejects.toMatchObject({ code: 'INVALID_VALUE' });
+    await Promise.all(made);
+    expect([await get(router, 'a'), await get(router, 'b')]).toEqual([undefined, 1]);
+  });
+
   it('of one turn travel in one batch', async () => {
     const router = await bench.connect();
     await Promise.all(numbersUpTo(100).map((key) => put(router, key, { key })));

@@ -10,6 +10,8 @@
  * router R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
  * router R4  While any member answers, calls for one that is known to be down, and is not awaited, fail in a moment
  *            (MEMBER_UNREACHABLE). While none does, or the grid awaits members, calls wait within their time.
+ * router R5  A call that a getter makes while its value is written takes nothing of the call under way: neither its key nor
+ *            its bytes.
  */
 import {
   assert,
@@ -73,6 +75,8 @@ export class Router {
   readonly #room: QueueRoom;
   readonly #known: KnownTable;
   #sessionVersion = 0;
+  /** An operation is being added: user code may run, in the getters of its value. */
+  #isWriting = false;
   #nowMs = 0;
   #flushScheduled = false;
   #sweeper: NodeJS.Timeout | undefined;
@@ -261,18 +265,25 @@ export class Router {
     target: CallTarget,
     position: number,
   ): void {
-    const keys = this.#keys;
-    keys.reset();
-    keys.write(key);
-    const partition = this.partitionOf(map, keys.bytes, keys.start, keys.end);
-    const queue = this.queueOf(partition);
-    if (queue !== undefined) {
-      queue.add(opcode, map, partition, keys.bytes, keys.start, keys.end, value, extras, readBackup, target, position);
-      return;
+    // A getter of a value that is written at this moment makes a call of its own (router R5): it travels apart.
+    const isNested = this.#isWriting;
+    const keys = isNested ? new KeyWriter() : this.#keys;
+    this.#isWriting = true;
+    try {
+      keys.reset();
+      keys.write(key);
+      const partition = this.partitionOf(map, keys.bytes, keys.start, keys.end);
+      const queue = this.queueOf(partition);
+      const gathers = queue !== undefined && !isNested;
+      const builder = gathers ? queue.builderFor(opcode, readBackup) : this.newBuilder(false, readBackup ? 1 : 0);
+      builder.writeValue(value);
+      builder.writeKey(keys.bytes, keys.start, keys.end);
+      builder.add(opcode, map, partition, extras, target, position);
+      if (gathers) queue.added(builder);
+      else this.dispatch(queue, builder);
+    } finally {
+      this.#isWriting = isNested;
     }
-    const builder = this.newBuilder(false, readBackup ? 1 : 0);
-    builder.add(opcode, map, partition, keys.bytes, keys.start, keys.end, value, extras, target, position);
-    this.dispatch(undefined, builder);
   }
 
   /** The partition of the key whose bytes lie in [start, end). */
