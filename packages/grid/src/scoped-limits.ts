@@ -3,8 +3,8 @@
  *
  *   outer call { signal, deadline, trace } -> each call made in it: ends with it, within its time, in its trace
  *
- * scoped-limits 1  No call outlives the one that it is made in, whatever time it names itself.
- * scoped-limits 2  Where the outer call is over nothing is sent: CANCELLED, or DEADLINE_EXCEEDED, which may be repeated.
+ * scoped-limits S1  No call outlives the one that it is made in, whatever time it names itself.
+ * scoped-limits S2  Where the outer call is over nothing is sent: CANCELLED, or DEADLINE_EXCEEDED, which may be repeated.
  */
 import type { Call } from '@ashlar/api';
 import { type CallScope, CancelledError, GridError } from '@ashlar/core';
@@ -16,7 +16,7 @@ import type { CallLimits } from '@ashlar/routing';
  * @param call       what it names itself
  * @param defaultMs  its time where it names none; Infinity: none of its own
  * @returns timeoutMs: undefined where neither it nor the scope has a time
- * @throws GridError CANCELLED, DEADLINE_EXCEEDED (scoped-limits 2)
+ * @throws GridError CANCELLED, DEADLINE_EXCEEDED (scoped-limits S2)
  */
 export function limitsIn(scope: CallScope, call: Call | undefined, defaultMs: number): CallLimits {
   if (scope.signal.aborted) throw new CancelledError('the call');
@@ -36,7 +36,7 @@ export function limitsIn(scope: CallScope, call: Call | undefined, defaultMs: nu
 /** Limits with a time. */
 export type TimedLimits = CallLimits & { readonly timeoutMs: number };
 
-/** As limitsIn(), for calls that always have a time. @throws GridError CANCELLED, DEADLINE_EXCEEDED (scoped-limits 2) */
+/** As limitsIn(), for calls that always have a time. @throws GridError CANCELLED, DEADLINE_EXCEEDED (scoped-limits S2) */
 export function timed(scope: CallScope | undefined, call: Call | undefined, defaultMs: number): TimedLimits {
   const timeoutMs = call?.timeoutMs ?? defaultMs;
   if (scope === undefined) return { signal: call?.signal, timeoutMs };

@@ -34,7 +34,7 @@ describe('a statement that lacks room in the logs', () => {
   it('is refused at once where there can never be so much, and told what to set', async () => {
     const wait = new LogWait(listeners(0, 0).look, undefined);
     const lack = new LackOfRoom(FULL, 900, 10, 100);
-    expect([wait.isHopeless(lack), wait.piecesFor(lack)]).toEqual([true, 38]);
+    expect([wait.neverFits(lack), wait.piecesFor(lack)]).toEqual([true, 38]);
     await expect(wait.until(lack, never)).rejects.toMatchObject({
       code: 'LOG_FULL',
       retryable: true,

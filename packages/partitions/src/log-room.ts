@@ -60,7 +60,7 @@ export class LogWait {
   }
 
   /** Whether it can never have what it lacks. */
-  isHopeless({ bytesWanted }: LackOfRoom): boolean {
+  neverFits({ bytesWanted }: LackOfRoom): boolean {
     return bytesWanted > this.#room().bytesMax;
   }
 
@@ -75,7 +75,7 @@ export class LogWait {
    * @throws GridError LOG_FULL: there can never be so much room, or listeners do not get on; CANCELLED
    */
   async until(lack: LackOfRoom, signal: AbortSignal): Promise<void> {
-    if (this.isHopeless(lack)) throw tooLargeForLogs(lack.bytesWanted, this.#room().bytesMax);
+    if (this.neverFits(lack)) throw tooLargeForLogs(lack.bytesWanted, this.#room().bytesMax);
     if (lack.error.details?.['isStopped'] === true) throw lack.error;
     for (;;) {
       const { bytesMax, heldBytes, consumed } = this.#room();

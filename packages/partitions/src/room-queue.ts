@@ -76,8 +76,8 @@ export class RoomQueue {
   wait(waiter: RoomWaiter, cause?: GridError): void {
     const queue = this.#queues.get(waiter.partition);
     const reason = cause ?? queue?.reason ?? new GridError('LOG_FULL', 'the log is full');
-    const isHopeless = this.#isClosed || this.#count >= this.waitingMax || isStopped(reason);
-    if (isHopeless || waiter.dueMs <= performance.now()) throw reason;
+    const mayNotWait = this.#isClosed || this.#count >= this.waitingMax || isStopped(reason);
+    if (mayNotWait || waiter.dueMs <= performance.now()) throw reason;
     if (waiter.ticket === 0) waiter.ticket = ++this.#lastTicket;
     this.#count++;
     if (queue === undefined) {

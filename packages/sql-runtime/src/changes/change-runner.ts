@@ -218,7 +218,7 @@ export class ChangeRunner {
         outcome.abort();
         throw new CancelledError('the statement');
       }
-      if (isDivisible && wait.isHopeless(outcome)) return outcome;
+      if (isDivisible && wait.neverFits(outcome)) return outcome;
       await wait.until(outcome, signal);
     }
   }
