@@ -59,7 +59,7 @@ export class LogWait {
     this.#dueMs = performance.now() + (waitMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Whether it can never have what it lacks. */
+  /** Whether the log can never hold what is lacking, however much is read. */
   neverFits({ bytesWanted }: LackOfRoom): boolean {
     return bytesWanted > this.#room().bytesMax;
   }
