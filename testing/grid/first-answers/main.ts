@@ -11,6 +11,10 @@ import { type Figures, measure } from './measure.ts';
 
 const LEAST_SHARE = 0.99;
 const USAGE = 'usage: npm run first-answers -- [--rounds N] [--rate CALLS_A_SECOND] [--json]';
+if (process.argv.slice(2).some((flag) => flag === '--help' || flag === '-h')) {
+  console.log(USAGE);
+  process.exit(0);
+}
 
 const { values } = parseArgs({
   options: {
