@@ -17,14 +17,22 @@ import {
   type Epoch,
   GridError,
   GridIncompleteError,
+  isSystemMap,
   MapDroppedError,
   type MapId,
   type MemberId,
   type PartitionId,
+  refuseSystemMap,
   UnknownMapError,
 } from '@ashlar/core';
 import { closest } from 'fastest-levenshtein';
-import type { CatalogedMap, CatalogedModule, CatalogState, MapSettings } from './catalog-state.ts';
+import {
+  type CatalogedMap,
+  type CatalogedModule,
+  type CatalogState,
+  DEFAULT_MAP_SETTINGS,
+  type MapSettings,
+} from './catalog-state.ts';
 import type { Coordinator } from './coordinator.ts';
 import { SharedCall } from './shared-call.ts';
 import { type ControlCommand, type ControlState, isTableCommand } from './step.ts';
@@ -195,8 +203,23 @@ export class GridView {
     throw new MapDroppedError(name, { mapId: id, now: this.#maps.get(name)?.id ?? 0 });
   }
 
-  /** The map of a name, made if it is not there. @throws GridError INVALID_NAME, MAP_CONFLICT, MAP_DROPPED */
+  /**
+   * The map of a name for whoever writes to it, made if it is not there.
+   *
+   * @throws GridError INVALID_NAME, MAP_CONFLICT, MAP_DROPPED; PERMISSION_DENIED for a map of the grid's own (`sys.`)
+   */
   async mapFor(name: string, settings: MapSettings, declared: boolean): Promise<CatalogedMap> {
+    refuseSystemMap(name);
+    return this.#mapFor(name, settings, declared);
+  }
+
+  /** A map of the grid's own, made if it is not there: for members only. @throws GridError MAP_DROPPED */
+  systemMap(name: string): Promise<CatalogedMap> {
+    assert(isSystemMap(name), 'what members keep for themselves lies in maps of the grid');
+    return this.#mapFor(name, DEFAULT_MAP_SETTINGS, false);
+  }
+
+  async #mapFor(name: string, settings: MapSettings, declared: boolean): Promise<CatalogedMap> {
     // A caller without settings takes the map as it is, also one that another member made a moment ago.
     if (!declared && !this.#maps.has(name)) await this.refresh().catch(() => undefined);
     const known = this.#maps.get(name);

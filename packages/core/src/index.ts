@@ -34,7 +34,16 @@ export {
   type Version,
 } from './ids.ts';
 export { isError } from './is-error.ts';
-export { checkName, invalidName, isName, NAME_BYTES_MAX, NAME_LENGTH_MAX } from './names.ts';
+export {
+  checkName,
+  invalidName,
+  isName,
+  isSystemMap,
+  NAME_BYTES_MAX,
+  NAME_LENGTH_MAX,
+  refuseSystemMap,
+  systemMapRefusal,
+} from './names.ts';
 export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';
 export { ERROR_TEXT_MAX, shortText, shortTextBytes } from './short-text.ts';

@@ -31,3 +31,23 @@ export function invalidName(what: string, text: string): GridError {
     hint: `letters, digits, _ - . $ and at most ${NAME_LENGTH_MAX} characters`,
   });
 }
+
+/** Maps of the grid's own: it writes them, whoever may read can read them. */
+const SYSTEM_MAP = /^sys\./i;
+
+export function isSystemMap(name: string): boolean {
+  return SYSTEM_MAP.test(name);
+}
+
+/** What users' writes, drops and listeners of a map of the grid's own are refused with. */
+export function systemMapRefusal(name: string): GridError {
+  return new GridError('PERMISSION_DENIED', `map '${name}' is the grid's own: it is written by members only`, {
+    hint: "maps whose names begin with 'sys.' can be read: SELECT; give a map of yours another name",
+    details: { map: name },
+  });
+}
+
+/** @throws GridError PERMISSION_DENIED for a map of the grid's own */
+export function refuseSystemMap(name: string): void {
+  if (isSystemMap(name)) throw systemMapRefusal(name);
+}

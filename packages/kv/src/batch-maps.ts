@@ -12,7 +12,7 @@
  * batch-maps M4  A map that cannot be had fails its own operations, and no others of the batch.
  */
 import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
-import { GridError, invalidName, isName, MapDroppedError } from '@ashlar/core';
+import { GridError, invalidName, isName, isSystemMap, MapDroppedError, systemMapRefusal } from '@ashlar/core';
 import { openHere, type PresenceParts } from '@ashlar/partitions';
 import { isMutation, type KvBatch, type MapReference } from '@ashlar/transport';
 
@@ -29,6 +29,7 @@ export interface BatchMaps {
 export function knownMaps({ maps }: KvBatch, { control, store }: PresenceParts): BatchMaps | undefined {
   const known: CatalogedMap[] = [];
   for (const reference of maps) {
+    if (isSystemMap(reference.name)) return undefined;
     const map = control.maps.get(reference.name);
     const isReady = map !== undefined && isMeant(map, reference) && agrees(map, reference) && store.hasMap(map.id);
     if (!isReady) return undefined;
@@ -61,7 +62,7 @@ async function openedMapOf(
 ): Promise<CatalogedMap | undefined> {
   // No such map can be: nobody is asked.
   if (!isName(reference.name)) return undefined;
-  const map = await mapOf(reference, writes, deps);
+  const map = await mapOf(reference, writes && !isSystemMap(reference.name), deps);
   if (map !== undefined && !deps.store.hasMap(map.id)) openHere(map, deps);
   return map;
 }
@@ -141,6 +142,7 @@ function behind({ name, mapId, newerThan }: MapReference, control: GridView, cau
 function refusalOf(reference: MapReference, map: CatalogedMap | undefined): GridError | undefined {
   const { name, mapId } = reference;
   if (!isName(name)) return invalidName('map', name);
+  if (isSystemMap(name)) return systemMapRefusal(name);
   if (mapId === 0 || map?.id === mapId) return undefined;
   return new MapDroppedError(name, { mapId, now: map?.id ?? 0 });
 }

@@ -5,7 +5,7 @@
  * checkpoints C1  A checkpoint that was read is committed: reading waits for what is undecided.
  * checkpoints C2  Writes of the source's own partition, the checkpoint and the outbox of a step commit in one batch.
  */
-import { type CatalogedMap, DEFAULT_MAP_SETTINGS, type GridView } from '@ashlar/cluster';
+import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { assert, type Epoch, GridError, type PartitionId } from '@ashlar/core';
 import { decided, openHere, partitionLockId } from '@ashlar/partitions';
 import { type MemberStore, RecordCause } from '@ashlar/storage';
@@ -34,7 +34,7 @@ export interface CheckpointPlace {
 
 /** The map of checkpoints and marks, made where it is not there. @throws what asking the coordinator fails with */
 export async function listenerMap({ store, control }: Omit<CheckpointParts, 'clock'>): Promise<CatalogedMap> {
-  const map = await control.mapFor(LISTENER_MAP, DEFAULT_MAP_SETTINGS, false);
+  const map = await control.systemMap(LISTENER_MAP);
   if (!store.hasMap(map.id)) openHere(map, { control, store });
   return map;
 }

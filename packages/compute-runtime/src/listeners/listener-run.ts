@@ -19,7 +19,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
 import { isTransient, type ListenerOutcome, type ListenerWrite } from '@ashlar/compute';
-import { GridError, type PartitionId } from '@ashlar/core';
+import { GridError, type PartitionId, refuseSystemMap } from '@ashlar/core';
 import type { Subscription } from '@ashlar/events';
 import type { OwnershipStamp } from '@ashlar/partitions';
 import { partitionOf } from '@ashlar/serialization';
@@ -376,6 +376,7 @@ export class ListenerRun {
     const { control } = parts;
     const { key, value, ttlMs } = write;
     limits.check(key.length, value?.length ?? 0);
+    refuseSystemMap(write.map);
     const map = control.maps.get(write.map) ?? (await control.mapFor(write.map, DEFAULT_MAP_SETTINGS, false));
     const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
     return { placed: { map: map.name, mapId: map.id, key, value, ttlMs }, partition };

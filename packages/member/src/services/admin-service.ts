@@ -1,6 +1,14 @@
 /** The admin service: getting to know the grid; sizes, clear and drop over all members. */
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
-import { GridError, MapDroppedError, type MapId, type MemberId, type PartitionTable, type Version } from '@ashlar/core';
+import {
+  GridError,
+  MapDroppedError,
+  type MapId,
+  type MemberId,
+  type PartitionTable,
+  refuseSystemMap,
+  type Version,
+} from '@ashlar/core';
 import { SharedPage } from '@ashlar/observe';
 import type { ChangeOutcome } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
@@ -91,6 +99,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     },
     stats: stats.get,
     async dropMap({ map: name }) {
+      refuseSystemMap(name);
       control.requireComplete();
       await control.confirm(`what has the name '${name}'`);
       const mapId = control.maps.get(name)?.id ?? NO_MAP;

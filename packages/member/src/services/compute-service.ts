@@ -1,6 +1,6 @@
 /** The compute service: from gRPC to modules of the catalog, jobs and processors over a condition. */
 import { type Grid, READY_MODULE } from '@ashlar/api';
-import { type CatalogedModule, type CatalogState, DEFAULT_MAP_SETTINGS } from '@ashlar/cluster';
+import type { CatalogedModule, CatalogState } from '@ashlar/cluster';
 import { JobRunner, ListenerRunner } from '@ashlar/compute';
 import {
   type DeliveryDoor,
@@ -11,7 +11,7 @@ import {
   type ProcessorCalls,
   stateOfListener,
 } from '@ashlar/compute-runtime';
-import type { CallScope, Version } from '@ashlar/core';
+import { type CallScope, refuseSystemMap, type Version } from '@ashlar/core';
 import { noticesOf, OddTally } from '@ashlar/expressions';
 import type { EntryLimits, KeyGate, LocalSnapshots, LogPressure, NeedMap } from '@ashlar/partitions';
 import { decodeParameters } from '@ashlar/serialization';
@@ -117,7 +117,8 @@ function listed({ name, hash, exports }: CatalogedModule, catalog: CatalogState)
 async function deploy(request: DeployRequest, { control }: MemberParts): Promise<void> {
   const { name, hash, bundle, limits, exports } = request;
   const module = { name, hash, bundle: Buffer.from(bundle).toString('utf8'), exports, ...limits };
+  for (const { kind, map } of exports) if (kind === 'listener') refuseSystemMap(map);
   // Before the listeners are there: a member that would have to make it could not follow the deployment meanwhile.
-  if (exports.some(({ kind }) => kind === 'listener')) await control.mapFor(LISTENER_MAP, DEFAULT_MAP_SETTINGS, false);
+  if (exports.some(({ kind }) => kind === 'listener')) await control.systemMap(LISTENER_MAP);
   await control.submit({ kind: 'putModule', module });
 }

@@ -15,6 +15,7 @@ import {
   type MemberId,
   type MemberOutcome,
   type PartitionId,
+  refuseSystemMap,
   type Version,
 } from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
@@ -121,6 +122,7 @@ export class ChangeCoordinator {
     statement: Statement,
     run: (tasks: readonly PlacedTask[], ambiguousTexts: readonly string[]) => Promise<ChangeOutcome>,
   ): Promise<ChangeOutcome> {
+    refuseSystemMap(target.scan.map);
     const { queries, snapshots } = this.#deps;
     const { parameters, parameterBytes, clockMs, strict, seen, signal } = statement;
     const { scan } = target;
