@@ -33,7 +33,7 @@ export type { LogState } from './log/log-budget.ts';
 export { LogRecordView, RecordCause, RecordKind } from './log/log-record.ts';
 export { type LogConsumer, type LogHolder, logBytesOf } from './log/partition-log.ts';
 export { FRAME_RECORDS_MAX, RecordFrame, readRecordFrame } from './log/record-frame.ts';
-export type { ConsumerOptions, LogInfo, LogRoom } from './log/store-logs.ts';
+export type { ConsumerOptions, LogInfo, LogRoom, StoreLogs } from './log/store-logs.ts';
 export { MemberStore } from './member-store.ts';
 export { MEMORY_KINDS, type MemoryKindName } from './memory/accounts.ts';
 export { ARENA_BYTES_MIN, Arena, type Ref, type Segment } from './memory/arena.ts';

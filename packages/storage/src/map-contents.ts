@@ -4,7 +4,9 @@
  */
 import type { MapId, PartitionId } from '@ashlar/core';
 import { assertCount, assertSlice } from './edge-asserts.ts';
+import { ABORTED, CHUNK_MASK, CHUNK_SHIFT, LIVE } from './layout.ts';
 import type { SlotChunkView } from './slots/slot-chunk.ts';
+import type { SlotTable } from './slots/slot-table.ts';
 import type { StoreCore } from './store-core.ts';
 
 /** As MemberStore.entryCount(). */
@@ -44,8 +46,32 @@ export function visitKeys(
   assertSlice(maxSlots);
   const table = core.mapOf(mapId).tables[partitionId];
   if (table === undefined) return -1;
-  return table.visitNewest(fromSlot, maxSlots, (chunk, slot) => {
+  return visitNewest(table, fromSlot, maxSlots, (chunk, slot) => {
     chunk.positionKey(slot);
     visit(chunk);
   });
+}
+
+/**
+ * Visits the slots [from, from + count) that hold the newest value of their entry, staged or committed.
+ *
+ * @returns the slot to go on from, or -1 at the end
+ */
+function visitNewest(
+  table: SlotTable,
+  from: number,
+  count: number,
+  visit: (chunk: SlotChunkView, slot: number) => void,
+): number {
+  const chunkIndex = from >>> CHUNK_SHIFT;
+  const chunk = table.chunks[chunkIndex];
+  if (chunk === undefined) return -1;
+  const start = from & CHUNK_MASK;
+  const stop = Math.min(chunk.used, start + count);
+  for (let at = start; at < stop; at++) {
+    const begin = chunk.f64[chunk.begin + at]!;
+    if (begin < ABORTED && chunk.f64[chunk.end + at] === LIVE) visit(chunk, at);
+  }
+  if (stop < chunk.used) return from - start + stop;
+  return chunkIndex + 1 < table.chunks.length ? (chunkIndex + 1) << CHUNK_SHIFT : -1;
 }

@@ -11,11 +11,9 @@ import { EntryFinder } from './entry-finder.ts';
 import { sweepExpired } from './expiry.ts';
 import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
-import type { AnswerQuery, AnswerSearch } from './log/answer-search.ts';
-import { type LogRecordView, RecordCause } from './log/log-record.ts';
-import type { LogConsumer } from './log/partition-log.ts';
+import { RecordCause } from './log/log-record.ts';
 import type { RecordFrame } from './log/record-frame.ts';
-import { type ConsumerOptions, type LogInfo, type LogRoom, StoreLogs } from './log/store-logs.ts';
+import { StoreLogs } from './log/store-logs.ts';
 import { entryCount, hasVersions, visitKeys } from './map-contents.ts';
 import type { Ref } from './memory/arena.ts';
 import { PageLeases } from './memory/page-leases.ts';
@@ -43,18 +41,18 @@ import type { StoreHandle } from './store-reader.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
 import type { MapOptions } from './stored-map.ts';
 
-export class MemberStore {
+/** What it reads of the logs is StoreLogs. */
+export class MemberStore extends StoreLogs {
   readonly handle: StoreHandle;
   readonly found: FoundEntry;
   readonly #core: StoreCore;
   readonly #finder: EntryFinder;
-  readonly #logs: StoreLogs;
   readonly #leases: PageLeases;
 
   private constructor(options: StoreOptions) {
     const core = new StoreCore(options);
+    super(core);
     this.#core = core;
-    this.#logs = new StoreLogs(core);
     this.#leases = new PageLeases(core);
     this.handle = {
       segments: core.arena.segments.map((segment) => segment.buffer),
@@ -483,71 +481,6 @@ export class MemberStore {
   sweepExpired(maxOperations: number): boolean {
     assertSlice(maxOperations);
     return sweepExpired(this.#core, maxOperations);
-  }
-
-  /* ---- Log ---------------------------------------------------------------------------------------------------------------------- */
-
-  /**
-   * Visits committed records of a partition, in order. `visit` must not write to the store; answering false stops.
-   *
-   * @returns the next sequence to ask for
-   * @throws GridError SEQUENCE_GONE
-   */
-  readLog(
-    partitionId: PartitionId,
-    fromSequence: Sequence,
-    maxRecords: number,
-    visit: (record: LogRecordView) => unknown,
-  ): Sequence {
-    return this.#logs.read(partitionId, fromSequence, maxRecords, visit);
-  }
-
-  /**
-   * Writes what is sealed in a partition as a frame, committed or not: for whoever keeps the log too. One record goes in
-   * any case.
-   *
-   * @param recordsMax  at most FRAME_RECORDS_MAX
-   * @param bytesMax    of keys and values
-   * @returns undefined when nothing from `fromSequence` on is sealed
-   * @throws GridError SEQUENCE_GONE
-   */
-  encodeLog(
-    partitionId: PartitionId,
-    fromSequence: Sequence,
-    recordsMax: number,
-    bytesMax: number,
-  ): Uint8Array | undefined {
-    return this.#logs.encode(partitionId, fromSequence, recordsMax, bytesMax);
-  }
-
-  /** Somebody reads a partition's log from now on. @throws GridError SEQUENCE_GONE */
-  addConsumer(partitionId: PartitionId, options: ConsumerOptions): LogConsumer {
-    return this.#logs.addConsumer(partitionId, options);
-  }
-
-  /** Looks for what became of mutations that may have been sent before. @throws GridError SEQUENCE_GONE: not on this member */
-  searchAnswers(partitionId: PartitionId, query: AnswerQuery): AnswerSearch {
-    return this.#logs.searchAnswers(partitionId, query);
-  }
-
-  /** How much of the logs' room cannot be given up, and whether durable consumers get on. O(partitions). */
-  logRoom(): LogRoom {
-    return this.#logs.room();
-  }
-
-  /** Whether a partition's log refuses whatever comes, because of what is undecided or held. */
-  isLogFull(partitionId: PartitionId): boolean {
-    return this.#logs.logOf(partitionId).state === 'full';
-  }
-
-  /** Bytes of log of what is staged in these partitions. O(records): for a batch that is to be given up. */
-  undecidedLogBytes(partitions: Iterable<number>): number {
-    return this.#logs.undecidedBytes(partitions);
-  }
-
-  /** @throws GridError SEQUENCE_GONE: the partition is not on this member */
-  logInfo(partitionId: PartitionId): LogInfo {
-    return this.#logs.infoOf(partitionId);
   }
 
   /* ---- Columns -------------------------------------------------------------------------------------------------------------------- */

@@ -56,25 +56,38 @@ export class StoreLogs {
     this.#record = new LogRecordView(core.arena);
   }
 
-  /** As MemberStore.readLog(). */
-  read(
+  /**
+   * Visits committed records of a partition, in order. `visit` must not write to the store; answering false stops.
+   *
+   * @returns the next sequence to ask for
+   * @throws GridError SEQUENCE_GONE
+   */
+  readLog(
     partitionId: PartitionId,
     fromSequence: Sequence,
     maxRecords: number,
     visit: (record: LogRecordView) => unknown,
   ): Sequence {
     assertSlice(maxRecords);
-    return this.logOf(partitionId).read(fromSequence, maxRecords, this.#record, visit) as Sequence;
+    return this.#logOf(partitionId).read(fromSequence, maxRecords, this.#record, visit) as Sequence;
   }
 
-  /** As MemberStore.encodeLog(). */
-  encode(
+  /**
+   * Writes what is sealed in a partition as a frame, committed or not: for whoever keeps the log too. One record goes in
+   * any case.
+   *
+   * @param recordsMax  at most FRAME_RECORDS_MAX
+   * @param bytesMax    of keys and values
+   * @returns undefined when nothing from `fromSequence` on is sealed
+   * @throws GridError SEQUENCE_GONE
+   */
+  encodeLog(
     partitionId: PartitionId,
     fromSequence: Sequence,
     recordsMax: number,
     bytesMax: number,
   ): Uint8Array | undefined {
-    const log = this.logOf(partitionId);
+    const log = this.#logOf(partitionId);
     log.checkThere(fromSequence);
     assertCount(recordsMax, 1);
     assert(recordsMax <= FRAME_RECORDS_MAX && bytesMax > 0, 'a frame has a record, and no more than FRAME_RECORDS_MAX');
@@ -88,34 +101,39 @@ export class StoreLogs {
     return this.#frames.finish();
   }
 
-  /** As MemberStore.addConsumer(). */
+  /** Somebody reads a partition's log from now on. @throws GridError SEQUENCE_GONE */
   addConsumer(partitionId: PartitionId, { durable, at, holder }: ConsumerOptions): LogConsumer {
-    const log = this.logOf(partitionId);
+    const log = this.#logOf(partitionId);
     return log.addConsumer(durable, at ?? log.committedSequence + 1, holder);
   }
 
-  /** As MemberStore.searchAnswers(). */
+  /** Looks for what became of mutations that may have been sent before. @throws GridError SEQUENCE_GONE: not on this member */
   searchAnswers(partitionId: PartitionId, query: AnswerQuery): AnswerSearch {
     const { arena, words } = this.#core;
-    return new AnswerSearch(this.logOf(partitionId), arena, words, this.#record, query);
+    return new AnswerSearch(this.#logOf(partitionId), arena, words, this.#record, query);
   }
 
-  /** As MemberStore.logRoom(). */
-  room(): LogRoom {
+  /** How much of the logs' room cannot be given up, and whether durable consumers get on. O(partitions). */
+  logRoom(): LogRoom {
     const { statementBytesMax, keptBytes, consumed } = this.#core.logBudget;
     return { bytesMax: statementBytesMax, heldBytes: keptBytes, consumed };
   }
 
-  /** As MemberStore.undecidedLogBytes(). */
-  undecidedBytes(partitions: Iterable<number>): number {
+  /** Whether a partition's log refuses whatever comes, because of what is undecided or held. */
+  isLogFull(partitionId: PartitionId): boolean {
+    return this.#logOf(partitionId).state === 'full';
+  }
+
+  /** Bytes of log of what is staged in these partitions. O(records): for a batch that is to be given up. */
+  undecidedLogBytes(partitions: Iterable<number>): number {
     let bytes = 0;
     for (const partition of partitions) bytes += this.#core.partitions[partition]?.log.undecidedBytes ?? 0;
     return bytes;
   }
 
-  /** As MemberStore.logInfo(). */
-  infoOf(partitionId: PartitionId): LogInfo {
-    const log = this.logOf(partitionId);
+  /** @throws GridError SEQUENCE_GONE: the partition is not on this member */
+  logInfo(partitionId: PartitionId): LogInfo {
+    const log = this.#logOf(partitionId);
     return {
       incarnation: log.incarnation,
       firstSequence: log.firstSequence as Sequence,
@@ -126,8 +144,7 @@ export class StoreLogs {
     };
   }
 
-  /** @throws GridError SEQUENCE_GONE: the partition is not on this member */
-  logOf(partitionId: PartitionId): PartitionLog {
+  #logOf(partitionId: PartitionId): PartitionLog {
     const partition = this.#core.partitions[partitionId];
     if (partition !== undefined) return partition.log;
     throw new GridError('SEQUENCE_GONE', `partition ${partitionId} is not on this member`, {

@@ -534,27 +534,6 @@ export class SlotTable {
     return chunk.f64[chunk.expiresAt + (slot & CHUNK_MASK)]!;
   }
 
-  /* ---- Walking ------------------------------------------------------------------------------------------------- */
-
-  /**
-   * Visits the slots [from, from + count) that hold the newest value of their entry, staged or committed.
-   *
-   * @returns the slot to go on from, or -1 at the end
-   */
-  visitNewest(from: number, count: number, visit: (chunk: SlotChunkView, slot: number) => void): number {
-    const chunkIndex = from >>> CHUNK_SHIFT;
-    const chunk = this.chunks[chunkIndex];
-    if (chunk === undefined) return -1;
-    const start = from & CHUNK_MASK;
-    const stop = Math.min(chunk.used, start + count);
-    for (let at = start; at < stop; at++) {
-      const begin = chunk.f64[chunk.begin + at]!;
-      if (begin < ABORTED && chunk.f64[chunk.end + at] === LIVE) visit(chunk, at);
-    }
-    if (stop < chunk.used) return from - start + stop;
-    return chunkIndex + 1 < this.chunks.length ? (chunkIndex + 1) << CHUNK_SHIFT : -1;
-  }
-
   /** For the walk of invariants. */
   *unlinkedEntries(): IterableIterator<Ref> {
     for (const head of [this.entryLimbo, this.entryWaiting]) {
@@ -567,33 +546,6 @@ export class SlotTable {
   }
 
   /* ---- End ------------------------------------------------------------------------------------------------------ */
-
-  /** Lets go of what slots [from, from + count) hold. No reader is left. @returns the next slot, or -1 at the end */
-  reclaimSlots(from: number, count: number): number {
-    const { blocks, account } = this.host;
-    const chunk = this.chunks[from >>> CHUNK_SHIFT];
-    if (chunk === undefined) return -1;
-    const start = from & CHUNK_MASK;
-    const stop = Math.min(chunk.used, start + count);
-    for (let at = start; at < stop; at++) {
-      const entry = chunk.u32[chunk.entryRef + at]!;
-      if (entry === 0) continue;
-      releaseValue(blocks, account, chunk.u32[chunk.valueRef + at]!);
-      releaseEntry(blocks, account, entry);
-      chunk.u32[chunk.entryRef + at] = 0;
-    }
-    return stop < chunk.used ? from - start + stop : ((from >>> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
-  }
-
-  /** Lets go of the entries in buckets [from, from + count). @returns the next bucket, or -1 at the end */
-  reclaimIndex(from: number, count: number): number {
-    const { blocks, account, timers } = this.host;
-    return this.index.visit(from, count, (entry) => {
-      const timer = blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
-      if (timer !== 0) timers.remove(timer, account);
-      releaseEntry(blocks, account, entry);
-    });
-  }
 
   /** Lets go of the unlinked entries and of the table's own blocks. */
   destroy(): void {

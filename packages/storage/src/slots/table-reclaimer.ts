@@ -1,4 +1,6 @@
 /** Takes dropped tables apart, a slice at a time, once no reader can be in them. Writer's thread only. */
+import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_TIMER, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
+import { releaseEntry, releaseValue } from '../memory/blocks.ts';
 import type { ReaderEpochs } from '../reader-epochs.ts';
 import type { SlotTable } from './slot-table.ts';
 
@@ -37,8 +39,8 @@ export class TableReclaimer {
       const dropped = this.#queue[0]!;
       if (!epochs.passed(dropped.stamp)) return steps;
       const slice = Math.min(maxSteps - steps, 1024);
-      if (dropped.slot >= 0) dropped.slot = dropped.table.reclaimSlots(dropped.slot, slice);
-      else if (dropped.bucket >= 0) dropped.bucket = dropped.table.reclaimIndex(dropped.bucket, slice);
+      if (dropped.slot >= 0) dropped.slot = reclaimSlots(dropped.table, dropped.slot, slice);
+      else if (dropped.bucket >= 0) dropped.bucket = reclaimIndex(dropped.table, dropped.bucket, slice);
       else {
         dropped.table.destroy();
         this.#queue.shift();
@@ -53,4 +55,31 @@ export class TableReclaimer {
   get tables(): readonly SlotTable[] {
     return this.#queue.map((dropped) => dropped.table);
   }
+}
+
+/** Lets go of what slots [from, from + count) hold. No reader is left. @returns the next slot, or -1 at the end */
+function reclaimSlots({ host, chunks }: SlotTable, from: number, count: number): number {
+  const { blocks, account } = host;
+  const chunk = chunks[from >>> CHUNK_SHIFT];
+  if (chunk === undefined) return -1;
+  const start = from & CHUNK_MASK;
+  const stop = Math.min(chunk.used, start + count);
+  for (let at = start; at < stop; at++) {
+    const entry = chunk.u32[chunk.entryRef + at]!;
+    if (entry === 0) continue;
+    releaseValue(blocks, account, chunk.u32[chunk.valueRef + at]!);
+    releaseEntry(blocks, account, entry);
+    chunk.u32[chunk.entryRef + at] = 0;
+  }
+  return stop < chunk.used ? from - start + stop : ((from >>> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
+}
+
+/** Lets go of the entries in buckets [from, from + count). @returns the next bucket, or -1 at the end */
+function reclaimIndex({ host, index }: SlotTable, from: number, count: number): number {
+  const { blocks, account, timers } = host;
+  return index.visit(from, count, (entry) => {
+    const timer = blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
+    if (timer !== 0) timers.remove(timer, account);
+    releaseEntry(blocks, account, entry);
+  });
 }
