@@ -1,6 +1,6 @@
 /**
  * `events`: from a put to a subscriber of the map, one client process and one server process, each on a core of its own.
- * Every change has to be told, once, and those of a key in their order.
+ * Every change has to arrive, once, and those of a key in their order.
  */
 import { fileURLToPath } from 'node:url';
 import type { Child } from '../child-process.ts';

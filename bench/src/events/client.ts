@@ -1,4 +1,4 @@
-/** The client process of one subject of `events`: one link writes, another one is told. */
+/** The client process of one subject of `events`: one link writes, another one subscribes. */
 import { serveLines } from '../serve-lines.ts';
 import { Run, type RunRequest } from './run.ts';
 import { openSubject, type SubjectName } from './subjects.ts';

@@ -1,4 +1,4 @@
-/** One run of `events`: writes at its pace, and checks that each change is told once, those of a key in order. */
+/** One run of `events`: writes at its pace, and checks that each change arrives once, those of a key in order. */
 import { keepUnderWay } from '../keep-under-way.ts';
 import { shapeOf } from '../kv/shapes.ts';
 import { KEYS } from '../kv/workload.ts';
@@ -18,7 +18,7 @@ export interface RunFigures {
   /** From the call of put to the subscriber. */
   readonly p50Us: number;
   readonly p99Us: number;
-  /** Of the puts themselves. */
+  /** Latency of the puts themselves. */
   readonly putP50Us: number;
   readonly putP99Us: number;
 }

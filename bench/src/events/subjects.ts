@@ -1,4 +1,4 @@
-/** Who writes and who is told in `events`: two links of one client process, as an application would have them. */
+/** The stores that `events` compares. Each has two links of one client process, as in an application: a writer, a subscriber. */
 import { connect, defineMap, type Grid } from '@ashlar/client';
 import { Redis } from 'ioredis';
 
@@ -54,7 +54,7 @@ async function openAshlar(address: string): Promise<EventsSubject> {
   };
 }
 
-/** SET and PUBLISH in one turn, which is what an application does there to tell others of a change. */
+/** SET and PUBLISH in one turn, as an application does there to notify others of a change. */
 async function openRedis(address: string): Promise<EventsSubject> {
   const [host, port] = address.split(':') as [string, string];
   const options = { host, port: Number(port), enableAutoPipelining: true };

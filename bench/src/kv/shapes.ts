@@ -1,5 +1,5 @@
 /**
- * What is stored: texts of some length, or records of ten fields as applications have them. A value names its key and the
+ * The values that are stored: texts of some length, or records of ten fields as applications have them. A value names its key and the
  * operation that wrote it, and what is read is looked at as a whole, so that no subject gets away with half of it.
  */
 import { digits, KEYS, numberIn } from './workload.ts';
@@ -8,7 +8,7 @@ export const SHAPES = ['text', 'text-10k', 'text-100k', 'record'] as const;
 export type ShapeName = (typeof SHAPES)[number];
 
 export interface Shape {
-  /** The keys in use are the first so many of KEYS. */
+  /** Number of keys in use, the first ones of KEYS. */
   readonly keyCount: number;
   /** The value that operation `operation` writes under a key; -1: the one that it is filled with. */
   make(key: number, operation: number): unknown;

@@ -8,7 +8,7 @@ export interface SoakOptions {
   readonly json: boolean;
   /** Longest delay of a commit in the members, milliseconds. 0: at once. */
   readonly commitDelayMs: number;
-  /** Of 1,000 batches of the members: so many take the undecided tail of a partition with them. */
+  /** Batches of the members, of 1,000, that are lost with the undecided tail of their partition. */
   readonly commitDropPerMille: number;
 }
 

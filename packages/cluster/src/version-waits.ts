@@ -26,7 +26,7 @@ export interface WaitUntil {
 }
 
 export interface VersionWaitsOptions {
-  /** Of what versions are waited for, for messages. */
+  /** The value whose versions are waited for, as messages name it. */
   readonly what: 'catalog' | 'table';
   /** Its version here. */
   readonly version: () => number;

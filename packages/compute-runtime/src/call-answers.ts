@@ -1,5 +1,5 @@
 /**
- * What calls were answered, kept beside their changes in the log for those who send them again (answer-window.ts).
+ * The answers of calls, kept beside their changes in the log for callers who send them again (answer-window.ts).
  *
  *   calls of one entry:  1 set   2 look   3 set, its result      its record: number 3
  *                                                                answers:    of 3 its result, of 1 that it was applied

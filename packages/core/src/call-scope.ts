@@ -7,7 +7,7 @@ import type { TraceContext } from './trace-context.ts';
 export interface CallScope {
   /** Fires when the call is given up, or its caller has left. */
   readonly signal: AbortSignal;
-  /** performance.now() of this process at which its time is over; undefined: nobody said. */
+  /** performance.now() of this process at which its time is over; undefined: it has no limit. */
   readonly deadlineMs?: number | undefined;
   /** Undefined: its caller is not traced. */
   readonly trace: TraceContext | undefined;

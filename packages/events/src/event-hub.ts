@@ -48,7 +48,7 @@ export class EventHub {
   readonly #writer = new EventColumnsWriter(BATCH_EVENTS);
   readonly #nowMs: () => number;
   readonly #later: (delayMs: number, run: () => void) => void;
-  /** Asleep, with records that were not looked at (H3). */
+  /** Asleep, with records that were not looked at (event-hub H3). */
   #toLookAt: Subscription[] = [];
   #isLookDue = false;
   readonly #budget = { bytes: 0, bytesMax: CONFLATION_BYTES_MAX };
@@ -143,7 +143,7 @@ export class EventHub {
     this.#rest(this.#nowMs() - startedMs);
   };
 
-  /** Until the rest is over, what is told waits (H3). */
+  /** Until the rest is over, notices of commits wait (event-hub H3). */
   #rest(tookMs: number): void {
     this.#later(tookMs * REST_SHARE, () => {
       this.#isLookDue = false;

@@ -19,7 +19,7 @@
  *                  token.
  * subscription U8  What it reads of a log rises in sequence, version and epoch.
  * subscription U9  A wake-up costs what changed: only partitions are looked at that were told of (`committed`), or whose last
- *                  look left something. Whoever opens a subscription tells it of every commit from then on.
+ *                  look left something. From its opening on a subscription is notified of every commit.
  */
 import { assert, GridError, MapDroppedError } from '@ashlar/core';
 import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
@@ -106,7 +106,7 @@ export class Subscription {
   readonly #onHold = new Set<number>();
   /** indexOf[partition] in `partitions`; -1: not read. */
   readonly #indexOf: Int32Array;
-  /** Indexes of partitions that may have something to read, each in its turn, so that none starves the others (U9). */
+  /** Indexes of partitions that may have something to read, each in its turn, so that none starves the others (subscription U9). */
   readonly #unread: IndexQueue;
   /** Indexes of partitions whose position was not told since it moved: takeMoved(). */
   readonly #moved: IndexQueue;
@@ -266,7 +266,7 @@ export class Subscription {
    *   until then.
    */
   committed(partition: number): boolean {
-    assert(this.#reads(partition), 'subscription U9: it is told of a partition that it does not read');
+    assert(this.#reads(partition), 'subscription U9: it is notified of a partition that it does not read');
     this.#unread.add(this.#indexOf[partition]!);
     if (this.#sleepsThrough && this.#isAsleep && this.#wake !== undefined) {
       const isNews = !this.#isToLook;
@@ -457,14 +457,14 @@ export class Subscription {
     return undefined;
   }
 
-  /** Of lookAhead(): goes on until a record is wanted. */
+  /** Visitor of lookAhead(): goes on until a record is wanted. */
   readonly #isUnwanted = (record: LogRecordView): boolean => {
     if (this.#wantedAs(record) === undefined) return true;
     this.#found = { index: this.#reading, sequence: record.sequence };
     return false;
   };
 
-  /** Of a pull: goes on until there is enough. */
+  /** Visitor of a pull: goes on until there is enough. */
   readonly #visit = (record: LogRecordView): boolean => {
     const type = this.#wantedAs(record);
     if (type === undefined) return true;

@@ -1,4 +1,4 @@
-/** How long calls may take that name no time. Those of key-value calls are the router's. */
+/** Timeouts of calls that name none. Those of key-value calls are the router's. */
 
 export const DEFAULT_SQL_TIMEOUT_MS = 30_000;
 /** Timeout of deployments and of questions about the grid. */

@@ -76,7 +76,7 @@ export class Answers {
   #length = 0;
   /** Values below it stay until the end. */
   #floor = 0;
-  /** Of `#length`: where isLong becomes true. */
+  /** Value of `#length` at which isLong becomes true. */
   #longAt = PIECE_BYTES;
   /** The operation whose value was appended last: values are in order as long as it grows. */
   #lastWithValue = -1;

@@ -1,7 +1,7 @@
 /**
  * The answers of one batch to its mutations, by number: for whoever asks again while the member remembers.
  *
- *   worked on -> each mutation is joined for itself, and told as soon as it is answered
+ *   worked on -> each mutation is joined for itself, and answered again as soon as it is answered
  *   finished  -> the same answer again
  *
  * batch-record K1  A record is finished once all of its answers are final. What ended in doubt (IN_DOUBT), or was never sealed
@@ -20,7 +20,7 @@ const MUTATION_BYTES = 24;
 /** Numbers of a record from which on a table is quicker than looking at each. */
 const TABLE_FROM = 16;
 
-/** What one mutation was answered. `value` undefined though one was sent: it was not kept (batch-record K2). */
+/** The answer of one mutation. `value` undefined though one was sent: it was not kept (batch-record K2). */
 export interface KeptAnswer {
   readonly status: number;
   readonly value: Uint8Array | undefined;
@@ -41,16 +41,16 @@ export interface KeptAnswers {
   readonly errorOf: ArrayLike<number>;
 }
 
-/** A batch that is worked on. Mutations are told by their place among those of the batch. */
+/** A batch that is worked on. Mutations are named by their place among those of the batch. */
 export interface RunningBatch {
   isAnswered(mutation: number): boolean;
   /** Calls `tell` once the mutation is answered, which it is not yet. */
   whenAnswered(mutation: number, tell: () => void): void;
-  /** Of a mutation that is answered. Good during the call. */
+  /** The answer of a mutation that is answered. Valid during the call. */
   answerTo(mutation: number): KeptAnswer;
 }
 
-/** Who keeps records, and within what. */
+/** The keeper of records, with its budget. */
 export interface RecordKeeper {
   /** More bytes for a record. @returns false: there are none left */
   takeMore(record: BatchRecord, bytes: number): boolean;
@@ -72,7 +72,7 @@ export class BatchRecord {
   running: RunningBatch | undefined;
   /** Undefined: none keeps it (any more). */
   keeper: RecordKeeper | undefined;
-  /** What it takes of the budget. */
+  /** Bytes of the budget that it takes. */
   bytes: number;
 
   constructor(first: number, last: number, numbers?: ArrayLike<number>) {
@@ -139,7 +139,7 @@ export class BatchRecord {
     else for (let index = 0; index < this.#numbers.length; index++) yield this.#numbers[index]!;
   }
 
-  /** What a mutation of a finished batch was answered. @param mutation  as indexOf() tells it */
+  /** What a mutation of a finished batch was answered. @param mutation  as indexOf() returns it */
   answerTo(mutation: number): KeptAnswer {
     const { statuses, valueEnds, values, keptEnds = valueEnds, errors, errorOf } = this.#answers!;
     const status = statuses[mutation]!;

@@ -297,7 +297,7 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     return this.answers.keptOf(this.#operationOf(mutation));
   }
 
-  /** Of the mutation that is the so many-eth of the batch. */
+  /** Index of the operation that is mutation number `mutation`, from 0, of the batch. */
   #operationOf(mutation: number): number {
     this.#mutationsAt ??= mutationsOf(this.batch.opcodes);
     return this.#mutationsAt[mutation]!;

@@ -259,7 +259,7 @@ class BatchStream implements KvBatchSink {
     for (const { operations, error } of failures) metrics.operationsFailed(error.code, operations.length);
   }
 
-  /** Nothing of the batch was done. Of another copy of it nothing is known: that is what a sending again is told. */
+  /** Nothing of the batch was done. Of another copy of it nothing is known; a repetition gets that answer. */
   #refuse(batch: KvBatch, cause: unknown): void {
     if (this.#isClosed) return;
     const isDoubtful = batch.resent && !wasNeverSealed(GridError.wrap(cause).code);

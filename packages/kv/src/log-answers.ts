@@ -1,5 +1,5 @@
 /**
- * What a mutation answered the first time, from what the log tells of it.
+ * The first answer of a mutation, from the records of the log.
  *
  * log-answers L1  Only what was applied has an answer here. A condition that failed, a remove of what was not there, a processor
  *                 that changed or refused: nothing of them is in the log, and they may be carried out again.
@@ -36,7 +36,7 @@ export function answerAsApplied(scope: BatchScope, operation: number, applied: A
   }
 }
 
-/** Where a key was written before in the same step, what was answered is a state that no record tells: it lies beside. */
+/** Where a key was written before in the same step, the answer is a state that no record holds: it lies beside. */
 function answerOldValue({ answers }: BatchScope, operation: number, applied: Applied): void {
   const { result, oldVersion } = applied;
   const value = result ?? applied.oldValue;

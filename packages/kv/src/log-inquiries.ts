@@ -53,7 +53,7 @@ export class LogInquiries {
    *
    * @param all    those that wait for the answer: these, and what is done together with them
    * @param again  called instead where the answer is false, once it is known: their turn comes again
-   * @returns whether outcomeOf() tells of all of them now
+   * @returns whether outcomeOf() knows all of them now
    * @throws GridError SEQUENCE_GONE when the partition is not here
    */
   ask(operations: readonly number[], all: readonly number[], again: () => void): boolean {
@@ -82,7 +82,7 @@ export class LogInquiries {
     if (!deps.writes.isPrompt) deps.writes.held.note('duplicate');
     found.then(
       (outcomes) => this.#goOn(inquiry, outcomes),
-      // The partition went meanwhile: who asks again is told so.
+      // The partition went meanwhile: asking again fails for that reason.
       () => this.#goOn(inquiry, []),
     );
     return inquiry;

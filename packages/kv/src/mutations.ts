@@ -103,7 +103,7 @@ export class Mutations {
     answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);
   }
 
-  /** The key had been written before in the same step: what was seen of it is a state that no record tells (mutations M3). */
+  /** The key had been written before in the same step: the state that was seen of it is in no record (mutations M3). */
   #keepAnswer(map: CatalogedMap, operation: number, isDone: boolean): void {
     const { batch, answers } = this.#scope;
     const isChange = isDone || batch.opcodes[operation] === OPCODE.GET_AND_PUT;

@@ -20,7 +20,7 @@
  * answer-window W4  A first sending that is read after its resend must apply nothing: streams count up for that (kv.proto),
  *                   not the log.
  * answer-window W5  All searches of a member together look at `sliceRecords` records in a turn of the event loop, about.
- *                   What fits in is told at once. As many are under way as batches that ask, which streams bound.
+ *                   What fits in is answered at once. As many are under way as batches that ask, which streams bound.
  */
 import type { PartitionId } from '@ashlar/core';
 import { type AnswerQuery, type AnswerSearch, type MemberStore, RecordCause, RecordKind } from '@ashlar/storage';
@@ -71,7 +71,7 @@ export class AnswerWindow {
 
   /**
    * @param query  of one session and partition
-   * @returns by the query's numbers, at once where this turn's share (W5) reaches and nothing is undecided; else it resolves
+   * @returns by the query's numbers, at once where this turn's share (answer-window W5) reaches and nothing is undecided; else resolves
    *          once that is so
    * @throws GridError SEQUENCE_GONE when the partition is not on this member (at once, or rejects with it)
    */

@@ -409,7 +409,7 @@ export class MemberQueue {
     if (!this.#closed) this.pump();
   }
 
-  /** Tells the member that the session lives. */
+  /** Keeps the session alive at the member. */
   renew(session: number, lowestUnanswered: number): void {
     if (this.#stream === undefined || !this.#openedSessions.has(session)) return;
     this.#link.renewSession(session, lowestUnanswered, CONNECT_TRY_MS).then(

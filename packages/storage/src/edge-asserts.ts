@@ -1,5 +1,5 @@
 /**
- * What storage takes for granted of its callers, checked where they hand it in: a wrong number there would be a wrong
+ * The assumptions that storage makes about its callers' arguments, checked where they come in: a wrong number there would be a wrong
  * address in shared memory, or a comparison that is never true, and would show only much later. Integer comparisons an
  * operation, everything else once a batch, partition, map or slice.
  */

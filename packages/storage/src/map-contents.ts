@@ -1,5 +1,5 @@
 /**
- * What lies in a map, partition by partition: how much, whether any snapshot may see some of it, and the walk along its
+ * The contents of a map, partition by partition: how much, whether any snapshot may see some of it, and the walk along its
  * entries in slices.
  */
 import type { MapId, PartitionId } from '@ashlar/core';

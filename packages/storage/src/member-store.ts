@@ -265,7 +265,7 @@ export class MemberStore extends StoreLogs {
 
   /**
    * Writes the expiry of a key that is due, for a batch that applies as a whole and has staged nothing in the partition
-   * yet: put() would have to tell both at one version, and tells only what it stores.
+   * yet: put() would have to record both at one version, and records only what it stores.
    */
   expireBefore(
     batch: WriteBatch,

@@ -65,7 +65,7 @@ export class ServerKvStream {
   #unansweredBytes = 0;
   /** Set while a batch waits for the catalog. */
   #waiting: Promise<void> | undefined;
-  /** The caller sends no more: it is told what it is owed, then the stream ends. */
+  /** The caller sends no more: it gets the answers it is owed, then the stream ends. */
   #hasAll = false;
   #closed = false;
 

@@ -271,7 +271,7 @@ export interface SubscribeRequest {
   readonly onSlow: WireOnSlow;
   /** Empty: all that the member owns. */
   readonly partitions: readonly number[];
-  /** The caller waits for versions that are resolved; otherwise it is told of places that moved alone. */
+  /** The caller waits for versions that are resolved; otherwise it only hears of places that moved. */
   readonly tellsResolved?: boolean;
 }
 

@@ -124,7 +124,7 @@ export class Watchdog<Task extends object> {
         const used = heapBytes + externalBytes;
         if (used > allowed) this.#options.onBreach(task, { limit: 'memory', allowed, used });
       },
-      () => undefined, // the thread has ended meanwhile: its death is told elsewhere
+      () => undefined, // the thread has ended meanwhile: its death is reported elsewhere
     );
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Of the calls that are in flight when a link is cut, or a member process stands still, how many end with their first answer.
+ * Counts which calls in flight end with their first answer when a link is cut, or a member process stands still.
  *
  *   client --- proxy (cuts, loses, holds back) --- member (stops, goes on)
  */
@@ -14,7 +14,7 @@ const FAULT_MS = 20;
 const STANDSTILL_MS = 150;
 const PACE_MS = 100;
 
-/** What is done to the one who is measured; it leaves the link broken once `snapshot` was called. */
+/** Breaks something below the measured client; leaves the link broken once `snapshot` was called. */
 type Fault = (proxy: TcpProxy, pid: number, snapshot: () => void) => Promise<void>;
 
 async function lose(proxy: TcpProxy, loss: 'requests' | 'answers', snapshot: () => void): Promise<void> {

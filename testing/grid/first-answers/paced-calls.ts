@@ -1,5 +1,5 @@
 /**
- * Calls at a steady pace, each to a key of its own, of every kind that changes an entry. What a call answers tells whether it was
+ * Calls at a steady pace, each to a key of its own, of every kind that changes an entry. The answer of a call shows whether it was
  * applied once: a second application of a getAndPut finds the new value, of a putIfAbsent the key.
  */
 import { type Grid, GridError, ready } from '@ashlar/client';

@@ -13,7 +13,7 @@ const tell = (count: number): void => {
 };
 
 const PARTS: Readonly<Record<string, (grid: Grid) => Promise<void>>> = {
-  /** Tells how many entries, counted from key 0, are acknowledged. */
+  /** Prints how many entries, counted from key 0, are acknowledged. */
   async load(grid) {
     const map = grid.map<{ n: number; text: string }>('vanished');
     for (let first = 0; ; first += BATCH) {
@@ -34,7 +34,7 @@ const PARTS: Readonly<Record<string, (grid: Grid) => Promise<void>>> = {
   },
 };
 
-/** Tells after each 100 items and then waits, so that the rest stays where it is. */
+/** Prints a line after each 100 items and then waits, so that the rest stays where it is. */
 async function* readSlowly(items: AsyncIterable<unknown>): AsyncGenerator<void> {
   let count = 0;
   for await (const _ of items) {

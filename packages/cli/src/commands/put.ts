@@ -98,5 +98,5 @@ function parseTtl(text: string): TimeToLive {
 function parseVersion(text: string): number {
   const version = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(version)) return version;
-  throw new InvalidArgumentError('a version is a whole number: get --json tells it.');
+  throw new InvalidArgumentError('a version is a whole number: get --json shows it.');
 }

@@ -384,7 +384,7 @@ export class ListenerRun {
 
   /* ---- What failed ---------------------------------------------------------------------------------------------- */
 
-  /** Tries a group again, alone, until it is done, given up or refused; of several events it finds those at fault (R5). */
+  /** Tries a group again, alone, until it is done, given up or refused; of several events it finds those at fault (listener-run R5). */
   async #settle(group: EventGroup, first: Failure, successesBefore: number): Promise<void> {
     const { health, tasks } = this.#options;
     const { signal } = this.#stopping;

@@ -88,7 +88,7 @@ export class ComputeBench {
     });
   }
 
-  /** A call whose answer is told under `name`. */
+  /** A call whose answer is recorded under `name`. */
   call(name: string, key: string, exportName: string, args?: unknown, options: CallOptions = {}): ProcessorCall {
     const caller: ProcessorCaller = {
       onResult: (_, bytes, start, end) => {

@@ -1,6 +1,6 @@
 /**
  * The HTTP door: /metrics for Prometheus, /healthz (the process answers, its event loop turns), /readyz (it serves
- * its partitions; until then, and once it is told to stop, 503 and why as JSON).
+ * its partitions; until then, and once it begins to stop, 503 and why as JSON).
  *
  * http-door H1  However often it is asked, the member makes at most one page a second: callers share it (shared-page.ts).
  * http-door H2  Links, requests of a link and those of them that wait are bounded; a link that sends no request, or none any

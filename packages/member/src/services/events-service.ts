@@ -26,7 +26,7 @@ import {
 /** One pull: at most so many bytes of events, and so many records read for them (a time slice of about 2 ms). */
 const PULL_BYTES = 128 * 1024;
 const PULL_RECORDS = 4096;
-/** How often a subscription tells of what no event told: places that moved, and versions that are resolved. */
+/** How often a subscription reports what no event reported: places that moved, and versions that are resolved. */
 const RESOLVED_EVERY_MS = 100;
 /** `cut` ends a subscription that is this far behind. */
 const CUT_LAG_RECORDS = 10_000;

@@ -29,7 +29,7 @@ export const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, 
 const PATHS = [['n'], ['by'], ['text']];
 const KINDS = PATHS.map(() => 0);
 
-/** Decides when it is told to. */
+/** Decides when the test says so. */
 export class HeldCommits implements Committer {
   readonly isPrompt = false;
   readonly waiting: WriteBatch[] = [];

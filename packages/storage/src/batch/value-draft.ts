@@ -18,7 +18,7 @@ export class ValueDraft {
   end = 0;
   /** Deadline in version units; 0: the map's default; NO_DEADLINE: none. */
   expiresAt = 0;
-  /** Why it is put. */
+  /** The cause of the put, for its record. */
   cause: RecordCause = RecordCause.request;
   /** While it is put: the block that holds it, and its deadline with the map's default in it; 0: none. */
   ref: Ref = 0;

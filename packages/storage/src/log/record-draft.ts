@@ -1,5 +1,5 @@
 /**
- * What an operation says in its record: one object for all records of a store, filled by whoever stages and written by the
+ * The fields of an operation's record: one object for all records of a store, filled by whoever stages and written by the
  * log at once. No object a record, and no list of a dozen arguments in a row.
  *
  * record-draft F1  begin() sets every field, so nothing of the record before is repeated.
@@ -14,7 +14,7 @@ export class RecordDraft {
   mapId = 0;
   /** The pending lane of the batch; of another member's record its version. */
   lane = PENDING_BASE;
-  /** In which it was written. */
+  /** Epoch in which the record was written. */
   epoch = 0;
   cause: RecordCause = RecordCause.request;
   /** 0: none, as `value` and `oldValue`. */

@@ -36,13 +36,13 @@ export interface LogInfo {
   readonly state: LogState;
 }
 
-/** How somebody reads a log at a pace of its own. */
+/** A reader of a log that goes at its own pace. */
 export interface ConsumerOptions {
   /** It holds the log until it has read it; otherwise it may be overtaken (SEQUENCE_GONE). */
   readonly durable: boolean;
   /** The next sequence it wants; default: what is committed next. */
   readonly at?: Sequence;
-  /** Whom it reads for: named to those who are refused because of it. */
+  /** The consumer that it reads for, named in the refusals that it causes. */
   readonly holder?: LogHolder;
 }
 

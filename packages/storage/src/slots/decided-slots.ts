@@ -1,13 +1,15 @@
 /**
- * Of entries with undecided changes: the slot whose beginning or end was committed last. What lies above it in the chain
- * is undecided, and may be thousands of slots where a hot key is written faster than commits come: whoever looks for what
- * is committed, or takes a slot out of the chain, starts here. Writer's thread only.
+ * 
+
+The slot whose beginning or end was committed last, for entries with undecided changes. All slots above it in the chain
+ * are undecided, thousands of them where a hot key is written faster than commits come: a search for what is committed,
+ * or for a slot to take out of the chain, starts here. Writer's thread only.
  *
  *   entry.newest -> staged -> staged -> ... -> decided last -> older -> ...
  *
- * A few entries are known, by their hash; one that takes the place of another is walked for from then on.
+ * A few entries are known, by their hash. For one whose place another has taken the chain is walked.
  *
- * decided-slots D1  What is known of an entry has been true ever since: it is forgotten once nothing of the entry is
+ * decided-slots D1  A slot that is noted for an entry stays right: it is forgotten once nothing of the entry is
  *                   undecided, and once its chain begins anew. Where the slot itself has been given up, nothing is
  *                   committed.
  */

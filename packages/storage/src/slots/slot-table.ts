@@ -454,7 +454,7 @@ export class SlotTable {
     return slot < 0 || slot === leaving ? newest : slot + 1;
   }
 
-  /** Of an entry with undecided changes: the slot below which nothing is undecided; UNKNOWN, NOTHING. */
+  /** The slot of an entry below which nothing is undecided, for one with undecided changes; UNKNOWN, NOTHING. */
   decidedSlot(entry: Ref): number {
     const slot = this.host.decidedSlots.of(entry);
     if (slot < 0) return slot;
