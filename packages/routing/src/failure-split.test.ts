@@ -67,6 +67,21 @@ describe('a mutation that was sealed and lost with its partition', () => {
     expect([...bench.sole.store.applied.values()]).toEqual([1]);
   });
 
+  it('keeps it where its session ends while it waits: whoever is asked again knows it by its number', async () => {
+    const router = await bench.connect();
+    failing('IN_DOUBT', 1, ({ resent }) => !resent);
+    let isExpired = false;
+    const inDoubt = bench.sole.fail!;
+    bench.sole.fail = (batch, operation) => {
+      if (!batch.resent || isExpired) return inDoubt(batch, operation);
+      isExpired = true;
+      return new GridError('SESSION_EXPIRED', 'said SESSION_EXPIRED');
+    };
+    await put(router, 1, 'a');
+    expect(bench.sole.batches.map(numbersOf)).toEqual([[1], [1], [1]]);
+    expect([...bench.sole.store.applied.values()]).toEqual([1]);
+  });
+
   it('is answered as the first sending was, where that is known', async () => {
     const router = await bench.connect();
     const map = router.map('m', undefined);

@@ -459,7 +459,8 @@ export class Router {
         return 'inDoubt';
       case 'SESSION_EXPIRED':
         this.#session.renew(batch.session);
-        return batch.wasResent ? 'over' : 'anew';
+        // What is sent again is answered also in a session that the member has forgotten, under its own number.
+        return batch.wasResent ? 'inDoubt' : 'anew';
       case 'MAP_DROPPED':
         // Nothing was applied: the call means whichever map has the name by now.
         batch.learnDropped(operation, error.details);
