@@ -37,6 +37,7 @@ function columnsOf(count: number, chance: Chance): Parameters<typeof encodeBatch
     catalogVersion: chance.pick([0, 0, 0, 1, 2]),
     atomic: chance.once(3),
     resent: chance.once(3),
+    firstVersion: chance.pick([0, 1, chance.whole(), Date.now() * 1000]),
     maps,
     processors: [processorOf(chance), processorOf(chance)],
     count,
