@@ -66,7 +66,11 @@ export function serviceMetrics(metrics: MemberMetrics, observed: ObservedService
     () => snapshots.longestUntouchedMs / 1000,
   );
   metrics.gauge('ashlar_sessions', 'Sessions of clients and members.', () => sessions.count);
-  metrics.gauge('ashlar_keys_held', 'Keys that processors hold, or searches for what was sent again.', () => gate.heldCount);
+  metrics.gauge(
+    'ashlar_keys_held',
+    'Keys that processors hold, or searches for what was sent again.',
+    () => gate.heldCount,
+  );
   metrics.gauge(
     'ashlar_processor_calls_pending',
     'Keys whose processor calls wait for a worker.',
