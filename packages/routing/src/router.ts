@@ -10,22 +10,18 @@
  * router R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
  * router R4  While any member answers, calls for one that is known to be down, and is not awaited, fail in a moment
  *            (MEMBER_UNREACHABLE). While none does, or the grid awaits members, calls wait within their time.
- * router R5  A call that a getter makes while its value is written takes nothing of the call under way: neither its key nor
- *            its bytes.
  */
 import {
   assert,
-  DeadlineExceededError,
   type GridError,
   type MemberAddress,
   MemberUnreachableError,
-  OutcomeUnknownError,
   type PartitionId,
   type PartitionTable,
   primaryOf,
   type WireError,
 } from '@ashlar/core';
-import { type Key, KeyWriter, partitionOf } from '@ashlar/serialization';
+import { type Key, partitionOf } from '@ashlar/serialization';
 import type {
   CallOptions,
   CatalogKnowledge,
@@ -36,6 +32,7 @@ import type {
 } from '@ashlar/transport';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
+import { CallWriter } from './call-writer.ts';
 import { Connections } from './connections.ts';
 import { groupByQueue, sendGroup } from './detached-routing.ts';
 import { clientClosed, noOwner } from './errors.ts';
@@ -45,6 +42,7 @@ import { KnownTable } from './known-table.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
 import { MemberQueue, type MemberQueueHost, type MemberQueueLimits } from './member-queue.ts';
+import { overdueCall, overdueRetry } from './overdue-calls.ts';
 import { QueueRoom } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { type RouterOptions, type RouterSettings, sessionRequest, settingsOf } from './router-options.ts';
@@ -67,7 +65,7 @@ export class Router {
   readonly #catalog: CatalogKnowledge;
   readonly #queues = new Map<string, MemberQueue>();
   readonly #maps = new MapHandles();
-  readonly #keys = new KeyWriter();
+  readonly #writer = new CallWriter(this);
   readonly #session: SessionKeeper;
   readonly #tables: TableRefresher;
   readonly #retries: RetryQueue;
@@ -75,8 +73,6 @@ export class Router {
   readonly #room: QueueRoom;
   readonly #known: KnownTable;
   #sessionVersion = 0;
-  /** An operation is being added: user code may run, in the getters of its value. */
-  #isWriting = false;
   #nowMs = 0;
   #flushScheduled = false;
   #sweeper: NodeJS.Timeout | undefined;
@@ -223,7 +219,7 @@ export class Router {
         target.watch(limits.signal);
         if (target.done) return;
       }
-      this.#add(opcode, map, key, value, extras, readBackup, target, 0);
+      this.#writer.add(opcode, map, key, value, extras, readBackup, target, 0);
     });
   }
 
@@ -237,7 +233,7 @@ export class Router {
     value: unknown,
     extras: OperationExtras | undefined,
   ): void {
-    this.#add(opcode, map, key, value, extras, false, target, position);
+    this.#writer.add(opcode, map, key, value, extras, false, target, position);
   }
 
   /** Limits with the trace that the call belongs to. */
@@ -253,37 +249,6 @@ export class Router {
   #admit(): void {
     if (this.#closed) throw clientClosed();
     this.#room.admit();
-  }
-
-  #add(
-    opcode: number,
-    map: MapHandle,
-    key: Key,
-    value: unknown,
-    extras: OperationExtras | undefined,
-    readBackup: boolean,
-    target: CallTarget,
-    position: number,
-  ): void {
-    // A getter of a value that is written at this moment makes a call of its own (router R5): it travels apart.
-    const isNested = this.#isWriting;
-    const keys = isNested ? new KeyWriter() : this.#keys;
-    this.#isWriting = true;
-    try {
-      keys.reset();
-      keys.write(key);
-      const partition = this.partitionOf(map, keys.bytes, keys.start, keys.end);
-      const queue = this.queueOf(partition);
-      const gathers = queue !== undefined && !isNested;
-      const builder = gathers ? queue.builderFor(opcode, readBackup) : this.newBuilder(false, readBackup ? 1 : 0);
-      builder.writeValue(value);
-      builder.writeKey(keys.bytes, keys.start, keys.end);
-      builder.add(opcode, map, partition, extras, target, position);
-      if (gathers) queue.added(builder);
-      else this.dispatch(queue, builder);
-    } finally {
-      this.#isWriting = isNested;
-    }
   }
 
   /** The partition of the key whose bytes lie in [start, end). */
@@ -580,13 +545,14 @@ export class Router {
         this.#tables.refreshIfDue(nowMs);
         this.#failUnreachable(queue, nowMs);
       }
-      queue.sweep(nowMs, (target, wasSent, isMutation) => this.#overdue(target, wasSent, isMutation, queue));
+      queue.sweep(nowMs, (target, wasSent, isMutation) =>
+        overdueCall(target, wasSent && isMutation, queue, () => this.#known.whatIsMissing()),
+      );
     }
     this.#retries.sweep(nowMs, (operation, reason) => {
-      if (operation.request !== undefined) return new OutcomeUnknownError('the call', reason, doubtOf(reason));
-      if (reason.code === 'LOG_FULL') return reason;
-      if (reason.code === 'GRID_INCOMPLETE') return this.#known.whatIsMissing() ?? reason;
-      return new DeadlineExceededError(`the call (last trouble: ${reason.message})`, operation.target.timeoutMs);
+      if (reason.code === 'GRID_INCOMPLETE' && operation.request === undefined)
+        return this.#known.whatIsMissing() ?? reason;
+      return overdueRetry(operation, reason);
     });
   }
 
@@ -600,16 +566,6 @@ export class Router {
 
   get #hasLiveQueue(): boolean {
     return [...this.#queues.values()].some((queue) => queue.isUp);
-  }
-
-  #overdue(target: CallTarget, wasSent: boolean, isMutation: boolean, queue: MemberQueue): GridError {
-    if (wasSent && isMutation) {
-      const why = queue.isUp ? `and not answered within ${target.timeoutMs} ms` : undefined;
-      return new OutcomeUnknownError('the call', queue.lastError, why);
-    }
-    if (queue.isUp) return new DeadlineExceededError('the call', target.timeoutMs);
-    const { id, address } = queue.member;
-    return this.#known.whatIsMissing() ?? new MemberUnreachableError(id, address, queue.lostAt);
   }
 
   /** Rejects what is under way with CLIENT_CLOSED. Idempotent. */
@@ -629,11 +585,6 @@ export class Router {
     this.#connections.close();
     this.#room.wakeAll();
   }
-}
-
-/** Why the outcome of a mutation that waits to be asked for again is unknown; undefined: its link broke. */
-function doubtOf(reason: GridError): string | undefined {
-  return reason.code === 'IN_DOUBT' ? 'then its partition was lost, and nobody could be asked in its time' : undefined;
 }
 
 const CLOSE_SESSION_MS = 200;
