@@ -70,7 +70,7 @@ export async function forAll(
   if (router.isClosed) throw clientClosed();
   const all: readonly Key[] = Array.isArray(keys) ? keys : [...keys];
   if (isMutation(opcode)) checkKeys(all, router.limits.keyBytesMax);
-  const group = new GroupCall(opcode, what, router.traced(limits), router.defaultTimeoutMs, all);
+  const group = new GroupCall(opcode, what, router.traced(limits), router, all);
   const slices = new Slices();
   try {
     for (let index = 0; index < all.length && !group.done; index++) {
@@ -126,7 +126,7 @@ export async function putAll(
   limits: CallLimits,
 ): Promise<void> {
   if (router.isClosed) throw clientClosed();
-  const group = new GroupCall(OPCODE.PUT, 'putAll', router.traced(limits), router.defaultTimeoutMs);
+  const group = new GroupCall(OPCODE.PUT, 'putAll', router.traced(limits), router);
   const gathering = new Gathering(router, map, extras, group);
   const slices = new Slices();
   try {

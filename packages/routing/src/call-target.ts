@@ -36,6 +36,12 @@ export interface CallLimits {
   readonly trace?: TraceContext | undefined;
 }
 
+/** How time passes for calls, and how much of it those have that name none. */
+export interface CallClock {
+  readonly defaultTimeoutMs: number;
+  readonly nowMs: () => number;
+}
+
 /** @throws GridError INVALID_ARGUMENT when it is not a time: the call would never end */
 export function checkTimeout(timeoutMs: number): number {
   if (timeoutMs > 0) return timeoutMs;

@@ -2,7 +2,7 @@
 import { ERROR_CODES, type ErrorCode, GridError } from '@ashlar/core';
 import { encodeKey } from '@ashlar/serialization';
 import { isMutation, type KvBatch, OPCODE } from '@ashlar/transport';
-import { putAll } from './index.ts';
+import { putAll, type Router } from './index.ts';
 import { get, put, RouterBench } from './testing/router-bench.ts';
 
 let bench: RouterBench;
@@ -37,6 +37,31 @@ function numbersOf({ firstRequest, requestOffsets, opcodes }: KvBatch): number[]
   return numbers;
 }
 
+/** Time passes only where the test says so: what is refused waits, and no deadline comes by itself. */
+class StandingClock {
+  #nowMs = performance.now();
+  readonly nowMs = (): number => this.#nowMs;
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+  }
+}
+
+/** Operations on these keys, which are whole numbers. */
+function isKey(...keys: readonly number[]) {
+  const texts = keys.map((key) => Buffer.from(encodeKey(key)).toString('hex'));
+  return ({ keys: bytes, keyEnds }: KvBatch, operation: number): boolean => {
+    const start = operation === 0 ? 0 : keyEnds[operation - 1]!;
+    return texts.includes(Buffer.from(bytes.subarray(start, keyEnds[operation]!)).toString('hex'));
+  };
+}
+
+/** Answers come in the order of their batches: what was sent before a read is answered when that is. */
+async function answeredBefore(router: Router): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await get(router, 1_000_000);
+}
+
 describe('a mutation that was never sealed', () => {
   it.each(['STALE_EPOCH', 'LEASE_EXPIRED', 'SHUTTING_DOWN'] as const)(
     '(%s) goes on under a new number',
@@ -50,9 +75,14 @@ describe('a mutation that was never sealed', () => {
   );
 
   it('and is not taken in its time is not in doubt', async () => {
-    const router = await bench.connect();
-    failing('STALE_EPOCH', Number.POSITIVE_INFINITY);
-    await expect(put(router, 1, 'a', { timeoutMs: 60 })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    const clock = new StandingClock();
+    const router = await bench.connect({ nowMs: clock.nowMs });
+    failing('STALE_EPOCH', Number.POSITIVE_INFINITY, isKey(1));
+    const refused = put(router, 1, 'a', { timeoutMs: 60 });
+    refused.catch(() => undefined);
+    await answeredBefore(router);
+    clock.advance(60);
+    await expect(refused).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
     expect(bench.sole.store.applied.size).toBe(0);
   });
 });
@@ -98,13 +128,16 @@ describe('a mutation that was sealed and lost with its partition', () => {
   });
 
   it('is OUTCOME_UNKNOWN where nobody can tell in its time, and never IN_DOUBT', async () => {
-    const router = await bench.connect();
-    failing('IN_DOUBT', Number.POSITIVE_INFINITY);
-    const calls = [
+    const clock = new StandingClock();
+    const router = await bench.connect({ nowMs: clock.nowMs });
+    failing('IN_DOUBT', Number.POSITIVE_INFINITY, isKey(1, 2));
+    const calls = Promise.allSettled([
       put(router, 1, 'a', { timeoutMs: 60 }),
       putAll(router, router.map('m', undefined), [[2, 'b']] as const, undefined, { timeoutMs: 60 }),
-    ];
-    for (const outcome of await Promise.allSettled(calls)) {
+    ]);
+    await answeredBefore(router);
+    clock.advance(60);
+    for (const outcome of await calls) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'OUTCOME_UNKNOWN', retryable: false } });
     }
   });

@@ -6,7 +6,7 @@
 import { DeadlineExceededError, GridError, type TraceContext } from '@ashlar/core';
 import type { Key } from '@ashlar/serialization';
 import { isMutation, type KvAnswers, OPCODE } from '@ashlar/transport';
-import { type CallLimits, type CallTarget, checkTimeout, resultOf } from './call-target.ts';
+import { type CallClock, type CallLimits, type CallTarget, checkTimeout, resultOf } from './call-target.ts';
 import { GroupOutcomes, KEYS_NAMED_MAX } from './group-outcomes.ts';
 
 export class GroupCall implements CallTarget {
@@ -27,20 +27,28 @@ export class GroupCall implements CallTarget {
   readonly #outcomes: GroupOutcomes;
   /** Where the caller has no list of keys: the first of them, to name them in an error. */
   readonly #firstKeys: Key[] = [];
+  readonly #nowMs: () => number;
   #asked = 0;
   #allAsked = false;
   #resolve!: (results: readonly unknown[]) => void;
   #reject!: (error: unknown) => void;
 
   /** @param keys  of all positions; omitted: ask() is given them */
-  constructor(opcode: number, what: string, limits: CallLimits, defaultTimeoutMs: number, keys?: readonly Key[]) {
+  constructor(
+    opcode: number,
+    what: string,
+    limits: CallLimits,
+    { defaultTimeoutMs, nowMs }: CallClock,
+    keys?: readonly Key[],
+  ) {
+    this.#nowMs = nowMs;
     this.#opcode = opcode;
     this.#outcomes = new GroupOutcomes(keys ?? this.#firstKeys, isMutation(opcode));
     this.trace = limits.trace;
     this.#what = what;
     this.#patienceMs = limits.timeoutMs === undefined ? defaultTimeoutMs : undefined;
     this.timeoutMs = checkTimeout(limits.timeoutMs ?? defaultTimeoutMs);
-    this.deadlineMs = performance.now() + this.timeoutMs;
+    this.deadlineMs = this.#nowMs() + this.timeoutMs;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -100,7 +108,7 @@ export class GroupCall implements CallTarget {
 
   /** Nothing was answered for too long: there is no point in asking for more. */
   get isOverdue(): boolean {
-    return performance.now() > this.deadlineMs;
+    return this.#nowMs() > this.deadlineMs;
   }
 
   /** Its time is over before operation `position` was sent. @param why  default: the time */
@@ -123,7 +131,7 @@ export class GroupCall implements CallTarget {
   }
 
   #progress(): void {
-    if (this.#patienceMs !== undefined) this.deadlineMs = performance.now() + this.#patienceMs;
+    if (this.#patienceMs !== undefined) this.deadlineMs = this.#nowMs() + this.#patienceMs;
   }
 
   #finishIfComplete(): void {

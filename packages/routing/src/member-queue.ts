@@ -34,6 +34,8 @@ export interface MemberQueueHost {
   /** The grid we belong to now. */
   readonly gridId: string;
   readonly clientName: string;
+  /** The router's clock. */
+  nowMs(): number;
   sessionRequest(session: number): SessionRequest;
   sealContext(): SealContext;
   /** No more mutations may be numbered. */
@@ -98,11 +100,12 @@ export class MemberQueue {
   #openingSession = false;
   #closed = false;
   #lastError: GridError | undefined;
-  #lostAtMs = performance.now();
+  #lostAtMs: number;
   #backoffMs = BACKOFF_FIRST_MS;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(member: MemberAddress, link: MemberLink, host: MemberQueueHost) {
+    this.#lostAtMs = host.nowMs();
     this.member = member;
     this.#host = host;
     this.#link = link;
@@ -124,14 +127,14 @@ export class MemberQueue {
     return this.#stream === undefined ? this.#link.down : undefined;
   }
 
-  /** performance.now() when the link was found to be down. */
+  /** The host's time when the link was found to be down. */
   get lostAtMs(): number {
     return this.#lostAtMs;
   }
 
   /** The same moment, milliseconds since 1970. */
   get lostAt(): number {
-    return Math.round(Date.now() - (performance.now() - this.#lostAtMs));
+    return Math.round(Date.now() - (this.#host.nowMs() - this.#lostAtMs));
   }
 
   /** Why there is no link, while there is none. */
@@ -234,7 +237,7 @@ export class MemberQueue {
     this.#inFlightBytes += batch.message.length;
     batch.wasSent = true;
     try {
-      stream.write(batch.messageAt(performance.now()));
+      stream.write(batch.messageAt(this.#host.nowMs()));
     } catch (error) {
       if (Failure.is(error, 'MESSAGE_TOO_LARGE')) this.#refuse(batch, error);
       else this.#onLost(Failure.wrap(error));
@@ -356,7 +359,7 @@ export class MemberQueue {
   }
 
   #onLost(error: GridError): void {
-    if (this.#stream !== undefined) this.#lostAtMs = performance.now();
+    if (this.#stream !== undefined) this.#lostAtMs = this.#host.nowMs();
     this.#stream = undefined;
     this.#lastError = error;
     if (this.#closed) return;

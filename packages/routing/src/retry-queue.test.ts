@@ -49,6 +49,7 @@ function bench() {
       held.bytes += bytes;
       held.operations += operations;
     },
+    () => performance.now(),
   );
   const park = (...operations: readonly DetachedOperation[]): void => queue.park(operations, REASON, performance.now());
   return { queue, routed, held, park };

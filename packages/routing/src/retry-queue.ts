@@ -16,6 +16,7 @@ export class RetryQueue {
   readonly #account: (bytes: number, operations: number) => void;
   /** Attempts of each call so far; forgotten with the call. */
   readonly #tries = new WeakMap<object, number>();
+  readonly #nowMs: () => number;
   #parked: Parked[] = [];
   #timer: NodeJS.Timeout | undefined;
   #timerMs = 0;
@@ -23,8 +24,10 @@ export class RetryQueue {
   /** @param account  counts the bytes and operations that begin (or, negative, end) to wait here */
   constructor(
     route: (operations: DetachedOperation[]) => void,
-    account: (bytes: number, operations: number) => void = () => undefined,
+    account: (bytes: number, operations: number) => void,
+    nowMs: () => number,
   ) {
+    this.#nowMs = nowMs;
     this.#route = route;
     this.#account = account;
   }
@@ -95,7 +98,7 @@ export class RetryQueue {
 
   #onDue(): void {
     this.#timer = undefined;
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     const due = this.#parked.filter((parked) => parked.dueMs <= nowMs);
     this.#parked = this.#parked.filter((parked) => parked.dueMs > nowMs);
     this.#release(due);

@@ -19,6 +19,8 @@ export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink'
   readonly queueBytesMax?: number;
   /** Operations likewise. Default 4 Mi. */
   readonly queueOperationsMax?: number;
+  /** The clock of deadlines and waits, milliseconds that only grow. Default: performance.now(). */
+  readonly nowMs?: () => number;
   /** The member the router lives in. */
   readonly local?: LocalMember;
 }
@@ -31,6 +33,7 @@ const DEFAULTS = {
   forListeners: false,
   queueBytesMax: 256 << 20,
   queueOperationsMax: 4 << 20,
+  nowMs: () => performance.now(),
 } as const;
 
 /** Options with their defaults. */

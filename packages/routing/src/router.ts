@@ -125,11 +125,13 @@ export class Router {
     this.#tables = new TableRefresher({
       connections: () => (this.#closed ? [] : this.#connections.inTurn(this.table)),
       gridId: () => this.table.gridId,
+      nowMs: settings.nowMs,
       take: (table) => this.applyTable(table),
     });
     this.#retries = new RetryQueue(
       (operations) => this.#route(operations),
       (bytes, operations) => this.#account(bytes, operations),
+      settings.nowMs,
     );
     this.#host = this.#makeHost();
     this.#queueTo(first).noteSession(lease.session);
@@ -211,7 +213,7 @@ export class Router {
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#admit();
-      if (!this.#flushScheduled) this.#nowMs = performance.now();
+      if (!this.#flushScheduled) this.#nowMs = this.#settings.nowMs();
       const timeoutMs = checkTimeout(limits?.timeoutMs ?? this.#settings.timeoutMs);
       const trace = limits?.trace ?? this.#trace?.();
       const target = new SingleCall(opcode, this.#nowMs, timeoutMs, trace, resolve, reject);
@@ -244,6 +246,11 @@ export class Router {
 
   get defaultTimeoutMs(): number {
     return this.#settings.timeoutMs;
+  }
+
+  /** The clock of deadlines and waits. */
+  get nowMs(): () => number {
+    return this.#settings.nowMs;
   }
 
   #admit(): void {
@@ -338,6 +345,7 @@ export class Router {
         return router.table.gridId;
       },
       clientName: this.#settings.clientName,
+      nowMs: this.#settings.nowMs,
       sessionRequest: (session) => sessionRequest(this.#settings, session),
       sealContext: () => router.#sealContext(),
       get numbersAreFull() {
@@ -373,7 +381,7 @@ export class Router {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     // Calls of this turn count from here, also when a queue asked for the flush and the last call was long ago.
-    this.#nowMs = performance.now();
+    this.#nowMs = this.#settings.nowMs();
     this.#armSweeper();
     // Once what runs now is over, idle queues go: no answer is on its way to them whose waiters could ask for more. The
     // others gather until the event loop has turned.
@@ -386,7 +394,7 @@ export class Router {
 
   #flushAll(): void {
     this.#flushScheduled = false;
-    this.#nowMs = performance.now();
+    this.#nowMs = this.#settings.nowMs();
     for (const queue of this.#queues.values()) queue.flush();
   }
 
@@ -442,7 +450,7 @@ export class Router {
 
   #park(operations: readonly DetachedOperation[], reason: GridError): void {
     this.#armSweeper();
-    this.#retries.park(operations, reason, performance.now());
+    this.#retries.park(operations, reason, this.#settings.nowMs());
   }
 
   /** Finds a queue for each operation; what was in doubt goes under its number, what is atomic stays together. */
@@ -538,7 +546,7 @@ export class Router {
   }
 
   #sweep(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#settings.nowMs();
     for (const queue of this.#queues.values()) {
       // What waits for a lost member may belong to another owner by now.
       if (!queue.isUp && !queue.isIdle) {

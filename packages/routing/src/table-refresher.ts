@@ -13,6 +13,8 @@ const CONFIRMED_MS = 2_000;
 export interface TableSources {
   /** Whom to ask, best first. */
   connections(): readonly MemberConnection[];
+  /** The router's clock. */
+  nowMs(): number;
   /** Id of the grid whose table is in use. */
   gridId(): string;
   /** Gets the table that a member sent, whether it is newer or not: one of our grid if there is any, else of another. */
@@ -51,7 +53,7 @@ export class TableRefresher {
   }
 
   async #refresh(): Promise<void> {
-    this.#askedMs = performance.now();
+    this.#askedMs = this.#sources.nowMs();
     await pause(GATHER_MS);
     const table = await this.#ask();
     if (table !== undefined) this.#sources.take(table);
@@ -63,7 +65,7 @@ export class TableRefresher {
       try {
         const table = await connection.admin.getTable(undefined, { timeoutMs: ANSWER_MS });
         if (table.gridId === this.#sources.gridId()) {
-          this.#confirmation = { by: connection, atMs: performance.now() };
+          this.#confirmation = { by: connection, atMs: this.#sources.nowMs() };
           return table;
         }
         foreign ??= table;
