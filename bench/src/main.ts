@@ -1,17 +1,21 @@
 /** `npm run bench -- NAME [--json]`: prints the set-up, then the figures of one bench. */
 import { benchEvents } from './events/bench.ts';
 import { benchKv } from './kv/bench.ts';
+import { benchMembers } from './members/bench.ts';
 import { type BenchOptions, parseOptions } from './options.ts';
 import { benchProcess } from './process/bench.ts';
 import { makeReporter, type Reporter, setUp } from './report.ts';
 import { benchScan } from './scan/bench.ts';
+import { benchSql } from './sql/bench.ts';
 import { benchStart } from './start.ts';
 
 const BENCHES: Readonly<Record<string, (reporter: Reporter, options: BenchOptions) => Promise<void>>> = {
   events: benchEvents,
   kv: benchKv,
+  members: benchMembers,
   process: benchProcess,
   scan: benchScan,
+  sql: benchSql,
   start: benchStart,
 };
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--rounds N] [--case NAME]... [--subject NAME]...`;

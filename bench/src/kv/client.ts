@@ -41,7 +41,7 @@ export interface RunFigures {
 
 const FILL_IN_FLIGHT = 256;
 
-const [name, address, serverPid] = process.argv.slice(2) as [SubjectName, string, string];
+const [name, address, serverPids] = process.argv.slice(2) as [SubjectName, string, string];
 const subject = await openSubject(name, address);
 await serveLines<RunRequest | LoadRequest>((request) =>
   'perCall' in request ? load(subject, request) : run(subject, request),
@@ -59,12 +59,12 @@ async function run(subject: KvSubject, request: RunRequest): Promise<RunFigures>
   const check = subject.hasValues ? new ReadCheck(shape) : undefined;
   const latenciesUs = new Float32Array(count);
   const cpu = process.cpuUsage();
-  const memberMs = cpuMsOf(Number(serverPid));
+  const memberMs = serverCpuMs();
   const startedMs = performance.now();
   await drive({ subject, shape, sequence, inFlight, latenciesUs, check });
   const elapsedMs = performance.now() - startedMs;
   const { user, system } = process.cpuUsage(cpu);
-  const memberUsPerOp = ((cpuMsOf(Number(serverPid)) - memberMs) * 1000) / count;
+  const memberUsPerOp = ((serverCpuMs() - memberMs) * 1000) / count;
   latenciesUs.sort();
   return {
     opsPerS: (count / elapsedMs) * 1000,
@@ -74,6 +74,11 @@ async function run(subject: KvSubject, request: RunRequest): Promise<RunFigures>
     memberUsPerOp,
     checksum: subject.hasValues ? await verify(subject, shape, expectedChecksum(sequence, shape.keyCount)) : 0,
   };
+}
+
+/** Of all servers. */
+function serverCpuMs(): number {
+  return serverPids.split(',').reduce((sum, pid) => sum + cpuMsOf(Number(pid)), 0);
 }
 
 interface Drive {

@@ -14,13 +14,16 @@ export interface KvSubject {
 }
 
 export const SUBJECTS = ['ashlar', 'redis', 'redis-autopipe', 'echo'] as const;
-export type SubjectName = (typeof SUBJECTS)[number];
+/** 'ashlar-sql': gets by a SELECT with the key. */
+export type SubjectName = (typeof SUBJECTS)[number] | 'ashlar-sql';
 
-/** @param address  host:port */
+/** @param address  host:port, several with commas between them */
 export async function openSubject(name: SubjectName, address: string): Promise<KvSubject> {
   switch (name) {
     case 'ashlar':
       return openAshlar(address);
+    case 'ashlar-sql':
+      return openSql(address);
     case 'redis':
       return openRedis(address, false);
     case 'redis-autopipe':
@@ -31,7 +34,7 @@ export async function openSubject(name: SubjectName, address: string): Promise<K
 }
 
 async function openAshlar(address: string): Promise<KvSubject> {
-  const grid = await connect({ seeds: [address] });
+  const grid = await connect({ seeds: address.split(',') });
   const map = grid.map(defineMap<string, unknown>('kv'));
   return {
     get: (key) => map.get(key),
@@ -39,6 +42,19 @@ async function openAshlar(address: string): Promise<KvSubject> {
     putAll: (entries) => map.putAll(entries),
     hasValues: true,
     close: () => grid.close(),
+  };
+}
+
+async function openSql(address: string): Promise<KvSubject> {
+  const byGet = await openAshlar(address);
+  const grid = await connect({ seeds: address.split(',') });
+  return {
+    ...byGet,
+    async get(key) {
+      const [row] = await grid.sql<Record<string, unknown>>('SELECT * FROM kv WHERE __key = $1', [key]).all();
+      return row;
+    },
+    close: () => Promise.all([grid.close(), byGet.close()]),
   };
 }
 

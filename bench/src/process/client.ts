@@ -8,6 +8,8 @@ export interface RunRequest {
   readonly seed: number;
   readonly count: number;
   readonly inFlight: number;
+  /** Without code of the user's own. */
+  readonly isReady: boolean;
 }
 
 export interface RunFigures {
@@ -24,14 +26,16 @@ await serveLines<RunRequest>((request) => run(subject, request));
 await subject.close();
 process.exit(0);
 
-async function run(subject: ProcessSubject, { seed, count, inFlight }: RunRequest): Promise<RunFigures> {
+async function run(subject: ProcessSubject, request: RunRequest): Promise<RunFigures> {
+  const { seed, count, inFlight, isReady } = request;
   await subject.fill(KEYS);
   const random = seededRandom(seed);
   const keys = Uint32Array.from({ length: count }, () => random.below(KEYS.length));
   const amounts = Uint8Array.from({ length: count }, () => 1 + random.below(9));
   const startedMs = performance.now();
   await keepUnderWay(inFlight, count, async (call) => {
-    const after = await subject.increment(KEYS[keys[call]!]!, amounts[call]!);
+    const [key, by] = [KEYS[keys[call]!]!, amounts[call]!];
+    const after = await (isReady ? subject.incrementReady(key, by) : subject.increment(key, by));
     if (!(after >= amounts[call]!)) throw new Error(`${KEYS[keys[call]!]}: ${after} after adding ${amounts[call]}`);
   });
   const elapsedMs = performance.now() - startedMs;

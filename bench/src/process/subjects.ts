@@ -1,6 +1,6 @@
 /** The stores that `process` compares. */
 import { fileURLToPath } from 'node:url';
-import { connect, defineMap } from '@ashlar/client';
+import { connect, defineMap, ready } from '@ashlar/client';
 import { Redis } from 'ioredis';
 import { type Counter, increment } from './increment.ts';
 
@@ -9,12 +9,14 @@ export interface ProcessSubject {
   fill(keys: readonly string[]): Promise<void>;
   /** @returns the count after it */
   increment(key: string, by: number): Promise<number>;
+  /** The same without code of the user's own: a ready-made processor, a command of the server. */
+  incrementReady(key: string, by: number): Promise<number>;
   /** Sum of all counters. */
   sum(keys: readonly string[]): Promise<number>;
   close(): Promise<unknown>;
 }
 
-export const SUBJECTS = ['ashlar', 'redis-evalsha'] as const;
+export const SUBJECTS = ['ashlar', 'redis-evalsha', 'redis-hincrby'] as const;
 export type SubjectName = (typeof SUBJECTS)[number];
 
 const MODULE = fileURLToPath(new URL('increment.ts', import.meta.url));
@@ -33,6 +35,7 @@ async function openAshlar(address: string): Promise<ProcessSubject> {
   return {
     fill: (keys) => map.putAll(keys.map((key) => [key, { owner: key, count: 0 }] as const)),
     increment: (key, by) => map.process(key, increment, { by }),
+    incrementReady: (key, by) => map.process(key, ready.increment, { path: 'count', by }),
     async sum(keys) {
       const counters = await map.getAll(keys);
       return counters.reduce((total, counter) => total + counter!.count, 0);
@@ -54,6 +57,7 @@ async function openRedis(address: string): Promise<ProcessSubject> {
       }
     },
     increment: (key, by) => redis.evalsha(hash, 1, key, by) as Promise<number>,
+    incrementReady: (key, by) => redis.hincrby(key, 'count', by),
     async sum(keys) {
       const counts = await Promise.all(keys.map((key) => redis.hget(key, 'count')));
       return counts.reduce((total, count) => total + Number(count), 0);
