@@ -191,6 +191,7 @@ export class KeyWriter {
 }
 
 const shared = new KeyWriter();
+let sharedBusy = false;
 
 /**
  * The canonical bytes of `key`, in a fresh array.
@@ -198,7 +199,18 @@ const shared = new KeyWriter();
  * @throws GridError as KeyWriter.write
  */
 export function encodeKey(key: Key): Uint8Array {
-  shared.reset();
-  shared.write(key);
-  return shared.bytes.slice(0, shared.end);
+  // A getter of an element may encode another key while this one is being written.
+  if (sharedBusy) return written(new KeyWriter(), key);
+  sharedBusy = true;
+  try {
+    return written(shared, key);
+  } finally {
+    sharedBusy = false;
+  }
+}
+
+function written(writer: KeyWriter, key: Key): Uint8Array {
+  writer.reset();
+  writer.write(key);
+  return writer.bytes.slice(0, writer.end);
 }

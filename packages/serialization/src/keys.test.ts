@@ -238,6 +238,13 @@ describe('the partition of a key', () => {
     );
   });
 
+  it('is not disturbed by a getter that encodes another key', () => {
+    const key = ['first', 0, 'last'] as [string, number, string];
+    Object.defineProperty(key, 1, { enumerable: true, get: () => encodeKey('quite another key').length });
+    const bytes = encodeKey(key);
+    expect(decodeKey(bytes, 0, bytes.length)).toEqual(['first', encodeKey('quite another key').length, 'last']);
+  });
+
   it('ends the affinity part between elements', () => {
     const bytes = encodeKey(['ab', 7, 'c']);
     expect([0, 1, 2, 3].map((parts) => affinityEnd(bytes, 0, bytes.length, parts))).toEqual([10, 5, 7, 10]);
