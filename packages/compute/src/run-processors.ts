@@ -6,6 +6,8 @@
  * run-processors P1  A call's changes are in the frame after it returned, or not at all; a call that throws changed nothing.
  * run-processors P2  A later call on an entry starts from the bytes an earlier one stored, never from its objects.
  * run-processors P3  Nothing of user code runs between the last outcome and the end of the task.
+ * run-processors P4  What a call changes stands when it returns: getters of its value and its result, which run as they are
+ *                    written, change nothing any more.
  */
 import { types } from 'node:util';
 import { type EntryProcessor, Refusal } from '@ashlar/api';
@@ -13,7 +15,7 @@ import { GridError, type TraceContext, type WireError } from '@ashlar/core';
 import { copyBytes, encodeRefusal, encodeValue, refusedBy, ValueReader, ValueWriter } from '@ashlar/serialization';
 import { type CodePlace, userErrorToWire, type WorkerContext } from '@ashlar/workers';
 import type { ModuleSource } from './module-registry.ts';
-import { ProcessorEntry } from './processor-entry.ts';
+import { type Change, ProcessorEntry } from './processor-entry.ts';
 import { ABSENT, Action, Phase, ProcessorFrame } from './processor-frame.ts';
 import { inTrace } from './user-trace.ts';
 import { definition } from './worker-modules.ts';
@@ -103,14 +105,18 @@ class BatchRun {
     writer.reset();
     let valueEnd = 0;
     let resultEnd = ABSENT;
+    let change: Change;
+    let ttlMs: number;
     try {
       const result = this.#called(entry, call);
-      if (ProcessorEntry.changeOf(entry) === 'set') valueEnd = writer.write(ProcessorEntry.valueOf(entry));
+      change = ProcessorEntry.changeOf(entry);
+      ttlMs = ProcessorEntry.newTtlOf(entry);
+      if (change === 'set') valueEnd = writer.write(ProcessorEntry.valueOf(entry));
       if (result !== undefined) resultEnd = writer.write(result);
     } catch (error) {
       return this.#ended(call, error);
     }
-    return this.#succeed(call, entryIndex, entry, valueEnd, resultEnd);
+    return this.#succeed(call, change, ttlMs, valueEnd, resultEnd);
   }
 
   #called(entry: ProcessorEntry, call: number): unknown {
@@ -149,12 +155,11 @@ class BatchRun {
   }
 
   /** @param valueEnd  end of the value within the writer, which it begins; @param resultEnd  or ABSENT */
-  #succeed(call: number, entryIndex: number, entry: ProcessorEntry, valueEnd: number, resultEnd: number): boolean {
+  #succeed(call: number, change: Change, ttlMs: number, valueEnd: number, resultEnd: number): boolean {
     const frame = this.#frame;
+    const entryIndex = frame.entryOf(call);
     const at = this.#copyOutput(writer.bytes, max(valueEnd, resultEnd));
     if (at < 0) return false;
-    const change = ProcessorEntry.changeOf(entry);
-    const ttlMs = ProcessorEntry.newTtlOf(entry);
     const resultAt = resultEnd === ABSENT ? ABSENT : at + valueEnd;
     const resultStop = resultEnd === ABSENT ? ABSENT : at + resultEnd;
     if (change === 'set') {

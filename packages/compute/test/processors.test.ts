@@ -53,6 +53,17 @@ describe('entry processors', () => {
     expect(stateOf(outcomes, 0)).toEqual({ action: 'set', value: { balance: 6 } });
   });
 
+  it.each(['set', 'remove', 'ttl'] as const)(
+    'change nothing after they returned: %s in a getter of the result',
+    async (change) => {
+      const calls = [false, true].map((own, entry) => ({ entry, args: { change, own } }));
+      const outcomes = await runner.run(batchOf('changeLate', [{ balance: 1 }, { balance: 1 }], calls));
+      expect(resultsOf(outcomes)).toEqual([{ changed: change }, { changed: change }]);
+      expect(stateOf(outcomes, 0)).toEqual({ action: 'keep' });
+      expect(stateOf(outcomes, 1)).toEqual({ action: 'set', value: { balance: 2 } });
+    },
+  );
+
   it('store nothing by changing the value in place', async () => {
     const outcomes = await runner.run(batchOf('changeInPlace', [{ balance: 1 }], [{ entry: 0 }, { entry: 0 }]));
     expect(resultsOf(outcomes)).toEqual([2, 2]);

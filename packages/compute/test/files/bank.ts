@@ -64,3 +64,18 @@ export const misbehave = defineProcessor<Account, { how: string; amount?: number
     }
   },
 );
+
+/** Returns what changes the entry while it is written, after the call returned. */
+export const changeLate = defineProcessor<Account, { change: 'set' | 'remove' | 'ttl'; own: boolean }, unknown>(
+  (entry, { change, own }) => {
+    if (own) entry.value = { balance: 2 };
+    return {
+      get changed() {
+        if (change === 'set') entry.value = { balance: 99 };
+        else if (change === 'remove') entry.remove();
+        else entry.ttlMs = 1234;
+        return change;
+      },
+    };
+  },
+);
