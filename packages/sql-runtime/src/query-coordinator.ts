@@ -12,7 +12,7 @@
  */
 
 import type { GridView } from '@ashlar/cluster';
-import { type CallScope, GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import type { CallScope, MemberId, PartitionId, Version } from '@ashlar/core';
 import type { OddTally } from '@ashlar/expressions';
 import { encodeKey, partitionOf } from '@ashlar/serialization';
 import {
@@ -119,13 +119,14 @@ export class QueryCoordinator {
     }
   }
 
-  /** The members that own the partitions of a stage, with theirs. */
+  /** The members that own the partitions of a stage, with theirs. @throws GridError GRID_INCOMPLETE */
   membersOf(
     choice: PartitionChoice,
     fragment: FragmentNode,
     parameters: readonly unknown[],
   ): { readonly member: MemberId; readonly partitions: readonly PartitionId[] }[] {
     const { control } = this.#deps;
+    control.requireComplete();
     const wanted = choice.kind === 'all' ? undefined : partitionsOfKeys(choice, fragment, parameters, control);
     const parts = new Map<MemberId, PartitionId[]>();
     control.table.owners.forEach(([owner], partition) => {
@@ -135,10 +136,6 @@ export class QueryCoordinator {
       if (own === undefined) parts.set(id, [partition as PartitionId]);
       else own.push(partition as PartitionId);
     });
-    if (!control.isComplete)
-      throw new GridError('SHUTTING_DOWN', 'the grid is not complete yet', {
-        hint: 'wait until all members have joined',
-      });
     return [...parts].map(([member, partitions]) => ({ member, partitions }));
   }
 

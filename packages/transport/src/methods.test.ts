@@ -119,7 +119,10 @@ const SAMPLES: Samples = {
     ...NOTHING,
     responses: [{ maps: [{ name: 'm', id: 1, affinityParts: 2, ttlMs: 3, maxIdleMs: 4, entries: 5, bytes: 6 }] }],
   },
-  mapSize: { requests: [{ map: 'm', grid: true, mapId: 3 }], responses: [{ entries: 1, bytes: 2 ** 40 }] },
+  mapSize: {
+    requests: [{ map: 'm', grid: true, mapId: 3, decided: true }],
+    responses: [{ entries: 1, bytes: 2 ** 40 }],
+  },
   clear: { requests: [{ map: 'm' }], responses: [{ removed: 1, version: 2 }] },
   dropMap: { requests: [{ map: 'm' }], responses: [{ existed: true, mapId: 2 }] },
   dropColumns: { requests: [{ map: 'm' }], responses: [undefined] },

@@ -82,11 +82,8 @@ async function* runJob(
   control.requireComplete();
   await control.moduleNamed(request.module);
   const { id: mapId } = await control.mapNamed(request.map);
-  if (!control.isComplete) {
-    throw new GridError('SHUTTING_DOWN', 'the grid is not complete yet', {
-      hint: 'wait until all members have joined',
-    });
-  }
+  // Another grid's table may have come meanwhile.
+  control.requireComplete();
   const holding = deps.held.open();
   try {
     const partials = yield* mapped({ ...request, mapId }, { signal, trace }, deps, holding);

@@ -114,7 +114,7 @@ describe('the size of a map', () => {
     expect(own).toEqual({ entries: 2, bytes: expect.any(Number) });
     const whole = await service.mapSize({ map: 'm', grid: true }, context);
     expect(whole).toEqual({ entries: 7, bytes: own.bytes + 50 });
-    const request = { map: 'm', grid: false, mapId };
+    const request = { map: 'm', grid: false, mapId, decided: true };
     expect(asked).toEqual([SELF, OTHER].map((member) => ({ member, request, timeoutMs: 5000 })));
   });
 

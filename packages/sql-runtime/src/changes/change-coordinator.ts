@@ -214,6 +214,7 @@ export class ChangeCoordinator {
 
   #placeRows(plan: InsertPlan, map: CatalogedMap, statement: Statement): Map<MemberId, InsertRows> {
     const { control, limits } = this.#deps;
+    control.requireComplete();
     const placed = new Map<
       MemberId,
       { partitions: number[]; keys: Uint8Array[]; values: Uint8Array[]; onConflict: InsertPlan['onConflict'] }
@@ -224,9 +225,7 @@ export class ChangeCoordinator {
       const value = encodeValue(documentOf(row, given, statement));
       limits.check(key.length, value.length);
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
-      const owner = control.table.owners[partition]?.[0];
-      if (owner === undefined) throw new GridError('SHUTTING_DOWN', `partition ${partition} has no owner`);
-      const { id } = control.table.members[owner]!;
+      const { id } = control.table.members[control.table.owners[partition]![0]!]!;
       const rows = placed.get(id) ?? { partitions: [], keys: [], values: [], onConflict: plan.onConflict };
       placed.set(id, rows);
       rows.partitions.push(partition);
