@@ -7,13 +7,12 @@
  *                          deployment brought.
  * embedded-coordinator E2  Bundles that the newest catalog does not refer to are let go, after it is kept.
  */
-import { BundleStore, missingBundle } from './bundles.ts';
+import { missingBundle } from './bundles.ts';
 import { bundleHashesOf, type CatalogState } from './catalog-state.ts';
 import type { Coordinator } from './coordinator.ts';
 import { restored } from './rebuild.ts';
 import { type ControlCommand, type ControlState, emptyState, step } from './step.ts';
-import type { TableState } from './table-state.ts';
-import { Watchers } from './watchers.ts';
+import { ToldValues } from './told-values.ts';
 
 /** What the files of the first releases hold: the grid's name, and the floors below which nothing may be given again. */
 export interface GridFloors {
@@ -60,9 +59,10 @@ export interface EmbeddedOptions {
 export class EmbeddedCoordinator implements Coordinator {
   readonly #keeper: ControlKeeper;
   readonly #findBundle: EmbeddedOptions['findBundle'];
-  readonly #tables = new Watchers<TableState>();
-  readonly #catalogs = new Watchers<CatalogState>();
-  readonly #bundles = new BundleStore();
+  readonly #told = new ToldValues();
+  watchTable: Coordinator['watchTable'] = this.#told.watchTable;
+  watchCatalog: Coordinator['watchCatalog'] = this.#told.watchCatalog;
+  bundleAtHand: Coordinator['bundleAtHand'] = this.#told.bundleAtHand;
   #state: ControlState;
 
   constructor({ partitionCount, expectedMembers, newGridId, keeper, findBundle }: EmbeddedOptions) {
@@ -80,9 +80,9 @@ export class EmbeddedCoordinator implements Coordinator {
     this.#keeper = keeper;
     this.#findBundle = findBundle;
     this.#followCatalog(this.#state.catalog);
-    for (const hash of this.#bundles.missing) {
+    for (const hash of this.#told.bundles.missing) {
       const text = keeper.loadBundle(hash);
-      if (text !== undefined) this.#bundles.put(hash, text);
+      if (text !== undefined) this.#told.bundles.put(hash, text);
     }
   }
 
@@ -99,9 +99,7 @@ export class EmbeddedCoordinator implements Coordinator {
     this.#state = after;
     if (after.catalog !== before.catalog) this.#followCatalog(after.catalog);
     if (command.kind === 'putModule') this.#holdBundle(command.module);
-    // The catalog first: a grid that is taken over is complete with its table, and has its maps by then.
-    if (after.catalog !== before.catalog) this.#catalogs.tell(after.catalog);
-    if (after.table !== before.table) this.#tables.tell(after.table);
+    this.#told.tell(before, after);
     return after;
   }
 
@@ -110,42 +108,30 @@ export class EmbeddedCoordinator implements Coordinator {
     return this.#state;
   }
 
-  watchTable(listener: (table: TableState) => void): () => void {
-    return this.#tables.add(listener);
-  }
-
-  watchCatalog(listener: (catalog: CatalogState) => void): () => void {
-    return this.#catalogs.add(listener);
-  }
-
-  bundleAtHand(hash: string): string | undefined {
-    return this.#bundles.text(hash);
-  }
-
   async bundle(hash: string): Promise<string> {
-    const atHand = this.#bundles.text(hash);
+    const atHand = this.#told.bundles.text(hash);
     if (atHand !== undefined) return atHand;
-    if (this.#findBundle === undefined || !this.#bundles.isWanted(hash)) throw missingBundle(hash);
+    if (this.#findBundle === undefined || !this.#told.bundles.isWanted(hash)) throw missingBundle(hash);
     const text = await this.#findBundle(hash);
-    this.#bundles.put(hash, text);
-    if (this.#bundles.isWanted(hash)) this.#keeper.saveBundle(hash, text);
+    this.#told.bundles.put(hash, text);
+    if (this.#told.bundles.isWanted(hash)) this.#keeper.saveBundle(hash, text);
     return text;
   }
 
   /** embedded-coordinator E1. Also where the module is there already: its bundle may have been lost. */
   #keepBundle({ hash, bundle }: { readonly hash: string; readonly bundle: string }, after: CatalogState): void {
-    if (this.#bundles.text(hash) !== undefined || !bundleHashesOf(after).has(hash)) return;
+    if (this.#told.bundles.text(hash) !== undefined || !bundleHashesOf(after).has(hash)) return;
     this.#keeper.saveBundle(hash, bundle);
     this.#holdBundle({ hash, bundle });
   }
 
   #holdBundle({ hash, bundle }: { readonly hash: string; readonly bundle: string }): void {
-    const isLacking = this.#bundles.isWanted(hash) && this.#bundles.text(hash) === undefined;
-    if (isLacking) this.#bundles.put(hash, bundle);
+    const isLacking = this.#told.bundles.isWanted(hash) && this.#told.bundles.text(hash) === undefined;
+    if (isLacking) this.#told.bundles.put(hash, bundle);
   }
 
   #followCatalog(catalog: CatalogState): void {
-    this.#bundles.follow(catalog);
+    this.#told.bundles.follow(catalog);
     this.#keeper.keepBundles(bundleHashesOf(catalog));
   }
 }

@@ -25,4 +25,5 @@ export { assignPartitions, type Owners } from './placement.ts';
 export { checkedCatalog, checkedState, checkedTable } from './state-check.ts';
 export { type ControlCommand, type ControlState, isTableCommand, type TableCommand } from './step.ts';
 export type { JoinedMember, TableState } from './table-state.ts';
+export { ToldValues } from './told-values.ts';
 export { Watchers } from './watchers.ts';

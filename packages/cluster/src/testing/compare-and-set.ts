@@ -5,11 +5,11 @@
  *   read the pair -> step -> swap what differs, if both are still as read, the new bundle with it -> else from the start
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { BundleStore, missingBundle } from '../bundles.ts';
-import { bundleHashesOf, type CatalogState } from '../catalog-state.ts';
+import { missingBundle } from '../bundles.ts';
+import { bundleHashesOf } from '../catalog-state.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { type ControlCommand, type ControlState, step } from '../step.ts';
-import type { TableState } from '../table-state.ts';
+import { ToldValues } from '../told-values.ts';
 import { Watchers } from '../watchers.ts';
 
 /** The engine: what all handles share. */
@@ -50,9 +50,10 @@ export class SharedValues {
 
 export class CompareAndSetCoordinator implements Coordinator {
   readonly #shared: SharedValues;
-  readonly #bundles = new BundleStore();
-  readonly #tables = new Watchers<TableState>();
-  readonly #catalogs = new Watchers<CatalogState>();
+  readonly #told = new ToldValues();
+  watchTable: Coordinator['watchTable'] = this.#told.watchTable;
+  watchCatalog: Coordinator['watchCatalog'] = this.#told.watchCatalog;
+  bundleAtHand: Coordinator['bundleAtHand'] = this.#told.bundleAtHand;
   readonly #stop: () => void;
   #state: ControlState;
 
@@ -82,23 +83,11 @@ export class CompareAndSetCoordinator implements Coordinator {
     return this.#state;
   }
 
-  watchTable(listener: (table: TableState) => void): () => void {
-    return this.#tables.add(listener);
-  }
-
-  watchCatalog(listener: (catalog: CatalogState) => void): () => void {
-    return this.#catalogs.add(listener);
-  }
-
-  bundleAtHand(hash: string): string | undefined {
-    return this.#bundles.text(hash);
-  }
-
   async bundle(hash: string): Promise<string> {
     await turn();
     const text = this.#shared.bundle(hash);
     if (text === undefined) throw missingBundle(hash);
-    this.#bundles.put(hash, text);
+    this.#told.bundles.put(hash, text);
     return text;
   }
 
@@ -120,11 +109,8 @@ export class CompareAndSetCoordinator implements Coordinator {
       table: table.tableVersion > before.table.tableVersion ? table : before.table,
       catalog: catalog.catalogVersion > before.catalog.catalogVersion ? catalog : before.catalog,
     };
-    if (this.#state.catalog !== before.catalog) {
-      this.#bundles.follow(this.#state.catalog);
-      this.#catalogs.tell(this.#state.catalog);
-    }
-    if (this.#state.table !== before.table) this.#tables.tell(this.#state.table);
+    if (this.#state.catalog !== before.catalog) this.#told.bundles.follow(this.#state.catalog);
+    this.#told.tell(before, this.#state);
   }
 }
 

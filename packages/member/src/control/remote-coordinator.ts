@@ -13,7 +13,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  BundleStore,
   bundleHashesOf,
   type CatalogState,
   type ControlCommand,
@@ -23,7 +22,7 @@ import {
   type JoinedMember,
   type TableCommand,
   type TableState,
-  Watchers,
+  ToldValues,
 } from '@ashlar/cluster';
 import { GridError } from '@ashlar/core';
 import { encodeValue } from '@ashlar/serialization';
@@ -73,9 +72,10 @@ export class RemoteCoordinator implements Coordinator {
   readonly #connection: MemberConnection;
   readonly #memberId: string;
   readonly #options: RemoteOptions;
-  readonly #tables = new Watchers<TableState>();
-  readonly #catalogs = new Watchers<CatalogState>();
-  readonly #bundles = new BundleStore();
+  readonly #told = new ToldValues();
+  watchTable: Coordinator['watchTable'] = this.#told.watchTable;
+  watchCatalog: Coordinator['watchCatalog'] = this.#told.watchCatalog;
+  bundleAtHand: Coordinator['bundleAtHand'] = this.#told.bundleAtHand;
   /** Bundles that were sought in vain when their catalog came. */
   readonly #sought = new Set<string>();
   readonly #closing = new AbortController();
@@ -90,7 +90,7 @@ export class RemoteCoordinator implements Coordinator {
     this.#memberId = memberId;
     this.#state = state;
     this.#options = options;
-    this.#bundles.follow(state.catalog);
+    this.#told.bundles.follow(state.catalog);
   }
 
   /**
@@ -109,7 +109,7 @@ export class RemoteCoordinator implements Coordinator {
     await reached(connection, timeoutMs);
     try {
       const made = new RemoteCoordinator(connection, memberId, await stateAt(connection, timeoutMs), options);
-      for (const { hash, text } of await made.#findBundles(made.#state.catalog, [])) made.#bundles.put(hash, text);
+      for (const { hash, text } of await made.#findBundles(made.#state.catalog, [])) made.#told.bundles.put(hash, text);
       void made.#follow();
       return made;
     } catch (error) {
@@ -194,30 +194,17 @@ export class RemoteCoordinator implements Coordinator {
     return this.#state;
   }
 
-  watchTable(listener: (table: TableState) => void): () => void {
-    return this.#tables.add(listener);
-  }
-
-  watchCatalog(listener: (catalog: CatalogState) => void): () => void {
-    return this.#catalogs.add(listener);
-  }
-
-  bundleAtHand(hash: string): string | undefined {
-    return this.#bundles.text(hash);
-  }
-
   async bundle(hash: string): Promise<string> {
-    const atHand = this.#bundles.text(hash);
+    const atHand = this.#told.bundles.text(hash);
     if (atHand !== undefined) return atHand;
     const text = await this.#findBundle(hash);
-    this.#bundles.put(hash, text);
+    this.#told.bundles.put(hash, text);
     return text;
   }
 
   close(): void {
     this.#closing.abort();
-    this.#tables.clear();
-    this.#catalogs.clear();
+    this.#told.clear();
   }
 
   /** The coordinator's member is asked first: a deployment gives it there. */
@@ -229,7 +216,9 @@ export class RemoteCoordinator implements Coordinator {
   /** Those of a catalog's bundles that are not here, once each. What was not found is left to `bundle` (remote-coordinator R1). */
   async #findBundles(catalog: CatalogState, brought: readonly Bundle[]): Promise<Bundle[]> {
     const isLacking = (hash: string): boolean =>
-      this.#bundles.text(hash) === undefined && !this.#sought.has(hash) && !brought.some((one) => one.hash === hash);
+      this.#told.bundles.text(hash) === undefined &&
+      !this.#sought.has(hash) &&
+      !brought.some((one) => one.hash === hash);
     const lacking = [...bundleHashesOf(catalog)].filter(isLacking);
     if (lacking.length === 0) return [];
     const { bundlesWaitMs = BUNDLES_WAIT_MS } = this.#options;
@@ -313,11 +302,10 @@ export class RemoteCoordinator implements Coordinator {
     if (after.table.gridId !== after.catalog.gridId) return;
     this.#state = after;
     if (after.catalog !== before.catalog) {
-      for (const hash of this.#bundles.follow(after.catalog)) this.#sought.delete(hash);
-      for (const { hash, text } of [...brought, ...found]) this.#bundles.put(hash, text);
-      this.#catalogs.tell(after.catalog);
+      for (const hash of this.#told.bundles.follow(after.catalog)) this.#sought.delete(hash);
+      for (const { hash, text } of [...brought, ...found]) this.#told.bundles.put(hash, text);
     }
-    if (after.table !== before.table) this.#tables.tell(after.table);
+    this.#told.tell(before, after);
   }
 
   /** Whether a value takes the place of the one that is held. No member leaves a grid that holds something. */
