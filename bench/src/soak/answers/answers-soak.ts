@@ -11,7 +11,7 @@ import { connect, type Grid, GridError } from '@ashlar/client';
 import { type Random, seededRandom } from '@ashlar/core';
 import { connectMember, type MemberConnection } from '@ashlar/transport';
 import { type MemberProcess, startMember } from '../../member-process.ts';
-import { attempt, type Call, pause } from '../grid/attempt.ts';
+import { attempt, type Call, pause, untilDone } from '../grid/attempt.ts';
 import { SoakFault, Tally } from '../tally.ts';
 import { spin, spinAll } from './endless.ts';
 import { type Caller, expectAnswer, type Question, READS, WRITES } from './questions.ts';
@@ -161,7 +161,7 @@ export class AnswersSoak {
   async #mirror(grid: Grid, { signal, tally }: Call): Promise<void> {
     for (let turn = 0; !signal.aborted; turn++) {
       const keys = Array.from({ length: CALLERS }, (_, caller) => [caller, turn] as const);
-      await grid.map(Source).putAll(keys.map((key) => [key, turn] as const));
+      await untilDone(() => grid.map(Source).putAll(keys.map((key) => [key, turn] as const)));
       const n = turn % FIXED_COUNT;
       for (;;) {
         const copies = await grid.map(Copy).getAll(keys);
@@ -194,6 +194,6 @@ async function startMembers(members: MemberProcess[], count: number, threads: nu
 
 async function fill(grid: Grid): Promise<void> {
   const rows = Array.from({ length: FIXED_COUNT }, (_, n) => [n, { n, g: n % 5, t: `text ${n}` }] as const);
-  await grid.map(FixedRows).putAll(rows);
+  await untilDone(() => grid.map(FixedRows).putAll(rows));
   await grid.map('own').put('first', { v: 0, c: -1 });
 }

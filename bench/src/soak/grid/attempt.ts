@@ -41,6 +41,17 @@ export async function attempt<T>({ tally, signal }: Call, what: string, run: () 
   }
 }
 
+/** For what may be repeated: until it is known to be done. A loaded grid may refuse it for a while, or lose track of it. */
+export async function untilDone<T>(run: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!GridError.is(error) || !(REFUSALS.has(error.code) || UNSURE.has(error.code))) throw error;
+    }
+  }
+}
+
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);

@@ -8,7 +8,7 @@
 import { type Grid, GridError, type GridMap } from '@ashlar/client';
 import type { Random } from '@ashlar/core';
 import { SoakFault } from '../tally.ts';
-import { attempt, type Call, pause } from './attempt.ts';
+import { attempt, type Call, pause, untilDone } from './attempt.ts';
 import { stumble } from './stumble.ts';
 import { Accounts, Chain, type Pocket, Pockets, shift, total } from './user-code.ts';
 
@@ -37,9 +37,10 @@ export class ClosedSums {
   async open(): Promise<void> {
     const pockets = Array.from({ length: POCKETS }, (_, key) => [key, { cash: OPENING, goods: OPENING }] as const);
     const accounts = Array.from({ length: PAIRS * 2 }, (_, at) => [[at >> 1, at & 1], { balance: OPENING }] as const);
-    await this.#grid.map(Pockets).putAll(pockets);
-    await this.#grid.map(Accounts).putAll(accounts as never);
-    await this.#grid.map(Chain).putAll(Array.from({ length: LINKS }, (_, link) => [link, { link, round: 0 }] as const));
+    const links = Array.from({ length: LINKS }, (_, link) => [link, { link, round: 0 }] as const);
+    await untilDone(() => this.#grid.map(Pockets).putAll(pockets));
+    await untilDone(() => this.#grid.map(Accounts).putAll(accounts as never));
+    await untilDone(() => this.#grid.map(Chain).putAll(links));
   }
 
   tasks(): readonly Promise<void>[] {

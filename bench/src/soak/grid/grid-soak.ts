@@ -11,7 +11,7 @@ import { type Random, seededRandom } from '@ashlar/core';
 import { connectMember } from '@ashlar/transport';
 import { type MemberProcess, startMember } from '../../member-process.ts';
 import { SoakFault, Tally } from '../tally.ts';
-import { attempt, type Call, pause } from './attempt.ts';
+import { attempt, type Call, pause, untilDone } from './attempt.ts';
 import { ClosedSums } from './closed-sums.ts';
 import { Ledger } from './ledger.ts';
 import { RowEvents } from './row-events.ts';
@@ -115,7 +115,8 @@ export class GridSoak {
 
   async #loadBallast(grid: Grid): Promise<void> {
     const value = 'b'.repeat(BALLAST.bytes);
-    await grid.map('ballast').putAll(Array.from({ length: BALLAST.entries }, (_, key) => [key, value]));
+    const entries = Array.from({ length: BALLAST.entries }, (_, key) => [key, value] as const);
+    await untilDone(() => grid.map('ballast').putAll(entries));
   }
 
   #writer(index: number, call: Call): RowWriter {
@@ -164,7 +165,7 @@ export class GridSoak {
     this.#ledger.checkAll(view, new Set(there), 'the last look');
     await this.#becomeCalm(grid);
     for (const map of [...MAPS, 'ballast']) {
-      await grid.map(map).clear();
+      await untilDone(() => grid.map(map).clear());
       await this.#becomeEmpty(grid, map);
     }
   }
