@@ -64,6 +64,17 @@ describe('a change that goes in pieces', () => {
     });
   });
 
+  it('that was broken off by what nobody knows has an unknown outcome there', async () => {
+    const unknown = new OutcomeUnknownError('the change');
+    expect(await clear({ a: 3, b: brokenOff(5, unknown) })).toMatchObject({
+      details: { affected: 8 },
+      outcomes: [
+        { member: 'a', outcome: 'applied', rows: 3 },
+        { member: 'b', outcome: 'unknown', rows: undefined },
+      ],
+    });
+  });
+
   it('of which one member did a part, and no other anything, says so for the whole', async () => {
     expect(await clear({ a: unreachable, b: brokenOff(5, unreachable) })).toMatchObject({
       code: 'PARTIAL_COMMIT',

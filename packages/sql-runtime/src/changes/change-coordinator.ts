@@ -350,7 +350,9 @@ function changedDespite({ code, details }: GridError): number {
   return code === 'PARTIAL' || code === 'PARTIAL_COMMIT' ? Number(details?.['affected'] ?? 0) : 0;
 }
 
-function outcomeOf(member: MemberId, { code }: GridError, changed: number): MemberOutcome {
+/** Of a member that failed. Where what it was broken off by is unknown nobody can tell how many entries were changed. */
+function outcomeOf(member: MemberId, { code, details }: GridError, changed: number): MemberOutcome {
+  if ([code, details?.['cause']].includes('OUTCOME_UNKNOWN')) return { member, outcome: 'unknown', rows: undefined };
   if (changed > 0) return { member, outcome: 'inPart', rows: changed };
-  return { member, outcome: code === 'OUTCOME_UNKNOWN' ? 'unknown' : 'notApplied', rows: undefined };
+  return { member, outcome: 'notApplied', rows: undefined };
 }
