@@ -27,10 +27,7 @@ function bench(logBytesPerPartition = 64 << 10) {
   store.openMap(MAP, { affinityParts: 0 });
   const logs: LogSource = {
     readLog: (partition, from, recordsMax, visit) =>
-      store.readLog(partition as PartitionId, from as never, recordsMax, (record) => {
-        visit(record);
-        return true;
-      }),
+      store.readLog(partition as PartitionId, from as never, recordsMax, visit),
     committedSequence: (partition) => store.logInfo(partition as PartitionId).committedSequence,
     incarnation: (partition) => store.logInfo(partition as PartitionId).incarnation,
     resolvedVersion: () => clock.now(),

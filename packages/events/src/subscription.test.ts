@@ -61,6 +61,26 @@ function rest(subscription: Subscription, recordsMax = NO_LIMIT): (number | stri
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a subscription', () => {
+  it('gives at most so many bytes and a record more at once, however far it is behind', () => {
+    const { store, name, open } = bench();
+    name(FIRST);
+    const subscription = open();
+    const value = new Uint8Array(10_000);
+    for (let n = 0; n < 30; n++) {
+      const batch = store.begin();
+      batch.put(FIRST, 0 as PartitionId, BYTES, 0, 1, batch.value(value, 0, value.length));
+      batch.commit();
+    }
+    const sizes: number[] = [];
+    for (let isMore = true; isMore; ) {
+      const { events, more } = subscription.pull(25_000, NO_LIMIT);
+      sizes.push(events!.count);
+      isMore = more;
+    }
+    // Each has its old value, too, but for the first.
+    expect(sizes).toEqual([2, ...new Array<number>(14).fill(2)]);
+  });
+
   it('gives what is left of a dropped map, then MAP_DROPPED, for ever', () => {
     const { name, put, open } = bench();
     name(FIRST);

@@ -243,8 +243,8 @@ async function* follow(
   let batches = 0;
   signal.addEventListener('abort', () => subscription.wake(), { once: true });
   while (!signal.aborted) {
-    // All subscribers wake at one commit: each takes its room before the next one looks.
-    if (answers?.hasRoom === false) await answers.room();
+    // All subscribers wake at one commit, and at one flush: each takes its room in the turn in which it has looked for it.
+    while (answers?.hasRoom === false) await answers.room();
     const { events, more, resolved } = subscription.pull(PULL_BYTES, PULL_RECORDS);
     counted = countFiltered(metrics, counted, subscription.filterCounts);
     if (events !== undefined) {
