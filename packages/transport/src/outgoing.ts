@@ -34,6 +34,7 @@ export class Outgoing {
   readonly #nowMs: () => number;
   readonly #calls = new Set<OutgoingCall>();
   #bytes = 0;
+  #bytesMost = 0;
   #cut = 0;
   #waiting: (() => void)[] = [];
   readonly #timer: NodeJS.Timeout;
@@ -52,6 +53,11 @@ export class Outgoing {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** The most that was unsent at once so far. */
+  get bytesMost(): number {
+    return this.#bytesMost;
   }
 
   /** Links that were cut because their callers did not read. */
@@ -93,6 +99,7 @@ export class Outgoing {
   /** @internal */
   added(bytes: number): number {
     this.#bytes += bytes;
+    if (this.#bytes > this.#bytesMost) this.#bytesMost = this.#bytes;
     return this.#nowMs();
   }
 
@@ -178,7 +185,7 @@ export class OutgoingCall {
     this.#heldBytes = 0;
   }
 
-  /** Waits until it is not congested and the door has room. */
+  /** Waits until it is not congested and the door has room. All who wait wake at once: look again before taking it. */
   async room(): Promise<void> {
     while (!this.hasRoom) await this.#outgoing.changed();
   }

@@ -241,7 +241,7 @@ export async function sendAll<Response>(sending: Sending<Response>, answers: Asy
       // A stream that is cut must not look like one that ended.
       if (signal.aborted) throw new CancelledError('the call');
       await credit?.available(signal);
-      if (!outgoing.hasRoom) await caller.orElse(outgoing.room());
+      while (!outgoing.hasRoom) await caller.orElse(outgoing.room());
       const next = await caller.orElse(iterator.next());
       if (next.done === true) return;
       const bytes = encodeBounded(method.encodeResponse, next.value, method.path, state);

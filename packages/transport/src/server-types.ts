@@ -74,8 +74,9 @@ export interface DoorStats {
   readonly kvBatchesMax: number;
   readonly kvBytes: number;
   readonly kvBytesMax: number;
-  /** Bytes of answers that callers have not taken, and their bound; links that were cut because nobody read. */
+  /** Bytes of answers that callers have not taken, the most so far, and their bound; links that were cut because nobody read. */
   readonly unsentBytes: number;
+  readonly unsentBytesMost: number;
   readonly unsentBytesMax: number;
   readonly linksCut: number;
   /** Calls and streams that ended with an error, by code. */

@@ -146,6 +146,7 @@ class Door implements GridServer {
       kvBytes: Math.max(0, ...streams.map(({ unansweredBytes }) => unansweredBytes)),
       kvBytesMax: this.#limits.batchBytesMax,
       unsentBytes: this.#state.outgoing.bytes,
+      unsentBytesMost: this.#state.outgoing.bytesMost,
       unsentBytesMax: this.#state.outgoing.bytesMax,
       linksCut: this.#state.outgoing.cutCount,
     };

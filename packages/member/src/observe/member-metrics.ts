@@ -220,6 +220,11 @@ export function doorMetrics({ metrics }: MemberParts, stats: () => DoorStats): v
   );
   metrics.queue('kv-stream-batches', () => stats().kvBatches, stats().kvBatchesMax);
   metrics.queue('unsent-bytes', () => stats().unsentBytes, stats().unsentBytesMax);
+  metrics.gauge(
+    'ashlar_unsent_bytes_most',
+    'The most bytes of answers and events that were unsent at once since the member started.',
+    () => stats().unsentBytesMost,
+  );
   metrics.counter(
     'ashlar_links_cut_total',
     'Links that were cut because their callers did not read what they had asked for.',
