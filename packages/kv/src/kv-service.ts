@@ -176,10 +176,9 @@ class BatchStream implements KvBatchSink {
     if (record !== undefined) session!.note(record);
     if (session !== undefined) this.#undecided = session.undecided;
     const undecided = this.#undecided;
-    const options: RunOptions = {
-      ...{ found, session, record, isRepeat, waiting: this.#waiting, undecided, arrivedMs },
-      traceOf: spans?.traceOf,
-    };
+    const waiting = this.#waiting;
+    const traceOf = spans?.traceOf;
+    const options: RunOptions = { found, session, record, isRepeat, waiting, undecided, arrivedMs, traceOf };
     return new BatchRun(batch, options, this.#deps, new BatchEnd(this, record, spans, mapIds, found.maps));
   }
 

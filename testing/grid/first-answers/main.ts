@@ -45,6 +45,6 @@ function report(memory: string, fault: string, { inFlight, first, unknown, refus
   }
   const counts = `${first} first, ${unknown} unknown, ${refused} refused, ${wrong} wrong`;
   console.log(
-    `${memory.padEnd(10)}  ${fault.padEnd(15)}  ${String(inFlight).padStart(6)} in flight: ${counts} (${(share * 100).toFixed(2)} %)`,
+    `${memory.padEnd(10)}  ${fault.padEnd(17)}  ${String(inFlight).padStart(6)} in flight: ${counts} (${(share * 100).toFixed(2)} %)`,
   );
 }

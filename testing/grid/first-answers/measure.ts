@@ -13,6 +13,8 @@ const FAULT_MS = 20;
 /** How long a member process stands still once its links are gone. */
 const STANDSTILL_MS = 150;
 const PACE_MS = 100;
+/** Short, for a session to end while a link is down. */
+const SESSION_TTL_MS = 1000;
 
 /** Breaks something below the measured client; leaves the link broken once `snapshot` was called. */
 type Fault = (proxy: TcpProxy, pid: number, snapshot: () => void) => Promise<void>;
@@ -45,6 +47,17 @@ export const FAULTS = {
     await sleep(PACE_MS);
     proxy.deliver();
   },
+  /** What was sent is applied, and the member has forgotten the session when it is asked again. */
+  'session forgotten': async (proxy, _pid, snapshot) => {
+    proxy.loss = 'answers';
+    await sleep(FAULT_MS);
+    proxy.hold();
+    snapshot();
+    proxy.cut();
+    proxy.loss = 'none';
+    await sleep(2 * SESSION_TTL_MS);
+    proxy.flow();
+  },
   /** SIGSTOP; the client comes back on another link before SIGCONT, and the member finds both to be read. */
   'process stopped': async (proxy, pid, snapshot) => {
     process.kill(pid, 'SIGSTOP');
@@ -73,7 +86,9 @@ export async function measure(options: MeasureOptions): Promise<ReadonlyMap<Faul
   const { faults = Object.keys(FAULTS) as FaultName[], rounds, callsASecond, answersMaxBytes } = options;
   const port = await freePort();
   const proxy = await TcpProxy.listen(port);
-  const settings: Record<string, string | number> = { 'grpc.port': port, 'grpc.advertise': proxy.address };
+  const settings: Record<string, string | number> = {
+    ...{ 'grpc.port': port, 'grpc.advertise': proxy.address, 'limits.sessionTtlMs': SESSION_TTL_MS },
+  };
   if (answersMaxBytes !== undefined) settings['memory.answersMaxBytes'] = answersMaxBytes;
   const grid = await TestGrid.start({ members: 1, settings });
   try {
