@@ -66,6 +66,12 @@ function inserted(key: string, { partitions }: SubscribeRequest, number: number,
   };
 }
 
+/** The events of a batch, at another sequence. */
+function at(sequence: number, request: SubscribeRequest): Pick<SubscribeOutput & { kind: 'events' }, 'events'> {
+  const { events } = inserted('b', request, 1, 7) as SubscribeOutput & { kind: 'events' };
+  return { events: { ...events, sequences: Float64Array.of(sequence) } };
+}
+
 const gone = (mapId: number): GridError => new MapDroppedError('m', { mapId });
 const idle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
 
@@ -112,6 +118,18 @@ describe('a subscription whose map is dropped', () => {
     const { keys, error, tokens } = await read();
     expect([keys.sort(), error]).toEqual([['a', 'b1', 'b2', 'b3'], expect.objectContaining(DROPPED)]);
     expect(decodeToken(tokens[0]!, 'm', PARTITION_COUNT).mapId).toBe(7);
+  });
+
+  it('asks for the rest again where the end overtook some of it', async () => {
+    const overtaken: Script = async function* (call, request) {
+      if (call === 1) yield inserted('a', request, 1, 7);
+      // Of two batches one came; the next call goes on behind it.
+      else yield { ...inserted('b', request, 1, 7), ...at(2, request) } as SubscribeOutput;
+      throw new GridError('MAP_DROPPED', 'gone', { details: { map: 'm', mapId: 7, batches: call === 1 ? 2 : 1 } });
+    };
+    await scripted([sevenAlways, sevenAlways], [overtaken, failing(gone(7))]);
+    const { keys, error } = await read();
+    expect([keys, error]).toEqual([['a', 'b'], expect.objectContaining(DROPPED)]);
   });
 
   it('ends also where a member that has more to tell is away for good', async () => {

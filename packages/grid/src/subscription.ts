@@ -13,6 +13,7 @@
  *                  was started anew has other logs, also where its partitions and sequences look alike: no position of the
  *                  old one counts there.
  * subscription U4  It belongs to one map. When that is dropped it gives what every member still has of it, then MAP_DROPPED.
+ *                  That error counts the batches before it: where some did not come the rest is asked for again.
  */
 import type { EntryEvent, EventFeed, GridKey, SubscribeOptions, SubscriptionStats } from '@ashlar/api';
 import {
@@ -238,10 +239,11 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
         const failure = GridError.wrap(error);
         if (failure.code === 'MAP_DROPPED') {
           this.#dropped ??= failure;
-          this.#endFeed(feed);
-          return;
-        }
-        if (!GO_ON_CODES.has(failure.code)) throw failure;
+          if (isWhole(link, failure)) {
+            this.#endFeed(feed);
+            return;
+          }
+        } else if (!GO_ON_CODES.has(failure.code)) throw failure;
       }
       tries += 1;
       if (this.#dropped !== undefined && tries > REST_TRIES_MAX) {
@@ -458,6 +460,12 @@ function outOfOrder(partition: number, sequence: number): GridError {
 function checkBatches({ feed, batches }: Link, sent: number): void {
   if (batches === sent) return;
   throw new GridError('CONNECTION_LOST', `${batches} of ${sent} batches of events came from '${feed.member.id}'`);
+}
+
+/** Whether all came that the member sent before the error: an error may overtake what is still on its way. */
+function isWhole({ batches }: Link, { details }: GridError): boolean {
+  const sent = details?.['batches'];
+  return typeof sent !== 'number' || sent === batches;
 }
 
 function sequenceGone(why: string, partition?: number): GridError {

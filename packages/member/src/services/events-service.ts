@@ -245,7 +245,7 @@ async function* follow(
   while (!signal.aborted) {
     // All subscribers wake at one commit, and at one flush: each takes its room in the turn in which it has looked for it.
     while (answers?.hasRoom === false) await answers.room();
-    const { events, more, resolved } = subscription.pull(PULL_BYTES, PULL_RECORDS);
+    const { events, more, resolved } = pulled(subscription, batches);
     counted = countFiltered(metrics, counted, subscription.filterCounts);
     if (events !== undefined) {
       metrics.eventsSent += events.count;
@@ -258,6 +258,17 @@ async function* follow(
     if (!more) await subscription.changed();
     // A slice of which nothing is sent does not yield to the event loop by itself.
     else if (events === undefined) await nextTurn();
+  }
+}
+
+/** @throws what pull() throws; MAP_DROPPED with the batches that were sent before it, which it may overtake on their way */
+function pulled(subscription: Subscription, batches: number): ReturnType<Subscription['pull']> {
+  try {
+    return subscription.pull(PULL_BYTES, PULL_RECORDS);
+  } catch (error) {
+    if (!GridError.is(error, 'MAP_DROPPED')) throw error;
+    const { message, hint, details } = error;
+    throw new GridError('MAP_DROPPED', message, { hint, details: { ...details, batches }, cause: error });
   }
 }
 
