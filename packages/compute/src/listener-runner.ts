@@ -77,7 +77,6 @@ export interface ListenerWrite {
 export type ListenerOutcome =
   | { readonly kind: 'writes'; readonly writes: readonly ListenerWrite[] }
   /**
-
    * This group of events failed; the others are not concerned. `transient`: the same events may well succeed later, else
    * they would fail again. `isDeath`: the failure cost the thread that it ran in.
    */

@@ -10,8 +10,6 @@
  *               runs.
  * batch-run B2  A refused operation changes nothing and spoils no other, unless the batch is atomic: then no mutation of its
  *               partition applies, and all of them are answered with its error (atomic-groups.ts).
-
-
  * batch-run B3  An answer is sent only when it is certain: with the commit of what it reports, or of what it was derived
  *               from (held-operations.ts). The keys are free before that, at the seal.
  * batch-run B4  What goes wrong in a batch concerns no other (answer-progress A4).

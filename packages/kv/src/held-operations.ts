@@ -2,7 +2,6 @@
  * Operations of a batch whose answers are known and hang on a commit: one listener a write batch, whatever hangs on it.
  *
  *   own batch       put, remove, read of what it staged  --'
-
  *   another's batch failed condition, absence, own read  ---> committed: answered
  *                                                        '--> aborted, or the partition lost: in doubt; reads are repeated
  *   open batch of another that hides a key --> decided: the key is read again

@@ -1,6 +1,5 @@
 /**
- * 
-Questions to a grid with known answers, one for every way to ask. Each must get its answer whoever else asks at the
+ * Questions to a grid with known answers, one for every way to ask. Each must get its answer whoever else asks at the
  * same time.
  */
 import { isDeepStrictEqual } from 'node:util';

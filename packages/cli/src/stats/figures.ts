@@ -24,8 +24,7 @@ function hasLabels({ labels }: Figure, wanted: Labels): boolean {
 const GROWING = /_(total|bucket|count|sum)$/;
 
 /**
- * 
-The figures of `now`, those that only grow as their growth since `before`. A member that was started anew began at
+ * The figures of `now`, those that only grow as their growth since `before`. A member that was started anew began at
  * zero; for one that is new, or did not answer then, there is no growth to show.
  */
 export function since(before: readonly MemberStats[], now: readonly MemberStats[]): MemberStats[] {

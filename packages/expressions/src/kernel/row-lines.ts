@@ -2,7 +2,6 @@
 import type { Tag } from '../types.ts';
 
 /**
-/**
  * `time`, `number`: a text that is read as a time, in milliseconds, or a number. Of a numeric or bigint: `double` the
  * nearest double, `atLeast` and `atMost` the nearest on one side, `equal` the double of the same value, or NaN.
  */

@@ -1,7 +1,5 @@
 /**
- * 
-
-The slot whose beginning or end was committed last, for entries with undecided changes. All slots above it in the chain
+ * The slot whose beginning or end was committed last, for entries with undecided changes. All slots above it in the chain
  * are undecided, thousands of them where a hot key is written faster than commits come: a search for what is committed,
  * or for a slot to take out of the chain, starts here. Writer's thread only.
  *
