@@ -17,6 +17,11 @@ import { unknownOutcome } from './sessions.ts';
 /** A mutation that was applied, as the log knows it. */
 export type Applied = Extract<EarlierOutcome, { readonly kind: 'applied' }>;
 
+/** Whether the value that a mutation replaced is needed to answer it: it is told, or a ready-made processor saw it. */
+export function isAnsweredWithOldValue(opcode: number): boolean {
+  return opcode === OPCODE.GET_AND_PUT || opcode === OPCODE.GET_AND_REMOVE || opcode === OPCODE.PROCESS;
+}
+
 /** @throws GridError OUTCOME_UNKNOWN (log-answers L2): nothing is answered */
 export function answerAsApplied(scope: BatchScope, operation: number, applied: Applied): void {
   const { batch, answers } = scope;

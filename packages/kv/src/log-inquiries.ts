@@ -13,6 +13,7 @@
 import type { PartitionId } from '@ashlar/core';
 import type { EarlierOutcome, LockId } from '@ashlar/partitions';
 import type { BatchScope } from './batch-scope.ts';
+import { isAnsweredWithOldValue } from './log-answers.ts';
 import type { RequestNumbers } from './request-numbers.ts';
 
 /** A search that is under way. */
@@ -30,6 +31,8 @@ export class LogInquiries {
   readonly #commit: () => void;
   /** Request numbers of the batch, by partition. */
   #byPartition: Map<number, readonly number[]> | undefined;
+  /** Those that are answered with old values, or from them. */
+  readonly #wantsValues = new Set<number>();
   /** By number: what was found in this turn (log-inquiries Q2). */
   readonly #found = new Map<number, EarlierOutcome>();
   /** By partition: what others of the same turn may join. */
@@ -71,7 +74,7 @@ export class LogInquiries {
     const { deps, batch } = this.#scope;
     const { session, firstVersion: floor = 0 } = batch;
     const numbers = this.#numbersIn(partition);
-    const found = deps.answerWindow.find(partition as PartitionId, { session, numbers, floor });
+    const found = deps.answerWindow.find(partition as PartitionId, { session, numbers, floor }, this.#wantsValues);
     this.#clearSoon();
     if (!('then' in found)) {
       this.#note(numbers, found);
@@ -141,11 +144,12 @@ export class LogInquiries {
   }
 
   #allNumbers(): Map<number, readonly number[]> {
-    const { count, partitions } = this.#scope.batch;
+    const { count, partitions, opcodes } = this.#scope.batch;
     const sets = new Map<number, Set<number>>();
     for (let operation = 0; operation < count; operation++) {
       const number = this.#numbers.of(operation);
       if (number === 0) continue;
+      if (isAnsweredWithOldValue(opcodes[operation]!)) this.#wantsValues.add(number);
       const partition = partitions[operation]!;
       const numbers = sets.get(partition);
       if (numbers === undefined) sets.set(partition, new Set([number]));

@@ -25,7 +25,7 @@ function bench() {
   };
   const window = new AnswerWindow(store, 2);
   const find = (...numbers: number[]) => window.find(PARTITION, { session: SESSION, numbers, floor });
-  return { store, stage, find };
+  return { store, stage, find, floor };
 }
 
 describe('the log as answer window', () => {
@@ -89,6 +89,21 @@ describe('the log as answer window', () => {
     await Promise.all([long, short]);
     expect(told).toEqual(['short', 'long']);
     store.checkInvariants();
+  });
+
+  it('copies old values only of those that want them', () => {
+    const { store, stage, floor } = bench();
+    for (const [number, value] of [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'c'],
+    ] as const)
+      stage(number, 'k', value).commit();
+    const query = { session: SESSION, numbers: [2, 3], floor };
+    expect(new AnswerWindow(store).find(PARTITION, query, new Set([3]))).toMatchObject([
+      { kind: 'applied', oldValue: undefined },
+      { kind: 'applied', oldValue: new Uint8Array(Buffer.from('b')) },
+    ]);
   });
 
   it('W5: tells at once what this turn has room for', () => {

@@ -43,7 +43,7 @@ export type EarlierOutcome =
       readonly version: number;
       /** Version of the value that it replaced or removed; 0: there was none. */
       readonly oldVersion: number;
-      /** MessagePack; undefined: there was none. */
+      /** MessagePack; undefined: there was none, or it was not asked for. */
       readonly oldValue: Uint8Array | undefined;
       /** As it was handed to WriteBatch.answer(), perhaps empty; undefined: nothing was. */
       readonly result: Uint8Array | undefined;
@@ -70,29 +70,35 @@ export class AnswerWindow {
   }
 
   /**
-   * @param query  of one session and partition
+   * @param query        of one session and partition
+   * @param wantsValues  the numbers whose old values are asked for: those are copied. Default: all
    * @returns by the query's numbers, at once where this turn's share (answer-window W5) reaches and nothing is undecided; else resolves
    *          once that is so
    * @throws GridError SEQUENCE_GONE when the partition is not on this member (at once, or rejects with it)
    */
-  find(partition: PartitionId, query: AnswerQuery): readonly EarlierOutcome[] | Promise<readonly EarlierOutcome[]> {
+  find(
+    partition: PartitionId,
+    query: AnswerQuery,
+    wantsValues?: ReadonlySet<number>,
+  ): readonly EarlierOutcome[] | Promise<readonly EarlierOutcome[]> {
     const search = this.#store.searchAnswers(partition, query);
     const { length } = query.numbers;
     if (this.#walks.length === 0 && this.#step(search) && undecidedOf(search, length).length === 0)
-      return outcomesOf(search, length);
-    return this.#findLater(search, partition, query);
+      return outcomesOf(search, query, wantsValues);
+    return this.#findLater(search, partition, query, wantsValues);
   }
 
   async #findLater(
     first: AnswerSearch,
     partition: PartitionId,
     query: AnswerQuery,
+    wantsValues: ReadonlySet<number> | undefined,
   ): Promise<readonly EarlierOutcome[]> {
     const { length } = query.numbers;
     for (let search = first; ; search = this.#store.searchAnswers(partition, query)) {
       if (!search.isOver) await this.#walked(search);
       const undecided = undecidedOf(search, length);
-      if (undecided.length === 0) return outcomesOf(search, length);
+      if (undecided.length === 0) return outcomesOf(search, query, wantsValues);
       for (const batch of undecided)
         if (isUnderWay(batch)) await new Promise<void>((resolve) => batch.whenDecided(resolve));
     }
@@ -146,11 +152,15 @@ function isUnderWay({ state }: Undecided): boolean {
   return state === 'open' || state === 'sealed';
 }
 
-function outcomesOf(search: AnswerSearch, count: number): readonly EarlierOutcome[] {
-  return Array.from({ length: count }, (_, index) => outcomeOf(search, index));
+function outcomesOf(
+  search: AnswerSearch,
+  { numbers }: AnswerQuery,
+  wantsValues: ReadonlySet<number> | undefined,
+): readonly EarlierOutcome[] {
+  return numbers.map((number, index) => outcomeOf(search, index, wantsValues?.has(number) !== false));
 }
 
-function outcomeOf(search: AnswerSearch, index: number): EarlierOutcome {
+function outcomeOf(search: AnswerSearch, index: number, wantsValue: boolean): EarlierOutcome {
   const state = search.stateOf(index);
   if (state !== 'applied') return { kind: state };
   const result = resultOf(search, index);
@@ -158,7 +168,7 @@ function outcomeOf(search: AnswerSearch, index: number): EarlierOutcome {
   const record = search.record(index);
   const { kind, version, oldVersion, hasOldValue } = record;
   let oldValue: Uint8Array | undefined;
-  if (hasOldValue) {
+  if (hasOldValue && wantsValue) {
     record.positionOldValue();
     oldValue = record.bytes.slice(record.start, record.stop);
   }
