@@ -77,7 +77,8 @@ describe('INSERT', () => {
     const rows = Array.from({ length: 60 }, (_, n) => `(${n}, ${n})`);
     for (const again of [0, 30, 59]) {
       const insert = `INSERT INTO twice (__key, n) VALUES ${[...rows, `(${again}, -1)`].join(', ')}`;
-      await expect(affected(insert)).rejects.toMatchObject({ code: 'DUPLICATE_KEY' });
+      const message = `the statement has the key ${again} twice; nothing was inserted`;
+      await expect(affected(insert)).rejects.toMatchObject({ code: 'DUPLICATE_KEY', message });
       expect(await client.map('twice').size()).toBe(0);
     }
   });

@@ -28,7 +28,7 @@ export async function stageInserts(
     const partition = partitions[index]! as PartitionId;
     const exists = store.findNewest(map.id, partition, key, 0, key.length, batch);
     seen.note(store.found.undecided, batch);
-    if (exists && onConflict === 'error') throw duplicateKey(map.name, key);
+    if (exists && onConflict === 'error') throw duplicateKey(map.name, key, Number.isNaN(store.found.version));
     if (exists && onConflict === 'nothing') continue;
     const value = values[index]!;
     batch.put(map.id, partition, key, 0, key.length, batch.value(value, 0, value.length, 0, RecordCause.statement));
@@ -37,9 +37,11 @@ export async function stageInserts(
   return affected;
 }
 
-function duplicateKey(map: string, key: Uint8Array): GridError {
+/** @param isOwn  what is there has no version yet: the statement itself has staged it */
+function duplicateKey(map: string, key: Uint8Array, isOwn: boolean): GridError {
   const text = keyText(decodeKey(key, 0, key.length));
-  return new GridError('DUPLICATE_KEY', `the key ${text} is in '${map}' already; nothing was inserted`, {
+  const why = isOwn ? `the statement has the key ${text} twice` : `the key ${text} is in '${map}' already`;
+  return new GridError('DUPLICATE_KEY', `${why}; nothing was inserted`, {
     hint: 'use ON CONFLICT DO NOTHING, UPDATE, or put',
     details: { map, key: text },
   });
