@@ -186,6 +186,7 @@ class Gathering {
     const position = this.#group.askFor(key);
     this.count++;
     builder.writeValue(value);
+    if (this.#router.isClosed) throw clientClosed();
     builder.writeKey(keys.bytes, start, end);
     builder.add(OPCODE.PUT, this.#map, partition, this.#extras, this.#group, position);
     this.#bytes += builder.bytes - before;

@@ -5,15 +5,18 @@
  *
  * call-writer C1  A call that a getter makes while its value is written takes nothing of the call under way: neither its key
  *                 nor its bytes. It has a key writer and a batch of its own.
+ * call-writer C2  Nothing is added once the router is closed, also where a getter of the value closed it.
  */
 import { type Key, KeyWriter } from '@ashlar/serialization';
 import type { BatchBuilder, OperationExtras } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
+import { clientClosed } from './errors.ts';
 import type { MapHandle } from './map-handle.ts';
 import type { MemberQueue } from './member-queue.ts';
 
 /** The router, as it is needed here. */
 export interface CallPlaces {
+  readonly isClosed: boolean;
   partitionOf(map: MapHandle, bytes: Uint8Array, start: number, end: number): number;
   queueOf(partition: number): MemberQueue | undefined;
   newBuilder(atomic: boolean, consistency: number): BatchBuilder;
@@ -30,7 +33,7 @@ export class CallWriter {
     this.#places = places;
   }
 
-  /** @throws GridError INVALID_KEY, INVALID_VALUE, VALUE_TOO_LARGE: nothing was added */
+  /** @throws GridError INVALID_KEY, INVALID_VALUE, VALUE_TOO_LARGE, CLIENT_CLOSED: nothing was added */
   add(
     opcode: number,
     map: MapHandle,
@@ -53,6 +56,7 @@ export class CallWriter {
       const gathers = queue !== undefined && !isNested;
       const builder = gathers ? queue.builderFor(opcode, readBackup) : places.newBuilder(false, readBackup ? 1 : 0);
       builder.writeValue(value);
+      if (places.isClosed) throw clientClosed();
       builder.writeKey(keys.bytes, keys.start, keys.end);
       builder.add(opcode, map, partition, extras, target, position);
       if (gathers) queue.added(builder);

@@ -1,7 +1,7 @@
 import { GridError } from '@ashlar/core';
 import { type KvAnswerSink, type KvBatch, OPCODE } from '@ashlar/transport';
 import { FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
-import { forAll, NOTHING, putAll } from './index.ts';
+import { forAll, NOTHING, putAll, type Router } from './index.ts';
 import { get, numbersUpTo, pause, put, RouterBench, until } from './testing/router-bench.ts';
 
 let bench: RouterBench;
@@ -75,6 +75,36 @@ describe('calls', () => {
     await expect(refused).rejects.toMatchObject({ code: 'INVALID_VALUE' });
     await Promise.all(made);
     expect([await get(router, 'a'), await get(router, 'b')]).toEqual([undefined, 1]);
+  });
+
+  it('whose value closes the router while it is written end with CLIENT_CLOSED', async () => {
+    const closing = (router: Router) => ({
+      get x() {
+        void router.close();
+        return 1;
+      },
+    });
+    const map = (router: Router) => router.map('m', undefined);
+    const calls: readonly ((router: Router) => Promise<unknown>)[] = [
+      (router) => put(router, 'a', closing(router)),
+      (router) =>
+        putAll(
+          router,
+          map(router),
+          [
+            ['a', 1],
+            ['b', closing(router)],
+            ['c', 1],
+          ],
+          undefined,
+          {},
+        ),
+      (router) => forAll(router, OPCODE.PUT, map(router), ['a', 'b'], closing(router), undefined, {}, 'all'),
+    ];
+    for (const call of calls) {
+      const router = await bench.connect();
+      await expect(call(router)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
+    }
   });
 
   it('of one turn travel in one batch', async () => {
