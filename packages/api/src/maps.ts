@@ -1,5 +1,5 @@
 /** Maps as applications see them: definitions, verbs, entries, events. */
-import type { TimeToLive } from '@ashlar/core';
+import type { EventType, TimeToLive } from '@ashlar/core';
 import type { Call, JsonPath } from './calls.ts';
 import type { ArgumentsOf, ProcessorOn, ResultOf } from './processors.ts';
 
@@ -65,7 +65,7 @@ export interface Condition {
   readonly ifVersion?: number;
 }
 
-export type EventType = 'insert' | 'update' | 'remove' | 'expire' | 'evict' | 'load' | 'reload';
+export type { EventType };
 
 interface EventBase<K> {
   readonly map: string;

@@ -1,5 +1,4 @@
 /** Messages between main and worker about listeners, in columns: element i of each belongs to the same thing. */
-import type { EventType } from '@ashlar/api';
 import type { TraceContext } from '@ashlar/core';
 import type { CrossingError } from './crossing-errors.ts';
 import type { ModuleSource } from './module-registry.ts';
@@ -10,12 +9,12 @@ export interface ListenerTask {
   readonly exportName: string;
   /** The map whose events these are. */
   readonly map: string;
-  readonly groups: readonly EventColumns[];
+  readonly groups: readonly GroupColumns[];
   readonly trace: TraceContext | undefined;
 }
 
 /** Events of one partition, in the order of its log. */
-export interface EventColumns {
+export interface GroupColumns {
   /** Indexes into EVENT_TYPES. */
   readonly types: Uint8Array;
   readonly versions: Float64Array;
@@ -24,8 +23,6 @@ export interface EventColumns {
   readonly values: PackedBytes;
   readonly oldValues: PackedBytes;
 }
-
-export const EVENT_TYPES: readonly EventType[] = ['insert', 'update', 'remove', 'expire', 'evict', 'load', 'reload'];
 
 /** The outcome of one partition's events. */
 export type GroupAnswer =

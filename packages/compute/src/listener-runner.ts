@@ -10,18 +10,17 @@
  *                     several of them may have been half done. Then run each alone to find the one to blame (kind 'shared').
  */
 import type { EventType } from '@ashlar/api';
-import { assert, type CallScope, GridError, type TraceContext, unreachable } from '@ashlar/core';
+import { assert, type CallScope, EVENT_TYPE, GridError, type TraceContext } from '@ashlar/core';
 import type { WorkerPools, WorkerTask } from '@ashlar/workers';
 import { crossed, crossing } from './crossing-errors.ts';
-import {
-  type AnswersMessage,
-  type CallColumns,
-  type CallsMessage,
-  EVENT_TYPES,
-  type EventColumns,
-  type GroupAnswer,
-  type ListenerTask,
-  type WriteColumns,
+import type {
+  AnswersMessage,
+  CallColumns,
+  CallsMessage,
+  GroupAnswer,
+  GroupColumns,
+  ListenerTask,
+  WriteColumns,
 } from './listener-messages.ts';
 import { type ModuleRegistry, sourceOf } from './module-registry.ts';
 import { buffersOf, packBytes, unpackAll, unpackBytes } from './packed-bytes.ts';
@@ -104,7 +103,6 @@ export interface ListenerRunOptions {
 
 /** Errors of a task whose code cost the thread. */
 const DEATHS: ReadonlySet<string> = new Set(['USER_CODE_TIMEOUT', 'USER_CODE_OUT_OF_MEMORY', 'USER_CODE_FAILED']);
-const TYPE_INDEX = new Map(EVENT_TYPES.map((type, index) => [type, index]));
 
 export class ListenerRunner {
   readonly #pools: WorkerPools;
@@ -207,9 +205,9 @@ async function answer(
   }
 }
 
-function columnsOf(events: readonly ListenerEvent[]): EventColumns {
+function columnsOf(events: readonly ListenerEvent[]): GroupColumns {
   return {
-    types: Uint8Array.from(events, ({ type }) => TYPE_INDEX.get(type) ?? unreachable(type as never)),
+    types: Uint8Array.from(events, ({ type }) => EVENT_TYPE[type]),
     versions: Float64Array.from(events, ({ version }) => version),
     tokens: events.map(({ token }) => token),
     keys: packBytes(events.map(({ key }) => key)),

@@ -12,18 +12,12 @@ import {
   Refusal,
   type WriteSetItem,
 } from '@ashlar/api';
-import { GridError, ttlNumber } from '@ashlar/core';
+import { EVENT_TYPES, GridError, ttlNumber } from '@ashlar/core';
 import { decodeKey, decodeValue, encodeKey, encodeValue, type Key, refusedBy } from '@ashlar/serialization';
 import { type CodePlace, transferring, userErrorToWire, type WorkerContext } from '@ashlar/workers';
 import { crossing } from './crossing-errors.ts';
 import { GridCalls } from './listener-grid.ts';
-import {
-  EVENT_TYPES,
-  type EventColumns,
-  type GroupAnswer,
-  type ListenerTask,
-  type WriteColumns,
-} from './listener-messages.ts';
+import type { GroupAnswer, GroupColumns, ListenerTask, WriteColumns } from './listener-messages.ts';
 import { buffersOf, packBytes, unpackAll, unpackBytes } from './packed-bytes.ts';
 import { inTrace } from './user-trace.ts';
 import { definition, exportsOf } from './worker-modules.ts';
@@ -77,7 +71,7 @@ function errorOf(error: unknown, place: CodePlace): GridError {
   return GridError.from({ ...error.toWire(), details: { ...error.details, ...place } });
 }
 
-function eventsOf(columns: EventColumns, map: string): EntryEvent<GridKey, unknown>[] {
+function eventsOf(columns: GroupColumns, map: string): EntryEvent<GridKey, unknown>[] {
   const keys = unpackAll(columns.keys);
   const values = unpackBytes(columns.values);
   const oldValues = unpackBytes(columns.oldValues);

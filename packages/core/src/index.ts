@@ -23,6 +23,7 @@ export {
   UnknownMapError,
   type WireError,
 } from './errors.ts';
+export { EVENT_TYPE, EVENT_TYPES, type EventType, type EventTypeNumber } from './event-types.ts';
 export {
   DEFAULT_PARTITION_COUNT,
   type Epoch,

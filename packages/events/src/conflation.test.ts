@@ -1,6 +1,6 @@
-import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
+import { type Epoch, EVENT_TYPE, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { MemberStore } from '@ashlar/storage';
-import { EVENT_TYPE, EventHub, type LogSource, type Subscription, type SubscriptionOptions } from './index.ts';
+import { EventHub, type LogSource, type Subscription, type SubscriptionOptions } from './index.ts';
 
 const MAP = 1 as MapId;
 const PARTITIONS = 2;

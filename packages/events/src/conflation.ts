@@ -11,9 +11,9 @@
  * conflation K3  At most `CHANGES_MAX` changes and `BYTES_MAX` bytes are kept, and of all subscriptions of a member
  *                `bytesMax` of its budget; beyond, nothing more is taken and the subscriber lags in the log.
  */
-import { assert } from '@ashlar/core';
+import { assert, EVENT_TYPE, type EventTypeNumber } from '@ashlar/core';
 import type { LogRecordView } from '@ashlar/storage';
-import { EVENT_TYPE, type EventColumnsWriter, type EventTypeNumber } from './event-columns.ts';
+import type { EventColumnsWriter } from './event-columns.ts';
 
 const CHANGES_MAX = 65_536;
 const BYTES_MAX = 8 << 20;

@@ -1,4 +1,6 @@
-import { EVENT_TYPE, type EventColumns, EventColumnsWriter } from './event-columns.ts';
+import { EVENT_TYPE } from '@ashlar/core';
+import type { EventColumns } from '@ashlar/serialization';
+import { EventColumnsWriter } from './event-columns.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 

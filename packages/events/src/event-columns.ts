@@ -5,27 +5,8 @@
  * event-columns C1  An event is whole when it is closed, and only closed ones are taken; at most `capacity` of them.
  * event-columns C2  Ends never fall: an event's bytes lie from the end of the one before to its own.
  */
-import { assert } from '@ashlar/core';
-import { ByteColumn } from '@ashlar/serialization';
-
-/** By number, as the wire has them. */
-export const EVENT_TYPE = { insert: 0, update: 1, remove: 2, expire: 3, evict: 4, load: 5, reload: 6 } as const;
-export type EventTypeNumber = (typeof EVENT_TYPE)[keyof typeof EVENT_TYPE];
-
-export interface EventColumns {
-  readonly count: number;
-  readonly types: Uint8Array;
-  readonly partitions: Uint32Array;
-  readonly sequences: Float64Array;
-  readonly versions: Float64Array;
-  /** Where each key ends in `keys`; it begins where the one before ends. */
-  readonly keyEnds: Uint32Array;
-  readonly keys: Uint8Array;
-  readonly valueEnds: Uint32Array;
-  readonly values: Uint8Array;
-  readonly oldValueEnds: Uint32Array;
-  readonly oldValues: Uint8Array;
-}
+import { assert, type EventTypeNumber } from '@ashlar/core';
+import { ByteColumn, type EventColumns } from '@ashlar/serialization';
 
 export class EventColumnsWriter {
   readonly #capacity: number;

@@ -1,8 +1,7 @@
-import { type Epoch, HybridClock, type MapId, type PartitionId } from '@ashlar/core';
+import { type Epoch, EVENT_TYPE, HybridClock, type MapId, type PartitionId } from '@ashlar/core';
 import type { DocumentColumn, Expr } from '@ashlar/expressions';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
-import { EVENT_TYPE } from './event-columns.ts';
 import { EventFilter, type FilterOptions } from './filter.ts';
 
 const MAP = 1 as MapId;

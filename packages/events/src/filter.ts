@@ -5,6 +5,7 @@
  *            by does not match. Both are counted.
  * filter F2  What is wrong with the condition itself is refused when the subscription opens.
  */
+import type { EventTypeNumber } from '@ashlar/core';
 import {
   checkConstantParts,
   type DocumentColumn,
@@ -17,7 +18,6 @@ import {
   RowDividesByZero,
 } from '@ashlar/expressions';
 import type { LogRecordView } from '@ashlar/storage';
-import type { EventTypeNumber } from './event-columns.ts';
 
 export interface FilterOptions {
   /** Empty: all. */

@@ -1,5 +1,5 @@
 /** events: log to subscriptions: filter, order, resume, drop the slow. Main thread; no I/O. */
-export { EVENT_TYPE, type EventColumns, EventColumnsWriter } from './event-columns.ts';
+export { EventColumnsWriter } from './event-columns.ts';
 export { EventHub, type EventHubOptions } from './event-hub.ts';
 export type { FilterCounts } from './filter.ts';
 export {

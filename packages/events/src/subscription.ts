@@ -21,10 +21,11 @@
  * subscription U9  A wake-up costs what changed: only partitions are looked at that were told of (`committed`), or whose last
  *                  look left something. From its opening on a subscription is notified of every commit.
  */
-import { assert, GridError, MapDroppedError } from '@ashlar/core';
+import { assert, EVENT_TYPE, type EventTypeNumber, GridError, MapDroppedError } from '@ashlar/core';
+import type { EventColumns } from '@ashlar/serialization';
 import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
 import { Conflation, type ConflationBudget } from './conflation.ts';
-import { EVENT_TYPE, type EventColumns, EventColumnsWriter, type EventTypeNumber } from './event-columns.ts';
+import { EventColumnsWriter } from './event-columns.ts';
 import { EventFilter, type FilterCounts, type FilterOptions } from './filter.ts';
 import { IndexQueue } from './index-queue.ts';
 

@@ -17,6 +17,7 @@ export {
 } from './batches/index.ts';
 export { ByteColumn } from './byte-column.ts';
 export { copyBytes } from './copy-bytes.ts';
+export type { EventColumns } from './event-columns.ts';
 export { hashBytes, murmur3 } from './hash.ts';
 export { KEY_BYTES_MAX, type Key, type KeyElement } from './key-format.ts';
 export { affinityEnd, checkKey, compareBytes, compareKeys, decodeKey } from './key-reader.ts';

@@ -1,7 +1,7 @@
 /** Events as a listener takes them: by partition, in the order of the logs. */
 import type { ListenerEvent } from '@ashlar/compute';
 import type { PartitionId } from '@ashlar/core';
-import type { EventColumns } from '@ashlar/events';
+import type { EventColumns } from '@ashlar/serialization';
 
 /** Events of one partition on their way through a listener. */
 export interface EventGroup {
