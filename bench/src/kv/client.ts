@@ -76,7 +76,7 @@ async function run(subject: KvSubject, request: RunRequest): Promise<RunFigures>
   };
 }
 
-/** Of all servers. */
+/** Sum over all servers. */
 function serverCpuMs(): number {
   return serverPids.split(',').reduce((sum, pid) => sum + cpuMsOf(Number(pid)), 0);
 }

@@ -350,7 +350,7 @@ function changedDespite({ code, details }: GridError): number {
   return code === 'PARTIAL' || code === 'PARTIAL_COMMIT' ? Number(details?.['affected'] ?? 0) : 0;
 }
 
-/** Of a member that failed. Where what it was broken off by is unknown nobody can tell how many entries were changed. */
+/** The outcome at a member that failed. Where its cause leaves the outcome unknown, nobody can say how many entries were changed. */
 function outcomeOf(member: MemberId, { code, details }: GridError, changed: number): MemberOutcome {
   if ([code, details?.['cause']].includes('OUTCOME_UNKNOWN')) return { member, outcome: 'unknown', rows: undefined };
   if (changed > 0) return { member, outcome: 'inPart', rows: changed };
