@@ -21,7 +21,8 @@ function ready(isPrompt = true) {
     const found = await window.find(0 as PartitionId, { session: SESSION, numbers, floor });
     return found.map((one) => {
       if (one.kind !== 'applied') return one.kind;
-      return [one.change, one.result === undefined ? undefined : decodeValue(one.result)];
+      // An empty result: it was answered without a value.
+      return [one.change, one.result?.length ? decodeValue(one.result) : undefined];
     });
   };
   return { bench, earlier, records };
