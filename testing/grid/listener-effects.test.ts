@@ -1,6 +1,8 @@
 /** Listeners of real members whose threads end, whose members stall and come back: one effect for every event. */
 import type { EntryEvent, GridKey } from '@ashlar/api';
-import type { Grid } from '@ashlar/client';
+import { type Grid, GridError } from '@ashlar/client';
+import { connectMember } from '@ashlar/transport';
+import { encodeKey, type Key, partitionOf } from '../../packages/serialization/src/index.ts';
 import { Causes, Effects } from './fixtures/effects.ts';
 import { RestartableGrid } from './support/restartable-grid.ts';
 
@@ -8,15 +10,19 @@ const KEYS = Array.from({ length: 300 }, (_, key) => key);
 /** Longer than a member waits for the answer to a delivery. */
 const STALL_MS = 6000;
 
+const MODULE = new URL('./fixtures/effects.ts', import.meta.url);
+const LIMITS = { limits: { wallMs: 20_000 } };
+const PARTITIONS = 16;
+
 let grid: RestartableGrid;
 let client: Grid;
 
 beforeAll(async () => {
-  const settings = { 'cluster.partitionCount': 16, 'workers.userThreads': 1, 'log.level': 'warn' };
+  const settings = { 'cluster.partitionCount': PARTITIONS, 'workers.userThreads': 1, 'log.level': 'warn' };
   grid = await RestartableGrid.start({ settings });
   client = await grid.connect();
   await client.map(Causes).size();
-  await client.deploy(new URL('./fixtures/effects.ts', import.meta.url), { limits: { wallMs: 20_000 } });
+  await client.deploy(MODULE, LIMITS);
 }, 60_000);
 
 afterAll(() => grid.stop());
@@ -32,12 +38,27 @@ async function watched(): Promise<{ stop(): Promise<Record<string, number>> }> {
     }
   })();
   await ready.promise;
+  reading.catch(() => undefined);
   return {
     stop: async () => {
       await events.return!();
-      await reading;
+      await reading.catch((error: unknown) => {
+        if (!GridError.is(error, 'SEQUENCE_GONE')) throw error;
+      });
       return counts;
     },
+  };
+}
+
+/** Whether a key lies on a member. */
+async function partitionsOf(address: string): Promise<(key: GridKey) => boolean> {
+  const connection = connectMember(address);
+  const { owners, members } = await connection.admin.getTable(undefined);
+  connection.close();
+  const index = members.findIndex((member) => member.address === address);
+  return (key) => {
+    const bytes = encodeKey(key as Key);
+    return owners[partitionOf(bytes, 0, bytes.length, 0, PARTITIONS)]![0] === index;
   };
 }
 
@@ -86,6 +107,71 @@ describe('the effects of a listener', () => {
     expect(Object.keys(counts)).toEqual(['insert']);
     // A put whose outcome nobody knows has its effects or has none.
     expect(counts['insert']! % 2).toBe(0);
+  }, 120_000);
+
+  it('come once where its module is deployed again while it writes, however often', async () => {
+    const causes = client.map(Causes);
+    const before = await client.map(Effects).size();
+    const seen = await watched();
+    let isWriting = true;
+    const deploying = (async () => {
+      while (isWriting) await client.deploy(MODULE, LIMITS);
+    })();
+    for (let n = 0; n < 5; n++) await Promise.all(KEYS.map((key) => causes.put(key, { n: 150 + n })));
+    isWriting = false;
+    await deploying;
+    const effects = 2 * 5 * KEYS.length;
+    await until(async () => (await client.map(Effects).size()) >= before + effects);
+    await until(async () => (await lag()) + (await undelivered()) === 0);
+    expect(await seen.stop()).toEqual({ insert: effects });
+  }, 120_000);
+
+  it('are void in a map that is dropped meanwhile, and come once in the one that has the name then', async () => {
+    const causes = client.map(Causes);
+    const writing = (async () => {
+      for (let n = 0; n < 5; n++) await Promise.all(KEYS.map((key) => causes.put(key, { n: 160 + n })));
+    })();
+    for (let drops = 0; drops < 3; drops++) await client.drop(Effects.name);
+    await writing;
+    await until(async () => (await lag()) + (await undelivered()) === 0);
+    const before = await client.map(Effects).size();
+    const seen = await watched();
+    await Promise.all(KEYS.map((key) => causes.put(key, { n: 170 })));
+    await until(async () => (await client.map(Effects).size()) >= before + 2 * KEYS.length);
+    await until(async () => (await lag()) + (await undelivered()) === 0);
+    expect(await seen.stop()).toEqual({ insert: 2 * KEYS.length });
+  }, 120_000);
+
+  it('come once on a member that lives, where the other is killed in the middle of their writing', async () => {
+    const causes = client.map(Causes);
+    const seen = await watched();
+    const before = await client.map(Effects).size();
+    const isHere = await partitionsOf(grid.member(0).address);
+    let isKilled = false;
+    const writing = (async () => {
+      // Until the member that is killed is missed, and a round more.
+      for (let n = 180, rounds = 0; rounds < 2; n++) {
+        await Promise.allSettled(KEYS.map((key) => causes.put(key, { n }, { timeoutMs: 5000 })));
+        if (isKilled) rounds += 1;
+      }
+    })();
+    await until(async () => (await client.map(Effects).size()) > before + KEYS.length);
+    await grid.member(1).end('SIGKILL');
+    isKilled = true;
+    await writing;
+    await grid.startOne(1);
+    await until(async () => (await lag()) + (await undelivered()) === 0);
+    // A subscription ends with the log of the member that is gone: what it brought until then came once.
+    const counts = await seen.stop();
+    expect(Object.keys(counts).filter((type) => type !== 'insert')).toEqual([]);
+    expect(counts['insert']).toBeGreaterThan(0);
+    const keys = KEYS.filter((key) => isHere(key));
+    const entries = await Promise.all(keys.map((key) => causes.getEntry(key)));
+    const effects = keys.flatMap((key, at) => [0, 1].map((copy) => [key, entries[at]!.version, copy] as const));
+    const there = effects.filter((effect) => isHere(effect));
+    const values = await client.map(Effects).getAll(there);
+    expect(there.length).toBeGreaterThan(0);
+    expect(values).toEqual(there.map(([key]) => entries[keys.indexOf(key)]!.value.n));
   }, 120_000);
 
   it('go on after a member came back, which has nothing of the time before', async () => {
