@@ -7,6 +7,7 @@ import { encodeKey } from '@ashlar/serialization';
 import { MemberStore } from '@ashlar/storage';
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-call.ts';
 import { ProcessorCalls } from './processor-calls.ts';
+import { ComputeBench } from './testing/compute-bench.ts';
 
 const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
 const INCREMENT: ProcessorName = { module: 'counters', exportName: 'increment', depth: 0 };
@@ -90,4 +91,37 @@ describe('a partition with calls', () => {
     expect(() => calls.onIdle(one.partition, () => undefined)).not.toThrow();
     expect(() => calls.onIdle(one.partition, () => undefined)).toThrow('its one holder');
   });
+});
+
+it('processor-calls P6: a partition whose commits are slow holds up no other, and loses no call', async () => {
+  const bench = new ComputeBench();
+  const count = 600;
+  for (let call = 0; call < count; call++) {
+    bench.submit(`slow ${call}`, `k${call}`, 'add', 1, { partition: 0 });
+    if (call < 100) await bench.settle();
+  }
+  await bench.settle();
+  expect([bench.told.length, bench.tasks]).toEqual([0, 64]);
+  bench.submit('fast', 'other', 'add', 1, { partition: 1 });
+  await bench.settle();
+  bench.commits.commitAll(1);
+  expect(bench.told).toEqual([{ name: 'fast', result: 1 }]);
+  await bench.until(() => {
+    bench.commits.commitAll();
+    return bench.told.length === count + 1;
+  });
+  expect(bench.told.every(({ result }) => result === 1)).toBe(true);
+  expect([bench.gate.heldCount, bench.calls.pendingCount]).toEqual([0, 0]);
+});
+
+it('processor-calls P6: calls that are put aside end with their partition', async () => {
+  const bench = new ComputeBench();
+  for (let call = 0; call < 80; call++) {
+    bench.submit(`${call}`, `k${call}`, 'add', 1, { partition: 0 });
+    await bench.settle();
+  }
+  bench.store.closePartition(0 as never);
+  await bench.until(() => bench.told.length === 80);
+  expect(new Set(bench.told.map(({ code }) => code))).toEqual(new Set(['IN_DOUBT', 'STALE_EPOCH']));
+  expect([bench.gate.heldCount, bench.calls.pendingCount]).toEqual([0, 0]);
 });

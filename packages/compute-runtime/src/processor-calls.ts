@@ -13,6 +13,8 @@
  *                     tasks whose answers wait for commits.
  * processor-calls P5  A call runs in the epoch that its partition had when it came, or not at all (STALE_EPOCH): while the
  *                     partition was elsewhere its caller may have sent it there.
+ * processor-calls P6  A partition whose commits are slow holds up its own calls: once WAITING_IN_PARTITION_MAX tasks wait for
+ *                     it they are put aside until one of its batches is decided, and others go on.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { READY_MODULE } from '@ashlar/api';
@@ -46,8 +48,10 @@ const GROUPS_KEPT = 256;
 /** Packed batches whose memory is kept for later ones. */
 const PACKERS_KEPT = 16;
 const PACKER_BYTES_KEPT = 256 << 10;
-/** Tasks whose answers wait for commits: no more are begun until some are answered. */
-const HELD_TASKS_MAX = 256;
+/** Tasks whose answers wait for commits: no more are begun until some are sent. */
+const HELD_TASKS_MAX = 512;
+/** Those of them that wait for one partition: its calls are parked meanwhile, and others go on. */
+const WAITING_IN_PARTITION_MAX = 64;
 /** How often a task that found no batch to stage in looks again. */
 const LOOK_MS = 1;
 
@@ -66,11 +70,16 @@ export class ProcessorCalls implements TaskHost {
   readonly #ready: ReadyCalls;
   /** Tasks whose answers wait for a commit. */
   #heldTasks = 0;
+  /** waiting[partition]: tasks whose answers wait for a batch of it. */
+  readonly #waiting: Uint32Array;
+  /** First calls on entries of partitions that too many tasks wait for. */
+  readonly #parked = new Map<PartitionId, ProcessorCall[]>();
   #isScheduled = false;
 
   constructor(deps: ProcessorCallsDependencies) {
     this.#deps = deps;
     this.#busy = new Uint32Array(deps.partitionCount);
+    this.#waiting = new Uint32Array(deps.partitionCount);
     this.#ready = new ReadyCalls({
       ...deps,
       hold: (call) => this.#hold(call),
@@ -171,7 +180,8 @@ export class ProcessorCalls implements TaskHost {
   #dispatch(): void {
     for (const group of this.#groups.values()) {
       while (group.entries.length > 0 && this.#mayRun(group)) {
-        const entries = takeEntries(group);
+        const entries = takeEntries(group, this.#isParked);
+        if (entries.length === 0) break;
         this.#gathered -= entries.length;
         void this.#runTask(group, entries);
       }
@@ -179,6 +189,16 @@ export class ProcessorCalls implements TaskHost {
     if (this.#groups.size <= GROUPS_KEPT) return;
     for (const [name, { entries }] of this.#groups) if (entries.length === 0) this.#groups.delete(name);
   }
+
+  /** Puts the calls on an entry aside where too many tasks wait for its partition. @returns whether it did */
+  readonly #isParked = (first: ProcessorCall): boolean => {
+    const { partition } = first;
+    if (this.#waiting[partition]! < WAITING_IN_PARTITION_MAX) return false;
+    const parked = this.#parked.get(partition);
+    if (parked === undefined) this.#parked.set(partition, [first]);
+    else parked.push(first);
+    return true;
+  };
 
   #mayRun({ processor }: Group): boolean {
     return (this.#underWay[processor.depth] ?? 0) < this.#deps.tasksMax && this.#heldTasks < HELD_TASKS_MAX;
@@ -254,20 +274,42 @@ export class ProcessorCalls implements TaskHost {
     this.#heldTasks--;
     if (this.#gathered > 0) this.#schedule();
   }
+
+  /** @see TaskHost */
+  onWaiting(partition: PartitionId): void {
+    this.#waiting[partition]!++;
+  }
+
+  /** @see TaskHost */
+  onDecided(partition: PartitionId): void {
+    this.#waiting[partition]!--;
+    const parked = this.#parked.get(partition);
+    if (parked === undefined || this.#waiting[partition]! >= WAITING_IN_PARTITION_MAX) return;
+    this.#parked.delete(partition);
+    for (const first of parked) this.#groupOf(first.processor).entries.push(first);
+    this.#schedule();
+  }
 }
 
-/** The first entries of a group, as many as one task takes. */
-function takeEntries(group: Group): readonly ProcessorCall[] {
+/**
+ * The first entries of a group, as many as one task takes.
+ *
+ * @param isParked  the calls on an entry are put aside, and are in the group no more
+ */
+function takeEntries(group: Group, isParked: (first: ProcessorCall) => boolean): readonly ProcessorCall[] {
   const { entries } = group;
+  const taken: ProcessorCall[] = [];
   let calls = 0;
-  let taken = 0;
-  for (; taken < entries.length; taken++) {
-    const first = entries[taken]!;
+  let at = 0;
+  for (; at < entries.length; at++) {
+    const first = entries[at]!;
     if (calls > 0 && calls + first.count > CALLS_A_TASK_MAX) break;
+    if (isParked(first)) continue;
     calls += first.count;
     first.isSent = true;
+    taken.push(first);
   }
-  if (taken < entries.length) return entries.splice(0, taken);
-  group.entries = [];
-  return entries;
+  if (at < entries.length) entries.splice(0, at);
+  else group.entries = [];
+  return taken;
 }

@@ -39,6 +39,10 @@ export interface TaskHost {
   onHeld(): void;
   /** They are sent: all calls are answered or run again. */
   onHeldTold(): void;
+  /** Answers wait for a batch of the partition. */
+  onWaiting(partition: PartitionId): void;
+  /** It is decided. */
+  onDecided(partition: PartitionId): void;
 }
 
 /** An entry that was due expires at a version of its own. */
@@ -298,20 +302,27 @@ export class ProcessorTask {
     const hangsOn = this.#hangsOn;
     if (hangsOn === undefined) return;
     const { entries } = this;
-    const batches = new Set<WriteBatch>();
+    const batches = new Map<WriteBatch, PartitionId>();
     for (let entry = 0; entry < entries.length; entry++) {
       const batch = hangsOn[entry];
+      const { partition } = entries[entry]!;
       if (this.#stages[entry] !== Stage.FREE || batch?.state !== 'sealed') continue;
-      if (isVoid(batch, entries[entry]!.partition)) continue;
+      if (isVoid(batch, partition)) continue;
       this.#stages[entry] = Stage.WAITING;
-      batches.add(batch);
+      batches.set(batch, partition);
       this.#deps.writes.held.note('processor', entries[entry]!.count);
     }
     if (batches.size > 0 && !this.#isHeld) {
       this.#isHeld = true;
       this.#host.onHeld();
     }
-    for (const batch of batches) batch.whenDecided(() => this.#answer(Stage.WAITING, batch));
+    for (const [batch, partition] of batches) {
+      this.#host.onWaiting(partition);
+      batch.whenDecided(() => {
+        this.#host.onDecided(partition);
+        this.#answer(Stage.WAITING, batch);
+      });
+    }
   }
 
   /** @param batch  of those that wait: what they wait for */
