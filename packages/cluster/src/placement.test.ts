@@ -4,7 +4,7 @@ import { assignPartitions } from './placement.ts';
 const names = (count: number): MemberId[] => Array.from({ length: count }, (_, index) => `member-${index}` as MemberId);
 
 describe('placement', () => {
-  it('gives every member its share of primaries, none more than one partition over', () => {
+  it('placement P2: gives every member its share of primaries, none more than one partition over', () => {
     for (const count of [1, 2, 3, 5, 7]) {
       const owners = assignPartitions(names(count), 256, 1);
       const shares = new Array<number>(count).fill(0);
@@ -19,7 +19,7 @@ describe('placement', () => {
     expect(byName([...members].reverse())).toEqual(byName(members));
   });
 
-  it('names different members for the copies of a partition', () => {
+  it('placement P1: names different members for the copies of a partition', () => {
     for (const owners of assignPartitions(names(3), 64, 5)) expect(new Set(owners).size).toBe(3);
   });
 

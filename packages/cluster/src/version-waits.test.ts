@@ -77,4 +77,23 @@ describe('who waits for a version of the catalog', () => {
     await expect(waits.wait(2, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' });
     comes(2);
   });
+
+  it.each([Number.POSITIVE_INFINITY, 2 ** 40])(
+    'W1: waits on where its time is further than timers reach: %d',
+    async (deadlineMs) => {
+      const { waits, comes, asked } = bench(1);
+      const waiting = waits.wait(2, { deadlineMs });
+      while (asked() === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      comes(2);
+      await waiting;
+    },
+  );
+
+  it('W3: is refused at once where as many wait as may', async () => {
+    const { waits, comes } = bench(1);
+    const waiting = Array.from({ length: 65_536 }, () => waits.wait(2, {}));
+    await expect(waits.wait(2, {})).rejects.toMatchObject({ code: 'OVERLOADED' });
+    comes(2);
+    await Promise.all(waiting);
+  });
 });

@@ -10,7 +10,7 @@
  * version-waits W2  However many wait, the coordinator is asked by one of them at a time.
  * version-waits W3  At most WAITING_MAX wait; more are refused at once (OVERLOADED).
  */
-import { assert, CancelledError, GridError } from '@ashlar/core';
+import { assert, CancelledError, GridError, timerMs } from '@ashlar/core';
 
 /** A change that was announced is mostly on its way: asked for, it would come once more. */
 const COMING_MS = 50;
@@ -62,7 +62,7 @@ export class VersionWaits {
       const { what } = this.#options;
       return Promise.reject(new GridError('OVERLOADED', `more than ${WAITING_MAX} requests wait for a newer ${what}`));
     }
-    const leftMs = deadlineMs === undefined ? PATIENCE_MS : Math.max(1, deadlineMs - performance.now());
+    const leftMs = deadlineMs === undefined ? PATIENCE_MS : timerMs(deadlineMs - performance.now());
     return new Promise((resolve, reject) => {
       const end = (): void => {
         this.#waiting.delete(waiting);

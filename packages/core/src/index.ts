@@ -58,5 +58,6 @@ export {
   TTL_NEVER,
   ttlNumber,
 } from './time-to-live.ts';
+export { timerMs } from './timer-ms.ts';
 export { type SpanIdentity, spanOf, type TraceContext, traceContextOf } from './trace-context.ts';
 export { HEAP_BYTES_MAX, HEAP_BYTES_MIN, WALL_MS_MAX } from './user-limits.ts';

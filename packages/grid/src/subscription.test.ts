@@ -151,6 +151,16 @@ async function standing(options = {}): Promise<AsyncIterableIterator<Update>> {
 }
 
 describe('a subscription', () => {
+  it.each([Number.POSITIVE_INFINITY, 2 ** 31])(
+    'may take its time to stand, further than timers reach: %d',
+    async (timeoutMs) => {
+      const events = await standing({ timeoutMs });
+      logs.append(0, 'insert', 'a', { n: 1 });
+      expect(await take(1, events)).toMatchObject([{ key: 'a' }]);
+      await events.return?.();
+    },
+  );
+
   it('leaves nothing at a signal that outlives it', async () => {
     const { signal } = new AbortController();
     for (let round = 0; round < 3; round++) {

@@ -23,6 +23,7 @@ import {
   MapDroppedError,
   type MemberAddress,
   primariesOf,
+  timerMs,
 } from '@ashlar/core';
 import { pause, type Router } from '@ashlar/routing';
 import type { EventBatch, SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
@@ -150,7 +151,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
         this.#readyTimer = setTimeout(() => {
           if (this.#isReady) return;
           this.#fail(this.#router.whatIsMissing() ?? new DeadlineExceededError('the subscription', timeoutMs));
-        }, timeoutMs);
+        }, timerMs(timeoutMs));
       }
     } catch (error) {
       this.#fail(GridError.wrap(error));
