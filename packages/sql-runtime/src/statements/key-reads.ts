@@ -49,13 +49,13 @@ export async function tellBothKeys(
   { keys: reader }: Pick<KeyReads, 'keys'>,
 ): Promise<void> {
   const { parameters, odd } = statement;
-  for (const { fragment } of stages) {
+  const looked = stages.flatMap(({ fragment }) => {
     const scan = scanUnder(fragment);
-    if (scan === undefined) continue;
-    for (const text of ambiguousTexts(scan.filter, parameters).slice(0, TOLD_TEXTS_MAX)) {
-      const keys = [text, canonicalNumber(text)!];
-      const entries = await Promise.all(keys.map((key) => reader.get(scan.map, key, statement)));
-      if (entries.every((entry) => entry !== undefined)) odd.add([{ what: bothKeysNotice(text), rows: 0 }]);
-    }
+    return scan === undefined ? [] : ambiguousTexts(scan.filter, parameters).map((text) => ({ map: scan.map, text }));
+  });
+  for (const { map, text } of looked.slice(0, TOLD_TEXTS_MAX)) {
+    const keys = [text, canonicalNumber(text)!];
+    const entries = await Promise.all(keys.map((key) => reader.get(map, key, statement)));
+    if (entries.every((entry) => entry !== undefined)) odd.add([{ what: bothKeysNotice(text), rows: 0 }]);
   }
 }
