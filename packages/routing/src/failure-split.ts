@@ -5,6 +5,7 @@
  *                   by NOT_RUN.
  * failure-split F2  What it sealed and lost (IN_DOUBT) goes on under its own number, so that the next member that is asked
  *                   answers from the log, or applies it once. The code itself reaches no caller.
+ * failure-split F3  What nobody waits for any more does not go on, and keeps no number.
  */
 import { GridError, type WireError } from '@ashlar/core';
 import { type KvAnswers, STATUS } from '@ashlar/transport';
@@ -53,7 +54,12 @@ export function splitFailures(
     }
   }
   if (again.size === 0) return { again: [], reason };
-  const isAlive = (operation: number): boolean => again.has(operation) && !batch.targets[operation]!.done;
+  for (const operation of again.keys()) {
+    if (!batch.targets[operation]!.done) continue;
+    again.delete(operation);
+    batch.settle(operation);
+  }
+  const isAlive = (operation: number): boolean => again.has(operation);
   return { again: batch.takeApart(isAlive, (operation) => again.get(operation) === 'inDoubt'), reason };
 }
 

@@ -36,6 +36,8 @@ export class GroupOutcomes {
   #byPosition = new Uint8Array(FIRST_CAPACITY);
   /** The texts of keys that failed and are not among `#keys`. */
   readonly #texts = new Map<number, string>();
+  /** By outcome: how many of these. */
+  readonly #textCounts = [0, 0, 0, 0];
   #firstError: GridError | undefined;
   /** The first KEYS_NAMED_MAX. */
   #refusals: KeyRefusal[] | undefined;
@@ -61,11 +63,12 @@ export class GroupOutcomes {
 
   /** @param key  canonical bytes, for positions whose key is not known here */
   failed(position: number, error: GridError, key: Uint8Array | undefined): void {
-    const inDoubt = this.#writes && IN_DOUBT.has(error.code);
-    if (!this.#settle(position, inDoubt ? UNKNOWN : NOT_DONE)) return;
+    const outcome = this.#writes && IN_DOUBT.has(error.code) ? UNKNOWN : NOT_DONE;
+    if (!this.#settle(position, outcome)) return;
     this.#firstError ??= error;
     if (error.refusal !== undefined) this.#noteRefusal(position, error.refusal, key);
-    if (key === undefined || this.#texts.size >= KEYS_NAMED_MAX || position < this.#keys.length) return;
+    if (key === undefined || position < this.#keys.length) return;
+    if (this.#textCounts[outcome]!++ >= KEYS_NAMED_MAX) return;
     this.#texts.set(position, keyText(decodeKey(key, 0, key.length)));
   }
 

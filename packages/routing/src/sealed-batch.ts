@@ -78,6 +78,8 @@ export class SealedBatch {
   #ownNumbers: number;
   /** The requests of a batch that is sent again, by operation; undefined: it is sent for the first time. */
   readonly #requests: readonly Request[] | undefined;
+  /** Operations of a batch that is sent again whose numbers were given back. */
+  #settled: Set<number> | undefined;
   /** Operations of a batch that is sent again which were certainly not applied, now as then. */
   #refused: Set<number> | undefined;
   /** 1 for operations answered, once answers came in pieces. */
@@ -148,10 +150,14 @@ export class SealedBatch {
     return this.#answered?.[operation] === 1;
   }
 
-  /** Operation `operation` is over for good: its number (if it was sent under one before) need not be kept. */
+  /** Operation `operation` is over for good: the number it was sent under before, if any, is given back, once. */
   settle(operation: number): void {
     const request = this.#requests?.[operation];
-    if (request !== undefined) request.range.left--;
+    if (request === undefined) return;
+    this.#settled ??= new Set();
+    if (this.#settled.has(operation)) return;
+    this.#settled.add(operation);
+    request.range.left--;
   }
 
   /** The whole batch is over: what goes on of a first sending does so under new numbers, or was taken out in doubt. */
@@ -168,7 +174,7 @@ export class SealedBatch {
     }
     const numbers = new Set(kept.map(({ request }) => request?.number));
     this.#requests?.forEach((request, operation) => {
-      if (!this.isAnswered(operation) && !numbers.has(request.number)) request.range.left--;
+      if (!this.isAnswered(operation) && !numbers.has(request.number)) this.settle(operation);
     });
   }
 
