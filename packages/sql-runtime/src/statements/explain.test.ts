@@ -1,6 +1,6 @@
 import type { GridView } from '@ashlar/cluster';
 import type { MemberId, PartitionId } from '@ashlar/core';
-import { encodeKey, partitionOf } from '@ashlar/serialization';
+import { encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import { rowsBatch } from '../get-rows.ts';
 import { HeldMemory } from '../held/held-memory.ts';
 import { QueryCoordinator } from '../query-coordinator.ts';
@@ -9,9 +9,10 @@ import { EXPLAIN_COLUMNS, explain } from './explain.ts';
 
 const PARTITIONS = 4;
 
-/** Members a and b, two partitions each; every fragment gives one row, and `ran` tells where. */
+/** Members a and b, two partitions each; every fragment gives one row, and `ran` tells where; `read` tells the keys. */
 function bench({ fails }: { readonly fails?: Error } = {}) {
   const ran: MemberId[] = [];
+  const read: string[] = [];
   const members = ['a', 'b'].map((id) => ({ id, address: `${id}.example:7400` }));
   const control = {
     partitionCount: PARTITIONS,
@@ -37,14 +38,22 @@ function bench({ fails }: { readonly fails?: Error } = {}) {
       yield rowsBatch([{ name: 'n', type: 'any' }], [[1]]);
     },
   });
+  const keys = {
+    get: async (map: string, key: unknown) => {
+      if (fails !== undefined) throw fails;
+      read.push(`${map} ${key}`);
+      return key === 'absent' ? undefined : { value: encodeValue({ n: 1 }), version: 1, expiresAtMs: 0 };
+    },
+  };
   const lines = async (text: string, parameters: readonly unknown[] = []): Promise<string[]> => {
     const told: string[] = [];
-    for await (const batch of explain(planAs('explain', text), statementOf(parameters), { control, queries })) {
+    const deps = { control, queries, keys, pool: {} as never };
+    for await (const batch of explain(planAs('explain', text), statementOf(parameters), deps)) {
       for (const row of rowsIn(batch)) told.push(row[0] as string);
     }
     return told;
   };
-  return { lines, ran, members };
+  return { lines, ran, read, members };
 }
 
 /** The address of the owner of a key's partition. */
@@ -111,19 +120,32 @@ describe('EXPLAIN ANALYZE', () => {
     expect(others).toEqual([]);
   });
 
+  it.each([
+    ['k', 1],
+    ['absent', 0],
+  ])('reads one key as the statement would: %s', async (key, count) => {
+    const { lines, read } = bench();
+    const plain = await lines('EXPLAIN SELECT n FROM t WHERE __key = $1', [key]);
+    const analyzed = await lines('EXPLAIN ANALYZE SELECT n FROM t WHERE __key = $1', [key]);
+    expect(read).toEqual([`t ${key}`]);
+    expect(analyzed).toEqual([...plain, expect.stringMatching(new RegExp(`^${count} rows in `))]);
+  });
+
   it.each(['UPDATE t SET n = 1', 'DELETE FROM t', 'TRUNCATE t', 'INSERT INTO t (__key, n) VALUES (1, 2)'])(
     'of %s changes nothing, and says so',
     async (text) => {
-      const { lines, ran } = bench();
+      const { lines, ran, read } = bench();
       const analyzed = await lines(`EXPLAIN ANALYZE ${text}`);
       expect(analyzed.at(-1)).toContain('nothing was run');
       expect(analyzed.slice(0, -1)).toEqual(await lines(`EXPLAIN ${text}`));
-      expect(ran).toEqual([]);
+      expect([ran, read]).toEqual([[], []]);
     },
   );
 
   it('fails as the query does', async () => {
     const fails = new Error('a part failed');
-    await expect(bench({ fails }).lines('EXPLAIN ANALYZE SELECT n FROM t')).rejects.toBe(fails);
+    for (const text of ['SELECT n FROM t', "SELECT n FROM t WHERE __key = 'k'"]) {
+      await expect(bench({ fails }).lines(`EXPLAIN ANALYZE ${text}`)).rejects.toBe(fails);
+    }
   });
 });

@@ -7,8 +7,9 @@ import { type Plan, type PlanColumn, planText, type StageMember } from '@ashlar/
 import { everyEntry } from '../changes/change-coordinator.ts';
 import { rowsBatch } from '../get-rows.ts';
 import type { QueryCoordinator, StageRun, Statement } from '../query-coordinator.ts';
+import { type KeyReads, runGet } from './key-reads.ts';
 
-export interface ExplainDependencies {
+export interface ExplainDependencies extends KeyReads {
   readonly control: GridView;
   readonly queries: QueryCoordinator;
 }
@@ -67,8 +68,9 @@ async function analyze(target: Plan, statement: Statement, deps: ExplainDependen
   const startedMs = performance.now();
   const runs: StageRun[] = [];
   let rows = 0;
-  if (target.kind !== 'query') return ['EXPLAIN ANALYZE runs queries only: nothing was run'];
-  for await (const batch of deps.queries.run(target, statement, runs)) rows += batchRowCount(batch);
+  if (target.kind !== 'query' && target.kind !== 'get') return ['EXPLAIN ANALYZE runs queries only: nothing was run'];
+  const batches = target.kind === 'get' ? runGet(target, statement, deps) : deps.queries.run(target, statement, runs);
+  for await (const batch of batches) rows += batchRowCount(batch);
   const elapsedMs = (performance.now() - startedMs).toFixed(1);
   return [
     ...runs.map(({ stage, member, partitions, stats, ms }) => {
