@@ -7,7 +7,7 @@ import { ColumnKeeper, type ColumnLease } from './column-keeper.ts';
 import { planAs, rowsIn } from './testing/plans.ts';
 
 const MAP = 1 as MapId;
-const PARTITIONS = [0, 1] as readonly PartitionId[] as PartitionId[];
+const PARTITIONS = [0 as PartitionId, 1 as PartitionId];
 /** Enough for a chunk to be worth a column, and for two sizes of it to be thought of. */
 const ROWS = 3000;
 /** Rows of one commit: few enough to be counted among the changes at once. */
