@@ -159,7 +159,7 @@ export async function makeParts(
   const metrics = new MemberMetrics();
   const catalog = new MemberCatalog();
   const links = {
-    messageBytesMax: told.limits.messageBytes,
+    memberMessageBytesMax: told.limits.messageBytes,
     onLinkFailure: (service: string) => metrics.linkFailed(service),
     catalog,
     ...security.peers,

@@ -59,6 +59,8 @@ interface Known {
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #caller: string;
+  /** What members take of a message, as the first one told; a member that is asked for itself tells its own. */
+  #messageBytesMax: number | undefined;
   /** By member id. */
   readonly #byMember = new Map<string, Known>();
   /** By member id: when the last connection was lost, while no new one stands. performance.now(). */
@@ -113,7 +115,8 @@ export class Connections {
     const first = await Promise.any(greetings).catch(() => undefined);
     for (const connection of connections) if (connection !== first?.connection) connection.close();
     if (first === undefined) return undefined;
-    const { memberId, table } = first.hello;
+    const { memberId, table, limits } = first.hello;
+    this.#messageBytesMax = limits.messageBytesMax;
     const { address } = table.members.find(({ id }) => id === memberId)!;
     this.#byMember.set(memberId, { connection: first.connection, address });
     return first.hello;
@@ -141,7 +144,11 @@ export class Connections {
     if (known !== undefined) return known.connection;
     const lostMs = this.#lostMs.get(member.id);
     this.#lostMs.delete(member.id);
-    const connection = connectMember(member.address, { ...this.#options, lostMs });
+    const connection = connectMember(member.address, {
+      memberMessageBytesMax: this.#messageBytesMax,
+      ...this.#options,
+      lostMs,
+    });
     this.#byMember.set(member.id, { connection, address: member.address });
     return connection;
   }

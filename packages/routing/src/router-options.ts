@@ -40,7 +40,15 @@ const DEFAULTS = {
 export type RouterSettings = Required<
   Omit<
     RouterOptions,
-    'local' | 'tls' | 'token' | 'messageBytesMax' | 'keepaliveMs' | 'onLinkFailure' | 'trace' | 'catalog'
+    | 'local'
+    | 'tls'
+    | 'token'
+    | 'messageBytesMax'
+    | 'memberMessageBytesMax'
+    | 'keepaliveMs'
+    | 'onLinkFailure'
+    | 'trace'
+    | 'catalog'
   >
 >;
 

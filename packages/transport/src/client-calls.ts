@@ -29,6 +29,7 @@ import { fromStatus } from './error-status.ts';
 import { type CatalogKnowledge, catalogTold, writeCatalog } from './known-catalog.ts';
 import { connectionLost, wasNeverSent } from './link-errors.ts';
 import type { LinkWatch } from './link-watch.ts';
+import type { MessageBounds } from './message-bounds.ts';
 import type { CreditInput, Method } from './methods.ts';
 
 export interface CallOptions {
@@ -48,7 +49,7 @@ export interface Caller {
   readonly link: LinkWatch;
   /** Id of the member at the other end, where it is known. */
   readonly peer: (() => string) | undefined;
-  readonly messageBytesMax: number;
+  readonly bounds: MessageBounds;
   /** Calls under way: cancelled when the connection is closed. */
   readonly active: Set<ActiveCall>;
   isClosed: boolean;
@@ -140,9 +141,11 @@ export function encodeRequest<Request>(
   request: Request,
 ): Buffer {
   const bytes = method.encodeRequest(request);
-  if (bytes.length > caller.messageBytesMax) {
+  const { sendMax } = caller.bounds;
+  if (bytes.length > sendMax) {
     throw new GridError('MESSAGE_TOO_LARGE', `a request of ${method.path} has ${bytes.length} bytes`, {
-      details: { bytes: bytes.length, limitBytes: caller.messageBytesMax },
+      hint: 'send less at a time, or raise limits.messageBytes of the members',
+      details: { bytes: bytes.length, limitBytes: sendMax },
     });
   }
   return bytes;

@@ -38,13 +38,11 @@ class ClientKvStream implements KvStream {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   readonly #listener: KvStreamListener;
   readonly #caller: Caller;
-  readonly #messageBytesMax: number;
   #closed = false;
 
   constructor(caller: Caller, listener: KvStreamListener, generation: number) {
     this.#listener = listener;
     this.#caller = caller;
-    this.#messageBytesMax = caller.messageBytesMax;
     const metadata = metadataOf({ ...caller, trace: undefined }, {});
     if (generation > 0) metadata.set(STREAM_GENERATION, String(generation));
     this.#call = caller.client.makeBidiStreamRequest(KV_BATCH_PATH, sameBytes, sameBytes, metadata, {});
@@ -58,10 +56,11 @@ class ClientKvStream implements KvStream {
 
   write(message: Buffer): void {
     if (this.#closed) throw new GridError('CONNECTION_LOST', 'the stream has ended');
-    if (message.length > this.#messageBytesMax) {
+    const { sendMax } = this.#caller.bounds;
+    if (message.length > sendMax) {
       throw new GridError('MESSAGE_TOO_LARGE', `a batch has ${message.length} bytes`, {
-        hint: 'send less at a time',
-        details: { bytes: message.length, limitBytes: this.#messageBytesMax },
+        hint: 'send less at a time, or raise limits.messageBytes of the members',
+        details: { bytes: message.length, limitBytes: sendMax },
       });
     }
     this.#call.write(message);

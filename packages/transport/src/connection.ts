@@ -20,15 +20,14 @@ import { connectionLost } from './link-errors.ts';
 import { linkFaultError } from './link-faults.ts';
 import { findLinkFault } from './link-probe.ts';
 import { type LinkDown, LinkWatch } from './link-watch.ts';
+import { MessageBounds, type MessageBoundsOptions } from './message-bounds.ts';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
 import type * as s from './services.ts';
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends MessageBoundsOptions {
   readonly tls?: ClientTls | undefined;
   /** Bearer token, asked for at every call. */
   readonly token?: string | (() => string | undefined) | undefined;
-  /** Most bytes of one message, in either direction. Default 32 MiB. */
-  readonly messageBytesMax?: number;
   /** Called for every call and stream that a broken or silent link ended, with its service and the error. */
   readonly onLinkFailure?: ((service: string, error: GridError) => void) | undefined;
   /** The trace of the present call, asked for at every call that names none. */
@@ -154,7 +153,6 @@ export interface MemberConnection {
   abandon(): void;
 }
 
-export const DEFAULT_MESSAGE_BYTES_MAX = 32 << 20;
 const DEFAULT_KEEPALIVE_MS = 5_000;
 const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
 const RECONNECT_FIRST_MS = 50;
@@ -162,8 +160,8 @@ const RECONNECT_MAX_MS = 1_000;
 
 /** Starts connecting; calls wait or fail as their options say. */
 export function connectMember(address: string, options: ConnectionOptions = {}): MemberConnection {
-  const messageBytesMax = options.messageBytesMax ?? DEFAULT_MESSAGE_BYTES_MAX;
-  const client = new Client(address, credentialsOf(address, options.tls), channelOptions(options, messageBytesMax));
+  const bounds = new MessageBounds(options);
+  const client = new Client(address, credentialsOf(address, options.tls), channelOptions(options, bounds));
   const { token, peer } = options;
   const onLink = (down: LinkDown | undefined): void => {
     if (down !== undefined) dropUnsent(caller, down.sinceMs);
@@ -175,7 +173,7 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
     address,
     link,
     peer: typeof peer === 'string' ? () => peer : peer,
-    messageBytesMax,
+    bounds,
     active: new Set(),
     isClosed: false,
     isAbandoned: false,
@@ -191,11 +189,10 @@ function credentialsOf(address: string, tls: ClientTls | undefined): ChannelCred
   return tls === undefined ? ChannelCredentials.createInsecure() : new TlsCredentials(address, tls);
 }
 
-function channelOptions(options: ConnectionOptions, messageBytesMax: number): ChannelOptions {
+function channelOptions(options: ConnectionOptions, { receiveMax }: MessageBounds): ChannelOptions {
   const keepaliveMs = options.keepaliveMs ?? DEFAULT_KEEPALIVE_MS;
   return {
-    'grpc.max_receive_message_length': messageBytesMax,
-    'grpc.max_send_message_length': messageBytesMax,
+    'grpc.max_receive_message_length': receiveMax,
     'grpc.keepalive_time_ms': keepaliveMs,
     'grpc.keepalive_timeout_ms': keepaliveMs,
     'grpc.keepalive_permit_without_calls': 1,
@@ -256,7 +253,7 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
     },
     events: { subscribe: credit(m.subscribe, eventBytes) },
     admin: {
-      hello: ask(m.hello),
+      hello: (request, options) => greet(caller, request, options),
       getTable: ask(m.getTable),
       watchTable: stream(m.watchTable),
       ping: ask(m.ping),
@@ -308,6 +305,13 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       closeCaller(caller);
     },
   };
+}
+
+/** What a member tells of itself bounds what is sent to it from here on. */
+async function greet(caller: Caller, request: s.HelloRequest, options?: CallOptions): Promise<s.HelloResponse> {
+  const hello = await callUnary(caller, METHODS.hello, request, options);
+  caller.bounds.memberTells(hello.limits.messageBytesMax);
+  return hello;
 }
 
 function ready({ client, link, address }: Caller, timeoutMs: number): Promise<void> {

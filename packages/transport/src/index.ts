@@ -33,6 +33,7 @@ export type { LinkDown } from './link-watch.ts';
 export { LOCAL_PEER, localCalls } from './local-calls.ts';
 export { type GridCalls, type GridCallsParts, gridCalls, type MemberCalls } from './member-calls.ts';
 export { mergeStreams } from './merge-streams.ts';
+export { MESSAGE_BYTES_CEILING } from './message-bounds.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { PartCount } from './part-count.ts';
 export { Peers } from './peers.ts';

@@ -223,7 +223,7 @@ export const memberSchema = z.strictObject({
     .strictObject({
       keyBytes: size('Longest key, encoded.', 64 * 1024, 16, 64 * 1024),
       valueBytes: size('Longest value.', 16 * MIB, 1024),
-      messageBytes: size('Longest message between processes.', 64 * MIB, 64 * 1024),
+      messageBytes: size('Longest message between processes.', 64 * MIB, 64 * 1024, 1024 * MIB),
       sessionTtlMs: duration('A session that is silent for this long is forgotten, with its answers.', 60_000, 1000),
       snapshotMaxAgeMs: duration(
         'A snapshot, or a result, that is not read for so long is given up (SNAPSHOT_EXPIRED).',

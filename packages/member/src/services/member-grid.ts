@@ -44,13 +44,12 @@ export class MemberGrid {
   }
 
   async #connect(): Promise<RoutedGrid> {
-    const { control, catalog, address, config, metrics, security } = this.#parts;
+    const { control, catalog, address, metrics, security } = this.#parts;
     const context = { require: () => undefined } as never;
     const router = await Router.connect({
       seeds: [address],
       clientName: `member ${control.self}`,
       forListeners: this.#forListeners,
-      messageBytesMax: config.limits.messageBytes,
       onLinkFailure: (service) => metrics.linkFailed(service),
       catalog,
       ...security.peers,
