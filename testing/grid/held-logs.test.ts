@@ -121,7 +121,7 @@ describe('with a listener that does not get on', () => {
       await stuck.putAll(Array.from({ length: 40 }, (_, key) => [key, key] as const));
       const held = own.map<{ n: number; text: string }>('held');
       await held.putAll(Array.from({ length: 1500 }, (_, key) => [key, { n: 0, text: 't'.repeat(500) }] as const));
-      const update = () => own.sql('UPDATE held SET n = n + 1', [], { timeoutMs: 2500 }).execute();
+      const update = () => own.sql('UPDATE held SET n = n + 1', [], { timeoutMs: 6000 }).execute();
       let applied = 0;
       let failure: unknown;
       while (failure === undefined) {

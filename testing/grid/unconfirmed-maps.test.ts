@@ -2,7 +2,7 @@
 import { type Grid, ready } from '@ashlar/client';
 import { TestGrid } from './support/grid.ts';
 
-const SHORT = { timeoutMs: 1500 };
+const SHORT = { timeoutMs: 3000 };
 let grid: TestGrid;
 let client: Grid;
 
