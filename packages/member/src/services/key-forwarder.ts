@@ -7,6 +7,8 @@ import { COUNT } from '@ashlar/observe';
 import { decodeValue, encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import type { MemberParts } from '../member-parts.ts';
 
+type ForwardedEntry = NonNullable<Awaited<ReturnType<KeyForwarder['get']>>>;
+
 export function keyForwarder(
   { control, store, metrics }: MemberParts,
   within: (scope: CallScope) => Promise<Grid>,
@@ -19,10 +21,11 @@ export function keyForwarder(
       const partition = partitionOf(bytes, 0, bytes.length, map.affinityParts, control.partitionCount) as PartitionId;
       if (control.isMine(partition)) {
         const isFound = store.find(map.id, partition, bytes, 0, bytes.length);
-        metrics.maps.of(map).counts[isFound ? COUNT.hits : COUNT.misses]!++;
-        if (!isFound) return undefined;
-        const { valueBytes, valueStart, valueEnd, version, expiresAt } = store.found;
-        return { value: valueBytes.slice(valueStart, valueEnd), version, expiresAtMs: expiresAt / 1000 };
+        // What is due is absent once the record of that is committed: the grid's way waits for it.
+        if (store.found.undecided === undefined) {
+          metrics.maps.of(map).counts[isFound ? COUNT.hits : COUNT.misses]!++;
+          return isFound ? foundIn(store) : undefined;
+        }
       }
       const grid = await within(scope);
       const entry = await grid.map(name).getEntry(key as GridKey);
@@ -41,4 +44,9 @@ export function keyForwarder(
       return grid.map(name).remove(key as GridKey);
     },
   };
+}
+
+function foundIn({ found }: MemberParts['store']): ForwardedEntry {
+  const { valueBytes, valueStart, valueEnd, version, expiresAt } = found;
+  return { value: valueBytes.slice(valueStart, valueEnd), version, expiresAtMs: expiresAt / 1000 };
 }
