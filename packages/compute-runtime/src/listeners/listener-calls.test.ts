@@ -7,6 +7,7 @@ import { ComputeBench, MAP, PARTITIONS } from '../testing/compute-bench.ts';
 import { ListenerCalls } from './listener-calls.ts';
 
 const TRACE: TraceContext = { traceparent: '00-a-b-01', tracestate: '' };
+const LONG_AGO_US = 1;
 const KEYS = Array.from({ length: 50 }, (_, index) => `k${index}`);
 
 function partitionOfKey(key: string): number {
@@ -74,6 +75,19 @@ describe('calls of a listener', () => {
       ['get', THERE],
       [{ module: 'test', exportName: 'add' }, THERE, 2],
     ]);
+  });
+
+  it('meet a key that is due as absent once the record of its expiry is committed, not before', async () => {
+    const { compute, calls, asked } = bench();
+    const due = compute.writes.begin();
+    compute.stage(due, HERE, 'old', 0, LONG_AGO_US);
+    compute.writes.submit(due);
+    const open = compute.writes.begin();
+    compute.stage(open, 'another', 1);
+    expect(valuesOf(await calls.handle(callOf('get', [HERE]), run()))).toEqual([{ at: 'other' }]);
+    compute.writes.submit(open);
+    expect(valuesOf(await calls.handle(callOf('get', [HERE]), run()))).toEqual([undefined]);
+    expect(asked).toEqual([['get', HERE]]);
   });
 
   it('are made elsewhere within their run: its signal, its trace, and a deadline', async () => {

@@ -1,5 +1,6 @@
 /**
  * Calls that listeners make into the grid: keys of this member at once, those of others through the member's grid.
+ * So are keys of this member that are due while the record of their expiry is not committed.
  *
  * listener-calls C1  A call is answered within CALL_MAX_MS, and within the run that it is made in, wherever its key lies:
  *                    what has been handed on by then is OUTCOME_UNKNOWN, what nobody waits for is let go.
@@ -31,6 +32,8 @@ export type ListenerCallsDependencies = Pick<ListenerDependencies, 'parts' | 'gr
 export class ListenerCalls {
   readonly #deps: ListenerCallsDependencies;
   readonly #callMaxMs: number;
+  /** What the last look found. */
+  #found: Uint8Array | undefined;
 
   constructor(deps: ListenerCallsDependencies) {
     this.#deps = deps;
@@ -52,14 +55,16 @@ export class ListenerCalls {
     let grid: Promise<Grid> | undefined;
     for (const [index, key] of call.keys.entries()) {
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
-      if (!control.isMine(partition)) {
+      const isMine = control.isMine(partition);
+      const isRead = isMine && call.operation === 'get';
+      if (isRead && this.#look(map.id, partition, key)) answers.succeed(index, this.#found);
+      else if (!isMine || isRead) {
         grid ??= this.#deps.grid(scope);
         this.#remote(grid, call, index).then(
           (result) => answers.succeed(index, result),
           (error) => answers.onError(index, error),
         );
-      } else if (call.operation === 'get') answers.succeed(index, this.#get(map.id, partition, key));
-      else {
+      } else {
         const args = call.args[index] ?? NO_BYTES;
         const { length } = args;
         const made = new ProcessorCall(map, partition, key, 0, key.length, processor, answers, index);
@@ -72,11 +77,17 @@ export class ListenerCalls {
     return answers.all(scope);
   };
 
-  #get(mapId: MapId, partition: PartitionId, key: Uint8Array): Uint8Array | undefined {
+  /**
+   * Reads a key of this member.
+   *
+   * @returns false: it is due, and absent only once the record of that is committed; the grid's way waits for it
+   */
+  #look(mapId: MapId, partition: PartitionId, key: Uint8Array): boolean {
     const { store } = this.#deps.parts;
-    if (!store.find(mapId, partition, key, 0, key.length)) return undefined;
-    const { valueBytes, valueStart, valueEnd } = store.found;
-    return valueBytes.slice(valueStart, valueEnd);
+    const isFound = store.find(mapId, partition, key, 0, key.length);
+    const { undecided, valueBytes, valueStart, valueEnd } = store.found;
+    this.#found = isFound ? valueBytes.slice(valueStart, valueEnd) : undefined;
+    return undecided === undefined;
   }
 
   async #remote(grid: Promise<Grid>, call: ListenerCall, index: number): Promise<Uint8Array | undefined> {
