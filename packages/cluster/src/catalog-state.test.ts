@@ -37,31 +37,31 @@ describe('map ids', () => {
 });
 
 describe('listeners', () => {
-  it('belong to the map that has their name when their module is deployed', () => {
+  it('C2: belong to the map that has their name when their module is deployed', () => {
     const state = after(create('orders'), put());
     expect(watched(state)).toBe(idOf(state, 'orders'));
   });
 
-  it('wait for the first map of their name where there is none', () => {
+  it('C2: wait for the first map of their name where there is none', () => {
     expect(watched(after(put()))).toBe(0);
     const state = after(put(), create('others'), create('orders'));
     expect(watched(state)).toBe(idOf(state, 'orders'));
   });
 
-  it('do not go over to the next map of that name', () => {
+  it('C2: do not go over to the next map of that name', () => {
     const first = after(create('orders'), put());
     const state = after(create('orders'), put(), drop('orders'), create('orders'));
     expect(watched(state)).toBe(idOf(first, 'orders'));
   });
 
-  it('are bound anew by a deployment, also of the same code', () => {
+  it('C2: are bound anew by a deployment, also of the same code', () => {
     const ended = after(create('orders'), put(), drop('orders'), create('orders'));
     const state = next(ended, put());
     expect(watched(state)).toBe(idOf(state, 'orders'));
     expect(state.modules[0]!.generation).toBeGreaterThan(ended.modules[0]!.generation);
   });
 
-  it('keep their map when the same code is deployed while it lives; the deployment counts all the same', () => {
+  it('C2: keep their map when the same code is deployed while it lives; the deployment counts all the same', () => {
     const state = after(create('orders'), put());
     const again = next(state, put());
     expect(watched(again)).toBe(watched(state));
@@ -106,6 +106,36 @@ describe('what follows a catalog', () => {
 
   it('is what steps make', () => {
     expect(() => assertCatalogFollows(made, before)).not.toThrow();
+  });
+
+  it('C3: has the next version where a step changes it, and the same where none does; the floor of ids never falls', () => {
+    const steps: readonly (readonly [ControlCommand, number, number])[] = [
+      [create('a'), 1, 1],
+      [create('a'), 0, 1],
+      [put(), 1, 1],
+      [create('orders'), 1, 2],
+      [drop('orders', 1), 0, 2],
+      [drop('orders'), 1, 2],
+      [drop('orders'), 0, 2],
+      [{ kind: 'removeModule', name: 'audit' }, 1, 2],
+      [{ kind: 'removeModule', name: 'audit' }, 0, 2],
+      [create('orders'), 1, 3],
+      [drop('a'), 1, 3],
+    ];
+    let catalog = EMPTY.catalog;
+    for (const [command, rises, floor] of steps) {
+      const { catalogVersion } = catalog;
+      catalog = next(catalog, command);
+      expect([catalog.catalogVersion - catalogVersion, catalog.mapIdFloor]).toEqual([rises, floor]);
+    }
+  });
+
+  it('C3: stays as it was where a step is refused', () => {
+    const refused = [create('a', { affinityParts: 1 }), create('a', { ttlMs: 5 }), create('')];
+    for (const command of refused) {
+      expect(() => next(before, command)).toThrow(expect.objectContaining({ code: expect.any(String) }));
+    }
+    expect(before).toEqual(after(create('a')));
   });
 
   it.each<[string, CatalogState, RegExp]>([

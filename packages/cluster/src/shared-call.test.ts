@@ -12,7 +12,7 @@ function bench() {
 }
 
 describe('a question that many have at once', () => {
-  it('is asked once, and once more for all who came while it was under way', async () => {
+  it('C1: is asked once, and once more for all who came while it was under way', async () => {
     const { asked, call } = bench();
     const first = call.call();
     const later = [call.call(), call.call(), call.call()];

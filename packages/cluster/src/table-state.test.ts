@@ -46,6 +46,33 @@ describe('a table', () => {
 describe('what follows a table', () => {
   const next = withMember(TWO, memberNamed('b', 'two'));
 
+  it('T1: has the next version where a step changes it, and is the same value where none does', () => {
+    const awaiting: TableState = { ...TWO, awaited: [memberNamed('a').id, memberNamed('b').id] };
+    const steps: readonly (readonly [TableState, (table: TableState) => TableState, number])[] = [
+      [EMPTY, (table) => joined(table, memberNamed('a')), 1],
+      [ONE, (table) => joined(table, memberNamed('a')), 0],
+      [ONE, (table) => joined(table, memberNamed('a', 'two')), 1],
+      [ONE, (table) => joined(table, memberNamed('b')), 1],
+      [TWO, (table) => joined(table, memberNamed('b')), 0],
+      [TWO, (table) => withMember(table, memberNamed('b', 'two')), 1],
+      [awaiting, (table) => withMember(table, memberNamed('a')), 1],
+      [awaiting, (table) => withMember(table, memberNamed('a', 'two')), 1],
+      [awaiting, notAwaiting, 1],
+      [TWO, notAwaiting, 0],
+    ];
+    for (const [before, change, rises] of steps) {
+      const table = change(before);
+      expect(table.tableVersion - before.tableVersion).toBe(rises);
+      if (rises === 0) expect(table).toBe(before);
+      else expect(() => assertTableFollows(table, before)).not.toThrow();
+    }
+  });
+
+  it('T1: stays as it was where a member is refused', () => {
+    expect(() => joined(TWO, memberNamed('c'))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(TWO).toEqual(joined(ONE, memberNamed('b')));
+  });
+
   it('is what steps make', () => {
     expect(() => assertTableFollows(next, TWO)).not.toThrow();
     expect(after(freshState(), joins('a'), joins('b')).table.owners).toHaveLength(16);
