@@ -8,14 +8,13 @@
  *                change.
  * conflation K2  Within a partition changes are given in the order of their newest record: everything up to an event's
  *                sequence is delivered with it, so its token resumes without a gap.
- * conflation K3  At most `CHANGES_MAX` changes and `BYTES_MAX` bytes are kept, and of all subscriptions of a member
- *                `bytesMax` of its budget; beyond, nothing more is taken and the subscriber lags in the log.
+ * conflation K3  At most `BYTES_MAX` bytes are kept, some 40,000 changes of small entries, and of all subscriptions of a
+ *                member `bytesMax` of its budget; beyond, nothing more is taken and the subscriber lags in the log.
  */
 import { assert, EVENT_TYPE, type EventTypeNumber } from '@ashlar/core';
 import type { LogRecordView } from '@ashlar/storage';
 import type { EventColumnsWriter } from './event-columns.ts';
 
-const CHANGES_MAX = 65_536;
 const BYTES_MAX = 8 << 20;
 /** Bytes that a change takes on the heap, besides its own. */
 const CHANGE_BYTES = 200;
@@ -52,7 +51,7 @@ export class Conflation {
 
   get isFull(): boolean {
     const { bytes, bytesMax } = this.#budget;
-    return this.#changes.size >= CHANGES_MAX || this.#bytes >= BYTES_MAX || bytes >= bytesMax;
+    return this.#bytes >= BYTES_MAX || bytes >= bytesMax;
   }
 
   add(type: EventTypeNumber, partition: number, record: LogRecordView): void {

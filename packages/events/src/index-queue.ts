@@ -2,7 +2,7 @@
  * Small whole numbers that wait for their turn: what has something new among many, so that a wake-up costs what changed.
  *
  * index-queue Q1  A number waits once, however often it is added; who came first is taken first.
- * index-queue Q2  Nothing is allocated after the queue was made.
+ * index-queue Q2  What comes and goes allocates nothing: all memory is taken when the queue is made.
  */
 import { assert } from '@ashlar/core';
 

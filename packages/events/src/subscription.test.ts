@@ -1,4 +1,12 @@
-import { type Epoch, GridError, HybridClock, type MapId, type PartitionId, StaleEpochError } from '@ashlar/core';
+import {
+  type Epoch,
+  GridError,
+  HybridClock,
+  type MapId,
+  type PartitionId,
+  StaleEpochError,
+  seededRandom,
+} from '@ashlar/core';
 import { type LogRecordView, MemberStore } from '@ashlar/storage';
 import { EventHub, type LogSource, type Subscription, type SubscriptionOptions } from './index.ts';
 
@@ -61,6 +69,123 @@ function rest(subscription: Subscription, recordsMax = NO_LIMIT): (number | stri
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a subscription', () => {
+  it.each([1, 2])('U1: gives the events of a partition in the order of its log, each once (seed %i)', (seed) => {
+    const random = seededRandom(seed);
+    const { name, put, open } = bench();
+    name(FIRST);
+    const subscription = open();
+    const [written, told] = [[0, 0], [[], []] as number[][]];
+    const pull = (recordsMax: number): boolean => {
+      const { events, more } = subscription.pull(1 + random.below(200), recordsMax);
+      for (let at = 0; at < (events?.count ?? 0); at++) told[events!.partitions[at]!]!.push(events!.sequences[at]!);
+      return more;
+    };
+    for (let round = 0; round < 300; round++) {
+      const [partition, count] = [random.below(2), random.below(4)];
+      put(count, partition);
+      written[partition]! += count;
+      if (random.below(3) === 0) pull(1 + random.below(5));
+    }
+    while (pull(NO_LIMIT));
+    expect(told).toEqual(written.map((count) => Array.from({ length: count }, (_, index) => index + 1)));
+    expect(subscription.positions).toEqual(written);
+  });
+
+  it('U2: that lags keeps its place while the log holds it, and ends with SEQUENCE_GONE when it does not', () => {
+    const { store, name, put, open } = bench();
+    name(FIRST);
+    const [read, unread] = [open({ partitions: [0] }), open({ partitions: [0] })];
+    put(3);
+    expect([unread.positions, unread.lagRecords]).toEqual([[0], 3]);
+    while (store.logInfo(0 as PartitionId).firstSequence === 1) {
+      put(100);
+      rest(read);
+    }
+    expect(rest(unread)).toEqual(['SEQUENCE_GONE']);
+    expect(rest(read)).toEqual([]);
+  });
+
+  it('U2: that is to be cut reads on up to its limit, and ends with SLOW_CONSUMER beyond', () => {
+    const { name, put, open } = bench();
+    name(FIRST);
+    const subscription = open({ onSlow: 'cut', cutLagRecords: 5 });
+    put(4);
+    put(1, 1);
+    expect(rest(subscription)).toEqual([5]);
+    put(3);
+    put(3, 1);
+    expect(() => subscription.pull(NO_LIMIT, NO_LIMIT)).toThrow(
+      expect.objectContaining({ code: 'SLOW_CONSUMER', hint: expect.any(String), details: { lag: 6, limit: 5 } }),
+    );
+    expect(rest(open({ onSlow: 'lag', after: [4, 1] }))).toEqual([6]);
+  });
+
+  it('U3: says what is resolved only when all of it was read, as it was before it was read', () => {
+    const { logs, name, put, open } = bench();
+    name(FIRST);
+    const subscription = open();
+    let version = 70;
+    logs.resolvedVersion = () => version;
+    const { readLog } = logs;
+    logs.readLog = (...given) => {
+      version++;
+      return readLog(...given);
+    };
+    put(3);
+    const resolved = (recordsMax = NO_LIMIT) => subscription.pull(NO_LIMIT, recordsMax).resolved;
+    expect(resolved(2)).toBeUndefined();
+    expect(resolved()).toBe(71);
+    put(1, 1);
+    subscription.hold(1);
+    expect(resolved()).toBeUndefined();
+    subscription.release(1);
+    expect(resolved()).toBe(72);
+    expect(resolved()).toBe(73);
+  });
+
+  it('U4: reads so many records at once at most, wanted or not, and says that there is more', () => {
+    const { logs, name, put, open } = bench();
+    name(FIRST);
+    let read = 0;
+    const { readLog } = logs;
+    logs.readLog = (partition, from, recordsMax, visit) =>
+      readLog(partition, from, recordsMax, (record) => {
+        read++;
+        return visit(record);
+      });
+    for (const types of [[], [2]]) {
+      const subscription = open({ types });
+      put(7);
+      put(4, 1);
+      const slices: number[] = [];
+      for (let isMore = true; isMore; ) {
+        read = 0;
+        isMore = subscription.pull(NO_LIMIT, 3).more;
+        slices.push(read);
+      }
+      expect(Math.max(...slices)).toBe(3);
+      expect(slices.reduce((sum, count) => sum + count)).toBe(11);
+    }
+  });
+
+  it('U5: passes over a partition on hold, and goes on where it was', () => {
+    const { name, put, open } = bench();
+    name(FIRST);
+    const subscription = open();
+    put(2);
+    put(2, 1);
+    expect(rest(subscription)).toEqual([4]);
+    subscription.hold(1);
+    put(3);
+    put(5, 1);
+    expect([subscription.isOnHold(0), subscription.isOnHold(1)]).toEqual([false, true]);
+    expect(rest(subscription)).toEqual([3]);
+    expect([subscription.positions, subscription.lagRecords]).toEqual([[5, 2], 5]);
+    subscription.release(1);
+    expect([rest(subscription), subscription.positions]).toEqual([[5], [5, 7]]);
+    expect(() => open({ partitions: [1] }).hold(0)).toThrow('subscription U5');
+  });
+
   it('gives at most so many bytes and a record more at once, however far it is behind', () => {
     const { store, name, open } = bench();
     name(FIRST);
@@ -81,7 +206,7 @@ describe('a subscription', () => {
     expect(sizes).toEqual([2, ...new Array<number>(14).fill(2)]);
   });
 
-  it('gives what is left of a dropped map, then MAP_DROPPED, for ever', () => {
+  it('U6: gives what is left of a dropped map, then MAP_DROPPED, for ever', () => {
     const { name, put, open } = bench();
     name(FIRST);
     const subscription = open();
@@ -93,7 +218,7 @@ describe('a subscription', () => {
     expect(rest(subscription)).toEqual(['MAP_DROPPED']);
   });
 
-  it('gives it in slices as everything else', () => {
+  it('U4, U6: gives it in slices as everything else', () => {
     const { name, put, open } = bench();
     name(FIRST);
     const subscription = open();
@@ -102,7 +227,7 @@ describe('a subscription', () => {
     expect(rest(subscription, 2)).toEqual([2, 2, 1, 'MAP_DROPPED']);
   });
 
-  it('is woken by the drop', async () => {
+  it('U6: is woken by the drop', async () => {
     const { name, open } = bench();
     name(FIRST);
     const subscription = open();
@@ -113,7 +238,7 @@ describe('a subscription', () => {
     expect(rest(subscription)).toEqual(['MAP_DROPPED']);
   });
 
-  it('belongs to the first map of its name, also one that is gone before it is read', () => {
+  it('U6: belongs to the first map of its name, also one that is gone before it is read', () => {
     const { name, put, open } = bench();
     const subscription = open();
     expect([rest(subscription), subscription.mapId]).toEqual([[], undefined]);
@@ -124,7 +249,7 @@ describe('a subscription', () => {
     expect([rest(subscription), subscription.mapId]).toEqual([[2, 'MAP_DROPPED'], FIRST]);
   });
 
-  it('that is opened for a map that is gone gives what is left of it', () => {
+  it('U6: that is opened for a map that is gone gives what is left of it', () => {
     const { name, put, open } = bench();
     name(FIRST);
     put(4);
@@ -134,7 +259,7 @@ describe('a subscription', () => {
     expect(rest(open({ after: [0, 0] }))).toEqual([1]);
   });
 
-  it('ends with MAP_DROPPED where the log of a dropped map has moved on', () => {
+  it('U6: ends with MAP_DROPPED where the log of a dropped map has moved on', () => {
     const { store, name, put, open } = bench();
     name(FIRST);
     const subscription = open();
@@ -183,11 +308,15 @@ describe('a subscription', () => {
     expect(() => subscription.pull(NO_LIMIT, NO_LIMIT)).toThrow('U8: versions rise');
     Object.assign(told, { version: Number.MAX_SAFE_INTEGER, epoch: 0 });
     expect(() => subscription.pull(NO_LIMIT, NO_LIMIT)).toThrow('U8: epochs rise');
+    Object.assign(told, { sequence: 1, epoch: 1 });
+    expect(() => subscription.pull(NO_LIMIT, NO_LIMIT)).toThrow('U8: a log is read in its order');
+    logs.readLog = (_partition, from) => from - 1;
+    expect(() => subscription.pull(NO_LIMIT, NO_LIMIT)).toThrow('U8: a log is read in its order');
     logs.readLog = readLog;
     store.checkInvariants();
   });
 
-  it('waits with its end for partitions on hold', () => {
+  it('U5, U6: waits with its end for partitions on hold', () => {
     const { name, put, open } = bench();
     name(FIRST);
     const subscription = open();
