@@ -141,7 +141,7 @@ export class BatchBuilder {
     this.#append(opcode, this.#mapIndex(map), partition, extras, target, position);
   }
 
-  /** Most bytes that the message will have. */
+  /** Most bytes that the message will have, where it is for one map and one target. */
   get wireBytes(): number {
     const sparse = (this.#ttlMs.length + this.#ifVersions.length + this.#processorIndexes.length) * SPARSE_BYTES;
     return this.bytes + this.count * OPERATION_BYTES + sparse + HEADER_BYTES_MAX;

@@ -59,17 +59,20 @@ interface Known {
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #caller: string;
+  readonly #connect: typeof connectMember;
   /** What members take of a message, as the first one told; a member that is asked for itself tells its own. */
   #messageBytesMax: number | undefined;
   /** By member id. */
   readonly #byMember = new Map<string, Known>();
-  /** By member id: when the last connection was lost, while no new one stands. performance.now(). */
+  /** By id of a member of the table: when the last connection was lost, milliseconds since 1970, while no new one stands. */
   readonly #lostMs = new Map<string, number>();
   #turn = 0;
 
-  constructor(options: ConnectionOptions, caller: string) {
+  /** @param connect  makes the connection to an address */
+  constructor(options: ConnectionOptions, caller: string, connect: typeof connectMember = connectMember) {
     this.#options = options;
     this.#caller = caller;
+    this.#connect = connect;
   }
 
   /**
@@ -106,7 +109,7 @@ export class Connections {
     timeoutMs: number,
     failures: GridError[],
   ): Promise<HelloResponse | undefined> {
-    const connections = seeds.map((seed) => connectMember(seed, this.#options));
+    const connections = seeds.map((seed) => this.#connect(seed, this.#options));
     const greetings = connections.map(async (connection) => ({
       connection,
       hello: await this.#greet(connection, timeoutMs).catch(explained(connection)),
@@ -144,7 +147,7 @@ export class Connections {
     if (known !== undefined) return known.connection;
     const lostMs = this.#lostMs.get(member.id);
     this.#lostMs.delete(member.id);
-    const connection = connectMember(member.address, {
+    const connection = this.#connect(member.address, {
       memberMessageBytesMax: this.#messageBytesMax,
       ...this.#options,
       lostMs,
@@ -165,6 +168,8 @@ export class Connections {
       connection.abandon();
       this.#byMember.delete(id);
     }
+    const ids = new Set<string>(table.members.map(({ id }) => id));
+    for (const id of this.#lostMs.keys()) if (!ids.has(id)) this.#lostMs.delete(id);
   }
 
   /** Members in turn: those with a link first, those whose link is known to be down last. */

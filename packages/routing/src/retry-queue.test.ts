@@ -3,31 +3,10 @@ import { jest } from '@jest/globals';
 import type { CallTarget } from './call-target.ts';
 import { RetryQueue } from './retry-queue.ts';
 import type { DetachedOperation } from './sealed-batch.ts';
+import { NotedTarget } from './testing/operations.ts';
 
 const REASON = new GridError('STALE_EPOCH', 'moved');
 const KEY = Uint8Array.of(1, 2, 3);
-
-class Target implements CallTarget {
-  done = false;
-  readonly isOneCall = true;
-  readonly timeoutMs = 1000;
-  readonly trace = undefined;
-  readonly deadlineMs: number;
-  readonly failures: GridError[] = [];
-
-  constructor(deadlineMs = Number.POSITIVE_INFINITY) {
-    this.deadlineMs = deadlineMs;
-  }
-
-  answer(): void {
-    this.done = true;
-  }
-
-  fail(_position: number, error: GridError): void {
-    this.failures.push(error);
-    this.done = true;
-  }
-}
 
 function operation(target: CallTarget, changes: Partial<DetachedOperation> = {}): DetachedOperation {
   return {
@@ -61,7 +40,7 @@ describe('operations that wait before they are routed again', () => {
 
   it('wait twice as long with each try of their call, within a bound', () => {
     const { routed, park } = bench();
-    const target = new Target();
+    const target = new NotedTarget();
     const waits: number[] = [];
     for (let attempt = 0; attempt < 10; attempt++) {
       park(operation(target));
@@ -74,7 +53,7 @@ describe('operations that wait before they are routed again', () => {
 
   it('of one call stay together and in order, and those of another have their own wait', () => {
     const { routed, park } = bench();
-    const [slow, quick] = [new Target(), new Target()];
+    const [slow, quick] = [new NotedTarget(), new NotedTarget()];
     park(operation(slow));
     jest.advanceTimersByTime(5);
     park(operation(slow, { position: 1 }), operation(quick), operation(slow, { position: 2 }));
@@ -86,7 +65,7 @@ describe('operations that wait before they are routed again', () => {
 
   it('are routed at once when what they waited for may have come', () => {
     const { queue, routed, park } = bench();
-    park(operation(new Target()), operation(new Target()));
+    park(operation(new NotedTarget()), operation(new NotedTarget()));
     queue.wake();
     expect([routed.length, routed[0]!.length, queue.size]).toEqual([1, 2, 0]);
     queue.wake();
@@ -97,7 +76,7 @@ describe('operations that wait before they are routed again', () => {
   it('that are overdue fail with the reason of their wait; what nobody waits for is dropped', () => {
     const { queue, park, held } = bench();
     const nowMs = performance.now();
-    const [over, left, waiting] = [new Target(nowMs + 1), new Target(), new Target(nowMs + 1000)];
+    const [over, left, waiting] = [new NotedTarget(nowMs + 1), new NotedTarget(), new NotedTarget(nowMs + 1000)];
     const range = { session: 1, first: 1, version: 0, left: 3 };
     park(operation(over, { request: { range, number: 1 } }), operation(left, { request: { range, number: 2 } }));
     park(operation(waiting, { request: { range, number: 3 } }));
@@ -109,7 +88,7 @@ describe('operations that wait before they are routed again', () => {
 
   it('are counted from when they wait to when they do not', () => {
     const { queue, park, held } = bench();
-    park(operation(new Target(), { value: Uint8Array.of(1) }), operation(new Target()));
+    park(operation(new NotedTarget(), { value: Uint8Array.of(1) }), operation(new NotedTarget()));
     expect(held).toEqual({ bytes: 2 * KEY.length + 1, operations: 2 });
     queue.wake();
     expect(held).toEqual({ bytes: 0, operations: 0 });
@@ -117,7 +96,7 @@ describe('operations that wait before they are routed again', () => {
 
   it('fail when the router closes', () => {
     const { queue, routed, park } = bench();
-    const target = new Target();
+    const target = new NotedTarget();
     park(operation(target));
     const closed = new GridError('CLIENT_CLOSED', 'closed');
     queue.close(closed);
