@@ -353,6 +353,24 @@ describe('a subscription', () => {
     expect(() => subscription.committed(7)).toThrow('subscription U9');
   });
 
+  it('U10: that conflates tells no place beyond what it has given', () => {
+    const { name, put, open } = bench();
+    name(FIRST);
+    const subscription = open({ onSlow: 'conflate' });
+    put(2);
+    // Nobody waits for it, so it has taken them out of the log.
+    expect([subscription.positions, subscription.lagRecords]).toEqual([[0, 0], 1]);
+    expect(subscription.takeMoved()).toEqual({ partitions: [], sequences: [] });
+    expect(rest(subscription)).toEqual([1]);
+    expect(subscription.positions).toEqual([2, 0]);
+    expect(subscription.takeMoved()).toEqual({ partitions: [0], sequences: [2] });
+    put(3);
+    expect([subscription.positions, subscription.hasMoved]).toEqual([[2, 0], true]);
+    expect(subscription.takeMoved()).toEqual({ partitions: [], sequences: [] });
+    expect(rest(subscription)).toEqual([1]);
+    expect(subscription.takeMoved()).toEqual({ partitions: [0], sequences: [5] });
+  });
+
   it('tells where it has moved, each place once', () => {
     const { name, put, open } = bench();
     name(FIRST);

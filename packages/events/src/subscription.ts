@@ -20,6 +20,8 @@
  * subscription U8  What it reads of a log rises in sequence, version and epoch.
  * subscription U9  A wake-up costs what changed: only partitions are looked at that were told of (`committed`), or whose last
  *                  look left something. From its opening on a subscription is notified of every commit.
+ * subscription U10  The places that it tells are those of what it has given: everything that was read up to there was pulled,
+ *                   or is not wanted. What it keeps to conflate (conflation.ts) holds them back.
  */
 import { assert, EVENT_TYPE, type EventTypeNumber, GridError, MapDroppedError } from '@ashlar/core';
 import type { EventColumns } from '@ashlar/serialization';
@@ -104,6 +106,8 @@ export class Subscription {
   readonly #conflation: Conflation | undefined;
   /** nextSequence[index of partition]. */
   readonly #next: Float64Array;
+  /** As #next, when takeMoved() told it last; only where it conflates (subscription U10). */
+  readonly #told: Float64Array | undefined;
   readonly #onHold = new Set<number>();
   /** indexOf[partition] in `partitions`; -1: not read. */
   readonly #indexOf: Int32Array;
@@ -161,6 +165,7 @@ export class Subscription {
     this.#next = Float64Array.from(options.partitions, (partition, index) => {
       return (options.after?.[index] ?? logs.committedSequence(partition)) + 1;
     });
+    this.#told = this.#conflation === undefined ? undefined : this.#next.slice();
     this.#sleepsThrough = options.sleepsThrough === true;
     this.#indexOf = new Int32Array(Math.max(-1, ...options.partitions) + 1).fill(-1);
     this.#unread = new IndexQueue(options.partitions.length);
@@ -191,9 +196,13 @@ export class Subscription {
     return true;
   }
 
-  /** The last sequence read in each partition. */
+  /** A sequence of each partition up to which everything was given: the last that was read, unless it keeps something. */
   get positions(): number[] {
-    return Array.from(this.#next, (next) => next - 1);
+    return Array.from(this.#keepsChanges ? this.#told! : this.#next, (next) => next - 1);
+  }
+
+  get #keepsChanges(): boolean {
+    return (this.#conflation?.size ?? 0) > 0;
   }
 
   /** Records that were read of a partition and made no event, since forgetForeign(). */
@@ -230,12 +239,14 @@ export class Subscription {
     return this.#moved.size > 0;
   }
 
-  /** The positions that have moved since this was asked last. */
+  /** The positions that have moved since this was asked last; none while it keeps something (subscription U10). */
   takeMoved(): Positions {
     const moved: Positions = { partitions: [], sequences: [] };
+    if (this.#keepsChanges) return moved;
     for (let index = this.#moved.take(); index !== undefined; index = this.#moved.take()) {
       moved.partitions.push(this.partitions[index]!);
       moved.sequences.push(this.#next[index]! - 1);
+      if (this.#told !== undefined) this.#told[index] = this.#next[index]!;
     }
     return moved;
   }
@@ -359,7 +370,7 @@ export class Subscription {
     const resolved = this.#logs.resolvedVersion();
     const isRead = this.#isDropped ? this.#readRest(bytesMax, recordsMax) : this.#readFirst(bytesMax, recordsMax);
     this.#conflation?.moveTo(this.#writer, bytesMax);
-    const isDone = isRead && (this.#conflation?.size ?? 0) === 0;
+    const isDone = isRead && !this.#keepsChanges;
     const events = this.#writer.count === 0 ? undefined : this.#writer.take();
     this.#isAsleep = events === undefined;
     const isOver = this.#isDropped && isDone && this.#onHold.size === 0;

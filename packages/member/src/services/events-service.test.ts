@@ -97,6 +97,20 @@ async function eventsOf(stream: Stream): Promise<number> {
 }
 
 describe('a subscription', () => {
+  it('that conflates tells no place beyond the events that it has sent, however much is committed meanwhile', async () => {
+    const { subscribe, put } = await bench();
+    const stream = subscribe({ onSlow: 'conflate' });
+    await take(stream, 1);
+    put(0, 'x');
+    expect(await take(stream, 1)).toMatchObject([{ kind: 'events', events: { count: 1 } }]);
+    put(0, 'y');
+    put(1, 'z');
+    expect(await take(stream, 2)).toMatchObject([
+      { kind: 'resolved', partitions: [0], sequences: [1], batches: 1 },
+      { kind: 'events', events: { count: 2 } },
+    ]);
+  });
+
   it('tells first where it stands, then events, then how far it is resolved', async () => {
     const { subscribe, put, mapId, incarnations } = await bench();
     put(1, 'before');

@@ -247,14 +247,16 @@ async function* follow(
     while (answers?.hasRoom === false) await answers.room();
     const { events, more, resolved } = pulled(subscription, batches);
     counted = countFiltered(metrics, counted, subscription.filterCounts);
+    if (events !== undefined) batches += 1;
+    const isDue = feed.isDue || (feed.tellsResolved && events !== undefined);
+    // As it is now: what is taken out of the logs while the events are sent is not among them.
+    const told = resolved !== undefined && resolved > 0 && isDue ? resolvedOf(feed, resolved, batches) : undefined;
     if (events !== undefined) {
       metrics.eventsSent += events.count;
-      batches += 1;
       answers?.hold(eventBatchBytes(events));
       yield { kind: 'events', events, number: batches, mapId: subscription.mapId ?? 0 };
     }
-    const isDue = feed.isDue || (feed.tellsResolved && events !== undefined);
-    if (resolved !== undefined && resolved > 0 && isDue) yield resolvedOf(feed, resolved, batches);
+    if (told !== undefined) yield told;
     if (!more) await subscription.changed();
     // A slice of which nothing is sent does not yield to the event loop by itself.
     else if (events === undefined) await nextTurn();
