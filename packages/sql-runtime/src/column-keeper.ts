@@ -2,8 +2,8 @@
  * Pages for the columns that queries make, and the columns they made: lent to a task, published or taken back after it.
  *
  * column-keeper K1  Every leased run is published or returned exactly once, whatever becomes of its task.
- * column-keeper K2  Runs are lent for chunks that lack a wanted column or were written to since; when memory is short none
- *                   are, and the scan reads the values' bytes.
+ * column-keeper K2  Runs are lent for chunks that lack a wanted column or were written to since; when memory is short no
+ *                   more are, and the scan reads the values' bytes.
  */
 import type { MapId, PartitionId } from '@ashlar/core';
 import type { ScanColumn } from '@ashlar/sql-plan';

@@ -1,3 +1,4 @@
+import { GridError } from '@ashlar/core';
 import { encodeValue, type Key } from '@ashlar/serialization';
 import type { WorkerPool } from '@ashlar/workers';
 import { type GetTask, getRows } from '../get-rows.ts';
@@ -142,6 +143,25 @@ describe('a query that looks up keys', () => {
     await tellBothKeys(planAs('query', text), statement, deps);
     expect(asked.sort()).toEqual(['t number 1', 't string 1', 'u number 1', 'u string 1']);
     expect(statement.odd.counts()).toHaveLength(1);
+  });
+
+  it('does not fail for want of a notice: its rows are complete by then; nothing more is looked for', async () => {
+    let asked = 0;
+    const failsWith = (error: Error) => ({
+      get: () => {
+        asked++;
+        return Promise.reject(error);
+      },
+    });
+    const plan = planAs('query', "SELECT n FROM t WHERE __key IN ('1', '2', '3')");
+    const statement = statementOf([]);
+    for (const code of ['MEMBER_UNREACHABLE', 'UNKNOWN_MAP', 'DEADLINE_EXCEEDED'] as const) {
+      asked = 0;
+      await tellBothKeys(plan, statement, { keys: failsWith(new GridError(code, 'no')) });
+      expect([asked, statement.odd.counts()]).toEqual([2, []]);
+    }
+    const bug = new TypeError('a bug');
+    await expect(tellBothKeys(plan, statement, { keys: failsWith(bug) })).rejects.toBe(bug);
   });
 
   it('looks for so many texts of a statement and no more, however many maps it reads', async () => {

@@ -1,5 +1,5 @@
 /** Statements that read single keys, and those that look up keys by a text that may mean two. */
-import type { CallScope } from '@ashlar/core';
+import { type CallScope, GridError } from '@ashlar/core';
 import { canonicalNumber } from '@ashlar/expressions';
 import { isOneGo } from '@ashlar/partitions';
 import { encodeKey, type Key } from '@ashlar/serialization';
@@ -42,7 +42,10 @@ export async function* runGet(plan: GetPlan, statement: Statement, deps: KeyRead
 /** Most texts of one statement for which both keys are looked for. */
 const TOLD_TEXTS_MAX = 20;
 
-/** Adds a notice where a map has both keys that a text may mean, for a query that looks up keys. */
+/**
+ * Adds a notice where a map has both keys that a text may mean, for a query that looks up keys. Its rows are complete by then:
+ * where a key cannot be read there is no notice, and nothing fails.
+ */
 export async function tellBothKeys(
   { stages }: Extract<Plan, { kind: 'query' }>,
   statement: Statement,
@@ -53,9 +56,13 @@ export async function tellBothKeys(
     const scan = scanUnder(fragment);
     return scan === undefined ? [] : ambiguousTexts(scan.filter, parameters).map((text) => ({ map: scan.map, text }));
   });
-  for (const { map, text } of looked.slice(0, TOLD_TEXTS_MAX)) {
-    const keys = [text, canonicalNumber(text)!];
-    const entries = await Promise.all(keys.map((key) => reader.get(map, key, statement)));
-    if (entries.every((entry) => entry !== undefined)) odd.add([{ what: bothKeysNotice(text), rows: 0 }]);
+  try {
+    for (const { map, text } of looked.slice(0, TOLD_TEXTS_MAX)) {
+      const keys = [text, canonicalNumber(text)!];
+      const entries = await Promise.all(keys.map((key) => reader.get(map, key, statement)));
+      if (entries.every((entry) => entry !== undefined)) odd.add([{ what: bothKeysNotice(text), rows: 0 }]);
+    }
+  } catch (error) {
+    if (!GridError.is(error)) throw error;
   }
 }
