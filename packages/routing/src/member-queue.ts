@@ -264,6 +264,8 @@ export class MemberQueue {
     const first = answers.firstOperation ?? 0;
     const count = answers.statuses.length;
     if (first + count > batch.count) throw new Failure('INTERNAL', 'more answers than operations');
+    // Counted twice, they would end the batch while others of it are unanswered, and nobody would wait for those.
+    if (batch.wasAnswered(first, count)) throw new Failure('INTERNAL', 'operations are answered twice');
     if (this.#slices.length === 0 && (count <= SLICE_OPERATIONS || !batch.targets[first]!.isOneCall)) {
       this.#deliver(batch, answers, 0, count);
       return;

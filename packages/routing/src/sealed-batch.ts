@@ -146,6 +146,11 @@ export class SealedBatch {
     return false;
   }
 
+  /** Whether any of operations [first, first + count) was answered in an earlier piece. */
+  wasAnswered(first: number, count: number): boolean {
+    return this.#answered?.subarray(first, first + count).includes(1) === true;
+  }
+
   isAnswered(operation: number): boolean {
     return this.#answered?.[operation] === 1;
   }

@@ -246,6 +246,16 @@ describe('kv answers', () => {
     expect(pieces[1]!.errors).toEqual([]);
   });
 
+  it('that are large and a part of what is owed come in pieces of that part', () => {
+    const part = { ...answersOf(), firstOperation: 7 };
+    const pieces = [...piecesOf(part, 3), ...piecesOf(part, 100)];
+    expect(pieces.map(({ firstOperation, statuses }) => [firstOperation, statuses.length])).toEqual([
+      [7, 3],
+      [10, 1],
+      [7, 4],
+    ]);
+  });
+
   it('of any bytes are read or refused, never worse', () => {
     const bytes = encodeAnswers(answersOf());
     fc.assert(

@@ -541,7 +541,7 @@ function piece(answers: KvAnswers, valueEnds: Uint32Array, start: number, end: n
   }));
   return {
     ...answers,
-    firstOperation: start,
+    firstOperation: (answers.firstOperation ?? 0) + start,
     statuses: answers.statuses.subarray(start, end),
     valueEnds: valueEnds.slice(start, end).map((valueEnd) => valueEnd - base),
     values: answers.values.subarray(base, valueEnds[end - 1]!),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { MESSAGE_BYTES_CEILING } from '@ashlar/transport';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse, stringify } from 'yaml';
 import { loadConfig, settingOf } from './load.ts';
@@ -134,6 +135,7 @@ describe('configuration', () => {
     ['memory.maxBytes', '1XB', /expected a size such as 512MiB, at least 16MiB$/],
     ['memory.maxBytes', '1KiB', /at least 16MiB/],
     ['limits.keyBytes', '1MiB', /at most 64KiB/],
+    ['limits.messageBytes', `${MESSAGE_BYTES_CEILING + 1}`, /at most 1GiB/],
     ['limits.sessionTtlMs', '5', /expected a time such as 30s, at least 1s$/],
     ['log.level', 'loud', /expected one of trace, debug, info, warn, error, silent$/],
     ['security.insecure', 'yes', /expected true or false$/],
