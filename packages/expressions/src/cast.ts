@@ -120,15 +120,15 @@ function toInt8(value: RowValue, from: SqlType, at: number): bigint {
 }
 
 const FLOAT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
-const FLOAT_NAMES: Readonly<Record<string, number>> = {
-  nan: Number.NaN,
-  infinity: Infinity,
-  inf: Infinity,
-  '+infinity': Infinity,
-  '+inf': Infinity,
-  '-infinity': -Infinity,
-  '-inf': -Infinity,
-};
+const FLOAT_NAMES: ReadonlyMap<string, number> = new Map([
+  ['nan', Number.NaN],
+  ['infinity', Infinity],
+  ['inf', Infinity],
+  ['+infinity', Infinity],
+  ['+inf', Infinity],
+  ['-infinity', -Infinity],
+  ['-inf', -Infinity],
+]);
 
 function toFloat(value: RowValue, from: SqlType, at: number): number {
   if (typeof value === 'number') return value;
@@ -141,7 +141,7 @@ function toFloat(value: RowValue, from: SqlType, at: number): number {
 
 function parseFloat8(text: string, at: number): number {
   const trimmed = text.trim();
-  const named = FLOAT_NAMES[trimmed.toLowerCase()];
+  const named = FLOAT_NAMES.get(trimmed.toLowerCase());
   if (named !== undefined) return named;
   if (!FLOAT.test(trimmed)) throw unreadable(text, 'float8', at);
   const double = Number(trimmed);
