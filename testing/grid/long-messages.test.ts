@@ -21,7 +21,7 @@ beforeAll(async () => {
   const settings = { 'limits.valueBytes': '48MiB', 'limits.messageBytes': '64MiB' };
   grid = await TestGrid.start({ members: 2, memory: '512MiB', settings });
   client = await grid.connect();
-  map = client.map('long');
+  map = client.map<string, unknown>('long');
   await map.put('a', bytesOf(LONG, 1), TIME);
   await map.put('b', bytesOf(LONG, 2), TIME);
   await map.put('c', bytesOf(LONG, 3), TIME);
