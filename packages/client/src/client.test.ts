@@ -1,6 +1,14 @@
 import { GridError } from '@ashlar/core';
-import { type Column, decodeValue, encodeColumns, encodeKey, encodeValue, ValueTag } from '@ashlar/serialization';
-import type { ProcessWhereRequest, SqlOutput, SqlRequest } from '@ashlar/transport';
+import {
+  type Column,
+  decodeValue,
+  encodeColumns,
+  encodeKey,
+  encodeValue,
+  type StatementOutput,
+  ValueTag,
+} from '@ashlar/serialization';
+import type { ProcessWhereRequest, SqlRequest } from '@ashlar/transport';
 import { FakeMember } from '@ashlar/transport/testing';
 import { type Context, type ContextManager, context, createTraceState, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { connect, defineMap, type Grid, ready } from './index.ts';
@@ -42,11 +50,11 @@ function texts(...values: (string | null)[]): Column {
   return { type: 'text', length: values.length, uniform: undefined, tags, values, ...lanes };
 }
 
-function batch(...columns: Column[]): SqlOutput {
+function batch(...columns: Column[]): StatementOutput {
   return { kind: 'batch', bytes: encodeColumns({ length: columns[0]!.length, columns }) };
 }
 
-const HEADER: SqlOutput = {
+const HEADER: StatementOutput = {
   kind: 'header',
   columns: [
     { name: 'n', type: 'float8' },
@@ -57,12 +65,12 @@ const HEADER: SqlOutput = {
 const END = { kind: 'end', affected: 5, rows: 3, version: 77, elapsedMs: 1, notices: ['last'], batches: 0 } as const;
 
 /** Answers every statement with these, the end counting the batches; notes what was asked. */
-function answer(...told: SqlOutput[]): SqlRequest[] {
+function answer(...told: StatementOutput[]): SqlRequest[] {
   const batches = told.filter(({ kind }) => kind === 'batch').length;
   return answerExactly(...told.map((output) => (output === END ? { ...END, batches } : output)));
 }
 
-function answerExactly(...outputs: SqlOutput[]): SqlRequest[] {
+function answerExactly(...outputs: StatementOutput[]): SqlRequest[] {
   const asked: SqlRequest[] = [];
   member.services.sql.execute = async function* (request) {
     asked.push(request);

@@ -10,8 +10,15 @@
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
 import { CancelledError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';
 import { nobodyThere, pause, type Router, worthAnotherMember } from '@ashlar/routing';
-import { COLUMN_TYPES, columnValues, decodeColumns } from '@ashlar/serialization';
-import { PartCount, type SqlEnd, type SqlOutput, type WireColumn } from '@ashlar/transport';
+import {
+  COLUMN_TYPES,
+  columnValues,
+  decodeColumns,
+  type StatementColumn,
+  type StatementEnd,
+  type StatementOutput,
+} from '@ashlar/serialization';
+import { PartCount } from '@ashlar/transport';
 import type { CallTurns } from './call-turns.ts';
 import { parameterBytes } from './checks.ts';
 import { onlyReads } from './only-reads.ts';
@@ -32,7 +39,7 @@ const RETRY_MAX_MS = 200;
 const ASK_LEAST_MS = 50;
 const SQL_TYPES: ReadonlySet<string> = new Set(COLUMN_TYPES.filter((type) => type !== 'any' && type !== 'null'));
 
-type Header = SqlOutput & { readonly kind: 'header' };
+type Header = StatementOutput & { readonly kind: 'header' };
 
 export class GridSqlResult<Row> implements SqlResult<Row> {
   readonly #router: Router;
@@ -40,9 +47,9 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   readonly #statement: Statement;
   /** Its place among the open results. */
   #place: Turn | undefined;
-  #outputs: AsyncGenerator<SqlOutput, void, undefined> | undefined;
+  #outputs: AsyncGenerator<StatementOutput, void, undefined> | undefined;
   #header: Promise<Header> | undefined;
-  #end: SqlEnd | undefined;
+  #end: StatementEnd | undefined;
   #isRead = false;
   #notices: readonly string[] = [];
 
@@ -118,7 +125,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     count.checkEnded();
   }
 
-  #finish(end: SqlEnd): void {
+  #finish(end: StatementEnd): void {
     this.#end = end;
     this.#notices = [...this.#notices, ...end.notices];
     this.#router.observeVersion(end.version);
@@ -200,7 +207,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   }
 }
 
-function resultColumn({ name, type }: WireColumn): ResultColumn {
+function resultColumn({ name, type }: StatementColumn): ResultColumn {
   return { name, type: SQL_TYPES.has(type) ? (type as SqlTypeName) : 'unknown' };
 }
 

@@ -26,6 +26,7 @@ export { decodeParameters, encodeParameters } from './parameters.ts';
 export { partitionHash, partitionOf } from './partition.ts';
 export { Path, type PathSegment, pathText } from './path.ts';
 export { decodeRefusal, encodeRefusal, type RefusingCode, refusedBy } from './refusals.ts';
+export type { StatementColumn, StatementEnd, StatementOutput } from './statement-output.ts';
 export { decodeMessage, decodeValue } from './value-decoder.ts';
 export { EXTENSION, VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
 export { ValueReader } from './value-reader.ts';

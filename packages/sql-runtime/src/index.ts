@@ -21,9 +21,7 @@ export {
   decodedValues,
   type PrepareContext,
   type PreparedStatement,
-  type ResultColumn,
   type RunContext,
-  type StatementOutput,
   type StatementValues,
   valuesOf,
 } from './statements/statement-types.ts';

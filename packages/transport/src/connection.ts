@@ -1,6 +1,7 @@
 /** A connection to one member: its services as typed calls. */
 import './quiet-grpc.ts';
 import { GridError, type PartitionTable, type TraceContext } from '@ashlar/core';
+import type { StatementOutput } from '@ashlar/serialization';
 import { ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
 import {
   type Caller,
@@ -75,7 +76,7 @@ export interface MemberConnection {
     readonly remove: Ask<{ map: string; key: s.KeyText }, { removed: boolean }>;
   };
   readonly sql: {
-    readonly execute: CreditStream<s.SqlRequest, s.SqlOutput>;
+    readonly execute: CreditStream<s.SqlRequest, StatementOutput>;
     readonly query: Ask<s.SqlRequest, s.QueryResponse>;
   };
   readonly compute: {

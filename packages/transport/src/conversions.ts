@@ -1,5 +1,6 @@
 /** Messages whose shape on the wire differs from that of services.ts: unions, the flattened partition table, defaults. */
 import type { Epoch, MemberAddress, PartitionTable } from '@ashlar/core';
+import type { StatementOutput } from '@ashlar/serialization';
 import type {
   DeployRequest,
   FragmentOutput,
@@ -8,7 +9,6 @@ import type {
   JobPartOutput,
   PartInput,
   PartOutput,
-  SqlOutput,
   SubscribeRequest,
   WireOnSlow,
 } from './services.ts';
@@ -86,7 +86,7 @@ export const deployRequest: Conversion<DeployRequest> = {
   },
 };
 
-export const sqlOutput: Conversion<SqlOutput> = {
+export const sqlOutput: Conversion<StatementOutput> = {
   out: (value) => {
     if (value.kind === 'batch') return { batch: value.bytes };
     return value.kind === 'header' ? { header: value } : { end: value };
@@ -94,8 +94,8 @@ export const sqlOutput: Conversion<SqlOutput> = {
   in: (message) => {
     const wire = message as { readonly header?: object; readonly batch?: Uint8Array; readonly end?: object };
     if (wire.batch !== undefined) return { kind: 'batch', bytes: wire.batch };
-    if (wire.header !== undefined) return { ...wire.header, kind: 'header' } as SqlOutput;
-    if (wire.end !== undefined) return { ...wire.end, kind: 'end' } as SqlOutput;
+    if (wire.header !== undefined) return { ...wire.header, kind: 'header' } as StatementOutput;
+    if (wire.end !== undefined) return { ...wire.end, kind: 'end' } as StatementOutput;
     throw malformed('an answer of a statement of no known kind');
   },
 };

@@ -5,6 +5,7 @@
  * conversion. Schemas are loaded at the first message, not at import.
  */
 import { GridError, type PartitionTable } from '@ashlar/core';
+import type { StatementOutput } from '@ashlar/serialization';
 import {
   type Conversion,
   creditInput,
@@ -128,7 +129,7 @@ export const METHODS = {
     namesCatalog: true,
   }),
 
-  execute: method<CreditInput<s.SqlRequest>, s.SqlOutput>('Sql', 'Execute', {
+  execute: method<CreditInput<s.SqlRequest>, StatementOutput>('Sql', 'Execute', {
     request: creditInput<s.SqlRequest>(),
     response: sqlOutput,
     effect: 'write',

@@ -1,12 +1,12 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { GridError } from '@ashlar/core';
+import type { StatementOutput } from '@ashlar/serialization';
 import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js';
 import { connectMember, type MemberConnection } from './connection.ts';
 import { fromStatus } from './error-status.ts';
 import { METHODS } from './methods.ts';
 import { OPERATIONS } from './operations.ts';
 import { serve } from './server.ts';
-import type { SqlOutput } from './services.ts';
 import { FakeMember } from './testing/index.ts';
 
 let member: FakeMember;
@@ -32,7 +32,7 @@ const REQUEST = { text: 'SELECT 1', parameters: new Uint8Array(0), sessionVersio
 
 /** Header, `count` batches of `bytes` bytes, end; counts what was asked of it. */
 function resultOf(count: number, bytes: number, pulled: { count: number; returned: boolean }) {
-  return async function* (): AsyncGenerator<SqlOutput> {
+  return async function* (): AsyncGenerator<StatementOutput> {
     try {
       yield { kind: 'header', columns: [{ name: 'n', type: 'int4' }], notices: ['look'] };
       for (let index = 0; index < count; index++) {

@@ -8,6 +8,7 @@
  *              fires.
  */
 import type { PartitionTable, TraceContext } from '@ashlar/core';
+import type { StatementColumn, StatementOutput } from '@ashlar/serialization';
 import type { EventBatch } from './event-batch.ts';
 import type { KvAnswers, KvBatch } from './kv-batch.ts';
 import type { Permission } from './operations.ts';
@@ -144,35 +145,8 @@ export interface SqlRequest {
   readonly strict: boolean;
 }
 
-export interface WireColumn {
-  readonly name: string;
-  readonly type: string;
-  /** int8 that is a count: callers get it as a number. */
-  readonly isCount?: boolean | undefined;
-}
-
-export type SqlOutput =
-  | {
-      readonly kind: 'header';
-      readonly columns: readonly WireColumn[];
-      readonly notices: readonly string[];
-    }
-  /** At most 256 KiB each, so that results never starve key-value traffic. */
-  | { readonly kind: 'batch'; readonly bytes: Uint8Array }
-  | ({ readonly kind: 'end' } & SqlEnd);
-
-export interface SqlEnd {
-  readonly affected: number;
-  readonly rows: number;
-  readonly version: number;
-  readonly elapsedMs: number;
-  readonly notices: readonly string[];
-  /** Sent before it. */
-  readonly batches: number;
-}
-
 export interface QueryResponse {
-  readonly columns: readonly WireColumn[];
+  readonly columns: readonly StatementColumn[];
   /** One JSON array a row. */
   readonly rows: readonly string[];
   readonly affected: number;
@@ -183,7 +157,7 @@ export interface QueryResponse {
 
 export interface SqlService {
   /** header, batches, end; fails by throwing. */
-  execute(request: SqlRequest, context: CallContext): AsyncIterable<SqlOutput>;
+  execute(request: SqlRequest, context: CallContext): AsyncIterable<StatementOutput>;
   query(request: SqlRequest, context: CallContext): Promise<QueryResponse>;
 }
 

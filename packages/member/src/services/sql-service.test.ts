@@ -1,7 +1,7 @@
 import { Decimal } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
-import { type Column, encodeColumns, encodeValue, ValueTag } from '@ashlar/serialization';
-import type { RunContext, StatementOutput, StatementValues } from '@ashlar/sql-runtime';
+import { type Column, encodeColumns, encodeValue, type StatementOutput, ValueTag } from '@ashlar/serialization';
+import type { RunContext, StatementValues } from '@ashlar/sql-runtime';
 import type { Permission, SqlRequest } from '@ashlar/transport';
 import { callContext } from '../testing/test-grid.ts';
 import { sqlService } from './sql-service.ts';

@@ -1,9 +1,9 @@
 /** The sql service: gRPC's adapter of statements (sql-runtime), as a stream of batches or as one answer with rows of JSON. */
 import { GridError, type Version } from '@ashlar/core';
 import { jsonText } from '@ashlar/kv';
-import { columnValue, decodeColumns } from '@ashlar/serialization';
+import { columnValue, decodeColumns, type StatementOutput } from '@ashlar/serialization';
 import { decodedValues, type Statements } from '@ashlar/sql-runtime';
-import type { CallContext, SqlOutput, SqlRequest, SqlService } from '@ashlar/transport';
+import type { CallContext, SqlRequest, SqlService } from '@ashlar/transport';
 
 /** Most rows of a unary query, which answers with all rows at once. */
 const UNARY_ROWS_MAX = 10_000;
@@ -12,7 +12,7 @@ const UNARY_BATCH_BYTES_MAX = 2 << 20;
 const UNARY_TEXT_MAX = 16 << 20;
 
 export function sqlService(statements: Pick<Statements, 'execute'>): SqlService {
-  const execute = (request: SqlRequest, context: CallContext): AsyncGenerator<SqlOutput> => {
+  const execute = (request: SqlRequest, context: CallContext): AsyncGenerator<StatementOutput> => {
     const { text, parameters, rowsMax, strict, sessionVersion } = request;
     const { signal, trace, deadlineMs } = context;
     const seen = sessionVersion as Version;
@@ -25,7 +25,7 @@ export function sqlService(statements: Pick<Statements, 'execute'>): SqlService 
     async query(request, context) {
       const rows: string[] = [];
       let textLength = 0;
-      let header: Extract<SqlOutput, { kind: 'header' }> = { kind: 'header', columns: [], notices: [] };
+      let header: Extract<StatementOutput, { kind: 'header' }> = { kind: 'header', columns: [], notices: [] };
       for await (const output of execute({ ...request, rowsMax: request.rowsMax || UNARY_ROWS_MAX }, context)) {
         if (output.kind === 'header') header = output;
         else if (output.kind === 'batch') textLength += appendRows(output.bytes, rows, textLength);

@@ -1,17 +1,19 @@
 /** The columns of a result as callers see them. */
-import { type Column, decodeColumns, ValueTag } from '@ashlar/serialization';
+import { type Column, decodeColumns, type StatementColumn, ValueTag } from '@ashlar/serialization';
 import type { PlanColumn } from '@ashlar/sql-plan';
-import type { ResultColumn } from './statement-types.ts';
 
 /**
  * The type of a column without a static one is that of its first rows, where these agree.
  *
  * @param first  the first batch; undefined: there is none
  */
-export function resultColumns(columns: readonly PlanColumn[], first: Uint8Array | undefined): readonly ResultColumn[] {
+export function resultColumns(
+  columns: readonly PlanColumn[],
+  first: Uint8Array | undefined,
+): readonly StatementColumn[] {
   const isOpen = columns.some(({ type }) => type === 'any' || type === 'null');
   const rows = first === undefined || !isOpen ? undefined : decodeColumns(first);
-  return columns.map(({ name, type, isCount = false }, index): ResultColumn => {
+  return columns.map(({ name, type, isCount = false }, index): StatementColumn => {
     if (type !== 'any' && type !== 'null') return { name, type, isCount };
     const found = rows === undefined ? undefined : observedType(rows.columns[index]!);
     return { name, type: found ?? 'unknown' };

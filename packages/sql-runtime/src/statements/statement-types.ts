@@ -1,7 +1,7 @@
 /** Statements as doors see them: prepared, run with values, answered as header, batches, end. No door's wire in it. */
 import type { TraceContext, Version } from '@ashlar/core';
 import type { SqlType } from '@ashlar/expressions';
-import { decodeParameters, encodeParameters } from '@ashlar/serialization';
+import { decodeParameters, encodeParameters, type StatementOutput } from '@ashlar/serialization';
 import type { PlanColumn } from '@ashlar/sql-plan';
 
 /** The parameters $1, $2 ... of a statement: as values, and encoded, as threads and members hand them on. */
@@ -46,31 +46,6 @@ export interface MapPermission {
   readonly permission: 'read' | 'write';
   readonly map: string;
 }
-
-/** A column of a result; `unknown` where its type cannot be known. */
-export interface ResultColumn {
-  readonly name: string;
-  readonly type: string;
-  /** int8 that is a count: applications get it as a number. */
-  readonly isCount?: boolean | undefined;
-}
-
-export type StatementOutput =
-  /** Comes first. Types as far as the plan and the first batch show them. */
-  | { readonly kind: 'header'; readonly columns: readonly ResultColumn[]; readonly notices: readonly string[] }
-  | { readonly kind: 'batch'; readonly bytes: Uint8Array }
-  /** Last. */
-  | {
-      readonly kind: 'end';
-      /** Rows changed; for a statement that changes nothing, rows read. */
-      readonly affected: number;
-      readonly rows: number;
-      readonly version: number;
-      readonly elapsedMs: number;
-      readonly notices: readonly string[];
-      /** Sent before it. */
-      readonly batches: number;
-    };
 
 export interface PreparedStatement {
   /** By number, $1 first. `any`: what it is given decides. */

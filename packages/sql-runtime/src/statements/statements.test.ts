@@ -1,13 +1,13 @@
 import type { GridView } from '@ashlar/cluster';
 import { GridError, type Version } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
-import { encodeValue, type Key } from '@ashlar/serialization';
+import { encodeValue, type Key, type StatementOutput } from '@ashlar/serialization';
 import { decodeBatch } from '@ashlar/sql-executor';
 import type { CatalogView, Plan } from '@ashlar/sql-plan';
 import { planStatement } from '@ashlar/sql-planner';
 import { rowsBatch } from '../get-rows.ts';
 import { checkParameterCount, parameterTypes } from './parameters.ts';
-import { decodedValues, type RunContext, type StatementOutput, valuesOf } from './statement-types.ts';
+import { decodedValues, type RunContext, valuesOf } from './statement-types.ts';
 import { Statements } from './statements.ts';
 
 const CATALOG: CatalogView = {

@@ -20,7 +20,7 @@ import {
   tracedCall,
   tracedStream,
 } from '@ashlar/observe';
-import { batchRowCount } from '@ashlar/serialization';
+import { batchRowCount, type StatementOutput } from '@ashlar/serialization';
 import { type Plan, type PlanColumn, withPosition } from '@ashlar/sql-plan';
 import type { ChangeCoordinator } from '../changes/change-coordinator.ts';
 import type { Planning } from '../planning.ts';
@@ -30,13 +30,7 @@ import { type KeyReads, runGet, tellBothKeys } from './key-reads.ts';
 import { checkParameterCount, parameterTypes } from './parameters.ts';
 import { permissionsOf } from './permissions.ts';
 import { resultColumns } from './result-columns.ts';
-import type {
-  PrepareContext,
-  PreparedStatement,
-  RunContext,
-  StatementOutput,
-  StatementValues,
-} from './statement-types.ts';
+import type { PrepareContext, PreparedStatement, RunContext, StatementValues } from './statement-types.ts';
 
 /** Characters of a statement that its span shows. */
 const TEXT_TOLD_MAX = 1000;
