@@ -197,6 +197,20 @@ describe('a mutation that was sealed and lost with its partition', () => {
     expect(bench.sole.store.applied.size).toBe(6);
   });
 
+  it('keeps no number once its caller has gone, also where it is refused again after that (failure-split F3)', async () => {
+    const router = await bench.connect();
+    failing('IN_DOUBT', 2, isKey(1));
+    const leaving = new AbortController();
+    bench.sole.beforeAnswer = (batch) => {
+      if (batch.resent) leaving.abort();
+      return undefined;
+    };
+    await expect(put(router, 1, 'a', { signal: leaving.signal })).rejects.toMatchObject({ code: 'CANCELLED' });
+    for (const key of [2, 3]) await put(router, key, 'later');
+    const last = bench.sole.batches.at(-1)!;
+    expect(last.lowestUnanswered).toBe(last.firstRequest);
+  });
+
   it('makes a read that hung on it read again', async () => {
     const router = await bench.connect();
     await put(router, 1, 'a');
