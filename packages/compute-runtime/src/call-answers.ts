@@ -10,7 +10,7 @@
  */
 import type { EntryOutcome, ProcessorOutcomes } from '@ashlar/compute';
 import type { WriteBatch } from '@ashlar/storage';
-import { eachCall, type ProcessorCall } from './processor-call.ts';
+import type { ProcessorCall } from './processor-call.ts';
 
 /** What is staged next belongs to the call. */
 export function numberAs(batch: WriteBatch, { session, requestNumber }: ProcessorCall): void {
@@ -27,7 +27,8 @@ export function lastChanger(first: ProcessorCall, firstCall: number, { lastChang
 
 /**
  * @param firstCall  index of the entry's first call in its task
- * @param isStaged   the change that they left is in the batch; else there was none in the end
+ * @param isStaged   the change that they left is in the batch; else there was none in the end (of a call that ran alone: it has
+ *                   changed nothing)
  * @returns whether anything is staged
  */
 export function stageAnswers(
@@ -38,17 +39,27 @@ export function stageAnswers(
   outcomes: ProcessorOutcomes,
   isStaged: boolean,
 ): boolean {
-  // A call that ran alone and left no change has changed nothing.
-  if (!isStaged && first.count === 1) return false;
+  if (first.count === 1) return isStaged && stageAnswer(batch, first, firstCall, lastChange, outcomes);
   let hasAnswers = false;
-  eachCall([first], (call, place) => {
-    const index = firstCall + place;
-    if (call.requestNumber === 0 || !outcomes.hasChanged(index)) return;
-    const { bytes, start, end } = outcomes.result(index);
-    if (isStaged && index === lastChange && start === end) return;
-    numberAs(batch, call);
-    batch.answer(call.map.id, call.partition, bytes, start, end);
-    hasAnswers = true;
-  });
+  let index = firstCall;
+  for (let call: ProcessorCall | undefined = first; call !== undefined; call = call.next, index++) {
+    if (stageAnswer(batch, call, index, isStaged ? lastChange : -1, outcomes)) hasAnswers = true;
+  }
   return hasAnswers;
+}
+
+/** @param recorded  the call whose record the change is; -1: there is none */
+function stageAnswer(
+  batch: WriteBatch,
+  call: ProcessorCall,
+  index: number,
+  recorded: number,
+  outcomes: ProcessorOutcomes,
+): boolean {
+  if (call.requestNumber === 0 || !outcomes.hasChanged(index)) return false;
+  const { bytes, start, end } = outcomes.result(index);
+  if (index === recorded && start === end) return false;
+  numberAs(batch, call);
+  batch.answer(call.map.id, call.partition, bytes, start, end);
+  return true;
 }
