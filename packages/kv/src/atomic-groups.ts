@@ -55,43 +55,43 @@ export class AtomicGroups {
   #run(group: readonly number[]): void {
     const { turns } = this.#parts;
     const { isRepeat } = this.#scope;
-    let todo = isRepeat ? group.filter((operation) => !this.#scope.repeats.isKnown(operation)) : group;
+    let rest = isRepeat ? group.filter((operation) => !this.#scope.repeats.isKnown(operation)) : group;
     try {
-      const blocked = todo.find((operation) => turns.holderOf(operation) !== undefined);
+      const blocked = rest.find((operation) => turns.holderOf(operation) !== undefined);
       if (blocked !== undefined) {
-        this.#waitFor(todo, blocked);
+        this.#waitFor(rest, blocked);
         return;
       }
       if (isRepeat) {
-        const asked = todo;
-        const rest = this.#scope.repeats.restOf(asked, () => this.#run(asked));
-        if (rest === undefined) return;
-        todo = rest;
+        const asked = rest;
+        const unknown = this.#scope.repeats.restOf(asked, () => this.#run(asked));
+        if (unknown === undefined) return;
+        rest = unknown;
       }
-      if (todo.length > 0 && turns.isBehindOthers(todo[0]!)) this.#scope.rooms.waitAll(todo);
-      else this.#apply(todo);
+      if (rest.length > 0 && turns.isBehindOthers(rest[0]!)) this.#scope.rooms.waitAll(rest);
+      else this.#apply(rest);
     } catch (error) {
-      this.#refused(todo, error);
+      this.#refused(rest, error);
     }
   }
 
-  #waitFor(todo: readonly number[], blocked: number): void {
+  #waitFor(rest: readonly number[], blocked: number): void {
     const { deps, progress } = this.#scope;
     const step = progress.later(() => {
-      this.#run(todo);
-      for (const operation of todo) progress.settleLate(operation);
+      this.#run(rest);
+      for (const operation of rest) progress.settleLate(operation);
     });
     deps.gate.wait(this.#parts.turns.holderOf(blocked)!, step);
-    for (const operation of todo) progress.openLate(operation);
+    for (const operation of rest) progress.openLate(operation);
   }
 
   /** @throws whatever one of the mutations is refused with: none of them applies */
-  #apply(todo: readonly number[]): void {
+  #apply(rest: readonly number[]): void {
     const { mutations, reads, writes } = this.#parts;
     const { opcodes } = this.#scope.batch;
     try {
-      for (const operation of todo) mutations.expireBefore(operation);
-      for (const operation of todo) {
+      for (const operation of rest) mutations.expireBefore(operation);
+      for (const operation of rest) {
         if (opcodes[operation] === OPCODE.PROCESS)
           throw new GridError('INVALID_ARGUMENT', 'a processor call cannot be part of an atomic batch');
         if (isMutation(opcodes[operation]!)) mutations.mutate(operation);
@@ -104,18 +104,18 @@ export class AtomicGroups {
     }
   }
 
-  #refused(todo: readonly number[], error: unknown): void {
+  #refused(rest: readonly number[], error: unknown): void {
     const { turns } = this.#parts;
     let cause = error;
     if (turns.mayWaitFor(error)) {
       try {
-        this.#scope.rooms.waitAll(todo, error);
+        this.#scope.rooms.waitAll(rest, error);
         return;
       } catch (refusal) {
         cause = refusal;
       }
     }
     // One fate, one error: the caller repeats all of them or none.
-    for (const operation of todo) this.#scope.answers.fail(operation, cause);
+    for (const operation of rest) this.#scope.answers.fail(operation, cause);
   }
 }
