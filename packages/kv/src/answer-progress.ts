@@ -73,9 +73,9 @@ export class AnswerProgress {
    * @returns whether they were sent
    */
   tellFirst(next: number): boolean {
-    const end = this.#late === undefined ? next : this.#late.endOfAnswered(this.#told);
-    if (this.#isScattered || end < next || next === this.#count) return false;
     const first = this.#told;
+    if (this.#isScattered || next === this.#count) return false;
+    if (this.#late !== undefined && !this.#late.areAnswered(first, next)) return false;
     if (!this.#sender.tell(first, next)) return false;
     this.#told = next;
     return true;

@@ -117,9 +117,9 @@ export class Answers {
     return this.#length >= this.#longAt;
   }
 
-  /** They can't be sent yet: isLong is false until there are more. */
+  /** They can't be sent yet: isLong is false until there are twice as many, so that asking again stays rare. */
   notSent(): void {
-    this.#longAt = this.#length + PIECE_BYTES;
+    this.#longAt = this.#length * 2;
   }
 
   /** The answers of operations [first, end) were sent, which are all that have a value (answers N1). */

@@ -131,6 +131,10 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
   get calls(): number {
     return this.#turns.calls;
   }
+  /** It has changed something, or may through a processor. */
+  get isWriting(): boolean {
+    return this.puts + this.removes + this.calls > 0;
+  }
   get highestVersion(): number {
     return this.#writes.highestVersion;
   }
@@ -184,9 +188,13 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     return true;
   }
 
-  /** Long values are sent while the batch goes on. */
+  /** Long values are sent while the batch goes on; not where it writes and listeners may ask for its answers to be delayed. */
   #tellLong(next: number): void {
     const { answers, progress } = this;
+    if (this.isWriting && this.deps.pressure.mayBeHigh) {
+      answers.notSent();
+      return;
+    }
     const first = progress.told;
     // What was staged is told with its commit, or waits for it.
     this.#writes.commit();

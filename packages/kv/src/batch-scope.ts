@@ -2,7 +2,15 @@
 import type { GridView } from '@ashlar/cluster';
 import type { ProcessorCalls } from '@ashlar/compute-runtime';
 import type { TraceContext } from '@ashlar/core';
-import type { AnswerWindow, EntryLimits, KeyGate, RoomQueue, WaitingKeys, WritePath } from '@ashlar/partitions';
+import type {
+  AnswerWindow,
+  EntryLimits,
+  KeyGate,
+  LogPressure,
+  RoomQueue,
+  WaitingKeys,
+  WritePath,
+} from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
 import type { KvBatch } from '@ashlar/transport';
 import type { AnswerProgress } from './answer-progress.ts';
@@ -21,6 +29,7 @@ export interface BatchDependencies {
   readonly control: GridView;
   readonly gate: KeyGate;
   readonly rooms: RoomQueue;
+  readonly pressure: Pick<LogPressure, 'mayBeHigh'>;
   readonly processors: ProcessorCalls;
   readonly clock: { now(): number };
   readonly limits: EntryLimits;

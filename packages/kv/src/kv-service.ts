@@ -191,7 +191,7 @@ class BatchStream implements KvBatchSink {
 
   tellRun(run: BatchRun, first: number, end: number, mapIds: Uint32Array | undefined): boolean {
     // Under pressure writers are delayed, unless they have waited for room already: the whole answer is.
-    if (!run.progress.hasWaited && this.#deps.pressure.isHigh(run.batch.partitions)) return false;
+    if (!run.progress.hasWaited && run.isWriting && this.#deps.pressure.isHigh(run.batch.partitions)) return false;
     this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
     return true;
   }
@@ -223,9 +223,9 @@ class BatchStream implements KvBatchSink {
 
   /** Sends the answers that are left; writers under pressure wait for them, unless they have waited for room already. */
   #answerAll(run: BatchRun, mapIds: Uint32Array | undefined): void {
-    const { batch, puts, removes, calls } = run;
+    const { batch } = run;
     const { pressure, metrics, answerMemory } = this.#deps;
-    const isDelayed = !run.progress.hasWaited && puts + removes + calls > 0 && pressure.isHigh(batch.partitions);
+    const isDelayed = !run.progress.hasWaited && run.isWriting && pressure.isHigh(batch.partitions);
     if (!isDelayed) {
       for (const [first, end] of run.untold()) this.#answer(run.answers.piece(first, end, this.#headerOf(run, mapIds)));
       run.answers.release(answerMemory);

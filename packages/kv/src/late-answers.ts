@@ -29,6 +29,12 @@ export class LateAnswers {
     return this.#open[operation] !== 0;
   }
 
+  /** Whether none of operations [from, end) is open. */
+  areAnswered(from: number, end: number): boolean {
+    for (let operation = from; operation < end; operation++) if (this.#open[operation] !== 0) return false;
+    return true;
+  }
+
   /** Where the answered operations from `from` on end. */
   endOfAnswered(from: number): number {
     let end = from;

@@ -113,6 +113,19 @@ describe('answers with long values', () => {
     expect(answers.length).toBe(5);
     for (const { values } of answers) expect(values.length).toBeLessThan((64 << 10) + 1100);
   });
+
+  it('ask only now and then whether they may be sent, where they may not', () => {
+    const { stream, pressure } = ready();
+    let questions = 0;
+    Object.defineProperty(pressure, 'mayBeHigh', { get: () => (questions += 1) > 0 });
+    const { answers, send } = stream();
+    const value = 'x'.repeat(1000);
+    const writes = [{ opcode: OPCODE.PUT, name: 'a', value }];
+    const reads = Array.from({ length: 2000 }, () => ({ opcode: OPCODE.GET, name: 'a', value }));
+    send(batchOf([...writes, ...reads]));
+    // 2 MB, asked at 64 KiB and at each doubling.
+    expect([answers.length, questions]).toEqual([1, 5]);
+  });
 });
 
 function offsetsOf(steps: readonly Step[]): Uint32Array {

@@ -36,6 +36,11 @@ export class LogPressure {
     return DELAY_MIN_MS + (DELAY_MAX_MS - DELAY_MIN_MS) * pressed ** 2;
   }
 
+  /** Whether isHigh() can be true of any partition: somebody holds logs. */
+  get mayBeHigh(): boolean {
+    return this.#holders > 0;
+  }
+
   /** Whether an answer to a batch that wrote to these partitions should wait. */
   isHigh(partitions: ArrayLike<number>): boolean {
     if (this.#holders === 0) return false;

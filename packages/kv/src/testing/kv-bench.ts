@@ -83,8 +83,9 @@ export function bench(options: BenchOptions = {}) {
     },
     run: () => Promise.reject(new Error('none are called')),
   });
+  const pressure = new LogPressure(store);
   const service = kvService({
-    ...{ store, writes, control, gate, rooms, processors, clock, sessions, metrics, pressure: new LogPressure(store) },
+    ...{ store, writes, control, gate, rooms, processors, clock, sessions, metrics, pressure },
     ...{
       limits,
       valueBytesMax: 1024,
@@ -135,6 +136,7 @@ export function bench(options: BenchOptions = {}) {
   };
   return {
     service,
+    pressure,
     stream,
     value,
     told,
