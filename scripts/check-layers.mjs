@@ -48,7 +48,18 @@ const ROOMS = {
     ...['sql-executor', 'compute-runtime', 'kv', 'sql-runtime'],
   ],
   cli: ['core', 'api', 'terminal', 'client', 'member'],
+  simulator: ['core', 'cluster'],
 };
+
+/** Rooms for tests only: no other room imports one, in its source or its manifest, and `npm run pack` takes none. */
+const TESTS_ONLY = new Set(['simulator']);
+
+/** Rooms, or folders of them, that decide and never ask the world: time, chance and messages are handed in. */
+const PURE = ['simulator/src'];
+/** What starts a room from a command line. */
+const IMPURE = ['simulator/src/command'];
+const WORLD =
+  /\bDate\b|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bMath\.random\b|\bcrypto\b|\bperformance\b|(?<![.\w#])process\.\w|\bnode:\w/;
 
 /** Libraries that more than one room may name, with the reason. */
 const SHARED_LIBRARIES = new Set([
@@ -56,6 +67,9 @@ const SHARED_LIBRARIES = new Set([
 ]);
 
 const faults = [];
+for (const [room, imported] of Object.entries(ROOMS))
+  for (const name of imported)
+    if (TESTS_ONLY.has(name)) faults.push(`${room} imports ${name}, which is for tests only`);
 const order = Object.keys(ROOMS);
 const owners = new Map();
 
@@ -86,6 +100,7 @@ function checkDependency(room, dependency) {
 }
 
 function checkFile(room, file, manifest) {
+  if (!isTest(file) && isIn(PURE, file) && !isIn(IMPURE, file)) checkPure(file);
   const allowed = new Set([
     ...Object.keys(manifest.dependencies ?? {}),
     // What the user may have: loaded where it is there.
@@ -108,6 +123,21 @@ function checkFile(room, file, manifest) {
       faults.push(`${place} passes by the door`);
     const fromRoot = isTest(file) && ['fast-check', '@jest/globals'].includes(library);
     if (!allowed.has(library) && !fromRoot) faults.push(`${place} is not among the room's dependencies`);
+  }
+}
+
+function isIn(folders, file) {
+  return folders.some((folder) => file.startsWith(join(root, 'packages', folder, '/')));
+}
+
+function checkPure(file) {
+  for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const code = line
+      .replace(/^\s*(?:\/?\*|\/\/).*$|\/\/.*$/, '')
+      .replaceAll(/'[^']*'|`[^`]*`/g, (text) => (text.startsWith("'node:") ? text : ''));
+    const found = WORLD.exec(code)?.[0];
+    if (found !== undefined)
+      faults.push(`${relative(root, file)}:${index + 1}: '${found}' in a room that decides only`);
   }
 }
 
