@@ -21,6 +21,7 @@ const ROOMS = {
   modules: ['core', 'api'],
   grid: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   cluster: ['core'],
+  replication: ['core'],
   partitions: ['core', 'serialization', 'storage', 'cluster'],
   terminal: ['core', 'api'],
   workers: ['core', 'storage'],

@@ -22,6 +22,18 @@ export {
 } from './embedded-coordinator.ts';
 export { type Follow, GridView } from './grid-view.ts';
 export { assignPartitions, type Owners } from './placement.ts';
+export {
+  type ControllerOptions,
+  type MembershipGrant,
+  ReplicaController,
+} from './replicas/replica-controller.ts';
+export {
+  type ChangeRefusal,
+  emptyReplicaTable,
+  type RefusedChange,
+  type ReplicaOutcome,
+  stepReplicas,
+} from './replicas/replica-step.ts';
 export { checkedCatalog, checkedState, checkedTable } from './state-check.ts';
 export { type ControlCommand, type ControlState, isTableCommand, type TableCommand } from './step.ts';
 export type { JoinedMember, TableState } from './table-state.ts';

@@ -47,6 +47,20 @@ export {
 } from './names.ts';
 export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';
+export {
+  memberOfReplica,
+  type PartitionPhase,
+  type PartitionReplicas,
+  type PlacedCopies,
+  type Renunciation,
+  type ReplicaChange,
+  type ReplicaId,
+  type ReplicaMember,
+  type ReplicaTable,
+  type ReplicaTransaction,
+  type RowReference,
+  replicaIdOf,
+} from './replica-table.ts';
 export { ERROR_TEXT_MAX, shortText, shortTextBytes } from './short-text.ts';
 export { SmallSet } from './small-set.ts';
 export {

@@ -1,0 +1,78 @@
+/**
+ * What the core sees of its member: options, and a way to read the log that lies in memory beside it.
+ *
+ * host H1  A LogReader answers at once, from what the store holds; it changes nothing, and its answer follows from the inputs
+ *          and effects so far. So the core stays a function of its inputs.
+ */
+import type { Epoch, ReplicaId, Sequence } from '@ashlar/core';
+import type { Payload } from './messages.ts';
+import type { Timings } from './timings.ts';
+
+/** A run of records of one epoch, as the log wrote it. */
+export interface LogRun {
+  readonly recordEpoch: Epoch;
+  readonly count: number;
+  readonly bytes: number;
+  readonly payload: Payload;
+}
+
+/** What the log of a partition says beside its records. */
+export interface LogTerms {
+  /** The first sequence that it still has. */
+  readonly trimFloor: Sequence;
+  /** The lowest sequence that durable consumers want; Infinity: none. */
+  readonly heldFrom: number;
+}
+
+export interface LogReader {
+  /**
+   * Records from a sequence on: at least one, at most as many as fit `bytesMax`, all of one epoch.
+   *
+   * @param from  at most the last sequence that the core was told of
+   * @returns undefined when the log does not reach back so far any more
+   */
+  read(partition: number, from: Sequence, bytesMax: number): LogRun | undefined;
+  terms(partition: number): LogTerms;
+}
+
+export interface ReplicationOptions {
+  /** This process. */
+  readonly self: ReplicaId;
+  readonly partitionCount: number;
+  readonly timings: Timings;
+  /** Fewer in-sync copies, the primary counted, and no write is taken or acknowledged. 1: every set will do. */
+  readonly minInSync: number;
+  /** Bytes that may be under way to one backup, whatever it says is free. */
+  readonly windowBytes: number;
+  /** Most bytes of one append, but for a record that is longer by itself. */
+  readonly appendBytes: number;
+  /** Copies that this member takes in, and hands out, at a time. */
+  readonly transfersMax: number;
+  /** A copy that lacks at most so many records joins the set. */
+  readonly growWithinRecords: number;
+}
+
+export const DEFAULT_OPTIONS: Omit<ReplicationOptions, 'self' | 'partitionCount' | 'timings'> = Object.freeze({
+  minInSync: 1,
+  windowBytes: 16 * 1024 * 1024,
+  appendBytes: 1024 * 1024,
+  transfersMax: 4,
+  growWithinRecords: 1000,
+});
+
+/** Why a member does not serve a partition now. */
+export type NotServing =
+  /** It is not the primary, as far as it knows. */
+  | 'notPrimary'
+  /** It was named primary, and has not got there. */
+  | 'promoting'
+  /** A read lease is missing; it may come any moment. */
+  | 'noLease'
+  /** The coordinator took the member for dead; it is registering again. */
+  | 'suspended'
+  /** The set is smaller than `minInSync`: reads are answered, writes are not. */
+  | 'notEnoughInSync'
+  /** It is stopping in order. */
+  | 'leaving';
+
+export type ServeAnswer = 'yes' | NotServing;
