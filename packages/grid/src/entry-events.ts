@@ -1,41 +1,23 @@
-/** A batch of events as objects for the application; tokens are made when they are read. */
+/** An event of a batch as an object for the application; its token is made when it is read. */
 import type { EntryEvent } from '@ashlar/api';
 import { decodeKey, decodeValue } from '@ashlar/serialization';
 import { EVENT_TYPES, type EventBatch } from '@ashlar/transport';
-import { encodeToken } from './token.ts';
+import type { HandedPlaces } from './handed-places.ts';
 
 /**
- * @param mapId         of the map whose events they are
- * @param handed        positions by partition, moved on event by event as they are taken
- * @param incarnations  by partition
+ * Event `index` of `batch`, which is handed out by this.
+ *
+ * @param mapId  of the map whose event it is
  */
-export function* eventsOf<K, V>(
-  batch: EventBatch,
-  map: string,
-  mapId: number,
-  handed: Float64Array,
-  incarnations: Float64Array,
-): Generator<EntryEvent<K, V>, void, undefined> {
-  const before = handed.slice();
-  const incarnationsThen = incarnations.slice();
-  const tokenAt = (index: number): string => {
-    const sequences = before.slice();
-    for (let at = 0; at <= index; at++) sequences[batch.partitions[at]!] = batch.sequences[at]!;
-    return encodeToken({ map, mapId, incarnations: incarnationsThen, sequences });
-  };
-  for (let index = 0; index < batch.count; index++) {
-    handed[batch.partitions[index]!] = batch.sequences[index]!;
-    yield eventAt<K, V>(batch, index, map, tokenAt);
-  }
-}
-
-function eventAt<K, V>(
+export function entryEvent<K, V>(
   batch: EventBatch,
   index: number,
   map: string,
-  tokenAt: (index: number) => string,
+  mapId: number,
+  places: HandedPlaces,
 ): EntryEvent<K, V> {
   const { keyEnds, keys } = batch;
+  const place = places.hand(batch.partitions[index]!, batch.sequences[index]!);
   const event = {
     type: EVENT_TYPES[batch.types[index]!],
     map,
@@ -44,7 +26,7 @@ function eventAt<K, V>(
     oldValue: valueAt(batch.oldValues, batch.oldValueEnds, index),
     version: batch.versions[index]!,
     get token(): string {
-      return tokenAt(index);
+      return places.tokenOf(place, map, mapId);
     },
   };
   return event as unknown as EntryEvent<K, V>;

@@ -29,11 +29,10 @@ import { pause, type Router } from '@ashlar/routing';
 import type { EventBatch, SubscribeOutput, SubscribeRequest } from '@ashlar/transport';
 import { EVENT_TYPES } from '@ashlar/transport';
 import { checkSubscribeOptions, parameterBytes } from './checks.ts';
-import { eventsOf } from './entry-events.ts';
+import { EventReader, type ResolvedOutput } from './event-reader.ts';
+import { HandedPlaces } from './handed-places.ts';
 import { decodeToken, encodeToken } from './token.ts';
 
-/** Batches in the inbox beyond which members wait. */
-const INBOX_MAX = 4;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1_000;
 /** Attempts to get the rest of a dropped map from a member whose link broke. */
@@ -60,11 +59,6 @@ interface Link {
 
 const NO_COUNTS: SubscriptionStats = { dividedByZero: 0, oddValues: 0 };
 
-interface Received {
-  readonly feed: Feed;
-  readonly output: SubscribeOutput;
-}
-
 /** One member's share. */
 interface Feed {
   readonly member: MemberAddress;
@@ -83,17 +77,13 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   /** Parameters of its condition; encoded once, as they were when it began. */
   #parameters: Uint8Array = new Uint8Array(0);
   #received!: Float64Array;
-  #handed!: Float64Array;
-  #incarnations!: Float64Array;
+  readonly #handed: HandedPlaces;
   /** Partitions whose beginning is known. */
   #known!: Uint8Array;
   #gridId: string;
   readonly #startToken: string;
-  readonly #inbox: Received[] = [];
   readonly #feeds = new Map<string, Feed>();
-  readonly #events: AsyncGenerator<EntryEvent<K, V>, void, undefined>;
-  #wakeReader: (() => void) | undefined;
-  #wakeFeeds: (() => void)[] = [];
+  readonly #reader: EventReader<K, V>;
   #failure: GridError | undefined;
   /** The map that the subscription belongs to; 0: none has the name yet. */
   #mapId = 0;
@@ -112,21 +102,21 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     this.#map = map;
     this.#options = options;
     this.#gridId = router.table.gridId;
+    this.#handed = new HandedPlaces(router.partitionCount);
+    this.#reader = new EventReader(map, this.#handed, { isPlaced: () => this.#isPlaced(), onOver: () => this.#end() });
     this.#makeRoom(router.partitionCount);
     this.#startToken = options.from === undefined || options.from === 'now' ? '' : options.from;
-    this.#events = this.#run();
     this.#begin();
   }
 
   #makeRoom(partitionCount: number): void {
     this.#received = new Float64Array(partitionCount);
-    this.#handed = new Float64Array(partitionCount);
-    this.#incarnations = new Float64Array(partitionCount);
+    this.#handed.begin(partitionCount);
     this.#known = new Uint8Array(partitionCount);
   }
 
   next(): Promise<IteratorResult<EntryEvent<K, V>>> {
-    return this.#events.next();
+    return this.#reader.next();
   }
 
   async return(): Promise<IteratorResult<EntryEvent<K, V>>> {
@@ -178,8 +168,8 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     const start = decodeToken(this.#startToken, this.#map, this.#router.partitionCount);
     this.#mapId = start.mapId;
     this.#received.set(start.sequences);
-    this.#handed.set(start.sequences);
-    this.#incarnations.set(start.incarnations);
+    this.#handed.sequences.set(start.sequences);
+    this.#handed.incarnations.set(start.incarnations);
     this.#known.fill(1);
   }
 
@@ -233,7 +223,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
           this.#receive(link, output);
           retryMs = RETRY_FIRST_MS;
           if (output.kind === 'events') tries = 0;
-          while (this.#inbox.length >= INBOX_MAX && !signal.aborted) await this.#roomInInbox();
+          while (!this.#reader.hasRoom && !signal.aborted) await this.#reader.room();
         }
       } catch (error) {
         if (signal.aborted || this.#ended) return;
@@ -282,7 +272,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     const position = {
       map: this.#map,
       mapId: this.#mapId,
-      incarnations: this.#incarnations,
+      incarnations: this.#handed.incarnations,
       sequences: this.#received,
     };
     return {
@@ -307,12 +297,15 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
       const { partitions, sequences, count } = output.events;
       if (this.#options.onSlow !== 'conflate') checkOrder(output.events, this.#received);
       for (let index = 0; index < count; index++) this.#received[partitions[index]!] = sequences[index]!;
-      this.#put({ feed, output });
+      this.#reader.putEvents(output);
     } else {
       checkBatches(link, output.batches);
       this.#count(link, output);
-      this.#advance(output, this.#received);
-      this.#put({ feed, output });
+      this.#advance(output);
+      this.#reader.putResolved(output, ({ version }) => {
+        feed.resolvedVersion = Math.max(feed.resolvedVersion, version);
+        this.#tellResolved();
+      });
     }
   }
 
@@ -336,20 +329,20 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
       const incarnation = standing.incarnations[index]!;
       const sequence = standing.sequences[index]!;
       if (this.#known[partition] === 1) {
-        if (incarnation !== this.#incarnations[partition])
+        if (incarnation !== this.#handed.incarnations[partition])
           throw sequenceGone(`the log of partition ${partition} is another one by now`, partition);
         isAhead ||= sequence > this.#received[partition]!;
         return;
       }
       this.#known[partition] = 1;
-      this.#incarnations[partition] = incarnation;
+      this.#handed.incarnations[partition] = incarnation;
       this.#received[partition] = sequence;
-      this.#handed[partition] = sequence;
+      this.#handed.sequences[partition] = sequence;
     });
     // It was asked for "now", for want of a place in some partition: by now there is one in each.
     if (isAhead) throw new GridError('CONNECTION_LOST', 'the subscription stands ahead of what came: it is asked anew');
     feed.isStanding = true;
-    this.#wakeReader?.();
+    this.#reader.wake();
     const isReady = this.#known.every((known) => known === 1) && [...this.#feeds.values()].every((f) => f.isStanding);
     if (isReady && !this.#isReady) {
       this.#isReady = true;
@@ -364,50 +357,10 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     return this.#placed;
   }
 
-  #advance({ partitions, sequences }: SubscribeOutput & { readonly kind: 'resolved' }, positions: Float64Array): void {
+  #advance({ partitions, sequences }: ResolvedOutput): void {
     partitions.forEach((partition, index) => {
-      if (sequences[index]! > positions[partition]!) positions[partition] = sequences[index]!;
+      if (sequences[index]! > this.#received[partition]!) this.#received[partition] = sequences[index]!;
     });
-  }
-
-  #put(received: Received): void {
-    this.#inbox.push(received);
-    this.#wakeReader?.();
-  }
-
-  #roomInInbox(): Promise<void> {
-    return new Promise((resolve) => this.#wakeFeeds.push(resolve));
-  }
-
-  async *#run(): AsyncGenerator<EntryEvent<K, V>, void, undefined> {
-    try {
-      for (;;) {
-        // A token names a place in every partition: before all are known there is none to hand out with an event.
-        const received = this.#isPlaced() ? this.#inbox.shift() : undefined;
-        if (received === undefined) {
-          if (this.#failure !== undefined) throw this.#failure;
-          if (this.#ended) return;
-          await new Promise<void>((resolve) => {
-            this.#wakeReader = resolve;
-          });
-          continue;
-        }
-        for (const wake of this.#wakeFeeds.splice(0)) wake();
-        yield* this.#hand(received);
-      }
-    } finally {
-      this.#end();
-    }
-  }
-
-  *#hand({ feed, output }: Received): Generator<EntryEvent<K, V>, void, undefined> {
-    if (output.kind === 'events') {
-      yield* eventsOf<K, V>(output.events, this.#map, output.mapId ?? 0, this.#handed, this.#incarnations);
-    } else if (output.kind === 'resolved') {
-      this.#advance(output, this.#handed);
-      feed.resolvedVersion = Math.max(feed.resolvedVersion, output.version);
-      this.#tellResolved();
-    }
   }
 
   #tellResolved(): void {
@@ -429,8 +382,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     clearTimeout(this.#readyTimer);
     this.#stopWatching();
     for (const feed of this.#feeds.values()) feed.abort.abort();
-    for (const wake of this.#wakeFeeds.splice(0)) wake();
-    this.#wakeReader?.();
+    this.#reader.end(this.#failure);
   }
 }
 
