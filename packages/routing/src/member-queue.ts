@@ -1,7 +1,7 @@
 /**
  * A client's queue for one member: builders that gather operations, a bounded window of batches under way, reconnection.
  *
- *   add -> builder -> (turn over, or full) seal -> outbox -> (window open, link up) stream -> answers -> targets
+ *   add -> builder -> (turn over and worth a message, or full) seal -> outbox -> (window open, link up) stream -> answers -> targets
  *
  * member-queue Q1  At most `windowBatches` batches and `windowBytes` bytes are unanswered; one batch may always be under
  *                  way.
@@ -23,8 +23,9 @@ import {
   type SessionRequest,
   STATUS,
 } from '@ashlar/transport';
-import { BatchBuilder } from './batch-builder.ts';
+import type { BatchBuilder } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
+import { Gathering } from './gathering.ts';
 import type { MemberLink } from './member-link.ts';
 import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 
@@ -89,7 +90,9 @@ export class MemberQueue {
   readonly member: MemberAddress;
   readonly #host: MemberQueueHost;
   readonly #link: MemberLink;
-  readonly #builders: Record<BuilderKind, BatchBuilder>;
+  readonly #gatherings: Record<BuilderKind, Gathering>;
+  /** The same, in the order in which they are flushed. */
+  readonly #all: readonly Gathering[];
   readonly #outbox: SealedBatch[] = [];
   readonly #inFlight = new SmallSet<SealedBatch>();
   readonly #openedSessions = new Set<number>();
@@ -110,11 +113,12 @@ export class MemberQueue {
     this.#host = host;
     this.#link = link;
     const { valueBytesMax } = host.limits;
-    this.#builders = {
-      quick: new BatchBuilder({ valueBytesMax }),
-      process: new BatchBuilder({ valueBytesMax }),
-      backup: new BatchBuilder({ valueBytesMax, consistency: 1 }),
+    this.#gatherings = {
+      quick: new Gathering({ valueBytesMax }),
+      process: new Gathering({ valueBytesMax }),
+      backup: new Gathering({ valueBytesMax, consistency: 1 }),
     };
+    this.#all = Object.values(this.#gatherings);
     void this.#connect();
   }
 
@@ -149,8 +153,13 @@ export class MemberQueue {
 
   /** Whether operations wait for a flush. */
   get isGathering(): boolean {
-    const { quick, process, backup } = this.#builders;
-    return quick.count + process.count + backup.count > 0;
+    const { quick, process, backup } = this.#gatherings;
+    return quick.builder.count + process.builder.count + backup.builder.count > 0;
+  }
+
+  /** Whether some of them would go, but for a flush that found them too few. */
+  get isHolding(): boolean {
+    return this.#all.some(({ isHeld }) => isHeld);
   }
 
   get isIdle(): boolean {
@@ -165,7 +174,7 @@ export class MemberQueue {
   /** What gathers an operation of this kind; added() follows. */
   builderFor(opcode: number, readBackup: boolean): BatchBuilder {
     const kind = opcode === OPCODE.PROCESS ? 'process' : readBackup ? 'backup' : 'quick';
-    const builder = this.#builders[kind];
+    const { builder } = this.#gatherings[kind];
     if (builder.count === 0) this.#host.scheduleFlush();
     return builder;
   }
@@ -174,7 +183,7 @@ export class MemberQueue {
   added(builder: BatchBuilder): void {
     const { batchOperationsMax, batchBytesMax } = this.#host.limits;
     if (builder.count >= batchOperationsMax || builder.bytes >= batchBytesMax) {
-      this.#seal(builder);
+      this.#seal(this.#all.find((gathering) => gathering.builder === builder)!);
       this.pump();
     }
   }
@@ -186,16 +195,23 @@ export class MemberQueue {
     this.pump();
   }
 
-  /** The turn is over: what was gathered goes out, unless the window is full (then it goes on gathering). */
-  flush(): void {
-    for (const builder of Object.values(this.#builders)) {
-      if (builder.count > 0 && this.#hasRoom(0) && this.#outbox.length === 0) this.#seal(builder);
+  /**
+   * The turn is over: what was gathered goes out, unless the window is full or it is not worth a message yet (then it goes
+   * on gathering).
+   */
+  flush(nowMs: number): void {
+    for (const gathering of this.#all) {
+      const mayGo = gathering.builder.count > 0 && this.#hasRoom(0) && this.#outbox.length === 0;
+      if (!mayGo) gathering.release();
+      else if (gathering.isWorthAMessage(nowMs)) this.#seal(gathering);
       this.pump();
     }
   }
 
-  #seal(builder: BatchBuilder): void {
-    const batch = new SealedBatch(builder, this.#host.sealContext());
+  #seal(gathering: Gathering): void {
+    const batch = new SealedBatch(gathering.builder, this.#host.sealContext());
+    batch.gathering = gathering;
+    gathering.release();
     this.#outbox.push(batch);
     this.#host.account(batch.message.length, batch.count);
   }
@@ -235,6 +251,7 @@ export class MemberQueue {
   #send(stream: KvStream, batch: SealedBatch): void {
     this.#inFlight.add(batch);
     this.#inFlightBytes += batch.message.length;
+    batch.gathering?.sent(batch.count);
     batch.wasSent = true;
     try {
       stream.write(batch.messageAt(this.#host.nowMs()));
@@ -245,6 +262,7 @@ export class MemberQueue {
   }
 
   #refuse(batch: SealedBatch, error: GridError): void {
+    batch.gathering?.answered(batch.count);
     this.#forget(batch);
     for (let operation = 0; operation < batch.count; operation++) {
       batch.settle(operation);
@@ -284,7 +302,7 @@ export class MemberQueue {
     if (this.#slices.length === 0) return;
     setImmediate(() => {
       if (this.#slices.length === 0) return;
-      this.flush();
+      this.flush(this.#host.nowMs());
       this.#deliverSlice();
     });
   }
@@ -311,6 +329,7 @@ export class MemberQueue {
       else failures.push(index);
     }
     if (failures !== undefined) this.#host.failures(batch, answers, failures);
+    batch.gathering?.answered(to - from);
     if (batch.noteAnswered(first + from, to - from)) this.#forget(batch);
     this.pump();
     if (this.isGathering) this.#host.scheduleFlush();
@@ -384,18 +403,23 @@ export class MemberQueue {
       batch.keepOnly(mine);
       loose.push(...mine);
     }
+    for (const gathering of this.#all) gathering.forget();
     return loose;
   }
 
   /** Takes back what was never sent, to send it another way. */
   takeQueued(): DetachedOperation[] {
-    for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
+    this.#sealAll();
     return this.#outbox.splice(0).flatMap((batch) => {
       this.#host.account(-batch.message.length, -batch.count);
       const alive = batch.takeApart((operation) => !batch.targets[operation]!.done);
       batch.keepOnly(alive);
       return alive;
     });
+  }
+
+  #sealAll(): void {
+    for (const gathering of this.#all) if (gathering.builder.count > 0) this.#seal(gathering);
   }
 
   async #openSession(session: number): Promise<void> {
@@ -432,7 +456,7 @@ export class MemberQueue {
 
   /** Fails what is overdue. */
   sweep(nowMs: number, overdue: (target: CallTarget, wasSent: boolean, isMutation: boolean) => GridError): void {
-    for (const builder of Object.values(this.#builders)) {
+    for (const { builder } of this.#all) {
       if (builder.minDeadlineMs > nowMs) continue;
       builder.targets.forEach((target, operation) => {
         if (!target.done && target.deadlineMs <= nowMs) {
@@ -447,7 +471,7 @@ export class MemberQueue {
 
   /** The member cannot be reached: what is not in doubt fails now (member-queue Q5). */
   failUnsent(error: GridError): void {
-    for (const builder of Object.values(this.#builders)) if (builder.count > 0) this.#seal(builder);
+    this.#sealAll();
     for (const batch of this.#outbox) {
       batch.targets.forEach((target, operation) => {
         if (target.done || (batch.wasResent && batch.isMutation(operation))) return;
@@ -475,7 +499,7 @@ export class MemberQueue {
     this.#deliverAll();
     clearTimeout(this.#timer);
     const all = [...this.#outbox.splice(0), ...this.#inFlight.takeAll()];
-    for (const { targets, positions } of [...all, ...Object.values(this.#builders)]) {
+    for (const { targets, positions } of [...all, ...this.#all.map(({ builder }) => builder)]) {
       targets.forEach((target, operation) => {
         target.fail(positions[operation]!, error, undefined);
       });

@@ -37,6 +37,7 @@ import { Connections } from './connections.ts';
 import { groupByQueue, sendGroup } from './detached-routing.ts';
 import { clientClosed, noOwner } from './errors.ts';
 import { splitFailures, type WayOn } from './failure-split.ts';
+import { FlushTurns } from './flush-turns.ts';
 import { HeardCatalog, versionIn } from './heard-catalog.ts';
 import { KnownTable } from './known-table.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
@@ -70,11 +71,10 @@ export class Router {
   readonly #tables: TableRefresher;
   readonly #retries: RetryQueue;
   readonly #host: MemberQueueHost;
+  readonly #turns: FlushTurns;
   readonly #room: QueueRoom;
   readonly #known: KnownTable;
   #sessionVersion = 0;
-  #nowMs = 0;
-  #flushScheduled = false;
   #sweeper: NodeJS.Timeout | undefined;
   #leaseTimer: NodeJS.Timeout;
   #gatheringTimer: NodeJS.Timeout | undefined;
@@ -133,6 +133,7 @@ export class Router {
       (bytes, operations) => this.#account(bytes, operations),
       settings.nowMs,
     );
+    this.#turns = new FlushTurns({ queues: this.#queues, clockMs: settings.nowMs });
     this.#host = this.#makeHost();
     this.#queueTo(first).noteSession(lease.session);
     this.observeVersion(lease.version);
@@ -213,10 +214,10 @@ export class Router {
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#admit();
-      if (!this.#flushScheduled) this.#nowMs = this.#settings.nowMs();
+      this.#turns.beginCall();
       const timeoutMs = checkTimeout(limits?.timeoutMs ?? this.#settings.timeoutMs);
       const trace = limits?.trace ?? this.#trace?.();
-      const target = new SingleCall(opcode, this.#nowMs, timeoutMs, trace, resolve, reject);
+      const target = new SingleCall(opcode, this.#turns.nowMs, timeoutMs, trace, resolve, reject);
       if (limits?.signal !== undefined) {
         target.watch(limits.signal);
         if (target.done) return;
@@ -368,7 +369,7 @@ export class Router {
       sessionVersion: this.#sessionVersion,
       tableVersion: this.table.tableVersion,
       catalogVersion: versionIn(this.table.gridId, this.#catalog.known()),
-      nowMs: this.#nowMs,
+      nowMs: this.#turns.nowMs,
     };
   }
 
@@ -378,24 +379,7 @@ export class Router {
   }
 
   #scheduleFlush(): void {
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    // Calls of this turn count from here, also when a queue asked for the flush and the last call was long ago.
-    this.#nowMs = this.#settings.nowMs();
-    this.#armSweeper();
-    // Once what runs now is over, idle queues go: no answer is on its way to them whose waiters could ask for more. The
-    // others gather until the event loop has turned.
-    process.nextTick(() => {
-      for (const queue of this.#queues.values()) if (queue.isQuiet) queue.flush();
-      if ([...this.#queues.values()].every((queue) => !queue.isGathering)) this.#flushScheduled = false;
-      else setImmediate(() => this.#flushAll());
-    });
-  }
-
-  #flushAll(): void {
-    this.#flushScheduled = false;
-    this.#nowMs = this.#settings.nowMs();
-    for (const queue of this.#queues.values()) queue.flush();
+    if (this.#turns.schedule()) this.#armSweeper();
   }
 
   #observe(answers: KvAnswers): void {
@@ -581,6 +565,7 @@ export class Router {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#sweeper);
+    this.#turns.close();
     clearInterval(this.#leaseTimer);
     clearInterval(this.#gatheringTimer);
     for (const listener of this.#onClose.splice(0)) listener();

@@ -8,6 +8,7 @@ import type { WireError } from '@ashlar/core';
 import { decodeBatch, isMutation, type ProcessorReference, withDeadline } from '@ashlar/transport';
 import type { BatchBuilder } from './batch-builder.ts';
 import type { CallTarget } from './call-target.ts';
+import type { Gathering } from './gathering.ts';
 import type { MapHandle } from './map-handle.ts';
 import type { NumberRange, RequestNumbers } from './request-numbers.ts';
 
@@ -64,6 +65,8 @@ export class SealedBatch {
   readonly session: number;
   /** Whether it was given to a stream: then its mutations may have been applied. */
   wasSent = false;
+  /** Where its operations gathered, which counts what is owed; undefined: it was made elsewhere. */
+  gathering: Gathering | undefined;
   minDeadlineMs: number;
   readonly #deadlineMs: number;
   readonly #sealedMs: number;
