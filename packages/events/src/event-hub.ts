@@ -1,5 +1,5 @@
 /**
- * All subscriptions of a member: notifies those of a partition that it has new records, once a commit.
+ * All subscriptions of a member: notifies those of a partition that it has new records.
  *
  * event-hub H1  A subscription is notified of the partitions that it reads, from `open` to `close`, and of no others; a
  *               closed one of none.
@@ -7,10 +7,13 @@
  *               closed one kept is given back.
  * event-hub H3  Subscriptions that sleep through what they do not want are looked at together, in slices, and for at most a
  *               quarter of the time: many that nothing is for do not keep those waiting that something is for.
+ * event-hub H4  Where commits are far apart a subscription is woken by the commit; where several come in one turn of the event
+ *               loop (many writers), once for all of them, at the turn's end (turn-wakes.ts).
  */
 import { assert, GridError } from '@ashlar/core';
 import { EventColumnsWriter } from './event-columns.ts';
 import { BATCH_EVENTS, type LogSource, Subscription, type SubscriptionOptions } from './subscription.ts';
+import { TurnWakes } from './turn-wakes.ts';
 
 /** Bytes that conflating subscriptions of a member keep together. */
 const CONFLATION_BYTES_MAX = 64 << 20;
@@ -51,12 +54,14 @@ export class EventHub {
   /** Asleep, with records that were not looked at (event-hub H3). */
   #toLookAt: Subscription[] = [];
   #isLookDue = false;
+  readonly #wakes: TurnWakes;
   readonly #budget = { bytes: 0, bytesMax: CONFLATION_BYTES_MAX };
 
   constructor(logs: LogSource, options: EventHubOptions) {
     this.#logs = logs;
     this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#later = options.later ?? laterByTimer;
+    this.#wakes = new TurnWakes((endTurn) => this.#later(0, endTurn));
     this.#subscriptionsMax = options.subscriptionsMax;
     this.#byPartition = Array.from({ length: options.partitionCount }, () => new Set());
   }
@@ -118,7 +123,9 @@ export class EventHub {
   /** A batch was committed in a partition. */
   committed(partition: number): void {
     for (const subscription of this.#byPartition[partition]!) {
-      if (subscription.committed(partition)) this.#toLookAt.push(subscription);
+      const notice = subscription.committed(partition);
+      if (notice === 'wake') this.#wakes.wake(subscription);
+      else if (notice === 'look') this.#toLookAt.push(subscription);
     }
     if (this.#toLookAt.length > 0) this.#lookAfter(0);
   }

@@ -441,7 +441,7 @@ describe('a subscription that sleeps through what it does not want', () => {
   it('stays asleep, moves on and counts what it looked at', async () => {
     const { subscription, state, put } = asleep();
     put(3);
-    expect(subscription.committed(0)).toBe(false);
+    expect(subscription.committed(0)).toBe('none');
     expect(subscription.lookAhead(2)).toBe(false);
     expect(subscription.lookAhead(2)).toBe(true);
     await turn();

@@ -30,6 +30,7 @@ import { Conflation, type ConflationBudget } from './conflation.ts';
 import { EventColumnsWriter } from './event-columns.ts';
 import { EventFilter, type FilterCounts, type FilterOptions } from './filter.ts';
 import { IndexQueue } from './index-queue.ts';
+import type { Sleeper } from './turn-wakes.ts';
 
 export type OnSlow = 'lag' | 'conflate' | 'cut';
 
@@ -83,12 +84,18 @@ export interface Pulled {
   readonly resolved: number | undefined;
 }
 
+/**
+ * What a commit asks for a subscription, said once until it is done: wake(); or lookAhead(), which may find that it need not
+ * be woken.
+ */
+export type Notice = 'none' | 'wake' | 'look';
+
 export const BATCH_EVENTS = 2048;
 const READ_RECORDS = 512;
 /** Records that a commit reads for a conflating subscription while nobody pulls it. */
 const GATHER_RECORDS = 4096;
 
-export class Subscription {
+export class Subscription implements Sleeper {
   readonly partitions: readonly number[];
   readonly #map: string;
   readonly #mapIdNow: () => number | undefined;
@@ -120,6 +127,9 @@ export class Subscription {
   #isAsleep = false;
   /** It waits for lookAhead(). */
   #isToLook = false;
+  /** It waits for wake(). */
+  #isNoticed = false;
+  wokenInTurn = 0;
   /** What lookAhead() found to be wanted, and left for the next pull. */
   #found: { readonly index: number; readonly sequence: number } | undefined;
   /** Index of the partition that is being read, and the sequence before the record at hand. */
@@ -271,29 +281,36 @@ export class Subscription {
     return (this.#indexOf[partition] ?? -1) >= 0;
   }
 
-  /**
-   * Something was committed in one of its partitions.
-   *
-   * @returns true: it is asleep, and lookAhead() is to be called, which may find that it need not be woken. Said once
-   *   until then.
-   */
-  committed(partition: number): boolean {
+  /** Something was committed in one of its partitions. @returns what is to be called, soon */
+  committed(partition: number): Notice {
     assert(this.#reads(partition), 'subscription U9: it is notified of a partition that it does not read');
     this.#unread.add(this.#indexOf[partition]!);
     if (this.#sleepsThrough && this.#isAsleep && this.#wake !== undefined) {
       const isNews = !this.#isToLook;
       this.#isToLook = true;
-      return isNews;
+      return isNews ? 'look' : 'none';
     }
-    this.wake();
-    return false;
+    this.#isStale = true;
+    if (this.#wake === undefined || this.#conflation !== undefined) {
+      this.wake();
+      return 'none';
+    }
+    const isNews = !this.#isNoticed;
+    this.#isNoticed = true;
+    return isNews ? 'wake' : 'none';
   }
 
   /** Whoever waits for it looks again. */
   wake(): void {
     this.#isStale = true;
+    this.#isNoticed = false;
     if (this.#wake !== undefined) this.#wake();
     else if (this.#conflation !== undefined && !this.#isClosed) this.#gather();
+  }
+
+  /** As wake(), unless what committed() asked for has been done meanwhile. */
+  wakeIfNoticed(): void {
+    if (this.#isNoticed) this.wake();
   }
 
   /**
@@ -363,6 +380,7 @@ export class Subscription {
    */
   pull(bytesMax: number, recordsMax: number): Pulled {
     this.#isStale = false;
+    this.#isNoticed = false;
     this.#checkHeld?.();
     this.#followMap();
     this.#uncounted = this.#uncountedMapId?.();
