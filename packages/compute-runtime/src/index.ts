@@ -6,4 +6,4 @@ export { ListenerDriver, stateOfListener } from './listeners/listener-driver.ts'
 export { LISTENER_MAP } from './listeners/listener-records.ts';
 export { ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-call.ts';
 export { ProcessorCalls } from './processor-calls.ts';
-export { readyResult } from './ready-calls.ts';
+export { atKey, readyResult } from './ready-calls.ts';

@@ -1,6 +1,6 @@
 /**
- * Ready-made processors: pure functions over the decoded value, run at once by the partition's writer. No worker, and no
- * key held but by a call that cannot stage at the moment.
+ * Ready-made processors that are called from elsewhere than a batch of operations (processWhere, listeners): run at once by the
+ * partition's writer, each in a write batch of its own. Those in a batch are mutations of it (kv/src/ready-mutations.ts).
  *
  *   run -> newest state -> function -> stage, submit --> committed: answer
  *    |                        '-- keeps the entry ----> what it was read from is committed: answer
@@ -11,11 +11,11 @@
  * ready-calls R3  A record bears the number of its call. The call's answer is not kept: the function is pure, and is run again
  *                 on the old value that the record has (readyResult).
  */
-import { readyProcessor } from '@ashlar/compute';
+import { ReadyRun } from '@ashlar/compute';
 import { GridError, MapDroppedError, TTL_KEEP } from '@ashlar/core';
 import { keyText } from '@ashlar/expressions';
 import { checkOneGo, deadlineOf, type EntryLimits, type WritePath } from '@ashlar/partitions';
-import { decodeKey, decodeValue, encodeValue } from '@ashlar/serialization';
+import { decodeKey } from '@ashlar/serialization';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { numberAs } from './call-answers.ts';
 import type { ProcessorCall } from './processor-call.ts';
@@ -35,6 +35,8 @@ export interface ReadyCallsDependencies {
 const ONCE_PER_KEY: BatchHeader = { oncePerKey: true };
 const PROGRESS_ONCE_PER_KEY: BatchHeader = { oncePerKey: true, isProgress: true };
 const UNDEFINED_RESULT = new Uint8Array(0);
+/** All calls of a member run on one thread. */
+const ready = new ReadyRun();
 /** How often waiting calls are tried: the batches in their way are decided within about a network round trip. */
 const LOOK_MS = 1;
 /** Failed attempts after which one look ends. */
@@ -47,6 +49,8 @@ export class ReadyCalls {
   /** What hangs on the call that runs: what was seen, or the batch that it staged in. */
   #hangsOn: WriteBatch | undefined;
   #isStaged = false;
+  /** What it answers; empty: undefined. */
+  #result: Uint8Array = UNDEFINED_RESULT;
 
   constructor(deps: ReadyCallsDependencies) {
     this.#deps = deps;
@@ -93,27 +97,24 @@ export class ReadyCalls {
   #attempt(call: ProcessorCall): boolean {
     this.#hangsOn = undefined;
     this.#isStaged = false;
-    let result: Uint8Array = UNDEFINED_RESULT;
+    this.#result = UNDEFINED_RESULT;
     let error: unknown;
-    let isSkipped = false;
+    let outcome: 'skipped' | 'blocked' | undefined;
     try {
-      const outcome = this.#result(call);
-      if (outcome === 'blocked') return false;
-      if (outcome === 'skipped') isSkipped = true;
-      else result = outcome;
+      outcome = this.#outcome(call);
     } catch (failure) {
       if (isBlocked(failure)) return false;
-      error = GridError.is(failure, 'TYPE_MISMATCH') ? atKey(failure, call) : failure;
+      error = atKey(failure, call.keys, call.keyStart, call.keyEnd);
     }
-    this.#answer(call, result, error, isSkipped);
+    if (outcome === 'blocked') return false;
+    this.#answer(call, error, outcome === 'skipped');
     return true;
   }
 
-  /** @returns the result in MessagePack; or that the call is not wanted, or that an open batch hides what it reads */
-  #result(call: ProcessorCall): Uint8Array | 'skipped' | 'blocked' {
+  /** Leaves the answer in #result. @returns otherwise: that the call is not wanted, or that an open batch hides what it reads */
+  #outcome(call: ProcessorCall): 'skipped' | 'blocked' | undefined {
     const { store, limits, clock } = this.#deps;
     const { map, partition, keys, keyStart, keyEnd, args, argsStart, argsEnd } = call;
-    const run = readyProcessor(call.processor.exportName);
     checkEpoch(call, store);
     if (!store.hasMap(map.id)) throw new MapDroppedError(map.name, { mapId: map.id });
     const { found } = store;
@@ -124,18 +125,20 @@ export class ReadyCalls {
     const exists = store.findNewest(map.id, partition, keys, keyStart, keyEnd);
     this.#hangsOn = found.undecided;
     if (found.undecided?.state === 'open') return 'blocked';
-    const { expiresAt } = found;
-    if (exists) checkOneGo(found.valueBytes, found.valueStart, found.valueEnd);
+    const { valueStart, valueEnd } = found;
+    const value = exists ? found.valueBytes : undefined;
+    if (value !== undefined) checkOneGo(value, valueStart, valueEnd);
     checkOneGo(args, argsStart, argsEnd);
-    const value = exists ? decodeValue(found.valueBytes, found.valueStart, found.valueEnd) : undefined;
-    const outcome = run(value, argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined);
-    const result = outcome.result === undefined ? UNDEFINED_RESULT : encodeValue(outcome.result);
-    if (outcome.action === 'keep') return result;
-    const bytes = outcome.action === 'set' ? encodeValue(outcome.value) : undefined;
-    if (bytes !== undefined) limits.checkValue(bytes.length);
-    const ttl = outcome.action === 'set' ? (outcome.ttl ?? TTL_KEEP) : TTL_KEEP;
-    this.#write(call, bytes, deadlineOf(ttl, clock.now(), exists ? expiresAt : undefined));
-    return result;
+    ready.run(call.processor.exportName, value, valueStart, valueEnd, args, argsStart, argsEnd);
+    // What follows may decide other batches, whose callers call again.
+    this.#result = ready.result();
+    const { action, ttl = TTL_KEEP } = ready;
+    if (action === 'remove') this.#write(call, undefined, 0);
+    if (action !== 'set') return undefined;
+    limits.checkValue(ready.end - ready.start);
+    const deadline = deadlineOf(ttl, clock.now(), exists ? found.expiresAt : undefined);
+    this.#write(call, ready.bytes.slice(ready.start, ready.end), deadline);
+    return undefined;
   }
 
   /** @param bytes  undefined: the entry is removed */
@@ -161,8 +164,9 @@ export class ReadyCalls {
     writes.submit(batch);
   }
 
-  #answer(call: ProcessorCall, result: Uint8Array, error: unknown, isSkipped: boolean): void {
+  #answer(call: ProcessorCall, error: unknown, isSkipped: boolean): void {
     const batch = this.#hangsOn;
+    const result = this.#result;
     // A full log says nothing about the entry: a caller that wants to wait for room does so now.
     if (batch === undefined || GridError.is(error, 'LOG_FULL')) {
       tell(call, result, error, isSkipped);
@@ -190,10 +194,8 @@ export function readyResult(
   argsStart: number,
   argsEnd: number,
 ): Uint8Array {
-  const value = oldValue === undefined ? undefined : decodeValue(oldValue, 0, oldValue.length);
-  const given = argsEnd > argsStart ? decodeValue(args, argsStart, argsEnd) : undefined;
-  const { result } = readyProcessor(exportName)(value, given);
-  return result === undefined ? UNDEFINED_RESULT : encodeValue(result);
+  ready.run(exportName, oldValue, 0, oldValue?.length ?? 0, args, argsStart, argsEnd);
+  return ready.result();
 }
 
 function tell({ caller, position }: ProcessorCall, result: Uint8Array, error: unknown, isSkipped: boolean): void {
@@ -220,9 +222,10 @@ function stage(
   return batch.put(map.id, partition, keys, keyStart, keyEnd, batch.value(bytes, 0, bytes.length, deadline, cause));
 }
 
-/** An error of a value that a processor cannot use, with the key of the entry. */
-function atKey(error: GridError, { keys, keyStart, keyEnd }: ProcessorCall): GridError {
-  const key = keyText(decodeKey(keys, keyStart, keyEnd));
+/** An error of a value that a processor cannot use, with the key of the entry, keys[start, end); others as they are. */
+export function atKey(error: unknown, keys: Uint8Array, start: number, end: number): unknown {
+  if (!GridError.is(error, 'TYPE_MISMATCH')) return error;
+  const key = keyText(decodeKey(keys, start, end));
   const { hint, details } = error;
   return new GridError(error.code, `${error.message}: the entry with the key ${key}`, {
     hint,

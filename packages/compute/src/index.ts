@@ -19,5 +19,6 @@ export { parsePath, readPath, writePath } from './path-text.ts';
 export type { CallResult, EntryOutcome, ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
 export { ProcessorRunner, type ProcessorRunOptions } from './processor-runner.ts';
 export { isReadyModule, type ReadyOutcome, type ReadyProcessor, readyProcessor } from './ready-made.ts';
+export { ReadyRun } from './ready-run.ts';
 export { userHandlers } from './user-handlers.ts';
 export { setTraceRunner, type TraceRunner } from './user-trace.ts';

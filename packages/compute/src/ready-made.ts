@@ -27,14 +27,19 @@ type Fields = Readonly<Record<string, unknown>>;
  */
 export function readyProcessor(exportName: string): ReadyProcessor {
   const found = READY.get(exportName);
-  if (found !== undefined) return (value, args) => withTtl(found(value, args), args);
+  if (found !== undefined) return found;
   throw new GridError('UNKNOWN_EXPORT', `there is no ready-made processor '${exportName}'`, {
     hint: `there are ${[...READY.keys()].join(', ')}`,
     details: { module: READY_MODULE, exportName },
   });
 }
 
-/** All of them take `ttlMs`. @throws GridError INVALID_ARGUMENT, whatever becomes of the entry */
+/** All of them take `ttlMs`. */
+function datedBy(run: ReadyProcessor): ReadyProcessor {
+  return (value, args) => withTtl(run(value, args), args);
+}
+
+/** @throws GridError INVALID_ARGUMENT, whatever becomes of the entry */
 function withTtl(outcome: ReadyOutcome, args: unknown): ReadyOutcome {
   const { ttlMs } = args as Fields;
   if (ttlMs === undefined) return outcome;
@@ -128,12 +133,9 @@ function compareAndSet(value: unknown, args: unknown): ReadyOutcome {
   return { action: value === undefined ? 'keep' : 'remove', result: true };
 }
 
-const READY: ReadonlyMap<string, ReadyProcessor> = new Map<string, ReadyProcessor>([
-  ['increment', increment],
-  ['mergePatch', mergePatch],
-  ['append', append],
-  ['compareAndSet', compareAndSet],
-]);
+const READY: ReadonlyMap<string, ReadyProcessor> = new Map(
+  Object.entries({ increment, mergePatch, append, compareAndSet }).map(([name, run]) => [name, datedBy(run)]),
+);
 
 function isFields(value: unknown): value is Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;

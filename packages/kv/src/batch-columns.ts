@@ -34,6 +34,8 @@ export function offsetsOf(opcodes: Uint8Array): Uint32Array {
 
 /** The element of a sparse column for an operation: `operations` is ascending, `values` parallel to it. */
 export function sparse(operations: Uint32Array, values: ArrayLike<number>, operation: number): number | undefined {
+  // All operations have one, or all from the first on.
+  if (operations[operation] === operation) return values[operation];
   let low = 0;
   let high = operations.length;
   while (low < high) {

@@ -129,7 +129,7 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     return this.#mutations.removes;
   }
   get calls(): number {
-    return this.#turns.calls;
+    return this.#turns.calls + this.#mutations.calls;
   }
   /** It has changed something, or may through a processor. */
   get isWriting(): boolean {

@@ -1,5 +1,4 @@
 /** What the operations of a batch are for: its maps, keys and processors, each checked before it is used. */
-import { READY_MODULE } from '@ashlar/api';
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
 import { CALL_DEPTH } from '@ashlar/compute';
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from '@ashlar/compute-runtime';
@@ -7,7 +6,7 @@ import { GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
 import { type EntryLimits, keyLockId, type LockId } from '@ashlar/partitions';
 import { checkKey, partitionOf } from '@ashlar/serialization';
 import type { MemberStore } from '@ashlar/storage';
-import type { KvBatch } from '@ashlar/transport';
+import type { KvBatch, ProcessorReference } from '@ashlar/transport';
 import { keyStartOf, mapIndexOf, sparse, valueStartOf, wrongPartition } from './batch-columns.ts';
 import { type BatchMaps, droppedMap } from './batch-maps.ts';
 import type { Session } from './sessions.ts';
@@ -87,6 +86,14 @@ export class BatchTargets {
     return session !== undefined && !session.isEnded && (session.isOpen || this.#batch.resent);
   }
 
+  /** The processor that an operation names, whether there is such a one or not; undefined: it names none. */
+  processorOf(operation: number): ProcessorReference | undefined {
+    const { processors, processorOperations, processorIndexes } = this.#batch;
+    const index = sparse(processorOperations, processorIndexes, operation);
+    return index === undefined ? undefined : processors[index];
+  }
+
+  /** A call of a deployed processor. */
   callOf(operation: number, caller: ProcessorCaller, isLate: boolean): ProcessorCall {
     const map = this.checkedMap(operation, isLate);
     const batch = this.#batch;
@@ -107,7 +114,7 @@ export class BatchTargets {
     if (known !== undefined) return known;
     const named = this.#batch.processors[index];
     if (named === undefined) return undefined;
-    if (named.module !== READY_MODULE) this.#deps.control.checkModule(named.module);
+    this.#deps.control.checkModule(named.module);
     const { module, exportName } = named;
     const processor: ProcessorName = { module, exportName, depth: CALL_DEPTH.processor };
     this.#processors[index] = processor;

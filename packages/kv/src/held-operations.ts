@@ -23,6 +23,8 @@ export class HeldOperations {
   readonly #readAgain: ReadAgain;
   readonly #onOthers = new Map<WriteBatch, number[]>();
   readonly #hidden = new Map<WriteBatch, number[]>();
+  /** By operation: the error that it is answered with, where that hangs on a commit as well. */
+  readonly #failures = new Map<number, unknown>();
 
   constructor(scope: BatchScope, readAgain: ReadAgain) {
     this.#scope = scope;
@@ -44,8 +46,13 @@ export class HeldOperations {
     });
   }
 
-  /** The answer of an operation that staged nothing hangs on a sealed batch of somebody else. */
-  hang(batch: WriteBatch, operation: number): void {
+  /**
+   * The answer of an operation that staged nothing hangs on a sealed batch of somebody else.
+   *
+   * @param failure  what it failed with because of what it saw there; undefined: it is answered
+   */
+  hang(batch: WriteBatch, operation: number, failure?: unknown): void {
+    if (failure !== undefined) this.#failures.set(operation, failure);
     this.#add(this.#onOthers, batch, operation, (operations) => this.#decided(batch, operations));
   }
 
@@ -80,11 +87,20 @@ export class HeldOperations {
     progress.guard(() => {
       for (const operation of operations) {
         if (isLost(batch, sent.partitions[operation]!)) lost.push(operation);
-        else progress.settleLate(operation);
+        else this.#settle(operation);
       }
       if (lost.length > 0) this.#soon(lost, (operation) => this.#lose(operation));
       progress.tellWithin();
     });
+  }
+
+  #settle(operation: number): void {
+    const { answers, progress } = this.#scope;
+    if (this.#failures.size > 0 && this.#failures.has(operation)) {
+      answers.fail(operation, this.#failures.get(operation));
+      this.#failures.delete(operation);
+    }
+    progress.settleLate(operation);
   }
 
   /** held-operations H2 */
@@ -103,6 +119,7 @@ export class HeldOperations {
       this.#readAgain(operation);
       return;
     }
+    this.#failures.delete(operation);
     answers.fail(operation, inDoubt(batch.partitions[operation]!));
     progress.settleLate(operation);
   }

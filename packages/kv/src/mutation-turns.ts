@@ -3,10 +3,11 @@
  *
  *   operation -> sent before? -> others wait for room? -> key held? -- no --> applied, in its partition's write batch
  *                                                                 \- yes -> waits behind the processor, then applied alone
- *   PROCESS   -> its key is held until the processor's outcome is sealed
+ *   PROCESS   -> its key is held until the processor's outcome is sealed; not of ready-made ones (ready-mutations.ts)
  *
  * Operations on one key take effect in their order within a batch, and batches of a stream in theirs (batch-run B1).
  */
+import { READY_MODULE } from '@ashlar/api';
 import type { ProcessorCall, ProcessorCaller } from '@ashlar/compute-runtime';
 import { GridError } from '@ashlar/core';
 import { type LockId, partitionLockId } from '@ashlar/partitions';
@@ -141,10 +142,11 @@ export class MutationTurns implements ProcessorCaller {
 
   /* ---- Processors ------------------------------------------------------------------------------------------------- */
 
-  /** The processor call that a PROCESS operation asks for. */
+  /** The call that a PROCESS operation asks for; undefined: it is applied at once, as all else and as ready-made processors. */
   #callOf(operation: number): ProcessorCall | undefined {
     const { batch, targets, traceOf, isProgress } = this.#scope;
     if (batch.opcodes[operation] !== OPCODE.PROCESS) return undefined;
+    if (targets.processorOf(operation)?.module === READY_MODULE) return undefined;
     const call = targets.callOf(operation, this, this.#mutations.isLate);
     call.trace = traceOf?.(operation);
     call.isProgress = isProgress;

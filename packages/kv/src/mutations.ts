@@ -16,6 +16,8 @@ import type { WriteBatch } from '@ashlar/storage';
 import { OPCODE, STATUS } from '@ashlar/transport';
 import { fitsCondition, keyStartOf, ttlOf, valueStartOf } from './batch-columns.ts';
 import type { BatchScope } from './batch-scope.ts';
+import { partitionBusy } from './partition-busy.ts';
+import { ReadyMutations } from './ready-mutations.ts';
 import type { StagedWrites } from './staged-writes.ts';
 
 const NO_BYTES = new Uint8Array(0);
@@ -23,6 +25,8 @@ const NO_BYTES = new Uint8Array(0);
 export class Mutations {
   readonly #scope: BatchScope;
   readonly #writes: StagedWrites;
+  /** Made with the first call. */
+  #ready: ReadyMutations | undefined;
   /** Operations come later than the batch: maps may have been dropped meanwhile. */
   isLate = false;
   puts = 0;
@@ -33,11 +37,22 @@ export class Mutations {
     this.#writes = writes;
   }
 
+  /** Calls of ready-made processors. */
+  get calls(): number {
+    return this.#ready?.calls ?? 0;
+  }
+
   /** @throws GridError: it has changed nothing (mutations M2) */
   mutate(operation: number): void {
     const { batch, answers, targets } = this.#scope;
     const map = targets.checkedMap(operation, this.isLate);
-    if (batch.opcodes[operation] !== OPCODE.PUT) {
+    const opcode = batch.opcodes[operation];
+    if (opcode === OPCODE.PROCESS) {
+      this.#ready ??= new ReadyMutations(this.#scope, this.#writes);
+      this.#ready.mutate(map, operation);
+      return;
+    }
+    if (opcode !== OPCODE.PUT) {
       this.#mutateBySight(map, operation);
       return;
     }
@@ -53,7 +68,7 @@ export class Mutations {
     const changesBefore = own?.changeCount ?? 0;
     const exists = this.#find(map, operation, own);
     const { undecided } = this.#scope.deps.store.found;
-    if (undecided?.state === 'open' && undecided !== own) throw busy(partition);
+    if (undecided?.state === 'open' && undecided !== own) throw partitionBusy(partition);
     const isOwn = own !== undefined && (!exists || Number.isNaN(this.#scope.deps.store.found.version));
     const isDone = this.#apply(map, operation, exists);
     this.#scope.answers.statuses[operation] = isDone ? STATUS.TRUE : STATUS.FALSE;
@@ -188,12 +203,4 @@ function kindOfChange(opcode: number, seen: WriteBatch | undefined): HeldKind {
 
 function isRemoval(opcode: number): boolean {
   return opcode === OPCODE.REMOVE || opcode === OPCODE.GET_AND_REMOVE;
-}
-
-/** The refusal of a partition in which somebody else stages (as the store's own): it waits in the room queue. */
-function busy(partition: number): GridError {
-  return new GridError('OVERLOADED', `another batch is staging in partition ${partition}`, {
-    hint: 'wait until it is sealed',
-    details: { partitionId: partition, isCrowded: true },
-  });
 }

@@ -68,13 +68,22 @@ export class ValueReader {
    * @throws GridError CORRUPT_DATA
    */
   find(path: Path, start: number, end: number): boolean {
+    return this.#find(path, start, end, false);
+  }
+
+  /** As find(), but of equal names in one object the last is found: the one that decoding shows. */
+  findLast(path: Path, start: number, end: number): boolean {
+    return this.#find(path, start, end, true);
+  }
+
+  #find(path: Path, start: number, end: number, isLast: boolean): boolean {
     if (start < 0 || end > this.bytes.length) throw corruptValue('it lies outside its memory', start);
     const { names, indexes } = path;
     this.#limit = end;
     let at = start;
     for (let level = 0; level < names.length; level++) {
       const name = names[level];
-      at = name === undefined ? this.#findIndex(indexes[level]!, at, end) : this.#findName(name, at, end);
+      at = name === undefined ? this.#findIndex(indexes[level]!, at, end) : this.#findName(name, at, end, isLast);
       if (at < 0) {
         this.#miss(end);
         return false;
@@ -143,8 +152,9 @@ export class ValueReader {
   }
 
   /** The offset of the field `name` of the object at `at`, or -1. */
-  #findName(name: Uint8Array, start: number, end: number): number {
+  #findName(name: Uint8Array, start: number, end: number, isLast: boolean): number {
     const { bytes } = this;
+    let found = -1;
     if (start >= end) throw corruptValue('it ends too early', start);
     const token = bytes[start]!;
     if (!isMapToken(token)) return -1;
@@ -166,13 +176,16 @@ export class ValueReader {
       if (length === nameLength) {
         let index = 0;
         while (index < length && bytes[first + index] === name[index]) index++;
-        if (index === length) return at;
+        if (index === length) {
+          found = at;
+          if (!isLast) return at;
+        }
       }
       const size = SIZE_OF[bytes[at]!]!;
       at = size === 0 ? elementEnd(bytes, at, end) : at + size;
     }
     if (at > end) throw corruptValue('it ends too early', start);
-    return -1;
+    return found;
   }
 
   /** The offset of element `index` of the array at `at`, or -1. */

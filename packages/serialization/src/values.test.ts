@@ -356,6 +356,16 @@ describe('ValueReader', () => {
     );
   });
 
+  it('finds the first of equal names, or the last, which is the one that decoding shows', () => {
+    const bytes = Uint8Array.of(0x83, 0xa1, 0x6e, 1, 0xa1, 0x6d, 2, 0xa1, 0x6e, 3);
+    const reader = new ValueReader(bytes);
+    const path = Path.parse(['n']);
+    expect([reader.find(path, 0, bytes.length), reader.number]).toEqual([true, 1]);
+    expect([reader.findLast(path, 0, bytes.length), reader.number]).toEqual([true, 3]);
+    expect(decodeValue(bytes)).toEqual({ n: 3, m: 2 });
+    expect(reader.findLast(Path.parse(['x']), 0, bytes.length)).toBe(false);
+  });
+
   it('leaves in its fields what the element is', () => {
     const value = {
       n: 2.5,
