@@ -110,6 +110,8 @@ export type ReplicaChange =
   | ({ readonly kind: 'want'; readonly wanted: readonly MemberId[] } & RowReference)
   /** The primary: the set grows or shrinks; the same set again makes an earlier change that may be under way impossible. */
   | ({ readonly kind: 'setInSync'; readonly by: ReplicaId; readonly inSync: readonly ReplicaId[] } & RowReference)
+  /** A backup takes itself out of the set: it is stopping in order. */
+  | ({ readonly kind: 'leaveSet'; readonly by: ReplicaId } & RowReference)
   /** The controller, step 1 of a promotion: another epoch, another primary, out of the set. */
   | ({ readonly kind: 'nominate'; readonly primary: ReplicaId } & RowReference)
   /** The named primary, step 2: the set is those that acknowledged the whole tail at this epoch. */

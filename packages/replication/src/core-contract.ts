@@ -62,6 +62,8 @@ export interface ReplicationCore {
   /* ---- From the store ---------------------------------------------------------------------------------------------------- */
   /** The primary has sealed records up to that sequence. Never beyond `ceilingOf`, never without `mayWrite`. */
   sealed(partition: number, lastSequence: Sequence): void;
+  /** Trim floor or durable holds of a log have changed: goes to the backups with the next mark. */
+  termsChanged(partition: number): void;
   /** Answer to `apply`: what the copy holds now, which may be less than was handed over. */
   applied(partition: number, lastSequence: Sequence): void;
   /** Bytes of records that the member could take in as a backup: goes out with acknowledgements. */

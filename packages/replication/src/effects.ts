@@ -98,6 +98,6 @@ export type Note =
   | { readonly kind: 'clockGap'; readonly gapMs: number }
   | { readonly kind: 'suspended'; readonly isSuspended: boolean };
 
-export type ShrinkReason = 'silent' | 'lagging' | 'noCopy' | 'gone';
+export type ShrinkReason = 'silent' | 'lagging' | 'noCopy' | 'gone' | 'unwanted';
 
 export type SetChange = Extract<ReplicaChange, { kind: 'setInSync' }>;

@@ -13,6 +13,7 @@ export {
   type ReplicationOptions,
   type ServeAnswer,
 } from './host.ts';
+export { MemberCore } from './member-core.ts';
 export type {
   Acknowledge,
   Append,

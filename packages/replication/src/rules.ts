@@ -30,8 +30,6 @@ export interface Rules {
   isOfCopy(copy: number, known: number): boolean;
   /** Whether so few copies may acknowledge a write. Mutant: always. */
   isEnough(inSync: number, minInSync: number): boolean;
-  /** Whether a partition in promotion is left alone by who grows and shrinks sets. Mutant: it is not. */
-  leavesPromotionAlone(): boolean;
 
   /* ---- Read leases ---------------------------------------------------------------------------------------------------- */
   /** Whether a lease that ends then covers now. Mutant: read past the lease. */
@@ -88,7 +86,6 @@ export const PRODUCTION_RULES: Rules = Object.freeze<Rules>({
   mayStillApply: (named, newest) => newest <= named,
   isOfCopy: (copy, known) => copy === known,
   isEnough: (inSync, minInSync) => inSync >= minInSync,
-  leavesPromotionAlone: () => true,
 
   coversNow: (endsAtMs, nowMs) => nowMs < endsAtMs,
   countedFrom: (askedAtMs) => askedAtMs,

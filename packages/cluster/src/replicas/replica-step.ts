@@ -7,8 +7,8 @@
  * replica-step C1  A change of a row applies only while the epoch and revision that it names stand; what came late, twice or
  *                  from a deposed primary is refused, and refused for ever.
  * replica-step C2  All changes of a step make one version of the table; a step that changes nothing gives the table back.
- * replica-step C3  The set of a serving partition is changed by its primary alone, and of a promoting one by the named primary
- *                  alone, in step 2: neither a controller nor a repair touches a set.
+ * replica-step C3  The set of a serving partition is changed by its primary, or loses a backup by that backup's own word; of a
+ *                  promoting one it is changed by the named primary alone, in step 2: no controller or repair touches a set.
  * replica-step C4  A primary comes out of the set, or the partition begins empty: nobody is named who may lack an acknowledged
  *                  record.
  * replica-step C5  An epoch is the version of the table that named its primary: it rises with every nomination.
@@ -156,6 +156,8 @@ class TableDraft {
         return row.phase === 'promoting' ? 'wrongPhase' : { ...row, wanted: change.wanted };
       case 'setInSync':
         return this.#withSet(row, change.by, change.inSync);
+      case 'leaveSet':
+        return withoutBackup(row, change.by);
       case 'nominate':
         return this.#nominated(row, change.primary);
       case 'complete':
@@ -205,6 +207,13 @@ class TableDraft {
     const renounced = { by, epoch: row.epoch, lastSequence, clock };
     return { ...next, renounced, versionFloor: highest(row.versionFloor, clock) };
   }
+}
+
+/** What a set loses by a backup's own word is one copy less, never an acknowledged record: all others have it. */
+function withoutBackup(row: PartitionReplicas, by: ReplicaId): PartitionReplicas | ChangeRefusal {
+  if (row.phase !== 'serving') return 'wrongPhase';
+  if (by === row.primary || !row.inSync.includes(by)) return 'wrongSet';
+  return { ...row, inSync: row.inSync.filter((one) => one !== by) };
 }
 
 /** Step 2 (replica-step C3): the set can only have lost members. */

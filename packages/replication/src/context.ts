@@ -1,0 +1,133 @@
+/**
+ * What the parts of the core share: the present, the table, the epochs seen, the other replicas, and the effects of this turn.
+ *
+ * context X1  The newest table that was seen is kept; an older one changes nothing.
+ * context X2  The highest epoch that was seen of a partition never falls: what acts by an older one is refused for ever.
+ */
+import type { Epoch, PartitionReplicas, ReplicaChange, ReplicaId, ReplicaTable, Version } from '@ashlar/core';
+import type { Moment } from './core-contract.ts';
+import type { Effect, Note } from './effects.ts';
+import type { LogReader, ReplicationOptions } from './host.ts';
+import type { Message } from './messages.ts';
+import { Peer } from './peer.ts';
+import { GrantedLeases, HeldLeases } from './read-leases.ts';
+import type { Rules } from './rules.ts';
+import { Transactions } from './transactions.ts';
+
+/** Stands for the coordinator among the grantors of leases. */
+export const COORDINATOR = 'coordinator';
+export type Grantor = ReplicaId | typeof COORDINATOR;
+
+const US_PER_MS = 1000;
+
+export class Context {
+  readonly options: ReplicationOptions;
+  readonly log: LogReader;
+  readonly rules: Rules;
+  readonly self: ReplicaId;
+  readonly transactions = new Transactions();
+  readonly held: HeldLeases<Grantor>;
+  readonly granted: GrantedLeases;
+  readonly peers = new Map<ReplicaId, Peer>();
+  table: ReplicaTable | undefined;
+  nowMs = 0;
+  nowVersion = 0 as Version;
+  #effects: Effect[] = [];
+  readonly #seen = new Map<number, Epoch>();
+  #highestEpoch = 0;
+  #copies = 0;
+
+  constructor(options: ReplicationOptions, log: LogReader, rules: Rules) {
+    this.options = options;
+    this.log = log;
+    this.rules = rules;
+    this.self = options.self;
+    this.held = new HeldLeases<Grantor>(options.timings.leaseMs, rules);
+    this.granted = new GrantedLeases(rules);
+  }
+
+  setNow({ ms, version }: Moment): void {
+    this.nowMs = ms;
+    this.nowVersion = version;
+  }
+
+  get tableVersion(): number {
+    return this.table?.version ?? -1;
+  }
+
+  row(partition: number): PartitionReplicas | undefined {
+    return this.table?.partitions[partition];
+  }
+
+  isSelf(replica: ReplicaId | undefined): boolean {
+    return replica !== undefined && this.rules.isSameReplica(replica, this.self);
+  }
+
+  /** The number of a copy that begins: acknowledgements of the one before say nothing about it. */
+  nextCopy(): number {
+    return ++this.#copies;
+  }
+
+  /* ---- Epochs ------------------------------------------------------------------------------------------------------- */
+
+  seen(partition: number): number {
+    return this.#seen.get(partition) ?? 0;
+  }
+
+  /** An epoch that is in the table, or comes from who has read it there (messages M4). */
+  see(partition: number, epoch: Epoch): void {
+    if (epoch > this.seen(partition)) this.#seen.set(partition, epoch);
+    if (epoch > this.#highestEpoch) this.#highestEpoch = epoch;
+  }
+
+  /** context X2 */
+  refuses(partition: number, epoch: Epoch): boolean {
+    return this.rules.refusesEpoch(epoch, this.seen(partition));
+  }
+
+  /** The table that a grant of this member names (read-leases E2): an epoch is the version of the table that named it. */
+  get tableOfGrant(): number {
+    return this.rules.tableOfGrant(this.tableVersion, this.#highestEpoch);
+  }
+
+  /** Ahead by a lease's time: it has passed when the lease has. */
+  get nextCeiling(): Version {
+    return (this.nowVersion + this.options.timings.leaseMs * US_PER_MS) as Version;
+  }
+
+  /* ---- What is to be done -------------------------------------------------------------------------------------------- */
+
+  emit(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  note(note: Note): void {
+    this.#effects.push({ kind: 'note', note });
+  }
+
+  send(to: ReplicaId, message: Message): void {
+    this.#effects.push({ kind: 'send', to, message });
+  }
+
+  propose(change: ReplicaChange): number {
+    return this.transactions.add(change);
+  }
+
+  hasEffects(): boolean {
+    return this.#effects.length > 0;
+  }
+
+  takeEffects(): readonly Effect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  peer(replica: ReplicaId): Peer {
+    const known = this.peers.get(replica);
+    if (known !== undefined) return known;
+    const peer = new Peer(replica, this.options.windowBytes, this.nowMs);
+    this.peers.set(replica, peer);
+    return peer;
+  }
+}

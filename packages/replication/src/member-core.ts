@@ -1,0 +1,491 @@
+/**
+ * The core of one member: all of its partitions, as primary and as backup, behind one door (`core-contract.ts`). Here inputs are
+ * handed to the parts that decide, and the news of the table to each partition that it concerns.
+ *
+ *   onTable -> row by row -> deposed | promotion begins | served | set changed | copy dropped | transfer wanted
+ *   onMessage -> backup-role | primary-role | promotion | transfer-source | transfer-sink
+ *
+ * member-core Z1  Who is not in the set of a table as new as any that was seen drops its copy, unless it is being made for the
+ *                 present primary.
+ * member-core Z2  A turn's messages leave when the store has said what it holds: effects of inputs come first, alone.
+ */
+import type { Epoch, PartitionReplicas, ReplicaId, ReplicaTable, Sequence, Version } from '@ashlar/core';
+import { BackupRole, keep } from './backup-role.ts';
+import { COORDINATOR, Context } from './context.ts';
+import { Copy } from './copy.ts';
+import type { Moment, Renewal, ReplicationCore, TransactionAnswer, TransferRef } from './core-contract.ts';
+import type { Effect } from './effects.ts';
+import type { LogReader, ReplicationOptions, ServeAnswer } from './host.ts';
+import { Leaving } from './leaving.ts';
+import { Membership } from './membership.ts';
+import type {
+  Acknowledge,
+  BatchColumns,
+  Envelope,
+  Fence,
+  Fenced,
+  Message,
+  Payload,
+  TransferStart,
+} from './messages.ts';
+import type { Peer } from './peer.ts';
+import { PrimaryRole } from './primary-role.ts';
+import { Promotion } from './promotion.ts';
+import { type Replica, Replicas } from './replica.ts';
+import { PRODUCTION_RULES, type Rules } from './rules.ts';
+import { Sender } from './sender.ts';
+import { checkedTimings } from './timings.ts';
+import { TransferSink } from './transfer-sink.ts';
+import { TransferSource } from './transfer-source.ts';
+
+export class MemberCore implements ReplicationCore {
+  readonly #context: Context;
+  readonly #replicas: Replicas;
+  readonly #backup: BackupRole;
+  readonly #source: TransferSource;
+  readonly #sink: TransferSink;
+  readonly #membership: Membership;
+  readonly #leaving: Leaving;
+  readonly #sender: Sender;
+  #hasBegun = false;
+
+  constructor(options: ReplicationOptions, log: LogReader, rules: Rules = PRODUCTION_RULES) {
+    checkedTimings(options.timings);
+    this.#context = new Context(options, log, rules);
+    this.#replicas = new Replicas(this.#context);
+    this.#backup = new BackupRole(this.#context, this.#replicas);
+    this.#source = new TransferSource(this.#context, this.#replicas);
+    this.#sink = new TransferSink(this.#context, this.#replicas);
+    this.#membership = new Membership(this.#context);
+    this.#leaving = new Leaving(this.#context, this.#replicas);
+    this.#sender = new Sender(this.#context, this.#replicas, this.#backup, (role, follower) =>
+      this.#source.logGone(role, follower),
+    );
+  }
+
+  /* ---- Time ---------------------------------------------------------------------------------------------------------- */
+
+  #at(now: Moment): void {
+    const elapsedMs = now.ms - this.#context.nowMs;
+    this.#context.setNow(now);
+    const { rules, options } = this.#context;
+    if (this.#hasBegun && rules.isGap(elapsedMs, options.timings.clockGapMs)) this.#gap(elapsedMs);
+    this.#hasBegun = true;
+  }
+
+  onClockGap(now: Moment): void {
+    this.#at(now);
+    if (this.#context.rules.isGap(Number.POSITIVE_INFINITY, this.#context.options.timings.clockGapMs)) this.#gap(0);
+  }
+
+  /** read-leases E3. Nor is anybody silent, or lagging, for a time in which this member heard nothing. */
+  #gap(gapMs: number): void {
+    const { held, granted, nowMs, peers } = this.#context;
+    held.endAll();
+    granted.afterGap(nowMs);
+    for (const { afterlife, role } of this.#replicas) {
+      afterlife.afterGap(this.#context);
+      for (const follower of role?.followers.values() ?? []) follower.forgetLag();
+    }
+    for (const peer of peers.values()) {
+      peer.heardAtMs = nowMs;
+      peer.nextHeartbeatMs = nowMs;
+    }
+    this.#membership.afterGap();
+    this.#context.note({ kind: 'clockGap', gapMs });
+  }
+
+  tick(now: Moment): void {
+    this.#at(now);
+    this.#membership.tick();
+    this.#watchPeers();
+    for (const partition of [...this.#replicas.busy]) this.#lookAfter(partition);
+    this.#source.tick();
+    if (!this.#leaving.isLeaving) this.#sink.tick();
+    this.#leaving.tick();
+  }
+
+  /** A peer that has fallen silent concerns every partition in which it follows. */
+  #watchPeers(): void {
+    const { peers, nowMs, options } = this.#context;
+    for (const peer of peers.values()) {
+      if (peer.followed.size === 0 || nowMs - peer.heardAtMs <= options.timings.silentMs) continue;
+      for (const partition of peer.followed) this.#replicas.busy.add(partition);
+    }
+  }
+
+  #lookAfter(partition: number): void {
+    const replica = this.#replicas.get(partition);
+    const row = this.#context.row(partition);
+    const { role, promotion } = replica ?? {};
+    if (replica === undefined || row === undefined) return;
+    if (role === undefined) {
+      if (!this.#giveUpOrphan(replica, row)) this.#replicas.busy.delete(partition);
+      return;
+    }
+    promotion?.step();
+    const isBusy = role.lookAfter(row);
+    this.#source.lookAfter(role);
+    if (!isBusy && replica.promotion === undefined) this.#replicas.busy.delete(partition);
+  }
+
+  leave(now: Moment): void {
+    this.#at(now);
+    this.#leaving.begin();
+  }
+
+  turn(now: Moment): readonly Effect[] {
+    this.#at(now);
+    if (!this.#context.hasEffects()) {
+      this.#sendFences();
+      this.#sender.flush();
+    }
+    return this.#context.takeEffects();
+  }
+
+  /* ---- The table ------------------------------------------------------------------------------------------------------- */
+
+  onTable(table: ReplicaTable, now: Moment): void {
+    this.#at(now);
+    const before = this.#context.table;
+    if (before?.version === table.version || this.#context.rules.isOldTable(table.version, this.#context.tableVersion))
+      return;
+    this.#context.table = table;
+    this.#membership.onTable();
+    for (const [partition, row] of table.partitions.entries()) {
+      if (before?.partitions[partition]?.revision !== row.revision) this.#onRow(partition, row);
+    }
+    if (before?.members !== table.members) this.#onMembers(table);
+  }
+
+  onTransaction({ id, table }: TransactionAnswer, now: Moment): void {
+    this.#at(now);
+    if (table !== undefined) this.onTable(table, now);
+    for (const partition of this.#replicas.busy) this.#replicas.get(partition)?.role?.answered(id);
+  }
+
+  onRenewed({ number, tableVersion }: Renewal, now: Moment): void {
+    this.#at(now);
+    this.#context.held.granted(COORDINATOR, { number, tableVersion }, now.ms, this.#context.tableVersion);
+  }
+
+  #onRow(partition: number, row: PartitionReplicas): void {
+    const context = this.#context;
+    context.see(partition, row.epoch);
+    const isInSet = row.inSync.some((one) => context.isSelf(one));
+    const replica = isInSet ? this.#replicas.of(partition) : this.#replicas.get(partition);
+    if (replica !== undefined) {
+      this.#endBefore(replica, row);
+      if (isInSet) this.#inSet(replica, row);
+      else this.#outsideSet(replica, row);
+    }
+    this.#sink.onRow(partition, row);
+  }
+
+  /** Whoever led until now leads no more. */
+  #endBefore(replica: Replica, row: PartitionReplicas): void {
+    const { role, copy } = replica;
+    if (
+      role !== undefined &&
+      (role.epoch !== row.epoch || !this.#context.isSelf(row.primary) || row.phase === 'lost')
+    ) {
+      this.#depose(replica);
+    }
+    if (copy !== undefined && copy.epoch < row.epoch) replica.afterlife.leaderEnded(this.#context, copy);
+  }
+
+  #depose(replica: Replica): void {
+    this.#source.close(replica.partition);
+    this.#replicas.depose(replica);
+  }
+
+  /** member-core Z1 */
+  #outsideSet(replica: Replica, row: PartitionReplicas): void {
+    const { copy } = replica;
+    if (copy === undefined) return;
+    const isBeingMade = copy.isJoining && row.phase === 'serving' && copy.epoch === row.epoch;
+    if (!isBeingMade && this.#context.rules.dropsCopyOutsideSet(false)) {
+      this.#source.close(replica.partition);
+      this.#replicas.drop(replica);
+    }
+  }
+
+  #inSet(replica: Replica, row: PartitionReplicas): void {
+    const { role, copy } = replica;
+    const isMine = this.#context.isSelf(row.primary);
+    if (row.phase === 'promoting') {
+      if (isMine && role === undefined) this.#beginPromotion(replica, row);
+      return;
+    }
+    if (!isMine || role === undefined) {
+      if (copy !== undefined) copy.isJoining = false;
+      if (isMine) this.#replicas.busy.add(replica.partition);
+      return;
+    }
+    this.#replicas.busy.add(replica.partition);
+    const { promotion } = replica;
+    replica.promotion = undefined;
+    if (promotion !== undefined && role.stage === 'promoting') promotion.served(row);
+    else role.record(row);
+  }
+
+  /** Step 1 has named this member. */
+  #beginPromotion(replica: Replica, row: PartitionReplicas): void {
+    const context = this.#context;
+    if (replica.install !== undefined) this.#replicas.drop(replica);
+    replica.afterlife.leaderEnded(context, replica.copy);
+    if (row.isFresh) {
+      replica.copy = new Copy(context, {
+        ...{ epoch: row.epoch, leader: context.self, sequence: 0 as Sequence, isJoining: false },
+      });
+      context.emit({ kind: 'openCopy', partition: replica.partition, logEpoch: row.logEpoch });
+    }
+    const { copy } = replica;
+    // It has lost its copy: the controller names another when nothing comes of it.
+    if (copy === undefined) return;
+    copy.epoch = row.epoch;
+    copy.leader = context.self;
+    copy.isJoining = false;
+    keep(copy, context.rules.keepsUpTo(copy.held, copy.commit));
+    replica.role = new PrimaryRole(context, replica.partition, row, copy);
+    replica.promotion = new Promotion(context, replica, replica.role, row);
+    this.#replicas.busy.add(replica.partition);
+    replica.promotion.step();
+  }
+
+  /** Peers that were replaced by later processes are no peers any more, where nothing hangs on them. */
+  #onMembers({ members }: ReplicaTable): void {
+    const present = new Set(members.map(({ replica }) => replica));
+    for (const [replica, peer] of this.#context.peers) {
+      if (present.has(replica)) continue;
+      for (const partition of peer.followed) this.#replicas.busy.add(partition);
+      if (peer.followed.size > 0) continue;
+      this.#context.peers.delete(replica);
+      this.#context.held.forget(replica);
+    }
+  }
+
+  /** A partition of which this member is the primary by the table, but has no copy: it gives it up. */
+  #giveUpOrphan({ partition, role }: Replica, row: PartitionReplicas): boolean {
+    const { self, nowVersion } = this.#context;
+    const isOrphan = role === undefined && row.phase === 'serving' && row.primary === self;
+    const successor = row.inSync.find((one) => one !== self);
+    if (!isOrphan || successor === undefined) return false;
+    if (this.#context.nowMs < this.#orphansAskedMs + this.#context.options.timings.transactionRetryMs) return true;
+    this.#orphansAskedMs = this.#context.nowMs;
+    const { epoch, revision } = row;
+    this.#context.propose({
+      ...{ kind: 'renounce', partition, epoch, revision, by: self, successor },
+      ...{ lastSequence: 0 as Sequence, clock: nowVersion },
+    });
+    return true;
+  }
+  #orphansAskedMs = Number.NEGATIVE_INFINITY;
+
+  /* ---- Messages --------------------------------------------------------------------------------------------------------- */
+
+  onMessage({ from, to, message }: Envelope, now: Moment): void {
+    this.#at(now);
+    if (!this.#context.isSelf(to)) return; // messages M1
+    const peer = this.#context.peer(from);
+    peer.heardAtMs = now.ms;
+    this.#take(peer, message);
+  }
+
+  #take(peer: Peer, message: Message): void {
+    switch (message.kind) {
+      case 'append':
+        this.#backup.append(peer, message);
+        break;
+      case 'acknowledge':
+        this.#acknowledged(peer, message);
+        break;
+      case 'fence':
+        this.#fence(peer, message);
+        break;
+      case 'fenced':
+        this.#fenced(peer, message);
+        break;
+      case 'pull':
+        this.#backup.pull(peer, message);
+        break;
+      case 'tail':
+        this.#tail(message.batches);
+        break;
+      case 'transferAsk':
+        this.#source.asked(peer.replica, message);
+        break;
+      case 'transferPage':
+        this.#sink.page(peer.replica, message);
+        break;
+      case 'transferCut':
+        this.#sink.cut(message);
+        break;
+    }
+  }
+
+  #acknowledged(peer: Peer, { held, refusals, freeBytes, lease }: Acknowledge): void {
+    const { nowMs, tableVersion } = this.#context;
+    peer.freeBytes = freeBytes;
+    if (lease !== undefined) this.#context.held.granted(peer.replica, lease, nowMs, tableVersion);
+    for (let at = 0; at < held.partition.length; at++) {
+      const replica = this.#leading(held.partition[at]!, held.epoch[at]!);
+      if (replica !== undefined) this.#heldBy(peer.replica, replica, held.copy[at]!, held.held[at]!, held.hasGap[at]!);
+    }
+    for (let at = 0; at < refusals.partition.length; at++) {
+      const role = this.#leading(refusals.partition[at]!, refusals.epoch[at]!)?.role;
+      if (role === undefined) continue;
+      this.#replicas.busy.add(role.partition);
+      if (refusals.reason[at] === 'staleEpoch') role.isFencedOff = true;
+      const follower = role.followers.get(peer.replica);
+      if (refusals.reason[at] === 'noCopy' && follower !== undefined) follower.isLost = true;
+    }
+  }
+
+  #heldBy(from: ReplicaId, replica: Replica, copy: number, held: Sequence, hasGap: boolean): void {
+    const role = replica.role!;
+    const follower =
+      role.followers.get(from) ??
+      [...role.followers.values()].find(({ peer }) => this.#context.rules.isSameReplica(peer.replica, from));
+    if (follower !== undefined) role.acknowledged(follower, copy, held, hasGap);
+    if (follower === undefined || (!follower.isInSync && follower.copy !== copy)) {
+      this.#source.installed(role, from, copy, held);
+    }
+    replica.promotion?.step();
+  }
+
+  /** The partition, where this member leads it, or is about to, by that epoch. */
+  #leading(partition: number, epoch: Epoch): Replica | undefined {
+    const replica = this.#replicas.get(partition);
+    return replica?.role?.epoch === epoch ? replica : undefined;
+  }
+
+  #fence(peer: Peer, message: Fence): void {
+    for (const [at, partition] of message.partition.entries()) {
+      if (!this.#context.refuses(partition, message.epoch[at]!)) this.#source.close(partition);
+    }
+    this.#backup.fence(peer, message);
+  }
+
+  #fenced(peer: Peer, { copies }: Fenced): void {
+    for (const copy of copies) this.#leading(copy.partition, copy.epoch)?.promotion?.fenced(peer.replica, copy);
+  }
+
+  #tail(batches: BatchColumns): void {
+    for (let at = 0; at < batches.partition.length; at++) {
+      const replica = this.#leading(batches.partition[at]!, batches.epoch[at]!);
+      const copy = replica?.copy;
+      if (replica?.promotion?.stage !== 'pulling' || copy === undefined) continue;
+      if (batches.firstSequence[at]! <= copy.asked + 1) this.#backup.take(copy, batches, at);
+    }
+  }
+
+  /** Fences of all promotions that want one now, a message a member. */
+  #sendFences(): void {
+    const fences = new Map<ReplicaId, Fence>();
+    for (const partition of this.#replicas.busy) {
+      const { promotion, role } = this.#replicas.get(partition) ?? {};
+      if (promotion === undefined || role === undefined) continue;
+      for (const to of promotion.takeFences()) {
+        const fence = fences.get(to) ?? { kind: 'fence', partition: [], epoch: [], isFresh: [] };
+        fence.partition.push(partition);
+        fence.epoch.push(role.epoch);
+        fence.isFresh.push(promotion.isFresh);
+        fences.set(to, fence);
+      }
+    }
+    for (const [to, fence] of fences) this.#context.send(to, fence);
+  }
+
+  /* ---- The store ---------------------------------------------------------------------------------------------------------- */
+
+  sealed(partition: number, lastSequence: Sequence): void {
+    const role = this.#replicas.get(partition)?.role;
+    // It was deposed in this very turn: the records stay in the copy that it leaves behind.
+    if (role === undefined) this.#sealedTooLate(partition, lastSequence);
+    else {
+      role.sealed(lastSequence);
+      this.#replicas.busy.add(partition);
+    }
+  }
+
+  #sealedTooLate(partition: number, lastSequence: Sequence): void {
+    const copy = this.#replicas.get(partition)?.copy;
+    if (copy === undefined || lastSequence <= copy.held) return;
+    keep(copy, lastSequence);
+  }
+
+  /** Trim floor or holds have changed. */
+  termsChanged(partition: number): void {
+    this.#replicas.get(partition)?.role?.markFollowers();
+  }
+
+  applied(partition: number, lastSequence: Sequence): void {
+    const replica = this.#replicas.get(partition);
+    if (replica === undefined) return;
+    this.#backup.applied(replica, lastSequence);
+    replica.promotion?.pulled();
+  }
+
+  setFreeBytes(bytes: number): void {
+    this.#sender.setFreeBytes(bytes);
+  }
+
+  copyLost(partition: number, now: Moment): void {
+    this.#at(now);
+    const replica = this.#replicas.get(partition);
+    if (replica === undefined) return;
+    this.#depose(replica);
+    this.#replicas.drop(replica);
+    this.#replicas.busy.add(partition);
+  }
+
+  transferOpened(transfer: TransferRef, start: TransferStart): void {
+    this.#source.opened(transfer, start);
+  }
+
+  transferFailed(transfer: TransferRef): void {
+    this.#source.failed(transfer);
+  }
+
+  pageRead(transfer: TransferRef, page: { page: number; isLast: boolean; bytes: number; payload: Payload }): void {
+    this.#source.pageRead(transfer, page);
+  }
+
+  installed(partition: number, copy: number): void {
+    this.#sink.installed(partition, copy);
+  }
+
+  /* ---- Asked --------------------------------------------------------------------------------------------------------------- */
+
+  mayRead(partition: number, nowMs: number): ServeAnswer {
+    const role = this.#replicas.get(partition)?.role;
+    if (role === undefined) return 'notPrimary';
+    return this.#membership.isSuspended ? 'suspended' : role.mayServe(nowMs);
+  }
+
+  mayWrite(partition: number, nowMs: number): ServeAnswer {
+    const role = this.#replicas.get(partition)?.role;
+    if (role === undefined) return 'notPrimary';
+    return this.#membership.isSuspended ? 'suspended' : role.mayWrite(nowMs);
+  }
+
+  ceilingOf(partition: number, nowMs: number): Version {
+    const role = this.#replicas.get(partition)?.role;
+    return role !== undefined && this.mayRead(partition, nowMs) === 'yes' ? role.ceilingAt(nowMs) : (0 as Version);
+  }
+
+  epochOf(partition: number): number {
+    return this.#replicas.get(partition)?.role?.epoch ?? 0;
+  }
+
+  freeBytesOf(partition: number): number {
+    const { role } = this.#replicas.get(partition) ?? {};
+    let least = Number.POSITIVE_INFINITY;
+    for (const replica of role?.set.others ?? []) {
+      const peer = this.#context.peers.get(replica);
+      if (peer !== undefined) least = Math.min(least, peer.freeBytes - peer.inFlightBytes);
+    }
+    return least;
+  }
+}
