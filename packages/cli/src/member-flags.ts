@@ -2,10 +2,15 @@
  * Node's flags for the process of a member. Its data lies outside of V8's heaps, which hold what is under way: collected
  * early they stay small. Without the flags each of a member's eight isolates lets garbage pile up as if it were alone:
  * 480 MB instead of 220 MB during the show (`bench/README.md`).
+ *
+ * The main thread needs more room than the others. V8 counts bytes of messages as part of the old generation until the next
+ * collection, also those that short collections free; under 2 GiB it lets the heap grow by little more than a half, so that
+ * 25 MB of messages made it collect the whole heap: with values of 10 KB ten times a second, two thirds of all processor
+ * time. Query workers keep a limit of their own (`member/src/member-parts.ts`).
  */
 export const MEMBER_NODE_FLAGS: readonly string[] = [
   // MiB of each half of the young generation, of every isolate.
   '--max-semi-space-size=4',
-  // MiB; the smaller the limit, the less a heap grows between two collections.
-  '--max-old-space-size=1024',
+  // MiB; from here on a heap may grow fourfold between two collections.
+  '--max-old-space-size=2048',
 ];

@@ -35,6 +35,8 @@ const SPARE_WORKERS = 8;
 const THREADS_MAX = 4;
 /** Nice value of query workers, so that they give way to the main thread where the system has one for each thread. */
 const QUERY_NICENESS = 5;
+/** The smaller its limit, the less the heap of a query worker grows between two collections; each thread has one of its own. */
+const QUERY_HEAP = { maxOldGenerationSizeMb: 1024 };
 
 /** What is to be closed when a member stops or fails to start, the last one first. */
 export type Closers = (() => Promise<void> | void)[];
@@ -265,6 +267,7 @@ function makePools(
     entry: entryFile('query-worker'),
     threads: threads.query,
     role: 'query',
+    resourceLimits: QUERY_HEAP,
     niceness: QUERY_NICENESS,
   });
   const userPools = new WorkerPools({
