@@ -125,6 +125,29 @@ export type JobArguments<Args, V = unknown, K extends GridKey = GridKey> = (unde
   readonly map: MapDefinition<K, V> | UntypedDefinition | string;
 };
 
+/**
+ * What a client did to be there when an answer comes: it keeps its event loop turning for at most 0.2 ms while a few key-value calls
+ * are out. Counted for all connections of the thread.
+ */
+export interface SpinFigures {
+  /** Whether it may: the option `spin` says so, and there is a core to do it on. */
+  readonly allowed: boolean;
+  /** Why not; empty where it may. */
+  readonly reason: string;
+  /** Whether it stands still because others wanted the core. */
+  readonly still: boolean;
+  /** Times it began. */
+  readonly spins: number;
+  /** Times an answer came meanwhile. */
+  readonly hits: number;
+  /** Times it gave up. */
+  readonly misses: number;
+  /** Times it was found to be in the way of others, and stood still. */
+  readonly preempted: number;
+  /** Time it turned, milliseconds. */
+  readonly spunMs: number;
+}
+
 export interface Grid extends AsyncDisposable {
   map<V = unknown>(name: string): GridMap<GridKey, V>;
   map<K extends GridKey, V>(definition: MapDefinition<K, V> | string): GridMap<K, V>;
@@ -152,6 +175,8 @@ export interface Grid extends AsyncDisposable {
   ping(call?: Call): Promise<readonly PingResult[]>;
   /** The metrics of every member in the table; one that cannot be reached is listed as such. */
   stats(call?: Call): Promise<readonly MemberStats[]>;
+  /** What this process spun so far; members' figures are among their metrics, `ashlar_spin_*`. */
+  readonly spin: SpinFigures;
   /** Rejects what is in flight with CLIENT_CLOSED. Idempotent. */
   close(): Promise<void>;
 }

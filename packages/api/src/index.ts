@@ -38,6 +38,7 @@ export type {
   ModuleLimits,
   PingResult,
   ResultColumn,
+  SpinFigures,
   SqlOptions,
   SqlResult,
   SqlTag,

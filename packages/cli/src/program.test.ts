@@ -203,10 +203,27 @@ describe('ashlar start', () => {
   const member = { name: 'm', address: '127.0.0.1:7710', httpAddress: '127.0.0.1:7711', stop: async () => {} };
 
   it('hands its flags to the member and runs until Ctrl-C', async () => {
-    const args = ['start', '--port', '7720', '--host', '::1', '--insecure', '--set', 'workers.userThreads=2'];
+    const args = [
+      'start',
+      '--port',
+      '7720',
+      '--host',
+      '::1',
+      '--insecure',
+      '--spin',
+      'off',
+      '--set',
+      'workers.userThreads=2',
+    ];
     const ran = await runFake(args, { member }, ({ interrupt }) => setTimeout(interrupt, 20));
     expect(ran.exitCode).toBe(0);
-    const flags = { 'grpc.port': '7720', 'grpc.host': '::1', 'http.host': '::1', 'security.insecure': true };
+    const flags = {
+      'grpc.port': '7720',
+      'grpc.host': '::1',
+      'http.host': '::1',
+      'security.insecure': true,
+      spin: 'off',
+    };
     expect(ran.asked).toEqual([`start ${JSON.stringify({ ...flags, 'workers.userThreads': '2' })}`]);
     expect(ran.stderr).toContain('npx ashlar sql --address 127.0.0.1:7710');
   });

@@ -499,3 +499,24 @@ describe('the trace of the application', () => {
     expect(seen).toEqual([{ traceparent, tracestate: 'vendor=1' }, undefined]);
   });
 });
+
+describe('spinning', () => {
+  it("is on unless the option says 'off', and tells what it did", async () => {
+    const map = grid.map<string>('m');
+    for (let call = 0; call < 20; call++) await map.put('k', `${call}`);
+    const { allowed, reason, spins, hits } = grid.spin;
+    expect(reason === '').toBe(allowed);
+    if (allowed) expect(spins).toBeGreaterThan(0);
+    else expect(spins).toBe(0);
+    expect(hits).toBeLessThanOrEqual(spins);
+    const quiet = await connect({ seeds: [address], spin: 'off' });
+    await quiet.map('m').get('k');
+    expect(quiet.spin).toMatchObject({ allowed: false, reason: "spin is 'off'", spins: 0 });
+    await quiet.close();
+  });
+
+  it("can be 'auto' or 'off'", async () => {
+    const refusal = { code: 'INVALID_ARGUMENT', message: "spin is \"on\": it can be 'auto' or 'off'" };
+    await expect(connect({ seeds: [address], spin: 'on' as never })).rejects.toMatchObject(refusal);
+  });
+});

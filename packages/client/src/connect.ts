@@ -5,6 +5,7 @@ import { Router } from '@ashlar/routing';
 import { type ConnectOptions, DEFAULT_SEEDS } from './options.ts';
 import { checkedToken, clientTls } from './security.ts';
 import { checkSeeds } from './seeds.ts';
+import { checkSpin } from './spin.ts';
 import { presentTrace } from './tracing.ts';
 
 /**
@@ -16,9 +17,10 @@ import { presentTrace } from './tracing.ts';
  * @example const grid = await connect({ seeds: ['127.0.0.1:7710'] })
  */
 export async function connect(options: ConnectOptions = {}): Promise<Grid> {
-  const { seeds = DEFAULT_SEEDS, sqlTimeoutMs, tls, token, ...rest } = options;
+  const { seeds = DEFAULT_SEEDS, sqlTimeoutMs, tls, token, spin = 'auto', ...rest } = options;
   checkSeeds(seeds);
+  checkSpin(spin);
   const shown = { tls: clientTls(tls), token: checkedToken(token) };
-  const router = await Router.connect({ ...rest, ...shown, seeds, trace: await presentTrace() });
-  return RoutedGrid.over(router, sqlTimeoutMs);
+  const router = await Router.connect({ ...rest, ...shown, spin, seeds, trace: await presentTrace() });
+  return RoutedGrid.over(router, sqlTimeoutMs, spin);
 }

@@ -37,6 +37,7 @@ export {
   type ResultColumn,
   type RunOptions,
   ready,
+  type SpinFigures,
   type SqlResult,
   type SubscribeOptions,
   writePut,

@@ -35,6 +35,12 @@ export interface ConnectOptions {
   readonly timeoutMs?: number;
   /** Timeout of statements that name none, in milliseconds. Default 30 000. */
   readonly sqlTimeoutMs?: number;
+  /**
+   * Whether the process keeps its event loop turning for a moment (0.2 ms at most) while a few key-value calls are out, instead
+   * of being put to sleep and woken: a call that is alone under way takes half the time. `auto`, the default: where there is a core
+   * for it that nobody else wants. `off`: never.
+   */
+  readonly spin?: 'auto' | 'off';
   /** Name that operators see. */
   readonly clientName?: string;
 }

@@ -14,6 +14,7 @@ import type {
   MemberStats,
   PingResult,
   RunOptions,
+  SpinFigures,
   SqlOptions,
   SqlResult,
   SqlTag,
@@ -21,7 +22,13 @@ import type {
 import { type CallScope, GridError, type MemberAddress, MemberUnreachableError } from '@ashlar/core';
 import type { Router } from '@ashlar/routing';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
-import type { CallOptions, MemberConnection, Figure as WireFigure } from '@ashlar/transport';
+import {
+  type CallOptions,
+  type MemberConnection,
+  type SpinMode,
+  spinFigures,
+  type Figure as WireFigure,
+} from '@ashlar/transport';
 import { CallTurns } from './call-turns.ts';
 import { checkMapName, checkMapOptions, checkStatement } from './checks.ts';
 import { DefinitionNames } from './definition-names.ts';
@@ -43,14 +50,19 @@ export class RoutedGrid implements Grid {
   readonly #names: DefinitionNames;
   readonly #faults: MemberFaults;
   readonly #context: MapContext;
+  readonly #spin: SpinMode;
 
-  /** @param sqlTimeoutMs  of statements that name no time */
-  static over(router: Router, sqlTimeoutMs = DEFAULT_SQL_TIMEOUT_MS): RoutedGrid {
+  /**
+   * @param sqlTimeoutMs  of statements that name no time
+   * @param spin          the router's
+   */
+  static over(router: Router, sqlTimeoutMs = DEFAULT_SQL_TIMEOUT_MS, spin: SpinMode = 'off'): RoutedGrid {
     const context = { router, turns: new CallTurns(router), names: new DefinitionNames(), sqlTimeoutMs };
-    return new RoutedGrid({ ...context, scope: undefined }, new MemberFaults());
+    return new RoutedGrid({ ...context, scope: undefined }, new MemberFaults(), spin);
   }
 
-  private constructor(context: MapContext, faults: MemberFaults) {
+  private constructor(context: MapContext, faults: MemberFaults, spin: SpinMode) {
+    this.#spin = spin;
     this.#router = context.router;
     this.#names = context.names;
     this.#faults = faults;
@@ -65,7 +77,7 @@ export class RoutedGrid implements Grid {
 
   /** The grid for what is asked within a call (routed-grid R1, scoped-limits.ts). */
   within(scope: CallScope): Grid {
-    return new RoutedGrid({ ...this.#context, scope }, this.#faults);
+    return new RoutedGrid({ ...this.#context, scope }, this.#faults, this.#spin);
   }
 
   map<V = unknown>(name: string): GridMap<GridKey, V>;
@@ -167,6 +179,10 @@ export class RoutedGrid implements Grid {
       const { error } = outcome;
       return { member: id, address, roundTripMs: error === undefined ? performance.now() - startMs : undefined, error };
     });
+  }
+
+  get spin(): SpinFigures {
+    return spinFigures(this.#spin);
   }
 
   stats(call: Call = {}): Promise<readonly MemberStats[]> {

@@ -164,6 +164,7 @@ export async function makeParts(
     memberMessageBytesMax: told.limits.messageBytes,
     onLinkFailure: (service: string) => metrics.linkFailed(service),
     catalog,
+    spin: told.spin,
     ...security.peers,
   };
   const peers = new Peers(links, log);

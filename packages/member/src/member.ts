@@ -158,7 +158,7 @@ export class Member {
 function openDoor({ config, security, catalog }: MemberParts, services: GridServices): Promise<GridServer> {
   const { host, port } = config.grpc;
   const limits = { messageBytesMax: config.limits.messageBytes };
-  return serve({ host, port, services, catalog, limits, ...security.door });
+  return serve({ host, port, services, catalog, limits, spin: config.spin, ...security.door });
 }
 
 /** Starts the query threads behind the first answers: a thread loads the planner when it plans for the first time. */

@@ -254,7 +254,7 @@ export class MemberQueue {
     batch.gathering?.sent(batch.count);
     batch.wasSent = true;
     try {
-      stream.write(batch.messageAt(this.#host.nowMs()));
+      stream.write(batch.messageAt(this.#host.nowMs()), batch.count);
     } catch (error) {
       if (Failure.is(error, 'MESSAGE_TOO_LARGE')) this.#refuse(batch, error);
       else this.#onLost(Failure.wrap(error));

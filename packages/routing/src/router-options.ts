@@ -49,6 +49,7 @@ export type RouterSettings = Required<
     | 'onLinkFailure'
     | 'trace'
     | 'catalog'
+    | 'spin'
   >
 >;
 

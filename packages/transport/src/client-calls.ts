@@ -31,6 +31,7 @@ import { connectionLost, wasNeverSent } from './link-errors.ts';
 import type { LinkWatch } from './link-watch.ts';
 import type { MessageBounds } from './message-bounds.ts';
 import type { CreditInput, Method } from './methods.ts';
+import type { CallWatch } from './spin-watch.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -59,6 +60,8 @@ export interface Caller {
   readonly onLinkFailure: ((service: string, error: GridError) => void) | undefined;
   /** The trace of the present call, where callers are traced. */
   readonly trace: (() => TraceContext | undefined) | undefined;
+  /** What is told of key-value calls that are out, where their process may spin. */
+  readonly calls: CallWatch | undefined;
   /** What the caller knows of the catalog. */
   readonly catalog: CatalogKnowledge | undefined;
   /** The bearer token now. */

@@ -18,9 +18,10 @@ export interface KvStream {
   /**
    * Sends what `encodeBatch` made.
    *
+   * @param calls  operations in it
    * @throws GridError MESSAGE_TOO_LARGE (nothing was sent), CONNECTION_LOST after the end
    */
-  write(message: Buffer): void;
+  write(message: Buffer, calls?: number): void;
   /** Ends the stream; `onClosed` follows. */
   close(): void;
 }
@@ -38,6 +39,8 @@ class ClientKvStream implements KvStream {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   readonly #listener: KvStreamListener;
   readonly #caller: Caller;
+  /** Operations that are not answered. */
+  #out = 0;
   #closed = false;
 
   constructor(caller: Caller, listener: KvStreamListener, generation: number) {
@@ -54,7 +57,7 @@ class ClientKvStream implements KvStream {
     });
   }
 
-  write(message: Buffer): void {
+  write(message: Buffer, calls = 1): void {
     if (this.#closed) throw new GridError('CONNECTION_LOST', 'the stream has ended');
     const { sendMax } = this.#caller.bounds;
     if (message.length > sendMax) {
@@ -64,6 +67,8 @@ class ClientKvStream implements KvStream {
       });
     }
     this.#call.write(message);
+    this.#out += calls;
+    this.#caller.calls?.sent(calls);
   }
 
   close(): void {
@@ -74,7 +79,11 @@ class ClientKvStream implements KvStream {
   #receive(bytes: Buffer): void {
     if (this.#closed) return;
     try {
-      this.#listener.onAnswers(decodeAnswers(bytes));
+      const answers = decodeAnswers(bytes);
+      const count = answers.statuses.length;
+      this.#out -= count;
+      this.#caller.calls?.answered(count);
+      this.#listener.onAnswers(answers);
     } catch (error) {
       this.#call.cancel();
       this.#end(GridError.wrap(error));
@@ -84,6 +93,7 @@ class ClientKvStream implements KvStream {
   #end(error: GridError): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#caller.calls?.lost(this.#out);
     if (error.code === 'CONNECTION_LOST' && !this.#caller.isClosed) this.#caller.onLinkFailure?.('Kv', error);
     this.#listener.onClosed(error);
   }

@@ -24,6 +24,7 @@ import { type LinkDown, LinkWatch } from './link-watch.ts';
 import { MessageBounds, type MessageBoundsOptions } from './message-bounds.ts';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
 import type * as s from './services.ts';
+import { callWatch, type SpinMode } from './spinning.ts';
 
 export interface ConnectionOptions extends MessageBoundsOptions {
   readonly tls?: ClientTls | undefined;
@@ -42,6 +43,8 @@ export interface ConnectionOptions extends MessageBoundsOptions {
    * else with CONNECTION_LOST.
    */
   readonly peer?: string | (() => string) | undefined;
+  /** Whether the process spins for its key-value calls (spin-watch P1). Default 'off'. */
+  readonly spin?: SpinMode | undefined;
   /** When the connection whose place it takes was lost: milliseconds since 1970. */
   readonly lostMs?: number | undefined;
   /** Called once when the link is known to be down, and once when it is up again. */
@@ -182,6 +185,7 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
     onLinkFailure: options.onLinkFailure,
     trace: options.trace,
     catalog: options.catalog,
+    calls: callWatch(options.spin ?? 'off'),
   };
   return connectionOf(address, caller, options.tls);
 }

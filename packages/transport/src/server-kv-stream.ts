@@ -122,6 +122,7 @@ export class ServerKvStream {
     this.#state.traffic.bytesIn += bytes.length;
     try {
       const batch = decodeBatch(bytes);
+      this.#state.batches?.arrived(batch.count);
       if (this.#unansweredBatch(batch.batchId) !== undefined) {
         throw new GridError('INVALID_ARGUMENT', `batch ${batch.batchId} is under way already`);
       }
@@ -244,6 +245,7 @@ export class ServerKvStream {
     const bytes = encodeAnswers(answers, (length) => answerBuffers.take(length), version);
     this.#state.traffic.bytesOut += bytes.length;
     this.#outgoing.write(this.#call, bytes, this.#onFlushed);
+    this.#state.batches?.answered();
   }
 
   readonly #onFlushed = (): void => {

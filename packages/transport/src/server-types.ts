@@ -3,6 +3,7 @@ import type { ErrorCode } from '@ashlar/core';
 import type { CatalogDoor } from './known-catalog.ts';
 import type { Permission } from './operations.ts';
 import type { GridServices, Principal } from './services.ts';
+import type { SpinMode } from './spinning.ts';
 
 /**
  * Whether callers show a certificate: they are not asked for one; they may, and one that is not signed by the authority counts as
@@ -55,6 +56,8 @@ export interface ServeOptions {
   /** The catalog of the member: calls of callers that know a later one wait for it. Default: none wait. */
   readonly catalog?: CatalogDoor | undefined;
   readonly limits?: ServerLimits;
+  /** Whether the process spins between batches of key-value calls (spin-watch P2). Default 'off'. */
+  readonly spin?: SpinMode;
   /** Allows a bind wider than loopback without TLS or without `authenticate`. */
   readonly insecure?: boolean;
 }

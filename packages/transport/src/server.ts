@@ -19,6 +19,7 @@ import { definitionAsWritten } from './proto-files.ts';
 import type { ServerState } from './server-calls.ts';
 import type { ServerKvStream } from './server-kv-stream.ts';
 import type { DoorStats, GridServer, ServeOptions, ServerLimits } from './server-types.ts';
+import { batchWatch } from './spinning.ts';
 import { Traffic } from './traffic.ts';
 import { TurnQuota } from './turn-quota.ts';
 import { openUploadWindows } from './upload-window.ts';
@@ -53,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
     active: new ActiveCalls(),
     traffic: new Traffic(),
     outgoing: new Outgoing(limits.unsentBytesMax),
+    batches: batchWatch(options.spin ?? 'off'),
     draining: false,
   };
   const streams = new Set<ServerKvStream>();

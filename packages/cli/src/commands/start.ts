@@ -35,6 +35,7 @@ const SHORT_FLAGS: Readonly<Record<string, readonly string[]>> = {
   tlsCa: ['security.caFile'],
   clientAuth: ['security.clientAuth'],
   insecure: ['security.insecure'],
+  spin: ['spin'],
 };
 
 export function startCommand(context: CliContext): Command {
@@ -63,6 +64,7 @@ export function settingOptions(command: Command): Command {
     .option('--tls-ca <file>', 'PEM certificates of the authorities that sign those of members and clients')
     .option('--client-auth <mode>', 'whether callers show a certificate: none, request or require')
     .option('--insecure', 'allow a bind beyond loopback without TLS and token')
+    .option('--spin <mode>', 'whether it keeps its event loop turning between calls that follow closely: auto or off')
     .option('--set <setting=value>', 'any other setting, e.g. workers.userThreads=2', collectSetting, []);
 }
 

@@ -152,6 +152,11 @@ export const memberSchema = z.strictObject({
     '',
   ),
   zone: text('Members of one zone fail together. Default: the host name.', ''),
+  spin: choice(
+    'Whether the member keeps its event loop turning for a moment between key-value calls that follow each other closely, where there is a core for it that nobody else wants (auto), or never (off).',
+    ['auto', 'off'],
+    'auto',
+  ),
   grpc: z
     .strictObject({
       host: text('Address of the gRPC door.', '127.0.0.1'),

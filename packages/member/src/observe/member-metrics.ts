@@ -2,7 +2,7 @@
 
 import { LoopDelay, type Reading } from '@ashlar/observe';
 import type { StoreStats } from '@ashlar/storage';
-import type { DoorStats } from '@ashlar/transport';
+import { type DoorStats, type SpinFigures, type SpinMode, spinFigures } from '@ashlar/transport';
 import type { PoolStats } from '@ashlar/workers';
 import type { Closers, MemberParts } from '../member-parts.ts';
 
@@ -112,7 +112,7 @@ function entryReadings(store: MemberParts['store'], control: MemberParts['contro
 
 /* ---- Event loop and pools ------------------------------------------------------------------------------------------- */
 
-function loopMetrics({ metrics }: MemberParts, closers: Closers): void {
+function loopMetrics({ metrics, config }: MemberParts, closers: Closers): void {
   const loop = new LoopDelay();
   closers.push(() => loop.close());
   metrics.gauge(
@@ -127,6 +127,38 @@ function loopMetrics({ metrics }: MemberParts, closers: Closers): void {
       ];
     },
     ['quantile'],
+  );
+  spinMetrics(metrics, config.spin);
+}
+
+function spinMetrics(metrics: MemberParts['metrics'], mode: SpinMode): void {
+  const figures = (): SpinFigures => spinFigures(mode);
+  metrics.gauge(
+    'ashlar_spin_allowed',
+    'Whether the main loop may be kept turning between calls that follow each other closely: 1 where it may.',
+    () => Number(figures().allowed),
+  );
+  metrics.gauge('ashlar_spin_still', 'Whether spinning stands still because others wanted the core.', () =>
+    Number(figures().still),
+  );
+  metrics.counter(
+    'ashlar_spins_total',
+    'Times the main loop was kept turning for a moment, by whether something came meanwhile.',
+    () => [
+      { labels: { outcome: 'hit' }, value: figures().hits },
+      { labels: { outcome: 'miss' }, value: figures().misses },
+    ],
+    ['outcome'],
+  );
+  metrics.counter(
+    'ashlar_spin_preempted_total',
+    'Times that spinning was found to be in the way of others.',
+    () => figures().preempted,
+  );
+  metrics.counter(
+    'ashlar_spin_seconds_total',
+    'Time that the main loop was kept turning.',
+    () => figures().spunMs / 1000,
   );
 }
 

@@ -44,7 +44,7 @@ export class MemberGrid {
   }
 
   async #connect(): Promise<RoutedGrid> {
-    const { control, catalog, address, metrics, security } = this.#parts;
+    const { config, control, catalog, address, metrics, security } = this.#parts;
     const context = { require: () => undefined } as never;
     const router = await Router.connect({
       seeds: [address],
@@ -52,6 +52,7 @@ export class MemberGrid {
       forListeners: this.#forListeners,
       onLinkFailure: (service) => metrics.linkFailed(service),
       catalog,
+      spin: config.spin,
       ...security.peers,
       local: {
         memberId: control.self,

@@ -1,0 +1,82 @@
+/**
+ * When a process spins for key-value calls (`spinner.ts`): a caller while a few calls are out, a member between batches that
+ * follow each other closely. More than a few calls keep both sides busy without.
+ *
+ * spin-watch P1  A caller watches only while 1 to FEW calls are out, of which the last was sent within CLOSE_MS of an answer: who calls
+ *                now and then sleeps.
+ * spin-watch P2  A member watches only after answers to batches of at most FEW calls, while the recent ones came closer together than
+ *                SPIN_MS.
+ * spin-watch P3  Only batches of key-value calls count: statements, jobs and subscriptions sleep.
+ */
+import { SPIN_MS, type Spinner } from './spinner.ts';
+
+/** Calls under way, of all connections of a thread, up to which it spins. */
+const FEW = 4;
+const CLOSE_MS = 1;
+/** Weight of the newest distance between two batches, and the longest that counts. */
+const NEWEST = 0.25;
+const LONGEST_MS = 1;
+
+/** What a caller has out. */
+export class CallWatch {
+  readonly #spinner: Spinner;
+  #out = 0;
+  #answeredMs = Number.NEGATIVE_INFINITY;
+
+  constructor(spinner: Spinner) {
+    this.#spinner = spinner;
+  }
+
+  /** A message with so many calls was written. */
+  sent(calls: number): void {
+    this.#out += calls;
+    if (this.#out > FEW) return;
+    const nowMs = this.#spinner.nowMs();
+    if (nowMs - this.#answeredMs < CLOSE_MS) this.#spinner.watch(nowMs);
+  }
+
+  /** So many calls were answered. */
+  answered(calls: number): void {
+    const before = this.#out;
+    this.#out -= calls;
+    if (before > FEW) return;
+    const nowMs = this.#spinner.nowMs();
+    this.#answeredMs = nowMs;
+    this.#spinner.arrived(nowMs);
+    if (this.#out > 0) this.#spinner.watch(nowMs);
+  }
+
+  /** So many calls will not be answered: their stream is over. */
+  lost(calls: number): void {
+    this.#out -= calls;
+    if (this.#out === 0) this.#spinner.rest(this.#spinner.nowMs());
+  }
+}
+
+/** What comes to a member. */
+export class BatchWatch {
+  readonly #spinner: Spinner;
+  #arrivedMs = Number.NEGATIVE_INFINITY;
+  #distanceMs = LONGEST_MS;
+  #isFew = false;
+
+  constructor(spinner: Spinner) {
+    this.#spinner = spinner;
+  }
+
+  /** A batch of so many calls came. */
+  arrived(calls: number): void {
+    this.#isFew = calls <= FEW;
+    if (!this.#isFew && !this.#spinner.isWatching) return;
+    const nowMs = this.#spinner.nowMs();
+    this.#spinner.arrived(nowMs);
+    const distanceMs = Math.min(nowMs - this.#arrivedMs, LONGEST_MS);
+    this.#distanceMs += (distanceMs - this.#distanceMs) * NEWEST;
+    this.#arrivedMs = nowMs;
+  }
+
+  /** Answers to the newest batch were written. */
+  answered(): void {
+    if (this.#isFew && this.#distanceMs < SPIN_MS) this.#spinner.watch(this.#spinner.nowMs());
+  }
+}

@@ -1,0 +1,87 @@
+/** The spinning of this thread: its one spinner over Node's event loop, and whether there is a core to do it on. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { BatchWatch, CallWatch } from './spin-watch.ts';
+import { type SpinFigures, Spinner } from './spinner.ts';
+
+/** Whether a process keeps its event loop turning for a moment where answers, or calls, are about to come. */
+export type SpinMode = 'auto' | 'off';
+export const SPIN_MODES: readonly SpinMode[] = ['auto', 'off'];
+
+/** What the machine leaves to this process. */
+export interface Cores {
+  /** Cores worth of time that it gets: of its affinity, its quota. */
+  readonly available: number;
+  /** Cores of the machine. */
+  readonly machine: number;
+  /** Cores that its threads may run on; undefined: not known. */
+  readonly affinity: number | undefined;
+}
+
+/**
+ * Why a process must not spin on such cores; empty: it may. A single core is shared with those that are waited for, unless it is one
+ * of several that this process was pinned to: then a trial decides whether it is the process's own (spinner S4).
+ */
+export function noSpinReason({ available, machine, affinity }: Cores): string {
+  if (available > 1) return '';
+  if (machine === 1) return 'the machine has one core';
+  return affinity === 1 ? '' : 'a quota leaves no more than one core';
+}
+
+let own: Spinner | undefined;
+
+function ownSpinner(): Spinner {
+  own ??= new Spinner(
+    {
+      nowMs: () => performance.now(),
+      nextTurn: (turn) => setImmediate(turn),
+      involuntarySwitches: () => process.resourceUsage().involuntaryContextSwitches,
+    },
+    noSpinReason({ available: availableParallelism(), machine: cpus().length, affinity: affinityCores() }),
+  );
+  return own;
+}
+
+let ownCalls: CallWatch | undefined;
+let ownBatches: BatchWatch | undefined;
+
+/** What all connections of this thread tell of their calls; undefined: they never spin. */
+export function callWatch(mode: SpinMode): CallWatch | undefined {
+  if (mode === 'off' || !ownSpinner().isAllowed) return undefined;
+  ownCalls ??= new CallWatch(ownSpinner());
+  return ownCalls;
+}
+
+/** What the doors of this thread tell of the batches that come; undefined: they never spin. */
+export function batchWatch(mode: SpinMode): BatchWatch | undefined {
+  if (mode === 'off' || !ownSpinner().isAllowed) return undefined;
+  ownBatches ??= new BatchWatch(ownSpinner());
+  return ownBatches;
+}
+
+/** What this thread spun, for connections and doors of that mode. */
+export function spinFigures(mode: SpinMode): SpinFigures {
+  if (mode === 'auto') return ownSpinner().figures();
+  return new Spinner(
+    { nowMs: () => 0, nextTurn: () => undefined, involuntarySwitches: () => 0 },
+    "spin is 'off'",
+  ).figures();
+}
+
+/** Linux tells: `Cpus_allowed_list: 0-2,5`. */
+function affinityCores(): number | undefined {
+  try {
+    const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+    return list === undefined ? undefined : coresIn(list);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Number of cores in a list such as 0-2,5. */
+export function coresIn(list: string): number {
+  return list.split(',').reduce((sum, range) => {
+    const [first, last = first] = range.split('-').map(Number) as [number, number?];
+    return sum + last - first + 1;
+  }, 0);
+}
