@@ -8,14 +8,22 @@ import { startMember } from '../member-process.ts';
 import type { BenchOptions } from '../options.ts';
 import { startRedis } from '../peers/redis.ts';
 import type { Reporter } from '../report.ts';
-import { type Case, type Running, runCases, SERVER_CORE, startClient, stopAll } from './harness.ts';
+import { type Case, type Crowd, type Running, runCases, SERVER_CORE, startClient, stopAll } from './harness.ts';
 import { SUBJECTS, type SubjectName } from './subjects.ts';
 
 const ROUNDS = 5;
 const ECHO = fileURLToPath(new URL('echo-server.ts', import.meta.url));
 
+/** Clients of many connections, one call under way on each: 64 in 8 processes. */
+const CROWD: Crowd = { processes: 8, connections: 8 };
+const CROWD_CASES: Readonly<Record<string, Case>> = {
+  'c64 x1': { count: 15_000, writeShare: 0.05, inFlight: CROWD.connections, shape: 'text' },
+};
+
 /** Echo has answers of the length of a small text. */
-const ECHO_CASES = /^(95|50)/;
+const ECHO_CASES = /^(95|50|c64)/;
+/** One call under way: the only case in which spinning is meant to matter. */
+const SPIN_CASES = /x1$/;
 
 const CASES: Readonly<Record<string, Case>> = {
   '95/5 x1': { count: 30_000, writeShare: 0.05, inFlight: 1, shape: 'text' },
@@ -35,24 +43,37 @@ const CASES: Readonly<Record<string, Case>> = {
 export async function benchKv(reporter: Reporter, options: BenchOptions): Promise<void> {
   const subjects = options.chosen('subject', SUBJECTS) as readonly SubjectName[];
   const running = new Map<string, Running>();
+  const crowds = new Map<string, Running>();
+  const serving = new Map<SubjectName, { readonly servers: readonly Child[]; readonly address: string }>();
   try {
     for (const subject of subjects) {
       const { server, address } = await startServer(subject, reporter);
+      serving.set(subject, { servers: [server], address });
       running.set(subject, await startClient(subject, [server], address));
     }
-    const chosen = options.chosen('case', Object.keys(CASES));
+    const chosen = options.chosen('case', [...Object.keys(CASES), ...Object.keys(CROWD_CASES)]);
     const subjectsOf = (name: string): readonly string[] =>
-      subjects.filter((subject) => subject !== 'echo' || ECHO_CASES.test(name));
+      subjects.filter((subject) => {
+        if (subject === 'echo') return ECHO_CASES.test(name);
+        return subject !== 'ashlar-spin-off' || SPIN_CASES.test(name);
+      });
     const rounds = options.rounds ?? ROUNDS;
-    await runCases({ bench: 'kv', cases: CASES, chosen, rounds, running, subjectsOf }, reporter);
+    const alone = chosen.filter((name) => name in CASES);
+    await runCases({ bench: 'kv', cases: CASES, chosen: alone, rounds, running, subjectsOf }, reporter);
+    const crowded = chosen.filter((name) => name in CROWD_CASES);
+    if (crowded.length === 0) return;
+    for (const [subject, { servers, address }] of serving) {
+      crowds.set(subject, await startClient(subject, servers, address, CROWD));
+    }
+    await runCases({ bench: 'kv', cases: CROWD_CASES, chosen: crowded, rounds, running: crowds, subjectsOf }, reporter);
   } finally {
-    await stopAll(running.values());
+    await stopAll([...running.values(), ...crowds.values()]);
   }
 }
 
 async function startServer(subject: SubjectName, reporter: Reporter): Promise<{ server: Child; address: string }> {
-  if (subject === 'ashlar') {
-    const member = await startMember({}, SERVER_CORE);
+  if (subject === 'ashlar' || subject === 'ashlar-spin-off') {
+    const member = await startMember(subject === 'ashlar' ? {} : { spin: 'off' }, SERVER_CORE);
     return { server: member, address: member.address };
   }
   if (subject === 'echo') {

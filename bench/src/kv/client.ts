@@ -1,6 +1,6 @@
 /**
- * The client process of one subject: gets what to run as lines of JSON on stdin, answers with a line of figures.
- * It is the only one at work while it runs; the others wait for their turn.
+ * A client process of one subject: gets what to run as lines of JSON on stdin, answers with a line of figures. Processes of other
+ * subjects wait meanwhile; those of the same one, where a case has several, have keys of their own.
  */
 import { cpuMsOf } from '../cpu-time.ts';
 import { keepUnderWay } from '../keep-under-way.ts';
@@ -16,6 +16,20 @@ export interface RunRequest {
   readonly writeShare: number;
   readonly inFlight: number;
   readonly shape: ShapeName;
+  /** Which part of the keys is this process's, where several run at once: they are filled before (FillRequest). */
+  readonly part?: Part;
+}
+
+/** One of `of` parts of the keys. */
+export interface Part {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** Fills the keys of one process, before all of them begin at once. */
+export interface FillRequest {
+  readonly fill: ShapeName;
+  readonly part: Part;
 }
 
 /** Stores every key once, `perCall` entries a call, one call after another. */
@@ -35,34 +49,56 @@ export interface RunFigures {
   readonly p99Us: number;
   readonly clientUsPerOp: number;
   readonly memberUsPerOp: number;
+  /** Beginning and end, milliseconds of the machine's clock. */
+  readonly spanMs: readonly [number, number];
   /** Over all entries afterwards; 0 where the subject keeps none. */
   readonly checksum: number;
 }
 
 const FILL_IN_FLIGHT = 256;
+const WHOLE: Part = { index: 0, of: 1 };
 
-const [name, address, serverPids] = process.argv.slice(2) as [SubjectName, string, string];
-const subject = await openSubject(name, address);
-await serveLines<RunRequest | LoadRequest>((request) =>
-  'perCall' in request ? load(subject, request) : run(subject, request),
-);
-await subject.close();
+const [name, address, serverPids, connections = '1'] = process.argv.slice(2) as [SubjectName, string, string, string?];
+const subjects: KvSubject[] = [];
+while (subjects.length < Number(connections)) subjects.push(await openSubject(name, address));
+const subject = subjects[0]!;
+await serveLines<RunRequest | FillRequest | LoadRequest>(async (request) => {
+  if ('perCall' in request) return load(subject, request);
+  if (!('fill' in request)) return run(subjects, request);
+  await fill(subject, shapeOf(request.fill), request.part);
+  return {};
+});
+await Promise.all(subjects.map((open) => open.close()));
 process.exit(0);
 
-async function run(subject: KvSubject, request: RunRequest): Promise<RunFigures> {
-  const { seed, count, writeShare, inFlight } = request;
-  const shape = shapeOf(request.shape);
-  const sequence = makeSequence(seed, count, writeShare, shape.keyCount);
-  await keepUnderWay(FILL_IN_FLIGHT, shape.keyCount, async (key) => {
-    await subject.put(KEYS[key]!, shape.make(key, -1));
+/** The keys of a part: so many, from that one on. */
+function keysOf({ keyCount }: Shape, { index, of }: Part): { readonly count: number; readonly first: number } {
+  const count = Math.floor(keyCount / of);
+  return { count, first: index * count };
+}
+
+async function fill(subject: KvSubject, shape: Shape, part: Part): Promise<void> {
+  const { count, first } = keysOf(shape, part);
+  await keepUnderWay(FILL_IN_FLIGHT, count, async (key) => {
+    await subject.put(KEYS[first + key]!, shape.make(first + key, -1));
   });
+}
+
+async function run(subjects: readonly KvSubject[], request: RunRequest): Promise<RunFigures> {
+  const { seed, count, writeShare, inFlight, part = WHOLE } = request;
+  const subject = subjects[0]!;
+  const shape = shapeOf(request.shape);
+  const own = keysOf(shape, part);
+  const sequence = makeSequence(seed * part.of + part.index, count, writeShare, own.count);
+  if (request.part === undefined) await fill(subject, shape, WHOLE);
   const check = subject.hasValues ? new ReadCheck(shape) : undefined;
   const latenciesUs = new Float32Array(count);
   const cpu = process.cpuUsage();
   const memberMs = serverCpuMs();
   const startedMs = performance.now();
-  await drive({ subject, shape, sequence, inFlight, latenciesUs, check });
+  await drive({ subjects, shape, sequence, firstKey: own.first, inFlight, latenciesUs, check });
   const elapsedMs = performance.now() - startedMs;
+  const spanMs = [performance.timeOrigin + startedMs, performance.timeOrigin + startedMs + elapsedMs] as const;
   const { user, system } = process.cpuUsage(cpu);
   const memberUsPerOp = ((serverCpuMs() - memberMs) * 1000) / count;
   latenciesUs.sort();
@@ -72,7 +108,8 @@ async function run(subject: KvSubject, request: RunRequest): Promise<RunFigures>
     p99Us: latenciesUs[Math.floor(count * 0.99)]!,
     clientUsPerOp: (user + system) / count,
     memberUsPerOp,
-    checksum: subject.hasValues ? await verify(subject, shape, expectedChecksum(sequence, shape.keyCount)) : 0,
+    spanMs,
+    checksum: subject.hasValues ? await verify(subject, shape, own, expectedChecksum(sequence, own)) : 0,
   };
 }
 
@@ -82,18 +119,22 @@ function serverCpuMs(): number {
 }
 
 interface Drive {
-  readonly subject: KvSubject;
+  /** Connections: each has its share of the calls under way. */
+  readonly subjects: readonly KvSubject[];
   readonly shape: Shape;
   readonly sequence: Sequence;
+  /** The key that `sequence` counts from. */
+  readonly firstKey: number;
   readonly inFlight: number;
   readonly latenciesUs: Float32Array;
   readonly check: ReadCheck | undefined;
 }
 
-async function drive({ subject, shape, sequence, inFlight, latenciesUs, check }: Drive): Promise<void> {
+async function drive({ subjects, shape, sequence, firstKey, inFlight, latenciesUs, check }: Drive): Promise<void> {
   const { keys, writes } = sequence;
-  await keepUnderWay(inFlight, keys.length, async (operation) => {
-    const key = keys[operation]!;
+  await keepUnderWay(inFlight, keys.length, async (operation, lane) => {
+    const subject = subjects[lane % subjects.length]!;
+    const key = firstKey + keys[operation]!;
     const startedMs = performance.now();
     if (writes[operation] === 1) {
       check?.onWrite(key, operation);
@@ -115,13 +156,20 @@ async function load(subject: KvSubject, { perCall, shape: name }: LoadRequest): 
   for (let at = 0; at < entries.length; at += perCall) await subject.putAll!(entries.slice(at, at + perCall));
   const elapsedMs = performance.now() - startedMs;
   const expected = entries.reduce((sum, _, key) => checksumStep(sum, key, 0), 0);
-  return { rowsPerS: (entries.length / elapsedMs) * 1000, checksum: await verify(subject, shape, expected) };
+  const all = keysOf(shape, WHOLE);
+  return { rowsPerS: (entries.length / elapsedMs) * 1000, checksum: await verify(subject, shape, all, expected) };
 }
 
 /** @throws when an entry is not what the sequence left */
-async function verify(subject: KvSubject, shape: Shape, expected: number): Promise<number> {
+async function verify(
+  subject: KvSubject,
+  shape: Shape,
+  { count, first }: { readonly count: number; readonly first: number },
+  expected: number,
+): Promise<number> {
   let checksum = 0;
-  await keepUnderWay(FILL_IN_FLIGHT, shape.keyCount, async (key) => {
+  await keepUnderWay(FILL_IN_FLIGHT, count, async (index) => {
+    const key = first + index;
     const operation = shape.operationOf(await subject.get(KEYS[key]!), key);
     checksum = checksumStep(checksum, key, operation);
   });

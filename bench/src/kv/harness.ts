@@ -4,30 +4,46 @@ import type { Child } from '../child-process.ts';
 import { LineProcess } from '../line-process.ts';
 import type { Reporter } from '../report.ts';
 import { type Metrics, runRounds } from '../rounds.ts';
-import type { LoadFigures, LoadRequest, RunFigures, RunRequest } from './client.ts';
+import type { FillRequest, LoadFigures, LoadRequest, RunFigures, RunRequest } from './client.ts';
 import type { SubjectName } from './subjects.ts';
 
 export const SERVER_CORE = 0;
 export const CLIENT_CORE = 1;
 const CLIENT = fileURLToPath(new URL('client.ts', import.meta.url));
 
-export type Case = Omit<RunRequest, 'seed'> | LoadRequest;
+export type Case = Omit<RunRequest, 'seed' | 'part'> | LoadRequest;
 
 /** A subject at work. */
 export interface Running {
   readonly servers: readonly Child[];
-  readonly client: LineProcess;
+  /** One, or several that run at once. */
+  readonly clients: readonly LineProcess[];
 }
 
-/** A client process of a subject, on its core. @param address  host:port, several with commas between them */
-export async function startClient(name: SubjectName, servers: readonly Child[], address: string): Promise<Running> {
+/** How many processes a subject's client is, and the connections of each. */
+export interface Crowd {
+  readonly processes: number;
+  readonly connections: number;
+}
+
+const ALONE: Crowd = { processes: 1, connections: 1 };
+
+/** Client processes of a subject, on their core. @param address  host:port, several with commas between them */
+export async function startClient(
+  name: SubjectName,
+  servers: readonly Child[],
+  address: string,
+  { processes, connections }: Crowd = ALONE,
+): Promise<Running> {
   const pids = servers.map(({ pid }) => pid).join(',');
-  return { servers, client: await LineProcess.start(name, CLIENT, [name, address, pids], CLIENT_CORE) };
+  const start = (): Promise<LineProcess> =>
+    LineProcess.start(name, CLIENT, [name, address, pids, String(connections)], CLIENT_CORE);
+  return { servers, clients: await Promise.all(Array.from({ length: processes }, start)) };
 }
 
 export async function stopAll(running: Iterable<Running>): Promise<void> {
-  for (const { client, servers } of running) {
-    await client.stop();
+  for (const { clients, servers } of running) {
+    await Promise.all(clients.map((client) => client.stop()));
     await Promise.all(servers.map((server) => server.stop()));
   }
 }
@@ -49,7 +65,7 @@ export async function runCases(options: CasesOptions, reporter: Reporter): Promi
   for (const name of chosen) {
     const subjects = subjectsOf(name);
     await runRounds({ bench, cases: [name], subjects, rounds }, reporter, async (_, subject, round) => {
-      const { metrics, checksum } = await measure(running.get(subject)!.client, cases[name]!, round);
+      const { metrics, checksum } = await measure(running.get(subject)!.clients, cases[name]!, round);
       agree(checksums, `${name} round ${round}`, checksum);
       return metrics;
     });
@@ -57,15 +73,17 @@ export async function runCases(options: CasesOptions, reporter: Reporter): Promi
 }
 
 async function measure(
-  client: LineProcess,
+  clients: readonly LineProcess[],
   request: Case,
   seed: number,
 ): Promise<{ readonly metrics: Metrics; readonly checksum: number }> {
   if ('perCall' in request) {
-    const { rowsPerS, checksum } = await client.ask<LoadFigures>(request);
+    const { rowsPerS, checksum } = await clients[0]!.ask<LoadFigures>(request);
     return { metrics: { rows_per_s: [rowsPerS, '1/s'] }, checksum };
   }
-  const figures = await client.ask<RunFigures>({ seed, ...request });
+  const figures = await (clients.length === 1
+    ? clients[0]!.ask<RunFigures>({ seed, ...request })
+    : askCrowd(clients, { seed, ...request }));
   const metrics: Metrics = {
     ops_per_s: [figures.opsPerS, '1/s'],
     p50_us: [figures.p50Us, 'us'],
@@ -74,6 +92,31 @@ async function measure(
     member_us_per_op: [figures.memberUsPerOp, 'us'],
   };
   return { metrics, checksum: figures.checksum };
+}
+
+/** All fill their keys, then all begin at once; the figures are those of all together. */
+async function askCrowd(clients: readonly LineProcess[], request: RunRequest): Promise<RunFigures> {
+  const of = clients.length;
+  const parts = clients.map((_, index) => ({ index, of }));
+  await Promise.all(
+    clients.map((client, index) => client.ask({ fill: request.shape, part: parts[index]! } satisfies FillRequest)),
+  );
+  const all = await Promise.all(
+    clients.map((client, index) => client.ask<RunFigures>({ ...request, part: parts[index]! })),
+  );
+  const sum = (read: (figures: RunFigures) => number): number => all.reduce((total, each) => total + read(each), 0);
+  const began = Math.min(...all.map(({ spanMs }) => spanMs[0]));
+  const ended = Math.max(...all.map(({ spanMs }) => spanMs[1]));
+  return {
+    opsPerS: (request.count * of * 1000) / (ended - began),
+    p50Us: sum(({ p50Us }) => p50Us) / of,
+    p99Us: Math.max(...all.map(({ p99Us }) => p99Us)),
+    clientUsPerOp: sum(({ clientUsPerOp }) => clientUsPerOp) / of,
+    // Each has seen what the member did for all of them.
+    memberUsPerOp: sum(({ memberUsPerOp }) => memberUsPerOp) / of / of,
+    spanMs: [began, ended],
+    checksum: sum(({ checksum }) => checksum),
+  };
 }
 
 /** @throws when subjects end up with different entries */

@@ -13,8 +13,8 @@ export interface KvSubject {
   close(): Promise<unknown>;
 }
 
-export const SUBJECTS = ['ashlar', 'redis', 'redis-autopipe', 'echo'] as const;
-/** 'ashlar-sql': gets by a SELECT with the key. */
+export const SUBJECTS = ['ashlar', 'ashlar-spin-off', 'redis', 'redis-autopipe', 'echo'] as const;
+/** 'ashlar-spin-off': neither its client nor its member spins. 'ashlar-sql': gets by a SELECT with the key. */
 export type SubjectName = (typeof SUBJECTS)[number] | 'ashlar-sql';
 
 /** @param address  host:port, several with commas between them */
@@ -22,6 +22,8 @@ export async function openSubject(name: SubjectName, address: string): Promise<K
   switch (name) {
     case 'ashlar':
       return openAshlar(address);
+    case 'ashlar-spin-off':
+      return openAshlar(address, 'off');
     case 'ashlar-sql':
       return openSql(address);
     case 'redis':
@@ -33,8 +35,8 @@ export async function openSubject(name: SubjectName, address: string): Promise<K
   }
 }
 
-async function openAshlar(address: string): Promise<KvSubject> {
-  const grid = await connect({ seeds: address.split(',') });
+async function openAshlar(address: string, spin: 'auto' | 'off' = 'auto'): Promise<KvSubject> {
+  const grid = await connect({ seeds: address.split(','), spin });
   const map = grid.map(defineMap<string, unknown>('kv'));
   return {
     get: (key) => map.get(key),

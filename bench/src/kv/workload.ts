@@ -38,11 +38,14 @@ export function makeSequence(seed: number, count: number, writeShare: number, ke
   return { keys, writes };
 }
 
-/** Sum over all keys of a hash of what each should hold after the sequence. */
-export function expectedChecksum({ keys, writes }: Sequence, keyCount: number): number {
-  const last = new Int32Array(keyCount).fill(-1);
+/** Sum over the keys of a sequence, `count` from `first` on, of a hash of what each should hold after it. */
+export function expectedChecksum(
+  { keys, writes }: Sequence,
+  { count, first }: { readonly count: number; readonly first: number },
+): number {
+  const last = new Int32Array(count).fill(-1);
   for (let at = 0; at < keys.length; at++) if (writes[at] === 1) last[keys[at]!] = at;
-  return last.reduce((sum, operation, key) => checksumStep(sum, key, operation), 0);
+  return last.reduce((sum, operation, key) => checksumStep(sum, first + key, operation), 0);
 }
 
 export function checksumStep(sum: number, key: number, operation: number): number {
