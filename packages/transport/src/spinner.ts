@@ -18,8 +18,9 @@
 export const SPIN_MS = 0.2;
 const TURN_MS = 0.1;
 const PASSED_MAX = 1023;
-const WINDOW = 512;
-const SAMPLED = 32;
+const WINDOW = 2048;
+/** Looking at the process's figures takes some 10 us. */
+const SAMPLED = 256;
 const TRIAL = 16;
 /** Share of spins that may be disturbed: a core of one's own is wanted by the kernel's threads now and then. */
 const DISTURBED_SHARE = 0.25;

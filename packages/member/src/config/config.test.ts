@@ -34,6 +34,12 @@ describe('sizes and times', () => {
 });
 
 /** A value of a setting that is not its default, as people type it, and what it means. */
+const CHOICES: Readonly<Record<string, { typed: string; value: unknown }>> = {
+  spin: { typed: 'off', value: 'off' },
+  'log.level': { typed: 'warn', value: 'warn' },
+  'security.clientAuth': { typed: 'request', value: 'request' },
+};
+
 function sample({ name, kind }: Setting): { typed: string; value: unknown } {
   if (name === 'limits.keyBytes') return { typed: '1KiB', value: 1024 };
   switch (kind) {
@@ -48,7 +54,7 @@ function sample({ name, kind }: Setting): { typed: string; value: unknown } {
     case 'list':
       return { typed: 'a:1,b:2', value: ['a:1', 'b:2'] };
     case 'choice':
-      return name === 'log.level' ? { typed: 'warn', value: 'warn' } : { typed: 'request', value: 'request' };
+      return CHOICES[name]!;
     case 'text':
       return name === 'grpc.advertise' ? { typed: 'c:3', value: 'c:3' } : { typed: 'some', value: 'some' };
   }
