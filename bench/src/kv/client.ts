@@ -89,7 +89,7 @@ async function run(subjects: readonly KvSubject[], request: RunRequest): Promise
   const subject = subjects[0]!;
   const shape = shapeOf(request.shape);
   const own = keysOf(shape, part);
-  const sequence = makeSequence(seed * part.of + part.index, count, writeShare, own.count);
+  const sequence = makeSequence(seed * part.of + part.index, count, writeShare, own.count, subjects.length);
   if (request.part === undefined) await fill(subject, shape, WHOLE);
   const check = subject.hasValues ? new ReadCheck(shape) : undefined;
   const latenciesUs = new Float32Array(count);
@@ -119,7 +119,7 @@ function serverCpuMs(): number {
 }
 
 interface Drive {
-  /** Connections: each has its share of the calls under way. */
+  /** Connections: each has one call under way where there are several, else `inFlight`. */
   readonly subjects: readonly KvSubject[];
   readonly shape: Shape;
   readonly sequence: Sequence;
@@ -132,8 +132,8 @@ interface Drive {
 
 async function drive({ subjects, shape, sequence, firstKey, inFlight, latenciesUs, check }: Drive): Promise<void> {
   const { keys, writes } = sequence;
-  await keepUnderWay(inFlight, keys.length, async (operation, lane) => {
-    const subject = subjects[lane % subjects.length]!;
+  const step = async (operation: number): Promise<void> => {
+    const subject = subjects[operation % subjects.length]!;
     const key = firstKey + keys[operation]!;
     const startedMs = performance.now();
     if (writes[operation] === 1) {
@@ -146,7 +146,12 @@ async function drive({ subjects, shape, sequence, firstKey, inFlight, latenciesU
       check?.onRead(key, value, least);
     }
     latenciesUs[operation] = (performance.now() - startedMs) * 1000;
-  });
+  };
+  if (subjects.length === 1) return keepUnderWay(inFlight, keys.length, step);
+  const ofOne = async (first: number): Promise<void> => {
+    for (let operation = first; operation < keys.length; operation += subjects.length) await step(operation);
+  };
+  await Promise.all(subjects.map((_, lane) => ofOne(lane)));
 }
 
 async function load(subject: KvSubject, { perCall, shape: name }: LoadRequest): Promise<LoadFigures> {

@@ -24,15 +24,18 @@ export interface Sequence {
 /**
  * @param writeShare  of 0..1
  * @param keyCount    the first so many of KEYS are used
+ * @param lanes       operation i is for lane i % lanes, and so is its key: connections keep no order among each other
  */
-export function makeSequence(seed: number, count: number, writeShare: number, keyCount: number): Sequence {
+export function makeSequence(seed: number, count: number, writeShare: number, keyCount: number, lanes = 1): Sequence {
   const random = seededRandom(seed);
-  const cumulative = zipfTable(keyCount);
-  const ranked = shuffledKeys(random, keyCount);
+  const used = keyCount - (keyCount % lanes);
+  const cumulative = zipfTable(used);
+  const ranked = shuffledKeys(random, used);
   const keys = new Uint32Array(count);
   const writes = new Uint8Array(count);
   for (let at = 0; at < count; at++) {
-    keys[at] = ranked[rankOf(cumulative, random.next())]!;
+    const key = ranked[rankOf(cumulative, random.next())]!;
+    keys[at] = key - (key % lanes) + (at % lanes);
     writes[at] = random.next() < writeShare ? 1 : 0;
   }
   return { keys, writes };
