@@ -30,5 +30,5 @@ export type { StatementColumn, StatementEnd, StatementOutput } from './statement
 export { decodeMessage, decodeValue } from './value-decoder.ts';
 export { EXTENSION, VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
 export { ValueReader } from './value-reader.ts';
-export { checkValue, elementsUpTo } from './value-scan.ts';
+export { checkValue, containerCount, containerHeaderBytes, elementEnd, elementsUpTo } from './value-scan.ts';
 export { encodeMessage, encodeValue, ValueWriter } from './value-writer.ts';

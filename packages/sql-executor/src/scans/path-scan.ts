@@ -4,12 +4,11 @@
  *
  * path-scan P1  A worker remembers, a chunk, what it found there up to which version, and looks only at slots that began
  *               later. So a path may be reported that no document has any more, and then is a column of NULLs.
- * path-scan P2  Kinds are exact: each has witnesses, some of the slots where it was met last; when none of a kind is left,
- *               the map is looked at from the start.
+ * path-scan P2  Kinds are exact: each has witnesses, some of the slots where it was met last, by itself or in a document of a shape
+ *               that has it; when none of a kind is left, the map is looked at from the start.
  */
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
-import { EXTENSION, ValueReader, ValueType } from '@ashlar/serialization';
-import { VALUE_KIND } from '@ashlar/sql-plan';
+import { ValueReader, ValueType } from '@ashlar/serialization';
 import {
   CHUNK_SLOTS_MAX,
   enterChunk,
@@ -20,18 +19,17 @@ import {
 } from '@ashlar/storage';
 import type { WorkerContext } from '@ashlar/workers';
 import type { DocumentPaths, PathsTask } from '../query-tasks.ts';
+import { DEPTH_MAX, DocumentShape, isObject, kindAt } from './document-shapes.ts';
 
 /** Paths beyond are not reported: documents with so many are maps in disguise. */
 const PATHS_MAX = 2000;
-const DEPTH_MAX = 4;
 const CHUNKS_REMEMBERED_MAX = 65_536;
 const MAPS_REMEMBERED_MAX = 1000;
-/** First bytes of 64-bit integers, which are bigints; other integers and floats are numbers. */
-const UINT64 = 0xcf;
-const INT64 = 0xd3;
 
 /** Slots remembered for a kind of value at a path: while one of them stays, so does the kind. */
 const WITNESSES_MAX = 4;
+/** Shapes of documents that are remembered: the one that was met last goes first. */
+const SHAPES_MAX = 8;
 
 interface Remembered {
   readonly ref: number;
@@ -63,6 +61,15 @@ interface Field {
   valueKinds: number;
   /** By kind, some of the last. */
   readonly witnesses: (Witness[] | undefined)[];
+}
+
+/** Documents that have all fields of one of them. */
+interface KnownShape {
+  readonly shape: DocumentShape;
+  /** Of the document that it was made of. */
+  readonly fields: readonly Field[];
+  readonly kinds: readonly number[];
+  readonly witnesses: Witness[];
 }
 
 /** What this thread knows of a map: how far it has looked, by partition and chunk, and what it has found. */
@@ -158,6 +165,12 @@ function stands(witness: Witness, task: PathsTask, { reader }: WorkerContext<Sto
 class PathCollector {
   readonly #fields: Field[] = [];
   readonly #root: Fields = fieldsAt([]);
+  readonly #shapes: KnownShape[] = [];
+  /** The fields of the document that is looked at, and the kinds of their values. */
+  readonly #seen: Field[] = [];
+  readonly #seenKinds: number[] = [];
+  /** The fields of the one that was looked at before it. */
+  #before: readonly Field[] = [];
   #reader: ValueReader | undefined;
 
   get found(): DocumentPaths {
@@ -169,12 +182,38 @@ class PathCollector {
 
   /** path-scan P2 */
   hasWitnesses(stands: (witness: Witness) => boolean): boolean {
-    return this.#fields.every(({ witnesses }) => witnesses.every((slots) => slots?.some(stands) ?? true));
+    const standing = this.#shapes.filter(({ witnesses }) => witnesses.some(stands));
+    const isShown = (field: Field, kind: number): boolean =>
+      standing.some(({ fields, kinds }) => fields.some((shown, at) => shown === field && kinds[at] === kind));
+    return this.#fields.every((field) =>
+      field.witnesses.every((slots, kind) => slots === undefined || isShown(field, kind) || slots.some(stands)),
+    );
   }
 
   collect(bytes: Uint8Array, start: number, end: number, witness: Witness): void {
+    const known = this.#shapes.find(({ shape }) => shape.fits(bytes, start, end));
+    if (known !== undefined) {
+      noteWitness(known.witnesses, witness);
+      return;
+    }
     if (this.#reader?.bytes !== bytes) this.#reader = new ValueReader(bytes);
+    this.#seen.length = 0;
+    this.#seenKinds.length = 0;
     this.#collect(this.#reader, this.#root, start, end, witness);
+    this.#remember(bytes, start, end);
+  }
+
+  /** What is known of a document that was just looked at stands for those of its shape. */
+  #remember(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#fields.length >= PATHS_MAX || this.#seen.length === 0) return;
+    const isFull = this.#shapes.length >= SHAPES_MAX;
+    // Where every document has a shape of its own, none is worth making.
+    const isAgain = this.#seen.every((field, at) => this.#before[at] === field);
+    this.#before = [...this.#seen];
+    const shape = isFull && !isAgain ? undefined : DocumentShape.of(bytes, start, end);
+    if (shape === undefined) return;
+    if (isFull) forget(this.#shapes.pop()!);
+    this.#shapes.unshift({ shape, fields: this.#before, kinds: [...this.#seenKinds], witnesses: [] });
   }
 
   #collect(reader: ValueReader, fields: Fields, start: number, end: number, witness: Witness): void {
@@ -191,6 +230,8 @@ class PathCollector {
       fields.last[index++] = field;
       const kind = kindAt(reader.bytes, at);
       if (kind !== 0) noteKind(field, kind, witness);
+      this.#seen.push(field);
+      this.#seenKinds.push(kind);
       if (isObject(reader.bytes[at]!) && field.path.length < DEPTH_MAX) nested.push(index - 1, at, stop);
     });
     for (let next = 0; next < nested.length; next += 3) {
@@ -217,39 +258,21 @@ function fieldsAt(path: readonly string[]): Fields {
   return { path, byName: new Map(), last: [] };
 }
 
-/** The kind of the value whose bytes begin here, as a bit of VALUE_KIND; 0 for null. */
-function kindAt(bytes: Uint8Array, at: number): number {
-  const token = bytes[at]!;
-  if (token < 0x80 || token >= 0xe0) return VALUE_KIND.number;
-  if (token < 0xc0) return token < 0xa0 ? VALUE_KIND.other : VALUE_KIND.text;
-  if (token < 0xc7 || token > 0xd8) return KINDS_OF_REST.get(token) ?? VALUE_KIND.other;
-  if (token === INT64 || token === UINT64) return VALUE_KIND.bigint;
-  if (token >= 0xca && token <= 0xd3) return VALUE_KIND.number;
-  const isLong = token <= 0xc9;
-  const type = bytes[isLong ? at + 1 + (1 << (token - 0xc7)) : at + 1]!;
-  return KINDS_OF_EXTENSIONS.get(type) ?? VALUE_KIND.other;
-}
-
-/** nil, false, true, and the texts of 8, 16, 32 bits of length. */
-const KINDS_OF_REST: ReadonlyMap<number, number> = new Map([
-  [0xc0, 0],
-  [0xc2, VALUE_KIND.boolean],
-  [0xc3, VALUE_KIND.boolean],
-  [0xd9, VALUE_KIND.text],
-  [0xda, VALUE_KIND.text],
-  [0xdb, VALUE_KIND.text],
-]);
-const KINDS_OF_EXTENSIONS: ReadonlyMap<number, number> = new Map([
-  [EXTENSION.TIMESTAMP & 0xff, VALUE_KIND.date],
-  [EXTENSION.BIGINT, VALUE_KIND.bigint],
-  [EXTENSION.DECIMAL, VALUE_KIND.decimal],
-]);
-
 function noteKind(field: Field, kind: number, witness: Witness): void {
   field.valueKinds |= kind;
-  const slots = (field.witnesses[kind] ??= []);
+  noteWitness((field.witnesses[kind] ??= []), witness);
+}
+
+function noteWitness(slots: Witness[], witness: Witness): void {
   if (slots.length < WITNESSES_MAX) slots.push({ ...witness });
   else copyTo(slots[witness.slot % WITNESSES_MAX]!, witness);
+}
+
+/** What a shape has shown last goes over to its fields. */
+function forget({ fields, kinds, witnesses }: KnownShape): void {
+  fields.forEach((field, at) => {
+    if (kinds[at] !== 0) for (const witness of witnesses) noteKind(field, kinds[at]!, witness);
+  });
 }
 
 /** Copies field by field, because it runs for a value of every document that is looked at. */
@@ -259,11 +282,6 @@ function copyTo(kept: Witness, seen: Witness): void {
   kept.ref = seen.ref;
   kept.slot = seen.slot;
   kept.version = seen.version;
-}
-
-/** First byte of a MessagePack map. */
-function isObject(token: number): boolean {
-  return (token & 0xf0) === 0x80 || token === 0xde || token === 0xdf;
 }
 
 function hasName(field: Field, bytes: Uint8Array, start: number, end: number): boolean {
