@@ -35,6 +35,7 @@ import { DefinitionNames } from './definition-names.ts';
 import { MemberFaults } from './member-faults.ts';
 import { type MapContext, RoutedMap } from './routed-map.ts';
 import { type TimedLimits, timed } from './scoped-limits.ts';
+import { ShortStatements } from './short-statements.ts';
 import { GridSqlResult } from './sql-result.ts';
 import { ADMIN_TIMEOUT_MS, DEFAULT_SQL_TIMEOUT_MS, NO_TIMEOUT_MS } from './time-outs.ts';
 
@@ -57,7 +58,8 @@ export class RoutedGrid implements Grid {
    * @param spin          the router's
    */
   static over(router: Router, sqlTimeoutMs = DEFAULT_SQL_TIMEOUT_MS, spin: SpinMode = 'off'): RoutedGrid {
-    const context = { router, turns: new CallTurns(router), names: new DefinitionNames(), sqlTimeoutMs };
+    const parts = { router, turns: new CallTurns(router), shorts: new ShortStatements(router) };
+    const context = { ...parts, names: new DefinitionNames(), sqlTimeoutMs };
     return new RoutedGrid({ ...context, scope: undefined }, new MemberFaults(), spin);
   }
 
@@ -108,7 +110,7 @@ export class RoutedGrid implements Grid {
   }
 
   #statement<Row>(text: string, parameters: readonly unknown[], options: SqlOptions | undefined): SqlResult<Row> {
-    return new GridSqlResult<Row>(this.#router, this.#context.turns, {
+    return new GridSqlResult<Row>(this.#router, this.#context.turns, this.#context.shorts, {
       text,
       parameters,
       limits: () => timed(this.#context.scope, options, this.#context.sqlTimeoutMs),

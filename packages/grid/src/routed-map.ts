@@ -30,6 +30,7 @@ import type { CallTurns } from './call-turns.ts';
 import { checkIterable, extrasOf, parameterBytes } from './checks.ts';
 import type { DefinitionNames } from './definition-names.ts';
 import { endOf, limitsIn, timed } from './scoped-limits.ts';
+import type { ShortStatements } from './short-statements.ts';
 import { GridSqlResult } from './sql-result.ts';
 import { Subscription } from './subscription.ts';
 import { ADMIN_TIMEOUT_MS } from './time-outs.ts';
@@ -40,6 +41,7 @@ const NO_BYTES = new Uint8Array(0);
 export interface MapContext {
   readonly router: Router;
   readonly turns: CallTurns;
+  readonly shorts: ShortStatements;
   readonly names: DefinitionNames;
   readonly sqlTimeoutMs: number;
   /** The call within which all calls are made; undefined: they stand alone. */
@@ -153,7 +155,7 @@ export class RoutedMap<K extends GridKey, V> implements GridMap<K, V> {
 
   /** Rows of the map over one snapshot; none where the map does not exist. */
   async *#scan<Row>(columns: string, call: Call | undefined): AsyncGenerator<Row, void, undefined> {
-    const result = new GridSqlResult<Row>(this.#router, this.#context.turns, {
+    const result = new GridSqlResult<Row>(this.#router, this.#context.turns, this.#context.shorts, {
       text: `SELECT ${columns} FROM "${this.name.replaceAll('"', '""')}"`,
       parameters: [],
       limits: () => timed(this.#context.scope, call, this.#context.sqlTimeoutMs),

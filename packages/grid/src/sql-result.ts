@@ -8,7 +8,7 @@
  * sql-result Q3  A result that lacks a batch, or its end, is an error, never a short result.
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
-import { CancelledError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';
+import { CancelledError, DeadlineExceededError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';
 import { nobodyThere, pause, type Router, worthAnotherMember } from '@ashlar/routing';
 import {
   COLUMN_TYPES,
@@ -22,7 +22,9 @@ import { PartCount } from '@ashlar/transport';
 import type { CallTurns } from './call-turns.ts';
 import { parameterBytes } from './checks.ts';
 import { onlyReads } from './only-reads.ts';
+import { setField } from './row-fields.ts';
 import type { TimedLimits } from './scoped-limits.ts';
+import type { ShortRows, ShortStatements } from './short-statements.ts';
 import type { Turn } from './turns.ts';
 
 export interface Statement {
@@ -44,24 +46,35 @@ type Header = StatementOutput & { readonly kind: 'header' };
 export class GridSqlResult<Row> implements SqlResult<Row> {
   readonly #router: Router;
   readonly #turns: CallTurns;
+  readonly #shorts: ShortStatements;
   readonly #statement: Statement;
   /** Its place among the open results. */
   #place: Turn | undefined;
   #outputs: AsyncGenerator<StatementOutput, void, undefined> | undefined;
+  /** All rows, of a statement that went as an operation: there is no stream then. */
+  #short: ShortRows | undefined;
   #header: Promise<Header> | undefined;
-  #end: StatementEnd | undefined;
+  /** Known at its end. */
+  #affected: number | undefined;
   #isRead = false;
   #notices: readonly string[] = [];
 
-  constructor(router: Router, turns: CallTurns, statement: Statement) {
+  constructor(router: Router, turns: CallTurns, shorts: ShortStatements, statement: Statement) {
     this.#router = router;
     this.#turns = turns;
+    this.#shorts = shorts;
     this.#statement = statement;
   }
 
   async all(): Promise<Row[]> {
+    this.#claim();
+    await this.#start(0);
+    if (this.#short !== undefined) {
+      this.#finish(this.#short);
+      return this.#short.rows() as Row[];
+    }
     const rows: Row[] = [];
-    for await (const batch of this.#read()) for (const row of rowsOf<Row>(batch)) rows.push(row);
+    for await (const batch of this.#rest()) for (const row of rowsOf<Row>(batch)) rows.push(row);
     return rows;
   }
 
@@ -74,7 +87,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
 
   async execute(): Promise<{ readonly affected: number }> {
     for await (const _ of this.#read());
-    return { affected: this.#end?.affected ?? 0 };
+    return { affected: this.#affected ?? 0 };
   }
 
   async *batches(): AsyncGenerator<ColumnBatch, void, undefined> {
@@ -87,7 +100,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
 
   async columns(): Promise<readonly ResultColumn[]> {
     const { columns } = await this.#start(0);
-    return columns.map(resultColumn);
+    return this.#short?.columns ?? columns.map(resultColumn);
   }
 
   async notices(): Promise<readonly string[]> {
@@ -96,11 +109,26 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   }
 
   async *#read(rowsMax = 0): AsyncGenerator<ColumnBatch, void, undefined> {
+    this.#claim();
+    await this.#start(rowsMax);
+    if (this.#short === undefined) {
+      yield* this.#rest();
+      return;
+    }
+    if (this.#short.rowCount > 0) yield this.#short;
+    this.#finish(this.#short);
+  }
+
+  #claim(): void {
     if (this.#isRead) {
       throw new GridError('INVALID_ARGUMENT', 'a result can be read once', { hint: 'keep the rows of all()' });
     }
     this.#isRead = true;
-    const header = await this.#start(rowsMax);
+  }
+
+  /** What comes behind the header. */
+  async *#rest(): AsyncGenerator<ColumnBatch, void, undefined> {
+    const header = (await this.#header)!;
     const columns = header.columns.map(resultColumn);
     const counts = header.columns.map(({ isCount }) => isCount === true);
     const outputs = this.#outputs!;
@@ -112,6 +140,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
           yield new Columns(columns, counts, output.bytes);
         } else if (output.kind === 'end') {
           count.end(output.batches);
+          this.#router.observeVersion(output.version);
           this.#finish(output);
         }
       }
@@ -121,14 +150,14 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
       this.#place?.leave();
       await outputs.return();
     }
-    if (this.#end === undefined && !onlyReads(this.#statement.text)) throw new OutcomeUnknownError('the statement');
+    if (this.#affected === undefined && !onlyReads(this.#statement.text))
+      throw new OutcomeUnknownError('the statement');
     count.checkEnded();
   }
 
-  #finish(end: StatementEnd): void {
-    this.#end = end;
-    this.#notices = [...this.#notices, ...end.notices];
-    this.#router.observeVersion(end.version);
+  #finish({ affected, notices }: Pick<StatementEnd, 'affected' | 'notices'>): void {
+    this.#affected = affected;
+    if (notices.length > 0) this.#notices = [...this.#notices, ...notices];
   }
 
   /** Sends it, once; resolves with its header. */
@@ -140,9 +169,33 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   }
 
   async #send(rowsMax: number): Promise<Header> {
-    const encoded = parameterBytes(this.#statement.parameters);
     const given = this.#statement.limits();
-    const limits = { ...given, deadlineMs: performance.now() + given.timeoutMs };
+    const deadlineMs = performance.now() + given.timeoutMs;
+    const asked = this.#shorts.ask(this.#statement, given);
+    const short = asked === undefined ? undefined : await this.#told(asked, given);
+    if (short === undefined) return this.#sendAlone(rowsMax, { ...given, deadlineMs });
+    this.#short = short;
+    this.#notices = short.header.notices;
+    return { ...short.header, kind: 'header' };
+  }
+
+  /** The answer of an operation, whose failure is the statement's. */
+  async #told(
+    asked: Promise<ShortRows | undefined>,
+    { signal, timeoutMs }: TimedLimits,
+  ): Promise<ShortRows | undefined> {
+    try {
+      return await asked;
+    } catch (error) {
+      if (signal?.aborted === true) throw new CancelledError('the statement');
+      if (GridError.is(error, 'DEADLINE_EXCEEDED')) throw new DeadlineExceededError('the statement', timeoutMs);
+      throw error;
+    }
+  }
+
+  /** By a stream of its own. */
+  async #sendAlone(rowsMax: number, limits: TimedLimits & { readonly deadlineMs: number }): Promise<Header> {
+    const encoded = parameterBytes(this.#statement.parameters);
     const { results, statements } = this.#turns;
     const place = results.enter(limits);
     this.#place = place instanceof Promise ? await place : place;
@@ -180,6 +233,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
         }
         this.#outputs = outputs;
         this.#notices = first.value.notices;
+        if (first.value.byKey) this.#shorts.learn(text, first.value.byKey);
         return first.value;
       } catch (error) {
         const failure = this.#failure(error);
@@ -244,17 +298,10 @@ function* rowsOf<Row>(batch: ColumnBatch): Generator<Row, void, undefined> {
   for (let row = 0; row < batch.rowCount; row++) {
     const object: Record<string, unknown> = {};
     for (let column = 0; column < names.length; column++) {
-      const name = names[column]!;
-      if (name === '__proto__') setOwn(object, name, values[column]![row]);
-      else object[name] = values[column]![row];
+      setField(object, names[column]!, values[column]![row]);
     }
     yield object as Row;
   }
-}
-
-/** Defines the field: an assignment to `__proto__` would set the prototype. */
-function setOwn(object: object, name: string, value: unknown): void {
-  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** @throws GridError NUMERIC_OVERFLOW beyond 2^53 */

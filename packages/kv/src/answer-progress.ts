@@ -6,8 +6,8 @@
  * answer-progress A2  Answers are sent in the order of the operations as soon as those before them are there, if they are
  *                     worth a message; but not once later ones were sent ahead (answer-progress A3), which would be sent
  *                     twice.
- * answer-progress A3  An answer does not wait for one that may take long: behind an operation that waits for room it is sent
- *                     in the same turn; behind one whose commit is late, after SCATTER_MS, so that answers whose commits
+ * answer-progress A3  An answer does not wait for one that may take long: behind an operation that waits for room, or a statement that
+ *                     waits for its plan, it is sent in the same turn; behind one whose commit is late, after SCATTER_MS, so that answers whose commits
  *                     come together travel together.
  * answer-progress A4  An unforeseen exception fails what is not answered yet, and touches neither the stream nor the
  *                     process, also where it comes out of somebody else's loop.
@@ -49,6 +49,8 @@ export class AnswerProgress {
   #watchers: Map<number, (() => void)[]> | undefined;
   /** An operation has waited for room in a log (answer-progress A3). */
   hasWaited = false;
+  /** A statement waits for its plan, or its key (answer-progress A3). */
+  tellsSoon = false;
 
   constructor(answers: Answers, count: number, sender: AnswerSender) {
     this.#answers = answers;
@@ -89,7 +91,7 @@ export class AnswerProgress {
   /** Every operation had its first turn: from here on those that are not open are answered. */
   started(): void {
     this.#isStarted = true;
-    if (this.hasWaited) this.#tellSoon();
+    if (this.hasWaited || this.tellsSoon) this.#tellSoon();
     else if (this.#late !== undefined && this.#late.fresh > 0) this.tellWithin();
     this.#tellWatchers();
     this.#settle();
@@ -131,7 +133,7 @@ export class AnswerProgress {
     const late = this.#late!;
     late.end(operation);
     if (this.#watchers !== undefined) this.#tellWatchersOf(operation);
-    if (this.hasWaited) this.#tellSoon();
+    if (this.hasWaited || this.tellsSoon) this.#tellSoon();
     else if (this.#isScattered) this.tellWithin();
     else if (this.#open > 1 && late.fresh >= PIECE_OPERATIONS && this.#isStarted) this.#tellPiece(late);
     this.#settle();

@@ -80,6 +80,9 @@ function kindOf(opcode: number, isTrue: boolean): keyof typeof COUNT | undefined
     case OPCODE.REMOVE:
     case OPCODE.GET_AND_REMOVE:
       return 'removes';
+    case OPCODE.STATEMENT:
+      // Whoever answers it has counted it.
+      return undefined;
     default:
       return 'calls';
   }

@@ -54,6 +54,8 @@ export interface RunOptions {
   readonly record: BatchRecord | undefined;
   /** As BatchScope has it. */
   readonly isRepeat: boolean;
+  /** As BatchScope has it. */
+  readonly caller: BatchScope['caller'];
   /** Keys on which mutations of the batch's stream wait. */
   readonly waiting: WaitingKeys;
   readonly undecided: UndecidedPartitions;
@@ -71,6 +73,7 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
   readonly deps: BatchDependencies;
   readonly session: Session | undefined;
   readonly record: BatchRecord | undefined;
+  readonly caller: BatchScope['caller'];
   readonly waiting: WaitingKeys;
   readonly undecided: UndecidedPartitions;
   readonly arrivedMs: number;
@@ -103,6 +106,7 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     this.deps = deps;
     this.session = session;
     this.record = options.record;
+    this.caller = options.caller;
     this.waiting = options.waiting;
     this.undecided = options.undecided;
     this.arrivedMs = options.arrivedMs;

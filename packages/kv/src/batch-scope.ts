@@ -12,7 +12,7 @@ import type {
   WritePath,
 } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
-import type { KvBatch } from '@ashlar/transport';
+import type { CallContext, KvBatch } from '@ashlar/transport';
 import type { AnswerProgress } from './answer-progress.ts';
 import type { AnswerMemoryPool, Answers } from './answers.ts';
 import type { BatchRecord } from './batch-record.ts';
@@ -21,6 +21,7 @@ import type { HeldOperations } from './held-operations.ts';
 import type { Repeats } from './repeats.ts';
 import type { RoomWaits } from './room-waits.ts';
 import type { Session } from './sessions.ts';
+import type { StatementDoor } from './statements.ts';
 import type { UndecidedPartitions } from './undecided-partitions.ts';
 
 export interface BatchDependencies {
@@ -36,6 +37,8 @@ export interface BatchDependencies {
   readonly valueBytesMax: number;
   readonly answerMemory: AnswerMemoryPool;
   readonly answerWindow: AnswerWindow;
+  /** Undefined: statements take their stream. */
+  readonly statements?: StatementDoor | undefined;
 }
 
 export interface BatchScope {
@@ -51,6 +54,8 @@ export interface BatchScope {
   readonly session: Session | undefined;
   /** Where the session keeps the answers of this batch. */
   readonly record: BatchRecord | undefined;
+  /** Who sent it, and what they may. */
+  readonly caller: Pick<CallContext, 'require'>;
   /** Keys on which mutations of the batch's stream wait. */
   readonly waiting: WaitingKeys;
   /** Undecided writes of the session, or of the stream where there is none. */

@@ -13,6 +13,7 @@ import type { MemberMetrics, Tracing } from '@ashlar/observe';
 import { checkOneGo, type LogPressure, WaitingKeys } from '@ashlar/partitions';
 import { checkKey, decodeKey, decodeValue, encodeValue, type Key } from '@ashlar/serialization';
 import {
+  type CallContext,
   isMutation,
   type KeyText,
   type KvAnswerSink,
@@ -62,7 +63,7 @@ export interface KeyForwarder {
 
 export function kvService(deps: KvDependencies): KvService {
   return {
-    openStream: (answers, _context, generation = 0) => new BatchStream(deps, answers, generation),
+    openStream: (answers, context, generation = 0) => new BatchStream(deps, answers, context, generation),
     async openSession({ session, forListeners = false }, context) {
       if (forListeners) context.require('member', undefined);
       const opened = deps.sessions.open(session);
@@ -100,6 +101,7 @@ function leaseOf({ id }: Session, { sessions, clock }: KvDependencies): SessionL
 class BatchStream implements KvBatchSink {
   readonly #deps: KvDependencies;
   readonly #sink: KvAnswerSink;
+  readonly #caller: Pick<CallContext, 'require'>;
   /** Number of this stream among those of its caller to this member; 0: not counted. */
   readonly #generation: number;
   readonly #waiting = new WaitingKeys();
@@ -109,9 +111,10 @@ class BatchStream implements KvBatchSink {
   /** Set while a batch waits as a whole. */
   #tail: Promise<void> | undefined;
 
-  constructor(deps: KvDependencies, sink: KvAnswerSink, generation: number) {
+  constructor(deps: KvDependencies, sink: KvAnswerSink, caller: Pick<CallContext, 'require'>, generation: number) {
     this.#deps = deps;
     this.#sink = sink;
+    this.#caller = caller;
     this.#generation = generation;
   }
 
@@ -178,7 +181,8 @@ class BatchStream implements KvBatchSink {
     const undecided = this.#undecided;
     const waiting = this.#waiting;
     const traceOf = spans?.traceOf;
-    const options: RunOptions = { found, session, record, isRepeat, waiting, undecided, arrivedMs, traceOf };
+    const caller = this.#caller;
+    const options: RunOptions = { found, session, record, isRepeat, caller, waiting, undecided, arrivedMs, traceOf };
     return new BatchRun(batch, options, this.#deps, new BatchEnd(this, record, spans, mapIds, found.maps));
   }
 

@@ -16,6 +16,7 @@ import { OPCODE, STATUS } from '@ashlar/transport';
 import { keyStartOf } from './batch-columns.ts';
 import type { BatchScope } from './batch-scope.ts';
 import type { StagedWrites } from './staged-writes.ts';
+import { answerStatement } from './statements.ts';
 
 /** Whether a look found an entry; 'hidden': nobody knows yet, the key is looked at again. */
 type Look = boolean | 'hidden';
@@ -52,6 +53,11 @@ export class Reads {
   /** @throws GridError: nothing was read */
   tryRead(operation: number): void {
     const { batch, answers, deps, targets } = this.#scope;
+    const opcode = batch.opcodes[operation]!;
+    if (opcode === OPCODE.STATEMENT) {
+      answerStatement(this.#scope, operation);
+      return;
+    }
     const map = targets.mapOf(operation);
     targets.checkServed(operation);
     if (map === undefined || this.#look(map, operation) !== true) {
@@ -60,7 +66,6 @@ export class Reads {
     }
     this.hits++;
     answers.statuses[operation] = STATUS.TRUE;
-    const opcode = batch.opcodes[operation]!;
     if (opcode === OPCODE.HAS) return;
     const { found } = deps.store;
     answers.value(operation, found.valueBytes, found.valueStart, found.valueEnd);

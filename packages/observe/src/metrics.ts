@@ -48,6 +48,7 @@ export class MemberMetrics {
   readonly linkFailures = new Map<string, number>();
   queries = 0;
   queryFailures = 0;
+  queriesByKey = 0;
   eventsSent = 0;
   filterDivisionsByZero = 0;
   filterOddValues = 0;
@@ -204,6 +205,11 @@ export class MemberMetrics {
   #statements(): void {
     const alone = (histogram: LatencyHistogram) => () => [{ labels: {}, histogram }];
     this.counter('ashlar_queries_total', 'SQL statements coordinated here.', () => this.queries);
+    this.counter(
+      'ashlar_queries_by_key_total',
+      'SQL statements that came as operations on their key, and were answered so.',
+      () => this.queriesByKey,
+    );
     this.counter('ashlar_query_failures_total', 'SQL statements that ended in an error.', () => this.queryFailures);
     this.counter('ashlar_events_sent_total', 'Entry events sent to subscribers.', () => this.eventsSent);
     this.counter(

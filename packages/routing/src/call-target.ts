@@ -81,6 +81,7 @@ export function resultOf(opcode: number, answers: KvAnswers, operation: number):
     case OPCODE.GET_AND_PUT:
     case OPCODE.GET_AND_REMOVE:
     case OPCODE.PROCESS:
+    case OPCODE.STATEMENT:
       return answeredValue(answers, operation);
     case OPCODE.GET_ENTRY:
       return entryOf(answers, operation);

@@ -44,6 +44,11 @@ export function groupByQueue(
   return { groups: [...scopes.values()].flatMap((groups) => [...groups.values()]), unrouted };
 }
 
+/** Whether operations of this kind travel apart from others (member-queue.ts). */
+function isApart(opcode: number): boolean {
+  return opcode === OPCODE.PROCESS || opcode === OPCODE.STATEMENT;
+}
+
 function addTo(
   scopes: Map<CallTarget | undefined, Map<string, QueueGroup>>,
   operation: DetachedOperation,
@@ -53,7 +58,7 @@ function addTo(
   const { atomic, consistency, request, opcode, target } = operation;
   // Atomic is one call's share of one partition; several of them may be too large for one message.
   const scope = atomic ? target : undefined;
-  const kind = `${consistency} ${request?.range.session ?? 0} ${opcode === OPCODE.PROCESS}`;
+  const kind = `${consistency} ${request?.range.session ?? 0} ${isApart(opcode) ? opcode : ''}`;
   const name = `${queue.member.id} ${kind} ${atomic ? partition : ''}`;
   let groups = scopes.get(scope);
   if (groups === undefined) scopes.set(scope, (groups = new Map()));

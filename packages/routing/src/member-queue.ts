@@ -83,8 +83,14 @@ const SESSION_PAUSE_MS = 100;
 /** The newest stream's number over all queues (member-queue Q4): a queue that takes another's place goes on above it. */
 let streamGeneration = 0;
 
-/** Operations that may wait for user code travel apart from those that never do. */
-type BuilderKind = 'quick' | 'process' | 'backup';
+/** Operations that may wait for user code, or for a plan, travel apart from those that never do. */
+type BuilderKind = 'quick' | 'process' | 'statement' | 'backup';
+
+function kindOf(opcode: number, readBackup: boolean): BuilderKind {
+  if (opcode === OPCODE.PROCESS) return 'process';
+  if (opcode === OPCODE.STATEMENT) return 'statement';
+  return readBackup ? 'backup' : 'quick';
+}
 
 export class MemberQueue {
   readonly member: MemberAddress;
@@ -116,6 +122,7 @@ export class MemberQueue {
     this.#gatherings = {
       quick: new Gathering({ valueBytesMax }),
       process: new Gathering({ valueBytesMax }),
+      statement: new Gathering({ valueBytesMax }),
       backup: new Gathering({ valueBytesMax, consistency: 1 }),
     };
     this.#all = Object.values(this.#gatherings);
@@ -153,8 +160,7 @@ export class MemberQueue {
 
   /** Whether operations wait for a flush. */
   get isGathering(): boolean {
-    const { quick, process, backup } = this.#gatherings;
-    return quick.builder.count + process.builder.count + backup.builder.count > 0;
+    return this.#all.some(({ builder }) => builder.count > 0);
   }
 
   /** Whether some of them would go, but for a flush that found them too few. */
@@ -173,8 +179,7 @@ export class MemberQueue {
 
   /** What gathers an operation of this kind; added() follows. */
   builderFor(opcode: number, readBackup: boolean): BatchBuilder {
-    const kind = opcode === OPCODE.PROCESS ? 'process' : readBackup ? 'backup' : 'quick';
-    const { builder } = this.#gatherings[kind];
+    const { builder } = this.#gatherings[kindOf(opcode, readBackup)];
     if (builder.count === 0) this.#host.scheduleFlush();
     return builder;
   }

@@ -18,6 +18,7 @@ export {
 export { ByteColumn } from './byte-column.ts';
 export { copyBytes } from './copy-bytes.ts';
 export type { EventColumns } from './event-columns.ts';
+export { FieldLocator } from './field-locator.ts';
 export { hashBytes, murmur3 } from './hash.ts';
 export { KEY_BYTES_MAX, type Key, type KeyElement } from './key-format.ts';
 export { affinityEnd, checkKey, compareBytes, compareKeys, decodeKey } from './key-reader.ts';
@@ -26,7 +27,20 @@ export { decodeParameters, encodeParameters } from './parameters.ts';
 export { partitionHash, partitionOf } from './partition.ts';
 export { Path, type PathSegment, pathText } from './path.ts';
 export { decodeRefusal, encodeRefusal, type RefusingCode, refusedBy } from './refusals.ts';
-export type { StatementColumn, StatementEnd, StatementOutput } from './statement-output.ts';
+export {
+  beginShortAnswer,
+  decodeShortRequest,
+  SHORT_TEXT_MAX,
+  type ShortAnswer,
+  type ShortHeader,
+  type ShortRequest,
+  shortAnswerOf,
+  shortAnswerValue,
+  shortHeader,
+  shortRequestValue,
+  typeOfCell,
+} from './short-statements.ts';
+export type { ByKey, StatementColumn, StatementEnd, StatementOutput } from './statement-output.ts';
 export { decodeMessage, decodeValue } from './value-decoder.ts';
 export { EXTENSION, VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
 export { ValueReader } from './value-reader.ts';

@@ -24,9 +24,21 @@ export interface StatementEnd {
   readonly batches: number;
 }
 
+/** A statement that reads the entry of a key: it may travel as an operation on that key (short-statements.ts). */
+export interface ByKey {
+  readonly map: string;
+  /** The parameter that the key is, from 1; 0: the text has the key. */
+  readonly parameter: number;
+}
+
 export type StatementOutput =
   /** Comes first. Types as far as the plan and the first batch show them. */
-  | { readonly kind: 'header'; readonly columns: readonly StatementColumn[]; readonly notices: readonly string[] }
+  | {
+      readonly kind: 'header';
+      readonly columns: readonly StatementColumn[];
+      readonly notices: readonly string[];
+      readonly byKey?: ByKey | null | undefined;
+    }
   /** Rows as encodeColumns() writes them: at most 256 KiB each, so that results never starve key-value traffic. */
   | { readonly kind: 'batch'; readonly bytes: Uint8Array }
   /** Last. */

@@ -13,6 +13,7 @@
  */
 import type { Decimal } from '@ashlar/api';
 import { GridError } from '@ashlar/core';
+import { copyBytes } from './copy-bytes.ts';
 import { type PathSegment, pathText } from './path.ts';
 import { writeAscii } from './text.ts';
 import { kindOf, ObjectKind, refusalReason } from './value-classes.ts';
@@ -79,6 +80,23 @@ export class ValueWriter {
     this.start = start;
     this.end = this.#at;
     return this.end;
+  }
+
+  /** Appends the header of an array: `count` values follow, each of them appended. */
+  arrayHeader(count: number): void {
+    this.#at = this.end;
+    this.#reserve(SCALAR_BYTES_MAX);
+    if (count < 0x10) this.bytes[this.#at++] = 0x90 | count;
+    else this.#header(0xdc, count);
+    this.end = this.#at;
+  }
+
+  /** Appends a value that is encoded already, source[start, end). */
+  copy(source: Uint8Array, start: number, end: number): void {
+    this.#at = this.end;
+    this.#reserve(end - start);
+    copyBytes(source, start, end, this.bytes, this.#at);
+    this.end += end - start;
   }
 
   #any(value: unknown, depth: number): void {

@@ -9,7 +9,7 @@ export { ProcessWhere } from './changes/process-where.ts';
 export { ColumnKeeper } from './column-keeper.ts';
 export { buildTablesOf, callFragment, type FragmentCallsDependencies } from './fragment-calls.ts';
 export { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from './fragment-runner.ts';
-export { type GetTask, getRows } from './get-rows.ts';
+export { type EntryPlace, type GetTask, getRows } from './get-rows.ts';
 export { GridSnapshots } from './grid-snapshots.ts';
 export { HeldMemory, Holding } from './held/held-memory.ts';
 export { PathFinder } from './path-finder.ts';
@@ -17,6 +17,7 @@ export { changeRequestOf, type FragmentBody, fragmentBodyOf } from './peer-plans
 export { Planning } from './planning.ts';
 export { type FragmentCall, QueryCoordinator } from './query-coordinator.ts';
 export { checkParameterCount } from './statements/parameters.ts';
+export { type EntryLook, type ShortCall, ShortStatements, type WrittenAnswer } from './statements/short-statements.ts';
 export {
   decodedValues,
   type PrepareContext,

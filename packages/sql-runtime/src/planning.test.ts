@@ -14,6 +14,7 @@ async function bench() {
   const documents: { found: { paths: string[][]; valueKinds: number[] }; error?: GridError } = {
     found: { paths: [['x'], ['y']], valueKinds: [1, 1] },
   };
+  const known: { paths: typeof documents.found | undefined } = { paths: undefined };
   const map = { id: 1, name: 't', affinityParts: 0 };
   const state = { catalogVersion: 1, maps: [map] };
   const pool = {
@@ -30,10 +31,11 @@ async function bench() {
       if (documents.error !== undefined) throw documents.error;
       return documents.found;
     },
+    knownPaths: () => known.paths,
   });
   await planning.plan('SELECT * FROM t', signal);
   asked.length = 0;
-  return { asked, documents, state, planning, plan: (text: string) => planning.plan(text, signal) };
+  return { asked, documents, known, state, planning, plan: (text: string) => planning.plan(text, signal) };
 }
 
 const fresh = (text: string, catalog: CatalogView, looked: readonly string[] = []): Plan =>
@@ -53,6 +55,35 @@ describe('plans', () => {
     state.catalogVersion = 2;
     await plan(text);
     expect(asked).toEqual([text, text]);
+  });
+
+  it('are at hand in the same turn, as long as nothing that they rest on may have changed', async () => {
+    const { documents, known, state, planning, plan } = await bench();
+    expect(planning.planNow('SELECT x FROM t')).toBeUndefined();
+    const [star, named] = [await plan('SELECT * FROM t'), await plan('SELECT x FROM t WHERE __key = 1')];
+    expect(planning.planNow('SELECT * FROM t')).toBeUndefined();
+    known.paths = documents.found;
+    expect(planning.planNow('SELECT * FROM t')).toBe(star);
+    expect(planning.planNow('SELECT x FROM t WHERE __key = 1')).toBe(named);
+    // The same, found anew.
+    known.paths = { paths: [['y'], ['x']], valueKinds: [1, 1] };
+    expect(planning.planNow('SELECT * FROM t')).toBe(star);
+    known.paths = { paths: [['x'], ['y'], ['z']], valueKinds: [1, 1, 1] };
+    expect(planning.planNow('SELECT * FROM t')).toBeUndefined();
+    known.paths = undefined;
+    expect(planning.planNow('SELECT * FROM t')).toBeUndefined();
+    known.paths = documents.found;
+    state.catalogVersion = 2;
+    expect(planning.planNow('SELECT * FROM t')).toBeUndefined();
+  });
+
+  it('are at hand for a statement that differs in a number, once that was foretold', async () => {
+    const { documents, known, planning, plan } = await bench();
+    known.paths = documents.found;
+    const text = (key: number): string => `SELECT x FROM t WHERE __key = ${key}`;
+    await plan(text(1));
+    await plan(text(2));
+    expect(planning.planNow(text(345))).toEqual(await plan(text(345)));
   });
 
   it('are made once for statements that differ in numbers, after one of them was foretold', async () => {

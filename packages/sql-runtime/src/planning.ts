@@ -35,6 +35,8 @@ export interface PlanningDependencies {
   readonly entryCount: (mapId: MapId) => number;
   /** The paths that documents of a map have now, over the whole grid. */
   readonly findPaths: (map: MapName, signal: AbortSignal) => Promise<DocumentPaths>;
+  /** The same where it is known without asking anybody; default: it never is. */
+  readonly knownPaths?: ((map: MapName) => DocumentPaths | undefined) | undefined;
 }
 
 interface CachedPlan {
@@ -48,6 +50,16 @@ interface CachedPlan {
 interface Basis {
   readonly map: MapName;
   readonly found: DocumentPaths;
+}
+
+/** What the documents of a map have. */
+interface FoundPaths {
+  /** What plans rest on: the same object while it says the same. */
+  readonly found: DocumentPaths;
+  /** The same for the same paths and kinds in any order. */
+  readonly signature: string;
+  /** What was found last, which says what `found` says. */
+  latest: DocumentPaths;
 }
 
 interface MapName {
@@ -72,8 +84,8 @@ export class Planning {
   readonly #plans = new Map<string, CachedPlan>();
   /** By the key of the shape. */
   readonly #shapes = new Map<string, ShapePlan>();
-  /** By map, with a text that is the same for the same paths and kinds in any order. */
-  readonly #paths = new Map<MapId, { readonly found: DocumentPaths; readonly signature: string }>();
+  /** By map. */
+  readonly #paths = new Map<MapId, FoundPaths>();
   #isWarm = false;
 
   constructor(deps: PlanningDependencies) {
@@ -110,6 +122,29 @@ export class Planning {
       assert(wanted.length > 0, 'a plan asks for the paths of a map once');
       await Promise.all(wanted.map((name) => this.#lookForPaths(name, fresh, signal)));
     }
+  }
+
+  /**
+   * The plan of a statement that was planned before, where nobody has to be asked whether it still holds.
+   *
+   * @returns undefined: plan() tells
+   */
+  planNow(text: string): Plan | undefined {
+    const { catalogVersion } = this.#deps.control.catalog;
+    const cached = this.#plans.get(text);
+    if (cached?.catalogVersion === catalogVersion) return this.#holdsNow(cached) ? cached.plan : undefined;
+    const shape = this.#shapes.size === 0 ? undefined : statementShape(text);
+    const known = shape === undefined ? undefined : this.#shapes.get(shape.key);
+    if (shape === undefined || known?.catalogVersion !== catalogVersion || !isProven(known, shape)) return undefined;
+    return this.#holdsNow(known) ? rebound(known.plan, known.shape, shape) : undefined;
+  }
+
+  #holdsNow({ restsOn }: CachedPlan): boolean {
+    for (const { map, found } of restsOn) {
+      const now = this.#deps.knownPaths?.(map);
+      if (now === undefined || this.#known(map, now) !== found) return false;
+    }
+    return true;
   }
 
   /**
@@ -170,14 +205,20 @@ export class Planning {
     fresh.set(name, { map, found: known === undefined ? NOTHING : await this.#find(map, signal) });
   }
 
-  /** What the documents of a map have now: the same object as before while that is the same. */
   async #find(map: MapName, signal: AbortSignal): Promise<DocumentPaths> {
-    const found = await this.#deps.findPaths(map, signal);
-    const known = this.#paths.get(map.id);
-    if (known?.found === found) return found;
+    return this.#known(map, await this.#deps.findPaths(map, signal));
+  }
+
+  /** What was found in the documents of a map: the same object as before while it says the same. */
+  #known({ id }: MapName, found: DocumentPaths): DocumentPaths {
+    const known = this.#paths.get(id);
+    if (known?.latest === found) return known.found;
     const signature = signatureOf(found);
-    if (known?.signature === signature) return known.found;
-    this.#paths.set(map.id, { found, signature });
+    if (known?.signature === signature) {
+      known.latest = found;
+      return known.found;
+    }
+    this.#paths.set(id, { found, signature, latest: found });
     return found;
   }
 

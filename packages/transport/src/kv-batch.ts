@@ -16,6 +16,8 @@ export const OPCODE = {
   REMOVE: 7,
   GET_AND_REMOVE: 8,
   PROCESS: 9,
+  /** A statement that reads, answered where it is short: serialization's short-statements.ts. Its key says who is asked. */
+  STATEMENT: 10,
 } as const;
 
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
@@ -25,7 +27,7 @@ export const BATCH_OPERATIONS_LIMIT = 1 << 17;
 
 /** Whether operations of this kind change entries, and so carry request numbers. */
 export function isMutation(opcode: number): boolean {
-  return opcode >= OPCODE.PUT;
+  return opcode >= OPCODE.PUT && opcode !== OPCODE.STATEMENT;
 }
 
 /** By number on the wire. */

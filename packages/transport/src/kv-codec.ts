@@ -26,7 +26,7 @@ import { fieldsBound, malformed, textBound, WireReader, WireWriter } from './wir
 const NO_INDEXES = new Uint32Array(0);
 const NO_NUMBERS = new Float64Array(0);
 const NO_BYTES = new Uint8Array(0);
-const OPCODE_MAX = OPCODE.PROCESS;
+const OPCODE_MAX = OPCODE.STATEMENT;
 /** Columns 35 and 36 of the batch that is being decoded. */
 const ttlRules: Changeable<Pick<WireTtls, 'ruleOperations' | 'rules'>> = {
   ruleOperations: NO_INDEXES,

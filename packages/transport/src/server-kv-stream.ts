@@ -31,6 +31,8 @@ const PERMISSIONS: readonly Permission[] = ['read', 'write', 'execute'];
 
 function permissionBit(opcode: number): number {
   if (opcode === OPCODE.PROCESS) return 4;
+  // A statement's handler asks, once it knows the maps.
+  if (opcode === OPCODE.STATEMENT) return 0;
   return opcode >= OPCODE.PUT ? 2 : 1;
 }
 

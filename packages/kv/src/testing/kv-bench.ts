@@ -18,6 +18,7 @@ import { type CallContext, type KvAnswers, type KvBatch, OPCODE } from '@ashlar/
 import { AnswerMemoryPool } from '../answers.ts';
 import { type KeyForwarder, kvService } from '../kv-service.ts';
 import { Sessions } from '../sessions.ts';
+import type { StatementDoor } from '../statements.ts';
 
 export const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
 export const KEY = encodeKey('k');
@@ -33,6 +34,8 @@ export interface BenchOptions {
   readonly sliceRecords?: number;
   /** Default: prompt. */
   readonly committer?: (store: MemberStore) => Committer;
+  /** Who answers statements. Default: nobody. */
+  readonly statements?: StatementDoor;
 }
 
 /** A service over one partition, or more, whose map is made when the test says so. */
@@ -93,6 +96,7 @@ export function bench(options: BenchOptions = {}) {
       answerWindow: new AnswerWindow(store, options.sliceRecords),
       tracing: NO_TRACING,
       forward: {} as KeyForwarder,
+      statements: options.statements,
     },
   });
   const stream = (generation?: number) => {
@@ -107,7 +111,7 @@ export function bench(options: BenchOptions = {}) {
             valueEnds: one.valueEnds?.slice(),
           }),
       },
-      {} as CallContext,
+      { require: () => undefined } as unknown as CallContext,
       generation,
     );
     return {

@@ -38,6 +38,7 @@ import {
   ProcessWhere,
   QueryCoordinator,
   type RowChange,
+  ShortStatements,
   Statements,
 } from '@ashlar/sql-runtime';
 import { DEFAULT_SERVER_LIMITS, type GridCalls, type GridServices, gridCalls } from '@ashlar/transport';
@@ -171,6 +172,7 @@ export function memberServices(parts: MemberParts): {
     ...{ control, pool: queryPool },
     entryCount: (mapId) => store.entryCount(mapId),
     findPaths: (map, signal) => paths.inGrid(map, signal),
+    knownPaths: (map) => paths.inGridNow(map),
   });
   const planCondition = (map: string, condition: string, signal: AbortSignal): Promise<PlannedCondition> => {
     const task: ConditionTask = { map, condition, catalog: withMap(planning.view(), map) };
@@ -179,7 +181,9 @@ export function memberServices(parts: MemberParts): {
   const grid: MemberGrid = new MemberGrid(parts, () => kv, false);
   const listenerGrid: MemberGrid = new MemberGrid(parts, () => kv, true);
   const forward = keyForwarder(parts, grid.within);
+  const statementsByKey = new ShortStatements({ control, planning, keys: forward, metrics, tracing: parts.tracing });
   const kv = kvService({
+    statements: statementsByKey,
     ...{ store, writes, control, gate, rooms, processors, clock, sessions, metrics, forward, pressure },
     tracing: parts.tracing,
     limits,

@@ -40,7 +40,7 @@ export async function* runGet(plan: GetPlan, statement: Statement, deps: KeyRead
 }
 
 /** Most texts of one statement for which both keys are looked for. */
-const TOLD_TEXTS_MAX = 20;
+export const TOLD_TEXTS_MAX = 20;
 
 /**
  * Adds a notice where a map has both keys that a text may mean, for a query that looks up keys. Its rows are complete by then:

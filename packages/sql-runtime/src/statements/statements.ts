@@ -20,7 +20,7 @@ import {
   tracedCall,
   tracedStream,
 } from '@ashlar/observe';
-import { batchRowCount, type StatementOutput } from '@ashlar/serialization';
+import { type ByKey, batchRowCount, type StatementOutput } from '@ashlar/serialization';
 import { type Plan, type PlanColumn, withPosition } from '@ashlar/sql-plan';
 import type { ChangeCoordinator } from '../changes/change-coordinator.ts';
 import type { Planning } from '../planning.ts';
@@ -30,6 +30,7 @@ import { type KeyReads, runGet, tellBothKeys } from './key-reads.ts';
 import { checkParameterCount, parameterTypes } from './parameters.ts';
 import { permissionsOf } from './permissions.ts';
 import { resultColumns } from './result-columns.ts';
+import { shortPlanOf } from './short-plan.ts';
 import type { PrepareContext, PreparedStatement, RunContext, StatementValues } from './statement-types.ts';
 
 /** Characters of a statement that its span shows. */
@@ -113,7 +114,7 @@ export class Statements {
 }
 
 /** Parameters are not shown: they are the callers' data. */
-function attributesOf(text: string): SpanAttributes {
+export function attributesOf(text: string): SpanAttributes {
   return { 'db.system.name': 'ashlar', 'db.query.text': text.slice(0, TEXT_TOLD_MAX) };
 }
 
@@ -192,7 +193,12 @@ async function* told(
 ): Outputs {
   const columns = columnsOf(plan);
   const header = (first: Uint8Array | undefined): StatementOutput => {
-    return { kind: 'header', columns: resultColumns(columns, first), notices: plan.notices };
+    return {
+      kind: 'header',
+      columns: resultColumns(columns, first),
+      notices: plan.notices,
+      byKey: byKeyOf(plan, deps.control),
+    };
   };
   let rows = 0;
   let batches = 0;
@@ -217,6 +223,19 @@ async function* told(
 function columnsOf(plan: Plan): readonly PlanColumn[] {
   if (plan.kind === 'query' || plan.kind === 'get') return plan.output;
   return plan.kind === 'explain' ? EXPLAIN_COLUMNS : [];
+}
+
+/**
+ * What a caller may know to send the statement as an operation on its key (short-statements.ts). Where there are several members, those
+ * that own the keys of a list are seldom one.
+ */
+function byKeyOf(plan: Plan, { table }: GridView): ByKey | undefined {
+  const short = shortPlanOf(plan);
+  if (short === undefined) return undefined;
+  const [key, ...others] = short.keys;
+  if (others.length > 0 && table.members.length > 1) return undefined;
+  const isParameter = others.length === 0 && key?.kind === 'parameter';
+  return { map: short.map, parameter: isParameter ? key.index + 1 : 0 };
 }
 
 function outputsOf(
