@@ -16,6 +16,8 @@ export class Process {
   readonly #kernel: Kernel;
   readonly #random: Random;
   readonly clock: MemberClock;
+  /** The machine sleeps: a stop in which the monotonic clock stands still, as will be seen after it. */
+  isSuspended = false;
   #state: 'running' | 'stopped' | 'killed' = 'running';
   #messages: (() => void)[] = [];
   #timers: (() => void)[] = [];

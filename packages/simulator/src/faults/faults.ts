@@ -1,0 +1,236 @@
+/**
+ * What goes wrong in a simulated grid, when, and for how long: one fault after another by chance, several at once, aimed at
+ * primaries more often than not; until all of them heal.
+ *
+ * faults X1  Every fault ends: by its time, or when all heal.
+ * faults X2  A fault that cannot be done now (its victim is dead already) is passed over.
+ */
+import { memberOfReplica, type Random, unreachable } from '@ashlar/core';
+import type { Host } from '../grid/messages.ts';
+import { COORDINATOR_HOST } from '../grid/messages.ts';
+import type { SimGrid } from '../grid/sim-grid.ts';
+import type { NetworkQuality } from '../kernel/network.ts';
+import { around, type FaultKind, type Profile, pick } from './profile.ts';
+
+const STORM: NetworkQuality = {
+  delayMinMs: 0.2,
+  delayMaxMs: 15,
+  loss: 0.15,
+  doubling: 0.15,
+  lateness: 0.15,
+  lateMaxMs: 900,
+  keepsOrder: false,
+};
+
+export class Faults {
+  readonly #grid: SimGrid;
+  readonly #random: Random;
+  readonly #profile: Profile;
+  readonly counts = new Map<FaultKind, number>();
+  /** When machines went to sleep that sleep. */
+  readonly #suspendedSince = new Map<Host, number>();
+  #isOver = false;
+
+  constructor(grid: SimGrid, random: Random, profile: Profile) {
+    this.#grid = grid;
+    this.#random = random;
+    this.#profile = profile;
+  }
+
+  start(): void {
+    this.#grid.kernel.after(around(this.#random, this.#profile.faultEveryMs), () => {
+      if (this.#isOver) return;
+      this.#strike(pick(this.#random, this.#profile.faults));
+      this.start();
+    });
+  }
+
+  /** Ends all that goes on, and starts what is dead. */
+  heal(): void {
+    this.#isOver = true;
+    const { network, memberHosts } = this.#grid;
+    this.#grid.trace(() => '---- all heals');
+    network.heal();
+    for (const host of memberHosts) {
+      this.#wake(host);
+      this.#grid.memberAt(host)?.setShort(false);
+      this.#grid.start(host);
+    }
+    this.#wake(COORDINATOR_HOST);
+    this.#grid.startCoordinator();
+  }
+
+  #strike(kind: FaultKind): void {
+    const host = this.#victim();
+    // From a moment to well beyond leases and graces.
+    const forMs = around(this.#random, this.#profile.timings.graceMs * pick(this.#random, [0.1, 0.5, 1, 2]));
+    if (!this.#begin(kind, host, forMs)) return;
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    this.#grid.trace(() => `---- ${kind} at ${host} for ${forMs.toFixed(0)} ms`);
+  }
+
+  /** @returns whether it was done */
+  #begin(kind: FaultKind, host: Host, forMs: number): boolean {
+    const grid = this.#grid;
+    const random = this.#random;
+    const clock = grid.clockOf(host);
+    switch (kind) {
+      case 'kill':
+        return this.#kill(host, forMs);
+      case 'quickRestart':
+        return this.#kill(host, random.next() * 100);
+      case 'stop':
+        return this.#stop(host, forMs, false);
+      case 'suspend':
+        return this.#stop(host, forMs, true);
+      case 'block':
+        return this.#stop(host, 20 + random.next() * this.#profile.timings.clockGapMs * 1.2, false);
+      case 'cut':
+        return this.#cut(host, forMs, true, true);
+      case 'oneWay': {
+        const isOut = random.below(2) === 0;
+        return this.#cut(host, forMs, isOut, !isOut);
+      }
+      case 'slow':
+        return this.#slow(host, forMs);
+      case 'storm':
+        grid.network.setQuality(STORM);
+        this.#later(forMs, () => grid.network.setQuality(this.#profile.quality));
+        return true;
+      case 'rate':
+        clock.setRate(1 + (random.next() * 2 - 1) * this.#profile.drift);
+        return true;
+      case 'wallJump':
+        clock.jumpWall((random.next() * 2 - 1) * pick(random, [50, 500, 3_600_000]));
+        return true;
+      case 'coordinatorDown':
+        grid.killCoordinator();
+        this.#later(forMs, () => grid.startCoordinator());
+        return true;
+      case 'coordinatorRestart':
+        grid.killCoordinator();
+        this.#later(random.next() * 30, () => grid.startCoordinator());
+        return true;
+      case 'leave':
+        if (grid.memberAt(host)?.process.isRunning !== true) return false;
+        grid.memberAt(host)!.leave();
+        this.#later(this.#profile.timings.leaveTimeoutMs + forMs, () => {
+          if (grid.memberAt(host)?.hasLeft === true) grid.start(host);
+        });
+        return true;
+      case 'short':
+        grid.memberAt(host)?.setShort(true);
+        this.#later(forMs, () => grid.memberAt(host)?.setShort(false));
+        return true;
+      default:
+        return unreachable(kind);
+    }
+  }
+
+  #kill(host: Host, forMs: number): boolean {
+    this.#grid.kill(host);
+    this.#later(forMs, () => this.#grid.start(host));
+    return true;
+  }
+
+  #stop(host: Host, forMs: number, isSuspended: boolean): boolean {
+    const processes = this.#grid.processesOf(host);
+    if (processes.length === 0 || processes.some(({ isRunning }) => !isRunning)) return false;
+    const atMs = this.#grid.kernel.nowMs;
+    for (const one of processes) {
+      one.stop();
+      one.isSuspended = isSuspended;
+    }
+    if (isSuspended) this.#suspendedSince.set(host, atMs);
+    this.#later(forMs, () => this.#wake(host));
+    return true;
+  }
+
+  #wake(host: Host): void {
+    const sinceMs = this.#suspendedSince.get(host);
+    if (sinceMs !== undefined) {
+      this.#suspendedSince.delete(host);
+      this.#grid.clockOf(host).wasSuspended(this.#grid.kernel.nowMs - sinceMs);
+    }
+    for (const one of this.#grid.processesOf(host)) {
+      one.isSuspended = false;
+      one.goOn();
+    }
+  }
+
+  /** From all others, from members only, from the coordinator only, from some. */
+  #cut(host: Host, forMs: number, isOut: boolean, isIn: boolean): boolean {
+    const { network } = this.#grid;
+    const peers = this.#peers(host);
+    const ends = this.#endsOf(host);
+    for (const end of ends) {
+      for (const peer of peers) {
+        if (isOut) network.cut(end, peer);
+        if (isIn) network.cut(peer, end);
+      }
+    }
+    this.#later(forMs, () => {
+      for (const end of ends) {
+        for (const peer of peers) {
+          network.join(end, peer);
+          network.join(peer, end);
+        }
+      }
+    });
+    return true;
+  }
+
+  #slow(host: Host, forMs: number): boolean {
+    const { network } = this.#grid;
+    const byMs = pick(this.#random, [5, 50, 300, 1000]);
+    const peers = this.#peers(host);
+    for (const peer of peers) {
+      network.slow(host, peer, byMs);
+      network.slow(peer, host, byMs);
+    }
+    this.#later(forMs, () => {
+      for (const peer of peers) {
+        network.slow(host, peer, 0);
+        network.slow(peer, host, 0);
+      }
+    });
+    return true;
+  }
+
+  /** Names of a machine in the network: the coordinator's beside its member's. */
+  #endsOf(host: Host): Host[] {
+    return host === this.#grid.coordinatorHost ? [host, COORDINATOR_HOST] : [host];
+  }
+
+  #peers(host: Host): Host[] {
+    const members = this.#grid.memberHosts.filter((other) => other !== host);
+    const coordinators = this.#grid.coordinatorHost === host ? [] : [COORDINATOR_HOST];
+    const clients = Array.from({ length: this.#profile.clients + 1 }, (_, number) => `c${number}`);
+    switch (this.#random.below(6)) {
+      case 0:
+        return [...members, ...coordinators, ...clients];
+      case 1:
+        return coordinators;
+      case 2:
+        return members.slice(0, 1 + this.#random.below(members.length));
+      case 3:
+        return members;
+      default:
+        return [...members, ...coordinators];
+    }
+  }
+
+  #victim(): Host {
+    const { table, memberHosts } = this.#grid;
+    const primary = pick(this.#random, table.partitions).primary;
+    if (primary !== undefined && this.#random.next() < this.#profile.aim) return memberOfReplica(primary);
+    return pick(this.#random, memberHosts);
+  }
+
+  /** faults X1 */
+  #later(delayMs: number, run: () => void): void {
+    this.#grid.kernel.after(delayMs, () => {
+      if (!this.#isOver) run();
+    });
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What a host owes the core, as decisions by name: a mutant is a host, or a core, in which one of them is replaced. Sound hosts
+ * are given SOUND_HOST.
+ */
+export interface HostRules {
+  /** Whether the lease is looked at again after a value was read, before it is sent. */
+  readonly looksAgainAfterRead: boolean;
+  /** Whether lease and epoch are looked at again at a snapshot's opening, after its version is known. */
+  readonly looksAgainAtOpening: boolean;
+  /** Whether a snapshot waits until what was sealed at or below its version is committed. */
+  readonly opensCommitted: boolean;
+  /** Whether a request that was applied before is answered as it was then. */
+  readonly knowsAnswers: boolean;
+  /** Whether answers wait for the commit. */
+  readonly answersCommitted: boolean;
+  /** Whether values are read as they are committed. */
+  readonly readsCommitted: boolean;
+  /** Whether versions are kept below the ceiling. */
+  readonly keepsCeiling: boolean;
+  /** Whether a suspension of the machine is noticed. */
+  readonly noticesSuspension: boolean;
+  /** Whether a new primary's versions begin above what it is told. */
+  readonly beginsAbove: boolean;
+  /** Whether a record that was sealed stays as it was. */
+  readonly keepsVersions: boolean;
+}
+
+export const SOUND_HOST: HostRules = Object.freeze({
+  looksAgainAfterRead: true,
+  looksAgainAtOpening: true,
+  opensCommitted: true,
+  knowsAnswers: true,
+  answersCommitted: true,
+  readsCommitted: true,
+  keepsCeiling: true,
+  noticesSuspension: true,
+  beginsAbove: true,
+  keepsVersions: true,
+});

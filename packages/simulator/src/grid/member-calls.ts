@@ -1,0 +1,262 @@
+/**
+ * Calls of clients at a simulated member: looked at, staged, read, answered when what they hang on is committed.
+ *
+ * member-calls A1  A write is sealed only where `mayWrite` says yes, at a version at most the ceiling; it is answered when its
+ *                  record is committed.
+ * member-calls A2  A read is answered only where `mayRead` says yes before the value is taken and again before it leaves, in the
+ *                  same epoch.
+ * member-calls A3  A request that the log knows is answered as it was then; one that it may have forgotten is not done again.
+ * member-calls A4  A snapshot's version lies below the ceiling when it is opened; what was sealed at or below it is committed
+ *                  first; lease and epoch are looked at again then.
+ */
+import type { Epoch, Random, Version } from '@ashlar/core';
+import { ABSENT, type KeyValue } from '../history/operation.ts';
+import type { HostRules } from './host-rules.ts';
+import type { Answer, KeyRequest, OpenRequest, PinRequest, RefusalCode } from './messages.ts';
+import type { SimMember } from './sim-member.ts';
+import type { ToyRecord } from './toy-copy.ts';
+import type { World } from './world.ts';
+
+/** A version that clients bring may be so far ahead. */
+const CLOCK_AHEAD_MAX_US = 500_000;
+/** A read takes a moment; some take longer, in which everything may change. */
+const READ_MAX_MS = 0.5;
+const SLOW_READ_MAX_MS = 30;
+const OPENING_MAX_MS = 2000;
+
+interface Opening {
+  readonly request: OpenRequest;
+  readonly epoch: number;
+  /** What was sealed at or below the version when it was asked for. */
+  readonly upTo: number;
+  readonly untilMs: number;
+}
+
+export class MemberCalls {
+  readonly #member: SimMember;
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #rules: HostRules;
+  /** By partition and sequence: whom its commit answers. */
+  readonly #waiting = new Map<number, Map<number, KeyRequest[]>>();
+  readonly #openings = new Map<number, Opening[]>();
+
+  constructor(member: SimMember, world: World, random: Random, rules: HostRules) {
+    this.#member = member;
+    this.#world = world;
+    this.#random = random;
+    this.#rules = rules;
+  }
+
+  take(request: KeyRequest | PinRequest | OpenRequest): void {
+    if (request.kind === 'pin') return this.#pin(request);
+    if (request.kind === 'open') return this.#open(request);
+    return request.verb === 'get' ? this.#get(request) : this.#write(request);
+  }
+
+  /* ---- Writes --------------------------------------------------------------------------------------------------------- */
+
+  #write(request: KeyRequest): void {
+    const { core, clock, replica } = this.#member;
+    const { partition, key } = request;
+    const may = core.mayWrite(partition, this.#member.nowMs());
+    if (may !== 'yes') return this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+    if (!this.#observes(request.sessionVersion)) return this.#refuse(request, 'CLOCK_AHEAD');
+    const copy = this.#member.copyOf(partition)!;
+    const known = this.#rules.knowsAnswers ? copy.answerOf(request.session, request.request) : undefined;
+    if (known !== undefined) return this.#answerWhenCommitted(request, known);
+    if (this.#rules.knowsAnswers && copy.mayHaveForgotten(request.sentVersion))
+      return this.#refuse(request, 'FORGOTTEN');
+    const version = clock.tick();
+    const ceiling = core.ceilingOf(partition, this.#member.nowMs());
+    if (this.#rules.keepsCeiling && version > ceiling) return this.#refuse(request, 'NO_CEILING');
+    const before = copy.newest(key) ?? ABSENT;
+    const value = request.verb === 'put' ? request.given : Math.max(before, 0) + request.given;
+    const record: ToyRecord = {
+      ...{ partition, sequence: copy.last + 1, epoch: core.epochOf(partition), version, key, before, value },
+      ...{ session: request.session, request: request.request },
+    };
+    copy.append(record);
+    this.#world.truth.sealed(replica, record, ceiling);
+    this.#world.watch.appended(this.#member, partition, record.sequence);
+    core.sealed(partition, record.sequence as never);
+    this.#answerWhenCommitted(request, record);
+    if (!this.#rules.keepsVersions) this.#member.later(0, () => copy.renumber(record.sequence, clock.tick()));
+    this.#member.askTurn();
+  }
+
+  #answerWhenCommitted(request: KeyRequest, record: ToyRecord): void {
+    const copy = this.#member.copyOf(request.partition)!;
+    if (!this.#rules.answersCommitted || record.sequence <= copy.committed) return this.#answerRecord(request, record);
+    let bySequence = this.#waiting.get(request.partition);
+    if (bySequence === undefined) this.#waiting.set(request.partition, (bySequence = new Map()));
+    const waiting = bySequence.get(record.sequence);
+    if (waiting === undefined) bySequence.set(record.sequence, [request]);
+    else waiting.push(request);
+  }
+
+  #answerRecord(request: KeyRequest, record: ToyRecord): void {
+    this.#answer(request, { value: record.value, version: record.version });
+  }
+
+  /** The set has everything up to there. */
+  committed(partition: number, sequence: number): void {
+    const copy = this.#member.copyOf(partition)!;
+    const waiting = this.#waiting.get(partition);
+    for (const record of copy.commit(sequence)) {
+      this.#world.truth.committed(this.#member.replica, record);
+      this.#world.watch.committed(record);
+      const requests = waiting?.get(record.sequence);
+      if (requests === undefined) continue;
+      waiting!.delete(record.sequence);
+      for (const request of requests) this.#answerRecord(request, record);
+    }
+    this.#openReady(partition);
+  }
+
+  /* ---- Reads ---------------------------------------------------------------------------------------------------------- */
+
+  #get(request: KeyRequest): void {
+    const { core, clock, replica } = this.#member;
+    const { partition, key } = request;
+    const may = core.mayRead(partition, this.#member.nowMs());
+    if (may !== 'yes') return this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+    if (!this.#observes(request.sessionVersion)) return this.#refuse(request, 'CLOCK_AHEAD');
+    const epoch = core.epochOf(partition);
+    const copy = this.#member.copyOf(partition)!;
+    const value = (this.#rules.readsCommitted ? copy.shown(key) : copy.newest(key)) ?? ABSENT;
+    const since = this.#world.truth.lastOf(partition);
+    const version = clock.now();
+    const ceiling = core.ceilingOf(partition, this.#member.nowMs());
+    if (this.#rules.keepsCeiling && version > ceiling) return this.#refuse(request, 'NO_CEILING');
+    this.#world.truth.promised(replica, partition, version, ceiling);
+    const isSlow = this.#random.below(10) === 0;
+    this.#member.later(this.#random.next() * (isSlow ? SLOW_READ_MAX_MS : READ_MAX_MS), () => {
+      if (this.#rules.looksAgainAfterRead && !this.#mayStillRead(partition, epoch))
+        return this.#refuse(request, 'NOT_SERVING');
+      this.#world.truth.read(replica, partition, key, value, since);
+      this.#answer(request, { value, version });
+    });
+  }
+
+  #mayStillRead(partition: number, epoch: number): boolean {
+    const { core } = this.#member;
+    return core.mayRead(partition, this.#member.nowMs()) === 'yes' && core.epochOf(partition) === epoch;
+  }
+
+  /* ---- Snapshots ------------------------------------------------------------------------------------------------------ */
+
+  #pin(request: PinRequest): void {
+    const { core, clock } = this.#member;
+    const { partition } = request;
+    const may = core.mayRead(partition, this.#member.nowMs());
+    if (may !== 'yes') return this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+    if (!this.#observes(request.sessionVersion)) return this.#refuse(request, 'CLOCK_AHEAD');
+    const version = clock.now();
+    if (this.#rules.keepsCeiling && version > core.ceilingOf(partition, this.#member.nowMs()))
+      return this.#refuse(request, 'NO_CEILING');
+    this.#answer(request, { version });
+  }
+
+  #open(request: OpenRequest): void {
+    const { core } = this.#member;
+    const { partition, version } = request;
+    const may = core.mayRead(partition, this.#member.nowMs());
+    if (may !== 'yes') return this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+    if (!this.#observes(version)) return this.#refuse(request, 'CLOCK_AHEAD');
+    const copy = this.#member.copyOf(partition)!;
+    const opening: Opening = {
+      ...{ request, epoch: core.epochOf(partition), upTo: copy.sequenceAt(version) },
+      untilMs: this.#member.nowMs() + OPENING_MAX_MS,
+    };
+    if (!this.#rules.opensCommitted || opening.upTo <= copy.committed) return this.#openNow(opening);
+    this.#openings.set(partition, [...(this.#openings.get(partition) ?? []), opening]);
+  }
+
+  #openReady(partition: number): void {
+    const openings = this.#openings.get(partition);
+    if (openings === undefined) return;
+    const { committed } = this.#member.copyOf(partition)!;
+    const nowMs = this.#member.nowMs();
+    const rest = openings.filter(({ upTo, untilMs }) => upTo > committed && untilMs > nowMs);
+    if (rest.length === 0) this.#openings.delete(partition);
+    else this.#openings.set(partition, rest);
+    for (const opening of openings) if (opening.upTo <= committed) this.#openNow(opening);
+  }
+
+  /** member-calls A4 */
+  #openNow({ request, epoch }: Opening): void {
+    const { core, replica } = this.#member;
+    const { partition, version } = request;
+    this.#member.later(this.#random.next() * READ_MAX_MS, () => {
+      const values = this.#member.copyOf(partition)?.valuesAt(version);
+      const ceiling = core.ceilingOf(partition, this.#member.nowMs());
+      if (values === undefined) return this.#refuse(request, 'SNAPSHOT_EXPIRED');
+      if (this.#rules.looksAgainAtOpening && !this.#mayStillRead(partition, epoch))
+        return this.#refuse(request, 'SNAPSHOT_EXPIRED');
+      if (this.#rules.keepsCeiling && version > ceiling) return this.#refuse(request, 'NO_CEILING');
+      this.#world.truth.promised(replica, partition, version, ceiling);
+      this.#world.truth.opened(replica, partition, version, values);
+      this.#answer(request, { version, values });
+    });
+  }
+
+  /** Where everything sealed is committed, nothing at or below the present follows. */
+  markResolved(): void {
+    const { core, clock, replica, store } = this.#member;
+    const nowMs = this.#member.nowMs();
+    for (const partition of store.partitions()) {
+      const copy = store.copyOf(partition)!;
+      if (copy.committed !== copy.last || core.mayRead(partition, nowMs) !== 'yes') continue;
+      const ceiling = core.ceilingOf(partition, nowMs);
+      const version = Math.min(clock.now(), this.#rules.keepsCeiling ? ceiling : Infinity);
+      this.#world.truth.promised(replica, partition, version, ceiling);
+    }
+  }
+
+  /* ---- Roles ---------------------------------------------------------------------------------------------------------- */
+
+  serves(partition: number, epoch: Epoch, lastSequence: number, above: Version): void {
+    const { replica, clock } = this.#member;
+    this.#world.watch.serves(this.#member, partition, epoch);
+    if (this.#rules.beginsAbove) clock.observe(above);
+    const copy = this.#member.copyOf(partition);
+    this.#world.trace(
+      () => `${replica}: serves ${partition} at epoch ${epoch} behind ${lastSequence} of ${copy?.last}`,
+    );
+    this.committed(partition, lastSequence);
+  }
+
+  /** Who waits asks again, elsewhere. */
+  stopsServing(partition: number): void {
+    this.#waiting.delete(partition);
+    for (const { request } of this.#openings.get(partition) ?? []) this.#refuse(request, 'SNAPSHOT_EXPIRED');
+    this.#openings.delete(partition);
+  }
+
+  /** Takes note of a version from outside, unless it is too far ahead. */
+  #observes(version: number): boolean {
+    const { clock } = this.#member;
+    if (version > clock.now() + CLOCK_AHEAD_MAX_US) return false;
+    clock.observe(version as Version);
+    return true;
+  }
+
+  /* ---- Answers -------------------------------------------------------------------------------------------------------- */
+
+  #refuse(request: KeyRequest | PinRequest | OpenRequest, refusal: RefusalCode): void {
+    this.#answer(request, { refusal, table: this.#member.table });
+  }
+
+  #answer(
+    request: KeyRequest | PinRequest | OpenRequest,
+    given: Partial<Answer> & { readonly value?: KeyValue },
+  ): void {
+    const { host } = this.#member;
+    const attempt = request.kind === 'request' ? request.attempt : 1;
+    this.#world.send(host, request.client, {
+      ...{ kind: 'answer', client: request.client, request: request.request, attempt, partition: request.partition },
+      ...{ refusal: undefined, value: ABSENT, version: 0, values: undefined, table: undefined, ...given },
+    });
+  }
+}

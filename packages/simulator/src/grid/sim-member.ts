@@ -1,0 +1,310 @@
+/**
+ * One process of a simulated member: a core, a store, and the host between them.
+ *
+ *   message, table, answer of the coordinator, tick -> core -> turn -> effects -> store, network, calls that wait
+ *
+ * sim-member H1  Inputs of a moment share a turn: what they cause leaves together, a moment later.
+ * sim-member H2  Every input is preceded by a look at the clocks: a suspension is told before anything else.
+ * sim-member H3  Effects are done in order, in the turn in which they came.
+ */
+import { HybridClock, memberOfReplica, type Random, type ReplicaId, type ReplicaTable } from '@ashlar/core';
+import {
+  type Effect,
+  MemberCore,
+  type Moment,
+  type ReplicationCore,
+  type ReplicationOptions,
+  type Rules,
+  type TransferRef,
+} from '@ashlar/replication';
+import type { Process } from '../kernel/process.ts';
+import type { HostRules } from './host-rules.ts';
+import { MemberCalls } from './member-calls.ts';
+import { MemberStore, type ToyPage } from './member-store.ts';
+import {
+  COORDINATOR_HOST,
+  type GridMessage,
+  type Host,
+  type KeyRequest,
+  type OpenRequest,
+  type PinRequest,
+} from './messages.ts';
+import type { ToyCopy, ToyRecord } from './toy-copy.ts';
+import type { World } from './world.ts';
+
+const TICK_MIN_MS = 8;
+const TICK_SPREAD_MS = 8;
+/** Messages of a moment share a turn. */
+const TURN_SPREAD_MS = 0.3;
+const PAGE_DELAY_MAX_MS = 4;
+const TABLE_POLL_MS = 150;
+const RESOLVED_MS = 40;
+const FREE_BYTES = 1024 * 1024;
+const FREE_BYTES_SHORT = 300;
+
+export interface SimMemberOptions {
+  readonly replica: ReplicaId;
+  readonly replication: Omit<ReplicationOptions, 'self'>;
+  readonly rules: Rules;
+  readonly hostRules: HostRules;
+  readonly keptRecords: number;
+}
+
+export class SimMember {
+  readonly replica: ReplicaId;
+  readonly host: Host;
+  readonly process: Process;
+  readonly store: MemberStore;
+  readonly clock: HybridClock;
+  readonly core: ReplicationCore;
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #hostRules: HostRules;
+  readonly #clockGapMs: number;
+  readonly #calls: MemberCalls;
+  #table: ReplicaTable | undefined;
+  #isTurnAsked = false;
+  #lastMonotonicMs: number;
+  #lastWallMs: number;
+  #polledAtMs = -Infinity;
+  #resolvedAtMs = -Infinity;
+  hasLeft = false;
+
+  constructor(world: World, process: Process, random: Random, options: SimMemberOptions) {
+    this.replica = options.replica;
+    this.host = memberOfReplica(options.replica);
+    this.process = process;
+    this.#world = world;
+    this.#random = random;
+    this.#hostRules = options.hostRules;
+    this.#clockGapMs = options.replication.timings.clockGapMs;
+    this.clock = new HybridClock(process.clock, { maxClockAheadMs: Infinity });
+    this.store = new MemberStore(options.keptRecords);
+    this.core = new MemberCore({ ...options.replication, self: options.replica }, this.store, options.rules);
+    this.#calls = new MemberCalls(this, world, random, options.hostRules);
+    this.#lastMonotonicMs = process.clock.monotonicMs();
+    this.#lastWallMs = process.clock.wallMs();
+    this.core.setFreeBytes(FREE_BYTES);
+  }
+
+  begin(): void {
+    this.process.run(() => this.#tick());
+  }
+
+  get table(): ReplicaTable | undefined {
+    return this.#table;
+  }
+
+  copyOf(partition: number): ToyCopy | undefined {
+    return this.store.copyOf(partition);
+  }
+
+  nowMs(): number {
+    return this.process.clock.monotonicMs();
+  }
+
+  /** A message has come to the host. */
+  receive(message: GridMessage): void {
+    this.process.run(() => this.#input(() => this.#take(message)));
+  }
+
+  /** An orderly stop. */
+  leave(): void {
+    this.process.run(() => this.#input((now) => this.core.leave(now)));
+  }
+
+  /** Memory is short, or is not any more. */
+  setShort(isShort: boolean): void {
+    this.process.run(() => this.#input(() => this.core.setFreeBytes(isShort ? FREE_BYTES_SHORT : FREE_BYTES)));
+  }
+
+  /** A call under way has changed something: a turn follows. */
+  askTurn(): void {
+    if (this.#isTurnAsked) return;
+    this.#isTurnAsked = true;
+    this.process.afterMs(this.#random.next() * TURN_SPREAD_MS, () => {
+      this.#isTurnAsked = false;
+      this.#input(() => this.#turn());
+    });
+  }
+
+  /** Later, in a turn of its own, of this process. */
+  later(delayMs: number, run: () => void): void {
+    this.process.afterMs(delayMs, () => this.#input(run));
+  }
+
+  #now(): Moment {
+    return { ms: this.nowMs(), version: this.clock.now() };
+  }
+
+  /** sim-member H2 */
+  #input(run: (now: Moment) => void): void {
+    if (this.hasLeft) return;
+    const monotonicMs = this.nowMs();
+    const wallMs = this.process.clock.wallMs();
+    const gapMs = wallMs - this.#lastWallMs - (monotonicMs - this.#lastMonotonicMs);
+    this.#lastMonotonicMs = monotonicMs;
+    this.#lastWallMs = wallMs;
+    if (this.#hostRules.noticesSuspension && gapMs > this.#clockGapMs / 2) this.core.onClockGap(this.#now());
+    run(this.#now());
+    this.#world.watch.looked(this);
+    this.askTurn();
+  }
+
+  #take(message: GridMessage): void {
+    switch (message.kind) {
+      case 'replica':
+        return this.core.onMessage(message.envelope, this.#now());
+      case 'transacted':
+        if (message.to === this.replica) this.core.onTransaction(message.answer, this.#now());
+        if (message.answer.table !== undefined) this.#sawTable(message.answer.table);
+        return;
+      case 'renewed':
+        if (message.to === this.replica) this.core.onRenewed(message.renewal, this.#now());
+        return;
+      case 'table':
+        return this.#sawTable(message.table);
+      case 'askTable':
+        if (this.#table !== undefined) this.#world.send(this.host, message.from, { kind: 'table', table: this.#table });
+        return;
+      case 'request':
+      case 'pin':
+      case 'open':
+        return this.#calls.take(message as KeyRequest | PinRequest | OpenRequest);
+      default:
+        return;
+    }
+  }
+
+  #sawTable(table: ReplicaTable): void {
+    if (this.#table === undefined || table.version > this.#table.version) this.#table = table;
+    this.core.onTable(table, this.#now());
+  }
+
+  #tick(): void {
+    this.#input((now) => {
+      this.core.tick(now);
+      if (now.ms - this.#polledAtMs >= TABLE_POLL_MS) {
+        this.#polledAtMs = now.ms;
+        this.#world.send(this.host, COORDINATOR_HOST, { kind: 'askTable', from: this.host });
+      }
+      if (now.ms - this.#resolvedAtMs >= RESOLVED_MS) {
+        this.#resolvedAtMs = now.ms;
+        this.#calls.markResolved();
+      }
+      this.#turn();
+    });
+    if (!this.hasLeft) this.process.afterMs(TICK_MIN_MS + this.#random.next() * TICK_SPREAD_MS, () => this.#tick());
+  }
+
+  /** sim-member H3 */
+  #turn(): void {
+    for (;;) {
+      const effects = this.core.turn(this.#now());
+      if (effects.length === 0) return;
+      for (const effect of effects) this.#perform(effect);
+    }
+  }
+
+  #perform(effect: Effect): void {
+    this.#world.trace(() => `${this.replica}: ${effectText(effect)}`);
+    switch (effect.kind) {
+      case 'send':
+        return this.#world.send(this.host, memberOfReplica(effect.to), {
+          kind: 'replica',
+          envelope: { from: this.replica, to: effect.to, message: effect.message },
+        });
+      case 'transact':
+        return this.#world.send(this.host, COORDINATOR_HOST, {
+          ...{ kind: 'transact', from: this.replica, transaction: effect.transaction },
+        });
+      case 'renew':
+        return this.#world.send(this.host, COORDINATOR_HOST, {
+          ...{ kind: 'renew', from: effect.replica, lease: effect.lease },
+        });
+      case 'left':
+        this.hasLeft = true;
+        return this.#world.left(this);
+      case 'note':
+        return this.#world.noted(effect.note);
+      default:
+        return this.#performOnStore(effect);
+    }
+  }
+
+  #performOnStore(effect: Exclude<Effect, { kind: 'send' | 'transact' | 'renew' | 'left' | 'note' }>): void {
+    const { partition } = effect;
+    const { store, core } = this;
+    switch (effect.kind) {
+      case 'apply':
+        return this.#apply(partition, effect.firstSequence, effect.payload as readonly ToyRecord[]);
+      case 'commitBackup': {
+        const copy = store.copyOf(partition);
+        copy?.commit(effect.commit);
+        copy?.trim(effect.trimFloor);
+        return;
+      }
+      case 'openCopy':
+        store.open(partition);
+        return;
+      case 'dropCopy':
+        store.drop(partition);
+        this.#world.watch.dropped(this, partition);
+        return;
+      case 'commit':
+        this.#calls.committed(partition, effect.commit);
+        return store.trimServed(partition);
+      case 'serve':
+        return this.#calls.serves(partition, effect.epoch, effect.lastSequence, effect.above);
+      case 'stopServing':
+        return this.#calls.stopsServing(partition);
+      case 'openTransfer': {
+        const ref: TransferRef = effect;
+        const start = store.openTransfer(ref, []);
+        if (start === undefined) core.transferFailed(ref);
+        else core.transferOpened(ref, start);
+        return;
+      }
+      case 'readPage':
+        return this.later(this.#random.next() * PAGE_DELAY_MAX_MS, () => this.#readPage(effect, effect.page));
+      case 'closeTransfer':
+        return store.closeTransfer(effect);
+      case 'holdLog':
+        return store.hold(partition, effect.to, effect.from);
+      case 'installPage':
+        return store.installPage(partition, effect.page, effect.payload as ToyPage);
+      case 'finishInstall':
+        if (store.finishInstall(partition, effect.start)) {
+          core.installed(partition, effect.copy);
+          this.#world.watch.appended(this, partition, 1);
+        } else core.copyLost(partition, this.#now());
+        return;
+    }
+  }
+
+  #apply(partition: number, first: number, records: readonly ToyRecord[]): void {
+    const fresh = this.store.apply(partition, first, records);
+    if (fresh === undefined) return this.core.copyLost(partition, this.#now());
+    const last = fresh.at(-1);
+    // Replicated records are never refused for their clock.
+    if (last !== undefined) this.clock.observe(last.version as Moment['version']);
+    this.core.applied(partition, this.store.copyOf(partition)!.last as never);
+    if (last !== undefined) this.#world.watch.appended(this, partition, fresh[0]!.sequence);
+  }
+
+  #readPage(ref: TransferRef, number: number): void {
+    const page = this.store.page(ref, number);
+    if (page === undefined) return;
+    const bytes = (page.entries.length + page.records.length) * 100;
+    this.core.pageRead(ref, { page: number, isLast: page.isLast, bytes, payload: page });
+  }
+}
+
+/** An effect in a line; records by their sequences. */
+export function effectText(effect: Effect): string {
+  return JSON.stringify(effect, (name, value) => {
+    if (name === 'payload') return Array.isArray(value) ? `${value.length} records` : 'page';
+    if (name === 'table') return `table ${value.version}`;
+    return value;
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * What really happened in a simulated grid, as nobody in it knows it: the committed log of every partition, and what members
+ * have promised to the world. Told by hosts as they do it; breaks off a run at the first contradiction.
+ *
+ *   sealed -> committed (a primary says so) -> answered, read, opened at a version
+ *
+ * truth U1  one-history        A sequence of a log is committed once, as one record: no later primary has another one there.
+ * truth U2  one-primary        In an epoch of a partition one replica seals records.
+ * truth U3  applied-once       A request is committed once in a log.
+ * truth U4  versions-rise      The version of a committed record is above all that was committed, handed out or opened before.
+ * truth U5  under-ceiling      Nothing is assigned, handed out or opened above the ceiling of that moment.
+ * truth U6  reads-committed    What is read is what the key held, as committed, at some moment of the call.
+ */
+
+import type { ToyRecord } from '../grid/toy-copy.ts';
+import type { KeyValue } from '../history/operation.ts';
+import { ABSENT } from '../history/operation.ts';
+
+/** A contradiction between what a grid does and what it promises. */
+export class Violation extends Error {
+  readonly invariant: string;
+
+  constructor(invariant: string, text: string) {
+    super(`${invariant}: ${text}`);
+    this.invariant = invariant;
+  }
+}
+
+export function violated(invariant: string, text: string): never {
+  throw new Violation(invariant, text);
+}
+
+interface PartitionTruth {
+  /** Committed records; index + 1 is the sequence. */
+  records: ToyRecord[];
+  values: Map<string, KeyValue>;
+  requests: Set<string>;
+  /** Nothing new may be committed at or below. */
+  promised: number;
+  /** Who said so. */
+  promisedBy: string;
+  readonly sealers: Map<number, string>;
+}
+
+export class Truth {
+  readonly #partitions: PartitionTruth[];
+  committedCount = 0;
+
+  constructor(partitionCount: number) {
+    this.#partitions = Array.from({ length: partitionCount }, () => ({
+      ...{ records: [], values: new Map(), requests: new Set<string>(), promised: 0, promisedBy: '' },
+      sealers: new Map(),
+    }));
+  }
+
+  /** truth U2, U5 */
+  sealed(by: string, { partition, sequence, epoch, version }: ToyRecord, ceiling: number): void {
+    const { sealers } = this.#partitions[partition]!;
+    const other = sealers.get(epoch);
+    if (other === undefined) sealers.set(epoch, by);
+    else if (other !== by)
+      violated('one-primary', `${by} and ${other} both seal in epoch ${epoch} of partition ${partition}`);
+    if (version > ceiling)
+      violated('under-ceiling', `${by} assigns ${version} to ${partition}/${sequence} above its ceiling ${ceiling}`);
+  }
+
+  /** truth U1, U3, U4: a primary has found a record committed. */
+  committed(by: string, record: ToyRecord): void {
+    const truth = this.#partitions[record.partition]!;
+    const place = `${record.partition}/${record.sequence}`;
+    const known = truth.records[record.sequence - 1];
+    if (known !== undefined) {
+      if (known !== record)
+        violated('one-history', `${by} has ${textOf(record)} committed at ${place}, where ${textOf(known)} was`);
+      return;
+    }
+    if (record.sequence !== truth.records.length + 1)
+      violated('one-history', `${by} commits ${place} behind ${truth.records.length}`);
+    const name = `${record.session}/${record.request}`;
+    if (truth.requests.has(name)) violated('applied-once', `${by} commits request ${name} again: ${textOf(record)}`);
+    const last = truth.records.at(-1)?.version ?? 0;
+    if (record.version <= last) violated('versions-rise', `${place} has version ${record.version} behind ${last}`);
+    if (record.version <= truth.promised)
+      violated(
+        'versions-rise',
+        `${by} commits ${place} at ${record.version}, when ${truth.promisedBy} said ${truth.promised}`,
+      );
+    truth.records.push(record);
+    truth.values.set(record.key, record.value);
+    truth.requests.add(name);
+    this.committedCount += 1;
+  }
+
+  /** truth U4, U5: from now on nothing new may have that version, or one below. */
+  promised(by: string, partition: number, version: number, ceiling: number): void {
+    const truth = this.#partitions[partition]!;
+    if (version > ceiling)
+      violated('under-ceiling', `${by} tells ${version} of partition ${partition} above its ceiling ${ceiling}`);
+    if (version <= truth.promised) return;
+    truth.promised = version;
+    truth.promisedBy = by;
+  }
+
+  /** truth U6, for a snapshot: nothing at or below its version is committed later (U4), so all of it is now. */
+  opened(by: string, partition: number, version: number, values: ReadonlyMap<string, KeyValue>): void {
+    const at = this.valuesAt(partition, version);
+    for (const key of new Set([...at.keys(), ...values.keys()])) {
+      const [seen, held] = [values.get(key) ?? ABSENT, at.get(key) ?? ABSENT];
+      if (seen !== held)
+        violated('reads-committed', `${by} opens ${partition} at ${version} with ${key} = ${seen}, not ${held}`);
+    }
+  }
+
+  /** truth U6, for a key. A call that began when `sequence` was the last committed one. */
+  read(by: string, partition: number, key: string, seen: KeyValue, sinceSequence: number): void {
+    const { records, values } = this.#partitions[partition]!;
+    if ((values.get(key) ?? ABSENT) === seen) return;
+    for (let at = records.length; at > sinceSequence; at--) {
+      const record = records[at - 1]!;
+      if (record.key === key && record.before === seen) return;
+    }
+    violated(
+      'reads-committed',
+      `${by} reads ${key} = ${seen}, which it has not held since ${partition}/${sinceSequence}`,
+    );
+  }
+
+  valuesAt(partition: number, version: number): Map<string, KeyValue> {
+    const values = new Map<string, KeyValue>();
+    for (const record of this.#partitions[partition]!.records) {
+      if (record.version > version) break;
+      values.set(record.key, record.value);
+    }
+    return values;
+  }
+
+  lastOf(partition: number): number {
+    return this.#partitions[partition]!.records.length;
+  }
+
+  at(partition: number, sequence: number): ToyRecord | undefined {
+    return this.#partitions[partition]!.records[sequence - 1];
+  }
+
+  /** All copies are gone, and that was told: the partition begins anew. */
+  wasLost(partition: number): void {
+    const truth = this.#partitions[partition]!;
+    truth.records = [];
+    truth.values = new Map();
+    truth.requests = new Set();
+  }
+}
+
+export function textOf({ partition, sequence, epoch, version, key, value, session, request }: ToyRecord): string {
+  return `${partition}/${sequence} e${epoch} v${version} ${key}=${value} (${session}/${request})`;
+}

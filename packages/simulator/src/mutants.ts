@@ -1,0 +1,136 @@
+/**
+ * Mutants: the same core and host with one decision replaced by a mistake that somebody has made. Each must be caught, or the
+ * simulator does not look where it ought to. `caughtAt` is the first seed that catches it, `by` the invariant that does.
+ */
+import { isSameMember, PRODUCTION_RULES, type Rules } from '@ashlar/replication';
+import { type HostRules, SOUND_HOST } from './grid/host-rules.ts';
+
+export interface Mutant {
+  /** The mistake, in words. */
+  readonly mistake: string;
+  readonly rules?: Partial<Rules>;
+  readonly hostRules?: Partial<HostRules>;
+}
+
+const ALL = {
+  /* ---- Identity and epochs ---- */
+  'old-incarnation': {
+    mistake: 'what concerns one incarnation of a member concerns the other',
+    rules: { isSameReplica: isSameMember },
+  },
+  'skip-fence': { mistake: 'a backup refuses no epoch', rules: { refusesEpoch: () => false } },
+  'old-table': { mistake: 'an older table is taken for news', rules: { isOldTable: () => false } },
+  'keep-copy': { mistake: 'who is not in the set keeps its copy', rules: { dropsCopyOutsideSet: () => false } },
+  /* ---- The set ---- */
+  'acknowledge-before-set': {
+    mistake: 'a write is acknowledged before every member of the set has it',
+    rules: { committedBy: (held) => Math.max(...held) },
+  },
+  'shrink-in-memory': {
+    mistake: 'the primary stops waiting before the shrink is decided',
+    rules: { waitsForLeaver: () => false },
+  },
+  'grow-late': {
+    mistake: 'the primary waits for a joiner only when its joining is known',
+    rules: { waitsForJoiner: () => false },
+  },
+  'forget-change': {
+    mistake: 'a change of the set whose answer was lost is taken for one that failed',
+    rules: { mayStillApply: () => false },
+  },
+  'old-copy': {
+    mistake: 'an acknowledgement of an earlier copy counts for the present one',
+    rules: { isOfCopy: () => true },
+  },
+  'too-few': { mistake: 'writes are acknowledged by fewer copies than minInSync', rules: { isEnough: () => true } },
+  'repair-promotion': {
+    mistake: 'sets are repaired while a promotion goes on',
+    rules: { leavesPromotionAlone: () => false },
+  },
+  /* ---- Read leases ---- */
+  'read-past-lease': { mistake: 'a lease has no end', rules: { coversNow: () => true } },
+  'lease-from-answer': {
+    mistake: 'a lease is counted from its answer',
+    rules: { countedFrom: (_, answeredAtMs) => answeredAtMs },
+  },
+  'lease-without-table': {
+    mistake: 'a lease counts whatever table its grantor knows',
+    rules: { countsByTable: () => true },
+  },
+  'lease-own-table': {
+    mistake: 'a grant names a table older than the epochs of which the grantor has heard',
+    rules: { tableOfGrant: (own) => own },
+  },
+  'ignore-gap': { mistake: 'a clock gap ends no lease', rules: { isGap: () => false } },
+  'lone-without-lease': { mistake: 'a lone primary needs no lease', rules: { needsCoordinator: () => false } },
+  'no-ceiling': {
+    mistake: 'a primary goes above the versions that were granted',
+    rules: { ceilingOf: () => Number.MAX_SAFE_INTEGER },
+  },
+  /* ---- Promotion ---- */
+  'no-grace': {
+    mistake: 'a new primary does not wait out its grace',
+    rules: { graceEnds: () => Number.NEGATIVE_INFINITY },
+  },
+  'grace-over-gap': {
+    mistake: 'a grace ends while the clock stood still',
+    rules: { graceAfterGap: (countedFromMs) => countedFromMs },
+  },
+  'always-skip-grace': { mistake: 'grace is skipped though nobody renounced', rules: { skipsGrace: () => true } },
+  'own-tail': { mistake: 'a new primary takes its own tail for the longest', rules: { pullsTail: () => false } },
+  'truncate-by-commit': {
+    mistake: 'a tail is cut at the commit index',
+    rules: { keepsUpTo: (held, commit) => (commit < held ? commit : held) },
+  },
+  'keep-unreached': { mistake: 'who was not reached stays in the set', rules: { joinsNewSet: () => true } },
+  'serve-before-step-2': {
+    mistake: 'a named primary serves before the set is decided',
+    rules: { servesBy: () => true },
+  },
+  'reuse-sequence': {
+    mistake: 'a new primary goes on behind the commit index',
+    rules: { goesOnBehind: (held, commit) => (commit < held ? commit : held) },
+  },
+  'start-anywhere': {
+    mistake: 'a new primary begins wherever its clock stands',
+    rules: { beginsAbove: () => 0 as never },
+  },
+  /* ---- Transfer and stop ---- */
+  'forget-window': {
+    mistake: 'a copy is transferred without the log that holds the answers',
+    rules: { carriesLogFrom: (_, behind) => behind },
+  },
+  'serve-on': {
+    mistake: 'who stops in order serves on until somebody takes over',
+    rules: { stopsBeforeRenouncing: () => false },
+  },
+  /* ---- The host ---- */
+  'no-second-look': {
+    mistake: 'a read is answered without a second look at the lease',
+    hostRules: { looksAgainAfterRead: false },
+  },
+  'open-without-look': {
+    mistake: 'a snapshot is opened without a second look',
+    hostRules: { looksAgainAtOpening: false },
+  },
+  'open-undecided': {
+    mistake: 'a snapshot is opened before what lies below it is committed',
+    hostRules: { opensCommitted: false },
+  },
+  'forget-answers': { mistake: 'a request is applied again when it is sent again', hostRules: { knowsAnswers: false } },
+  'answer-sealed': { mistake: 'a write is answered when it is sealed', hostRules: { answersCommitted: false } },
+  'read-newest': { mistake: 'what is not committed is read', hostRules: { readsCommitted: false } },
+  'assign-anything': { mistake: 'versions are assigned above the ceiling', hostRules: { keepsCeiling: false } },
+  'sleep-unnoticed': { mistake: 'a suspension of the machine is not noticed', hostRules: { noticesSuspension: false } },
+  'begin-below': { mistake: 'a new primary ignores above which version it begins', hostRules: { beginsAbove: false } },
+  renumber: { mistake: 'a record gets another version after it was sealed', hostRules: { keepsVersions: false } },
+} satisfies Record<string, Mutant>;
+
+export const MUTANTS: Readonly<Record<string, Mutant>> = ALL;
+
+/** @returns undefined: there is no such mutant */
+export function mutantNamed(name: string): { readonly rules: Rules; readonly hostRules: HostRules } | undefined {
+  const mutant = MUTANTS[name];
+  if (mutant === undefined) return undefined;
+  return { rules: { ...PRODUCTION_RULES, ...mutant.rules }, hostRules: { ...SOUND_HOST, ...mutant.hostRules } };
+}
