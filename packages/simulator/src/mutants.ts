@@ -2,6 +2,7 @@
  * Mutants: the same core and host with one decision replaced by a mistake that somebody has made. Each must be caught, or the
  * simulator does not look where it ought to. `caughtAt` is the first seed that catches it, `by` the invariant that does.
  */
+import type { Sequence } from '@ashlar/core';
 import { isSameMember, PRODUCTION_RULES, type Rules } from '@ashlar/replication';
 import { type HostRules, SOUND_HOST } from './grid/host-rules.ts';
 
@@ -43,10 +44,6 @@ const ALL = {
     rules: { isOfCopy: () => true },
   },
   'too-few': { mistake: 'writes are acknowledged by fewer copies than minInSync', rules: { isEnough: () => true } },
-  'repair-promotion': {
-    mistake: 'sets are repaired while a promotion goes on',
-    rules: { leavesPromotionAlone: () => false },
-  },
   /* ---- Read leases ---- */
   'read-past-lease': { mistake: 'a lease has no end', rules: { coversNow: () => true } },
   'lease-from-answer': {
@@ -80,7 +77,7 @@ const ALL = {
   'own-tail': { mistake: 'a new primary takes its own tail for the longest', rules: { pullsTail: () => false } },
   'truncate-by-commit': {
     mistake: 'a tail is cut at the commit index',
-    rules: { keepsUpTo: (held, commit) => (commit < held ? commit : held) },
+    rules: { keepsUpTo: (held, commit) => Math.min(commit, held) as Sequence },
   },
   'keep-unreached': { mistake: 'who was not reached stays in the set', rules: { joinsNewSet: () => true } },
   'serve-before-step-2': {
@@ -89,7 +86,7 @@ const ALL = {
   },
   'reuse-sequence': {
     mistake: 'a new primary goes on behind the commit index',
-    rules: { goesOnBehind: (held, commit) => (commit < held ? commit : held) },
+    rules: { goesOnBehind: (held, commit) => Math.min(commit, held) as Sequence },
   },
   'start-anywhere': {
     mistake: 'a new primary begins wherever its clock stands',

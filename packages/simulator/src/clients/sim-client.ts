@@ -109,7 +109,7 @@ export class SimClient {
     if (message.kind === 'table') this.#sawTable(message.table);
     if (message.kind !== 'answer') return;
     if (message.table !== undefined) this.#sawTable(message.table);
-    if (message.version > this.#version && message.refusal === undefined) this.#version = message.version;
+    if (message.version > this.#version) this.#version = message.version;
     if (this.#call !== undefined && message.request === this.#call.request) this.#answered(this.#call, message);
     else if (this.#scan !== undefined && message.request === this.#scan.request) this.#scanned(this.#scan, message);
   }
@@ -137,7 +137,10 @@ export class SimClient {
 
   #attempt(call: Call): void {
     if (this.#call !== call) return;
-    if (this.#kernel.nowMs >= call.untilMs) return this.#giveUp(call);
+    if (this.#kernel.nowMs >= call.untilMs) {
+      this.#giveUp(call);
+      return;
+    }
     call.attempts += 1;
     this.#send(call.partition, {
       ...{ kind: 'request', client: this.#options.host, session: this.#options.number + 1, request: call.request },
@@ -161,13 +164,17 @@ export class SimClient {
     if (refusal === undefined) {
       this.#record(call, this.#kernel.nowMs, call.verb === 'put' ? undefined : value);
       this.answered += 1;
-      return this.#end(call, value);
+      this.#end(call, value);
+      return;
     }
     call.refused += 1;
     if (attempt !== call.attempts) return;
     this.#kernel.cancel(call.timer);
     if (refusal === 'FORGOTTEN') {
-      if (call.refused < call.attempts) return this.#giveUp(call);
+      if (call.refused < call.attempts) {
+        this.#giveUp(call);
+        return;
+      }
       // sim-client R4
       call.request = this.#nextRequest++;
       call.sentVersion = this.#version;
@@ -218,13 +225,19 @@ export class SimClient {
   }
 
   #scanned(scan: Scan, { refusal, partition, version, values }: Answer): void {
-    if (refusal !== undefined) return this.#endScan(scan);
+    if (refusal !== undefined) {
+      this.#endScan(scan);
+      return;
+    }
     if (values === undefined ? scan.isOpening : !scan.isOpening) return;
     if (!scan.awaited.delete(partition)) return;
     if (values === undefined) scan.version = Math.max(scan.version, version);
     else for (const [key, value] of values) scan.values.set(key, value);
     if (scan.awaited.size > 0) return;
-    if (!scan.isOpening) return this.#openAll(scan);
+    if (!scan.isOpening) {
+      this.#openAll(scan);
+      return;
+    }
     for (const key of this.#options.keys.keysOf(scan.partitions)) {
       const answer = scan.values.get(key) ?? ABSENT;
       const { nowMs } = this.#kernel;

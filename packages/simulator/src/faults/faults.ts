@@ -48,6 +48,7 @@ export class Faults {
   /** Ends all that goes on, and starts what is dead. */
   heal(): void {
     this.#isOver = true;
+    this.#grid.isHealed = true;
     const { network, memberHosts } = this.#grid;
     this.#grid.trace(() => '---- all heals');
     network.heal();

@@ -49,9 +49,16 @@ export class MemberCalls {
   }
 
   take(request: KeyRequest | PinRequest | OpenRequest): void {
-    if (request.kind === 'pin') return this.#pin(request);
-    if (request.kind === 'open') return this.#open(request);
-    return request.verb === 'get' ? this.#get(request) : this.#write(request);
+    if (request.kind === 'pin') {
+      this.#pin(request);
+      return;
+    }
+    if (request.kind === 'open') {
+      this.#open(request);
+      return;
+    }
+    request.verb === 'get' ? this.#get(request) : this.#write(request);
+    return;
   }
 
   /* ---- Writes --------------------------------------------------------------------------------------------------------- */
@@ -60,16 +67,30 @@ export class MemberCalls {
     const { core, clock, replica } = this.#member;
     const { partition, key } = request;
     const may = core.mayWrite(partition, this.#member.nowMs());
-    if (may !== 'yes') return this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
-    if (!this.#observes(request.sessionVersion)) return this.#refuse(request, 'CLOCK_AHEAD');
+    if (may !== 'yes') {
+      this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+      return;
+    }
+    if (!this.#observes(request.sessionVersion)) {
+      this.#refuse(request, 'CLOCK_AHEAD');
+      return;
+    }
     const copy = this.#member.copyOf(partition)!;
     const known = this.#rules.knowsAnswers ? copy.answerOf(request.session, request.request) : undefined;
-    if (known !== undefined) return this.#answerWhenCommitted(request, known);
-    if (this.#rules.knowsAnswers && copy.mayHaveForgotten(request.sentVersion))
-      return this.#refuse(request, 'FORGOTTEN');
+    if (known !== undefined) {
+      this.#answerWhenCommitted(request, known);
+      return;
+    }
+    if (this.#rules.knowsAnswers && copy.mayHaveForgotten(request.sentVersion)) {
+      this.#forgot(request);
+      return;
+    }
     const version = clock.tick();
     const ceiling = core.ceilingOf(partition, this.#member.nowMs());
-    if (this.#rules.keepsCeiling && version > ceiling) return this.#refuse(request, 'NO_CEILING');
+    if (this.#rules.keepsCeiling && version > ceiling) {
+      this.#refuse(request, 'NO_CEILING');
+      return;
+    }
     const before = copy.newest(key) ?? ABSENT;
     const value = request.verb === 'put' ? request.given : Math.max(before, 0) + request.given;
     const record: ToyRecord = {
@@ -85,9 +106,22 @@ export class MemberCalls {
     this.#member.askTurn();
   }
 
+  /** The version from which on the log knows everything goes along (member-calls A3). */
+  #forgot(request: KeyRequest): void {
+    const { core, clock, replica } = this.#member;
+    const { partition } = request;
+    const ceiling = core.ceilingOf(partition, this.#member.nowMs());
+    const version = Math.min(clock.now(), ceiling);
+    this.#world.truth.handedOut(replica, partition, version, ceiling);
+    this.#answer(request, { refusal: 'FORGOTTEN', version });
+  }
+
   #answerWhenCommitted(request: KeyRequest, record: ToyRecord): void {
     const copy = this.#member.copyOf(request.partition)!;
-    if (!this.#rules.answersCommitted || record.sequence <= copy.committed) return this.#answerRecord(request, record);
+    if (!this.#rules.answersCommitted || record.sequence <= copy.committed) {
+      this.#answerRecord(request, record);
+      return;
+    }
     let bySequence = this.#waiting.get(request.partition);
     if (bySequence === undefined) this.#waiting.set(request.partition, (bySequence = new Map()));
     const waiting = bySequence.get(record.sequence);
@@ -120,16 +154,25 @@ export class MemberCalls {
     const { core, clock, replica } = this.#member;
     const { partition, key } = request;
     const may = core.mayRead(partition, this.#member.nowMs());
-    if (may !== 'yes') return this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
-    if (!this.#observes(request.sessionVersion)) return this.#refuse(request, 'CLOCK_AHEAD');
+    if (may !== 'yes') {
+      this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+      return;
+    }
+    if (!this.#observes(request.sessionVersion)) {
+      this.#refuse(request, 'CLOCK_AHEAD');
+      return;
+    }
     const epoch = core.epochOf(partition);
     const copy = this.#member.copyOf(partition)!;
     const value = (this.#rules.readsCommitted ? copy.shown(key) : copy.newest(key)) ?? ABSENT;
     const since = this.#world.truth.lastOf(partition);
     const version = clock.now();
     const ceiling = core.ceilingOf(partition, this.#member.nowMs());
-    if (this.#rules.keepsCeiling && version > ceiling) return this.#refuse(request, 'NO_CEILING');
-    this.#world.truth.promised(replica, partition, version, ceiling);
+    if (this.#rules.keepsCeiling && version > ceiling) {
+      this.#refuse(request, 'NO_CEILING');
+      return;
+    }
+    this.#world.truth.handedOut(replica, partition, version, ceiling);
     const isSlow = this.#random.below(10) === 0;
     this.#member.later(this.#random.next() * (isSlow ? SLOW_READ_MAX_MS : READ_MAX_MS), () => {
       if (this.#rules.looksAgainAfterRead && !this.#mayStillRead(partition, epoch))
@@ -150,11 +193,19 @@ export class MemberCalls {
     const { core, clock } = this.#member;
     const { partition } = request;
     const may = core.mayRead(partition, this.#member.nowMs());
-    if (may !== 'yes') return this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
-    if (!this.#observes(request.sessionVersion)) return this.#refuse(request, 'CLOCK_AHEAD');
+    if (may !== 'yes') {
+      this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+      return;
+    }
+    if (!this.#observes(request.sessionVersion)) {
+      this.#refuse(request, 'CLOCK_AHEAD');
+      return;
+    }
     const version = clock.now();
-    if (this.#rules.keepsCeiling && version > core.ceilingOf(partition, this.#member.nowMs()))
-      return this.#refuse(request, 'NO_CEILING');
+    if (this.#rules.keepsCeiling && version > core.ceilingOf(partition, this.#member.nowMs())) {
+      this.#refuse(request, 'NO_CEILING');
+      return;
+    }
     this.#answer(request, { version });
   }
 
@@ -162,14 +213,23 @@ export class MemberCalls {
     const { core } = this.#member;
     const { partition, version } = request;
     const may = core.mayRead(partition, this.#member.nowMs());
-    if (may !== 'yes') return this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
-    if (!this.#observes(version)) return this.#refuse(request, 'CLOCK_AHEAD');
+    if (may !== 'yes') {
+      this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+      return;
+    }
+    if (!this.#observes(version)) {
+      this.#refuse(request, 'CLOCK_AHEAD');
+      return;
+    }
     const copy = this.#member.copyOf(partition)!;
     const opening: Opening = {
       ...{ request, epoch: core.epochOf(partition), upTo: copy.sequenceAt(version) },
       untilMs: this.#member.nowMs() + OPENING_MAX_MS,
     };
-    if (!this.#rules.opensCommitted || opening.upTo <= copy.committed) return this.#openNow(opening);
+    if (!this.#rules.opensCommitted || opening.upTo <= copy.committed) {
+      this.#openNow(opening);
+      return;
+    }
     this.#openings.set(partition, [...(this.#openings.get(partition) ?? []), opening]);
   }
 
@@ -195,8 +255,8 @@ export class MemberCalls {
       if (this.#rules.looksAgainAtOpening && !this.#mayStillRead(partition, epoch))
         return this.#refuse(request, 'SNAPSHOT_EXPIRED');
       if (this.#rules.keepsCeiling && version > ceiling) return this.#refuse(request, 'NO_CEILING');
-      this.#world.truth.promised(replica, partition, version, ceiling);
-      this.#world.truth.opened(replica, partition, version, values);
+      this.#world.truth.resolved(replica, partition, version, ceiling);
+      this.#world.truth.sees(replica, partition, version, values);
       this.#answer(request, { version, values });
     });
   }
@@ -210,7 +270,7 @@ export class MemberCalls {
       if (copy.committed !== copy.last || core.mayRead(partition, nowMs) !== 'yes') continue;
       const ceiling = core.ceilingOf(partition, nowMs);
       const version = Math.min(clock.now(), this.#rules.keepsCeiling ? ceiling : Infinity);
-      this.#world.truth.promised(replica, partition, version, ceiling);
+      this.#world.truth.resolved(replica, partition, version, ceiling);
     }
   }
 

@@ -71,12 +71,14 @@ export class MemberStore implements LogReader {
     return fresh;
   }
 
-  /** member-store S2: for who serves the partition. */
-  trimServed(partition: number): void {
+  /** member-store S2: for who serves the partition. @returns whether anything was trimmed */
+  trimServed(partition: number): boolean {
     const copy = this.#copies.get(partition)!;
+    const { first } = copy;
     const kept = copy.committed - this.#keptRecords;
     const held = Math.min(kept, ...(this.#holds.get(partition)?.values() ?? []));
     copy.trim(Math.max(held, copy.committed - HOLD_FACTOR * this.#keptRecords));
+    return copy.first > first;
   }
 
   hold(partition: number, to: ReplicaId, from: number): void {

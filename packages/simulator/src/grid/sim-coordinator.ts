@@ -41,7 +41,7 @@ export class SimCoordinator {
     this.#hosts = options.hosts;
     this.#table = emptyReplicaTable(options.partitionCount);
     this.#process = process;
-    this.#clock = new HybridClock(process.clock);
+    this.#clock = new HybridClock(process.clock.forVersions);
     this.#controller = new ReplicaController(options, process.clock.monotonicMs());
     this.#process.run(() => this.#tick());
   }
@@ -53,7 +53,7 @@ export class SimCoordinator {
   /** sim-coordinator E2 */
   restart(process: Process): void {
     this.#process = process;
-    this.#clock = new HybridClock(process.clock);
+    this.#clock = new HybridClock(process.clock.forVersions);
     this.#controller = new ReplicaController(this.#options, process.clock.monotonicMs());
     process.run(() => this.#tick());
   }
@@ -69,9 +69,10 @@ export class SimCoordinator {
         for (const change of message.transaction.changes)
           if (change.kind === 'register') this.#controller.onRegistration(change.replica, nowMs);
         this.#apply(message.from, message.transaction.changes);
-        return this.#send(from, {
+        this.#send(from, {
           ...{ kind: 'transacted', to: message.from, answer: { id: message.transaction.id, table: this.#table } },
         });
+        return;
       }
       case 'renew': {
         const grant = this.#controller.onRenewal(this.#table, message.from, message.lease, nowMs);
@@ -80,7 +81,8 @@ export class SimCoordinator {
         return;
       }
       case 'askTable':
-        return this.#send(message.from, { kind: 'table', table: this.#table });
+        this.#send(message.from, { kind: 'table', table: this.#table });
+        return;
       default:
         return;
     }

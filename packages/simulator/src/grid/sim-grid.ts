@@ -29,6 +29,9 @@ const START_SPREAD_MS = 60;
 const ATTEMPT_MS = 200;
 const TOTAL_MS = 1500;
 
+/** What clients and members say to each other: traced as it arrives; what members say among themselves, as it is sent. */
+const OF_CLIENTS: ReadonlySet<GridMessage['kind']> = new Set(['request', 'pin', 'open', 'answer']);
+
 export interface GridOptions {
   readonly seed: number;
   readonly profile: Profile;
@@ -58,6 +61,8 @@ export class SimGrid implements World {
   readonly history: Operation[] = [];
   /** By partition: when it was lost. */
   readonly losses = new Map<number, number[]>();
+  /** Nothing goes wrong any more: who left in order is started again at once. */
+  isHealed = false;
   readonly counts: NoteCounts = { elected: 0, shrinks: 0, growths: 0, transfersCut: 0 };
   readonly #options: GridOptions;
   readonly #random: Random;
@@ -72,8 +77,11 @@ export class SimGrid implements World {
     this.#options = options;
     this.#random = seededRandom(seed ^ 0x5bd1e995);
     this.kernel = new Kernel(this.#fork());
-    this.network = new Network(this.kernel, this.#fork(), profile.quality, (from, to, message) =>
-      this.#deliver(from, to, message),
+    this.network = new Network(
+      ...([this.kernel, this.#fork(), profile.quality] as const),
+      (from, to, message) => this.#deliver(from, to, message),
+      // Clients have connections: an attempt arrives once, late, or never (sim-client R2).
+      ({ kind }) => !OF_CLIENTS.has(kind),
     );
     this.truth = new Truth(profile.partitions);
     this.watch = new GridWatch(this.truth, profile.partitions, (partition) => this.#lost(partition));
@@ -104,12 +112,11 @@ export class SimGrid implements World {
   clockOf(host: Host): MemberClock {
     let clock = this.#clocks.get(host);
     if (clock === undefined) {
-      const { drift, wallSpreadMs } = this.#options.profile;
       const spread = (by: number): number => (this.#random.next() * 2 - 1) * by;
       const start = {
-        rate: 1 + spread(drift),
+        rate: 1 + spread(this.#options.profile.drift),
         monotonicMs: this.#random.next() * 1e6,
-        wallOffsetMs: spread(wallSpreadMs),
+        wallOffsetMs: this.#wallOffset(),
       };
       this.#clocks.set(host, (clock = new MemberClock(this.kernel, start)));
     }
@@ -125,7 +132,9 @@ export class SimGrid implements World {
   left(member: SimMember): void {
     this.trace(() => `${member.replica} has left`);
     this.kernel.after(0, () => {
-      if (this.#members.get(member.host) === member) this.kill(member.host);
+      if (this.#members.get(member.host) !== member) return;
+      this.kill(member.host);
+      if (this.isHealed) this.start(member.host);
     });
   }
 
@@ -148,6 +157,8 @@ export class SimGrid implements World {
     if (this.#members.get(host)?.process.isKilled === false) return;
     const { profile, rules, hostRules } = this.#options;
     this.#incarnations += 1;
+    // A machine whose wall clock is far off starts no member: versions are held against each other (CLOCK_AHEAD).
+    this.clockOf(host).setWall(this.#wallOffset());
     const replica = replicaIdOf(host as MemberId, String(this.#incarnations));
     this.trace(() => `${replica} starts`);
     const { timings, minInSync, growWithinRecords, appendBytes, windowBytes, partitions } = profile;
@@ -222,9 +233,16 @@ export class SimGrid implements World {
   }
 
   #deliver(from: Host, to: Host, message: GridMessage): void {
-    if (to === COORDINATOR_HOST) return this.coordinator.receive(from, message);
+    if (OF_CLIENTS.has(message.kind)) this.trace(() => `${from} -> ${to}: ${messageText(message)}`);
+    if (to === COORDINATOR_HOST) {
+      this.coordinator.receive(from, message);
+      return;
+    }
     const client = this.#clientsByHost.get(to);
-    if (client !== undefined) return client.receive(message);
+    if (client !== undefined) {
+      client.receive(message);
+      return;
+    }
     this.#members.get(to)?.receive(message);
   }
 
@@ -252,7 +270,15 @@ export class SimGrid implements World {
     return client;
   }
 
+  #wallOffset(): number {
+    return (this.#random.next() * 2 - 1) * this.#options.profile.wallSpreadMs;
+  }
+
   #fork(): Random {
     return seededRandom(this.#random.below(2 ** 32));
   }
+}
+
+function messageText(message: GridMessage): string {
+  return JSON.stringify(message, (name, value) => (name === 'table' && value ? `table ${value.version}` : value));
 }

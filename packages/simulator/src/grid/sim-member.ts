@@ -39,6 +39,8 @@ const TURN_SPREAD_MS = 0.3;
 const PAGE_DELAY_MAX_MS = 4;
 const TABLE_POLL_MS = 150;
 const RESOLVED_MS = 40;
+/** Clocks are not compared more exactly. */
+const SUSPENSION_MIN_MS = 1;
 const FREE_BYTES = 1024 * 1024;
 const FREE_BYTES_SHORT = 300;
 
@@ -60,12 +62,10 @@ export class SimMember {
   readonly #world: World;
   readonly #random: Random;
   readonly #hostRules: HostRules;
-  readonly #clockGapMs: number;
   readonly #calls: MemberCalls;
   #table: ReplicaTable | undefined;
   #isTurnAsked = false;
-  #lastMonotonicMs: number;
-  #lastWallMs: number;
+  #suspendedMs: number;
   #polledAtMs = -Infinity;
   #resolvedAtMs = -Infinity;
   hasLeft = false;
@@ -77,13 +77,11 @@ export class SimMember {
     this.#world = world;
     this.#random = random;
     this.#hostRules = options.hostRules;
-    this.#clockGapMs = options.replication.timings.clockGapMs;
-    this.clock = new HybridClock(process.clock, { maxClockAheadMs: Infinity });
+    this.clock = new HybridClock(process.clock.forVersions, { maxClockAheadMs: Infinity });
     this.store = new MemberStore(options.keptRecords);
     this.core = new MemberCore({ ...options.replication, self: options.replica }, this.store, options.rules);
     this.#calls = new MemberCalls(this, world, random, options.hostRules);
-    this.#lastMonotonicMs = process.clock.monotonicMs();
-    this.#lastWallMs = process.clock.wallMs();
+    this.#suspendedMs = process.clock.bootMs() - process.clock.monotonicMs();
     this.core.setFreeBytes(FREE_BYTES);
   }
 
@@ -110,7 +108,7 @@ export class SimMember {
 
   /** An orderly stop. */
   leave(): void {
-    this.process.run(() => this.#input((now) => this.core.leave(now)));
+    this.process.run(() => this.#input(() => this.core.leave(this.#now())));
   }
 
   /** Memory is short, or is not any more. */
@@ -118,13 +116,13 @@ export class SimMember {
     this.process.run(() => this.#input(() => this.core.setFreeBytes(isShort ? FREE_BYTES_SHORT : FREE_BYTES)));
   }
 
-  /** A call under way has changed something: a turn follows. */
+  /** Something has changed: a turn follows (sim-member H1). */
   askTurn(): void {
     if (this.#isTurnAsked) return;
     this.#isTurnAsked = true;
     this.process.afterMs(this.#random.next() * TURN_SPREAD_MS, () => {
       this.#isTurnAsked = false;
-      this.#input(() => this.#turn());
+      this.#step(() => this.#turn());
     });
   }
 
@@ -137,24 +135,31 @@ export class SimMember {
     return { ms: this.nowMs(), version: this.clock.now() };
   }
 
-  /** sim-member H2 */
-  #input(run: (now: Moment) => void): void {
-    if (this.hasLeft) return;
-    const monotonicMs = this.nowMs();
-    const wallMs = this.process.clock.wallMs();
-    const gapMs = wallMs - this.#lastWallMs - (monotonicMs - this.#lastMonotonicMs);
-    this.#lastMonotonicMs = monotonicMs;
-    this.#lastWallMs = wallMs;
-    if (this.#hostRules.noticesSuspension && gapMs > this.#clockGapMs / 2) this.core.onClockGap(this.#now());
-    run(this.#now());
-    this.#world.watch.looked(this);
+  #input(run: () => void): void {
+    this.#step(run);
     this.askTurn();
+  }
+
+  #step(run: () => void): void {
+    if (this.hasLeft) return;
+    this.#lookAtClocks();
+    run();
+    this.#world.watch.looked(this);
+  }
+
+  /** sim-member H2 */
+  #lookAtClocks(): void {
+    const suspendedMs = this.process.clock.bootMs() - this.nowMs();
+    const gapMs = suspendedMs - this.#suspendedMs;
+    this.#suspendedMs = suspendedMs;
+    if (this.#hostRules.noticesSuspension && gapMs > SUSPENSION_MIN_MS) this.core.onClockGap(this.#now());
   }
 
   #take(message: GridMessage): void {
     switch (message.kind) {
       case 'replica':
-        return this.core.onMessage(message.envelope, this.#now());
+        this.core.onMessage(message.envelope, this.#now());
+        return;
       case 'transacted':
         if (message.to === this.replica) this.core.onTransaction(message.answer, this.#now());
         if (message.answer.table !== undefined) this.#sawTable(message.answer.table);
@@ -163,14 +168,16 @@ export class SimMember {
         if (message.to === this.replica) this.core.onRenewed(message.renewal, this.#now());
         return;
       case 'table':
-        return this.#sawTable(message.table);
+        this.#sawTable(message.table);
+        return;
       case 'askTable':
         if (this.#table !== undefined) this.#world.send(this.host, message.from, { kind: 'table', table: this.#table });
         return;
       case 'request':
       case 'pin':
       case 'open':
-        return this.#calls.take(message as KeyRequest | PinRequest | OpenRequest);
+        this.#calls.take(message as KeyRequest | PinRequest | OpenRequest);
+        return;
       default:
         return;
     }
@@ -182,7 +189,8 @@ export class SimMember {
   }
 
   #tick(): void {
-    this.#input((now) => {
+    this.#step(() => {
+      const now = this.#now();
       this.core.tick(now);
       if (now.ms - this.#polledAtMs >= TABLE_POLL_MS) {
         this.#polledAtMs = now.ms;
@@ -210,25 +218,31 @@ export class SimMember {
     this.#world.trace(() => `${this.replica}: ${effectText(effect)}`);
     switch (effect.kind) {
       case 'send':
-        return this.#world.send(this.host, memberOfReplica(effect.to), {
+        this.#world.send(this.host, memberOfReplica(effect.to), {
           kind: 'replica',
           envelope: { from: this.replica, to: effect.to, message: effect.message },
         });
+        return;
       case 'transact':
-        return this.#world.send(this.host, COORDINATOR_HOST, {
+        this.#world.send(this.host, COORDINATOR_HOST, {
           ...{ kind: 'transact', from: this.replica, transaction: effect.transaction },
         });
+        return;
       case 'renew':
-        return this.#world.send(this.host, COORDINATOR_HOST, {
+        this.#world.send(this.host, COORDINATOR_HOST, {
           ...{ kind: 'renew', from: effect.replica, lease: effect.lease },
         });
+        return;
       case 'left':
         this.hasLeft = true;
-        return this.#world.left(this);
+        this.#world.left(this);
+        return;
       case 'note':
-        return this.#world.noted(effect.note);
+        this.#world.noted(effect.note);
+        return;
       default:
-        return this.#performOnStore(effect);
+        this.#performOnStore(effect);
+        return;
     }
   }
 
@@ -237,7 +251,8 @@ export class SimMember {
     const { store, core } = this;
     switch (effect.kind) {
       case 'apply':
-        return this.#apply(partition, effect.firstSequence, effect.payload as readonly ToyRecord[]);
+        this.#apply(partition, effect.firstSequence, effect.payload as readonly ToyRecord[]);
+        return;
       case 'commitBackup': {
         const copy = store.copyOf(partition);
         copy?.commit(effect.commit);
@@ -253,11 +268,14 @@ export class SimMember {
         return;
       case 'commit':
         this.#calls.committed(partition, effect.commit);
-        return store.trimServed(partition);
+        if (store.trimServed(partition)) core.termsChanged(partition);
+        return;
       case 'serve':
-        return this.#calls.serves(partition, effect.epoch, effect.lastSequence, effect.above);
+        this.#calls.serves(partition, effect.epoch, effect.lastSequence, effect.above);
+        return;
       case 'stopServing':
-        return this.#calls.stopsServing(partition);
+        this.#calls.stopsServing(partition);
+        return;
       case 'openTransfer': {
         const ref: TransferRef = effect;
         const start = store.openTransfer(ref, []);
@@ -266,13 +284,17 @@ export class SimMember {
         return;
       }
       case 'readPage':
-        return this.later(this.#random.next() * PAGE_DELAY_MAX_MS, () => this.#readPage(effect, effect.page));
+        this.later(this.#random.next() * PAGE_DELAY_MAX_MS, () => this.#readPage(effect, effect.page));
+        return;
       case 'closeTransfer':
-        return store.closeTransfer(effect);
+        store.closeTransfer(effect);
+        return;
       case 'holdLog':
-        return store.hold(partition, effect.to, effect.from);
+        store.hold(partition, effect.to, effect.from);
+        return;
       case 'installPage':
-        return store.installPage(partition, effect.page, effect.payload as ToyPage);
+        store.installPage(partition, effect.page, effect.payload as ToyPage);
+        return;
       case 'finishInstall':
         if (store.finishInstall(partition, effect.start)) {
           core.installed(partition, effect.copy);
@@ -284,7 +306,10 @@ export class SimMember {
 
   #apply(partition: number, first: number, records: readonly ToyRecord[]): void {
     const fresh = this.store.apply(partition, first, records);
-    if (fresh === undefined) return this.core.copyLost(partition, this.#now());
+    if (fresh === undefined) {
+      this.core.copyLost(partition, this.#now());
+      return;
+    }
     const last = fresh.at(-1);
     // Replicated records are never refused for their clock.
     if (last !== undefined) this.clock.observe(last.version as Moment['version']);

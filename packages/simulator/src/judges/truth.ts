@@ -7,7 +7,8 @@
  * truth U1  one-history        A sequence of a log is committed once, as one record: no later primary has another one there.
  * truth U2  one-primary        In an epoch of a partition one replica seals records.
  * truth U3  applied-once       A request is committed once in a log.
- * truth U4  versions-rise      The version of a committed record is above all that was committed, handed out or opened before.
+ * truth U4  versions-rise      The version of a record is above all that was committed in its log, or handed out, before it was
+ *                              sealed; and nothing is committed at or below a version at which the partition was opened.
  * truth U5  under-ceiling      Nothing is assigned, handed out or opened above the ceiling of that moment.
  * truth U6  reads-committed    What is read is what the key held, as committed, at some moment of the call.
  */
@@ -30,15 +31,23 @@ export function violated(invariant: string, text: string): never {
   throw new Violation(invariant, text);
 }
 
+/** A version that somebody was told, and who said so. */
+interface Told {
+  readonly version: number;
+  readonly by: string;
+}
+
+const NOTHING: Told = { version: 0, by: 'nobody' };
+
 interface PartitionTruth {
   /** Committed records; index + 1 is the sequence. */
   records: ToyRecord[];
   values: Map<string, KeyValue>;
   requests: Set<string>;
-  /** Nothing new may be committed at or below. */
-  promised: number;
-  /** Who said so. */
-  promisedBy: string;
+  /** Nothing may be sealed at or below. */
+  handedOut: Told;
+  /** Nothing may be committed at or below, that is not yet. */
+  opened: Told;
   readonly sealers: Map<number, string>;
 }
 
@@ -48,20 +57,23 @@ export class Truth {
 
   constructor(partitionCount: number) {
     this.#partitions = Array.from({ length: partitionCount }, () => ({
-      ...{ records: [], values: new Map(), requests: new Set<string>(), promised: 0, promisedBy: '' },
+      ...{ records: [], values: new Map(), requests: new Set<string>(), handedOut: NOTHING, opened: NOTHING },
       sealers: new Map(),
     }));
   }
 
-  /** truth U2, U5 */
+  /** truth U2, U4, U5 */
   sealed(by: string, { partition, sequence, epoch, version }: ToyRecord, ceiling: number): void {
-    const { sealers } = this.#partitions[partition]!;
+    const { sealers, handedOut } = this.#partitions[partition]!;
+    const place = `${partition}/${sequence}`;
     const other = sealers.get(epoch);
     if (other === undefined) sealers.set(epoch, by);
     else if (other !== by)
       violated('one-primary', `${by} and ${other} both seal in epoch ${epoch} of partition ${partition}`);
     if (version > ceiling)
-      violated('under-ceiling', `${by} assigns ${version} to ${partition}/${sequence} above its ceiling ${ceiling}`);
+      violated('under-ceiling', `${by} assigns ${version} to ${place} above its ceiling ${ceiling}`);
+    if (version <= handedOut.version)
+      violated('versions-rise', `${by} seals ${place} at ${version}, when ${handedOut.by} said ${handedOut.version}`);
   }
 
   /** truth U1, U3, U4: a primary has found a record committed. */
@@ -80,10 +92,11 @@ export class Truth {
     if (truth.requests.has(name)) violated('applied-once', `${by} commits request ${name} again: ${textOf(record)}`);
     const last = truth.records.at(-1)?.version ?? 0;
     if (record.version <= last) violated('versions-rise', `${place} has version ${record.version} behind ${last}`);
-    if (record.version <= truth.promised)
+    const { opened } = truth;
+    if (record.version <= opened.version)
       violated(
         'versions-rise',
-        `${by} commits ${place} at ${record.version}, when ${truth.promisedBy} said ${truth.promised}`,
+        `${by} commits ${place} at ${record.version}, when ${opened.by} opened ${opened.version}`,
       );
     truth.records.push(record);
     truth.values.set(record.key, record.value);
@@ -92,17 +105,22 @@ export class Truth {
   }
 
   /** truth U4, U5: from now on nothing new may have that version, or one below. */
-  promised(by: string, partition: number, version: number, ceiling: number): void {
+  handedOut(by: string, partition: number, version: number, ceiling: number): void {
     const truth = this.#partitions[partition]!;
     if (version > ceiling)
       violated('under-ceiling', `${by} tells ${version} of partition ${partition} above its ceiling ${ceiling}`);
-    if (version <= truth.promised) return;
-    truth.promised = version;
-    truth.promisedBy = by;
+    if (version > truth.handedOut.version) truth.handedOut = { version, by };
+  }
+
+  /** truth U4, U5: all that will ever be at or below that version is committed. */
+  resolved(by: string, partition: number, version: number, ceiling: number): void {
+    const truth = this.#partitions[partition]!;
+    this.handedOut(by, partition, version, ceiling);
+    if (version > truth.opened.version) truth.opened = { version, by };
   }
 
   /** truth U6, for a snapshot: nothing at or below its version is committed later (U4), so all of it is now. */
-  opened(by: string, partition: number, version: number, values: ReadonlyMap<string, KeyValue>): void {
+  sees(by: string, partition: number, version: number, values: ReadonlyMap<string, KeyValue>): void {
     const at = this.valuesAt(partition, version);
     for (const key of new Set([...at.keys(), ...values.keys()])) {
       const [seen, held] = [values.get(key) ?? ABSENT, at.get(key) ?? ABSENT];

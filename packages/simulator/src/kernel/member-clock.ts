@@ -4,7 +4,8 @@
  *
  * member-clock M1  The monotonic clock advances at a rate within 1 ± drift of the kernel's, whatever the member does: a stopped
  *                  process finds it ahead (SIGSTOP).
- * member-clock M2  Over a suspension of the machine it stands still, while the wall clock goes on.
+ * member-clock M2  Over a suspension of the machine it stands still, while the wall clock goes on, and so does the clock that
+ *                  counts from the start of the machine (CLOCK_BOOTTIME).
  */
 import type { TimeSource } from '@ashlar/core';
 import type { Kernel } from './kernel.ts';
@@ -18,6 +19,7 @@ export class MemberClock implements TimeSource {
   /** Kernel time and monotonic time at the last change of the rate. */
   #sinceMs: number;
   #baseMs: number;
+  #suspendedMs = 0;
   #wallOffsetMs: number;
 
   constructor(
@@ -32,6 +34,11 @@ export class MemberClock implements TimeSource {
   }
 
   monotonicMs(): number {
+    return this.bootMs() - this.#suspendedMs;
+  }
+
+  /** As the monotonic clock, but it goes on while the machine is suspended (member-clock M2). */
+  bootMs(): number {
     return this.#baseMs + (this.#kernel.nowMs - this.#sinceMs) * this.#rate;
   }
 
@@ -45,7 +52,7 @@ export class MemberClock implements TimeSource {
   }
 
   setRate(rate: number): void {
-    this.#baseMs = this.monotonicMs();
+    this.#baseMs = this.bootMs();
     this.#sinceMs = this.#kernel.nowMs;
     this.#rate = rate;
   }
@@ -54,8 +61,18 @@ export class MemberClock implements TimeSource {
     this.#wallOffsetMs += byMs;
   }
 
+  /** Somebody has set the wall clock right, or nearly. */
+  setWall(offsetMs: number): void {
+    this.#wallOffsetMs = offsetMs;
+  }
+
+  /** What versions are made of: a suspension counts, or the member would be behind all others after it. */
+  get forVersions(): TimeSource {
+    return { monotonicMs: () => this.bootMs(), wallMs: () => this.wallMs() };
+  }
+
   /** member-clock M2: the last `forMs` of the kernel's time did not happen for the monotonic clock. */
   wasSuspended(forMs: number): void {
-    this.#baseMs -= forMs * this.#rate;
+    this.#suspendedMs += forMs * this.#rate;
   }
 }

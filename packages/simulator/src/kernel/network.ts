@@ -54,6 +54,7 @@ export class Network<Node, Message> {
   readonly #kernel: Kernel;
   readonly #random: Random;
   readonly #deliver: (from: Node, to: Node, message: Message) => void;
+  readonly #mayDouble: (message: Message) => boolean;
   readonly #links = new Map<Node, Map<Node, Link>>();
   #quality: NetworkQuality;
   readonly counts: NetworkCounts = { sent: 0, lost: 0, doubled: 0, cut: 0 };
@@ -63,7 +64,9 @@ export class Network<Node, Message> {
     random: Random,
     quality: NetworkQuality,
     deliver: (from: Node, to: Node, message: Message) => void,
+    mayDouble: (message: Message) => boolean = () => true,
   ) {
+    this.#mayDouble = mayDouble;
     this.#kernel = kernel;
     this.#random = random;
     this.#quality = quality;
@@ -83,7 +86,7 @@ export class Network<Node, Message> {
       return;
     }
     this.#carry(link, from, to, message);
-    if (!this.#happens(this.#quality.doubling)) return;
+    if (!this.#mayDouble(message) || !this.#happens(this.#quality.doubling)) return;
     counts.doubled += 1;
     this.#carry(link, from, to, message);
   }
