@@ -37,7 +37,7 @@ const ALL = {
   },
   'forget-change': {
     mistake: 'a change of the set whose answer was lost is taken for one that failed',
-    rules: { mayStillApply: () => false },
+    rules: { mayStillApply: (named, newest, wasAnswered) => newest <= named && !wasAnswered },
   },
   'old-copy': {
     mistake: 'an acknowledgement of an earlier copy counts for the present one',

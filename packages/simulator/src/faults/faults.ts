@@ -115,6 +115,8 @@ export class Faults {
       case 'leave':
         if (grid.memberAt(host)?.process.isRunning !== true) return false;
         grid.memberAt(host)!.leave();
+        // It says so, and may not hear what came of it.
+        if (random.below(2) === 0) this.#cutFrom([COORDINATOR_HOST], [host], forMs);
         this.#later(this.#profile.timings.leaveTimeoutMs + forMs, () => {
           if (grid.memberAt(host)?.hasLeft === true) grid.start(host);
         });
@@ -123,6 +125,16 @@ export class Faults {
         grid.memberAt(host)?.setShort(true);
         this.#later(forMs, () => grid.memberAt(host)?.setShort(false));
         return true;
+      case 'exile':
+        return this.#exile(host, forMs + this.#profile.timings.membershipTtlMs);
+      case 'leap':
+        // Less than a gap is not noticed, and not survived: clocks must not leap by so little.
+        clock.leap(this.#profile.timings.clockGapMs * (1.05 + random.next() * 2));
+        return true;
+      case 'supersede':
+        return grid.supersede(host, forMs);
+      case 'loseCopy':
+        return this.#loseCopy();
       default:
         return unreachable(kind);
     }
@@ -131,6 +143,19 @@ export class Faults {
   #kill(host: Host, forMs: number): boolean {
     this.#grid.kill(host);
     this.#later(forMs, () => this.#grid.start(host));
+    return true;
+  }
+
+  /** Backups only: a primary that cannot keep what it serves ends. */
+  #loseCopy(): boolean {
+    const partition = this.#random.below(this.#profile.partitions);
+    const primary = this.#grid.table.partitions[partition]?.primary;
+    const holders = this.#grid.memberHosts
+      .map((host) => this.#grid.memberAt(host))
+      .filter((member) => member?.process.isRunning === true && member.copyOf(partition) !== undefined)
+      .filter((member) => member!.replica !== primary && member!.core.epochOf(partition) === 0);
+    if (holders.length === 0) return false;
+    pick(this.#random, holders)!.loseCopy(partition);
     return true;
   }
 
@@ -161,23 +186,36 @@ export class Faults {
 
   /** From all others, from members only, from the coordinator only, from some. */
   #cut(host: Host, forMs: number, isOut: boolean, isIn: boolean): boolean {
-    const { network } = this.#grid;
     const peers = this.#peers(host);
     const ends = this.#endsOf(host);
-    for (const end of ends) {
-      for (const peer of peers) {
-        if (isOut) network.cut(end, peer);
-        if (isIn) network.cut(peer, end);
-      }
-    }
+    if (isOut) this.#cutFrom(ends, peers, forMs);
+    if (isIn) this.#cutFrom(peers, ends, forMs);
+    return true;
+  }
+
+  /** One way. */
+  #cutFrom(froms: readonly Host[], tos: readonly Host[], forMs: number): void {
+    const { network } = this.#grid;
+    for (const from of froms) for (const to of tos) network.cut(from, to);
     this.#later(forMs, () => {
-      for (const end of ends) {
-        for (const peer of peers) {
-          network.join(end, peer);
-          network.join(peer, end);
-        }
-      }
+      for (const from of froms) for (const to of tos) network.join(from, to);
     });
+  }
+
+  /** The coordinator hears nothing of a member that goes on, with members that answer it late: leases are all that is left. */
+  #exile(host: Host, forMs: number): boolean {
+    if (host === this.#grid.coordinatorHost) return false;
+    this.#cutFrom([host], [COORDINATOR_HOST], forMs);
+    if (this.#random.below(2) === 0) this.#cutFrom([COORDINATOR_HOST], [host], forMs);
+    const { network, memberHosts } = this.#grid;
+    const byMs = this.#random.next() * this.#profile.timings.leaseMs * pick(this.#random, [0, 0.3, 0.6]);
+    const isOut = this.#random.below(2) === 0;
+    const others = memberHosts.filter((other) => other !== host);
+    const setSlow = (ms: number): void => {
+      for (const other of others) network.slow(...(isOut ? ([host, other] as const) : ([other, host] as const)), ms);
+    };
+    setSlow(byMs);
+    this.#later(forMs, () => setSlow(0));
     return true;
   }
 

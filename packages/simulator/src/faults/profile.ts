@@ -25,6 +25,10 @@ export const FAULT_KINDS = [
   'leave',
   'short',
   'block',
+  'loseCopy',
+  'exile',
+  'leap',
+  'supersede',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

@@ -21,7 +21,9 @@ import type { World } from './world.ts';
 const CLOCK_AHEAD_MAX_US = 500_000;
 /** A read takes a moment; some take longer, in which everything may change. */
 const READ_MAX_MS = 0.5;
-const SLOW_READ_MAX_MS = 30;
+const SLOW_READ_MAX_MS = 80;
+/** One read of so many is slow. */
+const SLOW_READ_EVERY = 5;
 const OPENING_MAX_MS = 2000;
 
 interface Opening {
@@ -173,13 +175,17 @@ export class MemberCalls {
       return;
     }
     this.#world.truth.handedOut(replica, partition, version, ceiling);
-    const isSlow = this.#random.below(10) === 0;
-    this.#member.later(this.#random.next() * (isSlow ? SLOW_READ_MAX_MS : READ_MAX_MS), () => {
+    this.#member.later(this.#readMs(), () => {
       if (this.#rules.looksAgainAfterRead && !this.#mayStillRead(partition, epoch))
         return this.#refuse(request, 'NOT_SERVING');
       this.#world.truth.read(replica, partition, key, value, since);
       this.#answer(request, { value, version });
     });
+  }
+
+  #readMs(): number {
+    const isSlow = this.#random.below(SLOW_READ_EVERY) === 0;
+    return this.#random.next() * (isSlow ? SLOW_READ_MAX_MS : READ_MAX_MS);
   }
 
   #mayStillRead(partition: number, epoch: number): boolean {
@@ -248,7 +254,7 @@ export class MemberCalls {
   #openNow({ request, epoch }: Opening): void {
     const { core, replica } = this.#member;
     const { partition, version } = request;
-    this.#member.later(this.#random.next() * READ_MAX_MS, () => {
+    this.#member.later(this.#readMs(), () => {
       const values = this.#member.copyOf(partition)?.valuesAt(version);
       const ceiling = core.ceilingOf(partition, this.#member.nowMs());
       if (values === undefined) return this.#refuse(request, 'SNAPSHOT_EXPIRED');

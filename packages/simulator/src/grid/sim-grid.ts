@@ -27,7 +27,7 @@ import type { World } from './world.ts';
 const MEMBER_NAMES = ['a', 'b', 'c', 'd', 'e'] as const;
 const START_SPREAD_MS = 60;
 const ATTEMPT_MS = 200;
-const TOTAL_MS = 1500;
+const TOTAL_MS = 2500;
 
 /** What clients and members say to each other: traced as it arrives; what members say among themselves, as it is sent. */
 const OF_CLIENTS: ReadonlySet<GridMessage['kind']> = new Set(['request', 'pin', 'open', 'answer']);
@@ -84,7 +84,7 @@ export class SimGrid implements World {
       ({ kind }) => !OF_CLIENTS.has(kind),
     );
     this.truth = new Truth(profile.partitions);
-    this.watch = new GridWatch(this.truth, profile.partitions, (partition) => this.#lost(partition));
+    this.watch = new GridWatch(this.truth, profile.partitions, profile.minInSync, (partition) => this.#lost(partition));
     this.keys = new KeySpace(profile.partitions, profile.registersEach);
     this.memberHosts = MEMBER_NAMES.slice(0, profile.members);
     this.#coordinatorProcess = this.#newProcess(this.coordinatorHost);
@@ -177,6 +177,20 @@ export class SimGrid implements World {
     this.#members.set(host, member);
     this.watch.started(member);
     member.begin();
+  }
+
+  /**
+   * Somebody has taken a member for dead and starts it anew, under its name, while the old process goes on, cut off from all
+   * but the clock: what it may answer, it answers for its leases' time.
+   */
+  supersede(host: Host, forMs: number): boolean {
+    const member = this.#members.get(host);
+    if (member?.process.isRunning !== true || host === this.coordinatorHost) return false;
+    member.isSuperseded = true;
+    this.#members.delete(host);
+    this.start(host);
+    this.kernel.after(forMs + 2 * this.#options.profile.timings.graceMs, () => member.process.kill());
+    return true;
   }
 
   kill(host: Host): void {

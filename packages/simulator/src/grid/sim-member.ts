@@ -7,7 +7,14 @@
  * sim-member H2  Every input is preceded by a look at the clocks: a suspension is told before anything else.
  * sim-member H3  Effects are done in order, in the turn in which they came.
  */
-import { HybridClock, memberOfReplica, type Random, type ReplicaId, type ReplicaTable } from '@ashlar/core';
+import {
+  HybridClock,
+  memberOfReplica,
+  type Random,
+  type ReplicaId,
+  type ReplicaTable,
+  type ReplicaTransaction,
+} from '@ashlar/core';
 import {
   type Effect,
   MemberCore,
@@ -15,6 +22,7 @@ import {
   type ReplicationCore,
   type ReplicationOptions,
   type Rules,
+  type TransactionAnswer,
   type TransferRef,
 } from '@ashlar/replication';
 import type { Process } from '../kernel/process.ts';
@@ -38,6 +46,8 @@ const TICK_SPREAD_MS = 8;
 const TURN_SPREAD_MS = 0.3;
 const PAGE_DELAY_MAX_MS = 4;
 const TABLE_POLL_MS = 150;
+/** A transaction is given up, not knowing, after up to so long. */
+const TRANSACTION_BREAK_MAX_MS = 400;
 const RESOLVED_MS = 40;
 /** Clocks are not compared more exactly. */
 const SUSPENSION_MIN_MS = 1;
@@ -69,6 +79,10 @@ export class SimMember {
   #polledAtMs = -Infinity;
   #resolvedAtMs = -Infinity;
   hasLeft = false;
+  /** Another process has taken its name: nothing leaves this one any more. */
+  isSuperseded = false;
+  /** Transactions that were sent and not answered. */
+  readonly #unanswered = new Set<number>();
 
   constructor(world: World, process: Process, random: Random, options: SimMemberOptions) {
     this.replica = options.replica;
@@ -109,6 +123,18 @@ export class SimMember {
   /** An orderly stop. */
   leave(): void {
     this.process.run(() => this.#input(() => this.core.leave(this.#now())));
+  }
+
+  /** A backup can keep a copy no longer. */
+  loseCopy(partition: number): void {
+    this.process.run(() =>
+      this.#input(() => {
+        this.#world.trace(() => `${this.replica} loses its copy of ${partition}`);
+        this.store.drop(partition);
+        this.#world.watch.forfeited(this, partition);
+        this.core.copyLost(partition, this.#now());
+      }),
+    );
   }
 
   /** Memory is short, or is not any more. */
@@ -161,8 +187,7 @@ export class SimMember {
         this.core.onMessage(message.envelope, this.#now());
         return;
       case 'transacted':
-        if (message.to === this.replica) this.core.onTransaction(message.answer, this.#now());
-        if (message.answer.table !== undefined) this.#sawTable(message.answer.table);
+        if (message.to === this.replica) this.#answered(message.answer);
         return;
       case 'renewed':
         if (message.to === this.replica) this.core.onRenewed(message.renewal, this.#now());
@@ -171,7 +196,7 @@ export class SimMember {
         this.#sawTable(message.table);
         return;
       case 'askTable':
-        if (this.#table !== undefined) this.#world.send(this.host, message.from, { kind: 'table', table: this.#table });
+        if (this.#table !== undefined) this.#send(message.from, { kind: 'table', table: this.#table });
         return;
       case 'request':
       case 'pin':
@@ -183,8 +208,28 @@ export class SimMember {
     }
   }
 
-  #sawTable(table: ReplicaTable): void {
+  #answered(answer: TransactionAnswer): void {
+    this.#unanswered.delete(answer.id);
+    if (answer.table !== undefined) this.#noteTable(answer.table);
+    this.core.onTransaction(answer, this.#now());
+  }
+
+  /** The connection to the coordinator breaks, now and then, with a transaction on it: nobody knows what became of that. */
+  #transact(transaction: ReplicaTransaction): void {
+    this.#send(COORDINATOR_HOST, { kind: 'transact', from: this.replica, transaction });
+    const { id } = transaction;
+    this.#unanswered.add(id);
+    this.later(this.#random.next() * TRANSACTION_BREAK_MAX_MS, () => {
+      if (this.#unanswered.delete(id)) this.core.onTransaction({ id, table: undefined }, this.#now());
+    });
+  }
+
+  #noteTable(table: ReplicaTable): void {
     if (this.#table === undefined || table.version > this.#table.version) this.#table = table;
+  }
+
+  #sawTable(table: ReplicaTable): void {
+    this.#noteTable(table);
     this.core.onTable(table, this.#now());
   }
 
@@ -194,7 +239,7 @@ export class SimMember {
       this.core.tick(now);
       if (now.ms - this.#polledAtMs >= TABLE_POLL_MS) {
         this.#polledAtMs = now.ms;
-        this.#world.send(this.host, COORDINATOR_HOST, { kind: 'askTable', from: this.host });
+        this.#send(COORDINATOR_HOST, { kind: 'askTable', from: this.host });
       }
       if (now.ms - this.#resolvedAtMs >= RESOLVED_MS) {
         this.#resolvedAtMs = now.ms;
@@ -206,6 +251,10 @@ export class SimMember {
   }
 
   /** sim-member H3 */
+  #send(to: Host, message: GridMessage): void {
+    if (!this.isSuperseded) this.#world.send(this.host, to, message);
+  }
+
   #turn(): void {
     for (;;) {
       const effects = this.core.turn(this.#now());
@@ -218,18 +267,16 @@ export class SimMember {
     this.#world.trace(() => `${this.replica}: ${effectText(effect)}`);
     switch (effect.kind) {
       case 'send':
-        this.#world.send(this.host, memberOfReplica(effect.to), {
+        this.#send(memberOfReplica(effect.to), {
           kind: 'replica',
           envelope: { from: this.replica, to: effect.to, message: effect.message },
         });
         return;
       case 'transact':
-        this.#world.send(this.host, COORDINATOR_HOST, {
-          ...{ kind: 'transact', from: this.replica, transaction: effect.transaction },
-        });
+        this.#transact(effect.transaction);
         return;
       case 'renew':
-        this.#world.send(this.host, COORDINATOR_HOST, {
+        this.#send(COORDINATOR_HOST, {
           ...{ kind: 'renew', from: effect.replica, lease: effect.lease },
         });
         return;
@@ -261,6 +308,7 @@ export class SimMember {
       }
       case 'openCopy':
         store.open(partition);
+        this.#world.watch.began(this, partition);
         return;
       case 'dropCopy':
         store.drop(partition);
@@ -297,6 +345,7 @@ export class SimMember {
         return;
       case 'finishInstall':
         if (store.finishInstall(partition, effect.start)) {
+          this.#world.watch.began(this, partition);
           core.installed(partition, effect.copy);
           this.#world.watch.appended(this, partition, 1);
         } else core.copyLost(partition, this.#now());

@@ -33,6 +33,8 @@ function memberOf(replica: ReplicaId): FakeMember {
       copy: new ToyCopy(),
       mayRead: false,
       hasLeft: false,
+      isSuperseded: false,
+      table: undefined,
       process: { isKilled: false, isSuspended: false },
     },
     core: { mayRead: () => (member.mayRead ? 'yes' : 'noLease') } as unknown as ReplicationCore,
@@ -60,7 +62,7 @@ function tableOf(version: number, row: Partial<PartitionReplicas>): ReplicaTable
 function bench(): { watch: GridWatch; truth: Truth; a: FakeMember; b: FakeMember; c: FakeMember; lost: number[] } {
   const truth = new Truth(1);
   const lost: number[] = [];
-  const watch = new GridWatch(truth, 1, (partition) => lost.push(partition));
+  const watch = new GridWatch(truth, 1, 1, (partition) => lost.push(partition));
   const [a, b, c] = [memberOf(A!), memberOf(B!), memberOf(C!)];
   for (const member of [a, b, c]) watch.started(member);
   for (const one of [record(1), record(2), record(3)]) {

@@ -2,12 +2,14 @@
  * Looks at the whole of a simulated grid after every step that can change what is looked at: all members, dead and alive, and
  * the table as the coordinator has it, which none of them sees at that moment.
  *
- * grid-watch W1  set-holds-committed  Every living member of a partition's set holds every committed record.
+ * grid-watch W1  set-holds-committed  Every living member of a partition's set holds every committed record, but for one that
+ *                                     had to give up its copy and said so.
  * grid-watch W2  set-is-one-log       Logs of members of the set are prefixes of each other.
  * grid-watch W3  one-reader           At most one member may answer a read of a partition.
+ * grid-watch W7  enough-copies       Writes are taken only where the set, as the member knows it, has as many copies as they need.
  * grid-watch W4  one-primary          In an epoch of a partition one replica serves.
  * grid-watch W5  epochs-rise          A table's epochs never fall, and a primary does not change within one.
- * grid-watch W6  loss-is-real         A partition is lost only when every process of its set is dead.
+ * grid-watch W6  loss-is-real         A partition is lost only when every process of its set is dead, or gave its copy up.
  */
 import type { ReplicaId, ReplicaTable } from '@ashlar/core';
 import type { ReplicationCore } from '@ashlar/replication';
@@ -20,6 +22,9 @@ export interface Watched {
   readonly core: ReplicationCore;
   readonly process: { readonly isKilled: boolean; readonly isSuspended: boolean };
   readonly hasLeft: boolean;
+  /** Somebody has taken it for dead. */
+  readonly isSuperseded: boolean;
+  readonly table: ReplicaTable | undefined;
   copyOf(partition: number): ToyCopy | undefined;
   nowMs(): number;
 }
@@ -29,13 +34,18 @@ export class GridWatch {
   readonly #partitionCount: number;
   /** Processes that have been started, by replica. */
   readonly #processes = new Map<ReplicaId, Watched>();
+  /** Copies that processes had to give up, and said so: `partition@replica`. */
+  readonly #forfeited = new Set<string>();
   readonly #serving = new Map<string, ReplicaId>();
   #table: ReplicaTable | undefined;
 
   readonly #onLost: (partition: number) => void;
 
-  constructor(truth: Truth, partitionCount: number, onLost: (partition: number) => void) {
+  readonly #minInSync: number;
+
+  constructor(truth: Truth, partitionCount: number, minInSync: number, onLost: (partition: number) => void) {
     this.#truth = truth;
+    this.#minInSync = minInSync;
     this.#onLost = onLost;
     this.#partitionCount = partitionCount;
   }
@@ -63,7 +73,7 @@ export class GridWatch {
 
   /** grid-watch W6 */
   #wasLost(partition: number, inSync: readonly ReplicaId[]): void {
-    const living = inSync.filter((replica) => this.#living(replica) !== undefined);
+    const living = inSync.filter((replica) => this.#holder(replica, partition) !== undefined);
     if (living.length > 0)
       violated('loss-is-real', `partition ${partition} is declared lost while ${living.join()} lives`);
     this.#truth.wasLost(partition);
@@ -76,7 +86,7 @@ export class GridWatch {
     if (!set.includes(member.replica)) return;
     const copy = member.copyOf(partition)!;
     for (const replica of set) {
-      const other = replica === member.replica ? undefined : this.#living(replica)?.copyOf(partition);
+      const other = replica === member.replica ? undefined : this.#holder(replica, partition)?.copyOf(partition);
       if (other !== undefined) this.#checkPrefix(member.replica, copy, replica, other, from);
     }
   }
@@ -90,6 +100,16 @@ export class GridWatch {
     }
   }
 
+  /** A process had to give up its copy. */
+  forfeited(member: Watched, partition: number): void {
+    this.#forfeited.add(`${partition}@${member.replica}`);
+  }
+
+  /** A process has a copy again, or for the first time. */
+  began(member: Watched, partition: number): void {
+    this.#forfeited.delete(`${partition}@${member.replica}`);
+  }
+
   dropped(member: Watched, partition: number): void {
     if (this.#setOf(partition).includes(member.replica)) this.#checkSet(partition);
   }
@@ -97,7 +117,7 @@ export class GridWatch {
   /** grid-watch W1, for a record that has just been found committed. */
   committed(record: ToyRecord): void {
     for (const replica of this.#setOf(record.partition)) {
-      const member = this.#living(replica);
+      const member = this.#holder(replica, record.partition);
       if (member !== undefined) this.#checkHolds(member, record);
     }
   }
@@ -123,7 +143,7 @@ export class GridWatch {
     if (row.phase === 'lost' || row.phase === 'unassigned') return;
     const last = this.#truth.lastOf(partition);
     for (const replica of row.inSync) {
-      const member = this.#living(replica);
+      const member = this.#holder(replica, partition);
       if (member === undefined) continue;
       const copy = member.copyOf(partition);
       if (copy !== undefined) this.appended(member, partition, 1);
@@ -147,6 +167,7 @@ export class GridWatch {
     const nowMs = member.nowMs();
     for (let partition = 0; partition < this.#partitionCount; partition++) {
       if (member.core.mayRead(partition, nowMs) !== 'yes') continue;
+      this.#checkEnough(member, partition, nowMs);
       for (const other of this.#processes.values()) {
         if (other === member || other.process.isKilled || other.process.isSuspended || other.hasLeft) continue;
         if (other.core.mayRead(partition, other.nowMs()) === 'yes')
@@ -158,13 +179,23 @@ export class GridWatch {
     }
   }
 
+  /** grid-watch W7 */
+  #checkEnough(member: Watched, partition: number, nowMs: number): void {
+    const copies = member.table?.partitions[partition]?.inSync.length ?? 0;
+    if (copies >= this.#minInSync || member.core.mayWrite(partition, nowMs) !== 'yes') return;
+    violated('enough-copies', `${member.replica} takes writes of partition ${partition} with ${copies} copies`);
+  }
+
   #setOf(partition: number): readonly ReplicaId[] {
     const row = this.#table?.partitions[partition];
     return row === undefined || row.phase === 'lost' ? [] : row.inSync;
   }
 
-  #living(replica: ReplicaId): Watched | undefined {
+  /** Who is to have what the set has. */
+  #holder(replica: ReplicaId, partition: number): Watched | undefined {
+    if (this.#forfeited.has(`${partition}@${replica}`)) return undefined;
     const member = this.#processes.get(replica);
-    return member === undefined || member.process.isKilled || member.hasLeft ? undefined : member;
+    if (member === undefined || member.process.isKilled || member.hasLeft || member.isSuperseded) return undefined;
+    return member;
   }
 }

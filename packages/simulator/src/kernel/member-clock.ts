@@ -3,7 +3,7 @@
  * clock that jumps besides.
  *
  * member-clock M1  The monotonic clock advances at a rate within 1 ± drift of the kernel's, whatever the member does: a stopped
- *                  process finds it ahead (SIGSTOP).
+ *                  process finds it ahead (SIGSTOP). It never falls; it may leap ahead.
  * member-clock M2  Over a suspension of the machine it stands still, while the wall clock goes on, and so does the clock that
  *                  counts from the start of the machine (CLOCK_BOOTTIME).
  */
@@ -55,6 +55,11 @@ export class MemberClock implements TimeSource {
     this.#baseMs = this.bootMs();
     this.#sinceMs = this.#kernel.nowMs;
     this.#rate = rate;
+  }
+
+  /** The monotonic clock leaps ahead: a virtual machine that was moved, say. */
+  leap(byMs: number): void {
+    this.#baseMs += byMs;
   }
 
   jumpWall(byMs: number): void {
