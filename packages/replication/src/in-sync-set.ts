@@ -11,6 +11,8 @@
  *                 named the one before is refused for ever. No answer, and no time that passes, says so.
  * in-sync-set S3  A primary that may be alone in the set needs the coordinator's lease: nobody else would keep it from serving
  *                 when the partition has been given up.
+ * in-sync-set S4  A joiner is asked into the set only when it holds all that is committed. It is waited for from before that is
+ *                 looked at, so nothing is committed in between that it lacks.
  */
 import type { PartitionReplicas, ReplicaId } from '@ashlar/core';
 import type { Rules } from './rules.ts';
@@ -31,6 +33,8 @@ export class InSyncSet {
   #revision: number;
   /** Those of the present revision: at most one of them can apply. */
   #proposals: Proposal[] = [];
+  /** Joiners for which the primary waits, and has not asked yet. */
+  readonly #admitted = new Set<ReplicaId>();
   #others: readonly ReplicaId[] = [];
   #smallest = 1;
 
@@ -65,7 +69,29 @@ export class InSyncSet {
   record(row: PartitionReplicas): void {
     this.#recorded = row.inSync;
     this.#revision = row.revision;
+    for (const one of row.inSync) this.#admitted.delete(one);
     this.#forgetDecided();
+  }
+
+  /**
+   * The primary waits for a joiner from now on, and asks for its joining when it holds all that was committed before
+   * (in-sync-set S4).
+   */
+  admit(replica: ReplicaId): void {
+    if (this.#admitted.has(replica)) return;
+    this.#admitted.add(replica);
+    this.#count();
+  }
+
+  /** A joiner does not get on: nobody waits for it any more, unless it may be in the set. @returns whether somebody did */
+  dismiss(replica: ReplicaId): boolean {
+    if (!this.#admitted.delete(replica)) return false;
+    this.#count();
+    return true;
+  }
+
+  get admitted(): ReadonlySet<ReplicaId> {
+    return this.#admitted;
   }
 
   /** Before the change is sent. @returns whether it is to be sent (again) now */
@@ -98,7 +124,7 @@ export class InSyncSet {
   #count(): void {
     const others = new Set<ReplicaId>(this.#recorded);
     const proposed = this.#proposals.map(({ inSync }) => inSync);
-    if (this.#rules.waitsForJoiner()) for (const one of proposed.flat()) others.add(one);
+    if (this.#rules.waitsForJoiner()) for (const one of [...proposed.flat(), ...this.#admitted]) others.add(one);
     if (!this.#rules.waitsForLeaver()) {
       for (const one of this.#recorded) if (proposed.some((set) => !set.includes(one))) others.delete(one);
     }

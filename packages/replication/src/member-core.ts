@@ -120,7 +120,7 @@ export class MemberCore implements ReplicationCore {
     const { role, promotion } = replica ?? {};
     if (replica === undefined || row === undefined) return;
     if (role === undefined) {
-      if (!this.#giveUpOrphan(replica, row)) this.#replicas.busy.delete(partition);
+      if (!this.#giveUpSet(replica, row)) this.#replicas.busy.delete(partition);
       return;
     }
     promotion?.step();
@@ -215,6 +215,8 @@ export class MemberCore implements ReplicationCore {
     const isMine = this.#context.isSelf(row.primary);
     if (row.phase === 'promoting') {
       if (isMine && role === undefined) this.#beginPromotion(replica, row);
+      else if (isMine) replica.promotion?.rowChanged(row);
+      if (replica.copy === undefined) this.#replicas.busy.add(replica.partition);
       return;
     }
     if (!isMine || role === undefined) {
@@ -265,22 +267,28 @@ export class MemberCore implements ReplicationCore {
     }
   }
 
-  /** A partition of which this member is the primary by the table, but has no copy: it gives it up. */
-  #giveUpOrphan({ partition, role }: Replica, row: PartitionReplicas): boolean {
-    const { self, nowVersion } = this.#context;
-    const isOrphan = role === undefined && row.phase === 'serving' && row.primary === self;
-    const successor = row.inSync.find((one) => one !== self);
-    if (!isOrphan || successor === undefined) return false;
-    if (this.#context.nowMs < this.#orphansAskedMs + this.#context.options.timings.transactionRetryMs) return true;
-    this.#orphansAskedMs = this.#context.nowMs;
+  /**
+   * This member is in the set, and has lost its copy. As a backup it is asked out of the set by its primary; as the primary it
+   * gives the partition up; and while nobody serves it says so itself, or a set of which no member has a copy would stand for
+   * ever, and its loss would not be told.
+   */
+  #giveUpSet(replica: Replica, row: PartitionReplicas): boolean {
+    const { partition, copy, role } = replica;
+    const { self, nowMs, nowVersion, options } = this.#context;
+    if (role !== undefined || copy !== undefined || row.isFresh || !row.inSync.includes(self)) return false;
+    if (row.phase !== 'promoting' && (row.phase !== 'serving' || row.primary !== self)) return false;
+    if (nowMs < replica.gaveUpMs + options.timings.transactionRetryMs) return true;
+    replica.gaveUpMs = nowMs;
     const { epoch, revision } = row;
-    this.#context.propose({
-      ...{ kind: 'renounce', partition, epoch, revision, by: self, successor },
-      ...{ lastSequence: 0 as Sequence, clock: nowVersion },
-    });
+    const successor = row.inSync.find((one) => one !== self);
+    if (row.phase === 'serving' && successor !== undefined) {
+      this.#context.propose({
+        ...{ kind: 'renounce', partition, epoch, revision, by: self, successor },
+        ...{ lastSequence: 0 as Sequence, clock: nowVersion },
+      });
+    } else this.#context.propose({ kind: 'leaveSet', partition, epoch, revision, by: self });
     return true;
   }
-  #orphansAskedMs = Number.NEGATIVE_INFINITY;
 
   /* ---- Messages --------------------------------------------------------------------------------------------------------- */
 

@@ -249,7 +249,7 @@ export class PrimaryRole {
       if (why !== undefined) leaving.set(replica, why);
     }
     const wanted = set.recorded.filter((replica) => !leaving.has(replica));
-    for (const [replica, follower] of this.followers) if (this.#isReady(replica, follower)) wanted.push(replica);
+    for (const [replica, follower] of this.followers) if (this.#joins(replica, follower)) wanted.push(replica);
     if (set.isSettled && isSameSet(wanted, set.recorded)) return false;
     const proposal = set.propose(wanted, nowMs, options.timings.transactionRetryMs);
     if (proposal === undefined) return true;
@@ -274,10 +274,22 @@ export class PrimaryRole {
     return isSpare && row.wanted.every((member) => hasMember(row.inSync, member)) ? 'unwanted' : undefined;
   }
 
+  /** in-sync-set S4 */
+  #joins(replica: ReplicaId, follower: Follower): boolean {
+    if (!this.#isReady(replica, follower)) {
+      if (this.set.dismiss(replica)) this.advanceCommit();
+      return false;
+    }
+    this.set.admit(replica);
+    return follower.held >= this.copy.commit;
+  }
+
   #isReady(replica: ReplicaId, follower: Follower): boolean {
     const { nowMs, options, held, tableVersion } = this.#context;
     if (follower.isInSync || follower.isLost || isReplaced(this.#context, replica)) return false;
-    if (this.copy.held - follower.held > options.growWithinRecords) return false;
+    const isAdmitted = this.set.admitted.has(replica);
+    if (!isAdmitted && this.copy.held - follower.held > options.growWithinRecords) return false;
+    if (isAdmitted && follower.lagMs(this.copy.held, nowMs) > options.timings.lagMs) return false;
     if (nowMs - follower.peer.heardAtMs > options.timings.silentMs) return false;
     return held.ceilingAt(replica, nowMs, tableVersion) !== undefined;
   }

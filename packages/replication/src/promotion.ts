@@ -29,8 +29,8 @@ export class Promotion {
   readonly #context: Context;
   readonly #replica: Replica;
   readonly #role: PrimaryRole;
-  /** As step 1 left it. */
-  readonly #row: PartitionReplicas;
+  /** As step 1 left it, or a member that has no copy, and said so. */
+  #row: PartitionReplicas;
   readonly #startedMs: number;
   /** Members of the set that said what they hold; undefined: nothing. */
   readonly #answers = new Map<ReplicaId, FencedCopy | undefined>();
@@ -81,6 +81,14 @@ export class Promotion {
       );
     }
     this.#answers.set(from, answer.copy === undefined ? undefined : answer);
+    this.step();
+  }
+
+  /** A member has left the set meanwhile: it has no copy. */
+  rowChanged(row: PartitionReplicas): void {
+    this.#row = row;
+    this.#newSet = this.#newSet.filter((one) => row.inSync.includes(one));
+    this.#askedMs = Number.NEGATIVE_INFINITY;
     this.step();
   }
 

@@ -16,6 +16,8 @@ export class Replica {
   promotion: Promotion | undefined;
   /** A copy is being transferred. */
   install: Install | undefined;
+  /** When this member said last that it is in the set without a copy. */
+  gaveUpMs = Number.NEGATIVE_INFINITY;
 
   constructor(partition: number) {
     this.partition = partition;

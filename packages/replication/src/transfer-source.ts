@@ -53,6 +53,9 @@ export class TransferSource {
       this.#cut(ref, epoch, 'notPrimary');
       return;
     }
+    const follower = role.followers.get(from);
+    // Asked before that copy was installed, and late, or twice: it follows by now, and may be in the set.
+    if (follower !== undefined && copy <= follower.copy) return;
     const known = this.#of(partition, from);
     if (known === undefined || known.ref.copy < copy) {
       const refusal = this.#open(role, ref, page);

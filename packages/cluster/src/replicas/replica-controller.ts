@@ -66,6 +66,8 @@ export class ReplicaController {
   readonly #heard = new Map<ReplicaId, Heard>();
   /** By partition: only those in promotion. */
   readonly #promotions = new Map<number, Promotion>();
+  /** By partition: when it was seen to be lost first. */
+  readonly #lostSince = new Map<number, number>();
   #looked: ReplicaTable | undefined;
   #placement: { readonly key: string; readonly owners: Owners } | undefined;
 
@@ -125,7 +127,7 @@ export class ReplicaController {
   ): { readonly changes: ReplicaChange[] } | { readonly afterMs: number } {
     const view = new MemberView(table.members);
     const rows = partitions.filter((partition) => table.partitions[partition]?.phase === 'lost');
-    const afterMs = Math.max(0, ...rows.map((partition) => this.#freeAtMs(table.partitions[partition]!)));
+    const afterMs = Math.max(0, ...rows.map((partition) => this.#freeAtMs(table, partition, now.ms)));
     if (now.ms < afterMs) return { afterMs };
     const changes = rows.flatMap((partition): ReplicaChange[] => {
       const row = table.partitions[partition]!;
@@ -145,6 +147,8 @@ export class ReplicaController {
     if (row.phase !== 'promoting') this.#promotions.delete(partition);
     else if (this.#promotions.get(partition)?.epoch !== row.epoch)
       this.#promotions.set(partition, { epoch: row.epoch, sinceMs: nowMs });
+    if (row.phase !== 'lost') this.#lostSince.delete(partition);
+    else if (!this.#lostSince.has(partition)) this.#lostSince.set(partition, nowMs);
     const change = this.#changeOf(table, row, partition, view, nowMs);
     if (change !== undefined) changes.push(change);
   }
@@ -246,11 +250,17 @@ export class ReplicaController {
     return nowMs - heardAtMs > this.#options.membershipTtlMs;
   }
 
-  /** replica-controller K4 */
-  #freeAtMs({ primary }: PartitionReplicas): number {
+  /**
+   * replica-controller K4: after the last lease that its last primary may hold. One that is registered is none of those: it was
+   * named, had no copy, and said so, and whoever served before it relied on members of the set, which grant nothing any more.
+   */
+  #freeAtMs({ members, partitions }: ReplicaTable, partition: number, nowMs: number): number {
+    const { primary } = partitions[partition]!;
     assert(primary !== undefined, 'replica-controller K4: a lost partition had a primary');
     const { leaseMs, graceMs } = this.#options;
-    const lastMs = Math.max(this.#startedAtMs, this.#heard.get(primary)?.grantedAtMs ?? this.#startedAtMs);
+    const isNamed = members.some(({ replica }) => replica === primary);
+    const grantedMs = isNamed ? 0 : (this.#heard.get(primary)?.grantedAtMs ?? this.#startedAtMs);
+    const lastMs = Math.max(this.#startedAtMs, grantedMs, isNamed ? (this.#lostSince.get(partition) ?? nowMs) : 0);
     return lastMs + leaseMs + graceMs;
   }
 

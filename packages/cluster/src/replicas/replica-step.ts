@@ -157,7 +157,7 @@ class TableDraft {
       case 'setInSync':
         return this.#withSet(row, change.by, change.inSync);
       case 'leaveSet':
-        return withoutBackup(row, change.by);
+        return this.#withoutMember(row, change.by);
       case 'nominate':
         return this.#nominated(row, change.primary);
       case 'complete':
@@ -195,6 +195,21 @@ class TableDraft {
     return { ...row, phase: 'promoting', epoch: this.#version as Epoch, primary };
   }
 
+  /**
+   * A member takes itself out of the set: a backup that stops in order, or one that has lost its copy. While nobody serves that
+   * may be the one that was named, so another one is; when nobody is left, the partition is lost.
+   */
+  #withoutMember(row: PartitionReplicas, by: ReplicaId): PartitionReplicas | ChangeRefusal {
+    if (row.phase !== 'serving' && (row.phase !== 'promoting' || row.isFresh)) return 'wrongPhase';
+    if (!row.inSync.includes(by)) return 'wrongSet';
+    const inSync = row.inSync.filter((one) => one !== by);
+    if (inSync.length > 0 && by !== row.primary) return { ...row, inSync };
+    if (inSync.length > 0 && row.phase === 'serving') return 'wrongSet';
+    const successor = inSync.find((one) => this.#isRegistered(one));
+    if (successor !== undefined) return this.#nominated({ ...row, inSync }, successor);
+    return { ...row, phase: 'lost', inSync: [], renounced: undefined };
+  }
+
   #renounced(
     row: PartitionReplicas,
     { by, successor, lastSequence, clock }: Extract<RowChange, { kind: 'renounce' }>,
@@ -207,13 +222,6 @@ class TableDraft {
     const renounced = { by, epoch: row.epoch, lastSequence, clock };
     return { ...next, renounced, versionFloor: highest(row.versionFloor, clock) };
   }
-}
-
-/** What a set loses by a backup's own word is one copy less, never an acknowledged record: all others have it. */
-function withoutBackup(row: PartitionReplicas, by: ReplicaId): PartitionReplicas | ChangeRefusal {
-  if (row.phase !== 'serving') return 'wrongPhase';
-  if (by === row.primary || !row.inSync.includes(by)) return 'wrongSet';
-  return { ...row, inSync: row.inSync.filter((one) => one !== by) };
 }
 
 /** Step 2 (replica-step C3): the set can only have lost members. */
