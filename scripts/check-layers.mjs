@@ -56,11 +56,11 @@ const ROOMS = {
 const TESTS_ONLY = new Set(['simulator']);
 
 /** Rooms, or folders of them, that decide and never ask the world: time, chance and messages are handed in. */
-const PURE = ['simulator/src'];
+const PURE = ['replication/src', 'cluster/src/replicas', 'simulator/src'];
 /** What starts a room from a command line. */
 const IMPURE = ['simulator/src/command'];
 const WORLD =
-  /\bDate\b|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bMath\.random\b|\bcrypto\b|\bperformance\b|(?<![.\w#])process\.\w|\bnode:\w/;
+  /\bDate\b|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bMath\.random\b|\bcrypto\b|\bperformance\b|(?<![.\w#])process\.(?:argv|cpuUsage|env|exit|hrtime|memoryUsage|nextTick|on|once|std\w+|uptime)\b|\bnode:\w/;
 
 /** Libraries that more than one room may name, with the reason. */
 const SHARED_LIBRARIES = new Set([

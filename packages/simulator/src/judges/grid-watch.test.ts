@@ -21,8 +21,10 @@ const record = (sequence: number, value = sequence): ToyRecord => ({
 });
 
 interface FakeMember extends Watched {
+  table: ReplicaTable | undefined;
   copy: ToyCopy | undefined;
   mayRead: boolean;
+  mayWrite: boolean;
   process: { isKilled: boolean; isSuspended: boolean };
 }
 
@@ -32,12 +34,16 @@ function memberOf(replica: ReplicaId): FakeMember {
       replica,
       copy: new ToyCopy(),
       mayRead: false,
+      mayWrite: false,
       hasLeft: false,
       isSuperseded: false,
       table: undefined,
       process: { isKilled: false, isSuspended: false },
     },
-    core: { mayRead: () => (member.mayRead ? 'yes' : 'noLease') } as unknown as ReplicationCore,
+    core: {
+      mayRead: () => (member.mayRead ? 'yes' : 'noLease'),
+      mayWrite: () => (member.mayWrite ? 'yes' : 'notEnoughInSync'),
+    } as unknown as ReplicationCore,
     copyOf: () => member.copy,
     nowMs: () => 0,
   };
@@ -62,7 +68,7 @@ function tableOf(version: number, row: Partial<PartitionReplicas>): ReplicaTable
 function bench(): { watch: GridWatch; truth: Truth; a: FakeMember; b: FakeMember; c: FakeMember; lost: number[] } {
   const truth = new Truth(1);
   const lost: number[] = [];
-  const watch = new GridWatch(truth, 1, 1, (partition) => lost.push(partition));
+  const watch = new GridWatch(truth, 1, 2, (partition) => lost.push(partition));
   const [a, b, c] = [memberOf(A!), memberOf(B!), memberOf(C!)];
   for (const member of [a, b, c]) watch.started(member);
   for (const one of [record(1), record(2), record(3)]) {
@@ -109,6 +115,17 @@ describe('the watch of a grid', () => {
     expect(() => watch.looked(b)).toThrow(/^one-reader/);
     a.process.isKilled = true;
     expect(() => watch.looked(b)).not.toThrow();
+  });
+
+  it('W7: wants as many copies as writes need, by the table of who takes them', () => {
+    const { watch, a } = bench();
+    a.mayRead = true;
+    a.table = tableOf(1, { inSync: [A!] });
+    expect(() => watch.looked(a)).not.toThrow();
+    a.mayWrite = true;
+    expect(() => watch.looked(a)).toThrow(/^enough-copies/);
+    a.table = tableOf(2, {});
+    expect(() => watch.looked(a)).not.toThrow();
   });
 
   it('W4: knows one primary an epoch', () => {
