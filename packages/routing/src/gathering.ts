@@ -6,10 +6,10 @@
  *
  * A message costs each end as much as some twenty operations. Where a turn's calls go to three members, three thin batches leave, their
  * answers come thin, and what those let callers ask is thinner still. So a batch that is thin beside what the member
- * owes already waits for more (Nagle's rule, by operations instead of bytes): about two batches are under way then, one
- * at the member and one on its way, each half of all.
+ * owes already waits for more (Nagle's rule, by operations instead of bytes).
  *
- * gathering G1  Few callers do not wait: nothing is held while the member owes SPARSE_OPERATIONS or fewer.
+ * gathering G1  Few callers do not wait: nothing is held while the member owes SPARSE_OPERATIONS or fewer. Nor while no
+ *               batch is under way to another member: client and members work at the same time.
  * gathering G2  Nothing is held for longer than HOLD_MS, nor parts of a call for many entries at all: their callers wait for
  *               the last one.
  */
@@ -34,9 +34,13 @@ export class Gathering {
     this.builder = new BatchBuilder(options);
   }
 
-  /** Whether what has gathered is to be sent now; if not, it is held from here on. */
-  isWorthAMessage(nowMs: number): boolean {
-    if (this.#isDense() || nowMs - (this.#heldSinceMs ?? nowMs) >= HOLD_MS) return true;
+  /**
+   * Whether what has gathered is to be sent now; if not, it is held from here on.
+   *
+   * @param batchesElsewhere  that are under way to other members
+   */
+  isWorthAMessage(nowMs: number, batchesElsewhere: number): boolean {
+    if (batchesElsewhere === 0 || this.#isDense() || nowMs - (this.#heldSinceMs ?? nowMs) >= HOLD_MS) return true;
     this.#heldSinceMs ??= nowMs;
     return false;
   }

@@ -41,6 +41,8 @@ export interface MemberQueueHost {
   sealContext(): SealContext;
   /** No more mutations may be numbered. */
   readonly numbersAreFull: boolean;
+  /** What all queues have sent and await answers for. */
+  readonly underWay: { batches: number };
   /** Bytes and operations that begin (or, negative, end) to be queued or under way. */
   account(bytes: number, operations: number): void;
   scheduleFlush(): void;
@@ -205,10 +207,11 @@ export class MemberQueue {
    * on gathering).
    */
   flush(nowMs: number): void {
+    const elsewhere = this.#host.underWay.batches - this.#inFlight.size;
     for (const gathering of this.#all) {
       const mayGo = gathering.builder.count > 0 && this.#hasRoom(0) && this.#outbox.length === 0;
       if (!mayGo) gathering.release();
-      else if (gathering.isWorthAMessage(nowMs)) this.#seal(gathering);
+      else if (gathering.isWorthAMessage(nowMs, elsewhere)) this.#seal(gathering);
       this.pump();
     }
   }
@@ -255,6 +258,7 @@ export class MemberQueue {
 
   #send(stream: KvStream, batch: SealedBatch): void {
     this.#inFlight.add(batch);
+    this.#host.underWay.batches += 1;
     this.#inFlightBytes += batch.message.length;
     batch.gathering?.sent(batch.count);
     batch.wasSent = true;
@@ -341,7 +345,7 @@ export class MemberQueue {
   }
 
   #forget(batch: SealedBatch): void {
-    this.#inFlight.delete(batch);
+    if (this.#inFlight.delete(batch)) this.#host.underWay.batches -= 1;
     this.#inFlightBytes -= batch.message.length;
     batch.settleAll();
     this.#host.account(-batch.message.length, -batch.count);
@@ -401,6 +405,7 @@ export class MemberQueue {
     this.#deliverAll();
     const loose: DetachedOperation[] = [];
     for (const batch of this.#inFlight.takeAll()) {
+      this.#host.underWay.batches -= 1;
       this.#inFlightBytes -= batch.message.length;
       this.#host.account(-batch.message.length, -batch.count);
       const alive = (operation: number): boolean => !batch.isAnswered(operation) && !batch.targets[operation]!.done;
@@ -503,6 +508,7 @@ export class MemberQueue {
     this.#closed = true;
     this.#deliverAll();
     clearTimeout(this.#timer);
+    this.#host.underWay.batches -= this.#inFlight.size;
     const all = [...this.#outbox.splice(0), ...this.#inFlight.takeAll()];
     for (const { targets, positions } of [...all, ...this.#all.map(({ builder }) => builder)]) {
       targets.forEach((target, operation) => {

@@ -352,6 +352,7 @@ export class Router {
       get numbersAreFull() {
         return router.#session.numbers.isFull;
       },
+      underWay: { batches: 0 },
       account: (bytes, operations) => router.#account(bytes, operations),
       scheduleFlush: () => router.#scheduleFlush(),
       observe: (answers) => router.#observe(answers),
