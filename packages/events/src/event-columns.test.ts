@@ -60,6 +60,21 @@ describe('events as columns', () => {
     expect([read(first), read(writer.take())]).toEqual([[eventOf(1)], [eventOf(5)]]);
   });
 
+  it('are handed out as they lie, and the writer is empty then', () => {
+    const writer = new EventColumnsWriter(4);
+    for (const number of [1, 2]) write(writer, eventOf(number));
+    expect(writer.drain((events) => read(events))).toEqual([eventOf(1), eventOf(2)]);
+    expect([writer.count, writer.bytes]).toEqual([0, 0]);
+    write(writer, eventOf(3));
+    expect(() =>
+      writer.drain(() => {
+        throw new Error('not taken');
+      }),
+    ).toThrow('not taken');
+    write(writer, eventOf(4));
+    expect(read(writer.take())).toEqual([eventOf(4)]);
+  });
+
   it('count the bytes that they take', () => {
     const writer = new EventColumnsWriter(4);
     write(writer, eventOf(1));

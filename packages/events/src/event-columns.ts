@@ -1,6 +1,6 @@
 /**
- * Events as parallel columns: element i of each column belongs to event i. Records are copied out of the arena here,
- * once, into buffers that may leave the process.
+ * Events as parallel columns: element i of each column belongs to event i. Records are copied out of the arena here, once, into
+ * memory that is used again: whoever takes them copies (take), or is done with them in the call (drain).
  *
  * event-columns C1  An event is whole when it is closed, and only closed ones are taken; at most `capacity` of them.
  * event-columns C2  Ends never fall: an event's bytes lie from the end of the one before to its own.
@@ -80,6 +80,32 @@ export class EventColumnsWriter {
     this.#keyEnds[at] = this.#keys.length;
     this.#valueEnds[at] = this.#values.length;
     this.#oldValueEnds[at] = this.#oldValues.length;
+  }
+
+  /**
+   * Hands the events so far to `use`, as they lie here: arrays longer than their count, good during the call. The writer is
+   * empty then.
+   */
+  drain<T>(use: (events: EventColumns) => T): T {
+    assert(!this.#isOpen, 'event-columns C1: an event is taken that is not whole');
+    try {
+      return use({
+        count: this.#count,
+        types: this.#types,
+        partitions: this.#partitions,
+        sequences: this.#sequences,
+        versions: this.#versions,
+        keyEnds: this.#keyEnds,
+        keys: this.#keys.bytes,
+        valueEnds: this.#valueEnds,
+        values: this.#values.bytes,
+        oldValueEnds: this.#oldValueEnds,
+        oldValues: this.#oldValues.bytes,
+      });
+    } finally {
+      this.#count = 0;
+      for (const bytes of [this.#keys, this.#values, this.#oldValues]) bytes.clear();
+    }
   }
 
   /** The events so far, as arrays of their own; the writer is empty again. */

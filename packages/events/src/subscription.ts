@@ -75,9 +75,10 @@ export interface Positions {
   readonly sequences: number[];
 }
 
-export interface Pulled {
+/** @typeParam Events  what the puller makes of them */
+export interface Pulled<Events = EventColumns> {
   /** Undefined: nothing that the filter wants. */
-  readonly events: EventColumns | undefined;
+  readonly events: Events | undefined;
   /** Something is left to read. */
   readonly more: boolean;
   /** The version that is resolved by now; undefined while something is left or on hold. */
@@ -376,9 +377,14 @@ export class Subscription implements Sleeper {
   /**
    * The next events, at most `bytesMax` and a record more, after at most `recordsMax` records.
    *
+   * @param take  takes them out of memory that all subscriptions share; a copy by default
    * @throws GridError SEQUENCE_GONE, SLOW_CONSUMER, MAP_DROPPED, STALE_EPOCH, or what the condition throws
    */
-  pull(bytesMax: number, recordsMax: number): Pulled {
+  pull<Events = EventColumns>(
+    bytesMax: number,
+    recordsMax: number,
+    take: (writer: EventColumnsWriter) => Events = copyOf as (writer: EventColumnsWriter) => Events,
+  ): Pulled<Events> {
     this.#isStale = false;
     this.#isNoticed = false;
     this.#checkHeld?.();
@@ -389,7 +395,7 @@ export class Subscription implements Sleeper {
     const isRead = this.#isDropped ? this.#readRest(bytesMax, recordsMax) : this.#readFirst(bytesMax, recordsMax);
     this.#conflation?.moveTo(this.#writer, bytesMax);
     const isDone = isRead && !this.#keepsChanges;
-    const events = this.#writer.count === 0 ? undefined : this.#writer.take();
+    const events = this.#writer.count === 0 ? undefined : take(this.#writer);
     this.#isAsleep = events === undefined;
     const isOver = this.#isDropped && isDone && this.#onHold.size === 0;
     if (isOver && events === undefined) throw this.#dropped();
@@ -532,6 +538,10 @@ export class Subscription implements Sleeper {
       },
     );
   }
+}
+
+function copyOf(writer: EventColumnsWriter): EventColumns {
+  return writer.take();
 }
 
 /** The event that a record is to a subscriber; undefined: none (control records, an entry that never was). */

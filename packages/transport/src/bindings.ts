@@ -1,26 +1,25 @@
 /** Services to grpc-js: every method of every service with its kind and handler. */
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { eventBatchBytes } from './event-codec.ts';
+import { subscribeCreditBytes } from './event-codec.ts';
 import { answerBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH, METHODS } from './methods.ts';
 import { serviceDefinition } from './proto-files.ts';
 import { creditCall, type ServerState, streamCall, unaryCall } from './server-calls.ts';
 import { conversationCall } from './server-conversation.ts';
 import { kvBatchCall, type ServerKvStream, type StreamBounds } from './server-kv-stream.ts';
-import type { GridServices, SubscribeOutput } from './services.ts';
+import type { GridServices } from './services.ts';
 
 export const SERVICE_NAMES = ['Kv', 'Sql', 'Compute', 'Events', 'Admin', 'Members'] as const;
 type ServiceName = (typeof SERVICE_NAMES)[number];
 
 const m = METHODS;
 
+/** Methods whose answers are encoded into memory that is used again. */
+const POOLED_PATHS: ReadonlySet<string> = new Set([KV_BATCH_PATH, m.subscribe.path]);
+
 /** Bytes of a result's message that cost credit: only its batches do. */
 function batchBytes(output: { readonly kind: string; readonly bytes?: Uint8Array }): number {
   return output.kind === 'batch' ? (output.bytes?.length ?? 0) : 0;
-}
-
-function eventBytes(output: SubscribeOutput): number {
-  return output.kind === 'events' ? eventBatchBytes(output.events) : 0;
 }
 
 export function bind(
@@ -56,7 +55,12 @@ export function bind(
       ProcessWhere: unaryCall(m.processWhere, (request, context) => compute.processWhere(request, context), state),
     },
     Events: {
-      Subscribe: creditCall(m.subscribe, eventBytes, (request, context) => events.subscribe(request, context), state),
+      Subscribe: creditCall(
+        m.subscribe,
+        subscribeCreditBytes,
+        (request, context) => events.subscribe(request, context),
+        state,
+      ),
     },
     Admin: bindAdmin(services, state),
     Members: bindMembers(services, state),
@@ -140,7 +144,7 @@ export function rawDefinition(name: ServiceName): ServiceDefinition {
       responseStream: definition.responseStream,
       requestSerialize: sameBytes,
       requestDeserialize: sameBytes,
-      responseSerialize: definition.path === KV_BATCH_PATH ? answerBuffers.serialize : sameBytes,
+      responseSerialize: POOLED_PATHS.has(definition.path) ? answerBuffers.serialize : sameBytes,
       responseDeserialize: sameBytes,
     },
   ]);

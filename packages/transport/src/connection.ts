@@ -15,7 +15,7 @@ import {
 import { type Conversation, openConversation } from './client-conversation.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
 import { type ClientTls, TlsCredentials } from './client-tls.ts';
-import { eventBatchBytes } from './event-codec.ts';
+import { subscribeCreditBytes } from './event-codec.ts';
 import type { CatalogKnowledge } from './known-catalog.ts';
 import { connectionLost } from './link-errors.ts';
 import { linkFaultError } from './link-faults.ts';
@@ -216,10 +216,6 @@ function batchBytes(output: { readonly kind: string; readonly bytes?: Uint8Array
   return output.kind === 'batch' ? (output.bytes?.length ?? 0) : 0;
 }
 
-function eventBytes(output: s.SubscribeOutput): number {
-  return output.kind === 'events' ? eventBatchBytes(output.events) : 0;
-}
-
 function connectionOf(address: string, caller: Caller, tls: ClientTls | undefined): MemberConnection {
   const ask =
     <Request, Response>(method: Method<Request, Response>): Ask<Request, Response> =>
@@ -256,7 +252,7 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       runJob: stream(m.runJob),
       processWhere: ask(m.processWhere),
     },
-    events: { subscribe: credit(m.subscribe, eventBytes) },
+    events: { subscribe: credit(m.subscribe, subscribeCreditBytes) },
     admin: {
       hello: (request, options) => greet(caller, request, options),
       getTable: ask(m.getTable),

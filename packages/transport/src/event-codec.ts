@@ -1,7 +1,9 @@
 /** SubscribeOutput of `protos/ashlar/v1/events.proto` to bytes and back; a decoded batch is consistent as in kv-codec C2. */
+import { assert } from '@ashlar/core';
 import { EVENT_TYPES, type EventBatch } from './event-batch.ts';
+import { answerBuffers } from './message-buffers.ts';
 import type { SubscribeOutput } from './services.ts';
-import { fieldsBound, malformed, WireReader, WireWriter } from './wire.ts';
+import { fieldsBound, malformed, WireReader, WireWriter, WRAPPING_BYTES } from './wire.ts';
 
 const NO_INDEXES: Uint32Array = new Uint32Array(0);
 const NO_NUMBERS: Float64Array = new Float64Array(0);
@@ -11,12 +13,53 @@ const STANDING = 1;
 const EVENTS = 2;
 const RESOLVED = 3;
 
+type EventsOutput = SubscribeOutput & { readonly kind: 'events' };
+
+/**
+ * Events that were encoded where they were read: nothing is copied between the reader's memory and the message, which lies in
+ * memory that is used again once it is sent (message-buffers.ts). Whoever wants them as columns before gets a decoded copy.
+ */
+export class EncodedEvents implements EventsOutput {
+  readonly kind = 'events';
+  readonly number: number;
+  readonly mapId: number;
+  readonly message: Buffer;
+  readonly count: number;
+  /** What they cost of a subscriber's credit. */
+  readonly creditBytes: number;
+
+  /**
+   * @param events  encoded at once; its arrays may be longer than `count` says
+   * @param number  of the batch in its call
+   */
+  constructor(events: EventBatch, number: number, mapId: number) {
+    this.number = number;
+    this.mapId = mapId;
+    this.count = events.count;
+    this.creditBytes = eventBatchBytes(events);
+    this.message = encodeEvents(events, number, mapId, (bytes) => answerBuffers.take(bytes));
+  }
+
+  get events(): EventBatch {
+    const decoded = decodeSubscribeOutput(Buffer.from(this.message));
+    assert(decoded.kind === 'events', 'what was encoded as events is decoded as such');
+    return decoded.events;
+  }
+}
+
+/** What an answer costs of a subscriber's credit: only events do. */
+export function subscribeCreditBytes(output: SubscribeOutput): number {
+  if (output.kind !== 'events') return 0;
+  return output instanceof EncodedEvents ? output.creditBytes : eventBatchBytes(output.events);
+}
+
 export function encodeSubscribeOutput(output: SubscribeOutput): Buffer {
+  if (output instanceof EncodedEvents) return output.message;
   switch (output.kind) {
     case 'standing':
       return wrapped(STANDING, encodeStanding(output));
     case 'events':
-      return wrapped(EVENTS, encodeEvents(output));
+      return encodeEvents(output.events, output.number, output.mapId ?? 0);
     case 'resolved':
       return wrapped(RESOLVED, encodeResolved(output));
   }
@@ -115,24 +158,38 @@ function decodeResolved(bytes: Uint8Array): SubscribeOutput {
 
 /** Bytes of the columns of `batch`: what it costs of a subscriber's credit. */
 export function eventBatchBytes(batch: EventBatch): number {
-  return batch.count * (1 + 4 * 4 + 8 * 2) + batch.keys.length + batch.values.length + batch.oldValues.length;
+  const { count, keyEnds, valueEnds, oldValueEnds } = batch;
+  const bytes = endOf(keyEnds, count) + endOf(valueEnds, count) + endOf(oldValueEnds, count);
+  return count * (1 + 4 * 4 + 8 * 2) + bytes;
 }
 
-function encodeEvents({ events: batch, number, mapId = 0 }: SubscribeOutput & { readonly kind: 'events' }): Buffer {
-  const writer = new WireWriter(fieldsBound(12) + eventBatchBytes(batch));
-  writer.bytes(1, batch.types);
-  writer.column(2, batch.partitions);
-  writer.column(3, batch.sequences);
-  writer.column(4, batch.versions);
-  writer.column(5, batch.keyEnds);
-  writer.bytes(6, batch.keys);
-  writer.column(7, batch.valueEnds);
-  writer.bytes(8, batch.values);
-  writer.column(9, batch.oldValueEnds);
-  writer.bytes(10, batch.oldValues);
+function endOf(ends: Uint32Array, count: number): number {
+  return count === 0 ? 0 : ends[count - 1]!;
+}
+
+/** @param batch  its arrays may be longer than `count` says */
+function encodeEvents(
+  batch: EventBatch,
+  number: number,
+  mapId: number,
+  takeBuffer?: (bytes: number) => Buffer,
+): Buffer {
+  const { count } = batch;
+  const bytesMax = WRAPPING_BYTES + fieldsBound(12) + eventBatchBytes(batch);
+  const writer = new WireWriter(bytesMax, takeBuffer?.(bytesMax), WRAPPING_BYTES);
+  writer.bytesOf(1, batch.types, count);
+  writer.column(2, batch.partitions, count);
+  writer.column(3, batch.sequences, count);
+  writer.column(4, batch.versions, count);
+  writer.column(5, batch.keyEnds, count);
+  writer.bytesOf(6, batch.keys, endOf(batch.keyEnds, count));
+  writer.column(7, batch.valueEnds, count);
+  writer.bytesOf(8, batch.values, endOf(batch.valueEnds, count));
+  writer.column(9, batch.oldValueEnds, count);
+  writer.bytesOf(10, batch.oldValues, endOf(batch.oldValueEnds, count));
   writer.uint(11, number);
   writer.uint(12, mapId);
-  return writer.finish();
+  return writer.finishWrapped(EVENTS);
 }
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };

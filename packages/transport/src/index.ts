@@ -13,7 +13,7 @@ export {
   type Stream,
 } from './connection.ts';
 export { EVENT_TYPES, type EventBatch } from './event-batch.ts';
-export { eventBatchBytes } from './event-codec.ts';
+export { EncodedEvents } from './event-codec.ts';
 export type { CatalogDoor, CatalogKnowledge, KnownCatalog } from './known-catalog.ts';
 export {
   BATCH_OPERATIONS_LIMIT,

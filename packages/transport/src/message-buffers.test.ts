@@ -11,6 +11,19 @@ describe('buffers of encoded answers', () => {
     expect(buffers.take(10_000).buffer).toBe(first.buffer);
   });
 
+  it.each([4097, 8192, 8193, 16384, 50_000, 65_537, 131_072])(
+    'are less than twice as long as asked for, or 8 KiB: %d',
+    (bytes) => {
+      const buffers = new MessageBuffers();
+      const first = buffers.take(bytes);
+      expect(first.length).toBeGreaterThanOrEqual(bytes);
+      expect(first.length).toBeLessThan(Math.max(2 * bytes, 8193));
+      buffers.serialize(first.subarray(1, bytes));
+      buffers.serialize(Buffer.alloc(1));
+      expect(buffers.take(bytes).buffer).toBe(first.buffer);
+    },
+  );
+
   it('are not kept when they are large, and messages of others are let through', () => {
     const buffers = new MessageBuffers();
     const large = buffers.take(1 << 20);

@@ -18,6 +18,8 @@ const SHORT_COLUMN = 16;
 const SHORT_BYTES = 32;
 /** Tag and length of one field, at most. */
 const FIELD_OVERHEAD = 10;
+/** Room in front of a message for the tag and the length with which it becomes a field. */
+export const WRAPPING_BYTES = FIELD_OVERHEAD;
 
 export function malformed(reason: string): GridError {
   return new GridError('INVALID_ARGUMENT', `malformed message: ${reason}`);
@@ -28,14 +30,33 @@ export class WireWriter {
   readonly #bytes: Buffer;
   #at = 0;
 
-  /** @param bytes  memory to write to, at least `bytesMax` long; its own by default */
-  constructor(bytesMax: number, bytes: Buffer = Buffer.allocUnsafe(bytesMax)) {
+  readonly #start: number;
+
+  /**
+   * @param bytes  memory to write to, at least `bytesMax` long; its own by default
+   * @param start  room that is left in front: WRAPPING_BYTES for finishWrapped()
+   */
+  constructor(bytesMax: number, bytes: Buffer = Buffer.allocUnsafe(bytesMax), start = 0) {
     this.#bytes = bytes;
+    this.#start = start;
+    this.#at = start;
   }
 
   /** What was written. */
   finish(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
+    return this.#bytes.subarray(this.#start, this.#at);
+  }
+
+  /** What was written, as the one field of another message: nothing is copied. */
+  finishWrapped(field: number): Buffer {
+    const end = this.#at;
+    const tag = field * 8 + DELIMITED;
+    const begin = this.#start - varintBytes(tag) - varintBytes(end - this.#start);
+    this.#at = begin;
+    this.#varint(tag);
+    this.#varint(end - this.#start);
+    this.#at = end;
+    return this.#bytes.subarray(begin, end);
   }
 
   /** A uint32 or uint64 below 2^53; 0 is not written. */
@@ -75,15 +96,17 @@ export class WireWriter {
   /** A packed column of fixed32 or double: its first `count` elements. */
   column(field: number, values: Uint32Array | Float64Array, count: number = values.length): void {
     if (count === 0) return;
-    if (count <= SHORT_COLUMN && values instanceof Uint32Array) this.#shortColumn(field, values, count);
+    if (count <= SHORT_COLUMN) this.#shortColumn(field, values, count);
     else this.message(field, new Uint8Array(values.buffer, values.byteOffset, count * values.BYTES_PER_ELEMENT));
   }
 
   /** Without a view: of a short array it would force memory outside of the heap. */
-  #shortColumn(field: number, values: Uint32Array, count: number): void {
+  #shortColumn(field: number, values: Uint32Array | Float64Array, count: number): void {
     this.#varint(field * 8 + DELIMITED);
-    this.#varint(count * 4);
-    for (let index = 0; index < count; index++) this.#at = this.#bytes.writeUInt32LE(values[index]!, this.#at);
+    this.#varint(count * values.BYTES_PER_ELEMENT);
+    if (values instanceof Uint32Array)
+      for (let index = 0; index < count; index++) this.#at = this.#bytes.writeUInt32LE(values[index]!, this.#at);
+    else for (let index = 0; index < count; index++) this.#at = this.#bytes.writeDoubleLE(values[index]!, this.#at);
   }
 
   /** The first `count` bytes of `value`; none are not written. */
@@ -104,6 +127,12 @@ export class WireWriter {
     }
     this.#bytes[this.#at++] = rest;
   }
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) bytes++;
+  return bytes;
 }
 
 /** Room for `fields` numbers, and the tags and lengths of as many columns. */

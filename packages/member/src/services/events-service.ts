@@ -7,27 +7,26 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
-import type { EventHub, FilterCounts, LogSource, Positions, Subscription } from '@ashlar/events';
+import type { EventHub, FilterCounts, LogSource, Positions, Pulled, Subscription } from '@ashlar/events';
 import type { MemberMetrics } from '@ashlar/observe';
 import type { Ownership } from '@ashlar/partitions';
-import { decodeParameters, decodeValue } from '@ashlar/serialization';
+import { decodeParameters, decodeValue, type EventColumns } from '@ashlar/serialization';
 import type { PlannedCondition } from '@ashlar/sql-planner';
 import { checkParameterCount } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
 import {
   type CallContext,
+  EncodedEvents,
   EVENT_TYPES,
   type EventsService,
-  eventBatchBytes,
   type SubscribeOutput,
   type SubscribeRequest,
 } from '@ashlar/transport';
+import { type Feed, FeedBeat } from './feed-beat.ts';
 
 /** One pull: at most so many bytes of events, and so many records read for them (a time slice of about 2 ms). */
-const PULL_BYTES = 128 * 1024;
+const PULL_BYTES = 64 * 1024;
 const PULL_RECORDS = 4096;
-/** How often a subscription reports what no event reported: places that moved, and versions that are resolved. */
-const RESOLVED_EVERY_MS = 100;
 /** `cut` ends a subscription that is this far behind. */
 const CUT_LAG_RECORDS = 10_000;
 const TOKEN_FORMAT = 2;
@@ -47,18 +46,19 @@ export function logSource(store: MemberStore): LogSource {
   return {
     readLog: (partition, from, recordsMax, visit) =>
       store.readLog(partition as PartitionId, from as never, recordsMax, visit),
-    committedSequence: (partition) => store.logInfo(partition as PartitionId).committedSequence,
+    committedSequence: (partition) => store.committedSequence(partition as PartitionId),
     incarnation: (partition) => store.logInfo(partition as PartitionId).incarnation,
     resolvedVersion: () => store.resolvedVersion(),
   };
 }
 
 export function eventsService(deps: EventsDependencies): EventsService {
-  const beat = new Beat();
+  const beat = new FeedBeat();
   return {
     async *subscribe(request, context) {
       const subscription = await open(request, deps, context.signal);
-      const feed: Feed = { subscription, tellsResolved: request.tellsResolved === true, isDue: true };
+      const tellsResolved = request.tellsResolved === true;
+      const feed: ReadFeed = { subscription, tellsResolved, isDue: true, dueAtMs: 0 };
       beat.add(feed);
       try {
         yield standing(subscription, deps);
@@ -71,39 +71,9 @@ export function eventsService(deps: EventsDependencies): EventsService {
   };
 }
 
-/** A subscription and what its caller wants to hear besides events. */
-interface Feed {
+/** What follow() reads. */
+interface ReadFeed extends Feed {
   readonly subscription: Subscription;
-  /** Its caller waits for versions that are resolved. */
-  readonly tellsResolved: boolean;
-  /** RESOLVED_EVERY_MS have passed since it told of its places. */
-  isDue: boolean;
-}
-
-/** One timer for all feeds: wakes those that have something to tell besides events. */
-class Beat {
-  readonly #feeds = new Set<Feed>();
-  #timer: NodeJS.Timeout | undefined;
-
-  add(feed: Feed): void {
-    this.#feeds.add(feed);
-    this.#timer ??= setInterval(() => this.#strike(), RESOLVED_EVERY_MS).unref();
-  }
-
-  delete(feed: Feed): void {
-    this.#feeds.delete(feed);
-    if (this.#feeds.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #strike(): void {
-    for (const feed of this.#feeds) {
-      if (!feed.tellsResolved && !feed.subscription.hasMoved) continue;
-      feed.isDue = true;
-      feed.subscription.wake();
-    }
-  }
 }
 
 async function open(request: SubscribeRequest, deps: EventsDependencies, signal: AbortSignal): Promise<Subscription> {
@@ -234,7 +204,7 @@ function standing(subscription: Subscription, { control, logs }: EventsDependenc
 }
 
 async function* follow(
-  feed: Feed,
+  feed: ReadFeed,
   { metrics }: EventsDependencies,
   { signal, answers }: CallContext,
 ): AsyncGenerator<SubscribeOutput> {
@@ -253,8 +223,8 @@ async function* follow(
     const told = resolved !== undefined && resolved > 0 && isDue ? resolvedOf(feed, resolved, batches) : undefined;
     if (events !== undefined) {
       metrics.eventsSent += events.count;
-      answers?.hold(eventBatchBytes(events));
-      yield { kind: 'events', events, number: batches, mapId: subscription.mapId ?? 0 };
+      answers?.hold(events.message.length);
+      yield events;
     }
     if (told !== undefined) yield told;
     if (!more) await subscription.changed();
@@ -264,9 +234,11 @@ async function* follow(
 }
 
 /** @throws what pull() throws; MAP_DROPPED with the batches that were sent before it, which it may overtake on their way */
-function pulled(subscription: Subscription, batches: number): ReturnType<Subscription['pull']> {
+function pulled(subscription: Subscription, batches: number): Pulled<EncodedEvents> {
+  const encoded = (events: EventColumns): EncodedEvents =>
+    new EncodedEvents(events, batches + 1, subscription.mapId ?? 0);
   try {
-    return subscription.pull(PULL_BYTES, PULL_RECORDS);
+    return subscription.pull(PULL_BYTES, PULL_RECORDS, (writer) => writer.drain(encoded));
   } catch (error) {
     if (!GridError.is(error, 'MAP_DROPPED')) throw error;
     const { message, hint, details } = error;
@@ -275,7 +247,7 @@ function pulled(subscription: Subscription, batches: number): ReturnType<Subscri
 }
 
 /** Places only when they are due: a caller that waits for versions hears those at once. */
-function resolvedOf(feed: Feed, version: number, batches: number): SubscribeOutput {
+function resolvedOf(feed: ReadFeed, version: number, batches: number): SubscribeOutput {
   const { subscription } = feed;
   const positions = feed.isDue ? subscription.takeMoved() : NO_POSITIONS;
   feed.isDue = false;

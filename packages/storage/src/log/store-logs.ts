@@ -131,6 +131,11 @@ export class StoreLogs {
     return bytes;
   }
 
+  /** The sequence of the newest committed record. @throws GridError SEQUENCE_GONE: the partition is not on this member */
+  committedSequence(partitionId: PartitionId): Sequence {
+    return this.#logOf(partitionId).committedSequence as Sequence;
+  }
+
   /** @throws GridError SEQUENCE_GONE: the partition is not on this member */
   logInfo(partitionId: PartitionId): LogInfo {
     const log = this.#logOf(partitionId);
