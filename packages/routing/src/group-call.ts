@@ -29,6 +29,9 @@ export class GroupCall implements CallTarget {
   readonly #firstKeys: Key[] = [];
   readonly #nowMs: () => number;
   #asked = 0;
+  /** Who waits until so many operations have an outcome. */
+  #awaited = Number.POSITIVE_INFINITY;
+  #onSettled: (() => void) | undefined;
   #allAsked = false;
   #resolve!: (results: readonly unknown[]) => void;
   #reject!: (error: unknown) => void;
@@ -69,6 +72,20 @@ export class GroupCall implements CallTarget {
   askFor(key: Key): number {
     if (this.#asked < KEYS_NAMED_MAX) this.#firstKeys.push(key);
     return this.#asked++;
+  }
+
+  /** Operations, by position, leave, where not all that were asked for do at once. */
+  sends(positions: Uint32Array, count: number): void {
+    this.#outcomes.sends(positions, count);
+  }
+
+  /** Undefined: so many operations have an outcome; else a promise of it, or of the end. One waits at a time. */
+  whenSettled(count: number): Promise<void> | undefined {
+    if (this.done || this.#outcomes.settled >= count) return undefined;
+    this.#awaited = count;
+    return new Promise((resolve) => {
+      this.#onSettled = resolve;
+    });
   }
 
   /** Every operation was added. */
@@ -135,6 +152,7 @@ export class GroupCall implements CallTarget {
   }
 
   #finishIfComplete(): void {
+    if (this.#outcomes.settled >= this.#awaited) this.#wake();
     if (this.done || !this.#allAsked || this.#outcomes.settled < this.#asked) return;
     this.#end();
     const { firstError } = this.#outcomes;
@@ -146,8 +164,14 @@ export class GroupCall implements CallTarget {
     }
   }
 
+  #wake(): void {
+    this.#awaited = Number.POSITIVE_INFINITY;
+    this.#onSettled?.();
+  }
+
   #end(): void {
     this.done = true;
+    this.#wake();
     this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 }

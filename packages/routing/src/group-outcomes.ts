@@ -19,6 +19,8 @@ const PENDING = 0;
 const DONE = 1;
 const NOT_DONE = 2;
 const UNKNOWN = 3;
+/** Not an outcome yet: it has left. */
+const SENT = 4;
 
 /** After these nobody knows whether a mutation was applied. */
 const IN_DOUBT: ReadonlySet<string> = new Set(['OUTCOME_UNKNOWN', 'CLIENT_CLOSED', 'INTERNAL', 'CORRUPT_DATA']);
@@ -41,6 +43,8 @@ export class GroupOutcomes {
   #firstError: GridError | undefined;
   /** The first KEYS_NAMED_MAX. */
   #refusals: KeyRefusal[] | undefined;
+  /** What was asked for leaves later, or never (sends()). */
+  #leavesLater = false;
   /** Positions with an outcome. */
   settled = 0;
   /** Keys that were never asked for. */
@@ -84,9 +88,20 @@ export class GroupOutcomes {
     this.unasked += count;
   }
 
+  /** From now on what has not left is not in doubt. */
+  sends(positions: Uint32Array, count: number): void {
+    this.#leavesLater = true;
+    for (let index = 0; index < count; index++) {
+      const position = positions[index]!;
+      if (position >= this.#byPosition.length) this.#grow(position);
+      if (this.#byPosition[position] === PENDING) this.#byPosition[position] = SENT;
+    }
+  }
+
   #settle(position: number, outcome: number): boolean {
     if (position >= this.#byPosition.length) this.#grow(position);
-    if (this.#byPosition[position] !== PENDING) return false;
+    const known = this.#byPosition[position];
+    if (known !== PENDING && known !== SENT) return false;
     this.#byPosition[position] = outcome;
     this.settled++;
     return true;
@@ -129,7 +144,10 @@ export class GroupOutcomes {
   /** The group's caller gives up: of mutations, what was asked for and is not answered may be done or not. */
   cancelled(what: string, asked: number): GridError {
     if (!this.#writes || asked === 0) return new CancelledError(what);
-    for (let position = 0; position < asked; position++) this.#settle(position, UNKNOWN);
+    for (let position = 0; position < asked; position++) {
+      const isHere = this.#leavesLater && !(this.#byPosition[position]! > PENDING);
+      this.#settle(position, isHere ? NOT_DONE : UNKNOWN);
+    }
     const [, done, notDone, unknown] = this.#named(asked) as [Named, Named, Named, Named];
     return new GridError('CANCELLED', `${what} was cancelled`, {
       hint: 'details say what had been done by then',

@@ -1,9 +1,10 @@
 /** routing: the caller's side of the partition table: sessions, request numbers, retries. Imports core, serialization, transport. */
 export { NOTHING, type OperationExtras } from './batch-builder.ts';
-export { forAll, putAll } from './bulk.ts';
+export { forAll } from './bulk.ts';
 export type { CallLimits, CallTarget, EntryAnswer } from './call-target.ts';
 export { nobodyThere, pause, worthAnotherMember } from './connections.ts';
 export type { MapHandle, MapOptionsGiven } from './map-handle.ts';
 export type { LocalMember } from './member-link.ts';
+export { putAll } from './put-all.ts';
 export { Router } from './router.ts';
 export type { RouterOptions } from './router-options.ts';

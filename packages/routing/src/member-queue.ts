@@ -135,6 +135,11 @@ export class MemberQueue {
     return this.#stream !== undefined;
   }
 
+  /** The member has left, or the router is closed: nothing is sent through it any more. */
+  get isRetired(): boolean {
+    return this.#closed;
+  }
+
   /** While the link is known to be down: refused, reset and not there again, or silent. */
   get down(): LinkDown | undefined {
     return this.#stream === undefined ? this.#link.down : undefined;

@@ -268,10 +268,14 @@ export class Router {
     return new BatchBuilder({ valueBytesMax: this.limits.valueBytesMax, atomic, consistency });
   }
 
-  /** Seals and sends a batch made by the caller; without a queue it waits for an owner. Empties the builder. */
+  /**
+   * Seals and sends a batch made by the caller, and empties the builder. Without a queue, or where its member has left, each
+   * operation finds its way, or waits for an owner.
+   */
   dispatch(queue: MemberQueue | undefined, builder: BatchBuilder): void {
+    this.#nowMs = this.#settings.nowMs();
     const batch = new SealedBatch(builder, this.#sealContext());
-    if (queue !== undefined) {
+    if (queue?.isRetired === false) {
       queue.enqueue(batch);
       return;
     }

@@ -41,6 +41,7 @@ export {
   typeOfCell,
 } from './short-statements.ts';
 export type { ByKey, StatementColumn, StatementEnd, StatementOutput } from './statement-output.ts';
+export { storableBytes, UNCERTAIN } from './storable.ts';
 export { decodeMessage, decodeValue } from './value-decoder.ts';
 export { EXTENSION, VALUE_BYTES_MAX, VALUE_DEPTH_MAX, ValueType } from './value-format.ts';
 export { ValueReader } from './value-reader.ts';

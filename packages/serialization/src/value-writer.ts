@@ -31,6 +31,8 @@ const KEPT_BYTES_MAX = 1 << 20;
 const SCALAR_BYTES_MAX = 16;
 /** Longer texts go through Buffer, whose call costs more than these characters. */
 const LOOP_TEXT_MAX = 48;
+/** Up to this length a text is taken for ASCII until it is written, and memory taken for what it may be. */
+const GUESSED_TEXT_MAX = 16_384;
 
 export class ValueWriter {
   /** Holds what was written since reset(); valid up to `end`. */
@@ -221,15 +223,44 @@ export class ValueWriter {
   }
 
   #longString(text: string): void {
-    this.#checkSize(text.length);
+    const { length } = text;
+    this.#checkSize(length);
+    if (length > GUESSED_TEXT_MAX) {
+      this.#measuredString(text);
+      return;
+    }
+    this.#reserve(length * 3 + 5);
+    const header = this.#at;
+    this.#textHeader(length);
+    const guessed = this.#at;
+    const size = this.#buffer.write(text, guessed, 'utf8');
+    if (size !== length) this.#correctText(header, guessed, size);
+    this.#at += size;
+    this.#checkSize(0);
+  }
+
+  /** The text at `from` is longer than was thought when its header was written, which may take another byte or two. */
+  #correctText(header: number, from: number, size: number): void {
+    const width = size < 0x20 ? 1 : size < 0x100 ? 2 : size < 0x10000 ? 3 : 5;
+    if (header + width !== from) this.bytes.copyWithin(header + width, from, from + size);
+    this.#at = header;
+    this.#textHeader(size);
+  }
+
+  /** Where three bytes a character would be too much memory to take without need. */
+  #measuredString(text: string): void {
     const size = Buffer.byteLength(text, 'utf8');
     this.#checkSize(size);
     this.#reserve(size + 5);
+    this.#textHeader(size);
+    this.#buffer.write(text, this.#at, size, 'utf8');
+    this.#at += size;
+  }
+
+  #textHeader(size: number): void {
     if (size < 0x20) this.bytes[this.#at++] = 0xa0 | size;
     else if (size < 0x100) this.#header8(0xd9, size);
     else this.#header(0xda, size);
-    this.#buffer.write(text, this.#at, size, 'utf8');
-    this.#at += size;
   }
 
   #header8(token: number, count: number): void {
@@ -250,9 +281,13 @@ export class ValueWriter {
   }
 
   #object(value: object, depth: number): void {
-    const prototype = Array.isArray(value) ? undefined : Object.getPrototypeOf(value);
+    if (Array.isArray(value)) {
+      this.#array(value, depth);
+      return;
+    }
+    const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) {
-      this.#fields(value as Readonly<Record<string, unknown>>, depth);
+      this.#fields(value as Readonly<Record<string, unknown>>, true, depth);
       return;
     }
     switch (kindOf(value)) {
@@ -270,40 +305,53 @@ export class ValueWriter {
         this.#at = writeDecimal(value as Decimal, this.#buffer, this.#at);
         return;
       case ObjectKind.FIELDS:
-        this.#fields(value as Readonly<Record<string, unknown>>, depth);
+        this.#fields(value as Readonly<Record<string, unknown>>, false, depth);
         return;
       default:
         throw this.#refused(refusalReason(value), depth);
     }
   }
 
-  #fields(value: Readonly<Record<string, unknown>>, depth: number): void {
+  /** The enumerable fields of the object itself, without those that are undefined. */
+  #fields(value: Readonly<Record<string, unknown>>, isPlain: boolean, depth: number): void {
     if (depth >= this.#depthMax) throw this.#tooDeep(depth);
-    const names = Object.keys(value);
-    const { length } = names;
-    const header = this.#at;
-    if (length < 16) this.bytes[this.#at++] = 0x80 | length;
-    else this.#header(0xde, length);
-    let dropped = 0;
-    for (let index = 0; index < length; index++) {
-      const name = names[index]!;
-      const field = value[name];
-      if (field === undefined) {
-        dropped++;
-        continue;
+    const header = this.#at++;
+    let count = 0;
+    if (isPlain && !inheritsFields()) {
+      // V8 keeps the names of objects of one shape, and reads each field by its place in them: no list, no look-up.
+      for (const name in value) {
+        const field = value[name];
+        if (field === undefined) continue;
+        this.#field(name, field, depth);
+        count++;
       }
-      this.#path[depth] = name;
-      this.#name(name, depth);
-      this.#any(field, depth + 1);
+    } else {
+      for (const name of Object.keys(value)) {
+        const field = value[name];
+        if (field === undefined) continue;
+        this.#field(name, field, depth);
+        count++;
+      }
     }
-    if (dropped > 0) this.#correctCount(header, length, length - dropped);
+    if (count < 16) this.bytes[header] = 0x80 | count;
+    else this.#widenHeader(header, 0xde, count);
   }
 
-  /** Rewrites the count of a header, in the form it was written in. */
-  #correctCount(header: number, before: number, count: number): void {
-    if (before < 16) this.bytes[header] = 0x80 | count;
-    else if (before < 0x10000) this.#view.setUint16(header + 1, count);
-    else this.#view.setUint32(header + 1, count);
+  #field(name: string, field: unknown, depth: number): void {
+    this.#path[depth] = name;
+    this.#name(name, depth);
+    this.#any(field, depth + 1);
+  }
+
+  /** Makes room for a count that takes more than the one byte that was left for it: `token` with 16 bits, + 1 with 32. */
+  #widenHeader(header: number, token: number, count: number): void {
+    const end = this.#at;
+    const more = count < 0x10000 ? 2 : 4;
+    this.#reserve(more);
+    this.bytes.copyWithin(header + 1 + more, header + 1, end);
+    this.#at = header;
+    this.#header(token, count);
+    this.#at = end + more;
   }
 
   #name(name: string, depth: number): void {
@@ -393,6 +441,14 @@ export class ValueWriter {
     }
     return error;
   }
+}
+
+const NO_FIELDS = {};
+
+/** Whether somebody has given Object.prototype enumerable fields: then `for in` finds them in every object. */
+function inheritsFields(): boolean {
+  for (const _ in NO_FIELDS) return true;
+  return false;
 }
 
 const shared = new ValueWriter();

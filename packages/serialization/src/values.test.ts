@@ -139,6 +139,37 @@ describe('values keep their meaning through bytes', () => {
     }
   });
 
+  it('for texts of every length at which the form changes, whatever bytes their characters take', () => {
+    for (const length of [31, 32, 48, 49, 85, 86, 127, 128, 255, 256, 16_384, 16_385, 21_845, 65_535, 65_536]) {
+      for (const unit of ['a', 'é', '語', '😀']) {
+        const text = `${unit.repeat(length)}`;
+        for (const value of [text, [text, 1], { [text]: text, after: true }]) expect(roundTrip(value)).toEqual(value);
+      }
+      const last = `${'a'.repeat(length - 1)}é`;
+      expect(roundTrip([last, last])).toEqual([last, last]);
+    }
+  });
+
+  it('for objects of which some fields are undefined, in the shortest form', () => {
+    for (const count of [15, 16, 17, 65_535, 65_536]) {
+      const whole = Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, index]));
+      const holed = { before: undefined, ...whole, after: undefined };
+      expect(hexOf({ holed, next: 1 })).toBe(hexOf({ holed: whole, next: 1 }));
+    }
+  });
+
+  it('without what objects inherit', () => {
+    const parent = { inherited: 1 };
+    expect(roundTrip(Object.assign(Object.create(null), { own: 2 }))).toEqual({ own: 2 });
+    expect(roundTrip(Object.assign(Object.create(parent), { own: 2 }))).toEqual({ own: 2 });
+    Object.defineProperty(Object.prototype, 'everywhere', { value: 1, enumerable: true, configurable: true });
+    try {
+      expect(hexOf({ own: 2, deep: { own: 3 } })).toBe('82a36f776e02a46465657081a36f776e03');
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'everywhere');
+    }
+  });
+
   it('as data, not as prototypes', () => {
     const hostile = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":1}}') as object;
     const back = roundTrip(hostile) as Record<string, unknown>;
