@@ -273,7 +273,7 @@ export class Router {
    * operation finds its way, or waits for an owner.
    */
   dispatch(queue: MemberQueue | undefined, builder: BatchBuilder): void {
-    this.#nowMs = this.#settings.nowMs();
+    this.#turns.nowMs = this.#settings.nowMs();
     const batch = new SealedBatch(builder, this.#sealContext());
     if (queue?.isRetired === false) {
       queue.enqueue(batch);
