@@ -27,6 +27,8 @@ export class Copy {
   heldFrom = Number.POSITIVE_INFINITY;
   /** It was transferred, and is not known to be in the set. */
   isJoining: boolean;
+  /** Rows up to that revision are older than the copy: they speak of one before it. */
+  readonly sinceRevision: number;
   /** When its leader was heard of last, about this partition. Counts only while it is joining. */
   heardAtMs: number;
   announcedAtMs: number;
@@ -41,6 +43,7 @@ export class Copy {
     this.commit = start.sequence;
     this.commitTold = start.sequence;
     this.isJoining = start.isJoining;
+    this.sinceRevision = start.sinceRevision ?? 0;
     this.heardAtMs = context.nowMs;
     this.announcedAtMs = context.nowMs;
     this.lineage = new Lineage(start.lineage);
@@ -54,6 +57,7 @@ export interface CopyStart {
   readonly sequence: Sequence;
   readonly isJoining: boolean;
   readonly lineage?: readonly LineageEntry[];
+  readonly sinceRevision?: number;
 }
 
 /** What outlives a copy's leader (copy Y3). */

@@ -140,7 +140,14 @@ export class MemberCore implements ReplicationCore {
       this.#sendFences();
       this.#sender.flush();
     }
-    return this.#context.takeEffects();
+    const effects = this.#context.takeEffects();
+    for (const effect of effects) if (effect.kind === 'serve') this.#toldToServe(effect);
+    return effects;
+  }
+
+  #toldToServe({ partition, epoch }: { readonly partition: number; readonly epoch: Epoch }): void {
+    const role = this.#replicas.get(partition)?.role;
+    if (role?.epoch === epoch) role.isTold = true;
   }
 
   /* ---- The table ------------------------------------------------------------------------------------------------------- */
@@ -202,7 +209,8 @@ export class MemberCore implements ReplicationCore {
   /** member-core Z1 */
   #outsideSet(replica: Replica, row: PartitionReplicas): void {
     const { copy } = replica;
-    if (copy === undefined) return;
+    // A row of an epoch before the copy's says nothing about it: it was fenced, or named, by a table that is on its way.
+    if (copy === undefined || row.epoch < copy.epoch) return;
     const isBeingMade = copy.isJoining && row.phase === 'serving' && copy.epoch === row.epoch;
     if (!isBeingMade && this.#context.rules.dropsCopyOutsideSet(false)) {
       this.#source.close(replica.partition);
@@ -220,7 +228,9 @@ export class MemberCore implements ReplicationCore {
       return;
     }
     if (!isMine || role === undefined) {
-      if (copy !== undefined) copy.isJoining = false;
+      // A table from before the copy was begun, come late, speaks of the one before it: taken for this one's, the next, in which
+      // it has not joined yet, would make it drop a copy that is in the set by now.
+      if (copy !== undefined && row.revision > copy.sinceRevision) copy.isJoining = false;
       if (isMine) this.#replicas.busy.add(replica.partition);
       return;
     }

@@ -161,6 +161,8 @@ export interface TransferStart {
   /** First sequence of the log that is carried: `sequence + 1` where none is. */
   readonly logFrom: Sequence;
   readonly lineage: readonly LineageEntry[];
+  /** Revision of the row when the copy was begun, written in by the core: what older tables say is not about this copy. */
+  readonly revision: number;
 }
 
 export interface TransferPage {

@@ -42,6 +42,8 @@ export class PrimaryRole {
   isFencedOff = false;
   /** The host was told to stop serving. */
   isStopped = false;
+  /** The host has been told to serve: before that it does not know above which version, nor that all it holds is committed. */
+  isTold = false;
   set: InSyncSet;
   readonly #context: Context;
 
@@ -85,7 +87,7 @@ export class PrimaryRole {
 
   /** Whether reads may be answered now (primary-role P2). */
   mayServe(nowMs: number): ServeAnswer {
-    if (this.stage === 'promoting') return 'promoting';
+    if (this.stage === 'promoting' || !this.isTold) return 'promoting';
     if (this.stage === 'leaving') return 'leaving';
     if (this.isFencedOff) return 'notPrimary';
     return this.ceilingAt(nowMs) === 0 ? 'noLease' : 'yes';

@@ -81,6 +81,7 @@ export class TransferSink {
     replica.install = undefined;
     replica.copy = new Copy(this.#context, {
       ...{ number: copy, epoch, leader: from, sequence: start.sequence, isJoining: true, lineage: start.lineage },
+      sinceRevision: start.revision,
     });
     this.#announce(replica, replica.copy);
   }

@@ -80,6 +80,7 @@ export class TransferSource {
     transfer.start = {
       ...start,
       logFrom,
+      revision: role.set.revision,
       lineage: [...role.copy.lineage.entries].filter(([, first]) => first < behind),
     };
     this.#context.emit({ kind: 'holdLog', partition: ref.partition, to: ref.to, from: behind });

@@ -102,9 +102,9 @@ const ALL = {
     rules: { stopsBeforeRenouncing: () => false },
   },
   /* ---- The host ---- */
-  'no-second-look': {
-    mistake: 'a read is answered without a second look at the lease',
-    hostRules: { looksAgainAfterRead: false },
+  'look-once-a-tick': {
+    mistake: 'reads are answered by a look at the lease that is some milliseconds old',
+    hostRules: { looksAtEveryRead: false },
   },
   'open-without-look': {
     mistake: 'a snapshot is opened without a second look',

@@ -6,8 +6,7 @@
  * faults X2  A fault that cannot be done now (its victim is dead already) is passed over.
  */
 import { memberOfReplica, type Random, unreachable } from '@ashlar/core';
-import type { Host } from '../grid/messages.ts';
-import { COORDINATOR_HOST } from '../grid/messages.ts';
+import { COORDINATOR_HOST, type GridMessage, type Host } from '../grid/messages.ts';
 import type { SimGrid } from '../grid/sim-grid.ts';
 import type { NetworkQuality } from '../kernel/network.ts';
 import { around, type FaultKind, type Profile, pick } from './profile.ts';
@@ -21,6 +20,16 @@ const STORM: NetworkQuality = {
   lateMaxMs: 900,
   keepsOrder: false,
 };
+
+/** What members hear. */
+const KINDS = [
+  ...['append', 'acknowledge', 'fence', 'fenced', 'pull', 'tail', 'transferAsk', 'transferPage', 'transferCut'],
+  ...['transacted', 'renewed', 'table', 'request'],
+] as const;
+
+function kindOf(message: GridMessage): string {
+  return message.kind === 'replica' ? message.envelope.message.kind : message.kind;
+}
 
 export class Faults {
   readonly #grid: SimGrid;
@@ -116,7 +125,7 @@ export class Faults {
         if (grid.memberAt(host)?.process.isRunning !== true) return false;
         grid.memberAt(host)!.leave();
         // It says so, and may not hear what came of it.
-        if (random.below(2) === 0) this.#cutFrom([COORDINATOR_HOST], [host], forMs);
+        if (random.below(2) === 0) this.#cutFrom([COORDINATOR_HOST, ...grid.memberHosts], [host], forMs);
         this.#later(this.#profile.timings.leaveTimeoutMs + forMs, () => {
           if (grid.memberAt(host)?.hasLeft === true) grid.start(host);
         });
@@ -131,6 +140,8 @@ export class Faults {
         // Less than a gap is not noticed, and not survived: clocks must not leap by so little.
         clock.leap(this.#profile.timings.clockGapMs * (1.05 + random.next() * 2));
         return true;
+      case 'deaf':
+        return this.#deaf(host, forMs);
       case 'supersede':
         return grid.supersede(host, forMs);
       case 'loseCopy':
@@ -216,6 +227,23 @@ export class Faults {
     };
     setSlow(byMs);
     this.#later(forMs, () => setSlow(0));
+    // What is on its way to it arrives; what would tell it to stop does not.
+    if (this.#random.below(2) === 0) {
+      const { membershipTtlMs } = this.#profile.timings;
+      this.#later(membershipTtlMs * (0.4 + this.#random.next() * 0.8), () => this.#cutFrom(others, [host], forMs));
+    }
+    return true;
+  }
+
+  /** Messages of some kinds do not get through, to a member or to a client: a network may lose any, so it may lose these. */
+  #deaf(host: Host, forMs: number): boolean {
+    const isClient = this.#random.below(4) === 0;
+    const to = isClient ? `c${this.#random.below(this.#profile.clients)}` : host;
+    const kinds: ReadonlySet<string> = new Set<string>(
+      isClient ? ['answer'] : KINDS.filter(() => this.#random.below(3) === 0),
+    );
+    const stop = this.#grid.network.lose((_from, at, message) => at === to && kinds.has(kindOf(message)));
+    this.#later(forMs, stop);
     return true;
   }
 

@@ -29,6 +29,7 @@ export const FAULT_KINDS = [
   'exile',
   'leap',
   'supersede',
+  'deaf',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -47,6 +48,8 @@ export interface Profile {
   readonly isEmbedded: boolean;
   /** Committed records that a log keeps: the answer window. */
   readonly keptRecords: number;
+  /** And those that it keeps for who catches up, at most. */
+  readonly heldRecords: number;
   readonly growWithinRecords: number;
   readonly appendBytes: number;
   readonly windowBytes: number;
@@ -82,6 +85,7 @@ export function drawProfile(random: Random): Profile {
     timings: drawTimings(random),
     isEmbedded: random.below(2) === 0,
     keptRecords: pick(random, [5, 20, 60]),
+    heldRecords: pick(random, [100, 500]),
     growWithinRecords: pick(random, [0, 1, 5, 1000]),
     appendBytes: pick(random, [100, 300, 100_000]),
     windowBytes: pick(random, [300, 2_000, 1_000_000]),

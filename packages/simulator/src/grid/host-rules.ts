@@ -3,8 +3,8 @@
  * are given SOUND_HOST.
  */
 export interface HostRules {
-  /** Whether the lease is looked at again after a value was read, before it is sent. */
-  readonly looksAgainAfterRead: boolean;
+  /** Whether the lease is looked at for every read, before the value is taken and again before it leaves. */
+  readonly looksAtEveryRead: boolean;
   /** Whether lease and epoch are looked at again at a snapshot's opening, after its version is known. */
   readonly looksAgainAtOpening: boolean;
   /** Whether a snapshot waits until what was sealed at or below its version is committed. */
@@ -26,7 +26,7 @@ export interface HostRules {
 }
 
 export const SOUND_HOST: HostRules = Object.freeze({
-  looksAgainAfterRead: true,
+  looksAtEveryRead: true,
   looksAgainAtOpening: true,
   opensCommitted: true,
   knowsAnswers: true,

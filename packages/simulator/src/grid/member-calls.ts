@@ -10,6 +10,7 @@
  *                  first; lease and epoch are looked at again then.
  */
 import type { Epoch, Random, Version } from '@ashlar/core';
+import type { ServeAnswer } from '@ashlar/replication';
 import { ABSENT, type KeyValue } from '../history/operation.ts';
 import type { HostRules } from './host-rules.ts';
 import type { Answer, KeyRequest, OpenRequest, PinRequest, RefusalCode } from './messages.ts';
@@ -140,8 +141,7 @@ export class MemberCalls {
     const copy = this.#member.copyOf(partition)!;
     const waiting = this.#waiting.get(partition);
     for (const record of copy.commit(sequence)) {
-      this.#world.truth.committed(this.#member.replica, record);
-      this.#world.watch.committed(record);
+      if (this.#world.truth.committed(this.#member.replica, record)) this.#world.watch.committed(record);
       const requests = waiting?.get(record.sequence);
       if (requests === undefined) continue;
       waiting!.delete(record.sequence);
@@ -155,7 +155,7 @@ export class MemberCalls {
   #get(request: KeyRequest): void {
     const { core, clock, replica } = this.#member;
     const { partition, key } = request;
-    const may = core.mayRead(partition, this.#member.nowMs());
+    const may = this.#mayRead(partition);
     if (may !== 'yes') {
       this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
       return;
@@ -176,11 +176,28 @@ export class MemberCalls {
     }
     this.#world.truth.handedOut(replica, partition, version, ceiling);
     this.#member.later(this.#readMs(), () => {
-      if (this.#rules.looksAgainAfterRead && !this.#mayStillRead(partition, epoch))
+      if (this.#rules.looksAtEveryRead && !this.#mayStillRead(partition, epoch))
         return this.#refuse(request, 'NOT_SERVING');
       this.#world.truth.read(replica, partition, key, value, since);
       this.#answer(request, { value, version });
     });
+  }
+
+  /** For a mutant: what was seen at the last tick. */
+  readonly #seen = new Map<number, ServeAnswer>();
+
+  #mayRead(partition: number): ServeAnswer {
+    const seen = this.#rules.looksAtEveryRead ? undefined : this.#seen.get(partition);
+    if (seen === 'yes' && this.#member.copyOf(partition) !== undefined) return seen;
+    return this.#member.core.mayRead(partition, this.#member.nowMs());
+  }
+
+  /** Once a tick. */
+  look(): void {
+    if (this.#rules.looksAtEveryRead) return;
+    const nowMs = this.#member.nowMs();
+    for (const partition of this.#member.store.partitions())
+      this.#seen.set(partition, this.#member.core.mayRead(partition, nowMs));
   }
 
   #readMs(): number {
@@ -218,8 +235,10 @@ export class MemberCalls {
   #open(request: OpenRequest): void {
     const { core } = this.#member;
     const { partition, version } = request;
+    const copy = this.#member.copyOf(partition);
     const may = core.mayRead(partition, this.#member.nowMs());
-    if (may !== 'yes') {
+    // A mutant takes the look at the pin for one at the opening.
+    if (copy === undefined || (may !== 'yes' && this.#rules.looksAgainAtOpening)) {
       this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
       return;
     }
@@ -227,7 +246,6 @@ export class MemberCalls {
       this.#refuse(request, 'CLOCK_AHEAD');
       return;
     }
-    const copy = this.#member.copyOf(partition)!;
     const opening: Opening = {
       ...{ request, epoch: core.epochOf(partition), upTo: copy.sequenceAt(version) },
       untilMs: this.#member.nowMs() + OPENING_MAX_MS,
@@ -260,7 +278,8 @@ export class MemberCalls {
       if (values === undefined) return this.#refuse(request, 'SNAPSHOT_EXPIRED');
       if (this.#rules.looksAgainAtOpening && !this.#mayStillRead(partition, epoch))
         return this.#refuse(request, 'SNAPSHOT_EXPIRED');
-      if (this.#rules.keepsCeiling && version > ceiling) return this.#refuse(request, 'NO_CEILING');
+      if (this.#rules.keepsCeiling && this.#rules.looksAgainAtOpening && version > ceiling)
+        return this.#refuse(request, 'NO_CEILING');
       this.#world.truth.resolved(replica, partition, version, ceiling);
       this.#world.truth.sees(replica, partition, version, values);
       this.#answer(request, { version, values });

@@ -12,8 +12,8 @@ import { type CopyStart, EMPTY_START, ToyCopy, type ToyRecord } from './toy-copy
 
 export const RECORD_BYTES = 100;
 const PAGE_ENTRIES = 4;
-/** Who catches up holds so many times the records of the answer window. */
-const HOLD_FACTOR = 3;
+/** A copy has at most so many pages. */
+const PAGES_MAX = 8;
 
 /** A page as it travels: entries, and with the last one the end of the log. */
 export interface ToyPage {
@@ -39,10 +39,15 @@ export class MemberStore implements LogReader {
   /** By partition and replica: from where it wants the log. */
   readonly #holds = new Map<number, Map<ReplicaId, number>>();
   readonly #keptRecords: number;
+  readonly #heldRecords: number;
 
-  /** @param keptRecords  committed records that stay in a log: the answer window */
-  constructor(keptRecords: number) {
+  /**
+   * @param keptRecords  committed records that stay in a log: the answer window
+   * @param heldRecords  those that stay for who catches up, at most
+   */
+  constructor(keptRecords: number, heldRecords: number) {
     this.#keptRecords = keptRecords;
+    this.#heldRecords = heldRecords;
   }
 
   copyOf(partition: number): ToyCopy | undefined {
@@ -77,7 +82,7 @@ export class MemberStore implements LogReader {
     const { first } = copy;
     const kept = copy.committed - this.#keptRecords;
     const held = Math.min(kept, ...(this.#holds.get(partition)?.values() ?? []));
-    copy.trim(Math.max(held, copy.committed - HOLD_FACTOR * this.#keptRecords));
+    copy.trim(Math.max(held, copy.committed - this.#heldRecords));
     return copy.first > first;
   }
 
@@ -124,14 +129,16 @@ export class MemberStore implements LogReader {
       version: captured.version as Version,
       logFrom: logFrom as Sequence,
       lineage,
+      revision: 0,
     };
   }
 
   page(ref: TransferRef, page: number): ToyPage | undefined {
     const captured = this.#outgoing.get(nameOf(ref))?.captured;
     if (captured === undefined) return undefined;
-    const entries = captured.entries.slice(page * PAGE_ENTRIES, (page + 1) * PAGE_ENTRIES);
-    const isLast = (page + 1) * PAGE_ENTRIES >= captured.entries.length;
+    const each = Math.max(PAGE_ENTRIES, Math.ceil(captured.entries.length / PAGES_MAX));
+    const entries = captured.entries.slice(page * each, (page + 1) * each);
+    const isLast = (page + 1) * each >= captured.entries.length;
     return { entries, records: isLast ? captured.records : [], forgotten: captured.forgotten, isLast };
   }
 

@@ -157,8 +157,6 @@ export class SimGrid implements World {
     if (this.#members.get(host)?.process.isKilled === false) return;
     const { profile, rules, hostRules } = this.#options;
     this.#incarnations += 1;
-    // A machine whose wall clock is far off starts no member: versions are held against each other (CLOCK_AHEAD).
-    this.clockOf(host).setWall(this.#wallOffset());
     const replica = replicaIdOf(host as MemberId, String(this.#incarnations));
     this.trace(() => `${replica} starts`);
     const { timings, minInSync, growWithinRecords, appendBytes, windowBytes, partitions } = profile;
@@ -172,7 +170,7 @@ export class SimGrid implements World {
       partitionCount: partitions,
     };
     const member = new SimMember(this, this.#newProcess(host), this.#fork(), {
-      ...{ replica, rules, hostRules, replication, keptRecords: profile.keptRecords },
+      ...{ replica, rules, hostRules, replication, keptRecords: profile.keptRecords, heldRecords: profile.heldRecords },
     });
     this.#members.set(host, member);
     this.watch.started(member);
@@ -270,7 +268,10 @@ export class SimGrid implements World {
   }
 
   #newProcess(host: Host): Process {
-    return new Process(this.kernel, this.#fork(), this.clockOf(host));
+    const clock = this.clockOf(host);
+    // A machine whose wall clock is far off starts nothing: versions are held against each other (CLOCK_AHEAD).
+    clock.setWall(this.#wallOffset());
+    return new Process(this.kernel, this.#fork(), clock);
   }
 
   #newClient(number: number): SimClient {

@@ -60,6 +60,7 @@ export interface SimMemberOptions {
   readonly rules: Rules;
   readonly hostRules: HostRules;
   readonly keptRecords: number;
+  readonly heldRecords: number;
 }
 
 export class SimMember {
@@ -92,7 +93,7 @@ export class SimMember {
     this.#random = random;
     this.#hostRules = options.hostRules;
     this.clock = new HybridClock(process.clock.forVersions, { maxClockAheadMs: Infinity });
-    this.store = new MemberStore(options.keptRecords);
+    this.store = new MemberStore(options.keptRecords, options.heldRecords);
     this.core = new MemberCore({ ...options.replication, self: options.replica }, this.store, options.rules);
     this.#calls = new MemberCalls(this, world, random, options.hostRules);
     this.#suspendedMs = process.clock.bootMs() - process.clock.monotonicMs();
@@ -237,6 +238,7 @@ export class SimMember {
     this.#step(() => {
       const now = this.#now();
       this.core.tick(now);
+      this.#calls.look();
       if (now.ms - this.#polledAtMs >= TABLE_POLL_MS) {
         this.#polledAtMs = now.ms;
         this.#send(COORDINATOR_HOST, { kind: 'askTable', from: this.host });

@@ -75,7 +75,7 @@ describe('a store', () => {
   const REF = { partition: 0, to: PEER, copy: 1 };
 
   function served(): MemberStore {
-    const store = new MemberStore(10);
+    const store = new MemberStore(10, 30);
     store.open(0);
     store.apply(0, 1, records(40));
     store.copyOf(0)!.commit(35);
@@ -83,7 +83,7 @@ describe('a store', () => {
   }
 
   it('S1: hands over what was committed when the transfer was opened, page by page, with its log', () => {
-    const [from, to] = [served(), new MemberStore(10)];
+    const [from, to] = [served(), new MemberStore(10, 30)];
     from.trimServed(0);
     const start = from.openTransfer(REF, [])!;
     from.copyOf(0)!.commit(40);

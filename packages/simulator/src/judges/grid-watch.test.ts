@@ -148,6 +148,8 @@ describe('the watch of a grid', () => {
     const other = bench();
     for (const member of [other.a, other.b]) member.process.isKilled = true;
     other.watch.tableChanged(tableOf(2, { phase: 'lost', inSync: [] }));
+    expect([other.lost, other.truth.lastOf(0)]).toEqual([[], 3]);
+    other.watch.tableChanged(tableOf(3, { phase: 'promoting', epoch: 3 as never, inSync: [C!], primary: C! }));
     expect([other.lost, other.truth.lastOf(0)]).toEqual([[0], 0]);
     expect([lost, truth.lastOf(0), b.process.isKilled]).toEqual([[], 3, false]);
   });

@@ -66,17 +66,22 @@ export class GridWatch {
           'epochs-rise',
           `partition ${partition} goes from ${old.primary}@${old.epoch} to ${row.primary}@${row.epoch}`,
         );
-      if (row.phase === 'lost' && old?.phase !== 'lost') this.#wasLost(partition, old?.inSync ?? []);
+      if (row.phase === 'lost' && old?.phase !== 'lost') this.#checkLoss(partition, old?.inSync ?? []);
+      if (row.phase !== 'lost' && old?.phase === 'lost') this.#beginsAnew(partition, old.epoch);
       this.#checkSet(partition);
     }
   }
 
   /** grid-watch W6 */
-  #wasLost(partition: number, inSync: readonly ReplicaId[]): void {
+  #checkLoss(partition: number, inSync: readonly ReplicaId[]): void {
     const living = inSync.filter((replica) => this.#holder(replica, partition) !== undefined);
     if (living.length > 0)
       violated('loss-is-real', `partition ${partition} is declared lost while ${living.join()} lives`);
-    this.#truth.wasLost(partition);
+  }
+
+  /** The loss is accepted. Until then who served last, alone, and is taken for dead, may go on for its lease's time. */
+  #beginsAnew(partition: number, epoch: number): void {
+    this.#truth.wasLost(partition, epoch);
     this.#onLost(partition);
   }
 

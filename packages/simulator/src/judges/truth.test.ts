@@ -84,7 +84,8 @@ describe('the truth', () => {
   it('begins anew with a partition that was lost, above what was told before', () => {
     const truth = truthOfThree();
     truth.handedOut('a#1', 0, 35, 100);
-    truth.wasLost(0);
+    truth.wasLost(0, 4);
+    expect(truth.committed('a#1', record(4))).toBe(false);
     expect(truth.lastOf(0)).toBe(0);
     expect(() => truth.sealed('b#1', record(1, { epoch: 5, version: 34 }), 100)).toThrow(/^versions-rise/);
     expect(() => truth.committed('b#1', record(1, { epoch: 5, version: 36 }))).not.toThrow();

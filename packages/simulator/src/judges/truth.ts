@@ -49,6 +49,8 @@ interface PartitionTruth {
   /** Nothing may be committed at or below, that is not yet. */
   opened: Told;
   readonly sealers: Map<number, string>;
+  /** Records of epochs up to it are of a life of the partition that was lost, and told so. */
+  lostEpoch: number;
 }
 
 export class Truth {
@@ -57,7 +59,14 @@ export class Truth {
 
   constructor(partitionCount: number) {
     this.#partitions = Array.from({ length: partitionCount }, () => ({
-      ...{ records: [], values: new Map(), requests: new Set<string>(), handedOut: NOTHING, opened: NOTHING },
+      ...{
+        records: [],
+        values: new Map(),
+        requests: new Set<string>(),
+        handedOut: NOTHING,
+        opened: NOTHING,
+        lostEpoch: 0,
+      },
       sealers: new Map(),
     }));
   }
@@ -76,15 +85,20 @@ export class Truth {
       violated('versions-rise', `${by} seals ${place} at ${version}, when ${handedOut.by} said ${handedOut.version}`);
   }
 
-  /** truth U1, U3, U4: a primary has found a record committed. */
-  committed(by: string, record: ToyRecord): void {
+  /**
+   * truth U1, U3, U4: a primary has found a record committed.
+   *
+   * @returns whether it is of the present life: a deposed primary may hear late that all had it, when that is lost already
+   */
+  committed(by: string, record: ToyRecord): boolean {
     const truth = this.#partitions[record.partition]!;
+    if (record.epoch <= truth.lostEpoch) return false;
     const place = `${record.partition}/${record.sequence}`;
     const known = truth.records[record.sequence - 1];
     if (known !== undefined) {
       if (known !== record)
         violated('one-history', `${by} has ${textOf(record)} committed at ${place}, where ${textOf(known)} was`);
-      return;
+      return true;
     }
     if (record.sequence !== truth.records.length + 1)
       violated('one-history', `${by} commits ${place} behind ${truth.records.length}`);
@@ -102,6 +116,7 @@ export class Truth {
     truth.values.set(record.key, record.value);
     truth.requests.add(name);
     this.committedCount += 1;
+    return true;
   }
 
   /** truth U4, U5: from now on nothing new may have that version, or one below. */
@@ -161,8 +176,9 @@ export class Truth {
   }
 
   /** All copies are gone, and that was told: the partition begins anew. */
-  wasLost(partition: number): void {
+  wasLost(partition: number, epoch: number): void {
     const truth = this.#partitions[partition]!;
+    truth.lostEpoch = epoch;
     truth.records = [];
     truth.values = new Map();
     truth.requests = new Set();

@@ -154,6 +154,15 @@ describe('the network', () => {
     expect(arrived).toHaveLength(400);
   });
 
+  it('loses what is meant, for a time', () => {
+    let stop = (): void => undefined;
+    const arrived = sentOver(SOUND_NETWORK, (network, at) => {
+      if (at === 100) stop = network.lose((from, _to, message) => from === 'a' && message % 2 === 0);
+      if (at === 200) stop();
+    });
+    expect(arrived).toHaveLength(450);
+  });
+
   it('N2: heals', () => {
     const arrived = sentOver(BAD, (network, at) => {
       network.cut('a', 'b');

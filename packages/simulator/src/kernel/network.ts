@@ -55,6 +55,8 @@ export class Network<Node, Message> {
   readonly #random: Random;
   readonly #deliver: (from: Node, to: Node, message: Message) => void;
   readonly #mayDouble: (message: Message) => boolean;
+  /** Who loses which messages, whatever the quality of the network. */
+  readonly #losers = new Set<(from: Node, to: Node, message: Message) => boolean>();
   readonly #links = new Map<Node, Map<Node, Link>>();
   #quality: NetworkQuality;
   readonly counts: NetworkCounts = { sent: 0, lost: 0, doubled: 0, cut: 0 };
@@ -81,7 +83,7 @@ export class Network<Node, Message> {
       counts.cut += 1;
       return;
     }
-    if (this.#happens(this.#quality.loss)) {
+    if (this.#happens(this.#quality.loss) || this.#isLost(from, to, message)) {
       counts.lost += 1;
       return;
     }
@@ -108,9 +110,16 @@ export class Network<Node, Message> {
     this.#link(from, to).slowMs = byMs;
   }
 
+  /** Loses the messages that are meant, until the function that it gives is called. */
+  lose(isMeant: (from: Node, to: Node, message: Message) => boolean): () => void {
+    this.#losers.add(isMeant);
+    return () => this.#losers.delete(isMeant);
+  }
+
   /** network N2 */
   heal(): void {
     this.#quality = SOUND_NETWORK;
+    this.#losers.clear();
     for (const links of this.#links.values()) {
       for (const link of links.values()) {
         link.isCut = false;
@@ -130,6 +139,11 @@ export class Network<Node, Message> {
       link.lastArrivalMs = arrivalMs;
     }
     this.#kernel.at(arrivalMs, () => this.#deliver(from, to, message));
+  }
+
+  #isLost(from: Node, to: Node, message: Message): boolean {
+    for (const isMeant of this.#losers) if (isMeant(from, to, message)) return true;
+    return false;
   }
 
   #happens(probability: number): boolean {
