@@ -91,7 +91,7 @@ function manifest(name, { description, doors, bin, engines }, imported, { types,
 function copyFiles({ room, bin }, imported, folder) {
   copyFileSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
   copyFileSync(join(ROOT, bin === undefined ? `packages/${room}/README.md` : 'README.md'), join(folder, 'README.md'));
-  if (imported.has('@grpc/proto-loader')) {
+  if (imported.has('protobufjs')) {
     cpSync(join(ROOT, 'protos', 'ashlar'), join(folder, 'protos', 'ashlar'), { recursive: true });
   }
   if (bin === undefined) return;

@@ -1,40 +1,35 @@
 /** The command line as a whole. To add a command: a file in commands/, a line below. */
 import { Command, CommanderError } from 'commander';
-import { benchCommand } from './commands/bench.ts';
-import { configCommand } from './commands/config.ts';
-import { exportCommand } from './commands/export.ts';
-import { getCommand } from './commands/get.ts';
-import { importCommand } from './commands/import.ts';
-import { keysCommand } from './commands/keys.ts';
-import { pingCommand } from './commands/ping.ts';
-import { putCommand } from './commands/put.ts';
-import { rmCommand } from './commands/rm.ts';
-import { sqlCommand } from './commands/sql.ts';
-import { startCommand } from './commands/start.ts';
-import { statsCommand } from './commands/stats.ts';
-import { topCommand } from './commands/top.ts';
-import { watchCommand } from './commands/watch.ts';
-import { makeContext } from './context.ts';
+import { type CliContext, makeContext } from './context.ts';
 import type { CliIo } from './io.ts';
 import { CLI_VERSION } from './version.ts';
 
 const EXIT_USAGE = 2;
-const COMMANDS = [
-  startCommand,
-  sqlCommand,
-  getCommand,
-  putCommand,
-  rmCommand,
-  keysCommand,
-  importCommand,
-  exportCommand,
-  watchCommand,
-  topCommand,
-  statsCommand,
-  pingCommand,
-  configCommand,
-  benchCommand,
-];
+type Make = (context: CliContext) => Command;
+
+/** Loaded when they are asked for: a member that starts needs none of the others. */
+const COMMANDS: Readonly<Record<string, () => Promise<Make>>> = {
+  start: async () => (await import('./commands/start.ts')).startCommand,
+  sql: async () => (await import('./commands/sql.ts')).sqlCommand,
+  get: async () => (await import('./commands/get.ts')).getCommand,
+  put: async () => (await import('./commands/put.ts')).putCommand,
+  rm: async () => (await import('./commands/rm.ts')).rmCommand,
+  keys: async () => (await import('./commands/keys.ts')).keysCommand,
+  import: async () => (await import('./commands/import.ts')).importCommand,
+  export: async () => (await import('./commands/export.ts')).exportCommand,
+  watch: async () => (await import('./commands/watch.ts')).watchCommand,
+  top: async () => (await import('./commands/top.ts')).topCommand,
+  stats: async () => (await import('./commands/stats.ts')).statsCommand,
+  ping: async () => (await import('./commands/ping.ts')).pingCommand,
+  config: async () => (await import('./commands/config.ts')).configCommand,
+  bench: async () => (await import('./commands/bench.ts')).benchCommand,
+};
+
+/** The one that is named first, or all where none is: for help, and to find what was meant. */
+function commandsFor([first = '']: readonly string[]): Promise<Make[]> {
+  const named = Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
+  return Promise.all(named.map((load) => load()));
+}
 
 /**
  * Runs one command line.
@@ -49,7 +44,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .version(CLI_VERSION)
     .showHelpAfterError('(--help shows how)')
     .addHelpText('after', '\nExample:\n  $ ashlar start\n  $ ashlar sql "SELECT 1 + 1 AS two"');
-  for (const make of COMMANDS) program.addCommand(make(context));
+  for (const make of await commandsFor(args)) program.addCommand(make(context));
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     for (const option of command.options) {
       if (Array.isArray(option.defaultValue)) option.defaultValueDescription = 'none';

@@ -3,7 +3,6 @@ import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc
 import { subscribeCreditBytes } from './event-codec.ts';
 import { answerBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH, METHODS } from './methods.ts';
-import { serviceDefinition } from './proto-files.ts';
 import { creditCall, type ServerState, streamCall, unaryCall } from './server-calls.ts';
 import { conversationCall } from './server-conversation.ts';
 import { kvBatchCall, type ServerKvStream, type StreamBounds } from './server-kv-stream.ts';
@@ -134,19 +133,37 @@ function sameBytes(bytes: Buffer): Buffer {
   return bytes;
 }
 
+/** Methods that stream, as the schemas say it: a door is opened before these are read. */
+const STREAMS_BOTH: ReadonlySet<string> = new Set([
+  'Kv/Batch',
+  'Sql/Execute',
+  'Events/Subscribe',
+  'Members/RunFragment',
+  'Members/ChangePart',
+]);
+const STREAMS_ANSWERS: ReadonlySet<string> = new Set([
+  'Compute/RunJob',
+  'Admin/WatchTable',
+  'Members/WatchControl',
+  'Members/RunJobPart',
+]);
+
 /** The definition of a service whose messages stay bytes: handlers decode, so that their failures are theirs to name. */
-export function rawDefinition(name: ServiceName): ServiceDefinition {
-  const methods = Object.entries(serviceDefinition(name)).map(([method, definition]) => [
-    method,
-    {
-      path: definition.path,
-      requestStream: definition.requestStream,
-      responseStream: definition.responseStream,
+export function rawDefinition(service: ServiceName, names: readonly string[]): ServiceDefinition {
+  const methods = names.map((name) => {
+    const method = `${service}/${name}`;
+    const path = `/ashlar.v1.${method}`;
+    const isBoth = STREAMS_BOTH.has(method);
+    const definition = {
+      path,
+      requestStream: isBoth,
+      responseStream: isBoth || STREAMS_ANSWERS.has(method),
       requestSerialize: sameBytes,
       requestDeserialize: sameBytes,
-      responseSerialize: POOLED_PATHS.has(definition.path) ? answerBuffers.serialize : sameBytes,
+      responseSerialize: POOLED_PATHS.has(path) ? answerBuffers.serialize : sameBytes,
       responseDeserialize: sameBytes,
-    },
-  ]);
+    };
+    return [name, definition];
+  });
   return Object.fromEntries(methods) as ServiceDefinition;
 }

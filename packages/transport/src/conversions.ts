@@ -15,7 +15,7 @@ import type {
 import { PART_STATES, PART_STEPS } from './services.ts';
 import { malformed } from './wire.ts';
 
-/** Plain data of services.ts to the object proto-loader encodes, and back. */
+/** Plain data of services.ts to the object protobufjs encodes, and back. */
 export interface Conversion<T> {
   out(value: T): object;
   in(message: object): T;

@@ -10,7 +10,6 @@
  *                  says; beside a refusal, which has up to 4 KiB, they are shorter.
  */
 import {
-  assert,
   ERROR_CODES,
   type ErrorCode,
   GridError,
@@ -22,7 +21,7 @@ import {
 import { decodeRefusal, encodeRefusal } from '@ashlar/serialization';
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
 import { connectionLost } from './link-errors.ts';
-import { messageType, packageDefinition } from './proto-files.ts';
+import { enumNumbers, messageType } from './schema.ts';
 import { fieldsBound, textBound, WireReader, WireWriter } from './wire.ts';
 
 const DETAILS_KEY = 'grpc-status-details-bin';
@@ -96,10 +95,7 @@ function statusOf(code: ErrorCode): status {
 
 /** The number of every code in errors.proto, read from the schema itself. */
 export function errorNumbers(): ReadonlyMap<string, number> {
-  const definition = packageDefinition()['ashlar.v1.ErrorCode'];
-  assert(definition !== undefined, 'errors.proto has the codes');
-  const values = (definition.type as { readonly value: readonly { name: string; number: number }[] }).value;
-  return new Map(values.map(({ name, number }) => [name, number]));
+  return new Map(Object.entries(enumNumbers('ErrorCode')));
 }
 
 let numberOf: ReadonlyMap<string, number> | undefined;

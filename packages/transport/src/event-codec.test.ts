@@ -1,6 +1,6 @@
 import type { EventBatch } from './event-batch.ts';
 import { decodeSubscribeOutput, EncodedEvents, encodeSubscribeOutput, subscribeCreditBytes } from './event-codec.ts';
-import { messageType } from './proto-files.ts';
+import { messageType } from './schema.ts';
 import type { SubscribeOutput } from './services.ts';
 
 const events: EventBatch = {

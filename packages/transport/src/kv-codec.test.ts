@@ -2,7 +2,7 @@ import { NAME_BYTES_MAX, NAME_LENGTH_MAX } from '@ashlar/core';
 import fc from 'fast-check';
 import { BATCH_OPERATIONS_LIMIT, type KvAnswers, type KvBatch, OPCODE, type ProcessorReference } from './kv-batch.ts';
 import { decodeAnswers, decodeBatch, encodeAnswers, encodeBatch, piecesOf } from './kv-codec.ts';
-import { messageType } from './proto-files.ts';
+import { messageType } from './schema.ts';
 
 function batchOf(changes: Partial<KvBatch> = {}): KvBatch {
   return {

@@ -1,7 +1,7 @@
 /** Every method carries all that services.ts says it does: a sample with each field set comes back as it went. */
 import type { Epoch, MemberId, PartitionTable } from '@ashlar/core';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
-import { serviceDefinition } from './proto-files.ts';
+import { serviceMethods } from './schema.ts';
 import { type KeyText, PART_STATES, PART_STEPS } from './services.ts';
 
 type Methods = typeof METHODS;
@@ -229,7 +229,7 @@ describe('the methods', () => {
 
   it('are those of the schema, all of them', () => {
     const paths = ['Kv', 'Sql', 'Compute', 'Events', 'Admin', 'Members'].flatMap((service) =>
-      Object.values(serviceDefinition(service)).map(({ path }) => path),
+      Object.values(serviceMethods(service)).map(({ path }) => path),
     );
     const known = names.map((name) => METHODS[name].path);
     expect([...known, '/ashlar.v1.Kv/Batch'].sort()).toEqual(paths.sort());

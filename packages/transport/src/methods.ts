@@ -1,7 +1,7 @@
 /**
  * Every method with its codec, for both ends: plain data of services.ts <-> bytes of `protos/ashlar/v1`.
  *
- * Messages whose fields have the same names and shapes pass through proto-loader as they are; the others name a
+ * Messages whose fields have the same names and shapes pass through protobufjs as they are; the others name a
  * conversion. Schemas are loaded at the first message, not at import.
  */
 import { GridError, type PartitionTable } from '@ashlar/core';
@@ -21,8 +21,8 @@ import {
   table,
 } from './conversions.ts';
 import { decodeSubscribeOutput, encodeSubscribeOutput } from './event-codec.ts';
-import { serviceDefinition } from './proto-files.ts';
 import { Guard } from './request-guard.ts';
+import { type SchemaMethod, serviceMethods } from './schema.ts';
 import type * as s from './services.ts';
 import { malformed } from './wire.ts';
 
@@ -62,15 +62,16 @@ function method<Request, Response>(
   name: string,
   codecs: Codecs<Request, Response> = {},
 ): Method<Request, Response> {
-  const definition = () => {
-    const found = serviceDefinition(service)[name];
-    if (found === undefined) throw new TypeError(`no method ${service}/${name}`);
-    return found;
+  let known: SchemaMethod | undefined;
+  const schema = (): SchemaMethod => {
+    known ??= serviceMethods(service)[name];
+    if (known === undefined) throw new TypeError(`no method ${service}/${name}`);
+    return known;
   };
   const { request, response } = codecs;
   let guard: Guard | undefined;
   const checked = (bytes: Buffer): Buffer => {
-    guard ??= Guard.of((definition().requestType.type as { readonly name: string }).name);
+    guard ??= Guard.of(schema().request.type);
     guard.check(bytes);
     return bytes;
   };
@@ -80,11 +81,11 @@ function method<Request, Response>(
     name,
     effect: codecs.effect ?? 'none',
     namesCatalog: codecs.namesCatalog ?? false,
-    encodeRequest: (value) => definition().requestSerialize(request === undefined ? (value ?? {}) : request.out(value)),
-    decodeRequest: (bytes) => converted(parsed(definition().requestDeserialize, checked(bytes)), request),
+    encodeRequest: (value) => schema().request.serialize(request === undefined ? (value ?? {}) : request.out(value)),
+    decodeRequest: (bytes) => converted(parsed(schema().request.deserialize, checked(bytes)), request),
     encodeResponse: (value) =>
-      definition().responseSerialize(response === undefined ? (value ?? {}) : response.out(value)),
-    decodeResponse: (bytes) => converted(definition().responseDeserialize(bytes), response),
+      schema().response.serialize(response === undefined ? (value ?? {}) : response.out(value)),
+    decodeResponse: (bytes) => converted(schema().response.deserialize(bytes), response),
   };
 }
 

@@ -1,13 +1,13 @@
 import { GridError } from '@ashlar/core';
 import { METHODS } from './methods.ts';
-import { serviceDefinition } from './proto-files.ts';
 import { EXPORTS_MAX } from './request-guard.ts';
+import { serviceMethods } from './schema.ts';
 import { fieldsBound, WireWriter } from './wire.ts';
 
 const LONG = 'x'.repeat(100_000);
 
 function bytesOf(service: string, name: string, message: object): Buffer {
-  return serviceDefinition(service)[name]!.requestSerialize(message);
+  return serviceMethods(service)[name]!.request.serialize(message);
 }
 
 function field(write: (writer: WireWriter) => void): Buffer {

@@ -10,8 +10,8 @@
  * request-guard Q3  Integers of a schema are below 2^53, so none changes on its way to a number.
  * request-guard Q4  A message has at most FIELDS_MAX fields, and lists what LIST_BOUNDS say.
  */
-import { assert, GridError, NAME_BYTES_MAX, NAME_LENGTH_MAX } from '@ashlar/core';
-import { packageDefinition } from './proto-files.ts';
+import { GridError, NAME_BYTES_MAX, NAME_LENGTH_MAX } from '@ashlar/core';
+import protobuf from 'protobufjs';
 import { malformed, WIRE_TYPE, WireReader } from './wire.ts';
 
 const TEXT_BYTES_MAX = 1024;
@@ -74,7 +74,7 @@ const NAME_FIELDS: ReadonlySet<string> = new Set(['map', 'name', 'module', 'expo
 /** Elements, by the field's name; other lists are bounded by FIELDS_MAX and the message's length. */
 const LIST_BOUNDS: Readonly<Record<string, number>> = { partitions: PARTITIONS_MAX, types: 16, exports: EXPORTS_MAX };
 /** Bytes of an element of a packed list, at least. */
-const PACKED_WIDTHS: Readonly<Record<string, number>> = { TYPE_FIXED32: 4, TYPE_DOUBLE: 8 };
+const PACKED_WIDTHS: Readonly<Record<string, number>> = { fixed32: 4, double: 8 };
 
 interface Field {
   readonly name: string;
@@ -88,15 +88,6 @@ interface Field {
   readonly message: Guard | undefined;
 }
 
-/** What proto-loader says of a field. */
-interface FieldDescriptor {
-  readonly name: string;
-  readonly number: number;
-  readonly label: string;
-  readonly type: string;
-  readonly typeName: string;
-}
-
 export class Guard {
   readonly #fields: ReadonlyMap<number, Field>;
 
@@ -104,12 +95,8 @@ export class Guard {
     this.#fields = fields;
   }
 
-  /** @param message  its name within ashlar.v1 */
-  static of(message: string): Guard {
-    const definition = packageDefinition()[`ashlar.v1.${message}`];
-    assert(definition !== undefined, () => `no message ${message}`);
-    const { field } = definition.type as { readonly field: readonly FieldDescriptor[] };
-    return new Guard(new Map(field.map((one) => [one.number, fieldOf(message, one)])));
+  static of({ name, fieldsArray }: protobuf.Type): Guard {
+    return new Guard(new Map(fieldsArray.map((field) => [field.id, fieldOf(name, field)])));
   }
 
   /** @throws GridError INVALID_ARGUMENT, INVALID_NAME, STATEMENT_TOO_LARGE, KEY_TOO_LARGE, INVALID_TOKEN */
@@ -128,17 +115,17 @@ export class Guard {
   }
 }
 
-function fieldOf(message: string, { name, type, label, typeName }: FieldDescriptor): Field {
-  const isText = type === 'TYPE_STRING';
+function fieldOf(message: string, { name, type, repeated, resolvedType }: protobuf.Field): Field {
+  const isText = type === 'string';
   return {
     name,
-    wireType: wireTypeOf(type),
-    isRepeated: label === 'LABEL_REPEATED',
-    isUnsigned: type === 'TYPE_UINT32' || type === 'TYPE_UINT64' || type === 'TYPE_ENUM' || type === 'TYPE_BOOL',
+    wireType: resolvedType instanceof protobuf.Type ? WIRE_TYPE.DELIMITED : wireTypeOf(type),
+    isRepeated: repeated,
+    isUnsigned: UNSIGNED.has(type) || resolvedType instanceof protobuf.Enum,
     text: isText ? (TEXT_BOUNDS[`${message}.${name}`] ?? (NAME_FIELDS.has(name) ? NAME : otherText(name))) : undefined,
     countMax: LIST_BOUNDS[name] ?? Number.MAX_SAFE_INTEGER,
     width: PACKED_WIDTHS[type] ?? 1,
-    message: type === 'TYPE_MESSAGE' ? Guard.of(typeName) : undefined,
+    message: resolvedType instanceof protobuf.Type ? Guard.of(resolvedType) : undefined,
   };
 }
 
@@ -149,10 +136,14 @@ function otherText(name: string): Bound {
   };
 }
 
+/** Types of a schema whose numbers are never below zero. */
+const UNSIGNED: ReadonlySet<string> = new Set(['uint32', 'uint64', 'bool']);
+
+/** Of a number, a text or bytes; enums are numbers. */
 function wireTypeOf(type: string): number {
-  if (type === 'TYPE_STRING' || type === 'TYPE_BYTES' || type === 'TYPE_MESSAGE') return WIRE_TYPE.DELIMITED;
-  if (type === 'TYPE_DOUBLE') return WIRE_TYPE.FIXED64;
-  return type === 'TYPE_FIXED32' ? WIRE_TYPE.FIXED32 : WIRE_TYPE.VARINT;
+  if (type === 'string' || type === 'bytes') return WIRE_TYPE.DELIMITED;
+  if (type === 'double') return WIRE_TYPE.FIXED64;
+  return type === 'fixed32' ? WIRE_TYPE.FIXED32 : WIRE_TYPE.VARINT;
 }
 
 function passField(

@@ -8,14 +8,12 @@
 import './quiet-grpc.ts';
 import { GridError } from '@ashlar/core';
 import { type ChannelOptions, Server } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
 import { ActiveCalls } from './active-calls.ts';
 import { refuseInsecureBind } from './bind-rule.ts';
 import { bind, rawDefinition, SERVICE_NAMES } from './bindings.ts';
 import { doorCredentials } from './door-credentials.ts';
+import { LateServices } from './late-services.ts';
 import { Outgoing } from './outgoing.ts';
-import { definitionAsWritten } from './proto-files.ts';
 import type { ServerState } from './server-calls.ts';
 import type { ServerKvStream } from './server-kv-stream.ts';
 import type { DoorStats, GridServer, ServeOptions, ServerLimits } from './server-types.ts';
@@ -60,17 +58,18 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
   const streams = new Set<ServerKvStream>();
   const server = new Server(serverOptions(limits));
   const implementations = bind(options.services, state, limits, streams);
-  for (const name of SERVICE_NAMES) server.addService(rawDefinition(name), implementations[name]);
-  const health = new HealthImplementation(servingStatus('SERVING'));
-  health.addToServer(server);
-  new ReflectionService(definitionAsWritten()).addToServer(server);
+  for (const name of SERVICE_NAMES) {
+    server.addService(rawDefinition(name, Object.keys(implementations[name])), implementations[name]);
+  }
+  const late = new LateServices();
+  setServing(late, 'SERVING');
+  late.addToServer(server);
   const port = await listen(server, host, options);
-  return new Door(server, port, state, limits, streams, health);
+  return new Door(server, port, state, limits, streams, late);
 }
 
-function servingStatus(status: 'SERVING' | 'NOT_SERVING'): Record<string, 'SERVING' | 'NOT_SERVING'> {
-  const names = ['', ...SERVICE_NAMES.map((name) => `ashlar.v1.${name}`)];
-  return Object.fromEntries(names.map((name) => [name, status]));
+function setServing(late: LateServices, status: 'SERVING' | 'NOT_SERVING'): void {
+  for (const name of ['', ...SERVICE_NAMES.map((service) => `ashlar.v1.${service}`)]) late.setStatus(name, status);
 }
 
 function serverOptions(limits: Required<ServerLimits>): ChannelOptions {
@@ -113,7 +112,7 @@ class Door implements GridServer {
   readonly #server: Server;
   readonly #state: ServerState;
   readonly #streams: Set<ServerKvStream>;
-  readonly #health: HealthImplementation;
+  readonly #late: LateServices;
   readonly #limits: Required<ServerLimits>;
   readonly #stopWatching: () => void;
   readonly #closeWindows: () => void;
@@ -124,13 +123,13 @@ class Door implements GridServer {
     state: ServerState,
     limits: Required<ServerLimits>,
     streams: Set<ServerKvStream>,
-    health: HealthImplementation,
+    late: LateServices,
   ) {
     this.#server = server;
     this.port = port;
     this.#state = state;
     this.#streams = streams;
-    this.#health = health;
+    this.#late = late;
     this.#limits = limits;
     this.#stopWatching = state.traffic.watch(port);
     this.#closeWindows = openUploadWindows(port, FLOW_CONTROL_WINDOW_BYTES);
@@ -156,15 +155,15 @@ class Door implements GridServer {
 
   async drain(deadlineMs: number): Promise<void> {
     this.#state.draining = true;
-    for (const [service, status] of Object.entries(servingStatus('NOT_SERVING'))) {
-      this.#health.setStatus(service, status);
-    }
+    setServing(this.#late, 'NOT_SERVING');
+    this.#late.endStreams();
     for (const stream of this.#streams) stream.endWhenIdle();
     await this.#shutDown(deadlineMs);
   }
 
   async close(): Promise<void> {
     this.#state.draining = true;
+    this.#late.endStreams();
     await this.#shutDown(0);
   }
 

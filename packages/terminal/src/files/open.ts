@@ -1,11 +1,10 @@
-/** Chooses the reader by the file's ending. */
+/** Chooses the reader by the file's ending; readers that need a library are loaded when there is a file for them. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { GridError } from '@ashlar/api';
-import { type CsvOptions, openCsv } from './csv.ts';
+import type { CsvOptions } from './csv.ts';
 import { openJson } from './json.ts';
 import { openNdjson } from './ndjson.ts';
-import { openParquet } from './parquet.ts';
 import type { RowSource } from './rows.ts';
 
 /** How a file is to be read, where its ending and its first bytes do not say. */
@@ -43,11 +42,11 @@ export async function openRows(path: string, options: OpenOptions = {}): Promise
   }
   switch (kind) {
     case 'parquet':
-      return openParquet(path);
+      return (await import('./parquet.ts')).openParquet(path);
     case 'csv':
-      return openCsv(path, options);
+      return (await import('./csv.ts')).openCsv(path, options);
     case 'tsv':
-      return openCsv(path, { ...options, delimiter: options.delimiter ?? '\t' });
+      return (await import('./csv.ts')).openCsv(path, { ...options, delimiter: options.delimiter ?? '\t' });
     case 'ndjson':
       return openNdjson(path, options.encoding);
     case 'json':

@@ -1,7 +1,8 @@
 /** For tools that speak to a door by hand: the schema's methods and messages, and what a status says. */
 import { Metadata } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
 import { fromStatus } from '../error-status.ts';
-import { packageDefinition } from '../proto-files.ts';
+import { schemaRoot, serviceMethods, serviceNames } from '../schema.ts';
 
 const DETAILS_KEY = 'grpc-status-details-bin';
 
@@ -22,40 +23,29 @@ export interface SchemaMethod {
   readonly isRequestStream: boolean;
 }
 
-interface Definition {
-  readonly path?: string;
-  readonly requestStream?: boolean;
-  readonly requestType?: { readonly type: { readonly name: string } };
-}
-
 /** Every method of `protos/ashlar/v1`. */
 export function schemaMethods(): readonly SchemaMethod[] {
-  return Object.values(packageDefinition())
-    .flatMap((one) => Object.values(one) as Definition[])
-    .flatMap(({ path, requestStream, requestType }) =>
-      path === undefined || requestType === undefined
-        ? []
-        : [{ path, request: requestType.type.name, isRequestStream: requestStream === true }],
-    );
+  return serviceNames().flatMap((service) =>
+    Object.values(serviceMethods(service)).map(({ path, request, requestStream }) => ({
+      path,
+      request: request.type.name,
+      isRequestStream: requestStream,
+    })),
+  );
 }
 
 /** @param message  its name within ashlar.v1; empty for an enum */
 export function schemaFields(message: string): readonly SchemaField[] {
-  const { type } = packageDefinition()[`ashlar.v1.${message}`] as {
-    readonly type: { readonly field?: readonly Raw[] };
-  };
-  return (type.field ?? []).map(({ name, number, label, type, typeName }) => ({
-    ...{ name, number, type, typeName },
-    isRepeated: label === 'LABEL_REPEATED',
+  const type = schemaRoot().lookup(`ashlar.v1.${message}`);
+  if (!(type instanceof protobuf.Type)) return [];
+  return type.fieldsArray.map(({ name, id, repeated, type: kind, resolvedType }) => ({
+    ...{ name, number: id, isRepeated: repeated, typeName: resolvedType?.name ?? '' },
+    type: resolvedType === null ? `TYPE_${kind.toUpperCase()}` : typeKind(resolvedType),
   }));
 }
 
-interface Raw {
-  readonly name: string;
-  readonly number: number;
-  readonly label: string;
-  readonly type: string;
-  readonly typeName: string;
+function typeKind(type: protobuf.Type | protobuf.Enum): string {
+  return type instanceof protobuf.Type ? 'TYPE_MESSAGE' : 'TYPE_ENUM';
 }
 
 /** What trailers of HTTP/2 say, as a code and a message of ours. */
