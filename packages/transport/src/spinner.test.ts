@@ -135,7 +135,7 @@ describe('a spinner', () => {
     const on = spinning();
     const { loop, spinner } = on;
     const stillMs: number[] = [];
-    for (let time = 0; time < 9; time++) {
+    for (let time = 0; time < 12; time++) {
       trial(on, 0.01, 1);
       expect(spinner.figures()).toMatchObject({ still: true, preempted: time + 1 });
       const began = loop.ms;
@@ -143,12 +143,13 @@ describe('a spinner', () => {
       const { spins } = spinner.figures();
       while (spinner.figures().spins === spins) {
         spinner.watch(loop.ms);
-        if (spinner.figures().spins === spins) loop.ms += 500;
+        if (spinner.figures().spins === spins) loop.ms += 10;
       }
       spinner.rest(loop.ms);
       stillMs.push(loop.ms - began);
     }
-    expect(stillMs.map((ms) => Math.round(ms / 1000))).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    const tenths = stillMs.map((ms) => Math.round(ms / 100));
+    expect(tenths).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
   });
 
   it('stands still where the loop is late by its own work (S4)', () => {
@@ -157,11 +158,26 @@ describe('a spinner', () => {
     expect(on.spinner.figures()).toMatchObject({ still: true, preempted: 1 });
   });
 
+  it('finds out that it loses its core for long, if rarely, as by a quota; and stands still for longer each time (S4)', () => {
+    const on = spinning();
+    const stillMs: number[] = [];
+    for (let time = 0; time < 4; time++) {
+      trial(on);
+      expect(on.spinner.figures()).toMatchObject({ still: false, preempted: time });
+      for (let spin = 0; spin < 2048; spin++) hit(on, spin === 1000 ? 50 : 0.01);
+      expect(on.spinner.figures()).toMatchObject({ still: true, preempted: time + 1 });
+      const began = on.loop.ms;
+      while (on.spinner.figures().still) on.loop.ms += 10;
+      stillMs.push(Math.round((on.loop.ms - began) / 100));
+    }
+    expect(stillMs).toEqual([1, 2, 4, 8]);
+  });
+
   it('is not stopped by a disturbance now and then, and looks rarely once it has passed its trial (S4)', () => {
     const on = spinning();
     trial(on);
     expect(on.loop.looks).toBe(32);
-    for (let spin = 0; spin < 4096; spin++) hit(on, spin % 50 === 0 ? 2 : 0.01, spin % 100 === 0 ? 1 : 0);
+    for (let spin = 0; spin < 4096; spin++) hit(on, spin % 1000 === 0 ? 3 : 0.01, spin % 100 === 0 ? 1 : 0);
     expect(on.loop.looks).toBe(32 + 32);
     expect(on.spinner.figures()).toMatchObject({ still: false, preempted: 0, hits: 4112 });
   });

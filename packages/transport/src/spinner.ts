@@ -8,9 +8,10 @@
  * spinner S2  A turn that took longer than TURN_MS without bytes of ours ends it: the loop has other work, or was preempted.
  * spinner S3  What it does for nothing is bounded: after n misses in a row 2^n - 1 chances are let pass, PASSED_MAX at most.
  * spinner S4  Of every SAMPLED spins one is looked at: whether the process had to give up its core meanwhile. Every WINDOW spins it is
- *             judged: where a quarter of those looked at was preempted, or a quarter of all ended late (S2), it stands still for
- *             a second, and twice as long each time that it is found so again, up to STILL_MAX_MS. At first, and after standing
- *             still, it is on trial: all spins are looked at, and judged after TRIAL of them.
+ *             judged: where a quarter of those looked at was preempted, or a fifth of the time was lost to late turns (others on the
+ *             core, a quota, other work), it stands still for STILL_MIN_MS, and twice as long each time that it is found so
+ *             before a whole window went well, up to STILL_MAX_MS. At first, and after standing still, it is on trial: all spins
+ *             are looked at, and judged after TRIAL of them.
  * spinner S5  One that is off never turns.
  */
 
@@ -22,9 +23,12 @@ const WINDOW = 2048;
 /** Looking at the process's figures takes some 10 us. */
 const SAMPLED = 256;
 const TRIAL = 16;
-/** Share of spins that may be disturbed: a core of one's own is wanted by the kernel's threads now and then. */
-const DISTURBED_SHARE = 0.25;
-const STILL_MIN_MS = 1000;
+/** Share of spins that may be preempted: a core of one's own is wanted by the kernel's threads now and then. */
+const PREEMPTED_SHARE = 0.25;
+/** Share of the time that may be lost: a collection of garbage takes some. */
+const LOST_SHARE = 0.2;
+/** Short: a process that has just begun is late for reasons of its own. */
+const STILL_MIN_MS = 100;
 const STILL_MAX_MS = 60_000;
 
 /** The event loop of this thread. */
@@ -73,11 +77,12 @@ export class Spinner {
   #stillUntilMs = 0;
   #stillMs = STILL_MIN_MS;
   #isOnTrial = true;
-  /** Of the spins since the last judgement: all, those looked at, those of them that were preempted, those that ended late. */
+  /** Of the spins since the last judgement: all, those looked at, those of them that were preempted; their time, and what of it was lost. */
   #spins = 0;
   #sampled = 0;
   #preempted = 0;
-  #late = 0;
+  #windowMs = 0;
+  #lostMs = 0;
   /** Of the present spin, where it is looked at. */
   #switches: number | undefined;
   readonly #figures = { spins: 0, hits: 0, misses: 0, preempted: 0, spunMs: 0 };
@@ -153,8 +158,7 @@ export class Spinner {
     this.#isTurning = false;
     if (this.#untilMs === undefined) return;
     const nowMs = this.#loop.nowMs();
-    const isLate = nowMs - this.#turnedMs > TURN_MS && !this.#hasBytes;
-    if (nowMs >= this.#untilMs || isLate) {
+    if (nowMs >= this.#untilMs || this.#lateMs(nowMs) > 0) {
       this.#figures.misses++;
       this.#missesInRow++;
       this.#toPass = Math.min(2 ** this.#missesInRow - 1, PASSED_MAX);
@@ -169,9 +173,11 @@ export class Spinner {
 
   #end(nowMs: number): void {
     this.#untilMs = undefined;
-    this.#figures.spunMs += nowMs - this.#beganMs;
+    const spunMs = nowMs - this.#beganMs;
+    this.#figures.spunMs += spunMs;
+    this.#windowMs += spunMs;
+    this.#lostMs += this.#lateMs(nowMs);
     this.#spins++;
-    if (nowMs - this.#turnedMs > TURN_MS && !this.#hasBytes) this.#late++;
     if (this.#switches !== undefined) {
       this.#sampled++;
       if (this.#loop.involuntarySwitches() > this.#switches) this.#preempted++;
@@ -179,16 +185,23 @@ export class Spinner {
     if (this.#spins >= (this.#isOnTrial ? TRIAL : WINDOW)) this.#judge(nowMs);
   }
 
+  /** How much too late the present turn is, unless bytes of ours were at work in it. */
+  #lateMs(nowMs: number): number {
+    return this.#hasBytes ? 0 : Math.max(0, nowMs - this.#turnedMs - TURN_MS);
+  }
+
   /** spinner S4 */
   #judge(nowMs: number): void {
-    const isInTheWay = this.#preempted > this.#sampled * DISTURBED_SHARE || this.#late > this.#spins * DISTURBED_SHARE;
+    const isInTheWay = this.#preempted > this.#sampled * PREEMPTED_SHARE || this.#lostMs > this.#windowMs * LOST_SHARE;
+    const wasOnTrial = this.#isOnTrial;
     this.#isOnTrial = isInTheWay;
     this.#spins = 0;
     this.#sampled = 0;
     this.#preempted = 0;
-    this.#late = 0;
+    this.#windowMs = 0;
+    this.#lostMs = 0;
     if (!isInTheWay) {
-      this.#stillMs = STILL_MIN_MS;
+      if (!wasOnTrial) this.#stillMs = STILL_MIN_MS;
       return;
     }
     this.#figures.preempted++;
