@@ -27,6 +27,7 @@ export { decodeParameters, encodeParameters } from './parameters.ts';
 export { partitionHash, partitionOf } from './partition.ts';
 export { Path, type PathSegment, pathText } from './path.ts';
 export { decodeRefusal, encodeRefusal, type RefusingCode, refusedBy } from './refusals.ts';
+export { haveSameShape } from './same-shape.ts';
 export {
   beginShortAnswer,
   decodeShortRequest,

@@ -14,7 +14,7 @@ function found(...paths: readonly string[]): DocumentPaths {
 
 /** A member whose looks a test answers, one by one. */
 function bench(of: Readonly<Record<string, DocumentPaths>> = {}) {
-  const state = { changes: 0, isSettled: true, isOpen: true };
+  const state = { changes: 0, watched: 0, isSettled: true, isOpen: true };
   const looks: PromiseWithResolvers<DocumentPaths>[] = [];
   const pins = new Set<number>();
   const snapshots = {
@@ -28,6 +28,7 @@ function bench(of: Readonly<Record<string, DocumentPaths>> = {}) {
   };
   const parts = {
     control: {
+      self: 'self',
       table: { members: Object.keys(of).map((id) => ({ id })) },
       ownPartitions: [0, 1],
       maps: new Map(),
@@ -35,7 +36,8 @@ function bench(of: Readonly<Record<string, DocumentPaths>> = {}) {
     } as unknown as GridView,
     store: {
       hasMap: () => state.isOpen,
-      changeCount: () => state.changes,
+      reshapeCount: () => state.changes,
+      watchShapes: (_: MapId, changes: number) => void (state.watched = changes),
       get isSettled() {
         return state.isSettled;
       },
@@ -72,6 +74,21 @@ describe('the paths of a map on this member', () => {
     const second = finder.here(MAP, signal);
     await answer(2, found('a', 'b'));
     expect(await second).toEqual(found('a', 'b'));
+  });
+
+  it('are told without asking anybody where this member is the grid, and its documents are watched from then on', async () => {
+    const { finder, state, looks, answer } = bench({ self: found('z') });
+    const first = finder.inGrid({ id: MAP }, signal);
+    expect(finder.inGridNow({ id: MAP })).toBeUndefined();
+    await answer(1, found('a'));
+    expect(await first).toEqual(found('a'));
+    state.watched = 0;
+    expect(finder.inGridNow({ id: MAP })).toEqual(found('a'));
+    expect([state.watched > 0, looks.length]).toEqual([true, 1]);
+    state.changes++;
+    expect(finder.inGridNow({ id: MAP })).toBeUndefined();
+    const { finder: oneOfTwo } = bench({ self: found('a'), b: found('b') });
+    expect(oneOfTwo.inGridNow({ id: MAP })).toBeUndefined();
   });
 
   it('are looked at again where a change is committed and not counted yet', async () => {

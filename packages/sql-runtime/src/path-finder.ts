@@ -21,10 +21,12 @@ export interface PathFinderParts {
 
 /** Most maps that are remembered; what was found first goes first. */
 const REMEMBERED_MAX = 1000;
+/** Changes of a map, since somebody asked last, that are looked at for whether they change what was found. */
+const WATCHED_CHANGES = 1 << 18;
 
 interface Remembered {
-  /** The map's count of changes before it was looked at. */
-  readonly changes: number;
+  /** The map's count of changes of shapes before it was looked at. */
+  readonly reshapes: number;
   readonly found: DocumentPaths;
 }
 
@@ -84,7 +86,9 @@ export class PathFinder {
   #known(mapId: MapId): DocumentPaths | undefined {
     const { store } = this.#parts;
     const known = this.#remembered.get(mapId);
-    return known?.changes === store.changeCount(mapId) && store.isSettled ? known.found : undefined;
+    if (known?.reshapes !== store.reshapeCount(mapId) || !store.isSettled) return undefined;
+    store.watchShapes(mapId, WATCHED_CHANGES);
+    return known.found;
   }
 
   #begin(mapId: MapId): Promise<DocumentPaths> {
@@ -106,7 +110,8 @@ export class PathFinder {
   /** Every thread of the pool keeps what it found, so one task does all partitions. */
   async #look(mapId: MapId): Promise<DocumentPaths> {
     const { store, control, queryPool } = this.#parts;
-    const changes = store.changeCount(mapId);
+    store.watchShapes(mapId, WATCHED_CHANGES);
+    const reshapes = store.reshapeCount(mapId);
     const { pinId, version } = this.#snapshots.pin(0 as Version);
     try {
       const partitions = control.ownPartitions as PartitionId[];
@@ -114,7 +119,7 @@ export class PathFinder {
       const task: PathsTask = { mapId, partitions, snapshotId, snapshotVersion: version };
       const found = await queryPool.run<DocumentPaths>('paths', task).result;
       this.#snapshots.checkHeld(snapshotId, partitions);
-      this.#remember(mapId, { changes, found });
+      this.#remember(mapId, { reshapes, found });
       return found;
     } finally {
       this.#snapshots.release(pinId);

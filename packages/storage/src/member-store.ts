@@ -227,6 +227,21 @@ export class MemberStore extends StoreLogs {
     return this.#core.maps.get(mapId)?.host.changes ?? 0;
   }
 
+  /**
+   * A number that rises with every change of the map's entries which may have changed what paths its documents have, and which
+   * kinds of values are there. While it is watched, a document in the place of one of the same shape leaves it as it is. Counts
+   * as changeCount() does.
+   */
+  reshapeCount(mapId: MapId): number {
+    return this.#core.maps.get(mapId)?.host.reshapes ?? 0;
+  }
+
+  /** Watches the shapes of the map's documents for so many changes from now on: each costs about a microsecond. */
+  watchShapes(mapId: MapId, changes: number): void {
+    const map = this.#core.maps.get(mapId);
+    if (map !== undefined) map.host.watchedChanges = changes;
+  }
+
   /** Whether every committed change is counted in changeCount() already. */
   get isSettled(): boolean {
     return this.#core.patchQueue.length === 0;

@@ -220,7 +220,7 @@ export class StoreCore {
       new StoredMap(
         mapId,
         options,
-        { blocks, epochs, timers, words, decidedSlots, account, hashSeed, changes: 0 },
+        { blocks, epochs, timers, words, decidedSlots, account, hashSeed, changes: 0, reshapes: 0, watchedChanges: 0 },
         directory,
         count,
       ),

@@ -54,6 +54,7 @@ import { MemoryKind } from '../memory/accounts.ts';
 import type { Ref } from '../memory/arena.ts';
 import { keyHash, releaseEntry, releaseValue } from '../memory/blocks.ts';
 import type { Snapshots } from '../snapshots.ts';
+import { areAlike } from './alike-values.ts';
 import { NOTHING } from './decided-slots.ts';
 import { EntryIndex } from './entry-index.ts';
 import { bridge, olderThan, validPrevious } from './slot-chain.ts';
@@ -205,7 +206,9 @@ export class SlotTable {
    * @returns slots that nobody will see any more
    */
   patch(staged: number, closed: number, lane: number, version: number): number {
-    this.host.changes++;
+    const { host } = this;
+    host.changes++;
+    if (host.watchedChanges === 0 || !this.#keepsShape(staged, closed, lane)) host.reshapes++;
     if (staged >= 0 && closed >= 0 && this.#patchReplaced(staged, closed, lane, version)) return 1;
     let garbage = 0;
     if (closed >= 0) {
@@ -214,6 +217,19 @@ export class SlotTable {
     }
     if (staged >= 0 && !this.#patchNew(staged, lane, version)) garbage += 1;
     return garbage;
+  }
+
+  /** Whether an operation puts a document in the place of one that has the same fields with values of the same kinds. */
+  #keepsShape(staged: number, closed: number, lane: number): boolean {
+    this.host.watchedChanges--;
+    if (staged < 0 || closed < 0) return false;
+    const chunk = this.chunks[staged >>> CHUNK_SHIFT]!;
+    const at = staged & CHUNK_MASK;
+    // Its own batch has removed it again.
+    if (chunk.f64[chunk.end + at] === lane) return false;
+    const before = this.chunks[closed >>> CHUNK_SHIFT]!;
+    const { arena } = this.host.blocks;
+    return areAlike(arena, before.u32[before.valueRef + (closed & CHUNK_MASK)]!, chunk.u32[chunk.valueRef + at]!);
   }
 
   /**

@@ -20,4 +20,8 @@ export interface TableHost {
   readonly account: ByteAccount;
   /** Rises with every change of the map's entries and columns. */
   changes: number;
+  /** Rises with every change of its entries, but for those while it is watched that put a document of the same shape in its place. */
+  reshapes: number;
+  /** Changes that are still looked at for that; 0: it is not watched. */
+  watchedChanges: number;
 }
