@@ -3,7 +3,7 @@
  * operations on their key, which the same text takes from then on.
  */
 import type { SqlOptions } from '@ashlar/api';
-import { Decimal, type Grid } from '@ashlar/client';
+import { Decimal, defineMap, type Grid } from '@ashlar/client';
 import { TestGrid } from './support/grid.ts';
 
 interface Told {
@@ -146,6 +146,18 @@ describe.each([1, 3])('statements by key in a grid of %i', (memberCount) => {
       );
     }
     expect((await byKeyCount(client)) - before).toBeGreaterThan(30);
+  });
+
+  it('find composite keys of maps with affinity, also where this client has declared the map otherwise', async () => {
+    const keys = Array.from({ length: 20 }, (_, n) => ['eu', n] as const);
+    const parts = client.map<readonly [string, number], { n: number }>(defineMap('parts', { affinityParts: 1 }));
+    await parts.putAll(keys.map((key) => [key, { n: key[1] }]));
+    const other = await grid.connect();
+    other.map(defineMap('parts', { affinityParts: 2 }));
+    for (const one of [client, other, await grid.connect()]) {
+      for (const key of keys)
+        expect(await one.sql`SELECT n FROM parts WHERE __key = ${key}`.all()).toEqual([{ n: key[1] }]);
+    }
   });
 
   it('see every write that was acknowledged before, also one that brings a new column', async () => {

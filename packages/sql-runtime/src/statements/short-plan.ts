@@ -9,7 +9,7 @@
  */
 import type { Expr, RowValue } from '@ashlar/expressions';
 import { columnValues, decodeColumns, encodeParameters, type ShortHeader, shortHeader } from '@ashlar/serialization';
-import { isShortMerge, type MergeResult, runMerge } from '@ashlar/sql-executor';
+import { isPassThrough, isShortMerge, limitOf, type MergeResult, runMerge } from '@ashlar/sql-executor';
 import type { FragmentNode, MergeNode, Plan, PlanColumn } from '@ashlar/sql-plan';
 import { GetReader, type GetRow, rowsBatch } from '../get-rows.ts';
 import { PlainRow } from './plain-row.ts';
@@ -98,6 +98,10 @@ export function shortResult(plan: ShortPlan, found: GetRow[], values: MergeValue
   const { merge, reader } = plan;
   const rows = reader.sorted(found).map((row) => row.values);
   if (merge === undefined) return { rows, odd: [] };
+  if (isPassThrough(merge)) {
+    const { offset, limit } = limitOf(merge, values.parameters);
+    return { rows: rows.slice(offset, offset + limit), odd: [] };
+  }
   const batch = rowsBatch(gathered(merge), rows as RowValue[][]);
   if (!isShortMerge(merge, batch.length)) return undefined;
   const { parameters, nowMs: clockMs, strict } = values;
