@@ -18,6 +18,7 @@ import {
   RowDividesByZero,
 } from '@ashlar/expressions';
 import type { LogRecordView } from '@ashlar/storage';
+import { KeyLook } from './key-look.ts';
 
 export interface FilterOptions {
   /** Empty: all. */
@@ -42,6 +43,7 @@ export class EventFilter {
   readonly #context: EvalContext;
   readonly #oddRows = new OddRows();
   readonly #row: DocumentRow;
+  readonly #keyLook: KeyLook | undefined;
   #dividedByZero = 0;
 
   /** @throws GridError DIVISION_BY_ZERO and others of the condition itself */
@@ -53,6 +55,7 @@ export class EventFilter {
     if (options.condition === undefined) return;
     evaluatorOf(options.condition);
     checkConstantParts(options.condition, { parameters: options.parameters });
+    this.#keyLook = KeyLook.of(options.condition, options.columns, { parameters: options.parameters });
   }
 
   get counts(): FilterCounts {
@@ -64,6 +67,7 @@ export class EventFilter {
     if (this.#types.size > 0 && !this.#types.has(type)) return false;
     if (this.#condition === undefined) return true;
     record.positionKey();
+    if (this.#keyLook?.excludes(record.bytes, record.start, record.stop) === true) return false;
     this.#row.key(record.bytes, record.start, record.stop);
     if (record.hasValue) record.positionValue();
     else record.positionOldValue();
