@@ -18,7 +18,8 @@ export class Leaving {
   readonly #replicas: Replicas;
   #startedMs: number | undefined;
   #hasRenounced = false;
-  #askedMs = Number.NEGATIVE_INFINITY;
+  /** By partition: the revision of its row by which it was asked to change, and when. */
+  readonly #asked = new Map<number, { readonly revision: number; readonly atMs: number }>();
   #isOver = false;
   readonly #handedOver = new Set<number>();
 
@@ -60,13 +61,9 @@ export class Leaving {
 
   /** leaving V1, V2. @returns whether nothing is left to be given away */
   #renounce(roles: readonly PrimaryRole[]): boolean {
-    const { nowMs, options } = this.#context;
     const given = roles.filter((role) => successorOf(role) !== undefined);
     const others = [...this.#replicas].filter((replica) => this.#isBackup(replica));
-    if (given.length === 0 && others.length === 0 && !this.#isPromised()) return true;
-    if (nowMs - this.#askedMs < options.timings.transactionRetryMs && this.#hasRenounced && !this.#isNewIn(given))
-      return false;
-    this.#askedMs = nowMs;
+    if (given.length === 0 && others.length === 0) return !this.#isPromised();
     this.#hasRenounced = true;
     for (const role of given) this.#give(role, successorOf(role)!);
     for (const { partition } of others) this.#leaveSet(partition, this.#context.row(partition)!);
@@ -75,9 +72,10 @@ export class Leaving {
 
   #give(role: PrimaryRole, successor: ReplicaId): void {
     const { rules, self, nowVersion } = this.#context;
-    if (rules.stopsBeforeRenouncing()) role.stop();
-    this.#handedOver.add(role.partition);
     const { partition, epoch, copy } = role;
+    if (!this.#isDue(partition, role.set.revision)) return;
+    if (rules.stopsBeforeRenouncing()) role.stop();
+    this.#handedOver.add(partition);
     this.#context.propose({
       ...{ kind: 'renounce', partition, epoch, revision: role.set.revision },
       ...{ by: self, successor, lastSequence: copy.held, clock: nowVersion },
@@ -85,12 +83,17 @@ export class Leaving {
   }
 
   #leaveSet(partition: number, { epoch, revision }: PartitionReplicas): void {
+    if (!this.#isDue(partition, revision)) return;
     this.#context.propose({ kind: 'leaveSet', partition, epoch, revision, by: this.#context.self });
   }
 
-  /** A role that has come since the last transaction is not kept waiting for the next. */
-  #isNewIn(given: readonly PrimaryRole[]): boolean {
-    return given.some(({ partition }) => !this.#handedOver.has(partition));
+  /** Whether a change of the row is to be asked for: it was not, by that revision, or long ago. */
+  #isDue(partition: number, revision: number): boolean {
+    const { nowMs, options } = this.#context;
+    const asked = this.#asked.get(partition);
+    if (asked?.revision === revision && nowMs - asked.atMs < options.timings.transactionRetryMs) return false;
+    this.#asked.set(partition, { revision, atMs: nowMs });
+    return true;
   }
 
   #isBackup({ partition, role }: Replica): boolean {

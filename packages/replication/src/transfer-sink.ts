@@ -108,6 +108,8 @@ export class TransferSink {
     const row = this.#context.row(partition);
     const replica = this.#replicas.of(partition);
     if (row?.primary === undefined || replica.copy !== undefined || replica.install !== undefined) return;
+    // A process that nobody knows of is not heard, and neither is one that a later one has replaced.
+    if (!this.#isRegistered(this.#context.self) || !this.#isRegistered(row.primary)) return;
     const { nowMs } = this.#context;
     const install: Install = {
       ...{ copy: this.#context.nextCopy(), epoch: row.epoch, from: row.primary, page: 0, start: undefined },
@@ -153,6 +155,10 @@ export class TransferSink {
     this.#active.delete(replica.partition);
     const { nowMs, options } = this.#context;
     this.#pausedUntilMs.set(replica.partition, nowMs + options.timings.transferPauseMs);
+  }
+
+  #isRegistered(replica: ReplicaId): boolean {
+    return this.#context.table?.members.some((one) => one.replica === replica) ?? false;
   }
 
   #isInSet({ inSync }: PartitionReplicas): boolean {
