@@ -68,6 +68,7 @@ export class ReplicaController {
   readonly #promotions = new Map<number, Promotion>();
   /** By partition: when it was seen to be lost first. */
   readonly #lostSince = new Map<number, number>();
+  /** The table in which there was nothing to do. */
   #looked: ReplicaTable | undefined;
   #placement: { readonly key: string; readonly owners: Owners } | undefined;
 
@@ -98,7 +99,10 @@ export class ReplicaController {
     this.#heardOf(replica).atMs = nowMs;
   }
 
-  /** What ought to change now. O(partitions) after a change of the table, O(promotions) otherwise. */
+  /**
+   * What ought to change now. Steps follow from each other (a member expires, then its partitions get other primaries): plan
+   * again after each, until there is nothing. O(partitions) after a change of the table, O(members + promotions) otherwise.
+   */
   plan(table: ReplicaTable, nowMs: number): ReplicaChange[] {
     const changes: ReplicaChange[] = [];
     for (const member of table.members) {
@@ -110,7 +114,8 @@ export class ReplicaController {
     else
       for (let partition = 0; partition < table.partitions.length; partition++)
         this.#look(table, partition, view, nowMs, changes);
-    this.#looked = table;
+    // What was planned may not come about (a change that was lost, or refused): until nothing is left to do, all is looked at.
+    this.#looked = changes.length === 0 ? table : undefined;
     this.#forget(table, nowMs);
     return changes;
   }
