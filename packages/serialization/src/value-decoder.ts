@@ -7,6 +7,8 @@
  * value-decoder D3  Recursion ends at the decoder's depth, VALUE_DEPTH_MAX for values.
  * value-decoder D4  Names are data: "__proto__" becomes a field of its own, no prototype is touched.
  *
+ * Objects of a shape that came before are read by a function of their own (value-shapes.ts), with the same result.
+ *
  * Why not msgpackr's Unpackr: it renames "__proto__", recurses without a bound, and cannot read a range of shared
  * memory without a new view for each value.
  */
@@ -22,6 +24,7 @@ import {
   isMapToken,
   isStringToken,
 } from './value-scan.ts';
+import { SHAPE_FIELDS_MAX, shapeSlot } from './value-shapes.ts';
 
 const { imul } = Math;
 
@@ -63,7 +66,8 @@ export class ValueDecoder {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #depthMax: number;
-  #at = 0;
+  /** @internal Where the next element begins. */
+  at = 0;
   #end = 0;
 
   constructor(
@@ -87,29 +91,29 @@ export class ValueDecoder {
    */
   decode(start: number, end: number): unknown {
     if (start < 0 || end > this.#bytes.length) throw corruptValue('it lies outside its memory', start);
-    this.#at = start;
+    this.at = start;
     this.#end = end;
     const value = this.#any(0);
-    if (this.#at !== end) throw corruptValue('something follows it', this.#at);
+    if (this.at !== end) throw corruptValue('something follows it', this.at);
     return value;
   }
 
   #any(depth: number): unknown {
-    const at = this.#at;
+    const at = this.at;
     if (at >= this.#end) throw corruptValue('it ends too early', at);
     const token = this.#bytes[at]!;
     if (token < 0x80) {
-      this.#at = at + 1;
+      this.at = at + 1;
       return token;
     }
     if (token < 0xa0) return this.#container(token, depth);
     if (token < 0xc0) {
       const start = at + 1;
       this.#take(1 + (token & 0x1f));
-      return readText(this.#bytes, start, this.#at);
+      return readText(this.#bytes, start, this.at);
     }
     if (token >= 0xe0) {
-      this.#at = at + 1;
+      this.at = at + 1;
       return token - 0x100;
     }
     return token >= 0xca && token <= 0xd3 ? this.#number(token) : this.#other(token, depth);
@@ -117,9 +121,9 @@ export class ValueDecoder {
 
   /** Steps over `count` bytes; returns the offset of the first. */
   #take(count: number): number {
-    const at = this.#at;
+    const at = this.at;
     if (at + count > this.#end) throw corruptValue('it ends too early', at);
-    this.#at = at + count;
+    this.at = at + count;
     return at;
   }
 
@@ -150,14 +154,14 @@ export class ValueDecoder {
   }
 
   #other(token: number, depth: number): unknown {
-    const at = this.#at;
+    const at = this.at;
     switch (token) {
       case 0xc0:
-        this.#at = at + 1;
+        this.at = at + 1;
         return null;
       case 0xc2:
       case 0xc3:
-        this.#at = at + 1;
+        this.at = at + 1;
         return token === 0xc3;
       case 0xdc:
       case 0xdd:
@@ -167,7 +171,7 @@ export class ValueDecoder {
       default:
     }
     const end = elementEnd(this.#bytes, at, this.#end);
-    this.#at = end;
+    this.at = end;
     if (isStringToken(token)) return readText(this.#bytes, at + (token === 0xd9 ? 2 : token === 0xda ? 3 : 5), end);
     if (token <= 0xc6) return copied(this.#bytes, at + (token === 0xc4 ? 2 : token === 0xc5 ? 3 : 5), end);
     return this.#extension(token, at, end);
@@ -185,24 +189,45 @@ export class ValueDecoder {
 
   #container(token: number, depth: number): unknown {
     if (depth >= this.#depthMax) {
-      throw corruptValue(`more than ${this.#depthMax} containers within one another`, this.#at);
+      throw corruptValue(`more than ${this.#depthMax} containers within one another`, this.at);
     }
     const headerBytes = containerHeaderBytes(token);
     const header = this.#take(headerBytes);
     const count = containerCount(this.#bytes, header, headerBytes);
     const isMap = isMapToken(token);
-    if ((isMap ? count * 2 : count) > this.#end - this.#at) throw corruptValue('it ends too early', header);
+    if ((isMap ? count * 2 : count) > this.#end - this.at) throw corruptValue('it ends too early', header);
     return isMap ? this.#fields(count, depth) : this.#elements(count, depth);
   }
 
   #elements(count: number, depth: number): unknown[] {
     const elements: unknown[] = count <= PRESIZED_MAX ? new Array(count) : [];
-    for (let index = 0; index < count; index++) elements[index] = this.#any(depth + 1);
+    const bytes = this.#bytes;
+    for (let index = 0; index < count; index++) {
+      const { at } = this;
+      // Doubles, of which long arrays mostly consist, in place.
+      if (bytes[at] !== 0xcb || at + 9 > this.#end) elements[index] = this.#any(depth + 1);
+      else {
+        elements[index] = this.#view.getFloat64(at + 1);
+        this.at = at + 9;
+      }
+    }
     return elements;
   }
 
   #fields(count: number, depth: number): Record<string, unknown> {
-    const fields: Record<string, unknown> = {};
+    if (count > SHAPE_FIELDS_MAX || count === 0) return this.#moreFields({}, count, depth);
+    const slot = shapeSlot(this.#bytes, this.at, this.#end, count);
+    if (slot === undefined) return this.#moreFields({}, count, depth);
+    if (slot.count === count && slot.read !== undefined) {
+      return slot.read(this, this.#bytes, this.#view, this.at, this.#end, depth + 1);
+    }
+    const fields = this.#moreFields({}, count, depth);
+    if (slot.isLearning) slot.learn(fields, count);
+    return fields;
+  }
+
+  /** Reads `count` fields more. */
+  #moreFields(fields: Record<string, unknown>, count: number, depth: number): Record<string, unknown> {
     for (let index = 0; index < count; index++) {
       const name = this.#name();
       const value = this.#any(depth + 1);
@@ -212,17 +237,33 @@ export class ValueDecoder {
     return fields;
   }
 
+  /** @internal The element at `at`, for the functions of shapes. */
+  element(depth: number): unknown {
+    return this.#any(depth);
+  }
+
+  /**
+   * @internal An object whose first `known` fields have these names and values, and others than its shape's from `at` on.
+   *
+   * @param depth  of its fields
+   */
+  goOn(names: readonly string[], values: readonly unknown[], known: number, depth: number): Record<string, unknown> {
+    const fields: Record<string, unknown> = {};
+    for (let index = 0; index < known; index++) fields[names[index]!] = values[index];
+    return this.#moreFields(fields, names.length - known, depth - 1);
+  }
+
   #name(): string {
-    const at = this.#at;
+    const at = this.at;
     const bytes = this.#bytes;
     const token = at < this.#end ? bytes[at]! : 0xc1;
     if ((token & 0xe0) === 0xa0) {
       this.#take(1 + (token & 0x1f));
-      return readName(bytes, at + 1, this.#at);
+      return readName(bytes, at + 1, this.at);
     }
     if (!isStringToken(token)) throw corruptValue('the name of a field is not a string', at);
-    this.#at = elementEnd(bytes, at, this.#end);
-    return readName(bytes, at + (token === 0xd9 ? 2 : token === 0xda ? 3 : 5), this.#at);
+    this.at = elementEnd(bytes, at, this.#end);
+    return readName(bytes, at + (token === 0xd9 ? 2 : token === 0xda ? 3 : 5), this.at);
   }
 }
 
