@@ -6,15 +6,12 @@
  */
 import { type Epoch, GridError, type MapId, type MemberId } from '@ashlar/core';
 import { BUNDLE_CHARACTERS_MAX, type CatalogedMap, type CatalogedModule, type CatalogState } from './catalog-state.ts';
+import { countOf, damaged, fieldsOf, listOf, PARTITIONS_MAX, textOf, unique } from './checked-fields.ts';
 import { checkedCommand, checkedModule } from './command-check.ts';
 import type { ControlState } from './step.ts';
 import type { JoinedMember, TableState } from './table-state.ts';
 
 const MEMBERS_MAX = 64;
-const PARTITIONS_MAX = 4096;
-const TEXT_MAX = 512;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws GridError CORRUPT_DATA with what is wrong */
 export function checkedState(value: unknown): ControlState {
@@ -137,37 +134,4 @@ function asOurs<T>(check: () => T): T {
   } catch (error) {
     throw damaged(GridError.wrap(error).message);
   }
-}
-
-/* ---- Fields ------------------------------------------------------------------------------------------------------- */
-
-function fieldsOf(value: unknown, what: string): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw damaged(`${what} is not an object`);
-}
-
-function listOf(what: string, value: unknown, most = PARTITIONS_MAX): readonly unknown[] {
-  if (Array.isArray(value) && value.length <= most) return value;
-  throw damaged(`${what} is not a list of at most ${most}`);
-}
-
-function countOf(what: string, value: unknown, most = Number.MAX_SAFE_INTEGER): number {
-  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) return value as number;
-  const shown = typeof value === 'object' && value !== null ? 'an object' : String(value);
-  throw damaged(`${what} is ${shown}, not a whole number from 0 to ${most}`);
-}
-
-function textOf(what: string, value: unknown, least = 1): string {
-  if (typeof value === 'string' && value.length >= least && value.length <= TEXT_MAX) return value;
-  throw damaged(`${what} is not text of ${least} to ${TEXT_MAX} characters`);
-}
-
-function unique<T>(what: string, values: readonly T[]): ReadonlySet<T> {
-  const set = new Set(values);
-  if (set.size === values.length) return set;
-  throw damaged(`two of its ${what} are the same`);
-}
-
-function damaged(why: string): GridError {
-  return new GridError('CORRUPT_DATA', `a control state is damaged: ${why}`);
 }
