@@ -9,6 +9,8 @@
  * transfer-source O3  The log is kept from the transfer's sequence on, as a cuttable consumer: a writer that needs the room cuts
  *                     the transfer, never the other way round.
  * transfer-source O4  One that is not asked on within transferTimeoutMs ends, and so does a follower that does not catch up.
+ * transfer-source O5  A copy is transferred once: an ask for one that has come to its end is late, and so may be what says that it
+ *                     was installed; a joiner that wants one still begins another.
  */
 import { assert, type Epoch, type ReplicaId, type Sequence } from '@ashlar/core';
 import type { Context } from './context.ts';
@@ -39,6 +41,8 @@ export class TransferSource {
   readonly #context: Context;
   readonly #replicas: Replicas;
   readonly #transfers = new Map<string, Transfer>();
+  /** By joiner and partition: the last copy whose transfer has ended, well or not (transfer-source O5). */
+  readonly #ended = new Map<string, { readonly epoch: Epoch; readonly copy: number }>();
 
   constructor(context: Context, replicas: Replicas) {
     this.#context = context;
@@ -53,9 +57,13 @@ export class TransferSource {
       this.#cut(ref, epoch, 'notPrimary');
       return;
     }
-    const follower = role.followers.get(from);
     // Asked before that copy was installed, and late, or twice: it follows by now, and may be in the set.
+    const follower = role.followers.get(from);
     if (follower !== undefined && copy <= follower.copy) return;
+    if (copy <= this.#lastOf(role, from)) {
+      this.#cut(ref, epoch, 'timeout'); // transfer-source O5
+      return;
+    }
     const known = this.#of(partition, from);
     if (known === undefined || known.ref.copy < copy) {
       const refusal = this.#open(role, ref, page);
@@ -67,6 +75,12 @@ export class TransferSource {
     if (page !== known.page && page !== known.page + 1) return;
     known.page = page;
     this.#read(known);
+  }
+
+  /** The highest number of a copy of that replica that has come to its end in this epoch. */
+  #lastOf({ partition, epoch }: PrimaryRole, from: ReplicaId): number {
+    const ended = this.#ended.get(keyOf(partition, from));
+    return ended?.epoch === epoch ? ended.copy : 0;
   }
 
   /** The store has captured the partition. */
@@ -124,6 +138,8 @@ export class TransferSource {
     for (const transfer of [...this.#transfers.values()]) {
       if (transfer.ref.partition === partition) this.#end(transfer, 'notPrimary');
     }
+    const prefix = keyOf(partition, '' as ReplicaId);
+    for (const key of this.#ended.keys()) if (key.startsWith(prefix)) this.#ended.delete(key);
   }
 
   tick(): void {
@@ -194,7 +210,9 @@ export class TransferSource {
   }
 
   #close(transfer: Transfer): void {
-    this.#transfers.delete(keyOf(transfer.ref.partition, transfer.ref.to));
+    const { partition, to, copy } = transfer.ref;
+    this.#transfers.delete(keyOf(partition, to));
+    this.#ended.set(keyOf(partition, to), { epoch: transfer.epoch, copy });
     this.#context.emit({ kind: 'closeTransfer', ...transfer.ref });
   }
 

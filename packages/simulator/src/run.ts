@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly rules?: Rules;
   readonly hostRules?: HostRules;
   readonly trace?: (line: string) => void;
+  /** In place of what the seed draws: to look at one kind of fault. */
+  readonly profile?: Partial<Profile>;
 }
 
 export interface RunReport {
@@ -49,9 +51,15 @@ const HEAL_BOUND = 4;
 const AFTER_HEAL_MS = 200;
 const IDLE_BOUND_MS = 10_000;
 
-export function simulate({ seed, rules = PRODUCTION_RULES, hostRules = SOUND_HOST, trace }: RunOptions): RunReport {
+export function simulate({
+  seed,
+  rules = PRODUCTION_RULES,
+  hostRules = SOUND_HOST,
+  trace,
+  profile: given,
+}: RunOptions): RunReport {
   const random = seededRandom(seed);
-  const profile = drawProfile(random);
+  const profile = { ...drawProfile(random), ...given };
   const grid = new SimGrid({ seed, profile, rules, hostRules, trace });
   const faults = new Faults(grid, random, profile);
   grid.trace(() => `seed ${seed}: ${JSON.stringify(profile)}`);

@@ -14,7 +14,6 @@
  * replica-controller K5  A renewal of a replica that is not the registered one of its member is not answered with a lease.
  */
 import {
-  assert,
   type MemberId,
   memberOfReplica,
   type PartitionReplicas,
@@ -132,14 +131,13 @@ export class ReplicaController {
   ): { readonly changes: ReplicaChange[] } | { readonly afterMs: number } {
     const view = new MemberView(table.members);
     const rows = partitions.filter((partition) => table.partitions[partition]?.phase === 'lost');
-    const afterMs = Math.max(0, ...rows.map((partition) => this.#freeAtMs(table, partition, now.ms)));
+    const afterMs = Math.max(0, ...rows.map((partition) => this.#freeAtMs(partition, now.ms)));
     if (now.ms < afterMs) return { afterMs };
     const changes = rows.flatMap((partition): ReplicaChange[] => {
       const row = table.partitions[partition]!;
       const placed = this.#placed(table, partition, view);
       if (placed === undefined) return [];
-      const granted = row.primary === undefined ? now.version : this.#heardOf(row.primary).ceiling;
-      const versionFloor = Math.max(granted, now.version) as Version;
+      const versionFloor = Math.max(this.#highestCeiling(), now.version) as Version;
       return [{ kind: 'recover', ...referenceTo(row, partition), ...placed, versionFloor }];
     });
     return { changes };
@@ -256,17 +254,19 @@ export class ReplicaController {
   }
 
   /**
-   * replica-controller K4: after the last lease that its last primary may hold. One that is registered is none of those: it was
-   * named, had no copy, and said so, and whoever served before it relied on members of the set, which grant nothing any more.
+   * replica-controller K4: when every lease has ended that was granted before the partition was seen to be lost. By the
+   * coordinator: to who has been replaced none is granted since; by members of its set: all of them are gone, or hold no copy.
    */
-  #freeAtMs({ members, partitions }: ReplicaTable, partition: number, nowMs: number): number {
-    const { primary } = partitions[partition]!;
-    assert(primary !== undefined, 'replica-controller K4: a lost partition had a primary');
+  #freeAtMs(partition: number, nowMs: number): number {
     const { leaseMs, graceMs } = this.#options;
-    const isNamed = members.some(({ replica }) => replica === primary);
-    const grantedMs = isNamed ? 0 : (this.#heard.get(primary)?.grantedAtMs ?? this.#startedAtMs);
-    const lastMs = Math.max(this.#startedAtMs, grantedMs, isNamed ? (this.#lostSince.get(partition) ?? nowMs) : 0);
-    return lastMs + leaseMs + graceMs;
+    return (this.#lostSince.get(partition) ?? nowMs) + leaseMs + graceMs;
+  }
+
+  /** Nobody of whom this controller has heard has done anything above. */
+  #highestCeiling(): Version {
+    let highest = 0 as Version;
+    for (const { ceiling } of this.#heard.values()) if (ceiling > highest) highest = ceiling;
+    return highest;
   }
 
   /** Who was replaced long enough ago holds no lease any more; its ceiling has passed too (timings T2 of replication). */

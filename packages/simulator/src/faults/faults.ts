@@ -213,24 +213,33 @@ export class Faults {
     });
   }
 
-  /** The coordinator hears nothing of a member that goes on, with members that answer it late: leases are all that is left. */
+  /**
+   * The coordinator hears nothing of a member that goes on, and mostly it hears nothing of the coordinator either: another is
+   * named, and leases are all that keeps it from answering. What others send it is slow, is cut off some time later, or lacks
+   * the one message that would tell it to stop.
+   */
   #exile(host: Host, forMs: number): boolean {
     if (host === this.#grid.coordinatorHost) return false;
-    this.#cutFrom([host], [COORDINATOR_HOST], forMs);
-    if (this.#random.below(2) === 0) this.#cutFrom([COORDINATOR_HOST], [host], forMs);
     const { network, memberHosts } = this.#grid;
-    const byMs = this.#random.next() * this.#profile.timings.leaseMs * pick(this.#random, [0, 0.3, 0.6]);
-    const isOut = this.#random.below(2) === 0;
+    const { leaseMs, membershipTtlMs } = this.#profile.timings;
     const others = memberHosts.filter((other) => other !== host);
+    this.#cutFrom([host], [COORDINATOR_HOST], forMs);
+    if (this.#random.below(4) > 0) this.#cutFrom([COORDINATOR_HOST], [host], forMs);
+    const isOut = this.#random.below(4) === 0;
+    const byMs = this.#random.next() * leaseMs * pick(this.#random, [0, 0.3, 0.6, 0.9]);
     const setSlow = (ms: number): void => {
       for (const other of others) network.slow(...(isOut ? ([host, other] as const) : ([other, host] as const)), ms);
     };
     setSlow(byMs);
     this.#later(forMs, () => setSlow(0));
-    // What is on its way to it arrives; what would tell it to stop does not.
     if (this.#random.below(2) === 0) {
-      const { membershipTtlMs } = this.#profile.timings;
-      this.#later(membershipTtlMs * (0.4 + this.#random.next() * 0.8), () => this.#cutFrom(others, [host], forMs));
+      const afterMs = membershipTtlMs * (0.6 + this.#random.next() * 0.5);
+      this.#later(afterMs, () => this.#cutFrom(others, [host], forMs));
+    } else {
+      this.#later(
+        forMs,
+        network.lose((_from, to, message) => to === host && kindOf(message) === 'fence'),
+      );
     }
     return true;
   }

@@ -90,7 +90,7 @@ export function drawProfile(random: Random): Profile {
     appendBytes: pick(random, [100, 300, 100_000]),
     windowBytes: pick(random, [300, 2_000, 1_000_000]),
     drift: pick(random, [0, 0.01, DRIFT_MAX]),
-    wallSpreadMs: pick(random, [0, 50, 300]),
+    wallSpreadMs: pick(random, [0, 50, 200]),
     quality: drawQuality(random),
     faultEveryMs: pick(random, [150, 300, 600, 1200]),
     aim: pick(random, [0.3, 0.6, 0.9]),

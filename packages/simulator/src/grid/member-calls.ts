@@ -170,7 +170,7 @@ export class MemberCalls {
     const since = this.#world.truth.lastOf(partition);
     const version = clock.now();
     const ceiling = core.ceilingOf(partition, this.#member.nowMs());
-    if (this.#rules.keepsCeiling && version > ceiling) {
+    if (this.#rules.keepsCeiling && this.#rules.looksAtEveryRead && version > ceiling) {
       this.#refuse(request, 'NO_CEILING');
       return;
     }

@@ -3,7 +3,8 @@
  *
  *   kernel -> network -> host -> process of a member (or the coordinator, or a client) -> core -> effects -> network
  *
- * sim-grid G1  A host has one clock, that of every process on it, and at most one member's process alive.
+ * sim-grid G1  A host has one clock, that of every process on it, and at most one member's process alive, but for one that was
+ *              taken for dead (`supersede`).
  * sim-grid G2  What reaches a host is for the process that runs there now; a process that was killed is never heard of again.
  */
 import { type MemberId, type Random, type ReplicaId, type ReplicaTable, replicaIdOf, seededRandom } from '@ashlar/core';
@@ -185,6 +186,8 @@ export class SimGrid implements World {
     const member = this.#members.get(host);
     if (member?.process.isRunning !== true || host === this.coordinatorHost) return false;
     member.isSuperseded = true;
+    // Somewhere else: the old process keeps its clock to itself.
+    this.#clocks.delete(host);
     this.#members.delete(host);
     this.start(host);
     this.kernel.after(forMs + 2 * this.#options.profile.timings.graceMs, () => member.process.kill());

@@ -20,6 +20,7 @@ export class MemberClock implements TimeSource {
   #sinceMs: number;
   #baseMs: number;
   #suspendedMs = 0;
+  #leaptMs = 0;
   #wallOffsetMs: number;
 
   constructor(
@@ -34,7 +35,7 @@ export class MemberClock implements TimeSource {
   }
 
   monotonicMs(): number {
-    return this.bootMs() - this.#suspendedMs;
+    return this.bootMs() - this.#suspendedMs + this.#leaptMs;
   }
 
   /** As the monotonic clock, but it goes on while the machine is suspended (member-clock M2). */
@@ -59,7 +60,7 @@ export class MemberClock implements TimeSource {
 
   /** The monotonic clock leaps ahead: a virtual machine that was moved, say. */
   leap(byMs: number): void {
-    this.#baseMs += byMs;
+    this.#leaptMs += byMs;
   }
 
   jumpWall(byMs: number): void {
