@@ -9,7 +9,7 @@
  *   replay a>b                     all that was delivered on a link comes once more
  *   wait 200                       milliseconds pass
  *   pause a   resume a   crash a   start a   leave a   gap a   losecopy a 0   trim a 0 5
- *   deaf a    hears a              news of the table
+ *   deaf a    hears a   tell a 5   news of the table; one version of it
  *   coordinator up|away|answersLost          unheard a | heard a
  *   nominate 0 b   expire a   want 0 on a c   lost 0   recover 0 on c   again (the last change once more)
  *   state 0                        what everybody knows and holds
@@ -132,6 +132,11 @@ class Scenario {
         grid.member(name).isDeaf = false;
         grid.announce();
         return [];
+      case 'tell': {
+        const table = grid.tables.get(Number(words[1]))!;
+        grid.member(name).run(() => grid.member(name).core.onTable(table, grid.member(name).moment));
+        return [];
+      }
       case 'unheard':
         grid.unheard.add(name);
         return [];

@@ -33,6 +33,8 @@ export interface TableSteps {
 export class ToyGrid {
   readonly members = new Map<string, ToyMember>();
   table: ReplicaTable;
+  /** Every version of the table that there was. */
+  readonly tables = new Map<number, ReplicaTable>();
   nowMs = BEGIN_MS;
   /** Lines since they were taken last. */
   #lines: string[] = [];
@@ -209,6 +211,7 @@ export class ToyGrid {
   #step(by: string, changes: readonly ReplicaChange[]): void {
     const { table, refused } = this.#steps.step(this.table, changes);
     this.table = table;
+    this.tables.set(table.version, table);
     const whys = new Map(refused.map(({ index, why }) => [index, why]));
     for (const [index, change] of changes.entries()) {
       if (change.kind === 'register' && !whys.has(index)) continue;
