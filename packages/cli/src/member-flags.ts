@@ -6,7 +6,7 @@
  * The main thread needs more room than the others. V8 counts bytes of messages as part of the old generation until the next
  * collection, also those that short collections free; under 2 GiB it lets the heap grow by little more than a half, so that
  * 25 MB of messages made it collect the whole heap: with values of 10 KB ten times a second, two thirds of all processor
- * time. Query workers keep a limit of their own (`member/src/member-parts.ts`).
+ * time (`message-garbage.ts` says what frees them instead). Query workers keep a limit of their own (`member/src/member-parts.ts`).
  */
 export const MEMBER_NODE_FLAGS: readonly string[] = [
   // MiB of each half of the young generation, of every isolate.

@@ -1,5 +1,6 @@
 /** The real world for the commands. Client and member are loaded when first used, so that `--help` answers at once. */
 import type { CliIo } from './io.ts';
+import { freeMessagesEarly } from './message-garbage.ts';
 
 const EXIT_SECOND_INTERRUPT = 130;
 
@@ -38,6 +39,7 @@ export function systemIo(): CliIo {
       return connect(request);
     },
     startMember: async (request) => {
+      freeMessagesEarly();
       const { startMember } = await import('@ashlar/member');
       return startMember(request);
     },
