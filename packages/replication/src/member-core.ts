@@ -26,6 +26,7 @@ import type {
   Fenced,
   Message,
   Payload,
+  Pull,
   TransferStart,
 } from './messages.ts';
 import type { Peer } from './peer.ts';
@@ -137,7 +138,7 @@ export class MemberCore implements ReplicationCore {
   turn(now: Moment): readonly Effect[] {
     this.#at(now);
     if (!this.#context.hasEffects()) {
-      this.#sendFences();
+      this.#sendPromotions();
       this.#sender.flush();
     }
     const effects = this.#context.takeEffects();
@@ -328,7 +329,7 @@ export class MemberCore implements ReplicationCore {
         this.#backup.pull(peer, message);
         break;
       case 'tail':
-        this.#tail(message.batches);
+        this.#tail(peer.replica, message.batches);
         break;
       case 'transferAsk':
         this.#source.asked(peer.replica, message);
@@ -389,7 +390,8 @@ export class MemberCore implements ReplicationCore {
     for (const copy of copies) this.#leading(copy.partition, copy.epoch)?.promotion?.fenced(peer.replica, copy);
   }
 
-  #tail(batches: BatchColumns): void {
+  #tail(from: ReplicaId, batches: BatchColumns): void {
+    for (const partition of this.#replicas.busy) this.#replicas.get(partition)?.promotion?.tailCame(from);
     for (let at = 0; at < batches.partition.length; at++) {
       const replica = this.#leading(batches.partition[at]!, batches.epoch[at]!);
       const copy = replica?.copy;
@@ -398,21 +400,19 @@ export class MemberCore implements ReplicationCore {
     }
   }
 
-  /** Fences of all promotions that want one now, a message a member. */
-  #sendFences(): void {
+  /** What promotions ask of others now, a message a member. */
+  #sendPromotions(): void {
     const fences = new Map<ReplicaId, Fence>();
+    const pulls = new Map<ReplicaId, Pull>();
     for (const partition of this.#replicas.busy) {
       const { promotion, role } = this.#replicas.get(partition) ?? {};
       if (promotion === undefined || role === undefined) continue;
-      for (const to of promotion.takeFences()) {
-        const fence = fences.get(to) ?? { kind: 'fence', partition: [], epoch: [], isFresh: [] };
-        fence.partition.push(partition);
-        fence.epoch.push(role.epoch);
-        fence.isFresh.push(promotion.isFresh);
-        fences.set(to, fence);
-      }
+      for (const to of promotion.takeFences()) addFence(fences, to, partition, role.epoch, promotion.isFresh);
+      const pull = promotion.takePull();
+      if (pull !== undefined) addPull(pulls, pull.from, partition, role.epoch, pull.first);
     }
     for (const [to, fence] of fences) this.#context.send(to, fence);
+    for (const [to, pull] of pulls) this.#context.send(to, pull);
   }
 
   /* ---- The store ---------------------------------------------------------------------------------------------------------- */
@@ -506,4 +506,26 @@ export class MemberCore implements ReplicationCore {
     }
     return least;
   }
+}
+
+function addFence(
+  fences: Map<ReplicaId, Fence>,
+  to: ReplicaId,
+  partition: number,
+  epoch: Epoch,
+  isFresh: boolean,
+): void {
+  const fence = fences.get(to) ?? { kind: 'fence', partition: [], epoch: [], isFresh: [] };
+  fence.partition.push(partition);
+  fence.epoch.push(epoch);
+  fence.isFresh.push(isFresh);
+  fences.set(to, fence);
+}
+
+function addPull(pulls: Map<ReplicaId, Pull>, to: ReplicaId, partition: number, epoch: Epoch, first: Sequence): void {
+  const pull = pulls.get(to) ?? { kind: 'pull', partition: [], epoch: [], from: [] };
+  pull.partition.push(partition);
+  pull.epoch.push(epoch);
+  pull.from.push(first);
+  pulls.set(to, pull);
 }

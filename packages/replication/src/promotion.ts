@@ -131,7 +131,7 @@ export class Promotion {
   /** promotion M2 */
   #pull(): void {
     const { nowMs, options, rules } = this.#context;
-    const { copy, partition, epoch } = this.#role;
+    const { copy } = this.#role;
     const longest = this.#longest();
     if (longest === undefined || !rules.pullsTail(copy.held, longest[1].held)) {
       this.#enter('replicating');
@@ -145,10 +145,23 @@ export class Promotion {
       this.#pull();
       return;
     }
-    if (nowMs - this.#askedMs < options.timings.resendMs) return;
+  }
+
+  /** From whom, and from where on, the tail is to be pulled now (again): a message a member for all partitions. */
+  takePull(): { readonly from: ReplicaId; readonly first: Sequence } | undefined {
+    const { nowMs, options } = this.#context;
+    if (this.#stage !== 'pulling' || nowMs - this.#askedMs < options.timings.resendMs) return undefined;
+    const longest = this.#longest();
+    if (longest === undefined) return undefined;
     this.#askedMs = nowMs;
-    const from = (copy.held + 1) as Sequence;
-    this.#context.send(longest[0], { kind: 'pull', partition: [partition], epoch: [epoch], from: [from] });
+    return { from: longest[0], first: (this.#role.copy.held + 1) as Sequence };
+  }
+
+  /** A member has sent as much as one message takes: what it did not get to is asked for again at once. */
+  tailCame(from: ReplicaId): void {
+    if (this.#stage !== 'pulling' || this.#longest()?.[0] !== from) return;
+    this.#progressMs = this.#context.nowMs;
+    this.#askedMs = Number.NEGATIVE_INFINITY;
   }
 
   /** More of the tail has come. */

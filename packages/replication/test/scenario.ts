@@ -63,6 +63,7 @@ class Scenario {
       minInSync: Number(settings.get('minInSync') ?? 1),
       growWithinRecords: Number(settings.get('growWithinRecords') ?? 1000),
       windowBytes: Number(settings.get('windowBytes') ?? 1 << 20),
+      appendBytes: Number(settings.get('appendBytes') ?? 1 << 20),
     };
     this.#grid = new ToyGrid(this.#steps, options, this.#rules);
     for (const name of words.filter((word) => !word.includes('='))) this.#grid.start(name);
