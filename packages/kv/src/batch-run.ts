@@ -20,7 +20,8 @@
  */
 import type { TraceContext } from '@ashlar/core';
 import type { LockId, WaitingKeys } from '@ashlar/partitions';
-import { isMutation, type KvBatch } from '@ashlar/transport';
+import { PREFETCH_MAX } from '@ashlar/storage';
+import { isMutation, type KvBatch, OPCODE } from '@ashlar/transport';
 import { AnswerProgress, type AnswerSender } from './answer-progress.ts';
 import { Answers, mutationsOf } from './answers.ts';
 import { AtomicGroups } from './atomic-groups.ts';
@@ -37,6 +38,9 @@ import { type Attempt, RoomWaits, type RoomWork } from './room-waits.ts';
 import type { Session } from './sessions.ts';
 import { StagedWrites } from './staged-writes.ts';
 import type { UndecidedPartitions } from './undecided-partitions.ts';
+
+/** Fewer operations are not worth the look ahead. */
+const PREFETCH_MIN = 8;
 
 /** Who sends the answers. */
 export interface BatchListener {
@@ -183,6 +187,7 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     const { isPrompt } = this.#writes;
     for (; this.#next < count; this.#next++) {
       const operation = this.#next;
+      if (operation % PREFETCH_MAX === 0) this.#prefetch(operation, Math.min(count, operation + PREFETCH_MAX));
       if (!isMutation(opcodes[operation]!)) this.#readInOrder(operation);
       else if (isPrompt || !turns.isShort) this.#turns.mutateWhenFree(operation);
       else return false;
@@ -190,6 +195,16 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     }
     this.#writes.commit();
     return true;
+  }
+
+  /** Calls look at an entry and write it, one after the other: its memory is fetched where most of [first, end) are such. */
+  #prefetch(first: number, end: number): void {
+    const { opcodes, mapIndexes, partitions, keys, keyEnds } = this.batch;
+    const map = this.targets.mapOf(first);
+    if (end - first < PREFETCH_MIN || mapIndexes !== undefined || map === undefined) return;
+    let calls = 0;
+    for (let operation = first; operation < end; operation++) if (opcodes[operation] === OPCODE.PROCESS) calls++;
+    if (calls * 2 > end - first) this.deps.store.prefetch(map.id, partitions, keys, keyEnds, first, end - first);
   }
 
   /** Long values are sent while the batch goes on; not where it writes and listeners may ask for its answers to be delayed. */

@@ -17,6 +17,7 @@ export {
   runsWanted,
   type SlotSelection,
 } from './columns/index.ts';
+export { PREFETCH_MAX } from './entry-prefetcher.ts';
 export {
   CHUNK_SLOTS_MAX,
   COLUMNS_MAX,

@@ -8,6 +8,7 @@ import { WriteBatch } from './batch/write-batch.ts';
 import { publishRegion } from './columns/chunk-columns.ts';
 import { assertColumn, assertCount, assertSlice } from './edge-asserts.ts';
 import { EntryFinder } from './entry-finder.ts';
+import { EntryPrefetcher } from './entry-prefetcher.ts';
 import { sweepExpired } from './expiry.ts';
 import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
@@ -47,6 +48,7 @@ export class MemberStore extends StoreLogs {
   readonly found: FoundEntry;
   readonly #core: StoreCore;
   readonly #finder: EntryFinder;
+  readonly #prefetcher: EntryPrefetcher;
   readonly #leases: PageLeases;
 
   private constructor(options: StoreOptions) {
@@ -61,6 +63,7 @@ export class MemberStore extends StoreLogs {
       maxWorkers: options.maxWorkers,
     };
     this.#finder = new EntryFinder(core);
+    this.#prefetcher = new EntryPrefetcher(core);
     this.found = this.#finder.found;
   }
 
@@ -276,6 +279,18 @@ export class MemberStore extends StoreLogs {
     within?: WriteBatch,
   ): boolean {
     return this.#finder.find(mapId, partitionId, key, start, end, within, true);
+  }
+
+  /** Keys [first, first + count) of a map are about to be visited: their memory is fetched for all at once. As EntryPrefetcher. */
+  prefetch(
+    mapId: MapId,
+    partitions: Uint32Array,
+    keys: Uint8Array,
+    keyEnds: Uint32Array,
+    first: number,
+    count: number,
+  ): void {
+    this.#prefetcher.prefetch(mapId, partitions, keys, keyEnds, first, count);
   }
 
   /**

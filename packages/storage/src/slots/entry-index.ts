@@ -41,6 +41,8 @@ const RETRY_SHARE = 1 / 128;
 /** Words cleared and buckets copied by one insert. */
 const CLEAR_SLICE_WORDS = 1024;
 const COPY_SLICE_BUCKETS = 32;
+/** Of 64 bytes. */
+const BUCKETS_A_LINE = 8;
 /** Tables up to this size grow in one go. */
 const ONE_GO_BUCKETS = 1024;
 
@@ -92,6 +94,23 @@ export class EntryIndex {
 
   find(hash: number, key: Uint8Array, start: number, end: number): Ref {
     return probeIndex(this.#host.blocks.arena, this.#buckets, this.#capacity, hash, key, start, end);
+  }
+
+  /**
+   * The first entry of the hash from its home bucket on, as far as one cache line reaches, without a look at its key; 0: none.
+   * A hint where an entry lies, and what fetches its bucket.
+   */
+  homeEntry(hash: number): Ref {
+    const { u32 } = this.#host.blocks.arena.segments[this.#buckets >>> SEGMENT_SHIFT]!;
+    const base = (this.#buckets & SEGMENT_MASK) << 1;
+    const mask = this.#capacity - 1;
+    for (let probes = 0; probes < BUCKETS_A_LINE; probes++) {
+      const at = base + ((hash + probes) & mask) * INDEX_BUCKET_WORDS;
+      const entry = u32[at + 1]!;
+      if (entry === 0) return 0;
+      if (u32[at] === hash && entry !== INDEX_TOMBSTONE) return entry;
+    }
+    return 0;
   }
 
   /** Makes sure that one more entry fits, and takes growing a slice on. @returns false when memory is full */
