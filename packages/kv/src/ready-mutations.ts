@@ -56,7 +56,7 @@ export class ReadyMutations {
     const { action, resultBytes, resultStart, resultEnd } = ready;
     answers.statuses[operation] = STATUS.TRUE;
     if (resultEnd > resultStart) answers.value(operation, resultBytes, resultStart, resultEnd);
-    if (action === 'set') this.#put(map, operation, partition, deadline);
+    if (action === 'set') this.#put(map, operation, partition, exists, deadline);
     else if (action === 'remove') this.#remove(map, operation, partition);
     this.calls++;
     if (this.#writes.isPrompt) return;
@@ -97,27 +97,31 @@ export class ReadyMutations {
     return deadlineOf(ttl, ttl === TTL_KEEP ? 0 : deps.clock.now(), exists ? found.expiresAt : undefined);
   }
 
-  #put(map: CatalogedMap, operation: number, partition: PartitionId, deadline: number): void {
-    if (this.#stagePut(map, operation, partition, ready.bytes, ready.start, ready.end, deadline)) return;
+  /** @param exists  the entry was found, by the last look that anybody took */
+  #put(map: CatalogedMap, operation: number, partition: PartitionId, exists: boolean, deadline: number): void {
+    const { batch, deps } = this.#scope;
+    const writes = this.#writes.begun(partition, operation);
+    const value = writes.value(ready.bytes, ready.start, ready.end, deadline, RecordCause.processor);
+    if (exists) value.putBack(deps.store.found);
+    const [start, end] = [keyStartOf(batch, operation), batch.keyEnds[operation]!];
+    if (writes.put(map.id, partition, batch.keys, start, end, value)) return;
     // Commits tell others, who may call in turn.
     const bytes = ready.bytes.slice(ready.start, ready.end);
     do this.#writes.commitIn(partition);
-    while (!this.#stagePut(map, operation, partition, bytes, 0, bytes.length, deadline));
+    while (!this.#putAgain(map, operation, partition, bytes, deadline));
   }
 
   /** @returns false: the write batch is to be cut first (staged-writes S2) */
-  #stagePut(
+  #putAgain(
     map: CatalogedMap,
     operation: number,
     partition: PartitionId,
     bytes: Uint8Array,
-    start: number,
-    end: number,
     deadline: number,
   ): boolean {
     const { batch } = this.#scope;
     const writes = this.#writes.begun(partition, operation);
-    const value = writes.value(bytes, start, end, deadline, RecordCause.processor);
+    const value = writes.value(bytes, 0, bytes.length, deadline, RecordCause.processor);
     return writes.put(map.id, partition, batch.keys, keyStartOf(batch, operation), batch.keyEnds[operation]!, value);
   }
 

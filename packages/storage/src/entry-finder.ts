@@ -66,7 +66,8 @@ export class EntryFinder {
       return false;
     }
     assertRange(key, start, end);
-    const entry = table.index.find(hashBytes(key, start, end, core.hashSeed), key, start, end);
+    const hash = hashBytes(key, start, end, core.hashSeed);
+    const entry = table.index.find(hash, key, start, end);
     if (entry === 0) return false;
     const words = core.arena.segments[entry >>> SEGMENT_SHIFT]!.u32;
     const at = (entry & SEGMENT_MASK) << 1;
@@ -83,6 +84,7 @@ export class EntryFinder {
     }
     if (value === 0) return false;
     if (table.hasDeadlines && this.#expireIfDue(map, table, entry, slot, within)) return false;
+    this.found.note(table, entry, hash);
     this.found.position(table, slot, value);
     return true;
   }

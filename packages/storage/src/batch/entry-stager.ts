@@ -8,8 +8,10 @@
  * entry-stager E1  A refused operation leaves everything as it was (write-batch U3): all that can be refused comes before the
  *                  record; from the record on nothing fails.
  * entry-stager E2  A key that comes again changes the slot and record that count (write-batch U4), or is refused (oncePerKey).
- * entry-stager E3  An entry is looked up after the last allocation that concerns it: making room may give entries up.
+ * entry-stager E3  An entry is looked up after the last allocation that concerns it, or no entry of its table was removed
+ *                  since: making room may give entries up.
  */
+import { assert } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
 import { RecordCause, RecordKind } from '../log/log-record.ts';
@@ -20,6 +22,7 @@ import type { Ref } from '../memory/arena.ts';
 import { createEntry, createValue, releaseValue } from '../memory/blocks.ts';
 import { valueBytesOf } from '../memory/value-extents.ts';
 import type { Partition } from '../partition.ts';
+import { entryHasKey } from '../slots/index-probe.ts';
 import type { SlotTable } from '../slots/slot-table.ts';
 import type { StoreCore } from '../store-core.ts';
 import type { StoredMap } from '../stored-map.ts';
@@ -104,8 +107,13 @@ export class EntryStager {
     const core = this.#core;
     const { length, deadline } = value;
     // entry-stager E3.
-    const hash = hashBytes(key, keyStart, keyEnd, core.hashSeed);
-    let entry = table.index.find(hash, key, keyStart, keyEnd);
+    const known = value.found?.entryIn(table) ?? 0;
+    const hash = known === 0 ? hashBytes(key, keyStart, keyEnd, core.hashSeed) : value.found!.hash;
+    let entry = known === 0 ? table.index.find(hash, key, keyStart, keyEnd) : known;
+    assert(
+      known === 0 || entryHasKey(core.arena, known, key, keyStart, keyEnd),
+      'what was found is put back to its key',
+    );
     if (entry !== 0 && this.#oncePerKey && isWrittenBy(this.#lane, core.arena, table, entry))
       return this.#wantCut(map, value.ref);
     if (entry !== 0 && table.hasDeadlines && this.#expireIfDue(map, partition, table, entry)) {

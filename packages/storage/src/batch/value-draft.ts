@@ -8,6 +8,7 @@ import { assert } from '@ashlar/core';
 import { assertRange } from '../edge-asserts.ts';
 import { RecordCause } from '../log/log-record.ts';
 import type { Ref } from '../memory/arena.ts';
+import type { FoundEntry } from '../slots/found-entry.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -23,6 +24,8 @@ export class ValueDraft {
   /** While it is put: the block that holds it, and its deadline with the map's default in it; 0: none. */
   ref: Ref = 0;
   deadline = 0;
+  /** The look that found its key, if that was the last one; see putBack(). */
+  found: FoundEntry | undefined;
 
   /** @param bytes  copied by put(): they may change afterwards */
   fill(bytes: Uint8Array, start: number, end: number, expiresAt: number, cause: RecordCause): this {
@@ -33,6 +36,13 @@ export class ValueDraft {
     this.end = end;
     this.expiresAt = expiresAt;
     this.cause = cause;
+    this.found = undefined;
+    return this;
+  }
+
+  /** It goes to the very key that was found last, nothing having been looked up since: the key need not be looked up again. */
+  putBack(found: FoundEntry): this {
+    this.found = found;
     return this;
   }
 

@@ -53,6 +53,8 @@ export class EntryIndex {
   #buckets: Ref = 0;
   #capacity = 0;
   #entries = 0;
+  /** Entries that were removed so far: while it stays the same an entry that was found is there. */
+  removals = 0;
   /** Buckets that are not empty: entries and tombstones. */
   #occupied = 0;
   #nextBuckets: Ref = 0;
@@ -139,6 +141,7 @@ export class EntryIndex {
     const bucket = this.#entomb(this.#buckets, this.#capacity, hash, entry);
     assert(bucket >= 0, 'entry-index X1: a removed entry is in the index');
     this.#entries -= 1;
+    this.removals += 1;
     if (this.#nextBuckets !== 0 && bucket < this.#copyCursor) {
       assert(
         this.#entomb(this.#nextBuckets, this.#nextCapacity, hash, entry) >= 0,

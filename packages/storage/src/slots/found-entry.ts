@@ -36,6 +36,12 @@ export class FoundEntry {
    */
   undecided: WriteBatch | undefined = undefined;
   readonly #arena: Arena;
+  /** Where the last look that found something found it. */
+  #table: SlotTable | undefined;
+  #entry: Ref = 0;
+  #removals = 0;
+  /** Of its key. */
+  hash = 0;
   #chunk: SlotChunkView;
   #slot = 0;
   #mayExpire = false;
@@ -111,6 +117,19 @@ export class FoundEntry {
     if (lane < PENDING_BASE) return true;
     const batch = words.batchOf(lane);
     return batch !== undefined && (batch === within || batch.state === 'sealed' || batch.state === 'committed');
+  }
+
+  /** The entry that was found last, if it still is in the table; else 0. For the store. */
+  entryIn(table: SlotTable): Ref {
+    return this.#table === table && this.#removals === table.index.removals ? this.#entry : 0;
+  }
+
+  /** The look found this entry; for the store. */
+  note(table: SlotTable, entry: Ref, hash: number): void {
+    this.#table = table;
+    this.#entry = entry;
+    this.#removals = table.index.removals;
+    this.hash = hash;
   }
 
   /** Moves to a slot and its value; for the store. */

@@ -43,7 +43,8 @@ export function probeIndex(
   return 0;
 }
 
-function entryHasKey(arena: Arena, entry: Ref, key: Uint8Array, start: number, end: number): boolean {
+/** Whether an entry is that of a key. */
+export function entryHasKey(arena: Arena, entry: Ref, key: Uint8Array, start: number, end: number): boolean {
   const segment = arena.segments[entry >>> SEGMENT_SHIFT]!;
   const at = entry & SEGMENT_MASK;
   const length = end - start;
