@@ -61,7 +61,7 @@ export class TransferSource {
     const follower = role.followers.get(from);
     if (follower !== undefined && copy <= follower.copy) return;
     if (copy <= this.#lastOf(role, from)) {
-      this.#cut(ref, epoch, 'timeout'); // transfer-source O5
+      if (copy === this.#lastOf(role, from)) this.#cut(ref, epoch, 'timeout'); // transfer-source O5
       return;
     }
     const known = this.#of(partition, from);
@@ -216,7 +216,9 @@ export class TransferSource {
     this.#context.emit({ kind: 'closeTransfer', ...transfer.ref });
   }
 
+  /** transfer-source O5: the cut may come late, and end what is made of that copy by then; so nothing is made of it any more. */
   #cut({ partition, to, copy }: TransferRef, epoch: Epoch, reason: CutReason): void {
+    if (this.#replicas.get(partition)?.role?.epoch === epoch) this.#ended.set(keyOf(partition, to), { epoch, copy });
     this.#context.send(to, { kind: 'transferCut', partition, epoch, copy, reason });
     this.#context.note({ kind: 'transferCut', partition, to, reason });
   }
