@@ -1,11 +1,25 @@
 /**
  * Seeds that have failed, and what they found: they are run for ever. A seed means the same run only as long as profiles and
- * faults are drawn as they were, so each of these has a scenario of its own in `replication` besides, where it was a fault of
- * the core.
+ * faults are drawn as they were: where that changed, the fault was put back and the first seed taken that finds it now.
  */
 export interface FailedSeed {
   readonly seed: number;
   readonly found: string;
 }
 
-export const FAILED_SEEDS: readonly FailedSeed[] = [];
+export const FAILED_SEEDS: readonly FailedSeed[] = [
+  { seed: 22, found: 'a joiner was asked into the set while it lacked what had been committed a moment before' },
+  {
+    seed: 11,
+    found: 'a set of which no living member had a copy stayed in promotion for ever, and was never told as lost',
+  },
+  { seed: 32, found: 'the loss of a partition whose named primary lives could never be accepted' },
+  { seed: 256, found: 'a question for a page that came twice took a copy away that was in the set by then' },
+  { seed: 553, found: 'a question for a page that came twice took a copy away that was in the set by then' },
+  { seed: 569, found: 'reads and writes were let in before the host was told to serve, and above which version' },
+  { seed: 551, found: 'reads and writes were let in before the host was told to serve, and above which version' },
+  { seed: 700, found: 'a copy in the set was dropped by a table from before it was begun' },
+  { seed: 1031, found: 'a copy in the set was dropped by a table from before it was begun' },
+  { seed: 1020, found: 'a partition that was lost began anew below versions that had been handed out' },
+  { seed: 1228, found: 'the refusal of a transfer that came late ended the copy that a second question had got' },
+];
