@@ -269,6 +269,9 @@ export class MemberCore implements ReplicationCore {
   /** Peers that were replaced by later processes are no peers any more, where nothing hangs on them. */
   #onMembers({ members }: ReplicaTable): void {
     const present = new Set(members.map(({ replica }) => replica));
+    // One that led a copy here is remembered until its epoch has ended: what it was granted is noted then (copy Y3).
+    const leaders = new Set([...this.#replicas].map(({ copy }) => copy?.leader));
+    this.#context.granted.keepOnly((holder) => present.has(holder) || leaders.has(holder));
     for (const [replica, peer] of this.#context.peers) {
       if (present.has(replica)) continue;
       for (const partition of peer.followed) this.#replicas.busy.add(partition);

@@ -68,5 +68,9 @@ describe('leases that a replica has granted', () => {
     expect([leases.lastMs(B), leases.ceiling(B)]).toEqual([20, 9]);
     leases.afterGap(50);
     expect([leases.lastMs(B), leases.ceiling(B)]).toEqual([50, 9]);
+    leases.keepOnly((holder) => holder === B);
+    expect(leases.lastMs(B)).toBe(50);
+    leases.keepOnly(() => false);
+    expect([leases.lastMs(B), leases.ceiling(B)]).toEqual([Number.NEGATIVE_INFINITY, 0]);
   });
 });

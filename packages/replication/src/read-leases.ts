@@ -142,6 +142,11 @@ export class GrantedLeases {
     return this.#to.get(holder)?.ceiling ?? (0 as Version);
   }
 
+  /** Those that may still matter; what others were granted is forgotten. */
+  keepOnly(matters: (holder: ReplicaId) => boolean): void {
+    for (const holder of this.#to.keys()) if (!matters(holder)) this.#to.delete(holder);
+  }
+
   /** read-leases E3 */
   afterGap(nowMs: number): void {
     for (const to of this.#to.values()) to.lastMs = this.#rules.graceAfterGap(to.lastMs, nowMs);
