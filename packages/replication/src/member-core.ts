@@ -7,7 +7,8 @@
  *
  * member-core Z1  Who is not in the set of a table as new as any that was seen drops its copy, unless it is being made for the
  *                 present primary.
- * member-core Z2  A turn's messages leave when the store has said what it holds: effects of inputs come first, alone.
+ * member-core Z2  A row of an epoch below one that was seen is of the past, even where its table is news: nothing follows from it.
+ * member-core Z3  A turn's messages leave when the store has said what it holds: effects of inputs come first, alone.
  */
 import type { Epoch, PartitionReplicas, ReplicaId, ReplicaTable, Sequence, Version } from '@ashlar/core';
 import { BackupRole, keep } from './backup-role.ts';
@@ -179,6 +180,8 @@ export class MemberCore implements ReplicationCore {
 
   #onRow(partition: number, row: PartitionReplicas): void {
     const context = this.#context;
+    // A fence told of a later epoch: this row is of the past, though its table is news. What it names, or empties, is over.
+    if (context.refuses(partition, row.epoch)) return;
     context.see(partition, row.epoch);
     const isInSet = row.inSync.some((one) => context.isSelf(one));
     const replica = isInSet ? this.#replicas.of(partition) : this.#replicas.get(partition);
