@@ -2,10 +2,10 @@
  * Mutants: the same core and host with one decision replaced by a mistake that somebody has made. Each must be caught, or the
  * simulator does not look where it ought to. Which seed catches which, and by what, is in the README.
  *
- * Some rules of the core have no mutant here, for too little can be seen of them alone. `isSameReplica`: sets, peers and sessions
+ * Three rules of the core have no mutant here, for nothing can be seen of them alone. `isSameReplica`: sets, peers and sessions
  * are held by replica besides. `tableOfGrant`: who is named comes out of the set, and grants by the table that names it.
  * `ceilingOf`: a ceiling has passed when the grace has, as long as clocks agree within their limits (timings T2); a host that
- * ignores it is caught. `mayStillApply`: a joiner is waited for from before it is asked in, and for as long as it gets on.
+ * ignores it is caught.
  */
 import type { Sequence } from '@ashlar/core';
 import { PRODUCTION_RULES, type Rules } from '@ashlar/replication';
@@ -35,6 +35,10 @@ const ALL = {
   'grow-late': {
     mistake: 'the primary waits for a joiner only when its joining is known',
     rules: { waitsForJoiner: () => false },
+  },
+  'forget-change': {
+    mistake: 'a change of the set whose answer was lost is taken for one that failed',
+    rules: { mayStillApply: (named, newest, wasAnswered) => newest <= named && !wasAnswered },
   },
   'old-copy': {
     mistake: 'an acknowledgement of an earlier copy counts for the present one',
