@@ -96,11 +96,11 @@ export class Mutations {
         if (!exists) this.#put(map, operation);
         return !exists;
       case OPCODE.REPLACE:
-        if (isWanted) this.#put(map, operation);
+        if (isWanted) this.#put(map, operation, true);
         return isWanted;
       case OPCODE.GET_AND_PUT:
         if (exists) this.#answerOld(operation);
-        this.#put(map, operation);
+        this.#put(map, operation, exists);
         return exists;
       case OPCODE.GET_AND_REMOVE:
         if (exists) this.#answerOld(operation);
@@ -156,7 +156,8 @@ export class Mutations {
     return this.#writes.begun(partition, operation).remove(map.id, partition, keys, start, end);
   }
 
-  #put(map: CatalogedMap, operation: number): void {
+  /** @param isFound  the last look found its entry */
+  #put(map: CatalogedMap, operation: number, isFound = false): void {
     const { batch, deps } = this.#scope;
     const { keys, values } = batch;
     const partition = batch.partitions[operation]! as PartitionId;
@@ -166,9 +167,11 @@ export class Mutations {
     const valueEnd = batch.valueEnds?.[operation] ?? valueStart;
     checkValue(values, valueStart, valueEnd, deps.valueBytesMax);
     const expiresAt = this.#deadlineOf(map, operation);
-    for (;;) {
+    for (let isLast = isFound; ; isLast = false) {
       const writes = this.#writes.begun(partition, operation);
-      if (writes.put(map.id, partition, keys, start, end, writes.value(values, valueStart, valueEnd, expiresAt))) break;
+      const value = writes.value(values, valueStart, valueEnd, expiresAt);
+      if (isLast) value.putBack(deps.store.found);
+      if (writes.put(map.id, partition, keys, start, end, value)) break;
       this.#writes.commitIn(partition);
     }
     this.puts++;
