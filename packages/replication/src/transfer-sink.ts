@@ -110,6 +110,8 @@ export class TransferSink {
     if (row?.primary === undefined || replica.copy !== undefined || replica.install !== undefined) return;
     // A process that nobody knows of is not heard, and neither is one that a later one has replaced.
     if (!this.#isRegistered(this.#context.self) || !this.#isRegistered(row.primary)) return;
+    // Another primary has been heard of: the one that the table still names would make a copy of no use.
+    if (this.#context.refuses(partition, row.epoch)) return;
     const { nowMs } = this.#context;
     const install: Install = {
       ...{ copy: this.#context.nextCopy(), epoch: row.epoch, from: row.primary, page: 0, start: undefined },
