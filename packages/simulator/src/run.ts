@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly rules?: Rules;
   readonly hostRules?: HostRules;
   readonly trace?: (line: string) => void;
+  /** Whether two controllers plan at the same time, as after an election that went wrong. */
+  readonly isDoubled?: boolean;
   /** In place of what the seed draws: to look at one kind of fault. */
   readonly profile?: Partial<Profile>;
 }
@@ -57,10 +59,11 @@ export function simulate({
   hostRules = SOUND_HOST,
   trace,
   profile: given,
+  isDoubled = false,
 }: RunOptions): RunReport {
   const random = seededRandom(seed);
   const profile = { ...drawProfile(random), ...given };
-  const grid = new SimGrid({ seed, profile, rules, hostRules, trace });
+  const grid = new SimGrid({ seed, profile, rules, hostRules, trace, isDoubled });
   const faults = new Faults(grid, random, profile);
   grid.trace(() => `seed ${seed}: ${JSON.stringify(profile)}`);
   const violation = violationOf(grid, () => play(grid, faults, profile));

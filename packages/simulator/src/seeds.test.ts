@@ -33,6 +33,17 @@ describe('grids under faults', () => {
   });
 });
 
+describe('two controllers at once', () => {
+  it(
+    'do no harm',
+    () => {
+      const reports = Array.from({ length: BLOCK }, (_, at) => simulate({ seed: at + 1, isDoubled: true }));
+      expect(failed(reports)).toEqual([]);
+    },
+    BLOCK_TIMEOUT_MS,
+  );
+});
+
 describe('a seed', () => {
   it('N1: gives the same run again, event by event', () => {
     const tracesOf = (seed: number): string[] => {

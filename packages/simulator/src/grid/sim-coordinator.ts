@@ -4,6 +4,8 @@
  *
  * sim-coordinator E1  A transaction is applied when it arrives, as often as it arrives; its answer is the table it led to.
  * sim-coordinator E2  A started coordinator goes on with the table of the one before, and a controller that has heard of nobody.
+ * sim-coordinator E3  A second controller, where one is wanted, hears of some renewals only, and plans by that at the same time:
+ *                     every change is a compare-and-set, so it may do needless things, and no harm.
  */
 import type { ControllerOptions } from '@ashlar/cluster';
 import { emptyReplicaTable, ReplicaController, stepReplicas } from '@ashlar/cluster';
@@ -24,6 +26,7 @@ export class SimCoordinator {
   readonly #hosts: readonly Host[];
   #process: Process;
   #controller: ReplicaController;
+  readonly #second: ReplicaController | undefined;
   #clock: HybridClock;
   #table: ReplicaTable;
   /** When an operator accepts the loss of a partition. */
@@ -33,7 +36,11 @@ export class SimCoordinator {
     world: World,
     process: Process,
     random: Random,
-    options: ControllerOptions & { readonly partitionCount: number; readonly hosts: readonly Host[] },
+    options: ControllerOptions & {
+      readonly partitionCount: number;
+      readonly hosts: readonly Host[];
+      readonly isDoubled: boolean;
+    },
   ) {
     this.#world = world;
     this.#random = random;
@@ -43,6 +50,7 @@ export class SimCoordinator {
     this.#process = process;
     this.#clock = new HybridClock(process.clock.forVersions);
     this.#controller = new ReplicaController(options, process.clock.monotonicMs());
+    if (options.isDoubled) this.#second = new ReplicaController(options, process.clock.monotonicMs());
     this.#process.run(() => this.#tick());
   }
 
@@ -75,6 +83,8 @@ export class SimCoordinator {
         return;
       }
       case 'renew': {
+        if (this.#second !== undefined && this.#random.below(3) > 0)
+          this.#second.onRenewal(this.#table, message.from, message.lease, nowMs);
         const grant = this.#controller.onRenewal(this.#table, message.from, message.lease, nowMs);
         if (grant === undefined) this.#send(from, { kind: 'table', table: this.#table });
         else this.#send(from, { kind: 'renewed', to: message.from, renewal: grant });
@@ -91,6 +101,7 @@ export class SimCoordinator {
   #tick(): void {
     const nowMs = this.#process.clock.monotonicMs();
     this.#apply('controller', this.#controller.plan(this.#table, nowMs));
+    if (this.#second !== undefined) this.#apply('second controller', this.#second.plan(this.#table, nowMs));
     this.#operate(nowMs);
     this.#process.afterMs(TICK_MS, () => this.#tick());
   }

@@ -38,6 +38,8 @@ export interface GridOptions {
   readonly profile: Profile;
   readonly rules: Rules;
   readonly hostRules: HostRules;
+  /** Two controllers plan at the same time. */
+  readonly isDoubled: boolean;
   readonly trace: ((line: string) => void) | undefined;
 }
 
@@ -264,7 +266,13 @@ export class SimGrid implements World {
   #newCoordinator(): SimCoordinator {
     const { members, backups, timings, partitions } = this.#options.profile;
     return new SimCoordinator(this, this.#coordinatorProcess, this.#fork(), {
-      ...{ partitionCount: partitions, hosts: this.memberHosts, copies: backups + 1, expectedMembers: members },
+      ...{
+        partitionCount: partitions,
+        hosts: this.memberHosts,
+        isDoubled: this.#options.isDoubled,
+        copies: backups + 1,
+        expectedMembers: members,
+      },
       ...{ membershipTtlMs: timings.membershipTtlMs, promotionTimeoutMs: timings.promotionTimeoutMs },
       ...{ leaseMs: timings.leaseMs, graceMs: timings.graceMs },
     });
