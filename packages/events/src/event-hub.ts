@@ -127,6 +127,7 @@ export class EventHub {
       if (notice === 'wake') this.#wakes.wake(subscription);
       else if (notice === 'look') this.#toLookAt.push(subscription);
     }
+    this.#wakes.committed();
     if (this.#toLookAt.length > 0) this.#lookAfter(0);
   }
 

@@ -31,6 +31,7 @@ function commit(...sleepers: readonly FakeSleeper[]): void {
     sleeper.isNoticed = true;
     wakes.wake(sleeper);
   }
+  wakes.committed();
 }
 
 function endTurn(): void {
@@ -71,6 +72,15 @@ describe('wake-ups for commits', () => {
     }
     expect(turns).toBeGreaterThan(1);
     expect(turns).toBeLessThan(20);
+  });
+
+  it('come before the end of a long turn (turn-wakes T3)', () => {
+    const sleeper = new FakeSleeper();
+    for (let at = 0; at < 2000; at++) commit(sleeper);
+    expect(sleeper.woken).toBe(1 + Math.floor(2000 / 256));
+    expect(ends).toHaveLength(1);
+    endTurn();
+    expect(sleeper.isNoticed).toBe(false);
   });
 
   it('do not come for what was read meanwhile', () => {

@@ -9,6 +9,8 @@
  *
  * turn-wakes T1  Whoever is noticed is woken within the turn, whatever comes before.
  * turn-wakes T2  In one turn a subscription is woken twice at most: by the first commit and at the end; in a crowd once.
+ * turn-wakes T3  But after COMMITS_MAX commits all who wait are woken: a long turn puts nobody so far behind that it would be
+ *                taken for slow, or that the log gave up what it has not read.
  */
 
 /** A subscription, as it is woken. */
@@ -22,6 +24,8 @@ export interface Sleeper {
 
 /** Turns in a row that wait for their end before it is found out whether commits still crowd. */
 const CROWDED_TURNS = 8;
+/** Commits, counted by partition. */
+const COMMITS_MAX = 256;
 
 export class TurnWakes {
   readonly #atTurnsEnd: (run: () => void) => void;
@@ -30,6 +34,8 @@ export class TurnWakes {
   #waiting: Sleeper[] = [];
   #isTurnOpen = false;
   #crowdedTurns = 0;
+  /** Since those who wait were woken. */
+  #commits = 0;
 
   /** @param atTurnsEnd  runs something when the event loop has turned */
   constructor(atTurnsEnd: (run: () => void) => void) {
@@ -48,13 +54,25 @@ export class TurnWakes {
     }
   }
 
+  /** A partition has committed, and whoever reads it was noticed. */
+  committed(): void {
+    this.#commits += 1;
+    if (this.#commits >= COMMITS_MAX) this.#wakeWaiting();
+  }
+
   readonly #endTurn = (): void => {
     this.#isTurnOpen = false;
     this.#turn += 1;
+    if (this.#waiting.length > 0)
+      this.#crowdedTurns = this.#crowdedTurns === 0 ? CROWDED_TURNS : this.#crowdedTurns - 1;
+    this.#wakeWaiting();
+  };
+
+  #wakeWaiting(): void {
+    this.#commits = 0;
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
-    this.#crowdedTurns = this.#crowdedTurns === 0 ? CROWDED_TURNS : this.#crowdedTurns - 1;
     this.#waiting = [];
     for (const sleeper of waiting) sleeper.wakeIfNoticed();
-  };
+  }
 }
