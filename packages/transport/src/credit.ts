@@ -10,6 +10,10 @@ export class Credit {
     this.#bytes = bytes;
   }
 
+  get isUsedUp(): boolean {
+    return this.#bytes <= 0;
+  }
+
   grant(bytes: number): void {
     this.#bytes += bytes;
     this.#wake?.();
@@ -31,7 +35,7 @@ export class Credit {
    * @throws CancelledError when `signal` fires first; GridError INVALID_ARGUMENT when none is left and none can come
    */
   async available(signal: AbortSignal): Promise<void> {
-    while (this.#bytes <= 0) {
+    while (this.isUsedUp) {
       if (this.#isFinal) throw noCredit();
       await this.#changed(signal);
     }

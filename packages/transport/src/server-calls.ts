@@ -243,12 +243,14 @@ export async function sendAll<Response>(sending: Sending<Response>, answers: Asy
     for (;;) {
       // A stream that is cut must not look like one that ended.
       if (signal.aborted) throw new CancelledError('the call');
-      await credit?.available(signal);
+      // Nothing is awaited that is there: each promise costs every message of every stream.
+      if (credit?.isUsedUp === true) await credit.available(signal);
       while (!outgoing.hasRoom) await caller.orElse(outgoing.room());
       const next = await caller.orElse(iterator.next());
       if (next.done === true) return;
       const bytes = encodeBounded(method.encodeResponse, next.value, method.path, state);
-      await state.quota.take(bytes.length);
+      const turn = state.quota.take(bytes.length);
+      if (turn !== undefined) await turn;
       state.traffic.bytesOut += bytes.length;
       credit?.use(weigh?.(next.value) ?? 0);
       outgoing.write(call, bytes);

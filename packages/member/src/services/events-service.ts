@@ -7,7 +7,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GridView } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
-import type { EventHub, FilterCounts, LogSource, Positions, Pulled, Subscription } from '@ashlar/events';
+import type {
+  EventColumnsWriter,
+  EventHub,
+  FilterCounts,
+  LogSource,
+  Positions,
+  Pulled,
+  Subscription,
+} from '@ashlar/events';
 import type { MemberMetrics } from '@ashlar/observe';
 import type { Ownership } from '@ashlar/partitions';
 import { decodeParameters, decodeValue, type EventColumns } from '@ashlar/serialization';
@@ -15,7 +23,6 @@ import type { PlannedCondition } from '@ashlar/sql-planner';
 import { checkParameterCount } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
 import {
-  type CallContext,
   EncodedEvents,
   EVENT_TYPES,
   type EventsService,
@@ -55,25 +62,32 @@ export function logSource(store: MemberStore): LogSource {
 export function eventsService(deps: EventsDependencies): EventsService {
   const beat = new FeedBeat();
   return {
-    async *subscribe(request, context) {
-      const subscription = await open(request, deps, context.signal);
-      const tellsResolved = request.tellsResolved === true;
-      const feed: ReadFeed = { subscription, tellsResolved, isDue: true, dueAtMs: 0 };
+    async *subscribe(request, { signal, answers }) {
+      const subscription = await open(request, deps, signal);
+      const feed = new EventFeed(subscription, request.tellsResolved === true, deps.metrics);
       beat.add(feed);
+      signal.addEventListener('abort', () => subscription.wake(), { once: true });
       try {
         yield standing(subscription, deps);
-        yield* follow(feed, deps, context);
+        while (!signal.aborted) {
+          // All subscribers wake at one commit, and at one flush: each takes its room in the turn in which it has looked for it.
+          while (answers?.hasRoom === false) await answers.room();
+          const { events, told, more } = feed.pull();
+          if (events !== undefined) {
+            answers?.hold(events.message.length);
+            yield events;
+          }
+          if (told !== undefined) yield told;
+          if (!more) await subscription.changed();
+          // A slice of which nothing is sent does not yield to the event loop by itself.
+          else if (events === undefined) await nextTurn();
+        }
       } finally {
         beat.delete(feed);
         deps.hub.close(subscription);
       }
     },
   };
-}
-
-/** What follow() reads. */
-interface ReadFeed extends Feed {
-  readonly subscription: Subscription;
 }
 
 async function open(request: SubscribeRequest, deps: EventsDependencies, signal: AbortSignal): Promise<Subscription> {
@@ -203,61 +217,79 @@ function standing(subscription: Subscription, { control, logs }: EventsDependenc
   };
 }
 
-async function* follow(
-  feed: ReadFeed,
-  { metrics }: EventsDependencies,
-  { signal, answers }: CallContext,
-): AsyncGenerator<SubscribeOutput> {
-  const { subscription } = feed;
-  let counted = subscription.filterCounts;
-  let batches = 0;
-  signal.addEventListener('abort', () => subscription.wake(), { once: true });
-  while (!signal.aborted) {
-    // All subscribers wake at one commit, and at one flush: each takes its room in the turn in which it has looked for it.
-    while (answers?.hasRoom === false) await answers.room();
-    const { events, more, resolved } = pulled(subscription, batches);
-    counted = countFiltered(metrics, counted, subscription.filterCounts);
-    if (events !== undefined) batches += 1;
-    const isDue = feed.isDue || (feed.tellsResolved && events !== undefined);
-    // As it is now: what is taken out of the logs while the events are sent is not among them.
-    const told = resolved !== undefined && resolved > 0 && isDue ? resolvedOf(feed, resolved, batches) : undefined;
+/** What one caller's call tells. */
+class EventFeed implements Feed {
+  readonly subscription: Subscription;
+  readonly tellsResolved: boolean;
+  isDue = true;
+  dueAtMs = 0;
+  readonly #metrics: MemberMetrics;
+  #counted: FilterCounts;
+  /** Batches of events so far. */
+  #batches = 0;
+
+  constructor(subscription: Subscription, tellsResolved: boolean, metrics: MemberMetrics) {
+    this.subscription = subscription;
+    this.tellsResolved = tellsResolved;
+    this.#metrics = metrics;
+    this.#counted = subscription.filterCounts;
+  }
+
+  /**
+   * What there is to tell now, events first.
+   *
+   * @throws what the subscription's pull() throws
+   */
+  pull(): {
+    readonly events: EncodedEvents | undefined;
+    readonly told: SubscribeOutput | undefined;
+    readonly more: boolean;
+  } {
+    const { events, more, resolved } = this.#pulled();
+    this.#countFiltered();
     if (events !== undefined) {
-      metrics.eventsSent += events.count;
-      answers?.hold(events.message.length);
-      yield events;
+      this.#batches += 1;
+      this.#metrics.eventsSent += events.count;
     }
-    if (told !== undefined) yield told;
-    if (!more) await subscription.changed();
-    // A slice of which nothing is sent does not yield to the event loop by itself.
-    else if (events === undefined) await nextTurn();
+    const isDue = this.isDue || (this.tellsResolved && events !== undefined);
+    // As it is now: what is taken out of the logs while the events are sent is not among them.
+    const told = resolved !== undefined && resolved > 0 && isDue ? this.#resolvedOf(resolved) : undefined;
+    return { events, told, more };
   }
-}
 
-/** @throws what pull() throws; MAP_DROPPED with the batches that were sent before it, which it may overtake on their way */
-function pulled(subscription: Subscription, batches: number): Pulled<EncodedEvents> {
-  const encoded = (events: EventColumns): EncodedEvents =>
-    new EncodedEvents(events, batches + 1, subscription.mapId ?? 0);
-  try {
-    return subscription.pull(PULL_BYTES, PULL_RECORDS, (writer) => writer.drain(encoded));
-  } catch (error) {
-    if (!GridError.is(error, 'MAP_DROPPED')) throw error;
-    const { message, hint, details } = error;
-    throw new GridError('MAP_DROPPED', message, { hint, details: { ...details, batches }, cause: error });
+  /** @throws what pull() throws; MAP_DROPPED with the batches that were sent before it, which it may overtake on their way */
+  #pulled(): Pulled<EncodedEvents> {
+    try {
+      return this.subscription.pull(PULL_BYTES, PULL_RECORDS, this.#encode);
+    } catch (error) {
+      if (!GridError.is(error, 'MAP_DROPPED')) throw error;
+      const { message, hint, details } = error;
+      throw new GridError('MAP_DROPPED', message, {
+        hint,
+        details: { ...details, batches: this.#batches },
+        cause: error,
+      });
+    }
   }
-}
 
-/** Places only when they are due: a caller that waits for versions hears those at once. */
-function resolvedOf(feed: ReadFeed, version: number, batches: number): SubscribeOutput {
-  const { subscription } = feed;
-  const positions = feed.isDue ? subscription.takeMoved() : NO_POSITIONS;
-  feed.isDue = false;
-  const { mapId = 0, filterCounts } = subscription;
-  return { kind: 'resolved', version, ...positions, batches, mapId, ...filterCounts };
-}
+  readonly #encode = (writer: EventColumnsWriter): EncodedEvents => writer.drain(this.#encodeColumns);
 
-/** @returns `now` */
-function countFiltered(metrics: MemberMetrics, before: FilterCounts, now: FilterCounts): FilterCounts {
-  metrics.filterDivisionsByZero += now.dividedByZero - before.dividedByZero;
-  metrics.filterOddValues += now.oddValues - before.oddValues;
-  return now;
+  readonly #encodeColumns = (events: EventColumns): EncodedEvents =>
+    new EncodedEvents(events, this.#batches + 1, this.subscription.mapId ?? 0);
+
+  /** Places only when they are due: a caller that waits for versions hears those at once. */
+  #resolvedOf(version: number): SubscribeOutput {
+    const { subscription } = this;
+    const positions = this.isDue ? subscription.takeMoved() : NO_POSITIONS;
+    this.isDue = false;
+    const { mapId = 0, filterCounts } = subscription;
+    return { kind: 'resolved', version, ...positions, batches: this.#batches, mapId, ...filterCounts };
+  }
+
+  #countFiltered(): void {
+    const { dividedByZero, oddValues } = this.subscription.filterCounts;
+    this.#metrics.filterDivisionsByZero += dividedByZero - this.#counted.dividedByZero;
+    this.#metrics.filterOddValues += oddValues - this.#counted.oddValues;
+    this.#counted = { dividedByZero, oddValues };
+  }
 }
