@@ -22,7 +22,7 @@ import { type CatalogDoor, catalogIn, catalogTrailer, followed, writeCatalog } f
 import type { CreditInput, Method } from './methods.ts';
 import type { Outgoing, OutgoingCall } from './outgoing.ts';
 import type { CallContext } from './services.ts';
-import type { BatchWatch } from './spin-watch.ts';
+import type { SpinMode } from './spinning.ts';
 import type { Traffic } from './traffic.ts';
 import type { TurnQuota } from './turn-quota.ts';
 
@@ -35,8 +35,8 @@ export interface ServerState {
   readonly active: ActiveCalls;
   readonly traffic: Traffic;
   readonly outgoing: Outgoing;
-  /** What is told of batches that come, where the process may spin. */
-  readonly batches: BatchWatch | undefined;
+  /** Whether the process may spin between batches. */
+  readonly spin: SpinMode;
   /** New calls are refused. */
   draining: boolean;
 }

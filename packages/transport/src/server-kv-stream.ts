@@ -20,6 +20,8 @@ import type { Permission } from './operations.ts';
 import type { OutgoingCall } from './outgoing.ts';
 import type { ServerState } from './server-calls.ts';
 import type { CallContext, KvBatchSink, KvService } from './services.ts';
+import type { BatchWatch } from './spin-watch.ts';
+import { batchWatch } from './spinning.ts';
 
 export interface StreamBounds {
   readonly batchesMax: number;
@@ -64,6 +66,7 @@ export class ServerKvStream {
   /** Whether the caller may: by map, for each permission. At most ALLOWED_MAX maps. */
   readonly #allowed = new Map<string, Partial<Record<Permission, boolean>>>();
   readonly #outgoing: OutgoingCall;
+  readonly #batches: BatchWatch | undefined;
   #unansweredBytes = 0;
   /** Set while a batch waits for the catalog. */
   #waiting: Promise<void> | undefined;
@@ -82,6 +85,7 @@ export class ServerKvStream {
     this.#state = state;
     this.#bounds = bounds;
     this.#context = context;
+    this.#batches = batchWatch(state.spin);
     this.#outgoing = state.outgoing.open(state.traffic.linkOf(call.getPeer()));
     const generation = generationOf(call.metadata);
     this.#sink = service.openStream({ write: (answers) => this.#answerOrEnd(answers) }, context, generation);
@@ -124,7 +128,7 @@ export class ServerKvStream {
     this.#state.traffic.bytesIn += bytes.length;
     try {
       const batch = decodeBatch(bytes);
-      this.#state.batches?.arrived(batch.count);
+      this.#batches?.arrived(batch.count);
       if (this.#unansweredBatch(batch.batchId) !== undefined) {
         throw new GridError('INVALID_ARGUMENT', `batch ${batch.batchId} is under way already`);
       }
@@ -247,7 +251,7 @@ export class ServerKvStream {
     const bytes = encodeAnswers(answers, (length) => answerBuffers.take(length), version);
     this.#state.traffic.bytesOut += bytes.length;
     this.#outgoing.write(this.#call, bytes, this.#onFlushed);
-    this.#state.batches?.answered();
+    this.#batches?.answered();
   }
 
   readonly #onFlushed = (): void => {

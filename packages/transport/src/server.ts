@@ -17,7 +17,6 @@ import { Outgoing } from './outgoing.ts';
 import type { ServerState } from './server-calls.ts';
 import type { ServerKvStream } from './server-kv-stream.ts';
 import type { DoorStats, GridServer, ServeOptions, ServerLimits } from './server-types.ts';
-import { batchWatch } from './spinning.ts';
 import { Traffic } from './traffic.ts';
 import { TurnQuota } from './turn-quota.ts';
 import { openUploadWindows } from './upload-window.ts';
@@ -52,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
     active: new ActiveCalls(),
     traffic: new Traffic(),
     outgoing: new Outgoing(limits.unsentBytesMax),
-    batches: batchWatch(options.spin ?? 'off'),
+    spin: options.spin ?? 'off',
     draining: false,
   };
   const streams = new Set<ServerKvStream>();

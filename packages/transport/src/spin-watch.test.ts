@@ -50,9 +50,14 @@ describe('a caller', () => {
     const { spins } = spinner.figures();
     calls.answered(60);
     calls.sent(1);
-    expect(spinner.figures().spins).toBe(spins);
     calls.answered(5);
     calls.answered(1);
+    // The last two of many.
+    expect(spinner.figures().spins).toBe(spins);
+    calls.answered(1);
+    calls.sent(1);
+    calls.answered(1);
+    calls.sent(1);
     expect(spinner.isWatching).toBe(true);
     calls.answered(2);
     expect(spinner.isWatching).toBe(false);
@@ -103,6 +108,17 @@ describe('a member', () => {
     const { spins } = spinner.figures();
     for (let times = 0; times < 4; times++) batch(50);
     expect(spinner.figures().spins).toBe(spins);
+  });
+
+  it('sleeps between batches of many streams, however close (P2)', () => {
+    const { clock, spinner } = fakeSpinner();
+    const streams = Array.from({ length: 16 }, () => new BatchWatch(spinner));
+    for (let batch = 0; batch < 640; batch++) {
+      clock.ms += 0.02;
+      streams[batch % 16]!.arrived(1);
+      streams[batch % 16]!.answered();
+    }
+    expect(spinner.figures().spins).toBe(0);
   });
 
   it('sleeps between batches of many calls (P2)', () => {

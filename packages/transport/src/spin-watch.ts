@@ -2,10 +2,10 @@
  * When a process spins for key-value calls (`spinner.ts`): a caller while a few calls are out, a member between batches that
  * follow each other closely. More than a few calls keep both sides busy without.
  *
- * spin-watch P1  A caller watches only while 1 to FEW calls are out, of which the last was sent within CLOSE_MS of an answer: who calls
- *                now and then sleeps.
- * spin-watch P2  A member watches only after answers to batches of at most FEW calls, while the recent ones came closer together than
- *                SPIN_MS.
+ * spin-watch P1  A caller watches only while calls are out that were at most FEW when the last of them was sent, and that within
+ *                CLOSE_MS of an answer: who calls now and then sleeps, and so does who has many calls under way.
+ * spin-watch P2  A member watches for a stream only after answers to batches of at most FEW calls, while its recent ones came closer
+ *                together than SPIN_MS: many streams keep it busy without.
  * spin-watch P3  Only batches of key-value calls count: statements, jobs and subscriptions sleep.
  */
 import { SPIN_MS, type Spinner } from './spinner.ts';
@@ -21,6 +21,8 @@ const LONGEST_MS = 1;
 export class CallWatch {
   readonly #spinner: Spinner;
   #out = 0;
+  /** Whether they were few when the last of them was sent. */
+  #isFew = false;
   #answeredMs = Number.NEGATIVE_INFINITY;
 
   constructor(spinner: Spinner) {
@@ -30,16 +32,16 @@ export class CallWatch {
   /** A message with so many calls was written. */
   sent(calls: number): void {
     this.#out += calls;
-    if (this.#out > FEW) return;
+    this.#isFew = this.#out <= FEW;
+    if (!this.#isFew) return;
     const nowMs = this.#spinner.nowMs();
     if (nowMs - this.#answeredMs < CLOSE_MS) this.#spinner.watch(nowMs);
   }
 
   /** So many calls were answered. */
   answered(calls: number): void {
-    const before = this.#out;
     this.#out -= calls;
-    if (before > FEW) return;
+    if (!this.#isFew) return;
     const nowMs = this.#spinner.nowMs();
     this.#answeredMs = nowMs;
     this.#spinner.arrived(nowMs);
@@ -53,7 +55,7 @@ export class CallWatch {
   }
 }
 
-/** What comes to a member. */
+/** What comes to a member by one stream. */
 export class BatchWatch {
   readonly #spinner: Spinner;
   #arrivedMs = Number.NEGATIVE_INFINITY;

@@ -43,7 +43,6 @@ function ownSpinner(): Spinner {
 }
 
 let ownCalls: CallWatch | undefined;
-let ownBatches: BatchWatch | undefined;
 
 /** What all connections of this thread tell of their calls; undefined: they never spin. */
 export function callWatch(mode: SpinMode): CallWatch | undefined {
@@ -52,11 +51,9 @@ export function callWatch(mode: SpinMode): CallWatch | undefined {
   return ownCalls;
 }
 
-/** What the doors of this thread tell of the batches that come; undefined: they never spin. */
+/** What a stream of a door tells of the batches that come by it; undefined: the door never spins. */
 export function batchWatch(mode: SpinMode): BatchWatch | undefined {
-  if (mode === 'off' || !ownSpinner().isAllowed) return undefined;
-  ownBatches ??= new BatchWatch(ownSpinner());
-  return ownBatches;
+  return mode === 'off' || !ownSpinner().isAllowed ? undefined : new BatchWatch(ownSpinner());
 }
 
 /** What this thread spun, for connections and doors of that mode. */
