@@ -17,7 +17,7 @@ const ECHO = fileURLToPath(new URL('echo-server.ts', import.meta.url));
 /** Clients of many connections, one call under way on each: 64 in 8 processes. */
 const CROWD: Crowd = { processes: 8, connections: 8 };
 const CROWD_CASES: Readonly<Record<string, Case>> = {
-  'c64 x1': { count: 15_000, writeShare: 0.05, inFlight: CROWD.connections, shape: 'text' },
+  'c64 x1': { count: 30_000, writeShare: 0.05, inFlight: CROWD.connections, shape: 'text' },
 };
 
 /** Echo has answers of the length of a small text. */
