@@ -8,7 +8,7 @@
 import './setup.mjs';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,7 +30,12 @@ const child = spawn(
     join(root, 'packages', 'cli', 'src', 'main.ts'),
     ...process.argv.slice(2),
   ],
-  { stdio: 'inherit', shell: process.platform === 'win32' },
+  {
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+    // Where packages/cli/src/main.ts keeps what was compiled: told before it starts, so that it too is found there.
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...process.env },
+  },
 );
 // A terminal sends Ctrl-C to the command as well: it decides what that means, this process only waits for it.
 process.on('SIGINT', () => {});

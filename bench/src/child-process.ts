@@ -3,9 +3,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const NODE_FLAGS = ['--conditions=@ashlar/source', '--disable-warning=ExperimentalWarning'];
+
+/** As `scripts/ashlar.mjs` starts members. */
+const COMPILED = { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') };
 
 export interface Child {
   readonly process: ChildProcess;
@@ -16,7 +21,7 @@ export interface Child {
 /** @param core  the only core its threads may run on; undefined: any */
 export function spawnPinned(command: string, args: readonly string[], core: number | undefined): ChildProcess {
   const [program, all] = core === undefined ? [command, args] : ['taskset', ['-c', String(core), command, ...args]];
-  return spawn(program, all, { stdio: ['pipe', 'pipe', 'inherit'] });
+  return spawn(program, all, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...COMPILED, ...process.env } });
 }
 
 /** One of our programs, from source. @param flags  more of Node's */
