@@ -1,6 +1,7 @@
 /** The spinning of this thread: its one spinner over Node's event loop, and whether there is a core to do it on. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
+import { setImmediate } from 'node:timers';
 import { BatchWatch, CallWatch } from './spin-watch.ts';
 import { type SpinFigures, Spinner } from './spinner.ts';
 
@@ -28,12 +29,15 @@ export function noSpinReason({ available, machine, affinity }: Cores): string {
   return affinity === 1 ? '' : 'a quota leaves no more than one core';
 }
 
+/** The real clock, and above the real loop, also where a test of an application has put others in their place. */
+const nowMs = performance.now.bind(performance);
+
 let own: Spinner | undefined;
 
 function ownSpinner(): Spinner {
   own ??= new Spinner(
     {
-      nowMs: () => performance.now(),
+      nowMs,
       nextTurn: (turn) => setImmediate(turn),
       involuntarySwitches: () => process.resourceUsage().involuntaryContextSwitches,
     },
