@@ -131,10 +131,13 @@ export class ShortStatements {
   }
 }
 
-/** Codes of operations that could not be written, or sent to a map as it is declared here: of a statement the stream says it. */
+/**
+ * Codes of operations that could not be written, or sent to a map as it is declared here, or to the one member that was asked: of a
+ * statement the stream says it, or goes to others.
+ */
 const UNSENT: ReadonlySet<string> = new Set([
   ...['INVALID_VALUE', 'VALUE_TOO_LARGE', 'INVALID_KEY', 'KEY_TOO_LARGE', 'INVALID_ARGUMENT'],
-  ...['MAP_CONFLICT', 'MAP_DROPPED'],
+  ...['MAP_CONFLICT', 'MAP_DROPPED', 'MEMBER_UNREACHABLE', 'CONNECTION_LOST'],
 ]);
 
 /** What else is a key shows when it is encoded. */
