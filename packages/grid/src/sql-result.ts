@@ -6,6 +6,8 @@
  * sql-result Q4  It waits its turn among the client's statements until it is sent, and among its open results until it is
  *                read.
  * sql-result Q3  A result that lacks a batch, or its end, is an error, never a short result.
+ * sql-result Q5  One whose text is known to read by a key goes as an operation on it (short-statements.ts), beside its turns; where that
+ *                is not answered it is sent as any other, within the same time.
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
 import { CancelledError, DeadlineExceededError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';

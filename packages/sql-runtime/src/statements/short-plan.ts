@@ -58,6 +58,7 @@ function makeShortPlan(plan: Plan): ShortPlan | undefined {
   }
   const [stage, ...others] = plan.stages;
   if (stage === undefined || others.length > 0 || stage.partitions.kind !== 'keys') return undefined;
+  if (stage.partitions.keys.length > KEYS_MAX) return undefined;
   const project = projectIn(stage.fragment);
   if (project === undefined) return undefined;
   const { scan, exprs } = project;
