@@ -1,5 +1,5 @@
 /** Maps as applications see them: definitions, verbs, entries, events. */
-import type { EventType, TimeToLive } from '@ashlar/core';
+import type { EventType, GridError, TimeToLive } from '@ashlar/core';
 import type { Call, JsonPath } from './calls.ts';
 import type { ArgumentsOf, ProcessorOn, ResultOf } from './processors.ts';
 
@@ -58,6 +58,43 @@ export interface PutOptions extends Call {
    * there is no entry) or `'never'`. What a verb does without it stands with the verb.
    */
   readonly ttlMs?: TimeToLive;
+}
+
+/** How far a `load` is. */
+export interface LoadProgress {
+  /** Entries stored. */
+  readonly entries: number;
+  /** Bytes of their keys and values, as they were sent. */
+  readonly bytes: number;
+  /** Entries that were not stored, those in doubt among them. */
+  readonly failed: number;
+}
+
+/** `timeoutMs` is the time of each batch of some hundred entries, not of the load, which may take hours. */
+export interface LoadOptions extends PutOptions {
+  /** `'stop'` (default): the first entry that fails ends the load. `'goOn'`: the result lists what failed. */
+  readonly onFailure?: 'stop' | 'goOn';
+  /** Called as batches are answered. What it throws ends the load. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Bytes of keys and values that may be gathered or unanswered; the source is not read beyond. Default: 4 MiB a member. */
+  readonly bytesInFlightMax?: number;
+}
+
+/** An entry that a `load` did not store. */
+export interface LoadFailure<K> {
+  readonly key: K;
+  /** Of the entry in the source, from 0. */
+  readonly position: number;
+  /** Nobody knows whether it was stored (OUTCOME_UNKNOWN and its kin). */
+  readonly isInDoubt: boolean;
+  readonly error: GridError;
+}
+
+export interface LoadResult<K> extends LoadProgress {
+  /** Of the failed entries those in doubt. */
+  readonly unknown: number;
+  /** The first 1,000. */
+  readonly failures: readonly LoadFailure<K>[];
 }
 
 export interface Condition {
@@ -145,6 +182,17 @@ export interface GridMap<K extends GridKey, V> {
    * unknown.
    */
   putAll(entries: Iterable<readonly [K, V]>, options?: PutOptions): Promise<void>;
+  /**
+   * Stores the entries of a source of any length, each for itself, while the source goes on: it is read only as fast as the grid
+   * stores. Entries of one key take effect in the order of the source, each at most once; deadlines as of `put`. The first
+   * failure ends it, unless `onFailure` says otherwise: PARTIAL, whose details say how many entries are `done`, `notDone` and
+   * `unknown`, name the latter two, and give `firstNotDone`, the position in the source before which all are stored. A
+   * source that throws ends it likewise. `signal` ends it at once (CANCELLED, with the same details).
+   */
+  load(
+    entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>,
+    options?: LoadOptions,
+  ): Promise<LoadResult<K>>;
   /** True when the key was absent and the value is stored; deadlines as of `put`. */
   putIfAbsent(key: K, value: V, options?: PutOptions): Promise<boolean>;
   /** Stores and answers the old value; deadlines as of `put`. */

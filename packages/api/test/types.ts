@@ -181,6 +181,10 @@ export async function jobs(): Promise<void> {
 
 // --- maps
 
+async function* accountsOf(one: Account): AsyncGenerator<[string, Account]> {
+  yield ['a', one];
+}
+
 export async function maps(): Promise<void> {
   const accounts = grid.map(Accounts);
   isType<GridMap<string, Account>>()(accounts, true);
@@ -189,6 +193,11 @@ export async function maps(): Promise<void> {
   isType<Account | undefined>()(await accounts.get('a'), true);
   await accounts.put('a', account, { ttlMs: 'keep' });
   await accounts.putAll(new Map([['a', account]]));
+  const loaded = await accounts.load(accountsOf(account), { onFailure: 'goOn', ttlMs: 5 });
+  isType<string | undefined>()(loaded.failures[0]?.key, true);
+  await accounts.load(new Map([['a', account]]), {
+    onProgress: ({ entries, bytes, failed }) => entries + bytes + failed,
+  });
   const untyped = grid.map('anything');
   isType<unknown>()(await untyped.get(1), true);
   await untyped.put(['a', 1n, new Uint8Array(1)], { any: 'thing', list: [1, new Date()] });
@@ -201,6 +210,8 @@ export async function maps(): Promise<void> {
   await accounts.put('a', undefined);
   // @ts-expect-error a number where an entry belongs
   await accounts.putAll([['a', 5]]);
+  // @ts-expect-error a value of another type
+  await accounts.load([['a', 5]]);
   // @ts-expect-error what is no key
   await untyped.get({ id: 1 });
   // @ts-expect-error what is no key either

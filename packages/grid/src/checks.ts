@@ -1,5 +1,5 @@
 /** What callers hand in, looked at before anything is made of it. */
-import type { Condition, MapOptions, PutOptions, SubscribeOptions } from '@ashlar/api';
+import type { Condition, LoadOptions, MapOptions, PutOptions, SubscribeOptions } from '@ashlar/api';
 import { GridError, TTL_MAX_MS, ttlNumber } from '@ashlar/core';
 import type { OperationExtras } from '@ashlar/routing';
 import { encodeParameters } from '@ashlar/serialization';
@@ -42,6 +42,23 @@ export function extrasOf(options: (PutOptions & Condition) | undefined): Operati
 export function checkIterable(what: string, items: unknown): void {
   if (typeof items === 'object' && items !== null && Symbol.iterator in items) return;
   throw new GridError('INVALID_ARGUMENT', `${what} takes an iterable, not ${typeName(items)}`);
+}
+
+/** @throws GridError INVALID_ARGUMENT */
+export function checkLoad(entries: unknown, { onFailure, onProgress, bytesInFlightMax }: LoadOptions): void {
+  if (typeof entries !== 'object' || entries === null || !(Symbol.asyncIterator in entries))
+    checkIterable('load', entries);
+  if (onFailure !== undefined && onFailure !== 'stop' && onFailure !== 'goOn') {
+    throw new GridError('INVALID_ARGUMENT', `onFailure is '${String(onFailure)}'`, { hint: "one of 'stop', 'goOn'" });
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new GridError('INVALID_ARGUMENT', `onProgress is a function, not ${typeName(onProgress)}`);
+  }
+  if (bytesInFlightMax === undefined || (typeof bytesInFlightMax === 'number' && bytesInFlightMax > 0)) return;
+  throw new GridError(
+    'INVALID_ARGUMENT',
+    `bytesInFlightMax is ${bytesInFlightMax}: a positive number of bytes is expected`,
+  );
 }
 
 /** @throws GridError INVALID_ARGUMENT */

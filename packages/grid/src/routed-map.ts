@@ -8,6 +8,8 @@ import type {
   EventFeed,
   GridKey,
   GridMap,
+  LoadOptions,
+  LoadResult,
   ProcessedWhere,
   PutOptions,
   ReadyProcessor,
@@ -18,6 +20,7 @@ import {
   type CallLimits,
   type EntryAnswer,
   forAll,
+  load,
   type MapHandle,
   NOTHING,
   type OperationExtras,
@@ -27,7 +30,7 @@ import {
 import { encodeValue } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import type { CallTurns } from './call-turns.ts';
-import { checkIterable, extrasOf, parameterBytes } from './checks.ts';
+import { checkIterable, checkLoad, extrasOf, parameterBytes } from './checks.ts';
 import type { DefinitionNames } from './definition-names.ts';
 import { endOf, limitsIn, timed } from './scoped-limits.ts';
 import type { ShortStatements } from './short-statements.ts';
@@ -95,6 +98,18 @@ export class RoutedMap<K extends GridKey, V> implements GridMap<K, V> {
   async putAll(entries: Iterable<readonly [K, V]>, options: PutOptions = {}): Promise<void> {
     checkIterable('putAll', entries);
     await putAll(this.#router, this.#handle, entries, extrasOf(options), this.#grouped(options));
+  }
+
+  async load(
+    entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>,
+    options: LoadOptions = {},
+  ): Promise<LoadResult<K>> {
+    checkLoad(entries, options);
+    const { onFailure, onProgress, bytesInFlightMax } = options;
+    const settings = { goesOn: onFailure === 'goOn', onProgress, bytesInFlightMax };
+    const limits = this.#batched(options);
+    const result = await load(this.#router, this.#handle, entries, extrasOf(options), limits, settings);
+    return result as LoadResult<K>;
   }
 
   putIfAbsent(key: K, value: V, options?: PutOptions): Promise<boolean> {
@@ -248,6 +263,14 @@ export class RoutedMap<K extends GridKey, V> implements GridMap<K, V> {
   #grouped(call: Call): CallLimits {
     const { scope } = this.#context;
     return scope === undefined ? call : limitsIn(scope, call, Number.POSITIVE_INFINITY);
+  }
+
+  /** Limits of calls that go on until they are ended, of which each part has the time. */
+  #batched(call: Call): CallLimits {
+    const { scope } = this.#context;
+    if (scope === undefined) return call;
+    const { trace } = limitsIn(scope, call, Number.POSITIVE_INFINITY);
+    return { signal: endOf(scope, call.signal), timeoutMs: call.timeoutMs, trace };
   }
 
   /** Refusals reject, they are never thrown. */

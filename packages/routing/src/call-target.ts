@@ -11,6 +11,8 @@ export interface CallTarget {
   readonly done: boolean;
   /** Each answer lets a caller go on: not one of many that one caller waits for together. */
   readonly isOneCall: boolean;
+  /** Operations on one key keep their order among this target's: what a full log refuses is not sent again behind others. */
+  readonly keepsOrder?: boolean;
   /** performance.now() after which it fails. */
   readonly deadlineMs: number;
   /** What the deadline was made from; for messages. */

@@ -25,6 +25,11 @@ const SENT = 4;
 /** After these nobody knows whether a mutation was applied. */
 const IN_DOUBT: ReadonlySet<string> = new Set(['OUTCOME_UNKNOWN', 'CLIENT_CLOSED', 'INTERNAL', 'CORRUPT_DATA']);
 
+/** Whether nobody knows if a mutation that failed so was applied. */
+export function isInDoubt(error: GridError): boolean {
+  return IN_DOUBT.has(error.code);
+}
+
 /** Keys of one kind: as many texts as are named, and how many there are. */
 interface Named {
   readonly keys: string[];
@@ -67,7 +72,7 @@ export class GroupOutcomes {
 
   /** @param key  canonical bytes, for positions whose key is not known here */
   failed(position: number, error: GridError, key: Uint8Array | undefined): void {
-    const outcome = this.#writes && IN_DOUBT.has(error.code) ? UNKNOWN : NOT_DONE;
+    const outcome = this.#writes && isInDoubt(error) ? UNKNOWN : NOT_DONE;
     if (!this.#settle(position, outcome)) return;
     this.#firstError ??= error;
     if (error.refusal !== undefined) this.#noteRefusal(position, error.refusal, key);
@@ -181,7 +186,7 @@ function moreText(more: number): string {
 }
 
 /** A key for people: JSON, with bytes as hex and bigints as digits. */
-function keyText(key: Key): string {
+export function keyText(key: Key): string {
   return JSON.stringify(key, (_, value: unknown) => {
     if (typeof value === 'bigint') return `${value}n`;
     return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;

@@ -431,7 +431,7 @@ export class Router {
         return batch.learnAffinity(operation, error.details) ? 'anew' : 'over';
       case 'LOG_FULL':
         // A call of its own keeps its place among those on its key: only its caller may send it again.
-        return batch.targets[operation]!.isOneCall ? 'over' : 'anew';
+        return keepsOrder(batch.targets[operation]!) ? 'over' : 'anew';
       default:
         return 'over';
     }
@@ -583,6 +583,10 @@ export class Router {
     this.#connections.close();
     this.#room.wakeAll();
   }
+}
+
+function keepsOrder({ isOneCall, keepsOrder }: CallTarget): boolean {
+  return isOneCall || keepsOrder === true;
 }
 
 const CLOSE_SESSION_MS = 200;
