@@ -5,6 +5,7 @@ import {
   type EntryEvent,
   GridError,
   type GridKey,
+  type LoadOptions,
   type MemberStats,
   type ResultColumn,
   type SqlResult,
@@ -104,6 +105,16 @@ export class FakeGrid {
         const map = entries();
         this.entries.set(name, map);
         for (const [key, value] of all) map.set(key, value);
+      },
+      load: async (all: AsyncIterable<[GridKey, unknown]>, { onProgress }: LoadOptions) => {
+        const map = entries();
+        this.entries.set(name, map);
+        let stored = 0;
+        for await (const [key, value] of all) {
+          map.set(key, value);
+          onProgress?.({ entries: ++stored, bytes: 0, failed: 0 });
+        }
+        return { entries: stored, bytes: 0, failed: 0, unknown: 0, failures: [] };
       },
       remove: async (key: GridKey) => entries().delete(key),
       subscribe: (options: {

@@ -1,4 +1,4 @@
-import type { GridKey } from '@ashlar/api';
+import type { LoadOptions as GivenOptions, GridKey } from '@ashlar/api';
 import { loadRows } from './load.ts';
 import type { RowSource } from './rows.ts';
 
@@ -16,62 +16,67 @@ function rowsOf(count: number, batchRows: number): RowSource {
   };
 }
 
-/** A map whose putAll ends when told to. */
-function slowMap() {
+/** A map that takes `most` entries at once, then waits to be told. */
+function slowMap(most: number) {
   const stored = new Map<GridKey, unknown>();
-  const waiting: PromiseWithResolvers<void>[] = [];
+  const turns: PromiseWithResolvers<void>[] = [];
   const map = {
-    putAll: async (entries: Iterable<readonly [GridKey, unknown]>) => {
-      const turn = Promise.withResolvers<void>();
-      waiting.push(turn);
-      await turn.promise;
-      for (const [key, value] of entries) stored.set(key, value);
+    async load(
+      entries: Iterable<readonly [GridKey, unknown]> | AsyncIterable<readonly [GridKey, unknown]>,
+      options: GivenOptions = {},
+    ) {
+      for await (const [key, value] of entries) {
+        stored.set(key, value);
+        if (stored.size % most !== 0) continue;
+        options.onProgress?.({ entries: stored.size, bytes: 0, failed: 0 });
+        const turn = Promise.withResolvers<void>();
+        turns.push(turn);
+        await turn.promise;
+      }
+      return { entries: stored.size, bytes: 0, failed: 0, unknown: 0, failures: [] };
     },
   };
-  return { map, stored, waiting };
+  return { map, stored, turns };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('loading a file', () => {
-  it('keeps a bounded number of batches under way (L1)', async () => {
-    const { map, stored, waiting } = slowMap();
-    const loading = loadRows(rowsOf(100, 25), map, { batchRows: 10, inFlightMax: 3 });
-    for (let answered = 0; answered < 12; ) {
+  it('reads only as fast as the grid takes (L1), and tells how far it is', async () => {
+    const { map, stored, turns } = slowMap(10);
+    const told: (readonly [number, number])[] = [];
+    const loading = loadRows(rowsOf(100, 25), map, { onProgress: (rows, bytes) => told.push([rows, bytes]) });
+    for (let answered = 0; answered < 10; answered++) {
       await turn();
-      expect(waiting.length - answered).toBeLessThanOrEqual(3);
-      while (answered < waiting.length) waiting[answered++]!.resolve();
+      expect(stored.size).toBe((answered + 1) * 10);
+      turns[answered]!.resolve();
     }
     expect(await loading).toMatchObject({ rows: 100, bytes: 100 });
     expect([...stored]).toEqual(Array.from({ length: 100 }, (_, n) => [n, { n }]));
+    expect(told.slice(0, 3)).toEqual([
+      [10, 0],
+      [20, 0],
+      [30, 25],
+    ]);
   });
 
-  it('ends with the first failure, when nothing is under way any more (L2)', async () => {
-    const { map, waiting } = slowMap();
-    const loading = loadRows(rowsOf(100, 25), map, { batchRows: 10, inFlightMax: 3 });
-    let ended = false;
-    const outcome = loading.catch((error: unknown) => error).finally(() => (ended = true));
+  it('ends with the first failure', async () => {
+    const { map, turns } = slowMap(10);
+    const loading = loadRows(rowsOf(100, 25), map);
     await turn();
-    waiting[1]!.reject(new Error('full'));
-    await turn();
-    expect(ended).toBe(false);
-    waiting[0]!.resolve();
-    waiting[2]!.resolve();
-    expect(await outcome).toMatchObject({ message: 'full' });
-    expect(waiting).toHaveLength(3);
+    turns[0]!.reject(new Error('full'));
+    await expect(loading).rejects.toThrow('full');
+    expect(turns).toHaveLength(1);
   });
 
   it('stops at the limit, and when the signal fires', async () => {
-    const stored: GridKey[] = [];
+    const { map, stored } = slowMap(1000);
     const stop = new AbortController();
-    const putAll = async (entries: Iterable<readonly [GridKey, unknown]>) => {
-      for (const [key] of entries) stored.push(key);
-    };
-    await loadRows(rowsOf(100, 25), { putAll }, { limit: 30, keyOf: (row) => `k${row['n']}` });
-    expect(stored).toHaveLength(30);
-    expect(stored.at(-1)).toBe('k29');
+    await loadRows(rowsOf(100, 25), map, { limit: 30, keyOf: (row) => `k${row['n']}` });
+    expect(stored.size).toBe(30);
+    expect([...stored.keys()].at(-1)).toBe('k29');
     stop.abort();
-    const cancelled = loadRows(rowsOf(100, 25), { putAll }, { signal: stop.signal });
+    const cancelled = loadRows(rowsOf(100, 25), map, { signal: stop.signal });
     await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });

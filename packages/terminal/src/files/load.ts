@@ -1,8 +1,8 @@
 /**
- * Fills a map from a file: putAll in batches, a bounded number of them under way.
+ * Fills a map from a file, as fast as the grid stores.
  *
- * load L1  At most `inFlightMax` batches are unanswered; reading waits for the grid.
- * load L2  When loading ends, well or not, no batch is under way any more.
+ * load L1  The file is read only as fast as the grid takes its rows; what may be unanswered is bounded (GridMap.load).
+ * load L2  When loading ends, well or not, nothing of it is under way any more; cancelled, what was sent may still be stored.
  */
 import type { GridKey, GridMap } from '@ashlar/api';
 import { CancelledError } from '@ashlar/core';
@@ -13,11 +13,10 @@ export interface LoadOptions<V> {
   readonly keyOf?: (row: Document, rowNumber: number) => GridKey;
   /** Rows at most. */
   readonly limit?: number;
-  /** Entries a putAll. */
-  readonly batchRows?: number;
-  readonly inFlightMax?: number;
+  /** Bytes that may be sent and not answered. Default: the grid's. */
+  readonly bytesInFlightMax?: number;
   readonly signal?: AbortSignal;
-  /** Time one putAll may take. Default 60 s. */
+  /** Time a batch may take. Default 60 s. */
   readonly timeoutMs?: number;
   /** Called after each answered batch. */
   readonly onProgress?: (rowsStored: number, bytesRead: number) => void;
@@ -31,49 +30,42 @@ export interface LoadResult {
   readonly durationMs: number;
 }
 
-const DEFAULT_BATCH_ROWS = 4096;
-const DEFAULT_IN_FLIGHT_MAX = 4;
 const DEFAULT_TIMEOUT_MS = 60_000;
 
-/** @throws what putAll throws, or what the file's reader throws; rows stored before stay stored */
+/** @throws what load throws, or what the file's reader throws; rows before that stay stored */
 export async function loadRows<V>(
   source: RowSource,
-  map: Pick<GridMap<GridKey, V>, 'putAll'>,
+  map: Pick<GridMap<GridKey, V>, 'load'>,
   options: LoadOptions<V> = {},
 ): Promise<LoadResult> {
-  const { batchRows = DEFAULT_BATCH_ROWS, inFlightMax = DEFAULT_IN_FLIGHT_MAX } = options;
-  const { signal, timeoutMs = DEFAULT_TIMEOUT_MS, keyOf = (_row, rowNumber) => rowNumber } = options;
-  const toValue = options.toValue ?? ((row: Document) => row as V);
+  const { limit, signal, onProgress, bytesInFlightMax, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const { keyOf = (_row, rowNumber) => rowNumber, toValue = (row: Document) => row as V } = options;
   const startedMs = performance.now();
-  const inFlight = new Set<Promise<void>>();
-  let rowsRead = 0;
-  let rowsStored = 0;
   let bytes = 0;
-  const send = (entries: [GridKey, V][]): void => {
-    const put = map.putAll(entries, { signal, timeoutMs }).then(() => {
-      rowsStored += entries.length;
-      options.onProgress?.(rowsStored, bytes);
-      inFlight.delete(put);
-    });
-    put.catch(() => {}); // handled where it is awaited, which may be later than the failure
-    inFlight.add(put);
-  };
-  try {
-    for await (const batch of source.batches(options.limit, signal)) {
-      bytes = batch.bytesRead;
-      for (let from = 0; from < batch.rows.length; from += batchRows) {
-        const entries = batch.rows.slice(from, from + batchRows).map((row): [GridKey, V] => {
-          const rowNumber = rowsRead++;
-          return [keyOf(row, rowNumber), toValue(row)];
-        });
-        if (inFlight.size >= inFlightMax) await Promise.race(inFlight);
-        if (signal?.aborted) throw new CancelledError('loading');
-        send(entries);
+  let broken: { readonly error: unknown } | undefined;
+  async function* entries(): AsyncGenerator<[GridKey, V], void, undefined> {
+    let rowNumber = 0;
+    try {
+      for await (const batch of source.batches(limit, signal)) {
+        if (signal?.aborted === true) throw new CancelledError('loading');
+        for (const row of batch.rows) yield [keyOf(row, rowNumber++), toValue(row)];
+        bytes = batch.bytesRead;
       }
+    } catch (error) {
+      broken = { error };
+      throw error;
     }
-    await Promise.all(inFlight);
-  } finally {
-    await Promise.allSettled(inFlight);
   }
-  return { rows: rowsStored, bytes, durationMs: performance.now() - startedMs };
+  try {
+    const { entries: rows } = await map.load(entries(), {
+      signal,
+      timeoutMs,
+      ...(bytesInFlightMax === undefined ? {} : { bytesInFlightMax }),
+      onProgress: ({ entries: stored }) => onProgress?.(stored, bytes),
+    });
+    return { rows, bytes, durationMs: performance.now() - startedMs };
+  } catch (error) {
+    // What is wrong with the file is told with its place, not as part of what became of the load.
+    throw broken === undefined ? error : broken.error;
+  }
 }
