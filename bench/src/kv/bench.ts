@@ -38,6 +38,7 @@ const CASES: Readonly<Record<string, Case>> = {
   '100k x64': { count: 3_000, writeShare: 0.5, inFlight: 64, shape: 'text-100k' },
   load: { perCall: 10_000, shape: 'text' },
   'rec load': { perCall: 10_000, shape: 'record' },
+  '10k load': { perCall: 1_000, shape: 'text-10k' },
 };
 
 export async function benchKv(reporter: Reporter, options: BenchOptions): Promise<void> {

@@ -40,6 +40,8 @@ export interface LoadRequest {
 
 export interface LoadFigures {
   readonly rowsPerS: number;
+  readonly clientUsPerRow: number;
+  readonly memberUsPerRow: number;
   readonly checksum: number;
 }
 
@@ -157,12 +159,22 @@ async function drive({ subjects, shape, sequence, firstKey, inFlight, latenciesU
 async function load(subject: KvSubject, { perCall, shape: name }: LoadRequest): Promise<LoadFigures> {
   const shape = shapeOf(name);
   const entries = KEYS.slice(0, shape.keyCount).map((key, index) => [key, shape.make(index, 0)] as const);
+  const cpu = process.cpuUsage();
+  const memberMs = serverCpuMs();
   const startedMs = performance.now();
   for (let at = 0; at < entries.length; at += perCall) await subject.putAll!(entries.slice(at, at + perCall));
   const elapsedMs = performance.now() - startedMs;
+  const { user, system } = process.cpuUsage(cpu);
+  const clientUsPerRow = (user + system) / entries.length;
+  const memberUsPerRow = ((serverCpuMs() - memberMs) * 1000) / entries.length;
   const expected = entries.reduce((sum, _, key) => checksumStep(sum, key, 0), 0);
   const all = keysOf(shape, WHOLE);
-  return { rowsPerS: (entries.length / elapsedMs) * 1000, checksum: await verify(subject, shape, all, expected) };
+  return {
+    rowsPerS: (entries.length / elapsedMs) * 1000,
+    clientUsPerRow,
+    memberUsPerRow,
+    checksum: await verify(subject, shape, all, expected),
+  };
 }
 
 /** @throws when an entry is not what the sequence left */
