@@ -92,7 +92,7 @@ export class LoadTally {
     const isNothing = this.stored === 0 && this.unknown === 0;
     if (isNothing && this.#failures.length === 0) return first;
     const message = nameOf(first).message;
-    const counts = `${this.stored} entries stored, ${this.notDone} not, ${this.unknown} unknown`;
+    const counts = this.#counts();
     const hint = first instanceof GridError ? first.hint : undefined;
     const details = { ...(first instanceof GridError ? first.details : {}), ...this.#details() };
     if (first instanceof GridError && (isNothing || code === 'CLIENT_CLOSED')) {
@@ -112,10 +112,14 @@ export class LoadTally {
   /** The caller gave up. */
   cancelled(): GridError {
     if (this.taken === 0) return new CancelledError('load');
-    return new GridError('CANCELLED', 'load was cancelled', {
-      hint: 'details say what had been stored by then',
+    return new GridError('CANCELLED', `load was cancelled: ${this.#counts()}`, {
+      hint: 'all entries of the source before details.firstNotDone are stored',
       details: this.#details(),
     });
+  }
+
+  #counts(): string {
+    return `${this.stored} entries stored, ${this.notDone} not, ${this.unknown} unknown`;
   }
 
   #details(): Record<string, number | readonly string[]> {

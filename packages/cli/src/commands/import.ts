@@ -96,6 +96,11 @@ async function loadShowing(
       ...load,
       onProgress: (rows, bytes) => (total === undefined ? progress.update(bytes) : progress.update(rows, bytes)),
     });
+  } catch (error) {
+    progress.stop();
+    // Ctrl-C ends a command without a word; what was stored until then is worth a line.
+    if (GridError.is(error, 'CANCELLED') && error.details !== undefined) context.err.line(error.message);
+    throw error;
   } finally {
     progress.stop();
   }
