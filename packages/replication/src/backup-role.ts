@@ -110,7 +110,6 @@ export class BackupRole {
       peer.refusals.push({ partition, epoch, reason: 'noCopy' });
       return undefined;
     }
-    copy.heardAtMs = this.#context.nowMs;
     return copy;
   }
 

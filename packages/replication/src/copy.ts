@@ -29,8 +29,6 @@ export class Copy {
   isJoining: boolean;
   /** Rows up to that revision are older than the copy: they speak of one before it. */
   readonly sinceRevision: number;
-  /** When its leader was heard of last, about this partition. Counts only while it is joining. */
-  heardAtMs: number;
   announcedAtMs: number;
   readonly lineage: Lineage;
 
@@ -44,7 +42,6 @@ export class Copy {
     this.commitTold = start.sequence;
     this.isJoining = start.isJoining;
     this.sinceRevision = start.sinceRevision ?? 0;
-    this.heardAtMs = context.nowMs;
     this.announcedAtMs = context.nowMs;
     this.lineage = new Lineage(start.lineage);
   }

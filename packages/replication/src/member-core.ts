@@ -374,7 +374,8 @@ export class MemberCore implements ReplicationCore {
       [...role.followers.values()].find(({ peer }) => this.#context.rules.isSameReplica(peer.replica, from));
     if (follower !== undefined) role.acknowledged(follower, copy, held, hasGap);
     if (follower === undefined || (!follower.isInSync && follower.copy !== copy)) {
-      this.#source.installed(role, from, copy, held);
+      const installed = this.#source.installed(role, from, copy, held);
+      if (follower === undefined && installed === undefined) this.#source.unknown(role, from, copy);
     }
     replica.promotion?.step();
   }

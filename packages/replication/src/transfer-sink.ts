@@ -4,8 +4,8 @@
  *   wanted -> ask(0) -> page 0, ask(1) -> ... -> last page -> installed -> acknowledged until appends come -> in the set
  *
  * transfer-sink K1  A copy in the making belongs to one epoch: it is dropped when the partition gets another primary.
- * transfer-sink K2  A copy that was installed and is not in the set is kept only as long as its primary writes to it: one that
- *                   hears nothing for transferTimeoutMs is dropped, and transferred anew.
+ * transfer-sink K2  A copy that was installed and is not in the set is kept until its primary says that it does not follow, or the
+ *                  row has another epoch: however long the primary is silent, it may have been asked into the set.
  * transfer-sink K3  What is cut is dropped, and asked for again after a pause. A page that is lost is asked for again.
  * transfer-sink K4  At most transfersMax at a time.
  */
@@ -132,9 +132,7 @@ export class TransferSink {
       if (nowMs - install.progressAtMs > transferTimeoutMs) this.#giveUp(replica);
       else if (!install.isComplete && nowMs - install.askedAtMs >= 2 * resendMs) this.#ask(partition, install);
     } else if (replica !== undefined && copy?.isJoining === true) {
-      if (nowMs - copy.heardAtMs > transferTimeoutMs)
-        this.#giveUp(replica); // transfer-sink K2
-      else if (nowMs - copy.announcedAtMs >= resendMs) this.#announce(replica, copy);
+      if (nowMs - copy.announcedAtMs >= resendMs) this.#announce(replica, copy); // transfer-sink K2
     } else this.#active.delete(partition);
   }
 

@@ -128,6 +128,13 @@ export class TransferSource {
     return role.addFollower(from, copy, held, false);
   }
 
+  /** Somebody says what a copy holds that does not follow, and that no change under way may take into the set: it is of no use. */
+  unknown(role: PrimaryRole, from: ReplicaId, copy: number): void {
+    if (role.stage !== 'serving' || role.set.others.includes(from) || this.#of(role.partition, from) !== undefined)
+      return;
+    this.#cut({ partition: role.partition, to: from, copy }, role.epoch, 'timeout');
+  }
+
   /** A follower cannot go on from the log. */
   logGone(role: PrimaryRole, follower: Follower): void {
     this.#dropFollower(role, follower, 'logGone');
