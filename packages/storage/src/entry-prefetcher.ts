@@ -25,6 +25,9 @@ import type { StoredMap } from './stored-map.ts';
 /** Keys of one call, at most: what is fetched for them stays in the nearer caches until they are visited. */
 export const PREFETCH_MAX = 512;
 
+/** Nobody has said yet that the keys are as short as they have to be. */
+const KEY_BYTES_MAX = 256;
+
 export class EntryPrefetcher {
   readonly #core: StoreCore;
   /** By key: its hash, then its entry, its slot + 1, its value; 0: nothing more is fetched. */
@@ -65,7 +68,7 @@ export class EntryPrefetcher {
     let start = first === 0 ? 0 : keyEnds[first - 1]!;
     for (let key = 0; key < count; key++) {
       const end = keyEnds[first + key]!;
-      this.#words[key] = hashBytes(keys, start, end, hashSeed);
+      this.#words[key] = end - start > KEY_BYTES_MAX ? 0 : hashBytes(keys, start, end, hashSeed);
       start = end;
     }
   }
