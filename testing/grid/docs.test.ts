@@ -48,8 +48,8 @@ describe('the programs of package.json', () => {
   const { scripts } = JSON.parse(page('package.json')) as { scripts: Record<string, string> };
   const programs = Object.entries(scripts).filter(([, command]) => /^node .*\.ts$/.test(command));
 
-  it('are the show, the benches, the soak, first-answers and the fuzzer', () => {
-    expect(programs.map(([name]) => name)).toEqual(['start', 'bench', 'soak', 'first-answers', 'fuzz']);
+  it('are the show, the benches, the soak, first-answers, the simulator and the fuzzer', () => {
+    expect(programs.map(([name]) => name)).toEqual(['start', 'bench', 'soak', 'first-answers', 'simulate', 'fuzz']);
   });
 
   it.each(programs)('npm run %s -- --help tells its flags, and does nothing else', (name, command) => {

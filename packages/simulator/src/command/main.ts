@@ -30,10 +30,15 @@ interface Flags {
   readonly json: boolean;
 }
 
-function usage(text?: string): never {
-  if (text !== undefined) console.error(text);
+function usage(text: string): never {
+  console.error(text);
   console.error(USAGE);
   process.exit(2);
+}
+
+function help(): never {
+  console.log(USAGE);
+  process.exit(0);
 }
 
 function parsed(): Flags {
@@ -51,7 +56,7 @@ function parsed(): Flags {
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
-    if (values.help) usage();
+    if (values.help) help();
     return { seed: undefined, mutant: undefined, ...values };
   } catch (error) {
     return usage(error instanceof Error ? error.message : String(error));
