@@ -19,6 +19,14 @@ const GIVEN: Readonly<Record<string, string>> = {
     declare const value: fraud.Account;
     declare function recheck(): Promise<void>;`,
   'packages/client/README.md 1': `
+    import type { GridMap } from '@ashlar/client';
+    import type * as fraud from './fraud.processors.ts';
+    declare const accounts: GridMap<string, fraud.Account>;
+    declare const file: string;
+    declare function rowsOf(file: string): AsyncIterable<[string, fraud.Account]>;
+    declare function show(entries: number, bytes: number): void;
+    declare const signal: AbortSignal;`,
+  'packages/client/README.md 2': `
     import { GridError, type GridMap } from '@ashlar/client';
     import * as fraud from './fraud.processors.ts';
     declare const accounts: GridMap<string, fraud.Account>;`,

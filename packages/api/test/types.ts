@@ -194,7 +194,7 @@ export async function maps(): Promise<void> {
   await accounts.put('a', account, { ttlMs: 'keep' });
   await accounts.putAll(new Map([['a', account]]));
   const loaded = await accounts.load(accountsOf(account), { onFailure: 'goOn', ttlMs: 5 });
-  isType<string | undefined>()(loaded.failures[0]?.key, true);
+  isType<string | undefined>()(loaded.failures.at(0)?.key, true);
   await accounts.load(new Map([['a', account]]), {
     onProgress: ({ entries, bytes, failed }) => entries + bytes + failed,
   });
