@@ -1,11 +1,18 @@
-/** The caller's side of one kv batch stream. The caller (routing) keeps the window; this one only sends and receives. */
+/**
+ * The caller's side of one kv batch stream. The caller (routing) keeps the window; this one only sends and receives: by the
+ * library until its HTTP/2 stream is there and has what the library was given, past it from then on (framed-streams.ts).
+ */
+import type { ClientHttp2Stream } from 'node:http2';
 import { GridError } from '@ashlar/core';
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { type ClientDuplexStream, Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { type Caller, metadataOf } from './client-calls.ts';
+import { FRAME_HEADER_BYTES } from './data-frames.ts';
 import { fromStatus } from './error-status.ts';
+import { ClientFrames } from './framed-streams.ts';
 import type { KvAnswers } from './kv-batch.ts';
 import { decodeAnswers } from './kv-codec.ts';
 import { KV_BATCH_PATH, STREAM_GENERATION } from './methods.ts';
+import { onStreamOf } from './stream-claims.ts';
 
 export interface KvStreamListener {
   /** Answers, or a piece of them (`firstOperation`). */
@@ -26,6 +33,8 @@ export interface KvStream {
   close(): void;
 }
 
+const MALFORMED: StatusObject = { code: status.INTERNAL, details: '', metadata: new Metadata() };
+
 function sameBytes(bytes: Buffer): Buffer {
   return bytes;
 }
@@ -42,12 +51,19 @@ class ClientKvStream implements KvStream {
   /** Operations that are not answered. */
   #out = 0;
   #closed = false;
+  /** The messages of its HTTP/2 stream; undefined: it is not there, or never known. */
+  #frames: ClientFrames | undefined;
+  #wasMade = false;
+  /** Bytes of messages that the library was given. */
+  #givenBytes = 0;
+  readonly #unclaim: () => void;
 
   constructor(caller: Caller, listener: KvStreamListener, generation: number) {
     this.#listener = listener;
     this.#caller = caller;
     const metadata = metadataOf({ ...caller, trace: undefined }, {});
     if (generation > 0) metadata.set(STREAM_GENERATION, String(generation));
+    this.#unclaim = onStreamOf(metadata, (stream) => this.#adopt(stream));
     this.#call = caller.client.makeBidiStreamRequest(KV_BATCH_PATH, sameBytes, sameBytes, metadata, {});
     this.#call.on('data', (bytes: Buffer) => this.#receive(bytes));
     this.#call.on('error', (error) => this.#end(fromStatus(error as never, 'the kv stream')));
@@ -66,14 +82,41 @@ class ClientKvStream implements KvStream {
         details: { bytes: message.length, limitBytes: sendMax },
       });
     }
-    this.#call.write(message);
+    this.#send(message);
     this.#out += calls;
     this.#caller.calls?.sent(calls);
   }
 
+  #send(message: Buffer): void {
+    if (this.#frames?.mayWrite(this.#givenBytes) === true) {
+      this.#frames.write(message);
+      return;
+    }
+    this.#givenBytes += FRAME_HEADER_BYTES + message.length;
+    this.#call.write(message);
+  }
+
+  /**
+   * The library has made the stream. Where no member took it, it makes another and repeats what it was given: from then on it is
+   * given all.
+   */
+  #adopt(stream: ClientHttp2Stream): void {
+    if (this.#closed) return;
+    const before = this.#frames;
+    this.#frames = undefined;
+    if (!this.#wasMade) {
+      this.#wasMade = true;
+      this.#frames = new ClientFrames(stream, this.#caller.bounds.receiveMax, {
+        onMessage: (bytes) => this.#receive(bytes),
+        onMalformed: (status) => this.#fail(fromStatus({ ...MALFORMED, ...status }, 'the kv stream')),
+      });
+    } else if (before?.hasWritten === true) {
+      process.nextTick(() => this.#fail(new GridError('CONNECTION_LOST', 'the member did not take the stream')));
+    }
+  }
+
   close(): void {
-    this.#call.cancel();
-    this.#end(new GridError('CLIENT_CLOSED', 'the connection was closed'));
+    this.#fail(new GridError('CLIENT_CLOSED', 'the connection was closed'));
   }
 
   #receive(bytes: Buffer): void {
@@ -85,14 +128,19 @@ class ClientKvStream implements KvStream {
       this.#caller.calls?.answered(count);
       this.#listener.onAnswers(answers);
     } catch (error) {
-      this.#call.cancel();
-      this.#end(GridError.wrap(error));
+      this.#fail(GridError.wrap(error));
     }
+  }
+
+  #fail(error: GridError): void {
+    this.#call.cancel();
+    this.#end(error);
   }
 
   #end(error: GridError): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#unclaim();
     this.#caller.calls?.lost(this.#out);
     if (error.code === 'CONNECTION_LOST' && !this.#caller.isClosed) this.#caller.onLinkFailure?.('Kv', error);
     this.#listener.onClosed(error);

@@ -3,10 +3,12 @@ import { Client, credentials } from '@grpc/grpc-js';
 import type { KvStream } from './client-kv-stream.ts';
 import { connectMember, type MemberConnection } from './connection.ts';
 import { type KvAnswers, type KvBatch, OPCODE, STATUS } from './kv-batch.ts';
-import { decodeAnswers, encodeBatch } from './kv-codec.ts';
+import { decodeAnswers } from './kv-codec.ts';
 import { KV_BATCH_PATH } from './methods.ts';
 import type { ServeOptions } from './server-types.ts';
+import { claimStreams } from './stream-claims.ts';
 import { FakeMember } from './testing/index.ts';
+import { batchOf } from './testing/kv-messages.ts';
 
 let member: FakeMember;
 let connection: MemberConnection;
@@ -31,49 +33,10 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
+  claimStreams(true);
   connection.close();
   await member.stop();
 });
-
-/** Reads of one-byte keys, all of partition 0. */
-function batchOf(batchId: number, opcodes: readonly number[], changes: Partial<KvBatch> = {}): Buffer {
-  const count = opcodes.length;
-  const maps = [{ name: 'm', affinityParts: 0, declared: false, ttlMs: 0, maxIdleMs: 0, mapId: 0, newerThan: 0 }];
-  const isProcess = opcodes.flatMap((opcode, operation) => (opcode === OPCODE.PROCESS ? [operation] : []));
-  return encodeBatch({
-    batchId,
-    session: 0,
-    firstRequest: 0,
-    lowestUnanswered: 0,
-    sessionVersion: 0,
-    deadlineMs: 0,
-    traces: [],
-    traceIndexes: undefined,
-    consistency: 0,
-    tableVersion: 1,
-    catalogVersion: 0,
-    atomic: false,
-    resent: false,
-    maps,
-    processors: isProcess.length > 0 ? [{ module: 'm', exportName: 'e' }] : [],
-    count,
-    opcodes: Uint8Array.from(opcodes),
-    mapIndexes: undefined,
-    partitions: new Uint32Array(count),
-    keyEnds: Uint32Array.from(opcodes, (_, operation) => operation + 1),
-    keys: new Uint8Array(count).fill(0x20),
-    valueEnds: undefined,
-    values: new Uint8Array(0),
-    ttlOperations: new Uint32Array(0),
-    ttlMs: new Float64Array(0),
-    ifVersionOperations: new Uint32Array(0),
-    ifVersions: new Float64Array(0),
-    processorOperations: Uint32Array.from(isProcess),
-    processorIndexes: new Uint32Array(isProcess.length),
-    requestOffsets: undefined,
-    ...changes,
-  });
-}
 
 async function until(condition: () => boolean): Promise<void> {
   for (let turn = 0; turn < 500; turn++) {
@@ -83,7 +46,12 @@ async function until(condition: () => boolean): Promise<void> {
   throw new Error('it never came to be');
 }
 
-describe('a kv stream', () => {
+describe.each([
+  ['past the library', true],
+  ['by the library', false],
+])('a kv stream %s', (_, claimed) => {
+  beforeEach(() => claimStreams(claimed));
+
   it('answers batches in the order they are ready', async () => {
     await open();
     member.beforeAnswer = ({ batchId }) =>

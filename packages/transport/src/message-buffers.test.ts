@@ -11,7 +11,7 @@ describe('buffers of encoded answers', () => {
     expect(buffers.take(10_000).buffer).toBe(first.buffer);
   });
 
-  it.each([4097, 8192, 8193, 16384, 50_000, 65_537, 131_072])(
+  it.each([4097, 8192, 8193, 16384, 50_000, 65_537, 131_072, 1 << 20])(
     'are less than twice as long as asked for, or 8 KiB: %d',
     (bytes) => {
       const buffers = new MessageBuffers();
@@ -26,10 +26,20 @@ describe('buffers of encoded answers', () => {
 
   it('are not kept when they are large, and messages of others are let through', () => {
     const buffers = new MessageBuffers();
-    const large = buffers.take(1 << 20);
-    expect(large.length).toBeGreaterThanOrEqual(1 << 20);
+    const bytes = (1 << 20) + 1;
+    const large = buffers.take(bytes);
+    expect(large.length).toBeGreaterThanOrEqual(bytes);
     expect(buffers.serialize(large)).toBe(large);
     buffers.serialize(Buffer.alloc(1));
-    expect(buffers.take(1 << 20).buffer).not.toBe(large.buffer);
+    expect(buffers.take(bytes).buffer).not.toBe(large.buffer);
+  });
+
+  it('are taken again once they are released, and no more of a size are kept than a few MiB', () => {
+    const buffers = new MessageBuffers();
+    const taken = Array.from({ length: 6 }, () => buffers.take(1 << 20));
+    for (const buffer of taken) buffers.release(buffer.subarray(3, 100));
+    const again = Array.from({ length: 6 }, () => buffers.take(1 << 20).buffer);
+    expect(again.filter((memory) => taken.some(({ buffer }) => buffer === memory))).toHaveLength(4);
+    expect(new Set(again).size).toBe(6);
   });
 });

@@ -2,6 +2,7 @@
  * Memory for encoded answers, used again: an array for each would be freed only by collections of the whole heap.
  *
  *   take -> encode -> stream.write ... serialize() -> grpc-js copies -> next serialize() -> taken again
+ *   take -> encode -> frame written past grpc-js ... its bytes have left -> release() -> taken again
  *
  * message-buffers M1  A buffer is free once grpc-js has copied it, which it does right after serialize() and before another
  *                     serialize().
@@ -10,9 +11,10 @@
 const SHORT_BYTES = 4 << 10;
 /** Sizes of buffers are powers of two: a message that waits for its socket holds twice its own bytes at most. */
 const SMALLEST_BITS = 13;
-const LARGEST_BITS = 17;
-/** Buffers of one size that are kept. */
+const LARGEST_BITS = 20;
+/** Buffers of one size that are kept, and their bytes. */
 const KEPT_MAX = 16;
+const KEPT_BYTES_MAX = 4 << 20;
 
 export class MessageBuffers {
   /** free[bits - SMALLEST_BITS] */
@@ -37,14 +39,18 @@ export class MessageBuffers {
 
   /** The serializer of the streams (message-buffers M1). */
   readonly serialize = (message: Buffer): Buffer => {
-    const whole = this.#serialized === undefined ? undefined : this.#wholeOf.get(this.#serialized.buffer);
-    if (whole !== undefined) {
-      const free = this.#freeOf(31 - Math.clz32(whole.length));
-      if (free.length < KEPT_MAX) free.push(whole);
-    }
+    if (this.#serialized !== undefined) this.release(this.#serialized);
     this.#serialized = message;
     return message;
   };
+
+  /** Takes back the memory of a message that nobody reads any more: once, and none that went through `serialize`. */
+  release(message: Buffer): void {
+    const whole = this.#wholeOf.get(message.buffer);
+    if (whole === undefined) return;
+    const free = this.#freeOf(31 - Math.clz32(whole.length));
+    if (free.length < Math.min(KEPT_MAX, KEPT_BYTES_MAX / whole.length)) free.push(whole);
+  }
 }
 
 /** The buffers of all kv streams and subscriptions of this process, which share a thread. */

@@ -23,6 +23,7 @@ import type { CreditInput, Method } from './methods.ts';
 import type { Outgoing, OutgoingCall } from './outgoing.ts';
 import type { CallContext } from './services.ts';
 import type { SpinMode } from './spinning.ts';
+import type { DoorStreams } from './stream-claims.ts';
 import type { Traffic } from './traffic.ts';
 import type { TurnQuota } from './turn-quota.ts';
 
@@ -35,6 +36,8 @@ export interface ServerState {
   readonly active: ActiveCalls;
   readonly traffic: Traffic;
   readonly outgoing: Outgoing;
+  /** HTTP/2 streams of its kv streams. */
+  readonly doorStreams: DoorStreams;
   /** Whether the process may spin between batches. */
   readonly spin: SpinMode;
   /** New calls are refused. */

@@ -10,8 +10,9 @@
  * the later batches of the stream behind it: their order stays (known-catalog N1).
  */
 import { GridError, SmallSet, type WireError } from '@ashlar/core';
-import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream, StatusObject } from '@grpc/grpc-js';
 import { authorizeCall, openContext, permissionDenied } from './call-context.ts';
+import { type MessageFlow, ServerFrames } from './framed-streams.ts';
 import { type KvAnswers, type KvBatch, OPCODE, type OperationErrors, STATUS } from './kv-batch.ts';
 import { decodeBatch, encodeAnswers, piecesOf } from './kv-codec.ts';
 import { answerBuffers } from './message-buffers.ts';
@@ -58,6 +59,8 @@ interface UnansweredBatch {
 
 export class ServerKvStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  /** Its messages: past the library where its HTTP/2 stream is known. */
+  readonly #flow: MessageFlow;
   readonly #state: ServerState;
   readonly #bounds: StreamBounds;
   readonly #context: CallContext;
@@ -89,15 +92,33 @@ export class ServerKvStream {
     this.#outgoing = state.outgoing.open(state.traffic.linkOf(call.getPeer()));
     const generation = generationOf(call.metadata);
     this.#sink = service.openStream({ write: (answers) => this.#answerOrEnd(answers) }, context, generation);
-    call.on('data', (bytes: Buffer) => this.#receive(bytes));
-    call.on('end', () => {
-      this.#hasAll = true;
-      this.endWhenIdle();
-    });
+    this.#flow = this.#framed() ?? this.#byLibrary();
     call.on('cancelled', () => {
       this.#close();
       this.#outgoing.close();
     });
+  }
+
+  #framed(): MessageFlow | undefined {
+    const { doorStreams, messageBytesMax } = this.#state;
+    const stream = doorStreams.claim(this.#call.metadata);
+    if (stream === undefined) return undefined;
+    return new ServerFrames(stream, this.#call, messageBytesMax, (message) => answerBuffers.release(message), {
+      onMessage: (bytes) => this.#receive(bytes),
+      onEnd: () => this.#onEnd(),
+      onMalformed: (status) => this.#end(status),
+    });
+  }
+
+  #byLibrary(): MessageFlow {
+    this.#call.on('data', (bytes: Buffer) => this.#receive(bytes));
+    this.#call.on('end', () => this.#onEnd());
+    return this.#call;
+  }
+
+  #onEnd(): void {
+    this.#hasAll = true;
+    this.endWhenIdle();
   }
 
   /** Batches under way. */
@@ -250,12 +271,12 @@ export class ServerKvStream {
     const { version } = this.#state.catalog?.known() ?? NO_CATALOG;
     const bytes = encodeAnswers(answers, (length) => answerBuffers.take(length), version);
     this.#state.traffic.bytesOut += bytes.length;
-    this.#outgoing.write(this.#call, bytes, this.#onFlushed);
+    this.#outgoing.write(this.#flow, bytes, this.#onFlushed);
     this.#batches?.answered();
   }
 
   readonly #onFlushed = (): void => {
-    if (this.#call.isPaused()) this.#throttle();
+    if (this.#flow.isPaused()) this.#throttle();
   };
 
   #throttle(): void {
@@ -263,13 +284,17 @@ export class ServerKvStream {
       this.#outgoing.isCongested ||
       this.#unanswered.size >= this.#bounds.batchesMax ||
       this.#unansweredBytes >= this.#bounds.batchBytesMax;
-    if (full && !this.#call.isPaused()) this.#call.pause();
-    else if (!full && this.#call.isPaused()) this.#call.resume();
+    if (full && !this.#flow.isPaused()) this.#flow.pause();
+    else if (!full && this.#flow.isPaused()) this.#flow.resume();
   }
 
   #fail(error: unknown): void {
+    this.#end(this.#state.traffic.refusal(error));
+  }
+
+  #end(status: Partial<StatusObject>): void {
     this.#close();
-    this.#call.emit('error', this.#state.traffic.refusal(error));
+    this.#call.emit('error', status);
   }
 
   #close(): void {
@@ -277,6 +302,7 @@ export class ServerKvStream {
     this.#closed = true;
     this.#unanswered.takeAll();
     this.#outgoing.closeWhenFlushed();
+    this.#flow.close?.();
     this.#sink.onClose();
   }
 }
@@ -329,6 +355,8 @@ export function kvBatchCall(
     if (state.draining) throw new GridError('SHUTTING_DOWN', 'the member is shutting down');
     const context = await openContext(call, state.access, new AbortController());
     authorizeCall(KV_BATCH_PATH, undefined, context);
+    // Nobody would ever tell that it is over.
+    if (call.cancelled) return;
     const stream = new ServerKvStream(call, state, bounds, context, service);
     streams.add(stream);
     const uncut = state.active.add(() => stream.cut());

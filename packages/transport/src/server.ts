@@ -17,6 +17,7 @@ import { Outgoing } from './outgoing.ts';
 import type { ServerState } from './server-calls.ts';
 import type { ServerKvStream } from './server-kv-stream.ts';
 import type { DoorStats, GridServer, ServeOptions, ServerLimits } from './server-types.ts';
+import { DoorStreams } from './stream-claims.ts';
 import { Traffic } from './traffic.ts';
 import { TurnQuota } from './turn-quota.ts';
 import { openUploadWindows } from './upload-window.ts';
@@ -51,6 +52,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
     active: new ActiveCalls(),
     traffic: new Traffic(),
     outgoing: new Outgoing(limits.unsentBytesMax),
+    doorStreams: new DoorStreams(),
     spin: options.spin ?? 'off',
     draining: false,
   };
@@ -115,6 +117,7 @@ class Door implements GridServer {
   readonly #limits: Required<ServerLimits>;
   readonly #stopWatching: () => void;
   readonly #closeWindows: () => void;
+  readonly #stopClaiming: () => void;
 
   constructor(
     server: Server,
@@ -132,6 +135,7 @@ class Door implements GridServer {
     this.#limits = limits;
     this.#stopWatching = state.traffic.watch(port);
     this.#closeWindows = openUploadWindows(port, FLOW_CONTROL_WINDOW_BYTES);
+    this.#stopClaiming = state.doorStreams.watch(port);
   }
 
   stats(): DoorStats {
@@ -174,6 +178,7 @@ class Door implements GridServer {
     await ended;
     this.#stopWatching();
     this.#closeWindows();
+    this.#stopClaiming();
     this.#state.outgoing.close();
     clearTimeout(cut);
     clearTimeout(force);
