@@ -58,6 +58,11 @@ export class AnswerProgress {
     this.#sender = sender;
   }
 
+  /** Every operation is, or was, answered in its first turn: none came later. */
+  get isPrompt(): boolean {
+    return this.#late === undefined;
+  }
+
   /** All operations are answered, or the run was broken off. */
   get isOver(): boolean {
     return this.#isOver;

@@ -5,6 +5,7 @@ import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { RecordKind } from '@ashlar/storage';
 import { type CallContext, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
 import { jest } from '@jest/globals';
+import { HandCommits } from './testing/hand-commits.ts';
 import { bench, KEY, MAP, put, SESSION } from './testing/kv-bench.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -179,6 +180,61 @@ describe('a first copy that a stalled link holds', () => {
     await turn();
     expect(stalled.answers).toMatchObject([UNKNOWN]);
     expect(value()).toBe(2);
+  });
+});
+
+describe('a batch is said to be over, for its memory to be used again,', () => {
+  const ready = (committer?: Parameters<typeof bench>[0]['committer']) => {
+    const all = bench(committer === undefined ? {} : { committer });
+    all.mapIsKnown();
+    return all;
+  };
+  const read = { opcodes: Uint8Array.of(OPCODE.GET), values: new Uint8Array(0), valueEnds: undefined };
+
+  it('once, when it was answered at once', () => {
+    const { over, send } = ready().stream();
+    send(put(1, 1, { batchId: 11 }));
+    send(put(0, 1, { batchId: 12, ...read }));
+    send(put(2, 2, { batchId: 13, atomic: true }));
+    expect(over).toEqual([11, 12, 13]);
+  });
+
+  it('not when anything of it failed, was repeated, or called a processor', () => {
+    const { answers, over, send } = ready().stream();
+    send(put('x'.repeat(2000), 1, { batchId: 11 }));
+    expect(answers[0]!.statuses).toEqual(Uint8Array.of(STATUS.FAILED));
+    send(put(1, 2, { batchId: 12, resent: true }));
+    const values = encodeValue({ path: 'n', by: 1 });
+    const call = {
+      opcodes: Uint8Array.of(OPCODE.PROCESS),
+      processors: [{ module: READY_MODULE, exportName: 'increment' }],
+      processorOperations: Uint32Array.of(0),
+      processorIndexes: Uint32Array.of(0),
+      valueEnds: Uint32Array.of(values.length),
+      values,
+    };
+    send(put({ n: 1 }, 3, { batchId: 13 }));
+    send(put(0, 4, { batchId: 14, ...call }));
+    expect([answers.length, over]).toEqual([4, [13]]);
+  });
+
+  it('not when it waited for a key', () => {
+    const { stream, gate } = ready();
+    const { answers, over, send } = stream();
+    const name = keyLockId(MAP.id, KEY, 0, KEY.length);
+    gate.hold(name);
+    send(put(1, 1, { batchId: 11 }));
+    expect(answers).toHaveLength(0);
+    gate.release(name);
+    expect([answers.length, over]).toEqual([1, []]);
+  });
+
+  it('not when its commit came late', () => {
+    let commits: HandCommits | undefined;
+    const { answers, over, send } = ready((store) => (commits = new HandCommits(store))).stream();
+    send(put(1, 1, { batchId: 11 }));
+    commits!.commit();
+    expect([answers.length, over]).toEqual([1, []]);
   });
 });
 

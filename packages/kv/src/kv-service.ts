@@ -21,6 +21,7 @@ import {
   type KvBatch,
   type KvBatchSink,
   type KvService,
+  OPCODE,
   type PutRequest,
   type SessionLease,
 } from '@ashlar/transport';
@@ -213,6 +214,7 @@ class BatchStream implements KvBatchSink {
       record?.finish(run.answers.kept(batch.opcodes));
       this.#measure(run, maps);
       this.#answerAll(run, mapIds);
+      if (isReadNoMore(run)) this.#sink.over?.(batch);
     } catch (error) {
       this.#refuse(batch, error);
     }
@@ -286,6 +288,15 @@ class BatchStream implements KvBatchSink {
 /** The time of a batch's callers. */
 function untilOf({ deadlineMs }: KvBatch, arrivedMs: number): { readonly deadlineMs: number | undefined } {
   return { deadlineMs: deadlineMs === 0 ? undefined : arrivedMs + Math.max(1, deadlineMs - ANSWER_MS) };
+}
+
+/**
+ * Whether the memory of an answered batch is free: nothing of it waited (for keys, room, commits or code of users), failed, or was
+ * asked about before. All others leave it to the garbage collector.
+ */
+function isReadNoMore({ batch, progress, answers, calls, isRepeat }: BatchRun): boolean {
+  if (calls > 0 || isRepeat || !progress.isPrompt || progress.hasWaited || answers.hasFailures) return false;
+  return !batch.opcodes.includes(OPCODE.PROCESS) && !batch.opcodes.includes(OPCODE.STATEMENT);
 }
 
 /** Hands the answers of one batch to its stream. */

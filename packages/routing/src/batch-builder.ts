@@ -8,7 +8,14 @@
  */
 import { assert, type TraceContext } from '@ashlar/core';
 import { ValueWriter } from '@ashlar/serialization';
-import { encodeBatch, isMutation, type KvBatch, type MapReference, type ProcessorReference } from '@ashlar/transport';
+import {
+  encodeBatch,
+  isMutation,
+  type KvBatch,
+  type MapReference,
+  type ProcessorReference,
+  takeMessage,
+} from '@ashlar/transport';
 import type { CallTarget } from './call-target.ts';
 import type { MapHandle } from './map-handle.ts';
 import type { DetachedOperation } from './sealed-batch.ts';
@@ -295,7 +302,7 @@ export class BatchBuilder {
       ...this.#traces(),
       deadlineExtras: this.#deadlineExtras(),
     };
-    return encodeBatch(batch);
+    return encodeBatch(batch, takeMessage);
   }
 
   /** Where callers have given themselves about the same time, that of the first counts for all. */

@@ -342,18 +342,29 @@ export class MemberQueue {
       } else if (failures === undefined) failures = [index];
       else failures.push(index);
     }
-    if (failures !== undefined) this.#host.failures(batch, answers, failures);
+    if (failures !== undefined) {
+      batch.hadFailures = true;
+      this.#host.failures(batch, answers, failures);
+    }
+    // What failed may be read for longer: keys for messages, operations that are sent again.
+    if (to === statuses.length && !batch.hadFailures) this.#stream?.giveBack?.(answers.values);
     batch.gathering?.answered(to - from);
-    if (batch.noteAnswered(first + from, to - from)) this.#forget(batch);
+    if (batch.noteAnswered(first + from, to - from)) {
+      const wasInFlight = this.#forget(batch);
+      if (wasInFlight && !batch.hadFailures) this.#stream?.giveBack?.(batch.message);
+    }
     this.pump();
     if (this.isGathering) this.#host.scheduleFlush();
   }
 
-  #forget(batch: SealedBatch): void {
-    if (this.#inFlight.delete(batch)) this.#host.underWay.batches -= 1;
+  /** @returns whether it was in flight */
+  #forget(batch: SealedBatch): boolean {
+    const wasInFlight = this.#inFlight.delete(batch);
+    if (wasInFlight) this.#host.underWay.batches -= 1;
     this.#inFlightBytes -= batch.message.length;
     batch.settleAll();
     this.#host.account(-batch.message.length, -batch.count);
+    return wasInFlight;
   }
 
   // --- the link

@@ -1,7 +1,7 @@
 /** Services to grpc-js: every method of every service with its kind and handler. */
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { subscribeCreditBytes } from './event-codec.ts';
-import { answerBuffers } from './message-buffers.ts';
+import { messageBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH, METHODS } from './methods.ts';
 import { creditCall, type ServerState, streamCall, unaryCall } from './server-calls.ts';
 import { conversationCall } from './server-conversation.ts';
@@ -160,7 +160,7 @@ export function rawDefinition(service: ServiceName, names: readonly string[]): S
       responseStream: isBoth || STREAMS_ANSWERS.has(method),
       requestSerialize: sameBytes,
       requestDeserialize: sameBytes,
-      responseSerialize: POOLED_PATHS.has(path) ? answerBuffers.serialize : sameBytes,
+      responseSerialize: POOLED_PATHS.has(path) ? messageBuffers.serialize : sameBytes,
       responseDeserialize: sameBytes,
     };
     return [name, definition];

@@ -11,6 +11,7 @@ import { fromStatus } from './error-status.ts';
 import { ClientFrames } from './framed-streams.ts';
 import type { KvAnswers } from './kv-batch.ts';
 import { decodeAnswers } from './kv-codec.ts';
+import { messageBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH, STREAM_GENERATION } from './methods.ts';
 import { onStreamOf } from './stream-claims.ts';
 
@@ -29,6 +30,14 @@ export interface KvStream {
    * @throws GridError MESSAGE_TOO_LARGE (nothing was sent), CONNECTION_LOST after the end
    */
   write(message: Buffer, calls?: number): void;
+  /**
+   * Takes back the memory of a message, for others: of a batch that is answered, or of answers that are handed out. Once each,
+   * and nothing may read it any more. Optional; where messages are not copied into memory of the stream's there is none to
+   * give back.
+   *
+   * @param bytes  the message or any part of it
+   */
+  giveBack?(bytes: Uint8Array): void;
   /** Ends the stream; `onClosed` follows. */
   close(): void;
 }
@@ -113,6 +122,10 @@ class ClientKvStream implements KvStream {
     } else if (before?.hasWritten === true) {
       process.nextTick(() => this.#fail(new GridError('CONNECTION_LOST', 'the member did not take the stream')));
     }
+  }
+
+  giveBack(bytes: Uint8Array): void {
+    messageBuffers.release(bytes);
   }
 
   close(): void {

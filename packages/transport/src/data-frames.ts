@@ -5,11 +5,12 @@
  *
  * data-frames F1  A message that lies in one chunk is a view of it; nothing is copied.
  * data-frames F2  One that spans chunks is put together in memory of its own, each byte once, however long it says it is: what
- *                 is allocated grows with the bytes that have come.
+ *                 is allocated grows with the bytes that have come. Whoever is done with it may give that memory back.
  * data-frames F3  A length above the bound is refused before anything is allocated for it.
  * data-frames F4  A reader that is paused hands out no further message, also not of the chunk at hand: the rest of it waits
  *                 here, one chunk at most if its source is paused, too.
  */
+import { type MessageBuffers, messageBuffers } from './message-buffers.ts';
 
 /** Flag and length, big-endian. */
 export const FRAME_HEADER_BYTES = 5;
@@ -31,10 +32,20 @@ export function frameHeader(bytes: number): Buffer {
   return header;
 }
 
+/** The frame of a message that is not compressed: a copy. */
+export function framed(message: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + message.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, FRAME_HEADER_BYTES);
+  return frame;
+}
+
 /** Makes messages of the chunks of one stream. What is incomplete when the stream ends is dropped with the reader. */
 export class FrameReader {
   readonly #bytesMax: number;
   readonly #onMessage: (message: Buffer, isCompressed: boolean) => void;
+  readonly #buffers: MessageBuffers;
   readonly #header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
   /** Bytes of the header that have come. */
   #headed = 0;
@@ -49,8 +60,13 @@ export class FrameReader {
   #isOver = false;
   isPaused = false;
 
-  /** @param onMessage  gets each message; it may keep it */
-  constructor(bytesMax: number, onMessage: (message: Buffer, isCompressed: boolean) => void) {
+  /** @param onMessage  gets each message; it may keep it, or give it back to `buffers` */
+  constructor(
+    bytesMax: number,
+    onMessage: (message: Buffer, isCompressed: boolean) => void,
+    buffers: MessageBuffers = messageBuffers,
+  ) {
+    this.#buffers = buffers;
     this.#bytesMax = bytesMax;
     this.#onMessage = onMessage;
   }
@@ -122,7 +138,7 @@ export class FrameReader {
       this.#finish(chunk.subarray(at, end));
       return end;
     }
-    this.#begun = Buffer.allocUnsafeSlow(Math.min(this.#length, FIRST_BYTES));
+    this.#begun = this.#buffers.take(Math.min(this.#length, FIRST_BYTES));
     return at;
   }
 
@@ -132,13 +148,14 @@ export class FrameReader {
     const target = filled <= begun.length ? begun : this.#grow(begun, filled);
     chunk.copy(target, this.#filled, at, end);
     this.#filled = filled;
-    if (filled === this.#length) this.#finish(target);
+    if (filled === this.#length) this.#finish(target.subarray(0, filled));
     return end;
   }
 
   #grow(begun: Buffer, bytes: number): Buffer {
     const grown = Buffer.allocUnsafeSlow(Math.min(this.#length, Math.max(bytes, begun.length * 2)));
     begun.copy(grown, 0, 0, this.#filled);
+    this.#buffers.release(begun);
     this.#begun = grown;
     return grown;
   }

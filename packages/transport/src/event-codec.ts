@@ -1,7 +1,7 @@
 /** SubscribeOutput of `protos/ashlar/v1/events.proto` to bytes and back; a decoded batch is consistent as in kv-codec C2. */
 import { assert } from '@ashlar/core';
 import { EVENT_TYPES, type EventBatch } from './event-batch.ts';
-import { answerBuffers } from './message-buffers.ts';
+import { messageBuffers } from './message-buffers.ts';
 import type { SubscribeOutput } from './services.ts';
 import { fieldsBound, malformed, WireReader, WireWriter, WRAPPING_BYTES } from './wire.ts';
 
@@ -37,7 +37,7 @@ export class EncodedEvents implements EventsOutput {
     this.mapId = mapId;
     this.count = events.count;
     this.creditBytes = eventBatchBytes(events);
-    this.message = encodeEvents(events, number, mapId, (bytes) => answerBuffers.take(bytes));
+    this.message = encodeEvents(events, number, mapId, (bytes) => messageBuffers.take(bytes));
   }
 
   get events(): EventBatch {

@@ -119,6 +119,47 @@ it('M1, S1: what the library and Node publish still lets a kv stream go past the
   expect(read.mock.calls.length).toBeGreaterThanOrEqual(6);
 });
 
+it('memory of messages that span chunks, and of answers, is used again: by the next ones of the same length', async () => {
+  const member = new FakeMember('a');
+  const memories = new Set<unknown>();
+  const value = new Uint8Array(100_000);
+  const valueEnds = Uint32Array.of(value.length);
+  member.services.kv = {
+    ...member.services.kv,
+    openStream: (sink) => ({
+      onBatch: (batch) => {
+        memories.add(batch.values.buffer);
+        expect(batch.values.every((byte) => byte === (batch.batchId & 0xff))).toBe(true);
+        const { batchId } = batch;
+        const columns = { statuses: Uint8Array.of(1), valueEnds, values: value.fill(batchId), errors: [] };
+        const nothing = { versions: undefined, expiresAtMs: undefined };
+        sink.write({ batchId, highestVersion: 0, tableVersion: 0, ...columns, ...nothing });
+        sink.over?.(batch);
+      },
+      onClose: () => undefined,
+    }),
+  };
+  const connection = connectMember(await member.start());
+  closing.push(() => member.stop());
+  closing.push(() => connection.close());
+  let answered = 0;
+  const stream: KvStream = connection.kv.openStream({
+    onAnswers: ({ batchId, values }) => {
+      expect(values.length).toBe(value.length);
+      expect(values.every((byte) => byte === (batchId & 0xff))).toBe(true);
+      memories.add(values.buffer);
+      stream.giveBack?.(values);
+      answered += 1;
+    },
+    onClosed: () => undefined,
+  });
+  for (let batchId = 1; batchId <= 300; batchId++) {
+    stream.write(batchOf(batchId, [OPCODE.PUT], { valueEnds, values: new Uint8Array(value.length).fill(batchId) }));
+    if (batchId % 3 === 0) await until(() => answered === batchId);
+  }
+  expect(memories.size).toBeLessThan(40);
+});
+
 describe.each(WAYS)('a caller of its own make, read %s,', (_, claimed) => {
   beforeEach(() => claimStreams(claimed));
 

@@ -14,8 +14,11 @@ import type { ClientHttp2Stream, Http2Stream, IncomingHttpHeaders, ServerHttp2St
 import { constants } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { Metadata, type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js';
-import { FRAME_HEADER_BYTES, FrameReader, FrameTooLong, frameHeader } from './data-frames.ts';
+import { FRAME_HEADER_BYTES, FrameReader, FrameTooLong, framed, frameHeader } from './data-frames.ts';
 import { isPlain } from './stream-claims.ts';
+
+/** Messages up to which one write of a copy costs less than two writes. */
+const SHORT_BYTES = 2048;
 
 /** What a kv stream in a member needs of its messages; the library's call has it, too. */
 export interface MessageFlow {
@@ -48,6 +51,7 @@ function readInstead(stream: Http2Stream, onChunk: (chunk: Buffer) => void): voi
 
 /** @param done  called when the message has left, with an error where it has not */
 function writeFrame(stream: Http2Stream, message: Buffer, done: (error?: Error | null) => void): boolean {
+  if (message.length <= SHORT_BYTES) return stream.write(framed(message), done);
   stream.cork();
   stream.write(frameHeader(message.length));
   const goesOn = stream.write(message, done);

@@ -34,6 +34,7 @@ export { LOCAL_PEER, localCalls } from './local-calls.ts';
 export { type GridCalls, type GridCallsParts, gridCalls, type MemberCalls } from './member-calls.ts';
 export { mergeStreams } from './merge-streams.ts';
 export { MESSAGE_BYTES_CEILING } from './message-bounds.ts';
+export { takeMessage } from './message-buffers.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { PartCount } from './part-count.ts';
 export { Peers } from './peers.ts';

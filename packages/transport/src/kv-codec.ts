@@ -43,12 +43,17 @@ const ANSWER_FIELDS = 12;
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Dense columns, keys and values may be longer than `count` says: what lies behind is not sent. */
-export function encodeBatch(batch: KvBatch): Buffer {
+/**
+ * Dense columns, keys and values may be longer than `count` says: what lies behind is not sent.
+ *
+ * @param takeBuffer  memory of so many bytes for the message; its own by default
+ */
+export function encodeBatch(batch: KvBatch, takeBuffer?: (bytes: number) => Buffer): Buffer {
   const maps = batch.maps.map(encodedMap);
   const processors = batch.processors.map(encodeProcessor);
   const traces = batch.traces.map(encodeTrace);
-  const writer = new WireWriter(batchBound(batch, [...maps, ...processors, ...traces]));
+  const bytesMax = batchBound(batch, [...maps, ...processors, ...traces]);
+  const writer = new WireWriter(bytesMax, takeBuffer?.(bytesMax));
   writer.uint(1, batch.batchId);
   writer.uint(2, batch.session);
   writer.uint(3, batch.firstRequest);

@@ -1,8 +1,9 @@
 /**
- * Memory for encoded answers, used again: an array for each would be freed only by collections of the whole heap.
+ * Memory for messages, used again: an array for each would be freed only by collections of the whole heap.
  *
  *   take -> encode -> stream.write ... serialize() -> grpc-js copies -> next serialize() -> taken again
  *   take -> encode -> frame written past grpc-js ... its bytes have left -> release() -> taken again
+ *   take -> chunks put together -> decode ... nothing of it is read any more -> release() -> taken again
  *
  * message-buffers M1  A buffer is free once grpc-js has copied it, which it does right after serialize() and before another
  *                     serialize().
@@ -45,7 +46,7 @@ export class MessageBuffers {
   };
 
   /** Takes back the memory of a message that nobody reads any more: once, and none that went through `serialize`. */
-  release(message: Buffer): void {
+  release(message: Uint8Array): void {
     const whole = this.#wholeOf.get(message.buffer);
     if (whole === undefined) return;
     const free = this.#freeOf(31 - Math.clz32(whole.length));
@@ -53,5 +54,10 @@ export class MessageBuffers {
   }
 }
 
-/** The buffers of all kv streams and subscriptions of this process, which share a thread. */
-export const answerBuffers = new MessageBuffers();
+/** The buffers of all kv streams (either way) and subscriptions of this process, which share a thread. */
+export const messageBuffers = new MessageBuffers();
+
+/** Memory for a message of `bytes` bytes that goes to a KvStream, which takes it back (`KvStream.giveBack`). */
+export function takeMessage(bytes: number): Buffer {
+  return messageBuffers.take(bytes);
+}

@@ -15,12 +15,12 @@ import { authorizeCall, openContext, permissionDenied } from './call-context.ts'
 import { type MessageFlow, ServerFrames } from './framed-streams.ts';
 import { type KvAnswers, type KvBatch, OPCODE, type OperationErrors, STATUS } from './kv-batch.ts';
 import { decodeBatch, encodeAnswers, piecesOf } from './kv-codec.ts';
-import { answerBuffers } from './message-buffers.ts';
+import { messageBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH, STREAM_GENERATION } from './methods.ts';
 import type { Permission } from './operations.ts';
 import type { OutgoingCall } from './outgoing.ts';
 import type { ServerState } from './server-calls.ts';
-import type { CallContext, KvBatchSink, KvService } from './services.ts';
+import type { CallContext, KvAnswerSink, KvBatchSink, KvService } from './services.ts';
 import type { BatchWatch } from './spin-watch.ts';
 import { batchWatch } from './spinning.ts';
 
@@ -91,7 +91,11 @@ export class ServerKvStream {
     this.#batches = batchWatch(state.spin);
     this.#outgoing = state.outgoing.open(state.traffic.linkOf(call.getPeer()));
     const generation = generationOf(call.metadata);
-    this.#sink = service.openStream({ write: (answers) => this.#answerOrEnd(answers) }, context, generation);
+    const sink: KvAnswerSink = {
+      write: (answers) => this.#answerOrEnd(answers),
+      over: ({ keys }) => messageBuffers.release(keys),
+    };
+    this.#sink = service.openStream(sink, context, generation);
     this.#flow = this.#framed() ?? this.#byLibrary();
     call.on('cancelled', () => {
       this.#close();
@@ -103,7 +107,7 @@ export class ServerKvStream {
     const { doorStreams, messageBytesMax } = this.#state;
     const stream = doorStreams.claim(this.#call.metadata);
     if (stream === undefined) return undefined;
-    return new ServerFrames(stream, this.#call, messageBytesMax, (message) => answerBuffers.release(message), {
+    return new ServerFrames(stream, this.#call, messageBytesMax, (message) => messageBuffers.release(message), {
       onMessage: (bytes) => this.#receive(bytes),
       onEnd: () => this.#onEnd(),
       onMalformed: (status) => this.#end(status),
@@ -269,7 +273,7 @@ export class ServerKvStream {
 
   #send(answers: KvAnswers): void {
     const { version } = this.#state.catalog?.known() ?? NO_CATALOG;
-    const bytes = encodeAnswers(answers, (length) => answerBuffers.take(length), version);
+    const bytes = encodeAnswers(answers, (length) => messageBuffers.take(length), version);
     this.#state.traffic.bytesOut += bytes.length;
     this.#outgoing.write(this.#flow, bytes, this.#onFlushed);
     this.#batches?.answered();

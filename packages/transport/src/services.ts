@@ -58,12 +58,17 @@ export interface KvAnswerSink {
    * memory.
    */
   write(answers: KvAnswers): void;
+  /**
+   * A batch that is answered is read no more, nor are parts of it: its memory may be used again. At most once a batch; optional for
+   * either side.
+   */
+  over?(batch: KvBatch): void;
 }
 
 /** The member's side of one stream. */
 export interface KvBatchSink {
   /**
-   * A batch, in the order sent. Its arrays are the batch's own and stay valid. Must end in `write`s with its batch id that
+   * A batch, in the order sent. Its arrays are the batch's own and stay valid until it is said to be over. Must end in `write`s with its batch id that
    * together answer each operation once (at once or later); the transport stops reading while too many bytes are unanswered.
    */
   onBatch(batch: KvBatch): void;

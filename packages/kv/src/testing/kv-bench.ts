@@ -101,8 +101,11 @@ export function bench(options: BenchOptions = {}) {
   });
   const stream = (generation?: number) => {
     const answers: KvAnswers[] = [];
+    /** Ids of batches that were said to be over. */
+    const over: number[] = [];
     const sink = service.openStream(
       {
+        over: ({ batchId }) => over.push(batchId),
         write: (one) =>
           answers.push({
             ...one,
@@ -116,6 +119,7 @@ export function bench(options: BenchOptions = {}) {
     );
     return {
       answers,
+      over,
       send: (batch: KvBatch) => sink.onBatch(batch.resent ? { firstVersion: since, ...batch } : batch),
       close: () => sink.onClose(),
     };
