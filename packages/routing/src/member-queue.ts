@@ -330,6 +330,8 @@ export class MemberQueue {
 
   /** Hands out answers [from, to) of a message. */
   #deliver(batch: SealedBatch, answers: KvAnswers, from: number, to: number): void {
+    // Answered twice over, by slices that waited here: its memory is another batch's.
+    if (batch.isOver) return;
     const first = answers.firstOperation ?? 0;
     const { statuses } = answers;
     const { targets, positions } = batch;
@@ -360,6 +362,7 @@ export class MemberQueue {
   /** @returns whether it was in flight */
   #forget(batch: SealedBatch): boolean {
     const wasInFlight = this.#inFlight.delete(batch);
+    batch.isOver = true;
     if (wasInFlight) this.#host.underWay.batches -= 1;
     this.#inFlightBytes -= batch.message.length;
     batch.settleAll();

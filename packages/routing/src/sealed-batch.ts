@@ -65,6 +65,8 @@ export class SealedBatch {
   readonly session: number;
   /** Whether it was given to a stream: then its mutations may have been applied. */
   wasSent = false;
+  /** Whether all of it is answered, or was refused. */
+  isOver = false;
   /** Whether any of its operations failed. */
   hadFailures = false;
   /** Where its operations gathered, which counts what is owed; undefined: it was made elsewhere. */
