@@ -184,7 +184,7 @@ describe('a first copy that a stalled link holds', () => {
 });
 
 describe('a batch is said to be over, for its memory to be used again,', () => {
-  const ready = (committer?: Parameters<typeof bench>[0]['committer']) => {
+  const ready = (committer?: NonNullable<Parameters<typeof bench>[0]>['committer']) => {
     const all = bench(committer === undefined ? {} : { committer });
     all.mapIsKnown();
     return all;
