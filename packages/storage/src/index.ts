@@ -31,8 +31,9 @@ export {
 } from './layout.ts';
 export type { AnswerQuery, AnswerSearch, AnswerState } from './log/answer-search.ts';
 export type { LogState } from './log/log-budget.ts';
+export type { LogConsumer, LogHolder } from './log/log-consumer.ts';
 export { LogRecordView, RecordCause, RecordKind } from './log/log-record.ts';
-export { type LogConsumer, type LogHolder, logBytesOf } from './log/partition-log.ts';
+export { logBytesOf } from './log/partition-log.ts';
 export { FRAME_RECORDS_MAX, RecordFrame, readRecordFrame } from './log/record-frame.ts';
 export type { ConsumerOptions, LogInfo, LogRoom, StoreLogs } from './log/store-logs.ts';
 export { MemberStore } from './member-store.ts';

@@ -43,6 +43,7 @@ class Bank {
       hashSeed: 99,
       clock: new HybridClock(),
       logBytesPerPartition: 100_000,
+      recordChecksums: true,
     });
     this.store.openMap(MAP, { affinityParts: 0 });
     for (let id = 0; id < PARTITIONS; id++) this.store.openPartition(id as PartitionId, 1 as Epoch);

@@ -87,6 +87,7 @@ export class StoreSoak {
       hashSeed: seed >>> 0,
       clock: new HybridClock(this.#time),
       logBytesPerPartition: LOG_BYTES,
+      recordChecksums: true,
     });
     this.#store.openMap(ROWS, { affinityParts: 0 });
     this.#store.openMap(this.#passingMap, { affinityParts: 0 });

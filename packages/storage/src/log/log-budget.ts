@@ -18,7 +18,8 @@
  * log-budget B5  Nothing undecided is dropped, nor what a durable consumer has not read.
  */
 import { assert, GridError } from '@ashlar/core';
-import type { LogHolder, PartitionLog } from './partition-log.ts';
+import type { LogHolder } from './log-consumer.ts';
+import type { PartitionLog } from './partition-log.ts';
 
 /** How full the log is for writers, counting what is undecided or held. */
 export type LogState = 'ok' | 'delay' | 'full';

@@ -8,6 +8,7 @@ import {
   ENTRY_KEY_BYTES,
   ENTRY_KEY_BYTES_MASK,
   ENTRY_KEY_OFFSET,
+  ENTRY_REFS,
   RECORD_CATALOG_VERSION,
   RECORD_CAUSE,
   RECORD_CHECKSUM,
@@ -35,6 +36,7 @@ import {
   SEGMENT_SHIFT,
   VALUE_BYTES_USED,
   VALUE_OFFSET,
+  VALUE_REFS,
 } from '../layout.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import { AssembledValue, murmurOfExtents, valueBytesOf } from '../memory/value-extents.ts';
@@ -173,7 +175,7 @@ export class LogRecordView {
   get hasOldValue(): boolean {
     return this.#word(RECORD_OLD_VALUE) !== 0;
   }
-  /** The checksum as written: over everything but the version. */
+  /** The checksum as written: over everything but the version; 0 where records bear none (StoreOptions.recordChecksums). */
   get checksum(): number {
     return this.#word(RECORD_CHECKSUM);
   }
@@ -303,9 +305,8 @@ export function writeRecord(
   const u32 = segment.u32;
   const at = record & SEGMENT_MASK;
   const words = at << 1;
-  const formatKind = RECORD_FORMAT | (draft.kind << 16);
   const { mapId, entry, value, expiresAt } = draft;
-  u32[words + RECORD_FORMAT_KIND] = formatKind;
+  u32[words + RECORD_FORMAT_KIND] = RECORD_FORMAT | (draft.kind << 16);
   u32[words + RECORD_MAP_ID] = mapId;
   f64[at + RECORD_SEQUENCE_F64] = sequence;
   f64[at + RECORD_VERSION_F64] = draft.lane;
@@ -325,7 +326,23 @@ export function writeRecord(
   u32[words + RECORD_OLD_VALUE] = draft.oldValue;
   u32[words + RECORD_LENGTH] = value === 0 ? 0 : valueBytesOf(arena, value);
   u32[words + RECORD_RESULT] = 0;
-  u32[words + RECORD_CHECKSUM] = recordChecksum(arena, formatKind, mapId, sequence, entry, value, expiresAt);
+  u32[words + RECORD_CHECKSUM] = 0;
+}
+
+/** Writes the checksum of a record, for those who look for memory that was used too early. */
+export function writeChecksum(arena: Arena, record: Ref): void {
+  const { f64, u32 } = arena.segments[record >>> SEGMENT_SHIFT]!;
+  const at = record & SEGMENT_MASK;
+  const words = at << 1;
+  u32[words + RECORD_CHECKSUM] = recordChecksum(
+    arena,
+    u32[words + RECORD_FORMAT_KIND]!,
+    u32[words + RECORD_MAP_ID]!,
+    f64[at + RECORD_SEQUENCE_F64]!,
+    u32[words + RECORD_ENTRY]!,
+    u32[words + RECORD_VALUE]!,
+    f64[at + RECORD_EXPIRES_AT_F64]!,
+  );
 }
 
 /** Bytes of a result that finds room in the record of its change. */
@@ -357,22 +374,25 @@ export function writeResultWords(arena: Arena, record: Ref, words: readonly numb
   u32.set(words, ((record & SEGMENT_MASK) << 1) + RECORD_RESULT);
 }
 
+/** Reads a word of each block that a record names, so that it is near when its reference is let go of. @returns their sum */
+export function fetchNamed({ segments }: Arena, record: Ref): number {
+  const { i32 } = segments[record >>> SEGMENT_SHIFT]!;
+  const at = (record & SEGMENT_MASK) << 1;
+  const entry = i32[at + RECORD_ENTRY]! >>> 0;
+  const value = i32[at + RECORD_VALUE]! >>> 0;
+  const oldValue = i32[at + RECORD_OLD_VALUE]! >>> 0;
+  // None is 0, which is the control page: reading it does no harm.
+  const refs =
+    segments[entry >>> SEGMENT_SHIFT]!.i32[((entry & SEGMENT_MASK) << 1) + ENTRY_REFS]! +
+    segments[value >>> SEGMENT_SHIFT]!.i32[((value & SEGMENT_MASK) << 1) + VALUE_REFS]! +
+    segments[oldValue >>> SEGMENT_SHIFT]!.i32[((oldValue & SEGMENT_MASK) << 1) + VALUE_REFS]!;
+  return refs | 0;
+}
+
 /** Marks a record as superseded; what it refers to stays with it until it is dropped. */
 export function supersedeRecord(arena: Arena, record: Ref): void {
-  const { f64, u32 } = arena.segments[record >>> SEGMENT_SHIFT]!;
-  const at = record & SEGMENT_MASK;
-  const words = at << 1;
-  const formatKind = RECORD_FORMAT | (RecordKind.superseded << 16);
-  u32[words + RECORD_FORMAT_KIND] = formatKind;
-  u32[words + RECORD_CHECKSUM] = recordChecksum(
-    arena,
-    formatKind,
-    u32[words + RECORD_MAP_ID]!,
-    f64[at + RECORD_SEQUENCE_F64]!,
-    u32[words + RECORD_ENTRY]!,
-    u32[words + RECORD_VALUE]!,
-    f64[at + RECORD_EXPIRES_AT_F64]!,
-  );
+  const { u32 } = arena.segments[record >>> SEGMENT_SHIFT]!;
+  u32[((record & SEGMENT_MASK) << 1) + RECORD_FORMAT_KIND] = RECORD_FORMAT | (RecordKind.superseded << 16);
 }
 
 /** Whether readers of the log pass over a record: it is superseded, or an answer. */

@@ -1,7 +1,19 @@
 import type { Epoch, PartitionId, Sequence } from '@ashlar/core';
 import { murmur3 } from '@ashlar/serialization';
 import type { WriteBatch } from '../batch/write-batch.ts';
-import { get, MAP, makeBench, PARTITION, put, remove, settle, stagePut, stageRemove } from '../testing/store-bench.ts';
+import {
+  bytesOf,
+  closeAll,
+  get,
+  MAP,
+  makeBench,
+  PARTITION,
+  put,
+  remove,
+  settle,
+  stagePut,
+  stageRemove,
+} from '../testing/store-bench.ts';
 import { murmurOfBlock } from './checksum.ts';
 import { RecordCause, RecordKind } from './log-record.ts';
 import { logBytesOf } from './partition-log.ts';
@@ -41,6 +53,37 @@ describe('the log', () => {
       { ...common, ...origin },
     ]);
     expect([next, oldVersion]).toEqual([5, version]);
+  });
+
+  it('has checksums only in a store that is told to keep them', () => {
+    for (const recordChecksums of [true, false]) {
+      const { store } = makeBench({ recordChecksums });
+      put(store, 'k', 'value');
+      const seen: boolean[] = [];
+      store.readLog(PARTITION, 1 as Sequence, 1, (record) => {
+        seen.push(record.checksum !== 0, record.computeChecksum() !== 0);
+      });
+      expect(seen).toEqual([recordChecksums, true]);
+      store.checkInvariants();
+    }
+  });
+
+  it('drops many records at once, of whatever kinds, and has room for as much afterwards', () => {
+    const { store } = makeBench({ logBytesPerPartition: 40_000 });
+    const batch = store.begin();
+    for (let index = 0; index < 40; index++) stagePut(batch, `key ${index}`, `value ${index}`);
+    for (let index = 0; index < 10; index++) stagePut(batch, `key ${index}`, 'again');
+    const answer = bytesOf('of its own: too long for the record of a change');
+    batch.answer(MAP, PARTITION, answer, 0, answer.length);
+    batch.commit();
+    for (let index = 0; index < 60; index++) remove(store, `key ${index}`);
+    const { firstSequence } = store.logInfo(PARTITION);
+    put(store, 'long', 'x'.repeat(39_000));
+    store.checkInvariants();
+    expect(store.logInfo(PARTITION).firstSequence - firstSequence).toBeGreaterThan(80);
+    expect(store.logInfo(PARTITION).bytes).toBeLessThanOrEqual(40_000);
+    closeAll(store);
+    store.checkInvariants();
   });
 
   it('drops its oldest records, tells who is overtaken, and waits for durable consumers', () => {

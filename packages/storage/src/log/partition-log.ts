@@ -43,13 +43,16 @@ import type { BlockAllocator } from '../memory/block-allocator.ts';
 import { holdEntry, holdValue, releaseEntry, releaseValue } from '../memory/blocks.ts';
 import { valueBytesOf } from '../memory/value-extents.ts';
 import type { LogBudget, LogState } from './log-budget.ts';
+import { LogConsumer, type LogHolder } from './log-consumer.ts';
 import {
+  fetchNamed,
   isChangeOf,
   isUntold,
   type LogRecordView,
   type RecordHeader,
   SHORT_RESULT_BYTES_MAX,
   supersedeRecord,
+  writeChecksum,
   writeRecord,
   writeResult,
   writeResultWords,
@@ -64,57 +67,22 @@ export interface LogHost {
   /** What the keys and values that a record names are charged to: the account of their map. */
   accountOf(mapId: number): ByteAccount;
   readonly budget: LogBudget;
+  /** Whether records bear a checksum. */
+  readonly recordChecksums: boolean;
 }
 
 const RECORD_GRANULES = RECORD_BYTES / 8;
+
+/** Dropped together: what these records name is fetched for all of them before the first is let go of. */
+const DROPPED_TOGETHER = 16;
 
 /** Bytes of log of so many records, with the values that they name: before them and after them. */
 export function logBytesOf(records: number, valueBytes: number): number {
   return records * RECORD_BYTES + valueBytes;
 }
 
-/** Whom a durable consumer reads for; named to those who are refused because of it. */
-export interface LogHolder {
-  readonly name: string;
-  /** Whether it has stopped reading: whoever waits for it waits in vain. */
-  readonly isStopped: boolean;
-}
-
 /** Durable consumers of another member (partition-log L7): whom they read for is not known here. */
 const HANDED_ON: { readonly holder: LogHolder | undefined } = { holder: undefined };
-
-/** Someone who reads a log at a pace of its own. */
-export class LogConsumer {
-  readonly log: PartitionLog;
-  readonly durable: boolean;
-  readonly holder: LogHolder | undefined;
-  /** The next sequence it wants; everything before may go. */
-  position: number;
-
-  constructor(log: PartitionLog, durable: boolean, position: number, holder?: LogHolder) {
-    this.log = log;
-    this.durable = durable;
-    this.holder = holder;
-    this.position = position;
-  }
-
-  /** What it wanted next was dropped. */
-  get isGone(): boolean {
-    return this.position < this.log.firstSequence;
-  }
-
-  advance(position: number): void {
-    assert(position >= this.position, 'a consumer goes forward');
-    assert(position <= this.log.committedSequence + 1, 'partition-log L2: a consumer has read what is committed');
-    const read = position - this.position;
-    this.position = position;
-    if (this.durable) this.log.noteConsumed(read);
-  }
-
-  close(): void {
-    this.log.removeConsumer(this);
-  }
-}
 
 export class PartitionLog {
   readonly incarnation: number;
@@ -137,6 +105,8 @@ export class PartitionLog {
   readonly #consumers = new Set<LogConsumer>();
   /** The lowest sequence that durable consumers of another member want (partition-log L7); Infinity: none. */
   #handedHold = Infinity;
+  /** What reads that only fetch memory come to, so that none may be left out. */
+  #fetched = 0;
 
   /** @param lastSequence  the last sequence that is part of the partition's state already; 0 for a new one */
   constructor(host: LogHost, incarnation: number, epoch: number, lastSequence: number) {
@@ -296,9 +266,11 @@ export class PartitionLog {
    * @returns its sequence
    */
   append(header: RecordHeader, draft: Readonly<RecordDraft>): number {
-    const blocks = this.#host.blocks;
+    const { blocks, recordChecksums } = this.#host;
     const sequence = this.#next;
-    writeRecord(blocks.arena, this.recordRef(sequence), sequence, header, draft);
+    const record = this.recordRef(sequence);
+    writeRecord(blocks.arena, record, sequence, header, draft);
+    if (recordChecksums) writeChecksum(blocks.arena, record);
     const { entry, value, oldValue } = draft;
     let bytes = RECORD_BYTES;
     if (entry !== 0) holdEntry(blocks, entry);
@@ -364,7 +336,10 @@ export class PartitionLog {
   /** The batch that staged the record writes its key again (partition-log L5). */
   supersede(sequence: number): void {
     assert(sequence > this.#committed, 'partition-log L2: what is committed stays');
-    supersedeRecord(this.#host.blocks.arena, this.recordRef(sequence));
+    const { blocks, recordChecksums } = this.#host;
+    const record = this.recordRef(sequence);
+    supersedeRecord(blocks.arena, record);
+    if (recordChecksums) writeChecksum(blocks.arena, record);
   }
 
   /** Puts the batch's version in place of its lane into its records [from, to], as far as they are still there. */
@@ -398,10 +373,12 @@ export class PartitionLog {
   undo(sequence: number): void {
     assert(sequence > this.#committed, 'partition-log L2: what is committed stays');
     assert(sequence > this.leftSequence, 'partition-log L3: what has left the member is not undone');
+    let bytes = 0;
     while (this.#next > sequence) {
       this.#next -= 1;
-      this.#release(this.#next);
+      bytes += this.#release(this.#next);
     }
+    this.#host.budget.noteBytes(this, -bytes);
     const lastBlock = Math.floor((this.#next - 2) / LOG_BLOCK_RECORDS);
     this.#keepBlocks(this.#next <= this.#first ? 0 : lastBlock - this.#firstBlockNumber() + 1);
   }
@@ -425,29 +402,50 @@ export class PartitionLog {
    * @returns how many
    */
   dropOldest(maxRecords: number, bytesLeft: number, upTo = Infinity): number {
-    const end = this.#kept;
-    let dropped = 0;
-    while (dropped < maxRecords && this.#first < end && this.#bytes > bytesLeft) {
+    const end = Math.min(this.#kept, this.#first + maxRecords);
+    const from = this.#first;
+    let bytes = 0;
+    for (let fetched = from; this.#first < end && this.#bytes > bytesLeft; ) {
       if (upTo !== Infinity && this.firstVersion > upTo) break;
-      this.#dropFirst();
-      dropped += 1;
+      if (this.#first === fetched) fetched = this.#fetchOldest(end, bytesLeft);
+      bytes += this.#dropFirst();
     }
-    return dropped;
+    if (bytes > 0) this.#host.budget.noteBytes(this, -bytes);
+    return this.#first - from;
   }
 
-  #dropFirst(): void {
+  /**
+   * Fetches what the oldest records name: let go of one after the other, each waits for memory.
+   *
+   * @returns the first sequence that it did not look at
+   */
+  #fetchOldest(end: number, bytesLeft: number): number {
+    const excess = Math.ceil(((this.#bytes - bytesLeft) * (this.#next - this.#first)) / this.#bytes);
+    const stop = Math.min(end, this.#first + Math.min(DROPPED_TOGETHER, Math.max(1, excess)));
+    const { arena } = this.#host.blocks;
+    let sum = this.#fetched;
+    for (let sequence = this.#first; sequence < stop; sequence++) {
+      sum = (sum + fetchNamed(arena, this.recordRef(sequence))) | 0;
+    }
+    this.#fetched = sum;
+    return stop;
+  }
+
+  /** @returns the bytes that the log has shrunk by: the caller tells the budget */
+  #dropFirst(): number {
     this.droppedVersion = this.versionOf(this.#first);
-    this.#release(this.#first);
-    const place = this.#firstBlockNumber() % this.#blockRefs.length;
+    const bytes = this.#release(this.#first);
+    const place = this.#firstBlockNumber() & (this.#blockRefs.length - 1);
     this.#first += 1;
-    if (((this.#first - 1) & (LOG_BLOCK_RECORDS - 1)) !== 0) return;
+    if (((this.#first - 1) & (LOG_BLOCK_RECORDS - 1)) !== 0) return bytes;
     this.#blockCount -= 1;
     this.#host.blocks.free(this.#blockRefs[place]!, this.#host.account, MemoryKind.log);
+    return bytes;
   }
 
-  /** Gives back the references of a record. */
-  #release(sequence: number): void {
-    const { blocks, budget } = this.#host;
+  /** Gives back the references of a record. @returns as #dropFirst() */
+  #release(sequence: number): number {
+    const { blocks } = this.#host;
     const record = this.recordRef(sequence);
     const u32 = blocks.arena.segments[record >>> SEGMENT_SHIFT]!.u32;
     const at = (record & SEGMENT_MASK) << 1;
@@ -466,7 +464,7 @@ export class PartitionLog {
       releaseValue(blocks, account, oldValue);
     }
     this.#bytes -= bytes;
-    budget.noteBytes(this, -bytes);
+    return bytes;
   }
 
   /** Bytes of the records that are not committed. O(records). */
@@ -488,7 +486,9 @@ export class PartitionLog {
 
   /** The partition leaves this member: everything goes, also what consumers hold. */
   destroy(): void {
-    while (this.#first < this.#next) this.#dropFirst();
+    let bytes = 0;
+    while (this.#first < this.#next) bytes += this.#dropFirst();
+    this.#host.budget.noteBytes(this, -bytes);
     this.#keepBlocks(0);
     this.#consumers.clear();
     this.#host.budget.close(this);
@@ -498,7 +498,7 @@ export class PartitionLog {
 
   recordRef(sequence: number): Ref {
     const number = Math.floor((sequence - 1) / LOG_BLOCK_RECORDS);
-    const block = this.#blockRefs[number % this.#blockRefs.length]!;
+    const block = this.#blockRefs[number & (this.#blockRefs.length - 1)]!;
     return block + ((sequence - 1) & (LOG_BLOCK_RECORDS - 1)) * RECORD_GRANULES;
   }
 
@@ -547,7 +547,7 @@ export class PartitionLog {
         isStaged ? sequence > this.#committed : version >= lastVersion,
         'partition-log L1: versions rise with sequences',
       );
-      assert(view.checksum === view.computeChecksum(), 'a record is as it was written');
+      assert(!this.#host.recordChecksums || view.checksum === view.computeChecksum(), 'a record is as it was written');
       if (!isStaged) lastVersion = version;
       bytes += RECORD_BYTES;
       if (view.hasValue) bytes += valueBytesOf(this.#host.blocks.arena, view.valueRef);

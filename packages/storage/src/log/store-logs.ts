@@ -11,8 +11,9 @@ import { assertCount, assertSlice } from '../edge-asserts.ts';
 import type { StoreCore } from '../store-core.ts';
 import { type AnswerQuery, AnswerSearch } from './answer-search.ts';
 import type { LogState } from './log-budget.ts';
+import type { LogConsumer, LogHolder } from './log-consumer.ts';
 import { LogRecordView } from './log-record.ts';
-import type { LogConsumer, LogHolder, PartitionLog } from './partition-log.ts';
+import type { PartitionLog } from './partition-log.ts';
 import { FRAME_RECORDS_MAX, RecordFrameWriter } from './record-frame.ts';
 
 /** The room that all logs of a member have together, and what of it cannot be given up. */

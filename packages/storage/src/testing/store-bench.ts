@@ -51,6 +51,7 @@ export function makeBench(options: Partial<StoreOptions> & { ttlMs?: number; max
     maxWorkers: 2,
     hashSeed: 7,
     clock,
+    recordChecksums: true,
     ...rest,
   });
   store.openMap(MAP, { affinityParts: 0, ttlMs, maxIdleMs });
