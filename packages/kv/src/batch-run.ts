@@ -21,7 +21,7 @@
 import type { TraceContext } from '@ashlar/core';
 import type { LockId, WaitingKeys } from '@ashlar/partitions';
 import { PREFETCH_MAX } from '@ashlar/storage';
-import { isMutation, type KvBatch, OPCODE } from '@ashlar/transport';
+import { isMutation, type KvBatch } from '@ashlar/transport';
 import { AnswerProgress, type AnswerSender } from './answer-progress.ts';
 import { Answers, mutationsOf } from './answers.ts';
 import { AtomicGroups } from './atomic-groups.ts';
@@ -41,6 +41,8 @@ import type { UndecidedPartitions } from './undecided-partitions.ts';
 
 /** Fewer operations are not worth the look ahead. */
 const PREFETCH_MIN = 8;
+/** One in so many operations writes, at least: reads alone are not worth it. */
+const PREFETCH_SHARE = 4;
 
 /** Who sends the answers. */
 export interface BatchListener {
@@ -197,14 +199,15 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     return true;
   }
 
-  /** Calls look at an entry and write it, one after the other: its memory is fetched where most of [first, end) are such. */
+  /** Who writes an entry goes to many places one after the other: they are fetched together where [first, end) write much. */
   #prefetch(first: number, end: number): void {
     const { opcodes, mapIndexes, partitions, keys, keyEnds } = this.batch;
     const map = this.targets.mapOf(first);
     if (end - first < PREFETCH_MIN || mapIndexes !== undefined || map === undefined) return;
-    let calls = 0;
-    for (let operation = first; operation < end; operation++) if (opcodes[operation] === OPCODE.PROCESS) calls++;
-    if (calls * 2 > end - first) this.deps.store.prefetch(map.id, partitions, keys, keyEnds, first, end - first);
+    let mutations = 0;
+    for (let operation = first; operation < end; operation++) if (isMutation(opcodes[operation]!)) mutations++;
+    if (mutations * PREFETCH_SHARE > end - first)
+      this.deps.store.prefetch(map.id, partitions, keys, keyEnds, first, end - first);
   }
 
   /** Long values are sent while the batch goes on; not where it writes and listeners may ask for its answers to be delayed. */

@@ -107,6 +107,7 @@ export class EntryPrefetcher {
       const at = slot & CHUNK_MASK;
       words[key] = chunk.u32[chunk.valueRef + at]!;
       if (chunk.f64[chunk.begin + at]! < chunk.f64[chunk.end + at]!) sum++;
+      sum = (sum + chunk.u32[chunk.entryRef + at]! + chunk.f64[chunk.expiresAt + at]!) | 0;
     }
     this.#sum += sum;
   }

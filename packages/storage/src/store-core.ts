@@ -220,7 +220,7 @@ export class StoreCore {
     assertCount(mapId, 1);
     assertDuration(options.ttlMs);
     assertDuration(options.maxIdleMs);
-    const { blocks, epochs, timers, words, decidedSlots, hashSeed } = this;
+    const { blocks, epochs, snapshots, timers, words, decidedSlots, hashSeed } = this;
     const account = this.accountOf(mapId);
     const count = this.options.partitionCount;
     const directory = blocks.allocate(count * 4, account, MemoryKind.slots);
@@ -232,7 +232,19 @@ export class StoreCore {
       new StoredMap(
         mapId,
         options,
-        { blocks, epochs, timers, words, decidedSlots, account, hashSeed, changes: 0, reshapes: 0, watchedChanges: 0 },
+        {
+          blocks,
+          epochs,
+          snapshots,
+          timers,
+          words,
+          decidedSlots,
+          account,
+          hashSeed,
+          changes: 0,
+          reshapes: 0,
+          watchedChanges: 0,
+        },
         directory,
         count,
       ),

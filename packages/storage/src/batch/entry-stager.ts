@@ -2,11 +2,11 @@
  * How the operations of one batch become slots and records: what each needs is reserved, then it is staged, and nothing of it
  * is left where it is refused.
  *
- *   put -> room in the log -> value block -> entry -> record (the old value with it) -> slot, the old one closed
+ *   put -> room in the log -> value block -> entry -> slot, the old one closed -> record (the old value with it)
  *   close, expire -> room in the log -> record -> slot closed
  *
  * entry-stager E1  A refused operation leaves everything as it was (write-batch U3): all that can be refused comes before the
- *                  record; from the record on nothing fails.
+ *                  slot and the record; from there on nothing fails.
  * entry-stager E2  A key that comes again changes the slot and record that count (write-batch U4), or is refused (oncePerKey).
  * entry-stager E3  An entry is looked up after the last allocation that concerns it, or no entry of its table was removed
  *                  since: making room may give entries up.
@@ -247,8 +247,8 @@ export class EntryStager {
     const newest = this.#newestOf(entry);
     if (newest < 0) {
       this.#countLive(table, 1);
-      this.#append(log, this.#draft(log, RecordKind.put, table, entry, value.cause).stores(ref, deadline));
       this.#journal.note(table.tableIndex, table.stageNew(entry, ref, deadline, this.#lane) + 1, 0);
+      this.#append(log, this.#draft(log, RecordKind.put, table, entry, value.cause).stores(ref, deadline));
       return;
     }
     const chunk = table.chunks[newest >>> CHUNK_SHIFT]!;
@@ -261,12 +261,14 @@ export class EntryStager {
     }
     const isLive = end === LIVE;
     if (!isLive) this.#countLive(table, 1);
-    const draft = this.#draft(log, RecordKind.put, table, entry, value.cause).stores(ref, deadline);
-    if (isLive) draft.replaces(chunk.u32[chunk.valueRef + at]!, this.#knownVersion(begin));
-    this.#append(log, draft);
+    const oldValue = chunk.u32[chunk.valueRef + at]!;
     const slot = table.stageNew(entry, ref, deadline, this.#lane);
     if (isLive) table.stageClose(newest, this.#lane);
     this.#journal.note(table.tableIndex, slot + 1, isLive ? newest + 1 : 0);
+    // The record goes where memory is far away, and an atomic store waits for all before it: the slot's comes first.
+    const draft = this.#draft(log, RecordKind.put, table, entry, value.cause).stores(ref, deadline);
+    if (isLive) draft.replaces(oldValue, this.#knownVersion(begin));
+    this.#append(log, draft);
   }
 
   /** As #stagePut(), for a key that this batch has staged or closed already. */

@@ -250,9 +250,14 @@ export class SlotTable {
     const maxAt = (chunk.header >>> 1) + CHUNK_MAX_BEGIN_F64;
     if (version > f64[maxAt]!) f64[maxAt] = version;
     // Last, as in #patchNew().
-    const tallyAt = chunk.header + CHUNK_TALLY;
-    Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - 2 * TALLY_PENDING - TALLY_HIDDEN);
-    this.closed.push(closed);
+    storeTally(chunk, -2 * TALLY_PENDING - TALLY_HIDDEN);
+    if (version <= this.host.snapshots.oldest && this.closed.isEmpty) {
+      // As #unlinkClosed(), which would find it first in the list.
+      f64[begin + closedAt] = FREE;
+      this.limbo.push(closed);
+    } else {
+      this.closed.push(closed);
+    }
     this.#committed(chunk.u32[chunk.entryRef + at]!, staged, 2);
     return true;
   }
@@ -276,8 +281,7 @@ export class SlotTable {
     const maxAt = (chunk.header >>> 1) + CHUNK_MAX_BEGIN_F64;
     if (version > chunk.f64[maxAt]!) chunk.f64[maxAt] = version;
     // Last: a reader that finds the tally 0 finds the lanes and maxBegin as they are now.
-    const tallyAt = chunk.header + CHUNK_TALLY;
-    Atomics.store(chunk.i32, tallyAt, chunk.i32[tallyAt]! - TALLY_PENDING - TALLY_HIDDEN);
+    storeTally(chunk, -TALLY_PENDING - TALLY_HIDDEN);
     this.#committed(chunk.u32[chunk.entryRef + at]!, slot, 1);
     return true;
   }
@@ -572,4 +576,15 @@ export class SlotTable {
     this.slots.destroy();
     blocks.free(this.header, account, MemoryKind.slots);
   }
+}
+
+/**
+ * Changes the tally of a chunk after its lanes. While something is pending in it no reader concludes anything from the tally:
+ * only the store that leaves nothing pending has to come after all others (an atomic one waits for them).
+ */
+function storeTally({ header, i32 }: SlotChunkView, change: number): void {
+  const at = header + CHUNK_TALLY;
+  const tally = i32[at]! + change;
+  if (tally >= TALLY_PENDING) i32[at] = tally;
+  else Atomics.store(i32, at, tally);
 }

@@ -5,12 +5,14 @@ import type { WriteBatch } from '../batch/write-batch.ts';
 import type { ByteAccount } from '../memory/accounts.ts';
 import type { BlockAllocator } from '../memory/block-allocator.ts';
 import type { ReaderEpochs } from '../reader-epochs.ts';
+import type { Snapshots } from '../snapshots.ts';
 import type { TimerWheel } from '../timer-wheel.ts';
 import type { DecidedSlots } from './decided-slots.ts';
 
 export interface TableHost {
   readonly blocks: BlockAllocator;
   readonly epochs: ReaderEpochs;
+  readonly snapshots: Snapshots;
   readonly timers: TimerWheel;
   readonly words: PendingWords<WriteBatch>;
   readonly decidedSlots: DecidedSlots;
