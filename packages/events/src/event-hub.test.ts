@@ -112,55 +112,70 @@ describe('the subscriptions of a member', () => {
     expect([concerned.isWoken, other.isWoken]).toEqual([true, false]);
   });
 
-  it('H3: look in slices at what sleeps, and rest three times as long as a slice took', () => {
+  it('H3: look in slices for those that sleep, and rest three times as long as a slice took', () => {
     let nowMs = 0;
     const due: { readonly delayMs: number; readonly run: () => void }[] = [];
-    const committed = [0];
+    const committed = new Array<number>(40).fill(0);
     let looks = 0;
     const logs: LogSource = {
-      readLog: () => {
+      readLog: (partition) => {
         looks += 1;
-        nowMs += 0.1;
-        return committed[0]! + 1;
+        nowMs += 0.125;
+        return committed[partition]! + 1;
       },
-      committedSequence: () => committed[0]!,
+      committedSequence: (partition) => committed[partition]!,
       incarnation: () => 1,
       resolvedVersion: () => 1,
     };
     const hub = new EventHub(logs, {
-      ...{ partitionCount: 1, subscriptionsMax: 100, nowMs: () => nowMs },
+      ...{ partitionCount: 40, subscriptionsMax: 100, nowMs: () => nowMs },
       later: (delayMs, run) => due.push({ delayMs, run }),
     });
     for (let at = 0; at < 40; at++) {
       const subscription = hub.open({
-        ...{ map: 'm', mapIdNow: () => 1, boundTo: undefined, partitions: [0], after: undefined, types: [] },
-        ...{ columns: [], condition: undefined, parameters: [], onSlow: 'lag', cutLagRecords: 10 },
-        sleepsThrough: true,
+        ...{ map: 'm', mapIdNow: () => 1, boundTo: undefined, partitions: committed.map((_, index) => index) },
+        ...{ after: undefined, types: [], columns: [], condition: undefined, parameters: [], onSlow: 'lag' },
+        ...{ cutLagRecords: 10, sleepsThrough: true },
       });
       subscription.pull(1, 100);
       void subscription.changed();
     }
-    const commit = (): void => {
-      committed[0]! += 1;
-      hub.committed(0);
+    const commit = (partition: number): void => {
+      committed[partition]! += 1;
+      hub.committed(partition);
     };
     const next = (): number => {
       const { delayMs, run } = due.shift()!;
       run();
       return delayMs;
     };
-    commit();
-    commit();
-    expect([due.length, next(), looks]).toEqual([1, 0, 16]);
+    for (let partition = 0; partition < 12; partition++) commit(partition);
+    // However many sleep, and however many commits there are: one look.
+    expect([due.length, next(), looks]).toEqual([1, 0, 4]);
     // Meanwhile the others wait, and no second look begins.
-    commit();
+    commit(0);
     expect(due.length).toBe(1);
-    expect(next()).toBeCloseTo(4.8);
+    expect(next()).toBeCloseTo(1.5);
     next();
-    expect(looks).toBe(32);
+    expect(looks).toBe(8);
     while (due.length > 0) next();
-    expect(hub.lag().sum).toBe(0);
-    // Those of the first slice were told of the third commit too.
-    expect(looks).toBe(40 + 16);
+    expect([looks, hub.lag()]).toEqual([13, { sum: 0, most: 0 }]);
+  });
+
+  it('are woken when a partition of theirs is lost while they sleep, those alone that it concerns', async () => {
+    const { hub, open } = bench();
+    let isLost = false;
+    const checkHeld = (): void => {
+      if (isLost) throw new Error('lost');
+    };
+    const concerned = watching(open([0], { checkHeld, sleepsThrough: true }));
+    const other = watching(open([0], { sleepsThrough: true }));
+    hub.ownersChanged();
+    await turn();
+    expect([concerned.isWoken, other.isWoken]).toEqual([false, false]);
+    isLost = true;
+    hub.ownersChanged();
+    await turn();
+    expect([concerned.isWoken, other.isWoken]).toEqual([true, false]);
   });
 });

@@ -5,25 +5,23 @@
  *               closed one of none.
  * event-hub H2  At most `subscriptionsMax` are open; what those that conflate keep together is within one budget, and what a
  *               closed one kept is given back.
- * event-hub H3  Subscriptions that sleep through what they do not want are looked at together, in slices, and for at most a
+ * event-hub H3  For subscriptions that sleep, the records are looked at together (shared-look.ts), in slices, and for at most a
  *               quarter of the time: many that nothing is for do not keep those waiting that something is for.
  * event-hub H4  Where commits are far apart a subscription is woken by the commit; where several come in one turn of the event
  *               loop (many writers), once for all of them, at the turn's end (turn-wakes.ts).
  */
 import { assert, GridError } from '@ashlar/core';
 import { EventColumnsWriter } from './event-columns.ts';
-import { BATCH_EVENTS, type LogSource, Subscription, type SubscriptionOptions } from './subscription.ts';
+import type { LogSource } from './log-source.ts';
+import { SharedLook } from './shared-look.ts';
+import { BATCH_EVENTS, Subscription, type SubscriptionOptions } from './subscription.ts';
 import { TurnWakes } from './turn-wakes.ts';
 
 /** Bytes that conflating subscriptions of a member keep together. */
 const CONFLATION_BYTES_MAX = 64 << 20;
 
-/** Records that one look goes over, of one subscription. */
-const LOOK_RECORDS = 256;
 /** Looks of one slice take about so long. */
 const LOOK_SLICE_MS = 0.5;
-/** Looked at at once, between two looks at the clock. */
-const LOOKS_AT_ONCE = 16;
 /** A shorter delay is a turn of the event loop: timers take a millisecond at least. */
 const TIMER_FROM_MS = 0.25;
 /** Rests after a slice, in times that it took. */
@@ -46,13 +44,13 @@ function laterByTimer(delayMs: number, run: () => void): void {
 export class EventHub {
   readonly #logs: LogSource;
   readonly #subscriptionsMax: number;
-  readonly #byPartition: Set<Subscription>[];
+  readonly #partitionCount: number;
   readonly #open = new Set<Subscription>();
   readonly #writer = new EventColumnsWriter(BATCH_EVENTS);
   readonly #nowMs: () => number;
   readonly #later: (delayMs: number, run: () => void) => void;
-  /** Asleep, with records that were not looked at (event-hub H3). */
-  #toLookAt: Subscription[] = [];
+  /** For those that sleep; it knows, too, who does not. */
+  readonly #shared: SharedLook<Subscription>;
   #isLookDue = false;
   readonly #wakes: TurnWakes;
   readonly #budget = { bytes: 0, bytesMax: CONFLATION_BYTES_MAX };
@@ -63,7 +61,8 @@ export class EventHub {
     this.#later = options.later ?? laterByTimer;
     this.#wakes = new TurnWakes((endTurn) => this.#later(0, endTurn));
     this.#subscriptionsMax = options.subscriptionsMax;
-    this.#byPartition = Array.from({ length: options.partitionCount }, () => new Set());
+    this.#partitionCount = options.partitionCount;
+    this.#shared = new SharedLook(logs, options.partitionCount);
   }
 
   get count(): number {
@@ -97,20 +96,20 @@ export class EventHub {
         hint: 'close subscriptions that are not read, or share one',
       });
     }
-    const subscription = new Subscription(this.#logs, options, this.#budget, this.#writer);
+    const subscription = new Subscription(this.#logs, options, this.#budget, this.#writer, this.#shared);
     assert(
-      subscription.partitions.every((partition) => this.#byPartition[partition] !== undefined),
+      subscription.partitions.every((partition) => partition >= 0 && partition < this.#partitionCount),
       'event-hub H1: a subscription reads a partition that the grid has not',
     );
-    for (const partition of subscription.partitions) this.#byPartition[partition]!.add(subscription);
     this.#open.add(subscription);
+    this.#shared.awake.add(subscription);
     return subscription;
   }
 
   close(subscription: Subscription): void {
     this.#open.delete(subscription);
     subscription.close();
-    for (const partition of subscription.partitions) this.#byPartition[partition]!.delete(subscription);
+    this.#shared.awake.delete(subscription);
     const isGivenBack = this.#open.size > 0 || this.#budget.bytes === 0;
     assert(isGivenBack, 'event-hub H2: nobody is open, and changes are kept');
   }
@@ -120,15 +119,19 @@ export class EventHub {
     for (const subscription of this.#open) subscription.mapsChanged();
   }
 
+  /** Partitions were won or lost: to be called for every such change (subscription U7). */
+  ownersChanged(): void {
+    for (const subscription of this.#open) subscription.ownersChanged();
+  }
+
   /** A batch was committed in a partition. */
   committed(partition: number): void {
-    for (const subscription of this.#byPartition[partition]!) {
-      const notice = subscription.committed(partition);
-      if (notice === 'wake') this.#wakes.wake(subscription);
-      else if (notice === 'look') this.#toLookAt.push(subscription);
+    for (const subscription of this.#shared.awake) {
+      if (!subscription.reads(partition)) continue;
+      if (subscription.committed(partition) === 'wake') this.#wakes.wake(subscription);
     }
     this.#wakes.committed();
-    if (this.#toLookAt.length > 0) this.#lookAfter(0);
+    if (this.#shared.committed(partition)) this.#lookAfter(0);
   }
 
   #lookAfter(delayMs: number): void {
@@ -139,23 +142,19 @@ export class EventHub {
 
   readonly #look = (): void => {
     const startedMs = this.#nowMs();
-    const asleep = this.#toLookAt;
-    this.#toLookAt = [];
-    let at = 0;
-    for (; at < asleep.length; at++) {
-      if (at > 0 && at % LOOKS_AT_ONCE === 0 && this.#nowMs() - startedMs >= LOOK_SLICE_MS) break;
-      if (!asleep[at]!.lookAhead(LOOK_RECORDS)) this.#toLookAt.push(asleep[at]!);
+    let tookMs = 0;
+    while (tookMs < LOOK_SLICE_MS && this.#shared.isBehind) {
+      this.#shared.step();
+      tookMs = this.#nowMs() - startedMs;
     }
-    // Those whose turn did not come are before those that had theirs.
-    if (at < asleep.length) this.#toLookAt = asleep.slice(at).concat(this.#toLookAt);
-    this.#rest(this.#nowMs() - startedMs);
+    this.#rest(tookMs);
   };
 
   /** Until the rest is over, notices of commits wait (event-hub H3). */
   #rest(tookMs: number): void {
     this.#later(tookMs * REST_SHARE, () => {
       this.#isLookDue = false;
-      if (this.#toLookAt.length > 0) this.#lookAfter(0);
+      if (this.#shared.isBehind) this.#lookAfter(0);
     });
   }
 }

@@ -18,6 +18,7 @@ import {
   RowDividesByZero,
 } from '@ashlar/expressions';
 import type { LogRecordView } from '@ashlar/storage';
+import { type Equality, equalityOf } from './equality.ts';
 import { KeyLook } from './key-look.ts';
 
 export interface FilterOptions {
@@ -44,6 +45,8 @@ export class EventFilter {
   readonly #oddRows = new OddRows();
   readonly #row: DocumentRow;
   readonly #keyLook: KeyLook | undefined;
+  /** What the condition begins with, where that is a comparison with constants. */
+  readonly equality: Equality | undefined;
   #dividedByZero = 0;
 
   /** @throws GridError DIVISION_BY_ZERO and others of the condition itself */
@@ -55,7 +58,8 @@ export class EventFilter {
     if (options.condition === undefined) return;
     evaluatorOf(options.condition);
     checkConstantParts(options.condition, { parameters: options.parameters });
-    this.#keyLook = KeyLook.of(options.condition, options.columns, { parameters: options.parameters });
+    this.equality = equalityOf(options.condition, options.columns, { parameters: options.parameters });
+    this.#keyLook = this.equality === undefined ? undefined : KeyLook.of(this.equality);
   }
 
   get counts(): FilterCounts {

@@ -2,8 +2,8 @@
 export { EventColumnsWriter } from './event-columns.ts';
 export { EventHub, type EventHubOptions } from './event-hub.ts';
 export type { FilterCounts } from './filter.ts';
+export type { LogSource } from './log-source.ts';
 export {
-  type LogSource,
   type OnSlow,
   type Positions,
   type Pulled,

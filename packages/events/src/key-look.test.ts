@@ -1,24 +1,12 @@
-import type { DocumentColumn, Expr } from '@ashlar/expressions';
+import type { Expr } from '@ashlar/expressions';
 import { encodeKey, type Key } from '@ashlar/serialization';
+import { equalityOf } from './equality.ts';
 import { KeyLook } from './key-look.ts';
-
-const COLUMNS: readonly DocumentColumn[] = [{ source: 'path', path: ['n'] }, { source: 'key' }];
-const base = { type: 'any', at: 0 } as const;
-const n: Expr = { ...base, kind: 'column', index: 0, name: 'n' };
-const key: Expr = { ...base, kind: 'column', index: 1, name: '__key' };
-const text = (value: string): Expr => ({ ...base, kind: 'literal', value, type: 'text' });
-const number = (value: number): Expr => ({ ...base, kind: 'literal', value, type: 'float8' });
-const parameter: Expr = { ...base, kind: 'parameter', index: 0 };
-const compare = (left: Expr, operator: '=' | '>', right: Expr): Expr => ({
-  ...{ kind: 'compare', type: 'boolean', at: 0, operator, left, right },
-});
-const and = (...operands: readonly Expr[]): Expr => ({ kind: 'and', type: 'boolean', at: 0, operands });
-const isIn = (operand: Expr, list: readonly Expr[], negated = false): Expr => ({
-  ...{ kind: 'in', type: 'boolean', at: 0, operand, list, negated },
-});
+import { and, COLUMNS, compare, isIn, key, n, number, parameter, text } from './testing/conditions.ts';
 
 function lookFor(condition: Expr, parameters: readonly unknown[] = []): KeyLook | undefined {
-  return KeyLook.of(condition, COLUMNS, { parameters });
+  const equality = equalityOf(condition, COLUMNS, { parameters });
+  return equality === undefined ? undefined : KeyLook.of(equality);
 }
 
 function excludes(look: KeyLook | undefined, value: Key): boolean | undefined {

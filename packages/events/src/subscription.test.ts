@@ -68,6 +68,11 @@ function rest(subscription: Subscription, recordsMax = NO_LIMIT): (number | stri
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** Until the hub has looked at what was committed. */
+async function looked(): Promise<void> {
+  for (let turns = 0; turns < 3; turns++) await turn();
+}
+
 describe('a subscription', () => {
   it.each([1, 2])('U1: gives the events of a partition in the order of its log, each once (seed %i)', (seed) => {
     const random = seededRandom(seed);
@@ -438,15 +443,18 @@ describe('a subscription that sleeps through what it does not want', () => {
     return { ...all, subscription, state, wait, remove };
   }
 
-  it('stays asleep, moves on and counts what it looked at', async () => {
+  it('stays asleep, and moves on with what was looked at for all that sleep', async () => {
     const { subscription, state, put } = asleep();
     put(3);
-    expect(subscription.committed(0)).toBe('none');
-    expect(subscription.lookAhead(2)).toBe(false);
-    expect(subscription.lookAhead(2)).toBe(true);
-    await turn();
+    expect([subscription.positions, subscription.lagRecords, subscription.hasMoved]).toEqual([[0, 0], 3, false]);
+    await looked();
     expect([state.isWoken, subscription.positions, subscription.lagRecords]).toEqual([false, [3, 0], 0]);
     expect(subscription.takeMoved()).toEqual({ partitions: [0], sequences: [3] });
+    put(2, 1);
+    await looked();
+    expect([state.isWoken, subscription.hasMoved]).toEqual([false, true]);
+    expect(subscription.takeMoved()).toEqual({ partitions: [1], sequences: [2] });
+    expect([subscription.hasMoved, rest(subscription)]).toEqual([false, []]);
   });
 
   it('is woken by what it wants, and given that once', async () => {
@@ -454,15 +462,18 @@ describe('a subscription that sleeps through what it does not want', () => {
     put(2);
     remove();
     put(1);
-    expect(subscription.lookAhead(NO_LIMIT)).toBe(true);
-    await turn();
+    await looked();
     expect(state.isWoken).toBe(true);
     expect([rest(subscription), rest(subscription)]).toEqual([[1], []]);
     wait();
     put(1);
-    subscription.lookAhead(NO_LIMIT);
-    await turn();
-    expect([state.isWoken, subscription.positions]).toEqual([false, [5, 0]]);
+    await looked();
+    // It got something last, so it is woken at once, and in vain.
+    expect([state.isWoken, rest(subscription)]).toEqual([true, []]);
+    wait();
+    put(1);
+    await looked();
+    expect([state.isWoken, subscription.positions]).toEqual([false, [6, 0]]);
   });
 
   it('is woken for the rest when records come while it is read', async () => {
@@ -471,22 +482,25 @@ describe('a subscription that sleeps through what it does not want', () => {
     put(1);
     wait();
     remove();
-    subscription.lookAhead(NO_LIMIT);
-    await turn();
+    await looked();
     expect([state.isWoken, rest(subscription)]).toEqual([true, [1]]);
   });
 
-  it('is woken at once while what came last was wanted', async () => {
-    const { subscription, state, wait, put, remove } = asleep();
+  it('is asked about each record once, by the look or by itself, wherever it fell asleep', async () => {
+    const { open, subscription, state, put, remove } = asleep();
+    const late = open({ types: [REMOVE], sleepsThrough: true });
+    put(2);
     remove();
+    // Beyond what the look for the other has come to.
+    expect(rest(late)).toEqual([1]);
     put(1);
-    subscription.lookAhead(NO_LIMIT);
-    remove();
-    expect(rest(subscription)).toEqual([1]);
-    wait();
-    put(1);
-    await turn();
-    expect(state.isWoken).toBe(true);
+    expect(rest(late)).toEqual([]);
+    let isWoken = false;
+    void late.changed().then(() => {
+      isWoken = true;
+    });
+    await looked();
+    expect([state.isWoken, isWoken, rest(subscription), rest(late)]).toEqual([true, false, [1], []]);
   });
 
   it.each([
@@ -504,8 +518,18 @@ describe('a subscription that sleeps through what it does not want', () => {
   ])('is woken when %s', async (_, change, code) => {
     const all = asleep();
     change(all);
-    all.subscription.lookAhead(NO_LIMIT);
-    await turn();
+    await looked();
     expect([all.state.isWoken, rest(all.subscription)]).toEqual([true, [code]]);
+  });
+
+  it('passes over a partition that is put on hold while it sleeps', async () => {
+    const { subscription, state, put, remove } = asleep();
+    subscription.hold(0);
+    put(1);
+    remove();
+    await looked();
+    expect([state.isWoken, rest(subscription)]).toEqual([true, []]);
+    subscription.release(0);
+    expect(rest(subscription)).toEqual([1]);
   });
 });

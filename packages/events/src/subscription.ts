@@ -19,34 +19,25 @@
  *                  token.
  * subscription U8  What it reads of a log rises in sequence, version and epoch.
  * subscription U9  A wake-up costs what changed: only partitions are looked at that were told of (`committed`), or whose last
- *                  look left something. From its opening on a subscription is notified of every commit.
+ *                  look left something. From its opening on a subscription is notified of every commit, or sleeps and is looked
+ *                  for (shared-look.ts).
  * subscription U10  The places that it tells are those of what it has given: everything that was read up to there was pulled,
  *                   or is not wanted. What it keeps to conflate (conflation.ts) holds them back.
  */
-import { assert, EVENT_TYPE, type EventTypeNumber, GridError, MapDroppedError } from '@ashlar/core';
+import { assert, type EventTypeNumber, GridError, MapDroppedError } from '@ashlar/core';
 import type { EventColumns } from '@ashlar/serialization';
-import { type LogRecordView, RecordCause, RecordKind } from '@ashlar/storage';
+import type { LogRecordView } from '@ashlar/storage';
 import { Conflation, type ConflationBudget } from './conflation.ts';
+import type { Equality } from './equality.ts';
 import { EventColumnsWriter } from './event-columns.ts';
+import { eventTypeOf } from './event-type-of.ts';
 import { EventFilter, type FilterCounts, type FilterOptions } from './filter.ts';
 import { IndexQueue } from './index-queue.ts';
+import type { LogSource } from './log-source.ts';
+import type { SharedLook, SleepingReader } from './shared-look.ts';
 import type { Sleeper } from './turn-wakes.ts';
 
 export type OnSlow = 'lag' | 'conflate' | 'cut';
-
-/** The logs of a member, as subscriptions read them. */
-export interface LogSource {
-  /**
-   * Calls back for up to `recordsMax` committed records from `from`, until one is answered with false; answers the sequence
-   * behind the last that it called back for. @throws SEQUENCE_GONE
-   */
-  readLog(partition: number, from: number, recordsMax: number, visit: (record: LogRecordView) => boolean): number;
-  /** The sequence of the newest committed record. */
-  committedSequence(partition: number): number;
-  incarnation(partition: number): number;
-  /** Everything at or below it that will ever be committed here is committed. */
-  resolvedVersion(): number;
-}
 
 export interface SubscriptionOptions extends FilterOptions {
   readonly map: string;
@@ -64,7 +55,7 @@ export interface SubscriptionOptions extends FilterOptions {
   readonly cutLagRecords: number;
   /** The map whose records foreignRecords() leaves out; omitted: none are counted. */
   readonly uncountedMapId?: () => number | undefined;
-  /** Records that it does not want need not wake it: they are gone over by lookAhead(), when it is its turn. */
+  /** Records that it does not want need not wake it: they are looked at for all that sleep (shared-look.ts). */
   readonly sleepsThrough?: boolean;
 }
 
@@ -85,18 +76,15 @@ export interface Pulled<Events = EventColumns> {
   readonly resolved: number | undefined;
 }
 
-/**
- * What a commit asks for a subscription, said once until it is done: wake(); or lookAhead(), which may find that it need not
- * be woken.
- */
-export type Notice = 'none' | 'wake' | 'look';
+/** What a commit asks for a subscription, said once until it is done. */
+export type Notice = 'none' | 'wake';
 
 export const BATCH_EVENTS = 2048;
 const READ_RECORDS = 512;
 /** Records that a commit reads for a conflating subscription while nobody pulls it. */
 const GATHER_RECORDS = 4096;
 
-export class Subscription implements Sleeper {
+export class Subscription implements Sleeper, SleepingReader {
   readonly partitions: readonly number[];
   readonly #map: string;
   readonly #mapIdNow: () => number | undefined;
@@ -123,15 +111,20 @@ export class Subscription implements Sleeper {
   readonly #unread: IndexQueue;
   /** Indexes of partitions whose position was not told since it moved: takeMoved(). */
   readonly #moved: IndexQueue;
-  readonly #sleepsThrough: boolean;
-  /** The last pull found nothing: what comes is looked at before anybody is woken. */
+  /** Where it sleeps; undefined: it does not. */
+  readonly #look: SharedLook<Subscription> | undefined;
+  /** What it read last was in vain: what comes is looked at before anybody is woken. */
+  #isTired = true;
+  /** Records were read by the pull at hand. */
+  #hasRead = false;
+  /** The look reads for it: its places are the look's, where those are further (shared-look L3). */
   #isAsleep = false;
-  /** It waits for lookAhead(). */
-  #isToLook = false;
+  /** Steps of the look that #moved knows of. */
+  #stepsTold = 0;
   /** It waits for wake(). */
   #isNoticed = false;
   wokenInTurn = 0;
-  /** What lookAhead() found to be wanted, and left for the next pull. */
+  /** What was found to be wanted while it slept, and is left for the next pull. */
   #found: { readonly index: number; readonly sequence: number } | undefined;
   /** Index of the partition that is being read, and the sequence before the record at hand. */
   #reading = 0;
@@ -150,12 +143,14 @@ export class Subscription implements Sleeper {
   /**
    * @param budget  of the member, for what conflating subscriptions keep
    * @param writer  of the member, for one pull at a time
+   * @param look  of the member, for those that sleep
    */
   constructor(
     logs: LogSource,
     options: SubscriptionOptions,
     budget: ConflationBudget,
     writer = new EventColumnsWriter(BATCH_EVENTS),
+    look?: SharedLook<Subscription>,
   ) {
     this.#logs = logs;
     this.#writer = writer;
@@ -177,7 +172,7 @@ export class Subscription implements Sleeper {
       return (options.after?.[index] ?? logs.committedSequence(partition)) + 1;
     });
     this.#told = this.#conflation === undefined ? undefined : this.#next.slice();
-    this.#sleepsThrough = options.sleepsThrough === true;
+    this.#look = options.sleepsThrough === true ? look : undefined;
     this.#indexOf = new Int32Array(Math.max(-1, ...options.partitions) + 1).fill(-1);
     this.#unread = new IndexQueue(options.partitions.length);
     this.#moved = new IndexQueue(options.partitions.length);
@@ -209,6 +204,7 @@ export class Subscription implements Sleeper {
 
   /** A sequence of each partition up to which everything was given: the last that was read, unless it keeps something. */
   get positions(): number[] {
+    this.#catchUp();
     return Array.from(this.#keepsChanges ? this.#told! : this.#next, (next) => next - 1);
   }
 
@@ -232,7 +228,9 @@ export class Subscription implements Sleeper {
 
   /** Records not read yet, over all partitions, and changes kept. */
   get lagRecords(): number {
+    this.#catchUp();
     let lag = this.#conflation?.size ?? 0;
+    if (this.#isAsleep) this.#seeUnread();
     for (const index of this.#unread) lag += this.#lagOf(index);
     for (const partition of this.#onHold) {
       const index = this.#indexOf[partition]!;
@@ -247,12 +245,13 @@ export class Subscription implements Sleeper {
 
   /** Positions have moved since takeMoved(). */
   get hasMoved(): boolean {
-    return this.#moved.size > 0;
+    return this.#moved.size > 0 || (this.#isAsleep && this.#stepsTold !== this.#look!.steps);
   }
 
   /** The positions that have moved since this was asked last; none while it keeps something (subscription U10). */
   takeMoved(): Positions {
     const moved: Positions = { partitions: [], sequences: [] };
+    this.#catchUp();
     if (this.#keepsChanges) return moved;
     for (let index = this.#moved.take(); index !== undefined; index = this.#moved.take()) {
       moved.partitions.push(this.partitions[index]!);
@@ -264,7 +263,8 @@ export class Subscription implements Sleeper {
 
   /** Reads no more of the partition until `release`. */
   hold(partition: number): void {
-    assert(this.#reads(partition), 'subscription U5: a partition is put on hold that it does not read');
+    assert(this.reads(partition), 'subscription U5: a partition is put on hold that it does not read');
+    this.#getUp();
     this.#onHold.add(partition);
   }
 
@@ -278,19 +278,14 @@ export class Subscription implements Sleeper {
     return this.#onHold.has(partition);
   }
 
-  #reads(partition: number): boolean {
+  reads(partition: number): boolean {
     return (this.#indexOf[partition] ?? -1) >= 0;
   }
 
-  /** Something was committed in one of its partitions. @returns what is to be called, soon */
+  /** Something was committed in one of its partitions, and it does not sleep. @returns what is to be called, soon */
   committed(partition: number): Notice {
-    assert(this.#reads(partition), 'subscription U9: it is notified of a partition that it does not read');
+    assert(this.reads(partition), 'subscription U9: it is notified of a partition that it does not read');
     this.#unread.add(this.#indexOf[partition]!);
-    if (this.#sleepsThrough && this.#isAsleep && this.#wake !== undefined) {
-      const isNews = !this.#isToLook;
-      this.#isToLook = true;
-      return isNews ? 'look' : 'none';
-    }
     this.#isStale = true;
     if (this.#wake === undefined || this.#conflation !== undefined) {
       this.wake();
@@ -305,6 +300,7 @@ export class Subscription implements Sleeper {
   wake(): void {
     this.#isStale = true;
     this.#isNoticed = false;
+    this.#getUp();
     if (this.#wake !== undefined) this.#wake();
     else if (this.#conflation !== undefined && !this.#isClosed) this.#gather();
   }
@@ -314,36 +310,68 @@ export class Subscription implements Sleeper {
     if (this.#isNoticed) this.wake();
   }
 
-  /**
-   * Goes over what the filter does not want, so that nobody is woken for it; wakes at the first that it does want, and at
-   * whatever else the next pull has to tell.
-   *
-   * @returns false: it is still asleep, and records are left that were not looked at
-   */
-  lookAhead(recordsMax: number): boolean {
-    this.#isToLook = false;
-    if (this.#wake === undefined || this.#isClosed) return true;
-    let isWanted = true;
+  /* ---- Asleep --------------------------------------------------------------------------------------------------- */
+
+  get equality(): Equality | undefined {
+    return this.#filter.equality;
+  }
+
+  nextOf(partition: number): number {
+    const index = this.#indexOf[partition] ?? -1;
+    return index < 0 ? Number.POSITIVE_INFINITY : this.#next[index]!;
+  }
+
+  look(partition: number, type: EventTypeNumber, record: LogRecordView): void {
     try {
-      this.#checkHeld?.();
-      isWanted = this.#followMap() || this.#isDropped || this.#passOver(recordsMax);
+      if (!this.#filter.wants(type, record)) return;
+      this.#found = { index: this.#indexOf[partition]!, sequence: record.sequence };
     } catch {
       // The pull meets the same, and says so.
     }
-    if (isWanted) this.wake();
-    this.#isToLook = !isWanted && this.#unread.size > 0;
-    return !this.#isToLook;
+    this.wake();
   }
 
-  /** @returns whether it came to something that is wanted; `#found` says where */
-  #passOver(recordsMax: number): boolean {
-    let budget = recordsMax;
-    for (let index = this.#unread.peek(); index !== undefined && budget > 0; index = this.#unread.peek()) {
-      if (!this.#mayRead(index)) this.#unread.take();
-      else budget -= this.#readSome(index, budget, this.#isUnwanted);
-      if (this.#found !== undefined) return true;
+  /** Wakes up where a partition of its own was lost while it sleeps: the next pull says so (subscription U7). */
+  ownersChanged(): void {
+    try {
+      if (this.#isAsleep) this.#checkHeld?.();
+    } catch {
+      this.wake();
     }
-    return false;
+  }
+
+  /** Whether the look reads for it from now on. */
+  #fallAsleep(look: SharedLook<Subscription>): boolean {
+    if (!this.#isTired || this.#isClosed || this.#onHold.size > 0 || this.#unread.size > 0) return false;
+    this.#isAsleep = look.fallAsleep(this);
+    this.#stepsTold = look.steps;
+    return this.#isAsleep;
+  }
+
+  /** Takes the places that the look has come to. */
+  #catchUp(): void {
+    const look = this.#look;
+    if (look === undefined || !this.#isAsleep || this.#stepsTold === look.steps) return;
+    this.#stepsTold = look.steps;
+    for (let index = 0; index < this.partitions.length; index++) {
+      const next = look.placeOf(this.partitions[index]!);
+      if (next <= this.#next[index]!) continue;
+      this.#next[index] = next;
+      this.#moved.add(index);
+    }
+  }
+
+  /** Takes over which partitions the look has not read to their end. */
+  #seeUnread(): void {
+    for (const partition of this.#look!.unread) if (this.reads(partition)) this.#unread.add(this.#indexOf[partition]!);
+  }
+
+  #getUp(): void {
+    if (!this.#isAsleep) return;
+    this.#catchUp();
+    this.#seeUnread();
+    this.#isAsleep = false;
+    this.#look!.getUp(this);
   }
 
   /** Nobody is waiting for it: what was committed is taken before the log gives it up. */
@@ -359,6 +387,7 @@ export class Subscription implements Sleeper {
 
   /** Gives back what it keeps, and keeps nothing from then on. */
   close(): void {
+    this.#getUp();
     this.#isClosed = true;
     this.#conflation?.clear();
   }
@@ -366,6 +395,7 @@ export class Subscription implements Sleeper {
   /** Resolves when it is woken next, or at once when it was since the last pull. Never rejects. */
   changed(): Promise<void> {
     if (this.#isStale) return Promise.resolve();
+    if (this.#look !== undefined) this.#fallAsleep(this.#look);
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = undefined;
@@ -385,6 +415,8 @@ export class Subscription implements Sleeper {
     recordsMax: number,
     take: (writer: EventColumnsWriter) => Events = copyOf as (writer: EventColumnsWriter) => Events,
   ): Pulled<Events> {
+    this.#getUp();
+    this.#hasRead = false;
     this.#isStale = false;
     this.#isNoticed = false;
     this.#checkHeld?.();
@@ -396,7 +428,7 @@ export class Subscription implements Sleeper {
     this.#conflation?.moveTo(this.#writer, bytesMax);
     const isDone = isRead && !this.#keepsChanges;
     const events = this.#writer.count === 0 ? undefined : take(this.#writer);
-    this.#isAsleep = events === undefined;
+    if (events !== undefined || this.#hasRead) this.#isTired = events === undefined;
     const isOver = this.#isDropped && isDone && this.#onHold.size === 0;
     if (isOver && events === undefined) throw this.#dropped();
     const more = !isDone || isOver;
@@ -463,6 +495,7 @@ export class Subscription implements Sleeper {
   #readSome(index: number, recordsMax: number, visit: (record: LogRecordView) => boolean): number {
     const from = this.#next[index]!;
     this.#reading = index;
+    this.#hasRead = true;
     this.#lastSequence = from - 1;
     const next = this.#logs.readLog(this.partitions[index]!, from, recordsMax, visit);
     assert(next > this.#lastSequence, 'subscription U8: a log is read in its order');
@@ -492,13 +525,6 @@ export class Subscription implements Sleeper {
     if (record.mapId !== this.#uncounted) this.#foreign[this.partitions[this.#reading]!]!++;
     return undefined;
   }
-
-  /** Visitor of lookAhead(): goes on until a record is wanted. */
-  readonly #isUnwanted = (record: LogRecordView): boolean => {
-    if (this.#wantedAs(record) === undefined) return true;
-    this.#found = { index: this.#reading, sequence: record.sequence };
-    return false;
-  };
 
   /** Visitor of a pull: goes on until there is enough. */
   readonly #visit = (record: LogRecordView): boolean => {
@@ -542,22 +568,4 @@ export class Subscription implements Sleeper {
 
 function copyOf(writer: EventColumnsWriter): EventColumns {
   return writer.take();
-}
-
-/** The event that a record is to a subscriber; undefined: none (control records, an entry that never was). */
-function eventTypeOf(record: LogRecordView): EventTypeNumber | undefined {
-  switch (record.kind) {
-    case RecordKind.put:
-      if (record.cause === RecordCause.load) return EVENT_TYPE.load;
-      if (record.cause === RecordCause.reload) return EVENT_TYPE.reload;
-      return record.hasOldValue ? EVENT_TYPE.update : EVENT_TYPE.insert;
-    case RecordKind.remove:
-      return record.hasOldValue ? EVENT_TYPE.remove : undefined;
-    case RecordKind.expire:
-      return EVENT_TYPE.expire;
-    case RecordKind.evict:
-      return EVENT_TYPE.evict;
-    default:
-      return undefined;
-  }
 }

@@ -97,6 +97,7 @@ export class Member {
     const follower = new CatalogFollower(parts);
     this.#closers.push(() => follower.close());
     parts.control.onCatalog(() => parts.hub.mapsChanged());
+    parts.control.onTable(() => parts.hub.ownersChanged());
     const { services, relieve, endWaiting, close } = memberServices(parts);
     this.#endWaiting = endWaiting;
     this.#closers.push(close);
