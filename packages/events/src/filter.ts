@@ -15,6 +15,7 @@ import {
   evaluatorOf,
   isMet,
   OddRows,
+  type Row,
   RowDividesByZero,
 } from '@ashlar/expressions';
 import type { LogRecordView } from '@ashlar/storage';
@@ -43,6 +44,8 @@ export class EventFilter {
   readonly #condition: Expr | undefined;
   readonly #context: EvalContext;
   readonly #oddRows = new OddRows();
+  /** What the condition reads. */
+  readonly columns: readonly DocumentColumn[];
   readonly #row: DocumentRow;
   readonly #keyLook: KeyLook | undefined;
   /** What the condition begins with, where that is a comparison with constants. */
@@ -54,6 +57,7 @@ export class EventFilter {
     this.#types = new Set(options.types);
     this.#condition = options.condition;
     this.#context = { parameters: options.parameters, oddRows: this.#oddRows, dropsDivisionByZero: true };
+    this.columns = options.columns;
     this.#row = new DocumentRow(options.columns);
     if (options.condition === undefined) return;
     evaluatorOf(options.condition);
@@ -76,13 +80,19 @@ export class EventFilter {
     if (record.hasValue) record.positionValue();
     else record.positionOldValue();
     this.#row.document(record.bytes, record.start, record.stop, record.version, record.expiresAt);
-    return this.#isMet(this.#condition);
+    return this.#isMet(this.#condition, this.#row.value);
   }
 
-  #isMet(condition: Expr): boolean {
+  /** As wants(), of a record whose columns somebody else reads. */
+  wantsRow(type: EventTypeNumber, row: Row): boolean {
+    if (this.#types.size > 0 && !this.#types.has(type)) return false;
+    return this.#condition === undefined || this.#isMet(this.#condition, row);
+  }
+
+  #isMet(condition: Expr, row: Row): boolean {
     this.#oddRows.row++;
     try {
-      return isMet(condition, this.#row.value, this.#context);
+      return isMet(condition, row, this.#context);
     } catch (error) {
       if (!(error instanceof RowDividesByZero)) throw error;
       this.#dividedByZero++;

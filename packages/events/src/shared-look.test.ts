@@ -227,7 +227,15 @@ describe('places of a look', () => {
     const look = new SharedLook<SleepingReader>(logs, 2);
     const reader = (...next: readonly number[]) => {
       const made = {
-        ...{ partitions: [0, 1].slice(0, next.length), mapId: 1, equality: undefined, next, wakes: 0, look: () => {} },
+        ...{
+          partitions: [0, 1].slice(0, next.length),
+          mapId: 1,
+          equality: undefined,
+          columns: [],
+          next,
+          wakes: 0,
+          look: () => {},
+        },
         nextOf: (partition: number): number => made.next[partition] ?? Number.POSITIVE_INFINITY,
         wake: (): void => {
           made.wakes += 1;

@@ -15,6 +15,7 @@
  * shared-look L5  A place is good while somebody sleeps: an empty look forgets its own.
  */
 import { assert, type EventTypeNumber } from '@ashlar/core';
+import type { Row } from '@ashlar/expressions';
 import type { LogRecordView } from '@ashlar/storage';
 import { eventTypeOf } from './event-type-of.ts';
 import { IndexQueue } from './index-queue.ts';
@@ -32,8 +33,12 @@ export interface SleepingReader extends Asker {
   readonly mapId: number | undefined;
   /** The first sequence that it has not read; Infinity: it does not read the partition. */
   nextOf(partition: number): number;
-  /** Is asked about a record; wakes up when it wants it. */
-  look(partition: number, type: EventTypeNumber, record: LogRecordView): void;
+  /**
+   * Is asked about a record; wakes up when it wants it.
+   *
+   * @param row  the record, as its condition reads it
+   */
+  look(partition: number, sequence: number, type: EventTypeNumber, row: Row): void;
   wake(): void;
 }
 
@@ -52,7 +57,7 @@ export class SharedLook<Reader extends SleepingReader> {
   steps = 0;
   /** What is being looked at. */
   #reading = 0;
-  #record: LogRecordView | undefined;
+  #sequence = 0;
   #type: EventTypeNumber = 0 as EventTypeNumber;
   #asked = 0;
 
@@ -143,8 +148,6 @@ export class SharedLook<Reader extends SleepingReader> {
     } catch {
       this.#giveUp(partition);
       return false;
-    } finally {
-      this.#record = undefined;
     }
   }
 
@@ -154,17 +157,16 @@ export class SharedLook<Reader extends SleepingReader> {
     const ofMap = this.#byMap.get(record.mapId);
     const type = ofMap === undefined ? undefined : eventTypeOf(record);
     if (ofMap === undefined || type === undefined) return true;
-    this.#record = record;
+    this.#sequence = record.sequence;
     this.#type = type;
     ofMap.forEachAsked(record, this.#ask);
     return this.#asked < STEP_ASKED;
   };
 
-  readonly #ask = (reader: Reader): void => {
-    const record = this.#record!;
-    if (reader.nextOf(this.#reading) > record.sequence) return;
+  readonly #ask = (row: Row, reader: Reader): void => {
+    if (reader.nextOf(this.#reading) > this.#sequence) return;
     this.#asked += 1;
-    reader.look(this.#reading, this.#type, record);
+    reader.look(this.#reading, this.#sequence, this.#type, row);
   };
 
   /** shared-look L4 */

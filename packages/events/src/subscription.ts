@@ -25,6 +25,7 @@
  *                   or is not wanted. What it keeps to conflate (conflation.ts) holds them back.
  */
 import { assert, type EventTypeNumber, GridError, MapDroppedError } from '@ashlar/core';
+import type { DocumentColumn, Row } from '@ashlar/expressions';
 import type { EventColumns } from '@ashlar/serialization';
 import type { LogRecordView } from '@ashlar/storage';
 import { Conflation, type ConflationBudget } from './conflation.ts';
@@ -316,15 +317,19 @@ export class Subscription implements Sleeper, SleepingReader {
     return this.#filter.equality;
   }
 
+  get columns(): readonly DocumentColumn[] {
+    return this.#filter.columns;
+  }
+
   nextOf(partition: number): number {
     const index = this.#indexOf[partition] ?? -1;
     return index < 0 ? Number.POSITIVE_INFINITY : this.#next[index]!;
   }
 
-  look(partition: number, type: EventTypeNumber, record: LogRecordView): void {
+  look(partition: number, sequence: number, type: EventTypeNumber, row: Row): void {
     try {
-      if (!this.#filter.wants(type, record)) return;
-      this.#found = { index: this.#indexOf[partition]!, sequence: record.sequence };
+      if (!this.#filter.wantsRow(type, row)) return;
+      this.#found = { index: this.#indexOf[partition]!, sequence };
     } catch {
       // The pull meets the same, and says so.
     }
