@@ -118,6 +118,34 @@ describe('a subscription', () => {
     ]);
   });
 
+  it('brings what is its own, where many ask by many constants while many write', async () => {
+    const map = client.map<{ readonly owner: unknown; readonly n: number }>('owned');
+    const owners = Array.from({ length: 24 }, (_, at) => `owner ${at}`);
+    const logs = await Promise.all([
+      ...owners.map((owner) => EventLog.open(map, { where: 'owner = $1 AND n >= 0', params: [owner] })),
+      ...owners.map((_, at) => EventLog.open(map, { where: `n IN (${at}, ${at + 100}, 9999)` })),
+      EventLog.open(map, { where: `__key = 'k3'` }),
+      EventLog.open(map, { where: `__key = 'nobody'` }),
+      EventLog.open(map, { where: 'owner = 7' }),
+    ]);
+    const writes = Array.from({ length: 24 * 20 }, (_, at) => at);
+    const owner = (at: number): unknown => (at % 40 === 7 ? 7 : owners[at % 24]);
+    await Promise.all(writes.map((at) => map.put(`k${at}`, { owner: owner(at), n: at % 124 })));
+    await map.put('last', { owner: owners[0], n: 9999 });
+    const wanted = [
+      ...owners.map((name, at) => writes.filter((write) => owner(write) === name).length + (at === 0 ? 1 : 0)),
+      ...owners.map((_, at) => writes.filter((write) => write % 124 === at || write % 124 === at + 100).length + 1),
+      ...[1, 0, 12],
+    ];
+    await Promise.all(logs.map((log, at) => log.until(wanted[at]!)));
+    await sleep(QUIET_MS);
+    const seen = await Promise.all(logs.map((log) => log.stop()));
+    expect(seen.map(({ length }) => length)).toEqual(wanted);
+    seen.slice(0, 24).forEach((events, at) => {
+      expect(new Set(events.map(({ value }) => value!.owner))).toEqual(new Set([owners[at]]));
+    });
+  });
+
   it('is resolved up to a version only when all events up to it were handed over', async () => {
     const map = client.map<Counter>('resolved');
     const resolved: { version: number; handed: number }[] = [];
