@@ -34,6 +34,7 @@ async function bench(condition: Partial<PlannedCondition> = {}, pulls?: readonly
   };
   const metrics = new MemberMetrics();
   const service = eventsService({ control, ownership: new Ownership(control), hub, logs, metrics, planCondition });
+  control.onTable(() => hub.ownersChanged());
   const leaving = new AbortController();
   const subscribe = (request: Partial<SubscribeRequest> = {}, context: Partial<CallContext> = {}): Stream => {
     const call = callContext({ signal: leaving.signal, ...context });
@@ -191,6 +192,16 @@ describe('a subscription', () => {
     const next = waiting.next();
     leaving.abort();
     expect(await next).toMatchObject({ done: true });
+    expect(hub.count).toBe(0);
+  });
+
+  it('that sleeps ends when a partition of its own is lost, though nothing is committed', async () => {
+    const { subscribe, hub, loseAndRegain } = await bench();
+    const stream = subscribe({ types: [2] });
+    await take(stream, 2);
+    const next = stream.next();
+    loseAndRegain(1);
+    await expect(next).rejects.toMatchObject({ code: 'STALE_EPOCH' });
     expect(hub.count).toBe(0);
   });
 
