@@ -71,7 +71,8 @@ function handMade(pulls: readonly Pulled[]): EventHub {
     wake: () => undefined,
   } as unknown as Subscription;
   const nothing = (): void => undefined;
-  return { open: () => subscription, close: nothing, committed: nothing, mapsChanged: nothing } as unknown as EventHub;
+  const told = { committed: nothing, mapsChanged: nothing, ownersChanged: nothing };
+  return { open: () => subscription, close: nothing, ...told } as unknown as EventHub;
 }
 
 function tokenOf(fields: unknown): string {
