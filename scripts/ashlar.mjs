@@ -47,6 +47,6 @@ child.on('error', (error) => {
 child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 1)));
 
 function memberFlags(given) {
-  const flags = ['--max-semi-space-size=4', '--max-old-space-size=2048'];
+  const flags = ['--max-semi-space-size=4', '--max-old-space-size=2048', '--heap-growing-percent=200'];
   return flags.filter((flag) => !given.includes(flag.split('=')[0]));
 }
