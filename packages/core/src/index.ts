@@ -2,6 +2,7 @@
 export { AssertionError, assert, unreachable } from './assert.ts';
 export type { CallScope } from './call-scope.ts';
 export { HybridClock, systemTime, type TimeSource } from './clock.ts';
+export { isCodeGenerationAllowed } from './code-generation.ts';
 export { distinctNames, numberedName } from './distinct-names.ts';
 export { ERROR_CODES, type ErrorCode, isErrorCode, wasNeverSealed } from './error-codes.ts';
 export {

@@ -14,6 +14,7 @@
  * value-shapes P5  A name that is no plain field of an object literal in its place ("__proto__", indexes, doubled ones) makes
  *                  no shape.
  */
+import { isCodeGenerationAllowed } from '@ashlar/core';
 import type { ValueDecoder } from './value-decoder.ts';
 
 const { imul } = Math;
@@ -47,7 +48,6 @@ type ShapeReader = (
 
 /** Those that are in use. */
 let functionsMade = 0;
-let isAllowed: boolean | undefined;
 
 /** What is known of the objects that begin alike. */
 export class ShapeSlot {
@@ -81,7 +81,7 @@ export class ShapeSlot {
   #make(): void {
     this.#tries++;
     this.#seen = 0;
-    if (functionsMade >= FUNCTIONS_MAX || !isGenerationAllowed()) this.#tries = TRIES_MAX;
+    if (functionsMade >= FUNCTIONS_MAX || !isCodeGenerationAllowed()) this.#tries = TRIES_MAX;
     else if (this.names.every(isPlainName)) {
       functionsMade++;
       this.hits = 0;
@@ -126,18 +126,6 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
 /** Whether an object literal with it has the field, and in its place (value-shapes P5). */
 function isPlainName(name: string): boolean {
   return name !== '__proto__' && !/^\d+$/.test(name) && Buffer.byteLength(name) <= NAME_BYTES_MAX;
-}
-
-/** Whether this process may compile source text (not under --disallow-code-generation-from-strings and the like). */
-function isGenerationAllowed(): boolean {
-  if (isAllowed === undefined) {
-    try {
-      isAllowed = new Function('return true')() === true;
-    } catch {
-      isAllowed = false;
-    }
-  }
-  return isAllowed;
 }
 
 function makeReader(slot: ShapeSlot): ShapeReader {

@@ -2,7 +2,7 @@
  * One expression's kernels: made as batches show what they need, kept while batches look alike.
  */
 import { types as nodeTypes } from 'node:util';
-import { assert } from '@ashlar/core';
+import { assert, isCodeGenerationAllowed } from '@ashlar/core';
 import { castValue } from '../cast.ts';
 import { compareText } from '../compare.ts';
 import { isConstant } from '../constants.ts';
@@ -18,7 +18,7 @@ import { valueAt } from '../vector.ts';
 import { type Constant, foldConstants, profileCode, profileOf } from './profile.ts';
 import { type Program, programOf } from './program.ts';
 import type { ConstantForm } from './row-lines.ts';
-import { type filterSource, isCached, isGenerationAllowed, type KernelInput, type Source } from './source.ts';
+import { type filterSource, isCached, type KernelInput, type Source } from './source.ts';
 import { tableOf } from './tables.ts';
 
 /** Rows whose interpreting costs about as much as generating and optimising a source. */
@@ -105,7 +105,7 @@ export class Kernels<Run> {
   /** The kernel for this batch with its inputs ready, or undefined: interpret. */
   prepare(batch: Batch, context: EvalContext, count: number): Source<Run> | undefined {
     this.#rowsSeen += count;
-    if (!isGenerationAllowed()) return undefined;
+    if (!isCodeGenerationAllowed()) return undefined;
     if (context !== this.#context) this.#enter(context);
     this.#look(batch, count);
     if (!this.#isSourceKnown) {

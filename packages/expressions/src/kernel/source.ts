@@ -53,19 +53,6 @@ const CACHE_MAX = 256;
 const NODES_MAX = 1000;
 /** undefined: the expression has no kernel in this profile. */
 const cache = new Map<string, Source<unknown> | undefined>();
-let isAllowed: boolean | undefined;
-
-/** Whether this process may compile source text (not under --disallow-code-generation-from-strings and the like). */
-export function isGenerationAllowed(): boolean {
-  if (isAllowed === undefined) {
-    try {
-      isAllowed = new Function('return true')() === true;
-    } catch {
-      isAllowed = false;
-    }
-  }
-  return isAllowed;
-}
 
 /** The cached source for a key, made at the first call; the least recently used goes when the cache is full. */
 function cached<Run>(key: string, program: Program, make: () => Source<Run> | undefined): Source<Run> | undefined {

@@ -6,6 +6,7 @@
  * aggregation G1  Groups are numbered from 0 as they are met. Without GROUP BY there is one, group 0.
  * aggregation G2  All groups of a chunk are known, and lanes have room for them, before its rows are aggregated.
  */
+import { isCodeGenerationAllowed } from '@ashlar/core';
 import {
   type Aggregate,
   BATCH_ROWS,
@@ -27,7 +28,7 @@ import { updateByRow } from './by-row.ts';
 import { CountAccumulator } from './count.ts';
 import { DistinctAccumulator } from './distinct.ts';
 import { ExtremeAccumulator } from './extreme.ts';
-import { isCached, type KernelRows, type KernelStep, mayGenerate, updateByKernel } from './kernel.ts';
+import { isCached, type KernelRows, type KernelStep, updateByKernel } from './kernel.ts';
 import { stepOf } from './steps.ts';
 import { INTEGER_LIMIT, SumAccumulator } from './sum.ts';
 
@@ -147,7 +148,7 @@ export class Aggregation {
   #run(rows: KernelRows, steps: readonly KernelStep[]): void {
     const { interpretedRowsMax } = this.#context;
     const pays = this.#rowsSeen > interpretedRowsMax || (isCached(rows, steps) && Number.isFinite(interpretedRowsMax));
-    if (pays && mayGenerate()) {
+    if (pays && isCodeGenerationAllowed()) {
       updateByKernel(rows, steps, INTEGER_LIMIT);
     } else {
       updateByRow(rows, steps);

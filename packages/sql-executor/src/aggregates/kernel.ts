@@ -80,20 +80,6 @@ function shapeOf(rows: KernelRows, steps: readonly KernelStep[]): string {
   return `${rows.groups === undefined ? 'one' : 'groups'}/${rows.selection === undefined ? 'all' : 'selected'}/${words.join()}`;
 }
 
-let canGenerate: boolean | undefined;
-
-/** Whether code may be generated here; it is not under --disallow-code-generation-from-strings. */
-export function mayGenerate(): boolean {
-  if (canGenerate === undefined) {
-    try {
-      canGenerate = new Function('return true')() === true;
-    } catch {
-      canGenerate = false;
-    }
-  }
-  return canGenerate;
-}
-
 /** Whether the kernel of this shape is made already. */
 export function isCached(rows: KernelRows, steps: readonly KernelStep[]): boolean {
   return cache.has(shapeOf(rows, steps));
