@@ -1,31 +1,12 @@
 /** Messages as a line, without what is the same in all of them; undefined: a sign of life that says nothing else. */
-import type { Message } from '../src/index.ts';
+import type { Acknowledge, Append, Message } from '../src/index.ts';
 
 export function messageText(message: Message): string | undefined {
   switch (message.kind) {
-    case 'append': {
-      const { batches, marks } = message;
-      const runs = batches.partition.map((partition, at) => {
-        const first = batches.firstSequence[at]!;
-        const written = batches.recordEpoch[at] === batches.epoch[at] ? '' : ` written at ${batches.recordEpoch[at]}`;
-        return `${partition}@${batches.epoch[at]}:${first}..${first + batches.count[at]! - 1}${written}`;
-      });
-      const commits = marks.partition.map(
-        (partition, at) => `${partition}@${marks.epoch[at]} commit ${marks.commit[at]}`,
-      );
-      return joined('append', [...runs, ...commits]);
-    }
-    case 'acknowledge': {
-      const { held, refusals } = message;
-      const acks = held.partition.map(
-        (partition, at) =>
-          `${partition}@${held.epoch[at]} holds ${held.held[at]}${held.hasGap[at] ? ' with a gap' : ''}`,
-      );
-      const refused = refusals.partition.map(
-        (partition, at) => `refuses ${partition}@${refusals.epoch[at]} (${refusals.reason[at]})`,
-      );
-      return joined('ack', [...acks, ...refused]);
-    }
+    case 'append':
+      return appendText(message);
+    case 'acknowledge':
+      return acknowledgeText(message);
     case 'fence':
       return joined(
         'fence',
@@ -62,6 +43,26 @@ export function messageText(message: Message): string | undefined {
     case 'transferCut':
       return `transfer ${message.partition}@${message.epoch}: cut (${message.reason})`;
   }
+}
+
+function appendText({ batches, marks }: Append): string | undefined {
+  const runs = batches.partition.map((partition, at) => {
+    const first = batches.firstSequence[at]!;
+    const written = batches.recordEpoch[at] === batches.epoch[at] ? '' : ` written at ${batches.recordEpoch[at]}`;
+    return `${partition}@${batches.epoch[at]}:${first}..${first + batches.count[at]! - 1}${written}`;
+  });
+  const commits = marks.partition.map((partition, at) => `${partition}@${marks.epoch[at]} commit ${marks.commit[at]}`);
+  return joined('append', [...runs, ...commits]);
+}
+
+function acknowledgeText({ held, refusals }: Acknowledge): string | undefined {
+  const acks = held.partition.map(
+    (partition, at) => `${partition}@${held.epoch[at]} holds ${held.held[at]}${held.hasGap[at] ? ' with a gap' : ''}`,
+  );
+  const refused = refusals.partition.map(
+    (partition, at) => `refuses ${partition}@${refusals.epoch[at]} (${refusals.reason[at]})`,
+  );
+  return joined('ack', [...acks, ...refused]);
 }
 
 function joined(kind: string, parts: readonly string[]): string | undefined {

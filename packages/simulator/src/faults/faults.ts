@@ -83,7 +83,6 @@ export class Faults {
   #begin(kind: FaultKind, host: Host, forMs: number): boolean {
     const grid = this.#grid;
     const random = this.#random;
-    const clock = grid.clockOf(host);
     switch (kind) {
       case 'kill':
         return this.#kill(host, forMs);
@@ -104,42 +103,21 @@ export class Faults {
       case 'slow':
         return this.#slow(host, forMs);
       case 'storm':
-        grid.network.setQuality(STORM);
-        this.#later(forMs, () => grid.network.setQuality(this.#profile.quality));
-        return true;
+        return this.#storm(forMs);
       case 'rate':
-        clock.setRate(1 + (random.next() * 2 - 1) * this.#profile.drift);
-        return true;
       case 'wallJump':
-        clock.jumpWall((random.next() * 2 - 1) * pick(random, [50, 500, 3_600_000]));
-        return true;
+      case 'leap':
+        return this.#disturbClock(kind, host);
       case 'coordinatorDown':
-        grid.killCoordinator();
-        this.#later(forMs, () => grid.startCoordinator());
-        return true;
+        return this.#killCoordinator(forMs);
       case 'coordinatorRestart':
-        grid.killCoordinator();
-        this.#later(random.next() * 30, () => grid.startCoordinator());
-        return true;
+        return this.#killCoordinator(random.next() * 30);
       case 'leave':
-        if (grid.memberAt(host)?.process.isRunning !== true) return false;
-        grid.memberAt(host)!.leave();
-        // It says so, and may not hear what came of it.
-        if (random.below(2) === 0) this.#cutFrom([COORDINATOR_HOST, ...grid.memberHosts], [host], forMs);
-        this.#later(this.#profile.timings.leaveTimeoutMs + forMs, () => {
-          if (grid.memberAt(host)?.hasLeft === true) grid.start(host);
-        });
-        return true;
+        return this.#leave(host, forMs);
       case 'short':
-        grid.memberAt(host)?.setShort(true);
-        this.#later(forMs, () => grid.memberAt(host)?.setShort(false));
-        return true;
+        return this.#short(host, forMs);
       case 'exile':
         return this.#exile(host, forMs + this.#profile.timings.membershipTtlMs);
-      case 'leap':
-        // Less than a gap is not noticed, and not survived: clocks must not leap by so little.
-        clock.leap(this.#profile.timings.clockGapMs * (1.05 + random.next() * 2));
-        return true;
       case 'deaf':
         return this.#deaf(host, forMs);
       case 'supersede':
@@ -149,6 +127,47 @@ export class Faults {
       default:
         return unreachable(kind);
     }
+  }
+
+  #storm(forMs: number): boolean {
+    const { network } = this.#grid;
+    network.setQuality(STORM);
+    this.#later(forMs, () => network.setQuality(this.#profile.quality));
+    return true;
+  }
+
+  #disturbClock(kind: 'rate' | 'wallJump' | 'leap', host: Host): boolean {
+    const random = this.#random;
+    const clock = this.#grid.clockOf(host);
+    if (kind === 'rate') clock.setRate(1 + (random.next() * 2 - 1) * this.#profile.drift);
+    else if (kind === 'wallJump') clock.jumpWall((random.next() * 2 - 1) * pick(random, [50, 500, 3_600_000]));
+    // Less than a gap is not noticed, and not survived: clocks must not leap by so little.
+    else clock.leap(this.#profile.timings.clockGapMs * (1.05 + random.next() * 2));
+    return true;
+  }
+
+  #killCoordinator(forMs: number): boolean {
+    this.#grid.killCoordinator();
+    this.#later(forMs, () => this.#grid.startCoordinator());
+    return true;
+  }
+
+  #leave(host: Host, forMs: number): boolean {
+    const grid = this.#grid;
+    if (grid.memberAt(host)?.process.isRunning !== true) return false;
+    grid.memberAt(host)!.leave();
+    // It says so, and may not hear what came of it.
+    if (this.#random.below(2) === 0) this.#cutFrom([COORDINATOR_HOST, ...grid.memberHosts], [host], forMs);
+    this.#later(this.#profile.timings.leaveTimeoutMs + forMs, () => {
+      if (grid.memberAt(host)?.hasLeft === true) grid.start(host);
+    });
+    return true;
+  }
+
+  #short(host: Host, forMs: number): boolean {
+    this.#grid.memberAt(host)?.setShort(true);
+    this.#later(forMs, () => this.#grid.memberAt(host)?.setShort(false));
+    return true;
   }
 
   #kill(host: Host, forMs: number): boolean {

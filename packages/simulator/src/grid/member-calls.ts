@@ -70,14 +70,7 @@ export class MemberCalls {
     const { core, clock, replica } = this.#member;
     const { partition, key } = request;
     const may = core.mayWrite(partition, this.#member.nowMs());
-    if (may !== 'yes') {
-      this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
-      return;
-    }
-    if (!this.#observes(request.sessionVersion)) {
-      this.#refuse(request, 'CLOCK_AHEAD');
-      return;
-    }
+    if (!this.#admits(request, may, request.sessionVersion)) return;
     const copy = this.#member.copyOf(partition)!;
     const known = this.#rules.knowsAnswers ? copy.answerOf(request.session, request.request) : undefined;
     if (known !== undefined) {
@@ -156,14 +149,7 @@ export class MemberCalls {
     const { core, clock, replica } = this.#member;
     const { partition, key } = request;
     const may = this.#mayRead(partition);
-    if (may !== 'yes') {
-      this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
-      return;
-    }
-    if (!this.#observes(request.sessionVersion)) {
-      this.#refuse(request, 'CLOCK_AHEAD');
-      return;
-    }
+    if (!this.#admits(request, may, request.sessionVersion)) return;
     const epoch = core.epochOf(partition);
     const copy = this.#member.copyOf(partition)!;
     const value = (this.#rules.readsCommitted ? copy.shown(key) : copy.newest(key)) ?? ABSENT;
@@ -216,14 +202,7 @@ export class MemberCalls {
     const { core, clock } = this.#member;
     const { partition } = request;
     const may = core.mayRead(partition, this.#member.nowMs());
-    if (may !== 'yes') {
-      this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
-      return;
-    }
-    if (!this.#observes(request.sessionVersion)) {
-      this.#refuse(request, 'CLOCK_AHEAD');
-      return;
-    }
+    if (!this.#admits(request, may, request.sessionVersion)) return;
     const version = clock.now();
     if (this.#rules.keepsCeiling && version > core.ceilingOf(partition, this.#member.nowMs())) {
       this.#refuse(request, 'NO_CEILING');
@@ -239,13 +218,10 @@ export class MemberCalls {
     const may = core.mayRead(partition, this.#member.nowMs());
     // A mutant takes the look at the pin for one at the opening.
     if (copy === undefined || (may !== 'yes' && this.#rules.looksAgainAtOpening)) {
-      this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+      this.#refuseFor(request, may);
       return;
     }
-    if (!this.#observes(version)) {
-      this.#refuse(request, 'CLOCK_AHEAD');
-      return;
-    }
+    if (!this.#admits(request, 'yes', version)) return;
     const opening: Opening = {
       ...{ request, epoch: core.epochOf(partition), upTo: copy.sequenceAt(version) },
       untilMs: this.#member.nowMs() + OPENING_MAX_MS,
@@ -328,6 +304,18 @@ export class MemberCalls {
   }
 
   /* ---- Answers -------------------------------------------------------------------------------------------------------- */
+
+  /** Refuses who is not served here, and who brings a version that lies too far ahead. @returns whether it goes on */
+  #admits(request: KeyRequest | PinRequest | OpenRequest, may: ServeAnswer, version: number): boolean {
+    if (may !== 'yes') this.#refuseFor(request, may);
+    else if (this.#observes(version)) return true;
+    else this.#refuse(request, 'CLOCK_AHEAD');
+    return false;
+  }
+
+  #refuseFor(request: KeyRequest | PinRequest | OpenRequest, may: ServeAnswer): void {
+    this.#refuse(request, may === 'notPrimary' ? 'NOT_PRIMARY' : 'NOT_SERVING');
+  }
 
   #refuse(request: KeyRequest | PinRequest | OpenRequest, refusal: RefusalCode): void {
     this.#answer(request, { refusal, table: this.#member.table });
