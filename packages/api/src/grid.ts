@@ -2,7 +2,7 @@
  * The grid as applications see it, and members have it for what is asked of them. The room `grid` implements it over a router:
  * `@ashlar/client` gives it by a connection.
  */
-import type { GridError } from '@ashlar/core';
+import type { GridError, SpinFigures } from '@ashlar/core';
 import type { Call } from './calls.ts';
 import type { Job, RunOptions } from './compute.ts';
 import type { GridKey, GridMap, MapDefinition, UntypedDefinition } from './maps.ts';
@@ -124,29 +124,6 @@ export interface MapSummary {
 export type JobArguments<Args, V = unknown, K extends GridKey = GridKey> = (undefined extends Args ? unknown : Args) & {
   readonly map: MapDefinition<K, V> | UntypedDefinition | string;
 };
-
-/**
- * What a client did to be there when an answer comes: it keeps its event loop turning for at most 0.2 ms while a few key-value calls
- * are out. Counted for all connections of the thread.
- */
-export interface SpinFigures {
-  /** Whether it may: the option `spin` says so, and there is a core to do it on. */
-  readonly allowed: boolean;
-  /** Why not; empty where it may. */
-  readonly reason: string;
-  /** Whether it stands still because others wanted the core. */
-  readonly still: boolean;
-  /** Times it began. */
-  readonly spins: number;
-  /** Times an answer came meanwhile. */
-  readonly hits: number;
-  /** Times it gave up. */
-  readonly misses: number;
-  /** Times it was found to be in the way of others, and stood still. */
-  readonly preempted: number;
-  /** Time it turned, milliseconds. */
-  readonly spunMs: number;
-}
 
 export interface Grid extends AsyncDisposable {
   map<V = unknown>(name: string): GridMap<GridKey, V>;

@@ -5,6 +5,7 @@ export {
   type KeyRefusal,
   type MemberOutcome,
   type RefusalFacts,
+  type SpinFigures,
   type TimeToLive,
 } from '@ashlar/core';
 export type { Call, JsonPath } from './calls.ts';
@@ -38,7 +39,6 @@ export type {
   ModuleLimits,
   PingResult,
   ResultColumn,
-  SpinFigures,
   SqlOptions,
   SqlResult,
   SqlTag,

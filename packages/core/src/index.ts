@@ -64,6 +64,7 @@ export {
 } from './replica-table.ts';
 export { ERROR_TEXT_MAX, shortText, shortTextBytes } from './short-text.ts';
 export { SmallSet } from './small-set.ts';
+export type { SpinFigures } from './spin-figures.ts';
 export {
   isTtlNumber,
   type TimeToLive,

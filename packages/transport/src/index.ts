@@ -94,5 +94,4 @@ export type {
   WireMember,
   WireOnSlow,
 } from './services.ts';
-export type { SpinFigures } from './spinner.ts';
 export { SPIN_MODES, type SpinMode, spinFigures } from './spinning.ts';

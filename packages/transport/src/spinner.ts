@@ -15,6 +15,8 @@
  * spinner S5  One that is off never turns.
  */
 
+import type { SpinFigures } from '@ashlar/core';
+
 /** Longest time that it turns after the last byte. */
 export const SPIN_MS = 0.2;
 const TURN_MS = 0.1;
@@ -39,26 +41,6 @@ export interface SpinLoop {
   nextTurn(turn: () => void): void;
   /** How often the process has had to give up a core that it still wanted. */
   involuntarySwitches(): number;
-}
-
-/** What spinning did so far (`SpinFigures` of the room api says it to applications). */
-export interface SpinFigures {
-  /** Whether it may: the option says so, and there is a core to do it on. */
-  readonly allowed: boolean;
-  /** Why not; empty where it may. */
-  readonly reason: string;
-  /** Whether it stands still because others wanted the core. */
-  readonly still: boolean;
-  /** Times it began. */
-  readonly spins: number;
-  /** Times bytes came meanwhile. */
-  readonly hits: number;
-  /** Times it gave up. */
-  readonly misses: number;
-  /** Times it was found to be in the way of others, and stood still. */
-  readonly preempted: number;
-  /** Time it turned, milliseconds. */
-  readonly spunMs: number;
 }
 
 export class Spinner {

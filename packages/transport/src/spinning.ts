@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { setImmediate } from 'node:timers';
+import type { SpinFigures } from '@ashlar/core';
 import { BatchWatch, CallWatch } from './spin-watch.ts';
-import { type SpinFigures, Spinner } from './spinner.ts';
+import { Spinner } from './spinner.ts';
 
 /** Whether a process keeps its event loop turning for a moment where answers, or calls, are about to come. */
 export type SpinMode = 'auto' | 'off';

@@ -1,8 +1,9 @@
 /** The figures of one member's parts: memory by map and kind, pools, the event loop, the door, the grid around it. */
 
+import type { SpinFigures } from '@ashlar/core';
 import { LoopDelay, type Reading } from '@ashlar/observe';
 import type { StoreStats } from '@ashlar/storage';
-import { type DoorStats, type SpinFigures, type SpinMode, spinFigures } from '@ashlar/transport';
+import { type DoorStats, type SpinMode, spinFigures } from '@ashlar/transport';
 import type { PoolStats } from '@ashlar/workers';
 import type { Closers, MemberParts } from '../member-parts.ts';
 
