@@ -45,6 +45,10 @@ export const NO_KEEPER: ControlKeeper = {
 export interface EmbeddedOptions {
   readonly partitionCount: number;
   readonly expectedMembers: number;
+  /** Default: 0. */
+  readonly backups?: number;
+  /** Default: 1. */
+  readonly minInSync?: number;
   /** Names the grid when the keeper has nothing. */
   readonly newGridId: () => string;
   readonly keeper: ControlKeeper;
@@ -65,7 +69,8 @@ export class EmbeddedCoordinator implements Coordinator {
   bundleAtHand: Coordinator['bundleAtHand'] = this.#told.bundleAtHand;
   #state: ControlState;
 
-  constructor({ partitionCount, expectedMembers, newGridId, keeper, findBundle }: EmbeddedOptions) {
+  constructor(options: EmbeddedOptions) {
+    const { partitionCount, expectedMembers, backups = 0, minInSync = 1, newGridId, keeper, findBundle } = options;
     const kept = keeper.load();
     if (kept !== undefined && 'table' in kept && kept.table.owners.length > 0) this.#state = restored(kept);
     else {
@@ -74,7 +79,8 @@ export class EmbeddedCoordinator implements Coordinator {
         epochFloor: 0,
         mapIdFloor: 0,
       };
-      this.#state = emptyState({ gridId, epochFloor, mapIdFloor, partitionCount, expectedMembers });
+      const settings = { partitionCount, expectedMembers, backups, minInSync };
+      this.#state = emptyState({ gridId, epochFloor, mapIdFloor, ...settings });
     }
     keeper.save(this.#state);
     this.#keeper = keeper;

@@ -35,8 +35,9 @@ export {
   type ReplicaOutcome,
   stepReplicas,
 } from './replicas/replica-step.ts';
+export { isReplicated, type ReplicatedTable } from './replicas/replicated-table.ts';
 export { checkedCatalog, checkedState, checkedTable } from './state-check.ts';
 export { type ControlCommand, type ControlState, isTableCommand, type TableCommand } from './step.ts';
-export type { JoinedMember, TableState } from './table-state.ts';
+export type { GridSettings, JoinedMember, TableState } from './table-state.ts';
 export { ToldValues } from './told-values.ts';
 export { Watchers } from './watchers.ts';

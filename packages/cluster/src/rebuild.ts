@@ -10,7 +10,7 @@
  */
 import { GridError, type MemberId } from '@ashlar/core';
 import type { ControlState } from './step.ts';
-import { type TableState, withMember } from './table-state.ts';
+import { nextVersion, type TableState, withMember } from './table-state.ts';
 
 /** More changes than a coordinator can make while a living member hears of none of them. */
 const GAP = 1024;
@@ -82,7 +82,7 @@ function checkTaken(table: TableState, held: TableState, joiner: MemberId): void
 /** A complete grid as it was read from disk: all of its members are awaited. */
 export function restored({ table, catalog }: ControlState): ControlState {
   const awaited = table.members.map(({ id }) => id);
-  return { table: { ...table, awaited, tableVersion: table.tableVersion + 1 }, catalog };
+  return { table: nextVersion({ ...table, awaited }), catalog };
 }
 
 function conflict(message: string, hint: string): GridError {

@@ -4,10 +4,12 @@
  * state-check V1  What comes out could have come about by steps: sizes agree, indexes lie within, floors lie above what was
  *                 given.
  */
-import { type Epoch, GridError, type MapId, type MemberId } from '@ashlar/core';
+import { type Epoch, GridError, type MapId, type MemberId, type ReplicaTable, replicaIdOf } from '@ashlar/core';
 import { BUNDLE_CHARACTERS_MAX, type CatalogedMap, type CatalogedModule, type CatalogState } from './catalog-state.ts';
 import { countOf, damaged, fieldsOf, listOf, PARTITIONS_MAX, textOf, unique } from './checked-fields.ts';
 import { checkedCommand, checkedModule } from './command-check.ts';
+import { checkedReplicaTable } from './replicas/replica-check.ts';
+import { withReplicas } from './replicas/replicated-table.ts';
 import type { ControlState } from './step.ts';
 import type { JoinedMember, TableState } from './table-state.ts';
 
@@ -33,8 +35,11 @@ export function checkedTable(value: unknown): TableState {
   const partitionCount = countOf('partitionCount', fields['partitionCount'], PARTITIONS_MAX);
   const epochFloor = countOf('epochFloor', fields['epochFloor']);
   const owners = ownersOf(fields['owners'], partitionCount, members.length);
-  return {
-    ...{ partitionCount, epochFloor, members, owners },
+  const replicas = fields['replicas'];
+  const table: TableState = {
+    ...{ partitionCount, epochFloor, members, owners, lost: [], replicas: undefined },
+    backups: countOf('backups', fields['backups'] ?? 0, MEMBERS_MAX),
+    minInSync: countOf('minInSync', fields['minInSync'] ?? 1, MEMBERS_MAX),
     gridId: textOf('gridId', fields['gridId']),
     expectedMembers: countOf('expectedMembers', fields['expectedMembers'], MEMBERS_MAX),
     tableVersion: countOf('tableVersion', fields['tableVersion']),
@@ -44,6 +49,16 @@ export function checkedTable(value: unknown): TableState {
       throw damaged('it awaits a member that it does not have');
     }),
   };
+  return replicas === undefined || replicas === null ? table : withCopies(table, checkedReplicaTable(replicas));
+}
+
+/** A table with the rows that came with it; what follows from them is worked out anew. */
+function withCopies(table: TableState, replicas: ReplicaTable): TableState {
+  if (replicas.version !== table.tableVersion) throw damaged('its rows have another version than it has');
+  if (replicas.partitions.length !== table.partitionCount) throw damaged('it has rows of another number of partitions');
+  const joined = new Set(table.members.map(({ id, incarnation }) => replicaIdOf(id, incarnation)));
+  if (replicas.members.every(({ replica }) => joined.has(replica))) return withReplicas(table, replicas);
+  throw damaged('another process is registered than the one that joined');
 }
 
 /** @throws GridError CORRUPT_DATA with what is wrong */

@@ -11,7 +11,7 @@
  * step S2  A command changes one of the two values, but for a grid that is taken over from a member (rebuild.ts).
  * step S3  The result follows from the input by the rules of table-state and catalog-state (asserted).
  */
-import { assert } from '@ashlar/core';
+import { assert, type ReplicaChange } from '@ashlar/core';
 import {
   assertCatalogFollows,
   type CatalogChange,
@@ -24,6 +24,7 @@ import {
 } from './catalog-state.ts';
 import { type CatalogCommand, checkedCommand } from './command-check.ts';
 import { isLost, takeOver } from './rebuild.ts';
+import { isReplicated, withChanges } from './replicas/replicated-table.ts';
 import {
   assertTableFollows,
   emptyTable,
@@ -43,23 +44,22 @@ export type TableCommand =
   /** `held`: the grid that the member is in, as far as it knows. */
   | { readonly kind: 'join'; readonly member: JoinedMember; readonly held?: ControlState | undefined }
   /** Members that have not come by now are lost, not awaited. */
-  | { readonly kind: 'stopAwaiting' };
+  | { readonly kind: 'stopAwaiting' }
+  /** Changes of rows, each by itself: those that do not fit any more are passed over. */
+  | { readonly kind: 'replicas'; readonly changes: readonly ReplicaChange[] };
 
 export type ControlCommand = TableCommand | CatalogCommand;
 
 export function emptyState(
   options: Parameters<typeof emptyTable>[0] & Parameters<typeof emptyCatalog>[0],
 ): ControlState {
-  const { gridId, partitionCount, expectedMembers, epochFloor, mapIdFloor } = options;
-  return {
-    table: emptyTable({ gridId, partitionCount, expectedMembers, epochFloor }),
-    catalog: emptyCatalog({ gridId, mapIdFloor }),
-  };
+  const { mapIdFloor, ...table } = options;
+  return { table: emptyTable(table), catalog: emptyCatalog({ gridId: table.gridId, mapIdFloor }) };
 }
 
 /** Whether a command changes the table; otherwise it changes the catalog. */
 export function isTableCommand(command: ControlCommand): command is TableCommand {
-  return command.kind === 'join' || command.kind === 'stopAwaiting';
+  return command.kind === 'join' || command.kind === 'stopAwaiting' || command.kind === 'replicas';
 }
 
 /**
@@ -80,10 +80,15 @@ export function step(state: ControlState, command: ControlCommand): ControlState
 
 function tableStep(state: ControlState, command: TableCommand): ControlState {
   if (command.kind === 'stopAwaiting') return withTable(state, notAwaiting(state.table));
+  if (command.kind === 'replicas') return withTable(state, changed(state.table, command.changes));
   const { member, held } = command;
   const isRebuilt = held !== undefined && isLost(state, held, member.id);
   const base = isRebuilt ? takeOver(state, held, member.id) : state;
   return withTable(base, joined(base.table, member));
+}
+
+function changed(table: TableState, changes: readonly ReplicaChange[]): TableState {
+  return isReplicated(table) ? withChanges(table, changes) : table;
 }
 
 /** step S1, S3 */

@@ -4,15 +4,27 @@
  *
  *   joined, withMember, notAwaiting: table -> table'                 or a GridError, and the table stays
  *
+ * A grid without copies keeps its partitions with their owners (T3). One with copies (replicas/replicated-table.ts) has a row a
+ * partition, which says who owns it.
+ *
  * table-state T1  tableVersion never falls, and a change raises it by exactly 1. A grid that is taken over from a member
  *                 (rebuild.ts) goes on further above.
  * table-state T2  The epoch of a partition rises whenever its primary (a member in one incarnation) changes, and never
  *                 falls; epochFloor is the highest ever given.
- * table-state T3  Once complete, the table keeps its partitions' owners: a member that comes back under its name takes its
- *                 own.
+ * table-state T3  Without copies, once complete, the table keeps its partitions' owners: a member that comes back under its
+ *                 name takes its own.
  */
-import { assert, type Epoch, GridError, type MemberAddress, type MemberId, type PartitionTable } from '@ashlar/core';
+import {
+  assert,
+  type Epoch,
+  GridError,
+  type MemberAddress,
+  type PartitionTable,
+  type ReplicaTable,
+} from '@ashlar/core';
 import { assignPartitions } from './placement.ts';
+import { emptyReplicaTable } from './replicas/replica-step.ts';
+import { assertReplicated, isReplicated, withRegistered, withReplicas } from './replicas/replicated-table.ts';
 
 /** A member process: a restarted one has another incarnation and nothing of what the old one held. */
 export interface JoinedMember extends MemberAddress {
@@ -25,13 +37,25 @@ export interface TableState extends PartitionTable {
   readonly members: readonly JoinedMember[];
   /** Epochs of this grid start above it: the highest ever given, kept on disk by the coordinator. */
   readonly epochFloor: number;
+  /** Copies wanted of a partition beside its primary's. */
+  readonly backups: number;
+  /** Copies in sync, the primary's counted, without which no write is acknowledged. */
+  readonly minInSync: number;
+  /** Who holds which partition in which role; undefined: the grid holds one copy of each, and nothing takes over. */
+  readonly replicas: ReplicaTable | undefined;
 }
 
+/** What a grid is made with, for good. */
+export type GridSettings = Pick<TableState, 'partitionCount' | 'expectedMembers' | 'backups' | 'minInSync'>;
+
 /** The table of a grid that has nothing yet but its name. */
-export function emptyTable(
-  options: Pick<TableState, 'gridId' | 'partitionCount' | 'expectedMembers' | 'epochFloor'>,
-): TableState {
-  return { ...options, tableVersion: 0, members: [], owners: [], epochs: [], awaited: [] };
+export function emptyTable(options: GridSettings & Pick<TableState, 'gridId' | 'epochFloor'>): TableState {
+  const table: TableState = {
+    ...{ ...options, tableVersion: 0, members: [], owners: [], epochs: [], lost: [], awaited: [], replicas: undefined },
+  };
+  if (options.backups === 0) return table;
+  // Epochs are versions of the table: both begin above whatever was given before.
+  return withReplicas(table, { ...emptyReplicaTable(options.partitionCount), version: options.epochFloor });
 }
 
 /**
@@ -50,7 +74,9 @@ export function joined(table: TableState, member: JoinedMember): TableState {
       },
     );
   }
-  return completed({ ...table, members: [...table.members, member], tableVersion: table.tableVersion + 1 });
+  const members = [...table.members, member];
+  if (isReplicated(table)) return withRegistered({ ...table, members }, member);
+  return completed({ ...table, members, tableVersion: table.tableVersion + 1 });
 }
 
 /** The table with owners for its partitions, once all expected members are there. */
@@ -66,13 +92,19 @@ function completed(table: TableState): TableState {
   return { ...table, owners, epochs: owners.map(() => epoch), epochFloor: epoch };
 }
 
-/** A member of the table is there, in this incarnation: a new one takes its partitions at new epochs, empty. */
+/**
+ * A member of the table is there, in this incarnation. A new one has nothing of what the old one held: without copies it takes
+ * that one's partitions at new epochs, empty.
+ */
 export function withMember(table: TableState, member: JoinedMember): TableState {
   const index = table.members.findIndex(({ id }) => id === member.id);
   assert(index >= 0, () => `member '${member.id}' is not in the table`);
   const isSame = table.members[index]!.incarnation === member.incarnation;
   const awaited = table.awaited.filter((id) => id !== member.id);
   if (isSame && awaited.length === table.awaited.length) return table;
+  if (isReplicated(table)) {
+    return withRegistered({ ...table, awaited, members: table.members.with(index, member) }, member);
+  }
   const tableVersion = table.tableVersion + 1;
   if (isSame) return { ...table, awaited, tableVersion };
   const epoch = (table.epochFloor + 1) as Epoch;
@@ -86,8 +118,15 @@ export function withMember(table: TableState, member: JoinedMember): TableState 
 
 /** Members that have not come by now are lost, not awaited. */
 export function notAwaiting(table: TableState): TableState {
-  const { awaited, tableVersion } = table;
-  return awaited.length === 0 ? table : { ...table, awaited: [] as MemberId[], tableVersion: tableVersion + 1 };
+  return table.awaited.length === 0 ? table : nextVersion({ ...table, awaited: [] });
+}
+
+/** What changes beside owners raises the version of the table, too. */
+export function nextVersion(table: TableState): TableState {
+  const tableVersion = table.tableVersion + 1;
+  return isReplicated(table)
+    ? withReplicas(table, { ...table.replicas, version: tableVersion })
+    : { ...table, tableVersion };
 }
 
 /** @throws AssertionError when `after` cannot result from `before` by a step (table-state T1-T3) */
@@ -98,6 +137,14 @@ export function assertTableFollows(after: TableState, before: TableState): void 
     () => `table-state T1: version ${after.tableVersion} follows ${before.tableVersion}`,
   );
   assert(after.epochFloor >= before.epochFloor, 'table-state T2: the floor of epochs falls');
+  assert(
+    isReplicated(after) === isReplicated(before),
+    'table-state T3: a grid cannot begin to hold copies, or cease to',
+  );
+  if (isReplicated(after)) {
+    assertReplicated(after);
+    return;
+  }
   assert(
     before.owners.length === 0 || after.owners === before.owners,
     'table-state T3: owners of a complete table change',

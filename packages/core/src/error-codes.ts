@@ -37,6 +37,8 @@ export const ERROR_CODES = {
   CLIENT_CERTIFICATE_REFUSED: { retryable: false },
   /** Between members and routing only: applications get OUTCOME_UNKNOWN. */
   IN_DOUBT: { retryable: false },
+  PARTITION_LOST: { retryable: false },
+  LEASE_HELD: { retryable: true },
   // Maps, keys, values, memory
   UNKNOWN_MAP: { retryable: false },
   MAP_CONFLICT: { retryable: false },

@@ -163,6 +163,25 @@ export class MemberUnreachableError extends GridError {
   }
 }
 
+const LOST_SHOWN_MAX = 8;
+
+/**
+ * Every copy of these partitions is gone, with what was acknowledged in them. Nothing was applied; they are answered so until an
+ * operator accepts the loss.
+ */
+export class PartitionLostError extends GridError {
+  override readonly name = 'PartitionLostError';
+  constructor(partitions: readonly number[]) {
+    const shown = partitions.slice(0, LOST_SHOWN_MAX).join(', ');
+    const more = partitions.length > LOST_SHOWN_MAX ? ` and ${partitions.length - LOST_SHOWN_MAX} more` : '';
+    const [what, has] = partitions.length === 1 ? ['partition', 'has'] : ['partitions', 'have'];
+    super('PARTITION_LOST', `${what} ${shown}${more} ${has} lost all copies: what was written there is gone`, {
+      hint: 'an operator decides whether the loss is accepted (ashlar recover --accept-loss); then it begins anew, empty',
+      details: { partitions: partitions.map(String) },
+    });
+  }
+}
+
 /** Who is in a grid, as far as it matters for who is missing. */
 export interface GridAttendance {
   readonly members: readonly { readonly id: string }[];

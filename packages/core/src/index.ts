@@ -18,6 +18,7 @@ export {
   MemberUnreachableError,
   OutcomeUnknownError,
   OutOfMemoryError,
+  PartitionLostError,
   type RefusalFacts,
   StaleEpochError,
   type TextPosition,
@@ -46,7 +47,7 @@ export {
   refuseSystemMap,
   systemMapRefusal,
 } from './names.ts';
-export { type MemberAddress, type PartitionTable, primariesOf, primaryOf } from './partition-table.ts';
+export { type MemberAddress, type PartitionTable, primariesOf, primaryOf, requirePrimary } from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';
 export {
   memberOfReplica,

@@ -1,5 +1,6 @@
 /** Who owns which partition at which epoch: what clients route by and members check against. */
 import { assert } from './assert.ts';
+import { GridError, PartitionLostError } from './errors.ts';
 import type { Epoch, MemberId, PartitionId } from './ids.ts';
 
 export interface MemberAddress {
@@ -21,8 +22,10 @@ export interface PartitionTable {
   readonly expectedMembers: number;
   /** Members that have not been heard of since the coordinator was started, and may come yet. */
   readonly awaited: readonly MemberId[];
-  /** owners[partition] = indexes into `members`: primary first, then backups; empty while nobody owns it. */
+  /** owners[partition] = indexes into `members`: primary first, then backups; empty while nobody serves it. */
   readonly owners: readonly (readonly number[])[];
+  /** Partitions of which every copy is gone, ascending: nobody serves them before an operator has accepted the loss. */
+  readonly lost: readonly number[];
   /** epochs[partition]. */
   readonly epochs: readonly Epoch[];
 }
@@ -32,6 +35,21 @@ export function primaryOf(table: PartitionTable, partitionId: PartitionId): Memb
   const owners = table.owners[partitionId];
   assert(owners !== undefined, () => `partition ${partitionId} of ${table.owners.length}`);
   return owners[0] === undefined ? undefined : table.members[owners[0]];
+}
+
+/**
+ * The primary of a partition, for who cannot go on without it.
+ *
+ * @throws GridError PARTITION_LOST; MEMBER_UNREACHABLE while nobody serves it: another primary is being found
+ */
+export function requirePrimary(table: PartitionTable, partitionId: PartitionId): MemberAddress {
+  const primary = primaryOf(table, partitionId);
+  if (primary !== undefined) return primary;
+  if (table.lost.includes(partitionId)) throw new PartitionLostError([partitionId]);
+  throw new GridError('MEMBER_UNREACHABLE', `partition ${partitionId} has no primary at this moment`, {
+    hint: 'another member is taking over: repeat the call',
+    details: { partition: partitionId },
+  });
 }
 
 /** The partitions a member is primary of, ascending. */

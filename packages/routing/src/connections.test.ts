@@ -38,7 +38,7 @@ function member(id: string, address = `${id}:1`): MemberAddress {
 }
 
 function tableOf(...members: readonly MemberAddress[]): PartitionTable {
-  const rest = { tableVersion: 1, gridId: 'grid', awaited: [], owners: [], epochs: [] };
+  const rest = { tableVersion: 1, gridId: 'grid', awaited: [], owners: [], epochs: [], lost: [] };
   return { members, expectedMembers: members.length, ...rest };
 }
 

@@ -2,7 +2,7 @@ import type { Epoch, MemberId, PartitionTable } from '@ashlar/core';
 import { KnownTable } from './known-table.ts';
 
 const table = (gridId: string, tableVersion: number, partitions: number): PartitionTable => ({
-  ...{ gridId, tableVersion, expectedMembers: 2, awaited: [] },
+  ...{ gridId, tableVersion, expectedMembers: 2, awaited: [], lost: [] },
   members: [{ id: 'a' as MemberId, address: '', httpAddress: '', zone: '' }],
   owners: Array.from({ length: partitions }, () => [0]),
   epochs: Array.from({ length: partitions }, () => 1 as Epoch),

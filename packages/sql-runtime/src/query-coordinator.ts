@@ -12,7 +12,7 @@
  */
 
 import type { GridView } from '@ashlar/cluster';
-import type { CallScope, MemberId, PartitionId, Version } from '@ashlar/core';
+import { type CallScope, type MemberId, type PartitionId, requirePrimary, type Version } from '@ashlar/core';
 import type { OddTally } from '@ashlar/expressions';
 import { encodeKey, partitionOf } from '@ashlar/serialization';
 import {
@@ -119,7 +119,11 @@ export class QueryCoordinator {
     }
   }
 
-  /** The members that own the partitions of a stage, with theirs. @throws GridError GRID_INCOMPLETE */
+  /**
+   * The members that own the partitions of a stage, with theirs.
+   *
+   * @throws GridError GRID_INCOMPLETE; PARTITION_LOST, MEMBER_UNREACHABLE: one of them has no primary, and no rows are left out
+   */
   membersOf(
     choice: PartitionChoice,
     fragment: FragmentNode,
@@ -129,9 +133,9 @@ export class QueryCoordinator {
     control.requireComplete();
     const wanted = choice.kind === 'all' ? undefined : partitionsOfKeys(choice, fragment, parameters, control);
     const parts = new Map<MemberId, PartitionId[]>();
-    control.table.owners.forEach(([owner], partition) => {
-      if (owner === undefined || (wanted !== undefined && !wanted.has(partition))) return;
-      const { id } = control.table.members[owner]!;
+    control.table.owners.forEach((_, partition) => {
+      if (wanted !== undefined && !wanted.has(partition)) return;
+      const { id } = requirePrimary(control.table, partition as PartitionId);
       const own = parts.get(id);
       if (own === undefined) parts.set(id, [partition as PartitionId]);
       else own.push(partition as PartitionId);

@@ -30,6 +30,7 @@ interface TableMessage {
   readonly ownerCounts: readonly number[];
   readonly owners: readonly number[];
   readonly epochs: readonly number[];
+  readonly lost: readonly number[];
 }
 
 export const table: Conversion<PartitionTable> = {
@@ -42,6 +43,7 @@ export const table: Conversion<PartitionTable> = {
     ownerCounts: value.owners.map((owners) => owners.length),
     owners: value.owners.flat(),
     epochs: value.epochs,
+    lost: value.lost,
   }),
   in: (message) => {
     const wire = message as TableMessage;
@@ -53,12 +55,16 @@ export const table: Conversion<PartitionTable> = {
     }
     const { length } = wire.members;
     const indexes = [...wire.owners, ...wire.awaited];
-    if (at !== wire.owners.length || wire.epochs.length !== owners.length || indexes.some((o) => o >= length)) {
-      throw malformed('a partition table whose columns disagree');
-    }
-    const { tableVersion, gridId, members, expectedMembers } = wire;
+    const agrees =
+      at === wire.owners.length &&
+      wire.epochs.length === owners.length &&
+      indexes.every((index) => index < length) &&
+      wire.lost.every((partition) => partition < owners.length);
+    if (!agrees) throw malformed('a partition table whose columns disagree');
+    const { tableVersion, gridId, members, expectedMembers, lost } = wire;
     const awaited = wire.awaited.map((index) => members[index]!.id);
-    return { tableVersion, gridId, members, expectedMembers, awaited, owners, epochs: wire.epochs as readonly Epoch[] };
+    const epochs = wire.epochs as readonly Epoch[];
+    return { ...{ tableVersion, gridId, members, expectedMembers, awaited, owners, epochs, lost } };
   },
 };
 

@@ -23,6 +23,7 @@ const TABLE: PartitionTable = {
   ...{ tableVersion: 3, gridId: 'grid', members: MEMBERS, expectedMembers: 2, awaited: ['b' as MemberId] },
   owners: [[0], [1, 0], []],
   epochs: [4, 5, 6] as Epoch[],
+  lost: [2],
 };
 const LIMITS = { keyBytesMax: 1, valueBytesMax: 2, messageBytesMax: 3, batchesMax: 4, batchBytesMax: 5 };
 const EXPORT = { name: 'e', kind: 'listener', map: 'm', state: 'running' };
@@ -113,7 +114,10 @@ const SAMPLES: Samples = {
     ],
   },
   getTable: { ...NOTHING, responses: [TABLE] },
-  watchTable: { ...NOTHING, responses: [TABLE, { ...TABLE, owners: [], epochs: [], members: [], awaited: [] }] },
+  watchTable: {
+    ...NOTHING,
+    responses: [TABLE, { ...TABLE, owners: [], epochs: [], members: [], awaited: [], lost: [] }],
+  },
   ping: { ...NOTHING, responses: [{ memberId: 'a', address: 'a:1', version: 2 }] },
   listMaps: {
     ...NOTHING,
@@ -259,6 +263,7 @@ describe('a message of a kind that there is not', () => {
     const { getTable, hello } = METHODS;
     const broken = [
       { ...TABLE, epochs: [1] as unknown as Epoch[] },
+      { ...TABLE, lost: [3] },
       { ...TABLE, owners: [[0], [2], []] },
     ];
     for (const table of broken) {

@@ -65,10 +65,10 @@ function rowOf(value: unknown, version: number): PartitionReplicas {
   const row: PartitionReplicas = {
     ...{ phase: phase as PartitionPhase, epoch, inSync: setOf(fields['inSync']), wanted: wantedOf(fields['wanted']) },
     revision: countOf('a revision', fields['revision'], version),
-    primary: fields['primary'] === undefined ? undefined : replicaOf(fields['primary']),
+    primary: isAbsent(fields['primary']) ? undefined : replicaOf(fields['primary']),
     isFresh: flagOf('isFresh', fields['isFresh']),
     logEpoch: countOf('the epoch of a log', fields['logEpoch'], epoch) as Epoch,
-    renounced: fields['renounced'] === undefined ? undefined : renunciationOf(fields['renounced'], epoch),
+    renounced: isAbsent(fields['renounced']) ? undefined : renunciationOf(fields['renounced'], epoch),
     versionFloor: countOf('a floor of versions', fields['versionFloor']) as Version,
   };
   if (row.revision < row.epoch) throw damaged('a partition has a revision below its epoch');
@@ -100,7 +100,7 @@ function changeOf(value: unknown): ReplicaChange {
     case 'register':
       return {
         ...{ kind, replica: replicaOf(fields['replica']) },
-        replaces: fields['replaces'] === undefined ? undefined : replicaOf(fields['replaces']),
+        replaces: isAbsent(fields['replaces']) ? undefined : replicaOf(fields['replaces']),
       };
     case 'expire':
       return { kind, replica: replicaOf(fields['replica']) };
@@ -168,6 +168,11 @@ function wantedOf(value: unknown): MemberId[] {
   );
   unique('members where a copy is wanted', wanted);
   return wanted;
+}
+
+/** As files and wires have it. */
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
 }
 
 function flagOf(what: string, value: unknown): boolean {

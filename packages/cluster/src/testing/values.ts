@@ -39,8 +39,9 @@ export function deploys(changes?: Parameters<typeof moduleOf>[0]): ControlComman
   return { kind: 'putModule', module: moduleOf(changes) };
 }
 
-export function freshState(gridId = 'grid', expectedMembers = 2, partitionCount = 16): ControlState {
-  return emptyState({ ...{ gridId, partitionCount, expectedMembers }, epochFloor: 0, mapIdFloor: 0 });
+export function freshState(gridId = 'grid', expectedMembers = 2, partitionCount = 16, backups = 0): ControlState {
+  const settings = { partitionCount, expectedMembers, backups, minInSync: 1 };
+  return emptyState({ gridId, ...settings, epochFloor: 0, mapIdFloor: 0 });
 }
 
 export function after(state: ControlState, ...commands: readonly ControlCommand[]): ControlState {

@@ -9,7 +9,15 @@
  */
 import type { GridView } from '@ashlar/cluster';
 import { CALL_DEPTH, type JobRunner } from '@ashlar/compute';
-import { type CallScope, GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import {
+  type CallScope,
+  GridError,
+  type MapId,
+  type MemberId,
+  type PartitionId,
+  requirePrimary,
+  type Version,
+} from '@ashlar/core';
 import { type TracedWork, type Tracing, tracedStream } from '@ashlar/observe';
 import { type GridCalls, type JobOutput, mergeStreams, type RunJobRequest } from '@ashlar/transport';
 import { nonEmpty } from './job-bytes.ts';
@@ -146,9 +154,8 @@ async function* mapped(
 
 function membersWithPartitions({ table }: Pick<GridView, 'table'>): Map<MemberId, PartitionId[]> {
   const members = new Map<MemberId, PartitionId[]>();
-  table.owners.forEach(([owner], partition) => {
-    if (owner === undefined) return;
-    const { id } = table.members[owner]!;
+  table.owners.forEach((_, partition) => {
+    const { id } = requirePrimary(table, partition as PartitionId);
     const partitions = members.get(id) ?? [];
     partitions.push(partition as PartitionId);
     members.set(id, partitions);

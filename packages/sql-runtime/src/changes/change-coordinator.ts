@@ -16,6 +16,7 @@ import {
   type MemberOutcome,
   type PartitionId,
   refuseSystemMap,
+  requirePrimary,
   type Version,
 } from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
@@ -225,7 +226,7 @@ export class ChangeCoordinator {
       const value = encodeValue(documentOf(row, given, statement));
       limits.check(key.length, value.length);
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
-      const { id } = control.table.members[control.table.owners[partition]![0]!]!;
+      const { id } = requirePrimary(control.table, partition);
       const rows = placed.get(id) ?? { partitions: [], keys: [], values: [], onConflict: plan.onConflict };
       placed.set(id, rows);
       rows.partitions.push(partition);

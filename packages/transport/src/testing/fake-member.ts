@@ -335,6 +335,7 @@ function tableOf(ids: readonly MemberId[], addresses: readonly string[]): Partit
     members: ids.map((id, index) => ({ id, address: addresses[index] ?? '', httpAddress: '', zone: '' })),
     expectedMembers: ids.length,
     awaited: [],
+    lost: [],
     owners: partitions.map((_, partition) => [partition % ids.length]),
     epochs: partitions.map(() => 1 as Epoch),
   };
