@@ -16,7 +16,7 @@ import type { MemberConfig } from './config/schema.ts';
 import { type BundleHolder, bundleFrom } from './control/bundle-search.ts';
 import { controlKeeper } from './control/control-keeper.ts';
 import { firstCoordinator } from './control/coordinator-search.ts';
-import { type IsGiven, withGridSettings } from './control/grid-settings.ts';
+import { backupsNotice, foundingSettings, type IsGiven, withGridSettings } from './control/grid-settings.ts';
 import { MemberCatalog } from './control/member-catalog.ts';
 import { linesOf } from './control/membership-log.ts';
 import { RemoteCoordinator, type RemoteOptions } from './control/remote-coordinator.ts';
@@ -86,13 +86,13 @@ interface CoordinatorParts {
 }
 
 async function coordinate({ config, self, peers, clock, log }: CoordinatorParts): Promise<Coordination> {
-  const { join, partitionCount, expectedMembers, dataDirectory, joinTimeoutMs } = config.cluster;
+  const { join, dataDirectory, joinTimeoutMs } = config.cluster;
   const others = (table: TableState): Iterable<BundleHolder> =>
     table.members.filter(({ id }) => id !== self).map(({ id }) => peers.to(id, table));
   if (join.length === 0) {
     const keeper = controlKeeper(dataDirectory);
     const embedded: EmbeddedCoordinator = new EmbeddedCoordinator({
-      ...{ partitionCount, expectedMembers, newGridId: randomUUID, keeper },
+      ...{ ...foundingSettings(config.cluster), newGridId: randomUUID, keeper },
       findBundle: (hash) => bundleFrom(others(embedded.state.table), hash),
     });
     return { embedded };
@@ -175,6 +175,8 @@ export async function makeParts(
   const { state }: { readonly state: ControlState } =
     'remote' in coordination ? coordination.remote : coordination.embedded;
   const config = withGridSettings(told, isGiven, state.table);
+  const notice = backupsNotice(told.cluster.backups, state.table);
+  if (notice !== undefined) log.warn({ backups: config.cluster.backups }, notice);
   const standHere = (): Promise<void> => control.stands();
   const control: GridView = new GridView(
     self,

@@ -42,6 +42,7 @@ const CHOICES: Readonly<Record<string, { typed: string; value: unknown }>> = {
 
 function sample({ name, kind }: Setting): { typed: string; value: unknown } {
   if (name === 'limits.keyBytes') return { typed: '1KiB', value: 1024 };
+  if (name === 'cluster.backups' || name === 'cluster.minInSync') return { typed: '2', value: 2 };
   switch (kind) {
     case 'size':
       return { typed: '24MiB', value: 24 * 2 ** 20 };
@@ -71,6 +72,8 @@ const COMPANIONS: Readonly<Record<string, Record<string, string>>> = {
     'security.clientAuth': 'require',
   },
   'memory.logBytesPerPartition': { 'memory.maxBytes': '8GiB' },
+  'cluster.backups': { 'cluster.expectedMembers': '3', 'cluster.dataDirectory': 'd' },
+  'cluster.minInSync': { 'cluster.expectedMembers': '2', 'cluster.backups': '1', 'cluster.dataDirectory': 'd' },
 };
 
 function fileOf(name: string, value: unknown): { name: string; text: string } {
@@ -146,6 +149,8 @@ describe('configuration', () => {
     ['log.level', 'loud', /expected one of trace, debug, info, warn, error, silent$/],
     ['security.insecure', 'yes', /expected true or false$/],
     ['cluster.join', 'here', /expected host:port, or a list of them$/],
+    ['cluster.backups', '4', /a whole number from 0 to 3$/],
+    ['cluster.minInSync', '5', /a whole number from 0 to 4$/],
     ['grpc.advertise', 'here', /expected host:port$/],
   ])('refuses %s = %j', (name, value, message) => {
     expect(refusal({ flags: { [name]: value } }).message).toMatch(message);
@@ -227,10 +232,41 @@ describe('configuration', () => {
       /both doors are to listen on port 7710 \(http\.port: --set http\.port\)/,
     ],
     ['a member that joins itself', { 'cluster.join': '127.0.0.1:7710' }, /its own address/],
+    [
+      'backups whose places nobody keeps',
+      { 'cluster.backups': '1', 'cluster.expectedMembers': '2' },
+      /cluster\.backups is 1, but the coordinator has nowhere to keep .*--set cluster\.backups/,
+    ],
+    [
+      'more copies in sync than there are',
+      { 'cluster.minInSync': '2' },
+      /minInSync is 2, but a partition has one copy/,
+    ],
+    [
+      'more copies in sync than the members can hold',
+      {
+        ...{ 'cluster.backups': '3', 'cluster.expectedMembers': '2', 'cluster.dataDirectory': 'd' },
+        'cluster.minInSync': '3',
+      },
+      /minInSync is 3, but a partition has 2 copies/,
+    ],
+    [
+      'more copies in sync than a joining member was told of backups',
+      { 'cluster.backups': '1', 'cluster.join': 'a:1', 'cluster.minInSync': '3' },
+      /minInSync is 3, but a partition has 2 copies/,
+    ],
     ['a log beyond the share of logs', { 'memory.logBytesPerPartition': '65MiB' }, /does not fit into the 64MiB/],
     ['values beyond a message', { 'limits.valueBytes': '64MiB' }, /does not fit into a message of 64MiB/],
   ])('refuses %s in one sentence', (_, flags, message) => {
     expect(refusal({ flags }).message).toMatch(message);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['one member, which can hold no backup', { 'cluster.backups': '3' }],
+    ['a member that joins, and knows neither members nor backups', { 'cluster.join': 'a:1', 'cluster.minInSync': '2' }],
+    ['a member that joins with backups, and keeps no table', { 'cluster.join': 'a:1', 'cluster.backups': '2' }],
+  ])('takes %s', (_, flags) => {
+    expect(loadConfig({ flags }).config.cluster).toBeDefined();
   });
 
   it.each(['line\n', ' blank', 'größe', 'tab\t'])(

@@ -9,6 +9,11 @@ const LOG_SHARE = 1 / 8;
 /** Share of a message that is kept for what is not values. */
 const MESSAGE_OVERHEAD_SHARE = 1 / 16;
 
+/** Backups that a grid of so many members can hold: one copy a member. */
+export function backupsOf({ backups, expectedMembers }: Pick<MemberConfig['cluster'], 'backups' | 'expectedMembers'>) {
+  return Math.min(backups, expectedMembers - 1);
+}
+
 interface Rule {
   /** The settings to look at; named in the error with where they were given. */
   readonly settings: readonly string[];
@@ -88,6 +93,24 @@ const RULES: readonly Rule[] = [
       return self === undefined ? undefined : `the member is to join ${self}, which is its own address`;
     },
     hint: 'the member that holds the coordinator joins nobody: leave cluster.join out there',
+  },
+  {
+    settings: ['cluster.backups', 'cluster.dataDirectory'],
+    fault: ({ cluster }) => {
+      if (cluster.join.length > 0 || backupsOf(cluster) === 0 || cluster.dataDirectory !== '') return undefined;
+      return `cluster.backups is ${cluster.backups}, but the coordinator has nowhere to keep who holds which copy`;
+    },
+    hint: 'set cluster.dataDirectory on the member that holds the coordinator; the others need none',
+  },
+  {
+    settings: ['cluster.minInSync', 'cluster.backups', 'cluster.expectedMembers'],
+    fault: ({ cluster }, isGiven) => {
+      const isKnown = cluster.join.length === 0 || isGiven('cluster.backups');
+      const copies = 1 + (cluster.join.length === 0 ? backupsOf(cluster) : cluster.backups);
+      if (!isKnown || cluster.minInSync <= copies) return undefined;
+      return `cluster.minInSync is ${cluster.minInSync}, but a partition has ${copies === 1 ? 'one copy' : `${copies} copies`}`;
+    },
+    hint: 'no write could ever be taken: lower cluster.minInSync, or raise cluster.backups and cluster.expectedMembers',
   },
   {
     settings: ['memory.logBytesPerPartition', 'memory.maxBytes'],

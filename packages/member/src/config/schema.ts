@@ -208,8 +208,20 @@ export const memberSchema = z.strictObject({
         1,
         4096,
       ),
+      backups: count(
+        'Copies of each partition beside the primary; at most one less than cluster.expectedMembers. A member that joins takes it from the grid.',
+        0,
+        0,
+        3,
+      ),
+      minInSync: count(
+        'Copies, the primary counted, without which a partition takes no writes. 0: one, and two where there are two backups or more. A member that joins takes it from the grid.',
+        0,
+        0,
+        4,
+      ),
       dataDirectory: text(
-        'Where the coordinator keeps table and catalog, to go on with them when it is started again. Empty: nowhere; it goes on with what living members hold.',
+        'Where the coordinator keeps table and catalog, to go on with them when it is started again. Empty: nowhere; it goes on with what living members hold. Required on that member where there are backups.',
         '',
       ),
       joinTimeoutMs: duration('How long to wait for the coordinator and for the expected members.', 30_000, 100),
