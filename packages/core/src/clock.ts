@@ -75,6 +75,14 @@ export class HybridClock {
     this.#last = version;
   }
 
+  /**
+   * As observe(), with a version that a member of the grid has given, or may have: however far ahead it lies, what follows here
+   * lies above it.
+   */
+  follow(version: Version): void {
+    if (version > this.#last) this.#last = version;
+  }
+
   #advance(): number {
     const monotonicMs = this.#time.monotonicMs();
     const elapsedUs = Math.max(0, monotonicMs - this.#lastMonotonicMs) * 1000;

@@ -35,7 +35,7 @@ export type { LogConsumer, LogHolder } from './log/log-consumer.ts';
 export { LogRecordView, RecordCause, RecordKind } from './log/log-record.ts';
 export { logBytesOf } from './log/partition-log.ts';
 export { FRAME_RECORDS_MAX, RecordFrame, readRecordFrame } from './log/record-frame.ts';
-export type { ConsumerOptions, LogInfo, LogRoom, StoreLogs } from './log/store-logs.ts';
+export type { ConsumerOptions, LogInfo, LogRoom, LogRun, LogTerms, StoreLogs } from './log/store-logs.ts';
 export { MemberStore } from './member-store.ts';
 export { MEMORY_KINDS, type MemoryKindName } from './memory/accounts.ts';
 export { ARENA_BYTES_MIN, Arena, type Ref, type Segment } from './memory/arena.ts';
@@ -47,5 +47,7 @@ export { allVisible, isVisible, SlotChunkView, visibleSlots } from './slots/slot
 export type { PinnedSnapshot } from './snapshot-opening.ts';
 export type { CommitListener, StoreClock, StoreOptions } from './store-core.ts';
 export { SlotTableView, type StoreHandle, StoreReader } from './store-reader.ts';
+export type { StoreReplicas } from './store-replicas.ts';
 export type { MapStats, StoreStats } from './store-stats.ts';
 export type { MapOptions } from './stored-map.ts';
+export type { CopyStart, InstallState, PartitionPage, PartitionTransfer } from './transfer/transfer-contract.ts';

@@ -2,7 +2,7 @@
  * One member's store: the writer's door. Main thread only; every call is bounded, what takes longer is left for
  * reclaim() and sweepExpired(), which the member calls in slices. No I/O, no timers, no time of its own.
  */
-import { assert, type Epoch, type MapId, type PartitionId, type Sequence, type Version } from '@ashlar/core';
+import { assert, type Epoch, type MapId, type PartitionId, type Version } from '@ashlar/core';
 import type { BatchHeader } from './batch/batch-header.ts';
 import { WriteBatch } from './batch/write-batch.ts';
 import { publishRegion } from './columns/chunk-columns.ts';
@@ -13,20 +13,11 @@ import { sweepExpired } from './expiry.ts';
 import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
 import { RecordCause } from './log/log-record.ts';
-import type { RecordFrame } from './log/record-frame.ts';
-import { StoreLogs } from './log/store-logs.ts';
 import { entryCount, hasVersions, visitKeys } from './map-contents.ts';
 import type { Ref } from './memory/arena.ts';
 import { PageLeases } from './memory/page-leases.ts';
 import type { PartitionRole } from './partition.ts';
-import {
-  closePartition,
-  dropUndecided,
-  openPartition,
-  type PartitionOptions,
-  promotePartition,
-  tailOf,
-} from './partition-roles.ts';
+import { closePartition, dropUndecided, openPartition, type PartitionOptions } from './partition-roles.ts';
 import type { FoundEntry } from './slots/found-entry.ts';
 import {
   openAt,
@@ -39,11 +30,12 @@ import {
 } from './snapshot-opening.ts';
 import { type CommitListener, StoreCore, type StoreOptions } from './store-core.ts';
 import type { StoreHandle } from './store-reader.ts';
+import { StoreReplicas } from './store-replicas.ts';
 import { collectStats, type StoreStats } from './store-stats.ts';
 import type { MapOptions } from './stored-map.ts';
 
-/** What it reads of the logs is StoreLogs. */
-export class MemberStore extends StoreLogs {
+/** What it reads of the logs is StoreLogs; what it keeps for other members, and they for it, StoreReplicas. */
+export class MemberStore extends StoreReplicas {
   readonly handle: StoreHandle;
   readonly found: FoundEntry;
   readonly #core: StoreCore;
@@ -113,14 +105,6 @@ export class MemberStore extends StoreLogs {
   }
 
   /**
-   * A backup becomes the primary. What it holds beyond its commit index is committed or dropped before. The clock must
-   * have passed the last version of the log.
-   */
-  promotePartition(partitionId: PartitionId, epoch: Epoch): void {
-    promotePartition(this.#core, partitionId, epoch);
-  }
-
-  /**
    * What is undecided in a partition is lost from a batch on: it is undone from the back. Batches that staged elsewhere too
    * go on without the partition, and name it in `lostPartitions`.
    *
@@ -146,50 +130,6 @@ export class MemberStore extends StoreLogs {
   /** Undefined: it is not here. */
   roleOf(partitionId: PartitionId): PartitionRole | undefined {
     return this.#core.partitions[partitionId]?.role;
-  }
-
-  /* ---- A backup's copy ---------------------------------------------------------------------------------------------- */
-
-  /**
-   * Stages what is new in a frame of the primary's log; nobody sees it before commitBackup().
-   *
-   * @returns the next sequence wanted: one of the frame where a record is of a map that is not here yet
-   * @throws OutOfMemoryError; what came before in the frame is staged
-   */
-  applyFrame(frame: RecordFrame): Sequence {
-    return tailOf(this.#core, frame.partition as PartitionId).apply(frame) as Sequence;
-  }
-
-  /** Everything up to `sequence` is committed at the primary: readers and events may have it, as far as it is here. */
-  commitBackup(partitionId: PartitionId, sequence: Sequence): void {
-    tailOf(this.#core, partitionId).commitTo(sequence);
-  }
-
-  /**
-   * From where a log is held for durable consumers of another member: frames tell it to a backup, and the backup that is
-   * promoted holds it on until its own consumers stand. Infinity: nothing is held for others any more.
-   */
-  holdLog(partitionId: PartitionId, fromSequence: number): void {
-    assert(fromSequence >= 0, 'a log is held from a sequence on');
-    this.#core.partitions[partitionId]?.log.holdFrom(fromSequence);
-  }
-
-  /** Records of a backup beyond its commit index. */
-  tailLength(partitionId: PartitionId): number {
-    return tailOf(this.#core, partitionId).length;
-  }
-
-  /** Takes back what a backup holds beyond its commit index. */
-  dropTail(partitionId: PartitionId): void {
-    tailOf(this.#core, partitionId).dropTail();
-  }
-
-  /**
-   * The version from which on whatever was written to the partition was written by this member, without a break; Infinity: it
-   * is not here, or a backup.
-   */
-  primarySince(partitionId: PartitionId): number {
-    return this.#core.partitions[partitionId]?.primarySince ?? Infinity;
   }
 
   isPartitionOpen(partitionId: PartitionId): boolean {

@@ -1,13 +1,17 @@
 /**
  * A partition comes to a member, changes its role there, and leaves.
  *
- *   open(primary) ------------------------------> close
+ *   open(primary) ------------------------------> demote --> ...   close, at any time
  *   open(backup) --commit or drop the tail--> promote --> ...
+ *
+ * partition-roles P1  A demotion changes no record that was sealed: what was undecided is the tail, under its sequences and
+ *                     versions. What was not sealed has never been.
  */
 import { assert, type Epoch, type PartitionId, type Sequence } from '@ashlar/core';
 import type { WriteBatch } from './batch/write-batch.ts';
 import { assertCount } from './edge-asserts.ts';
 import { PartitionLog } from './log/partition-log.ts';
+import type { RecordFrame } from './log/record-frame.ts';
 import { Partition, type PartitionRole } from './partition.ts';
 import { ReplicaTail } from './replica-tail.ts';
 import type { StoreCore } from './store-core.ts';
@@ -54,14 +58,40 @@ export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch)
   const partition = core.partitions[id]!;
   const { log } = partition;
   assert(tail.length === 0, 'a tail is committed or dropped before the partition is promoted');
-  assert(epoch > log.epoch, 'a promotion raises the epoch');
+  assert(epoch >= log.epoch, 'an epoch only grows');
   if (log.committedSequence >= log.firstSequence) {
     assert(log.versionOf(log.committedSequence) <= core.clock.now(), 'partition-log L1: versions rise with sequences');
+    assert(epoch >= log.epochOf(log.committedSequence), 'epochs rise with sequences');
   }
+  // What was sent before this log began may have been done in a history that is lost.
+  if (epoch === log.incarnation && log.nextSequence === 1) log.droppedVersion = core.clock.now();
   log.epoch = epoch;
   partition.tail = undefined;
   partition.idleFloor = core.clock.now();
   partition.primarySince = partition.idleFloor;
+}
+
+/**
+ * As StoreReplicas.demotePartition().
+ *
+ * @param undecided  what is sealed and undecided, as frames in order
+ */
+export function demotePartition(core: StoreCore, id: PartitionId, undecided: readonly RecordFrame[]): void {
+  const partition = core.partitions[id];
+  assert(partition?.role === 'primary', 'a primary is demoted');
+  core.takeReplicaLanes();
+  const { log } = partition;
+  const { leftSequence } = log;
+  // Its own consumers go; whoever reads for them at the next primary wants what they wanted.
+  log.holdFrom(log.heldFrom);
+  log.abandon();
+  for (let { last } = partition.staged; last !== undefined; last = partition.staged.last) last.excise(partition);
+  partition.tail = new ReplicaTail(core, partition);
+  partition.primarySince = Infinity;
+  // What was undone is what the tail takes: its memory first.
+  core.collect();
+  for (const frame of undecided) partition.tail.apply(frame);
+  log.noteLeft(Math.min(leftSequence, log.nextSequence - 1));
 }
 
 /** As MemberStore.dropUndecided(). */

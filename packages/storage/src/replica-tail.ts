@@ -100,9 +100,8 @@ export class ReplicaTail {
     if (lastSequence >= nextSequence - 1) log.holdFrom(heldFrom);
     if (firstSequence !== nextSequence || versionBefore === Infinity) return;
     const known = log.versionBefore(nextSequence);
-    if (known === Infinity) log.droppedVersion = versionBefore;
-    else if (nextSequence > 1)
-      assert(known === versionBefore, 'replica-tail T1: two logs of a partition agree where one goes on');
+    if (known === Infinity || nextSequence === 1) log.droppedVersion = versionBefore;
+    else assert(known === versionBefore, 'replica-tail T1: two logs of a partition agree where one goes on');
   }
 
   /** @returns false when its map is not known yet */

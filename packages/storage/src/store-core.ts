@@ -69,7 +69,7 @@ const PATCH_AT_ONCE_MAX = 2048;
 const JOURNAL_KEPT_MAX = 65_536;
 const JOURNALS_KEPT = 16;
 
-export type StoreClock = Pick<HybridClock, 'now' | 'tick' | 'observe'>;
+export type StoreClock = Pick<HybridClock, 'now' | 'tick' | 'observe' | 'follow'>;
 
 export interface StoreOptions {
   /** Bytes of the arena: everything the store keeps, in whole pages. */

@@ -397,7 +397,10 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     this.#core.collect();
     const index = this.#partitions.indexOf(partition);
     partition.staged.removeLast();
-    if (partition.openBatch === this) partition.openBatch = undefined;
+    if (partition.openBatch === this) {
+      partition.openBatch = undefined;
+      partition.log.openFrom = Infinity;
+    }
     partition.log.undo(this.#journal.firstSequences[index]!);
     this.#partitions.splice(index, 1);
     this.#journal.removePartition(index);

@@ -16,6 +16,7 @@
  * log-budget B4  A step that no budget would ever hold is taken where nothing else is kept beyond the floors: one long
  *                value; or all of a batch, where no durable consumer would hold it.
  * log-budget B5  Nothing undecided is dropped, nor what a durable consumer has not read.
+ * log-budget B6  What replicas that catch up have not read keeps nobody from writing: it goes once nothing else does.
  */
 import { assert, GridError } from '@ashlar/core';
 import type { LogHolder } from './log-consumer.ts';
@@ -33,6 +34,8 @@ const ROOM_TOGETHER_BYTES = 4096;
 const SHRINK_RECORDS = 512;
 const SHRINK_AFTER_US = 2_000_000;
 const GIVEN_UP_TOGETHER = 32;
+/** What must stay is counted again after so much of the budget was appended. */
+const COUNT_AGAIN_SHARE = 1 / 16;
 /** Share of the time span which the logs cover that is given up together. */
 const TIME_TOGETHER_SHARE = 1 / 32;
 
@@ -143,6 +146,12 @@ export class LogBudget {
     return kept;
   }
 
+  /** Bytes that could be given up, about, and not too many. O(1) on average. */
+  get historyBytes(): number {
+    if (this.#appended - this.#countedAt > this.bytesMax * COUNT_AGAIN_SHARE) void this.keptBytes;
+    return Math.max(0, this.bytesUsed - this.#kept - (this.#appended - this.#countedAt));
+  }
+
   /** As keptBytes >= bytes; counted only where it may be. */
   #keepsAtLeast(bytes: number): boolean {
     return this.#kept + this.#appended - this.#countedAt >= bytes && this.keptBytes >= bytes;
@@ -209,6 +218,7 @@ export class LogBudget {
     if (this.#fruitlessAt === this.#releases) return;
     while (this.excessBytes + wanted > this.sharedBytes) {
       const log = this.#oldest();
+      if (log === undefined && this.#cutReplicas(this.floorBytes)) continue;
       if (log === undefined) {
         this.#fruitlessAt = this.#releases;
         return;
@@ -259,7 +269,20 @@ export class LogBudget {
       this.#cursor = (this.#cursor + 1) % count;
       dropped += log.dropOldest(Math.min(64, maxRecords - dropped), 0);
     }
-    return dropped;
+    return dropped === 0 && this.#cutReplicas(0) ? this.dropHistory(maxRecords) : dropped;
+  }
+
+  /**
+   * The log that is the longest for replicas that catch up goes on without them (log-budget B6).
+   *
+   * @param leftBytes  of a log that has no more nothing can be given up
+   * @returns whether there was one
+   */
+  #cutReplicas(leftBytes: number): boolean {
+    let longest: PartitionLog | undefined;
+    for (const log of this.#logs) if (log.isHeldForReplicas && log.bytes > (longest?.bytes ?? leftBytes)) longest = log;
+    longest?.cutReplicas();
+    return longest !== undefined;
   }
 
   /** Logs go back towards their own bound a few records at a time, once who reads them had time to read what made them grow. */

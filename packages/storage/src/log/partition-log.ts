@@ -21,6 +21,8 @@
  *                   given anew.
  * partition-log L7  What durable consumers of the primary have still to read stays in its backups too; and in the one that is
  *                   promoted until they read on there: holdFrom(), which a new primary ends once its own consumers stand.
+ * partition-log L8  What a replica that catches up has still to read goes after what nobody wants, and before a writer is
+ *                   refused: cutReplicas().
  */
 import { assert, GridError } from '@ashlar/core';
 import { knownVersion } from '../batch/pending-words.ts';
@@ -30,6 +32,7 @@ import {
   PENDING_BASE,
   RECORD_BYTES,
   RECORD_ENTRY,
+  RECORD_EPOCH_F64,
   RECORD_MAP_ID,
   RECORD_OLD_VALUE,
   RECORD_VALUE,
@@ -105,6 +108,9 @@ export class PartitionLog {
   readonly #consumers = new Set<LogConsumer>();
   /** The lowest sequence that durable consumers of another member want (partition-log L7); Infinity: none. */
   #handedHold = Infinity;
+  /** By replica that catches up: from where it wants the log. */
+  readonly #cuttable = new Map<string, number>();
+  #cuttableFrom = Infinity;
   /** What reads that only fetch memory come to, so that none may be left out. */
   #fetched = 0;
 
@@ -161,6 +167,25 @@ export class PartitionLog {
     this.#host.budget.noteRelease();
   }
 
+  /** Keeps what a replica that catches up wants, from `sequence` on, as long as there is room (partition-log L8); Infinity: no more. */
+  holdForReplica(replica: string, sequence: number): void {
+    if (sequence === Infinity) this.#cuttable.delete(replica);
+    else this.#cuttable.set(replica, sequence);
+    this.#cuttableFrom = Math.min(Infinity, ...this.#cuttable.values());
+    this.#host.budget.noteRelease();
+  }
+
+  /** Whether anything stays for replicas that catch up alone. */
+  get isHeldForReplicas(): boolean {
+    return this.#cuttableFrom < this.#kept;
+  }
+
+  /** The room is needed: replicas that catch up find a gap, and begin anew. */
+  cutReplicas(): void {
+    this.#cuttable.clear();
+    this.#cuttableFrom = Infinity;
+  }
+
   /** The lowest sequence that a durable consumer still wants, here or where the log comes from; Infinity without any. */
   get heldFrom(): number {
     let held = this.#handedHold;
@@ -178,6 +203,11 @@ export class PartitionLog {
     return this.#consumers.size === 0 ? Math.min(this.#handedHold, undecided) : Math.min(this.heldFrom, undecided);
   }
 
+  /** Up to there, without it, the oldest may go. */
+  get #droppable(): number {
+    return Math.min(this.#kept, this.#cuttableFrom);
+  }
+
   /** Bytes of what has to stay, about: records are taken to be alike. */
   get keptBytes(): number {
     const kept = Math.max(this.#kept, this.#first);
@@ -191,7 +221,7 @@ export class PartitionLog {
 
   /** Whether it has something to drop. */
   get hasHistory(): boolean {
-    return this.#first < this.#kept;
+    return this.#first < this.#droppable;
   }
 
   /** Version of the oldest record, which is committed; one whose version is not written yet counts as the newest. */
@@ -325,6 +355,12 @@ export class PartitionLog {
     return knownVersion(arena, f64[(record & SEGMENT_MASK) + RECORD_VERSION_F64]!);
   }
 
+  /** Epoch in which a record was written. */
+  epochOf(sequence: number): number {
+    const record = this.recordRef(sequence);
+    return this.#host.blocks.arena.segments[record >>> SEGMENT_SHIFT]!.f64[(record & SEGMENT_MASK) + RECORD_EPOCH_F64]!;
+  }
+
   /** The entry that a record is about. */
   entryOf(sequence: number): Ref {
     const record = this.recordRef(sequence);
@@ -396,13 +432,13 @@ export class PartitionLog {
   /* ---- Dropping ------------------------------------------------------------------------------------------------- */
 
   /**
-   * Drops the oldest records that are committed and that no durable consumer holds, until `bytesLeft` are left.
+   * Drops the oldest records that are committed and held for nobody, until `bytesLeft` are left.
    *
    * @param upTo  no newer ones
    * @returns how many
    */
   dropOldest(maxRecords: number, bytesLeft: number, upTo = Infinity): number {
-    const end = Math.min(this.#kept, this.#first + maxRecords);
+    const end = Math.min(this.#droppable, this.#first + maxRecords);
     const from = this.#first;
     let bytes = 0;
     for (let fetched = from; this.#first < end && this.#bytes > bytesLeft; ) {

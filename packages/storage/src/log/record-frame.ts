@@ -9,7 +9,8 @@
  * 8, 32 or 64 bits. So what a run of records shares costs nothing a record. Little-endian throughout.
  *
  * record-frame G1  The checksum (CRC-32) covers every byte before it: version, epoch and session like the values.
- * record-frame G2  Sequences count up by one from the first: a superseded record keeps its place, without key and value.
+ * record-frame G2  Sequences count up by one from the first: a superseded record keeps its place, without key and value. So does
+ *                  one of a map that was dropped where the frame is written: whoever begins now never hears of that map.
  * record-frame G3  What readRecordFrame() answers is whole: kinds, causes, lengths and ends agree with the bytes. Else it is
  *                  refused.
  * record-frame G4  Versions and epochs never fall along a frame (partition-log L1): asserted where it is written and
@@ -21,7 +22,7 @@
  * @see ISO 3309 for the checksum
  */
 import { crc32 } from 'node:zlib';
-import { assert, GridError } from '@ashlar/core';
+import { assert, GridError, type Version } from '@ashlar/core';
 import { copyBytes } from '@ashlar/serialization';
 import { type LogRecordView, RecordCause, RecordKind, SHORT_RESULT_BYTES_MAX } from './log-record.ts';
 
@@ -112,8 +113,12 @@ export class RecordFrameWriter {
     return this.#keys.length + this.#values.length;
   }
 
-  /** The next record of the log; its batch is sealed. */
-  add(record: LogRecordView): void {
+  /**
+   * The next record of the log; its batch is sealed.
+   *
+   * @param isForgotten  its map is not here any more: it keeps its place and its number, and says no more (record-frame G2)
+   */
+  add(record: LogRecordView, isForgotten = false): void {
     const at = this.#count;
     assert(at < FRAME_RECORDS_MAX, 'a frame has a bound');
     assert(record.sequence === this.#firstSequence + at, 'record-frame G2: sequences count up by one');
@@ -125,8 +130,8 @@ export class RecordFrameWriter {
       assert(version >= columns[COLUMN.version]![at - 1]!, 'versions rise with sequences');
       assert(record.epoch >= columns[COLUMN.epoch]![at - 1]!, 'epochs rise with sequences');
     }
-    const { kind } = record;
-    if (kind !== RecordKind.superseded) this.#addContent(record);
+    const kind = isForgotten && record.kind !== RecordKind.answer ? RecordKind.superseded : record.kind;
+    if (kind !== RecordKind.superseded && !isForgotten) this.#addContent(record);
     columns[COLUMN.kind]![at] = kind;
     columns[COLUMN.cause]![at] = record.cause;
     columns[COLUMN.mapId]![at] = record.mapId;
@@ -298,6 +303,11 @@ export class RecordFrame {
 
   get lastSequence(): number {
     return this.firstSequence + this.count - 1;
+  }
+
+  /** The highest version of its records (record-frame G4). */
+  get lastVersion(): Version {
+    return this.field('version', this.count - 1) as Version;
   }
 
   /** A field of a record; `index` counts from 0. */

@@ -6,7 +6,7 @@
  * store-logs G2  What leaves the member is noted in its log before it is handed out: it is never undone here (partition-log
  *                L3).
  */
-import { assert, GridError, type PartitionId, type Sequence } from '@ashlar/core';
+import { assert, type Epoch, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import { assertCount, assertSlice } from '../edge-asserts.ts';
 import type { StoreCore } from '../store-core.ts';
 import { type AnswerQuery, AnswerSearch } from './answer-search.ts';
@@ -35,6 +35,24 @@ export interface LogInfo {
   readonly heldFrom: number;
   readonly bytes: number;
   readonly state: LogState;
+}
+
+/** A run of records of one epoch, as it leaves the member. */
+export interface LogRun {
+  readonly recordEpoch: Epoch;
+  readonly count: number;
+  /** Of the payload. */
+  readonly bytes: number;
+  /** A frame, in memory of its own: readRecordFrame(). */
+  readonly payload: Uint8Array;
+}
+
+/** What a log says beside its records. */
+export interface LogTerms {
+  /** The first sequence that it still has. */
+  readonly trimFloor: Sequence;
+  /** The lowest sequence that durable consumers want; Infinity: none. */
+  readonly heldFrom: number;
 }
 
 /** A reader of a log that goes at its own pace. */
@@ -94,12 +112,52 @@ export class StoreLogs {
     assert(recordsMax <= FRAME_RECORDS_MAX && bytesMax > 0, 'a frame has a record, and no more than FRAME_RECORDS_MAX');
     const last = Math.min(this.#core.partitions[partitionId]!.sealedSequence, fromSequence + recordsMax - 1);
     if (last < fromSequence) return undefined;
-    this.#frames.begin(partitionId, fromSequence, log);
-    for (let sequence: number = fromSequence; sequence <= last && this.#frames.contentBytes < bytesMax; sequence++) {
-      this.#frames.add(this.#record.attach(log.recordRef(sequence)));
+    return this.#encode(partitionId, fromSequence, last, bytesMax);
+  }
+
+  /**
+   * As encodeLog(), for replicas: of records of one epoch.
+   *
+   * @param from      not behind what is sealed
+   * @param bytesMax  of keys and values; one record goes in any case
+   * @returns undefined when the log does not reach back so far any more
+   */
+  readRun(partitionId: PartitionId, from: Sequence, bytesMax: number): LogRun | undefined {
+    const log = this.#logOf(partitionId);
+    if (from < log.firstSequence) return undefined;
+    const sealed = this.#core.partitions[partitionId]!.sealedSequence;
+    assert(from <= sealed, 'what is read for a replica is sealed');
+    const recordEpoch = this.#record.attach(log.recordRef(from)).epoch;
+    const last = Math.min(sealed, from + FRAME_RECORDS_MAX - 1);
+    const payload = this.#encode(partitionId, from, last, bytesMax, recordEpoch);
+    return { recordEpoch, count: this.#frames.count, bytes: payload.length, payload };
+  }
+
+  /** Records [from, last] as far as they fit and, if an epoch is given, are of that one; the first one in any case. */
+  #encode(partitionId: PartitionId, from: number, last: number, bytesMax: number, epoch?: Epoch): Uint8Array {
+    const log = this.#logOf(partitionId);
+    const frames = this.#frames;
+    const { maps } = this.#core;
+    frames.begin(partitionId, from, log);
+    for (let sequence = from; sequence <= last && (sequence === from || frames.contentBytes < bytesMax); sequence++) {
+      const record = this.#record.attach(log.recordRef(sequence));
+      if (epoch !== undefined && record.epoch !== epoch) break;
+      frames.add(record, !maps.has(record.mapId));
     }
-    log.noteLeft(fromSequence + this.#frames.count - 1);
-    return this.#frames.finish();
+    log.noteLeft(from + frames.count - 1);
+    return frames.finish();
+  }
+
+  /** The last sequence that is sealed, or held by a backup. @throws GridError SEQUENCE_GONE: the partition is not on this member */
+  heldSequence(partitionId: PartitionId): Sequence {
+    this.#logOf(partitionId);
+    return this.#core.partitions[partitionId]!.sealedSequence as Sequence;
+  }
+
+  /** @throws GridError SEQUENCE_GONE: the partition is not on this member */
+  logTerms(partitionId: PartitionId): LogTerms {
+    const { firstSequence, heldFrom } = this.#logOf(partitionId);
+    return { trimFloor: firstSequence as Sequence, heldFrom };
   }
 
   /** Somebody reads a partition's log from now on. @throws GridError SEQUENCE_GONE */

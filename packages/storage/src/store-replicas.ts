@@ -1,0 +1,137 @@
+/**
+ * The copies of partitions that this member keeps for others, and others for it: backups, changes of role, copies that go from
+ * member to member. On the writer's thread; replication decides, this does.
+ *
+ *   openPartition(backup) | installPage .. finishInstall -> applyFrame, commitBackup -> promotePartition -> demotePartition -> ...
+ *
+ * store-replicas Q1  Versions that come from other members are followed by the clock, however far ahead (never CLOCK_AHEAD): what
+ *                    this member gives as the next primary lies above them.
+ */
+import { assert, type Epoch, type PartitionId, type Sequence } from '@ashlar/core';
+import { PAGE_BYTES } from './layout.ts';
+import { type RecordFrame, readRecordFrame } from './log/record-frame.ts';
+import { StoreLogs } from './log/store-logs.ts';
+import { MemoryKind } from './memory/accounts.ts';
+import { demotePartition, promotePartition, tailOf } from './partition-roles.ts';
+import type { StoreCore } from './store-core.ts';
+
+/** Bytes of the arena that a byte of records takes where records are short: record, entry, slot beside key and value. */
+const BYTES_PER_RECORD_BYTE = 4;
+/** Share of the arena below which it is worth knowing what columns would give back. */
+const SHORT_SHARE = 1 / 16;
+/** Bytes that a frame of what is undecided holds, about. */
+const DEMOTED_FRAME_BYTES = 1 << 20;
+
+export class StoreReplicas extends StoreLogs {
+  readonly #core: StoreCore;
+
+  constructor(core: StoreCore) {
+    super(core);
+    this.#core = core;
+  }
+
+  /* ---- Roles ---------------------------------------------------------------------------------------------------------- */
+
+  /**
+   * A backup becomes the primary. What it holds beyond its commit index is committed or dropped before. The clock must
+   * have passed the last version of the log.
+   */
+  promotePartition(partitionId: PartitionId, epoch: Epoch): void {
+    promotePartition(this.#core, partitionId, epoch);
+  }
+
+  /**
+   * The primary becomes a backup. What is sealed and undecided becomes its tail; what is open is undone, so that batches which
+   * staged elsewhere too go on without the partition (`lostPartitions`), and all others are aborted. Who waited for the sealed
+   * ones learns that they are: what becomes of their records is decided elsewhere.
+   *
+   * @throws OutOfMemoryError the tail had no room: it is a backup that lacks the end of what it held, and is to be closed
+   */
+  demotePartition(partitionId: PartitionId): void {
+    demotePartition(this.#core, partitionId, this.#undecidedFrames(partitionId));
+  }
+
+  #undecidedFrames(partitionId: PartitionId): RecordFrame[] {
+    const frames: RecordFrame[] = [];
+    const last = this.heldSequence(partitionId);
+    for (let from = this.committedSequence(partitionId) + 1; from <= last; ) {
+      const { payload, count } = this.readRun(partitionId, from as Sequence, DEMOTED_FRAME_BYTES)!;
+      frames.push(readRecordFrame(payload));
+      from += count;
+    }
+    return frames;
+  }
+
+  /* ---- A backup's copy ---------------------------------------------------------------------------------------------- */
+
+  /**
+   * Stages what is new in a frame of the primary's log; nobody sees it before commitBackup().
+   *
+   * @returns the next sequence wanted: one of the frame where a record is of a map that is not here yet
+   * @throws OutOfMemoryError; what came before in the frame is staged
+   */
+  applyFrame(frame: RecordFrame): Sequence {
+    this.#core.clock.follow(frame.lastVersion);
+    return tailOf(this.#core, frame.partition as PartitionId).apply(frame) as Sequence;
+  }
+
+  /** Everything up to `sequence` is committed at the primary: readers and events may have it, as far as it is here. */
+  commitBackup(partitionId: PartitionId, sequence: Sequence): void {
+    tailOf(this.#core, partitionId).commitTo(sequence);
+  }
+
+  /**
+   * From where a log is held for durable consumers of another member: frames tell it to a backup, and the backup that is
+   * promoted holds it on until its own consumers stand. Infinity: nothing is held for others any more.
+   */
+  holdLog(partitionId: PartitionId, fromSequence: number): void {
+    assert(fromSequence >= 0, 'a log is held from a sequence on');
+    this.#core.partitions[partitionId]?.log.holdFrom(fromSequence);
+  }
+
+  /**
+   * A replica that catches up wants a log from a sequence on: the rest is dropped before it. Where room is needed it finds a gap
+   * all the same (readRun() answers undefined). Infinity: no more.
+   */
+  holdForReplica(partitionId: PartitionId, replica: string, fromSequence: number): void {
+    assert(fromSequence >= 0, 'a log is held from a sequence on');
+    this.#core.partitions[partitionId]?.log.holdForReplica(replica, fromSequence);
+  }
+
+  /** Records of a backup beyond its commit index. */
+  tailLength(partitionId: PartitionId): number {
+    return tailOf(this.#core, partitionId).length;
+  }
+
+  /** Takes back what a backup holds beyond its commit index. */
+  dropTail(partitionId: PartitionId): void {
+    tailOf(this.#core, partitionId).dropTail();
+  }
+
+  /**
+   * The version from which on whatever was written to the partition was written by this member, without a break; Infinity: it
+   * is not here, or a backup.
+   */
+  primarySince(partitionId: PartitionId): number {
+    return this.#core.partitions[partitionId]?.primarySince ?? Infinity;
+  }
+
+  /* ---- Room ------------------------------------------------------------------------------------------------------------- */
+
+  /**
+   * Bytes of records that this member could take in as a backup, about, and not too many: what is free, and what would be given
+   * up for them. Some can always be: removes make room. O(1), O(maps) when memory is short.
+   */
+  replicaFreeBytes(): number {
+    const { blocks, logBudget, arena } = this.#core;
+    let bytes = blocks.freeBytes - blocks.reservedBytes + logBudget.historyBytes / 2;
+    if (bytes < arena.bytes * SHORT_SHARE) bytes += this.#columnBytes();
+    return Math.floor(Math.max(bytes / BYTES_PER_RECORD_BYTE, Math.min(blocks.reservedBytes / 2, PAGE_BYTES)));
+  }
+
+  #columnBytes(): number {
+    let bytes = 0;
+    for (const account of this.#core.accounts.values()) bytes += account.bytes[MemoryKind.columns]!;
+    return bytes;
+  }
+}
