@@ -10,6 +10,7 @@ import { MemberProcess } from './support/member-process.ts';
 const TOKEN = 'the token of clients';
 const SECRET = 'the secret of members';
 const KV_BATCH = '/ashlar.v1.Kv/Batch';
+const EXCHANGE = '/ashlar.v1.Replication/Exchange';
 
 /** A request of no map that is there, and of nobody's module. */
 const ANYTHING = {
@@ -36,7 +37,8 @@ async function answers(connection: MemberConnection): Promise<Map<string, string
   const services = { Kv: kv, Sql: sql, Compute: compute, Events: events, Admin: admin, Members: members };
   const codes = new Map<string, string>();
   for (const path of OPERATIONS.keys()) {
-    if (path === KV_BATCH) codes.set(path, await codeOfStream(connection));
+    if (path === KV_BATCH) codes.set(path, await codeOfKv(connection));
+    else if (path === EXCHANGE) codes.set(path, await codeOfExchange(connection));
     else {
       const [, service, method] = /^\/ashlar\.v1\.(\w+)\/(\w+)$/.exec(path)!;
       const calls = services[service as keyof typeof services] as unknown as Record<string, Call>;
@@ -63,13 +65,28 @@ async function codeOf(call: Call): Promise<string> {
   }
 }
 
-function codeOfStream(connection: MemberConnection): Promise<string> {
+/** @param open  opens a stream: what it ends with is told to `onEnd`; answers how to close it */
+function codeOfStream(open: (onEnd: (error: GridError) => void) => () => void): Promise<string> {
   return new Promise((resolve) => {
-    const stream = connection.kv.openStream({ onAnswers: () => undefined, onClosed: ({ code }) => resolve(code) });
+    const close = open(({ code }) => resolve(code));
     setTimeout(() => {
       resolve('OK');
-      stream.close();
+      close();
     }, 500);
+  });
+}
+
+function codeOfKv(connection: MemberConnection): Promise<string> {
+  return codeOfStream((onClosed) => {
+    const stream = connection.kv.openStream({ onAnswers: () => undefined, onClosed });
+    return () => stream.close();
+  });
+}
+
+function codeOfExchange(connection: MemberConnection): Promise<string> {
+  return codeOfStream((onEnd) => {
+    const stream = connection.replication.openStream({ onAccepted: () => undefined, onEnd });
+    return () => stream.fail(new GridError('CLIENT_CLOSED', 'the test is done'));
   });
 }
 

@@ -46,6 +46,7 @@ export type RouterSettings = Required<
     | 'messageBytesMax'
     | 'memberMessageBytesMax'
     | 'keepaliveMs'
+    | 'reconnectMaxMs'
     | 'onLinkFailure'
     | 'trace'
     | 'catalog'

@@ -4,6 +4,7 @@ import type { Effect } from './methods.ts';
 
 export class ActiveCalls {
   readonly #cuts = new Set<() => void>();
+  #whenIdle: (() => void)[] = [];
 
   /**
    * Settles as `run` does, or with an error when the call is cut; `abort` fires then.
@@ -19,16 +20,32 @@ export class ActiveCalls {
         abort.abort();
       };
       this.#cuts.add(cut);
-      run.then(resolve, reject).finally(() => this.#cuts.delete(cut));
+      run.then(resolve, reject).finally(() => this.#forget(cut));
     });
   }
 
   /** Adds something that can be cut; returns how to forget it. */
   add(cut: () => void): () => void {
     this.#cuts.add(cut);
-    return () => {
-      this.#cuts.delete(cut);
-    };
+    return () => this.#forget(cut);
+  }
+
+  #forget(cut: () => void): void {
+    this.#cuts.delete(cut);
+    this.#lookWhetherIdle();
+  }
+
+  #lookWhetherIdle(): void {
+    if (this.#cuts.size > 0 || this.#whenIdle.length === 0) return;
+    for (const wake of this.#whenIdle.splice(0)) wake();
+  }
+
+  /** Resolves when no call is under way. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenIdle.push(resolve);
+      this.#lookWhetherIdle();
+    });
   }
 
   /** Calls under way. */
@@ -39,5 +56,6 @@ export class ActiveCalls {
   cutAll(): void {
     for (const cut of [...this.#cuts]) cut();
     this.#cuts.clear();
+    this.#lookWhetherIdle();
   }
 }

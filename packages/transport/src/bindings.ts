@@ -5,10 +5,11 @@ import { messageBuffers } from './message-buffers.ts';
 import { KV_BATCH_PATH, METHODS } from './methods.ts';
 import { creditCall, type ServerState, streamCall, unaryCall } from './server-calls.ts';
 import { conversationCall } from './server-conversation.ts';
+import { exchangeCall } from './server-exchange.ts';
 import { kvBatchCall, type ServerKvStream, type StreamBounds } from './server-kv-stream.ts';
 import type { GridServices } from './services.ts';
 
-export const SERVICE_NAMES = ['Kv', 'Sql', 'Compute', 'Events', 'Admin', 'Members'] as const;
+export const SERVICE_NAMES = ['Kv', 'Sql', 'Compute', 'Events', 'Admin', 'Members', 'Replication'] as const;
 type ServiceName = (typeof SERVICE_NAMES)[number];
 
 const m = METHODS;
@@ -63,6 +64,7 @@ export function bind(
     },
     Admin: bindAdmin(services, state),
     Members: bindMembers(services, state),
+    Replication: { Exchange: exchangeCall(services.replication, state) },
   };
 }
 
@@ -140,6 +142,7 @@ const STREAMS_BOTH: ReadonlySet<string> = new Set([
   'Events/Subscribe',
   'Members/RunFragment',
   'Members/ChangePart',
+  'Replication/Exchange',
 ]);
 const STREAMS_ANSWERS: ReadonlySet<string> = new Set([
   'Compute/RunJob',

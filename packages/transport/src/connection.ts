@@ -13,6 +13,7 @@ import {
   dropUnsent,
 } from './client-calls.ts';
 import { type Conversation, openConversation } from './client-conversation.ts';
+import { type ExchangeListener, type ExchangeStream, openExchange } from './client-exchange.ts';
 import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-stream.ts';
 import { type ClientTls, TlsCredentials } from './client-tls.ts';
 import { subscribeCreditBytes } from './event-codec.ts';
@@ -38,6 +39,8 @@ export interface ConnectionOptions extends MessageBoundsOptions {
   readonly catalog?: CatalogKnowledge | undefined;
   /** A link without a sign of life is probed after this time and given up after as much again. Default 5000. */
   readonly keepaliveMs?: number;
+  /** Longest pause between two attempts to connect. Default 1000. */
+  readonly reconnectMaxMs?: number;
   /**
    * Id of the member at the other end. Given: calls that do not reach it fail with MEMBER_UNREACHABLE and its name,
    * else with CONNECTION_LOST.
@@ -125,6 +128,10 @@ export interface MemberConnection {
     changePart(options?: CallOptions): Conversation<s.PartInput, s.PartOutput>;
     readonly deliverWrites: Ask<{ body: Uint8Array }, { body: Uint8Array }>;
   };
+  readonly replication: {
+    /** All that is sent to the replica of the member; see ReplicaLinks. */
+    openStream(listener: ExchangeListener): ExchangeStream;
+  };
   /**
    * Resolves once there is a connection (it is kept up and re-made by itself from then on).
    *
@@ -202,7 +209,7 @@ function channelOptions(options: ConnectionOptions, { receiveMax }: MessageBound
     'grpc.keepalive_timeout_ms': keepaliveMs,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.initial_reconnect_backoff_ms': RECONNECT_FIRST_MS,
-    'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
+    'grpc.max_reconnect_backoff_ms': options.reconnectMaxMs ?? RECONNECT_MAX_MS,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_retries': 0,
     'grpc.enable_channelz': 0,
@@ -284,6 +291,7 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       changePart: (options) => openConversation(caller, m.changePart, options),
       deliverWrites: ask(m.deliverWrites),
     },
+    replication: { openStream: (listener) => openExchange(caller, listener) },
     ready: (timeoutMs) => ready(caller, timeoutMs),
     reach: (timeoutMs) => reach(caller, timeoutMs),
     findFault: async () => {

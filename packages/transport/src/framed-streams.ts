@@ -1,5 +1,5 @@
 /**
- * Messages of a kv stream straight to and from its HTTP/2 stream. The library keeps the session, headers, half-close, resets,
+ * Messages of a kv or replication stream straight to and from its HTTP/2 stream. The library keeps the session, headers, half-close, resets,
  * deadlines and trailers; only the DATA frames go past it, which it would copy three times.
  *
  * framed-streams M1  Messages are read where the library would read them: its own readers are taken off before the first
@@ -209,10 +209,29 @@ export class ClientFrames {
 
   /** A stream that is over takes nothing; what ended it comes by the library. */
   write(message: Buffer): void {
-    if (!this.#stream.writable) return;
+    if (this.#isWritable()) writeFrame(this.#stream, message, ignoreError);
+  }
+
+  /** The same, of a frame that lies in pieces. @param left  called when all of it has left */
+  writePieces(pieces: readonly Uint8Array[], left: () => void): void {
+    if (!this.#isWritable()) return;
+    const stream = this.#stream;
+    const done = (error?: Error | null): void => {
+      if (error === undefined || error === null) left();
+    };
+    const last = pieces.length - 1;
+    if (last > 0) stream.cork();
+    for (let index = 0; index < last; index++) stream.write(pieces[index]);
+    stream.write(pieces[last], done);
+    if (last > 0) stream.uncork();
+  }
+
+  /** The library's writes are counted no more once messages go past it. */
+  #isWritable(): boolean {
+    if (!this.#stream.writable) return false;
     if (!this.hasWritten) Reflect.deleteProperty(this.#stream, 'write');
     this.hasWritten = true;
-    writeFrame(this.#stream, message, ignoreError);
+    return true;
   }
 }
 

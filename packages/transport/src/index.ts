@@ -2,6 +2,7 @@
 export { type DoorBind, isLoopback, isWildcard, refuseInsecureBind } from './bind-rule.ts';
 export type { CallOptions } from './client-calls.ts';
 export type { Conversation } from './client-conversation.ts';
+export type { ExchangeListener, ExchangeStream } from './client-exchange.ts';
 export type { KvStream, KvStreamListener } from './client-kv-stream.ts';
 export { type ClientTls, hostAndPort } from './client-tls.ts';
 export {
@@ -34,11 +35,12 @@ export { LOCAL_PEER, localCalls } from './local-calls.ts';
 export { type GridCalls, type GridCallsParts, gridCalls, type MemberCalls } from './member-calls.ts';
 export { mergeStreams } from './merge-streams.ts';
 export { MESSAGE_BYTES_CEILING } from './message-bounds.ts';
-export { takeMessage } from './message-buffers.ts';
+export { giveBackMessage, takeMessage } from './message-buffers.ts';
 export { OPERATIONS, type Operation, type Permission } from './operations.ts';
 export { PartCount } from './part-count.ts';
 export { Peers } from './peers.ts';
 export { checkPems, type NamedPem, type TlsPems } from './pem-check.ts';
+export { type ReplicaAddress, type ReplicaLinkStats, ReplicaLinks, type ReplicaLinksOptions } from './replica-links.ts';
 export { DEFAULT_SERVER_LIMITS, serve } from './server.ts';
 export type { ClientAuth, DoorStats, GridServer, ServeOptions, ServerLimits, TlsFiles } from './server-types.ts';
 export type {
@@ -82,6 +84,8 @@ export type {
   PutRequest,
   QueryResponse,
   ReadControlRequest,
+  ReplicaMessage,
+  ReplicationService,
   RunJobPartRequest,
   RunJobRequest,
   SessionLease,

@@ -54,10 +54,19 @@ export class MessageBuffers {
   }
 }
 
-/** The buffers of all kv streams (either way) and subscriptions of this process, which share a thread. */
+/** The buffers of all kv and replication streams (either way) and subscriptions of this process, which share a thread. */
 export const messageBuffers = new MessageBuffers();
 
 /** Memory for a message of `bytes` bytes that goes to a KvStream, which takes it back (`KvStream.giveBack`). */
 export function takeMessage(bytes: number): Buffer {
   return messageBuffers.take(bytes);
+}
+
+/**
+ * Takes back the memory of a message that came (a ReplicaMessage): once, when nothing of it is read any more. Optional.
+ *
+ * @param bytes  any part of it
+ */
+export function giveBackMessage(bytes: Uint8Array): void {
+  messageBuffers.release(bytes);
 }

@@ -116,6 +116,7 @@ function shared<Request, Response extends object>(method: Method<Request, Respon
 type Nothing = undefined;
 
 export const KV_BATCH_PATH = '/ashlar.v1.Kv/Batch';
+export const EXCHANGE_PATH = '/ashlar.v1.Replication/Exchange';
 /** Metadata of Kv/Batch: which of its caller's streams to this member it is (kv.proto). */
 export const STREAM_GENERATION = 'ashlar-stream-generation';
 

@@ -75,4 +75,5 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['/ashlar.v1.Members/ModifyRows', about('member')],
   ['/ashlar.v1.Members/ChangePart', about('member')],
   ['/ashlar.v1.Members/DeliverWrites', about('member')],
+  ['/ashlar.v1.Replication/Exchange', about('member')],
 ]);

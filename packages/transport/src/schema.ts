@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { assert } from '@ashlar/core';
 import protobuf from 'protobufjs';
 
-export const SCHEMA_FILES = ['errors', 'kv', 'sql', 'compute', 'events', 'admin', 'member'].map(
+export const SCHEMA_FILES = ['errors', 'kv', 'sql', 'compute', 'events', 'admin', 'member', 'replication'].map(
   (file) => `ashlar/v1/${file}.proto`,
 );
 

@@ -36,8 +36,10 @@ export interface ServerState {
   readonly active: ActiveCalls;
   readonly traffic: Traffic;
   readonly outgoing: Outgoing;
-  /** HTTP/2 streams of its kv streams. */
+  /** HTTP/2 streams of its kv and replication streams. */
   readonly doorStreams: DoorStreams;
+  /** The ways to end the replication streams that are open. */
+  readonly exchanges: Set<() => void>;
   /** Whether the process may spin between batches. */
   readonly spin: SpinMode;
   /** New calls are refused. */

@@ -325,7 +325,9 @@ describe('permissions', () => {
   const paths = Object.values(METHODS).map(({ path }) => path);
 
   it('stand in one table for every rpc', () => {
-    expect([...OPERATIONS.keys()].sort()).toEqual([...paths, '/ashlar.v1.Kv/Batch'].sort());
+    expect([...OPERATIONS.keys()].sort()).toEqual(
+      [...paths, '/ashlar.v1.Kv/Batch', '/ashlar.v1.Replication/Exchange'].sort(),
+    );
   });
 
   it('are asked for on every rpc: who has none gets nowhere', async () => {

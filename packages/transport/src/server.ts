@@ -4,6 +4,7 @@
  * server D1  Bound to loopback by default; a wider bind without TLS and authentication is refused unless `insecure`.
  * server D2  Every method passes its row of OPERATIONS; reflection and health are open to all (they tell the schema and
  *            whether we serve).
+ * server D3  Replication streams end last: what calls under way wait for comes by them.
  */
 import './quiet-grpc.ts';
 import { GridError } from '@ashlar/core';
@@ -53,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
     traffic: new Traffic(),
     outgoing: new Outgoing(limits.unsentBytesMax),
     doorStreams: new DoorStreams(),
+    exchanges: new Set(),
     spin: options.spin ?? 'off',
     draining: false,
   };
@@ -173,6 +175,7 @@ class Door implements GridServer {
   /** Lets calls end for `deadlineMs`, then ends them with an error, and soon after the links. */
   async #shutDown(deadlineMs: number): Promise<void> {
     const ended = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    void this.#state.active.idle().then(() => this.#endExchanges());
     const cut = setTimeout(() => this.#state.active.cutAll(), deadlineMs);
     const force = setTimeout(() => this.#server.forceShutdown(), deadlineMs + LAST_WORDS_MS);
     await ended;
@@ -182,5 +185,10 @@ class Door implements GridServer {
     this.#state.outgoing.close();
     clearTimeout(cut);
     clearTimeout(force);
+  }
+
+  /** server D3 */
+  #endExchanges(): void {
+    for (const end of [...this.#state.exchanges]) end();
   }
 }

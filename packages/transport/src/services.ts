@@ -529,6 +529,25 @@ export interface MembersService {
   deliverWrites(request: { readonly body: Uint8Array }, context: CallContext): Promise<{ readonly body: Uint8Array }>;
 }
 
+/** What replicas tell each other. The head and each payload are views of one message's memory. */
+export interface ReplicaMessage {
+  /** `member#incarnation` */
+  readonly from: string;
+  /** `member#incarnation` */
+  readonly to: string;
+  readonly head: Uint8Array;
+  readonly payloads: readonly Uint8Array[];
+}
+
+/** Needs the permission `member`. */
+export interface ReplicationService {
+  /**
+   * In the order in which one caller sent them, as they come: what they ask for is done later, or at once if it is short. The
+   * message is the handler's; `giveBackMessage(message.head)` lets its memory be used again.
+   */
+  onMessage(message: ReplicaMessage): void;
+}
+
 export interface GridServices {
   readonly kv: KvService;
   readonly sql: SqlService;
@@ -536,4 +555,6 @@ export interface GridServices {
   readonly events: EventsService;
   readonly admin: AdminService;
   readonly members: MembersService;
+  /** Undefined: the member keeps no copies, and refuses what is sent to them. */
+  readonly replication?: ReplicationService | undefined;
 }

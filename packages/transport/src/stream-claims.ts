@@ -1,6 +1,6 @@
 /**
- * The HTTP/2 streams of kv streams, for whoever reads and writes their DATA frames without the library: Node publishes every
- * stream that it makes, and a key in its headers says whose call it belongs to.
+ * The HTTP/2 streams of kv and replication streams, for whoever reads and writes their DATA frames without the library: Node
+ * publishes every stream that it makes, and a key in its headers says whose call it belongs to.
  *
  *   caller: key in the metadata -> library -> stream (published, key in its headers) -> ClientStreams.onStream
  *   door:   stream (published) <- key into its headers -> library -> call with the key in its metadata -> DoorStreams.claim
@@ -13,15 +13,17 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Metadata } from '@grpc/grpc-js';
-import { KV_BATCH_PATH } from './methods.ts';
+import { EXCHANGE_PATH, KV_BATCH_PATH } from './methods.ts';
 
 /** Channels on which Node announces every stream of HTTP/2 that is made in this process. */
 const SERVER_STREAM_CREATED = 'http2.server.stream.created';
 const CLIENT_STREAM_CREATED = 'http2.client.stream.created';
-/** Metadata of Kv/Batch: which of its process's calls it is. Means nothing to others. */
+/** Metadata of such calls: which of its process's calls it is. Means nothing to others. */
 const CALLER_KEY = 'ashlar-caller-stream';
 /** The same at a door; it does not travel. */
 const DOOR_KEY = 'ashlar-door-stream';
+
+const CLAIMED_PATHS: ReadonlySet<unknown> = new Set([KV_BATCH_PATH, EXCHANGE_PATH]);
 
 /** Whether messages under these headers come as they are. */
 export function isPlain(headers: IncomingHttpHeaders): boolean {
@@ -45,7 +47,7 @@ export class DoorStreams {
   watch(port: number): () => void {
     const onStream = (message: unknown): void => {
       const { stream, headers } = message as { stream: ServerHttp2Stream; headers: IncomingHttpHeaders };
-      if (headers[':path'] === KV_BATCH_PATH && stream.session?.socket.localPort === port) this.#add(stream, headers);
+      if (CLAIMED_PATHS.has(headers[':path']) && stream.session?.socket.localPort === port) this.#add(stream, headers);
     };
     subscribe(SERVER_STREAM_CREATED, onStream);
     return () => unsubscribe(SERVER_STREAM_CREATED, onStream);
