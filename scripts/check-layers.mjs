@@ -46,7 +46,7 @@ const ROOMS = {
   member: [
     ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing'],
     ...['grid', 'cluster', 'partitions', 'modules', 'workers', 'events', 'compute', 'sql-plan', 'sql-planner'],
-    ...['sql-executor', 'compute-runtime', 'kv', 'sql-runtime'],
+    ...['sql-executor', 'compute-runtime', 'kv', 'sql-runtime', 'replication'],
   ],
   cli: ['core', 'api', 'terminal', 'client', 'member'],
   simulator: ['core', 'cluster', 'replication'],

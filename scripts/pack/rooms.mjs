@@ -74,6 +74,6 @@ export function libraries() {
 
 const ROOMS = [
   ...['core', 'observe', 'api', 'serialization', 'storage', 'expressions', 'transport', 'routing', 'modules', 'grid'],
-  ...['cluster', 'partitions', 'terminal', 'workers', 'events', 'compute', 'sql-plan'],
+  ...['cluster', 'replication', 'partitions', 'terminal', 'workers', 'events', 'compute', 'sql-plan'],
   ...['sql-planner', 'sql-executor', 'compute-runtime', 'kv', 'sql-runtime', 'client', 'member', 'cli'],
 ];

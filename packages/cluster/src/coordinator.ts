@@ -15,7 +15,10 @@
  * coordinator O4  A bundle that the catalog refers to can be fetched by its hash while anybody who is asked holds it; one that
  *                 it no longer refers to is let go.
  */
+import type { ReplicaId, ReplicaTransaction } from '@ashlar/core';
 import type { CatalogState } from './catalog-state.ts';
+import type { MembershipAsk, Recovered } from './replicas/replica-control.ts';
+import type { MembershipGrant } from './replicas/replica-controller.ts';
 import type { ControlCommand, ControlState } from './step.ts';
 import type { TableState } from './table-state.ts';
 
@@ -30,6 +33,28 @@ export interface Coordinator {
   submit(command: ControlCommand): Promise<ControlState>;
   /** Asks for the newest pair (coordinator O2). @throws GridError MEMBER_UNREACHABLE, DEADLINE_EXCEEDED: none can be asked */
   refresh(): Promise<ControlState>;
+  /**
+   * Applies changes of the rows of a grid with copies, each by itself: what does not fit any more is passed over, and whoever
+   * proposed it finds out in the table. In a grid without copies nothing changes.
+   *
+   * @returns the table in which they were applied, or a later one
+   * @throws GridError GRID_CONFLICT; MEMBER_UNREACHABLE, OUTCOME_UNKNOWN when the history cannot be reached, or awaits the member
+   */
+  transact(transaction: ReplicaTransaction): Promise<TableState>;
+  /**
+   * A member shows that it lives, and asks for its lease.
+   *
+   * @returns undefined: none is given, it registers first
+   * @throws GridError as `transact`
+   */
+  renew(replica: ReplicaId, asked: MembershipAsk): Promise<MembershipGrant | undefined>;
+  /**
+   * An operator accepts the loss of partitions: they begin anew, empty.
+   *
+   * @param partitions  none: all that are lost
+   * @throws GridError INVALID_ARGUMENT: they are not lost; LEASE_HELD: not yet, `waitMs` more; as `transact`
+   */
+  recover(partitions: readonly number[]): Promise<Recovered>;
   /** Calls back after every change of the table (coordinator O3). Returns the way to stop. */
   watchTable(listener: (table: TableState) => void): () => void;
   /** The same for the catalog. */

@@ -1,14 +1,16 @@
 import { GridError } from '@ashlar/core';
 import { bundleHash } from './bundles.ts';
-import { EmbeddedCoordinator, type EmbeddedOptions } from './embedded-coordinator.ts';
+import { type ControlKeeper, EmbeddedCoordinator, type EmbeddedOptions } from './embedded-coordinator.ts';
 import {
   BUNDLE,
   creates,
   deploys,
   describeCoordinator,
+  describeCopies,
   drops,
   freshState,
   joins,
+  type ManualControl,
   MemoryKeeper,
 } from './testing/index.ts';
 import { after } from './testing/values.ts';
@@ -20,9 +22,21 @@ function start(keeper = new MemoryKeeper(), findBundle?: EmbeddedOptions['findBu
   return new EmbeddedCoordinator({ ...{ partitionCount: 16, expectedMembers: 2, newGridId, keeper, findBundle } });
 }
 
+/** Of a and b, with one backup. */
+function startCopied(keeper: ControlKeeper, control: ManualControl, expectedMembers = 2): EmbeddedCoordinator {
+  let names = 0;
+  const newGridId = (): string => `name-${++names}-${control.nowMs()}`;
+  return new EmbeddedCoordinator({ partitionCount: 16, expectedMembers, backups: 1, newGridId, keeper, control });
+}
+
 describeCoordinator('the embedded coordinator', async () => {
   const one = start();
   return { one, other: one, close: () => undefined };
+});
+
+describeCopies('the embedded coordinator', async (control) => {
+  const one = startCopied(new MemoryKeeper(), control);
+  return { one, other: one, close: () => one.close() };
 });
 
 describe('an embedded coordinator that is started again', () => {

@@ -5,13 +5,29 @@
  *
  * embedded-coordinator E1  A pair is kept before anybody sees it, and so is every bundle that it refers to and that a
  *                          deployment brought.
+ * embedded-coordinator E3  A member that holds what was made after this run's beginning, and not by this run, proves that an older
+ *                          state was restored: nothing more is changed, for what it gave would be given twice.
  * embedded-coordinator E2  Bundles that the newest catalog does not refer to are let go, after it is kept.
  */
+import {
+  assert,
+  GridError,
+  type MemberId,
+  type ReplicaChange,
+  type ReplicaId,
+  type ReplicaTransaction,
+  replicaIdOf,
+} from '@ashlar/core';
 import { missingBundle } from './bundles.ts';
 import { bundleHashesOf, type CatalogState } from './catalog-state.ts';
 import type { Coordinator } from './coordinator.ts';
 import { restored } from './rebuild.ts';
-import { type ControlCommand, type ControlState, emptyState, step } from './step.ts';
+import { Gathering, stillMissing } from './replicas/gathering.ts';
+import { type ControlPorts, type MembershipAsk, type Recovered, ReplicaControl } from './replicas/replica-control.ts';
+import type { MembershipGrant } from './replicas/replica-controller.ts';
+import { isReplicated } from './replicas/replicated-table.ts';
+import { type ControlCommand, type ControlState, emptyState, step, type TableCommand } from './step.ts';
+import type { JoinedMember, TableState } from './table-state.ts';
 import { ToldValues } from './told-values.ts';
 
 /** What the files of the first releases hold: the grid's name, and the floors below which nothing may be given again. */
@@ -33,6 +49,8 @@ export interface ControlKeeper {
   keepBundles(hashes: ReadonlySet<string>): void;
 }
 
+type JoinCommand = Extract<TableCommand, { kind: 'join' }>;
+
 /** Keeps nothing: a coordinator that is started again goes on with what its members hold. */
 export const NO_KEEPER: ControlKeeper = {
   load: () => undefined,
@@ -49,7 +67,7 @@ export interface EmbeddedOptions {
   readonly backups?: number;
   /** Default: 1. */
   readonly minInSync?: number;
-  /** Names the grid when the keeper has nothing. */
+  /** Names the grid when the keeper has nothing, and each run of a coordinator with copies. */
   readonly newGridId: () => string;
   readonly keeper: ControlKeeper;
   /**
@@ -58,6 +76,8 @@ export interface EmbeddedOptions {
    * @throws GridError BUNDLE_MISSING when none of them has it
    */
   readonly findBundle?: ((hash: string) => Promise<string>) | undefined;
+  /** What a grid with copies is controlled with; may be left out where there are none. */
+  readonly control?: ControlPorts;
 }
 
 export class EmbeddedCoordinator implements Coordinator {
@@ -67,21 +87,17 @@ export class EmbeddedCoordinator implements Coordinator {
   watchTable: Coordinator['watchTable'] = this.#told.watchTable;
   watchCatalog: Coordinator['watchCatalog'] = this.#told.watchCatalog;
   bundleAtHand: Coordinator['bundleAtHand'] = this.#told.bundleAtHand;
+  readonly #gathering = new Gathering();
+  /** Undefined: the grid holds no copies. */
+  readonly #control: ReplicaControl | undefined;
+  /** What was kept when this run began. */
+  readonly #kept: ControlState;
   #state: ControlState;
+  #refusal: GridError | undefined;
 
   constructor(options: EmbeddedOptions) {
-    const { partitionCount, expectedMembers, backups = 0, minInSync = 1, newGridId, keeper, findBundle } = options;
-    const kept = keeper.load();
-    if (kept !== undefined && 'table' in kept && kept.table.owners.length > 0) this.#state = restored(kept);
-    else {
-      const { gridId, epochFloor, mapIdFloor } = floorsOf(kept) ?? {
-        gridId: newGridId(),
-        epochFloor: 0,
-        mapIdFloor: 0,
-      };
-      const settings = { partitionCount, expectedMembers, backups, minInSync };
-      this.#state = emptyState({ gridId, epochFloor, mapIdFloor, ...settings });
-    }
+    const { keeper, findBundle, control } = options;
+    this.#state = this.#kept = beginning(options);
     keeper.save(this.#state);
     this.#keeper = keeper;
     this.#findBundle = findBundle;
@@ -90,23 +106,61 @@ export class EmbeddedCoordinator implements Coordinator {
       const text = keeper.loadBundle(hash);
       if (text !== undefined) this.#told.bundles.put(hash, text);
     }
+    if (!isReplicated(this.#state.table)) return;
+    assert(control !== undefined, 'a grid with copies is controlled by somebody');
+    this.#control = new ReplicaControl(control, {
+      table: () => this.#state.table,
+      apply: (changes) => this.#changeRows(changes),
+    });
   }
 
   get state(): ControlState {
     return this.#state;
   }
 
+  /** Why nothing can be changed any more (embedded-coordinator E3). */
+  get refusal(): GridError | undefined {
+    return this.#refusal;
+  }
+
   async submit(command: ControlCommand): Promise<ControlState> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    if (command.kind === 'join' && this.#control !== undefined) return this.#join(command, this.#control);
     const before = this.#state;
     const after = step(before, command);
     if (command.kind === 'putModule') this.#keepBundle(command.module, after.catalog);
-    if (after === before) return before;
-    this.#keeper.save(after);
-    this.#state = after;
-    if (after.catalog !== before.catalog) this.#followCatalog(after.catalog);
-    if (command.kind === 'putModule') this.#holdBundle(command.module);
-    this.#told.tell(before, after);
+    this.#take(after);
+    if (command.kind === 'putModule' && after !== before) this.#holdBundle(command.module);
+    if (after !== before) this.#told.tell(before, after);
     return after;
+  }
+
+  async transact({ changes }: ReplicaTransaction): Promise<TableState> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    this.#control?.check(changes);
+    this.#changeRows(changes);
+    for (const change of changes) if (change.kind === 'register') this.#control?.registered(change.replica);
+    return this.#state.table;
+  }
+
+  async renew(replica: ReplicaId, asked: MembershipAsk): Promise<MembershipGrant | undefined> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    return this.#control?.renew(replica, asked);
+  }
+
+  async recover(partitions: readonly number[]): Promise<Recovered> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#control === undefined) {
+      throw new GridError('INVALID_ARGUMENT', 'the grid holds no copies: none of its partitions is ever lost', {
+        hint: 'a member that comes back under its name begins with empty partitions',
+      });
+    }
+    return this.#gathering.isUnderWay ? this.#giveUp(partitions) : this.#control.recover(partitions);
+  }
+
+  /** Plans nothing any more. */
+  close(): void {
+    this.#control?.close();
   }
 
   /** What is here is the newest: nobody else changes it. */
@@ -122,6 +176,82 @@ export class EmbeddedCoordinator implements Coordinator {
     this.#told.bundles.put(hash, text);
     if (this.#told.bundles.isWanted(hash)) this.#keeper.saveBundle(hash, text);
     return text;
+  }
+
+  /* ---- A grid with copies -------------------------------------------------------------------------------------------- */
+
+  #join(command: JoinCommand, control: ReplicaControl): ControlState {
+    const { member, held } = command;
+    if (held !== undefined && held.table.owners.length > 0) this.#checkHeld(member, held);
+    const isOther = held !== undefined && held.table.gridId !== this.#state.table.gridId;
+    const isLost = isOther && held.table.owners.length > 0 && this.#state.table.owners.length === 0;
+    if (isLost) this.#gather(member, held);
+    else this.#change({ kind: 'join', member, held: isOther ? held : undefined });
+    control.registered(replicaIdOf(member.id, member.incarnation));
+    return this.#state;
+  }
+
+  /** embedded-coordinator E3 @throws GridError GRID_CONFLICT */
+  #checkHeld({ id }: JoinedMember, { table, catalog }: ControlState): void {
+    const { table: kept, catalog: keptCatalog } = this.#kept;
+    if (table.gridId !== kept.gridId || table.run === this.#state.table.run) return;
+    const isOlder = table.tableVersion > kept.tableVersion || catalog.catalogVersion > keptCatalog.catalogVersion;
+    if (!isOlder) return;
+    this.#refusal = new GridError(
+      'GRID_CONFLICT',
+      `what the coordinator kept is older (table ${kept.tableVersion}, catalog ${keptCatalog.catalogVersion}) than what member '${id}' holds (table ${table.tableVersion}, catalog ${catalog.catalogVersion})`,
+      {
+        hint: "stop the coordinator's member, give it back the newest cluster.dataDirectory, or remove coordinator.json there: then the grid is taken over from its members",
+        details: { member: id, has: kept.tableVersion, holds: table.tableVersion },
+      },
+    );
+    this.close();
+    throw this.#refusal;
+  }
+
+  /** @throws GridError MEMBER_UNREACHABLE while members are missing; GRID_CONFLICT */
+  #gather(member: JoinedMember, held: ControlState): void {
+    this.#gathering.offer(this.#state, member, held);
+    const missing = this.#gathering.missing(this.#state);
+    if (missing.length > 0) throw stillMissing(missing);
+    this.#takeOver([]);
+  }
+
+  #giveUp(partitions: readonly number[]): Recovered {
+    const missing = this.#gathering.missing(this.#state);
+    const concerned = this.#gathering.concerned(missing);
+    const unnamed = partitions.length === 0 ? [] : concerned.filter((partition) => !partitions.includes(partition));
+    if (unnamed.length > 0) throw alsoConcerned(missing, unnamed);
+    this.#takeOver(missing);
+    const { table } = this.#state;
+    return { recovered: concerned.filter((partition) => !table.lost.includes(partition)), table };
+  }
+
+  #takeOver(givenUp: readonly MemberId[]): void {
+    const before = this.#state;
+    this.#take(this.#gathering.takeOver(before, givenUp, before.table.run));
+    this.#told.tell(before, this.#state);
+  }
+
+  #changeRows(changes: readonly ReplicaChange[]): void {
+    this.#change({ kind: 'replicas', changes });
+  }
+
+  #change(command: TableCommand): void {
+    const before = this.#state;
+    this.#take(step(before, command));
+    if (this.#state !== before) this.#told.tell(before, this.#state);
+  }
+
+  /* ---- What is kept -------------------------------------------------------------------------------------------------- */
+
+  /** embedded-coordinator E1 */
+  #take(after: ControlState): void {
+    const before = this.#state;
+    if (after === before) return;
+    this.#keeper.save(after);
+    this.#state = after;
+    if (after.catalog !== before.catalog) this.#followCatalog(after.catalog);
   }
 
   /** embedded-coordinator E1. Also where the module is there already: its bundle may have been lost. */
@@ -140,6 +270,30 @@ export class EmbeddedCoordinator implements Coordinator {
     this.#told.bundles.follow(catalog);
     this.#keeper.keepBundles(bundleHashesOf(catalog));
   }
+}
+
+/** What a run begins with: the grid that was kept, or a new one. */
+function beginning(options: EmbeddedOptions): ControlState {
+  const { partitionCount, expectedMembers, backups = 0, minInSync = 1, newGridId, keeper } = options;
+  const kept = keeper.load();
+  if (kept !== undefined && 'table' in kept && kept.table.owners.length > 0) {
+    const { table, catalog } = restored(kept);
+    return isReplicated(table) ? { table: { ...table, run: newGridId() }, catalog } : { table, catalog };
+  }
+  const floors = floorsOf(kept) ?? { gridId: newGridId(), epochFloor: 0, mapIdFloor: 0 };
+  const run = backups === 0 ? '' : newGridId();
+  return emptyState({ ...floors, ...{ partitionCount, expectedMembers, backups, minInSync, run } });
+}
+
+function alsoConcerned(missing: readonly MemberId[], partitions: readonly number[]): GridError {
+  return new GridError(
+    'INVALID_ARGUMENT',
+    `${missing.join(', ')} hold, or were to hold, copies of partitions ${partitions.join(', ')}, too`,
+    {
+      hint: 'name all of them, or start the members',
+      details: { members: missing, partitions: partitions.map(String) },
+    },
+  );
 }
 
 /** What must not be given twice by a grid that begins anew: its keeper's floors, or those of a grid that never was complete. */

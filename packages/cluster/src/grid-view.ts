@@ -22,6 +22,8 @@ import {
   type MapId,
   type MemberId,
   type PartitionId,
+  type ReplicaId,
+  type ReplicaTransaction,
   refuseSystemMap,
   UnknownMapError,
 } from '@ashlar/core';
@@ -34,6 +36,8 @@ import {
   type MapSettings,
 } from './catalog-state.ts';
 import type { Coordinator } from './coordinator.ts';
+import type { MembershipAsk, Recovered } from './replicas/replica-control.ts';
+import type { MembershipGrant } from './replicas/replica-controller.ts';
 import { SharedCall } from './shared-call.ts';
 import { type ControlCommand, type ControlState, isTableCommand } from './step.ts';
 import type { TableState } from './table-state.ts';
@@ -148,6 +152,25 @@ export class GridView {
   async submit(command: ControlCommand): Promise<ControlState> {
     if (!isTableCommand(command)) this.requireComplete();
     return this.#coordinator.submit(command);
+  }
+
+  /** Changes of rows, as the coordinator's contract has it; what it answers is followed. */
+  async transact(transaction: ReplicaTransaction): Promise<TableState> {
+    const table = await this.#coordinator.transact(transaction);
+    this.#tableChanged(table);
+    return table;
+  }
+
+  /** As the coordinator's contract has it. */
+  renew(replica: ReplicaId, asked: MembershipAsk): Promise<MembershipGrant | undefined> {
+    return this.#coordinator.renew(replica, asked);
+  }
+
+  /** As the coordinator's contract has it. */
+  async recover(partitions: readonly number[]): Promise<Recovered> {
+    const outcome = await this.#coordinator.recover(partitions);
+    this.#tableChanged(outcome.table);
+    return outcome;
   }
 
   /** Whether this member serves a partition for a caller that routed with `tableVersion` (grid-view G5). */

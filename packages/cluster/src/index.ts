@@ -23,6 +23,12 @@ export {
 export { type Follow, GridView } from './grid-view.ts';
 export { assignPartitions, type Owners } from './placement.ts';
 export { checkedReplicaTable, checkedTransaction } from './replicas/replica-check.ts';
+export type {
+  ControlPorts,
+  ControlTimes,
+  MembershipAsk,
+  Recovered,
+} from './replicas/replica-control.ts';
 export {
   type ControllerOptions,
   type MembershipGrant,

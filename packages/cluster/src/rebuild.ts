@@ -21,13 +21,21 @@ export function isLost(state: ControlState, held: ControlState, joiner: MemberId
   if (held.table.owners.length === 0) return false;
   const { gridId } = state.table;
   if (held.table.gridId === gridId) return isAhead(held, state);
-  if (state.table.owners.length > 0) {
-    throw conflict(
-      `member '${joiner}' holds grid ${held.table.gridId}, the coordinator has grid ${gridId}, which is complete`,
-      'stop the member and start it again: it joins this grid, empty',
-    );
-  }
+  if (state.table.owners.length > 0) throw ofOther(state, held, joiner);
   return true;
+}
+
+/** No member leaves a grid that holds something. @throws GridError GRID_CONFLICT */
+export function refuseOther(state: ControlState, held: ControlState, joiner: MemberId): void {
+  const isOther = held.table.owners.length > 0 && held.table.gridId !== state.table.gridId;
+  if (isOther) throw ofOther(state, held, joiner);
+}
+
+function ofOther(state: ControlState, held: ControlState, joiner: MemberId): GridError {
+  return conflict(
+    `member '${joiner}' holds grid ${held.table.gridId}, the coordinator has grid ${state.table.gridId}, which is complete`,
+    'stop the member and start it again: it joins this grid, empty',
+  );
 }
 
 function isAhead(held: ControlState, state: ControlState): boolean {
@@ -60,11 +68,18 @@ export function takeOver(state: ControlState, held: ControlState, joiner: Member
 }
 
 /** rebuild B1 */
-function above(held: number, known: number): number {
+export function above(held: number, known: number): number {
   return Math.max(held, known) + GAP;
 }
 
-function checkTaken(table: TableState, held: TableState, joiner: MemberId): void {
+/** @throws GridError GRID_CONFLICT: what a member holds does not fit those who are here (rebuild B2) */
+export function checkTaken(table: TableState, held: TableState, joiner: MemberId): void {
+  if (held.backups > 0 !== table.backups > 0) {
+    throw conflict(
+      `member '${joiner}' holds a grid of ${held.backups} backups, the coordinator was started for ${table.backups}`,
+      `start the coordinator's member with cluster.backups=${held.backups}`,
+    );
+  }
   if (held.partitionCount !== table.partitionCount) {
     throw conflict(
       `member '${joiner}' holds a grid of ${held.partitionCount} partitions, the coordinator was started for ${table.partitionCount}`,

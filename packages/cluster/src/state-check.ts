@@ -41,6 +41,7 @@ export function checkedTable(value: unknown): TableState {
     backups: countOf('backups', fields['backups'] ?? 0, MEMBERS_MAX),
     minInSync: countOf('minInSync', fields['minInSync'] ?? 1, MEMBERS_MAX),
     gridId: textOf('gridId', fields['gridId']),
+    run: textOf('run', fields['run'] ?? '', 0),
     expectedMembers: countOf('expectedMembers', fields['expectedMembers'], MEMBERS_MAX),
     tableVersion: countOf('tableVersion', fields['tableVersion']),
     epochs: epochsOf(fields['epochs'], owners.length, epochFloor),

@@ -23,7 +23,7 @@ import {
   removeModule,
 } from './catalog-state.ts';
 import { type CatalogCommand, checkedCommand } from './command-check.ts';
-import { isLost, takeOver } from './rebuild.ts';
+import { isLost, refuseOther, takeOver } from './rebuild.ts';
 import { isReplicated, withChanges } from './replicas/replicated-table.ts';
 import {
   assertTableFollows,
@@ -82,6 +82,10 @@ function tableStep(state: ControlState, command: TableCommand): ControlState {
   if (command.kind === 'stopAwaiting') return withTable(state, notAwaiting(state.table));
   if (command.kind === 'replicas') return withTable(state, changed(state.table, command.changes));
   const { member, held } = command;
+  if (isReplicated(state.table)) {
+    if (held !== undefined) refuseOther(state, held, member.id);
+    return withTable(state, joined(state.table, member));
+  }
   const isRebuilt = held !== undefined && isLost(state, held, member.id);
   const base = isRebuilt ? takeOver(state, held, member.id) : state;
   return withTable(base, joined(base.table, member));

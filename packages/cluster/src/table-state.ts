@@ -43,15 +43,32 @@ export interface TableState extends PartitionTable {
   readonly minInSync: number;
   /** Who holds which partition in which role; undefined: the grid holds one copy of each, and nothing takes over. */
   readonly replicas: ReplicaTable | undefined;
+  /**
+   * The run of the coordinator that made this value: one that is started again is another. Empty: an engine made it that loses
+   * nothing.
+   */
+  readonly run: string;
 }
 
 /** What a grid is made with, for good. */
 export type GridSettings = Pick<TableState, 'partitionCount' | 'expectedMembers' | 'backups' | 'minInSync'>;
 
 /** The table of a grid that has nothing yet but its name. */
-export function emptyTable(options: GridSettings & Pick<TableState, 'gridId' | 'epochFloor'>): TableState {
+export function emptyTable(
+  options: GridSettings & Pick<TableState, 'gridId' | 'epochFloor'> & { readonly run?: string },
+): TableState {
   const table: TableState = {
-    ...{ ...options, tableVersion: 0, members: [], owners: [], epochs: [], lost: [], awaited: [], replicas: undefined },
+    ...{
+      run: '',
+      ...options,
+      tableVersion: 0,
+      members: [],
+      owners: [],
+      epochs: [],
+      lost: [],
+      awaited: [],
+      replicas: undefined,
+    },
   };
   if (options.backups === 0) return table;
   // Epochs are versions of the table: both begin above whatever was given before.

@@ -1,12 +1,13 @@
 /** The parts of one member, and how they are made from its configuration. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { type ControlState, EmbeddedCoordinator, GridView, type TableState } from '@ashlar/cluster';
+import { type ControlPorts, type ControlState, EmbeddedCoordinator, GridView, type TableState } from '@ashlar/cluster';
 import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
 import { HybridClock, type MemberId, seededRandom } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
 import { MemberMetrics, NO_TRACING, type Tracing } from '@ashlar/observe';
 import { type Committer, LateCommits, Ownership, PROMPT_COMMITTER, WritePath } from '@ashlar/partitions';
+import { DEFAULT_TIMINGS } from '@ashlar/replication';
 import { MemberStore } from '@ashlar/storage';
 import { Peers } from '@ashlar/transport';
 import { CALL_DEPTH_COUNT, IndexAllocator, USER_HEAP_BACKSTOP, WorkerPool, WorkerPools } from '@ashlar/workers';
@@ -94,6 +95,7 @@ async function coordinate({ config, self, peers, clock, log }: CoordinatorParts)
     const embedded: EmbeddedCoordinator = new EmbeddedCoordinator({
       ...{ ...foundingSettings(config.cluster), newGridId: randomUUID, keeper },
       findBundle: (hash) => bundleFrom(others(embedded.state.table), hash),
+      control: controlPorts(clock, log),
     });
     return { embedded };
   }
@@ -111,6 +113,21 @@ async function coordinate({ config, self, peers, clock, log }: CoordinatorParts)
     }
   });
   return { remote };
+}
+
+/** What the controller of a grid with copies is run with. */
+function controlPorts(clock: HybridClock, log: Logger): ControlPorts {
+  return {
+    times: DEFAULT_TIMINGS,
+    nowMs: () => performance.now(),
+    version: () => clock.now(),
+    every: (ms, run) => {
+      const timer = setInterval(run, ms);
+      timer.unref();
+      return () => clearInterval(timer);
+    },
+    onFailure: (error) => log.error({ err: error }, 'the table could not be kept: it is as it was, and tried again'),
+  };
 }
 
 /** The coordinator, with answers that hold everywhere. */
@@ -171,7 +188,7 @@ export async function makeParts(
   closers.push(() => peers.close());
   const self = (told.name || nameOf(told)) as MemberId;
   const coordination = await coordinate({ config: told, self, peers, clock, log });
-  if ('remote' in coordination) closers.push(() => coordination.remote.close());
+  closers.push(() => ('remote' in coordination ? coordination.remote : coordination.embedded).close());
   const { state }: { readonly state: ControlState } =
     'remote' in coordination ? coordination.remote : coordination.embedded;
   const config = withGridSettings(told, isGiven, state.table);

@@ -119,6 +119,9 @@ export interface MemberConnection {
     readonly releaseSnapshot: Ask<{ snapshotId: number }, Nothing>;
     readonly readControl: Ask<s.ReadControlRequest, s.ControlUpdate>;
     readonly followCatalog: Ask<s.FollowCatalogRequest, { catalogVersion: number }>;
+    readonly transact: Ask<{ body: Uint8Array }, { table: Uint8Array }>;
+    readonly renew: Ask<s.RenewRequest, s.RenewResponse>;
+    readonly recover: Ask<s.RecoverRequest, s.RecoverResponse>;
     readonly fetchBundle: Ask<{ hash: string }, { text: Uint8Array }>;
     readonly findPaths: Ask<{ mapId: number }, { body: Uint8Array }>;
     readonly runFragment: CreditStream<s.FragmentRequest, s.FragmentOutput>;
@@ -283,6 +286,9 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       releaseSnapshot: ask(m.releaseSnapshot),
       readControl: ask(m.readControl),
       followCatalog: ask(m.followCatalog),
+      transact: ask(m.transact),
+      renew: ask(m.renew),
+      recover: ask(m.recover),
       fetchBundle: ask(m.fetchBundle),
       findPaths: ask(m.findPaths),
       runFragment: credit(m.runFragment, batchBytes),

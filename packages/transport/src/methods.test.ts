@@ -152,6 +152,12 @@ const SAMPLES: Samples = {
   changeCatalog: { requests: [{ body: BYTES }], responses: [{ catalogVersion: 1, body: BYTES }] },
   readControl: { requests: [{ gridId: 'g', tableVersion: 1, catalogVersion: 2 }], responses: [CONTROL] },
   followCatalog: { requests: [{ catalogVersion: 1, bundleHash: 'h' }], responses: [{ catalogVersion: 1 }] },
+  transact: { requests: [{ body: BYTES }], responses: [{ table: BYTES }] },
+  renew: {
+    requests: [{ replica: 'a#1', number: 3, ceiling: 2 ** 50 }],
+    responses: [{ granted: true, number: 3, tableVersion: 9 }],
+  },
+  recover: { requests: [{ partitions: [1, 2] }], responses: [{ recovered: [2], table: BYTES }] },
   fetchBundle: { requests: [{ hash: 'h' }], responses: [{ text: BYTES }] },
   pinSnapshot: { requests: [{ version: 1, memberId: 'a' }], responses: [{ pinId: 1, version: 2 }] },
   openSnapshot: {

@@ -191,6 +191,10 @@ export const METHODS = {
     { effect: 'write' },
   ),
   readControl: method<s.ReadControlRequest, s.ControlUpdate>('Members', 'ReadControl'),
+  /** Applied twice it changes nothing twice, so it may be sent again. */
+  transact: method<{ body: Uint8Array }, { table: Uint8Array }>('Members', 'Transact'),
+  renew: method<s.RenewRequest, s.RenewResponse>('Members', 'Renew'),
+  recover: method<s.RecoverRequest, s.RecoverResponse>('Members', 'Recover', { effect: 'write' }),
   followCatalog: method<s.FollowCatalogRequest, { catalogVersion: number }>('Members', 'FollowCatalog'),
   fetchBundle: method<{ hash: string }, { text: Uint8Array }>('Members', 'FetchBundle'),
   pinSnapshot: method<{ version: number; memberId: string }, { pinId: number; version: number }>(

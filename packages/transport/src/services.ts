@@ -414,6 +414,29 @@ export interface ReadControlRequest {
   readonly catalogVersion: number;
 }
 
+/** A member asks the coordinator for its lease. */
+export interface RenewRequest {
+  readonly replica: string;
+  readonly number: number;
+  readonly ceiling: number;
+}
+
+export interface RenewResponse {
+  readonly granted: boolean;
+  readonly number: number;
+  readonly tableVersion: number;
+}
+
+export interface RecoverRequest {
+  /** Empty: all that are lost. */
+  readonly partitions: readonly number[];
+}
+
+export interface RecoverResponse {
+  readonly recovered: readonly number[];
+  readonly table: Uint8Array;
+}
+
 export interface FollowCatalogRequest {
   readonly catalogVersion: number;
   /** Hash of the bundle that has to be there too, for a deployment. None or empty: any. */
@@ -509,6 +532,9 @@ export interface MembersService {
     context: CallContext,
   ): Promise<{ readonly catalogVersion: number; readonly body: Uint8Array }>;
   readControl(request: ReadControlRequest, context: CallContext): Promise<ControlUpdate>;
+  transact(request: { readonly body: Uint8Array }, context: CallContext): Promise<{ readonly table: Uint8Array }>;
+  renew(request: RenewRequest, context: CallContext): Promise<RenewResponse>;
+  recover(request: RecoverRequest, context: CallContext): Promise<RecoverResponse>;
   followCatalog(request: FollowCatalogRequest, context: CallContext): Promise<{ readonly catalogVersion: number }>;
   fetchBundle(request: { readonly hash: string }, context: CallContext): Promise<{ readonly text: Uint8Array }>;
   pinSnapshot(

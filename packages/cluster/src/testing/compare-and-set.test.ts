@@ -1,9 +1,22 @@
 import { CompareAndSetCoordinator, SharedValues } from './compare-and-set.ts';
 import { describeCoordinator } from './coordinator-suite.ts';
+import { describeCopies } from './copies-suite.ts';
 import { creates, freshState, joins } from './values.ts';
 
 describeCoordinator('a coordinator over compare-and-set of two values', async () => {
   const shared = new SharedValues(freshState());
+  const [one, other] = [new CompareAndSetCoordinator(shared), new CompareAndSetCoordinator(shared)];
+  return {
+    ...{ one, other },
+    close: () => {
+      one.close();
+      other.close();
+    },
+  };
+});
+
+describeCopies('a coordinator over compare-and-set of two values', async (control) => {
+  const shared = new SharedValues(freshState('grid', 2, 16, 1), control);
   const [one, other] = [new CompareAndSetCoordinator(shared), new CompareAndSetCoordinator(shared)];
   return {
     ...{ one, other },

@@ -5,12 +5,18 @@
  *   read the pair -> step -> swap what differs, if both are still as read, the new bundle with it -> else from the start
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { GridError, type ReplicaId, type ReplicaTransaction } from '@ashlar/core';
 import { missingBundle } from '../bundles.ts';
 import { bundleHashesOf } from '../catalog-state.ts';
 import type { Coordinator } from '../coordinator.ts';
+import { type ControlPorts, type MembershipAsk, type Recovered, ReplicaControl } from '../replicas/replica-control.ts';
+import type { MembershipGrant } from '../replicas/replica-controller.ts';
 import { type ControlCommand, type ControlState, step } from '../step.ts';
+import type { TableState } from '../table-state.ts';
 import { ToldValues } from '../told-values.ts';
 import { Watchers } from '../watchers.ts';
+
+const NO_BUNDLES: ReadonlyMap<string, string> = new Map();
 
 /** The engine: what all handles share. */
 export class SharedValues {
@@ -20,8 +26,16 @@ export class SharedValues {
   /** Swaps that came too late. */
   conflicts = 0;
 
-  constructor(state: ControlState) {
+  /** Beside the engine, as one of the members would run it; undefined: the grid holds no copies. */
+  readonly control: ReplicaControl | undefined;
+
+  constructor(state: ControlState, control?: ControlPorts) {
     this.#state = state;
+    if (control === undefined) return;
+    this.control = new ReplicaControl(control, {
+      table: () => this.#state.table,
+      apply: (changes) => void this.swap(this.#state, step(this.#state, { kind: 'replicas', changes }), NO_BUNDLES),
+    });
   }
 
   get state(): ControlState {
@@ -76,6 +90,26 @@ export class CompareAndSetCoordinator implements Coordinator {
       this.#accept(after);
       return after;
     }
+  }
+
+  async transact({ changes }: ReplicaTransaction): Promise<TableState> {
+    const { table } = await this.submit({ kind: 'replicas', changes });
+    for (const change of changes) if (change.kind === 'register') this.#shared.control?.registered(change.replica);
+    return table;
+  }
+
+  async renew(replica: ReplicaId, asked: MembershipAsk): Promise<MembershipGrant | undefined> {
+    await turn();
+    return this.#shared.control?.renew(replica, asked);
+  }
+
+  async recover(partitions: readonly number[]): Promise<Recovered> {
+    await turn();
+    const { control } = this.#shared;
+    if (control === undefined) throw new GridError('INVALID_ARGUMENT', 'the grid holds no copies');
+    const outcome = control.recover(partitions);
+    this.#accept(this.#shared.state);
+    return outcome;
   }
 
   async refresh(): Promise<ControlState> {

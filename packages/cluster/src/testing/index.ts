@@ -2,6 +2,8 @@
 
 export { CompareAndSetCoordinator, SharedValues } from './compare-and-set.ts';
 export { type CoordinatorBench, describeCoordinator } from './coordinator-suite.ts';
+export { completions, describeCopies, rowsOf } from './copies-suite.ts';
+export { ManualControl } from './manual-control.ts';
 export { ManualCoordinator } from './manual-coordinator.ts';
 export {
   after,

@@ -1,6 +1,7 @@
 /** A coordinator whose changes and answers are made by hand. */
 import type { CatalogState } from '../catalog-state.ts';
 import type { Coordinator } from '../coordinator.ts';
+import type { Recovered } from '../replicas/replica-control.ts';
 import type { ControlState } from '../step.ts';
 import type { TableState } from '../table-state.ts';
 import { Watchers } from '../watchers.ts';
@@ -19,6 +20,18 @@ export class ManualCoordinator implements Coordinator {
   }
 
   async submit(): Promise<ControlState> {
+    throw new Error('nothing is changed here');
+  }
+
+  async transact(): Promise<TableState> {
+    throw new Error('nothing is changed here');
+  }
+
+  async renew(): Promise<undefined> {
+    return undefined;
+  }
+
+  async recover(): Promise<Recovered> {
     throw new Error('nothing is changed here');
   }
 

@@ -25,6 +25,10 @@ function bytesOf(value: TableState | CatalogState): Uint8Array {
   return bytes;
 }
 
+export function tableBytes(table: TableState): Uint8Array {
+  return bytesOf(table);
+}
+
 /** The parts of a state that `known` does not have; undefined: nothing is known, all of it is sent. */
 export function updateOf({ table, catalog }: ControlState, known: ControlState | undefined): ControlUpdate {
   return {

@@ -11,7 +11,9 @@ import {
   creates,
   deploys,
   describeCoordinator,
+  describeCopies,
   joins,
+  type ManualControl,
   MemoryKeeper,
   memberNamed,
 } from '@ashlar/cluster/testing';
@@ -40,9 +42,11 @@ class CoordinatorMember {
   static async start(
     keeper: ControlKeeper = new MemoryKeeper(),
     findBundle?: EmbeddedOptions['findBundle'],
+    control?: ManualControl,
   ): Promise<CoordinatorMember> {
-    const sizes = { partitionCount: 16, expectedMembers: 2 };
-    const embedded = new EmbeddedCoordinator({ ...sizes, newGridId: () => 'grid', keeper, findBundle });
+    const sizes = { partitionCount: 16, expectedMembers: 2, backups: control === undefined ? 0 : 1 };
+    const options = { ...sizes, newGridId: () => 'grid', keeper, findBundle };
+    const embedded = new EmbeddedCoordinator(control === undefined ? options : { ...options, control });
     const members = membersService({
       control: new GridView(SELF, embedded),
       holdsCoordinator: true,
@@ -94,6 +98,16 @@ describeCoordinator('the remote coordinator', async () => {
 
 describeCoordinator('the embedded coordinator that others follow', async () => {
   const member = await CoordinatorMember.start();
+  return { one: member.embedded, other: await member.follow(), close: () => member.close() };
+});
+
+describeCopies('the remote coordinator', async (control) => {
+  const member = await CoordinatorMember.start(new MemoryKeeper(), undefined, control);
+  return { one: await member.follow(), other: await member.follow(), close: () => member.close() };
+});
+
+describeCopies('the embedded coordinator that others follow', async (control) => {
+  const member = await CoordinatorMember.start(new MemoryKeeper(), undefined, control);
   return { one: member.embedded, other: await member.follow(), close: () => member.close() };
 });
 

@@ -20,11 +20,14 @@ import {
   type Coordinator,
   isTableCommand,
   type JoinedMember,
+  type MembershipAsk,
+  type MembershipGrant,
+  type Recovered,
   type TableCommand,
   type TableState,
   ToldValues,
 } from '@ashlar/cluster';
-import { GridError } from '@ashlar/core';
+import { GridError, type ReplicaId, type ReplicaTransaction } from '@ashlar/core';
 import { encodeValue } from '@ashlar/serialization';
 import type { ControlUpdate, MemberConnection } from '@ashlar/transport';
 import type { Logger } from 'pino';
@@ -36,6 +39,8 @@ const RETRY_MS = 200;
 const REFUSED_RETRY_MS = 2000;
 const REJOIN_TIMEOUT_MS = 5000;
 const CALL_TIMEOUT_MS = 5000;
+/** What is to do with leases and copies is asked again soon by whoever wants it. */
+const CONTROL_TIMEOUT_MS = 1000;
 const BUNDLES_WAIT_MS = 2000;
 const NOBODY = { gridId: '', tableVersion: 0, catalogVersion: 0 };
 
@@ -192,6 +197,28 @@ export class RemoteCoordinator implements Coordinator {
     const update = await this.#connection.members.readControl(has, { timeoutMs: CALL_TIMEOUT_MS });
     await this.#accept(valuesOf(update));
     return this.#state;
+  }
+
+  /** A transaction that is sent again changes nothing twice: whoever proposes it looks at the table, and sends it again. */
+  async transact(transaction: ReplicaTransaction): Promise<TableState> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const body = encodeValue(transaction);
+    const { table } = await this.#connection.members.transact({ body }, { timeoutMs: CONTROL_TIMEOUT_MS });
+    await this.#accept(valuesOf({ table, catalog: NOTHING }));
+    return this.#state.table;
+  }
+
+  async renew(replica: ReplicaId, asked: MembershipAsk): Promise<MembershipGrant | undefined> {
+    const timeoutMs = CONTROL_TIMEOUT_MS;
+    const { granted, ...grant } = await this.#connection.members.renew({ replica, ...asked }, { timeoutMs });
+    return granted ? grant : undefined;
+  }
+
+  async recover(partitions: readonly number[]): Promise<Recovered> {
+    const { members } = this.#connection;
+    const { recovered, table } = await members.recover({ partitions }, { timeoutMs: CALL_TIMEOUT_MS });
+    await this.#accept(valuesOf({ table, catalog: NOTHING }));
+    return { recovered, table: this.#state.table };
   }
 
   async bundle(hash: string): Promise<string> {

@@ -24,9 +24,10 @@ import {
   type Coordinator,
   isTableCommand,
   type JoinedMember,
+  type Recovered,
   type TableState,
 } from '@ashlar/cluster';
-import { GridError, type MemberId } from '@ashlar/core';
+import { GridError, type MemberId, type ReplicaTransaction } from '@ashlar/core';
 import type { FollowCatalogRequest } from '@ashlar/transport';
 import type { Logger } from 'pino';
 
@@ -74,6 +75,18 @@ export class SpreadingCoordinator implements Coordinator {
 
   refresh(): Promise<ControlState> {
     return this.#inner.refresh();
+  }
+
+  transact(transaction: ReplicaTransaction): Promise<TableState> {
+    return this.#inner.transact(transaction);
+  }
+
+  renew(...asked: Parameters<Coordinator['renew']>): ReturnType<Coordinator['renew']> {
+    return this.#inner.renew(...asked);
+  }
+
+  recover(partitions: readonly number[]): Promise<Recovered> {
+    return this.#inner.recover(partitions);
   }
 
   watchTable(listener: (table: TableState) => void): () => void {

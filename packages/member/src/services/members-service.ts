@@ -1,6 +1,23 @@
 /** What members ask of each other: control, snapshots, parts of statements and jobs. */
-import { type CatalogCommand, type ControlState, checkedCommand, type GridView, missingBundle } from '@ashlar/cluster';
-import { type CallScope, GridError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import {
+  type CatalogCommand,
+  type ControlState,
+  checkedCommand,
+  checkedTransaction,
+  type GridView,
+  missingBundle,
+} from '@ashlar/cluster';
+import {
+  type CallScope,
+  GridError,
+  type MapId,
+  type MemberId,
+  type PartitionId,
+  type ReplicaChange,
+  type ReplicaId,
+  type ReplicaTransaction,
+  type Version,
+} from '@ashlar/core';
 import { type TracedWork, type Tracing, tracedStream } from '@ashlar/observe';
 import type { LocalSnapshots, Ownership } from '@ashlar/partitions';
 import { decodeValue, encodeValue } from '@ashlar/serialization';
@@ -19,8 +36,14 @@ import {
   runLocalFragment,
   servePart,
 } from '@ashlar/sql-runtime';
-import { type JobPartOutput, LOCAL_PEER, type MembersService, type RunJobPartRequest } from '@ashlar/transport';
-import { heldOf, newerThan, updateOf, updatesOf } from '../control/control-values.ts';
+import {
+  type JobPartOutput,
+  LOCAL_PEER,
+  type MembersService,
+  type RenewResponse,
+  type RunJobPartRequest,
+} from '@ashlar/transport';
+import { heldOf, newerThan, tableBytes, updateOf, updatesOf } from '../control/control-values.ts';
 import { type JoinGuardDependencies, joinerOf, refuseTakenName } from '../control/join-guard.ts';
 import { checkProtocol } from './admin-service.ts';
 import { StateFeed } from './state-feed.ts';
@@ -92,6 +115,21 @@ export function membersService(deps: MembersDependencies): MembersService {
       mustCoordinate();
       const { table, catalog } = await control.submit(commandOf(body));
       return { catalogVersion: catalog.catalogVersion, body: updateOf({ table, catalog }, undefined).catalog };
+    },
+    async transact({ body }) {
+      mustCoordinate();
+      const table = await control.transact(transactionOf(body));
+      return { table: tableBytes(table) };
+    },
+    async renew({ replica, number, ceiling }) {
+      mustCoordinate();
+      const grant = await control.renew(replica as ReplicaId, { number, ceiling: ceiling as Version });
+      return grant === undefined ? NO_LEASE : { granted: true, ...grant };
+    },
+    async recover({ partitions }) {
+      mustCoordinate();
+      const { recovered, table } = await control.recover(partitions);
+      return { recovered, table: tableBytes(table) };
     },
     async readControl(has) {
       mustCoordinate();
@@ -188,6 +226,26 @@ function commandOf(body: Uint8Array): CatalogCommand {
     throw new GridError('INVALID_ARGUMENT', 'a change of the catalog could not be read', { cause: error });
   }
   return checkedCommand(command);
+}
+
+/** What a member may change in the table; all else is the controller's, or an operator's. */
+const CHANGES_OF_MEMBERS: ReadonlySet<ReplicaChange['kind']> = new Set([
+  ...(['register', 'setInSync', 'leaveSet', 'complete', 'renounce'] as const),
+]);
+const NO_LEASE: RenewResponse = { granted: false, number: 0, tableVersion: 0 };
+
+/** @throws GridError INVALID_ARGUMENT */
+function transactionOf(body: Uint8Array): ReplicaTransaction {
+  let transaction: ReplicaTransaction;
+  try {
+    transaction = checkedTransaction(decodeValue(body));
+  } catch (error) {
+    const cause = GridError.wrap(error);
+    throw new GridError('INVALID_ARGUMENT', `a change of copies could not be read: ${cause.message}`, { cause });
+  }
+  const other = transaction.changes.find(({ kind }) => !CHANGES_OF_MEMBERS.has(kind));
+  if (other === undefined) return transaction;
+  throw new GridError('INVALID_ARGUMENT', `'${other.kind}' is no change that a member makes`);
 }
 
 /** @throws GridError INVALID_ARGUMENT */

@@ -130,6 +130,18 @@ class MovableCoordinator implements Coordinator {
     return this.state;
   }
 
+  transact(...given: Parameters<Coordinator['transact']>): ReturnType<Coordinator['transact']> {
+    return this.#inner.transact(...given);
+  }
+
+  renew(...given: Parameters<Coordinator['renew']>): ReturnType<Coordinator['renew']> {
+    return this.#inner.renew(...given);
+  }
+
+  recover(...given: Parameters<Coordinator['recover']>): ReturnType<Coordinator['recover']> {
+    return this.#inner.recover(...given);
+  }
+
   watchTable(listener: (table: TableState) => void): () => void {
     return this.#tables.add(listener);
   }
