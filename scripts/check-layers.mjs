@@ -22,7 +22,7 @@ const ROOMS = {
   grid: ['core', 'api', 'serialization', 'transport', 'routing', 'modules'],
   cluster: ['core'],
   replication: ['core'],
-  partitions: ['core', 'serialization', 'storage', 'cluster'],
+  partitions: ['core', 'serialization', 'storage', 'cluster', 'replication'],
   terminal: ['core', 'api'],
   workers: ['core', 'storage'],
   events: ['core', 'serialization', 'storage', 'expressions'],

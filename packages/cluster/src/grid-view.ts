@@ -10,6 +10,8 @@
  *               while it was.
  * grid-view G5  A partition is served for who means the ownership that this member has: not for one whose table is older than
  *               it, and not for one whose table is newer than ours, by which it may be another's, or ours anew.
+ * grid-view G6  Where members replicate, a partition is this member's while its replication says so (serving.ts): not yet while it
+ *               is being promoted, not any more once it was fenced, whatever table is the newest here.
  */
 
 import {
@@ -38,6 +40,7 @@ import {
 import type { Coordinator } from './coordinator.ts';
 import type { MembershipAsk, Recovered } from './replicas/replica-control.ts';
 import type { MembershipGrant } from './replicas/replica-controller.ts';
+import type { Serving } from './serving.ts';
 import { SharedCall } from './shared-call.ts';
 import { type ControlCommand, type ControlState, isTableCommand } from './step.ts';
 import type { TableState } from './table-state.ts';
@@ -64,6 +67,8 @@ export class GridView {
   readonly #tableWaits: VersionWaits;
   readonly #standing: (() => Promise<void>)[] = [];
   #table: TableState;
+  #serving: Serving | undefined;
+  #isTellingServing = false;
   #catalog: CatalogState;
   #maps = new Map<string, CatalogedMap>();
   #byId = new Map<MapId, CatalogedMap>();
@@ -101,6 +106,27 @@ export class GridView {
 
   get catalog(): CatalogState {
     return this.#catalog;
+  }
+
+  /** Undefined: the table alone decides. */
+  get serving(): Serving | undefined {
+    return this.#serving;
+  }
+
+  /** From now on replication says what this member serves (grid-view G6). To be called before anybody follows. */
+  serveBy(serving: Serving): void {
+    assert(this.#tableFollowers.length === 0, 'who serves is known before the table is followed');
+    this.#serving = serving;
+    this.#tellServing(this.#table);
+    this.#lookAtServing();
+  }
+
+  /** This member has begun to serve partitions, or does not any more: whoever follows the table is told. */
+  servingChanged(): void {
+    // With the table, all are told of both.
+    if (this.#isTellingServing) return;
+    this.#lookAtServing();
+    for (const follow of this.#tableFollowers) this.#telling(() => follow(this.#table, this.#table));
   }
 
   get partitionCount(): number {
@@ -184,7 +210,7 @@ export class GridView {
   }
 
   epochOf(partition: number): Epoch {
-    return this.#table.epochs[partition]!;
+    return this.#serving?.epochOf(partition) || this.#table.epochs[partition]!;
   }
 
   /** The partitions of this member, ascending. */
@@ -349,10 +375,17 @@ export class GridView {
   #tableChanged(table: TableState): void {
     const before = this.#table;
     if (table.gridId === before.gridId && table.tableVersion <= before.tableVersion) return;
+    this.#tellServing(table);
     this.#takeTable(table, before);
     for (const follow of this.#tableFollowers) this.#telling(() => follow(table, before));
     // Behind those who make it so: who waited for the table finds its partitions open.
     this.#tableWaits.reached(table.tableVersion);
+  }
+
+  #tellServing(table: TableState): void {
+    this.#isTellingServing = true;
+    this.#telling(() => this.#serving?.onTable(table));
+    this.#isTellingServing = false;
   }
 
   #catalogChanged(catalog: CatalogState): void {
@@ -383,6 +416,10 @@ export class GridView {
   #takeTable(table: TableState, before: TableState | undefined): void {
     assert(table.partitionCount === this.#ownedSince.length, 'the number of partitions of a grid changed');
     this.#table = table;
+    if (this.#serving !== undefined) {
+      this.#lookAtServing();
+      return;
+    }
     for (let partition = 0; partition < this.#ownedSince.length; partition++) {
       const owner = table.owners[partition]?.[0];
       const isOwn = owner !== undefined && table.members[owner]!.id === this.self;
@@ -390,6 +427,12 @@ export class GridView {
       if (!isOwn) this.#ownedSince[partition] = NOT_OURS;
       else if (!isSame || this.#ownedSince[partition] === NOT_OURS) this.#ownedSince[partition] = table.tableVersion;
     }
+  }
+
+  /** An epoch is the version of the table that named its primary: whoever routed by that one, or a later one, means it. */
+  #lookAtServing(): void {
+    for (let partition = 0; partition < this.#ownedSince.length; partition++)
+      this.#ownedSince[partition] = this.#serving?.epochOf(partition) || NOT_OURS;
   }
 }
 

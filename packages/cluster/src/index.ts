@@ -42,6 +42,7 @@ export {
   stepReplicas,
 } from './replicas/replica-step.ts';
 export { isReplicated, type ReplicatedTable } from './replicas/replicated-table.ts';
+export type { Serving } from './serving.ts';
 export { checkedCatalog, checkedState, checkedTable } from './state-check.ts';
 export { type ControlCommand, type ControlState, isTableCommand, type TableCommand } from './step.ts';
 export type { GridSettings, JoinedMember, TableState } from './table-state.ts';

@@ -7,7 +7,8 @@
  *
  * clock C1  now() and tick() never return less than any version returned or observed before.
  * clock C2  tick() is strictly greater than every version returned or observed before.
- * clock C3  The physical part never moves faster than the monotonic clock by more than SLEW_RATE.
+ * clock C3  The physical part never moves faster than the monotonic clock by more than SLEW_RATE, but for the time that a suspended
+ *           machine did not count: skip() makes up for it at once.
  */
 import { assert } from './assert.ts';
 import { GridError } from './errors.ts';
@@ -81,6 +82,14 @@ export class HybridClock {
    */
   follow(version: Version): void {
     if (version > this.#last) this.#last = version;
+  }
+
+  /**
+   * The machine was suspended: the monotonic clock stood still, and slewing would take twenty times as long to catch up, in which
+   * every version from elsewhere would be refused as CLOCK_AHEAD. The physical part goes on from the wall clock, never back.
+   */
+  skip(): void {
+    this.#physicalUs = Math.max(this.#advance(), this.#time.wallMs() * 1000);
   }
 
   #advance(): number {

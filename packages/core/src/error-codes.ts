@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   IN_DOUBT: { retryable: false },
   PARTITION_LOST: { retryable: false },
   LEASE_HELD: { retryable: true },
+  NOT_ENOUGH_IN_SYNC: { retryable: true },
   // Maps, keys, values, memory
   UNKNOWN_MAP: { retryable: false },
   MAP_CONFLICT: { retryable: false },
@@ -99,10 +100,17 @@ export function isErrorCode(text: unknown): text is ErrorCode {
   return typeof text === 'string' && Object.hasOwn(ERROR_CODES, text);
 }
 
+const NEVER_SEALED: ReadonlySet<ErrorCode> = new Set([
+  'STALE_EPOCH',
+  'LEASE_EXPIRED',
+  'SHUTTING_DOWN',
+  'NOT_ENOUGH_IN_SYNC',
+]);
+
 /**
  * Whether a mutation that was answered so was never sealed: nothing of it was or will be applied, and it may be sent again
  * under a new number. Nobody answers so what it has sealed.
  */
 export function wasNeverSealed(code: ErrorCode): boolean {
-  return code === 'STALE_EPOCH' || code === 'LEASE_EXPIRED' || code === 'SHUTTING_DOWN';
+  return NEVER_SEALED.has(code);
 }

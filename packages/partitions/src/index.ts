@@ -13,6 +13,15 @@ export { isTooLargeForLogs, LackOfRoom, LogWait, tooLargeForLogs } from './log-r
 export { type NeedMap, needMapOf, openHere, openMap, type PresenceParts } from './map-presence.ts';
 export { checkOneGo, isOneGo } from './one-go.ts';
 export { Ownership, type OwnershipStamp } from './ownership.ts';
+export { decodeMessage, encodeMessage, type WireMessage } from './replicas/message-codec.ts';
+export {
+  type HostPorts,
+  type HostTimers,
+  type LeftPartitions,
+  ReplicaHost,
+  type ReplicaHostOptions,
+} from './replicas/replica-host.ts';
+export type { ReplicaStore } from './replicas/replica-store.ts';
 export { RoomQueue, type RoomWaiter } from './room-queue.ts';
 export { WaitingKeys } from './waiting-keys.ts';
 export { type Committer, decided, PROMPT_COMMITTER, WritePath } from './write-path.ts';

@@ -1,6 +1,6 @@
 import { GridView, type JoinedMember, type TableState } from '@ashlar/cluster';
 import { freshState, ManualCoordinator } from '@ashlar/cluster/testing';
-import type { Epoch, MemberId } from '@ashlar/core';
+import { type Epoch, GridError, type MemberId, type Version } from '@ashlar/core';
 import { Ownership } from './ownership.ts';
 
 const SELF = 'a' as MemberId;
@@ -127,5 +127,78 @@ describe('what a member holds', () => {
       expect.objectContaining({ details: { partitionId: 0, callerEpoch: 2, ownerEpoch: 3 } }),
     );
     expect(() => bench.ownership.checkRouted([2], 3)).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+  });
+});
+
+/** A member of which the test says what its replication does. */
+class ServingBench {
+  readonly epochs = new Map<number, number>();
+  refusal: GridError | undefined;
+  readonly told: number[] = [];
+  readonly view: GridView;
+  readonly ownership: Ownership;
+  readonly coordinator = new ManualCoordinator({ ...EMPTY, table: TABLE });
+
+  constructor() {
+    this.view = new GridView(SELF, this.coordinator);
+    this.view.serveBy({
+      servedChanges: 0,
+      onTable: ({ tableVersion }) => void this.told.push(tableVersion),
+      epochOf: (partition) => (this.epochs.get(partition) ?? 0) as Epoch,
+      admits: () => true,
+      readRefusal: () => this.refusal,
+      writeRefusal: () => this.refusal,
+      ceilingOf: () => 0 as Version,
+      isAllServedSince: () => true,
+    });
+    this.ownership = new Ownership(this.view);
+  }
+
+  serve(partition: number, epoch: number): void {
+    this.epochs.set(partition, epoch);
+    this.view.servingChanged();
+  }
+}
+
+describe('where members replicate', () => {
+  it('a partition is held while it is served, whatever the table says', () => {
+    const bench = new ServingBench();
+    expect([bench.view.isMine(0), bench.ownership.isMine(0)]).toEqual([false, false]);
+    const before = bench.ownership.stamp;
+    bench.serve(2, 7);
+    expect([bench.view.isMine(2), bench.view.serves(2, 7), bench.view.ownPartitions]).toEqual([true, false, [2]]);
+    expect(bench.ownership.epochOf(2)).toBe(7);
+    expect(bench.ownership.isHeldSince(2, before)).toBe(false);
+    const { stamp } = bench.ownership;
+    bench.serve(1, 7);
+    bench.ownership.check(2, stamp);
+    bench.serve(2, 0);
+    bench.serve(2, 9);
+    expect(() => bench.ownership.check(2, stamp)).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+  });
+
+  it('callers are served who routed by the table that named this primary, or by a later one', () => {
+    const bench = new ServingBench();
+    bench.coordinator.changeTable({ tableVersion: 8 });
+    bench.serve(2, 7);
+    expect([6, 7, 8, 9].map((version) => bench.view.serves(2, version))).toEqual([false, true, true, false]);
+  });
+
+  it('replication hears of a table before anybody else, and what it does then is told with the table', () => {
+    const bench = new ServingBench();
+    let calls = 0;
+    bench.view.onTable(() => calls++);
+    const before = calls;
+    bench.coordinator.changeTable({ tableVersion: 5 });
+    expect([bench.told, calls - before]).toEqual([[1, 5], 1]);
+  });
+
+  it('O4: a check is one of the leases too', () => {
+    const bench = new ServingBench();
+    bench.serve(2, 7);
+    const { stamp } = bench.ownership;
+    bench.refusal = new GridError('LEASE_EXPIRED', 'later');
+    for (const look of [() => bench.ownership.check(2, stamp), () => bench.ownership.epochOf(2)])
+      expect(look).toThrow(expect.objectContaining({ code: 'LEASE_EXPIRED' }));
   });
 });

@@ -8,6 +8,7 @@
  *               is not what lies in it now.
  * ownership O2  A check holds for its turn. Who goes on in a later one checks again.
  * ownership O3  A failed check is STALE_EPOCH: nothing was sealed by whoever checked, so its caller may ask again.
+ * ownership O4  Where members replicate a check is also one of the leases at this moment: LEASE_EXPIRED, as soon to be asked again.
  */
 import type { GridView, TableState } from '@ashlar/cluster';
 import { type Epoch, type Kind, StaleEpochError } from '@ashlar/core';
@@ -16,7 +17,7 @@ import { type Epoch, type Kind, StaleEpochError } from '@ashlar/core';
 export type OwnershipStamp = Kind<number, 'OwnershipStamp'>;
 
 /** What it follows. */
-export type OwnershipSource = Pick<GridView, 'self' | 'onTable' | 'table' | 'serves'>;
+export type OwnershipSource = Pick<GridView, 'onTable' | 'table' | 'serves' | 'isMine' | 'epochOf' | 'serving'>;
 
 /** Stands for a partition that is not this member's. */
 const NOT_OURS = Number.POSITIVE_INFINITY;
@@ -50,15 +51,28 @@ export class Ownership {
     return (this.#gainedAt[partition] ?? NOT_OURS) <= stamp;
   }
 
-  /** The epoch in which this member is the partition's primary, for BatchHeader.epoch. @throws StaleEpochError */
+  /**
+   * The epoch in which this member is the partition's primary and may write to it now, for BatchHeader.epoch.
+   *
+   * @throws StaleEpochError; GridError LEASE_EXPIRED, NOT_ENOUGH_IN_SYNC
+   */
   epochOf(partition: number): Epoch {
-    if (this.isMine(partition)) return this.#epochs[partition]!;
+    if (this.isMine(partition)) {
+      const refusal = this.#control.serving?.writeRefusal(partition);
+      if (refusal !== undefined) throw refusal;
+      return this.#epochs[partition]!;
+    }
     throw this.#stale(partition, this.#epochs[partition] ?? NO_EPOCH);
   }
 
-  /** @throws StaleEpochError when the partition is not this member's, or was lost since the stamp (ownership O1) */
+  /**
+   * @throws StaleEpochError when the partition is not this member's, or was lost since the stamp (ownership O1); GridError
+   *   LEASE_EXPIRED (ownership O4)
+   */
   check(partition: number, stamp: OwnershipStamp): void {
     if (!this.isHeldSince(partition, stamp)) throw this.#stale(partition, NO_EPOCH);
+    const refusal = this.#control.serving?.readRefusal(partition);
+    if (refusal !== undefined) throw refusal;
   }
 
   /** A check of all of them since the stamp, for whoever checks often: it costs nothing while the table is the same. */
@@ -92,18 +106,18 @@ export class Ownership {
     return new StaleEpochError(partition, known, this.#epochs[partition] ?? NO_EPOCH);
   }
 
-  #follow({ owners, epochs, members, gridId }: TableState): void {
-    const self = members.findIndex(({ id }) => id === this.#control.self);
+  #follow({ epochs, gridId }: TableState): void {
     const isOtherGrid = gridId !== this.#gridId;
     const now = this.#now + 1;
-    this.#gainedAt = epochs.map((epoch, partition) => {
-      if (self < 0 || owners[partition]?.[0] !== self) return NOT_OURS;
+    const present = epochs.map((_, partition) => this.#control.epochOf(partition));
+    this.#gainedAt = present.map((epoch, partition) => {
+      if (!this.#control.isMine(partition)) return NOT_OURS;
       const since = this.#gainedAt[partition] ?? NOT_OURS;
       const isSame = !isOtherGrid && since !== NOT_OURS && this.#epochs[partition] === epoch;
       return isSame ? since : now;
     });
     this.#now = now;
-    this.#epochs = epochs;
+    this.#epochs = present;
     this.#gridId = gridId;
   }
 }

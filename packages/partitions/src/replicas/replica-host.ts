@@ -1,0 +1,386 @@
+/**
+ * Drives the core of replication in a member: its inputs in, its effects done on the store, the network, the coordinator, and
+ * whoever serves callers.
+ *
+ *   message, table, answer, tick, sealed -> core -> turn -> effects -> store, `send`, `transact`, batches that wait, served partitions
+ *
+ * replica-host H1  What comes in one turn of the event loop shares a turn of the core, at its end: what follows from it leaves
+ *                  together. News of the table are followed at once, for whoever reads the table looks at what is served then.
+ * replica-host H2  Every input is preceded by a look at the clocks: a suspension of the machine is told before anything else.
+ * replica-host H3  Effects are done in order, in the turn in which they came. Who follows what is served hears of changes behind
+ *                  them, once.
+ * replica-host H4  After `left` nothing leaves this member, and nothing changes in it.
+ * replica-host H5  What cannot be done by a copy's fault (its memory) loses that copy, never more.
+ */
+import type { TableState } from '@ashlar/cluster';
+import type {
+  HybridClock,
+  PartitionId,
+  ReplicaId,
+  ReplicaTable,
+  ReplicaTransaction,
+  Sequence,
+  TimeSource,
+} from '@ashlar/core';
+import {
+  type Effect,
+  type LeaseRequest,
+  type LogReader,
+  MemberCore,
+  type Message,
+  type Moment,
+  type Note,
+  type Renewal,
+  type ReplicationOptions,
+} from '@ashlar/replication';
+import { BackupCopies } from './backup-copies.ts';
+import { ClockWatch } from './clock-watch.ts';
+import { OutgoingCopies } from './outgoing-copies.ts';
+import type { ReplicaStore } from './replica-store.ts';
+import { ReplicatedCommitter } from './replicated-committer.ts';
+import { ServedPartitions } from './served-partitions.ts';
+
+/** How often the core is told that time passes. */
+const TICK_MS = 15;
+
+/** The world around a host. */
+export interface HostPorts {
+  /** To another replica: may be lost, never waits. */
+  send(to: ReplicaId, message: Message): void;
+  /** @returns the table in which the transaction was applied or refused, or a later one; undefined: nobody knows what became of it */
+  transact(transaction: ReplicaTransaction): Promise<ReplicaTable | undefined>;
+  /** @returns undefined: no lease */
+  renew(replica: ReplicaId, lease: LeaseRequest): Promise<Renewal | undefined>;
+  /** Partitions have begun to be served, or have ended; not called for what follows from `onTable`. */
+  servedChanged(): void;
+  noted(note: Note): void;
+  /** A fault of ours: what was asked for was done in part. */
+  failed(error: unknown): void;
+}
+
+/** When things are done. */
+export interface HostTimers {
+  /** Once, at the end of this turn of the event loop. */
+  soon(run: () => void): void;
+  /** Again and again. @returns how to end it */
+  every(ms: number, run: () => void): () => void;
+}
+
+export interface ReplicaHostOptions {
+  readonly replication: ReplicationOptions;
+  readonly store: ReplicaStore;
+  readonly clock: Pick<HybridClock, 'now' | 'follow' | 'skip'>;
+  readonly time: TimeSource;
+  readonly timers: HostTimers;
+  readonly ports: HostPorts;
+}
+
+/** What an orderly stop came to. */
+export interface LeftPartitions {
+  readonly handedOver: readonly number[];
+  /** Those that nobody took over. */
+  readonly kept: readonly number[];
+}
+
+export class ReplicaHost {
+  readonly served: ServedPartitions;
+  readonly committer: ReplicatedCommitter;
+  readonly #options: ReplicaHostOptions;
+  readonly #core: MemberCore;
+  readonly #watch: ClockWatch;
+  readonly #copies: BackupCopies;
+  readonly #outgoing: OutgoingCopies;
+  #endTicks: () => void = () => undefined;
+  #isTurnAsked = false;
+  #isTurning = false;
+  #hasServedChanged = false;
+  #hasLeft = false;
+  #left: ((left: LeftPartitions) => void) | undefined;
+
+  constructor(options: ReplicaHostOptions) {
+    const { store, time, clock, replication } = options;
+    this.#options = options;
+    this.#watch = new ClockWatch(time);
+    this.#core = new MemberCore(replication, logReaderOf(store));
+    const core = this.#core;
+    this.served = new ServedPartitions(replication.partitionCount, {
+      core,
+      nowMs: () => this.#nowMs(),
+      version: () => clock.now(),
+      onTable: (table) => this.#onTable(table),
+    });
+    this.committer = new ReplicatedCommitter({
+      heldSequence: (partition) => store.heldSequence(partition),
+      sealed: (partition, lastSequence) => this.#sealed(partition, lastSequence),
+    });
+    const copyLost = (partition: number): void => core.copyLost(partition, this.#now());
+    this.#copies = new BackupCopies({ store, core, copyLost });
+    this.#outgoing = new OutgoingCopies({ store, core, later: (run) => this.#later(run) });
+  }
+
+  /** From now on time passes. */
+  begin(): void {
+    this.#endTicks = this.#options.timers.every(TICK_MS, () => this.#tick());
+  }
+
+  /** Ends at once, with nothing handed over. Idempotent. */
+  close(): void {
+    this.#hasLeft = true;
+    this.#endTicks();
+  }
+
+  /** An orderly stop: resolves when everything is handed over that anybody takes, or that takes too long. */
+  leave(): Promise<LeftPartitions> {
+    if (this.#hasLeft) return Promise.resolve({ handedOver: [], kept: [] });
+    return new Promise((resolve) => {
+      this.#left = resolve;
+      this.#input(() => this.#core.leave(this.#now()));
+      this.#turn();
+    });
+  }
+
+  /** A message of another replica has come. */
+  received(from: ReplicaId, to: ReplicaId, message: Message): void {
+    this.#input(() => this.#core.onMessage({ from, to, message }, this.#now()));
+  }
+
+  /** Maps have come, of which there may be records already. */
+  catalogChanged(): void {
+    this.#input(() => this.#copies.catalogChanged());
+  }
+
+  /* ---- Inputs -------------------------------------------------------------------------------------------------------- */
+
+  #onTable(table: TableState): void {
+    const { replicas } = table;
+    if (replicas === undefined) return;
+    this.#input(() => this.#core.onTable(replicas, this.#now()));
+    this.#turn(); // replica-host H1
+  }
+
+  #sealed(partition: number, lastSequence: Sequence): void {
+    if (this.#hasLeft) return;
+    this.#core.sealed(partition, lastSequence);
+    this.#askTurn();
+  }
+
+  #tick(): void {
+    this.#input(() => {
+      this.#core.setFreeBytes(this.#options.store.replicaFreeBytes());
+      this.#core.tick(this.#now());
+    });
+    this.#turn();
+  }
+
+  #later(run: () => void): void {
+    this.#options.timers.soon(() => this.#input(run));
+  }
+
+  #input(run: () => void): void {
+    if (this.#hasLeft) return;
+    this.#lookAtClocks();
+    this.served.hasInput();
+    run();
+    this.#askTurn();
+  }
+
+  #now(): Moment {
+    const { time, clock } = this.#options;
+    return { ms: time.monotonicMs(), version: clock.now() };
+  }
+
+  /** For looks at leases: no suspension lies unnoticed before them. */
+  #nowMs(): number {
+    this.#lookAtClocks();
+    return this.#options.time.monotonicMs();
+  }
+
+  /** replica-host H2 */
+  #lookAtClocks(): void {
+    const gapMs = this.#watch.look();
+    if (gapMs === 0 || this.#hasLeft) return;
+    this.#options.clock.skip();
+    this.#core.onClockGap(this.#now());
+    this.served.hasInput();
+    this.#askTurn();
+  }
+
+  /* ---- Turns --------------------------------------------------------------------------------------------------------- */
+
+  #askTurn(): void {
+    if (this.#isTurnAsked || this.#isTurning) return;
+    this.#isTurnAsked = true;
+    this.#options.timers.soon(() => {
+      this.#isTurnAsked = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    // What an effect causes is taken along by the turn that is on.
+    if (this.#isTurning) return;
+    this.#isTurning = true;
+    try {
+      this.#takeTurns();
+    } finally {
+      this.#isTurning = false;
+    }
+    if (!this.#hasServedChanged) return;
+    this.#hasServedChanged = false;
+    this.#options.ports.servedChanged();
+  }
+
+  #takeTurns(): void {
+    while (!this.#hasLeft) {
+      const effects = this.#core.turn(this.#now());
+      if (effects.length === 0) return;
+      this.served.hasInput();
+      for (const effect of effects) this.#perform(effect);
+    }
+  }
+
+  /** One that fails keeps no other from being done. */
+  #perform(effect: Effect): void {
+    try {
+      this.#performOutside(effect);
+    } catch (error) {
+      this.#options.ports.failed(error);
+    }
+  }
+
+  #performOutside(effect: Effect): void {
+    const { ports } = this.#options;
+    switch (effect.kind) {
+      case 'send':
+        ports.send(effect.to, effect.message);
+        return;
+      case 'transact':
+        void this.#transact(effect.transaction);
+        return;
+      case 'renew':
+        void this.#renew(effect.replica, effect.lease);
+        return;
+      case 'left':
+        this.#onLeft(effect);
+        return;
+      case 'note':
+        ports.noted(effect.note);
+        return;
+      default:
+        this.#performOnStore(effect);
+        return;
+    }
+  }
+
+  #performOnStore(effect: Exclude<Effect, { kind: 'send' | 'transact' | 'renew' | 'left' | 'note' }>): void {
+    switch (effect.kind) {
+      case 'apply':
+        this.#copies.apply(effect);
+        return;
+      case 'commitBackup':
+        this.#copies.commit(effect);
+        return;
+      case 'openCopy':
+        this.#copies.open(effect);
+        return;
+      case 'dropCopy':
+        this.#drop(effect.partition);
+        return;
+      case 'commit':
+        this.committer.commitTo(effect.partition as PartitionId, effect.commit);
+        return;
+      case 'serve':
+        this.#serve(effect);
+        return;
+      case 'stopServing':
+        this.#stopServing(effect.partition);
+        return;
+      case 'openTransfer':
+        this.#outgoing.open(effect);
+        return;
+      case 'readPage':
+        this.#outgoing.readPage(effect, effect.page);
+        return;
+      case 'closeTransfer':
+        this.#outgoing.close(effect);
+        return;
+      case 'holdLog':
+        this.#outgoing.hold(effect.partition, effect.to, effect.from);
+        return;
+      case 'installPage':
+        this.#copies.installPage(effect);
+        return;
+      case 'finishInstall':
+        this.#copies.finishInstall(effect);
+        return;
+    }
+  }
+
+  /* ---- Roles --------------------------------------------------------------------------------------------------------- */
+
+  #serve({ partition, epoch, lastSequence, above }: Extract<Effect, { kind: 'serve' }>): void {
+    const { store, clock } = this.#options;
+    const id = partition as PartitionId;
+    clock.follow(above);
+    store.commitBackup(id, lastSequence);
+    store.promotePartition(id, epoch);
+    this.committer.serve(id, lastSequence);
+    this.served.begin(partition, epoch);
+    this.#hasServedChanged = true;
+  }
+
+  #stopServing(partition: number): void {
+    const id = partition as PartitionId;
+    this.#endService(partition);
+    try {
+      if (this.#options.store.roleOf(id) === 'primary') this.#options.store.demotePartition(id);
+    } catch (error) {
+      this.#options.ports.failed(error);
+      this.#copies.drop(partition);
+      this.#core.copyLost(partition, this.#now());
+    }
+    this.committer.lose(id);
+  }
+
+  #drop(partition: number): void {
+    this.#endService(partition);
+    this.#copies.drop(partition);
+    this.committer.lose(partition as PartitionId);
+  }
+
+  /** Nobody stages in it, or reads it, from here on. */
+  #endService(partition: number): void {
+    this.#outgoing.closeAll(partition);
+    if (this.served.epochOf(partition) === 0) return;
+    this.served.end(partition);
+    this.#hasServedChanged = true;
+  }
+
+  #onLeft({ handedOver, kept }: LeftPartitions): void {
+    for (const partition of kept) this.#endService(partition);
+    this.close();
+    this.#left?.({ handedOver, kept });
+  }
+
+  /* ---- The coordinator ----------------------------------------------------------------------------------------------- */
+
+  async #transact(transaction: ReplicaTransaction): Promise<void> {
+    // Behind the effects of this turn: a coordinator in this process tells its table within the call.
+    await undefined;
+    const table = await this.#options.ports.transact(transaction).catch(() => undefined);
+    this.#input(() => this.#core.onTransaction({ id: transaction.id, table }, this.#now()));
+    this.#turn();
+  }
+
+  async #renew(replica: ReplicaId, lease: LeaseRequest): Promise<void> {
+    const renewal = await this.#options.ports.renew(replica, lease).catch(() => undefined);
+    if (renewal !== undefined) this.#input(() => this.#core.onRenewed(renewal, this.#now()));
+  }
+}
+
+function logReaderOf(store: ReplicaStore): LogReader {
+  return {
+    read: (partition, from, bytesMax) => store.readRun(partition as PartitionId, from, bytesMax),
+    terms: (partition) => store.logTerms(partition as PartitionId),
+  };
+}
