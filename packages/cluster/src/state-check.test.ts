@@ -43,6 +43,31 @@ describe('a table', () => {
   });
 });
 
+describe('a table with copies', () => {
+  const { table: COPIED } = after(freshState('grid', 2, 16, 1), joins('a'), joins('b'));
+  const rows = COPIED.replicas!;
+
+  it('comes back as it was, with owners that follow from its rows whatever came with it', () => {
+    expect(checkedTable(copied(COPIED))).toEqual(COPIED);
+    const odd = {
+      ...copied(COPIED),
+      owners: COPIED.owners.map(() => [1]),
+      epochs: COPIED.epochs.map(() => 0),
+      lost: [2],
+    };
+    expect(checkedTable(odd)).toEqual(COPIED);
+  });
+
+  it.each<[string, unknown]>([
+    ['rows of another version', { ...rows, version: rows.version + 1 }],
+    ['rows of other partitions', { ...rows, partitions: rows.partitions.slice(1) }],
+    ['a process that did not join', { ...rows, members: [{ replica: 'a#two', isAlive: true }] }],
+    ['rows that are none', []],
+  ])('with %s is refused by name', (_, replicas) => {
+    expect(() => checkedTable({ ...copied(COPIED), replicas })).toThrow(DAMAGED);
+  });
+});
+
 describe('a catalog', () => {
   const [map, module] = [HELD.catalog.maps[0]!, HELD.catalog.modules[0]!];
 

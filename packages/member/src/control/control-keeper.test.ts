@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleHash, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator } from '@ashlar/cluster';
-import { BUNDLE, moduleOf } from '@ashlar/cluster/testing';
+import { BUNDLE, ManualControl, moduleOf } from '@ashlar/cluster/testing';
 import type { MemberId } from '@ashlar/core';
 import { controlKeeper } from './control-keeper.ts';
 
@@ -53,6 +53,29 @@ describe('what a coordinator keeps on disk', () => {
     expect(readFileSync(file, 'utf8')).not.toContain(BUNDLE);
   });
 
+  it('of a grid without copies, as releases before wrote it, is read as such', async () => {
+    const first = start();
+    await first.submit({ kind: 'join', member: self });
+    const { table, catalog } = first.state;
+    const { backups: _, minInSync: _m, lost: _l, run: _r, replicas: _c, ...before } = table;
+    const state = JSON.stringify({ table: before, catalog });
+    const digest = createHash('sha256').update(state).digest('hex');
+    writeFileSync(file, `{"format":3,"digest":"${digest}","state":${state}}\n`);
+    expect(start().state.table).toEqual({ ...table, awaited: ['a'], tableVersion: table.tableVersion + 1 });
+  });
+
+  it('has the rows of a grid with copies', async () => {
+    const begin = () =>
+      new EmbeddedCoordinator({
+        ...{ partitionCount: 8, expectedMembers: 1, backups: 1, newGridId: () => 'grid', control: new ManualControl() },
+        keeper: controlKeeper(join(folder, 'data')),
+      });
+    const { table } = await begin().submit({ kind: 'join', member: self });
+    const again = begin().state.table;
+    expect(again.replicas).toEqual({ ...table.replicas, version: table.tableVersion + 1 });
+    expect([again.owners, again.epochs, again.backups]).toEqual([table.owners, table.epochs, 1]);
+  });
+
   it('is nothing without a directory', () => {
     const keeper = controlKeeper('');
     keeper.save(start().state);
@@ -79,8 +102,8 @@ describe('what a coordinator keeps on disk', () => {
       expect(start).toThrow(file);
       expect(readFileSync(file, 'utf8')).toBe(damaged);
     }
-    writeFileSync(file, text.replace('"format":3', '"format":4'));
-    expect(start).toThrow(/format 4/);
+    writeFileSync(file, text.replace('"format":4', '"format":5'));
+    expect(start).toThrow(/format 5/);
   });
 
   it('of the first releases is the name of the grid and its floors', async () => {

@@ -34,9 +34,12 @@ import { GridError } from '@ashlar/core';
 const FILE = 'coordinator.json';
 const BUNDLES = 'bundles';
 const BUNDLE_ENDING = '.mjs';
-const FORMAT = 3;
+const FORMAT = 4;
+/** The file format of grids without copies: as today's, with less in the table. */
+const FORMAT_WITHOUT_COPIES = 3;
 /** The file format that held everything in one value, bundles included. */
 const FORMAT_WITH_BUNDLES = 2;
+const FORMATS: readonly unknown[] = [FORMAT, FORMAT_WITHOUT_COPIES, FORMAT_WITH_BUNDLES];
 
 /** Without a directory nothing is kept: a restarted coordinator goes on with what its members hold. */
 export function controlKeeper(directory: string): ControlKeeper {
@@ -99,14 +102,14 @@ function floorsOf(file: string, { gridId, epochFloor, mapIdFloor = 0 }: Fields):
 }
 
 function stateOf(file: string, { format, digest, state }: Fields, saveBundle: SaveBundle): ControlState {
-  if (format !== FORMAT && format !== FORMAT_WITH_BUNDLES) {
-    throw new GridError('INVALID_CONFIG', `${file} has format ${String(format)}, this release reads ${FORMAT}`, {
+  if (!FORMATS.includes(format)) {
+    throw new GridError('INVALID_CONFIG', `${file} has format ${String(format)}, this release reads up to ${FORMAT}`, {
       hint: 'start the release that wrote it',
     });
   }
   if (digest !== digestOf(JSON.stringify(state) ?? '')) throw damaged(file, 'its digest is not that of its state');
   try {
-    return checkedState(format === FORMAT ? state : split(state as Fields, saveBundle));
+    return checkedState(format === FORMAT_WITH_BUNDLES ? split(state as Fields, saveBundle) : state);
   } catch (error) {
     throw damaged(file, GridError.wrap(error).message);
   }
