@@ -92,6 +92,7 @@ export class EmbeddedCoordinator implements Coordinator {
   readonly #control: ReplicaControl | undefined;
   /** What was kept when this run began. */
   readonly #kept: ControlState;
+  readonly #onRefusal: ControlPorts['onRefusal'] | undefined;
   #state: ControlState;
   #refusal: GridError | undefined;
 
@@ -101,6 +102,7 @@ export class EmbeddedCoordinator implements Coordinator {
     keeper.save(this.#state);
     this.#keeper = keeper;
     this.#findBundle = findBundle;
+    this.#onRefusal = control?.onRefusal;
     this.#followCatalog(this.#state.catalog);
     for (const hash of this.#told.bundles.missing) {
       const text = keeper.loadBundle(hash);
@@ -206,6 +208,7 @@ export class EmbeddedCoordinator implements Coordinator {
       },
     );
     this.close();
+    this.#onRefusal?.(this.#refusal);
     throw this.#refusal;
   }
 

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { type ControlPorts, type ControlState, EmbeddedCoordinator, GridView, type TableState } from '@ashlar/cluster';
 import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
-import { HybridClock, type MemberId, seededRandom } from '@ashlar/core';
+import { type GridError, HybridClock, type MemberId, seededRandom } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
 import { MemberMetrics, NO_TRACING, type Tracing } from '@ashlar/observe';
 import { type Committer, LateCommits, Ownership, PROMPT_COMMITTER, WritePath } from '@ashlar/partitions';
@@ -70,6 +70,8 @@ export interface MemberParts {
   readonly mainReaderIndex: number;
   /** Undefined: the coordinator is in this member. */
   readonly remoteCoordinator: RemoteCoordinator | undefined;
+  /** Why the coordinator changes nothing any more, or does not take this member back. */
+  readonly refusal: () => GridError | undefined;
   /** host:port under which others reach this member; known once the door is open. */
   address: string;
 }
@@ -127,6 +129,7 @@ function controlPorts(clock: HybridClock, log: Logger): ControlPorts {
       return () => clearInterval(timer);
     },
     onFailure: (error) => log.error({ err: error }, 'the table could not be kept: it is as it was, and tried again'),
+    onRefusal: (error) => log.error({ err: error }, 'an older state was restored: nothing of the grid can be changed'),
   };
 }
 
@@ -237,6 +240,7 @@ export async function makeParts(
     security,
     mainReaderIndex: indexes.capacity,
     remoteCoordinator: 'remote' in coordination ? coordination.remote : undefined,
+    refusal: () => ('remote' in coordination ? coordination.remote : coordination.embedded).refusal,
     address: '',
   };
   return parts;

@@ -149,8 +149,9 @@ export class Member {
   /** Why the member does not serve yet, or no longer does; empty: it serves. */
   #notReady(): string[] {
     if (this.#isStopping) return ['the member is stopping'];
-    const { control, remoteCoordinator } = this.#parts;
-    if (remoteCoordinator?.refusal !== undefined) return [remoteCoordinator.refusal.message];
+    const { control, refusal } = this.#parts;
+    const refused = refusal();
+    if (refused !== undefined) return [refused.message];
     if (control.isComplete) return [];
     return [`${control.table.members.length} of ${control.table.expectedMembers} members have joined`];
   }

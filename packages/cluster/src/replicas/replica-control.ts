@@ -38,6 +38,8 @@ export interface ControlPorts {
   readonly every: (ms: number, run: () => void) => () => void;
   /** The table could not be kept: it is as it was, and tried again. */
   readonly onFailure: (error: unknown) => void;
+  /** Nothing can be changed any more, by the fault of whoever restored an older state. */
+  readonly onRefusal: (error: GridError) => void;
 }
 
 /** The table that is controlled. */

@@ -1,5 +1,5 @@
 /** What a controller is run with where time passes by hand. */
-import type { Version } from '@ashlar/core';
+import type { GridError, Version } from '@ashlar/core';
 import type { ControlPorts, ControlTimes } from '../replicas/replica-control.ts';
 
 const TICK_MS = 25;
@@ -9,6 +9,7 @@ export class ManualControl implements ControlPorts {
     ...{ membershipTtlMs: 800, promotionTimeoutMs: 4000, leaseMs: 750, graceMs: 850, clockGapMs: 400 },
   };
   readonly failures: unknown[] = [];
+  readonly refusals: GridError[] = [];
   readonly #runs = new Set<() => void>();
   #nowMs = 1000;
 
@@ -20,6 +21,8 @@ export class ManualControl implements ControlPorts {
     return () => void this.#runs.delete(own);
   };
   readonly onFailure = (error: unknown): void => void this.failures.push(error);
+
+  readonly onRefusal = (error: GridError): void => void this.refusals.push(error);
 
   /** Time passes, and whoever looks every so often looks. */
   pass(ms: number): void {
