@@ -48,8 +48,9 @@ describe('the programs of package.json', () => {
   const { scripts } = JSON.parse(page('package.json')) as { scripts: Record<string, string> };
   const programs = Object.entries(scripts).filter(([, command]) => /^node .*\.ts$/.test(command));
 
-  it('are the show, the benches, the soak, first-answers, the simulator and the fuzzer', () => {
-    expect(programs.map(([name]) => name)).toEqual(['start', 'bench', 'soak', 'first-answers', 'simulate', 'fuzz']);
+  it('are the show, the benches, the soak, first-answers, the chaos, the simulator and the fuzzer', () => {
+    const names = ['start', 'bench', 'soak', 'first-answers', 'chaos', 'simulate', 'fuzz'];
+    expect(programs.map(([name]) => name)).toEqual(names);
   });
 
   it.each(programs)('npm run %s -- --help tells its flags, and does nothing else', (name, command) => {

@@ -36,38 +36,66 @@ const now = (): number => Number(process.hrtime.bigint());
 
 /** @param grids  connections; two clients use each */
 export async function record(grids: readonly Grid[], options: RecorderOptions): Promise<Recorded> {
-  const recorder = new Recorder(options);
-  await Promise.all(grids.flatMap((grid) => [recorder.client(grid), recorder.client(grid)]));
+  const recorder = new StepRecorder(options);
+  const chooser = seededRandom(options.seed + 1);
+  let clients = 0;
+  const client = async (grid: Grid): Promise<void> => {
+    let number = clients++;
+    for (let count = 0; count < options.operationsAClient; count++) {
+      // Whoever does not know what became of its call goes on as another client.
+      if ((await recorder.step(number, grid, keyOf(options, chooser))) === 'unknown') number = clients++;
+    }
+  };
+  await Promise.all(grids.flatMap((grid) => [client(grid), client(grid)]));
   const { history, refused, unknown } = recorder;
   return { history, refused, unknown };
 }
 
-class Recorder {
+function keyOf({ hotKeys, coldKeys }: RecorderOptions, random: Random): string {
+  const isHot = random.below(10) < 7;
+  return isHot ? `hot${random.below(hotKeys)}` : `cold${random.below(coldKeys)}`;
+}
+
+/** How a call ended. */
+export type CallEnd = 'answered' | 'refused' | 'unknown';
+
+export interface StepOptions {
+  readonly seed: number;
+  readonly timeoutMs: number;
+  /** Told of every call as it ends; `error` of one that failed. */
+  readonly onEnd?: (op: Operation['op'], end: CallEnd, error: GridError | undefined) => void;
+}
+
+/** Asks, one random thing at a time, and writes down what came back. */
+export class StepRecorder {
   readonly history: Operation[] = [];
   readonly refused = new Map<string, number>();
   readonly unknown = new Map<string, number>();
-  readonly #options: RecorderOptions;
+  readonly #options: StepOptions;
   readonly #random: Random;
-  #clients = 0;
   /** Value of the last write: no two write the same. */
   #value = 0;
 
-  constructor(options: RecorderOptions) {
+  constructor(options: StepOptions) {
     this.#options = options;
     this.#random = seededRandom(options.seed);
   }
 
-  async client(grid: Grid): Promise<void> {
-    let client = this.#clients++;
-    for (let count = 0; count < this.#options.operationsAClient; count++) {
-      const [op, ask] = WAYS[this.#random.below(WAYS.length)]!;
-      const isKnown =
-        op === 'cas'
-          ? await this.#compareAndSet(client, grid, ask)
-          : await this.#one(client, grid, this.#key(), this.#draft(op), ask);
-      // Whoever does not know what became of its call goes on as another client.
-      if (!isKnown) client = this.#clients++;
-    }
+  /** One random thing asked of a key: one call, or two where what was read is replaced. */
+  step(client: number, grid: Grid, key: string): Promise<CallEnd> {
+    const [op, ask] = WAYS[this.#random.below(WAYS.length)]!;
+    if (op === 'cas') return this.#compareAndSet(client, grid, key, ask);
+    return this.#one(client, grid, key, this.#draft(op), ask);
+  }
+
+  /** Adds one to a counter. */
+  increment(client: number, grid: Grid, key: string): Promise<CallEnd> {
+    const ways = WAYS.filter(([op]) => op === 'incr');
+    return this.#one(client, grid, key, { op: 'incr', in: 1 }, ways[this.#random.below(ways.length)]![1]);
+  }
+
+  read(client: number, grid: Grid, key: string): Promise<CallEnd> {
+    return this.#one(client, grid, key, { op: 'get' }, WAYS[0]![1]);
   }
 
   #draft(op: Exclude<Operation['op'], 'cas'>): Draft {
@@ -83,8 +111,7 @@ class Recorder {
   }
 
   /** Reads, then replaces what was read. */
-  async #compareAndSet(client: number, grid: Grid, ask: Ask): Promise<boolean> {
-    const key = this.#key();
+  async #compareAndSet(client: number, grid: Grid, key: string, ask: Ask): Promise<CallEnd> {
     let seen: Value = null;
     let version: number | undefined;
     const look: Ask = async (_, __, ___, timeoutMs) => {
@@ -93,7 +120,8 @@ class Recorder {
       version = entry?.version;
       return seen;
     };
-    if (!(await this.#one(client, grid, key, { op: 'get' }, look))) return false;
+    const read = await this.#one(client, grid, key, { op: 'get' }, look);
+    if (read !== 'answered') return read;
     const replace: Ask = async (_, __, draft, timeoutMs) => {
       const value = { n: (draft.in as readonly [Value, number])[1] };
       if (version === undefined) return grid.map(Counters).putIfAbsent(key, value, { timeoutMs });
@@ -103,28 +131,25 @@ class Recorder {
     return this.#one(client, grid, key, { op: 'cas', in: [seen, this.#nextValue()] }, way);
   }
 
-  /** @returns whether it is known what became of it */
-  async #one(client: number, grid: Grid, key: string, draft: Draft, ask: Ask): Promise<boolean> {
+  async #one(client: number, grid: Grid, key: string, draft: Draft, ask: Ask): Promise<CallEnd> {
     const call = now();
     const asked = { ...draft, client, key, call };
     try {
       const out = await ask(grid, key, draft, this.#options.timeoutMs);
       this.history.push({ ...asked, return: now(), ok: true, ...(out === undefined ? {} : { out }) } as Operation);
-      return true;
+      this.#options.onEnd?.(draft.op, 'answered', undefined);
+      return 'answered';
     } catch (cause) {
-      const { code, retryable } = GridError.wrap(cause);
+      const error = GridError.wrap(cause);
+      const { code, retryable } = error;
       // What may be repeated was not applied.
       const counts = retryable ? this.refused : this.unknown;
       counts.set(code, (counts.get(code) ?? 0) + 1);
-      if (!retryable && draft.op !== 'get') this.history.push({ ...asked, return: null, ok: 'unknown' } as Operation);
-      return retryable || draft.op === 'get';
+      const end = retryable || draft.op === 'get' ? 'refused' : 'unknown';
+      if (end === 'unknown') this.history.push({ ...asked, return: null, ok: 'unknown' } as Operation);
+      this.#options.onEnd?.(draft.op, end, error);
+      return end;
     }
-  }
-
-  #key(): string {
-    const { hotKeys, coldKeys } = this.#options;
-    const isHot = this.#random.below(10) < 7;
-    return isHot ? `hot${this.#random.below(hotKeys)}` : `cold${this.#random.below(coldKeys)}`;
   }
 }
 

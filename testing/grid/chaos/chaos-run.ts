@@ -1,0 +1,315 @@
+/**
+ * One chaos run: a grid, its load, faults one after the other, and the judgement when all has healed.
+ *
+ *   start -> load at a pace -> [calm, fault begins, heals, all copies are back] ... -> load ends -> final state -> findings
+ *
+ * chaos-run R1  A fault begins only when every partition has all of its copies: a grid with one backup survives one fault, not
+ *               two at once.
+ * chaos-run R2  The final state is read when nothing is under way, the listener has read its log, and subscriptions are level with
+ *               what the maps hold.
+ */
+import type { Grid } from '@ashlar/client';
+import { type PartitionTable, type Random, seededRandom } from '@ashlar/core';
+import { Counters } from '../fixtures/processors.ts';
+import { judge } from '../linearizability/checker.ts';
+import type { Operation } from '../linearizability/history.ts';
+import { ChaosGrid, COORDINATOR, MEMBERS, type MemberName } from './cluster/chaos-grid.ts';
+import { TableWatch } from './cluster/table-watch.ts';
+import { drawFault, type Fault, type FaultKind } from './faults/faults.ts';
+import { outages, partitionsOf, probeKeys } from './faults/outage.ts';
+import { Follower, stateOf } from './judges/event-chain.ts';
+import { contentsOf, judgeFinalState } from './judges/final-state.ts';
+import { ClosedSums } from './load/closed-sums.ts';
+import { Load, ONCE } from './load/load.ts';
+import { Outcomes } from './load/outcomes.ts';
+import { atPace, pause } from './load/pace.ts';
+import { Causes, Effects } from './load/user-code.ts';
+import type { FaultRecord, Findings } from './verdict.ts';
+
+export interface ChaosRunOptions {
+  readonly seed: number;
+  readonly forMs: number;
+  readonly faults: readonly FaultKind[];
+  readonly backups: number;
+  readonly callsASecond: number;
+  /** How long the end waits, without a change, for what is missing. */
+  readonly stillMs?: number;
+  /** How long it is calm before each fault. */
+  readonly calmMs?: number;
+  /** Told of what goes on. */
+  readonly tell?: (line: string) => void;
+}
+
+const PARTITIONS = 32;
+const CLIENTS = 3;
+const CALM_MS = 2500;
+const CALLS_A_SECOND_MIN = 100;
+const SUMS_EVERY_MS = 300;
+const BREAK_EVERY_EVENTS = 400;
+/** What a shorter fault did is looked at for as long. */
+const FAULT_LEAST_MS = 1500;
+const SETTLE_TIMEOUT_MS = 60_000;
+/** Nothing has changed for as long, and something is still missing: it will not come. */
+const STILL_MS = 15_000;
+const LOOK_MS = 100;
+const FILES = ['./load/user-code.ts', '../fixtures/processors.ts'];
+const JUDGED = [Counters.name, ONCE, Causes.name, Effects.name];
+
+export class ChaosRun {
+  readonly outcomes = new Outcomes();
+  readonly #options: ChaosRunOptions;
+  readonly #random: Random;
+  readonly #records: FaultRecord[] = [];
+  readonly #complaints: string[] = [];
+  #grid!: ChaosGrid;
+  #watch!: TableWatch;
+  #clients: readonly Grid[] = [];
+  #sums!: ClosedSums;
+  #load!: Load;
+  #followers: readonly Follower[] = [];
+  #drawn: FaultKind[] = [];
+
+  constructor(options: ChaosRunOptions) {
+    this.#options = options;
+    this.#random = seededRandom(options.seed);
+  }
+
+  /** What clients asked and saw, every key a register. */
+  get history(): readonly Operation[] {
+    return this.#load.recorder.history;
+  }
+
+  /** @param signal  ends it early: what was found by then is judged */
+  async run(signal: AbortSignal): Promise<Findings> {
+    const { backups } = this.#options;
+    this.#grid = await ChaosGrid.start({ backups, partitions: PARTITIONS });
+    this.#watch = new TableWatch(this.#grid.member(COORDINATOR).address);
+    try {
+      await this.#prepare();
+      await this.#breakThings(AbortSignal.any([signal, AbortSignal.timeout(this.#options.forMs)]));
+      return await this.#judge();
+    } catch (error) {
+      this.#tell(this.#grid.logs());
+      throw error;
+    } finally {
+      await Promise.all(this.#followers.map((follower) => follower.stop()));
+      await this.#watch.stop();
+      await this.#grid.stop();
+    }
+  }
+
+  #tell(line: string): void {
+    this.#options.tell?.(line);
+  }
+
+  /* ---- The load ------------------------------------------------------------------------------------------------------- */
+
+  async #prepare(): Promise<void> {
+    const clients: Grid[] = [];
+    for (let count = 0; count < CLIENTS; count++) clients.push(await this.#grid.connect());
+    this.#clients = clients;
+    const [first] = clients as [Grid];
+    for (const map of JUDGED) await first.map(map).putIfAbsent('opening', 0);
+    for (const map of JUDGED) await first.map(map).remove('opening');
+    // Each client learns the names of what it calls by deploying it.
+    for (const client of clients) for (const file of FILES) await client.deploy(new URL(file, import.meta.url));
+    this.#sums = new ClosedSums(this.outcomes, seededRandom(this.#options.seed + 1));
+    await this.#sums.open(first);
+    this.#load = new Load(clients, this.outcomes, this.#sums, this.#options.seed + 2);
+    this.#followers = JUDGED.flatMap((name) => [
+      new Follower(clients, name, Infinity),
+      ...(name === Effects.name ? [] : [new Follower(clients, name, BREAK_EVERY_EVENTS)]),
+    ]);
+    await Promise.all(this.#followers.map(({ ready }) => ready));
+  }
+
+  async #breakThings(signal: AbortSignal): Promise<void> {
+    const { callsASecond, faults, calmMs = CALM_MS } = this.#options;
+    const loading = new AbortController();
+    const pace = { callsASecond, callsASecondMin: Math.min(callsASecond, CALLS_A_SECOND_MIN) };
+    const work = [atPace(pace, () => this.#load.begin(), loading.signal), this.#askSums(loading.signal)];
+    try {
+      await pause(calmMs, signal);
+      while (!signal.aborted) {
+        if (faults.length > 0 && !(await this.#oneFault())) break;
+        await pause(calmMs, signal);
+      }
+    } finally {
+      loading.abort();
+      await Promise.all(work);
+      await this.#load.drained();
+    }
+  }
+
+  async #askSums(signal: AbortSignal): Promise<void> {
+    for (let turn = 0; !signal.aborted; turn++) {
+      await this.#sums.ask(this.#clients[turn % CLIENTS]!);
+      await pause(SUMS_EVERY_MS, signal);
+    }
+  }
+
+  /* ---- Faults --------------------------------------------------------------------------------------------------------- */
+
+  /** @returns whether the grid has come back to full service */
+  async #oneFault(): Promise<boolean> {
+    const table = await this.#grid.table();
+    const fault = this.#draw(table);
+    this.#tell(fault.text);
+    const concerned = fault.victim === undefined ? [] : partitionsOf(table, fault.victim);
+    const answered = this.outcomes.answered;
+    const beganMs = performance.now();
+    await fault.begin();
+    const waiting = this.#probe(concerned);
+    await pause(fault.forMs);
+    await fault.end();
+    await pause(FAULT_LEAST_MS - (performance.now() - beganMs));
+    const record = { kind: fault.kind, text: fault.text, answered: this.outcomes.answered - answered };
+    const settledMs = await this.#settled();
+    const outagesMs = await Promise.all(waiting);
+    const hasChangedEpoch = changed(table, this.#watch.table ?? table, concerned);
+    const mustChangeEpoch = this.#options.backups > 0 && fault.changesEpochs && concerned.length > 0;
+    this.#records.push({ ...record, mustChangeEpoch, hasChangedEpoch, outagesMs, settledMs });
+    this.#tell(`  ${toldOf(this.#records.at(-1)!, concerned.length)}`);
+    return settledMs !== undefined;
+  }
+
+  /** Every kind as often as the others, in an order by chance; a grid whose primaries are all in one place is put right first. */
+  #draw(table: PartitionTable): Fault {
+    const primaries = new Map<MemberName, number>(MEMBERS.map((name) => [name, partitionsOf(table, name).length]));
+    const { faults } = this.#options;
+    const isLopsided = (primaries.get(COORDINATOR) ?? 0) > PARTITIONS / 2;
+    if (isLopsided && faults.includes('restart')) return drawFault('restart', this.#grid, this.#random, primaries);
+    if (this.#drawn.length === 0) this.#drawn = shuffled(faults, this.#random);
+    return drawFault(this.#drawn.pop()!, this.#grid, this.#random, primaries);
+  }
+
+  #probe(partitions: readonly number[]): Promise<number>[] {
+    const keys = probeKeys(PARTITIONS);
+    return outages(
+      this.#clients[0]!,
+      partitions.map((partition) => keys[partition]!),
+      this.outcomes,
+    );
+  }
+
+  /** chaos-run R1. @returns after how long; undefined: it never did */
+  async #settled(): Promise<number | undefined> {
+    const beganMs = performance.now();
+    while (performance.now() - beganMs < SETTLE_TIMEOUT_MS) {
+      const table = await this.#grid.table().catch(() => undefined);
+      if (table !== undefined && this.#isWhole(table)) return Math.round(performance.now() - beganMs);
+      await pause(LOOK_MS);
+    }
+    return undefined;
+  }
+
+  #isWhole({ owners }: PartitionTable): boolean {
+    return owners.length === PARTITIONS && owners.every((copies) => copies.length === 1 + this.#grid.backups);
+  }
+
+  /* ---- Judgement ------------------------------------------------------------------------------------------------------ */
+
+  async #judge(): Promise<Findings> {
+    const contents = await this.#finalContents();
+    for (const key of new Set(this.history.map((operation) => operation.key))) {
+      await this.#load.recorder.read(-1, this.#clients[0]!, key);
+    }
+    const state = judgeFinalState(this.#load, contents);
+    const unlinear = this.#judgeHistory();
+    const { wrong } = this.#sums;
+    const violations = unlinear + wrong.length + this.outcomes.faultCount + state.violations;
+    for (const [{ chain }, behind] of this.#behind(contents)) chain.missed(behind);
+    const events = this.#events();
+    this.#complaints.push(...state.complaints, ...wrong.slice(0, 10), ...this.outcomes.faults);
+    const { seed, forMs } = this.#options;
+    const { acknowledged, unknown } = this.outcomes;
+    const { failovers, shrinks, transfers } = this.#watch;
+    return {
+      ...{ seed, minutes: forMs / 60_000, acknowledged, unknown, faults: this.#records },
+      ...{ failovers, shrinks, transfers, lost: state.lost + this.#watch.lost, violations, events },
+      effects: { lost: state.effects.lost, doubled: state.effects.doubled + this.#doubledEffects() },
+      complaints: this.#complaints,
+    };
+  }
+
+  /** chaos-run R2 */
+  async #finalContents(): Promise<Map<string, Map<string, unknown>>> {
+    const { stillMs = STILL_MS } = this.#options;
+    let [changedMs, entries] = [performance.now(), -1];
+    for (;;) {
+      const contents = new Map<string, Map<string, unknown>>();
+      for (const map of JUDGED) contents.set(map, await contentsOf(this.#clients[0]!, map));
+      const count = [...contents.values()].reduce((sum, { size }) => sum + size, 0) + this.#taken();
+      if (count !== entries) [changedMs, entries] = [performance.now(), count];
+      if (this.#isLevel(contents) || performance.now() - changedMs > stillMs) return contents;
+      await pause(LOOK_MS * 5);
+    }
+  }
+
+  /** Events that subscriptions were told of. */
+  #taken(): number {
+    return this.#followers.reduce((sum, { chain }) => sum + chain.taken, 0);
+  }
+
+  #isLevel(contents: ReadonlyMap<string, ReadonlyMap<string, unknown>>): boolean {
+    const { effects } = judgeFinalState(this.#load, contents);
+    return effects.lost === 0 && [...this.#behind(contents)].every(([, behind]) => behind.length === 0);
+  }
+
+  /** What each subscription was not told of. */
+  *#behind(contents: ReadonlyMap<string, ReadonlyMap<string, unknown>>): Iterable<readonly [Follower, string[]]> {
+    for (const follower of this.#followers) {
+      const states = [...contents.get(follower.map)!].map(([key, value]) => [key, stateOf(value)] as const);
+      yield [follower, follower.chain.behind(new Map(states))];
+    }
+  }
+
+  #events(): Findings['events'] {
+    const sum = { lost: 0, doubled: 0, disordered: 0 };
+    for (const { chain } of this.#followers) {
+      for (const kind of ['lost', 'doubled', 'disordered'] as const) sum[kind] += chain.counts[kind];
+      this.#complaints.push(...chain.complaints);
+    }
+    return sum;
+  }
+
+  /** Effects are written once: an update is one that came twice. */
+  #doubledEffects(): number {
+    return this.#followers
+      .filter(({ map }) => map === Effects.name)
+      .reduce((sum, { chain }) => sum + (chain.types.get('update') ?? 0), 0);
+  }
+
+  #judgeHistory(): number {
+    let violations = 0;
+    for (const [key, operations] of Map.groupBy(this.history, (operation) => operation.key)) {
+      const verdict = judge(operations);
+      if (verdict.kind === 'linearizable') continue;
+      violations++;
+      const shown =
+        verdict.kind === 'violation' ? verdict.operations.map((one) => JSON.stringify(one)).join('\n  ') : '';
+      this.#complaints.push(`${key}: ${verdict.kind}, ${operations.length} operations\n  ${shown}`);
+    }
+    return violations;
+  }
+}
+
+function changed(before: PartitionTable, after: PartitionTable, partitions: readonly number[]): boolean {
+  return partitions.some((partition) => before.epochs[partition] !== after.epochs[partition]);
+}
+
+function toldOf({ answered, outagesMs, settledMs, hasChangedEpoch }: FaultRecord, concerned: number): string {
+  const outage = outagesMs.length === 0 ? '' : `, writes waited at most ${Math.round(Math.max(...outagesMs))} ms`;
+  const settled = settledMs === undefined ? 'never all copies again' : `all copies again after ${settledMs} ms`;
+  const epochs = hasChangedEpoch ? ', epochs changed' : '';
+  return `${answered} calls answered meanwhile, ${concerned} partitions concerned${outage}${epochs}; ${settled}`;
+}
+
+function shuffled<T>(from: readonly T[], random: Random): T[] {
+  const list = [...from];
+  for (let at = list.length - 1; at > 0; at--) {
+    const other = random.below(at + 1);
+    [list[at], list[other]] = [list[other]!, list[at]!];
+  }
+  return list;
+}

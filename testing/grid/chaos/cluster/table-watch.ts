@@ -1,0 +1,71 @@
+/**
+ * Follows the partition table at the coordinator's member, past the links, and counts what changes in it.
+ *
+ * table-watch T1  A change that the member tells together with a later one is counted with it: counts are lower bounds.
+ */
+import type { PartitionTable } from '@ashlar/core';
+import { connectMember } from '@ashlar/transport';
+import { pause } from '../load/pace.ts';
+
+const RETRY_MS = 100;
+
+export class TableWatch {
+  /** Changes of a partition's primary to another process. */
+  failovers = 0;
+  /** Times that a set of in-sync copies became smaller while its primary stayed. */
+  shrinks = 0;
+  /** Times that one became larger: a copy was transferred. */
+  transfers = 0;
+  /** Partitions that were told as lost. */
+  lost = 0;
+  table: PartitionTable | undefined;
+  readonly #stopping = new AbortController();
+  readonly #address: string;
+  readonly #following: Promise<void>;
+  /** By partition: its copies as it was last served. */
+  readonly #served = new Map<number, { readonly epoch: number; readonly copies: number }>();
+  readonly #lost = new Set<number>();
+
+  /** @param address  of the door itself */
+  constructor(address: string) {
+    this.#address = address;
+    this.#following = this.#follow();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const connection = connectMember(this.#address);
+      try {
+        for await (const table of connection.admin.watchTable(undefined, { signal })) this.#take(table);
+      } catch {
+        // The member is down or stands still: what it tells next is counted against what it told last.
+      } finally {
+        connection.close();
+      }
+      await pause(RETRY_MS, signal);
+    }
+  }
+
+  #take(table: PartitionTable): void {
+    this.table = table;
+    for (const [partition, { length: copies }] of table.owners.entries()) {
+      if (copies === 0) continue;
+      const epoch = table.epochs[partition]!;
+      const before = this.#served.get(partition);
+      if (before !== undefined && before.epoch !== epoch) this.failovers++;
+      if (before?.epoch === epoch && copies < before.copies) this.shrinks++;
+      if (before !== undefined && copies > before.copies) this.transfers++;
+      this.#served.set(partition, { epoch, copies });
+    }
+    for (const partition of table.lost) {
+      if (!this.#lost.has(partition)) this.lost++;
+      this.#lost.add(partition);
+    }
+  }
+}
