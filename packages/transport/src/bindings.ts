@@ -84,6 +84,8 @@ function bindAdmin({ admin }: GridServices, state: ServerState): UntypedServiceI
       state,
     ),
     Stats: unaryCall(m.stats, (_, context) => admin.stats(context), state),
+    GetReplicas: unaryCall(m.getReplicas, (_, context) => admin.getReplicas(context), state),
+    Recover: unaryCall(m.recoverPartitions, (request, context) => admin.recover(request, context), state),
   };
 }
 

@@ -107,6 +107,8 @@ export interface MemberConnection {
     readonly dropMap: Ask<{ map: string }, { existed: boolean; mapId: number }>;
     readonly dropColumns: Ask<{ map: string }, Nothing>;
     readonly stats: Ask<Nothing, s.StatsResponse>;
+    readonly getReplicas: Ask<Nothing, s.GetReplicasResponse>;
+    readonly recover: Ask<s.RecoverRequest, { recovered: readonly number[] }>;
   };
   readonly members: {
     readonly join: Ask<s.JoinRequest, s.JoinResponse>;
@@ -274,6 +276,8 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       dropMap: ask(m.dropMap),
       dropColumns: ask(m.dropColumns),
       stats: ask(m.stats),
+      getReplicas: ask(m.getReplicas),
+      recover: ask(m.recoverPartitions),
     },
     members: {
       join: ask(m.join),

@@ -4,15 +4,17 @@ import type { StatementOutput } from '@ashlar/serialization';
 import type {
   DeployRequest,
   FragmentOutput,
+  GetReplicasResponse,
   HelloResponse,
   JobOutput,
   JobPartOutput,
   PartInput,
+  PartitionInfo,
   PartOutput,
   SubscribeRequest,
   WireOnSlow,
 } from './services.ts';
-import { PART_STATES, PART_STEPS } from './services.ts';
+import { PART_STATES, PART_STEPS, PARTITION_PHASES } from './services.ts';
 import { malformed } from './wire.ts';
 
 /** Plain data of services.ts to the object protobufjs encodes, and back. */
@@ -65,6 +67,26 @@ export const table: Conversion<PartitionTable> = {
     const awaited = wire.awaited.map((index) => members[index]!.id);
     const epochs = wire.epochs as readonly Epoch[];
     return { ...{ tableVersion, gridId, members, expectedMembers, awaited, owners, epochs, lost } };
+  },
+};
+
+type WirePhases = Omit<GetReplicasResponse, 'partitions'> & {
+  readonly partitions: readonly (Omit<PartitionInfo, 'phase'> & { readonly phase: number })[];
+};
+
+export const replicas: Conversion<GetReplicasResponse> = {
+  out: (value): WirePhases => ({
+    ...value,
+    partitions: value.partitions.map((row) => ({ ...row, phase: PARTITION_PHASES.indexOf(row.phase) })),
+  }),
+  in: (message) => {
+    const wire = message as WirePhases;
+    const partitions = wire.partitions.map((row) => {
+      const phase = PARTITION_PHASES[row.phase];
+      if (phase === undefined) throw malformed('a partition in no phase that is known');
+      return { ...row, phase };
+    });
+    return { ...wire, partitions };
   },
 };
 

@@ -83,6 +83,8 @@ function adminCalls(services: () => Pick<GridServices, 'admin'>): AdminCalls {
       m.dropColumns,
       async (admin, request, context) => void (await admin.dropColumns(request, context)),
     ),
+    getReplicas: ask(m.getReplicas, (admin, _, context) => admin.getReplicas(context)),
+    recover: ask(m.recoverPartitions, (admin, request, context) => admin.recover(request, context)),
     stats: ask(m.stats, (admin, _, context) => admin.stats(context)),
   };
 }

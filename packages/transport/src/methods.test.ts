@@ -2,7 +2,7 @@
 import type { Epoch, MemberId, PartitionTable } from '@ashlar/core';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
 import { serviceMethods } from './schema.ts';
-import { type KeyText, PART_STATES, PART_STEPS } from './services.ts';
+import { type KeyText, PART_STATES, PART_STEPS, PARTITION_PHASES } from './services.ts';
 
 type Methods = typeof METHODS;
 type Samples = {
@@ -157,6 +157,19 @@ const SAMPLES: Samples = {
     requests: [{ replica: 'a#1', number: 3, ceiling: 2 ** 50 }],
     responses: [{ granted: true, number: 3, tableVersion: 9 }],
   },
+  getReplicas: {
+    ...NOTHING,
+    responses: [
+      {
+        ...{ memberId: 'a', tableVersion: 9, backups: 1, minInSync: 1 },
+        members: [{ id: 'a', address: 'h:1', zone: 'z', incarnation: 'one', alive: true }],
+        partitions: PARTITION_PHASES.map((phase, index) => ({
+          ...{ phase, epoch: index, primary: 'a', inSync: ['a', 'b'], gone: ['b'], wanted: ['a', 'c'] },
+        })),
+      },
+    ],
+  },
+  recoverPartitions: { requests: [{ partitions: [] }, { partitions: [7] }], responses: [{ recovered: [7] }] },
   recover: { requests: [{ partitions: [1, 2] }], responses: [{ recovered: [2], table: BYTES }] },
   fetchBundle: { requests: [{ hash: 'h' }], responses: [{ text: BYTES }] },
   pinSnapshot: { requests: [{ version: 1, memberId: 'a' }], responses: [{ pinId: 1, version: 2 }] },

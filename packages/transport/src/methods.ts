@@ -16,6 +16,7 @@ import {
   jobPartOutput,
   partInput,
   partOutput,
+  replicas,
   sqlOutput,
   subscribeRequest,
   table,
@@ -180,6 +181,10 @@ export const METHODS = {
   }),
   dropColumns: method<{ map: string }, Nothing>('Admin', 'DropColumns'),
   stats: shared(method<Nothing, s.StatsResponse>('Admin', 'Stats')),
+  getReplicas: method<Nothing, s.GetReplicasResponse>('Admin', 'GetReplicas', { response: replicas }),
+  recoverPartitions: method<s.RecoverRequest, { recovered: readonly number[] }>('Admin', 'Recover', {
+    effect: 'write',
+  }),
 
   join: method<s.JoinRequest, s.JoinResponse>('Members', 'Join'),
   leave: method<{ memberId: string; incarnation: string }, Nothing>('Members', 'Leave'),

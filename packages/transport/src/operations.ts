@@ -14,7 +14,7 @@ export type Permission =
   /** Put code on members. */
   | 'deploy'
   | 'subscribe'
-  /** Create and drop maps. */
+  /** Create and drop maps; accept the loss of partitions. */
   | 'define'
   /** List maps, modules, sizes. */
   | 'inspect'
@@ -58,6 +58,8 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['/ashlar.v1.Admin/DropMap', about('define', 'map')],
   ['/ashlar.v1.Admin/DropColumns', about('define', 'map')],
   ['/ashlar.v1.Admin/Stats', about('inspect')],
+  ['/ashlar.v1.Admin/GetReplicas', about('inspect')],
+  ['/ashlar.v1.Admin/Recover', about('define')],
   ['/ashlar.v1.Members/Join', about('member')],
   ['/ashlar.v1.Members/Leave', about('member')],
   ['/ashlar.v1.Members/Heartbeat', about('member')],

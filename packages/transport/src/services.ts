@@ -7,7 +7,7 @@
  *              handler never holds more than one element ready. When the caller leaves, `return()` is called and the signal
  *              fires.
  */
-import type { PartitionTable, TraceContext } from '@ashlar/core';
+import type { PartitionPhase, PartitionTable, TraceContext } from '@ashlar/core';
 import type { StatementColumn, StatementOutput } from '@ashlar/serialization';
 import type { EventBatch } from './event-batch.ts';
 import type { KvAnswers, KvBatch } from './kv-batch.ts';
@@ -337,6 +337,38 @@ export interface StatsResponse {
   readonly figures: readonly Figure[];
 }
 
+/** In the order of the wire. */
+export const PARTITION_PHASES = ['unassigned', 'promoting', 'serving', 'lost'] as const satisfies PartitionPhase[];
+
+export interface ReplicaMemberInfo {
+  readonly id: string;
+  readonly address: string;
+  readonly zone: string;
+  readonly incarnation: string;
+  readonly alive: boolean;
+}
+
+/** Who holds a partition, by the names of members. */
+export interface PartitionInfo {
+  readonly phase: PartitionPhase;
+  readonly epoch: number;
+  /** Empty: nobody. */
+  readonly primary: string;
+  readonly inSync: readonly string[];
+  /** Of those in sync whose process is gone. */
+  readonly gone: readonly string[];
+  readonly wanted: readonly string[];
+}
+
+export interface GetReplicasResponse {
+  readonly memberId: string;
+  readonly tableVersion: number;
+  readonly backups: number;
+  readonly minInSync: number;
+  readonly members: readonly ReplicaMemberInfo[];
+  readonly partitions: readonly PartitionInfo[];
+}
+
 export interface AdminService {
   hello(request: HelloRequest, context: CallContext): Promise<HelloResponse>;
   getTable(context: CallContext): Promise<PartitionTable>;
@@ -362,6 +394,9 @@ export interface AdminService {
   dropColumns(request: { readonly map: string }, context: CallContext): Promise<void>;
   /** The same names, labels and numbers as /metrics. */
   stats(context: CallContext): Promise<StatsResponse>;
+  getReplicas(context: CallContext): Promise<GetReplicasResponse>;
+  /** @throws GridError LEASE_HELD, INVALID_ARGUMENT: nothing was changed */
+  recover(request: RecoverRequest, context: CallContext): Promise<{ readonly recovered: readonly number[] }>;
 }
 
 // --- members

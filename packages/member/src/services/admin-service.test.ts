@@ -1,5 +1,5 @@
-import { drops, joins } from '@ashlar/cluster/testing';
-import { GridError, MapDroppedError, type MapId, type MemberId } from '@ashlar/core';
+import { completions, drops, joins } from '@ashlar/cluster/testing';
+import { GridError, MapDroppedError, type MapId, type MemberId, type ReplicaId, type Version } from '@ashlar/core';
 import type { AdminService, Figure, GridCalls, HelloRequest } from '@ashlar/transport';
 import { callContext, SELF, type TestGridOptions, testGrid } from '../testing/test-grid.ts';
 import { type AdminDependencies, adminService, PROTOCOL } from './admin-service.ts';
@@ -219,5 +219,79 @@ describe('a map that is emptied or dropped', () => {
     await service.dropColumns({ map: 'm' }, context);
     await service.dropColumns({ map: 'none' }, context);
     expect(store.entryCount(mapId)).toBe(1);
+  });
+});
+
+describe('who holds which partition', () => {
+  it('is told of a grid without copies: its owners, and who is there', async () => {
+    const { service, control } = await bench();
+    const { members, partitions, ...rest } = await service.getReplicas(context);
+    expect(rest).toEqual({ memberId: SELF, tableVersion: control.table.tableVersion, backups: 0, minInSync: 1 });
+    expect(members.map(({ id, incarnation, alive }) => [id, incarnation, alive])).toEqual([
+      [SELF, 'one', true],
+      [OTHER, 'one', true],
+    ]);
+    for (const [partition, { phase, epoch, primary, inSync }] of partitions.entries()) {
+      const name = control.table.members[control.table.owners[partition]![0]!]!.id;
+      expect([phase, epoch, primary, inSync]).toEqual(['serving', 1, name, [name]]);
+    }
+  });
+
+  it('is told row by row where there are copies, also of processes that are gone', async () => {
+    const { service, control, coordinator } = await bench({ members: [SELF, OTHER], backups: 1 });
+    expect((await service.getReplicas(context)).partitions.map(({ phase }) => phase)).toEqual(
+      Array(4).fill('promoting'),
+    );
+    const both = [`${SELF}#one`, `${OTHER}#one`] as ReplicaId[];
+    await coordinator.transact({ id: 1, changes: completions(control.table, both) });
+    await coordinator.submit(joins(OTHER, 'two'));
+    const { partitions, members, backups } = await service.getReplicas(context);
+    expect([backups, members.map(({ incarnation }) => incarnation)]).toEqual([1, ['one', 'two']]);
+    for (const { phase, inSync, gone, wanted } of partitions) {
+      expect([phase, [...inSync].sort(), gone, [...wanted].sort()]).toEqual([
+        'serving',
+        [SELF, OTHER],
+        [OTHER],
+        [SELF, OTHER],
+      ]);
+    }
+  });
+
+  it('is nobody before the grid is complete', async () => {
+    const { service } = await bench({ members: [SELF, OTHER], joined: 1, backups: 1 });
+    expect(await service.getReplicas(context)).toMatchObject({ members: [{ id: SELF, alive: true }], partitions: [] });
+  });
+});
+
+describe('accepting the loss of partitions', () => {
+  const lost = async () => {
+    const made = await bench({ members: [SELF, OTHER], backups: 1 });
+    const [one, two] = [SELF, OTHER].map((id) => `${id}#one`) as [ReplicaId, ReplicaId];
+    await made.coordinator.transact({ id: 1, changes: completions(made.control.table, [one, two]) });
+    for (const id of [SELF, OTHER]) await made.coordinator.submit(joins(id, 'two'));
+    made.time.pass(100);
+    return made;
+  };
+
+  it('begins them anew, not before who held them has stopped for certain', async () => {
+    const { service, control, time } = await lost();
+    expect(control.table.lost).toEqual([0, 1, 2, 3]);
+    await expect(service.recover({ partitions: [1] }, context)).rejects.toMatchObject({
+      ...{ code: 'LEASE_HELD', details: { waitMs: expect.any(Number) } },
+    });
+    for (let number = 1; number <= 3; number++) {
+      time.pass(600);
+      for (const id of [SELF, OTHER]) await control.renew(`${id}#two` as ReplicaId, { number, ceiling: 1 as Version });
+    }
+    expect(await service.recover({ partitions: [1] }, context)).toEqual({ recovered: [1] });
+    expect(control.table.lost).toEqual([0, 2, 3]);
+    expect(await service.recover({ partitions: [] }, context)).toEqual({ recovered: [0, 2, 3] });
+  });
+
+  it('is refused of partitions that are not lost, and of grids without copies', async () => {
+    const { service } = await lost();
+    await expect(service.recover({ partitions: [1, 4] }, context)).rejects.toEqual(code('INVALID_ARGUMENT'));
+    const plain = await bench();
+    await expect(plain.service.recover({ partitions: [] }, context)).rejects.toEqual(code('INVALID_ARGUMENT'));
   });
 });

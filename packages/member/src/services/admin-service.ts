@@ -13,6 +13,7 @@ import { SharedPage } from '@ashlar/observe';
 import type { ChangeOutcome } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
 import type { AdminService, CallContext, Figure, GridCalls, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
+import { replicasOf } from './replicas-info.ts';
 import { StateFeed } from './state-feed.ts';
 
 export const PROTOCOL = { min: 1, max: 1 } as const;
@@ -98,6 +99,11 @@ export function adminService(deps: AdminDependencies): AdminService {
       return { removed: affected, version };
     },
     stats: stats.get,
+    getReplicas: async () => replicasOf(control),
+    async recover({ partitions }) {
+      const { recovered } = await control.recover(partitions);
+      return { recovered };
+    },
     async dropMap({ map: name }) {
       refuseSystemMap(name);
       control.requireComplete();

@@ -1,6 +1,6 @@
 /** What tests of services begin with: a grid in memory as one of its members sees it, and the context of a call. */
 import { EmbeddedCoordinator, GridView, type TableState } from '@ashlar/cluster';
-import { creates, joins, MemoryKeeper } from '@ashlar/cluster/testing';
+import { creates, joins, ManualControl, MemoryKeeper } from '@ashlar/cluster/testing';
 import { ModuleRegistry } from '@ashlar/compute';
 import { type Epoch, HybridClock, type MapId, type MemberId, type PartitionId } from '@ashlar/core';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
@@ -17,6 +17,8 @@ export interface TestGridOptions {
   readonly members?: readonly string[];
   /** How many of them have joined. Default: all. */
   readonly joined?: number;
+  /** Default: 0. */
+  readonly backups?: number;
 }
 
 /** A coordinator, the view that member `a` has of it, and its store, which follows the view. */
@@ -24,9 +26,11 @@ export async function testGrid({
   partitionCount = 4,
   members = [SELF],
   joined = members.length,
+  backups = 0,
 }: TestGridOptions = {}) {
+  const time = new ManualControl();
   const coordinator = new EmbeddedCoordinator({
-    ...{ partitionCount, expectedMembers: members.length, newGridId: () => 'grid' },
+    ...{ partitionCount, expectedMembers: members.length, backups, newGridId: () => 'grid', control: time },
     keeper: new MemoryKeeper(),
   });
   const tell: ((table: TableState) => void)[] = [];
@@ -60,7 +64,18 @@ export async function testGrid({
       batch.commit();
     }
   };
-  return { coordinator, control, clock, store, log, createMap, loseAndRegain, put, close: () => follower.close() };
+  return {
+    coordinator,
+    time,
+    control,
+    clock,
+    store,
+    log,
+    createMap,
+    loseAndRegain,
+    put,
+    close: () => follower.close(),
+  };
 }
 
 /** A caller that may do everything, has no deadline, and leaves when `abort` says so. */

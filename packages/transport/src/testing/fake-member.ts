@@ -155,6 +155,11 @@ export class FakeMember {
         memberId: member.id,
         figures: [{ name: 'ashlar_members', labels: [{ name: 'of', value: 'table' }], value: 1 }],
       }),
+      getReplicas: async () => ({
+        ...{ memberId: member.id, tableVersion: member.table.tableVersion, backups: 0, minInSync: 1 },
+        ...{ members: [], partitions: [] },
+      }),
+      recover: async ({ partitions }) => ({ recovered: partitions }),
     };
   }
 
