@@ -6,7 +6,7 @@
  *                 when ours never was.
  * known-table T3  The number of partitions is known from the first hello on, also while nobody owns one.
  */
-import { type GridError, GridIncompleteError, type PartitionTable } from '@ashlar/core';
+import { type GridError, GridIncompleteError, PartitionLostError, type PartitionTable } from '@ashlar/core';
 import { noOwner } from './errors.ts';
 
 export class KnownTable {
@@ -61,6 +61,11 @@ export class KnownTable {
   whatIsMissing(): GridError | undefined {
     if (this.#gathering !== undefined) return new GridIncompleteError(this.#gathering);
     return this.isComplete ? undefined : new GridIncompleteError(this.#table);
+  }
+
+  /** The error of a partition of which every copy is gone; undefined: it is not lost. */
+  lossOf(partition: number): GridError | undefined {
+    return this.#table.lost.includes(partition) ? new PartitionLostError([partition]) : undefined;
   }
 
   /** Why nobody can be asked for a partition. */

@@ -24,6 +24,7 @@ import {
   STATUS,
 } from '@ashlar/transport';
 import type { BatchBuilder } from './batch-builder.ts';
+import { sweepBatch } from './batch-sweep.ts';
 import type { CallTarget } from './call-target.ts';
 import { Gathering } from './gathering.ts';
 import type { MemberLink } from './member-link.ts';
@@ -338,6 +339,7 @@ export class MemberQueue {
     let failures: number[] | undefined;
     for (let index = from; index < to; index++) {
       const operation = first + index;
+      if (batch.hasMoved(operation)) continue;
       if (statuses[index]! <= STATUS.TRUE) {
         targets[operation]!.answer(positions[operation]!, answers, index);
         batch.settle(operation);
@@ -350,7 +352,7 @@ export class MemberQueue {
     }
     // What failed may be read for longer: keys for messages, operations that are sent again.
     if (to === statuses.length && !batch.hadFailures) this.#stream?.giveBack?.(answers.values);
-    batch.gathering?.answered(to - from);
+    batch.gathering?.answered(to - from - batch.movedOf(first + from, to - from));
     if (batch.noteAnswered(first + from, to - from)) {
       const wasInFlight = this.#forget(batch);
       if (wasInFlight && !batch.hadFailures) this.#stream?.giveBack?.(batch.message);
@@ -427,13 +429,29 @@ export class MemberQueue {
       this.#host.underWay.batches -= 1;
       this.#inFlightBytes -= batch.message.length;
       this.#host.account(-batch.message.length, -batch.count);
-      const alive = (operation: number): boolean => !batch.isAnswered(operation) && !batch.targets[operation]!.done;
+      const alive = (operation: number): boolean => batch.isAwaited(operation) && !batch.targets[operation]!.done;
       const mine = batch.takeApart(alive, () => true);
       batch.keepOnly(mine);
       loose.push(...mine);
     }
     for (const gathering of this.#all) gathering.forget();
     return loose;
+  }
+
+  /**
+   * Takes back what the member has not answered for partitions that are another's by now, and all that waits to be sent. It
+   * goes on under its numbers (member-queue Q3).
+   */
+  takeMoved(isMoved: (partition: number) => boolean): DetachedOperation[] {
+    this.#deliverAll();
+    const loose: DetachedOperation[] = [];
+    for (const batch of [...this.#inFlight]) {
+      const before = batch.movedOf(0, batch.count);
+      loose.push(...batch.takeMoved(isMoved));
+      batch.gathering?.answered(batch.movedOf(0, batch.count) - before);
+      if (batch.isEmpty) this.#forget(batch);
+    }
+    return [...loose, ...this.takeQueued()];
   }
 
   /** Takes back what was never sent, to send it another way. */
@@ -498,12 +516,18 @@ export class MemberQueue {
     for (const batch of this.#inFlight) sweepBatch(batch, nowMs, overdue);
   }
 
-  /** The member cannot be reached: what is not in doubt fails now (member-queue Q5). */
-  failUnsent(error: GridError): void {
+  /**
+   * The member cannot be reached: what is not in doubt fails now (member-queue Q5).
+   *
+   * @param isHopeless  nobody else will ever serve the partition
+   */
+  failUnsent(error: GridError, isHopeless: (partition: number) => boolean): void {
     this.#sealAll();
     for (const batch of this.#outbox) {
+      const { partitions } = batch;
       batch.targets.forEach((target, operation) => {
         if (target.done || (batch.wasResent && batch.isMutation(operation))) return;
+        if (!isHopeless(partitions[operation]!)) return;
         target.fail(batch.positions[operation]!, error, batch.keyOf(operation));
       });
       if (batch.targets.every((target) => target.done)) batch.minDeadlineMs = Number.POSITIVE_INFINITY;
@@ -550,25 +574,4 @@ export class MemberQueue {
     stream?.close();
     this.#link.abandon();
   }
-}
-
-function sweepBatch(
-  batch: SealedBatch,
-  nowMs: number,
-  overdue: (target: CallTarget, wasSent: boolean, isMutation: boolean) => GridError,
-): void {
-  if (batch.minDeadlineMs > nowMs) return;
-  let next = Number.POSITIVE_INFINITY;
-  batch.targets.forEach((target, operation) => {
-    if (target.done || batch.isAnswered(operation)) return;
-    if (target.deadlineMs <= nowMs) {
-      const inDoubt = batch.wasSent || batch.wasResent;
-      target.fail(
-        batch.positions[operation]!,
-        overdue(target, inDoubt, batch.isMutation(operation)),
-        batch.keyOf(operation),
-      );
-    } else if (target.deadlineMs < next) next = target.deadlineMs;
-  });
-  batch.minDeadlineMs = next;
 }

@@ -36,3 +36,10 @@ export function overdueRetry({ request, target }: DetachedOperation, reason: Gri
 function doubtOf(reason: GridError): string | undefined {
   return reason.code === 'IN_DOUBT' ? 'then its partition was lost, and nobody could be asked in its time' : undefined;
 }
+
+/** All copies of its partition are gone: what may have been applied stays in doubt, though nobody can read it. */
+export function failLost({ request, target, position, key }: DetachedOperation, lost: GridError): void {
+  const why = 'then all copies of its partition were lost';
+  target.fail(position, request === undefined ? lost : new OutcomeUnknownError('the call', lost, why), key);
+  if (request !== undefined) request.range.left--;
+}

@@ -5,7 +5,8 @@ import { RetryQueue } from './retry-queue.ts';
 import type { DetachedOperation } from './sealed-batch.ts';
 import { NotedTarget } from './testing/operations.ts';
 
-const REASON = new GridError('STALE_EPOCH', 'moved');
+const MOVED = new GridError('STALE_EPOCH', 'moved');
+const FULL = new GridError('LOG_FULL', 'full');
 const KEY = Uint8Array.of(1, 2, 3);
 
 function operation(target: CallTarget, changes: Partial<DetachedOperation> = {}): DetachedOperation {
@@ -30,8 +31,19 @@ function bench() {
     },
     () => performance.now(),
   );
-  const park = (...operations: readonly DetachedOperation[]): void => queue.park(operations, REASON, performance.now());
-  return { queue, routed, held, park };
+  const parkFor = (reason: GridError, ...operations: readonly DetachedOperation[]): void =>
+    queue.park(operations, reason, performance.now());
+  const park = (...operations: readonly DetachedOperation[]): void => parkFor(FULL, ...operations);
+  /** How long operations of one target wait, one after the other. */
+  const waits = (count: number, reason: GridError, target = new NotedTarget()): number[] =>
+    Array.from({ length: count }, () => {
+      const before = performance.now();
+      const { length } = routed;
+      parkFor(reason, operation(target));
+      while (routed.length === length) jest.advanceTimersByTime(1);
+      return performance.now() - before;
+    });
+  return { queue, routed, held, park, parkFor, waits };
 }
 
 describe('operations that wait before they are routed again', () => {
@@ -39,16 +51,22 @@ describe('operations that wait before they are routed again', () => {
   afterEach(() => jest.useRealTimers());
 
   it('wait twice as long with each try of their call, within a bound', () => {
-    const { routed, park } = bench();
+    const { waits } = bench();
+    expect(waits(10, FULL)).toEqual([5, 10, 20, 40, 80, 160, 320, 500, 500, 500]);
+  });
+
+  it('wait shortly for another primary, and from a new table on as if for the first time (retry-queue Y1)', () => {
+    const { waits, queue, parkFor } = bench();
     const target = new NotedTarget();
-    const waits: number[] = [];
-    for (let attempt = 0; attempt < 10; attempt++) {
-      park(operation(target));
-      const before = performance.now();
-      while (routed.length === attempt) jest.advanceTimersByTime(1);
-      waits.push(performance.now() - before);
-    }
-    expect(waits).toEqual([5, 10, 20, 40, 80, 160, 320, 500, 500, 500]);
+    expect(waits(7, MOVED, target)).toEqual([5, 10, 20, 40, 50, 50, 50]);
+    parkFor(MOVED, operation(target));
+    queue.wake();
+    expect(waits(2, MOVED, target)).toEqual([5, 10]);
+    const other = new NotedTarget();
+    waits(3, FULL, other);
+    parkFor(FULL, operation(other));
+    queue.wake();
+    expect(waits(1, FULL, other)).toEqual([80]);
   });
 
   it('of one call stay together and in order, and those of another have their own wait', () => {
@@ -82,7 +100,7 @@ describe('operations that wait before they are routed again', () => {
     park(operation(waiting, { request: { range, number: 3 } }));
     left.done = true;
     queue.sweep(nowMs + 2, (_operation, reason) => reason);
-    expect([over.failures, left.failures, waiting.failures]).toEqual([[REASON], [], []]);
+    expect([over.failures, left.failures, waiting.failures]).toEqual([[FULL], [], []]);
     expect([queue.size, range.left, held]).toEqual([1, 1, { bytes: KEY.length, operations: 1 }]);
   });
 

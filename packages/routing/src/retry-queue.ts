@@ -1,9 +1,16 @@
-/** Operations that wait a little before they are routed again; the wait doubles with every try of one operation. */
-import type { GridError } from '@ashlar/core';
+/**
+ * Operations that wait a little before they are routed again; the wait doubles with every try of one operation.
+ *
+ * retry-queue Y1  What waits for another primary waits shortly each time, and anew from a new table on: who takes over is there in a
+ *                 moment, and nobody tells when.
+ */
+import { type ErrorCode, type GridError, wasNeverSealed } from '@ashlar/core';
 import type { DetachedOperation } from './sealed-batch.ts';
 
 const FIRST_MS = 5;
 const MAX_MS = 500;
+/** The same while a primary is not there, or not ready (retry-queue Y1). */
+const TAKEOVER_MAX_MS = 50;
 
 interface Parked {
   readonly operation: DetachedOperation;
@@ -39,26 +46,28 @@ export class RetryQueue {
   /** Operations of one call that are parked together stay together. */
   park(operations: readonly DetachedOperation[], reason: GridError, nowMs: number): void {
     const dueOf = new Map<object, number>();
+    const maxMs = isTakeover(reason.code) ? TAKEOVER_MAX_MS : MAX_MS;
     for (const operation of operations) {
       const { target } = operation;
       let dueMs = dueOf.get(target);
-      if (dueMs === undefined) dueOf.set(target, (dueMs = this.#nextDueMs(target, nowMs)));
+      if (dueMs === undefined) dueOf.set(target, (dueMs = this.#nextDueMs(target, nowMs, maxMs)));
       this.#parked.push({ operation, dueMs, reason });
       this.#account(bytesOf(operation), 1);
     }
     this.#arm(nowMs);
   }
 
-  #nextDueMs(target: object, nowMs: number): number {
+  #nextDueMs(target: object, nowMs: number, maxMs: number): number {
     const tries = this.#tries.get(target) ?? 0;
     this.#tries.set(target, tries + 1);
-    return nowMs + Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(tries, 10));
+    return nowMs + Math.min(maxMs, FIRST_MS * 2 ** Math.min(tries, 10));
   }
 
   /** Routes all of them now: what they waited for may have come. */
   wake(): void {
     const all = this.#parked;
     this.#parked = [];
+    for (const { operation, reason } of all) if (isTakeover(reason.code)) this.#tries.delete(operation.target);
     this.#release(all);
   }
 
@@ -108,4 +117,8 @@ export class RetryQueue {
 
 function bytesOf({ key, value }: DetachedOperation): number {
   return key.length + value.length;
+}
+
+function isTakeover(code: ErrorCode): boolean {
+  return wasNeverSealed(code) || code === 'IN_DOUBT';
 }

@@ -8,8 +8,10 @@
  * router R1  Every call settles: with its answer, its error, or at its deadline.
  * router R2  A mutation is sent again only under the number it had, unless a member said that it was never sealed.
  * router R3  What is queued is bounded in bytes and operations: beyond, calls are refused (OVERLOADED) and group calls wait.
- * router R4  While any member answers, calls for one that is known to be down, and is not awaited, fail in a moment
- *            (MEMBER_UNREACHABLE). While none does, or the grid awaits members, calls wait within their time.
+ * router R4  While any member answers, calls for one that is known to be down, is not awaited, and has nobody to stand in for it,
+ *            fail in a moment (MEMBER_UNREACHABLE). While none does, or the grid awaits members, or another member is about to
+ *            take over, calls wait within their time.
+ * router R5  What waits for one partition holds up no other: it waits apart, and who waits hears of new tables at once.
  */
 import {
   assert,
@@ -19,7 +21,6 @@ import {
   type PartitionId,
   type PartitionTable,
   primaryOf,
-  type WireError,
 } from '@ashlar/core';
 import { type Key, partitionOf } from '@ashlar/serialization';
 import type {
@@ -36,26 +37,29 @@ import { CallWriter } from './call-writer.ts';
 import { Connections } from './connections.ts';
 import { groupByQueue, sendGroup } from './detached-routing.ts';
 import { clientClosed, noOwner } from './errors.ts';
-import { splitFailures, type WayOn } from './failure-split.ts';
+import { splitFailures } from './failure-split.ts';
 import { FlushTurns } from './flush-turns.ts';
 import { HeardCatalog, versionIn } from './heard-catalog.ts';
 import { KnownTable } from './known-table.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
 import { MemberQueue, type MemberQueueHost, type MemberQueueLimits } from './member-queue.ts';
-import { overdueCall, overdueRetry } from './overdue-calls.ts';
+import { failLost, overdueCall, overdueRetry } from './overdue-calls.ts';
+import { hasStandIn, isPrimary, PartitionMoves } from './partition-moves.ts';
 import { QueueRoom } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { type RouterOptions, type RouterSettings, sessionRequest, settingsOf } from './router-options.ts';
 import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 import { SessionKeeper } from './session-keeper.ts';
 import { TableRefresher } from './table-refresher.ts';
+import { type Repairs, wayOn } from './way-on.ts';
 
 const WINDOW_BATCHES = 32;
 const WINDOW_BYTES = 8 << 20;
 const SWEEP_MS = 25;
 /** How often an incomplete grid is asked whether it is complete. */
 const GATHERING_POLL_MS = 100;
+const CLOSE_SESSION_MS = 200;
 
 export class Router {
   readonly limits: HelloResponse['limits'];
@@ -74,6 +78,11 @@ export class Router {
   readonly #turns: FlushTurns;
   readonly #room: QueueRoom;
   readonly #known: KnownTable;
+  readonly #moves = new PartitionMoves();
+  readonly #repairs: Repairs = {
+    refresh: () => void this.refresh(),
+    renewSession: (session) => this.#session.renew(session),
+  };
   #sessionVersion = 0;
   #sweeper: NodeJS.Timeout | undefined;
   #leaseTimer: NodeJS.Timeout;
@@ -269,21 +278,29 @@ export class Router {
   }
 
   /**
-   * Seals and sends a batch made by the caller, and empties the builder. Without a queue, or where its member has left, each
-   * operation finds its way, or waits for an owner.
+   * Seals and sends a batch made by the caller, and empties the builder. Without a queue, or where its member has left or lost
+   * partitions of it, each operation finds its way, or waits for an owner.
    */
   dispatch(queue: MemberQueue | undefined, builder: BatchBuilder): void {
     this.#turns.nowMs = this.#settings.nowMs();
     const batch = new SealedBatch(builder, this.#sealContext());
-    if (queue?.isRetired === false) {
+    if (queue?.isRetired === false && !this.#hasMoved(batch, queue)) {
       queue.enqueue(batch);
       return;
     }
     batch.settleAll();
-    this.#park(
-      batch.takeApart((operation) => !batch.targets[operation]!.done),
-      this.#known.whyNobody(),
-    );
+    const alive = batch.takeApart((operation) => !batch.targets[operation]!.done);
+    if (queue === undefined) this.#await(alive);
+    else this.#route(alive);
+  }
+
+  /** Whether any of it is another member's by now. */
+  #hasMoved(batch: SealedBatch, { member }: MemberQueue): boolean {
+    return this.#moves.hasLost(member.id) && batch.concerns(this.#isNotOf(member));
+  }
+
+  #isNotOf({ id }: MemberAddress): (partition: number) => boolean {
+    return (partition) => !isPrimary(this.table, id, partition);
   }
 
   /** The queue to a partition's primary; undefined while nobody owns it. */
@@ -400,41 +417,11 @@ export class Router {
 
   #failures(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void {
     const { again, reason } = splitFailures(batch, answers, operations, (error, operation) =>
-      this.#waysOn(error, batch, operation),
+      wayOn(error, batch, operation, this.#repairs),
     );
     if (again.length === 0) return;
     if (reason === undefined) this.#route(again);
     else this.#park(again, reason);
-  }
-
-  /** How a failed operation may go on (router R2), after what has to be repaired here first. */
-  #waysOn(error: WireError, batch: SealedBatch, operation: number): WayOn {
-    switch (error.code) {
-      case 'STALE_EPOCH':
-      case 'LEASE_EXPIRED':
-      case 'SHUTTING_DOWN':
-      case 'GRID_INCOMPLETE':
-        void this.refresh();
-        return 'anew';
-      case 'IN_DOUBT':
-        void this.refresh();
-        return 'inDoubt';
-      case 'SESSION_EXPIRED':
-        this.#session.renew(batch.session);
-        // What is sent again is answered also in a session that the member has forgotten, under its own number.
-        return batch.wasResent ? 'inDoubt' : 'anew';
-      case 'MAP_DROPPED':
-        // Nothing was applied: the call means whichever map has the name by now.
-        batch.learnDropped(operation, error.details);
-        return 'anew';
-      case 'MAP_CONFLICT':
-        return batch.learnAffinity(operation, error.details) ? 'anew' : 'over';
-      case 'LOG_FULL':
-        // A call of its own keeps its place among those on its key: only its caller may send it again.
-        return keepsOrder(batch.targets[operation]!) ? 'over' : 'anew';
-      default:
-        return 'over';
-    }
   }
 
   #park(operations: readonly DetachedOperation[], reason: GridError): void {
@@ -454,10 +441,21 @@ export class Router {
       isLost: (session) => this.#session.isLost(session),
     });
     for (const group of groups) sendGroup(group, this.limits.valueBytesMax, () => this.#sealContext());
-    if (unrouted.length > 0) {
-      void this.refresh();
-      this.#park(unrouted, this.#known.whyNobody());
-    }
+    if (unrouted.length > 0) this.#await(unrouted);
+  }
+
+  /** Nobody owns their partitions: they wait for an owner, or, where all copies are gone, are told so. */
+  #await(operations: readonly DetachedOperation[]): void {
+    const waiting = operations.filter((operation) => {
+      const { map, key } = operation;
+      const lost = this.#known.lossOf(this.partitionOf(map, key, 0, key.length));
+      if (lost !== undefined) failLost(operation, lost);
+      return lost === undefined;
+    });
+    if (waiting.length === 0) return;
+    void this.refresh();
+    this.#tables.follow();
+    this.#park(waiting, this.#known.whyNobody());
   }
 
   // --- table, session, time
@@ -470,8 +468,11 @@ export class Router {
   /** Takes a table that a member sent: queues of members that left are given up, what waited is routed again. */
   applyTable(table: PartitionTable): void {
     if (this.#closed) return;
-    const isOther = table.gridId !== this.table.gridId;
-    if (this.#known.offer(table, !this.#hasLiveQueue)) this.#takeTable(isOther);
+    const before = this.table;
+    const isOther = table.gridId !== before.gridId;
+    if (!this.#known.offer(table, !this.#hasLiveQueue)) return;
+    if (!isOther) this.#moves.note(before, table, this.#settings.nowMs());
+    this.#takeTable(isOther);
   }
 
   /** @param isOther  of a grid that was started anew: its members know no session */
@@ -490,6 +491,7 @@ export class Router {
       queue.retire();
     }
     this.#retries.wake();
+    if (this.#moves.isWaiting) this.#armSweeper();
     this.#pollGathering();
     for (const listener of this.#onTable) listener(table);
   }
@@ -530,12 +532,19 @@ export class Router {
     this.#sweeper = undefined;
     if (this.#closed) return;
     this.#sweep();
-    const isIdle = this.#retries.size === 0 && [...this.#queues.values()].every((queue) => queue.isIdle);
+    const queues = [...this.#queues.values()];
+    if (this.#retries.size > 0 || queues.some((queue) => !queue.isUp && !queue.isIdle)) this.#tables.follow();
+    else this.#tables.rest();
+    const isIdle = this.#retries.size === 0 && !this.#moves.isWaiting && queues.every((queue) => queue.isIdle);
     if (!isIdle) this.#armSweeper();
   }
 
   #sweep(): void {
     const nowMs = this.#settings.nowMs();
+    for (const id of this.#moves.due(nowMs)) {
+      const queue = this.#queues.get(id);
+      if (queue !== undefined) this.#route(queue.takeMoved(this.#isNotOf(queue.member)));
+    }
     for (const queue of this.#queues.values()) {
       // What waits for a lost member may belong to another owner by now.
       if (!queue.isUp && !queue.isIdle) {
@@ -553,12 +562,13 @@ export class Router {
     });
   }
 
-  /** router R4: a living member of the grid says that the table is unchanged: nobody else can be asked. */
+  /** router R4: a living member says that the table is unchanged: nobody else can be asked, but for who may take over. */
   #failUnreachable(queue: MemberQueue, nowMs: number): void {
     const { down, member, lostAtMs } = queue;
     if (down === undefined || this.table.awaited.includes(member.id) || !this.#tables.isConfirmed(lostAtMs, nowMs))
       return;
-    queue.failUnsent(new MemberUnreachableError(member.id, member.address, down.sinceMs));
+    const error = new MemberUnreachableError(member.id, member.address, down.sinceMs);
+    queue.failUnsent(error, (partition) => !hasStandIn(this.table, partition));
   }
 
   get #hasLiveQueue(): boolean {
@@ -573,6 +583,7 @@ export class Router {
     this.#turns.close();
     clearInterval(this.#leaseTimer);
     clearInterval(this.#gatheringTimer);
+    this.#tables.rest();
     for (const listener of this.#onClose.splice(0)) listener();
     const closing = [...this.#queues.values()].map((queue) =>
       queue.endSession(this.#session.numbers.session, CLOSE_SESSION_MS),
@@ -584,9 +595,3 @@ export class Router {
     this.#room.wakeAll();
   }
 }
-
-function keepsOrder({ isOneCall, keepsOrder }: CallTarget): boolean {
-  return isOneCall || keepsOrder === true;
-}
-
-const CLOSE_SESSION_MS = 200;

@@ -67,7 +67,7 @@ export class SealedBatch {
   wasSent = false;
   /** Whether all of it is answered, or was refused. */
   isOver = false;
-  /** Whether any of its operations failed. */
+  /** Whether any of its operations failed, or went to another member: its bytes may be read for longer. */
   hadFailures = false;
   /** Where its operations gathered, which counts what is owed; undefined: it was made elsewhere. */
   gathering: Gathering | undefined;
@@ -91,6 +91,8 @@ export class SealedBatch {
   #refused: Set<number> | undefined;
   /** 1 for operations answered, once answers came in pieces. */
   #answered: Uint8Array | undefined;
+  /** 1 for operations that are asked of another member by now: what this one says of them is passed over. */
+  #moved: Uint8Array | undefined;
 
   /**
    * Seals `builder` and empties it.
@@ -162,6 +164,59 @@ export class SealedBatch {
     return this.#answered?.[operation] === 1;
   }
 
+  /** Whether it went to another member (takeMoved). */
+  hasMoved(operation: number): boolean {
+    return this.#moved?.[operation] === 1;
+  }
+
+  /** Of operations [first, first + count), how many went to another member. */
+  movedOf(first: number, count: number): number {
+    return this.#moved?.subarray(first, first + count).reduce((sum, flag) => sum + flag, 0) ?? 0;
+  }
+
+  /** Whether its answer is to come in this batch. */
+  isAwaited(operation: number): boolean {
+    return !(this.isAnswered(operation) || this.hasMoved(operation));
+  }
+
+  /** By operation. */
+  get partitions(): Uint32Array {
+    return decodeBatch(this.message).partitions;
+  }
+
+  /** Whether any operation is for such a partition. */
+  concerns(isMeant: (partition: number) => boolean): boolean {
+    return this.partitions.some(isMeant);
+  }
+
+  /**
+   * Takes out what is unanswered for partitions that are another member's by now. What may have been applied keeps its number.
+   *
+   * @returns what somebody still waits for
+   */
+  takeMoved(isMoved: (partition: number) => boolean): DetachedOperation[] {
+    const { partitions } = this;
+    const leaves = (operation: number): boolean => isMoved(partitions[operation]!) && this.isAwaited(operation);
+    const loose = this.takeApart((operation) => leaves(operation) && !this.targets[operation]!.done, always);
+    const moved = this.#moved ?? new Uint8Array(this.count);
+    for (let operation = 0; operation < this.count; operation++) {
+      if (!leaves(operation)) continue;
+      if (this.targets[operation]!.done) this.settle(operation);
+      moved[operation] = 1;
+    }
+    this.#moved = moved;
+    this.hadFailures = true;
+    return loose;
+  }
+
+  /** Whether nothing of it is left to be answered. */
+  get isEmpty(): boolean {
+    for (let operation = 0; operation < this.count; operation++) {
+      if (this.isAwaited(operation)) return false;
+    }
+    return true;
+  }
+
   /** Operation `operation` is over for good: the number it was sent under before, if any, is given back, once. */
   settle(operation: number): void {
     const request = this.#requests?.[operation];
@@ -186,7 +241,8 @@ export class SealedBatch {
     }
     const numbers = new Set(kept.map(({ request }) => request?.number));
     this.#requests?.forEach((request, operation) => {
-      if (!this.isAnswered(operation) && !numbers.has(request.number)) this.settle(operation);
+      if (this.isAnswered(operation) || this.hasMoved(operation) || numbers.has(request.number)) return;
+      this.settle(operation);
     });
   }
 
@@ -285,6 +341,10 @@ export class SealedBatch {
 
 function neverInDoubt(): boolean {
   return false;
+}
+
+function always(): boolean {
+  return true;
 }
 
 function sparse(operations: Uint32Array, values: Uint32Array | Float64Array, operation: number): number | undefined {

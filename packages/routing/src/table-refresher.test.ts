@@ -74,6 +74,18 @@ describe('asking for the newest table', () => {
     expect([asked, taken]).toEqual([['a', 'b'], [table(OURS, 7)]]);
   });
 
+  it('does not wait for one that is slow to answer: the next one is asked meanwhile (table-refresher R1)', async () => {
+    const { asked, taken, member, refresher } = bench();
+    member('a', () => new Promise(() => undefined));
+    member('b', async () => table(OURS, 7));
+    const question = refresher.refresh();
+    await jest.advanceTimersByTimeAsync(119);
+    expect([asked, taken]).toEqual([['a'], []]);
+    await jest.advanceTimersByTimeAsync(1);
+    await question;
+    expect([asked, taken]).toEqual([['a', 'b'], [table(OURS, 7)]]);
+  });
+
   it('takes the table of another grid only where no member of ours is left, the first of them', async () => {
     const { taken, member, refreshed } = bench();
     member('x', async () => table('theirs', 90));
@@ -105,6 +117,79 @@ describe('asking for the newest table', () => {
     refresher.refreshIfDue(clock.nowMs + 1000);
     await jest.advanceTimersByTimeAsync(1000);
     expect(asked).toHaveLength(2);
+  });
+});
+
+describe('following members', () => {
+  /** A member that tells what it is given, and whether anybody listens. */
+  function teller(connections: MemberConnection[], isUp = true) {
+    const told: PartitionTable[] = [];
+    let wake = (): void => undefined;
+    const teller = {
+      opened: 0,
+      open: 0,
+      tell(one: PartitionTable): void {
+        told.push(one);
+        wake();
+      },
+      async *watchTable(_: undefined, { signal }: { signal: AbortSignal }) {
+        teller.opened += 1;
+        teller.open += 1;
+        signal.addEventListener('abort', () => wake());
+        try {
+          while (!signal.aborted) {
+            if (told.length > 0) yield told.shift()!;
+            else await new Promise<void>((resolve) => (wake = resolve));
+          }
+        } finally {
+          teller.open -= 1;
+        }
+      },
+    };
+    const connection = { isUp, upSinceMs: 0, admin: { watchTable: teller.watchTable } };
+    connections.push(connection as unknown as MemberConnection);
+    return teller;
+  }
+
+  function followed() {
+    const connections: MemberConnection[] = [];
+    const taken: PartitionTable[] = [];
+    const refresher = new TableRefresher({
+      connections: () => connections,
+      nowMs: () => 5000,
+      gridId: () => OURS,
+      take: (one) => void taken.push(one),
+    });
+    return { connections, taken, refresher };
+  }
+
+  it('hears of a table from whichever tells it first, and of other grids nothing (table-refresher R2)', async () => {
+    const { connections, taken, refresher } = followed();
+    const [a, b] = [teller(connections), teller(connections)];
+    refresher.follow();
+    refresher.follow();
+    b.tell(table(OURS, 2));
+    a.tell(table('theirs', 9));
+    await jest.advanceTimersByTimeAsync(1);
+    expect([taken, a.opened, b.opened]).toEqual([[table(OURS, 2)], 1, 1]);
+    expect(refresher.isConfirmed(5000, 5000)).toBe(true);
+  });
+
+  it('opens nothing at members that are not connected, and leaves nothing open when nobody waits', async () => {
+    const { connections, taken, refresher } = followed();
+    const [a, gone] = [teller(connections), teller(connections, false)];
+    refresher.follow();
+    await jest.advanceTimersByTimeAsync(1);
+    expect([a.open, gone.opened]).toEqual([1, 0]);
+    refresher.rest();
+    await jest.advanceTimersByTimeAsync(1);
+    a.tell(table(OURS, 3));
+    await jest.advanceTimersByTimeAsync(1000);
+    expect([a.open, taken]).toEqual([0, []]);
+    refresher.follow();
+    await jest.advanceTimersByTimeAsync(1);
+    expect([a.open, taken]).toEqual([1, [table(OURS, 3)]]);
+    refresher.rest();
   });
 });
 

@@ -109,7 +109,10 @@ describe.each([
     expect(plain(changed)).toEqual({ affected: 2, version: 7, body: [5, 6] });
     await members.releaseSnapshot({ snapshotId: 1 });
     expect(await admin.hello({ protocolMin: 1, protocolMax: 1, caller: 'c' })).toMatchObject({ memberId: 'a' });
-    expect(await collect(admin.watchTable(undefined))).toMatchObject([{ tableVersion: 1 }]);
+    for await (const table of admin.watchTable(undefined)) {
+      expect(table).toMatchObject({ tableVersion: 1 });
+      break;
+    }
   });
 
   describe('M1: that fail', () => {

@@ -66,7 +66,9 @@ export class FakeMember {
   readonly affinityParts = new Map<string, number>();
   /** Which map has a name; where any is set, mutations that mean another one are refused and answers tell the ids. */
   readonly mapIds = new Map<string, number>();
-  table: PartitionTable;
+  #table: PartitionTable;
+  /** Who watches the table now: each is told of every new one. */
+  readonly watchers = new Set<() => void>();
   incarnation = 'i1';
   streamsOpened = 0;
   leaseMs = 30_000;
@@ -77,8 +79,17 @@ export class FakeMember {
   constructor(id: string, store: FakeStore = newStore()) {
     this.id = id as MemberId;
     this.store = store;
-    this.table = tableOf([this.id], []);
+    this.#table = tableOf([this.id], []);
     this.services = { ...unsupportedServices(), kv: this.#kv(), admin: this.#admin() };
+  }
+
+  get table(): PartitionTable {
+    return this.#table;
+  }
+
+  set table(table: PartitionTable) {
+    this.#table = table;
+    for (const wake of this.watchers) wake();
   }
 
   /** Opens the door at `port` (0: any). */
@@ -116,17 +127,16 @@ export class FakeMember {
   }
 
   #admin(): AdminService {
-    const member = this;
     return {
       hello: async () => ({
         protocolMin: 1,
         protocolMax: 1,
         features: 0,
-        gridId: member.table.gridId,
-        incarnation: member.incarnation,
-        memberId: member.id,
+        gridId: this.table.gridId,
+        incarnation: this.incarnation,
+        memberId: this.id,
         partitionCount: PARTITION_COUNT,
-        table: member.table,
+        table: this.table,
         limits: {
           keyBytesMax: 65_536,
           valueBytesMax: 1 << 20,
@@ -135,24 +145,22 @@ export class FakeMember {
           batchBytesMax: 8 << 20,
         },
       }),
-      getTable: async () => member.table,
-      async *watchTable() {
-        yield member.table;
-      },
-      ping: async () => ({ memberId: member.id, address: 'here', version: member.store.version }),
+      getTable: async () => this.table,
+      watchTable: ({ signal }) => this.#tables(signal),
+      ping: async () => ({ memberId: this.id, address: 'here', version: this.store.version }),
       listMaps: async () => ({ maps: [] }),
       mapSize: async ({ map }) => ({
-        entries: [...member.store.entries.keys()].filter((name) => name.startsWith(`${map}/`)).length,
+        entries: [...this.store.entries.keys()].filter((name) => name.startsWith(`${map}/`)).length,
         bytes: 0,
       }),
       clear: async () => {
-        member.store.entries.clear();
-        return { removed: 0, version: member.store.version };
+        this.store.entries.clear();
+        return { removed: 0, version: this.store.version };
       },
       dropMap: async () => ({ existed: true, mapId: 1 }),
       dropColumns: async () => undefined,
       stats: async () => ({
-        memberId: member.id,
+        memberId: this.id,
         figures: [{ name: 'ashlar_members', labels: [{ name: 'of', value: 'table' }], value: 1 }],
       }),
       getReplicas: async () => ({
@@ -161,6 +169,24 @@ export class FakeMember {
       }),
       recover: async ({ partitions }) => ({ recovered: partitions }),
     };
+  }
+
+  async *#tables(signal: AbortSignal): AsyncGenerator<PartitionTable, void, undefined> {
+    let wake = (): void => undefined;
+    const watcher = (): void => wake();
+    this.watchers.add(watcher);
+    signal.addEventListener('abort', watcher);
+    try {
+      for (let told: PartitionTable | undefined; !signal.aborted; ) {
+        const changed = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        if (told === this.#table) await changed;
+        else yield (told = this.#table);
+      }
+    } finally {
+      this.watchers.delete(watcher);
+    }
   }
 
   #stream(answers: KvAnswerSink): KvBatchSink {
@@ -317,6 +343,20 @@ export class FakeGrid {
       members: present.map((index) => all.members[index]!),
       owners: owners.map((owner) => [present.indexOf(owner)]),
     };
+    for (const member of this.members) member.table = table;
+  }
+
+  /**
+   * As assign, with members that hold copies.
+   *
+   * @param owners  by partition: the primary's index, then those of who may stand in for it; none: nobody serves it
+   */
+  serve(owners: readonly (readonly number[])[], lost: readonly number[] = []): void {
+    const all = tableOf(
+      this.members.map(({ id }) => id),
+      this.#addresses,
+    );
+    const table: PartitionTable = { ...all, tableVersion: ++this.#tableVersion, owners, lost };
     for (const member of this.members) member.table = table;
   }
 
