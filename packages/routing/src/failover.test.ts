@@ -225,7 +225,7 @@ describe('a partition without a primary', () => {
 });
 
 describe('a primary that may not answer yet', () => {
-  it.each(['LEASE_EXPIRED', 'STALE_EPOCH'] as const)(
+  it.each(['LEASE_EXPIRED', 'STALE_EPOCH', 'NOT_ENOUGH_IN_SYNC'] as const)(
     '(%s) is asked again, often, and applies nothing twice',
     async (code) => {
       const router = await bench.connect({ timeoutMs: 60_000 });
@@ -238,4 +238,16 @@ describe('a primary that may not answer yet', () => {
       expect(timesApplied()).toBe(1);
     },
   );
+
+  it('for want of copies says so, by name, when the time of a write is over', async () => {
+    const router = await bench.connect();
+    await put(router, 'k', 1);
+    for (const member of bench.grid.members) {
+      member.fail = () => new GridError('NOT_ENOUGH_IN_SYNC', 'fewer copies than it needs');
+    }
+    await expect(put(router, 'k', 2, { timeoutMs: 200 })).rejects.toMatchObject({
+      code: 'NOT_ENOUGH_IN_SYNC',
+      retryable: true,
+    });
+  });
 });

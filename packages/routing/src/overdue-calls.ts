@@ -28,7 +28,8 @@ export function overdueCall(
 /** A call that waits to be sent again. @param reason  why it has to be */
 export function overdueRetry({ request, target }: DetachedOperation, reason: GridError): GridError {
   if (request !== undefined) return new OutcomeUnknownError('the call', reason, doubtOf(reason));
-  if (reason.code === 'LOG_FULL') return reason;
+  // They say what has to come before a repetition helps.
+  if (reason.code === 'LOG_FULL' || reason.code === 'NOT_ENOUGH_IN_SYNC') return reason;
   return new DeadlineExceededError(`the call (last trouble: ${reason.message})`, target.timeoutMs);
 }
 

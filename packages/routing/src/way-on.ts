@@ -17,6 +17,7 @@ export function wayOn(error: WireError, batch: SealedBatch, operation: number, r
     case 'STALE_EPOCH':
     case 'LEASE_EXPIRED':
     case 'SHUTTING_DOWN':
+    case 'NOT_ENOUGH_IN_SYNC':
     case 'GRID_INCOMPLETE':
       repairs.refresh();
       return 'anew';
