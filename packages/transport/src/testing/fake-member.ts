@@ -164,7 +164,7 @@ export class FakeMember {
         figures: [{ name: 'ashlar_members', labels: [{ name: 'of', value: 'table' }], value: 1 }],
       }),
       getReplicas: async () => ({
-        ...{ memberId: member.id, tableVersion: member.table.tableVersion, backups: 0, minInSync: 1 },
+        ...{ memberId: this.id, tableVersion: this.table.tableVersion, backups: 0, minInSync: 1 },
         ...{ members: [], partitions: [] },
       }),
       recover: async ({ partitions }) => ({ recovered: partitions }),
