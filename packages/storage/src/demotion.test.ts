@@ -44,6 +44,7 @@ describe('a primary that is demoted', () => {
     const { store } = bench;
     put(store, 'a', '1');
     put(store, 'gone', '1');
+    put(store, 'b', '0');
     const first = store.begin({ requestSession: 3, requestNumber: 4 });
     stagePut(first, 'a', '2', PARTITION, (bench.time.ms + 1000) * 1000);
     first.answer(MAP, PARTITION, bytesOf('ok'), 0, 2);
@@ -67,16 +68,16 @@ describe('a primary that is demoted', () => {
       Infinity,
     ]);
     expect(framesOf(bench)).toEqual(before);
-    expect([get(store, 'a'), get(store, 'gone'), get(store, 'b')]).toEqual(['1', '1', undefined]);
+    expect([get(store, 'a'), get(store, 'gone'), get(store, 'b')]).toEqual(['1', '1', '0']);
     store.checkInvariants();
-    store.commitBackup(PARTITION, 7 as Sequence);
+    store.commitBackup(PARTITION, 8 as Sequence);
     expect([get(store, 'a'), get(store, 'gone'), get(store, 'b'), get(store, 'c')]).toEqual([
       '3',
       undefined,
       '2',
       undefined,
     ]);
-    expect(recordsOf(store, 3)).toEqual(['3 put a 1 -> 2', '4 remove gone 1', '5 put a 2 -> 3', '7 put b -> 2']);
+    expect(recordsOf(store, 4)).toEqual(['4 put a 1 -> 2', '5 remove gone 1', '6 put a 2 -> 3', '8 put b 0 -> 2']);
     settle(store);
     store.checkInvariants();
   });

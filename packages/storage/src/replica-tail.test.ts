@@ -2,6 +2,7 @@
 import { type Epoch, type MapId, type Sequence, seededRandom, type Version } from '@ashlar/core';
 import fc from 'fast-check';
 import type { WriteBatch } from './batch/write-batch.ts';
+import { RecordKind } from './log/log-record.ts';
 import { readRecordFrame } from './log/record-frame.ts';
 import {
   type Bench,
@@ -17,6 +18,7 @@ import {
   settle,
   stagePut,
   stageRemove,
+  textOf,
 } from './testing/store-bench.ts';
 
 function backupBench(options: Parameters<typeof makeBench>[0] = {}, incarnation?: number): Bench {
@@ -250,6 +252,42 @@ describe('a backup', () => {
     ship(primary, backup);
     commit(primary, backup);
     expect([stateOf(between), stateOf(before)]).toEqual(['notApplied', 'unknown']);
+  });
+
+  it('knows what a key held before a step that wrote it more than once, as its primary does', () => {
+    const primary = makeBench();
+    const backup = backupBench();
+    put(primary.store, 'a', '1');
+    const one = primary.store.begin();
+    stagePut(one, 'a', '2');
+    one.seal();
+    const step = primary.store.begin();
+    step.requestSession = 5;
+    for (const [number, value] of ['3', '4', '5'].entries()) {
+      step.requestNumber = number + 1;
+      stagePut(step, 'a', value);
+    }
+    step.requestNumber = 4;
+    stagePut(step, 'new', '1');
+    step.requestNumber = 5;
+    stagePut(step, 'new', '2');
+    step.seal();
+    ship(primary, backup);
+    one.commit();
+    step.commit();
+    commit(primary, backup);
+    const answersOf = ({ store }: Bench): unknown[] => {
+      const search = store.searchAnswers(PARTITION, { session: 5, numbers: [1, 2, 3, 4, 5], floor: 0 });
+      while (!search.step(10));
+      return [0, 1, 2, 3, 4].map((index) => {
+        const record = search.record(index);
+        record.positionOldValue();
+        return [record.kind, record.oldVersion, textOf(record.bytes, record.start, record.stop)];
+      });
+    };
+    expect(answersOf(primary)[0]).toEqual([RecordKind.superseded, one.version, '2']);
+    expect(answersOf(backup)).toEqual(answersOf(primary));
+    backup.store.checkInvariants();
   });
 
   it('and its primary agree over random batches, frames, commit indexes and dropped tails', () => {

@@ -23,7 +23,7 @@ import { hashBytes } from '@ashlar/serialization';
 import { knownVersion } from './batch/pending-words.ts';
 import { assertCount } from './edge-asserts.ts';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
-import { type RecordCause, type RecordHeader, RecordKind } from './log/log-record.ts';
+import { isUntold, type RecordCause, type RecordHeader, RecordKind } from './log/log-record.ts';
 import type { RecordDraft } from './log/record-draft.ts';
 import type { RecordFrame } from './log/record-frame.ts';
 import { MemoryKind } from './memory/accounts.ts';
@@ -116,6 +116,7 @@ export class ReplicaTail {
     if (map !== undefined && kind === RecordKind.put) this.#put(map, frame, index);
     else if (map !== undefined && kind === RecordKind.answer) this.#answer(map, frame, index);
     else if (map !== undefined && isEnd(kind)) this.#end(map, frame, index, kind);
+    else if (map !== undefined && kind === RecordKind.superseded) this.#superseded(map, frame, index);
     else this.#appendEmpty(frame, index, kind);
     const result = frame.resultWords(index);
     if (result !== undefined) this.#partition.log.takeResult(result);
@@ -197,6 +198,21 @@ export class ReplicaTail {
     this.#note(sequence, table.tableIndex + 1, 0, newest + 1, -1);
   }
 
+  /** Its batch wrote the key again: it changes nothing, and answers with what was there before the batch (log-answers). */
+  #superseded(map: StoredMap, frame: RecordFrame, index: number): void {
+    const table = map.tables[this.#partition.id];
+    const entry = table === undefined ? 0 : this.#findEntry(table, frame, index);
+    const newest = table === undefined || entry === 0 ? -1 : this.#liveSlot(table, entry);
+    if (table === undefined || newest < 0) {
+      this.#appendEmpty(frame, index, RecordKind.superseded);
+      return;
+    }
+    if (!this.#partition.log.reserve(0, true)) throw this.#core.outOfMemory(0);
+    const oldVersion = this.#versionOf(table, entry, newest);
+    const draft = this.#draft(frame, index, RecordKind.superseded, entry).replaces(table.valueOf(newest), oldVersion);
+    this.#note(this.#partition.log.append(this.#header, draft), 0, 0, 0, 0);
+  }
+
   /** A record that changes nothing here keeps its sequence, and readers pass it over. */
   #appendEmpty(frame: RecordFrame, index: number, kind: RecordKind): void {
     if (!this.#partition.log.reserve(0, true)) throw this.#core.outOfMemory(0);
@@ -276,7 +292,8 @@ export class ReplicaTail {
     if (!this.#core.replicaLanes.includes(begin)) return knownVersion(this.#core.arena, begin);
     const { log } = this.#partition;
     let sequence = log.nextSequence - 1;
-    while (log.entryOf(sequence) !== entry) sequence -= 1;
+    const { arena } = this.#core;
+    while (log.entryOf(sequence) !== entry || isUntold(arena, log.recordRef(sequence))) sequence -= 1;
     return log.versionOf(sequence);
   }
 

@@ -41,3 +41,22 @@ export class LogConsumer {
     this.log.removeConsumer(this);
   }
 }
+
+/** From where replicas that catch up want a log, each. */
+export class CuttableHolds {
+  /** The lowest of them; Infinity: none. */
+  from = Infinity;
+  readonly #byReplica = new Map<string, number>();
+
+  /** @param sequence  Infinity: it wants no more */
+  hold(replica: string, sequence: number): void {
+    if (sequence === Infinity) this.#byReplica.delete(replica);
+    else this.#byReplica.set(replica, sequence);
+    this.from = Math.min(Infinity, ...this.#byReplica.values());
+  }
+
+  clear(): void {
+    this.#byReplica.clear();
+    this.from = Infinity;
+  }
+}

@@ -46,7 +46,7 @@ import type { BlockAllocator } from '../memory/block-allocator.ts';
 import { holdEntry, holdValue, releaseEntry, releaseValue } from '../memory/blocks.ts';
 import { valueBytesOf } from '../memory/value-extents.ts';
 import type { LogBudget, LogState } from './log-budget.ts';
-import { LogConsumer, type LogHolder } from './log-consumer.ts';
+import { CuttableHolds, LogConsumer, type LogHolder } from './log-consumer.ts';
 import {
   fetchNamed,
   isChangeOf,
@@ -108,9 +108,8 @@ export class PartitionLog {
   readonly #consumers = new Set<LogConsumer>();
   /** The lowest sequence that durable consumers of another member want (partition-log L7); Infinity: none. */
   #handedHold = Infinity;
-  /** By replica that catches up: from where it wants the log. */
-  readonly #cuttable = new Map<string, number>();
-  #cuttableFrom = Infinity;
+  /** What replicas that catch up want (partition-log L8). */
+  readonly #cuttable = new CuttableHolds();
   /** What reads that only fetch memory come to, so that none may be left out. */
   #fetched = 0;
 
@@ -141,6 +140,16 @@ export class PartitionLog {
     return this.#bytes;
   }
 
+  /** An empty log begins anew behind a sequence that the partition's state includes; `version` is that of its record. */
+  beginBehind(sequence: number, version: number): void {
+    assert(this.#first === this.#next, 'a log begins anew when it is empty');
+    this.#keepBlocks(0);
+    this.#first = sequence + 1;
+    this.#next = sequence + 1;
+    this.#committed = sequence;
+    this.droppedVersion = version;
+  }
+
   /* ---- Consumers ------------------------------------------------------------------------------------------------ */
 
   /**
@@ -169,21 +178,18 @@ export class PartitionLog {
 
   /** Keeps what a replica that catches up wants, from `sequence` on, as long as there is room (partition-log L8); Infinity: no more. */
   holdForReplica(replica: string, sequence: number): void {
-    if (sequence === Infinity) this.#cuttable.delete(replica);
-    else this.#cuttable.set(replica, sequence);
-    this.#cuttableFrom = Math.min(Infinity, ...this.#cuttable.values());
+    this.#cuttable.hold(replica, sequence);
     this.#host.budget.noteRelease();
   }
 
   /** Whether anything stays for replicas that catch up alone. */
   get isHeldForReplicas(): boolean {
-    return this.#cuttableFrom < this.#kept;
+    return this.#cuttable.from < this.#kept;
   }
 
   /** The room is needed: replicas that catch up find a gap, and begin anew. */
   cutReplicas(): void {
     this.#cuttable.clear();
-    this.#cuttableFrom = Infinity;
   }
 
   /** The lowest sequence that a durable consumer still wants, here or where the log comes from; Infinity without any. */
@@ -205,7 +211,7 @@ export class PartitionLog {
 
   /** Up to there, without it, the oldest may go. */
   get #droppable(): number {
-    return Math.min(this.#kept, this.#cuttableFrom);
+    return Math.min(this.#kept, this.#cuttable.from);
   }
 
   /** Bytes of what has to stay, about: records are taken to be alike. */
@@ -500,23 +506,6 @@ export class PartitionLog {
       releaseValue(blocks, account, oldValue);
     }
     this.#bytes -= bytes;
-    return bytes;
-  }
-
-  /** Bytes of the records that are not committed. O(records). */
-  get undecidedBytes(): number {
-    const { blocks } = this.#host;
-    let bytes = 0;
-    for (let at = this.#committed + 1; at < this.#next; at++) {
-      const record = this.recordRef(at);
-      const u32 = blocks.arena.segments[record >>> SEGMENT_SHIFT]!.u32;
-      const fields = (record & SEGMENT_MASK) << 1;
-      bytes += RECORD_BYTES;
-      for (const field of [RECORD_VALUE, RECORD_OLD_VALUE]) {
-        const value = u32[fields + field]!;
-        if (value !== 0) bytes += valueBytesOf(blocks.arena, value);
-      }
-    }
     return bytes;
   }
 

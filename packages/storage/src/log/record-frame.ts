@@ -5,12 +5,12 @@
  *   [magic][format][partition][count][first sequence][incarnation][key bytes][value bytes]
  *   [trim floor][held from][version before]  [column] ...  [keys][values]  [checksum]
  *
- * A column is a byte that says how it is written, then that: nothing (all 0), one number (all equal), or one a record, of
- * 8, 32 or 64 bits. So what a run of records shares costs nothing a record. Little-endian throughout.
+ * Columns as columns-codec.ts writes them: what a run of records shares costs nothing a record. Little-endian throughout.
  *
  * record-frame G1  The checksum (CRC-32) covers every byte before it: version, epoch and session like the values.
- * record-frame G2  Sequences count up by one from the first: a superseded record keeps its place, without key and value. So does
- *                  one of a map that was dropped where the frame is written: whoever begins now never hears of that map.
+ * record-frame G2  Sequences count up by one from the first. A superseded record keeps its place, and its key, by which a backup
+ *                  finds what it replaced. One of a map that was dropped where the frame is written keeps its place alone:
+ *                  whoever begins now never hears of that map.
  * record-frame G3  What readRecordFrame() answers is whole: kinds, causes, lengths and ends agree with the bytes. Else it is
  *                  refused.
  * record-frame G4  Versions and epochs never fall along a frame (partition-log L1): asserted where it is written and
@@ -23,7 +23,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { assert, GridError, type Version } from '@ashlar/core';
-import { copyBytes } from '@ashlar/serialization';
+import { AppendedBytes, columnBytes, encodingOf, grownColumn, readColumn, writeColumn } from './columns-codec.ts';
 import { type LogRecordView, RecordCause, RecordKind, SHORT_RESULT_BYTES_MAX } from './log-record.ts';
 
 const MAGIC = 0x4641_4c41;
@@ -57,15 +57,9 @@ const COLUMN = {
 } as const;
 const COLUMN_COUNT = 18;
 
-/** How a column is written. */
-const ENCODING = { zero: 0, one: 1, u8: 2, u32: 3, f64: 4 } as const;
-/** Bytes of a record in a column, by encoding. */
-const WIDTHS = [0, 0, 1, 4, 8] as const;
-
 const KINDS: ReadonlySet<number> = new Set(Object.values(RecordKind));
 const CAUSES: ReadonlySet<number> = new Set(Object.values(RecordCause));
 const FIRST_RECORDS = 64;
-const FIRST_BYTES = 4096;
 
 /** What a frame says of its log beside the records (record-frame G5). */
 export interface LogTerms {
@@ -88,8 +82,8 @@ export class RecordFrameWriter {
   #trimFloor = 0;
   #heldFrom = 0;
   #versionBefore = 0;
-  readonly #keys = new Bytes();
-  readonly #values = new Bytes();
+  readonly #keys = new AppendedBytes();
+  readonly #values = new AppendedBytes();
 
   begin(partition: number, firstSequence: number, log: LogTerms): void {
     this.#count = 0;
@@ -131,7 +125,7 @@ export class RecordFrameWriter {
       assert(record.epoch >= columns[COLUMN.epoch]![at - 1]!, 'epochs rise with sequences');
     }
     const kind = isForgotten && record.kind !== RecordKind.answer ? RecordKind.superseded : record.kind;
-    if (kind !== RecordKind.superseded && !isForgotten) this.#addContent(record);
+    if (!isForgotten) this.#addContent(record);
     columns[COLUMN.kind]![at] = kind;
     columns[COLUMN.cause]![at] = record.cause;
     columns[COLUMN.mapId]![at] = record.mapId;
@@ -156,17 +150,13 @@ export class RecordFrameWriter {
   #addContent(record: LogRecordView): void {
     record.positionKey();
     this.#keys.append(record.bytes, record.start, record.stop);
-    if (!record.hasValue) return;
+    if (!record.hasValue || record.kind === RecordKind.superseded) return;
     record.positionValue();
     this.#values.append(record.bytes, record.start, record.stop);
   }
 
   #grow(): void {
-    this.#columns = this.#columns.map((column) => {
-      const grown = new Float64Array(column.length * 2);
-      grown.set(column);
-      return grown;
-    });
+    this.#columns = this.#columns.map(grownColumn);
   }
 
   /** The frame, in memory of its own. */
@@ -202,68 +192,6 @@ export class RecordFrameWriter {
     view.setFloat64(56, this.#heldFrom, true);
     view.setFloat64(64, this.#versionBefore, true);
   }
-}
-
-/** Bytes that are appended to. */
-class Bytes {
-  length = 0;
-  #bytes = new Uint8Array(FIRST_BYTES);
-
-  append(from: Uint8Array, start: number, end: number): void {
-    const length = this.length + end - start;
-    if (length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2));
-      grown.set(this.used);
-      this.#bytes = grown;
-    }
-    copyBytes(from, start, end, this.#bytes, this.length);
-    this.length = length;
-  }
-
-  get used(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
-  }
-}
-
-/** The shortest way to write the first `count` numbers of a column. */
-function encodingOf(column: Float64Array, count: number): number {
-  const first = column[0]!;
-  let isOne = true;
-  let highest = 0;
-  for (let index = 0; index < count; index++) {
-    const value = column[index]!;
-    if (value !== first) isOne = false;
-    if (value >>> 0 !== value) highest = Infinity;
-    else if (value > highest) highest = value;
-  }
-  if (isOne) return first === 0 ? ENCODING.zero : ENCODING.one;
-  if (highest <= 0xff) return ENCODING.u8;
-  return highest <= 0xffff_ffff ? ENCODING.u32 : ENCODING.f64;
-}
-
-function columnBytes(encoding: number, count: number): number {
-  return encoding === ENCODING.one ? 8 : WIDTHS[encoding]! * count;
-}
-
-/** @returns where the next column begins */
-function writeColumn(view: DataView, at: number, column: Float64Array, count: number, encoding: number): number {
-  view.setUint8(at, encoding);
-  const start = at + 1;
-  switch (encoding) {
-    case ENCODING.one:
-      view.setFloat64(start, column[0]!, true);
-      break;
-    case ENCODING.u8:
-      for (let index = 0; index < count; index++) view.setUint8(start + index, column[index]!);
-      break;
-    case ENCODING.u32:
-      for (let index = 0; index < count; index++) view.setUint32(start + 4 * index, column[index]!, true);
-      break;
-    case ENCODING.f64:
-      for (let index = 0; index < count; index++) view.setFloat64(start + 8 * index, column[index]!, true);
-      break;
-  }
-  return start + columnBytes(encoding, count);
 }
 
 type FrameHeader = Pick<
@@ -357,37 +285,16 @@ export function readRecordFrame(bytes: Uint8Array): RecordFrame {
   const columns: ArrayLike<number>[] = [];
   let at = HEADER_BYTES;
   for (let column = 0; column < COLUMN_COUNT; column++) {
-    const encoding = at < end ? view.getUint8(at) : WIDTHS.length;
-    if (encoding >= WIDTHS.length) throw malformed('a column has no known encoding');
-    const length = columnBytes(encoding, count);
-    if (length > end - at - 1) throw malformed('a column does not fit');
-    columns.push(readColumn(view, at + 1, encoding, count));
-    at += 1 + length;
+    const read = readColumn(view, at, end, count);
+    if (read === undefined) throw malformed('a column has no known encoding, or does not fit');
+    columns.push(read.column);
+    at = read.end;
   }
   if (at + keyBytes + valueBytes !== end) throw malformed('keys and values do not fill it');
   const keys = bytes.subarray(at, at + keyBytes);
   const frame = new RecordFrame(header, columns, keys, bytes.subarray(at + keyBytes, end));
   checkRecords(frame);
   return frame;
-}
-
-function readColumn(view: DataView, at: number, encoding: number, count: number): ArrayLike<number> {
-  const column = encoding === ENCODING.u8 ? new Uint8Array(count) : new Float64Array(count);
-  switch (encoding) {
-    case ENCODING.one:
-      column.fill(view.getFloat64(at, true));
-      break;
-    case ENCODING.u8:
-      for (let index = 0; index < count; index++) column[index] = view.getUint8(at + index);
-      break;
-    case ENCODING.u32:
-      for (let index = 0; index < count; index++) column[index] = view.getUint32(at + 4 * index, true);
-      break;
-    case ENCODING.f64:
-      for (let index = 0; index < count; index++) column[index] = view.getFloat64(at + 8 * index, true);
-      break;
-  }
-  return column;
 }
 
 function checkRecords(frame: RecordFrame): void {

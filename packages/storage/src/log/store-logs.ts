@@ -8,6 +8,8 @@
  */
 import { assert, type Epoch, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import { assertCount, assertSlice } from '../edge-asserts.ts';
+import { RECORD_BYTES } from '../layout.ts';
+import { valueBytesOf } from '../memory/value-extents.ts';
 import type { StoreCore } from '../store-core.ts';
 import { type AnswerQuery, AnswerSearch } from './answer-search.ts';
 import type { LogState } from './log-budget.ts';
@@ -186,7 +188,22 @@ export class StoreLogs {
   /** Bytes of log of what is staged in these partitions. O(records): for a batch that is to be given up. */
   undecidedLogBytes(partitions: Iterable<number>): number {
     let bytes = 0;
-    for (const partition of partitions) bytes += this.#core.partitions[partition]?.log.undecidedBytes ?? 0;
+    for (const partition of partitions) {
+      const log = this.#core.partitions[partition]?.log;
+      if (log !== undefined) bytes += this.#undecidedBytesOf(log);
+    }
+    return bytes;
+  }
+
+  #undecidedBytesOf(log: PartitionLog): number {
+    const { arena } = this.#core;
+    let bytes = 0;
+    for (let at = log.committedSequence + 1; at < log.nextSequence; at++) {
+      const { hasValue, valueRef, hasOldValue, oldValueRef } = this.#record.attach(log.recordRef(at));
+      bytes += RECORD_BYTES;
+      if (hasValue) bytes += valueBytesOf(arena, valueRef);
+      if (hasOldValue) bytes += valueBytesOf(arena, oldValueRef);
+    }
     return bytes;
   }
 
