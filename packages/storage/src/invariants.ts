@@ -58,6 +58,10 @@ export function checkStore(core: StoreCore): void {
   let excess = 0;
   for (const partition of core.partitions) {
     if (partition === undefined) continue;
+    partition.install?.visitHeld(
+      (entry) => entries.add(entry),
+      (value) => values.add(value),
+    );
     logBytes += partition.log.bytes;
     excess += Math.max(0, partition.log.bytes - core.logBudget.floorBytes);
     partition.log.checkInvariants(view, (record) => {

@@ -15,6 +15,8 @@ import type { RecordFrame } from './log/record-frame.ts';
 import { Partition, type PartitionRole } from './partition.ts';
 import { ReplicaTail } from './replica-tail.ts';
 import type { StoreCore } from './store-core.ts';
+import type { PageHeader } from './transfer/page-codec.ts';
+import { PartitionInstall } from './transfer/partition-install.ts';
 
 /** How a partition is opened. */
 export interface PartitionOptions {
@@ -52,6 +54,18 @@ export function openPartition(core: StoreCore, id: PartitionId, epoch: Epoch, op
   core.partitions[id] = partition;
 }
 
+/** The first page of a copy of a partition that is not here: it comes to be, as a backup's in the making. */
+export function beginInstall(core: StoreCore, page: PageHeader): Partition {
+  const { partition: id, sequence, epoch, incarnation } = page;
+  assert(id < core.partitions.length, 'partitions are numbered below their count');
+  core.takeReplicaLanes();
+  const partition = new Partition(id as PartitionId, new PartitionLog(core.logHost, incarnation, epoch, sequence));
+  partition.tail = new ReplicaTail(core, partition);
+  partition.install = new PartitionInstall(core, partition);
+  core.partitions[id] = partition;
+  return partition;
+}
+
 /** As MemberStore.promotePartition(). */
 export function promotePartition(core: StoreCore, id: PartitionId, epoch: Epoch): void {
   const tail = tailOf(core, id);
@@ -80,6 +94,7 @@ export function demotePartition(core: StoreCore, id: PartitionId, undecided: rea
   const partition = core.partitions[id];
   assert(partition?.role === 'primary', 'a primary is demoted');
   core.takeReplicaLanes();
+  endTransfers(core, partition);
   const { log } = partition;
   const { leftSequence } = log;
   // Its own consumers go; whoever reads for them at the next primary wants what they wanted.
@@ -110,6 +125,8 @@ export function dropUndecided(core: StoreCore, id: PartitionId, first: WriteBatc
 export function closePartition(core: StoreCore, id: PartitionId): void {
   const partition = core.partitions[id];
   if (partition === undefined) return;
+  endTransfers(core, partition);
+  partition.install?.abandon();
   partition.log.abandon();
   partition.tail?.dropTail();
   for (let last = partition.staged.last; last !== undefined; last = partition.staged.last) last.excise(partition);
@@ -119,9 +136,14 @@ export function closePartition(core: StoreCore, id: PartitionId): void {
   core.partitions[id] = undefined;
 }
 
+/** Whoever reads it for another member begins anew elsewhere. */
+function endTransfers(core: StoreCore, partition: Partition): void {
+  for (const transfer of core.transfers) if (transfer.partition === partition) transfer.close();
+}
+
 /** What a backup holds beyond its commit index. */
 export function tailOf(core: StoreCore, id: PartitionId): ReplicaTail {
-  const tail = core.partitions[id]?.tail;
-  assert(tail !== undefined, 'the member is a backup of the partition');
+  const { tail, install } = core.partitions[id] ?? {};
+  assert(tail !== undefined && install === undefined, 'the member is a backup of the partition');
   return tail;
 }

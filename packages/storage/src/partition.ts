@@ -4,6 +4,7 @@ import { StagedBatches } from './batch/staged-batches.ts';
 import type { WriteBatch } from './batch/write-batch.ts';
 import type { PartitionLog } from './log/partition-log.ts';
 import type { ReplicaTail } from './replica-tail.ts';
+import type { PartitionInstall } from './transfer/partition-install.ts';
 
 /** Role of a member for a partition: it writes, or it keeps what another member writes. */
 export type PartitionRole = 'primary' | 'backup';
@@ -13,6 +14,8 @@ export class Partition {
   readonly log: PartitionLog;
   /** The records that a backup holds beyond its commit index. Undefined: this member is the primary. */
   tail: ReplicaTail | undefined = undefined;
+  /** The copy that is being made of pages from another member; undefined: it is whole. */
+  install: PartitionInstall | undefined = undefined;
   /** Entries are idle from here on at the earliest, in version units: a new primary has not seen who read them. */
   idleFloor = 0;
   /** From this version on whatever is written to the partition is written by this member, without a break; Infinity: it is a backup. */

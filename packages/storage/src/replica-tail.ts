@@ -19,17 +19,16 @@
  *                  (partition-log L7), and what a log that begins later does not reach back to is known by its version.
  */
 import { assert, type MapId } from '@ashlar/core';
-import { hashBytes } from '@ashlar/serialization';
 import { knownVersion } from './batch/pending-words.ts';
 import { assertCount } from './edge-asserts.ts';
-import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, ENTRY_TIMER, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
-import { isUntold, type RecordCause, type RecordHeader, RecordKind } from './log/log-record.ts';
+import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, LIVE, SEGMENT_MASK, SEGMENT_SHIFT } from './layout.ts';
+import { emptyHeader, isEnd, isUntold, type RecordCause, RecordKind } from './log/log-record.ts';
 import type { RecordDraft } from './log/record-draft.ts';
 import type { RecordFrame } from './log/record-frame.ts';
-import { MemoryKind } from './memory/accounts.ts';
 import type { Ref } from './memory/arena.ts';
-import { createEntry, createValue, releaseValue } from './memory/blocks.ts';
+import { createValue, releaseValue } from './memory/blocks.ts';
 import type { Partition } from './partition.ts';
+import { entryFor, findEntry } from './replica-entries.ts';
 import type { SlotTable } from './slots/slot-table.ts';
 import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
@@ -43,15 +42,7 @@ export class ReplicaTail {
   readonly #partition: Partition;
   /** By sequence, in a ring of a power of two. */
   #journal = new Int32Array(FIRST_RECORDS * FIELDS);
-  readonly #header: RecordHeader = {
-    catalogVersion: 0,
-    principal: 0,
-    requestSession: 0,
-    requestNumber: 0,
-    transactionId: 0,
-    originSite: 0,
-    originSequence: 0,
-  };
+  readonly #header = emptyHeader();
 
   constructor(core: StoreCore, partition: Partition) {
     this.#core = core;
@@ -112,7 +103,7 @@ export class ReplicaTail {
     const map = core.maps.get(mapId);
     if (map === undefined && !core.hasSeenMap(mapId) && kind !== RecordKind.superseded) return false;
     this.#checkOrder(frame, index);
-    this.#readHeader(frame, index);
+    frame.readHeader(index, this.#header);
     if (map !== undefined && kind === RecordKind.put) this.#put(map, frame, index);
     else if (map !== undefined && kind === RecordKind.answer) this.#answer(map, frame, index);
     else if (map !== undefined && isEnd(kind)) this.#end(map, frame, index, kind);
@@ -133,17 +124,6 @@ export class ReplicaTail {
     } else if (log.nextSequence > log.firstSequence) {
       assert(version >= log.versionOf(log.nextSequence - 1), 'versions rise with sequences');
     }
-  }
-
-  #readHeader(frame: RecordFrame, index: number): void {
-    const header = this.#header;
-    header.catalogVersion = frame.field('catalogVersion', index);
-    header.principal = frame.field('principal', index);
-    header.requestSession = frame.field('requestSession', index);
-    header.requestNumber = frame.field('requestNumber', index);
-    header.transactionId = frame.field('transactionId', index);
-    header.originSite = frame.field('originSite', index);
-    header.originSequence = frame.field('originSequence', index);
   }
 
   #answer(map: StoredMap, frame: RecordFrame, index: number): void {
@@ -169,7 +149,9 @@ export class ReplicaTail {
     }
     const value = createValue(core.blocks, map.account, frame.values, start, end);
     if (value === 0) throw core.outOfMemory(end - start);
-    const entry = this.#entryFor(map, table, frame, index, deadline, value);
+    const [keyStart, keyEnd] = [frame.keyStart(index), frame.field('keyEnd', index)];
+    const usedAt = core.clock.now();
+    const entry = entryFor(core, map, table, frame.keys, keyStart, keyEnd, value, deadline, usedAt);
     const newest = this.#liveSlot(table, entry);
     const lane = this.#laneAbove(table, entry);
     const oldValue = newest < 0 ? 0 : table.valueOf(newest);
@@ -179,7 +161,7 @@ export class ReplicaTail {
     const slot = table.stageNew(entry, value, deadline, lane);
     if (newest >= 0) table.stageClose(newest, lane);
     this.#note(sequence, table.tableIndex + 1, slot + 1, newest + 1, newest < 0 ? 1 : 0);
-    if (map.maxIdleUs !== 0) core.touch(entry, core.clock.now());
+    if (map.maxIdleUs !== 0) core.touch(entry, usedAt);
   }
 
   #end(map: StoredMap, frame: RecordFrame, index: number, kind: RecordKind): void {
@@ -229,37 +211,7 @@ export class ReplicaTail {
   }
 
   #findEntry(table: SlotTable, frame: RecordFrame, index: number): Ref {
-    const [start, end] = [frame.keyStart(index), frame.field('keyEnd', index)];
-    return table.index.find(hashBytes(frame.keys, start, end, this.#core.hashSeed), frame.keys, start, end);
-  }
-
-  /** The entry of a put, made where there is none; with a timer where it has a deadline. Gives `value` back if it throws. */
-  #entryFor(map: StoredMap, table: SlotTable, frame: RecordFrame, index: number, deadline: number, value: Ref): Ref {
-    const { blocks, timers, clock } = this.#core;
-    const known = this.#findEntry(table, frame, index);
-    const wantsTimer = deadline !== 0 || map.maxIdleUs !== 0;
-    const timerOf = (entry: Ref): Ref =>
-      blocks.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_TIMER]!;
-    if (known !== 0 && (!wantsTimer || timerOf(known) !== 0)) {
-      if (deadline !== 0) timers.ensure(timerOf(known), deadline);
-      return known;
-    }
-    const timer = wantsTimer ? timers.create(map.account) : 0;
-    const [start, end] = [frame.keyStart(index), frame.field('keyEnd', index)];
-    const entry = known !== 0 ? known : createEntry(blocks, map.account, frame.keys, start, end);
-    if (entry === 0 || (wantsTimer && timer === 0)) {
-      releaseValue(blocks, map.account, value);
-      if (timer !== 0) blocks.free(timer, map.account, MemoryKind.entries);
-      if (known === 0 && entry !== 0) blocks.free(entry, map.account, MemoryKind.entries);
-      throw this.#core.outOfMemory(end - start);
-    }
-    if (known === 0) table.index.insert(hashBytes(frame.keys, start, end, this.#core.hashSeed), entry);
-    if (timer !== 0) {
-      table.hasDeadlines = true;
-      const idle = map.maxIdleUs === 0 ? Infinity : clock.now() + map.maxIdleUs;
-      timers.start(timer, entry, table.tableIndex, Math.min(deadline === 0 ? Infinity : deadline, idle));
-    }
-    return entry;
+    return findEntry(this.#core, table, frame.keys, frame.keyStart(index), frame.field('keyEnd', index));
   }
 
   #newestOf(entry: Ref): number {
@@ -378,8 +330,4 @@ export class ReplicaTail {
     }
     this.#journal = grown;
   }
-}
-
-function isEnd(kind: RecordKind): boolean {
-  return kind === RecordKind.remove || kind === RecordKind.expire || kind === RecordKind.evict;
 }

@@ -91,6 +91,12 @@ export interface StoreOptions {
   readonly patchAtOnceMax?: number;
 }
 
+/** A partition that is being read for another member, at a snapshot of its own. */
+export interface OpenTransfer {
+  readonly partition: Partition;
+  close(): void;
+}
+
 export type CommitListener = (partitionId: PartitionId, lastSequence: number) => void;
 
 export class StoreCore {
@@ -145,6 +151,8 @@ export class StoreCore {
   #passOf = 0;
   #passAt = 0;
   #waitedAt = 0;
+  /** Partitions that are being read for other members. */
+  readonly transfers = new Set<OpenTransfer>();
   /** Ends the snapshot that can best be missed. @returns whether there was one */
   snapshotsGiveWay: () => boolean = () => false;
   #relieving = false;
@@ -352,11 +360,16 @@ export class StoreCore {
 
   /** When the entry will have been idle for too long. */
   idleDeadline(map: StoredMap, table: SlotTable, entry: Ref, now: number): number {
+    return this.usedAt(table, entry, now) + map.maxIdleUs;
+  }
+
+  /** When the entry of a map with idle times was used last, as far as is known. */
+  usedAt(table: SlotTable, entry: Ref, now: number): number {
     const units = Math.floor(now / ACCESS_UNIT_US);
     const access = this.arena.segments[entry >>> SEGMENT_SHIFT]!.u32[((entry & SEGMENT_MASK) << 1) + ENTRY_ACCESS]!;
     const idleUnits = (units - access) >>> 0;
     const floor = this.partitions[table.partitionId]?.idleFloor ?? 0;
-    return Math.max((units - idleUnits) * ACCESS_UNIT_US, floor) + map.maxIdleUs;
+    return Math.max((units - idleUnits) * ACCESS_UNIT_US, floor);
   }
 
   /** Takes the words under which backups stage, with the first of them. */
@@ -502,11 +515,20 @@ export class StoreCore {
         this.epochs.releasePassed();
         return 'freed';
       }
-      if (this.holdsForSnapshots && this.snapshotsGiveWay()) return 'freed';
+      if (this.holdsForSnapshots && (this.snapshotsGiveWay() || this.#transferGivesWay())) return 'freed';
       return this.logBudget.dropHistory(PRESSURE_STEPS) > 0 ? 'givenUp' : 'nothing';
     } finally {
       this.#relieving = false;
     }
+  }
+
+  /** Copies for other members begin anew once there is room. @returns whether there was one */
+  #transferGivesWay(): boolean {
+    for (const transfer of this.transfers) {
+      transfer.close();
+      return true;
+    }
+    return false;
   }
 
   /** @returns whether something was freed, or unlinked so that it will be */

@@ -7,13 +7,16 @@
  * store-replicas Q1  Versions that come from other members are followed by the clock, however far ahead (never CLOCK_AHEAD): what
  *                    this member gives as the next primary lies above them.
  */
-import { assert, type Epoch, type PartitionId, type Sequence } from '@ashlar/core';
+import { assert, type Epoch, type PartitionId, type Sequence, type Version } from '@ashlar/core';
 import { PAGE_BYTES } from './layout.ts';
 import { type RecordFrame, readRecordFrame } from './log/record-frame.ts';
 import { StoreLogs } from './log/store-logs.ts';
 import { MemoryKind } from './memory/accounts.ts';
-import { demotePartition, promotePartition, tailOf } from './partition-roles.ts';
+import { beginInstall, closePartition, demotePartition, promotePartition, tailOf } from './partition-roles.ts';
 import type { StoreCore } from './store-core.ts';
+import { readTransferPage } from './transfer/page-codec.ts';
+import { PartitionCapture } from './transfer/partition-capture.ts';
+import type { CopyStart, InstallState, PartitionTransfer } from './transfer/transfer-contract.ts';
 
 /** Bytes of the arena that a byte of records takes where records are short: record, entry, slot beside key and value. */
 const BYTES_PER_RECORD_BYTE = 4;
@@ -114,6 +117,54 @@ export class StoreReplicas extends StoreLogs {
    */
   primarySince(partitionId: PartitionId): number {
     return this.#core.partitions[partitionId]?.primarySince ?? Infinity;
+  }
+
+  /* ---- Copies from member to member ------------------------------------------------------------------------------------ */
+
+  /**
+   * Captures a partition that this member is the primary of, as it is committed at this moment, for another member. To be closed.
+   *
+   * @throws GridError OVERLOADED when too many snapshots are open
+   */
+  openTransfer(partitionId: PartitionId): PartitionTransfer {
+    const partition = this.#core.partitions[partitionId];
+    assert(partition?.role === 'primary', 'a primary hands out copies');
+    return new PartitionCapture(this.#core, partition);
+  }
+
+  /**
+   * Takes a page of a copy. Page 0 begins it, in place of one in the making; the others follow in order, and one of them that comes
+   * again is passed over. A copy in the making is given up by closePartition().
+   *
+   * @param page   its number
+   * @param bytes  as PartitionTransfer.readPage() gave them; read during the call
+   * @throws OutOfMemoryError the copy is to be given up; GridError INVALID_ARGUMENT when the page is not whole
+   */
+  installPage(partitionId: PartitionId, page: number, bytes: Uint8Array): void {
+    const read = readTransferPage(bytes);
+    assert(read.header.partition === partitionId && read.header.page === page, 'a page is where it belongs');
+    let partition = this.#core.partitions[partitionId];
+    assert(partition === undefined || partition.install !== undefined, 'a copy is made where there is none');
+    if (page === 0) {
+      closePartition(this.#core, partitionId);
+      partition = beginInstall(this.#core, read.header);
+    }
+    assert(partition?.install !== undefined, 'a copy begins with its first page');
+    this.#core.clock.follow(read.header.version as Version);
+    partition.install.take(read, bytes);
+  }
+
+  /**
+   * All pages have come: the copy is a backup's, at `start.sequence`, with the log behind `start.logFrom` as far as it came along.
+   *
+   * @throws OutOfMemoryError the copy is to be given up
+   */
+  finishInstall(partitionId: PartitionId, start: CopyStart): InstallState {
+    const partition = this.#core.partitions[partitionId];
+    assert(partition?.install !== undefined, 'a copy in the making is finished');
+    const state = partition.install.finish(start);
+    if (state === 'installed') partition.install = undefined;
+    return state;
   }
 
   /* ---- Room ------------------------------------------------------------------------------------------------------------- */

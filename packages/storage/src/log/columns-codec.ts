@@ -89,7 +89,7 @@ function decoded(view: DataView, at: number, encoding: number, count: number): A
 }
 
 /** A column with twice the room. */
-export function grownColumn(column: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+export function grownColumn(column: Float64Array): Float64Array {
   const grown = new Float64Array(column.length * 2);
   grown.set(column);
   return grown;

@@ -292,6 +292,18 @@ export interface RecordHeader {
   originSequence: number;
 }
 
+export function emptyHeader(): RecordHeader {
+  return {
+    ...{ catalogVersion: 0, principal: 0, requestSession: 0, requestNumber: 0 },
+    ...{ transactionId: 0, originSite: 0, originSequence: 0 },
+  };
+}
+
+/** Whether a record ends what lived under its key. */
+export function isEnd(kind: RecordKind): boolean {
+  return kind === RecordKind.remove || kind === RecordKind.expire || kind === RecordKind.evict;
+}
+
 /** Writes all fields of a record but its version, which stays the draft's lane until the batch is sealed. */
 export function writeRecord(
   arena: Arena,

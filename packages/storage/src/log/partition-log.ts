@@ -140,10 +140,10 @@ export class PartitionLog {
     return this.#bytes;
   }
 
-  /** An empty log begins anew behind a sequence that the partition's state includes; `version` is that of its record. */
+  /** Begins anew, empty, behind a sequence that the partition's state includes; `version` is that of its record. */
   beginBehind(sequence: number, version: number): void {
-    assert(this.#first === this.#next, 'a log begins anew when it is empty');
-    this.#keepBlocks(0);
+    assert(this.#committed === this.#next - 1, 'partition-log L6: what is undecided stays');
+    this.#dropAll();
     this.#first = sequence + 1;
     this.#next = sequence + 1;
     this.#committed = sequence;
@@ -509,12 +509,16 @@ export class PartitionLog {
     return bytes;
   }
 
-  /** The partition leaves this member: everything goes, also what consumers hold. */
-  destroy(): void {
+  #dropAll(): void {
     let bytes = 0;
     while (this.#first < this.#next) bytes += this.#dropFirst();
     this.#host.budget.noteBytes(this, -bytes);
     this.#keepBlocks(0);
+  }
+
+  /** The partition leaves this member: everything goes, also what consumers hold. */
+  destroy(): void {
+    this.#dropAll();
     this.#consumers.clear();
     this.#host.budget.close(this);
   }

@@ -24,7 +24,13 @@
 import { crc32 } from 'node:zlib';
 import { assert, GridError, type Version } from '@ashlar/core';
 import { AppendedBytes, columnBytes, encodingOf, grownColumn, readColumn, writeColumn } from './columns-codec.ts';
-import { type LogRecordView, RecordCause, RecordKind, SHORT_RESULT_BYTES_MAX } from './log-record.ts';
+import {
+  type LogRecordView,
+  RecordCause,
+  type RecordHeader,
+  RecordKind,
+  SHORT_RESULT_BYTES_MAX,
+} from './log-record.ts';
 
 const MAGIC = 0x4641_4c41;
 const FORMAT = 3;
@@ -241,6 +247,17 @@ export class RecordFrame {
   /** A field of a record; `index` counts from 0. */
   field(name: keyof typeof COLUMN, index: number): number {
     return this.#columns[COLUMN[name]]![index]!;
+  }
+
+  /** Fills in what the batch of a record gave it. */
+  readHeader(index: number, header: RecordHeader): void {
+    header.catalogVersion = this.field('catalogVersion', index);
+    header.principal = this.field('principal', index);
+    header.requestSession = this.field('requestSession', index);
+    header.requestNumber = this.field('requestNumber', index);
+    header.transactionId = this.field('transactionId', index);
+    header.originSite = this.field('originSite', index);
+    header.originSequence = this.field('originSequence', index);
   }
 
   /** Words of a short result; undefined: the record holds none. */
