@@ -112,6 +112,49 @@ export interface MemberStats {
   readonly error: GridError | undefined;
 }
 
+/** A member in the table. */
+export interface ClusterMember {
+  readonly member: string;
+  readonly address: string;
+  /** Members of one zone fail together. */
+  readonly zone: string;
+  /** The grid has heard of it of late. */
+  readonly alive: boolean;
+}
+
+/** Who holds a partition, by the names of members. */
+export interface PartitionCopies {
+  /**
+   * `unassigned`: nobody holds it yet; `promoting`: a primary has been named and takes over; `serving`; `lost`: every copy is gone,
+   * see `Grid.recover`.
+   */
+  readonly phase: 'unassigned' | 'promoting' | 'serving' | 'lost';
+  /** Rises with every change of the primary. */
+  readonly epoch: number;
+  /** Who serves it, takes over, or was the last to serve it; undefined: nobody was. */
+  readonly primary: string | undefined;
+  /** Who has every acknowledged change, the primary among them. */
+  readonly inSync: readonly string[];
+  /** Of those, whose process is gone: another one was started under the name, and holds nothing. */
+  readonly gone: readonly string[];
+  /** Who ought to hold a copy; who is not in sync is taking it over. */
+  readonly wanted: readonly string[];
+}
+
+/** The grid's members and copies, as one member knows them. */
+export interface ClusterState {
+  /** Who told. */
+  readonly member: string;
+  readonly tableVersion: number;
+  /** Copies wanted of a partition beside its primary's. */
+  readonly backups: number;
+  /** Copies in sync, the primary's counted, without which a partition takes no writes. */
+  readonly minInSync: number;
+  readonly members: readonly ClusterMember[];
+  /** By partition; empty while the grid awaits members. */
+  readonly partitions: readonly PartitionCopies[];
+}
+
 /** A map of the grid, as it is now. */
 export interface MapSummary {
   readonly name: string;
@@ -152,6 +195,17 @@ export interface Grid extends AsyncDisposable {
   ping(call?: Call): Promise<readonly PingResult[]>;
   /** The metrics of every member in the table; one that cannot be reached is listed as such. */
   stats(call?: Call): Promise<readonly MemberStats[]>;
+  /** Members, and who holds which partition. */
+  cluster(call?: Call): Promise<ClusterState>;
+  /**
+   * An operator's word that lost partitions, whose every copy is gone, shall begin anew, empty. Nothing else brings them back.
+   *
+   * @param partitions  'all': every one that is lost
+   * @returns those that began anew
+   * @throws (rejects with) GridError LEASE_HELD when who served one last may still do so, `details.waitMs` for how long;
+   *   INVALID_ARGUMENT when one of them is not lost. Then nothing was changed.
+   */
+  recover(partitions: readonly number[] | 'all', call?: Call): Promise<readonly number[]>;
   /** What this process spun so far; members' figures are among their metrics, `ashlar_spin_*`. */
   readonly spin: SpinFigures;
   /** Rejects what is in flight with CLIENT_CLOSED. Idempotent. */

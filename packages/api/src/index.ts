@@ -28,6 +28,8 @@ export {
 } from './compute.ts';
 export { Decimal } from './decimal.ts';
 export type {
+  ClusterMember,
+  ClusterState,
   ColumnBatch,
   DeployedModule,
   DeployOptions,
@@ -37,6 +39,7 @@ export type {
   MapSummary,
   MemberStats,
   ModuleLimits,
+  PartitionCopies,
   PingResult,
   ResultColumn,
   SqlOptions,

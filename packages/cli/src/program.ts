@@ -21,6 +21,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Make>>> = {
   top: async () => (await import('./commands/top.ts')).topCommand,
   stats: async () => (await import('./commands/stats.ts')).statsCommand,
   ping: async () => (await import('./commands/ping.ts')).pingCommand,
+  cluster: async () => (await import('./commands/cluster.ts')).clusterCommand,
+  recover: async () => (await import('./commands/recover.ts')).recoverCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   bench: async () => (await import('./commands/bench.ts')).benchCommand,
 };

@@ -1,6 +1,8 @@
 /** client: what applications install: the api over routing. */
 export {
   type Call,
+  type ClusterMember,
+  type ClusterState,
   type ColumnBatch,
   type Condition,
   type ConditionOptions,
@@ -33,6 +35,7 @@ export {
   type MemberOutcome,
   type MemberStats,
   type MutableEntry,
+  type PartitionCopies,
   type PingResult,
   type ProcessedWhere,
   type PutOptions,

@@ -6,6 +6,7 @@ import { encodeParameters } from '@ashlar/serialization';
 import { EVENT_TYPES } from '@ashlar/transport';
 
 const PARTS_MAX = 0xffff;
+const PARTITIONS_MAX = 0xffff_ffff;
 const ON_SLOW: readonly string[] = ['lag', 'conflate', 'cut'];
 
 /** @throws GridError INVALID_NAME when it is not even text; the grid decides which texts are names */
@@ -36,6 +37,14 @@ export function extrasOf(options: (PutOptions & Condition) | undefined): Operati
     throw new GridError('INVALID_ARGUMENT', `ifVersion is ${ifVersion}: the version of an entry is expected`);
   }
   return { ttlMs, ifVersion };
+}
+
+/** @throws GridError INVALID_ARGUMENT */
+export function checkPartitions(partitions: unknown): void {
+  if (partitions === 'all') return;
+  const wrong = Array.isArray(partitions) ? partitions.find((one) => !isWholeUpTo(one, PARTITIONS_MAX)) : partitions;
+  if (Array.isArray(partitions) && wrong === undefined && !partitions.includes(undefined)) return;
+  throw new GridError('INVALID_ARGUMENT', `${String(wrong)}: a list of partitions is expected, or 'all'`);
 }
 
 /** @throws GridError INVALID_ARGUMENT */

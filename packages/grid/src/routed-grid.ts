@@ -1,6 +1,7 @@
 /** Maps, statements, modules, jobs: the verbs of `Grid`, for whoever has a router. */
 import type {
   Call,
+  ClusterState,
   DeployedModule,
   DeployOptions,
   Figure,
@@ -30,7 +31,7 @@ import {
   type Figure as WireFigure,
 } from '@ashlar/transport';
 import { CallTurns } from './call-turns.ts';
-import { checkMapName, checkMapOptions, checkStatement } from './checks.ts';
+import { checkMapName, checkMapOptions, checkPartitions, checkStatement } from './checks.ts';
 import { DefinitionNames } from './definition-names.ts';
 import { MemberFaults } from './member-faults.ts';
 import { type MapContext, RoutedMap } from './routed-map.ts';
@@ -181,6 +182,29 @@ export class RoutedGrid implements Grid {
       const { error } = outcome;
       return { member: id, address, roundTripMs: error === undefined ? performance.now() - startMs : undefined, error };
     });
+  }
+
+  async cluster(call: Call = {}): Promise<ClusterState> {
+    const { memberId, members, partitions, ...rest } = await this.#context.turns.ask(
+      this.#timed(call),
+      (member, options) => member.admin.getReplicas(undefined, options),
+    );
+    return {
+      ...{ member: memberId, tableVersion: rest.tableVersion, backups: rest.backups, minInSync: rest.minInSync },
+      members: members.map(({ id, address, zone, alive }) => ({ member: id, address, zone, alive })),
+      partitions: partitions.map((row) => ({ ...row, primary: row.primary === '' ? undefined : row.primary })),
+    };
+  }
+
+  async recover(partitions: readonly number[] | 'all', call: Call = {}): Promise<readonly number[]> {
+    checkPartitions(partitions);
+    // To the wire none stands for all of them.
+    if (partitions.length === 0) return [];
+    const request = { partitions: partitions === 'all' ? [] : partitions };
+    const { recovered } = await this.#context.turns.ask(this.#timed(call), (member, options) =>
+      member.admin.recover(request, options),
+    );
+    return recovered;
   }
 
   get spin(): SpinFigures {

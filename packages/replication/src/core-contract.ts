@@ -13,6 +13,7 @@
  */
 import type { ReplicaId, ReplicaTable, Sequence, Version } from '@ashlar/core';
 import type { Effect } from './effects.ts';
+import type { ReplicationFigures } from './figures.ts';
 import type { ServeAnswer } from './host.ts';
 import type { Envelope, Payload, TransferStart } from './messages.ts';
 
@@ -87,6 +88,8 @@ export interface ReplicationCore {
   ceilingOf(partition: number, nowMs: number): Version;
   /** Epoch in which the member serves, or would serve, the partition; 0: it does not. */
   epochOf(partition: number): number;
+  /** How far everything is; costs an object for each partition that the member leads. */
+  figures(): ReplicationFigures;
   /** Bytes that every member of the set, and none of those that catch up, can still take. */
   freeBytesOf(partition: number): number;
 }

@@ -4,6 +4,7 @@
  */
 export type { Moment, Renewal, ReplicationCore, TransactionAnswer, TransferRef } from './core-contract.ts';
 export type { Effect, Note, SetChange, ShrinkReason } from './effects.ts';
+export type { LeadFigures, PeerFigures, ReplicationFigures } from './figures.ts';
 export {
   DEFAULT_OPTIONS,
   type LogReader,

@@ -16,6 +16,7 @@ import { COORDINATOR, Context } from './context.ts';
 import { Copy } from './copy.ts';
 import type { Moment, Renewal, ReplicationCore, TransactionAnswer, TransferRef } from './core-contract.ts';
 import type { Effect } from './effects.ts';
+import { figuresOf, type ReplicationFigures } from './figures.ts';
 import type { LogReader, ReplicationOptions, ServeAnswer } from './host.ts';
 import { Leaving } from './leaving.ts';
 import { Membership } from './membership.ts';
@@ -502,6 +503,10 @@ export class MemberCore implements ReplicationCore {
 
   epochOf(partition: number): number {
     return this.#replicas.get(partition)?.role?.epoch ?? 0;
+  }
+
+  figures(): ReplicationFigures {
+    return figuresOf(this.#context, this.#replicas);
   }
 
   freeBytesOf(partition: number): number {

@@ -151,6 +151,20 @@ describe('a member with many partitions', () => {
     expect(commits).toHaveLength(PARTITIONS);
   });
 
+  it('tells how far everything is: what it leads, and what its backup lacks', () => {
+    const primary = new Primary();
+    primary.seal(3, 5);
+    const [append] = primary.turns();
+    const { leading, backups, installing, peers } = primary.core.figures();
+    expect({ backups, installing }).toEqual({ backups: 0, installing: 0 });
+    expect(leading).toHaveLength(PARTITIONS);
+    expect(leading.filter(({ undecided }) => undecided > 0)).toEqual([{ partition: 3, inSync: 2, undecided: 5 }]);
+    const inSync = { replica: B, inSync: PARTITIONS, catchingUp: 0 };
+    expect(peers).toEqual([{ ...inSync, lagRecords: 5, unacknowledgedBytes: 5 * RECORD_BYTES }]);
+    primary.answer(append!);
+    expect(primary.core.figures().peers).toEqual([{ ...inSync, lagRecords: 0, unacknowledgedBytes: 0 }]);
+  });
+
   it('lets commit indexes ride on the next append', () => {
     const primary = new Primary();
     primary.seal(3);

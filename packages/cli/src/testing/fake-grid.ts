@@ -1,6 +1,7 @@
 /** A grid in memory for command tests: as much of it as commands use. */
 import { setImmediate } from 'node:timers/promises';
 import {
+  type ClusterState,
   type ColumnBatch,
   type EntryEvent,
   GridError,
@@ -27,6 +28,9 @@ export interface FakeAnswers {
   readonly answers?: Readonly<Record<string, SqlAnswer | Error>>;
   readonly maps?: Readonly<Record<string, readonly (readonly [GridKey, unknown])[]>>;
   readonly events?: readonly EntryEvent<GridKey, unknown>[];
+  readonly cluster?: ClusterState;
+  /** What grid.recover() throws, one after the other, before it recovers. */
+  readonly recoverErrors?: readonly Error[];
   /** Answers of grid.stats(), one after the other; the last is repeated. */
   readonly looks?: readonly (readonly MemberStats[])[];
 }
@@ -44,10 +48,12 @@ export class FakeGrid {
   readonly #answers: FakeAnswers;
   readonly #asked: string[];
   readonly #looks: (readonly MemberStats[])[];
+  readonly #recoverErrors: Error[];
 
   constructor(answers: FakeAnswers, asked: string[]) {
     this.#answers = answers;
     this.#asked = asked;
+    this.#recoverErrors = [...(answers.recoverErrors ?? [])];
     this.#looks = [...(answers.looks ?? [[]])];
     this.entries = new Map(Object.entries(answers.maps ?? {}).map(([name, entries]) => [name, new Map(entries)]));
   }
@@ -58,6 +64,17 @@ export class FakeGrid {
 
   async stats() {
     return this.#looks.length > 1 ? this.#looks.shift()! : this.#looks[0]!;
+  }
+
+  async cluster() {
+    return this.#answers.cluster!;
+  }
+
+  async recover(partitions: readonly number[] | 'all') {
+    this.#asked.push(`recover ${partitions === 'all' ? partitions : partitions.join()}`);
+    const error = this.#recoverErrors.shift();
+    if (error !== undefined) throw error;
+    return partitions === 'all' ? [1, 2, 3, 7] : partitions;
   }
 
   async close(): Promise<void> {}

@@ -1,6 +1,6 @@
 /** A world for command tests: text streams, and a grid that holds maps in memory and answers SQL as the test says. */
 import { PassThrough, Readable } from 'node:stream';
-import type { EntryEvent, Grid, GridKey, MemberStats } from '@ashlar/api';
+import type { ClusterState, EntryEvent, Grid, GridKey, MemberStats } from '@ashlar/api';
 import { isError } from '@ashlar/core';
 import type { TextStream } from '@ashlar/terminal';
 import type { CliIo, ConnectRequest, InputStream, RunningMember } from '../io.ts';
@@ -24,6 +24,9 @@ export interface FakeWorld {
   readonly member?: RunningMember | Error;
   readonly env?: Record<string, string>;
   readonly isTTY?: boolean;
+  readonly cluster?: ClusterState;
+  /** What grid.recover() throws, one after the other, before it recovers. */
+  readonly recoverErrors?: readonly Error[];
   /** Answers of grid.stats(), one after the other; the last is repeated. */
   readonly looks?: readonly (readonly MemberStats[])[];
   readonly columns?: number;
