@@ -8,7 +8,7 @@
 import './setup.mjs';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import os, { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -47,6 +47,9 @@ child.on('error', (error) => {
 child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 1)));
 
 function memberFlags(given) {
-  const flags = ['--max-semi-space-size=4', '--max-old-space-size=2048', '--heap-growing-percent=200'];
+  const cores = os.availableParallelism?.() ?? os.cpus().length;
+  const v8Threads = Math.min(4, Math.max(1, cores - 1));
+  const heap = ['--max-semi-space-size=4', '--max-old-space-size=2048', '--heap-growing-percent=200'];
+  const flags = [...heap, `--v8-pool-size=${v8Threads}`];
   return flags.filter((flag) => !given.includes(flag.split('=')[0]));
 }

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+/** One thread of V8's beside the main thread, where both share a core: as `ashlar` starts members there (`cli/src/member-flags.ts`). */
+const ONE_CORE_FLAGS = ['--v8-pool-size=1'];
 const NODE_FLAGS = ['--conditions=@ashlar/source', '--disable-warning=ExperimentalWarning'];
 
 /** As `scripts/ashlar.mjs` starts members. */
@@ -31,7 +33,8 @@ export function spawnNode(
   core: number | undefined,
   flags: readonly string[] = [],
 ): ChildProcess {
-  return spawnPinned(process.execPath, [...NODE_FLAGS, ...flags, file, ...args], core);
+  const pinned = core === undefined ? [] : ONE_CORE_FLAGS;
+  return spawnPinned(process.execPath, [...NODE_FLAGS, ...flags, ...pinned, file, ...args], core);
 }
 
 /** The first line of JSON that the child prints. @throws when it ends before */

@@ -3,6 +3,7 @@
  * `ashlar` as installed. A member's heaps want flags that Node takes only at its start (see MEMBER_NODE_FLAGS), so
  * `ashlar start` puts a Node with them in this one's place: same process, same number, no wrapper to be killed.
  */
+import os from 'node:os';
 import process from 'node:process';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -28,6 +29,8 @@ await import(main.href);
 
 function missingFlags() {
   const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
-  const wanted = ['--max-semi-space-size=4', '--max-old-space-size=1024', '--disable-warning=ExperimentalWarning'];
+  const v8Threads = Math.min(4, Math.max(1, os.availableParallelism() - 1));
+  const heap = ['--max-semi-space-size=4', '--max-old-space-size=2048', '--heap-growing-percent=200'];
+  const wanted = [...heap, `--v8-pool-size=${v8Threads}`, '--disable-warning=ExperimentalWarning'];
   return wanted.filter((flag) => !given.includes(flag.split('=')[0]));
 }

@@ -7,7 +7,21 @@
  * collection, also those that short collections free; under 2 GiB it lets the heap grow by little more than a half, so that
  * 25 MB of messages made it collect the whole heap: with values of 10 KB ten times a second, two thirds of all processor
  * time (`message-garbage.ts` says what frees them instead). Query workers keep a limit of their own (`member/src/member-parts.ts`).
+ *
+ * V8 compiles and collects on threads of its own, four in every process of Node. Where there are fewer cores they stand in the
+ * way of the main thread, one after the other, each for a slice of the scheduler's (some 4 ms): in the first minutes of a
+ * process they were most of what made one call in a hundred late. A core is left for the main thread.
  */
+import { availableParallelism } from 'node:os';
+
+/** As many as V8 takes by itself. */
+const V8_THREADS_MAX = 4;
+
+/** @param cores  that the process may run on */
+export function v8Threads(cores: number): number {
+  return Math.min(V8_THREADS_MAX, Math.max(1, cores - 1));
+}
+
 export const MEMBER_NODE_FLAGS: readonly string[] = [
   // MiB of each half of the young generation, of every isolate.
   '--max-semi-space-size=4',
@@ -16,4 +30,6 @@ export const MEMBER_NODE_FLAGS: readonly string[] = [
   // A heap may grow threefold between two collections: what V8 chooses by its measured speeds ranges from a half to fourfold, so
   // that members of the same build collected ten times a second, or never.
   '--heap-growing-percent=200',
+  // Threads that compile and collect beside all isolates.
+  `--v8-pool-size=${v8Threads(availableParallelism())}`,
 ];
