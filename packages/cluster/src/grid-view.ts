@@ -40,6 +40,7 @@ import {
 import type { Coordinator } from './coordinator.ts';
 import type { MembershipAsk, Recovered } from './replicas/replica-control.ts';
 import type { MembershipGrant } from './replicas/replica-controller.ts';
+import { ServedWaits, type Wanted } from './served-waits.ts';
 import type { Serving } from './serving.ts';
 import { SharedCall } from './shared-call.ts';
 import { type ControlCommand, type ControlState, isTableCommand } from './step.ts';
@@ -65,6 +66,7 @@ export class GridView {
   readonly #refreshing: SharedCall<ControlState>;
   readonly #catalogWaits: VersionWaits;
   readonly #tableWaits: VersionWaits;
+  readonly #servedWaits = new ServedWaits();
   readonly #standing: (() => Promise<void>)[] = [];
   #table: TableState;
   #serving: Serving | undefined;
@@ -349,6 +351,16 @@ export class GridView {
   }
 
   /**
+   * Waits until every one of these partitions has a primary, as long as the caller has time.
+   *
+   * @returns undefined: they have already
+   * @throws GridError PARTITION_LOST; (rejects with) MEMBER_UNREACHABLE, PARTITION_LOST, CANCELLED, OVERLOADED
+   */
+  untilServed(partitions: Wanted, until: WaitUntil): Promise<void> | undefined {
+    return this.#servedWaits.wait(this.#table, partitions, until);
+  }
+
+  /**
    * Asks for the newest catalog, so that what is not in it is nowhere.
    *
    * @param what  that is not known here
@@ -380,6 +392,7 @@ export class GridView {
     for (const follow of this.#tableFollowers) this.#telling(() => follow(table, before));
     // Behind those who make it so: who waited for the table finds its partitions open.
     this.#tableWaits.reached(table.tableVersion);
+    this.#servedWaits.tableChanged(table);
   }
 
   #tellServing(table: TableState): void {

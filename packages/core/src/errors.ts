@@ -182,6 +182,17 @@ export class PartitionLostError extends GridError {
   }
 }
 
+/** Nobody serves the partition at this moment: another member is taking over. Nothing was applied. */
+export class NoPrimaryError extends GridError {
+  override readonly name = 'NoPrimaryError';
+  constructor(partition: number) {
+    super('MEMBER_UNREACHABLE', `partition ${partition} has no primary at this moment`, {
+      hint: 'another member is taking over, or the members that hold it are away: repeat the call',
+      details: { partition },
+    });
+  }
+}
+
 /** Who is in a grid, as far as it matters for who is missing. */
 export interface GridAttendance {
   readonly members: readonly { readonly id: string }[];

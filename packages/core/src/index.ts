@@ -16,6 +16,7 @@ export {
   MapDroppedError,
   type MemberOutcome,
   MemberUnreachableError,
+  NoPrimaryError,
   OutcomeUnknownError,
   OutOfMemoryError,
   PartitionLostError,

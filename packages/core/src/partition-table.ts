@@ -1,6 +1,6 @@
 /** Who owns which partition at which epoch: what clients route by and members check against. */
 import { assert } from './assert.ts';
-import { GridError, PartitionLostError } from './errors.ts';
+import { NoPrimaryError, PartitionLostError } from './errors.ts';
 import type { Epoch, MemberId, PartitionId } from './ids.ts';
 
 export interface MemberAddress {
@@ -46,10 +46,7 @@ export function requirePrimary(table: PartitionTable, partitionId: PartitionId):
   const primary = primaryOf(table, partitionId);
   if (primary !== undefined) return primary;
   if (table.lost.includes(partitionId)) throw new PartitionLostError([partitionId]);
-  throw new GridError('MEMBER_UNREACHABLE', `partition ${partitionId} has no primary at this moment`, {
-    hint: 'another member is taking over: repeat the call',
-    details: { partition: partitionId },
-  });
+  throw new NoPrimaryError(partitionId);
 }
 
 /** The partitions a member is primary of, ascending. */

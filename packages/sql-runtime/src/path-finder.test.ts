@@ -26,10 +26,16 @@ function bench(of: Readonly<Record<string, DocumentPaths>> = {}) {
     checkHeld: (): void => undefined,
     release: (pinId: number) => void pins.delete(pinId),
   };
+  // Who serves nothing is not asked.
+  const idle = Object.keys(of).length > 1 ? ['idle'] : [];
   const parts = {
     control: {
       self: 'self',
-      table: { members: Object.keys(of).map((id) => ({ id })) },
+      table: {
+        members: [...Object.keys(of), ...idle].map((id) => ({ id })),
+        owners: Object.keys(of).map((_, at) => [at]),
+      },
+      untilServed: () => undefined,
       ownPartitions: [0, 1],
       maps: new Map(),
       mapWithId: () => Promise.reject(new MapDroppedError('m')),
@@ -167,7 +173,7 @@ describe('the paths of a map on this member', () => {
 });
 
 describe('the paths of a map in the grid', () => {
-  it('are those of all members, each once, with the kinds that any of them found', async () => {
+  it('are those of all members that serve, each once, with the kinds that any of them found', async () => {
     const { finder } = bench({
       a: { paths: [['x'], ['y', 'z']], valueKinds: [1, 2] },
       b: { paths: [['y', 'z'], ['w']], valueKinds: [4, 8] },

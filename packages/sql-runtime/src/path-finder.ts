@@ -3,7 +3,7 @@
  * remembers what they found while its part of the map stays as it is.
  */
 import type { GridView } from '@ashlar/cluster';
-import { CancelledError, type MapId, type PartitionId, type Version } from '@ashlar/core';
+import { CancelledError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
 import { type LocalSnapshots, type NeedMap, needMapOf } from '@ashlar/partitions';
 import { decodeValue } from '@ashlar/serialization';
 import type { DocumentPaths, PathsTask } from '@ashlar/sql-executor';
@@ -49,11 +49,18 @@ export class PathFinder {
     this.#needMap = needMapOf(parts);
   }
 
-  /** The paths in the documents of all members. */
+  /**
+   * The paths in the documents of all members that serve partitions. Those that are lost hold none; for others that nobody serves
+   * at this moment it waits, within the time of a call.
+   *
+   * @throws (rejects with) GridError MEMBER_UNREACHABLE
+   */
   async inGrid({ id }: { readonly id: MapId }, signal: AbortSignal): Promise<DocumentPaths> {
     const { control, calls } = this.#parts;
+    const waits = control.untilServed('notLost', { signal });
+    if (waits !== undefined) await waits;
     const found = await Promise.all(
-      control.table.members.map(async ({ id: member }) => {
+      primariesIn(control.table, control.self).map(async (member) => {
         if (member === control.self) return this.here(id, signal);
         const { body } = await calls.to(member).members.findPaths({ mapId: id }, { signal });
         return decodeValue(body) as DocumentPaths;
@@ -131,6 +138,12 @@ export class PathFinder {
     if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.delete(this.#remembered.keys().next().value!);
     this.#remembered.set(mapId, remembered);
   }
+}
+
+/** Who serves partitions; this member alone where nobody does. */
+function primariesIn({ owners, members }: GridView['table'], self: MemberId): readonly MemberId[] {
+  const indexes = new Set(owners.flatMap(([primary]) => primary ?? []));
+  return indexes.size === 0 ? [self] : [...indexes].map((index) => members[index]!.id);
 }
 
 /** @throws GridError CANCELLED when the signal comes first */

@@ -59,6 +59,7 @@ function bench(rows: Readonly<Record<string, readonly (Uint8Array | GridError)[]
       owners: isComplete ? [[0], [1], [0], [1]] : [],
     },
     maps: new Map([['m', { affinityParts: 0 }]]),
+    untilServed: () => undefined,
     requireComplete: () => {
       if (!isComplete) throw new GridIncompleteError({ members: [], expectedMembers: 2, awaited: [] } as never);
     },

@@ -97,6 +97,10 @@ export class QueryCoordinator {
       yield* mergedHere(this.#mergeTask(plan, [], statement), statement);
       return;
     }
+    for (const { partitions, fragment } of plan.stages) {
+      const waits = this.untilServed(partitions, fragment, statement);
+      if (waits !== undefined) await waits;
+    }
     const byStage = plan.stages.map((stage) => this.membersOf(stage.partitions, stage.fragment, statement.parameters));
     const holding = this.#deps.held.open();
     try {
@@ -117,6 +121,19 @@ export class QueryCoordinator {
     } finally {
       holding.close();
     }
+  }
+
+  /**
+   * Waits until the partitions of a stage have primaries, within the statement's time.
+   *
+   * @returns undefined: they have
+   * @throws GridError GRID_INCOMPLETE; as GridView.untilServed()
+   */
+  untilServed(choice: PartitionChoice, fragment: FragmentNode, statement: Statement): Promise<void> | undefined {
+    const { control } = this.#deps;
+    control.requireComplete();
+    const wanted = choice.kind === 'all' ? 'all' : partitionsOfKeys(choice, fragment, statement.parameters, control);
+    return control.untilServed(wanted, statement);
   }
 
   /**

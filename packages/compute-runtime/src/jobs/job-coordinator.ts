@@ -48,7 +48,7 @@ export interface JobHolding {
 export interface JobCoordinatorDependencies {
   readonly control: Pick<
     GridView,
-    'requireComplete' | 'isComplete' | 'moduleNamed' | 'mapNamed' | 'table' | 'partitionCount'
+    'requireComplete' | 'untilServed' | 'isComplete' | 'moduleNamed' | 'mapNamed' | 'table' | 'partitionCount'
   >;
   readonly calls: {
     to(member: MemberId): { readonly members: Pick<ReturnType<GridCalls['to']>['members'], 'runJobPart'> };
@@ -112,6 +112,8 @@ async function* mapped(
   { control, calls, snapshots }: JobCoordinatorDependencies,
   holding: JobHolding,
 ): AsyncGenerator<JobOutput, Uint8Array[], undefined> {
+  const waits = control.untilServed('all', { signal });
+  if (waits !== undefined) await waits;
   const members = membersWithPartitions(control);
   const snapshot = await snapshots.open(members, request.sessionVersion as Version, signal);
   snapshot.isIdle = true;

@@ -55,7 +55,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     control.requireComplete();
     const infos = control.catalog.maps.map(async (map): Promise<readonly MapInfo[]> => {
       try {
-        return [{ ...map, ...(await gridSize(map, false)) }];
+        return [{ ...map, ...(await gridSize(map, { decided: false, wanted: 'notLost' })) }];
       } catch (error) {
         // Dropped while it was asked for: there is no such map any more.
         if (GridError.is(error, 'MAP_DROPPED')) return [];
@@ -87,7 +87,7 @@ export function adminService(deps: AdminDependencies): AdminService {
       control.requireComplete();
       const map = mapId > 0 ? await control.mapWithId(mapId as MapId, name) : await mapIfAny(name);
       if (map === undefined) return NO_SIZE;
-      if (grid) return gridSize(map, true);
+      if (grid) return gridSize(map, { decided: true, wanted: 'all' });
       if (decided) await sealedIsDecided(map.id);
       return ownSize(map);
     },
@@ -129,11 +129,23 @@ export function adminService(deps: AdminDependencies): AdminService {
     }
   }
 
-  /** The size over all members. @throws GridError MAP_DROPPED when the map is dropped while it is counted */
-  async function gridSize({ name, id: mapId }: CatalogedMap, decided: boolean): Promise<MapSize> {
+  /**
+   * The size over all members that serve partitions.
+   *
+   * @param wanted  partitions that have to be served
+   * @throws GridError MAP_DROPPED when the map is dropped while it is counted; PARTITION_LOST, MEMBER_UNREACHABLE
+   */
+  async function gridSize(
+    { name, id: mapId }: CatalogedMap,
+    { decided, wanted }: { readonly decided: boolean; readonly wanted: 'all' | 'notLost' },
+  ): Promise<MapSize> {
     const sizeAt = (member: MemberId): Promise<MapSize> =>
       deps.calls.to(member).admin.mapSize({ map: name, grid: false, mapId, decided }, { timeoutMs: CALL_TIMEOUT_MS });
-    return sum(await Promise.all(control.table.members.map(({ id }) => sizeAt(id))));
+    const waits = control.untilServed(wanted, { deadlineMs: performance.now() + CALL_TIMEOUT_MS });
+    if (waits !== undefined) await waits;
+    const { owners, members } = control.table;
+    const serving = new Set(owners.flatMap(([primary]) => primary ?? []));
+    return sum(await Promise.all([...serving].map((index) => sizeAt(members[index]!.id))));
   }
 
   /** Waits for what is sealed now: whoever writes and then asks finds its writes counted. */
@@ -142,9 +154,15 @@ export function adminService(deps: AdminDependencies): AdminService {
     if (!store.whenDecided(clock.now() as Version, store.undecidedPartitions(id), resolve)) await promise;
   }
 
+  /** In the partitions that this member serves: copies of others' are not counted. */
+  function ownEntries(id: MapId): number {
+    if (control.table.backups === 0) return store.entryCount(id);
+    return control.ownPartitions.reduce((total, partition) => total + store.entryCount(id, partition), 0);
+  }
+
   /** The size of what this member has; 0 for a map that could not be opened here yet. */
   function ownSize({ id, name }: CatalogedMap): MapSize {
-    if (store.hasMap(id)) return { entries: store.entryCount(id), bytes: store.mapBytes(id) };
+    if (store.hasMap(id)) return { entries: ownEntries(id), bytes: store.mapBytes(id) };
     const now = control.maps.get(name)?.id ?? NO_MAP;
     if (now === id) return NO_SIZE;
     throw new MapDroppedError(name, { mapId: id, now });
@@ -162,8 +180,8 @@ export function checkProtocol(who: string, min: number, max: number): void {
 }
 
 function sum(sizes: readonly MapSize[]): MapSize {
-  return sizes.reduce((total, { entries, bytes }) => ({
-    entries: total.entries + entries,
-    bytes: total.bytes + bytes,
-  }));
+  return sizes.reduce(
+    (total, { entries, bytes }) => ({ entries: total.entries + entries, bytes: total.bytes + bytes }),
+    NO_SIZE,
+  );
 }

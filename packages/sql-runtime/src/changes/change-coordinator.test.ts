@@ -19,7 +19,10 @@ const MAP = { name: 'm', id: 1 as MapId };
 function coordinatorOver(members: Readonly<Record<string, number | GridError>>): ChangeCoordinator {
   const ids = Object.keys(members) as MemberId[];
   return new ChangeCoordinator({
-    queries: { membersOf: () => ids.map((member, at) => ({ member, partitions: [at as PartitionId] })) } as never,
+    queries: {
+      untilServed: () => undefined,
+      membersOf: () => ids.map((member, at) => ({ member, partitions: [at as PartitionId] })),
+    } as never,
     snapshots: {
       open: async () => ({ version: 5, ids: new Map(ids.map((id) => [id, 1])), release: () => undefined }),
     } as never,

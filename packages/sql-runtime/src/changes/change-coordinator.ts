@@ -62,6 +62,12 @@ interface PlacedChange<Change = RowChange> {
   readonly change: Change;
 }
 
+interface EncodedRow {
+  readonly partition: PartitionId;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
 /** The entries that are meant: a scan with its filter, and where they can be. */
 export type ChangeTarget = Pick<ModifyPlan, 'scan' | 'partitions'>;
 
@@ -127,6 +133,8 @@ export class ChangeCoordinator {
     const { queries, snapshots } = this.#deps;
     const { parameters, parameterBytes, clockMs, strict, seen, signal } = statement;
     const { scan } = target;
+    const waits = queries.untilServed(target.partitions, scan, statement);
+    if (waits !== undefined) await waits;
     const parts = queries.membersOf(target.partitions, scan, parameters);
     const texts = ambiguousTexts(scan.filter, parameters);
     const where = new Map(parts.map(({ member, partitions }) => [member, partitions]));
@@ -207,33 +215,41 @@ export class ChangeCoordinator {
   async #insertOnce(plan: InsertPlan, statement: Statement): Promise<ChangeOutcome> {
     const { control, run } = this.#deps;
     const map = await control.mapFor(plan.map, DEFAULT_MAP_SETTINGS, false);
-    const byMember = this.#placeRows(plan, map, statement);
+    const placed = this.#encoded(plan, map, statement);
+    const waits = control.untilServed(new Set(placed.map(({ partition }) => partition)), statement);
+    if (waits !== undefined) await waits;
+    const byMember = this.#byMember(placed, plan);
     const changes = [...byMember].map(([member, rows]) => ({ member, change: insertOf(map, rows, statement) }));
     if (changes.length === 1) return run(changes[0]!.member, changes[0]!.change, statement);
     return this.#staged(changes, statement, undefined, ({ member }) => byMember.get(member)!.keys.length);
   }
 
-  #placeRows(plan: InsertPlan, map: CatalogedMap, statement: Statement): Map<MemberId, InsertRows> {
+  #encoded(plan: InsertPlan, map: CatalogedMap, statement: Statement): readonly EncodedRow[] {
     const { control, limits } = this.#deps;
     control.requireComplete();
-    const placed = new Map<
-      MemberId,
-      { partitions: number[]; keys: Uint8Array[]; values: Uint8Array[]; onConflict: InsertPlan['onConflict'] }
-    >();
-    for (const row of plan.rows) {
+    return plan.rows.map((row) => {
       const given = this.#keyOf(row, statement);
       const key = encodeKey(given);
       const value = encodeValue(documentOf(row, given, statement));
       limits.check(key.length, value.length);
       const partition = partitionOf(key, 0, key.length, map.affinityParts, control.partitionCount) as PartitionId;
-      const { id } = requirePrimary(control.table, partition);
-      const rows = placed.get(id) ?? { partitions: [], keys: [], values: [], onConflict: plan.onConflict };
-      placed.set(id, rows);
-      rows.partitions.push(partition);
-      rows.keys.push(key);
-      rows.values.push(value);
+      return { partition, key, value };
+    });
+  }
+
+  /** @throws GridError PARTITION_LOST, MEMBER_UNREACHABLE: one of the partitions has no primary */
+  #byMember(rows: readonly EncodedRow[], { onConflict }: InsertPlan): Map<MemberId, InsertRows> {
+    const { table } = this.#deps.control;
+    const placed = new Map<MemberId, { partitions: number[]; keys: Uint8Array[]; values: Uint8Array[] }>();
+    for (const { partition, key, value } of rows) {
+      const { id } = requirePrimary(table, partition);
+      const own = placed.get(id) ?? { partitions: [], keys: [], values: [] };
+      placed.set(id, own);
+      own.partitions.push(partition);
+      own.keys.push(key);
+      own.values.push(value);
     }
-    return placed;
+    return new Map([...placed].map(([id, own]) => [id, { ...own, onConflict }]));
   }
 
   #keyOf(row: InsertPlan['rows'][number], statement: Statement) {

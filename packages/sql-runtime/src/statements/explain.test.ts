@@ -19,6 +19,7 @@ function bench({ fails }: { readonly fails?: Error } = {}) {
     table: { members, owners: [[0], [1], [0], [1]] },
     maps: new Map(['t', 'u'].map((name) => [name, { affinityParts: 0 }])),
     requireComplete: () => undefined,
+    untilServed: () => undefined,
   } as unknown as GridView;
   const queries = new QueryCoordinator({
     control,
