@@ -35,6 +35,7 @@ import { Mutations } from './mutations.ts';
 import { Reads } from './reads.ts';
 import { Repeats, type RepeatWork } from './repeats.ts';
 import { type Attempt, RoomWaits, type RoomWork } from './room-waits.ts';
+import { SecondLook } from './second-look.ts';
 import type { Session } from './sessions.ts';
 import { StagedWrites } from './staged-writes.ts';
 import type { UndecidedPartitions } from './undecided-partitions.ts';
@@ -90,6 +91,8 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
   readonly #reads: Reads;
   readonly #mutations: Mutations;
   readonly #turns: MutationTurns;
+  /** Undefined: the member serves what the table names, without leases. */
+  readonly #secondLook: SecondLook | undefined;
   /** The parts below are made when they are needed. */
   #held: HeldOperations | undefined;
   #repeats: Repeats | undefined;
@@ -123,6 +126,8 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     this.#reads = new Reads(this, this.#writes);
     this.#mutations = new Mutations(this, this.#writes);
     this.#turns = new MutationTurns(this, this.#writes, this.#mutations);
+    const { serving } = deps.control;
+    if (serving !== undefined) this.#secondLook = new SecondLook(serving);
     if (options.record !== undefined) options.record.running = this;
   }
 
@@ -268,10 +273,14 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
   /* ---- AnswerSender ------------------------------------------------------------------------------------------------ */
 
   tell(first: number, end: number): boolean {
+    this.#secondLook?.look(this.batch, this.targets, this.answers, first, end);
     return this.#listener.onAnswers(this, first, end);
   }
 
   tellDone(): void {
+    if (this.#secondLook !== undefined)
+      for (const [first, end] of this.untold())
+        this.#secondLook.look(this.batch, this.targets, this.answers, first, end);
     this.#listener.onDone(this);
   }
 

@@ -44,14 +44,27 @@ export class BatchTargets {
     return keyLockId(map.id, this.#batch.keys, keyStartOf(this.#batch, operation), this.#batch.keyEnds[operation]!);
   }
 
-  /** @throws GridError STALE_EPOCH, or what the operation's map failed with */
+  /** @throws GridError STALE_EPOCH, LEASE_EXPIRED, or what the operation's map failed with */
   checkServed(operation: number): void {
     const failure = this.#found.failures?.[mapIndexOf(this.#batch, operation)];
     if (failure !== undefined) throw failure;
+    const { serving } = this.#deps.control;
+    if (serving?.admits(this.#batch.partitions[operation]!) === true && this.#isRouted(operation)) return;
+    const refusal = this.refusalNow(operation);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Why the operation's partition cannot be answered for at this moment. */
+  refusalNow(operation: number): GridError | undefined {
     const { control } = this.#deps;
     const partition = this.#batch.partitions[operation]!;
-    if (control.serves(partition, this.#batch.tableVersion)) return;
-    throw new StaleEpochError(partition, this.#batch.tableVersion, control.table.tableVersion);
+    if (this.#isRouted(operation)) return control.serving?.readRefusal(partition);
+    return new StaleEpochError(partition, this.#batch.tableVersion, control.table.tableVersion);
+  }
+
+  /** Its caller means the ownership that this member has. */
+  #isRouted(operation: number): boolean {
+    return this.#deps.control.serves(this.#batch.partitions[operation]!, this.#batch.tableVersion);
   }
 
   /**

@@ -98,6 +98,8 @@ export class CatalogFollower {
 
   #followPartitions({ owners, epochs }: TableState): void {
     const { store, control } = this.#parts;
+    // Copies come and go, and change their roles, as replication says.
+    if (control.serving !== undefined) return;
     owners.forEach((_owners, index) => {
       const partition = index as PartitionId;
       this.#attempt(`partition ${index}`, () => {

@@ -24,6 +24,7 @@ import { RemoteCoordinator, type RemoteOptions } from './control/remote-coordina
 import { SpreadingCoordinator } from './control/spreading-coordinator.ts';
 import { type MemberSecret, memberSecret } from './member-secret.ts';
 import { loadTracing } from './open-telemetry.ts';
+import { MemberReplication } from './replication/member-replication.ts';
 import { type MemberSecurity, memberSecurity } from './security.ts';
 import { PROTOCOL } from './services/admin-service.ts';
 import { logSource } from './services/events-service.ts';
@@ -68,6 +69,8 @@ export interface MemberParts {
   readonly security: MemberSecurity;
   /** Reader index of the main thread itself. */
   readonly mainReaderIndex: number;
+  /** Undefined: the grid keeps no copies. */
+  readonly replication: MemberReplication | undefined;
   /** Undefined: the coordinator is in this member. */
   readonly remoteCoordinator: RemoteCoordinator | undefined;
   /** Why the coordinator changes nothing any more, or does not take this member back. */
@@ -204,12 +207,6 @@ export async function makeParts(
     (error) => log.error({ err: error }, 'a change of the grid was followed in part'),
   );
   catalog.begin(control);
-  // Before whoever acts on a change of the table: what was lost with it is lost for all of them.
-  const ownership = new Ownership(control);
-  control.onTable((now, before) => {
-    for (const { level, facts, message } of linesOf(before, now, self)) log[level](facts, message);
-    peers.follow(now.members, self);
-  });
   const store = MemberStore.create({
     maxBytes: config.memory.maxBytes,
     partitionCount: config.cluster.partitionCount,
@@ -218,16 +215,26 @@ export async function makeParts(
     clock,
     logBytesPerPartition: config.memory.logBytesPerPartition,
   });
+  const incarnation = randomUUID();
+  const replication = replicationOf(config, { control, store, clock, log, incarnation, connection: links });
+  if (replication !== undefined) closers.push(() => replication.close());
+  replication?.follow();
+  // Before whoever acts on a change of the table: what was lost with it is lost for all of them.
+  const ownership = new Ownership(control);
+  control.onTable((now, before) => {
+    for (const { level, facts, message } of linesOf(before, now, self)) log[level](facts, message);
+    peers.follow(now.members, self);
+  });
   store.checkEpochs((partition) => ownership.epochOf(partition));
   store.stampCatalog(() => control.catalog.catalogVersion);
-  const writes = new WritePath(store, committerOf(config, store));
+  const writes = new WritePath(store, replication?.host.committer ?? committerOf(config, store));
   closers.push(() => writes.close());
   const pools = makePools(config, store, indexes, threads);
   closers.push(() => pools.queryPool.close());
   closers.push(() => pools.userPools.close());
   const { userWallMs: wallMs, userHeapBytes: heapBytes } = config.workers;
   const modules = new ModuleRegistry({ wallMs, heapBytes });
-  const hub = new EventHub(logSource(store), {
+  const hub = new EventHub(logSource(store, control.serving), {
     partitionCount: config.cluster.partitionCount,
     subscriptionsMax: SUBSCRIPTIONS_MAX,
   });
@@ -236,7 +243,8 @@ export async function makeParts(
     ...{ config, log, clock, catalog, store, writes, control, ownership, peers, modules, metrics, hub, ...pools },
     tracing: (await loadTracing()) ?? NO_TRACING,
     processorRunner: new ProcessorRunner(pools.userPools, modules),
-    incarnation: randomUUID(),
+    incarnation,
+    replication,
     security,
     mainReaderIndex: indexes.capacity,
     remoteCoordinator: 'remote' in coordination ? coordination.remote : undefined,
@@ -244,6 +252,14 @@ export async function makeParts(
     address: '',
   };
   return parts;
+}
+
+/** Undefined: the grid keeps no copies. */
+function replicationOf(
+  { cluster }: MemberConfig,
+  parts: Omit<ConstructorParameters<typeof MemberReplication>[0], 'minInSync'>,
+): MemberReplication | undefined {
+  return cluster.backups === 0 ? undefined : new MemberReplication({ ...parts, minInSync: cluster.minInSync });
 }
 
 /** Commits come at once, or late where a test wants it so. */

@@ -2,7 +2,7 @@
  * One member: wires the rooms and owns their lives.
  *
  *   config -> store, clock -> coordinator (here or elsewhere) -> pools -> services -> doors open -> join -> ready
- *   stop:    not ready -> doors take nothing new, what is sealed is decided -> doors drain -> pools end -> links close, within STOP_MS
+ *   stop:    not ready -> partitions handed over -> doors take nothing new, what is sealed is decided -> doors drain -> pools end -> links close, within STOP_MS
  */
 import { hostname } from 'node:os';
 import type { JoinedMember } from '@ashlar/cluster';
@@ -82,6 +82,8 @@ export class Member {
     const { log } = this.#parts;
     log.info('stopping');
     this.#endWaiting();
+    // Others serve what this member does before its callers are sent away.
+    await this.#parts.replication?.leave();
     // From here on nothing is sealed that was not taken before; what is sealed is decided while its callers can still be answered.
     const drained = this.#server?.drain(STOP_MS);
     this.#parts.writes.close();
@@ -112,6 +114,7 @@ export class Member {
     this.#closers.push(() => server.close());
     parts.address = grpcAddress(config, server.port);
     this.#httpAddress = await this.#openHttp();
+    parts.replication?.begin();
     await this.#join();
     warmUp(parts);
     log.info({ member: this.name, grpc: parts.address, http: this.#httpAddress }, 'listening');

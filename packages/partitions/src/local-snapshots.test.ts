@@ -16,6 +16,7 @@ function holdings() {
       for (const partition of partitions)
         if ((gainedAt.get(partition) ?? 0) > stamp) throw new StaleEpochError(partition, 0, 0);
     },
+    checkCeiling: (): void => undefined,
     lose: (partition: number): void => {
       now += 1;
       gainedAt.set(partition, now);

@@ -11,7 +11,8 @@
  * local-snapshots P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest
  *                     first.
  * local-snapshots P4  A snapshot is of the partitions as they were held when it was pinned: one that was lost since, also if
- *                     it has come back, is not read under it. Readers check that before they hand on what they found.
+ *                     it has come back, is not read under it. Readers check that before they hand on what they found. Nor is one
+ *                     opened above the ceiling of a partition's leases: its next primary may give such versions.
  * local-snapshots P5  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes
  *                     when it starts anew.
  */
@@ -25,7 +26,7 @@ const SHARE_MIN = 25;
 export interface LocalSnapshotsOptions {
   readonly store: Pick<MemberStore, 'pin' | 'openAt' | 'whenDecided' | 'releaseSnapshot' | 'expireSnapshot'>;
   readonly clock: { observe(version: Version): void; now(): Version };
-  readonly ownership: Pick<Ownership, 'stamp' | 'checkAll'>;
+  readonly ownership: Pick<Ownership, 'stamp' | 'checkAll' | 'checkCeiling'>;
   readonly maxAgeMs: number;
   readonly openMax: number;
   /** Members of the grid, this one among them. */
@@ -98,7 +99,7 @@ export class LocalSnapshots {
    * Moves a pin up to the grid's version; asked again for a snapshot that is open there, renews it.
    *
    * @param partitions  those it will be read in; omitted: all
-   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes; STALE_EPOCH (local-snapshots P4); CANCELLED
+   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes; STALE_EPOCH, LEASE_EXPIRED (local-snapshots P4); CANCELLED
    */
   async open(
     pinId: number,
@@ -106,7 +107,7 @@ export class LocalSnapshots {
     partitions?: readonly PartitionId[],
     signal?: AbortSignal,
   ): Promise<number> {
-    const { store, clock } = this.#options;
+    const { store, clock, ownership } = this.#options;
     if (!this.#touchedMs.has(pinId)) {
       throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot is no longer open here', { hint: 'ask again' });
     }
@@ -115,7 +116,10 @@ export class LocalSnapshots {
       await this.#whenDecided(pinId, version, partitions, signal);
       // It may have gone in the turn in which the last batch was decided, or another call may have opened it.
       if (!this.#touchedMs.has(pinId)) throw goneWhileOpened();
-      if (partitions !== undefined) this.checkHeld(pinId, partitions);
+      if (partitions !== undefined) {
+        this.checkHeld(pinId, partitions);
+        ownership.checkCeiling(partitions, version);
+      }
       if (!this.#opened.has(pinId)) store.openAt(pinId, version, partitions);
       this.#opened.add(pinId);
     }

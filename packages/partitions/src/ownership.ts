@@ -11,7 +11,7 @@
  * ownership O4  Where members replicate a check is also one of the leases at this moment: LEASE_EXPIRED, as soon to be asked again.
  */
 import type { GridView, TableState } from '@ashlar/cluster';
-import { type Epoch, type Kind, StaleEpochError } from '@ashlar/core';
+import { type Epoch, GridError, type Kind, StaleEpochError, type Version } from '@ashlar/core';
 
 /** A moment in the history of what a member holds: compared with later ones of the same member only. */
 export type OwnershipStamp = Kind<number, 'OwnershipStamp'>;
@@ -88,6 +88,24 @@ export class Ownership {
   /** As check(), for all of them. */
   checkAll(partitions: Iterable<number>, stamp: OwnershipStamp): void {
     for (const partition of partitions) this.check(partition, stamp);
+  }
+
+  /**
+   * What is opened at the version, or told as complete up to it, stays so whoever serves the partitions next: where members
+   * replicate a new primary gives versions above the ceiling of the one before.
+   *
+   * @throws GridError LEASE_EXPIRED: not yet
+   */
+  checkCeiling(partitions: Iterable<number>, version: Version): void {
+    const { serving } = this.#control;
+    if (serving === undefined) return;
+    for (const partition of partitions) {
+      if (version <= serving.ceilingOf(partition)) continue;
+      throw new GridError('LEASE_EXPIRED', `partition ${partition} cannot be read as of that version yet`, {
+        hint: 'ask again',
+        details: { partitionId: partition },
+      });
+    }
   }
 
   /**

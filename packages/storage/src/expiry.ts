@@ -35,10 +35,17 @@ export function sweepExpired(core: StoreCore, maxTimers: number): boolean {
 }
 
 /**
- * The log, memory, or the words of batches have no room, or the partition is about to leave the member: the entry is looked at
- * again.
+ * The log, memory, or the words of batches have no room, or the partition is about to leave the member, or takes no writes at
+ * this moment: the entry is looked at again.
  */
-const NOT_NOW = ['LOG_FULL', 'OUT_OF_MEMORY', 'OVERLOADED', 'STALE_EPOCH'] as const;
+const NOT_NOW = [
+  'LOG_FULL',
+  'OUT_OF_MEMORY',
+  'OVERLOADED',
+  'STALE_EPOCH',
+  'LEASE_EXPIRED',
+  'NOT_ENOUGH_IN_SYNC',
+] as const;
 
 class Sweep {
   readonly #core: StoreCore;

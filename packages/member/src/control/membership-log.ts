@@ -37,8 +37,11 @@ function arrivalOf(member: JoinedMember, known: JoinedMember | undefined, state:
 }
 
 /** Whether what a member's earlier process held is gone. */
-function startsEmpty(member: JoinedMember, { owners, members }: TableState, self: MemberId): LogLine {
+function startsEmpty(member: JoinedMember, { owners, members, replicas }: TableState, self: MemberId): LogLine {
   const { id, address } = member;
+  // What it held others hold, and it gets it back from them.
+  if (replicas !== undefined)
+    return { level: 'info', facts: { member: id, address }, message: 'member was started again' };
   const index = members.indexOf(member);
   const partitions = owners.filter(([primary]) => primary === index).length;
   const message = id === self ? 'partitions of this member start empty' : 'member was started again, empty';

@@ -5,7 +5,7 @@
  *   MAP_DROPPED once the rest is sent
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { GridView } from '@ashlar/cluster';
+import type { GridView, Serving } from '@ashlar/cluster';
 import { GridError, MapDroppedError, type PartitionId } from '@ashlar/core';
 import type {
   EventColumnsWriter,
@@ -48,14 +48,21 @@ export interface EventsDependencies {
   readonly planCondition: (map: string, condition: string, signal: AbortSignal) => Promise<PlannedCondition>;
 }
 
-/** The member's logs as subscriptions read them. */
-export function logSource(store: MemberStore): LogSource {
+/**
+ * The member's logs as subscriptions read them.
+ *
+ * @param serving  where members replicate: nothing is told as complete above the ceilings of what is served here
+ */
+export function logSource(store: MemberStore, serving?: Serving): LogSource {
   return {
     readLog: (partition, from, recordsMax, visit) =>
       store.readLog(partition as PartitionId, from as never, recordsMax, visit),
     committedSequence: (partition) => store.committedSequence(partition as PartitionId),
     incarnation: (partition) => store.logInfo(partition as PartitionId).incarnation,
-    resolvedVersion: () => store.resolvedVersion(),
+    resolvedVersion: () => {
+      const isCovered = serving?.isAllServedSince(serving.servedChanges) ?? true;
+      return isCovered ? store.resolvedVersion() : 0;
+    },
   };
 }
 

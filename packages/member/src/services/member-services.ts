@@ -232,9 +232,10 @@ export function memberServices(parts: MemberParts): {
   });
   const services: GridServices = {
     kv,
+    replication: parts.replication?.service,
     sql: sqlService(statements),
     compute: compute.service,
-    events: eventsService({ control, ownership, hub, logs: logSource(store), metrics, planCondition }),
+    events: eventsService({ control, ownership, hub, logs: logSource(store, control.serving), metrics, planCondition }),
     admin: adminService({
       ...{ control, calls, store, clock, incarnation: parts.incarnation },
       address: () => parts.address,

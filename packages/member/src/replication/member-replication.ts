@@ -1,0 +1,117 @@
+/**
+ * Replication in this member: the host over its store, links to the other replicas, the coordinator behind both.
+ *
+ *   table -> links to its replicas, host -> which partitions are served here -> GridView
+ *   Replication.Exchange -> host                    stop: leave() -> others serve what this member did
+ *
+ * Made only where the grid has backups: a member without them serves what the table names, and commits at once.
+ */
+import type { GridView, TableState } from '@ashlar/cluster';
+import { GridError, type HybridClock, type MemberId, type ReplicaId, replicaIdOf, systemTime } from '@ashlar/core';
+import { decodeMessage, encodeMessage, type HostTimers, ReplicaHost } from '@ashlar/partitions';
+import { DEFAULT_OPTIONS, DEFAULT_TIMINGS, type Note } from '@ashlar/replication';
+import type { MemberStore } from '@ashlar/storage';
+import { type ConnectionOptions, ReplicaLinks, type ReplicaMessage, type ReplicationService } from '@ashlar/transport';
+import type { Logger } from 'pino';
+import { noteLines } from './note-lines.ts';
+
+const TIMERS: HostTimers = {
+  soon: (run) => void setImmediate(run),
+  every: (ms, run) => {
+    const timer = setInterval(run, ms);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
+
+export interface ReplicationParts {
+  readonly control: GridView;
+  readonly store: MemberStore;
+  readonly clock: HybridClock;
+  readonly log: Logger;
+  readonly incarnation: string;
+  readonly minInSync: number;
+  /** How links show who they are. */
+  readonly connection: ConnectionOptions;
+}
+
+export class MemberReplication {
+  readonly host: ReplicaHost;
+  readonly service: ReplicationService;
+  readonly links: ReplicaLinks;
+  readonly replica: ReplicaId;
+  readonly #parts: ReplicationParts;
+  #notes: Note[] = [];
+
+  constructor(parts: ReplicationParts) {
+    const { control, store, clock, log, incarnation, minInSync, connection } = parts;
+    this.#parts = parts;
+    this.replica = replicaIdOf(control.self, incarnation);
+    this.links = new ReplicaLinks(connection, { self: this.replica, log });
+    const { partitionCount } = control;
+    this.host = new ReplicaHost({
+      ...{ store, clock, time: systemTime, timers: TIMERS },
+      replication: { ...DEFAULT_OPTIONS, self: this.replica, partitionCount, minInSync, timings: DEFAULT_TIMINGS },
+      ports: {
+        send: (to, message) => void this.links.send(encodeMessage({ from: this.replica, to, message })),
+        transact: async (transaction) => (await control.transact(transaction)).replicas,
+        renew: (replica, lease) => control.renew(replica, lease),
+        servedChanged: () => control.servingChanged(),
+        noted: (note) => this.#noted(note),
+        failed: (error) => log.error({ err: error }, 'a step of replication failed'),
+      },
+    });
+    this.service = { onMessage: (message) => this.#received(message) };
+  }
+
+  /** Follows the table from now on. To be called before anybody else does. */
+  follow(): void {
+    const { control } = this.#parts;
+    control.serveBy(this.host.served);
+    control.onTable((table) => this.#followLinks(table));
+    control.onCatalog(() => this.host.catalogChanged());
+  }
+
+  /** Asks for leases, and acts by time, from now on. */
+  begin(): void {
+    this.host.begin();
+  }
+
+  /** Hands over what this member serves, to members that hold it: resolves when they serve it, or nobody can. */
+  async leave(): Promise<void> {
+    const { log } = this.#parts;
+    const { handedOver, kept } = await this.host.leave();
+    log.info({ handedOver: handedOver.length, kept: kept.length }, 'partitions handed over');
+  }
+
+  close(): void {
+    this.host.close();
+    this.links.close();
+  }
+
+  #followLinks({ members }: TableState): void {
+    this.links.follow(
+      members.map(({ id, incarnation, address }) => ({ replica: replicaIdOf(id as MemberId, incarnation), address })),
+    );
+  }
+
+  #received(message: ReplicaMessage): void {
+    try {
+      const { from, to, message: read } = decodeMessage(message);
+      this.host.received(from, to, read);
+    } catch (error) {
+      if (!GridError.is(error, 'INVALID_ARGUMENT')) throw error;
+      this.#parts.log.warn({ err: error, from: message.from }, 'a message of a replica was not understood');
+    }
+  }
+
+  /** What a turn notes is logged together. */
+  #noted(note: Note): void {
+    if (this.#notes.push(note) > 1) return;
+    setImmediate(() => {
+      const notes = this.#notes;
+      this.#notes = [];
+      for (const { level, facts, message } of noteLines(notes)) this.#parts.log[level](facts, message);
+    });
+  }
+}

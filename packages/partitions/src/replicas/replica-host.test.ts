@@ -1,0 +1,116 @@
+/** Members that hold copies for each other, with real stores: what is acknowledged survives, and nobody serves what is another's. */
+import { memberOfReplica } from '@ashlar/core';
+import { HostGrid, outcomeOf } from './testing/host-grid.ts';
+
+const THREE = { names: ['a', 'b', 'c'], partitionCount: 4, backups: 1 };
+
+function backupsOf(grid: HostGrid, partition: number) {
+  const { primary, inSync } = grid.table.partitions[partition]!;
+  return inSync.filter((replica) => replica !== primary).map((replica) => grid.memberOf(replica)!);
+}
+
+describe('a grid of three members with a backup each', () => {
+  it('acknowledges what the backup holds, and shows it there as it is committed', async () => {
+    const grid = await HostGrid.start(THREE);
+    const primary = grid.primaryOf(0);
+    const batch = primary.put(0, 1, 'one');
+    expect(batch.state).toBe('sealed');
+    expect(primary.get(0, 1)).toBeUndefined();
+    expect(await outcomeOf(grid, batch)).toBe(true);
+    expect(primary.get(0, 1)).toBe('one');
+    await grid.advance(20);
+    expect(backupsOf(grid, 0).map((member) => member.get(0, 1))).toEqual(['one']);
+    expect(grid.failures).toEqual([]);
+  });
+
+  it('serves nothing where it is not the primary', async () => {
+    const grid = await HostGrid.start(THREE);
+    const [backup] = backupsOf(grid, 0);
+    expect(() => backup!.put(0, 1, 'one')).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
+    expect(backup!.host.served.readRefusal(0)).toMatchObject({ code: 'STALE_EPOCH' });
+  });
+
+  it('loses nothing that was acknowledged when a primary is killed, and gets its copies back', async () => {
+    const grid = await HostGrid.start(THREE);
+    for (let partition = 0; partition < 4; partition++)
+      for (let key = 0; key < 20; key++)
+        expect(await outcomeOf(grid, grid.primaryOf(partition).put(partition, key, { key }))).toBe(true);
+    grid.kill('a');
+    await grid.until(() => grid.isServed, 5000);
+    for (let partition = 0; partition < 4; partition++)
+      for (let key = 0; key < 20; key++) expect(grid.primaryOf(partition).get(partition, key)).toEqual({ key });
+    expect(await outcomeOf(grid, grid.primaryOf(0).put(0, 99, 'after'))).toBe(true);
+    grid.startMember('a');
+    await grid.until(() => grid.isWhole, 10_000);
+    grid.kill('b');
+    await grid.until(() => grid.isServed, 5000);
+    for (let partition = 0; partition < 4; partition++)
+      for (let key = 0; key < 20; key++) expect(grid.primaryOf(partition).get(partition, key)).toEqual({ key });
+    expect(grid.primaryOf(0).get(0, 99)).toBe('after');
+    expect(grid.failures).toEqual([]);
+  });
+
+  it('a primary that is cut off stops within its lease, and loses what nobody else has', async () => {
+    const grid = await HostGrid.start(THREE);
+    const primary = grid.primaryOf(0);
+    grid.cutOff.add(memberOfReplica(primary.replica));
+    const batch = primary.put(0, 1, 'alone');
+    await grid.advance(800);
+    expect(primary.host.served.readRefusal(0)).toMatchObject({ code: 'LEASE_EXPIRED' });
+    expect(() => primary.put(0, 2, 'later')).toThrow(expect.objectContaining({ code: 'LEASE_EXPIRED' }));
+    expect(batch.state).toBe('sealed');
+    await grid.until(() => grid.isServed, 5000);
+    expect(grid.primaryOf(0)).not.toBe(primary);
+    grid.cutOff.clear();
+    await grid.until(() => batch.state === 'aborted', 5000);
+    expect(grid.failures).toEqual([]);
+  });
+
+  it('hands over within 100 ms when a member stops in order', async () => {
+    const grid = await HostGrid.start(THREE);
+    const batches = [0, 1, 2, 3].map((partition) => grid.primaryOf(partition).put(partition, 1, partition));
+    const leaving = grid.primaryOf(0);
+    let left: unknown;
+    void leaving.host.leave().then((outcome) => {
+      left = outcome;
+    });
+    expect(await grid.until(() => grid.isServed && left !== undefined, 1000)).toBeLessThan(100);
+    expect(left).toMatchObject({ kept: [] });
+    for (const batch of batches) expect(batch.state).toBe('committed');
+    for (let partition = 0; partition < 4; partition++)
+      expect(grid.primaryOf(partition).get(partition, 1)).toBe(partition);
+    expect(grid.failures).toEqual([]);
+  });
+});
+
+describe('a batch of several partitions', () => {
+  it('commits when each is held everywhere, and goes on without one that is lost', async () => {
+    const grid = await HostGrid.start({ names: ['a', 'b'], partitionCount: 4, backups: 1 });
+    const [one, other] = [0, 1, 2, 3].filter((partition) => grid.primaryOf(partition) === grid.members.get('a'));
+    const member = grid.members.get('a')!;
+    const batch = member.writes.begin();
+    member.stage(batch, one!, 1, 'x');
+    member.stage(batch, other!, 1, 'y');
+    member.writes.submit(batch);
+    expect(await outcomeOf(grid, batch)).toBe(true);
+    expect([member.get(one!, 1), member.get(other!, 1)]).toEqual(['x', 'y']);
+    expect(grid.failures).toEqual([]);
+  });
+});
+
+describe('records of a map that a backup has not heard of', () => {
+  it('are taken when it has', async () => {
+    const grid = await HostGrid.start({ names: ['a', 'b'], partitionCount: 2, backups: 1 });
+    grid.kill('b');
+    await grid.until(() => grid.isServed, 5000);
+    grid.primaryOf(0).put(0, 1, 'early');
+    const late = grid.startMember('b', true);
+    await grid.advance(3000);
+    expect(grid.isWhole).toBe(false);
+    late.openMap();
+    late.host.catalogChanged();
+    await grid.until(() => grid.isWhole, 5000);
+    expect(late.get(0, 1)).toBe('early');
+    expect(grid.failures).toEqual([]);
+  });
+});

@@ -1,0 +1,302 @@
+/**
+ * Hosts with real stores on one thread: a coordinator, a network that keeps order a pair, and time that a test moves. Everything
+ * between hosts travels through the codec, as it does between processes.
+ */
+import {
+  type ControllerOptions,
+  emptyReplicaTable,
+  ReplicaController,
+  stepReplicas,
+  type TableState,
+} from '@ashlar/cluster';
+import {
+  HybridClock,
+  type MapId,
+  type MemberId,
+  memberOfReplica,
+  type PartitionId,
+  type ReplicaChange,
+  type ReplicaId,
+  type ReplicaTable,
+  replicaIdOf,
+  type TimeSource,
+} from '@ashlar/core';
+import { DEFAULT_OPTIONS, DEFAULT_TIMINGS, type Note } from '@ashlar/replication';
+import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
+import { MemberStore, type WriteBatch } from '@ashlar/storage';
+import { decided, WritePath } from '../../write-path.ts';
+import { decodeMessage, encodeMessage, type WireMessage } from '../message-codec.ts';
+import { ReplicaHost } from '../replica-host.ts';
+
+export const MAP = 1 as MapId;
+const LINK_MS = 0.2;
+const SOON_MS = 0.01;
+const CONTROLLER_MS = 25;
+const WALL_MS = 1_700_000_000_000;
+/** Microtasks that an event may need until all that hangs on it has run. */
+const MICROTASKS = 12;
+
+interface Event {
+  readonly atMs: number;
+  readonly order: number;
+  run(): void;
+}
+
+export interface GridOptions {
+  readonly names: readonly string[];
+  readonly partitionCount: number;
+  readonly backups: number;
+  readonly minInSync?: number;
+}
+
+export class HostGrid {
+  readonly options: GridOptions;
+  readonly members = new Map<string, HostMember>();
+  readonly notes: Note[] = [];
+  readonly failures: unknown[] = [];
+  nowMs = 0;
+  table: ReplicaTable;
+  /** Members that hear nobody, and are not heard: the coordinator's word included. */
+  readonly cutOff = new Set<string>();
+  #events: Event[] = [];
+  #order = 0;
+  #incarnations = 0;
+  readonly #controller: ReplicaController;
+
+  private constructor(options: GridOptions) {
+    this.options = options;
+    this.table = emptyReplicaTable(options.partitionCount);
+    const { membershipTtlMs, promotionTimeoutMs, leaseMs, graceMs } = DEFAULT_TIMINGS;
+    const controller: ControllerOptions = {
+      ...{ copies: options.backups + 1, expectedMembers: options.names.length },
+      ...{ membershipTtlMs, promotionTimeoutMs, leaseMs, graceMs },
+    };
+    this.#controller = new ReplicaController(controller, 0);
+  }
+
+  /** A grid all of whose partitions are served. */
+  static async start(options: GridOptions): Promise<HostGrid> {
+    const grid = new HostGrid(options);
+    for (const name of options.names) grid.startMember(name);
+    grid.#every(
+      () => true,
+      CONTROLLER_MS,
+      () => grid.#plan(),
+    );
+    await grid.until(() => grid.isServed, 5000);
+    return grid;
+  }
+
+  /** Every partition is served, with as many copies as are wanted. */
+  get isWhole(): boolean {
+    return this.isServed && this.table.partitions.every(({ inSync }) => inSync.length > this.options.backups);
+  }
+
+  /** Every partition can be written to. */
+  get isServed(): boolean {
+    return this.table.partitions.every(({ phase, primary, epoch }, partition) => {
+      const served = phase === 'serving' ? this.memberOf(primary!)?.host.served : undefined;
+      return served?.epochOf(partition) === epoch && served.writeRefusal(partition) === undefined;
+    });
+  }
+
+  memberOf(replica: ReplicaId): HostMember | undefined {
+    const member = this.members.get(memberOfReplica(replica));
+    return member?.replica === replica ? member : undefined;
+  }
+
+  primaryOf(partition: number): HostMember {
+    return this.memberOf(this.table.partitions[partition]!.primary!)!;
+  }
+
+  startMember(name: string, isBehind = false): HostMember {
+    const member = new HostMember(this, name, `${++this.#incarnations}`, isBehind);
+    this.members.set(name, member);
+    this.#tell(member);
+    return member;
+  }
+
+  /** As kill -9. */
+  kill(name: string): void {
+    this.members.get(name)!.isDead = true;
+    this.members.get(name)!.host.close();
+    this.members.delete(name);
+  }
+
+  at(delayMs: number, run: () => void): void {
+    this.#events.push({ atMs: this.nowMs + delayMs, order: this.#order++, run });
+  }
+
+  every(isAlive: () => boolean, ms: number, run: () => void): void {
+    this.#every(isAlive, ms, run);
+  }
+
+  #every(isAlive: () => boolean, ms: number, run: () => void): void {
+    this.at(ms, () => {
+      if (!isAlive()) return;
+      run();
+      this.#every(isAlive, ms, run);
+    });
+  }
+
+  send(message: WireMessage): void {
+    const [from, to] = [memberOfReplica(message.from as ReplicaId), memberOfReplica(message.to as ReplicaId)];
+    if (this.cutOff.has(from) || this.cutOff.has(to)) return;
+    this.at(LINK_MS, () => this.members.get(to)?.receive(message));
+  }
+
+  /** @returns undefined: the coordinator was not reached */
+  transact(by: ReplicaId, changes: readonly ReplicaChange[]): ReplicaTable | undefined {
+    if (this.cutOff.has(memberOfReplica(by))) return undefined;
+    for (const change of changes)
+      if (change.kind === 'register') this.#controller.onRegistration(change.replica, this.nowMs);
+    this.#apply(changes);
+    return this.table;
+  }
+
+  renew(replica: ReplicaId, lease: { readonly number: number; readonly ceiling: never }) {
+    if (this.cutOff.has(memberOfReplica(replica))) return undefined;
+    return this.#controller.onRenewal(this.table, replica, lease, this.nowMs);
+  }
+
+  #plan(): void {
+    this.#apply(this.#controller.plan(this.table, this.nowMs));
+  }
+
+  #apply(changes: readonly ReplicaChange[]): void {
+    if (changes.length === 0) return;
+    const { table } = stepReplicas(this.table, changes);
+    if (table === this.table) return;
+    this.table = table;
+    for (const member of this.members.values()) this.#tell(member);
+  }
+
+  #tell(member: HostMember): void {
+    const { table } = this;
+    this.at(LINK_MS, () => this.cutOff.has(memberOfReplica(member.replica)) || member.onTable(table));
+  }
+
+  async advance(ms: number): Promise<void> {
+    const endMs = this.nowMs + ms;
+    for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      next.run();
+      for (let count = 0; count < MICROTASKS; count++) await undefined;
+    }
+    this.nowMs = endMs;
+  }
+
+  /** @returns the time that it took */
+  async until(isSo: () => boolean, ms: number): Promise<number> {
+    const beganMs = this.nowMs;
+    while (!isSo()) {
+      if (this.nowMs - beganMs > ms) throw new Error(`not so after ${ms} ms`);
+      await this.advance(1);
+    }
+    return this.nowMs - beganMs;
+  }
+
+  #next(endMs: number): Event | undefined {
+    let best = -1;
+    for (let at = 0; at < this.#events.length; at++) {
+      const [one, known] = [this.#events[at]!, this.#events[best]];
+      if (one.atMs > endMs) continue;
+      if (known === undefined || one.atMs < known.atMs || (one.atMs === known.atMs && one.order < known.order))
+        best = at;
+    }
+    return best < 0 ? undefined : this.#events.splice(best, 1)[0];
+  }
+}
+
+export class HostMember {
+  readonly replica: ReplicaId;
+  readonly store: MemberStore;
+  readonly clock: HybridClock;
+  readonly host: ReplicaHost;
+  readonly writes: WritePath;
+  isDead = false;
+
+  constructor(grid: HostGrid, name: string, incarnation: string, isBehind: boolean) {
+    this.replica = replicaIdOf(name as MemberId, incarnation);
+    const time: TimeSource = { monotonicMs: () => grid.nowMs, wallMs: () => WALL_MS + grid.nowMs };
+    this.clock = new HybridClock(time);
+    const { partitionCount, minInSync = 1 } = grid.options;
+    this.store = MemberStore.create({
+      ...{ maxBytes: 16 << 20, partitionCount, maxWorkers: 0, hashSeed: 1, clock: this.clock },
+    });
+    if (!isBehind) this.openMap();
+    this.host = new ReplicaHost({
+      ...{ store: this.store, clock: this.clock, time },
+      replication: { ...DEFAULT_OPTIONS, minInSync, self: this.replica, partitionCount, timings: DEFAULT_TIMINGS },
+      timers: {
+        soon: (run) => grid.at(SOON_MS, () => this.isDead || run()),
+        every: (ms, run) => {
+          let isOver = false;
+          grid.every(() => !isOver && !this.isDead, ms, run);
+          return () => {
+            isOver = true;
+          };
+        },
+      },
+      ports: {
+        send: (to, message) => grid.send(encodeMessage({ from: this.replica, to, message })),
+        transact: async ({ changes }) => grid.transact(this.replica, changes),
+        renew: async (replica, lease) => grid.renew(replica, lease as never),
+        servedChanged: () => undefined,
+        noted: (note) => grid.notes.push(note),
+        failed: (error) => grid.failures.push(error),
+      },
+    });
+    this.writes = new WritePath(this.store, this.host.committer);
+    this.store.checkEpochs((partition) => {
+      const refusal = this.host.served.writeRefusal(partition);
+      if (refusal !== undefined) throw refusal;
+      return this.host.served.epochOf(partition) as never;
+    });
+    this.host.begin();
+  }
+
+  openMap(): void {
+    this.store.openMap(MAP, { ttlMs: 0, maxIdleMs: 0 } as never);
+  }
+
+  onTable(replicas: ReplicaTable): void {
+    if (!this.isDead) this.host.served.onTable({ replicas } as unknown as TableState);
+  }
+
+  receive(message: WireMessage): void {
+    const { from, to, message: read } = decodeMessage(message);
+    this.host.received(from, to, read);
+  }
+
+  /** Stages a value, and seals it. */
+  put(partition: number, key: number, value: unknown): WriteBatch {
+    const batch = this.writes.begin();
+    this.stage(batch, partition, key, value);
+    this.writes.submit(batch);
+    return batch;
+  }
+
+  stage(batch: WriteBatch, partition: number, key: number, value: unknown): void {
+    const [keyBytes, bytes] = [encodeKey(key), encodeValue(value)];
+    batch.put(MAP, partition as PartitionId, keyBytes, 0, keyBytes.length, batch.value(bytes, 0, bytes.length));
+  }
+
+  /** What is committed here, whether the member serves it or keeps it for another. */
+  get(partition: number, key: number): unknown {
+    const bytes = encodeKey(key);
+    if (!this.store.find(MAP, partition as PartitionId, bytes, 0, bytes.length)) return undefined;
+    const { found } = this.store;
+    return decodeValue(found.valueBytes, found.valueStart, found.valueEnd);
+  }
+}
+
+/** Whether a batch came to be committed as a whole, once it is decided. */
+export async function outcomeOf(grid: HostGrid, batch: WriteBatch): Promise<boolean> {
+  let outcome: boolean | undefined;
+  void Promise.resolve(decided(batch)).then((isWhole) => {
+    outcome = isWhole;
+  });
+  await grid.until(() => outcome !== undefined, 5000);
+  return outcome!;
+}
