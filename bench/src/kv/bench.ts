@@ -56,6 +56,7 @@ export async function benchKv(reporter: Reporter, options: BenchOptions): Promis
     const subjectsOf = (name: string): readonly string[] =>
       subjects.filter((subject) => {
         if (subject === 'echo') return ECHO_CASES.test(name);
+        if (subject === 'echo-shared') return name in CROWD_CASES;
         return subject !== 'ashlar-spin-off' || SPIN_CASES.test(name);
       });
     const rounds = options.rounds ?? ROUNDS;
@@ -77,7 +78,7 @@ async function startServer(subject: SubjectName, reporter: Reporter): Promise<{ 
     const member = await startMember(subject === 'ashlar' ? {} : { spin: 'off' }, SERVER_CORE);
     return { server: member, address: member.address };
   }
-  if (subject === 'echo') {
+  if (subject === 'echo' || subject === 'echo-shared') {
     const child = spawnNode(ECHO, [], SERVER_CORE);
     const { address } = await firstLine<{ address: string }>(child, 'the echo server');
     return { server: { process: child, pid: child.pid!, stop: () => stopChild(child) }, address };

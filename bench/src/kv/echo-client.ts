@@ -1,7 +1,8 @@
 /**
  * The limit of our way: messages as long as ours, a promise a call, over a bare grpc-js stream, with nothing in them.
  *
- * A message begins with the length of its answer; what is asked in one turn of the event loop shares a message.
+ * A message begins with the length of its answer; what is asked in one turn of the event loop shares a message. Each has a socket
+ * of its own, as our clients and those of Redis have; where they share one (`echo-shared`), so do what many of them read and write.
  */
 import { Client, credentials } from '@grpc/grpc-js';
 import type { KvSubject } from './subjects.ts';
@@ -18,8 +19,10 @@ const GET_ANSWER_BYTES = 5 + 102;
 const PUT_ANSWER_BYTES = 5;
 const BATCH_OPERATIONS_MAX = 1024;
 
-export function openEcho(address: string): KvSubject {
-  const client = new Client(address, credentials.createInsecure());
+/** @param sockets  'own': a connection each. 'shared': grpc-js's default, one for all of a process to the same address */
+export function openEcho(address: string, sockets: 'own' | 'shared'): KvSubject {
+  const options = { 'grpc.use_local_subchannel_pool': sockets === 'own' ? 1 : 0 };
+  const client = new Client(address, credentials.createInsecure(), options);
   const stream = client.makeBidiStreamRequest(ECHO_PATH, asIs, asIs);
   const sent: (() => void)[][] = [];
   let waiting: (() => void)[] = [];

@@ -13,8 +13,11 @@ export interface KvSubject {
   close(): Promise<unknown>;
 }
 
-export const SUBJECTS = ['ashlar', 'ashlar-spin-off', 'redis', 'redis-autopipe', 'echo'] as const;
-/** 'ashlar-spin-off': neither its client nor its member spins. 'ashlar-sql': gets by a SELECT with the key. */
+export const SUBJECTS = ['ashlar', 'ashlar-spin-off', 'redis', 'redis-autopipe', 'echo', 'echo-shared'] as const;
+/**
+ * 'ashlar-spin-off': neither its client nor its member spins. 'ashlar-sql': gets by a SELECT with the key. 'echo-shared': the
+ * connections of a process share one socket.
+ */
 export type SubjectName = (typeof SUBJECTS)[number] | 'ashlar-sql';
 
 /** @param address  host:port, several with commas between them */
@@ -31,7 +34,9 @@ export async function openSubject(name: SubjectName, address: string): Promise<K
     case 'redis-autopipe':
       return openRedis(address, true);
     case 'echo':
-      return openEcho(address);
+      return openEcho(address, 'own');
+    case 'echo-shared':
+      return openEcho(address, 'shared');
   }
 }
 
