@@ -1,5 +1,5 @@
 import { type ControlCommand, DEFAULT_MAP_SETTINGS, EmbeddedCoordinator, NO_KEEPER } from '@ashlar/cluster';
-import { GridError, type MemberId } from '@ashlar/core';
+import { GridError, type MemberId, MemberUnreachableError } from '@ashlar/core';
 import { SpreadingCoordinator, type SpreadingOptions } from './spreading-coordinator.ts';
 
 const [SELF, PEER] = ['a', 'b'] as [MemberId, MemberId];
@@ -62,6 +62,17 @@ describe('a change of the catalog', () => {
     await spreading.submit(CREATE);
     await spreading.submit(DROP);
     expect([spreading.state.catalog.maps, warned]).toEqual([[], []]);
+  });
+
+  it('asks a member once whose link has been down for long', async () => {
+    let tries = 0;
+    const { spreading } = await bench(() => {
+      tries++;
+      return Promise.reject(new MemberUnreachableError(PEER, '127.0.0.1:b', Date.now() - 60_000));
+    });
+    await spreading.submit(CREATE);
+    await spreading.submit(DROP);
+    expect(tries).toBe(2);
   });
 
   it('that a member does not confirm stands, and says so; only a new map is answered all the same', async () => {

@@ -166,10 +166,16 @@ export class SpreadingCoordinator implements Coordinator {
       } catch (error) {
         const failure = GridError.wrap(error);
         if (!UNREACHABLE.has(failure.code)) failedSinceMs = undefined;
-        else if (performance.now() - (failedSinceMs ??= nowMs) >= goneMs) return undefined;
+        else if (Math.max(downMs(failure), performance.now() - (failedSinceMs ??= nowMs)) >= goneMs) return undefined;
         if (performance.now() + retryMs >= deadlineMs) return failure;
         await sleep(retryMs);
       }
     }
   }
+}
+
+/** How long the link to the member has been down without a break: one that is gone is not waited for with every change anew. */
+function downMs({ details }: GridError): number {
+  const since = Date.parse(String(details?.['since']));
+  return Number.isNaN(since) ? 0 : Date.now() - since;
 }

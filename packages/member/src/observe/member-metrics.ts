@@ -6,6 +6,7 @@ import type { StoreStats } from '@ashlar/storage';
 import { type DoorStats, type SpinMode, spinFigures } from '@ashlar/transport';
 import type { PoolStats } from '@ashlar/workers';
 import type { Closers, MemberParts } from '../member-parts.ts';
+import { servedEntries } from '../served-entries.ts';
 
 /** The user pools, by the depth of the calls that they run. */
 const USER_POOLS = ['user-listener', 'user-processor', 'user-job'] as const;
@@ -107,7 +108,9 @@ function memoryReadings(stats: StoreStats, control: MemberParts['control'], { ma
 
 function entryReadings(store: MemberParts['store'], control: MemberParts['control'], { maps }: Labelled): Reading[] {
   const sums = new Sums();
-  for (const map of control.catalog.maps) sums.add({ map: maps.of(map).label }, store.entryCount(map.id));
+  for (const map of control.catalog.maps) {
+    sums.add({ map: maps.of(map).label }, servedEntries(store, control, map.id));
+  }
   return sums.readings;
 }
 

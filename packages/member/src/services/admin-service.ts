@@ -13,6 +13,7 @@ import { SharedPage } from '@ashlar/observe';
 import type { ChangeOutcome } from '@ashlar/sql-runtime';
 import type { MemberStore } from '@ashlar/storage';
 import type { AdminService, CallContext, Figure, GridCalls, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
+import { servedEntries } from '../served-entries.ts';
 import { replicasOf } from './replicas-info.ts';
 import { StateFeed } from './state-feed.ts';
 
@@ -154,15 +155,9 @@ export function adminService(deps: AdminDependencies): AdminService {
     if (!store.whenDecided(clock.now() as Version, store.undecidedPartitions(id), resolve)) await promise;
   }
 
-  /** In the partitions that this member serves: copies of others' are not counted. */
-  function ownEntries(id: MapId): number {
-    if (control.table.backups === 0) return store.entryCount(id);
-    return control.ownPartitions.reduce((total, partition) => total + store.entryCount(id, partition), 0);
-  }
-
   /** The size of what this member has; 0 for a map that could not be opened here yet. */
   function ownSize({ id, name }: CatalogedMap): MapSize {
-    if (store.hasMap(id)) return { entries: ownEntries(id), bytes: store.mapBytes(id) };
+    if (store.hasMap(id)) return { entries: servedEntries(store, control, id), bytes: store.mapBytes(id) };
     const now = control.maps.get(name)?.id ?? NO_MAP;
     if (now === id) return NO_SIZE;
     throw new MapDroppedError(name, { mapId: id, now });
