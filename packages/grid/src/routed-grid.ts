@@ -165,14 +165,33 @@ export class RoutedGrid implements Grid {
       sessionVersion: this.#router.sessionVersion,
     };
     const limits = timed(this.#context.scope, options, NO_TIMEOUT_MS);
-    return this.#context.turns.runJob(limits, async (member, call): Promise<Awaited<Result>> => {
-      const grpcCall = limits.timeoutMs === NO_TIMEOUT_MS ? { ...call, timeoutMs: undefined } : call;
-      for await (const output of member.compute.runJob(request, grpcCall)) {
+    return this.#runJob(limits, async (member, call): Promise<Awaited<Result>> => {
+      for await (const output of member.compute.runJob(request, call)) {
         if (output.kind === 'result') return resultOf<Awaited<Result>>(output.bytes);
         options.onProgress?.(output.share);
       }
       throw new GridError('INTERNAL', 'the job ended without a result');
     });
+  }
+
+  /** A job only reads: where its snapshot ends, as it does when a partition changes its primary, it runs once more. */
+  async #runJob<T>(
+    limits: TimedLimits,
+    ask: (member: MemberConnection, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const isTimed = limits.timeoutMs !== NO_TIMEOUT_MS;
+    const startedMs = performance.now();
+    const run = (left: TimedLimits): Promise<T> =>
+      this.#context.turns.runJob(left, (member, call) =>
+        ask(member, isTimed ? call : { ...call, timeoutMs: undefined }),
+      );
+    try {
+      return await run(limits);
+    } catch (error) {
+      const leftMs = isTimed ? limits.timeoutMs - (performance.now() - startedMs) : NO_TIMEOUT_MS;
+      if (!GridError.is(error, 'SNAPSHOT_EXPIRED') || leftMs < 1) throw error;
+      return await run({ ...limits, timeoutMs: leftMs });
+    }
   }
 
   ping(call: Call = {}): Promise<readonly PingResult[]> {

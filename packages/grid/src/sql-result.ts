@@ -1,7 +1,9 @@
 /**
  * A statement: sent when its result is first asked for, read once, batch by batch under credit.
  *
- * sql-result Q1  What only reads is asked of another member when a link breaks before the first row was handed over.
+ * sql-result Q1  What only reads is asked of another member when a link breaks before the first row was handed over. Once it is also
+ *                sent again where its snapshot ended, or a member that it read went, before anything of it was handed over:
+ *                all() hands over everything or nothing. What writes is sent again only where no member was told to commit.
  * sql-result Q2  Leaving a loop early cancels the statement.
  * sql-result Q4  It waits its turn among the client's statements until it is sent, and among its open results until it is
  *                read.
@@ -45,6 +47,18 @@ const SQL_TYPES: ReadonlySet<string> = new Set(COLUMN_TYPES.filter((type) => typ
 
 type Header = StatementOutput & { readonly kind: 'header' };
 
+interface Sent {
+  readonly rowsMax: number;
+  readonly limits: TimedLimits & { readonly deadlineMs: number };
+  /** It was sent again: there is no third time. */
+  readonly isSecond: boolean;
+}
+
+/** The snapshot that it reads is gone, as when a partition changes its primary. Nothing was changed. */
+function hasExpired({ code }: GridError): boolean {
+  return code === 'SNAPSHOT_EXPIRED';
+}
+
 export class GridSqlResult<Row> implements SqlResult<Row> {
   readonly #router: Router;
   readonly #turns: CallTurns;
@@ -56,6 +70,8 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   /** All rows, of a statement that went as an operation: there is no stream then. */
   #short: ShortRows | undefined;
   #header: Promise<Header> | undefined;
+  /** How it was sent by a stream of its own; undefined: it was not. */
+  #sent: Sent | undefined;
   /** Known at its end. */
   #affected: number | undefined;
   #isRead = false;
@@ -75,6 +91,15 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
       this.#finish(this.#short);
       return this.#short.rows() as Row[];
     }
+    try {
+      return await this.#allRows();
+    } catch (error) {
+      await this.#sendAgain(error);
+      return await this.#allRows();
+    }
+  }
+
+  async #allRows(): Promise<Row[]> {
     const rows: Row[] = [];
     for await (const batch of this.#rest()) for (const row of rowsOf<Row>(batch)) rows.push(row);
     return rows;
@@ -114,11 +139,36 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     this.#claim();
     await this.#start(rowsMax);
     if (this.#short === undefined) {
-      yield* this.#rest();
+      yield* this.#restOrAgain();
       return;
     }
     if (this.#short.rowCount > 0) yield this.#short;
     this.#finish(this.#short);
+  }
+
+  async *#restOrAgain(): AsyncGenerator<ColumnBatch, void, undefined> {
+    let isHandedOver = false;
+    try {
+      for await (const batch of this.#rest()) {
+        isHandedOver = true;
+        yield batch;
+      }
+    } catch (error) {
+      if (isHandedOver) throw error;
+      await this.#sendAgain(error);
+      yield* this.#rest();
+    }
+  }
+
+  /** Nothing of it was handed over (sql-result Q1). @throws the error, where it is no use to send it again */
+  async #sendAgain(error: unknown): Promise<void> {
+    const sent = this.#sent;
+    const failure = GridError.wrap(error);
+    const isWorthIt = sent !== undefined && !sent.isSecond && onlyReads(this.#statement.text);
+    if (!(isWorthIt && (hasExpired(failure) || worthAnotherMember(failure, this.#router.table)))) throw error;
+    this.#sent = { ...sent, isSecond: true };
+    this.#header = this.#sendAlone(sent.rowsMax, sent.limits);
+    await this.#header;
   }
 
   #claim(): void {
@@ -175,7 +225,11 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     const deadlineMs = performance.now() + given.timeoutMs;
     const asked = this.#shorts.ask(this.#statement, given);
     const short = asked === undefined ? undefined : await this.#told(asked, given);
-    if (short === undefined) return this.#sendAlone(rowsMax, { ...given, deadlineMs });
+    if (short === undefined) {
+      const limits = { ...given, deadlineMs };
+      this.#sent = { rowsMax, limits, isSecond: false };
+      return this.#sendAlone(rowsMax, limits);
+    }
     this.#short = short;
     this.#notices = short.header.notices;
     return { ...short.header, kind: 'header' };
@@ -222,6 +276,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   ): Promise<Header> {
     const { text, strict } = this.#statement;
     const { signal, trace, deadlineMs } = limits;
+    let hasBegunAnew = false;
     for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
       const sessionVersion = this.#router.sessionVersion;
       const request = { text, parameters: encoded, sessionVersion, rowsMax, strict };
@@ -240,7 +295,9 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
       } catch (error) {
         const failure = this.#failure(error);
         if (signal?.aborted === true) throw new CancelledError('the statement');
-        if (!worthAnotherMember(failure)) throw failure;
+        const beginsAnew: boolean = hasExpired(failure) && !hasBegunAnew;
+        if (!(beginsAnew || worthAnotherMember(failure, this.#router.table))) throw failure;
+        hasBegunAnew ||= beginsAnew;
         const leftMs = deadlineMs - performance.now();
         const isLast = leftMs <= retryMs + ASK_LEAST_MS;
         await pause(Math.max(0, isLast ? leftMs : retryMs));

@@ -334,6 +334,50 @@ describe('a subscription', () => {
     await events.return?.();
   });
 
+  it('goes on at who takes over, by its token, and has nothing resolved while nobody has', async () => {
+    const versions: number[] = [];
+    const events = await standing({ onResolved: (version: number) => versions.push(version) });
+    const mine = fake.members[0]!.table.owners.findIndex(([owner]) => owner === 1);
+    const other = fake.members[0]!.table.owners.findIndex(([owner]) => owner === 0);
+    logs.append(mine, 'insert', 'a', { n: 1 });
+    expect(await take(1, events)).toMatchObject([{ key: 'a' }]);
+    const owners = fake.members[0]!.table.owners.map((members) => (members[0] === 1 ? [] : members));
+    fake.serve(owners);
+    logs.wakeAll();
+    // Its feed ends when its client has the table; the other member's goes on.
+    logs.append(other, 'insert', 'b', { n: 2 });
+    expect(await take(1, events)).toMatchObject([{ key: 'b' }]);
+    const next = take(1, events);
+    // The other member has resolved a version by which this event is there already.
+    logs.append(mine, 'insert', 'c', { n: 3 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    fake.serve(owners.map((members) => (members.length === 0 ? [0] : members)));
+    logs.wakeAll();
+    expect(await next).toMatchObject([{ key: 'c' }]);
+    expect(Math.max(0, ...versions)).toBeLessThan(103);
+    logs.append(other, 'insert', 'd', { n: 4 });
+    expect(await take(1, events)).toMatchObject([{ key: 'd' }]);
+    expect(versions.at(-1)).toBeGreaterThanOrEqual(103);
+    expect([...versions].sort((x, y) => x - y)).toEqual(versions);
+    expect(logs.requests.at(-1)!.partitions).toHaveLength(PARTITION_COUNT);
+    expect(logs.requests.at(-1)!.from).not.toBe('');
+    await events.return?.();
+  });
+
+  it('of a partition that is lost hands out what it has, then says so', async () => {
+    const events = await standing();
+    logs.append(0, 'insert', 'a', { n: 1 });
+    await until(() => logs.requests.length === 2);
+    expect(await take(1, events)).toMatchObject([{ key: 'a' }]);
+    fake.serve(
+      fake.members[0]!.table.owners.map((members, partition) => (partition === 1 ? [] : members)),
+      [1],
+    );
+    logs.wakeAll();
+    await expect(events.next()).rejects.toMatchObject({ code: 'PARTITION_LOST', details: { partitions: ['1'] } });
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
   it('throws what cannot be gone on with', async () => {
     for (const member of fake.members) {
       member.services.events.subscribe = () => {

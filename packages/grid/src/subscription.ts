@@ -22,6 +22,7 @@ import {
   GridError,
   MapDroppedError,
   type MemberAddress,
+  PartitionLostError,
   primariesOf,
   timerMs,
 } from '@ashlar/core';
@@ -177,6 +178,7 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
   #assign(): void {
     const { table } = this.#router;
     this.#checkGrid();
+    if (table.lost.length > 0) this.#fail(new PartitionLostError(table.lost));
     for (const member of table.members) {
       const partitions = primariesOf(table, member.id);
       const feed = this.#feeds.get(member.id);
@@ -363,7 +365,9 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     });
   }
 
+  /** Nothing while somebody takes a partition over: what comes of it may be older than what the others have resolved. */
   #tellResolved(): void {
+    if (this.#router.table.owners.some(({ length }) => length === 0)) return;
     const version = Math.min(...[...this.#feeds.values()].map((feed) => feed.resolvedVersion));
     if (!Number.isFinite(version) || version <= this.#resolvedVersion) return;
     this.#resolvedVersion = version;

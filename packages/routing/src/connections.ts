@@ -14,6 +14,7 @@ import {
   type HelloResponse,
   type MemberConnection,
 } from '@ashlar/transport';
+import { mayTakeOver } from './takeover.ts';
 
 /** Protocol versions this caller speaks. */
 export const PROTOCOL = { min: 1, max: 1 } as const;
@@ -67,6 +68,7 @@ export class Connections {
   /** By id of a member of the table: when the last connection was lost, milliseconds since 1970, while no new one stands. */
   readonly #lostMs = new Map<string, number>();
   #turn = 0;
+  #serving: { readonly table: PartitionTable; readonly members: ReadonlySet<number | undefined> } | undefined;
 
   /** @param connect  makes the connection to an address */
   constructor(options: ConnectionOptions, caller: string, connect: typeof connectMember = connectMember) {
@@ -172,17 +174,33 @@ export class Connections {
     for (const id of this.#lostMs.keys()) if (!ids.has(id)) this.#lostMs.delete(id);
   }
 
-  /** Members in turn: those with a link first, those whose link is known to be down last. */
+  /**
+   * Members in turn: those with a link first, and of them those that serve something, for others may have been deposed; those
+   * whose link is known to be down last.
+   */
   inTurn(table: PartitionTable): readonly MemberConnection[] {
     const start = this.#turn++;
-    const all = table.members.map((_, index) => this.of(table.members[(start + index) % table.members.length]!));
-    const rank = ({ isUp, down }: MemberConnection): number => (isUp ? 0 : down === undefined ? 1 : 2);
-    return all.toSorted((a, b) => rank(a) - rank(b));
+    const { members } = table;
+    const serving = this.#servingIn(table);
+    const ranked = members.map((_, offset) => {
+      const index = (start + offset) % members.length;
+      const connection = this.of(members[index]!);
+      return { connection, rank: rankOf(connection, serving.has(index)) };
+    });
+    return ranked.toSorted((a, b) => a.rank - b.rank).map(({ connection }) => connection);
+  }
+
+  /** Indexes of the members that are primary of anything. */
+  #servingIn(table: PartitionTable): ReadonlySet<number | undefined> {
+    if (this.#serving?.table !== table) {
+      this.#serving = { table, members: new Set(table.owners.map(([primary]) => primary)) };
+    }
+    return this.#serving.members;
   }
 
   /**
    * Asks any member, the next one when a link is broken or a member leaves, until the time is over. A grid that awaits
-   * members is asked again until it is complete.
+   * members is asked again until it is complete, and one in which a member is about to take over until it has.
    *
    * @param ask  must be safe to repeat after a failure that is `retryable`
    * @throws (rejects with) what the member answers; MEMBER_UNREACHABLE when none could be asked in time
@@ -204,7 +222,7 @@ export class Connections {
           const failure = GridError.wrap(error);
           // The reason for another attempt says more than that there was no time for it.
           if (failure.code === 'DEADLINE_EXCEEDED' && last?.code === 'GRID_INCOMPLETE') throw last;
-          if (!worthAnotherMember(failure)) throw failure;
+          if (!worthAnotherMember(failure, table())) throw failure;
           last = failure;
         }
       }
@@ -224,9 +242,15 @@ export class Connections {
   }
 }
 
+function rankOf({ isUp, down }: MemberConnection, isServing: boolean): number {
+  if (isUp) return isServing ? 0 : 1;
+  return down === undefined ? 2 : 3;
+}
+
 /** Whether another member, or the same a little later, may answer. */
-export function worthAnotherMember(error: GridError): boolean {
-  return isLinkFailure(error) || wasNeverSealed(error.code) || error.code === 'GRID_INCOMPLETE';
+export function worthAnotherMember(error: GridError, table: PartitionTable): boolean {
+  const { code } = error;
+  return isLinkFailure(error) || wasNeverSealed(code) || code === 'GRID_INCOMPLETE' || mayTakeOver(error, table);
 }
 
 /** The error of a greeting that failed: with what stands in its way, where that can be found out. */

@@ -34,6 +34,12 @@ export class KnownTable {
     return this.#table.owners.length > 0;
   }
 
+  /** Whether a primary is on its way: of all partitions, or of some that are not lost. */
+  get awaitsPrimaries(): boolean {
+    const { owners, lost } = this.#table;
+    return owners.length === 0 || owners.some((members, index) => members.length === 0 && !lost.includes(index));
+  }
+
   /**
    * A member sent its table.
    *

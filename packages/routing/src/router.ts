@@ -31,7 +31,7 @@ import type {
   MemberConnection,
   SessionLease,
 } from '@ashlar/transport';
-import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BatchBuilder, type OperationExtras } from './batch-builder.ts';
+import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { CallWriter } from './call-writer.ts';
 import { Connections } from './connections.ts';
@@ -41,11 +41,13 @@ import { splitFailures } from './failure-split.ts';
 import { FlushTurns } from './flush-turns.ts';
 import { HeardCatalog, versionIn } from './heard-catalog.ts';
 import { KnownTable } from './known-table.ts';
+import { Listeners } from './listeners.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
-import { MemberQueue, type MemberQueueHost, type MemberQueueLimits } from './member-queue.ts';
+import { MemberQueue, type MemberQueueHost } from './member-queue.ts';
 import { failLost, overdueCall, overdueRetry } from './overdue-calls.ts';
 import { hasStandIn, isPrimary, PartitionMoves } from './partition-moves.ts';
+import { queueLimitsOf } from './queue-limits.ts';
 import { QueueRoom } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { type RouterOptions, type RouterSettings, sessionRequest, settingsOf } from './router-options.ts';
@@ -54,8 +56,6 @@ import { SessionKeeper } from './session-keeper.ts';
 import { TableRefresher } from './table-refresher.ts';
 import { type Repairs, wayOn } from './way-on.ts';
 
-const WINDOW_BATCHES = 32;
-const WINDOW_BYTES = 8 << 20;
 const SWEEP_MS = 25;
 /** How often an incomplete grid is asked whether it is complete. */
 const GATHERING_POLL_MS = 100;
@@ -88,8 +88,8 @@ export class Router {
   #leaseTimer: NodeJS.Timeout;
   #gatheringTimer: NodeJS.Timeout | undefined;
   #closed = false;
-  #onClose: (() => void)[] = [];
-  #onTable: ((table: PartitionTable) => void)[] = [];
+  readonly #onClose = new Listeners<[]>();
+  readonly #onTable = new Listeners<[PartitionTable]>();
 
   /**
    * Finds the grid and opens a session.
@@ -178,20 +178,14 @@ export class Router {
     if (version > this.#sessionVersion) this.#sessionVersion = version;
   }
 
-  /** Called at every change of the table. */
+  /** Calls back at every change of the table. @returns the way to stop */
   onTable(listener: (table: PartitionTable) => void): () => void {
-    this.#onTable.push(listener);
-    return () => {
-      this.#onTable = this.#onTable.filter((known) => known !== listener);
-    };
+    return this.#onTable.add(listener);
   }
 
-  /** Called once the router is closed. */
+  /** Calls back once the router is closed. @returns the way to stop */
   onClose(listener: () => void): () => void {
-    this.#onClose.push(listener);
-    return () => {
-      this.#onClose = this.#onClose.filter((known) => known !== listener);
-    };
+    return this.#onClose.add(listener);
   }
 
   /** @param options  given: declared by the caller */
@@ -354,15 +348,8 @@ export class Router {
 
   #makeHost(): MemberQueueHost {
     const router = this;
-    const queueLimits: MemberQueueLimits = {
-      batchOperationsMax: BATCH_OPERATIONS_MAX,
-      batchBytesMax: BATCH_BYTES_MAX,
-      windowBatches: Math.max(1, Math.min(WINDOW_BATCHES, this.limits.batchesMax)),
-      windowBytes: Math.min(WINDOW_BYTES, this.limits.batchBytesMax),
-      valueBytesMax: this.limits.valueBytesMax,
-    };
     return {
-      limits: queueLimits,
+      limits: queueLimitsOf(this.limits),
       get gridId() {
         return router.table.gridId;
       },
@@ -452,6 +439,8 @@ export class Router {
       if (lost !== undefined) failLost(operation, lost);
       return lost === undefined;
     });
+    // The loss may have been accepted meanwhile.
+    if (waiting.length < operations.length) this.#tables.refreshIfDue(this.#settings.nowMs());
     if (waiting.length === 0) return;
     void this.refresh();
     this.#tables.follow();
@@ -493,15 +482,30 @@ export class Router {
     this.#retries.wake();
     if (this.#moves.isWaiting) this.#armSweeper();
     this.#pollGathering();
-    for (const listener of this.#onTable) listener(table);
+    this.#listen();
+    this.#onTable.tell(table);
   }
 
-  /** Nobody announces that a grid is complete: whoever waits for it asks. */
+  /** Nobody announces that a grid is complete, or a partition served again: whoever may wait for it asks, and listens. */
   #pollGathering(): void {
     clearInterval(this.#gatheringTimer);
-    if (this.#known.isComplete || this.#closed) return;
-    this.#gatheringTimer = setInterval(() => void this.refresh(), GATHERING_POLL_MS);
+    if (!this.#known.awaitsPrimaries || this.#closed) return;
+    const ask = (): void => {
+      void this.refresh();
+      this.#listen();
+    };
+    this.#gatheringTimer = setInterval(ask, GATHERING_POLL_MS);
     this.#gatheringTimer.unref();
+  }
+
+  /** Hears of new tables for as long as anything waits for one. */
+  #listen(): void {
+    const isWaiting =
+      this.#known.awaitsPrimaries ||
+      this.#retries.size > 0 ||
+      [...this.#queues.values()].some((queue) => !queue.isUp && !queue.isIdle);
+    if (isWaiting) this.#tables.follow();
+    else this.#tables.rest();
   }
 
   async #openSession(): Promise<number> {
@@ -532,10 +536,9 @@ export class Router {
     this.#sweeper = undefined;
     if (this.#closed) return;
     this.#sweep();
-    const queues = [...this.#queues.values()];
-    if (this.#retries.size > 0 || queues.some((queue) => !queue.isUp && !queue.isIdle)) this.#tables.follow();
-    else this.#tables.rest();
-    const isIdle = this.#retries.size === 0 && !this.#moves.isWaiting && queues.every((queue) => queue.isIdle);
+    this.#listen();
+    const isQuiet = [...this.#queues.values()].every((queue) => queue.isIdle);
+    const isIdle = this.#retries.size === 0 && !this.#moves.isWaiting && isQuiet;
     if (!isIdle) this.#armSweeper();
   }
 
@@ -584,7 +587,7 @@ export class Router {
     clearInterval(this.#leaseTimer);
     clearInterval(this.#gatheringTimer);
     this.#tables.rest();
-    for (const listener of this.#onClose.splice(0)) listener();
+    this.#onClose.tellLast();
     const closing = [...this.#queues.values()].map((queue) =>
       queue.endSession(this.#session.numbers.session, CLOSE_SESSION_MS),
     );
