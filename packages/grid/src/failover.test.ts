@@ -88,6 +88,14 @@ describe('a SELECT whose snapshot ends because a partition changes its primary',
     expect(asked).toBe(1);
   });
 
+  it('is not sent again when its columns were handed over: those of another snapshot may differ', async () => {
+    answer([HEADER, batch(9), EXPIRED], WHOLE);
+    const result = grid.sql(SELECT);
+    expect(await result.columns()).toHaveLength(1);
+    await expect(result.all()).rejects.toMatchObject({ code: 'SNAPSHOT_EXPIRED' });
+    expect(asked).toBe(1);
+  });
+
   it('is sent again, read row by row, as long as none was', async () => {
     answer([HEADER, EXPIRED], WHOLE);
     const rows: unknown[] = [];

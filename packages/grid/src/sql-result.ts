@@ -75,6 +75,8 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   /** Known at its end. */
   #affected: number | undefined;
   #isRead = false;
+  /** Columns or notices of what was sent were handed over. */
+  #isToldOf = false;
   #notices: readonly string[] = [];
 
   constructor(router: Router, turns: CallTurns, shorts: ShortStatements, statement: Statement) {
@@ -127,11 +129,13 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
 
   async columns(): Promise<readonly ResultColumn[]> {
     const { columns } = await this.#start(0);
+    this.#isToldOf = true;
     return this.#short?.columns ?? columns.map(resultColumn);
   }
 
   async notices(): Promise<readonly string[]> {
     await this.#start(0);
+    this.#isToldOf = true;
     return this.#notices;
   }
 
@@ -164,7 +168,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
   async #sendAgain(error: unknown): Promise<void> {
     const sent = this.#sent;
     const failure = GridError.wrap(error);
-    const isWorthIt = sent !== undefined && !sent.isSecond && onlyReads(this.#statement.text);
+    const isWorthIt = sent !== undefined && !sent.isSecond && !this.#isToldOf && onlyReads(this.#statement.text);
     if (!(isWorthIt && (hasExpired(failure) || worthAnotherMember(failure, this.#router.table)))) throw error;
     this.#sent = { ...sent, isSecond: true };
     this.#header = this.#sendAlone(sent.rowsMax, sent.limits);
