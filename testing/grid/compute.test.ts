@@ -297,6 +297,21 @@ describe('a processor that misbehaves', () => {
     expect(elapsedMs).toBeLessThan(WALL_MS + 1000 + BUSY_MS);
   });
 
+  it('is stopped among many, and whoever is answered goes on meanwhile: nothing is lost, nothing done twice', async () => {
+    const counters = client.map(Counters);
+    const keys = Array.from({ length: 96 }, (_, index) => `many-${index}`);
+    const args = { how: 'loop', loopKeys: ['many-50'] } as const;
+    const codes = await Promise.all(
+      keys.map(async (key) => {
+        const code = await counters.process(key, processors.harm, args).catch((error) => error.code);
+        for (let n = 0; n < 20; n++) await counters.process(key, processors.add, { by: 1 });
+        return code;
+      }),
+    );
+    expect(codes).toEqual(keys.map((key) => (key === 'many-50' ? 'USER_CODE_TIMEOUT' : 1)));
+    expect(await counters.getAll(keys)).toEqual(keys.map((key) => ({ n: key === 'many-50' ? 20 : 21 })));
+  });
+
   it('is stopped when it takes too much memory or ends its process; the member lives on', async () => {
     await expect(harmed('heap')).rejects.toMatchObject({ code: 'USER_CODE_OUT_OF_MEMORY' });
     await expect(harmed('exit')).rejects.toMatchObject({ code: 'USER_CODE_FAILED' });

@@ -16,6 +16,8 @@ export interface ProcessorCaller {
   onRefused(position: number, bytes: Uint8Array, start: number, end: number): void;
   /** The call was skipped: the entry no longer is as the caller wants it. */
   onSkipped?(position: number): void;
+  /** Calls of its were answered in this turn, and others are in a later one. */
+  onPart?(): void;
 }
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);

@@ -1,5 +1,5 @@
 import type { CatalogedMap } from '@ashlar/cluster';
-import type { ProcessorBatch } from '@ashlar/compute';
+import type { ProcessorBatch, ProcessorOutcomes } from '@ashlar/compute';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { NO_TRACING } from '@ashlar/observe';
 import { EntryLimits, KeyGate, keyLockId, WritePath } from '@ashlar/partitions';
@@ -26,7 +26,8 @@ function bench() {
     ...{ random: seededRandom(1), partitionCount: 1, tasksMax: 1, tracing: NO_TRACING },
     run: (batch) => {
       sent.push(batch);
-      return new Promise(() => undefined);
+      const outcomes = { callCount: batch.callCount } as ProcessorOutcomes;
+      return { outcomes, finished: new Promise(() => undefined), look: () => 0 };
     },
   });
   return { calls, sent };

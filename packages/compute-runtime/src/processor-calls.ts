@@ -18,7 +18,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { READY_MODULE } from '@ashlar/api';
-import { BatchPacker, type ProcessorBatch, type ProcessorOutcomes } from '@ashlar/compute';
+import { BatchPacker, type ProcessorBatch, type RunningBatch } from '@ashlar/compute';
 import { assert, type PartitionId } from '@ashlar/core';
 import type { Tracing } from '@ashlar/observe';
 import { type KeyGate, partitionLockId } from '@ashlar/partitions';
@@ -26,11 +26,14 @@ import { groupName, isSameWork, ProcessorCall, type ProcessorName } from './proc
 import { processorSpans } from './processor-spans.ts';
 import { ProcessorTask, type ProcessorTaskDependencies, type TaskHost } from './processor-task.ts';
 import { ReadyCalls } from './ready-calls.ts';
+import { RunningTasks, type TurnWatch } from './running-tasks.ts';
 
 export interface ProcessorCallsDependencies extends ProcessorTaskDependencies {
   readonly gate: KeyGate;
   readonly partitionCount: number;
-  readonly run: (batch: ProcessorBatch, depth: number) => Promise<ProcessorOutcomes>;
+  readonly run: (batch: ProcessorBatch, depth: number) => RunningBatch;
+  /** Makes what keeps the event loop turning while workers have short tasks; undefined: nothing does. */
+  readonly turnsFor?: (look: () => void) => TurnWatch | undefined;
   /** Tasks of one depth under way at once. */
   readonly tasksMax: number;
   readonly tracing: Tracing;
@@ -68,6 +71,7 @@ export class ProcessorCalls implements TaskHost {
   readonly #idleWaits = new Map<PartitionId, () => void>();
   readonly #packers: BatchPacker[] = [];
   readonly #ready: ReadyCalls;
+  readonly #running: RunningTasks;
   /** Tasks whose answers wait for a commit. */
   #heldTasks = 0;
   /** waiting[partition]: tasks whose answers wait for a batch of it. */
@@ -80,6 +84,7 @@ export class ProcessorCalls implements TaskHost {
     this.#deps = deps;
     this.#busy = new Uint32Array(deps.partitionCount);
     this.#waiting = new Uint32Array(deps.partitionCount);
+    this.#running = new RunningTasks(deps.turnsFor);
     this.#ready = new ReadyCalls({
       ...deps,
       hold: (call) => this.#hold(call),
@@ -224,15 +229,15 @@ export class ProcessorCalls implements TaskHost {
   async #run(task: ProcessorTask, batch: BatchPacker, depth: number, name: string): Promise<void> {
     const spans = processorSpans(task.entries, name, this.#deps.tracing);
     if (spans !== undefined) batch.setTraces(spans.traces, spans.traceOf);
-    let outcomes: ProcessorOutcomes;
+    const running = this.#deps.run(batch, depth);
     try {
-      outcomes = await this.#deps.run(batch, depth);
+      await this.#running.run(task, running);
       spans?.end(undefined);
     } catch (error) {
       spans?.end(error);
       throw error;
     }
-    while (!task.stage(outcomes)) await sleep(LOOK_MS, undefined, { ref: false });
+    while (!task.stage(running.outcomes, running.outcomes.callCount)) await sleep(LOOK_MS, undefined, { ref: false });
   }
 
   /* ---- For tasks -------------------------------------------------------------------------------------------------- */

@@ -11,13 +11,14 @@
  *                    calls were never sealed and may be made again.
  * processor-task T3  One listener waits for all answers that hang on a batch.
  * processor-task T4  What lets a call that is sent again be answered is in the batch of its change (call-answers.ts).
+ * processor-task T5  Calls are counted as they were packed: others may join an entry that runs again while the task goes on.
  */
 import type { BatchPacker, EntryOutcome, ProcessorOutcomes } from '@ashlar/compute';
 import { GridError, MapDroppedError, type PartitionId, type Random, TTL_KEEP } from '@ashlar/core';
 import { deadlineOf, type EntryLimits, type WritePath } from '@ashlar/partitions';
 import { type BatchHeader, type MemberStore, RecordCause, type WriteBatch } from '@ashlar/storage';
 import { lastChanger, numberAs, stageAnswers } from './call-answers.ts';
-import { eachCall, type ProcessorCall, type ProcessorName } from './processor-call.ts';
+import { eachCall, type ProcessorCall, type ProcessorCaller, type ProcessorName } from './processor-call.ts';
 import { TaskBatches } from './task-batches.ts';
 import { changeInDoubt, checkEpoch, isBlocked, isVoid, readLost } from './undecided.ts';
 
@@ -69,6 +70,8 @@ export class ProcessorTask {
   readonly #deps: ProcessorTaskDependencies;
   readonly #host: TaskHost;
   #outcomes: ProcessorOutcomes | undefined;
+  /** Entry e has calls [callsAt[e], callsAt[e + 1]) of the worker's batch (processor-task T5). */
+  readonly #callsAt: number[] = [0];
   /** By entry: Stage. */
   #stages: Uint8Array = new Uint8Array(0);
   /** Entries that are not OVER. */
@@ -109,6 +112,7 @@ export class ProcessorTask {
         const args = call.argsEnd > call.argsStart ? call.args : undefined;
         batch.addCall(entry, args, call.argsStart, call.argsEnd, nowMs, random.below(2 ** 31));
       }
+      this.#callsAt.push(this.#callsAt.at(-1)! + first.count);
     }
     this.#left = this.entries.length;
     this.#stages = new Uint8Array(this.#left);
@@ -150,20 +154,20 @@ export class ProcessorTask {
   /**
    * Stages and submits what the calls left, lets the keys go, then answers whatever is decided.
    *
+   * @param end  calls [0, end) have outcomes: entries with later ones are left for another time
    * @returns false: some entries found no batch to stage in; call it again
    */
-  stage(outcomes: ProcessorOutcomes): boolean {
+  stage(outcomes: ProcessorOutcomes, end: number): boolean {
     this.#outcomes = outcomes;
     const { entries } = this;
     const stages = this.#stages;
     const isProgress = entries.some((call) => call.isProgress);
     const batches = new TaskBatches(this.#deps.writes, isProgress ? PROGRESS_ONCE_PER_KEY : ONCE_PER_KEY);
     let blocked = 0;
-    let firstCall = 0;
+    const callsAt = this.#callsAt;
     try {
-      for (let entry = 0; entry < entries.length; entry++) {
-        if (stages[entry] === Stage.HELD && !this.#stageEntry(entry, firstCall, batches)) blocked++;
-        firstCall += entries[entry]!.count;
+      for (let entry = 0; entry < entries.length && callsAt[entry + 1]! <= end; entry++) {
+        if (stages[entry] === Stage.HELD && !this.#stageEntry(entry, callsAt[entry]!, batches)) blocked++;
       }
       batches.submit();
     } catch (error) {
@@ -180,6 +184,15 @@ export class ProcessorTask {
     this.#wait();
     this.#answer(Stage.FREE, undefined);
     return blocked === 0;
+  }
+
+  /** Callers learn that a part of the task was staged in this turn. */
+  tellPart(): void {
+    let told: ProcessorCaller | undefined;
+    for (const { caller } of this.entries) {
+      if (caller !== told) caller.onPart?.();
+      told = caller;
+    }
   }
 
   /** Whatever is not answered fails with `error`; keys that are held are let go. */
@@ -286,7 +299,7 @@ export class ProcessorTask {
   #tellFullLogs(outcomes: ProcessorOutcomes): void {
     const told = new Set(this.#toldEarly);
     this.#toldEarly = told;
-    eachCall(this.entries, (call, index, entry) => {
+    this.#eachCall((call, index, entry) => {
       if (this.#stages[entry] !== Stage.SEALED) return;
       const error = this.#refusals!.get(entry);
       if (!GridError.is(error, 'LOG_FULL') || outcomes.error(index) !== undefined || outcomes.isRefused(index)) return;
@@ -333,7 +346,7 @@ export class ProcessorTask {
     let last = -1;
     let lost: GridError | undefined;
     let isMeant = false;
-    eachCall(this.entries, (call, index, entry) => {
+    this.#eachCall((call, index, entry) => {
       if (entry !== last) {
         last = entry;
         isMeant = stages[entry] === stage && (batch === undefined || this.#hangsOn![entry] === batch);
@@ -346,6 +359,19 @@ export class ProcessorTask {
       if (isMeant && this.#toldEarly?.has(call) !== true) this.#tell(call, index, entry, outcomes, lost);
     });
     this.#end(answered);
+  }
+
+  /** Visits the calls of the worker's batch, with their index there (processor-task T5). */
+  #eachCall(visit: (call: ProcessorCall, index: number, entry: number) => void): void {
+    const callsAt = this.#callsAt;
+    for (let entry = 0; entry < this.entries.length; entry++) {
+      const end = callsAt[entry + 1]!;
+      let call: ProcessorCall | undefined = this.entries[entry];
+      for (let index = callsAt[entry]!; index < end && call !== undefined; index++) {
+        visit(call, index, entry);
+        call = call.next;
+      }
+    }
   }
 
   #tell(

@@ -16,7 +16,7 @@ export {
 } from './listener-runner.ts';
 export { type KnownLimits, ModuleRegistry, type ModuleSource, type RegisteredModule } from './module-registry.ts';
 export { parsePath, readPath, writePath } from './path-text.ts';
-export type { CallResult, EntryOutcome, ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
+export type { CallResult, EntryOutcome, ProcessorBatch, ProcessorOutcomes, RunningBatch } from './processor-batch.ts';
 export { ProcessorRunner, type ProcessorRunOptions } from './processor-runner.ts';
 export { isReadyModule, type ReadyOutcome, type ReadyProcessor, readyProcessor } from './ready-made.ts';
 export { ReadyRun } from './ready-run.ts';

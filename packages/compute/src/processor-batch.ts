@@ -55,6 +55,16 @@ export interface CallResult {
   readonly end: number;
 }
 
+/** A batch that workers have. */
+export interface RunningBatch {
+  /** Of calls [0, look()); of all of them once it has finished. */
+  readonly outcomes: ProcessorOutcomes;
+  /** Every call has its outcome, and no worker has the batch any more. It never rejects. */
+  readonly finished: Promise<void>;
+  /** Looks how far the worker has come. @returns calls [0, n) have their outcomes, which are final */
+  look(): number;
+}
+
 /** The outcomes of a batch: complete, whatever was killed on the way. */
 export interface ProcessorOutcomes {
   readonly callCount: number;

@@ -48,11 +48,18 @@ function frameOf(batch: BatchPacker, done: readonly Done[]): ProcessorFrame {
   return frame;
 }
 
+/** A frame from its worker to its end; its calls are calls firstCall and on of the batch. */
+function take(outcomes: CollectedOutcomes, frame: ProcessorFrame, firstCall: number, isReusable: boolean): void {
+  outcomes.begin(frame, firstCall);
+  outcomes.grow();
+  outcomes.end(isReusable);
+}
+
 /** The outcomes of one frame that did all calls. */
 function outcomesOf(entryOf: readonly number[], done: readonly Done[]): CollectedOutcomes {
   const batch = batchOf(entryOf);
   const outcomes = new CollectedOutcomes(batch, () => undefined);
-  outcomes.addFrame(frameOf(batch, done), 0, done.length, true);
+  take(outcomes, frameOf(batch, done), 0, true);
   return outcomes;
 }
 
@@ -136,6 +143,47 @@ describe('a call', () => {
   });
 });
 
+describe('a frame that a worker still has', () => {
+  it('tells the outcomes of the calls that it has completed, and no others (processor-outcomes O1)', () => {
+    const batch = batchOf([0, 0, 1]);
+    const outcomes = new CollectedOutcomes(batch, () => undefined);
+    const frame = frameOf(batch, [set(1)]);
+    outcomes.begin(frame, 0);
+    expect([outcomes.grow(), outcomes.hasChanged(0)]).toEqual([1, true]);
+    expect(entryOf(outcomes, 0)).toMatchObject({ value: [1], lastChange: 0 });
+    frame.complete(1, Action.REMOVE, Number.NaN, ABSENT, ABSENT, ABSENT, ABSENT);
+    expect([outcomes.grow(), outcomes.hasChanged(1)]).toEqual([2, true]);
+    expect(entryOf(outcomes, 0)).toMatchObject({ action: 'remove', lastChange: 1 });
+  });
+
+  it('counts for nothing any more once its worker is gone', () => {
+    const batch = batchOf([0, 1]);
+    const outcomes = new CollectedOutcomes(batch, () => undefined);
+    const frame = frameOf(batch, [set(1)]);
+    outcomes.begin(frame, 0);
+    outcomes.grow();
+    outcomes.end(false);
+    outcomes.addErrors(1, 2, new GridError('SHUTTING_DOWN', 'stopping'));
+    frame.complete(1, Action.REMOVE, Number.NaN, ABSENT, ABSENT, ABSENT, ABSENT);
+    expect([outcomes.grow(), outcomes.error(1)?.code]).toEqual([0, 'SHUTTING_DOWN']);
+    expect(entryOf(outcomes, 1)).toMatchObject({ action: 'keep', lastChange: -1 });
+  });
+
+  it('is given back when both its worker and its reader are through, whoever is first (processor-outcomes O2)', () => {
+    const batch = batchOf([0]);
+    const given: ProcessorFrame[] = [];
+    const outcomes = new CollectedOutcomes(batch, (frame) => given.push(frame));
+    const frame = frameOf(batch, [set(1)]);
+    outcomes.begin(frame, 0);
+    outcomes.grow();
+    outcomes.release();
+    expect(given).toEqual([]);
+    outcomes.end(true);
+    outcomes.release();
+    expect(given).toEqual([frame]);
+  });
+});
+
 describe('a batch that took several frames, because a worker was killed', () => {
   const batch = batchOf([0, 1, 0, 1, 0]);
   const killed = new GridError('USER_CODE_TIMEOUT', 'too long');
@@ -146,9 +194,9 @@ describe('a batch that took several frames, because a worker was killed', () => 
     const outcomes = new CollectedOutcomes(batch, onRelease);
     const first = frameOf(batch, [set(1), set(2)]);
     const second = frameOf(batch, [REMOVE]);
-    outcomes.addFrame(first, 0, 2, false);
+    take(outcomes, first, 0, false);
     outcomes.addErrors(2, 3, killed);
-    outcomes.addFrame(second, 3, 1, true);
+    take(outcomes, second, 3, true);
     outcomes.addErrors(4, 5, unable);
     return { outcomes, first, second };
   }

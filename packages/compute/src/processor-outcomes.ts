@@ -1,4 +1,12 @@
-/** The outcomes of a batch, put together from the frames it took: one, and one more for every kill on the way. */
+/**
+ * The outcomes of a batch, put together from the frames it took: one, and one more for every kill on the way.
+ *
+ *   begin(frame) -> grow(completed) ... grow(completed) -> end: the worker is through with the frame
+ *
+ * processor-outcomes O1  What a call left is final once its frame counts it as completed: it may be read while later calls run.
+ * processor-outcomes O2  A frame is given back when its worker has ended the task by itself and release() was called, whichever
+ *                        comes last.
+ */
 import { assert, GridError, type WireError } from '@ashlar/core';
 import { decodeValue } from '@ashlar/serialization';
 import { ownBytes } from './own-bytes.ts';
@@ -9,9 +17,9 @@ import { ABSENT, Action, type ProcessorFrame } from './processor-frame.ts';
 interface Segment {
   readonly frame: ProcessorFrame;
   readonly firstCall: number;
-  readonly count: number;
+  count: number;
   /** Whether its worker ended the task by itself. */
-  readonly isReusable: boolean;
+  isReusable: boolean;
 }
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
@@ -41,6 +49,9 @@ export class CollectedOutcomes implements ProcessorOutcomes {
   /** By entry: 1 when a call removed it. */
   readonly #wasRemoved: Uint8Array;
   readonly #onRelease: (frame: ProcessorFrame) => void;
+  /** The one that a worker has. */
+  #open: Segment | undefined;
+  #isReleased = false;
 
   constructor(batch: ProcessorBatch, onRelease: (frame: ProcessorFrame) => void) {
     this.callCount = batch.callCount;
@@ -51,10 +62,24 @@ export class CollectedOutcomes implements ProcessorOutcomes {
     this.#onRelease = onRelease;
   }
 
-  /** Takes over the first `count` calls of a frame: they are calls firstCall and on of the batch. */
-  addFrame(frame: ProcessorFrame, firstCall: number, count: number, isReusable: boolean): void {
-    this.#segments.push({ frame, firstCall, count, isReusable });
-    for (let local = 0; local < count; local++) {
+  /** A worker gets the frame: its calls are calls firstCall and on of the batch. */
+  begin(frame: ProcessorFrame, firstCall: number): void {
+    this.#open = { frame, firstCall, count: 0, isReusable: false };
+    this.#segments.push(this.#open);
+  }
+
+  /**
+   * Takes over what the worker has completed by now (processor-outcomes O1).
+   *
+   * @returns calls [0, n) of the batch are in frames, or failed; 0: no worker has one
+   */
+  grow(): number {
+    const segment = this.#open;
+    if (segment === undefined) return 0;
+    const { frame, firstCall, count } = segment;
+    const completed = frame.completed;
+    segment.count = completed;
+    for (let local = count; local < completed; local++) {
       const call = firstCall + local;
       const entry = this.#entryOf[call]!;
       const action = frame.action(local);
@@ -68,6 +93,14 @@ export class CollectedOutcomes implements ProcessorOutcomes {
       }
       if (!Number.isNaN(frame.newTtlMs(local))) this.#lastTtl[entry] = call;
     }
+    return firstCall + completed;
+  }
+
+  /** The worker is through with its frame, or gone: what it does there from now on counts for nothing. @param isReusable  it ended the task by itself */
+  end(isReusable: boolean): void {
+    this.#open!.isReusable = isReusable;
+    this.#open = undefined;
+    if (this.#isReleased) this.#giveBack();
   }
 
   /** Calls [firstCall, end) failed with `error`. */
@@ -129,7 +162,16 @@ export class CollectedOutcomes implements ProcessorOutcomes {
   }
 
   release(): void {
-    for (const { frame, isReusable } of this.#segments.splice(0)) if (isReusable) this.#onRelease(frame);
+    this.#isReleased = true;
+    this.#giveBack();
+  }
+
+  /** processor-outcomes O2 */
+  #giveBack(): void {
+    for (const segment of this.#segments) {
+      if (segment.isReusable) this.#onRelease(segment.frame);
+      segment.isReusable = false;
+    }
   }
 
   #ttlOf(call: number): number {

@@ -47,8 +47,8 @@ function latest(frame: ProcessorFrame, call: number): number {
 
 const finish: Play = (frame) => complete(frame, frame.callCount - frame.completed);
 
-/** Runs a batch; attempts of it are played one after the other. @param entryOf  the entry of each call */
-async function run(entryOf: readonly number[], plays: readonly Play[], module = 'known') {
+/** Begins a batch; attempts of it are played one after the other. @param entryOf  the entry of each call */
+function start(entryOf: readonly number[], plays: readonly Play[], module = 'known') {
   const attempts: { readonly calls: number; readonly bytes: number }[] = [];
   const pools = {
     run: (depth: number, kind: string, task: ProcessorTask, options: RunOptions) => {
@@ -66,8 +66,14 @@ async function run(entryOf: readonly number[], plays: readonly Play[], module = 
     batch.setValue(entry, Uint8Array.of(entry * 10), 0, 1, Number.NaN);
   }
   for (const entry of entryOf) batch.addCall(entry, undefined, 0, 0, 0, 0);
-  const outcomes = await new ProcessorRunner(pools, REGISTRY).run(batch, { depth: 1 });
-  return { outcomes, attempts };
+  return { running: new ProcessorRunner(pools, REGISTRY).start(batch, { depth: 1 }), attempts };
+}
+
+/** As start(), to its end. */
+async function run(entryOf: readonly number[], plays: readonly Play[], module?: string) {
+  const { running, attempts } = start(entryOf, plays, module);
+  await running.finished;
+  return { outcomes: running.outcomes, attempts };
 }
 
 function codesOf(outcomes: ProcessorOutcomes): unknown[] {
@@ -210,5 +216,32 @@ describe('a batch', () => {
     );
     expect(codesOf(outcomes)).toEqual([undefined, 'VALUE_TOO_LARGE', undefined]);
     expect(storedIn(outcomes, 0)).toBe(2);
+  });
+
+  it('tells what its calls left while others run, and keeps it when one of those kills the worker', async () => {
+    const first = Promise.withResolvers<void>();
+    const second = Promise.withResolvers<void>();
+    const { running } = start(
+      [0, 0, 1, 0],
+      [
+        async (frame) => {
+          complete(frame, 2);
+          await first.promise;
+          throw timeout;
+        },
+        async (frame) => {
+          await second.promise;
+          complete(frame, 1);
+        },
+      ],
+    );
+    const { outcomes } = running;
+    expect([running.look(), storedIn(outcomes, 0)]).toEqual([2, 2]);
+    first.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([running.look(), outcomes.error(2)?.code, storedIn(outcomes, 0)]).toEqual([3, 'USER_CODE_TIMEOUT', 2]);
+    second.resolve();
+    await running.finished;
+    expect([running.look(), storedIn(outcomes, 0)]).toEqual([4, 3]);
   });
 });

@@ -15,7 +15,7 @@ import type { WorkerPools } from '@ashlar/workers';
 import { BatchPacker } from './batch-packer.ts';
 import { FramePool } from './frame-pool.ts';
 import { type ModuleRegistry, type RegisteredModule, sourceOf } from './module-registry.ts';
-import type { ProcessorBatch, ProcessorOutcomes } from './processor-batch.ts';
+import type { ProcessorBatch, ProcessorOutcomes, RunningBatch } from './processor-batch.ts';
 import { frameBytes, Phase, type ProcessorFrame } from './processor-frame.ts';
 import { CollectedOutcomes } from './processor-outcomes.ts';
 import type { ProcessorTask } from './run-processors.ts';
@@ -49,14 +49,22 @@ export class ProcessorRunner {
    * CALL_DEPTH_EXCEEDED, CANCELLED, SHUTTING_DOWN.
    */
   async run(batch: ProcessorBatch, options: ProcessorRunOptions = {}): Promise<ProcessorOutcomes> {
+    const { outcomes, finished } = this.start(batch, options);
+    await finished;
+    return outcomes;
+  }
+
+  /** As run(); what calls left may be taken while later ones run. */
+  start(batch: ProcessorBatch, options: ProcessorRunOptions = {}): RunningBatch {
     const outcomes = new CollectedOutcomes(batch, (frame) => this.#frames.give(frame));
+    let module: RegisteredModule;
     try {
-      const module = this.#modules.resolve(batch.module, batch.exportName, 'processor');
-      await new Round(this.#pools, this.#frames, module, batch, options, outcomes).finish();
+      module = this.#modules.resolve(batch.module, batch.exportName, 'processor');
     } catch (error) {
       outcomes.addErrors(0, batch.callCount, GridError.wrap(error));
+      return { outcomes, finished: Promise.resolve(), look: () => batch.callCount };
     }
-    return outcomes;
+    return new Round(this.#pools, this.#frames, module, batch, options, outcomes);
   }
 }
 
@@ -69,13 +77,14 @@ interface Death {
 }
 
 /** A batch on its way, over as many frames as it takes. */
-class Round {
+class Round implements RunningBatch {
   readonly #pools: WorkerPools;
   readonly #frames: FramePool;
   readonly #module: RegisteredModule;
   readonly #batch: ProcessorBatch;
   readonly #options: ProcessorRunOptions;
-  readonly #outcomes: CollectedOutcomes;
+  readonly outcomes: CollectedOutcomes;
+  readonly finished: Promise<void>;
   #done = 0;
 
   constructor(
@@ -91,20 +100,29 @@ class Round {
     this.#module = module;
     this.#batch = batch;
     this.#options = options;
-    this.#outcomes = outcomes;
+    this.outcomes = outcomes;
+    this.finished = this.#finish().catch((error: unknown) => {
+      this.outcomes.addErrors(this.#done, batch.callCount, GridError.wrap(error));
+      this.#done = batch.callCount;
+    });
   }
 
-  async finish(): Promise<void> {
+  look(): number {
+    return Math.max(this.#done, this.outcomes.grow());
+  }
+
+  async #finish(): Promise<void> {
     const { callCount } = this.#batch;
     let outputBytes = this.#batch.byteCount + callCount * OUTPUT_BYTES_PER_CALL;
     while (this.#done < callCount) {
-      const rest = restOf(this.#batch, this.#done, this.#outcomes);
+      const rest = restOf(this.#batch, this.#done, this.outcomes);
       const frame = this.#frames.take(frameBytes(rest, outputBytes));
       frame.fill(rest);
+      this.outcomes.begin(frame, this.#done);
       const death = await this.#attempt(frame, rest);
       // Read once: a dying worker may still publish outcomes. What it publishes later counts for nothing.
-      const completed = frame.completed;
-      this.#outcomes.addFrame(frame, this.#done, completed, death === undefined);
+      const completed = this.outcomes.grow() - this.#done;
+      this.outcomes.end(death === undefined);
       this.#done += completed;
       if (death === undefined) outputBytes = this.#grown(frame, outputBytes);
       else if (!death.isKill || completed === death.completedAtKill) this.#blame(frame, death.error);
@@ -147,7 +165,7 @@ class Round {
     });
     const isOneCall = frame.phase === Phase.RUNNING && BLAMED.has(error.code);
     const end = isOneCall ? this.#done + 1 : callCount;
-    this.#outcomes.addErrors(this.#done, end, told);
+    this.outcomes.addErrors(this.#done, end, told);
     this.#done = end;
   }
 
@@ -158,7 +176,7 @@ class Round {
     const error = new GridError('VALUE_TOO_LARGE', `value and result of one call have ${frame.outputNeeded} bytes`, {
       hint: `at most ${OUTCOME_BYTES_MAX} bytes`,
     });
-    this.#outcomes.addErrors(this.#done, this.#done + 1, error);
+    this.outcomes.addErrors(this.#done, this.#done + 1, error);
     this.#done += 1;
     return outputBytes;
   }

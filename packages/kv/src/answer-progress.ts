@@ -19,6 +19,8 @@ import { LateAnswers } from './late-answers.ts';
 
 /** Answers from which on a message of their own is worth it. */
 const PIECE_OPERATIONS = 64;
+/** As long as the rest is worked on, and little else is under way. */
+const PART_OPERATIONS = 16;
 const SCATTER_MS = 5;
 
 /** Who sends the answers, and gives up what is staged. */
@@ -133,6 +135,13 @@ export class AnswerProgress {
     this.#late.begin(operation);
   }
 
+  /** Many answers have come in this turn, and the next ones come in a later one: their caller can go on meanwhile (answer-progress A2). */
+  tellPart(): void {
+    const late = this.#late;
+    if (late === undefined || !this.#isStarted || this.#isOver) return;
+    if (!this.hasWaited && !this.tellsSoon && !this.#isScattered) this.#tellPiece(late, PART_OPERATIONS);
+  }
+
   /** One thing less that the operation waits for. */
   settleLate(operation: number): void {
     const late = this.#late!;
@@ -140,7 +149,8 @@ export class AnswerProgress {
     if (this.#watchers !== undefined) this.#tellWatchersOf(operation);
     if (this.hasWaited || this.tellsSoon) this.#tellSoon();
     else if (this.#isScattered) this.tellWithin();
-    else if (this.#open > 1 && late.fresh >= PIECE_OPERATIONS && this.#isStarted) this.#tellPiece(late);
+    else if (this.#open > 1 && late.fresh >= PIECE_OPERATIONS && this.#isStarted)
+      this.#tellPiece(late, PIECE_OPERATIONS);
     this.#settle();
   }
 
@@ -189,10 +199,10 @@ export class AnswerProgress {
     this.#end();
   }
 
-  #tellPiece(late: LateAnswers): void {
+  #tellPiece(late: LateAnswers, leastOperations: number): void {
     late.fresh = 0;
     const end = late.endOfAnswered(this.#told);
-    if (end - this.#told < PIECE_OPERATIONS || end === this.#count) return;
+    if (end - this.#told < leastOperations || end === this.#count) return;
     if (this.#sender.tell(this.#told, end)) this.#told = end;
   }
 

@@ -187,6 +187,11 @@ export class MutationTurns implements ProcessorCaller {
     }
   }
 
+  onPart(): void {
+    const { progress } = this.#scope;
+    progress.guard(() => progress.tellPart());
+  }
+
   onRefused(operation: number, bytes: Uint8Array, start: number, end: number): void {
     this.onResult(operation, bytes, start, end, STATUS.REFUSED);
   }

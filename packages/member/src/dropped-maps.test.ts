@@ -56,7 +56,9 @@ async function bench() {
       tasksMax: 1,
       tracing: NO_TRACING,
     },
-    run: () => Promise.reject(new Error('none are called')),
+    run: () => {
+      throw new Error('none are called');
+    },
   });
   const service = kvService({
     rooms: new RoomQueue({ isLogFull: () => false, waitingMax: 10 }),

@@ -105,4 +105,4 @@ export type {
   WireMember,
   WireOnSlow,
 } from './services.ts';
-export { SPIN_MODES, type SpinMode, spinFigures } from './spinning.ts';
+export { SPIN_MODES, type SpinMode, spinFigures, turnsFor } from './spinning.ts';

@@ -67,12 +67,16 @@ export class Spinner {
   #lostMs = 0;
   /** Of the present spin, where it is looked at. */
   #switches: number | undefined;
-  readonly #figures = { spins: 0, hits: 0, misses: 0, preempted: 0, spunMs: 0 };
+  readonly #figures: { spins: number; hits: number; misses: number; preempted: number; spunMs: number };
 
-  /** @param reason  why it must never turn; empty: it may */
-  constructor(loop: SpinLoop, reason: string) {
+  /**
+   * @param reason  why it must never turn; empty: it may
+   * @param among   whose figures it is counted in
+   */
+  constructor(loop: SpinLoop, reason: string, among?: Spinner) {
     this.#loop = loop;
     this.#reason = reason;
+    this.#figures = among === undefined ? { spins: 0, hits: 0, misses: 0, preempted: 0, spunMs: 0 } : among.#figures;
   }
 
   /** spinner S5 */

@@ -1,4 +1,4 @@
-import { coresIn, noSpinReason, spinFigures } from './spinning.ts';
+import { coresIn, noSpinReason, spinFigures, turnsFor } from './spinning.ts';
 
 describe('whether a process may spin', () => {
   it('may where there is more than one core for it', () => {
@@ -27,5 +27,28 @@ describe('whether a process may spin', () => {
 
   it('tells why it does not where the option says so', () => {
     expect(spinFigures('off')).toMatchObject({ allowed: false, reason: "spin is 'off'", spins: 0 });
+  });
+});
+
+describe('turns for the work of other threads', () => {
+  it('are none where spinning is off', () => {
+    expect(turnsFor('off', () => undefined)).toBeUndefined();
+  });
+
+  it('look in every turn while they are watched for, and count as spinning', async () => {
+    if (!spinFigures('auto').allowed) return;
+    let looks = 0;
+    const before = spinFigures('auto');
+    const looked = Promise.withResolvers<void>();
+    const turns = turnsFor('auto', () => {
+      looks++;
+      turns.arrived(turns.nowMs());
+      looked.resolve();
+    })!;
+    turns.watch(turns.nowMs());
+    await looked.promise;
+    expect([looks, turns.isWatching]).toEqual([1, false]);
+    const after = spinFigures('auto');
+    expect([after.spins - before.spins, after.hits - before.hits]).toEqual([1, 1]);
   });
 });

@@ -33,6 +33,10 @@ export function noSpinReason({ available, machine, affinity }: Cores): string {
 /** The real clock, and above the real loop, also where a test of an application has put others in their place. */
 const nowMs = performance.now.bind(performance);
 
+function involuntarySwitches(): number {
+  return process.resourceUsage().involuntaryContextSwitches;
+}
+
 let own: Spinner | undefined;
 
 function ownSpinner(): Spinner {
@@ -40,7 +44,7 @@ function ownSpinner(): Spinner {
     {
       nowMs,
       nextTurn: (turn) => setImmediate(turn),
-      involuntarySwitches: () => process.resourceUsage().involuntaryContextSwitches,
+      involuntarySwitches,
     },
     noSpinReason({ available: availableParallelism(), machine: cpus().length, affinity: affinityCores() }),
   );
@@ -59,6 +63,26 @@ export function callWatch(mode: SpinMode): CallWatch | undefined {
 /** What a stream of a door tells of the batches that come by it; undefined: the door never spins. */
 export function batchWatch(mode: SpinMode): BatchWatch | undefined {
   return mode === 'off' || !ownSpinner().isAllowed ? undefined : new BatchWatch(ownSpinner());
+}
+
+/**
+ * What keeps the event loop of this thread turning where work of other threads of the process is about to come back; counted in
+ * spinFigures(). Undefined: nothing does.
+ *
+ * @param look  called in every turn
+ */
+export function turnsFor(mode: SpinMode, look: () => void): Spinner | undefined {
+  if (mode === 'off' || !ownSpinner().isAllowed) return undefined;
+  let turn = (): void => undefined;
+  const lookAndTurn = (): void => {
+    look();
+    turn();
+  };
+  const nextTurn = (next: () => void): void => {
+    turn = next;
+    setImmediate(lookAndTurn);
+  };
+  return new Spinner({ nowMs, nextTurn, involuntarySwitches }, '', ownSpinner());
 }
 
 /** What this thread spun, for connections and doors of that mode. */

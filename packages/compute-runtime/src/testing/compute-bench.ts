@@ -1,6 +1,6 @@
 /** Processor calls over a store of two partitions, without workers: processors are functions, commits come when told. */
 import type { CatalogedMap } from '@ashlar/cluster';
-import type { ProcessorBatch, ProcessorOutcomes } from '@ashlar/compute';
+import type { ProcessorBatch, ProcessorOutcomes, RunningBatch } from '@ashlar/compute';
 import { type Epoch, GridError, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { NO_TRACING } from '@ashlar/observe';
 import { type Committer, EntryLimits, KeyGate, PROMPT_COMMITTER, WritePath } from '@ashlar/partitions';
@@ -8,6 +8,7 @@ import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore, type WriteBatch } from '@ashlar/storage';
 import { ProcessorCall, type ProcessorCaller, type ProcessorName } from '../processor-call.ts';
 import { ProcessorCalls } from '../processor-calls.ts';
+import type { TurnWatch } from '../running-tasks.ts';
 
 export const MAP: CatalogedMap = { id: 1 as MapId, name: 'm', affinityParts: 0, ttlMs: 0, maxIdleMs: 0 };
 export const PARTITIONS = 2;
@@ -66,12 +67,18 @@ export class ComputeBench {
   readonly calls: ProcessorCalls;
   /** Answers, in their order. */
   readonly told: Told[] = [];
+  /** How many answers there were whenever a part was over. */
+  readonly parts: number[] = [];
   readonly processors = new Map<string, TestProcessor>(Object.entries({ add, look, remove, fail }));
   /** Tasks wait here before they run; undefined: none does. */
   beforeTask: Promise<void> | undefined;
   tasks = 0;
+  /** Calls of each task that have run by now, while it is not over. */
+  completed = 0;
+  /** What is done in every turn while the loop is kept turning. */
+  look = (): void => undefined;
 
-  constructor(options: { readonly isPrompt?: boolean } = {}) {
+  constructor(options: { readonly isPrompt?: boolean; readonly turns?: TurnWatch } = {}) {
     const clock = new HybridClock();
     const store = MemberStore.create({
       ...{ maxBytes: 64 << 20, partitionCount: PARTITIONS, maxWorkers: 0, hashSeed: 1, clock },
@@ -85,6 +92,10 @@ export class ComputeBench {
       limits: new EntryLimits({ keyBytesMax: 1024, valueBytesMax: 1024 }),
       ...{ random: seededRandom(1), partitionCount: PARTITIONS, tasksMax: 2, tracing: NO_TRACING },
       run: (batch) => this.#run(batch),
+      turnsFor: (look) => {
+        this.look = look;
+        return options.turns;
+      },
     });
   }
 
@@ -97,6 +108,7 @@ export class ComputeBench {
       onError: (_, error) => this.told.push({ name, code: GridError.wrap(error).code }),
       onRefused: () => this.told.push({ name, code: 'PROCESSOR_REFUSED' }),
       onSkipped: () => this.told.push({ name, isSkipped: true }),
+      onPart: () => this.parts.push(this.told.length),
     };
     const processor: ProcessorName = { module: options.module ?? 'test', exportName, depth: 0 };
     const [keyBytes, argBytes] = [encodeKey(key), args === undefined ? new Uint8Array(0) : encodeValue(args)];
@@ -167,11 +179,13 @@ export class ComputeBench {
     }
   }
 
-  async #run(batch: ProcessorBatch): Promise<ProcessorOutcomes> {
+  #run(batch: ProcessorBatch): RunningBatch {
     this.tasks++;
-    const outcomes = this.#outcomesOf(batch);
-    await this.beforeTask;
-    return outcomes;
+    return {
+      outcomes: this.#outcomesOf(batch),
+      finished: Promise.resolve(this.beforeTask),
+      look: () => this.completed,
+    };
   }
 
   /** As a worker would: calls on one entry see what the ones before left. */

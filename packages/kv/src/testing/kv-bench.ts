@@ -84,7 +84,9 @@ export function bench(options: BenchOptions = {}) {
       tasksMax: 1,
       tracing: NO_TRACING,
     },
-    run: () => Promise.reject(new Error('none are called')),
+    run: () => {
+      throw new Error('none are called');
+    },
   });
   const pressure = new LogPressure(store);
   const service = kvService({

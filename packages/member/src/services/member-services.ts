@@ -41,7 +41,7 @@ import {
   ShortStatements,
   Statements,
 } from '@ashlar/sql-runtime';
-import { DEFAULT_SERVER_LIMITS, type GridCalls, type GridServices, gridCalls } from '@ashlar/transport';
+import { DEFAULT_SERVER_LIMITS, type GridCalls, type GridServices, gridCalls, turnsFor } from '@ashlar/transport';
 import type { MemberParts } from '../member-parts.ts';
 import { serviceMetrics } from '../observe/service-metrics.ts';
 import { adminService } from './admin-service.ts';
@@ -95,7 +95,8 @@ export function memberServices(parts: MemberParts): {
     ...{ store, writes, gate, clock, limits, tracing: parts.tracing },
     random: seededRandom(randomBytes(4).readInt32LE()),
     partitionCount: config.cluster.partitionCount,
-    run: (batch) => parts.processorRunner.run(batch, { depth: CALL_DEPTH.processor }),
+    run: (batch) => parts.processorRunner.start(batch, { depth: CALL_DEPTH.processor }),
+    turnsFor: (look) => turnsFor(config.spin, look),
     tasksMax: TASKS_A_THREAD * parts.userPools.stats()[CALL_DEPTH.processor]!.threads,
   });
   const { snapshotMaxAgeMs } = config.limits;

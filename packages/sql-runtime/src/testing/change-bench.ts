@@ -80,7 +80,11 @@ export class ChangeBench {
     const processors = new ProcessorCalls({
       ...{ store, writes, gate, limits, clock, random: seededRandom(1), partitionCount, tasksMax: 1 },
       tracing: { begin: () => ({ trace: undefined, end: () => undefined }) },
-      run: () => new Promise(() => undefined),
+      run: (batch) => ({
+        outcomes: { callCount: batch.callCount } as never,
+        finished: new Promise(() => undefined),
+        look: () => 0,
+      }),
     });
     const ownership: Pick<Ownership, 'stamp' | 'checkAll'> = {
       stamp: 0 as OwnershipStamp,
