@@ -129,6 +129,15 @@ export class BatchRecord {
     return -1;
   }
 
+  /** Whether the number came with it, and is not answered by it (batch-record K1): what became of it the log may know. */
+  isOpen(number: number): boolean {
+    return this.#open?.has(number) === true;
+  }
+
+  get hasOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
   /** The numbers that it answers, in the order of its mutations. */
   *numbers(): Iterable<number> {
     for (const number of this.#allNumbers()) if (this.#open?.has(number) !== true) yield number;

@@ -1,6 +1,7 @@
 /** What is answered to mutations that are sent again, where memory knows of them and where only the log does. */
 import { READY_MODULE } from '@ashlar/api';
-import type { Epoch, PartitionId } from '@ashlar/core';
+import type { Serving } from '@ashlar/cluster';
+import { type Epoch, GridError, type PartitionId } from '@ashlar/core';
 import { keyLockId } from '@ashlar/partitions';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
 import { type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
@@ -65,6 +66,53 @@ function seen(answers: readonly KvAnswers[]): [number, unknown][] {
     errors[0]?.error.code ?? (values.length === 0 ? undefined : decodeValue(values, 0, values.length)),
   ]);
 }
+
+describe('a mutation whose answer was withheld, for nobody could vouch for its partition at that moment', () => {
+  /** A service whose leases end when its commits come, and hold again afterwards. */
+  function doubtful() {
+    let commits!: HandCommits;
+    let isLeaseOver = false;
+    const over = new GridError('LEASE_EXPIRED', 'no lease');
+    const serving: Partial<Serving> = {
+      servedChanges: 0,
+      admits: () => !isLeaseOver,
+      readRefusal: () => (isLeaseOver ? over : undefined),
+      writeRefusal: () => (isLeaseOver ? over : undefined),
+      isAllServedSince: () => !isLeaseOver,
+    };
+    const all = bench({ committer: (store) => (commits = new HandCommits(store)), serving });
+    all.mapIsKnown();
+    const commitInDoubt = (): void => {
+      isLeaseOver = true;
+      commits.commit();
+      isLeaseOver = false;
+    };
+    return { ...all, commitInDoubt };
+  }
+
+  it.each<[string, KvBatch, [number, unknown], unknown]>([
+    ['increment', ready('increment', { path: 'n', by: 1 }, 1), [STATUS.TRUE, 1], { n: 1 }],
+    ['getAndPut', op(OPCODE.GET_AND_PUT, 'new', 1), [STATUS.FALSE, undefined], 'new'],
+    ['putIfAbsent', op(OPCODE.PUT_IF_ABSENT, 'new', 1), [STATUS.TRUE, undefined], 'new'],
+  ])('was applied, and is once when it is asked for again: %s', (_, batch, answer, after) => {
+    const { stream, value, commitInDoubt, told } = doubtful();
+    const { send, answers } = stream();
+    send(batch);
+    commitInDoubt();
+    expect(seen(answers)).toEqual([[STATUS.FAILED, 'IN_DOUBT']]);
+    send({ ...batch, ...AGAIN });
+    expect([seen(answers)[1], value(), told().length]).toEqual([answer, after, 1]);
+  });
+
+  it('is void where its first copy comes behind the one that was in doubt', () => {
+    const { stream, value, commitInDoubt, told } = doubtful();
+    const { send, answers } = stream();
+    send(ready('increment', { path: 'n', by: 1 }, 1, AGAIN));
+    commitInDoubt();
+    send(ready('increment', { path: 'n', by: 1 }, 1));
+    expect([seen(answers)[1], value(), told().length]).toEqual([[STATUS.FAILED, 'OUTCOME_UNKNOWN'], { n: 1 }, 1]);
+  });
+});
 
 describe('a mutation that only the log remembers', () => {
   it.each<[string, KvBatch, [number, unknown], unknown]>([

@@ -167,7 +167,8 @@ export class Repeats {
   #isProved(operation: number): boolean {
     const { session, batch, deps, isResent } = this.#scope;
     const number = this.#numbers.of(operation);
-    const isRemembered = this.#recordOf(number) !== undefined;
+    // What ended in doubt came, and no record answers it: also where the partition has been here all the time.
+    const isRemembered = this.#recordOf(number) !== undefined || this.#records!.isOpen(number);
     if (!isResent) {
       if (!isRemembered && !session!.hasForgotten(number)) return true;
       throw unknownOutcome('this is its first copy, which comes after the other');

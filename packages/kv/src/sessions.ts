@@ -207,6 +207,7 @@ export class EarlierRecords {
   readonly #session: Session;
   readonly #records: readonly BatchRecord[];
   #byNumber: Map<number, BatchRecord> | undefined;
+  #withOpen: readonly BatchRecord[] | undefined;
 
   constructor(session: Session, records: readonly BatchRecord[]) {
     this.#session = session;
@@ -219,6 +220,12 @@ export class EarlierRecords {
     if (this.#records.length <= TABLE_FROM) return this.#records.find((record) => record.indexOf(number) >= 0);
     this.#byNumber ??= this.#table();
     return this.#byNumber.get(number);
+  }
+
+  /** Whether the number came before, and no record answers it: its outcome was in doubt, or it was never sealed. */
+  isOpen(number: number): boolean {
+    this.#withOpen ??= this.#records.filter((record) => record.hasOpen);
+    return this.#withOpen.some((record) => record.isOpen(number));
   }
 
   #table(): Map<number, BatchRecord> {

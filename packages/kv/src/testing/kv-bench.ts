@@ -1,5 +1,5 @@
 /** A kv service over a store of its own, whose map is made when the test says so, for unit tests. */
-import type { CatalogedMap, GridView } from '@ashlar/cluster';
+import type { CatalogedMap, GridView, Serving } from '@ashlar/cluster';
 import { ProcessorCalls } from '@ashlar/compute-runtime';
 import { type Epoch, HybridClock, type MapId, type PartitionId, seededRandom } from '@ashlar/core';
 import { MemberMetrics, NO_TRACING } from '@ashlar/observe';
@@ -34,6 +34,8 @@ export interface BenchOptions {
   readonly sliceRecords?: number;
   /** Default: prompt. */
   readonly committer?: (store: MemberStore) => Committer;
+  /** As where members replicate. Default: the member serves what its table names. */
+  readonly serving?: Partial<Serving>;
   /** Who answers statements. Default: nobody. */
   readonly statements?: StatementDoor;
 }
@@ -55,6 +57,7 @@ export function bench(options: BenchOptions = {}) {
     catalog: { catalogVersion: 1 },
     table: { tableVersion: 1 },
     serves: () => true,
+    serving: options.serving,
     waitForTable: () => undefined,
     mapFor: () => made.promise,
   } as unknown as GridView;
