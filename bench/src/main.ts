@@ -4,6 +4,7 @@ import { benchKv } from './kv/bench.ts';
 import { benchMembers } from './members/bench.ts';
 import { type BenchOptions, parseOptions } from './options.ts';
 import { benchProcess } from './process/bench.ts';
+import { benchReplication } from './replication/bench.ts';
 import { makeReporter, type Reporter, setUp } from './report.ts';
 import { benchScan } from './scan/bench.ts';
 import { benchSql } from './sql/bench.ts';
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, (reporter: Reporter, options: BenchOption
   kv: benchKv,
   members: benchMembers,
   process: benchProcess,
+  replication: benchReplication,
   scan: benchScan,
   sql: benchSql,
   start: benchStart,

@@ -16,9 +16,9 @@ export interface KvSubject {
 export const SUBJECTS = ['ashlar', 'ashlar-spin-off', 'redis', 'redis-autopipe', 'echo', 'echo-shared'] as const;
 /**
  * 'ashlar-spin-off': neither its client nor its member spins. 'ashlar-sql': gets by a SELECT with the key. 'echo-shared': the
- * connections of a process share one socket.
+ * connections of a process share one socket. 'redis-wait': a write is over when one replica has it.
  */
-export type SubjectName = (typeof SUBJECTS)[number] | 'ashlar-sql';
+export type SubjectName = (typeof SUBJECTS)[number] | 'ashlar-sql' | 'redis-wait';
 
 /** @param address  host:port, several with commas between them */
 export async function openSubject(name: SubjectName, address: string): Promise<KvSubject> {
@@ -33,6 +33,8 @@ export async function openSubject(name: SubjectName, address: string): Promise<K
       return openRedis(address, false);
     case 'redis-autopipe':
       return openRedis(address, true);
+    case 'redis-wait':
+      return openWaitingRedis(address);
     case 'echo':
       return openEcho(address, 'own');
     case 'echo-shared':
@@ -79,6 +81,39 @@ async function openRedis(address: string, enableAutoPipelining: boolean): Promis
     },
     hasValues: true,
     close: () => redis.quit(),
+  };
+}
+
+/**
+ * WAIT blocks its connection, so writes have one of their own: those of a turn go as one pipeline with one WAIT behind them, and reads are
+ * held up by none.
+ */
+async function openWaitingRedis(address: string): Promise<KvSubject> {
+  const reads = await openRedis(address, true);
+  const [host, port] = address.split(':') as [string, string];
+  const redis = new Redis({ host, port: Number(port) });
+  let turn: { readonly pipeline: ReturnType<Redis['pipeline']>; readonly done: Promise<void> } | undefined;
+  const begin = (): NonNullable<typeof turn> => {
+    const pipeline = redis.pipeline();
+    const done = new Promise<void>((resolve, reject) => {
+      setImmediate(() => {
+        turn = undefined;
+        pipeline.call('WAIT', '1', '5000');
+        pipeline
+          .exec()
+          .then((results) => (results?.at(-1)?.[1] === 1 ? resolve() : reject(new Error('no replica'))), reject);
+      });
+    });
+    return { pipeline, done };
+  };
+  return {
+    ...reads,
+    put(key, value) {
+      turn ??= begin();
+      turn.pipeline.set(key, toText(value));
+      return turn.done;
+    },
+    close: () => Promise.all([reads.close(), redis.quit()]),
   };
 }
 

@@ -31,6 +31,7 @@ import {
   type Moment,
   type Note,
   type Renewal,
+  type ReplicationFigures,
   type ReplicationOptions,
 } from '@ashlar/replication';
 import { BackupCopies } from './backup-copies.ts';
@@ -137,6 +138,11 @@ export class ReplicaHost {
       this.#input(() => this.#core.leave(this.#now()));
       this.#turn();
     });
+  }
+
+  /** How far replication is, for whoever watches it: collected when somebody asks. */
+  figures(): ReplicationFigures {
+    return this.#core.figures();
   }
 
   /** A message of another replica has come. */

@@ -1,0 +1,62 @@
+/**
+ * `replication`: what it costs to have a copy of everything on another member. The same three members on the same core with and
+ * without backups, and Redis with one replica whose writes wait for it; the client has the other core.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Child } from '../child-process.ts';
+import { type Case, type Running, runCases, SERVER_CORE, startClient, stopAll } from '../kv/harness.ts';
+import { type MemberProcess, startMember } from '../member-process.ts';
+import type { BenchOptions } from '../options.ts';
+import { startRedis } from '../peers/redis.ts';
+import type { Reporter } from '../report.ts';
+
+const ROUNDS = 5;
+const MEMBERS = 3;
+/** b0, b1: backups of each partition. */
+const SUBJECTS = ['b0', 'b1', 'redis-wait'] as const;
+type Subject = (typeof SUBJECTS)[number];
+
+const CASES: Readonly<Record<string, Case>> = {
+  '95/5 x512': { count: 300_000, writeShare: 0.05, inFlight: 512, shape: 'text' },
+  '50/50 x512': { count: 300_000, writeShare: 0.5, inFlight: 512, shape: 'text' },
+  'put x1': { count: 10_000, writeShare: 1, inFlight: 1, shape: 'text' },
+};
+
+export async function benchReplication(reporter: Reporter, options: BenchOptions): Promise<void> {
+  const subjects = options.chosen('subject', SUBJECTS) as readonly Subject[];
+  const running = new Map<string, Running>();
+  const directory = await mkdtemp(join(tmpdir(), 'ashlar-bench-'));
+  try {
+    for (const subject of subjects) running.set(subject, await start(subject, directory, reporter));
+    const chosen = options.chosen('case', Object.keys(CASES));
+    const rounds = options.rounds ?? ROUNDS;
+    const named = { bench: 'replication', cases: CASES, chosen, rounds, running, subjectsOf: () => subjects };
+    await runCases(named, reporter);
+  } finally {
+    await stopAll(running.values());
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function start(subject: Subject, directory: string, reporter: Reporter): Promise<Running> {
+  if (subject === 'redis-wait') {
+    const redis = await startRedis(SERVER_CORE);
+    const servers: Child[] = [redis, await startRedis(SERVER_CORE, redis.port)];
+    reporter.note(`${subject}: Redis ${redis.version}, one replica`);
+    return startClient(subject, servers, `127.0.0.1:${redis.port}`);
+  }
+  const members = await startMembers(subject === 'b1' ? 1 : 0, join(directory, subject));
+  return startClient('ashlar', members, members.map(({ address }) => address).join(','));
+}
+
+/** The first one says that it is ready before the others have joined: clients wait for those. */
+async function startMembers(backups: number, dataDirectory: string): Promise<MemberProcess[]> {
+  const settings = { 'cluster.expectedMembers': MEMBERS, 'cluster.backups': backups };
+  const first = await startMember({ ...settings, 'cluster.dataDirectory': dataDirectory }, SERVER_CORE);
+  const members = [first];
+  while (members.length < MEMBERS)
+    members.push(await startMember({ ...settings, 'cluster.join': first.address }, SERVER_CORE));
+  return members;
+}
