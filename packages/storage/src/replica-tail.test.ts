@@ -254,6 +254,56 @@ describe('a backup', () => {
     expect([stateOf(between), stateOf(before)]).toEqual(['notApplied', 'unknown']);
   });
 
+  it('gets batches whole, and holds none in part', () => {
+    const primary = makeBench();
+    const backup = backupBench();
+    const LATER = 2 as MapId;
+    primary.store.openMap(LATER, { affinityParts: 0 });
+    const long = primary.store.begin();
+    for (let key = 0; key < 50; key++) stagePut(long, `k${key}`, 'v'.repeat(100));
+    long.commit();
+    put(primary.store, 'a', '1');
+    const mixed = primary.store.begin();
+    for (const key of ['b', 'c']) stagePut(mixed, key, '1');
+    stagePut(mixed, 'x', '1', PARTITION, 0, LATER);
+    mixed.commit();
+    const run = (from: number, bytesMax: number): unknown => {
+      const { recordEpoch, count } = primary.store.readRun(PARTITION, from as Sequence, bytesMax)!;
+      return [recordEpoch, count];
+    };
+    // One batch in any case, and no part of one.
+    expect([run(1, 1), run(1, 4000), run(1, 1e6), run(51, 1)]).toEqual([
+      [1, 50],
+      [1, 50],
+      [1, 54],
+      [1, 1],
+    ]);
+    const frame = readRecordFrame(primary.store.readRun(PARTITION, 1 as Sequence, 1e6)!.payload);
+    // Its last record is of a map that is not known here yet.
+    expect(backup.store.applyFrame(frame)).toBe(52);
+    expect(backup.store.heldSequence(PARTITION)).toBe(51);
+    backup.store.checkInvariants();
+    backup.store.openMap(LATER, { affinityParts: 0 });
+    expect(backup.store.applyFrame(frame)).toBe(55);
+    commit(primary, backup);
+    expect(shown(backup)).toEqual(shown(primary));
+    backup.store.checkInvariants();
+  });
+
+  it('that has no room for all of a batch holds nothing of it', () => {
+    const primary = makeBench({ maxBytes: 2 ** 24 });
+    const backup = backupBench({ maxBytes: 40 * 32_768 });
+    put(primary.store, 'a', '1');
+    const batch = primary.store.begin();
+    for (let key = 0; key < 300; key++) stagePut(batch, `k${key}`, 'v'.repeat(4000));
+    batch.commit();
+    const frame = readRecordFrame(primary.store.readRun(PARTITION, 1 as Sequence, 2e6)!.payload);
+    expect(() => backup.store.applyFrame(frame)).toThrow(expect.objectContaining({ code: 'OUT_OF_MEMORY' }));
+    expect(backup.store.heldSequence(PARTITION)).toBe(1);
+    settle(backup.store);
+    backup.store.checkInvariants();
+  });
+
   it('knows what a key held before a step that wrote it more than once, as its primary does', () => {
     const primary = makeBench();
     const backup = backupBench();

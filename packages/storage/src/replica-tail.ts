@@ -17,6 +17,8 @@
  * replica-tail T4  The log takes its records also when it is full (log-budget B3): the primary has made room for them.
  * replica-tail T5  The terms of the primary's log are those of the backup's: what its durable consumers hold is held here
  *                  (partition-log L7), and what a log that begins later does not reach back to is known by its version.
+ * replica-tail T6  What is staged of a frame is whole batches, as they came: a batch of which a record has no room, or is ahead of the
+ *                  catalog, is not staged at all.
  */
 import { assert, type MapId } from '@ashlar/core';
 import { knownVersion } from './batch/pending-words.ts';
@@ -61,7 +63,7 @@ export class ReplicaTail {
    * Stages what is new in a frame.
    *
    * @returns the sequence that is wanted next: one of the frame where a record is ahead of the catalog (replica-tail T2)
-   * @throws OutOfMemoryError what came before it in the frame is staged
+   * @throws OutOfMemoryError the batches before it in the frame are staged
    */
   apply(frame: RecordFrame): number {
     const { log } = this.#partition;
@@ -69,10 +71,24 @@ export class ReplicaTail {
     assert(frame.firstSequence <= log.nextSequence, 'replica-tail T1: a frame meets the log');
     this.#checkKnown(frame);
     this.#takeTerms(frame);
-    for (let index = log.nextSequence - frame.firstSequence; index < frame.count; index++) {
-      if (!this.#applyRecord(frame, index)) break;
+    const first = log.nextSequence;
+    try {
+      for (let index = first - frame.firstSequence; index < frame.count; index++)
+        if (!this.#applyRecord(frame, index)) break;
+    } finally {
+      this.#keepWholeBatches(frame, first);
     }
     return log.nextSequence;
+  }
+
+  /** Where it stopped within a batch that the frame has whole, what came of that is taken back (replica-tail T6). */
+  #keepWholeBatches(frame: RecordFrame, first: number): void {
+    const next = this.#partition.log.nextSequence;
+    if (next > frame.lastSequence) return;
+    const version = frame.field('version', next - frame.firstSequence);
+    let from = next;
+    while (from > first && frame.field('version', from - 1 - frame.firstSequence) === version) from -= 1;
+    this.#dropFrom(from);
   }
 
   /** What is here already is what came before. */
@@ -283,10 +299,14 @@ export class ReplicaTail {
 
   /** Takes back what is not committed, from the back. */
   dropTail(): void {
+    this.#dropFrom(this.#partition.log.committedSequence + 1);
+  }
+
+  #dropFrom(first: number): void {
     const core = this.#core;
     const { log } = this.#partition;
-    if (this.length === 0) return;
-    for (let sequence = log.nextSequence - 1; sequence > log.committedSequence; sequence--) {
+    if (first === log.nextSequence) return;
+    for (let sequence = log.nextSequence - 1; sequence >= first; sequence--) {
       const at = this.#placeOf(sequence);
       const table = this.#tableAt(at);
       if (table === undefined) continue;
@@ -295,7 +315,7 @@ export class ReplicaTail {
       core.noteGarbage(table, 1);
     }
     core.collect();
-    log.undo(log.committedSequence + 1);
+    log.undo(first);
   }
 
   /* ---- The journal ------------------------------------------------------------------------------------------------ */

@@ -71,7 +71,7 @@ export class StoreReplicas extends StoreLogs {
    * Stages what is new in a frame of the primary's log; nobody sees it before commitBackup().
    *
    * @returns the next sequence wanted: one of the frame where a record is of a map that is not here yet
-   * @throws OutOfMemoryError; what came before in the frame is staged
+   * @throws OutOfMemoryError; the batches before it in the frame are staged
    */
   applyFrame(frame: RecordFrame): Sequence {
     this.#core.clock.follow(frame.lastVersion);

@@ -5,6 +5,9 @@
  * store-logs G1  Only what is committed is read by record; frames hold what is sealed.
  * store-logs G2  What leaves the member is noted in its log before it is handed out: it is never undone here (partition-log
  *                L3).
+ * store-logs G4  A batch leaves for replicas in one piece, as far as a frame has room for it: whoever is promoted has all of it
+ *                or nothing, as its callers were promised. Only a batch of more than 32,768 records or 8 MiB in one partition goes
+ *                in several.
  */
 import { assert, type Epoch, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import { assertCount, assertSlice } from '../edge-asserts.ts';
@@ -17,6 +20,10 @@ import type { LogConsumer, LogHolder } from './log-consumer.ts';
 import { LogRecordView } from './log-record.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { FRAME_RECORDS_MAX, RecordFrameWriter } from './record-frame.ts';
+
+/** A batch of as much goes in one piece (store-logs G4). */
+const WHOLE_BATCH_RECORDS_MAX = FRAME_RECORDS_MAX / 2;
+const WHOLE_BATCH_BYTES_MAX = 8 << 20;
 
 /** The room that all logs of a member have together, and what of it cannot be given up. */
 export interface LogRoom {
@@ -118,10 +125,10 @@ export class StoreLogs {
   }
 
   /**
-   * As encodeLog(), for replicas: of records of one epoch.
+   * As encodeLog(), for replicas: of records of one epoch, and of whole batches (store-logs G4).
    *
-   * @param from      not behind what is sealed
-   * @param bytesMax  of keys and values; one record goes in any case
+   * @param from      the first record of a batch, not behind what is sealed
+   * @param bytesMax  of keys and values; one batch goes in any case
    * @returns undefined when the log does not reach back so far any more
    */
   readRun(partitionId: PartitionId, from: Sequence, bytesMax: number): LogRun | undefined {
@@ -130,24 +137,47 @@ export class StoreLogs {
     const sealed = this.#core.partitions[partitionId]!.sealedSequence;
     assert(from <= sealed, 'what is read for a replica is sealed');
     const recordEpoch = this.#record.attach(log.recordRef(from)).epoch;
-    const last = Math.min(sealed, from + FRAME_RECORDS_MAX - 1);
-    const payload = this.#encode(partitionId, from, last, bytesMax, recordEpoch);
+    const payload = this.#encodeBatches(partitionId, from, sealed, bytesMax, recordEpoch);
     return { recordEpoch, count: this.#frames.count, bytes: payload.length, payload };
   }
 
-  /** Records [from, last] as far as they fit and, if an epoch is given, are of that one; the first one in any case. */
-  #encode(partitionId: PartitionId, from: number, last: number, bytesMax: number, epoch?: Epoch): Uint8Array {
+  /** Records [from, last] as far as they fit; the first one in any case. */
+  #encode(partitionId: PartitionId, from: number, last: number, bytesMax: number): Uint8Array {
     const log = this.#logOf(partitionId);
     const frames = this.#frames;
-    const { maps } = this.#core;
     frames.begin(partitionId, from, log);
-    for (let sequence = from; sequence <= last && (sequence === from || frames.contentBytes < bytesMax); sequence++) {
+    for (let sequence = from; sequence <= last && (sequence === from || frames.contentBytes < bytesMax); sequence++)
+      this.#add(log, sequence);
+    return this.#finishFrame(log, from);
+  }
+
+  /** Batches from `from` on as far as they fit and are of that epoch; the first one in any case (store-logs G4). */
+  #encodeBatches(partitionId: PartitionId, from: number, last: number, bytesMax: number, epoch: Epoch): Uint8Array {
+    const log = this.#logOf(partitionId);
+    const frames = this.#frames;
+    frames.begin(partitionId, from, log);
+    let [version, batchStart] = [-1, 0];
+    for (let sequence = from; sequence <= last && frames.count < FRAME_RECORDS_MAX; sequence++) {
       const record = this.#record.attach(log.recordRef(sequence));
-      if (epoch !== undefined && record.epoch !== epoch) break;
-      frames.add(record, !maps.has(record.mapId));
+      const { contentBytes, count } = frames;
+      if (record.sealedVersion !== version) {
+        const isFull = contentBytes >= bytesMax || count >= FRAME_RECORDS_MAX - WHOLE_BATCH_RECORDS_MAX;
+        if (count > 0 && (isFull || record.epoch !== epoch)) break;
+        [version, batchStart] = [record.sealedVersion, contentBytes];
+      } else if (contentBytes - batchStart >= WHOLE_BATCH_BYTES_MAX) break;
+      this.#add(log, sequence);
     }
-    log.noteLeft(from + frames.count - 1);
-    return frames.finish();
+    return this.#finishFrame(log, from);
+  }
+
+  #add(log: PartitionLog, sequence: number): void {
+    const record = this.#record.attach(log.recordRef(sequence));
+    this.#frames.add(record, !this.#core.maps.has(record.mapId));
+  }
+
+  #finishFrame(log: PartitionLog, from: number): Uint8Array {
+    log.noteLeft(from + this.#frames.count - 1);
+    return this.#frames.finish();
   }
 
   /** The last sequence that is sealed, or held by a backup. @throws GridError SEQUENCE_GONE: the partition is not on this member */
