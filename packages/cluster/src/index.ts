@@ -22,6 +22,7 @@ export {
 } from './embedded-coordinator.ts';
 export { type Follow, GridView } from './grid-view.ts';
 export { assignPartitions, type Owners } from './placement.ts';
+export { type Election, type ElectionCause, electionsOf } from './replicas/elections.ts';
 export { checkedReplicaTable, checkedTransaction } from './replicas/replica-check.ts';
 export type {
   ControlPorts,

@@ -16,6 +16,7 @@ import type { IsGiven } from './control/grid-settings.ts';
 import { type Closers, type MemberParts, makeParts, threadsOf } from './member-parts.ts';
 import { HttpDoor } from './observe/http-door.ts';
 import { doorMetrics, memberMetrics } from './observe/member-metrics.ts';
+import { noticesOf } from './observe/partition-states.ts';
 import { memberServices } from './services/member-services.ts';
 import { SliceLoop } from './slice-loop.ts';
 
@@ -122,7 +123,7 @@ export class Member {
 
   /** @returns host:port */
   async #openHttp(): Promise<string> {
-    const { config, metrics, security } = this.#parts;
+    const { config, control, metrics, security } = this.#parts;
     const { host, port } = config.http;
     const { registry } = metrics;
     const door = new HttpDoor({
@@ -130,6 +131,7 @@ export class Member {
       port,
       metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       notReady: () => this.#notReady(),
+      notices: () => noticesOf(control.table),
       security: security.http,
     });
     const opened = await door.listen();

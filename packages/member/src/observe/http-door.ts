@@ -40,6 +40,8 @@ export interface HttpDoorOptions {
   readonly metrics: () => Promise<Page>;
   /** Why the member does not serve; empty: it does. */
   readonly notReady: () => readonly string[];
+  /** What operators should know, ready or not. Default: nothing. */
+  readonly notices?: () => readonly string[];
   /** Undefined: anybody may read, without TLS (http-door H3). */
   readonly security?: HttpSecurity | undefined;
 }
@@ -138,7 +140,9 @@ export class HttpDoor {
       case '/readyz': {
         const reasons = this.#options.notReady();
         const ready = reasons.length === 0;
-        return text(ready ? 200 : 503, `${JSON.stringify({ ready, reasons })}\n`, 'application/json');
+        const notices = this.#options.notices?.() ?? [];
+        const told = { ready, reasons, ...(notices.length > 0 ? { notices } : {}) };
+        return text(ready ? 200 : 503, `${JSON.stringify(told)}\n`, 'application/json');
       }
       default:
         return text(404, 'here are /metrics, /healthz and /readyz\n');

@@ -4,12 +4,14 @@ import { HttpDoor } from './http-door.ts';
 
 describe('the HTTP door', () => {
   const metrics = new MemberMetrics();
+  let notices: string[] = [];
   let reasons = ['1 of 2 members have joined'];
   const door = new HttpDoor({
     host: '127.0.0.1',
     port: 0,
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
     notReady: () => reasons,
+    notices: () => notices,
   });
   let base = '';
   beforeAll(async () => {
@@ -40,6 +42,9 @@ describe('the HTTP door', () => {
     const ready = await fetch(`${base}/readyz`);
     expect(ready.status).toBe(200);
     expect(await ready.json()).toEqual({ ready: true, reasons: [] });
+    notices = ['3 of 8 partitions wait for a primary'];
+    const degraded = await fetch(`${base}/readyz`);
+    expect([degraded.status, await degraded.json()]).toEqual([200, { ready: true, reasons: [], notices }]);
   });
 
   it('refuses what it does not have', async () => {

@@ -7,6 +7,7 @@ import { type DoorStats, type SpinMode, spinFigures } from '@ashlar/transport';
 import type { PoolStats } from '@ashlar/workers';
 import type { Closers, MemberParts } from '../member-parts.ts';
 import { servedEntries } from '../served-entries.ts';
+import { replicationMetrics } from './replication-metrics.ts';
 
 /** The user pools, by the depth of the calls that they run. */
 const USER_POOLS = ['user-listener', 'user-processor', 'user-job'] as const;
@@ -16,6 +17,7 @@ export function memberMetrics(parts: MemberParts, closers: Closers): void {
   loopMetrics(parts, closers);
   poolMetrics(parts);
   gridMetrics(parts);
+  replicationMetrics(parts.metrics, parts.control, parts.replication);
 }
 
 /* ---- Memory --------------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@ import type { Sessions } from '@ashlar/kv';
 import type { MemberMetrics } from '@ashlar/observe';
 import { HELD_KINDS, type KeyGate, type LocalSnapshots, type RoomQueue, type WritePath } from '@ashlar/partitions';
 import type { HeldMemory } from '@ashlar/sql-runtime';
+import { type ObservedReplication, undecidedRecords } from './replication-metrics.ts';
 
 export interface ObservedServices {
   readonly gate: KeyGate;
@@ -16,17 +17,20 @@ export interface ObservedServices {
   readonly held: HeldMemory;
   readonly snapshots: LocalSnapshots;
   readonly writes: WritePath;
+  /** Undefined: the grid keeps no copies. */
+  readonly replication: ObservedReplication | undefined;
 }
 
 export function serviceMetrics(metrics: MemberMetrics, observed: ObservedServices): void {
-  const { gate, rooms, sessions, processors, hub, held, snapshots, writes } = observed;
+  const { gate, rooms, sessions, processors, hub, held, snapshots, writes, replication } = observed;
   metrics.gauge(
     'ashlar_sync_queue_depth',
-    'What is behind: mutations that wait for a processor to let their key go, or for room in a log that listeners hold, and committed log records that subscriptions and listeners have not read. There are no backups yet that could be behind.',
+    'What is behind: mutations that wait for a processor to let their key go, or for room in a log that listeners hold, committed log records that subscriptions and listeners have not read, and log records that not every copy in sync has.',
     () => [
       { labels: { kind: 'key-gate' }, value: gate.waitingCount },
       { labels: { kind: 'log-room' }, value: rooms.count },
       { labels: { kind: 'events' }, value: hub.lag().sum },
+      { labels: { kind: 'replication' }, value: undecidedRecords(replication) },
     ],
     ['kind'],
   );

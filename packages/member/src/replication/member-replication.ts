@@ -9,11 +9,12 @@
 import type { GridView, TableState } from '@ashlar/cluster';
 import { GridError, type HybridClock, type MemberId, type ReplicaId, replicaIdOf, systemTime } from '@ashlar/core';
 import { decodeMessage, encodeMessage, type HostTimers, ReplicaHost } from '@ashlar/partitions';
-import { DEFAULT_OPTIONS, DEFAULT_TIMINGS, type Note } from '@ashlar/replication';
+import { DEFAULT_OPTIONS, DEFAULT_TIMINGS, type Note, type ReplicationFigures } from '@ashlar/replication';
 import type { MemberStore } from '@ashlar/storage';
 import { type ConnectionOptions, ReplicaLinks, type ReplicaMessage, type ReplicationService } from '@ashlar/transport';
 import type { Logger } from 'pino';
 import { noteLines } from './note-lines.ts';
+import { ReplicationCounts } from './replication-counts.ts';
 
 const TIMERS: HostTimers = {
   soon: (run) => void setImmediate(run),
@@ -39,6 +40,9 @@ export class MemberReplication {
   readonly host: ReplicaHost;
   readonly service: ReplicationService;
   readonly links: ReplicaLinks;
+  readonly counts = new ReplicationCounts();
+  /** Messages that links could not take: they are sent again. */
+  droppedMessages = 0;
   readonly replica: ReplicaId;
   readonly #parts: ReplicationParts;
   #notes: Note[] = [];
@@ -53,7 +57,9 @@ export class MemberReplication {
       ...{ store, clock, time: systemTime, timers: TIMERS },
       replication: { ...DEFAULT_OPTIONS, self: this.replica, partitionCount, minInSync, timings: DEFAULT_TIMINGS },
       ports: {
-        send: (to, message) => void this.links.send(encodeMessage({ from: this.replica, to, message })),
+        send: (to, message) => {
+          if (!this.links.send(encodeMessage({ from: this.replica, to, message }))) this.droppedMessages++;
+        },
         transact: async (transaction) => (await control.transact(transaction)).replicas,
         renew: (replica, lease) => control.renew(replica, lease),
         servedChanged: () => control.servingChanged(),
@@ -70,6 +76,10 @@ export class MemberReplication {
     control.serveBy(this.host.served);
     control.onTable((table) => this.#followLinks(table));
     control.onCatalog(() => this.host.catalogChanged());
+  }
+
+  figures(): ReplicationFigures {
+    return this.host.figures();
   }
 
   /** Asks for leases, and acts by time, from now on. */
@@ -107,6 +117,7 @@ export class MemberReplication {
 
   /** What a turn notes is logged together. */
   #noted(note: Note): void {
+    this.counts.noted(note);
     if (this.#notes.push(note) > 1) return;
     setImmediate(() => {
       const notes = this.#notes;

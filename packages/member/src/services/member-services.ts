@@ -224,6 +224,7 @@ export function memberServices(parts: MemberParts): {
     held,
     snapshots: localSnapshots,
     writes,
+    replication: parts.replication,
   });
   const sessionSweep = setInterval(() => sessions.sweep(), config.limits.sessionTtlMs);
   sessionSweep.unref();
