@@ -53,6 +53,7 @@ export {
   defineMap,
   type Entry,
   type EntryEvent,
+  type EntryStream,
   type EventFeed,
   type EventType,
   type GridKey,

@@ -80,6 +80,18 @@ export interface LoadOptions extends PutOptions {
   readonly bytesInFlightMax?: number;
 }
 
+/**
+ * Entries as they come, like an AsyncIterable; but what is at hand may be returned by `next` as it is, without a promise, so that
+ * of a source that reads in batches only a batch costs an asynchronous step, not each of its entries.
+ */
+export interface EntryStream<K, V> {
+  [Symbol.asyncIterator](): {
+    next(): IteratorResult<readonly [K, V], unknown> | Promise<IteratorResult<readonly [K, V], unknown>>;
+    /** It is not read to its end. */
+    return?(value: undefined): unknown;
+  };
+}
+
 /** An entry that a `load` did not store. */
 export interface LoadFailure<K> {
   readonly key: K;
@@ -190,7 +202,7 @@ export interface GridMap<K extends GridKey, V> {
    * source that throws ends it likewise. `signal` ends it at once (CANCELLED, with the same details).
    */
   load(
-    entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>,
+    entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]> | EntryStream<K, V>,
     options?: LoadOptions,
   ): Promise<LoadResult<K>>;
   /** True when the key was absent and the value is stored; deadlines as of `put`. */

@@ -16,6 +16,7 @@ export {
   type Entry,
   type EntryEvent,
   type EntryProcessor,
+  type EntryStream,
   type ErrorCode,
   type EventType,
   type Figure,

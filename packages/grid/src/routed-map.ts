@@ -5,6 +5,7 @@ import type {
   ConditionOptions,
   Entry,
   EntryProcessor,
+  EntryStream,
   EventFeed,
   GridKey,
   GridMap,
@@ -101,7 +102,7 @@ export class RoutedMap<K extends GridKey, V> implements GridMap<K, V> {
   }
 
   async load(
-    entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>,
+    entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]> | EntryStream<K, V>,
     options: LoadOptions = {},
   ): Promise<LoadResult<K>> {
     checkLoad(entries, options);

@@ -27,6 +27,16 @@ async function* slowly(count: number): AsyncGenerator<Entry> {
   }
 }
 
+/** Entries in batches of 100: a promise for the first of each, the others as they are. */
+function inBatches(count: number): LoadSource {
+  const all = entries(count);
+  let given = 0;
+  const next = (): IteratorResult<Entry, undefined> => all.next();
+  return {
+    [Symbol.asyncIterator]: () => ({ next: () => (given++ % 100 === 0 ? pause(1).then(next) : next()) }),
+  };
+}
+
 function loading(router: Router, source: LoadSource, settings: LoadSettings = {}, limits = {}) {
   return load(router, router.map('m', undefined), source, undefined, limits, settings);
 }
@@ -43,6 +53,7 @@ describe('a load', () => {
     ['a Map', (count) => new Map(entries(count) as Iterable<[number, unknown]>)],
     ['a generator', entries],
     ['an async generator', slowly],
+    ['a stream that waits for a batch, and has its entries at hand', inBatches],
   ];
   it.each(sources)('stores the entries of %s, each in one message, and says how many', async (_, make) => {
     await bench.restart(3);

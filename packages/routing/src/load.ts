@@ -37,7 +37,10 @@ const THIN_MESSAGES = 4;
 /** Entries without a turn of the event loop: where all of them are refused, none is sent. */
 const TURN_ENTRIES = 4096;
 
-export type LoadSource = Iterable<readonly [Key, unknown]> | AsyncIterable<readonly [Key, unknown]>;
+type Next = IteratorResult<readonly [Key, unknown], unknown>;
+
+/** The second form: also of a source that returns what it has at hand without a promise (EntryStream in the room api). */
+export type LoadSource = Iterable<readonly [Key, unknown]> | { [Symbol.asyncIterator](): Entries };
 
 export interface LoadSettings {
   /** Goes on where an entry fails; else the first failure ends the load. */
@@ -71,7 +74,11 @@ interface Gathering {
   batch: LoadBatch | undefined;
 }
 
-type Entries = Iterator<readonly [Key, unknown]> | AsyncIterator<readonly [Key, unknown]>;
+/** As its source is read; synchronous ones only ever return results. */
+interface Entries {
+  next(): Next | Promise<Next>;
+  return?(value: undefined): unknown;
+}
 
 class Load implements LoadBatchListener {
   readonly finished: Promise<LoadResult>;
@@ -135,7 +142,7 @@ class Load implements LoadBatchListener {
     try {
       const isAsync = Symbol.asyncIterator in source;
       this.#entries = isAsync ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
-      if (await this.#takeAll(this.#entries, isAsync)) this.#entries = undefined;
+      if (await this.#takeAll(this.#entries)) this.#entries = undefined;
     } catch (error) {
       // What the source gave before it threw is stored.
       this.#tally.broke(error);
@@ -144,19 +151,18 @@ class Load implements LoadBatchListener {
   }
 
   /** @returns whether the source has come to its end */
-  async #takeAll(entries: Entries, isAsync: boolean): Promise<boolean> {
+  async #takeAll(entries: Entries): Promise<boolean> {
     while (!this.#isEnding) {
       let next = entries.next();
-      if (isAsync) {
+      if (isPromise(next)) {
         this.#isWaiting = true;
         this.#flushSoon();
         next = await next;
         this.#isWaiting = false;
         if (this.#isEnding) return false;
       }
-      const { done, value: entry } = next as IteratorResult<readonly [Key, unknown], unknown>;
-      if (done === true) return true;
-      const [key, value] = entry as readonly [Key, unknown];
+      if (next.done === true) return true;
+      const [key, value] = next.value;
       const wait = this.#take(key, value, this.#tally.taken++);
       if (wait !== undefined) await wait;
       else if (this.#tally.taken - this.#turnedAt >= TURN_ENTRIES) await this.#turn();
@@ -346,7 +352,7 @@ class Load implements LoadBatchListener {
     const entries = this.#entries;
     this.#entries = undefined;
     try {
-      Promise.resolve(entries?.return?.()).catch(() => undefined);
+      Promise.resolve(entries?.return?.(undefined)).catch(() => undefined);
     } catch {
       // What a source does when it is left says nothing of the entries.
     }
@@ -374,6 +380,11 @@ class Load implements LoadBatchListener {
     this.#isOver = true;
     this.#limits.signal?.removeEventListener('abort', this.#onAbort);
   }
+}
+
+/** Of any kind: a source may have promises of its own. */
+function isPromise(next: Next | Promise<Next>): next is Promise<Next> {
+  return typeof (next as Partial<Promise<Next>>).then === 'function';
 }
 
 function endingError(): GridError {

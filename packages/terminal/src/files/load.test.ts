@@ -1,6 +1,9 @@
-import type { LoadOptions as GivenOptions, GridKey } from '@ashlar/api';
+import { types } from 'node:util';
+import type { EntryStream, LoadOptions as GivenOptions, GridKey, GridMap } from '@ashlar/api';
 import { loadRows } from './load.ts';
 import type { RowSource } from './rows.ts';
+
+type LoadSource = Parameters<GridMap<GridKey, unknown>['load']>[0];
 
 /** A file of `count` rows {n: 0}, {n: 1} ... in batches of `batchRows`. */
 function rowsOf(count: number, batchRows: number): RowSource {
@@ -21,11 +24,8 @@ function slowMap(most: number) {
   const stored = new Map<GridKey, unknown>();
   const turns: PromiseWithResolvers<void>[] = [];
   const map = {
-    async load(
-      entries: Iterable<readonly [GridKey, unknown]> | AsyncIterable<readonly [GridKey, unknown]>,
-      options: GivenOptions = {},
-    ) {
-      for await (const [key, value] of entries) {
+    async load(entries: LoadSource, options: GivenOptions = {}) {
+      for await (const [key, value] of entries as AsyncIterable<readonly [GridKey, unknown]>) {
         stored.set(key, value);
         if (stored.size % most !== 0) continue;
         options.onProgress?.({ entries: stored.size, bytes: 0, failed: 0 });
@@ -78,5 +78,55 @@ describe('loading a file', () => {
     stop.abort();
     const cancelled = loadRows(rowsOf(100, 25), map, { signal: stop.signal });
     await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  it('waits once a batch, not once a row; batches without rows are passed over', async () => {
+    const source: RowSource = {
+      rowCount: 5,
+      bytesTotal: 5,
+      async *batches() {
+        for (const rows of [[], [{ n: 0 }, { n: 1 }, { n: 2 }], [], [], [{ n: 3 }, { n: 4 }]]) {
+          yield { rows, bytesRead: rows.length };
+        }
+      },
+    };
+    const asked: ('waits' | 'at hand')[] = [];
+    const seen: unknown[] = [];
+    const map = {
+      async load(given: LoadSource) {
+        const stream = (given as EntryStream<GridKey, unknown>)[Symbol.asyncIterator]();
+        for (;;) {
+          const answer = stream.next();
+          asked.push(types.isPromise(answer) ? 'waits' : 'at hand');
+          const next = await answer;
+          if (next.done === true) return { entries: seen.length, bytes: 0, failed: 0, unknown: 0, failures: [] };
+          seen.push(next.value);
+        }
+      },
+    };
+    expect(await loadRows(source, map)).toMatchObject({ rows: 5 });
+    expect(seen).toEqual([0, 1, 2, 3, 4].map((n) => [n, { n }]));
+    expect(asked).toEqual(['waits', 'at hand', 'at hand', 'waits', 'at hand', 'waits']);
+  });
+
+  it('tells what is wrong with the file, or with a row, as it was thrown', async () => {
+    const { map, stored } = slowMap(1000);
+    const damaged: RowSource = {
+      ...rowsOf(10, 10),
+      async *batches() {
+        yield* rowsOf(10, 10).batches();
+        throw new Error('row 10 is damaged');
+      },
+    };
+    await expect(loadRows(damaged, map)).rejects.toThrow('row 10 is damaged');
+    expect(stored.size).toBe(10);
+    const odd = loadRows(rowsOf(10, 10), map, {
+      keyOf: (_row, rowNumber) => {
+        if (rowNumber === 7) throw new Error('row 7 has no key');
+        return `odd ${rowNumber}`;
+      },
+    });
+    await expect(odd).rejects.toThrow('row 7 has no key');
+    expect(stored.size).toBe(17);
   });
 });
