@@ -10,9 +10,11 @@
  *                   two parts in one turn would travel together, and their caller would sleep meanwhile.
  * running-tasks R2  The event loop is kept turning for that within the bounds of spinning (`TurnWatch`). Where it is not, because the
  *                   option says so or others want the core, a task is staged as a whole when its worker says that it is over.
+ * running-tasks R3  Parts cost a turn and a message each: they are made only where calls are answered faster with them (pays-trial.ts).
  */
 import type { RunningBatch } from '@ashlar/compute';
 import { SmallSet } from '@ashlar/core';
+import { PaysTrial } from './pays-trial.ts';
 import type { ProcessorTask } from './processor-task.ts';
 
 /** Calls of which the outcomes are worth a write batch and a message of their own. */
@@ -46,6 +48,7 @@ interface Running {
 export class RunningTasks {
   readonly #running = new SmallSet<Running>();
   readonly #turns: TurnWatch | undefined;
+  readonly #trial = new PaysTrial();
   #isScheduled = false;
   /** Calls of tasks that workers have; whether they were FEW_CALLS at most since workers had none. */
   #calls = 0;
@@ -66,6 +69,7 @@ export class RunningTasks {
     this.#begin(callCount);
     await batch.finished;
     const inParts = running.staged > 0 || (this.#isFew && callCount > PART && this.#turns?.isWatching === true);
+    if (this.#turns !== undefined) this.#try(callCount, this.#turns.nowMs());
     this.#calls -= callCount;
     if (this.#calls === 0) this.#isFew = true;
     if (inParts && running.staged < callCount) {
@@ -84,8 +88,14 @@ export class RunningTasks {
     this.#isFew &&= this.#calls <= FEW_CALLS;
     const turns = this.#turns;
     if (turns === undefined || !wasFew) return;
-    if (this.#isFew) turns.watch(turns.nowMs());
+    if (this.#isFew && this.#trial.isOn) turns.watch(turns.nowMs());
     else turns.rest(turns.nowMs());
+  }
+
+  /** running-tasks R3 */
+  #try(callCount: number, nowMs: number): void {
+    if (this.#isFew) this.#trial.ended(callCount, nowMs);
+    else this.#trial.interrupt();
   }
 
   #schedule(): void {
@@ -120,7 +130,7 @@ export class RunningTasks {
     if (turns === undefined) return;
     const nowMs = turns.nowMs();
     turns.arrived(nowMs);
-    if (this.#calls > 0 && this.#isFew) turns.watch(nowMs);
+    if (this.#calls > 0 && this.#isFew && this.#trial.isOn) turns.watch(nowMs);
   }
 }
 
