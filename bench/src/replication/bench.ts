@@ -5,6 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { connect } from '@ashlar/client';
 import type { Child } from '../child-process.ts';
 import { type Case, type Running, runCases, SERVER_CORE, startClient, stopAll } from '../kv/harness.ts';
 import { type MemberProcess, startMember } from '../member-process.ts';
@@ -14,6 +16,7 @@ import type { Reporter } from '../report.ts';
 
 const ROUNDS = 5;
 const MEMBERS = 3;
+const LOOK_MS = 100;
 /** b0, b1: backups of each partition. */
 const SUBJECTS = ['b0', 'b1', 'redis-wait'] as const;
 type Subject = (typeof SUBJECTS)[number];
@@ -51,12 +54,22 @@ async function start(subject: Subject, directory: string, reporter: Reporter): P
   return startClient('ashlar', members, members.map(({ address }) => address).join(','));
 }
 
-/** The first one says that it is ready before the others have joined: clients wait for those. */
+/** They are ready when every partition has its copies: until then those are on their way. */
 async function startMembers(backups: number, dataDirectory: string): Promise<MemberProcess[]> {
   const settings = { 'cluster.expectedMembers': MEMBERS, 'cluster.backups': backups };
   const first = await startMember({ ...settings, 'cluster.dataDirectory': dataDirectory }, SERVER_CORE);
   const members = [first];
   while (members.length < MEMBERS)
     members.push(await startMember({ ...settings, 'cluster.join': first.address }, SERVER_CORE));
+  if (backups > 0) await untilCopied(first.address, backups + 1);
   return members;
+}
+
+async function untilCopied(address: string, copies: number): Promise<void> {
+  await using grid = await connect({ seeds: [address] });
+  for (;;) {
+    const { partitions } = await grid.cluster();
+    if (partitions.length > 0 && partitions.every(({ inSync }) => inSync.length === copies)) return;
+    await pause(LOOK_MS);
+  }
 }

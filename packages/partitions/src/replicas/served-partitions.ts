@@ -2,8 +2,8 @@
  * Which partitions this member serves, and whether it may do so at this moment: what the core knows, for those who answer.
  *
  * served-partitions P1  A partition is served from the core's `serve` to its `stopServing`; in between leases come and go.
- * served-partitions P2  What the core says holds until its next input, at most for what was asked ahead: `admits` and
- *                       `isAllServedSince` ask it no more often than that.
+ * served-partitions P2  What the core says holds until its next input, a tick at the latest: `admits` and `writeRefusal` ask it no
+ *                       more often than that, `isAllServedSince` for what is ahead of the present.
  * served-partitions P3  Nothing is answered while the clock is above the ceiling of a partition's leases: a primary that comes
  *                       later might give the versions that are handed out with it to other records.
  */
@@ -29,6 +29,8 @@ export class ServedPartitions implements Serving {
   readonly #served = new Set<number>();
   /** By partition: number of the core's inputs when it was found to be readable. */
   readonly #admittedAt: Float64Array;
+  /** By partition: number of the core's inputs when it was found to take writes. */
+  readonly #writableAt: Float64Array;
   #inputs = 1;
   #allLookedAt = 0;
   #allUntilMs = Number.NEGATIVE_INFINITY;
@@ -39,6 +41,7 @@ export class ServedPartitions implements Serving {
     this.#ports = ports;
     this.#epochs = new Array<Epoch>(partitionCount).fill(0 as Epoch);
     this.#admittedAt = new Float64Array(partitionCount);
+    this.#writableAt = new Float64Array(partitionCount);
   }
 
   /** The core has been told something (served-partitions P2). */
@@ -84,9 +87,13 @@ export class ServedPartitions implements Serving {
     return this.#refusalOf(partition, (atMs) => core.mayRead(partition, atMs), nowMs());
   }
 
+  /** What is sealed a moment too late is not committed without the set: a look that is some milliseconds old will do. */
   writeRefusal(partition: number): GridError | undefined {
+    if (this.#writableAt[partition] === this.#inputs) return undefined;
     const { core, nowMs } = this.#ports;
-    return this.#refusalOf(partition, (atMs) => core.mayWrite(partition, atMs), nowMs());
+    const refusal = this.#refusalOf(partition, (atMs) => core.mayWrite(partition, atMs), nowMs());
+    if (refusal === undefined) this.#writableAt[partition] = this.#inputs;
+    return refusal;
   }
 
   ceilingOf(partition: number): Version {
