@@ -41,6 +41,8 @@ export interface ChaosRunOptions {
 }
 
 const PARTITIONS = 32;
+/** A member that is primary of more than that is stopped in order first: what is done to it would stop nearly everything. */
+const LOPSIDED_SHARE = 0.7;
 const CLIENTS = 3;
 const CALM_MS = 2500;
 const CALLS_A_SECOND_MIN = 100;
@@ -163,7 +165,8 @@ export class ChaosRun {
     await pause(fault.forMs);
     await fault.end();
     await pause(FAULT_LEAST_MS - (performance.now() - beganMs));
-    const record = { kind: fault.kind, text: fault.text, answered: this.outcomes.answered - answered };
+    const { kind, text, isCoordinatorAway } = fault;
+    const record = { kind, text, isCoordinatorAway, answered: this.outcomes.answered - answered };
     const settledMs = await this.#settled();
     const outagesMs = await Promise.all(waiting);
     const hasChangedEpoch = changed(table, this.#watch.table ?? table, concerned);
@@ -177,7 +180,7 @@ export class ChaosRun {
   #draw(table: PartitionTable): Fault {
     const primaries = new Map<MemberName, number>(MEMBERS.map((name) => [name, partitionsOf(table, name).length]));
     const { faults } = this.#options;
-    const isLopsided = (primaries.get(COORDINATOR) ?? 0) > PARTITIONS / 2;
+    const isLopsided = Math.max(...primaries.values()) > PARTITIONS * LOPSIDED_SHARE;
     if (isLopsided && faults.includes('restart')) return drawFault('restart', this.#grid, this.#random, primaries);
     if (this.#drawn.length === 0) this.#drawn = shuffled(faults, this.#random);
     return drawFault(this.#drawn.pop()!, this.#grid, this.#random, primaries);

@@ -44,7 +44,7 @@ describe('a chaos run of three members without backups', () => {
 describe('the verdict', () => {
   const fault: FaultRecord = {
     ...{ kind: 'kill', text: 'kill -9 of b', answered: 500, mustChangeEpoch: true, hasChangedEpoch: true },
-    ...{ outagesMs: [900, 1000], settledMs: 10 },
+    ...{ outagesMs: [900, 1000], settledMs: 10, isCoordinatorAway: false },
   };
   const sound: Findings = {
     ...{ seed: 1, minutes: 5, acknowledged: 10_000, unknown: 50, faults: [fault], failovers: 11, shrinks: 3 },

@@ -26,6 +26,8 @@ export interface Fault {
   readonly victim: MemberName | undefined;
   /** Whether partitions that the victim was primary of must have changed it when all is well again. */
   readonly changesEpochs: boolean;
+  /** Whether the coordinator is away by it: primaries that are alone in their sets then stop, with their partitions' writers. */
+  readonly isCoordinatorAway: boolean;
   begin(): Promise<void>;
   /** Heals it. */
   end(): Promise<void>;
@@ -78,7 +80,7 @@ function busiest(primaries: ReadonlyMap<MemberName, number>): MemberName {
 function killOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
   const restartAfterMs = random.below(3) === 0 ? 0 : 200 + random.below(2500);
   return {
-    ...{ kind: 'kill', forMs: restartAfterMs, victim, changesEpochs: true },
+    ...{ kind: 'kill', forMs: restartAfterMs, victim, changesEpochs: true, isCoordinatorAway: false },
     text: `kill -9 of ${victim}, started again after ${restartAfterMs} ms`,
     begin: async () => void (await grid.member(victim).end('SIGKILL')),
     end: () => grid.startMember(victim),
@@ -87,7 +89,7 @@ function killOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
 
 function restartOf(grid: ChaosGrid, victim: MemberName): Fault {
   return {
-    ...{ kind: 'restart', forMs: 0, victim, changesEpochs: true },
+    ...{ kind: 'restart', forMs: 0, victim, changesEpochs: true, isCoordinatorAway: victim === COORDINATOR },
     text: `orderly restart of ${victim}`,
     begin: async () => void (await grid.member(victim).end('SIGTERM')),
     end: () => grid.startMember(victim),
@@ -99,6 +101,7 @@ function pauseOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
   return {
     // Nobody changes the table while the coordinator stands still.
     ...{ kind: 'pause', forMs, victim, changesEpochs: victim !== COORDINATOR },
+    isCoordinatorAway: victim === COORDINATOR,
     text: `SIGSTOP of ${victim} for ${forMs} ms`,
     begin: async () => void grid.member(victim).child.kill('SIGSTOP'),
     end: async () => void grid.member(victim).child.kill('SIGCONT'),
@@ -149,7 +152,7 @@ function linkFault(
 ): Fault {
   const forMs = FAULT_LEAST_MS + random.below(FAULT_MORE_MS);
   return {
-    ...{ kind, forMs, victim, changesEpochs: false },
+    ...{ kind, forMs, victim, changesEpochs: false, isCoordinatorAway: false },
     text: `${what} for ${forMs} ms`,
     begin: () => grid.setLinks(rules),
     end: () => grid.setLinks([]),
