@@ -12,7 +12,7 @@
  * running-listener L3  At most one run reads and writes its checkpoints: a new one begins when the last has stopped.
  * running-listener L4  When its map is dropped it gets what the logs hold of it, lets them go, and has ended.
  */
-import type { GridError, PartitionId } from '@ashlar/core';
+import { GridError, type PartitionId } from '@ashlar/core';
 import type { LogHolder } from '@ashlar/storage';
 import type { EventGroup } from './event-groups.ts';
 import { ListenerCalls } from './listener-calls.ts';
@@ -176,8 +176,11 @@ export class RunningListener implements LogHolder {
     const { log } = this.#deps.parts;
     const listener = this.name;
     return {
-      onFailedStart: (error) =>
-        log.error({ err: error, listener }, 'a listener could not be started: it is tried again'),
+      onFailedStart: (error) => {
+        // A primary that takes over, or waits for its leases, is ready in a moment.
+        const level = GridError.is(error) && error.retryable ? 'info' : 'error';
+        log[level]({ err: error, listener }, 'a listener could not be started: it is tried again');
+      },
       onGap: (partition, { incarnation, sequence }, firstSequence) => {
         this.gaps += 1;
         const facts = { listener, partition, incarnation, sequence, firstSequence };

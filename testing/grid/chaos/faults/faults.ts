@@ -50,7 +50,7 @@ export function drawFault(
     case 'kill':
       return killOf(grid, random, victimOf(random, primaries, [COORDINATOR]));
     case 'restart':
-      return restartOf(grid, busiest(primaries));
+      return restartOf(grid, random, busiest(primaries));
     case 'pause':
       return pauseOf(grid, random, random.below(4) === 0 ? COORDINATOR : victimOf(random, primaries, [COORDINATOR]));
     case 'cut':
@@ -87,10 +87,17 @@ function killOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
   };
 }
 
-function restartOf(grid: ChaosGrid, victim: MemberName): Fault {
+function restartOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
+  const restartAfterMs = random.below(2) === 0 ? 0 : 1000 + random.below(2000);
   return {
-    ...{ kind: 'restart', forMs: 0, victim, changesEpochs: true, isCoordinatorAway: victim === COORDINATOR },
-    text: `orderly restart of ${victim}`,
+    ...{
+      kind: 'restart',
+      forMs: restartAfterMs,
+      victim,
+      changesEpochs: true,
+      isCoordinatorAway: victim === COORDINATOR,
+    },
+    text: `orderly stop of ${victim}, started again after ${restartAfterMs} ms`,
     begin: async () => void (await grid.member(victim).end('SIGTERM')),
     end: () => grid.startMember(victim),
   };
