@@ -56,6 +56,7 @@ export class BackupRole {
     const last = (firstSequence + count - 1) as Sequence;
     if (last <= copy.asked) return;
     const recordEpoch = batches.recordEpoch[at]!;
+    copy.lineage.endAt(copy.asked);
     copy.lineage.append(recordEpoch, Math.max(firstSequence, copy.asked + 1) as Sequence);
     copy.asked = last;
     const partition = batches.partition[at]!;

@@ -20,6 +20,21 @@ describe('a lineage', () => {
     expect(() => log.append(8 as Epoch, 5 as Sequence)).toThrow('L1');
   });
 
+  it('forgets what began behind its end (L2)', () => {
+    const log = lineage([3, 1], [7, 5], [9, 8]);
+    log.endAt(5 as Sequence);
+    expect(log.entries).toEqual([
+      [3, 1],
+      [7, 5],
+    ]);
+    log.endAt(4 as Sequence);
+    log.append(8 as Epoch, 5 as Sequence);
+    expect(log.entries).toEqual([
+      [3, 1],
+      [8, 5],
+    ]);
+  });
+
   it('tells logs apart that differ within a length, and only then', () => {
     const log = lineage([3, 1], [7, 5]);
     expect(log.agreesWith(lineage([3, 1], [7, 5]).entries, 9)).toBe(true);

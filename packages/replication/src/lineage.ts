@@ -4,7 +4,7 @@
  *
  * lineage L1  Epochs and first sequences rise.
  * lineage L2  An epoch stands here only with a record that carries it: it comes with the first record that is appended, never
- *             with a promotion.
+ *             with a promotion. One whose records the store did not take goes with them.
  *
  * @see KIP-101, "Alter Replication Protocol to use Leader Epoch rather than High Watermark for Truncation"
  */
@@ -29,6 +29,11 @@ export class Lineage {
     assert(last === undefined || last[0] < epoch, 'lineage L1: epochs rise with sequences');
     assert(last === undefined || last[1] < firstSequence, 'lineage L1: an epoch begins where another did');
     this.#entries.push([epoch, firstSequence]);
+  }
+
+  /** Forgets what began behind the end of the log: records that were handed to the store, and not taken. */
+  endAt(lastSequence: Sequence): void {
+    while ((this.#entries.at(-1)?.[1] ?? 0) > lastSequence) this.#entries.pop();
   }
 
   /** Forgets beginnings of which nothing is kept: the log starts there. */

@@ -121,6 +121,7 @@ export class PrimaryRole {
     assert(this.stage !== 'promoting', 'primary-role P2: a partition in promotion seals nothing');
     if (lastSequence === copy.held) return;
     assert(lastSequence > copy.held, 'primary-role P5: a log loses records');
+    copy.lineage.endAt(copy.held);
     copy.lineage.append(this.epoch, (copy.held + 1) as Sequence);
     copy.held = lastSequence;
     copy.asked = lastSequence;

@@ -1,20 +1,19 @@
 /**
  * Copies that this member keeps for others, and those that come to it: the store's half of what the core asks of a backup.
  *
- *   apply -> frame -> store --ahead of the catalog--> kept here -> catalogChanged: the rest
+ *   apply -> frame -> store --ahead of the catalog--> given up: its primary sends it again
  *   installPage ... finishInstall --ahead of the catalog--> tried again with catalogChanged
  *
  * backup-copies B1  What the core is told of as held lies in the store.
- * backup-copies B2  Records ahead of the catalog are kept for it, WAITING_MAX frames a partition: more of them are given up, and
- *                   sent again by the primary.
+ * backup-copies B2  Records ahead of the catalog are given up, and sent again by the primary. None is kept here: by the time the
+ *                   catalog has come the partition may be led by a member that never had them.
  * backup-copies B3  A copy for which memory does not suffice is given up as a whole: the core hears that it is lost.
  */
 import { type Epoch, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import type { Effect, ReplicationCore, TransferStart } from '@ashlar/replication';
-import { type RecordFrame, readRecordFrame } from '@ashlar/storage';
+import { readRecordFrame } from '@ashlar/storage';
 import type { ReplicaStore } from './replica-store.ts';
 
-const WAITING_MAX = 16;
 const NO_EPOCH = 0 as Epoch;
 
 type Of<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>;
@@ -33,8 +32,7 @@ interface Unfinished {
 
 export class BackupCopies {
   readonly #ports: CopyPorts;
-  /** By partition: frames of which something is ahead of the catalog. */
-  readonly #waiting = new Map<number, RecordFrame[]>();
+  /** By partition: copies that are ahead of the catalog. */
   readonly #unfinished = new Map<number, Unfinished>();
 
   constructor(ports: CopyPorts) {
@@ -47,17 +45,18 @@ export class BackupCopies {
   }
 
   drop(partition: number): void {
-    this.#waiting.delete(partition);
     this.#unfinished.delete(partition);
     this.#ports.store.closePartition(partition as PartitionId);
   }
 
   apply({ partition, payload }: Of<'apply'>): void {
     this.#guard(partition, () => {
+      const { store, core } = this.#ports;
       const frame = readRecordFrame(payload as Uint8Array);
-      const held = this.#take(partition, frame);
-      if (held < frame.lastSequence) this.#wait(partition, frame);
-      this.#ports.core.applied(partition, held);
+      const held = store.heldSequence(partition as PartitionId);
+      // The one before it in this turn was given up in part (backup-copies B2).
+      const isBehindGap = frame.firstSequence > held + 1;
+      core.applied(partition, isBehindGap ? held : ((store.applyFrame(frame) - 1) as Sequence));
     });
   }
 
@@ -67,15 +66,8 @@ export class BackupCopies {
     store.holdLog(partition as PartitionId, heldFrom);
   }
 
-  /** The catalog has more maps than before (backup-copies B2). */
+  /** The catalog has more maps than before. */
   catalogChanged(): void {
-    for (const [partition, frames] of [...this.#waiting]) {
-      this.#waiting.delete(partition);
-      this.#guard(partition, () => {
-        const held = this.#takeAll(partition, frames);
-        if (held !== undefined) this.#ports.core.applied(partition, held);
-      });
-    }
     for (const [partition, { copy, start }] of [...this.#unfinished]) this.#finish(partition, copy, start);
   }
 
@@ -96,33 +88,6 @@ export class BackupCopies {
       this.#unfinished.delete(partition);
       this.#ports.core.installed(partition, copy);
     });
-  }
-
-  #take(partition: number, frame: RecordFrame): Sequence {
-    const { store } = this.#ports;
-    // A frame behind a gap is of the time before the rest was given up (backup-copies B2).
-    if (frame.firstSequence > store.heldSequence(partition as PartitionId) + 1) {
-      return store.heldSequence(partition as PartitionId);
-    }
-    return (store.applyFrame(frame) - 1) as Sequence;
-  }
-
-  /** @returns what is held then; undefined: nothing came of it */
-  #takeAll(partition: number, frames: readonly RecordFrame[]): Sequence | undefined {
-    let held: Sequence | undefined;
-    for (const [at, frame] of frames.entries()) {
-      held = this.#take(partition, frame);
-      if (held >= frame.lastSequence) continue;
-      this.#waiting.set(partition, frames.slice(at));
-      return held;
-    }
-    return held;
-  }
-
-  #wait(partition: number, frame: RecordFrame): void {
-    const frames = this.#waiting.get(partition);
-    if (frames === undefined) this.#waiting.set(partition, [frame]);
-    else if (frames.length < WAITING_MAX) frames.push(frame);
   }
 
   /** backup-copies B3 */

@@ -1,6 +1,6 @@
 /** Members that hold copies for each other, with real stores: what is acknowledged survives, and nobody serves what is another's. */
 import { memberOfReplica } from '@ashlar/core';
-import { HostGrid, outcomeOf } from './testing/host-grid.ts';
+import { HostGrid, type HostMember, LATER_MAP, outcomeOf } from './testing/host-grid.ts';
 
 const THREE = { names: ['a', 'b', 'c'], partitionCount: 4, backups: 1 };
 
@@ -111,6 +111,45 @@ describe('records of a map that a backup has not heard of', () => {
     late.host.catalogChanged();
     await grid.until(() => grid.isWhole, 5000);
     expect(late.get(0, 1)).toBe('early');
+    expect(grid.failures).toEqual([]);
+  });
+});
+
+describe('records of a map that a backup has not heard of, of a primary that is gone', () => {
+  /** The only copy of what the primary wrote last came to a backup that could not take it. */
+  async function orphaned(): Promise<{
+    readonly grid: HostGrid;
+    readonly late: HostMember;
+    readonly other: HostMember;
+  }> {
+    const grid = await HostGrid.start({ names: ['a', 'b', 'c'], partitionCount: 1, backups: 2 });
+    const primary = grid.primaryOf(0);
+    const [other, late] = backupsOf(grid, 0);
+    for (const member of [primary, other!]) member.openMap(LATER_MAP);
+    grid.isLost = ({ to }) => to === other!.replica;
+    expect(primary.put(0, 1, 'old', LATER_MAP).state).toBe('sealed');
+    await grid.advance(50);
+    grid.kill(memberOfReplica(primary.replica));
+    grid.isLost = undefined;
+    await grid.until(() => grid.isServed, 5000);
+    return { grid, late: late!, other: other! };
+  }
+
+  it('are not taken for those of the next one', async () => {
+    const { grid, late, other } = await orphaned();
+    late.openMap(LATER_MAP);
+    late.host.catalogChanged();
+    expect(await outcomeOf(grid, grid.primaryOf(0).put(0, 1, 'new', LATER_MAP))).toBe(true);
+    await grid.advance(50);
+    expect([late, other].map((member) => member.get(0, 1, LATER_MAP))).toEqual(['new', 'new']);
+    expect(grid.failures).toEqual([]);
+  });
+
+  it('leave room for those of the next one', async () => {
+    const { grid, late, other } = await orphaned();
+    expect(await outcomeOf(grid, grid.primaryOf(0).put(0, 1, 'new'))).toBe(true);
+    await grid.advance(50);
+    expect([late, other].map((member) => member.get(0, 1))).toEqual(['new', 'new']);
     expect(grid.failures).toEqual([]);
   });
 });

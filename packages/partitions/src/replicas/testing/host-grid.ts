@@ -29,6 +29,8 @@ import { decodeMessage, encodeMessage, type WireMessage } from '../message-codec
 import { ReplicaHost } from '../replica-host.ts';
 
 export const MAP = 1 as MapId;
+/** One that a member knows when a test says so. */
+export const LATER_MAP = 2 as MapId;
 const LINK_MS = 0.2;
 const SOON_MS = 0.01;
 const CONTROLLER_MS = 25;
@@ -58,6 +60,8 @@ export class HostGrid {
   table: ReplicaTable;
   /** Members that hear nobody, and are not heard: the coordinator's word included. */
   readonly cutOff = new Set<string>();
+  /** Which messages never come. */
+  isLost: ((message: WireMessage) => boolean) | undefined;
   #events: Event[] = [];
   #order = 0;
   #incarnations = 0;
@@ -141,7 +145,7 @@ export class HostGrid {
 
   send(message: WireMessage): void {
     const [from, to] = [memberOfReplica(message.from as ReplicaId), memberOfReplica(message.to as ReplicaId)];
-    if (this.cutOff.has(from) || this.cutOff.has(to)) return;
+    if (this.cutOff.has(from) || this.cutOff.has(to) || this.isLost?.(message) === true) return;
     this.at(LINK_MS, () => this.members.get(to)?.receive(message));
   }
 
@@ -256,8 +260,8 @@ export class HostMember {
     this.host.begin();
   }
 
-  openMap(): void {
-    this.store.openMap(MAP, { ttlMs: 0, maxIdleMs: 0 } as never);
+  openMap(map: MapId = MAP): void {
+    this.store.openMap(map, { ttlMs: 0, maxIdleMs: 0 } as never);
   }
 
   onTable(replicas: ReplicaTable): void {
@@ -270,22 +274,22 @@ export class HostMember {
   }
 
   /** Stages a value, and seals it. */
-  put(partition: number, key: number, value: unknown): WriteBatch {
+  put(partition: number, key: number, value: unknown, map: MapId = MAP): WriteBatch {
     const batch = this.writes.begin();
-    this.stage(batch, partition, key, value);
+    this.stage(batch, partition, key, value, map);
     this.writes.submit(batch);
     return batch;
   }
 
-  stage(batch: WriteBatch, partition: number, key: number, value: unknown): void {
+  stage(batch: WriteBatch, partition: number, key: number, value: unknown, map: MapId = MAP): void {
     const [keyBytes, bytes] = [encodeKey(key), encodeValue(value)];
-    batch.put(MAP, partition as PartitionId, keyBytes, 0, keyBytes.length, batch.value(bytes, 0, bytes.length));
+    batch.put(map, partition as PartitionId, keyBytes, 0, keyBytes.length, batch.value(bytes, 0, bytes.length));
   }
 
   /** What is committed here, whether the member serves it or keeps it for another. */
-  get(partition: number, key: number): unknown {
+  get(partition: number, key: number, map: MapId = MAP): unknown {
     const bytes = encodeKey(key);
-    if (!this.store.find(MAP, partition as PartitionId, bytes, 0, bytes.length)) return undefined;
+    if (!this.store.find(map, partition as PartitionId, bytes, 0, bytes.length)) return undefined;
     const { found } = this.store;
     return decodeValue(found.valueBytes, found.valueStart, found.valueEnd);
   }
