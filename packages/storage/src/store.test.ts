@@ -283,6 +283,23 @@ describe('a batch', () => {
     store.checkInvariants();
   });
 
+  it('that names the epoch of the partition enters it only while the member takes writes there', () => {
+    const { store } = makeBench();
+    const epochOfBench = store.epochOf(PARTITION);
+    let isWritable = false;
+    store.checkEpochs((partition) => {
+      if (!isWritable) throw new GridError('LEASE_EXPIRED', `partition ${partition}`);
+      return epochOfBench!;
+    });
+    const batch = store.begin({ epoch: epochOfBench });
+    expect(() => stagePut(batch, 'a', '1')).toThrow(expect.objectContaining({ code: 'LEASE_EXPIRED' }));
+    isWritable = true;
+    stagePut(batch, 'a', '2');
+    batch.commit();
+    expect(get(store, 'a')).toBe('2');
+    store.checkInvariants();
+  });
+
   it('names the catalog by which it was written in each of its records, the store in those of what expires too', () => {
     const { store, time } = makeBench();
     let catalogVersion = 5;

@@ -171,7 +171,7 @@ export class ListenerRun {
           this.#options.watch.onMapDropped();
           return;
         }
-        if (!isPartitionGone(GridError.wrap(error))) {
+        if (!isNotHere(GridError.wrap(error))) {
           const facts = { err: error, listener: this.#options.holder.name };
           this.#options.deps.parts.log.error(facts, 'listener stopped reading for a moment');
         }
@@ -438,6 +438,11 @@ export class ListenerRun {
   async #pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
   }
+}
+
+/** Another run follows this one, or it goes on when the member's leases are here again. */
+function isNotHere(error: GridError): boolean {
+  return isPartitionGone(error) || error.code === 'LEASE_EXPIRED';
 }
 
 function failureOf(outcome: Exclude<ListenerOutcome, { readonly kind: 'writes' }>): Failure {

@@ -51,6 +51,19 @@ class Bench {
 }
 
 describe('batches that wait for replicas', () => {
+  it('are all decided though one who hears of a commit throws', () => {
+    const bench = new Bench();
+    const [first, behind, other] = [bench.submit(1, 0, 1), bench.submit(2, 0), bench.submit(3, 1)];
+    first.whenDecided(() => {
+      throw new Error('a fault of ours');
+    });
+    bench.commitTo(1, 2);
+    expect(() => bench.commitTo(0, 2)).toThrow('a fault of ours');
+    const later = bench.submit(4, 2);
+    bench.commitTo(2, 1);
+    expect([first, behind, other, later].map(({ state }) => state)).toEqual(new Array(4).fill('committed'));
+  });
+
   it('commit as far as they are held, in order', () => {
     const bench = new Bench();
     const batches = [1, 2, 3].map((key) => bench.submit(key, 0));

@@ -140,13 +140,17 @@ export class ReplicatedCommitter implements Committer {
   #decideReady(): void {
     if (this.#isDeciding) return;
     this.#isDeciding = true;
+    let ready: readonly Waiting[] = [];
+    let next = 0;
     try {
       while (this.#ready.length > 0) {
-        const ready = this.#ready;
+        ready = this.#ready;
         this.#ready = [];
-        for (const { batch } of ready) this.#commit(batch);
+        for (next = 0; next < ready.length; ) this.#commit(ready[next++]!.batch);
       }
     } finally {
+      // Whoever hears of one, and throws, keeps no other from being decided: with the next look.
+      this.#ready = [...ready.slice(next), ...this.#ready];
       this.#isDeciding = false;
     }
   }
@@ -155,10 +159,13 @@ export class ReplicatedCommitter implements Committer {
   #commit(batch: WriteBatch): void {
     const { partitionIds } = batch;
     for (const partition of partitionIds) this.#leave(this.#lines.get(partition), batch);
-    if (batch.state === 'sealed') batch.commit();
-    for (const partition of partitionIds) {
-      const line = this.#lines.get(partition);
-      if (line !== undefined) this.#lookAtFirst(line);
+    try {
+      if (batch.state === 'sealed') batch.commit();
+    } finally {
+      for (const partition of partitionIds) {
+        const line = this.#lines.get(partition);
+        if (line !== undefined) this.#lookAtFirst(line);
+      }
     }
   }
 

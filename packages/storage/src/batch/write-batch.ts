@@ -248,8 +248,10 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     assert(this.#state === 'open', 'operations come before seal()');
     if (partition === undefined || partition.role === 'backup')
       throw new StaleEpochError(partitionId, this.#epoch ?? 0, partition?.epoch ?? 0);
-    const epoch = this.#epoch ?? this.#core.epochNow?.(partitionId);
-    if (epoch !== undefined && epoch !== partition.epoch)
+    // Also of a batch that names its epoch: the member may lead by that, and take no writes at this moment.
+    const epochNow = this.#core.epochNow?.(partitionId) ?? partition.epoch;
+    const epoch = this.#epoch ?? epochNow;
+    if (epoch !== partition.epoch || epochNow !== partition.epoch)
       throw new StaleEpochError(partitionId, epoch, partition.epoch);
     if (partition.openBatch !== undefined) {
       throw new GridError('OVERLOADED', `another batch is staging in partition ${partitionId}`, {
