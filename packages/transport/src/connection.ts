@@ -99,10 +99,7 @@ export interface MemberConnection {
     readonly watchTable: Stream<Nothing, PartitionTable>;
     readonly ping: Ask<Nothing, { memberId: string; address: string; version: number }>;
     readonly listMaps: Ask<Nothing, { maps: readonly s.MapInfo[] }>;
-    readonly mapSize: Ask<
-      { map: string; grid: boolean; mapId?: number; decided?: boolean },
-      { entries: number; bytes: number }
-    >;
+    readonly mapSize: Ask<s.MapSizeRequest, { entries: number; bytes: number }>;
     readonly clear: Ask<{ map: string }, { removed: number; version: number }>;
     readonly dropMap: Ask<{ map: string }, { existed: boolean; mapId: number }>;
     readonly dropColumns: Ask<{ map: string }, Nothing>;

@@ -71,6 +71,7 @@ export type {
   KvService,
   Limits,
   MapInfo,
+  MapSizeRequest,
   MembersService,
   ModifyRowsResponse,
   ModuleExport,

@@ -124,7 +124,7 @@ const SAMPLES: Samples = {
     responses: [{ maps: [{ name: 'm', id: 1, affinityParts: 2, ttlMs: 3, maxIdleMs: 4, entries: 5, bytes: 6 }] }],
   },
   mapSize: {
-    requests: [{ map: 'm', grid: true, mapId: 3, decided: true }],
+    requests: [{ map: 'm', grid: true, mapId: 3, decided: true, partitions: [1, 4], tableVersion: 7 }],
     responses: [{ entries: 1, bytes: 2 ** 40 }],
   },
   clear: { requests: [{ map: 'm' }], responses: [{ removed: 1, version: 2 }] },

@@ -167,10 +167,7 @@ export const METHODS = {
   watchTable: method<Nothing, PartitionTable>('Admin', 'WatchTable', { response: table }),
   ping: method<Nothing, { memberId: string; address: string; version: number }>('Admin', 'Ping'),
   listMaps: shared(method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps', { namesCatalog: true })),
-  mapSize: method<
-    { map: string; grid: boolean; mapId?: number; decided?: boolean },
-    { entries: number; bytes: number }
-  >('Admin', 'MapSize', { namesCatalog: true }),
+  mapSize: method<s.MapSizeRequest, { entries: number; bytes: number }>('Admin', 'MapSize', { namesCatalog: true }),
   clear: method<{ map: string }, { removed: number; version: number }>('Admin', 'Clear', {
     effect: 'write',
     namesCatalog: true,

@@ -369,6 +369,19 @@ export interface GetReplicasResponse {
   readonly partitions: readonly PartitionInfo[];
 }
 
+/** Of the whole grid, or of what a member serves. */
+export interface MapSizeRequest {
+  readonly map: string;
+  readonly grid: boolean;
+  readonly mapId?: number;
+  /** Once what is sealed in the map is decided. */
+  readonly decided?: boolean;
+  /** Those that the member is to count; none: all that it serves. */
+  readonly partitions?: readonly number[];
+  /** By which they are the member's. */
+  readonly tableVersion?: number;
+}
+
 export interface AdminService {
   hello(request: HelloRequest, context: CallContext): Promise<HelloResponse>;
   getTable(context: CallContext): Promise<PartitionTable>;
@@ -377,11 +390,7 @@ export interface AdminService {
     context: CallContext,
   ): Promise<{ readonly memberId: string; readonly address: string; readonly version: number }>;
   listMaps(context: CallContext): Promise<{ readonly maps: readonly MapInfo[] }>;
-  /** `grid` false: only the partitions this member owns; with `decided` once what is sealed in the map is decided. */
-  mapSize(
-    request: { readonly map: string; readonly grid: boolean; readonly mapId?: number; readonly decided?: boolean },
-    context: CallContext,
-  ): Promise<{ readonly entries: number; readonly bytes: number }>;
+  mapSize(request: MapSizeRequest, context: CallContext): Promise<{ readonly entries: number; readonly bytes: number }>;
   clear(
     request: { readonly map: string },
     context: CallContext,

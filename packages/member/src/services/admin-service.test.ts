@@ -1,5 +1,16 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { completions, drops, joins } from '@ashlar/cluster/testing';
-import { GridError, MapDroppedError, type MapId, type MemberId, type ReplicaId, type Version } from '@ashlar/core';
+import {
+  GridError,
+  MapDroppedError,
+  type MapId,
+  type MemberId,
+  type PartitionId,
+  type ReplicaId,
+  type Version,
+} from '@ashlar/core';
+import { Ownership } from '@ashlar/partitions';
+import { encodeKey, encodeValue } from '@ashlar/serialization';
 import type { AdminService, Figure, GridCalls, HelloRequest } from '@ashlar/transport';
 import { callContext, SELF, type TestGridOptions, testGrid } from '../testing/test-grid.ts';
 import { type AdminDependencies, adminService, PROTOCOL } from './admin-service.ts';
@@ -17,6 +28,7 @@ async function bench(options: TestGridOptions = { members: [SELF, OTHER] }) {
   const cleared: { map: string; deadlineMs: number | undefined }[] = [];
   const figures: Figure[] = [{ name: 'ashlar_gets_total', labels: [], value: 1 }];
   const made = { figures: 0 };
+  const present = { now: () => 77 };
   const calls = {
     to: (member: MemberId) => ({
       admin: {
@@ -30,9 +42,10 @@ async function bench(options: TestGridOptions = { members: [SELF, OTHER] }) {
   const deps: AdminDependencies = {
     ...{
       control: grid.control,
+      ownership: new Ownership(grid.control),
       calls,
       store: grid.store,
-      clock: { now: () => 77 },
+      clock: present,
       incarnation: 'one',
       limits: LIMITS,
     },
@@ -47,7 +60,7 @@ async function bench(options: TestGridOptions = { members: [SELF, OTHER] }) {
     },
   };
   const service: AdminService = adminService(deps);
-  return { ...grid, service, other, asked, cleared, made };
+  return { ...grid, present, service, other, asked, cleared, made };
 }
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
@@ -107,15 +120,52 @@ describe('getting to know a grid', () => {
 
 describe('the size of a map', () => {
   it('is that of the member that is asked, or the sum over all members', async () => {
-    const { service, createMap, put, asked } = await bench();
+    const { service, control, createMap, put, asked } = await bench();
     const mapId = await createMap('m');
     put(mapId, 0, 'x', 'y');
     const own = await service.mapSize({ map: 'm', grid: false }, context);
     expect(own).toEqual({ entries: 2, bytes: expect.any(Number) });
     const whole = await service.mapSize({ map: 'm', grid: true }, context);
     expect(whole).toEqual({ entries: 7, bytes: own.bytes + 50 });
-    const request = { map: 'm', grid: false, mapId, decided: true };
-    expect(asked).toEqual([SELF, OTHER].map((member) => ({ member, request, timeoutMs: 5000 })));
+    const { tableVersion, owners } = control.table;
+    const of = (index: number) => owners.flatMap(([primary], partition) => (primary === index ? [partition] : []));
+    expect(asked).toEqual(
+      [SELF, OTHER].map((member, index) => {
+        const request = { map: 'm', grid: false, mapId, decided: true, partitions: of(index), tableVersion };
+        return { member, request, timeoutMs: 5000 };
+      }),
+    );
+  });
+
+  it('is counted anew where a partition has changed hands meanwhile', async () => {
+    const { service, createMap, other, asked } = await bench();
+    await createMap('m');
+    const answers = ['STALE_EPOCH', 'LEASE_EXPIRED'] as const;
+    other.size = async () => {
+      const refusal = answers[asked.filter(({ member }) => member === OTHER).length - 1];
+      if (refusal !== undefined) throw new GridError(refusal, 'its partitions are on their way');
+      return { entries: 3, bytes: 30 };
+    };
+    expect(await service.mapSize({ map: 'm', grid: true }, context)).toMatchObject({ entries: 3 });
+    expect(asked.filter(({ member }) => member === OTHER)).toHaveLength(3);
+  });
+
+  it("is that of the partitions that are asked for, if they were the member's all the time", async () => {
+    const { service, store, control, clock, present, createMap, put, loseAndRegain } = await bench({ members: [SELF] });
+    present.now = () => clock.now();
+    const mapId = await createMap('m');
+    put(mapId, 0, 'x', 'y');
+    put(mapId, 1, 'z');
+    const asked = () => ({ map: 'm', grid: false, decided: true, tableVersion: control.table.tableVersion });
+    expect(await service.mapSize({ ...asked(), partitions: [0, 2] }, context)).toMatchObject({ entries: 2 });
+    const batch = store.begin();
+    const [key, value] = [encodeKey('late'), encodeValue(1)];
+    batch.put(mapId, 0 as PartitionId, key, 0, key.length, batch.value(value, 0, value.length));
+    batch.seal();
+    const size = service.mapSize({ ...asked(), partitions: [0] }, context);
+    await nextTurn();
+    loseAndRegain(0);
+    await expect(size).rejects.toMatchObject({ code: 'STALE_EPOCH' });
   });
 
   it('is nothing where no map has the name', async () => {

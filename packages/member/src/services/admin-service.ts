@@ -1,39 +1,19 @@
 /** The admin service: getting to know the grid; sizes, clear and drop over all members. */
-import type { CatalogedMap, GridView } from '@ashlar/cluster';
-import {
-  GridError,
-  MapDroppedError,
-  type MapId,
-  type MemberId,
-  type PartitionTable,
-  refuseSystemMap,
-  type Version,
-} from '@ashlar/core';
+import type { CatalogedMap } from '@ashlar/cluster';
+import { GridError, type MapId, type PartitionTable, refuseSystemMap } from '@ashlar/core';
 import { SharedPage } from '@ashlar/observe';
 import type { ChangeOutcome } from '@ashlar/sql-runtime';
-import type { MemberStore } from '@ashlar/storage';
-import type { AdminService, CallContext, Figure, GridCalls, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
-import { servedEntries } from '../served-entries.ts';
+import type { AdminService, CallContext, Figure, HelloResponse, Limits, MapInfo } from '@ashlar/transport';
+import { MapSizes, type MapSizesDependencies, NO_SIZE } from './map-sizes.ts';
 import { replicasOf } from './replicas-info.ts';
 import { StateFeed } from './state-feed.ts';
 
 export const PROTOCOL = { min: 1, max: 1 } as const;
-const CALL_TIMEOUT_MS = 5000;
 const NO_MAP = 0 as MapId;
 /** Least time between two answers that are costly to make; those in between share one. */
 const SHARED_EVERY_MS = 50;
-const NO_SIZE: MapSize = { entries: 0, bytes: 0 };
 
-interface MapSize {
-  readonly entries: number;
-  readonly bytes: number;
-}
-
-export interface AdminDependencies {
-  readonly control: GridView;
-  readonly calls: GridCalls;
-  readonly store: MemberStore;
-  readonly clock: { now(): number };
+export interface AdminDependencies extends MapSizesDependencies {
   readonly incarnation: string;
   /** Known once the door is open. */
   readonly address: () => string;
@@ -46,6 +26,7 @@ export interface AdminDependencies {
 
 export function adminService(deps: AdminDependencies): AdminService {
   const { control, store, clock, incarnation, limits } = deps;
+  const sizes = new MapSizes(deps);
   const tables = new StateFeed<PartitionTable>();
   control.onTable((table) => tables.publish(table));
   const stats = new SharedPage(
@@ -56,7 +37,7 @@ export function adminService(deps: AdminDependencies): AdminService {
     control.requireComplete();
     const infos = control.catalog.maps.map(async (map): Promise<readonly MapInfo[]> => {
       try {
-        return [{ ...map, ...(await gridSize(map, { decided: false, wanted: 'notLost' })) }];
+        return [{ ...map, ...(await sizes.ofGrid(map, false, 'notLost')) }];
       } catch (error) {
         // Dropped while it was asked for: there is no such map any more.
         if (GridError.is(error, 'MAP_DROPPED')) return [];
@@ -84,13 +65,11 @@ export function adminService(deps: AdminDependencies): AdminService {
     watchTable: ({ signal }) => tables.follow(signal),
     ping: async () => ({ memberId: control.self, address: deps.address(), version: clock.now() }),
     listMaps: maps.get,
-    async mapSize({ map: name, grid, mapId = 0, decided = false }) {
+    async mapSize({ map: name, grid, mapId = 0, ...asked }, context) {
       control.requireComplete();
       const map = mapId > 0 ? await control.mapWithId(mapId as MapId, name) : await mapIfAny(name);
       if (map === undefined) return NO_SIZE;
-      if (grid) return gridSize(map, { decided: true, wanted: 'all' });
-      if (decided) await sealedIsDecided(map.id);
-      return ownSize(map);
+      return grid ? sizes.ofGrid(map, true, 'all') : sizes.here(map, asked, context);
     },
     async clear({ map: name }, { signal, deadlineMs }) {
       control.requireComplete();
@@ -129,39 +108,6 @@ export function adminService(deps: AdminDependencies): AdminService {
       throw error;
     }
   }
-
-  /**
-   * The size over all members that serve partitions.
-   *
-   * @param wanted  partitions that have to be served
-   * @throws GridError MAP_DROPPED when the map is dropped while it is counted; PARTITION_LOST, MEMBER_UNREACHABLE
-   */
-  async function gridSize(
-    { name, id: mapId }: CatalogedMap,
-    { decided, wanted }: { readonly decided: boolean; readonly wanted: 'all' | 'notLost' },
-  ): Promise<MapSize> {
-    const sizeAt = (member: MemberId): Promise<MapSize> =>
-      deps.calls.to(member).admin.mapSize({ map: name, grid: false, mapId, decided }, { timeoutMs: CALL_TIMEOUT_MS });
-    const waits = control.untilServed(wanted, { deadlineMs: performance.now() + CALL_TIMEOUT_MS });
-    if (waits !== undefined) await waits;
-    const { owners, members } = control.table;
-    const serving = new Set(owners.flatMap(([primary]) => primary ?? []));
-    return sum(await Promise.all([...serving].map((index) => sizeAt(members[index]!.id))));
-  }
-
-  /** Waits for what is sealed now: whoever writes and then asks finds its writes counted. */
-  async function sealedIsDecided(id: MapId): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (!store.whenDecided(clock.now() as Version, store.undecidedPartitions(id), resolve)) await promise;
-  }
-
-  /** The size of what this member has; 0 for a map that could not be opened here yet. */
-  function ownSize({ id, name }: CatalogedMap): MapSize {
-    if (store.hasMap(id)) return { entries: servedEntries(store, control, id), bytes: store.mapBytes(id) };
-    const now = control.maps.get(name)?.id ?? NO_MAP;
-    if (now === id) return NO_SIZE;
-    throw new MapDroppedError(name, { mapId: id, now });
-  }
 }
 
 /** @param who  for the error: "the caller" @throws GridError UNSUPPORTED_PROTOCOL when there is none that both speak */
@@ -171,12 +117,5 @@ export function checkProtocol(who: string, min: number, max: number): void {
     'UNSUPPORTED_PROTOCOL',
     `the member speaks protocol ${PROTOCOL.min} to ${PROTOCOL.max}, ${who} ${min} to ${max}`,
     { hint: 'use the same release for all members and clients of a grid' },
-  );
-}
-
-function sum(sizes: readonly MapSize[]): MapSize {
-  return sizes.reduce(
-    (total, { entries, bytes }) => ({ entries: total.entries + entries, bytes: total.bytes + bytes }),
-    NO_SIZE,
   );
 }

@@ -239,7 +239,7 @@ export function memberServices(parts: MemberParts): {
     compute: compute.service,
     events: eventsService({ control, ownership, hub, logs: logSource(store, control.serving), metrics, planCondition }),
     admin: adminService({
-      ...{ control, calls, store, clock, incarnation: parts.incarnation },
+      ...{ control, ownership, calls, store, clock, incarnation: parts.incarnation },
       address: () => parts.address,
       limits: limitsOf(parts),
       figures: () => metrics.figures(),
