@@ -139,10 +139,7 @@ export class EmbeddedCoordinator implements Coordinator {
 
   async transact({ changes }: ReplicaTransaction): Promise<TableState> {
     if (this.#refusal !== undefined) throw this.#refusal;
-    this.#control?.check(changes);
-    this.#changeRows(changes);
-    for (const change of changes) if (change.kind === 'register') this.#control?.registered(change.replica);
-    return this.#state.table;
+    return this.#control?.transact(changes) ?? this.#state.table;
   }
 
   async renew(replica: ReplicaId, asked: MembershipAsk): Promise<MembershipGrant | undefined> {
@@ -188,7 +185,10 @@ export class EmbeddedCoordinator implements Coordinator {
     const isOther = held !== undefined && held.table.gridId !== this.#state.table.gridId;
     const isLost = isOther && held.table.owners.length > 0 && this.#state.table.owners.length === 0;
     if (isLost) this.#gather(member, held);
-    else this.#change({ kind: 'join', member, held: isOther ? held : undefined });
+    else {
+      this.#gathering.check(member);
+      this.#change({ kind: 'join', member, held: isOther ? held : undefined });
+    }
     control.registered(replicaIdOf(member.id, member.incarnation));
     return this.#state;
   }

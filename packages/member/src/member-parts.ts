@@ -32,6 +32,8 @@ import { withTokenFiles } from './token-files.ts';
 
 const HASH_SEED_BYTES = 4;
 const SUBSCRIPTIONS_MAX = 1000;
+/** A table that is kept is synced to disk, on the main thread: transactions that come close together are kept together. */
+const GATHER_MS = 50;
 /** Worker numbers beyond the threads: a killed worker keeps its own until it is gone. */
 const SPARE_WORKERS = 8;
 const THREADS_MAX = 4;
@@ -123,7 +125,7 @@ async function coordinate({ config, self, peers, clock, log }: CoordinatorParts)
 /** What the controller of a grid with copies is run with. */
 function controlPorts(clock: HybridClock, log: Logger): ControlPorts {
   return {
-    times: DEFAULT_TIMINGS,
+    times: { ...DEFAULT_TIMINGS, gatherMs: GATHER_MS },
     nowMs: () => performance.now(),
     version: () => clock.now(),
     every: (ms, run) => {

@@ -15,12 +15,13 @@ let runs = 0;
 
 class Bench {
   readonly keeper: MemoryKeeper;
-  readonly time = new ManualControl();
+  readonly time: ManualControl;
   readonly coordinator: EmbeddedCoordinator;
   #number = 0;
 
-  constructor(keeper = new MemoryKeeper()) {
+  constructor(keeper = new MemoryKeeper(), time = new ManualControl()) {
     this.keeper = keeper;
+    this.time = time;
     this.coordinator = new EmbeddedCoordinator({
       ...{ partitionCount: PARTITIONS, expectedMembers: 3, backups: 1, keeper, control: this.time },
       newGridId: () => `name-${++runs}`,
@@ -268,6 +269,16 @@ describe('a coordinator with copies that lost what it kept', () => {
     });
   });
 
+  it('takes nobody in meanwhile who does not belong to the grid that was found', async () => {
+    const { held, second } = await lost();
+    await second.coordinator.submit(joins('b', 'one', held)).catch(() => undefined);
+    await expect(second.coordinator.submit(joins('d'))).rejects.toMatchObject({
+      ...{ code: 'GRID_CONFLICT', message: expect.stringContaining('a, b, c') },
+    });
+    const { table } = await second.coordinator.submit(joins('c', 'two'));
+    expect(table.members.map(({ id }) => id)).toEqual(['a', 'c']);
+  });
+
   it('begins a new grid where nobody holds anything', async () => {
     const { held, second } = await lost();
     for (const name of ['b', 'c']) await second.coordinator.submit(joins(name, 'two'));
@@ -310,6 +321,41 @@ describe('the controller at work', () => {
     bench.keeper.save = save;
     await bench.live(STEP_MS, A, B);
     expect(bench.state.table.replicas!.members.map(({ isAlive }) => isAlive)).toEqual([true, true, false]);
+  });
+
+  it('Y3: keeps transactions together that come closely one after the other, and answers each', async () => {
+    const bench = new Bench(new MemoryKeeper(), new ManualControl(50));
+    for (const name of ['a', 'b', 'c']) await bench.coordinator.submit(joins(name));
+    const changes = completions(bench.state.table, [A, B, C]);
+    const [saved, { tableVersion }] = [bench.keeper.saved, bench.state.table];
+    const first = await bench.coordinator.transact({ id: 1, changes: changes.slice(0, 4) });
+    expect([first.tableVersion, bench.keeper.saved]).toEqual([tableVersion + 1, saved + 1]);
+    const later = changes.slice(4).map((change) => bench.coordinator.transact({ id: 2, changes: [change] }));
+    expect(bench.keeper.saved).toBe(saved + 1);
+    bench.time.pass(STEP_MS / 2);
+    const answers = await Promise.all(later);
+    expect(bench.keeper.saved).toBe(saved + 2);
+    expect(new Set(answers.map((table) => table.tableVersion))).toEqual(new Set([tableVersion + 2]));
+    expect(bench.rows.every(({ phase }) => phase === 'serving')).toBe(true);
+    const waiting = bench.coordinator.transact({ id: 3, changes: [] });
+    bench.coordinator.close();
+    await expect(waiting).rejects.toMatchObject({ code: 'MEMBER_UNREACHABLE' });
+  });
+
+  it('Y3: answers all of those that were gathered where the table cannot be kept', async () => {
+    const bench = new Bench(new MemoryKeeper(), new ManualControl(50));
+    for (const name of ['a', 'b', 'c']) await bench.coordinator.submit(joins(name));
+    const { table } = bench.state;
+    await bench.coordinator.transact({ id: 1, changes: [] });
+    const waiting = completions(table, [A, B, C]).map((change) =>
+      bench.coordinator.transact({ id: 2, changes: [change] }),
+    );
+    bench.keeper.save = () => {
+      throw new Error('the disk is full');
+    };
+    bench.time.pass(STEP_MS);
+    for (const one of waiting) await expect(one).rejects.toThrow('the disk is full');
+    expect(bench.state.table).toBe(table);
   });
 
   it('ends with its coordinator', async () => {

@@ -58,6 +58,17 @@ export class Gathering {
     this.#offers.set(member.id, { member, held });
   }
 
+  /** A member joins that holds nothing. @throws GridError GRID_CONFLICT: it does not belong to the grid that was found */
+  check({ id }: JoinedMember): void {
+    if (!this.isUnderWay) return;
+    const { members } = this.#newest().table;
+    if (members.some((member) => member.id === id)) return;
+    const names = members.map((member) => member.id).join(', ');
+    throw new GridError('GRID_CONFLICT', `'${id}' does not belong to the grid of ${names}, which is being taken over`, {
+      hint: 'start the member under the name that it had (--name)',
+    });
+  }
+
   /** Members of the newest table found that have not come yet. */
   missing(state: ControlState): readonly MemberId[] {
     const here = new Set<MemberId>([...this.#offers.keys(), ...state.table.members.map(({ id }) => id)]);

@@ -8,6 +8,8 @@
  * replica-control Y2  A coordinator that goes on from what was kept changes no row, and gives no lease, by the word of a member
  *                     that has not shown yet what it holds (`awaited`): who holds a newer table than was kept proves that the
  *                     kept one is an older one. Members that never come are passed over after a membership's time.
+ * replica-control Y3  Where one transaction follows the other closely they are gathered until the next tick and kept together: a
+ *                     table that is kept costs its member milliseconds. What changes nothing else waits for nobody.
  */
 import {
   GridError,
@@ -26,6 +28,15 @@ import { isReplicated } from './replicated-table.ts';
 export interface ControlTimes extends Omit<ControllerOptions, 'copies' | 'expectedMembers'> {
   /** A tick that comes this late has missed too much (replica-control Y1). */
   readonly clockGapMs: number;
+  /** Transactions that come within it after the one before are gathered (replica-control Y3). 0: each is applied at once. */
+  readonly gatherMs: number;
+}
+
+/** A transaction that waits for the next tick. */
+interface Gathered {
+  readonly changes: readonly ReplicaChange[];
+  readonly resolve: (table: TableState) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export interface ControlPorts {
@@ -64,6 +75,8 @@ export interface Recovered {
 }
 
 const TICK_MS = 25;
+/** Members send again what is not answered: a few of each may wait. */
+const GATHERED_MAX = 1024;
 /** Steps that may follow from each other in one look: a member expires, its partitions get others, those are placed. */
 const STEPS_MAX = 8;
 
@@ -75,6 +88,8 @@ export class ReplicaControl {
   readonly #settledAtMs: number;
   #controller: ReplicaController;
   #tickedAtMs: number;
+  #transactedAtMs = Number.NEGATIVE_INFINITY;
+  #gathered: Gathered[] = [];
 
   constructor(ports: ControlPorts, controlled: Controlled) {
     this.#ports = ports;
@@ -92,14 +107,52 @@ export class ReplicaControl {
     return this.#controller.onRenewal(replicas, replica, asked, this.#ports.nowMs());
   }
 
+  /**
+   * Applies what a member proposes (replica-control Y3).
+   *
+   * @throws (rejects with) GridError MEMBER_UNREACHABLE: the member has not shown yet what it holds (Y2); OVERLOADED
+   */
+  async transact(changes: readonly ReplicaChange[]): Promise<TableState> {
+    this.#check(changes);
+    const nowMs = this.#ports.nowMs();
+    if (this.#gathered.length === 0 && nowMs - this.#transactedAtMs >= this.#ports.times.gatherMs) {
+      this.#transactedAtMs = nowMs;
+      return this.#applied(changes);
+    }
+    if (this.#gathered.length >= GATHERED_MAX) {
+      throw new GridError('OVERLOADED', `more than ${GATHERED_MAX} transactions wait for the coordinator`);
+    }
+    return new Promise((resolve, reject) => this.#gathered.push({ changes, resolve, reject }));
+  }
+
   /** A member is registered as this process. */
   registered(replica: ReplicaId): void {
     if (this.#replicas()?.members.some((one) => one.replica === replica) !== true) return;
     this.#controller.onRegistration(replica, this.#ports.nowMs());
   }
 
+  #applied(changes: readonly ReplicaChange[]): TableState {
+    this.#controlled.apply(changes);
+    for (const change of changes) if (change.kind === 'register') this.registered(change.replica);
+    return this.#controlled.table();
+  }
+
+  /** All that was gathered, as one change of the table. */
+  #applyGathered(): void {
+    const gathered = this.#gathered;
+    if (gathered.length === 0) return;
+    this.#gathered = [];
+    this.#transactedAtMs = this.#ports.nowMs();
+    try {
+      const table = this.#applied(gathered.flatMap(({ changes }) => changes));
+      for (const { resolve } of gathered) resolve(table);
+    } catch (error) {
+      for (const { reject } of gathered) reject(error);
+    }
+  }
+
   /** @throws GridError MEMBER_UNREACHABLE: who changes something has not shown yet what it holds (Y2) */
-  check(changes: readonly ReplicaChange[]): void {
+  #check(changes: readonly ReplicaChange[]): void {
     for (const change of changes) {
       const by = 'by' in change ? change.by : change.kind === 'register' ? change.replica : undefined;
       if (by === undefined || !this.#isAwaited(memberOfReplica(by))) continue;
@@ -136,6 +189,8 @@ export class ReplicaControl {
 
   close(): void {
     this.#stop();
+    const error = new GridError('MEMBER_UNREACHABLE', 'the coordinator has stopped');
+    for (const { reject } of this.#gathered.splice(0)) reject(error);
   }
 
   #replicas(): ReplicaTable | undefined {
@@ -152,6 +207,7 @@ export class ReplicaControl {
     const isLate = nowMs - this.#tickedAtMs > this.#ports.times.clockGapMs;
     this.#tickedAtMs = nowMs;
     if (isLate) this.#controller = this.#newController();
+    this.#applyGathered();
     if (nowMs < this.#settledAtMs && this.#controlled.table().awaited.length > 0) return;
     try {
       this.#plan(nowMs);

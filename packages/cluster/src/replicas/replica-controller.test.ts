@@ -126,6 +126,24 @@ describe('a controller', () => {
     for (const { wanted } of bench.table.partitions) expect([...wanted].sort()).toEqual(['b', 'c']);
   });
 
+  it('wants copies again at a member that is back, beside whoever is primary by now (K6)', () => {
+    const bench = served();
+    const placed = bench.table.partitions.map(({ wanted }) => [...wanted].sort());
+    bench.living.delete(replica('a'));
+    bench.wait(900);
+    bench.complete();
+    bench.wait(50);
+    bench.start(replica('a', '2'));
+    bench.wait(50);
+    for (const [partition, { wanted, primary, phase }] of bench.table.partitions.entries()) {
+      expect([phase, wanted[0]]).toEqual(['serving', memberOfReplica(primary!)]);
+      expect([...wanted].sort()).toEqual(placed[partition]);
+    }
+    const { table } = bench;
+    bench.wait(1000);
+    expect(bench.table).toBe(table);
+  });
+
   it('counts from its own start: it has heard of nobody yet (K1)', () => {
     const bench = served();
     const before = bench.table;

@@ -12,6 +12,9 @@
  * replica-controller K4  A lost partition begins anew only by an operator's word, and not before the last lease that its last
  *                        primary may hold from any coordinator has ended, and its grace: until then that may serve, alone.
  * replica-controller K5  A renewal of a replica that is not the registered one of its member is not answered with a lease.
+ * replica-controller K6  A wanted member that is not alive is replaced by one that is. When all are alive, copies are wanted where
+ *                        placement would have them, beside the primary: a member that is back takes its share again, and who
+ *                        stood in for it lets go of its copies when that one is in sync.
  */
 import {
   type MemberId,
@@ -200,15 +203,19 @@ export class ReplicaController {
     return { primary: inSync[0]!, inSync, wanted: inSync.map(memberOfReplica) };
   }
 
-  /** A wanted member that is not alive is replaced by one that is, so that the copies are made good again. */
+  /** replica-controller K6 */
   #wanted(table: ReplicaTable, row: PartitionReplicas, partition: number, view: MemberView): ReplicaChange | undefined {
     const kept = row.wanted.filter((member) => view.isMemberAlive(member));
     const target = Math.min(this.#options.copies, view.living.length);
-    if (kept.length >= target) return undefined;
-    const inSync = row.inSync.filter((one) => view.isAlive(one)).map(memberOfReplica);
     const placed = this.#placed(table, partition, view)?.wanted ?? [];
-    const others = view.living.map(memberOfReplica);
-    const wanted = [...new Set([...kept, ...inSync, ...placed, ...others])].slice(0, target);
+    let best: readonly MemberId[];
+    if (kept.length < target) {
+      const inSync = row.inSync.filter((one) => view.isAlive(one)).map(memberOfReplica);
+      best = [...kept, ...inSync, ...placed, ...view.living.map(memberOfReplica)];
+    } else if (view.living.length === table.members.length) best = [memberOfReplica(row.primary!), ...placed];
+    else return undefined;
+    const wanted = [...new Set(best)].slice(0, target);
+    if (wanted.length === row.wanted.length && wanted.every((member) => row.wanted.includes(member))) return undefined;
     return { kind: 'want', ...referenceTo(row, partition), wanted };
   }
 

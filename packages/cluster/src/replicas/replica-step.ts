@@ -153,7 +153,8 @@ class TableDraft {
         if (row.phase !== 'lost') return 'wrongPhase';
         return this.#begun({ ...row, versionFloor: highest(row.versionFloor, change.versionFloor) }, change);
       case 'want':
-        return row.phase === 'promoting' ? 'wrongPhase' : { ...row, wanted: change.wanted };
+        if (row.phase === 'promoting' || row.phase === 'unassigned') return 'wrongPhase';
+        return { ...row, wanted: change.wanted };
       case 'setInSync':
         return this.#withSet(row, change.by, change.inSync);
       case 'leaveSet':

@@ -5,13 +5,23 @@ import type { ControlPorts, ControlTimes } from '../replicas/replica-control.ts'
 const TICK_MS = 25;
 
 export class ManualControl implements ControlPorts {
-  readonly times: ControlTimes = {
-    ...{ membershipTtlMs: 800, promotionTimeoutMs: 4000, leaseMs: 750, graceMs: 850, clockGapMs: 400 },
-  };
+  readonly times: ControlTimes;
   readonly failures: unknown[] = [];
   readonly refusals: GridError[] = [];
   readonly #runs = new Set<() => void>();
   #nowMs = 1000;
+
+  /** @param gatherMs  default: every transaction is applied at once */
+  constructor(gatherMs = 0) {
+    this.times = {
+      membershipTtlMs: 800,
+      promotionTimeoutMs: 4000,
+      leaseMs: 750,
+      graceMs: 850,
+      clockGapMs: 400,
+      gatherMs,
+    };
+  }
 
   readonly nowMs = (): number => this.#nowMs;
   readonly version = (): Version => (this.#nowMs * 1000) as Version;

@@ -89,6 +89,8 @@ export class RemoteCoordinator implements Coordinator {
   /** This member as it joined; undefined before. */
   #self: JoinedMember | undefined;
   #refusal: GridError | undefined;
+  /** Whom the coordinator awaits before it takes this member back. */
+  #waited: string | undefined;
 
   private constructor(connection: MemberConnection, memberId: string, state: ControlState, options: RemoteOptions) {
     this.#connection = connection;
@@ -293,6 +295,7 @@ export class RemoteCoordinator implements Coordinator {
     try {
       const news = await this.#ask(self, heldBytes(this.#state), REJOIN_TIMEOUT_MS);
       this.#refusal = undefined;
+      this.#waited = undefined;
       await this.#accept(news);
       const { gridId, tableVersion } = this.#state.table;
       this.#options.log.info({ grid: gridId, table: tableVersion }, 'joined the coordinator again');
@@ -302,6 +305,12 @@ export class RemoteCoordinator implements Coordinator {
         this.#refusal = refusal;
         const what = 'the coordinator does not take this member back; it serves on what it holds';
         this.#options.log.error({ err: refusal }, what);
+      }
+      // It gathers what its members hold, and names those who are missing.
+      const missing = refusal.retryable ? String(refusal.details?.['members'] ?? '') : '';
+      if (missing !== '' && missing !== this.#waited) {
+        this.#waited = missing;
+        this.#options.log.warn({ err: refusal }, 'the coordinator has lost the grid and awaits members');
       }
       throw refusal;
     }
