@@ -463,6 +463,7 @@ export class MemberCore implements ReplicationCore {
     if (replica === undefined) return;
     this.#depose(replica);
     this.#replicas.drop(replica);
+    this.#sink.lost(partition);
     this.#replicas.busy.add(partition);
   }
 

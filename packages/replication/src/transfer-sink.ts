@@ -8,6 +8,9 @@
  *                  row has another epoch: however long the primary is silent, it may have been asked into the set.
  * transfer-sink K3  What is cut is dropped, and asked for again after a pause. A page that is lost is asked for again.
  * transfer-sink K4  At most transfersMax at a time.
+ * transfer-sink K5  A copy that the store loses is asked for again at once, the one after it behind a pause that doubles, up to
+ *                  transferTimeoutMs, until one has come into the set: where there is no room for it, making it again and again
+ *                  would cost both members all their time.
  */
 import type { Epoch, PartitionReplicas, ReplicaId } from '@ashlar/core';
 import { memberOfReplica } from '@ashlar/core';
@@ -39,6 +42,8 @@ export class TransferSink {
   readonly #active = new Set<number>();
   /** Not before. */
   readonly #pausedUntilMs = new Map<number, number>();
+  /** The pause behind the last copy that the store lost (transfer-sink K5). */
+  readonly #lossPauseMs = new Map<number, number>();
 
   constructor(context: Context, replicas: Replicas) {
     this.#context = context;
@@ -52,7 +57,9 @@ export class TransferSink {
     if (install !== undefined && (install.epoch !== row.epoch || row.phase !== 'serving'))
       this.#replicas.drop(replica!);
     const isWanted = row.wanted.includes(memberOfReplica(this.#context.self));
-    if (row.phase === 'serving' && isWanted && !this.#isInSet(row)) this.#wanted.add(partition);
+    const isInSet = this.#isInSet(row);
+    if (isInSet) this.#lossPauseMs.delete(partition);
+    if (row.phase === 'serving' && isWanted && !isInSet) this.#wanted.add(partition);
     else this.#wanted.delete(partition);
   }
 
@@ -84,6 +91,17 @@ export class TransferSink {
       sinceRevision: start.revision,
     });
     this.#announce(replica, replica.copy);
+  }
+
+  /** The store has lost the copy, or what there was of it (transfer-sink K5). */
+  lost(partition: number): void {
+    const { nowMs, options } = this.#context;
+    const { transferPauseMs, transferTimeoutMs } = options.timings;
+    const before = this.#lossPauseMs.get(partition);
+    const pauseMs = before === undefined ? 0 : Math.min(transferTimeoutMs, Math.max(transferPauseMs, 2 * before));
+    this.#lossPauseMs.set(partition, pauseMs);
+    this.#pausedUntilMs.set(partition, nowMs + pauseMs);
+    this.#active.delete(partition);
   }
 
   cut({ partition, copy }: TransferCut): void {

@@ -1,5 +1,6 @@
 /** Members that hold copies for each other, with real stores: what is acknowledged survives, and nobody serves what is another's. */
 import { memberOfReplica } from '@ashlar/core';
+import { decodeMessage } from './message-codec.ts';
 import { HostGrid, type HostMember, LATER_MAP, outcomeOf } from './testing/host-grid.ts';
 
 const THREE = { names: ['a', 'b', 'c'], partitionCount: 4, backups: 1 };
@@ -104,7 +105,7 @@ describe('records of a map that a backup has not heard of', () => {
     grid.kill('b');
     await grid.until(() => grid.isServed, 5000);
     grid.primaryOf(0).put(0, 1, 'early');
-    const late = grid.startMember('b', true);
+    const late = grid.startMember('b', { isBehind: true });
     await grid.advance(3000);
     expect(grid.isWhole).toBe(false);
     late.openMap();
@@ -150,6 +151,26 @@ describe('records of a map that a backup has not heard of, of a primary that is 
     expect(await outcomeOf(grid, grid.primaryOf(0).put(0, 1, 'new'))).toBe(true);
     await grid.advance(50);
     expect([late, other].map((member) => member.get(0, 1))).toEqual(['new', 'new']);
+    expect(grid.failures).toEqual([]);
+  });
+});
+
+describe('a copy for which a member has no room', () => {
+  it('is not asked for again and again', async () => {
+    const grid = await HostGrid.start({ names: ['a', 'b'], partitionCount: 1, backups: 1 });
+    grid.kill('b');
+    await grid.until(() => grid.isServed, 5000);
+    const primary = grid.primaryOf(0);
+    for (let key = 0; key < 40; key++) await outcomeOf(grid, primary.put(0, key, 'x'.repeat(200_000)));
+    grid.startMember('b', { maxBytes: 4 << 20 });
+    let asks = 0;
+    grid.isLost = (message) => {
+      const { message: sent } = decodeMessage(message);
+      if (sent.kind === 'transferAsk' && sent.page === 0) asks++;
+      return false;
+    };
+    await grid.advance(10_000);
+    expect(asks).toBeLessThan(10);
     expect(grid.failures).toEqual([]);
   });
 });

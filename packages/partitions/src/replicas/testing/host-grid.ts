@@ -51,6 +51,13 @@ export interface GridOptions {
   readonly minInSync?: number;
 }
 
+export interface MemberOptions {
+  /** It has not heard of the map. */
+  readonly isBehind?: boolean;
+  /** Default: 16 MiB. */
+  readonly maxBytes?: number;
+}
+
 export class HostGrid {
   readonly options: GridOptions;
   readonly members = new Map<string, HostMember>();
@@ -113,8 +120,8 @@ export class HostGrid {
     return this.memberOf(this.table.partitions[partition]!.primary!)!;
   }
 
-  startMember(name: string, isBehind = false): HostMember {
-    const member = new HostMember(this, name, `${++this.#incarnations}`, isBehind);
+  startMember(name: string, options: MemberOptions = {}): HostMember {
+    const member = new HostMember(this, name, `${++this.#incarnations}`, options);
     this.members.set(name, member);
     this.#tell(member);
     return member;
@@ -220,13 +227,13 @@ export class HostMember {
   readonly writes: WritePath;
   isDead = false;
 
-  constructor(grid: HostGrid, name: string, incarnation: string, isBehind: boolean) {
+  constructor(grid: HostGrid, name: string, incarnation: string, { isBehind = false, maxBytes }: MemberOptions) {
     this.replica = replicaIdOf(name as MemberId, incarnation);
     const time: TimeSource = { monotonicMs: () => grid.nowMs, wallMs: () => WALL_MS + grid.nowMs };
     this.clock = new HybridClock(time);
     const { partitionCount, minInSync = 1 } = grid.options;
     this.store = MemberStore.create({
-      ...{ maxBytes: 16 << 20, partitionCount, maxWorkers: 0, hashSeed: 1, clock: this.clock },
+      ...{ maxBytes: maxBytes ?? 16 << 20, partitionCount, maxWorkers: 0, hashSeed: 1, clock: this.clock },
     });
     if (!isBehind) this.openMap();
     this.host = new ReplicaHost({
