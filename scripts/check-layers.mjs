@@ -49,7 +49,7 @@ const ROOMS = {
     ...['sql-executor', 'compute-runtime', 'kv', 'sql-runtime', 'replication'],
   ],
   cli: ['core', 'api', 'terminal', 'client', 'member'],
-  simulator: ['core', 'cluster', 'replication'],
+  simulator: ['core', 'storage', 'cluster', 'replication'],
 };
 
 /** Rooms for tests only: no other room imports one, in its source or its manifest, and `npm run pack` takes none. */

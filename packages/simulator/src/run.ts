@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly trace?: (line: string) => void;
   /** Whether two controllers plan at the same time, as after an election that went wrong. */
   readonly isDoubled?: boolean;
+  /** Whether members have the store of real ones, in place of maps and arrays. */
+  readonly isStoreReal?: boolean;
   /** In place of what the seed draws: to look at one kind of fault. */
   readonly profile?: Partial<Profile>;
 }
@@ -60,10 +62,11 @@ export function simulate({
   trace,
   profile: given,
   isDoubled = false,
+  isStoreReal = false,
 }: RunOptions): RunReport {
   const random = seededRandom(seed);
   const profile = { ...drawProfile(random), ...given };
-  const grid = new SimGrid({ seed, profile, rules, hostRules, trace, isDoubled });
+  const grid = new SimGrid({ seed, profile, rules, hostRules, trace, isDoubled, isStoreReal });
   const faults = new Faults(grid, random, profile);
   grid.trace(() => `seed ${seed}: ${JSON.stringify(profile)}`);
   const violation = violationOf(grid, () => play(grid, faults, profile));

@@ -3,6 +3,7 @@
  * `N seeds, N failed`. What was run before on the same core may be added up: `--first` goes on where that ended.
  *
  *   --seed N [--trace]  one seed, with a line for every effect of every member
+ *   --store real        members have the store of real ones, in place of maps and arrays
  *   --stop              ends at the first seed that fails
  *   --mutants           every mutant, until a seed catches it: the table of the README
  *
@@ -14,8 +15,8 @@ import { type RunReport, simulate } from '../run.ts';
 import { mutantsTable } from './mutants-table.ts';
 import { Totals } from './totals.ts';
 
-const USAGE = `usage: npm run simulate -- --seeds N [--first N] [--mutant NAME] [--stop] [--json]
-       npm run simulate -- --seed N [--mutant NAME] [--trace]
+const USAGE = `usage: npm run simulate -- --seeds N [--first N] [--mutant NAME] [--store real] [--stop] [--json]
+       npm run simulate -- --seed N [--mutant NAME] [--store real] [--trace]
        npm run simulate -- --mutants [--seeds N]
 mutants: ${Object.keys(MUTANTS).join(', ')}`;
 
@@ -24,6 +25,7 @@ interface Flags {
   readonly first: string;
   readonly seed: string | undefined;
   readonly mutant: string | undefined;
+  readonly store: string;
   readonly mutants: boolean;
   readonly trace: boolean;
   readonly stop: boolean;
@@ -49,6 +51,7 @@ function parsed(): Flags {
         first: { type: 'string', default: '1' },
         seed: { type: 'string' },
         mutant: { type: 'string' },
+        store: { type: 'string', default: 'toy' },
         mutants: { type: 'boolean', default: false },
         trace: { type: 'boolean', default: false },
         stop: { type: 'boolean', default: false },
@@ -72,6 +75,8 @@ function whole(text: string, name: string): number {
 const flags = parsed();
 const mutated = flags.mutant === undefined ? {} : mutantNamed(flags.mutant);
 if (mutated === undefined) usage(`there is no mutant '${flags.mutant}'`);
+if (flags.store !== 'toy' && flags.store !== 'real') usage(`--store is toy or real, not '${flags.store}'`);
+const isStoreReal = flags.store === 'real';
 
 if (flags.mutants) {
   const { lines, missed } = mutantsTable(whole(flags.seeds, 'seeds'), (line) => console.error(line));
@@ -83,7 +88,7 @@ else runMany(whole(flags.first, 'first'), whole(flags.seeds, 'seeds'));
 
 function runOne(seed: number): void {
   const trace = flags.trace ? (line: string) => console.log(line) : undefined;
-  const report = simulate({ seed, ...mutated, trace });
+  const report = simulate({ seed, ...mutated, trace, isStoreReal });
   console.log(reportText(report));
   console.log(`1 seeds, ${report.violation === undefined ? 0 : 1} failed`);
   process.exitCode = (report.violation === undefined) === (flags.mutant === undefined) ? 0 : 1;
@@ -92,7 +97,7 @@ function runOne(seed: number): void {
 function runMany(first: number, count: number): void {
   const totals = new Totals();
   for (let seed = first; seed < first + count; seed++) {
-    const report = simulate({ seed, ...mutated });
+    const report = simulate({ seed, ...mutated, isStoreReal });
     totals.add(report);
     if (report.violation === undefined) continue;
     console.log(flags.json ? JSON.stringify({ seed, ...report.violation }) : failureText(report));
@@ -104,7 +109,7 @@ function runMany(first: number, count: number): void {
 }
 
 function failureText({ seed, violation }: RunReport): string {
-  const mutant = flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`;
+  const mutant = `${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}${isStoreReal ? ' --store real' : ''}`;
   return `seed ${seed} at ${violation!.atMs.toFixed(1)} ms: ${violation!.text}
   repeat: npm run simulate -- --seed ${seed}${mutant} --trace`;
 }

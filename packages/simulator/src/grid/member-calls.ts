@@ -89,11 +89,10 @@ export class MemberCalls {
     }
     const before = copy.newest(key) ?? ABSENT;
     const value = request.verb === 'put' ? request.given : Math.max(before, 0) + request.given;
-    const record: ToyRecord = {
+    const record = copy.append({
       ...{ partition, sequence: copy.last + 1, epoch: core.epochOf(partition), version, key, before, value },
       ...{ session: request.session, request: request.request },
-    };
-    copy.append(record);
+    });
     this.#world.truth.sealed(replica, record, ceiling);
     this.#world.watch.appended(this.#member, partition, record.sequence);
     core.sealed(partition, record.sequence as never);
@@ -286,6 +285,7 @@ export class MemberCalls {
       () => `${replica}: serves ${partition} at epoch ${epoch} behind ${lastSequence} of ${copy?.last}`,
     );
     this.committed(partition, lastSequence);
+    this.#member.store.serve(partition, epoch);
   }
 
   /** Who waits asks again, elsewhere. */
@@ -293,6 +293,7 @@ export class MemberCalls {
     this.#waiting.delete(partition);
     for (const { request } of this.#openings.get(partition) ?? []) this.#refuse(request, 'SNAPSHOT_EXPIRED');
     this.#openings.delete(partition);
+    this.#member.store.stopServing(partition);
   }
 
   /** Takes note of a version from outside, unless it is too far ahead. */

@@ -6,8 +6,9 @@
  * member-store S2  The log of a partition that is served is kept for the answer window, and for who catches up up to a bound.
  */
 import { assert, type ReplicaId, type Sequence, type Version } from '@ashlar/core';
-import type { LineageEntry, LogReader, LogRun, LogTerms, TransferRef, TransferStart } from '@ashlar/replication';
+import type { LogRun, LogTerms, Payload, TransferRef, TransferStart } from '@ashlar/replication';
 import type { KeyValue } from '../history/operation.ts';
+import type { SimPage, SimStore } from './sim-store.ts';
 import { type CopyStart, EMPTY_START, ToyCopy, type ToyRecord } from './toy-copy.ts';
 
 export const RECORD_BYTES = 100;
@@ -32,7 +33,7 @@ interface Incoming {
   last: ToyPage | undefined;
 }
 
-export class MemberStore implements LogReader {
+export class MemberStore implements SimStore {
   readonly #copies = new Map<number, ToyCopy>();
   readonly #outgoing = new Map<string, Outgoing>();
   readonly #incoming = new Map<number, Incoming>();
@@ -68,13 +69,18 @@ export class MemberStore implements LogReader {
   }
 
   /** @returns the records that the copy had not, or undefined where there is no copy that they follow */
-  apply(partition: number, first: number, records: readonly ToyRecord[]): readonly ToyRecord[] | undefined {
+  apply(partition: number, first: number, payload: Payload): readonly ToyRecord[] | undefined {
+    const records = payload as readonly ToyRecord[];
     const copy = this.#copies.get(partition);
     if (copy === undefined || first > copy.last + 1) return undefined;
     const fresh = records.filter(({ sequence }) => sequence > copy.last);
     for (const record of fresh) copy.append(record);
     return fresh;
   }
+
+  serve(): void {}
+
+  stopServing(): void {}
 
   /** member-store S2: for who serves the partition. @returns whether anything was trimmed */
   trimServed(partition: number): boolean {
@@ -118,7 +124,7 @@ export class MemberStore implements LogReader {
   /* ---- Transfers ---------------------------------------------------------------------------------------------------- */
 
   /** member-store S1 */
-  openTransfer(ref: TransferRef, lineage: readonly LineageEntry[]): TransferStart | undefined {
+  openTransfer(ref: TransferRef): TransferStart | undefined {
     const copy = this.#copies.get(ref.partition);
     if (copy === undefined) return undefined;
     const captured = copy.captured();
@@ -128,12 +134,18 @@ export class MemberStore implements LogReader {
       sequence: captured.sequence as Sequence,
       version: captured.version as Version,
       logFrom: logFrom as Sequence,
-      lineage,
+      lineage: [],
       revision: 0,
     };
   }
 
-  page(ref: TransferRef, page: number): ToyPage | undefined {
+  page(ref: TransferRef, number: number): SimPage | undefined {
+    const page = this.#page(ref, number);
+    if (page === undefined) return undefined;
+    return { isLast: page.isLast, bytes: (page.entries.length + page.records.length) * RECORD_BYTES, payload: page };
+  }
+
+  #page(ref: TransferRef, page: number): ToyPage | undefined {
     const captured = this.#outgoing.get(nameOf(ref))?.captured;
     if (captured === undefined) return undefined;
     const each = Math.max(PAGE_ENTRIES, Math.ceil(captured.entries.length / PAGES_MAX));
@@ -146,7 +158,8 @@ export class MemberStore implements LogReader {
     this.#outgoing.delete(nameOf(ref));
   }
 
-  installPage(partition: number, page: number, { entries, ...rest }: ToyPage): void {
+  installPage(partition: number, page: number, payload: Payload): void {
+    const { entries, ...rest } = payload as ToyPage;
     if (page === 0) this.#incoming.set(partition, { entries: [], last: undefined });
     const incoming = this.#incoming.get(partition);
     assert(incoming !== undefined, () => `page ${page} of a transfer of ${partition} that was not begun`);

@@ -21,6 +21,7 @@ import { Network } from '../kernel/network.ts';
 import { Process } from '../kernel/process.ts';
 import type { HostRules } from './host-rules.ts';
 import { COORDINATOR_HOST, type GridMessage, type Host } from './messages.ts';
+import { KnownRecords } from './real-store.ts';
 import { SimCoordinator } from './sim-coordinator.ts';
 import { SimMember } from './sim-member.ts';
 import type { World } from './world.ts';
@@ -40,6 +41,7 @@ export interface GridOptions {
   readonly hostRules: HostRules;
   /** Two controllers plan at the same time. */
   readonly isDoubled: boolean;
+  readonly isStoreReal: boolean;
   readonly trace: ((line: string) => void) | undefined;
 }
 
@@ -55,6 +57,7 @@ export class SimGrid implements World {
   readonly network: Network<Host, GridMessage>;
   readonly truth: Truth;
   readonly watch: GridWatch;
+  readonly records = new KnownRecords();
   readonly coordinator: SimCoordinator;
   readonly clients: readonly SimClient[];
   /** Reads and writes at the end. */
@@ -158,7 +161,7 @@ export class SimGrid implements World {
   /** Another process on a host whose last one is dead, with nothing of what that held. */
   start(host: Host): void {
     if (this.#members.get(host)?.process.isKilled === false) return;
-    const { profile, rules, hostRules } = this.#options;
+    const { profile, rules, hostRules, isStoreReal } = this.#options;
     this.#incarnations += 1;
     const replica = replicaIdOf(host as MemberId, String(this.#incarnations));
     this.trace(() => `${replica} starts`);
@@ -173,7 +176,15 @@ export class SimGrid implements World {
       partitionCount: partitions,
     };
     const member = new SimMember(this, this.#newProcess(host), this.#fork(), {
-      ...{ replica, rules, hostRules, replication, keptRecords: profile.keptRecords, heldRecords: profile.heldRecords },
+      ...{
+        replica,
+        rules,
+        hostRules,
+        replication,
+        isStoreReal,
+        keptRecords: profile.keptRecords,
+        heldRecords: profile.heldRecords,
+      },
     });
     this.#members.set(host, member);
     this.watch.started(member);

@@ -19,6 +19,7 @@ import {
   type Effect,
   MemberCore,
   type Moment,
+  type Payload,
   type ReplicationCore,
   type ReplicationOptions,
   type Rules,
@@ -28,7 +29,7 @@ import {
 import type { Process } from '../kernel/process.ts';
 import type { HostRules } from './host-rules.ts';
 import { MemberCalls } from './member-calls.ts';
-import { MemberStore, type ToyPage } from './member-store.ts';
+import { MemberStore } from './member-store.ts';
 import {
   COORDINATOR_HOST,
   type GridMessage,
@@ -37,7 +38,8 @@ import {
   type OpenRequest,
   type PinRequest,
 } from './messages.ts';
-import type { ToyCopy, ToyRecord } from './toy-copy.ts';
+import { RealStore } from './real-store.ts';
+import type { SimCopy, SimStore } from './sim-store.ts';
 import type { World } from './world.ts';
 
 const TICK_MIN_MS = 8;
@@ -61,13 +63,15 @@ export interface SimMemberOptions {
   readonly hostRules: HostRules;
   readonly keptRecords: number;
   readonly heldRecords: number;
+  /** The store of a real member, in place of maps and arrays. */
+  readonly isStoreReal: boolean;
 }
 
 export class SimMember {
   readonly replica: ReplicaId;
   readonly host: Host;
   readonly process: Process;
-  readonly store: MemberStore;
+  readonly store: SimStore;
   readonly clock: HybridClock;
   readonly core: ReplicationCore;
   readonly #world: World;
@@ -93,11 +97,17 @@ export class SimMember {
     this.#random = random;
     this.#hostRules = options.hostRules;
     this.clock = new HybridClock(process.clock.forVersions, { maxClockAheadMs: Infinity });
-    this.store = new MemberStore(options.keptRecords, options.heldRecords);
+    this.store = this.#newStore(options);
     this.core = new MemberCore({ ...options.replication, self: options.replica }, this.store, options.rules);
     this.#calls = new MemberCalls(this, world, random, options.hostRules);
     this.#suspendedMs = process.clock.bootMs() - process.clock.monotonicMs();
     this.core.setFreeBytes(FREE_BYTES);
+  }
+
+  #newStore({ keptRecords, heldRecords, isStoreReal, replication }: SimMemberOptions): SimStore {
+    if (!isStoreReal) return new MemberStore(keptRecords, heldRecords);
+    const { partitionCount } = replication;
+    return new RealStore({ clock: this.clock, partitionCount, keptRecords, records: this.#world.records });
   }
 
   begin(): void {
@@ -108,7 +118,7 @@ export class SimMember {
     return this.#table;
   }
 
-  copyOf(partition: number): ToyCopy | undefined {
+  copyOf(partition: number): SimCopy | undefined {
     return this.store.copyOf(partition);
   }
 
@@ -300,7 +310,7 @@ export class SimMember {
     const { store, core } = this;
     switch (effect.kind) {
       case 'apply':
-        this.#apply(partition, effect.firstSequence, effect.payload as readonly ToyRecord[]);
+        this.#apply(partition, effect.firstSequence, effect.payload);
         return;
       case 'commitBackup': {
         const copy = store.copyOf(partition);
@@ -309,7 +319,7 @@ export class SimMember {
         return;
       }
       case 'openCopy':
-        store.open(partition);
+        store.open(partition, effect.logEpoch);
         this.#world.watch.began(this, partition);
         return;
       case 'dropCopy':
@@ -328,7 +338,7 @@ export class SimMember {
         return;
       case 'openTransfer': {
         const ref: TransferRef = effect;
-        const start = store.openTransfer(ref, []);
+        const start = store.openTransfer(ref);
         if (start === undefined) core.transferFailed(ref);
         else core.transferOpened(ref, start);
         return;
@@ -343,7 +353,7 @@ export class SimMember {
         store.hold(partition, effect.to, effect.from);
         return;
       case 'installPage':
-        store.installPage(partition, effect.page, effect.payload as ToyPage);
+        store.installPage(partition, effect.page, effect.payload);
         return;
       case 'finishInstall':
         if (store.finishInstall(partition, effect.start)) {
@@ -355,8 +365,8 @@ export class SimMember {
     }
   }
 
-  #apply(partition: number, first: number, records: readonly ToyRecord[]): void {
-    const fresh = this.store.apply(partition, first, records);
+  #apply(partition: number, first: number, payload: Payload): void {
+    const fresh = this.store.apply(partition, first, payload);
     if (fresh === undefined) {
       this.core.copyLost(partition, this.#now());
       return;
@@ -370,9 +380,7 @@ export class SimMember {
 
   #readPage(ref: TransferRef, number: number): void {
     const page = this.store.page(ref, number);
-    if (page === undefined) return;
-    const bytes = (page.entries.length + page.records.length) * 100;
-    this.core.pageRead(ref, { page: number, isLast: page.isLast, bytes, payload: page });
+    if (page !== undefined) this.core.pageRead(ref, { page: number, ...page });
   }
 }
 

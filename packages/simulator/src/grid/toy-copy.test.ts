@@ -85,12 +85,12 @@ describe('a store', () => {
   it('S1: hands over what was committed when the transfer was opened, page by page, with its log', () => {
     const [from, to] = [served(), new MemberStore(10, 30)];
     from.trimServed(0);
-    const start = from.openTransfer(REF, [])!;
+    const start = from.openTransfer(REF)!;
     from.copyOf(0)!.commit(40);
     expect(start).toMatchObject({ sequence: 35, version: 350, logFrom: 25 });
     for (let number = 0; ; number++) {
       const page = from.page(REF, number)!;
-      to.installPage(0, number, page);
+      to.installPage(0, number, page.payload);
       expect(to.finishInstall(0, start)).toBe(page.isLast);
       if (page.isLast) break;
     }

@@ -9,6 +9,7 @@
  */
 import { assert } from '@ashlar/core';
 import type { KeyValue } from '../history/operation.ts';
+import type { SimCopy } from './sim-store.ts';
 
 export interface ToyRecord {
   readonly partition: number;
@@ -39,7 +40,7 @@ export interface CopyStart {
 
 export const EMPTY_START: CopyStart = { sequence: 0, version: 0, entries: [], records: [], forgotten: 0 };
 
-export class ToyCopy {
+export class ToyCopy implements SimCopy {
   readonly #records: ToyRecord[];
   /** Sequence of `#records[0]`. */
   #first: number;
@@ -86,7 +87,7 @@ export class ToyCopy {
     return sentVersion <= this.#forgotten;
   }
 
-  append(record: ToyRecord): void {
+  append(record: ToyRecord): ToyRecord {
     assert(record.sequence === this.last + 1, () => `toy-copy C1: sequence ${record.sequence} after ${this.last}`);
     assert(
       record.version > this.#lastVersion,
@@ -96,6 +97,7 @@ export class ToyCopy {
     this.#lastVersion = record.version;
     this.#newest.set(record.key, record.value);
     this.#answers.set(requestName(record.session, record.request), record);
+    return record;
   }
 
   /** What nobody may do: another version for a record that was sealed (a mutant's). */

@@ -13,7 +13,8 @@
  */
 import type { ReplicaId, ReplicaTable } from '@ashlar/core';
 import type { ReplicationCore } from '@ashlar/replication';
-import type { ToyCopy, ToyRecord } from '../grid/toy-copy.ts';
+import type { SimCopy } from '../grid/sim-store.ts';
+import type { ToyRecord } from '../grid/toy-copy.ts';
 import { type Truth, textOf, violated } from './truth.ts';
 
 /** A process of a member, as it is looked at. */
@@ -25,7 +26,7 @@ export interface Watched {
   /** Somebody has taken it for dead. */
   readonly isSuperseded: boolean;
   readonly table: ReplicaTable | undefined;
-  copyOf(partition: number): ToyCopy | undefined;
+  copyOf(partition: number): SimCopy | undefined;
   nowMs(): number;
 }
 
@@ -97,7 +98,7 @@ export class GridWatch {
   }
 
   /** grid-watch W2 */
-  #checkPrefix(one: ReplicaId, copy: ToyCopy, other: ReplicaId, otherCopy: ToyCopy, from: number): void {
+  #checkPrefix(one: ReplicaId, copy: SimCopy, other: ReplicaId, otherCopy: SimCopy, from: number): void {
     const last = Math.min(copy.last, otherCopy.last);
     for (let at = Math.max(from, copy.first, otherCopy.first); at <= last; at++) {
       const [mine, others] = [copy.at(at)!, otherCopy.at(at)!];
