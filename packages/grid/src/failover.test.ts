@@ -136,6 +136,15 @@ describe('a statement that needs a member which is gone', () => {
     expect(await grid.sql(UPDATE).execute()).toEqual({ affected: 5 });
   });
 
+  it('waits also where its own table does not know yet that somebody can', async () => {
+    fake.serve(LONE);
+    const late = await connect({ seeds: fake.addresses });
+    fake.serve(COPIED);
+    answer([gone], WHOLE);
+    expect(await late.sql(SELECT).all()).toEqual(ROWS);
+    await late.close();
+  });
+
   it('says so at once where nobody can take over', async () => {
     fake.serve(LONE);
     const late = await connect({ seeds: fake.addresses });

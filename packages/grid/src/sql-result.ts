@@ -13,7 +13,7 @@
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
 import { CancelledError, DeadlineExceededError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';
-import { nobodyThere, pause, type Router, worthAnotherMember } from '@ashlar/routing';
+import { nobodyThere, pause, type Router } from '@ashlar/routing';
 import {
   COLUMN_TYPES,
   columnValues,
@@ -169,7 +169,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     const sent = this.#sent;
     const failure = GridError.wrap(error);
     const isWorthIt = sent !== undefined && !sent.isSecond && !this.#isToldOf && onlyReads(this.#statement.text);
-    if (!(isWorthIt && (hasExpired(failure) || worthAnotherMember(failure, this.#router.table)))) throw error;
+    if (!(isWorthIt && (hasExpired(failure) || (await this.#router.isPassing(failure))))) throw error;
     this.#sent = { ...sent, isSecond: true };
     this.#header = this.#sendAlone(sent.rowsMax, sent.limits);
     await this.#header;
@@ -300,7 +300,7 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
         const failure = this.#failure(error);
         if (signal?.aborted === true) throw new CancelledError('the statement');
         const beginsAnew: boolean = hasExpired(failure) && !hasBegunAnew;
-        if (!(beginsAnew || worthAnotherMember(failure, this.#router.table))) throw failure;
+        if (!(beginsAnew || (await this.#router.isPassing(failure)))) throw failure;
         hasBegunAnew ||= beginsAnew;
         const leftMs = deadlineMs - performance.now();
         const isLast = leftMs <= retryMs + ASK_LEAST_MS;

@@ -203,12 +203,14 @@ export class Connections {
    * members is asked again until it is complete, and one in which a member is about to take over until it has.
    *
    * @param ask  must be safe to repeat after a failure that is `retryable`
+   * @param refresh  brings the newest table
    * @throws (rejects with) what the member answers; MEMBER_UNREACHABLE when none could be asked in time
    */
   async any<T>(
     table: () => PartitionTable,
     options: CallOptions & { readonly timeoutMs: number },
     ask: (connection: MemberConnection, options: CallOptions) => Promise<T>,
+    refresh: () => Promise<void> = async () => undefined,
   ): Promise<T> {
     const deadlineMs = performance.now() + options.timeoutMs;
     let last: GridError | undefined;
@@ -222,7 +224,7 @@ export class Connections {
           const failure = GridError.wrap(error);
           // The reason for another attempt says more than that there was no time for it.
           if (failure.code === 'DEADLINE_EXCEEDED' && last?.code === 'GRID_INCOMPLETE') throw last;
-          if (!worthAnotherMember(failure, table())) throw failure;
+          if (!(await isPassing(failure, table, refresh))) throw failure;
           last = failure;
         }
       }
@@ -247,8 +249,23 @@ function rankOf({ isUp, down }: MemberConnection, isServing: boolean): number {
   return down === undefined ? 2 : 3;
 }
 
+/**
+ * Whether it is worth to ask again: here, elsewhere, or of who takes over. Who stands in for a member changes without anybody's
+ * asking, so the newest table decides.
+ */
+export async function isPassing(
+  error: GridError,
+  table: () => PartitionTable,
+  refresh: () => Promise<void>,
+): Promise<boolean> {
+  if (worthAnotherMember(error, table())) return true;
+  if (error.code !== 'MEMBER_UNREACHABLE') return false;
+  await refresh();
+  return worthAnotherMember(error, table());
+}
+
 /** Whether another member, or the same a little later, may answer. */
-export function worthAnotherMember(error: GridError, table: PartitionTable): boolean {
+function worthAnotherMember(error: GridError, table: PartitionTable): boolean {
   const { code } = error;
   return isLinkFailure(error) || wasNeverSealed(code) || code === 'GRID_INCOMPLETE' || mayTakeOver(error, table);
 }

@@ -66,6 +66,23 @@ describe('a member that dies, whose partitions have copies', () => {
     expect(await Promise.all(KEYS.map((key) => get(router, key)))).toEqual(KEYS.map((key) => -key));
   });
 
+  it('is taken over from with calls on a key in the order in which they were made, awaited or not', async () => {
+    const router = await bench.connect({ timeoutMs: 60_000 });
+    await put(router, 'first', 1);
+    stall(bench.grid.members[1]!);
+    const calls: Promise<unknown>[] = [];
+    for (let turn = 0; turn < 50; turn++) {
+      for (const key of KEYS) calls.push(put(router, key, turn));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await bench.grid.members[1]!.stop();
+    await pause(100);
+    bench.grid.serve(without(1));
+    await Promise.all(calls);
+    expect(await Promise.all(KEYS.map((key) => get(router, key)))).toEqual(KEYS.map(() => 49));
+    expect(timesApplied()).toBe(1);
+  });
+
   it('fails those that nobody can stand in for, at once, and no others', async () => {
     const lone = COPIED.map((members, partition) => (partition % 2 === 0 ? members : members.slice(0, 1)));
     bench.grid.serve(lone);

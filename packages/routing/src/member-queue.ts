@@ -417,7 +417,10 @@ export class MemberQueue {
     // With jitter: the clients of a member that comes back do not all come in one moment.
     this.#timer = setTimeout(() => void this.#connect(), this.#backoffMs * (0.5 + Math.random() / 2));
     this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
+    // What was sent stays before what was to follow it.
+    const waiting = this.#outbox.splice(0);
     this.#host.reroute(this.#takeInFlight());
+    this.#outbox.push(...waiting);
     this.#host.onDown();
   }
 

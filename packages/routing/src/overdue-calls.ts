@@ -25,8 +25,18 @@ export function overdueCall(
   return whatIsMissing() ?? new MemberUnreachableError(id, address, queue.lostAt);
 }
 
-/** A call that waits to be sent again. @param reason  why it has to be */
-export function overdueRetry({ request, target }: DetachedOperation, reason: GridError): GridError {
+/**
+ * A call that waits to be sent again.
+ *
+ * @param reason         why it has to be
+ * @param whatIsMissing  why the grid is not complete
+ */
+export function overdueRetry(
+  { request, target }: DetachedOperation,
+  reason: GridError,
+  whatIsMissing: () => GridError | undefined,
+): GridError {
+  if (reason.code === 'GRID_INCOMPLETE' && request === undefined) return whatIsMissing() ?? reason;
   if (request !== undefined) return new OutcomeUnknownError('the call', reason, doubtOf(reason));
   // They say what has to come before a repetition helps.
   if (reason.code === 'LOG_FULL' || reason.code === 'NOT_ENOUGH_IN_SYNC') return reason;

@@ -34,7 +34,7 @@ import type {
 import { BatchBuilder, type OperationExtras } from './batch-builder.ts';
 import { type CallLimits, type CallTarget, checkTimeout, SingleCall } from './call-target.ts';
 import { CallWriter } from './call-writer.ts';
-import { Connections } from './connections.ts';
+import { Connections, isPassing } from './connections.ts';
 import { groupByQueue, sendGroup } from './detached-routing.ts';
 import { clientClosed, noOwner } from './errors.ts';
 import { splitFailures } from './failure-split.ts';
@@ -79,10 +79,8 @@ export class Router {
   readonly #room: QueueRoom;
   readonly #known: KnownTable;
   readonly #moves = new PartitionMoves();
-  readonly #repairs: Repairs = {
-    refresh: () => void this.refresh(),
-    renewSession: (session) => this.#session.renew(session),
-  };
+  readonly #refreshed = (): Promise<void> => this.refresh();
+  readonly #repairs: Repairs = { refresh: this.#refreshed, renewSession: (session) => this.#session.renew(session) };
   #sessionVersion = 0;
   #sweeper: NodeJS.Timeout | undefined;
   #leaseTimer: NodeJS.Timeout;
@@ -317,10 +315,15 @@ export class Router {
     if (this.#closed) throw clientClosed();
     checkTimeout(limits.timeoutMs);
     try {
-      return await this.#connections.any(() => this.table, limits, ask);
+      return await this.#connections.any(() => this.table, limits, ask, this.#refreshed);
     } catch (error) {
       throw this.#closed ? clientClosed() : error;
     }
+  }
+
+  /** Whether it is worth to ask again: here, elsewhere, or of who takes over. */
+  isPassing(error: GridError): Promise<boolean> {
+    return isPassing(error, () => this.table, this.#refreshed);
   }
 
   /** A connection to any member, linked ones first. */
@@ -544,6 +547,7 @@ export class Router {
 
   #sweep(): void {
     const nowMs = this.#settings.nowMs();
+    const missing = (): GridError | undefined => this.#known.whatIsMissing();
     for (const id of this.#moves.due(nowMs)) {
       const queue = this.#queues.get(id);
       if (queue !== undefined) this.#route(queue.takeMoved(this.#isNotOf(queue.member)));
@@ -554,15 +558,9 @@ export class Router {
         this.#tables.refreshIfDue(nowMs);
         this.#failUnreachable(queue, nowMs);
       }
-      queue.sweep(nowMs, (target, wasSent, isMutation) =>
-        overdueCall(target, wasSent && isMutation, queue, () => this.#known.whatIsMissing()),
-      );
+      queue.sweep(nowMs, (target, wasSent, isMutation) => overdueCall(target, wasSent && isMutation, queue, missing));
     }
-    this.#retries.sweep(nowMs, (operation, reason) => {
-      if (reason.code === 'GRID_INCOMPLETE' && operation.request === undefined)
-        return this.#known.whatIsMissing() ?? reason;
-      return overdueRetry(operation, reason);
-    });
+    this.#retries.sweep(nowMs, (operation, reason) => overdueRetry(operation, reason, missing));
   }
 
   /** router R4: a living member says that the table is unchanged: nobody else can be asked, but for who may take over. */

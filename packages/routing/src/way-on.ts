@@ -7,7 +7,7 @@ import type { SealedBatch } from './sealed-batch.ts';
 /** What has to be repaired before it is sent again. */
 export interface Repairs {
   /** Another table is needed. */
-  refresh(): void;
+  refresh(): unknown;
   /** The member has forgotten the session. */
   renewSession(session: number): void;
 }
@@ -19,10 +19,10 @@ export function wayOn(error: WireError, batch: SealedBatch, operation: number, r
     case 'SHUTTING_DOWN':
     case 'NOT_ENOUGH_IN_SYNC':
     case 'GRID_INCOMPLETE':
-      repairs.refresh();
+      void repairs.refresh();
       return 'anew';
     case 'IN_DOUBT':
-      repairs.refresh();
+      void repairs.refresh();
       return 'inDoubt';
     case 'SESSION_EXPIRED':
       repairs.renewSession(batch.session);
