@@ -14,7 +14,7 @@
  */
 import type { Grid } from '@ashlar/client';
 import { type Random, seededRandom } from '@ashlar/core';
-import { StepRecorder } from '../../linearizability/recorder.ts';
+import { type CallEnd, StepRecorder } from '../../linearizability/recorder.ts';
 import type { ClosedSums } from './closed-sums.ts';
 import type { Outcomes } from './outcomes.ts';
 import { Causes } from './user-code.ts';
@@ -96,7 +96,7 @@ export class Load {
     const grid = this.#grids[this.#random.below(this.#grids.length)]!;
     const chance = this.#random.below(100);
     if (chance < 35) return this.#hotStep(number, grid);
-    if (chance < 50) return this.recorder.step(number, grid, `cold${this.#random.below(COLD_KEYS)}`);
+    if (chance < 50) return this.#step(number, grid, `cold${this.#random.below(COLD_KEYS)}`);
     if (chance < 60) return this.#increment(number, grid);
     if (chance < 80) return this.#writeOnce(number, grid);
     if (chance < 90) return this.#cause(number, grid);
@@ -113,16 +113,20 @@ export class Load {
     const { generation } = key;
     key.calls++;
     key.underWay++;
-    const end = await this.recorder.step(number, grid, `hot${key.index}-${generation}`);
+    const end = await this.#step(number, grid, `hot${key.index}-${generation}`);
     key.underWay--;
     if (end === 'unknown' && key.generation === generation) key.unknown++;
+  }
+
+  #step(number: number, grid: Grid, key: string): Promise<CallEnd> {
+    return this.#outcomes.inTime('a call of a register', this.recorder.step(number, grid, key), 'unknown');
   }
 
   async #increment(number: number, grid: Grid): Promise<void> {
     const key = `counter${this.#random.below(COUNTERS)}-${Math.floor(number / (GENERATION_CALLS * COUNTERS))}`;
     const sum = this.counters.get(key) ?? { acknowledged: 0, unknown: 0 };
     this.counters.set(key, sum);
-    const end = await this.recorder.increment(number, grid, key);
+    const end = await this.#outcomes.inTime('increment', this.recorder.increment(number, grid, key), 'unknown');
     if (end === 'unknown') sum.unknown++;
     if (end === 'answered') sum.acknowledged++;
   }

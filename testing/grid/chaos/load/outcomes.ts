@@ -3,9 +3,12 @@
  *
  * outcomes O1  What is refused with a retryable error has applied nothing. What may have been applied is unknown. Everything else that
  *              fails is a fault of the grid, whatever was done to it: faults of machines and networks have codes of their own.
+ * outcomes O2  Every call ends, one way or the other, within its time. One that does not is a fault, and is waited for no longer.
  */
 import { GridError } from '@ashlar/client';
 
+/** A call that has not ended so long after it was made, whatever its time, is a fault (outcomes O2). */
+const OVERDUE_MS = 45_000;
 /** It may have been applied, as a whole or in part. */
 const UNSURE: ReadonlySet<string> = new Set(['OUTCOME_UNKNOWN', 'PARTIAL', 'PARTIAL_COMMIT']);
 const FAULTS_SHOWN = 20;
@@ -47,12 +50,28 @@ export class Outcomes {
     return 'refused';
   }
 
-  async mutate<T>(what: string, run: () => Promise<T>): Promise<Outcome<T>> {
+  mutate<T>(what: string, run: () => Promise<T>): Promise<Outcome<T>> {
     return this.#attempt(what, true, run);
   }
 
-  async ask<T>(what: string, run: () => Promise<T>): Promise<Outcome<T>> {
+  ask<T>(what: string, run: () => Promise<T>): Promise<Outcome<T>> {
     return this.#attempt(what, false, run);
+  }
+
+  /** The call, or `instead` once it is overdue (outcomes O2). */
+  async inTime<T>(what: string, call: Promise<T>, instead: T): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const overdue = new Promise<T>((resolve) => {
+      timer = setTimeout(() => {
+        this.fault(`${what} has not ended after ${OVERDUE_MS} ms`);
+        resolve(instead);
+      }, OVERDUE_MS);
+    });
+    try {
+      return await Promise.race([call, overdue]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   fault(text: string): void {
@@ -60,7 +79,11 @@ export class Outcomes {
     if (this.faults.length < FAULTS_SHOWN) this.faults.push(text);
   }
 
-  async #attempt<T>(what: string, isMutation: boolean, run: () => Promise<T>): Promise<Outcome<T>> {
+  #attempt<T>(what: string, isMutation: boolean, run: () => Promise<T>): Promise<Outcome<T>> {
+    return this.inTime<Outcome<T>>(what, this.#outcomeOf(what, isMutation, run), { kind: 'unknown' });
+  }
+
+  async #outcomeOf<T>(what: string, isMutation: boolean, run: () => Promise<T>): Promise<Outcome<T>> {
     try {
       const value = await run();
       this.took(isMutation);
