@@ -132,7 +132,9 @@ export class ChaosRun {
     const work = [atPace(pace, () => this.#load.begin(), loading.signal), this.#askSums(loading.signal)];
     try {
       await pause(calmMs, signal);
-      while (!signal.aborted) {
+      const isWhole = (await this.#settled()) !== undefined;
+      if (!isWhole) this.outcomes.fault('the grid began without all copies of every partition');
+      while (isWhole && !signal.aborted) {
         if (faults.length > 0 && !(await this.#oneFault())) break;
         await pause(calmMs, signal);
       }

@@ -14,18 +14,24 @@ async function found(options: Partial<ChaosRunOptions>): Promise<Findings> {
   return run.run(new AbortController().signal);
 }
 
-describe('a chaos run of three members without backups', () => {
+const NOTHING = { lost: 0, doubled: 0 };
+
+describe('a chaos run of three members with a backup each', () => {
   it(
-    'finds nothing wrong where links are slow',
+    'finds nothing lost, doubled or contradictory where one is killed and links are slow',
     async () => {
-      const findings = await found({ faults: ['slow'] });
-      expect({ wrong: shortcomings(findings), complaints: findings.complaints }).toEqual({ wrong: [], complaints: [] });
-      expect(verdictOf(findings)).toMatchObject({ lost: 0, violations: 0, ok: true });
+      const findings = await found({ faults: ['kill', 'slow'], backups: 1, forMs: 5000 });
+      expect(findings.complaints).toEqual([]);
+      const events = { ...NOTHING, disordered: 0 };
+      expect(verdictOf(findings)).toMatchObject({ lost: 0, violations: 0, events, effects: NOTHING });
+      expect(findings.faults.map(({ kind }) => kind)).toContain('kill');
       expect(findings.acknowledged).toBeGreaterThan(100);
     },
     RUN_TIMEOUT_MS,
   );
+});
 
+describe('a chaos run of three members without backups', () => {
   it(
     'tells what a member loses that is killed and comes back empty: writes, events, effects',
     async () => {

@@ -14,7 +14,7 @@ async function main(options: ChaosOptions): Promise<number> {
     process.stderr.write(`chaos ${((performance.now() - beganMs) / 1000).toFixed(1).padStart(7)} s  ${line}\n`);
   };
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   tell(`seed ${seed}, ${minutes} minutes, backups ${backups}, faults ${faults.join(', ') || 'none'}`);
   const run = new ChaosRun({ seed, forMs: minutes * 60_000, faults, backups, callsASecond, tell });
   const findings = await run.run(stop.signal);

@@ -8,6 +8,7 @@
  *                 event.
  */
 import { type EntryEvent, type Grid, GridError, type GridKey } from '@ashlar/client';
+import { pause } from '../load/pace.ts';
 
 export interface EventCounts {
   lost: number;
@@ -28,6 +29,8 @@ interface ChainEnd {
 /** Versions of a key that are remembered, so that an old event is told from one that came twice. */
 const VERSIONS_MAX = 300;
 const SHOWN = 10;
+/** Until a subscription that failed is asked for again. */
+const AGAIN_MS = 100;
 
 export class EventChain {
   readonly counts: EventCounts = { lost: 0, doubled: 0, disordered: 0 };
@@ -137,9 +140,11 @@ export class Follower {
       } catch (error) {
         if (signal.aborted) return;
         // What ends a subscription may be a break that it does not bridge; then its token does.
-        if (GridError.is(error) && error.retryable) continue;
-        this.chain.gone(error);
-        this.#token = undefined;
+        if (!GridError.is(error) || !error.retryable) {
+          this.chain.gone(error);
+          this.#token = undefined;
+        }
+        await pause(AGAIN_MS, signal);
       }
     }
   }
