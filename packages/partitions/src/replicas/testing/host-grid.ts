@@ -67,6 +67,8 @@ export class HostGrid {
   table: ReplicaTable;
   /** Members that hear nobody, and are not heard: the coordinator's word included. */
   readonly cutOff = new Set<string>();
+  /** Members that stand still, and what they will do when they go on. */
+  readonly #paused = new Map<string, (() => void)[]>();
   /** Which messages never come. */
   isLost: ((message: WireMessage) => boolean) | undefined;
   #events: Event[] = [];
@@ -134,6 +136,30 @@ export class HostGrid {
     this.members.delete(name);
   }
 
+  /** As SIGSTOP. */
+  pause(name: string): void {
+    this.#paused.set(name, []);
+  }
+
+  isPaused(name: string): boolean {
+    return this.#paused.has(name);
+  }
+
+  /** @param first  runs before anything that came meanwhile */
+  goOn(name: string, first: () => void): void {
+    const waiting = this.#paused.get(name) ?? [];
+    this.#paused.delete(name);
+    first();
+    for (const run of waiting) run();
+  }
+
+  /** Now, or when the member goes on. */
+  whenRunning(name: string, run: () => void): void {
+    const waiting = this.#paused.get(name);
+    if (waiting === undefined) run();
+    else waiting.push(run);
+  }
+
   at(delayMs: number, run: () => void): void {
     this.#events.push({ atMs: this.nowMs + delayMs, order: this.#order++, run });
   }
@@ -153,7 +179,7 @@ export class HostGrid {
   send(message: WireMessage): void {
     const [from, to] = [memberOfReplica(message.from as ReplicaId), memberOfReplica(message.to as ReplicaId)];
     if (this.cutOff.has(from) || this.cutOff.has(to) || this.isLost?.(message) === true) return;
-    this.at(LINK_MS, () => this.members.get(to)?.receive(message));
+    this.at(LINK_MS, () => this.whenRunning(to, () => this.members.get(to)?.receive(message)));
   }
 
   /** @returns undefined: the coordinator was not reached */
@@ -184,7 +210,8 @@ export class HostGrid {
 
   #tell(member: HostMember): void {
     const { table } = this;
-    this.at(LINK_MS, () => this.cutOff.has(memberOfReplica(member.replica)) || member.onTable(table));
+    const name = memberOfReplica(member.replica);
+    this.at(LINK_MS, () => this.cutOff.has(name) || this.whenRunning(name, () => member.onTable(table)));
   }
 
   async advance(ms: number): Promise<void> {
@@ -240,10 +267,14 @@ export class HostMember {
       ...{ store: this.store, clock: this.clock, time },
       replication: { ...DEFAULT_OPTIONS, minInSync, self: this.replica, partitionCount, timings: DEFAULT_TIMINGS },
       timers: {
-        soon: (run) => grid.at(SOON_MS, () => this.isDead || run()),
+        soon: (run) => grid.at(SOON_MS, () => grid.whenRunning(name, () => this.isDead || run())),
         every: (ms, run) => {
           let isOver = false;
-          grid.every(() => !isOver && !this.isDead, ms, run);
+          grid.every(
+            () => !isOver && !this.isDead,
+            ms,
+            () => grid.isPaused(name) || run(),
+          );
           return () => {
             isOver = true;
           };
