@@ -8,7 +8,7 @@
  * replica-control Y2  A coordinator that goes on from what was kept changes no row, and gives no lease, by the word of a member
  *                     that has not shown yet what it holds (`awaited`): who holds a newer table than was kept proves that the
  *                     kept one is an older one. Members that never come are passed over after a membership's time.
- * replica-control Y3  Where one transaction follows the other closely they are gathered until the next tick and kept together: a
+ * replica-control Y3  Where one transaction follows the other closely they are gathered for a moment and kept together: a
  *                     table that is kept costs its member milliseconds. What changes nothing else waits for nobody.
  */
 import {
@@ -32,7 +32,7 @@ export interface ControlTimes extends Omit<ControllerOptions, 'copies' | 'expect
   readonly gatherMs: number;
 }
 
-/** A transaction that waits for the next tick. */
+/** A transaction that waits for others. */
 interface Gathered {
   readonly changes: readonly ReplicaChange[];
   readonly resolve: (table: TableState) => void;
@@ -137,12 +137,13 @@ export class ReplicaControl {
     return this.#controlled.table();
   }
 
-  /** All that was gathered, as one change of the table. */
+  /** All that was gathered, as one change of the table, when its time has come (replica-control Y3). */
   #applyGathered(): void {
+    const nowMs = this.#ports.nowMs();
     const gathered = this.#gathered;
-    if (gathered.length === 0) return;
+    if (gathered.length === 0 || nowMs - this.#transactedAtMs < this.#ports.times.gatherMs) return;
     this.#gathered = [];
-    this.#transactedAtMs = this.#ports.nowMs();
+    this.#transactedAtMs = nowMs;
     try {
       const table = this.#applied(gathered.flatMap(({ changes }) => changes));
       for (const { resolve } of gathered) resolve(table);
