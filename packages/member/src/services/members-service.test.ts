@@ -1,6 +1,6 @@
 import { bundleHash } from '@ashlar/cluster';
-import { BUNDLE, creates, deploys, joins } from '@ashlar/cluster/testing';
-import { GridError, type MemberId, type Version } from '@ashlar/core';
+import { BUNDLE, completions, creates, deploys, joins } from '@ashlar/cluster/testing';
+import { GridError, type MemberId, type ReplicaId, type Version } from '@ashlar/core';
 import { NO_TRACING } from '@ashlar/observe';
 import { Ownership } from '@ashlar/partitions';
 import { decodeValue, encodeMessage, encodeValue } from '@ashlar/serialization';
@@ -152,12 +152,60 @@ describe('a member that joins', () => {
       () => service.join(JOIN, context),
       () => service.changeCatalog({ body: encodeValue(creates('m')) }, context),
       () => service.readControl({ gridId: '', tableVersion: 0, catalogVersion: 0 }, context),
+      () => service.transact({ body: encodeValue({ id: 1, changes: [] }) }, context),
+      () => service.renew({ replica: `${SELF}#one`, number: 1, ceiling: 1 }, context),
+      () => service.recover({ partitions: [] }, context),
     ];
     for (const call of asked) {
       await expect(call()).rejects.toMatchObject({
         code: 'INVALID_ARGUMENT',
         hint: expect.stringContaining('127.0.0.1:1'),
       });
+    }
+  });
+});
+
+describe('changes of who holds what', () => {
+  const copied = () => bench({ members: [SELF, OTHER], backups: 1 });
+  const row = { partition: 0, epoch: 2, revision: 2 };
+  const replica = `${SELF}#one`;
+
+  it('are those that members make, and are answered with the table that holds them', async () => {
+    const { service, control } = await copied();
+    const both = [replica, `${OTHER}#one`] as ReplicaId[];
+    const changes = completions(control.table, both);
+    const { table } = await service.transact({ body: encodeValue({ id: 1, changes }) }, context);
+    expect(decodeValue(table)).toMatchObject({
+      tableVersion: control.table.tableVersion,
+      owners: control.table.owners,
+    });
+    expect(control.table.owners.every((owners) => owners.length === 2)).toBe(true);
+  });
+
+  it.each([
+    ['that cannot be read', Uint8Array.of(0xc1)],
+    ['of no kind', encodeValue({ id: 1, changes: [{ kind: 'dance' }] })],
+    ['that name nobody', encodeValue({ id: 1, changes: [{ kind: 'leaveSet', ...row, by: 'a' }] })],
+    [
+      'that only the controller makes',
+      encodeValue({ id: 1, changes: [{ kind: 'nominate', ...row, primary: replica }] }),
+    ],
+    ['that take a member for dead', encodeValue({ id: 1, changes: [{ kind: 'expire', replica }] })],
+    ['that only an operator makes', encodeValue({ id: 1, changes: [{ kind: 'declareLost', ...row }] })],
+  ])('%s are refused, all of them', async (_what, body) => {
+    const { service, control } = await copied();
+    const { table } = control;
+    await expect(service.transact({ body }, context)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(control.table).toBe(table);
+  });
+
+  it('need a lease, which only who is registered gets', async () => {
+    const { service, control } = await copied();
+    expect(await service.renew({ replica, number: 4, ceiling: 9 }, context)).toEqual({
+      ...{ granted: true, number: 4, tableVersion: control.table.tableVersion },
+    });
+    for (const other of [`${SELF}#two`, 'x#one', '', '#']) {
+      expect(await service.renew({ replica: other, number: 5, ceiling: 9 }, context)).toMatchObject({ granted: false });
     }
   });
 });
