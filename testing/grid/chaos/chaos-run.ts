@@ -24,7 +24,7 @@ import { Load, ONCE } from './load/load.ts';
 import { Outcomes } from './load/outcomes.ts';
 import { atPace, pause } from './load/pace.ts';
 import { Causes, Effects } from './load/user-code.ts';
-import type { FaultRecord, Findings } from './verdict.ts';
+import { ANSWERED_LEAST, type FaultRecord, type Findings } from './verdict.ts';
 
 export interface ChaosRunOptions {
   readonly seed: number;
@@ -50,6 +50,7 @@ const SUMS_EVERY_MS = 300;
 const BREAK_EVERY_EVENTS = 400;
 /** What a shorter fault did is looked at for as long. */
 const FAULT_LEAST_MS = 1500;
+const FAULT_MOST_MS = 8000;
 const SETTLE_TIMEOUT_MS = 60_000;
 /** Nothing has changed for as long, and something is still missing: it will not come. */
 const STILL_MS = 15_000;
@@ -165,6 +166,7 @@ export class ChaosRun {
     await fault.begin();
     const waiting = this.#probe(concerned);
     await pause(fault.forMs);
+    await this.#hasAnswered(answered + ANSWERED_LEAST, beganMs + FAULT_MOST_MS);
     await fault.end();
     await pause(FAULT_LEAST_MS - (performance.now() - beganMs));
     const { kind, text, isCoordinatorAway } = fault;
@@ -197,6 +199,11 @@ export class ChaosRun {
       partitions.map((partition) => keys[partition]!),
       this.outcomes,
     );
+  }
+
+  /** A fault lasts until enough calls have been answered meanwhile to say something about it, but not for ever. */
+  async #hasAnswered(count: number, untilMs: number): Promise<void> {
+    while (this.outcomes.answered < count && performance.now() < untilMs) await pause(LOOK_MS);
   }
 
   /** chaos-run R1. @returns after how long; undefined: it never did */

@@ -58,7 +58,8 @@ export interface Verdict {
 }
 
 const UNKNOWN_SHARE_MAX = 0.01;
-const ANSWERED_LEAST = 100;
+/** Calls that have to be answered within each fault. */
+export const ANSWERED_LEAST = 100;
 
 export function verdictOf(findings: Findings): Verdict {
   const { seed, minutes, acknowledged, unknown, failovers, shrinks, transfers, lost, violations } = findings;

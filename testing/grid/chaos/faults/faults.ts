@@ -26,7 +26,7 @@ export interface Fault {
   readonly victim: MemberName | undefined;
   /** Whether partitions that the victim was primary of must have changed it when all is well again. */
   readonly changesEpochs: boolean;
-  /** Whether the coordinator is away by it: primaries that are alone in their sets then stop, with their partitions' writers. */
+  /** Whether the coordinator may be away by it: primaries that are alone in their sets then stop, and copies that are there cannot leave. */
   readonly isCoordinatorAway: boolean;
   begin(): Promise<void>;
   /** Heals it. */
@@ -159,7 +159,8 @@ function linkFault(
 ): Fault {
   const forMs = FAULT_LEAST_MS + random.below(FAULT_MORE_MS);
   return {
-    ...{ kind, forMs, victim, changesEpochs: false, isCoordinatorAway: false },
+    ...{ kind, forMs, victim, changesEpochs: false },
+    isCoordinatorAway: victim === COORDINATOR && rules.some(({ isCut }) => isCut),
     text: `${what} for ${forMs} ms`,
     begin: () => grid.setLinks(rules),
     end: () => grid.setLinks([]),
