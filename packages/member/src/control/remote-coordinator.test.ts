@@ -209,6 +209,24 @@ describe('a bundle', () => {
     expect([await remote.bundle(HASH), remote.bundleAtHand(HASH)]).toEqual([BUNDLE, BUNDLE]);
   });
 
+  it('that is long in coming holds up no table: who serves what is another matter (R2)', async () => {
+    const member = await coordinatorMember();
+    await complete(member);
+    const silent: BundleHolder = { members: { fetchBundle: () => new Promise(() => undefined) } };
+    const remote = await member.follow({ others: () => [silent], bundlesWaitMs: 60_000 });
+    member.embedded.bundleAtHand = () => undefined;
+    await member.embedded.submit(deploys());
+    const { table } = await member.embedded.submit(joins('a', 'two'));
+    await new Promise<void>((resolve) => {
+      const look = ({ tableVersion }: { readonly tableVersion: number }): void => {
+        if (tableVersion >= table.tableVersion) resolve();
+      };
+      remote.watchTable(look);
+      look(remote.state.table);
+    });
+    expect(remote.state.catalog.catalogVersion).toBe(0);
+  });
+
   it('is asked for by its hash, and members tell only of what they have at hand', async () => {
     const member = await robbed();
     const { members } = member.connect();

@@ -10,6 +10,8 @@
  *
  * remote-coordinator R1  A catalog is passed on when its bundles are at hand, or after BUNDLES_WAIT_MS: then `bundle` may find
  *                        them yet. Nothing else waits for them longer.
+ * remote-coordinator R2  A table waits for no bundle, whether it comes with their catalog or behind it: who serves what changes at
+ *                        once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -282,7 +284,14 @@ export class RemoteCoordinator implements Coordinator {
     const news = valuesOf(update);
     if (this.#self !== undefined && news.table !== undefined && !this.#isIn(news.table, this.#self)) {
       await this.#joinAgain(this.#self);
-    } else await this.#accept(news);
+    } else this.#acceptLater(news);
+  }
+
+  /** The next update does not wait for the bundles of this one (remote-coordinator R2). */
+  #acceptLater(news: News): void {
+    this.#accept(news).catch((error: unknown) => {
+      this.#options.log.error({ err: error }, 'news of the coordinator were followed in part');
+    });
   }
 
   /** Whether the coordinator knows this member, as it is, in the grid that it is in. */
@@ -326,9 +335,16 @@ export class RemoteCoordinator implements Coordinator {
   }
 
   /** @param brought  bundles that came with the news */
-  async #accept({ table, catalog }: News, brought: readonly Bundle[] = []): Promise<void> {
+  async #accept(news: News, brought: readonly Bundle[] = []): Promise<void> {
+    const { table, catalog } = news;
+    if (table?.gridId === this.#state.table.gridId) this.#take({ table, catalog: undefined }, []);
     const found = catalog !== undefined && this.#takes(catalog) ? await this.#findBundles(catalog, brought) : [];
     // Looked at again: another answer may have been taken while bundles were fetched.
+    this.#take(news, [...brought, ...found]);
+  }
+
+  /** @param bundles  that have come with the news, or for them */
+  #take({ table, catalog }: News, bundles: readonly Bundle[]): void {
     const before = this.#state;
     const after = {
       table: table !== undefined && this.#takes(table) ? table : before.table,
@@ -339,7 +355,7 @@ export class RemoteCoordinator implements Coordinator {
     this.#state = after;
     if (after.catalog !== before.catalog) {
       for (const hash of this.#told.bundles.follow(after.catalog)) this.#sought.delete(hash);
-      for (const { hash, text } of [...brought, ...found]) this.#told.bundles.put(hash, text);
+      for (const { hash, text } of bundles) this.#told.bundles.put(hash, text);
     }
     this.#told.tell(before, after);
   }

@@ -61,7 +61,7 @@ export class MemberReplication {
           if (!this.links.send(encodeMessage({ from: this.replica, to, message }))) this.droppedMessages++;
         },
         transact: async (transaction) => (await control.transact(transaction)).replicas,
-        renew: (replica, lease) => control.renew(replica, lease),
+        renew: (replica, lease) => this.#renew(replica, lease),
         servedChanged: () => control.servingChanged(),
         noted: (note) => this.#noted(note),
         failed: (error) => log.error({ err: error }, 'a step of replication failed'),
@@ -103,6 +103,16 @@ export class MemberReplication {
     this.links.follow(
       members.map(({ id, incarnation, address }) => ({ replica: replicaIdOf(id as MemberId, incarnation), address })),
     );
+  }
+
+  /** Asks for the newest table where the coordinator has another one than is here: its watch may hang, or lag. */
+  async #renew(...[replica, asked]: Parameters<GridView['renew']>): ReturnType<GridView['renew']> {
+    const { control } = this.#parts;
+    const grant = await control.renew(replica, asked);
+    if (grant === undefined || grant.tableVersion > control.table.tableVersion) {
+      void control.refresh().catch(() => undefined);
+    }
+    return grant;
   }
 
   #received(message: ReplicaMessage): void {

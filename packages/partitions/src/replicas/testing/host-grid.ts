@@ -193,7 +193,11 @@ export class HostGrid {
 
   renew(replica: ReplicaId, lease: { readonly number: number; readonly ceiling: never }) {
     if (this.cutOff.has(memberOfReplica(replica))) return undefined;
-    return this.#controller.onRenewal(this.table, replica, lease, this.nowMs);
+    const renewal = this.#controller.onRenewal(this.table, replica, lease, this.nowMs);
+    const member = this.memberOf(replica);
+    // Who is refused asks for the newest table.
+    if (renewal === undefined && member !== undefined) this.#tell(member);
+    return renewal;
   }
 
   #plan(): void {
