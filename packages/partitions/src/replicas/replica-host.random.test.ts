@@ -111,7 +111,7 @@ class Run {
   async fault(): Promise<void> {
     const { grid } = this;
     const name = NAMES[this.random.below(NAMES.length)]!;
-    switch (this.random.below(5)) {
+    switch (this.random.below(6)) {
       case 0:
         grid.kill(name);
         // Before anybody has noticed, now and then.
@@ -128,6 +128,15 @@ class Run {
         await this.load(100 + this.random.below(3000));
         grid.goOn(name, () => this.checkReads());
         return;
+      case 4: {
+        // As a machine that is suspended: its monotonic clock stands still, too.
+        const beganMs = grid.nowMs;
+        grid.pause(name);
+        await this.load(100 + this.random.below(3000));
+        grid.members.get(name)!.suspendedMs += grid.nowMs - beganMs;
+        grid.goOn(name, () => this.checkReads());
+        return;
+      }
       case 3:
         grid.isLost = ({ from }) => memberOfReplica(from as never) === name && this.random.next() < 0.5;
         await this.load(200 + this.random.below(1500));

@@ -195,8 +195,8 @@ export class HostGrid {
     if (this.cutOff.has(memberOfReplica(replica))) return undefined;
     const renewal = this.#controller.onRenewal(this.table, replica, lease, this.nowMs);
     const member = this.memberOf(replica);
-    // Who is refused asks for the newest table.
-    if (renewal === undefined && member !== undefined) this.#tell(member);
+    // Who is refused, or hears of another table, asks for the newest.
+    if (member !== undefined && (renewal?.tableVersion ?? Infinity) > member.tableVersion) this.#tell(member);
     return renewal;
   }
 
@@ -257,10 +257,13 @@ export class HostMember {
   readonly host: ReplicaHost;
   readonly writes: WritePath;
   isDead = false;
+  tableVersion = -1;
+  /** Time that its monotonic clock has not counted, for the machine was suspended. */
+  suspendedMs = 0;
 
   constructor(grid: HostGrid, name: string, incarnation: string, { isBehind = false, maxBytes }: MemberOptions) {
     this.replica = replicaIdOf(name as MemberId, incarnation);
-    const time: TimeSource = { monotonicMs: () => grid.nowMs, wallMs: () => WALL_MS + grid.nowMs };
+    const time: TimeSource = { monotonicMs: () => grid.nowMs - this.suspendedMs, wallMs: () => WALL_MS + grid.nowMs };
     this.clock = new HybridClock(time);
     const { partitionCount, minInSync = 1 } = grid.options;
     this.store = MemberStore.create({
@@ -307,6 +310,7 @@ export class HostMember {
   }
 
   onTable(replicas: ReplicaTable): void {
+    this.tableVersion = Math.max(this.tableVersion, replicas.version);
     if (!this.isDead) this.host.served.onTable({ replicas } as unknown as TableState);
   }
 
