@@ -7,7 +7,8 @@
  * backup-copies B1  What the core is told of as held lies in the store.
  * backup-copies B2  Records ahead of the catalog are given up, and sent again by the primary. None is kept here: by the time the
  *                   catalog has come the partition may be led by a member that never had them.
- * backup-copies B3  A copy for which memory does not suffice is given up as a whole: the core hears that it is lost.
+ * backup-copies B3  A copy for which memory does not suffice is given up as a whole: the core hears that it is lost. What was asked for
+ *                   it in the same turn, behind that, is passed over.
  */
 import { type Epoch, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import type { Effect, ReplicationCore, TransferStart } from '@ashlar/replication';
@@ -50,6 +51,7 @@ export class BackupCopies {
   }
 
   apply({ partition, payload }: Of<'apply'>): void {
+    if (!this.#isHere(partition)) return;
     this.#guard(partition, () => {
       const { store, core } = this.#ports;
       const frame = readRecordFrame(payload as Uint8Array);
@@ -62,6 +64,7 @@ export class BackupCopies {
 
   commit({ partition, commit, heldFrom }: Of<'commitBackup'>): void {
     const { store } = this.#ports;
+    if (!this.#isHere(partition)) return;
     store.commitBackup(partition as PartitionId, commit);
     store.holdLog(partition as PartitionId, heldFrom);
   }
@@ -72,6 +75,7 @@ export class BackupCopies {
   }
 
   installPage({ partition, page, payload }: Of<'installPage'>): void {
+    if (page > 0 && !this.#isHere(partition)) return;
     this.#guard(partition, () => this.#ports.store.installPage(partition as PartitionId, page, payload as Uint8Array));
   }
 
@@ -80,6 +84,7 @@ export class BackupCopies {
   }
 
   #finish(partition: number, copy: number, start: TransferStart): void {
+    if (!this.#isHere(partition)) return;
     this.#guard(partition, () => {
       if (this.#ports.store.finishInstall(partition as PartitionId, start) === 'later') {
         this.#unfinished.set(partition, { copy, start });
@@ -88,6 +93,11 @@ export class BackupCopies {
       this.#unfinished.delete(partition);
       this.#ports.core.installed(partition, copy);
     });
+  }
+
+  /** backup-copies B3 */
+  #isHere(partition: number): boolean {
+    return this.#ports.store.roleOf(partition as PartitionId) !== undefined;
   }
 
   /** backup-copies B3 */

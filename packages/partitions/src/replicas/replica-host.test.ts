@@ -155,6 +155,25 @@ describe('records of a map that a backup has not heard of, of a primary that is 
   });
 });
 
+describe('a backup whose memory does not suffice', () => {
+  it('loses that copy alone, and holds nobody up', async () => {
+    const grid = await HostGrid.start({ names: ['a', 'b'], partitionCount: 2, backups: 1 });
+    grid.kill('b');
+    await grid.until(() => grid.isServed, 5000);
+    const backup = grid.startMember('b', { maxBytes: 4 << 20 });
+    await grid.until(() => grid.isWhole, 5000);
+    const primary = grid.primaryOf(0);
+    expect(await outcomeOf(grid, primary.put(1, 1, 'small'))).toBe(true);
+    for (let step = 0; step < 8; step++) {
+      const batches = [0, 1, 2, 3, 4].map((key) => primary.put(0, step * 5 + key, 'x'.repeat(200_000)));
+      for (const batch of batches) expect(await outcomeOf(grid, batch)).toBe(true);
+    }
+    expect(grid.table.partitions.map(({ inSync }) => inSync.length)).toEqual([1, 2]);
+    expect(backup.get(1, 1)).toBe('small');
+    expect(grid.failures).toEqual([]);
+  });
+});
+
 describe('a copy for which a member has no room', () => {
   it('is not asked for again and again', async () => {
     const grid = await HostGrid.start({ names: ['a', 'b'], partitionCount: 1, backups: 1 });
