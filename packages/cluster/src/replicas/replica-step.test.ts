@@ -60,6 +60,18 @@ describe('members', () => {
 });
 
 describe('a row', () => {
+  it('of a partition that nobody has served yet names the log anew with whoever is named: all copies bear one name', () => {
+    const table = registered(A, B);
+    const wanted = ['a', 'b'] as MemberId[];
+    const created = after(table, { kind: 'create', ...reference(table), primary: A, inSync: [A, B], wanted });
+    const named = after(created, { kind: 'nominate', ...reference(created), primary: B });
+    const [row] = named.partitions;
+    expect(row).toMatchObject({ isFresh: true, primary: B, epoch: named.version, logEpoch: named.version });
+    const served = after(named, { kind: 'complete', ...reference(named), by: B, inSync: [A, B] });
+    const next = after(served, { kind: 'nominate', ...reference(served), primary: A });
+    expect(next.partitions[0]).toMatchObject({ epoch: next.version, logEpoch: named.version });
+  });
+
   it('changes only by who has read it as it is (C1)', () => {
     const table = serving();
     const shrink: ReplicaChange = { kind: 'setInSync', ...reference(table), by: A, inSync: [A, B] };

@@ -193,7 +193,9 @@ class TableDraft {
   #nominated(row: PartitionReplicas, primary: ReplicaId): PartitionReplicas | ChangeRefusal {
     if (row.phase !== 'serving' && row.phase !== 'promoting') return 'wrongPhase';
     if (!row.inSync.includes(primary) || !this.#isRegistered(primary)) return 'wrongSet';
-    return { ...row, phase: 'promoting', epoch: this.#version as Epoch, primary };
+    const epoch = this.#version as Epoch;
+    // Nobody has served an empty log yet: it begins with whoever does, under one name in all of its copies.
+    return { ...row, phase: 'promoting', epoch, primary, logEpoch: row.isFresh ? epoch : row.logEpoch };
   }
 
   /**

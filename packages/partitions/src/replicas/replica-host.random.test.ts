@@ -2,7 +2,7 @@
  * Hosts over real stores under faults drawn by lot, one after the other, against a twin that only remembers: what was acknowledged is
  * read by whoever may answer, at every moment; and what lies in the copies of a set is the same in the end.
  */
-import { memberOfReplica, type Random, seededRandom } from '@ashlar/core';
+import { memberOfReplica, type PartitionId, type Random, seededRandom } from '@ashlar/core';
 import { HostGrid, type HostMember } from './testing/host-grid.ts';
 
 const PARTITIONS = 3;
@@ -92,7 +92,8 @@ class Run {
       const { inSync } = grid.table.partitions[partition]!;
       const copies = inSync.map((replica) => {
         const member = grid.memberOf(replica)!;
-        return Array.from({ length: KEYS }, (_, key) => member.get(partition, key));
+        const { incarnation } = member.store.logInfo(partition as PartitionId);
+        return [incarnation, ...Array.from({ length: KEYS }, (_, key) => member.get(partition, key))];
       });
       for (const copy of copies) expect(copy).toEqual(copies[0]);
     }

@@ -1,5 +1,5 @@
 /** Members that hold copies for each other, with real stores: what is acknowledged survives, and nobody serves what is another's. */
-import { memberOfReplica } from '@ashlar/core';
+import { memberOfReplica, type PartitionId } from '@ashlar/core';
 import { decodeMessage } from './message-codec.ts';
 import { HostGrid, type HostMember, LATER_MAP, outcomeOf } from './testing/host-grid.ts';
 
@@ -151,6 +151,23 @@ describe('records of a map that a backup has not heard of, of a primary that is 
     expect(await outcomeOf(grid, grid.primaryOf(0).put(0, 1, 'new'))).toBe(true);
     await grid.advance(50);
     expect([late, other].map((member) => member.get(0, 1))).toEqual(['new', 'new']);
+    expect(grid.failures).toEqual([]);
+  });
+});
+
+describe('a partition whose first primary dies before it has served', () => {
+  it('has one log in all of its copies', async () => {
+    const options = { names: ['a', 'b', 'c'], partitionCount: 1, backups: 2 };
+    const grid = await HostGrid.start(options, (starting) => {
+      const { phase, primary } = starting.table.partitions[0]!;
+      const name = primary && memberOfReplica(primary);
+      if (phase !== 'promoting' || name === undefined || starting.incarnations > 3) return;
+      starting.kill(name);
+      starting.startMember(name);
+    });
+    await grid.until(() => grid.isWhole, 10_000);
+    const logs = [...grid.members.values()].map(({ store }) => store.logInfo(0 as PartitionId).incarnation);
+    expect(new Set(logs).size).toBe(1);
     expect(grid.failures).toEqual([]);
   });
 });

@@ -87,8 +87,12 @@ export class HostGrid {
     this.#controller = new ReplicaController(controller, 0);
   }
 
-  /** A grid all of whose partitions are served. */
-  static async start(options: GridOptions): Promise<HostGrid> {
+  /**
+   * A grid all of whose partitions are served.
+   *
+   * @param disturb  called whenever a millisecond has passed until then
+   */
+  static async start(options: GridOptions, disturb: (grid: HostGrid) => void = () => undefined): Promise<HostGrid> {
     const grid = new HostGrid(options);
     for (const name of options.names) grid.startMember(name);
     grid.#every(
@@ -96,8 +100,16 @@ export class HostGrid {
       CONTROLLER_MS,
       () => grid.#plan(),
     );
-    await grid.until(() => grid.isServed, 5000);
+    await grid.until(() => {
+      disturb(grid);
+      return grid.isServed;
+    }, 10_000);
     return grid;
+  }
+
+  /** Processes that were started. */
+  get incarnations(): number {
+    return this.#incarnations;
   }
 
   /** Every partition is served, with as many copies as are wanted. */
