@@ -20,7 +20,7 @@ const BENCHES: Readonly<Record<string, (reporter: Reporter, options: BenchOption
   sql: benchSql,
   start: benchStart,
 };
-const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--rounds N] [--case NAME]... [--subject NAME]...`;
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--rounds N] [--case NAME]... [--subject NAME]... [--live-heap (events)]`;
 
 function fail(code: number, message: string): never {
   (code === 0 ? process.stdout : process.stderr).write(`${message}\n`);
@@ -34,6 +34,7 @@ if (run === undefined) fail(2, USAGE);
 let options: BenchOptions;
 try {
   options = parseOptions(flags);
+  if (options.liveHeap && run !== benchEvents) throw new Error('--live-heap: only events measures it');
 } catch (error) {
   fail(2, `${(error as Error).message}\n${USAGE}`);
 }

@@ -5,6 +5,8 @@ export interface BenchOptions {
   readonly json: boolean;
   /** Instead of the bench's own number of measured rounds. */
   readonly rounds: number | undefined;
+  /** `events` only: what a member holds for a minute, instead of its speed. */
+  readonly liveHeap: boolean;
   /** The cases or subjects asked for (`--case`, `--subject`, repeatable), all when none is. @throws naming what there is */
   chosen(kind: 'case' | 'subject', all: readonly string[]): readonly string[];
 }
@@ -17,6 +19,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       json: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       case: { type: 'string', multiple: true },
+      'live-heap': { type: 'boolean', default: false },
       subject: { type: 'string', multiple: true },
     },
   });
@@ -27,6 +30,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   return {
     json: values.json,
     rounds,
+    liveHeap: values['live-heap'],
     chosen(kind, all) {
       const asked = values[kind] ?? [];
       const unknown = asked.find((name) => !all.includes(name));

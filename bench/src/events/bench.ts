@@ -10,6 +10,7 @@ import type { BenchOptions } from '../options.ts';
 import { startRedis } from '../peers/redis.ts';
 import type { Reporter } from '../report.ts';
 import { runRounds } from '../rounds.ts';
+import { liveHeapOf, TELLS_LIVE_HEAP } from './live-heap.ts';
 import type { RunFigures, RunRequest } from './run.ts';
 import { SUBJECTS, type SubjectName } from './subjects.ts';
 
@@ -37,6 +38,10 @@ interface Running {
 export async function benchEvents(reporter: Reporter, options: BenchOptions): Promise<void> {
   const subjects = options.chosen('subject', SUBJECTS) as readonly SubjectName[];
   const cases = options.chosen('case', Object.keys(CASES));
+  if (options.liveHeap) {
+    for (const name of cases) await watchHeap(name, reporter);
+    return;
+  }
   for (const name of cases) await benchCase(name, subjects, reporter, options);
 }
 
@@ -70,14 +75,32 @@ async function benchCase(
   }
 }
 
-async function start(subject: SubjectName): Promise<Running> {
-  const { server, address } = await startServer(subject);
+/** What a member holds meanwhile; its peers are written in other languages. */
+async function watchHeap(name: string, reporter: Reporter): Promise<void> {
+  const { server, client } = await start('ashlar', TELLS_LIVE_HEAP);
+  try {
+    await client.ask<RunFigures>(WARM_UP);
+    const metrics = await liveHeapOf(server, client, CASES[name]!);
+    for (const [metric, [value, unit]] of Object.entries(metrics)) {
+      reporter.figure({ bench: 'events', case: name, subject: 'ashlar', metric, value, unit });
+    }
+  } finally {
+    await client.stop();
+    await server.stop();
+  }
+}
+
+async function start(subject: SubjectName, memberFlags: readonly string[] = []): Promise<Running> {
+  const { server, address } = await startServer(subject, memberFlags);
   return { server, client: await LineProcess.start(subject, CLIENT, [subject, address], CLIENT_CORE) };
 }
 
-async function startServer(subject: SubjectName): Promise<{ server: Child; address: string }> {
+async function startServer(
+  subject: SubjectName,
+  memberFlags: readonly string[],
+): Promise<{ server: Child; address: string }> {
   if (subject === 'ashlar') {
-    const member = await startMember({}, SERVER_CORE);
+    const member = await startMember({}, SERVER_CORE, memberFlags);
     return { server: member, address: member.address };
   }
   const redis = await startRedis(SERVER_CORE);
