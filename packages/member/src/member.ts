@@ -99,6 +99,8 @@ export class Member {
     memberMetrics(parts, this.#closers);
     const follower = new CatalogFollower(parts);
     this.#closers.push(() => follower.close());
+    // Behind the follower, which opens what has come.
+    parts.control.onCatalog(() => parts.replication?.host.catalogChanged());
     parts.control.onCatalog(() => parts.hub.mapsChanged());
     parts.control.onTable(() => parts.hub.ownersChanged());
     const { services, relieve, endWaiting, close } = memberServices(parts);

@@ -6,8 +6,18 @@
  *
  * Made only where the grid has backups: a member without them serves what the table names, and commits at once.
  */
+import { uptime } from 'node:os';
 import type { GridView, TableState } from '@ashlar/cluster';
-import { GridError, type HybridClock, type MemberId, type ReplicaId, replicaIdOf, systemTime } from '@ashlar/core';
+import {
+  GridError,
+  type HybridClock,
+  type MemberId,
+  type ReplicaId,
+  type ReplicaTable,
+  type ReplicaTransaction,
+  replicaIdOf,
+  systemTime,
+} from '@ashlar/core';
 import { decodeMessage, encodeMessage, type HostTimers, ReplicaHost } from '@ashlar/partitions';
 import { DEFAULT_OPTIONS, DEFAULT_TIMINGS, type Note, type ReplicationFigures } from '@ashlar/replication';
 import type { MemberStore } from '@ashlar/storage';
@@ -16,6 +26,11 @@ import type { Logger } from 'pino';
 import { noteLines } from './note-lines.ts';
 import { ReplicationCounts } from './replication-counts.ts';
 
+const MS_PER_S = 1000;
+/** Of transactions that fail while the member leaves: then nobody is there who could note who takes over. */
+const LEAVE_FAILURES_MAX = 2;
+
+const TIME = { ...systemTime, bootMs: () => uptime() * MS_PER_S };
 const TIMERS: HostTimers = {
   soon: (run) => void setImmediate(run),
   every: (ms, run) => {
@@ -45,6 +60,8 @@ export class MemberReplication {
   droppedMessages = 0;
   readonly replica: ReplicaId;
   readonly #parts: ReplicationParts;
+  readonly #noCoordinator = Promise.withResolvers<undefined>();
+  #leaveFailures = 0;
   #notes: Note[] = [];
 
   constructor(parts: ReplicationParts) {
@@ -54,13 +71,13 @@ export class MemberReplication {
     this.links = new ReplicaLinks(connection, { self: this.replica, log });
     const { partitionCount } = control;
     this.host = new ReplicaHost({
-      ...{ store, clock, time: systemTime, timers: TIMERS },
+      ...{ store, clock, time: TIME, timers: TIMERS },
       replication: { ...DEFAULT_OPTIONS, self: this.replica, partitionCount, minInSync, timings: DEFAULT_TIMINGS },
       ports: {
         send: (to, message) => {
           if (!this.links.send(encodeMessage({ from: this.replica, to, message }))) this.droppedMessages++;
         },
-        transact: async (transaction) => (await control.transact(transaction)).replicas,
+        transact: (transaction) => this.#transact(transaction),
         renew: (replica, lease) => this.#renew(replica, lease),
         servedChanged: () => control.servingChanged(),
         noted: (note) => this.#noted(note),
@@ -75,7 +92,6 @@ export class MemberReplication {
     const { control } = this.#parts;
     control.serveBy(this.host.served);
     control.onTable((table) => this.#followLinks(table));
-    control.onCatalog(() => this.host.catalogChanged());
   }
 
   figures(): ReplicationFigures {
@@ -90,8 +106,18 @@ export class MemberReplication {
   /** Hands over what this member serves, to members that hold it: resolves when they serve it, or nobody can. */
   async leave(): Promise<void> {
     const { log } = this.#parts;
-    const { handedOver, kept } = await this.host.leave();
-    log.info({ handedOver: handedOver.length, kept: kept.length }, 'partitions handed over');
+    const left = await Promise.race([this.host.leave(), this.#noCoordinator.promise]);
+    if (left === undefined) log.warn('the coordinator cannot be reached: nothing is handed over');
+    else log.info({ handedOver: left.handedOver.length, kept: left.kept.length }, 'partitions handed over');
+  }
+
+  async #transact(transaction: ReplicaTransaction): Promise<ReplicaTable | undefined> {
+    try {
+      return (await this.#parts.control.transact(transaction)).replicas;
+    } catch (error) {
+      if (this.host.isLeaving && ++this.#leaveFailures === LEAVE_FAILURES_MAX) this.#noCoordinator.resolve(undefined);
+      throw error;
+    }
   }
 
   close(): void {

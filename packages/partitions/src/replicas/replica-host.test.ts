@@ -210,3 +210,23 @@ describe('a copy for which a member has no room', () => {
     expect(grid.failures).toEqual([]);
   });
 });
+
+describe('a step that fails', () => {
+  it('H5: loses the copy that it was for, which is made anew', async () => {
+    const grid = await HostGrid.start(THREE);
+    const [backup] = backupsOf(grid, 0);
+    const { applyFrame } = backup!.store;
+    let failures = 0;
+    backup!.store.applyFrame = (frame) => {
+      if (frame.partition !== 0 || failures++ > 0) return applyFrame.call(backup!.store, frame);
+      throw new Error('a fault of ours');
+    };
+    const batch = grid.primaryOf(0).put(0, 1, 'one');
+    await grid.until(() => grid.failures.length === 1, 5000);
+    expect(await outcomeOf(grid, batch)).toBe(true);
+    await grid.until(() => grid.isWhole, 10_000);
+    await grid.advance(20);
+    expect(backupsOf(grid, 0).map((member) => member.get(0, 1))).toEqual(['one']);
+    expect(grid.failures).toEqual([new Error('a fault of ours')]);
+  });
+});

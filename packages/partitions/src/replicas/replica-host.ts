@@ -10,18 +10,11 @@
  * replica-host H3  Effects are done in order, in the turn in which they came. Who follows what is served hears of changes behind
  *                  them, once.
  * replica-host H4  After `left` nothing leaves this member, and nothing changes in it.
- * replica-host H5  What cannot be done by a copy's fault (its memory) loses that copy, never more.
+ * replica-host H5  A step that cannot be done on a copy, for its memory or by a fault of ours, loses that copy and never more: the
+ *                  core hears that there is none.
  */
 import type { TableState } from '@ashlar/cluster';
-import type {
-  HybridClock,
-  PartitionId,
-  ReplicaId,
-  ReplicaTable,
-  ReplicaTransaction,
-  Sequence,
-  TimeSource,
-} from '@ashlar/core';
+import type { HybridClock, PartitionId, ReplicaId, ReplicaTable, ReplicaTransaction, Sequence } from '@ashlar/core';
 import {
   type Effect,
   type LeaseRequest,
@@ -35,12 +28,21 @@ import {
   type ReplicationOptions,
 } from '@ashlar/replication';
 import { BackupCopies } from './backup-copies.ts';
-import { ClockWatch } from './clock-watch.ts';
+import { ClockWatch, type WatchedTime } from './clock-watch.ts';
 import { OutgoingCopies } from './outgoing-copies.ts';
 import type { ReplicaStore } from './replica-store.ts';
 import { ReplicatedCommitter } from './replicated-committer.ts';
 import { ServedPartitions } from './served-partitions.ts';
 
+/** Effects after which a copy is what the core takes it for, or is none. */
+const CHANGES_COPY: ReadonlySet<Effect['kind']> = new Set([
+  'apply',
+  'commitBackup',
+  'openCopy',
+  'serve',
+  'installPage',
+  'finishInstall',
+]);
 /** How often the core is told that time passes. */
 const TICK_MS = 15;
 
@@ -71,7 +73,7 @@ export interface ReplicaHostOptions {
   readonly replication: ReplicationOptions;
   readonly store: ReplicaStore;
   readonly clock: Pick<HybridClock, 'now' | 'follow' | 'skip'>;
-  readonly time: TimeSource;
+  readonly time: WatchedTime;
   readonly timers: HostTimers;
   readonly ports: HostPorts;
 }
@@ -92,6 +94,8 @@ export class ReplicaHost {
   readonly #copies: BackupCopies;
   readonly #outgoing: OutgoingCopies;
   #endTicks: () => void = () => undefined;
+  /** Copies that were lost while effects of this turn were done. */
+  readonly #lostNow = new Set<number>();
   #isTurnAsked = false;
   #isTurning = false;
   #hasServedChanged = false;
@@ -114,7 +118,7 @@ export class ReplicaHost {
       heldSequence: (partition) => store.heldSequence(partition),
       sealed: (partition, lastSequence) => this.#sealed(partition, lastSequence),
     });
-    const copyLost = (partition: number): void => core.copyLost(partition, this.#now());
+    const copyLost = (partition: number): void => this.#copyLost(partition);
     this.#copies = new BackupCopies({ store, core, copyLost });
     this.#outgoing = new OutgoingCopies({ store, core, later: (run) => this.#later(run) });
   }
@@ -128,6 +132,11 @@ export class ReplicaHost {
   close(): void {
     this.#hasLeft = true;
     this.#endTicks();
+  }
+
+  /** An orderly stop has begun. */
+  get isLeaving(): boolean {
+    return this.#left !== undefined;
   }
 
   /** An orderly stop: resolves when everything is handed over that anybody takes, or that takes too long. */
@@ -173,6 +182,8 @@ export class ReplicaHost {
   #tick(): void {
     this.#input(() => {
       this.#core.setFreeBytes(this.#options.store.replicaFreeBytes());
+      // Maps may have been opened without a new catalog, where there was no memory for them at first.
+      this.#copies.catalogChanged();
       this.#core.tick(this.#now());
     });
     this.#turn();
@@ -203,9 +214,9 @@ export class ReplicaHost {
 
   /** replica-host H2 */
   #lookAtClocks(): void {
-    const gapMs = this.#watch.look();
-    if (gapMs === 0 || this.#hasLeft) return;
-    this.#options.clock.skip();
+    const gap = this.#watch.look();
+    if (gap === undefined || this.#hasLeft) return;
+    if (gap.isSuspension) this.#options.clock.skip();
     this.#core.onClockGap(this.#now());
     this.served.hasInput();
     this.#askTurn();
@@ -241,17 +252,40 @@ export class ReplicaHost {
       const effects = this.#core.turn(this.#now());
       if (effects.length === 0) return;
       this.served.hasInput();
-      for (const effect of effects) this.#perform(effect);
+      for (const effect of effects) if (!this.#isOfLost(effect)) this.#perform(effect);
+      this.#lostNow.clear();
     }
   }
 
-  /** One that fails keeps no other from being done. */
+  /** What was asked for before the core heard that the copy is gone. */
+  #isOfLost(effect: Effect): boolean {
+    if (this.#lostNow.size === 0 || !CHANGES_COPY.has(effect.kind) || effect.kind === 'openCopy') return false;
+    return 'partition' in effect && this.#lostNow.has(effect.partition);
+  }
+
+  /** One that fails keeps no other from being done (replica-host H5). */
   #perform(effect: Effect): void {
     try {
       this.#performOutside(effect);
     } catch (error) {
       this.#options.ports.failed(error);
+      if (CHANGES_COPY.has(effect.kind) && 'partition' in effect) this.#loseCopy(effect.partition);
     }
+  }
+
+  /** What the store has of a partition is not what the core asked for. */
+  #loseCopy(partition: number): void {
+    try {
+      this.#drop(partition);
+    } catch (error) {
+      this.#options.ports.failed(error);
+    }
+    this.#copyLost(partition);
+  }
+
+  #copyLost(partition: number): void {
+    if (this.#isTurning) this.#lostNow.add(partition);
+    this.#core.copyLost(partition, this.#now());
   }
 
   #performOutside(effect: Effect): void {
@@ -342,8 +376,7 @@ export class ReplicaHost {
       if (this.#options.store.roleOf(id) === 'primary') this.#options.store.demotePartition(id);
     } catch (error) {
       this.#options.ports.failed(error);
-      this.#copies.drop(partition);
-      this.#core.copyLost(partition, this.#now());
+      this.#loseCopy(partition);
     }
     this.committer.lose(id);
   }

@@ -19,7 +19,6 @@ import {
   type ReplicaId,
   type ReplicaTable,
   replicaIdOf,
-  type TimeSource,
 } from '@ashlar/core';
 import { DEFAULT_OPTIONS, DEFAULT_TIMINGS, type Note } from '@ashlar/replication';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
@@ -244,7 +243,7 @@ export class HostGrid {
   async until(isSo: () => boolean, ms: number): Promise<number> {
     const beganMs = this.nowMs;
     while (!isSo()) {
-      if (this.nowMs - beganMs > ms) throw new Error(`not so after ${ms} ms`);
+      if (this.nowMs - beganMs > ms) throw new Error(`not so after ${ms} ms: ${isSo}`);
       await this.advance(1);
     }
     return this.nowMs - beganMs;
@@ -275,7 +274,11 @@ export class HostMember {
 
   constructor(grid: HostGrid, name: string, incarnation: string, { isBehind = false, maxBytes }: MemberOptions) {
     this.replica = replicaIdOf(name as MemberId, incarnation);
-    const time: TimeSource = { monotonicMs: () => grid.nowMs - this.suspendedMs, wallMs: () => WALL_MS + grid.nowMs };
+    const time = {
+      monotonicMs: () => grid.nowMs - this.suspendedMs,
+      wallMs: () => WALL_MS + grid.nowMs,
+      bootMs: () => grid.nowMs,
+    };
     this.clock = new HybridClock(time);
     const { partitionCount, minInSync = 1 } = grid.options;
     this.store = MemberStore.create({
