@@ -7,8 +7,10 @@
  * log-history H2  Until the end is reached the last value of each key is held here, for the record that may have replaced it;
  *                 then everything is let go of, and the log alone holds it.
  * log-history H3  A stretch that does not follow the one before begins anew: the log has no gaps.
+ * log-history H4  Where memory has room for the entries and not for this, the copy goes on without it: it begins behind what was
+ *                 captured, and knows that it knows nothing of before. Not where durable consumers have still to read some of it.
  */
-import { assert, type MapId } from '@ashlar/core';
+import { assert, GridError, type MapId } from '@ashlar/core';
 import { CHUNK_MASK, CHUNK_SHIFT, ENTRY_NEWEST, SEGMENT_MASK, SEGMENT_SHIFT } from '../layout.ts';
 import { emptyHeader, isEnd, type RecordCause, RecordKind } from '../log/log-record.ts';
 import { type RecordFrame, readRecordFrame } from '../log/record-frame.ts';
@@ -35,15 +37,29 @@ export class LogHistory {
   readonly #header = emptyHeader();
   /** Whether any record came along. */
   hasBegun = false;
+  /** The copy goes on without it (log-history H4). */
+  #isGivenUp = false;
 
   constructor(core: StoreCore, partition: Partition) {
     this.#core = core;
     this.#partition = partition;
   }
 
-  /** @throws OutOfMemoryError the copy is to be given up; GridError INVALID_ARGUMENT */
+  /** @throws OutOfMemoryError the copy is to be given up (log-history H4); GridError INVALID_ARGUMENT */
   take(page: TransferPage): void {
-    if (page.count === 0) return;
+    if (page.count === 0 || this.#isGivenUp) return;
+    const { sequence, version, heldFrom } = page.header;
+    try {
+      this.#takeRecords(page);
+    } catch (error) {
+      if (!GridError.is(error, 'OUT_OF_MEMORY') || heldFrom <= sequence) throw error;
+      this.release();
+      this.#partition.log.beginBehind(sequence, version);
+      this.#isGivenUp = true;
+    }
+  }
+
+  #takeRecords(page: TransferPage): void {
     const { log } = this.#partition;
     const frame = readRecordFrame(page.first);
     assert(frame.count === page.count, 'page-codec: a row a record');

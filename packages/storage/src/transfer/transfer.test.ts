@@ -398,6 +398,37 @@ describe('a transfer', () => {
     expectNothingLeft(joiner);
   });
 
+  it('goes on without the log where memory has room for the entries alone, unless durable consumers want some of it', () => {
+    const primary = makeBench({ maxBytes: 2 ** 24 });
+    for (const key of ['a', 'b', 'c']) {
+      put(primary.store, key, key.repeat(600_000));
+      put(primary.store, key, key);
+    }
+    const joiner = joinerBench({ maxBytes: 60 * 32_768, logBytesPerPartition: 4096 });
+    const fill = (): void => {
+      for (let key = 0; ; key++) put(joiner.store, `k${key}`, 'v'.repeat(4000), 1);
+    };
+    expect(fill).toThrow(expect.objectContaining({ code: 'OUT_OF_MEMORY' }));
+    for (let key = 0; key < 40; key++) remove(joiner.store, `k${key}`, 1);
+    settle(joiner.store);
+    const { version } = transferred(primary, joiner);
+    expect(shown(joiner)).toEqual(shown(primary));
+    expect(joiner.store.logInfo(PARTITION)).toMatchObject({ firstSequence: 7, committedSequence: 6, bytes: 0 });
+    const search = joiner.store.searchAnswers(PARTITION, { session: 5, numbers: [1], floor: version - 1 });
+    while (!search.step(100));
+    expect(search.stateOf(0)).toBe('unknown');
+    joiner.store.checkInvariants();
+    joiner.store.closePartition(PARTITION);
+    const { firstSequence } = primary.store.logInfo(PARTITION);
+    const consumer = primary.store.addConsumer(PARTITION, { durable: true, at: firstSequence });
+    const transfer = primary.store.openTransfer(PARTITION);
+    expect(() => carry(transfer, joiner)).toThrow(expect.objectContaining({ code: 'OUT_OF_MEMORY' }));
+    joiner.store.checkInvariants();
+    transfer.close();
+    consumer.close();
+    for (const bench of [primary, joiner]) expectNothingLeft(bench, [MAP]);
+  });
+
   it('refuses pages that are not whole', () => {
     const [primary, joiner] = [makeBench(), joinerBench()];
     put(primary.store, 'a', '1');
