@@ -49,7 +49,8 @@ child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals
 function memberFlags(given) {
   const cores = os.availableParallelism?.() ?? os.cpus().length;
   const v8Threads = Math.min(4, Math.max(1, cores - 1));
-  const heap = ['--max-semi-space-size=4', '--max-old-space-size=2048', '--heap-growing-percent=200'];
+  const heap = ['--max-semi-space-size=4', '--max-old-space-size=2048'];
+  heap.push('--initial-old-space-size=96', '--heap-growing-percent=50');
   const flags = [...heap, `--v8-pool-size=${v8Threads}`];
   return flags.filter((flag) => !given.includes(flag.split('=')[0]));
 }

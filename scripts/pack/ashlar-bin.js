@@ -30,7 +30,8 @@ await import(main.href);
 function missingFlags() {
   const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
   const v8Threads = Math.min(4, Math.max(1, os.availableParallelism() - 1));
-  const heap = ['--max-semi-space-size=4', '--max-old-space-size=2048', '--heap-growing-percent=200'];
+  const heap = ['--max-semi-space-size=4', '--max-old-space-size=2048'];
+  heap.push('--initial-old-space-size=96', '--heap-growing-percent=50');
   const wanted = [...heap, `--v8-pool-size=${v8Threads}`, '--disable-warning=ExperimentalWarning'];
   return wanted.filter((flag) => !given.includes(flag.split('=')[0]));
 }

@@ -27,9 +27,12 @@ export const MEMBER_NODE_FLAGS: readonly string[] = [
   '--max-semi-space-size=4',
   // MiB; V8 lets a heap of this limit grow further between two collections than one of less.
   '--max-old-space-size=2048',
-  // A heap may grow threefold between two collections: what V8 chooses by its measured speeds ranges from a half to fourfold, so
-  // that members of the same build collected ten times a second, or never.
-  '--heap-growing-percent=200',
+  // MiB of old generation below which the main thread never collects the whole of it: the room that messages need, in bytes, since a
+  // multiple of what is live would be too little for a member that holds little. Workers have less (`worker-heaps.ts`).
+  '--initial-old-space-size=96',
+  // Above it a heap grows by so much between two collections, in every isolate. By the speeds that it measures V8 would choose
+  // anything from a half to threefold: listeners of 16 MB grew to 75 MB, and members collected ten times a second, or never.
+  '--heap-growing-percent=50',
   // Threads that compile and collect beside all isolates.
   `--v8-pool-size=${v8Threads(availableParallelism())}`,
 ];

@@ -1,6 +1,7 @@
 /** The real world for the commands. Client and member are loaded when first used, so that `--help` answers at once. */
 import type { CliIo } from './io.ts';
 import { freeMessagesEarly } from './message-garbage.ts';
+import { keepWorkersSmall } from './worker-heaps.ts';
 
 const EXIT_SECOND_INTERRUPT = 130;
 
@@ -40,6 +41,7 @@ export function systemIo(): CliIo {
     },
     startMember: async (request) => {
       freeMessagesEarly();
+      keepWorkersSmall();
       const { startMember } = await import('@ashlar/member');
       return startMember(request);
     },
