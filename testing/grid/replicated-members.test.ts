@@ -77,6 +77,7 @@ describe('three members with a backup each', () => {
   }, 60_000);
 
   it('lose nothing when one is killed', async () => {
+    await untilWhole();
     await grid.member(1).end('SIGKILL');
     expect(await valuesOf()).toEqual(new Set([1]));
     await putAll(2);
