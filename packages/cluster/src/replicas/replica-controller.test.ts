@@ -217,6 +217,21 @@ describe('a controller', () => {
     expect(none).toEqual({ changes: [] });
   });
 
+  it('begins a recovered partition above what could be promised when it was lost, not above what others are promised since', () => {
+    const bench = served();
+    bench.living.clear();
+    const promised = 6_000_000 as Version;
+    const ask = (one: ReplicaId, ceiling: Version) =>
+      bench.controller.onRenewal(bench.table, one, { number: 1000, ceiling }, bench.nowMs);
+    ask(replica('a'), promised);
+    for (const name of ['a', 'b', 'c']) bench.start(replica(name, '2'));
+    bench.plan();
+    bench.wait(OPTIONS.leaseMs + OPTIONS.graceMs);
+    ask(replica('b', '2'), (promised + 1_000_000) as Version);
+    const recovered = bench.controller.recover(bench.table, [0], { ms: bench.nowMs, ...NOW });
+    expect(recovered).toMatchObject({ changes: [{ kind: 'recover', versionFloor: promised }] });
+  });
+
   it('gives no lease to who is not registered, was replaced, or was taken for dead (K5)', () => {
     const bench = served();
     expect(bench.renew(replica('d'))).toBeUndefined();

@@ -55,6 +55,13 @@ interface Heard {
   ceiling: Version;
 }
 
+/** A partition as it was seen to be lost first. */
+interface Loss {
+  readonly atMs: number;
+  /** The highest ceiling of everybody then: by the time that leases have ended it has passed. Later ones are not about it. */
+  readonly ceiling: Version;
+}
+
 /** A promotion as it is seen going on. */
 interface Promotion {
   readonly epoch: number;
@@ -68,8 +75,8 @@ export class ReplicaController {
   readonly #heard = new Map<ReplicaId, Heard>();
   /** By partition: only those in promotion. */
   readonly #promotions = new Map<number, Promotion>();
-  /** By partition: when it was seen to be lost first. */
-  readonly #lostSince = new Map<number, number>();
+  /** By partition: how it was seen to be lost first. */
+  readonly #losses = new Map<number, Loss>();
   /** The table in which there was nothing to do. */
   #looked: ReplicaTable | undefined;
   #placement: { readonly key: string; readonly owners: Owners } | undefined;
@@ -140,7 +147,7 @@ export class ReplicaController {
       const row = table.partitions[partition]!;
       const placed = this.#placed(table, partition, view);
       if (placed === undefined) return [];
-      const versionFloor = Math.max(this.#highestCeiling(), now.version) as Version;
+      const versionFloor = Math.max(this.#losses.get(partition)?.ceiling ?? 0, now.version) as Version;
       return [{ kind: 'recover', ...referenceTo(row, partition), ...placed, versionFloor }];
     });
     return { changes };
@@ -153,8 +160,9 @@ export class ReplicaController {
     if (row.phase !== 'promoting') this.#promotions.delete(partition);
     else if (this.#promotions.get(partition)?.epoch !== row.epoch)
       this.#promotions.set(partition, { epoch: row.epoch, sinceMs: nowMs });
-    if (row.phase !== 'lost') this.#lostSince.delete(partition);
-    else if (!this.#lostSince.has(partition)) this.#lostSince.set(partition, nowMs);
+    if (row.phase !== 'lost') this.#losses.delete(partition);
+    else if (!this.#losses.has(partition))
+      this.#losses.set(partition, { atMs: nowMs, ceiling: this.#highestCeiling() });
     const change = this.#changeOf(table, row, partition, view, nowMs);
     if (change !== undefined) changes.push(change);
   }
@@ -266,7 +274,7 @@ export class ReplicaController {
    */
   #freeAtMs(partition: number, nowMs: number): number {
     const { leaseMs, graceMs } = this.#options;
-    return (this.#lostSince.get(partition) ?? nowMs) + leaseMs + graceMs;
+    return (this.#losses.get(partition)?.atMs ?? nowMs) + leaseMs + graceMs;
   }
 
   /** Nobody of whom this controller has heard has done anything above. */
