@@ -222,7 +222,7 @@ describe('a mutation that was sealed and lost with its partition', () => {
 
 describe('any other failure', () => {
   const REPEATED: ReadonlySet<string> = new Set([
-    ...['STALE_EPOCH', 'LEASE_EXPIRED', 'SHUTTING_DOWN', 'GRID_INCOMPLETE', 'IN_DOUBT'],
+    ...['STALE_EPOCH', 'LEASE_EXPIRED', 'SHUTTING_DOWN', 'GRID_INCOMPLETE', 'IN_DOUBT', 'NOT_ENOUGH_IN_SYNC'],
     // Refused before anything is looked at: of a session, of a map, of its affinity parts.
     ...['SESSION_EXPIRED', 'MAP_DROPPED', 'MAP_CONFLICT'],
   ]);

@@ -320,12 +320,14 @@ describe.each(WAYS)('a caller that reads %s', (_, claimed) => {
   function call(port: number, messageBytesMax?: number): void {
     connection = connectMember(`127.0.0.1:${port}`, { messageBytesMax });
     closing.push(() => connection.close());
-    answers = [];
+    const mine: KvAnswers[] = [];
+    answers = mine;
     closed = undefined;
     stream = connection.kv.openStream({
-      onAnswers: (some) => answers.push(some),
+      onAnswers: (some) => mine.push(some),
+      // The stream of the test before may end only now.
       onClosed: (error) => {
-        closed = error;
+        if (answers === mine) closed = error;
       },
     });
     stream.write(batchOf(1, [OPCODE.GET]));

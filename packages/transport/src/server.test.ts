@@ -379,6 +379,8 @@ describe('permissions', () => {
 function callsOf(to: MemberConnection): Record<string, () => Promise<unknown>> {
   const all: Record<string, unknown> = { ...to.kv, ...to.sql, ...to.compute, ...to.events, ...to.admin, ...to.members };
   delete all['openStream'];
+  // Members have one of that name too, to the coordinator.
+  all['recoverPartitions'] = to.admin.recover;
   const ask = { step: 'find', body: new Uint8Array(0), tableVersion: 0 } as const;
   all['changePart'] = () => to.members.changePart().ask(ask, 'none');
   const anything = {
