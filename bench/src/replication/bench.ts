@@ -66,10 +66,14 @@ async function startMembers(backups: number, dataDirectory: string): Promise<Mem
 }
 
 async function untilCopied(address: string, copies: number): Promise<void> {
-  await using grid = await connect({ seeds: [address] });
-  for (;;) {
-    const { partitions } = await grid.cluster();
-    if (partitions.length > 0 && partitions.every(({ inSync }) => inSync.length === copies)) return;
-    await pause(LOOK_MS);
+  const grid = await connect({ seeds: [address] });
+  try {
+    for (;;) {
+      const { partitions } = await grid.cluster();
+      if (partitions.length > 0 && partitions.every(({ inSync }) => inSync.length === copies)) return;
+      await pause(LOOK_MS);
+    }
+  } finally {
+    await grid.close();
   }
 }
