@@ -225,7 +225,8 @@ function batchBytes(output: { readonly kind: string; readonly bytes?: Uint8Array
   return output.kind === 'batch' ? (output.bytes?.length ?? 0) : 0;
 }
 
-function connectionOf(address: string, caller: Caller, tls: ClientTls | undefined): MemberConnection {
+/** The ways of calling, for one caller. */
+function bindingsOf(caller: Caller) {
   const ask =
     <Request, Response>(method: Method<Request, Response>): Ask<Request, Response> =>
     (request, options) =>
@@ -241,6 +242,14 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
     ): CreditStream<Request, Response> =>
     (request, options) =>
       callWithCredit(caller, method, weigh, request, options);
+  return { ask, stream, credit };
+}
+
+type Bindings = ReturnType<typeof bindingsOf>;
+
+function connectionOf(address: string, caller: Caller, tls: ClientTls | undefined): MemberConnection {
+  const bind = bindingsOf(caller);
+  const { ask, stream, credit } = bind;
   const m = METHODS;
   return {
     address,
@@ -262,42 +271,8 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       processWhere: ask(m.processWhere),
     },
     events: { subscribe: credit(m.subscribe, subscribeCreditBytes) },
-    admin: {
-      hello: (request, options) => greet(caller, request, options),
-      getTable: ask(m.getTable),
-      watchTable: stream(m.watchTable),
-      ping: ask(m.ping),
-      listMaps: ask(m.listMaps),
-      mapSize: ask(m.mapSize),
-      clear: ask(m.clear),
-      dropMap: ask(m.dropMap),
-      dropColumns: ask(m.dropColumns),
-      stats: ask(m.stats),
-      getReplicas: ask(m.getReplicas),
-      recover: ask(m.recoverPartitions),
-    },
-    members: {
-      join: ask(m.join),
-      leave: ask(m.leave),
-      heartbeat: ask(m.heartbeat),
-      watchControl: stream(m.watchControl),
-      changeCatalog: ask(m.changeCatalog),
-      pinSnapshot: ask(m.pinSnapshot),
-      openSnapshot: ask(m.openSnapshot),
-      releaseSnapshot: ask(m.releaseSnapshot),
-      readControl: ask(m.readControl),
-      followCatalog: ask(m.followCatalog),
-      transact: ask(m.transact),
-      renew: ask(m.renew),
-      recover: ask(m.recover),
-      fetchBundle: ask(m.fetchBundle),
-      findPaths: ask(m.findPaths),
-      runFragment: credit(m.runFragment, batchBytes),
-      runJobPart: stream(m.runJobPart),
-      modifyRows: ask(m.modifyRows),
-      changePart: (options) => openConversation(caller, m.changePart, options),
-      deliverWrites: ask(m.deliverWrites),
-    },
+    admin: adminOf(caller, bind),
+    members: membersOf(caller, bind),
     replication: { openStream: (listener) => openExchange(caller, listener) },
     ready: (timeoutMs) => ready(caller, timeoutMs),
     reach: (timeoutMs) => reach(caller, timeoutMs),
@@ -320,6 +295,50 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       caller.isAbandoned = true;
       closeCaller(caller);
     },
+  };
+}
+
+function adminOf(caller: Caller, { ask, stream }: Bindings): MemberConnection['admin'] {
+  const m = METHODS;
+  return {
+    hello: (request, options) => greet(caller, request, options),
+    getTable: ask(m.getTable),
+    watchTable: stream(m.watchTable),
+    ping: ask(m.ping),
+    listMaps: ask(m.listMaps),
+    mapSize: ask(m.mapSize),
+    clear: ask(m.clear),
+    dropMap: ask(m.dropMap),
+    dropColumns: ask(m.dropColumns),
+    stats: ask(m.stats),
+    getReplicas: ask(m.getReplicas),
+    recover: ask(m.recoverPartitions),
+  };
+}
+
+function membersOf(caller: Caller, { ask, stream, credit }: Bindings): MemberConnection['members'] {
+  const m = METHODS;
+  return {
+    join: ask(m.join),
+    leave: ask(m.leave),
+    heartbeat: ask(m.heartbeat),
+    watchControl: stream(m.watchControl),
+    changeCatalog: ask(m.changeCatalog),
+    pinSnapshot: ask(m.pinSnapshot),
+    openSnapshot: ask(m.openSnapshot),
+    releaseSnapshot: ask(m.releaseSnapshot),
+    readControl: ask(m.readControl),
+    followCatalog: ask(m.followCatalog),
+    transact: ask(m.transact),
+    renew: ask(m.renew),
+    recover: ask(m.recover),
+    fetchBundle: ask(m.fetchBundle),
+    findPaths: ask(m.findPaths),
+    runFragment: credit(m.runFragment, batchBytes),
+    runJobPart: stream(m.runJobPart),
+    modifyRows: ask(m.modifyRows),
+    changePart: (options) => openConversation(caller, m.changePart, options),
+    deliverWrites: ask(m.deliverWrites),
   };
 }
 
