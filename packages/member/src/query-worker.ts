@@ -1,12 +1,15 @@
 /**
  * Entry file of the query workers: planning, fragments, merging, the scans of statements that change rows, looking for
- * the paths of documents. No user code is ever loaded here.
+ * the paths of documents. No user code is ever loaded here, and no room above sql-executor: each thread would hold the wire's
+ * libraries for itself.
  */
 import {
   type ChangeTask,
   type ConditionTask,
   type FragmentTask,
   findPaths,
+  type GetTask,
+  getRows,
   type MergeTask,
   type PathsTask,
   type PlanTask,
@@ -16,7 +19,6 @@ import {
   storeSource,
 } from '@ashlar/sql-executor';
 import { planCondition, planStatement } from '@ashlar/sql-planner';
-import { type GetTask, getRows } from '@ashlar/sql-runtime';
 import { type StoreHandle, StoreReader } from '@ashlar/storage';
 import { serveWorker, type WorkerContext } from '@ashlar/workers';
 

@@ -12,6 +12,16 @@ export {
   scanOf,
 } from './fragment.ts';
 export {
+  type EntryPlace,
+  GetReader,
+  type GetRow,
+  type GetRows,
+  type GetTask,
+  getRows,
+  type ReadEntry,
+  rowsBatch,
+} from './get-rows.ts';
+export {
   type CombineTask,
   combinePartials,
   isPassThrough,

@@ -1,6 +1,6 @@
 import { decodeParameters, encodeKey, encodeParameters, encodeValue, type Key } from '@ashlar/serialization';
+import { type GetTask, getRows, type ReadEntry } from '@ashlar/sql-executor';
 import fc from 'fast-check';
-import { type GetTask, getRows, type ReadEntry } from './get-rows.ts';
 import { planAs, rowsIn } from './testing/plans.ts';
 
 function entry(key: Key, value: unknown, version = 1, expiresAtMs = 0): ReadEntry {

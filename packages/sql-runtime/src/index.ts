@@ -9,7 +9,6 @@ export { ProcessWhere } from './changes/process-where.ts';
 export { ColumnKeeper } from './column-keeper.ts';
 export { buildTablesOf, callFragment, type FragmentCallsDependencies } from './fragment-calls.ts';
 export { type FragmentRunnerDependencies, type FragmentStats, runLocalFragment } from './fragment-runner.ts';
-export { type EntryPlace, type GetTask, getRows } from './get-rows.ts';
 export { GridSnapshots } from './grid-snapshots.ts';
 export { HeldMemory, Holding } from './held/held-memory.ts';
 export { PathFinder } from './path-finder.ts';

@@ -9,8 +9,8 @@ import {
 } from '@ashlar/core';
 import { OddTally } from '@ashlar/expressions';
 import { encodeKey, partitionOf } from '@ashlar/serialization';
+import { rowsBatch } from '@ashlar/sql-executor';
 import type { QueryPlan } from '@ashlar/sql-plan';
-import { rowsBatch } from './get-rows.ts';
 import type { GridSnapshots } from './grid-snapshots.ts';
 import { HeldMemory } from './held/held-memory.ts';
 import { type FragmentCall, QueryCoordinator, type Statement } from './query-coordinator.ts';

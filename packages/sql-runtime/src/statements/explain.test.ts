@@ -1,7 +1,7 @@
 import type { GridView } from '@ashlar/cluster';
 import type { MemberId, PartitionId } from '@ashlar/core';
 import { encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
-import { rowsBatch } from '../get-rows.ts';
+import { rowsBatch } from '@ashlar/sql-executor';
 import { HeldMemory } from '../held/held-memory.ts';
 import { QueryCoordinator } from '../query-coordinator.ts';
 import { planAs, rowsIn, statementOf } from '../testing/plans.ts';

@@ -3,9 +3,9 @@ import type { GridView } from '@ashlar/cluster';
 import type { MemberId } from '@ashlar/core';
 import type { SqlType } from '@ashlar/expressions';
 import { batchRowCount } from '@ashlar/serialization';
+import { rowsBatch } from '@ashlar/sql-executor';
 import { type Plan, type PlanColumn, planText, type StageMember } from '@ashlar/sql-plan';
 import { everyEntry } from '../changes/change-coordinator.ts';
-import { rowsBatch } from '../get-rows.ts';
 import type { QueryCoordinator, StageRun, Statement } from '../query-coordinator.ts';
 import { type KeyReads, runGet } from './key-reads.ts';
 

@@ -1,7 +1,7 @@
 import { GridError } from '@ashlar/core';
 import { encodeValue, type Key } from '@ashlar/serialization';
+import { type GetTask, getRows } from '@ashlar/sql-executor';
 import type { WorkerPool } from '@ashlar/workers';
-import { type GetTask, getRows } from '../get-rows.ts';
 import { planAs, rowsIn, statementOf } from '../testing/plans.ts';
 import { runGet, tellBothKeys } from './key-reads.ts';
 

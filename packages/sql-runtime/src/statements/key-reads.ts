@@ -3,9 +3,9 @@ import { type CallScope, GridError } from '@ashlar/core';
 import { canonicalNumber } from '@ashlar/expressions';
 import { isOneGo } from '@ashlar/partitions';
 import { encodeKey, type Key } from '@ashlar/serialization';
+import { type GetRows, type GetTask, getRows, type ReadEntry } from '@ashlar/sql-executor';
 import { type GetPlan, type Plan, scanUnder } from '@ashlar/sql-plan';
 import type { WorkerPool } from '@ashlar/workers';
-import { type GetRows, type GetTask, getRows, type ReadEntry } from '../get-rows.ts';
 import type { Statement } from '../query-coordinator.ts';
 import { ambiguousTexts, bothKeysNotice, keysMeant } from '../quoted-keys.ts';
 

@@ -6,8 +6,8 @@
  */
 import type { Expr } from '@ashlar/expressions';
 import { decodeKey, encodeValue, FieldLocator, type ValueWriter } from '@ashlar/serialization';
+import type { EntryPlace } from '@ashlar/sql-executor';
 import type { GetPlan } from '@ashlar/sql-plan';
-import type { EntryPlace } from '../get-rows.ts';
 
 const NULL = encodeValue(null);
 

@@ -1,7 +1,7 @@
 import { Decimal } from '@ashlar/api';
 import { Interval, type RowValue, type SqlType } from '@ashlar/expressions';
+import { rowsBatch } from '@ashlar/sql-executor';
 import type { PlanColumn } from '@ashlar/sql-plan';
-import { rowsBatch } from '../get-rows.ts';
 import { resultColumns } from './result-columns.ts';
 
 const OPEN: PlanColumn = { name: 'v', type: 'any' };

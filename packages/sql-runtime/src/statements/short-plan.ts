@@ -9,9 +9,17 @@
  */
 import type { Expr, RowValue } from '@ashlar/expressions';
 import { columnValues, decodeColumns, encodeParameters, type ShortHeader, shortHeader } from '@ashlar/serialization';
-import { isPassThrough, isShortMerge, limitOf, type MergeResult, runMerge } from '@ashlar/sql-executor';
+import {
+  GetReader,
+  type GetRow,
+  isPassThrough,
+  isShortMerge,
+  limitOf,
+  type MergeResult,
+  rowsBatch,
+  runMerge,
+} from '@ashlar/sql-executor';
 import type { FragmentNode, MergeNode, Plan, PlanColumn } from '@ashlar/sql-plan';
-import { GetReader, type GetRow, rowsBatch } from '../get-rows.ts';
 import { PlainRow } from './plain-row.ts';
 
 /** Most keys of one statement. */

@@ -10,8 +10,8 @@ import {
   type Key,
   shortAnswerOf,
 } from '@ashlar/serialization';
+import { type EntryPlace, getRows } from '@ashlar/sql-executor';
 import type { Plan } from '@ashlar/sql-plan';
-import { type EntryPlace, getRows } from '../get-rows.ts';
 import { planAs, planOf } from '../testing/plans.ts';
 import { type ShortCall, ShortStatements, type WrittenAnswer } from './short-statements.ts';
 

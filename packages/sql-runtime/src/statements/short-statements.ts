@@ -23,8 +23,8 @@ import {
   shortAnswerValue,
   ValueWriter,
 } from '@ashlar/serialization';
+import type { EntryPlace, GetRow } from '@ashlar/sql-executor';
 import { type Plan, withPosition } from '@ashlar/sql-plan';
-import type { EntryPlace, GetRow } from '../get-rows.ts';
 import type { Planning } from '../planning.ts';
 import { ambiguousTexts, bothKeysNotice, keysMeant } from '../quoted-keys.ts';
 import { type KeyReader, TOLD_TEXTS_MAX } from './key-reads.ts';

@@ -13,8 +13,8 @@ import {
   vectorOf,
 } from '@ashlar/expressions';
 import { decodeParameters } from '@ashlar/serialization';
-import { encodeBatch } from '@ashlar/sql-executor';
 import type { GetPlan, PlanColumn, SortKey } from '@ashlar/sql-plan';
+import { encodeBatch } from './vectors.ts';
 
 /** An entry with its key in canonical bytes. */
 export interface ReadEntry {
