@@ -9,6 +9,7 @@
  * backup-role B4  A fence changes nothing that is held: copies in the set never truncate.
  * backup-role B5  A lease is granted to whoever asks, and names the newest table of which this member knows: whether it counts
  *                 is decided by that. What was granted last, and up to which ceiling, is remembered by replica.
+ * backup-role B6  Records that contradict the copy cost the copy, and no more (core-contract C5).
  */
 import type { Epoch, ReplicaId, Sequence } from '@ashlar/core';
 import type { Context } from './context.ts';
@@ -21,17 +22,31 @@ import type { Replica, Replicas } from './replica.ts';
 export class BackupRole {
   readonly #context: Context;
   readonly #replicas: Replicas;
+  /** backup-role B6 */
+  readonly #onContradiction: (partition: number, by: ReplicaId, error: unknown) => void;
 
-  constructor(context: Context, replicas: Replicas) {
+  constructor(
+    context: Context,
+    replicas: Replicas,
+    onContradiction: (partition: number, by: ReplicaId, error: unknown) => void,
+  ) {
     this.#context = context;
     this.#replicas = replicas;
+    this.#onContradiction = onContradiction;
   }
 
   /* ---- Records ------------------------------------------------------------------------------------------------------- */
 
   append(peer: Peer, { batches, marks, lease }: Append): void {
     peer.isAnswerDue = true;
-    for (let at = 0; at < batches.partition.length; at++) this.#batch(peer, batches, at);
+    for (let at = 0; at < batches.partition.length; at++) {
+      try {
+        this.#batch(peer, batches, at);
+      } catch (error) {
+        this.#onContradiction(batches.partition[at]!, peer.replica, error);
+        peer.refusals.push({ partition: batches.partition[at]!, epoch: batches.epoch[at]!, reason: 'noCopy' });
+      }
+    }
     for (let at = 0; at < marks.partition.length; at++) this.#mark(peer, marks, at);
     if (lease === undefined) return;
     const { granted, nowMs, tableOfGrant } = this.#context;
@@ -117,7 +132,11 @@ export class BackupRole {
   /* ---- Promotion of another member ---------------------------------------------------------------------------------------- */
 
   fence(peer: Peer, { partition, epoch, isFresh }: Fence): void {
-    for (let at = 0; at < partition.length; at++) this.#fence(peer, partition[at]!, epoch[at]!, isFresh[at]!);
+    for (let at = 0; at < partition.length; at++) {
+      // Of another grid, or of none: nothing here is ever asked for it.
+      if (partition[at]! >= this.#context.options.partitionCount) continue;
+      this.#fence(peer, partition[at]!, epoch[at]!, isFresh[at]!);
+    }
   }
 
   #fence(peer: Peer, partition: number, epoch: Epoch, isFresh: boolean): void {
@@ -181,8 +200,8 @@ export class BackupRole {
   #addRuns(batches: BatchColumns, partition: number, copy: Copy, from: Sequence, bytesMax: number): number {
     let bytes = 0;
     for (let next = from; next <= copy.held && bytes < bytesMax; ) {
-      const run = this.#context.log.read(partition, next, bytesMax - bytes);
-      if (run === undefined || run.count === 0) break;
+      const run = this.#context.readLog(partition, next, bytesMax - bytes);
+      if (run === undefined || run === 'unreadable') break;
       addRun(batches, partition, copy.epoch, next, run);
       bytes += run.bytes;
       next = (next + run.count) as Sequence;

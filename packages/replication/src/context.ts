@@ -4,10 +4,19 @@
  * context X1  The newest table that was seen is kept; an older one changes nothing.
  * context X2  The highest epoch that was seen of a partition never falls: what acts by an older one is refused for ever.
  */
-import type { Epoch, PartitionReplicas, ReplicaChange, ReplicaId, ReplicaTable, Version } from '@ashlar/core';
+import {
+  assert,
+  type Epoch,
+  type PartitionReplicas,
+  type ReplicaChange,
+  type ReplicaId,
+  type ReplicaTable,
+  type Sequence,
+  type Version,
+} from '@ashlar/core';
 import type { Moment } from './core-contract.ts';
 import type { Effect, Note } from './effects.ts';
-import type { LogReader, ReplicationOptions } from './host.ts';
+import type { LogReader, LogRun, ReplicationOptions } from './host.ts';
 import type { Message } from './messages.ts';
 import { Peer } from './peer.ts';
 import { GrantedLeases, HeldLeases } from './read-leases.ts';
@@ -111,6 +120,22 @@ export class Context {
 
   propose(change: ReplicaChange): number {
     return this.transactions.add(change);
+  }
+
+  /**
+   * Records of a log, as LogReader gives them.
+   *
+   * @returns `unreadable` where it fails, which is noted: whoever needs the records asks again by its timer
+   */
+  readLog(partition: number, from: Sequence, bytesMax: number): LogRun | 'unreadable' | undefined {
+    try {
+      const run = this.log.read(partition, from, bytesMax);
+      assert(run === undefined || run.count > 0, 'host: a log gives records where it goes on');
+      return run;
+    } catch (error) {
+      this.note({ kind: 'fault', partition, by: this.self, error });
+      return 'unreadable';
+    }
   }
 
   hasEffects(): boolean {

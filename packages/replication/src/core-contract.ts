@@ -6,10 +6,12 @@
  * until a turn has none. What was asked for in one turn leaves as one append a backup.
  *
  * core-contract C1  The core has no clock, chance or I/O: it is a function of its inputs. `now.ms` never falls.
- * core-contract C2  An input never throws for what another member sent; an AssertionError is a fault of ours or of the host.
+ * core-contract C2  An input never throws for what another member sent; an AssertionError is a fault of the host.
  * core-contract C3  Every half-way state has an owner and a timeout: nothing waits for a message that may never come.
  * core-contract C4  State is small: objects a partition that this member has to do with, and a tick looks only at peers and at
  *                   partitions in transition.
+ * core-contract C5  What a message says of one partition is taken by itself: where it contradicts what is here, that copy, or the
+ *                   sender's, is given up and the contradiction noted; nothing else that the message carried is lost.
  */
 import type { ReplicaId, ReplicaTable, Sequence, Version } from '@ashlar/core';
 import type { Effect } from './effects.ts';

@@ -95,6 +95,8 @@ export type Note =
   | { readonly kind: 'grown'; readonly partition: number; readonly by: ReplicaId }
   | { readonly kind: 'refusedEpoch'; readonly partition: number; readonly from: ReplicaId; readonly epoch: Epoch }
   | { readonly kind: 'transferCut'; readonly partition: number; readonly to: ReplicaId; readonly reason: CutReason }
+  /** What a replica said, or holds, of a partition cannot be (core-contract C5): a fault, of this member's where `by` is itself. */
+  | { readonly kind: 'fault'; readonly partition: number; readonly by: ReplicaId; readonly error: unknown }
   | { readonly kind: 'clockGap'; readonly gapMs: number }
   | { readonly kind: 'suspended'; readonly isSuspended: boolean };
 

@@ -56,7 +56,7 @@ export class MemberCore implements ReplicationCore {
     checkedTimings(options.timings);
     this.#context = new Context(options, log, rules);
     this.#replicas = new Replicas(this.#context);
-    this.#backup = new BackupRole(this.#context, this.#replicas);
+    this.#backup = new BackupRole(this.#context, this.#replicas, (...fault) => this.#contradicted(...fault));
     this.#source = new TransferSource(this.#context, this.#replicas);
     this.#sink = new TransferSink(this.#context, this.#replicas);
     this.#membership = new Membership(this.#context);
@@ -395,7 +395,22 @@ export class MemberCore implements ReplicationCore {
   }
 
   #fenced(peer: Peer, { copies }: Fenced): void {
-    for (const copy of copies) this.#leading(copy.partition, copy.epoch)?.promotion?.fenced(peer.replica, copy);
+    for (const copy of copies) {
+      const promotion = this.#leading(copy.partition, copy.epoch)?.promotion;
+      try {
+        promotion?.fenced(peer.replica, copy);
+      } catch (error) {
+        this.#context.note({ kind: 'fault', partition: copy.partition, by: peer.replica, error });
+        promotion?.distrust(peer.replica);
+      }
+    }
+  }
+
+  /** Records of a peer do not go with the copy that is here (backup-role B6). */
+  #contradicted(partition: number, by: ReplicaId, error: unknown): void {
+    this.#context.note({ kind: 'fault', partition, by, error });
+    const replica = this.#replicas.get(partition);
+    if (replica !== undefined) this.#lose(replica);
   }
 
   #tail(from: ReplicaId, batches: BatchColumns): void {
@@ -404,7 +419,12 @@ export class MemberCore implements ReplicationCore {
       const replica = this.#leading(batches.partition[at]!, batches.epoch[at]!);
       const copy = replica?.copy;
       if (replica?.promotion?.stage !== 'pulling' || copy === undefined) continue;
-      if (batches.firstSequence[at]! <= copy.asked + 1) this.#backup.take(copy, batches, at);
+      try {
+        if (batches.firstSequence[at]! <= copy.asked + 1) this.#backup.take(copy, batches, at);
+      } catch (error) {
+        this.#context.note({ kind: 'fault', partition: replica.partition, by: from, error });
+        replica.promotion.distrust(from);
+      }
     }
   }
 
@@ -460,11 +480,15 @@ export class MemberCore implements ReplicationCore {
   copyLost(partition: number, now: Moment): void {
     this.#at(now);
     const replica = this.#replicas.get(partition);
-    if (replica === undefined) return;
+    if (replica !== undefined) this.#lose(replica);
+  }
+
+  /** There is no copy any more, of which the table may say that it is in the set. */
+  #lose(replica: Replica): void {
     this.#depose(replica);
     this.#replicas.drop(replica);
-    this.#sink.lost(partition);
-    this.#replicas.busy.add(partition);
+    this.#sink.lost(replica.partition);
+    this.#replicas.busy.add(replica.partition);
   }
 
   transferOpened(transfer: TransferRef, start: TransferStart): void {

@@ -15,6 +15,8 @@ export class Peer {
   readonly followed = new Set<number>();
   /** Of those, with records that it has not been sent. */
   readonly dirty = new Set<number>();
+  /** Of those, with records that the log failed to give: tried again with the next heartbeat, until the follower lags too long. */
+  readonly unread = new Set<number>();
   /** With a commit mark that it has not been told. */
   readonly marks = new Set<number>();
   /** Told since the last heartbeat: told once more with it, for messages get lost. */
@@ -45,6 +47,11 @@ export class Peer {
     this.replica = replica;
     this.freeBytes = freeBytes;
     this.heardAtMs = nowMs;
+  }
+
+  readAgain(): void {
+    for (const partition of this.unread) this.dirty.add(partition);
+    this.unread.clear();
   }
 
   mark(partition: number, nowMs: number): void {

@@ -192,7 +192,8 @@ export class PrimaryRole {
     follower.release();
     if (!follower.isInSync) this.#releaseLog(replica);
     this.followers.delete(replica);
-    for (const partitions of [peer.followed, peer.dirty, peer.marks, peer.toldMarks]) partitions.delete(this.partition);
+    for (const partitions of [peer.followed, peer.dirty, peer.unread, peer.marks, peer.toldMarks])
+      partitions.delete(this.partition);
   }
 
   /** The host stops serving; the copy stays as it is (primary-role P5). */

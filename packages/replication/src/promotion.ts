@@ -11,7 +11,8 @@
  *               a primary that renounced the partition in order is owed none.
  * promotion M2  The tail is the longest of the members of the set that answered: what was acknowledged is in all of them, what
  *               was not is kept all the same, so that nobody in the set ever has to truncate.
- * promotion M3  Tails of the set are prefixes of each other (asserted by lineage): members of a set never held anything else.
+ * promotion M3  Tails of the set are prefixes of each other (asserted by lineage): members of a set never held anything else. One
+ *               that says otherwise counts as one that holds nothing.
  * promotion M4  The new set is exactly those that acknowledged the whole tail by this epoch. Nothing is written before it stands.
  * promotion M5  Every stage has a timeout: who does not answer, or does not get on, is left out; the compare-and-set is sent
  *               again; and the controller names another member when this one takes too long.
@@ -81,6 +82,15 @@ export class Promotion {
       );
     }
     this.#answers.set(from, answer.copy === undefined ? undefined : answer);
+    this.step();
+  }
+
+  /** What a member of the set said, or sent, contradicts what is here: its copy counts for nothing (promotion M3). */
+  distrust(from: ReplicaId): void {
+    if (this.#stage !== 'fencing' && this.#stage !== 'pulling') return;
+    this.#answers.set(from, undefined);
+    this.#progressMs = this.#context.nowMs;
+    this.#askedMs = Number.NEGATIVE_INFINITY;
     this.step();
   }
 

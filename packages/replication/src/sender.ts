@@ -67,6 +67,7 @@ export class Sender {
     const isHeartbeat = peer.followed.size > 0 && nowMs >= peer.nextHeartbeatMs;
     const isFlush = nowMs - peer.marksSinceMs >= options.timings.markFlushMs;
     const batches = emptyBatches();
+    if (isHeartbeat && peer.unread.size > 0) peer.readAgain();
     if (peer.dirty.size > 0) this.#addBatches(peer, batches);
     if (batches.partition.length === 0 && !isHeartbeat && !isFlush) return;
     const marks = emptyMarks();
@@ -99,7 +100,8 @@ export class Sender {
       const follower = role?.followers.get(peer.replica);
       if (role === undefined || follower === undefined || follower.isLost) continue;
       bytesLeft -= this.#addRuns(role, follower, batches, bytesLeft);
-      if (role.followers.get(peer.replica) === follower && follower.sent < role.copy.held) peer.dirty.add(partition);
+      if (role.followers.get(peer.replica) !== follower || peer.unread.has(partition)) continue;
+      if (follower.sent < role.copy.held) peer.dirty.add(partition);
     }
   }
 
@@ -107,7 +109,11 @@ export class Sender {
     let bytes = 0;
     while (follower.sent < role.copy.held && bytes < bytesMax) {
       const first = (follower.sent + 1) as Sequence;
-      const run = this.#context.log.read(role.partition, first, bytesMax - bytes);
+      const run = this.#context.readLog(role.partition, first, bytesMax - bytes);
+      if (run === 'unreadable') {
+        follower.peer.unread.add(role.partition);
+        return bytes;
+      }
       if (run === undefined) {
         this.#onLogGone(role, follower);
         return bytes;

@@ -229,6 +229,9 @@ export class ToyMember {
       case 'transferCut':
         this.#tell(`cuts the transfer of ${note.partition} to ${note.to}: ${note.reason}`);
         return;
+      case 'fault':
+        this.#tell(`takes ${note.partition} of ${note.by} for wrong: ${String(note.error)}`);
+        return;
       case 'clockGap':
         this.#tell(`missed ${note.gapMs} ms`);
         return;

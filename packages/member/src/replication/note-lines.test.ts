@@ -24,6 +24,17 @@ describe('lines of what was noted in a turn', () => {
     ]);
   });
 
+  it('are errors where copies contradict each other, with what was said', () => {
+    const fault = { kind: 'fault', by: OTHER, error: new Error('promotion M3: differs') } as const;
+    expect(noteLines([1, 2].map((partition) => ({ ...fault, partition })))).toEqual([
+      {
+        level: 'error',
+        facts: { member: 'b', why: 'promotion M3: differs', partitions: 2, first: [1, 2] },
+        message: 'logs of partitions contradict each other, or cannot be read',
+      },
+    ]);
+  });
+
   it('say what befell the member as a whole', () => {
     expect(noteLines([{ kind: 'suspended', isSuspended: true }])).toEqual([
       { level: 'warn', facts: {}, message: 'the grid takes this member for dead: it registers again' },

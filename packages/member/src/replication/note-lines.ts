@@ -4,11 +4,11 @@
  *
  *   note, note ... of a turn -> gathered by what they have in common -> a line each
  */
-import { memberOfReplica } from '@ashlar/core';
+import { GridError, memberOfReplica } from '@ashlar/core';
 import type { Note } from '@ashlar/replication';
 
 export interface NoteLine {
-  readonly level: 'debug' | 'info' | 'warn';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly facts: Readonly<Record<string, unknown>>;
   readonly message: string;
 }
@@ -81,6 +81,12 @@ function partitionLineOf(note: PartitionNote): NoteLine {
         level: 'debug',
         facts: { member: memberOfReplica(note.to), reason: note.reason },
         message: 'transfers were cut',
+      };
+    case 'fault':
+      return {
+        level: 'error',
+        facts: { member: memberOfReplica(note.by), why: GridError.wrap(note.error).message },
+        message: 'logs of partitions contradict each other, or cannot be read',
       };
   }
 }

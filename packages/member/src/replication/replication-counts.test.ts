@@ -31,6 +31,7 @@ describe('what replication notes', () => {
     const counts = counted(
       { kind: 'refusedEpoch', partition: 1, from: REPLICA, epoch: EPOCH },
       { kind: 'transferCut', partition: 1, to: REPLICA, reason: 'busy' },
+      { kind: 'fault', partition: 1, by: REPLICA, error: new Error('promotion M3') },
       { kind: 'clockGap', gapMs: 900 },
       { kind: 'suspended', isSuspended: true },
       { kind: 'suspended', isSuspended: false },
@@ -38,7 +39,7 @@ describe('what replication notes', () => {
       { kind: 'deposed', partition: 1, epoch: EPOCH },
     );
     expect(Object.fromEntries(counts.failures)).toEqual({
-      ...{ 'old-epoch': 1, 'transfer-cut': 1, 'clock-gap': 1, expired: 1 },
+      ...{ 'old-epoch': 1, 'transfer-cut': 1, contradiction: 1, 'clock-gap': 1, expired: 1 },
     });
   });
 });

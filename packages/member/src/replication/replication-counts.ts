@@ -23,6 +23,9 @@ export class ReplicationCounts {
       case 'transferCut':
         count(this.failures, 'transfer-cut');
         break;
+      case 'fault':
+        count(this.failures, 'contradiction');
+        break;
       case 'clockGap':
         count(this.failures, 'clock-gap');
         break;

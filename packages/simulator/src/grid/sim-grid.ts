@@ -14,7 +14,7 @@ import { KeySpace } from '../clients/workload.ts';
 import type { Profile } from '../faults/profile.ts';
 import type { Operation } from '../history/operation.ts';
 import { GridWatch } from '../judges/grid-watch.ts';
-import { Truth } from '../judges/truth.ts';
+import { Truth, violated } from '../judges/truth.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import { MemberClock } from '../kernel/member-clock.ts';
 import { Network } from '../kernel/network.ts';
@@ -149,6 +149,8 @@ export class SimGrid implements World {
     else if (note.kind === 'shrinking') this.counts.shrinks += 1;
     else if (note.kind === 'grown') this.counts.growths += 1;
     else if (note.kind === 'transferCut') this.counts.transfersCut += 1;
+    // In a member it costs a copy; here nothing may ever contradict anything.
+    else if (note.kind === 'fault') violated('assertion', `of ${note.partition} by ${note.by}: ${String(note.error)}`);
   }
 
   trace(line: () => string): void {
