@@ -126,12 +126,13 @@ export class Member {
   /** @returns host:port */
   async #openHttp(): Promise<string> {
     const { config, control, metrics, security } = this.#parts;
-    const { host, port } = config.http;
+    const { host, port, metricsEveryMs } = config.http;
     const { registry } = metrics;
     const door = new HttpDoor({
       host,
       port,
       metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+      metricsEveryMs,
       notReady: () => this.#notReady(),
       notices: () => noticesOf(control.table),
       security: security.http,

@@ -22,6 +22,7 @@ export interface TestGridOptions {
 const SMALL: Readonly<Record<string, string | number>> = {
   'grpc.port': 0,
   'http.port': 0,
+  'http.metricsEveryMs': '5ms',
   'log.level': 'warn',
   'workers.queryThreads': 1,
   'workers.userThreads': 1,

@@ -172,6 +172,11 @@ export const memberSchema = z.strictObject({
     .strictObject({
       host: text('Address of the HTTP door (metrics, health).', '127.0.0.1'),
       port: count('Port of the HTTP door; 0 takes a free one.', 7711, 0, 65535),
+      metricsEveryMs: duration(
+        'The page of metrics is made at most once in so long; who asks meanwhile waits for the next one, and shares it.',
+        1000,
+        1,
+      ),
     })
     .prefault({}),
   memory: z

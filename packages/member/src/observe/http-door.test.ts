@@ -18,7 +18,7 @@ let door: HttpDoor;
 let port: number;
 const open = async (security: HttpSecurity): Promise<void> => {
   const metrics = async () => ({ contentType: 'text/plain', text: 'metrics' });
-  door = new HttpDoor({ host: '127.0.0.1', port: 0, metrics, notReady: () => [], security });
+  door = new HttpDoor({ host: '127.0.0.1', port: 0, metrics, metricsEveryMs: 1000, notReady: () => [], security });
   port = await door.listen();
 };
 afterEach(() => door.close());

@@ -2,7 +2,8 @@
  * The HTTP door: /metrics for Prometheus, /healthz (the process answers, its event loop turns), /readyz (it serves
  * its partitions; until then, and once it begins to stop, 503 and why as JSON).
  *
- * http-door H1  However often it is asked, the member makes at most one page a second: callers share it (shared-page.ts).
+ * http-door H1  However often it is asked, the member makes at most one page in `metricsEveryMs`: callers share it
+ *               (shared-page.ts).
  * http-door H2  Links, requests of a link and those of them that wait are bounded; a link that sends no request, or none any
  *               more, is closed after IDLE_MS, one that does not finish its headers too.
  * http-door H3  Beyond loopback it speaks TLS, and whoever reads the metrics shows who it is (security.ts); health is for
@@ -17,7 +18,6 @@ import { GridError, shortText } from '@ashlar/core';
 import { SharedPage } from '@ashlar/observe';
 import type { HttpSecurity } from '../security.ts';
 
-const PAGE_EVERY_MS = 1000;
 const CONNECTIONS_MAX = 128;
 /** Requests of one link, in its life. */
 const REQUESTS_MAX = 1000;
@@ -38,6 +38,7 @@ export interface HttpDoorOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly metrics: () => Promise<Page>;
+  readonly metricsEveryMs: number;
   /** Why the member does not serve; empty: it does. */
   readonly notReady: () => readonly string[];
   /** What operators should know, ready or not. Default: nothing. */
@@ -58,7 +59,7 @@ export class HttpDoor {
     this.#metrics = new SharedPage(async () => {
       const { contentType, text } = await options.metrics();
       return { contentType, bytes: Buffer.from(text) };
-    }, PAGE_EVERY_MS);
+    }, options.metricsEveryMs);
     const timeouts = { requestTimeout: REQUEST_MS, headersTimeout: IDLE_MS, keepAliveTimeout: IDLE_MS };
     const settings = { ...timeouts, connectionsCheckingInterval: CHECK_EVERY_MS };
     const take = (request: IncomingMessage, response: ServerResponse): void => this.#take(request, response);

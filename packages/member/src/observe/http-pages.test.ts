@@ -10,6 +10,7 @@ describe('the HTTP door', () => {
     host: '127.0.0.1',
     port: 0,
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+    metricsEveryMs: 1000,
     notReady: () => reasons,
     notices: () => notices,
   });
@@ -91,6 +92,7 @@ describe('the HTTP door', () => {
       host: '127.0.0.1',
       port,
       metrics: async () => ({ contentType: '', text: '' }),
+      metricsEveryMs: 1000,
       notReady: () => [],
     });
     await expect(second.listen()).rejects.toMatchObject({ code: 'PORT_IN_USE' });
