@@ -40,7 +40,7 @@ export interface TaskHost {
   onHeld(): void;
   /** They are sent: all calls are answered or run again. */
   onHeldTold(): void;
-  /** Answers wait for a batch of the partition. */
+  /** Answers in the partition wait for a batch. */
   onWaiting(partition: PartitionId): void;
   /** It is decided. */
   onDecided(partition: PartitionId): void;
@@ -315,24 +315,26 @@ export class ProcessorTask {
     const hangsOn = this.#hangsOn;
     if (hangsOn === undefined) return;
     const { entries } = this;
-    const batches = new Map<WriteBatch, PartitionId>();
+    const batches = new Map<WriteBatch, Set<PartitionId>>();
     for (let entry = 0; entry < entries.length; entry++) {
       const batch = hangsOn[entry];
       const { partition } = entries[entry]!;
       if (this.#stages[entry] !== Stage.FREE || batch?.state !== 'sealed') continue;
       if (isVoid(batch, partition)) continue;
       this.#stages[entry] = Stage.WAITING;
-      batches.set(batch, partition);
+      const partitions = batches.get(batch);
+      if (partitions === undefined) batches.set(batch, new Set([partition]));
+      else partitions.add(partition);
       this.#deps.writes.held.note('processor', entries[entry]!.count);
     }
     if (batches.size > 0 && !this.#isHeld) {
       this.#isHeld = true;
       this.#host.onHeld();
     }
-    for (const [batch, partition] of batches) {
-      this.#host.onWaiting(partition);
+    for (const [batch, partitions] of batches) {
+      for (const partition of partitions) this.#host.onWaiting(partition);
       batch.whenDecided(() => {
-        this.#host.onDecided(partition);
+        for (const partition of partitions) this.#host.onDecided(partition);
         this.#answer(Stage.WAITING, batch);
       });
     }

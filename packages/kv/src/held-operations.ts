@@ -7,7 +7,8 @@
  *   open batch of another that hides a key --> decided: the key is read again
  *
  * held-operations H1  What staged something waits for its own batch alone: that is decided after all that it saw in the
- *                     partition (write-path P2). What staged nothing waits for the batch of what it saw.
+ *                     partition (write-path P2). What staged nothing waits for the batch of what it saw, also where its own batch
+ *                     has staged in other partitions.
  * held-operations H2  What is lost is dealt with in a later turn, for the store is still taking batches back in this one.
  */
 import { GridError } from '@ashlar/core';
@@ -32,16 +33,18 @@ export class HeldOperations {
   }
 
   /** A submitted write batch of this run that is not committed, and the operations that are answered with it. */
-  hangOwn(batch: WriteBatch, partition: number, operations: readonly number[]): void {
+  hangOwn(batch: WriteBatch, operations: readonly number[]): void {
     const { progress, undecided } = this.#scope;
     for (const operation of operations) progress.openLate(operation);
     if (batch.state !== 'sealed') {
       this.#decided(batch, operations);
       return;
     }
-    undecided.begin(partition);
+    // Those that it loses meanwhile were undecided, too.
+    const { partitionIds } = batch;
+    for (const partition of partitionIds) undecided.begin(partition);
     batch.whenDecided(() => {
-      undecided.end(partition);
+      for (const partition of partitionIds) undecided.end(partition);
       this.#decided(batch, operations);
     });
   }

@@ -1,19 +1,21 @@
 /**
  * The write batches of one batch of operations: staged one by one, submitted together.
  *
- * staged-writes S1  Where commits are prompt one write batch serves all partitions: it is decided in the call. Else each
- *                   partition has its own, so that one whose commit is late holds up no other.
- * staged-writes S2  No two states of an entry share a version: where a key comes again, or was due, the partition's write
- *                   batch is cut. In an atomic batch only the last write of a key has an event.
+ * staged-writes S1  Where commits are prompt one write batch serves all partitions: it is decided in the call. Else each group of
+ *                   partitions whose commits wait for the same members has its own (write-path P3).
+ * staged-writes S2  No two states of an entry share a version: where a key comes again, or was due, the write batch that has it
+ *                   is cut. In an atomic batch only the last write of a key has an event.
  * staged-writes S3  A write batch is open within a turn of the event loop only: whoever lets go of the turn has submitted.
+ * staged-writes S4  Where commits come late, a write batch is the one of a partition (`in`) only once it has staged there. What
+ *                   was looked up in another partition of the group hangs on what it saw, not on this batch.
  */
-import { assert } from '@ashlar/core';
+import { assert, type PartitionId } from '@ashlar/core';
 import type { BatchHeader, WriteBatch } from '@ashlar/storage';
 import type { BatchScope } from './batch-scope.ts';
 import { RequestNumbers } from './request-numbers.ts';
 
-/** One partition's write batch, and the operations that are answered with its commit. */
-interface PartitionWrites {
+/** The write batch of a group, and the operations that are answered with its commit. */
+interface GroupWrites {
   readonly batch: WriteBatch;
   readonly operations: number[];
 }
@@ -25,8 +27,8 @@ export class StagedWrites {
   readonly #numbers: RequestNumbers;
   /** The one write batch where commits are prompt. */
   #shared: WriteBatch | undefined;
-  /** The write batches where commits come late, by partition. */
-  #own: Map<number, PartitionWrites> | undefined;
+  /** The write batches where commits come late, by group. */
+  #groups: Map<number, GroupWrites> | undefined;
   /** The highest version that was submitted. */
   highestVersion = 0;
 
@@ -36,9 +38,9 @@ export class StagedWrites {
     this.#numbers = new RequestNumbers(scope.batch);
   }
 
-  /** The open write batch of a partition. */
+  /** The open write batch of a partition (staged-writes S4). */
   in(partition: number): WriteBatch | undefined {
-    return this.isPrompt ? this.#shared : this.#own?.get(partition)?.batch;
+    return this.isPrompt ? this.#shared : this.#stagingIn(partition)?.batch;
   }
 
   /** Under which its session knows an operation; 0: it does not. */
@@ -48,14 +50,14 @@ export class StagedWrites {
 
   /** The write batch for an operation of the partition. @throws GridError OVERLOADED */
   begun(partition: number, operation: number): WriteBatch {
-    const batch = this.in(partition) ?? this.#begin(partition);
+    const batch = this.isPrompt ? (this.#shared ??= this.#begin()) : this.#writesOf(partition).batch;
     batch.requestNumber = this.#numbers.of(operation);
     return batch;
   }
 
   /** The operation is answered with the commit of its partition's open write batch (late commits only). */
   note(partition: number, operation: number): void {
-    this.#own!.get(partition)!.operations.push(operation);
+    this.#groups!.get(this.#groupOf(partition))!.operations.push(operation);
   }
 
   /** Submits all that is staged. */
@@ -66,52 +68,63 @@ export class StagedWrites {
       const isCommitted = this.#submit(batch);
       assert(isCommitted, 'write-path P3: a prompt committer has decided when submit() returns');
     }
-    if (this.#own === undefined) return;
-    const own = this.#own;
-    this.#own = undefined;
-    for (const [partition, writes] of own) this.#submitOwn(partition, writes);
+    if (this.#groups === undefined) return;
+    const groups = this.#groups;
+    this.#groups = undefined;
+    for (const writes of groups.values()) this.#submitLate(writes);
   }
 
-  /** Submits what is staged in a partition, with all else where commits are prompt. */
+  /** Submits what is staged in a partition, with all else that its write batch has. */
   commitIn(partition: number): void {
     if (this.isPrompt) {
       this.commit();
       return;
     }
-    const writes = this.#own?.get(partition);
+    const writes = this.#stagingIn(partition);
     if (writes === undefined) return;
-    this.#own!.delete(partition);
-    this.#submitOwn(partition, writes);
+    this.#groups!.delete(this.#groupOf(partition));
+    this.#submitLate(writes);
   }
 
   /** Takes back all that is staged; what was noted with it is the caller's to answer. */
   abort(): void {
-    const [shared, own] = [this.#shared, this.#own];
+    const [shared, groups] = [this.#shared, this.#groups];
     this.#shared = undefined;
-    this.#own = undefined;
+    this.#groups = undefined;
     if (shared?.state === 'open') shared.abort();
-    if (own === undefined) return;
-    for (const { batch } of own.values()) if (batch.state === 'open') batch.abort();
+    if (groups === undefined) return;
+    for (const { batch } of groups.values()) if (batch.state === 'open') batch.abort();
   }
 
-  #begin(partition: number): WriteBatch {
-    const batch = this.#scope.deps.writes.begin(this.#header());
-    if (this.isPrompt) this.#shared = batch;
-    else (this.#own ??= new Map()).set(partition, { batch, operations: [] });
-    return batch;
+  #groupOf(partition: number): number {
+    return this.#scope.deps.writes.groupOf(partition as PartitionId);
   }
 
-  #header(): BatchHeader {
-    const { batch, isProgress } = this.#scope;
-    return {
-      requestSession: batch.session,
-      oncePerKey: !batch.atomic,
-      isProgress,
-    };
+  /** staged-writes S4 */
+  #stagingIn(partition: number): GroupWrites | undefined {
+    const writes = this.#groups?.get(this.#groupOf(partition));
+    return writes?.batch.isStagingIn(partition as PartitionId) === true ? writes : undefined;
   }
 
-  #submitOwn(partition: number, { batch, operations }: PartitionWrites): void {
-    if (!this.#submit(batch)) this.#scope.held.hangOwn(batch, partition, operations);
+  #writesOf(partition: number): GroupWrites {
+    const group = this.#groupOf(partition);
+    this.#groups ??= new Map();
+    let writes = this.#groups.get(group);
+    if (writes === undefined) {
+      writes = { batch: this.#begin(), operations: [] };
+      this.#groups.set(group, writes);
+    }
+    return writes;
+  }
+
+  #begin(): WriteBatch {
+    const { batch, isProgress, deps } = this.#scope;
+    const header: BatchHeader = { requestSession: batch.session, oncePerKey: !batch.atomic, isProgress };
+    return deps.writes.begin(header);
+  }
+
+  #submitLate({ batch, operations }: GroupWrites): void {
+    if (!this.#submit(batch)) this.#scope.held.hangOwn(batch, operations);
   }
 
   /** @returns whether it is committed */

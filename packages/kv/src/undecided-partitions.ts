@@ -3,20 +3,26 @@
  * the newest state, and are held, so that it reads what it wrote.
  */
 export class UndecidedPartitions {
-  readonly #counts = new Map<number, number>();
+  /** By partition, as far as any was undecided: batches and calls that are. */
+  #counts = new Uint32Array(0);
 
   has(partition: number): boolean {
-    return this.#counts.size > 0 && this.#counts.has(partition);
+    return partition < this.#counts.length && this.#counts[partition] !== 0;
   }
 
   /** One more thing is undecided: a batch, or a processor's call. */
   begin(partition: number): void {
-    this.#counts.set(partition, (this.#counts.get(partition) ?? 0) + 1);
+    if (partition >= this.#counts.length) this.#grow(partition + 1);
+    this.#counts[partition]!++;
   }
 
   end(partition: number): void {
-    const left = this.#counts.get(partition)! - 1;
-    if (left === 0) this.#counts.delete(partition);
-    else this.#counts.set(partition, left);
+    this.#counts[partition]!--;
+  }
+
+  #grow(count: number): void {
+    const grown = new Uint32Array(Math.max(count, this.#counts.length * 2));
+    grown.set(this.#counts);
+    this.#counts = grown;
   }
 }

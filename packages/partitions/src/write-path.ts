@@ -10,9 +10,11 @@
  * write-path P1  Nobody but a committer commits; in every partition batches commit in the order in which they were sealed.
  * write-path P2  Who staged behind an undecided batch of the partition is decided after it: it waits for its own batch
  *                alone. Who staged nothing there waits for what it saw (`found.undecided`).
- * write-path P3  A committer that is prompt has decided when submit() returns. Then one batch may serve many partitions;
- *                else each partition is to have its own, so that a slow one holds up no other.
+ * write-path P3  A committer that is prompt has decided when submit() returns. Then one batch may serve all partitions; else
+ *                those of a group (groupOf), whose commits wait for the same members: one that is slow holds up what it would
+ *                hold up anyway, and nothing beside it.
  */
+import type { PartitionId } from '@ashlar/core';
 import type { BatchHeader, MemberStore, WriteBatch } from '@ashlar/storage';
 import { HeldAnswers } from './held-answers.ts';
 import { WriteTurns } from './write-turns.ts';
@@ -21,6 +23,11 @@ import { WriteTurns } from './write-turns.ts';
 export interface Committer {
   /** Whether all of decide() happens within the call. */
   readonly isPrompt: boolean;
+  /**
+   * Partitions of one number may share a batch (write-path P3). It is good within a turn of the event loop.
+   * Undefined: each partition is to have its own.
+   */
+  groupOf?(partition: PartitionId): number;
   /** Batches that it lost, in part or as a whole; undefined: it loses none. */
   readonly dropped?: number;
   /** Takes over a sealed batch: commits it, or aborts it where it is lost. Called in the order of sealing. */
@@ -32,6 +39,7 @@ export interface Committer {
 /** Commits every batch at once: the committer of a member that has to wait for nobody. */
 export const PROMPT_COMMITTER: Committer = {
   isPrompt: true,
+  groupOf: () => 0,
   decide: (batch) => batch.commit(),
   close: () => undefined,
 };
@@ -54,6 +62,11 @@ export class WritePath {
   /** Whether what is submitted is decided when submit() returns (write-path P3). */
   get isPrompt(): boolean {
     return this.#committer.isPrompt;
+  }
+
+  /** Partitions of one number may share a batch, within a turn of the event loop (write-path P3). */
+  groupOf(partition: PartitionId): number {
+    return this.#committer.groupOf?.(partition) ?? partition;
   }
 
   /** @throws GridError OVERLOADED when too many batches are under way */

@@ -90,6 +90,11 @@ export interface ReplicationCore {
   ceilingOf(partition: number, nowMs: number): Version;
   /** Epoch in which the member serves, or would serve, the partition; 0: it does not. */
   epochOf(partition: number): number;
+  /**
+   * Whose acknowledgements a commit waits for, beside this member: one array as long as they stay the same. Empty: nobody's, or
+   * the member does not lead the partition.
+   */
+  followersOf(partition: number): readonly ReplicaId[];
   /** How far everything is; costs an object for each partition that the member leads. */
   figures(): ReplicationFigures;
   /** Bytes that every member of the set, and none of those that catch up, can still take. */

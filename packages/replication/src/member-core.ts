@@ -41,6 +41,8 @@ import { checkedTimings } from './timings.ts';
 import { TransferSink } from './transfer-sink.ts';
 import { TransferSource } from './transfer-source.ts';
 
+const NOBODY: readonly ReplicaId[] = [];
+
 export class MemberCore implements ReplicationCore {
   readonly #context: Context;
   readonly #replicas: Replicas;
@@ -528,6 +530,10 @@ export class MemberCore implements ReplicationCore {
 
   epochOf(partition: number): number {
     return this.#replicas.get(partition)?.role?.epoch ?? 0;
+  }
+
+  followersOf(partition: number): readonly ReplicaId[] {
+    return this.#replicas.get(partition)?.role?.set.others ?? NOBODY;
   }
 
   figures(): ReplicationFigures {

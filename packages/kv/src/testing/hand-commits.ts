@@ -5,12 +5,15 @@ import type { MemberStore, WriteBatch } from '@ashlar/storage';
 
 export class HandCommits implements Committer {
   readonly isPrompt = false;
+  readonly groupOf: (partition: PartitionId) => number;
   readonly #store: MemberStore;
   /** In the order of sealing. */
   waiting: WriteBatch[] = [];
 
-  constructor(store: MemberStore) {
+  /** @param groupOf  as Committer has it. Default: each partition by itself */
+  constructor(store: MemberStore, groupOf: (partition: PartitionId) => number = (partition) => partition) {
     this.#store = store;
+    this.groupOf = groupOf;
   }
 
   decide(batch: WriteBatch): void {

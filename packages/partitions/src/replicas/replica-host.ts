@@ -117,6 +117,7 @@ export class ReplicaHost {
     this.committer = new ReplicatedCommitter({
       heldSequence: (partition) => store.heldSequence(partition),
       sealed: (partition, lastSequence) => this.#sealed(partition, lastSequence),
+      followersOf: (partition) => core.followersOf(partition),
     });
     const copyLost = (partition: number): void => this.#copyLost(partition);
     this.#copies = new BackupCopies({ store, core, copyLost });

@@ -1,5 +1,13 @@
 /** Batches commit when every replica in sync holds them, in log order, and go on without partitions that are lost. */
-import { type Epoch, HybridClock, type MapId, type PartitionId, type Sequence, seededRandom } from '@ashlar/core';
+import {
+  type Epoch,
+  HybridClock,
+  type MapId,
+  type PartitionId,
+  type ReplicaId,
+  type Sequence,
+  seededRandom,
+} from '@ashlar/core';
 import { encodeKey, encodeValue } from '@ashlar/serialization';
 import { MemberStore, type WriteBatch } from '@ashlar/storage';
 import { ReplicatedCommitter } from './replicated-committer.ts';
@@ -13,6 +21,8 @@ class Bench {
   readonly committer: ReplicatedCommitter;
   /** By partition: the last sequence that was told as sealed. */
   readonly sealed: number[] = new Array(PARTITIONS).fill(0);
+  /** By partition: whom its commits wait for. */
+  readonly followers: (readonly ReplicaId[])[] = new Array(PARTITIONS).fill([]);
 
   constructor() {
     const clock = new HybridClock();
@@ -26,6 +36,7 @@ class Bench {
       sealed: (partition, lastSequence) => {
         this.sealed[partition] = lastSequence;
       },
+      followersOf: (partition) => this.followers[partition]!,
     });
     for (let id = 0; id < PARTITIONS; id++) this.committer.serve(id as PartitionId, 0 as Sequence);
   }
@@ -48,6 +59,10 @@ class Bench {
     this.store.closePartition(partition as PartitionId);
     this.committer.lose(partition as PartitionId);
   }
+}
+
+function replicas(...names: string[]): readonly ReplicaId[] {
+  return names as ReplicaId[];
 }
 
 describe('batches that wait for replicas', () => {
@@ -99,6 +114,18 @@ describe('batches that wait for replicas', () => {
     expect([wide.state, behind.state]).toEqual(['committed', 'committed']);
     expect(wide.lostPartitions).toEqual([1]);
     expect(bench.committer.dropped).toBe(2);
+  });
+
+  it('D4: share what is written where they wait for the same followers', () => {
+    const { committer, followers } = new Bench();
+    const groups = (): number[] => [0, 1, 2, 3].map((partition) => committer.groupOf(partition as PartitionId));
+    followers.splice(0, 4, replicas('b'), replicas('c'), replicas('b'), replicas('c', 'b'));
+    const [first, second, third, fourth] = groups();
+    expect([first === third, new Set([first, second, fourth]).size]).toEqual([true, 3]);
+    followers.splice(1, 3, replicas('b', 'c'), replicas(), replicas('c', 'b'));
+    expect(groups()).toEqual([first, fourth, expect.any(Number), fourth]);
+    followers[2] = replicas('c');
+    expect(groups()[2]).toBe(second);
   });
 
   it('what one commit causes is decided with it', () => {

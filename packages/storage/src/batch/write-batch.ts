@@ -114,6 +114,11 @@ export class WriteBatch implements RecordHeader, ChainedBatch<WriteBatch> {
     return this.#partitions.map(({ id }) => id);
   }
 
+  /** Whether it is open, and stages in the partition. */
+  isStagingIn(partitionId: PartitionId): boolean {
+    return this.#core.partitions[partitionId]?.openBatch === this;
+  }
+
   /** Sealed, and the first in the log of each of its partitions: it may commit now (write-batch U2). */
   get isNext(): boolean {
     if (this.#state !== 'sealed') return false;
