@@ -101,7 +101,7 @@ export class AnswerProgress {
     if (this.hasWaited || this.tellsSoon) this.#tellSoon();
     else if (this.#late !== undefined && this.#late.fresh > 0) this.tellWithin();
     this.#tellWatchers();
-    this.#settle();
+    this.#settle(1);
   }
 
   /** Whether what the operation is answered is final. */
@@ -135,6 +135,13 @@ export class AnswerProgress {
     this.#late.begin(operation);
   }
 
+  /** As openLate() for each. */
+  openAllLate(operations: readonly number[]): void {
+    this.#open += operations.length;
+    this.#late ??= new LateAnswers(this.#count);
+    for (const operation of operations) this.#late.begin(operation);
+  }
+
   /** Many answers have come in this turn, and the next ones come in a later one: their caller can go on meanwhile (answer-progress A2). */
   tellPart(): void {
     const late = this.#late;
@@ -144,14 +151,27 @@ export class AnswerProgress {
 
   /** One thing less that the operation waits for. */
   settleLate(operation: number): void {
-    const late = this.#late!;
-    late.end(operation);
+    this.#late!.end(operation);
     if (this.#watchers !== undefined) this.#tellWatchersOf(operation);
+    this.#settled(1);
+  }
+
+  /** One thing less that each of them waits for: a commit that they share. */
+  settleAllLate(operations: readonly number[]): void {
+    const late = this.#late!;
+    for (const operation of operations) late.end(operation);
+    if (this.#watchers !== undefined) for (const operation of operations) this.#tellWatchersOf(operation);
+    this.#settled(operations.length);
+  }
+
+  /** So many things less are open: their answers may be worth a message. */
+  #settled(count: number): void {
+    const late = this.#late!;
     if (this.hasWaited || this.tellsSoon) this.#tellSoon();
     else if (this.#isScattered) this.tellWithin();
-    else if (this.#open > 1 && late.fresh >= PIECE_OPERATIONS && this.#isStarted)
+    else if (this.#open > count && late.fresh >= PIECE_OPERATIONS && this.#isStarted)
       this.#tellPiece(late, PIECE_OPERATIONS);
-    this.#settle();
+    this.#settle(count);
   }
 
   /** The operation goes on waiting for what it began to wait for before. */
@@ -226,9 +246,10 @@ export class AnswerProgress {
     });
   }
 
-  /** One thing less is open; the last one ends the run. */
-  #settle(): void {
-    if (--this.#open === 0 && !this.#isOver) this.#end();
+  /** So many things less are open; the last one ends the run. */
+  #settle(count: number): void {
+    this.#open -= count;
+    if (this.#open === 0 && !this.#isOver) this.#end();
   }
 
   #end(): void {

@@ -35,7 +35,7 @@ export class HeldOperations {
   /** A submitted write batch of this run that is not committed, and the operations that are answered with it. */
   hangOwn(batch: WriteBatch, operations: readonly number[]): void {
     const { progress, undecided } = this.#scope;
-    for (const operation of operations) progress.openLate(operation);
+    progress.openAllLate(operations);
     if (batch.state !== 'sealed') {
       this.#decided(batch, operations);
       return;
@@ -86,24 +86,30 @@ export class HeldOperations {
 
   #decided(batch: WriteBatch, operations: readonly number[]): void {
     const { progress, batch: sent } = this.#scope;
-    const lost: number[] = [];
     progress.guard(() => {
-      for (const operation of operations) {
-        if (isLost(batch, sent.partitions[operation]!)) lost.push(operation);
-        else this.#settle(operation);
-      }
-      if (lost.length > 0) this.#soon(lost, (operation) => this.#lose(operation));
+      if (batch.state === 'committed' && batch.lostPartitions.length === 0) this.#settle(operations);
+      else this.#divide(operations, (operation) => isLost(batch, sent.partitions[operation]!));
       progress.tellWithin();
     });
   }
 
-  #settle(operation: number): void {
+  /** Of a batch that lost some of its partitions, or all. */
+  #divide(operations: readonly number[], isOfLost: (operation: number) => boolean): void {
+    const lost = operations.filter(isOfLost);
+    if (lost.length < operations.length) this.#settle(operations.filter((operation) => !isOfLost(operation)));
+    if (lost.length > 0) this.#soon(lost, (operation) => this.#lose(operation));
+  }
+
+  #settle(operations: readonly number[]): void {
     const { answers, progress } = this.#scope;
-    if (this.#failures.size > 0 && this.#failures.has(operation)) {
-      answers.fail(operation, this.#failures.get(operation));
-      this.#failures.delete(operation);
+    if (this.#failures.size > 0) {
+      for (const operation of operations) {
+        if (!this.#failures.has(operation)) continue;
+        answers.fail(operation, this.#failures.get(operation));
+        this.#failures.delete(operation);
+      }
     }
-    progress.settleLate(operation);
+    progress.settleAllLate(operations);
   }
 
   /** held-operations H2 */

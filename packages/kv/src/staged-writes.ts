@@ -29,6 +29,9 @@ export class StagedWrites {
   #shared: WriteBatch | undefined;
   /** The write batches where commits come late, by group. */
   #groups: Map<number, GroupWrites> | undefined;
+  /** The one that was looked up last, and for which partition; -1: none. */
+  #lastWrites: GroupWrites | undefined;
+  #lastPartition = -1;
   /** The highest version that was submitted. */
   highestVersion = 0;
 
@@ -57,7 +60,7 @@ export class StagedWrites {
 
   /** The operation is answered with the commit of its partition's open write batch (late commits only). */
   note(partition: number, operation: number): void {
-    this.#groups!.get(this.#groupOf(partition))!.operations.push(operation);
+    this.#openIn(partition)!.operations.push(operation);
   }
 
   /** Submits all that is staged. */
@@ -71,6 +74,7 @@ export class StagedWrites {
     if (this.#groups === undefined) return;
     const groups = this.#groups;
     this.#groups = undefined;
+    this.#lastPartition = -1;
     for (const writes of groups.values()) this.#submitLate(writes);
   }
 
@@ -83,6 +87,7 @@ export class StagedWrites {
     const writes = this.#stagingIn(partition);
     if (writes === undefined) return;
     this.#groups!.delete(this.#groupOf(partition));
+    this.#lastPartition = -1;
     this.#submitLate(writes);
   }
 
@@ -91,6 +96,7 @@ export class StagedWrites {
     const [shared, groups] = [this.#shared, this.#groups];
     this.#shared = undefined;
     this.#groups = undefined;
+    this.#lastPartition = -1;
     if (shared?.state === 'open') shared.abort();
     if (groups === undefined) return;
     for (const { batch } of groups.values()) if (batch.state === 'open') batch.abort();
@@ -100,20 +106,28 @@ export class StagedWrites {
     return this.#scope.deps.writes.groupOf(partition as PartitionId);
   }
 
+  /** The open writes of the partition's group. */
+  #openIn(partition: number): GroupWrites | undefined {
+    if (partition !== this.#lastPartition) {
+      this.#lastWrites = this.#groups?.get(this.#groupOf(partition));
+      this.#lastPartition = partition;
+    }
+    return this.#lastWrites;
+  }
+
   /** staged-writes S4 */
   #stagingIn(partition: number): GroupWrites | undefined {
-    const writes = this.#groups?.get(this.#groupOf(partition));
+    const writes = this.#openIn(partition);
     return writes?.batch.isStagingIn(partition as PartitionId) === true ? writes : undefined;
   }
 
   #writesOf(partition: number): GroupWrites {
-    const group = this.#groupOf(partition);
+    const open = this.#openIn(partition);
+    if (open !== undefined) return open;
+    const writes = { batch: this.#begin(), operations: [] };
     this.#groups ??= new Map();
-    let writes = this.#groups.get(group);
-    if (writes === undefined) {
-      writes = { batch: this.#begin(), operations: [] };
-      this.#groups.set(group, writes);
-    }
+    this.#groups.set(this.#groupOf(partition), writes);
+    this.#lastWrites = writes;
     return writes;
   }
 
