@@ -1,6 +1,7 @@
 /**
  * Seeds that have failed, and what they found: they are run for ever. A seed means the same run only as long as profiles and
- * faults are drawn as they were: where that changed, the fault was put back and the first seed taken that finds it now.
+ * faults are drawn as they were: where that changed, the fault was put back and the first seed taken that finds it now. What is
+ * drawn since by chance of its own (rare-faults Y1) was not there then: they are run with it and without it.
  */
 export interface FailedSeed {
   readonly seed: number;

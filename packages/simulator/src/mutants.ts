@@ -2,14 +2,12 @@
  * Mutants: the same core and host with one decision replaced by a mistake that somebody has made. Each must be caught, or the
  * simulator does not look where it ought to. Which seed catches which, and by what, is in the README.
  *
- * Some rules of the core have no mutant here, for too little can be seen of them alone. `isSameReplica`: sets, peers and sessions
- * are held by replica besides. `tableOfGrant`: who is named comes out of the set, and grants by the table that names it.
- * `ceilingOf`: a ceiling has passed when the grace has, as long as clocks agree within their limits (timings T2); a host that
- * ignores it is caught. `mayStillApply` and `isOfCopy`: a joiner is waited for from before it is asked in, and a copy is transferred
- * once; what was left to see of them without that, some thousand seeds do not show any more.
+ * Two rules of the core have no mutant here, for nothing can be seen of them alone. `tableOfGrant`: who is named comes out of the
+ * set, and grants by the table that names it. `ceilingOf`: a ceiling has passed when the grace has, as long as clocks agree within
+ * their limits (timings T2); a host that ignores it is caught.
  */
 import type { Sequence } from '@ashlar/core';
-import { PRODUCTION_RULES, type Rules } from '@ashlar/replication';
+import { isSameMember, PRODUCTION_RULES, type Rules } from '@ashlar/replication';
 import { type HostRules, SOUND_HOST } from './grid/host-rules.ts';
 
 export interface Mutant {
@@ -24,6 +22,14 @@ const ALL = {
   'skip-fence': { mistake: 'a backup refuses no epoch', rules: { refusesEpoch: () => false } },
   'old-table': { mistake: 'an older table is taken for news', rules: { isOldTable: () => false } },
   'keep-copy': { mistake: 'who is not in the set keeps its copy', rules: { dropsCopyOutsideSet: () => false } },
+  'old-incarnation': {
+    mistake: 'what is said by, or to, a process that is no more counts for the one of its name',
+    rules: { isSameReplica: isSameMember },
+  },
+  'any-copy': {
+    mistake: 'what a member held in a copy that it has lost counts for the one that it has',
+    rules: { isOfCopy: () => true },
+  },
   /* ---- The set ---- */
   'acknowledge-before-set': {
     mistake: 'a write is acknowledged before every member of the set has it',
@@ -36,6 +42,10 @@ const ALL = {
   'grow-late': {
     mistake: 'the primary waits for a joiner only when its joining is known',
     rules: { waitsForJoiner: () => false },
+  },
+  'forget-change': {
+    mistake: 'a change of the set that was answered, without knowing what became of it, is taken for failed',
+    rules: { mayStillApply: (named, newest, wasAnswered) => newest <= named && !wasAnswered },
   },
   'too-few': { mistake: 'writes are acknowledged by fewer copies than minInSync', rules: { isEnough: () => true } },
   /* ---- Read leases ---- */
@@ -101,6 +111,10 @@ const ALL = {
     hostRules: { opensCommitted: false },
   },
   'forget-answers': { mistake: 'a request is applied again when it is sent again', hostRules: { knowsAnswers: false } },
+  'forget-at-promotion': {
+    mistake: 'a new primary does not know what was answered before it',
+    hostRules: { keepsWindow: false },
+  },
   'answer-sealed': { mistake: 'a write is answered when it is sealed', hostRules: { answersCommitted: false } },
   'read-newest': { mistake: 'what is not committed is read', hostRules: { readsCommitted: false } },
   'assign-anything': { mistake: 'versions are assigned above the ceiling', hostRules: { keepsCeiling: false } },

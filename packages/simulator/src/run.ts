@@ -65,9 +65,9 @@ export function simulate({
   isStoreReal = false,
 }: RunOptions): RunReport {
   const random = seededRandom(seed);
-  const profile = { ...drawProfile(random), ...given };
+  const profile = { ...drawProfile(random, seededRandom(seed ^ 0x1d872b41)), ...given };
   const grid = new SimGrid({ seed, profile, rules, hostRules, trace, isDoubled, isStoreReal });
-  const faults = new Faults(grid, random, profile);
+  const faults = new Faults(grid, random, profile, seed);
   grid.trace(() => `seed ${seed}: ${JSON.stringify(profile)}`);
   const violation = violationOf(grid, () => play(grid, faults, profile));
   return {

@@ -10,6 +10,7 @@ import { COORDINATOR_HOST, type GridMessage, type Host } from '../grid/messages.
 import type { SimGrid } from '../grid/sim-grid.ts';
 import type { NetworkQuality } from '../kernel/network.ts';
 import { around, type FaultKind, type Profile, pick } from './profile.ts';
+import { RareFaults } from './rare-faults.ts';
 
 const STORM: NetworkQuality = {
   delayMinMs: 0.2,
@@ -38,19 +39,26 @@ export class Faults {
   readonly counts = new Map<FaultKind, number>();
   /** When machines went to sleep that sleep. */
   readonly #suspendedSince = new Map<Host, number>();
+  readonly #rare: RareFaults;
   #isOver = false;
 
-  constructor(grid: SimGrid, random: Random, profile: Profile) {
+  constructor(grid: SimGrid, random: Random, profile: Profile, seed: number) {
     this.#grid = grid;
     this.#random = random;
     this.#profile = profile;
+    this.#rare = new RareFaults(grid, seed, profile, (delayMs, run) => this.#later(delayMs, run));
   }
 
   start(): void {
+    this.#rare.start();
+    this.#next();
+  }
+
+  #next(): void {
     this.#grid.kernel.after(around(this.#random, this.#profile.faultEveryMs), () => {
       if (this.#isOver) return;
       this.#strike(pick(this.#random, this.#profile.faults));
-      this.start();
+      this.#next();
     });
   }
 

@@ -33,6 +33,10 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
+/** Coincidences (rare-faults.ts). */
+export const RARE_FAULT_KINDS = ['echo', 'lateChange'] as const;
+export type RareFaultKind = (typeof RARE_FAULT_KINDS)[number];
+
 export interface Profile {
   readonly members: number;
   readonly partitions: number;
@@ -58,6 +62,7 @@ export interface Profile {
   readonly wallSpreadMs: number;
   readonly quality: NetworkQuality;
   readonly faults: readonly FaultKind[];
+  readonly rareFaults: readonly RareFaultKind[];
   /** Between two faults, on average. */
   readonly faultEveryMs: number;
   /** Share of faults that hit who is primary of some partition. */
@@ -69,12 +74,14 @@ export interface Profile {
 const DRIFT_MAX = 0.049;
 const RUN_FAULTS_MS = 5000;
 
-export function drawProfile(random: Random): Profile {
+/** @param rarely  chance of its own, for what came later: all else of a seed is as it was (rare-faults Y1) */
+export function drawProfile(random: Random, rarely: Random): Profile {
   const members = pick(random, [2, 3, 3, 3, 3, 4, 5]);
   const backups = Math.min(members - 1, pick(random, [0, 1, 1, 1, 1, 2, 2, 3]));
   const faults = FAULT_KINDS.filter(() => random.below(3) === 0);
   return {
     ...{ members, backups, faults: faults.length > 0 ? faults : ['kill', 'cut'] },
+    rareFaults: RARE_FAULT_KINDS.filter(() => rarely.below(4) === 0),
     partitions: 1 + random.below(3),
     minInSync: pick(random, [1, 1, 1, backups >= 2 ? 2 : 1]),
     clients: 2 + random.below(3),

@@ -11,6 +11,8 @@ export interface HostRules {
   readonly opensCommitted: boolean;
   /** Whether a request that was applied before is answered as it was then. */
   readonly knowsAnswers: boolean;
+  /** Whether a new primary knows what was answered before it. */
+  readonly keepsWindow: boolean;
   /** Whether answers wait for the commit. */
   readonly answersCommitted: boolean;
   /** Whether values are read as they are committed. */
@@ -30,6 +32,7 @@ export const SOUND_HOST: HostRules = Object.freeze({
   looksAgainAtOpening: true,
   opensCommitted: true,
   knowsAnswers: true,
+  keepsWindow: true,
   answersCommitted: true,
   readsCommitted: true,
   keepsCeiling: true,

@@ -72,12 +72,13 @@ export class MemberCalls {
     const may = core.mayWrite(partition, this.#member.nowMs());
     if (!this.#admits(request, may, request.sessionVersion)) return;
     const copy = this.#member.copyOf(partition)!;
-    const known = this.#rules.knowsAnswers ? copy.answerOf(request.session, request.request) : undefined;
-    if (known !== undefined) {
+    const { knowsAnswers, keepsWindow } = this.#rules;
+    const known = knowsAnswers ? copy.answerOf(request.session, request.request) : undefined;
+    if (known !== undefined && (keepsWindow || known.epoch === core.epochOf(partition))) {
       this.#answerWhenCommitted(request, known);
       return;
     }
-    if (this.#rules.knowsAnswers && copy.mayHaveForgotten(request.sentVersion)) {
+    if (knowsAnswers && keepsWindow && copy.mayHaveForgotten(request.sentVersion)) {
       this.#forgot(request);
       return;
     }

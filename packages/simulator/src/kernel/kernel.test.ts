@@ -163,6 +163,31 @@ describe('the network', () => {
     expect(arrived).toHaveLength(450);
   });
 
+  it('holds what is meant past all that is sent behind it', () => {
+    let stop = (): void => undefined;
+    const arrived = sentOver({ ...SOUND_NETWORK, delayMaxMs: 0.3 }, (network, at) => {
+      if (at === 100) stop = network.delay((_from, _to, message) => message % 2 === 0, 20.5);
+      if (at === 110) stop();
+    });
+    const held = [100, 102, 104, 106, 108];
+    expect(arrived.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 500 }, (_, at) => at));
+    expect(arrived.filter((message, at) => at > 0 && message < arrived[at - 1]!)).toEqual(held);
+    expect(arrived.indexOf(100)).toBeGreaterThan(arrived.indexOf(119));
+  });
+
+  it('brings once more what is meant', () => {
+    let stop = (): void => undefined;
+    const arrived = sentOver(SOUND_NETWORK, (network, at) => {
+      if (at === 100) stop = network.echo((_from, _to, message) => message % 2 === 0, 20);
+      if (at === 110) stop();
+    });
+    const counts = Map.groupBy(arrived, (message) => message);
+    expect([...counts].filter(([, copies]) => copies.length > 1).map(([message]) => message)).toEqual(
+      expect.arrayContaining([100, 102, 104, 106, 108]),
+    );
+    expect(arrived).toHaveLength(505);
+  });
+
   it('N2: heals', () => {
     const arrived = sentOver(BAD, (network, at) => {
       network.cut('a', 'b');

@@ -36,6 +36,8 @@ export const SOUND_NETWORK: NetworkQuality = {
   keepsOrder: true,
 };
 
+type Meant<Node, Message> = (from: Node, to: Node, message: Message) => boolean;
+
 interface Link {
   isCut: boolean;
   slowMs: number;
@@ -55,8 +57,10 @@ export class Network<Node, Message> {
   readonly #random: Random;
   readonly #deliver: (from: Node, to: Node, message: Message) => void;
   readonly #mayDouble: (message: Message) => boolean;
-  /** Who loses which messages, whatever the quality of the network. */
-  readonly #losers = new Set<(from: Node, to: Node, message: Message) => boolean>();
+  /** Which messages are lost, held, or come again, whatever the quality of the network. */
+  readonly #losers = new Set<Meant<Node, Message>>();
+  readonly #delays = new Map<Meant<Node, Message>, number>();
+  readonly #echoes = new Map<Meant<Node, Message>, number>();
   readonly #links = new Map<Node, Map<Node, Link>>();
   #quality: NetworkQuality;
   readonly counts: NetworkCounts = { sent: 0, lost: 0, doubled: 0, cut: 0 };
@@ -87,6 +91,13 @@ export class Network<Node, Message> {
       counts.lost += 1;
       return;
     }
+    for (const [isMeant, withinMs] of this.#echoes)
+      if (isMeant(from, to, message)) this.#deliverIn(this.#random.next() * withinMs, from, to, message);
+    for (const [isMeant, byMs] of this.#delays) {
+      if (!isMeant(from, to, message)) continue;
+      this.#deliverIn(byMs, from, to, message);
+      return;
+    }
     this.#carry(link, from, to, message);
     if (!this.#mayDouble(message) || !this.#happens(this.#quality.doubling)) return;
     counts.doubled += 1;
@@ -111,15 +122,29 @@ export class Network<Node, Message> {
   }
 
   /** Loses the messages that are meant, until the function that it gives is called. */
-  lose(isMeant: (from: Node, to: Node, message: Message) => boolean): () => void {
+  lose(isMeant: Meant<Node, Message>): () => void {
     this.#losers.add(isMeant);
     return () => this.#losers.delete(isMeant);
+  }
+
+  /** Holds them for so long, past all that is sent behind them. */
+  delay(isMeant: Meant<Node, Message>, byMs: number): () => void {
+    this.#delays.set(isMeant, byMs);
+    return () => this.#delays.delete(isMeant);
+  }
+
+  /** They come once more, up to so much later, past all that is sent behind them. */
+  echo(isMeant: Meant<Node, Message>, withinMs: number): () => void {
+    this.#echoes.set(isMeant, withinMs);
+    return () => this.#echoes.delete(isMeant);
   }
 
   /** network N2 */
   heal(): void {
     this.#quality = SOUND_NETWORK;
     this.#losers.clear();
+    this.#delays.clear();
+    this.#echoes.clear();
     for (const links of this.#links.values()) {
       for (const link of links.values()) {
         link.isCut = false;
@@ -139,6 +164,10 @@ export class Network<Node, Message> {
       link.lastArrivalMs = arrivalMs;
     }
     this.#kernel.at(arrivalMs, () => this.#deliver(from, to, message));
+  }
+
+  #deliverIn(delayMs: number, from: Node, to: Node, message: Message): void {
+    this.#kernel.after(delayMs, () => this.#deliver(from, to, message));
   }
 
   #isLost(from: Node, to: Node, message: Message): boolean {
