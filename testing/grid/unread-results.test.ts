@@ -15,7 +15,7 @@ const WHOLE = 'SELECT n, fill FROM rows';
 /** Longer than any test: what is given up is so for want of memory. */
 const NEVER_MS = 600_000;
 /** What is not read for so long is given up, where a test waits for that. */
-const AGE_MS = 4000;
+const AGE_MS = 2500;
 const TIMEOUT_MS = 180_000;
 
 let grid: TestGrid;
@@ -185,8 +185,8 @@ describe('jobs', () => {
     'keep their snapshot while they get on, and lose it when they stand still',
     async () => {
       // Its partitions take longer than the age together.
-      expect(await client.run(jobs.standStill, { map: 'rows', ms: 300 })).toBe(ROWS);
-      const standing = client.run(jobs.standStill, { map: 'rows', ms: 2.5 * AGE_MS }).then(
+      expect(await client.run(jobs.standStill, { map: 'rows', ms: 200 })).toBe(ROWS);
+      const standing = client.run(jobs.standStill, { map: 'rows', ms: 1.5 * AGE_MS }).then(
         () => 'ran',
         (error: unknown) => (GridError.is(error) ? error.code : String(error)),
       );

@@ -6,7 +6,7 @@ import { TestGrid } from '../support/grid.ts';
 import { freePort, TcpProxy } from '../support/tcp-proxy.ts';
 
 /** Longer than it takes to see in the figures that an answer is held. */
-const COMMIT_DELAY_MS = 4000;
+const COMMIT_DELAY_MS = 1500;
 const KEYS = Array.from({ length: 40 }, (_, key) => key);
 
 let proxy: TcpProxy;
