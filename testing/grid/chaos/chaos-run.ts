@@ -17,6 +17,7 @@ import { ChaosGrid, COORDINATOR, MEMBERS, type MemberName } from './cluster/chao
 import { TableWatch } from './cluster/table-watch.ts';
 import { drawFault, type Fault, type FaultKind } from './faults/faults.ts';
 import { outages, partitionsOf, probeKeys } from './faults/outage.ts';
+import { budgetOf, percentile, type Takeover } from './faults/takeover.ts';
 import { Follower, stateOf } from './judges/event-chain.ts';
 import { contentsOf, judgeFinalState } from './judges/final-state.ts';
 import { ClosedSums } from './load/closed-sums.ts';
@@ -161,23 +162,42 @@ export class ChaosRun {
     const fault = this.#draw(table);
     this.#tell(fault.text);
     const concerned = fault.victim === undefined ? [] : partitionsOf(table, fault.victim);
-    const answered = this.outcomes.answered;
+    const before = this.outcomes.answered;
     const beganMs = performance.now();
     await fault.begin();
-    const waiting = this.#probe(concerned);
+    const waiting = this.#probe(concerned, beganMs);
     await pause(fault.forMs);
-    await this.#hasAnswered(answered + ANSWERED_LEAST, beganMs + FAULT_MOST_MS);
+    await this.#hasAnswered(before + ANSWERED_LEAST, beganMs + FAULT_MOST_MS);
+    const answered = this.outcomes.answered - before;
     await fault.end();
     await pause(FAULT_LEAST_MS - (performance.now() - beganMs));
-    const { kind, text, isCoordinatorAway } = fault;
-    const record = { kind, text, isCoordinatorAway, answered: this.outcomes.answered - answered };
-    const settledMs = await this.#settled();
+    const settled = await this.#settled();
     const outagesMs = await Promise.all(waiting);
-    const hasChangedEpoch = changed(table, this.#watch.table ?? table, concerned);
-    const mustChangeEpoch = this.#options.backups > 0 && fault.changesEpochs && concerned.length > 0;
-    this.#records.push({ ...record, mustChangeEpoch, hasChangedEpoch, outagesMs, settledMs });
-    this.#tell(`  ${toldOf(this.#records.at(-1)!, concerned.length)}`);
-    return settledMs !== undefined;
+    const { kind, text } = fault;
+    const record: FaultRecord = {
+      ...{ kind, text, answered, outagesMs },
+      isAllHeldUp: fault.isCoordinatorAway && (kind === 'restart' || isOnAll(table, COORDINATOR)),
+      mustChangeEpoch: this.#options.backups > 0 && fault.changesEpochs,
+      sameEpochs: concerned.filter((partition) => settled?.table.epochs[partition] === table.epochs[partition]).length,
+      takeovers: this.#takeovers(concerned, beganMs, outagesMs),
+      settledMs: settled?.afterMs,
+    };
+    this.#records.push(record);
+    this.#tell(`  ${toldOf(record, concerned.length)}`);
+    return settled !== undefined;
+  }
+
+  /** Of partitions that were served again, by whomever, before a write was answered. */
+  #takeovers(partitions: readonly number[], beganMs: number, outagesMs: readonly number[]): readonly Takeover[] {
+    return partitions.flatMap((partition, at) => {
+      const times = this.#watch.epochs.get(partition);
+      if (times?.servedMs === undefined) return [];
+      const takeover = {
+        ...{ namedMs: times.namedMs - beganMs, servedMs: times.servedMs - beganMs, answeredMs: outagesMs[at]! },
+      };
+      const { namedMs, servedMs, answeredMs } = takeover;
+      return 0 < namedMs && servedMs <= answeredMs ? [takeover] : [];
+    });
   }
 
   /** Every kind as often as the others, in an order by chance; a grid that the coordinator's member leads alone is put right first. */
@@ -192,11 +212,12 @@ export class ChaosRun {
     return drawFault(this.#drawn.pop()!, this.#grid, this.#random, primaries);
   }
 
-  #probe(partitions: readonly number[]): Promise<number>[] {
+  #probe(partitions: readonly number[], beganMs: number): Promise<number>[] {
     const keys = probeKeys(PARTITIONS);
     return outages(
       this.#clients[0]!,
       partitions.map((partition) => keys[partition]!),
+      beganMs,
       this.outcomes,
     );
   }
@@ -206,12 +227,13 @@ export class ChaosRun {
     while (this.outcomes.answered < count && performance.now() < untilMs) await pause(LOOK_MS);
   }
 
-  /** chaos-run R1. @returns after how long; undefined: it never did */
-  async #settled(): Promise<number | undefined> {
+  /** chaos-run R1. @returns after how long, and the table then; undefined: it never did */
+  async #settled(): Promise<{ readonly afterMs: number; readonly table: PartitionTable } | undefined> {
     const beganMs = performance.now();
     while (performance.now() - beganMs < SETTLE_TIMEOUT_MS) {
       const table = await this.#grid.table().catch(() => undefined);
-      if (table !== undefined && this.#isWhole(table)) return Math.round(performance.now() - beganMs);
+      if (table !== undefined && this.#isWhole(table))
+        return { afterMs: Math.round(performance.now() - beganMs), table };
       await pause(LOOK_MS);
     }
     return undefined;
@@ -235,11 +257,11 @@ export class ChaosRun {
     for (const [{ chain }, behind] of this.#behind(contents)) chain.missed(behind);
     const events = this.#events();
     this.#complaints.push(...state.complaints, ...wrong.slice(0, 10), ...this.outcomes.faults);
-    const { seed, forMs } = this.#options;
+    const { seed, forMs, faults: wanted } = this.#options;
     const { acknowledged, unknown } = this.outcomes;
     const { failovers, shrinks, transfers } = this.#watch;
     return {
-      ...{ seed, minutes: forMs / 60_000, acknowledged, unknown, faults: this.#records },
+      ...{ seed, minutes: forMs / 60_000, acknowledged, unknown, wanted, faults: this.#records },
       ...{ failovers, shrinks, transfers, lost: state.lost + this.#watch.lost, violations, events },
       effects: { lost: state.effects.lost, doubled: state.effects.doubled + this.#doubledEffects() },
       complaints: this.#complaints,
@@ -308,15 +330,21 @@ export class ChaosRun {
   }
 }
 
-function changed(before: PartitionTable, after: PartitionTable, partitions: readonly number[]): boolean {
-  return partitions.some((partition) => before.epochs[partition] !== after.epochs[partition]);
+/** Whether the member has a copy of every partition. */
+function isOnAll({ members, owners }: PartitionTable, member: MemberName): boolean {
+  const index = members.findIndex(({ id }) => id === member);
+  return owners.every((copies) => copies.includes(index));
 }
 
-function toldOf({ answered, outagesMs, settledMs, hasChangedEpoch }: FaultRecord, concerned: number): string {
-  const outage = outagesMs.length === 0 ? '' : `, writes waited at most ${Math.round(Math.max(...outagesMs))} ms`;
+function toldOf(record: FaultRecord, concerned: number): string {
+  const { answered, outagesMs, settledMs, mustChangeEpoch, sameEpochs, takeovers } = record;
+  const waited = [0, 0.5, 1].map((share) => percentile(outagesMs, share)).join('/');
+  const outage = concerned === 0 ? '' : `, writes waited ${waited} ms (least, median, most)`;
+  const { detection, promotion, caller } = budgetOf(takeovers);
+  const parts = takeovers.length === 0 ? '' : `: detection ${detection}, promotion ${promotion}, caller ${caller} ms`;
   const settled = settledMs === undefined ? 'never all copies again' : `all copies again after ${settledMs} ms`;
-  const epochs = hasChangedEpoch ? ', epochs changed' : '';
-  return `${answered} calls answered meanwhile, ${concerned} partitions concerned${outage}${epochs}; ${settled}`;
+  const epochs = mustChangeEpoch ? `, ${concerned - sameEpochs} epochs changed` : '';
+  return `${answered} calls answered meanwhile, ${concerned} partitions concerned${outage}${parts}${epochs}; ${settled}`;
 }
 
 function shuffled<T>(from: readonly T[], random: Random): T[] {

@@ -49,12 +49,19 @@ describe('a chaos run of three members without backups', () => {
 
 describe('the verdict', () => {
   const fault: FaultRecord = {
-    ...{ kind: 'kill', text: 'kill -9 of b', answered: 500, mustChangeEpoch: true, hasChangedEpoch: true },
-    ...{ outagesMs: [900, 1000], settledMs: 10, isCoordinatorAway: false },
+    ...{ kind: 'kill', text: 'kill -9 of b', answered: 500, mustChangeEpoch: true, sameEpochs: 0, isAllHeldUp: false },
+    ...{ outagesMs: [900, 1000], takeovers: [{ namedMs: 820, servedMs: 850, answeredMs: 900 }], settledMs: 10 },
   };
   const sound: Findings = {
-    ...{ seed: 1, minutes: 5, acknowledged: 10_000, unknown: 50, faults: [fault], failovers: 11, shrinks: 3 },
-    ...{ transfers: 5, lost: 0, violations: 0, events: { lost: 0, doubled: 0, disordered: 0 } },
+    ...{ seed: 1, minutes: 5, acknowledged: 10_000, unknown: 50, wanted: ['kill'], faults: [fault] },
+    ...{
+      failovers: 11,
+      shrinks: 3,
+      transfers: 5,
+      lost: 0,
+      violations: 0,
+      events: { lost: 0, doubled: 0, disordered: 0 },
+    },
     ...{ effects: { lost: 0, doubled: 0 }, complaints: [] },
   };
 
@@ -62,7 +69,8 @@ describe('the verdict', () => {
     expect(verdictOf(sound)).toEqual({
       ...{ seed: 1, minutes: 5, acknowledged: 10_000, faults: { kill: 1 }, failovers: 11, shrinks: 3, transfers: 5 },
       ...{ lost: 0, violations: 0, unknown_share: 0.00498, events: { lost: 0, doubled: 0, disordered: 0 } },
-      ...{ effects: { lost: 0, doubled: 0 }, outage_ms: { p50: 1000, p99: 1000, max: 1000 }, ok: true },
+      ...{ effects: { lost: 0, doubled: 0 }, outage_ms: { p50: 1000, p99: 1000, max: 1000 } },
+      ...{ budget_ms: { detection: 820, promotion: 30, caller: 50 }, ok: true },
     });
   });
 
@@ -76,11 +84,17 @@ describe('the verdict', () => {
     ['an effect that came twice', { effects: { lost: 0, doubled: 1 } }],
     ['too much that nobody knows', { unknown: 150 }],
     ['a fault under which hardly anything was answered', { faults: [{ ...fault, answered: 99 }] }],
-    ['a kill that changed no epoch', { faults: [{ ...fault, hasChangedEpoch: false }] }],
+    ['a kill after which one of its partitions had its epoch', { faults: [{ ...fault, sameEpochs: 1 }] }],
+    ['no fault at all, where some were asked for', { faults: [] }],
     ['a fault after which copies were missing', { faults: [{ ...fault, settledMs: undefined }] }],
   ])('does not pass over %s', (_, changes) => {
     expect(verdictOf({ ...sound, ...changes }).ok).toBe(false);
     expect(shortcomings({ ...sound, ...changes })).toHaveLength(1);
+  });
+
+  it('asks no answers of a fault that holds up every partition', () => {
+    const heldUp = { ...fault, answered: 0, isAllHeldUp: true };
+    expect(shortcomings({ ...sound, faults: [heldUp] })).toEqual([]);
   });
 });
 

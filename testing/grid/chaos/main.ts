@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { ChaosRun } from './chaos-run.ts';
+import { budgetTold } from './faults/takeover.ts';
 import { type ChaosOptions, parseOptions, USAGE } from './options.ts';
 import { shortcomings, verdictOf } from './verdict.ts';
 
@@ -16,6 +17,7 @@ async function main(options: ChaosOptions): Promise<number> {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   tell(`seed ${seed}, ${minutes} minutes, backups ${backups}, faults ${faults.join(', ') || 'none'}`);
+  if (backups > 0) tell(budgetTold());
   const run = new ChaosRun({ seed, forMs: minutes * 60_000, faults, backups, callsASecond, tell });
   const findings = await run.run(stop.signal);
   if (history !== undefined) writeFileSync(history, run.history.map((one) => `${JSON.stringify(one)}\n`).join(''));

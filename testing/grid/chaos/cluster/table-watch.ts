@@ -9,6 +9,13 @@ import { pause } from '../load/pace.ts';
 
 const RETRY_MS = 100;
 
+/** On the clock of performance.now(). */
+export interface EpochTimes {
+  readonly epoch: number;
+  readonly namedMs: number;
+  servedMs: number | undefined;
+}
+
 export class TableWatch {
   /** Changes of a partition's primary to another process. */
   failovers = 0;
@@ -19,6 +26,8 @@ export class TableWatch {
   /** Partitions that were told as lost. */
   lost = 0;
   table: PartitionTable | undefined;
+  /** By partition: when the table named its newest epoch, and when it said that this epoch is served. */
+  readonly epochs = new Map<number, EpochTimes>();
   readonly #stopping = new AbortController();
   readonly #address: string;
   readonly #following: Promise<void>;
@@ -54,7 +63,9 @@ export class TableWatch {
 
   #take(table: PartitionTable): void {
     this.table = table;
+    const nowMs = performance.now();
     for (const [partition, { length: copies }] of table.owners.entries()) {
+      this.#note(partition, table.epochs[partition]!, copies > 0, nowMs);
       if (copies === 0) continue;
       const epoch = table.epochs[partition]!;
       const before = this.#served.get(partition);
@@ -67,5 +78,14 @@ export class TableWatch {
       if (!this.#lost.has(partition)) this.lost++;
       this.#lost.add(partition);
     }
+  }
+
+  #note(partition: number, epoch: number, isServed: boolean, nowMs: number): void {
+    let times = this.epochs.get(partition);
+    if (times?.epoch !== epoch) {
+      times = { epoch, namedMs: nowMs, servedMs: undefined };
+      this.epochs.set(partition, times);
+    }
+    if (isServed) times.servedMs ??= nowMs;
   }
 }

@@ -26,7 +26,10 @@ export interface Fault {
   readonly victim: MemberName | undefined;
   /** Whether partitions that the victim was primary of must have changed it when all is well again. */
   readonly changesEpochs: boolean;
-  /** Whether the coordinator may be away by it: primaries that are alone in their sets then stop, and copies that are there cannot leave. */
+  /**
+   * Whether the coordinator is away: copies of its member cannot leave their sets then, and whoever was left alone in one by its orderly
+   * stop has no lease.
+   */
   readonly isCoordinatorAway: boolean;
   begin(): Promise<void>;
   /** Heals it. */
@@ -90,13 +93,8 @@ function killOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
 function restartOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
   const restartAfterMs = random.below(2) === 0 ? 0 : 1000 + random.below(2000);
   return {
-    ...{
-      kind: 'restart',
-      forMs: restartAfterMs,
-      victim,
-      changesEpochs: true,
-      isCoordinatorAway: victim === COORDINATOR,
-    },
+    ...{ kind: 'restart', forMs: restartAfterMs, victim, changesEpochs: true },
+    isCoordinatorAway: victim === COORDINATOR,
     text: `orderly stop of ${victim}, started again after ${restartAfterMs} ms`,
     begin: async () => void (await grid.member(victim).end('SIGTERM')),
     end: () => grid.startMember(victim),

@@ -32,10 +32,12 @@ export function partitionsOf(table: PartitionTable, member: string): number[] {
   return table.owners.flatMap(([primary], partition) => (primary === index ? [partition] : []));
 }
 
-/** @returns milliseconds until each put was acknowledged, sent again where it was refused; of one that was not: the time-out */
-export function outages(grid: Grid, keys: readonly string[], outcomes: Outcomes): Promise<number>[] {
+/**
+ * @param beganMs  of the fault
+ * @returns milliseconds from there until each put was acknowledged, sent again where it was refused; of one that was not: the time-out
+ */
+export function outages(grid: Grid, keys: readonly string[], beganMs: number, outcomes: Outcomes): Promise<number>[] {
   const map = grid.map<string, number>(MAP);
-  const beganMs = performance.now();
   const leftMs = (): number => TIMEOUT_MS - (performance.now() - beganMs);
   return keys.map(async (key, number) => {
     for (let timeoutMs = TIMEOUT_MS; timeoutMs > 0; timeoutMs = leftMs()) {
