@@ -55,6 +55,8 @@ export interface ReplicationCore {
   onTable(table: ReplicaTable, now: Moment): void;
   onTransaction(answer: TransactionAnswer, now: Moment): void;
   onRenewed(renewal: Renewal, now: Moment): void;
+  /** A way to another replica has opened: what was sent to it before may be lost. */
+  onLink(replica: ReplicaId, now: Moment): void;
   /** The host has noticed that time passed which the monotonic clock did not count (suspend): as a late turn. */
   onClockGap(now: Moment): void;
   /** To be called at least every 20 ms. */

@@ -38,6 +38,11 @@ export class Leaving {
     this.tick();
   }
 
+  /** Something may have been committed: partitions are given away as soon as nothing is under way, for writers wait. */
+  advance(): void {
+    if (!this.#hasRenounced) this.tick();
+  }
+
   tick(): void {
     if (this.#startedMs === undefined || this.#isOver) return;
     const { nowMs, options } = this.#context;

@@ -100,6 +100,15 @@ export class MemberCore implements ReplicationCore {
     this.#context.note({ kind: 'clockGap', gapMs });
   }
 
+  /** What others wait for goes again at once, rather than when its time has come. */
+  onLink(replica: ReplicaId, now: Moment): void {
+    this.#at(now);
+    const peer = this.#context.peers.get(replica);
+    if (peer !== undefined) peer.nextHeartbeatMs = now.ms;
+    for (const partition of this.#replicas.busy) this.#replicas.get(partition)?.promotion?.linked(replica);
+    this.#sink.linked(replica);
+  }
+
   tick(now: Moment): void {
     this.#at(now);
     this.#membership.tick();
@@ -142,6 +151,7 @@ export class MemberCore implements ReplicationCore {
   turn(now: Moment): readonly Effect[] {
     this.#at(now);
     if (!this.#context.hasEffects()) {
+      this.#leaving.advance();
       this.#sendPromotions();
       this.#sender.flush();
     }

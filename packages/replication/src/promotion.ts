@@ -7,6 +7,8 @@
  *   epoch, says what it holds  who answered            of it, by this epoch         of the set
  *   and the grace passes
  *
+ * promotion M0  An empty partition begins with everybody who lives and belongs to its set: members that have just met wait for
+ *               their links (freshWaitMs), rather than begin alone and transfer.
  * promotion M1  Nobody serves before the grace has passed that this member owes to whoever led before (read-leases, copy Y3);
  *               a primary that renounced the partition in order is owed none.
  * promotion M2  The tail is the longest of the members of the set that answered: what was acknowledged is in all of them, what
@@ -133,9 +135,21 @@ export class Promotion {
     const isGraceOver =
       rules.skipsGrace(this.#row.renounced !== undefined) ||
       nowMs >= rules.graceEnds(graceFromMs, options.timings.graceMs);
-    const isAnswered = this.#others().every((one) => this.#answers.has(one));
-    const isWaitedFor = nowMs - this.#startedMs >= options.timings.fenceWaitMs;
+    const { freshWaitMs, fenceWaitMs } = options.timings;
+    const isAnswered = this.#others().every((one) => this.#answers.has(one) || (this.isFresh && !this.#isAlive(one)));
+    const isWaitedFor = nowMs - this.#startedMs >= (this.isFresh ? freshWaitMs : fenceWaitMs);
     if (isGraceOver && (isAnswered || isWaitedFor)) this.#enter('pulling');
+  }
+
+  /** As the newest table has it. */
+  #isAlive(replica: ReplicaId): boolean {
+    return this.#context.table?.members.some((one) => one.replica === replica && one.isAlive) ?? false;
+  }
+
+  /** A way to a member of the set has opened: what was asked of it may have got lost, and is asked at once. */
+  linked(replica: ReplicaId): void {
+    if (this.#stage === 'fencing' && this.#others().includes(replica) && !this.#answers.has(replica))
+      this.#askedMs = Number.NEGATIVE_INFINITY;
   }
 
   /** promotion M2 */

@@ -37,6 +37,8 @@ export interface Timings {
   readonly transactionRetryMs: number;
   /** A named primary waits so long for members of the set that do not answer. */
   readonly fenceWaitMs: number;
+  /** The same where the partition begins empty: links to the others may be on their way, and whoever is left out transfers. */
+  readonly freshWaitMs: number;
   /** And so long for one that answers, but does not get on with the tail. */
   readonly replicateWaitMs: number;
   /** The controller names another primary when the named one does not serve by then. */
@@ -62,6 +64,7 @@ export const DEFAULT_TIMINGS: Timings = Object.freeze({
   markFlushMs: 5,
   transactionRetryMs: 300,
   fenceWaitMs: 200,
+  freshWaitMs: 2000,
   replicateWaitMs: 1000,
   promotionTimeoutMs: 4000,
   transferTimeoutMs: 5000,
@@ -74,9 +77,13 @@ export const CLOCK_DRIFT_MAX = 0.05;
 
 /** @throws AssertionError where the times contradict each other (timings T1) */
 export function checkedTimings(timings: Timings): Timings {
-  const { leaseMs, graceMs, heartbeatMs } = timings;
+  const { leaseMs, graceMs, heartbeatMs, freshWaitMs, promotionTimeoutMs } = timings;
   const graceLeast = leaseMs * ((1 + CLOCK_DRIFT_MAX) / (1 - CLOCK_DRIFT_MAX));
   assert(graceMs > graceLeast, () => `timings T1: a grace of ${graceMs} ms does not outlast a lease of ${leaseMs} ms`);
+  assert(
+    freshWaitMs < promotionTimeoutMs,
+    'timings: another primary is named before the first one has begun without others',
+  );
   assert(heartbeatMs * 3 <= leaseMs, 'timings: a lease outlasts three heartbeats');
   return timings;
 }

@@ -112,6 +112,14 @@ export class TransferSink {
     this.#giveUp(replica);
   }
 
+  /** A way to a primary has opened: what was asked of it may be lost. */
+  linked(replica: ReplicaId): void {
+    for (const partition of this.#active) {
+      const install = this.#replicas.get(partition)?.install;
+      if (install?.from === replica && !install.isComplete) this.#ask(partition, install);
+    }
+  }
+
   tick(): void {
     const { nowMs } = this.#context;
     for (const partition of [...this.#active]) this.#lookAfter(partition);

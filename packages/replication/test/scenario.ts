@@ -9,6 +9,7 @@
  *   replay a>b                     all that was delivered on a link comes once more
  *   wait 200                       milliseconds pass
  *   pause a   resume a   crash a   start a   leave a   gap a   losecopy a 0   trim a 0 5
+ *   linked a b                     a hears that its way to b has opened
  *   deaf a    hears a   tell a 5   news of the table; one version of it
  *   coordinator up|away|answersLost          unheard a | heard a
  *   nominate 0 b   expire a   want 0 on a c   lost 0   recover 0 on c   again (the last change once more)
@@ -144,6 +145,11 @@ class Scenario {
       case 'heard':
         grid.unheard.delete(name);
         return [];
+      case 'linked': {
+        const other = grid.replica(words[1]!);
+        grid.member(name).run(() => grid.member(name).core.onLink(other, grid.member(name).moment));
+        return [];
+      }
       case 'leave':
         grid.member(name).run(() => grid.member(name).core.leave(grid.member(name).moment));
         return [];

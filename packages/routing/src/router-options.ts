@@ -2,7 +2,7 @@
 import type { ConnectionOptions, SessionRequest } from '@ashlar/transport';
 import type { LocalMember } from './member-link.ts';
 
-export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink' | 'lostMs'> {
+export interface RouterOptions extends Omit<ConnectionOptions, 'peer' | 'onLink' | 'onUp' | 'lostMs'> {
   /** host:port of members to ask first. */
   readonly seeds: readonly string[];
   /** Milliseconds until connecting fails. Default 10 000. */

@@ -52,6 +52,8 @@ export interface ConnectionOptions extends MessageBoundsOptions {
   readonly lostMs?: number | undefined;
   /** Called once when the link is known to be down, and once when it is up again. */
   readonly onLink?: ((down: LinkDown | undefined) => void) | undefined;
+  /** Called each time that the link has come up, whether it was known to be down or not. */
+  readonly onUp?: (() => void) | undefined;
 }
 
 /** One request, one answer. */
@@ -180,7 +182,7 @@ export function connectMember(address: string, options: ConnectionOptions = {}):
     if (down !== undefined) dropUnsent(caller, down.sinceMs);
     options.onLink?.(down);
   };
-  const link = new LinkWatch(client.getChannel(), onLink, options.lostMs);
+  const link = new LinkWatch(client.getChannel(), onLink, options.lostMs, options.onUp);
   const caller: Caller = {
     client,
     address,

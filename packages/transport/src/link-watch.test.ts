@@ -45,6 +45,28 @@ afterEach(() => {
 });
 
 describe('a link', () => {
+  it('that comes up says so each time, also where its loss was too short to be told', () => {
+    let ups = 0;
+    watch.close();
+    watch = new LinkWatch(
+      channel,
+      () => undefined,
+      undefined,
+      () => ups++,
+    );
+    watch.want();
+    channel.become(CONNECTING);
+    expect(ups).toBe(0);
+    channel.become(READY);
+    expect(ups).toBe(1);
+    channel.become(IDLE);
+    channel.become(READY);
+    expect(ups).toBe(2);
+    channel.become(TRANSIENT_FAILURE);
+    channel.become(READY);
+    expect(ups).toBe(3);
+  });
+
   it('that is refused is down at once, since it was lost, and told once', () => {
     watch.want();
     channel.become(READY);

@@ -25,6 +25,7 @@ export interface LinkDown {
 export class LinkWatch {
   readonly #channel: Pick<Channel, 'getConnectivityState' | 'watchConnectivityState'>;
   readonly #onChange: (down: LinkDown | undefined) => void;
+  readonly #onUp: () => void;
   #isWanted = false;
   #hasStood = false;
   #isClosed = false;
@@ -37,15 +38,18 @@ export class LinkWatch {
   /**
    * @param onChange  called when the link is known to be down, and when it is up again
    * @param lostMs    since when a link before it is lost, whose place it takes: milliseconds since 1970
+   * @param onUp      called each time that the link has come up: the first time, and after losses that were not reported, too
    */
   constructor(
     channel: Pick<Channel, 'getConnectivityState' | 'watchConnectivityState'>,
     onChange: (down: LinkDown | undefined) => void,
     lostMs?: number,
+    onUp: () => void = () => undefined,
   ) {
     this.#channel = channel;
     this.#onChange = onChange;
     this.#lostMs = lostMs;
+    this.#onUp = onUp;
   }
 
   get isUp(): boolean {
@@ -96,9 +100,11 @@ export class LinkWatch {
     this.#lostMs = undefined;
     this.#upSinceMs ??= performance.now();
     this.#hasStood = true;
-    if (this.#down === undefined) return;
-    this.#down = undefined;
-    this.#onChange(undefined);
+    if (this.#down !== undefined) {
+      this.#down = undefined;
+      this.#onChange(undefined);
+    }
+    this.#onUp();
   }
 
   #miss(state: connectivityState): void {

@@ -235,6 +235,22 @@ describe('a link between replicas', () => {
     expect(heads(b)).toEqual([2]);
   });
 
+  it('tells when it has come up, first and again, so that nobody has to try', async () => {
+    const free = await startReplica();
+    const { port } = free.member;
+    await free.member.stop();
+    const ups: ReplicaId[] = [];
+    const { links } = linksTo([[B, port]], { onUp: (replica) => ups.push(replica) });
+    const b = await startReplica(port);
+    await until(() => ups.length === 1);
+    expect(links.send({ from: A, to: B, head: Uint8Array.of(1), payloads: [] })).toBe(true);
+    await until(() => b.messages.length === 1);
+    await b.member.stop();
+    await startReplica(port);
+    await until(() => ups.length === 2);
+    expect(ups).toEqual([B, B]);
+  });
+
   it('goes on after its stream broke, without anybody asking for it', async () => {
     const b = await startReplica();
     const { links, sent } = linksTo([[B, b.member.port]]);

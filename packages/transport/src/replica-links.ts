@@ -6,6 +6,7 @@
  *
  * replica-links K1  Nothing waits and nothing is repeated: without a stream, or with too much unsent, a message is dropped, and
  *                   its sender's core sends again what still matters.
+ *                   It is told when a link has come up, so that it need not wait for its time to do so.
  * replica-links K2  A link belongs to a replica, a member in one incarnation: another incarnation gets another connection.
  * replica-links K3  A link that is not up is tried anew as often as RETRY_MS: a way that lost packets for a while would be tried
  *                   by the system in ever longer steps.
@@ -40,6 +41,8 @@ export interface ReplicaLinksOptions {
   readonly log: Pick<PeerLog, 'warn'>;
   /** Most bytes that a link may have unsent, and one message. Default 32 MiB. */
   readonly unsentBytesMax?: number | undefined;
+  /** A link has come up, for the first time or again. */
+  readonly onUp?: ((replica: ReplicaId) => void) | undefined;
   /** Default: performance.now() */
   readonly nowMs?: (() => number) | undefined;
   /** Tests: decides what becomes of a message by calling `send` not at all, later, or more than once. */
@@ -137,7 +140,8 @@ class ReplicaLink {
     this.#options = options;
     const peer = memberOfReplica(replica);
     const times = { keepaliveMs: KEEPALIVE_MS, reconnectMaxMs: RECONNECT_MAX_MS };
-    this.#connectionOptions = { ...connection, ...times, peer, catalog: undefined, trace: undefined };
+    const onUp = (): void => this.#up();
+    this.#connectionOptions = { ...connection, ...times, peer, catalog: undefined, trace: undefined, onUp };
     this.#writer = new ReplicaFrameWriter(options.self, replica);
     this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#unsentBytesMax = options.unsentBytesMax ?? UNSENT_BYTES_MAX;
@@ -149,6 +153,10 @@ class ReplicaLink {
     const connection = connectMember(this.address, this.#connectionOptions);
     connection.keepUp();
     return connection;
+  }
+
+  #up(): void {
+    if (!this.#isClosed) this.#options.onUp?.(this.replica);
   }
 
   send({ head, payloads }: ReplicaMessage): boolean {

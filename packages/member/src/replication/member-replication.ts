@@ -68,7 +68,8 @@ export class MemberReplication {
     const { control, store, clock, log, incarnation, minInSync, connection } = parts;
     this.#parts = parts;
     this.replica = replicaIdOf(control.self, incarnation);
-    this.links = new ReplicaLinks(connection, { self: this.replica, log });
+    const onUp = (replica: ReplicaId): void => this.host.linked(replica);
+    this.links = new ReplicaLinks(connection, { self: this.replica, log, onUp });
     const { partitionCount } = control;
     this.host = new ReplicaHost({
       ...{ store, clock, time: TIME, timers: TIMERS },

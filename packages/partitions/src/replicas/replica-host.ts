@@ -160,6 +160,11 @@ export class ReplicaHost {
     this.#input(() => this.#core.onMessage({ from, to, message }, this.#now()));
   }
 
+  /** A way to another replica has opened. */
+  linked(replica: ReplicaId): void {
+    this.#input(() => this.#core.onLink(replica, this.#now()));
+  }
+
   /** Maps have come, of which there may be records already. */
   catalogChanged(): void {
     this.#input(() => this.#copies.catalogChanged());

@@ -48,6 +48,8 @@ const TICK_SPREAD_MS = 8;
 const TURN_SPREAD_MS = 0.3;
 const PAGE_DELAY_MAX_MS = 4;
 const TABLE_POLL_MS = 150;
+/** A connection has broken and come back with one tick of so many. */
+const TICKS_A_LINK = 40;
 /** A transaction is given up, not knowing, after up to so long. */
 const TRANSACTION_BREAK_MAX_MS = 400;
 const RESOLVED_MS = 40;
@@ -248,6 +250,7 @@ export class SimMember {
     this.#step(() => {
       const now = this.#now();
       this.core.tick(now);
+      this.#link(now);
       this.#calls.look();
       if (now.ms - this.#polledAtMs >= TABLE_POLL_MS) {
         this.#polledAtMs = now.ms;
@@ -260,6 +263,13 @@ export class SimMember {
       this.#turn();
     });
     if (!this.hasLeft) this.process.afterMs(TICK_MIN_MS + this.#random.next() * TICK_SPREAD_MS, () => this.#tick());
+  }
+
+  #link(now: Moment): void {
+    if (this.#table === undefined || this.#random.below(TICKS_A_LINK) > 0) return;
+    const { members } = this.#table;
+    const other = members[this.#random.below(members.length)]?.replica;
+    if (other !== undefined) this.core.onLink(other, now);
   }
 
   /** sim-member H3 */
