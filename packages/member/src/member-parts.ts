@@ -34,6 +34,7 @@ const HASH_SEED_BYTES = 4;
 const SUBSCRIPTIONS_MAX = 1000;
 /** A table that is kept is synced to disk, on the main thread: transactions that come close together are kept together. */
 const GATHER_MS = 50;
+const URGENT_GATHER_MS = 5;
 /** Worker numbers beyond the threads: a killed worker keeps its own until it is gone. */
 const SPARE_WORKERS = 8;
 const THREADS_MAX = 4;
@@ -77,6 +78,8 @@ export interface MemberParts {
   readonly remoteCoordinator: RemoteCoordinator | undefined;
   /** Why the coordinator changes nothing any more, or does not take this member back. */
   readonly refusal: () => GridError | undefined;
+  /** A coordinator in this member plans nothing any more; its table is told and changed on. Idempotent. */
+  readonly endControl: () => void;
   /** host:port under which others reach this member; known once the door is open. */
   address: string;
 }
@@ -125,7 +128,7 @@ async function coordinate({ config, self, peers, clock, log }: CoordinatorParts)
 /** What the controller of a grid with copies is run with. */
 function controlPorts(clock: HybridClock, log: Logger): ControlPorts {
   return {
-    times: { ...DEFAULT_TIMINGS, gatherMs: GATHER_MS },
+    times: { ...DEFAULT_TIMINGS, gatherMs: GATHER_MS, urgentGatherMs: URGENT_GATHER_MS },
     nowMs: () => performance.now(),
     version: () => clock.now(),
     every: (ms, run) => {
@@ -251,6 +254,7 @@ export async function makeParts(
     mainReaderIndex: indexes.capacity,
     remoteCoordinator: 'remote' in coordination ? coordination.remote : undefined,
     refusal: () => ('remote' in coordination ? coordination.remote : coordination.embedded).refusal,
+    endControl: () => ('embedded' in coordination ? coordination.embedded.close() : undefined),
     address: '',
   };
   return parts;

@@ -2,7 +2,7 @@
  * One member: wires the rooms and owns their lives.
  *
  *   config -> store, clock -> coordinator (here or elsewhere) -> pools -> services -> doors open -> join -> ready
- *   stop:    not ready -> partitions handed over -> doors take nothing new, what is sealed is decided -> doors drain -> pools end -> links close, within STOP_MS
+ *   stop:    not ready -> partitions handed over -> a coordinator here plans no more -> doors take nothing new, what is sealed is decided -> doors drain -> pools end -> links close, within STOP_MS
  */
 import { hostname } from 'node:os';
 import type { JoinedMember } from '@ashlar/cluster';
@@ -85,6 +85,8 @@ export class Member {
     this.#endWaiting();
     // Others serve what this member does before its callers are sent away.
     await this.#parts.replication?.leave();
+    // Its door hears nobody from here on: a controller would take every other member for dead.
+    this.#parts.endControl();
     // From here on nothing is sealed that was not taken before; what is sealed is decided while its callers can still be answered.
     const drained = this.#server?.drain(STOP_MS);
     this.#parts.writes.close();

@@ -360,6 +360,42 @@ describe('the controller at work', () => {
     expect(bench.state.table).toBe(table);
   });
 
+  it('Y3: takes what has gathered along with one for which writers wait, and that one waits but for a moment', async () => {
+    const bench = new Bench(new MemoryKeeper(), new ManualControl(1000, STEP_MS));
+    for (const name of ['a', 'b', 'c']) await bench.coordinator.submit(joins(name));
+    const [first, ...others] = completions(bench.state.table, [A, B, C]);
+    await bench.coordinator.transact({ id: 1, changes: [first!] });
+    const { saved } = bench.keeper;
+    const patient = bench.coordinator.transact({ id: 2, changes: [] });
+    bench.time.pass(3 * STEP_MS);
+    const answered: string[] = [];
+    const urgent = bench.coordinator.transact({ id: 3, changes: others });
+    void patient.then(() => answered.push('patient'));
+    void urgent.then(() => answered.push('urgent'));
+    await Promise.all([patient, urgent]);
+    expect([answered, bench.keeper.saved]).toEqual([['patient', 'urgent'], saved + 1]);
+    expect(bench.rows.every(({ phase }) => phase === 'serving')).toBe(true);
+  });
+
+  it('Y3: a primary that leaves a silent backup behind does not wait with those that let copies in', async () => {
+    const bench = new Bench(new MemoryKeeper(), new ManualControl(1000, 0));
+    for (const name of ['a', 'b', 'c']) await bench.coordinator.submit(joins(name));
+    await bench.complete(A, B, C);
+    const row = bench.rows[0]!;
+    const set = { kind: 'setInSync', partition: 0, epoch: row.epoch, by: row.primary! } as const;
+    const shrunk = { ...set, revision: row.revision, inSync: [row.primary!] };
+    const { replicas } = await bench.coordinator.transact({ id: 2, changes: [shrunk] });
+    const grown = { ...set, revision: replicas!.partitions[0]!.revision, inSync: row.inSync };
+    let isAnswered = false;
+    const growth = bench.coordinator.transact({ id: 3, changes: [grown] }).then(() => (isAnswered = true));
+    bench.time.pass(900);
+    await undefined;
+    expect([isAnswered, bench.rows[0]!.inSync]).toEqual([false, [row.primary!]]);
+    bench.time.pass(100);
+    await growth;
+    expect(bench.rows[0]!.inSync).toEqual(row.inSync);
+  });
+
   it('ends with its coordinator', async () => {
     const bench = await Bench.serving();
     expect(bench.time.watched).toBe(1);

@@ -9,7 +9,9 @@
  *                     that has not shown yet what it holds (`awaited`): who holds a newer table than was kept proves that the
  *                     kept one is an older one. Members that never come are passed over after a membership's time.
  * replica-control Y3  Where one transaction follows the other closely they are gathered for a moment and kept together: a
- *                     table that is kept costs its member milliseconds. What changes nothing else waits for nobody.
+ *                     table that is kept costs its member milliseconds. One for which writers wait (a primary begins, or stops,
+ *                     or leaves a silent backup behind) waits for a moment of its own, which is much shorter, and takes along
+ *                     what has gathered.
  */
 import {
   GridError,
@@ -30,6 +32,8 @@ export interface ControlTimes extends Omit<ControllerOptions, 'copies' | 'expect
   readonly clockGapMs: number;
   /** Transactions that come within it after the one before are gathered (replica-control Y3). 0: each is applied at once. */
   readonly gatherMs: number;
+  /** The same for those for which writers wait. */
+  readonly urgentGatherMs: number;
 }
 
 /** A transaction that waits for others. */
@@ -90,6 +94,9 @@ export class ReplicaControl {
   #tickedAtMs: number;
   #transactedAtMs = Number.NEGATIVE_INFINITY;
   #gathered: Gathered[] = [];
+  /** When what has gathered is applied. */
+  #dueAtMs = Number.POSITIVE_INFINITY;
+  #endWait: () => void = () => undefined;
 
   constructor(ports: ControlPorts, controlled: Controlled) {
     this.#ports = ports;
@@ -114,15 +121,35 @@ export class ReplicaControl {
    */
   async transact(changes: readonly ReplicaChange[]): Promise<TableState> {
     this.#check(changes);
-    const nowMs = this.#ports.nowMs();
-    if (this.#gathered.length === 0 && nowMs - this.#transactedAtMs >= this.#ports.times.gatherMs) {
-      this.#transactedAtMs = nowMs;
-      return this.#applied(changes);
-    }
     if (this.#gathered.length >= GATHERED_MAX) {
       throw new GridError('OVERLOADED', `more than ${GATHERED_MAX} transactions wait for the coordinator`);
     }
-    return new Promise((resolve, reject) => this.#gathered.push({ changes, resolve, reject }));
+    return new Promise((resolve, reject) => {
+      this.#gathered.push({ changes, resolve, reject });
+      this.#applyAt(this.#transactedAtMs + this.#waitOf(changes));
+    });
+  }
+
+  /** How long after the transaction before these changes are applied. */
+  #waitOf(changes: readonly ReplicaChange[]): number {
+    const { gatherMs, urgentGatherMs } = this.#ports.times;
+    return changes.some((change) => this.#isUrgent(change)) ? Math.min(gatherMs, urgentGatherMs) : gatherMs;
+  }
+
+  /** Whether writers of a partition wait for the change. */
+  #isUrgent(change: ReplicaChange): boolean {
+    switch (change.kind) {
+      case 'complete':
+      case 'renounce':
+      case 'register':
+        return true;
+      case 'setInSync': {
+        const { inSync = [] } = this.#replicas()?.partitions[change.partition] ?? {};
+        return inSync.some((replica) => !change.inSync.includes(replica));
+      }
+      default:
+        return false;
+    }
   }
 
   /** A member is registered as this process. */
@@ -137,12 +164,26 @@ export class ReplicaControl {
     return this.#controlled.table();
   }
 
+  /** What has gathered is applied then, or when it was due before. */
+  #applyAt(dueAtMs: number): void {
+    if (dueAtMs < this.#dueAtMs) {
+      this.#dueAtMs = dueAtMs;
+      this.#endWait();
+      const waitMs = dueAtMs - this.#ports.nowMs();
+      if (waitMs > 0) this.#endWait = this.#ports.every(waitMs, () => this.#applyGathered());
+    }
+    this.#applyGathered();
+  }
+
   /** All that was gathered, as one change of the table, when its time has come (replica-control Y3). */
   #applyGathered(): void {
     const nowMs = this.#ports.nowMs();
+    if (nowMs < this.#dueAtMs) return;
+    this.#endWait();
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
     const gathered = this.#gathered;
-    if (gathered.length === 0 || nowMs - this.#transactedAtMs < this.#ports.times.gatherMs) return;
     this.#gathered = [];
+    if (gathered.length === 0) return;
     this.#transactedAtMs = nowMs;
     try {
       const table = this.#applied(gathered.flatMap(({ changes }) => changes));
@@ -190,6 +231,7 @@ export class ReplicaControl {
 
   close(): void {
     this.#stop();
+    this.#endWait();
     const error = new GridError('MEMBER_UNREACHABLE', 'the coordinator has stopped');
     for (const { reject } of this.#gathered.splice(0)) reject(error);
   }
@@ -208,7 +250,6 @@ export class ReplicaControl {
     const isLate = nowMs - this.#tickedAtMs > this.#ports.times.clockGapMs;
     this.#tickedAtMs = nowMs;
     if (isLate) this.#controller = this.#newController();
-    this.#applyGathered();
     if (nowMs < this.#settledAtMs && this.#controlled.table().awaited.length > 0) return;
     try {
       this.#plan(nowMs);

@@ -11,8 +11,11 @@ export class ManualControl implements ControlPorts {
   readonly #runs = new Set<() => void>();
   #nowMs = 1000;
 
-  /** @param gatherMs  default: every transaction is applied at once */
-  constructor(gatherMs = 0) {
+  /**
+   * @param gatherMs        default: every transaction is applied at once
+   * @param urgentGatherMs  the same for those for which writers wait
+   */
+  constructor(gatherMs = 0, urgentGatherMs = gatherMs) {
     this.times = {
       membershipTtlMs: 800,
       promotionTimeoutMs: 4000,
@@ -20,6 +23,7 @@ export class ManualControl implements ControlPorts {
       graceMs: 850,
       clockGapMs: 400,
       gatherMs,
+      urgentGatherMs,
     };
   }
 
