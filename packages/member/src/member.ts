@@ -17,6 +17,7 @@ import { type Closers, type MemberParts, makeParts, threadsOf } from './member-p
 import { HttpDoor } from './observe/http-door.ts';
 import { doorMetrics, memberMetrics } from './observe/member-metrics.ts';
 import { noticesOf } from './observe/partition-states.ts';
+import { Readiness } from './observe/readiness.ts';
 import { memberServices } from './services/member-services.ts';
 import { SliceLoop } from './slice-loop.ts';
 
@@ -26,6 +27,7 @@ const WARM_UP_DELAY_MS = 200;
 export class Member {
   readonly #parts: MemberParts;
   readonly #closers: Closers;
+  readonly #readiness = new Readiness();
   #server: GridServer | undefined;
   #endWaiting: () => void = () => undefined;
   #httpAddress = '';
@@ -105,6 +107,7 @@ export class Member {
     parts.control.onCatalog(() => parts.replication?.host.catalogChanged());
     parts.control.onCatalog(() => parts.hub.mapsChanged());
     parts.control.onTable(() => parts.hub.ownersChanged());
+    parts.control.onTable((table) => this.#readiness.onTable(table));
     const { services, relieve, endWaiting, close } = memberServices(parts);
     this.#endWaiting = endWaiting;
     this.#closers.push(close);
@@ -162,7 +165,7 @@ export class Member {
     const { control, refusal } = this.#parts;
     const refused = refusal();
     if (refused !== undefined) return [refused.message];
-    if (control.isComplete) return [];
+    if (control.isComplete) return this.#readiness.reasons();
     return [`${control.table.members.length} of ${control.table.expectedMembers} members have joined`];
   }
 }
