@@ -14,6 +14,7 @@
 import type { Epoch, ReplicaId, Sequence } from '@ashlar/core';
 import type { Context } from './context.ts';
 import { Copy } from './copy.ts';
+import type { LogRun } from './host.ts';
 import type { Append, BatchColumns, Fence, FencedCopy, MarkColumns, Pull } from './messages.ts';
 import { emptyBatches } from './messages.ts';
 import type { Peer } from './peer.ts';
@@ -59,9 +60,9 @@ export class BackupRole {
     if (copy === undefined) return;
     const first = batches.firstSequence[at]!;
     const epoch = batches.epoch[at]!;
-    const hasGap = first > copy.asked + 1;
-    peer.acknowledge.set(partition, { epoch, hasGap: hasGap || peer.acknowledge.get(partition)?.hasGap === true });
-    if (!hasGap) this.take(copy, batches, at);
+    peer.acknowledge.set(partition, epoch);
+    if (first > copy.asked + 1) peer.gaps.add(partition);
+    else this.take(copy, batches, at);
   }
 
   /** Hands records to the store that follow what the copy has (backup-role B2). */
@@ -74,8 +75,7 @@ export class BackupRole {
     copy.lineage.endAt(copy.asked);
     copy.lineage.append(recordEpoch, Math.max(firstSequence, copy.asked + 1) as Sequence);
     copy.asked = last;
-    const partition = batches.partition[at]!;
-    this.#context.emit({ kind: 'apply', partition, recordEpoch, firstSequence, count, payload: batches.payload[at] });
+    this.#context.apply(batches.payload, at, batches.partition[at]!, firstSequence, count);
   }
 
   #mark(peer: Peer, marks: MarkColumns, at: number): void {
@@ -100,8 +100,8 @@ export class BackupRole {
     copy.asked = lastSequence;
     if (copy.leader !== undefined && copy.leader !== this.#context.self) {
       const { acknowledge } = this.#context.peer(copy.leader);
-      if (!acknowledge.has(replica.partition)) acknowledge.set(replica.partition, { epoch: copy.epoch, hasGap: false });
-      this.#show(replica.partition, copy);
+      if (!acknowledge.has(replica.partition)) acknowledge.set(replica.partition, copy.epoch);
+      if (Math.min(copy.commitTold, copy.held) > copy.commit) this.#show(replica.partition, copy);
     }
   }
 
@@ -109,8 +109,7 @@ export class BackupRole {
     const commit = Math.min(copy.commitTold, copy.held) as Sequence;
     if (commit < copy.commit) return;
     copy.commit = commit;
-    const { trimFloor, heldFrom } = copy;
-    this.#context.emit({ kind: 'commitBackup', partition, commit, trimFloor, heldFrom });
+    this.#context.commitBackup(partition, commit, copy.trimFloor, copy.heldFrom);
   }
 
   /** The copy that follows that epoch of the peer; else the peer is refused (backup-role B1, B2). */
@@ -188,19 +187,24 @@ export class BackupRole {
   /** The named primary wants what it lacks. */
   pull(peer: Peer, { partition, epoch, from }: Pull): void {
     const batches = emptyBatches();
-    let bytesLeft = this.#context.options.appendBytes;
+    const { log, options } = this.#context;
+    let bytesLeft = options.appendBytes;
+    log.begin();
     for (let at = 0; at < partition.length && bytesLeft > 0; at++) {
       const copy = this.#replicas.get(partition[at]!)?.copy;
       if (copy?.epoch !== epoch[at]! || copy.leader !== peer.replica || from[at]! > copy.held) continue;
       bytesLeft -= this.#addRuns(batches, partition[at]!, copy, from[at]!, bytesLeft);
     }
-    if (batches.partition.length > 0) this.#context.send(peer.replica, { kind: 'tail', batches });
+    if (batches.partition.length === 0) return;
+    batches.payload = log.finish();
+    this.#context.send(peer.replica, { kind: 'tail', batches });
   }
 
   #addRuns(batches: BatchColumns, partition: number, copy: Copy, from: Sequence, bytesMax: number): number {
+    const { log } = this.#context;
     let bytes = 0;
-    for (let next = from; next <= copy.held && bytes < bytesMax; ) {
-      const run = this.#context.readLog(partition, next, bytesMax - bytes);
+    for (let next = from; next <= copy.held && bytes < bytesMax && !log.isFull; ) {
+      const run = this.#context.addToPayload(partition, next, bytesMax - bytes);
       if (run === undefined || run === 'unreadable') break;
       addRun(batches, partition, copy.epoch, next, run);
       bytes += run.bytes;
@@ -210,21 +214,19 @@ export class BackupRole {
   }
 }
 
-/** Adds a run of records, as the log wrote it, to the columns of a message. */
+/** Adds a run of records, which the log has added to the payload, to the columns of a message. */
 export function addRun(
   batches: BatchColumns,
   partition: number,
   epoch: Epoch,
   firstSequence: Sequence,
-  run: { readonly recordEpoch: Epoch; readonly count: number; readonly bytes: number; readonly payload: unknown },
+  run: LogRun,
 ): void {
   batches.partition.push(partition);
   batches.epoch.push(epoch);
   batches.recordEpoch.push(run.recordEpoch);
   batches.firstSequence.push(firstSequence);
   batches.count.push(run.count);
-  batches.bytes.push(run.bytes);
-  batches.payload.push(run.payload);
 }
 
 /** Production keeps everything: here for the mutant that truncates. */

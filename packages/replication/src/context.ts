@@ -3,6 +3,7 @@
  *
  * context X1  The newest table that was seen is kept; an older one changes nothing.
  * context X2  The highest epoch that was seen of a partition never falls: what acts by an older one is refused for ever.
+ * context X3  Effects are done in the order in which they came: a row joins columns only where those were the last effect.
  */
 import {
   assert,
@@ -15,9 +16,9 @@ import {
   type Version,
 } from '@ashlar/core';
 import type { Moment } from './core-contract.ts';
-import type { Effect, Note } from './effects.ts';
+import type { ApplyColumns, CommitBackupColumns, CommitColumns, Effect, Note } from './effects.ts';
 import type { LogReader, LogRun, ReplicationOptions } from './host.ts';
-import type { Message } from './messages.ts';
+import type { Message, Payload } from './messages.ts';
 import { Peer } from './peer.ts';
 import { GrantedLeases, HeldLeases } from './read-leases.ts';
 import type { Rules } from './rules.ts';
@@ -110,6 +111,40 @@ export class Context {
     this.#effects.push(effect);
   }
 
+  #begun<Begun extends Effect>(effect: Begun): Begun {
+    this.#effects.push(effect);
+    return effect;
+  }
+
+  /** context X3 */
+  apply(payload: Payload, run: number, partition: number, firstSequence: Sequence, count: number): void {
+    const last = this.#effects.at(-1);
+    const rows = last?.kind === 'apply' && last.payload === payload ? last : this.#begun(noRuns(payload));
+    rows.run.push(run);
+    rows.partition.push(partition);
+    rows.firstSequence.push(firstSequence);
+    rows.count.push(count);
+  }
+
+  /** context X3 */
+  commitBackup(partition: number, commit: Sequence, trimFloor: Sequence, heldFrom: number): void {
+    const last = this.#effects.at(-1);
+    const rows = last?.kind === 'commitBackup' ? last : this.#begun(noBackupCommits());
+    rows.partition.push(partition);
+    rows.commit.push(commit);
+    rows.trimFloor.push(trimFloor);
+    rows.heldFrom.push(heldFrom);
+  }
+
+  /** context X3 */
+  commit(partition: number, epoch: Epoch, commit: Sequence): void {
+    const last = this.#effects.at(-1);
+    const rows = last?.kind === 'commit' ? last : this.#begun(noCommits());
+    rows.partition.push(partition);
+    rows.epoch.push(epoch);
+    rows.commit.push(commit);
+  }
+
   note(note: Note): void {
     this.#effects.push({ kind: 'note', note });
   }
@@ -123,13 +158,13 @@ export class Context {
   }
 
   /**
-   * Records of a log, as LogReader gives them.
+   * Adds records of a log to the payload that was begun, as LogReader does.
    *
-   * @returns `unreadable` where it fails, which is noted: whoever needs the records asks again by its timer
+   * @returns `unreadable` where that fails, which is noted: whoever needs the records asks again by its timer
    */
-  readLog(partition: number, from: Sequence, bytesMax: number): LogRun | 'unreadable' | undefined {
+  addToPayload(partition: number, from: Sequence, bytesMax: number): LogRun | 'unreadable' | undefined {
     try {
-      const run = this.log.read(partition, from, bytesMax);
+      const run = this.log.add(partition, from, bytesMax);
       assert(run === undefined || run.count > 0, 'host: a log gives records where it goes on');
       return run;
     } catch (error) {
@@ -155,4 +190,16 @@ export class Context {
     this.peers.set(replica, peer);
     return peer;
   }
+}
+
+function noRuns(payload: Payload): ApplyColumns {
+  return { kind: 'apply', payload, run: [], partition: [], firstSequence: [], count: [] };
+}
+
+function noBackupCommits(): CommitBackupColumns {
+  return { kind: 'commitBackup', partition: [], commit: [], trimFloor: [], heldFrom: [] };
+}
+
+function noCommits(): CommitColumns {
+  return { kind: 'commit', partition: [], epoch: [], commit: [] };
 }

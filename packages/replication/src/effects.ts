@@ -5,6 +5,8 @@
  * effects F1  The core's picture of the store is what it asked for and was told. A host that cannot do what an effect asks says
  *             so by copyLost(partition): the replica holds no copy of it any more.
  * effects F2  Nothing that an effect names may be undone by the host on its own: a backup evicts, expires and truncates nothing.
+ * effects F3  What an input causes in many partitions is one effect with columns, done row by row: a row that cannot be done says
+ *             nothing about the others.
  */
 import type { Epoch, ReplicaChange, ReplicaId, ReplicaTransaction, Sequence, Version } from '@ashlar/core';
 import type { CutReason, LeaseRequest, Message, Payload, TransferStart } from './messages.ts';
@@ -17,30 +19,17 @@ export type Effect =
   /** To the coordinator: `onRenewed`, later. Asks for the membership's lease, which is the lone primary's too. */
   | { readonly kind: 'renew'; readonly replica: ReplicaId; readonly lease: LeaseRequest }
   /* ---- Backup ----------------------------------------------------------------------------------------------------- */
-  /** Takes records behind those that the copy has; what it has already it passes over: `applied`, or `copyLost`. */
-  | {
-      readonly kind: 'apply';
-      readonly partition: number;
-      readonly recordEpoch: Epoch;
-      readonly firstSequence: Sequence;
-      readonly count: number;
-      readonly payload: Payload;
-    }
+  /** Takes records behind those that the copy has; what it has already it passes over: `applied`, or `copyLost`, for each. */
+  | ApplyColumns
   /** Shows what is held up to the sequence, which it has; the primary's trim floor and holds with it. */
-  | {
-      readonly kind: 'commitBackup';
-      readonly partition: number;
-      readonly commit: Sequence;
-      readonly trimFloor: Sequence;
-      readonly heldFrom: number;
-    }
+  | CommitBackupColumns
   /** Begins an empty copy, as a backup, whose log starts at sequence 1. */
   | { readonly kind: 'openCopy'; readonly partition: number; readonly logEpoch: Epoch }
   /** Forgets the copy and all that was installed of one, with its log. */
   | { readonly kind: 'dropCopy'; readonly partition: number }
   /* ---- Primary ---------------------------------------------------------------------------------------------------- */
   /** Everything up to it is with every member of the set: visible, answered. */
-  | { readonly kind: 'commit'; readonly partition: number; readonly epoch: Epoch; readonly commit: Sequence }
+  | CommitColumns
   /**
    * The member is the primary, and serves while `mayServe` says so. Everything that it holds is committed, its next record has
    * the sequence `lastSequence + 1` and this epoch, and every version that it assigns, opens or hands out lies above `above`.
@@ -87,6 +76,34 @@ export type Effect =
   | { readonly kind: 'left'; readonly handedOver: readonly number[]; readonly kept: readonly number[] }
   /** For metrics and the log; nothing has to be done. */
   | { readonly kind: 'note'; readonly note: Note };
+
+/** Runs of the payload of one message, a row a run (effects F3). */
+export interface ApplyColumns {
+  readonly kind: 'apply';
+  readonly payload: Payload;
+  /** Which of the runs of the payload. */
+  readonly run: number[];
+  readonly partition: number[];
+  readonly firstSequence: Sequence[];
+  readonly count: number[];
+}
+
+/** A row a partition (effects F3). */
+export interface CommitBackupColumns {
+  readonly kind: 'commitBackup';
+  readonly partition: number[];
+  readonly commit: Sequence[];
+  readonly trimFloor: Sequence[];
+  readonly heldFrom: number[];
+}
+
+/** A row a partition (effects F3). */
+export interface CommitColumns {
+  readonly kind: 'commit';
+  readonly partition: number[];
+  readonly epoch: Epoch[];
+  readonly commit: Sequence[];
+}
 
 export type Note =
   | { readonly kind: 'elected'; readonly partition: number; readonly epoch: Epoch; readonly afterMs: number }

@@ -1,19 +1,20 @@
 /**
  * What the core sees of its member: options, and a way to read the log that lies in memory beside it.
  *
- * host H1  A LogReader answers at once, from what the store holds; it changes nothing, and its answer follows from the inputs
- *          and effects so far. So the core stays a function of its inputs.
+ * host H1  A LogReader answers at once, from what the store holds; it changes nothing there, and its answer follows from the
+ *          inputs and effects so far. So the core stays a function of its inputs.
+ * host H2  One payload is gathered at a time, from `begin` to `finish`; a `begin` gives up what was not finished.
  */
 import type { Epoch, ReplicaId, Sequence } from '@ashlar/core';
 import type { Payload } from './messages.ts';
 import type { Timings } from './timings.ts';
 
-/** A run of records of one epoch, as the log wrote it. */
+/** A run of records of one epoch that was added to a payload. */
 export interface LogRun {
   readonly recordEpoch: Epoch;
   readonly count: number;
+  /** That it takes, about. */
   readonly bytes: number;
-  readonly payload: Payload;
 }
 
 /** What the log of a partition says beside its records. */
@@ -25,13 +26,19 @@ export interface LogTerms {
 }
 
 export interface LogReader {
+  /** Begins a payload of runs (host H2). */
+  begin(): void;
+  /** It has no room for one more run. */
+  readonly isFull: boolean;
   /**
-   * Records from a sequence on: at least one, at most as many as fit `bytesMax`, all of one epoch.
+   * Adds records from a sequence on: at least one, at most as many as fit `bytesMax`, all of one epoch.
    *
    * @param from  at most the last sequence that the core was told of
-   * @returns undefined when the log does not reach back so far any more
+   * @returns undefined when the log does not reach back so far any more: nothing was added, nor is where it throws
    */
-  read(partition: number, from: Sequence, bytesMax: number): LogRun | undefined;
+  add(partition: number, from: Sequence, bytesMax: number): LogRun | undefined;
+  /** @returns the payload of all runs that were added, one at least */
+  finish(): Payload;
   terms(partition: number): LogTerms;
 }
 

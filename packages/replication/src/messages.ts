@@ -18,7 +18,7 @@ import type { Epoch, ReplicaId, Sequence, Version } from '@ashlar/core';
 /** Bytes as the host's log wrote them (records), or its store (pages of a transfer): carried, never looked into. */
 export type Payload = unknown;
 
-/** Runs of records of one partition, each of records of one epoch. */
+/** Runs of records, each of one partition and one epoch. */
 export interface BatchColumns {
   readonly partition: number[];
   /** By which the sender acts. */
@@ -27,8 +27,8 @@ export interface BatchColumns {
   readonly recordEpoch: Epoch[];
   readonly firstSequence: Sequence[];
   readonly count: number[];
-  readonly bytes: number[];
-  readonly payload: Payload[];
+  /** Of all runs, in that order; undefined: there are none. */
+  payload: Payload;
 }
 
 /** What a primary tells of logs beside their records. */
@@ -199,7 +199,7 @@ export interface Envelope {
 }
 
 export function emptyBatches(): BatchColumns {
-  return { partition: [], epoch: [], recordEpoch: [], firstSequence: [], count: [], bytes: [], payload: [] };
+  return { partition: [], epoch: [], recordEpoch: [], firstSequence: [], count: [], payload: undefined };
 }
 
 export function emptyMarks(): MarkColumns {

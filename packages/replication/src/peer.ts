@@ -29,8 +29,10 @@ export class Peer {
   nextHeartbeatMs = Number.NEGATIVE_INFINITY;
 
   /* ---- Towards a primary ------------------------------------------------------------------------------------------- */
-  /** Partitions to acknowledge, by which epoch, and whether records came that do not follow. */
-  readonly acknowledge = new Map<number, { readonly epoch: Epoch; readonly hasGap: boolean }>();
+  /** Partitions to acknowledge, and by which epoch. */
+  readonly acknowledge = new Map<number, Epoch>();
+  /** Those of them of which records came that do not follow. */
+  readonly gaps = new Set<number>();
   readonly refusals: { partition: number; epoch: Epoch; reason: RefusalReason }[] = [];
   grant: LeaseGrant | undefined;
   /** It sent an append: an acknowledgement is due, if only as a sign of life. */

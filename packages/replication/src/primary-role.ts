@@ -153,7 +153,7 @@ export class PrimaryRole {
     if (commit <= copy.commit) return;
     copy.commit = commit;
     copy.commitTold = commit;
-    this.#context.emit({ kind: 'commit', partition: this.partition, epoch: this.epoch, commit });
+    this.#context.commit(this.partition, this.epoch, commit);
     this.markFollowers();
   }
 

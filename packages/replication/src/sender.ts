@@ -90,10 +90,11 @@ export class Sender {
 
   /** sender D1 */
   #addBatches(peer: Peer, batches: BatchColumns): void {
-    const { options } = this.#context;
+    const { options, log } = this.#context;
     let bytesLeft = Math.min(options.appendBytes, peer.creditBytes(options.windowBytes));
+    log.begin();
     for (const partition of [...peer.dirty]) {
-      if (bytesLeft <= 0) return;
+      if (bytesLeft <= 0 || log.isFull) break;
       // To the end of the line: what is left over of it goes after the others.
       peer.dirty.delete(partition);
       const role = this.#replicas.get(partition)?.role;
@@ -103,13 +104,15 @@ export class Sender {
       if (role.followers.get(peer.replica) !== follower || peer.unread.has(partition)) continue;
       if (follower.sent < role.copy.held) peer.dirty.add(partition);
     }
+    if (batches.partition.length > 0) batches.payload = log.finish();
   }
 
   #addRuns(role: PrimaryRole, follower: Follower, batches: BatchColumns, bytesMax: number): number {
+    const { log } = this.#context;
     let bytes = 0;
-    while (follower.sent < role.copy.held && bytes < bytesMax) {
+    while (follower.sent < role.copy.held && bytes < bytesMax && !log.isFull) {
       const first = (follower.sent + 1) as Sequence;
-      const run = this.#context.readLog(role.partition, first, bytesMax - bytes);
+      const run = this.#context.addToPayload(role.partition, first, bytesMax - bytes);
       if (run === 'unreadable') {
         follower.peer.unread.add(role.partition);
         return bytes;
@@ -145,14 +148,14 @@ export class Sender {
   #acknowledge(peer: Peer): void {
     if (!peer.isAnswerDue && peer.acknowledge.size === 0 && peer.refusals.length === 0) return;
     const held = emptyHeld();
-    for (const [partition, { epoch, hasGap }] of peer.acknowledge) {
+    for (const [partition, epoch] of peer.acknowledge) {
       const copy = this.#replicas.get(partition)?.copy;
       if (copy === undefined) continue;
       held.partition.push(partition);
       held.epoch.push(epoch);
       held.copy.push(copy.number);
       held.held.push(copy.held);
-      held.hasGap.push(hasGap);
+      held.hasGap.push(peer.gaps.has(partition));
     }
     const refusals = emptyRefusals();
     for (const { partition, epoch, reason } of peer.refusals) {
@@ -162,6 +165,7 @@ export class Sender {
     }
     const { grant } = peer;
     peer.acknowledge.clear();
+    peer.gaps.clear();
     peer.refusals.length = 0;
     peer.grant = undefined;
     peer.isAnswerDue = false;

@@ -173,7 +173,7 @@ export class TransferSink {
     copy.announcedAtMs = this.#context.nowMs;
     if (copy.leader === undefined) return;
     const { acknowledge } = this.#context.peer(copy.leader);
-    if (!acknowledge.has(replica.partition)) acknowledge.set(replica.partition, { epoch: copy.epoch, hasGap: false });
+    if (!acknowledge.has(replica.partition)) acknowledge.set(replica.partition, copy.epoch);
   }
 
   #giveUp(replica: Replica): void {

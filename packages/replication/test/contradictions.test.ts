@@ -31,7 +31,10 @@ const PARTITIONS = 3;
 const RECORD_BYTES = 100;
 
 const ONE_BY_ONE: LogReader = {
-  read: () => ({ recordEpoch: 4 as Epoch, count: 1, bytes: RECORD_BYTES, payload: undefined }),
+  isFull: false,
+  begin: () => undefined,
+  add: () => ({ recordEpoch: 4 as Epoch, count: 1, bytes: RECORD_BYTES }),
+  finish: () => 'payload',
   terms: () => ({ trimFloor: 1 as Sequence, heldFrom: Number.POSITIVE_INFINITY }),
 };
 
@@ -78,8 +81,9 @@ class Member {
     for (let effects = this.core.turn(this.now); effects.length > 0; effects = this.core.turn(this.now)) {
       all.push(...effects);
       for (const effect of effects) {
-        if (effect.kind === 'apply')
-          this.core.applied(effect.partition, (effect.firstSequence + effect.count - 1) as Sequence);
+        if (effect.kind !== 'apply') continue;
+        for (const [row, partition] of effect.partition.entries())
+          this.core.applied(partition, (effect.firstSequence[row]! + effect.count[row]! - 1) as Sequence);
       }
     }
     return all;
@@ -118,7 +122,7 @@ function append(epoch: Epoch, recordEpoch: readonly Epoch[], sequence: number): 
     kind: 'append',
     batches: {
       ...{ partition, epoch: same(epoch), recordEpoch: [...recordEpoch], firstSequence: same(sequence as Sequence) },
-      ...{ count: same(1), bytes: same(RECORD_BYTES), payload: same(undefined) },
+      ...{ count: same(1), payload: 'payload' },
     },
     marks: { partition: [], epoch: [], commit: [], trimFloor: [], heldFrom: [] },
     lease: { number: 7, ceiling: 5_000_000 as Version },
@@ -238,7 +242,8 @@ describe('a tail that contradicts what is here', () => {
     const { batches } = append(member.epoch, [first, (first - 1) as Epoch, first], 2);
     const effects = member.hears(C, { kind: 'tail', batches });
     expect(faultsIn(effects)).toEqual([{ partition: 1, by: C, text: expect.stringContaining('lineage L1') }]);
-    expect(effects.filter(({ kind }) => kind === 'apply')).toMatchObject([{ partition: 0 }, { partition: 2 }]);
+    const applied = effects.flatMap((effect) => (effect.kind === 'apply' ? effect.partition : []));
+    expect(applied).toEqual([0, 2]);
     expect(effects.filter(({ kind }) => kind === 'dropCopy')).toEqual([]);
     expect(setsAskedFor(effects).get(1)).toEqual([A]);
   });
@@ -249,9 +254,9 @@ describe('a log that fails to give its records', () => {
     let isBroken = true;
     const member: Member = new Member(A, {
       ...ONE_BY_ONE,
-      read: (partition) => {
+      add: (partition) => {
         if (partition === 1 && isBroken) throw new Error('no memory for a frame');
-        return { recordEpoch: member.epoch, count: 1, bytes: RECORD_BYTES, payload: undefined };
+        return { recordEpoch: member.epoch, count: 1, bytes: RECORD_BYTES };
       },
     });
     for (const from of [B, C]) member.hears(from, fenced(member, 0, [[], [], []]));

@@ -118,9 +118,12 @@ export class ToyMember {
         this.#outside.renew(this, effect.lease.number, effect.lease.ceiling);
         return;
       case 'apply': {
-        const copy = copies.get(effect.partition)!;
-        copy.append(effect.payload as readonly ToyRecord[]);
-        this.core.applied(effect.partition, copy.last);
+        const runs = effect.payload as readonly (readonly ToyRecord[])[];
+        for (const [row, partition] of effect.partition.entries()) {
+          const copy = copies.get(partition)!;
+          copy.append(runs[effect.run[row]!]!);
+          this.core.applied(partition, copy.last);
+        }
         return;
       }
       case 'openCopy':
@@ -133,11 +136,13 @@ export class ToyMember {
         this.#tell(`drops its copy of ${effect.partition}`);
         return;
       case 'commitBackup':
-        copies.get(effect.partition)!.commit = effect.commit;
+        for (const [row, partition] of effect.partition.entries()) copies.get(partition)!.commit = effect.commit[row]!;
         return;
       case 'commit':
-        copies.get(effect.partition)!.commit = effect.commit;
-        this.#tell(`commits ${effect.partition} up to ${effect.commit}`);
+        for (const [row, partition] of effect.partition.entries()) {
+          copies.get(partition)!.commit = effect.commit[row]!;
+          this.#tell(`commits ${partition} up to ${effect.commit[row]}`);
+        }
         return;
       case 'serve': {
         const copy = copies.get(effect.partition)!;

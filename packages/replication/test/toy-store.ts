@@ -1,6 +1,6 @@
 /** A store as the core's effects want it: a map and a log a partition, all of it in plain objects. */
 import { assert, type Epoch, type Sequence } from '@ashlar/core';
-import type { LogReader, LogRun, LogTerms } from '../src/index.ts';
+import type { LogReader, LogRun, LogTerms, Payload } from '../src/index.ts';
 
 export interface ToyRecord {
   readonly sequence: Sequence;
@@ -77,14 +77,27 @@ export class ToyCopy {
 export class ToyStore implements LogReader {
   readonly copies = new Map<number, ToyCopy>();
 
-  read(partition: number, from: Sequence, bytesMax: number): LogRun | undefined {
+  readonly isFull = false;
+  /** Runs of the payload in the making. */
+  #runs: (readonly ToyRecord[])[] = [];
+
+  begin(): void {
+    this.#runs = [];
+  }
+
+  finish(): Payload {
+    return this.#runs;
+  }
+
+  add(partition: number, from: Sequence, bytesMax: number): LogRun | undefined {
     const copy = this.copies.get(partition);
     if (copy === undefined || from < copy.trimFloor) return undefined;
     const rest = copy.records.slice(from - copy.trimFloor);
     const recordEpoch = rest[0]!.epoch;
     const most = Math.max(1, Math.floor(bytesMax / RECORD_BYTES));
     const run = rest.slice(0, most).filter(({ epoch }) => epoch === recordEpoch);
-    return { recordEpoch, count: run.length, bytes: run.length * RECORD_BYTES, payload: run };
+    this.#runs.push(run);
+    return { recordEpoch, count: run.length, bytes: run.length * RECORD_BYTES };
   }
 
   terms(partition: number): LogTerms {

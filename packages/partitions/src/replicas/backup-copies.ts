@@ -1,7 +1,7 @@
 /**
  * Copies that this member keeps for others, and those that come to it: the store's half of what the core asks of a backup.
  *
- *   apply -> frame -> store --ahead of the catalog--> given up: its primary sends it again
+ *   apply -> frame -> run by run: store --ahead of the catalog--> given up: its primary sends it again
  *   installPage ... finishInstall --ahead of the catalog--> tried again with catalogChanged
  *
  * backup-copies B1  What the core is told of as held lies in the store.
@@ -9,10 +9,12 @@
  *                   catalog has come the partition may be led by a member that never had them.
  * backup-copies B3  A copy for which memory does not suffice is given up as a whole: the core hears that it is lost. What was asked for
  *                   it in the same turn, behind that, is passed over.
+ * backup-copies B4  A payload that is not whole, or not of the partitions that its message names, is not taken: what the store has is
+ *                   what the core is told of, and it is sent again.
  */
 import { type Epoch, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import type { Effect, ReplicationCore, TransferStart } from '@ashlar/replication';
-import { readRecordFrame } from '@ashlar/storage';
+import { type RecordFrame, readRecordFrame } from '@ashlar/storage';
 import type { ReplicaStore } from './replica-store.ts';
 
 const NO_EPOCH = 0 as Epoch;
@@ -24,6 +26,10 @@ export interface CopyPorts {
   readonly core: Pick<ReplicationCore, 'applied' | 'installed'>;
   /** The store has no copy any more. */
   copyLost(partition: number): void;
+  /** Whether that was told while effects of this turn were done: what was asked for it before is passed over. */
+  isLost(partition: number): boolean;
+  /** What was asked for was not done, by a fault of ours or another member's. */
+  failed(error: unknown): void;
 }
 
 interface Unfinished {
@@ -50,23 +56,53 @@ export class BackupCopies {
     this.#ports.store.closePartition(partition as PartitionId);
   }
 
-  apply({ partition, payload }: Of<'apply'>): void {
-    if (!this.#isHere(partition)) return;
-    this.#guard(partition, () => {
-      const { store, core } = this.#ports;
-      const frame = readRecordFrame(payload as Uint8Array);
-      const held = store.heldSequence(partition as PartitionId);
-      // The one before it in this turn was given up in part (backup-copies B2).
-      const isBehindGap = frame.firstSequence > held + 1;
-      core.applied(partition, isBehindGap ? held : ((store.applyFrame(frame) - 1) as Sequence));
-    });
+  apply({ payload, run, partition }: Of<'apply'>): void {
+    const frame = this.#frameOf(payload);
+    for (let row = 0; row < partition.length; row++) this.#applyRun(partition[row]!, frame, run[row]!);
+  }
+
+  /** undefined: it is not whole (backup-copies B4). */
+  #frameOf(payload: unknown): RecordFrame | undefined {
+    try {
+      return readRecordFrame(payload as Uint8Array);
+    } catch (error) {
+      this.#ports.failed(error);
+      return undefined;
+    }
+  }
+
+  #applyRun(partition: number, frame: RecordFrame | undefined, run: number): void {
+    if (this.#ports.isLost(partition) || !this.#isHere(partition)) return;
+    try {
+      this.#ports.core.applied(partition, this.#heldBehind(partition, frame, run));
+    } catch (error) {
+      this.#lose(partition, error);
+    }
+  }
+
+  /** @returns the last sequence that the store has, having taken the run as far as it can */
+  #heldBehind(partition: number, frame: RecordFrame | undefined, run: number): Sequence {
+    const { store } = this.#ports;
+    const held = store.heldSequence(partition as PartitionId);
+    // backup-copies B4
+    if (frame === undefined || run >= frame.runs || frame.at(run).partition !== partition) return held;
+    // The one before it in this turn was given up in part (backup-copies B2).
+    return frame.firstSequence > held + 1 ? held : ((store.applyFrame(frame) - 1) as Sequence);
   }
 
   commit({ partition, commit, heldFrom }: Of<'commitBackup'>): void {
+    for (let row = 0; row < partition.length; row++) this.#commit(partition[row]!, commit[row]!, heldFrom[row]!);
+  }
+
+  #commit(partition: number, commit: Sequence, heldFrom: number): void {
+    if (this.#ports.isLost(partition) || !this.#isHere(partition)) return;
     const { store } = this.#ports;
-    if (!this.#isHere(partition)) return;
-    store.commitBackup(partition as PartitionId, commit);
-    store.holdLog(partition as PartitionId, heldFrom);
+    try {
+      store.commitBackup(partition as PartitionId, commit);
+      store.holdLog(partition as PartitionId, heldFrom);
+    } catch (error) {
+      this.#lose(partition, error);
+    }
   }
 
   /** The catalog has more maps than before. */
@@ -100,14 +136,18 @@ export class BackupCopies {
     return this.#ports.store.roleOf(partition as PartitionId) !== undefined;
   }
 
-  /** backup-copies B3 */
   #guard(partition: number, run: () => void): void {
     try {
       run();
     } catch (error) {
-      if (!GridError.is(error, 'OUT_OF_MEMORY') && !GridError.is(error, 'OVERLOADED')) throw error;
-      this.drop(partition);
-      this.#ports.copyLost(partition);
+      this.#lose(partition, error);
     }
+  }
+
+  /** What the store has of a partition is not what the core asked for (backup-copies B3). */
+  #lose(partition: number, error: unknown): void {
+    const isShort = GridError.is(error, 'OUT_OF_MEMORY') || GridError.is(error, 'OVERLOADED');
+    if (!isShort) this.#ports.failed(error);
+    this.#ports.copyLost(partition);
   }
 }

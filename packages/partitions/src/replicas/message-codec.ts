@@ -6,8 +6,8 @@
  *   payloads -> untouched, in the order in which the message names them
  *
  * message-codec M1  Payloads are never copied, nor looked into: neither where a message leaves nor where it comes.
- * message-codec M2  What decodes is a message: columns of one length, numbers where numbers belong, a payload for each batch.
- *                   Everything else is refused, so that the core is never given what it would stumble over.
+ * message-codec M2  What decodes is a message: columns of one length, numbers where numbers belong, one payload where there are
+ *                   batches. Everything else is refused, so that the core is never given what it would stumble over.
  * message-codec M3  Infinity (a log that nobody holds) is written as null.
  */
 import type { Epoch, ReplicaId, Sequence, Version } from '@ashlar/core';
@@ -88,7 +88,7 @@ function payloadsOf(message: Message): readonly Uint8Array[] {
   switch (message.kind) {
     case 'append':
     case 'tail':
-      return message.batches.payload as readonly Uint8Array[];
+      return message.batches.partition.length === 0 ? NO_PAYLOADS : [message.batches.payload as Uint8Array];
     case 'transferPage':
       return [message.payload as Uint8Array];
     default:
@@ -130,8 +130,8 @@ function fieldsOf(message: Message): unknown[] {
   }
 }
 
-function batchFields({ partition, epoch, recordEpoch, firstSequence, count, bytes }: BatchColumns): unknown[] {
-  return [partition, epoch, recordEpoch, firstSequence, count, bytes];
+function batchFields({ partition, epoch, recordEpoch, firstSequence, count }: BatchColumns): unknown[] {
+  return [partition, epoch, recordEpoch, firstSequence, count];
 }
 
 function markFields({ partition, epoch, commit, trimFloor, heldFrom }: MarkColumns): unknown[] {
@@ -203,8 +203,7 @@ function batchesOf(fields: Fields): BatchColumns {
     recordEpoch: fields.counts(length) as Epoch[],
     firstSequence: fields.counts(length) as Sequence[],
     count: fields.counts(length),
-    bytes: fields.counts(length),
-    payload: fields.payloads(length),
+    payload: fields.payloads(length === 0 ? 0 : 1)[0],
   };
 }
 

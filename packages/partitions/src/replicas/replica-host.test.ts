@@ -230,3 +230,26 @@ describe('a step that fails', () => {
     expect(grid.failures).toEqual([new Error('a fault of ours')]);
   });
 });
+
+describe('an append whose payload', () => {
+  it.each([
+    ['is not whole', (payload: Uint8Array) => payload.fill(0, payload.length - 4), 1],
+    ['has lost its end', (payload: Uint8Array) => payload.subarray(0, 40), 1],
+  ] as const)('B4: %s is not taken, and sent again', async (_, bend, failures) => {
+    const grid = await HostGrid.start(THREE);
+    const [backup] = backupsOf(grid, 0);
+    let bent = 0;
+    grid.isLost = (message) => {
+      const isFirst = message.payloads.length > 0 && bent++ === 0;
+      if (isFirst) (message.payloads as Uint8Array[])[0] = bend(message.payloads[0]!.slice());
+      return false;
+    };
+    const batch = grid.primaryOf(0).put(0, 1, 'one');
+    expect(await outcomeOf(grid, batch)).toBe(true);
+    await grid.advance(20);
+    expect([bent > 1, backup!.get(0, 1)]).toEqual([true, 'one']);
+    expect(grid.failures).toHaveLength(failures);
+    // No copy was lost over it.
+    expect([grid.isWhole, backupsOf(grid, 0)[0] === backup]).toEqual([true, true]);
+  });
+});

@@ -34,15 +34,8 @@ import type { ReplicaStore } from './replica-store.ts';
 import { ReplicatedCommitter } from './replicated-committer.ts';
 import { ServedPartitions } from './served-partitions.ts';
 
-/** Effects after which a copy is what the core takes it for, or is none. */
-const CHANGES_COPY: ReadonlySet<Effect['kind']> = new Set([
-  'apply',
-  'commitBackup',
-  'openCopy',
-  'serve',
-  'installPage',
-  'finishInstall',
-]);
+/** Effects on one copy after which it is what the core takes it for, or is none; those of many are looked after row by row. */
+const CHANGES_COPY: ReadonlySet<Effect['kind']> = new Set(['openCopy', 'serve', 'installPage', 'finishInstall']);
 /** How often the core is told that time passes. */
 const TICK_MS = 15;
 
@@ -119,8 +112,12 @@ export class ReplicaHost {
       sealed: (partition, lastSequence) => this.#sealed(partition, lastSequence),
       followersOf: (partition) => core.followersOf(partition),
     });
-    const copyLost = (partition: number): void => this.#copyLost(partition);
-    this.#copies = new BackupCopies({ store, core, copyLost });
+    this.#copies = new BackupCopies({
+      ...{ store, core },
+      copyLost: (partition) => this.#loseCopy(partition),
+      isLost: (partition) => this.#lostNow.has(partition),
+      failed: (error) => options.ports.failed(error),
+    });
     this.#outgoing = new OutgoingCopies({ store, core, later: (run) => this.#later(run) });
   }
 
@@ -265,8 +262,9 @@ export class ReplicaHost {
 
   /** What was asked for before the core heard that the copy is gone. */
   #isOfLost(effect: Effect): boolean {
-    if (this.#lostNow.size === 0 || !CHANGES_COPY.has(effect.kind) || effect.kind === 'openCopy') return false;
-    return 'partition' in effect && this.#lostNow.has(effect.partition);
+    if (this.#lostNow.size === 0 || effect.kind === 'openCopy') return false;
+    const partition = changedCopyOf(effect);
+    return partition !== undefined && this.#lostNow.has(partition);
   }
 
   /** One that fails keeps no other from being done (replica-host H5). */
@@ -275,7 +273,8 @@ export class ReplicaHost {
       this.#performOutside(effect);
     } catch (error) {
       this.#options.ports.failed(error);
-      if (CHANGES_COPY.has(effect.kind) && 'partition' in effect) this.#loseCopy(effect.partition);
+      const partition = changedCopyOf(effect);
+      if (partition !== undefined) this.#loseCopy(partition);
     }
   }
 
@@ -333,7 +332,7 @@ export class ReplicaHost {
         this.#drop(effect.partition);
         return;
       case 'commit':
-        this.committer.commitTo(effect.partition as PartitionId, effect.commit);
+        this.#commit(effect);
         return;
       case 'serve':
         this.#serve(effect);
@@ -359,6 +358,16 @@ export class ReplicaHost {
       case 'finishInstall':
         this.#copies.finishInstall(effect);
         return;
+    }
+  }
+
+  #commit({ partition, commit }: Extract<Effect, { kind: 'commit' }>): void {
+    for (let row = 0; row < partition.length; row++) {
+      try {
+        this.committer.commitTo(partition[row] as PartitionId, commit[row]!);
+      } catch (error) {
+        this.#options.ports.failed(error);
+      }
     }
   }
 
@@ -423,9 +432,20 @@ export class ReplicaHost {
   }
 }
 
+/** The partition whose copy an effect changes; undefined: none, or several. */
+function changedCopyOf(effect: Effect): number | undefined {
+  if (!CHANGES_COPY.has(effect.kind) || !('partition' in effect)) return undefined;
+  return typeof effect.partition === 'number' ? effect.partition : undefined;
+}
+
 function logReaderOf(store: ReplicaStore): LogReader {
   return {
-    read: (partition, from, bytesMax) => store.readRun(partition as PartitionId, from, bytesMax),
+    begin: () => store.beginRuns(),
+    get isFull() {
+      return store.isRunsFull;
+    },
+    add: (partition, from, bytesMax) => store.addRun(partition as PartitionId, from, bytesMax),
+    finish: () => store.finishRuns(),
     terms: (partition) => store.logTerms(partition as PartitionId),
   };
 }

@@ -39,6 +39,9 @@ export class MemberStore implements SimStore {
   readonly #incoming = new Map<number, Incoming>();
   /** By partition and replica: from where it wants the log. */
   readonly #holds = new Map<number, Map<ReplicaId, number>>();
+  readonly isFull = false;
+  /** Runs of the payload in the making. */
+  #runs: (readonly ToyRecord[])[] = [];
   readonly #keptRecords: number;
   readonly #heldRecords: number;
 
@@ -69,8 +72,8 @@ export class MemberStore implements SimStore {
   }
 
   /** @returns the records that the copy had not, or undefined where there is no copy that they follow */
-  apply(partition: number, first: number, payload: Payload): readonly ToyRecord[] | undefined {
-    const records = payload as readonly ToyRecord[];
+  apply(partition: number, first: number, payload: Payload, run: number): readonly ToyRecord[] | undefined {
+    const records = (payload as readonly (readonly ToyRecord[])[])[run]!;
     const copy = this.#copies.get(partition);
     if (copy === undefined || first > copy.last + 1) return undefined;
     const fresh = records.filter(({ sequence }) => sequence > copy.last);
@@ -101,7 +104,15 @@ export class MemberStore implements SimStore {
 
   /* ---- The log, as the core reads it ------------------------------------------------------------------------------- */
 
-  read(partition: number, from: Sequence, bytesMax: number): LogRun | undefined {
+  begin(): void {
+    this.#runs = [];
+  }
+
+  finish(): Payload {
+    return this.#runs;
+  }
+
+  add(partition: number, from: Sequence, bytesMax: number): LogRun | undefined {
     const copy = this.#copies.get(partition);
     if (copy === undefined || from < copy.first) return undefined;
     const recordEpoch = copy.at(from)?.epoch;
@@ -114,7 +125,8 @@ export class MemberStore implements SimStore {
       records.push(record);
     }
     const bytes = records.length * RECORD_BYTES;
-    return { recordEpoch: recordEpoch as LogRun['recordEpoch'], count: records.length, bytes, payload: records };
+    this.#runs.push(records);
+    return { recordEpoch: recordEpoch as LogRun['recordEpoch'], count: records.length, bytes };
   }
 
   terms(partition: number): LogTerms {

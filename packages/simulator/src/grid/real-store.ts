@@ -109,11 +109,11 @@ export class RealStore implements SimStore {
     this.#copies.set(partition, new RealCopy(this.#store, partition as PartitionId, this.#records, this.#given));
   }
 
-  apply(partition: number, first: number, payload: Payload): readonly ToyRecord[] | undefined {
+  apply(partition: number, first: number, payload: Payload, run: number): readonly ToyRecord[] | undefined {
     const copy = this.#copies.get(partition);
     if (copy === undefined || first > copy.last + 1) return undefined;
     const from = copy.last + 1;
-    this.#store.applyFrame(readRecordFrame(payload as Uint8Array));
+    this.#store.applyFrame(readRecordFrame(payload as Uint8Array).at(run));
     return copy.from(from, copy.last);
   }
 
@@ -144,8 +144,20 @@ export class RealStore implements SimStore {
 
   /* ---- The log, as the core reads it ------------------------------------------------------------------------------- */
 
-  read(partition: number, from: Sequence, bytesMax: number): LogRun | undefined {
-    return this.#store.readRun(partition as PartitionId, from, bytesMax);
+  get isFull(): boolean {
+    return this.#store.isRunsFull;
+  }
+
+  begin(): void {
+    this.#store.beginRuns();
+  }
+
+  add(partition: number, from: Sequence, bytesMax: number): LogRun | undefined {
+    return this.#store.addRun(partition as PartitionId, from, bytesMax);
+  }
+
+  finish(): Payload {
+    return this.#store.finishRuns();
   }
 
   terms(partition: number): LogTerms {

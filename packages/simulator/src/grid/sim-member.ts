@@ -58,6 +58,12 @@ const SUSPENSION_MIN_MS = 1;
 const FREE_BYTES = 1024 * 1024;
 const FREE_BYTES_SHORT = 300;
 
+/** Effects on one copy. */
+type OfCopy = Exclude<
+  Effect,
+  { kind: 'send' | 'transact' | 'renew' | 'left' | 'note' | 'apply' | 'commitBackup' | 'commit' }
+>;
+
 export interface SimMemberOptions {
   readonly replica: ReplicaId;
   readonly replication: Omit<ReplicationOptions, 'self'>;
@@ -316,18 +322,36 @@ export class SimMember {
   }
 
   #performOnStore(effect: Exclude<Effect, { kind: 'send' | 'transact' | 'renew' | 'left' | 'note' }>): void {
+    switch (effect.kind) {
+      case 'apply':
+        for (const [row, partition] of effect.partition.entries())
+          this.#apply(partition, effect.firstSequence[row]!, effect.payload, effect.run[row]!);
+        return;
+      case 'commitBackup':
+        for (const [row, partition] of effect.partition.entries()) {
+          const copy = this.store.copyOf(partition);
+          copy?.commit(effect.commit[row]!);
+          copy?.trim(effect.trimFloor[row]!);
+        }
+        return;
+      case 'commit':
+        for (const [row, partition] of effect.partition.entries()) this.#committed(partition, effect.commit[row]!);
+        return;
+      default:
+        this.#performOnCopy(effect);
+        return;
+    }
+  }
+
+  #committed(partition: number, commit: number): void {
+    this.#calls.committed(partition, commit);
+    if (this.store.trimServed(partition)) this.core.termsChanged(partition);
+  }
+
+  #performOnCopy(effect: OfCopy): void {
     const { partition } = effect;
     const { store, core } = this;
     switch (effect.kind) {
-      case 'apply':
-        this.#apply(partition, effect.firstSequence, effect.payload);
-        return;
-      case 'commitBackup': {
-        const copy = store.copyOf(partition);
-        copy?.commit(effect.commit);
-        copy?.trim(effect.trimFloor);
-        return;
-      }
       case 'openCopy':
         store.open(partition, effect.logEpoch);
         this.#world.watch.began(this, partition);
@@ -335,10 +359,6 @@ export class SimMember {
       case 'dropCopy':
         store.drop(partition);
         this.#world.watch.dropped(this, partition);
-        return;
-      case 'commit':
-        this.#calls.committed(partition, effect.commit);
-        if (store.trimServed(partition)) core.termsChanged(partition);
         return;
       case 'serve':
         this.#calls.serves(partition, effect.epoch, effect.lastSequence, effect.above);
@@ -375,8 +395,8 @@ export class SimMember {
     }
   }
 
-  #apply(partition: number, first: number, payload: Payload): void {
-    const fresh = this.store.apply(partition, first, payload);
+  #apply(partition: number, first: number, payload: Payload, run: number): void {
+    const fresh = this.store.apply(partition, first, payload, run);
     if (fresh === undefined) {
       this.core.copyLost(partition, this.#now());
       return;

@@ -47,8 +47,8 @@ export interface SimStore extends LogReader {
   partitions(): Iterable<number>;
   open(partition: number, logEpoch: Epoch): void;
   drop(partition: number): void;
-  /** @returns the records that the copy had not, or undefined where there is no copy that they follow */
-  apply(partition: number, first: number, payload: Payload): readonly ToyRecord[] | undefined;
+  /** Takes a run of a payload. @returns the records that the copy had not, or undefined where there is no copy that they follow */
+  apply(partition: number, first: number, payload: Payload, run: number): readonly ToyRecord[] | undefined;
   /** Everything held is shown by now: the copy is a primary's. */
   serve(partition: number, epoch: Epoch): void;
   stopServing(partition: number): void;

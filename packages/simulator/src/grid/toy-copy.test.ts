@@ -77,7 +77,7 @@ describe('a store', () => {
   function served(): MemberStore {
     const store = new MemberStore(10, 30);
     store.open(0);
-    store.apply(0, 1, records(40));
+    store.apply(0, 1, [records(40)], 0);
     store.copyOf(0)!.commit(35);
     return store;
   }
@@ -103,9 +103,9 @@ describe('a store', () => {
 
   it('passes over records that it has, and refuses a gap', () => {
     const store = served();
-    expect(store.apply(0, 39, records(42).slice(38))).toHaveLength(2);
-    expect(store.apply(0, 44, records(45).slice(43))).toBeUndefined();
-    expect(store.apply(1, 1, records(1))).toBeUndefined();
+    expect(store.apply(0, 39, [[], records(42).slice(38)], 1)).toHaveLength(2);
+    expect(store.apply(0, 44, [records(45).slice(43)], 0)).toBeUndefined();
+    expect(store.apply(1, 1, [records(1)], 0)).toBeUndefined();
   });
 
   it('S2: keeps the log for who catches up, up to a bound', () => {
@@ -120,9 +120,11 @@ describe('a store', () => {
 
   it('reads runs of one epoch', () => {
     const store = served();
-    expect(store.read(0, 5 as never, 100_000)).toMatchObject({ recordEpoch: 1, count: 3 });
-    expect(store.read(0, 8 as never, 250)).toMatchObject({ recordEpoch: 2, count: 2 });
+    store.begin();
+    expect(store.add(0, 5 as never, 100_000)).toMatchObject({ recordEpoch: 1, count: 3 });
+    expect(store.add(0, 8 as never, 250)).toMatchObject({ recordEpoch: 2, count: 2 });
     store.trimServed(0);
-    expect(store.read(0, 24 as never, 100)).toBeUndefined();
+    expect(store.add(0, 24 as never, 100)).toBeUndefined();
+    expect(store.finish()).toMatchObject([{ length: 3 }, { length: 2 }]);
   });
 });

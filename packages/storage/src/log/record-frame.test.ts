@@ -1,8 +1,10 @@
 import { crc32 } from 'node:zlib';
-import { type Sequence, seededRandom } from '@ashlar/core';
+import { type Epoch, type PartitionId, type Sequence, seededRandom } from '@ashlar/core';
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
+import type { MemberStore } from '../member-store.ts';
 import { MAP, makeBench, PARTITION, put, stagePut, stageRemove, textOf } from '../testing/store-bench.ts';
-import { RecordKind } from './log-record.ts';
+import { LogRecordView, RecordKind } from './log-record.ts';
 import { type RecordFrame, readRecordFrame } from './record-frame.ts';
 
 const FIRST = 1 as Sequence;
@@ -138,7 +140,8 @@ describe('a frame of log records', () => {
 
   it('is refused when its terms cannot be those of its log', () => {
     const bytes = writtenStore(5).store.encodeLog(PARTITION, 3 as Sequence, 20, Infinity)!;
-    const [TRIM_FLOOR, HELD_FROM, VERSION_BEFORE] = [48, 56, 64];
+    // Columns of one run lie behind the header, each of a byte and, unless it is 0, a number.
+    const [TRIM_FLOOR, HELD_FROM, VERSION_BEFORE] = [61, 70, 79];
     const withTerm = (at: number, value: number): Uint8Array => {
       const bent = bytes.slice();
       const view = new DataView(bent.buffer);
@@ -172,5 +175,129 @@ describe('a frame of log records', () => {
     // Key and value, and the ends of both.
     expect(bytes.length).toBeLessThan(1000 * (7 + 5 + 8) + 300);
     expect(readRecordFrame(bytes).field('mapId', 999)).toBe(MAP);
+  });
+
+  describe('of several runs', () => {
+    const OTHER = 1 as PartitionId;
+
+    /** Runs of two partitions, one after the other: [partition, first sequence, bytes of keys and values at most]. */
+    function framed(store: MemberStore, runs: readonly (readonly [PartitionId, number, number])[]): RecordFrame {
+      store.beginRuns();
+      for (const [partition, from, bytesMax] of runs) store.addRun(partition, from as Sequence, bytesMax);
+      return readRecordFrame(store.finishRuns());
+    }
+
+    function writtenBoth() {
+      const bench = writtenStore(3);
+      bench.store.openPartition(OTHER, 5 as Epoch);
+      for (let round = 0; round < 9; round++) {
+        const batch = bench.store.begin({ requestSession: 9, requestNumber: round });
+        stagePut(batch, `other${round}`, 'w'.repeat(round), OTHER);
+        batch.commit();
+      }
+      return bench;
+    }
+
+    it('tells of each what a frame of its own tells', () => {
+      const { store } = writtenBoth();
+      const runs = [
+        [PARTITION, 1, 300],
+        [OTHER, 4, 1],
+        [OTHER, 5, 1e6],
+        [PARTITION, 3, 1e6],
+      ] as const;
+      const frame = framed(store, runs);
+      expect(frame.runs).toBe(runs.length);
+      // In any order: each of them is where it was.
+      for (const run of [2, 0, 3, 1]) {
+        const [partition, from, bytesMax] = runs[run]!;
+        const lone = readRecordFrame(store.readRun(partition, from as Sequence, bytesMax)!.payload);
+        const { firstSequence, count, incarnation, trimFloor, heldFrom, versionBefore } = lone;
+        const terms = { partition, firstSequence, count, incarnation, trimFloor, heldFrom, versionBefore };
+        expect(frame.at(run)).toMatchObject(terms);
+        expect(linesOf(frame)).toEqual(linesOf(lone));
+      }
+      expect(() => frame.at(runs.length)).toThrow('G6');
+    });
+
+    it('is gathered beside a run that is read alone, and begins anew where one was given up', () => {
+      const { store } = writtenBoth();
+      store.beginRuns();
+      store.addRun(PARTITION, FIRST, 1e6);
+      store.beginRuns();
+      expect(store.addRun(OTHER, 2 as Sequence, 1)).toMatchObject({ recordEpoch: 5, count: 1 });
+      expect(store.readRun(PARTITION, FIRST, 1e6)!.count).toBeGreaterThan(1);
+      const frame = readRecordFrame(store.finishRuns());
+      expect([frame.runs, frame.partition, frame.firstSequence, frame.count]).toEqual([1, OTHER, 2, 1]);
+    });
+
+    it('goes without a run that fails', () => {
+      const { store } = writtenBoth();
+      const whole = framed(store, [
+        [PARTITION, 1, 1],
+        [PARTITION, 3, 1],
+      ]);
+      store.beginRuns();
+      store.addRun(PARTITION, FIRST, 1);
+      let left = 5;
+      const positionKey = jest.spyOn(LogRecordView.prototype, 'positionKey').mockImplementation(() => {
+        if (left-- === 0) throw new Error('a fault of ours');
+      });
+      for (const partition of [PARTITION, OTHER]) {
+        expect(() => store.addRun(partition, FIRST, 1e6)).toThrow('a fault of ours');
+        left = 0;
+      }
+      positionKey.mockRestore();
+      store.addRun(PARTITION, 3 as Sequence, 1);
+      const frame = readRecordFrame(store.finishRuns());
+      for (const run of [0, 1]) expect(linesOf(frame.at(run))).toEqual(linesOf(whole.at(run)));
+    });
+
+    it('passes over a log that does not reach back so far', () => {
+      const { store } = makeBench({ logBytesPerPartition: 2000 });
+      for (let round = 0; round < 30; round++) put(store, 'a', 'x'.repeat(50));
+      const { firstSequence } = store.logInfo(PARTITION);
+      store.beginRuns();
+      expect(store.addRun(PARTITION, 1 as Sequence, 1)).toBeUndefined();
+      expect(store.addRun(PARTITION, firstSequence, 1)).toMatchObject({ count: 1 });
+      expect(readRecordFrame(store.finishRuns())).toMatchObject({ runs: 1, firstSequence });
+    });
+
+    it('is full where the next batch may have no room', () => {
+      const { store } = makeBench({ maxBytes: 64 << 20 });
+      const batch = store.begin();
+      for (let index = 0; index < 32_768; index++) stagePut(batch, `k${index}`, '');
+      batch.commit();
+      put(store, 'last', '');
+      store.beginRuns();
+      expect([store.addRun(PARTITION, FIRST, 1)?.count, store.isRunsFull]).toEqual([32_768, true]);
+      store.beginRuns();
+      expect(store.addRun(PARTITION, 32_769 as Sequence, 1)?.count).toBe(1);
+      expect([store.isRunsFull, store.addRun(PARTITION, FIRST, 1)?.count]).toEqual([false, 32_768]);
+      expect(readRecordFrame(store.finishRuns())).toMatchObject({ runs: 2, count: 1 });
+    });
+
+    it('is refused when its runs cannot be', () => {
+      const { store } = writtenBoth();
+      store.beginRuns();
+      store.addRun(PARTITION, FIRST, 1);
+      store.addRun(OTHER, FIRST, 1);
+      const bytes = store.finishRuns();
+      const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
+      for (let at = 8; at < bytes.length - 4; at++) {
+        for (const value of [0, 1, 3, 255]) {
+          const bent = bytes.slice();
+          if (bent[at] === value) continue;
+          bent[at] = value;
+          new DataView(bent.buffer).setUint32(bent.length - 4, crc32(bent.subarray(0, bent.length - 4)), true);
+          // Whole, and of other numbers; or refused: nothing else.
+          try {
+            expect(readRecordFrame(bent).runs).toBeGreaterThan(0);
+          } catch (error) {
+            expect(error).toEqual(refused);
+          }
+        }
+      }
+    });
   });
 });

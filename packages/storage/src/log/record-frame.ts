@@ -1,23 +1,25 @@
 /**
- * A run of one partition's log as bytes, for whoever keeps it too (a backup, a transfer, a disk): columns of records, keys
- * and values as they lie in the arena.
+ * Runs of the logs of one partition or many as bytes, for whoever keeps them too (a backup, a transfer, a disk): columns of runs,
+ * columns of records, keys and values as they lie in the arena.
  *
- *   [magic][format][partition][count][first sequence][incarnation][key bytes][value bytes]
- *   [trim floor][held from][version before]  [column] ...  [keys][values]  [checksum]
+ *   [magic][format][runs][records][key bytes][value bytes]  [column of runs] ...  [column of records] ...  [keys][values]  [checksum]
  *
- * Columns as columns-codec.ts writes them: what a run of records shares costs nothing a record. Little-endian throughout.
+ * A run has a partition, its records, the first sequence, and the terms of its log; its records follow those of the run before.
+ * Columns as columns-codec.ts writes them: what records share costs nothing a record. Little-endian throughout.
  *
  * record-frame G1  The checksum (CRC-32) covers every byte before it: version, epoch and session like the values.
- * record-frame G2  Sequences count up by one from the first. A superseded record keeps its place, and its key, by which a backup
+ * record-frame G2  Sequences of a run count up by one from its first. A superseded record keeps its place, and its key, by which a backup
  *                  finds what it replaced. One of a map that was dropped where the frame is written keeps its place alone:
  *                  whoever begins now never hears of that map.
  * record-frame G3  What readRecordFrame() answers is whole: kinds, causes, lengths and ends agree with the bytes. Else it is
  *                  refused.
- * record-frame G4  Versions and epochs never fall along a frame (partition-log L1): asserted where it is written and
+ * record-frame G4  Versions and epochs never fall along a run (partition-log L1): asserted where it is written and
  *                  where it is applied.
- * record-frame G5  With the records go the terms of the log that they are from: its first sequence (the trim floor: whoever
- *                  wants an earlier one cannot catch up from frames), from where durable consumers hold it, and the version
- *                  before the frame.
+ * record-frame G5  With the records of a run go the terms of the log that they are from: its first sequence (the trim floor:
+ *                  whoever wants an earlier one cannot catch up from frames), from where durable consumers hold it, and the
+ *                  version before the run.
+ * record-frame G6  A RecordFrame stands at one of its runs: what it says of a partition, and of records by their index, is that
+ *                  run's. It stands at the first until it is moved.
  *
  * @see ISO 3309 for the checksum
  */
@@ -33,11 +35,23 @@ import {
 } from './log-record.ts';
 
 const MAGIC = 0x4641_4c41;
-const FORMAT = 3;
-const HEADER_BYTES = 72;
+const FORMAT = 4;
+const HEADER_BYTES = 32;
 const CHECKSUM_BYTES = 4;
 /** Most records of a frame: a reader makes room for them before it has seen them. */
 export const FRAME_RECORDS_MAX = 65_536;
+
+/** Fields of a run, by the place of their column on the wire. */
+const RUN_COLUMN = {
+  partition: 0,
+  count: 1,
+  firstSequence: 2,
+  incarnation: 3,
+  trimFloor: 4,
+  heldFrom: 5,
+  versionBefore: 6,
+} as const;
+const RUN_COLUMN_COUNT = 7;
 
 /** Fields of a record that have a column, by its place on the wire. */
 const COLUMN = {
@@ -78,32 +92,71 @@ export interface LogTerms {
   versionBefore(sequence: number): number;
 }
 
-/** Gathers records, then writes them as one frame; used again for the next. Writer's thread only. */
+/** Gathers runs of records, then writes them as one frame; used again for the next. Writer's thread only. */
 export class RecordFrameWriter {
-  #columns: Float64Array[] = Array.from({ length: COLUMN_COUNT }, () => new Float64Array(FIRST_RECORDS));
+  #columns: Float64Array[] = columnsOf(COLUMN_COUNT);
+  #runColumns: Float64Array[] = columnsOf(RUN_COLUMN_COUNT);
+  #runs = 0;
   #count = 0;
-  #partition = 0;
+  /** Place of the first record of the run that is being gathered, and its sequence. */
+  #runStart = 0;
   #firstSequence = 0;
-  #incarnation = 0;
-  #trimFloor = 0;
-  #heldFrom = 0;
-  #versionBefore = 0;
+  /** Bytes of keys and values before it. */
+  #runKeys = 0;
+  #runValues = 0;
   readonly #keys = new AppendedBytes();
   readonly #values = new AppendedBytes();
 
-  begin(partition: number, firstSequence: number, log: LogTerms): void {
+  /** Begins a frame; one that was begun before is given up. */
+  begin(): void {
+    this.#runs = 0;
     this.#count = 0;
+    this.#runStart = 0;
     this.#keys.length = 0;
     this.#values.length = 0;
-    this.#partition = partition;
-    this.#firstSequence = firstSequence;
-    this.#incarnation = log.incarnation;
-    this.#trimFloor = log.firstSequence;
-    this.#heldFrom = log.heldFrom;
-    this.#versionBefore = log.versionBefore(firstSequence);
   }
 
-  /** Records so far. */
+  /** Begins the next run of the frame: at least one record follows. */
+  beginRun(partition: number, firstSequence: number, log: LogTerms): void {
+    assert(this.#runs === 0 || this.#count > this.#runStart, 'a run has records');
+    const { incarnation, firstSequence: trimFloor, heldFrom } = log;
+    const versionBefore = log.versionBefore(firstSequence);
+    this.#endRun();
+    const at = this.#runs++;
+    if (at === this.#runColumns[0]!.length) this.#runColumns = this.#runColumns.map(grownColumn);
+    const columns = this.#runColumns;
+    columns[RUN_COLUMN.partition]![at] = partition;
+    columns[RUN_COLUMN.firstSequence]![at] = firstSequence;
+    columns[RUN_COLUMN.incarnation]![at] = incarnation;
+    columns[RUN_COLUMN.trimFloor]![at] = trimFloor;
+    columns[RUN_COLUMN.heldFrom]![at] = heldFrom;
+    columns[RUN_COLUMN.versionBefore]![at] = versionBefore;
+    this.#firstSequence = firstSequence;
+    this.#runKeys = this.#keys.length;
+    this.#runValues = this.#values.length;
+  }
+
+  #endRun(): void {
+    if (this.#runs > 0) this.#runColumns[RUN_COLUMN.count]![this.#runs - 1] = this.#count - this.#runStart;
+    this.#runStart = this.#count;
+  }
+
+  /** Takes back the run that is being gathered. */
+  dropRun(): void {
+    this.#count = this.#runStart;
+    this.#runs -= 1;
+    this.#keys.length = this.#runKeys;
+    this.#values.length = this.#runValues;
+    // The run before it is the last one again.
+    if (this.#runs > 0) this.#runStart -= this.#runColumns[RUN_COLUMN.count]![this.#runs - 1]!;
+  }
+
+  /** Records of the run so far. */
+  get runCount(): number {
+    return this.#count - this.#runStart;
+  }
+
+  /** Records so far, of all runs. */
   get count(): number {
     return this.#count;
   }
@@ -121,12 +174,12 @@ export class RecordFrameWriter {
   add(record: LogRecordView, isForgotten = false): void {
     const at = this.#count;
     assert(at < FRAME_RECORDS_MAX, 'a frame has a bound');
-    assert(record.sequence === this.#firstSequence + at, 'record-frame G2: sequences count up by one');
+    assert(record.sequence === this.#firstSequence + at - this.#runStart, 'record-frame G2: sequences count up by one');
     const version = record.sealedVersion;
     assert(!Number.isNaN(version), 'only what is sealed leaves the member');
     if (at === this.#columns[0]!.length) this.#grow();
     const columns = this.#columns;
-    if (at > 0) {
+    if (at > this.#runStart) {
       assert(version >= columns[COLUMN.version]![at - 1]!, 'versions rise with sequences');
       assert(record.epoch >= columns[COLUMN.epoch]![at - 1]!, 'epochs rise with sequences');
     }
@@ -167,18 +220,22 @@ export class RecordFrameWriter {
 
   /** The frame, in memory of its own. */
   finish(): Uint8Array {
-    const count = this.#count;
-    assert(count > 0, 'a frame has records');
+    const [runs, count] = [this.#runs, this.#count];
+    assert(runs > 0 && count > this.#runStart, 'a frame has runs, and a run has records');
+    this.#endRun();
+    const runEncodings = this.#runColumns.map((column) => encodingOf(column, runs));
     const encodings = this.#columns.map((column) => encodingOf(column, count));
-    let bytes = HEADER_BYTES + this.contentBytes + CHECKSUM_BYTES;
-    for (const encoding of encodings) bytes += 1 + columnBytes(encoding, count);
+    let bytes = HEADER_BYTES + this.contentBytes + CHECKSUM_BYTES + RUN_COLUMN_COUNT + COLUMN_COUNT;
+    for (const encoding of runEncodings) bytes += columnBytes(encoding, runs);
+    for (const encoding of encodings) bytes += columnBytes(encoding, count);
     const frame = new Uint8Array(bytes);
     const view = new DataView(frame.buffer);
     this.#writeHeader(view);
     let at = HEADER_BYTES;
-    for (let column = 0; column < COLUMN_COUNT; column++) {
+    for (let column = 0; column < RUN_COLUMN_COUNT; column++)
+      at = writeColumn(view, at, this.#runColumns[column]!, runs, runEncodings[column]!);
+    for (let column = 0; column < COLUMN_COUNT; column++)
       at = writeColumn(view, at, this.#columns[column]!, count, encodings[column]!);
-    }
     frame.set(this.#keys.used, at);
     frame.set(this.#values.used, at + this.#keys.length);
     view.setUint32(bytes - CHECKSUM_BYTES, crc32(frame.subarray(0, bytes - CHECKSUM_BYTES)), true);
@@ -188,51 +245,66 @@ export class RecordFrameWriter {
   #writeHeader(view: DataView): void {
     view.setUint32(0, MAGIC, true);
     view.setUint32(4, FORMAT, true);
-    view.setUint32(8, this.#partition, true);
+    view.setUint32(8, this.#runs, true);
     view.setUint32(12, this.#count, true);
-    view.setFloat64(16, this.#firstSequence, true);
-    view.setFloat64(24, this.#incarnation, true);
-    view.setFloat64(32, this.#keys.length, true);
-    view.setFloat64(40, this.#values.length, true);
-    view.setFloat64(48, this.#trimFloor, true);
-    view.setFloat64(56, this.#heldFrom, true);
-    view.setFloat64(64, this.#versionBefore, true);
+    view.setFloat64(16, this.#keys.length, true);
+    view.setFloat64(24, this.#values.length, true);
   }
 }
 
-type FrameHeader = Pick<
-  RecordFrame,
-  'partition' | 'count' | 'firstSequence' | 'incarnation' | 'trimFloor' | 'heldFrom' | 'versionBefore'
->;
+function columnsOf(count: number): Float64Array[] {
+  return Array.from({ length: count }, () => new Float64Array(FIRST_RECORDS));
+}
 
-/** A frame as it was read: fields by record, keys and values where they lie. Whole (record-frame G3). */
+type Columns = readonly ArrayLike<number>[];
+
+/** A frame as it was read: fields by record, keys and values where they lie. Whole (record-frame G3), at one of its runs (G6). */
 export class RecordFrame {
-  readonly partition: number;
-  readonly count: number;
-  readonly firstSequence: number;
-  readonly incarnation: number;
+  readonly runs: number;
+  partition = 0;
+  /** Records of the run. */
+  count = 0;
+  firstSequence = 0;
+  incarnation = 0;
   /** The first sequence that the log had when the frame was written (record-frame G5). */
-  readonly trimFloor: number;
+  trimFloor = 0;
   /** The lowest sequence that durable consumers of the log wanted then; Infinity: none. */
-  readonly heldFrom: number;
+  heldFrom = 0;
   /** Version of the record before the first; Infinity: not known. */
-  readonly versionBefore: number;
+  versionBefore = 0;
   /** Keys of all records, one behind the other. */
   readonly keys: Uint8Array;
   readonly values: Uint8Array;
-  readonly #columns: readonly ArrayLike<number>[];
+  readonly #runColumns: Columns;
+  /** Place of the first record of each run. */
+  readonly #starts: Uint32Array;
+  readonly #columns: Columns;
+  /** Place of the first record of the run. */
+  #start = 0;
 
-  constructor(header: FrameHeader, columns: readonly ArrayLike<number>[], keys: Uint8Array, values: Uint8Array) {
-    this.partition = header.partition;
-    this.count = header.count;
-    this.firstSequence = header.firstSequence;
-    this.incarnation = header.incarnation;
-    this.trimFloor = header.trimFloor;
-    this.heldFrom = header.heldFrom;
-    this.versionBefore = header.versionBefore;
+  constructor(runColumns: Columns, starts: Uint32Array, columns: Columns, keys: Uint8Array, values: Uint8Array) {
+    this.runs = starts.length;
+    this.#runColumns = runColumns;
+    this.#starts = starts;
     this.#columns = columns;
     this.keys = keys;
     this.values = values;
+    this.at(0);
+  }
+
+  /** Moves to a run (record-frame G6). @returns itself */
+  at(run: number): this {
+    assert(run < this.runs, 'record-frame G6: it stands at one of its runs');
+    const columns = this.#runColumns;
+    this.#start = this.#starts[run]!;
+    this.partition = columns[RUN_COLUMN.partition]![run]!;
+    this.count = columns[RUN_COLUMN.count]![run]!;
+    this.firstSequence = columns[RUN_COLUMN.firstSequence]![run]!;
+    this.incarnation = columns[RUN_COLUMN.incarnation]![run]!;
+    this.trimFloor = columns[RUN_COLUMN.trimFloor]![run]!;
+    this.heldFrom = columns[RUN_COLUMN.heldFrom]![run]!;
+    this.versionBefore = columns[RUN_COLUMN.versionBefore]![run]!;
+    return this;
   }
 
   get lastSequence(): number {
@@ -244,9 +316,9 @@ export class RecordFrame {
     return this.field('version', this.count - 1) as Version;
   }
 
-  /** A field of a record; `index` counts from 0. */
+  /** A field of a record; `index` counts from 0, the first record of the run. */
   field(name: keyof typeof COLUMN, index: number): number {
-    return this.#columns[COLUMN[name]]![index]!;
+    return this.#columns[COLUMN[name]]![this.#start + index]!;
   }
 
   /** Fills in what the batch of a record gave it. */
@@ -267,16 +339,18 @@ export class RecordFrame {
   }
 
   keyStart(index: number): number {
-    return index === 0 ? 0 : this.#columns[COLUMN.keyEnd]![index - 1]!;
+    const at = this.#start + index;
+    return at === 0 ? 0 : this.#columns[COLUMN.keyEnd]![at - 1]!;
   }
 
   valueStart(index: number): number {
-    return index === 0 ? 0 : this.#columns[COLUMN.valueEnd]![index - 1]!;
+    const at = this.#start + index;
+    return at === 0 ? 0 : this.#columns[COLUMN.valueEnd]![at - 1]!;
   }
 }
 
 /**
- * @returns the frame; keys and values are views of `bytes`
+ * @returns the frame, at its first run; keys and values are views of `bytes`
  * @throws GridError INVALID_ARGUMENT when it is not a whole frame of this format (record-frame G1, G3, G4)
  */
 export function readRecordFrame(bytes: Uint8Array): RecordFrame {
@@ -286,51 +360,78 @@ export function readRecordFrame(bytes: Uint8Array): RecordFrame {
   if (view.getUint32(0, true) !== MAGIC) throw malformed('it does not begin as one');
   if (view.getUint32(4, true) !== FORMAT) throw malformed(`format ${view.getUint32(4, true)} is not known here`);
   if (view.getUint32(end, true) !== crc32(bytes.subarray(0, end))) throw malformed('its checksum is wrong');
-  const count = view.getUint32(12, true);
-  const header = {
-    partition: view.getUint32(8, true),
-    count,
-    firstSequence: view.getFloat64(16, true),
-    incarnation: view.getFloat64(24, true),
-    trimFloor: view.getFloat64(48, true),
-    heldFrom: view.getFloat64(56, true),
-    versionBefore: view.getFloat64(64, true),
-  };
-  const keyBytes = view.getFloat64(32, true);
-  const valueBytes = view.getFloat64(40, true);
+  const [runs, count] = [view.getUint32(8, true), view.getUint32(12, true)];
+  const [keyBytes, valueBytes] = [view.getFloat64(16, true), view.getFloat64(24, true)];
   if (count > FRAME_RECORDS_MAX) throw malformed(`${count} records are too many`);
-  const columns: ArrayLike<number>[] = [];
-  let at = HEADER_BYTES;
-  for (let column = 0; column < COLUMN_COUNT; column++) {
-    const read = readColumn(view, at, end, count);
-    if (read === undefined) throw malformed('a column has no known encoding, or does not fit');
-    columns.push(read.column);
-    at = read.end;
-  }
+  if (runs === 0 || runs > count) throw malformed('its runs have no records');
+  const runColumns = readColumns(view, HEADER_BYTES, end, RUN_COLUMN_COUNT, runs);
+  const { columns, end: at } = readColumns(view, runColumns.end, end, COLUMN_COUNT, count);
   if (at + keyBytes + valueBytes !== end) throw malformed('keys and values do not fill it');
+  const starts = startsOf(runColumns.columns[RUN_COLUMN.count]!, runs, count);
   const keys = bytes.subarray(at, at + keyBytes);
-  const frame = new RecordFrame(header, columns, keys, bytes.subarray(at + keyBytes, end));
+  const frame = new RecordFrame(runColumns.columns, starts, columns, keys, bytes.subarray(at + keyBytes, end));
   checkRecords(frame);
   return frame;
 }
 
+function readColumns(
+  view: DataView,
+  from: number,
+  end: number,
+  columnCount: number,
+  rows: number,
+): { readonly columns: Columns; readonly end: number } {
+  const columns: ArrayLike<number>[] = [];
+  let at = from;
+  while (columns.length < columnCount) {
+    const read = readColumn(view, at, end, rows);
+    if (read === undefined) throw malformed('a column has no known encoding, or does not fit');
+    columns.push(read.column);
+    at = read.end;
+  }
+  return { columns, end: at };
+}
+
+/** Where the records of each run begin. */
+function startsOf(counts: ArrayLike<number>, runs: number, count: number): Uint32Array {
+  const starts = new Uint32Array(runs);
+  let start = 0;
+  for (let run = 0; run < runs; run++) {
+    const records = counts[run]!;
+    if (!(Number.isSafeInteger(records) && records > 0 && records <= count - start)) {
+      throw malformed('a run has no records');
+    }
+    starts[run] = start;
+    start += records;
+  }
+  if (start !== count) throw malformed('its runs do not have its records');
+  return starts;
+}
+
 function checkRecords(frame: RecordFrame): void {
-  const { count, firstSequence, keys, values } = frame;
-  if (count === 0 || !isSequence(firstSequence)) throw malformed('it has no records');
+  const ends = { key: 0, value: 0 };
+  for (let run = 0; run < frame.runs; run++) checkRun(frame.at(run), ends);
+  frame.at(0);
+  if (ends.key !== frame.keys.length || ends.value !== frame.values.length) {
+    throw malformed('its ends do not meet its bytes');
+  }
+}
+
+/** @param ends  of the keys and values before; moved on */
+function checkRun(frame: RecordFrame, ends: { key: number; value: number }): void {
   checkTerms(frame);
-  let [keyEnd, valueEnd, version] = [0, 0, 0];
-  for (let index = 0; index < count; index++) {
+  let version = 0;
+  for (let index = 0; index < frame.count; index++) {
     if (!KINDS.has(frame.field('kind', index))) throw malformed('a record is of no known kind');
     if (!CAUSES.has(frame.field('cause', index))) throw malformed('a record has no known cause');
-    if (!(frame.field('keyEnd', index) >= keyEnd)) throw malformed('its keys do not follow each other');
-    if (!(frame.field('valueEnd', index) >= valueEnd)) throw malformed('its values do not follow each other');
+    if (!(frame.field('keyEnd', index) >= ends.key)) throw malformed('its keys do not follow each other');
+    if (!(frame.field('valueEnd', index) >= ends.value)) throw malformed('its values do not follow each other');
     if (!(frame.field('version', index) >= version)) throw malformed('its versions fall');
     if (!isResult(frame, index)) throw malformed('a record has no whole result');
-    keyEnd = frame.field('keyEnd', index);
-    valueEnd = frame.field('valueEnd', index);
+    ends.key = frame.field('keyEnd', index);
+    ends.value = frame.field('valueEnd', index);
     version = frame.field('version', index);
   }
-  if (keyEnd !== keys.length || valueEnd !== values.length) throw malformed('its ends do not meet its bytes');
 }
 
 /** Three words of 32 bits, whose first byte is a length that they have room for. */
@@ -343,7 +444,8 @@ function isResult(frame: RecordFrame, index: number): boolean {
 }
 
 function checkTerms(frame: RecordFrame): void {
-  const { firstSequence, trimFloor, heldFrom, versionBefore } = frame;
+  const { partition, firstSequence, trimFloor, heldFrom, versionBefore } = frame;
+  if (partition >>> 0 !== partition || !isSequence(firstSequence)) throw malformed('a run is of no partition');
   if (!isSequence(trimFloor) || trimFloor > firstSequence) throw malformed('its log begins behind it');
   if (!isSequence(heldFrom) && heldFrom !== Infinity) throw malformed('its log is held from no sequence');
   if (versionBefore === Infinity) return;

@@ -9,7 +9,7 @@
  *                or nothing, as its callers were promised. Only a batch of more than 32,768 records or 8 MiB in one partition goes
  *                in several.
  */
-import { assert, type Epoch, GridError, type PartitionId, type Sequence } from '@ashlar/core';
+import { assert, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import { assertCount, assertSlice } from '../edge-asserts.ts';
 import { RECORD_BYTES } from '../layout.ts';
 import { valueBytesOf } from '../memory/value-extents.ts';
@@ -20,10 +20,7 @@ import type { LogConsumer, LogHolder } from './log-consumer.ts';
 import { LogRecordView } from './log-record.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { FRAME_RECORDS_MAX, RecordFrameWriter } from './record-frame.ts';
-
-/** A batch of as much goes in one piece (store-logs G4). */
-const WHOLE_BATCH_RECORDS_MAX = FRAME_RECORDS_MAX / 2;
-const WHOLE_BATCH_BYTES_MAX = 8 << 20;
+import { type LogRun, RunWriter } from './run-writer.ts';
 
 /** The room that all logs of a member have together, and what of it cannot be given up. */
 export interface LogRoom {
@@ -46,13 +43,9 @@ export interface LogInfo {
   readonly state: LogState;
 }
 
-/** A run of records of one epoch, as it leaves the member. */
-export interface LogRun {
-  readonly recordEpoch: Epoch;
-  readonly count: number;
-  /** Of the payload. */
-  readonly bytes: number;
-  /** A frame, in memory of its own: readRecordFrame(). */
+/** A run in a frame of its own. */
+export interface EncodedRun extends LogRun {
+  /** In memory of its own: readRecordFrame(). */
   readonly payload: Uint8Array;
 }
 
@@ -78,10 +71,15 @@ export class StoreLogs {
   readonly #core: StoreCore;
   readonly #record: LogRecordView;
   readonly #frames = new RecordFrameWriter();
+  readonly #runs: RunWriter;
+  /** Of readRun(): one that is being gathered is left alone. */
+  readonly #loneRun: RunWriter;
 
   constructor(core: StoreCore) {
     this.#core = core;
     this.#record = new LogRecordView(core.arena);
+    this.#runs = new RunWriter(core);
+    this.#loneRun = new RunWriter(core);
   }
 
   /**
@@ -124,60 +122,52 @@ export class StoreLogs {
     return this.#encode(partitionId, fromSequence, last, bytesMax);
   }
 
+  /** Begins a frame of runs for a replica; one that was begun before and not finished is given up. */
+  beginRuns(): void {
+    this.#runs.begin();
+  }
+
+  /** There may be no room for one more run: the frame is to be finished. */
+  get isRunsFull(): boolean {
+    return this.#runs.isFull;
+  }
+
   /**
-   * As encodeLog(), for replicas: of records of one epoch, and of whole batches (store-logs G4).
+   * Adds a run to the frame that was begun: as encodeLog(), of records of one epoch, and of whole batches (store-logs G4).
    *
    * @param from      the first record of a batch, not behind what is sealed
-   * @param bytesMax  of keys and values; one batch goes in any case
+   * @param bytesMax  of what is added, about; one batch goes in any case
    * @returns undefined when the log does not reach back so far any more
    */
-  readRun(partitionId: PartitionId, from: Sequence, bytesMax: number): LogRun | undefined {
-    const log = this.#logOf(partitionId);
-    if (from < log.firstSequence) return undefined;
-    const sealed = this.#core.partitions[partitionId]!.sealedSequence;
-    assert(from <= sealed, 'what is read for a replica is sealed');
-    const recordEpoch = this.#record.attach(log.recordRef(from)).epoch;
-    const payload = this.#encodeBatches(partitionId, from, sealed, bytesMax, recordEpoch);
-    return { recordEpoch, count: this.#frames.count, bytes: payload.length, payload };
+  addRun(partitionId: PartitionId, from: Sequence, bytesMax: number): LogRun | undefined {
+    return this.#runs.add(this.#logOf(partitionId), partitionId, from, bytesMax);
+  }
+
+  /** @returns the frame of all runs that were added: one at least */
+  finishRuns(): Uint8Array {
+    return this.#runs.finish();
+  }
+
+  /** As addRun(), in a frame of its own. */
+  readRun(partitionId: PartitionId, from: Sequence, bytesMax: number): EncodedRun | undefined {
+    const runs = this.#loneRun;
+    runs.begin();
+    const run = runs.add(this.#logOf(partitionId), partitionId, from, bytesMax);
+    return run && { ...run, payload: runs.finish() };
   }
 
   /** Records [from, last] as far as they fit; the first one in any case. */
   #encode(partitionId: PartitionId, from: number, last: number, bytesMax: number): Uint8Array {
     const log = this.#logOf(partitionId);
     const frames = this.#frames;
-    frames.begin(partitionId, from, log);
-    for (let sequence = from; sequence <= last && (sequence === from || frames.contentBytes < bytesMax); sequence++)
-      this.#add(log, sequence);
-    return this.#finishFrame(log, from);
-  }
-
-  /** Batches from `from` on as far as they fit and are of that epoch; the first one in any case (store-logs G4). */
-  #encodeBatches(partitionId: PartitionId, from: number, last: number, bytesMax: number, epoch: Epoch): Uint8Array {
-    const log = this.#logOf(partitionId);
-    const frames = this.#frames;
-    frames.begin(partitionId, from, log);
-    let [version, batchStart] = [-1, 0];
-    for (let sequence = from; sequence <= last && frames.count < FRAME_RECORDS_MAX; sequence++) {
+    frames.begin();
+    frames.beginRun(partitionId, from, log);
+    for (let sequence = from; sequence <= last && (sequence === from || frames.contentBytes < bytesMax); sequence++) {
       const record = this.#record.attach(log.recordRef(sequence));
-      const { contentBytes, count } = frames;
-      if (record.sealedVersion !== version) {
-        const isFull = contentBytes >= bytesMax || count >= FRAME_RECORDS_MAX - WHOLE_BATCH_RECORDS_MAX;
-        if (count > 0 && (isFull || record.epoch !== epoch)) break;
-        [version, batchStart] = [record.sealedVersion, contentBytes];
-      } else if (contentBytes - batchStart >= WHOLE_BATCH_BYTES_MAX) break;
-      this.#add(log, sequence);
+      frames.add(record, !this.#core.maps.has(record.mapId));
     }
-    return this.#finishFrame(log, from);
-  }
-
-  #add(log: PartitionLog, sequence: number): void {
-    const record = this.#record.attach(log.recordRef(sequence));
-    this.#frames.add(record, !this.#core.maps.has(record.mapId));
-  }
-
-  #finishFrame(log: PartitionLog, from: number): Uint8Array {
-    log.noteLeft(from + this.#frames.count - 1);
-    return this.#frames.finish();
+    log.noteLeft(from + frames.count - 1);
+    return frames.finish();
   }
 
   /** The last sequence that is sealed, or held by a backup. @throws GridError SEQUENCE_GONE: the partition is not on this member */

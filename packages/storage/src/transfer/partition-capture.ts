@@ -165,7 +165,8 @@ export class PartitionCapture implements PartitionTransfer {
     this.#frames ??= new RecordFrameWriter();
     this.#record ??= new LogRecordView(this.#core.arena);
     const frames = this.#frames;
-    frames.begin(this.partition.id, place.sequence, log);
+    frames.begin();
+    frames.beginRun(this.partition.id, place.sequence, log);
     while (place.sequence <= this.start.sequence && this.#addRecord(log.recordRef(place.sequence))) place.sequence += 1;
     if (frames.count > 0) {
       const frame = frames.finish();
