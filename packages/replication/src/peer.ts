@@ -42,6 +42,9 @@ export class Peer {
   /** Partitions for which it is told what is held. */
   readonly fenced = new Set<number>();
 
+  /** By partition: the last copy whose transfer to it has ended, well or not (transfer-source O5). */
+  readonly endedCopies = new Map<number, { readonly epoch: Epoch; readonly copy: number }>();
+
   /** When anything came from it last. */
   heardAtMs: number;
 

@@ -41,8 +41,6 @@ export class TransferSource {
   readonly #context: Context;
   readonly #replicas: Replicas;
   readonly #transfers = new Map<string, Transfer>();
-  /** By joiner and partition: the last copy whose transfer has ended, well or not (transfer-source O5). */
-  readonly #ended = new Map<string, { readonly epoch: Epoch; readonly copy: number }>();
 
   constructor(context: Context, replicas: Replicas) {
     this.#context = context;
@@ -79,7 +77,7 @@ export class TransferSource {
 
   /** The highest number of a copy of that replica that has come to its end in this epoch. */
   #lastOf({ partition, epoch }: PrimaryRole, from: ReplicaId): number {
-    const ended = this.#ended.get(keyOf(partition, from));
+    const ended = this.#context.peer(from).endedCopies.get(partition);
     return ended?.epoch === epoch ? ended.copy : 0;
   }
 
@@ -145,8 +143,7 @@ export class TransferSource {
     for (const transfer of [...this.#transfers.values()]) {
       if (transfer.ref.partition === partition) this.#end(transfer, 'notPrimary');
     }
-    const prefix = keyOf(partition, '' as ReplicaId);
-    for (const key of this.#ended.keys()) if (key.startsWith(prefix)) this.#ended.delete(key);
+    for (const { endedCopies } of this.#context.peers.values()) endedCopies.delete(partition);
   }
 
   tick(): void {
@@ -219,13 +216,14 @@ export class TransferSource {
   #close(transfer: Transfer): void {
     const { partition, to, copy } = transfer.ref;
     this.#transfers.delete(keyOf(partition, to));
-    this.#ended.set(keyOf(partition, to), { epoch: transfer.epoch, copy });
+    this.#context.peer(to).endedCopies.set(partition, { epoch: transfer.epoch, copy });
     this.#context.emit({ kind: 'closeTransfer', ...transfer.ref });
   }
 
   /** transfer-source O5: the cut may come late, and end what is made of that copy by then; so nothing is made of it any more. */
   #cut({ partition, to, copy }: TransferRef, epoch: Epoch, reason: CutReason): void {
-    if (this.#replicas.get(partition)?.role?.epoch === epoch) this.#ended.set(keyOf(partition, to), { epoch, copy });
+    if (this.#replicas.get(partition)?.role?.epoch === epoch)
+      this.#context.peer(to).endedCopies.set(partition, { epoch, copy });
     this.#context.send(to, { kind: 'transferCut', partition, epoch, copy, reason });
     this.#context.note({ kind: 'transferCut', partition, to, reason });
   }

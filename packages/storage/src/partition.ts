@@ -4,6 +4,7 @@ import { StagedBatches } from './batch/staged-batches.ts';
 import type { WriteBatch } from './batch/write-batch.ts';
 import type { PartitionLog } from './log/partition-log.ts';
 import type { ReplicaTail } from './replica-tail.ts';
+import { CapturedVersions } from './slots/captured-versions.ts';
 import type { PartitionInstall } from './transfer/partition-install.ts';
 
 /** Role of a member for a partition: it writes, or it keeps what another member writes. */
@@ -23,6 +24,8 @@ export class Partition {
   /** The batch that is staging here: no other may, so that a log holds each batch in one piece. */
   openBatch: WriteBatch | undefined = undefined;
   readonly staged = new StagedBatches<WriteBatch>();
+  /** At which it is being read for other members. */
+  readonly captured = new CapturedVersions();
 
   constructor(id: PartitionId, log: PartitionLog) {
     this.id = id;

@@ -111,6 +111,11 @@ export class Snapshots {
     return first < this.#raised.length && this.#raised[first]! < end;
   }
 
+  /** Something else that held slots has let go of them. */
+  noteChange(): void {
+    this.#changes += 1;
+  }
+
   /** Rises whenever something that was needed before may no longer be needed by anybody. */
   get changes(): number {
     return this.#changes;

@@ -297,7 +297,7 @@ export class StoreCore {
   /** The map's table in the partition, made with its first entry. @throws OutOfMemoryError */
   createTable(map: StoredMap, partition: Partition): SlotTable {
     const tableIndex = this.#freeTableIndexes.pop() ?? this.tables.length;
-    const table = SlotTable.create(map.host, map.mapId, partition.id, tableIndex);
+    const table = SlotTable.create(map.host, map.mapId, partition, tableIndex);
     if (table === undefined) {
       this.#releaseTableIndex(tableIndex);
       throw this.outOfMemory(PAGE_BYTES);
@@ -524,7 +524,9 @@ export class StoreCore {
 
   /** Copies for other members begin anew once there is room. @returns whether there was one */
   #transferGivesWay(): boolean {
+    const holding = new Set(this.#garbageTables.filter(({ held }) => !held.isEmpty).map((table) => table.partitionId));
     for (const transfer of this.transfers) {
+      if (!holding.has(transfer.partition.id)) continue;
       transfer.close();
       return true;
     }

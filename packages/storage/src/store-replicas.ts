@@ -123,8 +123,7 @@ export class StoreReplicas extends StoreLogs {
 
   /**
    * Captures a partition that this member is the primary of, as it is committed at this moment, for another member. To be closed.
-   *
-   * @throws GridError OVERLOADED when too many snapshots are open
+   * Until then old versions of that partition's entries are kept for it, and of no other's.
    */
   openTransfer(partitionId: PartitionId): PartitionTransfer {
     const partition = this.#core.partitions[partitionId];

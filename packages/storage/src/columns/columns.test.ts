@@ -191,7 +191,7 @@ class Run {
     else if (dice < 41) this.writeLarge();
     else if (dice < 52) this.openSnapshot();
     else if (dice < 60) this.closeSnapshot();
-    else if (dice < 66) this.bench.store.reclaim(this.random.below(3000));
+    else if (dice < 66) this.bench.store.reclaim(1 + this.random.below(3000));
     else if (dice < 70) this.publishLate();
     else this.readSome();
     if (this.random.below(200) === 0) this.bench.store.dropColumns(MAP);

@@ -55,18 +55,20 @@ import type { Ref } from '../memory/arena.ts';
 import { keyHash, releaseEntry, releaseValue } from '../memory/blocks.ts';
 import type { Snapshots } from '../snapshots.ts';
 import { areAlike } from './alike-values.ts';
+import type { CapturedVersions } from './captured-versions.ts';
 import { NOTHING } from './decided-slots.ts';
 import { EntryIndex } from './entry-index.ts';
 import { bridge, olderThan, validPrevious } from './slot-chain.ts';
 import type { SlotChunkView } from './slot-chunk.ts';
 import { SlotChunks } from './slot-chunks.ts';
 import { SlotList } from './slot-list.ts';
-import type { TableHost } from './table-host.ts';
+import type { TableHost, TablePartition } from './table-host.ts';
 
 export class SlotTable {
   readonly host: TableHost;
   readonly mapId: number;
   readonly partitionId: number;
+  readonly #captured: CapturedVersions;
   /** Its place in the store's list of tables. */
   readonly tableIndex: number;
   readonly index: EntryIndex;
@@ -105,10 +107,11 @@ export class SlotTable {
   queued = false;
   dropped = false;
 
-  private constructor(host: TableHost, mapId: number, partitionId: number, tableIndex: number, header: Ref) {
+  private constructor(host: TableHost, mapId: number, partition: TablePartition, tableIndex: number, header: Ref) {
     this.host = host;
     this.mapId = mapId;
-    this.partitionId = partitionId;
+    this.partitionId = partition.id;
+    this.#captured = partition.captured;
     this.tableIndex = tableIndex;
     this.header = header;
     this.index = new EntryIndex(host, header);
@@ -121,15 +124,15 @@ export class SlotTable {
   }
 
   /** @returns undefined when memory is full; nothing is held then */
-  static create(host: TableHost, mapId: number, partitionId: number, tableIndex: number): SlotTable | undefined {
+  static create(host: TableHost, mapId: number, partition: TablePartition, tableIndex: number): SlotTable | undefined {
     const header = host.blocks.allocate(TABLE_BYTES, host.account, MemoryKind.slots);
     if (header === 0) return undefined;
-    const table = new SlotTable(host, mapId, partitionId, tableIndex, header);
+    const table = new SlotTable(host, mapId, partition, tableIndex, header);
     const u32 = host.blocks.arena.segments[header >>> SEGMENT_SHIFT]!.u32;
     const at = (header & SEGMENT_MASK) << 1;
     u32.fill(0, at, at + TABLE_BYTES / 4);
     u32[at + TABLE_MAP_ID] = mapId;
-    u32[at + TABLE_PARTITION_ID] = partitionId;
+    u32[at + TABLE_PARTITION_ID] = partition.id;
     if (table.index.create() && table.slots.reserve()) return table;
     table.destroy();
     return undefined;
@@ -251,7 +254,7 @@ export class SlotTable {
     if (version > f64[maxAt]!) f64[maxAt] = version;
     // Last, as in #patchNew().
     storeTally(chunk, -2 * TALLY_PENDING - TALLY_HIDDEN);
-    if (version <= this.host.snapshots.oldest && this.closed.isEmpty) {
+    if (version <= this.host.snapshots.oldest && version <= this.#captured.oldest && this.closed.isEmpty) {
       // As #unlinkClosed(), which would find it first in the list.
       f64[begin + closedAt] = FREE;
       this.limbo.push(closed);
@@ -420,13 +423,18 @@ export class SlotTable {
     }
     let steps = 0;
     for (; steps < maxSteps && this.#heldCount > 0; steps++) {
-      if (this.#passLeft === 0 && this.endOf(this.held.head) > snapshots.oldest) break;
+      if (this.#passLeft === 0 && this.endOf(this.held.head) > this.#oldestRead(snapshots)) break;
       const slot = this.held.shift();
       this.#heldCount -= 1;
       this.#passLeft = Math.max(0, this.#passLeft - 1);
       if (!this.#unlinkClosed(slot, snapshots)) this.#hold(slot);
     }
     return steps;
+  }
+
+  /** The lowest version at which anybody reads it; Infinity: nobody does. */
+  #oldestRead(snapshots: Snapshots): number {
+    return Math.min(snapshots.oldest, this.#captured.oldest);
   }
 
   #hold(slot: number): void {
@@ -445,8 +453,8 @@ export class SlotTable {
     const at = slot & CHUNK_MASK;
     const begin = chunk.f64[chunk.begin + at]!;
     const end = chunk.f64[chunk.end + at]!;
-    if (end > snapshots.oldest) {
-      if (snapshots.needs(begin, end)) return false;
+    if (end > this.#oldestRead(snapshots)) {
+      if (snapshots.needs(begin, end) || this.#captured.needs(begin, end)) return false;
       const entry = chunk.u32[chunk.entryRef + at]!;
       const older = olderThan(this.chunks, entry, chunk.u32[chunk.previous + at]!, begin);
       const newest = this.#newestOf(entry);

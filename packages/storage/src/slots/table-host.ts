@@ -7,7 +7,14 @@ import type { BlockAllocator } from '../memory/block-allocator.ts';
 import type { ReaderEpochs } from '../reader-epochs.ts';
 import type { Snapshots } from '../snapshots.ts';
 import type { TimerWheel } from '../timer-wheel.ts';
+import type { CapturedVersions } from './captured-versions.ts';
 import type { DecidedSlots } from './decided-slots.ts';
+
+/** The partition whose entries a table holds. */
+export interface TablePartition {
+  readonly id: number;
+  readonly captured: CapturedVersions;
+}
 
 export interface TableHost {
   readonly blocks: BlockAllocator;

@@ -12,6 +12,7 @@
  * partition-capture C4  The log is read last: what is dropped meanwhile is left out, and the stretch begins anew behind it.
  * partition-capture C5  A value that was replaced or removed since it was captured has no deadline any more (slot-table.ts). The
  *                       record of that follows, before anybody reads the copy.
+ * partition-capture C6  It holds slots of its own partition only: of each entry the one that it has to read (captured-versions.ts).
  */
 import { assert, type MapId, type Sequence, type Version } from '@ashlar/core';
 import { wordOfLane } from '../batch/pending-words.ts';
@@ -45,7 +46,6 @@ export class PartitionCapture implements PartitionTransfer {
   readonly start: CopyStart;
   readonly partition: Partition;
   readonly #core: StoreCore;
-  readonly #snapshot: number;
   readonly #mapIds: readonly MapId[];
   readonly #writer = new PageWriter();
   #frames: RecordFrameWriter | undefined;
@@ -56,14 +56,12 @@ export class PartitionCapture implements PartitionTransfer {
   #next: Place;
   #isOver = false;
 
-  /** @throws GridError OVERLOADED when too many snapshots are open */
   constructor(core: StoreCore, partition: Partition) {
     this.#core = core;
     this.partition = partition;
     this.start = startOf(core, partition);
     const { version, logFrom } = this.start;
-    this.#snapshot = core.snapshots.pin(version);
-    core.snapshots.raise(this.#snapshot, version);
+    partition.captured.add(version);
     this.#mapIds = [...core.maps.keys()] as MapId[];
     this.#next = { map: 0, slot: 0, sequence: logFrom, stretchAfter: Infinity };
     this.#from = this.#next;
@@ -82,7 +80,8 @@ export class PartitionCapture implements PartitionTransfer {
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#core.snapshots.close(this.#snapshot);
+    this.partition.captured.remove(this.start.version);
+    this.#core.snapshots.noteChange();
     this.#core.transfers.delete(this);
   }
 

@@ -335,6 +335,31 @@ describe('a transfer', () => {
     expect(store.stats().snapshots).toBe(0);
   });
 
+  it('costs writers of its own partition one old version of an entry, and those of others nothing, however long it takes', () => {
+    const other = 1 as PartitionId;
+    const primary = makeBench({ maxBytes: 2 ** 24, partitionCount: 2, logBytesPerPartition: 10_000 });
+    const { store } = primary;
+    store.openPartition(other, 1 as Epoch);
+    const writeAll = (partition: PartitionId, round: number): number => {
+      for (let key = 0; key < 500; key++) put(store, `k${key}`, `${round}${'v'.repeat(100)}`, partition);
+      settle(store);
+      return store.stats().maps[0]!.bytes.values;
+    };
+    for (const partition of [PARTITION, other]) for (let round = 0; round < 3; round++) writeAll(partition, round);
+    const transfer = store.openTransfer(PARTITION);
+    transfer.readPage(0);
+    expect(store.stats().snapshots).toBe(0);
+    const ofOthers = Array.from({ length: 5 }, (_, round) => writeAll(other, round));
+    expect(Math.max(...ofOthers) - ofOthers[0]!).toBeLessThan(10_000);
+    const ofItsOwn = Array.from({ length: 5 }, (_, round) => writeAll(PARTITION, round));
+    expect(Math.max(...ofItsOwn) - ofItsOwn[0]!).toBeLessThan(10_000);
+    expect(ofItsOwn[0]! - ofOthers[4]!).toBeGreaterThan(500 * 100);
+    transfer.close();
+    primary.time.ms += 2000;
+    expect(writeAll(PARTITION, 9) - ofOthers[0]!).toBeLessThan(10_000);
+    expectNothingLeft(primary);
+  });
+
   it('ends when writers need the memory that it holds', () => {
     const bench = makeBench({ maxBytes: 60 * 32_768 });
     const { store } = bench;
