@@ -1,8 +1,8 @@
 /** A connection to one member: its services as typed calls. */
 import './quiet-grpc.ts';
-import { GridError, type PartitionTable, type TraceContext } from '@ashlar/core';
+import type { GridError, PartitionTable, TraceContext } from '@ashlar/core';
 import type { StatementOutput } from '@ashlar/serialization';
-import { ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
+import { ChannelCredentials, type ChannelOptions, Client } from '@grpc/grpc-js';
 import {
   type Caller,
   type CallOptions,
@@ -18,7 +18,6 @@ import { type KvStream, type KvStreamListener, openKvStream } from './client-kv-
 import { type ClientTls, TlsCredentials } from './client-tls.ts';
 import { subscribeCreditBytes } from './event-codec.ts';
 import type { CatalogKnowledge } from './known-catalog.ts';
-import { connectionLost } from './link-errors.ts';
 import { linkFaultError } from './link-faults.ts';
 import { findLinkFault } from './link-probe.ts';
 import { type LinkDown, LinkWatch } from './link-watch.ts';
@@ -26,6 +25,7 @@ import { MessageBounds, type MessageBoundsOptions } from './message-bounds.ts';
 import { type CreditInput, METHODS, type Method } from './methods.ts';
 import type * as s from './services.ts';
 import { callWatch, type SpinMode } from './spinning.ts';
+import { untilUp } from './until-up.ts';
 
 export interface ConnectionOptions extends MessageBoundsOptions {
   readonly tls?: ClientTls | undefined;
@@ -276,8 +276,8 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
     admin: adminOf(caller, bind),
     members: membersOf(caller, bind),
     replication: { openStream: (listener) => openExchange(caller, listener) },
-    ready: (timeoutMs) => ready(caller, timeoutMs),
-    reach: (timeoutMs) => reach(caller, timeoutMs),
+    ready: (timeoutMs) => untilUp(caller, timeoutMs, false),
+    reach: (timeoutMs) => untilUp(caller, timeoutMs, true),
     findFault: async () => {
       const fault = await findLinkFault(address, tls);
       return fault === undefined ? undefined : linkFaultError(fault, address, tls);
@@ -349,42 +349,4 @@ async function greet(caller: Caller, request: s.HelloRequest, options?: CallOpti
   const hello = await callUnary(caller, METHODS.hello, request, options);
   caller.bounds.memberTells(hello.limits.messageBytesMax);
   return hello;
-}
-
-function ready({ client, link, address }: Caller, timeoutMs: number): Promise<void> {
-  link.want();
-  return new Promise((resolve, reject) => {
-    client.waitForReady(Date.now() + timeoutMs, (error) => {
-      if (error === undefined) resolve();
-      else reject(connectTimeout(address, timeoutMs));
-    });
-  });
-}
-
-function reach({ client, link, address }: Caller, timeoutMs: number): Promise<void> {
-  link.want();
-  const channel = client.getChannel();
-  const deadline = Date.now() + timeoutMs;
-  return new Promise((resolve, reject) => {
-    const look = (): void => {
-      const state = channel.getConnectivityState(true);
-      if (state === connectivityState.READY) resolve();
-      else if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN) {
-        reject(connectionLost(address, 'No connection established'));
-      } else {
-        channel.watchConnectivityState(state, deadline, (error) => {
-          if (error === undefined) look();
-          else reject(connectTimeout(address, timeoutMs));
-        });
-      }
-    };
-    look();
-  });
-}
-
-function connectTimeout(address: string, timeoutMs: number): GridError {
-  return new GridError('CONNECT_TIMEOUT', `no member answered at ${address} within ${Math.ceil(timeoutMs)} ms`, {
-    hint: 'is a member running there?',
-    details: { address, timeoutMs },
-  });
 }
