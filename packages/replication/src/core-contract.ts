@@ -88,6 +88,11 @@ export interface ReplicationCore {
   mayRead(partition: number, nowMs: number): ServeAnswer;
   /** Before a record is staged. What was sealed needs no second look: `commit` is the proof. */
   mayWrite(partition: number, nowMs: number): ServeAnswer;
+  /**
+   * Counts inputs that may have ended what mayRead, mayWrite and ceilingOf said. As long as it stays, a yes is one until the clock
+   * has passed a lease: records and acknowledgements that come, and leases, only ever add to what was said.
+   */
+  readonly endings: number;
   /** The version above which nothing may be assigned, handed out, opened or marked as resolved now; 0: nothing at all. */
   ceilingOf(partition: number, nowMs: number): Version;
   /** Epoch in which the member serves, or would serve, the partition; 0: it does not. */

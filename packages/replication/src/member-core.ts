@@ -53,6 +53,7 @@ export class MemberCore implements ReplicationCore {
   readonly #leaving: Leaving;
   readonly #sender: Sender;
   #hasBegun = false;
+  endings = 0;
 
   constructor(options: ReplicationOptions, log: LogReader, rules: Rules = PRODUCTION_RULES) {
     checkedTimings(options.timings);
@@ -85,6 +86,7 @@ export class MemberCore implements ReplicationCore {
 
   /** read-leases E3. Nor is anybody silent, or lagging, for a time in which this member heard nothing. */
   #gap(gapMs: number): void {
+    this.endings++;
     const { held, granted, nowMs, peers } = this.#context;
     held.endAll();
     granted.afterGap(nowMs);
@@ -111,6 +113,7 @@ export class MemberCore implements ReplicationCore {
 
   tick(now: Moment): void {
     this.#at(now);
+    this.endings++;
     this.#membership.tick();
     this.#watchPeers();
     for (const partition of [...this.#replicas.busy]) this.#lookAfter(partition);
@@ -145,6 +148,7 @@ export class MemberCore implements ReplicationCore {
 
   leave(now: Moment): void {
     this.#at(now);
+    this.endings++;
     this.#leaving.begin();
   }
 
@@ -172,6 +176,7 @@ export class MemberCore implements ReplicationCore {
     const before = this.#context.table;
     if (before?.version === table.version || this.#context.rules.isOldTable(table.version, this.#context.tableVersion))
       return;
+    this.endings++;
     this.#context.table = table;
     this.#membership.onTable();
     for (const [partition, row] of table.partitions.entries()) {
@@ -182,6 +187,7 @@ export class MemberCore implements ReplicationCore {
 
   onTransaction({ id, table }: TransactionAnswer, now: Moment): void {
     this.#at(now);
+    this.endings++;
     if (table !== undefined) this.onTable(table, now);
     for (const partition of this.#replicas.busy) this.#replicas.get(partition)?.role?.answered(id);
   }
@@ -327,6 +333,7 @@ export class MemberCore implements ReplicationCore {
     if (!this.#context.isSelf(to)) return; // messages M1
     const peer = this.#context.peer(from);
     peer.heardAtMs = now.ms;
+    if (mayEnd(message)) this.endings++;
     this.#take(peer, message);
   }
 
@@ -497,6 +504,7 @@ export class MemberCore implements ReplicationCore {
 
   /** There is no copy any more, of which the table may say that it is in the set. */
   #lose(replica: Replica): void {
+    this.endings++;
     this.#depose(replica);
     this.#replicas.drop(replica);
     this.#sink.lost(replica.partition);
@@ -559,6 +567,12 @@ export class MemberCore implements ReplicationCore {
     }
     return least;
   }
+}
+
+/** Whether somebody may not be served any more by what it says: `endings`. */
+function mayEnd(message: Message): boolean {
+  if (message.kind === 'acknowledge') return message.refusals.partition.length > 0;
+  return message.kind !== 'append';
 }
 
 function addFence(

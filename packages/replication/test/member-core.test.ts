@@ -9,6 +9,7 @@ import {
   type Version,
 } from '@ashlar/core';
 import {
+  type Acknowledge,
   type Append,
   DEFAULT_OPTIONS,
   DEFAULT_TIMINGS,
@@ -21,6 +22,8 @@ import {
 const [A, B] = ['a', 'b'].map((name) => replicaIdOf(name as MemberId, '1')) as [never, never];
 const PARTITIONS = 64;
 const RECORD_BYTES = 100;
+
+const NO_REFUSALS: Acknowledge['refusals'] = { partition: [], epoch: [], reason: [] };
 
 /** A primary of all partitions whose backup is played by the test. */
 class Primary {
@@ -110,7 +113,7 @@ class Primary {
   }
 
   /** The backup has taken an append. */
-  answer({ batches, lease }: Append, freeBytes = DEFAULT_OPTIONS.windowBytes): void {
+  answer({ batches, lease }: Append, freeBytes = DEFAULT_OPTIONS.windowBytes, refusals = NO_REFUSALS): void {
     const { partition, epoch, firstSequence, count } = batches;
     const held = partition.map((_, at) => (firstSequence[at]! + count[at]! - 1) as Sequence);
     this.core.onMessage(
@@ -119,7 +122,7 @@ class Primary {
         message: {
           kind: 'acknowledge',
           held: { partition, epoch, copy: partition.map(() => 1), held, hasGap: partition.map(() => false) },
-          refusals: { partition: [], epoch: [], reason: [] },
+          refusals,
           freeBytes,
           lease: lease && { number: lease.number, tableVersion: this.table.version },
         },
@@ -143,6 +146,25 @@ describe('a member with many partitions', () => {
       expect(primary.core.mayWrite(partition, primary.nowMs)).toBe('yes');
       expect(primary.core.ceilingOf(partition, primary.nowMs)).toBeGreaterThan(primary.now.version);
     }
+  });
+
+  it('counts as endings what may take back a yes: no acknowledgement, but a refusal, a tick, a gap', () => {
+    const primary = new Primary();
+    const { core } = primary;
+    const isEndedBy = (run: () => void): boolean => {
+      const before = core.endings;
+      run();
+      return core.endings > before;
+    };
+    primary.seal(1);
+    const [append] = primary.turns();
+    expect(isEndedBy(() => primary.answer(append!))).toBe(false);
+    const refusal = { partition: [1], epoch: [core.epochOf(1) as never], reason: ['staleEpoch' as const] };
+    expect(isEndedBy(() => primary.answer(append!, undefined, refusal))).toBe(true);
+    expect(core.mayRead(1, primary.nowMs)).toBe('notPrimary');
+    expect(isEndedBy(() => core.tick(primary.now))).toBe(true);
+    expect(isEndedBy(() => core.onClockGap(primary.now))).toBe(true);
+    expect(core.mayRead(2, primary.nowMs)).toBe('noLease');
   });
 
   it('sends all that was sealed in a turn as one append, and commits it with one answer', () => {

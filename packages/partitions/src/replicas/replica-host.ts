@@ -199,7 +199,6 @@ export class ReplicaHost {
   #input(run: () => void): void {
     if (this.#hasLeft) return;
     this.#lookAtClocks();
-    this.served.hasInput();
     run();
     this.#askTurn();
   }
@@ -221,7 +220,6 @@ export class ReplicaHost {
     if (gap === undefined || this.#hasLeft) return;
     if (gap.isSuspension) this.#options.clock.skip();
     this.#core.onClockGap(this.#now());
-    this.served.hasInput();
     this.#askTurn();
   }
 
@@ -254,7 +252,6 @@ export class ReplicaHost {
     while (!this.#hasLeft) {
       const effects = this.#core.turn(this.#now());
       if (effects.length === 0) return;
-      this.served.hasInput();
       for (const effect of effects) if (!this.#isOfLost(effect)) this.#perform(effect);
       this.#lostNow.clear();
     }

@@ -2,8 +2,8 @@
  * Which partitions this member serves, and whether it may do so at this moment: what the core knows, for those who answer.
  *
  * served-partitions P1  A partition is served from the core's `serve` to its `stopServing`; in between leases come and go.
- * served-partitions P2  What the core says holds until its next input, a tick at the latest: `admits` and `writeRefusal` ask it no
- *                       more often than that, `isAllServedSince` for what is ahead of the present.
+ * served-partitions P2  A yes of the core holds until an input that may end it (its `endings`), a tick at the latest: `admits` and
+ *                       `writeRefusal` ask it no more often than that, `isAllServedSince` for what is ahead of the present.
  * served-partitions P3  Nothing is answered while the clock is above the ceiling of a partition's leases: a primary that comes
  *                       later might give the versions that are handed out with it to other records.
  */
@@ -16,7 +16,7 @@ const AHEAD_MS = 20;
 const NONE = 0 as Version;
 
 export interface ServedPorts {
-  readonly core: Pick<ReplicationCore, 'mayRead' | 'mayWrite' | 'ceilingOf'>;
+  readonly core: Pick<ReplicationCore, 'mayRead' | 'mayWrite' | 'ceilingOf' | 'endings'>;
   nowMs(): number;
   version(): Version;
   onTable(table: TableState): void;
@@ -27,11 +27,12 @@ export class ServedPartitions implements Serving {
   /** By partition; 0: it is not served. */
   readonly #epochs: Epoch[];
   readonly #served = new Set<number>();
-  /** By partition: number of the core's inputs when it was found to be readable. */
+  /** By partition: the #stamp by which it was found to be readable. */
   readonly #admittedAt: Float64Array;
-  /** By partition: number of the core's inputs when it was found to take writes. */
+  /** By partition: the #stamp by which it was found to take writes. */
   readonly #writableAt: Float64Array;
-  #inputs = 1;
+  /** Counts what has begun or ended to be served. */
+  #changes = 1;
   #allLookedAt = 0;
   #allUntilMs = Number.NEGATIVE_INFINITY;
   #allCeiling = NONE;
@@ -44,9 +45,9 @@ export class ServedPartitions implements Serving {
     this.#writableAt = new Float64Array(partitionCount);
   }
 
-  /** The core has been told something (served-partitions P2). */
-  hasInput(): void {
-    this.#inputs++;
+  /** Rises with whatever may end a yes (served-partitions P2). */
+  get #stamp(): number {
+    return this.#changes + this.#ports.core.endings;
   }
 
   /** Those that are served. */
@@ -57,14 +58,14 @@ export class ServedPartitions implements Serving {
   begin(partition: number, epoch: Epoch): void {
     this.#epochs[partition] = epoch;
     this.#served.add(partition);
-    this.#inputs++;
+    this.#changes++;
   }
 
   end(partition: number): void {
     this.#epochs[partition] = 0 as Epoch;
     this.#served.delete(partition);
     this.servedChanges++;
-    this.#inputs++;
+    this.#changes++;
   }
 
   onTable(table: TableState): void {
@@ -76,9 +77,10 @@ export class ServedPartitions implements Serving {
   }
 
   admits(partition: number): boolean {
-    if (this.#admittedAt[partition] === this.#inputs) return true;
+    const stamp = this.#stamp;
+    if (this.#admittedAt[partition] === stamp) return true;
     if (this.readRefusal(partition) !== undefined) return false;
-    this.#admittedAt[partition] = this.#inputs;
+    this.#admittedAt[partition] = stamp;
     return true;
   }
 
@@ -89,10 +91,11 @@ export class ServedPartitions implements Serving {
 
   /** What is sealed a moment too late is not committed without the set: a look that is some milliseconds old will do. */
   writeRefusal(partition: number): GridError | undefined {
-    if (this.#writableAt[partition] === this.#inputs) return undefined;
+    const stamp = this.#stamp;
+    if (this.#writableAt[partition] === stamp) return undefined;
     const { core, nowMs } = this.#ports;
     const refusal = this.#refusalOf(partition, (atMs) => core.mayWrite(partition, atMs), nowMs());
-    if (refusal === undefined) this.#writableAt[partition] = this.#inputs;
+    if (refusal === undefined) this.#writableAt[partition] = stamp;
     return refusal;
   }
 
@@ -103,7 +106,7 @@ export class ServedPartitions implements Serving {
   isAllServedSince(changes: number): boolean {
     if (changes !== this.servedChanges) return false;
     const nowMs = this.#ports.nowMs();
-    if (this.#allLookedAt !== this.#inputs || nowMs >= this.#allUntilMs) this.#lookAtAll(nowMs);
+    if (this.#allLookedAt !== this.#stamp || nowMs >= this.#allUntilMs) this.#lookAtAll(nowMs);
     return nowMs < this.#allUntilMs && this.#ports.version() <= this.#allCeiling;
   }
 
@@ -116,7 +119,7 @@ export class ServedPartitions implements Serving {
       ceiling = Math.min(ceiling, core.ceilingOf(partition, untilMs));
       if (ceiling === 0) break;
     }
-    this.#allLookedAt = this.#inputs;
+    this.#allLookedAt = this.#stamp;
     this.#allUntilMs = ceiling === 0 ? Number.NEGATIVE_INFINITY : untilMs;
     this.#allCeiling = ceiling as Version;
   }

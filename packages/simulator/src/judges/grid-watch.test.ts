@@ -25,6 +25,7 @@ interface FakeMember extends Watched {
   copy: ToyCopy | undefined;
   mayRead: boolean;
   mayWrite: boolean;
+  endings: number;
   process: { isKilled: boolean; isSuspended: boolean };
 }
 
@@ -35,6 +36,7 @@ function memberOf(replica: ReplicaId): FakeMember {
       copy: new ToyCopy(),
       mayRead: false,
       mayWrite: false,
+      endings: 0,
       hasLeft: false,
       isSuperseded: false,
       table: undefined,
@@ -43,6 +45,10 @@ function memberOf(replica: ReplicaId): FakeMember {
     core: {
       mayRead: () => (member.mayRead ? 'yes' : 'noLease'),
       mayWrite: () => (member.mayWrite ? 'yes' : 'notEnoughInSync'),
+      ceilingOf: () => 1,
+      get endings() {
+        return member.endings;
+      },
     } as unknown as ReplicationCore,
     copyOf: () => member.copy,
     nowMs: () => 0,
@@ -125,6 +131,16 @@ describe('the watch of a grid', () => {
     a.mayWrite = true;
     expect(() => watch.looked(a)).toThrow(/^enough-copies/);
     a.table = tableOf(2, {});
+    expect(() => watch.looked(a)).not.toThrow();
+  });
+
+  it('W8: wants a yes to hold until an input may have ended it', () => {
+    const { watch, a } = bench();
+    a.mayRead = true;
+    watch.looked(a);
+    a.mayRead = false;
+    expect(() => watch.looked(a)).toThrow(/^yes-holds/);
+    a.endings++;
     expect(() => watch.looked(a)).not.toThrow();
   });
 

@@ -9,6 +9,8 @@
  * grid-watch W7  enough-copies       Writes are taken only where the set, as the member knows it, has as many copies as they need.
  * grid-watch W4  one-primary          In an epoch of a partition one replica serves.
  * grid-watch W5  epochs-rise          A table's epochs never fall, and a primary does not change within one.
+ * grid-watch W8  yes-holds           That a member may read, or write, holds for the moment of which it was said as long as the
+ *                                     core counts no ending.
  * grid-watch W6  loss-is-real         A partition is lost only when every process of its set is dead, or gave its copy up.
  */
 import type { ReplicaId, ReplicaTable } from '@ashlar/core';
@@ -30,6 +32,14 @@ export interface Watched {
   nowMs(): number;
 }
 
+/** What a core said of a partition, and of which moment. */
+interface Said {
+  readonly endings: number;
+  readonly atMs: number;
+  readonly ceiling: number;
+  readonly mayWrite: boolean;
+}
+
 export class GridWatch {
   readonly #truth: Truth;
   readonly #partitionCount: number;
@@ -38,6 +48,8 @@ export class GridWatch {
   /** Copies that processes had to give up, and said so: `partition@replica`. */
   readonly #forfeited = new Set<string>();
   readonly #serving = new Map<string, ReplicaId>();
+  /** By `partition@replica`: the last yes (grid-watch W8). */
+  readonly #said = new Map<string, Said>();
   #table: ReplicaTable | undefined;
 
   readonly #onLost: (partition: number) => void;
@@ -172,6 +184,7 @@ export class GridWatch {
   looked(member: Watched): void {
     const nowMs = member.nowMs();
     for (let partition = 0; partition < this.#partitionCount; partition++) {
+      this.#checkYesHolds(member, partition, nowMs);
       if (member.core.mayRead(partition, nowMs) !== 'yes') continue;
       this.#checkEnough(member, partition, nowMs);
       for (const other of this.#processes.values()) {
@@ -183,6 +196,26 @@ export class GridWatch {
           );
       }
     }
+  }
+
+  /** grid-watch W8 */
+  #checkYesHolds({ replica, core }: Watched, partition: number, nowMs: number): void {
+    const name = `${partition}@${replica}`;
+    const said = this.#said.get(name);
+    const { endings } = core;
+    if (said === undefined || said.endings !== endings) {
+      this.#said.delete(name);
+      if (core.mayRead(partition, nowMs) !== 'yes') return;
+      const mayWrite = core.mayWrite(partition, nowMs) === 'yes';
+      this.#said.set(name, { endings, atMs: nowMs, ceiling: core.ceilingOf(partition, nowMs), mayWrite });
+      return;
+    }
+    const mayStill = said.mayWrite ? core.mayWrite(partition, said.atMs) : core.mayRead(partition, said.atMs);
+    if (mayStill !== 'yes' || core.ceilingOf(partition, said.atMs) < said.ceiling)
+      violated(
+        'yes-holds',
+        `${replica} was told yes of partition ${partition}, and now ${mayStill}, without an ending`,
+      );
   }
 
   /** grid-watch W7 */
