@@ -5,6 +5,8 @@ import { spawnNode, stopChild } from './child-process.ts';
 
 export class LineProcess {
   readonly process: ChildProcess;
+  /** Its first line. */
+  told: unknown;
   readonly #name: string;
   readonly #lines: AsyncIterator<string>;
 
@@ -17,7 +19,7 @@ export class LineProcess {
   /** Once it has printed its first line. */
   static async start(name: string, file: string, args: readonly string[], core?: number): Promise<LineProcess> {
     const started = new LineProcess(spawnNode(file, args, core), name);
-    await started.#next();
+    started.told = await started.#next();
     return started;
   }
 

@@ -1,6 +1,7 @@
 /**
  * `replication`: what it costs to have a copy of everything on another member. The same three members on the same core with and
- * without backups, and Redis with one replica whose writes wait for it; the client has the other core.
+ * without backups, and Redis with one replica whose writes wait for it; the client has the other core. Beside a put alone: what it
+ * takes a message to get to another process on that core and back, by links as members have them.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,20 +13,29 @@ import { type Case, type Running, runCases, SERVER_CORE, startClient, stopAll } 
 import { type MemberProcess, startMember } from '../member-process.ts';
 import type { BenchOptions } from '../options.ts';
 import { startRedis } from '../peers/redis.ts';
-import type { Reporter } from '../report.ts';
+import type { Figure, Reporter } from '../report.ts';
+import { startPing } from './ping.ts';
 
 const ROUNDS = 5;
 const MEMBERS = 3;
 const LOOK_MS = 100;
-/** b0, b1: backups of each partition. */
-const SUBJECTS = ['b0', 'b1', 'redis-wait'] as const;
+/** b0, b1: backups of each partition. 'ping': nothing but the message that a backup is sent, and the one that it answers with. */
+const SUBJECTS = ['b0', 'b1', 'redis-wait', 'ping'] as const;
 type Subject = (typeof SUBJECTS)[number];
 
+/** 'rec': records of some 1,000 bytes instead of texts of 100. */
 const CASES: Readonly<Record<string, Case>> = {
   '95/5 x512': { count: 300_000, writeShare: 0.05, inFlight: 512, shape: 'text' },
   '50/50 x512': { count: 300_000, writeShare: 0.5, inFlight: 512, shape: 'text' },
   'put x1': { count: 10_000, writeShare: 1, inFlight: 1, shape: 'text' },
+  'rec 95/5 x64': { count: 100_000, writeShare: 0.05, inFlight: 64, shape: 'record' },
+  'rec 95/5 x512': { count: 150_000, writeShare: 0.05, inFlight: 512, shape: 'record' },
+  'rec 50/50 x64': { count: 100_000, writeShare: 0.5, inFlight: 64, shape: 'record' },
+  'rec 50/50 x512': { count: 150_000, writeShare: 0.5, inFlight: 512, shape: 'record' },
+  'rec put x1': { count: 10_000, writeShare: 1, inFlight: 1, shape: 'record' },
 };
+/** One call at a time: where a put waits for nothing but its backup. */
+const ALONE_CASES: ReadonlySet<string> = new Set(['put x1', 'rec put x1']);
 
 export async function benchReplication(reporter: Reporter, options: BenchOptions): Promise<void> {
   const subjects = options.chosen('subject', SUBJECTS) as readonly Subject[];
@@ -35,11 +45,43 @@ export async function benchReplication(reporter: Reporter, options: BenchOptions
     for (const subject of subjects) running.set(subject, await start(subject, directory, reporter));
     const chosen = options.chosen('case', Object.keys(CASES));
     const rounds = options.rounds ?? ROUNDS;
-    const named = { bench: 'replication', cases: CASES, chosen, rounds, running, subjectsOf: () => subjects };
-    await runCases(named, reporter);
+    const latencies = new LatencyInPings(reporter);
+    const subjectsOf = (name: string): readonly Subject[] =>
+      ALONE_CASES.has(name) ? subjects : subjects.filter((subject) => subject !== 'ping');
+    await runCases({ bench: 'replication', cases: CASES, chosen, rounds, running, subjectsOf }, latencies);
   } finally {
     await stopAll(running.values());
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Passes figures on, and behind those of a case the one that is made of three: what a backup adds to a put, in pings. */
+class LatencyInPings implements Reporter {
+  readonly #reporter: Reporter;
+  readonly #p50Us = new Map<string, Map<string, number>>();
+
+  constructor(reporter: Reporter) {
+    this.#reporter = reporter;
+  }
+
+  figure(figure: Figure): void {
+    this.#reporter.figure(figure);
+    if (figure.metric !== 'p50_us' || !ALONE_CASES.has(figure.case)) return;
+    let p50Us = this.#p50Us.get(figure.case);
+    if (p50Us === undefined) this.#p50Us.set(figure.case, (p50Us = new Map()));
+    p50Us.set(figure.subject, figure.value);
+    const [b0, b1, ping] = ['b0', 'b1', 'ping'].map((subject) => p50Us.get(subject));
+    if (b0 === undefined || b1 === undefined || ping === undefined) return;
+    p50Us.clear();
+    this.#reporter.figure({ ...figure, subject: 'b1', metric: 'added_in_pings', value: (b1 - b0) / ping, unit: '' });
+  }
+
+  note(text: string): void {
+    this.#reporter.note(text);
+  }
+
+  progress(text: string): void {
+    this.#reporter.progress(text);
   }
 }
 
@@ -50,6 +92,7 @@ async function start(subject: Subject, directory: string, reporter: Reporter): P
     reporter.note(`${subject}: Redis ${redis.version}, one replica`);
     return startClient(subject, servers, `127.0.0.1:${redis.port}`);
   }
+  if (subject === 'ping') return startPing();
   const members = await startMembers(subject === 'b1' ? 1 : 0, join(directory, subject));
   return startClient('ashlar', members, members.map(({ address }) => address).join(','));
 }
