@@ -18,7 +18,7 @@ import {
 import type { Moment } from './core-contract.ts';
 import type { ApplyColumns, CommitBackupColumns, CommitColumns, Effect, Note } from './effects.ts';
 import type { LogReader, LogRun, ReplicationOptions } from './host.ts';
-import type { Message, Payload } from './messages.ts';
+import type { LeaseRequest, Message, Payload } from './messages.ts';
 import { Peer } from './peer.ts';
 import { GrantedLeases, HeldLeases } from './read-leases.ts';
 import type { Rules } from './rules.ts';
@@ -52,7 +52,7 @@ export class Context {
     this.log = log;
     this.rules = rules;
     this.self = options.self;
-    this.held = new HeldLeases<Grantor>(options.timings.leaseMs, rules);
+    this.held = new HeldLeases<Grantor>((grantor) => this.#leaseMsOf(grantor), rules);
     this.granted = new GrantedLeases(rules);
   }
 
@@ -100,9 +100,15 @@ export class Context {
     return this.rules.tableOfGrant(this.tableVersion, this.#highestEpoch);
   }
 
-  /** Ahead by a lease's time: it has passed when the lease has. */
-  get nextCeiling(): Version {
-    return (this.nowVersion + this.options.timings.leaseMs * US_PER_MS) as Version;
+  /** Asks for a lease: its ceiling is ahead by the lease's time, so it has passed when the lease has (timings T2). */
+  askForLease(grantor: Grantor): LeaseRequest {
+    const ceiling = (this.nowVersion + this.#leaseMsOf(grantor) * US_PER_MS) as Version;
+    return this.held.ask(grantor, this.nowMs, ceiling);
+  }
+
+  #leaseMsOf(grantor: Grantor): number {
+    const { leaseMs, loneLeaseMs } = this.options.timings;
+    return grantor === COORDINATOR ? loneLeaseMs : leaseMs;
   }
 
   /* ---- What is to be done -------------------------------------------------------------------------------------------- */

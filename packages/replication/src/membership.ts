@@ -38,11 +38,11 @@ export class Membership {
   }
 
   tick(): void {
-    const { nowMs, options, held, nextCeiling, self, table } = this.#context;
+    const { nowMs, options, self, table } = this.#context;
     if (table === undefined) return;
     if (nowMs >= this.#nextRenewalMs) {
       this.#nextRenewalMs = nowMs + options.timings.heartbeatMs;
-      this.#context.emit({ kind: 'renew', replica: self, lease: held.ask(COORDINATOR, nowMs, nextCeiling) });
+      this.#context.emit({ kind: 'renew', replica: self, lease: this.#context.askForLease(COORDINATOR) });
     }
     if (this.#isSuspended) this.#register();
   }

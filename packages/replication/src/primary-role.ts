@@ -289,13 +289,15 @@ export class PrimaryRole {
   }
 
   #isReady(replica: ReplicaId, follower: Follower): boolean {
-    const { nowMs, options, held, tableVersion } = this.#context;
+    const { nowMs, nowVersion, options, held, tableVersion } = this.#context;
     if (follower.isInSync || follower.isLost || isReplaced(this.#context, replica)) return false;
     const isAdmitted = this.set.admitted.has(replica);
     if (!isAdmitted && this.copy.held - follower.held > options.growWithinRecords) return false;
     if (isAdmitted && follower.lagMs(this.copy.held, nowMs) > options.timings.lagMs) return false;
     if (nowMs - follower.peer.heardAtMs > options.timings.silentMs) return false;
-    return held.ceilingAt(replica, nowMs, tableVersion) !== undefined;
+    // Its lease covers all that was handed out while it was not waited for: it may have to go on above that.
+    const ceiling = held.ceilingAt(replica, nowMs, tableVersion);
+    return ceiling !== undefined && ceiling >= nowVersion;
   }
 }
 

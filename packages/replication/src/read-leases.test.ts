@@ -5,9 +5,11 @@ import { PRODUCTION_RULES } from './rules.ts';
 
 const B = replicaIdOf('b' as MemberId, '1');
 const LEASE_MS = 100;
+const LONG = 'a grantor whose leases last longer';
+const LONG_LEASE_MS = 1000;
 
 function held(): HeldLeases<string> {
-  return new HeldLeases<string>(LEASE_MS, PRODUCTION_RULES);
+  return new HeldLeases<string>((grantor) => (grantor === LONG ? LONG_LEASE_MS : LEASE_MS), PRODUCTION_RULES);
 }
 
 describe('leases that a replica holds', () => {
@@ -17,6 +19,14 @@ describe('leases that a replica holds', () => {
     leases.granted(B, { number, tableVersion: 1 }, 1090, 1);
     expect(leases.ceilingAt(B, 1099, 1)).toBe(7);
     expect(leases.ceilingAt(B, 1100, 1)).toBeUndefined();
+  });
+
+  it('last as long as their grantor has it', () => {
+    const leases = held();
+    const { number } = leases.ask(LONG, 1000, 7 as Version);
+    leases.granted(LONG, { number, tableVersion: 1 }, 1010, 1);
+    expect(leases.ceilingAt(LONG, 1999, 1)).toBe(7);
+    expect(leases.ceilingAt(LONG, 2000, 1)).toBeUndefined();
   });
 
   it('count only by a table as new as the one that the grantor knew, and until then the one before does (E2)', () => {

@@ -43,11 +43,11 @@ interface HeldFrom {
 /** Leases that this replica holds. */
 export class HeldLeases<Grantor> {
   readonly #from = new Map<Grantor, HeldFrom>();
-  readonly #leaseMs: number;
+  readonly #leaseMsOf: (grantor: Grantor) => number;
   readonly #rules: Rules;
 
-  constructor(leaseMs: number, rules: Rules) {
-    this.#leaseMs = leaseMs;
+  constructor(leaseMsOf: (grantor: Grantor) => number, rules: Rules) {
+    this.#leaseMsOf = leaseMsOf;
     this.#rules = rules;
   }
 
@@ -66,7 +66,7 @@ export class HeldLeases<Grantor> {
     const asked = from?.asked.find(({ number }) => number === grant.number);
     if (from === undefined || asked === undefined) return;
     from.asked = from.asked.filter(({ number }) => number > grant.number);
-    const endsAtMs = this.#rules.countedFrom(asked.atMs, nowMs) + this.#leaseMs; // read-leases E1
+    const endsAtMs = this.#rules.countedFrom(asked.atMs, nowMs) + this.#leaseMsOf(grantor); // read-leases E1
     const lease: Lease = { endsAtMs, tableVersion: grant.tableVersion, ceiling: asked.ceiling };
     if (this.#rules.countsByTable(grant.tableVersion, tableVersion)) from.current = lease;
     else from.ahead = lease;

@@ -83,9 +83,9 @@ export class Sender {
 
   /** sender D3 */
   #leaseOf(peer: Peer): LeaseRequest {
-    const { held, nowMs, nextCeiling, options } = this.#context;
+    const { nowMs, options } = this.#context;
     peer.nextHeartbeatMs = nowMs + options.timings.heartbeatMs;
-    return held.ask(peer.replica, nowMs, nextCeiling);
+    return this.#context.askForLease(peer.replica);
   }
 
   /** sender D1 */

@@ -6,8 +6,10 @@
  *
  * timings T1  The grace is longer than the lease even where the holder's clock runs slow and the grantor's fast, each by
  *             CLOCK_DRIFT_MAX: a primary has stopped before a backup that granted it a lease may serve.
- * timings T2  A ceiling lies no further ahead than a lease lasts: what was granted has passed when the grace has, so a new
+ * timings T2  A ceiling lies no further ahead than its lease lasts: what was granted has passed when the grace has, so a new
  *             primary begins above it without running ahead of the clocks of others.
+ * timings T3  The coordinator's lease, for who is alone, lasts long enough for its member to be started again, and so does the
+ *             grace behind it. Nothing but the operator's acceptance of a loss waits for that one.
  *
  * The outage after `kill -9` of a primary is at most membershipTtlMs + one tick (detection), the rest of graceMs (which began
  * with the last grant, so most of it has passed by then), fenceWaitMs (within the grace), two transactions, and the tail.
@@ -19,6 +21,10 @@ export interface Timings {
   readonly leaseMs: number;
   /** How long a member waits, after its last grant to the one before, until it serves. */
   readonly graceMs: number;
+  /** How long the coordinator's lease lasts, by which a primary serves that has no other copy, counted as leaseMs is. */
+  readonly loneLeaseMs: number;
+  /** How long the coordinator waits, after its last grant, until a partition that was lost may begin anew. */
+  readonly loneGraceMs: number;
   /** A primary asks its backups for a lease, and a member the coordinator for its own, this often. */
   readonly heartbeatMs: number;
   /** A turn that comes this late has missed too much: all leases end. */
@@ -55,6 +61,8 @@ export interface Timings {
 export const DEFAULT_TIMINGS: Timings = Object.freeze({
   leaseMs: 750,
   graceMs: 850,
+  loneLeaseMs: 10_000,
+  loneGraceMs: 11_250,
   heartbeatMs: 100,
   clockGapMs: 400,
   membershipTtlMs: 800,
@@ -77,13 +85,20 @@ export const CLOCK_DRIFT_MAX = 0.05;
 
 /** @throws AssertionError where the times contradict each other (timings T1) */
 export function checkedTimings(timings: Timings): Timings {
-  const { leaseMs, graceMs, heartbeatMs, freshWaitMs, promotionTimeoutMs } = timings;
-  const graceLeast = leaseMs * ((1 + CLOCK_DRIFT_MAX) / (1 - CLOCK_DRIFT_MAX));
-  assert(graceMs > graceLeast, () => `timings T1: a grace of ${graceMs} ms does not outlast a lease of ${leaseMs} ms`);
+  const { leaseMs, graceMs, loneLeaseMs, loneGraceMs, heartbeatMs, freshWaitMs, promotionTimeoutMs } = timings;
+  assertOutlasts(graceMs, leaseMs);
+  assertOutlasts(loneGraceMs, loneLeaseMs);
+  assert(loneLeaseMs >= leaseMs, 'timings T3: who is alone stops before who is not');
   assert(
     freshWaitMs < promotionTimeoutMs,
     'timings: another primary is named before the first one has begun without others',
   );
   assert(heartbeatMs * 3 <= leaseMs, 'timings: a lease outlasts three heartbeats');
   return timings;
+}
+
+/** timings T1 */
+function assertOutlasts(graceMs: number, leaseMs: number): void {
+  const least = leaseMs * ((1 + CLOCK_DRIFT_MAX) / (1 - CLOCK_DRIFT_MAX));
+  assert(graceMs > least, () => `timings T1: a grace of ${graceMs} ms does not outlast a lease of ${leaseMs} ms`);
 }

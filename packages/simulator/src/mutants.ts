@@ -120,6 +120,14 @@ const ALL = {
   'assign-anything': { mistake: 'versions are assigned above the ceiling', hostRules: { keepsCeiling: false } },
   'sleep-unnoticed': { mistake: 'a suspension of the machine is not noticed', hostRules: { noticesSuspension: false } },
   'begin-below': { mistake: 'a new primary ignores above which version it begins', hostRules: { beginsAbove: false } },
+  'recover-at-once': {
+    mistake: 'a lost partition begins anew while who was alone may still serve it',
+    hostRules: { waitsForLone: false },
+  },
+  'leap-in-waiting': {
+    mistake: 'a gap of its clock counts as time that the coordinator has waited',
+    hostRules: { beginsAnewAfterGap: false },
+  },
   renumber: { mistake: 'a record gets another version after it was sealed', hostRules: { keepsVersions: false } },
 } satisfies Record<string, Mutant>;
 

@@ -50,7 +50,7 @@ export interface RunReport {
 const CLIENTS_START_MS = 250;
 const FAULTS_START_MS = 400;
 const HEAL_POLL_MS = 50;
-/** Of the time that a promotion may take, the longest of all. */
+/** Of the time that a promotion or a transfer may take, or who is alone may serve by one lease. */
 const HEAL_BOUND = 4;
 const AFTER_HEAL_MS = 200;
 const IDLE_BOUND_MS = 10_000;
@@ -115,7 +115,8 @@ function play(grid: SimGrid, faults: Faults, profile: Profile): void {
 /** run N2 */
 function reachFullService(grid: SimGrid, { timings }: Profile): void {
   const { kernel } = grid;
-  const byMs = kernel.nowMs + HEAL_BOUND * Math.max(timings.promotionTimeoutMs, timings.transferTimeoutMs);
+  const byMs =
+    kernel.nowMs + HEAL_BOUND * Math.max(timings.promotionTimeoutMs, timings.transferTimeoutMs, timings.loneGraceMs);
   for (;;) {
     kernel.runUntil(kernel.nowMs + HEAL_POLL_MS);
     const lacking = grid.lacking();

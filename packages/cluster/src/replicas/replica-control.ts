@@ -222,6 +222,7 @@ export class ReplicaControl {
     const others = wanted.filter((partition) => !table.lost.includes(partition));
     if (others.length > 0 || replicas === undefined) throw notLost(others, table);
     const now = { ms: this.#ports.nowMs(), version: this.#ports.version() };
+    this.#noticeGap(now.ms);
     const outcome = this.#controller.recover(replicas, wanted, now);
     if ('afterMs' in outcome) throw tooEarly(wanted, Math.ceil(outcome.afterMs - now.ms));
     if (outcome.changes.length < wanted.length) throw nobodyLives(wanted);
@@ -247,15 +248,20 @@ export class ReplicaControl {
 
   #tick(): void {
     const nowMs = this.#ports.nowMs();
-    const isLate = nowMs - this.#tickedAtMs > this.#ports.times.clockGapMs;
-    this.#tickedAtMs = nowMs;
-    if (isLate) this.#controller = this.#newController();
+    this.#noticeGap(nowMs);
     if (nowMs < this.#settledAtMs && this.#controlled.table().awaited.length > 0) return;
     try {
       this.#plan(nowMs);
     } catch (error) {
       this.#ports.onFailure(error);
     }
+  }
+
+  /** replica-control Y1. Nor has anybody's lease run down in a time that only this clock has counted. */
+  #noticeGap(nowMs: number): void {
+    const isLate = nowMs - this.#tickedAtMs > this.#ports.times.clockGapMs;
+    this.#tickedAtMs = nowMs;
+    if (isLate) this.#controller = this.#newController();
   }
 
   #plan(nowMs: number): void {

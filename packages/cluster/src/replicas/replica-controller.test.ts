@@ -11,7 +11,7 @@ import { ReplicaController } from './replica-controller.ts';
 import { emptyReplicaTable, stepReplicas } from './replica-step.ts';
 
 const OPTIONS = {
-  ...{ copies: 2, expectedMembers: 3, membershipTtlMs: 800, promotionTimeoutMs: 4000, leaseMs: 750, graceMs: 850 },
+  ...{ copies: 2, expectedMembers: 3, membershipTtlMs: 800, promotionTimeoutMs: 4000, loneGraceMs: 1600 },
 };
 const PARTITIONS = 12;
 const NOW = { version: 5_000_000 as Version };
@@ -204,8 +204,8 @@ describe('a controller', () => {
     expect(bench.phases()).toEqual(['lost']);
     const partitions = [0, 1, 2];
     const early = bench.controller.recover(bench.table, partitions, { ms: bench.nowMs, ...NOW });
-    expect(early).toEqual({ afterMs: bench.nowMs + OPTIONS.leaseMs + OPTIONS.graceMs });
-    bench.wait(OPTIONS.leaseMs + OPTIONS.graceMs);
+    expect(early).toEqual({ afterMs: bench.nowMs + OPTIONS.loneGraceMs });
+    bench.wait(OPTIONS.loneGraceMs);
     const recovered = bench.controller.recover(bench.table, partitions, { ms: bench.nowMs, ...NOW });
     if (!('changes' in recovered)) throw new Error('it may be recovered by now');
     bench.step(...recovered.changes);
@@ -226,7 +226,7 @@ describe('a controller', () => {
     ask(replica('a'), promised);
     for (const name of ['a', 'b', 'c']) bench.start(replica(name, '2'));
     bench.plan();
-    bench.wait(OPTIONS.leaseMs + OPTIONS.graceMs);
+    bench.wait(OPTIONS.loneGraceMs);
     ask(replica('b', '2'), (promised + 1_000_000) as Version);
     const recovered = bench.controller.recover(bench.table, [0], { ms: bench.nowMs, ...NOW });
     expect(recovered).toMatchObject({ changes: [{ kind: 'recover', versionFloor: promised }] });

@@ -9,8 +9,8 @@
  * replica-controller K2  A primary that is not alive is replaced by a living member of the set; none living: the partition is
  *                        unreachable and waits, for they may come back; all replaced by later processes: it is lost.
  * replica-controller K3  A promotion that does not end in its time, or whose named primary died, is given to another member.
- * replica-controller K4  A lost partition begins anew only by an operator's word, and not before the last lease that its last
- *                        primary may hold from any coordinator has ended, and its grace: until then that may serve, alone.
+ * replica-controller K4  A lost partition begins anew only by an operator's word, and not before the grace has passed behind the
+ *                        last lease that its last primary may hold from any coordinator: until then that may serve, alone.
  * replica-controller K5  A renewal of a replica that is not the registered one of its member is not answered with a lease.
  * replica-controller K6  A wanted member that is not alive is replaced by one that is. When all are alive, copies are wanted where
  *                        placement would have them, beside the primary: a member that is back takes its share again, and who
@@ -36,11 +36,11 @@ export interface ControllerOptions {
   readonly expectedMembers: number;
   readonly membershipTtlMs: number;
   readonly promotionTimeoutMs: number;
-  readonly leaseMs: number;
-  readonly graceMs: number;
+  /** How long it is, after a last lease was granted by any coordinator, until who holds it has stopped. */
+  readonly loneGraceMs: number;
 }
 
-/** What is granted to who renews: a lease of `leaseMs` from before it asked. */
+/** What is granted to who renews: the lease of who may be alone, counted from before it asked. */
 export interface MembershipGrant {
   readonly number: number;
   readonly tableVersion: number;
@@ -273,8 +273,7 @@ export class ReplicaController {
    * coordinator: to who has been replaced none is granted since; by members of its set: all of them are gone, or hold no copy.
    */
   #freeAtMs(partition: number, nowMs: number): number {
-    const { leaseMs, graceMs } = this.#options;
-    return (this.#losses.get(partition)?.atMs ?? nowMs) + leaseMs + graceMs;
+    return (this.#losses.get(partition)?.atMs ?? nowMs) + this.#options.loneGraceMs;
   }
 
   /** Nobody of whom this controller has heard has done anything above. */
@@ -286,9 +285,8 @@ export class ReplicaController {
 
   /** Who was replaced long enough ago holds no lease any more; its ceiling has passed too (timings T2 of replication). */
   #forget(table: ReplicaTable, nowMs: number): void {
-    const { leaseMs, graceMs } = this.#options;
     for (const [replica, { grantedAtMs, atMs }] of this.#heard) {
-      if (nowMs - Math.max(grantedAtMs, atMs) <= 2 * (leaseMs + graceMs)) continue;
+      if (nowMs - Math.max(grantedAtMs, atMs) <= 2 * this.#options.loneGraceMs) continue;
       if (!table.members.some((member) => member.replica === replica)) this.#heard.delete(replica);
     }
   }

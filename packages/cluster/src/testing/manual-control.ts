@@ -19,8 +19,7 @@ export class ManualControl implements ControlPorts {
     this.times = {
       membershipTtlMs: 800,
       promotionTimeoutMs: 4000,
-      leaseMs: 750,
-      graceMs: 850,
+      loneGraceMs: 1600,
       clockGapMs: 400,
       gatherMs,
       urgentGatherMs,

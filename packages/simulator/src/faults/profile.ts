@@ -89,7 +89,7 @@ export function drawProfile(random: Random, rarely: Random): Profile {
     thinkMs: pick(random, [5, 20, 20, 60]),
     writeShare: pick(random, [0.2, 0.5, 0.8]),
     snapshotShare: pick(random, [0, 0.05, 0.05]),
-    timings: drawTimings(random),
+    timings: drawTimings(random, rarely),
     isEmbedded: random.below(2) === 0,
     keptRecords: pick(random, [5, 20, 60]),
     heldRecords: pick(random, [100, 500]),
@@ -105,10 +105,15 @@ export function drawProfile(random: Random, rarely: Random): Profile {
   };
 }
 
-function drawTimings(random: Random): Timings {
+function drawTimings(random: Random, rarely: Random): Timings {
   const factor = pick(random, [0.4, 0.4, 0.6, 1]);
   const scaled = Object.fromEntries(Object.entries(DEFAULT_TIMINGS).map(([name, ms]) => [name, ms * factor]));
-  return checkedTimings({ ...DEFAULT_TIMINGS, ...scaled, markFlushMs: pick(random, [1, 5, 20]) });
+  // Who is alone may serve by a lease no longer than the others, or by one that outlasts most of what happens to a coordinator.
+  const lone = pick(rarely, [1, 1, 2, 4]);
+  const loneLeaseMs = DEFAULT_TIMINGS.leaseMs * factor * lone;
+  const loneGraceMs = DEFAULT_TIMINGS.graceMs * factor * lone;
+  const drawn = { loneLeaseMs, loneGraceMs, markFlushMs: pick(random, [1, 5, 20]) };
+  return checkedTimings({ ...DEFAULT_TIMINGS, ...scaled, ...drawn });
 }
 
 function drawQuality(random: Random): NetworkQuality {

@@ -1,5 +1,5 @@
 /**
- * What a host owes the core, as decisions by name: a mutant is a host, or a core, in which one of them is replaced. Sound hosts
+ * What a host owes the core, and a coordinator its members, as decisions by name: a mutant is a host, or a core, in which one of them is replaced. Sound hosts
  * are given SOUND_HOST.
  */
 export interface HostRules {
@@ -25,6 +25,10 @@ export interface HostRules {
   readonly beginsAbove: boolean;
   /** Whether a record that was sealed stays as it was. */
   readonly keepsVersions: boolean;
+  /** Whether a lost partition begins anew only behind the last lease of the coordinator. */
+  readonly waitsForLone: boolean;
+  /** Whether a controller begins anew whose clock had a gap. */
+  readonly beginsAnewAfterGap: boolean;
 }
 
 export const SOUND_HOST: HostRules = Object.freeze({
@@ -39,4 +43,6 @@ export const SOUND_HOST: HostRules = Object.freeze({
   noticesSuspension: true,
   beginsAbove: true,
   keepsVersions: true,
+  waitsForLone: true,
+  beginsAnewAfterGap: true,
 });

@@ -6,6 +6,8 @@
  * sim-coordinator E2  A started coordinator goes on with the table of the one before, and a controller that has heard of nobody.
  * sim-coordinator E3  A second controller, where one is wanted, hears of some renewals only, and plans by that at the same time:
  *                     every change is a compare-and-set, so it may do needless things, and no harm.
+ * sim-coordinator E4  A controller whose clock had a gap begins anew, as in a real coordinator: it has heard nobody meanwhile, and
+ *                     what it waited for may not have passed.
  */
 import type { ControllerOptions } from '@ashlar/cluster';
 import { emptyReplicaTable, ReplicaController, stepReplicas } from '@ashlar/cluster';
@@ -19,29 +21,29 @@ const TICK_MS = 25;
 const OPERATOR_MIN_MS = 100;
 const OPERATOR_SPREAD_MS = 1500;
 
+export interface SimCoordinatorOptions extends ControllerOptions {
+  readonly partitionCount: number;
+  readonly hosts: readonly Host[];
+  readonly isDoubled: boolean;
+  /** A tick that comes this late has missed too much. */
+  readonly clockGapMs: number;
+}
+
 export class SimCoordinator {
   readonly #world: World;
   readonly #random: Random;
-  readonly #options: ControllerOptions;
+  readonly #options: SimCoordinatorOptions;
   readonly #hosts: readonly Host[];
   #process: Process;
   #controller: ReplicaController;
-  readonly #second: ReplicaController | undefined;
+  #second: ReplicaController | undefined;
   #clock: HybridClock;
   #table: ReplicaTable;
+  #tickedAtMs: number;
   /** When an operator accepts the loss of a partition. */
   readonly #accepts = new Map<number, number>();
 
-  constructor(
-    world: World,
-    process: Process,
-    random: Random,
-    options: ControllerOptions & {
-      readonly partitionCount: number;
-      readonly hosts: readonly Host[];
-      readonly isDoubled: boolean;
-    },
-  ) {
+  constructor(world: World, process: Process, random: Random, options: SimCoordinatorOptions) {
     this.#world = world;
     this.#random = random;
     this.#options = options;
@@ -49,8 +51,9 @@ export class SimCoordinator {
     this.#table = emptyReplicaTable(options.partitionCount);
     this.#process = process;
     this.#clock = new HybridClock(process.clock.forVersions);
-    this.#controller = new ReplicaController(options, process.clock.monotonicMs());
-    if (options.isDoubled) this.#second = new ReplicaController(options, process.clock.monotonicMs());
+    this.#tickedAtMs = process.clock.monotonicMs();
+    this.#controller = this.#newController();
+    if (options.isDoubled) this.#second = this.#newController();
     this.#process.run(() => this.#tick());
   }
 
@@ -62,7 +65,8 @@ export class SimCoordinator {
   restart(process: Process): void {
     this.#process = process;
     this.#clock = new HybridClock(process.clock.forVersions);
-    this.#controller = new ReplicaController(this.#options, process.clock.monotonicMs());
+    this.#tickedAtMs = process.clock.monotonicMs();
+    this.#controller = this.#newController();
     process.run(() => this.#tick());
   }
 
@@ -100,10 +104,24 @@ export class SimCoordinator {
 
   #tick(): void {
     const nowMs = this.#process.clock.monotonicMs();
+    this.#noticeGap(nowMs);
     this.#apply('controller', this.#controller.plan(this.#table, nowMs));
     if (this.#second !== undefined) this.#apply('second controller', this.#second.plan(this.#table, nowMs));
     this.#operate(nowMs);
     this.#process.afterMs(TICK_MS, () => this.#tick());
+  }
+
+  /** sim-coordinator E4 */
+  #noticeGap(nowMs: number): void {
+    const isLate = nowMs - this.#tickedAtMs > this.#options.clockGapMs;
+    this.#tickedAtMs = nowMs;
+    if (!isLate) return;
+    this.#controller = this.#newController();
+    if (this.#options.isDoubled) this.#second = this.#newController();
+  }
+
+  #newController(): ReplicaController {
+    return new ReplicaController(this.#options, this.#process.clock.monotonicMs());
   }
 
   /** The operator. */

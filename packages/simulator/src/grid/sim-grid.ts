@@ -205,7 +205,7 @@ export class SimGrid implements World {
     this.#clocks.delete(host);
     this.#members.delete(host);
     this.start(host);
-    this.kernel.after(forMs + 2 * this.#options.profile.timings.graceMs, () => member.process.kill());
+    this.kernel.after(forMs + 2 * this.#options.profile.timings.loneGraceMs, () => member.process.kill());
     return true;
   }
 
@@ -278,6 +278,7 @@ export class SimGrid implements World {
 
   #newCoordinator(): SimCoordinator {
     const { members, backups, timings, partitions } = this.#options.profile;
+    const { waitsForLone, beginsAnewAfterGap } = this.#options.hostRules;
     return new SimCoordinator(this, this.#coordinatorProcess, this.#fork(), {
       ...{
         partitionCount: partitions,
@@ -287,7 +288,8 @@ export class SimGrid implements World {
         expectedMembers: members,
       },
       ...{ membershipTtlMs: timings.membershipTtlMs, promotionTimeoutMs: timings.promotionTimeoutMs },
-      ...{ leaseMs: timings.leaseMs, graceMs: timings.graceMs },
+      loneGraceMs: waitsForLone ? timings.loneGraceMs : 0,
+      clockGapMs: beginsAnewAfterGap ? timings.clockGapMs : Number.POSITIVE_INFINITY,
     });
   }
 

@@ -78,10 +78,10 @@ export class HostGrid {
   private constructor(options: GridOptions) {
     this.options = options;
     this.table = emptyReplicaTable(options.partitionCount);
-    const { membershipTtlMs, promotionTimeoutMs, leaseMs, graceMs } = DEFAULT_TIMINGS;
+    const { membershipTtlMs, promotionTimeoutMs, loneGraceMs } = DEFAULT_TIMINGS;
     const controller: ControllerOptions = {
       ...{ copies: options.backups + 1, expectedMembers: options.names.length },
-      ...{ membershipTtlMs, promotionTimeoutMs, leaseMs, graceMs },
+      ...{ membershipTtlMs, promotionTimeoutMs, loneGraceMs },
     };
     this.#controller = new ReplicaController(controller, 0);
   }
