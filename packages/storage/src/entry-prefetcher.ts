@@ -5,6 +5,8 @@
  *
  *   keys -> hashes -> home buckets -> entries -> newest slots -> values
  *
+ * Keys of callers, or of the records of a frame that a backup is about to apply.
+ *
  * entry-prefetcher J1  It is a hint: nothing is decided by what it reads, and where it guesses wrong (a key that lies in another
  *                      bucket, a value in extents) only time is lost.
  */
@@ -19,11 +21,15 @@ import {
   SEGMENT_SHIFT,
   VALUE_BYTES_USED,
 } from './layout.ts';
+import type { RecordFrame } from './log/record-frame.ts';
 import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
 
 /** Keys of one call, at most: what is fetched for them stays in the nearer caches until they are visited. */
 export const PREFETCH_MAX = 512;
+
+/** Fewer records are not worth it. */
+const FRAME_MIN = 8;
 
 /** Nobody has said yet that the keys are as short as they have to be. */
 const KEY_BYTES_MAX = 256;
@@ -32,6 +38,9 @@ export class EntryPrefetcher {
   readonly #core: StoreCore;
   /** By key: its hash, then its entry, its slot + 1, its value; 0: nothing more is fetched. */
   readonly #words = new Uint32Array(PREFETCH_MAX);
+  /** Of a frame's records: their partitions, and the ends of their keys. */
+  readonly #partitions = new Uint32Array(PREFETCH_MAX);
+  readonly #keyEnds = new Uint32Array(PREFETCH_MAX);
   /** What the reads come to, so that none may be left out. */
   #sum = 0;
 
@@ -61,6 +70,14 @@ export class EntryPrefetcher {
     this.#fetchEntries(count);
     this.#fetchSlots(map, partitions, first, count);
     this.#fetchValues(count);
+  }
+
+  /** What the first records of a frame change: mostly all of them. They are taken to be of the map of the first. */
+  prefetchFrame(frame: RecordFrame): void {
+    const count = frame.fillPlaces(this.#partitions, this.#keyEnds);
+    if (count < FRAME_MIN) return;
+    const mapId = frame.at(0).field('mapId', 0) as MapId;
+    this.prefetch(mapId, this.#partitions, frame.keys, this.#keyEnds, 0, count);
   }
 
   #hash(keys: Uint8Array, keyEnds: Uint32Array, first: number, count: number): void {

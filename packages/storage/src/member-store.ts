@@ -13,6 +13,7 @@ import { sweepExpired } from './expiry.ts';
 import { checkStore } from './invariants.ts';
 import { WORKERS_MAX } from './layout.ts';
 import { RecordCause } from './log/log-record.ts';
+import type { RecordFrame } from './log/record-frame.ts';
 import { entryCount, hasVersions, visitKeys } from './map-contents.ts';
 import type { Ref } from './memory/arena.ts';
 import { PageLeases } from './memory/page-leases.ts';
@@ -231,6 +232,11 @@ export class MemberStore extends StoreReplicas {
     count: number,
   ): void {
     this.#prefetcher.prefetch(mapId, partitions, keys, keyEnds, first, count);
+  }
+
+  /** The runs of a frame are about to be applied: memory of what they change is fetched for all at once. */
+  prefetchFrame(frame: RecordFrame): void {
+    this.#prefetcher.prefetchFrame(frame);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** What spares a look: memory that is fetched for many keys at once, and a put to the key that was found last. */
-import type { MapId } from '@ashlar/core';
+import type { MapId, PartitionId, Sequence } from '@ashlar/core';
 import { PREFETCH_MAX } from './entry-prefetcher.ts';
+import { readRecordFrame } from './log/record-frame.ts';
 import { bytesOf, get, MAP, makeBench, PARTITION, put, remove, settle } from './testing/store-bench.ts';
 
 const KEY = bytesOf('k');
@@ -23,6 +24,26 @@ describe('prefetching', () => {
     store.prefetch(99 as MapId, partitions, all, keyEnds, 0, names.length);
     store.closePartition(PARTITION);
     store.prefetch(MAP, partitions, all, keyEnds, 0, names.length);
+    store.checkInvariants();
+  });
+
+  it('knows where all records of a frame belong, and bears those of partitions that are not here', () => {
+    const { store } = makeBench();
+    const other = 1 as PartitionId;
+    for (let round = 0; round < 6; round++) put(store, `key ${round}`, 'x');
+    for (let round = 0; round < 4; round++) put(store, `other ${round}`, 'y', other);
+    store.beginRuns();
+    store.addRun(PARTITION, 1 as Sequence, Infinity);
+    store.addRun(other, 1 as Sequence, Infinity);
+    const frame = readRecordFrame(store.finishRuns());
+    const [partitions, keyEnds] = [new Uint32Array(8), new Uint32Array(8)];
+    expect(frame.fillPlaces(partitions, keyEnds)).toBe(8);
+    expect([...partitions]).toEqual([0, 0, 0, 0, 0, 0, 1, 1]);
+    expect([...keyEnds]).toEqual([5, 10, 15, 20, 25, 30, 37, 44]);
+    expect(frame.fillPlaces(new Uint32Array(20), new Uint32Array(20))).toBe(10);
+    store.prefetchFrame(frame);
+    store.closePartition(other);
+    store.prefetchFrame(frame);
     store.checkInvariants();
   });
 });

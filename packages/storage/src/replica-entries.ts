@@ -22,7 +22,7 @@ export function findEntry(core: StoreCore, table: SlotTable, bytes: Uint8Array, 
  *
  * @param value     given back when it throws
  * @param deadline  of the value; 0: none
- * @param usedAt    when it was used last, in version units
+ * @param usedAt    when it was used last, in version units, where that matters to the map
  * @throws OutOfMemoryError
  */
 export function entryFor(

@@ -166,7 +166,7 @@ export class ReplicaTail {
     const value = createValue(core.blocks, map.account, frame.values, start, end);
     if (value === 0) throw core.outOfMemory(end - start);
     const [keyStart, keyEnd] = [frame.keyStart(index), frame.field('keyEnd', index)];
-    const usedAt = core.clock.now();
+    const usedAt = map.maxIdleUs === 0 ? 0 : core.clock.now();
     const entry = entryFor(core, map, table, frame.keys, keyStart, keyEnd, value, deadline, usedAt);
     const newest = this.#liveSlot(table, entry);
     const lane = this.#laneAbove(table, entry);

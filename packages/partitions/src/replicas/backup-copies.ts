@@ -58,6 +58,7 @@ export class BackupCopies {
 
   apply({ payload, run, partition }: Of<'apply'>): void {
     const frame = this.#frameOf(payload);
+    if (frame !== undefined) this.#ports.store.prefetchFrame(frame);
     for (let row = 0; row < partition.length; row++) this.#applyRun(partition[row]!, frame, run[row]!);
   }
 

@@ -11,6 +11,7 @@ export interface ReplicaStore
     | 'promotePartition'
     | 'demotePartition'
     | 'applyFrame'
+    | 'prefetchFrame'
     | 'commitBackup'
     | 'holdLog'
     | 'beginRuns'

@@ -321,6 +321,25 @@ export class RecordFrame {
     return this.#columns[COLUMN[name]]![this.#start + index]!;
   }
 
+  /**
+   * Where records of all runs belong, from the first of the frame on: as many as the arrays have room for.
+   *
+   * @param partitions  is filled with their partitions
+   * @param keyEnds     is filled with the ends of their keys in `keys`
+   * @returns how many
+   */
+  fillPlaces(partitions: Uint32Array, keyEnds: Uint32Array): number {
+    const ends = this.#columns[COLUMN.keyEnd]!;
+    const of = this.#runColumns[RUN_COLUMN.partition]!;
+    const count = Math.min(ends.length, partitions.length);
+    for (let run = 0; run < this.runs && this.#starts[run]! < count; run++) {
+      const end = run + 1 < this.runs ? this.#starts[run + 1]! : count;
+      partitions.fill(of[run]!, this.#starts[run]!, Math.min(end, count));
+    }
+    for (let record = 0; record < count; record++) keyEnds[record] = ends[record]!;
+    return count;
+  }
+
   /** Fills in what the batch of a record gave it. */
   readHeader(index: number, header: RecordHeader): void {
     header.catalogVersion = this.field('catalogVersion', index);
