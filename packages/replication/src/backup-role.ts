@@ -6,7 +6,8 @@
  * backup-role B2  Records are taken only from the leader of the epoch that the copy follows, behind those that it has; what comes
  *                 twice is passed over, and what does not follow is said to be missing.
  * backup-role B3  What is acknowledged is held: by the store, not by a message under way to it.
- * backup-role B4  A fence changes nothing that is held: copies in the set never truncate.
+ * backup-role B4  A fence changes nothing that is held: copies in the set never truncate. But of a batch whose end has not come
+ *                 nothing stays: it is acknowledged when all of it is with everybody, so it never was.
  * backup-role B5  A lease is granted to whoever asks, and names the newest table of which this member knows: whether it counts
  *                 is decided by that. What was granted last, and up to which ceiling, is remembered by replica.
  * backup-role B6  Records that contradict the copy cost the copy, and no more (core-contract C5).
@@ -95,6 +96,7 @@ export class BackupRole {
   applied(replica: Replica, lastSequence: Sequence): void {
     const { copy } = replica;
     if (copy === undefined) return;
+    if (lastSequence < copy.held) unshow(copy, lastSequence);
     copy.held = lastSequence;
     // It took less than it was given (a map that it has not heard of, say): what is missing comes again.
     copy.asked = lastSequence;
@@ -172,6 +174,7 @@ export class BackupRole {
     copy.leader = leader;
     copy.isJoining = false;
     keep(copy, context.rules.keepsUpTo(copy.held, copy.commit));
+    context.emit({ kind: 'endBatch', partition: replica.partition });
   }
 
   /** What a fenced member of the set says that it holds. */
@@ -227,6 +230,12 @@ export function addRun(
   batches.recordEpoch.push(run.recordEpoch);
   batches.firstSequence.push(firstSequence);
   batches.count.push(run.count);
+}
+
+/** Part of a batch is taken back: its numbers are used again, and no index of before speaks of those. */
+function unshow(copy: Copy, held: Sequence): void {
+  if (copy.commitTold > held) copy.commitTold = held;
+  if (copy.commit > held) copy.commit = held;
 }
 
 /** Production keeps everything: here for the mutant that truncates. */

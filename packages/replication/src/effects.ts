@@ -23,6 +23,11 @@ export type Effect =
   | ApplyColumns
   /** Shows what is held up to the sequence, which it has; the primary's trim floor and holds with it. */
   | CommitBackupColumns
+  /**
+   * Whoever wrote what the copy holds writes no more: of a batch whose end is not here nothing is kept, for it was acknowledged to
+   * nobody. `applied`, where that changed anything.
+   */
+  | { readonly kind: 'endBatch'; readonly partition: number }
   /** Begins an empty copy, as a backup, whose log starts at sequence 1. */
   | { readonly kind: 'openCopy'; readonly partition: number; readonly logEpoch: Epoch }
   /** Forgets the copy and all that was installed of one, with its log. */

@@ -282,6 +282,7 @@ export class MemberCore implements ReplicationCore {
     copy.leader = context.self;
     copy.isJoining = false;
     keep(copy, context.rules.keepsUpTo(copy.held, copy.commit));
+    if (!row.isFresh) context.emit({ kind: 'endBatch', partition: replica.partition });
     replica.role = new PrimaryRole(context, replica.partition, row, copy);
     replica.promotion = new Promotion(context, replica, replica.role, row);
     this.#replicas.busy.add(replica.partition);

@@ -12,7 +12,7 @@
  * promotion M1  Nobody serves before the grace has passed that this member owes to whoever led before (read-leases, copy Y3);
  *               a primary that renounced the partition in order is owed none.
  * promotion M2  The tail is the longest of the members of the set that answered: what was acknowledged is in all of them, what
- *               was not is kept all the same, so that nobody in the set ever has to truncate.
+ *               was not is kept all the same, so that nobody in the set ever has to truncate; batches as a whole.
  * promotion M3  Tails of the set are prefixes of each other (asserted by lineage): members of a set never held anything else. One
  *               that says otherwise counts as one that holds nothing.
  * promotion M4  The new set is exactly those that acknowledged the whole tail by this epoch. Nothing is written before it stands.
@@ -244,6 +244,8 @@ export class Promotion {
   }
 
   #enter(stage: Stage): void {
+    // Whoever sent the tail may have fallen silent within a batch (promotion M2).
+    if (this.#stage === 'pulling') this.#context.emit({ kind: 'endBatch', partition: this.#role.partition });
     this.#stage = stage;
     this.#progressMs = this.#context.nowMs;
     this.#askedMs = Number.NEGATIVE_INFINITY;

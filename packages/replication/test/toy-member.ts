@@ -126,6 +126,8 @@ export class ToyMember {
         }
         return;
       }
+      case 'endBatch':
+        return; // A record is a batch here.
       case 'openCopy':
         copies.set(effect.partition, new ToyCopy());
         this.#tell(`opens an empty copy of ${effect.partition}`);

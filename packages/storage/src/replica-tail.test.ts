@@ -3,7 +3,7 @@ import { type Epoch, type MapId, type Sequence, seededRandom, type Version } fro
 import fc from 'fast-check';
 import type { WriteBatch } from './batch/write-batch.ts';
 import { RecordKind } from './log/log-record.ts';
-import { readRecordFrame } from './log/record-frame.ts';
+import { type RecordFrame, readRecordFrame } from './log/record-frame.ts';
 import {
   type Bench,
   bytesOf,
@@ -426,5 +426,93 @@ describe('a partition that leaves', () => {
     store.checkInvariants();
     store.openPartition(PARTITION, 2 as Epoch);
     expect(store.find(MAP, PARTITION, bytesOf('a'), 0, 1)).toBe(false);
+  });
+});
+
+describe('a batch that is too long for one frame', () => {
+  const options = { maxBytes: 2 ** 28 };
+  const LONG = 3 * 2 ** 20;
+
+  /** A batch of 21 MiB behind a record, at a primary, and the runs in which it goes. */
+  function longBatch(): { primary: Bench; backup: Bench; frames: RecordFrame[]; last: Sequence } {
+    const [primary, backup] = [makeBench(options), backupBench(options)];
+    put(primary.store, 'k0', 'before');
+    const batch = primary.store.begin();
+    for (let key = 0; key < 7; key++) stagePut(batch, `k${key}`, `${key}`.repeat(LONG));
+    batch.seal();
+    const next = primary.store.begin();
+    stagePut(next, 'behind', '1');
+    next.seal();
+    const last = primary.store.heldSequence(PARTITION);
+    const frames: RecordFrame[] = [];
+    for (let from = 1; from <= last; ) {
+      const run = primary.store.readRun(PARTITION, from as Sequence, 2 ** 24)!;
+      frames.push(readRecordFrame(run.payload));
+      from += run.count;
+    }
+    return { primary, backup, frames, last };
+  }
+
+  it('goes in several, all but the last of which say so', () => {
+    const { frames, last } = longBatch();
+    expect(frames.length).toBeGreaterThan(2);
+    expect(frames.map(({ isOpen }) => isOpen)).toEqual(frames.map((_, at) => at < frames.length - 1));
+    expect(frames.at(-1)!.lastSequence).toBe(last);
+  });
+
+  it('is shown when all of it is there and committed, and not before', () => {
+    const { backup, frames, last } = longBatch();
+    const { store } = backup;
+    for (const frame of frames.slice(0, -1)) {
+      store.applyFrame(frame);
+      store.commitBackup(PARTITION, frame.lastSequence as Sequence);
+      expect([...shown(backup)]).toEqual([['k0', 'before']]);
+    }
+    store.applyFrame(frames.at(-1)!);
+    // A commit index within it, of a primary whose other backup has not got further.
+    store.commitBackup(PARTITION, 5 as Sequence);
+    expect([store.committedSequence(PARTITION), shown(backup).size]).toEqual([1, 1]);
+    store.commitBackup(PARTITION, last);
+    expect(new Map([...shown(backup)].map(([key, value]) => [key, value.length]))).toEqual(
+      new Map([...Array.from({ length: 7 }, (_, key) => [`k${key}`, LONG] as const), ['behind', 1]]),
+    );
+    store.checkInvariants();
+  });
+
+  it.each([1, 2])('is taken back as a whole where %d of its frames have come, and no more will', (count) => {
+    const { backup, frames } = longBatch();
+    const { store } = backup;
+    for (const frame of frames.slice(0, count)) store.applyFrame(frame);
+    expect(store.heldSequence(PARTITION)).toBeGreaterThan(1);
+    store.commitBackup(PARTITION, 3 as Sequence);
+    expect(store.endOpenBatch(PARTITION)).toBe(1);
+    expect(store.endOpenBatch(PARTITION)).toBe(1);
+    store.commitBackup(PARTITION, 1 as Sequence);
+    expect([...shown(backup)]).toEqual([['k0', 'before']]);
+    store.checkInvariants();
+    // Its numbers are used again.
+    backup.clock.observe(frames[0]!.at(0).lastVersion);
+    store.promotePartition(PARTITION, 2 as Epoch);
+    put(store, 'k1', 'after');
+    expect([store.heldSequence(PARTITION), shown(backup).get('k1')]).toEqual([2, 'after']);
+  });
+
+  it('is kept where all of its frames have come', () => {
+    const { backup, frames, last } = longBatch();
+    for (const frame of frames) backup.store.applyFrame(frame);
+    expect(backup.store.endOpenBatch(PARTITION)).toBe(last);
+  });
+
+  it('may have more records than a frame', () => {
+    const [primary, backup] = [makeBench(options), backupBench(options)];
+    const batch = primary.store.begin();
+    for (let key = 0; key < 70_000; key++) stagePut(batch, `k${key}`, '1');
+    batch.seal();
+    const run = primary.store.readRun(PARTITION, 1 as Sequence, 100)!;
+    const frame = readRecordFrame(run.payload);
+    expect([frame.isOpen, frame.count]).toEqual([true, 65_536]);
+    backup.store.applyFrame(frame);
+    expect(backup.store.endOpenBatch(PARTITION)).toBe(0);
+    expect(backup.store.tailLength(PARTITION)).toBe(0);
   });
 });

@@ -19,6 +19,8 @@
  *                  (partition-log L7), and what a log that begins later does not reach back to is known by its version.
  * replica-tail T6  What is staged of a frame is whole batches, as they came: a batch of which a record has no room, or is ahead of the
  *                  catalog, is not staged at all.
+ * replica-tail T7  A batch that comes in several frames is shown when all of it is here and committed, and is taken back as a whole
+ *                  when the rest of it can come no more (endOpenBatch()). A commit index within a batch shows what lies before it.
  */
 import { assert, type MapId } from '@ashlar/core';
 import { knownVersion } from './batch/pending-words.ts';
@@ -45,6 +47,8 @@ export class ReplicaTail {
   /** By sequence, in a ring of a power of two. */
   #journal = new Int32Array(FIRST_RECORDS * FIELDS);
   readonly #header = emptyHeader();
+  /** First record of a batch whose end has not come; 0: there is none (replica-tail T7). */
+  #openFrom = 0;
 
   constructor(core: StoreCore, partition: Partition) {
     this.#core = core;
@@ -77,8 +81,29 @@ export class ReplicaTail {
         if (!this.#applyRecord(frame, index)) break;
     } finally {
       this.#keepWholeBatches(frame, first);
+      if (log.nextSequence > first) this.#openFrom = this.#isLeftOpenBy(frame) ? this.#startOfBatch() : 0;
     }
     return log.nextSequence;
+  }
+
+  #isLeftOpenBy({ isOpen, lastSequence }: RecordFrame): boolean {
+    return isOpen && lastSequence === this.#partition.log.nextSequence - 1;
+  }
+
+  /** First record of the batch that the last one belongs to. */
+  #startOfBatch(): number {
+    const { log } = this.#partition;
+    let from = log.nextSequence - 1;
+    const version = log.versionOf(from);
+    if (this.#openFrom > 0 && log.versionOf(this.#openFrom) === version) return this.#openFrom;
+    while (from > log.committedSequence + 1 && log.versionOf(from - 1) === version) from -= 1;
+    return from;
+  }
+
+  /** The rest of a batch of which the first records are here comes no more (replica-tail T7). */
+  endOpenBatch(): void {
+    if (this.#openFrom > 0) this.#dropFrom(this.#openFrom);
+    this.#openFrom = 0;
   }
 
   /** Where it stopped within a batch that the frame has whole, what came of that is taken back (replica-tail T6). */
@@ -272,12 +297,22 @@ export class ReplicaTail {
     assertCount(sequence, 0);
     const core = this.#core;
     const { id, log } = this.#partition;
-    const last = Math.min(sequence, log.nextSequence - 1);
+    const last = this.#wholeUpTo(Math.min(sequence, log.nextSequence - 1));
     if (last <= log.committedSequence) return;
     for (let at = log.committedSequence + 1; at <= last; at++) this.#patch(at, log.versionOf(at));
     core.collect();
     log.commit(last);
     core.committed(id, last);
+  }
+
+  /** The end of the last batch that is whole up to there (replica-tail T7). */
+  #wholeUpTo(sequence: number): number {
+    const { log } = this.#partition;
+    if (this.#openFrom > 0 && sequence >= this.#openFrom) return this.#openFrom - 1;
+    let last = sequence;
+    if (last === log.nextSequence - 1) return last;
+    while (last > log.committedSequence && log.versionOf(last) === log.versionOf(last + 1)) last -= 1;
+    return last;
   }
 
   #patch(sequence: number, version: number): void {
@@ -300,6 +335,7 @@ export class ReplicaTail {
   /** Takes back what is not committed, from the back. */
   dropTail(): void {
     this.#dropFrom(this.#partition.log.committedSequence + 1);
+    this.#openFrom = 0;
   }
 
   #dropFrom(first: number): void {

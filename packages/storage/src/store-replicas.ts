@@ -106,6 +106,16 @@ export class StoreReplicas extends StoreLogs {
     return tailOf(this.#core, partitionId).length;
   }
 
+  /**
+   * The rest of a batch that came in part comes no more: what there is of it is taken back.
+   *
+   * @returns the last sequence that is held then: the end of a batch
+   */
+  endOpenBatch(partitionId: PartitionId): Sequence {
+    tailOf(this.#core, partitionId).endOpenBatch();
+    return this.heldSequence(partitionId);
+  }
+
   /** Takes back what a backup holds beyond its commit index. */
   dropTail(partitionId: PartitionId): void {
     tailOf(this.#core, partitionId).dropTail();

@@ -106,6 +106,16 @@ export class BackupCopies {
     }
   }
 
+  /** The rest of a batch that came in part comes no more. */
+  endBatch({ partition }: Of<'endBatch'>): void {
+    const { store, core } = this.#ports;
+    const id = partition as PartitionId;
+    if (this.#ports.isLost(partition) || !this.#isHere(partition)) return;
+    const before = store.heldSequence(id);
+    const held = store.endOpenBatch(id);
+    if (held !== before) core.applied(partition, held);
+  }
+
   /** The catalog has more maps than before. */
   catalogChanged(): void {
     for (const [partition, { copy, start }] of [...this.#unfinished]) this.#finish(partition, copy, start);

@@ -253,3 +253,53 @@ describe('an append whose payload', () => {
     expect([grid.isWhole, backupsOf(grid, 0)[0] === backup]).toEqual([true, true]);
   });
 });
+
+describe('a batch of 20 MiB in one partition, whose primary dies', () => {
+  const ONE = { names: ['a', 'b', 'c'], partitionCount: 1, backups: 2, maxBytes: 128 << 20 };
+  const KEYS = 10;
+
+  /** @param isLost  which of what goes to backups, counted from 1 for each, is lost */
+  async function afterFailover(isLost: (count: number) => boolean): Promise<{ grid: HostGrid; there: number }> {
+    const grid = await HostGrid.start(ONE);
+    await grid.until(() => grid.isWhole, 5000);
+    const primary = grid.primaryOf(0);
+    expect(await outcomeOf(grid, primary.put(0, 99, 'before'))).toBe(true);
+    const counts = new Map<string, number>();
+    grid.isLost = (message) => {
+      const { message: read } = decodeMessage(message);
+      if (message.from !== primary.replica || read.kind !== 'append' || read.batches.partition.length === 0)
+        return false;
+      const count = (counts.get(message.to) ?? 0) + 1;
+      counts.set(message.to, count);
+      return isLost(count);
+    };
+    const batch = primary.writes.begin();
+    for (let key = 0; key < KEYS; key++) primary.stage(batch, 0, key, `${key}`.repeat(2 << 20));
+    primary.writes.submit(batch);
+    await grid.advance(20);
+    expect([...counts.values()].every((count) => count > 1)).toBe(true);
+    grid.kill(memberOfReplica(primary.replica));
+    grid.isLost = undefined;
+    await grid.until(() => grid.isServed, 5000);
+    const next = grid.primaryOf(0);
+    expect(next.get(0, 99)).toBe('before');
+    const there = Array.from({ length: KEYS }, (_, key) => next.get(0, key)).filter((value) => value !== undefined);
+    return { grid, there: there.length };
+  }
+
+  it('is not there where only the first part has come to others, and they go on without it', async () => {
+    const { grid, there } = await afterFailover((count) => count > 1);
+    expect(there).toBe(0);
+    expect(await outcomeOf(grid, grid.primaryOf(0).put(0, 1, 'after'))).toBe(true);
+    await grid.advance(50);
+    for (const member of grid.members.values())
+      expect([member.get(0, 1), member.get(0, 99)]).toEqual(['after', 'before']);
+    expect(grid.failures).toEqual([]);
+  });
+
+  it('is there as a whole where all of it has come', async () => {
+    const { grid, there } = await afterFailover(() => false);
+    expect(there).toBe(KEYS);
+    expect(grid.failures).toEqual([]);
+  });
+});

@@ -35,7 +35,13 @@ import { ReplicatedCommitter } from './replicated-committer.ts';
 import { ServedPartitions } from './served-partitions.ts';
 
 /** Effects on one copy after which it is what the core takes it for, or is none; those of many are looked after row by row. */
-const CHANGES_COPY: ReadonlySet<Effect['kind']> = new Set(['openCopy', 'serve', 'installPage', 'finishInstall']);
+const CHANGES_COPY: ReadonlySet<Effect['kind']> = new Set([
+  'endBatch',
+  'openCopy',
+  'serve',
+  'installPage',
+  'finishInstall',
+]);
 /** How often the core is told that time passes. */
 const TICK_MS = 15;
 
@@ -321,6 +327,9 @@ export class ReplicaHost {
         return;
       case 'commitBackup':
         this.#copies.commit(effect);
+        return;
+      case 'endBatch':
+        this.#copies.endBatch(effect);
         return;
       case 'openCopy':
         this.#copies.open(effect);

@@ -13,6 +13,7 @@ export interface ReplicaStore
     | 'applyFrame'
     | 'prefetchFrame'
     | 'commitBackup'
+    | 'endOpenBatch'
     | 'holdLog'
     | 'beginRuns'
     | 'isRunsFull'

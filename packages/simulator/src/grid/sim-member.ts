@@ -352,6 +352,8 @@ export class SimMember {
     const { partition } = effect;
     const { store, core } = this;
     switch (effect.kind) {
+      case 'endBatch':
+        return; // A record is a batch here.
       case 'openCopy':
         store.open(partition, effect.logEpoch);
         this.#world.watch.began(this, partition);

@@ -20,6 +20,7 @@
  *                  version before the run.
  * record-frame G6  A RecordFrame stands at one of its runs: what it says of a partition, and of records by their index, is that
  *                  run's. It stands at the first until it is moved.
+ * record-frame G7  A run says whether it ends within a batch, of which the rest goes in another frame.
  *
  * @see ISO 3309 for the checksum
  */
@@ -35,7 +36,7 @@ import {
 } from './log-record.ts';
 
 const MAGIC = 0x4641_4c41;
-const FORMAT = 4;
+const FORMAT = 5;
 const HEADER_BYTES = 32;
 const CHECKSUM_BYTES = 4;
 /** Most records of a frame: a reader makes room for them before it has seen them. */
@@ -50,8 +51,9 @@ const RUN_COLUMN = {
   trimFloor: 4,
   heldFrom: 5,
   versionBefore: 6,
+  isOpen: 7,
 } as const;
-const RUN_COLUMN_COUNT = 7;
+const RUN_COLUMN_COUNT = 8;
 
 /** Fields of a record that have a column, by its place on the wire. */
 const COLUMN = {
@@ -131,9 +133,15 @@ export class RecordFrameWriter {
     columns[RUN_COLUMN.trimFloor]![at] = trimFloor;
     columns[RUN_COLUMN.heldFrom]![at] = heldFrom;
     columns[RUN_COLUMN.versionBefore]![at] = versionBefore;
+    columns[RUN_COLUMN.isOpen]![at] = 0;
     this.#firstSequence = firstSequence;
     this.#runKeys = this.#keys.length;
     this.#runValues = this.#values.length;
+  }
+
+  /** The run ends within a batch (record-frame G7). */
+  leaveOpen(): void {
+    this.#runColumns[RUN_COLUMN.isOpen]![this.#runs - 1] = 1;
   }
 
   #endRun(): void {
@@ -272,6 +280,8 @@ export class RecordFrame {
   heldFrom = 0;
   /** Version of the record before the first; Infinity: not known. */
   versionBefore = 0;
+  /** Whether its last batch goes on behind it (record-frame G7). */
+  isOpen = false;
   /** Keys of all records, one behind the other. */
   readonly keys: Uint8Array;
   readonly values: Uint8Array;
@@ -304,6 +314,7 @@ export class RecordFrame {
     this.trimFloor = columns[RUN_COLUMN.trimFloor]![run]!;
     this.heldFrom = columns[RUN_COLUMN.heldFrom]![run]!;
     this.versionBefore = columns[RUN_COLUMN.versionBefore]![run]!;
+    this.isOpen = columns[RUN_COLUMN.isOpen]![run]! === 1;
     return this;
   }
 

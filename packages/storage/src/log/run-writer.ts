@@ -74,20 +74,26 @@ export class RunWriter {
     return { recordEpoch, count: runCount, bytes: frames.contentBytes - before + runCount * BYTES_BESIDE };
   }
 
-  /** Batches from `from` on as far as they fit and are of that epoch; the first one in any case (run-writer U1). */
+  /**
+   * Batches from `from` on as far as they fit and are of that epoch; the first one in any case (run-writer U1). One that is longer
+   * than what goes in one piece is left open.
+   */
   #addBatches(log: PartitionLog, from: number, last: number, bytesMax: number, epoch: Epoch): void {
     const frames = this.#frames;
     const { maps } = this.#core;
     const before = frames.contentBytes;
     let [version, batchStart] = [-1, 0];
-    for (let sequence = from; sequence <= last && frames.count < FRAME_RECORDS_MAX; sequence++) {
+    for (let sequence = from; sequence <= last; sequence++) {
       const record = this.#record.attach(log.recordRef(sequence));
       const { contentBytes, runCount } = frames;
       if (record.sealedVersion !== version) {
         const isFull = contentBytes - before + runCount * BYTES_BESIDE >= bytesMax || this.isFull;
         if (runCount > 0 && (isFull || record.epoch !== epoch)) break;
         [version, batchStart] = [record.sealedVersion, contentBytes];
-      } else if (contentBytes - batchStart >= WHOLE_BATCH_BYTES_MAX) break;
+      } else if (contentBytes - batchStart >= WHOLE_BATCH_BYTES_MAX || frames.count === FRAME_RECORDS_MAX) {
+        frames.leaveOpen();
+        break;
+      }
       frames.add(record, !maps.has(record.mapId));
     }
   }

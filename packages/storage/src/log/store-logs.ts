@@ -6,8 +6,8 @@
  * store-logs G2  What leaves the member is noted in its log before it is handed out: it is never undone here (partition-log
  *                L3).
  * store-logs G4  A batch leaves for replicas in one piece, as far as a frame has room for it: whoever is promoted has all of it
- *                or nothing, as its callers were promised. Only a batch of more than 32,768 records or 8 MiB in one partition goes
- *                in several.
+ *                or nothing, as its callers were promised. A batch of more than 32,768 records or 8 MiB in one partition goes
+ *                in several, which a backup shows, and keeps when its primary ends, together or not at all (replica-tail T7).
  */
 import { assert, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import { assertCount, assertSlice } from '../edge-asserts.ts';
@@ -166,7 +166,10 @@ export class StoreLogs {
       const record = this.#record.attach(log.recordRef(sequence));
       frames.add(record, !this.#core.maps.has(record.mapId));
     }
-    log.noteLeft(from + frames.count - 1);
+    const end = from + frames.count - 1;
+    if (end < this.#core.partitions[partitionId]!.sealedSequence && log.versionOf(end) === log.versionOf(end + 1))
+      frames.leaveOpen();
+    log.noteLeft(end);
     return frames.finish();
   }
 

@@ -48,12 +48,14 @@ export interface GridOptions {
   readonly partitionCount: number;
   readonly backups: number;
   readonly minInSync?: number;
+  /** Of the store of a member that names no other. Default: 16 MiB. */
+  readonly maxBytes?: number;
 }
 
 export interface MemberOptions {
   /** It has not heard of the map. */
   readonly isBehind?: boolean;
-  /** Default: 16 MiB. */
+  /** Default: that of the grid. */
   readonly maxBytes?: number;
 }
 
@@ -282,7 +284,13 @@ export class HostMember {
     this.clock = new HybridClock(time);
     const { partitionCount, minInSync = 1 } = grid.options;
     this.store = MemberStore.create({
-      ...{ maxBytes: maxBytes ?? 16 << 20, partitionCount, maxWorkers: 0, hashSeed: 1, clock: this.clock },
+      ...{
+        maxBytes: maxBytes ?? grid.options.maxBytes ?? 16 << 20,
+        partitionCount,
+        maxWorkers: 0,
+        hashSeed: 1,
+        clock: this.clock,
+      },
     });
     if (!isBehind) this.openMap();
     this.host = new ReplicaHost({
