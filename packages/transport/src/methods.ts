@@ -40,6 +40,8 @@ export interface Method<Request, Response> {
   readonly effect: Effect;
   /** Whether it is about what the catalog holds: the caller's version of it travels with it (known-catalog.ts). */
   readonly namesCatalog: boolean;
+  /** Whether its stream tells of changes for as long as somebody listens: a door that drains ends it at once. */
+  readonly isWatch: boolean;
   readonly encodeRequest: Encode<Request>;
   readonly decodeRequest: Decode<Request>;
   readonly encodeResponse: Encode<Response>;
@@ -56,6 +58,7 @@ interface Codecs<Request, Response> {
   readonly response?: Conversion<Response>;
   readonly effect?: Effect;
   readonly namesCatalog?: boolean;
+  readonly isWatch?: boolean;
 }
 
 function method<Request, Response>(
@@ -82,6 +85,7 @@ function method<Request, Response>(
     name,
     effect: codecs.effect ?? 'none',
     namesCatalog: codecs.namesCatalog ?? false,
+    isWatch: codecs.isWatch ?? false,
     encodeRequest: (value) => schema().request.serialize(request === undefined ? (value ?? {}) : request.out(value)),
     decodeRequest: (bytes) => converted(parsed(schema().request.deserialize, checked(bytes)), request),
     encodeResponse: (value) =>
@@ -164,7 +168,7 @@ export const METHODS = {
 
   hello: method<s.HelloRequest, s.HelloResponse>('Admin', 'Hello', { response: helloResponse }),
   getTable: method<Nothing, PartitionTable>('Admin', 'GetTable', { response: table }),
-  watchTable: method<Nothing, PartitionTable>('Admin', 'WatchTable', { response: table }),
+  watchTable: method<Nothing, PartitionTable>('Admin', 'WatchTable', { response: table, isWatch: true }),
   ping: method<Nothing, { memberId: string; address: string; version: number }>('Admin', 'Ping'),
   listMaps: shared(method<Nothing, { maps: readonly s.MapInfo[] }>('Admin', 'ListMaps', { namesCatalog: true })),
   mapSize: method<s.MapSizeRequest, { entries: number; bytes: number }>('Admin', 'MapSize', { namesCatalog: true }),
@@ -186,7 +190,7 @@ export const METHODS = {
   join: method<s.JoinRequest, s.JoinResponse>('Members', 'Join'),
   leave: method<{ memberId: string; incarnation: string }, Nothing>('Members', 'Leave'),
   heartbeat: method<s.HeartbeatRequest, { leaseMs: number; version: number }>('Members', 'Heartbeat'),
-  watchControl: method<{ memberId: string }, s.ControlUpdate>('Members', 'WatchControl'),
+  watchControl: method<{ memberId: string }, s.ControlUpdate>('Members', 'WatchControl', { isWatch: true }),
   changeCatalog: method<{ body: Uint8Array }, { catalogVersion: number; body: Uint8Array }>(
     'Members',
     'ChangeCatalog',

@@ -40,6 +40,8 @@ export interface ServerState {
   readonly doorStreams: DoorStreams;
   /** The ways to end the replication streams that are open. */
   readonly exchanges: Set<() => void>;
+  /** The ways to end the streams that tell of changes for as long as somebody listens. */
+  readonly watches: Set<() => void>;
   /** Whether the process may spin between batches. */
   readonly spin: SpinMode;
   /** New calls are refused. */
@@ -50,8 +52,11 @@ export interface ServerState {
 const CREDIT_BYTES_MAX = 1 << 30;
 
 export function refuseWhenDraining(state: ServerState): void {
-  if (state.draining)
-    throw new GridError('SHUTTING_DOWN', 'the member is shutting down', { hint: 'ask another member' });
+  if (state.draining) throw shuttingDown();
+}
+
+function shuttingDown(): GridError {
+  return new GridError('SHUTTING_DOWN', 'the member is shutting down', { hint: 'ask another member' });
 }
 
 export function encodeBounded<T>(encode: (value: T) => Buffer, value: T, path: string, state: ServerState): Buffer {
@@ -130,8 +135,21 @@ export function streamCall<Request, Response>(
         handler(request, { ...context, answers: outgoing }),
       );
     };
-    finish(call, method, state, state.active.track(method.name, method.effect, abort, run()));
+    const ran = method.isWatch ? untilDrained(run(), abort, state) : run();
+    finish(call, method, state, state.active.track(method.name, method.effect, abort, ran));
   };
+}
+
+/** Settles as `run` does, or is refused when the door begins to drain. */
+function untilDrained(run: Promise<void>, abort: AbortController, { watches }: ServerState): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      reject(shuttingDown());
+      abort.abort();
+    };
+    watches.add(end);
+    run.then(resolve, reject).finally(() => watches.delete(end));
+  });
 }
 
 /**

@@ -438,6 +438,22 @@ describe('the door', () => {
     await drained;
   });
 
+  it('when it drains, ends what has no end of its own: who listens is told of no more, and nobody waits for it', async () => {
+    const tables: unknown[] = [];
+    member.services.admin.watchTable = async function* ({ signal }) {
+      yield member.table;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    };
+    const watching = (async () => {
+      for await (const table of connection.admin.watchTable(undefined)) tables.push(table);
+    })();
+    const isRefused = expect(watching).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+    await until(() => tables.length === 1);
+    await member.server!.drain(2 ** 30);
+    await isRefused;
+    expect(tables).toHaveLength(1);
+  });
+
   it('cuts what does not end in time', async () => {
     member.services.admin.listMaps = () => new Promise(() => undefined);
     const underWay = connection.admin.listMaps(undefined);

@@ -5,6 +5,8 @@
  * server D2  Every method passes its row of OPERATIONS; reflection and health are open to all (they tell the schema and
  *            whether we serve).
  * server D3  Replication streams end last: what calls under way wait for comes by them.
+ * server D4  What only tells of changes (a table, the grid) ends when the door begins to drain: it has no end of its own, and who
+ *            listens asks another member.
  */
 import './quiet-grpc.ts';
 import { GridError } from '@ashlar/core';
@@ -55,6 +57,7 @@ export async function serve(options: ServeOptions): Promise<GridServer> {
     outgoing: new Outgoing(limits.unsentBytesMax),
     doorStreams: new DoorStreams(),
     exchanges: new Set(),
+    watches: new Set(),
     spin: options.spin ?? 'off',
     draining: false,
   };
@@ -163,6 +166,7 @@ class Door implements GridServer {
     setServing(this.#late, 'NOT_SERVING');
     this.#late.endStreams();
     for (const stream of this.#streams) stream.endWhenIdle();
+    for (const end of [...this.#state.watches]) end();
     await this.#shutDown(deadlineMs);
   }
 
