@@ -8,6 +8,7 @@
 import {
   assert,
   type Epoch,
+  memberOfReplica,
   type PartitionReplicas,
   type ReplicaChange,
   type ReplicaId,
@@ -43,7 +44,11 @@ export class Context {
   nowMs = 0;
   nowVersion = 0 as Version;
   #effects: Effect[] = [];
-  readonly #seen = new Map<number, Epoch>();
+  /** By partition. */
+  readonly #seen: number[];
+  /** What was found of replicas by these members. */
+  readonly #replaced = new Map<ReplicaId, boolean>();
+  #membersLookedAt: ReplicaTable['members'] | undefined;
   #highestEpoch = 0;
   #copies = 0;
 
@@ -54,6 +59,7 @@ export class Context {
     this.self = options.self;
     this.held = new HeldLeases<Grantor>((grantor) => this.#leaseMsOf(grantor), rules);
     this.granted = new GrantedLeases(rules);
+    this.#seen = new Array<number>(options.partitionCount).fill(0);
   }
 
   setNow({ ms, version }: Moment): void {
@@ -63,6 +69,23 @@ export class Context {
 
   get tableVersion(): number {
     return this.table?.version ?? -1;
+  }
+
+  /** A later process is registered under the member's name. */
+  isReplaced(replica: ReplicaId): boolean {
+    const members = this.table?.members;
+    if (members === undefined) return false;
+    if (members !== this.#membersLookedAt) {
+      this.#membersLookedAt = members;
+      this.#replaced.clear();
+    }
+    let isReplaced = this.#replaced.get(replica);
+    if (isReplaced === undefined) {
+      const member = memberOfReplica(replica);
+      isReplaced = members.some((one) => memberOfReplica(one.replica) === member && one.replica !== replica);
+      this.#replaced.set(replica, isReplaced);
+    }
+    return isReplaced;
   }
 
   row(partition: number): PartitionReplicas | undefined {
@@ -81,12 +104,12 @@ export class Context {
   /* ---- Epochs ------------------------------------------------------------------------------------------------------- */
 
   seen(partition: number): number {
-    return this.#seen.get(partition) ?? 0;
+    return this.#seen[partition] ?? 0;
   }
 
   /** An epoch that is in the table, or comes from who has read it there (messages M4). */
   see(partition: number, epoch: Epoch): void {
-    if (epoch > this.seen(partition)) this.#seen.set(partition, epoch);
+    if (epoch > this.seen(partition)) this.#seen[partition] = epoch;
     if (epoch > this.#highestEpoch) this.#highestEpoch = epoch;
   }
 

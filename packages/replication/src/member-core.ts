@@ -107,7 +107,7 @@ export class MemberCore implements ReplicationCore {
     this.#at(now);
     const peer = this.#context.peers.get(replica);
     if (peer !== undefined) peer.nextHeartbeatMs = now.ms;
-    for (const partition of this.#replicas.busy) this.#replicas.get(partition)?.promotion?.linked(replica);
+    for (const partition of this.#replicas.promoting) this.#replicas.get(partition)?.promotion?.linked(replica);
     this.#sink.linked(replica);
   }
 
@@ -259,7 +259,7 @@ export class MemberCore implements ReplicationCore {
     }
     this.#replicas.busy.add(replica.partition);
     const { promotion } = replica;
-    replica.promotion = undefined;
+    this.#replicas.endPromotion(replica);
     if (promotion !== undefined && role.stage === 'promoting') promotion.served(row);
     else role.record(row);
   }
@@ -284,9 +284,10 @@ export class MemberCore implements ReplicationCore {
     keep(copy, context.rules.keepsUpTo(copy.held, copy.commit));
     if (!row.isFresh) context.emit({ kind: 'endBatch', partition: replica.partition });
     replica.role = new PrimaryRole(context, replica.partition, row, copy);
-    replica.promotion = new Promotion(context, replica, replica.role, row);
+    const promotion = new Promotion(context, replica, replica.role, row);
+    this.#replicas.beginPromotion(replica, promotion);
     this.#replicas.busy.add(replica.partition);
-    replica.promotion.step();
+    promotion.step();
   }
 
   /** Peers that were replaced by later processes are no peers any more, where nothing hangs on them. */
@@ -434,7 +435,7 @@ export class MemberCore implements ReplicationCore {
   }
 
   #tail(from: ReplicaId, batches: BatchColumns): void {
-    for (const partition of this.#replicas.busy) this.#replicas.get(partition)?.promotion?.tailCame(from);
+    for (const partition of this.#replicas.promoting) this.#replicas.get(partition)?.promotion?.tailCame(from);
     for (let at = 0; at < batches.partition.length; at++) {
       const replica = this.#leading(batches.partition[at]!, batches.epoch[at]!);
       const copy = replica?.copy;
@@ -450,9 +451,10 @@ export class MemberCore implements ReplicationCore {
 
   /** What promotions ask of others now, a message a member. */
   #sendPromotions(): void {
+    if (this.#replicas.promoting.size === 0) return;
     const fences = new Map<ReplicaId, Fence>();
     const pulls = new Map<ReplicaId, Pull>();
-    for (const partition of this.#replicas.busy) {
+    for (const partition of this.#replicas.promoting) {
       const { promotion, role } = this.#replicas.get(partition) ?? {};
       if (promotion === undefined || role === undefined) continue;
       for (const to of promotion.takeFences()) addFence(fences, to, partition, role.epoch, promotion.isFresh);

@@ -46,6 +46,8 @@ export class PrimaryRole {
   isTold = false;
   set: InSyncSet;
   readonly #context: Context;
+  /** Used again for each look at what the set holds. */
+  readonly #held: Sequence[] = [];
 
   constructor(context: Context, partition: number, row: PartitionReplicas, copy: Copy) {
     this.#context = context;
@@ -147,7 +149,9 @@ export class PrimaryRole {
   advanceCommit(): void {
     const { copy } = this;
     if (this.stage === 'promoting' || !this.#isEnough()) return;
-    const held = [copy.held];
+    const held = this.#held;
+    held.length = 0;
+    held.push(copy.held);
     for (const replica of this.set.others) held.push(this.followers.get(replica)?.held ?? (0 as Sequence));
     const commit = Math.min(this.#context.rules.committedBy(held), copy.held) as Sequence;
     if (commit <= copy.commit) return;
@@ -239,8 +243,20 @@ export class PrimaryRole {
       follower.peer.dirty.add(this.partition);
     }
     if (this.stage !== 'serving') return true;
-    const isAsking = this.#askForSet(row);
-    return isAsking || [...this.followers.values()].some(({ held, isInSync }) => !isInSync || held < this.copy.held);
+    if (!this.#isAsWanted(row) && this.#askForSet(row)) return true;
+    for (const { held, isInSync } of this.followers.values()) if (!isInSync || held < this.copy.held) return true;
+    return false;
+  }
+
+  /** Nobody has to leave, and nobody catches up: what is found nearly always, at no cost. */
+  #isAsWanted(row: PartitionReplicas): boolean {
+    const { set, followers } = this;
+    if (!set.isSettled || set.admitted.size > 0 || followers.size !== set.recorded.length - 1) return false;
+    for (const [replica, follower] of followers) {
+      if (!follower.isInSync || !set.recorded.includes(replica)) return false;
+      if (this.#whyLeave(replica, row) !== undefined) return false;
+    }
+    return true;
   }
 
   /** primary-role P4 */
@@ -270,7 +286,7 @@ export class PrimaryRole {
   #whyLeave(replica: ReplicaId, row: PartitionReplicas): ShrinkReason | undefined {
     const { nowMs, options } = this.#context;
     const follower = this.followers.get(replica);
-    if (isReplaced(this.#context, replica)) return 'gone';
+    if (this.#context.isReplaced(replica)) return 'gone';
     if (follower === undefined || follower.isLost) return 'noCopy';
     if (nowMs - follower.peer.heardAtMs > options.timings.silentMs) return 'silent';
     if (follower.lagMs(this.copy.held, nowMs) > options.timings.lagMs) return 'lagging';
@@ -290,7 +306,7 @@ export class PrimaryRole {
 
   #isReady(replica: ReplicaId, follower: Follower): boolean {
     const { nowMs, nowVersion, options, held, tableVersion } = this.#context;
-    if (follower.isInSync || follower.isLost || isReplaced(this.#context, replica)) return false;
+    if (follower.isInSync || follower.isLost || this.#context.isReplaced(replica)) return false;
     const isAdmitted = this.set.admitted.has(replica);
     if (!isAdmitted && this.copy.held - follower.held > options.growWithinRecords) return false;
     if (isAdmitted && follower.lagMs(this.copy.held, nowMs) > options.timings.lagMs) return false;
@@ -303,10 +319,4 @@ export class PrimaryRole {
 
 function hasMember(replicas: readonly ReplicaId[], member: string): boolean {
   return replicas.some((one) => memberOfReplica(one) === member);
-}
-
-/** A later process is registered under the member's name. */
-function isReplaced({ table }: Context, replica: ReplicaId): boolean {
-  const member = memberOfReplica(replica);
-  return table?.members.some((one) => memberOfReplica(one.replica) === member && one.replica !== replica) ?? false;
 }

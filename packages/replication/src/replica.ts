@@ -1,5 +1,5 @@
 /** Everything that this member has to do with one partition. */
-import type { ReplicaId } from '@ashlar/core';
+import { assert, type ReplicaId } from '@ashlar/core';
 import type { Context } from './context.ts';
 import { Afterlife, type Copy } from './copy.ts';
 import type { PrimaryRole } from './primary-role.ts';
@@ -32,27 +32,42 @@ export class Replica {
 export class Replicas {
   /** In transition: something is outstanding, and has a time by which it must get on. */
   readonly busy = new Set<number>();
-  readonly #all = new Map<number, Replica>();
+  /** Those for which this member has been named, and does not serve yet. */
+  readonly promoting = new Set<number>();
+  /** By partition. */
+  readonly #all: (Replica | undefined)[];
   readonly #context: Context;
 
   constructor(context: Context) {
     this.#context = context;
+    this.#all = new Array<Replica | undefined>(context.options.partitionCount).fill(undefined);
   }
 
   get(partition: number): Replica | undefined {
-    return this.#all.get(partition);
+    return this.#all[partition];
   }
 
   of(partition: number): Replica {
-    const known = this.#all.get(partition);
+    const known = this.#all[partition];
     if (known !== undefined) return known;
+    assert(partition < this.#all.length, 'a partition is one of the grid');
     const replica = new Replica(partition);
-    this.#all.set(partition, replica);
+    this.#all[partition] = replica;
     return replica;
   }
 
-  [Symbol.iterator](): Iterator<Replica> {
-    return this.#all.values();
+  *[Symbol.iterator](): Iterator<Replica> {
+    for (const replica of this.#all) if (replica !== undefined) yield replica;
+  }
+
+  beginPromotion(replica: Replica, promotion: Promotion): void {
+    replica.promotion = promotion;
+    this.promoting.add(replica.partition);
+  }
+
+  endPromotion(replica: Replica): void {
+    replica.promotion = undefined;
+    this.promoting.delete(replica.partition);
   }
 
   /** The member is not the primary any more (primary-role P5). */
@@ -61,7 +76,7 @@ export class Replicas {
     if (role === undefined) return;
     role.close();
     replica.role = undefined;
-    replica.promotion = undefined;
+    this.endPromotion(replica);
     role.stop();
     if (role.stage === 'serving') this.#context.note({ kind: 'deposed', partition: role.partition, epoch: role.epoch });
   }
