@@ -262,10 +262,18 @@ export async function makeParts(
 
 /** Undefined: the grid keeps no copies. */
 function replicationOf(
-  { cluster }: MemberConfig,
-  parts: Omit<ConstructorParameters<typeof MemberReplication>[0], 'minInSync'>,
+  { cluster, testing }: MemberConfig,
+  parts: Omit<ConstructorParameters<typeof MemberReplication>[0], 'minInSync' | 'delayCommit'>,
 ): MemberReplication | undefined {
-  return cluster.backups === 0 ? undefined : new MemberReplication({ ...parts, minInSync: cluster.minInSync });
+  if (cluster.backups === 0) return undefined;
+  return new MemberReplication({ ...parts, minInSync: cluster.minInSync, delayCommit: commitDelayOf(testing) });
+}
+
+/** Undefined: what every copy has is committed at once. */
+function commitDelayOf({ commitDelayMs, seed }: MemberConfig['testing']): ((commit: () => void) => void) | undefined {
+  if (commitDelayMs === 0) return undefined;
+  const random = seededRandom(seed);
+  return (commit) => void setTimeout(commit, random.next() * commitDelayMs);
 }
 
 /** Commits come at once, or late where a test wants it so. */

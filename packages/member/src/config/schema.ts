@@ -264,11 +264,11 @@ export const memberSchema = z.strictObject({
   testing: z
     .strictObject({
       commitDelayMs: duration(
-        'Commits come late, each by a time of its own up to this one, as they do with backups. 0: at once.',
+        'Commits come late, each by a time of its own up to this one: behind the acknowledgements of backups, where there are any. 0: at once.',
         0,
       ),
       commitDropPerMille: count(
-        'Late commits that are lost, of a thousand, with all behind them in the partition.',
+        'Late commits that are lost, of a thousand, with all behind them in the partition. In a grid without backups only.',
         0,
         0,
         1000,

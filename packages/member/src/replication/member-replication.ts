@@ -49,6 +49,8 @@ export interface ReplicationParts {
   readonly minInSync: number;
   /** How links show who they are. */
   readonly connection: ConnectionOptions;
+  /** Tests: commits some time later. */
+  readonly delayCommit?: ((commit: () => void) => void) | undefined;
 }
 
 export class MemberReplication {
@@ -72,7 +74,7 @@ export class MemberReplication {
     this.links = new ReplicaLinks(connection, { self: this.replica, log, onUp });
     const { partitionCount } = control;
     this.host = new ReplicaHost({
-      ...{ store, clock, time: TIME, timers: TIMERS },
+      ...{ store, clock, time: TIME, timers: TIMERS, delayCommit: parts.delayCommit },
       replication: { ...DEFAULT_OPTIONS, self: this.replica, partitionCount, minInSync, timings: DEFAULT_TIMINGS },
       ports: {
         send: (to, message) => {

@@ -155,19 +155,26 @@ class Run {
 }
 
 describe('hosts under faults', () => {
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('keep what they acknowledge, and answer with the newest: seed %d', async (seed) => {
-    const random = seededRandom(seed);
-    const backups = 1 + (seed % 2);
-    const run = new Run(await HostGrid.start({ names: NAMES, partitionCount: PARTITIONS, backups }), random);
-    const { grid } = run;
-    for (let count = 0; count < 4; count++) {
-      await run.load(200);
-      await run.fault();
-      await grid.until(() => grid.isWhole, 20_000);
-    }
-    await grid.advance(300);
-    run.checkReads();
-    run.checkCopies();
-    expect(grid.failures).toEqual([]);
-  });
+  it.each([
+    ...[1, 2, 3, 4, 5, 6, 7, 8].map((seed) => ({ seed, commitDelayMs: 0 })),
+    ...[11, 12, 13, 14].map((seed) => ({ seed, commitDelayMs: 20 })),
+  ])(
+    'keep what they acknowledge, and answer with the newest: $seed, commits $commitDelayMs ms late',
+    async (options) => {
+      const { seed, commitDelayMs } = options;
+      const random = seededRandom(seed);
+      const backups = 1 + (seed % 2);
+      const grid = await HostGrid.start({ names: NAMES, partitionCount: PARTITIONS, backups, commitDelayMs });
+      const run = new Run(grid, random);
+      for (let count = 0; count < 4; count++) {
+        await run.load(200);
+        await run.fault();
+        await grid.until(() => grid.isWhole, 20_000);
+      }
+      await grid.advance(300);
+      run.checkReads();
+      run.checkCopies();
+      expect(grid.failures).toEqual([]);
+    },
+  );
 });

@@ -75,6 +75,8 @@ export interface ReplicaHostOptions {
   readonly time: WatchedTime;
   readonly timers: HostTimers;
   readonly ports: HostPorts;
+  /** Tests: commits some time later. Default: at once. */
+  readonly delayCommit?: ((commit: () => void) => void) | undefined;
 }
 
 /** What an orderly stop came to. */
@@ -367,8 +369,17 @@ export class ReplicaHost {
     }
   }
 
-  #commit({ partition, commit }: Extract<Effect, { kind: 'commit' }>): void {
+  /** Late where a test wants it so: as if the acknowledgements had come then. */
+  #commit(effect: Extract<Effect, { kind: 'commit' }>): void {
+    const { delayCommit } = this.#options;
+    if (delayCommit === undefined) this.#commitNow(effect);
+    else delayCommit(() => this.#hasLeft || this.#commitNow(effect));
+  }
+
+  #commitNow({ partition, epoch, commit }: Extract<Effect, { kind: 'commit' }>): void {
     for (let row = 0; row < partition.length; row++) {
+      // Of an epoch that was over before a late commit: its batches are lost, and decided elsewhere.
+      if (this.served.epochOf(partition[row]!) !== epoch[row]) continue;
       try {
         this.committer.commitTo(partition[row] as PartitionId, commit[row]!);
       } catch (error) {

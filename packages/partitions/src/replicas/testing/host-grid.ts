@@ -19,6 +19,7 @@ import {
   type ReplicaId,
   type ReplicaTable,
   replicaIdOf,
+  seededRandom,
 } from '@ashlar/core';
 import { DEFAULT_OPTIONS, DEFAULT_TIMINGS, type Note } from '@ashlar/replication';
 import { decodeValue, encodeKey, encodeValue } from '@ashlar/serialization';
@@ -50,6 +51,8 @@ export interface GridOptions {
   readonly minInSync?: number;
   /** Of the store of a member that names no other. Default: 16 MiB. */
   readonly maxBytes?: number;
+  /** Commits come up to so much later. Default: at once. */
+  readonly commitDelayMs?: number;
 }
 
 export interface MemberOptions {
@@ -282,7 +285,8 @@ export class HostMember {
       bootMs: () => grid.nowMs,
     };
     this.clock = new HybridClock(time);
-    const { partitionCount, minInSync = 1 } = grid.options;
+    const { partitionCount, minInSync = 1, commitDelayMs = 0 } = grid.options;
+    const random = seededRandom(Number(incarnation));
     this.store = MemberStore.create({
       ...{
         maxBytes: maxBytes ?? grid.options.maxBytes ?? 16 << 20,
@@ -295,6 +299,10 @@ export class HostMember {
     if (!isBehind) this.openMap();
     this.host = new ReplicaHost({
       ...{ store: this.store, clock: this.clock, time },
+      delayCommit:
+        commitDelayMs === 0
+          ? undefined
+          : (commit) => grid.at(random.next() * commitDelayMs, () => grid.whenRunning(name, commit)),
       replication: { ...DEFAULT_OPTIONS, minInSync, self: this.replica, partitionCount, timings: DEFAULT_TIMINGS },
       timers: {
         soon: (run) => grid.at(SOON_MS, () => grid.whenRunning(name, () => this.isDead || run())),
