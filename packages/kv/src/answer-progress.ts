@@ -7,8 +7,9 @@
  *                     worth a message; but not once later ones were sent ahead (answer-progress A3), which would be sent
  *                     twice.
  * answer-progress A3  An answer does not wait for one that may take long: behind an operation that waits for room, or a statement that
- *                     waits for its plan, it is sent in the same turn; behind one whose commit is late, after SCATTER_MS, so that answers whose commits
- *                     come together travel together.
+ *                     waits for its plan, it is sent in the same turn; behind one whose commit is late, after some times what commits
+ *                     take at the moment (SCATTER_MS at least), so that answers whose commits come together travel together: answers
+ *                     between held ones are messages of an operation or two.
  * answer-progress A4  An unforeseen exception fails what is not answered yet, and touches neither the stream nor the
  *                     process, also where it comes out of somebody else's loop.
  * answer-progress A5  Whoever waits for one operation, which was sent again meanwhile, is told as soon as that is answered,
@@ -22,6 +23,8 @@ const PIECE_OPERATIONS = 64;
 /** As long as the rest is worked on, and little else is under way. */
 const PART_OPERATIONS = 16;
 const SCATTER_MS = 5;
+const SCATTER_MS_MAX = 25;
+const SCATTER_COMMITS = 4;
 
 /** Who sends the answers, and gives up what is staged. */
 export interface AnswerSender {
@@ -29,6 +32,8 @@ export interface AnswerSender {
   tell(first: number, end: number): boolean;
   /** All operations are answered; the answers of untold() are not sent yet. */
   tellDone(): void;
+  /** How long commits take at the moment. */
+  readonly commitMs: number;
   /** The run ends by an exception (answer-progress A4). */
   giveUp(): void;
 }
@@ -183,10 +188,13 @@ export class AnswerProgress {
   /** Commits have settled operations: the others may be much later (answer-progress A3). */
   tellWithin(): void {
     if (this.#isOver || this.hasWaited || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#tellScattered();
-    }, SCATTER_MS);
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#tellScattered();
+      },
+      Math.min(Math.max(SCATTER_MS, this.#sender.commitMs * SCATTER_COMMITS), SCATTER_MS_MAX),
+    );
   }
 
   /** Runs of operations [first, end) whose answers are not sent yet, when all are answered. */

@@ -284,6 +284,10 @@ export class BatchRun implements BatchScope, AnswerSender, RoomWork, RepeatWork,
     this.#listener.onDone(this);
   }
 
+  get commitMs(): number {
+    return this.deps.writes.pace.usualMs;
+  }
+
   giveUp(): void {
     this.#writes.abort();
   }

@@ -34,7 +34,7 @@ export class HeldOperations {
 
   /** A submitted write batch of this run that is not committed, and the operations that are answered with it. */
   hangOwn(batch: WriteBatch, operations: readonly number[]): void {
-    const { progress, undecided } = this.#scope;
+    const { progress, undecided, deps } = this.#scope;
     progress.openAllLate(operations);
     if (batch.state !== 'sealed') {
       this.#decided(batch, operations);
@@ -43,7 +43,9 @@ export class HeldOperations {
     // Those that it loses meanwhile were undecided, too.
     const { partitionIds } = batch;
     for (const partition of partitionIds) undecided.begin(partition);
+    const sealedMs = performance.now();
     batch.whenDecided(() => {
+      if (batch.state === 'committed') deps.writes.pace.note(performance.now() - sealedMs);
       for (const partition of partitionIds) undecided.end(partition);
       this.#decided(batch, operations);
     });

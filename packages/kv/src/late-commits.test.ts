@@ -3,6 +3,7 @@ import { seededRandom } from '@ashlar/core';
 import { HELD_KINDS, LateCommits } from '@ashlar/partitions';
 import { decodeValue, encodeKey, encodeValue, partitionOf } from '@ashlar/serialization';
 import { type KvAnswers, type KvBatch, OPCODE, STATUS } from '@ashlar/transport';
+import { jest } from '@jest/globals';
 import { HandCommits } from './testing/hand-commits.ts';
 import { bench, KEY, put } from './testing/kv-bench.ts';
 
@@ -305,6 +306,25 @@ it('a partition whose commits are late holds up no other, also of the same batch
   ]);
   commits.commit(0);
   expect(answers.length).toBe(4);
+});
+
+it('what is answered waits for the rest of its message as long as commits usually take, and no longer', () => {
+  jest.useFakeTimers({ doNotFake: ['performance'] });
+  try {
+    const { stream, commits, writes } = ready(2);
+    const { send, answers } = stream();
+    for (let commit = 0; commit < 100; commit++) writes.pace.note(4);
+    send(two(1));
+    commits.commit(1);
+    jest.advanceTimersByTime(10);
+    expect(answers).toEqual([]);
+    jest.advanceTimersByTime(15);
+    expect(answers.map(({ firstOperation, statuses }) => [firstOperation, statuses.length])).toEqual([[1, 1]]);
+    commits.commit(0);
+    expect(answers.length).toBe(2);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 it('a long batch whose partitions commit in any order is answered once an operation', async () => {

@@ -16,6 +16,7 @@
  */
 import type { PartitionId } from '@ashlar/core';
 import type { BatchHeader, MemberStore, WriteBatch } from '@ashlar/storage';
+import { CommitPace } from './commit-pace.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { WriteTurns } from './write-turns.ts';
 
@@ -47,6 +48,8 @@ export const PROMPT_COMMITTER: Committer = {
 export class WritePath {
   /** Whoever holds an answer until a batch is committed counts it here. */
   readonly held = new HeldAnswers();
+  /** How long commits take: told by those who wait for them. */
+  readonly pace = new CommitPace();
   /** Who may wait for the next batch asks here first: begin() refuses once there are too many. */
   readonly turns: WriteTurns;
   readonly #store: MemberStore;
