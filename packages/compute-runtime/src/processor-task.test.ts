@@ -84,6 +84,32 @@ describe('calls whose commits are late', () => {
     expect(bench.told.at(-1)).toEqual({ name: 'slow', result: 1 });
   });
 
+  it('share a batch where their partitions wait for the same members, and lose with one of them what was there', async () => {
+    const bench = new ComputeBench();
+    bench.commits.groupOf = () => 0;
+    const submitBoth = async (round: number): Promise<void> => {
+      for (const partition of [0, 1]) bench.submit(`${partition}.${round}`, `k${partition}`, 'add', 1, { partition });
+      await bench.settle();
+    };
+    await submitBoth(1);
+    expect(bench.commits.waiting.map(({ partitionIds }) => partitionIds)).toEqual([[0, 1]]);
+    expect(bench.told).toEqual([]);
+    bench.commits.commitAll();
+    expect(bench.told.map(({ name, result }) => [name, result])).toEqual([
+      ['0.1', 1],
+      ['1.1', 1],
+    ]);
+    await submitBoth(2);
+    bench.drop(bench.commits.waiting[0]!, 1);
+    bench.commits.commitAll();
+    await bench.settle();
+    expect(bench.told.slice(2)).toEqual([
+      { name: '0.2', result: 2 },
+      { name: '1.2', code: 'IN_DOUBT' },
+    ]);
+    expect([bench.get('k0', 0), bench.get('k1', 1)]).toEqual([2, 1]);
+  });
+
   it('that are not wanted by what is undecided are skipped when it is committed', async () => {
     const bench = new ComputeBench();
     bench.put('k', 5);

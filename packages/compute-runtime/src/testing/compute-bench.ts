@@ -18,6 +18,8 @@ export const SESSION = 7;
 export class ManualCommits implements Committer {
   readonly isPrompt = false;
   readonly waiting: WriteBatch[] = [];
+  /** As Committer has it. */
+  groupOf: (partition: PartitionId) => number = (partition) => partition;
 
   decide(batch: WriteBatch): void {
     this.waiting.push(batch);
