@@ -65,6 +65,11 @@ export class InSyncSet {
     return this.#proposals.length === 0;
   }
 
+  /** Whether a change was asked for with which it joins: it may have applied before any row of which this member knows. */
+  isAskedIn(replica: ReplicaId): boolean {
+    return this.#proposals.some(({ inSync }) => inSync.includes(replica));
+  }
+
   /** What the table says now (in-sync-set S2). */
   record(row: PartitionReplicas): void {
     this.#recorded = row.inSync;

@@ -13,6 +13,9 @@
  *                  here, so that readers do not wait for it. All of that only while serving (reliability: repair and promotion
  *                  never act at once).
  * primary-role P5  What is sealed is never taken back here: deposed, the copy stays as it is until the table says drop.
+ * primary-role P6  Whoever may have been in the set, and is not, has dropped its copy: what was known of it counts for nothing, and
+ *                  it catches up anew. That it was in may be heard of only when it has left: so it is held of all that were
+ *                  asked in.
  */
 import {
   assert,
@@ -70,14 +73,17 @@ export class PrimaryRole {
     for (const { peer } of this.followers.values()) peer.mark(partition, this.#context.nowMs);
   }
 
-  /** A later row of the same epoch. */
+  /** A later row of the same epoch (primary-role P6). */
   record(row: PartitionReplicas): void {
-    this.set.record(row);
     for (const [replica, follower] of [...this.followers]) {
       if (row.inSync.includes(replica)) {
         if (!follower.isInSync) this.#joined(replica, follower);
-      } else if (follower.isInSync) this.removeFollower(replica);
+      } else if (follower.isInSync || this.set.isAskedIn(replica)) {
+        this.removeFollower(replica);
+        this.set.dismiss(replica);
+      }
     }
+    this.set.record(row);
     this.advanceCommit();
   }
 
