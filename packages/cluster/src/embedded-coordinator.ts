@@ -90,7 +90,7 @@ export class EmbeddedCoordinator implements Coordinator {
   readonly #gathering = new Gathering();
   /** Undefined: the grid holds no copies. */
   readonly #control: ReplicaControl | undefined;
-  /** What was kept when this run began. */
+  /** What was kept when this run began, as it was read. */
   readonly #kept: ControlState;
   readonly #onRefusal: ControlPorts['onRefusal'] | undefined;
   #state: ControlState;
@@ -98,7 +98,9 @@ export class EmbeddedCoordinator implements Coordinator {
 
   constructor(options: EmbeddedOptions) {
     const { keeper, findBundle, control } = options;
-    this.#state = this.#kept = beginning(options);
+    const { kept, state } = beginning(options);
+    this.#kept = kept;
+    this.#state = state;
     keeper.save(this.#state);
     this.#keeper = keeper;
     this.#findBundle = findBundle;
@@ -275,17 +277,21 @@ export class EmbeddedCoordinator implements Coordinator {
   }
 }
 
-/** What a run begins with: the grid that was kept, or a new one. */
-function beginning(options: EmbeddedOptions): ControlState {
+/** What a run begins with: the grid that was kept, or a new one; and what was kept, of which nobody holds a newer one. */
+function beginning(options: EmbeddedOptions): { readonly kept: ControlState; readonly state: ControlState } {
   const { partitionCount, expectedMembers, backups = 0, minInSync = 1, newGridId, keeper } = options;
   const kept = keeper.load();
   if (kept !== undefined && 'table' in kept && kept.table.owners.length > 0) {
     const { table, catalog } = restored(kept);
-    return isReplicated(table) ? { table: { ...table, run: newGridId() }, catalog } : { table, catalog };
+    return {
+      kept,
+      state: isReplicated(table) ? { table: { ...table, run: newGridId() }, catalog } : { table, catalog },
+    };
   }
   const floors = floorsOf(kept) ?? { gridId: newGridId(), epochFloor: 0, mapIdFloor: 0 };
   const run = backups === 0 ? '' : newGridId();
-  return emptyState({ ...floors, ...{ partitionCount, expectedMembers, backups, minInSync, run } });
+  const state = emptyState({ ...floors, ...{ partitionCount, expectedMembers, backups, minInSync, run } });
+  return { kept: state, state };
 }
 
 function alsoConcerned(missing: readonly MemberId[], partitions: readonly number[]): GridError {

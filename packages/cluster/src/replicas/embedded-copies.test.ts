@@ -155,6 +155,15 @@ describe('a coordinator with copies that is started again', () => {
     expect(second.time.refusals).toEqual([second.coordinator.refusal]);
   });
 
+  it('E3: refuses a table that is older by a single change, which its own first one must not make up for', async () => {
+    const first = await Bench.serving();
+    const older = copyOf(first.keeper);
+    const held = await first.coordinator.submit(joins('b', 'two'));
+    expect(held.table.tableVersion).toBe(older.load()!.table.tableVersion + 1);
+    const second = first.restart(older);
+    await expect(second.coordinator.submit(joins('c', 'one', held))).rejects.toMatchObject({ code: 'GRID_CONFLICT' });
+  });
+
   it('E3: refuses an older catalog that was restored', async () => {
     const first = await Bench.serving();
     const older = copyOf(first.keeper);
