@@ -434,18 +434,18 @@ export class Router {
     if (unrouted.length > 0) this.#await(unrouted);
   }
 
-  /** Nobody owns their partitions: they wait for an owner, or, where all copies are gone, are told so. */
+  /** Nobody owns their partitions: they wait for an owner, or, where all copies are gone by the newest table, are told so. */
   #await(operations: readonly DetachedOperation[]): void {
+    const lossOf = ({ map, key }: DetachedOperation) => this.#known.lossOf(this.partitionOf(map, key, 0, key.length));
+    const isNewest = this.#tables.isNewest(this.#settings.nowMs());
     const waiting = operations.filter((operation) => {
-      const { map, key } = operation;
-      const lost = this.#known.lossOf(this.partitionOf(map, key, 0, key.length));
+      const lost = isNewest ? lossOf(operation) : undefined;
       if (lost !== undefined) failLost(operation, lost);
       return lost === undefined;
     });
-    // The loss may have been accepted meanwhile.
-    if (waiting.length < operations.length) this.#tables.refreshIfDue(this.#settings.nowMs());
     if (waiting.length === 0) return;
-    void this.refresh();
+    const asked = this.refresh();
+    if (waiting.some((operation) => lossOf(operation) !== undefined)) void asked.then(() => this.#retries.wake());
     this.#tables.follow();
     this.#park(waiting, this.#known.whyNobody());
   }

@@ -57,6 +57,11 @@ export class TableRefresher {
     if (nowMs - this.#askedMs > EVERY_MS) void this.refresh();
   }
 
+  /** Whether a member has sent the table of our grid a moment ago. */
+  isNewest(nowMs: number): boolean {
+    return this.#confirmation !== undefined && nowMs - this.#confirmation.atMs <= EVERY_MS;
+  }
+
   /** Whether a member that has been there since then sent the table of our grid, after `sinceMs` and a moment ago. */
   isConfirmed(sinceMs: number, nowMs: number): boolean {
     if (this.#confirmation === undefined) return false;
