@@ -172,14 +172,15 @@ export class ChaosRun {
     await fault.end();
     await pause(FAULT_LEAST_MS - (performance.now() - beganMs));
     const settled = await this.#settled();
-    const outagesMs = await Promise.all(waiting);
+    const answeredMs = await Promise.all(waiting);
+    const outagesMs = fault.isMeasured ? answeredMs : [];
     const { kind, text } = fault;
     const record: FaultRecord = {
       ...{ kind, text, answered, outagesMs },
       isAllHeldUp: fault.isCoordinatorAway && (kind === 'restart' || isOnAll(table, COORDINATOR)),
       mustChangeEpoch: this.#options.backups > 0 && fault.changesEpochs,
       sameEpochs: concerned.filter((partition) => settled?.table.epochs[partition] === table.epochs[partition]).length,
-      takeovers: this.#takeovers(concerned, beganMs, outagesMs),
+      takeovers: fault.isMeasured ? this.#takeovers(concerned, beganMs, answeredMs) : [],
       settledMs: settled?.afterMs,
     };
     this.#records.push(record);
@@ -188,15 +189,14 @@ export class ChaosRun {
   }
 
   /** Of partitions that were served again, by whomever, before a write was answered. */
-  #takeovers(partitions: readonly number[], beganMs: number, outagesMs: readonly number[]): readonly Takeover[] {
+  #takeovers(partitions: readonly number[], beganMs: number, answeredMs: readonly number[]): readonly Takeover[] {
     return partitions.flatMap((partition, at) => {
       const times = this.#watch.epochs.get(partition);
       if (times?.servedMs === undefined) return [];
-      const takeover = {
-        ...{ namedMs: times.namedMs - beganMs, servedMs: times.servedMs - beganMs, answeredMs: outagesMs[at]! },
+      const takeover: Takeover = {
+        ...{ namedMs: times.namedMs - beganMs, servedMs: times.servedMs - beganMs, answeredMs: answeredMs[at]! },
       };
-      const { namedMs, servedMs, answeredMs } = takeover;
-      return 0 < namedMs && servedMs <= answeredMs ? [takeover] : [];
+      return 0 < takeover.namedMs && takeover.servedMs <= takeover.answeredMs ? [takeover] : [];
     });
   }
 
@@ -339,7 +339,7 @@ function isOnAll({ members, owners }: PartitionTable, member: MemberName): boole
 function toldOf(record: FaultRecord, concerned: number): string {
   const { answered, outagesMs, settledMs, mustChangeEpoch, sameEpochs, takeovers } = record;
   const waited = [0, 0.5, 1].map((share) => percentile(outagesMs, share)).join('/');
-  const outage = concerned === 0 ? '' : `, writes waited ${waited} ms (least, median, most)`;
+  const outage = outagesMs.length === 0 ? '' : `, writes waited ${waited} ms (least, median, most)`;
   const { detection, promotion, caller } = budgetOf(takeovers);
   const parts = takeovers.length === 0 ? '' : `: detection ${detection}, promotion ${promotion}, caller ${caller} ms`;
   const settled = settledMs === undefined ? 'never all copies again' : `all copies again after ${settledMs} ms`;

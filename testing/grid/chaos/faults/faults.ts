@@ -1,7 +1,8 @@
 /**
  * What goes wrong in a chaos run, one fault at a time, drawn from the seed.
  *
- *   kill     kill -9 of a member, and its start again, at once or later; the coordinator's member is spared
+ *   kill     kill -9 of a member, and its start again, at once or later; the coordinator's member is spared. Every other one has been cut
+ *            off from the other members for a moment before, but not from its clients: what it acknowledges then without them is lost
  *   restart  an orderly stop of any member, and its start again
  *   pause    SIGSTOP for longer than leases and graces last
  *   cut      a member from others, both ways; from its clients too, or not
@@ -13,6 +14,7 @@
 import type { Random } from '@ashlar/core';
 import { type ChaosGrid, COORDINATOR, MEMBERS, type MemberName } from '../cluster/chaos-grid.ts';
 import { CLIENT, type LinkRule, type Party } from '../cluster/links.ts';
+import { pause } from '../load/pace.ts';
 
 export const FAULT_KINDS = ['kill', 'restart', 'pause', 'cut', 'oneway', 'slow'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -31,6 +33,8 @@ export interface Fault {
    * stop has no lease.
    */
   readonly isCoordinatorAway: boolean;
+  /** Whether it is a plain one, which tells how long writes wait. */
+  readonly isMeasured: boolean;
   begin(): Promise<void>;
   /** Heals it. */
   end(): Promise<void>;
@@ -39,6 +43,8 @@ export interface Fault {
 /** Longer than detection, lease and grace together. */
 const PAUSE_LEAST_MS = 2500;
 const FAULT_LEAST_MS = 1500;
+/** Less than a lease lasts: the member still takes what its clients send. */
+const CUT_BEFORE_MS = 500;
 const FAULT_MORE_MS = 3500;
 const DELAYS_MS = [2, 10, 40, 120];
 
@@ -82,18 +88,46 @@ function busiest(primaries: ReadonlyMap<MemberName, number>): MemberName {
 
 function killOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
   const restartAfterMs = random.below(3) === 0 ? 0 : 200 + random.below(2500);
+  const kill = async (): Promise<void> => void (await grid.member(victim).end('SIGKILL'));
+  if (random.below(2) === 0) return killOfOneCutOff(grid, random, victim, kill);
   return {
-    ...{ kind: 'kill', forMs: restartAfterMs, victim, changesEpochs: true, isCoordinatorAway: false },
+    ...{ kind: 'kill', forMs: restartAfterMs, victim, changesEpochs: true, isCoordinatorAway: false, isMeasured: true },
     text: `kill -9 of ${victim}, started again after ${restartAfterMs} ms`,
-    begin: async () => void (await grid.member(victim).end('SIGKILL')),
+    begin: kill,
     end: () => grid.startMember(victim),
+  };
+}
+
+/** What it sent last arrives when others have taken over. */
+function killOfOneCutOff(grid: ChaosGrid, random: Random, victim: MemberName, kill: () => Promise<void>): Fault {
+  const cutMs = 50 + random.below(CUT_BEFORE_MS);
+  const others = MEMBERS.filter((name) => name !== victim);
+  return {
+    ...{
+      kind: 'kill',
+      forMs: PAUSE_LEAST_MS,
+      victim,
+      changesEpochs: true,
+      isCoordinatorAway: false,
+      isMeasured: false,
+    },
+    text: `${victim} is cut off from ${others.join(', ')} for ${cutMs} ms, then kill -9 of it, started again after ${PAUSE_LEAST_MS} ms`,
+    begin: async () => {
+      await grid.setLinks(others.flatMap((other) => [cut(victim, other), cut(other, victim)]));
+      await pause(cutMs);
+      await kill();
+    },
+    end: async () => {
+      await grid.setLinks([]);
+      await grid.startMember(victim);
+    },
   };
 }
 
 function restartOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
   const restartAfterMs = random.below(2) === 0 ? 0 : 1000 + random.below(2000);
   return {
-    ...{ kind: 'restart', forMs: restartAfterMs, victim, changesEpochs: true },
+    ...{ kind: 'restart', forMs: restartAfterMs, victim, changesEpochs: true, isMeasured: true },
     isCoordinatorAway: victim === COORDINATOR,
     text: `orderly stop of ${victim}, started again after ${restartAfterMs} ms`,
     begin: async () => void (await grid.member(victim).end('SIGTERM')),
@@ -105,7 +139,7 @@ function pauseOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
   const forMs = PAUSE_LEAST_MS + random.below(FAULT_MORE_MS);
   return {
     // Nobody changes the table while the coordinator stands still.
-    ...{ kind: 'pause', forMs, victim, changesEpochs: victim !== COORDINATOR },
+    ...{ kind: 'pause', forMs, victim, changesEpochs: victim !== COORDINATOR, isMeasured: true },
     isCoordinatorAway: victim === COORDINATOR,
     text: `SIGSTOP of ${victim} for ${forMs} ms`,
     begin: async () => void grid.member(victim).child.kill('SIGSTOP'),
@@ -157,7 +191,7 @@ function linkFault(
 ): Fault {
   const forMs = FAULT_LEAST_MS + random.below(FAULT_MORE_MS);
   return {
-    ...{ kind, forMs, victim, changesEpochs: false },
+    ...{ kind, forMs, victim, changesEpochs: false, isMeasured: true },
     isCoordinatorAway: victim === COORDINATOR && rules.some(({ isCut }) => isCut),
     text: `${what} for ${forMs} ms`,
     begin: () => grid.setLinks(rules),
