@@ -18,6 +18,7 @@ import { type BundleHolder, bundleFrom } from './control/bundle-search.ts';
 import { controlKeeper } from './control/control-keeper.ts';
 import { firstCoordinator } from './control/coordinator-search.ts';
 import { backupsNotice, foundingSettings, type IsGiven, withGridSettings } from './control/grid-settings.ts';
+import { KeeperWatch } from './control/keeper-watch.ts';
 import { MemberCatalog } from './control/member-catalog.ts';
 import { linesOf } from './control/membership-log.ts';
 import { RemoteCoordinator, type RemoteOptions } from './control/remote-coordinator.ts';
@@ -78,6 +79,8 @@ export interface MemberParts {
   readonly remoteCoordinator: RemoteCoordinator | undefined;
   /** Why the coordinator changes nothing any more, or does not take this member back. */
   readonly refusal: () => GridError | undefined;
+  /** What an operator should know of the coordinator in this member. */
+  readonly controlNotices: () => readonly string[];
   /** A coordinator in this member plans nothing any more; its table is told and changed on. Idempotent. */
   readonly endControl: () => void;
   /** host:port under which others reach this member; known once the door is open. */
@@ -85,7 +88,9 @@ export interface MemberParts {
 }
 
 /** The coordinator of this member: here, or where `cluster.join` says. */
-type Coordination = { readonly embedded: EmbeddedCoordinator } | { readonly remote: RemoteCoordinator };
+type Coordination =
+  | { readonly embedded: EmbeddedCoordinator; readonly keeper: KeeperWatch }
+  | { readonly remote: RemoteCoordinator };
 
 /** What a coordinator needs of the member in which it runs, or by which it is followed. */
 interface CoordinatorParts {
@@ -101,13 +106,13 @@ async function coordinate({ config, self, peers, clock, log }: CoordinatorParts)
   const others = (table: TableState): Iterable<BundleHolder> =>
     table.members.filter(({ id }) => id !== self).map(({ id }) => peers.to(id, table));
   if (join.length === 0) {
-    const keeper = controlKeeper(dataDirectory);
+    const keeper = new KeeperWatch(controlKeeper(dataDirectory), log);
     const embedded: EmbeddedCoordinator = new EmbeddedCoordinator({
       ...{ ...foundingSettings(config.cluster), newGridId: randomUUID, keeper },
       findBundle: (hash) => bundleFrom(others(embedded.state.table), hash),
-      control: controlPorts(clock, log),
+      control: controlPorts(clock, log, keeper),
     });
-    return { embedded };
+    return { embedded, keeper };
   }
   const { min: protocolMin, max: protocolMax } = PROTOCOL;
   const options: RemoteOptions = { log, protocolMin, protocolMax, version: () => clock.now(), others };
@@ -126,7 +131,7 @@ async function coordinate({ config, self, peers, clock, log }: CoordinatorParts)
 }
 
 /** What the controller of a grid with copies is run with. */
-function controlPorts(clock: HybridClock, log: Logger): ControlPorts {
+function controlPorts(clock: HybridClock, log: Logger, keeper: KeeperWatch): ControlPorts {
   return {
     times: { ...DEFAULT_TIMINGS, gatherMs: GATHER_MS, urgentGatherMs: URGENT_GATHER_MS },
     nowMs: () => performance.now(),
@@ -136,7 +141,10 @@ function controlPorts(clock: HybridClock, log: Logger): ControlPorts {
       timer.unref();
       return () => clearInterval(timer);
     },
-    onFailure: (error) => log.error({ err: error }, 'the table could not be kept: it is as it was, and tried again'),
+    onFailure: (error) => {
+      if (!keeper.hasTold(error))
+        log.error({ err: error }, 'the table could not be changed: it is as it was, and tried again');
+    },
     onRefusal: (error) => log.error({ err: error }, 'an older state was restored: nothing of the grid can be changed'),
   };
 }
@@ -254,6 +262,7 @@ export async function makeParts(
     mainReaderIndex: indexes.capacity,
     remoteCoordinator: 'remote' in coordination ? coordination.remote : undefined,
     refusal: () => ('remote' in coordination ? coordination.remote : coordination.embedded).refusal,
+    controlNotices: () => ('remote' in coordination ? [] : coordination.keeper.notices()),
     endControl: () => ('embedded' in coordination ? coordination.embedded.close() : undefined),
     address: '',
   };

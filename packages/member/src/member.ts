@@ -130,7 +130,7 @@ export class Member {
 
   /** @returns host:port */
   async #openHttp(): Promise<string> {
-    const { config, control, metrics, security } = this.#parts;
+    const { config, control, controlNotices, metrics, security } = this.#parts;
     const { host, port, metricsEveryMs } = config.http;
     const { registry } = metrics;
     const door = new HttpDoor({
@@ -139,7 +139,7 @@ export class Member {
       metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       metricsEveryMs,
       notReady: () => this.#notReady(),
-      notices: () => noticesOf(control.table),
+      notices: () => [...controlNotices(), ...noticesOf(control.table)],
       security: security.http,
     });
     const opened = await door.listen();
