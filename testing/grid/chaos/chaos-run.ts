@@ -177,7 +177,7 @@ export class ChaosRun {
     const { kind, text } = fault;
     const record: FaultRecord = {
       ...{ kind, text, answered, outagesMs },
-      isAllHeldUp: fault.isCoordinatorAway && (kind === 'restart' || isOnAll(table, COORDINATOR)),
+      isAllHeldUp: fault.isCoordinatorAway && isOnAll(table, COORDINATOR),
       mustChangeEpoch: this.#options.backups > 0 && fault.changesEpochs,
       sameEpochs: concerned.filter((partition) => settled?.table.epochs[partition] === table.epochs[partition]).length,
       takeovers: fault.isMeasured ? this.#takeovers(concerned, beganMs, answeredMs) : [],

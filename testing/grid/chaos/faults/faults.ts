@@ -29,8 +29,8 @@ export interface Fault {
   /** Whether partitions that the victim was primary of must have changed it when all is well again. */
   readonly changesEpochs: boolean;
   /**
-   * Whether the coordinator is away: copies of its member cannot leave their sets then, and whoever was left alone in one by its orderly
-   * stop has no lease.
+   * Whether the coordinator is away with the copies of its member, which then cannot leave their sets. An orderly stop takes them out
+   * before, and whoever is left alone in one has a lease that outlasts a restart.
    */
   readonly isCoordinatorAway: boolean;
   /** Whether it is a plain one, which tells how long writes wait. */
@@ -127,8 +127,14 @@ function killOfOneCutOff(grid: ChaosGrid, random: Random, victim: MemberName, ki
 function restartOf(grid: ChaosGrid, random: Random, victim: MemberName): Fault {
   const restartAfterMs = random.below(2) === 0 ? 0 : 1000 + random.below(2000);
   return {
-    ...{ kind: 'restart', forMs: restartAfterMs, victim, changesEpochs: true, isMeasured: true },
-    isCoordinatorAway: victim === COORDINATOR,
+    ...{
+      kind: 'restart',
+      forMs: restartAfterMs,
+      victim,
+      changesEpochs: true,
+      isCoordinatorAway: false,
+      isMeasured: true,
+    },
     text: `orderly stop of ${victim}, started again after ${restartAfterMs} ms`,
     begin: async () => void (await grid.member(victim).end('SIGTERM')),
     end: () => grid.startMember(victim),
