@@ -8,7 +8,7 @@
  * chaos-run R2  The final state is read when nothing is under way, the listener has read its log, and subscriptions are level with
  *               what the maps hold.
  */
-import type { Grid } from '@ashlar/client';
+import type { EntryEvent, Grid, GridKey } from '@ashlar/client';
 import { type PartitionTable, type Random, seededRandom } from '@ashlar/core';
 import { Counters } from '../fixtures/processors.ts';
 import { judge } from '../linearizability/checker.ts';
@@ -56,6 +56,7 @@ const SETTLE_TIMEOUT_MS = 60_000;
 /** Nothing has changed for as long, and something is still missing: it will not come. */
 const STILL_MS = 15_000;
 const LOOK_MS = 100;
+const EFFECTS_SHOWN = 10;
 const FILES = ['./load/user-code.ts', '../fixtures/processors.ts'];
 const JUDGED = [Counters.name, ONCE, Causes.name, Effects.name];
 
@@ -72,6 +73,7 @@ export class ChaosRun {
   #load!: Load;
   #followers: readonly Follower[] = [];
   #drawn: FaultKind[] = [];
+  #doubledEffects = 0;
 
   constructor(options: ChaosRunOptions) {
     this.#options = options;
@@ -121,10 +123,20 @@ export class ChaosRun {
     await this.#sums.open(first);
     this.#load = new Load(clients, this.outcomes, this.#sums, this.#options.seed + 2);
     this.#followers = JUDGED.flatMap((name) => [
-      new Follower(clients, name, Infinity),
+      new Follower(clients, name, Infinity, name === Effects.name ? (event) => this.#effect(event) : undefined),
       ...(name === Effects.name ? [] : [new Follower(clients, name, BREAK_EVERY_EVENTS)]),
     ]);
     await Promise.all(this.#followers.map(({ ready }) => ready));
+  }
+
+  /** Effects are written once: an update is one that came twice. */
+  #effect({ type, key, version }: EntryEvent<GridKey, unknown>): void {
+    if (type !== 'update') return;
+    this.#doubledEffects++;
+    if (this.#doubledEffects > EFFECTS_SHOWN) return;
+    const text = `effect ${JSON.stringify(key)} came again at ${version}`;
+    this.#tell(text);
+    this.#complaints.push(text);
   }
 
   async #breakThings(signal: AbortSignal): Promise<void> {
@@ -263,7 +275,7 @@ export class ChaosRun {
     return {
       ...{ seed, minutes: forMs / 60_000, acknowledged, unknown, wanted, faults: this.#records },
       ...{ failovers, shrinks, transfers, lost: state.lost + this.#watch.lost, violations, events },
-      effects: { lost: state.effects.lost, doubled: state.effects.doubled + this.#doubledEffects() },
+      effects: { lost: state.effects.lost, doubled: state.effects.doubled + this.#doubledEffects },
       complaints: this.#complaints,
     };
   }
@@ -307,13 +319,6 @@ export class ChaosRun {
       this.#complaints.push(...chain.complaints);
     }
     return sum;
-  }
-
-  /** Effects are written once: an update is one that came twice. */
-  #doubledEffects(): number {
-    return this.#followers
-      .filter(({ map }) => map === Effects.name)
-      .reduce((sum, { chain }) => sum + (chain.types.get('update') ?? 0), 0);
   }
 
   #judgeHistory(): number {

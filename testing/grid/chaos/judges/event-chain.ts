@@ -106,14 +106,22 @@ export class Follower {
   readonly ready: Promise<void>;
   readonly #stopping = new AbortController();
   readonly #reading: Promise<void>;
+  readonly #onEvent: (event: EntryEvent<GridKey, unknown>) => void;
   #token: string | undefined;
 
   /**
    * @param grids       it subscribes with each in turn
    * @param breakEvery  events after which it leaves and goes on by its token with the next; Infinity: never
+   * @param onEvent     told of each
    */
-  constructor(grids: readonly Grid[], map: string, breakEvery: number) {
+  constructor(
+    grids: readonly Grid[],
+    map: string,
+    breakEvery: number,
+    onEvent: (event: EntryEvent<GridKey, unknown>) => void = () => undefined,
+  ) {
     this.map = map;
+    this.#onEvent = onEvent;
     this.chain = new EventChain(`events of ${map}${breakEvery < Infinity ? ', resumed' : ''}`);
     const ready = Promise.withResolvers<void>();
     this.ready = ready.promise;
@@ -134,6 +142,7 @@ export class Follower {
         let count = 0;
         for await (const event of events) {
           this.chain.take(event);
+          this.#onEvent(event);
           this.#token = event.token;
           if (++count === breakEvery) break;
         }
