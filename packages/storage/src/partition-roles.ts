@@ -126,6 +126,8 @@ export function closePartition(core: StoreCore, id: PartitionId): void {
   const partition = core.partitions[id];
   if (partition === undefined) return;
   endTransfers(core, partition);
+  // What commits have left in its tables: they go.
+  core.collect();
   partition.install?.abandon();
   partition.log.abandon();
   partition.tail?.dropTail();

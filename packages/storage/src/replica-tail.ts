@@ -292,7 +292,7 @@ export class ReplicaTail {
 
   /* ---- Deciding --------------------------------------------------------------------------------------------------- */
 
-  /** Everything up to `sequence` is committed at the primary, as far as it is here. */
+  /** Everything up to `sequence` is committed at the primary, as far as it is here; StoreCore.collect() follows. */
   commitTo(sequence: number): void {
     assertCount(sequence, 0);
     const core = this.#core;
@@ -300,7 +300,6 @@ export class ReplicaTail {
     const last = this.#wholeUpTo(Math.min(sequence, log.nextSequence - 1));
     if (last <= log.committedSequence) return;
     for (let at = log.committedSequence + 1; at <= last; at++) this.#patch(at, log.versionOf(at));
-    core.collect();
     log.commit(last);
     core.committed(id, last);
   }

@@ -81,6 +81,17 @@ export class StoreReplicas extends StoreLogs {
   /** Everything up to `sequence` is committed at the primary: readers and events may have it, as far as it is here. */
   commitBackup(partitionId: PartitionId, sequence: Sequence): void {
     tailOf(this.#core, partitionId).commitTo(sequence);
+    this.#core.collect();
+  }
+
+  /** As commitBackup(), one of many: collectGarbage() follows the last of them. */
+  commitNextBackup(partitionId: PartitionId, sequence: Sequence): void {
+    tailOf(this.#core, partitionId).commitTo(sequence);
+  }
+
+  /** Frees what can be freed of what commits have left behind. */
+  collectGarbage(): void {
+    this.#core.collect();
   }
 
   /**

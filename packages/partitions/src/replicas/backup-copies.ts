@@ -93,13 +93,14 @@ export class BackupCopies {
 
   commit({ partition, commit, heldFrom }: Of<'commitBackup'>): void {
     for (let row = 0; row < partition.length; row++) this.#commit(partition[row]!, commit[row]!, heldFrom[row]!);
+    this.#ports.store.collectGarbage();
   }
 
   #commit(partition: number, commit: Sequence, heldFrom: number): void {
     if (this.#ports.isLost(partition) || !this.#isHere(partition)) return;
     const { store } = this.#ports;
     try {
-      store.commitBackup(partition as PartitionId, commit);
+      store.commitNextBackup(partition as PartitionId, commit);
       store.holdLog(partition as PartitionId, heldFrom);
     } catch (error) {
       this.#lose(partition, error);

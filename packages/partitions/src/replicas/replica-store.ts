@@ -13,6 +13,8 @@ export interface ReplicaStore
     | 'applyFrame'
     | 'prefetchFrame'
     | 'commitBackup'
+    | 'commitNextBackup'
+    | 'collectGarbage'
     | 'endOpenBatch'
     | 'holdLog'
     | 'beginRuns'

@@ -53,39 +53,57 @@ export function writeColumn(view: DataView, at: number, column: Float64Array, co
   return start + columnBytes(encoding, count);
 }
 
-/**
- * @param end  of the bytes that it may lie in
- * @returns undefined when it is not a whole column of a known encoding
- */
-export function readColumn(
-  view: DataView,
-  at: number,
-  end: number,
-  count: number,
-): { readonly column: ArrayLike<number>; readonly end: number } | undefined {
-  const encoding = at < end ? view.getUint8(at) : WIDTHS.length;
-  if (encoding >= WIDTHS.length) return undefined;
-  const bytes = columnBytes(encoding, count);
-  return bytes > end - at - 1 ? undefined : { column: decoded(view, at + 1, encoding, count), end: at + 1 + bytes };
+/** Columns of one length, one behind the other: row `index` of a column is `cells[column * rows + index]`. */
+export interface ReadColumns {
+  readonly cells: Float64Array;
+  readonly rows: number;
+  /** Of their bytes. */
+  readonly end: number;
 }
 
-function decoded(view: DataView, at: number, encoding: number, count: number): ArrayLike<number> {
-  const column = encoding === ENCODING.u8 ? new Uint8Array(count) : new Float64Array(count);
+/**
+ * Reads columns that follow each other.
+ *
+ * @param from  their first byte
+ * @param end   of the bytes that they may lie in
+ * @returns undefined when they are not whole columns of known encodings
+ */
+export function readColumns(
+  view: DataView,
+  from: number,
+  end: number,
+  columns: number,
+  rows: number,
+): ReadColumns | undefined {
+  const cells = new Float64Array(columns * rows);
+  let at = from;
+  for (let column = 0; column < columns; column++) {
+    const encoding = at < end ? view.getUint8(at) : WIDTHS.length;
+    if (encoding >= WIDTHS.length) return undefined;
+    const bytes = columnBytes(encoding, rows);
+    if (bytes > end - at - 1) return undefined;
+    decode(view, at + 1, encoding, rows, cells, column * rows);
+    at += 1 + bytes;
+  }
+  return { cells, rows, end: at };
+}
+
+/** @param to  cells of the column, all 0 */
+function decode(view: DataView, at: number, encoding: number, rows: number, cells: Float64Array, to: number): void {
   switch (encoding) {
     case ENCODING.one:
-      column.fill(view.getFloat64(at, true));
+      cells.fill(view.getFloat64(at, true), to, to + rows);
       break;
     case ENCODING.u8:
-      for (let index = 0; index < count; index++) column[index] = view.getUint8(at + index);
+      for (let index = 0; index < rows; index++) cells[to + index] = view.getUint8(at + index);
       break;
     case ENCODING.u32:
-      for (let index = 0; index < count; index++) column[index] = view.getUint32(at + 4 * index, true);
+      for (let index = 0; index < rows; index++) cells[to + index] = view.getUint32(at + 4 * index, true);
       break;
     case ENCODING.f64:
-      for (let index = 0; index < count; index++) column[index] = view.getFloat64(at + 8 * index, true);
+      for (let index = 0; index < rows; index++) cells[to + index] = view.getFloat64(at + 8 * index, true);
       break;
   }
-  return column;
 }
 
 /** A column with twice the room. */

@@ -26,7 +26,15 @@
  */
 import { crc32 } from 'node:zlib';
 import { assert, GridError, type Version } from '@ashlar/core';
-import { AppendedBytes, columnBytes, encodingOf, grownColumn, readColumn, writeColumn } from './columns-codec.ts';
+import {
+  AppendedBytes,
+  columnBytes,
+  encodingOf,
+  grownColumn,
+  type ReadColumns,
+  readColumns,
+  writeColumn,
+} from './columns-codec.ts';
 import {
   type LogRecordView,
   RecordCause,
@@ -264,8 +272,6 @@ function columnsOf(count: number): Float64Array[] {
   return Array.from({ length: count }, () => new Float64Array(FIRST_RECORDS));
 }
 
-type Columns = readonly ArrayLike<number>[];
-
 /** A frame as it was read: fields by record, keys and values where they lie. Whole (record-frame G3), at one of its runs (G6). */
 export class RecordFrame {
   readonly runs: number;
@@ -285,18 +291,21 @@ export class RecordFrame {
   /** Keys of all records, one behind the other. */
   readonly keys: Uint8Array;
   readonly values: Uint8Array;
-  readonly #runColumns: Columns;
+  readonly #runCells: Float64Array;
   /** Place of the first record of each run. */
   readonly #starts: Uint32Array;
-  readonly #columns: Columns;
+  /** Column by column: of all records. */
+  readonly #cells: Float64Array;
+  readonly #records: number;
   /** Place of the first record of the run. */
   #start = 0;
 
-  constructor(runColumns: Columns, starts: Uint32Array, columns: Columns, keys: Uint8Array, values: Uint8Array) {
-    this.runs = starts.length;
-    this.#runColumns = runColumns;
+  constructor(runs: ReadColumns, starts: Uint32Array, records: ReadColumns, keys: Uint8Array, values: Uint8Array) {
+    this.runs = runs.rows;
+    this.#runCells = runs.cells;
     this.#starts = starts;
-    this.#columns = columns;
+    this.#cells = records.cells;
+    this.#records = records.rows;
     this.keys = keys;
     this.values = values;
     this.at(0);
@@ -305,17 +314,20 @@ export class RecordFrame {
   /** Moves to a run (record-frame G6). @returns itself */
   at(run: number): this {
     assert(run < this.runs, 'record-frame G6: it stands at one of its runs');
-    const columns = this.#runColumns;
     this.#start = this.#starts[run]!;
-    this.partition = columns[RUN_COLUMN.partition]![run]!;
-    this.count = columns[RUN_COLUMN.count]![run]!;
-    this.firstSequence = columns[RUN_COLUMN.firstSequence]![run]!;
-    this.incarnation = columns[RUN_COLUMN.incarnation]![run]!;
-    this.trimFloor = columns[RUN_COLUMN.trimFloor]![run]!;
-    this.heldFrom = columns[RUN_COLUMN.heldFrom]![run]!;
-    this.versionBefore = columns[RUN_COLUMN.versionBefore]![run]!;
-    this.isOpen = columns[RUN_COLUMN.isOpen]![run]! === 1;
+    this.partition = this.#ofRun('partition', run);
+    this.count = this.#ofRun('count', run);
+    this.firstSequence = this.#ofRun('firstSequence', run);
+    this.incarnation = this.#ofRun('incarnation', run);
+    this.trimFloor = this.#ofRun('trimFloor', run);
+    this.heldFrom = this.#ofRun('heldFrom', run);
+    this.versionBefore = this.#ofRun('versionBefore', run);
+    this.isOpen = this.#ofRun('isOpen', run) === 1;
     return this;
+  }
+
+  #ofRun(name: keyof typeof RUN_COLUMN, run: number): number {
+    return this.#runCells[RUN_COLUMN[name] * this.runs + run]!;
   }
 
   get lastSequence(): number {
@@ -329,7 +341,7 @@ export class RecordFrame {
 
   /** A field of a record; `index` counts from 0, the first record of the run. */
   field(name: keyof typeof COLUMN, index: number): number {
-    return this.#columns[COLUMN[name]]![this.#start + index]!;
+    return this.#cells[COLUMN[name] * this.#records + this.#start + index]!;
   }
 
   /**
@@ -340,14 +352,13 @@ export class RecordFrame {
    * @returns how many
    */
   fillPlaces(partitions: Uint32Array, keyEnds: Uint32Array): number {
-    const ends = this.#columns[COLUMN.keyEnd]!;
-    const of = this.#runColumns[RUN_COLUMN.partition]!;
-    const count = Math.min(ends.length, partitions.length);
+    const count = Math.min(this.#records, partitions.length);
     for (let run = 0; run < this.runs && this.#starts[run]! < count; run++) {
       const end = run + 1 < this.runs ? this.#starts[run + 1]! : count;
-      partitions.fill(of[run]!, this.#starts[run]!, Math.min(end, count));
+      partitions.fill(this.#ofRun('partition', run), this.#starts[run]!, Math.min(end, count));
     }
-    for (let record = 0; record < count; record++) keyEnds[record] = ends[record]!;
+    const ends = COLUMN.keyEnd * this.#records;
+    for (let record = 0; record < count; record++) keyEnds[record] = this.#cells[ends + record]!;
     return count;
   }
 
@@ -370,12 +381,12 @@ export class RecordFrame {
 
   keyStart(index: number): number {
     const at = this.#start + index;
-    return at === 0 ? 0 : this.#columns[COLUMN.keyEnd]![at - 1]!;
+    return at === 0 ? 0 : this.#cells[COLUMN.keyEnd * this.#records + at - 1]!;
   }
 
   valueStart(index: number): number {
     const at = this.#start + index;
-    return at === 0 ? 0 : this.#columns[COLUMN.valueEnd]![at - 1]!;
+    return at === 0 ? 0 : this.#cells[COLUMN.valueEnd * this.#records + at - 1]!;
   }
 }
 
@@ -395,39 +406,25 @@ export function readRecordFrame(bytes: Uint8Array): RecordFrame {
   if (count > FRAME_RECORDS_MAX) throw malformed(`${count} records are too many`);
   if (runs === 0 || runs > count) throw malformed('its runs have no records');
   const runColumns = readColumns(view, HEADER_BYTES, end, RUN_COLUMN_COUNT, runs);
-  const { columns, end: at } = readColumns(view, runColumns.end, end, COLUMN_COUNT, count);
+  const columns = runColumns && readColumns(view, runColumns.end, end, COLUMN_COUNT, count);
+  if (runColumns === undefined || columns === undefined) {
+    throw malformed('a column has no known encoding, or does not fit');
+  }
+  const at = columns.end;
   if (at + keyBytes + valueBytes !== end) throw malformed('keys and values do not fill it');
-  const starts = startsOf(runColumns.columns[RUN_COLUMN.count]!, runs, count);
+  const starts = startsOf(runColumns, count);
   const keys = bytes.subarray(at, at + keyBytes);
-  const frame = new RecordFrame(runColumns.columns, starts, columns, keys, bytes.subarray(at + keyBytes, end));
+  const frame = new RecordFrame(runColumns, starts, columns, keys, bytes.subarray(at + keyBytes, end));
   checkRecords(frame);
   return frame;
 }
 
-function readColumns(
-  view: DataView,
-  from: number,
-  end: number,
-  columnCount: number,
-  rows: number,
-): { readonly columns: Columns; readonly end: number } {
-  const columns: ArrayLike<number>[] = [];
-  let at = from;
-  while (columns.length < columnCount) {
-    const read = readColumn(view, at, end, rows);
-    if (read === undefined) throw malformed('a column has no known encoding, or does not fit');
-    columns.push(read.column);
-    at = read.end;
-  }
-  return { columns, end: at };
-}
-
 /** Where the records of each run begin. */
-function startsOf(counts: ArrayLike<number>, runs: number, count: number): Uint32Array {
-  const starts = new Uint32Array(runs);
+function startsOf({ cells, rows }: ReadColumns, count: number): Uint32Array {
+  const starts = new Uint32Array(rows);
   let start = 0;
-  for (let run = 0; run < runs; run++) {
-    const records = counts[run]!;
+  for (let run = 0; run < rows; run++) {
+    const records = cells[RUN_COLUMN.count * rows + run]!;
     if (!(Number.isSafeInteger(records) && records > 0 && records <= count - start)) {
       throw malformed('a run has no records');
     }

@@ -14,7 +14,15 @@
  */
 import { crc32 } from 'node:zlib';
 import { GridError } from '@ashlar/core';
-import { AppendedBytes, columnBytes, encodingOf, grownColumn, readColumn, writeColumn } from '../log/columns-codec.ts';
+import {
+  AppendedBytes,
+  columnBytes,
+  encodingOf,
+  grownColumn,
+  type ReadColumns,
+  readColumns,
+  writeColumn,
+} from '../log/columns-codec.ts';
 
 const MAGIC = 0x4750_4c41;
 const FORMAT = 1;
@@ -126,29 +134,24 @@ export class TransferPage {
   readonly first: Uint8Array;
   /** Values of entries, or those that were replaced. */
   readonly second: Uint8Array;
-  readonly #columns: readonly ArrayLike<number>[];
+  /** Column by column. */
+  readonly #cells: Float64Array;
 
-  constructor(
-    header: PageHeader,
-    count: number,
-    columns: readonly ArrayLike<number>[],
-    first: Uint8Array,
-    second: Uint8Array,
-  ) {
+  constructor(header: PageHeader, { cells, rows }: ReadColumns, first: Uint8Array, second: Uint8Array) {
     this.header = header;
-    this.count = count;
-    this.#columns = columns;
+    this.count = rows;
+    this.#cells = cells;
     this.first = first;
     this.second = second;
   }
 
   field(column: number, row: number): number {
-    return this.#columns[column]![row]!;
+    return this.#cells[column * this.count + row]!;
   }
 
   /** Where the bytes of a row begin, by the column of their ends. */
   startOf(endColumn: number, row: number): number {
-    return row === 0 ? 0 : this.#columns[endColumn]![row - 1]!;
+    return row === 0 ? 0 : this.field(endColumn, row - 1);
   }
 }
 
@@ -166,18 +169,13 @@ export function readTransferPage(bytes: Uint8Array): TransferPage {
   const header = headerOf(view);
   const count = view.getUint32(20, true);
   if (count > PAGE_ROWS_MAX) throw malformed(`${count} rows are too many`);
-  const columns: ArrayLike<number>[] = [];
-  let at = HEADER_BYTES;
-  for (let left = header.isLog ? OLD_COLUMNS : ENTRY_COLUMNS; left > 0; left--) {
-    const read = readColumn(view, at, end, count);
-    if (read === undefined) throw malformed('a column has no known encoding, or does not fit');
-    columns.push(read.column);
-    at = read.end;
-  }
+  const columns = readColumns(view, HEADER_BYTES, end, header.isLog ? OLD_COLUMNS : ENTRY_COLUMNS, count);
+  if (columns === undefined) throw malformed('a column has no known encoding, or does not fit');
+  const at = columns.end;
   const firstBytes = view.getFloat64(64, true);
   if (at + firstBytes + view.getFloat64(72, true) !== end) throw malformed('its pieces do not fill it');
   const first = bytes.subarray(at, at + firstBytes);
-  const page = new TransferPage(header, count, columns, first, bytes.subarray(at + firstBytes, end));
+  const page = new TransferPage(header, columns, first, bytes.subarray(at + firstBytes, end));
   if (header.isLog) checkEnds(page, OLD_COLUMN.end, page.second.length);
   else {
     checkEnds(page, ENTRY_COLUMN.keyEnd, first.length);
