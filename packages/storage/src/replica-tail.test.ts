@@ -1,5 +1,5 @@
 /** A primary and a backup of one partition: what the backup shows is what the primary had at the backup's commit index. */
-import { type Epoch, type MapId, type Sequence, seededRandom, type Version } from '@ashlar/core';
+import { type Epoch, type MapId, type PartitionId, type Sequence, seededRandom, type Version } from '@ashlar/core';
 import fc from 'fast-check';
 import type { WriteBatch } from './batch/write-batch.ts';
 import { RecordKind } from './log/log-record.ts';
@@ -83,6 +83,26 @@ describe('a backup', () => {
     const { store } = backupBench();
     expect(() => put(store, 'a', '1')).toThrow(expect.objectContaining({ code: 'STALE_EPOCH' }));
     expect(store.roleOf(PARTITION)).toBe('backup');
+  });
+
+  it('frees what many commits leave behind at once, also where a partition goes in between', () => {
+    const primary = makeBench();
+    const backup = backupBench();
+    const other = 1 as PartitionId;
+    backup.store.closePartition(other);
+    backup.store.openPartition(other, 1 as Epoch, { role: 'backup', incarnation: 1 });
+    for (let round = 0; round < 5; round++)
+      for (const partition of [PARTITION, other]) put(primary.store, 'a', `${round}`, partition);
+    for (const partition of [PARTITION, other]) {
+      backup.store.applyFrame(readRecordFrame(primary.store.encodeLog(partition, 1 as Sequence, 100, Infinity)!));
+      backup.store.commitNextBackup(partition, 4 as Sequence);
+    }
+    expect(get(backup.store, 'a')).toBe('3');
+    backup.store.closePartition(other);
+    backup.store.commitNextBackup(PARTITION, 5 as Sequence);
+    backup.store.collectGarbage();
+    expect(get(backup.store, 'a')).toBe('4');
+    backup.store.checkInvariants();
   });
 
   it('drops its tail, and takes the same records again', () => {

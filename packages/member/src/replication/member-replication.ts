@@ -21,7 +21,13 @@ import {
 import { decodeMessage, encodeMessage, type HostTimers, ReplicaHost } from '@ashlar/partitions';
 import { DEFAULT_OPTIONS, DEFAULT_TIMINGS, type Note, type ReplicationFigures } from '@ashlar/replication';
 import type { MemberStore } from '@ashlar/storage';
-import { type ConnectionOptions, ReplicaLinks, type ReplicaMessage, type ReplicationService } from '@ashlar/transport';
+import {
+  type ConnectionOptions,
+  giveBackMessage,
+  ReplicaLinks,
+  type ReplicaMessage,
+  type ReplicationService,
+} from '@ashlar/transport';
 import type { Logger } from 'pino';
 import { noteLines } from './note-lines.ts';
 import { ReplicationCounts } from './replication-counts.ts';
@@ -83,6 +89,7 @@ export class MemberReplication {
         transact: (transaction) => this.#transact(transaction),
         renew: (replica, lease) => this.#renew(replica, lease),
         servedChanged: () => control.servingChanged(),
+        payloadDone: giveBackMessage,
         noted: (note) => this.#noted(note),
         failed: (error) => log.error({ err: error }, 'a step of replication failed'),
       },
@@ -147,6 +154,8 @@ export class MemberReplication {
   #received(message: ReplicaMessage): void {
     try {
       const { from, to, message: read } = decodeMessage(message);
+      // Its numbers have been copied; a payload is given back when it has been read.
+      if (message.payloads.length === 0) giveBackMessage(message.head);
       this.host.received(from, to, read);
     } catch (error) {
       if (!GridError.is(error, 'INVALID_ARGUMENT')) throw error;

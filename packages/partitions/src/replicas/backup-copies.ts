@@ -11,6 +11,8 @@
  *                   it in the same turn, behind that, is passed over.
  * backup-copies B4  A payload that is not whole, or not of the partitions that its message names, is not taken: what the store has is
  *                   what the core is told of, and it is sent again.
+ * backup-copies B5  Nothing of a payload is read behind the turn in which it was applied, or installed: its memory is given back
+ *                   then, once, whichever effects had a part of it.
  */
 import { type Epoch, GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import type { Effect, ReplicationCore, TransferStart } from '@ashlar/replication';
@@ -30,6 +32,8 @@ export interface CopyPorts {
   isLost(partition: number): boolean;
   /** What was asked for was not done, by a fault of ours or another member's. */
   failed(error: unknown): void;
+  /** A payload is not read any more. */
+  payloadDone(payload: Uint8Array): void;
 }
 
 interface Unfinished {
@@ -41,6 +45,8 @@ export class BackupCopies {
   readonly #ports: CopyPorts;
   /** By partition: copies that are ahead of the catalog. */
   readonly #unfinished = new Map<number, Unfinished>();
+  /** Payloads that were read in this turn (backup-copies B5). */
+  readonly #read = new Set<Uint8Array>();
 
   constructor(ports: CopyPorts) {
     this.#ports = ports;
@@ -57,15 +63,16 @@ export class BackupCopies {
   }
 
   apply({ payload, run, partition }: Of<'apply'>): void {
-    const frame = this.#frameOf(payload);
+    const frame = this.#frameOf(payload as Uint8Array);
     if (frame !== undefined) this.#ports.store.prefetchFrame(frame);
     for (let row = 0; row < partition.length; row++) this.#applyRun(partition[row]!, frame, run[row]!);
   }
 
   /** undefined: it is not whole (backup-copies B4). */
-  #frameOf(payload: unknown): RecordFrame | undefined {
+  #frameOf(payload: Uint8Array): RecordFrame | undefined {
+    this.#read.add(payload);
     try {
-      return readRecordFrame(payload as Uint8Array);
+      return readRecordFrame(payload);
     } catch (error) {
       this.#ports.failed(error);
       return undefined;
@@ -117,14 +124,23 @@ export class BackupCopies {
     if (held !== before) core.applied(partition, held);
   }
 
+  /** The effects of the turn are done (backup-copies B5). */
+  endTurn(): void {
+    if (this.#read.size === 0) return;
+    for (const payload of this.#read) this.#ports.payloadDone(payload);
+    this.#read.clear();
+  }
+
   /** The catalog has more maps than before. */
   catalogChanged(): void {
     for (const [partition, { copy, start }] of [...this.#unfinished]) this.#finish(partition, copy, start);
   }
 
   installPage({ partition, page, payload }: Of<'installPage'>): void {
+    const bytes = payload as Uint8Array;
+    this.#read.add(bytes);
     if (page > 0 && !this.#isHere(partition)) return;
-    this.#guard(partition, () => this.#ports.store.installPage(partition as PartitionId, page, payload as Uint8Array));
+    this.#guard(partition, () => this.#ports.store.installPage(partition as PartitionId, page, bytes));
   }
 
   finishInstall({ partition, copy, start }: Of<'finishInstall'>): void {

@@ -1,17 +1,14 @@
 /**
- * Messages of replicas as bytes: a head in MessagePack that holds everything but the payloads, whose bytes travel beside it as
- * they are.
+ * Messages of replicas as bytes: a head of numbers that holds everything but the payloads, whose bytes travel beside it as they are.
  *
- *   message -> [kind, fields ...] in columns -> head
+ *   message -> kind, fields in columns -> head (packed-numbers.ts)
  *   payloads -> untouched, in the order in which the message names them
  *
  * message-codec M1  Payloads are never copied, nor looked into: neither where a message leaves nor where it comes.
  * message-codec M2  What decodes is a message: columns of one length, numbers where numbers belong, one payload where there are
  *                   batches. Everything else is refused, so that the core is never given what it would stumble over.
- * message-codec M3  Infinity (a log that nobody holds) is written as null.
  */
 import type { Epoch, ReplicaId, Sequence, Version } from '@ashlar/core';
-import { GridError } from '@ashlar/core';
 import type {
   Acknowledge,
   Append,
@@ -32,7 +29,7 @@ import type {
   TransferPage,
   TransferStart,
 } from '@ashlar/replication';
-import { decodeValue, encodeValue } from '@ashlar/serialization';
+import { malformedNumbers as malformed, NumberReader, NumberWriter } from './packed-numbers.ts';
 
 /** A message with its ends, as it travels. */
 export interface WireMessage {
@@ -59,27 +56,23 @@ const CUTS: readonly CutReason[] = ['logGone', 'notPrimary', 'busy', 'timeout'];
 
 const NO_PAYLOADS: readonly Uint8Array[] = [];
 
+const numbers = new NumberWriter();
+
 export function encodeMessage({ from, to, message }: Envelope): WireMessage {
-  const head = encodeValue([KINDS.indexOf(message.kind), ...fieldsOf(message)]);
-  return { from, to, head, payloads: payloadsOf(message) };
+  numbers.begin();
+  numbers.number(KINDS.indexOf(message.kind));
+  writeFields(message);
+  return { from, to, head: numbers.finish(), payloads: payloadsOf(message) };
 }
 
 /** @throws GridError INVALID_ARGUMENT (message-codec M2) */
 export function decodeMessage({ from, to, head, payloads }: WireMessage): Envelope {
-  const fields = new Fields(decoded(head), payloads);
+  const fields = new Fields(head, payloads);
   const kind = KINDS[fields.count()];
   if (kind === undefined) throw malformed('it is of no known kind');
   const message = messageOf(kind, fields);
   fields.end();
   return { from: from as ReplicaId, to: to as ReplicaId, message };
-}
-
-function decoded(head: Uint8Array): unknown {
-  try {
-    return decodeValue(head);
-  } catch (error) {
-    throw malformed(GridError.wrap(error).message);
-  }
 }
 
 /* ---- Out ------------------------------------------------------------------------------------------------------------ */
@@ -96,69 +89,85 @@ function payloadsOf(message: Message): readonly Uint8Array[] {
   }
 }
 
-function fieldsOf(message: Message): unknown[] {
+function writeFields(message: Message): void {
   switch (message.kind) {
-    case 'append': {
-      const { batches, marks, lease } = message;
-      return [...batchFields(batches), ...markFields(marks), pairOf(lease?.number, lease?.ceiling)];
-    }
-    case 'acknowledge': {
-      const { held, refusals, freeBytes, lease } = message;
-      const { partition, epoch, copy } = held;
-      const reasons = refusals.reason.map((reason) => REFUSALS.indexOf(reason));
-      return [
-        ...[partition, epoch, copy, held.held, held.hasGap, refusals.partition, refusals.epoch, reasons],
-        ...[[finite(freeBytes)], pairOf(lease?.number, lease?.tableVersion)],
-      ];
-    }
+    case 'append':
+      writeBatches(message.batches);
+      writeMarks(message.marks);
+      writePair(message.lease?.number, message.lease?.ceiling);
+      return;
+    case 'acknowledge':
+      writeAcknowledge(message);
+      return;
     case 'fence':
-      return [message.partition, message.epoch, message.isFresh];
+      writeColumns(message.partition, message.epoch, message.isFresh.map(Number));
+      return;
     case 'fenced':
-      return fencedFields(message);
+      writeFenced(message);
+      return;
     case 'pull':
-      return [message.partition, message.epoch, message.from];
+      writeColumns(message.partition, message.epoch, message.from);
+      return;
     case 'tail':
-      return batchFields(message.batches);
+      writeBatches(message.batches);
+      return;
     case 'transferAsk':
-      return [message.partition, message.epoch, message.copy, message.page];
+      writeNumbers(message.partition, message.epoch, message.copy, message.page);
+      return;
     case 'transferPage': {
       const { partition, epoch, copy, page, isLast, bytes, start } = message;
-      return [partition, epoch, copy, page, isLast, bytes, ...startFields(start)];
+      writeNumbers(partition, epoch, copy, page, Number(isLast), bytes);
+      writeStart(start);
+      return;
     }
     case 'transferCut':
-      return [message.partition, message.epoch, message.copy, CUTS.indexOf(message.reason)];
+      writeNumbers(message.partition, message.epoch, message.copy, CUTS.indexOf(message.reason));
+      return;
   }
 }
 
-function batchFields({ partition, epoch, recordEpoch, firstSequence, count }: BatchColumns): unknown[] {
-  return [partition, epoch, recordEpoch, firstSequence, count];
+function writeNumbers(...values: readonly number[]): void {
+  for (const value of values) numbers.number(value);
 }
 
-function markFields({ partition, epoch, commit, trimFloor, heldFrom }: MarkColumns): unknown[] {
-  return [partition, epoch, commit, trimFloor, heldFrom.map(finite)];
+function writeColumns(...columns: readonly (readonly number[])[]): void {
+  for (const column of columns) numbers.column(column);
 }
 
-function fencedFields({ copies }: Fenced): unknown[] {
-  return [
-    copies.map(({ partition }) => partition),
-    copies.map(({ epoch }) => epoch),
-    copies.map(({ copy }) => copy ?? null),
-    copies.map(({ held }) => held),
-    copies.map(({ lineage }) => lineage.flat()),
-  ];
+function writeBatches({ partition, epoch, recordEpoch, firstSequence, count }: BatchColumns): void {
+  writeColumns(partition, epoch, recordEpoch, firstSequence, count);
 }
 
-function startFields({ sequence, version, logFrom, lineage, revision }: TransferStart): unknown[] {
-  return [sequence, version, logFrom, lineage.flat(), revision];
+function writeMarks({ partition, epoch, commit, trimFloor, heldFrom }: MarkColumns): void {
+  writeColumns(partition, epoch, commit, trimFloor, heldFrom);
 }
 
-function pairOf(first: number | undefined, second: number | undefined): readonly number[] | null {
-  return first === undefined || second === undefined ? null : [first, second];
+function writeAcknowledge({ held, refusals, freeBytes, lease }: Acknowledge): void {
+  writeColumns(held.partition, held.epoch, held.copy, held.held, held.hasGap.map(Number));
+  const reasons = refusals.reason.map((reason) => REFUSALS.indexOf(reason));
+  writeColumns(refusals.partition, refusals.epoch, reasons);
+  numbers.number(freeBytes);
+  writePair(lease?.number, lease?.tableVersion);
 }
 
-/** message-codec M3 */
-function finite(value: number): number | null {
-  return value === Number.POSITIVE_INFINITY ? null : value;
+/** A copy that there is not is 0, the others count from 1. */
+function writeFenced({ copies }: Fenced): void {
+  numbers.column(copies.map(({ partition }) => partition));
+  numbers.column(copies.map(({ epoch }) => epoch));
+  numbers.column(copies.map(({ copy }) => (copy === undefined ? 0 : copy + 1)));
+  numbers.column(copies.map(({ held }) => held));
+  for (const { lineage } of copies) numbers.column(lineage.flat());
+}
+
+function writeStart({ sequence, version, logFrom, lineage, revision }: TransferStart): void {
+  writeNumbers(sequence, version, logFrom);
+  numbers.column(lineage.flat());
+  numbers.number(revision);
+}
+
+/** A column of two, or of none. */
+function writePair(first: number | undefined, second: number | undefined): void {
+  numbers.column(first === undefined || second === undefined ? [] : [first, second]);
 }
 
 /* ---- In ------------------------------------------------------------------------------------------------------------- */
@@ -235,7 +244,7 @@ function acknowledgeOf(fields: Fields): Acknowledge {
     epoch: fields.counts(refused.length) as Epoch[],
     reason: fields.counts(refused.length).map((at) => named(REFUSALS, at)),
   };
-  const freeBytes = fields.unbounded(1)[0]!;
+  const freeBytes = fields.countOrInfinity();
   const pair = fields.pair();
   const lease = pair && { number: pair[0], tableVersion: pair[1] };
   return { kind: 'acknowledge', held, refusals, freeBytes, lease };
@@ -253,10 +262,8 @@ function fencedOf(fields: Fields): Fenced {
   const epoch = fields.counts(length) as Epoch[];
   const copy = fields.optional(length);
   const held = fields.counts(length) as Sequence[];
-  const lineages = fields.lists(length);
   const copies = partition.map((one, at): FencedCopy => {
-    const lineage = lineageOf(lineages[at]);
-    return { partition: one, epoch: epoch[at]!, copy: copy[at], held: held[at]!, lineage };
+    return { partition: one, epoch: epoch[at]!, copy: copy[at], held: held[at]!, lineage: lineageOf(fields) };
   });
   return { kind: 'fenced', copies };
 }
@@ -280,7 +287,7 @@ function transferPageOf(fields: Fields): TransferPage {
     sequence: fields.count() as Sequence,
     version: fields.count() as Version,
     logFrom: fields.count() as Sequence,
-    lineage: lineageOf(fields.next()),
+    lineage: lineageOf(fields),
     revision: fields.count(),
   };
   const [payload] = fields.payloads(1);
@@ -292,8 +299,8 @@ function transferCutOf(fields: Fields): TransferCut {
   return { kind: 'transferCut', partition, epoch, copy, reason: named(CUTS, fields.count()) };
 }
 
-function lineageOf(value: unknown): LineageEntry[] {
-  const flat = countsIn(value);
+function lineageOf(fields: Fields): LineageEntry[] {
+  const flat = fields.counts();
   if (flat.length % 2 !== 0) throw malformed('a lineage has no whole entries');
   const entries: LineageEntry[] = [];
   for (let at = 0; at < flat.length; at += 2) entries.push([flat[at]! as Epoch, flat[at + 1]! as Sequence]);
@@ -308,66 +315,50 @@ function named<T>(names: readonly T[], at: number): T {
 
 /** Takes the fields of a head one by one (message-codec M2). */
 class Fields {
-  readonly #fields: readonly unknown[];
+  readonly #numbers: NumberReader;
   readonly #payloads: readonly Uint8Array[];
-  #at = 0;
   #payloadsAt = 0;
 
-  constructor(fields: unknown, payloads: readonly Uint8Array[]) {
-    this.#fields = listIn(fields);
+  constructor(head: Uint8Array, payloads: readonly Uint8Array[]) {
+    this.#numbers = new NumberReader(head);
     this.#payloads = payloads;
   }
 
-  next(): unknown {
-    if (this.#at === this.#fields.length) throw malformed('it ends before its last field');
-    return this.#fields[this.#at++];
+  count(): number {
+    return this.#numbers.count();
   }
 
-  count(): number {
-    const value = this.next();
-    if (!isCount(value)) throw malformed('a field is no count');
-    return value;
+  countOrInfinity(): number {
+    return this.#numbers.countOrInfinity();
   }
 
   flag(): boolean {
-    const value = this.next();
-    if (typeof value !== 'boolean') throw malformed('a field is neither true nor false');
-    return value;
+    return isTrue(this.#numbers.count());
   }
 
   /** @param length  omitted: any */
   counts(length?: number): number[] {
-    return countsIn(this.next(), length);
+    return this.#numbers.counts(length);
   }
 
   flags(length: number): boolean[] {
-    const values = listIn(this.next(), length);
-    for (const value of values) if (typeof value !== 'boolean') throw malformed('a column is not of true and false');
-    return values as boolean[];
+    return this.#numbers.counts(length).map(isTrue);
   }
 
-  lists(length: number): unknown[] {
-    return listIn(this.next(), length);
-  }
-
-  /** message-codec M3 */
   unbounded(length: number): number[] {
-    return listIn(this.next(), length).map(countOrInfinity);
+    return this.#numbers.countsOrInfinity(length);
   }
 
+  /** Counts from 1; 0: there is none. */
   optional(length: number): (number | undefined)[] {
-    return listIn(this.next(), length).map((value) => {
-      if (value === null) return undefined;
-      if (!isCount(value)) throw malformed('a column is not of counts');
-      return value;
-    });
+    return this.#numbers.counts(length).map((value) => (value === 0 ? undefined : value - 1));
   }
 
   pair(): readonly [number, number] | undefined {
-    const value = this.next();
-    if (value === null) return undefined;
-    const [first, second] = countsIn(value, 2);
-    return [first!, second!];
+    const [first, second, ...more] = this.#numbers.counts();
+    if (first === undefined) return undefined;
+    if (second === undefined || more.length > 0) throw malformed('a pair has two numbers');
+    return [first, second];
   }
 
   payloads(count: number): Uint8Array[] {
@@ -378,33 +369,12 @@ class Fields {
   }
 
   end(): void {
-    if (this.#at !== this.#fields.length) throw malformed('it goes on behind its last field');
+    if (!this.#numbers.isAtEnd) throw malformed('it goes on behind its last field');
     if (this.#payloadsAt !== this.#payloads.length) throw malformed('a payload belongs to nothing');
   }
 }
 
-function listIn(value: unknown, length?: number): unknown[] {
-  if (!Array.isArray(value)) throw malformed('a field is no list');
-  if (length !== undefined && value.length !== length) throw malformed('its columns are not of one length');
-  return value;
-}
-
-function countsIn(value: unknown, length?: number): number[] {
-  const values = listIn(value, length);
-  for (const one of values) if (!isCount(one)) throw malformed('a column is not of counts');
-  return values as number[];
-}
-
-function countOrInfinity(value: unknown): number {
-  if (value === null) return Number.POSITIVE_INFINITY;
-  if (!isCount(value)) throw malformed('a field is no count');
-  return value;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && value >= 0 && Number.isSafeInteger(value);
-}
-
-function malformed(why: string): GridError {
-  return new GridError('INVALID_ARGUMENT', `not a message of a replica: ${why}`);
+function isTrue(value: number): boolean {
+  if (value > 1) throw malformed('a field is neither true nor false');
+  return value === 1;
 }

@@ -303,3 +303,28 @@ describe('a batch of 20 MiB in one partition, whose primary dies', () => {
     expect(grid.failures).toEqual([]);
   });
 });
+
+describe('the memory of payloads', () => {
+  it('B5: is given back once each has been read, of appends and of pages', async () => {
+    const grid = await HostGrid.start(THREE);
+    const sent = { append: 0, transferPage: 0, other: 0 };
+    grid.isLost = (message) => {
+      const { kind } = decodeMessage(message).message;
+      if (message.payloads.length > 0) sent[kind === 'append' || kind === 'transferPage' ? kind : 'other']++;
+      return false;
+    };
+    for (let key = 0; key < 20; key++)
+      await outcomeOf(grid, grid.primaryOf(key % 4).put(key % 4, key, 'x'.repeat(key)));
+    await grid.advance(20);
+    expect(sent).toMatchObject({ transferPage: 0, other: 0 });
+    expect([sent.append >= 20, grid.payloadsDone.size]).toEqual([true, sent.append]);
+    grid.kill('c');
+    await grid.until(() => grid.isServed, 5000);
+    grid.startMember('c');
+    await grid.until(() => grid.isWhole, 10_000);
+    await grid.advance(20);
+    expect(sent.transferPage).toBeGreaterThan(0);
+    expect([...grid.payloadsDone].every((payload) => payload.every((byte) => byte === 0xee))).toBe(true);
+    expect(grid.failures).toEqual([]);
+  });
+});

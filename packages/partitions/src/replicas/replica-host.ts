@@ -58,6 +58,8 @@ export interface HostPorts {
   noted(note: Note): void;
   /** A fault of ours: what was asked for was done in part. */
   failed(error: unknown): void;
+  /** Nothing of a payload that came is read any more: its memory may be used again. */
+  payloadDone(payload: Uint8Array): void;
 }
 
 /** When things are done. */
@@ -125,6 +127,7 @@ export class ReplicaHost {
       copyLost: (partition) => this.#loseCopy(partition),
       isLost: (partition) => this.#lostNow.has(partition),
       failed: (error) => options.ports.failed(error),
+      payloadDone: (payload) => options.ports.payloadDone(payload),
     });
     this.#outgoing = new OutgoingCopies({ store, core, later: (run) => this.#later(run) });
   }
@@ -250,6 +253,7 @@ export class ReplicaHost {
       this.#takeTurns();
     } finally {
       this.#isTurning = false;
+      this.#copies.endTurn();
     }
     if (!this.#hasServedChanged) return;
     this.#hasServedChanged = false;

@@ -56,7 +56,8 @@ export class PartitionInstall {
     }
     this.#waitingBytes += bytes.length;
     if (this.#waitingBytes > WAITING_BYTES_MAX) throw this.#core.outOfMemory(bytes.length);
-    this.#waiting.push(bytes.slice());
+    // A copy, whatever array of bytes it is.
+    this.#waiting.push(new Uint8Array(bytes));
   }
 
   /** @throws OutOfMemoryError partition-install N3 */

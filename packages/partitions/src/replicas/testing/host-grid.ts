@@ -67,6 +67,8 @@ export class HostGrid {
   readonly members = new Map<string, HostMember>();
   readonly notes: Note[] = [];
   readonly failures: unknown[] = [];
+  /** Given back: overwritten, so that whoever reads one still is found out. */
+  readonly payloadsDone = new Set<Uint8Array>();
   nowMs = 0;
   table: ReplicaTable;
   /** Members that hear nobody, and are not heard: the coordinator's word included. */
@@ -195,7 +197,8 @@ export class HostGrid {
   send(message: WireMessage): void {
     const [from, to] = [memberOfReplica(message.from as ReplicaId), memberOfReplica(message.to as ReplicaId)];
     if (this.cutOff.has(from) || this.cutOff.has(to) || this.isLost?.(message) === true) return;
-    this.at(LINK_MS, () => this.whenRunning(to, () => this.members.get(to)?.receive(message)));
+    const payloads = message.payloads.map((payload) => new Uint8Array(payload));
+    this.at(LINK_MS, () => this.whenRunning(to, () => this.members.get(to)?.receive({ ...message, payloads })));
   }
 
   /** @returns undefined: the coordinator was not reached */
@@ -323,6 +326,11 @@ export class HostMember {
         transact: async ({ changes }) => grid.transact(this.replica, changes),
         renew: async (replica, lease) => grid.renew(replica, lease as never),
         servedChanged: () => undefined,
+        payloadDone: (payload) => {
+          if (grid.payloadsDone.has(payload)) grid.failures.push(new Error('a payload was given back twice'));
+          grid.payloadsDone.add(payload);
+          payload.fill(0xee);
+        },
         noted: (note) => grid.notes.push(note),
         failed: (error) => grid.failures.push(error),
       },
