@@ -164,6 +164,7 @@ export class BackupRole {
     replica.afterlife.leaderEnded(context, replica.copy);
     if (replica.install !== undefined) this.#replicas.drop(replica);
     if (isFresh) {
+      context.forgetCopy(replica.partition);
       replica.copy = new Copy(context, { epoch, leader, sequence: 0 as Sequence, isJoining: false });
       context.emit({ kind: 'openCopy', partition: replica.partition, logEpoch: epoch });
       return;

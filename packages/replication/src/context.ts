@@ -4,6 +4,8 @@
  * context X1  The newest table that was seen is kept; an older one changes nothing.
  * context X2  The highest epoch that was seen of a partition never falls: what acts by an older one is refused for ever.
  * context X3  Effects are done in the order in which they came: a row joins columns only where those were the last effect.
+ * context X4  What was asked of a copy that ends before it could be done is not asked any more: what the store said of it would be
+ *             taken for the copy that has come in its place.
  */
 import {
   assert,
@@ -165,6 +167,16 @@ export class Context {
     rows.heldFrom.push(heldFrom);
   }
 
+  /** context X4 */
+  forgetCopy(partition: number): void {
+    for (const effect of this.#effects) {
+      if (effect.kind === 'apply')
+        dropRows(effect.partition, partition, [effect.run, effect.firstSequence, effect.count]);
+      else if (effect.kind === 'commitBackup')
+        dropRows(effect.partition, partition, [effect.commit, effect.trimFloor, effect.heldFrom]);
+    }
+  }
+
   /** context X3 */
   commit(partition: number, epoch: Epoch, commit: Sequence): void {
     const last = this.#effects.at(-1);
@@ -231,4 +243,11 @@ function noBackupCommits(): CommitBackupColumns {
 
 function noCommits(): CommitColumns {
   return { kind: 'commit', partition: [], epoch: [], commit: [] };
+}
+
+/** Takes the rows of a partition out of columns. */
+function dropRows(partitions: number[], partition: number, others: readonly unknown[][]): void {
+  for (let row = partitions.lastIndexOf(partition); row >= 0; row = partitions.lastIndexOf(partition)) {
+    for (const column of [partitions, ...others]) column.splice(row, 1);
+  }
 }

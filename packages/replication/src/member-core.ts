@@ -270,6 +270,7 @@ export class MemberCore implements ReplicationCore {
     if (replica.install !== undefined) this.#replicas.drop(replica);
     replica.afterlife.leaderEnded(context, replica.copy);
     if (row.isFresh) {
+      context.forgetCopy(replica.partition);
       replica.copy = new Copy(context, {
         ...{ epoch: row.epoch, leader: context.self, sequence: 0 as Sequence, isJoining: false },
       });
