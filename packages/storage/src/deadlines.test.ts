@@ -1,4 +1,4 @@
-import { type Epoch, type Sequence, StaleEpochError } from '@ashlar/core';
+import { type Epoch, GridError, type Sequence, StaleEpochError } from '@ashlar/core';
 import type { WriteBatch } from './batch/write-batch.ts';
 import { RecordCause } from './log/log-record.ts';
 import {
@@ -39,6 +39,25 @@ describe('a deadline', () => {
     time.ms += 60;
     store.sweepExpired(100);
     expect(store.stats().timers).toBe(0);
+    store.checkInvariants();
+  });
+
+  it('hides an entry also while its partition takes no writes, and is recorded when it does again (F2)', () => {
+    const { store, time } = makeBench();
+    put(store, 'due', 'd', PARTITION, (time.ms + 50) * 1000);
+    put(store, 'other', 'o');
+    time.ms += 120;
+    let isWritable = false;
+    store.checkEpochs(() => {
+      if (!isWritable) throw new GridError('NOT_ENOUGH_IN_SYNC', 'a copy is missing');
+      return 1 as Epoch;
+    });
+    expect([get(store, 'due'), getNewest(store, 'due'), get(store, 'other')]).toEqual([undefined, undefined, 'o']);
+    expect(() => put(store, 'other', 'p')).toThrow(expect.objectContaining({ code: 'NOT_ENOUGH_IN_SYNC' }));
+    expect(recordsOf(store, 3)).toEqual([]);
+    isWritable = true;
+    expect(get(store, 'due')).toBeUndefined();
+    expect(recordsOf(store, 3)).toEqual(['3 expire due d']);
     store.checkInvariants();
   });
 

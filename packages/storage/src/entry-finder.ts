@@ -4,8 +4,9 @@
  *
  * entry-finder F1  Nobody sees what an open batch of somebody else has staged.
  * entry-finder F2  An entry that is due is absent by a record: the look that finds it due has staged that record, or names in
- *                  `found.undecided` the batch that will write it. Only where memory has no room for it, and in backups,
- *                  whose primary writes it, is the entry hidden without one.
+ *                  `found.undecided` the batch that will write it. Only where it cannot be written at this moment (memory has no
+ *                  room for it, the partition takes no writes for want of copies), and in backups, whose primary writes it, is the
+ *                  entry hidden without one.
  */
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import { hashBytes } from '@ashlar/serialization';
@@ -28,6 +29,9 @@ import { SlotChunkView } from './slots/slot-chunk.ts';
 import type { SlotTable } from './slots/slot-table.ts';
 import type { StoreCore } from './store-core.ts';
 import type { StoredMap } from './stored-map.ts';
+
+/** Why the record of an expiry cannot be written at this moment; whoever only reads is answered all the same. */
+const NOT_NOW: ReadonlySet<string> = new Set(['LOG_FULL', 'OUT_OF_MEMORY', 'NOT_ENOUGH_IN_SYNC']);
 
 export class EntryFinder {
   readonly found: FoundEntry;
@@ -90,8 +94,8 @@ export class EntryFinder {
   }
 
   /**
-   * A read that meets a due entry writes the record first. The entry is not shown in any case, also where memory has no
-   * room for the record.
+   * A read that meets a due entry writes the record first. The entry is not shown in any case, also where the record cannot be
+   * written.
    */
   #expireIfDue(map: StoredMap, table: SlotTable, entry: Ref, slot: number, within: WriteBatch | undefined): boolean {
     const core = this.#core;
@@ -124,7 +128,7 @@ export class EntryFinder {
       if (within === undefined) batch?.abort();
       // Without a word, what holds one is waited for.
       if (GridError.is(error, 'OVERLOADED')) this.found.undecided = core.partitions[partitionId]!.staged.last;
-      else if (!GridError.is(error, 'LOG_FULL') && !GridError.is(error, 'OUT_OF_MEMORY')) throw error;
+      else if (!NOT_NOW.has(GridError.wrap(error).code)) throw error;
       return;
     }
     if (within !== undefined) return;
