@@ -48,7 +48,14 @@ export {
   refuseSystemMap,
   systemMapRefusal,
 } from './names.ts';
-export { type MemberAddress, type PartitionTable, primariesOf, primaryOf, requirePrimary } from './partition-table.ts';
+export {
+  isSilent,
+  type MemberAddress,
+  type PartitionTable,
+  primariesOf,
+  primaryOf,
+  requirePrimary,
+} from './partition-table.ts';
 export { type Random, seededRandom } from './random.ts';
 export {
   memberOfReplica,

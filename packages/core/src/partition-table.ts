@@ -28,6 +28,13 @@ export interface PartitionTable {
   readonly lost: readonly number[];
   /** epochs[partition]. */
   readonly epochs: readonly Epoch[];
+  /** Members that are taken for dead: the coordinator has not heard of them for too long. Absent: none is known to be. */
+  readonly silent?: readonly MemberId[] | undefined;
+}
+
+/** Whether a member is taken for dead: whoever waits for its answer waits in vain. */
+export function isSilent({ silent }: Pick<PartitionTable, 'silent'>, member: MemberId): boolean {
+  return silent?.includes(member) === true;
 }
 
 /** The primary of a partition, or undefined while it has none. */

@@ -148,9 +148,24 @@ describe('a statement that needs a member which is gone', () => {
   it('says so at once where nobody can take over', async () => {
     fake.serve(LONE);
     const late = await connect({ seeds: fake.addresses });
-    answer([gone], WHOLE);
+    answer([gone]);
     await expect(late.sql(SELECT).all()).rejects.toMatchObject({ code: 'MEMBER_UNREACHABLE' });
-    expect(asked).toBe(1);
+    expect(asked).toBe(fake.members.length);
+    await late.close();
+  });
+
+  it('is asked of each other member once where one cannot reach it: the link between two may be cut', async () => {
+    fake.serve(LONE);
+    const late = await connect({ seeds: fake.addresses });
+    const reach = new Set<unknown>();
+    for (const member of fake.members) {
+      member.services.sql.execute = async function* () {
+        if (reach.size === 0) reach.add(member);
+        if (reach.has(member)) throw gone;
+        yield* WHOLE as Iterable<StatementOutput>;
+      };
+    }
+    expect(await late.sql(SELECT).all()).toEqual(ROWS);
     await late.close();
   });
 
@@ -158,6 +173,43 @@ describe('a statement that needs a member which is gone', () => {
     answer([gone]);
     await expect(grid.sql(SELECT, [], { timeoutMs: 200 }).all()).rejects.toMatchObject({ code: 'MEMBER_UNREACHABLE' });
     expect(asked).toBeGreaterThan(1);
+  });
+});
+
+describe('a member that stands still', () => {
+  /** Of both, the first that is asked never answers; the table says so a moment later. */
+  function standsStill(whole: Told): void {
+    let isFirst = true;
+    for (const [index, member] of fake.members.entries()) {
+      member.services.sql.execute = async function* () {
+        asked += 1;
+        if (isFirst) {
+          isFirst = false;
+          fake.serve(COPIED, [], [index]);
+          await new Promise(() => undefined);
+        }
+        yield* whole as Iterable<StatementOutput>;
+      };
+    }
+  }
+
+  it('holds up a SELECT until the table takes it for dead: then another one is asked', async () => {
+    standsStill(WHOLE);
+    expect(await grid.sql(SELECT).all()).toEqual(ROWS);
+    expect(asked).toBe(2);
+  });
+
+  it('leaves a change in doubt, which nobody sends again', async () => {
+    standsStill([HEADER, end(0, 0, 7)]);
+    await expect(grid.sql(UPDATE).execute()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(asked).toBe(1);
+  });
+
+  it('is asked again when the table has it back', async () => {
+    fake.serve(COPIED, [], [0]);
+    fake.serve(COPIED);
+    answer(WHOLE);
+    for (let round = 0; round < 4; round++) expect(await grid.sql(SELECT).all()).toEqual(ROWS);
   });
 });
 

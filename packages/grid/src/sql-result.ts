@@ -13,7 +13,7 @@
  */
 import type { ColumnBatch, ResultColumn, SqlResult, SqlTypeName } from '@ashlar/api';
 import { CancelledError, DeadlineExceededError, distinctNames, GridError, OutcomeUnknownError } from '@ashlar/core';
-import { nobodyThere, pause, type Router } from '@ashlar/routing';
+import { isAboutThird, nobodyThere, pause, type Router } from '@ashlar/routing';
 import {
   COLUMN_TYPES,
   columnValues,
@@ -22,7 +22,7 @@ import {
   type StatementEnd,
   type StatementOutput,
 } from '@ashlar/serialization';
-import { PartCount } from '@ashlar/transport';
+import { type MemberConnection, PartCount } from '@ashlar/transport';
 import type { CallTurns } from './call-turns.ts';
 import { parameterBytes } from './checks.ts';
 import { onlyReads } from './only-reads.ts';
@@ -190,7 +190,10 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     const outputs = this.#outputs!;
     const count = new PartCount('the result');
     try {
-      for await (const output of outputs) {
+      for (;;) {
+        const next = await this.#router.waiting(outputs.next());
+        if (next.done === true) break;
+        const output = next.value;
         if (output.kind === 'batch') {
           count.add();
           yield new Columns(columns, counts, output.bytes);
@@ -281,14 +284,20 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
     const { text, strict } = this.#statement;
     const { signal, trace, deadlineMs } = limits;
     let hasBegunAnew = false;
-    for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
+    /** Who was asked since a member could not reach another one: the link between two may be cut, and others reach both. */
+    const cutOff = new Set<MemberConnection>();
+    let next: MemberConnection | undefined;
+    for (let retryMs = RETRY_FIRST_MS; ; ) {
       const sessionVersion = this.#router.sessionVersion;
       const request = { text, parameters: encoded, sessionVersion, rowsMax, strict };
       const timeoutMs = Math.max(1, deadlineMs - performance.now());
       const options = { signal, timeoutMs, trace, onlyReads: onlyReads(text) };
-      const outputs = this.#router.anyConnection().sql.execute(request, options);
+      const connection: MemberConnection = next ?? this.#router.anyConnection();
+      if (next !== undefined) cutOff.add(next);
+      next = undefined;
+      const outputs = connection.sql.execute(request, options);
       try {
-        const first = await outputs.next();
+        const first = await this.#router.waiting(outputs.next());
         if (first.done === true || first.value.kind !== 'header') {
           throw new GridError('INTERNAL', 'a result without a header');
         }
@@ -300,12 +309,17 @@ export class GridSqlResult<Row> implements SqlResult<Row> {
         const failure = this.#failure(error);
         if (signal?.aborted === true) throw new CancelledError('the statement');
         const beginsAnew: boolean = hasExpired(failure) && !hasBegunAnew;
-        if (!(beginsAnew || (await this.#router.isPassing(failure)))) throw failure;
+        if (!(beginsAnew || (await this.#router.isPassing(failure)))) {
+          if (isAboutThird(failure)) next = this.#router.otherConnection(cutOff.add(connection));
+          if (next === undefined) throw failure;
+          continue;
+        }
         hasBegunAnew ||= beginsAnew;
         const leftMs = deadlineMs - performance.now();
         const isLast = leftMs <= retryMs + ASK_LEAST_MS;
         await pause(Math.max(0, isLast ? leftMs : retryMs));
         if (isLast) throw this.#overdue(failure, limits.timeoutMs);
+        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       }
     }
   }

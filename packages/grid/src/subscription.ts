@@ -158,7 +158,12 @@ export class Subscription<K extends GridKey, V> implements EventFeed<K, V> {
     else if (this.#router.isClosed) clientClosed();
     if (this.#ended) return;
     signal?.addEventListener('abort', cancelled, { once: true });
-    const stops = [this.#router.onTable(() => this.#assign()), this.#router.onClose(clientClosed)];
+    // Of a member that stands still nothing comes: whoever has taken its partitions over is known by the table alone.
+    const stops = [
+      this.#router.onTable(() => this.#assign()),
+      this.#router.onClose(clientClosed),
+      this.#router.listen(),
+    ];
     this.#stopWatching = () => {
       signal?.removeEventListener('abort', cancelled);
       for (const stop of stops) stop();

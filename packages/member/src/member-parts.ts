@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { type ControlPorts, type ControlState, EmbeddedCoordinator, GridView, type TableState } from '@ashlar/cluster';
 import { ModuleRegistry, ProcessorRunner } from '@ashlar/compute';
-import { type GridError, HybridClock, type MemberId, seededRandom } from '@ashlar/core';
+import { type GridError, HybridClock, isSilent, type MemberId, seededRandom } from '@ashlar/core';
 import { EventHub } from '@ashlar/events';
 import { MemberMetrics, NO_TRACING, type Tracing } from '@ashlar/observe';
 import { type Committer, LateCommits, Ownership, PROMPT_COMMITTER, WritePath } from '@ashlar/partitions';
@@ -104,7 +104,7 @@ interface CoordinatorParts {
 async function coordinate({ config, self, peers, clock, log }: CoordinatorParts): Promise<Coordination> {
   const { join, dataDirectory, joinTimeoutMs } = config.cluster;
   const others = (table: TableState): Iterable<BundleHolder> =>
-    table.members.filter(({ id }) => id !== self).map(({ id }) => peers.to(id, table));
+    table.members.filter(({ id }) => id !== self && !isSilent(table, id)).map(({ id }) => peers.to(id, table));
   if (join.length === 0) {
     const keeper = new KeeperWatch(controlKeeper(dataDirectory), log);
     const embedded: EmbeddedCoordinator = new EmbeddedCoordinator({
@@ -236,7 +236,7 @@ export async function makeParts(
   const ownership = new Ownership(control);
   control.onTable((now, before) => {
     for (const { level, facts, message } of linesOf(before, now, self)) log[level](facts, message);
-    peers.follow(now.members, self);
+    peers.follow(now.members, self, { silent: now.silent, hasCopies: now.replicas !== undefined });
   });
   store.checkEpochs((partition) => ownership.epochOf(partition));
   store.stampCatalog(() => control.catalog.catalogVersion);

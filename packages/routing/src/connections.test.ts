@@ -1,4 +1,11 @@
-import { type ErrorCode, GridError, type MemberAddress, type MemberId, type PartitionTable } from '@ashlar/core';
+import {
+  type ErrorCode,
+  GridError,
+  type MemberAddress,
+  type MemberId,
+  MemberUnreachableError,
+  type PartitionTable,
+} from '@ashlar/core';
 import type { ConnectionOptions, HelloResponse, LinkDown, MemberConnection } from '@ashlar/transport';
 import { jest } from '@jest/globals';
 import { Connections, type OpenOptions } from './connections.ts';
@@ -13,6 +20,8 @@ class FakeConnection {
   isUp = false;
   down: LinkDown | undefined;
   ended: 'closed' | 'abandoned' | undefined;
+  /** How often what waited for its member was given up. */
+  givenUp = 0;
   greets: () => Promise<HelloResponse> = failing('CONNECT_TIMEOUT');
   fault: GridError | undefined;
   readonly reach = async (): Promise<void> => undefined;
@@ -30,6 +39,10 @@ class FakeConnection {
 
   abandon(): void {
     this.ended = 'abandoned';
+  }
+
+  giveUp(): void {
+    this.givenUp += 1;
   }
 }
 
@@ -260,6 +273,20 @@ describe('connections to the members of a table', () => {
     expect(new Set(turns.map((turn) => turn[0]))).toEqual(new Set(['b', 'd']));
   });
 
+  it('to a member that is taken for dead stay, and what waits for it is given up once; it is asked last', () => {
+    const { connections, of } = bench();
+    const table = tableOf(member('a'), member('b'));
+    const [a, b] = [of(member('a')), of(member('b'))];
+    a.isUp = b.isUp = true;
+    const dead = { ...table, silent: [member('a').id] };
+    for (const now of [dead, dead]) connections.follow(now);
+    expect([a.givenUp, a.ended, b.givenUp]).toEqual([1, undefined, 0]);
+    for (let turn = 0; turn < 4; turn++) expect(connections.inTurn(dead)[0]!.address).toBe('b:1');
+    connections.follow(table);
+    connections.follow(dead);
+    expect(a.givenUp).toBe(2);
+  });
+
   it('all end when the caller closes', () => {
     const { connections, of } = bench();
     const all = [of(member('a')), of(member('b'))];
@@ -307,6 +334,16 @@ describe('asking any member', () => {
       expect(asked).toHaveLength(1);
     },
   );
+
+  it('asks each other member once where one cannot reach a third one, and says so at once where none can', async () => {
+    const third = (): Promise<never> => Promise.reject(new MemberUnreachableError('c', 'c:1', 0));
+    const some = asking([third, answer]);
+    expect(await some.outcome).toBe('answer');
+    const none = asking([third]);
+    await expect(none.outcome).rejects.toMatchObject({ code: 'MEMBER_UNREACHABLE', details: { member: 'c' } });
+    expect([some.asked, none.asked].map((asked) => new Set(asked.map(({ address }) => address)).size)).toEqual([2, 2]);
+    expect(none.asked).toHaveLength(2);
+  });
 
   it('goes on asking, with the time that is left, until the grid is complete', async () => {
     const { outcome, asked } = asking([...new Array(7).fill(failing('GRID_INCOMPLETE')), answer]);

@@ -3,6 +3,7 @@ import {
   CancelledError,
   GridError,
   GridIncompleteError,
+  isSilent,
   type MemberAddress,
   type PartitionTable,
   wasNeverSealed,
@@ -67,6 +68,8 @@ export class Connections {
   readonly #byMember = new Map<string, Known>();
   /** By id of a member of the table: when the last connection was lost, milliseconds since 1970, while no new one stands. */
   readonly #lostMs = new Map<string, number>();
+  /** Members that the last table takes for dead. */
+  #silent: ReadonlySet<string> = new Set();
   #turn = 0;
   #serving: { readonly table: PartitionTable; readonly members: ReadonlySet<number | undefined> } | undefined;
 
@@ -160,7 +163,7 @@ export class Connections {
 
   /**
    * A new table: connections to members that are not in it, or have moved, are closed; those that are down are made anew,
-   * for who changed the table may be the one that is back.
+   * for who changed the table may be the one that is back. Who waits for a member that is taken for dead by now is told so.
    */
   follow(table: PartitionTable): void {
     for (const [id, { connection, address }] of this.#byMember) {
@@ -172,11 +175,14 @@ export class Connections {
     }
     const ids = new Set<string>(table.members.map(({ id }) => id));
     for (const id of this.#lostMs.keys()) if (!ids.has(id)) this.#lostMs.delete(id);
+    const before = this.#silent;
+    this.#silent = new Set(table.silent);
+    for (const id of this.#silent) if (!before.has(id)) this.#byMember.get(id)?.connection.giveUp();
   }
 
   /**
    * Members in turn: those with a link first, and of them those that serve something, for others may have been deposed; those
-   * whose link is known to be down last.
+   * whose link is known to be down, or who are taken for dead, last.
    */
   inTurn(table: PartitionTable): readonly MemberConnection[] {
     const start = this.#turn++;
@@ -184,8 +190,9 @@ export class Connections {
     const serving = this.#servingIn(table);
     const ranked = members.map((_, offset) => {
       const index = (start + offset) % members.length;
-      const connection = this.of(members[index]!);
-      return { connection, rank: rankOf(connection, serving.has(index)) };
+      const member = members[index]!;
+      const connection = this.of(member);
+      return { connection, rank: isSilent(table, member.id) ? RANK_LAST : rankOf(connection, serving.has(index)) };
     });
     return ranked.toSorted((a, b) => a.rank - b.rank).map(({ connection }) => connection);
   }
@@ -200,7 +207,8 @@ export class Connections {
 
   /**
    * Asks any member, the next one when a link is broken or a member leaves, until the time is over. A grid that awaits
-   * members is asked again until it is complete, and one in which a member is about to take over until it has.
+   * members is asked again until it is complete, and one in which a member is about to take over until it has. Where a member cannot
+   * reach a third one, each other member is asked once: the link between two of them may be cut.
    *
    * @param ask  must be safe to repeat after a failure that is `retryable`
    * @param refresh  brings the newest table
@@ -215,6 +223,7 @@ export class Connections {
     const deadlineMs = performance.now() + options.timeoutMs;
     let last: GridError | undefined;
     for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)) {
+      let unreached: GridError | undefined;
       for (const connection of this.inTurn(table())) {
         const leftMs = deadlineMs - performance.now();
         if (leftMs <= 0) break;
@@ -224,11 +233,15 @@ export class Connections {
           const failure = GridError.wrap(error);
           // The reason for another attempt says more than that there was no time for it.
           if (failure.code === 'DEADLINE_EXCEEDED' && last?.code === 'GRID_INCOMPLETE') throw last;
-          if (!(await isPassing(failure, table, refresh))) throw failure;
-          last = failure;
+          const passes =
+            unreached === undefined ? await isPassing(failure, table, refresh) : worthAnotherMember(failure, table());
+          if (passes) last = failure;
+          else if (isAboutThird(failure)) unreached ??= failure;
+          else throw failure;
         }
       }
       if (options.signal?.aborted === true) throw new CancelledError('the call');
+      if (unreached !== undefined) throw unreached;
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= retryMs + ASK_LEAST_MS) {
         await pause(Math.max(0, leftMs));
@@ -244,9 +257,11 @@ export class Connections {
   }
 }
 
+const RANK_LAST = 3;
+
 function rankOf({ isUp, down }: MemberConnection, isServing: boolean): number {
   if (isUp) return isServing ? 0 : 1;
-  return down === undefined ? 2 : 3;
+  return down === undefined ? 2 : RANK_LAST;
 }
 
 /**
@@ -262,6 +277,11 @@ export async function isPassing(
   if (error.code !== 'MEMBER_UNREACHABLE') return false;
   await refresh();
   return worthAnotherMember(error, table());
+}
+
+/** Whether the member that was asked could not reach another one: others may. */
+export function isAboutThird({ code, details }: GridError): boolean {
+  return code === 'MEMBER_UNREACHABLE' && typeof details?.['member'] === 'string';
 }
 
 /** Whether another member, or the same a little later, may answer. */

@@ -2,7 +2,7 @@
 export { NOTHING, type OperationExtras } from './batch-builder.ts';
 export { forAll } from './bulk.ts';
 export type { CallLimits, CallTarget, EntryAnswer } from './call-target.ts';
-export { nobodyThere, pause } from './connections.ts';
+export { isAboutThird, nobodyThere, pause } from './connections.ts';
 export { type LoadSettings, type LoadSource, load } from './load.ts';
 export type { LoadFailure, LoadProgress, LoadResult } from './load-tally.ts';
 export type { MapHandle, MapOptionsGiven } from './map-handle.ts';

@@ -27,6 +27,7 @@ import type { BatchBuilder } from './batch-builder.ts';
 import { sweepBatch } from './batch-sweep.ts';
 import type { CallTarget } from './call-target.ts';
 import { Gathering } from './gathering.ts';
+import { LATE_MS } from './late-waits.ts';
 import type { MemberLink } from './member-link.ts';
 import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
 
@@ -108,6 +109,10 @@ export class MemberQueue {
   /** Answers that came and are not handed out yet. */
   readonly #slices: AnswerSlice[] = [];
   #inFlightBytes = 0;
+  /** Answers came since the last sweep. */
+  #hasHeard = false;
+  /** The host's time since which nothing was heard of what is under way. */
+  #unheardSinceMs = Number.POSITIVE_INFINITY;
   #stream: KvStream | undefined;
   #openingSession = false;
   #closed = false;
@@ -178,6 +183,11 @@ export class MemberQueue {
 
   get isIdle(): boolean {
     return this.isQuiet && !this.isGathering;
+  }
+
+  /** Whether something is under way of which nothing has been heard for long, as of the last sweep. */
+  isLate(nowMs: number): boolean {
+    return nowMs - this.#unheardSinceMs >= LATE_MS;
   }
 
   /** A session was opened at this member by other means. */
@@ -292,6 +302,7 @@ export class MemberQueue {
   #onAnswers(answers: KvAnswers): void {
     const batch = this.#inFlight.find(({ batchId }) => batchId === answers.batchId);
     if (batch === undefined) return;
+    this.#hasHeard = true;
     this.#host.observe(answers);
     if (answers.mapIds !== undefined) batch.learnMaps(answers.mapIds);
     const first = answers.firstOperation ?? 0;
@@ -506,6 +517,7 @@ export class MemberQueue {
 
   /** Fails what is overdue. */
   sweep(nowMs: number, overdue: (target: CallTarget, wasSent: boolean, isMutation: boolean) => GridError): void {
+    this.#noteHeard(nowMs);
     for (const { builder } of this.#all) {
       if (builder.minDeadlineMs > nowMs) continue;
       builder.targets.forEach((target, operation) => {
@@ -517,6 +529,12 @@ export class MemberQueue {
     for (const batch of this.#outbox) sweepBatch(batch, nowMs, overdue);
     this.#dropAbandoned();
     for (const batch of this.#inFlight) sweepBatch(batch, nowMs, overdue);
+  }
+
+  #noteHeard(nowMs: number): void {
+    if (this.#inFlight.size === 0) this.#unheardSinceMs = Number.POSITIVE_INFINITY;
+    else if (this.#hasHeard || this.#unheardSinceMs === Number.POSITIVE_INFINITY) this.#unheardSinceMs = nowMs;
+    this.#hasHeard = false;
   }
 
   /**

@@ -41,6 +41,7 @@ import { splitFailures } from './failure-split.ts';
 import { FlushTurns } from './flush-turns.ts';
 import { HeardCatalog, versionIn } from './heard-catalog.ts';
 import { KnownTable } from './known-table.ts';
+import { LateWaits } from './late-waits.ts';
 import { Listeners } from './listeners.ts';
 import { type MapHandle, MapHandles, type MapOptionsGiven } from './map-handle.ts';
 import { type LocalMember, localLink, remoteLink } from './member-link.ts';
@@ -79,6 +80,7 @@ export class Router {
   readonly #room: QueueRoom;
   readonly #known: KnownTable;
   readonly #moves = new PartitionMoves();
+  readonly #waits: LateWaits;
   readonly #refreshed = (): Promise<void> => this.refresh();
   readonly #repairs: Repairs = { refresh: this.#refreshed, renewSession: (session) => this.#session.renew(session) };
   #sessionVersion = 0;
@@ -141,6 +143,7 @@ export class Router {
       settings.nowMs,
     );
     this.#turns = new FlushTurns({ queues: this.#queues, clockMs: settings.nowMs });
+    this.#waits = new LateWaits(settings.nowMs, () => this.#listen());
     this.#host = this.#makeHost();
     this.#queueTo(first).noteSession(lease.session);
     this.observeVersion(lease.version);
@@ -315,10 +318,22 @@ export class Router {
     if (this.#closed) throw clientClosed();
     checkTimeout(limits.timeoutMs);
     try {
-      return await this.#connections.any(() => this.table, limits, ask, this.#refreshed);
+      return await this.waiting(this.#connections.any(() => this.table, limits, ask, this.#refreshed));
     } catch (error) {
       throw this.#closed ? clientClosed() : error;
     }
+  }
+
+  /** Passes on the answer of a member that was asked by a call of its own: where it is late, new tables are listened for meanwhile. */
+  waiting<T>(answer: Promise<T>): Promise<T> {
+    return this.#waits.for(answer);
+  }
+
+  /** Listens for new tables until it is told to end. @returns the way to tell */
+  listen(): () => void {
+    const end = this.#waits.always();
+    this.#listen();
+    return end;
   }
 
   /** Whether it is worth to ask again: here, elsewhere, or of who takes over. */
@@ -332,6 +347,11 @@ export class Router {
     const connection = this.#connections.inTurn(this.table)[0];
     if (connection === undefined) throw noOwner();
     return connection;
+  }
+
+  /** A connection that is not known to be down, to another member than those; undefined: there is none. */
+  otherConnection(than: ReadonlySet<MemberConnection>): MemberConnection | undefined {
+    return this.#connections.inTurn(this.table).find((one) => one.down === undefined && !than.has(one));
   }
 
   connectionTo(member: MemberAddress): MemberConnection {
@@ -503,10 +523,13 @@ export class Router {
 
   /** Hears of new tables for as long as anything waits for one. */
   #listen(): void {
+    if (this.#closed) return;
+    const nowMs = this.#settings.nowMs();
     const isWaiting =
       this.#known.awaitsPrimaries ||
       this.#retries.size > 0 ||
-      [...this.#queues.values()].some((queue) => !queue.isUp && !queue.isIdle);
+      this.#waits.isAnyLate ||
+      [...this.#queues.values()].some((queue) => (!queue.isUp && !queue.isIdle) || queue.isLate(nowMs));
     if (isWaiting) this.#tables.follow();
     else this.#tables.rest();
   }
@@ -584,6 +607,7 @@ export class Router {
     this.#turns.close();
     clearInterval(this.#leaseTimer);
     clearInterval(this.#gatheringTimer);
+    this.#waits.close();
     this.#tables.rest();
     this.#onClose.tellLast();
     const closing = [...this.#queues.values()].map((queue) =>

@@ -83,6 +83,11 @@ export function closeCaller(caller: Caller): void {
   caller.client.close();
 }
 
+/** The member is taken for dead: what waits for its answers ends as if the link had broken; streams of kv and of replication stay. */
+export function giveUpCalls(caller: Caller): void {
+  for (const call of [...caller.active]) call.cancel();
+}
+
 /** The link is down since `sinceMs`: what was asked for since then waits in the channel, and nothing of it was sent. */
 export function dropUnsent(caller: Caller, sinceMs: number): void {
   for (const call of [...caller.active]) {

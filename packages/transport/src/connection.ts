@@ -11,6 +11,7 @@ import {
   callWithCredit,
   closeCaller,
   dropUnsent,
+  giveUpCalls,
 } from './client-calls.ts';
 import { type Conversation, openConversation } from './client-conversation.ts';
 import { type ExchangeListener, type ExchangeStream, openExchange } from './client-exchange.ts';
@@ -159,6 +160,11 @@ export interface MemberConnection {
   readonly down: LinkDown | undefined;
   /** Begins to connect, and keeps the link up, before a first call asks for it. */
   keepUp(): void;
+  /**
+   * The member is taken for dead: calls and streams of answers that are under way end as if the link had broken. Streams of kv and of
+   * replication stay, and so does the link: who goes on after a standstill is heard of by it.
+   */
+  giveUp(): void;
   /** Ends everything under way with CLIENT_CLOSED. */
   close(): void;
   /**
@@ -292,6 +298,7 @@ function connectionOf(address: string, caller: Caller, tls: ClientTls | undefine
       return caller.link.down;
     },
     keepUp: () => caller.link.want(),
+    giveUp: () => giveUpCalls(caller),
     close: () => closeCaller(caller),
     abandon: () => {
       caller.isAbandoned = true;

@@ -1,5 +1,5 @@
 /** Messages whose shape on the wire differs from that of services.ts: unions, the flattened partition table, defaults. */
-import type { Epoch, MemberAddress, PartitionTable } from '@ashlar/core';
+import type { Epoch, MemberAddress, MemberId, PartitionTable } from '@ashlar/core';
 import type { StatementOutput } from '@ashlar/serialization';
 import type {
   DeployRequest,
@@ -33,6 +33,7 @@ interface TableMessage {
   readonly owners: readonly number[];
   readonly epochs: readonly number[];
   readonly lost: readonly number[];
+  readonly silent: readonly number[];
 }
 
 export const table: Conversion<PartitionTable> = {
@@ -41,7 +42,8 @@ export const table: Conversion<PartitionTable> = {
     gridId: value.gridId,
     members: value.members,
     expectedMembers: value.expectedMembers,
-    awaited: value.awaited.map((id) => value.members.findIndex((member) => member.id === id)),
+    awaited: indexesOf(value.awaited, value.members),
+    silent: indexesOf(value.silent ?? [], value.members),
     ownerCounts: value.owners.map((owners) => owners.length),
     owners: value.owners.flat(),
     epochs: value.epochs,
@@ -56,7 +58,7 @@ export const table: Conversion<PartitionTable> = {
       at += count;
     }
     const { length } = wire.members;
-    const indexes = [...wire.owners, ...wire.awaited];
+    const indexes = [...wire.owners, ...wire.awaited, ...wire.silent];
     const agrees =
       at === wire.owners.length &&
       wire.epochs.length === owners.length &&
@@ -65,10 +67,15 @@ export const table: Conversion<PartitionTable> = {
     if (!agrees) throw malformed('a partition table whose columns disagree');
     const { tableVersion, gridId, members, expectedMembers, lost } = wire;
     const awaited = wire.awaited.map((index) => members[index]!.id);
+    const silent = wire.silent.length === 0 ? undefined : wire.silent.map((index) => members[index]!.id);
     const epochs = wire.epochs as readonly Epoch[];
-    return { ...{ tableVersion, gridId, members, expectedMembers, awaited, owners, epochs, lost } };
+    return { ...{ tableVersion, gridId, members, expectedMembers, awaited, owners, epochs, lost, silent } };
   },
 };
+
+function indexesOf(ids: readonly MemberId[], members: readonly MemberAddress[]): number[] {
+  return ids.map((id) => members.findIndex((member) => member.id === id));
+}
 
 type WirePhases = Omit<GetReplicasResponse, 'partitions'> & {
   readonly partitions: readonly (Omit<PartitionInfo, 'phase'> & { readonly phase: number })[];

@@ -32,7 +32,7 @@ export interface MemberCalls {
 
 /** The way to every member of the grid, this one among them. */
 export interface GridCalls {
-  /** @throws GridError STALE_EPOCH when the table has no such member */
+  /** @throws GridError STALE_EPOCH when the table has no such member; MEMBER_UNREACHABLE when it is taken for dead */
   to(member: MemberId): MemberCalls;
 }
 
@@ -40,7 +40,7 @@ export interface GridCallsParts {
   readonly self: MemberId;
   readonly peers: Pick<Peers, 'to'>;
   /** The newest table. */
-  readonly table: () => Pick<PartitionTable, 'members'>;
+  readonly table: () => Pick<PartitionTable, 'members' | 'silent'>;
   /** The services of this member; asked for at each call, because they are made after what calls them. */
   readonly services: () => Pick<GridServices, 'admin' | 'members'>;
 }

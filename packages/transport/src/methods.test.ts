@@ -116,7 +116,11 @@ const SAMPLES: Samples = {
   getTable: { ...NOTHING, responses: [TABLE] },
   watchTable: {
     ...NOTHING,
-    responses: [TABLE, { ...TABLE, owners: [], epochs: [], members: [], awaited: [], lost: [] }],
+    responses: [
+      TABLE,
+      { ...TABLE, silent: ['a' as MemberId] },
+      { ...TABLE, owners: [], epochs: [], members: [], awaited: [], lost: [] },
+    ],
   },
   ping: { ...NOTHING, responses: [{ memberId: 'a', address: 'a:1', version: 2 }] },
   listMaps: {

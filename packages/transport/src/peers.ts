@@ -1,8 +1,20 @@
 /**
  * Connections to the other members of the table: one each, kept up, so that a member that is lost is known to be before
  * anybody asks for it. Who is lost and who is back is logged, once each.
+ *
+ *   up --- lost -------------> down    its calls fail at once, until the link is back
+ *    '---- silent, by the table ->     so they do, until a table has it back: a process that stands still keeps its links
+ *
+ * peers P1  Who waits for a member that is taken for dead is told so when the table is: nothing waits for a time-out of its own.
  */
-import { GridError, type MemberAddress, type MemberId, type PartitionTable } from '@ashlar/core';
+import {
+  GridError,
+  isSilent,
+  type MemberAddress,
+  type MemberId,
+  MemberUnreachableError,
+  type PartitionTable,
+} from '@ashlar/core';
 import { type ConnectionOptions, connectMember, type MemberConnection } from './connection.ts';
 import type { LinkDown } from './link-watch.ts';
 
@@ -23,13 +35,25 @@ interface Peer {
   incarnation: string | undefined;
   /** Since when it is lost: milliseconds since 1970. */
   lostMs: number | undefined;
+  /** Since when it is taken for dead, by the table: milliseconds since 1970. */
+  silentMs: number | undefined;
 }
+
+/** What a table says of the members besides who they are. */
+export interface PeersFacts extends Pick<PartitionTable, 'silent'> {
+  /** Others hold what a member holds: who does not answer is not waited for long. */
+  readonly hasCopies?: boolean;
+}
+
+/** A link between members that hold copies for each other is given up after twice as long without a sign of life. */
+const COPIES_KEEPALIVE_MS = 1_000;
 
 export class Peers {
   readonly #options: ConnectionOptions;
   readonly #log: PeerLog;
   readonly #peers = new Map<MemberId, Peer>();
   readonly #others: MemberConnection[] = [];
+  #hasCopies = false;
 
   constructor(options: ConnectionOptions, log: PeerLog) {
     this.#options = options;
@@ -39,22 +63,39 @@ export class Peers {
   /**
    * Calls over it that do not reach the member fail with MEMBER_UNREACHABLE, at once while its link is known to be down.
    *
-   * @throws GridError STALE_EPOCH when the table has no such member
+   * @throws GridError STALE_EPOCH when the table has no such member; MEMBER_UNREACHABLE when it is taken for dead (peers P1)
    */
-  to(id: MemberId, table: Pick<PartitionTable, 'members'>): MemberConnection {
+  to(id: MemberId, table: Pick<PartitionTable, 'members' | 'silent'>): MemberConnection {
     const member = table.members.find((candidate) => candidate.id === id);
     if (member === undefined) throw new GridError('STALE_EPOCH', `no member '${id}' in the table`);
-    return this.#peer(member).connection;
+    const peer = this.#peer(member);
+    if (!isSilent(table, id)) return peer.connection;
+    throw new MemberUnreachableError(id, member.address, peer.silentMs ?? Date.now());
   }
 
   /** Keeps links to all of these members but this one, and to nobody else. */
-  follow(members: readonly PeerMember[], self: MemberId): void {
+  follow(members: readonly PeerMember[], self: MemberId, facts: PeersFacts = {}): void {
+    this.#hasCopies = facts.hasCopies === true;
     for (const [id, { connection }] of this.#peers) {
       if (members.some((member) => member.id === id)) continue;
       connection.abandon();
       this.#peers.delete(id);
     }
-    for (const member of members) if (member.id !== self) this.#keepUp(member);
+    for (const member of members) {
+      if (member.id === self) continue;
+      this.#keepUp(member);
+      this.#hear(member.id, isSilent(facts, member.id));
+    }
+  }
+
+  /** peers P1 */
+  #hear(id: MemberId, isSilentNow: boolean): void {
+    const peer = this.#peers.get(id)!;
+    if (!isSilentNow) peer.silentMs = undefined;
+    else if (peer.silentMs === undefined) {
+      peer.silentMs = Date.now();
+      peer.connection.giveUp();
+    }
   }
 
   #keepUp(member: PeerMember): void {
@@ -86,8 +127,9 @@ export class Peers {
     if (known !== undefined && known.address === address) return known;
     if (known !== undefined) this.#drop(member, known);
     const onLink = (down: LinkDown | undefined): void => this.#onLink(id, peer, down);
-    const connection = connectMember(address, { ...this.#options, peer: id, onLink });
-    const peer: Peer = { address, connection, incarnation: undefined, lostMs: undefined };
+    const keepalive = this.#hasCopies ? { keepaliveMs: COPIES_KEEPALIVE_MS } : {};
+    const connection = connectMember(address, { ...this.#options, ...keepalive, peer: id, onLink });
+    const peer: Peer = { address, connection, incarnation: undefined, lostMs: undefined, silentMs: undefined };
     this.#peers.set(id, peer);
     return peer;
   }

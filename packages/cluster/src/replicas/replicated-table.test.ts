@@ -120,6 +120,13 @@ describe('a table with copies', () => {
     expect(joined(late.table, memberNamed('c')).owners).toEqual([]);
   });
 
+  it('names the members that are taken for dead, until they are heard of again (D2)', () => {
+    const dead = changed(complete(), [{ kind: 'expire', replica: A }]);
+    expect([complete().table.silent, dead.table.silent]).toEqual([undefined, ['a']]);
+    const back = changed(dead, [{ kind: 'register', replica: A, replaces: undefined }]);
+    expect(back.table.silent).toBeUndefined();
+  });
+
   it('is given back as it is by changes that do not fit', () => {
     const state = complete();
     expect(changed(state, [{ kind: 'declareLost', partition: 0, epoch: 1 as Epoch, revision: 1 }])).toBe(state);

@@ -1,12 +1,13 @@
 /**
  * The table of a grid whose partitions are held in copies: the replica table, and what callers read out of it.
  *
- *   members, replicas (rows) -> owners, epochs, lost
+ *   members, replicas (rows) -> owners, epochs, lost, silent
  *
  * replicated-table D1  `replicas.version` is `tableVersion`: whatever changes the table raises both, so that an epoch is the
  *                      version of the one table that members and clients know.
  * replicated-table D2  Owners, epochs and lost partitions follow from the rows, in this place only: a partition is owned by who
- *                      serves it, primary first, the other members of its set behind it. While nobody does it has no owners.
+ *                      serves it, primary first, the other members of its set behind it. While nobody does it has no owners. So do
+ *                      the silent members, who are taken for dead.
  * replicated-table D3  The replica that is registered for a member is the process that joined last under its name. Rows may
  *                      name earlier ones: nobody is sent to those.
  */
@@ -64,7 +65,21 @@ export function withRegistered(table: ReplicatedTable, { id, incarnation }: Join
 /** The next table, with what follows from its rows (replicated-table D1, D2). */
 export function withReplicas(table: TableState, replicas: ReplicaTable): TableState {
   const { version } = replicas;
-  return { ...table, ...ownersBy(replicas, table.members), replicas, tableVersion: version, epochFloor: version };
+  const silent = silentOf(replicas);
+  return {
+    ...table,
+    ...ownersBy(replicas, table.members),
+    silent,
+    replicas,
+    tableVersion: version,
+    epochFloor: version,
+  };
+}
+
+/** Members that the coordinator has not heard of in time: nobody is asked for what they hold. */
+function silentOf({ members }: ReplicaTable): readonly MemberId[] | undefined {
+  const silent = members.filter(({ isAlive }) => !isAlive).map(({ replica }) => memberOfReplica(replica));
+  return silent.length === 0 ? undefined : silent;
 }
 
 /** What callers read out of the rows (replicated-table D2). */

@@ -350,13 +350,15 @@ export class FakeGrid {
    * As assign, with members that hold copies.
    *
    * @param owners  by partition: the primary's index, then those of who may stand in for it; none: nobody serves it
+   * @param silent  indexes of the members that are taken for dead
    */
-  serve(owners: readonly (readonly number[])[], lost: readonly number[] = []): void {
+  serve(owners: readonly (readonly number[])[], lost: readonly number[] = [], silent: readonly number[] = []): void {
     const all = tableOf(
       this.members.map(({ id }) => id),
       this.#addresses,
     );
-    const table: PartitionTable = { ...all, tableVersion: ++this.#tableVersion, owners, lost };
+    const dead = silent.length === 0 ? undefined : silent.map((index) => this.members[index]!.id);
+    const table: PartitionTable = { ...all, tableVersion: ++this.#tableVersion, owners, lost, silent: dead };
     for (const member of this.members) member.table = table;
   }
 
