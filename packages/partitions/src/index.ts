@@ -11,6 +11,7 @@ export { keyLockId, type LockId, partitionLockId } from './lock-ids.ts';
 export { LogPressure } from './log-pressure.ts';
 export { isTooLargeForLogs, LackOfRoom, LogWait, tooLargeForLogs } from './log-room.ts';
 export { type NeedMap, needMapOf, openHere, openMap, type PresenceParts } from './map-presence.ts';
+export { readTwiceAtMost, toldOfOpening, toldOfSnapshot, twiceAtMost } from './moved-partitions.ts';
 export { checkOneGo, isOneGo } from './one-go.ts';
 export { Ownership, type OwnershipStamp } from './ownership.ts';
 export { decodeMessage, encodeMessage, type WireMessage } from './replicas/message-codec.ts';

@@ -81,10 +81,12 @@ describe('snapshots of a member', () => {
     await snapshots.open(read, 9 as Version, [mine!, other!]);
     snapshots.checkHeld(read, [mine!, other!]);
     lose(mine!);
-    await expect(snapshots.open(early, 9 as Version, [other!, mine!])).rejects.toMatchObject({ code: 'STALE_EPOCH' });
+    await expect(snapshots.open(early, 9 as Version, [other!, mine!])).rejects.toMatchObject({
+      code: 'SNAPSHOT_EXPIRED',
+    });
     await snapshots.open(early, 9 as Version, [other!]);
-    const stale = expect.objectContaining({ code: 'STALE_EPOCH', retryable: true });
-    expect(() => snapshots.checkHeld(read, [other!, mine!])).toThrow(stale);
+    const ended = expect.objectContaining({ code: 'SNAPSHOT_EXPIRED', retryable: true });
+    expect(() => snapshots.checkHeld(read, [other!, mine!])).toThrow(ended);
     snapshots.checkHeld(read, [other!]);
     const later = snapshots.pin(SEEN).pinId;
     await snapshots.open(later, 10 as Version, [mine!]);
@@ -98,7 +100,7 @@ describe('snapshots of a member', () => {
     const opening = snapshots.open(pinId, 9 as Version, [3 as PartitionId]);
     lose(3);
     waiting[0]!();
-    await expect(opening).rejects.toMatchObject({ code: 'STALE_EPOCH' });
+    await expect(opening).rejects.toMatchObject({ code: 'SNAPSHOT_EXPIRED' });
   });
 
   it('are read by nobody once they are gone', () => {

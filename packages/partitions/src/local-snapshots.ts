@@ -11,12 +11,20 @@
  * local-snapshots P3  Readers never stop writers: where memory runs out, snapshots give way, the one not touched for longest
  *                     first.
  * local-snapshots P4  A snapshot is of the partitions as they were held when it was pinned: one that was lost since, also if
- *                     it has come back, is not read under it. Readers check that before they hand on what they found. Nor is one
+ *                     it has come back, is not read under it: it has expired. Readers check that before they hand on what they found.
+ *                     Nor is one
  *                     opened above the ceiling of a partition's leases: its next primary may give such versions.
  * local-snapshots P5  What another member pinned belongs to it: it holds its share of the places at most, and all of it goes
  *                     when it starts anew.
  */
-import { CancelledError, GridError, type MemberId, type PartitionId, type Version } from '@ashlar/core';
+import {
+  CancelledError,
+  GridError,
+  type MemberId,
+  type PartitionId,
+  StaleEpochError,
+  type Version,
+} from '@ashlar/core';
 import type { MemberStore } from '@ashlar/storage';
 import type { Ownership, OwnershipStamp } from './ownership.ts';
 
@@ -99,7 +107,8 @@ export class LocalSnapshots {
    * Moves a pin up to the grid's version; asked again for a snapshot that is open there, renews it.
    *
    * @param partitions  those it will be read in; omitted: all
-   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes; STALE_EPOCH, LEASE_EXPIRED (local-snapshots P4); CANCELLED
+   * @throws GridError SNAPSHOT_EXPIRED when the pin is gone, or goes, or a partition was lost; LEASE_EXPIRED (local-snapshots P4);
+   *   CANCELLED
    */
   async open(
     pinId: number,
@@ -130,13 +139,17 @@ export class LocalSnapshots {
   /**
    * What is read in these partitions under the snapshot is what was there when it was pinned (local-snapshots P4).
    *
-   * @throws GridError STALE_EPOCH when one of them was lost since; SNAPSHOT_EXPIRED when the snapshot is not open any more
+   * @throws GridError SNAPSHOT_EXPIRED when one of them was lost since, or the snapshot is not open any more; LEASE_EXPIRED
    */
   checkHeld(id: number, partitions: Iterable<PartitionId>): void {
     const pinnedAt = this.#pinnedAt.get(id);
     if (pinnedAt === undefined)
       throw new GridError('SNAPSHOT_EXPIRED', 'the snapshot is no longer open here', { hint: 'ask again' });
-    this.#options.ownership.checkAll(partitions, pinnedAt);
+    try {
+      this.#options.ownership.checkAll(partitions, pinnedAt);
+    } catch (error) {
+      throw error instanceof StaleEpochError ? lostSince(error) : error;
+    }
   }
 
   async #whenDecided(
@@ -239,6 +252,15 @@ export class LocalSnapshots {
     this.#options.store.expireSnapshot(id);
     this.#endOpening(id);
   }
+}
+
+function lostSince(cause: StaleEpochError): GridError {
+  const { details } = cause;
+  return new GridError('SNAPSHOT_EXPIRED', 'a partition has changed hands since the snapshot was opened', {
+    hint: 'ask again',
+    details,
+    cause,
+  });
 }
 
 function goneWhileOpened(): GridError {

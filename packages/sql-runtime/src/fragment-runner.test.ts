@@ -77,7 +77,7 @@ describe("a member's part of a query", () => {
   });
 
   it.each([0, 1, 2])(
-    'F3: ends with STALE_EPOCH where a partition was lost after %i tasks, not with what is left',
+    'F3: ends as the look at its snapshot says where a partition was lost after %i tasks, not with what is left',
     async (tasks) => {
       const { deps, held, lost } = memberWith([3, 3], [0, 1]);
       lost.afterTasks = tasks;

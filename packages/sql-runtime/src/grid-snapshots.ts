@@ -10,6 +10,7 @@
 
 import type { GridView } from '@ashlar/cluster';
 import { CancelledError, type MemberId, type PartitionId, SmallSet, type Version } from '@ashlar/core';
+import { toldOfOpening } from '@ashlar/partitions';
 import type { GridCalls } from '@ashlar/transport';
 
 export interface GridSnapshot {
@@ -55,6 +56,8 @@ export class GridSnapshots {
   /**
    * @param parts  what will be read where; nothing that is undecided elsewhere is waited for
    * @param seen   the highest version the caller's session knows of
+   * @throws GridError SNAPSHOT_EXPIRED where a member went, or lost partitions, meanwhile; MEMBER_UNREACHABLE, LEASE_EXPIRED,
+   *   OVERLOADED, DEADLINE_EXCEEDED
    */
   async open(
     parts: ReadonlyMap<MemberId, readonly PartitionId[]>,
@@ -81,7 +84,7 @@ export class GridSnapshots {
       return snapshot;
     } catch (error) {
       for (const [member, pinId] of pins) this.release(member, pinId);
-      throw error;
+      throw toldOfOpening(error, this.#deps.control);
     }
   }
 

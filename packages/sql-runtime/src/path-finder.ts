@@ -4,7 +4,7 @@
  */
 import type { GridView } from '@ashlar/cluster';
 import { CancelledError, type MapId, type MemberId, type PartitionId, type Version } from '@ashlar/core';
-import { type LocalSnapshots, type NeedMap, needMapOf } from '@ashlar/partitions';
+import { type LocalSnapshots, type NeedMap, needMapOf, toldOfOpening, twiceAtMost } from '@ashlar/partitions';
 import { decodeValue } from '@ashlar/serialization';
 import type { DocumentPaths, PathsTask } from '@ashlar/sql-executor';
 import type { MemberStore } from '@ashlar/storage';
@@ -53,9 +53,19 @@ export class PathFinder {
    * The paths in the documents of all members that serve partitions. Those that are lost hold none; for others that nobody serves
    * at this moment it waits, within the time of a call.
    *
-   * @throws (rejects with) GridError MEMBER_UNREACHABLE
+   * @throws (rejects with) GridError SNAPSHOT_EXPIRED where they go on changing hands; MEMBER_UNREACHABLE
    */
-  async inGrid({ id }: { readonly id: MapId }, signal: AbortSignal): Promise<DocumentPaths> {
+  inGrid({ id }: { readonly id: MapId }, signal: AbortSignal): Promise<DocumentPaths> {
+    return twiceAtMost(signal, async () => {
+      try {
+        return await this.#askAll(id, signal);
+      } catch (error) {
+        throw toldOfOpening(error, this.#parts.control);
+      }
+    });
+  }
+
+  async #askAll(id: MapId, signal: AbortSignal): Promise<DocumentPaths> {
     const { control, calls } = this.#parts;
     const waits = control.untilServed('notLost', { signal });
     if (waits !== undefined) await waits;

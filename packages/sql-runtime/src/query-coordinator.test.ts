@@ -165,9 +165,17 @@ describe('a query', () => {
   });
 
   it('fails as a part does, and lets go', async () => {
+    const full = new GridError('OUT_OF_MEMORY', 'full');
+    const { coordinator, events, held } = bench({ a: [batch(1)], b: [full] });
+    await expect(countOf(coordinator.run(plan(GATHER), statement()))).rejects.toBe(full);
+    expect([events.at(-1), held.bytes]).toEqual(['release', 0]);
+  });
+
+  it('of which a partition moves says that its snapshot has ended, and why', async () => {
     const lost = new StaleEpochError(1, 1, 2);
     const { coordinator, events, held } = bench({ a: [batch(1)], b: [lost] });
-    await expect(countOf(coordinator.run(plan(GATHER), statement()))).rejects.toBe(lost);
+    const ended = { code: 'SNAPSHOT_EXPIRED', retryable: true, cause: lost };
+    await expect(countOf(coordinator.run(plan(GATHER), statement()))).rejects.toMatchObject(ended);
     expect([events.at(-1), held.bytes]).toEqual(['release', 0]);
   });
 

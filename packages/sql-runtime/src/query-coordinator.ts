@@ -14,6 +14,7 @@
 import type { GridView } from '@ashlar/cluster';
 import { type CallScope, type MemberId, type PartitionId, requirePrimary, type Version } from '@ashlar/core';
 import type { OddTally } from '@ashlar/expressions';
+import { toldOfSnapshot } from '@ashlar/partitions';
 import { encodeKey, partitionOf } from '@ashlar/serialization';
 import {
   batchRowCount,
@@ -87,7 +88,11 @@ export class QueryCoordinator {
     this.#deps = deps;
   }
 
-  /** Yields the result's batches; `runs` is filled as fragments end. */
+  /**
+   * Yields the result's batches; `runs` is filled as fragments end.
+   *
+   * @throws GridError SNAPSHOT_EXPIRED where partitions that it reads change hands
+   */
   async *run(
     plan: QueryPlan,
     statement: Statement,
@@ -115,6 +120,8 @@ export class QueryCoordinator {
             buildTables.push({ stage: stage.id, batches: await this.#gather(batches, statement, holding) });
           } else yield* this.#finish(plan, batches, statement, { holding, snapshot });
         }
+      } catch (error) {
+        throw toldOfSnapshot(error, this.#deps.control);
       } finally {
         snapshot.release();
       }

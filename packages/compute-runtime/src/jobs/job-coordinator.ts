@@ -6,6 +6,7 @@
  *
  * job-coordinator J1  A result comes from a partial result of every partition, or the job fails.
  * job-coordinator J2  A member's snapshot lives as long as its own part makes progress, and goes when that ends.
+ * job-coordinator J3  Where a partition changes hands meanwhile the job ends with SNAPSHOT_EXPIRED: it only read, and may run again.
  */
 import type { GridView } from '@ashlar/cluster';
 import { CALL_DEPTH, type JobRunner } from '@ashlar/compute';
@@ -19,6 +20,7 @@ import {
   type Version,
 } from '@ashlar/core';
 import { type TracedWork, type Tracing, tracedStream } from '@ashlar/observe';
+import { toldOfSnapshot } from '@ashlar/partitions';
 import { type GridCalls, type JobOutput, mergeStreams, type RunJobRequest } from '@ashlar/transport';
 import { nonEmpty } from './job-bytes.ts';
 import { wholeJobPart } from './whole-job-part.ts';
@@ -145,6 +147,8 @@ async function* mapped(
         yield { kind: 'progress', share: sum(shares.values()) / control.partitionCount };
       }
     }
+  } catch (error) {
+    throw toldOfSnapshot(error, control);
   } finally {
     snapshot.release();
   }

@@ -18,6 +18,8 @@ import { servedEntries } from '../served-entries.ts';
 
 const CALL_TIMEOUT_MS = 5000;
 const AGAIN_MS = 50;
+/** Who has been out of reach for longer, and still serves by the table, is cut off from this member alone: others may be asked. */
+const TAKE_OVER_MS = 1500;
 const NO_MAP = 0 as MapId;
 
 export interface MapSize {
@@ -89,7 +91,9 @@ export class MapSizes {
   /** Whoever serves the partitions next will answer. */
   #mayMove(error: unknown): boolean {
     if (GridError.is(error, 'STALE_EPOCH') || GridError.is(error, 'LEASE_EXPIRED')) return true;
-    return this.#deps.control.serving !== undefined && GridError.is(error, 'MEMBER_UNREACHABLE');
+    if (this.#deps.control.serving === undefined || !GridError.is(error, 'MEMBER_UNREACHABLE')) return false;
+    const since = Date.parse(String(error.details?.['since']));
+    return Number.isNaN(since) || Date.now() - since < TAKE_OVER_MS;
   }
 
   /**

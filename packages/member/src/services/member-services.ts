@@ -316,7 +316,8 @@ async function callChange(
   { calls, control }: Reach,
 ): Promise<ChangeOutcome> {
   const request = { body: encodeMessage(change), tableVersion: control.table.tableVersion };
-  const { affected, version, body } = await calls.to(member).members.modifyRows(request, { signal, trace });
+  const options = { signal, trace, onlyReads: change.kind === 'check' };
+  const { affected, version, body } = await calls.to(member).members.modifyRows(request, options);
   const { odd, keysFound } = decodeValue(body) as Pick<ChangeOutcome, 'odd' | 'keysFound'>;
   return { affected, version: version as Version, odd, keysFound };
 }

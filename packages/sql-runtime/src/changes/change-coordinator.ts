@@ -20,7 +20,7 @@ import {
   type Version,
 } from '@ashlar/core';
 import { childrenOf, type Expr, interpret, OddTally, type RowValue } from '@ashlar/expressions';
-import { answerMarginMs, type EntryLimits, isTooLargeForLogs } from '@ashlar/partitions';
+import { answerMarginMs, type EntryLimits, isTooLargeForLogs, toldOfSnapshot, twiceAtMost } from '@ashlar/partitions';
 import { encodeKey, encodeValue, type Key, partitionOf } from '@ashlar/serialization';
 import { assign, atPath, type ChangeTask } from '@ashlar/sql-executor';
 import type { InsertPlan, ModifyPlan } from '@ashlar/sql-plan';
@@ -122,15 +122,24 @@ export class ChangeCoordinator {
     });
   }
 
-  /** Runs a change of what a snapshot of all members concerned shows. */
+  /** Runs a change of what a snapshot of all members concerned shows. @throws GridError SNAPSHOT_EXPIRED: nothing was applied */
   async #overTasks(
+    target: ChangeTarget,
+    change: Pick<ChangeTask, 'kind' | 'assignments'>,
+    statement: Statement,
+    run: (tasks: readonly PlacedTask[], ambiguousTexts: readonly string[]) => Promise<ChangeOutcome>,
+  ): Promise<ChangeOutcome> {
+    refuseSystemMap(target.scan.map);
+    return twiceAtMost(statement.signal, () => this.#onceOverTasks(target, change, statement, run));
+  }
+
+  async #onceOverTasks(
     target: ChangeTarget,
     { kind, assignments }: Pick<ChangeTask, 'kind' | 'assignments'>,
     statement: Statement,
     run: (tasks: readonly PlacedTask[], ambiguousTexts: readonly string[]) => Promise<ChangeOutcome>,
   ): Promise<ChangeOutcome> {
-    refuseSystemMap(target.scan.map);
-    const { queries, snapshots } = this.#deps;
+    const { control, queries, snapshots } = this.#deps;
     const { parameters, parameterBytes, clockMs, strict, seen, signal } = statement;
     const { scan } = target;
     const waits = queries.untilServed(target.partitions, scan, statement);
@@ -150,6 +159,8 @@ export class ChangeCoordinator {
       const outcome = await run(tasks, texts);
       statement.odd.add(outcome.odd);
       return outcome;
+    } catch (error) {
+      throw toldOfSnapshot(error, control);
     } finally {
       snapshot.release();
     }
@@ -200,13 +211,17 @@ export class ChangeCoordinator {
     );
   }
 
-  /** An INSERT means whichever map has the name: one that is dropped before anything was applied is tried anew. */
+  /**
+   * An INSERT means whichever map has the name, and whoever serves its keys: where the map is dropped, or a partition moves, before
+   * anything was applied, it is tried anew.
+   */
   async insert(plan: InsertPlan, statement: Statement): Promise<ChangeOutcome> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.#insertOnce(plan, statement);
       } catch (error) {
-        if (!GridError.is(error, 'MAP_DROPPED') || tries === INSERT_TRIES || statement.signal.aborted) throw error;
+        const mayGoOn = GridError.is(error, 'MAP_DROPPED') || GridError.is(error, 'STALE_EPOCH');
+        if (!mayGoOn || tries === INSERT_TRIES || statement.signal.aborted) throw error;
         await sleep(INSERT_PAUSE_MS * 2 ** (tries - 1));
       }
     }

@@ -20,6 +20,7 @@ import {
   tracedCall,
   tracedStream,
 } from '@ashlar/observe';
+import { readTwiceAtMost } from '@ashlar/partitions';
 import { type ByKey, batchRowCount, type StatementOutput } from '@ashlar/serialization';
 import { type Plan, type PlanColumn, withPosition } from '@ashlar/sql-plan';
 import type { ChangeCoordinator } from '../changes/change-coordinator.ts';
@@ -265,7 +266,13 @@ async function* runQuery(
   statement: Statement,
   deps: StatementDependencies,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  yield* deps.queries.run(plan, statement);
+  let odd = statement.odd;
+  yield* readTwiceAtMost(statement.signal, () => {
+    // What was counted of rows that nobody got is not told.
+    odd = new OddTally();
+    return deps.queries.run(plan, { ...statement, odd });
+  });
+  statement.odd.add(odd.counts());
   await tellBothKeys(plan, statement, deps);
 }
 
