@@ -4,9 +4,11 @@
  *
  * checkpoints C1  A checkpoint that was read is committed: reading waits for what is undecided.
  * checkpoints C2  Writes of the source's own partition, the checkpoint and the outbox of a step commit in one batch.
+ * checkpoints C3  Only who serves the partition, in the epoch that is meant, goes by what its records say: a copy may hold what was
+ *                 never committed, and whoever serves next would do it again, in other steps.
  */
 import type { CatalogedMap, GridView } from '@ashlar/cluster';
-import { assert, type Epoch, GridError, type PartitionId } from '@ashlar/core';
+import { assert, type Epoch, GridError, type PartitionId, StaleEpochError } from '@ashlar/core';
 import { decided, openHere, partitionLockId } from '@ashlar/partitions';
 import { type MemberStore, RecordCause } from '@ashlar/storage';
 import { type GatedWrites, lockIdsOf, stageRecord, stageWrites } from './gated-writes.ts';
@@ -30,6 +32,19 @@ export interface CheckpointParts {
 export interface CheckpointPlace {
   readonly partition: PartitionId;
   readonly epoch: Epoch;
+}
+
+/** Whether the partition is served here, in that epoch, at this moment (checkpoints C3). */
+export function isServedHere(control: GridView, { partition, epoch }: CheckpointPlace): boolean {
+  const { serving } = control;
+  if (serving !== undefined) return serving.epochOf(partition) === epoch;
+  return control.isMine(partition) && control.epochOf(partition) === epoch;
+}
+
+/** @throws GridError STALE_EPOCH (checkpoints C3) */
+export function checkServedHere(control: GridView, place: CheckpointPlace): void {
+  if (isServedHere(control, place)) return;
+  throw new StaleEpochError(place.partition, place.epoch, control.epochOf(place.partition));
 }
 
 /** The map of checkpoints and marks, made where it is not there. @throws what asking the coordinator fails with */
@@ -91,7 +106,8 @@ export class Checkpoints {
     if (isCommitted) return;
     const now = await this.read(partition);
     const { incarnation, sequence } = checkpoint;
-    if (now !== undefined && now.incarnation === incarnation && now.sequence >= sequence) return;
+    const isKnown = isServedHere(this.#parts.control, { partition, epoch });
+    if (isKnown && now !== undefined && now.incarnation === incarnation && now.sequence >= sequence) return;
     throw new GridError('OUTCOME_UNKNOWN', `partition ${partition} was lost while a listener's step was committed`);
   }
 

@@ -15,7 +15,7 @@ import type { GridView } from '@ashlar/cluster';
 import { GridError, type MapId, type PartitionId } from '@ashlar/core';
 import type { EntryLimits, NeedMap } from '@ashlar/partitions';
 import type { MemberStore } from '@ashlar/storage';
-import { listenerMap } from './checkpoints.ts';
+import { checkServedHere, listenerMap } from './checkpoints.ts';
 import { type GatedWrites, lockIdsOf, stageRecord, stageWrites } from './gated-writes.ts';
 import {
   type Delivery,
@@ -86,6 +86,7 @@ export class DeliveryTarget {
     const epoch = control.epochOf(partition);
     const names = lockIdsOf(partition, delivery.writes);
     return writes.commit(names, { isProgress: true, epoch }, signal, (batch) => {
+      checkServedHere(control, { partition, epoch });
       const mark = this.#mark(mapId, partition, key);
       const { undecided } = store.found;
       const taken = takenOf(delivery, mark);

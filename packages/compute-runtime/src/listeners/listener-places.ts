@@ -10,7 +10,7 @@
  */
 import { assert, type Epoch, type GridError, type PartitionId, type Sequence } from '@ashlar/core';
 import type { LogConsumer, LogHolder } from '@ashlar/storage';
-import type { Checkpoints } from './checkpoints.ts';
+import { type Checkpoints, checkServedHere } from './checkpoints.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import type { Checkpoint, Outbox, PlacedWrite } from './listener-records.ts';
 
@@ -103,6 +103,7 @@ export async function openPlace(
   const first = hold(committedSequence + 1);
   try {
     const known = await checkpoints.read(partition);
+    checkServedHere(control, { partition, epoch });
     if (known !== undefined && !startsAnew) {
       const next = resumeAt(partition, known, store.logInfo(partition), onGap);
       return new ListenerPlace(partition, epoch, incarnation, known, hold(next), checkpoints);
