@@ -28,5 +28,19 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     found:
       'a member that had been fenced emptied its copy by news of the table from before the fence, which had named it',
   },
+  {
+    seed: 9621,
+    found: 'a joiner that had been in the set, unheard of, and had left it by its own word was asked in again',
+  },
+  {
+    seed: 20_464,
+    found:
+      'a request that came late was applied again in a log that had begun behind a lost one (by maps and arrays alone)',
+  },
+  {
+    seed: 11_275,
+    found: 'what a store said of a copy was taken for the fresh one that had come in its place in the same turn',
+  },
+  { seed: 8864, found: 'clocks lay further apart than the grace of a coordinator that was started again allows' },
   { seed: 6047, found: 'a joiner gave up its copy while the change that took it into the set was still on its way' },
 ];

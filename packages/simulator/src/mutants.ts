@@ -128,6 +128,10 @@ const ALL = {
     mistake: 'a gap of its clock counts as time that the coordinator has waited',
     hostRules: { beginsAnewAfterGap: false },
   },
+  'keep-part': {
+    mistake: 'what has come of a batch is kept when its primary dies before the rest',
+    hostRules: { endsBatches: false },
+  },
   renumber: { mistake: 'a record gets another version after it was sealed', hostRules: { keepsVersions: false } },
 } satisfies Record<string, Mutant>;
 

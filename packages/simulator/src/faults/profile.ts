@@ -34,7 +34,7 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** Coincidences (rare-faults.ts). */
-export const RARE_FAULT_KINDS = ['echo', 'lateChange'] as const;
+export const RARE_FAULT_KINDS = ['echo', 'lateChange', 'leapInWaiting'] as const;
 export type RareFaultKind = (typeof RARE_FAULT_KINDS)[number];
 
 export interface Profile {
@@ -46,6 +46,8 @@ export interface Profile {
   readonly registersEach: number;
   readonly thinkMs: number;
   readonly writeShare: number;
+  /** Records that a write has beside its own, at most, in one batch. */
+  readonly batchMax: number;
   readonly snapshotShare: number;
   readonly timings: Timings;
   /** The coordinator shares the machine of member `a`. */
@@ -79,9 +81,10 @@ export function drawProfile(random: Random, rarely: Random): Profile {
   const members = pick(random, [2, 3, 3, 3, 3, 4, 5]);
   const backups = Math.min(members - 1, pick(random, [0, 1, 1, 1, 1, 2, 2, 3]));
   const faults = FAULT_KINDS.filter(() => random.below(3) === 0);
-  return {
+  const profile: Profile = {
     ...{ members, backups, faults: faults.length > 0 ? faults : ['kill', 'cut'] },
     rareFaults: RARE_FAULT_KINDS.filter(() => rarely.below(4) === 0),
+    batchMax: pick(rarely, [0, 0, 2, 6]),
     partitions: 1 + random.below(3),
     minInSync: pick(random, [1, 1, 1, backups >= 2 ? 2 : 1]),
     clients: 2 + random.below(3),
@@ -103,6 +106,15 @@ export function drawProfile(random: Random, rarely: Random): Profile {
     aim: pick(random, [0.3, 0.6, 0.9]),
     faultsMs: RUN_FAULTS_MS,
   };
+  return { ...profile, timings: withSpread(profile.timings, profile.wallSpreadMs) };
+}
+
+/**
+ * A coordinator that was started again knows no ceilings of before: a partition that was lost begins anew above them as long as the
+ * grace behind lone leases lasts longer by what clocks of processes differ by, as it does in real grids.
+ */
+function withSpread(timings: Timings, wallSpreadMs: number): Timings {
+  return checkedTimings({ ...timings, loneGraceMs: timings.loneGraceMs + 2 * wallSpreadMs });
 }
 
 function drawTimings(random: Random, rarely: Random): Timings {

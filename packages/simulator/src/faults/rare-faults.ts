@@ -15,6 +15,8 @@ import { around, type Profile, pick, type RareFaultKind } from './profile.ts';
 const EVERY_MS = [400, 800, 1600] as const;
 /** Within what a member forgets of the one that it was, or of the copy that it had. */
 const FORGET_WITHIN_MS = 60;
+/** A loss is noticed within, about. */
+const NOTICED_WITHIN_MS = 400;
 
 export class RareFaults {
   readonly #grid: SimGrid;
@@ -55,6 +57,9 @@ export class RareFaults {
         return;
       case 'lateChange':
         this.#lateChange(primary, other);
+        return;
+      case 'leapInWaiting':
+        this.#leapInWaiting();
         return;
       default:
         unreachable(kind);
@@ -116,6 +121,22 @@ export class RareFaults {
       return true;
     };
     this.#later(awayMs + 2 * lateMs, network.delay(isMeant, lateMs));
+  }
+
+  /**
+   * Who serves a partition alone is taken for dead, and goes on by its lease; the clock of the coordinator, which waits until that
+   * has ended, leaps.
+   */
+  #leapInWaiting(): void {
+    const { table, coordinatorHost } = this.#grid;
+    const { loneGraceMs } = this.#profile.timings;
+    const lone = table.partitions.flatMap(({ phase, primary, inSync }) =>
+      phase === 'serving' && primary !== undefined && inSync.length === 1 ? [memberOfReplica(primary)] : [],
+    );
+    if (lone.length === 0 || !this.#grid.supersede(pick(this.#random, lone), loneGraceMs)) return;
+    this.#later(this.#random.next() * NOTICED_WITHIN_MS, () =>
+      this.#grid.clockOf(coordinatorHost).leap(loneGraceMs * (1 + this.#random.next())),
+    );
   }
 
   #takesIn(change: ReplicaChange, joiner: Host): boolean {

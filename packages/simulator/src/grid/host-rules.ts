@@ -23,6 +23,8 @@ export interface HostRules {
   readonly noticesSuspension: boolean;
   /** Whether a new primary's versions begin above what it is told. */
   readonly beginsAbove: boolean;
+  /** Whether what has come of a batch goes when the rest can come no more. */
+  readonly endsBatches: boolean;
   /** Whether a record that was sealed stays as it was. */
   readonly keepsVersions: boolean;
   /** Whether a lost partition begins anew only behind the last lease of the coordinator. */
@@ -42,6 +44,7 @@ export const SOUND_HOST: HostRules = Object.freeze({
   keepsCeiling: true,
   noticesSuspension: true,
   beginsAbove: true,
+  endsBatches: true,
   keepsVersions: true,
   waitsForLone: true,
   beginsAnewAfterGap: true,

@@ -15,6 +15,7 @@ import { ABSENT, type KeyValue } from '../history/operation.ts';
 import type { HostRules } from './host-rules.ts';
 import type { Answer, KeyRequest, OpenRequest, PinRequest, RefusalCode } from './messages.ts';
 import type { SimMember } from './sim-member.ts';
+import type { SimCopy } from './sim-store.ts';
 import type { ToyRecord } from './toy-copy.ts';
 import type { World } from './world.ts';
 
@@ -26,6 +27,8 @@ const SLOW_READ_MAX_MS = 80;
 /** One read of so many is slow. */
 const SLOW_READ_EVERY = 5;
 const OPENING_MAX_MS = 2000;
+/** Numbers that a request has for the records beside its own. */
+const BESIDE_MAX = 16;
 
 interface Opening {
   readonly request: OpenRequest;
@@ -40,11 +43,14 @@ export class MemberCalls {
   readonly #world: World;
   readonly #random: Random;
   readonly #rules: HostRules;
+  /** Records that a write has beside its own, at most. */
+  readonly #batchMax: number;
   /** By partition and sequence: whom its commit answers. */
   readonly #waiting = new Map<number, Map<number, KeyRequest[]>>();
   readonly #openings = new Map<number, Opening[]>();
 
-  constructor(member: SimMember, world: World, random: Random, rules: HostRules) {
+  constructor(member: SimMember, world: World, random: Random, rules: HostRules, batchMax: number) {
+    this.#batchMax = batchMax;
     this.#member = member;
     this.#world = world;
     this.#random = random;
@@ -82,12 +88,14 @@ export class MemberCalls {
       this.#forgot(request);
       return;
     }
+    const beside = Array.from({ length: this.#besides(request) }, () => clock.tick());
     const version = clock.tick();
     const ceiling = core.ceilingOf(partition, this.#member.nowMs());
     if (this.#rules.keepsCeiling && version > ceiling) {
       this.#refuse(request, 'NO_CEILING');
       return;
     }
+    for (const [at, one] of beside.entries()) this.#appendBeside(request, copy, at, one, ceiling);
     const before = copy.newest(key) ?? ABSENT;
     const value = request.verb === 'put' ? request.given : Math.max(before, 0) + request.given;
     const record = copy.append({
@@ -100,6 +108,24 @@ export class MemberCalls {
     this.#answerWhenCommitted(request, record);
     if (!this.#rules.keepsVersions) this.#member.later(0, () => copy.renumber(record.sequence, clock.tick()));
     this.#member.askTurn();
+  }
+
+  /** Records in the batch of a write before its own: some, as its numbers say. */
+  #besides({ session, request }: KeyRequest): number {
+    return (session * 5 + request) % (this.#batchMax + 1);
+  }
+
+  #appendBeside(write: KeyRequest, copy: SimCopy, at: number, version: number, ceiling: number): void {
+    const { core, replica } = this.#member;
+    const { partition, session, request } = write;
+    const key = `${partition}:beside${at}`;
+    const record = copy.append({
+      ...{ partition, sequence: copy.last + 1, epoch: core.epochOf(partition), version, key },
+      ...{ before: copy.newest(key) ?? ABSENT, value: write.given, isOpen: true },
+      ...{ session: -session, request: request * BESIDE_MAX + at },
+    });
+    this.#world.truth.sealed(replica, record, ceiling);
+    this.#world.watch.appended(this.#member, partition, record.sequence);
   }
 
   /** The version from which on the log knows everything goes along (member-calls A3). */
@@ -286,7 +312,7 @@ export class MemberCalls {
       () => `${replica}: serves ${partition} at epoch ${epoch} behind ${lastSequence} of ${copy?.last}`,
     );
     this.committed(partition, lastSequence);
-    this.#member.store.serve(partition, epoch);
+    this.#member.store.serve(partition, epoch, clock.now());
   }
 
   /** Who waits asks again, elsewhere. */

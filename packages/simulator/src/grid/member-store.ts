@@ -62,8 +62,8 @@ export class MemberStore implements SimStore {
     return this.#copies.keys();
   }
 
-  open(partition: number): void {
-    this.#copies.set(partition, new ToyCopy());
+  open(partition: number, _logEpoch: unknown, isAnew: boolean): void {
+    this.#copies.set(partition, new ToyCopy({ ...EMPTY_START, isAnew }));
   }
 
   drop(partition: number): void {
@@ -81,7 +81,13 @@ export class MemberStore implements SimStore {
     return fresh;
   }
 
-  serve(): void {}
+  endBatch(partition: number): void {
+    this.#copies.get(partition)?.endBatch();
+  }
+
+  serve(partition: number, _epoch: unknown, version: number): void {
+    this.#copies.get(partition)!.beginsAt(version);
+  }
 
   stopServing(): void {}
 

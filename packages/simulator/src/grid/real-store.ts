@@ -117,6 +117,14 @@ export class RealStore implements SimStore {
     return copy.from(from, copy.last);
   }
 
+  /** Batches are of one record here: a frame has room for them. */
+  endBatch(partition: number): void {
+    const id = partition as PartitionId;
+    if (this.#store.roleOf(id) !== 'backup') return;
+    const held = this.#store.heldSequence(id);
+    assert(this.#store.endOpenBatch(id) === held, 'replica-tail T7: a batch of one record is whole');
+  }
+
   serve(partition: number, epoch: Epoch): void {
     this.#store.promotePartition(partition as PartitionId, epoch);
     this.#copies.get(partition)!.forget();

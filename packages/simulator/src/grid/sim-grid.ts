@@ -144,6 +144,10 @@ export class SimGrid implements World {
     });
   }
 
+  hasBeenLost(partition: number): boolean {
+    return this.losses.has(partition);
+  }
+
   noted(note: Note): void {
     if (note.kind === 'elected') this.counts.elected += 1;
     else if (note.kind === 'shrinking') this.counts.shrinks += 1;
@@ -186,6 +190,7 @@ export class SimGrid implements World {
         isStoreReal,
         keptRecords: profile.keptRecords,
         heldRecords: profile.heldRecords,
+        batchMax: profile.batchMax,
       },
     });
     this.#members.set(host, member);

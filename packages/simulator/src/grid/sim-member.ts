@@ -71,6 +71,8 @@ export interface SimMemberOptions {
   readonly hostRules: HostRules;
   readonly keptRecords: number;
   readonly heldRecords: number;
+  /** Records that a write has beside its own, at most, in one batch. */
+  readonly batchMax: number;
   /** The store of a real member, in place of maps and arrays. */
   readonly isStoreReal: boolean;
 }
@@ -107,7 +109,7 @@ export class SimMember {
     this.clock = new HybridClock(process.clock.forVersions, { maxClockAheadMs: Infinity });
     this.store = this.#newStore(options);
     this.core = new MemberCore({ ...options.replication, self: options.replica }, this.store, options.rules);
-    this.#calls = new MemberCalls(this, world, random, options.hostRules);
+    this.#calls = new MemberCalls(this, world, random, options.hostRules, options.isStoreReal ? 0 : options.batchMax);
     this.#suspendedMs = process.clock.bootMs() - process.clock.monotonicMs();
     this.core.setFreeBytes(FREE_BYTES);
   }
@@ -353,9 +355,10 @@ export class SimMember {
     const { store, core } = this;
     switch (effect.kind) {
       case 'endBatch':
-        return; // A record is a batch here.
+        this.#endBatch(partition);
+        return;
       case 'openCopy':
-        store.open(partition, effect.logEpoch);
+        store.open(partition, effect.logEpoch, this.#world.hasBeenLost(partition));
         this.#world.watch.began(this, partition);
         return;
       case 'dropCopy':
@@ -395,6 +398,13 @@ export class SimMember {
         } else core.copyLost(partition, this.#now());
         return;
     }
+  }
+
+  #endBatch(partition: number): void {
+    const before = this.store.copyOf(partition)?.last;
+    if (this.#hostRules.endsBatches) this.store.endBatch(partition);
+    const last = this.store.copyOf(partition)?.last;
+    if (last !== before) this.core.applied(partition, last as never);
   }
 
   #apply(partition: number, first: number, payload: Payload, run: number): void {

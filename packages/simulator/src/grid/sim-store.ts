@@ -21,7 +21,7 @@ export interface SimCopy {
   append(record: ToyRecord): ToyRecord;
   /** What nobody may do: another version for a record that was sealed (a mutant's). */
   renumber(sequence: number, version: number): void;
-  /** Shows everything up to `sequence`. @returns the records that were not shown before */
+  /** Shows everything up to `sequence`, but for part of a batch. @returns the records that were not shown before */
   commit(sequence: number): readonly ToyRecord[];
   /** @param floor  the first sequence that has to be kept */
   trim(floor: number): void;
@@ -45,12 +45,15 @@ export interface SimPage {
 export interface SimStore extends LogReader {
   copyOf(partition: number): SimCopy | undefined;
   partitions(): Iterable<number>;
-  open(partition: number, logEpoch: Epoch): void;
+  /** @param isAnew  behind a log that was lost */
+  open(partition: number, logEpoch: Epoch, isAnew: boolean): void;
   drop(partition: number): void;
   /** Takes a run of a payload. @returns the records that the copy had not, or undefined where there is no copy that they follow */
   apply(partition: number, first: number, payload: Payload, run: number): readonly ToyRecord[] | undefined;
+  /** The rest of a batch of which the copy has the first records comes no more. */
+  endBatch(partition: number): void;
   /** Everything held is shown by now: the copy is a primary's. */
-  serve(partition: number, epoch: Epoch): void;
+  serve(partition: number, epoch: Epoch, version: number): void;
   stopServing(partition: number): void;
   /** Drops what the log of a partition that is served need not keep. @returns whether it begins later than when it was asked last */
   trimServed(partition: number): boolean;

@@ -76,7 +76,7 @@ describe('a store', () => {
 
   function served(): MemberStore {
     const store = new MemberStore(10, 30);
-    store.open(0);
+    store.open(0, undefined, false);
     store.apply(0, 1, [records(40)], 0);
     store.copyOf(0)!.commit(35);
     return store;

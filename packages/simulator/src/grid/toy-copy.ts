@@ -5,7 +5,10 @@
  *
  * toy-copy C1  Sequences are contiguous; a record's version is above that of the one before.
  * toy-copy C2  `shown` follows from the records up to `committed`, `newest` from all of them.
- * toy-copy C3  Nothing above `committed` is trimmed, and nothing is ever taken back: a copy is dropped whole.
+ * toy-copy C3  Nothing above `committed` is trimmed, and nothing is taken back but a batch whose end is missing: a copy is dropped
+ *              whole.
+ * toy-copy C4  Batches are committed whole.
+ * toy-copy C5  A log that begins behind a lost one knows that it knows nothing of requests from before.
  */
 import { assert } from '@ashlar/core';
 import type { KeyValue } from '../history/operation.ts';
@@ -24,6 +27,8 @@ export interface ToyRecord {
   /** Whose request it answers; 0: nobody's. */
   readonly session: number;
   readonly request: number;
+  /** Its batch goes on with the next record. */
+  readonly isOpen?: boolean;
 }
 
 /** What a copy begins with: nothing, or what was transferred. */
@@ -36,6 +41,8 @@ export interface CopyStart {
   readonly records: readonly ToyRecord[];
   /** Answers to requests at or below that version are not known any more. */
   readonly forgotten: number;
+  /** The log begins anew, behind one that is lost: what was sent before it may have been done there (toy-copy C5). */
+  readonly isAnew?: boolean;
 }
 
 export const EMPTY_START: CopyStart = { sequence: 0, version: 0, entries: [], records: [], forgotten: 0 };
@@ -48,12 +55,14 @@ export class ToyCopy implements SimCopy {
   #committedVersion: number;
   #lastVersion: number;
   #forgotten: number;
+  readonly #isAnew: boolean;
   readonly #newest: Map<string, KeyValue>;
   readonly #shown: Map<string, KeyValue>;
   /** Newest records by the request that they answer, of those still in the log. */
   readonly #answers = new Map<string, ToyRecord>();
 
-  constructor({ sequence, version, entries, records, forgotten }: CopyStart = EMPTY_START) {
+  constructor({ sequence, version, entries, records, forgotten, isAnew = false }: CopyStart = EMPTY_START) {
+    this.#isAnew = isAnew;
     this.#records = [...records];
     this.#first = records[0]?.sequence ?? sequence + 1;
     this.#committed = sequence;
@@ -94,10 +103,16 @@ export class ToyCopy implements SimCopy {
       () => `toy-copy C1: version ${record.version} after ${this.#lastVersion}`,
     );
     this.#records.push(record);
+    if (record.sequence === 1) this.beginsAt(record.version - 1);
     this.#lastVersion = record.version;
     this.#newest.set(record.key, record.value);
     this.#answers.set(requestName(record.session, record.request), record);
     return record;
+  }
+
+  /** toy-copy C5: nothing was done in this log up to that version. */
+  beginsAt(version: number): void {
+    if (this.#isAnew && this.#committed === 0) this.#forgotten = Math.max(this.#forgotten, version);
   }
 
   /** What nobody may do: another version for a record that was sealed (a mutant's). */
@@ -108,15 +123,28 @@ export class ToyCopy implements SimCopy {
     this.#lastVersion = Math.max(this.#lastVersion, version);
   }
 
-  /** Shows everything up to `sequence`. @returns the records that were not shown before */
-  commit(sequence: number): readonly ToyRecord[] {
-    assert(sequence <= this.last, () => `toy-copy C2: commit ${sequence} of ${this.last}`);
+  /** Shows all batches up to `sequence`. @returns the records that were not shown before */
+  commit(upTo: number): readonly ToyRecord[] {
+    assert(upTo <= this.last, () => `toy-copy C2: commit ${upTo} of ${this.last}`);
+    let sequence = upTo;
+    while (sequence > this.#committed && this.at(sequence)!.isOpen === true) sequence -= 1; // toy-copy C4
     if (sequence <= this.#committed) return [];
     const shown = this.from(this.#committed + 1, sequence);
     for (const { key, value } of shown) this.#shown.set(key, value);
     this.#committed = sequence;
     this.#committedVersion = shown.at(-1)!.version;
     return shown;
+  }
+
+  /** The rest of the last batch comes no more (toy-copy C3). */
+  endBatch(): void {
+    for (let last = this.#records.at(-1); last?.isOpen === true; last = this.#records.at(-1)) {
+      assert(last.sequence > this.#committed, 'toy-copy C4: what is committed is whole');
+      this.#records.pop();
+      this.#newest.set(last.key, last.before);
+      this.#answers.delete(requestName(last.session, last.request));
+      this.#lastVersion = this.#records.at(-1)?.version ?? this.#committedVersion;
+    }
   }
 
   /** toy-copy C3 @param floor  the first sequence that is kept */

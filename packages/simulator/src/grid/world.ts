@@ -15,6 +15,8 @@ export interface World {
   /** An orderly stop has ended: the process ends. */
   left(member: SimMember): void;
   noted(note: Note): void;
+  /** Whether the partition began anew, after an operator had accepted a loss. */
+  hasBeenLost(partition: number): boolean;
   /** A line of the trace, made only where somebody reads it. */
   trace(line: () => string): void;
 }

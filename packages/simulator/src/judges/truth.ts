@@ -11,6 +11,7 @@
  *                              sealed; and nothing is committed at or below a version at which the partition was opened.
  * truth U5  under-ceiling      Nothing is assigned, handed out or opened above the ceiling of that moment.
  * truth U6  reads-committed    What is read is what the key held, as committed, at some moment of the call.
+ * truth U7  whole-batches      What is committed behind a record of a batch that goes on is of that batch.
  */
 
 import type { ToyRecord } from '../grid/toy-copy.ts';
@@ -112,6 +113,9 @@ export class Truth {
         'versions-rise',
         `${by} commits ${place} at ${record.version}, when ${opened.by} opened ${opened.version}`,
       );
+    const open = truth.records.at(-1);
+    if (open?.isOpen === true && (open.session !== -Math.abs(record.session) || open.epoch !== record.epoch))
+      violated('whole-batches', `${by} commits ${textOf(record)} behind part of a batch: ${textOf(open)}`);
     truth.records.push(record);
     truth.values.set(record.key, record.value);
     truth.requests.add(name);
