@@ -4,7 +4,7 @@ import { type Grid, GridError } from '@ashlar/client';
 import { connectMember } from '@ashlar/transport';
 import { encodeKey, type Key, partitionOf } from '../../packages/serialization/src/index.ts';
 import { Causes, Effects } from './fixtures/effects.ts';
-import { RestartableGrid } from './support/restartable-grid.ts';
+import { acceptLosses, RestartableGrid } from './support/restartable-grid.ts';
 
 const KEYS = Array.from({ length: 300 }, (_, key) => key);
 /** Longer than a member waits for the answer to a delivery. */
@@ -160,6 +160,7 @@ describe('the effects of a listener', () => {
     isKilled = true;
     await writing;
     await grid.startOne(1);
+    await acceptLosses(client);
     await until(async () => (await lag()) + (await undelivered()) === 0);
     // A subscription ends with the log of the member that is gone: what it brought until then came once.
     const counts = await seen.stop();
@@ -178,6 +179,7 @@ describe('the effects of a listener', () => {
     const causes = client.map(Causes);
     await grid.member(1).end('SIGKILL');
     await grid.startOne(1);
+    await acceptLosses(client);
     const isBack = async (): Promise<boolean> => {
       const puts = await Promise.allSettled(KEYS.map((key) => causes.put(key, { n: 199 })));
       return puts.every(({ status }) => status === 'fulfilled');

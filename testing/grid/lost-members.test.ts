@@ -8,7 +8,7 @@ import * as jobs from './fixtures/jobs.ts';
 import { EventLog } from './support/event-log.ts';
 import { memberFlags } from './support/grid.ts';
 import { MemberProcess, runCliProcess } from './support/member-process.ts';
-import { logged, RestartableGrid } from './support/restartable-grid.ts';
+import { acceptLosses, logged, lossesTold, RestartableGrid } from './support/restartable-grid.ts';
 
 const JOBS = fileURLToPath(new URL('fixtures/jobs.ts', import.meta.url));
 const KEYS = Array.from({ length: 100 }, (_, key) => key);
@@ -113,9 +113,32 @@ describe('a member that is killed', () => {
     expect(stats.code).toBe(0);
   });
 
-  it('is told by the others once when it is lost, and once when it is back, and serves its keys again', async () => {
-    const { name } = grid.member(1);
+  it('comes back with nothing, however soon: what it held is lost for every call, and all else is served', async () => {
     await grid.startOne(1);
+    const partitions = await lossesTold(client);
+    while ((await errorOf(map.get(lost, { timeoutMs: FOREVER_MS }))).code !== 'PARTITION_LOST') await pause(20);
+    const { maps: _told, ...verbs } = everyVerb(client, map, lost, FOREVER_MS);
+    for (const [verb, call] of Object.entries(verbs)) {
+      const { code, retryable, details } = await errorOf(call());
+      expect({ verb, code, retryable, details }).toMatchObject({
+        ...{ verb, code: 'PARTITION_LOST', retryable: false },
+      });
+    }
+    const gets = await Promise.allSettled(KEYS.map((key) => map.get(key)));
+    expect(gets.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(10);
+    const shown = await runCliProcess(['cluster', '--address', grid.addresses[0]!]);
+    expect(shown.stdout).toMatch(new RegExp(`${partitions.length} lost`));
+    const ready = await grid.member(0).page('/readyz');
+    expect(ready).toMatchObject({ status: 200, text: expect.stringContaining(`${partitions.length} of`) });
+  });
+
+  it('is told by the others once when it is lost, once when it is back, and serves its keys by an operator', async () => {
+    const { name } = grid.member(1);
+    const recovering = ['recover', '--accept-loss', 'all', '--address', grid.addresses[0]!];
+    expect(await runCliProcess(recovering)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/begun anew, empty/),
+    });
     while ((await Promise.allSettled([map.put(lost, { n: 7 })]))[0].status === 'rejected') await pause(20);
     expect(await map.get(lost)).toEqual({ n: 7 });
     expect(await client.sql('SELECT n FROM lost WHERE n = 7').all()).toContainEqual({ n: 7 });
@@ -141,7 +164,7 @@ describe.each(['in memory', 'on disk'])('a grid (its table %s) all of whose memb
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('goes on under the clients that were connected; what it held is gone, and said to be', async () => {
+  it('goes on under the clients that were connected; what it held is lost, and said to be, or it is another grid', async () => {
     const client = await grid.connect();
     const map = client.map<{ n: number }>('restarted');
     await map.putAll(KEYS.map((n) => [n, { n }]));
@@ -149,16 +172,25 @@ describe.each(['in memory', 'on disk'])('a grid (its table %s) all of whose memb
     await Promise.all([0, 1].map((index) => grid.member(index).end('SIGTERM')));
     for (const call of [map.get(1, { timeoutMs: 300 }), map.put(1, { n: 1 }, { timeoutMs: 300 })]) await errorOf(call);
     await errorOf(client.sql('SELECT 1 AS one', [], { timeoutMs: 300 }).all());
-    const waiting = [
+    const puts = () => [
       map.put(1, { n: 2 }, { timeoutMs: FOREVER_MS }),
       map.process(2, ready.increment, { path: 'n', by: 1 }, { timeoutMs: FOREVER_MS }),
       map.putAll([[3, { n: 3 }]], { timeoutMs: FOREVER_MS }),
     ];
+    const waiting = Promise.allSettled(puts());
     await grid.startAll();
-    await Promise.all(waiting);
+    const outcomes = await waiting;
+    if (kept === 'on disk') {
+      for (const outcome of outcomes) {
+        expect(outcome).toMatchObject({ status: 'rejected' });
+        expect(JSON.stringify(outcome)).toMatch(/PARTITION_LOST/);
+      }
+      await acceptLosses(client);
+      await Promise.all(puts());
+    } else for (const { status } of outcomes) expect(status).toBe('fulfilled');
     expect(await map.getAll([1, 2, 3, 4])).toEqual([{ n: 2 }, { n: 1 }, { n: 3 }, undefined]);
     expect(await client.sql('SELECT count(*) AS n FROM restarted').all()).toEqual([{ n: 3 }]);
-    expect(await log.ended).toMatchObject({ code: 'SEQUENCE_GONE' });
+    expect(await log.ended).toMatchObject({ code: kept === 'on disk' ? 'PARTITION_LOST' : 'SEQUENCE_GONE' });
   });
 });
 
@@ -174,6 +206,7 @@ describe('a member with a name', () => {
       await members[1]!.end('SIGKILL');
       members.push(await MemberProcess.start(flags('second', first.address)));
       expect(members[2]!.address).not.toBe(members[1]!.address);
+      await acceptLosses(client);
       const puts = () => Promise.allSettled(KEYS.map((n) => map.put(n, { n })));
       while ((await puts()).some(({ status }) => status === 'rejected')) await pause(20);
       expect(await client.sql('SELECT count(*) AS n FROM moved').all()).toEqual([{ n: KEYS.length }]);

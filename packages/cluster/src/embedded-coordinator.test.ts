@@ -49,9 +49,14 @@ describe('an embedded coordinator that is started again', () => {
     expect(second.state.catalog).toEqual(catalog);
     expect(second.state.table).toEqual({ ...table, awaited: ['a', 'b'], tableVersion: table.tableVersion + 1 });
     const again = await second.submit(joins('a', 'two'));
+    const own = table.owners.flatMap(([owner], partition) => (owner === 0 ? [partition] : []));
+    expect(again.table.lost).toEqual(own);
+    const outcome = await second.recover([]);
+    expect([outcome.recovered, outcome.table.lost]).toEqual([own, []]);
     for (const [partition, [owner]] of table.owners.entries()) {
-      expect(again.table.epochs[partition]! - table.epochs[partition]!).toBe(owner === 0 ? 1 : 0);
+      expect(outcome.table.epochs[partition]! - table.epochs[partition]!).toBe(owner === 0 ? 1 : 0);
     }
+    await expect(second.recover([own[0]!])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     expect((await second.submit(joins('b'))).table.awaited).toEqual([]);
     expect((await second.submit(creates('y'))).catalog.maps.at(-1)!.id).toBe(catalog.mapIdFloor + 1);
   });

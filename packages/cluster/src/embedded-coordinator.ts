@@ -23,7 +23,13 @@ import { bundleHashesOf, type CatalogState } from './catalog-state.ts';
 import type { Coordinator } from './coordinator.ts';
 import { restored } from './rebuild.ts';
 import { Gathering, stillMissing } from './replicas/gathering.ts';
-import { type ControlPorts, type MembershipAsk, type Recovered, ReplicaControl } from './replicas/replica-control.ts';
+import {
+  type ControlPorts,
+  lostOf,
+  type MembershipAsk,
+  type Recovered,
+  ReplicaControl,
+} from './replicas/replica-control.ts';
 import type { MembershipGrant } from './replicas/replica-controller.ts';
 import { isReplicated } from './replicas/replicated-table.ts';
 import { type ControlCommand, type ControlState, emptyState, step, type TableCommand } from './step.ts';
@@ -152,9 +158,9 @@ export class EmbeddedCoordinator implements Coordinator {
   async recover(partitions: readonly number[]): Promise<Recovered> {
     if (this.#refusal !== undefined) throw this.#refusal;
     if (this.#control === undefined) {
-      throw new GridError('INVALID_ARGUMENT', 'the grid holds no copies: none of its partitions is ever lost', {
-        hint: 'a member that comes back under its name begins with empty partitions',
-      });
+      const wanted = lostOf(this.#state.table, partitions);
+      this.#change({ kind: 'recover', partitions: wanted });
+      return { recovered: wanted, table: this.#state.table };
     }
     return this.#gathering.isUnderWay ? this.#giveUp(partitions) : this.#control.recover(partitions);
   }

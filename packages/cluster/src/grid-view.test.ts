@@ -62,7 +62,9 @@ describe('a view of the grid', () => {
     const [own] = view.ownPartitions;
     expect([view.isMine(own!), view.serves(own!, 2), view.serves(own!, 1)]).toEqual([true, true, false]);
     await coordinator.submit(joins('a', 'two'));
-    expect([view.serves(own!, 2), view.serves(own!, 3), view.epochOf(own!)]).toEqual([false, true, 2]);
+    expect([view.isMine(own!), view.serves(own!, 2), view.serves(own!, 3)]).toEqual([false, false, false]);
+    await coordinator.submit({ kind: 'recover', partitions: [own!] });
+    expect([view.serves(own!, 3), view.serves(own!, 4), view.epochOf(own!)]).toEqual([false, true, 2]);
     const others = view.table.owners.findIndex(([owner]) => owner === 1);
     expect([view.isMine(others), view.serves(others, 99), view.serves(99, 99)]).toEqual([false, false, false]);
   });

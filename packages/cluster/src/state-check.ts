@@ -37,7 +37,7 @@ export function checkedTable(value: unknown): TableState {
   const owners = ownersOf(fields['owners'], partitionCount, members.length);
   const replicas = fields['replicas'];
   const table: TableState = {
-    ...{ partitionCount, epochFloor, members, owners, lost: [], replicas: undefined },
+    ...{ partitionCount, epochFloor, members, owners, lost: lostBy(owners), replicas: undefined },
     backups: countOf('backups', fields['backups'] ?? 0, MEMBERS_MAX),
     minInSync: countOf('minInSync', fields['minInSync'] ?? 1, MEMBERS_MAX),
     gridId: textOf('gridId', fields['gridId']),
@@ -97,6 +97,11 @@ function ownersOf(value: unknown, partitionCount: number, memberCount: number): 
     throw damaged(`it has owners of ${owners.length} of ${partitionCount} partitions`);
   }
   return owners.map((row) => listOf('owners of a partition', row, memberCount).map((one) => indexOf(one, memberCount)));
+}
+
+/** Without copies; with them it is worked out of the rows. */
+function lostBy(owners: readonly (readonly number[])[]): number[] {
+  return [...owners.keys()].filter((partition) => owners[partition]!.length === 0);
 }
 
 function indexOf(value: unknown, length: number): number {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { type ControlState, isTableCommand, step } from './step.ts';
+import { type ControlCommand, type ControlState, isTableCommand, step } from './step.ts';
+import type { TableState } from './table-state.ts';
 import { after, BUNDLE, creates, deploys, drops, freshState, joins, moduleOf } from './testing/values.ts';
 
 const GRID = after(freshState(), joins('a'), joins('b'), creates('orders'), deploys());
@@ -52,9 +53,19 @@ describe('a step', () => {
   });
 });
 
+/** The process that owns a partition. */
+function processOf({ owners, members }: TableState, partition: number): string | undefined {
+  const index = owners[partition]![0];
+  return index === undefined ? undefined : `${members[index]!.id}#${members[index]!.incarnation}`;
+}
+
 describe('control state over random commands', () => {
   const command = fc.oneof(
     fc.constantFrom(joins('a'), joins('b'), joins('a', 'two'), joins('b', 'three')),
+    fc.constantFrom<ControlCommand>(
+      { kind: 'recover', partitions: [0, 1, 2, 3] },
+      { kind: 'recover', partitions: [9] },
+    ),
     fc.constantFrom(...['x', 'y', 'orders'].map((name) => creates(name))),
     fc.constantFrom(drops('x'), drops('orders')),
     fc.constantFrom(deploys(), deploys({ bundle: '2;' }), { kind: 'removeModule', name: 'audit' } as const),
@@ -72,9 +83,13 @@ describe('control state over random commands', () => {
           expect(table.tableVersion - before.table.tableVersion).toBe(table === before.table ? 0 : 1);
           expect(catalog.catalogVersion - before.catalog.catalogVersion).toBe(catalog === before.catalog ? 0 : 1);
           before.table.epochs.forEach((epoch, partition) => {
-            const owner = table.owners[partition]![0]!;
-            const isSame = table.members[owner]!.incarnation === before.table.members[owner]!.incarnation;
-            expect(table.epochs[partition]! - epoch).toBeGreaterThanOrEqual(isSame ? 0 : 1);
+            const [is, was] = [processOf(table, partition), processOf(before.table, partition)];
+            expect(table.epochs[partition]! - epoch).toBe(
+              is === undefined || is === was ? 0 : table.epochFloor - epoch,
+            );
+            expect(table.epochs[partition]! > epoch).toBe(is !== undefined && is !== was);
+            if (was !== undefined) expect([was, undefined]).toContain(is);
+            expect(table.lost.includes(partition)).toBe(is === undefined);
           });
           for (const { id, name } of catalog.maps) expect(given.set(id, given.get(id) ?? name).get(id)).toBe(name);
         }

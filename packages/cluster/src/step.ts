@@ -31,6 +31,7 @@ import {
   type JoinedMember,
   joined,
   notAwaiting,
+  recovered,
   type TableState,
 } from './table-state.ts';
 
@@ -45,6 +46,8 @@ export type TableCommand =
   | { readonly kind: 'join'; readonly member: JoinedMember; readonly held?: ControlState | undefined }
   /** Members that have not come by now are lost, not awaited. */
   | { readonly kind: 'stopAwaiting' }
+  /** An operator accepts that partitions of a grid without copies are lost; those that are not are passed over. */
+  | { readonly kind: 'recover'; readonly partitions: readonly number[] }
   /** Changes of rows, each by itself: those that do not fit any more are passed over. */
   | { readonly kind: 'replicas'; readonly changes: readonly ReplicaChange[] };
 
@@ -57,9 +60,16 @@ export function emptyState(
   return { table: emptyTable(table), catalog: emptyCatalog({ gridId: table.gridId, mapIdFloor }) };
 }
 
+const TABLE_COMMANDS: ReadonlySet<ControlCommand['kind']> = new Set<TableCommand['kind']>([
+  'join',
+  'stopAwaiting',
+  'recover',
+  'replicas',
+]);
+
 /** Whether a command changes the table; otherwise it changes the catalog. */
 export function isTableCommand(command: ControlCommand): command is TableCommand {
-  return command.kind === 'join' || command.kind === 'stopAwaiting' || command.kind === 'replicas';
+  return TABLE_COMMANDS.has(command.kind);
 }
 
 /**
@@ -80,6 +90,7 @@ export function step(state: ControlState, command: ControlCommand): ControlState
 
 function tableStep(state: ControlState, command: TableCommand): ControlState {
   if (command.kind === 'stopAwaiting') return withTable(state, notAwaiting(state.table));
+  if (command.kind === 'recover') return withTable(state, recovered(state.table, command.partitions));
   if (command.kind === 'replicas') return withTable(state, changed(state.table, command.changes));
   const { member, held } = command;
   if (isReplicated(state.table)) {

@@ -1,5 +1,5 @@
 import type { Epoch } from '@ashlar/core';
-import { assertTableFollows, joined, notAwaiting, type TableState, withMember } from './table-state.ts';
+import { assertTableFollows, joined, notAwaiting, recovered, type TableState, withMember } from './table-state.ts';
 import { after, freshState, joins, memberNamed } from './testing/values.ts';
 
 const EMPTY = freshState('grid', 2, 256).table;
@@ -22,12 +22,27 @@ describe('a table', () => {
     expect(() => joined(TWO, memberNamed('c'))).toThrow(/complete.*2 members/);
   });
 
-  it('T2: gives a new process its own partitions at new epochs, and nobody else one', () => {
+  it('T3: has lost what a process held when another joins under its name, and nothing else', () => {
     const table = withMember(TWO, memberNamed('b', 'two'));
-    table.owners.forEach(([primary], partition) => {
-      expect(table.epochs[partition]! - TWO.epochs[partition]!).toBe(primary === 1 ? 1 : 0);
+    const held = TWO.owners.flatMap(([primary], partition) => (primary === 1 ? [partition] : []));
+    expect([table.lost, table.epochs]).toEqual([held, TWO.epochs]);
+    table.owners.forEach((owners, partition) => {
+      expect(owners).toEqual(held.includes(partition) ? [] : TWO.owners[partition]);
     });
-    expect(table.owners).toBe(TWO.owners);
+    const again = withMember(table, memberNamed('b', 'three'));
+    expect([again.lost, again.owners]).toEqual([held, table.owners]);
+    expect(withMember(again, memberNamed('a', 'two')).lost).toHaveLength(256);
+  });
+
+  it('T2: begins lost partitions anew where placement has them, those that are named, at new epochs', () => {
+    const lost = withMember(TWO, memberNamed('b', 'two'));
+    const [first, ...others] = lost.lost;
+    const one = recovered(lost, [first!, lost.owners.findIndex(({ length }) => length > 0)]);
+    expect([one.lost, one.owners[first!], one.epochs[first!], one.epochFloor]).toEqual([others, [1], 2, 2]);
+    const all = recovered(one, others);
+    expect([all.lost, all.owners]).toEqual([[], TWO.owners]);
+    expect(new Set(all.epochs)).toEqual(new Set([1, 2, 3]));
+    expect(recovered(all, [0])).toBe(all);
   });
 
   it('gives a new process of an incomplete grid no epoch', () => {
@@ -59,6 +74,8 @@ describe('what follows a table', () => {
       [awaiting, (table) => withMember(table, memberNamed('a', 'two')), 1],
       [awaiting, notAwaiting, 1],
       [TWO, notAwaiting, 0],
+      [withMember(TWO, memberNamed('b', 'two')), (table) => recovered(table, table.lost), 1],
+      [TWO, (table) => recovered(table, [0]), 0],
     ];
     for (const [before, change, rises] of steps) {
       const table = change(before);
@@ -84,7 +101,13 @@ describe('what follows a table', () => {
     ['a lower floor', { ...next, epochFloor: 0 }, /T2/],
     ['an epoch that falls', { ...next, epochs: next.epochs.map(() => 0 as Epoch) }, /T2/],
     ['an epoch above the floor', { ...next, epochs: next.epochs.map(() => 9 as Epoch) }, /T2/],
-    ['a new process at old epochs', { ...next, epochs: TWO.epochs }, /T2.*epoch 1 after 1/],
+    [
+      'an epoch without a new owner',
+      { ...next, epochFloor: 2, epochs: next.epochs.map(() => 2 as Epoch) },
+      /T2.*epoch 2 after 1/,
+    ],
+    ['what a new process took over', { ...next, owners: TWO.owners, lost: [] }, /T3.*another process/],
+    ['lost partitions that somebody owns', { ...next, owners: TWO.owners }, /T3/],
     ['no epochs', { ...next, epochs: [] }, /T2/],
     ['other owners', { ...next, owners: next.owners.map(() => [0]) }, /T3/],
   ])('is not one with %s', (_, table, broken) => {

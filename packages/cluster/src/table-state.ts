@@ -2,7 +2,7 @@
  * The table: the members of a grid and who owns which partition at which epoch, as one value with a version of its own, and
  * its pure steps. No I/O, no clock, no chance.
  *
- *   joined, withMember, notAwaiting: table -> table'                 or a GridError, and the table stays
+ *   joined, withMember, notAwaiting, recovered: table -> table'      or a GridError, and the table stays
  *
  * A grid without copies keeps its partitions with their owners (T3). One with copies (replicas/replicated-table.ts) has a row a
  * partition, which says who owns it.
@@ -11,8 +11,8 @@
  *                 (rebuild.ts) goes on further above.
  * table-state T2  The epoch of a partition rises whenever its primary (a member in one incarnation) changes, and never
  *                 falls; epochFloor is the highest ever given.
- * table-state T3  Without copies, once complete, the table keeps its partitions' owners: a member that comes back under its
- *                 name takes its own.
+ * table-state T3  Without copies, once complete, a partition is owned by one process. When another one joins under the name of
+ *                 its member it is lost, and owned by nobody; it begins anew, where placement has it, only by an operator's word.
  */
 import {
   assert,
@@ -98,20 +98,25 @@ export function joined(table: TableState, member: JoinedMember): TableState {
 
 /** The table with owners for its partitions, once all expected members are there. */
 function completed(table: TableState): TableState {
-  const { members, expectedMembers, partitionCount, epochFloor } = table;
+  const { members, expectedMembers, epochFloor } = table;
   if (members.length < expectedMembers) return table;
-  const owners = assignPartitions(
-    members.map(({ id }) => id),
-    partitionCount,
-    1,
-  );
+  const owners = placed(table);
   const epoch = (epochFloor + 1) as Epoch;
   return { ...table, owners, epochs: owners.map(() => epoch), epochFloor: epoch };
 }
 
+/** Who owns what without copies, by the names of the members: always the same. */
+function placed({ members, partitionCount }: TableState): TableState['owners'] {
+  return assignPartitions(
+    members.map(({ id }) => id),
+    partitionCount,
+    1,
+  );
+}
+
 /**
- * A member of the table is there, in this incarnation. A new one has nothing of what the old one held: without copies it takes
- * that one's partitions at new epochs, empty.
+ * A member of the table is there, in this incarnation. A new one has nothing of what the old one held: without copies the
+ * partitions of that one are lost.
  */
 export function withMember(table: TableState, member: JoinedMember): TableState {
   const index = table.members.findIndex(({ id }) => id === member.id);
@@ -124,14 +129,31 @@ export function withMember(table: TableState, member: JoinedMember): TableState 
   }
   const tableVersion = table.tableVersion + 1;
   if (isSame) return { ...table, awaited, tableVersion };
+  const owners = table.owners.map((owned) => (owned[0] === index ? NOBODY : owned));
+  const lost = [...owners.keys()].filter((partition) => owners[partition]!.length === 0);
+  return { ...table, awaited, tableVersion, members: table.members.with(index, member), owners, lost };
+}
+
+/**
+ * An operator accepts that partitions are lost: those begin anew, empty, at new epochs.
+ *
+ * @param partitions  those that are not lost are passed over
+ */
+export function recovered(table: TableState, partitions: readonly number[]): TableState {
+  assert(!isReplicated(table), 'a grid with copies recovers partitions by a change of their rows');
+  const begun = new Set(partitions.filter((partition) => table.lost.includes(partition)));
+  if (begun.size === 0) return table;
+  const byPlacement = placed(table);
   const epoch = (table.epochFloor + 1) as Epoch;
   return {
-    ...{ ...table, awaited, tableVersion },
-    members: table.members.with(index, member),
-    epochs: table.epochs.map((old, partition) => (table.owners[partition]?.[0] === index ? epoch : old)),
-    epochFloor: table.owners.length > 0 ? epoch : table.epochFloor,
+    ...{ ...table, tableVersion: table.tableVersion + 1, epochFloor: epoch },
+    owners: table.owners.map((owned, partition) => (begun.has(partition) ? byPlacement[partition]! : owned)),
+    epochs: table.epochs.map((old, partition) => (begun.has(partition) ? epoch : old)),
+    lost: table.lost.filter((partition) => !begun.has(partition)),
   };
 }
+
+const NOBODY: readonly number[] = [];
 
 /** Members that have not come by now are lost, not awaited. */
 export function notAwaiting(table: TableState): TableState {
@@ -163,25 +185,26 @@ export function assertTableFollows(after: TableState, before: TableState): void 
     return;
   }
   assert(
-    before.owners.length === 0 || after.owners === before.owners,
-    'table-state T3: owners of a complete table change',
+    before.owners.length === 0 || after.owners.length === before.owners.length,
+    'table-state T3: the partitions of a complete table change',
   );
   assert(after.epochs.length === after.owners.length, 'table-state T2: a partition has no epoch');
-  for (const [partition, epoch] of after.epochs.entries()) assertEpoch(partition, epoch, after, before);
+  for (const [partition, epoch] of after.epochs.entries()) assertOwned(partition, epoch, after, before);
 }
 
-function assertEpoch(partition: number, epoch: Epoch, after: TableState, before: TableState): void {
-  const old = before.epochs[partition] ?? before.epochFloor;
-  const isSame = before.owners.length > 0 && isSamePrimary(partition, after, before);
+function assertOwned(partition: number, epoch: Epoch, after: TableState, before: TableState): void {
+  const [now, then] = [primaryIn(after, partition), primaryIn(before, partition)];
+  const isSame = now === undefined || (now.id === then?.id && now.incarnation === then.incarnation);
   assert(
-    epoch <= after.epochFloor && (isSame ? epoch >= old : epoch > old),
+    after.lost.includes(partition) === (now === undefined),
+    'table-state T3: a partition is lost when nobody owns it, and then only',
+  );
+  assert(isSame || then === undefined, () => `table-state T3: partition ${partition} passes to another process`);
+  const old = before.epochs[partition] ?? before.epochFloor;
+  assert(
+    epoch <= after.epochFloor && (isSame ? epoch === old : epoch > old),
     () => `table-state T2: partition ${partition} has epoch ${epoch} after ${old}`,
   );
-}
-
-function isSamePrimary(partition: number, after: TableState, before: TableState): boolean {
-  const [now, then] = [primaryIn(after, partition), primaryIn(before, partition)];
-  return now?.id === then?.id && now?.incarnation === then?.incarnation;
 }
 
 function primaryIn({ owners, members }: TableState, partition: number): JoinedMember | undefined {

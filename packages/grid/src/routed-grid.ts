@@ -223,6 +223,8 @@ export class RoutedGrid implements Grid {
     const { recovered } = await this.#context.turns.ask(this.#timed(call), (member, options) =>
       member.admin.recover(request, options),
     );
+    // The calls that follow find the partitions: by the table of before they would be told of the loss once more.
+    await this.#router.refresh();
     return recovered;
   }
 

@@ -235,7 +235,7 @@ export async function makeParts(
   // Before whoever acts on a change of the table: what was lost with it is lost for all of them.
   const ownership = new Ownership(control);
   control.onTable((now, before) => {
-    for (const { level, facts, message } of linesOf(before, now, self)) log[level](facts, message);
+    for (const { level, facts, message } of linesOf(before, now)) log[level](facts, message);
     peers.follow(now.members, self, { silent: now.silent, hasCopies: now.replicas !== undefined });
   });
   store.checkEpochs((partition) => ownership.epochOf(partition));

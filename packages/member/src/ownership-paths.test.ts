@@ -45,11 +45,12 @@ function context(signal = new AbortController().signal): CallContext {
   };
 }
 
-/** Another primary had all partitions for a moment: a member of our name joined anew. */
+/** All partitions are lost with a process of our name, and begin anew here. */
 async function loseAndRegain(): Promise<void> {
   const { id, address, httpAddress, zone } = parts.control.table.members[0]!;
   const member: JoinedMember = { id, address, httpAddress, zone, incarnation: `${++incarnation}` };
   await parts.control.submit({ kind: 'join', member });
+  await parts.control.recover([]);
 }
 
 beforeAll(async () => {
@@ -267,7 +268,8 @@ describe('a key-value batch', () => {
     async (_, opcode) => {
       const { tableVersion } = parts.control.table;
       const order: number[] = [];
-      const asked = [batch(opcode, tableVersion + 1), batch(OPCODE.GET, tableVersion + 1)];
+      const regained = tableVersion + 2;
+      const asked = [batch(opcode, regained), batch(OPCODE.GET, regained)];
       asNextRefresh(loseAndRegain);
       const answers = send(...asked);
       for (const { batchId: id, errors } of await answers) order.push(id, errors.length);

@@ -90,14 +90,18 @@ export class ChaosRun {
     const { backups } = this.#options;
     this.#grid = await ChaosGrid.start({ backups, partitions: PARTITIONS });
     this.#watch = new TableWatch(this.#grid.member(COORDINATOR).address);
+    const ended = new AbortController();
     try {
       await this.#prepare();
+      // With copies nothing is ever lost here: a loss stays, and is judged.
+      if (backups === 0) void this.#acceptLosses(ended.signal);
       await this.#breakThings(AbortSignal.any([signal, AbortSignal.timeout(this.#options.forMs)]));
       return await this.#judge();
     } catch (error) {
       this.#tell(this.#grid.logs());
       throw error;
     } finally {
+      ended.abort();
       await Promise.all(this.#followers.map((follower) => follower.stop()));
       await this.#watch.stop();
       await this.#grid.stop();
@@ -249,6 +253,15 @@ export class ChaosRun {
       await pause(LOOK_MS);
     }
     return undefined;
+  }
+
+  /** As an operator would: what a killed member held begins anew when it is back. */
+  async #acceptLosses(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const table = await this.#grid.table().catch(() => undefined);
+      if (table !== undefined && table.lost.length > 0) await this.#clients[0]!.recover('all').catch(() => []);
+      await pause(LOOK_MS);
+    }
   }
 
   #isWhole({ owners }: PartitionTable): boolean {

@@ -33,7 +33,7 @@ describe('a chaos run of three members with a backup each', () => {
 
 describe('a chaos run of three members without backups', () => {
   it(
-    'tells what a member loses that is killed and comes back empty: writes, events, effects',
+    'tells what is lost with a member that is killed, once an operator has accepted it: writes, events, effects',
     async () => {
       const verdict = verdictOf(await found({ faults: ['kill'], forMs: 2500, callsASecond: 300, calmMs: 1500 }));
       expect(verdict.ok).toBe(false);

@@ -1,8 +1,11 @@
 /** Two members on ports of their own, each started again with the command it was started with. */
-import { type ConnectOptions, connect, type Grid } from '@ashlar/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ConnectOptions, connect, type Grid, GridError } from '@ashlar/client';
 import { memberFlags, type TestGridOptions } from './grid.ts';
 import { MemberProcess } from './member-process.ts';
 import { freePort } from './tcp-proxy.ts';
+
+const POLL_MS = 20;
 
 export interface RestartableOptions extends TestGridOptions {
   /** Settings of the first member alone, which holds the coordinator. */
@@ -62,6 +65,37 @@ export class RestartableGrid {
   async stop(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()));
     await Promise.all(this.#members.map((member) => (member?.hasEnded === false ? member.end('SIGKILL') : undefined)));
+  }
+}
+
+/** Partitions that are lost, once some are: a member that is started again first joins. */
+export async function lossesTold(client: Grid): Promise<readonly number[]> {
+  for (;;) {
+    const { partitions } = await untilAnswered(() => client.cluster());
+    const lost = partitions.flatMap(({ phase }, partition) => (phase === 'lost' ? [partition] : []));
+    if (lost.length > 0) return lost;
+    await sleep(POLL_MS);
+  }
+}
+
+/** As an operator does once it is told: what was held by a process that has ended begins anew. @returns the partitions */
+export async function acceptLosses(client: Grid): Promise<readonly number[]> {
+  for (;;) {
+    const recovered = await untilAnswered(() => client.recover('all'));
+    if (recovered.length > 0) return recovered;
+    await sleep(POLL_MS);
+  }
+}
+
+/** Repeats what nobody can answer at this moment. */
+async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!GridError.wrap(error).retryable) throw error;
+      await sleep(POLL_MS);
+    }
   }
 }
 

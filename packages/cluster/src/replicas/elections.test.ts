@@ -58,11 +58,14 @@ describe('elections', () => {
     expect(causes(lost, recovered)).toEqual(['0: a b recovered']);
   });
 
-  it('of a grid without copies are partitions whose process is another one', () => {
+  it('of a grid without copies are partitions that begin anew, not those that are lost', () => {
     const complete = after(freshState('grid', 2, PARTITIONS), joins('a'), joins('b'));
     expect(new Set(electionsOf(undefined, complete.table).map(({ cause }) => cause))).toEqual(new Set(['created']));
-    const elections = electionsOf(complete.table, after(complete, joins('b', 'two')).table);
-    expect(elections.length).toBeGreaterThan(0);
-    for (const { from, to, cause } of elections) expect([from, to, cause]).toEqual(['b', 'b', 'restarted']);
+    const lost = after(complete, joins('b', 'two'));
+    expect(lost.table.lost.length).toBeGreaterThan(0);
+    expect(electionsOf(complete.table, lost.table)).toEqual([]);
+    const elections = electionsOf(lost.table, after(lost, { kind: 'recover', partitions: lost.table.lost }).table);
+    expect(elections.map(({ partition }) => partition)).toEqual(lost.table.lost);
+    for (const { from, to, cause } of elections) expect([from, to, cause]).toEqual([undefined, 'b', 'recovered']);
   });
 });

@@ -4,10 +4,9 @@ import type { TableState } from '../table-state.ts';
 
 /**
  * `created`: the partition was handed out. `died`: nobody had heard of its primary. `left`: it was stopped in order. `retried`: who had
- * been named did not take over in time, or died. `restarted`: its process was started anew, and nobody else held it. `recovered`: it was
- * lost, and an operator let it begin anew.
+ * been named did not take over in time, or died. `recovered`: it was lost, and an operator let it begin anew.
  */
-export type ElectionCause = 'created' | 'died' | 'left' | 'retried' | 'restarted' | 'recovered';
+export type ElectionCause = 'created' | 'died' | 'left' | 'retried' | 'recovered';
 
 export interface Election {
   readonly partition: number;
@@ -38,7 +37,8 @@ function primaryIn(table: TableState | undefined, partition: number): MemberId |
 function causeOf(before: TableState | undefined, after: TableState, partition: number): ElectionCause {
   if ((before?.epochs[partition] ?? 0) === 0) return 'created';
   const [was, is] = [before?.replicas?.partitions[partition], after.replicas?.partitions[partition]];
-  return was === undefined || is === undefined ? 'restarted' : causeOfRows(was, is);
+  // Without copies nobody takes over: an epoch changes when a lost partition begins anew.
+  return was === undefined || is === undefined ? 'recovered' : causeOfRows(was, is);
 }
 
 function causeOfRows(was: PartitionReplicas, is: PartitionReplicas): ElectionCause {

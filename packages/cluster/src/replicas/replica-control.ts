@@ -14,6 +14,7 @@
  *                     what has gathered.
  */
 import {
+  assert,
   GridError,
   type MemberId,
   memberOfReplica,
@@ -218,9 +219,8 @@ export class ReplicaControl {
   recover(partitions: readonly number[]): Recovered {
     const table = this.#controlled.table();
     const replicas = this.#replicas();
-    const wanted = partitions.length === 0 ? table.lost : [...new Set(partitions)];
-    const others = wanted.filter((partition) => !table.lost.includes(partition));
-    if (others.length > 0 || replicas === undefined) throw notLost(others, table);
+    const wanted = lostOf(table, partitions);
+    assert(replicas !== undefined, 'who is controlled has rows');
     const now = { ms: this.#ports.nowMs(), version: this.#ports.version() };
     this.#noticeGap(now.ms);
     const outcome = this.#controller.recover(replicas, wanted, now);
@@ -277,6 +277,19 @@ export class ReplicaControl {
     const { backups, expectedMembers } = this.#controlled.table();
     return new ReplicaController({ ...this.#ports.times, copies: backups + 1, expectedMembers }, this.#ports.nowMs());
   }
+}
+
+/**
+ * The lost partitions that an operator means.
+ *
+ * @param partitions  none: all that are lost
+ * @throws GridError INVALID_ARGUMENT: one of them is not lost
+ */
+export function lostOf(table: TableState, partitions: readonly number[]): readonly number[] {
+  const wanted = partitions.length === 0 ? table.lost : [...new Set(partitions)];
+  const others = wanted.filter((partition) => !table.lost.includes(partition));
+  if (others.length > 0) throw notLost(others, table);
+  return wanted;
 }
 
 function notLost(partitions: readonly number[], { partitionCount }: TableState): GridError {

@@ -5,11 +5,17 @@
  *   read the pair -> step -> swap what differs, if both are still as read, the new bundle with it -> else from the start
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { GridError, type ReplicaId, type ReplicaTransaction } from '@ashlar/core';
+import type { ReplicaId, ReplicaTransaction } from '@ashlar/core';
 import { missingBundle } from '../bundles.ts';
 import { bundleHashesOf } from '../catalog-state.ts';
 import type { Coordinator } from '../coordinator.ts';
-import { type ControlPorts, type MembershipAsk, type Recovered, ReplicaControl } from '../replicas/replica-control.ts';
+import {
+  type ControlPorts,
+  lostOf,
+  type MembershipAsk,
+  type Recovered,
+  ReplicaControl,
+} from '../replicas/replica-control.ts';
 import type { MembershipGrant } from '../replicas/replica-controller.ts';
 import { type ControlCommand, type ControlState, step } from '../step.ts';
 import type { TableState } from '../table-state.ts';
@@ -106,7 +112,10 @@ export class CompareAndSetCoordinator implements Coordinator {
   async recover(partitions: readonly number[]): Promise<Recovered> {
     await turn();
     const { control } = this.#shared;
-    if (control === undefined) throw new GridError('INVALID_ARGUMENT', 'the grid holds no copies');
+    if (control === undefined) {
+      const recovered = lostOf(this.#shared.state.table, partitions);
+      return { recovered, table: (await this.submit({ kind: 'recover', partitions: recovered })).table };
+    }
     const outcome = control.recover(partitions);
     this.#accept(this.#shared.state);
     return outcome;

@@ -148,7 +148,7 @@ const SECRET = {
 
 export const memberSchema = z.strictObject({
   name: text(
-    "The member's name; a restarted member under the same name takes its partitions back. Default: host:port.",
+    "The member's name; a restarted member comes back under the same name, and holds nothing. Default: host:port.",
     '',
   ),
   zone: text('Members of one zone fail together. Default: the host name.', ''),

@@ -16,7 +16,7 @@ export interface PartitionStates {
 
 export function partitionStates({ owners, lost, replicas, backups, minInSync }: TableState): PartitionStates {
   if (replicas === undefined) {
-    return { whole: owners.length, degraded: 0, readOnly: 0, promoting: 0, lost: 0 };
+    return { whole: owners.length - lost.length, degraded: 0, readOnly: 0, promoting: 0, lost: lost.length };
   }
   const states = { whole: 0, degraded: 0, readOnly: 0, promoting: 0, lost: lost.length };
   for (const { phase, inSync } of replicas.partitions) {

@@ -338,10 +338,24 @@ describe('accepting the loss of partitions', () => {
     expect(await service.recover({ partitions: [] }, context)).toEqual({ recovered: [0, 2, 3] });
   });
 
-  it('is refused of partitions that are not lost, and of grids without copies', async () => {
+  it('begins what another process held anew at once where there are no copies', async () => {
+    const { service, control, coordinator } = await bench({ members: [SELF, OTHER] });
+    const { owners } = control.table;
+    await coordinator.submit(joins(OTHER, 'two'));
+    const { lost } = control.table;
+    expect(lost).toEqual([0, 1, 2, 3].filter((partition) => owners[partition]![0] === 1));
+    expect((await service.getReplicas(context)).partitions.map(({ phase }) => phase)).toEqual(
+      owners.map(([owner]) => (owner === 1 ? 'lost' : 'serving')),
+    );
+    expect(await service.recover({ partitions: [] }, context)).toEqual({ recovered: lost });
+    expect(control.table.owners).toEqual(owners);
+  });
+
+  it('is refused of partitions that are not lost, with copies and without', async () => {
     const { service } = await lost();
     await expect(service.recover({ partitions: [1, 4] }, context)).rejects.toEqual(code('INVALID_ARGUMENT'));
     const plain = await bench();
-    await expect(plain.service.recover({ partitions: [] }, context)).rejects.toEqual(code('INVALID_ARGUMENT'));
+    await expect(plain.service.recover({ partitions: [1] }, context)).rejects.toEqual(code('INVALID_ARGUMENT'));
+    expect(await plain.service.recover({ partitions: [] }, context)).toEqual({ recovered: [] });
   });
 });

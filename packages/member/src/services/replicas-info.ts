@@ -37,7 +37,7 @@ function partitionsOf(table: TableState): readonly PartitionInfo[] {
 function ownedBy({ members, epochs }: TableState, owners: readonly number[], partition: number): PartitionInfo {
   const names = owners.map((index) => members[index]!.id);
   return {
-    ...{ phase: 'serving', epoch: epochs[partition]!, primary: names[0] ?? NOBODY },
+    ...{ phase: names.length > 0 ? 'serving' : 'lost', epoch: epochs[partition]!, primary: names[0] ?? NOBODY },
     ...{ inSync: names, gone: [], wanted: names },
   };
 }

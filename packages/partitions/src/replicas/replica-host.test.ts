@@ -1,5 +1,6 @@
 /** Members that hold copies for each other, with real stores: what is acknowledged survives, and nobody serves what is another's. */
 import { memberOfReplica, type PartitionId } from '@ashlar/core';
+import { DEFAULT_TIMINGS } from '@ashlar/replication';
 import { decodeMessage } from './message-codec.ts';
 import { HostGrid, type HostMember, LATER_MAP, outcomeOf } from './testing/host-grid.ts';
 
@@ -80,6 +81,28 @@ describe('a grid of three members with a backup each', () => {
     for (const batch of batches) expect(batch.state).toBe('committed');
     for (let partition = 0; partition < 4; partition++)
       expect(grid.primaryOf(partition).get(partition, 1)).toBe(partition);
+    expect(grid.failures).toEqual([]);
+  });
+});
+
+describe('a primary whose copy is the only one', () => {
+  it('serves on while the coordinator is away for seconds, and stops before anybody may begin without it', async () => {
+    const grid = await HostGrid.start({ names: ['a', 'b'], partitionCount: 2, backups: 1 });
+    const alone = grid.members.get('a')!;
+    grid.kill('b');
+    await grid.until(() => grid.table.partitions.every(({ inSync }) => inSync.join() === alone.replica), 5000);
+    await grid.until(() => grid.isServed, 1000);
+    grid.cutOff.add('a');
+    await grid.advance(DEFAULT_TIMINGS.loneLeaseMs - 1000);
+    expect(alone.host.served.readRefusal(0)).toBeUndefined();
+    expect(await outcomeOf(grid, alone.put(0, 1, 'alone'))).toBe(true);
+    expect(alone.get(0, 1)).toBe('alone');
+    await grid.advance(1000);
+    expect(alone.host.served.readRefusal(0)).toMatchObject({ code: 'LEASE_EXPIRED' });
+    expect(() => alone.put(0, 2, 'later')).toThrow(expect.objectContaining({ code: 'LEASE_EXPIRED' }));
+    grid.cutOff.clear();
+    await grid.until(() => alone.host.served.readRefusal(0) === undefined, 5000);
+    expect(alone.get(0, 1)).toBe('alone');
     expect(grid.failures).toEqual([]);
   });
 });
