@@ -56,6 +56,8 @@ const SETTLE_TIMEOUT_MS = 60_000;
 /** Nothing has changed for as long, and something is still missing: it will not come. */
 const STILL_MS = 15_000;
 const LOOK_MS = 100;
+/** A set that lost its other copy so shortly before a fault has nobody to take over. */
+const ALONE_BEFORE_MS = 1000;
 const EFFECTS_SHOWN = 10;
 const FILES = ['./load/user-code.ts', '../fixtures/processors.ts'];
 const JUDGED = [Counters.name, ONCE, Causes.name, Effects.name];
@@ -193,15 +195,21 @@ export class ChaosRun {
     const { kind, text } = fault;
     const record: FaultRecord = {
       ...{ kind, text, answered, outagesMs },
-      isAllHeldUp: fault.isCoordinatorAway && isOnAll(table, COORDINATOR),
+      isAllHeldUp: fault.isCoordinatorDeaf === true || (fault.isCoordinatorAway && isOnAll(table, COORDINATOR)),
       mustChangeEpoch: this.#options.backups > 0 && fault.changesEpochs,
-      sameEpochs: concerned.filter((partition) => settled?.table.epochs[partition] === table.epochs[partition]).length,
+      sameEpochs: concerned.filter((partition) => this.#isAsBefore(partition, table, settled?.table, beganMs)).length,
       takeovers: fault.isMeasured ? this.#takeovers(concerned, beganMs, answeredMs) : [],
       settledMs: settled?.afterMs,
     };
     this.#records.push(record);
     this.#tell(`  ${toldOf(record, concerned.length)}`);
     return settled !== undefined;
+  }
+
+  /** Whether it has its epoch still, though another copy could have taken over. */
+  #isAsBefore(partition: number, before: PartitionTable, after: PartitionTable | undefined, beganMs: number): boolean {
+    const wasAlone = (this.#watch.aloneMs.get(partition) ?? 0) >= beganMs - ALONE_BEFORE_MS;
+    return !wasAlone && after?.epochs[partition] === before.epochs[partition];
   }
 
   /** Of partitions that were served again, by whomever, before a write was answered. */

@@ -9,8 +9,8 @@ export interface FaultRecord {
   readonly kind: FaultKind;
   readonly text: string;
   /**
-   * Whether it held up every partition: the coordinator was away, and each had a copy on its member. Nobody can take that copy
-   * out of the set then, so none can answer.
+   * Whether it held up every partition. The coordinator was away, and each had a copy on its member: nobody can take that copy out of
+   * the set then, so none can answer. Or it heard nobody, and took all for dead.
    */
   readonly isAllHeldUp: boolean;
   /** Calls that were answered between its begin and its end. */

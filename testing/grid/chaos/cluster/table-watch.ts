@@ -28,6 +28,8 @@ export class TableWatch {
   table: PartitionTable | undefined;
   /** By partition: when the table named its newest epoch, and when it said that this epoch is served. */
   readonly epochs = new Map<number, EpochTimes>();
+  /** By partition: when its primary was last seen alone in its set. */
+  readonly aloneMs = new Map<number, number>();
   readonly #stopping = new AbortController();
   readonly #address: string;
   readonly #following: Promise<void>;
@@ -66,6 +68,7 @@ export class TableWatch {
     const nowMs = performance.now();
     for (const [partition, { length: copies }] of table.owners.entries()) {
       this.#note(partition, table.epochs[partition]!, copies > 0, nowMs);
+      if (copies === 1) this.aloneMs.set(partition, nowMs);
       if (copies === 0) continue;
       const epoch = table.epochs[partition]!;
       const before = this.#served.get(partition);

@@ -33,6 +33,8 @@ export interface Fault {
    * before, and whoever is left alone in one has a lease that outlasts a restart.
    */
   readonly isCoordinatorAway: boolean;
+  /** Whether the coordinator hears nobody, and is heard: it takes all others for dead, and they stop by its word. */
+  readonly isCoordinatorDeaf?: boolean;
   /** Whether it is a plain one, which tells how long writes wait. */
   readonly isMeasured: boolean;
   begin(): Promise<void>;
@@ -166,7 +168,8 @@ function onewayOf(grid: ChaosGrid, random: Random): Fault {
   const isHeard = random.below(2) === 0;
   const rules = far.map((other) => (isHeard ? cut(other, victim) : cut(victim, other)));
   const text = isHeard ? `${victim} hears nothing of ${far.join(', ')}` : `${far.join(', ')} hear nothing of ${victim}`;
-  return linkFault(grid, random, 'oneway', victim, text, rules);
+  const isCoordinatorDeaf = isHeard && victim === COORDINATOR && others.length === MEMBERS.length - 1;
+  return { ...linkFault(grid, random, 'oneway', victim, text, rules), isCoordinatorDeaf };
 }
 
 /** A member, and some or all of the others; whether clients are concerned too. */
