@@ -124,6 +124,19 @@ describe('a member that stands still, though its link is up', () => {
     expect(bench.grid.members[1]!.streamsOpened).toBe(streamsOpened);
   });
 
+  it('holds nobody up who asks nobody else: that another one has taken over is heard of all the same', async () => {
+    bench.grid.serve(COPIED.map(() => [1, 2]));
+    const router = await bench.connect({ timeoutMs: 60_000 });
+    await Promise.all(KEYS.map((key) => put(router, key, key)));
+    stall(bench.grid.members[1]!);
+    const before = bench.grid.members[1]!.batches.length;
+    const calls = KEYS.map((key) => getAndPut(router, key));
+    await until(() => bench.grid.members[1]!.batches.length > before);
+    bench.grid.serve(COPIED.map(() => [2]));
+    expect(await Promise.all(calls)).toEqual(KEYS);
+    expect(timesApplied()).toBe(1);
+  });
+
   it('keeps what is still its own: only calls for partitions that went to another member go there', async () => {
     const router = await bench.connect({ timeoutMs: 60_000 });
     const [, slow, next] = bench.grid.members;
