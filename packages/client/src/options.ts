@@ -36,7 +36,7 @@ export interface ConnectOptions {
   /** Timeout of statements that name none, in milliseconds. Default 30 000. */
   readonly sqlTimeoutMs?: number;
   /**
-   * Whether the process keeps its event loop turning for a moment (0.2 ms at most) while a few key-value calls are out, instead
+   * Whether the process keeps its event loop turning for a moment (0.5 ms at most) while a few key-value calls are out, instead
    * of being put to sleep and woken: a call that is alone under way takes half the time. `auto`, the default: where there is a core
    * for it that nobody else wants. `off`: never.
    */

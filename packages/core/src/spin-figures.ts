@@ -1,5 +1,5 @@
 /**
- * What one side of key-value calls did to be there when bytes come: it keeps its event loop turning, for at most 0.2 ms, while a
+ * What one side of key-value calls did to be there when bytes come: it keeps its event loop turning, for at most 0.5 ms, while a
  * few calls are out (a client) or calls come close together (a member). Counted for all connections of the thread.
  */
 export interface SpinFigures {

@@ -1,5 +1,6 @@
+import { jest } from '@jest/globals';
 import { BatchWatch, CallWatch } from './spin-watch.ts';
-import { Spinner } from './spinner.ts';
+import { SPIN_MS, Spinner } from './spinner.ts';
 
 /** A spinner over a loop that does not turn by itself. */
 function fakeSpinner() {
@@ -61,6 +62,25 @@ describe('a caller', () => {
     expect(spinner.isWatching).toBe(true);
     calls.answered(2);
     expect(spinner.isWatching).toBe(false);
+  });
+
+  it('spins for twice as long as answers took lately, and sleeps where they take too long (P1)', () => {
+    const { clock, spinner, calls } = caller();
+    const watch = jest.spyOn(spinner, 'watch');
+    /** Calls that take so long. @returns for how long it was ready to spin for the last of them */
+    const forMs = (tookMs: number): number | undefined => {
+      for (let call = 0; call < 40; call++) {
+        watch.mockClear();
+        calls.sent(1);
+        clock.ms += tookMs;
+        calls.answered(1);
+      }
+      return watch.mock.lastCall?.[1];
+    };
+    expect(forMs(0.03)).toBe(SPIN_MS);
+    expect(forMs(0.2)).toBeCloseTo(0.4, 3);
+    expect(forMs(5)).toBeUndefined();
+    expect(forMs(0.03)).toBe(SPIN_MS);
   });
 
   it('does not wait for what a lost stream owes (P1)', () => {

@@ -3,17 +3,19 @@
  * follow each other closely. More than a few calls keep both sides busy without.
  *
  * spin-watch P1  A caller watches only while calls are out that were at most FEW when the last of them was sent, and that within
- *                CLOSE_MS of an answer: who calls now and then sleeps, and so does who has many calls under way.
+ *                CLOSE_MS of an answer: who calls now and then sleeps, and so does who has many calls under way. It watches for twice
+ *                as long as answers took lately (a write whose member waits for a backup takes longer than a read), and sleeps where they
+ *                take longer than anybody spins.
  * spin-watch P2  A member watches for a stream only after answers to batches of at most FEW calls, while its recent ones came closer
  *                together than SPIN_MS: many streams keep it busy without.
  * spin-watch P3  Only batches of key-value calls count: statements, jobs and subscriptions sleep.
  */
-import { SPIN_MS, type Spinner } from './spinner.ts';
+import { SPIN_MAX_MS, SPIN_MS, type Spinner } from './spinner.ts';
 
 /** Calls under way, of all connections of a thread, up to which it spins. */
 const FEW = 4;
 const CLOSE_MS = 1;
-/** Weight of the newest distance between two batches, and the longest that counts. */
+/** Weight of the newest distance between two batches, or of the time of an answer, and the longest that counts. */
 const NEWEST = 0.25;
 const LONGEST_MS = 1;
 
@@ -23,7 +25,10 @@ export class CallWatch {
   #out = 0;
   /** Whether they were few when the last of them was sent. */
   #isFew = false;
+  #sentMs = Number.NEGATIVE_INFINITY;
   #answeredMs = Number.NEGATIVE_INFINITY;
+  /** How long answers took lately, from the last message before them. */
+  #tookMs = 0;
 
   constructor(spinner: Spinner) {
     this.#spinner = spinner;
@@ -35,7 +40,12 @@ export class CallWatch {
     this.#isFew = this.#out <= FEW;
     if (!this.#isFew) return;
     const nowMs = this.#spinner.nowMs();
-    if (nowMs - this.#answeredMs < CLOSE_MS) this.#spinner.watch(nowMs);
+    this.#sentMs = nowMs;
+    if (nowMs - this.#answeredMs < CLOSE_MS) this.#watch(nowMs);
+  }
+
+  #watch(nowMs: number): void {
+    if (this.#tookMs < SPIN_MAX_MS) this.#spinner.watch(nowMs, Math.max(SPIN_MS, this.#tookMs * 2));
   }
 
   /** So many calls were answered. */
@@ -44,8 +54,9 @@ export class CallWatch {
     if (!this.#isFew) return;
     const nowMs = this.#spinner.nowMs();
     this.#answeredMs = nowMs;
+    this.#tookMs += (Math.min(nowMs - this.#sentMs, LONGEST_MS) - this.#tookMs) * NEWEST;
     this.#spinner.arrived(nowMs);
-    if (this.#out > 0) this.#spinner.watch(nowMs);
+    if (this.#out > 0) this.#watch(nowMs);
   }
 
   /** So many calls will not be answered: their stream is over. */

@@ -1,4 +1,4 @@
-import { SPIN_MS, type SpinLoop, Spinner } from './spinner.ts';
+import { SPIN_MAX_MS, SPIN_MS, type SpinLoop, Spinner } from './spinner.ts';
 
 /** An event loop that turns when it is told to, and a clock that goes on by as much as a turn takes. */
 class FakeLoop implements SpinLoop {
@@ -84,6 +84,16 @@ describe('a spinner', () => {
     expect(spunMs).toBeGreaterThanOrEqual(SPIN_MS);
     expect(spunMs).toBeLessThan(SPIN_MS + 0.1);
     expect(spinner.figures()).toMatchObject({ spins: 1, hits: 0, misses: 1 });
+  });
+
+  it('turns for as long as it is asked to, within a bound (S1)', () => {
+    for (const forMs of [0.05, 0.4, 60]) {
+      const { loop, spinner } = spinning();
+      spinner.watch(loop.ms, forMs);
+      const spunMs = loop.turnToEnd();
+      expect(spunMs).toBeGreaterThanOrEqual(Math.min(forMs, SPIN_MAX_MS));
+      expect(spunMs).toBeLessThan(Math.min(forMs, SPIN_MAX_MS) + 0.1);
+    }
   });
 
   it('ends with what it watched for, and one turn later the loop may sleep', () => {

@@ -2,9 +2,10 @@
  * Adaptive spinning: the event loop is kept turning for a moment where the next bytes are about to come, because putting a
  * process to sleep and waking it costs more than most calls take.
  *
- *   watch -> turn -> turn -> turn ... bytes came (a hit), rest, or 200 us over (a miss) -> the loop sleeps as ever
+ *   watch -> turn -> turn -> turn ... bytes came (a hit), rest, or its time is over (a miss) -> the loop sleeps as ever
  *
- * spinner S1  It turns only while somebody watches, and at most SPIN_MS after the last byte that came or went.
+ * spinner S1  It turns only while somebody watches, and at most for the time that was asked for, SPIN_MAX_MS, after the last byte that
+ *             came or went.
  * spinner S2  A turn that took longer than TURN_MS without bytes of ours ends it: the loop has other work, or was preempted.
  * spinner S3  What it does for nothing is bounded: after n misses in a row 2^n - 1 chances are let pass, PASSED_MAX at most.
  * spinner S4  Of every SAMPLED spins one is looked at: whether the process had to give up its core meanwhile. Every WINDOW spins it is
@@ -17,8 +18,10 @@
 
 import type { SpinFigures } from '@ashlar/core';
 
-/** Longest time that it turns after the last byte. */
+/** How long it turns after the last byte where nobody knows better. */
 export const SPIN_MS = 0.2;
+/** Longest time that it turns after the last byte. */
+export const SPIN_MAX_MS = 0.5;
 const TURN_MS = 0.1;
 const PASSED_MAX = 1023;
 const WINDOW = 2048;
@@ -98,13 +101,17 @@ export class Spinner {
     return { allowed: this.isAllowed, reason: this.#reason, still, ...this.#figures };
   }
 
-  /** Bytes went, or came, and others are expected: it turns from now on, or goes on for as long again. */
-  watch(nowMs: number): void {
+  /**
+   * Bytes went, or came, and others are expected: it turns from now on, or goes on.
+   *
+   * @param forMs  at most SPIN_MAX_MS
+   */
+  watch(nowMs: number, forMs = SPIN_MS): void {
     if (this.#untilMs === undefined) {
       if (!this.isAllowed || nowMs < this.#stillUntilMs || !this.#takesChance()) return;
       this.#begin(nowMs);
     }
-    this.#untilMs = nowMs + SPIN_MS;
+    this.#untilMs = nowMs + Math.min(forMs, SPIN_MAX_MS);
     this.#hasBytes = true;
     if (this.#isTurning) return;
     this.#isTurning = true;
