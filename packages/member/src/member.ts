@@ -27,7 +27,7 @@ const WARM_UP_DELAY_MS = 200;
 export class Member {
   readonly #parts: MemberParts;
   readonly #closers: Closers;
-  readonly #readiness = new Readiness();
+  readonly #readiness: Readiness;
   #server: GridServer | undefined;
   #endWaiting: () => void = () => undefined;
   #httpAddress = '';
@@ -36,6 +36,7 @@ export class Member {
   private constructor(parts: MemberParts, closers: Closers) {
     this.#parts = parts;
     this.#closers = closers;
+    this.#readiness = new Readiness(parts.replication?.replica);
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { TableState } from '@ashlar/cluster';
-import type { PartitionPhase } from '@ashlar/core';
+import type { PartitionPhase, ReplicaId } from '@ashlar/core';
 import { Readiness } from './readiness.ts';
 
 /** Rows as phase, copies in sync, members wanted; `dead` are members that are not alive. */
@@ -21,7 +21,7 @@ describe('a member of a grid with copies is ready', () => {
 
   beforeEach(() => {
     nowMs = 0;
-    readiness = new Readiness(() => nowMs);
+    readiness = new Readiness('a#1' as ReplicaId, () => nowMs);
   });
 
   it('when every partition is served with every copy that is wanted, and not before', () => {
@@ -37,6 +37,17 @@ describe('a member of a grid with copies is ready', () => {
   it('for good: that others go later is no fault of its own', () => {
     readiness.onTable(table([WHOLE]));
     readiness.onTable(table([['serving', ['a'], ['a', 'b']]]));
+    expect(readiness.reasons()).toEqual([]);
+  });
+
+  it('only by tables in which it is, as the process that it is', () => {
+    readiness = new Readiness('c#2' as ReplicaId, () => nowMs);
+    readiness.onTable(table([WHOLE]));
+    expect(readiness.reasons()).toEqual(['the member is not registered yet']);
+    readiness = new Readiness('c#1' as ReplicaId, () => nowMs);
+    readiness.onTable(table([WHOLE], ['c']));
+    expect(readiness.reasons()).toEqual(['the member is not registered yet']);
+    readiness.onTable(table([WHOLE]));
     expect(readiness.reasons()).toEqual([]);
   });
 

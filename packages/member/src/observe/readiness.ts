@@ -8,13 +8,15 @@
  * readiness A1  A member that has been ready stays so: that others go is no fault of its own.
  * readiness A2  Nobody waits for ever: where nothing more has come into sync for STILL_MS, the member is ready with what there is,
  *               and notices tell what is missing.
+ * readiness A3  A table in which the member is not yet, or as an earlier process, says nothing about it.
  */
 import type { TableState } from '@ashlar/cluster';
-import { memberOfReplica } from '@ashlar/core';
+import { memberOfReplica, type ReplicaId } from '@ashlar/core';
 
 const STILL_MS = 30_000;
 
 export class Readiness {
+  readonly #self: ReplicaId | undefined;
   readonly #nowMs: () => number;
   #isReady = false;
   #missing: Missing | undefined;
@@ -22,8 +24,12 @@ export class Readiness {
   #progressMs: number;
   #least = Number.POSITIVE_INFINITY;
 
-  /** @param nowMs  monotonic */
-  constructor(nowMs: () => number = () => performance.now()) {
+  /**
+   * @param self   undefined: the grid holds no copies
+   * @param nowMs  monotonic
+   */
+  constructor(self: ReplicaId | undefined, nowMs: () => number = () => performance.now()) {
+    this.#self = self;
     this.#nowMs = nowMs;
     this.#progressMs = nowMs();
   }
@@ -31,7 +37,7 @@ export class Readiness {
   /** The table has changed. O(partitions) until the member is ready, then nothing. */
   onTable(table: TableState): void {
     if (this.#isReady || table.owners.length === 0) return;
-    this.#missing = missingOf(table);
+    this.#missing = this.#isIn(table) ? missingOf(table) : NOT_IN;
     const { primaries, copies } = this.#missing;
     if (primaries + copies < this.#least) {
       this.#least = primaries + copies;
@@ -40,12 +46,19 @@ export class Readiness {
     this.#isReady = primaries + copies === 0;
   }
 
+  /** readiness A3 */
+  #isIn({ replicas }: TableState): boolean {
+    if (replicas === undefined || this.#self === undefined) return true;
+    return replicas.members.some(({ replica, isAlive }) => replica === this.#self && isAlive);
+  }
+
   /** Why the member is not ready yet; empty: it is, or was. */
   reasons(): string[] {
     if (this.#missing === undefined || this.#isReady) return [];
     this.#isReady = this.#nowMs() - this.#progressMs > STILL_MS; // readiness A2
     if (this.#isReady) return [];
     const { primaries, copies, partitions } = this.#missing;
+    if (this.#missing === NOT_IN) return ['the member is not registered yet'];
     return [
       ...(primaries > 0 ? [`${primaries} of ${partitions} partitions wait for their primary`] : []),
       ...(copies > 0 ? [`copies of ${copies} of ${partitions} partitions are not in sync yet`] : []),
@@ -60,6 +73,8 @@ interface Missing {
   /** Partitions served without a copy that is wanted of a member that lives. */
   readonly copies: number;
 }
+
+const NOT_IN: Missing = { partitions: 0, primaries: Number.POSITIVE_INFINITY, copies: 0 };
 
 function missingOf({ replicas }: TableState): Missing {
   if (replicas === undefined) return { partitions: 0, primaries: 0, copies: 0 };
