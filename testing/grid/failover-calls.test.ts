@@ -1,5 +1,6 @@
 /** Key-value calls while members are killed, stand still and stop: answered, in order, once each. */
-import type { Grid, GridMap } from '@ashlar/client';
+import type { Grid } from '@ashlar/client';
+import { CountingCallers } from './support/counting-callers.ts';
 import { ReplicatedGrid, until } from './support/replicated-grid.ts';
 
 const WORKERS = 64;
@@ -16,90 +17,39 @@ beforeAll(async () => {
 
 afterAll(() => grid.stop());
 
-/** Callers that each count up one entry of their own, by every kind of mutation, and check every answer. */
-class Counting {
-  readonly #map: GridMap<string, number>;
-  readonly #running: Promise<void>[];
-  readonly counts: number[] = Array.from({ length: WORKERS }, () => 0);
-  #isOver = false;
-
-  constructor(name: string) {
-    this.#map = client.map<string, number>(name);
-    this.#running = this.counts.map((_, worker) => this.#count(worker));
-  }
-
-  get total(): number {
-    return this.counts.reduce((sum, count) => sum + count, 0);
-  }
-
-  async #count(worker: number): Promise<void> {
-    const key = `of ${worker}`;
-    for (let n = 0; !this.#isOver; n++) {
-      expect(await this.#map.getAndPut(key, n, LIMITS)).toBe(n === 0 ? undefined : n - 1);
-      expect(await this.#map.get(key, LIMITS)).toBe(n);
-      if (n % 5 === 4) {
-        expect(await this.#map.putIfAbsent(key, -1, LIMITS)).toBe(false);
-        expect(await this.#map.putIfAbsent(`${key}, ${n}`, n, LIMITS)).toBe(true);
-        expect(await this.#map.remove(`${key}, ${n}`, LIMITS)).toBe(true);
-      }
-      this.counts[worker] = n + 1;
-    }
-  }
-
-  /** Everybody has counted on by so much. */
-  async untilAllBy(more: number): Promise<void> {
-    const wanted = this.counts.map((count) => count + more);
-    await Promise.race([
-      until(() => this.counts.every((count, at) => count >= wanted[at]!)),
-      Promise.all(this.#running),
-    ]);
-  }
-
-  async stop(): Promise<void> {
-    this.#isOver = true;
-    await Promise.all(this.#running);
-    const values = await this.#map.getAll(
-      this.counts.map((_, worker) => `of ${worker}`),
-      LIMITS,
-    );
-    this.counts.forEach((count, worker) => {
-      expect(values[worker]).toBe(count - 1);
-    });
-    expect(await this.#map.size(LIMITS)).toBe(WORKERS);
-  }
-}
+const counting = (name: string): CountingCallers => new CountingCallers(client, name, WORKERS, LIMITS);
 
 describe('calls on entries', () => {
   it('go on when a member is killed: each applied once, each first answer kept, none failed', async () => {
-    const counting = new Counting('killed');
-    await counting.untilAllBy(5);
+    const callers = counting('killed');
+    await callers.untilAllBy(5);
     await grid.kill(1);
-    await counting.untilAllBy(20);
+    await callers.untilAllBy(20);
     await grid.back(1);
-    await counting.untilAllBy(5);
+    await callers.untilAllBy(5);
     await grid.kill(2);
-    await counting.untilAllBy(20);
-    await counting.stop();
+    await callers.untilAllBy(20);
+    await callers.stop();
     await grid.back(2);
   }, 120_000);
 
   it('go on when a member stands still, and when it goes on', async () => {
-    const counting = new Counting('paused');
-    await counting.untilAllBy(5);
+    const callers = counting('paused');
+    await callers.untilAllBy(5);
     grid.member(1).child.kill('SIGSTOP');
-    await counting.untilAllBy(20);
+    await callers.untilAllBy(20);
     grid.member(1).child.kill('SIGCONT');
-    await counting.untilAllBy(20);
-    await counting.stop();
+    await callers.untilAllBy(20);
+    await callers.stop();
     await grid.untilWhole();
   }, 120_000);
 
   it('go on when a member stops in order', async () => {
-    const counting = new Counting('stopped');
-    await counting.untilAllBy(5);
+    const callers = counting('stopped');
+    await callers.untilAllBy(5);
     expect(await grid.member(2).end('SIGTERM')).toMatchObject({ code: 0 });
-    await counting.untilAllBy(20);
-    await counting.stop();
+    await callers.untilAllBy(20);
+    await callers.stop();
     await grid.back(2);
   }, 120_000);
 

@@ -1,5 +1,5 @@
 /**
- * Three members with a backup each, for suites that end one of them: its first member holds the coordinator, and is spared.
+ * Three members with a backup each, or two, for suites that end one of them: its first member holds the coordinator, and is never killed.
  *
  *   const grid = await ReplicatedGrid.start();   in beforeAll
  *   await grid.kill(1) ... await grid.back(1)    within a test
@@ -19,21 +19,24 @@ export class ReplicatedGrid {
   /** Whoever asks the suite's own questions. */
   readonly client: Grid;
   readonly #directory: string;
+  readonly #copies: number;
 
-  private constructor(grid: RestartableGrid, client: Grid, directory: string) {
+  private constructor(grid: RestartableGrid, client: Grid, directory: string, copies: number) {
     this.grid = grid;
     this.client = client;
     this.#directory = directory;
+    this.#copies = copies;
   }
 
   static async start(settings: Readonly<Record<string, string | number>> = {}): Promise<ReplicatedGrid> {
     const directory = await mkdtemp(join(tmpdir(), 'ashlar-failover-'));
+    const all = { 'cluster.backups': 1, 'log.level': 'warn', ...settings };
     const grid = await RestartableGrid.start({
       members: 3,
-      settings: { 'cluster.backups': 1, 'log.level': 'warn', ...settings },
+      settings: all,
       firstSettings: { 'cluster.dataDirectory': directory },
     });
-    const replicated = new ReplicatedGrid(grid, await grid.connect(), directory);
+    const replicated = new ReplicatedGrid(grid, await grid.connect(), directory, Number(all['cluster.backups']) + 1);
     await replicated.untilWhole();
     return replicated;
   }
@@ -56,17 +59,24 @@ export class ReplicatedGrid {
     await this.untilWhole();
   }
 
-  /** Waits until every partition has both of its copies, so that any member may go. */
+  /** Waits until every partition has all of its copies, so that any member may go. */
   async untilWhole(): Promise<void> {
     await until(async () => {
       try {
         const { partitions } = await this.client.cluster();
-        return partitions.every(({ phase, inSync, gone }) => phase === 'serving' && inSync.length - gone.length === 2);
+        return partitions.every(
+          ({ phase, inSync, gone }) => phase === 'serving' && inSync.length - gone.length === this.#copies,
+        );
       } catch (error) {
         if (GridError.is(error) && error.retryable) return false;
         throw error;
       }
     });
+  }
+
+  /** Waits until a member says that it is ready. */
+  async untilReady(index: number): Promise<void> {
+    await until(async () => (await this.member(index).page('/readyz')).status === 200);
   }
 
   async stop(): Promise<void> {

@@ -37,7 +37,8 @@ describe('elections', () => {
 
   it('tell who follows whom, and why', () => {
     const { served } = serving();
-    const nominated = change(served, (row) => ({ kind: 'nominate', ...row, primary: B }));
+    const expired = step(served, { kind: 'replicas', changes: [{ kind: 'expire', replica: A }] });
+    const nominated = change(expired, (row) => ({ kind: 'nominate', ...row, primary: B }));
     expect(causes(served, nominated)).toEqual(['0: a b died']);
     const again = change(nominated, (row) => ({ kind: 'nominate', ...row, primary: A }));
     expect(causes(nominated, again)).toEqual(['0: b a retried']);
@@ -45,6 +46,10 @@ describe('elections', () => {
       ...{ kind: 'renounce', ...row, by: A, successor: B, lastSequence: 0 as Sequence, clock: 1 as Version },
     }));
     expect(causes(served, renounced)).toEqual(['0: a b left']);
+    const completed = change(renounced, (row) => ({ kind: 'complete', ...row, by: B, inSync: [A, B] }));
+    expect(causes(renounced, completed)).toEqual([]);
+    // Whoever was too slow for the table between them hears the same.
+    expect(causes(served, completed)).toEqual(['0: a b left']);
   });
 
   it('tell of a lost partition that begins anew', () => {

@@ -1,5 +1,5 @@
 /** Which partitions got another primary between two tables, and why: for metrics and logs. Pure. */
-import { type Epoch, type MemberId, memberOfReplica, type PartitionReplicas } from '@ashlar/core';
+import { type Epoch, type MemberId, memberOfReplica, type PartitionReplicas, type ReplicaId } from '@ashlar/core';
 import type { TableState } from '../table-state.ts';
 
 /**
@@ -38,12 +38,23 @@ function causeOf(before: TableState | undefined, after: TableState, partition: n
   if ((before?.epochs[partition] ?? 0) === 0) return 'created';
   const [was, is] = [before?.replicas?.partitions[partition], after.replicas?.partitions[partition]];
   // Without copies nobody takes over: an epoch changes when a lost partition begins anew.
-  return was === undefined || is === undefined ? 'recovered' : causeOfRows(was, is);
+  if (was === undefined || is === undefined) return 'recovered';
+  return causeOfRows(was, is, (replica) => isAlive(after, replica));
 }
 
-function causeOfRows(was: PartitionReplicas, is: PartitionReplicas): ElectionCause {
+function isAlive({ replicas }: TableState, replica: ReplicaId | undefined): boolean {
+  return replicas?.members.some((one) => one.replica === replica && one.isAlive) ?? false;
+}
+
+/** Who lives has given it away, also where the table that said so was passed over for the one behind it. */
+function causeOfRows(
+  was: PartitionReplicas,
+  is: PartitionReplicas,
+  lives: (replica: ReplicaId | undefined) => boolean,
+): ElectionCause {
   if (was.phase === 'unassigned') return 'created';
   if (was.phase === 'lost') return 'recovered';
   if (is.renounced?.epoch === was.epoch) return 'left';
-  return was.phase === 'promoting' ? 'retried' : 'died';
+  if (was.phase === 'promoting') return 'retried';
+  return lives(was.primary) ? 'left' : 'died';
 }
