@@ -95,6 +95,36 @@ async function load(router: Router, random: Random, isOver: () => boolean, failu
   return calls;
 }
 
+/** Calls that end in any way: in their time or not, called off, alone, in groups and all of a partition together. */
+async function hasty(router: Router, random: Random, isOver: () => boolean): Promise<void> {
+  const map = router.map('m', undefined);
+  while (!isOver()) {
+    const limits = () => ({ timeoutMs: 1 + random.below(60), signal: AbortSignal.timeout(1 + random.below(90)) });
+    const keys = Array.from({ length: random.below(200) }, () => random.below(500));
+    const alone = keys.map((key) => router.call(OPCODE.GET_AND_PUT, map, key, 1, undefined, limits()));
+    const entries = keys.map((key) => [key, 'x'.repeat(200)] as const);
+    const stored = putAll(router, map, entries, undefined, limits());
+    const removed = forAll(router, OPCODE.REMOVE, map, keys, NOTHING, undefined, limits(), 'removeAll');
+    await Promise.allSettled([...alone, stored, removed]);
+  }
+}
+
+/**
+ * Nothing is under way: the next mutation is the lowest that may be sent again. A number that is never given back would, in the
+ * life of a client, stop its session from ever getting further than a span of them.
+ */
+async function everyNumberIsGivenBack(router: Router, grid: FakeGrid): Promise<void> {
+  const map = router.map('m', undefined);
+  for (let key = 0; ; key++) {
+    await repeated(() => router.call(OPCODE.PUT, map, key, 'last', undefined, undefined));
+    const numbered = grid.members.flatMap(({ batches }) => batches).filter(({ session }) => session !== 0);
+    const newest = numbered.reduce((one, other) => (other.firstRequest > one.firstRequest ? other : one));
+    // What members are late with is answered in a moment; the test's own time is the bound.
+    if (newest.lowestUnanswered === newest.firstRequest) return;
+    await pause(20);
+  }
+}
+
 describe.each([1, 2, 3, 4, 5])('a grid in trouble (seed %i)', (seed) => {
   it('answers every call, and applies no mutation twice', async () => {
     const random = seededRandom(seed);
@@ -112,6 +142,24 @@ describe.each([1, 2, 3, 4, 5])('a grid in trouble (seed %i)', (seed) => {
     expect(failures).toEqual([]);
     expect(Math.max(...grid.store.applied.values())).toBe(1);
     expect(Math.min(...calls)).toBeGreaterThan(0);
+    await everyNumberIsGivenBack(router, grid);
+    await router.close();
+    await grid.stop();
+  });
+
+  it('gives every number back, however calls end: by their time, their callers, or answers', async () => {
+    const random = seededRandom(seed + 100);
+    const grid = await new FakeGrid(MEMBERS).start();
+    const router = await Router.connect({ seeds: grid.addresses });
+    let isOver = false;
+    const loads = [1, 2, 3].map((index) => hasty(router, seededRandom(seed * 10 + index), () => isOver));
+    for (let round = 0; round < ROUNDS; round++) {
+      await disturb(grid, random);
+      await pause(random.below(40));
+    }
+    isOver = true;
+    await Promise.all(loads);
+    await everyNumberIsGivenBack(router, grid);
     await router.close();
     await grid.stop();
   });
