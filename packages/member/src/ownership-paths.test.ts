@@ -157,7 +157,7 @@ describe('lost and regained between a coordinator and its part', () => {
       return loseAndRegain();
     };
     const members = { ...services.members };
-    again().catch(() => undefined);
+    await again();
     const code = ask === insert ? 'STALE_EPOCH' : 'SNAPSHOT_EXPIRED';
     await expect(ask()).rejects.toMatchObject({ code, retryable: true });
     Object.assign(services.members, members);
