@@ -38,6 +38,7 @@ const LEAVE_FAILURES_MAX = 2;
 
 const TIME = { ...systemTime, bootMs: () => uptime() * MS_PER_S };
 const TIMERS: HostTimers = {
+  next: queueMicrotask,
   soon: (run) => void setImmediate(run),
   every: (ms, run) => {
     const timer = setInterval(run, ms);

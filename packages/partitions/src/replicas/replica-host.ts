@@ -4,8 +4,8 @@
  *
  *   message, table, answer, tick, sealed -> core -> turn -> effects -> store, `send`, `transact`, batches that wait, served partitions
  *
- * replica-host H1  What comes in one turn of the event loop shares a turn of the core, at its end: what follows from it leaves
- *                  together. News of the table are followed at once, for whoever reads the table looks at what is served then.
+ * replica-host H1  What comes in one turn of the event loop shares a turn of the core, at its end, and a lone callback is followed by
+ *                  one at once (turn-pace T1): what follows from it leaves together. News of the table are followed at once, for whoever reads the table looks at what is served then.
  * replica-host H2  Every input is preceded by a look at the clocks: a suspension of the machine is told before anything else.
  * replica-host H3  Effects are done in order, in the turn in which they came. Who follows what is served hears of changes behind
  *                  them, once.
@@ -33,6 +33,7 @@ import { OutgoingCopies } from './outgoing-copies.ts';
 import type { ReplicaStore } from './replica-store.ts';
 import { ReplicatedCommitter } from './replicated-committer.ts';
 import { ServedPartitions } from './served-partitions.ts';
+import { type PaceTimers, TurnPace } from './turn-pace.ts';
 
 /** Effects on one copy after which it is what the core takes it for, or is none; those of many are looked after row by row. */
 const CHANGES_COPY: ReadonlySet<Effect['kind']> = new Set([
@@ -63,9 +64,7 @@ export interface HostPorts {
 }
 
 /** When things are done. */
-export interface HostTimers {
-  /** Once, at the end of this turn of the event loop. */
-  soon(run: () => void): void;
+export interface HostTimers extends PaceTimers {
   /** Again and again. @returns how to end it */
   every(ms: number, run: () => void): () => void;
 }
@@ -99,7 +98,7 @@ export class ReplicaHost {
   #endTicks: () => void = () => undefined;
   /** Copies that were lost while effects of this turn were done. */
   readonly #lostNow = new Set<number>();
-  #isTurnAsked = false;
+  readonly #pace: TurnPace;
   #isTurning = false;
   #hasServedChanged = false;
   #hasLeft = false;
@@ -109,6 +108,11 @@ export class ReplicaHost {
     const { store, time, clock, replication } = options;
     this.#options = options;
     this.#watch = new ClockWatch(time);
+    this.#pace = new TurnPace(
+      options.timers,
+      () => time.monotonicMs(),
+      () => this.#turn(),
+    );
     this.#core = new MemberCore(replication, logReaderOf(store));
     const core = this.#core;
     this.served = new ServedPartitions(replication.partitionCount, {
@@ -237,12 +241,7 @@ export class ReplicaHost {
   /* ---- Turns --------------------------------------------------------------------------------------------------------- */
 
   #askTurn(): void {
-    if (this.#isTurnAsked || this.#isTurning) return;
-    this.#isTurnAsked = true;
-    this.#options.timers.soon(() => {
-      this.#isTurnAsked = false;
-      this.#turn();
-    });
+    if (!this.#isTurning) this.#pace.ask();
   }
 
   #turn(): void {

@@ -308,6 +308,7 @@ export class HostMember {
           : (commit) => grid.at(random.next() * commitDelayMs, () => grid.whenRunning(name, commit)),
       replication: { ...DEFAULT_OPTIONS, minInSync, self: this.replica, partitionCount, timings: DEFAULT_TIMINGS },
       timers: {
+        next: (run) => grid.at(0, () => grid.whenRunning(name, () => this.isDead || run())),
         soon: (run) => grid.at(SOON_MS, () => grid.whenRunning(name, () => this.isDead || run())),
         every: (ms, run) => {
           let isOver = false;
