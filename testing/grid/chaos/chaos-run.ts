@@ -25,7 +25,7 @@ import { Load, ONCE } from './load/load.ts';
 import { Outcomes } from './load/outcomes.ts';
 import { atPace, pause } from './load/pace.ts';
 import { Causes, Effects } from './load/user-code.ts';
-import { ANSWERED_LEAST, type FaultRecord, type Findings } from './verdict.ts';
+import { ANSWERED_LEAST, type FaultRecord, type Findings, shortcomings } from './verdict.ts';
 
 export interface ChaosRunOptions {
   readonly seed: number;
@@ -97,8 +97,10 @@ export class ChaosRun {
       await this.#prepare();
       // With copies nothing is ever lost here: a loss stays, and is judged.
       if (backups === 0) void this.#acceptLosses(ended.signal);
-      await this.#breakThings(AbortSignal.any([signal, AbortSignal.timeout(this.#options.forMs)]));
-      return await this.#judge();
+      await this.#breakThings(AbortSignal.any([signal, AbortSignal.timeout(this.#options.forMs)]), signal);
+      const findings = await this.#judge();
+      if (shortcomings(findings).length > 0) this.#tell(this.#grid.logs());
+      return findings;
     } catch (error) {
       this.#tell(this.#grid.logs());
       throw error;
@@ -145,7 +147,11 @@ export class ChaosRun {
     this.#complaints.push(text);
   }
 
-  async #breakThings(signal: AbortSignal): Promise<void> {
+  /**
+   * @param signal  its time is over; there is one fault of each kind in any case
+   * @param stop    ends it before
+   */
+  async #breakThings(signal: AbortSignal, stop: AbortSignal): Promise<void> {
     const { callsASecond, faults, calmMs = CALM_MS } = this.#options;
     const loading = new AbortController();
     const pace = { callsASecond, callsASecondMin: Math.min(callsASecond, CALLS_A_SECOND_MIN) };
@@ -154,7 +160,8 @@ export class ChaosRun {
       await pause(calmMs, signal);
       const isWhole = (await this.#settled()) !== undefined;
       if (!isWhole) this.outcomes.fault('the grid began without all copies of every partition');
-      while (isWhole && !signal.aborted) {
+      while (isWhole && (!signal.aborted || this.#isShortOfKinds)) {
+        if (stop.aborted) break;
         if (faults.length > 0 && !(await this.#oneFault())) break;
         await pause(calmMs, signal);
       }
@@ -163,6 +170,11 @@ export class ChaosRun {
       await Promise.all(work);
       await this.#load.drained();
     }
+  }
+
+  /** Whether a kind of fault that was asked for has not come yet. */
+  get #isShortOfKinds(): boolean {
+    return this.#options.faults.some((kind) => !this.#records.some((record) => record.kind === kind));
   }
 
   async #askSums(signal: AbortSignal): Promise<void> {
