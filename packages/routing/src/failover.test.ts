@@ -1,8 +1,9 @@
 /** What calls go through when another member takes over. The members are fakes over one store, as if they were replicated. */
 import { GridError } from '@ashlar/core';
+import { encodeKey } from '@ashlar/serialization';
 import { OPCODE } from '@ashlar/transport';
 import { type FakeMember, PARTITION_COUNT } from '@ashlar/transport/testing';
-import { putAll, type Router } from './index.ts';
+import { forAll, NOTHING, putAll, type Router } from './index.ts';
 import { get, numbersUpTo, pause, put, RouterBench, until } from './testing/router-bench.ts';
 
 let bench: RouterBench;
@@ -33,6 +34,11 @@ function stall(member: FakeMember): () => void {
     member.beforeAnswer = undefined;
     resolve();
   };
+}
+
+function partitionAt(router: Router, key: number): number {
+  const bytes = encodeKey(key);
+  return router.partitionOf(router.map('m', undefined), bytes, 0, bytes.length);
 }
 
 function timesApplied(): number {
@@ -221,6 +227,27 @@ describe('a partition without a primary', () => {
     expect(router.table).toEqual(table);
     await until(() => watched() === 0);
     expect(timesApplied()).toBe(1);
+  });
+
+  it('holds up no call on many entries of others, however much waits for it (queue-room U1)', async () => {
+    const router = await bench.connect({ timeoutMs: 60_000 });
+    await Promise.all(KEYS.map((key) => put(router, key, key)));
+    const goOn = stall(bench.grid.members[1]!);
+    const map = router.map('m', undefined);
+    const large = 'x'.repeat(1 << 19);
+    const isStalled = (key: number): boolean => COPIED[partitionAt(router, key)]![0] === 1;
+    const stalled = numbersUpTo(400).filter(isStalled).slice(0, 80);
+    const waiting = stalled.map((key) => router.call(OPCODE.PUT, map, key, large, undefined, undefined));
+    const others = numbersUpTo(2000).filter((key) => !isStalled(key));
+    const reads = await forAll(router, OPCODE.GET, map, others, NOTHING, undefined, {}, 'getAll');
+    expect(reads).toHaveLength(others.length);
+    // The same where nobody serves its partitions, and everything for them waits for a table.
+    bench.grid.serve(orphaned(1));
+    await router.refresh();
+    await forAll(router, OPCODE.GET, map, others, NOTHING, undefined, {}, 'getAll');
+    bench.grid.serve(without(1));
+    goOn();
+    await Promise.all(waiting);
   });
 
   it('of which every copy is gone says so at once; the others are served; after the loss was accepted it is, too', async () => {

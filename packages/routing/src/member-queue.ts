@@ -190,6 +190,12 @@ export class MemberQueue {
     return nowMs - this.#unheardSinceMs >= LATE_MS;
   }
 
+  /** Bytes that wait for the member while it does not get on: it is away, stands still, or is cut off. O(batches). */
+  stuckBytes(nowMs: number): number {
+    if (this.isUp && !this.isLate(nowMs)) return 0;
+    return this.#outbox.reduce((sum, { message }) => sum + message.length, this.#inFlightBytes);
+  }
+
   /** A session was opened at this member by other means. */
   noteSession(session: number): void {
     this.#openedSessions.add(session);

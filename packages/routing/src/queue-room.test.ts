@@ -34,6 +34,23 @@ describe('the room of a router (router R3)', () => {
     expect(room.wait()).toBeUndefined();
   });
 
+  it('counts what does not get on for nobody else, up to half of what may be queued (queue-room U1)', async () => {
+    let stuck = 0;
+    const room = new QueueRoom({ queueBytesMax: 100 * MIB, queueOperationsMax: 10 }, () => stuck);
+    room.account(40 * MIB, 1);
+    const waiting = room.wait();
+    room.look();
+    stuck = 20 * MIB;
+    room.look();
+    await waiting;
+    expect(room.wait()).toBeUndefined();
+    room.account(10 * MIB, 1);
+    stuck = 50 * MIB;
+    expect(room.wait()).toBeInstanceOf(Promise);
+    room.account(-1, 0);
+    expect(room.wait()).toBeUndefined();
+  });
+
   it('lets go of who waits when the router closes', async () => {
     const room = new QueueRoom({ queueBytesMax: 64 * MIB, queueOperationsMax: 10 });
     room.account(40 * MIB, 1);

@@ -1,17 +1,38 @@
-/** What a router has queued and under way, in bytes and operations, and who waits until there is room for more (router R3). */
+/**
+ * What a router has queued and under way, in bytes and operations, and who waits until there is room for more (router R3).
+ *
+ * queue-room U1  What waits for a member that does not get on, or for a partition that nobody serves, takes the room of no call for
+ *                others, up to half of what may be queued at all (router R5).
+ */
 import { GridError } from '@ashlar/core';
 
 /** Group calls go on when less than this is queued. */
 const ROOM_BYTES = 32 << 20;
 
+/** Where calls wait. */
+interface Waiting {
+  /** Bytes of those that do not get on. */
+  stuckBytes(nowMs: number): number;
+}
+
+export function stuckBytes(places: readonly Waiting[], nowMs: number): number {
+  return places.reduce((sum, place) => sum + place.stuckBytes(nowMs), 0);
+}
+
 export class QueueRoom {
   readonly #bytesMax: number;
   readonly #operationsMax: number;
+  readonly #stuckBytes: () => number;
   readonly #waiters: (() => void)[] = [];
   #bytes = 0;
   #operations = 0;
 
-  constructor(limits: { readonly queueBytesMax: number; readonly queueOperationsMax: number }) {
+  /** @param stuckBytes  those of them that do not get on at this moment */
+  constructor(
+    limits: { readonly queueBytesMax: number; readonly queueOperationsMax: number },
+    stuckBytes: () => number = () => 0,
+  ) {
+    this.#stuckBytes = stuckBytes;
     this.#bytesMax = limits.queueBytesMax;
     this.#operationsMax = limits.queueOperationsMax;
   }
@@ -29,12 +50,23 @@ export class QueueRoom {
   account(bytes: number, operations: number): void {
     this.#bytes += bytes;
     this.#operations += operations;
-    if (bytes < 0 && this.#waiters.length > 0 && this.#bytes < ROOM_BYTES) this.wakeAll();
+    if (bytes < 0) this.look();
+  }
+
+  /** Wakes who waits, where there is room: also because some of what is queued has been found not to get on. */
+  look(): void {
+    if (this.#waiters.length > 0 && this.#hasRoom) this.wakeAll();
+  }
+
+  /** queue-room U1 */
+  get #hasRoom(): boolean {
+    if (this.#bytes < ROOM_BYTES) return true;
+    return this.#bytes < this.#bytesMax / 2 && this.#bytes - this.#stuckBytes() < ROOM_BYTES;
   }
 
   /** Undefined: there is room now; else a promise that resolves when there may be. */
   wait(): Promise<void> | undefined {
-    if (this.#bytes < ROOM_BYTES) return undefined;
+    if (this.#hasRoom) return undefined;
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 

@@ -25,6 +25,7 @@ export class RetryQueue {
   readonly #tries = new WeakMap<object, number>();
   readonly #nowMs: () => number;
   #parked: Parked[] = [];
+  #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerMs = 0;
 
@@ -36,11 +37,19 @@ export class RetryQueue {
   ) {
     this.#nowMs = nowMs;
     this.#route = route;
-    this.#account = account;
+    this.#account = (bytes, operations) => {
+      this.#bytes += bytes;
+      account(bytes, operations);
+    };
   }
 
   get size(): number {
     return this.#parked.length;
+  }
+
+  /** Bytes of what waits here. */
+  stuckBytes(): number {
+    return this.#bytes;
   }
 
   /** Operations of one call that are parked together stay together. */

@@ -49,7 +49,7 @@ import { MemberQueue, type MemberQueueHost } from './member-queue.ts';
 import { failLost, overdueCall, overdueRetry } from './overdue-calls.ts';
 import { hasStandIn, isPrimary, PartitionMoves } from './partition-moves.ts';
 import { queueLimitsOf } from './queue-limits.ts';
-import { QueueRoom } from './queue-room.ts';
+import { QueueRoom, stuckBytes } from './queue-room.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { type RouterOptions, type RouterSettings, sessionRequest, settingsOf } from './router-options.ts';
 import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
@@ -123,7 +123,7 @@ export class Router {
     { local, trace, catalog }: Pick<RouterOptions, 'local' | 'trace'> & { readonly catalog: CatalogKnowledge },
   ) {
     this.#settings = settings;
-    this.#room = new QueueRoom(settings);
+    this.#room = new QueueRoom(settings, () => stuckBytes([this.#retries, ...this.#queues.values()], settings.nowMs()));
     this.#connections = connections;
     this.#local = local;
     this.#trace = trace;
@@ -583,6 +583,7 @@ export class Router {
       }
       queue.sweep(nowMs, (target, wasSent, isMutation) => overdueCall(target, wasSent && isMutation, queue, missing));
     }
+    this.#room.look();
     this.#retries.sweep(nowMs, (operation, reason) => overdueRetry(operation, reason, missing));
   }
 
