@@ -75,16 +75,19 @@ export interface Profile {
 
 const DRIFT_MAX = 0.049;
 const RUN_FAULTS_MS = 5000;
+/** Under way at a time, so that batches of several records get over as fast as they are written. */
+const LINK_BYTES_MIN = 2000;
 
 /** @param rarely  chance of its own, for what came later: all else of a seed is as it was (rare-faults Y1) */
 export function drawProfile(random: Random, rarely: Random): Profile {
   const members = pick(random, [2, 3, 3, 3, 3, 4, 5]);
   const backups = Math.min(members - 1, pick(random, [0, 1, 1, 1, 1, 2, 2, 3]));
   const faults = FAULT_KINDS.filter(() => random.below(3) === 0);
+  const rareFaults = RARE_FAULT_KINDS.filter(() => rarely.below(4) === 0);
+  const batchMax = pick(rarely, [0, 0, 2, 6]);
   const profile: Profile = {
     ...{ members, backups, faults: faults.length > 0 ? faults : ['kill', 'cut'] },
-    rareFaults: RARE_FAULT_KINDS.filter(() => rarely.below(4) === 0),
-    batchMax: pick(rarely, [0, 0, 2, 6]),
+    ...{ rareFaults, batchMax },
     partitions: 1 + random.below(3),
     minInSync: pick(random, [1, 1, 1, backups >= 2 ? 2 : 1]),
     clients: 2 + random.below(3),
@@ -106,7 +109,12 @@ export function drawProfile(random: Random, rarely: Random): Profile {
     aim: pick(random, [0.3, 0.6, 0.9]),
     faultsMs: RUN_FAULTS_MS,
   };
-  return { ...profile, timings: withSpread(profile.timings, profile.wallSpreadMs) };
+  return {
+    ...profile,
+    // Where two records go at a time, a link does not carry more than one a write.
+    batchMax: profile.windowBytes >= LINK_BYTES_MIN ? batchMax : 0,
+    timings: withSpread(profile.timings, profile.wallSpreadMs),
+  };
 }
 
 /**
