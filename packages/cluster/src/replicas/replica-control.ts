@@ -261,7 +261,7 @@ export class ReplicaControl {
   #noticeGap(nowMs: number): void {
     const isLate = nowMs - this.#tickedAtMs > this.#ports.times.clockGapMs;
     this.#tickedAtMs = nowMs;
-    if (isLate) this.#controller = this.#newController();
+    if (isLate) this.#controller = this.#newController(this.#controller.highestCeiling());
   }
 
   #plan(nowMs: number): void {
@@ -273,9 +273,10 @@ export class ReplicaControl {
     }
   }
 
-  #newController(): ReplicaController {
+  #newController(ceilingBefore?: Version): ReplicaController {
     const { backups, expectedMembers } = this.#controlled.table();
-    return new ReplicaController({ ...this.#ports.times, copies: backups + 1, expectedMembers }, this.#ports.nowMs());
+    const options = { ...this.#ports.times, copies: backups + 1, expectedMembers };
+    return new ReplicaController(options, this.#ports.nowMs(), ceilingBefore);
   }
 }
 

@@ -71,6 +71,7 @@ interface Promotion {
 export class ReplicaController {
   readonly #options: ControllerOptions;
   readonly #startedAtMs: number;
+  readonly #ceilingBefore: Version;
   /** By replica: those registered, and those replaced whose lease may go on. */
   readonly #heard = new Map<ReplicaId, Heard>();
   /** By partition: only those in promotion. */
@@ -81,9 +82,11 @@ export class ReplicaController {
   #looked: ReplicaTable | undefined;
   #placement: { readonly key: string; readonly owners: Owners } | undefined;
 
-  constructor(options: ControllerOptions, startedAtMs: number) {
+  /** @param ceilingBefore  the highest that the controller before this one had granted: time that it missed makes it no lower */
+  constructor(options: ControllerOptions, startedAtMs: number, ceilingBefore = 0 as Version) {
     this.#options = options;
     this.#startedAtMs = startedAtMs;
+    this.#ceilingBefore = ceilingBefore;
   }
 
   /** A member renews its lease. @returns undefined: it must register (first, or again) (replica-controller K5) */
@@ -161,8 +164,7 @@ export class ReplicaController {
     else if (this.#promotions.get(partition)?.epoch !== row.epoch)
       this.#promotions.set(partition, { epoch: row.epoch, sinceMs: nowMs });
     if (row.phase !== 'lost') this.#losses.delete(partition);
-    else if (!this.#losses.has(partition))
-      this.#losses.set(partition, { atMs: nowMs, ceiling: this.#highestCeiling() });
+    else if (!this.#losses.has(partition)) this.#losses.set(partition, { atMs: nowMs, ceiling: this.highestCeiling() });
     const change = this.#changeOf(table, row, partition, view, nowMs);
     if (change !== undefined) changes.push(change);
   }
@@ -277,8 +279,8 @@ export class ReplicaController {
   }
 
   /** Nobody of whom this controller has heard has done anything above. */
-  #highestCeiling(): Version {
-    let highest = 0 as Version;
+  highestCeiling(): Version {
+    let highest = this.#ceilingBefore;
     for (const { ceiling } of this.#heard.values()) if (ceiling > highest) highest = ceiling;
     return highest;
   }

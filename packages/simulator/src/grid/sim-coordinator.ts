@@ -116,12 +116,12 @@ export class SimCoordinator {
     const isLate = nowMs - this.#tickedAtMs > this.#options.clockGapMs;
     this.#tickedAtMs = nowMs;
     if (!isLate) return;
-    this.#controller = this.#newController();
-    if (this.#options.isDoubled) this.#second = this.#newController();
+    this.#controller = this.#newController(this.#controller);
+    if (this.#options.isDoubled) this.#second = this.#newController(this.#second);
   }
 
-  #newController(): ReplicaController {
-    return new ReplicaController(this.#options, this.#process.clock.monotonicMs());
+  #newController(before?: ReplicaController): ReplicaController {
+    return new ReplicaController(this.#options, this.#process.clock.monotonicMs(), before?.highestCeiling());
   }
 
   /** The operator. */
