@@ -43,7 +43,7 @@ async function watched(): Promise<{ stop(): Promise<Record<string, number>> }> {
     stop: async () => {
       await events.return!();
       await reading.catch((error: unknown) => {
-        if (!GridError.is(error, 'SEQUENCE_GONE')) throw error;
+        if (!GridError.is(error, 'SEQUENCE_GONE') && !GridError.is(error, 'PARTITION_LOST')) throw error;
       });
       return counts;
     },
