@@ -27,8 +27,8 @@ beforeAll(async () => {
 
 afterAll(() => grid.stop());
 
-/** Counts what becomes of the effects: an effect that came twice is an update. */
-async function watched(): Promise<{ stop(): Promise<Record<string, number>> }> {
+/** Counts what becomes of the effects: an effect that came twice is an update. stop() waits until it has heard of so many. */
+async function watched(): Promise<{ stop(events?: number): Promise<Record<string, number>> }> {
   const ready = Promise.withResolvers<void>();
   const counts: Record<string, number> = {};
   const events = client.map(Effects).subscribe({ onReady: () => ready.resolve() });
@@ -40,7 +40,8 @@ async function watched(): Promise<{ stop(): Promise<Record<string, number>> }> {
   await ready.promise;
   reading.catch(() => undefined);
   return {
-    stop: async () => {
+    stop: async (wanted = 0) => {
+      await until(async () => Object.values(counts).reduce((sum, count) => sum + count, 0) >= wanted);
       await events.return!();
       await reading.catch((error: unknown) => {
         if (!GridError.is(error, 'SEQUENCE_GONE') && !GridError.is(error, 'PARTITION_LOST')) throw error;
@@ -85,7 +86,7 @@ describe('the effects of a listener', () => {
     await until(async () => (await client.map(Effects).size()) >= 2 * events);
     await until(async () => (await undelivered()) === 0);
     expect(await client.map(Effects).size()).toBe(2 * events);
-    expect(await seen.stop()).toEqual({ insert: 2 * events });
+    expect(await seen.stop(2 * events)).toEqual({ insert: 2 * events });
   }, 120_000);
 
   it('come once where a member stalls, and what was sent to it in vain arrives after all', async () => {
@@ -103,7 +104,7 @@ describe('the effects of a listener', () => {
     expect(done).toBeGreaterThan(0);
     await until(async () => (await client.map(Effects).size()) >= before + 2 * (KEYS.length + done));
     await until(async () => (await lag()) + (await undelivered()) === 0);
-    const counts = await seen.stop();
+    const counts = await seen.stop((await client.map(Effects).size()) - before);
     expect(Object.keys(counts)).toEqual(['insert']);
     // A put whose outcome nobody knows has its effects or has none.
     expect(counts['insert']! % 2).toBe(0);
@@ -123,7 +124,7 @@ describe('the effects of a listener', () => {
     const effects = 2 * 5 * KEYS.length;
     await until(async () => (await client.map(Effects).size()) >= before + effects);
     await until(async () => (await lag()) + (await undelivered()) === 0);
-    expect(await seen.stop()).toEqual({ insert: effects });
+    expect(await seen.stop(effects)).toEqual({ insert: effects });
   }, 120_000);
 
   it('are void in a map that is dropped meanwhile, and come once in the one that has the name then', async () => {
@@ -139,7 +140,7 @@ describe('the effects of a listener', () => {
     await Promise.all(KEYS.map((key) => causes.put(key, { n: 170 })));
     await until(async () => (await client.map(Effects).size()) >= before + 2 * KEYS.length);
     await until(async () => (await lag()) + (await undelivered()) === 0);
-    expect(await seen.stop()).toEqual({ insert: 2 * KEYS.length });
+    expect(await seen.stop(2 * KEYS.length)).toEqual({ insert: 2 * KEYS.length });
   }, 120_000);
 
   it('come once on a member that lives, where the other is killed in the middle of their writing', async () => {
