@@ -51,13 +51,14 @@ export class TransferSource {
   asked(from: ReplicaId, { partition, epoch, copy, page }: TransferAsk): void {
     const role = this.#replicas.get(partition)?.role;
     const ref = { partition, to: from, copy };
+    // Asked before that copy was installed, and late, or twice: it follows by now, and may be in the set, or come into it by a change
+    // that is under way: also where this member is about to leave.
+    const follower = role?.epoch === epoch ? role.followers.get(from) : undefined;
+    if (follower !== undefined && copy <= follower.copy) return;
     if (role?.stage !== 'serving' || role.epoch !== epoch) {
       this.#cut(ref, epoch, 'notPrimary');
       return;
     }
-    // Asked before that copy was installed, and late, or twice: it follows by now, and may be in the set.
-    const follower = role.followers.get(from);
-    if (follower !== undefined && copy <= follower.copy) return;
     if (copy <= this.#lastOf(role, from)) {
       if (copy === this.#lastOf(role, from)) this.#cut(ref, epoch, 'timeout'); // transfer-source O5
       return;
