@@ -13,61 +13,15 @@
  *                  back.
  */
 import { GridError as Failure, type GridError, type MemberAddress, SmallSet } from '@ashlar/core';
-import {
-  type HelloResponse,
-  type KvAnswers,
-  type KvStream,
-  type KvStreamListener,
-  type LinkDown,
-  OPCODE,
-  type SessionRequest,
-  STATUS,
-} from '@ashlar/transport';
+import { type KvAnswers, type KvStream, type KvStreamListener, type LinkDown, OPCODE, STATUS } from '@ashlar/transport';
 import type { BatchBuilder } from './batch-builder.ts';
 import { sweepBatch } from './batch-sweep.ts';
 import type { CallTarget } from './call-target.ts';
 import { Gathering } from './gathering.ts';
 import { LATE_MS } from './late-waits.ts';
 import type { MemberLink } from './member-link.ts';
-import { type DetachedOperation, type SealContext, SealedBatch } from './sealed-batch.ts';
-
-/** What a queue needs of its router. */
-export interface MemberQueueHost {
-  readonly limits: MemberQueueLimits;
-  /** The grid we belong to now. */
-  readonly gridId: string;
-  readonly clientName: string;
-  /** The router's clock. */
-  nowMs(): number;
-  sessionRequest(session: number): SessionRequest;
-  sealContext(): SealContext;
-  /** No more mutations may be numbered. */
-  readonly numbersAreFull: boolean;
-  /** What all queues have sent and await answers for. */
-  readonly underWay: { batches: number };
-  /** Bytes and operations that begin (or, negative, end) to be queued or under way. */
-  account(bytes: number, operations: number): void;
-  scheduleFlush(): void;
-  observe(answers: KvAnswers): void;
-  /** The session has seen a version. */
-  observeVersion(version: number): void;
-  /** Operations FAILED, REFUSED or NOT_RUN, by index in `answers`. */
-  failures(batch: SealedBatch, answers: KvAnswers, operations: readonly number[]): void;
-  /** Operations whose link broke; they are to be routed anew. */
-  reroute(operations: readonly DetachedOperation[]): void;
-  /** The link broke (or cannot be made): is the member still there? */
-  onDown(): void;
-  /** Another member, perhaps of another grid, answers at this address. */
-  onUnknownMember(hello: HelloResponse): void;
-}
-
-export interface MemberQueueLimits {
-  readonly batchOperationsMax: number;
-  readonly batchBytesMax: number;
-  readonly windowBatches: number;
-  readonly windowBytes: number;
-  readonly valueBytesMax: number;
-}
+import type { MemberQueueHost } from './member-queue-host.ts';
+import { type DetachedOperation, SealedBatch } from './sealed-batch.ts';
 
 /** Answers that are handed out in one go; a batch of that many is worth a message of its own. */
 const SLICE_OPERATIONS = 128;

@@ -1,7 +1,7 @@
 /** What a queue gathers and has under way, within what its member takes. */
 import type { HelloResponse } from '@ashlar/transport';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX } from './batch-builder.ts';
-import type { MemberQueueLimits } from './member-queue.ts';
+import type { MemberQueueLimits } from './member-queue-host.ts';
 
 const WINDOW_BATCHES = 32;
 const WINDOW_BYTES = 8 << 20;
